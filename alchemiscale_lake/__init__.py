@@ -1,0 +1,1 @@
+"""alchemiscale-lake: alchemical free energy campaigns as a dataflow over a lakehouse."""

@@ -1,0 +1,161 @@
+"""The one tree of errors.
+
+Every error a user can meet is a `LakeError`; it is either a `TransientError` (trying again may
+help) or a `TerminalError` (something must change first). A message says what happened, with which
+value, and what to do next; the facts are also attributes, so that programs need not parse text.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = [
+    "AmbiguousScopeError",
+    "CommitConflictError",
+    "EstimationError",
+    "ExecutionError",
+    "InvalidKeyError",
+    "InvalidNetworkError",
+    "InvalidScopeError",
+    "InvalidTransitionError",
+    "LakeError",
+    "LakeExistsError",
+    "LakeVersionError",
+    "MissingClassError",
+    "MissingDependencyError",
+    "NotALakeError",
+    "NotFoundError",
+    "ReceiptError",
+    "SchemaError",
+    "SettingsError",
+    "StorageError",
+    "TerminalError",
+    "TransientError",
+    "UnitConversionError",
+]
+
+
+class LakeError(Exception):
+    """Base of all errors of this package.
+
+    Parameters
+    ----------
+    message : str
+        What happened, with which value, and what to do next.
+    **facts
+        The same facts as attributes (`error.facts["table"]`).
+    """
+
+    def __init__(self, message: str, **facts: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.facts = facts
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_rebuild, (type(self), self.message, self.facts))
+
+
+def _rebuild(cls: type[LakeError], message: str, facts: dict[str, Any]) -> LakeError:
+    return cls(message, **facts)
+
+
+class TransientError(LakeError):
+    """The same call may succeed if made again."""
+
+
+class TerminalError(LakeError):
+    """The same call will fail again until something changes."""
+
+
+# --- the lake ---------------------------------------------------------------------------------
+
+
+class NotALakeError(TerminalError):
+    """The folder or URL holds no lake."""
+
+
+class LakeExistsError(TerminalError):
+    """A lake, or something else, already lies where a new one was to be created."""
+
+
+class LakeVersionError(TerminalError):
+    """The lake was written by a version this one does not understand."""
+
+
+class SchemaError(TerminalError):
+    """Rows break the columns or rules of their table; nothing was written."""
+
+
+class CommitConflictError(TransientError):
+    """Other writers kept winning the race for a commit."""
+
+
+class StorageError(TransientError):
+    """The folder or bucket did not answer, or refused."""
+
+
+# --- names ------------------------------------------------------------------------------------
+
+
+class InvalidScopeError(TerminalError):
+    """Not a Scope, or a wildcard Scope where a specific one is needed."""
+
+
+class AmbiguousScopeError(TerminalError):
+    """A name fits several Scopes, networks or Tasks."""
+
+
+class InvalidKeyError(TerminalError):
+    """Not a ScopedKey or gufe key."""
+
+
+class NotFoundError(TerminalError):
+    """The lake holds nothing under this key or name."""
+
+
+# --- networks and Tasks -----------------------------------------------------------------------
+
+
+class InvalidNetworkError(TerminalError):
+    """A file or object is not a network that can be stored; nothing was written."""
+
+
+class InvalidTransitionError(TerminalError):
+    """A Task may not change from the status it has to the one asked for."""
+
+
+# --- code that may be missing -----------------------------------------------------------------
+
+
+class MissingDependencyError(TerminalError):
+    """An optional package is needed here and not installed."""
+
+
+class MissingClassError(MissingDependencyError):
+    """A gufe object's class cannot be imported where it is needed."""
+
+
+# --- running and reckoning --------------------------------------------------------------------
+
+
+class ExecutionError(TerminalError):
+    """A ProtocolDAG could not be run."""
+
+
+class ReceiptError(TerminalError):
+    """A receipt cannot be read or does not fit its attempt."""
+
+
+class EstimationError(TerminalError):
+    """Numbers do not allow the estimate asked for."""
+
+
+class UnitConversionError(TerminalError):
+    """A value's unit is missing or not an energy."""
+
+
+# --- configuration ----------------------------------------------------------------------------
+
+
+class SettingsError(TerminalError):
+    """A setting has an unknown key or an impossible value."""

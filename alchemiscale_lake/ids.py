@@ -1,0 +1,164 @@
+"""Names of things: Scope, ScopedKey, and the ids of Tasks and attempts.
+
+The words and the string forms are alchemiscale's, so that keys can be carried between the two
+systems. A ScopedKey holds the gufe key *as it was at ingestion*: join on it, never on a key that
+another gufe version recomputed.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+import uuid
+from dataclasses import dataclass
+from typing import Final
+
+from .errors import InvalidKeyError, InvalidScopeError
+
+__all__ = ["Scope", "ScopedKey", "new_attempt_id", "new_task_key"]
+
+_COMPONENT: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9_]*")
+_PREFIX: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_TOKEN: Final = re.compile(r"[A-Za-z0-9_]+")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Scope:
+    """Where networks and results are shared: organisation, campaign, project.
+
+    Parameters
+    ----------
+    org, campaign, project : str or None
+        Each begins with a letter and holds letters, digits and `_`; `None` and `"*"` are the
+        wildcard. Below a wildcard every level must be a wildcard too.
+
+    Raises
+    ------
+    InvalidScopeError
+        If a component has another form, or a wildcard stands above a name.
+    """
+
+    org: str | None = None
+    campaign: str | None = None
+    project: str | None = None
+
+    def __post_init__(self) -> None:
+        for level in ("org", "campaign", "project"):
+            value = getattr(self, level)
+            if value == "*":
+                object.__setattr__(self, level, None)
+            elif value is not None and not (isinstance(value, str) and _COMPONENT.fullmatch(value)):
+                raise InvalidScopeError(
+                    f"{level} of a Scope must be letters, digits and '_', beginning with a letter, "
+                    f"not {value!r}; write a Scope as org-campaign-project",
+                    level=level,
+                    value=value,
+                )
+        parts = (self.org, self.campaign, self.project)
+        if any(a is None and b is not None for a, b in zip(parts, parts[1:], strict=False)):
+            raise InvalidScopeError(
+                f"Scope {self} has a name below a wildcard; make every level after a '*' a '*' too",
+                value=str(self),
+            )
+
+    def __str__(self) -> str:
+        return "-".join("*" if part is None else part for part in (self.org, self.campaign, self.project))
+
+    @classmethod
+    def from_str(cls, text: str) -> Scope:
+        """Read `org-campaign-project`."""
+        parts = text.split("-") if isinstance(text, str) else []
+        if len(parts) != 3:
+            raise InvalidScopeError(
+                f"{text!r} is not a Scope; write three names joined by '-', as in asap-sars2-mpro "
+                "('-' cannot stand inside a name, '*' is the wildcard)",
+                value=text,
+            )
+        return cls(*parts)
+
+    @classmethod
+    def parse(cls, value: Scope | str) -> Scope:
+        """Accept a Scope or its string form."""
+        return value if isinstance(value, Scope) else cls.from_str(value)
+
+    @property
+    def specific(self) -> bool:
+        """Whether no level is a wildcard."""
+        return self.project is not None
+
+    def require_specific(self) -> Scope:
+        """Return self, or raise InvalidScopeError if a level is a wildcard."""
+        if not self.specific:
+            raise InvalidScopeError(
+                f"Scope {self} has a wildcard; name org, campaign and project to write into it",
+                value=str(self),
+            )
+        return self
+
+    def is_superset(self, other: Scope) -> bool:
+        """Whether every Scope that `other` stands for is also in this one."""
+        pairs = zip((self.org, self.campaign, self.project), (other.org, other.campaign, other.project), strict=True)
+        return all(mine is None or mine == theirs for mine, theirs in pairs)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ScopedKey:
+    """A gufe key within a Scope: `<qualname>-<token>-<org>-<campaign>-<project>`.
+
+    Raises
+    ------
+    InvalidKeyError, InvalidScopeError
+        If the gufe key has another form than `<qualname>-<token>`, or the Scope has a wildcard.
+    """
+
+    gufe_key: str
+    scope: Scope
+
+    def __post_init__(self) -> None:
+        key = unicodedata.normalize("NFC", self.gufe_key)
+        prefix, dash, token = key.partition("-")
+        if not dash or not _PREFIX.fullmatch(prefix) or not _TOKEN.fullmatch(token):
+            raise InvalidKeyError(
+                f"{self.gufe_key!r} is not a gufe key; it should read <qualname>-<token>", value=self.gufe_key
+            )
+        object.__setattr__(self, "gufe_key", key)
+        self.scope.require_specific()
+
+    def __str__(self) -> str:
+        return f"{self.gufe_key}-{self.scope}"
+
+    @classmethod
+    def from_str(cls, text: str) -> ScopedKey:
+        """Read the five-part string form."""
+        parts = text.split("-") if isinstance(text, str) else []
+        if len(parts) != 5:
+            raise InvalidKeyError(
+                f"{text!r} is not a ScopedKey; it should read <qualname>-<token>-<org>-<campaign>-<project>",
+                value=text,
+            )
+        return cls("-".join(parts[:2]), Scope(*parts[2:]))
+
+    @classmethod
+    def parse(cls, value: ScopedKey | str) -> ScopedKey:
+        """Accept a ScopedKey or its string form."""
+        return value if isinstance(value, ScopedKey) else cls.from_str(value)
+
+    @property
+    def qualname(self) -> str:
+        """Class name of the object."""
+        return self.gufe_key.partition("-")[0]
+
+    @property
+    def token(self) -> str:
+        """The part of the gufe key that tells objects of one class apart."""
+        return self.gufe_key.partition("-")[2]
+
+
+def new_task_key(scope: Scope) -> str:
+    """Return a fresh Task ScopedKey, as text. Tasks are named at random, not by content."""
+    return f"Task-{uuid.uuid4().hex}-{scope.require_specific()}"
+
+
+def new_attempt_id() -> str:
+    """Return a fresh attempt id (32 hexadecimal digits)."""
+    return uuid.uuid4().hex
