@@ -1,0 +1,46 @@
+"""Every table of a lake, one file per noun.
+
+>>> TABLES["results"].key
+('scope', 'attempt')
+"""
+
+from __future__ import annotations
+
+from ._base import Column, Rule, TableSchema
+from .estimates import ASSAYS, EDGE_ESTIMATES, NETWORK_ESTIMATES, TRANSFORMATION_ESTIMATES
+from .gufe_objects import GUFE_OBJECTS
+from .migrations import MIGRATIONS
+from .network_log import NETWORK_LOG, NETWORK_STATES
+from .networks import NETWORK_MEMBERS, NETWORKS
+from .results import HOSTS, RESULT_FILES, RESULTS, UNIT_RESULTS
+from .tasks import ACTION_SNAPSHOTS, EVENTS, STATUSES, TASK_LOG, TASK_SNAPSHOTS, TASKS
+from .transformations import PHASES, TRANSFORMATIONS
+
+__all__ = ["EVENTS", "FORMAT", "NETWORK_STATES", "PHASES", "STATUSES", "TABLES", "Column", "Rule", "TableSchema"]
+
+#: Format of the lake as this version writes it; raised by every migration.
+FORMAT = 1
+
+TABLES: dict[str, TableSchema] = {
+    schema.name: schema
+    for schema in (
+        GUFE_OBJECTS,
+        NETWORKS,
+        NETWORK_MEMBERS,
+        TRANSFORMATIONS,
+        TASKS,
+        TASK_LOG,
+        TASK_SNAPSHOTS,
+        ACTION_SNAPSHOTS,
+        NETWORK_LOG,
+        RESULTS,
+        UNIT_RESULTS,
+        RESULT_FILES,
+        HOSTS,
+        TRANSFORMATION_ESTIMATES,
+        EDGE_ESTIMATES,
+        NETWORK_ESTIMATES,
+        ASSAYS,
+        MIGRATIONS,
+    )
+}

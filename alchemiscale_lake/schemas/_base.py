@@ -1,0 +1,200 @@
+"""What a table is: columns with units, a key, rules, a partitioning.
+
+One file per table declares a `TableSchema`; its Arrow schema, the check before every write, test
+rows and the documentation all come from that declaration. Delta itself keeps none of it (a float
+written into an integer column is cut in silence), so rows are checked here, at the door.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ..errors import SchemaError
+
+__all__ = ["BINARY", "BOOL", "FLOAT", "INT", "STRING", "STRINGS", "TIME", "Column", "Rule", "TableSchema"]
+
+STRING = pa.string()
+INT = pa.int64()
+FLOAT = pa.float64()
+BOOL = pa.bool_()
+BINARY = pa.binary()
+#: Timestamps are UTC with microseconds: what Delta keeps without a feature flag.
+TIME = pa.timestamp("us", tz="UTC")
+STRINGS = pa.list_(pa.string())
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column.
+
+    Parameters
+    ----------
+    name : str
+        Ends in its unit where the value has one (`_kcal_mol`, `_s`, `_bytes`).
+    type : pyarrow.DataType
+    doc : str
+        One line.
+    nullable : bool
+        Whether the value may be missing.
+    choices : tuple of str
+        The only values allowed, if given.
+    """
+
+    name: str
+    type: pa.DataType
+    doc: str
+    nullable: bool = False
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A condition every row fulfils; `holds` is a polars expression that is true for good rows."""
+
+    says: str
+    holds: pl.Expr
+
+
+@dataclass(frozen=True, slots=True)
+class TableSchema:
+    """The declaration of one table."""
+
+    name: str
+    doc: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    partition_by: tuple[str, ...] = ("scope",)
+    rules: tuple[Rule, ...] = field(default=())
+
+    @property
+    def arrow(self) -> pa.Schema:
+        """The Arrow schema, in declared order."""
+        return pa.schema([pa.field(c.name, c.type, nullable=c.nullable) for c in self.columns])
+
+    @property
+    def names(self) -> list[str]:
+        """Column names, in declared order."""
+        return [c.name for c in self.columns]
+
+    def table(self, rows: pa.Table | pl.DataFrame | Sequence[Mapping[str, Any]]) -> pa.Table:
+        """Check rows against this schema and return them as an Arrow table of exactly its types.
+
+        Raises
+        ------
+        SchemaError
+            If a column is missing where it may not be null, unknown, of another type (values are
+            never cut to fit), outside its choices, or breaks a rule.
+        """
+        arrow = self._as_arrow(rows)
+        problems = [*self._null_problems(arrow), *self._choice_problems(arrow), *self._rule_problems(arrow)]
+        if problems:
+            raise SchemaError(
+                f"{len(problems)} problem(s) in rows for table '{self.name}': " + "; ".join(problems),
+                table=self.name,
+                problems=problems,
+            )
+        return arrow
+
+    def _as_arrow(self, rows: pa.Table | pl.DataFrame | Sequence[Mapping[str, Any]]) -> pa.Table:
+        if isinstance(rows, pl.DataFrame):
+            rows = rows.to_arrow()
+        given = list(rows.column_names) if isinstance(rows, pa.Table) else _keys(rows)
+        unknown = sorted(set(given) - set(self.names))
+        if unknown:
+            raise SchemaError(f"table '{self.name}' has no column {unknown}", table=self.name, columns=unknown)
+        # nullability is judged by _null_problems, which names the column; Arrow would only raise
+        loose = pa.schema([pa.field(c.name, c.type) for c in self.columns])
+        try:
+            if isinstance(rows, pa.Table):
+                for missing in (c for c in self.columns if c.name not in given):
+                    rows = rows.append_column(missing.name, pa.nulls(len(rows), missing.type))
+                return rows.select(self.names).cast(loose, safe=True)
+            return pa.Table.from_pylist([dict(row) for row in rows], schema=loose)
+        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError) as e:
+            raise SchemaError(
+                f"a value does not fit table '{self.name}': {e}", table=self.name, cause=str(e)
+            ) from e
+
+    def _null_problems(self, table: pa.Table) -> list[str]:
+        counts = {c.name: table.column(c.name).null_count for c in self.columns if not c.nullable}
+        return [f"column '{name}' may not be null ({n} row(s))" for name, n in counts.items() if n]
+
+    def _choice_problems(self, table: pa.Table) -> list[str]:
+        problems = []
+        for c in (c for c in self.columns if c.choices):
+            values = table.column(c.name).drop_null()
+            bad = values.filter(pc.invert(pc.is_in(values, value_set=pa.array(c.choices, c.type))))
+            if len(bad):
+                problems.append(f"column '{c.name}' is {bad[0].as_py()!r}, not one of {', '.join(c.choices)}")
+        return problems
+
+    def _rule_problems(self, table: pa.Table) -> list[str]:
+        if not self.rules or not len(table):
+            return []
+        frame = pl.DataFrame(table)
+        broken = frame.select((~rule.holds.fill_null(True)).sum().alias(str(i)) for i, rule in enumerate(self.rules))
+        return [f"{rule.says} ({n} row(s) break this)" for rule, n in zip(self.rules, broken.row(0), strict=True) if n]
+
+    def sample(self, n: int = 1, **overrides: Any) -> pa.Table:
+        """Make `n` rows that this schema accepts; `overrides` give a value, or a list of `n`, per column."""
+        columns = {}
+        for c in self.columns:
+            given = overrides.get(c.name, _MISSING)
+            if given is _MISSING:
+                given = [_example(c, i) for i in range(n)]
+            elif not isinstance(given, list):
+                given = [given] * n
+            columns[c.name] = pa.array(given, c.type)
+        return self.table(pa.table(columns))
+
+    def markdown(self) -> str:
+        """Describe the table for the documentation."""
+        head = [f"## {self.name}", "", self.doc, ""]
+        facts = [f"Key: {_code(self.key)}. Partitioned by: {_code(self.partition_by) or 'nothing'}."]
+        rules = [f"- {rule.says}" for rule in self.rules]
+        body = ["", "| column | type | null | meaning |", "| --- | --- | --- | --- |"]
+        body += [
+            f"| `{c.name}` | {c.type} | {'yes' if c.nullable else ''} | {c.doc}"
+            + (f" One of {_code(c.choices)}." if c.choices else "")
+            + " |"
+            for c in self.columns
+        ]
+        return "\n".join([*head, *facts, *(["", "Rules:", "", *rules] if rules else []), *body, ""])
+
+
+_MISSING = object()
+
+
+def _keys(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    return sorted({key for row in rows for key in row})
+
+
+def _code(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def _example(column: Column, i: int) -> Any:
+    if column.choices:
+        return column.choices[0]
+    if column.name == "scope":
+        return "org-campaign-project"
+    if pa.types.is_timestamp(column.type):
+        return datetime(2025, 1, 1, tzinfo=UTC) + timedelta(seconds=i)
+    if pa.types.is_list(column.type):
+        return []
+    if pa.types.is_boolean(column.type):
+        return True
+    if pa.types.is_binary(column.type):
+        return b"x"
+    if pa.types.is_integer(column.type):
+        return i + 1
+    if pa.types.is_floating(column.type):
+        return 0.5
+    return f"{column.name}-{i}"

@@ -1,0 +1,27 @@
+"""Table `network_log`: what users decide about networks."""
+
+import polars as pl
+
+from ._base import FLOAT, INT, STRING, TIME, Column, Rule, TableSchema
+
+NETWORK_STATES = ("active", "inactive", "invalid", "deleted")
+
+NETWORK_LOG = TableSchema(
+    name="network_log",
+    doc="One row per decision about a network, ordered by seq; each row carries the state it leaves behind.",
+    columns=(
+        Column("scope", STRING, "Scope of the network."),
+        Column("network", STRING, "ScopedKey of the network."),
+        Column("seq", INT, "Number of the commit: 1, 2, 3, ... without gaps."),
+        Column("idx", INT, "Place within the commit."),
+        Column("event", STRING, "What was decided.", choices=("created", "state", "weight")),
+        Column("state", STRING, "State after this event.", choices=NETWORK_STATES),
+        Column("weight", FLOAT, "Weight after this event; 0 gets no compute."),
+        Column("actor", STRING, "Who decided."),
+        Column("reason", STRING, "Why, in words.", nullable=True),
+        Column("commit_id", STRING, "Random id of the commit."),
+        Column("at", TIME, "When, by the writer's clock."),
+    ),
+    key=("seq", "idx"),
+    rules=(Rule("a weight lies within 0 and 1", pl.col("weight").is_between(0.0, 1.0)),),
+)

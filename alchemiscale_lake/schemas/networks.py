@@ -1,0 +1,32 @@
+"""Tables `networks` and `network_members`."""
+
+from ._base import INT, STRING, TIME, Column, TableSchema
+
+NETWORKS = TableSchema(
+    name="networks",
+    doc="One row per AlchemicalNetwork in a Scope; written last, it makes the network visible.",
+    columns=(
+        Column("scope", STRING, "Scope of the network."),
+        Column("network", STRING, "ScopedKey of the network."),
+        Column("key", STRING, "gufe key at ingestion."),
+        Column("name", STRING, "Name given at submission, else the network's own.", nullable=True),
+        Column("n_transformations", INT, "Number of Transformations."),
+        Column("n_systems", INT, "Number of ChemicalSystems."),
+        Column("creator", STRING, "Who submitted it."),
+        Column("created_at", TIME, "When it was submitted first."),
+        Column("gufe_version", STRING, "gufe at ingestion, where known.", nullable=True),
+    ),
+    key=("scope", "network"),
+)
+
+NETWORK_MEMBERS = TableSchema(
+    name="network_members",
+    doc="Which Transformations and ChemicalSystems belong to a network.",
+    columns=(
+        Column("scope", STRING, "Scope of the network."),
+        Column("network", STRING, "ScopedKey of the network."),
+        Column("member", STRING, "ScopedKey of the Transformation or ChemicalSystem."),
+        Column("kind", STRING, "What the member is.", choices=("transformation", "system")),
+    ),
+    key=("scope", "network", "member"),
+)

@@ -1,0 +1,111 @@
+"""Tables of what executions leave behind: `results`, `unit_results`, `result_files`, `hosts`."""
+
+import polars as pl
+
+from ._base import BOOL, FLOAT, INT, STRING, TIME, Column, Rule, TableSchema
+
+_ENERGY_RULE = Rule(
+    "an uncertainty is not negative", pl.col("uncertainty_kcal_mol").is_null() | (pl.col("uncertainty_kcal_mol") >= 0)
+)
+
+RESULTS = TableSchema(
+    name="results",
+    doc="One row per ProtocolDAGResult, good or failed, known by its attempt.",
+    columns=(
+        Column("scope", STRING, "Scope of the Task."),
+        Column("attempt", STRING, "Id of the attempt."),
+        Column("task", STRING, "ScopedKey of the Task."),
+        Column("transformation", STRING, "ScopedKey of the Transformation."),
+        Column("ok", BOOL, "Whether every unit succeeded."),
+        Column("estimate_kcal_mol", FLOAT, "This result's own estimate.", nullable=True),
+        Column("uncertainty_kcal_mol", FLOAT, "This result's own uncertainty.", nullable=True),
+        Column("exception", STRING, "Type and message of the failure.", nullable=True),
+        Column("failed_unit", STRING, "Name of the unit that failed.", nullable=True),
+        Column("object_path", STRING, "Where the ProtocolDAGResult lies in the lake (zstd keyed chain).", nullable=True),
+        Column("digest", STRING, "SHA-256 of the object as stored.", nullable=True),
+        Column("n_bytes", INT, "Size of the object as stored, bytes.", nullable=True),
+        Column("n_units", INT, "ProtocolUnits executed, repeats counted."),
+        Column("started_at", TIME, "Start of the attempt."),
+        Column("ended_at", TIME, "End of the attempt."),
+        Column("wall_time_s", FLOAT, "From start to end, seconds."),
+        Column("cpu_time_s", FLOAT, "CPU time of all units, seconds.", nullable=True),
+        Column("gpu_time_s", FLOAT, "Wall time times GPUs held, seconds.", nullable=True),
+        Column("pool", STRING, "Pool the attempt ran in.", nullable=True),
+        Column("host", STRING, "Digest of the host description, see `hosts`.", nullable=True),
+        Column("hostname", STRING, "Name of the host.", nullable=True),
+        Column("queue_job", STRING, "Job of the queue the attempt ran in.", nullable=True),
+        Column("gufe_version", STRING, "gufe that ran it.", nullable=True),
+        Column("recorded_at", TIME, "When the row was written."),
+    ),
+    key=("scope", "attempt"),
+    rules=(
+        _ENERGY_RULE,
+        Rule("a good result has its object stored", ~pl.col("ok") | pl.col("object_path").is_not_null()),
+        Rule("a failed result says why", pl.col("ok") | pl.col("exception").is_not_null()),
+        Rule("an attempt ends after it starts", pl.col("ended_at") >= pl.col("started_at")),
+    ),
+)
+
+UNIT_RESULTS = TableSchema(
+    name="unit_results",
+    doc="One row per execution of a ProtocolUnit, repeats included.",
+    columns=(
+        Column("scope", STRING, "Scope of the Task."),
+        Column("attempt", STRING, "Id of the attempt."),
+        Column("unit", STRING, "gufe key of the ProtocolUnit."),
+        Column("try_number", INT, "1 for the first execution within the attempt."),
+        Column("name", STRING, "Name of the unit."),
+        Column("qualname", STRING, "Class of the unit."),
+        Column("ok", BOOL, "Whether it succeeded."),
+        Column("exception", STRING, "Type and message of the failure.", nullable=True),
+        Column("traceback", STRING, "Traceback of the failure.", nullable=True),
+        Column("started_at", TIME, "Start."),
+        Column("ended_at", TIME, "End."),
+        Column("exit_code", INT, "Exit code of its process; -N if signal N ended it.", nullable=True),
+        Column("cpu_time_s", FLOAT, "CPU time, seconds.", nullable=True),
+        Column("peak_memory_bytes", INT, "Peak resident memory, bytes.", nullable=True),
+        Column("stdout_path", STRING, "Where its stdout lies in the lake.", nullable=True),
+        Column("stderr_path", STRING, "Where its stderr lies.", nullable=True),
+        Column("log_path", STRING, "Where its Python logging lies.", nullable=True),
+    ),
+    key=("scope", "attempt", "unit", "try_number"),
+    rules=(Rule("a failed unit says why", pl.col("ok") | pl.col("exception").is_not_null()),),
+)
+
+RESULT_FILES = TableSchema(
+    name="result_files",
+    doc="One row per file kept from an execution.",
+    columns=(
+        Column("scope", STRING, "Scope of the Task."),
+        Column("attempt", STRING, "Id of the attempt."),
+        Column("path", STRING, "Path within the attempt."),
+        Column("unit", STRING, "gufe key of the unit it came from.", nullable=True),
+        Column("n_bytes", INT, "Size, bytes."),
+        Column("digest", STRING, "SHA-256 of the content."),
+        Column("object_path", STRING, "Where it lies in the lake."),
+    ),
+    key=("scope", "attempt", "path"),
+)
+
+HOSTS = TableSchema(
+    name="hosts",
+    doc="One row per distinct host description.",
+    columns=(
+        Column("host", STRING, "Digest of the description."),
+        Column("hostname", STRING, "Name of the host."),
+        Column("cpu_model", STRING, "CPU model.", nullable=True),
+        Column("n_cores", INT, "Logical cores."),
+        Column("memory_bytes", INT, "Memory, bytes."),
+        Column("gpu_model", STRING, "GPU model.", nullable=True),
+        Column("gpu_driver", STRING, "GPU driver version.", nullable=True),
+        Column("gpu_memory_bytes", INT, "Memory of one GPU, bytes.", nullable=True),
+        Column("n_gpus", INT, "GPUs."),
+        Column("os", STRING, "Operating system and kernel."),
+        Column("python", STRING, "Python version."),
+        Column("packages_json", STRING, "Versions of the packages that matter, as JSON."),
+        Column("image", STRING, "Container image.", nullable=True),
+        Column("first_seen_at", TIME, "When the description was first recorded."),
+    ),
+    key=("host",),
+    partition_by=(),
+)
