@@ -1,0 +1,422 @@
+"""A small molecule in implicit water: its OpenMM System, sampling that survives a kill, and BAR.
+
+Owns the physics of `HydrationProtocol` and knows nothing of gufe; `hydration.py` wires it into
+ProtocolUnits. One System holds both end states: the intramolecular forces are in force group 0,
+the solvation force (OBC2 and its surface term) in group 1. Vacuum is dynamics under group 0,
+solvent is dynamics under both, and the reduced work between the two is the energy of group 1.
+
+References
+----------
+Onufriev, Bashford & Case 2004 (OBC), doi:10.1002/prot.20033
+Schaefer, Bartels & Karplus 1998 (the ACE surface term), doi:10.1006/jmbi.1998.2172
+Bennett 1976 (BAR), doi:10.1016/0021-9991(76)90078-4
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import ExecutionError, SettingsError
+from ..units import KCAL_PER_KJ, kt_kcal_mol
+
+__all__ = [
+    "HydrationEstimate",
+    "Samples",
+    "SamplingPlan",
+    "hydration_free_energy",
+    "hydration_system",
+    "minimise",
+    "sample",
+    "solvation_energy_kj_mol",
+]
+
+Floats = npt.NDArray[np.float64]
+Phase = Literal["vacuum", "solvent"]
+
+#: Force group of the solvation force; everything else is in group 0.
+SOLVATION_GROUP: Final = 1
+#: Relative permittivities of the solvent (water at 298 K) and of the solute's inside.
+SOLVENT_DIELECTRIC: Final = 78.5
+SOLUTE_DIELECTRIC: Final = 1.0
+#: Energy per solvent-accessible area of the nonpolar term; 0.0054 kcal/mol/A^2 of Schaefer et al.
+SURFACE_TENSION_KJ_MOL_NM2: Final = 2.25936
+#: A solvation energy that varies by less than this does not vary: the molecule is rigid.
+_RIGID_KJ_MOL: Final = 1e-6
+_DIGEST_BYTES: Final = 32
+_LOG: Final = logging.getLogger(__name__)
+_GROUPS: Final[dict[str, set[int]]] = {"vacuum": {0}, "solvent": {0, SOLVATION_GROUP}}
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingPlan:
+    """How one end state is sampled; equal plans with equal seeds give equal samples on one machine."""
+
+    temperature_kelvin: float
+    timestep_fs: float
+    friction_per_ps: float
+    n_equilibration_steps: int
+    n_frames: int
+    steps_per_frame: int
+    frames_per_checkpoint: int
+    platform: str
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """What sampling one end state gives.
+
+    Attributes
+    ----------
+    solvation_kj_mol : ndarray, shape (n_frames,)
+        U_solvent - U_vacuum of every frame, kJ/mol.
+    end_positions_nm : ndarray, shape (n_atoms, 3)
+        Where the molecule was last, nm.
+    n_resumed_frames : int
+        How many of the frames a saved state contributed.
+    """
+
+    solvation_kj_mol: Floats
+    end_positions_nm: Floats
+    n_resumed_frames: int
+
+
+@dataclass(frozen=True, slots=True)
+class HydrationEstimate:
+    """A hydration free energy and how well it was sampled.
+
+    `overlap` is MBAR's scalar overlap of the two end states, from 0 (none) to 1 (the same);
+    the effective numbers are frames divided by their statistical inefficiency.
+    """
+
+    dg_kcal_mol: float
+    uncertainty_kcal_mol: float
+    n_effective_vacuum: float
+    n_effective_solvent: float
+    overlap: float
+
+
+# --- systems ----------------------------------------------------------------------------------
+
+
+def hydration_system(
+    rdkit_molecule: Any, *, force_field: str, partial_charges: str, hydrogen_mass_amu: float
+) -> tuple[Any, Floats]:
+    """Build the System of one molecule in OBC2 water.
+
+    Parameters
+    ----------
+    rdkit_molecule : rdkit.Chem.Mol
+        With explicit hydrogens and one conformer.
+    force_field : str
+        An OpenFF force field, such as `openff-2.2.1.offxml`.
+    partial_charges : str
+        `mmff94` or `gasteiger` (RDKit computes them), or a method of whichever other toolkit
+        openff-toolkit finds, such as `am1bcc`.
+    hydrogen_mass_amu : float
+        Mass given to hydrogens, taken from the atoms that bear them.
+
+    Returns
+    -------
+    tuple of (openmm.System, ndarray, shape (n_atoms, 3))
+        The System, and the conformer's positions in nm.
+    """
+    from openff.interchange import Interchange
+    from openff.toolkit import ForceField, Molecule
+
+    molecule = Molecule.from_rdkit(rdkit_molecule, allow_undefined_stereo=True)
+    molecule.assign_partial_charges(partial_charges, **_charge_toolkit(partial_charges))
+    topology = molecule.to_topology()
+    interchange = Interchange.from_smirnoff(
+        ForceField(force_field), topology, charge_from_molecules=[molecule]
+    )
+    system = interchange.to_openmm_system(combine_nonbonded_forces=True, hydrogen_mass=hydrogen_mass_amu)
+    _solvate(system, topology.to_openmm())
+    return system, np.asarray(molecule.conformers[0].m_as("nanometer"), dtype=np.float64)
+
+
+def _charge_toolkit(method: str) -> dict[str, Any]:
+    """Return where RDKit's own methods come from, so that no other toolkit answers for them."""
+    if method not in ("mmff94", "gasteiger"):
+        return {}
+    from openff.toolkit.utils import RDKitToolkitWrapper
+
+    return {"toolkit_registry": RDKitToolkitWrapper()}
+
+
+def _solvate(system: Any, topology: Any) -> None:
+    """Make the vacuum System's forces plain group 0, and add the solvation force in its own group."""
+    import openmm
+    from openmm.app.internal.customgbforces import GBSAOBC2Force
+
+    # Langevin dynamics may move the centre of mass, and nothing here depends on it
+    for index in reversed(range(system.getNumForces())):
+        if isinstance(system.getForce(index), openmm.CMMotionRemover):
+            system.removeForce(index)
+    (nonbonded,) = (force for force in system.getForces() if isinstance(force, openmm.NonbondedForce))
+    nonbonded.setNonbondedMethod(openmm.NonbondedForce.NoCutoff)
+    solvation = openmm.GBSAOBCForce()
+    solvation.setNonbondedMethod(openmm.GBSAOBCForce.NoCutoff)
+    solvation.setSolventDielectric(SOLVENT_DIELECTRIC)
+    solvation.setSoluteDielectric(SOLUTE_DIELECTRIC)
+    solvation.setSurfaceAreaEnergy(SURFACE_TENSION_KJ_MOL_NM2)
+    solvation.setForceGroup(SOLVATION_GROUP)
+    for index, (radius_nm, scale) in enumerate(GBSAOBC2Force.getStandardParameters(topology)):
+        charge, _, _ = nonbonded.getParticleParameters(index)
+        solvation.addParticle(charge, radius_nm, scale)
+    system.addForce(solvation)
+
+
+# --- sampling ---------------------------------------------------------------------------------
+
+
+def minimise(system: Any, positions_nm: Floats, *, phase: Phase, platform: str) -> Floats:
+    """Return positions (n_atoms, 3), nm, at a nearby minimum of the phase's energy."""
+    import openmm
+
+    context = _context(system, openmm.VerletIntegrator(0.001), phase=phase, platform=platform)
+    context.setPositions(positions_nm)
+    openmm.LocalEnergyMinimizer.minimize(context)
+    return _positions_nm(context)
+
+
+def solvation_energy_kj_mol(system: Any, positions_nm: Floats, *, platform: str = "Reference") -> float:
+    """Return U_solvent - U_vacuum of one conformer, kJ/mol."""
+    import openmm
+
+    context = _context(system, openmm.VerletIntegrator(0.001), phase="solvent", platform=platform)
+    context.setPositions(positions_nm)
+    return _solvation_energy(context)
+
+
+def sample(
+    system_xml: str, positions_nm: Floats, *, phase: Phase, plan: SamplingPlan, checkpoint: Path
+) -> Samples:
+    """Sample one end state at constant temperature.
+
+    The state is saved to `checkpoint` as it goes, each time replacing the file in one step. Called
+    again with the same file it continues there, as if it had never been stopped; a file that is
+    cut short, altered, or of another molecule, plan, platform or OpenMM is not used.
+
+    Parameters
+    ----------
+    system_xml : str
+        A System of `hydration_system`, serialised by OpenMM.
+    positions_nm : ndarray, shape (n_atoms, 3)
+        Where to start, nm.
+
+    Raises
+    ------
+    SettingsError
+        If this OpenMM has no such platform.
+    ExecutionError
+        If the dynamics leaves the finite numbers.
+    """
+    import openmm
+
+    fingerprint = _fingerprint(system_xml, positions_nm, phase, plan)
+    context = _context(
+        openmm.XmlSerializer.deserialize(system_xml), _integrator(plan), phase=phase, platform=plan.platform
+    )
+    energies = _resume(context, checkpoint, fingerprint)
+    if energies is None:
+        energies = np.empty(0)
+        _start(context, positions_nm, plan)
+    n_resumed = len(energies)
+    while len(energies) < plan.n_frames:
+        n_more = min(plan.frames_per_checkpoint, plan.n_frames - len(energies))
+        energies = np.concatenate([energies, _run(context, n_more, plan)])
+        _save(context, energies, checkpoint, fingerprint)
+    return Samples(energies, _positions_nm(context), n_resumed)
+
+
+def _integrator(plan: SamplingPlan) -> Any:
+    import openmm
+
+    integrator = openmm.LangevinMiddleIntegrator(
+        plan.temperature_kelvin, plan.friction_per_ps, plan.timestep_fs * 1e-3
+    )
+    integrator.setRandomNumberSeed(plan.seed)
+    return integrator
+
+
+def _context(system: Any, integrator: Any, *, phase: Phase, platform: str) -> Any:
+    import openmm
+
+    integrator.setIntegrationForceGroups(_GROUPS[phase])
+    try:
+        chosen = openmm.Platform.getPlatformByName(platform)
+    except openmm.OpenMMException as e:
+        names = [openmm.Platform.getPlatform(i).getName() for i in range(openmm.Platform.getNumPlatforms())]
+        raise SettingsError(
+            f"OpenMM has no platform {platform!r} here; it has {', '.join(names)}", platform=platform
+        ) from e
+    properties = {"Precision": "mixed"} if "Precision" in chosen.getPropertyNames() else {}
+    return openmm.Context(system, integrator, chosen, properties)
+
+
+def _start(context: Any, positions_nm: Floats, plan: SamplingPlan) -> None:
+    # a state that could not be used may have been loaded in part
+    context.reinitialize()
+    context.setPositions(positions_nm)
+    context.applyConstraints(1e-6)
+    context.setVelocitiesToTemperature(plan.temperature_kelvin, plan.seed)
+    context.getIntegrator().step(plan.n_equilibration_steps)
+
+
+def _run(context: Any, n_frames: int, plan: SamplingPlan) -> Floats:
+    integrator = context.getIntegrator()
+    energies = np.empty(n_frames)
+    for frame in range(n_frames):
+        integrator.step(plan.steps_per_frame)
+        energies[frame] = _solvation_energy(context)
+    if not np.isfinite(energies).all():
+        raise ExecutionError(
+            f"the dynamics left the finite numbers; use a shorter timestep than {plan.timestep_fs} fs "
+            "or check the ligand's conformer",
+            timestep_fs=plan.timestep_fs,
+        )
+    return energies
+
+
+def _solvation_energy(context: Any) -> float:
+    from openmm import unit
+
+    energy = context.getState(getEnergy=True, groups={SOLVATION_GROUP}).getPotentialEnergy()
+    return float(energy.value_in_unit(unit.kilojoule_per_mole))
+
+
+def _positions_nm(context: Any) -> Floats:
+    from openmm import unit
+
+    positions = context.getState(getPositions=True).getPositions(asNumpy=True)
+    return np.asarray(positions.value_in_unit(unit.nanometer), dtype=np.float64)
+
+
+# --- the saved state --------------------------------------------------------------------------
+
+
+def _fingerprint(system_xml: str, positions_nm: Floats, phase: Phase, plan: SamplingPlan) -> str:
+    """Return what must be equal for a saved state to be continued."""
+    import openmm
+
+    facts = [openmm.__version__, phase, asdict(plan), system_xml, positions_nm.tolist()]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+
+def _save(context: Any, energies: Floats, checkpoint: Path, fingerprint: str) -> None:
+    """Write frames and OpenMM state as one file that is either the old one or the new one."""
+    archive = io.BytesIO()
+    state = np.frombuffer(context.createCheckpoint(), dtype=np.uint8)
+    np.savez(archive, fingerprint=np.array(fingerprint), solvation_kj_mol=energies, state=state)
+    content = archive.getvalue()
+    temporary = checkpoint.with_name(checkpoint.name + ".tmp")
+    with temporary.open("wb") as file:
+        file.write(hashlib.sha256(content).digest() + content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(checkpoint)
+
+
+def _resume(context: Any, checkpoint: Path, fingerprint: str) -> Floats | None:
+    """Load the saved state into the context and return its frames, or None if there is none to use."""
+    import openmm
+
+    if not checkpoint.is_file():
+        return None
+    content = checkpoint.read_bytes()
+    digest, content = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
+    if hashlib.sha256(content).digest() != digest:
+        _LOG.warning("saved state %s is damaged; starting clean", checkpoint)
+        return None
+    with np.load(io.BytesIO(content), allow_pickle=False) as saved:
+        if str(saved["fingerprint"]) != fingerprint:
+            _LOG.warning("saved state %s is of another calculation or OpenMM; starting clean", checkpoint)
+            return None
+        try:
+            context.loadCheckpoint(saved["state"].tobytes())
+        except openmm.OpenMMException as e:  # binary, and so of one kind of machine
+            _LOG.warning("OpenMM does not take saved state %s (%s); starting clean", checkpoint, e)
+            return None
+        return np.array(saved["solvation_kj_mol"], dtype=np.float64)
+
+
+# --- analysis ---------------------------------------------------------------------------------
+
+
+def hydration_free_energy(
+    vacuum_kj_mol: Floats, solvent_kj_mol: Floats, *, temperature_kelvin: float
+) -> HydrationEstimate:
+    """Estimate a hydration free energy by BAR from uncorrelated subsamples of both end states.
+
+    Parameters
+    ----------
+    vacuum_kj_mol, solvent_kj_mol : ndarray, shape (n_frames,)
+        U_solvent - U_vacuum of frames sampled in vacuum and in solvent, kJ/mol.
+    temperature_kelvin : float
+        Of both.
+
+    Returns
+    -------
+    HydrationEstimate
+        Its uncertainty is one standard deviation; 0 for a rigid molecule, whose solvation energy
+        is a constant and so its free energy.
+    """
+    kt = kt_kcal_mol(temperature_kelvin)
+    both = np.concatenate([vacuum_kj_mol, solvent_kj_mol]) * KCAL_PER_KJ
+    if np.ptp(both) < _RIGID_KJ_MOL:
+        return HydrationEstimate(
+            float(both.mean()), 0.0, float(len(vacuum_kj_mol)), float(len(solvent_kj_mol)), 1.0
+        )
+    with _quiet_pymbar():
+        from pymbar import bar
+    forward, n_vacuum = _uncorrelated(vacuum_kj_mol * KCAL_PER_KJ / kt)
+    reverse, n_solvent = _uncorrelated(-solvent_kj_mol * KCAL_PER_KJ / kt)
+    result = bar(forward, reverse)
+    return HydrationEstimate(
+        dg_kcal_mol=float(result["Delta_f"]) * kt,
+        uncertainty_kcal_mol=float(result["dDelta_f"]) * kt,
+        n_effective_vacuum=n_vacuum,
+        n_effective_solvent=n_solvent,
+        overlap=_overlap(forward, reverse, float(result["Delta_f"])),
+    )
+
+
+def _overlap(forward: Floats, reverse: Floats, delta_f: float) -> float:
+    """Return 1 - the second eigenvalue of MBAR's overlap matrix, here (N_0 + N_1) sum_n W_n0 W_n1."""
+    ratio = np.exp(delta_f - np.concatenate([forward, -reverse]))
+    weight = 1.0 / (len(forward) + len(reverse) * ratio)
+    return float(len(ratio) * np.sum(ratio * weight**2))
+
+
+def _uncorrelated(work: Floats) -> tuple[Floats, float]:
+    """Return an uncorrelated subsample and the effective number of samples."""
+    with _quiet_pymbar():
+        from pymbar import timeseries
+    inefficiency = float(timeseries.statistical_inefficiency(work))
+    kept = timeseries.subsample_correlated_data(work, g=inefficiency)
+    return work[np.asarray(kept, dtype=np.intp)], len(work) / inefficiency
+
+
+@contextmanager
+def _quiet_pymbar() -> Iterator[None]:
+    """Keep the notices of pymbar's import (no JAX, a general caution) out of every unit's log."""
+    logger = logging.getLogger("pymbar")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
