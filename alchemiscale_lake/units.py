@@ -57,14 +57,13 @@ def _magnitude(value: Any) -> float:
                 return float(value.m_as("kJ/mol")) * KCAL_PER_KJ
             except Exception:
                 raise UnitConversionError(
-                    f"{value!r} is not an energy per mole; return kcal/mol or kJ/mol from the Protocol", value=str(value)
+                    f"{value!r} is not an energy per mole; return kcal/mol or kJ/mol from the Protocol",
+                    value=str(value),
                 ) from first
     try:
         return float(value)
     except (TypeError, ValueError) as e:
-        raise UnitConversionError(
-            f"{value!r} is neither a number nor a quantity with a unit", value=repr(value)
-        ) from e
+        raise UnitConversionError(f"{value!r} is neither a number nor a quantity with a unit", value=repr(value)) from e
 
 
 def kt_kcal_mol(temperature_kelvin: float) -> float:

@@ -118,9 +118,7 @@ class TableSchema:
                 return rows.select(self.names).cast(loose, safe=True)
             return pa.Table.from_pylist([dict(row) for row in rows], schema=loose)
         except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError) as e:
-            raise SchemaError(
-                f"a value does not fit table '{self.name}': {e}", table=self.name, cause=str(e)
-            ) from e
+            raise SchemaError(f"a value does not fit table '{self.name}': {e}", table=self.name, cause=str(e)) from e
 
     def _null_problems(self, table: pa.Table) -> list[str]:
         counts = {c.name: table.column(c.name).null_count for c in self.columns if not c.nullable}

@@ -65,7 +65,9 @@ NETWORK_ESTIMATES = TableSchema(
         Column("component", INT, "Connected component; values of two components share no zero."),
         Column("node", INT, "Place of the node in the component, and in `covariance_kcal2_mol2`."),
         Column("ligand", STRING, "The ligand (or system)."),
-        Column("value_kcal_mol", FLOAT, "Free energy; relative to the component's mean unless absolute.", nullable=True),
+        Column(
+            "value_kcal_mol", FLOAT, "Free energy; relative to the component's mean unless absolute.", nullable=True
+        ),
         Column("uncertainty_kcal_mol", FLOAT, "Standard error relative to the component's mean.", nullable=True),
         Column("absolute", BOOL, "Whether experiment fixes the component's zero."),
         Column(

@@ -21,7 +21,9 @@ RESULTS = TableSchema(
         Column("uncertainty_kcal_mol", FLOAT, "This result's own uncertainty.", nullable=True),
         Column("exception", STRING, "Type and message of the failure.", nullable=True),
         Column("failed_unit", STRING, "Name of the unit that failed.", nullable=True),
-        Column("object_path", STRING, "Where the ProtocolDAGResult lies in the lake (zstd keyed chain).", nullable=True),
+        Column(
+            "object_path", STRING, "Where the ProtocolDAGResult lies in the lake (zstd keyed chain).", nullable=True
+        ),
         Column("digest", STRING, "SHA-256 of the object as stored.", nullable=True),
         Column("n_bytes", INT, "Size of the object as stored, bytes.", nullable=True),
         Column("n_units", INT, "ProtocolUnits executed, repeats counted."),

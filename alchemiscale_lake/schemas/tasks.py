@@ -48,7 +48,10 @@ _STATE = (
     Column("lease_expires_at", TIME, "Until when that attempt is believed without news.", nullable=True),
 )
 _STATE_RULES = (
-    Rule("a Task is running exactly while an attempt holds it", (pl.col("status") == "running") == pl.col("attempt").is_not_null()),
+    Rule(
+        "a Task is running exactly while an attempt holds it",
+        (pl.col("status") == "running") == pl.col("attempt").is_not_null(),
+    ),
     Rule("a priority is at least 1", pl.col("priority") >= 1),
     Rule("seq counts from 1", pl.col("seq") >= 1),
 )

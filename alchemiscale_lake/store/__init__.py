@@ -1,0 +1,25 @@
+"""The only room for deltalake and obstore: tables, the logs, objects.
+
+Reading for people is in `query/`; what may be written when is decided in `tasks/` and `ledger/`.
+"""
+
+from __future__ import annotations
+
+from .lake import Lake, now_utc
+from .location import Location
+from .network_log import NetworkLog, NetworkState
+from .objects import ObjectStore, attempt_folder
+from .table import LakeTable
+from .task_log import TaskLog
+
+__all__ = [
+    "Lake",
+    "LakeTable",
+    "Location",
+    "NetworkLog",
+    "NetworkState",
+    "ObjectStore",
+    "TaskLog",
+    "attempt_folder",
+    "now_utc",
+]

@@ -1,0 +1,171 @@
+"""The lake: its marker, its tables, its objects, its logs."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from ..errors import LakeExistsError, LakeVersionError, NotALakeError, NotFoundError
+from ..faults import fault_point
+from ..schemas import FORMAT, TABLES
+from .location import Location
+from .network_log import NetworkLog
+from .objects import ObjectStore
+from .table import LakeTable
+from .task_log import TaskLog
+
+__all__ = ["Lake", "now_utc"]
+
+_MARKER = "lake.json"
+
+
+def now_utc() -> datetime:
+    """Return the time now, in UTC."""
+    return datetime.now(UTC)
+
+
+class Lake:
+    """A lake that exists. Get one from `Lake.open` or `Lake.create`.
+
+    Attributes
+    ----------
+    url : str
+        `file:///...` or `s3://bucket/prefix`.
+    objects : ObjectStore
+    """
+
+    def __init__(self, location: Location) -> None:
+        self._location = location
+        self.url = location.url
+        self.objects = ObjectStore(location)
+        self._tables = {name: LakeTable(location, schema) for name, schema in TABLES.items()}
+
+    @classmethod
+    def create(cls, place: str | Path, *, exist_ok: bool = False) -> Lake:
+        """Create a lake in a folder or bucket.
+
+        Raises
+        ------
+        LakeExistsError
+            If one is there (and `exist_ok` is false), or the folder holds something else.
+        """
+        location = Location.parse(place)
+        path = location.path
+        if path is not None and path.exists() and not path.is_dir():
+            raise LakeExistsError(f"{path} is a file; give a folder for the lake", place=str(path))
+        if _is_lake(location):
+            if exist_ok:
+                return cls.open(place)
+            raise LakeExistsError(f"there is a lake at {location.url} already; open it instead", place=location.url)
+        if path is not None and path.is_dir() and _foreign(path):
+            raise LakeExistsError(
+                f"{path} holds other files ({', '.join(_foreign(path)[:3])}); give an empty or new folder",
+                place=str(path),
+            )
+        lake = cls(location)
+        with ThreadPoolExecutor(max_workers=8) as pool:
+            list(pool.map(LakeTable.create, lake._tables.values()))
+        lake._record_migration("created")
+        fault_point("lake:before-marker")
+        # the marker comes last: a folder without it is no lake, and creating it can be repeated
+        lake.objects.put_exclusive(_MARKER, json.dumps({"format": FORMAT, "made_by": _version()}).encode())
+        return lake
+
+    @classmethod
+    def open(cls, place: str | Path) -> Lake:
+        """Open a lake.
+
+        Raises
+        ------
+        NotALakeError
+            If there is none.
+        LakeVersionError
+            If a newer alchemiscale-lake wrote it.
+        """
+        location = Location.parse(place)
+        marker = _read_marker(location)
+        if marker is None:
+            raise NotALakeError(
+                f"there is no lake at {location.url}; create one with `alchemiscale-lake init` "
+                "or by submitting a network, or give another --lake",
+                place=location.url,
+            )
+        if marker["format"] > FORMAT:
+            raise LakeVersionError(
+                f"the lake at {location.url} has format {marker['format']}, made by alchemiscale-lake "
+                f"{marker.get('made_by')}; this version knows formats up to {FORMAT}: upgrade alchemiscale-lake",
+                place=location.url,
+                format=marker["format"],
+            )
+        return cls(location)
+
+    @property
+    def local_path(self) -> Path | None:
+        """The lake's folder, or None for a bucket."""
+        return self._location.path
+
+    def table(self, name: str) -> LakeTable:
+        """Return one table."""
+        try:
+            return self._tables[name]
+        except KeyError as e:
+            raise NotFoundError(f"a lake has no table {name!r}; it has {', '.join(TABLES)}", table=name) from e
+
+    def snapshot(self, names: Iterable[str] | None = None) -> dict[str, pl.LazyFrame]:
+        """Scan several tables (all, by default), each of its newest version, opened at once."""
+        wanted = list(TABLES if names is None else names)
+        with ThreadPoolExecutor(max_workers=8) as pool:
+            frames = pool.map(lambda name: self.table(name).scan(), wanted)
+            return dict(zip(wanted, frames, strict=True))
+
+    @cached_property
+    def task_log(self) -> TaskLog:
+        """All that happens to Tasks."""
+        return TaskLog(self.table("task_log"), self.table("task_snapshots"), self.table("action_snapshots"))
+
+    @cached_property
+    def network_log(self) -> NetworkLog:
+        """What users decide about networks."""
+        return NetworkLog(self.table("network_log"))
+
+    def _record_migration(self, what: str) -> None:
+        row = {"format": FORMAT, "what": what, "package_version": _version(), "at": now_utc()}
+        self.table("migrations").append_new([row])
+
+    def __repr__(self) -> str:
+        return f"Lake({self.url!r})"
+
+
+def _version() -> str:
+    return importlib.metadata.version("alchemiscale-lake")
+
+
+def _foreign(path: Path) -> list[str]:
+    ours = {"tables", _MARKER, "attempts", "work", "prefect"}
+    return sorted(p.name for p in path.iterdir() if p.name not in ours and not p.name.startswith("."))
+
+
+def _is_lake(location: Location) -> bool:
+    return _read_marker(location) is not None
+
+
+def _read_marker(location: Location) -> dict[str, Any] | None:
+    if location.path is not None and not (location.path / _MARKER).is_file():
+        return None
+    try:
+        marker = json.loads(ObjectStore(location).get(_MARKER))
+    except NotFoundError:
+        return None
+    except ValueError as e:
+        raise NotALakeError(f"{_MARKER} at {location.url} is not readable: {e}", place=location.url) from e
+    if not isinstance(marker, dict) or not isinstance(marker.get("format"), int):
+        raise NotALakeError(f"{_MARKER} at {location.url} names no format", place=location.url)
+    return marker

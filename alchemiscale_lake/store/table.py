@@ -1,0 +1,120 @@
+"""One Delta table of a lake: open, scan, append what is new."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import polars as pl
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+
+from ..errors import NotALakeError, StorageError
+from ..schemas import TableSchema
+from .commit import compare_and_append, last_number
+from .location import Location
+
+__all__ = ["LakeTable", "Rows"]
+
+Rows: TypeAlias = pa.Table | pl.DataFrame | Sequence[Mapping[str, Any]]
+
+#: Files a reader may still hold are kept a week; the log's own history likewise.
+_CONFIGURATION: dict[str, str | None] = {
+    "delta.logRetentionDuration": "interval 7 days",
+    "delta.deletedFileRetentionDuration": "interval 7 days",
+}
+
+
+class LakeTable:
+    """Access to one table. Holds no state but its address, so it may be shared between threads."""
+
+    def __init__(self, location: Location, schema: TableSchema) -> None:
+        self.schema = schema
+        self._uri = location.join("tables", schema.name)
+        self._options = location.storage_options
+
+    def create(self) -> None:
+        """Create the table if it does not exist."""
+        DeltaTable.create(
+            self._uri,
+            # nullability is checked by TableSchema: Delta keeps none for partition columns
+            schema=pa.schema([pa.field(f.name, f.type) for f in self.schema.arrow]),
+            mode="ignore",
+            partition_by=list(self.schema.partition_by),
+            configuration=_CONFIGURATION,
+            storage_options=self._options,
+        )
+
+    def snapshot(self) -> DeltaTable:
+        """Open the newest version.
+
+        Raises
+        ------
+        NotALakeError
+            If the table is gone.
+        StorageError
+            If the storage does not answer.
+        """
+        try:
+            return DeltaTable(self._uri, storage_options=self._options)
+        except TableNotFoundError as e:
+            raise NotALakeError(
+                f"table '{self.schema.name}' is missing at {self._uri}; the lake is damaged, restore it from a backup",
+                table=self.schema.name,
+            ) from e
+        except (DeltaError, OSError) as e:
+            raise StorageError(f"cannot open table '{self.schema.name}' at {self._uri}: {e}") from e
+
+    def scan(self, delta: DeltaTable | None = None) -> pl.LazyFrame:
+        """Read lazily, of the newest version or of the snapshot given; columns in declared order."""
+        delta = self.snapshot() if delta is None else delta
+        return pl.scan_delta(delta, storage_options=self._options or None).select(self.schema.names)
+
+    def append_new(self, rows: Rows) -> int:
+        """Append the rows whose key the table does not hold yet; of equal keys given, the first.
+
+        Several writers may do so at once: no key is ever written twice.
+
+        Returns
+        -------
+        int
+            Number of rows written.
+
+        Raises
+        ------
+        SchemaError
+            If a row does not fit the schema. Nothing is written.
+        """
+        given = pl.DataFrame(self.schema.table(rows)).unique(list(self.schema.key), keep="first", maintain_order=True)
+        written = 0
+        scopes = given["scope"].unique().to_list() if "scope" in given.columns else None
+
+        def decide(delta: DeltaTable, _: int) -> pa.Table | None:
+            nonlocal written
+            new = given.join(self._keys(delta, scopes), on=list(self.schema.key), how="anti", nulls_equal=True)
+            written = len(new)
+            return self.schema.table(new) if written else None
+
+        if len(given):
+            compare_and_append(self.schema.name, self.snapshot, decide)
+        return written
+
+    def replace(self, rows: Rows, *, number: int) -> bool:
+        """Replace the content by `rows`, unless a replacement of this or a higher number is there."""
+        table = self.schema.table(rows)
+        delta = self.snapshot()
+        if last_number(delta, self.schema.name) >= number:
+            return False
+        properties = CommitProperties(app_transactions=[Transaction(self.schema.name, number)], max_commit_retries=0)
+        try:
+            write_deltalake(delta, table, mode="overwrite", commit_properties=properties)
+        except CommitFailedError:
+            return False
+        return True
+
+    def _keys(self, delta: DeltaTable, scopes: Collection[str] | None) -> pl.DataFrame:
+        frame = self.scan(delta)
+        if scopes is not None:
+            frame = frame.filter(pl.col("scope").is_in(scopes))
+        return frame.select(self.schema.key).collect()

@@ -1,0 +1,56 @@
+"""Whom to claim next: network weight, then strict priority, then Task weight.
+
+The rules are alchemiscale's with one difference: a network's weight counts once for each of its
+Transformations that wait, so that one network of a hundred Transformations is served like ten
+networks of ten. Drawing without replacement in proportion to weights is done at one stroke with
+exponential clocks (Efraimidis & Spirakis 2006, doi:10.1016/j.ipl.2005.11.003).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import polars as pl
+
+__all__ = ["choose"]
+
+
+def choose(
+    candidates: pl.DataFrame, network_weights: Mapping[str, float], count: int, rng: np.random.Generator
+) -> list[str]:
+    """Draw up to `count` Tasks.
+
+    Parameters
+    ----------
+    candidates : polars.DataFrame
+        One row per action: task, transformation, priority, network, weight (> 0).
+    network_weights : mapping
+        Weight in [0, 1] of each network; networks with weight 0 or not named get nothing.
+    count : int
+    rng : numpy.random.Generator
+        The same generator state draws the same Tasks.
+
+    Returns
+    -------
+    list of str
+        Tasks in the order drawn, none twice. Within a network no Task is drawn while one of its
+        Tasks with a lower priority number is left.
+    """
+    weights = pl.DataFrame(
+        {"network": list(network_weights), "network_weight": list(network_weights.values())},
+        schema={"network": pl.String, "network_weight": pl.Float64},
+    ).filter(pl.col("network_weight") > 0)
+    # a fixed order first: the draw must not depend on how the rows came
+    rows = candidates.join(weights, on="network").sort("network", "task")
+    if not len(rows) or count < 1:
+        return []
+    clock = rng.standard_exponential(len(rows)) / rows["weight"].to_numpy()
+    rows = rows.with_columns(
+        pl.Series("clock", clock),
+        rate=pl.col("network_weight") * pl.col("transformation").n_unique().over("network"),
+    ).sort("network", "priority", "clock")
+    gaps = rng.standard_exponential(len(rows)) / rows["rate"].to_numpy()
+    rows = rows.with_columns(pl.Series("gap", gaps)).with_columns(arrival=pl.col("gap").cum_sum().over("network"))
+    rows = rows.sort("arrival", "task")
+    return rows["task"].unique(maintain_order=True).head(count).to_list()

@@ -1,0 +1,175 @@
+"""The status machine: which event may follow which state.
+
+Statuses and transitions are alchemiscale's. Each function takes a Task's state and returns the
+`Event` that is to be logged, or a `Refusal` that says why not; nothing is refused in silence.
+
+======== ============================== =======================================================
+to       from                           by
+======== ============================== =======================================================
+waiting  running, error (waiting)       user; release; expired lease
+running  waiting                        claim
+complete waiting, running, error        a good result, however late
+error    running                        a failed result of the attempt that holds the claim
+invalid  all but deleted                user; with every Task that extends it
+deleted  all but invalid                user; with every Task that extends it
+======== ============================== =======================================================
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from .states import ACTIONABLE, Event, TaskState
+
+__all__ = [
+    "Refusal",
+    "action",
+    "cancel",
+    "claim",
+    "complete",
+    "create",
+    "expire",
+    "fail",
+    "release",
+    "renew",
+    "set_priority",
+    "set_status",
+    "set_weight",
+]
+
+#: What users may set, and from where.
+_BY_USER: Final = {
+    "waiting": ("waiting", "running", "error"),
+    "invalid": ("waiting", "running", "complete", "error", "invalid"),
+    "deleted": ("waiting", "running", "complete", "error", "deleted"),
+}
+_HIGHEST_PRIORITY: Final = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why nothing was done to a Task. `harmless` when the Task already is what was asked for."""
+
+    task: str
+    reason: str
+    harmless: bool = False
+
+
+def create(state: TaskState, extended: TaskState | None) -> Event | Refusal:
+    """Create a Task, `state` being what it is to be."""
+    if state.extends is not None:
+        if extended is None:
+            return Refusal(state.task, f"the Task it extends, {state.extends}, does not exist")
+        if extended.transformation != state.transformation:
+            return Refusal(state.task, f"the Task it extends, {state.extends}, performs another Transformation")
+        if extended.status in ("invalid", "deleted"):
+            return Refusal(state.task, f"the Task it extends, {state.extends}, is {extended.status}")
+    return Event("created", state)
+
+
+def action(state: TaskState, network: str, weight: float | None, standing: float | None) -> Event | Refusal:
+    """Action a Task on a network; `standing` is the weight it is actioned there with, if it is.
+
+    Without a weight a new action gets 0.5 and a standing one is left as it is.
+    """
+    if state.status not in ACTIONABLE:
+        return Refusal(state.task, f"it is {state.status}; only waiting, running and error Tasks can be actioned")
+    bad = _bad_weight(weight)
+    if bad:
+        return Refusal(state.task, bad)
+    if standing is not None and weight in (None, standing):
+        return Refusal(state.task, "it is actioned there already", harmless=True)
+    return Event("actioned", state, network=network, weight=0.5 if weight is None else weight)
+
+
+def cancel(state: TaskState, network: str, standing: float | None) -> Event | Refusal:
+    """Take a Task's action off a network. Its status stays."""
+    if standing is None:
+        return Refusal(state.task, f"it is not actioned on {network}", harmless=True)
+    return Event("cancelled", state, network=network)
+
+
+def set_weight(state: TaskState, network: str, weight: float, standing: float | None) -> Event | Refusal:
+    """Change the weight of a standing action."""
+    if standing is None:
+        return Refusal(state.task, f"it is not actioned on {network}; action it first")
+    bad = _bad_weight(weight)
+    return Refusal(state.task, bad) if bad else Event("weight", state, network=network, weight=weight)
+
+
+def set_priority(state: TaskState, priority: int) -> Event | Refusal:
+    """Change the priority; the lower number goes first."""
+    if not 1 <= priority <= _HIGHEST_PRIORITY:
+        return Refusal(state.task, f"a priority is a whole number from 1 to 2^63 - 1, not {priority}")
+    if priority == state.priority:
+        return Refusal(state.task, f"its priority is {priority} already", harmless=True)
+    return Event("priority", replace(state, priority=priority))
+
+
+def set_status(state: TaskState, status: str, reason: str | None = None) -> Event | Refusal:
+    """Set the status as a user may: `waiting`, `invalid` or `deleted`."""
+    allowed = _BY_USER.get(status)
+    if allowed is None:
+        return Refusal(state.task, f"users set waiting, invalid or deleted; {status!r} comes from execution alone")
+    if state.status not in allowed:
+        return Refusal(state.task, f"it is {state.status}, and a Task becomes {status} only from {', '.join(allowed)}")
+    if state.status == status:
+        return Refusal(state.task, f"it is {status} already", harmless=True)
+    return Event("status", _free(state, status), of_attempt=state.attempt, reason=reason)
+
+
+def claim(state: TaskState, attempt: str, pool: str, lease_expires_at: datetime) -> Event | Refusal:
+    """Give a waiting Task to a pool, under a new attempt."""
+    if state.status != "waiting":
+        return Refusal(state.task, f"it is {state.status}, not waiting")
+    after = replace(state, status="running", attempt=attempt, pool=pool, lease_expires_at=lease_expires_at)
+    return Event("claimed", after, of_attempt=attempt)
+
+
+def renew(state: TaskState, attempt: str, lease_expires_at: datetime) -> Event | Refusal:
+    """Believe an attempt for longer."""
+    if state.attempt != attempt:
+        return Refusal(state.task, f"attempt {attempt} does not hold it any more")
+    return Event("renewed", replace(state, lease_expires_at=lease_expires_at), of_attempt=attempt)
+
+
+def complete(state: TaskState, attempt: str) -> Event | Refusal:
+    """End a Task with a good result. A late one counts too, whoever holds the claim by now."""
+    if state.status == "complete":
+        return Refusal(state.task, "it is complete already", harmless=True)
+    if state.status not in ACTIONABLE:
+        return Refusal(state.task, f"it is {state.status}; the result is kept, the Task stays {state.status}")
+    return Event("completed", _free(state, "complete"), of_attempt=attempt)
+
+
+def fail(state: TaskState, attempt: str, reason: str | None) -> Event | Refusal:
+    """End an attempt with a failed result. It only speaks for the Task while it holds the claim."""
+    if state.attempt != attempt:
+        return Refusal(state.task, f"attempt {attempt} does not hold it any more", harmless=True)
+    return Event("failed", _free(state, "error"), of_attempt=attempt, reason=reason)
+
+
+def release(state: TaskState, attempt: str, reason: str | None) -> Event | Refusal:
+    """Give a claim back without a result."""
+    if state.attempt != attempt:
+        return Refusal(state.task, f"attempt {attempt} does not hold it any more", harmless=True)
+    return Event("released", _free(state, "waiting"), of_attempt=attempt, reason=reason)
+
+
+def expire(state: TaskState, now: datetime) -> Event | Refusal:
+    """Take a claim away whose lease ran out."""
+    if state.status != "running" or state.lease_expires_at is None or state.lease_expires_at > now:
+        return Refusal(state.task, "its lease has not run out", harmless=True)
+    return Event("expired", _free(state, "waiting"), of_attempt=state.attempt, reason="no news within the lease")
+
+
+def _free(state: TaskState, status: str) -> TaskState:
+    return replace(state, status=status, attempt=None, pool=None, lease_expires_at=None)
+
+
+def _bad_weight(weight: float | None) -> str | None:
+    if weight is None or 0.0 <= weight <= 1.0:
+        return None
+    return f"a weight lies within 0 and 1, {weight} does not"
