@@ -1,0 +1,47 @@
+"""The one seam to gufe: both generations, one set of words.
+
+Everything that differs between gufe 0.4 and gufe >= 1 is decided in this package, by what the
+installed gufe can do and never by its number. `chain` writes and reads objects, `execution` makes
+ProtocolDAGs and runs their units, `results` turns unit results into numbers; `authoring` (imported
+by name only, as it needs gufe) holds the base classes of Protocols that must work on both.
+
+Importing this package does not import gufe, so that a lake without it can store and read. Reading
+networks *without* building their objects is left to `alchemiscale_lake.networks`.
+"""
+
+from __future__ import annotations
+
+from ._gufe import gufe_version, import_class
+from .chain import Chain, dump_network, dumps_chain, load_object, loads_chain, to_chain
+from .execution import (
+    create_protocol_dag,
+    execute_unit,
+    failed_unit_result,
+    unit_dependencies,
+    unit_exception,
+    unit_ok,
+    units_in_order,
+)
+from .results import Estimate, build_dag_result, dag_ok, estimate
+
+__all__ = [
+    "Chain",
+    "Estimate",
+    "build_dag_result",
+    "create_protocol_dag",
+    "dag_ok",
+    "dump_network",
+    "dumps_chain",
+    "estimate",
+    "execute_unit",
+    "failed_unit_result",
+    "gufe_version",
+    "import_class",
+    "load_object",
+    "loads_chain",
+    "to_chain",
+    "unit_dependencies",
+    "unit_exception",
+    "unit_ok",
+    "units_in_order",
+]

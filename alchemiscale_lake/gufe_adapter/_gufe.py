@@ -1,0 +1,102 @@
+"""Which gufe is here, and its classes by name.
+
+The only place that imports `gufe.tokenization`; everything else asks for it here, late.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+from collections.abc import Iterable
+from typing import Any, Final
+
+from ..errors import MissingClassError, MissingDependencyError
+
+__all__ = ["gufe_version", "import_class", "require_classes", "tokenization"]
+
+#: Packages whose namesake on PyPI is another project.
+_CONDA_ONLY: Final = frozenset({"openfe", "feflow", "konnektor", "kartograf", "lomap"})
+
+
+def gufe_version() -> str | None:
+    """Return the installed gufe's version, None if there is none. Does not import it."""
+    try:
+        return importlib.metadata.version("gufe")
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def tokenization() -> Any:
+    """Return the module `gufe.tokenization`.
+
+    Raises
+    ------
+    MissingDependencyError
+        If gufe, or a package it needs, cannot be imported.
+    """
+    try:
+        return importlib.import_module("gufe.tokenization")
+    except ImportError as e:
+        raise MissingDependencyError(
+            f"gufe cannot be imported here ({e}); storing and reading a lake does not need it, executing and "
+            "gathering do: install it from conda-forge, or `pip install alchemiscale-lake[pypi]`",
+            package="gufe",
+        ) from e
+
+
+def import_class(module: str, qualname: str) -> type:
+    """Return the class `qualname` of `module`, following gufe's own list of renamed classes.
+
+    Raises
+    ------
+    MissingClassError
+        If the class cannot be imported here; the message names it, its package and the remedy.
+    """
+    require_classes([(module, qualname)])
+    found: type = tokenization().get_class(module, qualname)
+    return found
+
+
+def require_classes(names: Iterable[tuple[str, str]]) -> None:
+    """Raise MissingClassError naming every class among (module, qualname) that cannot be imported."""
+    get_class = tokenization().get_class
+    missing: list[tuple[str, str, Exception]] = []
+    for module, qualname in sorted(set(names)):
+        try:
+            get_class(module, qualname)
+        except (ImportError, AttributeError, ValueError) as e:
+            missing.append((module, qualname, e))
+    if missing:
+        # gufe itself is here, so the foreign package is to be told about first, and its Protocol first of all
+        missing.sort(
+            key=lambda found: (_package(found[0]) == "gufe", not found[1].endswith("Protocol"), found[:2])
+        )
+        raise _missing_class(missing) from missing[0][2]
+
+
+def _package(module: str) -> str:
+    return module.partition(".")[0]
+
+
+def _missing_class(missing: list[tuple[str, str, Exception]]) -> MissingClassError:
+    module, qualname, reason = missing[0]
+    package = _package(module)
+    kind = "Protocol class" if qualname.endswith("Protocol") else "class"
+    more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
+    return MissingClassError(
+        f"the {kind} {qualname} of package {package}{more} cannot be imported here ({reason}); "
+        f"{_remedy(package)} in the environment that runs this Task",
+        module=module,
+        qualname=qualname,
+        package=package,
+        packages=sorted({_package(name) for name, _, _ in missing}),
+        missing=[f"{m}.{q}" for m, q, _ in missing],
+    )
+
+
+def _remedy(package: str) -> str:
+    if package == "gufe":
+        return f"the installed gufe {gufe_version()} has no such class: install gufe >= 1 from conda-forge"
+    if package in _CONDA_ONLY:
+        return f"install {package} from conda-forge (not from PyPI)"
+    return f"install {package}"

@@ -1,0 +1,321 @@
+"""gufe objects as keyed chains: JSON text out, the same objects in.
+
+A keyed chain is a list of `[key, keyed dict]`, dependencies first, the object itself last; it is
+what gufe >= 1 and openfe write with `to_json`. gufe 0.4 has no such form, so it is made and read
+here by hand, in the same way for both. Chains are also how ProtocolDAGs and results travel between
+processes. Storing chains in tables without gufe's classes is left to `alchemiscale_lake.networks`.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import zstandard
+
+from ..errors import ExecutionError, InvalidNetworkError, LakeError, MissingDependencyError
+from ._gufe import gufe_version, require_classes, tokenization
+
+__all__ = ["Chain", "dump_network", "dumps_chain", "load_object", "loads_chain", "to_chain"]
+
+#: A keyed chain as plain data, dependencies first, the object itself last.
+Chain = list[tuple[str, dict[str, Any]]]
+
+_GZIP: Final = b"\x1f\x8b"
+_ZSTD: Final = b"\x28\xb5\x2f\xfd"
+_KEY: Final = ":gufe-key:"
+
+
+def to_chain(obj: Any) -> Chain:
+    """Return the keyed chain of a gufe object; values may still need gufe's JSON encoder.
+
+    The order is that of a depth-first walk, so equal objects give equal chains.
+    """
+    tok = tokenization()
+    chain: Chain = []
+    done: set[str] = set()
+    # (object, None) asks to look at it; (object, shallow dict) says that all it needs is written
+    stack: list[tuple[Any, dict[str, Any] | None]] = [(obj, None)]
+    while stack:
+        current, shallow = stack.pop()
+        key = str(current.key)
+        if shallow is not None:
+            chain.append((key, _refer(shallow, tok.is_gufe_obj)))
+        elif key not in done:
+            done.add(key)
+            shallow = current.to_shallow_dict()
+            stack.append((current, shallow))
+            stack.extend((needed, None) for needed in reversed(list(_objects_in(shallow, tok.is_gufe_obj))))
+    return chain
+
+
+def dumps_chain(obj: Any) -> bytes:
+    """Write a gufe object as the JSON text of its keyed chain.
+
+    Works for networks and Transformations as for ProtocolDAGs, unit results and DAG results.
+
+    Returns
+    -------
+    bytes
+        UTF-8 text `[[key, keyed dict], ...]`, as gufe >= 1 writes with `to_json`.
+
+    Raises
+    ------
+    ExecutionError
+        If the object holds something JSON cannot carry (an output of a unit, say).
+    """
+    handler = tokenization().JSON_HANDLER
+    try:
+        return json.dumps(to_chain(obj), cls=handler.encoder).encode()
+    except (TypeError, ValueError) as e:
+        raise ExecutionError(
+            f"{type(obj).__name__} {getattr(obj, 'name', None) or ''} cannot be written as JSON ({e}); a Protocol must "
+            f"return gufe objects, plain Python values, arrays and paths (gufe {gufe_version()} is here)",
+            key=str(obj.key),
+        ) from e
+
+
+def loads_chain(data: bytes | str) -> Any:
+    """Read a gufe object from the JSON text of its keyed chain.
+
+    Parameters
+    ----------
+    data : bytes or str
+        What `dumps_chain`, or gufe >= 1's `to_json`, wrote.
+
+    Raises
+    ------
+    MissingClassError
+        If a class in the chain cannot be imported here.
+    InvalidNetworkError
+        If the text is no keyed chain, or this gufe cannot build an object in it.
+    """
+    content = _decode(data)
+    if not _is_chain(content):
+        raise InvalidNetworkError(
+            "the text is JSON but not a keyed chain [[key, dict], ...]; write it with gufe's `to_json`, or use "
+            "`load_object` for other formats"
+        )
+    return _build_chain(content)
+
+
+def load_object(path: str | os.PathLike[str]) -> Any:
+    """Read a gufe object from any file gufe writes.
+
+    Keyed chain JSON (`to_json`), nested dict JSON (`dump` of gufe 0.4 and 1) and, where gufe has it,
+    msgpack; each may be compressed with gzip or zstd. The content decides, not the suffix.
+
+    Raises
+    ------
+    InvalidNetworkError
+        If the file holds none of these.
+    MissingClassError
+        If a class in it cannot be imported here.
+    """
+    raw = _decompress(Path(path).read_bytes())
+    try:
+        if raw.lstrip()[:1] not in (b"[", b"{"):
+            return _build_chain(_unpack(raw))
+        content = _decode(raw)
+        if _is_chain(content):
+            return _build_chain(content)
+        return _build_nested(content)
+    except InvalidNetworkError as e:
+        raise InvalidNetworkError(f"{os.fspath(path)}: {e.message}", path=os.fspath(path), **e.facts) from e
+
+
+def dump_network(network: Any, path: str | os.PathLike[str]) -> None:
+    """Write a network (or any gufe object) as a keyed chain JSON file.
+
+    The suffix chooses the compression: `.json`, `.json.gz`, `.json.zst`. The file appears whole or
+    not at all.
+    """
+    target = Path(path)
+    data = dumps_chain(network)
+    if target.suffix == ".zst":
+        data = zstandard.ZstdCompressor().compress(data)
+    elif target.suffix == ".gz":
+        data = gzip.compress(data, mtime=0)
+    partial = target.with_name(f".{target.name}.{uuid.uuid4().hex}.partial")
+    try:
+        with partial.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+# --- encoding -----------------------------------------------------------------------------------
+
+
+def _objects_in(value: Any, is_gufe: Callable[[Any], bool]) -> Iterator[Any]:
+    """Yield the gufe objects inside dicts and lists, in order, without entering them."""
+    if is_gufe(value):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _objects_in(item, is_gufe)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _objects_in(item, is_gufe)
+
+
+def _refer(value: Any, is_gufe: Callable[[Any], bool]) -> Any:
+    """Replace the gufe objects inside dicts and lists by references to their keys."""
+    if is_gufe(value):
+        return {_KEY: str(value.key)}
+    if isinstance(value, dict):
+        return {key: _refer(item, is_gufe) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_refer(item, is_gufe) for item in value]
+    return value
+
+
+# --- decoding -----------------------------------------------------------------------------------
+
+
+def _decompress(raw: bytes) -> bytes:
+    if raw.startswith(_ZSTD):
+        # a stream reader, because not every writer notes the size in the frame
+        with zstandard.ZstdDecompressor().stream_reader(raw) as reader:
+            return reader.read()
+    if raw.startswith(_GZIP):
+        return gzip.decompress(raw)
+    return raw
+
+
+def _decode(data: bytes | str) -> Any:
+    text = data.decode() if isinstance(data, bytes) else data
+    handler = tokenization().JSON_HANDLER
+    try:
+        return json.loads(text, cls=handler.decoder)
+    except json.JSONDecodeError as e:
+        raise InvalidNetworkError(f"not JSON ({e}); expected a file written by gufe or openfe") from e
+    except (ImportError, AttributeError, KeyError, TypeError, ValueError) as e:
+        # gufe >= 1 rebuilds Settings while it parses, and so may be the first to miss a class
+        content = json.loads(text)
+        require_classes(_classes_in(content))
+        raise _unreadable(e) from e
+
+
+def _unpack(raw: bytes) -> Any:
+    try:
+        from gufe.serialization.msgpack import unpackb
+    except ImportError as e:
+        raise MissingDependencyError(
+            f"the file is neither JSON nor readable by gufe {gufe_version()}; "
+            "if it is msgpack, read it with gufe >= 1.5",
+            package="gufe",
+        ) from e
+    try:
+        content = unpackb(raw)
+    except (ImportError, AttributeError) as e:
+        # gufe rebuilds Settings while it unpacks
+        raise _unreadable(e) from e
+    except Exception as e:  # msgpack has its own tree of errors; all say that this is not msgpack
+        raise InvalidNetworkError(
+            f"neither JSON nor gufe's msgpack ({e}); write it with gufe's `to_json`"
+        ) from e
+    if not _is_chain(content):
+        raise InvalidNetworkError("msgpack, but not a keyed chain; write it with gufe's `to_json`")
+    return content
+
+
+def _is_chain(content: Any) -> bool:
+    return (
+        isinstance(content, list)
+        and bool(content)
+        and all(
+            isinstance(link, (list, tuple)) and len(link) == 2 and isinstance(link[1], dict)
+            for link in content
+        )
+    )
+
+
+def _classes_in(value: Any) -> Iterator[tuple[str, str]]:
+    """Yield (module, qualified name) of the gufe objects, and Settings, described in plain data."""
+    if isinstance(value, dict):
+        name = value.get("__qualname__", value.get("__class__"))
+        if name is not None and "__module__" in value and not _is_plain_custom(value):
+            yield value["__module__"], name
+        for item in value.values():
+            yield from _classes_in(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _classes_in(item)
+
+
+def _is_plain_custom(value: dict[str, Any]) -> bool:
+    """Whether a dict stands for a path, an array, bytes ...: classes of the interpreter or numpy."""
+    return str(value["__module__"]).partition(".")[0] in {"pathlib", "builtins", "numpy", "datetime", "uuid"}
+
+
+def _build_chain(chain: Any) -> Any:
+    tok = tokenization()
+    require_classes((d["__module__"], d["__qualname__"]) for _, d in chain if tok.is_gufe_dict(d))
+    objects: dict[str, Any] = {}
+    obj: Any = None
+    for key, keyed_dict in chain:
+        obj = objects[str(key)] = _build(_resolve(keyed_dict, objects), tok)
+    return obj
+
+
+def _build_nested(content: Any) -> Any:
+    tok = tokenization()
+    if not tok.is_gufe_dict(content):
+        raise InvalidNetworkError("JSON, but not a gufe object; write it with gufe's `to_json`")
+    require_classes(_classes_in(content))
+
+    def build(value: Any) -> Any:
+        if isinstance(value, dict):
+            value = {key: build(item) for key, item in value.items()}
+            return _build(value, tok) if tok.is_gufe_dict(value) else value
+        return [build(item) for item in value] if isinstance(value, list) else value
+
+    return build(content)
+
+
+def _resolve(value: Any, objects: dict[str, Any]) -> Any:
+    """Replace references by the objects of the chain that came before."""
+    if isinstance(value, dict):
+        if _KEY in value:
+            try:
+                return objects[str(value[_KEY])]
+            except KeyError as e:
+                raise InvalidNetworkError(
+                    f"the chain refers to {value[_KEY]} before defining it; write the file anew with gufe's `to_json`",
+                    key=value[_KEY],
+                ) from e
+        return {key: _resolve(item, objects) for key, item in value.items()}
+    return [_resolve(item, objects) for item in value] if isinstance(value, list) else value
+
+
+def _build(shallow: dict[str, Any], tok: Any) -> Any:
+    if not hasattr(tok.GufeTokenizable, "serialization_migration"):
+        # gufe 0.4: no versions in its dicts, and it wants its own type of key back
+        shallow.pop(":version:", None)
+        for name in ("_key", "source_key"):
+            if name in shallow:
+                shallow[name] = tok.GufeKey(shallow[name])
+    qualname = shallow.get("__qualname__")
+    try:
+        return tok.from_dict(shallow)
+    except LakeError:
+        raise
+    except Exception as e:  # the classes are anyone's; whatever they raise, the object is unreadable here
+        raise _unreadable(e, qualname) from e
+
+
+def _unreadable(reason: Exception, qualname: str | None = None) -> InvalidNetworkError:
+    return InvalidNetworkError(
+        f"{qualname or 'an object'} cannot be rebuilt by gufe {gufe_version()} "
+        f"({type(reason).__name__}: {reason}); use the gufe that wrote it, or a newer one",
+        qualname=qualname,
+    )

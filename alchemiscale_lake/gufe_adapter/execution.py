@@ -1,0 +1,244 @@
+"""ProtocolDAGs and the execution of their units, one at a time.
+
+Makes a ProtocolDAG, orders its units and runs one unit in its directories. Which unit runs when, in
+which process and how often is left to `alchemiscale_lake.execution`.
+"""
+
+from __future__ import annotations
+
+import heapq
+import inspect
+import json
+import uuid
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from ..errors import ExecutionError
+from ._gufe import tokenization
+
+__all__ = [
+    "create_protocol_dag",
+    "execute_unit",
+    "failed_unit_result",
+    "unit_dependencies",
+    "unit_exception",
+    "unit_ok",
+    "units_in_order",
+]
+
+
+def create_protocol_dag(transformation: Any, *, extends: Any = None, name: str | None = None) -> Any:
+    """Make a fresh ProtocolDAG of a Transformation or NonTransformation.
+
+    Parameters
+    ----------
+    transformation : Transformation or NonTransformation
+    extends : ProtocolDAGResult, optional
+        Result to go on from, if the Protocol can.
+    name : str, optional
+    """
+    if "extends" in inspect.signature(transformation.create).parameters:
+        return transformation.create(extends=extends, name=name)
+    # gufe 0.4: Transformation.create takes no arguments, and Protocol.create says `extend_from`
+    protocol = transformation.protocol
+    accepted = inspect.signature(protocol.create).parameters
+    word = "extends" if "extends" in accepted else "extend_from"
+    return protocol.create(
+        stateA=transformation.stateA,
+        stateB=transformation.stateB,
+        # 0.4's NonTransformation has the property, and no attribute behind it
+        mapping=getattr(transformation, "mapping", None),
+        name=name,
+        **{word: extends},
+    )
+
+
+def units_in_order(dag: Any) -> list[Any]:
+    """Return the ProtocolUnits so that each comes after all it depends on.
+
+    Among units that are ready together the order is by name, then key, so that the same ProtocolDAG
+    has the same order in every process.
+    """
+    units = {str(unit.key): unit for unit in dag.protocol_units}
+    needs = unit_dependencies(dag)
+    waiting = {key: len(needed) for key, needed in needs.items()}
+    wanted_by: dict[str, list[str]] = {key: [] for key in units}
+    for key, needed in needs.items():
+        for other in needed:
+            wanted_by[other].append(key)
+    ready = [(units[key].name or "", key) for key, count in waiting.items() if count == 0]
+    heapq.heapify(ready)
+    ordered = []
+    while ready:
+        _, key = heapq.heappop(ready)
+        ordered.append(units[key])
+        for other in wanted_by[key]:
+            waiting[other] -= 1
+            if waiting[other] == 0:
+                heapq.heappush(ready, (units[other].name or "", other))
+    return ordered
+
+
+def unit_dependencies(dag: Any) -> dict[str, list[str]]:
+    """Return, for every unit's key, the keys of the units it depends on, each once."""
+    return {
+        str(unit.key): list(dict.fromkeys(str(needed.key) for needed in unit.dependencies))
+        for unit in dag.protocol_units
+    }
+
+
+def execute_unit(
+    unit: Any, *, shared: Path, scratch: Path, stdout: Path, stderr: Path, results: Mapping[str, Any]
+) -> Any:
+    """Run one ProtocolUnit in this process.
+
+    Parameters
+    ----------
+    unit : ProtocolUnit
+    shared, scratch : Path
+        Existing directories; `shared` must stay, at the same path, until the whole ProtocolDAG ends.
+    stdout, stderr : Path
+        Existing directories whose files gufe >= 1 takes into the result; gufe 0.4 has no such thing.
+    results : mapping of str to ProtocolUnitResult
+        Result of every unit this one depends on, by unit key.
+
+    Returns
+    -------
+    ProtocolUnitResult or ProtocolUnitFailure
+        An exception inside the unit becomes a failure. KeyboardInterrupt, SystemExit and gufe's
+        ExecutionInterrupt pass through.
+
+    Raises
+    ------
+    ExecutionError
+        If a result it depends on is missing or a failure, or if this gufe asks for something unknown.
+    """
+    inputs = _with_results(unit.inputs, _usable(unit, results))
+    folders = {
+        "shared": shared.absolute(),
+        "scratch": scratch.absolute(),
+        "stdout": stdout.absolute(),
+        "stderr": stderr.absolute(),
+    }
+    if "context" in inspect.signature(unit.execute).parameters:
+        result = unit.execute(context=_context(folders), **inputs)
+    else:
+        result = unit.execute(shared=folders["shared"], scratch=folders["scratch"], **inputs)
+    return result if unit_ok(result) else _with_plain_exception(result)
+
+
+def unit_ok(result: Any) -> bool:
+    """Whether a unit result is a success; a failure is a subclass of it in gufe >= 1 only."""
+    return bool(result.ok())
+
+
+def unit_exception(result: Any) -> tuple[str, str] | None:
+    """Return (exception as text, traceback) of a failed unit result, None of a success."""
+    if unit_ok(result):
+        return None
+    kind, args = result.exception
+    return f"{kind}({', '.join(repr(arg) for arg in args)})", str(result.traceback)
+
+
+def failed_unit_result(
+    unit: Any,
+    *,
+    exception: tuple[str, tuple[str, ...]],
+    traceback: str,
+    results: Mapping[str, Any] | None = None,
+    stdout: Mapping[str, bytes] | None = None,
+    stderr: Mapping[str, bytes] | None = None,
+    start_time: datetime | None = None,
+    end_time: datetime | None = None,
+) -> Any:
+    """Make the failure of a unit whose process died, so that it could not make its own.
+
+    Parameters
+    ----------
+    unit : ProtocolUnit
+    exception : (type name, arguments)
+        As gufe notes exceptions, e.g. `("WorkerDied", ("signal 11 (SIGSEGV)",))`.
+    traceback : str
+        What is known instead of a traceback: the tail of its standard error, say.
+    results : mapping of str to ProtocolUnitResult, optional
+        As given to `execute_unit`.
+    stdout, stderr, start_time, end_time : optional
+        Kept where gufe has a place for them (>= 1).
+    """
+    from gufe.protocols.protocolunit import ProtocolUnitFailure
+
+    told = {
+        "stdout": dict(stdout or {}),
+        "stderr": dict(stderr or {}),
+        "start_time": start_time,
+        "end_time": end_time,
+    }
+    accepted = inspect.signature(ProtocolUnitFailure).parameters
+    return ProtocolUnitFailure(
+        name=unit.name,
+        source_key=unit.key,
+        inputs=_with_results(unit.inputs, results or {}, keep_units=True),
+        outputs={},
+        exception=exception,
+        traceback=traceback,
+        **{word: value for word, value in told.items() if word in accepted},
+    )
+
+
+def _usable(unit: Any, results: Mapping[str, Any]) -> Mapping[str, Any]:
+    for needed in unit.dependencies:
+        result = results.get(str(needed.key))
+        if result is None or not unit_ok(result):
+            state = "has no result" if result is None else "failed"
+            raise ExecutionError(
+                f"unit {unit.name} ({unit.key}) cannot run: {needed.name} ({needed.key}), which it depends on, "
+                f"{state}; run that one first",
+                unit_key=str(unit.key),
+                needs=str(needed.key),
+            )
+    return results
+
+
+def _with_results(value: Any, results: Mapping[str, Any], *, keep_units: bool = False) -> Any:
+    """Replace every ProtocolUnit inside dicts and lists by its result."""
+    from gufe import ProtocolUnit
+
+    if isinstance(value, dict):
+        return {key: _with_results(item, results, keep_units=keep_units) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_with_results(item, results, keep_units=keep_units) for item in value]
+    if isinstance(value, ProtocolUnit):
+        return results.get(str(value.key), value) if keep_units else results[str(value.key)]
+    return value
+
+
+def _context(folders: Mapping[str, Path]) -> Any:
+    """Make gufe's Context from what its signature asks for; its shape has changed and will again."""
+    from gufe.protocols.protocolunit import Context
+
+    parameters = inspect.signature(Context).parameters
+    unknown = [p.name for p in parameters.values() if p.default is p.empty and p.name not in folders]
+    if unknown:
+        raise ExecutionError(
+            f"the Context of this gufe needs {', '.join(unknown)}, which this version of alchemiscale-lake "
+            "does not know; use an older gufe or a newer alchemiscale-lake",
+            parameters=unknown,
+        )
+    return Context(**{word: folder for word, folder in folders.items() if word in parameters})
+
+
+def _with_plain_exception(failure: Any) -> Any:
+    """Return a failure that JSON can carry: an exception's arguments may be anything."""
+    tok = tokenization()
+    kind, args = failure.exception
+    try:
+        json.dumps(args)
+    except (TypeError, ValueError):
+        shallow = failure.to_shallow_dict()
+        shallow["exception"] = (kind, tuple(repr(arg) for arg in args))
+        # under the old key gufe would hand back the object it already knows
+        shallow["_key"] = tok.GufeKey(f"{type(failure).__qualname__}-{uuid.uuid4().hex}")
+        return tok.from_dict(shallow)
+    return failure

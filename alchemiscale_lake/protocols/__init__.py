@@ -1,0 +1,1 @@
+"""Small real Protocols: what the tests and benchmarks run, and a start for a first look at a lake."""

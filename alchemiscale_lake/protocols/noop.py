@@ -1,0 +1,61 @@
+"""NoOpProtocol: one unit that does nothing, to measure everything around it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, ClassVar
+
+import gufe
+
+from ..gufe_adapter.authoring import LakeProtocol, LakeProtocolResult, energy
+from ._injection import InjectionSettings, noise, talk, trouble
+
+__all__ = ["NoOpProtocol", "NoOpProtocolResult", "NoOpSettings"]
+
+
+class NoOpSettings(InjectionSettings):
+    """Settings of `NoOpProtocol`; its one unit counts as a sampling unit."""
+
+
+class NoOpProtocolResult(LakeProtocolResult):
+    """Zero."""
+
+    def get_estimate(self) -> Any:
+        """Return zero: nothing was changed."""
+        return energy(0.0)
+
+    def get_uncertainty(self) -> Any:
+        """Return zero: it is exact."""
+        return energy(0.0)
+
+
+class NoOpUnit(gufe.ProtocolUnit):  # type: ignore[misc]
+    """Does nothing, unless told otherwise."""
+
+    @staticmethod
+    def _execute(ctx: Any, *, settings: dict[str, Any], **_: Any) -> dict[str, Any]:
+        talk(settings, "sample-000", ctx)
+        trouble(settings, "sample-000", Path(ctx.shared))
+        time.sleep(settings["duration_s"])
+        return noise(settings)
+
+
+class NoOpProtocol(LakeProtocol):
+    """A single unit and no calculation; the estimate is zero."""
+
+    _settings_cls = NoOpSettings
+    result_cls: ClassVar[type[NoOpProtocolResult]] = NoOpProtocolResult
+
+    def _create(
+        self,
+        stateA: Any,  # noqa: N803
+        stateB: Any,  # noqa: N803
+        mapping: Any = None,
+        extends: Any = None,
+    ) -> list[Any]:
+        return [NoOpUnit(name="sample-000", settings=self.settings.model_dump(mode="json"))]
+
+    def _gather(self, protocol_dag_results: Iterable[Any]) -> dict[str, Any]:
+        return {}
