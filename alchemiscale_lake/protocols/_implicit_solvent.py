@@ -1,15 +1,15 @@
-"""A small molecule in implicit water: its OpenMM System, sampling that survives a kill, and BAR.
+"""A small molecule in implicit water: its OpenMM System, and sampling that survives a kill.
 
-Owns the physics of `HydrationProtocol` and knows nothing of gufe; `hydration.py` wires it into
-ProtocolUnits. One System holds both end states: the intramolecular forces are in force group 0,
-the solvation force (OBC2 and its surface term) in group 1. Vacuum is dynamics under group 0,
-solvent is dynamics under both, and the reduced work between the two is the energy of group 1.
+Owns the dynamics of `HydrationProtocol` and knows nothing of gufe; `_hydration_analysis` turns
+samples into free energies, `hydration` wires both into ProtocolUnits. One System holds both end
+states: the molecule's own forces are in force group 0, the solvation force (OBC2 and its surface
+term) in group 1. Vacuum is dynamics under group 0, solvent is dynamics under both, and the work
+from one to the other is the energy of group 1.
 
 References
 ----------
 Onufriev, Bashford & Case 2004 (OBC), doi:10.1002/prot.20033
 Schaefer, Bartels & Karplus 1998 (the ACE surface term), doi:10.1006/jmbi.1998.2172
-Bennett 1976 (BAR), doi:10.1016/0021-9991(76)90078-4
 """
 
 from __future__ import annotations
@@ -19,8 +19,6 @@ import io
 import json
 import logging
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -29,13 +27,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import ExecutionError, SettingsError
-from ..units import KCAL_PER_KJ, kt_kcal_mol
 
 __all__ = [
-    "HydrationEstimate",
     "Samples",
     "SamplingPlan",
-    "hydration_free_energy",
     "hydration_system",
     "minimise",
     "sample",
@@ -52,8 +47,6 @@ SOLVENT_DIELECTRIC: Final = 78.5
 SOLUTE_DIELECTRIC: Final = 1.0
 #: Energy per solvent-accessible area of the nonpolar term; 0.0054 kcal/mol/A^2 of Schaefer et al.
 SURFACE_TENSION_KJ_MOL_NM2: Final = 2.25936
-#: A solvation energy that varies by less than this does not vary: the molecule is rigid.
-_RIGID_KJ_MOL: Final = 1e-6
 _DIGEST_BYTES: Final = 32
 _LOG: Final = logging.getLogger(__name__)
 _GROUPS: Final[dict[str, set[int]]] = {"vacuum": {0}, "solvent": {0, SOLVATION_GROUP}}
@@ -93,21 +86,6 @@ class Samples:
     n_resumed_frames: int
 
 
-@dataclass(frozen=True, slots=True)
-class HydrationEstimate:
-    """A hydration free energy and how well it was sampled.
-
-    `overlap` is MBAR's scalar overlap of the two end states, from 0 (none) to 1 (the same);
-    the effective numbers are frames divided by their statistical inefficiency.
-    """
-
-    dg_kcal_mol: float
-    uncertainty_kcal_mol: float
-    n_effective_vacuum: float
-    n_effective_solvent: float
-    overlap: float
-
-
 # --- systems ----------------------------------------------------------------------------------
 
 
@@ -139,9 +117,7 @@ def hydration_system(
     molecule = Molecule.from_rdkit(rdkit_molecule, allow_undefined_stereo=True)
     molecule.assign_partial_charges(partial_charges, **_charge_toolkit(partial_charges))
     topology = molecule.to_topology()
-    interchange = Interchange.from_smirnoff(
-        ForceField(force_field), topology, charge_from_molecules=[molecule]
-    )
+    interchange = Interchange.from_smirnoff(ForceField(force_field), topology, charge_from_molecules=[molecule])
     system = interchange.to_openmm_system(combine_nonbonded_forces=True, hydrogen_mass=hydrogen_mass_amu)
     _solvate(system, topology.to_openmm())
     return system, np.asarray(molecule.conformers[0].m_as("nanometer"), dtype=np.float64)
@@ -201,9 +177,7 @@ def solvation_energy_kj_mol(system: Any, positions_nm: Floats, *, platform: str 
     return _solvation_energy(context)
 
 
-def sample(
-    system_xml: str, positions_nm: Floats, *, phase: Phase, plan: SamplingPlan, checkpoint: Path
-) -> Samples:
+def sample(system_xml: str, positions_nm: Floats, *, phase: Phase, plan: SamplingPlan, checkpoint: Path) -> Samples:
     """Sample one end state at constant temperature.
 
     The state is saved to `checkpoint` as it goes, each time replacing the file in one step. Called
@@ -245,9 +219,7 @@ def sample(
 def _integrator(plan: SamplingPlan) -> Any:
     import openmm
 
-    integrator = openmm.LangevinMiddleIntegrator(
-        plan.temperature_kelvin, plan.friction_per_ps, plan.timestep_fs * 1e-3
-    )
+    integrator = openmm.LangevinMiddleIntegrator(plan.temperature_kelvin, plan.friction_per_ps, plan.timestep_fs * 1e-3)
     integrator.setRandomNumberSeed(plan.seed)
     return integrator
 
@@ -351,72 +323,3 @@ def _resume(context: Any, checkpoint: Path, fingerprint: str) -> Floats | None:
             _LOG.warning("OpenMM does not take saved state %s (%s); starting clean", checkpoint, e)
             return None
         return np.array(saved["solvation_kj_mol"], dtype=np.float64)
-
-
-# --- analysis ---------------------------------------------------------------------------------
-
-
-def hydration_free_energy(
-    vacuum_kj_mol: Floats, solvent_kj_mol: Floats, *, temperature_kelvin: float
-) -> HydrationEstimate:
-    """Estimate a hydration free energy by BAR from uncorrelated subsamples of both end states.
-
-    Parameters
-    ----------
-    vacuum_kj_mol, solvent_kj_mol : ndarray, shape (n_frames,)
-        U_solvent - U_vacuum of frames sampled in vacuum and in solvent, kJ/mol.
-    temperature_kelvin : float
-        Of both.
-
-    Returns
-    -------
-    HydrationEstimate
-        Its uncertainty is one standard deviation; 0 for a rigid molecule, whose solvation energy
-        is a constant and so its free energy.
-    """
-    kt = kt_kcal_mol(temperature_kelvin)
-    both = np.concatenate([vacuum_kj_mol, solvent_kj_mol]) * KCAL_PER_KJ
-    if np.ptp(both) < _RIGID_KJ_MOL:
-        return HydrationEstimate(
-            float(both.mean()), 0.0, float(len(vacuum_kj_mol)), float(len(solvent_kj_mol)), 1.0
-        )
-    with _quiet_pymbar():
-        from pymbar import bar
-    forward, n_vacuum = _uncorrelated(vacuum_kj_mol * KCAL_PER_KJ / kt)
-    reverse, n_solvent = _uncorrelated(-solvent_kj_mol * KCAL_PER_KJ / kt)
-    result = bar(forward, reverse)
-    return HydrationEstimate(
-        dg_kcal_mol=float(result["Delta_f"]) * kt,
-        uncertainty_kcal_mol=float(result["dDelta_f"]) * kt,
-        n_effective_vacuum=n_vacuum,
-        n_effective_solvent=n_solvent,
-        overlap=_overlap(forward, reverse, float(result["Delta_f"])),
-    )
-
-
-def _overlap(forward: Floats, reverse: Floats, delta_f: float) -> float:
-    """Return 1 - the second eigenvalue of MBAR's overlap matrix, here (N_0 + N_1) sum_n W_n0 W_n1."""
-    ratio = np.exp(delta_f - np.concatenate([forward, -reverse]))
-    weight = 1.0 / (len(forward) + len(reverse) * ratio)
-    return float(len(ratio) * np.sum(ratio * weight**2))
-
-
-def _uncorrelated(work: Floats) -> tuple[Floats, float]:
-    """Return an uncorrelated subsample and the effective number of samples."""
-    with _quiet_pymbar():
-        from pymbar import timeseries
-    inefficiency = float(timeseries.statistical_inefficiency(work))
-    kept = timeseries.subsample_correlated_data(work, g=inefficiency)
-    return work[np.asarray(kept, dtype=np.intp)], len(work) / inefficiency
-
-
-@contextmanager
-def _quiet_pymbar() -> Iterator[None]:
-    """Keep the notices of pymbar's import (no JAX, a general caution) out of every unit's log."""
-    logger = logging.getLogger("pymbar")
-    before = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(before)
