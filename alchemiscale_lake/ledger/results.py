@@ -1,0 +1,156 @@
+"""Results: receipts found, recorded in the tables, and their Tasks ended.
+
+Recording writes units, files and hosts first, then the result, then the event in the task log;
+each step is idempotent by key, so that whoever is interrupted, the next one finishes the job.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import polars as pl
+
+from ..errors import NotFoundError, ReceiptError
+from ..faults import fault_point
+from ..schemas.receipt import Receipt, unpack_receipt
+from ..store import Lake, attempt_folder, now_utc
+from ..tasks import Event, TaskStates, status
+
+_log = logging.getLogger(__name__)
+#: How long after its claim a forgotten attempt may still leave a receipt that is looked for.
+_LOOK_BACK = timedelta(days=30)
+
+__all__ = ["Recorded", "find_receipts", "good_results", "record_receipts", "unrecorded_attempts"]
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What one recorded receipt says.
+
+    Attributes
+    ----------
+    new : bool
+        Whether the result was not in the tables before.
+    """
+
+    attempt: str
+    task: str
+    transformation: str
+    ok: bool
+    estimate_kcal_mol: float | None
+    uncertainty_kcal_mol: float | None
+    exception: str | None
+    wall_time_s: float
+    new: bool
+
+
+def find_receipts(lake: Lake, attempts: Mapping[str, str]) -> list[Receipt]:
+    """Read the receipts that attempts (attempt -> Scope) have left so far.
+
+    One that cannot be read, or that speaks of another attempt, is warned of and passed over: its
+    Task is run again once the lease ends, and nothing else waits for it.
+    """
+    found = []
+    for attempt, scope in attempts.items():
+        path = f"{attempt_folder(scope, attempt)}/receipt.arrow"
+        try:
+            receipt = unpack_receipt(lake.objects.get(path))
+        except NotFoundError:
+            continue
+        except ReceiptError as e:
+            _log.warning("%s is passed over: %s", path, e)
+            continue
+        if receipt.attempt != attempt or receipt.result["scope"] != scope:
+            _log.warning("%s is passed over: it is the receipt of attempt %s", path, receipt.attempt)
+            continue
+        found.append(receipt)
+    return found
+
+
+def record_receipts(lake: Lake, receipts: Sequence[Receipt], *, actor: str) -> list[Recorded]:
+    """Put receipts into the tables and end their Tasks; repeating it changes nothing.
+
+    A good result counts however late it comes. A failed one ends its Task in `error` only while its
+    attempt holds the claim.
+    """
+    if not receipts:
+        return []
+    known = _known(lake, [r.attempt for r in receipts], {str(r.result["scope"]) for r in receipts})
+    recorded_at = now_utc()
+    lake.table("hosts").append_new([dict(r.host) for r in receipts])
+    lake.table("unit_results").append_new([dict(unit) for r in receipts for unit in r.units])
+    fault_point("results:before-files")
+    lake.table("result_files").append_new([dict(file) for r in receipts for file in r.files])
+    fault_point("results:before-result")
+    lake.table("results").append_new([{**r.result, "recorded_at": recorded_at} for r in receipts])
+    fault_point("results:before-event")
+
+    def decide(states: TaskStates) -> list[Event]:
+        tasks = states.of([str(r.result["task"]) for r in receipts])
+        events: dict[str, Event] = {}
+        for result in sorted((r.result for r in receipts), key=lambda row: not row["ok"]):
+            task, attempt = str(result["task"]), str(result["attempt"])
+            if task not in tasks or task in events:
+                continue
+            done = (
+                status.complete(tasks[task], attempt)
+                if result["ok"]
+                else status.fail(tasks[task], attempt, result["exception"])
+            )
+            if isinstance(done, Event):
+                events[task] = done
+        return list(events.values())
+
+    lake.task_log.commit(decide, actor=actor)
+    return [_recorded(r.result, r.attempt not in known) for r in receipts]
+
+
+def unrecorded_attempts(lake: Lake) -> dict[str, str]:
+    """Attempts (attempt -> Scope) that were claimed, hold no claim any more, and left no row in `results`.
+
+    A worker that outlived its dispatcher or its lease may still leave a receipt for one of them.
+    """
+    recent = (pl.col("event") == "claimed") & (pl.col("at") > now_utc() - _LOOK_BACK)
+    claimed = lake.table("task_log").scan().filter(recent).select("scope", attempt="of_attempt")
+    recorded = lake.table("results").scan().select("attempt")
+    rows = claimed.join(recorded, on="attempt", how="anti").collect()
+    held = {state.attempt for state in lake.task_log.states().running().values()}
+    return {attempt: scope for scope, attempt in rows.iter_rows() if attempt not in held}
+
+
+def good_results(lake: Lake, tasks: Collection[str]) -> dict[str, str]:
+    """Path of the first good ProtocolDAGResult of each of these Tasks that has one."""
+    if not tasks:
+        return {}
+    rows = (
+        lake.table("results")
+        .scan()
+        .filter(pl.col("ok") & pl.col("task").is_in(list(tasks)))
+        .sort("started_at", "attempt")
+        .select("task", "object_path")
+        .collect()
+    )
+    return dict(reversed(list(rows.iter_rows())))
+
+
+def _known(lake: Lake, attempts: Sequence[str], scopes: Collection[str]) -> set[str]:
+    rows = lake.table("results").scan().filter(pl.col("scope").is_in(list(scopes)))
+    return set(rows.filter(pl.col("attempt").is_in(list(attempts))).select("attempt").collect()["attempt"])
+
+
+def _recorded(result: Mapping[str, Any], new: bool) -> Recorded:
+    names = (
+        "attempt",
+        "task",
+        "transformation",
+        "ok",
+        "estimate_kcal_mol",
+        "uncertainty_kcal_mol",
+        "exception",
+        "wall_time_s",
+    )
+    return Recorded(**{name: result[name] for name in names}, new=new)
