@@ -1,0 +1,244 @@
+"""Import experimental values: one row of `assays` per ligand of a CSV or TSV file.
+
+A file is imported whole or not at all, and importing it again changes nothing. Comparing estimates
+with these values is left to `query` and `report`.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from ..errors import SchemaError
+from ..ids import Scope
+from ..schemas import TABLES
+from ..store import Lake, now_utc
+from ..units import KCAL_PER_KJ, kt_kcal_mol
+from ._user import user_name
+
+__all__ = ["import_assays"]
+
+#: pIC50 and pKi are turned into free energies at this temperature.
+TEMPERATURE_KELVIN: Final = 298.15
+
+#: What columns are called in files people have, without unit, case and punctuation; first match counts.
+_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
+    "ligand": ("ligand", "name", "ligand name", "compound", "molecule"),
+    "value": (
+        "value",
+        "exp dg",
+        "expt dg",
+        "dg exp",
+        "dg expt",
+        "exp",
+        "expt",
+        "experiment",
+        "experimental value",
+        "dg",
+    ),
+    "pic50": ("pic50", "exp pic50", "pki", "exp pki", "pkd", "exp pkd"),
+    "uncertainty": (
+        "exp ddg",
+        "expt ddg",
+        "exp uncertainty",
+        "experimental uncertainty",
+        "dg exp uncertainty",
+        "exp ddg uncertainty",
+        "uncertainty",
+        "error",
+        "ddg",
+    ),
+    "pic50 uncertainty": ("pic50 uncertainty", "pki uncertainty", "pkd uncertainty"),
+    "smiles": ("smiles",),
+    "source": ("source", "reference", "doi"),
+}
+_UNIT: Final = re.compile(r"[ _(\[]*(kcal|kj)[ _/.]*mol(?:\^?-1)?[)\]]*$")
+
+
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """Where the columns of a file are, and what turns their numbers into kcal/mol."""
+
+    at: Mapping[str, int]
+    factors: Mapping[str, float]
+
+    def text(self, row: Sequence[str], column: str) -> str | None:
+        """Return a cell's text, None if it is empty or not there."""
+        at = self.at.get(column)
+        return (row[at].strip() or None) if at is not None and at < len(row) else None
+
+    def number(self, row: Sequence[str], column: str) -> float | None:
+        """Return a cell's number in kcal/mol (of a pIC50, with the sign turned), None if empty."""
+        text = self.text(row, column)
+        if text is None:
+            return None
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value):
+            raise ValueError(f"{column} is {text!r}, not a number")
+        return value * self.factors[column]
+
+
+def import_assays(
+    lake: Lake,
+    path: str | Path,
+    scope: Scope | str,
+    kind: str = "binding",
+    *,
+    source: str | None = None,
+    entered_by: str | None = None,
+) -> int:
+    """Import experimental free energies of ligands.
+
+    Parameters
+    ----------
+    lake : Lake
+    path : path
+        CSV or TSV with a header. Columns: `ligand` (or `name`) as in the network; `value_kcal_mol`
+        (also `DG (kcal/mol)`, `exp DG (kcal/mol)`, `dG_exp`, `expt_DG`, or one in kJ/mol) or `pic50`;
+        optionally `uncertainty_kcal_mol`, `smiles` and `source`. A column named for the experiment
+        goes before one that is not.
+    scope : Scope or str
+        Specific Scope the values are used in.
+    kind : str
+        `binding`, `hydration` or `direct`.
+    source : str, optional
+        Where values without a source of their own come from; the file's name by default.
+    entered_by : str, optional
+        The user of this process by default.
+
+    Returns
+    -------
+    int
+        Number of values that the lake did not hold yet.
+
+    Raises
+    ------
+    SchemaError
+        If the file is not such a table; every bad line is named. Nothing is written.
+    InvalidScopeError
+        If the Scope is malformed or has a wildcard.
+
+    Notes
+    -----
+    A pIC50 (or pKi) becomes -R T ln(10) pIC50 at 298.15 K.
+    """
+    scope = Scope.parse(scope).require_specific()
+    path = Path(path)
+    kinds = next(c.choices for c in TABLES["assays"].columns if c.name == "kind")
+    if kind not in kinds:
+        raise SchemaError(f"kind of an assay is {kind!r}, not one of {', '.join(kinds)}", value=kind)
+    common = {
+        "scope": str(scope),
+        "kind": kind,
+        "entered_by": entered_by or user_name(),
+        "entered_at": now_utc(),
+    }
+    rows = [common | row for row in _read_values(path, source or path.name)]
+    return lake.table("assays").append_new(rows)
+
+
+def _read_values(path: Path, source: str) -> list[dict[str, str | float | None]]:
+    lines = _lines(path)
+    number, header = next(lines, (1, []))
+    columns = _find_columns(header, f"{path}:{number}")
+    values: dict[str, dict[str, str | float | None]] = {}
+    problems = []
+    for number, row in lines:
+        try:
+            _add(values, _read_row(columns, row, source))
+        except ValueError as e:
+            problems.append(f"{path}:{number}: {e}")
+    if problems:
+        shown = "\n".join(problems[:10])
+        more = f"\n... and {len(problems) - 10} more" if len(problems) > 10 else ""
+        raise SchemaError(
+            f"{len(problems)} bad line(s), nothing was imported; correct them and import again:\n{shown}{more}",
+            path=str(path),
+            problems=problems,
+        )
+    if not values:
+        raise SchemaError(f"{path}: no values below the header", path=str(path))
+    return list(values.values())
+
+
+def _add(values: dict[str, dict[str, str | float | None]], value: dict[str, str | float | None]) -> None:
+    before = values.setdefault(str(value["ligand"]), value)
+    if before["value_kcal_mol"] != value["value_kcal_mol"]:
+        raise ValueError(f"ligand {value['ligand']!r} has another value above; keep one line per ligand")
+
+
+def _read_row(columns: _Columns, row: Sequence[str], source: str) -> dict[str, str | float | None]:
+    ligand = columns.text(row, "ligand")
+    if ligand is None:
+        raise ValueError("no name in the ligand column")
+    value, uncertainty = columns.number(row, "value"), columns.number(row, "uncertainty")
+    if value is None:
+        value = columns.number(row, "pic50")
+        from_pic50 = columns.number(row, "pic50 uncertainty")
+        uncertainty = uncertainty if from_pic50 is None else from_pic50
+    if value is None:
+        raise ValueError(f"no value for ligand {ligand!r}; take the line out if it was not measured")
+    if uncertainty is not None and uncertainty < 0:
+        raise ValueError(f"the uncertainty of ligand {ligand!r} is negative")
+    return {
+        "ligand": ligand,
+        "value_kcal_mol": value,
+        "uncertainty_kcal_mol": uncertainty,
+        "smiles": columns.text(row, "smiles"),
+        "source": columns.text(row, "source") or source,
+    }
+
+
+def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Yield line number and cells; blank lines and comments are left out, but a header may be commented."""
+    try:
+        text = path.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as e:
+        raise SchemaError(f"{path}: cannot be read as text ({e}); give a CSV or TSV file", path=str(path)) from e
+    lines = text.splitlines()
+    heads = [line for line in lines if line.strip()]
+    delimiter = max("\t,;", key=lambda mark: heads[0].count(mark)) if heads else ","
+    reader = csv.reader(lines, delimiter=delimiter)
+    first = True
+    for row in reader:
+        if not any(cell.strip() for cell in row) or (row[0].lstrip().startswith("#") and not first):
+            continue
+        if first:
+            row = [row[0].lstrip().lstrip("#"), *row[1:]]
+        first = False
+        yield reader.line_num, row
+
+
+def _find_columns(header: Sequence[str], place: str) -> _Columns:
+    plain, units = [], []
+    for cell in header:
+        text = cell.strip().lower()
+        unit = _UNIT.search(text)
+        units.append(unit.group(1) if unit else None)
+        plain.append(re.sub(r"[^a-z0-9]+", " ", text[: unit.start()] if unit else text).strip())
+    at = {}
+    for column, names in _NAMES.items():
+        known = [name for name in names if name in plain]
+        if column == "uncertainty" and "value" in at and plain[at["value"]] != "dg" and "dg" in plain:
+            known = [name for name in known if "exp" in name]  # the others belong to a computed value
+        if known:
+            at[column] = plain.index(known[0])
+    missing = [] if "ligand" in at else ["a column 'ligand'"]
+    missing += [] if "value" in at or "pic50" in at else ["a column 'value_kcal_mol'"]
+    if missing:
+        raise SchemaError(
+            f"{place}: the header needs {' and '.join(missing)}; it has {', '.join(header) or 'nothing'}", place=place
+        )
+    slope = kt_kcal_mol(TEMPERATURE_KELVIN) * math.log(10.0)
+    factors = {column: KCAL_PER_KJ if units[i] == "kj" else 1.0 for column, i in at.items()}
+    if "value" not in at and "uncertainty" in at and units[at["uncertainty"]] is None:
+        factors["uncertainty"] = slope  # without a unit it is in that of the value beside it
+    return _Columns(at, factors | {"pic50": -slope, "pic50 uncertainty": slope})

@@ -1,0 +1,185 @@
+"""Submit a network: objects, Transformations, members, and last the row that makes it visible.
+
+What may be stored and what the rows say is decided in `networks`; Tasks are created by
+`ledger.tasks`. A network that is submitted has no row in `network_log`: it is active with weight 0.5.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+import zstandard
+
+from ..errors import InvalidNetworkError
+from ..faults import fault_point
+from ..ids import Scope, ScopedKey
+from ..networks import Network, read_chain_text, read_network
+from ..networks.chain import digest, same_content
+from ..networks.facts import transformation_rows
+from ..networks.rows import member_rows, network_row, object_rows
+from ..store import Lake, now_utc
+from ._user import user_name
+
+__all__ = ["Submission", "read_chain", "read_network_chain", "submit_network"]
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What a submission found and stored.
+
+    Parameters
+    ----------
+    network : str
+        ScopedKey of the network.
+    name : str or None
+        Its name in the lake.
+    new : bool
+        False if the Scope held this very network already.
+    n_transformations, n_systems, n_objects : int
+        What the network is made of, itself included in the objects.
+    n_new_transformations, n_new_objects : int
+        What the Scope did not hold yet.
+    """
+
+    network: str
+    name: str | None
+    new: bool
+    n_transformations: int
+    n_systems: int
+    n_objects: int
+    n_new_transformations: int
+    n_new_objects: int
+
+
+def submit_network(
+    lake: Lake, source: Any, scope: Scope | str, *, name: str | None = None, creator: str | None = None
+) -> Submission:
+    """Store a network in a Scope, as it stands and without its classes.
+
+    Submitting it again, or after a crash, stores what is missing; a grown network stores only what is new.
+
+    Parameters
+    ----------
+    lake : Lake
+    source : path, list of paths, keyed chain, or gufe object
+        See `networks.read_network`.
+    scope : Scope or str
+        Specific Scope.
+    name : str, optional
+        Name of the network in the lake; its own by default.
+    creator : str, optional
+        Who submits; the user of this process by default.
+
+    Raises
+    ------
+    InvalidScopeError
+        If the Scope is malformed or has a wildcard.
+    InvalidNetworkError
+        If the source is not a network that can be stored, or gives a stored key another content.
+        Nothing is written.
+    MissingClassError
+        If the source is in a form that needs classes which are not importable here.
+    """
+    scope = Scope.parse(scope).require_specific()
+    network = read_network(source)
+    digests = {key: digest(obj.keyed_dict) for key, obj in network.objects.items()}
+    known = _stored_objects(lake, network, scope, digests)
+    described, labels = _stored_transformations(lake, scope)
+    at = now_utc()
+    rows = {
+        "gufe_objects": object_rows(
+            [obj for key, obj in network.objects.items() if key not in known], digests, scope, at, network.gufe_version
+        ),
+        "transformations": transformation_rows(
+            network, scope, at, labels=labels, only=[key for key in network.transformations if key not in described]
+        ),
+        "network_members": member_rows(network, scope),
+        "networks": [network_row(network, scope, at, name=name, creator=creator or user_name())],
+    }
+    # nobody sees the network before its own row, so that row is the last; whatever is missing is written again
+    written = {table: _write(lake, table, new) for table, new in rows.items()}
+    return Submission(
+        network=f"{network.key}-{scope}",
+        name=_standing_name(lake, scope, network.key),
+        new=bool(written["networks"]),
+        n_transformations=len(network.transformations),
+        n_systems=len(network.systems),
+        n_objects=len(network.objects),
+        n_new_transformations=written["transformations"],
+        n_new_objects=written["gufe_objects"],
+    )
+
+
+def read_chain(lake: Lake, key: ScopedKey | str) -> bytes:
+    """Return the keyed-chain JSON text of a stored network, Transformation or any other object.
+
+    Raises
+    ------
+    NotFoundError
+        If the lake holds no such object.
+    """
+    key = ScopedKey.parse(key)
+    return read_chain_text(lake.table("gufe_objects").scan(), key.scope, key.gufe_key)
+
+
+def read_network_chain(lake: Lake, network: ScopedKey | str) -> list[tuple[str, dict[str, Any]]]:
+    """Return a stored network as a keyed chain of plain data, dependencies first.
+
+    Raises
+    ------
+    NotFoundError
+        If the lake holds no such network.
+    """
+    return [(key, keyed_dict) for key, keyed_dict in json.loads(read_chain(lake, network))]
+
+
+# --- what is there, what is written ---------------------------------------------------------------
+
+
+def _write(lake: Lake, table: str, rows: list[dict[str, Any]]) -> int:
+    written = lake.table(table).append_new(rows) if rows else 0
+    fault_point(f"submit:{table}-written")
+    return written
+
+
+def _stored_objects(lake: Lake, network: Network, scope: Scope, digests: Mapping[str, str]) -> set[str]:
+    """Return which objects the Scope holds; raise if it holds one of their keys with another content."""
+    here = lake.table("gufe_objects").scan().filter(pl.col("scope") == str(scope))
+    stored = dict(here.select("key", "digest").collect().iter_rows())
+    known = stored.keys() & digests.keys()
+    doubtful = sorted(key for key in known if stored[key] != digests[key])
+    if doubtful:
+        frame = here.filter(pl.col("key").is_in(doubtful)).select("key", "keyed_dict").collect()
+        for key, packed in frame.sort("key").iter_rows():
+            before = json.loads(zstandard.ZstdDecompressor().decompress(packed))
+            if not same_content(before, network.objects[key].keyed_dict):
+                raise InvalidNetworkError(
+                    f"{network.source}: {key} differs from the object with this key in Scope {scope}; a key is made "
+                    "from the content, so one of the two files was edited by hand: write the network again with the "
+                    "tool that made it, or submit it to another Scope",
+                    source=network.source,
+                    key=key,
+                    scope=str(scope),
+                )
+    return set(known)
+
+
+def _stored_transformations(lake: Lake, scope: Scope) -> tuple[set[str], dict[str, str]]:
+    """Return the keys of the Transformations described in a Scope, and the labels its ligands have."""
+    here = lake.table("transformations").scan().filter(pl.col("scope") == str(scope))
+    columns = here.select("key", "ligand_a", "ligand_a_name", "ligand_b", "ligand_b_name").collect()
+    labels: dict[str, str] = {}
+    for _, ligand_a, label_a, ligand_b, label_b in columns.iter_rows():
+        labels |= {key: label for key, label in ((ligand_a, label_a), (ligand_b, label_b)) if key is not None}
+    return set(columns["key"]), labels
+
+
+def _standing_name(lake: Lake, scope: Scope, key: str) -> str | None:
+    """Return the name the network has in the lake, which the first submission gave it."""
+    here = lake.table("networks").scan().filter(pl.col("scope") == str(scope), pl.col("key") == key)
+    name: str | None = here.select("name").collect().item()
+    return name

@@ -1,0 +1,270 @@
+"""Keyed chains: the JSON list of `[key, keyed dict]` that gufe writes, read without gufe.
+
+The text of every object is kept as it arrived, so that storing writes no JSON anew and reading back
+parses none. What makes a chain a network is judged in `network`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NoReturn
+
+from ..errors import InvalidNetworkError
+
+__all__ = [
+    "ChainObject",
+    "canonical_json",
+    "closure",
+    "digest",
+    "index_chain",
+    "parse_chain",
+    "reference",
+    "same_content",
+]
+
+_REFERENCE: Final = ":gufe-key:"
+_skip: Final = re.compile(r"[ \t\n\r]*").match
+
+
+@dataclass(frozen=True, slots=True)
+class ChainObject:
+    """One object of a keyed chain.
+
+    Parameters
+    ----------
+    key : str
+        gufe key as it arrived; never recomputed.
+    keyed_dict : dict
+        The object, parsed.
+    text : str
+        Its JSON text, as it arrived.
+    refers_to : tuple of str
+        Keys it refers to directly, each once, in the order of the text.
+    """
+
+    key: str
+    keyed_dict: dict[str, Any]
+    text: str
+    refers_to: tuple[str, ...]
+
+    @property
+    def qualname(self) -> str:
+        """Name of its class."""
+        return str(self.keyed_dict["__qualname__"])
+
+
+def reference(value: Any) -> str | None:
+    """Return the key that `value` refers to, None if it is no reference."""
+    key = value.get(_REFERENCE) if isinstance(value, dict) else None
+    return key if isinstance(key, str) else None
+
+
+def canonical_json(value: Any) -> str:
+    """Write JSON data in the one form that is compared: sorted keys, no whitespace."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def digest(keyed_dict: Mapping[str, Any]) -> str:
+    """SHA-256 of the canonical JSON of a keyed dict, hexadecimal."""
+    return hashlib.sha256(canonical_json(keyed_dict).encode()).hexdigest()
+
+
+def same_content(mine: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two keyed dicts of one key tell the same, though two versions of gufe wrote them.
+
+    Versions add fields (`:version:`, an empty `metadata`) and move classes without changing the key;
+    a field only one side has must be empty, any other must be equal.
+    """
+    ignored = {":version:", "__module__"}
+    return all(
+        mine[field] == other[field] if field in mine and field in other else not (mine.get(field) or other.get(field))
+        for field in (mine.keys() | other.keys()) - ignored
+    )
+
+
+# --- reading ------------------------------------------------------------------------------------
+
+
+class _Reader:
+    """Cuts the text of a chain into its objects, remembering where it is for the error."""
+
+    def __init__(self, text: str, source: str) -> None:
+        self._text = text
+        self._source = source
+        self._found: list[Any] = []
+        self._decode = json.JSONDecoder(object_hook=self._note).raw_decode
+        self.place = "before its first object"
+
+    def _note(self, parsed: dict[str, Any]) -> dict[str, Any]:
+        if _REFERENCE in parsed:
+            self._found.append(parsed[_REFERENCE])
+        return parsed
+
+    def value(self, at: int) -> tuple[Any, int, int, list[Any]]:
+        """Return the value at `at`, where it begins and ends, and the references in it."""
+        start = self.after_space(at)
+        self._found.clear()
+        try:
+            value, end = self._decode(self._text, start)
+        except json.JSONDecodeError as e:
+            self.fail(e.pos, e.msg)
+        except RecursionError:
+            self.fail(start, "values are nested too deeply")
+        except ValueError as e:  # a number with thousands of digits
+            self.fail(start, str(e))
+        return value, start, end, list(self._found)
+
+    def after_space(self, at: int) -> int:
+        """Return where the next token begins."""
+        found = _skip(self._text, at)
+        return found.end() if found else at
+
+    def token(self, at: int, allowed: str) -> tuple[str, int]:
+        """Return the punctuation at `at`, which must be one of `allowed`, and where it ends."""
+        start = self.after_space(at)
+        token = self._text[start : start + 1]
+        if not token or token not in allowed:
+            wanted = " or ".join(f"'{t}'" for t in allowed)
+            self.fail(start, f"expected {wanted}, found {f'{token!r}' if token else 'the end of the text'}")
+        return token, start + 1
+
+    def end(self, at: int) -> None:
+        """Fail unless only whitespace is left."""
+        start = self.after_space(at)
+        if start != len(self._text):
+            self.fail(start, "something follows the end of the chain")
+
+    def fail(self, at: int, why: str) -> NoReturn:
+        line = self._text.count("\n", 0, at) + 1
+        column = at - self._text.rfind("\n", 0, at)
+        size = len(self._text.encode(errors="surrogatepass"))
+        byte = len(self._text[:at].encode(errors="surrogatepass"))
+        raise InvalidNetworkError(
+            f"{self._source}: not a whole keyed chain: line {line}, column {column} (byte {byte} of {size}), "
+            f"{self.place}: {why}; the file is cut short or damaged, copy it or write it again",
+            source=self._source,
+            line=line,
+            column=column,
+            byte=byte,
+        )
+
+
+def parse_chain(text: str, source: str = "chain") -> list[ChainObject]:
+    """Read the JSON text of a keyed chain.
+
+    Parameters
+    ----------
+    text : str
+        `[[key, keyed dict], ...]`, dependencies first or not.
+    source : str
+        Where the text is from, for messages.
+
+    Raises
+    ------
+    InvalidNetworkError
+        If the text is cut short or malformed (with line, column and byte), or is JSON of another form.
+    """
+    reader = _Reader(text, source)
+    objects: list[ChainObject] = []
+    token, at = reader.token(0, "[")
+    if text.startswith("]", reader.after_space(at)):
+        token, at = reader.token(at, "]")
+    while token != "]":
+        obj, at = _read_object(reader, text, at, source, len(objects) + 1)
+        objects.append(obj)
+        token, at = reader.token(at, ",]")
+    reader.end(at)
+    return objects
+
+
+def _read_object(reader: _Reader, text: str, at: int, source: str, number: int) -> tuple[ChainObject, int]:
+    reader.place = f"in object {number}"
+    _, at = reader.token(at, "[")
+    key, _, at, _ = reader.value(at)
+    if not isinstance(key, str):
+        reader.fail(at, f"an object begins with its key, a text; found {type(key).__name__}")
+    reader.place = f"in object {number} ({key})"
+    _, at = reader.token(at, ",")
+    keyed_dict, start, end, found = reader.value(at)
+    if not isinstance(keyed_dict, dict) or not isinstance(keyed_dict.get("__qualname__"), str):
+        reader.fail(start, "after its key an object has a dict that names its class in '__qualname__'")
+    if not all(isinstance(needed, str) for needed in found):
+        reader.fail(start, f"a {_REFERENCE!r} must be a text")
+    _, at = reader.token(end, "]")
+    return ChainObject(key, keyed_dict, text[start:end], tuple(dict.fromkeys(found))), at
+
+
+# --- judging ------------------------------------------------------------------------------------
+
+
+def index_chain(objects: Iterable[ChainObject], source: str) -> dict[str, ChainObject]:
+    """Return the objects by key.
+
+    Raises
+    ------
+    InvalidNetworkError
+        If one key stands for two different contents, or an object refers to a key that is not there.
+    """
+    by_key: dict[str, ChainObject] = {}
+    for obj in objects:
+        before = by_key.setdefault(obj.key, obj)
+        if before is not obj and before.keyed_dict != obj.keyed_dict:
+            raise InvalidNetworkError(
+                f"{source}: two different objects have the key {obj.key}; a key is made from the content, so one of "
+                "them was edited by hand: write the network again with the tool that made it",
+                source=source,
+                key=obj.key,
+            )
+    for obj in by_key.values():
+        for needed in obj.refers_to:
+            if needed not in by_key:
+                raise InvalidNetworkError(
+                    f"{source}: {_called(obj)} refers to {needed}, which is not in the chain; a part of the file is "
+                    "missing: write the network again with the tool that made it",
+                    source=source,
+                    key=obj.key,
+                    missing=needed,
+                )
+    return by_key
+
+
+def closure(by_key: Mapping[str, ChainObject], roots: Sequence[str], source: str) -> list[ChainObject]:
+    """Return `roots` and all they need, each after what it refers to.
+
+    Raises
+    ------
+    InvalidNetworkError
+        If an object needs itself, directly or through others.
+    """
+    ordered: list[ChainObject] = []
+    done: dict[str, bool] = {}  # False while the objects it refers to are being visited
+    stack = list(reversed(roots))
+    while stack:
+        key = stack[-1]
+        if key not in done:
+            done[key] = False
+            for needed in reversed(by_key[key].refers_to):
+                if done.get(needed) is False:
+                    raise InvalidNetworkError(
+                        f"{source}: {_called(by_key[key])} refers to {needed}, which itself needs it; such objects "
+                        "cannot be built: write the network again with the tool that made it",
+                        source=source,
+                        key=key,
+                    )
+                if needed not in done:
+                    stack.append(needed)
+            continue
+        stack.pop()
+        if not done[key]:
+            done[key] = True
+            ordered.append(by_key[key])
+    return ordered
+
+
+def _called(obj: ChainObject) -> str:
+    name = obj.keyed_dict.get("name")
+    return f"{obj.key} ('{name}')" if isinstance(name, str) and name else obj.key

@@ -1,0 +1,100 @@
+"""Facts about components, read from their keyed dicts whatever gufe wrote them.
+
+An unknown class gives what its fields tell and no more; nothing here raises on odd content.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .chain import ChainObject
+
+__all__ = ["ComponentFacts", "component_facts", "own_name"]
+
+_PROTEINS = frozenset({"ProteinComponent", "SolvatedPDBComponent", "ProteinMembraneComponent"})
+#: Where an atom of gufe's components carries its formal charge.
+_CHARGE_AT = {"small_molecule": 2, "protein": 9}
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentFacts:
+    """What tables tell about a component.
+
+    Parameters
+    ----------
+    key : str
+    name : str or None
+        Its own name.
+    role : str
+        `small_molecule`, `protein`, `solvent` or `other`.
+    n_atoms, n_heavy_atoms : int or None
+        Explicit atoms.
+    formal_charge : int or None
+        Sum over its atoms, in elementary charges.
+    """
+
+    key: str
+    name: str | None
+    role: str
+    n_atoms: int | None
+    n_heavy_atoms: int | None
+    formal_charge: int | None
+
+
+def component_facts(component: ChainObject) -> ComponentFacts:
+    """Read the facts of one component."""
+    fields = component.keyed_dict
+    role = _role(component.qualname, fields)
+    atoms = fields.get("atoms")
+    rows = atoms if isinstance(atoms, list) and all(isinstance(atom, list) and atom for atom in atoms) else None
+    return ComponentFacts(
+        key=component.key,
+        name=own_name(fields),
+        role=role,
+        n_atoms=None if rows is None else len(rows),
+        n_heavy_atoms=_count_heavy(rows),
+        formal_charge=_sum_charges(rows, role),
+    )
+
+
+def own_name(fields: Mapping[str, Any]) -> str | None:
+    """Return the name an object carries; a SmallMoleculeComponent of gufe >= 1 has it in its molecule's properties."""
+    properties = fields.get("molprops")
+    # RDKit reads a name like "26" back as a number
+    for name in (fields.get("name"), properties.get("ofe-name") if isinstance(properties, dict) else None):
+        if isinstance(name, (str, int, float)) and not isinstance(name, bool) and str(name).strip():
+            return str(name).strip()
+    return None
+
+
+def _role(qualname: str, fields: Mapping[str, Any]) -> str:
+    if qualname in _PROTEINS or "Protein" in qualname:
+        return "protein"
+    if qualname == "SmallMoleculeComponent" or "molprops" in fields:
+        return "small_molecule"
+    if "Solvent" in qualname or "ion_concentration" in fields:
+        return "solvent"
+    atoms = fields.get("atoms")
+    if isinstance(atoms, list) and atoms and isinstance(atoms[0], list):
+        # residues make the long rows: a subclass of ProteinComponent under another name
+        return "protein" if len(atoms[0]) > _CHARGE_AT["protein"] else "small_molecule"
+    return "other"
+
+
+def _count_heavy(rows: list[list[Any]] | None) -> int | None:
+    if rows is None or not all(isinstance(atom[0], int) for atom in rows):
+        return None
+    return sum(1 for atom in rows if atom[0] > 1)
+
+
+def _sum_charges(rows: list[list[Any]] | None, role: str) -> int | None:
+    at = _CHARGE_AT.get(role)
+    if rows is None or at is None or not all(len(atom) > at and _whole(atom[at]) for atom in rows):
+        return None
+    return sum(int(atom[at]) for atom in rows)
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, (int, float)) and value == value and value in range(-99, 100)

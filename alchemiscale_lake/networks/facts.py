@@ -1,0 +1,228 @@
+"""Rows of the table `transformations`, read from keyed dicts alone.
+
+Robust against classes it has never seen: what cannot be told is null. How ligands are labelled is
+decided in `labels`, what a component is in `components`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from ..ids import Scope
+from .chain import ChainObject, canonical_json, reference
+from .components import ComponentFacts, component_facts, own_name
+from .labels import label_ligands
+from .network import Network, states_of
+
+__all__ = ["transformation_rows"]
+
+
+def transformation_rows(
+    network: Network,
+    scope: Scope,
+    at: datetime,
+    *,
+    labels: Mapping[str, str] | None = None,
+    only: Iterable[str] | None = None,
+) -> list[dict[str, Any]]:
+    """Describe the Transformations of a network.
+
+    Parameters
+    ----------
+    network : Network
+    scope : Scope
+        Specific Scope they are shared in.
+    at : datetime
+        Time of ingestion, UTC.
+    labels : mapping of str to str, optional
+        Labels that ligands have in this Scope already, by component key.
+    only : iterable of str, optional
+        Keys of the Transformations to describe; all by default. Labels are chosen with all in view.
+
+    Returns
+    -------
+    list of dict
+        One row per Transformation, as the schema of `transformations` has it.
+    """
+    reader = _Reader(network.objects)
+    drafts = {key: reader.draft(network.objects[key]) for key in network.transformations}
+    ligands = {key for draft in drafts.values() for key in (draft["ligand_a"], draft["ligand_b"]) if key is not None}
+    chosen = label_ligands(reader.names(ligands, network.systems), labels)
+    wanted = network.transformations if only is None else sorted(only)
+    rows = []
+    for key in wanted:
+        row = drafts[key]
+        row |= {
+            "scope": str(scope),
+            "transformation": f"{key}-{scope}",
+            "ligand_a_name": chosen.get(row["ligand_a"]),
+            "ligand_b_name": chosen.get(row["ligand_b"]),
+            "ingested_at": at,
+        }
+        rows.append(row)
+    return rows
+
+
+class _Reader:
+    """Reads drafts of rows; what many Transformations share is read once."""
+
+    def __init__(self, objects: Mapping[str, ChainObject]) -> None:
+        self._objects = objects
+        self._components: dict[str, ComponentFacts] = {}
+        self._protocols: dict[str, dict[str, Any]] = {}
+        self._mappings: dict[str, tuple[int | None, float | None]] = {}
+
+    def draft(self, transformation: ChainObject) -> dict[str, Any]:
+        """Return the row but for its labels, Scope and time."""
+        fields = transformation.keyed_dict
+        state_a, state_b = states_of(transformation)
+        a, b = self._system(state_a), self._system(state_b)
+        ligand_a, ligand_b = _ligands(a, b) if state_b is not None else (_sole_molecule(a), None)
+        name_a, name_b = self._name(state_a), self._name(state_b)
+        default = f"{name_a or state_a} -> {name_b or state_b}" if state_b is not None else name_a or state_a
+        return {
+            "key": transformation.key,
+            "qualname": transformation.qualname,
+            "name": own_name(fields) or default,
+            "phase": _phase([*a.values(), *b.values()]),
+            "state_a": state_a,
+            "state_b": state_b,
+            "state_a_name": name_a,
+            "state_b_name": name_b,
+            **_ligand_columns("a", ligand_a),
+            **_ligand_columns("b", ligand_b),
+            "charge_change": _difference(ligand_a, ligand_b),
+            "n_atoms_a": _atoms(a),
+            "n_atoms_b": _atoms(b),
+            **self._protocol(str(reference(fields["protocol"]))),
+            **self._mapping(fields.get("mapping")),
+        }
+
+    def names(self, ligands: Iterable[str], systems: Iterable[str]) -> dict[str, str | None]:
+        """Return the name of each ligand: its own, else the one that all systems with it share."""
+        names = {key: self._component(key).name for key in sorted(ligands)}
+        nameless = {key: set[str | None]() for key, name in names.items() if name is None}
+        for system in systems if nameless else ():
+            for component in self._system(system).values():
+                if component.key in nameless:
+                    nameless[component.key].add(self._name(system))
+        for key, found in nameless.items():
+            if len(found) == 1:
+                names[key] = found.pop()
+        return names
+
+    def _name(self, system: str | None) -> str | None:
+        return None if system is None else own_name(self._objects[system].keyed_dict)
+
+    def _system(self, key: str | None) -> dict[str, ComponentFacts]:
+        components = {} if key is None else self._objects[key].keyed_dict["components"]
+        return {label: self._component(str(reference(value))) for label, value in sorted(components.items())}
+
+    def _component(self, key: str) -> ComponentFacts:
+        if key not in self._components:
+            self._components[key] = component_facts(self._objects[key])
+        return self._components[key]
+
+    def _protocol(self, key: str) -> dict[str, Any]:
+        if key not in self._protocols:
+            protocol = self._objects[key]
+            settings = protocol.keyed_dict.get("settings")
+            module = protocol.keyed_dict.get("__module__")
+            self._protocols[key] = {
+                "protocol": key,
+                "protocol_qualname": protocol.qualname,
+                "protocol_module": module if isinstance(module, str) else None,
+                "settings_json": None if settings is None else canonical_json(settings),
+            }
+        return self._protocols[key]
+
+    def _mapping(self, value: Any) -> dict[str, Any]:
+        """Read what a Transformation says of its mappings: none, one, a list, or (gufe 0.4) a dict."""
+        given = value if isinstance(value, list) else [value]
+        if isinstance(value, dict) and reference(value) is None:
+            given = list(value.values())
+        keys = [key for key in map(reference, given) if key is not None]
+        for key in keys:
+            if key not in self._mappings:
+                self._mappings[key] = _mapping_facts(self._objects[key].keyed_dict)
+        found = [self._mappings[key] for key in keys]
+        counts = [n for n, _ in found if n is not None]
+        scores = [score for _, score in found if score is not None]
+        return {
+            "mappings": keys,
+            "n_mapped_atoms": sum(counts) if counts else None,
+            "mapping_score": min(scores) if scores else None,
+        }
+
+
+def _mapping_facts(fields: Mapping[str, Any]) -> tuple[int | None, float | None]:
+    """Return the number of mapped atoms and the score annotated on a mapping."""
+    pairs = fields.get("componentA_to_componentB")
+    annotations = fields.get("annotations")
+    if isinstance(annotations, str):
+        try:
+            annotations = json.loads(annotations)
+        except (ValueError, RecursionError):
+            annotations = None
+    score = annotations.get("score") if isinstance(annotations, dict) else None
+    if isinstance(score, bool) or not isinstance(score, (int, float)) or not math.isfinite(score):
+        score = None
+    return len(pairs) if isinstance(pairs, dict) else None, None if score is None else float(score)
+
+
+def _ligands(
+    a: Mapping[str, ComponentFacts], b: Mapping[str, ComponentFacts]
+) -> tuple[ComponentFacts | None, ComponentFacts | None]:
+    """Return what turns into what: the component only A has and the one only B has."""
+    keys_a, keys_b = {c.key for c in a.values()}, {c.key for c in b.values()}
+    only_a = {label: c for label, c in a.items() if c.key not in keys_b and c.role != "solvent"}
+    only_b = {label: c for label, c in b.items() if c.key not in keys_a and c.role != "solvent"}
+    # a cofactor's or protein's change under the same label on both sides is not the ligand's
+    shared = [label for label in only_a if label in only_b]
+    return _pick(only_a, shared), _pick(only_b, shared)
+
+
+def _pick(candidates: Mapping[str, ComponentFacts], shared: list[str]) -> ComponentFacts | None:
+    def rank(item: tuple[str, ComponentFacts]) -> tuple[bool, bool, bool, str]:
+        label, component = item
+        return component.role != "small_molecule", label != "ligand", label not in shared, label
+
+    return min(candidates.items(), key=rank)[1] if candidates else None
+
+
+def _sole_molecule(system: Mapping[str, ComponentFacts]) -> ComponentFacts | None:
+    """Return the one small molecule of a system that is sampled as it is."""
+    molecules = [c for c in system.values() if c.role == "small_molecule"]
+    return molecules[0] if len(molecules) == 1 else None
+
+
+def _phase(components: list[ComponentFacts]) -> str:
+    roles = {component.role for component in components}
+    for role, phase in (("protein", "complex"), ("solvent", "solvent"), ("small_molecule", "vacuum")):
+        if role in roles:
+            return phase
+    return "other"
+
+
+def _ligand_columns(side: str, ligand: ComponentFacts | None) -> dict[str, Any]:
+    return {
+        f"ligand_{side}": ligand.key if ligand else None,
+        f"n_ligand_atoms_{side}": ligand.n_atoms if ligand else None,
+        f"n_ligand_heavy_atoms_{side}": ligand.n_heavy_atoms if ligand else None,
+    }
+
+
+def _difference(a: ComponentFacts | None, b: ComponentFacts | None) -> int | None:
+    if a is None or b is None or a.formal_charge is None or b.formal_charge is None:
+        return None
+    return b.formal_charge - a.formal_charge
+
+
+def _atoms(system: Mapping[str, ComponentFacts]) -> int | None:
+    counts = [component.n_atoms for component in system.values() if component.role != "solvent"]
+    known = [n for n in counts if n is not None]
+    return sum(known) if known and len(known) == len(counts) else None

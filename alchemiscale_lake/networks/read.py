@@ -1,0 +1,241 @@
+"""From files, chains and live gufe objects to a `Network`.
+
+The content decides what a file is, not its suffix. Keyed chains are read here; nested dict JSON,
+msgpack and live objects are turned into chains by `gufe_adapter`, which needs their classes.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import zstandard
+
+from .. import gufe_adapter
+from ..errors import InvalidNetworkError
+from .chain import ChainObject, parse_chain
+from .network import Network, is_network, is_transformation, network_of
+
+__all__ = ["read_network"]
+
+_GZIP: Final = b"\x1f\x8b"
+_ZSTD: Final = b"\x28\xb5\x2f\xfd"
+_SUFFIXES: Final = (".json", ".json.zst", ".json.gz", ".msgpack", ".msgpack.zst")
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """What one file or object holds: objects, the last of them being what it is about."""
+
+    name: str
+    objects: list[ChainObject]
+    gufe_version: str | None = None
+
+    @property
+    def root(self) -> ChainObject:
+        return self.objects[-1]
+
+
+def read_network(source: Any) -> Network:
+    """Read a network from whatever holds one.
+
+    Parameters
+    ----------
+    source : path, list of paths, keyed chain, or gufe object
+        A file (keyed-chain JSON, nested dict JSON, msgpack; plain, gzip or zstd) of an
+        AlchemicalNetwork or of one Transformation; the folder `openfe plan-rbfe-network` leaves, or a
+        folder of Transformation files; several Transformation files; a keyed chain as plain data or
+        JSON bytes; a live AlchemicalNetwork or Transformation. Transformations become a network.
+
+    Raises
+    ------
+    InvalidNetworkError
+        If it is not a network that can be stored. The message names file, object and remedy.
+    MissingClassError
+        If the form can only be read with classes that are not importable here.
+    """
+    if isinstance(source, (str, os.PathLike)):
+        path = Path(source)
+        return _from_folder(path) if path.is_dir() else _network([_read_file(path)], _stem(path))
+    if isinstance(source, bytes):
+        return _network([_from_text(source, "keyed chain")], None)
+    if isinstance(source, (list, tuple)) and source and all(isinstance(p, (str, os.PathLike)) for p in source):
+        return _network([_read_file(Path(p)) for p in source], None)
+    if isinstance(source, (list, tuple)):
+        return _network([_from_plain(source)], None)
+    return _network([_from_live(source)], None)
+
+
+def _network(sources: Sequence[_Source], name: str | None) -> Network:
+    first = sources[0]
+    if len(sources) > 1:
+        for one in sources:
+            if not is_transformation(one.root):
+                raise InvalidNetworkError(
+                    f"{one.name}: holds a {one.root.qualname}, but of several files each must be a Transformation; "
+                    "submit networks one by one",
+                    source=one.name,
+                )
+    if is_transformation(first.root) and len(sources) == 1:
+        own = first.root.keyed_dict.get("name")
+        name = str(own) if own else name
+    return network_of(
+        [obj for one in sources for obj in one.objects],
+        [one.root.key for one in sources],
+        first.name if len(sources) == 1 else f"{len(sources)} files",
+        name=name,
+        gufe_version=first.gufe_version,
+    )
+
+
+# --- folders and files ----------------------------------------------------------------------------
+
+
+def _from_folder(folder: Path) -> Network:
+    """Read `<dir>/<dir>.json`, the one network in the folder, or its Transformations."""
+    named = [folder / f"{folder.resolve().name}{suffix}" for suffix in _SUFFIXES]
+    for path in named:
+        if path.is_file():
+            return _network([_read_file(path)], None)
+    found = [_read_file(path) for path in _files(folder)]
+    networks = [one for one in found if is_network(one.root)]
+    if len(networks) > 1:
+        raise InvalidNetworkError(
+            f"{folder}: holds {len(networks)} networks ({', '.join(Path(n.name).name for n in networks)}); "
+            "give the file of the one you mean",
+            source=str(folder),
+        )
+    if networks:
+        return _network(networks, None)
+    found = found or [_read_file(path) for path in _files(folder / "transformations")]
+    if not found:
+        raise InvalidNetworkError(
+            f"{folder}: holds no network file ({folder.name}.json) and no Transformation files; "
+            "give the folder that openfe's planner wrote, or a file",
+            source=str(folder),
+        )
+    return _network(found, folder.resolve().name)
+
+
+def _files(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    return sorted(p for p in folder.iterdir() if p.name.endswith(_SUFFIXES) and p.is_file())
+
+
+def _read_file(path: Path) -> _Source:
+    try:
+        raw = path.read_bytes()
+    except OSError as e:
+        raise InvalidNetworkError(
+            f"{path}: cannot be read ({e.strerror or e}); give the file or folder of a network", source=str(path)
+        ) from e
+    raw = _decompressed(raw, path)
+    if raw.lstrip()[:1] == b"[" or raw.startswith(b"\xef\xbb\xbf"):
+        return _from_text(raw, str(path))
+    if not raw.strip():
+        raise InvalidNetworkError(f"{path}: the file is empty; copy it or write it again", source=str(path))
+    if not _gufe_may_read(raw):
+        raise InvalidNetworkError(
+            f"{path}: neither JSON nor msgpack; give what openfe or gufe wrote for an AlchemicalNetwork",
+            source=str(path),
+        )
+    if raw.lstrip()[:1] == b"{":
+        _check_nested(raw, path)
+    live = gufe_adapter.load_object(path)
+    return _from_text(gufe_adapter.dumps_chain(live), str(path), gufe_adapter.gufe_version())
+
+
+def _gufe_may_read(raw: bytes) -> bool:
+    """Whether the bytes begin like a JSON dict or like a list in msgpack."""
+    return raw.lstrip()[:1] == b"{" or 0x90 <= raw[0] <= 0x9F or raw[0] in (0xDC, 0xDD)
+
+
+def _check_nested(raw: bytes, path: Path) -> None:
+    """Say what is wrong with a JSON dict before gufe, which may be missing, is asked to read it."""
+    try:
+        content = json.loads(raw)
+    except (ValueError, RecursionError) as e:
+        raise InvalidNetworkError(
+            f"{path}: not whole JSON: {e}; the file is cut short or damaged, copy it or write it again",
+            source=str(path),
+        ) from e
+    if "__qualname__" not in content:
+        raise InvalidNetworkError(
+            f"{path}: JSON, but not a gufe object (no '__qualname__'); give the file of an AlchemicalNetwork",
+            source=str(path),
+        )
+
+
+def _decompressed(raw: bytes, path: Path) -> bytes:
+    try:
+        if raw.startswith(_ZSTD):
+            return _unzstd(raw)
+        return gzip.decompress(raw) if raw.startswith(_GZIP) else raw
+    except (zstandard.ZstdError, OSError, EOFError, zlib.error) as e:
+        raise InvalidNetworkError(
+            f"{path}: the compressed file is cut short or damaged ({e}); copy it or write it again", source=str(path)
+        ) from e
+
+
+def _unzstd(raw: bytes) -> bytes:
+    """Decompress all frames; unlike a stream reader, notice that the last one is cut short."""
+    parts = []
+    while raw:
+        frame = zstandard.ZstdDecompressor().decompressobj()
+        parts.append(frame.decompress(raw))
+        if not frame.eof:
+            raise EOFError(f"it ends within a frame, after {len(raw)} bytes")
+        raw = frame.unused_data
+    return b"".join(parts)
+
+
+def _stem(path: Path) -> str:
+    for suffix in sorted(_SUFFIXES, key=len, reverse=True):
+        if path.name.endswith(suffix):
+            return path.name.removesuffix(suffix)
+    return path.stem
+
+
+# --- texts and objects ----------------------------------------------------------------------------
+
+
+def _from_text(data: bytes, source: str, gufe_version: str | None = None) -> _Source:
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as e:
+        raise InvalidNetworkError(
+            f"{source}: not UTF-8 at byte {e.start} of {len(data)}; the file is damaged, copy it or write it again",
+            source=source,
+            byte=e.start,
+        ) from e
+    objects = parse_chain(text, source)
+    if not objects:
+        raise InvalidNetworkError(f"{source}: an empty list; there is no network in it", source=source)
+    return _Source(source, objects, gufe_version)
+
+
+def _from_plain(chain: Sequence[Any]) -> _Source:
+    try:
+        text = json.dumps(chain)
+    except (TypeError, ValueError, RecursionError) as e:
+        raise InvalidNetworkError(
+            f"keyed chain: holds what JSON cannot say ({e}); give [(key, keyed dict), ...] as plain data, "
+            "a path, or a gufe object"
+        ) from e
+    return _from_text(text.encode(), "keyed chain")
+
+
+def _from_live(obj: Any) -> _Source:
+    called = f"{type(obj).__name__} {getattr(obj, 'name', None) or ''}".strip()
+    if not hasattr(obj, "to_keyed_dict"):
+        raise InvalidNetworkError(
+            f"{called}: not a gufe object; give an AlchemicalNetwork, a Transformation, or the path of a file"
+        )
+    return _from_text(gufe_adapter.dumps_chain(obj), called, gufe_adapter.gufe_version())

@@ -1,0 +1,73 @@
+"""Rows of `gufe_objects`, `networks` and `network_members` for a network in a Scope."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+import zstandard
+
+from ..ids import Scope
+from .chain import ChainObject
+from .components import own_name
+from .network import Network
+
+__all__ = ["member_rows", "network_row", "object_rows"]
+
+#: Objects are many and small, proteins few and large; a higher level costs seconds and saves little.
+_LEVEL = 1
+
+
+def object_rows(
+    objects: Iterable[ChainObject],
+    digests: Mapping[str, str],
+    scope: Scope,
+    at: datetime,
+    gufe_version: str | None,
+) -> list[dict[str, Any]]:
+    """Describe objects; the text of each is compressed as it arrived."""
+    compress = zstandard.ZstdCompressor(level=_LEVEL).compress
+    rows = []
+    for obj in objects:
+        text = obj.text.encode()
+        module = obj.keyed_dict.get("__module__")
+        rows.append(
+            {
+                "scope": str(scope),
+                "key": obj.key,
+                "qualname": obj.qualname,
+                "module": module if isinstance(module, str) else None,
+                "name": own_name(obj.keyed_dict),
+                "keyed_dict": compress(text),
+                "digest": digests[obj.key],
+                "refers_to": list(obj.refers_to),
+                "n_bytes": len(text),
+                "gufe_version": gufe_version,
+                "ingested_at": at,
+            }
+        )
+    return rows
+
+
+def member_rows(network: Network, scope: Scope) -> list[dict[str, Any]]:
+    """Say which Transformations and ChemicalSystems belong to the network."""
+    members = [(key, "transformation") for key in network.transformations]
+    members += [(key, "system") for key in network.systems]
+    common = {"scope": str(scope), "network": f"{network.key}-{scope}"}
+    return [common | {"member": f"{key}-{scope}", "kind": kind} for key, kind in members]
+
+
+def network_row(network: Network, scope: Scope, at: datetime, *, name: str | None, creator: str) -> dict[str, Any]:
+    """Describe the network itself."""
+    return {
+        "scope": str(scope),
+        "network": f"{network.key}-{scope}",
+        "key": network.key,
+        "name": name or network.name,
+        "n_transformations": len(network.transformations),
+        "n_systems": len(network.systems),
+        "creator": creator,
+        "created_at": at,
+        "gufe_version": network.gufe_version,
+    }
