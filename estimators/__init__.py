@@ -1,0 +1,30 @@
+"""Arrays in, frozen results out: estimates from results, with nothing of lakes or engines in them.
+
+Energies are in kcal/mol throughout.
+"""
+
+from __future__ import annotations
+
+from estimators.edges import EdgeEstimate, Leg, assemble_edges, whole_edges
+from estimators.errors import EstimatorInputError
+from estimators.network_mle import ComponentEstimate, NetworkEstimate, solve_network
+from estimators.notes import Note
+from estimators.performance import Performance, Statistic, assess
+from estimators.replicates import ReplicateEstimate, combine
+
+__all__ = [
+    "ComponentEstimate",
+    "EdgeEstimate",
+    "EstimatorInputError",
+    "Leg",
+    "NetworkEstimate",
+    "Note",
+    "Performance",
+    "ReplicateEstimate",
+    "Statistic",
+    "assemble_edges",
+    "assess",
+    "combine",
+    "solve_network",
+    "whole_edges",
+]

@@ -1,0 +1,311 @@
+"""Legs become edges: ligand pair differences from their transformations in each environment.
+
+Owns which legs make which edge, their direction, and what happens to several legs of one kind. Repeats
+of one Transformation are combined before (`replicates`), networks are estimated after (`network_mle`).
+
+==========  =======================  ================================================
+kind        value, ligand a -> b     whole when it has
+==========  =======================  ================================================
+binding     complex - solvent        both
+hydration   solvent - vacuum         both
+direct      as it stands             itself (the phase was `direct`, or the only one)
+==========  =======================  ================================================
+
+A pair with vacuum, solvent and complex legs gives a binding and a hydration edge, which then share
+their solvent leg. If all legs of the input other than direct ones are of a single phase there is nothing
+to subtract, and each is a direct edge. Notes on an edge:
+
+====================== ==========================================================================
+``missing-leg``        the edge is not whole; `missing` names the phases
+``failed-leg``         a leg without a value (NaN); it counts as missing unless another takes its place
+``legs-combined``      several legs of one phase, by inverse variance
+``reversed-leg``       a leg was given b -> a and negated
+``exact-leg``          among several legs some have zero uncertainty; only they count
+``unknown-uncertainty``  a leg states no uncertainty; others of its phase count alone, or the edge's
+                       uncertainty is NaN
+``single-phase``       the only phase of the input, taken as it stands
+====================== ==========================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from estimators.errors import EstimatorInputError
+from estimators.notes import Note
+
+__all__ = ["EdgeEstimate", "Kind", "Leg", "Phase", "assemble_edges", "whole_edges"]
+
+Phase = Literal["complex", "solvent", "vacuum", "direct"]
+Kind = Literal["binding", "hydration", "direct"]
+
+#: Per kind, the phase that counts positive and the one that is subtracted.
+_CYCLES: dict[Kind, tuple[Phase, Phase]] = {
+    "binding": ("complex", "solvent"),
+    "hydration": ("solvent", "vacuum"),
+}
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """Estimate of one leg.
+
+    Attributes
+    ----------
+    ligand_a, ligand_b : hashable
+        From, to.
+    phase : {"complex", "solvent", "vacuum", "direct"}
+        Environment; `direct` for what is a difference between ligands by itself.
+    value_kcal_mol, uncertainty_kcal_mol : float
+        NaN where failed or unknown.
+    group : hashable
+        Legs make an edge only with legs of the same group: say, one protein, or one method.
+    """
+
+    ligand_a: Hashable
+    ligand_b: Hashable
+    phase: Phase
+    value_kcal_mol: float
+    uncertainty_kcal_mol: float
+    group: Hashable = None
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeEstimate:
+    """Difference between two ligands, from its legs.
+
+    Attributes
+    ----------
+    ligand_a, ligand_b : hashable
+        From, to; the direction of the pair's first leg.
+    group : hashable
+        Of its legs.
+    kind : {"binding", "hydration", "direct"}
+        Which legs it is made of.
+    value_kcal_mol : float
+        Value of a -> b; NaN unless the edge is whole.
+    uncertainty_kcal_mol : float
+        Legs' uncertainties in quadrature; NaN unless the edge is whole and they are known.
+    legs : tuple of int
+        Positions, in the input, of the legs it was made of.
+    missing : tuple of str
+        Phases it lacks; empty if it is whole.
+    notes : tuple of Note
+        What was done; their `edges` are positions of legs. Codes in the module's docstring.
+    """
+
+    ligand_a: Hashable
+    ligand_b: Hashable
+    group: Hashable
+    kind: Kind
+    value_kcal_mol: float
+    uncertainty_kcal_mol: float
+    legs: tuple[int, ...]
+    missing: tuple[Phase, ...]
+    notes: tuple[Note, ...]
+
+    @property
+    def whole(self) -> bool:
+        """Whether all its legs are there."""
+        return not self.missing
+
+
+@dataclass(frozen=True, slots=True)
+class _Combined:
+    """All legs of one pair in one phase, turned to the pair's direction and made one."""
+
+    value: float
+    uncertainty: float
+    legs: tuple[int, ...]
+    notes: tuple[Note, ...]
+
+
+_Pair = tuple[Hashable, Hashable, Hashable]  # group, ligand_a, ligand_b in the first leg's direction
+
+
+def assemble_edges(legs: Iterable[Leg]) -> list[EdgeEstimate]:
+    """Make edges of legs.
+
+    Parameters
+    ----------
+    legs : iterable of Leg
+        In any order and direction.
+
+    Returns
+    -------
+    list of EdgeEstimate
+        In order of the pairs' first legs, binding before hydration before direct; incomplete edges
+        among them, with value NaN and their missing phases named.
+
+    Raises
+    ------
+    EstimatorInputError
+        If a phase is unknown, a value is infinite, or an uncertainty is negative or infinite.
+    """
+    given = list(legs)
+    for position, leg in enumerate(given):
+        _check(position, leg)
+    phases = {leg.phase for leg in given} - {"direct"}
+    edges: list[EdgeEstimate] = []
+    for pair, by_phase in _collect(given).items():
+        combined = {phase: _combine(pair, phase, positions, given) for phase, positions in by_phase.items()}
+        if len(phases) == 1:
+            edges += [_direct(pair, phase, leg) for phase, leg in combined.items()]
+            continue
+        edges += [_cycle(pair, kind, combined) for kind in _kinds(set(combined), phases)]
+        if "direct" in combined:
+            edges.append(_direct(pair, "direct", combined["direct"]))
+    return edges
+
+
+def whole_edges(
+    edges: Iterable[EdgeEstimate], kind: Kind
+) -> tuple[list[Hashable], list[Hashable], FloatArray, FloatArray]:
+    """Arrays of the usable edges of one kind, as `estimators.network_mle.solve_network` takes them.
+
+    Parameters
+    ----------
+    edges : iterable of EdgeEstimate
+        As assembled.
+    kind : {"binding", "hydration", "direct"}
+        Which to take; a network mixes no kinds.
+
+    Returns
+    -------
+    node_a, node_b : list of hashable, length m
+        Ligands.
+    value, uncertainty : ndarray, shape (m,)
+        kcal/mol. Edges that are not whole, or of unknown uncertainty, are left out.
+    """
+    rows = [e for e in edges if e.kind == kind and e.whole and not np.isnan(e.uncertainty_kcal_mol)]
+    return (
+        [edge.ligand_a for edge in rows],
+        [edge.ligand_b for edge in rows],
+        np.array([edge.value_kcal_mol for edge in rows], dtype=np.float64),
+        np.array([edge.uncertainty_kcal_mol for edge in rows], dtype=np.float64),
+    )
+
+
+def _check(position: int, leg: Leg) -> None:
+    if leg.phase not in get_args(Phase):
+        message = f"leg {position} ({leg.ligand_a} -> {leg.ligand_b}) is in phase {leg.phase!r}; phases are"
+        raise EstimatorInputError(f"{message} {', '.join(get_args(Phase))}", leg=position)
+    if np.isinf(leg.value_kcal_mol) or np.isinf(leg.uncertainty_kcal_mol) or leg.uncertainty_kcal_mol < 0:
+        message = (
+            f"leg {position} ({leg.ligand_a} -> {leg.ligand_b}, {leg.phase}) has value {leg.value_kcal_mol}"
+        )
+        message += (
+            f" and uncertainty {leg.uncertainty_kcal_mol}; give finite numbers, or NaN for a failed leg"
+        )
+        raise EstimatorInputError(message, leg=position)
+
+
+def _collect(legs: Sequence[Leg]) -> dict[_Pair, dict[Phase, list[int]]]:
+    """Positions of legs by pair, then phase; either direction of a pair finds the first."""
+    pairs: dict[_Pair, dict[Phase, list[int]]] = {}
+    for position, leg in enumerate(legs):
+        pair = (leg.group, leg.ligand_a, leg.ligand_b)
+        back = (leg.group, leg.ligand_b, leg.ligand_a)
+        home = pairs[back] if back in pairs else pairs.setdefault(pair, {})
+        home.setdefault(leg.phase, []).append(position)
+    return pairs
+
+
+def _kinds(own: set[Phase], everywhere: set[Phase]) -> list[Kind]:
+    """Edges a pair is meant to have, given its phases and those of the whole input.
+
+    Complex and vacuum legs each stand for one kind; solvent alone could be a part of any that is made.
+    """
+    kinds: list[Kind] = []
+    solvent_only = "solvent" in own and not own & {"complex", "vacuum"}
+    if "complex" in own or (solvent_only and "complex" in everywhere):
+        kinds.append("binding")
+    if "vacuum" in own or (solvent_only and "vacuum" in everywhere):
+        kinds.append("hydration")
+    return kinds
+
+
+def _combine(pair: _Pair, phase: Phase, positions: list[int], legs: Sequence[Leg]) -> _Combined:
+    """Make one leg of several, in the direction of the pair."""
+    _, ligand_a, ligand_b = pair
+    against = [k for k in positions if (legs[k].ligand_a, legs[k].ligand_b) != (ligand_a, ligand_b)]
+    notes = []
+    if against:
+        notes.append(
+            Note("reversed-leg", f"{phase} legs given {ligand_b} -> {ligand_a}: negated", tuple(against))
+        )
+    failed = [k for k in positions if np.isnan(legs[k].value_kcal_mol)]
+    if failed:
+        notes.append(Note("failed-leg", f"{phase} legs without a value were left out", tuple(failed)))
+    there = [k for k in positions if k not in failed]
+    unknown = [k for k in there if np.isnan(legs[k].uncertainty_kcal_mol)]
+    if unknown:
+        message = f"{phase} legs state no uncertainty"
+        notes.append(Note("unknown-uncertainty", message, tuple(unknown)))
+        there = [k for k in there if k not in unknown] or there
+    signs = np.array([-1.0 if k in against else 1.0 for k in there])
+    values = signs * np.array([legs[k].value_kcal_mol for k in there])
+    sds = np.array([legs[k].uncertainty_kcal_mol for k in there])
+    if len(there) > 1:
+        exact = sds == 0
+        if exact.any():
+            message = f"{phase} legs of zero uncertainty count alone among {len(there)}"
+            notes.append(Note("exact-leg", message, tuple(np.array(there)[exact].tolist())))
+        notes.append(Note("legs-combined", f"{len(there)} {phase} legs were combined", tuple(there)))
+    value, uncertainty = _weighted_mean(values, sds)
+    return _Combined(value, uncertainty, tuple(there), tuple(notes))
+
+
+def _weighted_mean(values: FloatArray, sds: FloatArray) -> tuple[float, float]:
+    """Inverse-variance mean; exact values count alone; unknown uncertainties make it plain and NaN."""
+    if not len(values):
+        return float("nan"), float("nan")
+    if np.isnan(sds).any():
+        return float(values.mean()), float("nan")
+    if (sds == 0).any():
+        return float(values[sds == 0].mean()), 0.0
+    smallest = sds.min()
+    weights = (smallest / sds) ** 2
+    return float(weights @ values / weights.sum()), float(smallest / np.sqrt(weights.sum()))
+
+
+def _cycle(pair: _Pair, kind: Kind, combined: dict[Phase, _Combined]) -> EdgeEstimate:
+    """Edge as the difference of two phases."""
+    group, ligand_a, ligand_b = pair
+    present = [combined[phase] for phase in _CYCLES[kind] if phase in combined]
+    missing = tuple(phase for phase in _CYCLES[kind] if phase not in combined or not combined[phase].legs)
+    notes = tuple(note for leg in present for note in leg.notes)
+    used = tuple(k for leg in present for k in leg.legs)
+    if missing:
+        message = f"{kind} edge {ligand_a} -> {ligand_b} lacks {' and '.join(missing)}"
+        notes += (Note("missing-leg", message, nodes=(ligand_a, ligand_b)),)
+        nan = float("nan")
+        return EdgeEstimate(ligand_a, ligand_b, group, kind, nan, nan, used, missing, notes)
+    plus, minus = present
+    value = plus.value - minus.value
+    uncertainty = float(np.hypot(plus.uncertainty, minus.uncertainty))
+    return EdgeEstimate(ligand_a, ligand_b, group, kind, value, uncertainty, used, (), notes)
+
+
+def _direct(pair: _Pair, phase: Phase, leg: _Combined) -> EdgeEstimate:
+    """Edge as the leg it is."""
+    group, ligand_a, ligand_b = pair
+    notes = leg.notes
+    if phase != "direct":
+        notes += (
+            Note("single-phase", f"{phase} is the only phase; the leg stands as a direct edge", leg.legs),
+        )
+    missing: tuple[Phase, ...] = () if leg.legs else (phase,)
+    if missing:
+        message = f"direct edge {ligand_a} -> {ligand_b} lacks {phase}"
+        notes += (Note("missing-leg", message, nodes=(ligand_a, ligand_b)),)
+    return EdgeEstimate(
+        ligand_a, ligand_b, group, "direct", leg.value, leg.uncertainty, leg.legs, missing, notes
+    )

@@ -1,0 +1,35 @@
+"""Errors of the estimators: what was wrong with the arrays, which entry, and what to do next.
+
+They are `ValueError`s, because this package knows arrays and nothing of lakes; whoever calls it from
+there wraps them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["EstimatorInputError"]
+
+
+class EstimatorInputError(ValueError):
+    """An input array cannot be estimated from.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong, with which value, and what to do next.
+    **facts
+        The same facts as attributes (`error.facts["edge"]`).
+    """
+
+    def __init__(self, message: str, **facts: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.facts = facts
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_rebuild, (self.message, self.facts))
+
+
+def _rebuild(message: str, facts: dict[str, Any]) -> EstimatorInputError:
+    return EstimatorInputError(message, **facts)

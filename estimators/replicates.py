@@ -1,0 +1,137 @@
+"""Several results of one Transformation, made one estimate.
+
+Owns how repeats combine and which uncertainty the mean gets. What a single result says of itself comes
+from its Protocol.
+
+Two things speak about the error of a mean of n repeats: the uncertainties the results state of
+themselves, and the scatter between them. Stated ones miss what a single run never saw; the scatter of two
+or three repeats may be near zero by luck. Rules:
+
+========== =======================================================================================
+rule       uncertainty of the mean
+========== =======================================================================================
+``larger`` the larger of ``own`` and ``sem``: neither zero by luck nor blind to scatter (default)
+``own``    ``sqrt(sum(u_i ** 2)) / n`` from the stated uncertainties
+``sem``    sample standard deviation over ``sqrt(n)``
+``sd``     sample standard deviation (ddof = 1), openfe's convention for repeats
+========== =======================================================================================
+
+A single result has no scatter: every rule then falls back to ``own``, and the estimate says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from estimators.errors import EstimatorInputError
+
+__all__ = ["ReplicateEstimate", "Rule", "combine"]
+
+Rule = Literal["larger", "own", "sem", "sd"]
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicateEstimate:
+    """One Transformation from n results, in the unit of its input (kcal/mol throughout this project).
+
+    Attributes
+    ----------
+    value : float
+        Plain mean.
+    uncertainty : float
+        By `rule`; NaN if nothing is known about it.
+    n : int
+        Results that entered.
+    rule : str
+        Rule that gave `uncertainty`; not the one asked for where that had too little to go on.
+    sd : float
+        Sample standard deviation (ddof = 1); NaN for a single result.
+    own_uncertainty : float
+        Uncertainty of the mean from the stated ones; NaN if none is stated.
+    """
+
+    value: float
+    uncertainty: float
+    n: int
+    rule: Rule
+    sd: float
+    own_uncertainty: float
+
+
+def combine(
+    values: Sequence[float | None] | FloatArray,
+    uncertainties: Sequence[float | None] | FloatArray | None = None,
+    rule: Rule = "larger",
+) -> ReplicateEstimate:
+    """Combine the results of one Transformation.
+
+    Parameters
+    ----------
+    values : sequence of float, length n
+        One per result. None and NaN are results without an estimate and do not enter.
+    uncertainties : sequence of float, length n, optional
+        Standard errors the results state. None and NaN are unstated: if some are stated, the others are
+        taken to be like them (root mean square).
+    rule : {"larger", "own", "sem", "sd"}
+        Which uncertainty the mean gets, see the module.
+
+    Returns
+    -------
+    ReplicateEstimate
+        Mean, uncertainty, and what both kinds of evidence say.
+
+    Raises
+    ------
+    EstimatorInputError
+        If no value is usable, a number is infinite, an uncertainty is negative, lengths disagree, or the
+        rule is unknown.
+    """
+    if rule not in get_args(Rule):
+        raise EstimatorInputError(
+            f"rule {rule!r} is unknown; take one of {', '.join(get_args(Rule))}", rule=rule
+        )
+    x, u = _usable(values, uncertainties)
+    n = len(x)
+    stated = u[~np.isnan(u)]
+    own = float(np.sqrt(np.mean(stated**2) / n)) if len(stated) else float("nan")
+    sd = float(np.std(x, ddof=1)) if n > 1 else float("nan")
+    candidates: dict[Rule, float] = {"own": own, "sem": sd / np.sqrt(n), "sd": sd}
+    used = _applicable(rule, candidates)
+    return ReplicateEstimate(float(np.mean(x)), float(candidates[used]), n, used, sd, own)
+
+
+def _applicable(rule: Rule, candidates: dict[Rule, float]) -> Rule:
+    """Rule that has something to go on: the one asked for, else the other kind of evidence."""
+    if rule == "larger":
+        # NaN never wins a comparison, so an unstated uncertainty leaves the scatter and the reverse.
+        return "sem" if not candidates["own"] >= candidates["sem"] and candidates["sem"] >= 0 else "own"
+    if np.isnan(candidates[rule]):
+        return "sem" if rule == "own" and not np.isnan(candidates["sem"]) else "own"
+    return rule
+
+
+def _usable(
+    values: Sequence[float | None] | FloatArray, uncertainties: Sequence[float | None] | FloatArray | None
+) -> tuple[FloatArray, FloatArray]:
+    """Values that are there, with what they state of themselves (NaN if nothing)."""
+    x = np.array(values, dtype=np.float64)  # None becomes NaN
+    u = np.full(x.shape, np.nan) if uncertainties is None else np.array(uncertainties, dtype=np.float64)
+    if x.ndim != 1 or x.shape != u.shape:
+        message = f"values have shape {x.shape} and uncertainties {u.shape}; give one uncertainty per value"
+        raise EstimatorInputError(message)
+    if np.isinf(x).any() or np.isinf(u).any() or (u < 0).any():
+        message = (
+            f"values {x.tolist()} with uncertainties {u.tolist()}: both must be finite, and uncertainties"
+        )
+        raise EstimatorInputError(f"{message} not negative; leave unknown ones None")
+    there = ~np.isnan(x)
+    if not there.any():
+        raise EstimatorInputError(f"none of {len(x)} results has a value; a mean needs at least one")
+    return x[there], u[there]
