@@ -25,6 +25,7 @@ __all__ = [
     "MissingDependencyError",
     "NotALakeError",
     "NotFoundError",
+    "QueryError",
     "ReceiptError",
     "SchemaError",
     "SettingsError",
@@ -111,6 +112,10 @@ class InvalidKeyError(TerminalError):
 
 class NotFoundError(TerminalError):
     """The lake holds nothing under this key or name."""
+
+
+class QueryError(TerminalError):
+    """DuckDB refused a query; the message is DuckDB's."""
 
 
 # --- networks and Tasks -----------------------------------------------------------------------
