@@ -1,0 +1,184 @@
+"""One ProtocolDAG in its work folder, from the Transformation's text to the result's.
+
+Plans it or goes on with what an earlier attempt left, runs its units, puts the result together; and
+starts clean, once, where going on failed fast. What is done with the result is in `receipt`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from .executions import Execution, Plan, read_plan, read_records
+from .host import package_versions
+from .launcher import Launcher, StepOutcome
+from .steps import ESTIMATE, EXTENDS, RESULT, TRANSFORMATION
+from .unit_runs import RetryRules, UnitRuns
+from .watch import Cut, Watch
+
+__all__ = ["DagOutcome", "DagRun", "Inputs"]
+
+#: Time at least left to put a result together, seconds, however late it is.
+_FINISH_S = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Keyed chains, as JSON text, of the Transformation and of the result to continue."""
+
+    transformation: bytes
+    extends: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DagOutcome:
+    """What came of a ProtocolDAG.
+
+    Parameters
+    ----------
+    ok : bool
+        Every unit succeeded and the ProtocolDAGResult is written.
+    exception, failed_unit : str or None
+        Of the failure; of `gather`, if the result is good but its estimate could not be had.
+    executions : list of Execution
+    result : Path or None
+        The ProtocolDAGResult's keyed chain.
+    estimate_kcal_mol, uncertainty_kcal_mol : float or None
+    """
+
+    ok: bool
+    exception: str | None
+    failed_unit: str | None
+    executions: list[Execution]
+    result: Path | None = None
+    estimate_kcal_mol: float | None = None
+    uncertainty_kcal_mol: float | None = None
+
+
+class DagRun:
+    """Runs the ProtocolDAG of one attempt.
+
+    Parameters
+    ----------
+    launcher : Launcher
+    watch : Watch
+    rules : RetryRules
+    inputs : callable
+        Returns the `Inputs`; called only if the folder does not hold them already.
+    """
+
+    def __init__(
+        self, launcher: Launcher, watch: Watch, rules: RetryRules, inputs: Callable[[], Inputs]
+    ) -> None:
+        self._launcher, self._watch, self._rules, self._inputs = launcher, watch, rules, inputs
+        self._folder = launcher.folder.path
+        self._executions = read_records(self._folder)
+
+    def run(self) -> DagOutcome | None:
+        """Run to the end. None: stopped, there is nothing to report."""
+        plan = read_plan(self._folder)
+        if plan is not None and plan.provenance == package_versions():
+            outcome, fast = self._go_on(plan)
+            if outcome is None or outcome.ok or not fast:
+                return outcome
+        return self._start_clean()
+
+    def _start_clean(self) -> DagOutcome | None:
+        self._launcher.folder.clear()
+        inputs = self._inputs()
+        (self._folder / TRANSFORMATION).write_bytes(inputs.transformation)
+        if inputs.extends is not None:
+            (self._folder / EXTENDS).write_bytes(inputs.extends)
+        label = self._label("create")
+        planned = self._launcher.run("plan", label, self._watch, provenance=dict(package_versions()))
+        if planned.cut is Cut.STOPPED:
+            return None
+        plan = read_plan(self._folder)
+        if plan is None:
+            noted = self._note_step("create", label, planned)
+            return DagOutcome(False, noted.exception_text, "create", self._executions)
+        return self._go_on(plan)[0]
+
+    def _go_on(self, plan: Plan) -> tuple[DagOutcome | None, bool]:
+        """Run what has no result yet; tell also whether it failed so fast that a clean start may help."""
+        units = UnitRuns(self._launcher, plan, self._watch, self._rules, self._executions)
+        ending = units.run()
+        if ending.cut is Cut.STOPPED:
+            return None, False
+        label = self._label("finish")
+        finished = self._finish(plan, label)
+        if finished.cut is Cut.STOPPED:
+            return None, False
+        written = self._folder / "runs" / label / RESULT
+        result = written if written.exists() else None
+        if ending.cut is not None:
+            said = ": ".join(self._watch.exception(ending.cut))
+            name = None if ending.failed is None else ending.failed.name
+            return DagOutcome(False, said, name, self._executions, result), False
+        if ending.failed is not None:
+            failed = ending.failed
+            return DagOutcome(False, failed.exception_text, failed.name, self._executions, result), ending.fast
+        if result is None:
+            noted = self._note_step("finish", label, finished)
+            return DagOutcome(False, noted.exception_text, "finish", self._executions), True
+        return self._good(result, label, finished), False
+
+    def _finish(self, plan: Plan, label: str) -> StepOutcome:
+        executions = []
+        for unit in plan.units:
+            stored = f"results/{unit.key}.json"
+            known = [e for e in self._executions if e.unit == unit.key]
+            executions += [
+                {
+                    "unit": e.unit,
+                    "result": e.result,
+                    "exception": e.exception,
+                    "traceback": e.traceback or "",
+                    "started_at": e.started_at,
+                    "ended_at": e.ended_at,
+                }
+                for e in known
+            ]
+            if not any(e.ok for e in known) and (self._folder / stored).exists():
+                # an earlier attempt ran and reported it
+                executions.append({"unit": unit.key, "result": stored})
+        return self._launcher.run(
+            "finish", label, self._watch.more_time(_FINISH_S), executions=executions
+        )
+
+    def _good(self, result: Path, label: str, finished: StepOutcome) -> DagOutcome:
+        try:
+            numbers = json.loads((result.parent / ESTIMATE).read_text())
+        except FileNotFoundError:
+            noted = self._note_step("gather", label, finished)
+            return DagOutcome(True, noted.exception_text, "gather", self._executions, result)
+        return DagOutcome(True, None, None, self._executions, result, **numbers)
+
+    def _label(self, name: str) -> str:
+        """Return the name of a run folder that is not there yet."""
+        numbers = itertools.count(1)
+        return next(label for n in numbers if not (self._folder / "runs" / (label := f"{name}-{n}")).exists())
+
+    def _note_step(self, name: str, label: str, outcome: StepOutcome) -> Execution:
+        """Put a failed step on record among the units, under its own name."""
+        noted = Execution(
+            unit=name,
+            try_number=1 + sum(e.unit == name for e in self._executions),
+            name=name,
+            qualname=f"Protocol.{name}",
+            label=label,
+            ok=False,
+            exception=outcome.exception or ("ExecutionError", f"{name} left nothing behind"),
+            traceback=outcome.traceback,
+            started_at=outcome.started_at.isoformat(),
+            ended_at=outcome.ended_at.isoformat(),
+            exit_code=outcome.exit.exit_code,
+            cpu_time_s=outcome.exit.cpu_time_s,
+            peak_memory_bytes=outcome.exit.peak_memory_bytes,
+            result=None,
+        )
+        self._executions.append(noted)
+        return noted

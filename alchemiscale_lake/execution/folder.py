@@ -1,0 +1,165 @@
+"""Work folders: where one Task is worked on, kept between attempts so that the next can continue.
+
+A folder belongs to a Task, `<work root>/<scope>/<task token>`, and holds
+
+    transformation.json, extends.json   what is to be run
+    dag.json, plan.json                 the ProtocolDAG and the order of its units
+    results/<unit key>.json             good unit results
+    shared/<nn>-<unit name>/            one per unit, in place until the ProtocolDAG ends
+    scratch/                            one folder per execution, gone after it
+    runs/                               one folder per execution: output, logging, record
+
+After a good result it is removed. After a failure, or when a worker dies, it stays for the next
+attempt on this file system; what nobody came back for within two weeks is swept away.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from ..ids import ScopedKey
+from .steps import EXTENDS, PLAN, TRANSFORMATION
+
+__all__ = ["WorkFolder", "default_work_root", "sweep"]
+
+_LOCK: Final = "lock"
+_PARTS: Final = ("results", "shared", "scratch", "runs")
+_FOLDERS_KEPT_S: Final = 14 * 86400.0
+
+
+def default_work_root(lake_folder: Path | None) -> Path:
+    """Return where work folders lie if nobody says otherwise."""
+    if lake_folder is not None:
+        return lake_folder / "work"
+    named = os.environ.get("ALCHEMISCALE_LAKE_WORK")
+    return Path(named) if named else Path(tempfile.gettempdir()) / "alchemiscale-lake"
+
+
+class WorkFolder:
+    """A work folder that this attempt holds. A context manager; leaving it gives up the hold.
+
+    Attributes
+    ----------
+    path : Path
+        Absolute.
+    """
+
+    def __init__(self, path: Path, lock: int, *, lasting: bool) -> None:
+        self.path = path
+        self._lock = lock
+        self._lasting = lasting
+        for part in _PARTS:
+            (path / part).mkdir(exist_ok=True)
+
+    @classmethod
+    def acquire(cls, root: Path, scope: str, task: str, attempt: str, *, wait_s: float = 5.0) -> WorkFolder:
+        """Take the Task's folder, or a fresh one beside it if an earlier attempt still works there.
+
+        Raises
+        ------
+        OSError
+            If the folder cannot be made.
+        """
+        path = root.absolute() / scope / ScopedKey.from_str(task).token
+        deadline = time.monotonic() + wait_s
+        while (lock := _take(path)) is None:
+            if time.monotonic() >= deadline:
+                beside = path.with_name(f"{path.name}.{attempt}")
+                lock = _take(beside)
+                if lock is None:
+                    raise OSError(f"{beside} is locked: attempt {attempt} runs twice on this file system")
+                return cls(beside, lock, lasting=False)
+            time.sleep(0.1)
+        return cls(path, lock, lasting=True)
+
+    @property
+    def steps_lock(self) -> Path:
+        """File that every step holds a shared lock on."""
+        return self.path / f"steps.{_LOCK}"
+
+    def clear(self) -> None:
+        """Start clean: drop the ProtocolDAG with all that was made of it. What was run stays on record."""
+        for name in (PLAN, TRANSFORMATION, EXTENDS):
+            (self.path / name).unlink(missing_ok=True)
+        for part in ("results", "shared", "scratch"):
+            shutil.rmtree(self.path / part)
+            (self.path / part).mkdir()
+
+    def forget_runs(self) -> None:
+        """Drop the records of executions, once they are in the lake."""
+        shutil.rmtree(self.path / "runs", ignore_errors=True)
+
+    def remove(self) -> None:
+        """Remove the folder; nobody can be in it."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not self._lasting:
+            self.remove()
+        os.close(self._lock)
+
+
+def sweep(root: Path, *, older_than_s: float = _FOLDERS_KEPT_S) -> list[Path]:
+    """Remove the folders that nobody has worked in for long; return which."""
+    swept = []
+    for lock_file in root.glob(f"*/*/{_LOCK}"):
+        with contextlib.suppress(OSError):
+            if time.time() - lock_file.stat().st_mtime < older_than_s:
+                continue
+            lock = _take(lock_file.parent)
+            if lock is not None:
+                shutil.rmtree(lock_file.parent, ignore_errors=True)
+                os.close(lock)
+                swept.append(lock_file.parent)
+    return swept
+
+
+def _take(path: Path) -> int | None:
+    """Lock a folder, made if need be; None while an attempt, or a step of a dead one, is in it."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        fd = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    except FileNotFoundError:  # removed in between by an attempt that ended well
+        return None
+    if _locked(fd) and _same_file(fd, path / _LOCK) and _idle(path):
+        os.utime(fd)
+        return fd
+    os.close(fd)
+    return None
+
+
+def _locked(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _same_file(fd: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(fd), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _idle(path: Path) -> bool:
+    """Whether no step holds its shared lock: a worker may be dead and its steps not yet."""
+    fd = os.open(path / f"steps.{_LOCK}", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        return _locked(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,141 @@
+"""What this host is: a row of table `hosts`, and the queue job this process runs in."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+
+from ..store import now_utc
+
+__all__ = ["describe_host", "package_versions", "queue_job"]
+
+#: What decides numbers and speed; absent ones are left out.
+_PACKAGES: Final = (
+    "alchemiscale-lake",
+    "cinnabar",
+    "feflow",
+    "gufe",
+    "kartograf",
+    "lomap2",
+    "numpy",
+    "openfe",
+    "openff-toolkit",
+    "openmm",
+    "openmmtools",
+    "perses",
+    "pymbar",
+    "rdkit",
+    "scipy",
+)
+#: Variables that queues name their job in, tried in this order.
+_QUEUE_VARIABLES: Final = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID", "CONDOR_JOB_ID", "_CONDOR_JOB_ID")
+_IMAGE_VARIABLES: Final = ("ALCHEMISCALE_LAKE_IMAGE", "APPTAINER_CONTAINER", "SINGULARITY_CONTAINER")
+_CONTAINER_FILES: Final = {"/.dockerenv": "docker (image not named)", "/run/.containerenv": "podman (image not named)"}
+
+
+def describe_host() -> dict[str, Any]:
+    """Describe this host as a row of `hosts`.
+
+    `host` is a digest over all but name and time, so that the like nodes of a cluster are one row; which
+    of them ran a Task is in `results`. Found out once per process.
+    """
+    return dict(_description())
+
+
+@cache
+def _description() -> Mapping[str, Any]:
+    description = {
+        "cpu_model": _cpu_model(),
+        "n_cores": os.cpu_count() or 1,
+        "memory_bytes": int(psutil.virtual_memory().total),
+        **_gpus(),
+        "os": f"{_os_name()}, {platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        "packages_json": json.dumps(package_versions(), sort_keys=True),
+        "image": _image(),
+    }
+    digest = hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()
+    return {"host": digest, "hostname": socket.gethostname(), **description, "first_seen_at": now_utc()}
+
+
+@cache
+def package_versions() -> Mapping[str, str]:
+    """Return the versions of the installed packages that decide numbers and speed."""
+    found = {}
+    for name in _PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def queue_job() -> str | None:
+    """Return the id of the queue's job, or the name of the Kubernetes pod, that this process runs in."""
+    for variable in _QUEUE_VARIABLES:
+        if value := os.environ.get(variable):
+            return value
+    # a pod's host name is its own name
+    return os.environ.get("HOSTNAME") if "KUBERNETES_SERVICE_HOST" in os.environ else None
+
+
+def _cpu_model() -> str | None:
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return platform.processor() or None
+    found = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
+    # ARM names no model
+    return found[1].strip() if found else platform.machine() or None
+
+
+def _os_name() -> str:
+    try:
+        return platform.freedesktop_os_release()["PRETTY_NAME"]
+    except OSError:
+        return sys.platform
+
+
+def _image() -> str | None:
+    for variable in _IMAGE_VARIABLES:
+        if value := os.environ.get(variable):
+            return value
+    return next((said for path, said in _CONTAINER_FILES.items() if Path(path).exists()), None)
+
+
+def _gpus() -> dict[str, Any]:
+    """Ask NVIDIA's tool; the columns of one GPU, and how many there are."""
+    none = {"gpu_model": None, "gpu_driver": None, "gpu_memory_bytes": None, "n_gpus": 0}
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return none
+    query = [tool, "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader,nounits"]
+    try:
+        told = subprocess.run(query, capture_output=True, text=True, timeout=30.0, check=True).stdout
+    except (OSError, subprocess.SubprocessError):  # the tool is here, the driver is not
+        return none
+    lines = [[word.strip() for word in line.split(",")] for line in told.splitlines() if line.count(",") == 2]
+    if not lines:
+        return none
+    name, driver, mebibytes = lines[0]
+    return {
+        "gpu_model": name,
+        "gpu_driver": driver,
+        # unified memory reads "[N/A]"
+        "gpu_memory_bytes": int(mebibytes) * 2**20 if mebibytes.isdigit() else None,
+        "n_gpus": len(lines),
+    }

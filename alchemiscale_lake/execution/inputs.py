@@ -1,0 +1,53 @@
+"""What an attempt needs from the lake: a Transformation's keyed chain, the result it continues.
+
+Chains are put together from the stored texts; gufe is not needed.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import zstandard
+
+from ..ids import ScopedKey
+from ..networks import read_chain_text
+from ..store import Lake
+
+__all__ = ["extended_result", "transformation_chain"]
+
+
+def transformation_chain(lake: Lake, transformation: str) -> bytes:
+    """Return a stored Transformation as the JSON text of its keyed chain, dependencies first.
+
+    The last few are remembered: objects in a lake never change, and repeats run one after another.
+
+    Parameters
+    ----------
+    lake : Lake
+    transformation : str
+        ScopedKey.
+
+    Raises
+    ------
+    NotFoundError
+        If the lake lacks it, or an object that it refers to.
+    """
+    return _remembered(lake.url, transformation)
+
+
+def extended_result(lake: Lake, path: str) -> bytes:
+    """Return the ProtocolDAGResult stored under an object path, as the JSON text of its keyed chain.
+
+    Raises
+    ------
+    NotFoundError
+        If there is none.
+    """
+    with zstandard.ZstdDecompressor().stream_reader(lake.objects.get(path)) as reader:
+        return reader.read()
+
+
+@lru_cache(maxsize=16)
+def _remembered(url: str, transformation: str) -> bytes:
+    key = ScopedKey.from_str(transformation)
+    return read_chain_text(Lake.open(url).table("gufe_objects").scan(), key.scope, key.gufe_key)

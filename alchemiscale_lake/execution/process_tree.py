@@ -1,0 +1,67 @@
+"""Finding and killing what a step started, also what left its process group.
+
+Every process below a zygote carries that zygote's mark in the environment it was started with, and
+children inherit it. Linux only: it reads `/proc`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from pathlib import Path
+
+__all__ = ["MARK", "children_of", "kill_marked", "mark_of"]
+
+#: Environment variable that carries `<token of the zygote>-<number of the step>`.
+MARK = "ALCHEMISCALE_LAKE_STEP"
+
+
+def mark_of(pid: int) -> str | None:
+    """Return the mark a process was started with, None without one or if it is gone or not ours."""
+    try:
+        environment = Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return None
+    prefix = f"{MARK}=".encode()
+    found = [entry for entry in environment.split(b"\0") if entry.startswith(prefix)]
+    return found[0][len(prefix) :].decode(errors="replace") if found else None
+
+
+def children_of(pid: int) -> list[int]:
+    """Return the direct children of a single-threaded process, dead ones not yet reaped included."""
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:  # a kernel without CONFIG_PROC_CHILDREN: ask every process for its parent
+        return [other for other in _processes() if _parent_of(other) == pid]
+
+
+def kill_marked(token: str, *, patience_s: float = 5.0) -> None:
+    """Kill every process that a zygote with this token is the ancestor of, until none is left."""
+    deadline = time.monotonic() + patience_s
+    while True:
+        found = [pid for pid in _processes() if pid != os.getpid() and _carries(pid, token)]
+        for pid in found:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        # the dead carry no mark, so this ends as soon as all have gone; one in the kernel's hands may not go
+        if not found or time.monotonic() > deadline:
+            return
+        time.sleep(0.01)
+
+
+def _carries(pid: int, token: str) -> bool:
+    mark = mark_of(pid)
+    return mark is not None and mark.partition("-")[0] == token
+
+
+def _processes() -> list[int]:
+    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+
+
+def _parent_of(pid: int) -> int | None:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return None

@@ -1,0 +1,229 @@
+"""Steps as processes, seen from the worker: start, wait, signal.
+
+One zygote per worker process serves all its threads; if it dies, its steps end as lost and the next
+step brings up another. The zygote's own side is in `zygote`.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import itertools
+import json
+import os
+import subprocess
+import sys
+import threading
+import uuid
+from collections.abc import Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from ..errors import ExecutionError
+from .process_tree import MARK, kill_marked
+
+__all__ = ["StepExit", "StepProcess", "StepServer", "close_step_server", "step_server"]
+
+
+@dataclass(frozen=True, slots=True)
+class StepExit:
+    """How the process of a step ended.
+
+    Parameters
+    ----------
+    exit_code : int or None
+        -N if signal N ended it; None if nobody saw it end.
+    cpu_time_s : float or None
+        With that of the processes it waited for.
+    peak_memory_bytes : int or None
+        Peak resident memory.
+    problem : str or None
+        Why nobody saw it end: the zygote died, or could not start it.
+    """
+
+    exit_code: int | None
+    cpu_time_s: float | None = None
+    peak_memory_bytes: int | None = None
+    problem: str | None = None
+
+
+@dataclass(slots=True)
+class StepProcess:
+    """A step on its way. `ended` gives its `StepExit`."""
+
+    number: int
+    _link: _Link
+    ended: Future[StepExit] = field(default_factory=Future)
+    pid: int | None = None
+
+    def signal(self, signum: int) -> None:
+        """Send a signal to the process group of the step; nothing happens if it is over."""
+        if not self.ended.done():
+            self._link.send({"id": self.number, "kill": signum})
+
+
+class StepServer:
+    """Starts steps, each in its own process forked from a zygote. Safe to share between threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._numbers = itertools.count(1)
+        self._link: _Link | None = None
+        self._bare = False
+
+    def start(self, request: Mapping[str, Any]) -> StepProcess:
+        """Start a step; see `child.run` for the request. Returns at once.
+
+        Raises
+        ------
+        ExecutionError
+            If no zygote can be started.
+        """
+        with self._lock:
+            for _ in range(3):
+                if self._link is None or not self._link.alive:
+                    # a zygote that died importing would do so again: let each step import for itself
+                    self._bare = self._bare or (self._link is not None and not self._link.served)
+                    self._link = _Link(bare=self._bare)
+                process = StepProcess(next(self._numbers), self._link)
+                if self._link.submit(process, {**request, "id": process.number}):
+                    return process
+        raise ExecutionError("cannot start a process to run units in; see the log for what its Python said")
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the zygote, None if there is none now."""
+        link = self._link
+        return link.pid if link is not None and link.alive else None
+
+    def close(self) -> None:
+        """End the zygote and all that runs below it."""
+        with self._lock:
+            link, self._link = self._link, None
+        if link is not None:
+            link.close()
+
+
+class _Link:
+    """One life of a zygote: its pipes, and the steps that it has in hand."""
+
+    def __init__(self, *, bare: bool) -> None:
+        self.alive, self.served = True, False
+        self._token = uuid.uuid4().hex
+        self._waiting: dict[int, StepProcess] = {}
+        self._lock = threading.Lock()
+        # not the same lock: a sender may have to wait until the reader has made room
+        self._writing = threading.Lock()
+        command = [sys.executable, "-m", "alchemiscale_lake.execution.zygote", self._token]
+        self._process = subprocess.Popen(
+            [*command, *(["--bare"] if bare else [])],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=_zygote_environment(self._token),
+            # a Ctrl-C at the terminal is the supervisor's to act on
+            start_new_session=True,
+        )
+        self.pid = self._process.pid
+        self._reader = threading.Thread(target=self._read, name=f"zygote-{self.pid}", daemon=True)
+        self._reader.start()
+
+    def submit(self, process: StepProcess, request: Mapping[str, Any]) -> bool:
+        """Hand a step to the zygote; False if that is dead."""
+        with self._lock:
+            if not self.alive:
+                return False
+            self._waiting[process.number] = process
+        if not self.send(request):
+            with self._lock:
+                # the reader may have ended it as lost already
+                return self._waiting.pop(process.number, None) is None
+        return True
+
+    def send(self, message: Mapping[str, Any]) -> bool:
+        stdin = cast(BinaryIO, self._process.stdin)
+        with self._writing:
+            try:
+                stdin.write(json.dumps(message).encode() + b"\n")
+                stdin.flush()
+            except (BrokenPipeError, ValueError):
+                return False
+        return True
+
+    def close(self) -> None:
+        with self._writing:
+            _close(cast(BinaryIO, self._process.stdin))
+        self._reader.join(timeout=15.0)
+        if self._reader.is_alive():
+            self._process.kill()
+            self._reader.join()
+
+    def _read(self) -> None:
+        stdout = cast(BinaryIO, self._process.stdout)
+        for line in stdout:
+            self._hear(json.loads(line))
+        with self._lock:
+            self.alive = False
+            left = list(self._waiting.values())
+            self._waiting.clear()
+        with self._writing:
+            _close(cast(BinaryIO, self._process.stdin))
+        _close(stdout)
+        code = self._process.wait()
+        # its children die with it by themselves, but not what they started
+        kill_marked(self._token)
+        for process in left:
+            process.ended.set_result(StepExit(None, problem=f"the process that starts steps ended with code {code}"))
+
+    def _hear(self, message: dict[str, Any]) -> None:
+        if "ready" in message:
+            self.served = True
+            return
+        number = message.pop("id")
+        if "pid" in message:
+            self._waiting[number].pid = message["pid"]
+            return
+        with self._lock:
+            process = self._waiting.pop(number)
+        if "error" in message:
+            process.ended.set_result(StepExit(None, problem=message["error"]))
+        else:
+            process.ended.set_result(StepExit(**message))
+
+
+def _close(pipe: BinaryIO) -> None:
+    # something may be left in its buffer, for a zygote that is no more
+    with contextlib.suppress(BrokenPipeError):
+        pipe.close()
+
+
+def _zygote_environment(token: str) -> dict[str, str]:
+    # what this process can import, the zygote can: its path may have grown since it started
+    path = [str(Path(entry).absolute()) for entry in sys.path]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(path), MARK: f"{token}-0"}
+
+
+_shared: dict[int, StepServer] = {}
+_shared_lock = threading.Lock()
+
+
+def step_server() -> StepServer:
+    """Return the step server of this process."""
+    with _shared_lock:
+        # by process id: in a fork of this process, the zygote serves the original
+        if os.getpid() not in _shared:
+            _shared[os.getpid()] = StepServer()
+            atexit.register(close_step_server)
+        return _shared[os.getpid()]
+
+
+def close_step_server() -> None:
+    """End this process's zygote, if it has one; the next step brings up another."""
+    with _shared_lock:
+        server = _shared.pop(os.getpid(), None)
+    if server is not None:
+        server.close()
+
+
+

@@ -1,0 +1,200 @@
+"""What an attempt leaves in the lake: captured output, kept files, the result object, the receipt.
+
+In that order, the receipt last and under an exclusive name: whoever finds it finds all the rest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import zstandard
+
+from ..errors import StorageError
+from ..faults import fault_point
+from ..gufe_adapter import gufe_version
+from ..schemas.receipt import Receipt, pack_receipt
+from ..store import Lake, attempt_folder
+from .assignment import Assignment, AttemptSpec
+from .capture import read_capped
+from .dag_run import DagOutcome
+from .host import describe_host, queue_job
+from .watch import Cut, Watch
+
+__all__ = ["KEPT_FILE_BYTES", "KEPT_TOTAL_BYTES", "Report", "has_receipt", "leave_receipt"]
+
+_log = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
+#: Largest file, and largest sum of files, kept of one attempt, bytes.
+KEPT_FILE_BYTES: Final = 256 * 2**20
+KEPT_TOTAL_BYTES: Final = 2**30
+#: How long a lake that does not answer is waited for: hours of computing may hang on it.
+_PATIENCE_S: Final = 600.0
+#: Rows of `unit_results` that are no unit's.
+_STEPS: Final = frozenset({"create", "gather", "finish", "prepare"})
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All there is to tell of one attempt. `work` is its work folder."""
+
+    assignment: Assignment
+    spec: AttemptSpec
+    outcome: DagOutcome
+    work: Path | None
+    started_at: datetime
+    ended_at: datetime
+
+    @property
+    def folder(self) -> str:
+        """Where the attempt's objects lie in the lake."""
+        return attempt_folder(self.spec.scope, self.spec.attempt)
+
+
+def has_receipt(lake: Lake, spec: AttemptSpec) -> bool:
+    """Whether an attempt has left its receipt."""
+    return lake.objects.exists(f"{attempt_folder(spec.scope, spec.attempt)}/receipt.arrow")
+
+
+def leave_receipt(lake: Lake, report: Report, watch: Watch) -> bool:
+    """Write all of an attempt into the lake; False if it was stopped while the lake did not answer.
+
+    If another execution of the same attempt was first, its receipt stands.
+
+    Raises
+    ------
+    StorageError
+        If the lake did not answer for long. The work folder still holds everything.
+    """
+    try:
+        units = [_unit_row(lake, report, execution, watch) for execution in report.outcome.executions]
+        files = [_keep(lake, report, path, watch) for path in _files_to_keep(report)]
+        fault_point("execution:before-result")
+        stored = _store_result(lake, report, watch)
+        receipt = Receipt(_result_row(report, stored), units, files, describe_host())
+        data = pack_receipt(receipt)
+        fault_point("execution:before-receipt")
+        _patiently(lambda: lake.objects.put_exclusive(f"{report.folder}/receipt.arrow", data), watch)
+        fault_point("execution:after-receipt")
+    except _StoppedError:
+        return False
+    return True
+
+
+class _StoppedError(Exception):
+    """The attempt was stopped while waiting for the lake."""
+
+
+def _store_result(lake: Lake, report: Report, watch: Watch) -> dict[str, Any]:
+    nothing = {"object_path": None, "digest": None, "n_bytes": None}
+    if report.outcome.result is None:
+        return nothing
+    data = zstandard.ZstdCompressor(level=3).compress(report.outcome.result.read_bytes())
+    digest = hashlib.sha256(data).hexdigest()
+    path = f"{report.folder}/result.json.zst"
+    if not _patiently(lambda: lake.objects.put_exclusive(path, data), watch):
+        # an execution of this attempt died between result and receipt, or is still at it; its result
+        # is not ours, whose units have other keys
+        path = f"{report.folder}/result-{digest[:16]}.json.zst"
+        _patiently(lambda: lake.objects.put_exclusive(path, data), watch)
+    return {"object_path": path, "digest": digest, "n_bytes": len(data)}
+
+
+def _result_row(report: Report, stored: Mapping[str, Any]) -> dict[str, Any]:
+    outcome, spec, host = report.outcome, report.spec, describe_host()
+    wall_time_s = (report.ended_at - report.started_at).total_seconds()
+    gpus = report.assignment.resources.gpus
+    cpu_times = [e.cpu_time_s for e in outcome.executions if e.cpu_time_s is not None]
+    return {
+        "scope": spec.scope,
+        "attempt": spec.attempt,
+        "task": spec.task,
+        "transformation": spec.transformation,
+        "ok": outcome.ok,
+        "estimate_kcal_mol": outcome.estimate_kcal_mol,
+        "uncertainty_kcal_mol": outcome.uncertainty_kcal_mol,
+        "exception": outcome.exception,
+        "failed_unit": outcome.failed_unit,
+        **stored,
+        "n_units": sum(e.unit not in _STEPS for e in outcome.executions),
+        "started_at": report.started_at,
+        "ended_at": report.ended_at,
+        "wall_time_s": wall_time_s,
+        "cpu_time_s": sum(cpu_times) if cpu_times else None,
+        "gpu_time_s": wall_time_s * gpus if gpus else None,
+        "pool": report.assignment.pool,
+        "host": host["host"],
+        "hostname": host["hostname"],
+        "queue_job": queue_job(),
+        "gufe_version": gufe_version(),
+    }
+
+
+def _unit_row(lake: Lake, report: Report, execution: Any, watch: Watch) -> dict[str, Any]:
+    row = {"scope": report.spec.scope, "attempt": report.spec.attempt, **execution.row()}
+    for stream in ("stdout", "stderr", "log"):
+        row[f"{stream}_path"] = None
+        text = report.work and read_capped(report.work / "runs" / execution.label / f"{stream}.txt")
+        if text:
+            path = f"{report.folder}/units/{execution.label}/{stream}.txt"
+            _patiently(lambda path=path, text=text: lake.objects.put(path, text), watch)  # type: ignore[misc]
+            row[f"{stream}_path"] = path
+    return row
+
+
+def _files_to_keep(report: Report) -> Iterator[tuple[Path, str]]:
+    """Yield the files asked for, with the label of their unit, within the limits."""
+    if report.work is None:
+        return
+    total = 0
+    for unit_folder in sorted((report.work / "shared").iterdir()):
+        found = {path for pattern in report.assignment.keep for path in unit_folder.glob(pattern)}
+        for path in sorted(found):
+            if not path.is_file() or path.is_symlink():
+                continue
+            size = path.stat().st_size
+            if size > KEPT_FILE_BYTES or total + size > KEPT_TOTAL_BYTES:
+                _log.warning("attempt %s: %s (%d bytes) is too large to keep", report.spec.attempt, path, size)
+                continue
+            total += size
+            yield path, unit_folder.name
+
+
+def _keep(lake: Lake, report: Report, found: tuple[Path, str], watch: Watch) -> dict[str, Any]:
+    path, label = found
+    data = path.read_bytes()
+    relative = path.relative_to(path.parents[-1] if report.work is None else report.work / "shared").as_posix()
+    object_path = f"{report.folder}/files/{relative}"
+    _patiently(lambda: lake.objects.put(object_path, data), watch)
+    units = {e.label.rpartition("-")[0]: e.unit for e in report.outcome.executions}
+    return {
+        "scope": report.spec.scope,
+        "attempt": report.spec.attempt,
+        "path": relative,
+        "unit": units.get(label),
+        "n_bytes": len(data),
+        "digest": hashlib.sha256(data).hexdigest(),
+        "object_path": object_path,
+    }
+
+
+def _patiently(call: Callable[[], _T], watch: Watch) -> _T:
+    """Call again, ever more slowly, while the storage does not answer."""
+    give_up, pause_s = time.monotonic() + _PATIENCE_S, 1.0
+    while True:
+        try:
+            return call()
+        except StorageError:
+            if time.monotonic() + pause_s > give_up:
+                raise
+            if watch.cut() is Cut.STOPPED:
+                raise _StoppedError from None
+        time.sleep(pause_s)
+        pause_s = min(2 * pause_s, 30.0)

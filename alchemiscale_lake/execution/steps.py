@@ -1,0 +1,139 @@
+"""The three steps of a ProtocolDAG, each performed in a process of its own: plan, unit, finish.
+
+Steps read and write files in the work folder and know nothing of the lake. This is the only module
+here that handles gufe objects, all of them through `gufe_adapter`. Which step runs when is decided
+in `dag_run` and `unit_runs`.
+"""
+
+from __future__ import annotations
+
+import os
+import traceback
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from .. import gufe_adapter
+from .child import write_json
+
+__all__ = ["DAG", "ESTIMATE", "EXTENDS", "PLAN", "RESULT", "TRANSFORMATION", "perform"]
+
+TRANSFORMATION: Final = "transformation.json"
+EXTENDS: Final = "extends.json"
+DAG: Final = "dag.json"
+PLAN: Final = "plan.json"
+RESULT: Final = "result.json"
+ESTIMATE: Final = "estimate.json"
+
+Outcome = dict[str, Any]
+
+
+def perform(step: str, arguments: dict[str, Any], run: Path) -> Outcome:
+    """Perform a step in its run folder and return its outcome: `ok`, and for a failure `exception`
+    (type and message) and `traceback`.
+    """  # noqa: D205
+    return _STEPS[step](run, **arguments)
+
+
+def _plan(run: Path, *, folder: str, provenance: dict[str, str]) -> Outcome:
+    """Create the ProtocolDAG; write it and the list of its units. The plan comes last."""
+    work = Path(folder)
+    transformation = _load(work / TRANSFORMATION)
+    extends = _load(work / EXTENDS) if (work / EXTENDS).exists() else None
+    dag = gufe_adapter.create_protocol_dag(transformation, extends=extends)
+    needs = gufe_adapter.unit_dependencies(dag)
+    units = [
+        {
+            "index": index,
+            "key": str(unit.key),
+            "name": str(unit.name or type(unit).__qualname__),
+            "qualname": type(unit).__qualname__,
+            "needs": needs[str(unit.key)],
+        }
+        for index, unit in enumerate(gufe_adapter.units_in_order(dag))
+    ]
+    _write(work / DAG, gufe_adapter.dumps_chain(dag))
+    write_json(work / PLAN, {"units": units, "provenance": provenance})
+    return {"ok": True}
+
+
+def _unit(run: Path, *, folder: str, unit_key: str, shared: str, scratch: str) -> Outcome:
+    """Execute one ProtocolUnit; a good result appears in `results`, a failure in the run folder."""
+    work = Path(folder)
+    dag = _load(work / DAG)
+    unit = next(unit for unit in dag.protocol_units if str(unit.key) == unit_key)
+    results = {key: _load(work / "results" / f"{key}.json") for key in gufe_adapter.unit_dependencies(dag)[unit_key]}
+    captured = {name: run / f"captured-{name}" for name in ("stdout", "stderr")}
+    for path in captured.values():
+        path.mkdir()
+    result = gufe_adapter.execute_unit(
+        unit, shared=Path(shared), scratch=Path(scratch), results=results, **captured
+    )
+    failure = gufe_adapter.unit_exception(result)
+    data = gufe_adapter.dumps_chain(result)
+    if failure is None:
+        _write(work / "results" / f"{unit_key}.json", data)
+        return {"ok": True}
+    _write(run / RESULT, data)
+    return {"ok": False, "exception": [failure[0]], "traceback": failure[1]}
+
+
+def _finish(run: Path, *, folder: str, executions: list[dict[str, Any]]) -> Outcome:
+    """Write the ProtocolDAGResult and, if it is good, its own estimate.
+
+    An exception in gathering is an outcome like any other; the result is written by then.
+    """
+    work = Path(folder)
+    transformation = _load(work / TRANSFORMATION)
+    dag = _load(work / DAG)
+    units = {str(unit.key): unit for unit in dag.protocol_units}
+    results = [
+        _load(work / e["result"]) if e["result"] is not None else _dead(work, units[e["unit"]], e)
+        for e in executions
+    ]
+    dag_result = gufe_adapter.build_dag_result(dag, results, transformation)
+    _write(run / RESULT, gufe_adapter.dumps_chain(dag_result))
+    if not gufe_adapter.dag_ok(dag_result):
+        return {"ok": True}
+    try:
+        estimate = gufe_adapter.estimate(transformation, [dag_result])
+    except Exception as e:  # the Protocol's code: recorded beside the good result
+        return {"ok": False, "exception": [type(e).__qualname__, str(e)], "traceback": traceback.format_exc()}
+    write_json(
+        run / ESTIMATE,
+        {"estimate_kcal_mol": estimate.value_kcal_mol, "uncertainty_kcal_mol": estimate.uncertainty_kcal_mol},
+    )
+    return {"ok": True}
+
+
+def _dead(work: Path, unit: Any, execution: dict[str, Any]) -> Any:
+    """Make the failure of a unit whose process could not."""
+    kind, *arguments = execution["exception"]
+    needed = {str(other.key): work / "results" / f"{other.key}.json" for other in unit.dependencies}
+    return gufe_adapter.failed_unit_result(
+        unit,
+        exception=(kind, tuple(arguments)),
+        traceback=execution["traceback"],
+        results={key: _load(path) for key, path in needed.items() if path.exists()},
+        # gufe notes local times without a zone
+        start_time=datetime.fromisoformat(execution["started_at"]).astimezone().replace(tzinfo=None),
+        end_time=datetime.fromisoformat(execution["ended_at"]).astimezone().replace(tzinfo=None),
+    )
+
+
+def _load(path: Path) -> Any:
+    return gufe_adapter.loads_chain(path.read_bytes())
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write durably: a work folder may be continued after the machine went down."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    with partial.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+_STEPS: Final[dict[str, Callable[..., Outcome]]] = {"plan": _plan, "unit": _unit, "finish": _finish}
