@@ -1,6 +1,7 @@
 """Networks for tests: small, quick to run, with known answers, on both generations of gufe.
 
-All Transformations use `HarmonicProtocol`; settings are given as keywords (`n_samples=20`, `fail="raise"`).
+All Transformations use `HarmonicProtocol`; its settings are given as keywords (`n_samples=20`, `fail="raise"`), and
+its `seed` as `protocol_seed`, since `seed` is what the network is drawn from.
 What is equal between two calls with the same arguments: every object and so every key, except the random
 keys of ProtocolUnits.
 """
@@ -49,7 +50,7 @@ def harmonic_transformation(
     name_a: str = "a", name_b: str = "b", *, seed: int = 0, **settings: Any
 ) -> gufe.Transformation:
     """One Transformation between two harmonic systems."""
-    protocol = HarmonicProtocol.with_settings(**settings)
+    protocol = _protocol(settings)
     return _transformation(harmonic_system(name_a, seed), harmonic_system(name_b, seed), protocol)
 
 
@@ -65,9 +66,7 @@ def harmonic_network(
     return _network(pairs, seed, name, settings)
 
 
-def fanning_network(
-    branch: int = 3, depth: int = 2, seed: int = 0, **settings: Any
-) -> gufe.AlchemicalNetwork:
+def fanning_network(branch: int = 3, depth: int = 2, seed: int = 0, **settings: Any) -> gufe.AlchemicalNetwork:
     """A tree: every ligand above the last level has `branch` Transformations downwards."""
     pairs, level = [], ["lig"]
     for _ in range(depth):
@@ -83,9 +82,7 @@ def disconnected_network(
     """Several connected parts with nothing between them."""
     pairs = []
     for part in range(n_parts):
-        pairs += _connected_pairs(
-            [f"part{part}_lig{i}" for i in range(n_ligands)], n_ligands - 1, seed + part
-        )
+        pairs += _connected_pairs([f"part{part}_lig{i}" for i in range(n_ligands)], n_ligands - 1, seed + part)
     return _network(pairs, seed, "disconnected", settings)
 
 
@@ -98,7 +95,7 @@ def legs_network(
     """
     ligands = [small_molecule(f"lig{i}", SMILES[i]) for i in range(n_ligands)]
     pairs = list(itertools.pairwise(ligands)) + ([(ligands[-1], ligands[0])] if n_ligands > 2 else [])
-    protocol = HarmonicProtocol.with_settings(**settings)
+    protocol = _protocol(settings)
     edges = []
     for (ligand_i, ligand_j), phase in itertools.product(pairs, phases):
         states = [_leg(ligand, phase) for ligand in (ligand_i, ligand_j)]
@@ -116,9 +113,7 @@ def noop_network(n_transformations: int = 4, **settings: Any) -> gufe.Alchemical
 
 def non_transformation(name: str = "a", **settings: Any) -> gufe.NonTransformation:
     """A NonTransformation: a system sampled as it is."""
-    return gufe.NonTransformation(
-        harmonic_system(name), HarmonicProtocol.with_settings(**settings), name=name
-    )
+    return gufe.NonTransformation(harmonic_system(name), _protocol(settings), name=name)
 
 
 @functools.cache
@@ -142,6 +137,11 @@ def sorted_edges(network: gufe.AlchemicalNetwork) -> list[gufe.Transformation]:
     return sorted(network.edges, key=lambda edge: (edge.name or "", str(edge.key)))
 
 
+def _protocol(settings: dict[str, Any]) -> HarmonicProtocol:
+    settings = dict(settings)
+    return HarmonicProtocol.with_settings(seed=settings.pop("protocol_seed", None), **settings)
+
+
 def _leg(ligand: gufe.SmallMoleculeComponent, phase: str) -> gufe.ChemicalSystem:
     components: dict[str, gufe.Component] = {"ligand": ligand}
     if phase in ("solvent", "complex"):
@@ -161,7 +161,7 @@ def _connected_pairs(names: Sequence[str], n_edges: int, seed: int) -> list[tupl
 def _network(
     pairs: Iterable[tuple[str, str]], seed: int, name: str, settings: dict[str, Any]
 ) -> gufe.AlchemicalNetwork:
-    protocol = HarmonicProtocol.with_settings(**settings)
+    protocol = _protocol(settings)
     edges = [_transformation(harmonic_system(a, seed), harmonic_system(b, seed), protocol) for a, b in pairs]
     return gufe.AlchemicalNetwork(edges, name=name)
 

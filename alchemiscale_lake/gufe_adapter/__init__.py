@@ -1,7 +1,7 @@
 """The one seam to gufe: both generations, one set of words.
 
 Everything that differs between gufe 0.4 and gufe >= 1 is decided in this package, by what the
-installed gufe can do and never by its number. `chain` writes and reads objects, `execution` makes
+installed gufe can do and never by its number. `chain` and `files` write and read objects, `execution` makes
 ProtocolDAGs and runs their units, `results` turns unit results into numbers; `authoring` (imported
 by name only, as it needs gufe) holds the base classes of Protocols that must work on both.
 
@@ -12,7 +12,7 @@ networks *without* building their objects is left to `alchemiscale_lake.networks
 from __future__ import annotations
 
 from ._gufe import gufe_version, import_class
-from .chain import Chain, dump_network, dumps_chain, load_object, loads_chain, to_chain
+from .chain import Chain, dumps_chain, loads_chain, to_chain
 from .execution import (
     create_protocol_dag,
     execute_unit,
@@ -22,6 +22,7 @@ from .execution import (
     unit_ok,
     units_in_order,
 )
+from .files import dump_network, load_object
 from .results import Estimate, build_dag_result, dag_ok, estimate
 
 __all__ = [

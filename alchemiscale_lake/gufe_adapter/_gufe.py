@@ -68,9 +68,7 @@ def require_classes(names: Iterable[tuple[str, str]]) -> None:
             missing.append((module, qualname, e))
     if missing:
         # gufe itself is here, so the foreign package is to be told about first, and its Protocol first of all
-        missing.sort(
-            key=lambda found: (_package(found[0]) == "gufe", not found[1].endswith("Protocol"), found[:2])
-        )
+        missing.sort(key=lambda found: (_package(found[0]) == "gufe", not found[1].endswith("Protocol"), found[:2]))
         raise _missing_class(missing) from missing[0][2]
 
 

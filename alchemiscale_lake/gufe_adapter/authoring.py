@@ -59,9 +59,7 @@ except ImportError:  # gufe 0.4 leaves settings to each Protocol
 
 
 #: gufe >= 1 tells its results' number to `ProtocolResult`, and speaks in Quantities.
-_COUNTS_RESULTS: Final = (
-    "n_protocol_dag_results" in inspect.signature(gufe.ProtocolResult.__init__).parameters
-)
+_COUNTS_RESULTS: Final = "n_protocol_dag_results" in inspect.signature(gufe.ProtocolResult.__init__).parameters
 _EXTENDS: Final = "extends" in inspect.signature(gufe.Protocol.create).parameters
 
 

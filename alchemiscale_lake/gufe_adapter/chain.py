@@ -3,31 +3,35 @@
 A keyed chain is a list of `[key, keyed dict]`, dependencies first, the object itself last; it is
 what gufe >= 1 and openfe write with `to_json`. gufe 0.4 has no such form, so it is made and read
 here by hand, in the same way for both. Chains are also how ProtocolDAGs and results travel between
-processes. Storing chains in tables without gufe's classes is left to `alchemiscale_lake.networks`.
+processes. Files are left to `files`, and storing chains in tables without gufe's classes to
+`alchemiscale_lake.networks`.
 """
 
 from __future__ import annotations
 
-import gzip
 import json
-import os
-import uuid
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, Final
 
-import zstandard
-
-from ..errors import ExecutionError, InvalidNetworkError, LakeError, MissingDependencyError
+from ..errors import ExecutionError, InvalidNetworkError, LakeError
 from ._gufe import gufe_version, require_classes, tokenization
+from ._translate import translate_in, translate_out
 
-__all__ = ["Chain", "dump_network", "dumps_chain", "load_object", "loads_chain", "to_chain"]
+__all__ = [
+    "Chain",
+    "build_chain",
+    "build_nested",
+    "decode",
+    "dumps_chain",
+    "is_chain",
+    "loads_chain",
+    "to_chain",
+    "unreadable",
+]
 
 #: A keyed chain as plain data, dependencies first, the object itself last.
 Chain = list[tuple[str, dict[str, Any]]]
 
-_GZIP: Final = b"\x1f\x8b"
-_ZSTD: Final = b"\x28\xb5\x2f\xfd"
 _KEY: Final = ":gufe-key:"
 
 
@@ -45,7 +49,7 @@ def to_chain(obj: Any) -> Chain:
         current, shallow = stack.pop()
         key = str(current.key)
         if shallow is not None:
-            chain.append((key, _refer(shallow, tok.is_gufe_obj)))
+            chain.append((key, _refer(translate_out(shallow), tok.is_gufe_obj)))
         elif key not in done:
             done.add(key)
             shallow = current.to_shallow_dict()
@@ -95,61 +99,13 @@ def loads_chain(data: bytes | str) -> Any:
     InvalidNetworkError
         If the text is no keyed chain, or this gufe cannot build an object in it.
     """
-    content = _decode(data)
-    if not _is_chain(content):
+    content = decode(data)
+    if not is_chain(content):
         raise InvalidNetworkError(
             "the text is JSON but not a keyed chain [[key, dict], ...]; write it with gufe's `to_json`, or use "
             "`load_object` for other formats"
         )
-    return _build_chain(content)
-
-
-def load_object(path: str | os.PathLike[str]) -> Any:
-    """Read a gufe object from any file gufe writes.
-
-    Keyed chain JSON (`to_json`), nested dict JSON (`dump` of gufe 0.4 and 1) and, where gufe has it,
-    msgpack; each may be compressed with gzip or zstd. The content decides, not the suffix.
-
-    Raises
-    ------
-    InvalidNetworkError
-        If the file holds none of these.
-    MissingClassError
-        If a class in it cannot be imported here.
-    """
-    raw = _decompress(Path(path).read_bytes())
-    try:
-        if raw.lstrip()[:1] not in (b"[", b"{"):
-            return _build_chain(_unpack(raw))
-        content = _decode(raw)
-        if _is_chain(content):
-            return _build_chain(content)
-        return _build_nested(content)
-    except InvalidNetworkError as e:
-        raise InvalidNetworkError(f"{os.fspath(path)}: {e.message}", path=os.fspath(path), **e.facts) from e
-
-
-def dump_network(network: Any, path: str | os.PathLike[str]) -> None:
-    """Write a network (or any gufe object) as a keyed chain JSON file.
-
-    The suffix chooses the compression: `.json`, `.json.gz`, `.json.zst`. The file appears whole or
-    not at all.
-    """
-    target = Path(path)
-    data = dumps_chain(network)
-    if target.suffix == ".zst":
-        data = zstandard.ZstdCompressor().compress(data)
-    elif target.suffix == ".gz":
-        data = gzip.compress(data, mtime=0)
-    partial = target.with_name(f".{target.name}.{uuid.uuid4().hex}.partial")
-    try:
-        with partial.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
+    return build_chain(content)
 
 
 # --- encoding -----------------------------------------------------------------------------------
@@ -181,61 +137,27 @@ def _refer(value: Any, is_gufe: Callable[[Any], bool]) -> Any:
 # --- decoding -----------------------------------------------------------------------------------
 
 
-def _decompress(raw: bytes) -> bytes:
-    if raw.startswith(_ZSTD):
-        # a stream reader, because not every writer notes the size in the frame
-        with zstandard.ZstdDecompressor().stream_reader(raw) as reader:
-            return reader.read()
-    if raw.startswith(_GZIP):
-        return gzip.decompress(raw)
-    return raw
-
-
-def _decode(data: bytes | str) -> Any:
-    text = data.decode() if isinstance(data, bytes) else data
+def decode(data: bytes | str) -> Any:
+    """Parse JSON with gufe's decoder; raise what `loads_chain` raises."""
     handler = tokenization().JSON_HANDLER
     try:
+        text = data.decode() if isinstance(data, bytes) else data
         return json.loads(text, cls=handler.decoder)
-    except json.JSONDecodeError as e:
+    except (json.JSONDecodeError, UnicodeDecodeError) as e:
         raise InvalidNetworkError(f"not JSON ({e}); expected a file written by gufe or openfe") from e
     except (ImportError, AttributeError, KeyError, TypeError, ValueError) as e:
         # gufe >= 1 rebuilds Settings while it parses, and so may be the first to miss a class
         content = json.loads(text)
         require_classes(_classes_in(content))
-        raise _unreadable(e) from e
+        raise unreadable(e) from e
 
 
-def _unpack(raw: bytes) -> Any:
-    try:
-        from gufe.serialization.msgpack import unpackb
-    except ImportError as e:
-        raise MissingDependencyError(
-            f"the file is neither JSON nor readable by gufe {gufe_version()}; "
-            "if it is msgpack, read it with gufe >= 1.5",
-            package="gufe",
-        ) from e
-    try:
-        content = unpackb(raw)
-    except (ImportError, AttributeError) as e:
-        # gufe rebuilds Settings while it unpacks
-        raise _unreadable(e) from e
-    except Exception as e:  # msgpack has its own tree of errors; all say that this is not msgpack
-        raise InvalidNetworkError(
-            f"neither JSON nor gufe's msgpack ({e}); write it with gufe's `to_json`"
-        ) from e
-    if not _is_chain(content):
-        raise InvalidNetworkError("msgpack, but not a keyed chain; write it with gufe's `to_json`")
-    return content
-
-
-def _is_chain(content: Any) -> bool:
+def is_chain(content: Any) -> bool:
+    """Whether plain data have the form of a keyed chain."""
     return (
         isinstance(content, list)
         and bool(content)
-        and all(
-            isinstance(link, (list, tuple)) and len(link) == 2 and isinstance(link[1], dict)
-            for link in content
-        )
+        and all(isinstance(link, (list, tuple)) and len(link) == 2 and isinstance(link[1], dict) for link in content)
     )
 
 
@@ -257,9 +179,15 @@ def _is_plain_custom(value: dict[str, Any]) -> bool:
     return str(value["__module__"]).partition(".")[0] in {"pathlib", "builtins", "numpy", "datetime", "uuid"}
 
 
-def _build_chain(chain: Any) -> Any:
+def build_chain(chain: Any) -> Any:
+    """Build the object a keyed chain describes; raise what `loads_chain` raises."""
     tok = tokenization()
-    require_classes((d["__module__"], d["__qualname__"]) for _, d in chain if tok.is_gufe_dict(d))
+    for key, keyed_dict in chain:
+        if not tok.is_gufe_dict(keyed_dict):
+            raise InvalidNetworkError(
+                f"{key} in the chain names no class; write the file with gufe's `to_json`", key=str(key)
+            )
+    require_classes((keyed_dict["__module__"], keyed_dict["__qualname__"]) for _, keyed_dict in chain)
     objects: dict[str, Any] = {}
     obj: Any = None
     for key, keyed_dict in chain:
@@ -267,7 +195,8 @@ def _build_chain(chain: Any) -> Any:
     return obj
 
 
-def _build_nested(content: Any) -> Any:
+def build_nested(content: Any) -> Any:
+    """Build the object a nested dict describes, as gufe's `to_dict` makes it."""
     tok = tokenization()
     if not tok.is_gufe_dict(content):
         raise InvalidNetworkError("JSON, but not a gufe object; write it with gufe's `to_json`")
@@ -298,22 +227,17 @@ def _resolve(value: Any, objects: dict[str, Any]) -> Any:
 
 
 def _build(shallow: dict[str, Any], tok: Any) -> Any:
-    if not hasattr(tok.GufeTokenizable, "serialization_migration"):
-        # gufe 0.4: no versions in its dicts, and it wants its own type of key back
-        shallow.pop(":version:", None)
-        for name in ("_key", "source_key"):
-            if name in shallow:
-                shallow[name] = tok.GufeKey(shallow[name])
-    qualname = shallow.get("__qualname__")
+    qualname = shallow["__qualname__"]
     try:
-        return tok.from_dict(shallow)
+        return tok.from_dict(translate_in(shallow, tok))
     except LakeError:
         raise
     except Exception as e:  # the classes are anyone's; whatever they raise, the object is unreadable here
-        raise _unreadable(e, qualname) from e
+        raise unreadable(e, qualname) from e
 
 
-def _unreadable(reason: Exception, qualname: str | None = None) -> InvalidNetworkError:
+def unreadable(reason: Exception, qualname: str | None = None) -> InvalidNetworkError:
+    """Return the error that says what this gufe cannot build, and why."""
     return InvalidNetworkError(
         f"{qualname or 'an object'} cannot be rebuilt by gufe {gufe_version()} "
         f"({type(reason).__name__}: {reason}); use the gufe that wrote it, or a newer one",

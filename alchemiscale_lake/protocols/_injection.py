@@ -20,6 +20,7 @@ from ..gufe_adapter.authoring import LakeSettings
 __all__ = ["FailureKind", "InjectedFailureError", "InjectionSettings", "noise", "talk", "trouble"]
 
 FailureKind = Literal["none", "raise", "segfault", "kill", "hang", "exit"]
+UnitKind = Literal["setup", "sample", "analyse"]
 _log = logging.getLogger(__name__)
 
 
@@ -35,12 +36,8 @@ class InjectionSettings(LakeSettings):
         default="none",
         description="raise an exception; die of SIGSEGV or SIGKILL; sleep forever; leave through sys.exit",
     )
-    fail_in: str = Field(
-        default="sample", description="kind of unit that fails; of the sampling units, the first"
-    )
-    fail_times: int | None = Field(
-        default=None, ge=0, description="fail only this often, then succeed; None is always"
-    )
+    fail_in: str = Field(default="sample", description="kind of unit that fails; of the sampling units, the first")
+    fail_times: int | None = Field(default=None, ge=0, description="fail only this often, then succeed; None is always")
     fail_folder: str | None = Field(
         default=None, description="where failures are counted; None is the unit's shared directory"
     )

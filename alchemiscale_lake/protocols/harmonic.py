@@ -87,11 +87,11 @@ class SetupUnit(gufe.ProtocolUnit):  # type: ignore[misc]
     def _execute(
         ctx: Any,
         *,
-        stateA: Any,
-        stateB: Any,
+        stateA: Any,  # noqa: N803
+        stateB: Any,  # noqa: N803
         settings: dict[str, Any],
         extends: str | None,
-        **_: Any,  # noqa: N803
+        **_: Any,
     ) -> dict[str, Any]:
         talk(settings, "setup", ctx)
         trouble(settings, "setup", Path(ctx.shared))
@@ -200,11 +200,7 @@ def _sample_name(window: int) -> str:
 
 def _outputs(dag_result: Any, having: str) -> dict[str, dict[str, Any]]:
     """Return, by unit key, the outputs that hold a certain word."""
-    return {
-        str(r.source_key): r.outputs
-        for r in dag_result.protocol_unit_results
-        if r.ok() and having in r.outputs
-    }
+    return {str(r.source_key): r.outputs for r in dag_result.protocol_unit_results if r.ok() and having in r.outputs}
 
 
 def _earlier_works(extends: Any, n_windows: int) -> tuple[str | None, list[dict[str, list[float]]]]:

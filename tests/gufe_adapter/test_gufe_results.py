@@ -1,0 +1,127 @@
+"""From unit results to numbers in kcal/mol."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gufe
+import pytest
+
+from alchemiscale_lake import gufe_adapter
+from alchemiscale_lake.errors import EstimationError, UnitConversionError
+from tests import networks
+from tests.contracts.protocol_contract import FOLDERS, run_dag
+from tests.generations import GUFE1
+from tests.gufe_adapter.foreign import ForeignProtocol, ForeignResult
+
+
+@pytest.fixture
+def foreign() -> gufe.Transformation:
+    a, b = networks.harmonic_system("a"), networks.harmonic_system("b")
+    return gufe.Transformation(a, b, ForeignProtocol.make(), name="foreign")
+
+
+def _run(transformation: Any, folder: Path, name: str | None = None) -> tuple[Any, list[Any]]:
+    """Return a ProtocolDAG and the results of its units."""
+    dag = gufe_adapter.create_protocol_dag(transformation, name=name)
+    results: dict[str, Any] = {}
+    folders = {word: folder / word for word in FOLDERS}
+    for path in folders.values():
+        path.mkdir(exist_ok=True)
+    for unit in gufe_adapter.units_in_order(dag):
+        results[str(unit.key)] = gufe_adapter.execute_unit(unit, results=results, **folders)
+    return dag, list(results.values())
+
+
+def _failure(unit: Any) -> Any:
+    return gufe_adapter.failed_unit_result(unit, exception=("WorkerDied", ()), traceback="")
+
+
+@pytest.mark.parametrize("place", range(4))
+def test_a_dag_is_not_ok_wherever_it_failed(place: int, foreign: gufe.Transformation, tmp_path: Path) -> None:
+    # gufe 0.4 itself takes the failure of the last unit for a success
+    dag, results = _run(foreign, tmp_path)
+    units = gufe_adapter.units_in_order(dag)
+
+    dag_result = gufe_adapter.build_dag_result(dag, [*results[:place], _failure(units[place])], foreign)
+
+    assert not gufe_adapter.dag_ok(dag_result)
+    assert not gufe_adapter.dag_ok(gufe_adapter.loads_chain(gufe_adapter.dumps_chain(dag_result)))
+
+
+def test_a_dag_with_a_unit_left_out_is_not_ok(foreign: gufe.Transformation, tmp_path: Path) -> None:
+    dag, results = _run(foreign, tmp_path)
+
+    assert not gufe_adapter.dag_ok(gufe_adapter.build_dag_result(dag, results[:-1], foreign))
+
+
+def test_a_unit_that_failed_before_it_succeeded_is_ok(foreign: gufe.Transformation, tmp_path: Path) -> None:
+    dag, results = _run(foreign, tmp_path)
+    first = gufe_adapter.units_in_order(dag)[0]
+
+    attempts = [_failure(first), _failure(first), *results]
+    dag_result = gufe_adapter.build_dag_result(dag, attempts, foreign)
+
+    assert gufe_adapter.dag_ok(dag_result)
+    assert len(dag_result.protocol_unit_results) == (6 if GUFE1 else 4)
+    assert gufe_adapter.estimate(foreign, [dag_result]).value_kcal_mol == 122.0
+
+
+def test_the_last_failure_is_kept(foreign: gufe.Transformation) -> None:
+    dag = gufe_adapter.create_protocol_dag(foreign)
+    first = gufe_adapter.units_in_order(dag)[0]
+    attempts = [_failure(first), _failure(first)]
+
+    dag_result = gufe_adapter.build_dag_result(dag, attempts, foreign)
+
+    assert attempts[-1].key in {result.key for result in dag_result.protocol_unit_results}
+
+
+def test_failed_results_do_not_count(foreign: gufe.Transformation, tmp_path: Path) -> None:
+    good = run_dag(foreign, tmp_path)
+    dag = gufe_adapter.create_protocol_dag(foreign)
+    bad = gufe_adapter.build_dag_result(dag, [_failure(gufe_adapter.units_in_order(dag)[0])], foreign)
+
+    assert gufe_adapter.estimate(foreign, [bad, good]) == gufe_adapter.Estimate(122.0, 0.5)
+    assert gufe_adapter.estimate(foreign, [bad]) == gufe_adapter.Estimate(None, None)
+    assert gufe_adapter.estimate(foreign, iter([])) == gufe_adapter.Estimate(None, None)
+
+
+@pytest.mark.parametrize(
+    ("unit", "expected"), [("none", 122.0), ("kilocalorie_per_mole", 122.0), ("kilojoule_per_mole", 122.0 / 4.184)]
+)
+def test_estimates_are_floats_in_kcal_mol(
+    unit: str, expected: float, foreign: gufe.Transformation, tmp_path: Path
+) -> None:
+    dag, results = _run(foreign, tmp_path, name=unit)
+
+    found = gufe_adapter.estimate(foreign, [gufe_adapter.build_dag_result(dag, results, foreign)])
+
+    assert found.value_kcal_mol == pytest.approx(expected)
+    assert type(found.value_kcal_mol) is float
+
+
+def test_what_is_no_energy_is_refused(foreign: gufe.Transformation, tmp_path: Path) -> None:
+    dag, results = _run(foreign, tmp_path, name="kelvin")
+
+    with pytest.raises(UnitConversionError):
+        gufe_adapter.estimate(foreign, [gufe_adapter.build_dag_result(dag, results, foreign)])
+
+
+def test_a_protocol_that_cannot_gather_is_named(foreign: gufe.Transformation, tmp_path: Path) -> None:
+    dag, results = _run(foreign, tmp_path, name="broken")
+
+    with pytest.raises(EstimationError, match="ForeignProtocol could not gather 1 results of foreign") as caught:
+        gufe_adapter.estimate(foreign, [gufe_adapter.build_dag_result(dag, results, foreign)])
+    assert caught.value.facts["n_results"] == 1
+
+
+def test_a_foreign_protocol_result_comes_back() -> None:
+    # gufe 0.4 itself nests the data once more
+    gathered = ForeignResult(value=1.0, unit="none")
+
+    again = gufe_adapter.loads_chain(gufe_adapter.dumps_chain(gathered))
+
+    assert again.data == {"value": 1.0, "unit": "none"}
+    assert gathered.data == again.data
