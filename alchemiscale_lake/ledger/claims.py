@@ -181,11 +181,8 @@ def _machine() -> str:
     """Name this machine, this boot of it and this process namespace."""
     boot = Path("/proc/sys/kernel/random/boot_id")
     namespace = Path("/proc/self/ns/pid")
-    parts = [
-        boot.read_text().strip()[:8] if boot.exists() else "",
-        os.readlink(namespace) if namespace.exists() else "",
-    ]
-    return "/".join([socket.gethostname(), *parts])
+    boot_id = boot.read_text().strip()[:8] if boot.exists() else ""
+    return "/".join([socket.gethostname(), boot_id, str(namespace.readlink()) if namespace.exists() else ""])
 
 
 def _started(pid: int) -> str:

@@ -1,0 +1,91 @@
+"""A plain in-memory reference of what a lake should hold: dictionaries and the rules in words.
+
+Written apart from `alchemiscale_lake.tasks`, so that the two can disagree.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field
+
+LIVE = {"waiting", "running", "error"}
+
+
+@dataclass
+class ReferenceTask:
+    transformation: str
+    extends: str | None = None
+    status: str = "waiting"
+    priority: int = 10
+    attempt: str | None = None
+    actions: dict[str, float] = field(default_factory=dict)
+
+    def standing(self) -> dict[str, float]:
+        return self.actions if self.status in LIVE else {}
+
+
+@dataclass
+class Reference:
+    """Networks with their Transformations, Tasks, and results by attempt."""
+
+    networks: dict[str, set[str]] = field(default_factory=dict)
+    tasks: dict[str, ReferenceTask] = field(default_factory=dict)
+    results: dict[str, bool] = field(default_factory=dict)
+
+    def copy(self) -> Reference:
+        return copy.deepcopy(self)
+
+    def action(self, tasks: list[str], network: str, weight: float | None) -> None:
+        for name in tasks:
+            task = self.tasks[name]
+            if task.status in LIVE and task.transformation in self.networks[network]:
+                before = task.actions.get(network)
+                task.actions[network] = before if weight is None and before is not None else (0.5 if weight is None else weight)
+
+    def cancel(self, tasks: list[str], network: str) -> None:
+        for name in tasks:
+            if self.tasks[name].status in LIVE:
+                self.tasks[name].actions.pop(network, None)
+
+    def prioritise(self, tasks: list[str], priority: int) -> None:
+        for name in tasks:
+            self.tasks[name].priority = priority
+
+    def set_status(self, tasks: list[str], to: str) -> None:
+        heirs = list(tasks)
+        if to != "waiting":
+            for name in heirs:  # grows while it is walked: heirs of heirs
+                heirs += [n for n, t in self.tasks.items() if t.extends == name and n not in heirs]
+        other = {"invalid": "deleted", "deleted": "invalid"}
+        for name in heirs:
+            task = self.tasks[name]
+            allowed = task.status in LIVE if to == "waiting" else task.status != other[to]
+            if allowed:
+                task.status, task.attempt = to, None
+                if to != "waiting":
+                    task.actions = {}
+
+    def claimable(self) -> set[str]:
+        return {
+            name
+            for name, task in self.tasks.items()
+            if task.status == "waiting"
+            and any(weight > 0 for weight in task.actions.values())
+            and (task.extends is None or self.tasks[task.extends].status == "complete")
+        }
+
+    def claim(self, name: str, attempt: str) -> None:
+        self.tasks[name].status, self.tasks[name].attempt = "running", attempt
+
+    def give_up(self, attempt: str) -> None:
+        for task in self.tasks.values():
+            if task.attempt == attempt:
+                task.status, task.attempt = "waiting", None
+
+    def record(self, attempt: str, name: str, ok: bool) -> None:
+        self.results[attempt] = ok
+        task = self.tasks[name]
+        if ok and task.status in LIVE:
+            task.status, task.attempt, task.actions = "complete", None, {}
+        elif not ok and task.attempt == attempt:
+            task.status, task.attempt = "error", None

@@ -1,0 +1,365 @@
+"""Random histories of a lake against a plain reference, with crashes between any two writes.
+
+Two dispatchers share one lake; any verb may be cut at any fault point. After a cut the lake must
+hold the state of before or of after the verb, never one in between; and repeating the verb must lead
+to the state of after. No processes here: `test_kills.py` kills real ones.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+
+from alchemiscale_lake.execution.assignment import AttemptSpec
+from alchemiscale_lake.faults import fault_hook
+from alchemiscale_lake.ledger.claims import claim_tasks, end_claims, renew_leases
+from alchemiscale_lake.ledger.results import find_receipts, record_receipts, unrecorded_attempts
+from alchemiscale_lake.ledger.submit import submit_network
+from alchemiscale_lake.ledger.tasks import action_tasks, cancel_tasks, create_tasks, set_tasks_priority, set_tasks_status
+from alchemiscale_lake.store import Lake
+from tests.faults.reference import Reference, ReferenceTask
+from tests.plain import SCOPE, leave_receipt, plain_chain, plain_receipt
+
+PAIRS = [("a", "b"), ("b", "c"), ("a", "c"), ("c", "d")]
+#: What may follow what in the log of one Task; checked on every history.
+LEGAL = {
+    "created": {"waiting"},
+    "actioned": {"waiting", "running", "error"},
+    "cancelled": {"waiting", "running", "error"},
+    "weight": {"waiting", "running", "error"},
+    "priority": {"waiting", "running", "error", "complete", "invalid", "deleted"},
+    "claimed": {"running"},
+    "renewed": {"running"},
+    "completed": {"complete"},
+    "failed": {"error"},
+    "released": {"waiting"},
+    "expired": {"waiting"},
+    "status": {"waiting", "invalid", "deleted"},
+}
+ENDED = {"complete", "invalid", "deleted"}
+
+
+class Crash(BaseException):
+    """The process is gone: nothing may catch this."""
+
+
+@pytest.fixture(scope="module")
+def template() -> Path:
+    """An empty lake to copy: creating one costs a second."""
+    shm = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=shm if shm.is_dir() else None) as folder:
+        Lake.create(Path(folder) / "template")
+        yield Path(folder) / "template"
+
+
+class Histories(RuleBasedStateMachine):
+    template: Path
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp(dir=self.template.parent))
+        shutil.copytree(self.template, self.folder / "lake")
+        self.lakes = [Lake.open(self.folder / "lake") for _ in range(2)]
+        self.ref = Reference()
+        self.attempts: dict[str, AttemptSpec] = {}
+        self.left: dict[str, bool] = {}
+
+    def teardown(self) -> None:
+        self.check_log()
+        shutil.rmtree(self.folder)
+
+    # --- the history ------------------------------------------------------------------------------
+
+    @initialize(count=st.integers(1, 4))
+    def first_network(self, count: int) -> None:
+        """Begin where every verb has something to work on."""
+        self.submit(who=0, n=2, cut=None)
+        ((network, transformations),) = self.ref.networks.items()
+        created = create_tasks(self.lakes[0], [sorted(transformations)[i % 2] for i in range(count)], creator="user")
+        action_tasks(self.lakes[0], created, network, actor="user")
+        states = self.lakes[0].task_log.states().of(created)
+        self.ref.tasks |= {task: ReferenceTask(states[task].transformation) for task in created}
+        self.ref.action(created, network, None)
+
+    @rule(who=st.integers(0, 1), n=st.integers(2, len(PAIRS)), cut=st.none() | st.integers(1, 9))
+    def submit(self, who: int, n: int, cut: int | None) -> None:
+        chain = plain_chain(PAIRS[:n])
+
+        def verb(lake: Lake) -> None:
+            submit_network(lake, chain, SCOPE, creator="user")
+
+        def expect(ref: Reference) -> None:
+            key = f"{chain[-1][0]}-{SCOPE}"
+            ref.networks[key] = {f"Transformation-{a}_{b}-{SCOPE}" for a, b in PAIRS[:n]}
+
+        self.play(who, verb, expect, cut)
+
+    @rule(who=st.integers(0, 1), data=st.data(), cut=st.none() | st.integers(1, 4))
+    def create(self, who: int, data: st.DataObject, cut: int | None) -> None:
+        network = data.draw(st.sampled_from(sorted(self.ref.networks)))
+        transformation = data.draw(st.sampled_from(sorted(self.ref.networks[network])))
+        heirs = [n for n, t in self.ref.tasks.items() if t.transformation == transformation and t.status not in ("invalid", "deleted")]
+        extends = data.draw(st.none() | st.sampled_from(heirs)) if heirs else None
+        count = data.draw(st.integers(1, 3))
+        lake = self.lakes[who]
+        before = set(self.ref.tasks)
+        with self.cut(cut):
+            create_tasks(lake, [transformation] * count, extends=extends, creator="user")
+        # keys are drawn by the lake; all of them appear or none does
+        states = Lake.open(lake.url).task_log.states()
+        new = sorted(set(states.tasks["task"]) - before)
+        assert len(new) in ({count} if cut is None else {0, count})
+        self.ref.tasks |= {task: ReferenceTask(transformation, extends) for task in new}
+
+    @precondition(lambda self: self.ref.tasks)
+    @rule(who=st.integers(0, 1), data=st.data(), weight=st.none() | st.sampled_from([0.0, 0.25, 1.0]), cut=st.none() | st.integers(1, 2))
+    def action(self, who: int, data: st.DataObject, weight: float | None, cut: int | None) -> None:
+        tasks, network = self.some_tasks(data), data.draw(st.sampled_from(sorted(self.ref.networks)))
+        self.play(
+            who,
+            lambda lake: action_tasks(lake, tasks, network, weight=weight, actor="user"),
+            lambda ref: ref.action(tasks, network, weight),
+            cut,
+        )
+
+    @precondition(lambda self: self.ref.tasks)
+    @rule(who=st.integers(0, 1), data=st.data())
+    def cancel(self, who: int, data: st.DataObject) -> None:
+        tasks, network = self.some_tasks(data), data.draw(st.sampled_from(sorted(self.ref.networks)))
+        self.play(who, lambda lake: cancel_tasks(lake, tasks, network, actor="user"), lambda ref: ref.cancel(tasks, network), None)
+
+    @precondition(lambda self: self.ref.tasks)
+    @rule(who=st.integers(0, 1), data=st.data(), priority=st.integers(1, 20))
+    def prioritise(self, who: int, data: st.DataObject, priority: int) -> None:
+        tasks = self.some_tasks(data)
+        self.play(
+            who, lambda lake: set_tasks_priority(lake, tasks, priority, actor="user"), lambda ref: ref.prioritise(tasks, priority), None
+        )
+
+    @precondition(lambda self: self.ref.tasks)
+    @rule(who=st.integers(0, 1), data=st.data(), to=st.sampled_from(["waiting", "waiting", "invalid", "deleted"]))
+    def set_status(self, who: int, data: st.DataObject, to: str) -> None:
+        tasks = self.some_tasks(data, most=2)
+        self.play(who, lambda lake: set_tasks_status(lake, tasks, to, actor="user"), lambda ref: ref.set_status(tasks, to), None)
+
+    @precondition(lambda self: self.ref.claimable())
+    @rule(who=st.integers(0, 1), count=st.integers(1, 4), seed=st.integers(0, 99), cut=st.none() | st.integers(1, 2))
+    def claim(self, who: int, count: int, seed: int, cut: int | None) -> None:
+        possible = self.ref.claimable()
+        with self.cut(cut):
+            claim_tasks(self.lakes[who], "p", count, lease_s=0.0, actor=f"d{who}", rng=np.random.default_rng(seed))
+        running = Lake.open(self.lakes[who].url).task_log.states().running()
+        held = {task.attempt for task in self.ref.tasks.values()}
+        new = {s.task: s for s in running.values() if s.attempt not in held}
+        assert set(new) <= possible
+        # strict priority within the network: nobody is passed over by a lower rank of the same network
+        self.check_priority(possible, set(new))
+        assert len(new) in ({min(count, len(possible))} if cut is None else {0, min(count, len(possible))})
+        for state in new.values():
+            assert state.attempt is not None
+            assert state.attempt not in self.attempts, "an attempt was given out twice"
+            self.ref.claim(state.task, state.attempt)
+            self.attempts[state.attempt] = AttemptSpec(state.attempt, state.task, state.transformation, state.scope)
+
+    @precondition(lambda self: self.attempts)
+    @rule(who=st.integers(0, 1), data=st.data())
+    def renew(self, who: int, data: st.DataObject) -> None:
+        spec = data.draw(st.sampled_from(sorted(self.attempts.values(), key=lambda a: a.attempt)))
+        lost = renew_leases(self.lakes[who], {spec.attempt: spec.task}, lease_s=0.0, actor=f"d{who}")
+        assert bool(lost) == (self.ref.tasks[spec.task].attempt != spec.attempt)
+
+    @precondition(lambda self: self.attempts)
+    @rule(data=st.data(), ok=st.booleans())
+    def finish(self, data: st.DataObject, ok: bool) -> None:
+        """A worker leaves its receipt; perhaps long after its lease ended."""
+        spec = data.draw(st.sampled_from(sorted(self.attempts.values(), key=lambda a: a.attempt)))
+        first = leave_receipt(self.lakes[0], plain_receipt(spec, ok=ok))
+        assert first == (spec.attempt not in self.left)
+        self.left.setdefault(spec.attempt, ok)
+
+    @precondition(lambda self: set(self.attempts) - set(self.left))
+    @rule(who=st.integers(0, 1), ok=st.booleans(), cut=st.none() | st.integers(1, 12))
+    def finish_and_record(self, who: int, ok: bool, cut: int | None) -> None:
+        """The ordinary end of an attempt, whoever records it."""
+        spec = self.attempts[min(set(self.attempts) - set(self.left))]
+        leave_receipt(self.lakes[0], plain_receipt(spec, ok=ok))
+        self.left[spec.attempt] = ok
+        self.record_these(who, [spec.attempt], cut)
+
+    @precondition(lambda self: self.left)
+    @rule(who=st.integers(0, 1), data=st.data(), cut=st.none() | st.integers(1, 12))
+    def record(self, who: int, data: st.DataObject, cut: int | None) -> None:
+        attempts = data.draw(st.lists(st.sampled_from(sorted(self.left)), min_size=1, max_size=3, unique=True))
+        self.record_these(who, attempts, cut)
+
+    @rule(who=st.integers(0, 1), cut=st.none() | st.integers(1, 12))
+    def sweep(self, who: int, cut: int | None) -> None:
+        """Find receipts of attempts that nobody waits for."""
+        forgotten = unrecorded_attempts(self.lakes[who])
+        held = {task.attempt for task in self.ref.tasks.values()}
+        assert set(forgotten) == set(self.attempts) - set(self.ref.results) - held
+        found = find_receipts(self.lakes[who], forgotten)
+        assert {r.attempt for r in found} == set(forgotten) & set(self.left)
+        if found:
+            self.record_these(who, [r.attempt for r in found], cut)
+
+    @precondition(lambda self: any(t.attempt for t in self.ref.tasks.values()))
+    @rule(who=st.integers(0, 1), reason=st.none() | st.just("stopped"), cut=st.none() | st.integers(1, 2))
+    def end_all(self, who: int, reason: str | None, cut: int | None) -> None:
+        """Leases of zero seconds ran out, or are released."""
+        held = {t.attempt: name for name, t in self.ref.tasks.items() if t.attempt}
+
+        def expect(ref: Reference) -> None:
+            for attempt in held:
+                ref.give_up(attempt)
+
+        self.play(who, lambda lake: end_claims(lake, held, actor=f"d{who}", reason=reason), expect, cut)
+
+    @rule(who=st.integers(0, 1), cut=st.none() | st.integers(1, 2))
+    def upkeep(self, who: int, cut: int | None) -> None:
+        """Fold, compact and checkpoint, perhaps cut short; then go on with a lake opened anew."""
+        with self.cut(cut):
+            self.lakes[who].task_log.fold()
+        delta = self.lakes[who].table("task_log").snapshot()
+        delta.optimize.compact()
+        delta.create_checkpoint()
+        self.lakes[who] = Lake.open(self.lakes[who].url)
+
+    # --- how a verb is played ---------------------------------------------------------------------
+
+    def record_these(self, who: int, attempts: list[str], cut: int | None) -> None:
+        def verb(lake: Lake) -> None:
+            record_receipts(lake, find_receipts(lake, dict.fromkeys(attempts, SCOPE)), actor=f"d{who}")
+
+        before = set(self.ref.results)
+
+        def expect(ref: Reference) -> None:
+            for attempt in sorted(attempts, key=lambda a: not self.left[a]):
+                ref.record(attempt, self.attempts[attempt].task, self.left[attempt])
+
+        self.play(who, verb, expect, cut, finish=cut is not None)
+        assert set(self.ref.results) == before | set(attempts)
+
+    def play(
+        self, who: int, verb: Callable[[Lake], object], expect: Callable[[Reference], None], cut: int | None, *, finish: bool = False
+    ) -> None:
+        """Play a verb, cut at the `cut`-th fault point if it has so many; `finish` plays it again after a cut."""
+        lake = self.lakes[who]
+        after = self.ref.copy()
+        expect(after)
+        with self.cut(cut) as was_cut:
+            verb(lake)
+        if was_cut:
+            self.lakes[who] = lake = Lake.open(lake.url)
+            if finish:
+                verb(lake)
+            elif tasks_of(lake) == tasks_of_reference(self.ref) and tasks_of_reference(self.ref) != tasks_of_reference(after):
+                return  # nothing landed: the state of before
+            else:
+                verb(lake)
+        self.ref = after
+
+    @contextlib.contextmanager
+    def cut(self, nth: int | None):  # type: ignore[no-untyped-def]
+        """Crash at the nth fault point; yields a list that is not empty if it came to that."""
+        passed, crashed = [], []
+
+        def hook(name: str) -> None:
+            passed.append(name)
+            if len(passed) == nth:
+                crashed.append(name)
+                raise Crash(name)
+
+        with fault_hook(hook), contextlib.suppress(Crash):
+            yield crashed
+
+    def some_tasks(self, data: st.DataObject, most: int = 4) -> list[str]:
+        return data.draw(st.lists(st.sampled_from(sorted(self.ref.tasks)), min_size=1, max_size=most, unique=True))
+
+    # --- what must hold ---------------------------------------------------------------------------
+
+    @invariant()
+    def both_see_the_reference(self) -> None:
+        expected = tasks_of_reference(self.ref)
+        assert tasks_of(self.lakes[0]) == expected
+        assert tasks_of(self.lakes[1]) == expected
+
+    @invariant()
+    def results_are_there_once(self) -> None:
+        rows = self.lakes[0].table("results").scan().select("attempt", "ok").collect()
+        assert rows["attempt"].is_unique().all()
+        assert dict(rows.iter_rows()) == self.ref.results
+        units = self.lakes[0].table("unit_results").scan().select("attempt").collect()
+        assert sorted(units["attempt"]) == sorted(self.ref.results)
+
+    def check_priority(self, possible: set[str], drawn: set[str]) -> None:
+        for network in self.ref.networks:
+            on = {n for n in possible if self.ref.tasks[n].actions.get(network, 0) > 0 and len(self.ref.tasks[n].actions) == 1}
+            best_left = min((self.ref.tasks[n].priority for n in on - drawn), default=None)
+            if best_left is not None:
+                assert all(self.ref.tasks[n].priority <= best_left for n in on & drawn)
+
+    def check_log(self) -> None:
+        """Every history is legal: seq without gaps, ended Tasks stay ended, one holder at a time."""
+        log = self.lakes[0].table("task_log").scan().sort("seq", "idx").collect()
+        if not len(log):
+            return
+        assert log["seq"].unique().to_list() == list(range(1, log["seq"].max() + 1))
+        for (_,), rows in log.group_by("task", maintain_order=True):
+            assert rows["event"][0] == "created"
+            before = None
+            for row in rows.iter_rows(named=True):
+                assert row["status"] in LEGAL[row["event"]]
+                if before is not None and before["status"] in ENDED and row["status"] != before["status"]:
+                    assert row["status"] in ("invalid", "deleted")
+                    assert before["status"] == "complete"
+                if row["event"] == "claimed":
+                    assert before is not None
+                    assert before["status"] == "waiting"
+                before = row
+
+
+def tasks_of(lake: Lake) -> dict[str, tuple[object, ...]]:
+    states = lake.task_log.states()
+    rows = states.tasks.select("task", "transformation", "extends", "status", "priority", "attempt").rows()
+    actions = states.networks_of([row[0] for row in rows])
+    networks = tuple(sorted(lake.table("networks").scan().select("network").collect()["network"]))
+    return {"": networks, **{row[0]: (*row[1:], tuple(sorted(actions[row[0]].items()))) for row in rows}}
+
+
+def tasks_of_reference(ref: Reference) -> dict[str, tuple[object, ...]]:
+    return {
+        "": tuple(sorted(ref.networks)),
+        **{
+            name: (t.transformation, t.extends, t.status, t.priority, t.attempt, tuple(sorted(t.standing().items())))
+            for name, t in ref.tasks.items()
+        },
+    }
+
+
+@pytest.mark.timeout(1200)
+def test_random_histories_agree_with_the_reference(template: Path) -> None:
+    """Some hundreds by default; `ALCHEMISCALE_LAKE_HISTORIES` asks for more."""
+    Histories.template = template
+    run_state_machine_as_test(
+        Histories,
+        settings=settings(
+            max_examples=int(os.environ.get("ALCHEMISCALE_LAKE_HISTORIES", "200")),
+            stateful_step_count=16,
+            deadline=None,
+            derandomize=True,
+            database=None,
+            phases=[Phase.explicit, Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        ),
+    )

@@ -1,0 +1,79 @@
+"""Networks as plain keyed chains and results as plain rows: for tests that need no gufe."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from alchemiscale_lake.execution.assignment import AttemptSpec
+from alchemiscale_lake.schemas import TABLES
+from alchemiscale_lake.schemas.receipt import Receipt, pack_receipt
+from alchemiscale_lake.store import Lake, attempt_folder
+
+Chain = list[tuple[str, dict[str, Any]]]
+SCOPE = "org-campaign-project"
+T0 = datetime(2025, 6, 1, tzinfo=UTC)
+
+
+def reference(key: str) -> dict[str, str]:
+    """A reference to another object of the chain."""
+    return {":gufe-key:": key}
+
+
+def plain_chain(pairs: Sequence[tuple[str, str]], *, name: str = "plain") -> Chain:
+    """A network with one Transformation per pair of ligand names, of classes that exist nowhere."""
+    ligands = sorted({ligand for pair in pairs for ligand in pair})
+    chain: Chain = [(f"Ligand-{n}", _thing("Ligand", name=n)) for n in ligands]
+    chain += [
+        (f"ChemicalSystem-{n}", _thing("ChemicalSystem", name=n, components={"ligand": reference(f"Ligand-{n}")}))
+        for n in ligands
+    ]
+    chain.append(("SomeProtocol-1", _thing("SomeProtocol", settings={"n": 1})))
+    for a, b in pairs:
+        transformation = _thing(
+            "Transformation",
+            stateA=reference(f"ChemicalSystem-{a}"),
+            stateB=reference(f"ChemicalSystem-{b}"),
+            protocol=reference("SomeProtocol-1"),
+            mapping=None,
+            name=f"{a}_{b}",
+        )
+        chain.append((f"Transformation-{a}_{b}", transformation))
+    nodes = [reference(f"ChemicalSystem-{n}") for n in ligands]
+    edges = [reference(f"Transformation-{a}_{b}") for a, b in pairs]
+    key = f"AlchemicalNetwork-{'_'.join(a + b for a, b in pairs)}"
+    chain.append((key, _thing("AlchemicalNetwork", nodes=nodes, edges=edges, name=name)))
+    return chain
+
+
+def _thing(qualname: str, **content: Any) -> dict[str, Any]:
+    return {**content, "__qualname__": qualname, "__module__": "nowhere.to_be_found"}
+
+
+def plain_receipt(
+    spec: AttemptSpec, *, ok: bool = True, estimate: float | None = 1.0, started_at: datetime = T0, wall_time_s: float = 1.0
+) -> Receipt:
+    """A receipt as an execution would leave it, with one unit and one file."""
+    host = TABLES["hosts"].sample(1, host="digest-of-host").to_pylist()[0]
+    common = {"scope": spec.scope, "attempt": spec.attempt}
+    exception = None if ok else "ValueError: it was asked to fail"
+    ended_at = started_at + timedelta(seconds=wall_time_s)
+    unit = {
+        **common, "unit": f"Unit-{spec.attempt}", "try_number": 1, "name": "unit", "qualname": "Unit", "ok": ok,
+        "exception": exception, "started_at": started_at, "ended_at": ended_at,
+    }  # fmt: skip
+    file = {**common, "path": "kept.txt", "n_bytes": 1, "digest": "d", "object_path": f"{spec.attempt}/kept.txt"}
+    result = {
+        **common, "task": spec.task, "transformation": spec.transformation, "ok": ok,
+        "estimate_kcal_mol": estimate if ok else None, "uncertainty_kcal_mol": 0.1 if ok else None,
+        "exception": exception, "object_path": "somewhere" if ok else None, "n_units": 1, "started_at": started_at,
+        "ended_at": ended_at, "wall_time_s": wall_time_s, "pool": "p", "host": host["host"], "hostname": host["hostname"],
+    }  # fmt: skip
+    return Receipt(result=result, units=[unit], files=[file], host=host)
+
+
+def leave_receipt(lake: Lake, receipt: Receipt) -> bool:
+    """Put a receipt where a worker would."""
+    folder = attempt_folder(str(receipt.result["scope"]), receipt.attempt)
+    return lake.objects.put_exclusive(f"{folder}/receipt.arrow", pack_receipt(receipt))
