@@ -1,0 +1,119 @@
+"""Results become the estimate of their Transformation.
+
+Only Transformations whose results changed are reckoned again. Which results count is said in
+`query/sql/counted_results.sql`, how repeats combine in `estimators.replicates`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+
+from estimators.replicates import ReplicateEstimate, Rule, combine
+
+__all__ = ["none_if_nan", "stale_estimates"]
+
+
+def stale_estimates(
+    results: pl.DataFrame, history: pl.DataFrame, *, scope: str, rule: Rule, as_of_seq: int, at: datetime
+) -> list[dict[str, Any]]:
+    """Rows of `transformation_estimates` for the Transformations whose newest estimate is out of date.
+
+    Parameters
+    ----------
+    results : polars.DataFrame
+        As `results_to_gather.sql` answers.
+    history : polars.DataFrame
+        As `estimate_history.sql` answers.
+    scope : str
+        Scope of the Transformations.
+    rule : str
+        Which uncertainty the mean gets, see `estimators.replicates`.
+    as_of_seq : int
+        How far the task log reached when `results` was read.
+    at : datetime
+        A time before that.
+    """
+    recorded: dict[str, list[str]] = {}
+    for transformation, digest in history.select("transformation", "results_digest").iter_rows():
+        recorded.setdefault(transformation, []).append(digest)
+    rows = []
+    for (transformation,), of_one in results.group_by(["transformation"], maintain_order=True):
+        digest = _new_digest(of_one["attempt"].to_list(), rule, recorded.get(str(transformation), []))
+        if digest is not None:
+            rows.append(
+                {
+                    "scope": scope,
+                    "transformation": transformation,
+                    "results_digest": digest,
+                    "as_of_seq": as_of_seq,
+                    "n_results": len(of_one),
+                    "estimated_at": at,
+                    **_estimate(of_one, rule),
+                }
+            )
+    return rows
+
+
+def none_if_nan(value: float) -> float | None:
+    """Return a float for a table: NaN is a missing value."""
+    return None if math.isnan(value) else float(value)
+
+
+def _new_digest(attempts: Sequence[str], rule: str, recorded: Sequence[str]) -> str | None:
+    """Digest for a new row, None if the last one recorded speaks of these very attempts and rule.
+
+    Rows are never replaced. Should a former set of results count again (a Task was struck), a number
+    is mixed in, so that the digest is a new key.
+    """
+    versions = [_digest(attempts, rule, version) for version in range(len(recorded) + 1)]
+    if recorded and recorded[-1] in versions:
+        return None
+    return next(digest for digest in versions if digest not in recorded)
+
+
+def _digest(attempts: Sequence[str], rule: str, version: int) -> str:
+    lines = [rule, *sorted(attempts), *([str(version)] if version else [])]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _estimate(results: pl.DataFrame, rule: Rule) -> dict[str, Any]:
+    finite = [pl.when(pl.col(c).is_finite()).then(pl.col(c)) for c in ("estimate_kcal_mol", "uncertainty_kcal_mol")]
+    values, uncertainties = (column.to_list() for column in results.select(finite).get_columns())
+    if all(value is None for value in values):
+        return {
+            "value_kcal_mol": None,
+            "uncertainty_kcal_mol": None,
+            "own_uncertainty_kcal_mol": None,
+            "sd_kcal_mol": None,
+            "rule": rule,
+            "status": "error",
+            "note": f"none of {len(values)} good results carries an estimate: the Protocol's gather gave none",
+        }
+    combined = combine(values, uncertainties, rule)
+    return {
+        "value_kcal_mol": combined.value,
+        "uncertainty_kcal_mol": none_if_nan(combined.uncertainty),
+        "own_uncertainty_kcal_mol": none_if_nan(combined.own_uncertainty),
+        "sd_kcal_mol": none_if_nan(combined.sd),
+        "rule": combined.rule,
+        "status": "ok",
+        "note": _note(combined, results),
+    }
+
+
+def _note(combined: ReplicateEstimate, results: pl.DataFrame) -> str | None:
+    notes = []
+    if combined.n < len(results):
+        notes.append(f"{len(results) - combined.n} of {len(results)} good results carry no estimate")
+    if math.isnan(combined.uncertainty):
+        notes.append("no uncertainty is known")
+    extending = int(results["extends"].fill_null(False).sum())
+    if extending:
+        notes.append(f"{extending} of {len(results)} results extend others; each counts as a repeat of its own")
+    return "; ".join(notes) or None

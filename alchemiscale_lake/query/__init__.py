@@ -1,0 +1,24 @@
+"""The only room for duckdb: a connection with every table and the named questions, and fast counts.
+
+Questions are `.sql` files in `sql/`; what they need to know about a Task or result is written there
+once. Writing is left to `store`, deciding to `tasks` and `ledger`.
+"""
+
+from __future__ import annotations
+
+from .connect import ask, connect, read_sql
+from .counts import status_counts, status_counts_by
+from .names import find_network
+from .questions import QUESTIONS, Question, statement
+
+__all__ = [
+    "QUESTIONS",
+    "Question",
+    "ask",
+    "connect",
+    "find_network",
+    "read_sql",
+    "statement",
+    "status_counts",
+    "status_counts_by",
+]

@@ -1,0 +1,114 @@
+"""A DuckDB connection over one snapshot of a lake."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+import polars as pl
+
+from ..errors import NotFoundError, QueryError
+from ..ids import Scope
+from ..store import Lake
+from .questions import QUESTIONS
+
+__all__ = ["ask", "connect", "read_sql"]
+
+#: Nothing is fetched from the network behind the user's back; what is needed is linked in.
+_CONFIG: Final = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+
+
+def connect(lake: str | Path | Lake) -> duckdb.DuckDBPyConnection:
+    """Open a DuckDB connection that sees a lake as it is now.
+
+    Every table is a view under its own name (see `alchemiscale_lake.schemas.TABLES`), and so is
+    every named question (see `alchemiscale_lake.query.QUESTIONS`). The connection keeps the snapshot
+    it was opened with; connect again to see what was written since. It cannot write to the lake.
+
+    Parameters
+    ----------
+    lake : str, Path or Lake
+
+    Returns
+    -------
+    duckdb.DuckDBPyConnection
+        Times are UTC. Use it from one thread.
+
+    Examples
+    --------
+    >>> con = connect("./lake")  # doctest: +SKIP
+    >>> con.sql("select ligand, value_kcal_mol from ligand_ranking").pl()  # doctest: +SKIP
+    """
+    lake = lake if isinstance(lake, Lake) else Lake.open(lake)
+    connection = duckdb.connect(config=dict(_CONFIG))
+    connection.execute("set timezone = 'UTC'")
+    for name, frame in lake.snapshot().items():
+        connection.register(name, frame)
+    for question in QUESTIONS.values():
+        connection.execute(question.sql)
+    return connection
+
+
+def ask(
+    connection: duckdb.DuckDBPyConnection,
+    question: str,
+    *,
+    network: str | None = None,
+    scope: Scope | str | None = None,
+    **equals: Any,
+) -> pl.DataFrame:
+    """Answer a named question, in its own order.
+
+    Parameters
+    ----------
+    connection : duckdb.DuckDBPyConnection
+        From `connect`.
+    question : str
+        One of `QUESTIONS`.
+    network : str, optional
+        ScopedKey; for questions with a column `network`.
+    scope : Scope or str, optional
+        A Scope, or a pattern such as `org-campaign-*`.
+    **equals
+        Further columns and the value each must have.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such question, or it has no such column.
+    """
+    known = QUESTIONS.get(question)
+    if known is None or known.order_by is None:
+        names = ", ".join(name for name, q in QUESTIONS.items() if q.order_by)
+        raise NotFoundError(f"there is no question {question!r}; there are {names}", question=question)
+    wanted = {"network": network, **equals}
+    wanted = {column: value for column, value in wanted.items() if value is not None}
+    columns = connection.sql(f"from {known.name} limit 0").columns
+    unknown = sorted(set(wanted) - set(columns))
+    if unknown:
+        raise NotFoundError(f"'{question}' has no column {', '.join(unknown)}; it has {', '.join(columns)}")
+    # only names checked above become text; values are bound
+    conditions = [f"{column} = ${column}" for column in wanted]
+    if scope is not None:
+        conditions.append("in_scope(scope, $scope_pattern)")
+        wanted["scope_pattern"] = str(Scope.parse(scope))
+    where = f" where {' and '.join(conditions)}" if conditions else ""
+    return read_sql(connection, f"select * from {known.name}{where} order by {known.order_by}", wanted)
+
+
+def read_sql(connection: duckdb.DuckDBPyConnection, sql: str, params: Mapping[str, Any] | None = None) -> pl.DataFrame:
+    """Run one statement with bound parameters and return its rows.
+
+    Raises
+    ------
+    QueryError
+        If DuckDB refuses the statement; the message is DuckDB's.
+    """
+    try:
+        relation = connection.sql(sql, params=dict(params)) if params else connection.sql(sql)
+        rows: pl.DataFrame = pl.DataFrame() if relation is None else relation.pl()
+    except duckdb.Error as e:
+        raise QueryError(f"DuckDB refused the query: {e}", sql=sql) from e
+    return rows

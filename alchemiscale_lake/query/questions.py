@@ -1,0 +1,83 @@
+"""The named questions: which there are, what each answers, in which order they build on each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Final
+
+__all__ = ["QUESTIONS", "Question", "statement"]
+
+#: Later ones build on earlier ones. No name is a table's.
+_NAMES: Final = (
+    "in_scope",
+    "task_states",
+    "actions",
+    "network_states",
+    "transformation_status",
+    "network_status",
+    "counted_results",
+    "current_transformation_estimates",
+    "network_legs",
+    "latest_edges",
+    "ligand_ranking",
+    "failures",
+    "throughput",
+)
+
+#: How `ask` orders the answer; an SQL view has no order of its own.
+_ORDER: Final = {
+    "task_states": "scope, task",
+    "actions": "network, task",
+    "network_states": "scope, name, network",
+    "transformation_status": "network, name, transformation",
+    "network_status": "scope, name, network",
+    "counted_results": "transformation, task",
+    "current_transformation_estimates": "scope, name, transformation",
+    "network_legs": "network, phase, ligand_i, ligand_j, transformation",
+    "latest_edges": "network, kind, ligand_i, ligand_j",
+    "ligand_ranking": "network, kind, component, value_kcal_mol nulls last, ligand",
+    "failures": "ended_at, attempt",
+    "throughput": "day, scope, pool, hostname, protocol",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One file of `query/sql/`.
+
+    Attributes
+    ----------
+    name : str
+        Name of the view, or of the macro.
+    says : str
+        What it answers, one line.
+    grain : str
+        What one row is.
+    order_by : str or None
+        Order of the answer; None for a macro, which cannot be asked.
+    sql : str
+        The statement that creates it.
+    """
+
+    name: str
+    says: str
+    grain: str
+    order_by: str | None
+    sql: str
+
+
+def statement(name: str) -> str:
+    """Return the text of `query/sql/<name>.sql`; its header names the parameters to bind."""
+    return (files(__package__) / "sql" / f"{name}.sql").read_text(encoding="utf-8")
+
+
+def _load(name: str) -> Question:
+    sql = statement(name)
+    head = [line.removeprefix("--").strip() for line in sql.splitlines() if line.startswith("--")]
+    facts = dict(line.split(": ", 1) for line in head if ": " in line)
+    says = head[0].split(": ", 1)[1]
+    return Question(name, says, facts["grain"], _ORDER.get(name), sql)
+
+
+QUESTIONS: Final[dict[str, Question]] = {name: _load(name) for name in _NAMES}

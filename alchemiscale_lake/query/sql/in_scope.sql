@@ -1,0 +1,9 @@
+-- in_scope(scope, pattern): whether a Scope lies within a pattern such as 'org-campaign-*'
+-- grain: scalar
+-- inputs: none
+-- parameters: scope, pattern; a null pattern holds every Scope
+create macro in_scope(scope, pattern) as (
+    pattern is null
+    or scope = pattern
+    or (contains(pattern, '*') and starts_with(scope, split_part(pattern, '*', 1)))
+);

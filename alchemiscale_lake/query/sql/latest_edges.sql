@@ -1,0 +1,15 @@
+-- latest_edges: the edges of each network as of its latest whole round (table edge_estimates has all rounds)
+-- grain: one row per network, kind and edge
+-- inputs: edge_estimates, network_estimates (written last: they make a round visible)
+-- parameters: none; filter by scope, network, kind, status
+create view latest_edges as
+with latest as (
+    select
+        network,
+        max(round) as round
+    from network_estimates
+    group by network
+)
+select edge_estimates.*
+from edge_estimates
+join latest using (network, round);

@@ -1,0 +1,24 @@
+-- network_states: every network with what its users decided about it
+-- grain: one row per network
+-- inputs: networks, network_log
+-- parameters: none; filter by scope, network, name, state
+create view network_states as
+with latest as (
+    select
+        network,
+        state,
+        weight
+    from network_log
+    qualify row_number() over (partition by network order by seq desc, idx desc) = 1
+)
+select
+    networks.scope,
+    networks.network,
+    networks.name,
+    coalesce(latest.state, 'active') as state,
+    coalesce(latest.weight, 0.5) as weight,
+    networks.n_transformations,
+    networks.creator,
+    networks.created_at
+from networks
+left join latest using (network);
