@@ -6,8 +6,9 @@ writes an AlchemicalNetwork as openfe writes one, ready for `alchemiscale-lake s
 The molecules and what was measured are in `freesolv.csv` beside this file: values of FreeSolv 0.52
 (Mobley & Guthrie 2014, doi:10.1007/s10822-014-9747-x; https://github.com/MobleyLab/FreeSolv).
 
-They are the smallest members of the families that MMFF94 charges with OBC2 water describe well;
-carbonyls other than amides, nitriles, nitro groups and haloalkanes come out far too strongly bound.
+They are small members of families that MMFF94 charges with OBC2 water describe well, so expect a
+centred RMSE near 0.8 kcal/mol. That is no measure of the method: over 47 small molecules of FreeSolv,
+with carbonyls, azines, nitriles, nitro groups and chloroform among them, it is 2.9 kcal/mol.
 """
 
 from __future__ import annotations
@@ -50,8 +51,8 @@ class Measurement:
 
     ligand: str
     smiles: str
-    experimental_dg_kcal_mol: float
-    experimental_uncertainty_kcal_mol: float
+    value_kcal_mol: float
+    uncertainty_kcal_mol: float
     freesolv_id: str
     source: str
 
@@ -63,8 +64,8 @@ def read_measurements(file: Path = MEASUREMENTS) -> list[Measurement]:
             Measurement(
                 ligand=row["ligand"],
                 smiles=row["smiles"],
-                experimental_dg_kcal_mol=float(row["experimental_dg_kcal_mol"]),
-                experimental_uncertainty_kcal_mol=float(row["experimental_uncertainty_kcal_mol"]),
+                value_kcal_mol=float(row["value_kcal_mol"]),
+                uncertainty_kcal_mol=float(row["uncertainty_kcal_mol"]),
                 freesolv_id=row["freesolv_id"],
                 source=row["source"],
             )

@@ -27,6 +27,8 @@ from ._hydration_analysis import hydration_free_energy
 __all__ = ["HydrationProtocol", "HydrationProtocolResult", "HydrationSettings"]
 
 _LIGANDS: Final = ("A", "B")
+#: Elements with an mbondi2 radius; OpenMM would give any other one that of oxygen, without a word.
+_ELEMENTS: Final = frozenset({"H", "C", "N", "O", "F", "Si", "P", "S", "Cl"})
 _PHASES: Final[tuple[implicit.Phase, ...]] = ("vacuum", "solvent")
 
 
@@ -199,12 +201,12 @@ class HydrationProtocol(LakeProtocol):
 
     Notes
     -----
-    Water is `GBSAOBCForce`: OBC2 with mbondi2-like radii, relative permittivity 78.5 outside and 1 inside, and
+    Water is `GBSAOBCForce`: OBC2 with mbondi2 radii, relative permittivity 78.5 outside and 1 inside, and
     for the nonpolar part the ACE approximation of the surface area at 2.25936 kJ/mol/nm^2 (0.0054 kcal/mol/A^2),
     probe radius 0.14 nm. There is no term for dispersion between solute and water.
 
-    MMFF94 charges with OBC2 do well on alkanes, alcohols, ethers, aromatics, amines and amides; they bind
-    carbonyls, nitriles, nitro groups and haloalkanes too strongly, by 3 to 10 kcal/mol.
+    MMFF94 charges with OBC2 do well on alkanes, alcohols, ethers, benzenes, thiols, amines and amides; they
+    bind other carbonyls, azines, nitriles, nitro groups and chloroform too strongly, by 2 to 11 kcal/mol.
 
     A ProtocolDAG that extends an earlier result starts where that one's sampling ended and is one more
     repeat for `gather`.
@@ -277,7 +279,15 @@ def _ligand(state: Any, label: str) -> Any:
             f"the solvent of state {label} is {solvents[0].smiles!r}; OBC2 is a model of water, SMILES 'O'",
             solvent=solvents[0].smiles,
         )
-    if charge := sum(atom.GetFormalCharge() for atom in ligand.to_rdkit().GetAtoms()):
+    atoms = list(ligand.to_rdkit().GetAtoms())
+    if unknown := sorted({atom.GetSymbol() for atom in atoms} - _ELEMENTS):
+        raise ExecutionError(
+            f"ligand {ligand.name!r} holds {', '.join(unknown)}, for which OBC2 has no radius; it has them for "
+            f"{', '.join(sorted(_ELEMENTS))}",
+            ligand=ligand.name,
+            elements=unknown,
+        )
+    if charge := sum(atom.GetFormalCharge() for atom in atoms):
         raise ExecutionError(
             f"ligand {ligand.name!r} has charge {charge:+d}; the hydration of ions is beyond these charges and this "
             "solvent model, give a neutral form",

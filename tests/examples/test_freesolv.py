@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 from alchemiscale_lake import gufe_adapter as adapter
+from alchemiscale_lake.ledger.assays import import_assays
+from alchemiscale_lake.store import Lake
 
 pytest.importorskip("gufe", reason="gufe is not installed")
 pytest.importorskip("openmm", reason="the chemistry extra is not installed")
@@ -59,11 +61,17 @@ def test_ligands_are_the_molecules_that_were_measured(example: ModuleType, netwo
 def test_measurements_are_complete_and_named(example: ModuleType) -> None:
     measurements = example.read_measurements()
 
-    values = [measured.experimental_dg_kcal_mol for measured in measurements]
+    values = [measured.value_kcal_mol for measured in measurements]
     assert (min(values), max(values)) == (-9.71, 2.00)
-    assert all(measured.experimental_uncertainty_kcal_mol > 0 for measured in measurements)
+    assert all(measured.uncertainty_kcal_mol > 0 for measured in measurements)
     assert all(measured.freesolv_id.startswith("mobley_") for measured in measurements)
     assert all("doi:10.1007/s10822-014-9747-x" in measured.source for measured in measurements)
+
+
+def test_measurements_go_into_a_lake_as_they_are(example: ModuleType, tmp_path: Path) -> None:
+    lake = Lake.create(str(tmp_path / "lake"))
+
+    assert import_assays(lake, example.MEASUREMENTS, "org-campaign-freesolv", "hydration") == 10
 
 
 def test_command_writes_the_same_keyed_chain_every_time(tmp_path: Path) -> None:

@@ -325,6 +325,7 @@ def octanol() -> Any:
         ),
         (lambda: in_water(ligand("acetate", "CC(=O)[O-]")), "'acetate' has charge -1"),
         (lambda: gufe.ChemicalSystem({"ligand": ligand("methane"), "solvent": octanol()}), "OBC2 is a model of water"),
+        (lambda: in_water(ligand("bromomethane", "CBr")), "'bromomethane' holds Br, for which OBC2 has no radius"),
         (lambda: in_water(ligand("methanol")), "same ligand 'methanol'"),
     ],
 )
