@@ -1,0 +1,46 @@
+# The two commands to know: `make demo` and `make test`. Both create .venv by themselves.
+PYTHON ?= python3
+LAKE ?= demo-lake
+BIN := .venv/bin
+UV := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt
+
+.PHONY: help demo test check bench clean
+help:  ## say what there is
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+
+# Stamps: a step whose inputs have not changed is not done again.
+.venv/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; set PYTHON=/path/to/python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv
+	@touch $@
+
+.venv/.run: .venv/.made pyproject.toml constraints.txt
+	$(UV) --editable '.[flows,pypi,plot]'
+	@touch $@
+
+.venv/.dev: .venv/.run
+	$(UV) --editable '.[flows,pypi,plot,dev]'
+	@touch $@
+
+$(LAKE)-network.json: examples/freesolv_network.py examples/freesolv.csv | .venv/.run
+	$(BIN)/python examples/freesolv_network.py -o $@
+
+demo: .venv/.run $(LAKE)-network.json  ## run a real campaign: ten molecules of FreeSolv, from network file to free energies
+	@$(BIN)/alchemiscale-lake run $(LAKE)-network.json --lake $(LAKE) --scope demo-freesolv-hydration \
+	  --tasks-per-transformation 2 --assays examples/freesolv.csv
+
+test: check  ## run the whole suite
+	$(BIN)/python -m pytest
+
+check: .venv/.dev  ## lint, types, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+bench: .venv/.dev  ## measure, as ratios against a named reference in the same run
+	$(BIN)/python -m benchmarks
+
+clean:  ## remove the environment, the demo's lake and everything made here
+	rm -rf .venv $(LAKE) $(LAKE)-network.json .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
