@@ -91,7 +91,7 @@ class LakeProtocolResult(gufe.ProtocolResult):  # type: ignore[misc]
         return cls(n_protocol_dag_results=dct["n_protocol_dag_results"], **dct["data"])
 
     def get_rate_of_convergence(self) -> None:
-        """Return None: gufe 0.4 asks for it, no Protocol ever defined it, gufe >= 1 dropped it."""
+        """Return None: gufe 0.4 insists on this method, gufe >= 1 dropped it."""
         return
 
 
