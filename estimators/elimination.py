@@ -109,7 +109,7 @@ class Elimination:
             rows = transfer @ result
             mutual = transfer @ np.ascontiguousarray(rows.T)
             mutual[np.diag_indices_from(mutual)] += star.variance
-            rows[:, star.nodes] = mutual
+            rows[:, star.nodes] = 0.5 * (mutual + mutual.T)
             result[star.nodes] = rows
             result[:, star.nodes] = rows.T
         return result

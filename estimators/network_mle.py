@@ -236,8 +236,8 @@ def _solve_component(
         variances = np.maximum(solved.variances() - 2.0 * drift + share @ drift, 0.0)
         return values, unit**2 * variances[group], None
     block = solved.covariance()
-    block -= drift[:, None]
-    block -= drift - share @ drift
+    half = drift - 0.5 * (share @ drift)
+    block -= np.add.outer(half, half)
     block *= unit**2
     if len(size) < len(rows):
         block = block[np.ix_(group, group)]

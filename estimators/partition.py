@@ -39,6 +39,8 @@ def label_components(n_nodes: int, tail: IntArray, head: IntArray) -> IntArray:
 
 def split(label: IntArray, n_labels: int) -> list[IntArray]:
     """Positions of each label 0 ... n_labels - 1 in `label`, ascending; empty where it does not occur."""
+    if not n_labels:
+        return []
     order = np.argsort(label, kind="stable")
     return np.split(order, np.searchsorted(label[order], np.arange(1, n_labels)))
 
