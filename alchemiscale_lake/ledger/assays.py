@@ -224,7 +224,7 @@ def _find_columns(header: Sequence[str], place: str) -> _Columns:
         unit = _UNIT.search(text)
         units.append(unit.group(1) if unit else None)
         plain.append(re.sub(r"[^a-z0-9]+", " ", text[: unit.start()] if unit else text).strip())
-    at = {}
+    at: dict[str, int] = {}
     for column, names in _NAMES.items():
         known = [name for name in names if name in plain]
         if column == "uncertainty" and "value" in at and plain[at["value"]] != "dg" and "dg" in plain:

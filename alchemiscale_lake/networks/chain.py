@@ -79,11 +79,12 @@ def same_content(mine: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     Versions add fields (`:version:`, an empty `metadata`) and move classes without changing the key;
     a field only one side has must be empty, any other must be equal.
     """
-    ignored = {":version:", "__module__"}
-    return all(
-        mine[field] == other[field] if field in mine and field in other else not (mine.get(field) or other.get(field))
-        for field in (mine.keys() | other.keys()) - ignored
-    )
+    fields = (mine.keys() | other.keys()) - {":version:", "__module__"}
+    alone = {field for field in fields if field not in mine or field not in other}
+    if any(mine.get(field) or other.get(field) for field in alone):
+        return False
+    # as text, because NaN (an undefined box vector) does not equal itself
+    return all(canonical_json(mine[field]) == canonical_json(other[field]) for field in fields - alone)
 
 
 # --- reading ------------------------------------------------------------------------------------
@@ -212,7 +213,7 @@ def index_chain(objects: Iterable[ChainObject], source: str) -> dict[str, ChainO
     by_key: dict[str, ChainObject] = {}
     for obj in objects:
         before = by_key.setdefault(obj.key, obj)
-        if before is not obj and before.keyed_dict != obj.keyed_dict:
+        if before.text != obj.text and digest(before.keyed_dict) != digest(obj.keyed_dict):
             raise InvalidNetworkError(
                 f"{source}: two different objects have the key {obj.key}; a key is made from the content, so one of "
                 "them was edited by hand: write the network again with the tool that made it",

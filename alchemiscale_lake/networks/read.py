@@ -62,14 +62,20 @@ def read_network(source: Any) -> Network:
     """
     if isinstance(source, (str, os.PathLike)):
         path = Path(source)
-        return _from_folder(path) if path.is_dir() else _network([_read_file(path)], _stem(path))
+        return _from_folder(path) if path.is_dir() else _alone(_read_file(path), _stem(path))
     if isinstance(source, bytes):
-        return _network([_from_text(source, "keyed chain")], None)
+        return _alone(_from_text(source, "keyed chain"))
     if isinstance(source, (list, tuple)) and source and all(isinstance(p, (str, os.PathLike)) for p in source):
         return _network([_read_file(Path(p)) for p in source], None)
     if isinstance(source, (list, tuple)):
-        return _network([_from_plain(source)], None)
-    return _network([_from_live(source)], None)
+        return _alone(_from_plain(source))
+    return _alone(_from_live(source))
+
+
+def _alone(one: _Source, name: str | None = None) -> Network:
+    """Take a network as it is; a Transformation becomes a network of its own name, else of `name`."""
+    own = one.root.keyed_dict.get("name")
+    return _network([one], str(own) if own else name)
 
 
 def _network(sources: Sequence[_Source], name: str | None) -> Network:
@@ -82,9 +88,6 @@ def _network(sources: Sequence[_Source], name: str | None) -> Network:
                     "submit networks one by one",
                     source=one.name,
                 )
-    if is_transformation(first.root) and len(sources) == 1:
-        own = first.root.keyed_dict.get("name")
-        name = str(own) if own else name
     return network_of(
         [obj for one in sources for obj in one.objects],
         [one.root.key for one in sources],
@@ -102,7 +105,7 @@ def _from_folder(folder: Path) -> Network:
     named = [folder / f"{folder.resolve().name}{suffix}" for suffix in _SUFFIXES]
     for path in named:
         if path.is_file():
-            return _network([_read_file(path)], None)
+            return _alone(_read_file(path), folder.resolve().name)
     found = [_read_file(path) for path in _files(folder)]
     networks = [one for one in found if is_network(one.root)]
     if len(networks) > 1:
@@ -112,7 +115,7 @@ def _from_folder(folder: Path) -> Network:
             source=str(folder),
         )
     if networks:
-        return _network(networks, None)
+        return _alone(networks[0])
     found = found or [_read_file(path) for path in _files(folder / "transformations")]
     if not found:
         raise InvalidNetworkError(
