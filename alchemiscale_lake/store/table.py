@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TypeAlias
+from urllib.parse import unquote
 
 import polars as pl
 import pyarrow as pa
@@ -26,12 +27,27 @@ _CONFIGURATION: dict[str, str | None] = {
 }
 
 
+class _FolderTable(DeltaTable):
+    """A Delta table in a folder, telling paths where deltalake tells percent-encoded URIs.
+
+    polars reads them as paths, and would not find a folder with a space in its name.
+    """
+
+    @property
+    def table_uri(self) -> str:
+        return unquote(super().table_uri)
+
+    def file_uris(self, partition_filters: Any = None) -> list[str]:
+        return [unquote(uri) for uri in super().file_uris(partition_filters)]
+
+
 class LakeTable:
     """Access to one table. Holds no state but its address, so it may be shared between threads."""
 
     def __init__(self, location: Location, schema: TableSchema) -> None:
         self.schema = schema
         self._uri = location.join("tables", schema.name)
+        self._delta_class = DeltaTable if location.path is None else _FolderTable
         self._options = location.storage_options
 
     def create(self) -> None:
@@ -57,7 +73,7 @@ class LakeTable:
             If the storage does not answer.
         """
         try:
-            return DeltaTable(self._uri, storage_options=self._options)
+            return self._delta_class(self._uri, storage_options=self._options)
         except TableNotFoundError as e:
             raise NotALakeError(
                 f"table '{self.schema.name}' is missing at {self._uri}; the lake is damaged, restore it from a backup",

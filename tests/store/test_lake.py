@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from alchemiscale_lake.errors import LakeExistsError, LakeVersionError, NotALakeError, NotFoundError, SettingsError
+from alchemiscale_lake.faults import fault_hook
+from alchemiscale_lake.schemas import FORMAT, TABLES
+from alchemiscale_lake.store import Lake
+
+
+def test_create_then_open_by_path_and_by_url(tmp_path: Path) -> None:
+    created = Lake.create(tmp_path / "a lake")
+    assert created.url == (tmp_path / "a lake").as_uri()
+    for place in (tmp_path / "a lake", str(tmp_path / "a lake"), created.url):
+        opened = Lake.open(place)
+        assert opened.url == created.url
+        assert opened.local_path == tmp_path / "a lake"
+    migrations = created.table("migrations").scan().collect()
+    assert migrations["format"].to_list() == [FORMAT]
+
+
+def test_a_relative_place_is_taken_from_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert Lake.create("./lake").local_path == tmp_path / "lake"
+
+
+def test_every_table_is_there_and_empty(lake: Lake) -> None:
+    frames = lake.snapshot()
+    assert set(frames) == set(TABLES)
+    for name, frame in frames.items():
+        assert frame.collect_schema().names() == TABLES[name].names
+        assert frame.select("*").collect().height == (1 if name == "migrations" else 0)
+
+
+def test_create_refuses_a_lake_a_file_and_a_folder_in_use(tmp_path: Path, lake: Lake) -> None:
+    assert lake.local_path is not None
+    with pytest.raises(LakeExistsError, match="open it instead"):
+        Lake.create(lake.local_path)
+    assert Lake.create(lake.local_path, exist_ok=True).url == lake.url
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(LakeExistsError, match="is a file"):
+        Lake.create(tmp_path / "file")
+    (tmp_path / "used").mkdir()
+    (tmp_path / "used" / "thesis.tex").write_text("x")
+    with pytest.raises(LakeExistsError, match=r"thesis\.tex"):
+        Lake.create(tmp_path / "used")
+    assert [p.name for p in (tmp_path / "used").iterdir()] == ["thesis.tex"]
+
+
+def test_open_refuses_what_is_no_lake(tmp_path: Path) -> None:
+    with pytest.raises(NotALakeError, match="there is no lake at"):
+        Lake.open(tmp_path / "nothing")
+    with pytest.raises(NotALakeError, match="there is no lake at"):
+        Lake.open(tmp_path)
+    (tmp_path / "lake.json").write_text("{")
+    with pytest.raises(NotALakeError, match="not readable"):
+        Lake.open(tmp_path)
+    (tmp_path / "lake.json").write_text('{"colour": "blue"}')
+    with pytest.raises(NotALakeError, match="names no format"):
+        Lake.open(tmp_path)
+
+
+def test_open_refuses_a_newer_format(lake: Lake) -> None:
+    assert lake.local_path is not None
+    (lake.local_path / "lake.json").write_text(json.dumps({"format": FORMAT + 1, "made_by": "99.0"}))
+    with pytest.raises(LakeVersionError, match=r"99\.0.*upgrade alchemiscale-lake"):
+        Lake.open(lake.url)
+
+
+def test_a_creation_cut_short_is_no_lake_and_can_be_repeated(tmp_path: Path) -> None:
+    class CutError(BaseException):
+        pass
+
+    def cut(name: str) -> None:
+        if name == "lake:before-marker":
+            raise CutError
+
+    with fault_hook(cut), pytest.raises(CutError):
+        Lake.create(tmp_path / "lake")
+    with pytest.raises(NotALakeError):
+        Lake.open(tmp_path / "lake")
+    Lake.create(tmp_path / "lake")
+    assert Lake.open(tmp_path / "lake").table("migrations").scan().collect().height == 1
+
+
+@pytest.mark.parametrize("place", ["", "gs://bucket/x", "s3://", "https://example.org/lake"])
+def test_places_that_cannot_hold_a_lake(place: str) -> None:
+    with pytest.raises(SettingsError):
+        Lake.open(place)
+
+
+def test_credentials_in_a_url_are_refused_and_not_repeated() -> None:
+    with pytest.raises(SettingsError) as caught:
+        Lake.open("s3://user:secret@bucket/prefix")
+    assert "secret" not in str(caught.value)
+
+
+def test_an_unknown_table_is_named(lake: Lake) -> None:
+    with pytest.raises(NotFoundError, match="no table 'tranformations'"):
+        lake.table("tranformations")
+
+
+def test_a_missing_table_says_that_the_lake_is_damaged(lake: Lake) -> None:
+    assert lake.local_path is not None
+    (lake.local_path / "tables" / "results").rename(lake.local_path / "elsewhere")
+    with pytest.raises(NotALakeError, match="table 'results' is missing"):
+        lake.table("results").scan()
