@@ -1,0 +1,62 @@
+"""The command line: one file per command, imported when it is called, so that `--help` is fast.
+
+stdout is the data, stderr is the talk. A command raises `LakeError`; `_errors` makes one line of it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Final
+
+import click
+
+from ._errors import LakeGroup
+
+__all__ = ["COMMANDS", "main"]
+
+#: Command -> one sentence for the list of commands; the module has the same name.
+COMMANDS: Final = {
+    "init": "Create an empty lake.",
+    "submit": "Store a network in a lake.",
+    "run": "Submit a network, run all of its Tasks here, and print its free energies.",
+    "dispatch": "Run the Tasks of a lake that wait.",
+    "gather": "Print estimates.",
+    "status": "Count Tasks by status.",
+    "tasks": "List Tasks, and change them.",
+    "failures": "List what failed, and why.",
+    "query": "Ask the lake in SQL.",
+    "assays": "Import experimental values.",
+    "up": "Serve the Prefect UI and the deployments.",
+}
+
+
+class _Lazy(LakeGroup):
+    """A group that imports a command when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"{__name__}.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        # without importing any of them
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="alchemiscale-lake")
+def main() -> None:
+    r"""Alchemical free energy campaigns at scale, on a lake of tables.
+
+    A lake is a folder or an S3 URL. Every command takes --lake; by default it is ALCHEMISCALE_LAKE,
+    else ./lake.
+
+    \b
+    Example:
+      alchemiscale-lake run network.json --scope org-campaign-project
+    """

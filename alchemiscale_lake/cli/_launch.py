@@ -1,0 +1,74 @@
+"""Flows for commands: found by the entry points of their deployments, never imported by name."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import importlib.util
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ..errors import MissingDependencyError
+
+if TYPE_CHECKING:
+    from ..ledger.dispatcher import Progress
+    from ..store import Lake
+
+__all__ = ["Session", "open_lake", "session", "up"]
+
+_GROUP = "alchemiscale_lake.flows"
+
+
+class Session(Protocol):
+    """Flows to call, and the Prefect API they report to."""
+
+    @property
+    def ui_url(self) -> str:
+        """Address of the pages for people."""
+
+    def call(self, deployment: str, on_progress: Callable[[Progress], None] | None = None, **parameters: Any) -> Any:
+        """Run a flow in this process and return what it returns."""
+
+
+def session(lake: Lake, *, say: Callable[[str], None], verbose: bool = False) -> AbstractContextManager[Session]:
+    """Open a way to call flows on a lake.
+
+    Raises
+    ------
+    MissingDependencyError
+        If Prefect or Dask is not installed.
+    """
+    found: AbstractContextManager[Session] = _engine("_launch").session(lake, say=say, verbose=verbose)
+    return found
+
+
+def up(lake: Lake, **settings: Any) -> None:
+    """Serve the Prefect UI and the deployments until stopped."""
+    _engine("_serve").up(lake, **settings)
+
+
+def open_lake(place: str, say: Callable[[str], None]) -> Lake:
+    """Open a lake; create it, and say so, if there is none."""
+    from ..errors import NotALakeError
+    from ..store import Lake
+
+    try:
+        return Lake.open(place)
+    except NotALakeError:
+        lake = Lake.create(place, exist_ok=True)
+        say(f"created a lake at {lake.url}")
+        return lake
+
+
+def _engine(module: str) -> Any:
+    """Import a module that lies beside the flows, wherever the entry points say these are."""
+    missing = [name for name in ("prefect", "distributed") if importlib.util.find_spec(name) is None]
+    entries = importlib.metadata.entry_points(group=_GROUP, name="run-campaign")
+    if missing or not entries:
+        raise MissingDependencyError(
+            f"this command needs {' and '.join(missing) or 'the flows'}; install alchemiscale-lake[flows]",
+            packages=missing,
+        )
+    (entry,) = entries
+    return importlib.import_module(f"{entry.module.rpartition('.')[0]}.{module}")

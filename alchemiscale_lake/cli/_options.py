@@ -1,0 +1,83 @@
+"""Options that commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import click
+
+__all__ = ["lake_option", "pool_options", "scope_option", "tasks_option", "verbose_option"]
+
+F = TypeVar("F", bound=Callable[..., object])
+
+#: `lake: str`
+lake_option = click.option(
+    "--lake",
+    envvar="ALCHEMISCALE_LAKE",
+    default="./lake",
+    show_default="ALCHEMISCALE_LAKE, else ./lake",
+    metavar="FOLDER|URL",
+    help="The lake.",
+)
+
+#: `scope: str | None`
+scope_option = click.option(
+    "--scope", default=None, metavar="ORG-CAMPAIGN-PROJECT", help="Scope; '*' is the wildcard where one is allowed."
+)
+
+#: `tasks_per_transformation: int | None`
+tasks_option = click.option(
+    "--tasks-per-transformation",
+    "-t",
+    type=click.IntRange(min=0),
+    default=None,
+    metavar="N",
+    help="Independent Tasks that each Transformation is to have; those there already count.",
+)
+
+#: `verbose: bool`
+verbose_option = click.option("--verbose", "-v", is_flag=True, help="Show the logs of Prefect and Dask.")
+
+
+def pool_options(command: F) -> F:
+    """Add `workers`, `cores_per_task`, `timeout_s` and `unit_retries`."""
+    options = (
+        click.option(
+            "--workers",
+            "-n",
+            type=click.IntRange(min=1),
+            default=None,
+            show_default="as the cores allow",
+            metavar="N",
+            help="Tasks that run at a time.",
+        ),
+        click.option(
+            "--cores-per-task",
+            type=click.IntRange(min=1),
+            default=1,
+            show_default=True,
+            metavar="N",
+            help="Cores that each of them may use.",
+        ),
+        click.option(
+            "--timeout",
+            "timeout_s",
+            type=click.FloatRange(min=0, min_open=True),
+            default=None,
+            show_default="none",
+            metavar="SECONDS",
+            help="An attempt at a Task that takes longer fails.",
+        ),
+        click.option(
+            "--unit-retries",
+            type=click.IntRange(min=0),
+            default=0,
+            show_default=True,
+            metavar="N",
+            help="Times a failed ProtocolUnit is run again within an attempt.",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command

@@ -1,0 +1,28 @@
+"""`alchemiscale-lake init`: create an empty lake."""
+
+from __future__ import annotations
+
+import click
+
+from ._errors import say
+from ._options import lake_option
+
+__all__ = ["command"]
+
+
+@click.command("init")
+@lake_option
+def command(lake: str) -> None:
+    r"""Create an empty lake, and print its URL.
+
+    `submit` and `run` create one too, so this is only needed to choose the place beforehand.
+
+    \b
+    Example:
+      alchemiscale-lake init --lake s3://bucket/prefix
+    """
+    from ..store import Lake
+
+    made = Lake.create(lake)
+    click.echo(made.url)
+    say("next: alchemiscale-lake submit NETWORK --scope org-campaign-project")

@@ -1,0 +1,162 @@
+"""`alchemiscale-lake run`: a network from its file to its free energies, on this machine."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import NotFoundError
+from ._bar import TaskBar
+from ._errors import INTERRUPTED, say
+from ._launch import Session, open_lake, session
+from ._options import lake_option, pool_options, tasks_option, verbose_option
+
+if TYPE_CHECKING:
+    from ..ledger.campaigns import Campaign
+    from ..store import Lake
+
+__all__ = ["command"]
+
+
+@click.command("run")
+@click.argument("network", required=False, type=click.Path())
+@lake_option
+@click.option("--scope", default=None, metavar="ORG-CAMPAIGN-PROJECT", help="Scope to store the network in.")
+@click.option("--name", default=None, help="Name in the lake.  [default: the network's own]")
+@tasks_option
+@click.option("--assays", default=None, type=click.Path(), help="CSV of experimental values (ligand, value_kcal_mol).")
+@click.option(
+    "--assay-kind",
+    type=click.Choice(["binding", "hydration", "direct"]),
+    default="binding",
+    show_default=True,
+    help="What was measured.",
+)
+@click.option("--pool", default="local", show_default=True, help="Name of the pool that claims carry.")
+@pool_options
+@click.option("--resume", is_flag=True, help="Continue what was begun in this lake and is not finished.")
+@verbose_option
+@click.pass_context
+def command(
+    ctx: click.Context,
+    /,
+    network: str | None,
+    lake: str,
+    scope: str | None,
+    name: str | None,
+    tasks_per_transformation: int | None,
+    assays: str | None,
+    assay_kind: str,
+    resume: bool,
+    verbose: bool,
+    **settings: Any,
+) -> None:
+    r"""Submit a network, run all of its Tasks here, and print its free energies.
+
+    NETWORK is a file or folder as `submit` takes it, or the name or ScopedKey of a network in the
+    lake. Every Transformation gets one Task, or --tasks-per-transformation. Interrupted in any way,
+    by Ctrl-C (twice: at once), by kill -9, by a power cut, `run --resume` continues to the same
+    end: no result is lost, none counted twice.
+
+    \b
+    Example:
+      alchemiscale-lake run network.json --scope org-campaign-project -t 3 --assays experiment.csv
+    """
+    if network is None and not resume:
+        raise click.UsageError("give a NETWORK, or --resume to continue what was begun")
+    place = open_lake(lake, say)
+    if network is not None:
+        begun = [_begin(place, network, scope, name, tasks_per_transformation, assays, assay_kind)]
+    else:
+        begun = _unfinished(place, tasks_per_transformation)
+    if not begun:
+        say(f"nothing is left to resume in {place.url}; see `alchemiscale-lake status --lake {shlex.quote(lake)}`")
+        return
+    again = f"alchemiscale-lake run --resume --lake {shlex.quote(lake)}"
+    say(f"if this is interrupted, continue with: {again}")
+    with session(place, say=say, verbose=verbose) as flows:
+        say(f"watch it at {flows.ui_url}")
+        for campaign in begun:
+            if _run(flows, place, campaign, settings):
+                say(f"stopped; to continue: {again}")
+                ctx.exit(INTERRUPTED)
+
+
+def _begin(
+    lake: Lake,
+    network: str,
+    scope: str | None,
+    name: str | None,
+    tasks_per_transformation: int | None,
+    assays: str | None,
+    assay_kind: str,
+) -> Campaign:
+    from ..ids import ScopedKey
+    from ..ledger.campaigns import new_campaign
+    from ..query import find_network
+
+    wanted: dict[str, Any] = {"source": network}
+    if not Path(network).exists():
+        try:
+            wanted = {"network": find_network(lake, network, scope=scope)}
+        except NotFoundError as e:
+            raise NotFoundError(f"{network!r} is neither a file or folder here nor a network in {lake.url}") from e
+        scope = str(ScopedKey.from_str(wanted["network"]).scope)
+    if scope is None:
+        raise click.UsageError("give the --scope that the network is to be stored in, as org-campaign-project")
+    tasks = 1 if tasks_per_transformation is None else tasks_per_transformation
+    return new_campaign(
+        lake,
+        scope,
+        **wanted,
+        name=name,
+        tasks_per_transformation=tasks,
+        assays=assays,
+        assay_kind=assay_kind,
+    )
+
+
+def _unfinished(lake: Lake, tasks_per_transformation: int | None) -> list[Campaign]:
+    from dataclasses import replace
+
+    from ..ledger.campaigns import unfinished_campaigns
+
+    begun = unfinished_campaigns(lake)
+    if tasks_per_transformation is not None:
+        begun = [replace(campaign, tasks_per_transformation=tasks_per_transformation) for campaign in begun]
+    return begun
+
+
+def _run(flows: Session, lake: Lake, campaign: Campaign, settings: dict[str, Any]) -> bool:
+    """Run one campaign and print its table; tell whether it was interrupted."""
+    say(f"{campaign.title} ({campaign.scope})")
+    with TaskBar() as bar:
+        report = flows.call(
+            "run-campaign",
+            bar,
+            network=campaign.network or campaign.source,
+            scope=campaign.scope,
+            lake=lake.url,
+            name=campaign.name,
+            tasks_per_transformation=campaign.tasks_per_transformation,
+            assays=campaign.assays,
+            assay_kind=campaign.assay_kind,
+            **settings,
+        )
+    done = report.dispatched.report
+    say(f"{done.completed} Tasks complete, {done.failed} failed, {done.released} handed back")
+    if report.dispatched.interrupted:
+        return True
+    _print_estimates(lake, report.campaign.network)
+    return False
+
+
+def _print_estimates(lake: Lake, network: str) -> None:
+    from ..query import ask, connect
+    from ._ligands import print_ligands
+
+    print_ligands(ask(connect(lake), "ligand_ranking", network=network))
+    say(f"next: alchemiscale-lake gather --report ddg --lake {shlex.quote(lake.url)}   (edges; --report raw: results)")

@@ -1,0 +1,46 @@
+"""`alchemiscale-lake submit`: store a network in a lake."""
+
+from __future__ import annotations
+
+import click
+
+from ._errors import say
+from ._launch import open_lake
+from ._options import lake_option, tasks_option
+
+__all__ = ["command"]
+
+
+@click.command("submit")
+@click.argument("network", type=click.Path())
+@lake_option
+@click.option("--scope", required=True, metavar="ORG-CAMPAIGN-PROJECT", help="Scope to store it in.")
+@click.option("--name", default=None, help="Name in the lake.  [default: the network's own]")
+@tasks_option
+def command(network: str, lake: str, scope: str, name: str | None, tasks_per_transformation: int | None) -> None:
+    r"""Store a network in a lake, and print its ScopedKey.
+
+    NETWORK is what openfe wrote: a network file (.json, .json.gz, .json.zst), the folder of
+    `openfe plan-rbfe-network`, or a Transformation file. Its Protocols need not be installed.
+    Submitting it again, or a grown one, stores only what is new. Without
+    --tasks-per-transformation no Tasks are created.
+
+    \b
+    Example:
+      alchemiscale-lake submit network.json --scope org-campaign-project -t 3
+    """
+    from ..ids import Scope
+    from ..ledger.submit import submit_network
+    from ..ledger.tasks import ensure_tasks
+
+    wanted = Scope.parse(scope).require_specific()
+    place = open_lake(lake, say)
+    submission = submit_network(place, network, wanted, name=name)
+    click.echo(submission.network)
+    say(
+        f"{submission.name or 'network'}: {submission.n_transformations} Transformations "
+        f"({submission.n_new_transformations} new), {submission.n_new_objects} new objects stored"
+    )
+    if tasks_per_transformation:
+        created = ensure_tasks(place, submission.network, tasks_per_transformation, creator="submit")
+        say(f"{len(created)} Tasks created and actioned; next: alchemiscale-lake dispatch --lake {lake}")

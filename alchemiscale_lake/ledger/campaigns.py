@@ -1,0 +1,173 @@
+"""Campaigns: what was asked of `run`, kept in the lake until it is done, so that it can be resumed.
+
+A record says how to begin again from any point; all that was reached lies in the tables, and every
+step of preparing is idempotent. One object per campaign; no table depends on it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import polars as pl
+
+from ..errors import NotFoundError
+from ..ids import Scope
+from ..store import Lake, now_utc
+from ._user import user_name
+from .assays import import_assays
+from .submit import submit_network
+from .tasks import ensure_tasks
+
+__all__ = ["Campaign", "finish_campaign", "new_campaign", "prepare_campaign", "unfinished_campaigns"]
+
+_FOLDER = "campaigns"
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """One network to be run to the end.
+
+    Attributes
+    ----------
+    campaign : str
+        Id: the same for the same source, Scope and name.
+    source : str or None
+        File or folder of the network; None if it is in the lake already.
+    scope : str
+    name : str or None
+        Name for the network; its own by default.
+    tasks_per_transformation : int
+        Tasks each Transformation is to have; 0 leaves them as they are.
+    assays, assay_kind : str or None
+        File of experimental values, and what was measured.
+    network : str or None
+        ScopedKey, once it is submitted.
+    started_at : str
+        ISO 8601, UTC.
+    finished : bool
+    """
+
+    campaign: str
+    source: str | None
+    scope: str
+    name: str | None = None
+    tasks_per_transformation: int = 1
+    assays: str | None = None
+    assay_kind: str = "binding"
+    network: str | None = None
+    started_at: str = ""
+    finished: bool = False
+
+    @property
+    def title(self) -> str:
+        """Name for people."""
+        if self.name:
+            return self.name
+        file = Path(self.source).name.split(".")[0] if self.source else ""
+        return file or self.network or self.campaign
+
+
+def new_campaign(
+    lake: Lake,
+    scope: Scope | str,
+    *,
+    source: str | Path | None = None,
+    network: str | None = None,
+    name: str | None = None,
+    tasks_per_transformation: int = 1,
+    assays: str | Path | None = None,
+    assay_kind: str = "binding",
+) -> Campaign:
+    """Record that a network is to be run: one in a file (`source`), or one in the lake (`network`).
+
+    Raises
+    ------
+    InvalidScopeError
+        If the Scope is malformed or has a wildcard.
+    NotFoundError
+        If a file is not there.
+    """
+    scope = Scope.parse(scope).require_specific()
+    files = [_absolute(path) if path is not None else None for path in (source, assays)]
+    identity = json.dumps([files[0] or network, str(scope), name])
+    campaign = Campaign(
+        campaign=hashlib.sha256(identity.encode()).hexdigest()[:16],
+        source=files[0],
+        scope=str(scope),
+        name=name,
+        tasks_per_transformation=tasks_per_transformation,
+        assays=files[1],
+        assay_kind=assay_kind,
+        network=network,
+        started_at=now_utc().isoformat(),
+    )
+    _save(lake, campaign)
+    return campaign
+
+
+def prepare_campaign(lake: Lake, campaign: Campaign) -> tuple[Campaign, int]:
+    """Submit the network, import the assays, and see to the Tasks; repeating it adds what is missing.
+
+    Returns
+    -------
+    tuple of Campaign and int
+        The campaign with its network, and the number of Tasks that were created.
+    """
+    if campaign.network is None:
+        submission = submit_network(lake, campaign.source, campaign.scope, name=campaign.name)
+        campaign = replace(campaign, network=submission.network, name=submission.name)
+        _save(lake, campaign)
+    network = campaign.network
+    assert network is not None
+    if campaign.assays is not None:
+        import_assays(lake, campaign.assays, campaign.scope, campaign.assay_kind)
+    if campaign.tasks_per_transformation < 1:
+        return campaign, 0
+    created = ensure_tasks(lake, network, campaign.tasks_per_transformation, creator=user_name())
+    return campaign, len(created)
+
+
+def finish_campaign(lake: Lake, network: str) -> None:
+    """Record that nothing is left to resume of the campaigns of a network."""
+    for campaign in _records(lake):
+        if campaign.network == network and not campaign.finished:
+            _save(lake, replace(campaign, finished=True))
+
+
+def unfinished_campaigns(lake: Lake) -> list[Campaign]:
+    """Return the campaigns that were begun and not finished, oldest first.
+
+    A network with Tasks to run that no record speaks of (they were created by hand) is one too.
+    """
+    begun = sorted((c for c in _records(lake) if not c.finished), key=lambda c: (c.started_at, c.campaign))
+    spoken_of = {c.network for c in begun}
+    states = lake.task_log.states()
+    open_tasks = states.tasks.filter(pl.col("status").is_in(["waiting", "running"])).select("task", "scope")
+    networks = states.actions.join(open_tasks, on="task").select("network", "scope").unique().sort("network")
+    names = dict(lake.table("networks").scan().select("network", "name").collect().iter_rows())
+    return begun + [
+        Campaign(network, None, scope, names.get(network), tasks_per_transformation=0, network=network)
+        for network, scope in networks.iter_rows()
+        if network not in spoken_of
+    ]
+
+
+def _absolute(path: str | Path) -> str:
+    found = Path(path).expanduser().resolve()
+    if not found.exists():
+        raise NotFoundError(f"there is no file or folder {path}; check the path", path=str(path))
+    return str(found)
+
+
+def _save(lake: Lake, campaign: Campaign) -> None:
+    content = json.dumps(dataclasses.asdict(campaign), indent=2, sort_keys=True)
+    lake.objects.put(f"{_FOLDER}/{campaign.campaign}.json", content.encode())
+
+
+def _records(lake: Lake) -> list[Campaign]:
+    paths = [path for path in lake.objects.list(_FOLDER) if path.endswith(".json")]
+    return [Campaign(**json.loads(lake.objects.get(path))) for path in paths]

@@ -1,0 +1,5 @@
+"""Flows wire the library to Prefect and Dask: one flow a file, named like its deployment.
+
+Importing this package imports neither; `flows._api.local_api` must have set the way to the Prefect
+API before Prefect reads its settings.
+"""

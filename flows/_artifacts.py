@@ -1,0 +1,116 @@
+"""What a flow run shows of itself in the Prefect UI: progress, a table of estimates, a summary.
+
+A view, never a record: if Prefect does not answer, publishing ends and the work goes on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import logging
+import re
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, cast
+from uuid import UUID
+
+import httpx
+from prefect.artifacts import (
+    create_markdown_artifact,
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
+
+from alchemiscale_lake.ledger.dispatcher import Progress
+
+__all__ = ["artifact_key", "progress_artifact", "publish_markdown", "publish_table"]
+
+_log = logging.getLogger(__name__)
+_EVERY_S = 2.0
+
+
+def artifact_key(*parts: str) -> str:
+    """Join names to a key of the form that Prefect takes: `[a-z0-9-]`."""
+    return re.sub(r"[^a-z0-9]+", "-", "-".join(parts).lower()).strip("-") or "lake"
+
+
+@contextlib.contextmanager
+def progress_artifact(title: str) -> Iterator[Callable[[Progress], None]]:
+    """Yield a function that shows progress: one artifact, updated every few seconds by a thread of its own."""
+    news = _News(title)
+    # the thread needs the flow run's context to name the run the artifact belongs to
+    context = contextvars.copy_context()
+    thread = threading.Thread(target=context.run, args=(news.publish,), name="progress-artifact", daemon=True)
+    thread.start()
+    try:
+        yield news.put
+    finally:
+        news.close()
+        thread.join(timeout=_EVERY_S)
+
+
+def publish_table(title: str, rows: Sequence[Mapping[str, Any]], *, description: str) -> None:
+    """Show rows as a table artifact."""
+    with _forgiven():
+        create_table_artifact(table=[dict(row) for row in rows], key=artifact_key(title), description=description)
+
+
+def publish_markdown(title: str, text: str, *, description: str) -> None:
+    """Show a markdown artifact."""
+    with _forgiven():
+        create_markdown_artifact(markdown=text, key=artifact_key(title), description=description)
+
+
+class _News:
+    """The newest progress; what was not shown in time is not shown at all."""
+
+    def __init__(self, title: str) -> None:
+        self._title = title
+        self._newest: Progress | None = None
+        self._arrived = threading.Condition()
+        self._closed = False
+
+    def put(self, progress: Progress) -> None:
+        with self._arrived:
+            self._newest = progress
+            self._arrived.notify()
+
+    def close(self) -> None:
+        with self._arrived:
+            self._closed = True
+            self._arrived.notify()
+
+    def publish(self) -> None:
+        with _forgiven():
+            # sync here, though typed as either: no event loop runs in this thread
+            artifact = cast("UUID", create_progress_artifact(0.0, key=artifact_key(self._title, "progress")))
+            while True:
+                with self._arrived:
+                    self._arrived.wait_for(lambda: self._newest is not None or self._closed)
+                    newest, self._newest = self._newest, None
+                if newest is not None:
+                    update_progress_artifact(artifact, _percent(newest), description=_counts(newest))
+                    with self._arrived:
+                        self._arrived.wait_for(lambda: self._closed, timeout=_EVERY_S)
+                elif self._closed:
+                    return
+
+
+def _percent(progress: Progress) -> float:
+    total = progress.waiting + progress.running + progress.complete + progress.error
+    return 100.0 * (progress.complete + progress.error) / total if total else 100.0
+
+
+def _counts(progress: Progress) -> str:
+    return (
+        f"{progress.complete} complete, {progress.running} running, {progress.waiting} waiting, {progress.error} error"
+    )
+
+
+@contextlib.contextmanager
+def _forgiven() -> Iterator[None]:
+    try:
+        yield
+    except httpx.HTTPError as e:
+        _log.warning("Prefect does not answer (%s); its pages will show less, the lake holds everything", e)

@@ -1,0 +1,82 @@
+"""Launch a flow from a command: an API for it, the flow by its deployment's name, clear errors.
+
+What the commands' `_launch` module calls. Nothing of Prefect is imported before the API's address is set.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from alchemiscale_lake.errors import StorageError
+from alchemiscale_lake.ledger.dispatcher import Progress
+from alchemiscale_lake.store import Lake
+
+from ._api import Api, local_api
+from ._progress import listening
+from ._state import state_dir
+
+__all__ = ["Session", "session"]
+
+_GROUP = "alchemiscale_lake.flows"
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A Prefect API, and flows to call with it."""
+
+    api: Api
+
+    @property
+    def ui_url(self) -> str:
+        """Address of the Prefect UI."""
+        return self.api.ui_url
+
+    def call(self, deployment: str, on_progress: Callable[[Progress], None] | None = None, **parameters: Any) -> Any:
+        """Run a flow in this process and return what it returns.
+
+        Raises
+        ------
+        StorageError
+            If the Prefect API stopped answering. What had run is in the lake.
+        """
+        import httpx
+
+        (entry,) = importlib.metadata.entry_points(group=_GROUP, name=deployment)
+        flow = entry.load()
+        with listening(on_progress or _ignore):
+            try:
+                return flow(**parameters)
+            except httpx.HTTPError as e:
+                raise StorageError(
+                    f"the Prefect API at {self.api.api_url} stopped answering ({type(e).__name__}: {e}). "
+                    "Every result that came back is in the lake; `alchemiscale-lake run --resume` continues",
+                    api=self.api.api_url,
+                ) from e
+
+
+@contextmanager
+def session(lake: Lake, *, say: Callable[[str], None], verbose: bool = False) -> Iterator[Session]:
+    """Yield a way to call flows on a lake; a local Prefect server lives as long, if one is needed.
+
+    Parameters
+    ----------
+    lake : Lake
+    say : callable
+        Told what people should know, such as that the server had to be started again.
+    verbose : bool
+        Show Prefect's and Dask's logs.
+    """
+    if not verbose:
+        # third parties' talk among themselves; a command's user can do nothing about it
+        warnings.filterwarnings("ignore")
+    with local_api(state_dir(lake), verbose=verbose, on_restart=say) as api:
+        yield Session(api)
+
+
+def _ignore(progress: Progress) -> None:
+    """Hear, and do nothing."""

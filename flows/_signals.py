@@ -1,0 +1,61 @@
+"""Asked to stop: once, and running Tasks are handed back; twice, and everything ends at once."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from types import FrameType
+
+import psutil
+
+__all__ = ["PARENT_VARIABLE", "stop_event"]
+
+#: Set by `up` for the flow runs it starts: they end with it.
+PARENT_VARIABLE = "ALCHEMISCALE_LAKE_UP_PID"
+_LOOK_S = 0.5
+
+
+@contextlib.contextmanager
+def stop_event() -> Iterator[threading.Event]:
+    """Yield an event that Ctrl-C, SIGTERM, or the end of the `up` that started this run sets.
+
+    A second signal kills the processes started from here and this one. Signals are left alone
+    outside the main thread, where Python does not allow to handle them.
+    """
+    stop = threading.Event()
+    parent = os.environ.get(PARENT_VARIABLE)
+    if parent is not None:
+        threading.Thread(target=_watch, args=(int(parent), stop), daemon=True).start()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        if stop.is_set():
+            _end_at_once(number)
+        stop.set()
+        sys.stderr.write("\nstopping: running Tasks are handed back (again to stop at once)\n")
+
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _watch(parent: int, stop: threading.Event) -> None:
+    while not stop.wait(_LOOK_S):
+        if not psutil.pid_exists(parent):
+            stop.set()
+
+
+def _end_at_once(number: int) -> None:
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    os._exit(128 + number)

@@ -1,0 +1,84 @@
+"""Where the local Prefect server keeps its files. None of them holds anything that must survive."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import os
+import re
+import sqlite3
+import tempfile
+from pathlib import Path
+
+from alchemiscale_lake.store import Lake
+
+__all__ = ["cache_dir", "copy_template", "keep_template", "state_dir"]
+
+_APP = "alchemiscale-lake"
+
+
+def state_dir(lake: Lake) -> Path:
+    """Return the folder for the Prefect server of one lake.
+
+    `prefect/` inside a lake that is a folder; for a bucket a folder of this user's own.
+    """
+    if lake.local_path is not None:
+        return lake.local_path / "prefect"
+    readable = re.sub(r"[^a-zA-Z0-9]+", "-", lake.url).strip("-")[-40:]
+    digest = hashlib.sha256(lake.url.encode()).hexdigest()[:12]
+    return _user_dir("XDG_STATE_HOME", ".local/state") / _APP / "prefect" / f"{readable}-{digest}"
+
+
+def cache_dir() -> Path:
+    """Return the folder for what can be made again at any time: per Prefect version, per user."""
+    return _user_dir("XDG_CACHE_HOME", ".cache") / _APP / f"prefect-{importlib.metadata.version('prefect')}"
+
+
+def copy_template(database: Path) -> bool:
+    """Put a copy of the migrated, empty database at `database`; False if there is none yet."""
+    template = cache_dir() / "template.db"
+    try:
+        content = template.read_bytes()
+    except OSError:
+        return False
+    _write_atomically(database, content)
+    return True
+
+
+def keep_template(database: Path) -> None:
+    """Keep a copy of a migrated, still empty database for the next lake.
+
+    Two processes may do this at once: each writes a file of its own, and the last rename wins.
+    """
+    template = cache_dir() / "template.db"
+    if template.exists():
+        return
+    with tempfile.TemporaryDirectory(prefix="alchemiscale-lake-") as folder:
+        copy = Path(folder) / "template.db"
+        # the server holds the database open: SQLite's own backup sees a consistent state, a file copy may not
+        source, target = sqlite3.connect(database), sqlite3.connect(copy)
+        try:
+            source.backup(target)
+            target.execute("PRAGMA journal_mode=DELETE")
+        finally:
+            source.close()
+            target.close()
+        _write_atomically(template, copy.read_bytes())
+
+
+def _write_atomically(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    with os.fdopen(handle, "wb") as f:
+        f.write(content)
+    Path(name).replace(path)
+
+
+def _user_dir(variable: str, below_home: str) -> Path:
+    chosen = os.environ.get(variable)
+    if chosen:
+        return Path(chosen)
+    try:
+        return Path.home() / below_home
+    except RuntimeError:  # an account without a home, as in some containers
+        return Path(tempfile.gettempdir()) / f"{_APP}-{os.getuid()}"

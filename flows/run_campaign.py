@@ -1,0 +1,135 @@
+"""Flow `run_campaign`: the main job, start to finish: submit, run every Task, gather."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from prefect import flow
+from prefect.runtime import flow_run
+
+from alchemiscale_lake.ledger.campaigns import Campaign, finish_campaign, new_campaign, prepare_campaign
+from alchemiscale_lake.ledger.claims import Selection
+from alchemiscale_lake.ledger.estimates import GatherReport, gather_network
+from alchemiscale_lake.query import find_network
+from alchemiscale_lake.store import Lake
+
+from ._dispatching import Dispatched, dispatch_tasks
+from ._runners import PoolSettings, default_workers
+from ._summary import publish_campaign, publish_estimates
+from ._task_runs import task_runner
+
+__all__ = ["CampaignReport", "run_campaign"]
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignReport:
+    """What became of a campaign.
+
+    Attributes
+    ----------
+    campaign : Campaign
+        With its network.
+    n_created : int
+        Tasks that were created.
+    dispatched : Dispatched
+    gathered : GatherReport or None
+        None if the run was asked to stop.
+    """
+
+    campaign: Campaign
+    n_created: int
+    dispatched: Dispatched
+    gathered: GatherReport | None
+
+
+def _stored_network(lake: Lake, network: str) -> str | None:
+    """Return the ScopedKey if that is what `network` is, None if it should be a file."""
+    if network.count("-") != 4 or Path(network).exists():
+        return None
+    return find_network(lake, network)
+
+
+def _name() -> str:
+    given = flow_run.parameters
+    return f"run-{given.get('name') or str(given.get('network') or '').rpartition('/')[2].partition('.')[0]}"
+
+
+@flow(
+    name="run-campaign",
+    flow_run_name=_name,
+    task_runner=task_runner(),
+    persist_result=False,
+)
+def run_campaign(
+    network: str,
+    scope: str,
+    lake: str = "./lake",
+    name: str | None = None,
+    tasks_per_transformation: int = 1,
+    assays: str | None = None,
+    assay_kind: str = "binding",
+    pool: str = "local",
+    workers: int | None = None,
+    cores_per_task: int = 1,
+    timeout_s: float | None = None,
+    unit_retries: int = 0,
+) -> CampaignReport:
+    """Submit a network, run all of its Tasks on this machine, and gather it.
+
+    Running it again continues: what is there is not done twice.
+
+    Parameters
+    ----------
+    network : str
+        File or folder, or the ScopedKey of a network in the lake.
+    scope : str
+        `org-campaign-project`.
+    lake : str
+        Folder or URL; created if there is none.
+    name : str, optional
+        Name of the network in the lake; its own by default.
+    tasks_per_transformation : int
+        Independent Tasks that each Transformation is to have; 0 runs those that are there.
+    assays, assay_kind : str, optional
+        CSV of experimental values, and what was measured: binding, hydration or direct.
+    pool : str
+        Name of the pool that claims carry.
+    workers : int, optional
+        Tasks that run at a time; as many as the cores allow, by default.
+    cores_per_task : int
+        Cores for each of them.
+    timeout_s : float, optional
+        An attempt that takes longer fails.
+    unit_retries : int
+        Times a failed ProtocolUnit is run again within an attempt.
+    """
+    place = Lake.create(lake, exist_ok=True)
+    stored = _stored_network(place, network)
+    campaign = new_campaign(
+        place,
+        scope,
+        source=None if stored else network,
+        network=stored,
+        name=name,
+        tasks_per_transformation=tasks_per_transformation,
+        assays=assays,
+        assay_kind=assay_kind,
+    )
+    campaign, n_created = prepare_campaign(place, campaign)
+    assert campaign.network is not None
+    dispatched = dispatch_tasks(
+        place,
+        PoolSettings(pool, workers or default_workers(cores_per_task), cores_per_task),
+        Selection(networks=(campaign.network,)),
+        title=campaign.title,
+        timeout_s=timeout_s,
+        unit_retries=unit_retries,
+    )
+    if dispatched.interrupted:
+        return CampaignReport(campaign, n_created, dispatched, None)
+    gathered = gather_network(place, campaign.network)
+    finish_campaign(place, campaign.network)
+    publish_estimates(place, gathered, title=campaign.title)
+    publish_campaign(place, campaign.title, campaign.network, dispatched, gathered)
+    return CampaignReport(campaign, n_created, dispatched, gathered)
