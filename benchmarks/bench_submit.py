@@ -13,13 +13,14 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import gufe
 import numpy as np
 from rdkit import Chem
-from rdkit.Chem import AllChem
+from rdkit.Chem import rdDistGeom
 
 from alchemiscale_lake import gufe_adapter
 from alchemiscale_lake.ledger.submit import read_chain, submit_network
@@ -75,17 +76,17 @@ def _time_writing(times: dict[str, list[float]], n_systems: int, turns: int, fol
     for turn in range(turns):
         times["dumps"].append(_seconds(lambda: _serialise(network)))
         lake = Lake.create(folder / f"live-{turn}")
-        times["submit"].append(_seconds(lambda lake=lake: submit_network(lake, network, _SCOPE)))
+        times["submit"].append(_seconds(partial(submit_network, lake, network, _SCOPE)))
         lake = Lake.create(folder / f"file-{turn}")
-        times["submit file"].append(_seconds(lambda lake=lake: submit_network(lake, file, _SCOPE)))
+        times["submit file"].append(_seconds(partial(submit_network, lake, file, _SCOPE)))
     return lake, f"{network.key}-{_SCOPE}", file.read_bytes()
 
 
 def make_network(n_systems: int, n_transformations: int) -> gufe.AlchemicalNetwork:
-    """A ring of ligands in one protein, with chords for what the ring leaves to be desired."""
+    """A ring of ligands in one protein, with chords for what the ring leaves out."""
     protein, solvent, protocol = _protein(n_residues=400), gufe.SolventComponent(), NoOpProtocol.with_settings()
     mol = Chem.AddHs(Chem.MolFromSmiles("CC(=O)Nc1ccc(O)cc1"))
-    AllChem.EmbedMolecule(mol, randomSeed=7)
+    rdDistGeom.EmbedMolecule(mol, randomSeed=7)
     systems = [
         gufe.ChemicalSystem(
             {

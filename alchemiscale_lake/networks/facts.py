@@ -136,7 +136,7 @@ class _Reader:
                 "protocol": key,
                 "protocol_qualname": protocol.qualname,
                 "protocol_module": module if isinstance(module, str) else None,
-                "settings_json": None if settings is None else canonical_json(settings),
+                "settings_json": None if settings is None else _strict_json(settings),
             }
         return self._protocols[key]
 
@@ -157,6 +157,11 @@ class _Reader:
             "n_mapped_atoms": sum(counts) if counts else None,
             "mapping_score": min(scores) if scores else None,
         }
+
+
+def _strict_json(value: Any) -> str:
+    """Write JSON that SQL can query: NaN and infinity, which Python writes, are null."""
+    return canonical_json(json.loads(canonical_json(value), parse_constant=lambda _: None))
 
 
 def _mapping_facts(fields: Mapping[str, Any]) -> tuple[int | None, float | None]:

@@ -163,6 +163,13 @@ def test_mappings_may_be_none_one_many_or_a_dict(mapping, facts):
     assert (row["mappings"], row["n_mapped_atoms"], row["mapping_score"]) == facts
 
 
+def test_settings_are_json_that_sql_can_read():
+    row = rows_of(small_chain(P_1=thing("P", settings={"a": float("nan"), "b": [float("-inf")], "c": "NaN"})))["T-ab"]
+
+    assert row["settings_json"] == '{"a":null,"b":[null],"c":"NaN"}'
+    assert rows_of(small_chain(P_1=thing("P")))["T-ab"]["settings_json"] is None
+
+
 def test_a_transformation_without_a_name_is_called_by_its_states():
     assert rows_of(small_chain(T_ab=transformation("S-a", "S-b")))["T-ab"]["name"] == "ana_solvent -> bob_solvent"
     states = {"S_a": system(ligand="L-a"), "S_b": system("", ligand="L-b")}
