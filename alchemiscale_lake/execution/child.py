@@ -83,8 +83,9 @@ def _settle(request: dict[str, Any], parent: int) -> None:
     _hold(request["lock"])
     os.environ.clear()
     os.environ.update(request["env"])
-    sys.path[:] = request["path"]
-    importlib.invalidate_caches()
+    if sys.path != request["path"]:
+        sys.path[:] = request["path"]
+        importlib.invalidate_caches()
     os.chdir(request["cwd"])
     _log_to(run_folder / "log.txt")
     _refresh_libraries(int(request["threads"]))

@@ -9,7 +9,6 @@ import json
 import os
 import shutil
 import signal
-import sys
 import time
 from collections.abc import Iterable
 from concurrent.futures import FIRST_COMPLETED, wait
@@ -25,7 +24,7 @@ from .assignment import Resources
 from .capture import read_capped
 from .child import OUTCOME
 from .folder import WorkFolder
-from .processes import StepExit, StepProcess, StepServer
+from .processes import StepExit, StepProcess, StepServer, import_path
 from .watch import Cut, Watch
 
 __all__ = ["Launched", "Launcher", "StepOutcome", "end_all"]
@@ -135,7 +134,7 @@ class Launcher:
                 "run": str(run),
                 "cwd": str(cwd or run),
                 "env": {**os.environ, **dict.fromkeys(_THREAD_VARIABLES, str(threads))},
-                "path": [str(Path(entry).absolute()) for entry in sys.path],
+                "path": import_path(),
                 "lock": str(self.folder.steps_lock),
                 "threads": threads,
             }

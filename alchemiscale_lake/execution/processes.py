@@ -24,7 +24,7 @@ from typing import Any, BinaryIO, cast
 from ..errors import ExecutionError
 from .process_tree import MARK, kill_marked
 
-__all__ = ["StepExit", "StepProcess", "StepServer", "close_step_server", "step_server"]
+__all__ = ["StepExit", "StepProcess", "StepServer", "close_step_server", "import_path", "step_server"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ class _Link:
         self._lock = threading.Lock()
         # not the same lock: a sender may have to wait until the reader has made room
         self._writing = threading.Lock()
-        command = [sys.executable, "-m", "alchemiscale_lake.execution.zygote", self._token]
+        command = [sys.executable, "-P", "-m", "alchemiscale_lake.execution.zygote", self._token]
         self._process = subprocess.Popen(
             [*command, *(["--bare"] if bare else [])],
             stdin=subprocess.PIPE,
@@ -200,8 +200,12 @@ def _close(pipe: BinaryIO) -> None:
 
 def _zygote_environment(token: str) -> dict[str, str]:
     # what this process can import, the zygote can: its path may have grown since it started
-    path = [str(Path(entry).absolute()) for entry in sys.path]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(path), MARK: f"{token}-0"}
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(import_path()), MARK: f"{token}-0"}
+
+
+def import_path() -> list[str]:
+    """Return Python's path in this process, every entry absolute."""
+    return [str(Path(entry).absolute()) for entry in sys.path]
 
 
 _shared: dict[int, StepServer] = {}

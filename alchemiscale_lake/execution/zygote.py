@@ -24,9 +24,17 @@ from .process_tree import MARK, children_of, kill_marked, mark_of
 
 __all__ = ["Zygote", "main"]
 
-#: Imported before the first fork. Protocols are not: they may touch CUDA.
-_PRELOAD: Final = ("numpy", "gufe", "alchemiscale_lake.gufe_adapter")
-_ONE_THREAD: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+#: Imported before the first fork: slow, and needed by about every Protocol and its analysis. The
+#: Protocols of others are not, nor what may bring JAX or torch: they may touch CUDA.
+_PRELOAD: Final = (
+    "numpy",
+    "scipy.stats",
+    "gufe",
+    "alchemiscale_lake.execution.steps",
+    "alchemiscale_lake.protocols.harmonic",
+    "alchemiscale_lake.protocols.noop",
+)
+_ONE_THREAD: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 _PR_SET_CHILD_SUBREAPER: Final = 36
 
 
@@ -184,6 +192,8 @@ def _preload() -> list[str]:
 def main() -> None:
     """Serve the process that started this one."""
     requests, replies = os.dup(0), os.dup(1)
+    # the supervisor's path and nothing else, so that steps need not set it again
+    sys.path[:] = os.environ["PYTHONPATH"].split(os.pathsep)
     # what an import prints must not end up among the replies
     nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, 0)
