@@ -52,7 +52,12 @@ def _thing(qualname: str, **content: Any) -> dict[str, Any]:
 
 
 def plain_receipt(
-    spec: AttemptSpec, *, ok: bool = True, estimate: float | None = 1.0, started_at: datetime = T0, wall_time_s: float = 1.0
+    spec: AttemptSpec,
+    *,
+    ok: bool = True,
+    estimate: float | None = 1.0,
+    started_at: datetime = T0,
+    wall_time_s: float = 1.0,
 ) -> Receipt:
     """A receipt as an execution would leave it, with one unit and one file."""
     host = TABLES["hosts"].sample(1, host="digest-of-host").to_pylist()[0]
@@ -68,7 +73,8 @@ def plain_receipt(
         **common, "task": spec.task, "transformation": spec.transformation, "ok": ok,
         "estimate_kcal_mol": estimate if ok else None, "uncertainty_kcal_mol": 0.1 if ok else None,
         "exception": exception, "object_path": "somewhere" if ok else None, "n_units": 1, "started_at": started_at,
-        "ended_at": ended_at, "wall_time_s": wall_time_s, "pool": "p", "host": host["host"], "hostname": host["hostname"],
+        "ended_at": ended_at, "wall_time_s": wall_time_s, "pool": "p", "host": host["host"],
+        "hostname": host["hostname"],
     }  # fmt: skip
     return Receipt(result=result, units=[unit], files=[file], host=host)
 

@@ -114,6 +114,7 @@ class Dispatcher:
         self._rng = rng or np.random.default_rng()
         self._actor = process_name(f"dispatch:{settings.pool}")
         self._flights: dict[str, _Flight] = {}
+        self._grounded: dict[str, str] = {}
         self._durations: list[float] = []
         self._names = TaskNames(lake)
         self._newly: list[RecordedTask] = []
@@ -174,12 +175,14 @@ class Dispatcher:
         )
         if not claims:
             return
+        self._grounded = {claim.attempt: claim.task for claim in claims}
         names = self._names.of(claims)
         extended = good_results(self._lake, [c.extends for c in claims if c.extends is not None])
         for claim in claims:
             name = names[claim.task]
             assignment = self._assignment(claim, extended.get(claim.extends or ""))
             self._flights[claim.attempt] = _Flight(claim, name, self._executor.submit(assignment, name=name))
+            del self._grounded[claim.attempt]
         self._report = replace(self._report, claimed=self._report.claimed + len(claims))
 
     def _assignment(self, claim: Claim, extends_result: str | None) -> Assignment:
@@ -288,7 +291,7 @@ class Dispatcher:
     def _hand_back(self, reason: str) -> None:
         for flight in self._flights.values():
             flight.handle.cancel()
-        left = {attempt: flight.claim.task for attempt, flight in self._flights.items()}
+        left = self._grounded | {attempt: flight.claim.task for attempt, flight in self._flights.items()}
         self._flights.clear()
         self._take_over(left, reason)
 

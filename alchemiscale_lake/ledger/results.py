@@ -153,4 +153,4 @@ def _recorded(result: Mapping[str, Any], new: bool) -> Recorded:
         "exception",
         "wall_time_s",
     )
-    return Recorded(**{name: result[name] for name in names}, new=new)
+    return Recorded(**{name: result.get(name) for name in names}, new=new)

@@ -40,7 +40,9 @@ class Reference:
             task = self.tasks[name]
             if task.status in LIVE and task.transformation in self.networks[network]:
                 before = task.actions.get(network)
-                task.actions[network] = before if weight is None and before is not None else (0.5 if weight is None else weight)
+                task.actions[network] = (
+                    before if weight is None and before is not None else (0.5 if weight is None else weight)
+                )
 
     def cancel(self, tasks: list[str], network: str) -> None:
         for name in tasks:

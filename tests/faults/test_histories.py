@@ -18,14 +18,27 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from alchemiscale_lake.execution.assignment import AttemptSpec
 from alchemiscale_lake.faults import fault_hook
 from alchemiscale_lake.ledger.claims import claim_tasks, end_claims, renew_leases
 from alchemiscale_lake.ledger.results import find_receipts, record_receipts, unrecorded_attempts
 from alchemiscale_lake.ledger.submit import submit_network
-from alchemiscale_lake.ledger.tasks import action_tasks, cancel_tasks, create_tasks, set_tasks_priority, set_tasks_status
+from alchemiscale_lake.ledger.tasks import (
+    action_tasks,
+    cancel_tasks,
+    create_tasks,
+    set_tasks_priority,
+    set_tasks_status,
+)
 from alchemiscale_lake.store import Lake
 from tests.faults.reference import Reference, ReferenceTask
 from tests.plain import SCOPE, leave_receipt, plain_chain, plain_receipt
@@ -108,7 +121,11 @@ class Histories(RuleBasedStateMachine):
     def create(self, who: int, data: st.DataObject, cut: int | None) -> None:
         network = data.draw(st.sampled_from(sorted(self.ref.networks)))
         transformation = data.draw(st.sampled_from(sorted(self.ref.networks[network])))
-        heirs = [n for n, t in self.ref.tasks.items() if t.transformation == transformation and t.status not in ("invalid", "deleted")]
+        heirs = [
+            n
+            for n, t in self.ref.tasks.items()
+            if t.transformation == transformation and t.status not in ("invalid", "deleted")
+        ]
         extends = data.draw(st.none() | st.sampled_from(heirs)) if heirs else None
         count = data.draw(st.integers(1, 3))
         lake = self.lakes[who]
@@ -122,7 +139,12 @@ class Histories(RuleBasedStateMachine):
         self.ref.tasks |= {task: ReferenceTask(transformation, extends) for task in new}
 
     @precondition(lambda self: self.ref.tasks)
-    @rule(who=st.integers(0, 1), data=st.data(), weight=st.none() | st.sampled_from([0.0, 0.25, 1.0]), cut=st.none() | st.integers(1, 2))
+    @rule(
+        who=st.integers(0, 1),
+        data=st.data(),
+        weight=st.none() | st.sampled_from([0.0, 0.25, 1.0]),
+        cut=st.none() | st.integers(1, 2),
+    )
     def action(self, who: int, data: st.DataObject, weight: float | None, cut: int | None) -> None:
         tasks, network = self.some_tasks(data), data.draw(st.sampled_from(sorted(self.ref.networks)))
         self.play(
@@ -136,21 +158,34 @@ class Histories(RuleBasedStateMachine):
     @rule(who=st.integers(0, 1), data=st.data())
     def cancel(self, who: int, data: st.DataObject) -> None:
         tasks, network = self.some_tasks(data), data.draw(st.sampled_from(sorted(self.ref.networks)))
-        self.play(who, lambda lake: cancel_tasks(lake, tasks, network, actor="user"), lambda ref: ref.cancel(tasks, network), None)
+        self.play(
+            who,
+            lambda lake: cancel_tasks(lake, tasks, network, actor="user"),
+            lambda ref: ref.cancel(tasks, network),
+            None,
+        )
 
     @precondition(lambda self: self.ref.tasks)
     @rule(who=st.integers(0, 1), data=st.data(), priority=st.integers(1, 20))
     def prioritise(self, who: int, data: st.DataObject, priority: int) -> None:
         tasks = self.some_tasks(data)
         self.play(
-            who, lambda lake: set_tasks_priority(lake, tasks, priority, actor="user"), lambda ref: ref.prioritise(tasks, priority), None
+            who,
+            lambda lake: set_tasks_priority(lake, tasks, priority, actor="user"),
+            lambda ref: ref.prioritise(tasks, priority),
+            None,
         )
 
     @precondition(lambda self: self.ref.tasks)
     @rule(who=st.integers(0, 1), data=st.data(), to=st.sampled_from(["waiting", "waiting", "invalid", "deleted"]))
     def set_status(self, who: int, data: st.DataObject, to: str) -> None:
         tasks = self.some_tasks(data, most=2)
-        self.play(who, lambda lake: set_tasks_status(lake, tasks, to, actor="user"), lambda ref: ref.set_status(tasks, to), None)
+        self.play(
+            who,
+            lambda lake: set_tasks_status(lake, tasks, to, actor="user"),
+            lambda ref: ref.set_status(tasks, to),
+            None,
+        )
 
     @precondition(lambda self: self.ref.claimable())
     @rule(who=st.integers(0, 1), count=st.integers(1, 4), seed=st.integers(0, 99), cut=st.none() | st.integers(1, 2))
@@ -251,7 +286,13 @@ class Histories(RuleBasedStateMachine):
         assert set(self.ref.results) == before | set(attempts)
 
     def play(
-        self, who: int, verb: Callable[[Lake], object], expect: Callable[[Reference], None], cut: int | None, *, finish: bool = False
+        self,
+        who: int,
+        verb: Callable[[Lake], object],
+        expect: Callable[[Reference], None],
+        cut: int | None,
+        *,
+        finish: bool = False,
     ) -> None:
         """Play a verb, cut at the `cut`-th fault point if it has so many; `finish` plays it again after a cut."""
         lake = self.lakes[who]
@@ -263,7 +304,9 @@ class Histories(RuleBasedStateMachine):
             self.lakes[who] = lake = Lake.open(lake.url)
             if finish:
                 verb(lake)
-            elif tasks_of(lake) == tasks_of_reference(self.ref) and tasks_of_reference(self.ref) != tasks_of_reference(after):
+            elif tasks_of(lake) == tasks_of_reference(self.ref) and tasks_of_reference(self.ref) != tasks_of_reference(
+                after
+            ):
                 return  # nothing landed: the state of before
             else:
                 verb(lake)
@@ -304,7 +347,11 @@ class Histories(RuleBasedStateMachine):
 
     def check_priority(self, possible: set[str], drawn: set[str]) -> None:
         for network in self.ref.networks:
-            on = {n for n in possible if self.ref.tasks[n].actions.get(network, 0) > 0 and len(self.ref.tasks[n].actions) == 1}
+            on = {
+                n
+                for n in possible
+                if self.ref.tasks[n].actions.get(network, 0) > 0 and len(self.ref.tasks[n].actions) == 1
+            }
             best_left = min((self.ref.tasks[n].priority for n in on - drawn), default=None)
             if best_left is not None:
                 assert all(self.ref.tasks[n].priority <= best_left for n in on & drawn)

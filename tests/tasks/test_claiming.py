@@ -12,11 +12,19 @@ N = "AlchemicalNetwork-{}-o-c-p"
 
 def candidates(rows: list[tuple[str, str, int, str, float]]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=["task", "transformation", "priority", "network", "weight"], orient="row").cast(
-        {"task": pl.String, "transformation": pl.String, "priority": pl.Int64, "network": pl.String, "weight": pl.Float64}
+        {
+            "task": pl.String,
+            "transformation": pl.String,
+            "priority": pl.Int64,
+            "network": pl.String,
+            "weight": pl.Float64,
+        }
     )
 
 
-def draw(rows: list[tuple[str, str, int, str, float]], weights: dict[str, float], count: int, seed: int = 0) -> list[str]:
+def draw(
+    rows: list[tuple[str, str, int, str, float]], weights: dict[str, float], count: int, seed: int = 0
+) -> list[str]:
     return choose(candidates(rows), weights, count, np.random.default_rng(seed))
 
 

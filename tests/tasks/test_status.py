@@ -66,7 +66,14 @@ def test_only_waiting_tasks_are_claimed(at: str) -> None:
 
 @pytest.mark.parametrize(
     ("at", "becomes"),
-    [("waiting", "complete"), ("running", "complete"), ("error", "complete"), ("complete", None), ("invalid", None), ("deleted", None)],
+    [
+        ("waiting", "complete"),
+        ("running", "complete"),
+        ("error", "complete"),
+        ("complete", None),
+        ("invalid", None),
+        ("deleted", None),
+    ],
 )
 def test_a_good_result_counts_however_late(at: str, becomes: str | None) -> None:
     assert resulting(status.complete(task(at), "an-earlier-attempt")) == becomes
