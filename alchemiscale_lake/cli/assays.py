@@ -1,0 +1,39 @@
+"""`alchemiscale-lake assays`: experimental values in."""
+
+from __future__ import annotations
+
+import click
+
+from ._errors import say
+from ._options import lake_option
+
+__all__ = ["command"]
+
+
+@click.command("assays")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False))
+@lake_option
+@click.option("--scope", required=True, metavar="ORG-CAMPAIGN-PROJECT", help="Scope the values are used in.")
+@click.option(
+    "--kind",
+    type=click.Choice(["binding", "hydration", "direct"], case_sensitive=False),
+    default="binding",
+    show_default=True,
+    help="What was measured.",
+)
+@click.option("--source", default=None, help="Where the values come from.  [default: the file's name]")
+def command(file: str, lake: str, scope: str, kind: str, source: str | None) -> None:
+    """Import experimental values.
+
+    FILE is a CSV or TSV with a header: `ligand`, `value_kcal_mol` (or `pic50`), and where known
+    `uncertainty_kcal_mol`, `smiles`, `source`. The next `gather` puts estimates on their scale.
+
+    \b
+    Example:
+      alchemiscale-lake assays experiment.csv --scope org-campaign-project --kind hydration
+    """  # noqa: D301 - click needs the character, not the two letters
+    from ..ledger.assays import import_assays
+    from ..store import Lake
+
+    new = import_assays(Lake.open(lake), file, scope, kind, source=source)
+    say(f"imported {new} new {kind} values into {scope}")

@@ -1,0 +1,270 @@
+"""`alchemiscale-lake tasks`: list Tasks, and change them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from ._errors import LakeGroup, say
+from ._options import lake_option, scope_option
+from ._show import output_options, show_table
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from ..ledger.tasks import TaskOutcome
+    from ..store import Lake
+
+__all__ = ["command"]
+
+F = TypeVar("F", bound=Callable[..., object])
+
+_STATUSES = ("waiting", "running", "complete", "error", "invalid", "deleted")
+_COLUMNS = ("task", "status", "priority", "transformation_name", "pool", "attempt")
+
+
+def _selection(command: F) -> F:
+    """Add `lake`, `scope`, `network`, `status` and `transformation`."""
+    options = (
+        lake_option,
+        scope_option,
+        click.option("--network", default=None, help="Only Tasks of this network (name, ScopedKey or its beginning)."),
+        click.option("--status", type=click.Choice(_STATUSES), multiple=True, help="Only Tasks in this status."),
+        click.option("--transformation", default=None, help="Only Tasks of this Transformation (name or ScopedKey)."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+_tasks_argument = click.argument("tasks", nargs=-1, metavar="[TASK]...")
+
+
+@click.group("tasks", cls=LakeGroup, invoke_without_command=True)
+@_selection
+@click.option("--limit", type=click.IntRange(min=1), default=None, metavar="N", help="Show no more than N.")
+@output_options
+@click.pass_context
+def command(ctx: click.Context, /, **options: Any) -> None:
+    """List Tasks, and change them.
+
+    Without a further command Tasks are listed. Commands that change Tasks take ScopedKeys, `-` to read
+    them from standard input (the first column counts), or the same filters; every Task that cannot be
+    changed is named with the reason.
+
+    \b
+    Examples:
+      alchemiscale-lake tasks --network tyk2 --status error
+      alchemiscale-lake tasks set-status waiting --network tyk2 --status error
+    """  # noqa: D301 - click needs the character, not the two letters
+    if ctx.invoked_subcommand is None:
+        _list(**options)
+    elif any(value for name, value in options.items() if name != "lake" or _was_given(ctx, name)):
+        raise click.UsageError(f"put the options behind '{ctx.invoked_subcommand}'")
+
+
+@command.command("list")
+@_selection
+@click.option("--limit", type=click.IntRange(min=1), default=None, metavar="N", help="Show no more than N.")
+@output_options
+def list_command(**options: Any) -> None:
+    """List Tasks."""
+    _list(**options)
+
+
+@command.command("create")
+@click.option("--network", default=None, help="For every Transformation of this network.")
+@click.option("--transformation", "transformations", multiple=True, help="For this Transformation; may be repeated.")
+@click.option("--count", type=click.IntRange(min=1), default=1, show_default=True, help="Tasks for each.")
+@click.option("--extends", default=None, metavar="TASK", help="Task that the new ones continue.")
+@click.option("--action/--no-action", "actioned", default=True, show_default=True, help="Action them on the network.")
+@lake_option
+@scope_option
+def create_command(
+    network: str | None,
+    transformations: tuple[str, ...],
+    count: int,
+    extends: str | None,
+    actioned: bool,
+    lake: str,
+    scope: str | None,
+) -> None:
+    """Create Tasks and print their ScopedKeys.
+
+    New Tasks are added to those there are; `submit --tasks-per-transformation` tops up instead.
+    """
+    from ..ledger._user import user_name
+    from ..ledger.tasks import action_tasks, create_tasks, network_transformations
+    from ..query import find_network
+    from ..store import Lake
+
+    opened, user = Lake.open(lake), user_name()
+    if network is None and (actioned or not transformations):
+        raise click.UsageError("give --network, or --transformation with --no-action")
+    found = None if network is None else find_network(opened, network, scope=scope)
+    wanted = transformations or (() if found is None else tuple(network_transformations(opened, found)))
+    keys = [_transformation_key(opened, name, scope) for name in wanted for _ in range(count)]
+    created = create_tasks(opened, keys, extends=extends, creator=user)
+    click.echo("".join(f"{task}\n" for task in created), nl=False)
+    if found is not None and actioned:
+        _answer(action_tasks(opened, created, found, actor=user), "created and actioned")
+    else:
+        say(f"{len(created)} Tasks created, not actioned")
+
+
+@command.command("action")
+@_tasks_argument
+@_selection
+@click.option("--weight", type=click.FloatRange(0, 1), default=None, help="Weight of the action.  [default: 0.5]")
+def action_command(tasks: tuple[str, ...], weight: float | None, **selection: Any) -> None:
+    """Action Tasks on --network, so that they may be claimed."""
+    from ..ledger.tasks import action_tasks
+
+    lake, user, network, chosen = _chosen(tasks, selection, needs_network=True)
+    _answer(action_tasks(lake, chosen, network, weight=weight, actor=user), "actioned")
+
+
+@command.command("cancel")
+@_tasks_argument
+@_selection
+def cancel_command(tasks: tuple[str, ...], **selection: Any) -> None:
+    """Take Tasks off --network; their status stays, nobody claims them there any more."""
+    from ..ledger.tasks import cancel_tasks
+
+    lake, user, network, chosen = _chosen(tasks, selection, needs_network=True)
+    _answer(cancel_tasks(lake, chosen, network, actor=user), "cancelled")
+
+
+@command.command("set-status")
+@click.argument("to", type=click.Choice(["waiting", "invalid", "deleted"]))
+@_tasks_argument
+@_selection
+@click.option("--reason", default=None, help="Why; kept in the log.")
+def set_status_command(to: str, tasks: tuple[str, ...], reason: str | None, **selection: Any) -> None:
+    """Set Tasks waiting, invalid or deleted; the last two also every Task that extends them."""
+    from ..ledger.tasks import set_tasks_status
+
+    lake, user, _, chosen = _chosen(tasks, selection)
+    _answer(set_tasks_status(lake, chosen, to, actor=user, reason=reason), f"set {to}")
+
+
+@command.command("set-priority")
+@click.argument("priority", type=click.IntRange(min=1))
+@_tasks_argument
+@_selection
+def set_priority_command(priority: int, tasks: tuple[str, ...], **selection: Any) -> None:
+    """Set the priority of Tasks; the lower number goes first."""
+    from ..ledger.tasks import set_tasks_priority
+
+    lake, user, _, chosen = _chosen(tasks, selection)
+    _answer(set_tasks_priority(lake, chosen, priority, actor=user), f"set to priority {priority}")
+
+
+@command.command("set-weight")
+@click.argument("weight", type=click.FloatRange(0, 1))
+@_tasks_argument
+@_selection
+def set_weight_command(weight: float, tasks: tuple[str, ...], **selection: Any) -> None:
+    """Set the weight with which Tasks are actioned on --network; 0 gets no compute."""
+    from ..ledger.tasks import set_tasks_weight
+
+    lake, user, network, chosen = _chosen(tasks, selection, needs_network=True)
+    _answer(set_tasks_weight(lake, chosen, network, weight, actor=user), f"set to weight {weight}")
+
+
+# --- what they share ------------------------------------------------------------------------------
+
+
+def _was_given(ctx: click.Context, name: str) -> bool:
+    return ctx.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE
+
+
+def _list(*, lake: str, limit: int | None, tsv: bool, output: str | None, **selection: Any) -> None:
+    from ..report import STATUS_STYLES, Table
+    from ..store import Lake
+
+    rows = _select(Lake.open(lake), **selection)
+    shown = rows if limit is None else rows.head(limit)
+    table = Table.of(shown.select(_COLUMNS))
+    styled = Table(table.columns, table.rows, row_styles=tuple(STATUS_STYLES[status] for status in shown["status"]))
+    show_table(styled, tsv=tsv, output=output)
+    if len(shown) < len(rows):
+        say(f"{len(shown)} of {len(rows)} Tasks shown")
+
+
+def _select(
+    lake: Lake, *, scope: str | None, network: str | None, status: Sequence[str], transformation: str | None
+) -> pl.DataFrame:
+    """Tasks that fit, by transformation and key."""
+    import polars as pl
+
+    from ..ledger.tasks import network_transformations
+    from ..query import ask, connect, find_network
+
+    connection = connect(lake)
+    rows = ask(connection, "task_states", scope=scope)
+    names = connection.sql("select transformation, name as transformation_name from transformations").pl()
+    if status:
+        rows = rows.filter(pl.col("status").is_in(status))
+    if network is not None:
+        members = network_transformations(lake, find_network(lake, network, scope=scope))
+        rows = rows.filter(pl.col("transformation").is_in(members))
+    rows = rows.join(names, on="transformation", how="left")
+    if transformation is not None:
+        rows = rows.filter(
+            (pl.col("transformation") == transformation) | (pl.col("transformation_name") == transformation)
+        )
+    return rows.sort("scope", "transformation_name", "transformation", "task")
+
+
+def _chosen(
+    tasks: Sequence[str], selection: dict[str, Any], *, needs_network: bool = False
+) -> tuple[Lake, str, str, list[str]]:
+    """Lake, user, network (or '') and the Tasks that were named, piped in or selected."""
+    from ..ledger._user import user_name
+    from ..query import find_network
+    from ..store import Lake
+
+    lake = Lake.open(selection.pop("lake"))
+    network = ""
+    if needs_network:
+        network = find_network(lake, selection["network"], scope=selection["scope"])
+    if "-" in tasks:
+        lines = sys.stdin.read().splitlines()
+        tasks = [line.split("\t")[0].strip() for line in lines if line.strip() and not line.startswith("task\t")]
+    elif not tasks:
+        if not any(selection.values()):
+            raise click.UsageError("name Tasks, or select them with --network, --status, --transformation or --scope")
+        tasks = _select(lake, **selection)["task"].to_list()
+    return lake, user_name(), network, list(dict.fromkeys(tasks))
+
+
+def _transformation_key(lake: Lake, name: str, scope: str | None) -> str:
+    """ScopedKey of a Transformation given by key or name."""
+    import polars as pl
+
+    from ..errors import AmbiguousScopeError, NotFoundError
+    from ..ids import Scope
+
+    fits = (pl.col("transformation") == name) | (pl.col("name") == name)
+    rows = lake.table("transformations").scan().filter(fits).select("scope", "transformation").collect()
+    wanted = Scope.parse(scope or "*-*-*")
+    found = [key for place, key in rows.sort("transformation").rows() if wanted.is_superset(Scope.from_str(place))]
+    if len(found) == 1:
+        return str(found[0])
+    if found:
+        raise AmbiguousScopeError(f"{name!r} fits {len(found)} Transformations: {', '.join(found)}", value=name)
+    raise NotFoundError(f"the lake holds no Transformation {name!r}; see `alchemiscale-lake status --transformations`")
+
+
+def _answer(outcomes: Sequence[TaskOutcome], done: str) -> None:
+    """Say what became of each Task; exit with 1 if any was refused."""
+    refused = [outcome for outcome in outcomes if not outcome.ok]
+    say(f"{len(outcomes) - len(refused)} of {len(outcomes)} Tasks {done}")
+    for outcome in refused:
+        say(f"  {outcome.task}: {outcome.reason}")
+    if refused:
+        click.get_current_context().exit(1)

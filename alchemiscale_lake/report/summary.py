@@ -1,0 +1,116 @@
+"""What a campaign ends with: ligands next to experiment, how well they agree, a plot, what to do next."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import duckdb
+import polars as pl
+
+from ..errors import MissingDependencyError
+from ..ids import ScopedKey
+from ..query import ask, connect
+from ..store import Lake
+from .plots import dg_pairs, performance_line, plot_pairs
+from .table import ERROR, Table
+
+__all__ = ["Summary", "ligand_table", "summarise"]
+
+_COLUMNS: Final = {
+    "ligand": "ligand",
+    "DG(MLE) (kcal/mol)": "value_kcal_mol",
+    "uncertainty (kcal/mol)": "uncertainty_kcal_mol",
+    "experiment (kcal/mol)": "experiment_kcal_mol",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The last words about a network.
+
+    Attributes
+    ----------
+    table : Table
+        Ligands: estimate, uncertainty, experiment.
+    lines : tuple of str
+        RMSE and where the plot is (or why there is none), and the next three commands.
+    plot : Path or None
+        The plot that was written.
+    """
+
+    table: Table
+    lines: tuple[str, ...]
+    plot: Path | None
+
+
+def summarise(lake: Lake, network: str, *, plot: str | Path | None = None, lake_argument: str | None = None) -> Summary:
+    """Summarise the newest round of a network.
+
+    Parameters
+    ----------
+    lake : Lake
+    network : str
+        ScopedKey.
+    plot : path, optional
+        Where to draw estimates against experiment; by default `plots/<network>.png` in a lake that is
+        a folder, else nowhere.
+    lake_argument : str, optional
+        What stands after `--lake` in the commands; the lake's URL by default, nothing for `./lake`.
+    """
+    connection = connect(lake)
+    ranking = ask(connection, "ligand_ranking", network=network)
+    pairs = dg_pairs(ranking)
+    lines = [f"{performance_line(pairs)} over {len(pairs)} ligands with experiment"] if len(pairs) else []
+    target = _plot_path(lake, network, plot)
+    written = None
+    if len(pairs) and target is not None:
+        written, line = _draw(connection, pairs, network, target)
+        lines.append(line)
+    if not len(pairs):
+        lines.append("no ligand has an experimental value, so there is no RMSE and no plot")
+    commands = _next_commands(network, lake.url if lake_argument is None else lake_argument)
+    return Summary(ligand_table(ranking), (*lines, "next:", *(f"  {c}" for c in commands)), written)
+
+
+def ligand_table(ranking: pl.DataFrame) -> Table:
+    """Show the answer to `ligand_ranking`: lowest first, ligands without a value last."""
+    rows = []
+    for row in ranking.iter_rows(named=True):
+        cells = {name: row[column] for name, column in _COLUMNS.items()}
+        if row["value_kcal_mol"] is None:
+            cells |= {"DG(MLE) (kcal/mol)": ERROR, "uncertainty (kcal/mol)": ERROR}
+        rows.append(tuple(cells.values()))
+    return Table(tuple(_COLUMNS), rows, precision_of={"DG(MLE) (kcal/mol)": "uncertainty (kcal/mol)"})
+
+
+def _draw(
+    connection: duckdb.DuckDBPyConnection, pairs: pl.DataFrame, network: str, target: Path
+) -> tuple[Path | None, str]:
+    name = ask(connection, "network_states", network=network)["name"].item()
+    try:
+        figure = plot_pairs(pairs, title=name)
+    except MissingDependencyError as e:
+        return None, f"no plot: {e}"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(target)
+    return target, f"plot: {target}"
+
+
+def _plot_path(lake: Lake, network: str, plot: str | Path | None) -> Path | None:
+    if plot is not None:
+        return Path(plot)
+    return None if lake.local_path is None else lake.local_path / "plots" / f"{network}.png"
+
+
+def _next_commands(network: str, lake_argument: str) -> tuple[str, ...]:
+    at = f" --lake {shlex.quote(lake_argument)}" if lake_argument not in ("", "./lake") else ""
+    prefix = ScopedKey.from_str(network).gufe_key
+    sql = "from throughput"
+    return (
+        f"alchemiscale-lake gather {prefix} --report ddg{at}",
+        f'alchemiscale-lake query "{sql}"{at}',
+        f"alchemiscale-lake failures{at}",
+    )

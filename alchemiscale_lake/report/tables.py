@@ -1,0 +1,185 @@
+"""Estimates of a network as tables, with openfe's headers: `dg`, `ddg` and `raw`.
+
+Headers, order and what is said of failures follow `openfe gather`, so that what reads its files reads
+ours. What failed prints `Error`; what has not run yet is left out and counted in `remarks`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import duckdb
+import polars as pl
+
+from ..errors import EstimationError
+from ..ids import ScopedKey
+from ..query import ask, read_sql, statement
+from .table import ERROR, Table
+
+__all__ = ["REPORTS", "EstimateTable", "ddg_table", "dg_table", "raw_table"]
+
+_UNCERTAINTY: Final = "uncertainty (kcal/mol)"
+_DG: Final = "DG(MLE) (kcal/mol)"
+_DDG: Final = "DDG(i->j) (kcal/mol)"
+_RAW: Final = "DG(i->j) (kcal/mol)"
+_RAW_UNCERTAINTY: Final = "MBAR uncertainty (kcal/mol)"
+
+
+@dataclass(frozen=True, slots=True)
+class EstimateTable:
+    """A table and what is to be said about it.
+
+    Attributes
+    ----------
+    table : Table
+    noun : str
+        What a row is, in the plural.
+    n_failed : int
+        Rows that print `Error`.
+    remarks : tuple of str
+        Sentences for people: what is missing, which scale the values are on.
+    """
+
+    table: Table
+    noun: str
+    n_failed: int
+    remarks: tuple[str, ...]
+
+    @property
+    def counted(self) -> str:
+        """Such as `42 edges, 2 failed`."""
+        return f"{len(self.table.rows)} {self.noun}, {self.n_failed} failed"
+
+
+def dg_table(connection: duckdb.DuckDBPyConnection, network: str, *, allow_partial: bool = False) -> EstimateTable:
+    """One row per ligand: the free energy of the newest round.
+
+    Columns are openfe's; `kind` is put first if there are several, `component` last if the network is
+    disconnected.
+
+    Parameters
+    ----------
+    connection : duckdb.DuckDBPyConnection
+    network : str
+        ScopedKey.
+    allow_partial : bool
+        Whether to show the components of a disconnected network, each on its own scale.
+
+    Raises
+    ------
+    EstimationError
+        If there is no value, or the network is disconnected and that was not allowed.
+    """
+    ranking = ask(connection, "ligand_ranking", network=network)
+    edges = ask(connection, "latest_edges", network=network)
+    known = ranking.filter(pl.col("value_kcal_mol").is_not_null())
+    if not len(known):
+        raise EstimationError(_nothing(network, ranking), network=network)
+    parts = known.group_by("kind").agg(pl.col("component").n_unique().alias("n"))
+    disconnected = parts.filter(pl.col("n") > 1)
+    if len(disconnected) and not allow_partial:
+        kind, n = disconnected.sort("kind").row(0)
+        raise EstimationError(
+            f"the {kind} network has {n} parts that no edge with a result connects, so that the ligands of one cannot "
+            "be compared with those of another; use --report=ddg, run what is missing, or take each part on its own "
+            "scale with --allow-partial",
+            network=network,
+            n_components=n,
+        )
+    broken = _ligands_of(edges.filter(pl.col("status") == "error"))
+    failed = ranking.filter(pl.col("value_kcal_mol").is_null() & pl.col("ligand").is_in(list(broken)))
+    rows = pl.concat([known, failed]).sort("kind", "component", "ligand")
+    if not len(disconnected):
+        rows = rows.sort("kind", "ligand")
+    cells = {"kind": "kind", "ligand": "ligand", _DG: "value_kcal_mol", _UNCERTAINTY: "uncertainty_kcal_mol"}
+    if len(disconnected):
+        cells["component"] = "component"
+    table = _table(rows, cells, {_DG: _UNCERTAINTY})
+    pending = len(ranking) - len(rows)
+    return EstimateTable(table, "ligands", len(failed), (_scale(known), *_left_out(pending, "ligand")))
+
+
+def ddg_table(connection: duckdb.DuckDBPyConnection, network: str, *, allow_partial: bool = False) -> EstimateTable:
+    """One row per edge of the newest round; those that lack a leg still to run are left out."""
+    edges = ask(connection, "latest_edges", network=network)
+    if not len(edges):
+        raise EstimationError(_nothing(network, edges), network=network)
+    rows = edges.filter(pl.col("status") != "incomplete")
+    cells = {
+        "kind": "kind",
+        "ligand_i": "ligand_i",
+        "ligand_j": "ligand_j",
+        _DDG: "value_kcal_mol",
+        _UNCERTAINTY: "uncertainty_kcal_mol",
+    }
+    return EstimateTable(
+        _table(rows, cells, {_DDG: _UNCERTAINTY}),
+        "edges",
+        int((rows["status"] == "error").sum()),
+        _left_out(len(edges) - len(rows), "edge"),
+    )
+
+
+def raw_table(connection: duckdb.DuckDBPyConnection, network: str, *, allow_partial: bool = False) -> EstimateTable:
+    """One row per result that counts, and one per leg that failed."""
+    bound = {"network": network, "scope": str(ScopedKey.from_str(network).scope)}
+    rows = read_sql(connection, statement("raw_results"), bound)
+    pending = int((rows["state"] == "pending").sum())
+    rows = rows.filter(pl.col("state") != "pending")
+    cells = {
+        "leg": "phase",
+        "ligand_i": "ligand_i",
+        "ligand_j": "ligand_j",
+        _RAW: "estimate_kcal_mol",
+        _RAW_UNCERTAINTY: "uncertainty_kcal_mol",
+    }
+    table = _table(rows, cells, {_RAW: _RAW_UNCERTAINTY})
+    return EstimateTable(table, "results", rows["estimate_kcal_mol"].null_count(), _left_out(pending, "leg"))
+
+
+#: What `--report` names.
+REPORTS: Final[dict[str, Callable[..., EstimateTable]]] = {"dg": dg_table, "ddg": ddg_table, "raw": raw_table}
+
+
+def _table(rows: pl.DataFrame, cells: dict[str, str], precision_of: dict[str, str]) -> Table:
+    """Pick columns; a missing estimate prints `Error`, and so does its uncertainty."""
+    if "kind" in cells and rows["kind"].n_unique() < 2:
+        del cells["kind"]
+    estimates = [cells[name] for name in precision_of]
+    found = []
+    for row in rows.iter_rows(named=True):
+        failed = any(row[name] is None for name in estimates)
+        numbers = {c for pair in precision_of.items() for c in pair}
+        found.append(tuple(ERROR if failed and name in numbers else row[c] for name, c in cells.items()))
+    return Table(tuple(cells), found, precision_of=precision_of)
+
+
+def _ligands_of(edges: pl.DataFrame) -> set[Any]:
+    return set(edges["ligand_i"]) | set(edges["ligand_j"])
+
+
+def _scale(known: pl.DataFrame) -> str:
+    if known["absolute"].all():
+        return "values are on the scale of experiment: their mean over measured ligands is that of the measurements"
+    if not known["absolute"].any():
+        return "values are relative: their mean is zero (give experimental values with `alchemiscale-lake assays`)"
+    return "values of components with experiment are on its scale, the others are relative with mean zero"
+
+
+def _left_out(n: int, noun: str) -> tuple[str, ...]:
+    if not n:
+        return ()
+    return (
+        f"1 {noun} has no result yet and is left out" if n == 1 else f"{n} {noun}s have no result yet and are left out",
+    )
+
+
+def _nothing(network: str, rows: pl.DataFrame) -> str:
+    if not len(rows):
+        return f"{network} has no edges between ligands; see `alchemiscale-lake gather --report raw`"
+    return (
+        f"no edge of {network} has a result yet; see `alchemiscale-lake status` for what is under way "
+        "and `alchemiscale-lake failures` for what went wrong"
+    )
