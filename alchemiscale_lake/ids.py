@@ -7,6 +7,7 @@ another gufe version recomputed.
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
 import uuid
@@ -55,7 +56,7 @@ class Scope:
                     value=value,
                 )
         parts = (self.org, self.campaign, self.project)
-        if any(a is None and b is not None for a, b in zip(parts, parts[1:], strict=False)):
+        if any(a is None and b is not None for a, b in itertools.pairwise(parts)):
             raise InvalidScopeError(
                 f"Scope {self} has a name below a wildcard; make every level after a '*' a '*' too",
                 value=str(self),

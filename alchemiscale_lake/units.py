@@ -48,22 +48,25 @@ def _magnitude(value: Any) -> float:
     if hasattr(value, "value_in_unit"):  # openmm
         from openmm import unit as omm_unit
 
-        return float(value.value_in_unit(omm_unit.kilocalorie_per_mole))
+        try:
+            return float(value.value_in_unit(omm_unit.kilocalorie_per_mole))
+        except TypeError as e:
+            raise _no_energy(value) from e
     if hasattr(value, "m_as"):  # pint, openff-units
         try:
-            return float(value.m_as("kilocalorie_per_mole"))
-        except Exception as first:  # pint's errors differ with its registry; the fallback decides
-            try:
-                return float(value.m_as("kJ/mol")) * KCAL_PER_KJ
-            except Exception:
-                raise UnitConversionError(
-                    f"{value!r} is not an energy per mole; return kcal/mol or kJ/mol from the Protocol",
-                    value=str(value),
-                ) from first
+            return float(value.m_as("kJ/mol")) * KCAL_PER_KJ
+        except Exception as e:  # pint's errors differ from registry to registry; the reason is the same
+            raise _no_energy(value) from e
     try:
         return float(value)
     except (TypeError, ValueError) as e:
         raise UnitConversionError(f"{value!r} is neither a number nor a quantity with a unit", value=repr(value)) from e
+
+
+def _no_energy(value: Any) -> UnitConversionError:
+    return UnitConversionError(
+        f"{value} is not an energy per mole; return kcal/mol or kJ/mol from the Protocol", value=str(value)
+    )
 
 
 def kt_kcal_mol(temperature_kelvin: float) -> float:

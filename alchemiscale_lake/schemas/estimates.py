@@ -11,7 +11,7 @@ _NOT_NEGATIVE = Rule(
 
 TRANSFORMATION_ESTIMATES = TableSchema(
     name="transformation_estimates",
-    doc="One row per Transformation and set of results it was gathered from; the newest is the one with the highest as_of_seq.",
+    doc="One row per Transformation and set of results gathered; the newest has the highest as_of_seq.",
     columns=(
         Column("scope", STRING, "Scope of the Transformation."),
         Column("transformation", STRING, "ScopedKey of the Transformation."),
