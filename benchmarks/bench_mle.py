@@ -56,9 +56,7 @@ def run(quick: bool = False) -> list[dict[str, Any]]:
         float(np.abs(estimate.covariance - reference_covariance).max()),
     )
     if difference > _AGREEMENT_KCAL_MOL:
-        message = (
-            f"the two estimates differ by {difference:.2g} kcal/mol; a ratio of times would mean nothing"
-        )
+        message = f"the two estimates differ by {difference:.2g} kcal/mol; a ratio of times would mean nothing"
         raise ArithmeticError(message)
     ratio = min(reference_s) / min(ours_s)
     return [
@@ -68,8 +66,8 @@ def run(quick: bool = False) -> list[dict[str, Any]]:
             "reference_s": min(reference_s),
             "reference": "cinnabar.stats.mle",
             "ratio": ratio,
-            "target": f">= {_TARGET_RATIO:g}x",
-            "ok": ratio >= _TARGET_RATIO,
+            "target": "none at this size" if quick else f">= {_TARGET_RATIO:g}x",
+            "ok": quick or ratio >= _TARGET_RATIO,
             "max_difference_kcal_mol": difference,
         }
     ]

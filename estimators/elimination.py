@@ -36,10 +36,10 @@ __all__ = ["Elimination", "eliminate"]
 
 #: A graph this small goes straight to the dense core.
 _SMALL = 64
-#: Once every remaining node has this many neighbours, a dense matrix is faster ...
+#: Once every remaining node has this many neighbours, and this share of the other remaining nodes among
+#: them, a dense matrix is faster.
 _FILLED_DEGREE = 12
-#: ... if the matrices of the remaining nodes fit in memory (here about 5 GB).
-_MAX_CORE = 12_000
+_FILLED_SHARE = 0.02
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -228,7 +228,7 @@ def eliminate(
     while (n_remaining := int(remaining.sum())) > _SMALL:
         degree = np.bincount(graph.tail, minlength=n_nodes) + np.bincount(graph.head, minlength=n_nodes)
         least = int(degree[remaining].min())
-        if least >= _FILLED_DEGREE and n_remaining <= _MAX_CORE:
+        if least >= max(_FILLED_DEGREE, int(_FILLED_SHARE * n_remaining)):
             break
         chosen = _independent(graph, degree, tie_break, most=least + least // 2) & remaining
         batch, graph = _remove(n_nodes, graph, chosen, degree)

@@ -5,7 +5,7 @@ from collections.abc import Hashable
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from estimators.edges import EdgeEstimate, Leg, Phase, assemble_edges, whole_edges
@@ -198,7 +198,10 @@ def test_one_phase_alone_is_direct() -> None:
 
 
 def test_groups_do_not_mix() -> None:
-    legs = [Leg("a", "b", "complex", 1.0, 0.1, group="tyk2"), Leg("a", "b", "solvent", 1.0, 0.1, group="mcl1")]
+    legs = [
+        Leg("a", "b", "complex", 1.0, 0.1, group="tyk2"),
+        Leg("a", "b", "solvent", 1.0, 0.1, group="mcl1"),
+    ]
 
     edges = assemble_edges(legs)
 
@@ -218,6 +221,7 @@ def test_unusable_legs_are_refused_by_name(leg: Leg, match: str) -> None:
         assemble_edges([leg])
 
 
+@settings(deadline=None)
 @given(networks(), st.randoms(use_true_random=False))
 def test_legs_in_any_order_and_direction_rebuild_the_network(edges: Edges, random: object) -> None:
     # Every edge is cut into vacuum, solvent and complex legs, of which some are turned.
@@ -257,7 +261,10 @@ def test_a_network_of_three_phases_gives_binding_and_hydration_of_every_ligand()
     edges = assemble_edges(legs)
 
     nodes: list[Hashable] = list(ligands)
-    expected = {"binding": truth["complex"] - truth["solvent"], "hydration": truth["solvent"] - truth["vacuum"]}
+    expected = {
+        "binding": truth["complex"] - truth["solvent"],
+        "hydration": truth["solvent"] - truth["vacuum"],
+    }
     assert len(edges) == 2 * len(pairs)
     for kind, values in expected.items():
         estimate = solve_network(*whole_edges(edges, kind), nodes=nodes)  # type: ignore[arg-type]

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 from cinnabar.stats import bootstrap_statistic
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -124,12 +124,13 @@ def test_an_unknown_name_is_a_key_error() -> None:
         assess([1.0], [1.0], relative=True)["RAE"]
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(-20, 20), st.floats(-20, 20)), min_size=2, max_size=15))
 def test_bounds_hold_for_any_pairs(pairs: list[tuple[float, float]]) -> None:
     y, x = np.array(pairs).T
 
     performance = assess(y, x, relative=True, n_bootstrap=20)
 
-    assert performance["MUE"].value <= performance["RMSE"].value * (1 + 1e-12)
+    assert performance["MUE"].value <= performance["RMSE"].value * (1 + 1e-12) + 1e-150  # squares underflow
     for name in ("pearson_r", "spearman_rho", "kendall_tau"):
         assert not abs(performance[name].value) > 1 + 1e-9

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from estimators.errors import EstimatorInputError
@@ -94,6 +94,7 @@ def test_unusable_input_is_refused(values: list, uncertainties: list | None, rul
         combine(values, uncertainties, rule)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(-100, 100), st.floats(0, 10)), min_size=2, max_size=8))
 def test_larger_is_never_below_either_evidence(results: list[tuple[float, float]]) -> None:
     values, own = (list(column) for column in zip(*results, strict=True))
