@@ -73,6 +73,7 @@ class _Reader:
     def __init__(self, objects: Mapping[str, ChainObject]) -> None:
         self._objects = objects
         self._components: dict[str, ComponentFacts] = {}
+        self._systems: dict[str, dict[str, ComponentFacts]] = {}
         self._protocols: dict[str, dict[str, Any]] = {}
         self._mappings: dict[str, tuple[int | None, float | None]] = {}
 
@@ -119,8 +120,12 @@ class _Reader:
         return None if system is None else own_name(self._objects[system].keyed_dict)
 
     def _system(self, key: str | None) -> dict[str, ComponentFacts]:
-        components = {} if key is None else self._objects[key].keyed_dict["components"]
-        return {label: self._component(str(reference(value))) for label, value in sorted(components.items())}
+        if key is None:
+            return {}
+        if key not in self._systems:
+            components = sorted(self._objects[key].keyed_dict["components"].items())
+            self._systems[key] = {label: self._component(str(reference(value))) for label, value in components}
+        return self._systems[key]
 
     def _component(self, key: str) -> ComponentFacts:
         if key not in self._components:

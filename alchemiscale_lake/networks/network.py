@@ -181,7 +181,9 @@ def _checked_states(by_key: Mapping[str, ChainObject], edge: str, source: str) -
 
 
 def _same(a: ChainObject, b: ChainObject) -> bool:
-    return a.key == b.key or digest(a.keyed_dict) == digest(b.keyed_dict)
+    if a.key == b.key or a.keyed_dict.get("components") != b.keyed_dict.get("components"):
+        return a.key == b.key
+    return digest(a.keyed_dict) == digest(b.keyed_dict)
 
 
 def _check_system(by_key: Mapping[str, ChainObject], key: str, source: str) -> None:
