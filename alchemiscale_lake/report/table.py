@@ -53,9 +53,12 @@ class Table:
         """Show a data frame as it is."""
         return cls(tuple(frame.columns), frame.rows(), title)
 
-    def tsv(self) -> str:
-        """Write tab-separated text: one header line, full precision, newline endings, empty for missing."""
-        lines = ["\t".join(self.columns), *("\t".join(map(_plain, row)) for row in self.rows)]
+    def tsv(self, *, digits: int | None = None) -> str:
+        """Write tab-separated text: one header line, newline endings, empty for missing.
+
+        Numbers have full precision, or so many `digits`.
+        """
+        lines = ["\t".join(self.columns), *("\t".join(_plain(cell, digits) for cell in row) for row in self.rows)]
         return "".join(line + "\n" for line in lines)
 
     def rich(self) -> RichTable:
@@ -98,13 +101,13 @@ def round_to_uncertainty(value: Any, uncertainty: Any) -> tuple[str, str]:
     return f"{round(value, places):.{decimals}f}", f"{rounded:.{decimals}f}"
 
 
-def _plain(value: Any) -> str:
+def _plain(value: Any, digits: int | None) -> str:
     if value is None:
         return ""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):
-        return repr(value)
+        return repr(value) if digits is None else f"{value:.{digits}g}"
     if isinstance(value, datetime):
         return value.isoformat()
     text = json.dumps(value, default=str) if isinstance(value, (list, dict, tuple)) else str(value)

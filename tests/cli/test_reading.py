@@ -1,0 +1,197 @@
+"""Commands that read, run in this process against one small campaign; output against snapshots."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from syrupy.assertion import SnapshotAssertion
+
+from alchemiscale_lake.cli import main
+from tests.campaign import SCOPE, Campaign, small_campaign
+
+Call = Callable[..., Result]
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("reading") / "lake"
+    small_campaign(folder)
+    return folder
+
+
+@pytest.fixture
+def call(kept: Path, tmp_path: Path) -> Call:
+    """Call a command on a copy of the campaign; through no terminal, so tables are TSV."""
+    lake = tmp_path / "lake"
+    shutil.copytree(kept, lake)
+
+    def run(*arguments: str, stdin: str | None = None) -> Result:
+        return CliRunner().invoke(main, arguments, input=stdin, env={"ALCHEMISCALE_LAKE": str(lake)})
+
+    return run
+
+
+COMMANDS: Sequence[Sequence[str]] = [
+    ("status",),
+    ("status", "--scope", "org-campaign-other"),
+    ("status", "tyk2"),
+    ("status", "tyk2", "--transformations"),
+    ("gather", "tyk2", "--report", "raw"),
+    ("tasks", "--limit", "3"),
+    ("tasks", "list", "--network", "tyk2", "--status", "error"),
+    ("tasks", "--transformation", "c_d_complex"),
+    ("failures",),
+    ("failures", "tyk2", "--traceback"),
+    ("query", "select ligand_a_name, phase, count(*) as n from transformations group by all order by all"),
+]
+
+
+@pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
+def test_reading(call: Call, arguments: Sequence[str], snapshot: SnapshotAssertion) -> None:
+    result = call(*arguments)
+
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout == snapshot(name="stdout")
+    assert result.stderr == snapshot(name="stderr")
+
+
+REFUSED: Sequence[tuple[Sequence[str], int, str]] = [
+    (("gather",), 1, "Error: which network?\n  AlchemicalNetwork-idle"),
+    (("gather", "idle"), 1, "no edge of AlchemicalNetwork-idle-org-campaign-other has a result yet"),
+    (("status", "nosuch"), 1, "no network has the name or ScopedKey 'nosuch'"),
+    (("status", "--lake", "nowhere"), 1, "there is no lake at"),
+    (("status", "--scope", "org"), 1, "'org' is not a Scope"),
+    (("query", "selct 1"), 1, "syntax error"),
+    (("query",), 2, "give an SQL statement"),
+    (("tasks", "--network", "tyk2", "list"), 2, "put the options behind 'list'"),
+    (("tasks", "set-status", "waiting"), 2, "name Tasks, or select them"),
+    (("tasks", "set-status", "complete", "Task-0001"), 2, "'complete' is not one of"),
+    (("tasks", "create", "--network", "tyk2", "--transformation", "nosuch"), 1, "no Transformation 'nosuch'"),
+]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"), REFUSED, ids=lambda a: " ".join(a) if isinstance(a, tuple) else ""
+)
+def test_refused(call: Call, arguments: Sequence[str], code: int, said: str) -> None:
+    result = call(*arguments)
+
+    assert (result.exit_code, result.stdout) == (code, "")
+    assert said in result.stderr
+
+
+def test_gather_dg_has_full_precision_and_says_the_scale(call: Call) -> None:
+    result = call("gather", "tyk2")
+
+    lines = [line.split("\t") for line in result.stdout.splitlines()]
+    assert lines[0] == ["ligand", "DG(MLE) (kcal/mol)", "uncertainty (kcal/mol)"]
+    assert [line[0] for line in lines[1:]] == ["a", "b", "c", "d"]
+    assert float(lines[1][1]) == pytest.approx(-8.2, abs=1e-12)
+    assert lines[4] == ["d", "Error", "Error"]
+    assert "6 of 8 Transformations had new results" in result.stderr
+    assert "on the scale of experiment" in result.stderr
+
+
+def test_gather_writes_files(call: Call, tmp_path: Path) -> None:
+    table, plot = tmp_path / "ddg.tsv", tmp_path / "ddg.png"
+
+    result = call("gather", "tyk2", "--report", "ddg", "-o", str(table), "--plot", str(plot))
+
+    assert result.stdout == ""
+    assert table.read_bytes().startswith(b"ligand_i\tligand_j\tDDG(i->j) (kcal/mol)\tuncertainty (kcal/mol)\na\tb\t")
+    assert b"\r" not in table.read_bytes()
+    assert plot.read_bytes().startswith(b"\x89PNG")
+    assert f"wrote {table} (4 edges, 1 failed)" in result.stderr
+    assert f"wrote {plot} (3 edges; RMSE " in result.stderr
+
+
+def test_query_lists_tables_and_questions(call: Call) -> None:
+    lines = [line.split("\t") for line in call("query", "--list").stdout.splitlines()]
+
+    assert lines[0] == ["name", "kind", "holds"]
+    assert {"results", "task_log"} < {name for name, kind, _ in lines if kind == "table"}
+    assert {"failures", "ligand_ranking"} < {name for name, kind, _ in lines if kind == "question"}
+
+
+def test_a_dash_as_output_is_stdout(call: Call) -> None:
+    assert call("status", "-o", "-").stdout.startswith("name\tscope\t")
+
+
+def test_tasks_are_changed_by_filter_and_refusals_are_named(call: Call) -> None:
+    done = call("tasks", "set-status", "waiting", "--status", "error")
+    again = call("tasks", "--status", "waiting")
+    refused = call("tasks", "set-status", "waiting", f"Task-0001-{SCOPE}", "Task-nosuch")
+
+    assert (done.exit_code, done.stderr) == (0, "1 of 1 Tasks set waiting\n")
+    assert f"Task-0013-{SCOPE}\twaiting" in again.stdout
+    assert refused.exit_code == 1
+    assert refused.stderr.splitlines()[0] == "0 of 2 Tasks set waiting"
+    assert f"Task-0001-{SCOPE}: it is complete" in refused.stderr
+    assert "Task-nosuch: the lake holds no such Task" in refused.stderr
+
+
+def test_tasks_can_be_piped_from_one_command_into_the_next(call: Call) -> None:
+    listed = call("tasks", "--transformation", "c_d_solvent").stdout
+
+    prioritised = call("tasks", "set-priority", "3", "-", stdin=listed)
+    weighed = call("tasks", "set-weight", "0.9", "-", "--network", "tyk2", stdin=listed)
+    cancelled = call("tasks", "cancel", "-", "--network", "tyk2", stdin=listed)
+    actioned = call("tasks", "action", "-", "--network", "tyk2", "--weight", "0.1", stdin=listed)
+
+    assert [r.stderr for r in (prioritised, weighed, cancelled, actioned)] == [
+        "1 of 1 Tasks set to priority 3\n",
+        "1 of 1 Tasks set to weight 0.9\n",
+        "1 of 1 Tasks cancelled\n",
+        "1 of 1 Tasks actioned\n",
+    ]
+    weights = call("query", "select task, weight from actions where transformation like '%c_d_solvent%'").stdout
+    assert weights == f"task\tweight\nTask-0013-{SCOPE}\t0.1\n"
+
+
+def test_tasks_are_created_and_actioned(call: Call) -> None:
+    created = call("tasks", "create", "--network", "tyk2", "--transformation", "a_b_solvent", "--count", "2")
+
+    tasks = created.stdout.split()
+    assert (created.exit_code, len(tasks)) == (0, 2)
+    assert "2 of 2 Tasks created and actioned" in created.stderr
+    actions = call("query", "select task from actions where status = 'waiting' order by task").stdout.splitlines()[1:]
+    assert actions == sorted(tasks)
+
+
+def test_failures_of_tasks_that_ended_well_are_shown_on_demand(call: Call, tmp_path: Path) -> None:
+    campaign = Campaign.at(tmp_path / "other")
+    network = campaign.network("pair", [("a", "b")])
+    (task,) = campaign.new_tasks(network, ["a_b_other"])
+    campaign.result(task, ok=False)
+    campaign.result(task, 1.0, 0.1)
+
+    quiet = call("failures", "--lake", str(tmp_path / "other"))
+    full = call("failures", "--all", "--lake", str(tmp_path / "other"))
+
+    assert len(quiet.stdout.splitlines()) == 1
+    assert len(full.stdout.splitlines()) == 2
+
+
+def test_assays_move_the_scale(call: Call, tmp_path: Path) -> None:
+    values = tmp_path / "experiment.csv"
+    values.write_text("ligand,value_kcal_mol\na,-18.1\nb,-17.3\nc,-15.2\n")
+
+    imported = call("assays", str(values), "--scope", SCOPE, "--kind", "binding")
+    gathered = call("gather", "tyk2")
+
+    assert imported.stderr == f"imported 3 new binding values into {SCOPE}\n"
+    assert float(gathered.stdout.splitlines()[1].split("\t")[1]) == pytest.approx(-18.2)
+
+
+def test_help_of_every_reading_command_shows_an_example() -> None:
+    for name in ("status", "gather", "query", "tasks", "failures", "assays"):
+        result = CliRunner().invoke(main, [name, "--help"])
+
+        assert result.exit_code == 0
+        assert "Example" in result.stdout
+        assert "\\b" not in result.stdout
+        assert f"  alchemiscale-lake {name}" in result.stdout
