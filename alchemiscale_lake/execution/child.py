@@ -80,6 +80,8 @@ def _settle(request: dict[str, Any], parent: int) -> None:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     faulthandler.enable()
+    # where a step hung that is ended by timeout
+    faulthandler.register(signal.SIGTERM, chain=True)
     _hold(request["lock"])
     os.environ.clear()
     os.environ.update(request["env"])

@@ -101,7 +101,7 @@ class Launched:
         told = read_capped(self.run / "stderr.txt", _TRACEBACK_BYTES)
         if told is None:
             return "no traceback: the process died without a word on stderr"
-        return "no traceback; the end of stderr:\n" + told.decode(errors="replace")
+        return "what the process left on stderr:\n" + told.decode(errors="replace")
 
 
 class Launcher:

@@ -71,7 +71,6 @@ class StepServer:
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)
         self._link: _Link | None = None
-        self._bare = False
 
     def start(self, request: Mapping[str, Any]) -> StepProcess:
         """Start a step; see `child.run` for the request. Returns at once.
@@ -84,9 +83,8 @@ class StepServer:
         with self._lock:
             for _ in range(3):
                 if self._link is None or not self._link.alive:
-                    # a zygote that died importing would do so again: let each step import for itself
-                    self._bare = self._bare or (self._link is not None and not self._link.served)
-                    self._link = _Link(bare=self._bare)
+                    # a zygote that died importing may do so again: let each step import for itself
+                    self._link = _Link(bare=self._link is not None and not self._link.served)
                 process = StepProcess(next(self._numbers), self._link)
                 if self._link.submit(process, {**request, "id": process.number}):
                     return process

@@ -19,7 +19,7 @@ from alchemiscale_lake.execution.process_tree import mark_of
 from alchemiscale_lake.ledger.submit import submit_network
 from alchemiscale_lake.schemas import TABLES
 from alchemiscale_lake.schemas.receipt import Receipt, unpack_receipt
-from alchemiscale_lake.store import Lake, attempt_folder
+from alchemiscale_lake.store import Lake, attempt_folder, now_utc
 
 SCOPE = "org-campaign-project"
 
@@ -58,7 +58,7 @@ class Bench:
     def receipt(self, spec: AttemptSpec) -> Receipt:
         """The receipt of an attempt."""
         receipt = unpack_receipt(self.lake.objects.get(f"{attempt_folder(SCOPE, spec.attempt)}/receipt.arrow"))
-        TABLES["results"].table([{**receipt.result, "recorded_at": self.now()}])
+        TABLES["results"].table([{**receipt.result, "recorded_at": now_utc()}])
         TABLES["unit_results"].table(receipt.units)
         TABLES["result_files"].table(receipt.files)
         TABLES["hosts"].table([receipt.host])
@@ -77,12 +77,6 @@ class Bench:
     def folder(self, spec: AttemptSpec) -> Path:
         """Work folder of the attempt's Task."""
         return self.work / SCOPE / spec.task.split("-")[1]
-
-    @staticmethod
-    def now() -> Any:
-        from alchemiscale_lake.store import now_utc
-
-        return now_utc()
 
 
 def tries(receipt: Receipt) -> list[tuple[str, int, bool]]:

@@ -42,7 +42,13 @@ class ScriptedProtocol(LakeProtocol):
     _settings_cls = ScriptedSettings
     result_cls: ClassVar[type[ScriptedResult]] = ScriptedResult
 
-    def _create(self, stateA: Any, stateB: Any, mapping: Any = None, extends: Any = None) -> list[Any]:
+    def _create(
+        self,
+        stateA: Any,  # noqa: N803
+        stateB: Any,  # noqa: N803
+        mapping: Any = None,
+        extends: Any = None,
+    ) -> list[Any]:
         exec(self.settings.in_create, {"extends": extends})
         units: list[Any] = []
         for name, text in self.settings.units.items():

@@ -13,8 +13,7 @@ from typing import Any
 
 import pytest
 
-from alchemiscale_lake.errors import ExecutionError
-from alchemiscale_lake.execution import execute_assignment, processes
+from alchemiscale_lake.execution import execute_assignment
 from alchemiscale_lake.execution.process_tree import mark_of
 from alchemiscale_lake.execution.processes import StepServer, close_step_server, import_path, step_server
 from tests.execution.bench import Bench, alive, carrying, tries, wait_for
@@ -166,9 +165,10 @@ def test_the_environment_of_the_worker_is_that_of_its_units(
 
 
 def test_close_ends_everything(tmp_path: Path, bench: Bench) -> None:
-    spec = bench.spec(scripted(f"import os, time; open('{tmp_path}/pid', 'w').write(str(os.getpid())); time.sleep(600)"))
-    thread = threading.Thread(target=execute_assignment, args=(bench.assignment(spec),), kwargs={"stop": lambda _: closed})
+    text = f"import os, time; open('{tmp_path}/pid', 'w').write(str(os.getpid())); time.sleep(600)"
+    assignment = bench.assignment(bench.spec(scripted(text)))
     closed = False
+    thread = threading.Thread(target=lambda: execute_assignment(assignment, stop=lambda _: closed))
     thread.start()
     pid = wait_for(lambda: _numbers(tmp_path / "pid"))[0]
     mark = mark_of(pid)
@@ -192,12 +192,13 @@ def test_a_zygote_that_dies_importing_is_tried_without(
     assert second.exit_code == 1
 
 
-def test_no_python_no_steps(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, server: StepServer) -> None:
-    monkeypatch.setattr(processes.sys, "executable", "/bin/false")
-    with pytest.raises(ExecutionError, match="cannot start a process"):
-        for _ in range(50):
-            server.start(_request(tmp_path)).ended.result(60)
-    monkeypatch.setattr(processes.sys, "executable", sys.executable)
+def test_without_a_zygote_an_attempt_fails(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    close_step_server()
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    receipt = bench.run(bench.spec(scripted("pass")))
+    close_step_server()
+    assert receipt.result["failed_unit"] in ("create", "prepare")
+    assert "start" in receipt.result["exception"]
 
 
 def _numbers(path: Path) -> list[int]:

@@ -83,7 +83,9 @@ outputs['checkpoint'] = (shared / 'checkpoint').read_text()
 @pytest.mark.parametrize(
     "place", ["execution:before-result", "execution:before-receipt", "execution:after-receipt"]
 )
-def test_a_worker_killed_at_the_end_loses_nothing(bench: Bench, tmp_path: Path, place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_killed_at_the_end_loses_nothing(
+    bench: Bench, tmp_path: Path, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     count = tmp_path / "count"
     spec = bench.spec(scripted(f"open({str(count)!r}, 'a').write('.')"))
     monkeypatch.setenv("ALCHEMISCALE_LAKE_FAULT", place)
@@ -224,7 +226,8 @@ def test_a_step_that_outlives_its_worker_holds_the_folder(bench: Bench) -> None:
     with WorkFolder.acquire(bench.work, SCOPE, spec.task, "dead") as held:
         path = held.steps_lock
         path.touch()
-        holder = subprocess.Popen(["flock", "--shared", str(path), "-c", "echo held; sleep 600"], stdout=subprocess.PIPE, start_new_session=True)
+        command = ["flock", "--shared", str(path), "-c", "echo held; sleep 600"]
+        holder = subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True)
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"held\n"
     try:
