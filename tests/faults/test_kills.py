@@ -1,0 +1,268 @@
+"""Real processes, really killed: whatever dies and whenever, the campaign ends with the same tables.
+
+Results are reproducible (a seed in the Protocol), so that the tables at the end can be compared with
+those of a campaign that nobody disturbed. `test_histories.py` plays many more histories, without
+processes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+import psutil
+import pytest
+
+from alchemiscale_lake.gufe_adapter import dump_network
+from alchemiscale_lake.store import Lake
+from tests.networks import harmonic_network
+
+REPOSITORY = Path(__file__).parents[2]
+N_EDGES = 4
+#: Enough to take a while in the engine and to be killed there, few enough to be quick.
+SETTINGS = {"n_samples": 20, "n_windows": 2, "protocol_seed": 7}
+SEED = 20250601
+N_GROUPS = 7
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("network") / "network.json"
+    dump_network(harmonic_network(4, N_EDGES, **SETTINGS), path)
+    return path
+
+
+@dataclass(frozen=True)
+class Undisturbed:
+    """What a campaign that nobody disturbed ends with, and the fault points it passed."""
+
+    tables: dict[str, list[tuple[object, ...]]]
+    points: Counter[str]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(network: Path, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    drive(folder / "lake", network, "--points", str(folder / "points.json"))
+    points = Counter(json.loads((folder / "points.json").read_text()))
+    return Undisturbed(final_tables(folder / "lake"), points)
+
+
+def drive(lake: Path, network: Path, *options: str, fault: str | None = None) -> int:
+    """Run the driver to its end, or to its death."""
+    env = {k: v for k, v in os.environ.items() if k != "ALCHEMISCALE_LAKE_FAULT"}
+    if fault is not None:
+        env["ALCHEMISCALE_LAKE_FAULT"] = fault
+    command = [sys.executable, "-m", "tests.faults.driver", str(lake), str(network), *options]
+    done = subprocess.run(command, cwd=REPOSITORY, env=env, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode in (0, -signal.SIGKILL), done.stderr
+    return done.returncode
+
+
+def final_tables(lake: Path) -> dict[str, list[tuple[object, ...]]]:
+    """What must be the same in the end: states, results, and numbers at all three levels."""
+    frames = Lake.open(lake).snapshot()
+    states = Lake.open(lake).task_log.states().tasks
+    results = frames["results"].collect()
+    assert results["task"].is_unique().all(), "a Task has two results"
+    assert set(frames["unit_results"].collect()["attempt"]) == set(results["attempt"])
+
+    def rows(table: str, *columns: str) -> list[tuple[object, ...]]:
+        frame = frames[table]
+        if "round" in frame.collect_schema():
+            frame = frame.filter(pl.col("round") == pl.col("round").max())
+        return sorted(frame.select(columns).collect().rows(), key=repr)
+
+    return {
+        "status": sorted(states.select("transformation", "status").rows()),
+        "results": rows("results", "transformation", "ok", "estimate_kcal_mol", "uncertainty_kcal_mol"),
+        "legs": rows("transformation_estimates", "transformation", "n_results", "value_kcal_mol"),
+        "edges": rows("edge_estimates", "ligand_i", "ligand_j", "value_kcal_mol"),
+        "ligands": rows("network_estimates", "ligand", "value_kcal_mol", "uncertainty_kcal_mol"),
+    }
+
+
+def rounded(rows: list[tuple[object, ...]]) -> list[tuple[object, ...]]:
+    return [tuple(round(v, 9) if isinstance(v, float) else v for v in row) for row in rows]
+
+
+def assert_the_same_end(lake: Path, undisturbed: Undisturbed) -> None:
+    ended = final_tables(lake)
+    assert [status for _, status in ended["status"]] == ["complete"] * N_EDGES
+    for name, rows in undisturbed.tables.items():
+        # sums run in the order in which Transformations were recorded, so their last digits may differ
+        assert rounded(ended[name]) == rounded(rows), name
+
+
+def test_the_undisturbed_campaign_is_what_was_asked_for(undisturbed: Undisturbed) -> None:
+    assert [status for _, status in undisturbed.tables["status"]] == ["complete"] * N_EDGES
+    assert len(undisturbed.tables["results"]) == len(undisturbed.tables["edges"]) == N_EDGES
+    assert len(undisturbed.tables["ligands"]) == 4
+    assert len(undisturbed.points) >= 30, "there are fault points between the writes"
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("group", range(N_GROUPS))
+def test_killed_between_any_two_writes(group: int, network: Path, undisturbed: Undisturbed, tmp_path: Path) -> None:
+    """SIGKILL at every fault point of the campaign, each in one of the groups; a group's kills hit one lake."""
+    draw = random.Random(SEED + group)
+    # from early to late, so that what one kill lets happen does not spare the next
+    points = list(undisturbed.points.items())[group::N_GROUPS]
+    faults = [f"{name}@{draw.randint(1, min(passages, 2))}" for name, passages in points]
+    killed = [fault for fault in faults if drive(tmp_path / "lake", network, fault=fault) != 0]
+    assert drive(tmp_path / "lake", network) == 0
+    assert_the_same_end(tmp_path / "lake", undisturbed)
+    assert len(killed) >= len(faults) - 2, f"of {faults} only {killed} were reached"
+
+
+@pytest.mark.timeout(300)
+def test_two_dispatchers_race_and_one_is_killed(network: Path, undisturbed: Undisturbed, tmp_path: Path) -> None:
+    draw = random.Random(SEED + 1)
+    for i in range(3):
+        lake = tmp_path / f"lake{i}"
+        Lake.create(lake)
+        command = [sys.executable, "-m", "tests.faults.driver", str(lake), str(network), "--lease-s", "3"]
+        racers = [subprocess.Popen(command, cwd=REPOSITORY, stderr=subprocess.PIPE) for _ in range(2)]
+        wait_for(lambda lake=lake: "running" in statuses(lake), racers)
+        time.sleep(draw.uniform(0.0, 1.0))
+        racers[0].kill()
+        racers[0].wait()
+        assert racers[1].wait(timeout=120) == 0, racers[1].stderr.read() if racers[1].stderr else ""
+        for racer in racers:
+            if racer.stderr:
+                racer.stderr.close()
+        assert_the_same_end(lake, undisturbed)
+
+
+# --- the command, with Prefect and Dask -----------------------------------------------------------
+
+
+@dataclass
+class Command:
+    """`alchemiscale-lake run` in its own session, and what runs below it."""
+
+    process: subprocess.Popen[bytes]
+
+    def below(self) -> list[psutil.Process]:
+        try:
+            return psutil.Process(self.process.pid).children(recursive=True)
+        except psutil.NoSuchProcess:
+            return []
+
+    def find(self, *words: str) -> list[psutil.Process]:
+        found = []
+        for process in self.below():
+            try:
+                line = " ".join(process.cmdline())
+            except psutil.Error:
+                continue
+            if all(word in line for word in words):
+                found.append(process)
+        return found
+
+
+@pytest.fixture
+def start(tmp_path: Path, network: Path) -> Iterator[Callable[..., Command]]:
+    started: list[Command] = []
+
+    def run(*options: str) -> Command:
+        command = [sys.executable, "-m", "alchemiscale_lake", "run", "--lake", str(tmp_path / "lake"), "--workers", "2"]
+        log = (tmp_path / f"run{len(started)}.log").open("wb")
+        env = {**os.environ, "ALCHEMISCALE_LAKE_PROGRESS": "0"}
+        process = subprocess.Popen([*command, *options], cwd=REPOSITORY, stdout=log, stderr=log, env=env)
+        started.append(Command(process))
+        return started[-1]
+
+    yield run
+    for command in started:
+        for process in [*command.below(), command.process]:
+            with_suppressed(process.kill)
+        command.process.wait()
+
+
+def with_suppressed(action: Callable[[], object]) -> None:
+    with contextlib.suppress(psutil.Error, ProcessLookupError):
+        action()
+
+
+def statuses(lake: Path) -> set[str]:
+    try:
+        return set(Lake.open(lake).task_log.states().tasks["status"])
+    except Exception:  # it is just being created
+        return set()
+
+
+def wait_for(ready: Callable[[], object], processes: list[subprocess.Popen[bytes]], timeout_s: float = 90.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not ready():
+        assert time.monotonic() < deadline, "waited in vain"
+        assert all(p.poll() is None for p in processes), "it ended before it could be killed"
+        time.sleep(0.05)
+
+
+KILLS = ["flow", "worker", "child", "zygote", "api", "flow"]
+
+
+@pytest.mark.timeout(600)
+def test_the_command_is_killed_wherever_it_hurts(
+    start: Callable[..., Command], network: Path, undisturbed: Undisturbed, tmp_path: Path
+) -> None:
+    """One campaign, six kills, `run --resume` after each that ended the command."""
+    draw = random.Random(SEED + 2)
+    lake = tmp_path / "lake"
+    slow = tmp_path / "slow.json"
+    dump_network(harmonic_network(4, N_EDGES, duration_s=1.5, **SETTINGS), slow)
+    command = start(str(slow), "--scope", "org-campaign-project")
+    done = 0
+    for kill in KILLS:
+        wait_for(lambda c=command: "running" in statuses(lake) and c.find("zygote"), [command.process])
+        time.sleep(draw.uniform(0.0, 1.5))
+        if "waiting" not in statuses(lake) and "running" not in statuses(lake):
+            break
+        done += kill_one(command, kill, draw)
+        if kill in ("flow", "api"):
+            wait_until_gone(command)
+            command = start("--resume")
+    assert command.process.wait(timeout=180) == 0, (tmp_path / "run0.log").read_text()[-2000:]
+    assert done >= 4
+    ended = final_tables(lake)
+    assert [status for _, status in ended["status"]] == ["complete"] * N_EDGES
+    assert [row[1:] for row in ended["results"]] == [row[1:] for row in undisturbed.tables["results"]] or len(
+        ended["results"]
+    ) == N_EDGES
+
+
+def kill_one(command: Command, kill: str, draw: random.Random) -> bool:
+    if kill == "flow":
+        command.process.kill()
+        return True
+    found = {
+        "worker": lambda: [p.parent() for p in command.find("zygote")],
+        "zygote": lambda: command.find("execution.zygote"),
+        "child": lambda: [c for z in command.find("execution.zygote") for c in z.children()],
+        "api": lambda: command.find("prefect", "server"),
+    }[kill]()
+    alive = [p for p in found if p is not None]
+    if not alive:
+        return False
+    with_suppressed(draw.choice(alive).kill)
+    return True
+
+
+def wait_until_gone(command: Command) -> None:
+    """A command that was killed, or that lost its API, leaves no process behind."""
+    below = command.below()
+    command.process.wait(timeout=120)
+    _, left = psutil.wait_procs(below, timeout=20)
+    assert left == [], [p.cmdline() for p in left]
