@@ -33,9 +33,7 @@ _log = logging.getLogger(__name__)
 _SWEEP_EVERY_S = 3600.0
 
 
-def execute_assignment(
-    assignment: Assignment, *, stop: Callable[[str], bool] | None = None
-) -> list[str]:
+def execute_assignment(assignment: Assignment, *, stop: Callable[[str], bool] | None = None) -> list[str]:
     """Run the attempts of an assignment on this host, one after another.
 
     May be called from several threads at once. A Task that fails, crashes, hangs or cannot be

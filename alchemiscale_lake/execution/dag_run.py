@@ -70,9 +70,7 @@ class DagRun:
         Returns the `Inputs`; called only if the folder does not hold them already.
     """
 
-    def __init__(
-        self, launcher: Launcher, watch: Watch, rules: RetryRules, inputs: Callable[[], Inputs]
-    ) -> None:
+    def __init__(self, launcher: Launcher, watch: Watch, rules: RetryRules, inputs: Callable[[], Inputs]) -> None:
         self._launcher, self._watch, self._rules, self._inputs = launcher, watch, rules, inputs
         self._folder = launcher.folder.path
         self._executions = read_records(self._folder)
@@ -145,9 +143,7 @@ class DagRun:
             if not any(e.ok for e in known) and (self._folder / stored).exists():
                 # an earlier attempt ran and reported it
                 executions.append({"unit": unit.key, "result": stored})
-        return self._launcher.run(
-            "finish", label, self._watch.more_time(_FINISH_S), executions=executions
-        )
+        return self._launcher.run("finish", label, self._watch.more_time(_FINISH_S), executions=executions)
 
     def _good(self, result: Path, label: str, finished: StepOutcome) -> DagOutcome:
         try:

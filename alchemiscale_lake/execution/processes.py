@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from ..errors import ExecutionError
+from ..errors import ExecutionError, TransientError
 from .process_tree import MARK, kill_marked
 
 __all__ = ["StepExit", "StepProcess", "StepServer", "close_step_server", "import_path", "step_server"]
@@ -71,6 +71,7 @@ class StepServer:
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)
         self._link: _Link | None = None
+        self._closed = False
 
     def start(self, request: Mapping[str, Any]) -> StepProcess:
         """Start a step; see `child.run` for the request. Returns at once.
@@ -79,8 +80,12 @@ class StepServer:
         ------
         ExecutionError
             If no zygote can be started.
+        TransientError
+            If this server is closed: the worker is going down, and the attempt is another's to take up.
         """
         with self._lock:
+            if self._closed:
+                raise TransientError("this worker is shutting down; the attempt has to be made again elsewhere")
             for _ in range(3):
                 if self._link is None or not self._link.alive:
                     # a zygote that died importing may do so again: let each step import for itself
@@ -97,9 +102,9 @@ class StepServer:
         return link.pid if link is not None and link.alive else None
 
     def close(self) -> None:
-        """End the zygote and all that runs below it."""
+        """End the zygote and all that runs below it, for good."""
         with self._lock:
-            link, self._link = self._link, None
+            link, self._link, self._closed = self._link, None, True
         if link is not None:
             link.close()
 
@@ -221,11 +226,8 @@ def step_server() -> StepServer:
 
 
 def close_step_server() -> None:
-    """End this process's zygote, if it has one; the next step brings up another."""
+    """End this process's zygote, if it has one; an attempt that begins later brings up another."""
     with _shared_lock:
         server = _shared.pop(os.getpid(), None)
     if server is not None:
         server.close()
-
-
-

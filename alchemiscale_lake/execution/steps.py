@@ -67,9 +67,7 @@ def _unit(run: Path, *, folder: str, unit_key: str, shared: str, scratch: str) -
     captured = {name: run / f"captured-{name}" for name in ("stdout", "stderr")}
     for path in captured.values():
         path.mkdir()
-    result = gufe_adapter.execute_unit(
-        unit, shared=Path(shared), scratch=Path(scratch), results=results, **captured
-    )
+    result = gufe_adapter.execute_unit(unit, shared=Path(shared), scratch=Path(scratch), results=results, **captured)
     failure = gufe_adapter.unit_exception(result)
     data = gufe_adapter.dumps_chain(result)
     if failure is None:
@@ -89,8 +87,7 @@ def _finish(run: Path, *, folder: str, executions: list[dict[str, Any]]) -> Outc
     dag = _load(work / DAG)
     units = {str(unit.key): unit for unit in dag.protocol_units}
     results = [
-        _load(work / e["result"]) if e["result"] is not None else _dead(work, units[e["unit"]], e)
-        for e in executions
+        _load(work / e["result"]) if e["result"] is not None else _dead(work, units[e["unit"]], e) for e in executions
     ]
     dag_result = gufe_adapter.build_dag_result(dag, results, transformation)
     _write(run / RESULT, gufe_adapter.dumps_chain(dag_result))

@@ -149,9 +149,7 @@ class UnitRuns:
             return None
         return Ending(failed=execution, fast=outcome.duration_s <= self._rules.fail_fast_s)
 
-    def _note(
-        self, running: _Running, outcome: StepOutcome, exception: tuple[str, ...] | None
-    ) -> Execution:
+    def _note(self, running: _Running, outcome: StepOutcome, exception: tuple[str, ...] | None) -> Execution:
         unit, run = running.unit, running.launched.run
         result = self._result_of(unit) if outcome.ok else run / RESULT
         execution = Execution(

@@ -48,9 +48,7 @@ class Bench:
         settings = {"work_root": str(self.work), "kill_grace_s": 2.0, **settings}
         return Assignment(self.lake.url, "pool", specs, Resources(cores=cores, gpus=gpus), **settings)
 
-    def run(
-        self, spec: AttemptSpec, *, stop: Callable[[str], bool] | None = None, **settings: Any
-    ) -> Receipt:
+    def run(self, spec: AttemptSpec, *, stop: Callable[[str], bool] | None = None, **settings: Any) -> Receipt:
         """Execute one attempt and return its receipt, which fits the tables."""
         assert execute_assignment(self.assignment(spec, **settings), stop=stop) == [spec.attempt]
         return self.receipt(spec)

@@ -164,19 +164,18 @@ def test_the_environment_of_the_worker_is_that_of_its_units(
     assert bench.result(receipt).protocol_unit_results[0].outputs["x"] == ["some value", 42]
 
 
-def test_close_ends_everything(tmp_path: Path, bench: Bench) -> None:
+def test_a_worker_going_down_ends_everything_and_reports_nothing(bench: Bench, tmp_path: Path) -> None:
     text = f"import os, time; open('{tmp_path}/pid', 'w').write(str(os.getpid())); time.sleep(600)"
     assignment = bench.assignment(bench.spec(scripted(text)))
-    closed = False
-    thread = threading.Thread(target=lambda: execute_assignment(assignment, stop=lambda _: closed))
+    done: list[list[str]] = []
+    thread = threading.Thread(target=lambda: done.append(execute_assignment(assignment)))
     thread.start()
-    pid = wait_for(lambda: _numbers(tmp_path / "pid"))[0]
-    mark = mark_of(pid)
+    mark = mark_of(wait_for(lambda: _numbers(tmp_path / "pid"))[0])
     assert mark is not None
-    closed = True
     close_step_server()
-    thread.join()
-    wait_for(lambda: not carrying(mark))
+    thread.join(30)
+    assert done == [[]]
+    assert not carrying(mark)
 
 
 def test_a_zygote_that_dies_importing_is_tried_without(

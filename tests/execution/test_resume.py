@@ -80,9 +80,7 @@ outputs['checkpoint'] = (shared / 'checkpoint').read_text()
     assert not bench.folder(spec).exists()
 
 
-@pytest.mark.parametrize(
-    "place", ["execution:before-result", "execution:before-receipt", "execution:after-receipt"]
-)
+@pytest.mark.parametrize("place", ["execution:before-result", "execution:before-receipt", "execution:after-receipt"])
 def test_a_worker_killed_at_the_end_loses_nothing(
     bench: Bench, tmp_path: Path, place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -177,10 +175,7 @@ def test_units_are_retried_as_often_as_asked(bench: Bench, tmp_path: Path, fail_
 
 def test_a_retry_finds_its_folder_first_as_it_was_then_empty(bench: Bench, tmp_path: Path) -> None:
     seen = tmp_path / "seen"
-    text = (
-        f"open({str(seen)!r}, 'a').write(str(len(list(shared.iterdir()))))\n"
-        "(shared / 'x').touch()\nraise ValueError"
-    )
+    text = f"open({str(seen)!r}, 'a').write(str(len(list(shared.iterdir()))))\n(shared / 'x').touch()\nraise ValueError"
     receipt = bench.run(bench.spec(scripted(text)), unit_retries=2, fail_fast_s=0.0)
     assert seen.read_text() == "010"
     assert len(receipt.units) == 3
