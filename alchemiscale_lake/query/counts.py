@@ -1,6 +1,7 @@
 """Counts of Tasks by status, fast over millions of them.
 
-The folded snapshot is counted column by column as it lies; only the Tasks in the tail of the log are
+The folded snapshot is counted column by column as it lies (by DuckDB from its files in a folder, by
+polars from a bucket); only the Tasks in the tail of the log are
 looked at one by one: each is taken out under the status it had in the snapshot and put back under
 the one it has now. What it had follows from the first event of the tail, as the rules in
 `tasks/status.py` tell (a claim needs a waiting Task, and so on), so that the column of names, which
@@ -10,33 +11,60 @@ is most of the table, is not read at all. Where an event does not tell, the Task
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from dataclasses import dataclass
+from typing import Any, Final
 
+import duckdb
 import polars as pl
 
 from ..ids import Scope
 from ..schemas import STATUSES
 from ..store import Lake
 
-__all__ = ["status_counts", "status_counts_by"]
+__all__ = ["TaskSnapshot", "status_counts", "status_counts_by"]
 
 #: Events that leave the status as it was, and those that only one status allows.
 _UNCHANGED: Final = ("actioned", "cancelled", "weight", "priority")
 _FROM_WAITING: Final = ("claimed",)
 _FROM_RUNNING: Final = ("renewed", "failed", "released", "expired")
 
-Frames = Mapping[str, pl.LazyFrame]
+
+@dataclass(frozen=True, slots=True)
+class TaskSnapshot:
+    """What counts are taken of: the lake's Tasks as of one moment. Open it once to count often.
+
+    Attributes
+    ----------
+    frames : mapping of str to LazyFrame
+        `task_snapshots`, `task_log` and `network_members`.
+    files : list of str
+        Files of `task_snapshots` where DuckDB can read them by itself (a folder's), else empty.
+    connection : duckdb.DuckDBPyConnection
+    """
+
+    frames: Mapping[str, pl.LazyFrame]
+    files: list[str]
+    connection: duckdb.DuckDBPyConnection
+
+    @classmethod
+    def of(cls, lake: Lake) -> TaskSnapshot:
+        """Open the newest state."""
+        folded = lake.table("task_snapshots")
+        delta = folded.snapshot()
+        # written by `LakeTable.replace` alone: one schema, no deletion vectors, so plain Parquet
+        files = delta.file_uris() if lake.local_path is not None else []
+        frames = lake.snapshot(("task_log", "network_members")) | {"task_snapshots": folded.scan(delta)}
+        return cls(frames, files, duckdb.connect())
 
 
 def status_counts(
-    lake: Lake | Frames, *, scope: Scope | str | None = None, network: str | None = None
+    lake: Lake | TaskSnapshot, *, scope: Scope | str | None = None, network: str | None = None
 ) -> dict[str, int]:
     """Count Tasks by status, actioned or not.
 
     Parameters
     ----------
-    lake : Lake or mapping of str to LazyFrame
-        A lake, or a snapshot of it (`Lake.snapshot`) to count on again.
+    lake : Lake or TaskSnapshot
     scope : Scope or str, optional
         Only Tasks of this Scope (wildcards allowed).
     network : str, optional
@@ -48,14 +76,14 @@ def status_counts(
         Every status, in the fixed order, zeros included.
     """
     if network is None:
-        counts = _counted(_frames(lake), [], _within(scope))
+        counts = _counted(_opened(lake), [], scope)
     else:
         counts = status_counts_by(lake, "network", scope=scope).filter(pl.col("network") == network)
     total = counts.select(pl.col(STATUSES).sum()).row(0)
     return dict(zip(STATUSES, total, strict=True))
 
 
-def status_counts_by(lake: Lake | Frames, by: str, *, scope: Scope | str | None = None) -> pl.DataFrame:
+def status_counts_by(lake: Lake | TaskSnapshot, by: str, *, scope: Scope | str | None = None) -> pl.DataFrame:
     """Count Tasks by status for each `scope`, `transformation` or `network`.
 
     Returns
@@ -63,45 +91,61 @@ def status_counts_by(lake: Lake | Frames, by: str, *, scope: Scope | str | None 
     polars.DataFrame
         Column `by`, then one per status; sorted. Groups without a Task are left out.
     """
-    frames = _frames(lake)
+    tasks = _opened(lake)
     if by != "network":
-        return _counted(frames, [by], _within(scope)).sort(by)
-    per_transformation = _counted(frames, ["transformation"], _within(scope))
-    members = frames["network_members"].filter(pl.col("kind") == "transformation")
+        return _counted(tasks, [by], scope).sort(by)
+    members = tasks.frames["network_members"].filter(pl.col("kind") == "transformation")
     members = members.select("network", transformation="member")
-    joined = members.collect().join(per_transformation, on="transformation")
+    joined = members.collect().join(_counted(tasks, ["transformation"], scope), on="transformation")
     return joined.group_by("network").agg(pl.col(STATUSES).sum()).sort("network")
 
 
-def _frames(lake: Lake | Frames) -> Frames:
-    return lake.snapshot(("task_log", "task_snapshots", "network_members")) if isinstance(lake, Lake) else lake
+def _opened(lake: Lake | TaskSnapshot) -> TaskSnapshot:
+    return TaskSnapshot.of(lake) if isinstance(lake, Lake) else lake
 
 
-def _within(scope: Scope | str | None) -> pl.Expr:
-    if scope is None:
-        return pl.lit(True)
-    pattern = str(Scope.parse(scope))
+def _counted(tasks: TaskSnapshot, by: list[str], scope: Scope | str | None) -> pl.DataFrame:
+    """Columns `by`, then one per status."""
+    pattern = "*-*-*" if scope is None else str(Scope.parse(scope))
+    folded = tasks.frames["task_snapshots"]
+    as_of = folded.select("as_of_seq").head(1).collect()
+    after = pl.col("seq") > (as_of.item() if len(as_of) else 0)
+    tail = tasks.frames["task_log"].filter(after & _within(pattern)).collect()
+    keys = [*by, "status"]
+    parts = [_by_duckdb(tasks, keys, pattern) if tasks.files else _by_polars(folded, keys, pattern)]
+    if len(tail):
+        parts.append(_changes(tail, folded).group_by(keys).agg(pl.col("n").sum()))
+    long = pl.concat(parts)
+    tallies = [pl.col("n").filter(pl.col("status") == status).sum().alias(status) for status in STATUSES]
+    return long.group_by(by).agg(tallies) if by else long.select(tallies)
+
+
+def _within(pattern: str) -> pl.Expr:
     if "*" not in pattern:
         return pl.col("scope") == pattern
     return pl.col("scope").str.starts_with(pattern.partition("*")[0])
 
 
-def _counted(frames: Frames, by: list[str], where: pl.Expr) -> pl.DataFrame:
-    """Columns `by`, then one per status."""
-    snapshot = frames["task_snapshots"].filter(where)
-    tallies = [(pl.col("status") == status).sum().cast(pl.Int64).alias(status) for status in STATUSES]
-    grouped = snapshot.group_by(by).agg(tallies) if by else snapshot.select(tallies)
-    as_of = frames["task_snapshots"].select("as_of_seq").head(1).collect()
-    folded = as_of.item() if len(as_of) else 0
-    tail, counts = pl.collect_all([frames["task_log"].filter((pl.col("seq") > folded) & where), grouped])
-    if not len(tail):
-        return counts
-    changes = _changes(tail, frames["task_snapshots"])
-    tallies = [pl.col("n").filter(pl.col("status") == status).sum().alias(status) for status in STATUSES]
-    if not by:
-        return pl.concat([counts, changes.select(tallies)]).sum()
-    both = pl.concat([counts, changes.group_by(by).agg(tallies).select(counts.columns)])
-    return both.group_by(by).agg(pl.col(STATUSES).sum())
+def _by_polars(folded: pl.LazyFrame, keys: list[str], pattern: str) -> pl.DataFrame:
+    return folded.filter(_within(pattern)).group_by(keys).agg(n=pl.len().cast(pl.Int64)).collect()
+
+
+def _by_duckdb(tasks: TaskSnapshot, keys: list[str], pattern: str) -> pl.DataFrame:
+    """Count dictionary-encoded columns as they lie in the files, which is twice as fast."""
+    bound: dict[str, Any] = {"files": tasks.files}
+    condition = ""
+    if pattern != "*-*-*":
+        whole = "*" not in pattern
+        condition = "where scope = $scope" if whole else "where starts_with(scope, $scope)"
+        bound["scope"] = pattern.partition("*")[0]
+    # the names are this module's own
+    sql = (
+        f"select {', '.join(keys)}, count(*) as n "
+        "from read_parquet($files, hive_partitioning = true, hive_types_autocast = false) "
+        f"{condition} group by all"
+    )
+    rows = tasks.connection.execute(sql, bound).fetchall()
+    return pl.DataFrame(rows, schema=dict.fromkeys(keys, pl.String) | {"n": pl.Int64}, orient="row")
 
 
 def _changes(tail: pl.DataFrame, snapshot: pl.LazyFrame) -> pl.DataFrame:

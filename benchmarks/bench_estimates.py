@@ -1,0 +1,226 @@
+"""Every estimate of 600 results read back in SQL, against reading the same numbers from the result objects.
+
+200 Transformations of a ring of ligands in a protein of some 4,000 atoms, three results each; every
+result object is stored whole, with its own copy of the protein, as compressed keyed chain. Ours is a
+fresh process that never imports gufe: connect, then the value and uncertainty of every result and of
+every Transformation. The reference reads, builds and gathers the same objects in this process, with
+gufe imported beforehand and no time for fetching the Transformations; whatever is alive is shared, as
+gufe does by itself. Both must find the same numbers.
+Run it with ``python -m benchmarks.bench_estimates``.
+"""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import gufe
+import zstandard
+
+from alchemiscale_lake import gufe_adapter
+from alchemiscale_lake.ledger.estimates import gather_network
+from alchemiscale_lake.ledger.results import record_receipts
+from alchemiscale_lake.ledger.submit import submit_network
+from alchemiscale_lake.ledger.tasks import create_tasks
+from alchemiscale_lake.protocols.harmonic import HarmonicProtocol
+from alchemiscale_lake.schemas import TABLES
+from alchemiscale_lake.schemas.receipt import Receipt
+from alchemiscale_lake.store import Lake, attempt_folder, now_utc
+from benchmarks.bench_submit import make_network
+
+NAME = "estimates"
+TARGET = "every estimate of 600 results within 1 s, at least 100 times faster than from the result objects"
+
+_SCOPE = "bench-mark-estimates"
+_REPEATS = 3
+_TARGET_S = 1.0
+_TARGET_RATIO = 100.0
+#: gufe's own encoder, one object at a time: copies of the protein are written once and pasted.
+_ENCODER = gufe.tokenization.JSON_HANDLER.encoder
+
+#: What the other process runs; it prints seconds, and the numbers it found.
+_OURS = """
+import json, sys, time
+from alchemiscale_lake import connect
+import alchemiscale_lake.query
+start = time.perf_counter()
+con = connect(sys.argv[1])
+results = con.sql("select attempt, estimate_kcal_mol, uncertainty_kcal_mol from counted_results").fetchall()
+estimates = con.sql("select name, value_kcal_mol, n_results from current_transformation_estimates").fetchall()
+seconds = time.perf_counter() - start
+assert "gufe" not in sys.modules
+print(json.dumps({"seconds": seconds, "results": results, "n_estimates": len(estimates)}))
+"""
+
+
+def run(quick: bool = False) -> list[dict[str, Any]]:
+    """Time both ways.
+
+    Parameters
+    ----------
+    quick : bool
+        Take 20 Transformations, 60 results, and ask for a tenth of the ratio: the reference's cost
+        grows with their number, ours hardly.
+
+    Returns
+    -------
+    list of dict
+        Rows with name, ours_s, reference_s, ratio, target and ok: the reading by itself, and the whole
+        process with its imports (the reference without any).
+    """
+    n = 20 if quick else 200
+    with tempfile.TemporaryDirectory() as folder:
+        lake, protocol, n_bytes = make_lake(n, Path(folder))
+        gc.collect()
+        ours_s, process_s, numbers = _ours(lake)
+        reference_s, reference = _reference(lake, protocol)
+    agree = numbers.keys() == reference.keys() and all(numbers[k] == reference[k] for k in numbers)
+    size = f"{n * _REPEATS} results of {n} Transformations, {n_bytes / 1e6:.0f} MB compressed"
+    common = {"reference_s": reference_s, "reference": f"gufe {gufe_adapter.gufe_version()}, objects", "agree": agree}
+    return [
+        _row(f"read estimates of {size}", ours_s, common, enough=_TARGET_RATIO * n / 200),
+        _row(f"the same, whole process with imports, of {size}", process_s, common, enough=1.0),
+    ]
+
+
+def _row(name: str, ours_s: float, common: dict[str, Any], *, enough: float) -> dict[str, Any]:
+    ratio = common["reference_s"] / ours_s
+    target = f"<= {_TARGET_S:g} s and >= {enough:g}x" if enough > 1 else "none"
+    ok = common["agree"] and ratio >= enough and (enough == 1.0 or ours_s <= _TARGET_S)
+    return {"name": name, "ours_s": ours_s, **common, "ratio": ratio, "target": target, "ok": ok}
+
+
+def _ours(lake: Lake) -> tuple[float, float, dict[str, tuple[float, float]]]:
+    """Seconds of the reading (best of three processes), of the whole process, and the numbers."""
+    seconds, whole = [], []
+    for _ in range(3):
+        start = time.perf_counter()
+        done = subprocess.run([sys.executable, "-c", _OURS, lake.url], capture_output=True, check=True)
+        whole.append(time.perf_counter() - start)
+        answer = json.loads(done.stdout)
+        seconds.append(answer["seconds"])
+    return min(seconds), min(whole), {attempt: (value, error) for attempt, value, error in answer["results"]}
+
+
+def _reference(lake: Lake, protocol: Any) -> tuple[float, dict[str, tuple[float, float]]]:
+    """Seconds to read and gather all objects, Transformation by Transformation, and the numbers."""
+    columns = ["transformation", "attempt", "object_path"]
+    rows = lake.table("results").scan().select(columns).collect().sort("transformation", "attempt")
+    found = {}
+    start = time.perf_counter()
+    for _, of_one in rows.group_by("transformation", maintain_order=True):
+        results = {
+            attempt: gufe_adapter.loads_chain(zstandard.decompress(lake.objects.get(path)))
+            for attempt, path in of_one.select("attempt", "object_path").iter_rows()
+        }
+        protocol.gather(list(results.values())).get_estimate()
+        for attempt, result in results.items():
+            found[attempt] = _numbers(protocol, result)
+        del results, result
+    return time.perf_counter() - start, found
+
+
+def _numbers(protocol: Any, result: Any) -> tuple[float, float]:
+    gathered = protocol.gather([result])
+    return _kcal(gathered.get_estimate()), _kcal(gathered.get_uncertainty())
+
+
+def _kcal(quantity: Any) -> float:
+    from alchemiscale_lake.units import kcal_mol
+
+    value = kcal_mol(quantity)
+    assert value is not None
+    return value
+
+
+# --- the lake ---------------------------------------------------------------------------------------
+
+
+def make_lake(n_transformations: int, folder: Path) -> tuple[Lake, Any, int]:
+    """Make a lake with a gathered network and all its results; return it, the Protocol and the bytes stored."""
+    protocol = HarmonicProtocol.with_settings(n_samples=20, n_windows=2)
+    drawn = make_network(n_transformations, n_transformations)
+    edges = [gufe.Transformation(e.stateA, e.stateB, protocol, name=e.name) for e in drawn.edges]
+    lake = Lake.create(folder / "lake")
+    network = submit_network(lake, gufe.AlchemicalNetwork(edges, name="bench"), _SCOPE).network
+    texts: dict[str, str] = {}
+    receipts, n_bytes = [], 0
+    for edge in edges:
+        key = f"{edge.key}-{_SCOPE}"
+        for task in create_tasks(lake, [key] * _REPEATS, creator="bench"):
+            result = _execute(edge, folder)
+            data = zstandard.compress(_chain(result, texts), 3)
+            receipts.append(_receipt(lake, task, key, data, _numbers(protocol, result)))
+            n_bytes += len(data)
+    record_receipts(lake, receipts, actor="bench")
+    gather_network(lake, network)
+    return lake, protocol, n_bytes
+
+
+def _execute(transformation: Any, folder: Path) -> Any:
+    """Run the ProtocolDAG in this process."""
+    dag = gufe_adapter.create_protocol_dag(transformation)
+    places = {name: folder / name for name in ("shared", "scratch", "stdout", "stderr")}
+    for place in places.values():
+        place.mkdir(exist_ok=True)
+    results: dict[str, Any] = {}
+    for unit in gufe_adapter.units_in_order(dag):
+        results[str(unit.key)] = gufe_adapter.execute_unit(unit, results=results, **places)
+    return gufe_adapter.build_dag_result(dag, list(results.values()), transformation)
+
+
+def _chain(result: Any, texts: dict[str, str]) -> bytes:
+    """What `dumps_chain` writes; `texts` remembers how each object reads."""
+    links = []
+    for key, keyed in gufe_adapter.to_chain(result):
+        if key not in texts:
+            texts[key] = json.dumps([key, keyed], cls=_ENCODER)
+        links.append(texts[key])
+    return f"[{', '.join(links)}]".encode()
+
+
+def _receipt(lake: Lake, task: str, transformation: str, data: bytes, numbers: tuple[float, float]) -> Receipt:
+    digest = hashlib.sha256(data + task.encode()).hexdigest()
+    attempt = digest[:32]
+    path = f"{attempt_folder(_SCOPE, attempt)}/result.json.zst"
+    lake.objects.put(path, data)
+    now = now_utc()
+    row = {
+        "scope": _SCOPE,
+        "attempt": attempt,
+        "task": task,
+        "transformation": transformation,
+        "ok": True,
+        "estimate_kcal_mol": numbers[0],
+        "uncertainty_kcal_mol": numbers[1],
+        "object_path": path,
+        "digest": digest,
+        "n_bytes": len(data),
+        "n_units": 4,
+        "started_at": now,
+        "ended_at": now + timedelta(seconds=1),
+        "wall_time_s": 1.0,
+    }
+    host = TABLES["hosts"].sample(1).to_pylist()[0]
+    empty = {column.name: None for column in TABLES["results"].columns if column.name != "recorded_at"}
+    return Receipt(result=empty | row, units=[], files=[], host=host)
+
+
+def main() -> None:
+    """Print the figures as TSV."""
+    rows = run("--quick" in sys.argv)
+    print("\t".join(rows[0]))
+    for row in rows:
+        print("\t".join(f"{x:.4g}" if isinstance(x, float) else str(x) for x in row.values()))
+
+
+if __name__ == "__main__":
+    main()
