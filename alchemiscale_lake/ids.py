@@ -155,9 +155,9 @@ class ScopedKey:
         return self.gufe_key.partition("-")[2]
 
 
-def new_task_key(scope: Scope) -> str:
+def new_task_key(scope: Scope | str) -> str:
     """Return a fresh Task ScopedKey, as text. Tasks are named at random, not by content."""
-    return f"Task-{uuid.uuid4().hex}-{scope.require_specific()}"
+    return f"Task-{uuid.uuid4().hex}-{scope.require_specific() if isinstance(scope, Scope) else scope}"
 
 
 def new_attempt_id() -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import polars as pl
 
@@ -258,8 +259,13 @@ def _require_transformations(lake: Lake, transformations: Iterable[str]) -> None
 
 
 def _new_task(transformation: str, extends: str | None, priority: int) -> TaskState:
-    scope = ScopedKey.from_str(transformation).scope
-    return TaskState(str(scope), new_task_key(scope), transformation, extends, priority=priority)
+    scope = _scope_of(transformation)
+    return TaskState(scope, new_task_key(scope), transformation, extends, priority=priority)
+
+
+@lru_cache(maxsize=4096)
+def _scope_of(key: str) -> str:
+    return str(ScopedKey.from_str(key).scope)
 
 
 def _store_tasks(lake: Lake, tasks: Sequence[TaskState], creator: str) -> None:
