@@ -82,10 +82,13 @@ def gather_network(lake: Lake, network: str | ScopedKey, *, rule: Rule = "larger
         If the network is not in the lake.
     """
     network = str(ScopedKey.parse(network))
-    regathered = _gather_transformations(lake, network, rule)
-    fault_point("gather:after-transformations")
-    at = now_utc()
+    at = now_utc()  # before the snapshot: of two who gather at once, the one who read last writes the later time
     connection = connect(lake)
+    regathered = _gather_transformations(lake, connection, network, rule, at)
+    fault_point("gather:after-transformations")
+    if regathered:
+        at = now_utc()
+        connection = connect(lake)
     legs = ask(connection, "network_legs", network=network)
     reckoned = reckon_round(legs, _assays(connection, network))
     number, new = _write_round(lake, connection, network, reckoned, at)
@@ -102,9 +105,10 @@ def gather_network(lake: Lake, network: str | ScopedKey, *, rule: Rule = "larger
     )
 
 
-def _gather_transformations(lake: Lake, network: str, rule: Rule) -> int:
-    at = now_utc()  # before the snapshot: of two who gather at once, the one who read last writes the later time
-    connection = connect(lake)
+def _gather_transformations(
+    lake: Lake, connection: duckdb.DuckDBPyConnection, network: str, rule: Rule, at: datetime
+) -> int:
+    """Write what is new, and return how much that is."""
     scope = str(ScopedKey.from_str(network).scope)
     if not len(ask(connection, "network_states", network=network, scope=scope)):
         raise NotFoundError(f"the lake holds no network {network}; see `alchemiscale-lake status`", network=network)

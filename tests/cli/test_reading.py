@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,6 +12,10 @@ from click.testing import CliRunner, Result
 from syrupy.assertion import SnapshotAssertion
 
 from alchemiscale_lake.cli import main
+from alchemiscale_lake.cli._show import show_summary, show_table
+from alchemiscale_lake.ledger.estimates import gather_network
+from alchemiscale_lake.report import Table
+from alchemiscale_lake.store import Lake
 from tests.campaign import SCOPE, Campaign, small_campaign
 
 Call = Callable[..., Result]
@@ -185,6 +190,43 @@ def test_assays_move_the_scale(call: Call, tmp_path: Path) -> None:
 
     assert imported.stderr == f"imported 3 new binding values into {SCOPE}\n"
     assert float(gathered.stdout.splitlines()[1].split("\t")[1]) == pytest.approx(-18.2)
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_on_a_terminal_tables_are_for_people_and_tsv_on_demand(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = Table(("dg", "error"), [(1.23456, 0.05)], "a title", precision_of={"dg": "error"})
+    shown = []
+    for tsv in (False, True):
+        terminal = Terminal()
+        monkeypatch.setattr("sys.stdout", terminal)
+        show_table(table, tsv=tsv)
+        shown.append(terminal.getvalue())
+
+    assert "a title" in shown[0]
+    assert "│" in shown[0]
+    assert "1.23456" not in shown[0]
+    assert shown[1] == "dg\terror\n1.23456\t0.05\n"
+
+
+def test_the_summary_prints_ligands_on_stdout_and_all_else_on_stderr(
+    kept: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(kept, tmp_path / "lake")
+    lake = Lake.open(tmp_path / "lake")
+    network = f"AlchemicalNetwork-tyk2-{SCOPE}"
+    gather_network(lake, network)
+
+    show_summary(lake, network, plot=str(tmp_path / "plot.png"), lake_argument="./my lake")
+
+    said = capsys.readouterr()
+    assert [line.split("\t")[0] for line in said.out.splitlines()] == ["ligand", "a", "b", "c", "d"]
+    assert said.err.splitlines()[0].startswith("RMSE 0.08 kcal/mol")
+    assert said.err.splitlines()[1] == f"plot: {tmp_path / 'plot.png'}"
+    assert said.err.splitlines()[-1] == "  alchemiscale-lake failures --lake './my lake'"
 
 
 def test_help_of_every_reading_command_shows_an_example() -> None:
