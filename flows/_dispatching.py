@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
+
+from prefect.client.schemas.objects import State
+from prefect.states import Cancelled
 
 from alchemiscale_lake.execution import Resources
 from alchemiscale_lake.ledger.claims import Selection
@@ -17,7 +20,9 @@ from ._runners import DaskExecutor, PoolSettings, open_pool
 from ._signals import stop_event
 from ._task_runs import ShowingExecutor, task_runs
 
-__all__ = ["Dispatched", "dispatch_tasks"]
+__all__ = ["Dispatched", "dispatch_tasks", "handed_back"]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +31,11 @@ class Dispatched:
 
     report: DispatchReport
     interrupted: bool
+
+
+def handed_back(report: T) -> State[T]:
+    """Return the state of a flow run that was asked to stop, with what it reports nevertheless."""
+    return Cancelled(message="stopped; running Tasks were handed back", data=report)
 
 
 def dispatch_tasks(

@@ -50,7 +50,8 @@ class Session:
         flow = entry.load()
         with listening(on_progress or _ignore):
             try:
-                return flow(**parameters)
+                # an interrupted flow ends in the state Cancelled, and still has something to say
+                return flow(**parameters, return_state=True).result(raise_on_failure=False)
             except httpx.HTTPError as e:
                 raise StorageError(
                     f"the Prefect API at {self.api.api_url} stopped answering ({type(e).__name__}: {e}). "
@@ -75,6 +76,10 @@ def session(lake: Lake, *, say: Callable[[str], None], verbose: bool = False) ->
         # third parties' talk among themselves; a command's user can do nothing about it
         warnings.filterwarnings("ignore")
     with local_api(state_dir(lake), verbose=verbose, on_restart=say) as api:
+        if api.ours:
+            from ._stale import close_stale_runs  # imports Prefect
+
+            close_stale_runs()
         yield Session(api)
 
 

@@ -90,7 +90,9 @@ def open_pool(settings: PoolSettings) -> Iterator[Any]:
             processes=True,
             memory_limit=None,
             dashboard_address=None,
-            worker_dashboard_address=None,
+            # without a dashboard there still is an HTTP server, by default on a port that another may have
+            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
+            worker_dashboard_address="127.0.0.1:0",
             local_directory=folder,
             host="127.0.0.1",
         )

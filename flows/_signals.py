@@ -23,7 +23,7 @@ _LOOK_S = 0.5
 def stop_event() -> Iterator[threading.Event]:
     """Yield an event that Ctrl-C, SIGTERM, or the end of the `up` that started this run sets.
 
-    A second signal kills the processes started from here and this one. Signals are left alone
+    A second Ctrl-C kills the processes started from here and this one. Signals are left alone
     outside the main thread, where Python does not allow to handle them.
     """
     stop = threading.Event()
@@ -36,7 +36,10 @@ def stop_event() -> Iterator[threading.Event]:
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         if stop.is_set():
-            _end_at_once(number)
+            # SIGTERM may come on top of a Ctrl-C that reached the whole process group; it is no second wish
+            if number == signal.SIGINT:
+                _end_at_once(number)
+            return
         stop.set()
         sys.stderr.write("\nstopping: running Tasks are handed back (again to stop at once)\n")
 

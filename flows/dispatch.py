@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from prefect import flow
+from prefect.client.schemas.objects import State
 
 from alchemiscale_lake.ids import Scope
 from alchemiscale_lake.ledger.claims import Selection
 from alchemiscale_lake.store import Lake
 
-from ._dispatching import Dispatched, dispatch_tasks
+from ._dispatching import Dispatched, dispatch_tasks, handed_back
 from ._runners import PoolSettings, default_workers
 from ._task_runs import task_runner
 
@@ -31,7 +32,7 @@ def dispatch(
     timeout_s: float | None = None,
     unit_retries: int = 0,
     drain: bool = True,
-) -> Dispatched:
+) -> Dispatched | State[Dispatched]:
     """Run the Tasks of a lake that may be claimed.
 
     Parameters
@@ -54,7 +55,7 @@ def dispatch(
         End when nothing is left to do; otherwise wait for more until stopped.
     """
     selection = Selection(tuple(Scope.parse(s) for s in scopes or ()), tuple(networks or ()))
-    return dispatch_tasks(
+    dispatched = dispatch_tasks(
         Lake.open(lake),
         PoolSettings(pool, workers or default_workers(cores_per_task), cores_per_task),
         selection,
@@ -63,3 +64,4 @@ def dispatch(
         timeout_s=timeout_s,
         unit_retries=unit_retries,
     )
+    return handed_back(dispatched) if dispatched.interrupted else dispatched

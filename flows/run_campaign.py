@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from prefect import flow
+from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 
 from alchemiscale_lake.ledger.campaigns import Campaign, finish_campaign, new_campaign, prepare_campaign
@@ -14,7 +15,7 @@ from alchemiscale_lake.ledger.estimates import GatherReport, gather_network
 from alchemiscale_lake.query import find_network
 from alchemiscale_lake.store import Lake
 
-from ._dispatching import Dispatched, dispatch_tasks
+from ._dispatching import Dispatched, dispatch_tasks, handed_back
 from ._runners import PoolSettings, default_workers
 from ._summary import publish_campaign, publish_estimates
 from ._task_runs import task_runner
@@ -74,7 +75,7 @@ def run_campaign(
     cores_per_task: int = 1,
     timeout_s: float | None = None,
     unit_retries: int = 0,
-) -> CampaignReport:
+) -> CampaignReport | State[CampaignReport]:
     """Submit a network, run all of its Tasks on this machine, and gather it.
 
     Running it again continues: what is there is not done twice.
@@ -127,7 +128,7 @@ def run_campaign(
         unit_retries=unit_retries,
     )
     if dispatched.interrupted:
-        return CampaignReport(campaign, n_created, dispatched, None)
+        return handed_back(CampaignReport(campaign, n_created, dispatched, None))
     gathered = gather_network(place, campaign.network)
     finish_campaign(place, campaign.network)
     publish_estimates(place, gathered, title=campaign.title)

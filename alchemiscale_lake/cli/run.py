@@ -95,7 +95,7 @@ def _begin(
     assay_kind: str,
 ) -> Campaign:
     from ..ids import ScopedKey
-    from ..ledger.campaigns import new_campaign
+    from ..ledger.campaigns import network_name, new_campaign
     from ..query import find_network
 
     wanted: dict[str, Any] = {"source": network}
@@ -105,6 +105,7 @@ def _begin(
         except NotFoundError as e:
             raise NotFoundError(f"{network!r} is neither a file or folder here nor a network in {lake.url}") from e
         scope = str(ScopedKey.from_str(wanted["network"]).scope)
+        name = name or network_name(lake, wanted["network"])
     if scope is None:
         raise click.UsageError("give the --scope that the network is to be stored in, as org-campaign-project")
     tasks = 1 if tasks_per_transformation is None else tasks_per_transformation
@@ -150,6 +151,8 @@ def _run(flows: Session, lake: Lake, campaign: Campaign, settings: dict[str, Any
     say(f"{done.completed} Tasks complete, {done.failed} failed, {done.released} handed back")
     if report.dispatched.interrupted:
         return True
+    if done.failed:
+        say(f"why: alchemiscale-lake failures --lake {shlex.quote(lake.url)}")
     _print_estimates(lake, report.campaign.network)
     return False
 

@@ -22,7 +22,7 @@ from .assays import import_assays
 from .submit import submit_network
 from .tasks import ensure_tasks
 
-__all__ = ["Campaign", "finish_campaign", "new_campaign", "prepare_campaign", "unfinished_campaigns"]
+__all__ = ["Campaign", "finish_campaign", "network_name", "new_campaign", "prepare_campaign", "unfinished_campaigns"]
 
 _FOLDER = "campaigns"
 
@@ -154,6 +154,12 @@ def unfinished_campaigns(lake: Lake) -> list[Campaign]:
         for network, scope in networks.iter_rows()
         if network not in spoken_of
     ]
+
+
+def network_name(lake: Lake, network: str) -> str | None:
+    """Return the name that a network has in the lake."""
+    rows = lake.table("networks").scan().filter(pl.col("network") == network).select("name").collect()
+    return None if not len(rows) else rows["name"][0]
 
 
 def _absolute(path: str | Path) -> str:

@@ -1,0 +1,37 @@
+"""`alchemiscale-lake up`: a lasting local Prefect server with the deployments served."""
+
+from __future__ import annotations
+
+import click
+
+from . import _launch
+from ._errors import say
+from ._options import lake_option, verbose_option
+
+__all__ = ["command"]
+
+
+@click.command("up")
+@lake_option
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=4200, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
+@verbose_option
+def command(lake: str, host: str, port: int, verbose: bool) -> None:
+    r"""Serve the Prefect UI and the deployments of a lake, and print the UI's address.
+
+    Runs until Ctrl-C. Other commands on this lake then show their runs there too. Flow runs started
+    from the UI work on this machine and end with this command, their Tasks handed back. With
+    PREFECT_API_URL set, the deployments are served to that server instead.
+
+    \b
+    Example:
+      alchemiscale-lake up --port 4200
+    """
+    place = _launch.open_lake(lake, say)
+
+    def ready(ui_url: str) -> None:
+        click.echo(ui_url)
+        say("the Prefect UI is at this address, the deployments are served; Ctrl-C stops both")
+
+    say("starting a Prefect server, a few seconds")
+    _launch.up(place, host=host, port=port, verbose=verbose, say=say, ready=ready)

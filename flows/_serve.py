@@ -1,0 +1,126 @@
+"""`up`: a lasting local Prefect server for one lake, with the deployments served from this machine.
+
+While it runs, commands on the same lake use its server. It holds no results: stopped or killed, it
+can be started again, and the history of runs is in the lake's `prefect` folder.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib.metadata
+import os
+import signal
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Any
+
+import psutil
+
+from alchemiscale_lake.store import Lake
+
+from ._api import local_api
+from ._signals import PARENT_VARIABLE
+from ._state import state_dir
+
+__all__ = ["DEPLOYMENTS", "up"]
+
+#: Named like their flows' files.
+DEPLOYMENTS = ("submit-network", "dispatch", "gather-network", "run-campaign")
+_GROUP = "alchemiscale_lake.flows"
+#: For flow runs to hand their Tasks back.
+_GRACE_S = 15.0
+
+
+def up(
+    lake: Lake,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 4200,
+    verbose: bool = False,
+    say: Callable[[str], None],
+    ready: Callable[[str], None],
+) -> None:
+    """Serve the Prefect UI and the deployments of a lake until Ctrl-C or SIGTERM.
+
+    Parameters
+    ----------
+    lake : Lake
+        Default lake of the deployments.
+    host, port : str, int
+        Where to listen. With `PREFECT_API_URL` set no server is started; the deployments are served to that one.
+    verbose : bool
+        Show Prefect's logs.
+    say : callable
+        Told what people should know.
+    ready : callable
+        Given the address of the UI once everything is served.
+
+    Raises
+    ------
+    SettingsError
+        If the port is taken, or another command's server has the lake's `prefect` folder.
+    """
+    # flow runs are processes of their own; they end with this one however it ends
+    os.environ[PARENT_VARIABLE] = str(os.getpid())
+    with local_api(state_dir(lake), host=host, port=port, lasting=True, verbose=verbose, on_restart=say) as api:
+        if api.ours:
+            from ._stale import close_stale_runs  # imports Prefect
+
+            close_stale_runs()
+        try:
+            with _stopping(say) as stop:
+                _serve(lake, stop, lambda: ready(api.ui_url))
+        except KeyboardInterrupt:
+            say("stopped")
+
+
+def _serve(lake: Lake, stop: Callable[..., None], ready: Callable[[], None]) -> None:
+    from prefect.runner import Runner
+    from prefect.types.entrypoint import EntrypointType
+
+    runner: Any = Runner(pause_on_shutdown=False)
+    # it would take SIGTERM for itself and kill its flow runs before they can hand anything back
+    runner.handle_sigterm = stop
+    for name in DEPLOYMENTS:
+        (entry,) = importlib.metadata.entry_points(group=_GROUP, name=name)
+        flow: Any = entry.load()
+        runner.add_deployment(
+            flow.to_deployment(name, parameters={"lake": lake.url}, entrypoint_type=EntrypointType.MODULE_PATH)
+        )
+    ready()
+    asyncio.run(runner.start())
+
+
+@contextlib.contextmanager
+def _stopping(say: Callable[[str], None]) -> Iterator[Callable[..., None]]:
+    """Handle Ctrl-C and SIGTERM: flow runs end first, then we do; yield the handler."""
+    before = {child.pid for child in psutil.Process().children()}
+    asked = False
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        say("stopping at once" if asked else "stopping: running Tasks are handed back (again to stop at once)")
+        grace_s, asked = 0.0 if asked else _GRACE_S, True
+        _end_runs(before, grace_s)
+        raise KeyboardInterrupt
+
+    handlers = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def _end_runs(before: set[int], grace_s: float) -> None:
+    """End the flow runs: they hand their Tasks back; what takes too long is killed."""
+    runs = [child for child in psutil.Process().children() if child.pid not in before]
+    everything = [process for run in runs for process in [run, *run.children(recursive=True)]]
+    for run in runs:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            run.terminate()
+    psutil.wait_procs(runs, timeout=grace_s)
+    for process in everything:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
