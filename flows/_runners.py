@@ -18,7 +18,8 @@ import psutil
 
 from alchemiscale_lake.errors import SettingsError
 from alchemiscale_lake.execution import Assignment, execute_assignment
-from alchemiscale_lake.store import Lake, attempt_folder
+from alchemiscale_lake.execution.stopping import ask_to_stop
+from alchemiscale_lake.store import Lake
 
 __all__ = ["DaskExecutor", "DaskHandle", "PoolSettings", "default_workers", "open_pool"]
 
@@ -137,8 +138,8 @@ class DaskHandle:
     def cancel(self) -> None:
         """Tell whoever runs it to stop, and the scheduler to forget it."""
         for spec in self._assignment.attempts:
-            # the worker looks for this object: it hears of it wherever it is, also when Dask no longer does
-            self._lake.objects.put(f"{attempt_folder(spec.scope, spec.attempt)}/stop", b"")
+            # through the lake: the worker hears of it also when Dask has forgotten it
+            ask_to_stop(self._lake, spec)
         self._future.cancel()
 
 

@@ -24,6 +24,7 @@ from .inputs import extended_result, transformation_chain
 from .launcher import Launcher
 from .processes import step_server
 from .receipt import Report, has_receipt, leave_receipt
+from .stopping import is_asked_to_stop
 from .unit_runs import RetryRules
 from .watch import Watch
 
@@ -44,7 +45,7 @@ def execute_assignment(assignment: Assignment, *, stop: Callable[[str], bool] | 
     assignment : Assignment
     stop : callable, optional
         Asked about once a second with the id of the running attempt. True ends it at once, without
-        a receipt: it was cancelled, or its lease is lost.
+        a receipt: it was cancelled, or its lease is lost. By default `stopping.is_asked_to_stop`.
 
     Returns
     -------
@@ -63,11 +64,16 @@ def execute_assignment(assignment: Assignment, *, stop: Callable[[str], bool] | 
     finished = []
     for spec in assignment.attempts:
         try:
-            if _Attempt(lake, assignment, spec, root, stop).run():
+            asked = stop or _asks_the_lake(lake, spec)
+            if _Attempt(lake, assignment, spec, root, asked).run():
                 finished.append(spec.attempt)
         except (LakeError, OSError):
             _log.exception("attempt %s of %s left no receipt", spec.attempt, spec.task)
     return finished
+
+
+def _asks_the_lake(lake: Lake, spec: AttemptSpec) -> Callable[[str], bool]:
+    return lambda _: is_asked_to_stop(lake, spec)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +82,14 @@ class _Attempt:
     assignment: Assignment
     spec: AttemptSpec
     root: Path
-    stop: Callable[[str], bool] | None
+    stop: Callable[[str], bool]
 
     def run(self) -> bool:
         """Run to the receipt; False if it was stopped."""
         watch = Watch(self.spec.attempt, self.stop, self.assignment.timeout_s)
         if has_receipt(self.lake, self.spec):
             return True
-        if self.stop is not None and self.stop(self.spec.attempt):
+        if self.stop(self.spec.attempt):
             return False
         started_at = now_utc()
         try:

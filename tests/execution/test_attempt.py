@@ -15,6 +15,7 @@ from alchemiscale_lake import gufe_adapter
 from alchemiscale_lake.errors import NotALakeError, StorageError
 from alchemiscale_lake.execution import Assignment, AttemptSpec, execute_assignment
 from alchemiscale_lake.execution.executions import read_plan
+from alchemiscale_lake.execution.stopping import ask_to_stop, is_asked_to_stop
 from alchemiscale_lake.faults import fault_hook
 from alchemiscale_lake.ledger.submit import submit_network
 from alchemiscale_lake.protocols.harmonic import true_difference_kcal_mol
@@ -185,6 +186,29 @@ def test_a_stopped_attempt_leaves_no_receipt(bench: Bench) -> None:
     assert time.monotonic() - started < 10.0
     assert set(asked) == {spec.attempt}
     assert not bench.lake.objects.exists(f"{attempt_folder(SCOPE, spec.attempt)}/receipt.arrow")
+
+
+def test_an_attempt_is_stopped_through_the_lake(bench: Bench) -> None:
+    """Without a `stop` of its own, a worker looks into the attempt's folder."""
+    spec = bench.spec(scripted("import time; time.sleep(600)"))
+    timer = threading.Timer(1.5, ask_to_stop, (bench.lake, spec))
+    timer.start()
+    started = time.monotonic()
+    assert execute_assignment(bench.assignment(spec)) == []
+    assert time.monotonic() - started < 15.0
+    timer.join()
+    assert bench.lake.objects.list(attempt_folder(SCOPE, spec.attempt)) == [
+        f"{attempt_folder(SCOPE, spec.attempt)}/stop"
+    ]
+
+
+def test_a_silent_storage_has_not_asked_to_stop(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def silent(path: str) -> bool:
+        raise StorageError("no answer")
+
+    spec = AttemptSpec("a", "Task-1", "Transformation-1", SCOPE)
+    monkeypatch.setattr(bench.lake.objects, "exists", silent)
+    assert not is_asked_to_stop(bench.lake, spec)
 
 
 def test_attempts_stopped_before_their_turn_are_not_begun(bench: Bench) -> None:
