@@ -51,7 +51,7 @@ class _Lazy(LakeGroup):
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="alchemiscale-lake")
 def main() -> None:
-    r"""Alchemical free energy campaigns at scale, on a lake of tables.
+    """Alchemical free energy campaigns at scale, on a lake of tables.
 
     A lake is a folder or an S3 URL. Every command takes --lake; by default it is ALCHEMISCALE_LAKE,
     else ./lake.
@@ -59,4 +59,4 @@ def main() -> None:
     \b
     Example:
       alchemiscale-lake run network.json --scope org-campaign-project
-    """
+    """  # noqa: D301 - click needs the character, not the two letters

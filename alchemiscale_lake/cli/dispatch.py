@@ -34,7 +34,7 @@ def command(
     verbose: bool,
     **settings: Any,
 ) -> None:
-    r"""Run the Tasks of a lake that wait, on this machine.
+    """Run the Tasks of a lake that wait, on this machine.
 
     Several dispatchers, here and elsewhere, may work on one lake. Ctrl-C hands running Tasks back;
     twice, it ends at once. Nothing is lost either way.
@@ -42,7 +42,7 @@ def command(
     \b
     Example:
       alchemiscale-lake dispatch --workers 4 --scope org-campaign-*
-    """
+    """  # noqa: D301 - click needs the character, not the two letters
     from ..ids import Scope
     from ..query import find_network
     from ..store import Lake

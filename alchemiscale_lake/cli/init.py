@@ -13,14 +13,14 @@ __all__ = ["command"]
 @click.command("init")
 @lake_option
 def command(lake: str) -> None:
-    r"""Create an empty lake, and print its URL.
+    """Create an empty lake, and print its URL.
 
     `submit` and `run` create one too, so this is only needed to choose the place beforehand.
 
     \b
     Example:
       alchemiscale-lake init --lake s3://bucket/prefix
-    """
+    """  # noqa: D301 - click needs the character, not the two letters
     from ..store import Lake
 
     made = Lake.create(lake)

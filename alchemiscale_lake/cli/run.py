@@ -13,6 +13,7 @@ from ._bar import TaskBar
 from ._errors import INTERRUPTED, say
 from ._launch import Session, open_lake, session
 from ._options import lake_option, pool_options, tasks_option, verbose_option
+from ._show import show_summary
 
 if TYPE_CHECKING:
     from ..ledger.campaigns import Campaign
@@ -35,6 +36,13 @@ __all__ = ["command"]
     show_default=True,
     help="What was measured.",
 )
+@click.option(
+    "--plot",
+    default=None,
+    type=click.Path(dir_okay=False),
+    show_default="plots/ in the lake",
+    help="Where to draw estimate against experiment.",
+)
 @click.option("--pool", default="local", show_default=True, help="Name of the pool that claims carry.")
 @pool_options
 @click.option("--resume", is_flag=True, help="Continue what was begun in this lake and is not finished.")
@@ -50,11 +58,12 @@ def command(
     tasks_per_transformation: int | None,
     assays: str | None,
     assay_kind: str,
+    plot: str | None,
     resume: bool,
     verbose: bool,
     **settings: Any,
 ) -> None:
-    r"""Submit a network, run all of its Tasks here, and print its free energies.
+    """Submit a network, run all of its Tasks here, and print its free energies.
 
     NETWORK is a file or folder as `submit` takes it, or the name or ScopedKey of a network in the
     lake. Every Transformation gets one Task, or --tasks-per-transformation. Interrupted in any way,
@@ -64,7 +73,7 @@ def command(
     \b
     Example:
       alchemiscale-lake run network.json --scope org-campaign-project -t 3 --assays experiment.csv
-    """
+    """  # noqa: D301 - click needs the character, not the two letters
     if network is None and not resume:
         raise click.UsageError("give a NETWORK, or --resume to continue what was begun")
     place = open_lake(lake, say)
@@ -80,7 +89,7 @@ def command(
     with session(place, say=say, verbose=verbose) as flows:
         say(f"watch it at {flows.ui_url}")
         for campaign in begun:
-            if _run(flows, place, campaign, settings):
+            if _run(flows, place, lake, campaign, plot, settings):
                 say(f"stopped; to continue: {again}")
                 ctx.exit(INTERRUPTED)
 
@@ -131,8 +140,10 @@ def _unfinished(lake: Lake, tasks_per_transformation: int | None) -> list[Campai
     return begun
 
 
-def _run(flows: Session, lake: Lake, campaign: Campaign, settings: dict[str, Any]) -> bool:
-    """Run one campaign and print its table; tell whether it was interrupted."""
+def _run(
+    flows: Session, lake: Lake, lake_argument: str, campaign: Campaign, plot: str | None, settings: dict[str, Any]
+) -> bool:
+    """Run one campaign and print its summary; tell whether it was interrupted."""
     say(f"{campaign.title} ({campaign.scope})")
     with TaskBar() as bar:
         report = flows.call(
@@ -152,14 +163,6 @@ def _run(flows: Session, lake: Lake, campaign: Campaign, settings: dict[str, Any
     if report.dispatched.interrupted:
         return True
     if done.failed:
-        say(f"why: alchemiscale-lake failures --lake {shlex.quote(lake.url)}")
-    _print_estimates(lake, report.campaign.network)
+        say(f"why they failed: alchemiscale-lake failures --lake {shlex.quote(lake_argument)}")
+    show_summary(lake, report.campaign.network, plot=plot, lake_argument=lake_argument)
     return False
-
-
-def _print_estimates(lake: Lake, network: str) -> None:
-    from ..query import ask, connect
-    from ._ligands import print_ligands
-
-    print_ligands(ask(connect(lake), "ligand_ranking", network=network))
-    say(f"next: alchemiscale-lake gather --report ddg --lake {shlex.quote(lake.url)}   (edges; --report raw: results)")

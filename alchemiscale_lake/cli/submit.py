@@ -18,7 +18,7 @@ __all__ = ["command"]
 @click.option("--name", default=None, help="Name in the lake.  [default: the network's own]")
 @tasks_option
 def command(network: str, lake: str, scope: str, name: str | None, tasks_per_transformation: int | None) -> None:
-    r"""Store a network in a lake, and print its ScopedKey.
+    """Store a network in a lake, and print its ScopedKey.
 
     NETWORK is what openfe wrote: a network file (.json, .json.gz, .json.zst), the folder of
     `openfe plan-rbfe-network`, or a Transformation file. Its Protocols need not be installed.
@@ -28,7 +28,7 @@ def command(network: str, lake: str, scope: str, name: str | None, tasks_per_tra
     \b
     Example:
       alchemiscale-lake submit network.json --scope org-campaign-project -t 3
-    """
+    """  # noqa: D301 - click needs the character, not the two letters
     from ..ids import Scope
     from ..ledger.submit import submit_network
     from ..ledger.tasks import ensure_tasks

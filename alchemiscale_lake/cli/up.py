@@ -17,7 +17,7 @@ __all__ = ["command"]
 @click.option("--port", default=4200, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
 @verbose_option
 def command(lake: str, host: str, port: int, verbose: bool) -> None:
-    r"""Serve the Prefect UI and the deployments of a lake, and print the UI's address.
+    """Serve the Prefect UI and the deployments of a lake, and print the UI's address.
 
     Runs until Ctrl-C. Other commands on this lake then show their runs there too. Flow runs started
     from the UI work on this machine and end with this command, their Tasks handed back. With
@@ -26,7 +26,7 @@ def command(lake: str, host: str, port: int, verbose: bool) -> None:
     \b
     Example:
       alchemiscale-lake up --port 4200
-    """
+    """  # noqa: D301 - click needs the character, not the two letters
     place = _launch.open_lake(lake, say)
 
     def ready(ui_url: str) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 import polars as pl
 
 from ..errors import NotFoundError
+from ..faults import fault_point
 from ..ids import Scope
 from ..store import Lake, now_utc
 from ._user import user_name
@@ -106,6 +107,7 @@ def new_campaign(
         started_at=now_utc().isoformat(),
     )
     _save(lake, campaign)
+    fault_point("campaigns:after-record")
     return campaign
 
 
@@ -120,6 +122,7 @@ def prepare_campaign(lake: Lake, campaign: Campaign) -> tuple[Campaign, int]:
     if campaign.network is None:
         submission = submit_network(lake, campaign.source, campaign.scope, name=campaign.name)
         campaign = replace(campaign, network=submission.network, name=submission.name)
+        fault_point("campaigns:after-submit")
         _save(lake, campaign)
     network = campaign.network
     assert network is not None
