@@ -1,16 +1,15 @@
 """Counts of Tasks by status, fast over millions of them.
 
-The folded snapshot is counted column by column as it lies (by DuckDB from its files in a folder, by
-polars from a bucket); only the Tasks in the tail of the log are
-looked at one by one: each is taken out under the status it had in the snapshot and put back under
-the one it has now. What it had follows from the first event of the tail, as the rules in
-`tasks/status.py` tell (a claim needs a waiting Task, and so on), so that the column of names, which
-is most of the table, is not read at all. Where an event does not tell, the Task is looked up.
+The folded snapshot is counted column by column as it lies: by DuckDB from its files in a folder, by
+polars from a bucket. Only the Tasks in the tail of the log are looked at one by one, once, when the
+snapshot is opened: each is taken out under the status it had and put back under the one it has now.
+What it had follows from the first event of the tail, as the rules in `tasks/status.py` tell (a claim
+needs a waiting Task, and so on), so that the column of names, which is most of the table, is not
+read at all. Where an event does not tell, the Task is looked up.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -27,6 +26,7 @@ __all__ = ["TaskSnapshot", "status_counts", "status_counts_by"]
 _UNCHANGED: Final = ("actioned", "cancelled", "weight", "priority")
 _FROM_WAITING: Final = ("claimed",)
 _FROM_RUNNING: Final = ("renewed", "failed", "released", "expired")
+_OF_EVENT: Final = ("seq", "idx", "scope", "transformation", "task", "event", "status", "of_attempt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,26 +35,37 @@ class TaskSnapshot:
 
     Attributes
     ----------
-    frames : mapping of str to LazyFrame
-        `task_snapshots`, `task_log` and `network_members`.
+    folded : polars.LazyFrame
+        Table `task_snapshots`.
+    members : polars.LazyFrame
+        Table `network_members`.
+    changes : polars.DataFrame
+        What the tail of the log changes: columns scope, transformation, status, n; -1 for what a Task
+        was, +1 for what it is.
     files : list of str
         Files of `task_snapshots` where DuckDB can read them by itself (a folder's), else empty.
     connection : duckdb.DuckDBPyConnection
     """
 
-    frames: Mapping[str, pl.LazyFrame]
+    folded: pl.LazyFrame
+    members: pl.LazyFrame
+    changes: pl.DataFrame
     files: list[str]
     connection: duckdb.DuckDBPyConnection
 
     @classmethod
     def of(cls, lake: Lake) -> TaskSnapshot:
-        """Open the newest state."""
-        folded = lake.table("task_snapshots")
-        delta = folded.snapshot()
+        """Open the newest state, and read the tail of the log."""
+        table = lake.table("task_snapshots")
+        delta = table.snapshot()
+        folded = table.scan(delta)
         # written by `LakeTable.replace` alone: one schema, no deletion vectors, so plain Parquet
         files = delta.file_uris() if lake.local_path is not None else []
-        frames = lake.snapshot(("task_log", "network_members")) | {"task_snapshots": folded.scan(delta)}
-        return cls(frames, files, duckdb.connect())
+        frames = lake.snapshot(("task_log", "network_members"))
+        as_of = folded.select("as_of_seq").head(1).collect()
+        tail = frames["task_log"].filter(pl.col("seq") > (as_of.item() if len(as_of) else 0))
+        changes = _changes(tail.select(_OF_EVENT).collect(), folded)
+        return cls(folded, frames["network_members"], changes, files, duckdb.connect())
 
 
 def status_counts(
@@ -94,8 +105,7 @@ def status_counts_by(lake: Lake | TaskSnapshot, by: str, *, scope: Scope | str |
     tasks = _opened(lake)
     if by != "network":
         return _counted(tasks, [by], scope).sort(by)
-    members = tasks.frames["network_members"].filter(pl.col("kind") == "transformation")
-    members = members.select("network", transformation="member")
+    members = tasks.members.filter(pl.col("kind") == "transformation").select("network", transformation="member")
     joined = members.collect().join(_counted(tasks, ["transformation"], scope), on="transformation")
     return joined.group_by("network").agg(pl.col(STATUSES).sum()).sort("network")
 
@@ -107,15 +117,10 @@ def _opened(lake: Lake | TaskSnapshot) -> TaskSnapshot:
 def _counted(tasks: TaskSnapshot, by: list[str], scope: Scope | str | None) -> pl.DataFrame:
     """Columns `by`, then one per status."""
     pattern = "*-*-*" if scope is None else str(Scope.parse(scope))
-    folded = tasks.frames["task_snapshots"]
-    as_of = folded.select("as_of_seq").head(1).collect()
-    after = pl.col("seq") > (as_of.item() if len(as_of) else 0)
-    tail = tasks.frames["task_log"].filter(after & _within(pattern)).collect()
     keys = [*by, "status"]
-    parts = [_by_duckdb(tasks, keys, pattern) if tasks.files else _by_polars(folded, keys, pattern)]
-    if len(tail):
-        parts.append(_changes(tail, folded).group_by(keys).agg(pl.col("n").sum()))
-    long = pl.concat(parts)
+    folded = _by_duckdb(tasks, keys, pattern) if tasks.files else _by_polars(tasks.folded, keys, pattern)
+    changes = tasks.changes.filter(_within(pattern)).group_by(keys).agg(pl.col("n").sum())
+    long = pl.concat([folded, changes])
     tallies = [pl.col("n").filter(pl.col("status") == status).sum().alias(status) for status in STATUSES]
     return long.group_by(by).agg(tallies) if by else long.select(tallies)
 
