@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -29,13 +30,13 @@ VERBS = ("create", "claim", "renew", "complete", "late", "fail", "release", "wai
 steps = st.lists(st.tuples(st.integers(0, 3), st.sampled_from(VERBS)), max_size=12)
 
 
-def apply_verb(states: dict[str, TaskState], number: int, verb: str) -> Event | None:
+def apply_verb(states: dict[str, TaskState], number: int, verb: str, per_transformation: int = 2) -> Event | None:
     """The event of one verb, by the real rules; None where they refuse."""
     scope = SCOPES[number % 2]
     task = f"Task-{number}-{scope}"
     state = states.get(task)
     if state is None:
-        new = TaskState(scope, task, f"Transformation-{number // 2}-{scope}", None)
+        new = TaskState(scope, task, f"Transformation-{number // per_transformation}-{scope}", None)
         return Event("created", new) if verb == "create" else None
     holder = state.attempt or "nobody"
     done: Event | Refusal = {
@@ -65,6 +66,30 @@ def play(lake: Lake, history: list[tuple[int, str]]) -> None:
 
 def _all_states(states: TaskStates) -> list[TaskState]:
     return list(states.of(states.tasks["task"].to_list()).values())
+
+
+def test_every_short_history_counts_right_wherever_it_was_folded(tmp_path: Path) -> None:
+    """One Task for each: what was done before the fold, and what after; its counts are its own."""
+    before = [("create", *verbs) for n in range(3) for verbs in itertools.product(VERBS[1:], repeat=n)]
+    after = [(verb, *more) for verb in VERBS[1:] for more in ((), ("complete",), ("action",))]
+    histories = list(itertools.product(before, after))
+    lake = Lake.create(tmp_path / "lake")
+    states: dict[str, TaskState] = {}
+
+    for part in (0, 1):
+        if part:
+            lake.task_log.fold()
+        for step in range(max(len(history[part]) for history in histories)):
+            todo = [(k, history[part][step]) for k, history in enumerate(histories) if step < len(history[part])]
+            events = [event for k, verb in todo if (event := apply_verb(states, k, verb, 1)) is not None]
+            states |= {event.after.task: event.after for event in events}
+            lake.task_log.commit(lambda _, events=events: events, actor="ada")
+
+    expected = {state.transformation: state.status for state in states.values()}
+    for tasks in (TaskSnapshot.of(lake), as_from_a_bucket(lake)):
+        counts = status_counts_by(tasks, "transformation")
+        found = {row["transformation"]: {s: row[s] for s in STATUSES if row[s]} for row in counts.to_dicts()}
+        assert found == {transformation: {status: 1} for transformation, status in expected.items()}
 
 
 @pytest.fixture(scope="module")
