@@ -1,0 +1,84 @@
+"""Every snippet of README and docs runs, page by page, in one folder, as a reader would run them.
+
+A block that cannot run here carries its reason: ```bash no-run="needs a bucket"```.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+PAGES = [
+    "docs/run-a-campaign.md",
+    "docs/tasks.md",
+    "docs/read-results.md",
+    "docs/estimates.md",
+    "docs/execution.md",
+    "docs/the-lake.md",
+    "README.md",
+]
+_FENCE = re.compile(r"^```(bash|python|sql)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Block:
+    language: str
+    note: str
+    text: str
+
+
+def blocks(page: str) -> list[Block]:
+    return [Block(*found.groups()) for found in _FENCE.finditer((REPOSITORY / page).read_text())]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where a reader works; pages stand on what earlier ones left."""
+    return tmp_path_factory.mktemp("reader")
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("page", PAGES)
+def test_every_snippet_runs(page: str, folder: Path) -> None:
+    for block in blocks(page):
+        if 'no-run="' not in block.note:
+            run(block, folder)
+
+
+def run(block: Block, folder: Path) -> None:
+    bin_folder = Path(sys.executable).parent
+    env = {**os.environ, "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}", "MPLBACKEND": "agg"}
+    command = {
+        "bash": ["bash", "-euo", "pipefail", "-c", block.text],
+        "python": [sys.executable, "-W", "error::UserWarning", "-c", block.text],
+        "sql": [str(bin_folder / "alchemiscale-lake"), "query", block.text],
+    }[block.language]
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=180)
+    assert done.returncode == 0, f"{block.text}\n--- stdout\n{done.stdout}\n--- stderr\n{done.stderr}"
+
+
+def test_blocks_left_out_say_why() -> None:
+    for page in PAGES:
+        for block in blocks(page):
+            assert not block.note.strip() or re.fullmatch(r' no-run="[^"]+"', block.note), (page, block.note)
+
+
+def test_every_page_is_tested_and_linked() -> None:
+    pages = {f"docs/{p.name}" for p in (REPOSITORY / "docs").glob("*.md")} - {"docs/README.md", "docs/tables.md"}
+    assert pages == set(PAGES) - {"README.md"}
+    index = (REPOSITORY / "docs/README.md").read_text()
+    assert all(Path(page).name in index for page in pages)
+
+
+def test_links_lead_somewhere() -> None:
+    for page in [*PAGES, "docs/README.md", "docs/tables.md", "CONTRIBUTING.md"]:
+        text = (REPOSITORY / page).read_text()
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", text):
+            assert (REPOSITORY / page).parent.joinpath(target).exists(), f"{page}: {target}"
