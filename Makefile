@@ -28,7 +28,7 @@ $(LAKE)-network.json: examples/freesolv_network.py examples/freesolv.csv | .venv
 
 demo: .venv/.run $(LAKE)-network.json  ## run a real campaign: ten molecules of FreeSolv, from network file to free energies
 	@$(BIN)/alchemiscale-lake run $(LAKE)-network.json --lake $(LAKE) --scope demo-freesolv-hydration \
-	  --tasks-per-transformation 2 --assays examples/freesolv.csv
+	  --tasks-per-transformation 2 --assays examples/freesolv.csv --assay-kind hydration
 
 test: check  ## run the whole suite
 	$(BIN)/python -m pytest

@@ -34,7 +34,9 @@ from alchemiscale_lake.protocols.harmonic import HarmonicProtocol
 from alchemiscale_lake.schemas import TABLES
 from alchemiscale_lake.schemas.receipt import Receipt
 from alchemiscale_lake.store import Lake, attempt_folder, now_utc
-from benchmarks.bench_submit import make_network
+
+from . import _table
+from .bench_submit import make_network
 
 NAME = "estimates"
 TARGET = "every estimate of 600 results within 1 s, at least 100 times faster than from the result objects"
@@ -214,13 +216,5 @@ def _receipt(lake: Lake, task: str, transformation: str, data: bytes, numbers: t
     return Receipt(result=empty | row, units=[], files=[], host=host)
 
 
-def main() -> None:
-    """Print the figures as TSV."""
-    rows = run("--quick" in sys.argv)
-    print("\t".join(rows[0]))
-    for row in rows:
-        print("\t".join(f"{x:.4g}" if isinstance(x, float) else str(x) for x in row.values()))
-
-
 if __name__ == "__main__":
-    main()
+    _table.main(run)

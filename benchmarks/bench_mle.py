@@ -16,6 +16,8 @@ from cinnabar import stats
 
 from estimators.network_mle import solve_network
 
+from . import _table
+
 NAME = "mle"
 TARGET = "at least 20 times faster than cinnabar's mle"
 
@@ -85,13 +87,5 @@ def _network(n_nodes: int, n_edges: int) -> tuple[list[str], list[str], np.ndarr
     return list(node_a), list(node_b), rng.normal(size=n_edges), rng.uniform(0.1, 1.0, n_edges)
 
 
-def main() -> None:
-    """Print the figures as TSV."""
-    rows = run()
-    print("\t".join(rows[0]))
-    for row in rows:
-        print("\t".join(f"{x:.4g}" if isinstance(x, float) else str(x) for x in row.values()))
-
-
 if __name__ == "__main__":
-    main()
+    _table.main(run)

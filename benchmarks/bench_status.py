@@ -11,7 +11,6 @@ Run it with ``python -m benchmarks.bench_status``.
 from __future__ import annotations
 
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -28,6 +27,8 @@ from alchemiscale_lake.query import TaskSnapshot, ask, connect, status_counts, s
 from alchemiscale_lake.schemas import STATUSES, TABLES
 from alchemiscale_lake.store import Lake, now_utc
 from alchemiscale_lake.store.commit import compare_and_append
+
+from . import _table
 
 NAME = "status"
 TARGET = "counts over 1,000,000 Tasks within 3 times DuckDB on one plain Parquet file"
@@ -228,13 +229,5 @@ def _pivot(reference: duckdb.DuckDBPyConnection, sql: str) -> dict[tuple[str, st
     return {(network, status): n for network, status, n in reference.sql(sql).fetchall()}
 
 
-def main() -> None:
-    """Print the figures as TSV."""
-    rows = run("--quick" in sys.argv)
-    print("\t".join(rows[0]))
-    for row in rows:
-        print("\t".join(f"{x:.4g}" if isinstance(x, float) else str(x) for x in row.values()))
-
-
 if __name__ == "__main__":
-    main()
+    _table.main(run)

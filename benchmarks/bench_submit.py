@@ -26,6 +26,8 @@ from alchemiscale_lake.ledger.submit import read_chain, submit_network
 from alchemiscale_lake.protocols.noop import NoOpProtocol
 from alchemiscale_lake.store import Lake
 
+from . import _table
+
 NAME = "submit"
 TARGET = "at most 1.5 times gufe's own serialise and deserialise, each way"
 
@@ -149,13 +151,5 @@ def _row(name: str, ours: list[float], reference: list[float], what: str) -> dic
     }
 
 
-def main() -> None:
-    """Print the figures as TSV."""
-    rows = run()
-    print("\t".join(rows[0]))
-    for row in rows:
-        print("\t".join(f"{x:.4g}" if isinstance(x, float) else str(x) for x in row.values()))
-
-
 if __name__ == "__main__":
-    main()
+    _table.main(run)

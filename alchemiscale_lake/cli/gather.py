@@ -12,7 +12,7 @@ from ._options import lake_option, scope_option
 from ._show import output_options, show_table
 
 if TYPE_CHECKING:
-    import duckdb
+    from ..query import Connection
 
 __all__ = ["command"]
 
@@ -76,7 +76,7 @@ def command(
         _draw(connection, found, report, Path(plot))
 
 
-def _draw(connection: duckdb.DuckDBPyConnection, network: str, report: str, target: Path) -> None:
+def _draw(connection: Connection, network: str, report: str, target: Path) -> None:
     from ..query import ask
     from ..report import ddg_pairs, dg_pairs, performance_line, plot_pairs
 

@@ -96,8 +96,8 @@ def create_command(
 
     New Tasks are added to those there are; `submit --tasks-per-transformation` tops up instead.
     """
-    from ..ledger._user import user_name
     from ..ledger.tasks import action_tasks, create_tasks, network_transformations
+    from ..ledger.user import user_name
     from ..query import find_network
     from ..store import Lake
 
@@ -224,7 +224,7 @@ def _chosen(
     tasks: Sequence[str], selection: dict[str, Any], *, needs_network: bool = False
 ) -> tuple[Lake, str, str, list[str]]:
     """Lake, user, network (or '') and the Tasks that were named, piped in or selected."""
-    from ..ledger._user import user_name
+    from ..ledger.user import user_name
     from ..query import find_network
     from ..store import Lake
 
@@ -234,7 +234,8 @@ def _chosen(
         network = find_network(lake, selection["network"], scope=selection["scope"])
     if "-" in tasks:
         lines = sys.stdin.read().splitlines()
-        tasks = [line.split("\t")[0].strip() for line in lines if line.strip() and not line.startswith("task\t")]
+        first_column = (line.split("\t")[0].strip() for line in lines)
+        tasks = [word for word in first_column if word not in ("", "task")]  # a table's header is no Task
     elif not tasks:
         if not any(selection.values()):
             raise click.UsageError("name Tasks, or select them with --network, --status, --transformation or --scope")

@@ -19,7 +19,7 @@ from ..ids import Scope
 from ..schemas import TABLES
 from ..store import Lake, now_utc
 from ..units import KCAL_PER_KJ, kt_kcal_mol
-from ._user import user_name
+from .user import user_name
 
 __all__ = ["import_assays"]
 

@@ -18,10 +18,10 @@ from ..errors import NotFoundError
 from ..faults import fault_point
 from ..ids import Scope
 from ..store import Lake, now_utc
-from ._user import user_name
 from .assays import import_assays
 from .submit import submit_network
 from .tasks import ensure_tasks
+from .user import user_name
 
 __all__ = ["Campaign", "finish_campaign", "network_name", "new_campaign", "prepare_campaign", "unfinished_campaigns"]
 

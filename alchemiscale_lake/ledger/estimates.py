@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import duckdb
 import polars as pl
 
 from estimators.replicates import Rule
@@ -20,7 +19,7 @@ from estimators.replicates import Rule
 from ..errors import NotFoundError
 from ..faults import fault_point
 from ..ids import ScopedKey
-from ..query import ask, connect, read_sql, statement
+from ..query import Connection, ask, connect, read_sql, statement
 from ..store import Lake, now_utc
 from .network_rounds import Round, reckon_round
 from .transformation_estimates import stale_estimates
@@ -105,9 +104,7 @@ def gather_network(lake: Lake, network: str | ScopedKey, *, rule: Rule = "larger
     )
 
 
-def _gather_transformations(
-    lake: Lake, connection: duckdb.DuckDBPyConnection, network: str, rule: Rule, at: datetime
-) -> int:
+def _gather_transformations(lake: Lake, connection: Connection, network: str, rule: Rule, at: datetime) -> int:
     """Write what is new, and return how much that is."""
     scope = str(ScopedKey.from_str(network).scope)
     if not len(ask(connection, "network_states", network=network, scope=scope)):
@@ -124,16 +121,16 @@ def _gather_transformations(
     return lake.table("transformation_estimates").append_new(rows)
 
 
-def _log_position(connection: duckdb.DuckDBPyConnection) -> int:
+def _log_position(connection: Connection) -> int:
     return int(read_sql(connection, statement("log_position")).item())
 
 
-def _assays(connection: duckdb.DuckDBPyConnection, network: str) -> pl.DataFrame:
+def _assays(connection: Connection, network: str) -> pl.DataFrame:
     return read_sql(connection, statement("newest_assays"), {"scope": str(ScopedKey.from_str(network).scope)})
 
 
 def _write_round(
-    lake: Lake, connection: duckdb.DuckDBPyConnection, network: str, reckoned: Round, at: datetime
+    lake: Lake, connection: Connection, network: str, reckoned: Round, at: datetime
 ) -> tuple[int | None, bool]:
     """Write a round unless the newest one was reckoned from the same; return its number and whether it is new."""
     if not reckoned.nodes:

@@ -143,14 +143,14 @@ def _known(lake: Lake, attempts: Sequence[str], scopes: Collection[str]) -> set[
 
 
 def _recorded(result: Mapping[str, Any], new: bool) -> Recorded:
-    names = (
-        "attempt",
-        "task",
-        "transformation",
-        "ok",
-        "estimate_kcal_mol",
-        "uncertainty_kcal_mol",
-        "exception",
-        "wall_time_s",
+    return Recorded(
+        attempt=result["attempt"],
+        task=result["task"],
+        transformation=result["transformation"],
+        ok=result["ok"],
+        estimate_kcal_mol=result.get("estimate_kcal_mol"),
+        uncertainty_kcal_mol=result.get("uncertainty_kcal_mol"),
+        exception=result.get("exception"),
+        wall_time_s=result["wall_time_s"],
+        new=new,
     )
-    return Recorded(**{name: result.get(name) for name in names}, new=new)

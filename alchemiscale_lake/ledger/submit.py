@@ -22,7 +22,7 @@ from ..networks.chain import digest, same_content
 from ..networks.facts import transformation_rows
 from ..networks.rows import member_rows, network_row, object_rows
 from ..store import Lake, now_utc
-from ._user import user_name
+from .user import user_name
 
 __all__ = ["Submission", "read_chain", "read_network_chain", "submit_network"]
 

@@ -6,13 +6,14 @@ once. Writing is left to `store`, deciding to `tasks` and `ledger`.
 
 from __future__ import annotations
 
-from .connect import ask, connect, read_sql
+from .connect import Connection, ask, connect, read_sql
 from .counts import TaskSnapshot, status_counts, status_counts_by
 from .names import find_network
 from .questions import QUESTIONS, Question, statement
 
 __all__ = [
     "QUESTIONS",
+    "Connection",
     "Question",
     "TaskSnapshot",
     "ask",

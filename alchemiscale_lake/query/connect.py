@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import duckdb
 import polars as pl
@@ -14,13 +14,16 @@ from ..ids import Scope
 from ..store import Lake
 from .questions import QUESTIONS
 
-__all__ = ["ask", "connect", "read_sql"]
+__all__ = ["Connection", "ask", "connect", "read_sql"]
 
 #: Nothing is fetched from the network behind the user's back; what is needed is linked in.
 _CONFIG: Final = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
 
+#: What a lake is asked through; other rooms name it without importing duckdb.
+Connection: TypeAlias = duckdb.DuckDBPyConnection
 
-def connect(lake: str | Path | Lake) -> duckdb.DuckDBPyConnection:
+
+def connect(lake: str | Path | Lake) -> Connection:
     """Open a DuckDB connection that sees a lake as it is now.
 
     Every table is a view under its own name (see `alchemiscale_lake.schemas.TABLES`), and so is
@@ -33,7 +36,7 @@ def connect(lake: str | Path | Lake) -> duckdb.DuckDBPyConnection:
 
     Returns
     -------
-    duckdb.DuckDBPyConnection
+    Connection
         Times are UTC. Use it from one thread.
 
     Examples
@@ -52,7 +55,7 @@ def connect(lake: str | Path | Lake) -> duckdb.DuckDBPyConnection:
 
 
 def ask(
-    connection: duckdb.DuckDBPyConnection,
+    connection: Connection,
     question: str,
     *,
     network: str | None = None,
@@ -63,7 +66,7 @@ def ask(
 
     Parameters
     ----------
-    connection : duckdb.DuckDBPyConnection
+    connection : Connection
         From `connect`.
     question : str
         One of `QUESTIONS`.
@@ -98,7 +101,7 @@ def ask(
     return read_sql(connection, f"select * from {known.name}{where} order by {known.order_by}", wanted)
 
 
-def read_sql(connection: duckdb.DuckDBPyConnection, sql: str, params: Mapping[str, Any] | None = None) -> pl.DataFrame:
+def read_sql(connection: Connection, sql: str, params: Mapping[str, Any] | None = None) -> pl.DataFrame:
     """Run one statement with bound parameters and return its rows.
 
     Raises

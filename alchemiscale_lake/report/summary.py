@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import duckdb
 import polars as pl
 
 from ..errors import MissingDependencyError
 from ..ids import ScopedKey
-from ..query import ask, connect
+from ..query import Connection, ask, connect
 from ..store import Lake
 from .plots import dg_pairs, performance_line, plot_pairs
 from .table import ERROR, Table
@@ -86,9 +85,7 @@ def ligand_table(ranking: pl.DataFrame) -> Table:
     return Table(tuple(_COLUMNS), rows, precision_of={"DG(MLE) (kcal/mol)": "uncertainty (kcal/mol)"})
 
 
-def _draw(
-    connection: duckdb.DuckDBPyConnection, pairs: pl.DataFrame, network: str, target: Path
-) -> tuple[Path | None, str]:
+def _draw(connection: Connection, pairs: pl.DataFrame, network: str, target: Path) -> tuple[Path | None, str]:
     name = ask(connection, "network_states", network=network)["name"].item()
     try:
         figure = plot_pairs(pairs, title=name)

@@ -10,12 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-import duckdb
 import polars as pl
 
 from ..errors import EstimationError
 from ..ids import ScopedKey
-from ..query import ask, read_sql, statement
+from ..query import Connection, ask, read_sql, statement
 from .table import ERROR, Table
 
 __all__ = ["REPORTS", "EstimateTable", "ddg_table", "dg_table", "raw_table"]
@@ -53,7 +52,7 @@ class EstimateTable:
         return f"{len(self.table.rows)} {self.noun}, {self.n_failed} failed"
 
 
-def dg_table(connection: duckdb.DuckDBPyConnection, network: str, *, allow_partial: bool = False) -> EstimateTable:
+def dg_table(connection: Connection, network: str, *, allow_partial: bool = False) -> EstimateTable:
     """One row per ligand: the free energy of the newest round.
 
     Columns are openfe's; `kind` is put first if there are several, `component` last if the network is
@@ -61,7 +60,7 @@ def dg_table(connection: duckdb.DuckDBPyConnection, network: str, *, allow_parti
 
     Parameters
     ----------
-    connection : duckdb.DuckDBPyConnection
+    connection : Connection
     network : str
         ScopedKey.
     allow_partial : bool
@@ -101,7 +100,7 @@ def dg_table(connection: duckdb.DuckDBPyConnection, network: str, *, allow_parti
     return EstimateTable(table, "ligands", len(failed), (_scale(known), *_left_out(pending, "ligand")))
 
 
-def ddg_table(connection: duckdb.DuckDBPyConnection, network: str, *, allow_partial: bool = False) -> EstimateTable:
+def ddg_table(connection: Connection, network: str, *, allow_partial: bool = False) -> EstimateTable:
     """One row per edge of the newest round; those that lack a leg still to run are left out."""
     edges = ask(connection, "latest_edges", network=network)
     if not len(edges):
@@ -122,7 +121,7 @@ def ddg_table(connection: duckdb.DuckDBPyConnection, network: str, *, allow_part
     )
 
 
-def raw_table(connection: duckdb.DuckDBPyConnection, network: str, *, allow_partial: bool = False) -> EstimateTable:
+def raw_table(connection: Connection, network: str, *, allow_partial: bool = False) -> EstimateTable:
     """One row per result that counts, and one per leg that failed."""
     bound = {"network": network, "scope": str(ScopedKey.from_str(network).scope)}
     rows = read_sql(connection, statement("raw_results"), bound)

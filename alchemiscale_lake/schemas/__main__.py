@@ -11,7 +11,7 @@ _HEAD = """# Tables
 Written from `alchemiscale_lake/schemas` by `python -m alchemiscale_lake.schemas`; change it there.
 
 Timestamps are UTC. ScopedKeys are text, as at ingestion. Units stand in the column's name. Views over
-these tables (`task_states`, `ligand_ranking`, ...) are described in [query.md](query.md).
+these tables (`task_states`, `ligand_ranking`, ...) are described in [Read results](read-results.md).
 
 """
 

@@ -37,8 +37,8 @@ class _FolderTable(DeltaTable):
     def table_uri(self) -> str:
         return unquote(super().table_uri)
 
-    def file_uris(self, partition_filters: Any = None) -> list[str]:
-        return [unquote(uri) for uri in super().file_uris(partition_filters)]
+    def file_uris(self, *args: Any, **kwargs: Any) -> list[str]:
+        return [unquote(uri) for uri in super().file_uris(*args, **kwargs)]
 
 
 class LakeTable:
