@@ -175,7 +175,6 @@ class _Server:
             if not self._fresh:
                 self._version.write_text(_prefect_version())
         self._spawn()
-        threading.Thread(target=self._guard, name="prefect-server-guard", daemon=True).start()
 
     def _spawn(self) -> None:
         descriptor = self._socket.fileno()
@@ -229,6 +228,7 @@ class _Server:
                     log=str(self.log),
                 )
         self._version.write_text(_prefect_version())
+        threading.Thread(target=self._guard, name="prefect-server-guard", daemon=True).start()
         if self._fresh:
             with contextlib.suppress(OSError):  # a cache that cannot be written costs seconds next time, no more
                 _state.keep_template(self.database)
@@ -237,7 +237,7 @@ class _Server:
         for _ in range(_RESTARTS):
             process = self._process
             code = process.wait() if process is not None else None
-            if self._stopping.is_set() or not self._version.exists():
+            if self._stopping.is_set():
                 return
             if self._on_restart is not None:
                 self._on_restart(f"the local Prefect server ended ({_describe(code)}); starting it again")

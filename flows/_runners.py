@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -85,22 +86,37 @@ def open_pool(settings: PoolSettings) -> Iterator[Any]:
     with contextlib.ExitStack() as stack:
         stack.enter_context(dask.config.set(_DASK))
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="alchemiscale-lake-dask-"))
-        cluster = make_cluster(
-            n_workers=settings.workers,
-            threads_per_worker=1,
-            processes=True,
-            memory_limit=None,
-            dashboard_address=None,
-            # without a dashboard there still is an HTTP server, by default on a port that another may have
-            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
-            worker_dashboard_address="127.0.0.1:0",
-            local_directory=folder,
-            host="127.0.0.1",
-        )
+        with _deaf_to_interrupts():
+            cluster = make_cluster(
+                n_workers=settings.workers,
+                threads_per_worker=1,
+                processes=True,
+                memory_limit=None,
+                dashboard_address=None,
+                # without a dashboard there still is an HTTP server, by default on a port that another may have
+                scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
+                worker_dashboard_address="127.0.0.1:0",
+                local_directory=folder,
+                host="127.0.0.1",
+            )
         stack.callback(_close, cluster)
         client = make_client(cluster, set_as_default=False)
         stack.callback(client.close, timeout=_CLOSE_S)
         yield client
+
+
+@contextlib.contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Keep Ctrl-C, which a terminal sends to all, from the processes of threads that start here.
+
+    Signal masks are inherited: by the cluster's event loop, by the threads that start workers for it
+    at any time, and by the workers. This process hears it as ever, at the latest at the end.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _close(cluster: Any) -> None:

@@ -1,0 +1,162 @@
+"""`up`, `run` and `dispatch` as processes: interrupted, killed, resumed, and nothing left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from alchemiscale_lake.errors import NotALakeError
+from alchemiscale_lake.gufe_adapter import dump_network
+from alchemiscale_lake.store import Lake
+from tests.networks import harmonic_network
+
+#: The console script, whatever is on the path.
+MAIN = [sys.executable, "-c", "from alchemiscale_lake.cli import main; main(prog_name='alchemiscale-lake')"]
+
+
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    cache = tmp_path_factory.getbasetemp() / "user-cache"
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT")}
+    return kept | {"XDG_CACHE_HOME": str(cache)}
+
+
+def start(arguments: list[str], env: Mapping[str, str]) -> subprocess.Popen[str]:
+    """Start a command in a process group of its own, as a shell does."""
+    return subprocess.Popen(
+        [*MAIN, *arguments], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+
+
+def wait_for(reached: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 60.0
+    while not reached():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
+    return [p for p in processes if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+
+
+def statuses(lake: Path) -> list[str]:
+    try:
+        return list(Lake.open(lake).task_log.states().tasks["status"])
+    except NotALakeError:
+        return []
+
+
+def n_results(lake: Path) -> int:
+    try:
+        return len(Lake.open(lake).table("results").scan().collect())
+    except NotALakeError:
+        return 0
+
+
+@dataclass
+class Up:
+    process: subprocess.Popen[str]
+    ui_url: str
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    lake = tmp_path_factory.mktemp("up") / "lake"
+    process = start(["up", "--port", "0", "--lake", str(lake)], environment(tmp_path_factory))
+    assert process.stdout is not None
+    said = process.stdout.readline()
+    assert said.startswith("http://127.0.0.1:"), process.communicate()
+    yield Up(process, said.strip())
+    if process.poll() is None:
+        process.kill()
+    process.communicate()
+
+
+def ask(up: Up, path: str) -> Any:
+    request = urllib.request.Request(f"{up.ui_url}/api/{path}", b"{}", {"content-type": "application/json"})
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        return json.loads(answer.read())
+
+
+def test_up_serves_the_deployments(up: Up) -> None:
+    deployments = {d["name"]: d for d in ask(up, "deployments/filter")}
+
+    assert sorted(deployments) == ["dispatch", "gather-network", "run-campaign", "submit-network"]
+    assert all(d["parameters"]["lake"].startswith("file:///") for d in deployments.values())
+    assert deployments["run-campaign"]["entrypoint"] == "flows.run_campaign.run_campaign"
+
+
+def test_killed_interrupted_resumed(up: Up, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    file, lake = tmp_path / "slow.json", tmp_path / "lake"
+    dump_network(harmonic_network(4, 5, name="slow", duration_s=1.0, n_windows=1, n_samples=20), file)
+    own = environment(tmp_path_factory)
+    shared = own | {"PREFECT_API_URL": f"{up.ui_url}/api"}
+
+    # kill -9 of the command, its server and workers with it
+    first = start(["run", str(file), "--scope", "a-b-c", "--lake", str(lake), "--workers", "2"], own)
+    wait_for(lambda: n_results(lake) >= 1 and "running" in statuses(lake), first)
+    family = psutil.Process(first.pid).children(recursive=True)
+    first.kill()
+    began = time.monotonic()
+    while alive(family):
+        assert time.monotonic() - began < 2.0, alive(family)
+        time.sleep(0.02)
+    _, said = first.communicate()
+    assert len(family) >= 5  # server, two workers, their helpers
+    assert f"continue with: alchemiscale-lake run --resume --lake {lake}" in said
+    kept = n_results(lake)
+
+    # Ctrl-C in the terminal
+    second = start(["run", "--resume", "--lake", str(lake), "--workers", "2"], shared)
+    wait_for(lambda: n_results(lake) > kept and "running" in statuses(lake), second)
+    family = psutil.Process(second.pid).children(recursive=True)
+    os.killpg(second.pid, signal.SIGINT)
+    out, said = second.communicate(timeout=20)
+    assert second.returncode == 130
+    assert out == ""
+    assert "running Tasks are handed back" in said
+    assert f"stopped; to continue: alchemiscale-lake run --resume --lake {lake}" in said
+    assert "Traceback" not in said
+    assert not alive(family)
+    assert "running" not in statuses(lake)
+
+    # to the end, on the pool of `dispatch` alone, then the table
+    third = subprocess.run(
+        [*MAIN, "dispatch", "--lake", str(lake)], env=shared, capture_output=True, text=True, check=False
+    )
+    assert third.returncode == 0, third.stderr
+    fourth = subprocess.run(
+        [*MAIN, "run", "--resume", "--lake", str(lake)], env=shared, capture_output=True, text=True, check=False
+    )
+    assert fourth.returncode == 0, fourth.stderr
+    assert statuses(lake) == ["complete"] * 5
+    results = Lake.open(lake).table("results").scan().collect()
+    assert (len(results), results["task"].n_unique(), results["ok"].all()) == (5, 5, True)
+    lines = fourth.stdout.splitlines()
+    assert lines[0].startswith("ligand\tDG(MLE) (kcal/mol)\tuncertainty (kcal/mol)")
+    assert len(lines) == 5
+
+
+def test_up_stops_and_leaves_nothing(up: Up) -> None:
+    family = psutil.Process(up.process.pid).children(recursive=True)
+
+    os.killpg(up.process.pid, signal.SIGINT)
+    _, said = up.process.communicate(timeout=20)
+
+    assert up.process.returncode == 0
+    assert "stopped" in said
+    assert "Traceback" not in said
+    assert family
+    assert not alive(family)

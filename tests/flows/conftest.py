@@ -1,0 +1,44 @@
+"""One local Prefect server for all tests of flows that run in this process."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from gufe import AlchemicalNetwork
+
+from alchemiscale_lake.gufe_adapter import dump_network
+from flows._api import Api, local_api
+from tests.networks import harmonic_network, harmonic_transformation
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A user's cache folder of these tests' own."""
+    folder = tmp_path_factory.getbasetemp() / "user-cache"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder))
+        patch.delenv("PREFECT_API_URL", raising=False)
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def api(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    """A local server, started the way the first command of a new user starts it."""
+    before = dict(os.environ)
+    with local_api(tmp_path_factory.mktemp("prefect")) as started:
+        yield started
+    os.environ.clear()
+    os.environ.update(before)
+
+
+@pytest.fixture(scope="session")
+def network_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three ligands in a cycle, and an edge to a fourth that always fails; seconds to run."""
+    good = harmonic_network(3, n_samples=20, n_windows=1)
+    bad = harmonic_transformation("lig000", "lig009", fail="raise")
+    path = tmp_path_factory.mktemp("networks") / "mixed.json"
+    dump_network(AlchemicalNetwork([*good.edges, bad], name="mixed"), path)
+    return path

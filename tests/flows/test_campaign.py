@@ -1,0 +1,145 @@
+"""Flows in this process, on a real server and a real pool: what Prefect shows, what the lake holds."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from alchemiscale_lake.errors import StorageError
+from alchemiscale_lake.ledger import campaigns
+from alchemiscale_lake.ledger.dispatcher import Progress
+from alchemiscale_lake.store import Lake
+from flows._api import Api, _flush_prefect
+from flows._launch import Session
+
+
+def read_runs(api: Api, flow_run_name: str) -> tuple[Any, list[Any], dict[str, Any]]:
+    """A flow run, its task runs, and its artifacts by key, as the Prefect UI asks for them."""
+    of_run = {"flow_runs": {"name": {"any_": [flow_run_name]}}}
+    (flow_run,) = ask(f"{api.api_url}/flow_runs/filter", **of_run)
+    task_runs = ask(f"{api.api_url}/task_runs/filter", **of_run)
+    artifacts = ask(f"{api.api_url}/artifacts/filter", **of_run)
+    return flow_run, task_runs, {artifact["key"]: artifact for artifact in artifacts}
+
+
+def ask(url: str, **body: Any) -> Any:
+    answer = httpx.post(url, json=body, timeout=20.0)
+    answer.raise_for_status()
+    return answer.json()
+
+
+@dataclass
+class Played:
+    lake: Lake
+    report: Any
+    heard: list[Progress]
+
+
+@pytest.fixture(scope="module")
+def flows(api: Api) -> Session:
+    return Session(api)
+
+
+@pytest.fixture(scope="module")
+def played(
+    flows: Session, network_file: Path, empty_lake_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Played:
+    """A campaign of four Transformations, one of which fails, run once for all tests here."""
+    folder = tmp_path_factory.mktemp("campaign") / "lake"
+    shutil.copytree(empty_lake_folder, folder)
+    heard: list[Progress] = []
+    asked: dict[str, Any] = {"network": str(network_file), "scope": "a-b-c", "lake": str(folder), "name": "MCL-1 (new)"}
+    report = flows.call("run-campaign", heard.append, **asked, workers=2)
+    _flush_prefect()
+    return Played(Lake.open(folder), report, heard)
+
+
+def test_a_campaign_ends_with_estimates(played: Played) -> None:
+    done = played.report.dispatched
+
+    assert (played.report.n_created, done.report.completed, done.report.failed) == (4, 3, 1)
+    assert not done.interrupted
+    assert played.report.campaign.name == "MCL-1 (new)"
+    last = played.heard[-1]
+    assert (last.complete, last.waiting, last.running, last.error) == (3, 0, 0, 1)
+    values = played.lake.table("network_estimates").scan().collect()
+    assert values["value_kcal_mol"].is_not_null().sum() == 3
+    assert [c.finished for c in campaigns._records(played.lake)] == [True]
+
+
+def test_every_task_is_a_task_run_with_its_science_name(api: Api, played: Played) -> None:
+    flow_run, task_runs, _ = read_runs(api, "run-MCL-1 (new)")
+
+    # one failed, and the flow went on
+    assert flow_run["state_name"] == "Completed"
+    names = played.lake.table("transformations").scan().collect()["name"].to_list()
+    assert sorted(run["name"] for run in task_runs) == sorted(f"{name}-r0" for name in names)
+    states = {run["name"]: run["state"] for run in task_runs}
+    failed = states.pop("lig000_lig009-r0")
+    assert failed["name"] == "Failed"
+    assert "InjectedFailureError" in failed["message"]
+    assert {state["name"] for state in states.values()} == {"Completed"}
+    assert all("kcal/mol" in state["message"] for state in states.values())
+
+
+def test_artifacts_show_progress_estimates_and_a_summary(api: Api, played: Played) -> None:
+    _, _, artifacts = read_runs(api, "run-MCL-1 (new)")
+
+    assert sorted(artifacts) == ["mcl-1-new-estimates", "mcl-1-new-progress", "mcl-1-new-summary"]
+    assert artifacts["mcl-1-new-progress"]["data"] == 100.0
+    assert "DG(MLE) (kcal/mol)" in artifacts["mcl-1-new-estimates"]["data"]
+    summary = artifacts["mcl-1-new-summary"]["data"]
+    assert "InjectedFailureError" in summary
+    assert "alchemiscale-lake status" in summary
+
+
+def test_running_it_again_does_nothing_twice(flows: Session, played: Played, network_file: Path) -> None:
+    before = len(played.lake.table("results").scan().collect())
+
+    again = flows.call("run-campaign", network=str(network_file), scope="a-b-c", lake=played.lake.url, workers=1)
+
+    assert (again.n_created, again.dispatched.report.claimed, again.gathered.new_round) == (0, 0, False)
+    assert len(played.lake.table("results").scan().collect()) == before
+
+
+def test_the_small_flows_find_everything_done(flows: Session, played: Played, network_file: Path) -> None:
+    asked = {"network": str(network_file), "lake": played.lake.url}
+
+    submission = flows.call("submit-network", **asked, scope="a-b-c", tasks_per_transformation=1)
+    dispatched = flows.call("dispatch", lake=played.lake.url, scopes=["a-*-*"], workers=1)
+    gathered = flows.call("gather-network", network="MCL-1 (new)", lake=played.lake.url)
+
+    assert (submission.n_transformations, submission.new, submission.n_new_objects) == (4, False, 0)
+    assert (dispatched.report.claimed, gathered.n_estimated, gathered.new_round) == (0, 3, False)
+
+
+def test_an_api_that_is_gone_is_a_clear_error(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = Session(Api("http://127.0.0.1:9/api", "http://127.0.0.1:9", ours=False))
+    monkeypatch.setattr("prefect.flow_engine.run_flow", _refuse)
+
+    with pytest.raises(StorageError, match=r"127\.0\.0\.1:9.*stopped answering.*run --resume"):
+        gone.call("dispatch", lake=lake.url)
+
+
+def _refuse(*args: Any, **kwargs: Any) -> None:
+    raise httpx.ConnectError("all connection attempts failed")
+
+
+def test_runs_of_a_dead_process_are_closed(api: Api) -> None:
+    from prefect import flow, get_client
+    from prefect.states import Running
+
+    from flows._stale import close_stale_runs
+
+    @flow(name="died")
+    def died() -> None: ...
+
+    with get_client(sync_client=True) as client:
+        run = client.create_flow_run(died, name="died-here", state=Running())
+        close_stale_runs()
+        assert client.read_flow_run(run.id).state_name == "Crashed"

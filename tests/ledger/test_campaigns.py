@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from alchemiscale_lake.errors import InvalidScopeError, NotFoundError
+from alchemiscale_lake.gufe_adapter import dump_network
+from alchemiscale_lake.ledger.campaigns import (
+    finish_campaign,
+    network_name,
+    new_campaign,
+    prepare_campaign,
+    unfinished_campaigns,
+)
+from alchemiscale_lake.ledger.submit import submit_network
+from alchemiscale_lake.ledger.tasks import ensure_tasks
+from alchemiscale_lake.store import Lake
+from tests.networks import harmonic_network
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    dump_network(harmonic_network(3, 2, name="two"), tmp_path / "two.json")
+    return tmp_path / "two.json"
+
+
+def test_a_campaign_is_found_until_it_is_finished(lake: Lake, file: Path) -> None:
+    begun = new_campaign(lake, "a-b-c", source=file, tasks_per_transformation=3)
+    assert unfinished_campaigns(lake) == [begun]
+    assert begun.title == "two"
+
+    prepared, created = prepare_campaign(lake, begun)
+    assert (created, prepared.name) == (6, "two")
+    assert unfinished_campaigns(lake) == [prepared]
+    assert prepared.network is not None
+
+    finish_campaign(lake, prepared.network)
+    # its Tasks still wait (nobody ran them), so it is found by these
+    (by_hand,) = unfinished_campaigns(lake)
+    assert (by_hand.network, by_hand.tasks_per_transformation) == (prepared.network, 0)
+
+
+def test_preparing_again_adds_only_what_is_missing(lake: Lake, file: Path) -> None:
+    prepare_campaign(lake, new_campaign(lake, "a-b-c", source=file))
+
+    _, created = prepare_campaign(lake, new_campaign(lake, "a-b-c", source=file, tasks_per_transformation=2))
+
+    assert created == 2
+    (only,) = unfinished_campaigns(lake)
+    assert only.tasks_per_transformation == 2
+
+
+def test_assays_are_imported(lake: Lake, file: Path, tmp_path: Path) -> None:
+    (tmp_path / "exp.csv").write_text("ligand,value_kcal_mol\nlig000,-1.5\n")
+
+    prepare_campaign(lake, new_campaign(lake, "a-b-c", source=file, assays=tmp_path / "exp.csv", assay_kind="direct"))
+
+    assert lake.table("assays").scan().collect()["value_kcal_mol"].to_list() == [-1.5]
+
+
+def test_tasks_made_by_hand_are_something_to_resume(lake: Lake, file: Path) -> None:
+    network = submit_network(lake, file, "a-b-c", name="mine").network
+    assert unfinished_campaigns(lake) == []
+
+    ensure_tasks(lake, network, 1, creator="test")
+
+    (found,) = unfinished_campaigns(lake)
+    assert (found.network, found.title, found.source) == (network, "mine", None)
+    assert prepare_campaign(lake, found) == (found, 0)
+
+
+def test_a_stored_network_is_run_by_its_key(lake: Lake, file: Path) -> None:
+    network = submit_network(lake, file, "a-b-c").network
+
+    campaign, created = prepare_campaign(lake, new_campaign(lake, "a-b-c", network=network))
+
+    assert (campaign.network, created) == (network, 2)
+    assert network_name(lake, network) == "two"
+    assert network_name(lake, "AlchemicalNetwork-0-a-b-c") is None
+
+
+def test_what_cannot_be_begun_leaves_no_record(lake: Lake, file: Path, tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError, match=r"nosuch\.json"):
+        new_campaign(lake, "a-b-c", source=tmp_path / "nosuch.json")
+    with pytest.raises(InvalidScopeError):
+        new_campaign(lake, "a-b-*", source=file)
+
+    assert lake.objects.list("campaigns") == []
