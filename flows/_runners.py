@@ -12,6 +12,7 @@ import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from typing import Any
 
 import dask
@@ -112,6 +113,8 @@ def _deaf_to_interrupts() -> Iterator[None]:
     Signal masks are inherited: by the cluster's event loop, by the threads that start workers for it
     at any time, and by the workers. This process hears it as ever, at the latest at the end.
     """
+    # the first spawn would start this helper and, as a side effect, unblock signals in its thread
+    resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

@@ -146,7 +146,9 @@ def unfinished_campaigns(lake: Lake) -> list[Campaign]:
 
     A network with Tasks to run that no record speaks of (they were created by hand) is one too.
     """
-    begun = sorted((c for c in _records(lake) if not c.finished), key=lambda c: (c.started_at, c.campaign))
+    records = sorted((c for c in _records(lake) if not c.finished), key=lambda c: (c.started_at, c.campaign))
+    # begun from a file and resumed by its key, a network has two records; what was asked for last counts
+    begun = list({c.network or c.campaign: c for c in records}.values())
     spoken_of = {c.network for c in begun}
     states = lake.task_log.states()
     open_tasks = states.tasks.filter(pl.col("status").is_in(["waiting", "running"])).select("task", "scope")

@@ -80,6 +80,17 @@ def test_a_stored_network_is_run_by_its_key(lake: Lake, file: Path) -> None:
     assert network_name(lake, "AlchemicalNetwork-0-a-b-c") is None
 
 
+def test_a_network_is_resumed_once_however_often_it_was_begun(lake: Lake, file: Path) -> None:
+    first, _ = prepare_campaign(lake, new_campaign(lake, "a-b-c", source=file))
+
+    resumed = new_campaign(lake, "a-b-c", network=first.network, name=first.name, tasks_per_transformation=2)
+
+    assert unfinished_campaigns(lake) == [resumed]
+    assert first.network is not None
+    finish_campaign(lake, first.network)
+    assert [c.tasks_per_transformation for c in unfinished_campaigns(lake)] == [0]
+
+
 def test_what_cannot_be_begun_leaves_no_record(lake: Lake, file: Path, tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match=r"nosuch\.json"):
         new_campaign(lake, "a-b-c", source=tmp_path / "nosuch.json")
