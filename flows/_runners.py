@@ -26,6 +26,8 @@ from alchemiscale_lake.store import Lake
 __all__ = ["DaskExecutor", "DaskHandle", "PoolSettings", "default_workers", "open_pool"]
 
 _CLOSE_S = 5.0
+#: At most so many assignments go back to the queue together when a worker process dies.
+_THREADS = 16
 
 _DASK = {
     # of a queue, a worker gets the next assignment when it is free, so that its death costs nobody else
@@ -87,10 +89,11 @@ def open_pool(settings: PoolSettings) -> Iterator[Any]:
     with contextlib.ExitStack() as stack:
         stack.enter_context(dask.config.set(_DASK))
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="alchemiscale-lake-dask-"))
+        processes = _processes(settings.workers)
         with _deaf_to_interrupts():
             cluster = make_cluster(
-                n_workers=settings.workers,
-                threads_per_worker=1,
+                n_workers=processes,
+                threads_per_worker=settings.workers // processes,
                 processes=True,
                 memory_limit=None,
                 dashboard_address=None,
@@ -104,6 +107,16 @@ def open_pool(settings: PoolSettings) -> Iterator[Any]:
         client = make_client(cluster, set_as_default=False)
         stack.callback(client.close, timeout=_CLOSE_S)
         yield client
+
+
+def _processes(workers: int) -> int:
+    """Return how many processes the threads that wait for assignments are spread over, evenly.
+
+    A thread is enough to wait: the work is done in processes that execution starts. What these begin
+    from, with every import done, is kept once per worker process and takes seconds and hundreds of MB.
+    """
+    fewest = -(-workers // _THREADS)
+    return next(n for n in range(fewest, workers + 1) if workers % n == 0)
 
 
 @contextlib.contextmanager

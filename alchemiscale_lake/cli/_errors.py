@@ -25,6 +25,19 @@ def say(text: str, **style: Any) -> None:
 class LakeGroup(click.Group):
     """A group whose commands may raise `LakeError` and be interrupted."""
 
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run as a program. After a flow, leave without Python's last rites."""
+        try:
+            return self.main(*args, **kwargs)
+        except SystemExit as e:
+            if "prefect" not in sys.modules or not isinstance(e.code, int):
+                raise
+            # all of ours is closed by now; what is left are background threads of Prefect's, which keep
+            # objects alive that duckdb then prints pages about
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(e.code)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; an error of ours becomes one line, unless ALCHEMISCALE_LAKE_DEBUG is set."""
         try:

@@ -114,7 +114,7 @@ def test_killed_interrupted_resumed(up: Up, tmp_path: Path, tmp_path_factory: py
         assert time.monotonic() - began < 2.0, alive(family)
         time.sleep(0.02)
     _, said = first.communicate()
-    assert len(family) >= 5  # server, two workers, their helpers
+    assert len(family) >= 4  # server, worker process, what it starts from, a unit
     assert f"continue with: alchemiscale-lake run --resume --lake {lake}" in said
     kept = n_results(lake)
 

@@ -17,7 +17,7 @@ from alchemiscale_lake.ledger.executor import DispatchSettings
 from alchemiscale_lake.ledger.submit import submit_network
 from alchemiscale_lake.ledger.tasks import ensure_tasks
 from alchemiscale_lake.store import Lake
-from flows._runners import DaskExecutor, PoolSettings, default_workers, open_pool
+from flows._runners import DaskExecutor, PoolSettings, _processes, default_workers, open_pool
 from tests.networks import harmonic_network
 
 
@@ -45,13 +45,21 @@ def test_cores_are_shared_out() -> None:
     assert default_workers(10 * cores) == 1
 
 
+@pytest.mark.parametrize(
+    ("workers", "processes"), [(1, 1), (2, 1), (16, 1), (18, 2), (32, 2), (48, 3), (64, 4), (17, 17), (96, 6)]
+)
+def test_few_processes_and_never_more_threads_than_asked_for(workers: int, processes: int) -> None:
+    assert _processes(workers) == processes
+    assert workers % processes == 0
+
+
 def test_workers_know_nothing_of_prefect(pool: Any) -> None:
     def engines() -> list[str]:
         import alchemiscale_lake.execution  # noqa: F401
 
         return sorted({name.partition(".")[0] for name in sys.modules} & {"prefect", "gufe", "flows"})
 
-    assert list(pool.run(engines).values()) == [[], []]
+    assert list(pool.run(engines).values()) == [[]]
 
 
 def test_everything_listens_on_loopback(pool: Any) -> None:
