@@ -117,7 +117,7 @@ def test_a_server_that_cannot_start_says_where_its_log_is(
 ) -> None:
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
     before = server_processes(os.getpid())
-    (tmp_path / "prefect.db").write_bytes(b"this is no database" * 100)
+    monkeypatch.setattr(_api.sys, "executable", "/bin/false")
 
     with pytest.raises(StorageError, match=r"server\.log"), local_api(tmp_path):
         pass
