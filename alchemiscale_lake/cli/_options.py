@@ -72,7 +72,7 @@ def pool_options(command: F) -> F:
         click.option(
             "--unit-retries",
             type=click.IntRange(min=0),
-            default=0,
+            default=1,
             show_default=True,
             metavar="N",
             help="Times a failed ProtocolUnit is run again within an attempt.",

@@ -61,7 +61,7 @@ class DispatchSettings:
     resources: Resources = field(default_factory=Resources)
     selection: Selection = field(default_factory=Selection)
     timeout_s: float | None = None
-    unit_retries: int = 0
+    unit_retries: int = 1
     lease_s: float = 60.0
     poll_s: float = 0.2
     work_root: str | None = None
