@@ -48,6 +48,7 @@ _QUIET = {
     "PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED": "false",
     "PREFECT_CLIENT_MAX_RETRIES": "3",
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+    "PREFECT_LOGGING_HANDLERS_DEBUG_LEVEL": "CRITICAL",
     "DASK_LOGGING__DISTRIBUTED": "critical",
 }
 #: Services for schedules, automations and remote workers: of no use to a server that lives for one command.

@@ -10,6 +10,7 @@ import contextvars
 import logging
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, cast
 from uuid import UUID
@@ -28,6 +29,8 @@ __all__ = ["artifact_key", "progress_artifact", "publish_markdown", "publish_tab
 
 _log = logging.getLogger(__name__)
 _EVERY_S = 2.0
+_PAUSE_S = 60.0
+_silent_until = 0.0
 
 
 def artifact_key(*parts: str) -> str:
@@ -52,12 +55,16 @@ def progress_artifact(title: str) -> Iterator[Callable[[Progress], None]]:
 
 def publish_table(title: str, rows: Sequence[Mapping[str, Any]], *, description: str) -> None:
     """Show rows as a table artifact."""
+    if not _answering():
+        return
     with _forgiven():
         create_table_artifact(table=[dict(row) for row in rows], key=artifact_key(title), description=description)
 
 
 def publish_markdown(title: str, text: str, *, description: str) -> None:
     """Show a markdown artifact."""
+    if not _answering():
+        return
     with _forgiven():
         create_markdown_artifact(markdown=text, key=artifact_key(title), description=description)
 
@@ -108,9 +115,16 @@ def _counts(progress: Progress) -> str:
     )
 
 
+def _answering() -> bool:
+    return time.monotonic() >= _silent_until
+
+
 @contextlib.contextmanager
 def _forgiven() -> Iterator[None]:
+    global _silent_until
     try:
         yield
     except httpx.HTTPError as e:
+        # each failure has cost its retries; the next ones are spared them for a while
+        _silent_until = time.monotonic() + _PAUSE_S
         _log.warning("Prefect does not answer (%s); its pages will show less, the lake holds everything", e)

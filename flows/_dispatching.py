@@ -46,7 +46,7 @@ def dispatch_tasks(
     title: str,
     until: Literal["drained", "stopped"] = "drained",
     timeout_s: float | None = None,
-    unit_retries: int = 0,
+    unit_retries: int = 1,
 ) -> Dispatched:
     """Claim, run, collect and record on a pool of this machine, until nothing is left or someone says stop.
 

@@ -6,6 +6,7 @@ What the commands' `_launch` module calls. Nothing of Prefect is imported before
 from __future__ import annotations
 
 import importlib.metadata
+import logging
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from alchemiscale_lake.ledger.dispatcher import Progress
 from alchemiscale_lake.store import Lake
 
 from ._api import Api, local_api
-from ._progress import listening
+from ._progress import keeping, listening
 from ._state import state_dir
 
 __all__ = ["Session", "session"]
@@ -30,6 +31,7 @@ class Session:
     """A Prefect API, and flows to call with it."""
 
     api: Api
+    say: Callable[[str], None]
 
     @property
     def ui_url(self) -> str:
@@ -48,14 +50,17 @@ class Session:
 
         (entry,) = importlib.metadata.entry_points(group=_GROUP, name=deployment)
         flow = entry.load()
-        with listening(on_progress or _ignore):
+        with listening(on_progress or _ignore), keeping() as kept:
             try:
                 # an interrupted flow ends in the state Cancelled, and still has something to say
                 return flow(**parameters, return_state=True).result(raise_on_failure=False)
             except httpx.HTTPError as e:
+                what = f"the Prefect API at {self.api.api_url} stopped answering ({type(e).__name__}: {e})"
+                if kept:
+                    self.say(f"{what}; its pages show less than was done, the lake holds everything")
+                    return kept[-1]
                 raise StorageError(
-                    f"the Prefect API at {self.api.api_url} stopped answering ({type(e).__name__}: {e}). "
-                    "Every result that came back is in the lake; `alchemiscale-lake run --resume` continues",
+                    f"{what}. Every result that came back is in the lake; `alchemiscale-lake run --resume` continues",
                     api=self.api.api_url,
                 ) from e
 
@@ -75,12 +80,14 @@ def session(lake: Lake, *, say: Callable[[str], None], verbose: bool = False) ->
     if not verbose:
         # third parties' talk among themselves; a command's user can do nothing about it
         warnings.filterwarnings("ignore")
+        # and Prefect's handler would print to stderr what it cannot send
+        logging.raiseExceptions = False
     with local_api(state_dir(lake), verbose=verbose, on_restart=say) as api:
         if api.ours:
             from ._stale import close_stale_runs  # imports Prefect
 
             close_stale_runs()
-        yield Session(api)
+        yield Session(api, say)
 
 
 def _ignore(progress: Progress) -> None:

@@ -10,6 +10,7 @@ from alchemiscale_lake.ledger.claims import Selection
 from alchemiscale_lake.store import Lake
 
 from ._dispatching import Dispatched, dispatch_tasks, handed_back
+from ._progress import reported
 from ._runners import PoolSettings, default_workers
 from ._task_runs import task_runner
 
@@ -30,7 +31,7 @@ def dispatch(
     workers: int | None = None,
     cores_per_task: int = 1,
     timeout_s: float | None = None,
-    unit_retries: int = 0,
+    unit_retries: int = 1,
     drain: bool = True,
 ) -> Dispatched | State[Dispatched]:
     """Run the Tasks of a lake that may be claimed.
@@ -64,4 +65,5 @@ def dispatch(
         timeout_s=timeout_s,
         unit_retries=unit_retries,
     )
+    reported(dispatched)
     return handed_back(dispatched) if dispatched.interrupted else dispatched

@@ -16,6 +16,7 @@ from alchemiscale_lake.query import find_network
 from alchemiscale_lake.store import Lake
 
 from ._dispatching import Dispatched, dispatch_tasks, handed_back
+from ._progress import reported
 from ._runners import PoolSettings, default_workers
 from ._summary import publish_campaign, publish_estimates
 from ._task_runs import task_runner
@@ -74,7 +75,7 @@ def run_campaign(
     workers: int | None = None,
     cores_per_task: int = 1,
     timeout_s: float | None = None,
-    unit_retries: int = 0,
+    unit_retries: int = 1,
 ) -> CampaignReport | State[CampaignReport]:
     """Submit a network, run all of its Tasks on this machine, and gather it.
 
@@ -128,9 +129,10 @@ def run_campaign(
         unit_retries=unit_retries,
     )
     if dispatched.interrupted:
-        return handed_back(CampaignReport(campaign, n_created, dispatched, None))
+        return handed_back(reported(CampaignReport(campaign, n_created, dispatched, None)))
     gathered = gather_network(place, campaign.network)
     finish_campaign(place, campaign.network)
+    report = reported(CampaignReport(campaign, n_created, dispatched, gathered))
     publish_estimates(place, gathered, title=campaign.title)
     publish_campaign(place, campaign.title, campaign.network, dispatched, gathered)
-    return CampaignReport(campaign, n_created, dispatched, gathered)
+    return report

@@ -16,6 +16,7 @@ from alchemiscale_lake.ledger.dispatcher import Progress
 from alchemiscale_lake.store import Lake
 from flows._api import Api, _flush_prefect
 from flows._launch import Session
+from flows._progress import reported
 
 
 def read_runs(api: Api, flow_run_name: str) -> tuple[Any, list[Any], dict[str, Any]]:
@@ -42,7 +43,7 @@ class Played:
 
 @pytest.fixture(scope="module")
 def flows(api: Api) -> Session:
-    return Session(api)
+    return Session(api, _hush)
 
 
 @pytest.fixture(scope="module")
@@ -119,11 +120,23 @@ def test_the_small_flows_find_everything_done(flows: Session, played: Played, ne
 
 
 def test_an_api_that_is_gone_is_a_clear_error(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
-    gone = Session(Api("http://127.0.0.1:9/api", "http://127.0.0.1:9", ours=False))
+    gone = Session(Api("http://127.0.0.1:9/api", "http://127.0.0.1:9", ours=False), _hush)
     monkeypatch.setattr("prefect.flow_engine.run_flow", _refuse)
 
     with pytest.raises(StorageError, match=r"127\.0\.0\.1:9.*stopped answering.*run --resume"):
         gone.call("dispatch", lake=lake.url)
+
+
+def test_an_api_that_goes_at_the_end_costs_no_report(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[str] = []
+    gone = Session(Api("http://127.0.0.1:9/api", "http://127.0.0.1:9", ours=False), heard.append)
+    monkeypatch.setattr("prefect.flow_engine.run_flow", lambda *_, **__: _refuse(reported("what was done")))
+
+    assert gone.call("dispatch", lake=lake.url) == "what was done"
+    assert "the lake holds everything" in heard[0]
+
+
+def _hush(said: str) -> None: ...
 
 
 def _refuse(*args: Any, **kwargs: Any) -> None:
