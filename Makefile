@@ -23,11 +23,11 @@ help:  ## say what there is
 	$(UV) --editable '.[flows,pypi,plot,dev]'
 	@touch $@
 
-$(LAKE)-network.json: examples/freesolv_network.py examples/freesolv.csv | .venv/.run
+demo-freesolv.json: examples/freesolv_network.py examples/freesolv.csv | .venv/.run
 	$(BIN)/python examples/freesolv_network.py -o $@
 
-demo: .venv/.run $(LAKE)-network.json  ## run a real campaign: ten molecules of FreeSolv, from network file to free energies
-	@$(BIN)/alchemiscale-lake run $(LAKE)-network.json --lake $(LAKE) --scope demo-freesolv-hydration \
+demo: .venv/.run demo-freesolv.json  ## run a real campaign: ten molecules of FreeSolv, from network file to free energies
+	@$(BIN)/alchemiscale-lake run demo-freesolv.json --lake $(LAKE) --scope demo-freesolv-hydration \
 	  --tasks-per-transformation 2 --assays examples/freesolv.csv --assay-kind hydration
 
 test: check  ## run the whole suite
@@ -43,4 +43,4 @@ bench: .venv/.dev  ## measure, as ratios against a named reference in the same r
 	$(BIN)/python -m benchmarks
 
 clean:  ## remove the environment, the demo's lake and everything made here
-	rm -rf .venv $(LAKE) $(LAKE)-network.json .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	rm -rf .venv $(LAKE) demo-freesolv.json .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

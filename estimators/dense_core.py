@@ -99,9 +99,7 @@ def eliminate_dense(weight: FloatArray, moment: FloatArray) -> DenseCore:
     return DenseCore(transfer, variance, offset)
 
 
-def _apply_earlier(
-    weight: FloatArray, moment: FloatArray, transfer: FloatArray, done: slice, block: slice
-) -> None:
+def _apply_earlier(weight: FloatArray, moment: FloatArray, transfer: FloatArray, done: slice, block: slice) -> None:
     """Bring the rows of a block up to date with all pivots before it, in place."""
     columns = slice(block.start, len(weight))
     pulled = transfer[done, block].T
@@ -110,9 +108,7 @@ def _apply_earlier(
     moment[block, columns] -= moment[done, block].T @ transfer[done, columns]
 
 
-def _eliminate_block(
-    weight: FloatArray, moment: FloatArray, outside: FloatArray
-) -> tuple[FloatArray, FloatArray]:
+def _eliminate_block(weight: FloatArray, moment: FloatArray, outside: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Shares (strictly upper) and variances of one diagonal block; edits the block in place.
 
     `outside` is each node's summed weight beyond the block, all that the block needs to know of it.

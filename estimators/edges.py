@@ -198,12 +198,8 @@ def _check(position: int, leg: Leg) -> None:
         message = f"leg {position} ({leg.ligand_a} -> {leg.ligand_b}) is in phase {leg.phase!r}; phases are"
         raise EstimatorInputError(f"{message} {', '.join(get_args(Phase))}", leg=position)
     if np.isinf(leg.value_kcal_mol) or np.isinf(leg.uncertainty_kcal_mol) or leg.uncertainty_kcal_mol < 0:
-        message = (
-            f"leg {position} ({leg.ligand_a} -> {leg.ligand_b}, {leg.phase}) has value {leg.value_kcal_mol}"
-        )
-        message += (
-            f" and uncertainty {leg.uncertainty_kcal_mol}; give finite numbers, or NaN for a failed leg"
-        )
+        message = f"leg {position} ({leg.ligand_a} -> {leg.ligand_b}, {leg.phase}) has value {leg.value_kcal_mol}"
+        message += f" and uncertainty {leg.uncertainty_kcal_mol}; give finite numbers, or NaN for a failed leg"
         raise EstimatorInputError(message, leg=position)
 
 
@@ -238,9 +234,7 @@ def _combine(pair: _Pair, phase: Phase, positions: list[int], legs: Sequence[Leg
     against = [k for k in positions if (legs[k].ligand_a, legs[k].ligand_b) != (ligand_a, ligand_b)]
     notes = []
     if against:
-        notes.append(
-            Note("reversed-leg", f"{phase} legs given {ligand_b} -> {ligand_a}: negated", tuple(against))
-        )
+        notes.append(Note("reversed-leg", f"{phase} legs given {ligand_b} -> {ligand_a}: negated", tuple(against)))
     failed = [k for k in positions if np.isnan(legs[k].value_kcal_mol)]
     if failed:
         notes.append(Note("failed-leg", f"{phase} legs without a value were left out", tuple(failed)))
@@ -299,13 +293,9 @@ def _direct(pair: _Pair, phase: Phase, leg: _Combined) -> EdgeEstimate:
     group, ligand_a, ligand_b = pair
     notes = leg.notes
     if phase != "direct":
-        notes += (
-            Note("single-phase", f"{phase} is the only phase; the leg stands as a direct edge", leg.legs),
-        )
+        notes += (Note("single-phase", f"{phase} is the only phase; the leg stands as a direct edge", leg.legs),)
     missing: tuple[Phase, ...] = () if leg.legs else (phase,)
     if missing:
         message = f"direct edge {ligand_a} -> {ligand_b} lacks {phase}"
         notes += (Note("missing-leg", message, nodes=(ligand_a, ligand_b)),)
-    return EdgeEstimate(
-        ligand_a, ligand_b, group, "direct", leg.value, leg.uncertainty, leg.legs, missing, notes
-    )
+    return EdgeEstimate(ligand_a, ligand_b, group, "direct", leg.value, leg.uncertainty, leg.legs, missing, notes)

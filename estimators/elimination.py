@@ -198,9 +198,7 @@ class _Pattern:
         return block
 
 
-def eliminate(
-    n_nodes: int, tail: IntArray, head: IntArray, weight: FloatArray, value: FloatArray
-) -> Elimination:
+def eliminate(n_nodes: int, tail: IntArray, head: IntArray, weight: FloatArray, value: FloatArray) -> Elimination:
     """Eliminate a connected network of measured differences.
 
     Parameters
@@ -265,9 +263,7 @@ def _independent(graph: _Graph, degree: IntArray, tie_break: IntArray, *, most: 
     return chosen
 
 
-def _remove(
-    n_nodes: int, graph: _Graph, chosen: NDArray[np.bool_], degree: IntArray
-) -> tuple[list[_Stars], _Graph]:
+def _remove(n_nodes: int, graph: _Graph, chosen: NDArray[np.bool_], degree: IntArray) -> tuple[list[_Stars], _Graph]:
     """Star-mesh transform of independent nodes: what they leave behind, and the graph without them."""
     from_tail, from_head = chosen[graph.tail], chosen[graph.head]
     source = np.concatenate([graph.tail[from_tail], graph.head[from_head]])

@@ -102,9 +102,7 @@ def read_network(
     return MeasuredNetwork(tuple(position), tail, head, values, sds, used, exact)
 
 
-def _check_numbers(
-    node_a: Sequence[Hashable], node_b: Sequence[Hashable], values: FloatArray, sds: FloatArray
-) -> None:
+def _check_numbers(node_a: Sequence[Hashable], node_b: Sequence[Hashable], values: FloatArray, sds: FloatArray) -> None:
     """Refuse the first edge that cannot be used, by name."""
     bad = np.flatnonzero(~np.isfinite(values) | ~np.isfinite(sds) | (sds < 0))
     if not len(bad):

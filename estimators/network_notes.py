@@ -127,9 +127,7 @@ def _uncertainties(network: MeasuredNetwork) -> Iterator[Note]:
         yield Note("wide-uncertainties", f"{message} subtraction, so that all count", _plain(narrow))
 
 
-def _experiment(
-    network: MeasuredNetwork, pinned: BoolArray, experimental: Mapping[Hashable, float]
-) -> Iterator[Note]:
+def _experiment(network: MeasuredNetwork, pinned: BoolArray, experimental: Mapping[Hashable, float]) -> Iterator[Note]:
     """Which nodes are on the scale of experiment, and which experiments met no node."""
     held = tuple(network.nodes[k] for k in np.flatnonzero(pinned))
     free = tuple(network.nodes[k] for k in np.flatnonzero(~pinned))

@@ -94,9 +94,7 @@ def combine(
         rule is unknown.
     """
     if rule not in get_args(Rule):
-        raise EstimatorInputError(
-            f"rule {rule!r} is unknown; take one of {', '.join(get_args(Rule))}", rule=rule
-        )
+        raise EstimatorInputError(f"rule {rule!r} is unknown; take one of {', '.join(get_args(Rule))}", rule=rule)
     x, u = _usable(values, uncertainties)
     n = len(x)
     stated = u[~np.isnan(u)]
@@ -127,9 +125,7 @@ def _usable(
         message = f"values have shape {x.shape} and uncertainties {u.shape}; give one uncertainty per value"
         raise EstimatorInputError(message)
     if np.isinf(x).any() or np.isinf(u).any() or (u < 0).any():
-        message = (
-            f"values {x.tolist()} with uncertainties {u.tolist()}: both must be finite, and uncertainties"
-        )
+        message = f"values {x.tolist()} with uncertainties {u.tolist()}: both must be finite, and uncertainties"
         raise EstimatorInputError(f"{message} not negative; leave unknown ones None")
     there = ~np.isnan(x)
     if not there.any():
