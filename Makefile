@@ -4,9 +4,9 @@ LAKE ?= demo-lake
 BIN := .venv/bin
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt
 
-.PHONY: help demo test check bench clean
+.PHONY: help demo test check bench bench-long clean
 help:  ## say what there is
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
 # Stamps: a step whose inputs have not changed is not done again.
 .venv/.made:
@@ -41,6 +41,9 @@ check: .venv/.dev  ## lint, types, import contracts
 
 bench: .venv/.dev  ## measure, as ratios against a named reference in the same run
 	$(BIN)/python -m benchmarks
+
+bench-long: bench  ## that, and 10,000 random histories of two dispatchers, cut between any two writes
+	ALCHEMISCALE_LAKE_HISTORIES=10000 $(BIN)/python -m pytest -q tests/faults/test_histories.py
 
 clean:  ## remove the environment, the demo's lake and everything made here
 	rm -rf .venv $(LAKE) demo-freesolv.json .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

@@ -43,6 +43,8 @@ from alchemiscale_lake.store import Lake
 from tests.faults.reference import Reference, ReferenceTask
 from tests.plain import SCOPE, leave_receipt, plain_chain, plain_receipt
 
+#: `make bench-long` plays 10,000.
+N_HISTORIES = int(os.environ.get("ALCHEMISCALE_LAKE_HISTORIES", "200"))
 PAIRS = [("a", "b"), ("b", "c"), ("a", "c"), ("c", "d")]
 #: What may follow what in the log of one Task; checked on every history.
 LEGAL = {
@@ -394,14 +396,14 @@ def tasks_of_reference(ref: Reference) -> dict[str, tuple[object, ...]]:
     }
 
 
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(300 + 5 * N_HISTORIES)
 def test_random_histories_agree_with_the_reference(template: Path) -> None:
     """Some hundreds by default; `ALCHEMISCALE_LAKE_HISTORIES` asks for more."""
     Histories.template = template
     run_state_machine_as_test(
         Histories,
         settings=settings(
-            max_examples=int(os.environ.get("ALCHEMISCALE_LAKE_HISTORIES", "200")),
+            max_examples=N_HISTORIES,
             stateful_step_count=16,
             deadline=None,
             derandomize=True,
