@@ -31,7 +31,7 @@ demo: .venv/.run demo-freesolv.json  ## run a real campaign: ten molecules of Fr
 	  --tasks-per-transformation 2 --assays examples/freesolv.csv --assay-kind hydration
 
 test: check  ## run the whole suite
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadscope
 
 check: .venv/.dev  ## lint, types, import contracts
 	$(BIN)/ruff check .

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import shutil
 import tempfile
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
@@ -64,16 +66,26 @@ LEGAL = {
 ENDED = {"complete", "invalid", "deleted"}
 
 
+class Names:
+    """Stands in for uuid4: the same names in every run of a history, so that hypothesis can repeat it."""
+
+    def __init__(self) -> None:
+        self.draw = random.Random(0)
+
+    def __call__(self) -> uuid.UUID:
+        return uuid.UUID(int=self.draw.getrandbits(128), version=4)
+
+
 class Crash(BaseException):
     """The process is gone: nothing may catch this."""
 
 
 @pytest.fixture(scope="module")
 def template() -> Path:
-    """An empty lake to copy: creating one costs a second."""
+    """A lake with one network to copy: creating it costs a second."""
     shm = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=shm if shm.is_dir() else None) as folder:
-        Lake.create(Path(folder) / "template")
+        submit_network(Lake.create(Path(folder) / "template"), plain_chain(PAIRS[:2]), SCOPE, creator="user")
         yield Path(folder) / "template"
 
 
@@ -82,24 +94,27 @@ class Histories(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
+        uuid.uuid4 = Names()
         self.folder = Path(tempfile.mkdtemp(dir=self.template.parent))
         shutil.copytree(self.template, self.folder / "lake")
         self.lakes = [Lake.open(self.folder / "lake") for _ in range(2)]
         self.ref = Reference()
         self.attempts: dict[str, AttemptSpec] = {}
         self.left: dict[str, bool] = {}
+        self.steps = 0
 
     def teardown(self) -> None:
+        assert tasks_of(self.lakes[0]) == tasks_of(self.lakes[1])
         self.check_log()
         shutil.rmtree(self.folder)
 
     # --- the history ------------------------------------------------------------------------------
 
     @initialize(count=st.integers(1, 4))
-    def first_network(self, count: int) -> None:
+    def first_tasks(self, count: int) -> None:
         """Begin where every verb has something to work on."""
-        self.submit(who=0, n=2, cut=None)
-        ((network, transformations),) = self.ref.networks.items()
+        network, transformations = self.network_of(2)
+        self.ref.networks[network] = transformations
         created = create_tasks(self.lakes[0], [sorted(transformations)[i % 2] for i in range(count)], creator="user")
         action_tasks(self.lakes[0], created, network, actor="user")
         states = self.lakes[0].task_log.states().of(created)
@@ -114,8 +129,8 @@ class Histories(RuleBasedStateMachine):
             submit_network(lake, chain, SCOPE, creator="user")
 
         def expect(ref: Reference) -> None:
-            key = f"{chain[-1][0]}-{SCOPE}"
-            ref.networks[key] = {f"Transformation-{a}_{b}-{SCOPE}" for a, b in PAIRS[:n]}
+            network, transformations = self.network_of(n)
+            ref.networks[network] = transformations
 
         self.play(who, verb, expect, cut)
 
@@ -328,6 +343,11 @@ class Histories(RuleBasedStateMachine):
         with fault_hook(hook), contextlib.suppress(Crash):
             yield crashed
 
+    def network_of(self, n: int) -> tuple[str, set[str]]:
+        """ScopedKeys of the network with the first `n` pairs and of its Transformations."""
+        transformations = {f"Transformation-{a}_{b}-{SCOPE}" for a, b in PAIRS[:n]}
+        return f"{plain_chain(PAIRS[:n])[-1][0]}-{SCOPE}", transformations
+
     def some_tasks(self, data: st.DataObject, most: int = 4) -> list[str]:
         return data.draw(st.lists(st.sampled_from(sorted(self.ref.tasks)), min_size=1, max_size=most, unique=True))
 
@@ -335,9 +355,9 @@ class Histories(RuleBasedStateMachine):
 
     @invariant()
     def both_see_the_reference(self) -> None:
-        expected = tasks_of_reference(self.ref)
-        assert tasks_of(self.lakes[0]) == expected
-        assert tasks_of(self.lakes[1]) == expected
+        """In turns, for it is the dearest part of a step."""
+        self.steps += 1
+        assert tasks_of(self.lakes[self.steps % 2]) == tasks_of_reference(self.ref)
 
     @invariant()
     def results_are_there_once(self) -> None:
@@ -397,9 +417,10 @@ def tasks_of_reference(ref: Reference) -> dict[str, tuple[object, ...]]:
 
 
 @pytest.mark.timeout(300 + 5 * N_HISTORIES)
-def test_random_histories_agree_with_the_reference(template: Path) -> None:
+def test_random_histories_agree_with_the_reference(template: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Some hundreds by default; `ALCHEMISCALE_LAKE_HISTORIES` asks for more."""
     Histories.template = template
+    monkeypatch.setattr(uuid, "uuid4", Names())  # and undo at the end what every history sets anew
     run_state_machine_as_test(
         Histories,
         settings=settings(
