@@ -42,9 +42,14 @@ class Campaign:
         scope: str | None = None,
         protocol: str = "HarmonicProtocol",
     ) -> str:
-        """Store a network with one Transformation per pair and phase; return its ScopedKey."""
+        """Store a network with one Transformation per pair and phase; return its ScopedKey.
+
+        A phase may name its environment: `complex:R-1`.
+        """
         scope = scope or self.scope
-        keys = {f"{a}_{b}_{phase}": (a, b, phase) for a, b in pairs for phase in phases}
+        keys = {
+            f"{a}_{b}_{phase.replace(':', '_').replace('-', '')}": (a, b, phase) for a, b in pairs for phase in phases
+        }
         rows = [self._transformation(key, *what, scope, protocol) for key, what in keys.items()]
         network = f"AlchemicalNetwork-{name}-{scope}"
         common = {"scope": scope, "network": network}
@@ -60,6 +65,7 @@ class Campaign:
 
     def _transformation(self, key: str, a: str, b: str, phase: str, scope: str, protocol: str) -> dict[str, Any]:
         sample = {c.name: None for c in TABLES["transformations"].columns}
+        phase, _, environment = phase.partition(":")
         return sample | {
             "scope": scope,
             "transformation": self.transformation(key, scope),
@@ -67,6 +73,7 @@ class Campaign:
             "qualname": "Transformation",
             "name": key,
             "phase": phase,
+            "environment": environment or None,
             "state_a": f"ChemicalSystem-{a}_{phase}",
             "state_b": f"ChemicalSystem-{b}_{phase}",
             "ligand_a": f"SmallMoleculeComponent-{a}",

@@ -67,9 +67,14 @@ def reckon_round(legs: pl.DataFrame, assays: pl.DataFrame) -> Round:
     """
     rows = legs.filter(pl.col("ligand_j").is_not_null() & (pl.col("qualname") != "NonTransformation"))
     rows = rows.sort("phase", "ligand_i", "ligand_j", "transformation")
-    given = [_leg(row) for row in rows.iter_rows(named=True)]
-    edges = assemble_edges(given)
-    edge_rows = _edge_rows(edges, given, rows)
+    edges: list[EdgeEstimate] = []
+    edge_rows: list[dict[str, Any]] = []
+    for suffix, group in _by_environment(rows):
+        given = [_leg(row, suffix) for row in group.iter_rows(named=True)]
+        assembled = assemble_edges(given)
+        edges += assembled
+        edge_rows += _edge_rows(assembled, given, group)
+    edge_rows.sort(key=lambda row: (row["kind"], row["ligand_i"], row["ligand_j"]))
     nodes: list[dict[str, Any]] = []
     for kind in _KINDS:
         of_kind = [edge for edge in edges if edge.kind == kind]
@@ -80,12 +85,41 @@ def reckon_round(legs: pl.DataFrame, assays: pl.DataFrame) -> Round:
     return Round(edge_rows, nodes, _digest(edge_rows, nodes))
 
 
-def _leg(row: Mapping[str, Any]) -> Leg:
+def _by_environment(rows: pl.DataFrame) -> list[tuple[str, pl.DataFrame]]:
+    """Split legs of several proteins, for a ligand has as many binding free energies as it has proteins.
+
+    Returns
+    -------
+    list of (str, polars.DataFrame)
+        What is added to the names of ligands, and the legs. Usually one environment: nothing is added.
+    """
+    environments = sorted(rows["environment"].drop_nulls().unique().to_list())
+    if len(environments) < 2:
+        return [("", rows)]
+    around = rows.filter(pl.col("environment").is_null())
+    groups = []
+    for environment in environments:
+        bound = rows.filter(pl.col("environment") == environment)
+        pairs = {frozenset(pair) for pair in bound.select("ligand_i", "ligand_j").iter_rows()}
+        of_pairs = pl.Series([frozenset(p) in pairs for p in around.select("ligand_i", "ligand_j").iter_rows()])
+        solvent = around.filter(of_pairs.cast(pl.Boolean) & (pl.col("phase") == "solvent"))
+        groups.append((f" in {_short(environment)}", pl.concat([bound, solvent])))
+    if (around["phase"] == "vacuum").any():
+        groups.append(("", around))
+    return groups
+
+
+def _short(environment: str) -> str:
+    parts = (key.partition("-") for key in environment.split("+"))
+    return "+".join(f"{qualname}-{token[:8]}" for qualname, _, token in parts)
+
+
+def _leg(row: Mapping[str, Any], suffix: str) -> Leg:
     phase: Phase = row["phase"] if row["phase"] in ("complex", "solvent", "vacuum") else "direct"
     value, uncertainty = row["value_kcal_mol"], row["uncertainty_kcal_mol"]
     return Leg(
-        row["ligand_i"],
-        row["ligand_j"],
+        f"{row['ligand_i']}{suffix}",
+        f"{row['ligand_j']}{suffix}",
         phase,
         math.nan if value is None else value,
         math.nan if uncertainty is None else uncertainty,
@@ -119,7 +153,7 @@ def _edge_rows(edges: Sequence[EdgeEstimate], legs: Sequence[Leg], rows: pl.Data
                 "note": "; ".join(dict.fromkeys(note.message for note in edge.notes)) or None,
             }
         )
-    return sorted(found, key=lambda row: (row["kind"], row["ligand_i"], row["ligand_j"]))
+    return found
 
 
 def _direct_phases(edge: EdgeEstimate, legs: Sequence[Leg], of_pair: Mapping[str, Sequence[int]]) -> tuple[str, ...]:

@@ -89,7 +89,8 @@ class _Reader:
             "key": transformation.key,
             "qualname": transformation.qualname,
             "name": own_name(fields) or default,
-            "phase": _phase([*a.values(), *b.values()]),
+            "phase": (phase := _phase([*a.values(), *b.values()])),
+            "environment": _environment(a, b) if phase == "complex" else None,
             "state_a": state_a,
             "state_b": state_b,
             "state_a_name": name_a,
@@ -216,6 +217,13 @@ def _phase(components: list[ComponentFacts]) -> str:
         if role in roles:
             return phase
     return "other"
+
+
+def _environment(a: Mapping[str, ComponentFacts], b: Mapping[str, ComponentFacts]) -> str | None:
+    """Name what surrounds the ligands: legs of one pair in two proteins must not be taken for one another."""
+    after = {c.key for c in b.values()} if b else {c.key for c in a.values()}
+    shared = {c.key for c in a.values() if c.key in after and c.role != "solvent"}
+    return "+".join(sorted(shared)) or None
 
 
 def _ligand_columns(side: str, ligand: ComponentFacts | None) -> dict[str, Any]:

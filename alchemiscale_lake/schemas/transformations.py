@@ -15,6 +15,12 @@ TRANSFORMATIONS = TableSchema(
         Column("qualname", STRING, "`Transformation` or `NonTransformation`, or a subclass."),
         Column("name", STRING, "Its own name, else `<state A> -> <state B>`."),
         Column("phase", STRING, "Which leg of a cycle this is.", choices=PHASES),
+        Column(
+            "environment",
+            STRING,
+            "Of a complex leg: keys, joined by '+', of what both states share beside solvent (protein, cofactors).",
+            nullable=True,
+        ),
         Column("state_a", STRING, "gufe key of the first ChemicalSystem."),
         Column("state_b", STRING, "gufe key of the second; null for a NonTransformation.", nullable=True),
         Column("state_a_name", STRING, "Name of the first ChemicalSystem.", nullable=True),

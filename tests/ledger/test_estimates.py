@@ -95,6 +95,41 @@ def test_legs_of_two_environments_become_binding_edges_pinned_to_experiment(tmp_
     assert [n["value_kcal_mol"] for n in nodes] == pytest.approx([-8.0, -5.5])
 
 
+def test_the_same_ligands_in_two_proteins_are_not_taken_for_one_another(tmp_path: Path) -> None:
+    """Selectivity: each protein has its own free energies, and both stand on the same solvent legs."""
+    campaign = Campaign.at(tmp_path / "lake")
+    phases = ("complex:ProteinComponent-aaaaaaaa1", "complex:ProteinComponent-bbbbbbbb2", "solvent", "vacuum")
+    network = campaign.network("selectivity", [("a", "b"), ("b", "c"), ("a", "c")], phases)
+    legs = {
+        f"{pair}_{phase}": sign * value
+        for pair, sign in (("a_b", 1.0), ("b_c", 1.0), ("a_c", 2.0))
+        for phase, value in (
+            ("complex_ProteinComponentaaaaaaaa1", 3.0),
+            ("complex_ProteinComponentbbbbbbbb2", -2.0),
+            ("solvent", 1.0),
+            ("vacuum", 0.5),
+        )
+    }
+    for key, value in legs.items():
+        (task,) = campaign.new_tasks(network, [key])
+        campaign.result(task, value, 0.1)
+    gather_network(campaign.lake, network)
+    edges = ask(connect(campaign.lake), "latest_edges", network=network)
+    found = {
+        (kind, i, j): value
+        for kind, i, j, value in edges.select("kind", "ligand_i", "ligand_j", "value_kcal_mol").iter_rows()
+    }
+    assert len(found) == 9
+    one, two = " in ProteinComponent-aaaaaaaa", " in ProteinComponent-bbbbbbbb"
+    assert found["binding", f"a{one}", f"b{one}"] == pytest.approx(2.0)
+    assert found["binding", f"a{two}", f"b{two}"] == pytest.approx(-3.0)
+    assert found["hydration", "a", "b"] == pytest.approx(0.5)
+    assert edges.filter(kind="binding")["status"].to_list() == ["ok"] * 6
+    ranking = ask(connect(campaign.lake), "ligand_ranking", network=network)
+    assert ranking.filter(kind="binding")["component"].n_unique() == 2
+    assert sorted(ranking.filter(kind="hydration")["ligand"]) == ["a", "b", "c"]
+
+
 def test_experiment_of_another_kind_serves_direct_edges_and_is_said(tmp_path: Path) -> None:
     campaign, network = campaign_with_results(tmp_path / "lake")
     for ligand, value in zip("abc", (-1.0, -2.0, -3.0), strict=True):

@@ -36,6 +36,7 @@ def test_a_leg_in_solvent_tells_all_that_its_dicts_say():
         "qualname": "Transformation",
         "name": "ana_bob",
         "phase": "solvent",
+        "environment": None,
         "state_a": "S-a",
         "state_b": "S-b",
         "state_a_name": "ana_solvent",
@@ -63,21 +64,21 @@ def test_a_leg_in_solvent_tells_all_that_its_dicts_say():
 
 
 @pytest.mark.parametrize(
-    ("components", "phase", "n_atoms"),
+    ("components", "phase", "n_atoms", "environment"),
     [
-        ({"protein": "R-1", "solvent": "W-1"}, "complex", 3 + 7),
-        ({"membrane": "R-2"}, "complex", 3 + 9),
-        ({"solvent": "W-1"}, "solvent", 3),
-        ({}, "vacuum", 3),
+        ({"protein": "R-1", "solvent": "W-1"}, "complex", 3 + 7, "R-1"),
+        ({"membrane": "R-2"}, "complex", 3 + 9, "R-2"),
+        ({"solvent": "W-1"}, "solvent", 3, None),
+        ({}, "vacuum", 3, None),
     ],
 )
-def test_the_phase_is_judged_by_the_components(components, phase, n_atoms):
+def test_the_phase_is_judged_by_the_components(components, phase, n_atoms, environment):
     legs = {"S_a": system("a", ligand="L-a", **components), "S_b": system("b", ligand="L-b", **components)}
     receptors = {"R_1": protein(7), "R_2": protein(9, "ProteinMembraneComponent")}
 
     row = rows_of(put(receptors, small_chain(**legs)))["T-ab"]
 
-    assert (row["phase"], row["n_atoms_a"]) == (phase, n_atoms)
+    assert (row["phase"], row["n_atoms_a"], row["environment"]) == (phase, n_atoms, environment)
     assert (row["ligand_a"], row["ligand_b"]) == ("L-a", "L-b")
 
 
@@ -217,6 +218,8 @@ def test_the_tyk2_network_of_openfe_is_described_in_full():
     assert len(ligands) == 10
     assert all(name.startswith("lig_") for name in ligands)
     complexes = [row for row in rows if row["phase"] == "complex"]
+    assert {row["environment"].partition("-")[0] for row in complexes} == {"ProteinComponent"}
+    assert len({row["environment"] for row in complexes}) == 1
     assert all(row["n_atoms_a"] == 4790 + row["n_ligand_atoms_a"] for row in complexes)
     assert all(
         0 < row["mapping_score"] <= 1 and row["n_mapped_atoms"] > 20 and row["charge_change"] == 0 for row in rows

@@ -50,6 +50,7 @@ select
     transformations.name,
     transformations.qualname,
     transformations.phase,
+    transformations.environment,
     ends.ligand_i,
     ends.ligand_j,
     coalesce(good.n_results, 0) as n_results,
