@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import NotFoundError
+from ..errors import NotALakeError, NotFoundError
 from ._bar import TaskBar
 from ._errors import INTERRUPTED, say
 from ._launch import Session, open_lake, session
@@ -76,7 +76,7 @@ def command(
     """  # noqa: D301 - click needs the character, not the two letters
     if network is None and not resume:
         raise click.UsageError("give a NETWORK, or --resume to continue what was begun")
-    place = open_lake(lake, say)
+    place = _lake_for(lake, network, scope)
     if network is not None:
         begun = [_begin(place, network, scope, name, tasks_per_transformation, assays, assay_kind)]
     else:
@@ -92,6 +92,26 @@ def command(
             if _run(flows, place, lake, campaign, plot, settings):
                 say(f"stopped; to continue: {again}")
                 ctx.exit(INTERRUPTED)
+
+
+def _lake_for(lake: str, network: str | None, scope: str | None) -> Lake:
+    """Open the lake; create it only for a network that can be stored, so that a mistake leaves nothing behind."""
+    from ..ids import Scope
+    from ..networks import read_network
+    from ..store import Lake
+
+    if network is None:
+        return Lake.open(lake)
+    if not Path(network).exists():
+        try:
+            return Lake.open(lake)
+        except NotALakeError as e:
+            raise NotFoundError(f"{network!r} is neither a file or folder here nor a network, for {e}") from e
+    if scope is None:
+        raise click.UsageError("give the --scope that the network is to be stored in, as org-campaign-project")
+    Scope.parse(scope).require_specific()
+    read_network(network)
+    return open_lake(lake, say)
 
 
 def _begin(
@@ -115,8 +135,7 @@ def _begin(
             raise NotFoundError(f"{network!r} is neither a file or folder here nor a network in {lake.url}") from e
         scope = str(ScopedKey.from_str(wanted["network"]).scope)
         name = name or network_name(lake, wanted["network"])
-    if scope is None:
-        raise click.UsageError("give the --scope that the network is to be stored in, as org-campaign-project")
+    assert scope is not None
     tasks = 1 if tasks_per_transformation is None else tasks_per_transformation
     return new_campaign(
         lake,

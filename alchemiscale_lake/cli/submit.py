@@ -32,10 +32,12 @@ def command(network: str, lake: str, scope: str, name: str | None, tasks_per_tra
     from ..ids import Scope
     from ..ledger.submit import submit_network
     from ..ledger.tasks import ensure_tasks
+    from ..networks import read_network
 
     wanted = Scope.parse(scope).require_specific()
+    given = read_network(network)  # what is refused must not leave an empty lake behind
     place = open_lake(lake, say)
-    submission = submit_network(place, network, wanted, name=name)
+    submission = submit_network(place, given, wanted, name=name)
     click.echo(submission.network)
     say(
         f"{submission.name or 'network'}: {submission.n_transformations} Transformations "

@@ -51,7 +51,8 @@ def read_network(source: Any) -> Network:
         A file (keyed-chain JSON, nested dict JSON, msgpack; plain, gzip or zstd) of an
         AlchemicalNetwork or of one Transformation; the folder `openfe plan-rbfe-network` leaves, or a
         folder of Transformation files; several Transformation files; a keyed chain as plain data or
-        JSON bytes; a live AlchemicalNetwork or Transformation. Transformations become a network.
+        JSON bytes; a live AlchemicalNetwork or Transformation. Transformations become a network. A
+        `Network` is returned as it is.
 
     Raises
     ------
@@ -60,6 +61,8 @@ def read_network(source: Any) -> Network:
     MissingClassError
         If the form can only be read with classes that are not importable here.
     """
+    if isinstance(source, Network):
+        return source
     if isinstance(source, (str, os.PathLike)):
         path = Path(source)
         return _from_folder(path) if path.is_dir() else _alone(_read_file(path), _stem(path))

@@ -118,8 +118,8 @@ def test_refused(tmp_path: Path, arguments: list[str], code: int, said: str) -> 
     assert said in done.stderr
 
 
-def test_nothing_to_resume_is_said(tmp_path: Path) -> None:
-    done = CliRunner().invoke(main, ["run", "--resume", "--lake", str(tmp_path / "lake")])
+def test_nothing_to_resume_is_said(lake: Lake) -> None:
+    done = CliRunner().invoke(main, ["run", "--resume", "--lake", lake.url])
 
     assert done.exit_code == 0
     assert "nothing is left to resume" in done.stderr
