@@ -59,4 +59,4 @@ def main() -> None:
     \b
     Example:
       alchemiscale-lake run network.json --scope org-campaign-project
-    """  # noqa: D301 - click needs the character, not the two letters
+    """

@@ -31,7 +31,7 @@ def command(file: str, lake: str, scope: str, kind: str, source: str | None) -> 
     \b
     Example:
       alchemiscale-lake assays experiment.csv --scope org-campaign-project --kind hydration
-    """  # noqa: D301 - click needs the character, not the two letters
+    """
     from ..ledger.assays import import_assays
     from ..store import Lake
 

@@ -42,7 +42,7 @@ def command(
     \b
     Example:
       alchemiscale-lake dispatch --workers 4 --scope org-campaign-*
-    """  # noqa: D301 - click needs the character, not the two letters
+    """
     from ..ids import Scope
     from ..query import find_network
     from ..store import Lake

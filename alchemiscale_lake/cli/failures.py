@@ -43,7 +43,7 @@ def command(
     \b
     Example:
       alchemiscale-lake failures tyk2 --traceback
-    """  # noqa: D301 - click needs the character, not the two letters
+    """
     from ..query import ask, connect
     from ..report import Table
     from ..store import Lake

@@ -57,7 +57,7 @@ def command(
     \b
     Example:
       alchemiscale-lake gather tyk2 --report ddg -o ddg.tsv
-    """  # noqa: D301 - click needs the character, not the two letters
+    """
     from ..ledger.estimates import gather_network
     from ..query import connect, find_network
     from ..report import REPORTS

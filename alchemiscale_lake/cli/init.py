@@ -20,7 +20,7 @@ def command(lake: str) -> None:
     \b
     Example:
       alchemiscale-lake init --lake s3://bucket/prefix
-    """  # noqa: D301 - click needs the character, not the two letters
+    """
     from ..store import Lake
 
     made = Lake.create(lake)

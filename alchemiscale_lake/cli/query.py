@@ -26,7 +26,7 @@ def command(sql: str | None, lake: str, listed: bool, tsv: bool, output: str | N
     \b
     Example:
       alchemiscale-lake query "from throughput order by gpu_h desc"
-    """  # noqa: D301 - click needs the character, not the two letters
+    """
     from ..query import QUESTIONS, connect, read_sql
     from ..report import Table
     from ..schemas import TABLES

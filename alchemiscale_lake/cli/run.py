@@ -73,7 +73,7 @@ def command(
     \b
     Example:
       alchemiscale-lake run network.json --scope org-campaign-project -t 3 --assays experiment.csv
-    """  # noqa: D301 - click needs the character, not the two letters
+    """
     if network is None and not resume:
         raise click.UsageError("give a NETWORK, or --resume to continue what was begun")
     place = _lake_for(lake, network, scope)

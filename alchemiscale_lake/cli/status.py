@@ -27,7 +27,7 @@ def command(
     \b
     Example:
       alchemiscale-lake status tyk2
-    """  # noqa: D301 - click needs the character, not the two letters
+    """
     from ..query import find_network, status_counts
     from ..report import network_status_table, status_table, transformation_status_table
     from ..store import Lake

@@ -28,7 +28,7 @@ def command(network: str, lake: str, scope: str, name: str | None, tasks_per_tra
     \b
     Example:
       alchemiscale-lake submit network.json --scope org-campaign-project -t 3
-    """  # noqa: D301 - click needs the character, not the two letters
+    """
     from ..ids import Scope
     from ..ledger.submit import submit_network
     from ..ledger.tasks import ensure_tasks

@@ -59,7 +59,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     Examples:
       alchemiscale-lake tasks --network tyk2 --status error
       alchemiscale-lake tasks set-status waiting --network tyk2 --status error
-    """  # noqa: D301 - click needs the character, not the two letters
+    """
     if ctx.invoked_subcommand is None:
         _list(**options)
     elif any(value for name, value in options.items() if name != "lake" or _was_given(ctx, name)):

@@ -26,7 +26,7 @@ def command(lake: str, host: str, port: int, verbose: bool) -> None:
     \b
     Example:
       alchemiscale-lake up --port 4200
-    """  # noqa: D301 - click needs the character, not the two letters
+    """
     place = _launch.open_lake(lake, say)
 
     def ready(ui_url: str) -> None:
