@@ -6,7 +6,11 @@ is decided in `tasks/` and `ledger/`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+from ..resources import Resources
+from ..settings import Monitors
 
 __all__ = ["Assignment", "AttemptSpec", "Resources"]
 
@@ -25,6 +29,10 @@ class AttemptSpec:
         Scope of both.
     extends_result : str or None
         Object path of the good result that this one continues.
+    resources : Resources or None
+        What it may use of its worker's; None: all.
+    duration_s : float or None
+        How long it is expected to take; a job with less time left refuses it.
     """
 
     attempt: str
@@ -32,30 +40,15 @@ class AttemptSpec:
     transformation: str
     scope: str
     extends_result: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Resources:
-    """What one attempt may use at a time.
-
-    Parameters
-    ----------
-    cores : int
-        Units run side by side within these; each is told its share by `OMP_NUM_THREADS` and the like.
-    memory_bytes : int or None
-        Told in the message when a process is killed; the queue or the system enforces it.
-    gpus : float
-        GPUs held. Above zero, units run one at a time, for they would share the device.
-    """
-
-    cores: int = 1
-    memory_bytes: int | None = None
-    gpus: float = 0.0
+    resources: Resources | None = None
+    duration_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """Attempts for one worker, which runs them one after another.
+    """Attempts for one worker.
+
+    It runs them side by side as far as their resources fit into its own, the others after them.
 
     Parameters
     ----------
@@ -65,9 +58,15 @@ class Assignment:
         Name of the pool the worker belongs to.
     attempts : tuple of AttemptSpec
     resources : Resources
-        Of each attempt in turn.
+        Of the worker. An attempt that names none of its own takes all.
+    unit_needs : mapping
+        What a ProtocolUnit takes, by its class; others share what their attempt has.
+    monitors : Monitors
+        When nothing further is started beside what runs.
     timeout_s : float or None
         Longest time for one attempt.
+    stuck_after_s : float or None
+        A unit that makes no progress for so long is ended.
     unit_retries : int
         How often a failed unit is run again: the first time in its own shared folder, where it
         may find a checkpoint, after that in an empty one.
@@ -80,15 +79,21 @@ class Assignment:
         A unit that fails within this time in a folder with leftovers is run again in an empty one.
     kill_grace_s : float
         From SIGTERM to SIGKILL.
+    retire_before_s : float
+        Attempts are stopped so long before the job that they run in ends.
     """
 
     lake: str
     pool: str
     attempts: tuple[AttemptSpec, ...]
     resources: Resources = field(default_factory=Resources)
+    unit_needs: Mapping[str, Resources] = field(default_factory=dict)
+    monitors: Monitors = field(default_factory=Monitors)
     timeout_s: float | None = None
+    stuck_after_s: float | None = None
     unit_retries: int = 0
     work_root: str | None = None
     keep: tuple[str, ...] = ()
     fail_fast_s: float = 300.0
     kill_grace_s: float = 10.0
+    retire_before_s: float = 0.0

@@ -1,14 +1,43 @@
-"""What a dispatcher needs of an engine, and what it is told to do with it."""
+"""What a dispatcher needs of an engine: places to run at, and handles on what runs there."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
-from ..execution.assignment import Assignment, Resources
-from .claims import Selection
+from ..execution.assignment import Assignment
+from ..resources import Resources
 
-__all__ = ["DispatchSettings", "Executor", "Handle"]
+__all__ = ["Executor", "Handle", "Place"]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Somewhere that an assignment can start now.
+
+    Attributes
+    ----------
+    name : str
+        What `submit` is told.
+    capacity : Resources
+        Of the whole worker.
+    free : Resources
+        What attempts that run there have left of it.
+    slots : int
+        Attempts that it takes, at most.
+    hostname : str or None
+        None for a job that is still to be submitted.
+    ends_in_s : float or None
+        Time left to the worker; None if it has no end.
+    """
+
+    name: str
+    capacity: Resources
+    free: Resources
+    slots: int
+    hostname: str | None = None
+    ends_in_s: float | None = None
 
 
 class Handle(Protocol):
@@ -21,47 +50,38 @@ class Handle(Protocol):
         """Once done: why the worker was lost, or None. A failing Task is none: it leaves a receipt."""
 
     def cancel(self) -> None:
-        """Stop it as soon as possible."""
+        """Stop it as soon as possible, all of its attempts."""
 
 
 class Executor(Protocol):
-    """Where assignments run."""
+    """Where assignments run.
 
-    def submit(self, assignment: Assignment, *, name: str) -> Handle:
-        """Hand an assignment out under a name for people."""
-
-
-@dataclass(frozen=True, slots=True)
-class DispatchSettings:
-    """What a dispatcher claims, and what its Tasks may use.
-
-    Parameters
+    Attributes
     ----------
-    pool : str
-    slots : int
-        Assignments that run at a time.
-    resources : Resources
-        Of one attempt.
-    selection : Selection
-        Scopes and networks to claim from; all, by default.
-    timeout_s : float, optional
-        An attempt that takes longer fails.
-    unit_retries : int
-        Times a failed ProtocolUnit is run again within an attempt.
-    lease_s : float
-        An attempt without news for so long is given up.
-    poll_s : float
-        Pause between two looks.
-    work_root : str, optional
-        Folder for the attempts' `shared` and `scratch` folders.
+    durable : bool
+        Whether what was handed out goes on without this process, so that `find` may be asked for it.
+    whole_jobs : bool
+        Whether one assignment fills a place: all attempts placed there travel together.
     """
 
-    pool: str = "local"
-    slots: int = 1
-    resources: Resources = field(default_factory=Resources)
-    selection: Selection = field(default_factory=Selection)
-    timeout_s: float | None = None
-    unit_retries: int = 1
-    lease_s: float = 60.0
-    poll_s: float = 0.2
-    work_root: str | None = None
+    durable: bool
+    whole_jobs: bool
+
+    def places(self, workers: int) -> Sequence[Place]:
+        """Tell where attempts can start now.
+
+        Parameters
+        ----------
+        workers : int
+            So many workers would have something to do, those that run included; 0 if there is nothing. An engine
+            that can asks for more workers, within its limits, and lets those go that stay without work.
+        """
+
+    def submit(self, assignment: Assignment, *, name: str, place: str) -> Handle:
+        """Hand an assignment out under a name for people."""
+
+    def find(self, attempts: Mapping[str, str]) -> Mapping[str, Handle]:
+        """Find what an earlier dispatcher handed out (attempt -> Scope) and is still under way."""
+
+    def retire(self, hostnames: Collection[str]) -> None:
+        """Start nothing on these hosts and let their workers go once idle. Told all of them each time."""
