@@ -1,0 +1,86 @@
+"""The sign of life of a running attempt: where it runs, how far it is, when it last got on.
+
+Written when an attempt starts, about twice a minute while it runs, and gone once it left a receipt.
+What is concluded from one that is old is decided in `ledger`.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from ..errors import NotFoundError
+from ..store import Lake, attempt_folder
+from .assignment import AttemptSpec
+
+__all__ = ["Beat", "leave_beat", "read_beat", "remove_beat"]
+
+_TIMES = ("at", "started_at", "progress_at")
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """What an attempt says of itself while it runs.
+
+    Parameters
+    ----------
+    at, started_at : datetime
+        Of this beat, and of the attempt.
+    progress_at : datetime
+        When CPU time was last seen used, or something written.
+    hostname : str
+    queue_job : str or None
+    units_done, units_total : int
+        ProtocolUnits; 0 of 0 before they are planned.
+    """
+
+    at: datetime
+    started_at: datetime
+    progress_at: datetime
+    hostname: str
+    queue_job: str | None = None
+    units_done: int = 0
+    units_total: int = 0
+
+
+def leave_beat(lake: Lake, spec: AttemptSpec, beat: Beat) -> None:
+    """Put a beat in the place of the last one.
+
+    Raises
+    ------
+    StorageError
+        If the lake does not answer.
+    """
+    content = asdict(beat) | {name: getattr(beat, name).isoformat() for name in _TIMES}
+    lake.objects.put(_path(spec.scope, spec.attempt), json.dumps(content).encode())
+
+
+def read_beat(lake: Lake, scope: str, attempt: str) -> Beat | None:
+    """Return the last beat of an attempt, None if there is none.
+
+    Raises
+    ------
+    StorageError
+        If the lake does not answer.
+    """
+    try:
+        content = json.loads(lake.objects.get(_path(scope, attempt)))
+    except NotFoundError:
+        return None
+    return Beat(**content | {name: datetime.fromisoformat(content[name]) for name in _TIMES})
+
+
+def remove_beat(lake: Lake, spec: AttemptSpec) -> None:
+    """Take the last beat away.
+
+    Raises
+    ------
+    StorageError
+        If the lake does not answer.
+    """
+    lake.objects.delete([_path(spec.scope, spec.attempt)])
+
+
+def _path(scope: str, attempt: str) -> str:
+    return f"{attempt_folder(scope, attempt)}/beat.json"
