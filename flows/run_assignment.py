@@ -1,0 +1,74 @@
+"""Flow `run_assignment`: run the Tasks of one assignment, in the pod or process that Prefect started for it.
+
+It needs the lake, and the Prefect API for nothing but its own state: should that be gone, the
+receipts are in the lake all the same.
+"""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any, Final
+
+import psutil
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.exceptions import TerminationSignal
+from prefect.states import Completed
+
+from alchemiscale_lake.execution import Assignment, execute_assignment
+from alchemiscale_lake.execution.job import stop_all
+from alchemiscale_lake.execution.release import read_release
+from alchemiscale_lake.execution.stored_assignment import load_assignment
+from alchemiscale_lake.store import Lake
+
+from ._credentials import load_credentials
+
+__all__ = ["run_assignment"]
+
+_ENDS_AT: Final = "ALCHEMISCALE_LAKE_JOB_ENDS_AT"
+
+
+@flow(name="run-assignment", persist_result=False)
+def run_assignment(lake: str, assignment: str, walltime_s: float | None = None) -> State[Any]:
+    """Run an assignment that a dispatcher left in the lake.
+
+    A Task that fails leaves a receipt that says so, and is no failure of this flow. Told to end
+    (cancelled, pod evicted), it gives its Tasks back.
+
+    Parameters
+    ----------
+    lake : str
+        URL or folder, as seen from where the flow runs.
+    assignment : str
+        Id of the assignment.
+    walltime_s : float, optional
+        Time that this process is given, from its start: Tasks are stopped before its end.
+    """
+    load_credentials()
+    if walltime_s is not None:
+        os.environ.setdefault(_ENDS_AT, str(psutil.Process().create_time() + walltime_s))
+    place = Lake.open(lake)
+    to_run = _without_given_back(place, load_assignment(place, assignment))
+    finished = _execute(to_run) if to_run.attempts else []
+    n_given_back = len(to_run.attempts) - len(finished)
+    return Completed(message=f"{len(finished)} Tasks ran, {n_given_back} were given back")
+
+
+def _without_given_back(lake: Lake, assignment: Assignment) -> Assignment:
+    """Leave out what an earlier pod of this flow run gave back: others may have claimed it since."""
+    left = tuple(spec for spec in assignment.attempts if read_release(lake, spec.scope, spec.attempt) is None)
+    return replace(assignment, attempts=left)
+
+
+def _execute(assignment: Assignment) -> list[str]:
+    # in a thread, for Prefect turns SIGTERM into an exception in the main one, wherever that is
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="assignment") as thread:
+        running = thread.submit(execute_assignment, assignment)
+        try:
+            return running.result()
+        except TerminationSignal:
+            stop_all("the flow run was cancelled, or its pod evicted")
+            # leaving the block waits until every attempt has said why it ended
+            raise
