@@ -18,6 +18,7 @@ EVENTS = (
     "status",
     "priority",
     "weight",
+    "restarted",
 )
 
 TASKS = TableSchema(
@@ -62,9 +63,13 @@ TASK_LOG = TableSchema(
     columns=(
         *_STATE,
         Column("event", STRING, "What happened.", choices=EVENTS),
-        Column("network", STRING, "Network of an `actioned`, `cancelled` or `weight` event.", nullable=True),
+        Column(
+            "network", STRING, "Network of an `actioned`, `cancelled`, `weight` or `restarted` event.", nullable=True
+        ),
         Column("weight", FLOAT, "Weight of the action after this event; null once cancelled.", nullable=True),
         Column("of_attempt", STRING, "Attempt the event speaks of.", nullable=True),
+        Column("pattern", STRING, "Restart pattern that decided, of `restarted` and some `cancelled`.", nullable=True),
+        Column("pattern_seq", INT, "Commit of `network_log` that added the pattern.", nullable=True),
         Column("actor", STRING, "Who did it."),
         Column("reason", STRING, "Why, in words.", nullable=True),
         Column("commit_id", STRING, "Random id of the commit, by which its writer knows it again."),

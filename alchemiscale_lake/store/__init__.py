@@ -5,6 +5,7 @@ Reading for people is in `query/`; what may be written when is decided in `tasks
 
 from __future__ import annotations
 
+from .host_log import HostDecision, HostLog
 from .lake import Lake, now_utc
 from .location import Location
 from .network_log import NetworkLog, NetworkState
@@ -13,6 +14,8 @@ from .table import LakeTable
 from .task_log import TaskLog
 
 __all__ = [
+    "HostDecision",
+    "HostLog",
     "Lake",
     "LakeTable",
     "Location",

@@ -16,6 +16,7 @@ import polars as pl
 from ..errors import LakeExistsError, LakeVersionError, NotALakeError, NotFoundError
 from ..faults import fault_point
 from ..schemas import FORMAT, TABLES
+from .host_log import HostLog
 from .location import Location
 from .network_log import NetworkLog
 from .objects import ObjectStore
@@ -135,6 +136,11 @@ class Lake:
     def network_log(self) -> NetworkLog:
         """What users decide about networks."""
         return NetworkLog(self.table("network_log"))
+
+    @cached_property
+    def host_log(self) -> HostLog:
+        """What people decide about hosts."""
+        return HostLog(self.table("host_log"))
 
     def _record_migration(self, what: str) -> None:
         row = {"format": FORMAT, "what": what, "package_version": _version(), "at": now_utc()}

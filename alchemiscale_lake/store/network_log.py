@@ -1,14 +1,16 @@
-"""The log of what users decide about networks: state and weight.
+"""The log of what users decide about networks: state, weight, restart patterns.
 
-A network without a row is active with weight 0.5, so submitting writes none.
+A network without a row is active with weight 0.5 and has no patterns, so submitting writes none.
 """
 
 from __future__ import annotations
 
+import threading
 import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 import polars as pl
 import pyarrow as pa
@@ -17,10 +19,16 @@ from deltalake import DeltaTable
 from ..errors import SchemaError
 from ..ids import ScopedKey
 from ..schemas import NETWORK_STATES
-from .commit import compare_and_append
+from ..tasks.restarts import RestartPattern
+from .commit import compare_and_append, last_number
 from .table import LakeTable
 
 __all__ = ["NetworkLog", "NetworkState"]
+
+#: Patterns of each network that has some.
+_Patterns = dict[str, dict[str, RestartPattern]]
+#: Given a network and what stands, the rows to add for it, less what every row has.
+_Rows = Callable[["_Standing", str, int], list[dict[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +39,34 @@ class NetworkState:
     weight: float = 0.5
 
 
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """All decisions that stand as of one commit."""
+
+    seq: int = 0
+    states: Mapping[str, NetworkState] = field(default_factory=dict)
+    patterns: Mapping[str, Mapping[str, RestartPattern]] = field(default_factory=dict)
+
+
 class NetworkLog:
-    """Append decisions, read what stands."""
+    """Append decisions, read what stands. May be shared between threads."""
 
     def __init__(self, table: LakeTable) -> None:
         self._table = table
+        self._lock = threading.Lock()
+        self._standing = _Standing()
+
+    def seq(self) -> int:
+        """Return the number of the newest commit; 0 before the first."""
+        return last_number(self._table.snapshot(), self._table.schema.name)
 
     def states(self) -> dict[str, NetworkState]:
         """State of every network that somebody decided about; the others have the defaults."""
-        return _states(self._table.scan())
+        return dict(self._read(self._table.snapshot()).states)
+
+    def restart_patterns(self) -> dict[str, dict[str, RestartPattern]]:
+        """Restart patterns that stand, of every network that has some."""
+        return {network: dict(own) for network, own in self._read(self._table.snapshot()).patterns.items()}
 
     def set(
         self,
@@ -59,36 +86,87 @@ class NetworkLog:
         """
         if state is not None and state not in NETWORK_STATES:
             raise SchemaError(f"a network is {', '.join(NETWORK_STATES)}; not {state!r}", value=state)
+
+        def rows(standing: _Standing, network: str, _: int) -> list[dict[str, Any]]:
+            now = standing.states.get(network, NetworkState())
+            after = {"state": state or now.state, "weight": now.weight if weight is None else weight}
+            return [{"event": "weight" if state is None else "state", **after, "reason": reason}]
+
+        self._append(networks, rows, actor)
+
+    def add_patterns(self, network: str, patterns: Collection[str], max_retries: int, *, actor: str) -> None:
+        """Add restart patterns; one that is there gets the new number, and counts from zero again."""
+
+        def rows(_: _Standing, __: str, number: int) -> list[dict[str, Any]]:
+            return [_pattern_row(pattern, max_retries, number) for pattern in sorted(set(patterns))]
+
+        self._append([network], rows, actor)
+
+    def change_patterns(
+        self, network: str, patterns: Collection[str] | None, max_retries: int | None, *, actor: str
+    ) -> list[str]:
+        """Change how many restarts patterns allow, or remove them (None); all of the network's, if None are named.
+
+        Returns
+        -------
+        list of str
+            Patterns that changed; those that the network does not have are passed over.
+        """
+        changed: list[str] = []
+
+        def rows(standing: _Standing, network: str, _: int) -> list[dict[str, Any]]:
+            own = standing.patterns.get(network, {})
+            changed[:] = sorted(own if patterns is None else set(patterns) & set(own))
+            return [_pattern_row(pattern, max_retries, own[pattern].seq) for pattern in changed]
+
+        self._append([network], rows, actor)
+        return changed
+
+    def _append(self, networks: Sequence[str], rows: _Rows, actor: str) -> None:
         commit_id = uuid.uuid4().hex
 
         def decide(delta: DeltaTable, number: int) -> pa.Table | None:
-            frame = self._table.scan(delta)
-            if len(frame.filter(pl.col("commit_id") == commit_id).head(1).collect()):
+            if len(self._table.scan(delta).filter(pl.col("commit_id") == commit_id).head(1).collect()):
                 return None  # an earlier try landed after all
-            standing = _states(frame)
-            rows: list[dict[str, object]] = []
-            for network in networks:
-                now = standing.get(network, NetworkState())
-                rows.append(
-                    {
-                        "scope": str(ScopedKey.from_str(network).scope),
-                        "network": network,
-                        "seq": number,
-                        "idx": len(rows),
-                        "event": "state" if state is not None else "weight",
-                        "state": now.state if state is None else state,
-                        "weight": now.weight if weight is None else weight,
-                        "actor": actor,
-                        "reason": reason,
-                        "commit_id": commit_id,
-                        "at": datetime.now(UTC),
-                    }
-                )
-            return self._table.schema.table(rows)
+            standing = self._read(delta)
+            new: list[dict[str, Any]] = []
+            for network in dict.fromkeys(networks):
+                now = standing.states.get(network, NetworkState())
+                common = {
+                    "scope": str(ScopedKey.from_str(network).scope), "network": network, "seq": number,
+                    "state": now.state, "weight": now.weight, "actor": actor, "commit_id": commit_id,
+                    "at": datetime.now(UTC),
+                }  # fmt: skip
+                new += [{**common, **row} for row in rows(standing, network, number)]
+            return self._table.schema.table([{**row, "idx": i} for i, row in enumerate(new)]) if new else None
 
         compare_and_append(self._table.schema.name, self._table.snapshot, decide)
 
+    def _read(self, delta: DeltaTable) -> _Standing:
+        seq = last_number(delta, self._table.schema.name)
+        with self._lock:
+            if self._standing.seq != seq:
+                log = self._table.scan(delta).filter(pl.col("seq") <= seq).sort("seq", "idx").collect()
+                self._standing = _Standing(seq, _states(log), _patterns(log))
+            return self._standing
 
-def _states(frame: pl.LazyFrame) -> dict[str, NetworkState]:
-    last = frame.sort("seq", "idx").group_by("network").last().select("network", "state", "weight").collect()
+
+def _pattern_row(pattern: str, max_retries: int | None, seq: int) -> dict[str, Any]:
+    kept = seq if max_retries is not None else None
+    return {"event": "restart_pattern", "pattern": pattern, "max_retries": max_retries, "pattern_seq": kept}
+
+
+def _states(log: pl.DataFrame) -> dict[str, NetworkState]:
+    last = log.unique("network", keep="last", maintain_order=True).select("network", "state", "weight")
     return {network: NetworkState(state, weight) for network, state, weight in last.iter_rows()}
+
+
+def _patterns(log: pl.DataFrame) -> _Patterns:
+    rows = log.filter(pl.col("event") == "restart_pattern").unique(
+        ["network", "pattern"], keep="last", maintain_order=True
+    )
+    standing: _Patterns = {}
+    columns = ("network", "pattern", "max_retries", "pattern_seq")
+    for network, pattern, max_retries, seq in rows.filter(pl.col("max_retries").is_not_null()).select(columns).rows():
+        standing.setdefault(network, {})[pattern] = RestartPattern(max_retries, seq)
+    return standing

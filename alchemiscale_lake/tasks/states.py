@@ -51,6 +51,8 @@ class Event:
     weight: float | None = None
     of_attempt: str | None = None
     reason: str | None = None
+    pattern: str | None = None
+    pattern_seq: int | None = None
 
     def row(self) -> dict[str, Any]:
         """The row of `task_log`, less what the commit adds (seq, idx, commit_id, actor, at)."""
@@ -70,6 +72,8 @@ class Event:
             "weight": self.weight,
             "of_attempt": self.of_attempt,
             "reason": self.reason,
+            "pattern": self.pattern,
+            "pattern_seq": self.pattern_seq,
         }
 
 

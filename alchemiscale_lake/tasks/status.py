@@ -6,7 +6,7 @@ Statuses and transitions are alchemiscale's. Each function takes a Task's state 
 ======== ============================== =======================================================
 to       from                           by
 ======== ============================== =======================================================
-waiting  running, error (waiting)       user; release; expired lease
+waiting  running, error (waiting)       user; release; expired lease; restart pattern
 running  waiting                        claim
 complete waiting, running, error        a good result, however late
 error    running                        a failed result of the attempt that holds the claim
@@ -34,6 +34,7 @@ __all__ = [
     "fail",
     "release",
     "renew",
+    "restart",
     "set_priority",
     "set_status",
     "set_weight",
@@ -84,11 +85,19 @@ def action(state: TaskState, network: str, weight: float | None, standing: float
     return Event("actioned", state, network=network, weight=0.5 if weight is None else weight)
 
 
-def cancel(state: TaskState, network: str, standing: float | None) -> Event | Refusal:
-    """Take a Task's action off a network. Its status stays."""
+def cancel(
+    state: TaskState,
+    network: str,
+    standing: float | None,
+    *,
+    reason: str | None = None,
+    pattern: str | None = None,
+    pattern_seq: int | None = None,
+) -> Event | Refusal:
+    """Take a Task's action off a network, perhaps because of a restart pattern. Its status stays."""
     if standing is None:
         return Refusal(state.task, f"it is not actioned on {network}", harmless=True)
-    return Event("cancelled", state, network=network)
+    return Event("cancelled", state, network=network, reason=reason, pattern=pattern, pattern_seq=pattern_seq)
 
 
 def set_weight(state: TaskState, network: str, weight: float, standing: float | None) -> Event | Refusal:
@@ -156,6 +165,33 @@ def release(state: TaskState, attempt: str, reason: str | None) -> Event | Refus
     if state.attempt != attempt:
         return Refusal(state.task, f"attempt {attempt} does not hold it any more", harmless=True)
     return Event("released", _free(state, "waiting"), of_attempt=attempt, reason=reason)
+
+
+def restart(
+    state: TaskState,
+    network: str,
+    standing: float | None,
+    *,
+    of_attempt: str | None,
+    reason: str,
+    pattern: str,
+    pattern_seq: int,
+) -> Event | Refusal:
+    """Have a Task in error run again, by a restart pattern of a network that it is actioned on."""
+    if state.status != "error":
+        return Refusal(state.task, f"it is {state.status}; only Tasks in error are restarted", harmless=True)
+    if standing is None:
+        return Refusal(state.task, f"it is not actioned on {network}", harmless=True)
+    return Event(
+        "restarted",
+        _free(state, "waiting"),
+        network=network,
+        weight=standing,
+        of_attempt=of_attempt,
+        reason=reason,
+        pattern=pattern,
+        pattern_seq=pattern_seq,
+    )
 
 
 def expire(state: TaskState, now: datetime) -> Event | Refusal:

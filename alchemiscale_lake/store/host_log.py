@@ -1,0 +1,68 @@
+"""The log of what people decide about hosts: quarantined until, or forgiven."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import polars as pl
+import pyarrow as pa
+from deltalake import DeltaTable
+
+from .commit import compare_and_append
+from .table import LakeTable
+
+__all__ = ["HostDecision", "HostLog"]
+
+
+@dataclass(frozen=True, slots=True)
+class HostDecision:
+    """The last word of a person about a host.
+
+    Parameters
+    ----------
+    hostname : str
+    at : datetime
+        When.
+    until : datetime or None
+        Until when it is quarantined; None: it is forgiven.
+    actor : str
+        Who.
+    reason : str or None
+    """
+
+    hostname: str
+    at: datetime
+    until: datetime | None
+    actor: str
+    reason: str | None = None
+
+
+class HostLog:
+    """Append decisions, read what stands."""
+
+    def __init__(self, table: LakeTable) -> None:
+        self._table = table
+
+    def decisions(self) -> dict[str, HostDecision]:
+        """Return the last decision about every host that there is one about."""
+        last = self._table.scan().sort("seq", "idx").collect().unique("hostname", keep="last", maintain_order=True)
+        columns = ("hostname", "at", "ends_at", "actor", "reason")
+        return {row[0]: HostDecision(*row) for row in last.select(columns).iter_rows()}
+
+    def decide(self, hostname: str, until: datetime | None, *, actor: str, reason: str | None = None) -> None:
+        """Quarantine a host until then, or forgive it (None)."""
+        commit_id = uuid.uuid4().hex
+
+        def rows(delta: DeltaTable, number: int) -> pa.Table | None:
+            if len(self._table.scan(delta).filter(pl.col("commit_id") == commit_id).head(1).collect()):
+                return None  # an earlier try landed after all
+            row = {
+                "hostname": hostname, "seq": number, "idx": 0, "ends_at": until, "actor": actor, "reason": reason,
+                "event": "forgiven" if until is None else "quarantined", "commit_id": commit_id,
+                "at": datetime.now(UTC),
+            }  # fmt: skip
+            return self._table.schema.table([row])
+
+        compare_and_append(self._table.schema.name, self._table.snapshot, rows)

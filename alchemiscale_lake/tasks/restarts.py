@@ -1,0 +1,135 @@
+"""Restart policies: what becomes of a Task in error on a network that has restart patterns.
+
+The rules are alchemiscale's. All patterns of the network are searched for in the tracebacks of the
+Task's latest failed result. Every one that is found counts once more for the Task; if that is more
+than the pattern allows, or if none is found, the Task is cancelled on the network. A network
+without patterns neither restarts nor cancels. Where the facts come from is in `ledger.restarts`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final, Literal
+
+from ..errors import SettingsError
+
+__all__ = ["SEARCHED_CHARACTERS", "RestartPattern", "Verdict", "check_patterns", "judge"]
+
+#: Of each traceback its end is searched: what went wrong stands there, and a pattern that backtracks
+#: shall not hold up a dispatcher over megabytes.
+SEARCHED_CHARACTERS: Final = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class RestartPattern:
+    """A pattern that stands for a network.
+
+    Parameters
+    ----------
+    max_retries : int
+        Restarts it allows each Task.
+    seq : int
+        Commit of the network log that added it; restarts count from there.
+    """
+
+    max_retries: int
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One thing to be done to a Task on one network.
+
+    Parameters
+    ----------
+    kind : {"restarted", "cancelled"}
+    pattern : str or None
+        That decided it; None if none was found.
+    reason : str
+        For people.
+    """
+
+    kind: Literal["restarted", "cancelled"]
+    pattern: str | None
+    reason: str
+
+
+def check_patterns(patterns: Collection[str], max_retries: int | None = None) -> None:
+    """Refuse what can never be a restart pattern.
+
+    Raises
+    ------
+    SettingsError
+        If a pattern is empty or no regular expression, or the number of restarts is below 1.
+    """
+    if max_retries is not None and max_retries < 1:
+        raise SettingsError(
+            f"a pattern allows at least 1 restart, not {max_retries}; to have none, remove the pattern",
+            value=max_retries,
+        )
+    for pattern in patterns:
+        if not pattern:
+            raise SettingsError("a restart pattern may not be empty; `.` fits every failure", value=pattern)
+        try:
+            _compiled(pattern)
+        except re.error as e:
+            raise SettingsError(
+                f"{pattern!r} is no regular expression: {e}; write \\ before characters meant as they are",
+                value=pattern,
+            ) from e
+
+
+def judge(
+    patterns: Mapping[str, RestartPattern], restarts: Mapping[str, int], tracebacks: Sequence[str]
+) -> list[Verdict]:
+    """Decide about one Task in error on one network that it is actioned on.
+
+    Parameters
+    ----------
+    patterns : mapping
+        Patterns of the network.
+    restarts : mapping
+        How often each pattern has restarted the Task since it was actioned; none, if not named.
+    tracebacks : sequence of str
+        Of the Task's latest failed result.
+
+    Returns
+    -------
+    list of Verdict
+        One "restarted" per pattern found, or a single "cancelled"; empty without patterns.
+    """
+    if not patterns:
+        return []
+    found = sorted(pattern for pattern in patterns if _is_found(pattern, tracebacks))
+    if not found:
+        what = "no restart pattern matched" if tracebacks else "the failure left no traceback to match"
+        return [Verdict("cancelled", None, what)]
+    used_up = [pattern for pattern in found if restarts.get(pattern, 0) + 1 > patterns[pattern].max_retries]
+    if used_up:
+        allowed = patterns[used_up[0]].max_retries
+        return [Verdict("cancelled", used_up[0], f"pattern {used_up[0]!r} matched: {_used_up(allowed)}")]
+    return [
+        Verdict(
+            "restarted",
+            pattern,
+            f"pattern {pattern!r} matched: restart {restarts.get(pattern, 0) + 1} of {patterns[pattern].max_retries}",
+        )
+        for pattern in found
+    ]
+
+
+def _is_found(pattern: str, tracebacks: Sequence[str]) -> bool:
+    compiled = _compiled(pattern)
+    return any(compiled.search(text[-SEARCHED_CHARACTERS:]) for text in tracebacks)
+
+
+@lru_cache(maxsize=1024)
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern)
+
+
+def _used_up(n: int) -> str:
+    return "its 1 restart is used up" if n == 1 else f"its {n} restarts are used up"
