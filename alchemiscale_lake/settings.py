@@ -6,16 +6,19 @@ Frozen models that refuse unknown keys. Reading the file, and telling the line o
 
 from __future__ import annotations
 
-import re
+import math
+from collections.abc import Iterable
 from typing import Annotated, Any, Final, Literal, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
+from .amounts import format_bytes, format_seconds, parse_bytes, parse_seconds
 from .errors import LakeError
 from .ids import Scope
 from .resources import Resources
 
 __all__ = [
+    "ANY_PROTOCOL",
     "JOBQUEUE_KINDS",
     "Burst",
     "Bytes",
@@ -32,47 +35,18 @@ __all__ = [
 PoolKind = Literal["local", "slurm", "pbs", "lsf", "sge", "htcondor", "oar", "moab", "work-pool"]
 #: Kinds whose workers are jobs of a queue, one per class of dask-jobqueue.
 JOBQUEUE_KINDS: Final = tuple(kind for kind in get_args(PoolKind) if kind not in ("local", "work-pool"))
-
-_SECONDS: Final = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
-_BYTES: Final = {
-    "": 1,
-    "k": 10**3,
-    "m": 10**6,
-    "g": 10**9,
-    "t": 10**12,
-    "ki": 2**10,
-    "mi": 2**20,
-    "gi": 2**30,
-    "ti": 2**40,
-}
+#: In `protocols`: needs of every class that neither the file nor this package knows.
+ANY_PROTOCOL: Final = "*"
+#: Less memory is a number whose unit was forgotten.
+_LEAST_MEMORY_BYTES: Final = 1024**2
+#: Thirds add up to one although floats do not.
+_ROUNDING: Final = 1e-6
 
 
-def _parse_seconds(value: Any) -> Any:
-    """Accept seconds, `90s`, `30m`, `24h`, `2d`, `1h30m`, or a queue's `HH:MM:SS` and `D-HH:MM:SS`."""
-    if not isinstance(value, str):
-        return value
-    text = value.strip().lower()
-    clock = re.fullmatch(r"(?:(\d+)-)?(\d+):(\d{2}):(\d{2})", text)
-    if clock:
-        days, hours, minutes, seconds = (int(part or 0) for part in clock.groups())
-        return float(((days * 24 + hours) * 60 + minutes) * 60 + seconds)
-    parts = re.findall(r"(\d+(?:\.\d+)?)\s*(min|[smhd])", text)
-    if parts and re.fullmatch(r"(?:\d+(?:\.\d+)?\s*(?:min|[smhd])\s*)+", text):
-        return sum(float(number) * _SECONDS[unit] for number, unit in parts)
-    try:
-        return float(text)
-    except ValueError as e:
-        raise ValueError(f"{value!r} is no duration; write 90s, 30m, 24h, 2d, 1h30m or 24:00:00") from e
-
-
-def _parse_bytes(value: Any) -> Any:
-    """Accept bytes, or `500 MB`, `16 GiB`, `16G`."""
-    if not isinstance(value, str):
-        return value
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]i?|)b?", value.strip().lower())
-    if not found:
-        raise ValueError(f"{value!r} is no amount of memory; write 16GiB, 16GB or a number of bytes")
-    return int(float(found[1]) * _BYTES[found[2]])
+def _check_bytes(value: int) -> int:
+    if value < _LEAST_MEMORY_BYTES:
+        raise ValueError(f"{format_bytes(value)} is less than 1MiB; say the unit, as in {max(value, 1)}GiB")
+    return value
 
 
 def _parse_scope(value: Any) -> Any:
@@ -82,20 +56,56 @@ def _parse_scope(value: Any) -> Any:
         raise ValueError(str(e)) from e
 
 
-Seconds = Annotated[float, BeforeValidator(_parse_seconds), Field(gt=0)]
-Bytes = Annotated[int, BeforeValidator(_parse_bytes), Field(gt=0)]
+def _check_class(value: str) -> str:
+    if not value.isidentifier():
+        raise ValueError(f"{value!r} is no class; give its name alone, as in RelativeHybridTopologyProtocol")
+    return value
+
+
+def _check_class_or_any(value: str) -> str:
+    return value if value == ANY_PROTOCOL else _check_class(value)
+
+
+def _no_bool(value: Any) -> Any:
+    # it would pass for 0 or 1
+    if value is True or value is False:
+        raise ValueError(f"{str(value).lower()} is no value here; give a number or a text")
+    return value
+
+
+Seconds = Annotated[float, BeforeValidator(parse_seconds), Field(gt=0)]
+Bytes = Annotated[int, BeforeValidator(parse_bytes), AfterValidator(_check_bytes)]
 ScopePattern = Annotated[str, BeforeValidator(_parse_scope)]
+Share = Annotated[float, BeforeValidator(_no_bool), Field(gt=0, le=1)]
+ClassName = Annotated[str, AfterValidator(_check_class)]
+ClassNameOrAny = Annotated[str, AfterValidator(_check_class_or_any)]
+#: It becomes part of names of jobs, deployments and objects.
+PoolName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$", max_length=63)]
+
+
+def _refuse(mistakes: Iterable[tuple[str, str]]) -> None:
+    """Raise one ValueError with a line `key: what` for every mistake, so that a reader sees all at once."""
+    lines = [f"{key}: {what}" for key, what in mistakes]
+    if lines:
+        raise ValueError("\n".join(lines))
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, populate_by_name=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_default=True, populate_by_name=True, allow_inf_nan=False
+    )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_no_bool(cls, value: Any) -> Any:
+        return _no_bool(value)
 
 
 class Needs(_Model):
     """What one Task of a Protocol, or one ProtocolUnit of a class, takes."""
 
     gpus: float = Field(0.0, ge=0, description="GPUs; 0.25 lets four share one")
-    cores: int = Field(1, ge=1)
+    cores: int = Field(1, ge=1, description="cores")
     memory_bytes: Bytes | None = Field(None, alias="memory", description="as in 8GiB; unset: not counted")
     duration_s: Seconds | None = Field(None, alias="duration", description="declared, until results tell better")
 
@@ -103,6 +113,12 @@ class Needs(_Model):
     def resources(self) -> Resources:
         """As resources."""
         return Resources(self.cores, self.memory_bytes, self.gpus)
+
+    @model_validator(mode="after")
+    def _can_be_had(self) -> Needs:
+        if self.gpus > 1 and self.gpus != int(self.gpus):
+            _refuse([("gpus", f"{self.gpus} is neither a share of one GPU nor a whole number of them")])
+        return self
 
 
 class Limits(_Model):
@@ -113,6 +129,16 @@ class Limits(_Model):
     soft: int | None = Field(None, ge=0, description="Tasks in flight beyond which only Tasks no other pool takes come")
     hard: int | None = Field(None, ge=0, description="Tasks in flight at most")
     submit_at_once: int = Field(20, ge=1, description="jobs submitted per turn at most")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Limits:
+        mistakes = []
+        if self.minimum > self.maximum:
+            mistakes.append(("minimum", f"{self.minimum} is above the maximum of {self.maximum}"))
+        if self.soft is not None and self.hard is not None and self.soft > self.hard:
+            mistakes.append(("soft", f"{self.soft} is above the hard limit of {self.hard}"))
+        _refuse(mistakes)
+        return self
 
 
 class Burst(_Model):
@@ -125,7 +151,7 @@ class Burst(_Model):
     @model_validator(mode="after")
     def _some_threshold(self) -> Burst:
         if self.backlog_gpu_hours is None and self.oldest_waiting_s is None and self.budget_per_day is None:
-            raise ValueError("burst names no threshold; give backlog_gpu_hours, oldest_waiting or budget_per_day")
+            raise ValueError("names no threshold; give backlog_gpu_hours, oldest_waiting or budget_per_day")
         return self
 
 
@@ -133,10 +159,10 @@ class Monitors(_Model):
     """When a worker that already runs something starts nothing beside it. Unset: not looked at."""
 
     gpu_utilisation: float | None = Field(None, gt=0, le=1, description="fraction in use, averaged over the window")
-    gpu_memory: float | None = Field(None, gt=0, le=1)
-    memory: float | None = Field(None, gt=0, le=1)
-    cpu: float | None = Field(None, gt=0, le=1)
-    window_s: Seconds = Field(60.0, alias="window")
+    gpu_memory: float | None = Field(None, gt=0, le=1, description="fraction of the GPU's memory in use")
+    memory: float | None = Field(None, gt=0, le=1, description="fraction of the host's memory in use")
+    cpu: float | None = Field(None, gt=0, le=1, description="fraction of the host's CPU time in use")
+    window_s: Seconds = Field(60.0, alias="window", description="what averages are taken over")
     give_back_after_s: Seconds = Field(
         600.0, alias="give_back_after", description="a Task that waited so long goes back"
     )
@@ -149,40 +175,64 @@ class QuarantineRules(_Model):
     window_s: Seconds = Field(3600.0, alias="window", description="within so long")
     fast_s: Seconds = Field(300.0, alias="fast", description="a failure within this time of the start is fast")
     penalty_s: Seconds = Field(600.0, alias="penalty", description="the first quarantine; each further one doubles")
-    longest_s: Seconds = Field(86400.0, alias="longest")
+    longest_s: Seconds = Field(86400.0, alias="longest", description="no quarantine is longer")
     forgive_after_s: Seconds = Field(
         86400.0, alias="forgive_after", description="good conduct that halves the next penalty"
     )
 
+    @model_validator(mode="after")
+    def _in_order(self) -> QuarantineRules:
+        mistakes = []
+        if self.longest_s < self.penalty_s:
+            mistakes.append(("longest", "is shorter than the first penalty"))
+        if self.fast_s > self.window_s:
+            mistakes.append(("fast", "is longer than the window in which failures are counted"))
+        _refuse(mistakes)
+        return self
+
+
+#: What only a job of a queue can be told, and what a queue has to be told.
+_OF_QUEUES: Final = ("queue", "account", "directives", "skip_directives", "interface", "log_folder", "disk_bytes")
+_OF_QUEUES_NEEDED: Final = ("cores", "memory_bytes", "walltime_s")
+
+
+def _key(model: type[BaseModel], name: str) -> str:
+    return model.model_fields[name].alias or name
+
 
 class Pool(_Model):
-    """One place to compute."""
+    """One place to compute. Its resources are those of one worker: a queue job, a pod, or this machine."""
 
-    kind: PoolKind
-    # one worker: a queue job, a pod, or this machine
+    kind: PoolKind = Field(description="local; a queue, as dask-jobqueue names it; or work-pool")
     cores: int | None = Field(None, ge=1, description="of one worker; local: all cores of this machine, else 1")
-    memory_bytes: Bytes | None = Field(None, alias="memory")
-    gpus: int = Field(0, ge=0)
-    walltime_s: Seconds | None = Field(None, alias="walltime", description="of one queue job or pod")
+    memory_bytes: Bytes | None = Field(None, alias="memory", description="of one worker, as in 32GiB")
+    gpus: int = Field(0, ge=0, description="of one worker")
+    disk_bytes: Bytes | None = Field(None, alias="disk", description="of one worker; HTCondor wants to know")
+    walltime_s: Seconds | None = Field(None, alias="walltime", description="of one queue job or pod, as in 24h")
     queue: str | None = Field(None, description="partition or queue")
     account: str | None = Field(None, description="account or project that is charged")
-    environment: tuple[str, ...] = Field((), description="shell lines that a job runs first: modules, activation")
+    environment: tuple[str, ...] = Field(
+        (), description="shell lines that a job runs first: modules, activation; `${NAME}` in them is the job's own"
+    )
     directives: tuple[str, ...] = Field((), description="further directives of the queue, as in --gres=gpu:1")
+    skip_directives: tuple[str, ...] = Field(
+        (), description="leave out generated directives that contain one of these, as in --mem where a site forbids it"
+    )
     interface: str | None = Field(None, description="network interface that compute nodes reach the dispatcher by")
     python: str | None = Field(None, description="Python on the compute nodes; this one, by default")
     work_root: str | None = Field(None, description="folder for work in progress; on a queue, one that all nodes share")
     log_folder: str | None = Field(None, description="where queue jobs write their output")
     work_pool: str | None = Field(None, description="name of the Prefect work pool")
     # what and how much
-    limits: Limits = Limits()
-    scopes: tuple[ScopePattern, ...] = ()
-    exclude_scopes: tuple[ScopePattern, ...] = ()
-    protocols: tuple[str, ...] = Field((), description="classes of Protocols; empty: all")
-    exclude_protocols: tuple[str, ...] = ()
+    limits: Limits = Field(Limits(), description="how much of it is used")
+    scopes: tuple[ScopePattern, ...] = Field((), description="Scopes that may run here, as in org-*-*; empty: all")
+    exclude_scopes: tuple[ScopePattern, ...] = Field((), description="Scopes that may not")
+    protocols: tuple[ClassName, ...] = Field((), description="classes of Protocols that may run here; empty: all")
+    exclude_protocols: tuple[ClassName, ...] = Field((), description="classes of Protocols that may not")
     tasks_per_job: int = Field(1, ge=1, description="Tasks handed to one job in single shot, or to one flow run")
     # policy
     priority: int = Field(10, ge=1, description="lower goes first: owned compute before rented")
-    cost_per_gpu_hour: float = Field(0.0, ge=0)
+    cost_per_gpu_hour: float = Field(0.0, ge=0, description="in any currency, the same for all pools")
     burst: Burst | None = Field(None, description="only past these thresholds; unset: baseload")
     # care
     heartbeat_s: Seconds = Field(
@@ -197,50 +247,99 @@ class Pool(_Model):
     stuck_after_s: Seconds | None = Field(
         None, alias="stuck_after", description="a unit without progress for so long is ended"
     )
-    unit_retries: int = Field(1, ge=0)
-    monitors: Monitors = Monitors()
+    unit_retries: int = Field(1, ge=0, description="times a failed ProtocolUnit is run again within an attempt")
+    monitors: Monitors = Field(Monitors(), description="when nothing more is started beside what runs")
 
     @property
     def capacity(self) -> Resources:
         """Of one worker. The cores of a local pool that names none are those of this machine."""
         return Resources(self.cores or 1, self.memory_bytes, float(self.gpus))
 
+    def runs(self, scope: str, protocol: str | None = None) -> bool:
+        """Whether Tasks of a Scope, or of all Scopes a pattern stands for, and of a Protocol may run here."""
+        asked = Scope.parse(scope)
+        inside = not self.scopes or any(Scope.parse(allowed).is_superset(asked) for allowed in self.scopes)
+        outside = any(Scope.parse(excluded).is_superset(asked) for excluded in self.exclude_scopes)
+        return inside and not outside and (protocol is None or self.runs_protocol(protocol))
+
+    def runs_protocol(self, protocol: str) -> bool:
+        """Whether Tasks of a class of Protocol may run here."""
+        return protocol not in self.exclude_protocols and (not self.protocols or protocol in self.protocols)
+
     @field_validator(
-        "scopes", "exclude_scopes", "protocols", "exclude_protocols", "environment", "directives", mode="before"
+        "scopes",
+        "exclude_scopes",
+        "protocols",
+        "exclude_protocols",
+        "environment",
+        "directives",
+        "skip_directives",
+        mode="before",
     )
     @classmethod
     def _one_is_a_list(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str) else value
 
     @model_validator(mode="after")
-    def _fits_its_kind(self) -> Pool:
-        if (self.work_pool is None) == (self.kind == "work-pool"):
-            raise ValueError("work_pool is named for kind work-pool, and only there")
-        if self.kind in JOBQUEUE_KINDS:
-            missing = [
-                n
-                for n, v in (("cores", self.cores), ("memory", self.memory_bytes), ("walltime", self.walltime_s))
-                if v is None
-            ]
-            if missing:
-                raise ValueError(f"a {self.kind} pool needs {', '.join(missing)}: its queue wants to know")
-        if self.kind not in JOBQUEUE_KINDS:
-            given = [n for n in ("queue", "account", "directives", "interface", "log_folder") if getattr(self, n)]
-            if given:
-                raise ValueError(f"{', '.join(given)} mean nothing to a {self.kind} pool; remove them")
-        if self.limits.minimum > self.limits.maximum:
-            raise ValueError("limits.minimum is above limits.maximum")
-        if self.walltime_s is not None and self.retire_before_s >= self.walltime_s:
-            raise ValueError("retire_before is not shorter than walltime: no Task would ever run")
+    def _makes_sense(self) -> Pool:
+        _refuse([*self._against_its_kind(), *self._against_itself()])
         return self
+
+    def _against_its_kind(self) -> list[tuple[str, str]]:
+        """Keys that its kind needs and has not, or has and cannot use."""
+        queue = self.kind in JOBQUEUE_KINDS
+        needed = [*_OF_QUEUES_NEEDED] if queue else []
+        needed += ["disk_bytes"] if self.kind == "htcondor" else ["work_pool"] if self.kind == "work-pool" else []
+        useless = [] if queue else [*_OF_QUEUES]
+        useless += [] if self.kind == "work-pool" else ["work_pool"]
+        useless += ["environment", "python"] if self.kind == "local" else []
+        missing = [name for name in needed if getattr(self, name) is None]
+        given = [name for name in useless if getattr(self, name)]
+        return [
+            *((_key(type(self), name), f"is missing: a {self.kind} pool has to say it") for name in missing),
+            *((_key(type(self), name), f"means nothing to a {self.kind} pool; remove it") for name in given),
+        ]
+
+    def _against_itself(self) -> list[tuple[str, str]]:
+        """Keys that leave nothing to run."""
+        mistakes = []
+        if self.walltime_s is not None and self.retire_before_s >= self.walltime_s:
+            walltime = format_seconds(self.walltime_s)
+            mistakes.append(
+                ("retire_before", f"is not shorter than the walltime of {walltime}: no Task would ever run")
+            )
+        if self.lease_s <= self.heartbeat_s:
+            mistakes.append(("lease", "is not longer than the heartbeat: every claim would be given up"))
+        if not any(self.runs(scope) for scope in self.scopes or ("*-*-*",)):
+            mistakes.append(("exclude_scopes", "leaves no Scope to run"))
+        if self.protocols and not any(self.runs_protocol(name) for name in self.protocols):
+            mistakes.append(("exclude_protocols", "leaves no Protocol to run"))
+        return mistakes
 
 
 class Pools(_Model):
     """The whole file."""
 
     lake: str | None = Field(None, description="the lake the pools work for; --lake and ALCHEMISCALE_LAKE win")
-    pools: dict[str, Pool] = Field(min_length=1)
-    shares: dict[ScopePattern, float] = Field({}, description="parts of all running Tasks that Scopes are entitled to")
-    protocols: dict[str, Needs] = Field({}, description="needs by class of Protocol")
-    units: dict[str, Needs] = Field({}, description="needs by class of ProtocolUnit, within its Task's")
-    hosts: QuarantineRules = QuarantineRules()
+    pools: dict[PoolName, Pool] = Field(min_length=1, description="places to compute, by name")
+    shares: dict[ScopePattern, Share] = Field(
+        {}, description="parts of all running Tasks that Scopes are entitled to, as in 0.5; others split the rest"
+    )
+    protocols: dict[ClassNameOrAny, Needs] = Field(
+        {}, description="what a Task takes, by class of Protocol; `*`: of any class that is not known"
+    )
+    units: dict[ClassName, Needs] = Field(
+        {}, description="what a ProtocolUnit takes of what its Task has, by class of ProtocolUnit"
+    )
+    hosts: QuarantineRules = Field(QuarantineRules(), description="when a host is held to be bad")
+
+    @field_validator("shares")
+    @classmethod
+    def _parts_of_a_whole(cls, shares: dict[str, float]) -> dict[str, float]:
+        # a Scope's share may be divided among its campaigns: only the widest add up
+        scopes = {name: Scope.parse(name) for name in shares}
+        widest = [n for n, one in scopes.items() if not any(o != one and o.is_superset(one) for o in scopes.values())]
+        whole = math.fsum(shares[name] for name in widest)
+        if whole > 1.0 + _ROUNDING:
+            raise ValueError(f"shares add up to {whole:g}; they are parts of 1")
+        return shares
