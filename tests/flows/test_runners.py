@@ -3,7 +3,8 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,30 +12,59 @@ import psutil
 import pytest
 
 from alchemiscale_lake.errors import SettingsError
-from alchemiscale_lake.gufe_adapter import dump_network
-from alchemiscale_lake.ledger.dispatcher import Dispatcher
-from alchemiscale_lake.ledger.executor import DispatchSettings
-from alchemiscale_lake.ledger.submit import submit_network
-from alchemiscale_lake.ledger.tasks import ensure_tasks
-from alchemiscale_lake.store import Lake
-from flows._runners import DaskExecutor, PoolSettings, _processes, default_workers, open_pool
-from tests.networks import harmonic_network
+from alchemiscale_lake.execution import Assignment, AttemptSpec
+from alchemiscale_lake.resources import Resources
+from alchemiscale_lake.schemas.receipt import unpack_receipt
+from alchemiscale_lake.settings import Limits, Pool
+from alchemiscale_lake.store import Lake, attempt_folder
+from flows._dask_executor import DaskExecutor
+from flows._local_pool import _processes, open_local_executor
+from flows._runners import default_workers, local_pool, open_executor
+from tests.execution.bench import SCOPE, Bench
+from tests.networks import harmonic_transformation
 
 
 @pytest.fixture(scope="module")
-def pool() -> Iterator[Any]:
-    with open_pool(PoolSettings(workers=2)) as client:
-        yield client
+def module_lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    return Lake.create(tmp_path_factory.mktemp("runners") / "lake")
 
 
-def worker_pids(client: Any) -> list[int]:
-    return list(client.run(os.getpid).values())
+@pytest.fixture(scope="module")
+def executor(module_lake: Lake) -> Iterator[DaskExecutor]:
+    with open_local_executor(local_pool(workers=2), module_lake) as opened:
+        yield opened
+
+
+@pytest.fixture
+def bench(module_lake: Lake, tmp_path: Path) -> Bench:
+    return Bench(module_lake, tmp_path / "work")
+
+
+def worker_pids(executor: DaskExecutor) -> list[int]:
+    return list(executor._client.run(os.getpid).values())
+
+
+def small(bench: Bench, **settings: Any) -> AttemptSpec:
+    spec = bench.spec(harmonic_transformation(n_samples=20, n_windows=1, **settings))
+    return replace(spec, resources=Resources(1))
+
+
+def left_receipt(lake: Lake, spec: AttemptSpec) -> bool:
+    path = f"{attempt_folder(SCOPE, spec.attempt)}/receipt.arrow"
+    return lake.objects.exists(path) and bool(unpack_receipt(lake.objects.get(path)).result["ok"])
+
+
+def wait_for(what: Callable[[], bool], timeout_s: float = 30.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not what():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
 
 
 @pytest.mark.parametrize("field", ["workers", "cores_per_task"])
 def test_a_pool_of_nothing_is_refused(field: str) -> None:
     with pytest.raises(SettingsError, match=field):
-        PoolSettings(**{field: 0})
+        local_pool(**{field: 0})
 
 
 def test_cores_are_shared_out() -> None:
@@ -43,72 +73,142 @@ def test_cores_are_shared_out() -> None:
     assert default_workers() == cores
     assert default_workers(cores) == 1
     assert default_workers(10 * cores) == 1
+    assert local_pool(3, 4).capacity == Resources(12)
 
 
 @pytest.mark.parametrize(
     ("workers", "processes"), [(1, 1), (2, 1), (16, 1), (18, 2), (32, 2), (48, 3), (64, 4), (17, 17), (96, 6)]
 )
-def test_few_processes_and_never_more_threads_than_asked_for(workers: int, processes: int) -> None:
-    assert _processes(workers) == processes
+def test_few_processes_share_evenly(workers: int, processes: int) -> None:
+    assert _processes(workers, Resources(workers * 3)) == processes
     assert workers % processes == 0
 
 
-def test_workers_know_nothing_of_prefect(pool: Any) -> None:
+def test_devices_are_not_split_over_processes() -> None:
+    assert _processes(64, Resources(64, gpus=4.0)) == 1
+
+
+def test_what_does_not_divide_stays_in_one_process() -> None:
+    assert _processes(64, Resources(7)) == 1
+
+
+def test_workers_know_nothing_of_prefect(executor: DaskExecutor) -> None:
     def engines() -> list[str]:
         import alchemiscale_lake.execution  # noqa: F401
 
         return sorted({name.partition(".")[0] for name in sys.modules} & {"prefect", "gufe", "flows"})
 
-    assert list(pool.run(engines).values()) == [[]]
+    assert list(executor._client.run(engines).values()) == [[]]
 
 
-def test_everything_listens_on_loopback(pool: Any) -> None:
-    processes = [psutil.Process(), *(psutil.Process(pid) for pid in worker_pids(pool))]
+def test_everything_listens_on_loopback(executor: DaskExecutor) -> None:
+    processes = [psutil.Process(), *(psutil.Process(pid) for pid in worker_pids(executor))]
     listening = {c.laddr.ip for p in processes for c in p.net_connections("inet") if c.status == psutil.CONN_LISTEN}
 
     assert listening <= {"127.0.0.1"}
 
 
-def test_a_killed_worker_costs_time_and_nothing_else(pool: Any, lake: Lake, tmp_path: Path) -> None:
-    dump_network(harmonic_network(3, 2, duration_s=1.0, n_windows=1, n_samples=20), tmp_path / "n.json")
-    network = submit_network(lake, tmp_path / "n.json", "a-b-c").network
-    ensure_tasks(lake, network, 1, creator="test")
-    victim = worker_pids(pool)[0]
-    killed = []
+def test_places_tell_what_is_left_of_a_worker(executor: DaskExecutor, bench: Bench) -> None:
+    (before,) = executor.places(1)
+    first, second = small(bench, duration_s=1.5), small(bench, duration_s=1.5)
 
-    def kill_once(progress: Any) -> None:
-        units = psutil.Process(victim).children(recursive=True) if not killed else []
-        if len(units) > 1:  # its zygote, and a unit that runs
-            psutil.Process(victim).kill()
-            killed.append(victim)
+    handles = [
+        executor.submit(bench.assignment(spec, cores=2), name="some Task", place=before.name)
+        for spec in (first, second)
+    ]
+    (during,) = executor.places(1)
+    wait_for(lambda: all(handle.done() for handle in handles))
+    (after,) = executor.places(1)
 
-    settings = DispatchSettings(slots=2, poll_s=0.1)
-    dispatcher = Dispatcher(lake, DaskExecutor(pool, lake), settings)
-    dispatcher._tell = lambda: kill_once(None)  # type: ignore[method-assign]
-    report = dispatcher.run()
-
-    assert killed
-    assert (report.completed, report.failed, report.released) == (2, 0, 0)
-    assert lake.table("results").scan().collect()["ok"].to_list() == [True, True]
+    assert (before.capacity, before.free, before.ends_in_s) == (Resources(2), Resources(2), None)
+    assert (during.free, during.slots) == (Resources(0), before.slots - 2)
+    assert after == before
+    assert [handle.exception() for handle in handles] == [None, None]
+    assert left_receipt(bench.lake, first)
+    assert left_receipt(bench.lake, second)
 
 
-def test_a_cancelled_assignment_is_told_to_stop(pool: Any, lake: Lake, tmp_path: Path) -> None:
-    dump_network(harmonic_network(2, 1, duration_s=60.0), tmp_path / "n.json")
-    ensure_tasks(lake, submit_network(lake, tmp_path / "n.json", "a-b-c").network, 1, creator="test")
-    dispatcher = Dispatcher(lake, DaskExecutor(pool, lake), DispatchSettings(slots=1))
-    dispatcher.step()
-    (flight,) = dispatcher._flights.values()
+def test_what_waits_behind_does_not_make_less_than_nothing(executor: DaskExecutor, bench: Bench) -> None:
+    (place,) = executor.places(1)
+    whole = [replace(small(bench), resources=None) for _ in range(2)]
+    handles = [executor.submit(bench.assignment(s, cores=2), name="x", place=place.name) for s in whole]
 
-    flight.handle.cancel()
+    (during,) = executor.places(1)
 
-    assert flight.handle.done()
-    assert flight.handle.exception() is None
-    assert lake.objects.exists(f"attempts/a-b-c/{flight.claim.attempt}/stop")
+    assert during.free == Resources(0)
+    wait_for(lambda: all(handle.done() for handle in handles))
 
 
-def test_no_process_is_left() -> None:
-    with open_pool(PoolSettings(workers=1)) as client:
-        processes = [psutil.Process(pid) for pid in worker_pids(client)]
+def test_a_host_to_be_let_alone_is_no_place(executor: DaskExecutor) -> None:
+    (place,) = executor.places(1)
+    assert place.hostname is not None
+
+    executor.retire([place.hostname, "elsewhere"])
+    during = executor.places(1)
+    executor.retire(["elsewhere"])
+
+    assert during == []
+    assert executor.places(1) == [place]
+
+
+def test_a_cancelled_assignment_is_told_to_stop(executor: DaskExecutor, bench: Bench) -> None:
+    (place,) = executor.places(1)
+    spec = small(bench, duration_s=60.0)
+    handle = executor.submit(bench.assignment(spec, cores=2), name="x", place=place.name)
+    wait_for(lambda: bool(psutil.Process(worker_pids(executor)[0]).children(recursive=True)))
+
+    handle.cancel()
+
+    assert bench.lake.objects.exists(f"{attempt_folder(SCOPE, spec.attempt)}/stop")
+    wait_for(handle.done)
+    assert handle.exception() is None
+    assert not left_receipt(bench.lake, spec)
+
+
+def test_an_assignment_that_cannot_be_run_says_why(executor: DaskExecutor, bench: Bench, tmp_path: Path) -> None:
+    (place,) = executor.places(1)
+    nowhere = Assignment(str(tmp_path / "no-lake"), "pool", (small(bench),), Resources(2))
+
+    handle = executor.submit(nowhere, name="x", place=place.name)
+
+    wait_for(handle.done)
+    assert "no-lake" in str(handle.exception())
+
+
+def test_a_worker_that_dies_gives_its_attempts_back(executor: DaskExecutor, bench: Bench) -> None:
+    (place,) = executor.places(1)
+    running, behind = small(bench, duration_s=60.0), small(bench)
+    handles = [executor.submit(bench.assignment(s, cores=2), name="x", place=place.name) for s in (running, behind)]
+    wait_for(lambda: left_receipt(bench.lake, behind))
+    (victim,) = worker_pids(executor)
+
+    psutil.Process(victim).kill()
+
+    wait_for(lambda: all(handle.done() for handle in handles))
+    assert [handle.exception() for handle in handles] == [None, None]
+    assert not left_receipt(bench.lake, running)
+    wait_for(lambda: len(executor.places(1)) == 1)
+    (another,) = executor.places(1)
+    assert another.name != place.name
+    assert another.free == another.capacity
+    gone = executor.submit(bench.assignment(small(bench), cores=2), name="x", place=place.name)
+    assert gone.done()
+    assert gone.exception() is None
+
+
+def test_two_processes_split_what_there_is(lake: Lake) -> None:
+    pool = Pool(kind="local", cores=36, memory="72GB", limits=Limits(maximum=18))
+
+    with open_local_executor(pool, lake) as executor:
+        places = executor.places(1)
+
+    assert [place.capacity for place in places] == [Resources(18, 36 * 10**9)] * 2
+
+
+def test_no_process_is_left(lake: Lake) -> None:
+    with open_executor("local", local_pool(1), lake) as executor:
+        assert isinstance(executor, DaskExecutor)
+        processes = [psutil.Process(pid) for pid in worker_pids(executor)]
         began = time.monotonic()
 
     assert not any(process.is_running() for process in processes)

@@ -1,0 +1,254 @@
+"""Assignments as futures of a Dask client, each pinned to the worker that the dispatcher chose.
+
+Knows workers and what was placed on them, whatever started them: `_local_pool` and `_jobqueue_pool`
+do. How many attempts a worker really runs side by side is decided on it, in `execution`.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import socket
+import time
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from alchemiscale_lake.execution import Assignment, execute_assignment
+from alchemiscale_lake.execution.stopping import ask_to_stop
+from alchemiscale_lake.ledger.executor import Handle, Place
+from alchemiscale_lake.resources import Resources
+from alchemiscale_lake.store import Lake
+
+__all__ = ["DASK_SETTINGS", "DaskExecutor", "DaskHandle", "Scaling", "Worker", "threads_of"]
+
+_log = logging.getLogger(__name__)
+
+#: Attempts that a worker takes beyond one for each of its cores, so that short ones leave no gaps.
+_AHEAD = 32
+
+#: What a scheduler and workers of ours are set to.
+DASK_SETTINGS: Mapping[str, Any] = {
+    # a pinned assignment has no second worker to go to; whoever runs it next is decided by the dispatcher
+    "distributed.scheduler.allowed-failures": 0,
+    "distributed.scheduler.work-stealing": False,
+    # a ProtocolDAG's memory belongs to its own process; the worker has nothing to spill or to pause for
+    "distributed.worker.memory.target": False,
+    "distributed.worker.memory.spill": False,
+    "distributed.worker.memory.pause": False,
+    "distributed.worker.memory.terminate": False,
+    "distributed.admin.tick.limit": "1h",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A worker process that is connected.
+
+    Attributes
+    ----------
+    address, name : str
+        Where it listens, and what whoever started it calls it.
+    identity : str
+        Tells it from a later worker at the same address.
+    hostname : str
+    ends_in_s : float or None
+        Time left to its job.
+    attempts : int
+        Attempts placed there that have not ended.
+    """
+
+    address: str
+    name: str
+    identity: str
+    hostname: str
+    ends_in_s: float | None
+    attempts: int
+
+
+class Scaling(Protocol):
+    """What starts workers when there is work, and lets them go when there is none."""
+
+    def adjust(self, workers: Sequence[Worker], wanted: int, barred: Collection[str]) -> Collection[str]:
+        """Start, or let go. Return the addresses of workers that take attempts."""
+
+
+def threads_of(capacity: Resources) -> int:
+    """Return the threads of a worker: one for each attempt that may run or wait there."""
+    return capacity.cores + _AHEAD
+
+
+class DaskHandle:
+    """One assignment that was handed out.
+
+    Parameters
+    ----------
+    future : distributed.Future
+    assignment : Assignment
+    executor : DaskExecutor
+    address, identity : str
+        The worker it is pinned to.
+    """
+
+    __slots__ = ("_address", "_assignment", "_executor", "_future", "_identity")
+
+    def __init__(
+        self, future: Any, assignment: Assignment, executor: DaskExecutor, *, address: str, identity: str
+    ) -> None:
+        self._future, self._assignment, self._executor = future, assignment, executor
+        self._address, self._identity = address, identity
+
+    def done(self) -> bool:
+        """Whether it ran, or its worker is lost."""
+        if not self._future.done() and not self._executor.is_connected(self._address, self._identity):
+            # pinned to a worker that is gone, it would wait for ever
+            self._future.cancel()
+        return bool(self._future.done())
+
+    def exception(self) -> BaseException | None:
+        """Once done: why it could not be run, or None. A lost worker is nothing that speaks against the Task."""
+        if self._future.status != "error":
+            return None
+        error: BaseException | None = self._future.exception()
+        return None if type(error).__name__ == "KilledWorker" else error
+
+    def cancel(self) -> None:
+        """Tell whoever runs it to stop; it is done when that has happened."""
+        for spec in self._assignment.attempts:
+            # through the lake: a thread of a worker cannot be told otherwise
+            ask_to_stop(self._executor.lake, spec)
+
+    def used(self, capacity: Resources) -> Resources:
+        """Return what its attempts take of a worker."""
+        needs = [spec.resources or capacity for spec in self._assignment.attempts]
+        memory = sum(n.memory_bytes or 0 for n in needs)
+        return Resources(sum(n.cores for n in needs), memory, math.fsum(n.gpus for n in needs))
+
+    @property
+    def address(self) -> str:
+        """The worker it is pinned to."""
+        return self._address
+
+    @property
+    def n_attempts(self) -> int:
+        """How many attempts it carries."""
+        return len(self._assignment.attempts)
+
+
+class _Nowhere:
+    """The handle of what was placed on a worker that had gone meanwhile."""
+
+    def done(self) -> bool:
+        return True
+
+    def exception(self) -> None:
+        return None
+
+    def cancel(self) -> None:
+        return None
+
+
+class DaskExecutor:
+    """Runs assignments on the workers of a Dask scheduler in this process.
+
+    Parameters
+    ----------
+    client : distributed.Client
+        Connected to a cluster whose scheduler runs in this process.
+    lake : Lake
+        The lake of the assignments; a cancelled one is told to stop through it.
+    capacity : Resources
+        Of one worker.
+    scaling : Scaling, optional
+        Starts and lets go workers; by default they are what they are.
+    """
+
+    durable = False
+    whole_jobs = False
+
+    def __init__(self, client: Any, lake: Lake, capacity: Resources, *, scaling: Scaling | None = None) -> None:
+        self.lake = lake
+        self._client, self._capacity, self._scaling = client, capacity, scaling
+        self._scheduler = client.cluster.scheduler
+        self._threads = threads_of(capacity)
+        self._handles: dict[str, list[DaskHandle]] = defaultdict(list)
+        self._barred: frozenset[str] = frozenset()
+
+    def places(self, workers: int) -> Sequence[Place]:
+        """Tell where attempts can start now: one place per connected worker that takes any."""
+        self._forget_done()
+        connected = self._connected()
+        taking = {w.address for w in connected}
+        if self._scaling is not None:
+            taking = set(self._scaling.adjust(connected, workers, self._barred))
+        return [self._place(w) for w in connected if w.address in taking and w.hostname not in self._barred]
+
+    def submit(self, assignment: Assignment, *, name: str, place: str) -> Handle:
+        """Hand an assignment out to one worker."""
+        state = self._scheduler.workers.get(place)
+        if state is None:
+            return _Nowhere()
+        key = f"assignment-{assignment.attempts[0].attempt}"
+        future = self._client.submit(
+            execute_assignment, assignment, key=key, pure=False, workers=[place], allow_other_workers=False
+        )
+        handle = DaskHandle(future, assignment, self, address=place, identity=str(state.server_id))
+        self._handles[place].append(handle)
+        return handle
+
+    def find(self, attempts: Mapping[str, str]) -> Mapping[str, Handle]:
+        """Find nothing: what a dispatcher handed out here ends with it."""
+        return {}
+
+    def retire(self, hostnames: Collection[str]) -> None:
+        """Place nothing on these hosts."""
+        self._barred = frozenset(hostnames)
+
+    def is_connected(self, address: str, identity: str) -> bool:
+        """Whether a worker is there, and is not another at the same address."""
+        # the scheduler lives in this process, and one look-up in a dict needs no lock
+        state = self._scheduler.workers.get(address)
+        return state is not None and state.server_id == identity
+
+    def _forget_done(self) -> None:
+        for address in list(self._handles):
+            self._handles[address] = [handle for handle in self._handles[address] if not handle.done()]
+            if not self._handles[address]:
+                del self._handles[address]
+
+    def _connected(self) -> list[Worker]:
+        states = self._client.sync(self._states)
+        here, now = socket.gethostname(), time.time()
+        found = []
+        for state in states:
+            # a worker that does not say where it is was started by this process, on this machine
+            ends_at = state.extra.get("job_ends_at")
+            worker = Worker(
+                address=state.address,
+                name=str(state.name),
+                identity=str(state.server_id),
+                hostname=state.extra.get("hostname") or here,
+                ends_in_s=None if ends_at is None else ends_at - now,
+                attempts=sum(handle.n_attempts for handle in self._handles.get(state.address, ())),
+            )
+            found.append(worker)
+        return sorted(found, key=lambda w: w.name)
+
+    async def _states(self) -> list[Any]:
+        # in the scheduler's own thread: its collections change while others look
+        return [state for state in self._scheduler.workers.values() if state.status.name == "running"]
+
+    def _place(self, worker: Worker) -> Place:
+        free = self._capacity
+        for handle in self._handles.get(worker.address, ()):
+            free = free.minus(handle.used(self._capacity))
+        memory = None if free.memory_bytes is None else max(0, free.memory_bytes)
+        return Place(
+            name=worker.address,
+            capacity=self._capacity,
+            free=Resources(max(0, free.cores), memory, free.gpus),
+            slots=max(0, self._threads - worker.attempts),
+            hostname=worker.hostname,
+            ends_in_s=worker.ends_in_s,
+        )

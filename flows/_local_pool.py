@@ -1,0 +1,145 @@
+"""Workers on this machine: a Dask cluster of few processes that ends with this one, however that ends.
+
+A worker imports the lake and never Prefect; it needs no API, only the scheduler in this process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import tempfile
+from collections.abc import Callable, Iterator
+from multiprocessing import resource_tracker
+from typing import Any
+
+import dask
+import psutil
+
+from alchemiscale_lake.errors import SettingsError
+from alchemiscale_lake.resources import Resources
+from alchemiscale_lake.settings import Limits, Pool
+from alchemiscale_lake.store import Lake
+
+from ._dask_executor import DASK_SETTINGS, DaskExecutor, threads_of
+
+__all__ = ["default_workers", "local_pool", "open_local_executor"]
+
+_CLOSE_S = 5.0
+#: At most so many Tasks go back to the queue together when a worker process dies.
+_TASKS_PER_PROCESS = 16
+
+
+def default_workers(cores_per_task: int = 1) -> int:
+    """Return how many Tasks this process's cores can run at a time."""
+    return max(1, _cores_here() // max(1, cores_per_task))
+
+
+def local_pool(workers: int | None = None, cores_per_task: int = 1) -> Pool:
+    """Return the settings of this machine as a pool, for want of a pools file.
+
+    Parameters
+    ----------
+    workers : int, optional
+        Tasks that run at a time; as many as the cores allow, by default.
+    cores_per_task : int
+        Cores that each of them may use.
+
+    Raises
+    ------
+    SettingsError
+        If a number is below 1.
+    """
+    workers = default_workers(cores_per_task) if workers is None else workers
+    for field, value in (("workers", workers), ("cores_per_task", cores_per_task)):
+        if value < 1:
+            raise SettingsError(f"{field} is {value}; a pool needs at least 1", field=field, value=value)
+    return Pool(kind="local", cores=workers * cores_per_task, limits=Limits(maximum=workers))
+
+
+@contextlib.contextmanager
+def open_local_executor(pool: Pool, lake: Lake) -> Iterator[DaskExecutor]:
+    """Start the workers of a local pool; at the end no process of theirs is left.
+
+    What the pool has is split evenly over its worker processes. A Task has to fit one of them.
+    """
+    whole = Resources(pool.cores or _cores_here(), pool.memory_bytes, float(pool.gpus))
+    processes = _processes(pool.limits.maximum, whole)
+    memory = None if whole.memory_bytes is None else whole.memory_bytes // processes
+    share = Resources(whole.cores // processes, memory, whole.gpus)
+    with _open_client(processes, threads_of(share)) as client:
+        yield DaskExecutor(client, lake, share)
+
+
+def _processes(tasks: int, whole: Resources) -> int:
+    """Return how many processes the threads that wait for Tasks are spread over, evenly.
+
+    A thread is enough to wait: the work is done in processes that execution starts. What these begin
+    from, with every import done, is kept once per worker process and takes seconds and hundreds of MB.
+    """
+    if whole.gpus:
+        return 1  # two processes, each seeing all devices, would both take the first
+    fewest = -(-tasks // _TASKS_PER_PROCESS)
+    even = (n for n in range(fewest, tasks + 1) if tasks % n == 0 and whole.cores % n == 0)
+    return next(even, 1)
+
+
+@contextlib.contextmanager
+def _open_client(processes: int, threads: int) -> Iterator[Any]:
+    import distributed
+
+    make_cluster: Callable[..., Any] = distributed.LocalCluster
+    make_client: Callable[..., Any] = distributed.Client
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(dask.config.set(dict(DASK_SETTINGS)))
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="alchemiscale-lake-dask-"))
+        with _deaf_to_interrupts():
+            cluster = make_cluster(
+                n_workers=processes,
+                threads_per_worker=threads,
+                processes=True,
+                memory_limit=None,
+                dashboard_address=None,
+                # without a dashboard there still is an HTTP server, by default on a port that another may have
+                scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
+                worker_dashboard_address="127.0.0.1:0",
+                local_directory=folder,
+                host="127.0.0.1",
+            )
+        stack.callback(_close, cluster)
+        client = make_client(cluster, set_as_default=False)
+        stack.callback(client.close, timeout=_CLOSE_S)
+        yield client
+
+
+@contextlib.contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Keep Ctrl-C, which a terminal sends to all, from the processes of threads that start here.
+
+    Signal masks are inherited: by the cluster's event loop, by the threads that start workers for it
+    at any time, and by the workers. This process hears it as ever, at the latest at the end.
+    """
+    # the first spawn would start this helper and, as a side effect, unblock signals in its thread
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _close(cluster: Any) -> None:
+    """Close a cluster and kill what is left of its workers and of the processes they started."""
+    left = []
+    for nanny in cluster.workers.values():
+        with contextlib.suppress(psutil.NoSuchProcess, AttributeError):  # a worker that just ended has no process
+            worker = psutil.Process(nanny.process.pid)
+            left += [worker, *worker.children(recursive=True)]
+    cluster.close(timeout=_CLOSE_S)
+    for process in left:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+
+
+def _cores_here() -> int:
+    return len(os.sched_getaffinity(0))
