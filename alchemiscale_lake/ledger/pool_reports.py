@@ -1,0 +1,94 @@
+"""What dispatchers say of their pools: objects `pools/<name>.json` that say who works and what is free.
+
+Read by the policy of other pools, which must not wait for one that nobody works for.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime, timedelta
+from typing import Final
+from urllib.parse import quote, unquote
+
+from ..errors import NotFoundError
+from ..store import Lake
+
+__all__ = ["HEARD_WITHIN", "STALLED_AFTER_S", "PoolReport", "pool_reports", "report_pool"]
+
+_log = logging.getLogger(__name__)
+_FOLDER: Final = "pools"
+#: A pool whose dispatcher was not heard of for longer has no room.
+HEARD_WITHIN: Final = timedelta(minutes=10)
+#: A job that its queue lets wait for longer is no room either.
+STALLED_AFTER_S: Final = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class PoolReport:
+    """What a dispatcher knows of its pool.
+
+    Attributes
+    ----------
+    at : datetime
+        When it said so.
+    process : str
+        Who: process and machine.
+    workers : int
+        Workers that are there.
+    slots_free : int
+        Tasks that those could start now.
+    jobs_pending : int
+        Jobs that wait in the queue.
+    oldest_pending_s : float or None
+        How long the oldest of them has waited; None if nobody knows, and then none counts as stalled.
+    """
+
+    at: datetime
+    process: str
+    workers: int = 0
+    slots_free: int = 0
+    jobs_pending: int = 0
+    oldest_pending_s: float | None = None
+
+    @property
+    def stalled_jobs(self) -> int:
+        """Jobs that the queue lets wait for long."""
+        return self.jobs_pending if (self.oldest_pending_s or 0.0) > STALLED_AFTER_S else 0
+
+    def is_heard(self, now: datetime) -> bool:
+        """Whether it is recent enough to count."""
+        return now - self.at <= HEARD_WITHIN
+
+
+def report_pool(lake: Lake, name: str, report: PoolReport) -> None:
+    """Leave a report; it takes the place of the last one."""
+    said = asdict(report) | {"at": report.at.isoformat()}
+    lake.objects.put(_path(name), json.dumps(said).encode())
+
+
+def pool_reports(lake: Lake) -> dict[str, PoolReport]:
+    """Read the last report of every pool, by name, however old it is."""
+    found = {}
+    for path in lake.objects.list(_FOLDER):
+        try:
+            report = _read(lake.objects.get(path))
+        except NotFoundError:
+            continue
+        except (ValueError, TypeError) as e:
+            _log.warning("%s is passed over: it is no report of a pool: %s", path, e)
+            continue
+        found[unquote(path.removeprefix(f"{_FOLDER}/").removesuffix(".json"))] = report
+    return found
+
+
+def _path(name: str) -> str:
+    return f"{_FOLDER}/{quote(name, safe='')}.json"
+
+
+def _read(data: bytes) -> PoolReport:
+    said = json.loads(data)
+    known = {field.name for field in fields(PoolReport)}
+    # a newer dispatcher may say more
+    return PoolReport(**{k: v for k, v in said.items() if k in known} | {"at": datetime.fromisoformat(said["at"])})

@@ -1,0 +1,304 @@
+"""What one pool may claim now, in sight of all pools: owned compute first, rented past thresholds, shares.
+
+Pure rules. Which Transformation a pool can take at all is in `fitness.py`; who is drawn of those admitted is
+in `claiming.py`; where the numbers come from is in `ledger/policy.py`. There is no hysteresis: every turn is
+decided anew, and what a pool has claimed it keeps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+import polars as pl
+
+from ..settings import Pool, Pools
+from .fitness import FITS, REFUSALS, hours_in, part_in, refused_by
+from .shares import with_turns
+
+__all__ = ["Admission", "PoolView", "Situation", "admit", "pools_before", "room_of"]
+
+_SLACK: Final = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What a pool may claim now.
+
+    Attributes
+    ----------
+    candidates : polars.DataFrame
+        Those rows of `TaskStates.claimable` that it may draw from, for `claiming.choose`; with shares, the
+        columns that tell whose turn it is are added.
+    limit : int or None
+        Tasks to claim at most; None if nothing limits them.
+    open : bool
+        False for a rented pool below its thresholds or out of budget.
+    reasons : tuple of str
+        Sentences that say why it is no more.
+    left_to : mapping
+        Tasks that are left to other pools which have room for them, by pool.
+    """
+
+    candidates: pl.DataFrame
+    limit: int | None = None
+    open: bool = True
+    reasons: tuple[str, ...] = ()
+    left_to: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PoolView:
+    """What is known of a pool beside the Tasks that run there.
+
+    Attributes
+    ----------
+    heard : bool
+        Whether a dispatcher of it was heard of lately, and takes what it has room for.
+    workers : int
+        Workers that are there.
+    slots_free : int or None
+        Tasks that it says it has room for; of a local pool, that is all it can take.
+    stalled_jobs : int
+        Jobs that have waited in its queue for long: they are no room.
+    committed_today : float
+        Cost of what ended today and, in full, of what runs.
+    """
+
+    heard: bool = True
+    workers: int = 0
+    slots_free: int | None = None
+    stalled_jobs: int = 0
+    committed_today: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What a policy looks at beside Tasks.
+
+    Attributes
+    ----------
+    now : datetime
+    views : mapping
+        By pool; one that is missing was not heard of.
+    waiting_since : polars.DataFrame or None
+        Columns task, since. Only needed where a pool has the threshold `oldest_waiting`.
+    """
+
+    now: datetime
+    views: Mapping[str, PoolView] = field(default_factory=dict)
+    waiting_since: pl.DataFrame | None = None
+
+    def of(self, pool: str) -> PoolView:
+        """What is known of one pool."""
+        return self.views.get(pool, PoolView(heard=False))
+
+
+def admit(pools: Pools, name: str, candidates: pl.DataFrame, running: pl.DataFrame, situation: Situation) -> Admission:
+    """Decide what a pool may claim.
+
+    Parameters
+    ----------
+    pools : Pools
+    name : str
+        Of the pool that asks.
+    candidates : polars.DataFrame
+        Rows of `TaskStates.claimable` on networks that are active, with the columns of `fitness`.
+    running : polars.DataFrame
+        One row per running Task: task, scope, pool, with the columns of `fitness`.
+    situation : Situation
+    """
+    pool = pools.pools[name]
+    tasks = candidates.unique("task", maintain_order=True)
+    mine = tasks.filter(pl.col(refused_by(name)) == FITS)
+    if not len(mine):
+        return Admission(candidates.clear(), 0, True, (_nothing(tasks, name),))
+    is_open, said = _is_open(pool, name, mine, situation)
+    if not is_open:
+        return Admission(candidates.clear(), 0, False, said)
+    reasons = list(said)
+    left_to, left = _leave_to_others(pools, name, tasks, running, situation)
+    reasons += [f"{n} Tasks are left to {other}, which has room for them" for other, n in left_to.items()]
+    mine = mine.join(left, on="task", how="anti", maintain_order="left") if len(left) else mine
+    n_running = int((running["pool"] == name).sum())
+    mine, limit, why = _limited(pools, name, mine, n_running, running, situation)
+    reasons += why
+    if pool.burst is not None and pool.burst.budget_per_day is not None:
+        mine, affordable, why = _affordable(pool, name, mine, situation.of(name))
+        limit = affordable if limit is None else min(limit, affordable)
+        reasons += why
+    admitted = candidates.filter(pl.col(refused_by(name)) == FITS)
+    if len(mine) < tasks.height:
+        admitted = admitted.join(mine.select("task"), on="task", how="semi", maintain_order="left")
+    return Admission(with_turns(pools.shares, admitted, running), limit, True, tuple(reasons), left_to)
+
+
+def pools_before(pools: Pools, name: str) -> list[str]:
+    """Pools that go before this one: those of a lower priority number; of equal ones, owned before rented."""
+    rank = {n: (p.priority, p.burst is not None) for n, p in pools.pools.items()}
+    return sorted((n for n in rank if rank[n] < rank[name]), key=lambda n: (rank[n], n))
+
+
+def room_of(pool: Pool, name: str, running: pl.DataFrame, view: PoolView) -> tuple[float, int | None]:
+    """Reckon what a pool can take now: workers (parts count), and Tasks at most.
+
+    The most workers that it may have, less those that its running Tasks take up and the jobs that its queue
+    lets wait. A local pool is one worker.
+    """
+    if not view.heard:
+        return 0.0, 0
+    here = running.filter(pl.col("pool") == name)
+    used = float(here[part_in(name)].fill_null(1.0).sum())
+    if pool.kind == "local":
+        workers = 1.0 - used
+    else:
+        # claims of a job that waits in the queue are among the running ones: count it once
+        workers = pool.limits.maximum - max(used, view.stalled_jobs + min(used, float(view.workers)))
+    bounds = [limit - len(here) for limit in (pool.limits.hard, pool.limits.soft) if limit is not None]
+    if pool.kind == "local" and view.slots_free is not None:
+        bounds.append(view.slots_free)
+    return max(0.0, workers), max(0, min(bounds)) if bounds else None
+
+
+# --- the door of a rented pool --------------------------------------------------------------------
+
+
+def _is_open(pool: Pool, name: str, mine: pl.DataFrame, situation: Situation) -> tuple[bool, tuple[str, ...]]:
+    """Whether a pool may claim at all, given the Tasks it may take, with the reasons for people."""
+    burst = pool.burst
+    if burst is None:
+        return True, ()
+    if burst.budget_per_day is not None:
+        committed = situation.of(name).committed_today
+        if committed >= burst.budget_per_day:
+            spent = f"{committed:.2f} of budget_per_day {burst.budget_per_day:g} are spent or set aside today (UTC)"
+            return False, (f"closed: {spent}",)
+    passed: list[str] = []
+    missed: list[str] = []
+    if burst.backlog_gpu_hours is not None:
+        hours, unknown = float(mine[hours_in(name)].sum()), mine[hours_in(name)].null_count()
+        beside = f" ({unknown} Tasks of unknown duration not counted)" if unknown else ""
+        text = f"{hours:.4g} GPU-hours wait{beside}, backlog_gpu_hours is {burst.backlog_gpu_hours:g}"
+        (passed if hours > burst.backlog_gpu_hours else missed).append(text)
+    if burst.oldest_waiting_s is not None:
+        age_s = _oldest_s(mine, situation)
+        text = f"the oldest Task has waited {_span(age_s)}, oldest_waiting is {_span(burst.oldest_waiting_s)}"
+        (passed if age_s > burst.oldest_waiting_s else missed).append(text)
+    if missed and not passed:
+        return False, tuple(f"closed: {text}" for text in missed)
+    return True, tuple(f"open: {text}" for text in passed)
+
+
+def _oldest_s(mine: pl.DataFrame, situation: Situation) -> float:
+    if situation.waiting_since is None:
+        return 0.0
+    since = mine.select("task").join(situation.waiting_since, on="task")["since"].min()
+    return max(0.0, (situation.now - since).total_seconds()) if isinstance(since, datetime) else 0.0
+
+
+def _affordable(pool: Pool, name: str, mine: pl.DataFrame, view: PoolView) -> tuple[pl.DataFrame, int, list[str]]:
+    """Keep Tasks that what is left of the budget pays for, and tell how many whichever are drawn."""
+    assert pool.burst is not None
+    assert pool.burst.budget_per_day is not None
+    left = pool.burst.budget_per_day - view.committed_today
+    # of a Task that nobody knows the duration of, the longest that it can take
+    longest_s = pool.walltime_s or pool.timeout_s or 0.0
+    per_hour = pool.cost_per_gpu_hour
+    most = longest_s / 3600.0 * max(1, pool.gpus) * pl.col(part_in(name))
+    costs = mine.select("task", cost=pl.coalesce(hours_in(name), most) * per_hour)
+    within = costs.filter(pl.col("cost") <= left + _SLACK)
+    n = int((within["cost"].sort(descending=True).cum_sum() <= left + _SLACK).sum())
+    reasons = []
+    if len(within) < len(costs):
+        reasons.append(
+            f"{len(costs) - len(within)} Tasks would each cost more than the {left:.2f} left of today's budget"
+        )
+        mine = mine.join(within, on="task", how="semi", maintain_order="left")
+    if n < len(within):
+        reasons.append(f"{left:.2f} are left of today's budget: {n} Tasks at most")
+    return mine, n, reasons
+
+
+# --- others, and limits -----------------------------------------------------------------------------
+
+
+def _leave_to_others(
+    pools: Pools, name: str, tasks: pl.DataFrame, running: pl.DataFrame, situation: Situation
+) -> tuple[dict[str, int], pl.DataFrame]:
+    """Set Tasks aside for the pools that go before this one and have room for them."""
+    left_to: dict[str, int] = {}
+    left = tasks.select("task").clear()
+    for other in pools_before(pools, name):
+        open_to = tasks.filter(pl.col(refused_by(other)) == FITS)
+        if not len(open_to) or not _takes(pools, other, open_to, situation):
+            continue
+        rival, view = pools.pools[other], situation.of(other)
+        workers, most = room_of(rival, other, running, view)
+        if rival.burst is not None and rival.burst.budget_per_day is not None:
+            open_to, affordable, _ = _affordable(rival, other, open_to, view)
+            most = affordable if most is None else min(most, affordable)
+        if workers <= _SLACK or most == 0:
+            continue
+        if len(left):
+            open_to = open_to.join(left, on="task", how="anti", maintain_order="left")
+        # first what only the other can take; then what would be drawn here last
+        order = open_to.select("task", "priority", part_in(other), here=pl.col(refused_by(name)) == FITS)
+        order = order.sort("here", "priority", "task", descending=[False, True, False])
+        fits = order.filter(pl.col(part_in(other)).cum_sum() <= workers + _SLACK)
+        fits = fits if most is None else fits.head(most)
+        shared = int(fits["here"].sum())
+        if shared:
+            left_to[other] = shared
+        left = pl.concat([left, fits.select("task")])
+    return left_to, left
+
+
+def _takes(pools: Pools, other: str, open_to: pl.DataFrame, situation: Situation) -> bool:
+    return situation.of(other).heard and _is_open(pools.pools[other], other, open_to, situation)[0]
+
+
+def _limited(
+    pools: Pools, name: str, mine: pl.DataFrame, n_running: int, running: pl.DataFrame, situation: Situation
+) -> tuple[pl.DataFrame, int | None, list[str]]:
+    """Apply the hard and the soft limit of Tasks in flight."""
+    limits = pools.pools[name].limits
+    limit: int | None = None
+    reasons: list[str] = []
+    if limits.hard is not None:
+        limit = max(0, limits.hard - n_running)
+        if limit < len(mine):
+            reasons.append(f"limits.hard is {limits.hard}, {n_running} Tasks are in flight: {limit} more at most")
+    if limits.soft is not None and len(mine):
+        shared = pl.lit(value=False)
+        for other in pools.pools:
+            if other != name and _takes(pools, other, mine.filter(pl.col(refused_by(other)) == FITS), situation):
+                shared |= pl.col(refused_by(other)) == FITS
+        own = mine.filter(~shared)
+        if len(own) < len(mine):
+            room = max(0, limits.soft - n_running)
+            said = f"limits.soft is {limits.soft}, {n_running} Tasks are in flight"
+            if room:
+                limit = room if limit is None else min(limit, room)
+            else:
+                mine = own
+            if not room or room < len(own):
+                reasons.append(
+                    f"{said}: {'only Tasks that no other pool takes' if not room else f'{room} more at most'}"
+                )
+    return mine, limit, reasons
+
+
+def _nothing(tasks: pl.DataFrame, name: str) -> str:
+    if not len(tasks):
+        return "nothing waits"
+    code = tasks[refused_by(name)].mode().sort()[0]
+    return f"takes none of the {len(tasks)} Tasks that wait; of most, {REFUSALS[code]}"
+
+
+def _span(seconds: float) -> str:
+    for unit, size in (("d", 86400.0), ("h", 3600.0), ("min", 60.0)):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds:.3g} s"

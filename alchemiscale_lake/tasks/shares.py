@@ -1,0 +1,83 @@
+"""Shares of Scopes in what runs: whose turn it is.
+
+The next Task goes to the group of Scopes that has the least for its share (Jefferson's method), so that a
+group above its share gets nothing while an entitled one waits, and nothing stays idle when none does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import polars as pl
+
+from ..ids import Scope
+
+__all__ = ["TURN_COLUMNS", "entitlements", "take_turns", "with_turns"]
+
+#: Group of Scopes, its share, and how many of its Tasks run.
+TURN_COLUMNS: Final = ("turn_group", "turn_share", "turn_running")
+
+
+def entitlements(shares: Mapping[str, float], scopes: Sequence[str]) -> dict[str, tuple[str, float]]:
+    """Tell the group of each Scope and the group's share.
+
+    The most specific pattern that fits makes the group. Scopes that none fits are groups of their own and split
+    evenly what the patterns leave of 1; if they leave nothing, such Scopes come after all others.
+    """
+    patterns = sorted(((Scope.from_str(p), p) for p in shares), key=lambda pair: (_width(pair[0]), pair[1]))
+    found: dict[str, tuple[str, float]] = {}
+    rest = []
+    for scope in scopes:
+        fits = next((text for pattern, text in patterns if pattern.is_superset(Scope.from_str(scope))), None)
+        if fits is None:
+            rest.append(scope)
+        else:
+            found[scope] = (fits, shares[fits])
+    left = max(0.0, 1.0 - sum(shares.values()))
+    return found | {scope: (scope, left / len(rest)) for scope in rest}
+
+
+def with_turns(shares: Mapping[str, float], candidates: pl.DataFrame, running: pl.DataFrame) -> pl.DataFrame:
+    """Add `TURN_COLUMNS` to candidates, if there are shares.
+
+    Parameters
+    ----------
+    shares : mapping
+        By Scope pattern.
+    candidates, running : polars.DataFrame
+        With a column scope.
+    """
+    if not shares or not len(candidates):
+        return candidates
+    waiting = candidates["scope"].unique().sort().to_list()
+    groups = entitlements(shares, waiting)
+    running_of: dict[str, int] = {}
+    everywhere = running["scope"].value_counts()
+    # a Scope that only runs has its group among those of the patterns, or none that matters here
+    group_of = groups | entitlements(shares, [s for s in everywhere["scope"].sort() if s not in groups])
+    for scope, n in everywhere.iter_rows():
+        group = group_of[scope][0]
+        running_of[group] = running_of.get(group, 0) + n
+    turns = pl.DataFrame(
+        [(scope, group, share, running_of.get(group, 0)) for scope, (group, share) in groups.items()],
+        schema={"scope": pl.String} | dict(zip(TURN_COLUMNS, (pl.String, pl.Float64, pl.Int64), strict=True)),
+        orient="row",
+    )
+    return candidates.join(turns, on="scope", how="left", maintain_order="left")
+
+
+def take_turns(drawn: pl.DataFrame) -> pl.DataFrame:
+    """Put Tasks in the order of turns; within a group the order stays.
+
+    Parameters
+    ----------
+    drawn : polars.DataFrame
+        One row per Task, in the order drawn, with `TURN_COLUMNS`.
+    """
+    would_run = pl.col("turn_running") + pl.int_range(1, pl.len() + 1).over("turn_group")
+    return drawn.sort(would_run / pl.col("turn_share"), maintain_order=True)
+
+
+def _width(pattern: Scope) -> int:
+    return sum(part is None for part in (pattern.org, pattern.campaign, pattern.project))
