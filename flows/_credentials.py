@@ -69,7 +69,8 @@ def _content(block: str) -> Any:
     if kind not in ("", "secret"):
         raise SettingsError(f"{BLOCK_VARIABLE} is {block!r}; name a Secret block, as in secret/{name}", block=block)
     try:
-        return Secret.load(name).get()
+        secret: Any = Secret.load(name)
+        return secret.get()
     except ValueError as e:  # what Prefect raises if there is none
         raise SettingsError(
             f"Prefect has no Secret block {name!r}, which {BLOCK_VARIABLE} names; save one under that name", block=block
