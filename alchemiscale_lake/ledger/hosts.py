@@ -1,0 +1,184 @@
+"""The memory of hosts: what recent results and people say about each, and who gets nothing for now.
+
+There is no state but the results themselves and the decisions of people in `host_log`: every
+dispatcher on the lake comes to the same list, also one that has just started. Results of the last
+two weeks count. They are read in one go, only when the table has grown, and no more often than
+costs a twentieth of the time, so that a young campaign hears of a bad host within a second and a big
+one within fifteen. The rules are in `tasks.quarantine`; workers read the list that `publish` writes.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Final
+from weakref import WeakKeyDictionary
+
+import polars as pl
+
+from ..errors import SettingsError
+from ..execution.quarantined import publish_quarantine, read_quarantine
+from ..settings import QuarantineRules
+from ..store import HostDecision, Lake, now_utc
+from ..tasks.quarantine import OUTCOMES, HostRecord, fold_outcomes
+
+__all__ = [
+    "failed_hosts",
+    "forgive_host",
+    "host_records",
+    "publish",
+    "quarantine_host",
+    "quarantined",
+]
+
+_LOOK_BACK: Final = timedelta(days=14)
+_LONGEST_S: Final = 15.0
+_PART_OF_TIME: Final = 0.05
+
+
+@dataclass(slots=True)
+class _Memory:
+    """What was read of one lake, and what follows from it by the rules asked for last."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    due_at: float = 0.0
+    version: int = -1
+    outcomes: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=OUTCOMES))
+    decisions: dict[str, HostDecision] = field(default_factory=dict)
+    rules: QuarantineRules | None = None
+    records: dict[str, HostRecord] = field(default_factory=dict)
+    published: dict[str, datetime] | None = None
+
+
+_memories: WeakKeyDictionary[Lake, _Memory] = WeakKeyDictionary()
+_memories_lock = threading.Lock()
+
+
+def host_records(lake: Lake, rules: QuarantineRules) -> dict[str, HostRecord]:
+    """Everything known of every host that left a result lately or that somebody decided about."""
+    memory = _remember(lake)
+    with memory.lock:
+        if memory.rules != rules:
+            given = memory.decisions.values()
+            forgiven = {d.hostname: d.at for d in given if d.until is None}
+            records = fold_outcomes(memory.outcomes, rules, forgiven)
+            memory.records = records | {d.hostname: _decided(records, d) for d in given if d.until is not None}
+            memory.rules = rules
+        return dict(memory.records)
+
+
+def quarantined(lake: Lake, rules: QuarantineRules, now: datetime | None = None) -> dict[str, datetime]:
+    """Hosts that are to get nothing now, and until when.
+
+    Parameters
+    ----------
+    lake : Lake
+    rules : QuarantineRules
+    now : datetime, optional
+        The time now, by default.
+    """
+    now = now or now_utc()
+    return {
+        name: record.quarantined_until
+        for name, record in host_records(lake, rules).items()
+        if record.quarantined_until is not None and record.is_quarantined(now)
+    }
+
+
+def publish(lake: Lake, rules: QuarantineRules, now: datetime | None = None) -> dict[str, datetime]:
+    """See to it that workers know the hosts in quarantine, and return these.
+
+    Written only when the list changed since this process wrote it last.
+
+    Raises
+    ------
+    StorageError
+        If the lake does not answer.
+    """
+    hosts = quarantined(lake, rules, now)
+    memory = _memory(lake)
+    with memory.lock:
+        if memory.published is None:
+            memory.published = read_quarantine(lake)
+        if memory.published != hosts:
+            publish_quarantine(lake, hosts)
+            memory.published = hosts
+    return hosts
+
+
+def failed_hosts(lake: Lake, tasks: Collection[str]) -> dict[str, set[str]]:
+    """Hosts that each of these Tasks failed on lately; Tasks that failed nowhere are left out."""
+    memory = _remember(lake)
+    wanted = pl.DataFrame({"task": list(tasks)}, schema={"task": pl.String})
+    rows = memory.outcomes.filter(~pl.col("ok")).join(wanted, on="task", how="semi").select("task", "hostname")
+    found: dict[str, set[str]] = {}
+    for task, hostname in rows.unique().iter_rows():
+        found.setdefault(task, set()).add(hostname)
+    return found
+
+
+def quarantine_host(lake: Lake, hostname: str, until: datetime, *, actor: str, reason: str | None = None) -> None:
+    """Give a host nothing until then, whatever its results say.
+
+    Raises
+    ------
+    SettingsError
+        If that time is over.
+    """
+    if until <= now_utc():
+        raise SettingsError(f"{until.isoformat()} is over; give a time to come, or forgive the host", value=until)
+    lake.host_log.decide(hostname, until, actor=actor, reason=reason)
+    _forget(lake)
+    publish_quarantine(lake, read_quarantine(lake) | {hostname: until})
+
+
+def forgive_host(lake: Lake, hostname: str, *, actor: str, reason: str | None = None) -> None:
+    """End a host's quarantine and forget what led to it; what it does from now on counts."""
+    lake.host_log.decide(hostname, None, actor=actor, reason=reason)
+    _forget(lake)
+    publish_quarantine(lake, {name: until for name, until in read_quarantine(lake).items() if name != hostname})
+
+
+def _decided(records: dict[str, HostRecord], decision: HostDecision) -> HostRecord:
+    """What stands for a host that somebody put into quarantine: whatever lasts longer."""
+    record = records.get(decision.hostname, HostRecord(decision.hostname))
+    assert decision.until is not None
+    if record.quarantined_until is not None and record.quarantined_until >= decision.until:
+        return record
+    reason = f"{decision.reason or 'no reason given'} (by {decision.actor})"
+    return replace(record, quarantined_until=decision.until, reason=reason)
+
+
+def _memory(lake: Lake) -> _Memory:
+    with _memories_lock:
+        return _memories.setdefault(lake, _Memory())
+
+
+def _forget(lake: Lake) -> None:
+    memory = _memory(lake)
+    with memory.lock:
+        memory.due_at, memory.published = 0.0, None
+
+
+def _remember(lake: Lake) -> _Memory:
+    """Bring the memory up to date, if that is due."""
+    memory = _memory(lake)
+    with memory.lock:
+        began = time.monotonic()
+        if began < memory.due_at:
+            return memory
+        table = lake.table("results")
+        delta = table.snapshot()
+        decisions = lake.host_log.decisions()
+        if delta.version() != memory.version or decisions != memory.decisions:
+            recent = table.scan(delta).filter(
+                (pl.col("ended_at") > now_utc() - _LOOK_BACK) & pl.col("hostname").is_not_null()
+            )
+            memory.outcomes = recent.select(list(OUTCOMES)).collect()
+            memory.version, memory.decisions, memory.rules = delta.version(), decisions, None
+        took_s = time.monotonic() - began
+        memory.due_at = time.monotonic() + min(_LONGEST_S, took_s / _PART_OF_TIME)
+    return memory

@@ -1,0 +1,66 @@
+"""What belongs to a network, and whether what a caller names is in the lake at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import polars as pl
+
+from ..errors import NotFoundError
+from ..ids import ScopedKey
+from ..store import Lake
+
+__all__ = ["network_transformations", "require_networks", "require_transformations"]
+
+
+def network_transformations(lake: Lake, network: str) -> list[str]:
+    """ScopedKeys of a network's Transformations, sorted.
+
+    Raises
+    ------
+    NotFoundError
+        If the network is not in the lake.
+    """
+    require_networks(lake, [network])
+    scope = str(ScopedKey.from_str(network).scope)
+    members = (
+        lake.table("network_members")
+        .scan()
+        .filter((pl.col("scope") == scope) & (pl.col("network") == network) & (pl.col("kind") == "transformation"))
+    )
+    return sorted(members.select("member").collect()["member"].to_list())
+
+
+def require_networks(lake: Lake, networks: Iterable[str]) -> None:
+    """Refuse networks that are not in the lake.
+
+    Raises
+    ------
+    NotFoundError
+    """
+    wanted = set(networks)
+    scopes = {str(ScopedKey.from_str(network).scope) for network in wanted}
+    rows = lake.table("networks").scan().filter(pl.col("scope").is_in(list(scopes)))
+    missing = sorted(wanted - set(rows.select("network").collect()["network"]))
+    if missing:
+        raise NotFoundError(
+            f"the lake holds no network {missing[0]}; see `alchemiscale-lake status`", network=missing[0]
+        )
+
+
+def require_transformations(lake: Lake, transformations: Iterable[str]) -> None:
+    """Refuse Transformations that are not in the lake.
+
+    Raises
+    ------
+    NotFoundError
+    """
+    wanted = set(transformations)
+    scopes = {str(ScopedKey.from_str(t).scope) for t in wanted}
+    rows = lake.table("transformations").scan().filter(pl.col("scope").is_in(list(scopes)))
+    missing = sorted(wanted - set(rows.select("transformation").collect()["transformation"]))
+    if missing:
+        raise NotFoundError(
+            f"{len(missing)} Transformation(s) are not in the lake, such as {missing[0]}; submit their network first",
+            missing=missing,
+        )

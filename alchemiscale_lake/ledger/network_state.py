@@ -1,0 +1,64 @@
+"""What users decide about whole networks: their state and their weight.
+
+Only active networks are claimed from. A network that ceases to be active takes its running Tasks
+along, unless another active network wants them too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..execution.assignment import AttemptSpec
+from ..faults import fault_point
+from ..store import Lake
+from .membership import require_networks
+from .unwanted import release_unwanted
+
+__all__ = ["set_network_state", "set_network_weight"]
+
+
+def set_network_state(
+    lake: Lake, networks: Sequence[str], state: str, *, actor: str, reason: str | None = None
+) -> list[AttemptSpec]:
+    """Set networks `active`, `inactive`, `invalid` or `deleted`.
+
+    Parameters
+    ----------
+    networks : sequence of str
+        ScopedKeys.
+    state : str
+        Any may follow any. Tasks, results and actions stay; what waits is claimed again once the
+        network is active.
+
+    Returns
+    -------
+    list of AttemptSpec
+        Attempts that lost their Tasks by it and were asked to stop.
+
+    Raises
+    ------
+    NotFoundError
+        If a network is not in the lake. Nothing is written.
+    SchemaError
+        If there is no such state. Nothing is written.
+    """
+    require_networks(lake, networks)
+    lake.network_log.set(networks, actor=actor, state=state, reason=reason)
+    fault_point("network-state:before-release")
+    return [] if state == "active" else release_unwanted(lake, actor=actor)
+
+
+def set_network_weight(
+    lake: Lake, networks: Sequence[str], weight: float, *, actor: str, reason: str | None = None
+) -> None:
+    """Set the weight of networks, in [0, 1], against which others are claimed from; 0 gets no new compute.
+
+    Raises
+    ------
+    NotFoundError
+        If a network is not in the lake. Nothing is written.
+    SchemaError
+        If the weight is not within 0 and 1. Nothing is written.
+    """
+    require_networks(lake, networks)
+    lake.network_log.set(networks, actor=actor, weight=weight, reason=reason)

@@ -1,0 +1,119 @@
+"""Running Tasks that nobody wants any more: their claims are taken away, their workers told to stop.
+
+A running Task is wanted while an action of it stands on an active network; one of weight 0 counts,
+it only gets no new compute. The claim goes first, in the task log, then the worker hears of it: should
+this process die in between, the worker's dispatcher finds the claim gone when it renews it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+import polars as pl
+
+from ..errors import StorageError
+from ..execution.assignment import AttemptSpec
+from ..execution.stopping import ask_to_stop
+from ..faults import fault_point
+from ..store import Lake, NetworkState
+from ..tasks import Event, TaskStates, status
+
+__all__ = ["freed_attempts", "release_events", "release_unwanted", "stop_attempts"]
+
+_log = logging.getLogger(__name__)
+_REASON: Final = "no longer actioned on any active network"
+_AT_ONCE: Final = 16
+
+
+def release_unwanted(lake: Lake, *, actor: str) -> list[AttemptSpec]:
+    """Take the claims of running Tasks away that are not actioned on any active network, and stop them.
+
+    Nothing is written if all are wanted; repeating it changes nothing.
+
+    Returns
+    -------
+    list of AttemptSpec
+        Attempts that lost their Tasks by this call and were asked to stop.
+    """
+
+    def decide(states: TaskStates) -> list[Event]:
+        if not (states.tasks["status"] == "running").any():
+            return []
+        return release_events(states, lake.network_log.states())
+
+    landed = lake.task_log.commit(decide, actor=actor)
+    return stop_attempts(lake, freed_attempts(landed.events))
+
+
+def release_events(
+    states: TaskStates,
+    decided: Mapping[str, NetworkState],
+    *,
+    cancelled: Collection[str] | None = None,
+    network: str | None = None,
+) -> list[Event]:
+    """Return the events that release running Tasks which are not wanted.
+
+    Parameters
+    ----------
+    states : TaskStates
+    decided : mapping
+        State of every network that is not simply active.
+    cancelled, network : collection of str and str, optional
+        Tasks that are being cancelled on this network: their actions there no longer count, and no
+        other Task is looked at.
+    """
+    closed = [name for name, state in decided.items() if state.state != "active"]
+    running = states.tasks.filter(pl.col("status") == "running").select("task")
+    wanted = states.actions.filter(pl.col("weight").is_not_null() & ~pl.col("network").is_in(closed))
+    if cancelled is not None:
+        these = pl.DataFrame({"task": list(cancelled)}, schema={"task": pl.String})
+        running = running.join(these, on="task", how="semi")
+        wanted = wanted.filter(pl.col("network") != network)
+    unwanted = running.join(wanted.select("task"), on="task", how="anti")
+    events = (
+        status.release(state, state.attempt, _REASON)
+        for state in (states.of(unwanted["task"].to_list()).values() if len(unwanted) else ())
+        if state.attempt is not None
+    )
+    return [event for event in events if isinstance(event, Event)]
+
+
+def freed_attempts(events: Iterable[Event]) -> list[AttemptSpec]:
+    """Return the attempts whose Tasks these events took away: released, or set to another status."""
+    return [
+        AttemptSpec(event.of_attempt, event.after.task, event.after.transformation, event.after.scope)
+        for event in events
+        if event.of_attempt is not None and event.kind in ("released", "status")
+    ]
+
+
+def stop_attempts(lake: Lake, specs: Sequence[AttemptSpec]) -> list[AttemptSpec]:
+    """Ask the workers of all these attempts to stop, and return the attempts.
+
+    One that cannot be asked now is warned of: its dispatcher stops it when it renews the claim.
+    """
+    if not specs:
+        return []
+    fault_point("unwanted:before-stop")
+    with ThreadPoolExecutor(max_workers=min(_AT_ONCE, len(specs))) as threads:
+        unheard = [spec for spec in threads.map(lambda spec: _ask(lake, spec), specs) if spec is not None]
+    if unheard:
+        _log.warning(
+            "%d of %d attempts could not be asked to stop, such as %s; they stop at their next renewal",
+            len(unheard),
+            len(specs),
+            unheard[0].attempt,
+        )
+    return list(specs)
+
+
+def _ask(lake: Lake, spec: AttemptSpec) -> AttemptSpec | None:
+    try:
+        ask_to_stop(lake, spec)
+    except StorageError:
+        return spec
+    return None

@@ -1,0 +1,182 @@
+"""Bad hosts: which ones their results give away, and for how long they get nothing.
+
+A host that fails Task after Task soon after the start burns a campaign faster than good hosts can
+work on it. So many *fast failures without a success between, within a window*, and it is in
+quarantine; every further quarantine lasts twice as long, up to a limit; a span of good conduct after
+one halves the next. After a quarantine the host is on parole until a Task succeeds there or it is
+forgiven all: a single fast failure then brings it back. What ends during a quarantine was started
+before it and adds nothing.
+
+A Task that failed fast on several hosts and succeeded on none is to blame itself, and counts
+against no host. All is folded from results as they are known now, so that a host is cleared as soon
+as its failures turn out to be the Tasks'. Nothing here reads or writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+import polars as pl
+
+from ..settings import QuarantineRules
+
+__all__ = ["OUTCOMES", "HostRecord", "fold_outcomes"]
+
+#: Columns of the results that tell about hosts.
+OUTCOMES: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
+    "hostname": pl.String,
+    "task": pl.String,
+    "ok": pl.Boolean,
+    "ended_at": pl.Datetime("us", "UTC"),
+    "wall_time_s": pl.Float64,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class HostRecord:
+    """What is known of one host.
+
+    Parameters
+    ----------
+    hostname : str
+    attempts, failures : int
+        Results, and bad ones among them.
+    fast_failures : int
+        Failures that count against the host.
+    last_seen_at : datetime or None
+        When its last result ended.
+    quarantines : int
+        Quarantines that are not forgiven yet; the next one doubles as often.
+    on_parole : bool
+        Whether a single fast failure brings it back.
+    quarantined_until : datetime or None
+        End of its last quarantine, which may be over.
+    reason : str or None
+        What led to it, for people.
+    """
+
+    hostname: str
+    attempts: int = 0
+    failures: int = 0
+    fast_failures: int = 0
+    last_seen_at: datetime | None = None
+    quarantines: int = 0
+    on_parole: bool = False
+    quarantined_until: datetime | None = None
+    reason: str | None = None
+
+    def is_quarantined(self, now: datetime) -> bool:
+        """Whether it is to get nothing now."""
+        return self.quarantined_until is not None and self.quarantined_until > now
+
+    def next_penalty_s(self, rules: QuarantineRules, now: datetime) -> float:
+        """How long a quarantine that began now would last."""
+        return _penalty_s(rules, _left(self.quarantines, self.quarantined_until, now, rules))
+
+
+def fold_outcomes(
+    outcomes: pl.DataFrame, rules: QuarantineRules, forgiven: Mapping[str, datetime] | None = None
+) -> dict[str, HostRecord]:
+    """Fold results into one record per host.
+
+    Parameters
+    ----------
+    outcomes : polars.DataFrame
+        Columns `OUTCOMES`, in any order of rows.
+    rules : QuarantineRules
+    forgiven : mapping, optional
+        Hosts and until when their results count for nothing.
+    """
+    counted = _counted(outcomes, rules, forgiven or {})
+    totals = (
+        counted.group_by("hostname")
+        .agg(
+            attempts=pl.len(),
+            failures=(~pl.col("ok")).sum(),
+            fast_failures=pl.col("counts").sum(),
+            last_seen_at=pl.col("ended_at").max(),
+        )
+        .sort("hostname")
+    )
+    records = {row["hostname"]: HostRecord(**row) for row in totals.iter_rows(named=True)}
+    # between two failures one success tells as much as a thousand
+    telling = (
+        counted.filter((pl.col("ok") & ~pl.col("forgiven")) | pl.col("counts"))
+        .sort("hostname", "ended_at", "ok", "task")
+        .filter(~(pl.col("ok") & pl.col("ok").shift(1).over("hostname").fill_null(True)))
+    )
+    for (hostname,), rows in telling.group_by("hostname", maintain_order=True):
+        records[str(hostname)] = _sentence(records[str(hostname)], rows.select("ended_at", "ok").iter_rows(), rules)
+    return records
+
+
+def _counted(outcomes: pl.DataFrame, rules: QuarantineRules, forgiven: Mapping[str, datetime]) -> pl.DataFrame:
+    """Add `forgiven`, and `counts`: whether a row is a fast failure that is held against its host."""
+    fast = outcomes.filter(~pl.col("ok") & (pl.col("wall_time_s") <= rules.fast_s))
+    good = outcomes.filter(pl.col("ok")).select("task")
+    to_blame = (
+        fast.group_by("task").agg(hosts=pl.col("hostname").n_unique()).filter(pl.col("hosts") > 1).select("task")
+    ).join(good, on="task", how="anti")
+    acts = pl.DataFrame(
+        {"hostname": list(forgiven), "forgiven_at": list(forgiven.values())},
+        schema={"hostname": pl.String, "forgiven_at": OUTCOMES["ended_at"]},
+    )
+    return (
+        outcomes.join(acts, on="hostname", how="left")
+        .with_columns(forgiven=(pl.col("ended_at") <= pl.col("forgiven_at")).fill_null(False))
+        .with_columns(
+            counts=~pl.col("ok")
+            & (pl.col("wall_time_s") <= rules.fast_s)
+            & ~pl.col("forgiven")
+            & ~pl.col("task").is_in(to_blame["task"].implode())
+        )
+    )
+
+
+def _sentence(record: HostRecord, rows: Iterable[tuple[datetime, bool]], rules: QuarantineRules) -> HostRecord:
+    """Go through successes and fast failures of one host in their order."""
+    window = timedelta(seconds=rules.window_s)
+    streak: list[datetime] = []
+    quarantines, parole = 0, False
+    until: datetime | None = None
+    reason = None
+    for at, ok in rows:
+        if ok:
+            streak, parole = [], False
+            continue
+        if until is not None and at < until:
+            continue
+        quarantines = _left(quarantines, until, at, rules)
+        parole = parole and quarantines > 0
+        streak = [then for then in streak if at - then <= window] + [at]
+        if not parole and len(streak) < rules.failures:
+            continue
+        reason = "a fast failure on parole" if parole else f"{len(streak)} fast failures without a success between"
+        until = at + timedelta(seconds=_penalty_s(rules, quarantines))
+        quarantines, parole, streak = quarantines + 1, True, []
+    return HostRecord(
+        record.hostname,
+        record.attempts,
+        record.failures,
+        record.fast_failures,
+        record.last_seen_at,
+        quarantines,
+        parole,
+        until,
+        reason,
+    )
+
+
+def _penalty_s(rules: QuarantineRules, quarantines: int) -> float:
+    # 2.0 ** 1024 would overflow; long before it the limit holds
+    return min(rules.penalty_s * 2.0 ** min(quarantines, 64), rules.longest_s)
+
+
+def _left(quarantines: int, until: datetime | None, now: datetime, rules: QuarantineRules) -> int:
+    """How many quarantines are not forgiven at a time, each span of good conduct forgiving one."""
+    if until is None or now <= until:
+        return quarantines
+    return max(0, quarantines - int((now - until).total_seconds() / rules.forgive_after_s))
