@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -50,7 +50,7 @@ class _Memory:
     decisions: dict[str, HostDecision] = field(default_factory=dict)
     rules: QuarantineRules | None = None
     records: dict[str, HostRecord] = field(default_factory=dict)
-    published: dict[str, datetime] | None = None
+    failed: dict[str, frozenset[str]] | None = None
 
 
 _memories: WeakKeyDictionary[Lake, _Memory] = WeakKeyDictionary()
@@ -88,36 +88,33 @@ def quarantined(lake: Lake, rules: QuarantineRules, now: datetime | None = None)
     }
 
 
-def publish(lake: Lake, rules: QuarantineRules, now: datetime | None = None) -> dict[str, datetime]:
-    """See to it that workers know the hosts in quarantine, and return these.
+def publish(lake: Lake, hosts: Mapping[str, datetime]) -> None:
+    """See to it that workers know the hosts in quarantine; nothing is written if they do.
 
-    Written only when the list changed since this process wrote it last.
+    Parameters
+    ----------
+    lake : Lake
+    hosts : mapping
+        Until when, by name, as `quarantined` tells.
 
     Raises
     ------
     StorageError
         If the lake does not answer.
     """
-    hosts = quarantined(lake, rules, now)
-    memory = _memory(lake)
-    with memory.lock:
-        if memory.published is None:
-            memory.published = read_quarantine(lake)
-        if memory.published != hosts:
-            publish_quarantine(lake, hosts)
-            memory.published = hosts
-    return hosts
+    if read_quarantine(lake) != dict(hosts):
+        publish_quarantine(lake, hosts)
 
 
-def failed_hosts(lake: Lake, tasks: Collection[str]) -> dict[str, set[str]]:
-    """Hosts that each of these Tasks failed on lately; Tasks that failed nowhere are left out."""
+def failed_hosts(lake: Lake, tasks: Collection[str] | None = None) -> dict[str, frozenset[str]]:
+    """Hosts that Tasks failed on lately, of those given or of all; who failed nowhere is left out."""
     memory = _remember(lake)
-    wanted = pl.DataFrame({"task": list(tasks)}, schema={"task": pl.String})
-    rows = memory.outcomes.filter(~pl.col("ok")).join(wanted, on="task", how="semi").select("task", "hostname")
-    found: dict[str, set[str]] = {}
-    for task, hostname in rows.unique().iter_rows():
-        found.setdefault(task, set()).add(hostname)
-    return found
+    with memory.lock:
+        if memory.failed is None:
+            rows = memory.outcomes.filter(~pl.col("ok")).group_by("task").agg(pl.col("hostname").unique())
+            memory.failed = {task: frozenset(hosts) for task, hosts in rows.iter_rows()}
+        failed = memory.failed
+    return dict(failed) if tasks is None else {task: failed[task] for task in tasks if task in failed}
 
 
 def quarantine_host(lake: Lake, hostname: str, until: datetime, *, actor: str, reason: str | None = None) -> None:
@@ -160,7 +157,7 @@ def _memory(lake: Lake) -> _Memory:
 def _forget(lake: Lake) -> None:
     memory = _memory(lake)
     with memory.lock:
-        memory.due_at, memory.published = 0.0, None
+        memory.due_at = 0.0
 
 
 def _remember(lake: Lake) -> _Memory:
@@ -178,7 +175,8 @@ def _remember(lake: Lake) -> _Memory:
                 (pl.col("ended_at") > now_utc() - _LOOK_BACK) & pl.col("hostname").is_not_null()
             )
             memory.outcomes = recent.select(list(OUTCOMES)).collect()
-            memory.version, memory.decisions, memory.rules = delta.version(), decisions, None
+            memory.version, memory.decisions = delta.version(), decisions
+            memory.rules, memory.failed = None, None
         took_s = time.monotonic() - began
         memory.due_at = time.monotonic() + min(_LONGEST_S, took_s / _PART_OF_TIME)
     return memory
