@@ -341,5 +341,5 @@ class Pools(_Model):
         widest = [n for n, one in scopes.items() if not any(o != one and o.is_superset(one) for o in scopes.values())]
         whole = math.fsum(shares[name] for name in widest)
         if whole > 1.0 + _ROUNDING:
-            raise ValueError(f"shares add up to {whole:g}; they are parts of 1")
+            raise ValueError(f"they add up to {whole:g}; give each Scope its part of 1")
         return shares

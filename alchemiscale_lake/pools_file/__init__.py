@@ -1,0 +1,127 @@
+"""The file `pools.yaml`: finding and reading it, and naming the line of every mistake in it.
+
+What may stand there is in `settings`; YAML, variables and secrets are in `document`; wording is in `mistakes`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from ..errors import SettingsError
+from ..settings import Pools
+from .document import Document, Mistake, read_document
+from .mistakes import validate
+
+__all__ = ["POOLS_VARIABLE", "PoolsFile", "find_pools_file", "load_pools", "read_pools_file"]
+
+#: Names the file where no option does.
+POOLS_VARIABLE: Final = "ALCHEMISCALE_LAKE_POOLS"
+_DEFAULT: Final = Path("pools.yaml")
+
+
+@dataclass(frozen=True, slots=True)
+class PoolsFile:
+    """Settings and where they stand.
+
+    Attributes
+    ----------
+    path : Path
+        As it was given.
+    pools : Pools
+    document : Document
+        Of what was read, with the line of every key.
+    """
+
+    path: Path
+    pools: Pools
+    document: Document
+
+    def where(self, *key: str | int) -> str:
+        """Return `pools.yaml:12: pools.cluster.walltime`; the line is that of the nearest key there is."""
+        return f"{self.path}:{self.document.line(key)}: {'.'.join(map(str, key))}"
+
+
+def find_pools_file(given: str | None = None) -> Path | None:
+    """Find the file: the one given, else the one that ALCHEMISCALE_LAKE_POOLS names, else ./pools.yaml.
+
+    Returns
+    -------
+    Path or None
+        None if nobody names one and there is no ./pools.yaml.
+
+    Raises
+    ------
+    SettingsError
+        If the file that is named does not exist.
+    """
+    named = given or os.environ.get(POOLS_VARIABLE)
+    if named is None or not named.strip():
+        return _DEFAULT if _DEFAULT.is_file() else None
+    path = Path(named)
+    if not path.is_file():
+        source = "" if given else f", which {POOLS_VARIABLE} names"
+        raise SettingsError(
+            f"there is no pools file at {path}{source}; begin with one of deployments/pools/, or name another",
+            path=str(path),
+        )
+    return path
+
+
+def load_pools(path: str | Path) -> Pools:
+    """Read and check a pools file.
+
+    Raises
+    ------
+    SettingsError
+        With every mistake in it, a line each: `pools.yaml:12: pools.cluster.walltime: ...`. They are also in
+        `facts["mistakes"]`.
+    """
+    return read_pools_file(path).pools
+
+
+def read_pools_file(path: str | Path, environment: Mapping[str, str] | None = None) -> PoolsFile:
+    """Read and check a pools file, and keep the lines of its keys.
+
+    Parameters
+    ----------
+    path : str or Path
+    environment : mapping, optional
+        What `${NAME}` stands for; by default the variables of this process.
+
+    Raises
+    ------
+    SettingsError
+        With every mistake in it.
+    """
+    file = Path(path)
+    document = read_document(_text(file), os.environ if environment is None else environment)
+    mistakes = list(document.mistakes)
+    pools = None
+    if document.readable:
+        pools, found = validate(document)
+        mistakes += found
+    if mistakes or pools is None:
+        raise _refusal(file, document, mistakes)
+    return PoolsFile(file, pools, document)
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as e:
+        raise SettingsError(f"{file} is no UTF-8 text; save it as UTF-8", path=str(file)) from e
+    except OSError as e:
+        raise SettingsError(
+            f"cannot read {file}: {e.strerror}; name another file with --pools or {POOLS_VARIABLE}", path=str(file)
+        ) from e
+
+
+def _refusal(file: Path, document: Document, mistakes: list[Mistake]) -> SettingsError:
+    located = sorted((m.line or document.line(m.key), ".".join(map(str, m.key)), m.text) for m in mistakes)
+    lines = tuple(f"{file}:{line}: {key}{': ' if key else ''}{text}" for line, key, text in dict.fromkeys(located))
+    head = f"{len(lines)} mistakes in {file}\n" if len(lines) > 1 else ""
+    return SettingsError(head + "\n".join(lines), path=str(file), mistakes=lines)

@@ -1,0 +1,228 @@
+"""YAML as plain values, with the line of every key.
+
+The words are those of YAML 1.2: `on` and `24:00:00` are texts, not a bool and a number in base 60. Whether the
+values are sensible is not looked at here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
+
+import yaml
+
+from .secrets import ADVICE, holds_secret, names_secret
+
+__all__ = ["Document", "Key", "Mistake", "read_document"]
+
+#: Where a value stands: keys, and positions in lists.
+Key: TypeAlias = tuple[str | int, ...]
+
+_TAG: Final = "tag:yaml.org,2002:"
+_MERGE: Final = _TAG + "merge"
+#: `$${` is a literal `${`.
+_VARIABLE: Final = re.compile(r"\$\$\{|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}|(?P<open>\$\{)")
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """Something that has to be changed in the file.
+
+    Attributes
+    ----------
+    key : tuple
+    text : str
+        What is wrong and what to do.
+    line : int
+        0: that of the key.
+    """
+
+    key: Key
+    text: str
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What a file says.
+
+    Attributes
+    ----------
+    values : dict
+    lines : mapping
+        Key to line, from 1.
+    mistakes : list of Mistake
+        Of writing.
+    secrets : set
+        Keys whose values are secrets and have been left out.
+    readable : bool
+        Whether `values` can be looked at.
+    """
+
+    values: dict[str, Any] = field(default_factory=dict)
+    lines: dict[Key, int] = field(default_factory=dict)
+    mistakes: list[Mistake] = field(default_factory=list)
+    secrets: set[Key] = field(default_factory=set)
+    readable: bool = True
+
+    def line(self, key: Key) -> int:
+        """Return the line of a key, or of the nearest one around it."""
+        while key and key not in self.lines:
+            key = key[:-1]
+        return self.lines.get(key, 1)
+
+
+class _Loader(yaml.SafeLoader):
+    """Resolves plain words as YAML 1.2 does."""
+
+    yaml_implicit_resolvers: dict[Any, Any] = {  # noqa: RUF012 - declared as an instance's by PyYAML
+        None: [
+            (_TAG + "null", re.compile(r"(?:~|null|Null|NULL|)\Z")),
+            (_TAG + "bool", re.compile(r"(?:true|True|TRUE|false|False|FALSE)\Z")),
+            # 007 is a text: an account, not seven
+            (_TAG + "int", re.compile(r"[-+]?(?:0|[1-9][0-9]*)\Z")),
+            (_TAG + "float", re.compile(r"[-+]?(?:[0-9]*\.[0-9]+|[0-9]+\.|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?\Z")),
+            (_TAG + "float", re.compile(r"[-+]?\.(?:inf|Inf|INF)\Z|\.(?:nan|NaN|NAN)\Z")),
+            (_MERGE, re.compile(r"<<\Z")),
+        ]
+    }
+
+
+def read_document(text: str, environment: Mapping[str, str]) -> Document:
+    """Read YAML. What cannot be read is among the mistakes of what is returned."""
+    try:
+        root = yaml.compose(text, Loader=_Loader)
+    except yaml.YAMLError as e:
+        return Document(mistakes=_syntax_mistakes(text, e), readable=False)
+    if root is None:
+        return Document(mistakes=[Mistake((), "is empty; begin with a line `pools:`", 1)], readable=False)
+    if not isinstance(root, yaml.MappingNode):
+        said = "holds no keys; begin with a line `pools:` and put each pool under it"
+        return Document(mistakes=[Mistake((), said, _line(root))], readable=False)
+    document = Document()
+    document.values.update(_Reader(document, environment).mapping(root, ()))
+    return document
+
+
+class _Reader:
+    """Turns nodes into values and remembers lines."""
+
+    def __init__(self, document: Document, environment: Mapping[str, str]) -> None:
+        self._document = document
+        self._environment = environment
+        self._open: list[yaml.Node] = []
+
+    def mapping(self, node: yaml.MappingNode, key: Key) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        for inner, value in self._entries(node, key).values():
+            name = str(inner.value)
+            self._document.lines[(*key, name)] = _line(inner)
+            values[name] = self._value(value, (*key, name))
+        return values
+
+    def _entries(self, node: yaml.MappingNode, key: Key) -> dict[str, tuple[yaml.Node, yaml.Node]]:
+        """Own entries, then those that `<<` brings and that are not overridden."""
+        own: dict[str, tuple[yaml.Node, yaml.Node]] = {}
+        merged: dict[str, tuple[yaml.Node, yaml.Node]] = {}
+        for inner, value in node.value:
+            if inner.tag == _MERGE:
+                for source in value.value if isinstance(value, yaml.SequenceNode) else [value]:
+                    if not isinstance(source, yaml.MappingNode) or any(source is one for one in [*self._open, node]):
+                        self._fail(key, "'<<' takes a mapping that was named with '&' before", inner)
+                    else:
+                        merged = self._entries(source, key) | merged
+            elif not isinstance(inner, yaml.ScalarNode):
+                self._fail(key, "a key is one word", inner)
+            elif inner.value in own:
+                first = _line(own[inner.value][0])
+                self._fail((*key, inner.value), f"stands here twice, first in line {first}; remove one", inner)
+            else:
+                own[inner.value] = (inner, value)
+        return own | {name: entry for name, entry in merged.items() if name not in own}
+
+    def _value(self, node: yaml.Node, key: Key) -> Any:
+        if any(node is one for one in self._open):
+            return self._fail(key, "'*' names something that contains it", node)
+        if isinstance(node, yaml.ScalarNode):
+            return self._scalar(node, key)
+        self._open.append(node)
+        try:
+            if isinstance(node, yaml.MappingNode):
+                return self.mapping(node, key)
+            return list(self._items(node, key))
+        finally:
+            self._open.pop()
+
+    def _items(self, node: yaml.Node, key: Key) -> Iterator[Any]:
+        for position, item in enumerate(node.value):
+            self._document.lines[(*key, position)] = _line(item)
+            yield self._value(item, (*key, position))
+
+    def _scalar(self, node: yaml.ScalarNode, key: Key) -> Any:
+        text, tag = str(node.value), node.tag.removeprefix(_TAG)
+        if text.strip() and (names_secret(str(key[-1])) or holds_secret(text)):
+            return self._secret(key, node)
+        if tag == "str":
+            # in lines for the shell of a job, ${NAME} is the job's own
+            return text if key[2:3] == ("environment",) else self._expanded(text, key, node)
+        if tag == "null":
+            return None
+        if tag == "bool":
+            return text.lower() == "true"
+        if tag in ("int", "float"):
+            return int(text) if tag == "int" else float(text.replace(".inf", "inf").replace(".nan", "nan").lower())
+        return self._fail(key, f"the tag {node.tag} is not understood; remove it", node)
+
+    def _expanded(self, text: str, key: Key, node: yaml.Node) -> str:
+        def value(found: re.Match[str]) -> str:
+            name = found["name"]
+            if found["open"]:
+                self._fail(key, "'${' begins a variable, as in ${NAME}; for the two characters write $${", node)
+            elif name and names_secret(name):
+                self._fail(key, f"${{{name}}} is a secret: {ADVICE}", node)
+            elif name:
+                default: str | None = found["default"]
+                known = self._environment.get(name, default)
+                if known is None:
+                    self._fail(key, f"${{{name}}} is not set; export {name}, or write ${{{name}:-default}}", node)
+                return known or ""
+            return "${"
+
+        expanded = _VARIABLE.sub(value, text)
+        if expanded != text and holds_secret(expanded):
+            self._secret(key, node)
+            return ""
+        return expanded
+
+    def _secret(self, key: Key, node: yaml.Node) -> str:
+        self._document.secrets.add(key)
+        self._fail(key, ADVICE, node)
+        return ""
+
+    def _fail(self, key: Key, text: str, node: yaml.Node) -> Any:
+        """Note a mistake; None stands in for the value."""
+        self._document.mistakes.append(Mistake(key, text, _line(node)))
+
+
+def _line(node: yaml.Node) -> int:
+    return int(node.start_mark.line) + 1
+
+
+def _syntax_mistakes(text: str, error: yaml.YAMLError) -> list[Mistake]:
+    tabs = [number for number, line in enumerate(text.splitlines(), start=1) if re.match(r"[ ]*\t+\s*\S", line)]
+    if tabs:
+        return [Mistake((), "a tab in the indentation; YAML wants spaces", number) for number in tabs]
+    if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
+        position = getattr(error, "position", 0)
+        return [Mistake((), "a character that YAML forbids; remove it", text.count("\n", 0, position) + 1)]
+    problem, context = str(error.problem), str(error.context)
+    hint = "check the indentation and the line above"
+    if "alias" in problem or "alias" in context:
+        hint = "put what begins with '*' in quotes, as in '*-*-*'"
+    elif "mapping values are not allowed" in problem:
+        hint = "check the indentation, and put a text that contains ': ' in quotes"
+    elif "single document" in str(error.context):
+        hint = "one file is one document; remove what follows '---'"
+    return [Mistake((), f"no YAML: {problem}; {hint}", error.problem_mark.line + 1)]
