@@ -86,6 +86,7 @@ class Forecast:
         self._durations = pl.DataFrame(schema={"transformation": pl.String, "mean_s": pl.Float64, "sd_s": pl.Float64})
         self._frame: pl.DataFrame | None = None
         self._read_at: float | None = None
+        self._absent: set[str] = set()
 
     def of(self, transformations: Sequence[str]) -> dict[str, Forecasted]:
         """Forecast by Transformation; those that the lake does not hold are left out."""

@@ -13,6 +13,8 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 
+from .shares import TURN_COLUMNS, take_turns
+
 __all__ = ["choose"]
 
 
@@ -24,7 +26,8 @@ def choose(
     Parameters
     ----------
     candidates : polars.DataFrame
-        One row per action: task, transformation, priority, network, weight (> 0).
+        One row per action: task, transformation, priority, network, weight (> 0). If there are also
+        `shares.TURN_COLUMNS`, groups of Scopes take turns by their shares.
     network_weights : mapping
         Weight in [0, 1] of each network; networks with weight 0 or not named get nothing.
     count : int
@@ -52,5 +55,7 @@ def choose(
     ).sort("network", "priority", "clock")
     gaps = rng.standard_exponential(len(rows)) / rows["rate"].to_numpy()
     rows = rows.with_columns(pl.Series("gap", gaps)).with_columns(arrival=pl.col("gap").cum_sum().over("network"))
-    rows = rows.sort("arrival", "task")
-    return rows["task"].unique(maintain_order=True).head(count).to_list()
+    drawn = rows.sort("arrival", "task").unique("task", keep="first", maintain_order=True)
+    if set(TURN_COLUMNS) <= set(drawn.columns):
+        drawn = take_turns(drawn)
+    return drawn["task"].head(count).to_list()

@@ -18,7 +18,7 @@ from ..settings import Pool, Pools
 from .fitness import FITS, REFUSALS, hours_in, part_in, refused_by
 from .shares import with_turns
 
-__all__ = ["Admission", "PoolView", "Situation", "admit", "pools_before", "room_of"]
+__all__ = ["Admission", "PoolView", "Situation", "admit", "cost_in", "pools_before", "room_of"]
 
 _SLACK: Final = 1e-9
 
@@ -162,6 +162,13 @@ def room_of(pool: Pool, name: str, running: pl.DataFrame, view: PoolView) -> tup
     return max(0.0, workers), max(0, min(bounds)) if bounds else None
 
 
+def cost_in(pool: Pool, name: str) -> pl.Expr:
+    """Cost of one Task in a pool. If nobody knows its duration, that of the longest it can take there."""
+    longest_s = pool.walltime_s or pool.timeout_s or 0.0
+    most = longest_s / 3600.0 * max(1, pool.gpus) * pl.col(part_in(name))
+    return pl.coalesce(hours_in(name), most) * pool.cost_per_gpu_hour
+
+
 # --- the door of a rented pool --------------------------------------------------------------------
 
 
@@ -203,11 +210,7 @@ def _affordable(pool: Pool, name: str, mine: pl.DataFrame, view: PoolView) -> tu
     assert pool.burst is not None
     assert pool.burst.budget_per_day is not None
     left = pool.burst.budget_per_day - view.committed_today
-    # of a Task that nobody knows the duration of, the longest that it can take
-    longest_s = pool.walltime_s or pool.timeout_s or 0.0
-    per_hour = pool.cost_per_gpu_hour
-    most = longest_s / 3600.0 * max(1, pool.gpus) * pl.col(part_in(name))
-    costs = mine.select("task", cost=pl.coalesce(hours_in(name), most) * per_hour)
+    costs = mine.select("task", cost=cost_in(pool, name))
     within = costs.filter(pl.col("cost") <= left + _SLACK)
     n = int((within["cost"].sort(descending=True).cum_sum() <= left + _SLACK).sum())
     reasons = []

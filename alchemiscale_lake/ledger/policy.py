@@ -1,0 +1,150 @@
+"""The claiming policy of one pool on one lake.
+
+The rules are in `tasks/policy.py`, what they look at comes from `survey.py`. Everything slow is read by `refresh`,
+before a claim; `admit` is called within it and reads nothing, except for Transformations that came since.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+
+import polars as pl
+
+from ..errors import SettingsError
+from ..settings import Pools
+from ..store import Lake, NetworkState, now_utc
+from ..tasks.policy import Admission, Situation, admit
+from ..tasks.states import TaskStates
+from .forecast import Forecast
+from .survey import Survey, on_active_networks
+
+__all__ = ["AllTasks", "Policy", "PoolPolicy", "policy_for"]
+
+#: A pool that had room for Tasks left to it, and took none for so long, is not waited for.
+_PATIENCE: Final = timedelta(minutes=10)
+
+
+class Policy(Protocol):
+    """Decides what a pool may claim."""
+
+    def refresh(self) -> None:
+        """Read what is slow to read, if it is due."""
+
+    def admit(self, states: TaskStates, networks: Mapping[str, NetworkState]) -> Admission:
+        """Decide what may be claimed in sight of these states. Writes nothing; may be called again."""
+
+
+class AllTasks:
+    """The policy without a file of pools: every Task that waits on an active network."""
+
+    def refresh(self) -> None:
+        """There is nothing to read."""
+
+    def admit(self, states: TaskStates, networks: Mapping[str, NetworkState]) -> Admission:
+        """Admit all."""
+        return Admission(on_active_networks(states.claimable(), networks))
+
+
+def policy_for(lake: Lake, pools: Pools | None, pool: str, *, forecast: Forecast | None = None) -> Policy:
+    """Return the policy of a pool: that of the file, or all Tasks without one."""
+    return AllTasks() if pools is None else PoolPolicy(lake, pools, pool, forecast=forecast)
+
+
+class PoolPolicy:
+    """The policy of a pool of `pools.yaml`. Not to be shared between threads.
+
+    Parameters
+    ----------
+    lake : Lake
+    pools : Pools
+    pool : str
+        The pool that claims.
+    forecast : Forecast, optional
+        To share one that is there.
+    clock : callable
+        Tells the time, in UTC.
+
+    Raises
+    ------
+    SettingsError
+        If the file has no such pool.
+    """
+
+    def __init__(
+        self,
+        lake: Lake,
+        pools: Pools,
+        pool: str,
+        *,
+        forecast: Forecast | None = None,
+        clock: Callable[[], datetime] = now_utc,
+    ) -> None:
+        if pool not in pools.pools:
+            raise SettingsError(
+                f"there is no pool {pool!r} among those configured; there are {', '.join(pools.pools)}", pool=pool
+            )
+        self._pools, self._pool, self._clock = pools, pool, clock
+        self._survey = Survey(lake, pools, forecast)
+        self._patience = _Patience()
+
+    def refresh(self) -> None:
+        """Read forecasts, reports of other pools, and, where a threshold needs them, spending and ages.
+
+        Does nothing if it did so less than 15 s ago; call it before every claim.
+        """
+        self._survey.refresh(self._clock())
+
+    def admit(self, states: TaskStates, networks: Mapping[str, NetworkState]) -> Admission:
+        """Decide what the pool may claim in sight of these states; `refresh` comes first.
+
+        Parameters
+        ----------
+        states : TaskStates
+        networks : mapping
+            State of every network that somebody decided about; others are active.
+        """
+        now = self._clock()
+        candidates = self._survey.candidates(states, networks)
+        running = self._survey.running(states)
+        situation = self._survey.situation(running, now, heard=(self._pool,))
+        situation = self._patience.applied(situation, running)
+        admission = admit(self._pools, self._pool, candidates, running, situation)
+        self._patience.note(admission.left_to, running, now)
+        return admission
+
+
+class _Patience:
+    """How long pools have left untouched what was left to them.
+
+    A pool is passed over from then on, until it takes or ends a Task.
+    """
+
+    def __init__(self) -> None:
+        self._since: dict[str, tuple[int, datetime]] = {}
+
+    def note(self, left_to: Mapping[str, int], running: pl.DataFrame, now: datetime) -> None:
+        """Note what was left to whom, while these Tasks ran there."""
+        marks = {pool: _mark(running, pool) for pool in left_to}
+        spent = {pool for pool in self._since if self._is_spent(pool, running, now)}
+        self._since = {
+            pool: since for pool, since in self._since.items() if pool in spent or marks.get(pool) == since[0]
+        }
+        self._since |= {pool: (mark, now) for pool, mark in marks.items() if pool not in self._since}
+
+    def applied(self, situation: Situation, running: pl.DataFrame) -> Situation:
+        """Take pools that are passed over for ones not heard of."""
+        spent = {pool for pool in self._since if self._is_spent(pool, running, situation.now)}
+        views = {n: replace(view, heard=view.heard and n not in spent) for n, view in situation.views.items()}
+        return replace(situation, views=views)
+
+    def _is_spent(self, pool: str, running: pl.DataFrame, now: datetime) -> bool:
+        mark, since = self._since[pool]
+        return mark == _mark(running, pool) and now - since > _PATIENCE
+
+
+def _mark(running: pl.DataFrame, pool: str) -> int:
+    """Return a number that changes whenever a pool takes or ends a Task."""
+    return int(running.filter(pl.col("pool") == pool)["attempt"].hash().sum() or 0)

@@ -1,0 +1,171 @@
+"""What a claiming policy looks at, read from a lake: forecasts, spending, ages, reports of pools.
+
+Read every quarter of a minute, so that a claim, which asks for it again and again, waits for no storage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+import polars as pl
+
+from ..settings import Pools
+from ..store import Lake, NetworkState
+from ..tasks.fitness import fitness, refused_by
+from ..tasks.policy import PoolView, Situation, cost_in
+from ..tasks.states import TaskStates
+from .forecast import Forecast
+from .pool_reports import PoolReport, pool_reports
+from .task_times import TaskTimes
+from .usage import PoolUsage, day_began, usage_today
+
+__all__ = ["Survey", "on_active_networks"]
+
+_REFRESH: Final = timedelta(seconds=15)
+_NOTHING_USED: Final = {"attempt": pl.String, "pool": pl.String, "hours": pl.Float64}
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What was read at one moment."""
+
+    at: datetime
+    fit: pl.DataFrame
+    reports: Mapping[str, PoolReport]
+    usage: Mapping[str, PoolUsage]
+    used: pl.DataFrame
+    running: pl.DataFrame
+    waiting_since: pl.DataFrame | None
+
+
+class Survey:
+    """What is known of a lake's Tasks and pools. Not to be shared between threads.
+
+    Parameters
+    ----------
+    lake : Lake
+    pools : Pools
+    forecast : Forecast, optional
+        To share one that is there.
+    """
+
+    def __init__(self, lake: Lake, pools: Pools, forecast: Forecast | None = None) -> None:
+        self._lake, self._pools = lake, pools
+        self._forecast = forecast or Forecast(lake, pools)
+        self._times = TaskTimes(lake)
+        self._last: _Read | None = None
+
+    @property
+    def reports(self) -> Mapping[str, PoolReport]:
+        """The last report of every pool that ever left one."""
+        return {} if self._last is None else self._last.reports
+
+    @property
+    def usage(self) -> Mapping[str, PoolUsage]:
+        """What pools have used today; empty unless a pool has a budget, or `refresh` was told to look."""
+        return {} if self._last is None else self._last.usage
+
+    def refresh(self, now: datetime, *, usage: bool = False) -> None:
+        """Read everything again, if the last time is long enough ago.
+
+        Parameters
+        ----------
+        now : datetime
+        usage : bool
+            Add up what pools have used although no pool has a budget.
+        """
+        if self._last is not None and timedelta(0) <= now - self._last.at < _REFRESH:
+            return
+        states = self._lake.task_log.states()
+        bursts = [pool.burst for pool in self._pools.pools.values() if pool.burst is not None]
+        spending = usage or any(burst.budget_per_day is not None for burst in bursts)
+        ages = any(burst.oldest_waiting_s is not None for burst in bursts)
+        if spending or ages:
+            self._times.refresh(forget_before=day_began(now))
+        used, hours = (
+            usage_today(self._lake, self._pools, states, self._times, self._forecast, now)
+            if spending
+            else ({}, pl.DataFrame(schema=_NOTHING_USED))
+        )
+        fit = fitness(self._pools, self._forecast.frame())
+        running = _running(states, fit)
+        waiting = self._times.waiting_since if ages else None
+        self._last = _Read(now, fit, pool_reports(self._lake), used, hours, running, waiting)
+
+    def candidates(self, states: TaskStates, networks: Mapping[str, NetworkState]) -> pl.DataFrame:
+        """Return what may be claimed on active networks, with the columns of `fitness`.
+
+        Transformations that came since the last `refresh` are looked up; those without a row in the lake
+        are left out, for nobody could run them.
+        """
+        read = self._read()
+        claimable = on_active_networks(states.claimable(), networks)
+        judged = claimable.join(read.fit, on="transformation", how="left")
+        verdict = refused_by(next(iter(self._pools.pools)))
+        if judged[verdict].null_count():
+            fit = fitness(self._pools, self._forecast.frame(claimable["transformation"]))
+            self._last = replace(read, fit=fit)
+            judged = claimable.join(fit, on="transformation", how="inner")
+        return judged
+
+    def running(self, states: TaskStates) -> pl.DataFrame:
+        """Return running Tasks with the columns of `fitness`."""
+        return _running(states, self._read().fit)
+
+    def situation(self, running: pl.DataFrame, now: datetime, heard: Collection[str] = ()) -> Situation:
+        """Return what is known beside Tasks.
+
+        Parameters
+        ----------
+        running : polars.DataFrame
+            From `running`.
+        now : datetime
+        heard : collection of str
+            Pools that count as heard of without a report.
+        """
+        read = self._read()
+        views = {}
+        for name in self._pools.pools:
+            report = read.reports.get(name)
+            recent = report is not None and report.is_heard(now)
+            views[name] = PoolView(
+                heard=recent or name in heard,
+                workers=report.workers if report is not None and recent else 0,
+                slots_free=report.slots_free if report is not None and recent else None,
+                stalled_jobs=report.stalled_jobs if report is not None and recent else 0,
+                committed_today=self._committed(name, running, read),
+            )
+        return Situation(now, views, read.waiting_since)
+
+    def _read(self) -> _Read:
+        if self._last is None:
+            raise RuntimeError("refresh() comes first")
+        return self._last
+
+    def _committed(self, name: str, running: pl.DataFrame, read: _Read) -> float:
+        """Cost of what ended today and of what runs: as predicted, or as used if that is more already."""
+        pool = self._pools.pools[name]
+        if pool.burst is None or pool.burst.budget_per_day is None:
+            return 0.0
+        # an attempt that ended since the last look is in no sum yet, and must not seem to have cost nothing
+        attempts = pl.concat([running, read.running]).unique("attempt").filter(pl.col("pool") == name)
+        used = read.used.select("attempt", used=pl.col("hours") * pool.cost_per_gpu_hour)
+        costs = attempts.select("attempt", cost=cost_in(pool, name)).join(used, on="attempt", how="left")
+        total = costs.select(pl.max_horizontal("cost", "used").sum()).item()
+        return read.usage[name].ended_cost + float(total or 0.0)
+
+
+def on_active_networks(claimable: pl.DataFrame, networks: Mapping[str, NetworkState]) -> pl.DataFrame:
+    """Keep what waits on networks that are active and have a weight; those nobody decided about are."""
+    shut = [network for network, state in networks.items() if state.state != "active" or state.weight <= 0]
+    return claimable.filter(~pl.col("network").is_in(shut)) if shut else claimable
+
+
+def _running(states: TaskStates, fit: pl.DataFrame) -> pl.DataFrame:
+    running = states.tasks.filter(pl.col("status") == "running")
+    return running.select("task", "scope", "transformation", "pool", "attempt").join(
+        fit, on="transformation", how="left"
+    )
