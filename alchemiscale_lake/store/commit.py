@@ -1,30 +1,44 @@
 """Compare-and-swap on a Delta table: the one way rows are appended.
 
-A writer opens the table, reads the number of the last accepted commit (Delta's application
-transaction), decides on rows in sight of exactly that state, and writes *through the same
-snapshot* with the next number. A writer who comes second fails to commit, opens the table again
-and decides anew. References: Delta transaction protocol, "Transaction Identifiers".
+A writer opens the table, reads the number of the last accepted commit, decides on rows in sight of
+exactly that state, and writes *through the same snapshot* with the next number. A writer who comes
+second fails to commit, opens the table again and decides anew; so does one whose commit failed in a
+way that tells not whether it landed, and one who was asleep between the two. References: Delta
+transaction protocol, "Transaction Identifiers".
 """
 
 from __future__ import annotations
 
+import logging
 import random
 import time
 from collections.abc import Callable
 from typing import Final
 
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError
 
-from ..errors import CommitConflictError, StorageError
+from ..errors import CommitConflictError
 from ..faults import fault_point
+from .failures import fail, scrub
 
-__all__ = ["compare_and_append", "last_number"]
+__all__ = ["SNAPSHOT_GOOD_FOR_S", "clocks_s", "compare_and_append", "elapsed_s", "last_number", "quiet_commit"]
 
+_log = logging.getLogger(__name__)
 _TRIES: Final = 200
+_DOUBTS: Final = 2
 _FIRST_WAIT_S: Final = 0.005
 _LONGEST_WAIT_S: Final = 1.0
+
+#: A snapshot older than this is not believed: upkeep may have removed the log entries that would make a
+#: commit through it fail. Far below the shortest time that upkeep keeps them.
+SNAPSHOT_GOOD_FOR_S: Final = 300.0
+
+#: Checkpoints are as far apart as this many commits, farther in a table of many files, whose checkpoints are large.
+_CHECKPOINT_EVERY: Final = 20
+_CHECKPOINT_STRETCH_FILES: Final = 400
+_CHECKPOINT_LONGEST_STRETCH: Final = 5
 
 
 def last_number(delta: DeltaTable, log: str) -> int:
@@ -37,6 +51,8 @@ def compare_and_append(
     name: str,
     open_table: Callable[[], DeltaTable],
     decide: Callable[[DeltaTable, int], pa.Table | None],
+    *,
+    last: Callable[[DeltaTable], int] | None = None,
 ) -> int | None:
     """Append the rows `decide` returns, in sight of a state that is still the last one when they land.
 
@@ -48,8 +64,11 @@ def compare_and_append(
         Returns the table's newest snapshot.
     decide : callable
         Called with a snapshot and the number the commit would get; returns rows to append, or None
-        if there is nothing to do (any more). Called again after every lost race, so it must
-        recognise its own rows should an earlier commit have landed unheard.
+        if there is nothing to do (any more). Called again after every lost race and every commit
+        whose outcome is unknown, so it must recognise its own rows should an earlier one have landed.
+    last : callable, optional
+        Number of the last commit in a snapshot, if there is a cheaper way to it than Delta's own
+        transaction number, for which the log is read again.
 
     Returns
     -------
@@ -61,12 +80,13 @@ def compare_and_append(
     CommitConflictError
         If the race was lost two hundred times.
     StorageError
-        If the storage fails in another way.
+        If the storage keeps failing in another way. The rows may have landed.
     """
-    wait = _FIRST_WAIT_S
+    wait, doubts = _FIRST_WAIT_S, 0
     for _ in range(_TRIES):
+        opened = clocks_s()
         delta = open_table()
-        number = last_number(delta, name) + 1
+        number = (last_number(delta, name) if last is None else last(delta)) + 1
         rows = decide(delta, number)
         if rows is None or not len(rows):
             return None
@@ -74,23 +94,59 @@ def compare_and_append(
         try:
             _write(delta, rows, name, number)
         except CommitFailedError:
-            time.sleep(wait * (0.5 + random.random()))
-            wait = min(2 * wait, _LONGEST_WAIT_S)
-            continue
+            pass
         except (DeltaError, OSError) as e:
-            raise StorageError(f"could not write to table '{name}': {e}; try again", table=name) from e
-        fault_point(f"commit:{name}:after")
-        return number
+            doubts += 1
+            if doubts > _DOUBTS:
+                fail(f"could not write to table '{name}'", e, table=name)
+        else:
+            if elapsed_s(opened) < SNAPSHOT_GOOD_FOR_S:
+                fault_point(f"commit:{name}:after")
+                _checkpoint_if_due(delta, name)
+                return number
+        time.sleep(wait * (0.5 + random.random()))
+        wait = min(2 * wait, _LONGEST_WAIT_S)
     raise CommitConflictError(
         f"other writers won {_TRIES} times in a row on table '{name}'; use fewer, larger batches, then try again",
         table=name,
     )
 
 
+def quiet_commit(name: str, number: int) -> dict[str, object]:
+    """Arguments of a deltalake write that lands as commit `number` or fails, and does nothing else."""
+    return {
+        "commit_properties": CommitProperties(
+            app_transactions=[Transaction(name, number)],
+            # a silent retry inside deltalake would skip the check against the newer state
+            max_commit_retries=0,
+        ),
+        # a failing checkpoint would look like a failed commit; and clean-up is upkeep's
+        "post_commithook_properties": PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False),
+    }
+
+
 def _write(delta: DeltaTable, rows: pa.Table, name: str, number: int) -> None:
-    properties = CommitProperties(
-        app_transactions=[Transaction(name, number)],
-        # a silent retry inside deltalake would skip the check against the newer state
-        max_commit_retries=0,
-    )
-    write_deltalake(delta, rows, mode="append", commit_properties=properties)
+    write_deltalake(delta, rows, mode="append", **quiet_commit(name, number))  # type: ignore[call-overload]
+
+
+def _checkpoint_if_due(delta: DeltaTable, name: str) -> None:
+    version = delta.version()
+    if version % _CHECKPOINT_EVERY:
+        return
+    stretch = 1 + len(delta.file_uris()) // _CHECKPOINT_STRETCH_FILES
+    if version % (_CHECKPOINT_EVERY * min(stretch, _CHECKPOINT_LONGEST_STRETCH)):
+        return
+    try:
+        delta.create_checkpoint()
+    except (DeltaError, OSError) as e:
+        _log.warning("no checkpoint of table '%s' at version %d: %s", name, version, scrub(str(e)))
+
+
+def clocks_s() -> tuple[float, ...]:
+    """Read the clocks that go on while a process is stopped or its machine sleeps."""
+    return time.time(), time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
+def elapsed_s(since: tuple[float, ...]) -> float:
+    """Time since `clocks_s()`, by whichever clock saw more of it."""
+    return max(now - then for now, then in zip(clocks_s(), since, strict=True))

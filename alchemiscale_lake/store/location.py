@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from ..errors import SettingsError
+from .bucket import BucketSettings
 
 __all__ = ["Location"]
-
-#: Delta's own commit on S3 is a conditional put; said aloud, so that no environment turns it off.
-_S3_OPTIONS = {"aws_conditional_put": "etag"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +57,13 @@ class Location:
 
     @property
     def storage_options(self) -> dict[str, str]:
-        """Options for deltalake and polars beyond the environment's."""
-        return {} if self.path is not None else dict(_S3_OPTIONS)
+        """Options for deltalake beyond the environment's."""
+        return {} if self.path is not None else BucketSettings.from_environment().for_deltalake()
+
+    @property
+    def scan_options(self) -> dict[str, Any]:
+        """Options for polars beyond the environment's."""
+        return {} if self.path is not None else BucketSettings.from_environment().for_polars()
 
     def join(self, *names: str) -> str:
         """URI of something inside, in the form that deltalake takes."""

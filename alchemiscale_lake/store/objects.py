@@ -5,22 +5,46 @@ from __future__ import annotations
 import contextlib
 import os
 import uuid
-from collections.abc import Iterable
-from typing import Any, cast
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final, cast
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore, from_url
 
-from ..errors import NotFoundError, StorageError
+from ..errors import NotFoundError
+from .bucket import BucketSettings
+from .failures import fail
 from .location import Location
 
-__all__ = ["ObjectStore", "attempt_folder"]
+__all__ = ["ObjectInfo", "ObjectStore", "attempt_folder"]
+
+#: Metadata by which the writer of an object knows it again.
+_WRITER: Final = "alchemiscale-lake-put"
+_TEMPORARY: Final = ".part"
+_AT_ONCE: Final = 1000
 
 
 def attempt_folder(scope: str, attempt: str) -> str:
     """Path under which an attempt leaves its result, receipt and logs."""
     return f"attempts/{scope}/{attempt}"
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInfo:
+    """What a listing tells of an object."""
+
+    path: str
+    n_bytes: int
+    modified_at: datetime
+
+    @property
+    def is_temporary(self) -> bool:
+        """Whether it is what a writer was about to make an object of."""
+        return self.path.endswith(_TEMPORARY)
 
 
 class ObjectStore:
@@ -31,35 +55,60 @@ class ObjectStore:
         if self._root is not None:
             self._store: Any = LocalStore(self._root, mkdir=True)
         else:
-            self._store = from_url(location.url)
+            self._store = from_url(location.url, **BucketSettings.from_environment().for_obstore())
 
     def put(self, path: str, data: bytes) -> None:
-        """Write, replacing what is there."""
+        """Write, replacing what is there.
+
+        Raises
+        ------
+        StorageError
+        """
         try:
             obstore.put(self._store, path, data)
         except (BaseError, OSError) as e:
-            raise StorageError(f"cannot write {path}: {e}", path=path) from e
+            fail(f"cannot write {path}", e, path=path)
 
     def put_exclusive(self, path: str, data: bytes) -> bool:
         """Write durably unless something is there; tell whether it was written.
 
         On a folder: temporary name, fsync, hard link (which fails if the name is taken), fsync of
-        the folder. In a bucket: a conditional put.
+        the folder. In a bucket: a conditional put, with a mark by which an object is known as one's
+        own when the answer was lost, or was lost and the put repeated by the client.
+
+        Raises
+        ------
+        StorageError
+            If the storage failed. What was written may be there or appear yet.
         """
         if self._root is not None:
             return self._link_exclusive(path, data)
+        mark = uuid.uuid4().hex
         try:
-            obstore.put(self._store, path, data, mode="create")
+            obstore.put(self._store, path, data, mode="create", attributes={_WRITER: mark})
         except AlreadyExistsError:
-            return False
+            return self._mark(path) == mark
         except (BaseError, OSError) as e:
-            raise StorageError(f"cannot write {path}: {e}", path=path) from e
+            found = self._mark(path)
+            if found is None:
+                fail(f"cannot write {path}", e, path=path)
+            return found == mark
         return True
+
+    def _mark(self, path: str) -> str | None:
+        """Return the mark of an object, empty if it has none; None if there is no object."""
+        try:
+            attributes = obstore.get(self._store, path, options={"head": True}).attributes
+        except FileNotFoundError:
+            return None
+        except (BaseError, OSError) as e:
+            fail(f"cannot tell whether {path} was written", e, path=path)
+        return str(attributes.get(_WRITER, ""))
 
     def _link_exclusive(self, path: str, data: bytes) -> bool:
         assert self._root is not None
         target = self._root / path
-        temporary = target.parent / f".{uuid.uuid4().hex}.part"
+        temporary = target.parent / f".{uuid.uuid4().hex}{_TEMPORARY}"
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             with temporary.open("xb") as file:
@@ -76,7 +125,7 @@ class ObjectStore:
             finally:
                 os.close(folder)
         except OSError as e:
-            raise StorageError(f"cannot write {path}: {e}", path=path) from e
+            fail(f"cannot write {path}", e, path=path)
         finally:
             with contextlib.suppress(OSError):
                 temporary.unlink()
@@ -89,37 +138,79 @@ class ObjectStore:
         ------
         NotFoundError
             If there is none.
+        StorageError
         """
         try:
             return bytes(obstore.get(self._store, path).bytes())
         except FileNotFoundError as e:
             raise NotFoundError(f"the lake holds no object {path}", path=path) from e
         except (BaseError, OSError) as e:
-            raise StorageError(f"cannot read {path}: {e}", path=path) from e
+            fail(f"cannot read {path}", e, path=path)
 
     def exists(self, path: str) -> bool:
-        """Tell whether there is an object."""
+        """Tell whether there is an object.
+
+        Raises
+        ------
+        StorageError
+        """
         try:
             obstore.head(self._store, path)
         except FileNotFoundError:
             return False
         except (BaseError, OSError) as e:
-            raise StorageError(f"cannot look for {path}: {e}", path=path) from e
+            fail(f"cannot look for {path}", e, path=path)
         return True
 
     def list(self, prefix: str) -> list[str]:
-        """Paths of all objects under a folder, sorted."""
+        """Paths of all objects under a folder, sorted.
+
+        Raises
+        ------
+        StorageError
+        """
+        return sorted(found.path for found in self.list_with_times(prefix) if not found.is_temporary)
+
+    def list_with_times(self, prefix: str) -> Iterator[ObjectInfo]:
+        """Yield all objects under a folder, in no order, temporary ones too; of a bucket, page by page.
+
+        Raises
+        ------
+        StorageError
+        """
         try:
-            batches = obstore.list(self._store, prefix.rstrip("/") + "/")
-            paths = [str(meta["path"]) for batch in batches for meta in cast("Iterable[dict[str, Any]]", batch)]
+            for batch in obstore.list(self._store, prefix.rstrip("/") + "/"):
+                for meta in cast("Iterable[dict[str, Any]]", batch):
+                    yield ObjectInfo(str(meta["path"]), int(meta["size"]), meta["last_modified"])
         except FileNotFoundError:
-            return []
+            return
         except (BaseError, OSError) as e:
-            raise StorageError(f"cannot list {prefix}: {e}", path=prefix) from e
-        return sorted(p for p in paths if not p.endswith(".part"))
+            fail(f"cannot list {prefix}", e, path=prefix)
 
     def delete(self, paths: Iterable[str]) -> None:
-        """Delete objects; those already gone are none of our business."""
-        for path in paths:
-            with contextlib.suppress(FileNotFoundError):
-                obstore.delete(self._store, path)
+        """Delete objects, a thousand at a time in a bucket; those already gone are none of our business.
+
+        Raises
+        ------
+        StorageError
+            If the storage failed; some may be gone.
+        """
+        every = list(paths)
+        for start in range(0, len(every), _AT_ONCE):
+            batch = every[start : start + _AT_ONCE]
+            try:
+                if self._root is None:
+                    obstore.delete(self._store, batch)
+                else:
+                    for path in batch:
+                        (self._root / path).unlink(missing_ok=True)
+            except (BaseError, OSError) as e:
+                fail(f"cannot delete {batch[0]} and {len(batch) - 1} more", e, path=batch[0])
+
+    def prune(self, folder: str) -> None:
+        """Remove the empty folders under `folder`, itself included; a bucket has none."""
+        if self._root is None:
+            return
+        for path, _, _ in os.walk(self._root / folder, topdown=False):
+            with contextlib.suppress(OSError):
+                Path(path).rmdir()

@@ -8,19 +8,20 @@ from urllib.parse import unquote
 
 import polars as pl
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
-from ..errors import NotALakeError, StorageError
+from ..errors import NotALakeError
 from ..schemas import TableSchema
-from .commit import compare_and_append, last_number
+from .commit import compare_and_append, last_number, quiet_commit
+from .failures import collect, fail
 from .location import Location
 
 __all__ = ["LakeTable", "Rows"]
 
 Rows: TypeAlias = pa.Table | pl.DataFrame | Sequence[Mapping[str, Any]]
 
-#: Files a reader may still hold are kept a week; the log's own history likewise.
+#: What a reader may still hold is not forgotten within a week; upkeep may remove it earlier, but not later.
 _CONFIGURATION: dict[str, str | None] = {
     "delta.logRetentionDuration": "interval 7 days",
     "delta.deletedFileRetentionDuration": "interval 7 days",
@@ -49,6 +50,12 @@ class LakeTable:
         self._uri = location.join("tables", schema.name)
         self._delta_class = DeltaTable if location.path is None else _FolderTable
         self._options = location.storage_options
+        self._scan_options = location.scan_options
+
+    @property
+    def folder(self) -> str:
+        """Path of the table's folder within the lake."""
+        return f"tables/{self.schema.name}"
 
     def create(self) -> None:
         """Create the table if it does not exist."""
@@ -80,12 +87,29 @@ class LakeTable:
                 table=self.schema.name,
             ) from e
         except (DeltaError, OSError) as e:
-            raise StorageError(f"cannot open table '{self.schema.name}' at {self._uri}: {e}") from e
+            fail(f"cannot open table '{self.schema.name}' at {self._uri}", e, table=self.schema.name)
+
+    def refresh(self, delta: DeltaTable) -> DeltaTable:
+        """Bring a snapshot up to date, which costs what is new; in doubt, open the table again.
+
+        Raises
+        ------
+        NotALakeError, StorageError
+        """
+        try:
+            delta.update_incremental()
+        except (DeltaError, OSError):
+            return self.snapshot()
+        return delta
 
     def scan(self, delta: DeltaTable | None = None) -> pl.LazyFrame:
         """Read lazily, of the newest version or of the snapshot given; columns in declared order."""
         delta = self.snapshot() if delta is None else delta
-        return pl.scan_delta(delta, storage_options=self._options or None).select(self.schema.names)
+        try:
+            frame = pl.scan_delta(delta, storage_options=self._scan_options or None)
+        except (DeltaError, OSError) as e:
+            fail(f"cannot read table '{self.schema.name}'", e, table=self.schema.name)
+        return frame.select(self.schema.names)
 
     def append_new(self, rows: Rows) -> int:
         """Append the rows whose key the table does not hold yet; of equal keys given, the first.
@@ -113,24 +137,32 @@ class LakeTable:
             return self.schema.table(new) if written else None
 
         if len(given):
-            compare_and_append(self.schema.name, self.snapshot, decide)
+            # no row carries the number of its commit, so the table's version will do
+            compare_and_append(self.schema.name, self.snapshot, decide, last=DeltaTable.version)
         return written
 
     def replace(self, rows: Rows, *, number: int) -> bool:
-        """Replace the content by `rows`, unless a replacement of this or a higher number is there."""
+        """Replace the content by `rows`, unless a replacement of this or a higher number is there.
+
+        Raises
+        ------
+        StorageError
+            If the storage failed; the content may be the old one or the new.
+        """
         table = self.schema.table(rows)
         delta = self.snapshot()
         if last_number(delta, self.schema.name) >= number:
             return False
-        properties = CommitProperties(app_transactions=[Transaction(self.schema.name, number)], max_commit_retries=0)
         try:
-            write_deltalake(delta, table, mode="overwrite", commit_properties=properties)
+            write_deltalake(delta, table, mode="overwrite", **quiet_commit(self.schema.name, number))  # type: ignore[call-overload]
         except CommitFailedError:
             return False
+        except (DeltaError, OSError) as e:
+            fail(f"could not replace the content of table '{self.schema.name}'", e, table=self.schema.name)
         return True
 
     def _keys(self, delta: DeltaTable, scopes: Collection[str] | None) -> pl.DataFrame:
         frame = self.scan(delta)
         if scopes is not None:
             frame = frame.filter(pl.col("scope").is_in(scopes))
-        return frame.select(self.schema.key).collect()
+        return collect(frame.select(self.schema.key), f"table '{self.schema.name}'")

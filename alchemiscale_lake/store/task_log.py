@@ -19,7 +19,8 @@ from deltalake import DeltaTable
 
 from ..faults import fault_point
 from ..tasks.states import ACTION_COLUMNS, STATE_COLUMNS, Event, TaskStates
-from .commit import compare_and_append, last_number
+from .commit import clocks_s, compare_and_append, elapsed_s
+from .failures import collect
 from .table import LakeTable
 
 __all__ = ["Commit", "TaskLog"]
@@ -27,6 +28,10 @@ __all__ = ["Commit", "TaskLog"]
 #: A log whose tail is longer than this is folded by whoever commits next.
 _FOLD_AFTER_ROWS: Final = 50_000
 _FOLD_AFTER_COMMITS: Final = 200
+#: A snapshot of the log is brought up to date, rather than opened anew, for so long and so many commits: one
+#: that has seen many is slower than a new one, and one that slept may lack entries that upkeep has removed.
+_KEEP_OPEN_S: Final = 60.0
+_KEEP_OPEN_COMMITS: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +53,16 @@ class TaskLog:
         self._states: TaskStates | None = None
         self._folded_seq = 0
         self._tail_rows = 0
-        self._last_commits: set[str] = set()
+        self._last_commits: dict[str, int] = {}
+        self._delta: DeltaTable | None = None
+        self._opened: tuple[float, ...] = ()
+        self._opened_version = 0
+        self._seen_version = -1
 
     def states(self) -> TaskStates:
         """Return the state of every Task and action as of the newest commit."""
         with self._lock:
-            return self._refresh(self._log.snapshot())
+            return self._refresh(self._open())
 
     def commit(self, decide: Callable[[TaskStates], Sequence[Event]], *, actor: str) -> Commit:
         """Append the events that `decide` derives from the states as they are.
@@ -74,16 +83,18 @@ class TaskLog:
 
         def rows(delta: DeltaTable, seq: int) -> pa.Table | None:
             nonlocal events
-            states = self._refresh(delta)
+            states = self._refresh(delta)  # nothing new: `last` has just done so
             if commit_id in self._last_commits:
                 return None  # an earlier try landed although its answer was lost
             events = decide(states)
             return self._rows(events, seq, commit_id, actor) if events else None
 
         with self._lock:
-            seq = compare_and_append(self._log.schema.name, self._log.snapshot, rows)
-            if seq is None and commit_id in self._last_commits and self._states is not None:
-                seq = self._states.seq
+            # the rows carry their number, so that it need not be looked for in the log of the table
+            seq = compare_and_append(
+                self._log.schema.name, self._open, rows, last=lambda delta: self._refresh(delta).seq
+            )
+            seq = self._last_commits.get(commit_id) if seq is None else seq
             if self._fold_is_due():
                 self.fold()
         return Commit(seq, events if seq is not None else ())
@@ -114,16 +125,34 @@ class TaskLog:
         common = {"seq": seq, "commit_id": commit_id, "actor": actor, "at": datetime.now(UTC)}
         return self._log.schema.table([{**event.row(), **common, "idx": i} for i, event in enumerate(events)])
 
+    def _open(self) -> DeltaTable:
+        """Return the newest snapshot: the last one brought up to date, if it is young."""
+        delta = self._delta
+        kept = (
+            delta is not None
+            and elapsed_s(self._opened) < _KEEP_OPEN_S
+            and delta.version() - self._opened_version < _KEEP_OPEN_COMMITS
+        )
+        self._delta = None  # should this fail, the next one opens anew
+        if delta is None or not kept:
+            opened, delta = clocks_s(), self._log.snapshot()
+            self._opened, self._opened_version = opened, delta.version()
+        else:
+            delta = self._log.refresh(delta)
+        self._delta = delta
+        return delta
+
     def _refresh(self, delta: DeltaTable) -> TaskStates:
-        seq = last_number(delta, self._log.schema.name)
-        states = self._load() if self._states is None else self._states
-        if seq > states.seq:
-            tail = self._tail(delta, states.seq)
-            self._last_commits = set(tail["commit_id"].unique())
-            self._tail_rows += len(tail)
-            states = states.advance(tail, seq)
-        self._states = states
-        return states
+        if self._states is None:
+            self._states, self._seen_version = self._load(), -1
+        if delta.version() != self._seen_version:
+            tail = self._tail(delta, self._states.seq)
+            if len(tail):
+                self._last_commits = dict(tail.select("commit_id", "seq").unique().iter_rows())
+                self._tail_rows += len(tail)
+                self._states = self._states.advance(tail, int(tail["seq"].max()))  # type: ignore[arg-type]
+            self._seen_version = delta.version()
+        return self._states
 
     def _load(self) -> TaskStates:
         tasks, tasks_as_of = _snapshot(self._task_snapshots, STATE_COLUMNS)
@@ -139,11 +168,11 @@ class TaskLog:
 
     def _tail(self, delta: DeltaTable, after: int) -> pl.DataFrame:
         columns = list(dict.fromkeys([*STATE_COLUMNS, *ACTION_COLUMNS, "commit_id"]))
-        return self._log.scan(delta).filter(pl.col("seq") > after).select(columns).collect()
+        return collect(self._log.scan(delta).filter(pl.col("seq") > after).select(columns), "the log of Tasks")
 
 
 def _snapshot(table: LakeTable, columns: list[str]) -> tuple[pl.DataFrame, int]:
-    frame = table.scan().collect()
+    frame = collect(table.scan(), f"table '{table.schema.name}'")
     as_of = frame["as_of_seq"].max() if len(frame) else 0
     assert isinstance(as_of, int)
     return frame.select(columns), as_of

@@ -1,0 +1,68 @@
+"""From what a storage client raises to an error of ours, without anything secret in it."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Any, Final, NoReturn
+
+import polars as pl
+
+from ..errors import StorageError
+
+__all__ = ["collect", "fail", "scrub"]
+
+_SECRETS: Final = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN")
+#: Parts of a signed URL or header that let somebody else act in the signer's name, and passwords in URLs.
+_SIGNED: Final = (
+    re.compile(r"(X-Amz-(?:Signature|Credential|Security-Token)[=:]\s*)[^&\s\"',)]+", re.IGNORECASE),
+    re.compile(r"(Signature=|Credential=)[^&\s\"',)]+"),
+    re.compile(r"(://)[^/@\s]+@"),
+)
+_LONGEST: Final = 600
+_SHORTEST_SECRET: Final = 4
+
+
+def scrub(text: str) -> str:
+    """Blot out credentials, wherever they come from."""
+    for name in _SECRETS:
+        secret = os.environ.get(name, "")
+        if len(secret) >= _SHORTEST_SECRET:
+            text = text.replace(secret, "***")
+    for pattern in _SIGNED:
+        text = pattern.sub(r"\1***", text)
+    return text
+
+
+def fail(what: str, cause: BaseException, **facts: Any) -> NoReturn:
+    """Raise a StorageError that says `what`, with the cause's words on one line.
+
+    Raises
+    ------
+    StorageError
+        With the cause attached, unless the cause's own text has a secret in it.
+    """
+    said = str(cause)
+    clean = scrub(said)
+    error = StorageError(f"{what}: {_short(clean)}; try again", **facts)
+    raise error from (cause if clean == said else None)
+
+
+def collect(frame: pl.LazyFrame, what: str) -> pl.DataFrame:
+    """Collect a scan.
+
+    Raises
+    ------
+    StorageError
+        If the storage does not answer, or a file is gone.
+    """
+    try:
+        return frame.collect()
+    except (pl.exceptions.ComputeError, OSError) as e:
+        fail(f"could not read {what}", e)
+
+
+def _short(text: str) -> str:
+    # obstore repeats itself as a dump of its own structures
+    line = " ".join(text.partition("Debug source:")[0].split())
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]} ..."
