@@ -20,6 +20,7 @@ COMMANDS: Final = {
     "submit": "Store a network in a lake.",
     "run": "Submit a network, run all of its Tasks here, and print its free energies.",
     "dispatch": "Run the Tasks of a lake that wait.",
+    "pools": "Show and check the pools of a pools file.",
     "gather": "Print estimates.",
     "status": "Count Tasks by status.",
     "tasks": "List Tasks, and change them.",

@@ -1,0 +1,112 @@
+"""`alchemiscale-lake pools`: show and check the pools of `pools.yaml`."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ._errors import LakeGroup, say
+from ._show import output_options, show_table
+
+if TYPE_CHECKING:
+    from ..pools_file import PoolsFile
+    from ..settings import Pool
+
+__all__ = ["command"]
+
+_file_argument = click.argument("file", required=False, metavar="[FILE]")
+#: What a job runs is the dispatcher's business; a reader of directives wants to see where it goes.
+_JOB_COMMAND = "python -m alchemiscale_lake.execution --lake LAKE --assignment ID"
+
+
+@click.group("pools", cls=LakeGroup)
+def command() -> None:
+    """Show and check the pools of a pools file.
+
+    FILE is by default what ALCHEMISCALE_LAKE_POOLS names, else ./pools.yaml.
+
+    \b
+    Examples:
+      alchemiscale-lake pools check pools.yaml
+      alchemiscale-lake pools list
+    """
+
+
+@command.command("list")
+@_file_argument
+@output_options
+def list_command(file: str | None, tsv: bool, output: str | None) -> None:
+    """List pools, those that go first on top.
+
+    \b
+    Example:
+      alchemiscale-lake pools list
+    """
+    from ..report.pools import pools_table
+
+    read = _read(file)
+    show_table(pools_table(read.pools), tsv=tsv, output=output, counted=f"{len(read.pools.pools)} pools")
+
+
+@command.command("check")
+@_file_argument
+def check_command(file: str | None) -> None:
+    """Check a pools file, and tell what will happen.
+
+    Mistakes are told with their lines, all at once, and end with exit code 1. Otherwise each pool is told in one
+    sentence, with the directives that its jobs would carry; what is allowed but probably not meant is told on
+    stderr. Nothing is submitted.
+
+    \b
+    Example:
+      alchemiscale-lake pools check pools.yaml
+    """
+    from ..report.pools import pool_sentence
+    from ..settings import JOBQUEUE_KINDS
+    from ..tasks.pool_doubts import doubts
+
+    read = _read(file)
+    job_script = _job_script()
+    queues = [name for name, pool in read.pools.pools.items() if pool.kind in JOBQUEUE_KINDS]
+    for name, pool in read.pools.pools.items():
+        click.echo(pool_sentence(name, pool))
+        if name in queues and job_script is not None:
+            click.echo("".join(f"    {line}\n" for line in _directives(job_script, name, pool)), nl=False)
+    if queues and job_script is None:
+        say("to see the directives of jobs, install alchemiscale-lake[hpc]")
+    for doubt in doubts(read.pools):
+        say(f"Warning: {read.where(*doubt.key)}: {doubt.text}", fg="yellow")
+    say(f"{read.path} holds {len(read.pools.pools)} pools and no mistakes")
+
+
+def _read(file: str | None) -> PoolsFile:
+    from ..errors import SettingsError
+    from ..pools_file import POOLS_VARIABLE, find_pools_file, read_pools_file
+
+    found = find_pools_file(file)
+    if found is None:
+        raise SettingsError(
+            f"there is no ./pools.yaml, and {POOLS_VARIABLE} is not set; name a file, and begin with one of "
+            "deployments/pools/"
+        )
+    return read_pools_file(found)
+
+
+def _job_script() -> Callable[..., str] | None:
+    """Find the function that writes the script of a queue job; None without dask-jobqueue."""
+    entries = importlib.metadata.entry_points(group="alchemiscale_lake.flows", name="pool-directives")
+    try:
+        found: Any = [entry.load() for entry in entries]
+    except ImportError:
+        return None
+    return found[0] if found else None
+
+
+def _directives(job_script: Callable[..., str], name: str, pool: Pool) -> list[str]:
+    """Return the lines that the queue reads, or the whole script of a queue that has no such lines."""
+    script = job_script(name, pool, _JOB_COMMAND)
+    read = [line for line in script.splitlines() if line.startswith("#") and not line.startswith("#!")]
+    return read or [line for line in script.splitlines() if line.strip()]

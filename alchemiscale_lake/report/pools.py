@@ -1,0 +1,111 @@
+"""Pools as a table, and each in one sentence."""
+
+from __future__ import annotations
+
+from ..amounts import format_bytes, format_seconds
+from ..settings import JOBQUEUE_KINDS, Burst, Pool, Pools
+from ..tasks.pool_doubts import most_per_day
+from .table import Table
+
+__all__ = ["pool_sentence", "pools_table"]
+
+_COLUMNS = (
+    "pool",
+    "kind",
+    "priority",
+    "worker",
+    "walltime",
+    "workers",
+    "tasks in flight",
+    "scopes",
+    "protocols",
+    "cost per GPU-hour",
+    "burst",
+)
+
+
+def pools_table(pools: Pools) -> Table:
+    """One row per pool, those that go first on top."""
+    ordered = sorted(pools.pools.items(), key=lambda item: (item[1].priority, item[1].burst is not None, item[0]))
+    return Table(_COLUMNS, [_row(name, pool) for name, pool in ordered])
+
+
+def pool_sentence(name: str, pool: Pool) -> str:
+    """Say what will happen, in one line."""
+    clauses = [f"{name}: {_what(pool)}", f"{_when(pool)} (priority {pool.priority})"]
+    if pool.kind != "local":
+        clauses.append(f"{_called(pool, 2)} without work end after {format_seconds(pool.idle_s)}")
+    if pool.scopes or pool.exclude_scopes:
+        clauses.append(f"Scopes {_chosen(pool.scopes, pool.exclude_scopes)}")
+    if pool.protocols or pool.exclude_protocols:
+        clauses.append(f"Protocols {_chosen(pool.protocols, pool.exclude_protocols)}")
+    if pool.gpus and pool.cost_per_gpu_hour:
+        clauses.append(f"costs {most_per_day(pool):,.0f} a day at most")
+    return "; ".join(clauses)
+
+
+def _row(name: str, pool: Pool) -> tuple[str | int | float | None, ...]:
+    limits = pool.limits
+    in_flight = ", ".join(f"{word} {n}" for word, n in (("soft", limits.soft), ("hard", limits.hard)) if n is not None)
+    return (
+        name,
+        pool.kind,
+        pool.priority,
+        _worker(pool),
+        None if pool.walltime_s is None else format_seconds(pool.walltime_s),
+        _range(pool),
+        in_flight or None,
+        _chosen(pool.scopes, pool.exclude_scopes),
+        _chosen(pool.protocols, pool.exclude_protocols),
+        pool.cost_per_gpu_hour,
+        None if pool.burst is None else ", ".join(filter(None, _thresholds(pool.burst))),
+    )
+
+
+def _range(pool: Pool) -> str:
+    low, high = pool.limits.minimum, pool.limits.maximum
+    return str(high) if low == high else f"{low}-{high}"
+
+
+def _worker(pool: Pool) -> str:
+    cores = "all cores" if pool.cores is None and pool.kind == "local" else _count(pool.capacity.cores, "core")
+    memory = [] if pool.memory_bytes is None else [format_bytes(pool.memory_bytes)]
+    return ", ".join([cores, *memory, *([_count(pool.gpus, "GPU")] if pool.gpus else [])])
+
+
+def _what(pool: Pool) -> str:
+    if pool.kind == "local":
+        return f"runs Tasks on this machine, on {_worker(pool)}"
+    walltime = "" if pool.walltime_s is None else f" for {format_seconds(pool.walltime_s)}"
+    if pool.kind in JOBQUEUE_KINDS:
+        where = f"to {pool.queue}" if pool.queue else "to the default queue"
+        return f"submits {_range(pool)} {_called(pool, pool.limits.maximum)} {where}, each {_worker(pool)}{walltime}"
+    runs = _called(pool, pool.limits.maximum)
+    return f"starts {_range(pool)} {runs} in the Prefect work pool {pool.work_pool}, each {_worker(pool)}{walltime}"
+
+
+def _called(pool: Pool, number: int) -> str:
+    noun = f"{pool.kind} job" if pool.kind in JOBQUEUE_KINDS else "flow run"
+    return noun if number == 1 else f"{noun}s"
+
+
+def _when(pool: Pool) -> str:
+    opens, budget = ("", "") if pool.burst is None else _thresholds(pool.burst)
+    return ", ".join([f"only past {opens}" if opens else "whenever Tasks wait", *([budget] if budget else [])])
+
+
+def _thresholds(burst: Burst) -> tuple[str, str]:
+    opens = []
+    if burst.backlog_gpu_hours is not None:
+        opens.append(f"{burst.backlog_gpu_hours:g} GPU-hours waiting")
+    if burst.oldest_waiting_s is not None:
+        opens.append(f"a Task waiting {format_seconds(burst.oldest_waiting_s)}")
+    return " or ".join(opens), "" if burst.budget_per_day is None else f"within {burst.budget_per_day:g} a day"
+
+
+def _chosen(only: tuple[str, ...], but: tuple[str, ...]) -> str:
+    return (" ".join(only) or "all") + (f" but {' '.join(but)}" if but else "")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

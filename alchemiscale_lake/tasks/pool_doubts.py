@@ -1,0 +1,192 @@
+"""What is allowed in pools but probably not meant.
+
+Pure rules over settings. Mistakes, which nobody can mean, are refused by `settings`; showing doubts is the caller's.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from ..amounts import format_bytes, format_seconds
+from ..resources import Resources
+from ..settings import ANY_PROTOCOL, JOBQUEUE_KINDS, Needs, Pool, Pools
+from .default_needs import PROTOCOL_NEEDS, UNIT_NEEDS, needs_of, unit_needs
+
+__all__ = ["Doubt", "doubts", "most_per_day"]
+
+#: What takes less is mostly spent in the queue.
+_SHORT_WALLTIME_S: Final = 600.0
+#: A claim should survive two heartbeats that failed.
+_HEARTBEATS_PER_LEASE: Final = 3
+#: How queues are asked for GPUs; a job of Slurm asks by itself.
+_GPU_DIRECTIVES: Final = {
+    "pbs": "'-l select=1:ncpus=8:mem=32gb:ngpus=1', with 'select=' under skip_directives",
+    "lsf": "'-gpu num=1'",
+    "sge": "'-l gpu=1'",
+    "htcondor": "'request_gpus = 1'",
+    "oar": "'-p gpu_count>0'",
+    "moab": "'-l nodes=1:ppn=8:gpus=1'",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Something to think about.
+
+    Attributes
+    ----------
+    key : tuple
+        Where it stands, as in `("pools", "cluster", "work_root")`.
+    text : str
+        What it leads to and what to do.
+    """
+
+    key: tuple[str, ...]
+    text: str
+
+
+def doubts(pools: Pools) -> tuple[Doubt, ...]:
+    """Return what is probably not meant, in the order of the file."""
+    found: list[Doubt] = []
+    for name, pool in pools.pools.items():
+        for rule in (_costs, _gpus, _folders, _times, _durations):
+            found += [Doubt(("pools", name, key), text) for key, text in rule(pool, pools)]
+    return (*found, *_order(pools), *_misspelt(pools), *_homeless(pools), *_shared_memory(pools))
+
+
+def most_per_day(pool: Pool) -> float:
+    """Return what a pool costs a day at most, in the currency of `cost_per_gpu_hour`."""
+    full = pool.limits.maximum * pool.gpus * pool.cost_per_gpu_hour * 24.0
+    budget = None if pool.burst is None else pool.burst.budget_per_day
+    return full if budget is None else min(full, budget)
+
+
+def _costs(pool: Pool, _: Pools) -> Iterator[tuple[str, str]]:
+    budget = None if pool.burst is None else pool.burst.budget_per_day
+    if pool.cost_per_gpu_hour and not pool.gpus:
+        yield "cost_per_gpu_hour", "counts nothing, as the pool has no GPUs"
+    elif pool.cost_per_gpu_hour and budget is None:
+        yield (
+            "limits",
+            f"{pool.limits.maximum} workers cost {most_per_day(pool):,.0f} a day and no budget ends it; "
+            "give burst.budget_per_day or a smaller maximum",
+        )
+    if budget is not None and not pool.cost_per_gpu_hour:
+        yield "burst", "budget_per_day is never reached, as cost_per_gpu_hour is 0"
+    if pool.limits.minimum and (pool.cost_per_gpu_hour or pool.burst):
+        yield "limits", f"{pool.limits.minimum} workers stay, and cost, although there is no work"
+    if pool.limits.hard == 0:
+        yield "limits", "hard is 0: nothing is ever claimed"
+
+
+def _gpus(pool: Pool, _: Pools) -> Iterator[tuple[str, str]]:
+    asks = any("gpu" in line.lower() for line in (*pool.directives, pool.queue or ""))
+    if pool.gpus and pool.kind in _GPU_DIRECTIVES and not any("gpu" in line.lower() for line in pool.directives):
+        yield "gpus", f"no directive asks the queue for a GPU; add one, as in {_GPU_DIRECTIVES[pool.kind]}"
+    if not pool.gpus and asks:
+        yield "gpus", "is 0 although the job seems to get one: no Task is given a GPU; say how many"
+    if pool.gpus and pool.cores is not None and pool.cores < pool.gpus:
+        yield "cores", "fewer than GPUs: a Task on a GPU takes a core, so GPUs stay without work"
+
+
+def _folders(pool: Pool, _: Pools) -> Iterator[tuple[str, str]]:
+    if pool.kind not in JOBQUEUE_KINDS:
+        return
+    if pool.work_root is None:
+        yield (
+            "work_root",
+            "is not set: beside a lake in a bucket, work in progress lies on the node and is lost with the job; "
+            "name a folder that all nodes share",
+        )
+    elif pool.work_root.startswith(("/tmp", "/var/tmp", "/dev/shm")):
+        yield "work_root", f"{pool.work_root} is every node's own: what a job leaves there no other can continue"
+
+
+def _times(pool: Pool, _: Pools) -> Iterator[tuple[str, str]]:
+    if pool.lease_s < _HEARTBEATS_PER_LEASE * pool.heartbeat_s:
+        yield "lease", f"is shorter than {_HEARTBEATS_PER_LEASE} heartbeats: one that is late costs a Task"
+    if pool.timeout_s is not None and pool.stuck_after_s is not None and pool.stuck_after_s >= pool.timeout_s:
+        yield "stuck_after", "is never reached, as the timeout is shorter"
+    if pool.walltime_s is None:
+        return
+    if pool.walltime_s < _SHORT_WALLTIME_S:
+        yield "walltime", f"{format_seconds(pool.walltime_s)} is short; a number without unit is seconds"
+    if pool.timeout_s is not None and pool.timeout_s >= pool.walltime_s - pool.retire_before_s:
+        yield "timeout", "is never reached, as the job retires before"
+
+
+def _durations(pool: Pool, pools: Pools) -> Iterator[tuple[str, str]]:
+    if pool.walltime_s is None:
+        return
+    room_s = pool.walltime_s - pool.retire_before_s
+    for name, needs in pools.protocols.items():
+        if needs.duration_s is not None and needs.duration_s > room_s and pool.runs_protocol(name):
+            yield (
+                "walltime",
+                f"a Task of {name} is declared to take {format_seconds(needs.duration_s)} and the job has "
+                f"{format_seconds(room_s)} for it: none will start here",
+            )
+
+
+def _order(pools: Pools) -> Iterator[Doubt]:
+    owned = [pool.priority for pool in pools.pools.values() if pool.burst is None]
+    for name, pool in pools.pools.items():
+        if pool.burst is None:
+            continue
+        if not owned:
+            yield Doubt(("pools", name, "burst"), "no pool is without burst: Tasks wait until a threshold is passed")
+        elif pool.priority <= min(owned):
+            yield Doubt(("pools", name, "priority"), f"{pool.priority} goes before every pool without burst")
+
+
+def _misspelt(pools: Pools) -> Iterator[Doubt]:
+    for name, pool in pools.pools.items():
+        for key, classes in (("protocols", pool.protocols), ("exclude_protocols", pool.exclude_protocols)):
+            yield from _close(classes, ("pools", name, key), PROTOCOL_NEEDS.keys())
+    yield from _close(pools.protocols, ("protocols",), PROTOCOL_NEEDS.keys())
+    yield from _close(pools.units, ("units",), UNIT_NEEDS.keys())
+
+
+def _close(classes: Collection[str], key: tuple[str, ...], known: Collection[str]) -> Iterator[Doubt]:
+    for name in classes:
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.85)
+        if name not in known and near:
+            yield Doubt((*key, name), f"{name} is not known here; did you mean {near[0]}?")
+
+
+def _homeless(pools: Pools) -> Iterator[Doubt]:
+    """Declared needs that no worker can meet."""
+    for name in pools.protocols:
+        needs = needs_of(pools, name).resources
+        homes = [pool for pool in pools.pools.values() if name == ANY_PROTOCOL or pool.runs_protocol(name)]
+        if not any(_may_fit(needs, pool) for pool in homes):
+            yield Doubt(("protocols", name), f"{_said(needs)} fit into no worker that may run it; it will never start")
+    taken = unit_needs(pools)
+    for name in pools.units:
+        if not any(_may_fit(taken[name], pool) for pool in pools.pools.values()):
+            yield Doubt(("units", name), f"{_said(taken[name])} fit into no worker; it will never start")
+
+
+def _may_fit(needs: Resources, pool: Pool) -> bool:
+    # how many cores this machine will have is not known here
+    cores = needs.cores if pool.cores is None and pool.kind == "local" else pool.capacity.cores
+    return needs.fits_in(Resources(cores, pool.memory_bytes, float(pool.gpus)))
+
+
+def _said(needs: Resources) -> str:
+    memory = "" if needs.memory_bytes is None else f", {format_bytes(needs.memory_bytes)}"
+    return f"{needs.cores} cores{memory} and {needs.gpus:g} GPUs"
+
+
+def _shared_memory(pools: Pools) -> Iterator[Doubt]:
+    def shares(needs: Needs) -> bool:
+        return 0 < needs.gpus < 1 and needs.memory_bytes is None
+
+    for name in pools.protocols:
+        if shares(needs_of(pools, name)):
+            yield Doubt(
+                ("protocols", name), "Tasks share a GPU and their memory is not counted; give memory, so that all fit"
+            )
