@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .assignment import Assignment, AttemptSpec, Resources
 
 if TYPE_CHECKING:
-    from .attempt import execute_assignment
+    from .assignment_run import execute_assignment
 
 __all__ = ["Assignment", "AttemptSpec", "Resources", "execute_assignment"]
 
@@ -19,7 +19,7 @@ __all__ = ["Assignment", "AttemptSpec", "Resources", "execute_assignment"]
 def __getattr__(name: str) -> Any:
     # late: the zygote is a module of this package, and the store's libraries would start threads in it
     if name == "execute_assignment":
-        from .attempt import execute_assignment
+        from .assignment_run import execute_assignment
 
         return execute_assignment
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -13,7 +13,7 @@ import sys
 
 from ..errors import LakeError
 from ..store import Lake
-from .attempt import execute_assignment
+from .assignment_run import execute_assignment
 from .job import stop_all
 from .processes import close_step_server
 from .stored_assignment import load_assignment

@@ -1,120 +1,170 @@
-"""Running an assignment: each attempt from the lake to its receipt.
+"""One attempt, from the lake to its receipt, or to its release.
 
 The supervisor. It does all that concerns the lake and never imports gufe; what does runs in
-processes of their own, which can be killed. Whose turn it is, and what becomes of the receipts, is
-left to `ledger`.
+processes of their own, which can be killed. Whose turn it is on this worker is the `gate`'s to say,
+and what becomes of receipts and releases `ledger`'s.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from typing import Final
 
-from ..errors import LakeError, TransientError
+from ..errors import LakeError, StorageError, TransientError
 from ..store import Lake, now_utc
 from .assignment import Assignment, AttemptSpec
 from .dag_run import DagOutcome, DagRun, Inputs
 from .executions import Execution
-from .folder import WorkFolder, default_work_root, sweep
+from .folder import WorkFolder
+from .gate import Gate, Ticket
+from .host import hostname
 from .inputs import extended_result, transformation_chain
+from .job import seconds_left, stop_reason
 from .launcher import Launcher
+from .lifeline import Lifeline
 from .processes import step_server
+from .quarantined import is_quarantined
 from .receipt import Report, has_receipt, leave_receipt
-from .stopping import is_asked_to_stop
-from .unit_runs import RetryRules
-from .watch import Watch
+from .release import Release, leave_release
+from .room import Seat
+from .unit_runs import UnitRules
+from .watch import Cut, Watch
 
-__all__ = ["execute_assignment"]
+__all__ = ["AttemptRun"]
 
 _log = logging.getLogger(__name__)
-_SWEEP_EVERY_S = 3600.0
-
-
-def execute_assignment(assignment: Assignment, *, stop: Callable[[str], bool] | None = None) -> list[str]:
-    """Run the attempts of an assignment on this host, one after another.
-
-    May be called from several threads at once. A Task that fails, crashes, hangs or cannot be
-    imported leaves a receipt that says so.
-
-    Parameters
-    ----------
-    assignment : Assignment
-    stop : callable, optional
-        Asked about once a second with the id of the running attempt. True ends it at once, without
-        a receipt: it was cancelled, or its lease is lost. By default `stopping.is_asked_to_stop`.
-
-    Returns
-    -------
-    list of str
-        Ids of the attempts that now have a receipt. One is missing if it was stopped, or if the
-        lake could not be read or written; that is logged, and its work folder is kept.
-
-    Raises
-    ------
-    LakeError
-        If the lake cannot be opened.
-    """
-    lake = Lake.open(assignment.lake)
-    root = Path(assignment.work_root) if assignment.work_root else default_work_root(lake.local_path)
-    _sweep_now_and_then(root)
-    finished = []
-    for spec in assignment.attempts:
-        try:
-            asked = stop or _asks_the_lake(lake, spec)
-            if _Attempt(lake, assignment, spec, root, asked).run():
-                finished.append(spec.attempt)
-        except (LakeError, OSError):
-            _log.exception("attempt %s of %s left no receipt", spec.attempt, spec.task)
-    return finished
-
-
-def _asks_the_lake(lake: Lake, spec: AttemptSpec) -> Callable[[str], bool]:
-    return lambda _: is_asked_to_stop(lake, spec)
+#: How often one that waits for its turn looks whether it is still wanted.
+_LOOK_EVERY_S: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class _Attempt:
+class AttemptRun:
+    """One attempt on this worker.
+
+    Parameters
+    ----------
+    lake : Lake
+    assignment : Assignment
+    spec : AttemptSpec
+    root : Path
+        Where work folders lie.
+    gate : Gate
+    ticket : Ticket
+        Its place at the gate.
+    stop : callable
+        True for an attempt that is to be dropped.
+    """
+
     lake: Lake
     assignment: Assignment
     spec: AttemptSpec
     root: Path
+    gate: Gate
+    ticket: Ticket
     stop: Callable[[str], bool]
 
     def run(self) -> bool:
-        """Run to the receipt; False if it was stopped."""
-        watch = Watch(self.spec.attempt, self.stop, self.assignment.timeout_s)
-        if has_receipt(self.lake, self.spec):
+        """Run to the receipt; False, and a release in the lake, if there is none."""
+        try:
+            release = self._run()
+        except (LakeError, OSError) as e:
+            _log.exception("attempt %s of %s left no receipt", self.spec.attempt, self.spec.task)
+            kind: Final = "unreadable" if isinstance(e, StorageError) else "stopped"
+            release = Release(kind, f"{type(e).__name__}: {e}", hostname())
+        if release is None:
             return True
+        # a lake that does not take it has the lease, which ends
+        with contextlib.suppress(LakeError, OSError):
+            leave_release(self.lake, self.spec, release)
+        return False
+
+    def _run(self) -> Release | None:
+        if has_receipt(self.lake, self.spec):
+            return None
         if self.stop(self.spec.attempt):
-            return False
-        started_at = now_utc()
+            return Release("stopped", "the attempt was stopped before it began", hostname())
+        with Lifeline(self.lake, self.spec, self.stop) as lifeline:
+            seat = self._admitted(lifeline)
+            return seat if isinstance(seat, Release) else self._use(seat, lifeline)
+
+    # --- before it begins ---------------------------------------------------------------------------
+
+    def _admitted(self, lifeline: Lifeline) -> Seat | Release:
+        """Wait for a seat; or tell why nothing is to be run."""
+        while True:
+            if lifeline.told.done():
+                return Release("stopped", "the attempt was stopped before it began", hostname())
+            if (reason := self._refusal()) is not None:
+                return Release("refused", reason, hostname())
+            if (seat := self.ticket.wait(_LOOK_EVERY_S)) is not None:
+                reason = self._refusal()
+                return seat if reason is None else Release("refused", reason, hostname())
+
+    def _refusal(self) -> str | None:
+        """Tell why this host, or this job, must not begin the attempt now."""
+        if (reason := stop_reason()) is not None:
+            return reason
+        if (until := is_quarantined(self.lake, hostname())) is not None:
+            return f"host {hostname()} is quarantined until {until:%Y-%m-%d %H:%M} UTC"
+        left_s, retire_s, duration_s = seconds_left(), self.assignment.retire_before_s, self.spec.duration_s or 0.0
+        if left_s is not None and duration_s >= left_s - retire_s:
+            takes = f"; the Task takes about {duration_s:.0f} s" if duration_s else ""
+            return f"the job ends in {left_s:.0f} s, its Tasks are stopped {retire_s:.0f} s before{takes}"
+        if (reason := self.gate.too_big(self.ticket.needs)) is not None:
+            return f"the attempt {reason}"
+        held_s = 0.0 if self.ticket.held_at is None else time.monotonic() - self.ticket.held_at
+        if self.ticket.seat is None and held_s > self.assignment.monitors.give_back_after_s:
+            return f"waited {held_s:.0f} s beside others: {self.ticket.held}"
+        return None
+
+    # --- from its beginning on ----------------------------------------------------------------------
+
+    def _use(self, seat: Seat, lifeline: Lifeline) -> Release | None:
+        """Run with what the seat gives."""
+        assignment, started_at = self.assignment, now_utc()
+        lifeline.begin(started_at)
+        watch = Watch(lifeline.told, assignment.timeout_s, assignment.retire_before_s)
         try:
             held = WorkFolder.acquire(self.root, self.spec.scope, self.spec.task, self.spec.attempt)
         except OSError as e:
-            report = Report(self.assignment, self.spec, _not_prepared(e), None, started_at, now_utc())
-            return leave_receipt(self.lake, report, watch)
+            return self._report(_not_prepared(e), seat, None, started_at, watch)
         with held as folder:
-            outcome = self._perform(folder, watch)
+            outcome = self._perform(folder, seat, lifeline, watch)
             if outcome is None:
-                return False
-            ended_at = max(now_utc(), started_at)
-            report = Report(self.assignment, self.spec, outcome, folder.path, started_at, ended_at)
-            if not leave_receipt(self.lake, report, watch):
-                return False
-            if outcome.ok:
-                folder.remove()
-            else:
-                folder.forget_runs()
-        return True
+                return _given_back(watch)
+            release = self._report(outcome, seat, folder.path, started_at, watch)
+            if release is None:
+                if outcome.ok:
+                    folder.remove()
+                else:
+                    folder.forget_runs()
+            return release
 
-    def _perform(self, folder: WorkFolder, watch: Watch) -> DagOutcome | None:
+    def _report(
+        self, outcome: DagOutcome, seat: Seat, work: Path | None, started_at: datetime, watch: Watch
+    ) -> Release | None:
+        ended_at = max(now_utc(), started_at)
+        report = Report(self.assignment, self.spec, outcome, seat.resources.gpus, work, started_at, ended_at)
+        return None if leave_receipt(self.lake, report, watch) else _given_back(watch)
+
+    def _perform(self, folder: WorkFolder, seat: Seat, lifeline: Lifeline, watch: Watch) -> DagOutcome | None:
         assignment = self.assignment
-        launcher = Launcher(step_server(), folder, assignment.resources, assignment.kill_grace_s)
-        rules = RetryRules(assignment.unit_retries, assignment.fail_fast_s)
+        launcher = Launcher(
+            step_server(),
+            folder,
+            seat,
+            grace_s=assignment.kill_grace_s,
+            stuck_after_s=assignment.stuck_after_s,
+            vitals=lifeline.vitals,
+        )
+        rules = UnitRules(assignment.unit_retries, assignment.fail_fast_s, assignment.unit_needs)
         try:
             return DagRun(launcher, watch, rules, self._inputs).run()
         except TransientError:
@@ -128,6 +178,12 @@ class _Attempt:
             transformation_chain(self.lake, self.spec.transformation),
             None if extends is None else extended_result(self.lake, extends),
         )
+
+
+def _given_back(watch: Watch) -> Release:
+    cut = watch.cut()
+    kind: Final = "walltime" if cut is Cut.WALLTIME else "stopped"
+    return Release(kind, watch.reason(Cut.STOPPED if cut is None else cut), hostname())
 
 
 def _not_prepared(error: Exception) -> DagOutcome:
@@ -150,13 +206,3 @@ def _not_prepared(error: Exception) -> DagOutcome:
         result=None,
     )
     return DagOutcome(False, noted.exception_text, "prepare", [noted])
-
-
-_swept: dict[Path, float] = {}
-
-
-def _sweep_now_and_then(root: Path) -> None:
-    now = time.monotonic()
-    if now - _swept.get(root, -_SWEEP_EVERY_S) >= _SWEEP_EVERY_S:
-        _swept[root] = now
-        sweep(root)

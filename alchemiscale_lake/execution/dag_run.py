@@ -16,8 +16,8 @@ from .executions import Execution, Plan, read_plan, read_records
 from .host import package_versions
 from .launcher import Launcher, StepOutcome
 from .steps import ESTIMATE, EXTENDS, RESULT, TRANSFORMATION
-from .unit_runs import RetryRules, UnitRuns
-from .watch import Cut, Watch
+from .unit_runs import UnitRules, UnitRuns
+from .watch import Watch
 
 __all__ = ["DagOutcome", "DagRun", "Inputs"]
 
@@ -65,18 +65,18 @@ class DagRun:
     ----------
     launcher : Launcher
     watch : Watch
-    rules : RetryRules
+    rules : UnitRules
     inputs : callable
         Returns the `Inputs`; called only if the folder does not hold them already.
     """
 
-    def __init__(self, launcher: Launcher, watch: Watch, rules: RetryRules, inputs: Callable[[], Inputs]) -> None:
+    def __init__(self, launcher: Launcher, watch: Watch, rules: UnitRules, inputs: Callable[[], Inputs]) -> None:
         self._launcher, self._watch, self._rules, self._inputs = launcher, watch, rules, inputs
         self._folder = launcher.folder.path
         self._executions = read_records(self._folder)
 
     def run(self) -> DagOutcome | None:
-        """Run to the end. None: stopped, there is nothing to report."""
+        """Run to the end. None: the Task goes back, there is nothing to report."""
         plan = read_plan(self._folder)
         if plan is not None and plan.provenance == package_versions():
             outcome, fast = self._go_on(plan)
@@ -92,7 +92,7 @@ class DagRun:
             (self._folder / EXTENDS).write_bytes(inputs.extends)
         label = self._label("create")
         planned = self._launcher.run("plan", label, self._watch, provenance=dict(package_versions()))
-        if planned.cut is Cut.STOPPED:
+        if planned.cut is not None and planned.cut.gives_back:
             return None
         plan = read_plan(self._folder)
         if plan is None:
@@ -104,11 +104,11 @@ class DagRun:
         """Run what has no result yet; tell also whether it failed so fast that a clean start may help."""
         units = UnitRuns(self._launcher, plan, self._watch, self._rules, self._executions)
         ending = units.run()
-        if ending.cut is Cut.STOPPED:
+        if ending.cut is not None and ending.cut.gives_back:
             return None, False
         label = self._label("finish")
         finished = self._finish(plan, label)
-        if finished.cut is Cut.STOPPED:
+        if finished.cut is not None and finished.cut.gives_back:
             return None, False
         written = self._folder / "runs" / label / RESULT
         result = written if written.exists() else None

@@ -8,9 +8,7 @@ import json
 import os
 import platform
 import re
-import shutil
 import socket
-import subprocess
 import sys
 from collections.abc import Mapping
 from functools import cache
@@ -20,8 +18,9 @@ from typing import Any, Final
 import psutil
 
 from ..store import now_utc
+from .gpus import ask_nvidia
 
-__all__ = ["describe_host", "package_versions", "queue_job"]
+__all__ = ["describe_host", "hostname", "package_versions", "queue_job"]
 
 #: What decides numbers and speed; absent ones are left out.
 _PACKAGES: Final = (
@@ -43,6 +42,8 @@ _PACKAGES: Final = (
 )
 #: Variables that queues name their job in, tried in this order.
 _QUEUE_VARIABLES: Final = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID", "CONDOR_JOB_ID", "_CONDOR_JOB_ID")
+#: Variables that name the host where its own name would mislead: in a pod, or one machine that plays several.
+_NAME_VARIABLES: Final = ("ALCHEMISCALE_LAKE_HOSTNAME", "SLURMD_NODENAME", "ALCHEMISCALE_LAKE_NODE")
 _IMAGE_VARIABLES: Final = ("ALCHEMISCALE_LAKE_IMAGE", "APPTAINER_CONTAINER", "SINGULARITY_CONTAINER")
 _CONTAINER_FILES: Final = {"/.dockerenv": "docker (image not named)", "/run/.containerenv": "podman (image not named)"}
 
@@ -53,7 +54,16 @@ def describe_host() -> dict[str, Any]:
     `host` is a digest over all but name and time, so that the like nodes of a cluster are one row; which
     of them ran a Task is in `results`. Found out once per process.
     """
-    return dict(_description())
+    return {**_description(), "hostname": hostname()}
+
+
+def hostname() -> str:
+    """Return the name of this host: the queue's node, the cluster's node of a pod, else the machine's own.
+
+    `ALCHEMISCALE_LAKE_HOSTNAME` wins; `ALCHEMISCALE_LAKE_NODE` is for a pod to be told its node by.
+    """
+    named = (os.environ.get(variable) for variable in _NAME_VARIABLES)
+    return next((name for name in named if name), None) or socket.gethostname()
 
 
 @cache
@@ -69,7 +79,7 @@ def _description() -> Mapping[str, Any]:
         "image": _image(),
     }
     digest = hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()
-    return {"host": digest, "hostname": socket.gethostname(), **description, "first_seen_at": now_utc()}
+    return {"host": digest, **description, "first_seen_at": now_utc()}
 
 
 @cache
@@ -118,24 +128,15 @@ def _image() -> str | None:
 
 
 def _gpus() -> dict[str, Any]:
-    """Ask NVIDIA's tool; the columns of one GPU, and how many there are."""
-    none = {"gpu_model": None, "gpu_driver": None, "gpu_memory_bytes": None, "n_gpus": 0}
-    tool = shutil.which("nvidia-smi")
-    if tool is None:
-        return none
-    query = [tool, "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader,nounits"]
-    try:
-        told = subprocess.run(query, capture_output=True, text=True, timeout=30.0, check=True).stdout
-    except (OSError, subprocess.SubprocessError):  # the tool is here, the driver is not
-        return none
-    lines = [[word.strip() for word in line.split(",")] for line in told.splitlines() if line.count(",") == 2]
-    if not lines:
-        return none
-    name, driver, mebibytes = lines[0]
+    """Return the columns of one GPU, and how many there are."""
+    rows = ask_nvidia("name", "driver_version", "memory.total")
+    if not rows:
+        return {"gpu_model": None, "gpu_driver": None, "gpu_memory_bytes": None, "n_gpus": 0}
+    name, driver, mebibytes = rows[0]
     return {
         "gpu_model": name,
         "gpu_driver": driver,
         # unified memory reads "[N/A]"
         "gpu_memory_bytes": int(mebibytes) * 2**20 if mebibytes.isdigit() else None,
-        "n_gpus": len(lines),
+        "n_gpus": len(rows),
     }

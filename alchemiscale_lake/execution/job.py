@@ -7,7 +7,6 @@ eviction) comes as a signal, and whoever catches it calls `stop_all`.
 from __future__ import annotations
 
 import os
-import threading
 import time
 from typing import Final
 
@@ -16,7 +15,7 @@ __all__ = ["ENDS_AT", "seconds_left", "stop_all", "stop_reason"]
 #: Environment variable: when the job ends, seconds since 1970.
 ENDS_AT: Final = "ALCHEMISCALE_LAKE_JOB_ENDS_AT"
 
-_told = threading.Event()
+# a list, and no Event: a second signal within `Event.set` would wait for the first for ever
 _reasons: list[str] = []
 
 
@@ -36,11 +35,9 @@ def stop_all(reason: str) -> None:
     Returns at once; may be called from a signal handler. Units get SIGTERM and, after the grace,
     SIGKILL; every attempt leaves its release with this reason.
     """
-    # no lock here: a handler may run while this very thread holds it
     _reasons.append(reason)
-    _told.set()
 
 
 def stop_reason() -> str | None:
     """Return why all attempts of this process are to end, None if they are not."""
-    return _reasons[0] if _told.is_set() else None
+    return _reasons[0] if _reasons else None

@@ -10,7 +10,7 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, wait
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -20,11 +20,14 @@ from typing import Any, Final
 import psutil
 
 from ..store import now_utc
-from .assignment import Resources
 from .capture import read_capped
 from .child import OUTCOME
 from .folder import WorkFolder
+from .gpus import VISIBLE
+from .host import hostname
 from .processes import StepExit, StepProcess, StepServer, import_path
+from .progress import Progress, Vitals
+from .room import Seat
 from .watch import Cut, Watch
 
 __all__ = ["Launched", "Launcher", "StepOutcome", "end_all"]
@@ -61,6 +64,7 @@ class Launched:
     started_at: datetime
     started: float
     memory_bytes: int | None
+    progress: Progress
 
     def outcome(self) -> StepOutcome:
         """Tell how it ended; for one that is not over, that it cannot be ended."""
@@ -111,17 +115,47 @@ class Launcher:
     ----------
     server : StepServer
     folder : WorkFolder
-    resources : Resources
+    seat : Seat
+        What the attempt may use.
     grace_s : float
         From SIGTERM to SIGKILL.
+    stuck_after_s : float or None
+        A step that makes no progress for so long is ended.
+    vitals : Vitals
+        Where progress is noted.
     """
 
-    def __init__(self, server: StepServer, folder: WorkFolder, resources: Resources, grace_s: float) -> None:
-        self.folder, self.resources, self.grace_s = folder, resources, grace_s
-        self._server = server
+    def __init__(
+        self,
+        server: StepServer,
+        folder: WorkFolder,
+        seat: Seat,
+        *,
+        grace_s: float,
+        stuck_after_s: float | None = None,
+        vitals: Vitals | None = None,
+    ) -> None:
+        self.folder, self.seat, self.grace_s = folder, seat, grace_s
+        self.vitals = vitals or Vitals()
+        self._server, self._stuck_after_s = server, stuck_after_s
 
-    def start(self, step: str, label: str, *, threads: int, cwd: Path | None = None, **arguments: Any) -> Launched:
-        """Start a step in the new run folder `label`."""
+    def start(
+        self,
+        step: str,
+        label: str,
+        *,
+        seat: Seat | None = None,
+        cwd: Path | None = None,
+        folders: Sequence[Path] = (),
+        **arguments: Any,
+    ) -> Launched:
+        """Start a step in the new run folder `label`.
+
+        It may use its own seat, or all that the attempt has; what it writes into its run folder and
+        into `folders` is progress.
+        """
+        seat = seat or self.seat
+        threads = seat.resources.cores
         run = self.folder.path / "runs" / label
         if run.exists():
             shutil.rmtree(run)
@@ -133,13 +167,21 @@ class Launcher:
                 "arguments": {"folder": str(self.folder.path), **arguments},
                 "run": str(run),
                 "cwd": str(cwd or run),
-                "env": {**os.environ, **dict.fromkeys(_THREAD_VARIABLES, str(threads))},
+                "env": _environment(seat),
                 "path": import_path(),
                 "lock": str(self.folder.steps_lock),
                 "threads": threads,
             }
         )
-        return Launched(process, run, started_at, started, self.resources.memory_bytes)
+        progress = Progress((run, *folders), self.vitals, self._stuck_after_s)
+        return Launched(process, run, started_at, started, self.seat.resources.memory_bytes, progress)
+
+    def end_if_stuck(self, launched: Launched) -> tuple[str, str] | None:
+        """End a step that makes no progress; return what its exception is to say, None if it gets on."""
+        if launched.process.ended.done() or not launched.progress.is_stuck(launched.process.pid):
+            return None
+        end_all([launched], self.grace_s)
+        return ("Stuck", f"no CPU time used and nothing written for {self._stuck_after_s:g} s on host {hostname()}")
 
     def run(self, step: str, label: str, watch: Watch, **arguments: Any) -> StepOutcome:
         """Run one step to its end, or until the watch cuts it short."""
@@ -150,18 +192,27 @@ class Launcher:
         return self._run(step, label, watch, arguments)
 
     def _run(self, step: str, label: str, watch: Watch, arguments: dict[str, Any]) -> StepOutcome:
-        launched = self.start(step, label, threads=self.resources.cores, **arguments)
-        cut = None
+        launched = self.start(step, label, **arguments)
+        cut = stuck = None
         try:
-            while not launched.process.ended.done() and cut is None:
-                wait([launched.process.ended], timeout=watch.pause_s())
+            while not launched.process.ended.done() and cut is None and stuck is None:
+                watch.wait([launched.process.ended])
                 cut = None if launched.process.ended.done() else watch.cut()
+                stuck = self.end_if_stuck(launched)
         finally:
             end_all([launched], self.grace_s)
         outcome = launched.outcome()
-        if cut is None or outcome.ok:
+        if outcome.ok or (cut is None and stuck is None):
             return outcome
-        return replace(outcome, exception=watch.exception(cut), cut=cut)
+        return replace(outcome, exception=stuck if cut is None else watch.exception(cut), cut=cut)
+
+
+def _environment(seat: Seat) -> dict[str, str]:
+    environment = {**os.environ, **dict.fromkeys(_THREAD_VARIABLES, str(seat.resources.cores))}
+    environment[VISIBLE] = ",".join(seat.devices)
+    # CUDA would number by speed what the tool and the queue number by place
+    environment.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
+    return environment
 
 
 def end_all(launched: Iterable[Launched], grace_s: float) -> None:

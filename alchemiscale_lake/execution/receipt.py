@@ -25,7 +25,7 @@ from .assignment import Assignment, AttemptSpec
 from .capture import read_capped
 from .dag_run import DagOutcome
 from .host import describe_host, queue_job
-from .watch import Cut, Watch
+from .watch import Watch
 
 __all__ = ["KEPT_FILE_BYTES", "KEPT_TOTAL_BYTES", "Report", "has_receipt", "leave_receipt"]
 
@@ -43,11 +43,12 @@ _STEPS: Final = frozenset({"create", "gather", "finish", "prepare"})
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All there is to tell of one attempt. `work` is its work folder."""
+    """All there is to tell of one attempt: `gpus` it held, `work` is its work folder."""
 
     assignment: Assignment
     spec: AttemptSpec
     outcome: DagOutcome
+    gpus: float
     work: Path | None
     started_at: datetime
     ended_at: datetime
@@ -110,7 +111,7 @@ def _store_result(lake: Lake, report: Report, watch: Watch) -> dict[str, Any]:
 def _result_row(report: Report, stored: Mapping[str, Any]) -> dict[str, Any]:
     outcome, spec, host = report.outcome, report.spec, describe_host()
     wall_time_s = (report.ended_at - report.started_at).total_seconds()
-    gpus = report.assignment.resources.gpus
+    gpus = report.gpus
     cpu_times = [e.cpu_time_s for e in outcome.executions if e.cpu_time_s is not None]
     return {
         "scope": spec.scope,
@@ -194,7 +195,8 @@ def _patiently(call: Callable[[], _T], watch: Watch) -> _T:
         except StorageError:
             if time.monotonic() + pause_s > give_up:
                 raise
-            if watch.cut() is Cut.STOPPED:
+            cut = watch.cut()
+            if cut is not None and cut.gives_back:
                 raise _StoppedError from None
         time.sleep(pause_s)
         pause_s = min(2 * pause_s, 30.0)

@@ -1,32 +1,35 @@
-"""The units of one ProtocolDAG: which runs when, side by side within the cores, and again how often."""
+"""The units of one ProtocolDAG: which runs when, side by side within the attempt's room, and again how often."""
 
 from __future__ import annotations
 
 import shutil
 from collections import Counter
-from concurrent.futures import FIRST_COMPLETED, wait
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 from ..errors import ExecutionError
+from ..resources import Resources
 from .executions import Execution, Plan, PlannedUnit, write_record
 from .launcher import Launched, Launcher, StepOutcome, end_all
+from .room import Room, Seat
 from .steps import RESULT
 from .watch import Cut, Watch
 
-__all__ = ["Ending", "RetryRules", "UnitRuns"]
+__all__ = ["Ending", "UnitRules", "UnitRuns"]
 
 #: How often steps that ended as lost, because the zygote died, are run again at no charge.
 _LOSSES_FORGIVEN: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
-class RetryRules:
-    """When a failed unit is run again; see `Assignment`."""
+class UnitRules:
+    """What units need, by class, and when a failed one is run again; see `Assignment`."""
 
     unit_retries: int
     fail_fast_s: float
+    needs: Mapping[str, Resources] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ class _Running:
     try_number: int
     launched: Launched
     scratch: Path
-    cores: int
+    seat: Seat
     leftovers: bool
 
 
@@ -58,22 +61,24 @@ class UnitRuns:
     launcher : Launcher
     plan : Plan
     watch : Watch
-    rules : RetryRules
+    rules : UnitRules
     executions : list of Execution
         What was run; every execution is added to it.
     """
 
     def __init__(
-        self, launcher: Launcher, plan: Plan, watch: Watch, rules: RetryRules, executions: list[Execution]
+        self, launcher: Launcher, plan: Plan, watch: Watch, rules: UnitRules, executions: list[Execution]
     ) -> None:
         self._launcher, self._watch, self._rules, self._executions = launcher, watch, rules, executions
         self._folder = launcher.folder.path
+        self._room = Room.of_seat(launcher.seat)
         self._done = {unit.key for unit in plan.units if self._result_of(unit).exists()}
         self._waiting = {unit.key: unit for unit in plan.units if unit.key not in self._done}
         self._running: dict[str, _Running] = {}
         self._retries: Counter[str] = Counter()
         self._cleaned: set[str] = set()
         self._losses = 0
+        launcher.vitals.units_total = len(plan.units)
 
     def run(self) -> Ending:
         """Run until all units are good, one has failed for good, or the attempt is cut short."""
@@ -82,13 +87,14 @@ class UnitRuns:
                 if (cut := self._watch.cut()) is not None:
                     return Ending(failed=self._cut_short(self._watch.exception(cut)), cut=cut)
                 self._launch_ready()
+                self._launcher.vitals.units_done = len(self._done)
                 futures = {running.launched.process.ended: running for running in self._running.values()}
-                ended, _ = wait(futures, timeout=self._watch.pause_s(), return_when=FIRST_COMPLETED)
-                for future in ended:
-                    ending = self._settle(futures[future])
+                ended = [(futures[future], None) for future in self._watch.wait(futures)]
+                for running, stuck in ended or self._end_stuck():
+                    ending = self._settle(running, stuck)
                     if ending is not None:
                         # what the others did goes into their folders; a later attempt can go on from there
-                        self._cut_short(("Cancelled", f"unit {futures[future].unit.name} failed"))
+                        self._cut_short(("Cancelled", f"unit {running.unit.name} failed"))
                         return ending
         finally:
             end_all([running.launched for running in self._running.values()], self._launcher.grace_s)
@@ -102,18 +108,31 @@ class UnitRuns:
         if not ready and not self._running:
             left = ", ".join(unit.name for unit in self._waiting.values())
             raise ExecutionError(f"the units {left} depend on each other in a circle; check the Protocol's _create")
-        free = self._launcher.resources.cores - sum(running.cores for running in self._running.values())
-        if self._launcher.resources.gpus > 0:
-            # units side by side would share the device
-            ready = [] if self._running else ready[:1]
-        for place, unit in enumerate(ready):
-            if free < 1 and self._running:
-                return
-            cores = max(1, free // (len(ready) - place))
-            free -= cores
-            self._launch(unit, cores)
+        while ready:
+            needs = self._needs_of(ready)
+            unit = ready.pop(0)
+            if (seat := self._room.take(needs)) is not None:
+                self._launch(unit, seat)
 
-    def _launch(self, unit: PlannedUnit, cores: int) -> None:
+    def _needs_of(self, ready: Sequence[PlannedUnit]) -> Resources:
+        """Return what the first of these takes, at most what its attempt has.
+
+        One whose needs nobody declared shares the cores that are free with its like, and has the
+        attempt's GPUs for itself.
+        """
+        whole, declared = self._launcher.seat.resources, self._rules.needs
+        needs = declared.get(ready[0].qualname)
+        if needs is not None:
+            memory = needs.memory_bytes
+            if memory is not None and whole.memory_bytes is not None:
+                memory = min(memory, whole.memory_bytes)
+            return Resources(min(needs.cores, whole.cores), memory, min(needs.gpus, whole.gpus))
+        others = [declared[unit.qualname].cores for unit in ready if unit.qualname in declared]
+        # whoever has the GPUs is the only one to begin
+        like = len(ready) - len(others) if whole.gpus == 0 else 1
+        return Resources(max(1, (self._room.cores - sum(others)) // like), None, whole.gpus)
+
+    def _launch(self, unit: PlannedUnit, seat: Seat) -> None:
         try_number = 1 + max(
             (e.try_number for e in self._executions if e.label.rpartition("-")[0] == unit.label), default=0
         )
@@ -126,20 +145,28 @@ class UnitRuns:
         launched = self._launcher.start(
             "unit",
             label,
-            threads=cores,
+            seat=seat,
             cwd=scratch,
+            folders=(shared, scratch),
             unit_key=unit.key,
             shared=str(shared),
             scratch=str(scratch),
         )
         del self._waiting[unit.key]
-        self._running[unit.key] = _Running(unit, try_number, launched, scratch, cores, leftovers)
+        self._running[unit.key] = _Running(unit, try_number, launched, scratch, seat, leftovers)
 
     # --- ending -----------------------------------------------------------------------------------
 
-    def _settle(self, running: _Running) -> Ending | None:
+    def _end_stuck(self) -> list[tuple[_Running, tuple[str, str] | None]]:
+        """End what makes no progress; return it, with what is to be said of it."""
+        looked = [(running, self._launcher.end_if_stuck(running.launched)) for running in self._running.values()]
+        return [(running, stuck) for running, stuck in looked if stuck is not None]
+
+    def _settle(self, running: _Running, stuck: tuple[str, str] | None) -> Ending | None:
         """Note how an execution ended; tell if that is the end of all."""
         outcome = running.launched.outcome()
+        if stuck is not None and not outcome.ok:
+            outcome = replace(outcome, exception=stuck)
         execution = self._note(running, outcome, outcome.exception)
         if outcome.ok:
             self._done.add(running.unit.key)
@@ -171,6 +198,7 @@ class UnitRuns:
         write_record(run, execution)
         self._executions.append(execution)
         del self._running[unit.key]
+        self._room.give_back(running.seat)
         shutil.rmtree(running.scratch, ignore_errors=True)
         return execution
 

@@ -1,63 +1,81 @@
-"""When an attempt has to end before its work does: its time is up, or its Task was taken from it."""
+"""When an attempt has to end before its work does: time is up, its job ends, or it is not wanted any more."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Iterable
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from enum import StrEnum
+from typing import Any, Final
+
+from .job import seconds_left, stop_reason
 
 __all__ = ["Cut", "Watch"]
+
+#: How long a job's end, or a signal to it, may go unnoticed.
+_LOOK_EVERY_S: Final = 0.5
 
 
 class Cut(StrEnum):
     """Why an attempt is cut short."""
 
     STOPPED = "stopped"
+    WALLTIME = "walltime"
     TIMEOUT = "timeout"
+
+    @property
+    def gives_back(self) -> bool:
+        """Whether the Task goes back, without a result; a timeout is a failure of the Task's own."""
+        return self is not Cut.TIMEOUT
 
 
 class Watch:
-    """Looks at the clock, and about once a second at whether the attempt is still wanted.
+    """Looks at the clocks, and at whether the attempt is still wanted.
 
     Parameters
     ----------
-    attempt : str
-    stop : callable or None
-        True for an attempt that is to be dropped.
+    told : Future
+        Done once the attempt is to stop.
     timeout_s : float or None
+        From now.
+    retire_before_s : float
+        So long before the end of this process's job, if that has one, the attempt ends.
     """
 
-    def __init__(
-        self, attempt: str, stop: Callable[[str], bool] | None, timeout_s: float | None, *, poll_s: float = 1.0
-    ) -> None:
+    def __init__(self, told: Future[None], timeout_s: float | None = None, retire_before_s: float = 0.0) -> None:
         self.timeout_s = timeout_s
-        self._attempt, self._stop, self._poll_s = attempt, stop, poll_s
+        self._told, self._retire_before_s = told, retire_before_s
         self._deadline = None if timeout_s is None else time.monotonic() + timeout_s
-        self._next_poll = 0.0
-        self._stopped = False
 
     def cut(self) -> Cut | None:
         """Tell whether, and why, the attempt must end now."""
-        now = time.monotonic()
-        if self._stop is not None and not self._stopped and now >= self._next_poll:
-            self._next_poll = now + self._poll_s
-            self._stopped = self._stop(self._attempt)
-        if self._stopped:
+        if self._told.done() or stop_reason() is not None:
             return Cut.STOPPED
-        return Cut.TIMEOUT if self._deadline is not None and now >= self._deadline else None
+        left_s = seconds_left()
+        if left_s is not None and left_s <= self._retire_before_s:
+            return Cut.WALLTIME
+        return Cut.TIMEOUT if self._deadline is not None and time.monotonic() >= self._deadline else None
+
+    def reason(self, cut: Cut) -> str:
+        """Put a cut into words."""
+        if cut is Cut.TIMEOUT:
+            return f"timeout after {self.timeout_s:g} s"
+        if cut is Cut.WALLTIME:
+            return f"stopped {self._retire_before_s:g} s before its job ends"
+        return stop_reason() or "the attempt was stopped"
 
     def exception(self, cut: Cut) -> tuple[str, str]:
-        """Put a cut into words: type and message of an exception."""
-        if cut is Cut.TIMEOUT:
-            return ("TimeoutError", f"timeout after {self.timeout_s:g} s")
-        return ("Cancelled", "the attempt was stopped")
+        """Put a cut into the type and message of an exception."""
+        return ("TimeoutError" if cut is Cut.TIMEOUT else "Cancelled", self.reason(cut))
 
-    def pause_s(self) -> float:
-        """How long one may wait before looking again, seconds."""
-        left = self._poll_s if self._deadline is None else self._deadline - time.monotonic()
-        return max(0.001, min(self._poll_s, left))
+    def wait(self, futures: Iterable[Future[Any]]) -> set[Future[Any]]:
+        """Wait for one of these, not longer than until the next look; return those that are done."""
+        wanted = set(futures)
+        left_s = _LOOK_EVERY_S if self._deadline is None else max(0.001, self._deadline - time.monotonic())
+        done, _ = wait(wanted | {self._told}, timeout=min(_LOOK_EVERY_S, left_s), return_when=FIRST_COMPLETED)
+        return done & wanted
 
     def more_time(self, seconds: float) -> Watch:
         """Return a watch with at least this long to go, for what must be tidied up after the end."""
         left = None if self._deadline is None else max(seconds, self._deadline - time.monotonic())
-        return Watch(self._attempt, self._stop, left, poll_s=self._poll_s)
+        return Watch(self._told, left, self._retire_before_s)

@@ -15,6 +15,7 @@ from alchemiscale_lake import gufe_adapter
 from alchemiscale_lake.errors import NotALakeError, StorageError
 from alchemiscale_lake.execution import Assignment, AttemptSpec, execute_assignment
 from alchemiscale_lake.execution.executions import read_plan
+from alchemiscale_lake.execution.release import read_release
 from alchemiscale_lake.execution.stopping import ask_to_stop, is_asked_to_stop
 from alchemiscale_lake.faults import fault_hook
 from alchemiscale_lake.ledger.submit import submit_network
@@ -197,9 +198,11 @@ def test_an_attempt_is_stopped_through_the_lake(bench: Bench) -> None:
     assert execute_assignment(bench.assignment(spec)) == []
     assert time.monotonic() - started < 15.0
     timer.join()
-    assert bench.lake.objects.list(attempt_folder(SCOPE, spec.attempt)) == [
-        f"{attempt_folder(SCOPE, spec.attempt)}/stop"
-    ]
+    folder = attempt_folder(SCOPE, spec.attempt)
+    assert bench.lake.objects.list(folder) == [f"{folder}/ended.json", f"{folder}/stop"]
+    release = read_release(bench.lake, SCOPE, spec.attempt)
+    assert release is not None
+    assert (release.kind, release.reason) == ("stopped", "the attempt was stopped")
 
 
 def test_a_silent_storage_has_not_asked_to_stop(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,220 @@
+"""Who may begin in this process, and when: all attempts pass one gate, whoever brought them.
+
+Whatever a dispatcher does, and however many threads call, no more runs than the process was given.
+First come, first served: a later attempt goes ahead of one that waits only where it cannot delay it.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Protocol, Self
+
+from ..resources import Resources
+from .gpus import visible_devices
+from .room import Room, Seat
+
+__all__ = ["Gate", "Limits", "Ticket", "process_gate"]
+
+
+class Limits(Protocol):
+    """Objections to starting something beside what runs already; see `monitors`."""
+
+    def host(self) -> str | None:
+        """Why nothing may be started beside it on this host, None if it may."""
+
+    def device(self, name: str, last_start: float) -> str | None:
+        """Why nothing may be started beside it on this device; `last_start` as of `time.monotonic`."""
+
+
+@dataclass(eq=False, slots=True)
+class Ticket:
+    """A place in the queue, then a seat. A context manager; leaving it gives up either.
+
+    Attributes
+    ----------
+    seat : Seat or None
+        Once it may begin.
+    held : str or None
+        Which limit keeps it waiting although there is room.
+    held_at : float or None
+        Since when, as of `time.monotonic`.
+    """
+
+    needs: Resources
+    _gate: Gate
+    _limits: Limits | None = None
+    seat: Seat | None = None
+    held: str | None = None
+    held_at: float | None = field(default=None, init=False)
+
+    def wait(self, timeout_s: float) -> Seat | None:
+        """Wait for the seat, not longer than this."""
+        return self._gate._wait(self, timeout_s)
+
+    def leave(self) -> None:
+        """Give the seat back, or leave the queue; once is enough."""
+        self._gate._leave(self)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.leave()
+
+
+class Gate:
+    """Room of one process, and the queue for it.
+
+    Parameters
+    ----------
+    devices : callable
+        Names of the devices there are, None if unknown: then as many as are declared. Asked once, when
+        the first GPU is declared.
+    """
+
+    def __init__(self, devices: Callable[[], list[str] | None] = visible_devices) -> None:
+        self._ask_devices = devices
+        self._changed = threading.Condition()
+        self._capacity: Resources | None = None
+        self._devices: list[str] | None = None
+        self._asked = False
+        self._seated: set[Ticket] = set()
+        self._queue: list[Ticket] = []
+        self._started: dict[str, float] = {}
+
+    def grow(self, resources: Resources) -> None:
+        """Hear what the process was given; of several such words the largest count."""
+        with self._changed:
+            if resources.gpus > 0 and not self._asked:
+                self._devices, self._asked = self._ask_devices(), True
+            self._capacity = resources if self._capacity is None else _largest(self._capacity, resources)
+            self._admit()
+
+    @property
+    def capacity(self) -> Resources:
+        """What there is when nothing runs."""
+        with self._changed:
+            return self._whole().resources
+
+    @property
+    def free(self) -> Resources:
+        """What is left."""
+        with self._changed:
+            return self._room().resources
+
+    def too_big(self, needs: Resources) -> str | None:
+        """Return what of this can never be had here, None if it can."""
+        with self._changed:
+            whole = self._whole()
+            lacks = whole.lacking(needs)
+        if not lacks:
+            return None
+        return f"needs {_words(needs)}; this worker has {_words(whole.resources)}"
+
+    def queue(self, needs: Resources, limits: Limits | None = None) -> Ticket:
+        """Take a place at the end of the queue."""
+        ticket = Ticket(needs, self, limits)
+        with self._changed:
+            self._queue.append(ticket)
+            self._admit()
+        return ticket
+
+    def _wait(self, ticket: Ticket, timeout_s: float) -> Seat | None:
+        with self._changed:
+            if ticket.seat is None:
+                # limits change without anybody telling
+                self._admit()
+            if ticket.seat is None:
+                self._changed.wait(timeout_s)
+            return ticket.seat
+
+    def _leave(self, ticket: Ticket) -> None:
+        with self._changed:
+            if ticket in self._queue:
+                self._queue.remove(ticket)
+            self._seated.discard(ticket)
+            self._admit()
+
+    def _whole(self) -> Room:
+        return Room.of_worker(self._capacity or Resources(cores=0), self._devices)
+
+    def _room(self) -> Room:
+        room = self._whole()
+        for ticket in self._seated:
+            assert ticket.seat is not None
+            room.occupy(ticket.seat)
+        return room
+
+    def _admit(self) -> None:
+        """Give seats to those whose turn it is, in order; see the module for who may go ahead."""
+        whole, room, short = self._whole(), self._room(), frozenset[str]()
+        for ticket in list(self._queue):
+            if whole.lacking(ticket.needs):
+                # never: it must not keep others waiting until its owner notices
+                continue
+            lacks = room.lacking(ticket.needs)
+            if lacks or _uses(ticket.needs) & short:
+                # those behind it get nothing of what it waits for, nor of what lies ready for it
+                short |= lacks
+                room.reserve(ticket.needs)
+                ticket.held = ticket.held_at = None
+                continue
+            if not self._seat(ticket, room):
+                # what a limit forbids to this one it forbids to all
+                return
+
+    def _seat(self, ticket: Ticket, room: Room) -> bool:
+        limits = ticket._limits if self._seated else None
+        reasons: list[str] = []
+
+        def objects(name: str) -> bool:
+            busy = any(name in other.seat.devices for other in self._seated if other.seat)
+            reason = limits.device(name, self._started[name]) if limits is not None and busy else None
+            reasons.extend([reason] if reason else [])
+            return reason is not None
+
+        reason = limits.host() if limits is not None else None
+        seat = room.take(ticket.needs, objects if ticket.needs.gpus else None) if reason is None else None
+        if seat is None:
+            ticket.held = reason or (reasons[0] if reasons else None)
+            ticket.held_at = ticket.held_at or time.monotonic()
+            return False
+        self._queue.remove(ticket)
+        self._seated.add(ticket)
+        ticket.seat, ticket.held = seat, None
+        self._started |= dict.fromkeys(seat.devices, time.monotonic())
+        self._changed.notify_all()
+        return True
+
+
+def _largest(one: Resources, other: Resources) -> Resources:
+    memory = [m for m in (one.memory_bytes, other.memory_bytes) if m is not None]
+    return Resources(max(one.cores, other.cores), max(memory, default=None), max(one.gpus, other.gpus))
+
+
+def _uses(needs: Resources) -> frozenset[str]:
+    used = {"cores": needs.cores, "memory": needs.memory_bytes, "gpus": needs.gpus}
+    return frozenset(name for name, amount in used.items() if amount)
+
+
+def _words(resources: Resources) -> str:
+    memory = "" if resources.memory_bytes is None else f", {resources.memory_bytes / 2**30:.3g} GiB"
+    return f"{resources.cores} cores{memory}, {resources.gpus:g} GPUs"
+
+
+_gates: dict[int, Gate] = {}
+_gates_lock = threading.Lock()
+
+
+def process_gate() -> Gate:
+    """Return the gate of this process."""
+    with _gates_lock:
+        # by process id: a fork has its own work
+        return _gates.setdefault(os.getpid(), Gate())

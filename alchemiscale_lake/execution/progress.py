@@ -1,0 +1,112 @@
+"""Whether what runs gets on: CPU time used by a step's processes, and what is written into its folders."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+from ..store import now_utc
+
+__all__ = ["Progress", "Vitals"]
+
+#: How often is looked, unless one is to be found stuck sooner.
+_LOOK_EVERY_S: Final = 30.0
+_LOOKS_BEFORE_STUCK: Final = 8
+#: So much CPU time is progress; below it, or below this fraction of one core, is a process that only wakes up.
+_CPU_S: Final = 0.05
+_CPU_FRACTION: Final = 1e-3
+
+
+@dataclass(slots=True)
+class Vitals:
+    """What an attempt's beats tell of it; written by who runs it, read by who writes the beats."""
+
+    units_done: int = 0
+    units_total: int = 0
+    progress_at: datetime = field(default_factory=now_utc)
+
+
+class Progress:
+    """Looks after one step.
+
+    Parameters
+    ----------
+    folders : iterable of Path
+        Where it writes.
+    vitals : Vitals
+        Of its attempt.
+    stuck_after_s : float or None
+    """
+
+    def __init__(self, folders: Iterable[Path], vitals: Vitals, stuck_after_s: float | None) -> None:
+        self._folders, self._vitals, self._stuck_after_s = tuple(folders), vitals, stuck_after_s
+        self._period_s = min(_LOOK_EVERY_S, (stuck_after_s or _LOOK_EVERY_S) / _LOOKS_BEFORE_STUCK)
+        self._got_on = self._looked = time.monotonic()
+        self._cpu_time_s = 0.0
+        self._written: tuple[float, ...] = ()
+
+    def is_stuck(self, pid: int | None) -> bool:
+        """Look, if it is time to; tell whether nothing moved for too long.
+
+        Parameters
+        ----------
+        pid : int or None
+            Of the step's process.
+        """
+        now = time.monotonic()
+        if now - self._looked < self._period_s:
+            return False
+        # a job that its queue suspends stands still with all that it watches
+        was_asleep = now - self._looked > 60.0 + 3 * self._period_s
+        self._looked = now
+        if self._moved(pid, now - self._got_on) or was_asleep:
+            self._got_on, self._vitals.progress_at = now, now_utc()
+        return self._stuck_after_s is not None and now - self._got_on >= self._stuck_after_s
+
+    def _moved(self, pid: int | None, elapsed_s: float) -> bool:
+        cpu_time_s, written = _cpu_time_s(pid), _written(self._folders)
+        used_s = cpu_time_s - self._cpu_time_s
+        moved = written != self._written or used_s > max(_CPU_S, _CPU_FRACTION * elapsed_s)
+        # a process that ended unseen takes its time with it
+        if moved or used_s < 0:
+            self._cpu_time_s, self._written = cpu_time_s, written
+        return moved
+
+
+def _cpu_time_s(pid: int | None) -> float:
+    """Return the CPU time of a process and all below it, with that of those which ended."""
+    if pid is None:
+        return 0.0
+    total = 0.0
+    try:
+        process = psutil.Process(pid)
+        tree = [process, *process.children(recursive=True)]
+    except psutil.Error:
+        return 0.0
+    for member in tree:
+        try:
+            total += sum(member.cpu_times()[:4])
+        except psutil.Error:
+            continue
+    return total
+
+
+def _written(folders: Iterable[Path]) -> tuple[float, ...]:
+    """Return number, bytes and newest change of the files in folders."""
+    number, n_bytes, newest = 0, 0, 0.0
+    for folder in folders:
+        for place, _, names in os.walk(folder):
+            for name in names:
+                try:
+                    status = (Path(place) / name).stat(follow_symlinks=False)
+                except OSError:
+                    continue
+                number, n_bytes, newest = number + 1, n_bytes + status.st_size, max(newest, status.st_mtime)
+    return number, n_bytes, newest
