@@ -63,7 +63,7 @@ def host_records(lake: Lake, rules: QuarantineRules) -> dict[str, HostRecord]:
     with memory.lock:
         if memory.rules != rules:
             given = memory.decisions.values()
-            forgiven = {d.hostname: d.at for d in given if d.until is None}
+            forgiven = {d.hostname: d.forgiven_at for d in given if d.forgiven_at is not None}
             records = fold_outcomes(memory.outcomes, rules, forgiven)
             memory.records = records | {d.hostname: _decided(records, d) for d in given if d.until is not None}
             memory.rules = rules

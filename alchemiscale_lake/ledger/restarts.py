@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 import polars as pl
@@ -18,6 +18,7 @@ from ..faults import fault_point
 from ..store import Lake
 from ..tasks import Event, TaskState, TaskStates, status
 from ..tasks.restarts import RestartPattern, Verdict, check_patterns, judge
+from .failure_history import read_failure_histories, read_tracebacks
 from .membership import require_networks
 
 __all__ = [
@@ -53,16 +54,6 @@ class Decision:
     kind: Literal["restarted", "cancelled"]
     pattern: str | None
     reason: str
-
-
-@dataclass(slots=True)
-class _Evidence:
-    """What the log and the tables say about Tasks in error."""
-
-    #: Task -> attempt of its latest failed result.
-    attempts: dict[str, str] = field(default_factory=dict)
-    #: (Task, network) -> how often each (pattern, its commit) restarted it.
-    restarts: dict[tuple[str, str], Counter[tuple[str, int]]] = field(default_factory=dict)
 
 
 def add_task_restart_patterns(
@@ -177,12 +168,9 @@ def resolve_restarts(lake: Lake, tasks: Collection[str] | None, *, actor: str) -
     list of Decision
         One per pattern that restarted a Task and per network that a Task was cancelled on.
     """
-    standing = lake.network_log.restart_patterns()
-    if not standing or (tasks is not None and not len(tasks)):
+    patterns = _deciding(lake)
+    if not patterns or (tasks is not None and not len(tasks)):
         return []
-    decided = lake.network_log.states()
-    ended = {name for name, state in decided.items() if state.state in ("invalid", "deleted")}
-    patterns = {network: own for network, own in standing.items() if network not in ended}
     texts: dict[str, list[str]] = {}
     made: list[Decision] = []
 
@@ -193,23 +181,31 @@ def resolve_restarts(lake: Lake, tasks: Collection[str] | None, *, actor: str) -
             return []
         # read in here: a log that has grown past `states` meanwhile refuses the commit anyway
         known = states.of(actions["task"].unique().to_list())
-        evidence = _gather(lake, known.values())
-        _read_tracebacks(lake, set(evidence.attempts.values()) - set(texts), known.values(), texts)
+        history = read_failure_histories(lake, known.values())
+        texts.update(read_tracebacks(lake, set(history.attempts.values()) - set(texts), known.values()))
         events = []
         for task, network, weight in actions.iter_rows():
-            found = texts.get(evidence.attempts.get(task, ""), [])
-            counts = evidence.restarts.get((task, network), Counter())
-            restarts = {p: counts[p, own.seq] for p, own in patterns[network].items()}
-            for verdict in judge(patterns[network], restarts, found):
+            attempt = history.attempts.get(task)
+            counts = history.restarts.get((task, network), Counter())
+            restarts = {pattern: counts[pattern, own.seq] for pattern, own in patterns[network].items()}
+            for verdict in judge(patterns[network], restarts, texts.get(attempt or "", [])):
                 made.append(Decision(task, network, verdict.kind, verdict.pattern, verdict.reason))
-                events.append(
-                    _event(known[task], network, weight, evidence.attempts.get(task), verdict, patterns[network])
-                )
+                events.append(_event(known[task], network, weight, attempt, verdict, patterns[network]))
         # the last event of a Task tells its state: whoever restarts it has the last word
         return sorted(events, key=lambda event: event.kind == "restarted")
 
     landed = lake.task_log.commit(decide, actor=actor)
     return made if landed.events else []
+
+
+def _deciding(lake: Lake) -> _Patterns:
+    """Patterns of the networks that have a say: those that are invalid or deleted have none."""
+    standing = lake.network_log.restart_patterns()
+    if not standing:
+        return {}
+    decided = lake.network_log.states()
+    silent = {network for network, own in decided.items() if own.state in ("invalid", "deleted")}
+    return {network: own for network, own in standing.items() if network not in silent}
 
 
 def _errored(states: TaskStates, patterns: _Patterns, tasks: Collection[str] | None) -> pl.DataFrame:
@@ -219,53 +215,6 @@ def _errored(states: TaskStates, patterns: _Patterns, tasks: Collection[str] | N
         errored = errored.join(pl.DataFrame({"task": list(tasks)}, schema={"task": pl.String}), on="task", how="semi")
     standing = states.actions.filter(pl.col("weight").is_not_null() & pl.col("network").is_in(list(patterns)))
     return standing.join(errored, on="task", how="semi").select("task", "network", "weight").sort("task", "network")
-
-
-def _gather(lake: Lake, tasks: Collection[TaskState]) -> _Evidence:
-    rows = (
-        lake.table("task_log")
-        .scan()
-        .filter(
-            pl.col("scope").is_in(list({state.scope for state in tasks}))
-            & pl.col("event").is_in(["failed", "restarted", "cancelled"])
-            & pl.col("task").is_in([state.task for state in tasks])
-        )
-        .select("seq", "idx", "event", "task", "network", "of_attempt", "pattern", "pattern_seq")
-        .collect()
-        .sort("seq", "idx")
-    )
-    evidence = _Evidence()
-    for _, _, event, task, network, attempt, pattern, pattern_seq in rows.iter_rows():
-        if event == "failed" and attempt is not None:
-            evidence.attempts[task] = attempt
-        elif event == "cancelled":
-            evidence.restarts.pop((task, network), None)
-        elif event == "restarted":
-            evidence.restarts.setdefault((task, network), Counter())[pattern, pattern_seq] += 1
-    return evidence
-
-
-def _read_tracebacks(
-    lake: Lake, attempts: Collection[str], tasks: Collection[TaskState], into: dict[str, list[str]]
-) -> None:
-    """Add the tracebacks of these attempts; of a unit without one its exception, else that of the whole result."""
-    if not attempts:
-        return
-    wanted = (
-        pl.col("scope").is_in(list({state.scope for state in tasks}))
-        & pl.col("attempt").is_in(list(attempts))
-        & ~pl.col("ok")
-    )
-    into.update({attempt: [] for attempt in attempts})
-    text = pl.coalesce("traceback", "exception")
-    units = lake.table("unit_results").scan().filter(wanted).select("attempt", text).collect()
-    for attempt, traceback in units.iter_rows():
-        into[attempt].append(traceback)
-    bare = [attempt for attempt in attempts if not into[attempt]]
-    if bare:
-        results = lake.table("results").scan().filter(wanted).select("attempt", "exception").collect()
-        for attempt, exception in results.filter(pl.col("attempt").is_in(bare)).iter_rows():
-            into[attempt].append(exception)
 
 
 def _event(

@@ -30,6 +30,8 @@ class HostDecision:
     actor : str
         Who.
     reason : str or None
+    forgiven_at : datetime or None
+        When it was last forgiven, also if that was not the last word.
     """
 
     hostname: str
@@ -37,6 +39,7 @@ class HostDecision:
     until: datetime | None
     actor: str
     reason: str | None = None
+    forgiven_at: datetime | None = None
 
 
 class HostLog:
@@ -47,9 +50,12 @@ class HostLog:
 
     def decisions(self) -> dict[str, HostDecision]:
         """Return the last decision about every host that there is one about."""
-        last = self._table.scan().sort("seq", "idx").collect().unique("hostname", keep="last", maintain_order=True)
+        rows = self._table.scan().collect().sort("seq", "idx")
+        last = rows.unique("hostname", keep="last", maintain_order=True)
+        acts = rows.filter(pl.col("event") == "forgiven").unique("hostname", keep="last", maintain_order=True)
+        forgiven = dict(acts.select("hostname", "at").iter_rows())
         columns = ("hostname", "at", "ends_at", "actor", "reason")
-        return {row[0]: HostDecision(*row) for row in last.select(columns).iter_rows()}
+        return {row[0]: HostDecision(*row, forgiven.get(row[0])) for row in last.select(columns).iter_rows()}
 
     def decide(self, hostname: str, until: datetime | None, *, actor: str, reason: str | None = None) -> None:
         """Quarantine a host until then, or forgive it (None)."""

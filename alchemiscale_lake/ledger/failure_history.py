@@ -1,0 +1,79 @@
+"""What the log and the tables say about Tasks in error: how they failed last, how often they were restarted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from ..store import Lake
+from ..tasks import TaskState
+
+__all__ = ["FailureHistory", "read_failure_histories", "read_tracebacks"]
+
+
+@dataclass(frozen=True, slots=True)
+class FailureHistory:
+    """Facts about several Tasks.
+
+    Parameters
+    ----------
+    attempts : dict
+        Task -> attempt of its latest failed result.
+    restarts : dict
+        (Task, network) -> how often each (pattern, commit that added it) restarted the Task since it
+        was last cancelled there.
+    """
+
+    attempts: dict[str, str] = field(default_factory=dict)
+    restarts: dict[tuple[str, str], Counter[tuple[str, int]]] = field(default_factory=dict)
+
+
+def read_failure_histories(lake: Lake, tasks: Collection[TaskState]) -> FailureHistory:
+    """Read them for some Tasks from the task log."""
+    rows = (
+        lake.table("task_log")
+        .scan()
+        .filter(
+            pl.col("scope").is_in(list({state.scope for state in tasks}))
+            & pl.col("event").is_in(["failed", "restarted", "cancelled"])
+            & pl.col("task").is_in([state.task for state in tasks])
+        )
+        .select("seq", "idx", "event", "task", "network", "of_attempt", "pattern", "pattern_seq")
+        .collect()
+        .sort("seq", "idx")
+    )
+    history = FailureHistory()
+    for _, _, event, task, network, attempt, pattern, pattern_seq in rows.iter_rows():
+        if event == "failed" and attempt is not None:
+            history.attempts[task] = attempt
+        elif event == "cancelled":
+            history.restarts.pop((task, network), None)
+        elif event == "restarted":
+            history.restarts.setdefault((task, network), Counter())[pattern, pattern_seq] += 1
+    return history
+
+
+def read_tracebacks(lake: Lake, attempts: Collection[str], tasks: Collection[TaskState]) -> dict[str, list[str]]:
+    """Read what went wrong in attempts at these Tasks: the traceback of every unit that failed.
+
+    A unit without one gives its exception, an attempt without such a unit that of its result.
+    """
+    found: dict[str, list[str]] = {attempt: [] for attempt in attempts}
+    if not found:
+        return found
+    wanted = (
+        pl.col("scope").is_in(list({state.scope for state in tasks}))
+        & pl.col("attempt").is_in(list(found))
+        & ~pl.col("ok")
+    )
+    units = lake.table("unit_results").scan().filter(wanted)
+    for attempt, text in units.select("attempt", pl.coalesce("traceback", "exception")).collect().iter_rows():
+        found[attempt].append(text)
+    if not all(found.values()):
+        results = lake.table("results").scan().filter(wanted).select("attempt", "exception").collect()
+        for attempt, exception in results.iter_rows():
+            found[attempt] = found[attempt] or [exception]
+    return found
