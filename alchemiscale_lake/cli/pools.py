@@ -79,7 +79,8 @@ def check_command(file: str | None) -> None:
         say("to see the directives of jobs, install alchemiscale-lake[hpc]")
     for doubt in doubts(read.pools):
         say(f"Warning: {read.where(*doubt.key)}: {doubt.text}", fg="yellow")
-    say(f"{read.path} holds {len(read.pools.pools)} pools and no mistakes")
+    count = len(read.pools.pools)
+    say(f"{read.path} holds {count} {'pool' if count == 1 else 'pools'} and no mistakes")
 
 
 def _read(file: str | None) -> PoolsFile:

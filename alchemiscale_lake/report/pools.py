@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from ..amounts import format_bytes, format_seconds
 from ..settings import JOBQUEUE_KINDS, Burst, Pool, Pools
 from ..tasks.pool_doubts import most_per_day
@@ -23,6 +25,17 @@ _COLUMNS = (
     "burst",
 )
 
+#: As their makers write them.
+_QUEUES: Final = {
+    "slurm": "Slurm",
+    "pbs": "PBS",
+    "lsf": "LSF",
+    "sge": "SGE",
+    "htcondor": "HTCondor",
+    "oar": "OAR",
+    "moab": "Moab",
+}
+
 
 def pools_table(pools: Pools) -> Table:
     """One row per pool, those that go first on top."""
@@ -33,8 +46,8 @@ def pools_table(pools: Pools) -> Table:
 def pool_sentence(name: str, pool: Pool) -> str:
     """Say what will happen, in one line."""
     clauses = [f"{name}: {_what(pool)}", f"{_when(pool)} (priority {pool.priority})"]
-    if pool.kind != "local":
-        clauses.append(f"{_called(pool, 2)} without work end after {format_seconds(pool.idle_s)}")
+    if pool.kind in JOBQUEUE_KINDS:
+        clauses.append(f"jobs without work end after {format_seconds(pool.idle_s)}")
     if pool.scopes or pool.exclude_scopes:
         clauses.append(f"Scopes {_chosen(pool.scopes, pool.exclude_scopes)}")
     if pool.protocols or pool.exclude_protocols:
@@ -53,7 +66,7 @@ def _row(name: str, pool: Pool) -> tuple[str | int | float | None, ...]:
         pool.priority,
         _worker(pool),
         None if pool.walltime_s is None else format_seconds(pool.walltime_s),
-        _range(pool),
+        None if pool.kind == "local" else _range(pool),
         in_flight or None,
         _chosen(pool.scopes, pool.exclude_scopes),
         _chosen(pool.protocols, pool.exclude_protocols),
@@ -78,14 +91,14 @@ def _what(pool: Pool) -> str:
         return f"runs Tasks on this machine, on {_worker(pool)}"
     walltime = "" if pool.walltime_s is None else f" for {format_seconds(pool.walltime_s)}"
     if pool.kind in JOBQUEUE_KINDS:
-        where = f"to {pool.queue}" if pool.queue else "to the default queue"
+        where = f"to queue {pool.queue}" if pool.queue else "to the default queue"
         return f"submits {_range(pool)} {_called(pool, pool.limits.maximum)} {where}, each {_worker(pool)}{walltime}"
     runs = _called(pool, pool.limits.maximum)
     return f"starts {_range(pool)} {runs} in the Prefect work pool {pool.work_pool}, each {_worker(pool)}{walltime}"
 
 
 def _called(pool: Pool, number: int) -> str:
-    noun = f"{pool.kind} job" if pool.kind in JOBQUEUE_KINDS else "flow run"
+    noun = f"{_QUEUES[pool.kind]} job" if pool.kind in JOBQUEUE_KINDS else "flow run"
     return noun if number == 1 else f"{noun}s"
 
 
