@@ -1,28 +1,31 @@
-"""Dispatching within a flow run: a pool, the dispatcher, and what people see of both."""
+"""Dispatching for a pool: its engine, the dispatcher, and what people see of both."""
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 from prefect.client.schemas.objects import State
 from prefect.states import Cancelled
 
-from alchemiscale_lake.execution import Resources
-from alchemiscale_lake.ledger.claims import Selection
-from alchemiscale_lake.ledger.dispatcher import Dispatcher, DispatchReport, Progress
-from alchemiscale_lake.ledger.executor import DispatchSettings
+from alchemiscale_lake.ledger.dispatch_report import DispatchReport, Progress
+from alchemiscale_lake.ledger.dispatcher import Dispatcher
+from alchemiscale_lake.ledger.executor import Executor
 from alchemiscale_lake.store import Lake
 
 from ._artifacts import progress_artifact
+from ._plans import DispatchPlan
 from ._progress import tell
-from ._runners import DaskExecutor, PoolSettings, open_pool
+from ._runners import open_executor
 from ._signals import stop_event
 from ._task_runs import ShowingExecutor, task_runs
 
 __all__ = ["Dispatched", "dispatch_tasks", "handed_back"]
 
 T = TypeVar("T")
+Until = Literal["drained", "stopped", "once"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,35 +41,32 @@ def handed_back(report: T) -> State[T]:
     return Cancelled(message="stopped; running Tasks were handed back", data=report)
 
 
-def dispatch_tasks(
-    lake: Lake,
-    pool: PoolSettings,
-    selection: Selection,
-    *,
-    title: str,
-    until: Literal["drained", "stopped"] = "drained",
-    timeout_s: float | None = None,
-    unit_retries: int = 1,
-) -> Dispatched:
-    """Claim, run, collect and record on a pool of this machine, until nothing is left or someone says stop.
+def dispatch_tasks(lake: Lake, plan: DispatchPlan, *, title: str, until: Until = "drained") -> Dispatched:
+    """Claim, run, collect and record for a pool, until nothing is left or someone says stop.
 
     Call it from a flow: every Task becomes a task run of it, and its progress an artifact.
     """
-    settings = DispatchSettings(
-        pool=pool.name,
-        slots=pool.workers,
-        resources=Resources(cores=pool.cores_per_task),
-        selection=selection,
-        timeout_s=timeout_s,
-        unit_retries=unit_retries,
-    )
-    with stop_event() as stop, open_pool(pool) as client, task_runs() as runs, progress_artifact(title) as show:
+    with stop_event() as stop, _engine(lake, plan) as engine, task_runs() as runs, progress_artifact(title) as show:
 
         def on_progress(progress: Progress) -> None:
             runs.end(progress.newly)
             show(progress)
             tell(progress)
 
-        executor = ShowingExecutor(DaskExecutor(client, lake), runs)
-        report = Dispatcher(lake, executor, settings, on_progress=on_progress).run(until=until, stop=stop)
+        # what outlives this flow run would be shown as handed back at its end
+        executor = engine if engine.durable else ShowingExecutor(engine, runs)
+        dispatcher = Dispatcher(lake, executor, plan.settings, pools=plan.pools, on_progress=on_progress)
+        report = dispatcher.run(until="once" if plan.once else until, stop=stop)
         return Dispatched(report, stop.is_set())
+
+
+@contextlib.contextmanager
+def _engine(lake: Lake, plan: DispatchPlan) -> Iterator[Executor]:
+    if plan.pool.kind == "work-pool":
+        from ._work_pool import open_work_pool
+
+        with open_work_pool(lake, plan.name, plan.pool) as executor:
+            yield executor
+    else:
+        with open_executor(plan.name, plan.pool, lake, once=plan.once) as executor:
+            yield executor

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from alchemiscale_lake.errors import StorageError
-from alchemiscale_lake.ledger.dispatcher import Progress
+from alchemiscale_lake.ledger.dispatch_report import Progress
 from alchemiscale_lake.store import Lake
 
 from ._api import Api, local_api

@@ -19,7 +19,7 @@ from prefect.states import Cancelled, Completed, Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from alchemiscale_lake.execution import Assignment
-from alchemiscale_lake.ledger.dispatcher import RecordedTask
+from alchemiscale_lake.ledger.dispatch_report import RecordedTask
 from alchemiscale_lake.ledger.executor import Executor, Handle
 from alchemiscale_lake.ledger.results import Recorded
 
@@ -99,10 +99,12 @@ class ShowingExecutor:
 
     def __init__(self, inner: Executor, runs: TaskRuns) -> None:
         self._inner, self._runs = inner, runs
+        self.durable, self.whole_jobs = inner.durable, inner.whole_jobs
+        self.places, self.find, self.retire = inner.places, inner.find, inner.retire
 
-    def submit(self, assignment: Assignment, *, name: str) -> Handle:
+    def submit(self, assignment: Assignment, *, name: str, place: str) -> Handle:
         """Hand an assignment out and show it."""
-        handle = self._inner.submit(assignment, name=name)
+        handle = self._inner.submit(assignment, name=name, place=place)
         for spec in assignment.attempts:
             self._runs.begin(spec.attempt, name)
         return _ShownHandle(handle, assignment, self._runs)

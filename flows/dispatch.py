@@ -9,9 +9,10 @@ from alchemiscale_lake.ids import Scope
 from alchemiscale_lake.ledger.claims import Selection
 from alchemiscale_lake.store import Lake
 
+from ._credentials import load_credentials
 from ._dispatching import Dispatched, dispatch_tasks, handed_back
+from ._plans import plan_dispatch
 from ._progress import reported
-from ._runners import PoolSettings, default_workers
 from ._task_runs import task_runner
 
 __all__ = ["dispatch"]
@@ -26,44 +27,53 @@ __all__ = ["dispatch"]
 def dispatch(
     lake: str = "./lake",
     pool: str = "local",
+    pools_file: str | None = None,
     scopes: list[str] | None = None,
     networks: list[str] | None = None,
     workers: int | None = None,
-    cores_per_task: int = 1,
+    cores_per_task: int | None = None,
     timeout_s: float | None = None,
-    unit_retries: int = 1,
+    unit_retries: int | None = None,
     drain: bool = True,
+    once: bool = False,
 ) -> Dispatched | State[Dispatched]:
-    """Run the Tasks of a lake that may be claimed.
+    """Run the Tasks of a lake that may be claimed, in one pool.
 
     Parameters
     ----------
     lake : str
         Folder or URL.
     pool : str
-        Name of the pool that claims carry.
+        Name of the pool, in the pools file; without a file, the name that claims of this machine carry.
+    pools_file : str, optional
+        By default `ALCHEMISCALE_LAKE_POOLS`, else `pools.yaml` here if there is one.
     scopes, networks : list of str, optional
         Only Tasks in these Scopes (wildcards allowed), actioned on these networks (ScopedKeys).
-    workers : int, optional
-        Tasks that run at a time; as many as the cores allow, by default.
-    cores_per_task : int
-        Cores for each of them.
+    workers, cores_per_task : int, optional
+        Without a pools file: Tasks that run at a time (as many as the cores allow), and cores for each (1).
     timeout_s : float, optional
         An attempt that takes longer fails.
-    unit_retries : int
-        Times a failed ProtocolUnit is run again within an attempt.
+    unit_retries : int, optional
+        Times a failed ProtocolUnit is run again within an attempt (1).
     drain : bool
         End when nothing is left to do; otherwise wait for more until stopped.
+    once : bool
+        Submit jobs, collect what finished since the last time, and end.
     """
+    load_credentials()
+    place = Lake.open(lake)
     selection = Selection(tuple(Scope.parse(s) for s in scopes or ()), tuple(networks or ()))
-    dispatched = dispatch_tasks(
-        Lake.open(lake),
-        PoolSettings(pool, workers or default_workers(cores_per_task), cores_per_task),
+    plan = plan_dispatch(
+        place,
+        pool,
         selection,
-        title=f"dispatch-{pool}",
-        until="drained" if drain else "stopped",
+        pools_file=pools_file,
+        workers=workers,
+        cores_per_task=cores_per_task,
         timeout_s=timeout_s,
         unit_retries=unit_retries,
+        once=once,
     )
+    dispatched = dispatch_tasks(place, plan, title=f"dispatch-{pool}", until="drained" if drain else "stopped")
     reported(dispatched)
     return handed_back(dispatched) if dispatched.interrupted else dispatched

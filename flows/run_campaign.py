@@ -16,8 +16,8 @@ from alchemiscale_lake.query import find_network
 from alchemiscale_lake.store import Lake
 
 from ._dispatching import Dispatched, dispatch_tasks, handed_back
+from ._plans import plan_dispatch
 from ._progress import reported
-from ._runners import PoolSettings, default_workers
 from ._summary import publish_campaign, publish_estimates
 from ._task_runs import task_runner
 
@@ -72,12 +72,13 @@ def run_campaign(
     assays: str | None = None,
     assay_kind: str = "binding",
     pool: str = "local",
+    pools_file: str | None = None,
     workers: int | None = None,
-    cores_per_task: int = 1,
+    cores_per_task: int | None = None,
     timeout_s: float | None = None,
-    unit_retries: int = 1,
+    unit_retries: int | None = None,
 ) -> CampaignReport | State[CampaignReport]:
-    """Submit a network, run all of its Tasks on this machine, and gather it.
+    """Submit a network, run all of its Tasks in one pool, and gather it.
 
     Running it again continues: what is there is not done twice.
 
@@ -95,16 +96,14 @@ def run_campaign(
         Independent Tasks that each Transformation is to have; 0 runs those that are there.
     assays, assay_kind : str, optional
         CSV of experimental values, and what was measured: binding, hydration or direct.
-    pool : str
-        Name of the pool that claims carry.
-    workers : int, optional
-        Tasks that run at a time; as many as the cores allow, by default.
-    cores_per_task : int
-        Cores for each of them.
+    pool, pools_file : str, optional
+        Name of the pool and the file that describes it, as for `dispatch`; this machine, by default.
+    workers, cores_per_task : int, optional
+        Without a pools file: Tasks that run at a time (as many as the cores allow), and cores for each (1).
     timeout_s : float, optional
         An attempt that takes longer fails.
-    unit_retries : int
-        Times a failed ProtocolUnit is run again within an attempt.
+    unit_retries : int, optional
+        Times a failed ProtocolUnit is run again within an attempt (1).
     """
     place = Lake.create(lake, exist_ok=True)
     stored = _stored_network(place, network)
@@ -120,14 +119,17 @@ def run_campaign(
     )
     campaign, n_created = prepare_campaign(place, campaign)
     assert campaign.network is not None
-    dispatched = dispatch_tasks(
+    plan = plan_dispatch(
         place,
-        PoolSettings(pool, workers or default_workers(cores_per_task), cores_per_task),
+        pool,
         Selection(networks=(campaign.network,)),
-        title=campaign.title,
+        pools_file=pools_file,
+        workers=workers,
+        cores_per_task=cores_per_task,
         timeout_s=timeout_s,
         unit_retries=unit_retries,
     )
+    dispatched = dispatch_tasks(place, plan, title=campaign.title)
     if dispatched.interrupted:
         return handed_back(reported(CampaignReport(campaign, n_created, dispatched, None)))
     gathered = gather_network(place, campaign.network)

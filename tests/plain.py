@@ -58,6 +58,7 @@ def plain_receipt(
     estimate: float | None = 1.0,
     started_at: datetime = T0,
     wall_time_s: float = 1.0,
+    hostname: str | None = None,
 ) -> Receipt:
     """A receipt as an execution would leave it, with one unit and one file."""
     host = TABLES["hosts"].sample(1, host="digest-of-host").to_pylist()[0]
@@ -74,7 +75,7 @@ def plain_receipt(
         "estimate_kcal_mol": estimate if ok else None, "uncertainty_kcal_mol": 0.1 if ok else None,
         "exception": exception, "object_path": "somewhere" if ok else None, "n_units": 1, "started_at": started_at,
         "ended_at": ended_at, "wall_time_s": wall_time_s, "pool": "p", "host": host["host"],
-        "hostname": host["hostname"],
+        "hostname": hostname or host["hostname"],
     }  # fmt: skip
     return Receipt(result=result, units=[unit], files=[file], host=host)
 

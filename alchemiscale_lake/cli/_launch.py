@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ..errors import MissingDependencyError
 
 if TYPE_CHECKING:
-    from ..ledger.dispatcher import Progress
+    from ..ledger.dispatch_report import DispatchReport, Progress
     from ..store import Lake
 
-__all__ = ["Session", "open_lake", "session", "up"]
+__all__ = ["Session", "dispatch_once", "open_lake", "session", "up"]
 
 _GROUP = "alchemiscale_lake.flows"
 
@@ -46,6 +46,12 @@ def session(lake: Lake, *, say: Callable[[str], None], verbose: bool = False) ->
 def up(lake: Lake, **settings: Any) -> None:
     """Serve the Prefect UI and the deployments until stopped."""
     _engine("_serve").up(lake, **settings)
+
+
+def dispatch_once(lake: Lake, pool: str, **settings: Any) -> DispatchReport:
+    """Take one turn for a pool whose jobs go on without this process."""
+    report: DispatchReport = _engine("_once").dispatch_once(lake, pool, **settings)
+    return report
 
 
 def open_lake(place: str, say: Callable[[str], None]) -> Lake:

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import click
 
-__all__ = ["lake_option", "pool_options", "scope_option", "tasks_option", "verbose_option"]
+__all__ = ["lake_option", "pool_options", "pools_option", "scope_option", "tasks_option", "verbose_option"]
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -36,13 +36,25 @@ tasks_option = click.option(
     help="Independent Tasks that each Transformation is to have; those there already count.",
 )
 
+#: `pools_file: str | None`
+pools_option = click.option(
+    "--pools",
+    "pools_file",
+    type=click.Path(dir_okay=False),
+    default=None,
+    show_default="ALCHEMISCALE_LAKE_POOLS, else pools.yaml if there is one",
+    metavar="FILE",
+    help="The pools file.",
+)
+
 #: `verbose: bool`
 verbose_option = click.option("--verbose", "-v", is_flag=True, help="Show the logs of Prefect and Dask.")
 
 
 def pool_options(command: F) -> F:
-    """Add `workers`, `cores_per_task`, `timeout_s` and `unit_retries`."""
+    """Add `pools_file`, `workers`, `cores_per_task`, `timeout_s` and `unit_retries`."""
     options = (
+        pools_option,
         click.option(
             "--workers",
             "-n",
@@ -50,30 +62,30 @@ def pool_options(command: F) -> F:
             default=None,
             show_default="as the cores allow",
             metavar="N",
-            help="Tasks that run at a time.",
+            help="Tasks that run at a time, without a pools file.",
         ),
         click.option(
             "--cores-per-task",
             type=click.IntRange(min=1),
-            default=1,
-            show_default=True,
+            default=None,
+            show_default="1",
             metavar="N",
-            help="Cores that each of them may use.",
+            help="Cores that each of them may use, without a pools file.",
         ),
         click.option(
             "--timeout",
             "timeout_s",
             type=click.FloatRange(min=0, min_open=True),
             default=None,
-            show_default="none",
+            show_default="the pool's, else none",
             metavar="SECONDS",
             help="An attempt at a Task that takes longer fails.",
         ),
         click.option(
             "--unit-retries",
             type=click.IntRange(min=0),
-            default=1,
-            show_default=True,
+            default=None,
+            show_default="the pool's, else 1",
             metavar="N",
             help="Times a failed ProtocolUnit is run again within an attempt.",
         ),

@@ -2,60 +2,94 @@
 
 from __future__ import annotations
 
-from typing import Any
+import shlex
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ._bar import TaskBar
 from ._errors import INTERRUPTED, say
-from ._launch import session
+from ._launch import dispatch_once, session
 from ._options import lake_option, pool_options, verbose_option
+
+if TYPE_CHECKING:
+    from ..ledger.dispatch_report import DispatchReport
 
 __all__ = ["command"]
 
 
 @click.command("dispatch")
+@click.argument("pool", default="local")
 @lake_option
-@click.option("--pool", default="local", show_default=True, help="Name of the pool that claims carry.")
 @click.option(
     "--scope", "scopes", multiple=True, metavar="ORG-CAMPAIGN-PROJECT", help="Only these Scopes ('*' is the wildcard)."
 )
 @click.option("--network", "networks", multiple=True, help="Only these networks, by name or ScopedKey.")
 @pool_options
 @click.option("--drain/--forever", default=True, show_default=True, help="End when nothing is left, or wait for more.")
+@click.option("--once", is_flag=True, help="Submit jobs, collect what finished since the last time, and end; for cron.")
 @verbose_option
 @click.pass_context
 def command(
     ctx: click.Context,
     /,
     lake: str,
+    pool: str,
     scopes: tuple[str, ...],
     networks: tuple[str, ...],
+    once: bool,
     verbose: bool,
     **settings: Any,
 ) -> None:
-    """Run the Tasks of a lake that wait, on this machine.
+    """Run the Tasks of a lake that wait, in one pool.
 
+    POOL is described in a pools file (see `alchemiscale-lake pools`); without one it is this machine.
     Several dispatchers, here and elsewhere, may work on one lake. Ctrl-C hands running Tasks back;
     twice, it ends at once. Nothing is lost either way.
 
     \b
-    Example:
+    Examples:
       alchemiscale-lake dispatch --workers 4 --scope org-campaign-*
+      alchemiscale-lake dispatch cluster --pools pools.yaml --forever
+      alchemiscale-lake dispatch cluster --pools pools.yaml --once
     """
     from ..ids import Scope
+    from ..ledger.claims import Selection
     from ..query import find_network
     from ..store import Lake
 
     place = Lake.open(lake)
-    selected = {
-        "scopes": [str(Scope.parse(scope)) for scope in scopes],
-        "networks": [find_network(place, network) for network in networks],
-    }
+    selection = Selection(
+        tuple(Scope.parse(scope) for scope in scopes), tuple(find_network(place, network) for network in networks)
+    )
+    if once and not _needs_prefect(pool, settings["pools_file"]):
+        if settings.pop("workers") or settings.pop("cores_per_task"):
+            raise click.UsageError("--workers and --cores-per-task are for this machine; --once is for a queue")
+        with TaskBar() as bar:
+            report = dispatch_once(place, pool, selection=selection, on_progress=bar, **settings)
+        _conclude(report)
+        return
+    selected = {"scopes": [str(scope) for scope in selection.scopes], "networks": list(selection.networks)}
     with session(place, say=say, verbose=verbose) as flows, TaskBar() as bar:
-        done = flows.call("dispatch", bar, lake=place.url, **selected, **settings)
-    report = done.report
-    say(f"{report.completed} complete, {report.failed} failed, {report.released} handed back")
+        done = flows.call("dispatch", bar, lake=place.url, pool=pool, once=once, **selected, **settings)
+    _conclude(done.report)
     if done.interrupted:
-        say(f"to continue: alchemiscale-lake dispatch --lake {lake}")
+        say(f"to continue: alchemiscale-lake dispatch {pool} --lake {shlex.quote(lake)}")
         ctx.exit(INTERRUPTED)
+
+
+def _needs_prefect(pool: str, pools_file: str | None) -> bool:
+    from ..pools_file import find_pools_file, load_pools
+
+    path = find_pools_file(pools_file)
+    known = {} if path is None else load_pools(path).pools
+    return pool in known and known[pool].kind == "work-pool"
+
+
+def _conclude(report: DispatchReport) -> None:
+    said = f"{report.completed} complete, {report.failed} failed, {report.released} handed back"
+    if report.restarted:
+        said += f", {report.restarted} restarted"
+    if report.in_flight:
+        said += f", {report.in_flight} in flight"
+    say(said)

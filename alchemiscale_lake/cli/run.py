@@ -43,7 +43,7 @@ __all__ = ["command"]
     show_default="plots/ in the lake",
     help="Where to draw estimate against experiment.",
 )
-@click.option("--pool", default="local", show_default=True, help="Name of the pool that claims carry.")
+@click.option("--pool", default="local", show_default=True, help="The pool to run in; see the pools file.")
 @pool_options
 @click.option("--resume", is_flag=True, help="Continue what was begun in this lake and is not finished.")
 @verbose_option
@@ -63,7 +63,7 @@ def command(
     verbose: bool,
     **settings: Any,
 ) -> None:
-    """Submit a network, run all of its Tasks here, and print its free energies.
+    """Submit a network, run all of its Tasks, and print its free energies.
 
     NETWORK is a file or folder as `submit` takes it, or the name or ScopedKey of a network in the
     lake. Every Transformation gets one Task, or --tasks-per-transformation. Interrupted in any way,

@@ -1,7 +1,6 @@
 """The receipt of an attempt whose worker is gone: a failed result like any other.
 
-Written by whoever handed the assignment out, when the engine says that the worker died under it
-too often.
+Written by whoever handed the assignment out, when workers ended under it too often.
 """
 
 from __future__ import annotations
@@ -15,13 +14,13 @@ from .host import describe_host
 __all__ = ["lost_receipt"]
 
 
-def lost_receipt(spec: AttemptSpec, pool: str, error: BaseException, at: datetime) -> Receipt:
+def lost_receipt(spec: AttemptSpec, pool: str, exception: str, at: datetime) -> Receipt:
     """Make the receipt of an attempt that ended with its worker.
 
     Parameters
     ----------
-    error : BaseException
-        What the engine says.
+    exception : str
+        Type and message, as in `WorkerLost: three workers in a row ended under it`.
     at : datetime
         Time of the news; taken for start and end, for nobody knows better.
     """
@@ -32,7 +31,7 @@ def lost_receipt(spec: AttemptSpec, pool: str, error: BaseException, at: datetim
         "task": spec.task,
         "transformation": spec.transformation,
         "ok": False,
-        "exception": f"WorkerLost: {type(error).__name__}: {error}",
+        "exception": exception,
         "n_units": 0,
         "started_at": at,
         "ended_at": at,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +14,18 @@ import polars as pl
 import psutil
 
 from ..ids import Scope, new_attempt_id
-from ..store import Lake, now_utc
+from ..store import Lake, NetworkState, now_utc
 from ..tasks import Event, TaskState, TaskStates, choose, status
 
 __all__ = [
     "Claim",
     "Selection",
+    "claim_chosen",
+    "claim_of",
     "claim_tasks",
+    "claimers",
     "end_claims",
+    "network_weights",
     "orphaned_attempts",
     "process_is_gone",
     "process_name",
@@ -51,6 +55,15 @@ class Selection:
         """Whether a Scope is among those meant."""
         return not self.scopes or any(s.is_superset(Scope.from_str(scope)) for s in self.scopes)
 
+    def candidates(self, claimable: pl.DataFrame) -> pl.DataFrame:
+        """Return those of `TaskStates.claimable` that are meant."""
+        if self.networks:
+            claimable = claimable.filter(pl.col("network").is_in(list(self.networks)))
+        if self.scopes:
+            scopes = [s for s in claimable["scope"].unique() if self.of_scope(s)]
+            claimable = claimable.filter(pl.col("scope").is_in(scopes))
+        return claimable
+
     def tasks(self, states: TaskStates) -> pl.DataFrame:
         """Return the rows of `states.tasks` that are meant."""
         rows = states.tasks
@@ -72,9 +85,7 @@ def claim_tasks(
     selection: Selection | None = None,
     rng: np.random.Generator | None = None,
 ) -> list[Claim]:
-    """Claim up to `count` Tasks for a pool, by the rules of `tasks.claiming`.
-
-    Two callers never get the same Task: the claim is decided in sight of the very state it lands on.
+    """Claim up to `count` Tasks for a pool, by the rules of `tasks.claiming` alone.
 
     Returns
     -------
@@ -83,45 +94,65 @@ def claim_tasks(
     """
     selection = selection or Selection()
     rng = rng or np.random.default_rng()
-    attempts = [new_attempt_id() for _ in range(count)]
-    decided = lake.network_log.states()
+    networks = lake.network_log.states()
+
+    def chosen(states: TaskStates) -> list[str]:
+        candidates = selection.candidates(states.claimable())
+        return choose(candidates, network_weights(candidates, networks), count, rng)
+
+    return claim_chosen(lake, pool, chosen, lease_s=lease_s, actor=actor) if count > 0 else []
+
+
+def claim_chosen(
+    lake: Lake, pool: str, chosen: Callable[[TaskStates], Sequence[str]], *, lease_s: float, actor: str
+) -> list[Claim]:
+    """Claim the Tasks that `chosen` names in sight of the states as they are.
+
+    Two callers never get the same Task: the claim is decided in sight of the very state it lands on.
+
+    Parameters
+    ----------
+    chosen : callable
+        May be called several times, once for every race lost.
+    """
 
     def decide(states: TaskStates) -> list[Event]:
-        candidates = states.claimable()
-        if selection.networks:
-            candidates = candidates.filter(pl.col("network").is_in(list(selection.networks)))
-        if selection.scopes:
-            scopes = [s for s in candidates["scope"].unique() if selection.of_scope(s)]
-            candidates = candidates.filter(pl.col("scope").is_in(scopes))
-        weights = dict.fromkeys(candidates["network"].unique(), 0.5)
-        weights |= {n: s.weight if s.state == "active" else 0.0 for n, s in decided.items() if n in weights}
-        drawn = choose(candidates, weights, count, rng)
+        tasks = chosen(states)
         until = now_utc() + timedelta(seconds=lease_s)
-        known = states.of(drawn)
-        events = (status.claim(known[t], a, pool, until) for t, a in zip(drawn, attempts, strict=False))
+        known = states.of(tasks)
+        events = (status.claim(known[task], new_attempt_id(), pool, until) for task in tasks)
         return [e for e in events if isinstance(e, Event)]
 
-    if count < 1:
-        return []
     landed = lake.task_log.commit(decide, actor=actor)
-    return [_claim(event.after) for event in landed.events]
+    return [claim_of(event.after) for event in landed.events]
+
+
+def network_weights(candidates: pl.DataFrame, networks: Mapping[str, NetworkState]) -> dict[str, float]:
+    """Weights to draw the networks of these candidates by; 0 for one that is not active."""
+    weights = dict.fromkeys(candidates["network"].unique().sort(), NetworkState().weight)
+    return weights | {n: s.weight if s.state == "active" else 0.0 for n, s in networks.items() if n in weights}
 
 
 def renew_leases(lake: Lake, attempts: Mapping[str, str], *, lease_s: float, actor: str) -> set[str]:
-    """Renew the leases of attempts (attempt -> Task) and return those that no longer hold their Task."""
+    """Renew the leases of attempts (attempt -> Task) that would soon run out; return those that hold no Task any more.
+
+    A lease that is more than half there is left alone: a commit for every heartbeat would fill the log.
+    """
     lost: set[str] = set()
 
     def decide(states: TaskStates) -> list[Event]:
         lost.clear()
-        until = now_utc() + timedelta(seconds=lease_s)
+        now = now_utc()
+        soon, until = now + timedelta(seconds=lease_s / 2), now + timedelta(seconds=lease_s)
         known = states.of(attempts.values())
         events = []
         for attempt, task in attempts.items():
-            done = status.renew(known[task], attempt, until) if task in known else None
-            if isinstance(done, Event):
-                events.append(done)
-            else:
+            state = known.get(task)
+            if state is None or state.attempt != attempt:
                 lost.add(attempt)
+            elif state.lease_expires_at is None or state.lease_expires_at < soon:
+                done = status.renew(state, attempt, until)
+                events += [done] if isinstance(done, Event) else []
         return events
 
     if attempts:
@@ -147,19 +178,25 @@ def end_claims(lake: Lake, attempts: Mapping[str, str], *, actor: str, reason: s
     return len(lake.task_log.commit(decide, actor=actor).events) if attempts else 0
 
 
-def orphaned_attempts(lake: Lake, running: Collection[TaskState]) -> dict[str, str]:
-    """Find attempts (attempt -> Task) whose claimer is a process of this machine that has ended."""
-    attempts = {state.attempt: state.task for state in running if state.attempt is not None}
+def orphaned_attempts(lake: Lake, running: Collection[TaskState], role: str) -> dict[str, str]:
+    """Find attempts (attempt -> Task) whose claimer, of this role, is a process of this machine that has ended."""
+    held = {state.attempt: state for state in running if state.attempt is not None}
+    gone = (
+        (attempt, actor)
+        for attempt, (actor, _) in claimers(lake, held.values()).items()
+        if actor.startswith(f"{role}:") and process_is_gone(actor)
+    )
+    return {attempt: held[attempt].task for attempt, _ in gone}
+
+
+def claimers(lake: Lake, running: Collection[TaskState]) -> dict[str, tuple[str, datetime]]:
+    """Tell who claimed each of these attempts, and when."""
+    attempts = [state.attempt for state in running if state.attempt is not None]
     if not attempts:
         return {}
-    rows = (
-        lake.table("task_log")
-        .scan()
-        .filter((pl.col("event") == "claimed") & pl.col("of_attempt").is_in(list(attempts)))
-        .select("of_attempt", "actor")
-        .collect()
-    )
-    return {attempt: attempts[attempt] for attempt, actor in rows.iter_rows() if process_is_gone(actor)}
+    claimed = (pl.col("event") == "claimed") & pl.col("of_attempt").is_in(attempts)
+    rows = lake.table("task_log").scan().filter(claimed).select("of_attempt", "actor", "at").collect()
+    return {attempt: (actor, at) for attempt, actor, at in rows.iter_rows()}
 
 
 def process_name(role: str) -> str:
@@ -193,6 +230,7 @@ def _started(pid: int) -> str:
         return ""
 
 
-def _claim(state: TaskState) -> Claim:
+def claim_of(state: TaskState) -> Claim:
+    """Return the claim that holds a running Task."""
     assert state.attempt is not None
     return Claim(state.attempt, state.task, state.transformation, state.scope, state.extends)

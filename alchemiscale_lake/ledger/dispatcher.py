@@ -1,6 +1,6 @@
 """The dispatcher: claims Tasks for one pool, hands them out, collects and records what comes back.
 
-It knows no engine: an `Executor` runs assignments (Dask, a thread, a queue), the lake is the only
+It knows no engine: an `Executor` runs assignments (Dask, a queue, a work pool), the lake is the only
 memory. Killed at any moment, the next dispatcher finds the receipts it left and takes over the rest.
 """
 
@@ -10,78 +10,47 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import timedelta
+from typing import Final, Literal
 
 import numpy as np
+import polars as pl
 
-from ..execution.assignment import Assignment, AttemptSpec
-from ..execution.lost import lost_receipt
-from ..schemas.receipt import Receipt
+from ..errors import StorageError
+from ..execution.heartbeat import read_beat
+from ..settings import Pools
 from ..store import Lake, now_utc
 from ..tasks.states import TaskStates
-from .claims import (
-    Claim,
-    claim_tasks,
-    end_claims,
-    orphaned_attempts,
-    process_name,
-    renew_leases,
-)
-from .executor import DispatchSettings, Executor, Handle
+from .claims import claim_of, claimers, orphaned_attempts, process_is_gone, process_name, renew_leases
+from .dispatch_report import DispatchReport, Progress
+from .dispatch_settings import DispatchSettings
+from .executor import Executor
+from .flights import Flight, Flights
+from .forecast import Forecast
+from .handing_out import HandingOut
+from .hosts import publish, quarantined
 from .names import TaskNames
-from .results import Recorded, find_receipts, good_results, record_receipts, unrecorded_attempts
+from .policy import policy_for
+from .pool_reports import PoolReport, report_pool
+from .recording import Books
+from .results import unrecorded_attempts
+from .unwanted import release_unwanted
 
-__all__ = ["DispatchReport", "Dispatcher", "Progress", "RecordedTask"]
+__all__ = ["Dispatcher"]
 
 _log = logging.getLogger(__name__)
-#: So much work, in seconds, is queued behind every busy slot, so that short Tasks leave no gaps ...
-_LOOKAHEAD_S = 3.0
-#: ... and of Tasks longer than this none at all: a claim that waits is withheld from others.
-_NO_LOOKAHEAD_PAST_S = 60.0
-_MOST_AHEAD = 100
 #: Receipts of attempts that hold no claim any more are looked for this often.
-_SWEEP_S = 120.0
-
-
-@dataclass(frozen=True, slots=True)
-class RecordedTask:
-    """A Task that just ended, with its science name."""
-
-    name: str
-    result: Recorded
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """Tasks of the selection by status, and what was recorded since the last report."""
-
-    waiting: int
-    running: int
-    complete: int
-    error: int
-    recorded: int
-    newly: Sequence[RecordedTask]
-
-
-@dataclass(frozen=True, slots=True)
-class DispatchReport:
-    """What a run of the dispatcher did. `recovered` receipts were left by an earlier dispatcher."""
-
-    claimed: int = 0
-    completed: int = 0
-    failed: int = 0
-    released: int = 0
-    recovered: int = 0
-    wall_time_s: float = 0.0
-
-
-@dataclass(slots=True)
-class _Flight:
-    claim: Claim
-    name: str
-    handle: Handle
+_SWEEP_S: Final = 120.0
+#: An attempt that once gave a sign of life and has given none for so long is lost, whatever its engine says.
+_SILENCE = timedelta(minutes=10)
+_LISTEN_S: Final = 120.0
+#: A claim this young may belong to a dispatcher elsewhere that is submitting its job just now.
+_SUBMITTING = timedelta(minutes=10)
+#: With nothing to do, a dispatcher looks less and less often, down to this.
+_IDLE_POLL_S: Final = 5.0
+_LONGEST_LEASE_S: Final = 1800.0
 
 
 class Dispatcher:
@@ -92,6 +61,8 @@ class Dispatcher:
     lake : Lake
     executor : Executor
     settings : DispatchSettings
+    pools : Pools, optional
+        All pools of this lake, by whose policy this one claims; by default it may claim everything.
     on_progress : callable, optional
         Called with a `Progress` whenever something changed.
     rng : numpy.random.Generator, optional
@@ -104,217 +75,228 @@ class Dispatcher:
         executor: Executor,
         settings: DispatchSettings,
         *,
+        pools: Pools | None = None,
         on_progress: Callable[[Progress], None] | None = None,
         rng: np.random.Generator | None = None,
     ) -> None:
-        self._lake = lake
-        self._executor = executor
-        self._settings = settings
-        self._on_progress = on_progress
-        self._rng = rng or np.random.default_rng()
-        self._actor = process_name(f"dispatch:{settings.pool}")
-        self._flights: dict[str, _Flight] = {}
-        self._grounded: dict[str, str] = {}
-        self._durations: list[float] = []
-        self._names = TaskNames(lake)
-        self._newly: list[RecordedTask] = []
-        self._report = DispatchReport()
-        self._renewed_at = self._swept_at = time.monotonic()
-        self._seen_seq = -1
+        self._lake, self._executor, self._settings, self._on_progress = lake, executor, settings, on_progress
+        # what outlives its dispatcher must not be taken for orphaned when that ends
+        self._role = "jobs" if executor.durable else "dispatch"
+        self._actor = process_name(f"{self._role}:{settings.pool}")
+        names = TaskNames(lake)
+        self._flights = Flights(lake)
+        self._books = Books(lake, settings.pool, self._actor, names)
+        forecast = Forecast(lake, pools)
+        self._hand_out = HandingOut(
+            lake,
+            executor,
+            settings,
+            policy_for(lake, pools, settings.pool, forecast=forecast),
+            forecast,
+            self._flights,
+            names,
+            self._actor,
+            rng,
+        )
+        self._beat_at = self._listened_at = -math.inf
+        self._swept_at = time.monotonic()
+        self._seen_seq = self._checked_seq = -1
 
     def run(
-        self, *, until: Literal["drained", "stopped"] = "drained", stop: threading.Event | None = None
+        self, *, until: Literal["drained", "stopped", "once"] = "drained", stop: threading.Event | None = None
     ) -> DispatchReport:
-        """Dispatch until nothing is left to do, or until `stop` is set.
+        """Dispatch until nothing is left to do, or until `stop` is set, or for one turn.
 
         "drained" means that no Task of the selection may be claimed or is running anywhere. On
-        `stop`, and on any error, attempts in flight are cancelled and given back.
+        `stop`, and on any error, attempts in flight are cancelled and given back - unless they go on
+        without this process, which "once" is for.
         """
         began = time.monotonic()
         stop = stop or threading.Event()
+        pause_s = self._settings.poll_s
         self._recover()
         try:
             while not stop.is_set():
-                busy = self.step()
-                if until == "drained" and not busy and not self._others_running():
+                moved = self.step()
+                if until == "once" or (until == "drained" and not self._flights and self._is_drained()):
                     break
-                stop.wait(self._settings.poll_s)
+                pause_s = self._settings.poll_s if moved else min(1.5 * pause_s, self._longest_pause_s())
+                stop.wait(pause_s)
         finally:
-            self._hand_back("the dispatcher stopped")
+            self._leave()
         self._tell()
-        self._report = replace(self._report, wall_time_s=time.monotonic() - began)
-        return self._report
+        report = self._books.report
+        return replace(report, in_flight=len(self._flights), wall_time_s=time.monotonic() - began)
 
     def step(self) -> bool:
-        """One turn: collect, renew, reap, claim. Tell whether anything is in flight."""
+        """One turn: collect, look after what runs, claim. Tell whether anything moved."""
+        before = self._books.report
         self._collect()
-        if time.monotonic() - self._renewed_at >= self._settings.lease_s / 3:
-            self._renew()
-            self._reap()
-        if time.monotonic() - self._swept_at >= _SWEEP_S:
-            self._sweep()
-        self._hand_out()
+        # every turn: a broken host fails a Task a second
+        self._look_at_hosts()
+        states = self._lake.task_log.states()
+        if states.seq != self._checked_seq:
+            self._stop_those_taken(states)
+        if time.monotonic() - self._beat_at >= self._settings.heartbeat_s:
+            self._beat()
+        claimed = self._hand_out(self._lake.task_log.states(), self._ahead())
+        self._books.count(claimed=claimed)
         self._tell()
-        return bool(self._flights)
+        return self._books.report != before
 
-    # --- claim and hand out ---------------------------------------------------------------------
-
-    def _hand_out(self) -> None:
-        settings = self._settings
-        free = settings.slots + self._ahead() - len(self._flights)
-        if free < 1:
-            return
-        claims = claim_tasks(
-            self._lake,
-            settings.pool,
-            free,
-            lease_s=settings.lease_s,
-            actor=self._actor,
-            selection=settings.selection,
-            rng=self._rng,
-        )
-        if not claims:
-            return
-        self._grounded = {claim.attempt: claim.task for claim in claims}
-        names = self._names.of(claims)
-        extended = good_results(self._lake, [c.extends for c in claims if c.extends is not None])
-        for claim in claims:
-            name = names[claim.task]
-            assignment = self._assignment(claim, extended.get(claim.extends or ""))
-            self._flights[claim.attempt] = _Flight(claim, name, self._executor.submit(assignment, name=name))
-            del self._grounded[claim.attempt]
-        self._report = replace(self._report, claimed=self._report.claimed + len(claims))
-
-    def _assignment(self, claim: Claim, extends_result: str | None) -> Assignment:
-        settings = self._settings
-        spec = AttemptSpec(claim.attempt, claim.task, claim.transformation, claim.scope, extends_result)
-        return Assignment(
-            lake=self._lake.url,
-            pool=settings.pool,
-            attempts=(spec,),
-            resources=settings.resources,
-            timeout_s=settings.timeout_s,
-            unit_retries=settings.unit_retries,
-            work_root=settings.work_root,
-        )
-
-    def _ahead(self) -> int:
-        recent = self._durations[-20:]
-        if not recent:
-            return 0
-        mean_s = max(sum(recent) / len(recent), 1e-3)
-        if mean_s > _NO_LOOKAHEAD_PAST_S:
-            return 0
-        return min(self._settings.slots * math.ceil(_LOOKAHEAD_S / mean_s), _MOST_AHEAD)
-
-    # --- collect and record ---------------------------------------------------------------------
+    # --- what comes back --------------------------------------------------------------------------
 
     def _collect(self) -> None:
-        ended = {attempt: f for attempt, f in self._flights.items() if f.handle.done()}
-        if not ended:
-            return
-        receipts = find_receipts(self._lake, {a: f.claim.scope for a, f in ended.items()})
-        lost = set(ended) - {r.attempt for r in receipts}
-        receipts += [
-            lost_receipt(self._spec(ended[a].claim), self._settings.pool, error, now_utc())
-            for a in sorted(lost)
-            if (error := ended[a].handle.exception()) is not None
-        ]
-        self._record(receipts)
-        unheard = {a: ended[a].claim.task for a in lost if ended[a].handle.exception() is None}
-        released = end_claims(self._lake, unheard, actor=self._actor, reason="stopped without a result")
-        self._report = replace(self._report, released=self._report.released + released)
-        for attempt in ended:
-            del self._flights[attempt]
+        for flight in [f for f in self._flights if f.handle.done()]:
+            left = self._books.record_left({a: c.scope for a, c in flight.claims.items()})
+            error = flight.handle.exception()
+            said = "" if error is None else f"{type(error).__name__}: {error}"
+            silent = {a: c for a, c in flight.claims.items() if a not in left}
+            kinds = self._books.end_without_receipt(list(silent.values()), dict.fromkeys(silent, said))
+            self._hand_out.cool_down(flight.place, [silent[a].task for a, kind in kinds.items() if kind == "refused"])
+            self._flights.settle(list(flight.claims))
 
-    def _spec(self, claim: Claim) -> AttemptSpec:
-        return AttemptSpec(claim.attempt, claim.task, claim.transformation, claim.scope)
+    def _collect_from_running_jobs(self) -> None:
+        """Do not make the first Task of a long job wait for the last."""
+        together = {a: c.scope for f in self._flights if len(f.claims) > 1 for a, c in f.claims.items()}
+        self._flights.settle(self._books.record_left(together))
 
-    def _record(self, receipts: Sequence[Receipt]) -> int:
-        recorded = record_receipts(self._lake, receipts, actor=self._actor)
-        new = [r for r in recorded if r.new]
-        if not new:
-            return 0
-        names = self._names.of(new)
-        self._newly += [RecordedTask(names[r.task], r) for r in new]
-        self._durations += [r.wall_time_s for r in new]
-        good = sum(r.ok for r in new)
-        self._report = replace(
-            self._report,
-            completed=self._report.completed + good,
-            failed=self._report.failed + len(new) - good,
-        )
-        return len(new)
+    # --- looking after what runs ------------------------------------------------------------------
 
-    # --- leases -----------------------------------------------------------------------------------
+    def _beat(self) -> None:
+        self._beat_at = time.monotonic()
+        self._hand_out.refresh()
+        release_unwanted(self._lake, actor=self._actor)
+        self._collect_from_running_jobs()
+        self._renew()
+        self._reap()
+        if time.monotonic() - self._listened_at >= _LISTEN_S:
+            self._listen()
+        if time.monotonic() - self._swept_at >= _SWEEP_S:
+            self._sweep()
+        self._report_pool()
+
+    def _look_at_hosts(self) -> None:
+        hosts = quarantined(self._lake, self._settings.hosts)
+        if hosts != self._hand_out.barred:
+            publish(self._lake, hosts)
+            self._hand_out.barred = hosts
+        self._executor.retire(hosts)
+
+    def _stop_those_taken(self, states: TaskStates) -> None:
+        """Stop attempts whose Task was taken from them: cancelled, set invalid, completed by an earlier attempt."""
+        self._checked_seq = states.seq
+        held = states.tasks.filter(pl.col("status") == "running")["attempt"]
+        self._flights.stop(self._flights.claims().keys() - set(held))
 
     def _renew(self) -> None:
-        self._renewed_at = time.monotonic()
-        held = {attempt: flight.claim.task for attempt, flight in self._flights.items()}
-        for attempt in renew_leases(self._lake, held, lease_s=self._settings.lease_s, actor=self._actor):
-            # no longer ours: cancelled, set invalid, or ended by a late result of an earlier attempt
-            self._flights[attempt].handle.cancel()
+        held = {attempt: claim.task for attempt, claim in self._flights.claims().items()}
+        lease_s = self._settings.lease_s
+        if len(held) > 1000:
+            # the more there are, the rarer: thousands of renewals a minute are a log of their own
+            lease_s = max(lease_s, min(_LONGEST_LEASE_S, lease_s * len(held) / 1000))
+        self._flights.stop(renew_leases(self._lake, held, lease_s=lease_s, actor=self._actor))
+
+    def _listen(self) -> None:
+        """Give up attempts that have fallen silent although their engine says that they run."""
+        self._listened_at = time.monotonic()
+        for attempt, claim in self._flights.claims().items():
+            beat = read_beat(self._lake, claim.scope, attempt)
+            if beat is not None and now_utc() - beat.at > _SILENCE:
+                _log.warning("attempt %s on %s is silent since %s; given up", attempt, beat.hostname, beat.at)
+                self._flights.stop([attempt])
+                self._books.end_without_receipt([claim], {attempt: f"no sign of life from {beat.hostname}"})
+                self._flights.settle([attempt])
 
     def _reap(self) -> None:
         """End attempts of others whose lease ran out: with their receipt if there is one."""
         now = now_utc()
         running = self._lake.task_log.states().running().values()
         late = [s for s in running if s.lease_expires_at is not None and s.lease_expires_at <= now]
-        self._take_over({s.attempt: s.task for s in late if s.attempt not in self._flights and s.attempt}, None)
-
-    def _recover(self) -> None:
-        """Before the first claim: take over from processes of this machine that ended, and sweep."""
-        running = self._lake.task_log.states().running().values()
-        self._take_over(orphaned_attempts(self._lake, running), "its dispatcher ended")
-        self._reap()
-        self._sweep()
-
-    def _take_over(self, attempts: Mapping[str, str], reason: str | None) -> None:
-        if not attempts:
-            return
-        scopes = {attempt: "-".join(task.split("-")[2:]) for attempt, task in attempts.items()}
-        recovered = self._record(find_receipts(self._lake, scopes))
-        released = end_claims(self._lake, attempts, actor=self._actor, reason=reason)
-        self._report = replace(
-            self._report,
-            recovered=self._report.recovered + recovered,
-            released=self._report.released + released,
-        )
+        self._take_over({s.attempt: s.task for s in late if s.attempt and s.attempt not in self._flights}, None)
 
     def _sweep(self) -> None:
         """Record receipts of attempts that hold no claim any more: late, but good."""
         self._swept_at = time.monotonic()
         forgotten = {a: s for a, s in unrecorded_attempts(self._lake).items() if a not in self._flights}
-        recovered = self._record(find_receipts(self._lake, forgotten))
-        self._report = replace(self._report, recovered=self._report.recovered + recovered)
+        self._books.record_forgotten(forgotten)
 
-    def _hand_back(self, reason: str) -> None:
-        for flight in self._flights.values():
-            flight.handle.cancel()
-        left = self._grounded | {attempt: flight.claim.task for attempt, flight in self._flights.items()}
-        self._flights.clear()
-        self._take_over(left, reason)
+    def _report_pool(self) -> None:
+        workers, slots = len(self._hand_out.places), self._hand_out.slots_free()
+        try:
+            report_pool(self._lake, self._settings.pool, PoolReport(now_utc(), self._actor, workers, slots))
+        except StorageError as e:
+            _log.warning("pool %s could not report: %s", self._settings.pool, e)
 
-    # --- telling ----------------------------------------------------------------------------------
+    # --- beginning and end ------------------------------------------------------------------------
 
-    def _others_running(self) -> bool:
+    def _recover(self) -> None:
+        """Before the first claim: find what goes on, take over from processes that ended, sweep."""
+        if self._executor.durable:
+            self._find_jobs()
+        running = self._lake.task_log.states().running().values()
+        self._take_over(orphaned_attempts(self._lake, running, "dispatch"), "its dispatcher ended")
+        self._reap()
+        self._sweep()
+
+    def _find_jobs(self) -> None:
+        """Take up the jobs that an earlier dispatcher of this pool submitted; give back what has none."""
+        running = self._lake.task_log.states().running().values()
+        ours = {s.attempt: s for s in running if s.pool == self._settings.pool and s.attempt is not None}
+        found = self._executor.find({attempt: state.scope for attempt, state in ours.items()})
+        flights: dict[int, Flight] = {}
+        for attempt, handle in found.items():
+            flight = flights.setdefault(id(handle), Flight(handle, {}, f"job of {attempt}"))
+            flight.claims[attempt] = claim_of(ours[attempt])
+        for flight in flights.values():
+            self._flights.add(flight)
+        missing = [state for attempt, state in ours.items() if attempt not in found]
+        left = self._books.record_forgotten({s.attempt: s.scope for s in missing if s.attempt})
+        for attempt, (actor, at) in claimers(self._lake, missing).items():
+            given_up = process_is_gone(actor) or now_utc() - at > _SUBMITTING
+            if attempt not in left and actor.startswith(f"{self._role}:") and given_up:
+                self._books.end_without_receipt([claim_of(ours[attempt])], {attempt: "its job is gone"})
+
+    def _take_over(self, attempts: Mapping[str, str], reason: str | None) -> None:
+        if attempts:
+            self._books.record_forgotten({a: "-".join(task.split("-")[2:]) for a, task in attempts.items()})
+            self._books.release(attempts, reason)
+
+    def _leave(self) -> None:
+        """Give back what cannot go on without us, and what was claimed but not handed out."""
+        left = self._hand_out.grounded()
+        if not self._executor.durable:
+            for flight in self._flights:
+                flight.handle.cancel()
+            left |= {attempt: claim.task for attempt, claim in self._flights.claims().items()}
+            self._flights.settle(list(left))
+        self._take_over(left, "the dispatcher stopped")
+
+    def _is_drained(self) -> bool:
         states = self._lake.task_log.states()
-        return bool((self._settings.selection.tasks(states)["status"] == "running").any())
+        if bool((self._settings.selection.tasks(states)["status"] == "running").any()):
+            return False
+        return not self._hand_out.claimable(states)
+
+    # --- pace and telling -------------------------------------------------------------------------
+
+    def _ahead(self) -> int:
+        """Tasks queued behind those that run, per worker: only short ones, for a claim that waits is withheld."""
+        recent = self._books.wall_times_s[-20:]
+        mean_s = max(sum(recent) / len(recent), 1e-3) if recent else math.inf
+        return 0 if mean_s > 60.0 else min(math.ceil(3.0 / mean_s), 100)
+
+    def _longest_pause_s(self) -> float:
+        return max(self._settings.poll_s, min(_IDLE_POLL_S, self._settings.heartbeat_s / 2))
 
     def _tell(self) -> None:
         if self._on_progress is None:
             return
         states = self._lake.task_log.states()
-        if states.seq == self._seen_seq and not self._newly:
+        if states.seq == self._seen_seq and not self._books.newly:
             return
         self._seen_seq = states.seq
-        newly, self._newly = self._newly, []
-        self._on_progress(self._progress(states, newly))
-
-    def _progress(self, states: TaskStates, newly: Sequence[RecordedTask]) -> Progress:
         counts = dict(self._settings.selection.tasks(states)["status"].value_counts().iter_rows())
-        recorded = self._report.completed + self._report.failed
-        waiting, running, complete, error = (
-            counts.get(name, 0) for name in ("waiting", "running", "complete", "error")
-        )
-        return Progress(waiting, running, complete, error, recorded, newly)
+        waiting, running, complete, error = (counts.get(s, 0) for s in ("waiting", "running", "complete", "error"))
+        recorded = self._books.report.completed + self._books.report.failed
+        self._on_progress(Progress(waiting, running, complete, error, recorded, self._books.take_newly()))

@@ -9,17 +9,20 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+from collections.abc import Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from alchemiscale_lake.execution import Assignment, execute_assignment
 from alchemiscale_lake.faults import fault_hook
 from alchemiscale_lake.ledger.claims import Selection
+from alchemiscale_lake.ledger.dispatch_settings import DispatchSettings
 from alchemiscale_lake.ledger.dispatcher import Dispatcher
 from alchemiscale_lake.ledger.estimates import gather_network
-from alchemiscale_lake.ledger.executor import DispatchSettings
+from alchemiscale_lake.ledger.executor import Place
 from alchemiscale_lake.ledger.submit import submit_network
 from alchemiscale_lake.ledger.tasks import ensure_tasks
+from alchemiscale_lake.resources import Resources
 from alchemiscale_lake.store import Lake
 
 
@@ -40,11 +43,27 @@ class ThreadHandle:
 class ThreadExecutor:
     """Runs assignments on threads of this process."""
 
+    durable = whole_jobs = False
+
     def __init__(self, slots: int) -> None:
         self._pool = ThreadPoolExecutor(max_workers=slots)
+        self._whole = Resources(cores=slots)
+        self._handles: list[ThreadHandle] = []
 
-    def submit(self, assignment: Assignment, *, name: str) -> ThreadHandle:
-        return ThreadHandle(self._pool.submit(execute_assignment, assignment))
+    def places(self, workers: int) -> list[Place]:
+        self._handles = [handle for handle in self._handles if not handle.done()]
+        free = self._whole.minus(Resources(cores=len(self._handles)))
+        return [Place("here", self._whole, free, free.cores, "here")]
+
+    def submit(self, assignment: Assignment, *, name: str, place: str) -> ThreadHandle:
+        self._handles.append(ThreadHandle(self._pool.submit(execute_assignment, assignment)))
+        return self._handles[-1]
+
+    def find(self, attempts: Mapping[str, str]) -> dict[str, ThreadHandle]:
+        return {}
+
+    def retire(self, hostnames: Collection[str]) -> None:
+        """There is one host."""
 
 
 def campaign(place: str, network: Path, scope: str, per_transformation: int, lease_s: float) -> None:
@@ -53,7 +72,7 @@ def campaign(place: str, network: Path, scope: str, per_transformation: int, lea
     submitted = submit_network(lake, network, scope, creator="driver")
     ensure_tasks(lake, submitted.network, per_transformation, creator="driver")
     settings = DispatchSettings(
-        slots=2, selection=Selection(networks=(submitted.network,)), lease_s=lease_s, poll_s=0.02
+        resources=Resources(), selection=Selection(networks=(submitted.network,)), lease_s=lease_s, poll_s=0.02
     )
     Dispatcher(lake, ThreadExecutor(2), settings).run()
     gather_network(lake, submitted.network)

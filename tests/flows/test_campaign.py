@@ -12,7 +12,7 @@ import pytest
 
 from alchemiscale_lake.errors import StorageError
 from alchemiscale_lake.ledger import campaigns
-from alchemiscale_lake.ledger.dispatcher import Progress
+from alchemiscale_lake.ledger.dispatch_report import Progress
 from alchemiscale_lake.store import Lake
 from flows._api import Api, _flush_prefect
 from flows._launch import Session

@@ -101,5 +101,5 @@ claim_tasks(Lake.open({lake.url!r}), "p", 1, lease_s=600, actor=process_name("di
     (mine,) = claim_tasks(lake, "p", 1, lease_s=600, actor=process_name("dispatch:p"))
     running = lake.task_log.states().running()
     assert len(running) == 2
-    orphans = orphaned_attempts(lake, running.values())
+    orphans = orphaned_attempts(lake, running.values(), "dispatch")
     assert set(orphans.values()) == set(running) - {mine.task}

@@ -3,60 +3,31 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+import time
+from datetime import timedelta
 
 import numpy as np
+import polars as pl
 import pytest
 
 from alchemiscale_lake.execution.assignment import Assignment, AttemptSpec
-from alchemiscale_lake.ledger.claims import claim_tasks, end_claims, process_name
-from alchemiscale_lake.ledger.dispatcher import Dispatcher, Progress
-from alchemiscale_lake.ledger.executor import DispatchSettings
+from alchemiscale_lake.execution.heartbeat import Beat, leave_beat
+from alchemiscale_lake.execution.quarantined import read_quarantine
+from alchemiscale_lake.execution.release import Release, leave_release
+from alchemiscale_lake.execution.stopping import is_asked_to_stop
+from alchemiscale_lake.ledger.claims import Claim, claim_tasks, end_claims, process_name
+from alchemiscale_lake.ledger.dispatch_report import Progress
+from alchemiscale_lake.ledger.dispatch_settings import DispatchSettings
+from alchemiscale_lake.ledger.dispatcher import Dispatcher
+from alchemiscale_lake.ledger.flights import Flight as InFlight
+from alchemiscale_lake.ledger.restarts import add_task_restart_patterns
 from alchemiscale_lake.ledger.submit import submit_network
 from alchemiscale_lake.ledger.tasks import action_tasks, create_tasks, ensure_tasks, set_tasks_status
-from alchemiscale_lake.store import Lake
+from alchemiscale_lake.resources import Resources
+from alchemiscale_lake.settings import QuarantineRules
+from alchemiscale_lake.store import Lake, now_utc
+from tests.engine import Engine, Flight
 from tests.plain import SCOPE, leave_receipt, plain_chain, plain_receipt
-
-
-@dataclass
-class Flight:
-    assignment: Assignment
-    name: str
-    ended: bool = False
-    error: BaseException | None = None
-    cancelled: bool = False
-
-    def done(self) -> bool:
-        return self.ended or self.cancelled
-
-    def exception(self) -> BaseException | None:
-        return self.error
-
-    def cancel(self) -> None:
-        self.cancelled = True
-
-
-@dataclass
-class Engine:
-    """Runs nothing by itself: `land` ends a flight with a receipt, `crash` without."""
-
-    lake: Lake
-    flights: list[Flight] = field(default_factory=list)
-    at_once: bool = False
-
-    def submit(self, assignment: Assignment, *, name: str) -> Flight:
-        self.flights.append(Flight(assignment, name))
-        if self.at_once:
-            self.land(self.flights[-1])
-        return self.flights[-1]
-
-    def land(self, flight: Flight, *, ok: bool = True, wall_time_s: float = 1000.0) -> None:
-        (spec,) = flight.assignment.attempts
-        leave_receipt(self.lake, plain_receipt(spec, ok=ok, wall_time_s=wall_time_s))
-        flight.ended = True
-
-    def crash(self, flight: Flight, error: BaseException | None) -> None:
-        flight.ended, flight.error = True, error
 
 
 @pytest.fixture
@@ -66,8 +37,11 @@ def network(lake: Lake) -> str:
     return submitted.network
 
 
-def dispatcher(lake: Lake, engine: Engine, told: list[Progress] | None = None, **settings: object) -> Dispatcher:
-    chosen = DispatchSettings(**{"slots": 2, "poll_s": 0.01, **settings})  # type: ignore[arg-type]
+def dispatcher(
+    lake: Lake, engine: Engine, told: list[Progress] | None = None, *, slots: int = 2, **settings: object
+) -> Dispatcher:
+    engine.slots = slots
+    chosen = DispatchSettings(**{"resources": Resources(), "poll_s": 0.01, **settings})  # type: ignore[arg-type]
     return Dispatcher(
         lake, engine, chosen, on_progress=None if told is None else told.append, rng=np.random.default_rng(0)
     )
@@ -90,7 +64,7 @@ def test_no_more_is_in_flight_than_there_are_slots(lake: Lake, network: str) -> 
     engine = Engine(lake)
     turn = dispatcher(lake, engine)
     assert turn.step()
-    assert turn.step()
+    assert not turn.step(), "nothing moved"
     assert len(engine.flights) == 2
     engine.land(engine.flights[0])
     turn.step()
@@ -117,26 +91,47 @@ def test_failed_tasks_end_in_error_and_the_rest_goes_on(lake: Lake, network: str
     assert counts(lake) == {"complete": 5, "error": 1}
 
 
-def test_a_worker_lost_under_its_task_is_a_failed_result(lake: Lake, network: str) -> None:
+def test_a_task_whose_workers_end_under_it_three_times_is_a_failed_result(lake: Lake, network: str) -> None:
     engine = Engine(lake)
     turn = dispatcher(lake, engine, slots=6)
     turn.step()
-    engine.crash(engine.flights[0], RuntimeError("killed 3 workers"))
-    turn.step()
+    task = engine.flights[0].assignment.attempts[0].task
+    for _ in range(3):
+        assert counts(lake) == {"running": 6}, "given back, and claimed again in the same turn"
+        (flight,) = [f for f in engine.flights if f.assignment.attempts[0].task == task and not f.done()]
+        engine.crash(flight, RuntimeError("out of memory"))
+        turn.step()
     assert counts(lake) == {"error": 1, "running": 5}
+    log = lake.table("task_log").scan().filter(pl.col("event") == "released").collect()
+    assert log["reason"].to_list() == ["lost: RuntimeError: out of memory"] * 2
     row = lake.table("results").scan().collect().row(0, named=True)
-    assert (row["ok"], row["exception"]) == (False, "WorkerLost: RuntimeError: killed 3 workers")
+    said = "WorkerLost: 3 workers in a row ended under it; the last: RuntimeError: out of memory"
+    assert (row["ok"], row["exception"]) == (False, said)
 
 
-def test_what_ends_without_receipt_or_reason_is_given_back(lake: Lake, network: str) -> None:
+def test_what_an_attempt_says_of_its_end_is_the_reason_in_the_log(lake: Lake, network: str) -> None:
     engine = Engine(lake)
     turn = dispatcher(lake, engine, slots=6)
     turn.step()
-    engine.crash(engine.flights[0], None)
+    (spec,) = engine.flights[0].assignment.attempts
+    leave_release(lake, spec, Release("walltime", "the job ends in 5 minutes", "node7"))
+    engine.crash(engine.flights[0])
     turn.step()
-    assert counts(lake) == {"running": 6}, "given back, and claimed again in the same turn"
-    log = lake.table("task_log").scan().collect()
-    assert log.filter(event="released")["of_attempt"].to_list() == [engine.flights[0].assignment.attempts[0].attempt]
+    (row,) = lake.table("task_log").scan().filter(pl.col("event") == "released").collect().iter_rows(named=True)
+    assert (row["of_attempt"], row["reason"]) == (spec.attempt, "walltime: the job ends in 5 minutes (node7)")
+    assert counts(lake) == {"running": 6}, "it goes on in the next job"
+
+
+def test_a_place_that_refuses_is_left_alone_for_a_while(lake: Lake, network: str) -> None:
+    engine = Engine(lake, hosts=("a", "b"))
+    turn = dispatcher(lake, engine, slots=1)
+    turn.step()
+    refused = next(f for f in engine.flights if f.place == "a")
+    leave_release(lake, refused.assignment.attempts[0], Release("refused", "memory is 95 % full", "a"))
+    engine.crash(refused)
+    turn.step()
+    assert [f.place for f in engine.flights] == ["a", "b"], "neither the place nor the Task is tried at once"
+    assert counts(lake) == {"running": 1, "waiting": 5}
 
 
 def test_stopping_cancels_and_gives_back(lake: Lake, network: str) -> None:
@@ -152,26 +147,156 @@ def test_stopping_cancels_and_gives_back(lake: Lake, network: str) -> None:
 
 def test_an_error_in_the_engine_gives_back_what_was_claimed(lake: Lake, network: str) -> None:
     class BrokenEngine(Engine):
-        def submit(self, assignment: Assignment, *, name: str) -> Flight:
+        def submit(self, assignment: Assignment, *, name: str, place: str) -> Flight:
             if self.flights:
                 raise ConnectionError("the scheduler is gone")
-            return super().submit(assignment, name=name)
+            return super().submit(assignment, name=name, place=place)
 
     with pytest.raises(ConnectionError):
         dispatcher(lake, BrokenEngine(lake)).run()
     assert counts(lake) == {"waiting": 6}
 
 
-def test_a_task_set_invalid_is_cancelled_within_a_lease(lake: Lake, network: str) -> None:
+def test_a_task_set_invalid_is_cancelled_in_the_next_turn(lake: Lake, network: str) -> None:
     engine = Engine(lake)
-    turn = dispatcher(lake, engine, lease_s=0.03)
+    turn = dispatcher(lake, engine)
     turn.step()
     task = engine.flights[0].assignment.attempts[0].task
     set_tasks_status(lake, [task], "invalid", actor="ana")
-    threading.Event().wait(0.02)
     turn.step()
     assert engine.flights[0].cancelled
     assert not engine.flights[1].cancelled
+
+
+def test_a_network_that_is_no_longer_active_stops_what_runs(lake: Lake, network: str) -> None:
+    engine = Engine(lake)
+    turn = dispatcher(lake, engine, heartbeat_s=0.0)
+    turn.step()
+    lake.network_log.set([network], actor="ana", state="inactive")  # whoever set it died before he could release
+    turn.step()
+    turn.step()
+    assert all(f.cancelled for f in engine.flights)
+    assert counts(lake) == {"waiting": 6}
+    assert len(engine.flights) == 2, "nothing new is claimed"
+    reasons = lake.table("task_log").scan().filter(pl.col("event") == "released").collect()["reason"].to_list()
+    assert reasons == ["no longer actioned on any active network"] * 2
+
+
+def test_a_host_that_fails_fast_is_left_alone(lake: Lake, network: str) -> None:
+    engine = Engine(lake, hosts=("bad", "good"))
+    turn = dispatcher(lake, engine, slots=1, hosts=QuarantineRules(failures=1))
+    turn.step()
+    bad = next(f for f in engine.flights if f.place == "bad")
+    engine.land(bad, ok=False, wall_time_s=1.0, hostname="bad", started_at=now_utc())
+    for _ in range(20):
+        turn.step()
+        time.sleep(0.02)  # results are read no more often than costs a twentieth of the time
+    assert engine.retired == {"bad"}
+    assert [f.place for f in engine.flights].count("bad") <= 2, "one may have been placed before it was known"
+    assert set(read_quarantine(lake)) == {"bad"}, "and its workers can read it"
+
+
+def test_a_failure_that_a_pattern_matches_is_run_again(lake: Lake, network: str) -> None:
+    add_task_restart_patterns(lake, network, ["asked to fail"], 1, actor="ana")
+    engine = Engine(lake)
+    turn = dispatcher(lake, engine, slots=6)
+    turn.step()
+    task = engine.flights[0].assignment.attempts[0].task
+    for _ in range(2):
+        (flight,) = [f for f in engine.flights if f.assignment.attempts[0].task == task and not f.done()]
+        engine.land(flight, ok=False)
+        turn.step()
+    assert counts(lake) == {"error": 1, "running": 5}
+    assert lake.task_log.states().networks_of([task]) == {task: {}}, "its restart used up, it is cancelled"
+
+
+def test_an_attempt_that_fell_silent_is_given_up(lake: Lake, network: str) -> None:
+    engine = Engine(lake)
+    turn = dispatcher(lake, engine)
+    turn.step()
+    (spec,) = engine.flights[0].assignment.attempts
+    long_ago = now_utc() - timedelta(hours=1)
+    leave_beat(lake, spec, Beat(long_ago, long_ago, long_ago, "node3"))
+    (other,) = engine.flights[1].assignment.attempts
+    leave_beat(lake, other, Beat(now_utc(), long_ago, long_ago, "node4"))
+    turn = dispatcher(lake, engine, heartbeat_s=0.0)
+    for flight in engine.flights:
+        claims = {
+            s.attempt: Claim(s.attempt, s.task, s.transformation, s.scope, None) for s in flight.assignment.attempts
+        }
+        turn._flights.add(InFlight(flight, claims, flight.place))
+    turn.step()
+    assert engine.flights[0].cancelled
+    assert not engine.flights[1].cancelled
+    (row,) = lake.table("task_log").scan().filter(pl.col("event") == "released").collect().iter_rows(named=True)
+    assert row["reason"] == "lost: no sign of life from node3"
+
+
+# --- jobs that go on without their dispatcher ---------------------------------------------------------
+
+
+def test_one_turn_submits_whole_jobs_and_leaves_them(lake: Lake, network: str) -> None:
+    engine = Engine(lake, durable=True, whole_jobs=True, jobs=2)
+    report = dispatcher(lake, engine, slots=2, maximum_workers=2).run(until="once")
+    assert [len(f.attempts) for f in engine.flights] == [2, 2]
+    assert (report.claimed, report.in_flight, report.released) == (4, 4, 0)
+    assert not any(f.cancelled for f in engine.flights)
+    assert counts(lake) == {"running": 4, "waiting": 2}
+
+
+def test_the_next_turn_collects_what_ended_and_goes_on_with_what_runs(lake: Lake, network: str) -> None:
+    engine = Engine(lake, durable=True, whole_jobs=True, jobs=2)
+    dispatcher(lake, engine, slots=2, maximum_workers=2).run(until="once")
+    engine.land(engine.flights[0])
+    report = dispatcher(lake, engine, slots=2, maximum_workers=2).run(until="once")
+    assert (report.recovered, report.claimed, report.in_flight) == (2, 2, 4)
+    assert counts(lake) == {"complete": 2, "running": 4}
+
+
+def test_a_job_that_is_gone_without_a_word_is_given_back(lake: Lake, network: str) -> None:
+    engine = Engine(lake, durable=True, whole_jobs=True, jobs=2)
+    dead = process_name("jobs:local").replace(".", ".9", 1)  # same machine, a process that never was
+    (claim,) = claim_tasks(lake, "local", 1, lease_s=6000, actor=dead)
+    elsewhere = "jobs:local@1.2@another-machine"
+    (young,) = claim_tasks(lake, "local", 1, lease_s=6000, actor=elsewhere)
+    dispatcher(lake, engine, slots=1).run(until="once")
+    log = lake.table("task_log").scan().filter(pl.col("event") == "released").collect()
+    assert log["of_attempt"].to_list() == [claim.attempt], "the other may be submitting it just now"
+    assert log["reason"].to_list() == ["lost: its job is gone"]
+    assert lake.task_log.states().of([young.task])[young.task].attempt == young.attempt
+
+
+def test_the_first_task_of_a_job_does_not_wait_for_the_last(lake: Lake, network: str) -> None:
+    engine = Engine(lake, durable=True, whole_jobs=True)
+    turn = dispatcher(lake, engine, heartbeat_s=0.0)
+    turn.step()
+    first, second = engine.flights[0].assignment.attempts
+    leave_receipt(lake, plain_receipt(first))
+    turn.step()
+    assert lake.task_log.states().of([first.task])[first.task].status == "complete"
+    assert lake.task_log.states().of([second.task])[second.task].status == "running"
+
+
+def test_cancelling_one_task_of_a_job_leaves_the_other(lake: Lake, network: str) -> None:
+    engine = Engine(lake, durable=True, whole_jobs=True)
+    turn = dispatcher(lake, engine)
+    turn.step()
+    first, second = engine.flights[0].assignment.attempts
+    set_tasks_status(lake, [first.task], "invalid", actor="ana")
+    turn.step()
+    assert is_asked_to_stop(lake, first)
+    assert not is_asked_to_stop(lake, second)
+    assert not engine.flights[0].cancelled
+    set_tasks_status(lake, [second.task], "deleted", actor="ana")
+    turn.step()
+    assert engine.flights[0].cancelled
+
+
+def test_workers_are_asked_for_as_there_is_work(lake: Lake, network: str) -> None:
+    engine = Engine(lake, at_once=True)
+    dispatcher(lake, engine, maximum_workers=4, capacity=Resources(2)).run()
+    assert engine.wanted[0] == 3, "six Tasks of a core on workers of two"
+    assert engine.wanted[-1] == 0
 
 
 def test_receipts_of_a_dead_dispatcher_are_recorded_and_the_rest_claimed_anew(lake: Lake, network: str) -> None:

@@ -1,0 +1,85 @@
+"""Attempts in flight: what was handed out to an engine and has not been settled."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from ..execution.assignment import AttemptSpec
+from ..execution.stopping import ask_to_stop
+from ..store import Lake
+from .claims import Claim
+from .executor import Handle
+
+__all__ = ["Flight", "Flights"]
+
+
+@dataclass(slots=True)
+class Flight:
+    """One assignment in flight.
+
+    Attributes
+    ----------
+    handle : Handle
+    claims : dict
+        Attempt -> claim, of the attempts that are not settled.
+    place : str
+    """
+
+    handle: Handle
+    claims: dict[str, Claim]
+    place: str
+
+
+class Flights:
+    """The assignments of one dispatcher that are under way."""
+
+    def __init__(self, lake: Lake) -> None:
+        self._lake = lake
+        self._of: dict[str, Flight] = {}
+        self._stopping: set[str] = set()
+
+    def __len__(self) -> int:
+        return len(self._of)
+
+    def __contains__(self, attempt: str) -> bool:
+        return attempt in self._of
+
+    def __iter__(self) -> Iterator[Flight]:
+        return iter(list({id(flight): flight for flight in self._of.values()}.values()))
+
+    def add(self, flight: Flight) -> None:
+        """Note what was handed out."""
+        self._of |= dict.fromkeys(flight.claims, flight)
+
+    def claims(self) -> dict[str, Claim]:
+        """Attempt -> claim, of all."""
+        return {attempt: flight.claims[attempt] for attempt, flight in self._of.items()}
+
+    def at_places(self) -> Counter[str]:
+        """Count attempts per place."""
+        return Counter(flight.place for flight in self._of.values())
+
+    def settle(self, attempts: Collection[str]) -> None:
+        """Forget attempts whose end is in the books."""
+        for attempt in attempts:
+            flight = self._of.pop(attempt, None)
+            self._stopping.discard(attempt)
+            if flight is not None:
+                del flight.claims[attempt]
+
+    def stop(self, attempts: Collection[str]) -> None:
+        """Have attempts stopped: through the lake, and at the engine once nothing of an assignment is wanted."""
+        new = {attempt for attempt in attempts if attempt in self._of} - self._stopping
+        self._stopping |= new
+        for flight in [f for f in self if not new.isdisjoint(f.claims)]:
+            for attempt in new & flight.claims.keys():
+                ask_to_stop(self._lake, spec_of(flight.claims[attempt]))
+            if self._stopping.issuperset(flight.claims):
+                flight.handle.cancel()
+
+
+def spec_of(claim: Claim) -> AttemptSpec:
+    """Name a claim's attempt as execution does."""
+    return AttemptSpec(claim.attempt, claim.task, claim.transformation, claim.scope)

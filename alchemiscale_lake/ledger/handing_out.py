@@ -1,0 +1,238 @@
+"""Handing out: Tasks admitted by policy, drawn by weight, placed on workers, claimed, and given to the engine."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from ..execution.assignment import Assignment, AttemptSpec
+from ..resources import Resources
+from ..store import Lake
+from ..tasks import TaskStates, choose
+from ..tasks.policy import Admission
+from .claims import Claim, claim_chosen, network_weights
+from .dispatch_settings import DispatchSettings
+from .executor import Executor, Place
+from .flights import Flight, Flights, spec_of
+from .forecast import Forecast
+from .hosts import failed_hosts
+from .names import TaskNames
+from .placing import Draft, place_drafts, workers_wanted
+from .policy import Policy
+from .results import good_results
+
+__all__ = ["HandingOut"]
+
+#: A place or Task that an attempt was refused at, or for, is left alone for so long.
+_COOL_DOWN_S: Final = 30.0
+#: So many Tasks tell how many workers all of them would keep busy.
+_SAMPLE: Final = 500
+
+
+class HandingOut:
+    """Claims for a dispatcher and hands out.
+
+    Attributes
+    ----------
+    places : sequence of Place
+        As last told by the engine.
+    barred : mapping
+        Hosts in quarantine, and until when: nothing is placed there.
+    """
+
+    def __init__(
+        self,
+        lake: Lake,
+        executor: Executor,
+        settings: DispatchSettings,
+        policy: Policy,
+        forecast: Forecast,
+        flights: Flights,
+        names: TaskNames,
+        actor: str,
+        rng: np.random.Generator | None = None,
+    ) -> None:
+        self._lake, self._executor, self._settings = lake, executor, settings
+        self._policy, self._forecast = policy, forecast
+        self._flights, self._names, self._actor = flights, names, actor
+        self._rng = rng or np.random.default_rng()
+        self._networks = lake.network_log.states()
+        self._cooling: dict[str, float] = {}
+        self._grounded: dict[str, str] = {}
+        self._admitted: tuple[int, Admission] | None = None
+        self._tried: object = None
+        self.places: Sequence[Place] = ()
+        self.barred: Mapping[str, datetime] = {}
+
+    def refresh(self) -> None:
+        """Read anew what changes slowly: networks' states and weights, and what the policy looks at."""
+        self._networks = self._lake.network_log.states()
+        self._policy.refresh()
+        now = time.monotonic()
+        self._cooling = {name: until for name, until in self._cooling.items() if until > now}
+        self._admitted, self._tried = None, None
+
+    def cool_down(self, place: str, tasks: Collection[str]) -> None:
+        """Leave a place, and Tasks that were refused there, alone for a while."""
+        if tasks:
+            self._cooling |= dict.fromkeys([place, *tasks], time.monotonic() + _COOL_DOWN_S)
+
+    def grounded(self) -> dict[str, str]:
+        """Attempts (attempt -> Task) that were claimed and not handed out, because of an error."""
+        return dict(self._grounded)
+
+    def slots_free(self) -> int:
+        """Tasks of the usual kind that could start now."""
+        needs = (
+            self._settings.resources or next(iter(self._sample(self._admitted[1])), None) if self._admitted else None
+        )
+        needs = needs or Resources()
+        fits = (
+            min(place.slots, math.floor(1 / needs.share_of(place.free) + 1e-9))
+            for place in self.places
+            if needs.fits_in(place.free)
+        )
+        return sum(fits)
+
+    def claimable(self, states: TaskStates) -> bool:
+        """Whether this pool may claim anything, now or once its limits allow."""
+        return len(self._admit(states).candidates) > 0
+
+    def __call__(self, states: TaskStates, ahead: int) -> int:
+        """Hand out what there is room for; return the number of attempts."""
+        admission = self._admit(states)
+        self.places = self._executor.places(self._workers_wanted(admission))
+        places = [p for p in self.places if p.slots > 0 and self._is_open(p)]
+        seen = states.seq, ahead, [(p.name, p.free, p.slots) for p in places]
+        if not places or not len(admission.candidates) or admission.limit == 0 or seen == self._tried:
+            return 0
+        placed: dict[str, str] = {}
+
+        def chosen(states: TaskStates) -> list[str]:
+            placed.clear()
+            placed.update(self._place(self._admit(states), places, ahead))
+            return list(placed)
+
+        claims = claim_chosen(
+            self._lake, self._settings.pool, chosen, lease_s=self._settings.lease_s, actor=self._actor
+        )
+        if not claims:
+            self._tried = seen
+            return 0
+        self._grounded = {claim.attempt: claim.task for claim in claims}
+        self._submit(claims, {p.name: p for p in places}, placed)
+        return len(claims)
+
+    # --- choosing ---------------------------------------------------------------------------------
+
+    def _admit(self, states: TaskStates) -> Admission:
+        if self._admitted is None or self._admitted[0] != states.seq:
+            admission = self._policy.admit(states, self._networks)
+            meant = self._settings.selection.candidates(admission.candidates)
+            self._admitted = states.seq, replace(admission, candidates=meant)
+        return self._admitted[1]
+
+    def _place(self, admission: Admission, places: Sequence[Place], ahead: int) -> dict[str, str]:
+        slots = sum(place.slots for place in places)
+        cooling = [name for name, until in self._cooling.items() if until > time.monotonic()]
+        candidates = admission.candidates.filter(~pl.col("task").is_in(cooling))
+        # more than there is room for: some will not fit
+        weights = network_weights(candidates, self._networks)
+        drawn = choose(candidates, weights, 4 * slots + 32, self._rng)
+        placed = place_drafts(
+            self._drafts(candidates, drawn),
+            places,
+            in_flight=self._flights.at_places(),
+            ahead=ahead,
+            retire_before_s=self._settings.retire_before_s,
+            whole_jobs=self._executor.whole_jobs,
+        )
+        return dict(list(placed.items())[: admission.limit])
+
+    def _drafts(self, candidates: pl.DataFrame, drawn: Sequence[str]) -> list[Draft]:
+        rows = candidates.filter(pl.col("task").is_in(list(drawn))).select("task", "transformation").unique()
+        performs = dict(rows.iter_rows())
+        failed = failed_hosts(self._lake, drawn)
+        forecast = self._forecast.of(list(set(performs.values())))
+        drafts = []
+        for task in drawn:
+            takes = forecast[performs[task]]
+            resources = self._settings.resources or takes.resources
+            drafts.append(Draft(task, resources, takes.duration_s, failed.get(task, frozenset())))
+        return drafts
+
+    def _workers_wanted(self, admission: Admission) -> int:
+        waiting = admission.candidates["task"].n_unique()
+        if admission.limit is not None:
+            waiting = min(waiting, admission.limit)
+        busy = len(self._flights.at_places())
+        settings = self._settings
+        more = workers_wanted(self._sample(admission), waiting, settings.capacity, settings.maximum_workers)
+        return min(busy + more, settings.maximum_workers)
+
+    def _sample(self, admission: Admission) -> list[Resources]:
+        """What some of the Tasks that may be claimed take."""
+        sample = admission.candidates["transformation"].head(_SAMPLE).unique(maintain_order=True).to_list()
+        if self._settings.resources is not None:
+            return [self._settings.resources] * len(sample)
+        return [takes.resources for takes in self._forecast.of(sample).values()]
+
+    def _is_open(self, place: Place) -> bool:
+        cooling = self._cooling.get(place.name, 0.0) > time.monotonic()
+        return not cooling and place.hostname not in self.barred
+
+    # --- giving to the engine ---------------------------------------------------------------------
+
+    def _submit(self, claims: Sequence[Claim], places: Mapping[str, Place], placed: Mapping[str, str]) -> None:
+        names = self._names.of(claims)
+        extended = good_results(self._lake, [c.extends for c in claims if c.extends is not None])
+        for place, group in self._groups(claims, placed):
+            assignment = self._assignment(group, places[place], extended)
+            name = names[group[0].task] + (f" and {len(group) - 1} more" if len(group) > 1 else "")
+            handle = self._executor.submit(assignment, name=name, place=place)
+            self._flights.add(Flight(handle, {claim.attempt: claim for claim in group}, place))
+            for claim in group:
+                del self._grounded[claim.attempt]
+
+    def _groups(self, claims: Sequence[Claim], placed: Mapping[str, str]) -> list[tuple[str, list[Claim]]]:
+        if not self._executor.whole_jobs:
+            return [(placed[claim.task], [claim]) for claim in claims]
+        groups: dict[str, list[Claim]] = {}
+        for claim in claims:
+            groups.setdefault(placed[claim.task], []).append(claim)
+        return list(groups.items())
+
+    def _assignment(self, claims: Sequence[Claim], place: Place, extended: Mapping[str, str]) -> Assignment:
+        settings = self._settings
+        forecast = self._forecast.of([claim.transformation for claim in claims])
+        specs: list[AttemptSpec] = []
+        for claim in claims:
+            takes = forecast[claim.transformation]
+            specs.append(
+                replace(
+                    spec_of(claim),
+                    extends_result=extended.get(claim.extends or ""),
+                    resources=settings.resources or takes.resources,
+                    duration_s=takes.duration_s,
+                )
+            )
+        return Assignment(
+            lake=self._lake.url,
+            pool=settings.pool,
+            attempts=tuple(specs),
+            resources=place.capacity,
+            unit_needs=settings.unit_needs,
+            monitors=settings.monitors,
+            timeout_s=settings.timeout_s,
+            stuck_after_s=settings.stuck_after_s,
+            unit_retries=settings.unit_retries,
+            work_root=settings.work_root,
+            retire_before_s=settings.retire_before_s,
+        )

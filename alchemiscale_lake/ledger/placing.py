@@ -1,0 +1,156 @@
+"""Placing Tasks on workers: which of the Tasks drawn starts where.
+
+Pure rules. Whose turn it is was decided by the draw; here a Task finds a place that has room for it,
+enough time left, and preferably another host than one that failed it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from ..resources import Resources
+from .executor import Place
+
+__all__ = ["Draft", "place_drafts", "workers_wanted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A Task that may be claimed, with what it takes.
+
+    Attributes
+    ----------
+    duration_s : float or None
+        None if nobody knows.
+    avoid : frozenset of str
+        Hosts it failed on.
+    """
+
+    task: str
+    resources: Resources
+    duration_s: float | None = None
+    avoid: frozenset[str] = frozenset()
+
+
+def place_drafts(
+    drafts: Sequence[Draft],
+    places: Sequence[Place],
+    *,
+    in_flight: Mapping[str, int] | None = None,
+    ahead: int = 0,
+    retire_before_s: float = 0.0,
+    whole_jobs: bool = False,
+) -> dict[str, str]:
+    """Find a place for each Task, in the order drawn.
+
+    A Task that an idle worker could take, but no worker has room for, keeps the freest of them to itself
+    for this turn: small Tasks never starve a large one. Hosts that failed a Task get it only if no other
+    Task drawn wants the room.
+
+    Parameters
+    ----------
+    in_flight : mapping
+        Attempts per place that are there already.
+    ahead : int
+        So many attempts may wait at each place behind those that run.
+    whole_jobs : bool
+        A place's attempts travel as one job, which runs them after one another where they do not fit together.
+
+    Returns
+    -------
+    dict
+        Task -> name of its place, in the order drawn; Tasks without a place are left out.
+    """
+    room = _Room(places, dict(in_flight or {}), ahead, retire_before_s, whole_jobs)
+    placed: dict[str, str] = {}
+    for shunned in (False, True):
+        for draft in drafts:
+            if draft.task not in placed and (found := room.take(draft, shunned=shunned)) is not None:
+                placed[draft.task] = found
+            if room.is_full:
+                break
+    return {draft.task: placed[draft.task] for draft in drafts if draft.task in placed}
+
+
+def workers_wanted(needs: Sequence[Resources], n_tasks: int, capacity: Resources, most: int) -> int:
+    """Reckon how many workers so many Tasks would keep busy.
+
+    Parameters
+    ----------
+    needs : sequence of Resources
+        Of a sample of the Tasks.
+    most : int
+        Never more than this.
+    """
+    shares = [share for n in needs if math.isfinite(share := n.share_of(capacity))]
+    if not shares or n_tasks < 1:
+        return 0
+    # a share of 0.6 still takes a worker of its own
+    each = [1.0 / math.floor(1.0 / share + 1e-9) if share > 0 else 0.0 for share in shares]
+    return min(most, max(1, math.ceil(n_tasks * sum(each) / len(each) - 1e-9)))
+
+
+class _Room:
+    """What is left at every place while Tasks are being placed."""
+
+    def __init__(
+        self, places: Sequence[Place], in_flight: dict[str, int], ahead: int, retire_before_s: float, whole_jobs: bool
+    ) -> None:
+        self._places = {place.name: place for place in places}
+        self._in_flight, self._ahead, self._margin_s, self._whole = in_flight, ahead, retire_before_s, whole_jobs
+        self._busy_s = dict.fromkeys(self._places, 0.0)
+        self._kept: set[str] = set()
+        self._may_keep = True
+
+    @property
+    def is_full(self) -> bool:
+        return all(place.slots < 1 or name in self._kept for name, place in self._places.items())
+
+    def take(self, draft: Draft, *, shunned: bool) -> str | None:
+        fitting = [place for place in self._open(draft) if (place.hostname in draft.avoid) == shunned]
+        if not fitting:
+            if not shunned:
+                self._keep_for(draft)
+            return None
+        best = min(fitting, key=lambda p: (p.free.gpus, p.free.cores, p.name))
+        left = best.free.minus(draft.resources)
+        self._places[best.name] = replace(best, free=left, slots=best.slots - 1)
+        self._in_flight[best.name] = self._in_flight.get(best.name, 0) + 1
+        self._busy_s[best.name] += (draft.duration_s or 0.0) * draft.resources.share_of(best.capacity)
+        return best.name
+
+    def _open(self, draft: Draft) -> Iterator[Place]:
+        for name, place in self._places.items():
+            if name not in self._kept and place.slots > 0 and self._has_time(place, draft) and self._fits(place, draft):
+                yield place
+
+    def _fits(self, place: Place, draft: Draft) -> bool:
+        if not draft.resources.fits_in(place.capacity):
+            return False
+        if self._whole or draft.resources.fits_in(place.free):
+            return True
+        at_once = math.floor(1.0 / max(draft.resources.share_of(place.capacity), 1e-3) + 1e-9)
+        return self._ahead > 0 and self._in_flight.get(place.name, 0) < at_once + self._ahead
+
+    def _has_time(self, place: Place, draft: Draft) -> bool:
+        if place.ends_in_s is None:
+            return True
+        left_s = place.ends_in_s - self._margin_s
+        behind_s = self._busy_s[place.name] if self._whole else 0.0
+        return left_s > 0 and behind_s + (draft.duration_s or 0.0) <= left_s
+
+    def _keep_for(self, draft: Draft) -> None:
+        """Keep a place free for the first Task that is too large for what is left everywhere."""
+        could = [
+            place
+            for place in self._places.values()
+            if place.slots > 0
+            and place.hostname not in draft.avoid
+            and draft.resources.fits_in(place.capacity)
+            and self._has_time(place, draft)
+        ]
+        if could and self._may_keep:
+            self._may_keep = False
+            self._kept.add(max(could, key=lambda p: (p.free.gpus, p.free.cores, p.name)).name)

@@ -1,0 +1,155 @@
+"""A dispatcher's books: what ended is recorded, what did not end well is given back or called a failure.
+
+Receipts go into the tables. An attempt that left none is released with the reason it gave; a Task whose
+workers end under it again and again is failed, so that restart policies and people see it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+import polars as pl
+
+from ..errors import StorageError
+from ..execution.lost import lost_receipt
+from ..execution.release import read_release
+from ..schemas.receipt import Receipt
+from ..store import Lake, now_utc
+from .claims import Claim, end_claims
+from .dispatch_report import DispatchReport, RecordedTask
+from .flights import spec_of
+from .names import TaskNames
+from .restarts import resolve_restarts
+from .results import find_receipts, record_receipts
+
+__all__ = ["Books"]
+
+_log = logging.getLogger(__name__)
+#: So many endings of one kind, without a result between them, are a failure of the Task.
+_MOST: Final = {"lost": 3, "walltime": 20}
+_FAILURE: Final = {
+    "lost": "WorkerLost: {n} workers in a row ended under it; the last: {reason}",
+    "walltime": "WalltimeExceeded: {n} jobs in a row ended before it did; give its pool a longer walltime",
+}
+#: After these events the count of endings starts anew.
+_FRESH_START: Final = ("created", "completed", "failed", "status", "restarted")
+
+
+class Books:
+    """Records for one dispatcher.
+
+    Attributes
+    ----------
+    report : DispatchReport
+    newly : list of RecordedTask
+        Recorded since the list was last taken.
+    wall_times_s : list of float
+        Of attempts recorded.
+    """
+
+    def __init__(self, lake: Lake, pool: str, actor: str, names: TaskNames) -> None:
+        self._lake, self._pool, self._actor, self._names = lake, pool, actor, names
+        self.report = DispatchReport()
+        self.newly: list[RecordedTask] = []
+        self.wall_times_s: list[float] = []
+
+    def count(self, **more: int) -> None:
+        """Add to the report."""
+        self.report = replace(self.report, **{name: getattr(self.report, name) + n for name, n in more.items()})
+
+    def take_newly(self) -> list[RecordedTask]:
+        """Return what was recorded since the last call."""
+        newly, self.newly = self.newly, []
+        return newly
+
+    def record_left(self, attempts: Mapping[str, str]) -> set[str]:
+        """Record the receipts that attempts (attempt -> Scope) have left; return those that left one."""
+        receipts = find_receipts(self._lake, attempts)
+        self.record(receipts)
+        return {receipt.attempt for receipt in receipts}
+
+    def record_forgotten(self, attempts: Mapping[str, str]) -> set[str]:
+        """Do the same for attempts that this dispatcher did not hand out."""
+        before = self.report.completed + self.report.failed
+        left = self.record_left(attempts)
+        self.count(recovered=self.report.completed + self.report.failed - before)
+        return left
+
+    def record(self, receipts: Sequence[Receipt]) -> None:
+        """Put receipts into the tables, once, and let restart policies look at the failures."""
+        recorded = record_receipts(self._lake, receipts, actor=self._actor)
+        new = [r for r in recorded if r.new]
+        if not new:
+            return
+        names = self._names.of(new)
+        self.newly += [RecordedTask(names[r.task], r) for r in new]
+        self.wall_times_s += [r.wall_time_s for r in new]
+        good = sum(r.ok for r in new)
+        self.count(completed=good, failed=len(new) - good)
+        failed = [r.task for r in new if not r.ok]
+        if failed:
+            decisions = resolve_restarts(self._lake, failed, actor=self._actor)
+            self.count(restarted=len({d.task for d in decisions if d.kind == "restarted"}))
+
+    def release(self, attempts: Mapping[str, str], reason: str | None) -> None:
+        """Give attempts (attempt -> Task) back; without a reason those whose lease has run out."""
+        self.count(released=end_claims(self._lake, attempts, actor=self._actor, reason=reason))
+
+    def end_without_receipt(self, claims: Collection[Claim], said: Mapping[str, str]) -> dict[str, str]:
+        """Give back what ended without a receipt, or fail it if that happens too often.
+
+        Parameters
+        ----------
+        said : mapping
+            What the engine says of an attempt.
+
+        Returns
+        -------
+        dict
+            Attempt -> kind of ending: `lost`, or the kind of release that it left.
+        """
+        endings = {claim.attempt: self._ending(claim, said.get(claim.attempt)) for claim in claims}
+        known = self._lake.task_log.states().of([claim.task for claim in claims])
+        held = [c for c in claims if c.task in known and known[c.task].attempt == c.attempt]
+        counted = _count_endings(self._lake, [c.task for c in held if endings[c.attempt][0] in _MOST])
+        failed, released = [], dict[str, dict[str, str]]()
+        for claim in held:
+            kind, reason = endings[claim.attempt]
+            n = counted[claim.task, kind] + 1
+            if kind in _MOST and n >= _MOST[kind]:
+                exception = _FAILURE[kind].format(n=n, reason=reason)
+                failed.append(lost_receipt(spec_of(claim), self._pool, exception, now_utc()))
+            else:
+                released.setdefault(f"{kind}: {reason}", {})[claim.attempt] = claim.task
+        for reason, attempts in released.items():
+            self.release(attempts, reason)
+        self.record(failed)
+        return {attempt: kind for attempt, (kind, _) in endings.items()}
+
+    def _ending(self, claim: Claim, said: str | None) -> tuple[str, str]:
+        try:
+            left = read_release(self._lake, claim.scope, claim.attempt)
+        except StorageError as e:
+            _log.warning("cannot tell why attempt %s ended: %s", claim.attempt, e)
+            left = None
+        if left is not None:
+            return left.kind, f"{left.reason} ({left.hostname})"
+        return "lost", said or "its worker or job ended without a word"
+
+
+def _count_endings(lake: Lake, tasks: Collection[str]) -> Counter[tuple[str, str]]:
+    """Count, by Task and kind, the attempts released for the kinds counted since the Task last made a fresh start."""
+    if not tasks:
+        return Counter()
+    log = lake.table("task_log").scan().filter(pl.col("task").is_in(list(tasks)))
+    fresh = pl.col("event").is_in(_FRESH_START)
+    rows = log.filter(fresh | (pl.col("event") == "released")).select("task", "seq", "event", "reason").collect()
+    start = rows.filter(pl.col("event") != "released").group_by("task").agg(start=pl.col("seq").max())
+    since = rows.filter(pl.col("event") == "released").join(start, on="task").filter(pl.col("seq") > pl.col("start"))
+    kinds = pl.col("reason").str.split(":").list.first()
+    counts = since.group_by("task", kind=kinds).len()
+    return Counter({(task, kind): n for task, kind, n in counts.iter_rows()})

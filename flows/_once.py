@@ -1,0 +1,43 @@
+"""Single shot: collect what finished since the last time, submit what there is work for, and end.
+
+For sites that forbid processes that stay. It needs no Prefect API and leaves no scheduler behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from alchemiscale_lake.ledger.claims import Selection
+from alchemiscale_lake.ledger.dispatch_report import DispatchReport, Progress
+from alchemiscale_lake.ledger.dispatcher import Dispatcher
+from alchemiscale_lake.store import Lake
+
+from ._plans import plan_dispatch
+from ._runners import open_executor
+
+__all__ = ["dispatch_once"]
+
+
+def dispatch_once(
+    lake: Lake,
+    pool: str,
+    selection: Selection,
+    *,
+    pools_file: str | None = None,
+    timeout_s: float | None = None,
+    unit_retries: int | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> DispatchReport:
+    """Take one turn for a pool whose jobs go on without this process.
+
+    Raises
+    ------
+    SettingsError
+        If the pools file has no such pool, or one of this machine.
+    """
+    plan = plan_dispatch(
+        lake, pool, selection, pools_file=pools_file, timeout_s=timeout_s, unit_retries=unit_retries, once=True
+    )
+    with open_executor(plan.name, plan.pool, lake, once=True) as executor:
+        dispatcher = Dispatcher(lake, executor, plan.settings, pools=plan.pools, on_progress=on_progress)
+        return dispatcher.run(until="once")

@@ -1,0 +1,100 @@
+"""From the name of a pool to what a dispatcher for it is told. Nothing here imports Prefect."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from alchemiscale_lake.errors import SettingsError
+from alchemiscale_lake.ledger.claims import Selection
+from alchemiscale_lake.ledger.dispatch_settings import DispatchSettings
+from alchemiscale_lake.pools_file import find_pools_file, load_pools
+from alchemiscale_lake.resources import Resources
+from alchemiscale_lake.settings import Pool, Pools
+from alchemiscale_lake.store import Lake
+
+from ._runners import local_pool
+
+__all__ = ["DispatchPlan", "plan_dispatch"]
+
+
+@dataclass(frozen=True, slots=True)
+class DispatchPlan:
+    """A pool to dispatch for.
+
+    Attributes
+    ----------
+    name : str
+    pool : Pool
+    pools : Pools or None
+        All pools, if there is a file of them.
+    settings : DispatchSettings
+    once : bool
+        For one turn only.
+    """
+
+    name: str
+    pool: Pool
+    pools: Pools | None
+    settings: DispatchSettings
+    once: bool = False
+
+
+def plan_dispatch(
+    lake: Lake,
+    name: str,
+    selection: Selection,
+    *,
+    pools_file: str | None = None,
+    workers: int | None = None,
+    cores_per_task: int | None = None,
+    timeout_s: float | None = None,
+    unit_retries: int | None = None,
+    once: bool = False,
+) -> DispatchPlan:
+    """Find the settings of a pool: in a pools file if there is one, else this machine's.
+
+    Raises
+    ------
+    SettingsError
+        If the file has no such pool, or what was asked does not go with it.
+    """
+    path = find_pools_file(pools_file)
+    pools = None if path is None else load_pools(path)
+    if pools is None or (name == "local" and name not in pools.pools and pools_file is None):
+        if once:
+            raise SettingsError(
+                f"single shot needs a pool whose jobs outlive this command; describe {name!r} in a pools file",
+                pool=name,
+            )
+        settings = DispatchSettings(pool=name, selection=selection, resources=Resources(cores=cores_per_task or 1))
+        plan = DispatchPlan(name, local_pool(workers, cores_per_task or 1), None, settings)
+    else:
+        plan = _from_file(lake, name, pools, selection, str(path), once=once)
+        if workers is not None or cores_per_task is not None:
+            raise SettingsError(
+                f"pool {name!r} is described in {path}; change limits, cores and protocols there instead of "
+                "giving --workers or --cores-per-task",
+                pool=name,
+            )
+    settings = plan.settings
+    if timeout_s is not None:
+        settings = replace(settings, timeout_s=timeout_s)
+    if unit_retries is not None:
+        settings = replace(settings, unit_retries=unit_retries)
+    return replace(plan, settings=settings)
+
+
+def _from_file(lake: Lake, name: str, pools: Pools, selection: Selection, path: str, *, once: bool) -> DispatchPlan:
+    if name not in pools.pools:
+        raise SettingsError(f"{path} has no pool {name!r}; it has {', '.join(sorted(pools.pools))}", pool=name)
+    pool = pools.pools[name]
+    if once and pool.kind == "local":
+        raise SettingsError(
+            f"pool {name!r} is local: its work ends with this command, so there is no single shot; leave --once away",
+            pool=name,
+        )
+    durable = once or pool.kind == "work-pool"
+    settings = DispatchSettings.of_pool(
+        name, pools, selection=selection, durable=durable, bucket=lake.local_path is None
+    )
+    return DispatchPlan(name, pool, pools, settings, once)
