@@ -13,6 +13,7 @@ from typing import Final, Literal
 
 import polars as pl
 
+from ..ids import ScopedKey
 from ..resources import Resources
 from ..settings import Pools
 from ..store import Lake
@@ -89,7 +90,7 @@ class Forecast:
         self._absent: set[str] = set()
 
     def of(self, transformations: Sequence[str]) -> dict[str, Forecasted]:
-        """Forecast by Transformation; those that the lake does not hold are left out."""
+        """Forecast by Transformation; one that the lake does not hold has the needs of an unknown Protocol."""
         wanted = pl.DataFrame({"transformation": transformations}, schema={"transformation": pl.String}).unique()
         rows = self.frame(wanted["transformation"]).join(wanted, on="transformation", how="semi")
         fields = ("transformation", "cores", "memory_bytes", "gpus", "duration_s", "source")
@@ -154,6 +155,17 @@ class Forecast:
             pl.coalesce("own", "by_protocol", "declared_s").alias("duration_s"),
             source.alias("source"),
         ).cast({name: dtype for name, dtype in NEEDS_SCHEMA.items() if name != "transformation"})
+
+    def _defaults(self) -> pl.DataFrame:
+        """Forecasts for Transformations without a row: those of an unknown Protocol."""
+        needs = needs_of(self._pools, "")
+        rows = [
+            (key, str(ScopedKey.from_str(key).scope), "", needs.cores, needs.memory_bytes, needs.gpus, needs.duration_s)
+            for key in sorted(self._absent)
+        ]
+        frame = pl.DataFrame(rows, schema=NEEDS_SCHEMA, orient="row")
+        source = pl.when(pl.col("duration_s").is_not_null()).then(pl.lit("declared"))
+        return frame.with_columns(source=source.otherwise(pl.lit(None, pl.String)))
 
     def _needs(self) -> pl.DataFrame:
         rows = []

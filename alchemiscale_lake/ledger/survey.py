@@ -98,8 +98,7 @@ class Survey:
     def candidates(self, states: TaskStates, networks: Mapping[str, NetworkState]) -> pl.DataFrame:
         """Return what may be claimed on active networks, with the columns of `fitness`.
 
-        Transformations that came since the last `refresh` are looked up; those without a row in the lake
-        are left out, for nobody could run them.
+        Transformations that came since the last `refresh` are looked up.
         """
         read = self._read()
         claimable = on_active_networks(states.claimable(), networks)
@@ -114,6 +113,10 @@ class Survey:
     def running(self, states: TaskStates) -> pl.DataFrame:
         """Return running Tasks with the columns of `fitness`."""
         return _running(states, self._read().fit)
+
+    def protocols(self) -> pl.DataFrame:
+        """Columns transformation, protocol: the class of Protocol of every Transformation."""
+        return self._forecast.frame().select("transformation", "protocol")
 
     def situation(self, running: pl.DataFrame, now: datetime, heard: Collection[str] = ()) -> Situation:
         """Return what is known beside Tasks.

@@ -9,6 +9,7 @@ exponential clocks (Efraimidis & Spirakis 2006, doi:10.1016/j.ipl.2005.11.003).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 import numpy as np
 import polars as pl
@@ -16,6 +17,8 @@ import polars as pl
 from .shares import TURN_COLUMNS, take_turns
 
 __all__ = ["choose"]
+
+_COLUMNS: Final = ("task", "transformation", "priority", "network", "weight")
 
 
 def choose(
@@ -44,18 +47,21 @@ def choose(
         {"network": list(network_weights), "network_weight": list(network_weights.values())},
         schema={"network": pl.String, "network_weight": pl.Float64},
     ).filter(pl.col("network_weight") > 0)
+    columns = [name for name in (*_COLUMNS, *TURN_COLUMNS) if name in candidates.columns]
     # a fixed order first: the draw must not depend on how the rows came
-    rows = candidates.join(weights, on="network").sort("network", "task")
+    rows = candidates.select(columns).join(weights, on="network").sort("network", "task")
     if not len(rows) or count < 1:
         return []
     clock = rng.standard_exponential(len(rows)) / rows["weight"].to_numpy()
+    # numbers sort faster than names
     rows = rows.with_columns(
+        pl.col("network").rle_id(),
         pl.Series("clock", clock),
         rate=pl.col("network_weight") * pl.col("transformation").n_unique().over("network"),
     ).sort("network", "priority", "clock")
     gaps = rng.standard_exponential(len(rows)) / rows["rate"].to_numpy()
     rows = rows.with_columns(pl.Series("gap", gaps)).with_columns(arrival=pl.col("gap").cum_sum().over("network"))
-    drawn = rows.sort("arrival", "task").unique("task", keep="first", maintain_order=True)
-    if set(TURN_COLUMNS) <= set(drawn.columns):
+    drawn = rows.sort("arrival", "network").filter(pl.col("task").is_first_distinct())
+    if "turn_group" in columns:
         drawn = take_turns(drawn)
     return drawn["task"].head(count).to_list()

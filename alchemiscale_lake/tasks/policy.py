@@ -14,6 +14,7 @@ from typing import Final
 
 import polars as pl
 
+from ..amounts import format_seconds
 from ..settings import Pool, Pools
 from .fitness import FITS, REFUSALS, hours_in, part_in, refused_by
 from .shares import with_turns
@@ -301,7 +302,5 @@ def _nothing(tasks: pl.DataFrame, name: str) -> str:
 
 
 def _span(seconds: float) -> str:
-    for unit, size in (("d", 86400.0), ("h", 3600.0), ("min", 60.0)):
-        if seconds >= size:
-            return f"{seconds / size:.3g} {unit}"
-    return f"{seconds:.3g} s"
+    """Write a duration, to the minute."""
+    return format_seconds(float(round(seconds) if seconds < 60 else 60 * round(seconds / 60)))

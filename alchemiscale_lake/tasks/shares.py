@@ -22,19 +22,21 @@ TURN_COLUMNS: Final = ("turn_group", "turn_share", "turn_running")
 def entitlements(shares: Mapping[str, float], scopes: Sequence[str]) -> dict[str, tuple[str, float]]:
     """Tell the group of each Scope and the group's share.
 
-    The most specific pattern that fits makes the group. Scopes that none fits are groups of their own and split
-    evenly what the patterns leave of 1; if they leave nothing, such Scopes come after all others.
+    The most specific pattern that fits makes the group; a pattern's share is what narrower ones within it leave of
+    it. Scopes that none fits are groups of their own and split evenly what the patterns leave of 1; if they
+    leave nothing, such Scopes come after all others.
     """
-    patterns = sorted(((Scope.from_str(p), p) for p in shares), key=lambda pair: (_width(pair[0]), pair[1]))
+    patterns = sorted((_width(Scope.from_str(p)), p, Scope.from_str(p)) for p in shares)
+    own = _own_shares(shares, [pattern for _, _, pattern in patterns])
     found: dict[str, tuple[str, float]] = {}
     rest = []
     for scope in scopes:
-        fits = next((text for pattern, text in patterns if pattern.is_superset(Scope.from_str(scope))), None)
+        fits = next((text for _, text, pattern in patterns if pattern.is_superset(Scope.from_str(scope))), None)
         if fits is None:
             rest.append(scope)
         else:
-            found[scope] = (fits, shares[fits])
-    left = max(0.0, 1.0 - sum(shares.values()))
+            found[scope] = (fits, own[fits])
+    left = max(0.0, 1.0 - sum(own.values()))
     return found | {scope: (scope, left / len(rest)) for scope in rest}
 
 
@@ -77,6 +79,16 @@ def take_turns(drawn: pl.DataFrame) -> pl.DataFrame:
     """
     would_run = pl.col("turn_running") + pl.int_range(1, pl.len() + 1).over("turn_group")
     return drawn.sort(would_run / pl.col("turn_share"), maintain_order=True)
+
+
+def _own_shares(shares: Mapping[str, float], narrow_first: Sequence[Scope]) -> dict[str, float]:
+    """Each pattern's share less those of the patterns right below it."""
+    own = dict(shares)
+    for index, pattern in enumerate(narrow_first):
+        above = next((p for p in narrow_first[index + 1 :] if p != pattern and p.is_superset(pattern)), None)
+        if above is not None:
+            own[str(above)] -= shares[str(pattern)]
+    return {name: max(0.0, share) for name, share in own.items()}
 
 
 def _width(pattern: Scope) -> int:

@@ -1,0 +1,283 @@
+"""What dispatchers would claim now, and why: the policy played through, pool after pool, without a claim.
+
+Deterministic for a state of the lake and a moment, and never writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from ..settings import Pools
+from ..store import Lake, NetworkState, now_utc
+from ..tasks import TaskStates, choose
+from ..tasks.fitness import FITS, REFUSALS, hours_in, part_in, refused_by
+from ..tasks.policy import Admission, PoolView, Situation, admit, pools_before, room_of
+from .claims import network_weights
+from .survey import Survey
+
+__all__ = ["DispatchPlan", "PoolPlan", "Unplaced", "plan_dispatch"]
+
+#: What to change, by the code of a refusal.
+_REMEDIES: Final = (
+    "",
+    "add it to `scopes` of the pool",
+    "take it out of `exclude_scopes`",
+    "add it to `protocols` of the pool",
+    "take it out of `exclude_protocols`",
+    "give the pool's workers more `gpus`, or the Protocol fewer under `protocols`",
+    "give the pool's workers more `cores`, or the Protocol fewer under `protocols`",
+    "give the pool's workers more `memory`, or the Protocol less under `protocols`",
+    "give the pool a longer `walltime`",
+)
+_SLACK: Final = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class PoolPlan:
+    """What one pool would do.
+
+    Attributes
+    ----------
+    state : str
+        `open`, `closed` (a rented pool outside its thresholds or budget), or `no dispatcher`.
+    heard_at : datetime or None
+        When its dispatcher was last heard of.
+    running : int
+        Tasks that run there.
+    limit : int or None
+        Tasks that it may still claim; None if nothing limits it but its room.
+    would_claim : int
+    gpu_hours : float
+        Predicted for those; worker-hours where workers have no GPU.
+    n_unknown : int
+        How many of them nobody knows the duration of.
+    cost, spent_today : float
+    networks : mapping
+        Network -> Tasks, of those it would claim.
+    reasons : tuple of str
+    """
+
+    pool: str
+    kind: str
+    priority: int
+    state: str
+    heard_at: datetime | None
+    running: int
+    limit: int | None
+    would_claim: int
+    gpu_hours: float
+    n_unknown: int
+    cost: float
+    spent_today: float
+    networks: Mapping[str, int]
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Unplaced:
+    """Waiting Tasks of one kind that no pool would claim now.
+
+    Attributes
+    ----------
+    why : mapping
+        Pool -> reason.
+    remedies : tuple of str
+        What to change; empty if a pool takes them as soon as it has room, or opens.
+    """
+
+    scope: str
+    protocol: str
+    n_tasks: int
+    why: Mapping[str, str]
+    remedies: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DispatchPlan:
+    """The whole of it.
+
+    Attributes
+    ----------
+    pools : tuple of PoolPlan
+        In the order in which they go.
+    unplaced : tuple of Unplaced
+    n_claimable : int
+        Tasks that wait and may be claimed.
+    n_not_claimable : int
+        Tasks that wait, but are actioned on no active network, or extend one that is not complete.
+    assumed : bool
+        Whether pools that no dispatcher was heard of were planned as if they had one.
+    """
+
+    pools: tuple[PoolPlan, ...]
+    unplaced: tuple[Unplaced, ...]
+    n_claimable: int
+    n_not_claimable: int
+    assumed: bool
+
+
+def plan_dispatch(
+    lake: Lake, pools: Pools, *, all_pools: bool = False, now: datetime | None = None, seed: int = 0
+) -> DispatchPlan:
+    """Play one turn of every pool's dispatcher.
+
+    Parameters
+    ----------
+    lake : Lake
+    pools : Pools
+    all_pools : bool
+        Plan as if every pool had a dispatcher. So it is anyway when none was heard of.
+    now : datetime, optional
+        The moment to plan for.
+    seed : int
+        Of the draw, which decides which Tasks of equal standing are taken.
+    """
+    now = now or now_utc()
+    survey = Survey(lake, pools)
+    survey.refresh(now, usage=True)
+    states, networks = lake.task_log.states(), lake.network_log.states()
+    candidates = survey.candidates(states, networks)
+    heard = {name for name, report in survey.reports.items() if report.is_heard(now)} & set(pools.pools)
+    assumed = all_pools or not heard
+    play = _Play(pools, survey, candidates, survey.running(states), now, set(pools.pools) if assumed else heard)
+    planned = [play.turn(name, networks, np.random.default_rng(seed)) for name in _order(pools)]
+    claimable = candidates["task"].n_unique()
+    return DispatchPlan(
+        pools=tuple(planned),
+        unplaced=tuple(_unplaced(pools, play.candidates, survey, {plan.pool: plan for plan in planned})),
+        n_claimable=claimable,
+        n_not_claimable=_count_waiting(states) - claimable,
+        assumed=assumed and heard != set(pools.pools),
+    )
+
+
+class _Play:
+    """The lake as it would be after the turns so far."""
+
+    def __init__(
+        self,
+        pools: Pools,
+        survey: Survey,
+        candidates: pl.DataFrame,
+        running: pl.DataFrame,
+        now: datetime,
+        present: set[str],
+    ) -> None:
+        self._pools, self._survey, self._now, self._present = pools, survey, now, present
+        self.candidates, self._running = candidates, running
+
+    def turn(self, name: str, networks: Mapping[str, NetworkState], rng: np.random.Generator) -> PoolPlan:
+        """Let a pool claim."""
+        running_before = int((self._running["pool"] == name).sum())
+        if name not in self._present:
+            admission = Admission(self.candidates.clear(), 0, True, (_no_dispatcher(name),))
+            return self._plan(name, admission, running_before, self.candidates.clear())
+        situation = self._survey.situation(self._running, self._now, heard=self._present)
+        admission = admit(self._pools, name, self.candidates, self._running, situation)
+        taken, why = self._draw(name, admission, situation, networks, rng)
+        self._start(name, taken)
+        return self._plan(name, admission, running_before, taken, why)
+
+    def _draw(
+        self,
+        name: str,
+        admission: Admission,
+        situation: Situation,
+        networks: Mapping[str, NetworkState],
+        rng: np.random.Generator,
+    ) -> tuple[pl.DataFrame, tuple[str, ...]]:
+        """Draw as a dispatcher does, as many Tasks as there is room for; return their rows."""
+        workers, most = _own_room(self._pools, name, self._running, situation)
+        count = len(admission.candidates)
+        bounds = [bound for bound in (admission.limit, most) if bound is not None]
+        drawn = choose(
+            admission.candidates, network_weights(admission.candidates, networks), min([count, *bounds]), rng
+        )
+        rows = self.candidates.unique("task", maintain_order=True)
+        rows = pl.DataFrame({"task": drawn}, schema={"task": pl.String}).join(
+            rows, on="task", how="left", maintain_order="left"
+        )
+        taken = rows.filter(pl.col(part_in(name)).cum_sum() <= workers + _SLACK)
+        admitted = admission.candidates["task"].n_unique()
+        full = len(taken) < admitted and (admission.limit is None or len(taken) < admission.limit)
+        return taken, (f"has room for {len(taken)} Tasks, {admitted} could come",) if full else ()
+
+    def _start(self, name: str, taken: pl.DataFrame) -> None:
+        started = taken.with_columns(pool=pl.lit(name), attempt=pl.lit("planned:") + pl.col("task"))
+        self._running = pl.concat([self._running, started.select(self._running.columns)])
+        self.candidates = self.candidates.join(taken.select("task"), on="task", how="anti", maintain_order="left")
+
+    def _plan(
+        self, name: str, admission: Admission, running: int, taken: pl.DataFrame, why: tuple[str, ...] = ()
+    ) -> PoolPlan:
+        pool, used = self._pools.pools[name], self._survey.usage[name]
+        hours = taken[hours_in(name)]
+        gpu_hours = float(hours.sum())
+        report = self._survey.reports.get(name)
+        is_present = name in self._present
+        return PoolPlan(
+            pool=name,
+            kind=pool.kind,
+            priority=pool.priority,
+            state=("open" if admission.open else "closed") if is_present else "no dispatcher",
+            heard_at=None if report is None else report.at,
+            running=running,
+            limit=admission.limit,
+            would_claim=len(taken),
+            gpu_hours=gpu_hours,
+            n_unknown=hours.null_count(),
+            cost=gpu_hours * pool.cost_per_gpu_hour,
+            spent_today=used.cost,
+            networks=dict(taken.group_by("network").len().sort("network").iter_rows()),
+            reasons=(*admission.reasons, *why),
+        )
+
+
+def _order(pools: Pools) -> list[str]:
+    return sorted(pools.pools, key=lambda name: (len(pools_before(pools, name)), name))
+
+
+def _own_room(pools: Pools, name: str, running: pl.DataFrame, situation: Situation) -> tuple[float, int | None]:
+    """Room of the pool whose turn it is: its soft limit is no bound to Tasks that it alone takes."""
+    pool = pools.pools[name]
+    without = pool.model_copy(update={"limits": pool.limits.model_copy(update={"soft": None})})
+    view: PoolView = situation.of(name)
+    return room_of(without, name, running, view)
+
+
+def _no_dispatcher(name: str) -> str:
+    return f"no dispatcher was heard of within ten minutes; start one with `alchemiscale-lake dispatch {name}`"
+
+
+def _unplaced(pools: Pools, left: pl.DataFrame, survey: Survey, planned: Mapping[str, PoolPlan]) -> list[Unplaced]:
+    codes = [refused_by(name) for name in pools.pools]
+    protocols = survey.protocols()
+    tasks = left.unique("task").join(protocols, on="transformation", how="left")
+    groups = tasks.group_by("scope", "protocol", *codes).len("n").sort("scope", "protocol", *codes)
+    found = []
+    for scope, protocol, *of_pools, n in groups.iter_rows():
+        verdicts = dict(zip(pools.pools, of_pools, strict=True))
+        why = {name: REFUSALS[code] if code != FITS else _not_now(planned[name]) for name, code in verdicts.items()}
+        refused = {name: code for name, code in verdicts.items() if code != FITS}
+        remedies: tuple[str, ...] = ()
+        if len(refused) == len(verdicts):
+            remedies = tuple(f"{name}: {_REMEDIES[code]}" for name, code in refused.items())
+        found.append(Unplaced(scope, protocol, n, why, remedies))
+    return found
+
+
+def _not_now(plan: PoolPlan) -> str:
+    """Why a pool leaves Tasks that it may take."""
+    if plan.state != "open":
+        return "it is closed now" if plan.state == "closed" else "it has no dispatcher"
+    return "it takes no more now"
+
+
+def _count_waiting(states: TaskStates) -> int:
+    return int((states.tasks["status"] == "waiting").sum())

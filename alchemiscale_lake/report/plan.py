@@ -1,0 +1,76 @@
+"""A dispatch plan as a table and sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import polars as pl
+
+from ..ledger.plan import DispatchPlan, PoolPlan, Unplaced
+from ..store import Lake
+from .table import Table
+
+__all__ = ["plan_lines", "plan_table"]
+
+_COLUMNS = (
+    "pool",
+    "kind",
+    "priority",
+    "state",
+    "running",
+    "limit",
+    "would_claim",
+    "gpu_hours",
+    "cost",
+    "spent_today",
+    "networks",
+)
+
+
+def plan_table(lake: Lake, plan: DispatchPlan) -> Table:
+    """One row per pool, in the order in which they go."""
+    names = _network_names(lake)
+    return Table(_COLUMNS, [_row(pool, names) for pool in plan.pools])
+
+
+def plan_lines(plan: DispatchPlan) -> list[str]:
+    """Say why: pool by pool, then the Tasks that no pool would claim, with what to change."""
+    lines = [_waiting(plan)]
+    if plan.assumed:
+        lines.append("planned as if a dispatcher worked for every pool")
+    for pool in plan.pools:
+        lines += [f"{pool.pool}: {reason}" for reason in pool.reasons]
+        if pool.n_unknown:
+            lines.append(f"{pool.pool}: {pool.n_unknown} of its Tasks are of unknown duration, and count no hours")
+    for group in plan.unplaced:
+        lines += _unplaced(group)
+    return lines
+
+
+def _row(plan: PoolPlan, names: Mapping[str, str]) -> tuple[object, ...]:
+    networks = ", ".join(f"{names.get(network, network)}: {n}" for network, n in plan.networks.items())
+    cells = (plan.pool, plan.kind, plan.priority, plan.state, plan.running, plan.limit, plan.would_claim)
+    return (*cells, round(plan.gpu_hours, 3), round(plan.cost, 2), round(plan.spent_today, 2), networks or None)
+
+
+def _waiting(plan: DispatchPlan) -> str:
+    text = f"{plan.n_claimable} Tasks may be claimed"
+    if plan.n_not_claimable:
+        text += (
+            f"; {plan.n_not_claimable} wait that may not: they are actioned on no active network, "
+            "or extend a Task that is not complete"
+        )
+    return text
+
+
+def _unplaced(group: Unplaced) -> Sequence[str]:
+    what = f"{group.n_tasks} Tasks of {group.protocol} in {group.scope}"
+    why = "; ".join(f"{pool}: {reason}" for pool, reason in group.why.items())
+    if not group.remedies:
+        return (f"{what} wait on: {why}",)
+    return (f"no pool can take {what}: {why}", f"  to change that: {'; or '.join(group.remedies)}")
+
+
+def _network_names(lake: Lake) -> dict[str, str]:
+    rows = lake.table("networks").scan().select("network", "name").filter(pl.col("name").is_not_null()).collect()
+    return dict(rows.iter_rows())
