@@ -14,13 +14,14 @@ from ._errors import LakeGroup
 
 __all__ = ["COMMANDS", "main"]
 
-#: Command -> one sentence for the list of commands; the module has the same name.
+#: Command -> one sentence for the list of commands; the module has the same name, with `_` for `-`.
 COMMANDS: Final = {
     "init": "Create an empty lake.",
     "submit": "Store a network in a lake.",
     "run": "Submit a network, run all of its Tasks here, and print its free energies.",
     "dispatch": "Run the Tasks of a lake that wait.",
     "pools": "Show and check the pools of a pools file.",
+    "plan-dispatch": "Explain what would be claimed where, and why.",
     "gather": "Print estimates.",
     "status": "Count Tasks by status.",
     "tasks": "List Tasks, and change them.",
@@ -40,7 +41,7 @@ class _Lazy(LakeGroup):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"{__name__}.{cmd_name}").command
+        command: click.Command = importlib.import_module(f"{__name__}.{cmd_name.replace('-', '_')}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

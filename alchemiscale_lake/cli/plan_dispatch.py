@@ -1,0 +1,44 @@
+"""`alchemiscale-lake plan-dispatch`: what would go where, and why."""
+
+from __future__ import annotations
+
+import click
+
+from ._errors import say
+from ._options import lake_option, pools_option
+from ._show import output_options, show_table
+
+__all__ = ["command"]
+
+
+@click.command("plan-dispatch")
+@lake_option
+@pools_option
+@click.option("--all-pools", is_flag=True, help="Plan as if a dispatcher worked for every pool.")
+@output_options
+def command(lake: str, pools_file: str | None, all_pools: bool, tsv: bool, output: str | None) -> None:
+    """Explain, without doing it, what would be claimed by which pool, and why.
+
+    One turn of every pool's dispatcher is played, in their order. Pools that no dispatcher was heard of within
+    ten minutes take part only if none was heard of at all, or with --all-pools.
+
+    \b
+    Example:
+      alchemiscale-lake plan-dispatch --pools pools.yaml
+    """
+    from ..errors import SettingsError
+    from ..ledger.plan import plan_dispatch
+    from ..pools_file import find_pools_file, load_pools
+    from ..report.plan import plan_lines, plan_table
+    from ..store import Lake
+
+    found = find_pools_file(pools_file)
+    if found is None:
+        raise SettingsError(
+            "there is no pools file; give --pools FILE, or begin ./pools.yaml with one of deployments/pools/"
+        )
+    opened = Lake.open(lake)
+    plan = plan_dispatch(opened, load_pools(found), all_pools=all_pools)
+    show_table(plan_table(opened, plan), tsv=tsv, output=output)
+    for line in plan_lines(plan):
+        say(line)
