@@ -105,7 +105,7 @@ class Needs(_Model):
     """What one Task of a Protocol, or one ProtocolUnit of a class, takes."""
 
     gpus: float = Field(0.0, ge=0, description="GPUs; 0.25 lets four share one")
-    cores: int = Field(1, ge=1, description="cores")
+    cores: int = Field(1, ge=1, description="cores; what its units run side by side within")
     memory_bytes: Bytes | None = Field(None, alias="memory", description="as in 8GiB; unset: not counted")
     duration_s: Seconds | None = Field(None, alias="duration", description="declared, until results tell better")
 
@@ -172,7 +172,7 @@ class QuarantineRules(_Model):
     """When a host is held to be bad, and for how long."""
 
     failures: int = Field(3, ge=1, description="fast failures, without a success between, that lead to quarantine")
-    window_s: Seconds = Field(3600.0, alias="window", description="within so long")
+    window_s: Seconds = Field(3600.0, alias="window", description="failures longer ago do not count")
     fast_s: Seconds = Field(300.0, alias="fast", description="a failure within this time of the start is fast")
     penalty_s: Seconds = Field(600.0, alias="penalty", description="the first quarantine; each further one doubles")
     longest_s: Seconds = Field(86400.0, alias="longest", description="no quarantine is longer")
@@ -225,7 +225,7 @@ class Pool(_Model):
     work_pool: str | None = Field(None, description="name of the Prefect work pool")
     # what and how much
     limits: Limits = Field(Limits(), description="how much of it is used")
-    scopes: tuple[ScopePattern, ...] = Field((), description="Scopes that may run here, as in org-*-*; empty: all")
+    scopes: tuple[ScopePattern, ...] = Field((), description="Scopes that may run here, as in `org-*-*`; empty: all")
     exclude_scopes: tuple[ScopePattern, ...] = Field((), description="Scopes that may not")
     protocols: tuple[ClassName, ...] = Field((), description="classes of Protocols that may run here; empty: all")
     exclude_protocols: tuple[ClassName, ...] = Field((), description="classes of Protocols that may not")

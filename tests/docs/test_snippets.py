@@ -22,6 +22,7 @@ PAGES = [
     "docs/estimates.md",
     "docs/execution.md",
     "docs/the-lake.md",
+    "docs/pools.md",
     "README.md",
 ]
 _FENCE = re.compile(r"^```(bash|python|sql)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
