@@ -6,9 +6,7 @@ do. How many attempts a worker really runs side by side is decided on it, in `ex
 
 from __future__ import annotations
 
-import logging
 import math
-import socket
 import time
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
@@ -16,14 +14,13 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from alchemiscale_lake.execution import Assignment, execute_assignment
+from alchemiscale_lake.execution.host import hostname
 from alchemiscale_lake.execution.stopping import ask_to_stop
 from alchemiscale_lake.ledger.executor import Handle, Place
 from alchemiscale_lake.resources import Resources
 from alchemiscale_lake.store import Lake
 
 __all__ = ["DASK_SETTINGS", "DaskExecutor", "DaskHandle", "Scaling", "Worker", "threads_of"]
-
-_log = logging.getLogger(__name__)
 
 #: Attempts that a worker takes beyond one for each of its cores, so that short ones leave no gaps.
 _AHEAD = 32
@@ -219,7 +216,7 @@ class DaskExecutor:
 
     def _connected(self) -> list[Worker]:
         states = self._client.sync(self._states)
-        here, now = socket.gethostname(), time.time()
+        here, now = hostname(), time.time()
         found = []
         for state in states:
             # a worker that does not say where it is was started by this process, on this machine

@@ -1,0 +1,219 @@
+"""How many jobs a pool has in its queue: as many as there is work for, within its limits.
+
+Decides who comes and goes. A worker that runs something is never let go; what is let go is what
+pends and is not needed, what has been idle for long, and what is near its end.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from alchemiscale_lake.settings import Pool
+
+from ._dask_executor import Worker
+from ._queues import Backoff, Listed, QueueError, QueueRefusal
+
+__all__ = ["JobPool", "WorkerJobs"]
+
+_log = logging.getLogger(__name__)
+
+#: What pends is kept for so long after the need for it has gone: its place in the queue is worth something.
+_SURPLUS_S: Final = 30.0
+#: A job that was let go and is still there after so long is cancelled.
+_GOODBYE_S: Final = 60.0
+#: A queue may take so long to list what it has taken.
+_LISTING_LAG_S: Final = 5.0
+
+
+class WorkerJobs(Protocol):
+    """The jobs that hold workers, at a queue."""
+
+    def submit(self, name: str, barred: Collection[str]) -> str:
+        """Submit one; return its id. May raise QueueError."""
+
+    def cancel(self, job_ids: Sequence[str]) -> None:
+        """Cancel some. May raise QueueError."""
+
+    def look(self) -> Listed | None:
+        """Return what the queue said last of this user's jobs, without waiting for it."""
+
+    def dismiss(self, address: str) -> None:
+        """Have an idle worker end, and its job with it."""
+
+
+@dataclass(slots=True)
+class _Job:
+    name: str
+    submission: Future[str]
+    submitted_at: float
+    connected: bool = False
+    idle_since: float | None = None
+    let_go_at: float | None = None
+
+    @property
+    def job_id(self) -> str | None:
+        done = self.submission.done() and not self.submission.cancelled() and self.submission.exception() is None
+        return self.submission.result() if done else None
+
+
+class JobPool:
+    """The worker jobs of one pool.
+
+    Parameters
+    ----------
+    pool : Pool
+    jobs : WorkerJobs
+    prefix : str
+        Names of its jobs begin with it; no other dispatcher's do.
+    clock : callable
+        Monotonic, seconds.
+    """
+
+    def __init__(
+        self, pool: Pool, jobs: WorkerJobs, prefix: str, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._pool, self._queue, self._prefix, self._clock = pool, jobs, prefix, clock
+        self._jobs: dict[str, _Job] = {}
+        self._n_named = 0
+        self._surplus_since: float | None = None
+        self._backoff = Backoff()
+        # one at a time, and never the dispatcher's own time: a busy queue takes seconds for each
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="queue-commands")
+
+    def adjust(self, workers: Sequence[Worker], wanted: int, barred: Collection[str]) -> Collection[str]:
+        """Submit, or let go. Return the addresses of workers that take attempts."""
+        present = {worker.name: worker for worker in workers if worker.name in self._jobs}
+        self._settle(present)
+        self._note(present)
+        usable = {name: job for name, job in self._jobs.items() if self._is_usable(job, present.get(name), barred)}
+        for name, worker in present.items():
+            if name not in usable and worker.attempts == 0:
+                self._let_go(self._jobs[name], worker)
+        limits = self._pool.limits
+        need = min(max(wanted, limits.minimum), limits.maximum)
+        self._submit(need - len(usable), barred)
+        self._thin(usable, present, need)
+        return [worker.address for name, worker in present.items() if name in usable and self._stays(self._jobs[name])]
+
+    def close(self) -> None:
+        """Cancel all that is left, those that run too: nothing of theirs is wanted any more."""
+        self._thread.shutdown(wait=True, cancel_futures=True)
+        left = [job.job_id for job in self._jobs.values() if job.job_id is not None]
+        try:
+            self._queue.cancel(left)
+        except QueueError as e:
+            _log.warning("jobs %s could not be cancelled (%s); they end by themselves", ", ".join(left), e)
+
+    def counts(self) -> Mapping[str, int]:
+        """Tell how many jobs are pending (or about to be submitted) and connected."""
+        connected = sum(job.connected for job in self._jobs.values())
+        return {"pending": len(self._jobs) - connected, "connected": connected}
+
+    # --- what became of them ------------------------------------------------------------------------
+
+    def _settle(self, present: Mapping[str, Worker]) -> None:
+        """Forget jobs that were refused, or have ended."""
+        listed = self._queue.look()
+        for job in list(self._jobs.values()):
+            if job.name in present or not job.submission.done():
+                continue
+            error = job.submission.exception()
+            if isinstance(error, QueueRefusal):
+                self._backoff.wait(str(error))
+                del self._jobs[job.name]
+            elif listed is not None and self._is_gone(job, listed):
+                if not job.connected and job.let_go_at is None:
+                    # a wrong path, a module that is not there: the next would fare no better
+                    self._backoff.wait(f"job {job.job_id or job.name} ended before its worker began; see its output")
+                del self._jobs[job.name]
+            elif isinstance(error, QueueError):
+                self._backoff.wait(str(error))
+
+    def _is_gone(self, job: _Job, listed: Listed) -> bool:
+        if listed.asked_at < job.submitted_at + _LISTING_LAG_S:
+            return False
+        # one whose submission was not answered may still turn up under its name
+        return job.job_id not in listed.jobs if job.job_id is not None else listed.named(job.name) is None
+
+    def _note(self, present: Mapping[str, Worker]) -> None:
+        now = self._clock()
+        for name, worker in present.items():
+            job = self._jobs[name]
+            if not job.connected:
+                job.connected = True
+                self._backoff.forget()
+            if worker.attempts > 0:
+                job.idle_since = None
+            elif job.idle_since is None:
+                job.idle_since = now
+
+    def _is_usable(self, job: _Job, worker: Worker | None, barred: Collection[str]) -> bool:
+        if not self._stays(job):
+            return False
+        if worker is None:
+            return not job.connected  # else its worker is lost, and the queue does not know yet
+        near_its_end = worker.ends_in_s is not None and worker.ends_in_s <= self._pool.retire_before_s
+        return not near_its_end and worker.hostname not in barred
+
+    # --- coming and going ---------------------------------------------------------------------------
+
+    def _submit(self, n: int, barred: Collection[str]) -> None:
+        limits = self._pool.limits
+        n = min(n, limits.maximum - len(self._jobs), limits.submit_at_once)
+        if n < 1 or not self._backoff.is_over or any(not job.submission.done() for job in self._jobs.values()):
+            return
+        for _ in range(n):
+            self._n_named += 1
+            name = f"{self._prefix}-{self._n_named}"
+            submission = self._thread.submit(self._queue.submit, name, tuple(barred))
+            self._jobs[name] = _Job(name, submission, self._clock())
+
+    def _thin(self, usable: Mapping[str, _Job], present: Mapping[str, Worker], need: int) -> None:
+        now = self._clock()
+        surplus = len(usable) - need
+        if surplus < 1:
+            self._surplus_since = None
+        elif self._surplus_since is None:
+            self._surplus_since = now
+        pending = [job for name, job in usable.items() if name not in present and job.job_id is not None]
+        if self._surplus_since is not None and now - self._surplus_since >= min(_SURPLUS_S, self._pool.idle_s):
+            dispensable = pending[::-1][:surplus]  # the youngest have waited least
+            for job in dispensable:
+                job.let_go_at = now
+            self._cancel(dispensable)
+        spare = len(usable) - self._pool.limits.minimum
+        idle = [
+            (job.idle_since, name) for name, job in usable.items() if name in present and job.idle_since is not None
+        ]
+        for since, name in sorted(idle)[: max(0, spare)]:
+            if now - since >= self._pool.idle_s:
+                self._let_go(usable[name], present[name])
+        late = [job for job in self._jobs.values() if job.let_go_at is not None and now - job.let_go_at >= _GOODBYE_S]
+        for job in late:
+            job.let_go_at = now
+        self._cancel(late)
+
+    def _let_go(self, job: _Job, worker: Worker) -> None:
+        if self._stays(job):
+            _log.info("worker %s on %s is let go", job.name, worker.hostname)
+            job.let_go_at = self._clock()
+            self._queue.dismiss(worker.address)
+
+    def _stays(self, job: _Job) -> bool:
+        return job.let_go_at is None
+
+    def _cancel(self, jobs: Sequence[_Job]) -> None:
+        job_ids = [job.job_id for job in jobs if job.job_id is not None]
+        if job_ids:
+            self._thread.submit(self._try_to_cancel, job_ids)
+
+    def _try_to_cancel(self, job_ids: Sequence[str]) -> None:
+        try:
+            self._queue.cancel(job_ids)
+        except QueueError as e:
+            _log.warning("jobs %s could not be cancelled: %s", ", ".join(job_ids), e)

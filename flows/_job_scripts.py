@@ -1,0 +1,277 @@
+"""Job scripts: from a pool's settings to what a queue is given, through dask-jobqueue's classes.
+
+The same settings serve jobs that hold a Dask worker and jobs that run one stored assignment. What a
+queue is asked for beyond them is an operator's to say, in `directives`, which come last and so win.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+import shlex
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from alchemiscale_lake.errors import MissingDependencyError, SettingsError
+from alchemiscale_lake.execution.job import ENDS_AT
+from alchemiscale_lake.settings import Pool
+
+__all__ = ["JobRequest", "cluster_class", "job_of", "job_options", "job_script", "python_of", "queue_name"]
+
+_CLASSES: Final = {
+    "slurm": "SLURMCluster",
+    "pbs": "PBSCluster",
+    "lsf": "LSFCluster",
+    "sge": "SGECluster",
+    "htcondor": "HTCondorCluster",
+    "oar": "OARCluster",
+    "moab": "MoabCluster",
+}
+_LONGEST_NAME: Final = {"moab": 15}
+#: What dask-jobqueue asks HTCondor for by itself.
+_OF_HTCONDOR: Final = ("batch_name", "RequestCpus", "RequestMemory", "RequestDisk")
+#: A worker that finds no dispatcher, because that has ended, ends after so long.
+_DEATH_TIMEOUT_S: Final = 60
+
+
+@dataclass(frozen=True, slots=True)
+class JobRequest:
+    """What all jobs of a pool have in common.
+
+    Attributes
+    ----------
+    pool : Pool
+    log_folder : Path
+        Where jobs write their output; it has to exist when they start.
+    excluded : tuple of str
+        Nodes that they are to stay off, on queues that can be told.
+    """
+
+    pool: Pool
+    log_folder: Path
+    excluded: tuple[str, ...] = ()
+
+
+def cluster_class(kind: str) -> Any:
+    """Return dask-jobqueue's class for a kind of pool.
+
+    Raises
+    ------
+    MissingDependencyError
+        If dask-jobqueue is not installed.
+    """
+    try:
+        module = importlib.import_module("dask_jobqueue")
+    except ImportError as e:
+        raise MissingDependencyError(
+            f"a {kind} pool needs dask-jobqueue; install alchemiscale-lake[hpc]", package="dask-jobqueue"
+        ) from e
+    return getattr(module, _CLASSES[kind])
+
+
+def queue_name(kind: str, name: str) -> str:
+    """Return the name of a job as its queue will tell it: some keep the beginning only."""
+    return name[: _LONGEST_NAME.get(kind, len(name))]
+
+
+def python_of(pool: Pool) -> str:
+    """Return the Python that jobs of a pool run."""
+    return pool.python or sys.executable
+
+
+def job_options(request: JobRequest) -> dict[str, Any]:
+    """Return what dask-jobqueue's class for a pool is called with.
+
+    Raises
+    ------
+    SettingsError
+        If the pool asks for what its queue does not know.
+    """
+    pool = request.pool
+    own = _KINDS[pool.kind](request)
+    directives = own.pop("job_extra_directives")
+    return {
+        "cores": pool.cores,
+        "memory": f"{pool.memory_bytes}B",
+        "processes": 1,
+        "nanny": False,
+        "death_timeout": _DEATH_TIMEOUT_S,
+        "interface": pool.interface,
+        # the worker takes the shell's place, so that the queue's warnings reach it
+        "python": f"exec {shlex.quote(python_of(pool))}",
+        "job_script_prologue": _prologue(pool),
+        "job_extra_directives": directives,
+        **own,
+    }
+
+
+def job_of(request: JobRequest, name: str, command: str) -> Any:
+    """Return a job of dask-jobqueue's that runs one command."""
+    job = cluster_class(request.pool.kind).job_cls(
+        "tcp://nobody:0", name=name, job_name=queue_name(request.pool.kind, name), **job_options(request)
+    )
+    # the class knows jobs that hold a Dask worker only; all else about them is the same
+    commands = [f"exec {command}"]
+    if request.pool.kind == "htcondor":
+        commands = [*_prologue(request.pool), *commands]
+    job._command_template = "; ".join(commands)
+    return job
+
+
+def job_script(name: str, pool: Pool, command: str) -> str:
+    """Return the script that a job of a pool would be submitted with.
+
+    Parameters
+    ----------
+    name : str
+        Of the job.
+    pool : Pool
+    command : str
+        What it would run.
+
+    Raises
+    ------
+    MissingDependencyError
+        If dask-jobqueue is not installed.
+    SettingsError
+        If the pool asks for what its queue does not know.
+    """
+    log_folder = Path(pool.log_folder) if pool.log_folder else Path("logs")
+    return str(job_of(JobRequest(pool, log_folder), name, command).job_script())
+
+
+# --- what the queues call things --------------------------------------------------------------------
+
+
+def _prologue(pool: Pool) -> list[str]:
+    """Return the lines that a job begins with: its clock runs before modules are loaded."""
+    seconds = math.floor(pool.walltime_s or 0)
+    # no $(...): in a submit file of HTCondor that is a macro
+    return ["now=`date +%s`", f"export {ENDS_AT}=`expr $now + {seconds}`", *pool.environment]
+
+
+def _slurm(request: JobRequest) -> dict[str, Any]:
+    pool = request.pool
+    # a Task whose job is lost goes back to the lake; the same job again would run what others have by then
+    directives = [f"-o {request.log_folder}/%x-%j.out", "--no-requeue"]
+    if pool.gpus and not _says(pool, "--gres", "--gpus", "-G"):
+        directives.append(f"--gres=gpu:{pool.gpus}")
+    if request.excluded:
+        directives.append(f"--exclude={','.join(request.excluded)}")
+    return _with(pool, directives, queue=pool.queue, account=pool.account, walltime=_clock(pool))
+
+
+def _pbs(request: JobRequest) -> dict[str, Any]:
+    pool = request.pool
+    spec = f"select=1:ncpus={pool.cores}:mem={_mib(pool)}mb" + (f":ngpus={pool.gpus}" if pool.gpus else "")
+    instead = ("select=",) if _says(pool, "select=") else ()
+    directives = ["-j oe", f"-o {request.log_folder}/", "-r n"]
+    names = {"queue": pool.queue, "account": pool.account, "walltime": _clock(pool)}
+    return _with(pool, directives, *instead, resource_spec=spec, **names)
+
+
+def _moab(request: JobRequest) -> dict[str, Any]:
+    pool = request.pool
+    spec = f"nodes=1:ppn={pool.cores}" + (f":gpus={pool.gpus}" if pool.gpus else "") + f",mem={_mib(pool)}mb"
+    instead = ("nodes=",) if _says(pool, "nodes=") else ()
+    directives = ["-j oe", f"-o {request.log_folder}/", "-r n"]
+    names = {"queue": pool.queue, "account": pool.account, "walltime": _clock(pool)}
+    return _with(pool, directives, *instead, resource_spec=spec, **names)
+
+
+def _lsf(request: JobRequest) -> dict[str, Any]:
+    pool = request.pool
+    directives = [f"-o {request.log_folder}/%J.out", "-rn"]
+    if pool.gpus and not _says(pool, "-gpu", "ngpus"):
+        directives.append(f'-gpu "num={pool.gpus}"')
+    minutes = math.ceil((pool.walltime_s or 0) / 60)
+    walltime = f"{minutes // 60:02d}:{minutes % 60:02d}"
+    return _with(pool, directives, queue=pool.queue, project=pool.account, walltime=walltime)
+
+
+def _sge(request: JobRequest) -> dict[str, Any]:
+    # cores, memory and GPUs are called differently at every site: directives
+    pool = request.pool
+    directives = [f"-o {request.log_folder}/", "-r n"]
+    return _with(pool, directives, queue=pool.queue, project=pool.account, walltime=_clock(pool))
+
+
+def _oar(request: JobRequest) -> dict[str, Any]:
+    # a second -l is not added to the first but an alternative to it, so that an operator's takes its place
+    pool = request.pool
+    asked = [d for d in pool.directives if d.startswith("-l ")]
+    spec = asked[0].removeprefix("-l ").strip() if asked else f"/nodes=1/core={pool.cores}"
+    if pool.gpus and not asked:
+        raise SettingsError(
+            "OAR calls GPUs differently at every site; name cores and GPUs in directives, as in "
+            f'"-l /nodes=1/gpu={pool.gpus}/core={pool.cores}"',
+            gpus=pool.gpus,
+        )
+    directives = [f"-O {request.log_folder}/%jobid%.out", f"-E {request.log_folder}/%jobid%.out"]
+    options = _with(pool, directives, queue=pool.queue, project=pool.account, walltime=_clock(pool))
+    options["job_extra_directives"] = [d for d in options["job_extra_directives"] if d not in asked]
+    return {**options, "resource_spec": spec, "memory_per_core_property_name": "not_applicable"}
+
+
+def _htcondor(request: JobRequest) -> dict[str, Any]:
+    pool = request.pool
+    if pool.queue:
+        raise SettingsError(
+            "HTCondor has no queues; remove queue, or say what you mean in directives, as in 'requirements = ...'",
+            queue=pool.queue,
+        )
+    folder = request.log_folder
+    said = {"Output": f"{folder}/$(ClusterId).out", "Error": f"{folder}/$(ClusterId).out", "Log": f"{folder}/jobs.log"}
+    said |= {"Stream_Output": "True", "Stream_Error": "True"}
+    if pool.account:
+        said["accounting_group"] = pool.account
+    if pool.gpus:
+        said["request_gpus"] = str(pool.gpus)
+    for directive in pool.directives:
+        key, equals, value = directive.partition("=")
+        if not equals:
+            raise SettingsError(f"directive {directive!r} is none of HTCondor's; write name = value", value=directive)
+        said = {k: v for k, v in said.items() if k.lower() != key.strip().lower()} | {key.strip(): value.strip()}
+    said = {key: value for key, value in said.items() if not _skipped(pool, key)}
+    skip = [key for key in _OF_HTCONDOR if _skipped(pool, key)]
+    return {"job_extra_directives": said, "disk": f"{pool.disk_bytes}B", "job_directives_skip": skip}
+
+
+_KINDS: Final[Mapping[str, Callable[[JobRequest], dict[str, Any]]]] = {
+    "slurm": _slurm,
+    "pbs": _pbs,
+    "lsf": _lsf,
+    "sge": _sge,
+    "htcondor": _htcondor,
+    "oar": _oar,
+    "moab": _moab,
+}
+
+
+def _with(pool: Pool, directives: Sequence[str], *skip: str, **options: Any) -> dict[str, Any]:
+    generated = [directive for directive in directives if not _skipped(pool, directive)]
+    return {
+        **options,
+        "job_directives_skip": [*pool.skip_directives, *skip],
+        "job_extra_directives": [*generated, *pool.directives],
+    }
+
+
+def _skipped(pool: Pool, directive: str) -> bool:
+    return any(word in directive for word in pool.skip_directives)
+
+
+def _says(pool: Pool, *words: str) -> bool:
+    return any(word in directive for directive in pool.directives for word in words)
+
+
+def _clock(pool: Pool) -> str:
+    seconds = math.ceil(pool.walltime_s or 0)
+    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+
+
+def _mib(pool: Pool) -> int:
+    return math.ceil((pool.memory_bytes or 0) / 2**20)

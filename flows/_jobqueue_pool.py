@@ -1,0 +1,102 @@
+"""Workers in the jobs of a batch queue: a scheduler in this process, one Dask worker per job.
+
+A job whose dispatcher is gone ends by itself within about a minute, one that still pends as soon as
+it starts. Traffic is encrypted, and only jobs of this dispatcher have the keys: on a cluster others
+could reach its port, and who can speak to a scheduler can run anything.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import secrets
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any, Final
+
+import dask
+
+from alchemiscale_lake.settings import Pool
+from alchemiscale_lake.store import Lake
+
+from ._dask_executor import DASK_SETTINGS, DaskExecutor, threads_of
+from ._job_pool import JobPool
+from ._job_scripts import cluster_class, job_options, queue_name
+from ._queues import Listed, Queue, Watch, log_folder_of
+
+__all__ = ["open_jobqueue_executor"]
+
+_CLOSE_S: Final = 5.0
+
+
+@contextlib.contextmanager
+def open_jobqueue_executor(name: str, pool: Pool, lake: Lake) -> Iterator[DaskExecutor]:
+    """Open the queue of a pool; at the end no job of this dispatcher is left in it.
+
+    Raises
+    ------
+    MissingDependencyError
+        If dask-jobqueue is not installed.
+    SettingsError
+        If the pool's settings do not go with its queue.
+    """
+    queue = Queue(pool, log_folder_of(name, pool, lake))
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(dask.config.set(dict(DASK_SETTINGS)))
+        cluster, client = _open_scheduler(queue, stack)
+        jobs = _Jobs(queue, cluster, client)
+        stack.callback(jobs.close)
+        scaling = JobPool(pool, jobs, f"lake-{re.sub('[^A-Za-z0-9_-]', '-', name)}-{secrets.token_hex(3)}")
+        stack.callback(scaling.close)
+        yield DaskExecutor(client, lake, pool.capacity, scaling=scaling)
+
+
+def _open_scheduler(queue: Queue, stack: contextlib.ExitStack) -> tuple[Any, Any]:
+    import distributed
+
+    pool = queue.pool
+    cluster = cluster_class(pool.kind)(
+        n_workers=0,
+        security=True,
+        # of workers' keys: a folder that compute nodes see
+        shared_temp_directory=str(queue.log_folder),
+        scheduler_options={"dashboard_address": "127.0.0.1:0"},
+        worker_extra_args=[
+            # later options win over dask-jobqueue's own, which divides memory and cores among threads
+            *("--nthreads", str(threads_of(pool.capacity))),
+            *("--memory-limit", "0"),
+            *("--preload", "flows._dask_worker"),
+            "--no-dashboard",
+        ],
+        **job_options(queue.request()),
+    )
+    stack.callback(cluster.close, timeout=_CLOSE_S)
+    client = distributed.Client(cluster, set_as_default=False)  # type: ignore[no-untyped-call]
+    stack.callback(client.close, timeout=_CLOSE_S)
+    return cluster, client
+
+
+class _Jobs:
+    """The worker jobs of one scheduler, at its queue."""
+
+    def __init__(self, queue: Queue, cluster: Any, client: Any) -> None:
+        self._queue, self._cluster, self._client = queue, cluster, client
+        self._watch = Watch(queue)
+
+    def submit(self, name: str, barred: Collection[str]) -> str:
+        spec = self._cluster.new_spec
+        options = {**spec["options"], "job_name": queue_name(self._queue.pool.kind, name)}
+        directives = job_options(self._queue.request(barred))["job_extra_directives"]
+        job = spec["cls"](self._cluster.scheduler.address, name=name, **{**options, "job_extra_directives": directives})
+        return self._queue.submit_job(job)
+
+    def cancel(self, job_ids: Sequence[str]) -> None:
+        self._queue.cancel(job_ids)
+
+    def look(self) -> Listed | None:
+        return self._watch.look()
+
+    def dismiss(self, address: str) -> None:
+        self._client.loop.add_callback(self._cluster.scheduler.close_worker, address)
+
+    def close(self) -> None:
+        self._watch.close()

@@ -1,0 +1,141 @@
+"""What queues say of a user's jobs: one command per kind, and how its answer is read.
+
+A job that is listed pends or runs; one that is not has ended, whatever became of it. A job that is
+held, or about to end, is still there.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+from xml.etree import ElementTree
+
+__all__ = ["Command", "QueueJob", "list_jobs", "list_nodes"]
+
+#: Runs a command; returns what it said on stdout. Raises if it failed, unless what it said on stderr contains
+#: the words given.
+Command = Callable[..., str]
+
+
+@dataclass(frozen=True, slots=True)
+class QueueJob:
+    """A job that a queue knows.
+
+    Attributes
+    ----------
+    job_id, name : str
+    state : str
+        "pending" or "running".
+    """
+
+    job_id: str
+    name: str
+    state: Literal["pending", "running"]
+
+
+def list_jobs(kind: str, run: Command) -> dict[str, QueueJob]:
+    """Ask a queue for this user's jobs, by id.
+
+    Raises
+    ------
+    ValueError
+        If its answer cannot be read.
+    """
+    try:
+        jobs = _LISTINGS[kind](run, getpass.getuser())
+    except (KeyError, TypeError, AttributeError, ElementTree.ParseError) as e:
+        raise ValueError(f"the answer of {kind} cannot be read ({type(e).__name__}: {e})") from e
+    return {job.job_id: job for job in jobs}
+
+
+def list_nodes(kind: str, run: Command) -> frozenset[str]:
+    """Ask a queue for the names of its nodes, where jobs can be told to stay off some; else none."""
+    if kind != "slurm":
+        return frozenset()
+    return frozenset(run("sinfo", "--noheader", "--Node", "--format=%N").split())
+
+
+def _slurm(run: Command, user: str) -> list[QueueJob]:
+    lines = run("squeue", "--noheader", f"--user={user}", "--format=%i|%T|%j").splitlines()
+    jobs = [line.split("|", 2) for line in lines if line.strip()]
+    return [_job(job_id, name, state == "PENDING") for job_id, state, name in jobs]
+
+
+def _pbs(run: Command, user: str) -> list[QueueJob]:
+    # qstat takes a user or the long form, not both
+    ids = run("qselect", "-u", user).split()
+    if not ids:
+        return []
+    # one that ended in between is said to be unknown, the others are told
+    answer = json.loads(run("qstat", "-f", "-F", "json", *ids, unless="Unknown Job Id") or "{}")
+    jobs: Mapping[str, Any] = answer.get("Jobs", {})
+    # submission tells the number alone
+    return [_job(i.partition(".")[0], job["Job_Name"], job["job_state"] in "QHWT") for i, job in jobs.items()]
+
+
+def _moab(run: Command, user: str) -> list[QueueJob]:
+    answer = ElementTree.fromstring(run("showq", "--xml", "-w", f"user={user}"))
+    jobs = [job.attrib for job in answer.iter("job")]
+    return [_job(job["JobID"].rpartition(".")[2], job["JobName"], job["State"] in _MOAB_PENDING) for job in jobs]
+
+
+_MOAB_PENDING: Final = ("Idle", "Hold", "BatchHold", "SystemHold", "UserHold", "Deferred", "Migrated", "NotQueued")
+
+
+def _lsf(run: Command, user: str) -> list[QueueJob]:
+    asked = "jobid stat job_name delimiter='|'"
+    lines = run("bjobs", "-noheader", "-u", user, "-o", asked, unless="No unfinished job found").splitlines()
+    jobs = [line.split("|", 2) for line in lines if line.strip()]
+    return [_job(job_id, name, state in ("PEND", "PSUSP", "WAIT")) for job_id, state, name in jobs]
+
+
+def _sge(run: Command, user: str) -> list[QueueJob]:
+    answer = ElementTree.fromstring(run("qstat", "-xml", "-u", user))
+    return [
+        _job(_text(job, "JB_job_number"), _text(job, "JB_name"), job.get("state") == "pending")
+        for job in answer.iter("job_list")
+    ]
+
+
+def _text(job: ElementTree.Element, name: str) -> str:
+    text = job.findtext(name)
+    if text is None:
+        raise KeyError(name)
+    return text
+
+
+def _htcondor(run: Command, user: str) -> list[QueueJob]:
+    said = run("condor_q", user, "-json", "-attributes", "ClusterId,ProcId,JobStatus,JobBatchName")
+    # of no jobs it says nothing; those removed (3) or completed (4) stay until their output is fetched
+    jobs = [job for job in json.loads(said or "[]") if job["JobStatus"] not in (3, 4)]
+    return [
+        _job(f"{job['ClusterId']}.{job['ProcId']}", job.get("JobBatchName", ""), job["JobStatus"] in (1, 5))
+        for job in jobs
+    ]
+
+
+def _oar(run: Command, user: str) -> list[QueueJob]:
+    jobs: Mapping[str, Any] = json.loads(run("oarstat", "-J", "-u", user) or "{}")
+    live = {job_id: job for job_id, job in jobs.items() if job["state"] not in ("Terminated", "Error")}
+    return [_job(job_id, job.get("name") or "", job["state"] in _OAR_PENDING) for job_id, job in live.items()]
+
+
+_OAR_PENDING: Final = ("Waiting", "Hold", "toLaunch", "Launching", "toAckReservation")
+
+
+def _job(job_id: str, name: str, pending: bool) -> QueueJob:
+    return QueueJob(job_id, name, "pending" if pending else "running")
+
+
+_LISTINGS: Final[Mapping[str, Callable[[Command, str], list[QueueJob]]]] = {
+    "slurm": _slurm,
+    "pbs": _pbs,
+    "moab": _moab,
+    "lsf": _lsf,
+    "sge": _sge,
+    "htcondor": _htcondor,
+    "oar": _oar,
+}

@@ -1,0 +1,271 @@
+"""A batch queue: submit, list, cancel, with time-outs. What is worth submitting is decided elsewhere.
+
+`job_script` shows what would be submitted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import shlex
+import subprocess
+import time
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from alchemiscale_lake.errors import SettingsError, TransientError
+from alchemiscale_lake.settings import Pool
+from alchemiscale_lake.store import Lake
+
+from ._job_scripts import JobRequest, cluster_class, job_of, job_script
+from ._queue_listings import QueueJob, list_jobs, list_nodes
+
+__all__ = ["Backoff", "Listed", "Queue", "QueueError", "QueueRefusal", "Watch", "job_script", "log_folder_of"]
+
+_log = logging.getLogger(__name__)
+
+#: A queue that does not answer a command within this time, in seconds, has not answered.
+_PATIENCE_S: Final = 60.0
+_NODES_EVERY_S: Final = 600.0
+
+
+class QueueError(TransientError):
+    """A queue did not answer, or not in a way that can be read; it may have done what it was asked."""
+
+
+class QueueRefusal(QueueError):  # noqa: N818 - it is what the queue said
+    """A queue refused a job: nothing was submitted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What a queue said of this user's jobs.
+
+    Attributes
+    ----------
+    asked_at : float
+        When, on the monotonic clock: jobs submitted later are not in it.
+    jobs : mapping
+        By id.
+    """
+
+    asked_at: float
+    jobs: Mapping[str, QueueJob]
+
+    def named(self, name: str) -> QueueJob | None:
+        """Return the job that the queue tells under a name."""
+        return next((job for job in self.jobs.values() if job.name == name), None)
+
+
+class Queue:
+    """The queue of one pool.
+
+    Parameters
+    ----------
+    pool : Pool
+    log_folder : Path
+        Where its jobs write their output.
+    """
+
+    def __init__(self, pool: Pool, log_folder: Path) -> None:
+        self.pool, self.log_folder = pool, log_folder
+        self._job_class = cluster_class(pool.kind).job_cls
+        self._nodes: tuple[float, frozenset[str]] | None = None
+
+    def request(self, barred: Collection[str] = ()) -> JobRequest:
+        """Return what a job is asked for, with hosts it is to stay off as far as the queue knows them."""
+        excluded = tuple(sorted(self._known(barred))) if barred else ()
+        return JobRequest(self.pool, self.log_folder, excluded)
+
+    def submit(self, name: str, command: str, *, barred: Collection[str] = ()) -> str:
+        """Submit a job that runs one command; return its id.
+
+        Raises
+        ------
+        QueueRefusal
+            If the queue will not have it.
+        QueueError
+            If the queue does not answer; the job may turn up nevertheless, under its name.
+        """
+        return self.submit_job(job_of(self.request(barred), name, command))
+
+    def submit_job(self, job: Any) -> str:
+        """Submit a job of dask-jobqueue's; return its id. Raises as `submit`."""
+        return asyncio.run(self._submit(job))
+
+    async def _submit(self, job: Any) -> str:
+        try:
+            with job.job_file() as script:
+                said = await asyncio.wait_for(job._submit_job(script), _PATIENCE_S)
+        except TimeoutError as e:
+            raise QueueError(
+                f"{job.submit_command} did not answer within {_PATIENCE_S:g} s", command=job.submit_command
+            ) from e
+        except (RuntimeError, OSError) as e:
+            # a queue that is too busy to answer may have taken the job all the same
+            kind = QueueError if "timed out" in str(e).lower() else QueueRefusal
+            raise kind(f"{job.submit_command} failed: {_gist(e)}", command=job.submit_command) from e
+        try:
+            return str(job._job_id_from_submit_output(said))
+        except ValueError as e:
+            raise QueueError(f"{job.submit_command} told no job id but: {said.strip()}") from e
+
+    def list(self) -> Listed:
+        """Ask for this user's jobs.
+
+        Raises
+        ------
+        QueueError
+            If the queue does not answer.
+        """
+        asked_at = time.monotonic()
+        try:
+            return Listed(asked_at, list_jobs(self.pool.kind, run_command))
+        except ValueError as e:
+            raise QueueError(str(e), kind=self.pool.kind) from e
+
+    def cancel(self, job_ids: Sequence[str]) -> None:
+        """Cancel jobs; those that have ended are no error.
+
+        Raises
+        ------
+        QueueError
+            If the queue does not answer.
+        """
+        if job_ids:
+            command = [*shlex.split(self._job_class.cancel_command), *job_ids]
+            # each queue has its own words for a job that is gone; whether it is, the next listing tells
+            run_command(*command, unless="")
+
+    def _known(self, hostnames: Collection[str]) -> frozenset[str]:
+        """Return the hosts that are nodes of this queue: a job that is to stay off others is refused."""
+        if self._nodes is None or time.monotonic() - self._nodes[0] > _NODES_EVERY_S:
+            try:
+                self._nodes = time.monotonic(), list_nodes(self.pool.kind, run_command)
+            except QueueError as e:
+                _log.warning("cannot ask for the nodes of the queue: %s", e)
+                return frozenset()
+        return self._nodes[1] & frozenset(hostnames)
+
+
+class Watch:
+    """Lists a queue's jobs in a thread of its own, so that nobody waits for a queue that hangs.
+
+    Parameters
+    ----------
+    queue : Queue
+    every_s : float
+        So long a listing is good enough.
+    """
+
+    def __init__(self, queue: Queue, *, every_s: float = 2.0) -> None:
+        self._queue, self._every_s = queue, every_s
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="queue-listing")
+        self._under_way: Future[Listed] | None = None
+        self._asked_at = float("-inf")
+        self._last: Listed | None = None
+
+    def look(self) -> Listed | None:
+        """Return the last listing, None before the first; ask for another if it is old."""
+        if self._under_way is not None and self._under_way.done():
+            try:
+                self._last = self._under_way.result()
+            except QueueError as e:
+                _log.warning("%s; what is known of jobs is older", e)
+            self._under_way = None
+        if self._under_way is None and time.monotonic() - self._asked_at >= self._every_s:
+            self._asked_at = time.monotonic()
+            self._under_way = self._thread.submit(self._queue.list)
+        return self._last
+
+    def close(self) -> None:
+        """Ask no more."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+
+class Backoff:
+    """How long to leave a queue alone that refuses jobs, or whose jobs end at once: longer each time.
+
+    Parameters
+    ----------
+    first_s, longest_s : float
+    """
+
+    def __init__(self, *, first_s: float = 15.0, longest_s: float = 600.0) -> None:
+        self._first_s, self._longest_s = first_s, longest_s
+        self._next_s = first_s
+        self._until = float("-inf")
+
+    @property
+    def is_over(self) -> bool:
+        """Whether one may try."""
+        return time.monotonic() >= self._until
+
+    def wait(self, reason: str) -> None:
+        """Leave it alone for a while, and say why."""
+        if self.is_over:
+            _log.warning("%s; trying again in %.0f s", reason, self._next_s)
+            self._until = time.monotonic() + self._next_s
+            self._next_s = min(2 * self._next_s, self._longest_s)
+
+    def forget(self) -> None:
+        """It works."""
+        self._next_s, self._until = self._first_s, float("-inf")
+
+
+def log_folder_of(name: str, pool: Pool, lake: Lake) -> Path:
+    """Return the folder that jobs of a pool write their output to; it exists.
+
+    By default `work/logs/<pool>` in the folder of a lake, which compute nodes share; for a lake in a
+    bucket, `alchemiscale-lake/logs/<pool>` in the user's folder for state.
+
+    Raises
+    ------
+    SettingsError
+        If it cannot be made.
+    """
+    if pool.log_folder:
+        folder = Path(pool.log_folder).expanduser()
+    elif lake.local_path is not None:
+        folder = lake.local_path / "work" / "logs" / name
+    else:
+        state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
+        folder = Path(state).expanduser() / "alchemiscale-lake" / "logs" / name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise SettingsError(
+            f"cannot make {folder} for the output of jobs ({e.strerror}); give pool {name} a log_folder", pool=name
+        ) from e
+    return folder.resolve()
+
+
+def run_command(*command: str, unless: str | None = None) -> str:
+    """Run a command of a queue; return what it said.
+
+    Raises
+    ------
+    QueueError
+        If it does not answer in time, is not there, or fails, except with the words `unless` on stderr.
+    """
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=_PATIENCE_S, stdin=subprocess.DEVNULL, check=False
+        )
+    except subprocess.TimeoutExpired as e:
+        raise QueueError(f"{command[0]} did not answer within {_PATIENCE_S:g} s", command=command[0]) from e
+    except OSError as e:
+        raise QueueError(f"{command[0]} cannot be run ({e.strerror}); is this a host of the queue?") from e
+    if done.returncode != 0 and (unless is None or unless not in done.stderr):
+        raise QueueError(f"{command[0]} failed: {done.stderr.strip()[-500:]}", command=command[0])
+    return done.stdout
+
+
+def _gist(error: Exception) -> str:
+    """Return what the queue said, out of dask-jobqueue's longer message."""
+    said = str(error).partition("stderr:\n")[2].strip()
+    return said or str(error)
