@@ -19,7 +19,7 @@ from ..settings import Pool, Pools
 from .fitness import FITS, REFUSALS, hours_in, part_in, refused_by
 from .shares import with_turns
 
-__all__ = ["Admission", "PoolView", "Situation", "admit", "cost_in", "pools_before", "room_of"]
+__all__ = ["Admission", "PoolView", "Situation", "admit", "cost_in", "pools_before", "room_of", "say_tasks"]
 
 _SLACK: Final = 1e-9
 
@@ -121,7 +121,7 @@ def admit(pools: Pools, name: str, candidates: pl.DataFrame, running: pl.DataFra
         return Admission(candidates.clear(), 0, False, said)
     reasons = list(said)
     left_to, left = _leave_to_others(pools, name, tasks, running, situation)
-    reasons += [f"{n} Tasks are left to {other}, which has room for them" for other, n in left_to.items()]
+    reasons += [f"{say_tasks(n)} left to {other}, which has room for that" for other, n in left_to.items()]
     mine = mine.join(left, on="task", how="anti", maintain_order="left") if len(left) else mine
     n_running = int((running["pool"] == name).sum())
     mine, limit, why = _limited(pools, name, mine, n_running, running, situation)
@@ -187,7 +187,7 @@ def _is_open(pool: Pool, name: str, mine: pl.DataFrame, situation: Situation) ->
     missed: list[str] = []
     if burst.backlog_gpu_hours is not None:
         hours, unknown = float(mine[hours_in(name)].sum()), mine[hours_in(name)].null_count()
-        beside = f" ({unknown} Tasks of unknown duration not counted)" if unknown else ""
+        beside = f" ({say_tasks(unknown)} of unknown duration not counted)" if unknown else ""
         text = f"{hours:.4g} GPU-hours wait{beside}, backlog_gpu_hours is {burst.backlog_gpu_hours:g}"
         (passed if hours > burst.backlog_gpu_hours else missed).append(text)
     if burst.oldest_waiting_s is not None:
@@ -217,11 +217,11 @@ def _affordable(pool: Pool, name: str, mine: pl.DataFrame, view: PoolView) -> tu
     reasons = []
     if len(within) < len(costs):
         reasons.append(
-            f"{len(costs) - len(within)} Tasks would each cost more than the {left:.2f} left of today's budget"
+            f"{say_tasks(len(costs) - len(within))} would each cost more than the {left:.2f} left of today's budget"
         )
         mine = mine.join(within, on="task", how="semi", maintain_order="left")
     if n < len(within):
-        reasons.append(f"{left:.2f} are left of today's budget: {n} Tasks at most")
+        reasons.append(f"{left:.2f} are left of today's budget: {say_tasks(n)} at most")
     return mine, n, reasons
 
 
@@ -273,7 +273,7 @@ def _limited(
     if limits.hard is not None:
         limit = max(0, limits.hard - n_running)
         if limit < len(mine):
-            reasons.append(f"limits.hard is {limits.hard}, {n_running} Tasks are in flight: {limit} more at most")
+            reasons.append(f"limits.hard is {limits.hard}, {say_tasks(n_running)} in flight: {limit} more at most")
     if limits.soft is not None and len(mine):
         shared = pl.lit(value=False)
         for other in pools.pools:
@@ -282,7 +282,7 @@ def _limited(
         own = mine.filter(~shared)
         if len(own) < len(mine):
             room = max(0, limits.soft - n_running)
-            said = f"limits.soft is {limits.soft}, {n_running} Tasks are in flight"
+            said = f"limits.soft is {limits.soft}, {say_tasks(n_running)} in flight"
             if room:
                 limit = room if limit is None else min(limit, room)
             else:
@@ -298,7 +298,12 @@ def _nothing(tasks: pl.DataFrame, name: str) -> str:
     if not len(tasks):
         return "nothing waits"
     code = tasks[refused_by(name)].mode().sort()[0]
-    return f"takes none of the {len(tasks)} Tasks that wait; of most, {REFUSALS[code]}"
+    return f"takes none of {say_tasks(len(tasks))} that may be claimed; of most, {REFUSALS[code]}"
+
+
+def say_tasks(n: int) -> str:
+    """Write `1 Task`, `2 Tasks`."""
+    return f"{n} Task" if n == 1 else f"{n} Tasks"
 
 
 def _span(seconds: float) -> str:

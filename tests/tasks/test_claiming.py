@@ -85,3 +85,25 @@ def test_task_weights_and_network_weights_are_chances() -> None:
     rows = [("a", "T1", 10, "N1", 0.5), ("b", "T2", 10, "N2", 0.5)]
     first = sum(draw(rows, {"N1": 0.2, "N2": 0.6}, 1, seed) == ["b"] for seed in range(1000))
     assert abs(first - 750) < 4 * 13.7
+
+
+@given(
+    st.lists(row, max_size=20, unique_by=lambda r: (r[0], r[3])),
+    st.floats(0.0, 1.0),
+    st.integers(0, 15),
+    st.integers(0, 1000),
+)
+def test_never_one_of_a_network_without_weight(rows: list, weight: float, count: int, seed: int) -> None:
+    drawn = draw(rows, {"N1": 0.0, "N2": weight}, count, seed)
+    assert set(drawn) <= ({r[0] for r in rows if r[3] == "N2"} if weight else set())
+
+
+@given(
+    st.lists(row, max_size=20, unique_by=lambda r: r[0]),
+    st.integers(1, 15),
+    st.integers(1, 15),
+    st.integers(0, 1000),
+)
+def test_asking_for_more_only_adds_to_the_end(rows: list, count: int, more: int, seed: int) -> None:
+    weights = {"N1": 0.5, "N2": 1.0}
+    assert draw(rows, weights, count + more, seed)[:count] == draw(rows, weights, count, seed)
