@@ -117,7 +117,7 @@ def _suggestion(name: str, model: type[BaseModel]) -> str:
     known = _keys(model)
     bare = name.lower().replace("-", "_")
     for field_name, field in model.model_fields.items():
-        if bare == field_name:
+        if bare == field_name and field.alias:
             return f"write {field.alias}, with its unit in the value"
     meant = _SYNONYMS.get(bare, "")
     if meant.partition(".")[0] in known:

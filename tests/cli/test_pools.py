@@ -1,0 +1,145 @@
+"""`pools list` and `pools check`, on the templates and on mistakes; output against snapshots."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from syrupy.assertion import SnapshotAssertion
+
+from alchemiscale_lake.cli import main
+from alchemiscale_lake.report.pools_reference import document
+from alchemiscale_lake.settings import Pool
+
+REPOSITORY = Path(__file__).parents[2]
+TEMPLATES = [REPOSITORY / "deployments/pools.yaml", *sorted((REPOSITORY / "deployments/pools").glob("*.yaml"))]
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["pools", *arguments])
+
+
+@pytest.fixture
+def no_queues(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where dask-jobqueue is not installed."""
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda **_: [])
+
+
+@pytest.fixture
+def queues(monkeypatch: pytest.MonkeyPatch) -> None:
+    def job_script(name: str, pool: Pool, command: str) -> str:
+        header = (
+            f"#SBATCH -J {name}\n#SBATCH -p {pool.queue}" if pool.kind == "slurm" else f"RequestCpus = {pool.cores}"
+        )
+        return f"#!/usr/bin/env bash\n\n{header}\nexport A=1\n{command}\n"
+
+    entry = SimpleNamespace(load=lambda: job_script)
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda **_: [entry])
+
+
+@pytest.mark.usefixtures("no_queues")
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
+def test_templates_pass(path: Path, snapshot: SnapshotAssertion, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LAKE", raising=False)
+    monkeypatch.chdir(REPOSITORY)
+
+    done = run("check", str(path.relative_to(REPOSITORY)))
+
+    assert done.exit_code == 0
+    assert "Warning" not in done.stderr
+    assert f"{done.stdout}---\n{done.stderr}" == snapshot
+
+
+def test_list(snapshot: SnapshotAssertion, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALCHEMISCALE_LAKE_POOLS", str(TEMPLATES[0]))
+
+    done = run("list")
+
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert done.stdout == snapshot
+
+
+def test_list_into_a_file(tmp_path: Path) -> None:
+    done = run("list", str(TEMPLATES[0]), "-o", str(tmp_path / "pools.tsv"))
+
+    assert done.stderr == f"wrote {tmp_path / 'pools.tsv'} (3 pools)\n"
+    assert (tmp_path / "pools.tsv").read_text().startswith("pool\tkind\tpriority\t")
+
+
+def test_mistakes_end_with_1(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("pools.yaml").write_text("pools:\n  a:\n    kind: local\n    cores: 0\n  b:\n    kind: slrum\n")
+
+    for command in ("check", "list"):
+        done = run(command)
+
+        assert (done.exit_code, done.stdout) == (1, "")
+        assert done.stderr.splitlines()[:2] == [
+            "Error: 2 mistakes in pools.yaml",
+            "pools.yaml:4: pools.a.cores: 0 is less than 1",
+        ]
+
+
+def test_no_file_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("ALCHEMISCALE_LAKE_POOLS", raising=False)
+
+    done = run("check")
+
+    assert done.exit_code == 1
+    assert "there is no ./pools.yaml" in done.stderr
+
+
+@pytest.mark.usefixtures("queues")
+def test_directives_are_shown(tmp_path: Path) -> None:
+    keys = "cores: 1, memory: 1GiB, walltime: 1h, work_root: /w"
+    (tmp_path / "p.yaml").write_text(
+        f"pools:\n  a: {{kind: slurm, queue: q, {keys}}}\n  b: {{kind: htcondor, disk: 1GB, {keys}}}\n"
+    )
+
+    done = run("check", str(tmp_path / "p.yaml"))
+
+    a, *of_a, b = done.stdout.splitlines()[:4]
+    assert a.startswith("a: submits 0-10 Slurm jobs to queue q, each 1 core, 1GiB for 1h; whenever Tasks wait")
+    assert of_a == ["    #SBATCH -J a", "    #SBATCH -p q"]
+    assert b.startswith("b: submits")
+    # a queue without directives: all that it reads
+    assert "    RequestCpus = 1\n    export A=1\n    python -m alchemiscale_lake.execution" in done.stdout
+
+
+@pytest.mark.usefixtures("no_queues")
+def test_doubts_have_lines_and_are_no_mistakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("pools.yaml").write_text(
+        "pools:\n  a:\n    kind: slurm\n    cores: 2\n    memory: 1GiB\n    walltime: 1h\nunits:\n  X: {cores: 3}\n"
+    )
+
+    done = run("check")
+
+    assert done.exit_code == 0
+    warnings = [line for line in done.stderr.splitlines() if line.startswith("Warning")]
+    assert [re.match(r"Warning: (\S+ \S+): ", line)[1] for line in warnings] == [
+        "pools.yaml:2: pools.a.work_root",
+        "pools.yaml:8: units.X",
+    ]
+
+
+def test_the_reference_is_fresh() -> None:
+    assert (REPOSITORY / "docs/pools.md").read_text() == document(), (
+        "write it anew: python -m alchemiscale_lake.report.pools_reference > docs/pools.md"
+    )
+
+
+def test_the_example_of_the_reference_is_right(tmp_path: Path) -> None:
+    (example,) = re.findall(r"```yaml\n(.*?)```", document(), re.DOTALL)
+    (tmp_path / "p.yaml").write_text(f"pools: {{here: {{kind: local}}, gpu: {_queue()}}}\n{example}")
+
+    assert run("check", str(tmp_path / "p.yaml")).exit_code == 0
+
+
+def _queue() -> dict[str, Any]:
+    return {"kind": "slurm", "cores": 8, "memory": "32GiB", "gpus": 1, "walltime": "24h", "work_root": "/shared"}

@@ -1,0 +1,66 @@
+"""What is taken by default, and what configuration changes of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from alchemiscale_lake.protocols.harmonic import HarmonicProtocol
+from alchemiscale_lake.protocols.hydration import HydrationProtocol
+from alchemiscale_lake.protocols.noop import NoOpProtocol
+from alchemiscale_lake.resources import Resources
+from alchemiscale_lake.settings import Needs, Pools
+from alchemiscale_lake.tasks.default_needs import PROTOCOL_NEEDS, UNIT_NEEDS, knows, needs_of, unit_needs
+
+
+def pools(**keys: Any) -> Pools:
+    return Pools.model_validate({"pools": {"here": {"kind": "local"}}, **keys})
+
+
+@pytest.mark.parametrize("protocol", [HarmonicProtocol, HydrationProtocol, NoOpProtocol])
+def test_ours_are_known_and_take_no_gpu(protocol: type) -> None:
+    assert knows(protocol.__qualname__)
+    assert needs_of(None, protocol.__qualname__) == Needs(cores=1, gpus=0)
+
+
+def test_dynamics_take_a_gpu() -> None:
+    assert needs_of(None, "RelativeHybridTopologyProtocol").resources == Resources(1, None, 1.0)
+    assert needs_of(pools(), "NonEquilibriumCyclingProtocol").gpus == 1.0
+
+
+def test_every_default_fits_the_smallest_worker_with_a_gpu() -> None:
+    worker = Resources(1, None, 1.0)
+
+    assert all(needs.resources.fits_in(worker) for needs in (*PROTOCOL_NEEDS.values(), *UNIT_NEEDS.values()))
+
+
+def test_what_is_declared_goes_over_what_is_known_key_by_key() -> None:
+    declared = pools(protocols={"SepTopProtocol": {"memory": "8GiB", "duration": "6h"}, "*": {"gpus": 2}})
+
+    assert needs_of(declared, "SepTopProtocol") == Needs(gpus=1.0, cores=1, memory="8GiB", duration="6h")
+    assert needs_of(declared, "PlainMDProtocol").gpus == 1.0
+
+
+def test_a_default_for_what_nobody_knows() -> None:
+    declared = pools(protocols={"*": {"gpus": 1, "cores": 2}, "Mine": {"cores": 4}})
+
+    assert needs_of(None, "Yours") == Needs()
+    assert needs_of(pools(), "Yours") == Needs()
+    assert needs_of(declared, "Yours") == Needs(gpus=1, cores=2)
+    assert needs_of(declared, "Mine") == Needs(gpus=1, cores=4)
+
+
+def test_units_that_leave_the_gpu_alone() -> None:
+    needs = unit_needs(None)
+
+    assert needs["HybridTopologySetupUnit"] == Resources(1, None, 0.0)
+    # these take what their Task has, the GPU too
+    assert not {"HybridTopologyMultiStateSimulationUnit", "SepTopComplexSetupUnit", "SetupUnit"} & needs.keys()
+
+
+def test_units_as_declared() -> None:
+    needs = unit_needs(pools(units={"Mine": {"gpus": 0.5}, "ResultUnit": {"cores": 4}}))
+
+    assert (needs["Mine"], needs["ResultUnit"]) == (Resources(1, None, 0.5), Resources(4, None, 0.0))
+    assert needs.keys() == UNIT_NEEDS.keys() | {"Mine"}
