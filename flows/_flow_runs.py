@@ -17,6 +17,7 @@ import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId, FlowRunFilter
 from prefect.client.schemas.objects import FlowRun, WorkPoolStatus
+from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelling, Crashed
 from prefect.utilities.callables import parameter_schema
@@ -121,6 +122,7 @@ class FlowRuns:
                 page = self.client.read_flow_runs(
                     flow_run_filter=FlowRunFilter.model_validate(criteria),
                     deployment_filter=of_deployment,
+                    sort=FlowRunSort.ID_DESC,
                     limit=_PAGE,
                     offset=len(runs),
                 )
