@@ -111,16 +111,22 @@ class Forecast:
         """
         now = self._clock()
         due = self._read_at is None or now - self._read_at >= _REFRESH_S
-        unknown = (
-            transformations is not None
-            and not transformations.is_in(self._transformations["transformation"].implode()).all()
-        )
-        if due or unknown or self._frame is None:
+        if due:
+            self._absent.clear()
+        if due or self._frame is None or self._unknown(transformations) - self._absent:
             self._read_at = now
             self._transformations = _transformations(self._lake)
             self._durations = _durations(self._lake)
-            self._frame = self._forecast()
+            # do not look again and again for what is not there
+            self._absent |= self._unknown(transformations)
+            self._frame = pl.concat([self._forecast(), self._defaults()])
         return self._frame
+
+    def _unknown(self, transformations: pl.Series | None) -> set[str]:
+        if transformations is None:
+            return set()
+        asked = pl.DataFrame({"transformation": transformations})
+        return set(asked.join(self._transformations, on="transformation", how="anti")["transformation"])
 
     def _forecast(self) -> pl.DataFrame:
         """Put resources and durations together."""

@@ -76,7 +76,7 @@ def pool_reports(lake: Lake) -> dict[str, PoolReport]:
             report = _read(lake.objects.get(path))
         except NotFoundError:
             continue
-        except (ValueError, TypeError) as e:
+        except (ValueError, TypeError, KeyError) as e:
             _log.warning("%s is passed over: it is no report of a pool: %s", path, e)
             continue
         found[unquote(path.removeprefix(f"{_FOLDER}/").removesuffix(".json"))] = report
@@ -89,6 +89,11 @@ def _path(name: str) -> str:
 
 def _read(data: bytes) -> PoolReport:
     said = json.loads(data)
+    if not isinstance(said, dict):
+        raise TypeError(f"{type(said).__name__} instead of an object")
+    at = datetime.fromisoformat(said["at"])
+    if at.tzinfo is None:
+        raise ValueError(f"{at} names no time zone")
     known = {field.name for field in fields(PoolReport)}
     # a newer dispatcher may say more
-    return PoolReport(**{k: v for k, v in said.items() if k in known} | {"at": datetime.fromisoformat(said["at"])})
+    return PoolReport(**{k: v for k, v in said.items() if k in known} | {"at": at})

@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from alchemiscale_lake.ledger.forecast import Forecast, Forecasted
+from alchemiscale_lake.resources import Resources
+from alchemiscale_lake.settings import Pools
+from alchemiscale_lake.store import Lake
+from tests.campaign import Campaign
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def one(lake: Lake, transformation: str, pools: Pools | None = None) -> Forecasted:
+    return Forecast(lake, pools).of([transformation])[transformation]
+
+
+def pools(**protocols: dict[str, object]) -> Pools:
+    return Pools.model_validate({"pools": {"local": {"kind": "local"}}, "protocols": protocols})
+
+
+@pytest.fixture
+def campaign(lake: Lake) -> Campaign:
+    return Campaign(lake)
+
+
+def results(campaign: Campaign, network: str, key: str, *wall_times_s: float, ok: bool = True) -> None:
+    for task, wall_time_s in zip(campaign.new_tasks(network, [key] * len(wall_times_s)), wall_times_s, strict=True):
+        campaign.result(task, 1.0 if ok else None, 0.1 if ok else None, ok=ok, wall_time_s=wall_time_s)
+
+
+def test_nobody_knows_at_first(campaign: Campaign) -> None:
+    campaign.network("n", [("a", "b")])
+    found = one(campaign.lake, campaign.transformation("a_b_other"))
+    assert found == Forecasted(Resources(1, None, 0.0), None, None, None)
+
+
+def test_declared_until_results_tell_better(campaign: Campaign) -> None:
+    network = campaign.network("n", [("a", "b"), ("b", "c"), ("c", "d"), ("d", "e")])
+    declared = pools(HarmonicProtocol={"gpus": 0.5, "cores": 2, "memory": "1GiB", "duration": "1h"})
+    wanted = campaign.transformation("a_b_other")
+
+    found = one(campaign.lake, wanted, declared)
+    assert found == Forecasted(Resources(2, 2**30, 0.5), 3600.0, 0.5, "declared")
+
+    for key, wall_time_s in (("b_c_other", 100.0), ("c_d_other", 200.0), ("d_e_other", 300.0)):
+        results(campaign, network, key, wall_time_s)
+    found = one(campaign.lake, wanted, declared)
+    assert (found.source, found.duration_s) == ("protocol results", pytest.approx(280.0))
+    assert found.gpu_hours == pytest.approx(280 * 0.5 / 3600)
+
+    results(campaign, network, "a_b_other", 1000.0)
+    found = one(campaign.lake, wanted, declared)
+    assert (found.source, found.duration_s) == ("own results", pytest.approx(1250.0))
+
+
+def test_own_results_are_taken_at_two_standard_deviations(campaign: Campaign) -> None:
+    network = campaign.network("n", [("a", "b")])
+    results(campaign, network, "a_b_other", 100.0, 200.0, 300.0)
+    results(campaign, network, "a_b_other", 9999.0, ok=False)
+    assert one(campaign.lake, campaign.transformation("a_b_other")).duration_s == pytest.approx(400.0)
+
+
+def test_two_transformations_tell_nothing_of_a_third(campaign: Campaign) -> None:
+    network = campaign.network("n", [("a", "b"), ("b", "c"), ("c", "d")])
+    results(campaign, network, "b_c_other", 100.0)
+    results(campaign, network, "c_d_other", 100.0)
+    assert one(campaign.lake, campaign.transformation("a_b_other")).duration_s is None
+
+
+def sized(campaign: Campaign, sizes: list[int]) -> list[str]:
+    """Transformations of so many atoms each."""
+    keys = []
+    for i, n_atoms in enumerate(sizes):
+        row = campaign._transformation(f"sized{i}", "a", "b", "other", campaign.scope, "HarmonicProtocol")
+        campaign.lake.table("transformations").append_new([row | {"n_atoms_a": n_atoms - 1, "n_atoms_b": n_atoms}])
+        keys.append(f"sized{i}")
+    return keys
+
+
+def test_atoms_count_where_they_explain_durations(campaign: Campaign) -> None:
+    network = campaign.network("n", [("x", "y")])
+    *known, wanted = sized(campaign, [1000 * (i + 1) for i in range(8)] + [40_000])
+    for i, key in enumerate(known):
+        results(campaign, network, key, 10.0 * (i + 1))
+
+    assert one(campaign.lake, campaign.transformation(wanted)).duration_s == pytest.approx(400.0)
+    # whose size nobody knows is forecast as one of the crowd
+    assert one(campaign.lake, campaign.transformation("x_y_other")).duration_s == pytest.approx(73.0)
+
+
+def test_atoms_do_not_count_where_they_explain_nothing(campaign: Campaign) -> None:
+    network = campaign.network("n", [("x", "y")])
+    *known, wanted = sized(campaign, [1000 * (i + 1) for i in range(8)] + [40_000])
+    for key in known:
+        results(campaign, network, key, 50.0)
+    assert one(campaign.lake, campaign.transformation(wanted)).duration_s == pytest.approx(50.0)
+
+
+def test_the_same_settings_tell_more_than_the_same_class(campaign: Campaign) -> None:
+    network = campaign.network("n", [("a", "b"), ("b", "c"), ("c", "d"), ("x", "y")])
+    for key in ("a_b_other", "b_c_other", "c_d_other"):
+        results(campaign, network, key, 100.0)
+    row = campaign._transformation("long", "a", "b", "other", campaign.scope, "HarmonicProtocol")
+    longer = [
+        row | {"protocol": "HarmonicProtocol-long", "transformation": campaign.transformation(f"l{i}")}
+        for i in range(4)
+    ]
+    campaign.lake.table("transformations").append_new(longer)
+    for i in range(3):
+        results(campaign, network, f"l{i}", 900.0)
+
+    assert one(campaign.lake, campaign.transformation("x_y_other")).duration_s == pytest.approx(100.0)
+    assert one(campaign.lake, campaign.transformation("l3")).duration_s == pytest.approx(900.0)
+
+
+def test_results_are_read_again_after_half_a_minute_and_new_transformations_at_once(campaign: Campaign) -> None:
+    network = campaign.network("n", [("a", "b")])
+    clock = Clock()
+    forecast = Forecast(campaign.lake, None, clock=clock)
+    first, second = campaign.transformation("a_b_other"), campaign.transformation("b_c_other")
+    assert forecast.of([first])[first].duration_s is None
+
+    results(campaign, network, "a_b_other", 80.0)
+    clock.now = 29.0
+    assert forecast.of([first])[first].duration_s is None
+    clock.now = 31.0
+    assert forecast.of([first])[first].duration_s == pytest.approx(100.0)
+
+    campaign.network("m", [("b", "c")], protocol="RelativeHybridTopologyProtocol")
+    assert forecast.of([second])[second].resources.gpus == 1.0
+
+
+def test_a_transformation_without_a_row_has_the_needs_of_an_unknown_protocol(lake: Lake, tmp_path: Path) -> None:
+    forecast = Forecast(lake, pools(**{"*": {"cores": 3, "duration": "90s"}}))
+    missing = "Transformation-1-org-campaign-project"
+
+    assert forecast.of([missing])[missing] == Forecasted(Resources(3, None, 0.0), 90.0, 0.0, "declared")
+    assert forecast.frame()["scope"].to_list() == ["org-campaign-project"]
