@@ -206,7 +206,7 @@ class Pool(_Model):
     kind: PoolKind = Field(description="local; a queue, as dask-jobqueue names it; or work-pool")
     cores: int | None = Field(None, ge=1, description="of one worker; local: all cores of this machine, else 1")
     memory_bytes: Bytes | None = Field(None, alias="memory", description="of one worker, as in 32GiB")
-    gpus: int = Field(0, ge=0, description="of one worker")
+    gpus: int = Field(0, ge=0, description="of one worker; SGE and OAR have to be asked for them in directives")
     disk_bytes: Bytes | None = Field(None, alias="disk", description="of one worker; HTCondor wants to know")
     walltime_s: Seconds | None = Field(None, alias="walltime", description="of one queue job or pod, as in 24h")
     queue: str | None = Field(None, description="partition or queue")
@@ -292,7 +292,7 @@ class Pool(_Model):
         needed += ["disk_bytes"] if self.kind == "htcondor" else ["work_pool"] if self.kind == "work-pool" else []
         useless = [] if queue else [*_OF_QUEUES]
         useless += [] if self.kind == "work-pool" else ["work_pool"]
-        useless += ["environment", "python"] if self.kind == "local" else []
+        useless += {"local": ["environment", "python"], "htcondor": ["queue"]}.get(self.kind, [])
         missing = [name for name in needed if getattr(self, name) is None]
         given = [name for name in useless if getattr(self, name)]
         return [

@@ -70,6 +70,7 @@ def test_every_rule_is_told_at_once() -> None:
     ("keys", "said"),
     [
         ({"kind": "htcondor"}, "disk: is missing"),
+        ({"kind": "htcondor", "disk": "1GB", "queue": "x"}, "queue: means nothing to a htcondor pool"),
         ({"walltime": "5m"}, "retire_before: is not shorter than the walltime of 5m"),
         ({"protocols": ["A"], "exclude_protocols": ["A"]}, "exclude_protocols: leaves no Protocol to run"),
         ({"scopes": "a-b-c", "exclude_scopes": ["a-*-*"]}, "exclude_scopes: leaves no Scope to run"),

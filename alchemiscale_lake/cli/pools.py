@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import importlib.util
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -64,6 +65,7 @@ def check_command(file: str | None) -> None:
     Example:
       alchemiscale-lake pools check pools.yaml
     """
+    from ..errors import SettingsError
     from ..report.pools import pool_sentence
     from ..settings import JOBQUEUE_KINDS
     from ..tasks.pool_doubts import doubts
@@ -74,7 +76,11 @@ def check_command(file: str | None) -> None:
     for name, pool in read.pools.pools.items():
         click.echo(pool_sentence(name, pool))
         if name in queues and job_script is not None:
-            click.echo("".join(f"    {line}\n" for line in _directives(job_script, name, pool)), nl=False)
+            try:
+                lines = _directives(job_script, name, pool)
+            except SettingsError as e:
+                raise SettingsError(f"{read.where('pools', name)}: {e}", **e.facts) from e
+            click.echo("".join(f"    {line}\n" for line in lines), nl=False)
     if queues and job_script is None:
         say("to see the directives of jobs, install alchemiscale-lake[hpc]")
     for doubt in doubts(read.pools):
@@ -99,10 +105,9 @@ def _read(file: str | None) -> PoolsFile:
 def _job_script() -> Callable[..., str] | None:
     """Find the function that writes the script of a queue job; None without dask-jobqueue."""
     entries = importlib.metadata.entry_points(group="alchemiscale_lake.flows", name="pool-directives")
-    try:
-        found: Any = [entry.load() for entry in entries]
-    except ImportError:
+    if importlib.util.find_spec("dask_jobqueue") is None:
         return None
+    found: Any = [entry.load() for entry in entries]
     return found[0] if found else None
 
 

@@ -21,15 +21,8 @@ __all__ = ["Doubt", "doubts", "most_per_day"]
 _SHORT_WALLTIME_S: Final = 600.0
 #: A claim should survive two heartbeats that failed.
 _HEARTBEATS_PER_LEASE: Final = 3
-#: How queues are asked for GPUs; a job of Slurm asks by itself.
-_GPU_DIRECTIVES: Final = {
-    "pbs": "'-l select=1:ncpus=8:mem=32gb:ngpus=1', with 'select=' under skip_directives",
-    "lsf": "'-gpu num=1'",
-    "sge": "'-l gpu=1'",
-    "htcondor": "'request_gpus = 1'",
-    "oar": "'-p gpu_count>0'",
-    "moab": "'-l nodes=1:ppn=8:gpus=1'",
-}
+#: Queues that are asked for GPUs in every site's own words, and an example; jobs of the others ask by themselves.
+_GPU_DIRECTIVES: Final = {"sge": "'-l gpu=1'", "oar": "'-l /nodes=1/gpu=1/core=8'"}
 
 
 @dataclass(frozen=True, slots=True)

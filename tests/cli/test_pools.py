@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from syrupy.assertion import SnapshotAssertion
 
 from alchemiscale_lake.cli import main
+from alchemiscale_lake.errors import SettingsError
 from alchemiscale_lake.report.pools_reference import document
 from alchemiscale_lake.settings import Pool
 
@@ -109,6 +110,43 @@ def test_directives_are_shown(tmp_path: Path) -> None:
     assert b.startswith("b: submits")
     # a queue without directives: all that it reads
     assert "    RequestCpus = 1\n    export A=1\n    python -m alchemiscale_lake.execution" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("template", "asked"),
+    [
+        ("slurm", ["#SBATCH --gres=gpu:1", "#SBATCH -p gpu", "#SBATCH --constraint=a100", "#SBATCH -t 24:00:00"]),
+        ("pbs", ["#PBS -l select=1:ncpus=8:mem=32768mb:ngpus=1", "#PBS -l walltime=24:00:00"]),
+        ("lsf", ['#BSUB -gpu "num=1:mode=shared:j_exclusive=yes"', "#BSUB -n 8", '#BSUB -R "rusage[mem=4GB]"']),
+    ],
+)
+def test_templates_ask_their_queues(template: str, asked: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    from flows._queues import job_script
+
+    entry = SimpleNamespace(load=lambda: job_script)
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda **_: [entry])
+
+    done = run("check", str(REPOSITORY / f"deployments/pools/{template}.yaml"))
+
+    assert done.exit_code == 0
+    shown = [line.strip() for line in done.stdout.splitlines()]
+    assert set(asked) <= set(shown)
+    assert sum("gpu" in line and ("select" in line or "-gpu" in line or "gres" in line) for line in shown) == 1
+
+
+def test_what_a_queue_does_not_know_has_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def job_script(name: str, pool: Pool, command: str) -> str:
+        raise SettingsError("directive 'x' is none of HTCondor's; write name = value", value="x")
+
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda **_: [SimpleNamespace(load=lambda: job_script)])
+    monkeypatch.chdir(tmp_path)
+    keys = "kind: htcondor, disk: 1GB, cores: 1, memory: 1GiB, walltime: 1h, directives: x"
+    Path("pools.yaml").write_text(f"pools:\n  a: {{{keys}}}\n")
+
+    done = run("check")
+
+    assert done.exit_code == 1
+    assert "Error: pools.yaml:2: pools.a: directive 'x' is none of HTCondor's" in done.stderr
 
 
 @pytest.mark.usefixtures("no_queues")

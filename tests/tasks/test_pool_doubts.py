@@ -33,7 +33,7 @@ def test_plain_pools_raise_none(pool: dict[str, Any]) -> None:
         (CLOUD | {"burst": {"oldest_waiting": "1d"}, "limits": {"minimum": 2}}, "limits: 2 workers stay, and cost"),
         (CLOUD | {"burst": {"oldest_waiting": "1d"}, "priority": 10}, "priority: 10 goes before every pool"),
         (HERE | {"limits": {"hard": 0}}, "limits: hard is 0"),
-        (QUEUE | {"kind": "pbs"}, "gpus: no directive asks the queue for a GPU; add one, as in '-l select=1"),
+        (QUEUE | {"kind": "oar"}, "gpus: no directive asks the queue for a GPU; add one, as in '-l /nodes=1/gpu=1"),
         (QUEUE | {"kind": "sge", "queue": "gpu"}, "gpus: no directive asks"),
         (QUEUE | {"gpus": 0, "directives": "--gres=gpu:1"}, "gpus: is 0 although the job seems to get one"),
         (QUEUE | {"gpus": 4, "cores": 2}, "cores: fewer than GPUs"),
@@ -52,8 +52,9 @@ def test_one_doubt(pool: dict[str, Any], said: str) -> None:
     assert found.startswith(f"pools.it.{said}")
 
 
-def test_a_slurm_job_asks_for_its_gpus_itself() -> None:
-    assert told(QUEUE | {"directives": ()}) == []
+@pytest.mark.parametrize("kind", ["slurm", "pbs", "lsf", "htcondor", "moab"])
+def test_most_jobs_ask_for_their_gpus_themselves(kind: str) -> None:
+    assert told(QUEUE | {"kind": kind} | ({"disk": "1GB"} if kind == "htcondor" else {})) == []
 
 
 @pytest.mark.parametrize(
