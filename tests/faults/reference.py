@@ -26,9 +26,10 @@ class ReferenceTask:
 
 @dataclass
 class Reference:
-    """Networks with their Transformations, Tasks, and results by attempt."""
+    """Networks with their Transformations, those of them not active, Tasks, and results by attempt."""
 
     networks: dict[str, set[str]] = field(default_factory=dict)
+    closed: dict[str, str] = field(default_factory=dict)
     tasks: dict[str, ReferenceTask] = field(default_factory=dict)
     results: dict[str, bool] = field(default_factory=dict)
 
@@ -45,9 +46,23 @@ class Reference:
                 )
 
     def cancel(self, tasks: list[str], network: str) -> None:
+        """Who is cancelled where it was actioned, and now is wanted nowhere, stops running."""
         for name in tasks:
-            if self.tasks[name].status in LIVE:
-                self.tasks[name].actions.pop(network, None)
+            task = self.tasks[name]
+            if task.status in LIVE and task.actions.pop(network, None) is not None:
+                self.stop_unwanted([name])
+
+    def set_state(self, network: str, state: str) -> None:
+        self.closed.pop(network, None)
+        if state != "active":
+            self.closed[network] = state
+            self.stop_unwanted(list(self.tasks))
+
+    def stop_unwanted(self, names: list[str]) -> None:
+        for name in names:
+            task = self.tasks[name]
+            if task.status == "running" and not set(task.actions) - set(self.closed):
+                task.status, task.attempt = "waiting", None
 
     def prioritise(self, tasks: list[str], priority: int) -> None:
         for name in tasks:
@@ -72,7 +87,7 @@ class Reference:
             name
             for name, task in self.tasks.items()
             if task.status == "waiting"
-            and any(weight > 0 for weight in task.actions.values())
+            and any(weight > 0 and network not in self.closed for network, weight in task.actions.items())
             and (task.extends is None or self.tasks[task.extends].status == "complete")
         }
 

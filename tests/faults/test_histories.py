@@ -30,8 +30,10 @@ from hypothesis.stateful import (
 )
 
 from alchemiscale_lake.execution.assignment import AttemptSpec
+from alchemiscale_lake.execution.stopping import is_asked_to_stop
 from alchemiscale_lake.faults import fault_hook
 from alchemiscale_lake.ledger.claims import claim_tasks, end_claims, renew_leases
+from alchemiscale_lake.ledger.network_state import set_network_state
 from alchemiscale_lake.ledger.results import find_receipts, record_receipts, unrecorded_attempts
 from alchemiscale_lake.ledger.submit import submit_network
 from alchemiscale_lake.ledger.tasks import (
@@ -41,6 +43,7 @@ from alchemiscale_lake.ledger.tasks import (
     set_tasks_priority,
     set_tasks_status,
 )
+from alchemiscale_lake.ledger.unwanted import release_unwanted
 from alchemiscale_lake.store import Lake
 from tests.faults.reference import Reference, ReferenceTask
 from tests.plain import SCOPE, leave_receipt, plain_chain, plain_receipt
@@ -62,6 +65,7 @@ LEGAL = {
     "released": {"waiting"},
     "expired": {"waiting"},
     "status": {"waiting", "invalid", "deleted"},
+    "restarted": {"waiting"},
 }
 ENDED = {"complete", "invalid", "deleted"}
 
@@ -172,15 +176,42 @@ class Histories(RuleBasedStateMachine):
         )
 
     @precondition(lambda self: self.ref.tasks)
-    @rule(who=st.integers(0, 1), data=st.data())
-    def cancel(self, who: int, data: st.DataObject) -> None:
+    @rule(who=st.integers(0, 1), data=st.data(), cut=st.none() | st.integers(1, 2))
+    def cancel(self, who: int, data: st.DataObject, cut: int | None) -> None:
         tasks, network = self.some_tasks(data), data.draw(st.sampled_from(sorted(self.ref.networks)))
-        self.play(
+        self.play_stopping(
             who,
             lambda lake: cancel_tasks(lake, tasks, network, actor="user"),
             lambda ref: ref.cancel(tasks, network),
-            None,
+            cut,
         )
+
+    @rule(
+        who=st.integers(0, 1),
+        data=st.data(),
+        state=st.sampled_from(["inactive", "active", "deleted"]),
+        cut=st.none() | st.integers(1, 6),
+    )
+    def set_network_state(self, who: int, data: st.DataObject, state: str, cut: int | None) -> None:
+        network = data.draw(st.sampled_from(sorted(self.ref.networks)))
+        self.play_stopping(
+            who,
+            lambda lake: set_network_state(lake, [network], state, actor="user"),
+            lambda ref: ref.set_state(network, state),
+            cut,
+        )
+
+    @rule(who=st.integers(0, 1), data=st.data(), cut=st.none() | st.integers(1, 2))
+    def close_and_die(self, who: int, data: st.DataObject, cut: int | None) -> None:
+        """The caller dies before it looks at what runs; a dispatcher makes good for it, perhaps at its second try."""
+        network = data.draw(st.sampled_from(sorted(self.ref.networks)))
+        lake = self.lakes[who]
+        lake.network_log.set([network], actor="user", state="inactive")
+        with self.cut(cut):
+            release_unwanted(lake, actor=f"d{who}")
+        self.lakes[who] = Lake.open(lake.url)
+        release_unwanted(self.lakes[who], actor=f"d{who}")
+        self.ref.set_state(network, "inactive")
 
     @precondition(lambda self: self.ref.tasks)
     @rule(who=st.integers(0, 1), data=st.data(), priority=st.integers(1, 20))
@@ -197,7 +228,7 @@ class Histories(RuleBasedStateMachine):
     @rule(who=st.integers(0, 1), data=st.data(), to=st.sampled_from(["waiting", "waiting", "invalid", "deleted"]))
     def set_status(self, who: int, data: st.DataObject, to: str) -> None:
         tasks = self.some_tasks(data, most=2)
-        self.play(
+        self.play_stopping(
             who,
             lambda lake: set_tasks_status(lake, tasks, to, actor="user"),
             lambda ref: ref.set_status(tasks, to),
@@ -329,6 +360,21 @@ class Histories(RuleBasedStateMachine):
                 verb(lake)
         self.ref = after
 
+    def play_stopping(
+        self, who: int, verb: Callable[[Lake], object], expect: Callable[[Reference], None], cut: int | None
+    ) -> None:
+        """Play a verb that may take Tasks from workers: uncut, each of them, and nobody else, hears of it."""
+        held = {task.attempt for task in self.ref.tasks.values()}
+        told = self.stopped()
+        self.play(who, verb, expect, cut)
+        lost = held - {task.attempt for task in self.ref.tasks.values()} - {None}
+        new = self.stopped() - told
+        assert new <= lost
+        assert cut is not None or new | told >= lost
+
+    def stopped(self) -> set[str]:
+        return {attempt for attempt, spec in self.attempts.items() if is_asked_to_stop(self.lakes[0], spec)}
+
     @contextlib.contextmanager
     def cut(self, nth: int | None):  # type: ignore[no-untyped-def]
         """Crash at the nth fault point; yields a list that is not empty if it came to that."""
@@ -368,7 +414,7 @@ class Histories(RuleBasedStateMachine):
         assert sorted(units["attempt"]) == sorted(self.ref.results)
 
     def check_priority(self, possible: set[str], drawn: set[str]) -> None:
-        for network in self.ref.networks:
+        for network in set(self.ref.networks) - set(self.ref.closed):
             on = {
                 n
                 for n in possible
@@ -402,13 +448,15 @@ def tasks_of(lake: Lake) -> dict[str, tuple[object, ...]]:
     states = lake.task_log.states()
     rows = states.tasks.select("task", "transformation", "extends", "status", "priority", "attempt").rows()
     actions = states.networks_of([row[0] for row in rows])
-    networks = tuple(sorted(lake.table("networks").scan().select("network").collect()["network"]))
+    closed = {name: state.state for name, state in lake.network_log.states().items() if state.state != "active"}
+    names = sorted(lake.table("networks").scan().select("network").collect()["network"])
+    networks = tuple((name, closed.get(name, "active")) for name in names)
     return {"": networks, **{row[0]: (*row[1:], tuple(sorted(actions[row[0]].items()))) for row in rows}}
 
 
 def tasks_of_reference(ref: Reference) -> dict[str, tuple[object, ...]]:
     return {
-        "": tuple(sorted(ref.networks)),
+        "": tuple((name, ref.closed.get(name, "active")) for name in sorted(ref.networks)),
         **{
             name: (t.transformation, t.extends, t.status, t.priority, t.attempt, tuple(sorted(t.standing().items())))
             for name, t in ref.tasks.items()
