@@ -33,6 +33,7 @@ __all__ = [
     "TerminalError",
     "TransientError",
     "UnitConversionError",
+    "UpkeepRunningError",
 ]
 
 
@@ -93,6 +94,10 @@ class CommitConflictError(TransientError):
 
 class StorageError(TransientError):
     """The folder or bucket did not answer, or refused."""
+
+
+class UpkeepRunningError(TransientError):
+    """Another upkeep of the same lake is at it."""
 
 
 # --- names ------------------------------------------------------------------------------------

@@ -10,8 +10,11 @@ from .lake import Lake, now_utc
 from .location import Location
 from .network_log import NetworkLog, NetworkState
 from .objects import ObjectStore, attempt_folder
+from .orphans import Orphans
 from .table import LakeTable
+from .table_upkeep import TableUpkeep, UpkeepSettings
 from .task_log import TaskLog
+from .upkeep import MaintenanceReport, maintain
 
 __all__ = [
     "HostDecision",
@@ -19,10 +22,15 @@ __all__ = [
     "Lake",
     "LakeTable",
     "Location",
+    "MaintenanceReport",
     "NetworkLog",
     "NetworkState",
     "ObjectStore",
+    "Orphans",
+    "TableUpkeep",
     "TaskLog",
+    "UpkeepSettings",
     "attempt_folder",
+    "maintain",
     "now_utc",
 ]

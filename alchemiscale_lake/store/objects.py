@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -25,6 +26,8 @@ __all__ = ["ObjectInfo", "ObjectStore", "attempt_folder"]
 #: Metadata by which the writer of an object knows it again.
 _WRITER: Final = "alchemiscale-lake-put"
 _TEMPORARY: Final = ".part"
+#: Ours, obstore's and deltalake's.
+_TEMPORARIES: Final = re.compile(r"(\.part|#\d+|\.tmp)$")
 _AT_ONCE: Final = 1000
 
 
@@ -43,8 +46,8 @@ class ObjectInfo:
 
     @property
     def is_temporary(self) -> bool:
-        """Whether it is what a writer was about to make an object of."""
-        return self.path.endswith(_TEMPORARY)
+        """Whether it is what a writer was about to make an object of, or has left over."""
+        return _TEMPORARIES.search(self.path) is not None
 
 
 class ObjectStore:
@@ -178,14 +181,30 @@ class ObjectStore:
         ------
         StorageError
         """
+        if self._root is not None:
+            # obstore does not show what it has left over itself
+            yield from self._walk(self._root, prefix)
+            return
         try:
             for batch in obstore.list(self._store, prefix.rstrip("/") + "/"):
                 for meta in cast("Iterable[dict[str, Any]]", batch):
                     yield ObjectInfo(str(meta["path"]), int(meta["size"]), meta["last_modified"])
-        except FileNotFoundError:
-            return
         except (BaseError, OSError) as e:
             fail(f"cannot list {prefix}", e, path=prefix)
+
+    @staticmethod
+    def _walk(root: Path, prefix: str) -> Iterator[ObjectInfo]:
+        def complain(error: OSError) -> None:
+            if not isinstance(error, FileNotFoundError):
+                fail(f"cannot list {prefix}", error, path=prefix)
+
+        for folder, _, names in os.walk(root / prefix, onerror=complain):
+            for name in names:
+                path = Path(folder, name)
+                with contextlib.suppress(FileNotFoundError):
+                    stat = path.stat()
+                    modified_at = datetime.fromtimestamp(stat.st_mtime, UTC)
+                    yield ObjectInfo(path.relative_to(root).as_posix(), stat.st_size, modified_at)
 
     def delete(self, paths: Iterable[str]) -> None:
         """Delete objects, a thousand at a time in a bucket; those already gone are none of our business.

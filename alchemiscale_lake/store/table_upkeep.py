@@ -1,0 +1,236 @@
+"""Upkeep of one table: compact, checkpoint, clean the log, delete what nobody can need any more.
+
+Why each step is safe beside others:
+
+- Compaction commits the same rows in fewer files. A writer that was about to commit loses the race once
+  and decides anew; a reader holds the old files.
+- A log entry is deleted only if a checkpoint that is itself old enough stands above it. Whoever is just
+  opening the table by an older checkpoint still finds all it lists.
+- A file is deleted only if it was replaced long ago, or if it is in no log entry, is old, and the table
+  has moved on since: then whoever wrote it can no longer commit it.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+import polars as pl
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, WriterProperties
+from deltalake.exceptions import CommitFailedError, DeltaError
+
+from ..errors import SettingsError
+from ..faults import fault_point
+from .failures import fail
+from .lake import now_utc
+from .objects import ObjectInfo, ObjectStore
+from .table import LakeTable
+
+__all__ = ["TableUpkeep", "UpkeepSettings", "keep_up"]
+
+#: A partition of fewer small files is left alone: rewriting it would cost more than it brings.
+_FILES_WORTH_COMPACTING: Final = 5
+_TARGET_BYTES: Final = 128 * 2**20
+#: Rows of a row group, so that who asks for the newest rows skips the others.
+_ROW_GROUP_ROWS: Final = 65_536
+#: Partitions compacted in one commit: what is done stays done if the next ones are not reached.
+_PARTITIONS_AT_ONCE: Final = 32
+_COMMIT_TRIES: Final = 100
+#: Opening a table reads every commit above the last checkpoint.
+_COMMITS_WORTH_A_CHECKPOINT: Final = 5
+_CHECKPOINT: Final = ".checkpoint.parquet"
+_ENTRY: Final = re.compile(r"/(\d{20})\.(json|checkpoint\.parquet)$")
+_NO_HOOKS: Final = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
+
+
+@dataclass(frozen=True, slots=True)
+class UpkeepSettings:
+    """What is kept, and for how long.
+
+    Attributes
+    ----------
+    keep_log_s : float
+        Entries of the tables' logs, for whoever is opening an older version; at least 15 minutes.
+    keep_files_s : float
+        Data files that newer ones replaced, which a long query may still read; one hour to seven days.
+    keep_orphans_s : float
+        What attempts left that nobody came back for; at least 30 days, for a late result counts.
+    dry_run : bool
+        Only tell what would be done.
+    """
+
+    keep_log_s: float = 3600.0
+    keep_files_s: float = 86400.0
+    keep_orphans_s: float = 30 * 86400.0
+    dry_run: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.keep_log_s >= 900:
+            raise SettingsError("the tables' logs are kept 15 minutes at least; keep them for 15m or longer")
+        if not 3600 <= self.keep_files_s <= 7 * 86400:
+            raise SettingsError("replaced files are kept one hour to seven days; keep them for 1h to 7d")
+        if not self.keep_orphans_s >= 30 * 86400:
+            raise SettingsError("what attempts left is kept 30 days at least, for a late result counts")
+
+
+@dataclass(frozen=True, slots=True)
+class TableUpkeep:
+    """What was done to one table; on a dry run, what would be.
+
+    Attributes
+    ----------
+    log_files_before, log_files_after : int
+        Commits and checkpoints.
+    freed_bytes : int
+        Of all that was deleted.
+    note : str or None
+        What was left undone, and why.
+    """
+
+    table: str
+    files_before: int
+    files_after: int
+    log_files_before: int
+    log_files_after: int
+    freed_bytes: int
+    wall_time_s: float
+    note: str | None = None
+
+
+def keep_up(objects: ObjectStore, table: LakeTable, settings: UpkeepSettings, now: datetime) -> TableUpkeep:
+    """Do the upkeep of one table; ages are reckoned as of `now`.
+
+    Raises
+    ------
+    StorageError
+        If the storage keeps failing. What was done stays done.
+    """
+    began, name = time.monotonic(), table.schema.name
+    # listed before the table is opened, so that nothing listed is newer than what is known of it
+    listed = list(objects.list_with_times(table.folder))
+    log = [found for found in listed if _ENTRY.search(found.path)]
+    delta = table.snapshot()
+    files_before, version_before = len(delta.file_uris()), delta.version()
+    crowded = _crowded(delta, table)
+    files_after, note, n_checkpoints = files_before - sum(crowded.values()) + len(crowded), None, 0
+    if not settings.dry_run:
+        if crowded:
+            note = _compact(table, list(crowded))
+            delta = table.snapshot()
+            files_after = len(delta.file_uris())
+        fault_point(f"upkeep:{name}:compacted")
+        n_checkpoints = _checkpoint(delta, table, log)
+        fault_point(f"upkeep:{name}:checkpointed")
+    old_log = _old_entries(log, now - timedelta(seconds=settings.keep_log_s))
+    old_files = _old_files(listed, delta, table, settings.keep_files_s, now)
+    if not settings.dry_run:
+        # from the oldest on, so that what is left when this is cut is a log without gaps
+        objects.delete(entry.path for entry in old_log)
+        fault_point(f"upkeep:{name}:cleaned")
+        objects.delete(file.path for file in old_files)
+    return TableUpkeep(
+        table=name,
+        files_before=files_before,
+        files_after=files_after,
+        log_files_before=len(log),
+        log_files_after=len(log) + delta.version() - version_before + n_checkpoints - len(old_log),
+        freed_bytes=sum(found.n_bytes for found in [*old_log, *old_files]),
+        wall_time_s=time.monotonic() - began,
+        note=note,
+    )
+
+
+def _crowded(delta: DeltaTable, table: LakeTable) -> dict[str | None, int]:
+    """Count the small files of every partition that has many; the partition of a table without any is None."""
+    actions = pl.DataFrame(pa.table(delta.get_add_actions(flatten=True)))
+    small = actions.filter(pl.col("size_bytes") < _TARGET_BYTES / 2)
+    if not table.schema.partition_by:
+        return {None: len(small)} if len(small) >= _FILES_WORTH_COMPACTING else {}
+    if small.is_empty():
+        return {}
+    (column,) = table.schema.partition_by
+    counts = (
+        small.group_by(pl.col(f"partition.{column}").alias(column))
+        .len()
+        .filter(pl.col("len") >= _FILES_WORTH_COMPACTING)
+    )
+    return dict(counts.sort(column).iter_rows())
+
+
+def _compact(table: LakeTable, partitions: list[str | None]) -> str | None:
+    """Make few files of many; return what was in the way, if something was."""
+    for start in range(0, len(partitions), _PARTITIONS_AT_ONCE):
+        batch = [value for value in partitions[start : start + _PARTITIONS_AT_ONCE] if value is not None]
+        try:
+            table.snapshot().optimize.compact(
+                partition_filters=[(table.schema.partition_by[0], "in", batch)] if batch else None,
+                target_size=_TARGET_BYTES,
+                max_concurrent_tasks=2,
+                writer_properties=WriterProperties(compression="ZSTD", max_row_group_size=_ROW_GROUP_ROWS),
+                commit_properties=CommitProperties(max_commit_retries=_COMMIT_TRIES),
+                post_commithook_properties=_NO_HOOKS,
+            )
+        except CommitFailedError:
+            return "its files were replaced meanwhile; compacted the next time"
+        except (DeltaError, OSError) as e:
+            fail(f"could not compact table '{table.schema.name}'", e, table=table.schema.name)
+    return None
+
+
+def _checkpoint(delta: DeltaTable, table: LakeTable, log: Sequence[ObjectInfo]) -> int:
+    """Write a checkpoint if there are some commits above the last one; tell how many were written."""
+    last = max((_version(entry) for entry in log if entry.path.endswith(_CHECKPOINT)), default=0)
+    if delta.version() - last < _COMMITS_WORTH_A_CHECKPOINT:
+        return 0
+    try:
+        delta.create_checkpoint()
+    except (DeltaError, OSError) as e:
+        fail(f"could not write a checkpoint of table '{table.schema.name}'", e, table=table.schema.name)
+    table.snapshot()  # which fails, before anything is deleted, should the checkpoint not be readable
+    return 1
+
+
+def _old_entries(log: Sequence[ObjectInfo], before: datetime) -> list[ObjectInfo]:
+    """Log entries below the newest checkpoint that is old enough, in the order in which they may go."""
+    old = [entry for entry in log if entry.modified_at < before]
+    stands = max((_version(entry) for entry in old if entry.path.endswith(_CHECKPOINT)), default=0)
+    return sorted((e for e in old if _version(e) < stands), key=lambda e: (_version(e), e.path))
+
+
+def _old_files(
+    listed: Sequence[ObjectInfo], delta: DeltaTable, table: LakeTable, keep_s: float, now: datetime
+) -> list[ObjectInfo]:
+    """Files of the table that nobody can need any more."""
+    before = now - timedelta(seconds=keep_s)
+    temporary = [found for found in listed if found.is_temporary and found.modified_at < before]
+    commits = [found.modified_at for found in listed if (m := _ENTRY.search(found.path)) and m[2] == "json"]
+    needed = set(pa.table(delta.get_add_actions(flatten=True)).column("path").to_pylist())
+    # not needed for this version; whether for an older one that somebody reads, deltalake knows
+    candidates = {
+        found.path.removeprefix(f"{table.folder}/"): found
+        for found in listed
+        if found.path.endswith(".parquet")
+        and "/_delta_log/" not in found.path
+        and found.modified_at < min(before, max(commits, default=before))
+    }
+    if not candidates.keys() - needed:
+        return temporary
+    # deltalake goes by the true time
+    hours = math.ceil((keep_s - (now - now_utc()).total_seconds()) / 3600)
+    try:
+        replaced = delta.vacuum(max(hours, 0), dry_run=True, enforce_retention_duration=False, full=True)
+    except (DeltaError, OSError) as e:
+        fail(f"could not find old files of table '{table.schema.name}'", e, table=table.schema.name)
+    return temporary + [candidates[name] for name in sorted(replaced) if name in candidates and name not in needed]
+
+
+def _version(entry: ObjectInfo) -> int:
+    match = _ENTRY.search(entry.path)
+    assert match is not None
+    return int(match[1])

@@ -1,0 +1,107 @@
+"""Upkeep: what keeps a lake of many small commits as fast as a new one, and as small.
+
+The task log is folded, every table kept up (`table_upkeep.py`), and what attempts left behind swept
+(`orphans.py`). No row is ever touched. All of it is safe beside readers and writers, may be killed
+anywhere, and costs little where little is to be done.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from ..faults import fault_point
+from ..schemas import TABLES
+from .lake import Lake, now_utc
+from .orphans import Orphans, sweep_orphans
+from .table_upkeep import TableUpkeep, UpkeepSettings, keep_up
+from .upkeep_lease import hold_upkeep
+
+__all__ = ["MaintenanceReport", "maintain"]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class MaintenanceReport:
+    """What an upkeep did; on a dry run, what it would do.
+
+    Attributes
+    ----------
+    folded_to_seq : int
+        Commit of the task log up to which the snapshots of states now reach.
+    """
+
+    tables: Sequence[TableUpkeep]
+    orphans: Sequence[Orphans]
+    folded_to_seq: int
+    wall_time_s: float
+    dry_run: bool
+
+    @property
+    def freed_bytes(self) -> int:
+        """Bytes deleted in all."""
+        return sum(t.freed_bytes for t in self.tables) + sum(o.n_bytes for o in self.orphans)
+
+
+def maintain(
+    lake: Lake,
+    settings: UpkeepSettings | None = None,
+    *,
+    tell: Callable[[str], None] | None = None,
+    now: datetime | None = None,
+) -> MaintenanceReport:
+    """Do the upkeep of a lake. One at a time; whoever reads or writes meanwhile is not disturbed.
+
+    Parameters
+    ----------
+    lake : Lake
+    settings : UpkeepSettings, optional
+    tell : callable, optional
+        Called with a line before each step.
+    now : datetime, optional
+        The time by which ages are reckoned, if not the clock's.
+
+    Raises
+    ------
+    UpkeepRunningError
+        If another upkeep is at it.
+    StorageError
+        If the storage keeps failing. What was done stays done.
+    """
+    settings = UpkeepSettings() if settings is None else settings
+    tell = _log.info if tell is None else tell
+    now = now_utc() if now is None else now
+    began = time.monotonic()
+    with _alone(lake, settings) as still_alone:
+        tell("task log: folding")
+        seq = lake.task_log.states().seq if settings.dry_run else lake.task_log.fold()
+        fault_point("upkeep:folded")
+        tables = []
+        for i, name in enumerate(TABLES, 1):
+            still_alone()
+            tell(f"table {i} of {len(TABLES)}: {name}")
+            tables.append(keep_up(lake.objects, lake.table(name), settings, now))
+        still_alone()
+        tell("attempts: looking for what nobody came back for")
+        orphans = sweep_orphans(
+            lake,
+            older_than=now - timedelta(seconds=settings.keep_orphans_s),
+            temporary_older_than=now - timedelta(seconds=settings.keep_files_s),
+            dry_run=settings.dry_run,
+        )
+    return MaintenanceReport(tables, orphans, seq, time.monotonic() - began, settings.dry_run)
+
+
+@contextlib.contextmanager
+def _alone(lake: Lake, settings: UpkeepSettings) -> Iterator[Callable[[], None]]:
+    """Hold the lease; yield what renews it. A dry run writes nothing, so it needs none."""
+    if settings.dry_run:
+        yield lambda: None
+        return
+    with hold_upkeep(lake.objects) as lease:
+        yield lease.renew

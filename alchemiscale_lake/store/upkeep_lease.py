@@ -1,0 +1,121 @@
+"""One upkeep at a time: a lease in the lake, taken by exclusive create.
+
+`upkeep/<n>.json` with the highest n is the lease; who creates n + 1 has taken it over, which one may
+do whose predecessor has run out, has ended, or died on this machine. Two at once would cost work, never data.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from ..errors import NotFoundError, UpkeepRunningError
+from .objects import ObjectStore
+
+__all__ = ["UpkeepLease", "hold_upkeep"]
+
+_FOLDER: Final = "upkeep"
+_LASTS: Final = timedelta(minutes=30)
+_RENEWED_AFTER_S: Final = 60.0
+
+
+@dataclass(slots=True)
+class UpkeepLease:
+    """The lease as its holder has it."""
+
+    _objects: ObjectStore
+    _n: int
+    _content: dict[str, Any]
+    _next_s: float = 0.0
+
+    def renew(self) -> None:
+        """Hold it for another while; to be called often, it writes now and then.
+
+        Raises
+        ------
+        UpkeepRunningError
+            If it ran out and another upkeep has taken over.
+        StorageError
+        """
+        if time.monotonic() < self._next_s:
+            return
+        self._next_s = time.monotonic() + _RENEWED_AFTER_S
+        if self._objects.exists(_path(self._n + 1)):
+            raise UpkeepRunningError("another upkeep took over, as this one was not heard of for long")
+        self._say(time.time() + _LASTS.total_seconds())
+
+    def _end(self) -> None:
+        self._say(0.0)
+
+    def _say(self, until: float) -> None:
+        self._objects.put(_path(self._n), json.dumps({**self._content, "until": until}).encode())
+
+
+@contextlib.contextmanager
+def hold_upkeep(objects: ObjectStore) -> Iterator[UpkeepLease]:
+    """Take the lease for the block.
+
+    Raises
+    ------
+    UpkeepRunningError
+        If another upkeep holds it.
+    StorageError
+    """
+    found = sorted(n for n in map(_number, objects.list(_FOLDER)) if n is not None)
+    last = found[-1] if found else 0
+    if last:
+        _refuse_if_held(objects, last)
+    content = {"hostname": socket.gethostname(), "pid": os.getpid(), "until": time.time() + _LASTS.total_seconds()}
+    if not objects.put_exclusive(_path(last + 1), json.dumps(content).encode()):
+        raise UpkeepRunningError("another upkeep has just begun; let it do the work")
+    # the highest stays for ever, so that no number is used twice
+    objects.delete(_path(n) for n in found)
+    lease = UpkeepLease(objects, last + 1, content)
+    try:
+        yield lease
+    finally:
+        if not objects.exists(_path(last + 2)):
+            lease._end()
+
+
+def _refuse_if_held(objects: ObjectStore, n: int) -> None:
+    try:
+        holder = json.loads(objects.get(_path(n)))
+    except NotFoundError:
+        return  # taken over in between; creating the next one will tell
+    if holder["until"] <= time.time() or _died_here(holder):
+        return
+    until = datetime.fromtimestamp(holder["until"]).astimezone().isoformat(timespec="seconds")
+    raise UpkeepRunningError(
+        f"an upkeep of this lake runs already, as process {holder['pid']} on {holder['hostname']}; "
+        f"should it have died, its place is free at {until}",
+        holder=holder,
+    )
+
+
+def _died_here(holder: dict[str, Any]) -> bool:
+    if holder["hostname"] != socket.gethostname():
+        return False
+    try:
+        os.kill(holder["pid"], 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
+
+
+def _path(n: int) -> str:
+    return f"{_FOLDER}/{n:08d}.json"
+
+
+def _number(path: str) -> int | None:
+    name = path.removeprefix(f"{_FOLDER}/").removesuffix(".json")
+    return int(name) if name.isdigit() else None
