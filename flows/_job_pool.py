@@ -50,15 +50,11 @@ class WorkerJobs(Protocol):
 class _Job:
     name: str
     submission: Future[str]
-    submitted_at: float
+    submitted_at: float | None = None
     connected: bool = False
     idle_since: float | None = None
     let_go_at: float | None = None
-
-    @property
-    def job_id(self) -> str | None:
-        done = self.submission.done() and not self.submission.cancelled() and self.submission.exception() is None
-        return self.submission.result() if done else None
+    job_id: str | None = None
 
 
 class JobPool:
@@ -81,7 +77,7 @@ class JobPool:
         self._jobs: dict[str, _Job] = {}
         self._n_named = 0
         self._surplus_since: float | None = None
-        self._backoff = Backoff()
+        self._backoff = Backoff(clock=clock)
         # one at a time, and never the dispatcher's own time: a busy queue takes seconds for each
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="queue-commands")
 
@@ -103,6 +99,10 @@ class JobPool:
     def close(self) -> None:
         """Cancel all that is left, those that run too: nothing of theirs is wanted any more."""
         self._thread.shutdown(wait=True, cancel_futures=True)
+        for job in self._jobs.values():
+            # what was submitted since the last turn
+            if job.job_id is None and not job.submission.cancelled() and job.submission.exception() is None:
+                job.job_id = job.submission.result()
         left = [job.job_id for job in self._jobs.values() if job.job_id is not None]
         try:
             self._queue.cancel(left)
@@ -120,25 +120,41 @@ class JobPool:
         """Forget jobs that were refused, or have ended."""
         listed = self._queue.look()
         for job in list(self._jobs.values()):
-            if job.name in present or not job.submission.done():
+            if not job.submission.done():
                 continue
-            error = job.submission.exception()
-            if isinstance(error, QueueRefusal):
-                self._backoff.wait(str(error))
-                del self._jobs[job.name]
-            elif listed is not None and self._is_gone(job, listed):
+            if job.submitted_at is None:
+                job.submitted_at = self._clock()
+            if self._was_refused(job, listed):
+                continue
+            if job.name not in present and listed is not None and self._is_gone(job, listed):
                 if not job.connected and job.let_go_at is None:
                     # a wrong path, a module that is not there: the next would fare no better
                     self._backoff.wait(f"job {job.job_id or job.name} ended before its worker began; see its output")
                 del self._jobs[job.name]
-            elif isinstance(error, QueueError):
-                self._backoff.wait(str(error))
+
+    def _was_refused(self, job: _Job, listed: Listed | None) -> bool:
+        """Note the id of a job; forget it if the queue would not have it."""
+        if job.job_id is not None:
+            return False
+        error = job.submission.exception()
+        if error is None:
+            job.job_id = job.submission.result()
+        elif isinstance(error, QueueRefusal):
+            self._backoff.wait(str(error))
+            del self._jobs[job.name]
+            return True
+        elif isinstance(error, QueueError):
+            # it may have been taken all the same, and then turns up under its name
+            self._backoff.wait(str(error))
+            turned_up = None if listed is None else listed.named(job.name)
+            job.job_id = None if turned_up is None else turned_up.job_id
+        else:
+            raise error
+        return False
 
     def _is_gone(self, job: _Job, listed: Listed) -> bool:
-        if listed.asked_at < job.submitted_at + _LISTING_LAG_S:
-            return False
-        # one whose submission was not answered may still turn up under its name
-        return job.job_id not in listed.jobs if job.job_id is not None else listed.named(job.name) is None
+        listable = job.submitted_at is not None and listed.asked_at >= job.submitted_at + _LISTING_LAG_S
+        return listable and job.job_id not in listed.jobs
 
     def _note(self, present: Mapping[str, Worker]) -> None:
         now = self._clock()
@@ -171,7 +187,7 @@ class JobPool:
             self._n_named += 1
             name = f"{self._prefix}-{self._n_named}"
             submission = self._thread.submit(self._queue.submit, name, tuple(barred))
-            self._jobs[name] = _Job(name, submission, self._clock())
+            self._jobs[name] = _Job(name, submission)
 
     def _thin(self, usable: Mapping[str, _Job], present: Mapping[str, Worker], need: int) -> None:
         now = self._clock()

@@ -110,12 +110,12 @@ def job_options(request: JobRequest) -> dict[str, Any]:
 
 def job_of(request: JobRequest, name: str, command: str) -> Any:
     """Return a job of dask-jobqueue's that runs one command."""
-    job = cluster_class(request.pool.kind).job_cls(
-        "tcp://nobody:0", name=name, job_name=queue_name(request.pool.kind, name), **job_options(request)
-    )
+    kind = request.pool.kind
+    options = {**job_options(request), "name": name, "job_name": queue_name(kind, name)}
+    job = cluster_class(kind).job_cls("tcp://nobody:0", **options)
     # the class knows jobs that hold a Dask worker only; all else about them is the same
     commands = [f"exec {command}"]
-    if request.pool.kind == "htcondor":
+    if kind == "htcondor":
         commands = [*_prologue(request.pool), *commands]
     job._command_template = "; ".join(commands)
     return job
@@ -218,11 +218,6 @@ def _oar(request: JobRequest) -> dict[str, Any]:
 
 def _htcondor(request: JobRequest) -> dict[str, Any]:
     pool = request.pool
-    if pool.queue:
-        raise SettingsError(
-            "HTCondor has no queues; remove queue, or say what you mean in directives, as in 'requirements = ...'",
-            queue=pool.queue,
-        )
     folder = request.log_folder
     said = {"Output": f"{folder}/$(ClusterId).out", "Error": f"{folder}/$(ClusterId).out", "Log": f"{folder}/jobs.log"}
     said |= {"Stream_Output": "True", "Stream_Error": "True"}

@@ -46,7 +46,7 @@ def list_jobs(kind: str, run: Command) -> dict[str, QueueJob]:
     """
     try:
         jobs = _LISTINGS[kind](run, getpass.getuser())
-    except (KeyError, TypeError, AttributeError, ElementTree.ParseError) as e:
+    except (ValueError, KeyError, TypeError, AttributeError, ElementTree.ParseError) as e:
         raise ValueError(f"the answer of {kind} cannot be read ({type(e).__name__}: {e})") from e
     return {job.job_id: job for job in jobs}
 

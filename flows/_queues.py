@@ -11,7 +11,7 @@ import os
 import shlex
 import subprocess
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -193,23 +193,27 @@ class Backoff:
     Parameters
     ----------
     first_s, longest_s : float
+    clock : callable
+        Monotonic, seconds.
     """
 
-    def __init__(self, *, first_s: float = 15.0, longest_s: float = 600.0) -> None:
-        self._first_s, self._longest_s = first_s, longest_s
+    def __init__(
+        self, *, first_s: float = 15.0, longest_s: float = 600.0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._first_s, self._longest_s, self._clock = first_s, longest_s, clock
         self._next_s = first_s
         self._until = float("-inf")
 
     @property
     def is_over(self) -> bool:
         """Whether one may try."""
-        return time.monotonic() >= self._until
+        return self._clock() >= self._until
 
     def wait(self, reason: str) -> None:
         """Leave it alone for a while, and say why."""
         if self.is_over:
             _log.warning("%s; trying again in %.0f s", reason, self._next_s)
-            self._until = time.monotonic() + self._next_s
+            self._until = self._clock() + self._next_s
             self._next_s = min(2 * self._next_s, self._longest_s)
 
     def forget(self) -> None:

@@ -18,8 +18,8 @@ __all__ = ["default_workers", "local_pool", "open_executor"]
 
 
 @contextlib.contextmanager
-def open_executor(name: str, pool: Pool, lake: Lake) -> Iterator[Executor]:
-    """Yield the executor of a pool.
+def open_executor(name: str, pool: Pool, lake: Lake, *, once: bool = False) -> Iterator[Executor]:
+    """Yield the executor of a pool: of this machine, or of a batch queue.
 
     Parameters
     ----------
@@ -28,6 +28,26 @@ def open_executor(name: str, pool: Pool, lake: Lake) -> Iterator[Executor]:
     pool : Pool
     lake : Lake
         Where its assignments are from.
+    once : bool
+        For a queue: every job runs one stored assignment, and goes on when this process ends.
+
+    Raises
+    ------
+    MissingDependencyError
+        If dask-jobqueue is needed and not installed.
+    SettingsError
+        If the pool cannot be opened as it is described.
     """
-    with open_local_executor(pool, lake) as executor:
-        yield executor
+    if pool.kind == "local":
+        with open_local_executor(pool, lake) as local:
+            yield local
+    elif once:
+        from ._queue_executor import open_queue_executor
+
+        with open_queue_executor(name, pool, lake) as single_shot:
+            yield single_shot
+    else:
+        from ._jobqueue_pool import open_jobqueue_executor
+
+        with open_jobqueue_executor(name, pool, lake) as jobs:
+            yield jobs

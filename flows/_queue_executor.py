@@ -1,0 +1,270 @@
+"""Single shot: queue jobs that each run one stored assignment and need nobody to wait for them.
+
+What was submitted is known to the queue, by name, and to the lake: `assignments/<id>.json` is what a
+job runs, `assignments/<id>.job.json` the note of its id. Between the two a process may die; the name
+of the job leads from the one to the other.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import re
+import shlex
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Final
+
+from alchemiscale_lake.errors import NotFoundError, StorageError
+from alchemiscale_lake.execution import Assignment
+from alchemiscale_lake.execution.stopping import ask_to_stop
+from alchemiscale_lake.execution.stored_assignment import load_assignment, store_assignment
+from alchemiscale_lake.ledger.executor import Handle, Place
+from alchemiscale_lake.settings import Pool
+from alchemiscale_lake.store import Lake, now_utc
+
+from ._job_scripts import python_of, queue_name
+from ._queue_listings import QueueJob
+from ._queues import Backoff, Listed, Queue, QueueError, QueueRefusal, log_folder_of
+
+__all__ = ["QueueExecutor", "QueueHandle", "open_queue_executor"]
+
+_log = logging.getLogger(__name__)
+
+#: A listing is good for so long.
+_LISTED_S: Final = 2.0
+#: A queue may take so long to list what it has taken.
+_LISTING_LAG_S: Final = 5.0
+_NAME: Final = re.compile(r"lake-([0-9a-f]{10,32})")
+
+
+@contextlib.contextmanager
+def open_queue_executor(name: str, pool: Pool, lake: Lake) -> Iterator[QueueExecutor]:
+    """Open the queue of a pool for jobs that outlive this process.
+
+    Raises
+    ------
+    MissingDependencyError
+        If dask-jobqueue is not installed.
+    SettingsError
+        If the pool's settings do not go with its queue.
+    """
+    yield QueueExecutor(name, Queue(pool, log_folder_of(name, pool, lake)), lake)
+
+
+class QueueHandle:
+    """One assignment in a queue job.
+
+    Parameters
+    ----------
+    executor : QueueExecutor
+    assignment : Assignment
+    name : str
+        Of the job.
+    job_id : str or None
+        None if the queue did not answer when the job was submitted.
+    submitted_at : float
+        On the monotonic clock.
+    """
+
+    __slots__ = ("_assignment", "_executor", "_gone", "_job_id", "_name", "_submitted_at")
+
+    def __init__(
+        self, executor: QueueExecutor, assignment: Assignment, name: str, job_id: str | None, submitted_at: float
+    ) -> None:
+        self._executor, self._assignment = executor, assignment
+        self._name, self._job_id, self._submitted_at = name, job_id, submitted_at
+        self._gone = False
+
+    def done(self) -> bool:
+        """Whether the queue no longer knows its job. A queue that does not answer knows it."""
+        if not self._gone:
+            listed = self._executor.listed()
+            self._gone = (
+                listed is not None
+                and listed.asked_at >= self._submitted_at + _LISTING_LAG_S
+                and self._find(listed) is None
+            )
+            if self._gone and self._job_id is None:
+                self._stop()  # should it come after all, it has nothing to run
+        return self._gone
+
+    def exception(self) -> None:
+        """None: what a job has to say it leaves in the lake."""
+        return
+
+    def cancel(self) -> None:
+        """Tell it to stop, and take it out of the queue."""
+        self._stop()
+        listed = self._executor.listed()
+        job = None if listed is None else self._find(listed)
+        job_id = self._job_id if job is None else job.job_id
+        if job_id is not None:
+            self._executor.cancel(job_id)
+
+    def _find(self, listed: Listed) -> QueueJob | None:
+        return listed.named(self._name) if self._job_id is None else listed.jobs.get(self._job_id)
+
+    def _stop(self) -> None:
+        for spec in self._assignment.attempts:
+            ask_to_stop(self._executor.lake, spec)
+
+
+class _Refused:
+    """The handle of what the queue would not take."""
+
+    def done(self) -> bool:
+        return True
+
+    def exception(self) -> None:
+        return None
+
+    def cancel(self) -> None:
+        return None
+
+
+class QueueExecutor:
+    """Runs each assignment in a queue job of its own.
+
+    Parameters
+    ----------
+    name : str
+        Name of the pool.
+    queue : Queue
+    lake : Lake
+    """
+
+    durable = True
+    whole_jobs = True
+
+    def __init__(self, name: str, queue: Queue, lake: Lake) -> None:
+        self.lake = lake
+        self._name, self._queue = name, queue
+        self._listed: Listed | None = None
+        self._asked_at = float("-inf")
+        self._ours: dict[str, str | None] = {}
+        self._submitted: dict[str, float] = {}
+        self._free: list[str] = []
+        self._n_named = 0
+        self._backoff = Backoff()
+        self._barred: tuple[str, ...] = ()
+
+    def places(self, workers: int) -> Sequence[Place]:
+        """Tell how many jobs may still be submitted: one empty place for each."""
+        limits, pool = self._queue.pool.limits, self._queue.pool
+        listed = self.listed()
+        if listed is None or not self._backoff.is_over:
+            return []
+        n = min(limits.maximum - self._in_queue(listed), limits.submit_at_once)
+        while len(self._free) < n:
+            self._n_named += 1
+            self._free.append(f"{self._name} job {self._n_named}")
+        return [
+            Place(name, pool.capacity, pool.capacity, pool.tasks_per_job, ends_in_s=pool.walltime_s)
+            for name in self._free[: max(0, n)]
+        ]
+
+    def submit(self, assignment: Assignment, *, name: str, place: str) -> Handle:
+        """Keep an assignment in the lake, and submit a job that runs it."""
+        self._free = [free for free in self._free if free != place]
+        if not self._backoff.is_over:
+            return _Refused()
+        assignment_id = store_assignment(self.lake, assignment)
+        job_name = queue_name(self._queue.pool.kind, f"lake-{assignment_id}")
+        python, lake = shlex.quote(python_of(self._queue.pool)), shlex.quote(self.lake.url)
+        command = f"{python} -m alchemiscale_lake.execution --lake {lake} --assignment {assignment_id}"
+        job_id = None
+        try:
+            job_id = self._queue.submit(job_name, command, barred=self._barred)
+        except QueueRefusal as e:
+            self._backoff.wait(str(e))
+            return _Refused()
+        except QueueError as e:
+            self._backoff.wait(str(e))
+        now = time.monotonic()
+        self._ours[job_name], self._submitted[job_name] = self._name, now
+        if job_id is not None:
+            self._backoff.forget()
+            self._note(assignment_id, job_name, job_id)
+        return QueueHandle(self, assignment, job_name, job_id, now)
+
+    def find(self, attempts: Mapping[str, str]) -> Mapping[str, Handle]:
+        """Find the jobs, of this process or an earlier one, that attempts are under way in.
+
+        Raises
+        ------
+        QueueError
+            If the queue does not answer: whether a job goes on cannot be told.
+        """
+        self._asked_at, self._listed = time.monotonic(), self._queue.list()
+        found: dict[str, Handle] = {}
+        for job in self._listed.jobs.values():
+            assignment = self._assignment_of(job)
+            if assignment is None:
+                continue
+            handle = QueueHandle(self, assignment, job.name, job.job_id, float("-inf"))
+            found |= {s.attempt: handle for s in assignment.attempts if s.attempt in attempts}
+        return found
+
+    def retire(self, hostnames: Collection[str]) -> None:
+        """Have further jobs stay off these hosts, where the queue can be told."""
+        self._barred = tuple(sorted(hostnames))
+
+    def listed(self) -> Listed | None:
+        """Return what the queue says of this user's jobs; if it does not answer, None or what it said before."""
+        if time.monotonic() - self._asked_at >= _LISTED_S:
+            self._asked_at = time.monotonic()
+            try:
+                self._listed = self._queue.list()
+            except QueueError as e:
+                _log.warning("%s; jobs are taken to be as they were", e)
+        return self._listed
+
+    def cancel(self, job_id: str) -> None:
+        """Take a job out of the queue; if that does not answer, the stop object in the lake is left to do it."""
+        try:
+            self._queue.cancel([job_id])
+        except QueueError as e:
+            _log.warning("job %s could not be cancelled: %s", job_id, e)
+
+    # --- which jobs are this pool's -----------------------------------------------------------------
+
+    def _in_queue(self, listed: Listed) -> int:
+        """Count this pool's jobs, those included that are too young to be listed."""
+        named = {job.name for job in listed.jobs.values()}
+        young = {
+            name for name, at in self._submitted.items() if name not in named and listed.asked_at < at + _LISTING_LAG_S
+        }
+        return len(young) + sum(self._pool_of(job) == self._name for job in listed.jobs.values())
+
+    def _pool_of(self, job: QueueJob) -> str | None:
+        """Return the pool of a job; None if it is none of this lake's."""
+        if job.name not in self._ours:
+            assignment = self._assignment_of(job)
+            self._ours[job.name] = None if assignment is None else assignment.pool
+        return self._ours[job.name]
+
+    def _assignment_of(self, job: QueueJob) -> Assignment | None:
+        match = _NAME.fullmatch(job.name)
+        if match is None:
+            return None
+        try:
+            return load_assignment(self.lake, self._whole_id(match[1]))
+        except NotFoundError:
+            return None  # of another lake, whose jobs this user has in the same queue
+
+    def _whole_id(self, beginning: str) -> str:
+        """Return the id of an assignment by what the queue tells of it."""
+        if len(beginning) == 32:
+            return beginning
+        stored = (path.rpartition("/")[2].partition(".")[0] for path in self.lake.objects.list("assignments"))
+        return next((whole for whole in stored if whole.startswith(beginning)), beginning)
+
+    def _note(self, assignment_id: str, job_name: str, job_id: str) -> None:
+        note = {"pool": self._name, "kind": self._queue.pool.kind, "job": job_id, "name": job_name}
+        data = json.dumps({**note, "submitted_at": now_utc().isoformat()}).encode()
+        try:
+            self.lake.objects.put(f"assignments/{assignment_id}.job.json", data)
+        except StorageError as e:
+            _log.warning("job %s runs assignment %s, but that could not be noted: %s", job_id, assignment_id, e)
