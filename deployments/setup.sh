@@ -1,0 +1,12 @@
+#!/bin/sh
+# Make the lake, the work pools and the deployments, where they are not there yet. May be run again at any time.
+#
+#   PREFECT_API_URL=http://127.0.0.1:4200/api ALCHEMISCALE_LAKE=./lake sh deployments/setup.sh
+set -eu
+here=$(dirname "$0")
+
+alchemiscale-lake status >/dev/null 2>&1 || alchemiscale-lake init
+prefect work-pool inspect lake >/dev/null 2>&1 || prefect work-pool create lake --type process
+prefect work-pool inspect kubernetes >/dev/null 2>&1 ||
+    prefect work-pool create kubernetes --type kubernetes --base-job-template "$here/kubernetes/base-job-template.json"
+prefect --no-prompt deploy --all --prefect-file "$here/prefect.yaml"
