@@ -1,0 +1,127 @@
+"""`alchemiscale-lake hosts`: how hosts behaved, and which get nothing for now."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import click
+
+from ._errors import LakeGroup, say
+from ._options import lake_option, pools_option
+from ._show import output_options, show_table
+
+if TYPE_CHECKING:
+    from ..settings import QuarantineRules
+
+__all__ = ["command"]
+
+
+@click.group("hosts", cls=LakeGroup, invoke_without_command=True)
+@lake_option
+@pools_option
+@output_options
+@click.pass_context
+def command(ctx: click.Context, lake: str, pools_file: str | None, tsv: bool, output: str | None) -> None:
+    """Show how hosts behaved, and which get nothing for now.
+
+    A host whose attempts fail fast and in a row is quarantined for a while, by the rules under `hosts` in
+    the pools file. Results of the last two weeks count.
+
+    \b
+    Examples:
+      alchemiscale-lake hosts
+      alchemiscale-lake hosts quarantine node17 --for 24h --reason "a broken fan"
+      alchemiscale-lake hosts forgive node17
+    """
+    if ctx.invoked_subcommand is None:
+        _list(lake, pools_file, tsv, output)
+
+
+@command.command("list")
+@lake_option
+@pools_option
+@output_options
+def list_command(lake: str, pools_file: str | None, tsv: bool, output: str | None) -> None:
+    """List hosts, those in quarantine on top.
+
+    \b
+    Example:
+      alchemiscale-lake hosts list
+    """
+    _list(lake, pools_file, tsv, output)
+
+
+@command.command("quarantine")
+@click.argument("hostnames", nargs=-1, required=True, metavar="HOST...")
+@click.option("--for", "duration", required=True, metavar="TIME", help="For so long, as in 90m, 24h or 7d.")
+@click.option("--reason", default=None, help="Why; kept in the log.")
+@lake_option
+def quarantine_command(hostnames: tuple[str, ...], duration: str, reason: str | None, lake: str) -> None:
+    """Give hosts nothing for a while. What runs there goes on.
+
+    \b
+    Example:
+      alchemiscale-lake hosts quarantine node17 node18 --for 7d --reason "to be repaired"
+    """
+    from ..ledger.hosts import quarantine_host
+    from ..ledger.user import user_name
+    from ..store import Lake, now_utc
+
+    until = now_utc() + timedelta(seconds=_seconds(duration))
+    opened = Lake.open(lake)
+    for hostname in hostnames:
+        quarantine_host(opened, hostname, until, actor=user_name(), reason=reason)
+        say(f"{hostname} gets nothing until {until:%Y-%m-%d %H:%M} UTC")
+
+
+@command.command("forgive")
+@click.argument("hostnames", nargs=-1, required=True, metavar="HOST...")
+@click.option("--reason", default=None, help="Why; kept in the log.")
+@lake_option
+def forgive_command(hostnames: tuple[str, ...], reason: str | None, lake: str) -> None:
+    """End the quarantine of hosts and forget what led to it.
+
+    \b
+    Example:
+      alchemiscale-lake hosts forgive node17
+    """
+    from ..ledger.hosts import forgive_host
+    from ..ledger.user import user_name
+    from ..store import Lake
+
+    opened = Lake.open(lake)
+    for hostname in hostnames:
+        forgive_host(opened, hostname, actor=user_name(), reason=reason)
+        say(f"{hostname} is forgiven")
+
+
+def _list(lake: str, pools_file: str | None, tsv: bool, output: str | None) -> None:
+    from ..ledger.hosts import host_records
+    from ..report.hosts import hosts_table
+    from ..store import Lake, now_utc
+
+    opened, rules = Lake.open(lake), _rules(pools_file)
+    table = hosts_table(opened, host_records(opened, rules), rules, now_utc())
+    show_table(table, tsv=tsv, output=output, counted=f"{len(table.rows)} hosts")
+
+
+def _rules(pools_file: str | None) -> QuarantineRules:
+    """Return the rules of the pools file, or the usual ones where there is none."""
+    from ..pools_file import find_pools_file, load_pools
+    from ..settings import QuarantineRules
+
+    found = find_pools_file(pools_file)
+    return QuarantineRules() if found is None else load_pools(found).hosts
+
+
+def _seconds(duration: str) -> float:
+    from ..amounts import parse_seconds
+
+    try:
+        seconds = float(parse_seconds(duration))
+    except ValueError as e:
+        raise click.BadParameter(str(e), param_hint="--for") from e
+    if not 0 < seconds < 1e9:
+        raise click.BadParameter(f"{duration!r} is no time to come", param_hint="--for")
+    return seconds

@@ -1,0 +1,249 @@
+"""`alchemiscale-lake networks`: list networks, set their state and weight, have failures restarted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from ._errors import LakeGroup, say
+from ._options import lake_option, scope_option
+from ._show import output_options, show_table
+
+if TYPE_CHECKING:
+    from ..store import Lake
+
+__all__ = ["command"]
+
+_STATES = ("active", "inactive", "invalid", "deleted")
+_network_argument = click.argument("network")
+_networks_argument = click.argument("networks", nargs=-1, required=True, metavar="NETWORK...")
+_pattern_option = click.option(
+    "--pattern", "patterns", multiple=True, required=True, help="Regular expression; may be repeated."
+)
+_max_option = click.option(
+    "--max", "most", type=click.IntRange(min=1), required=True, metavar="N", help="Restarts it allows each Task."
+)
+_reason_option = click.option("--reason", default=None, help="Why; kept in the log.")
+
+
+@click.group("networks", cls=LakeGroup)
+def command() -> None:
+    """List networks, set their state and weight, have failed Tasks restarted.
+
+    A network is given by its name, its ScopedKey, or the beginning of that.
+
+    \b
+    Examples:
+      alchemiscale-lake networks list
+      alchemiscale-lake networks set-state tyk2 inactive --reason "wrong protonation"
+      alchemiscale-lake networks restart-patterns add tyk2 --pattern CUDA_ERROR --max 3
+    """
+
+
+@command.command("list")
+@click.option("--state", "states", type=click.Choice(_STATES), multiple=True, help="Only networks in this state.")
+@lake_option
+@scope_option
+@output_options
+def list_command(states: tuple[str, ...], lake: str, scope: str | None, tsv: bool, output: str | None) -> None:
+    """List networks of all states, deleted ones too.
+
+    \b
+    Example:
+      alchemiscale-lake networks list --state inactive
+    """
+    from ..report.networks import networks_table
+    from ..store import Lake
+
+    table = networks_table(Lake.open(lake), scope, states)
+    show_table(table, tsv=tsv, output=output, counted=f"{len(table.rows)} networks")
+
+
+@command.command("set-state")
+@_networks_argument
+@click.argument("state", type=click.Choice(_STATES), metavar="STATE")
+@_reason_option
+@lake_option
+@scope_option
+def set_state_command(networks: tuple[str, ...], state: str, reason: str | None, lake: str, scope: str | None) -> None:
+    """Set networks active, inactive, invalid or deleted.
+
+    Only active networks are claimed from. Running Tasks that no active network wants any more are given
+    back, and their workers stop within seconds. Nothing is erased: any state may be set again.
+
+    \b
+    Example:
+      alchemiscale-lake networks set-state tyk2 mcl1 inactive
+    """
+    from ..ledger.network_state import set_network_state
+    from ..ledger.user import user_name
+
+    opened, found = _find(lake, networks, scope)
+    stopped = set_network_state(opened, found, state, actor=user_name(), reason=reason)
+    say(f"{_count(len(found), 'network')} set {state}")
+    if stopped:
+        say(f"{_count(len(stopped), 'running Task')} given back and stopped")
+
+
+@command.command("set-weight")
+@_networks_argument
+@click.argument("weight", type=click.FloatRange(0, 1))
+@_reason_option
+@lake_option
+@scope_option
+def set_weight_command(
+    networks: tuple[str, ...], weight: float, reason: str | None, lake: str, scope: str | None
+) -> None:
+    """Set the weight of networks against each other; 0 gets no new compute, and what runs goes on.
+
+    \b
+    Example:
+      alchemiscale-lake networks set-weight tyk2 0.9
+    """
+    from ..ledger.network_state import set_network_weight
+    from ..ledger.user import user_name
+
+    opened, found = _find(lake, networks, scope)
+    set_network_weight(opened, found, weight, actor=user_name(), reason=reason)
+    say(f"{_count(len(found), 'network')} set to weight {weight}")
+
+
+@command.group("restart-patterns", cls=LakeGroup)
+def restart_patterns() -> None:
+    """Have Tasks run again whose failures fit a pattern.
+
+    Patterns are regular expressions, searched for in the tracebacks of a Task's latest failure. Each that
+    is found counts for the Task. A Task is restarted until a pattern that is found has used up its
+    restarts; then, or if none is found, it is cancelled on the network and stays in error.
+    """
+
+
+@restart_patterns.command("list")
+@_network_argument
+@lake_option
+@scope_option
+@output_options
+def list_patterns_command(network: str, lake: str, scope: str | None, tsv: bool, output: str | None) -> None:
+    """List the restart patterns of a network, and the restarts that they led to.
+
+    \b
+    Example:
+      alchemiscale-lake networks restart-patterns list tyk2
+    """
+    from ..report.networks import restart_patterns_table
+
+    opened, (found,) = _find(lake, [network], scope)
+    show_table(restart_patterns_table(opened, found), tsv=tsv, output=output)
+
+
+@restart_patterns.command("add")
+@_network_argument
+@_pattern_option
+@_max_option
+@lake_option
+@scope_option
+def add_patterns_command(network: str, patterns: tuple[str, ...], most: int, lake: str, scope: str | None) -> None:
+    """Add restart patterns; Tasks in error are looked at at once.
+
+    A pattern that the network has already gets the new number, and counts from zero again.
+
+    \b
+    Example:
+      alchemiscale-lake networks restart-patterns add tyk2 --pattern "CUDA_ERROR|NaN" --max 3
+    """
+    from ..ledger.restarts import add_task_restart_patterns
+    from ..ledger.user import user_name
+
+    opened, (found,) = _find(lake, [network], scope)
+    decisions = add_task_restart_patterns(opened, found, patterns, most, actor=user_name())
+    restarted = {d.task for d in decisions if d.kind == "restarted"}
+    cancelled = {d.task for d in decisions if d.kind == "cancelled"} - restarted
+    say(f"{_count(len(set(patterns)), 'pattern')} added")
+    if decisions:
+        say(f"of the Tasks in error {len(restarted)} restarted, {len(cancelled)} cancelled")
+
+
+@restart_patterns.command("set")
+@_network_argument
+@_pattern_option
+@_max_option
+@lake_option
+@scope_option
+def set_patterns_command(network: str, patterns: tuple[str, ...], most: int, lake: str, scope: str | None) -> None:
+    """Change how many restarts patterns allow; what was counted stays.
+
+    \b
+    Example:
+      alchemiscale-lake networks restart-patterns set tyk2 --pattern NaN --max 5
+    """
+    from ..ledger.restarts import set_task_restart_patterns_allowed_restarts
+    from ..ledger.user import user_name
+
+    opened, (found,) = _find(lake, [network], scope)
+    changed = set_task_restart_patterns_allowed_restarts(opened, found, patterns, most, actor=user_name())
+    _answer(patterns, changed, "changed")
+
+
+@restart_patterns.command("remove")
+@_network_argument
+@_pattern_option
+@lake_option
+@scope_option
+def remove_patterns_command(network: str, patterns: tuple[str, ...], lake: str, scope: str | None) -> None:
+    """Remove restart patterns.
+
+    \b
+    Example:
+      alchemiscale-lake networks restart-patterns remove tyk2 --pattern NaN
+    """
+    from ..ledger.restarts import remove_task_restart_patterns
+    from ..ledger.user import user_name
+
+    opened, (found,) = _find(lake, [network], scope)
+    _answer(patterns, remove_task_restart_patterns(opened, found, patterns, actor=user_name()), "removed")
+
+
+@restart_patterns.command("clear")
+@_network_argument
+@lake_option
+@scope_option
+def clear_patterns_command(network: str, lake: str, scope: str | None) -> None:
+    """Remove all restart patterns of a network: failed Tasks stay in error, and actioned.
+
+    \b
+    Example:
+      alchemiscale-lake networks restart-patterns clear tyk2
+    """
+    from ..ledger.restarts import clear_task_restart_patterns
+    from ..ledger.user import user_name
+
+    opened, (found,) = _find(lake, [network], scope)
+    removed = clear_task_restart_patterns(opened, found, actor=user_name())
+    say(f"{_count(len(removed), 'pattern')} removed")
+
+
+# --- what they share ------------------------------------------------------------------------------
+
+
+def _find(lake: str, networks: Sequence[str], scope: str | None) -> tuple[Lake, list[str]]:
+    from ..query import find_network
+    from ..store import Lake
+
+    opened = Lake.open(lake)
+    return opened, list(dict.fromkeys(find_network(opened, name, scope=scope) for name in networks))
+
+
+def _answer(asked: Sequence[str], done: Sequence[str], what: str) -> None:
+    """Say which patterns were found; exit with 1 if any was not."""
+    missing = sorted(set(asked) - set(done))
+    say(f"{_count(len(done), 'pattern')} {what}")
+    for pattern in missing:
+        say(f"  {pattern!r} is no pattern of this network")
+    if missing:
+        click.get_current_context().exit(1)
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

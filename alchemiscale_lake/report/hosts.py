@@ -1,0 +1,59 @@
+"""Hosts as a table: how their attempts ended, and which get nothing for now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import polars as pl
+
+from ..amounts import format_seconds
+from ..settings import QuarantineRules
+from ..store import Lake
+from ..tasks.quarantine import HostRecord
+from .table import Table
+
+__all__ = ["hosts_table"]
+
+_COLUMNS = (
+    "hostname",
+    "attempts",
+    "failures",
+    "fast_failures",
+    "quarantined_until",
+    "reason",
+    "next_penalty",
+    "last_seen_at",
+    "gpu_model",
+)
+
+
+def hosts_table(lake: Lake, records: Mapping[str, HostRecord], rules: QuarantineRules, now: datetime) -> Table:
+    """One row per host, those in quarantine on top."""
+    models = _gpu_models(lake)
+    ordered = sorted(records.values(), key=lambda r: (not r.is_quarantined(now), r.hostname))
+    rows = []
+    for record in ordered:
+        held = record.is_quarantined(now)
+        rows.append(
+            (
+                record.hostname,
+                record.attempts,
+                record.failures,
+                record.fast_failures,
+                record.quarantined_until if held else None,
+                record.reason if held else None,
+                format_seconds(record.next_penalty_s(rules, now)),
+                record.last_seen_at,
+                models.get(record.hostname),
+            )
+        )
+    styles = tuple("red" if record.is_quarantined(now) else "" for record in ordered)
+    return Table(_COLUMNS, rows, row_styles=styles)
+
+
+def _gpu_models(lake: Lake) -> dict[str, str]:
+    """GPU model by host name, as described last."""
+    rows = lake.table("hosts").scan().filter(pl.col("gpu_model").is_not_null())
+    last = rows.select("hostname", "gpu_model", "first_seen_at").collect().sort("first_seen_at")
+    return dict(last.select("hostname", "gpu_model").iter_rows())
