@@ -12,11 +12,14 @@ from alchemiscale_lake.schemas import TABLES
 GPU = "NVIDIA L40S, 550.54.15, 46068\nNVIDIA L40S, 550.54.15, 46068\n"
 QUEUES = ["SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID", "CONDOR_JOB_ID", "_CONDOR_JOB_ID"]
 VARIABLES = [*QUEUES, "KUBERNETES_SERVICE_HOST"]
+NAMES = ["ALCHEMISCALE_LAKE_HOSTNAME", "SLURMD_NODENAME", "ALCHEMISCALE_LAKE_NODE"]
 
 
 @pytest.fixture(autouse=True)
-def _ask_anew() -> None:
+def _ask_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     host._description.cache_clear()
+    for name in NAMES:
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture
@@ -88,3 +91,13 @@ def test_in_kubernetes_the_job_is_the_pod(monkeypatch: pytest.MonkeyPatch) -> No
     assert host.queue_job() is None
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
     assert host.queue_job() == "worker-abc"
+
+
+def test_a_node_has_the_name_that_its_queue_or_cluster_gives_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host.socket, "gethostname", lambda: "machine")
+    assert host.hostname() == "machine"
+    for name in reversed(NAMES):
+        monkeypatch.setenv(name, f"by {name}")
+        assert host.hostname() == host.describe_host()["hostname"] == f"by {name}"
+    monkeypatch.setenv(NAMES[0], "")
+    assert host.hostname() == f"by {NAMES[1]}"
