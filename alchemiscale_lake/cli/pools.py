@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -40,16 +41,18 @@ def command() -> None:
 @_file_argument
 @output_options
 def list_command(file: str | None, tsv: bool, output: str | None) -> None:
-    """List pools, those that go first on top.
+    """List pools, those that go first on top; on a terminal, one beside the other.
 
     \b
     Example:
       alchemiscale-lake pools list
     """
-    from ..report.pools import pools_table
+    from ..report.pools import pools_sheet, pools_table
 
     read = _read(file)
-    show_table(pools_table(read.pools), tsv=tsv, output=output, counted=f"{len(read.pools.pools)} pools")
+    for_people = sys.stdout.isatty() and not tsv and output is None
+    table = pools_sheet(read.pools) if for_people else pools_table(read.pools)
+    show_table(table, tsv=tsv, output=output, counted=f"{len(read.pools.pools)} pools")
 
 
 @command.command("check")
@@ -114,5 +117,5 @@ def _job_script() -> Callable[..., str] | None:
 def _directives(job_script: Callable[..., str], name: str, pool: Pool) -> list[str]:
     """Return the lines that the queue reads, or the whole script of a queue that has no such lines."""
     script = job_script(name, pool, _JOB_COMMAND)
-    read = [line for line in script.splitlines() if line.startswith("#") and not line.startswith("#!")]
-    return read or [line for line in script.splitlines() if line.strip()]
+    headers = [line for line in script.splitlines() if line.startswith("#") and not line.startswith("#!")]
+    return headers or [line for line in script.splitlines() if line.strip()]

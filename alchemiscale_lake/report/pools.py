@@ -9,7 +9,7 @@ from ..settings import JOBQUEUE_KINDS, Burst, Pool, Pools
 from ..tasks.pool_doubts import most_per_day
 from .table import Table
 
-__all__ = ["pool_sentence", "pools_table"]
+__all__ = ["pool_sentence", "pools_sheet", "pools_table"]
 
 _COLUMNS = (
     "pool",
@@ -36,11 +36,26 @@ _QUEUES: Final = {
     "moab": "Moab",
 }
 
+_ALL: Final = "all"
+_UNSET: Final = {None, _ALL, 0.0}
+
 
 def pools_table(pools: Pools) -> Table:
     """One row per pool, those that go first on top."""
     ordered = sorted(pools.pools.items(), key=lambda item: (item[1].priority, item[1].burst is not None, item[0]))
     return Table(_COLUMNS, [_row(name, pool) for name, pool in ordered])
+
+
+def pools_sheet(pools: Pools) -> Table:
+    """One column per pool, for people: what no pool sets is left out."""
+    table = pools_table(pools)
+    names, *columns = zip(*table.rows, strict=True)
+    rows = [
+        (header, *("" if cell is None else f"{cell:g}" if isinstance(cell, float) else str(cell) for cell in cells))
+        for header, cells in zip(table.columns[1:], columns, strict=True)
+        if set(cells) - _UNSET
+    ]
+    return Table((table.columns[0], *names), rows)
 
 
 def pool_sentence(name: str, pool: Pool) -> str:
@@ -117,7 +132,7 @@ def _thresholds(burst: Burst) -> tuple[str, str]:
 
 
 def _chosen(only: tuple[str, ...], but: tuple[str, ...]) -> str:
-    return (" ".join(only) or "all") + (f" but {' '.join(but)}" if but else "")
+    return (" ".join(only) or _ALL) + (f" but {' '.join(but)}" if but else "")
 
 
 def _count(number: int, noun: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,12 +10,15 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from rich.console import Console
 from syrupy.assertion import SnapshotAssertion
 
 from alchemiscale_lake.cli import main
 from alchemiscale_lake.errors import SettingsError
+from alchemiscale_lake.pools_file import load_pools
+from alchemiscale_lake.report.pools import pools_sheet
 from alchemiscale_lake.report.pools_reference import document
-from alchemiscale_lake.settings import Pool
+from alchemiscale_lake.settings import Pool, Pools
 
 REPOSITORY = Path(__file__).parents[2]
 TEMPLATES = [REPOSITORY / "deployments/pools.yaml", *sorted((REPOSITORY / "deployments/pools").glob("*.yaml"))]
@@ -62,6 +66,22 @@ def test_list(snapshot: SnapshotAssertion, monkeypatch: pytest.MonkeyPatch) -> N
 
     assert (done.exit_code, done.stderr) == (0, "")
     assert done.stdout == snapshot
+
+
+def test_list_for_people(snapshot: SnapshotAssertion) -> None:
+    table = pools_sheet(load_pools(TEMPLATES[0]))
+    shown = io.StringIO()
+
+    Console(file=shown, width=100).print(table.rich())
+
+    assert shown.getvalue() == snapshot
+
+
+def test_people_see_no_row_that_says_nothing() -> None:
+    table = pools_sheet(Pools.model_validate({"pools": {"a": {"kind": "local"}, "b": {"kind": "local", "cores": 2}}}))
+
+    assert table.columns == ("pool", "a", "b")
+    assert [row[0] for row in table.rows] == ["kind", "priority", "worker"]
 
 
 def test_list_into_a_file(tmp_path: Path) -> None:
