@@ -17,7 +17,7 @@ from ..settings import Pools
 from ..store import Lake, NetworkState, now_utc
 from ..tasks import TaskStates, choose
 from ..tasks.fitness import FITS, REFUSALS, hours_in, part_in, refused_by
-from ..tasks.policy import Admission, PoolView, Situation, admit, pools_before, room_of
+from ..tasks.policy import Admission, PoolView, Situation, admit, pools_before, room_of, say_tasks
 from .claims import network_weights
 from .survey import Survey
 
@@ -87,15 +87,15 @@ class Unplaced:
     ----------
     why : mapping
         Pool -> reason.
-    remedies : tuple of str
-        What to change; empty if a pool takes them as soon as it has room, or opens.
+    remedies : mapping
+        Pool -> what to change; empty if a pool takes them as soon as it has room, or opens.
     """
 
     scope: str
     protocol: str
     n_tasks: int
     why: Mapping[str, str]
-    remedies: tuple[str, ...]
+    remedies: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +206,7 @@ class _Play:
         taken = rows.filter(pl.col(part_in(name)).cum_sum() <= workers + _SLACK)
         admitted = admission.candidates["task"].n_unique()
         full = len(taken) < admitted and (admission.limit is None or len(taken) < admission.limit)
-        return taken, (f"has room for {len(taken)} Tasks, {admitted} could come",) if full else ()
+        return taken, (f"has room for {say_tasks(len(taken))}, {admitted} could come",) if full else ()
 
     def _start(self, name: str, taken: pl.DataFrame) -> None:
         started = taken.with_columns(pool=pl.lit(name), attempt=pl.lit("planned:") + pl.col("task"))
@@ -265,9 +265,8 @@ def _unplaced(pools: Pools, left: pl.DataFrame, survey: Survey, planned: Mapping
         verdicts = dict(zip(pools.pools, of_pools, strict=True))
         why = {name: REFUSALS[code] if code != FITS else _not_now(planned[name]) for name, code in verdicts.items()}
         refused = {name: code for name, code in verdicts.items() if code != FITS}
-        remedies: tuple[str, ...] = ()
-        if len(refused) == len(verdicts):
-            remedies = tuple(f"{name}: {_REMEDIES[code]}" for name, code in refused.items())
+        nobody = len(refused) == len(verdicts)
+        remedies = {name: _REMEDIES[code] for name, code in refused.items()} if nobody else {}
         found.append(Unplaced(scope, protocol, n, why, remedies))
     return found
 

@@ -8,6 +8,7 @@ import polars as pl
 
 from ..ledger.plan import DispatchPlan, PoolPlan, Unplaced
 from ..store import Lake
+from ..tasks.policy import say_tasks
 from .table import Table
 
 __all__ = ["plan_lines", "plan_table"]
@@ -41,7 +42,7 @@ def plan_lines(plan: DispatchPlan) -> list[str]:
     for pool in plan.pools:
         lines += [f"{pool.pool}: {reason}" for reason in pool.reasons]
         if pool.n_unknown:
-            lines.append(f"{pool.pool}: {pool.n_unknown} of its Tasks are of unknown duration, and count no hours")
+            lines.append(f"{pool.pool}: {say_tasks(pool.n_unknown)} of unknown duration count no hours")
     for group in plan.unplaced:
         lines += _unplaced(group)
     return lines
@@ -54,21 +55,28 @@ def _row(plan: PoolPlan, names: Mapping[str, str]) -> tuple[object, ...]:
 
 
 def _waiting(plan: DispatchPlan) -> str:
-    text = f"{plan.n_claimable} Tasks may be claimed"
+    text = f"{say_tasks(plan.n_claimable)} may be claimed"
     if plan.n_not_claimable:
         text += (
-            f"; {plan.n_not_claimable} wait that may not: they are actioned on no active network, "
+            f"; {plan.n_not_claimable} more wait, but are actioned on no active network, "
             "or extend a Task that is not complete"
         )
     return text
 
 
 def _unplaced(group: Unplaced) -> Sequence[str]:
-    what = f"{group.n_tasks} Tasks of {group.protocol} in {group.scope}"
-    why = "; ".join(f"{pool}: {reason}" for pool, reason in group.why.items())
+    what = f"{say_tasks(group.n_tasks)} of {group.protocol} in {group.scope}"
     if not group.remedies:
-        return (f"{what} wait on: {why}",)
-    return (f"no pool can take {what}: {why}", f"  to change that: {'; or '.join(group.remedies)}")
+        return (f"left waiting: {what}: {_by_text(group.why)}",)
+    return (f"no pool can take {what}: {_by_text(group.why)}", f"  to change that: {_by_text(group.remedies)}")
+
+
+def _by_text(said: Mapping[str, str]) -> str:
+    """Say once what is said of several pools."""
+    pools: dict[str, list[str]] = {}
+    for pool, text in said.items():
+        pools.setdefault(text, []).append(pool)
+    return "; ".join(f"{text} ({', '.join(names)})" for text, names in pools.items())
 
 
 def _network_names(lake: Lake) -> dict[str, str]:

@@ -106,3 +106,7 @@ def test_an_attempt_given_back_that_left_a_result_after_all_counts_once(campaign
     attempt = result(campaign, task, began, 1.0, "cloud", gpu_time_s=3600.0)
     assert attempt == f"{1:032x}"
     assert used(campaign.lake, now_utc())["cloud"].ended_gpu_hours == pytest.approx(1.0)
+
+
+def test_days_are_those_of_utc() -> None:
+    assert day_began(datetime.fromisoformat("2025-06-02T01:30:00+02:00")) == datetime(2025, 6, 1, tzinfo=UTC)

@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from alchemiscale_lake.errors import SettingsError
+from alchemiscale_lake.ledger.claims import claim_tasks, end_claims
+from alchemiscale_lake.ledger.policy import AllTasks, PoolPolicy, policy_for
+from alchemiscale_lake.ledger.pool_reports import PoolReport, report_pool
+from alchemiscale_lake.settings import Pools
+from alchemiscale_lake.store import Lake, NetworkState, now_utc
+from alchemiscale_lake.tasks.policy import Admission
+from tests.campaign import Campaign
+
+NEEDS = {"HarmonicProtocol": {"gpus": 1, "duration": "1h"}}
+OWNED = {"kind": "local", "cores": 4, "gpus": 4, "priority": 1, "limits": {"maximum": 2}}
+CLOUD = {"kind": "work-pool", "work_pool": "k8s", "gpus": 1, "priority": 20, "cost_per_gpu_hour": 2.0}
+
+
+class Clock:
+    """The time of day, with leaps."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta()
+
+    def __call__(self) -> datetime:
+        return now_utc() + self.ahead
+
+
+def config(**cloud: Any) -> Pools:
+    return Pools.model_validate({"pools": {"owned": OWNED, "cloud": CLOUD | cloud}, "protocols": NEEDS})
+
+
+@pytest.fixture
+def campaign(lake: Lake) -> Campaign:
+    made = Campaign(lake)
+    network = made.network("n", [("a", "b"), ("b", "c")])
+    made.new_tasks(network, ["a_b_other", "b_c_other"] * 3)
+    return made
+
+
+def ask(policy: PoolPolicy | AllTasks, lake: Lake, networks: dict[str, NetworkState] | None = None) -> Admission:
+    policy.refresh()
+    return policy.admit(lake.task_log.states(), networks or {})
+
+
+def hear(lake: Lake, name: str, at: datetime | None = None) -> None:
+    report_pool(lake, name, PoolReport(at or now_utc(), f"dispatch:{name}@1@host"))
+
+
+def n_tasks(admission: Admission) -> int:
+    return int(admission.candidates["task"].n_unique())
+
+
+def test_without_pools_everything_on_active_networks_may_be_claimed(campaign: Campaign) -> None:
+    lake = campaign.lake
+    other = campaign.network("m", [("x", "y")])
+    campaign.new_tasks(other, ["x_y_other"])
+    policy = policy_for(lake, None, "local")
+
+    assert n_tasks(ask(policy, lake)) == 7
+    for shut in (NetworkState("inactive"), NetworkState("active", 0.0)):
+        assert n_tasks(ask(policy, lake, {other: shut})) == 6
+        assert n_tasks(ask(policy_for(lake, config(), "owned"), lake, {other: shut})) == 6
+
+
+def test_a_pool_that_is_not_in_the_file_is_refused(lake: Lake) -> None:
+    with pytest.raises(SettingsError, match="there is no pool 'clod' among those configured; there are owned, cloud"):
+        policy_for(lake, config(), "clod")
+
+
+def test_room_is_left_to_a_pool_only_while_it_is_heard_of(campaign: Campaign) -> None:
+    lake = campaign.lake
+    assert n_tasks(ask(PoolPolicy(lake, config(), "cloud"), lake)) == 6
+
+    report_pool(lake, "owned", PoolReport(now_utc(), "p", workers=1, slots_free=4))
+    left = ask(PoolPolicy(lake, config(), "cloud"), lake)
+    assert (n_tasks(left), left.left_to) == (4, {"owned": 2})
+
+    claim_tasks(lake, "owned", 2, lease_s=60, actor="p")
+    full = ask(PoolPolicy(lake, config(), "cloud"), lake)
+    assert (n_tasks(full), full.left_to) == (4, {})
+
+    hear(lake, "owned", now_utc() - timedelta(minutes=11))
+    assert n_tasks(ask(PoolPolicy(lake, config(), "cloud"), lake)) == 4
+
+
+def test_a_pool_that_takes_nothing_of_what_it_is_left_is_not_waited_for(campaign: Campaign) -> None:
+    lake, clock = campaign.lake, Clock()
+    policy = PoolPolicy(lake, config(), "cloud", clock=clock)
+
+    def after(minutes: float) -> dict[str, int]:
+        clock.ahead = timedelta(minutes=minutes)
+        report_pool(lake, "owned", PoolReport(clock(), "p", workers=1, slots_free=2))
+        return dict(ask(policy, lake).left_to)
+
+    assert after(0) == {"owned": 2}
+    assert after(9) == {"owned": 2}
+    assert after(11) == {}
+    assert after(12) == {}
+    # it wakes up
+    attempts = {claim.attempt: claim.task for claim in claim_tasks(lake, "owned", 1, lease_s=60, actor="p")}
+    assert after(13) == {"owned": 1}
+    end_claims(lake, attempts, actor="p", reason="stopped")
+    assert after(22) == {"owned": 2}
+
+
+def test_the_age_of_what_waits_opens_a_rented_pool(campaign: Campaign) -> None:
+    lake, clock = campaign.lake, Clock()
+    policy = PoolPolicy(lake, config(burst={"oldest_waiting": "2h"}), "cloud", clock=clock)
+
+    assert not ask(policy, lake).open
+    clock.ahead = timedelta(hours=3)
+    opened = ask(policy, lake)
+    assert opened.open
+    assert opened.reasons[0] == "open: the oldest Task has waited 3h, oldest_waiting is 2h"
+
+
+def test_the_budget_counts_what_ended_what_runs_and_what_ended_since_the_last_look(campaign: Campaign) -> None:
+    lake, clock = campaign.lake, Clock()
+    pools = config(burst={"budget_per_day": 8})
+    policy = PoolPolicy(lake, pools, "cloud", clock=clock)
+    # each is predicted to cost 2.0
+    assert ask(policy, lake).limit == 4
+
+    claims = claim_tasks(lake, "cloud", 3, lease_s=60, actor="p")
+    assert ask(policy, lake).limit == 1
+    clock.ahead = timedelta(seconds=16)
+    assert ask(policy, lake).limit == 1
+
+    # one ends, at 0.5 GPU-hours; until the next look it is held to cost what was predicted
+    end_claims(lake, {claims[0].attempt: claims[0].task}, actor="p", reason="the pod was evicted")
+    began = now_utc().replace(hour=0, minute=0, second=0)
+    times = {"started_at": began, "ended_at": began + timedelta(hours=1), "wall_time_s": 3600.0}
+    campaign.n_attempts = 40
+    campaign.result(claims[0].task, 1.0, 0.1, pool="cloud", end_task=False, gpu_time_s=1800.0, **times)
+    assert ask(policy, lake).limit == 1
+    clock.ahead = timedelta(seconds=47)
+    after = ask(policy, lake)
+    # 1.0 is spent; what was predicted to take an hour is, by its own result, expected to take 1.25
+    assert after.limit == 1
+    assert after.open
+
+
+def test_transformations_that_came_since_are_looked_up(campaign: Campaign) -> None:
+    lake = campaign.lake
+    policy = PoolPolicy(lake, config(), "owned")
+    assert n_tasks(ask(policy, lake)) == 6
+
+    network = campaign.network("m", [("x", "y")])
+    campaign.new_tasks(network, ["x_y_other"])
+    assert n_tasks(policy.admit(lake.task_log.states(), {})) == 7
+
+
+def test_admitting_reads_nothing_between_looks(campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
+    lake = campaign.lake
+    policy = PoolPolicy(lake, config(burst={"oldest_waiting": "1s", "budget_per_day": 5}), "cloud")
+    policy.refresh()
+    states = lake.task_log.states()
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("the lake was read")
+
+    monkeypatch.setattr(Lake, "table", refuse)
+    policy.refresh()
+    policy.admit(states, {})
