@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "hosts": "Show how hosts behaved, and which get nothing for now.",
     "query": "Ask the lake in SQL.",
     "assays": "Import experimental values.",
+    "maintain": "Keep a lake fast and small.",
     "up": "Serve the Prefect UI and the deployments.",
 }
 

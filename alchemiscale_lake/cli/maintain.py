@@ -1,0 +1,60 @@
+"""`alchemiscale-lake maintain`: keep a lake fast and small."""
+
+from __future__ import annotations
+
+import click
+
+from ..amounts import parse_seconds
+from ._errors import say
+from ._options import lake_option
+from ._show import output_options, show_table
+
+__all__ = ["command"]
+
+
+def _duration(_: click.Context, parameter: click.Parameter, value: str) -> float:
+    try:
+        return float(parse_seconds(value))
+    except ValueError as e:
+        raise click.BadParameter(str(e), param=parameter) from e
+
+
+@click.command("maintain")
+@lake_option
+@click.option("--dry-run", is_flag=True, help="Only show what would be done.")
+@click.option(
+    "--keep-log",
+    "keep_log_s",
+    default="1h",
+    show_default=True,
+    callback=_duration,
+    metavar="DURATION",
+    help="How long entries of the tables' logs are kept.",
+)
+@click.option(
+    "--keep-files",
+    "keep_files_s",
+    default="24h",
+    show_default=True,
+    callback=_duration,
+    metavar="DURATION",
+    help="How long files are kept that newer ones replaced: longer than the longest query runs.",
+)
+@output_options
+def command(lake: str, dry_run: bool, keep_log_s: float, keep_files_s: float, tsv: bool, output: str | None) -> None:
+    """Merge small files, clean the tables' logs, delete what nobody can need any more.
+
+    No row is touched. Whatever reads or writes the lake meanwhile goes on; being killed does no harm.
+    Run it once a day where Tasks are short or dispatchers many.
+
+    \b
+    Example:
+      alchemiscale-lake maintain --dry-run
+    """
+    from ..report.upkeep import upkeep_line, upkeep_table
+    from ..store import Lake, UpkeepSettings, maintain
+
+    settings = UpkeepSettings(keep_log_s=keep_log_s, keep_files_s=keep_files_s, dry_run=dry_run)
+    report = maintain(Lake.open(lake), settings, tell=say)
+    show_table(upkeep_table(report), tsv=tsv, output=output)
+    say(upkeep_line(report))

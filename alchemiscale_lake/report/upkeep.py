@@ -1,0 +1,39 @@
+"""What an upkeep did, as a table and in one line."""
+
+from __future__ import annotations
+
+from ..store import MaintenanceReport
+from .table import Table
+
+__all__ = ["upkeep_line", "upkeep_table"]
+
+
+def upkeep_table(report: MaintenanceReport) -> Table:
+    """One row per table of the lake, and one per kind of what attempts left behind."""
+    columns = ("what", "files before", "files after", "log before", "log after", "freed (bytes)", "seconds", "note")
+    tables = [
+        (
+            table.table,
+            table.files_before,
+            table.files_after,
+            table.log_files_before,
+            table.log_files_after,
+            table.freed_bytes,
+            round(table.wall_time_s, 3),
+            table.note,
+        )
+        for table in report.tables
+    ]
+    orphans = [(o.kind, o.n_objects, 0, None, None, o.n_bytes, None, None) for o in report.orphans]
+    return Table(columns, [*tables, *orphans])
+
+
+def upkeep_line(report: MaintenanceReport) -> str:
+    """Say how much smaller the lake is now."""
+    fewer = sum(t.files_before - t.files_after for t in report.tables)
+    orphans = sum(o.n_objects for o in report.orphans)
+    verb = "would be" if report.dry_run else "were"
+    return (
+        f"{fewer} data files {verb} merged away, {orphans} left-over objects {verb} deleted, "
+        f"{report.freed_bytes / 1e6:.1f} MB {verb} freed, in {report.wall_time_s:.1f} s"
+    )

@@ -1,0 +1,50 @@
+"""Flow `maintain_lake`: keep a lake fast and small; to be scheduled once a day."""
+
+from __future__ import annotations
+
+import logging
+
+from prefect import flow
+
+from alchemiscale_lake.amounts import parse_seconds
+from alchemiscale_lake.errors import SettingsError
+from alchemiscale_lake.report.upkeep import upkeep_line, upkeep_table
+from alchemiscale_lake.store import Lake, MaintenanceReport, UpkeepSettings, maintain
+
+from ._artifacts import publish_table
+
+__all__ = ["maintain_lake"]
+
+_log = logging.getLogger(__name__)
+
+
+@flow(name="maintain-lake", flow_run_name="maintain-lake", persist_result=False)
+def maintain_lake(
+    lake: str = "./lake", dry_run: bool = False, keep_log: str = "1h", keep_files: str = "24h"
+) -> MaintenanceReport:
+    """Merge small files, clean the tables' logs, delete what nobody can need any more.
+
+    Parameters
+    ----------
+    lake : str
+        Folder or URL.
+    dry_run : bool
+        Only tell what would be done.
+    keep_log : str
+        How long entries of the tables' logs are kept, as in `90m`.
+    keep_files : str
+        How long files are kept that newer ones replaced: longer than the longest query runs.
+    """
+    settings = UpkeepSettings(_seconds("keep_log", keep_log), _seconds("keep_files", keep_files), dry_run=dry_run)
+    report = maintain(Lake.open(lake), settings, tell=_log.info)
+    table = upkeep_table(report)
+    rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+    publish_table("maintain-lake", rows, description=upkeep_line(report))
+    return report
+
+
+def _seconds(name: str, text: str) -> float:
+    try:
+        return float(parse_seconds(text))
+    except ValueError as e:
+        raise SettingsError(f"{name}: {e}", value=text) from e
