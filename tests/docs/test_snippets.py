@@ -18,6 +18,8 @@ REPOSITORY = Path(__file__).parents[2]
 PAGES = [
     "docs/run-a-campaign.md",
     "docs/tasks.md",
+    "docs/networks.md",
+    "docs/hosts.md",
     "docs/read-results.md",
     "docs/estimates.md",
     "docs/execution.md",
