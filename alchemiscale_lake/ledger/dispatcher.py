@@ -26,7 +26,7 @@ from ..tasks.states import TaskStates
 from .claims import claim_of, claimers, orphaned_attempts, process_is_gone, process_name, renew_leases
 from .dispatch_report import DispatchReport, Progress
 from .dispatch_settings import DispatchSettings
-from .executor import Executor
+from .executor import Executor, Handle
 from .flights import Flight, Flights
 from .forecast import Forecast
 from .handing_out import HandingOut
@@ -147,14 +147,18 @@ class Dispatcher:
     # --- what comes back --------------------------------------------------------------------------
 
     def _collect(self) -> None:
-        for flight in [f for f in self._flights if f.handle.done()]:
-            left = self._books.record_left({a: c.scope for a, c in flight.claims.items()})
-            error = flight.handle.exception()
-            said = "" if error is None else f"{type(error).__name__}: {error}"
-            silent = {a: c for a, c in flight.claims.items() if a not in left}
-            kinds = self._books.end_without_receipt(list(silent.values()), dict.fromkeys(silent, said))
-            self._hand_out.cool_down(flight.place, [silent[a].task for a, kind in kinds.items() if kind == "refused"])
-            self._flights.settle(list(flight.claims))
+        """Settle whatever ended since the last turn, all of it together: a commit costs more than a row."""
+        ended = {a: (flight, c) for flight in self._flights if flight.handle.done() for a, c in flight.claims.items()}
+        if not ended:
+            return
+        left = self._books.record_left({attempt: claim.scope for attempt, (_, claim) in ended.items()})
+        silent = {attempt: what for attempt, what in ended.items() if attempt not in left}
+        said = {attempt: _said(flight.handle) for attempt, (flight, _) in silent.items()}
+        kinds = self._books.end_without_receipt([claim for _, claim in silent.values()], said)
+        for attempt, (flight, claim) in silent.items():
+            if kinds[attempt] == "refused":
+                self._hand_out.cool_down(flight.place, claim.task)
+        self._flights.settle(list(ended))
 
     def _collect_from_running_jobs(self) -> None:
         """Do not make the first Task of a long job wait for the last."""
@@ -300,3 +304,8 @@ class Dispatcher:
         waiting, running, complete, error = (counts.get(s, 0) for s in ("waiting", "running", "complete", "error"))
         recorded = self._books.report.completed + self._books.report.failed
         self._on_progress(Progress(waiting, running, complete, error, recorded, self._books.take_newly()))
+
+
+def _said(handle: Handle) -> str:
+    error = handle.exception()
+    return "" if error is None else f"{type(error).__name__}: {error}"

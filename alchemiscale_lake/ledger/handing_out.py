@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -79,10 +79,9 @@ class HandingOut:
         self._cooling = {name: until for name, until in self._cooling.items() if until > now}
         self._admitted, self._tried = None, None
 
-    def cool_down(self, place: str, tasks: Collection[str]) -> None:
-        """Leave a place, and Tasks that were refused there, alone for a while."""
-        if tasks:
-            self._cooling |= dict.fromkeys([place, *tasks], time.monotonic() + _COOL_DOWN_S)
+    def cool_down(self, place: str, task: str) -> None:
+        """Leave a place, and the Task that was refused there, alone for a while."""
+        self._cooling |= dict.fromkeys([place, task], time.monotonic() + _COOL_DOWN_S)
 
     def grounded(self) -> dict[str, str]:
         """Attempts (attempt -> Task) that were claimed and not handed out, because of an error."""
@@ -193,8 +192,18 @@ class HandingOut:
     def _submit(self, claims: Sequence[Claim], places: Mapping[str, Place], placed: Mapping[str, str]) -> None:
         names = self._names.of(claims)
         extended = good_results(self._lake, [c.extends for c in claims if c.extends is not None])
+        forecast = self._forecast.of([claim.transformation for claim in claims])
+        specs = {
+            claim.attempt: replace(
+                spec_of(claim),
+                extends_result=extended.get(claim.extends or ""),
+                resources=self._settings.resources or forecast[claim.transformation].resources,
+                duration_s=forecast[claim.transformation].duration_s,
+            )
+            for claim in claims
+        }
         for place, group in self._groups(claims, placed):
-            assignment = self._assignment(group, places[place], extended)
+            assignment = self._assignment([specs[claim.attempt] for claim in group], places[place])
             name = names[group[0].task] + (f" and {len(group) - 1} more" if len(group) > 1 else "")
             handle = self._executor.submit(assignment, name=name, place=place)
             self._flights.add(Flight(handle, {claim.attempt: claim for claim in group}, place))
@@ -209,20 +218,8 @@ class HandingOut:
             groups.setdefault(placed[claim.task], []).append(claim)
         return list(groups.items())
 
-    def _assignment(self, claims: Sequence[Claim], place: Place, extended: Mapping[str, str]) -> Assignment:
+    def _assignment(self, specs: Sequence[AttemptSpec], place: Place) -> Assignment:
         settings = self._settings
-        forecast = self._forecast.of([claim.transformation for claim in claims])
-        specs: list[AttemptSpec] = []
-        for claim in claims:
-            takes = forecast[claim.transformation]
-            specs.append(
-                replace(
-                    spec_of(claim),
-                    extends_result=extended.get(claim.extends or ""),
-                    resources=settings.resources or takes.resources,
-                    duration_s=takes.duration_s,
-                )
-            )
         return Assignment(
             lake=self._lake.url,
             pool=settings.pool,

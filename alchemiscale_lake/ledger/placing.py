@@ -98,7 +98,7 @@ class _Room:
     def __init__(
         self, places: Sequence[Place], in_flight: dict[str, int], ahead: int, retire_before_s: float, whole_jobs: bool
     ) -> None:
-        self._places = {place.name: place for place in places}
+        self._places = {place.name: place for place in places if place.slots > 0}
         self._in_flight, self._ahead, self._margin_s, self._whole = in_flight, ahead, retire_before_s, whole_jobs
         self._busy_s = dict.fromkeys(self._places, 0.0)
         self._kept: set[str] = set()
@@ -106,7 +106,7 @@ class _Room:
 
     @property
     def is_full(self) -> bool:
-        return all(place.slots < 1 or name in self._kept for name, place in self._places.items())
+        return self._kept.issuperset(self._places)
 
     def take(self, draft: Draft, *, shunned: bool) -> str | None:
         fitting = [place for place in self._open(draft) if (place.hostname in draft.avoid) == shunned]
@@ -117,13 +117,15 @@ class _Room:
         best = min(fitting, key=lambda p: (p.free.gpus, p.free.cores, p.name))
         left = best.free.minus(draft.resources)
         self._places[best.name] = replace(best, free=left, slots=best.slots - 1)
+        if best.slots == 1:
+            del self._places[best.name]
         self._in_flight[best.name] = self._in_flight.get(best.name, 0) + 1
         self._busy_s[best.name] += (draft.duration_s or 0.0) * draft.resources.share_of(best.capacity)
         return best.name
 
     def _open(self, draft: Draft) -> Iterator[Place]:
         for name, place in self._places.items():
-            if name not in self._kept and place.slots > 0 and self._has_time(place, draft) and self._fits(place, draft):
+            if name not in self._kept and self._fits(place, draft) and self._has_time(place, draft):
                 yield place
 
     def _fits(self, place: Place, draft: Draft) -> bool:
@@ -146,8 +148,7 @@ class _Room:
         could = [
             place
             for place in self._places.values()
-            if place.slots > 0
-            and place.hostname not in draft.avoid
+            if place.hostname not in draft.avoid
             and draft.resources.fits_in(place.capacity)
             and self._has_time(place, draft)
         ]

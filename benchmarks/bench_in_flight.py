@@ -1,0 +1,157 @@
+"""5,000 Tasks in flight at once on a simulated pool: memory and latency of the dispatcher, against 50 in flight.
+
+Nothing runs: every so often an attempt somewhere leaves a receipt, as a worker would. Everything else is
+real: claims, leases, policy, hosts, receipts, tables. Tasks end at the same rate in both cases, so that the
+difference is what the number in flight costs. Run it with ``python -m benchmarks.bench_in_flight``.
+"""
+
+from __future__ import annotations
+
+import random
+import statistics
+import tempfile
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from alchemiscale_lake.execution.assignment import Assignment
+from alchemiscale_lake.ledger.dispatch_settings import DispatchSettings
+from alchemiscale_lake.ledger.dispatcher import Dispatcher
+from alchemiscale_lake.ledger.executor import Place
+from alchemiscale_lake.ledger.submit import submit_network
+from alchemiscale_lake.ledger.tasks import ensure_tasks
+from alchemiscale_lake.resources import Resources
+from alchemiscale_lake.store import Lake, now_utc
+from tests.plain import SCOPE, leave_receipt, plain_chain, plain_receipt
+
+from . import _table
+
+NAME = "in-flight"
+TARGET = "a turn with 5,000 in flight within 10 times of one with 50; memory is reported"
+
+_TARGET_RATIO = 10.0
+_PER_HOST = 4
+_ENDS_PER_S = 10.0
+
+
+@dataclass(slots=True)
+class _Handle:
+    assignment: Assignment
+    ended: bool = False
+
+    def done(self) -> bool:
+        return self.ended
+
+    def exception(self) -> None:
+        return None
+
+    def cancel(self) -> None:
+        self.ended = True
+
+
+@dataclass
+class _Pool:
+    """So many hosts of four GPUs; attempts end when they are told to."""
+
+    n_hosts: int
+    durable: bool = False
+    whole_jobs: bool = False
+    at: dict[str, dict[int, _Handle]] = field(default_factory=dict)
+
+    def places(self, workers: int) -> list[Place]:
+        whole = Resources(_PER_HOST, None, _PER_HOST)
+        places = []
+        for name in (f"node{i:04d}" for i in range(self.n_hosts)):
+            busy = self.at.setdefault(name, {})
+            for key in [key for key, handle in busy.items() if handle.ended]:
+                del busy[key]
+            free = _PER_HOST - len(busy)
+            if free:
+                places.append(Place(name, whole, Resources(free, None, free), free, name))
+        return places
+
+    def submit(self, assignment: Assignment, *, name: str, place: str) -> _Handle:
+        handle = _Handle(assignment)
+        self.at[place][id(handle)] = handle
+        return handle
+
+    def find(self, attempts: Mapping[str, str]) -> dict[str, _Handle]:
+        return {}
+
+    def retire(self, hostnames: Collection[str]) -> None:
+        """Every simulated host is a good one."""
+
+    def end_some(self, lake: Lake, n: int, rng: random.Random) -> None:
+        """Let attempts leave their receipts and end."""
+        running = [(host, h) for host, handles in self.at.items() for h in handles.values() if not h.ended]
+        for host, handle in rng.sample(running, min(n, len(running))):
+            (spec,) = handle.assignment.attempts
+            started = now_utc() - timedelta(hours=1)
+            leave_receipt(lake, plain_receipt(spec, started_at=started, wall_time_s=3600.0, hostname=host))
+            handle.ended = True
+
+
+def run(quick: bool = False) -> list[dict[str, Any]]:
+    """Time turns with few and with many Tasks in flight."""
+    many, turns = (500, 20) if quick else (5_000, 100)
+    few = _measure(50, turns)
+    crowd = _measure(many, turns)
+    ratio = crowd["turn_p50_s"] / few["turn_p50_s"]
+    return [
+        {
+            "name": f"{many:,} Tasks in flight, {_ENDS_PER_S:g} end per second",
+            "ours_s": crowd["turn_p50_s"],
+            "reference_s": few["turn_p50_s"],
+            "reference": "a turn with 50 in flight",
+            "ratio": ratio,
+            "turn_p95_s": crowd["turn_p95_s"],
+            "turn_max_s": crowd["turn_max_s"],
+            "fill_s": crowd["fill_s"],
+            "rss_mb": crowd["rss_mb"],
+            "reference_rss_mb": few["rss_mb"],
+            "target": f"<= {_TARGET_RATIO:g}x",
+            "ok": quick or ratio <= _TARGET_RATIO,
+        }
+    ]
+
+
+def _measure(in_flight: int, turns: int) -> dict[str, float]:
+    rng = random.Random(0)
+    with tempfile.TemporaryDirectory() as folder:
+        lake = Lake.create(Path(folder) / "lake")
+        n_transformations = 200
+        pairs = [(f"l{i}", f"l{i + 1}") for i in range(n_transformations)]
+        network = submit_network(lake, plain_chain(pairs), SCOPE).network
+        ensure_tasks(lake, network, 2 * max(in_flight, 1000) // n_transformations, creator="bench")
+        pool = _Pool(in_flight // _PER_HOST)
+        dispatcher = Dispatcher(lake, pool, DispatchSettings(resources=Resources(1, None, 1.0), lease_s=300.0))
+        began = time.perf_counter()
+        while sum(map(len, pool.at.values())) < in_flight // _PER_HOST * _PER_HOST:
+            dispatcher.step()
+        fill_s = time.perf_counter() - began
+        times = []
+        last = time.perf_counter()
+        for _ in range(turns):
+            now = time.perf_counter()
+            pool.end_some(lake, max(1, round((now - last) * _ENDS_PER_S)), rng)
+            last = now
+            began = time.perf_counter()
+            dispatcher.step()
+            times.append(time.perf_counter() - began)
+        assert (lake.task_log.states().tasks["status"] == "running").sum() >= 0.9 * in_flight
+        return {
+            "turn_p50_s": statistics.median(times),
+            "turn_p95_s": statistics.quantiles(times, n=20)[-1],
+            "turn_max_s": max(times),
+            "fill_s": fill_s,
+            "rss_mb": psutil.Process().memory_info().rss / 2**20,
+        }
+
+
+if __name__ == "__main__":
+    _table.main(run)
