@@ -95,20 +95,10 @@ class Queue:
 
     def submit_job(self, job: Any) -> str:
         """Submit a job of dask-jobqueue's; return its id. Raises as `submit`."""
-        return asyncio.run(self._submit(job))
-
-    async def _submit(self, job: Any) -> str:
-        try:
-            with job.job_file() as script:
-                said = await asyncio.wait_for(job._submit_job(script), _PATIENCE_S)
-        except TimeoutError as e:
-            raise QueueError(
-                f"{job.submit_command} did not answer within {_PATIENCE_S:g} s", command=job.submit_command
-            ) from e
-        except (RuntimeError, OSError) as e:
-            # a queue that is too busy to answer may have taken the job all the same
-            kind = QueueError if "timed out" in str(e).lower() else QueueRefusal
-            raise kind(f"{job.submit_command} failed: {_gist(e)}", command=job.submit_command) from e
+        # dask-jobqueue knows how each queue is handed a script; its own call has no time-out
+        job._call = _call
+        with job.job_file() as script:
+            said = asyncio.run(job._submit_job(script))
         try:
             return str(job._job_id_from_submit_output(said))
         except ValueError as e:
@@ -269,7 +259,27 @@ def run_command(*command: str, unless: str | None = None) -> str:
     return done.stdout
 
 
-def _gist(error: Exception) -> str:
-    """Return what the queue said, out of dask-jobqueue's longer message."""
-    said = str(error).partition("stderr:\n")[2].strip()
-    return said or str(error)
+async def _call(command: Sequence[str], *, shell: bool = False) -> str:
+    """Hand a job to its queue; return what that said."""
+    # bsub reads the script by way of the shell, where dask-jobqueue would drop its complaints
+    line = command[0].removesuffix("2> /dev/null")
+    name = shlex.split(line.partition("<")[0])[0]
+    try:
+        done = subprocess.run(
+            line if shell else command,
+            shell=shell,
+            capture_output=True,
+            text=True,
+            timeout=_PATIENCE_S,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as e:
+        raise QueueError(f"{name} did not answer within {_PATIENCE_S:g} s", command=name) from e
+    except OSError as e:
+        raise QueueRefusal(f"{name} cannot be run ({e.strerror}); is this a host of the queue?", command=name) from e
+    if done.returncode != 0:
+        # a queue that is too busy to answer may have taken the job all the same
+        kind = QueueError if "timed out" in done.stderr.lower() else QueueRefusal
+        raise kind(f"{name} failed: {done.stderr.strip()[-500:]}", command=name)
+    return done.stdout

@@ -200,17 +200,36 @@ def queue(tmp_path: Path) -> Queue:
     return Queue(pool_of("slurm"), tmp_path)
 
 
-def test_a_job_is_submitted(queue: Queue, commands: Callable[[str, str], None], tmp_path: Path) -> None:
-    commands("sbatch", f'cat "$1" > {tmp_path}/submitted; echo "Submitted batch job 42 on cluster x"')
+@pytest.mark.parametrize(
+    ("kind", "command", "script", "job_id"),
+    [
+        ("slurm", "sbatch", 'cat "$1" > submitted; echo "Submitted batch job 42"', "42"),
+        ("pbs", "qsub", 'cat "$1" > submitted; echo 42.server', "42"),
+        ("moab", "msub", 'cat "$1" > submitted; echo; echo Moab.42', "42"),
+        ("sge", "qsub", """cat "$1" > submitted; echo 'Your job 42 ("lake-1") has been submitted'""", "42"),
+        ("lsf", "bsub", "cat > submitted; echo 'Job <42> is submitted to queue <long>.'", "42"),
+        ("oar", "oarsub", 'echo "$*" > submitted; echo OAR_JOB_ID=42', "42"),
+        ("htcondor", "condor_submit", 'cat "$1" > submitted; echo "1 job(s) submitted to cluster 42."', "42.0"),
+    ],
+)
+def test_each_queue_is_handed_its_script(
+    kind: str,
+    command: str,
+    script: str,
+    job_id: str,
+    commands: Callable[[str, str], None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    commands(command, script)
+    queue = Queue(pool_of(kind), tmp_path)
 
-    assert queue.submit("lake-1", "run this") == "42"
+    assert queue.submit("lake-1", "run this") == job_id
     assert "exec run this" in (tmp_path / "submitted").read_text()
 
-
-def test_a_job_that_is_refused(queue: Queue, commands: Callable[[str, str], None]) -> None:
-    commands("sbatch", 'echo "sbatch: error: invalid partition specified: long" >&2; exit 1')
-
-    with pytest.raises(QueueRefusal, match=r"^sbatch failed: sbatch: error: invalid partition specified: long$"):
+    commands(command, "echo 'no such queue' >&2; exit 1")
+    with pytest.raises(QueueRefusal, match=f"^{command} failed: no such queue$"):
         queue.submit("lake-1", "run this")
 
 
