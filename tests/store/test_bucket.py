@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
-import sys
 import threading
-import time
-import urllib.error
-import urllib.request
-import uuid
-from collections.abc import Iterator
 
 import pytest
 
-from alchemiscale_lake.errors import NotALakeError, NotFoundError, StorageError
+from alchemiscale_lake.errors import NotALakeError, NotFoundError
 from alchemiscale_lake.execution.assignment import AttemptSpec
 from alchemiscale_lake.ledger.claims import claim_tasks
 from alchemiscale_lake.ledger.estimates import gather_network
@@ -25,51 +16,6 @@ from alchemiscale_lake.ledger.tasks import ensure_tasks
 from alchemiscale_lake.query import connect
 from alchemiscale_lake.store import Lake
 from tests.plain import SCOPE, leave_receipt, plain_chain, plain_receipt
-
-
-@pytest.fixture(scope="module")
-def s3() -> Iterator[str]:
-    """Endpoint of a moto server."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port = sock.getsockname()[1]
-    endpoint = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        deadline = time.monotonic() + 60
-        while True:
-            try:
-                urllib.request.urlopen(f"{endpoint}/moto-api/", timeout=5).close()
-                break
-            except (urllib.error.URLError, ConnectionError):
-                assert time.monotonic() < deadline, "the S3 server did not start"
-                assert server.poll() is None, "the S3 server ended"
-                time.sleep(0.1)
-        yield endpoint
-    finally:
-        server.kill()
-        server.wait()
-
-
-@pytest.fixture
-def bucket(s3: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """URL of a place in a fresh bucket; endpoint and credentials are in the environment, and only there."""
-    for name in [n for n in os.environ if n.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    options = {
-        "AWS_ENDPOINT_URL": s3,
-        "AWS_ACCESS_KEY_ID": "an-id",
-        "AWS_SECRET_ACCESS_KEY": "a-very-secret-key",
-        "AWS_REGION": "us-east-1",
-        "AWS_ALLOW_HTTP": "true",
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }
-    for name, value in options.items():
-        monkeypatch.setenv(name, value)
-    name = f"bucket-{uuid.uuid4().hex[:12]}"
-    urllib.request.urlopen(urllib.request.Request(f"{s3}/{name}", method="PUT"), timeout=10).close()
-    return f"s3://{name}/a/prefix"
 
 
 def test_a_campaign_in_a_bucket(bucket: str) -> None:
@@ -128,11 +74,3 @@ def test_objects_in_a_bucket(bucket: str) -> None:
         objects.get("x/two")
     objects.delete(["x/one"])
     assert objects.list("x") == []
-
-
-def test_no_secret_reaches_an_error(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    lake = Lake.create(bucket)
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    with pytest.raises(StorageError) as caught:
-        Lake(lake._location).objects.get("x")
-    assert "a-very-secret-key" not in str(caught.value)

@@ -1,17 +1,19 @@
 from __future__ import annotations
 
 import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from alchemiscale_lake.errors import NotFoundError
+from alchemiscale_lake.errors import NotFoundError, StorageError
 from alchemiscale_lake.store import Location, ObjectStore
 
 
-@pytest.fixture
-def objects(tmp_path: Path) -> ObjectStore:
-    return ObjectStore(Location.parse(tmp_path / "with space"))
+@pytest.fixture(params=["folder", "bucket"])
+def objects(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
+    bucket = request.param == "bucket"
+    return ObjectStore(Location.parse(request.getfixturevalue("bucket") if bucket else tmp_path / "with space"))
 
 
 def test_put_get_list_delete(objects: ObjectStore) -> None:
@@ -45,6 +47,7 @@ def test_put_exclusive_lets_one_of_many_win(objects: ObjectStore) -> None:
     assert objects.list("x") == ["x/receipt.arrow"]
 
 
+@pytest.mark.parametrize("objects", ["folder"], indirect=True)
 def test_a_cut_write_leaves_no_object(objects: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(fd: int) -> None:
         raise OSError(28, "No space left on device")
@@ -55,3 +58,41 @@ def test_a_cut_write_leaves_no_object(objects: ObjectStore, monkeypatch: pytest.
     monkeypatch.undo()
     assert objects.list("x") == []
     assert objects.put_exclusive("x/receipt.arrow", b"data")
+
+
+def test_listing_tells_sizes_and_times_and_what_was_left_half_written(objects: ObjectStore, tmp_path: Path) -> None:
+    before = datetime.now(UTC) - timedelta(seconds=2)
+    objects.put("a/one", b"1")
+    objects.put("a/b/.0123.part", b"half")
+    found = {o.path: o for o in objects.list_with_times("a")}
+    assert {(path, o.n_bytes, o.is_temporary) for path, o in found.items()} == {
+        ("a/one", 1, False),
+        ("a/b/.0123.part", 4, True),
+    }
+    assert all(before <= o.modified_at <= datetime.now(UTC) + timedelta(seconds=2) for o in found.values())
+    assert objects.list("a") == ["a/one"]
+
+
+def test_many_are_deleted_at_once(objects: ObjectStore) -> None:
+    paths = [f"many/{i:04d}" for i in range(30)]
+    for path in paths:
+        objects.put(path, b"")
+    objects.delete([*paths[:20], "many/never"])
+    assert objects.list("many") == paths[20:]
+    objects.delete([])
+
+
+@pytest.mark.parametrize("objects", ["folder"], indirect=True)
+def test_what_cannot_be_deleted_is_an_error(objects: ObjectStore) -> None:
+    objects.put("folder/x", b"")
+    with pytest.raises(StorageError, match="cannot delete folder"):
+        objects.delete(["folder"])
+
+
+@pytest.mark.parametrize("objects", ["folder"], indirect=True)
+def test_empty_folders_are_pruned_and_others_not(objects: ObjectStore, tmp_path: Path) -> None:
+    objects.put("a/b/c/x", b"")
+    objects.put("a/d/y", b"")
+    objects.delete(["a/b/c/x"])
+    objects.prune("a")
+    assert sorted(p.name for p in (tmp_path / "with space" / "a").iterdir()) == ["d"]

@@ -12,6 +12,12 @@ from alchemiscale_lake.store import Lake
 ASSAYS = TABLES["assays"]
 
 
+@pytest.fixture
+def lake(place: str) -> Lake:
+    """In a folder, and in a bucket."""
+    return Lake.open(place)
+
+
 def test_append_new_writes_each_key_once(lake: Lake) -> None:
     table = lake.table("assays")
     rows = ASSAYS.sample(3)

@@ -18,6 +18,12 @@ SCOPE = Scope("o", "c", "p")
 NETWORK = f"AlchemicalNetwork-1-{SCOPE}"
 
 
+@pytest.fixture
+def lake(place: str) -> Lake:
+    """In a folder, and in a bucket."""
+    return Lake.open(place)
+
+
 def new_task() -> TaskState:
     return TaskState(str(SCOPE), new_task_key(SCOPE), f"Transformation-1-{SCOPE}", None)
 
