@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import click
+from click.core import ParameterSource
 
 from ._errors import say
 from ._options import lake_option, pools_option
@@ -16,7 +17,10 @@ __all__ = ["command"]
 @pools_option
 @click.option("--all-pools", is_flag=True, help="Plan as if a dispatcher worked for every pool.")
 @output_options
-def command(lake: str, pools_file: str | None, all_pools: bool, tsv: bool, output: str | None) -> None:
+@click.pass_context
+def command(
+    ctx: click.Context, /, lake: str, pools_file: str | None, all_pools: bool, tsv: bool, output: str | None
+) -> None:
     """Explain, without doing it, what would be claimed by which pool, and why.
 
     One turn of every pool's dispatcher is played, in their order. Pools that no dispatcher was heard of within
@@ -37,8 +41,11 @@ def command(lake: str, pools_file: str | None, all_pools: bool, tsv: bool, outpu
         raise SettingsError(
             "there is no pools file; give --pools FILE, or begin ./pools.yaml with one of deployments/pools/"
         )
+    pools = load_pools(found)
+    if pools.lake is not None and ctx.get_parameter_source("lake") is ParameterSource.DEFAULT:
+        lake = pools.lake
     opened = Lake.open(lake)
-    plan = plan_dispatch(opened, load_pools(found), all_pools=all_pools)
+    plan = plan_dispatch(opened, pools, all_pools=all_pools)
     show_table(plan_table(opened, plan), tsv=tsv, output=output)
     for line in plan_lines(plan):
         say(line)

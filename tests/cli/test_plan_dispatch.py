@@ -68,3 +68,15 @@ def test_without_a_file_it_says_how_to_begin(files: Path, monkeypatch: pytest.Mo
     result = call(files)
     assert result.exit_code == 1
     assert result.stderr.startswith("Error: there is no pools file; give --pools FILE")
+
+
+def test_the_lake_of_the_file_is_used_unless_another_is_named(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(files)
+    monkeypatch.delenv("ALCHEMISCALE_LAKE", raising=False)
+    (files / "lake").rename(files / "elsewhere")
+    (files / "pools.yaml").write_text("lake: ./elsewhere\n" + POOLS)
+
+    assert CliRunner().invoke(main, ["plan-dispatch"]).exit_code == 0
+    named = CliRunner().invoke(main, ["plan-dispatch", "--lake", "nowhere"])
+    assert named.exit_code == 1
+    assert "there is no lake at" in named.stderr

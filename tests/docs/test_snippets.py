@@ -25,6 +25,7 @@ PAGES = [
     "docs/execution.md",
     "docs/the-lake.md",
     "docs/pools.md",
+    "docs/several-pools.md",
     "README.md",
 ]
 _FENCE = re.compile(r"^```(bash|python|sql)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
