@@ -29,6 +29,7 @@ __all__ = [
     "failed_hosts",
     "forgive_host",
     "host_records",
+    "on_parole",
     "publish",
     "quarantine_host",
     "quarantined",
@@ -86,6 +87,16 @@ def quarantined(lake: Lake, rules: QuarantineRules, now: datetime | None = None)
         for name, record in host_records(lake, rules).items()
         if record.quarantined_until is not None and record.is_quarantined(now)
     }
+
+
+def on_parole(lake: Lake, rules: QuarantineRules, now: datetime | None = None) -> set[str]:
+    """Hosts whose quarantine is over and that have not proved themselves since: one failure brings them back.
+
+    Whoever gives such a host one Task at a time loses one by it, not as many as it has room for.
+    """
+    now = now or now_utc()
+    records = host_records(lake, rules).values()
+    return {record.hostname for record in records if record.is_on_parole(rules, now)}
 
 
 def publish(lake: Lake, hosts: Mapping[str, datetime]) -> None:

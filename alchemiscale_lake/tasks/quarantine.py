@@ -51,7 +51,7 @@ class HostRecord:
     quarantines : int
         Quarantines that are not forgiven yet; the next one doubles as often.
     on_parole : bool
-        Whether a single fast failure brings it back.
+        Whether it has had no success since its last quarantine.
     quarantined_until : datetime or None
         End of its last quarantine, which may be over.
     reason : str or None
@@ -71,6 +71,11 @@ class HostRecord:
     def is_quarantined(self, now: datetime) -> bool:
         """Whether it is to get nothing now."""
         return self.quarantined_until is not None and self.quarantined_until > now
+
+    def is_on_parole(self, rules: QuarantineRules, now: datetime) -> bool:
+        """Whether a quarantine is over and nothing good was heard since, nor all forgiven."""
+        left = _left(self.quarantines, self.quarantined_until, now, rules)
+        return self.on_parole and left > 0 and not self.is_quarantined(now)
 
     def next_penalty_s(self, rules: QuarantineRules, now: datetime) -> float:
         """How long a quarantine that began now would last."""

@@ -15,6 +15,7 @@ from alchemiscale_lake.ledger.hosts import (
     failed_hosts,
     forgive_host,
     host_records,
+    on_parole,
     publish,
     quarantine_host,
     quarantined,
@@ -71,7 +72,9 @@ def test_results_tell_which_host_is_bad(lake: Lake) -> None:
         "bad": (3, 3, 3),
     }
     assert list(quarantined(lake, RULES)) == ["bad"]
-    assert quarantined(lake, RULES, now_utc() + timedelta(hours=1)) == {}
+    later = now_utc() + timedelta(hours=1)
+    assert quarantined(lake, RULES, later) == {}
+    assert (on_parole(lake, RULES), on_parole(lake, RULES, later)) == (set(), {"bad"})
 
 
 def test_other_rules_other_judgement(lake: Lake) -> None:

@@ -82,6 +82,13 @@ def test_on_parole_one_failure_is_enough_and_the_penalty_doubles_up_to_the_limit
     assert record.next_penalty_s(RULES, at(ends[-1])) == 4800
 
 
+def test_parole_begins_with_the_end_of_quarantine_and_ends_when_all_is_forgiven() -> None:
+    record = fold(fails([0, 1, 2]))["bad"]
+    assert [record.is_on_parole(RULES, at(m)) for m in (11, 12, 12 + 1439, 12 + 1440)] == [False, True, True, False]
+    proved = fold([*fails([0, 1, 2]), ("bad", "good", True, 15.0, 60.0)])["bad"]
+    assert not proved.is_on_parole(RULES, at(16))
+
+
 def test_a_success_ends_parole_but_not_the_doubling() -> None:
     rows = [*fails([0, 1, 2]), ("bad", "good", True, 15.0, 60.0), *fails([16, 17])]
     record = fold(rows)["bad"]
