@@ -15,10 +15,11 @@ from urllib.parse import quote, unquote
 from ..errors import NotFoundError
 from ..store import Lake
 
-__all__ = ["HEARD_WITHIN", "STALLED_AFTER_S", "PoolReport", "pool_reports", "report_pool"]
+__all__ = ["HEARD_WITHIN", "STALLED_AFTER_S", "PoolReport", "pool_reports", "report_pool", "withdraw_report"]
 
 _log = logging.getLogger(__name__)
 _FOLDER: Final = "pools"
+_UNREADABLE: Final = (ValueError, TypeError, KeyError)
 #: A pool whose dispatcher was not heard of for longer has no room.
 HEARD_WITHIN: Final = timedelta(minutes=10)
 #: A job that its queue lets wait for longer is no room either.
@@ -68,6 +69,17 @@ def report_pool(lake: Lake, name: str, report: PoolReport) -> None:
     lake.objects.put(_path(name), json.dumps(said).encode())
 
 
+def withdraw_report(lake: Lake, name: str, process: str) -> None:
+    """Take a dispatcher's report away as it ends, so that nobody leaves Tasks to its pool. Another's stays."""
+    path = _path(name)
+    try:
+        report = _read(lake.objects.get(path))
+    except (NotFoundError, *_UNREADABLE):
+        return
+    if report.process == process:
+        lake.objects.delete([path])
+
+
 def pool_reports(lake: Lake) -> dict[str, PoolReport]:
     """Read the last report of every pool, by name, however old it is."""
     found = {}
@@ -76,7 +88,7 @@ def pool_reports(lake: Lake) -> dict[str, PoolReport]:
             report = _read(lake.objects.get(path))
         except NotFoundError:
             continue
-        except (ValueError, TypeError, KeyError) as e:
+        except _UNREADABLE as e:
             _log.warning("%s is passed over: it is no report of a pool: %s", path, e)
             continue
         found[unquote(path.removeprefix(f"{_FOLDER}/").removesuffix(".json"))] = report

@@ -19,6 +19,8 @@ from .shares import TURN_COLUMNS, take_turns
 __all__ = ["choose"]
 
 _COLUMNS: Final = ("task", "transformation", "priority", "network", "weight")
+#: Smaller weights count as this: their inverse must stay a number.
+_LEAST: Final = 1e-100
 
 
 def choose(
@@ -43,25 +45,26 @@ def choose(
         Tasks in the order drawn, none twice. Within a network no Task is drawn while one of its
         Tasks with a lower priority number is left.
     """
-    weights = pl.DataFrame(
-        {"network": list(network_weights), "network_weight": list(network_weights.values())},
-        schema={"network": pl.String, "network_weight": pl.Float64},
-    ).filter(pl.col("network_weight") > 0)
     columns = [name for name in (*_COLUMNS, *TURN_COLUMNS) if name in candidates.columns]
     # a fixed order first: the draw must not depend on how the rows came
+    weights = _positive(network_weights)
     rows = candidates.select(columns).join(weights, on="network").sort("network", "task")
     if not len(rows) or count < 1:
         return []
-    clock = rng.standard_exponential(len(rows)) / rows["weight"].to_numpy()
+    clock = rng.standard_exponential(len(rows)) / rows["weight"].clip(_LEAST).to_numpy()
     # numbers sort faster than names
     rows = rows.with_columns(
         pl.col("network").rle_id(),
         pl.Series("clock", clock),
         rate=pl.col("network_weight") * pl.col("transformation").n_unique().over("network"),
     ).sort("network", "priority", "clock")
-    gaps = rng.standard_exponential(len(rows)) / rows["rate"].to_numpy()
+    gaps = rng.standard_exponential(len(rows)) / rows["rate"].clip(_LEAST).to_numpy()
     rows = rows.with_columns(pl.Series("gap", gaps)).with_columns(arrival=pl.col("gap").cum_sum().over("network"))
     drawn = rows.sort("arrival", "network").filter(pl.col("task").is_first_distinct())
-    if "turn_group" in columns:
-        drawn = take_turns(drawn)
+    drawn = take_turns(drawn) if "turn_group" in columns else drawn
     return drawn["task"].head(count).to_list()
+
+
+def _positive(network_weights: Mapping[str, float]) -> pl.DataFrame:
+    schema = {"network": pl.String, "network_weight": pl.Float64}
+    return pl.DataFrame(list(network_weights.items()), schema=schema, orient="row").filter(pl.col("network_weight") > 0)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from alchemiscale_lake.ledger.pool_reports import PoolReport, pool_reports, report_pool
+from alchemiscale_lake.ledger.pool_reports import PoolReport, pool_reports, report_pool, withdraw_report
 from alchemiscale_lake.store import Lake
 
 T0 = datetime(2025, 6, 1, 12, tzinfo=UTC)
@@ -47,3 +47,15 @@ def test_heard_of_for_ten_minutes() -> None:
 @pytest.mark.parametrize(("oldest_s", "stalled"), [(None, 0), (599.0, 0), (601.0, 3)])
 def test_jobs_that_wait_for_long_are_stalled(oldest_s: float | None, stalled: int) -> None:
     assert PoolReport(T0, "p", jobs_pending=3, oldest_pending_s=oldest_s).stalled_jobs == stalled
+
+
+def test_a_dispatcher_that_ends_takes_its_own_report_away(lake: Lake) -> None:
+    report_pool(lake, "a", PoolReport(T0, "dispatch:a@1@host"))
+    lake.objects.put("pools/cut.json", b"{")
+
+    withdraw_report(lake, "a", "dispatch:a@2@host")
+    withdraw_report(lake, "cut", "dispatch:a@1@host")
+    assert list(pool_reports(lake)) == ["a"]
+    withdraw_report(lake, "a", "dispatch:a@1@host")
+    withdraw_report(lake, "a", "dispatch:a@1@host")
+    assert pool_reports(lake) == {}
