@@ -10,7 +10,9 @@ from __future__ import annotations
 import contextlib
 import re
 import secrets
+import tempfile
 from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import dask
@@ -56,9 +58,7 @@ def _open_scheduler(queue: Queue, stack: contextlib.ExitStack) -> tuple[Any, Any
     pool = queue.pool
     cluster = cluster_class(pool.kind)(
         n_workers=0,
-        security=True,
-        # of workers' keys: a folder that compute nodes see
-        shared_temp_directory=str(queue.log_folder),
+        security=_keys(queue.log_folder, stack),
         scheduler_options={"dashboard_address": "127.0.0.1:0"},
         worker_extra_args=[
             # later options win over dask-jobqueue's own, which divides memory and cores among threads
@@ -73,6 +73,22 @@ def _open_scheduler(queue: Queue, stack: contextlib.ExitStack) -> tuple[Any, Any
     client = distributed.Client(cluster, set_as_default=False)  # type: ignore[no-untyped-call]
     stack.callback(client.close, timeout=_CLOSE_S)
     return cluster, client
+
+
+def _keys(folder: Path, stack: contextlib.ExitStack) -> Any:
+    """Make keys for one dispatcher and its workers, in a folder that compute nodes see and other users do not."""
+    import distributed
+
+    make_security: Any = distributed.Security
+    made = make_security.temporary()
+    own = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=".keys-", dir=folder)))
+    cert, key = own / "cert.pem", own / "key.pem"
+    cert.write_text(made.tls_worker_cert)
+    key.write_text(made.tls_worker_key)
+    files = {"tls_ca_file": str(cert)}
+    for role in ("scheduler", "worker", "client"):
+        files |= {f"tls_{role}_cert": str(cert), f"tls_{role}_key": str(key)}
+    return make_security(require_encryption=True, **files)
 
 
 class _Jobs:
