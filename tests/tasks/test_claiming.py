@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import polars as pl
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alchemiscale_lake.tasks import choose
@@ -37,6 +37,7 @@ row = st.tuples(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(row, max_size=20, unique_by=lambda r: (r[0], r[3])), st.integers(0, 15), st.integers(0, 1000))
 def test_draws_distinct_candidates_and_no_more_than_asked(rows: list, count: int, seed: int) -> None:
     drawn = draw(rows, {"N1": 0.5, "N2": 1.0}, count, seed)
@@ -45,6 +46,7 @@ def test_draws_distinct_candidates_and_no_more_than_asked(rows: list, count: int
     assert set(drawn) <= tasks
 
 
+@settings(deadline=None)
 @given(st.lists(row, max_size=20, unique_by=lambda r: r[0]), st.integers(1, 15), st.integers(0, 1000))
 def test_within_a_network_priority_is_strict(rows: list, count: int, seed: int) -> None:
     drawn = set(draw(rows, {"N1": 0.5, "N2": 1.0}, count, seed))
@@ -54,6 +56,7 @@ def test_within_a_network_priority_is_strict(rows: list, count: int, seed: int) 
         assert not taken or not left or max(taken) <= min(left)
 
 
+@settings(deadline=None)
 @given(st.lists(row, max_size=20, unique_by=lambda r: (r[0], r[3])), st.integers(0, 1000), st.randoms())
 def test_the_same_seed_draws_the_same_whatever_the_order_of_rows(rows: list, seed: int, random: object) -> None:
     shuffled = list(rows)
@@ -87,6 +90,7 @@ def test_task_weights_and_network_weights_are_chances() -> None:
     assert abs(first - 750) < 4 * 13.7
 
 
+@settings(deadline=None)
 @given(
     st.lists(row, max_size=20, unique_by=lambda r: (r[0], r[3])),
     st.floats(0.0, 1.0),
@@ -98,6 +102,7 @@ def test_never_one_of_a_network_without_weight(rows: list, weight: float, count:
     assert set(drawn) <= ({r[0] for r in rows if r[3] == "N2"} if weight else set())
 
 
+@settings(deadline=None)
 @given(
     st.lists(row, max_size=20, unique_by=lambda r: r[0]),
     st.integers(1, 15),
