@@ -139,6 +139,8 @@ class AttemptRun:
             outcome = self._perform(folder, seat, lifeline, watch)
             if outcome is None:
                 return _given_back(watch)
+            # what is left to do needs the lake and no room here: the next one may begin
+            self.ticket.leave()
             release = self._report(outcome, seat, folder.path, started_at, watch)
             if release is None:
                 if outcome.ok:

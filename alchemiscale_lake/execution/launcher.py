@@ -204,7 +204,10 @@ class Launcher:
         outcome = launched.outcome()
         if outcome.ok or (cut is None and stuck is None):
             return outcome
-        return replace(outcome, exception=stuck if cut is None else watch.exception(cut), cut=cut)
+        if cut is None:
+            # not lost, however it ended: it would get stuck again
+            return replace(outcome, exception=stuck, exit=replace(outcome.exit, problem=None))
+        return replace(outcome, exception=watch.exception(cut), cut=cut)
 
 
 def _environment(seat: Seat) -> dict[str, str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import signal
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,6 +23,8 @@ __all__ = ["Ending", "UnitRules", "UnitRuns"]
 
 #: How often steps that ended as lost, because the zygote died, are run again at no charge.
 _LOSSES_FORGIVEN: Final = 2
+#: A queue that ends a job signals all of its processes: so long after a unit's, the worker has heard its own.
+_HEAR_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +175,10 @@ class UnitRuns:
         if outcome.ok:
             self._done.add(running.unit.key)
             return None
+        if outcome.exit.exit_code in (-signal.SIGTERM, -signal.SIGKILL, None):
+            time.sleep(_HEAR_S)
+            if (cut := self._watch.cut()) is not None and cut.gives_back:
+                return Ending(failed=execution, cut=cut)
         if self._again(running, outcome):
             self._waiting[running.unit.key] = running.unit
             return None
@@ -205,6 +213,9 @@ class UnitRuns:
     def _again(self, running: _Running, outcome: StepOutcome) -> bool:
         """Whether a failed unit is to be run once more; prepares its folder."""
         key = running.unit.key
+        if not running.launched.process.ended.done():
+            # it would have its folder together with one that cannot be ended
+            return False
         if outcome.exit.problem is not None and self._losses < _LOSSES_FORGIVEN:
             self._losses += 1
             return True

@@ -128,6 +128,20 @@ def test_a_job_that_is_told_to_end_gives_its_tasks_back(bench: Bench, tmp_path: 
     assert not bench.folder(waiting).exists()
 
 
+def test_a_queue_that_signals_every_process_of_a_job_fails_no_task(bench: Bench, tmp_path: Path) -> None:
+    text = f"import os, time; open({str(tmp_path)!r} + '/pid', 'a').write(f'{{os.getpid()}} '); time.sleep(600)"
+    spec = bench.spec(scripted(text))
+    stored = store_assignment(bench.lake, bench.assignment(spec, unit_retries=0))
+    with _worker(bench, stored) as process:
+        pid = int(wait_for(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text(), timeout_s=60))
+        os.kill(pid, signal.SIGTERM)
+        time.sleep(0.3)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+    assert _release(bench, spec.attempt).kind == "stopped"
+    assert not bench.lake.objects.exists(f"attempts/{SCOPE}/{spec.attempt}/receipt.arrow")
+
+
 def test_from_the_word_to_the_process_gone(
     bench: Bench, tmp_path: Path, record_property: pytest.RecordProperty
 ) -> None:
