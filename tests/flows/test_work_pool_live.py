@@ -1,0 +1,164 @@
+"""The whole way through a process work pool: real server, real worker, real flow runs; killed, restarted, cancelled."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import polars as pl
+import psutil
+import pytest
+
+from alchemiscale_lake.execution.heartbeat import read_beat
+from alchemiscale_lake.execution.release import read_release
+from alchemiscale_lake.gufe_adapter import dump_network
+from alchemiscale_lake.ledger.dispatch_report import DispatchReport
+from alchemiscale_lake.ledger.dispatch_settings import DispatchSettings
+from alchemiscale_lake.ledger.dispatcher import Dispatcher
+from alchemiscale_lake.ledger.submit import submit_network
+from alchemiscale_lake.ledger.tasks import cancel_tasks, ensure_tasks
+from alchemiscale_lake.resources import Resources
+from alchemiscale_lake.settings import Pool
+from alchemiscale_lake.store import Lake
+from flows._api import Api
+from tests.flows.work_pools import make_work_pool, wait_until, worker
+from tests.networks import harmonic_network
+
+# a flow run takes several seconds to start, and minutes on a machine that does much else
+pytestmark = pytest.mark.timeout(400)
+
+
+class Background:
+    """A dispatcher in a thread."""
+
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        self.dispatcher, self.stop = dispatcher, threading.Event()
+        self.report: DispatchReport | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        self.report = self.dispatcher.run(stop=self.stop)
+
+    def join(self) -> DispatchReport:
+        self._thread.join(timeout=240.0)
+        assert self.report is not None, "the dispatcher did not come to an end"
+        return self.report
+
+
+@contextlib.contextmanager
+def dispatching(lake: Lake, work_pool: str, *, tasks_per_job: int = 1, **patience: float) -> Iterator[Background]:
+    from flows._overdue import Patience
+    from flows._work_pool import open_work_pool
+
+    pool = Pool(kind="work-pool", work_pool=work_pool, tasks_per_job=tasks_per_job)
+    settings = DispatchSettings(
+        pool="pods", resources=Resources(), heartbeat_s=1.0, lease_s=3600.0, maximum_workers=pool.limits.maximum
+    )
+    with open_work_pool(lake, "pods-" + work_pool, pool, patience=Patience(look_s=0.5, **patience)) as executor:
+        running = Background(Dispatcher(lake, executor, settings))
+        try:
+            yield running
+        finally:
+            running.stop.set()
+            running.join()
+
+
+def submit(lake: Lake, folder: Path, n: int, **settings: Any) -> str:
+    """`n` Tasks of as many Transformations."""
+    dump_network(harmonic_network(n + 1, n, n_samples=20, n_windows=1, **settings), folder / "network.json")
+    network = submit_network(lake, folder / "network.json", "a-b-c").network
+    ensure_tasks(lake, network, 1, creator="test")
+    return network
+
+
+def statuses(lake: Lake) -> list[str]:
+    return sorted(lake.task_log.states().tasks["status"])
+
+
+def running_attempts(lake: Lake) -> list[str]:
+    """Attempts of Tasks that really run: they beat."""
+    held = [state.attempt for state in lake.task_log.states().running().values() if state.attempt]
+    return [attempt for attempt in held if read_beat(lake, "a-b-c", attempt) is not None]
+
+
+def flow_runs(api: Api, work_pool: str) -> list[dict[str, Any]]:
+    only = {"work_pools": {"name": {"any_": [work_pool]}}}
+
+    def ask() -> list[dict[str, Any]] | None:
+        with contextlib.suppress(httpx.TransportError):  # a server that just starts
+            answer = httpx.post(f"{api.api_url}/flow_runs/filter", json=only, timeout=20.0)
+            answer.raise_for_status()
+            return list(answer.json())
+        return None
+
+    return list(wait_until(ask))
+
+
+def test_batches_complete_although_the_server_is_restarted(api: Api, lake: Lake, tmp_path: Path) -> None:
+    make_work_pool("restarted")
+    submit(lake, tmp_path, 4, duration_s=3.0)
+    (server,) = [p for p in psutil.Process(os.getpid()).children() if "flows._server" in p.cmdline()]
+
+    with worker("restarted", tmp_path), dispatching(lake, "restarted", tasks_per_job=2) as dispatcher:
+        wait_until(lambda: running_attempts(lake))
+        server.kill()
+        report = dispatcher.join()
+
+    assert (report.completed, report.failed, report.released) == (4, 0, 0)
+    assert statuses(lake) == ["complete"] * 4
+    assert lake.table("results").scan().collect().height == 4
+    runs = flow_runs(api, "restarted")
+    assert len(runs) == 2, "one per batch"
+    assert all(run["name"].endswith(" and 1 more") for run in runs)
+
+
+def test_a_node_that_is_lost_costs_time_and_nothing_else(api: Api, lake: Lake, tmp_path: Path) -> None:
+    make_work_pool("lost")
+    submit(lake, tmp_path, 1, duration_s=6.0)
+
+    with worker("lost", tmp_path) as first, dispatching(lake, "lost", silent_s=3.0, confirm_s=1.0) as dispatcher:
+        wait_until(lambda: running_attempts(lake))
+        first.kill(with_runs=True)
+        wait_until(lambda: dispatcher.dispatcher._books.report.claimed == 2, patience_s=60.0)
+    states = [run["state"]["type"] for run in flow_runs(api, "lost")]
+    with worker("lost", tmp_path), dispatching(lake, "lost") as second:
+        report = second.join()
+
+    # the second dispatcher claimed nothing: it found the flow run that the first left waiting
+    assert (report.claimed, report.completed) == (0, 1)
+    assert statuses(lake) == ["complete"]
+    assert sorted(states) == ["CRASHED", "SCHEDULED"]
+    released = lake.table("task_log").scan().filter(pl.col("event") == "released").collect()
+    assert ["no sign of life" in reason for reason in released["reason"]] == [True]
+
+
+def test_cancelling_reaches_the_process(api: Api, lake: Lake, tmp_path: Path) -> None:
+    make_work_pool("cancelled")
+    network = submit(lake, tmp_path, 1, duration_s=300.0)
+    task = lake.task_log.states().tasks["task"].item()
+
+    with worker("cancelled", tmp_path) as started, dispatching(lake, "cancelled") as dispatcher:
+        (attempt,) = wait_until(lambda: running_attempts(lake))
+        wait_until(lambda: len(started.tree()) > 3)  # the flow run, where steps start, and the unit
+        units = started.tree()[2:]
+        began = time.monotonic()
+        cancel_tasks(lake, [task], network, actor="test")
+        psutil.wait_procs(units, timeout=60.0)
+        took_s = time.monotonic() - began
+        left = [process for process in units if process.is_running()]
+        report = dispatcher.join()
+
+    assert not left
+    assert took_s < 30.0
+    assert (report.completed, report.failed) == (0, 0)
+    assert statuses(lake) == ["waiting"]
+    release = read_release(lake, "a-b-c", attempt)
+    assert release is not None
+    assert release.kind == "stopped"
