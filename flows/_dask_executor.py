@@ -6,10 +6,9 @@ do. How many attempts a worker really runs side by side is decided on it, in `ex
 
 from __future__ import annotations
 
-import math
 import time
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -86,15 +85,23 @@ class DaskHandle:
     executor : DaskExecutor
     address, identity : str
         The worker it is pinned to.
+
+    Attributes
+    ----------
+    takes : Resources
+        What its attempts take of the worker.
+    n_attempts : int
     """
 
-    __slots__ = ("_address", "_assignment", "_executor", "_future", "_identity")
+    __slots__ = ("_address", "_assignment", "_executor", "_future", "_identity", "n_attempts", "takes")
 
     def __init__(
         self, future: Any, assignment: Assignment, executor: DaskExecutor, *, address: str, identity: str
     ) -> None:
         self._future, self._assignment, self._executor = future, assignment, executor
         self._address, self._identity = address, identity
+        self.n_attempts = len(assignment.attempts)
+        self.takes = _sum(spec.resources or assignment.resources for spec in assignment.attempts)
 
     def done(self) -> bool:
         """Whether it ran, or its worker is lost."""
@@ -115,22 +122,6 @@ class DaskHandle:
         for spec in self._assignment.attempts:
             # through the lake: a thread of a worker cannot be told otherwise
             ask_to_stop(self._executor.lake, spec)
-
-    def used(self, capacity: Resources) -> Resources:
-        """Return what its attempts take of a worker."""
-        needs = [spec.resources or capacity for spec in self._assignment.attempts]
-        memory = sum(n.memory_bytes or 0 for n in needs)
-        return Resources(sum(n.cores for n in needs), memory, math.fsum(n.gpus for n in needs))
-
-    @property
-    def address(self) -> str:
-        """The worker it is pinned to."""
-        return self._address
-
-    @property
-    def n_attempts(self) -> int:
-        """How many attempts it carries."""
-        return len(self._assignment.attempts)
 
 
 class _Nowhere:
@@ -237,9 +228,7 @@ class DaskExecutor:
         return [state for state in self._scheduler.workers.values() if state.status.name == "running"]
 
     def _place(self, worker: Worker) -> Place:
-        free = self._capacity
-        for handle in self._handles.get(worker.address, ()):
-            free = free.minus(handle.used(self._capacity))
+        free = self._capacity.minus(_sum(handle.takes for handle in self._handles.get(worker.address, ())))
         memory = None if free.memory_bytes is None else max(0, free.memory_bytes)
         return Place(
             name=worker.address,
@@ -249,3 +238,10 @@ class DaskExecutor:
             hostname=worker.hostname,
             ends_in_s=worker.ends_in_s,
         )
+
+
+def _sum(needs: Iterable[Resources]) -> Resources:
+    cores, memory, gpus = 0, 0, 0.0
+    for each in needs:
+        cores, memory, gpus = cores + each.cores, memory + (each.memory_bytes or 0), gpus + each.gpus
+    return Resources(cores, memory, gpus)
