@@ -109,11 +109,6 @@ class JobPool:
         except QueueError as e:
             _log.warning("jobs %s could not be cancelled (%s); they end by themselves", ", ".join(left), e)
 
-    def counts(self) -> Mapping[str, int]:
-        """Tell how many jobs are pending (or about to be submitted) and connected."""
-        connected = sum(job.connected for job in self._jobs.values())
-        return {"pending": len(self._jobs) - connected, "connected": connected}
-
     # --- what became of them ------------------------------------------------------------------------
 
     def _settle(self, present: Mapping[str, Worker]) -> None:
