@@ -17,8 +17,10 @@ _SECRETS: Final = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_T
 _SIGNED: Final = (
     re.compile(r"(X-Amz-(?:Signature|Credential|Security-Token)[=:]\s*)[^&\s\"',)]+", re.IGNORECASE),
     re.compile(r"(Signature=|Credential=)[^&\s\"',)]+"),
-    re.compile(r"(://)[^/@\s]+@"),
+    re.compile(r"(://)[^/@\s]+(?=@)"),
 )
+#: deltalake draws a tree of causes in colours.
+_COLOURS: Final = re.compile(r"\x1b\[[0-9;]*m|↳")
 _LONGEST: Final = 600
 _SHORTEST_SECRET: Final = 4
 
@@ -64,5 +66,5 @@ def collect(frame: pl.LazyFrame, what: str) -> pl.DataFrame:
 
 def _short(text: str) -> str:
     # obstore repeats itself as a dump of its own structures
-    line = " ".join(text.partition("Debug source:")[0].split())
+    line = " ".join(_COLOURS.sub("", text.partition("Debug source:")[0]).split())
     return line if len(line) <= _LONGEST else f"{line[:_LONGEST]} ..."

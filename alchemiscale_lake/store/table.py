@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 from urllib.parse import unquote
 
 import polars as pl
@@ -20,6 +21,9 @@ from .location import Location
 __all__ = ["LakeTable", "Rows"]
 
 Rows: TypeAlias = pa.Table | pl.DataFrame | Sequence[Mapping[str, Any]]
+
+#: A failure that came faster is tried again at once.
+_QUICKLY_S: Final = 1.0
 
 #: What a reader may still hold is not forgotten within a week; upkeep may remove it earlier, but not later.
 _CONFIGURATION: dict[str, str | None] = {
@@ -79,15 +83,21 @@ class LakeTable:
         StorageError
             If the storage does not answer.
         """
-        try:
-            return self._delta_class(self._uri, storage_options=self._options)
-        except TableNotFoundError as e:
-            raise NotALakeError(
-                f"table '{self.schema.name}' is missing at {self._uri}; the lake is damaged, restore it from a backup",
-                table=self.schema.name,
-            ) from e
-        except (DeltaError, OSError) as e:
-            fail(f"cannot open table '{self.schema.name}' at {self._uri}", e, table=self.schema.name)
+        began: float | None = time.monotonic()
+        while True:
+            try:
+                return self._delta_class(self._uri, storage_options=self._options)
+            except TableNotFoundError as e:
+                raise NotALakeError(
+                    f"table '{self.schema.name}' is missing at {self._uri}; "
+                    "the lake is damaged, restore it from a backup",
+                    table=self.schema.name,
+                ) from e
+            except (DeltaError, OSError) as e:
+                # clients make a request again, but not one whose answer broke off halfway
+                if began is None or time.monotonic() - began > _QUICKLY_S:
+                    fail(f"cannot open table '{self.schema.name}' at {self._uri}", e, table=self.schema.name)
+                began = None
 
     def refresh(self, delta: DeltaTable) -> DeltaTable:
         """Bring a snapshot up to date, which costs what is new; in doubt, open the table again.
