@@ -197,7 +197,7 @@ def test_a_worker_that_dies_gives_its_attempts_back(executor: DaskExecutor, benc
 
 
 def test_two_processes_split_what_there_is(lake: Lake) -> None:
-    pool = Pool(kind="local", cores=36, memory="72GB", limits=Limits(maximum=18))
+    pool = Pool(kind="local", cores=36, memory_bytes=72 * 10**9, limits=Limits(maximum=18))
 
     with open_local_executor(pool, lake) as executor:
         places = executor.places(1)

@@ -104,7 +104,8 @@ def of_jobs(conf: str) -> list[psutil.Process]:
 
 def test_jobs_come_with_work_and_go_without(empty: Slurm, bench: Bench) -> None:
     waiting = [attempt(bench, duration_s=1.0) for _ in range(4)]
-    specs, handles, largest = list(waiting), [], 0
+    specs, largest = list(waiting), 0
+    handles: list[Handle] = []
     with open_executor("cold", pool_of(maximum=2), bench.lake) as executor:
         assert list(executor.places(0)) == []
         assert empty.jobs() == []
