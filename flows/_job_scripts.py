@@ -6,11 +6,13 @@ queue is asked for beyond them is an operator's to say, in `directives`, which c
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import math
 import shlex
+import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -64,12 +66,24 @@ def cluster_class(kind: str) -> Any:
         If dask-jobqueue is not installed.
     """
     try:
-        module = importlib.import_module("dask_jobqueue")
+        with _signals_left_alone():
+            module = importlib.import_module("dask_jobqueue")
     except ImportError as e:
         raise MissingDependencyError(
             f"a {kind} pool needs dask-jobqueue; install alchemiscale-lake[hpc]", package="dask-jobqueue"
         ) from e
     return getattr(module, _CLASSES[kind])
+
+
+@contextlib.contextmanager
+def _signals_left_alone() -> Iterator[None]:
+    """Keep dask-jobqueue from taking Ctrl-C for itself while it is imported, which outside the main thread fails."""
+    set_handler = signal.signal
+    signal.signal = lambda number, handler: signal.getsignal(number)  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        signal.signal = set_handler
 
 
 def queue_name(kind: str, name: str) -> str:

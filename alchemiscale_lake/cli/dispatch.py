@@ -66,6 +66,7 @@ def command(
         if settings.pop("workers") or settings.pop("cores_per_task"):
             raise click.UsageError("--workers and --cores-per-task are for this machine; --once is for a queue")
         with TaskBar() as bar:
+            del settings["drain"]
             report = dispatch_once(place, pool, selection=selection, on_progress=bar, **settings)
         _conclude(report)
         return

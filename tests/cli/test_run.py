@@ -97,7 +97,7 @@ def ask(up: Up, path: str) -> Any:
 def test_up_serves_the_deployments(up: Up) -> None:
     deployments = {d["name"]: d for d in ask(up, "deployments/filter")}
 
-    assert sorted(deployments) == ["dispatch", "gather-network", "run-campaign", "submit-network"]
+    assert sorted(deployments) == sorted(DEPLOYMENTS)
     assert all(d["parameters"]["lake"].startswith("file:///") for d in deployments.values())
     assert deployments["run-campaign"]["entrypoint"] == "flows.run_campaign.run_campaign"
 
