@@ -19,7 +19,7 @@ from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId,
 from prefect.client.schemas.objects import FlowRun, WorkPoolStatus
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound
-from prefect.states import Cancelling, Crashed
+from prefect.states import Cancelled, Cancelling, Crashed
 from prefect.utilities.callables import parameter_schema
 
 from alchemiscale_lake.errors import SettingsError, StorageError
@@ -177,6 +177,16 @@ class FlowRuns:
             If the Prefect API does not answer.
         """
         self._set_state(run, Cancelling(message="its Tasks are not wanted any more"), force=False)
+
+    def drop(self, run: UUID, reason: str) -> None:
+        """Cancel a flow run that nobody runs now: Prefect would wait for the end of the pod that it once had.
+
+        Raises
+        ------
+        StorageError
+            If the Prefect API does not answer.
+        """
+        self._set_state(run, Cancelled(message=reason), force=True)
 
     def give_up(self, run: UUID, reason: str) -> None:
         """Note that nobody runs this flow run any more.

@@ -275,6 +275,8 @@ class WorkPoolExecutor:
         if late.kind == "unsubmitted":
             # whom Prefect would tell to cancel it is gone
             self._runs.give_up(run.id, late.reason)
+        elif late.kind == "evicted":
+            self._runs.drop(run.id, late.reason)
         else:
             self._runs.cancel(run.id)
         if late.kind == "evicted":

@@ -311,7 +311,7 @@ def test_an_evicted_pod_does_not_come_back(lake: Lake, make: Make, runs: FakeRun
 
     assert handle.done()
     assert handle.exception() is None
-    assert runs.cancelled == [runs.only]
+    assert runs.dropped == [runs.only]
     assert kind_of_release(lake, assignment) == ["stopped", "stopped"]
 
 

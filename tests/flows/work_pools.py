@@ -101,6 +101,7 @@ class FakeRuns:
     runs: dict[uuid.UUID, Any] = field(default_factory=dict)
     asked: list[dict[str, Any]] = field(default_factory=list)
     cancelled: list[uuid.UUID] = field(default_factory=list)
+    dropped: list[uuid.UUID] = field(default_factory=list)
     given_up: list[uuid.UUID] = field(default_factory=list)
     hindrance: str | None = None
     down: bool = False
@@ -139,6 +140,11 @@ class FakeRuns:
         self.cancelled.append(run)
         state = "CANCELLING" if self.runs[run].state == "RUNNING" else "CANCELLED"
         self.becomes(run, state)
+
+    def drop(self, run: uuid.UUID, reason: str) -> None:
+        self._answer()
+        self.dropped.append(run)
+        self.becomes(run, "CANCELLED", message=reason)
 
     def give_up(self, run: uuid.UUID, reason: str) -> None:
         self._answer()

@@ -1,0 +1,271 @@
+"""Pods through a Kubernetes work pool: the real prefect-kubernetes worker and our job template, rights and manifests.
+
+The API server is `tests/kubernetes_api.py`, which says what it cannot show.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+import yaml
+
+from alchemiscale_lake.execution.release import read_release
+from alchemiscale_lake.store import Lake
+from flows._api import Api
+from tests.flows.test_work_pool_live import dispatching, flow_runs, running_attempts, statuses, submit
+from tests.flows.work_pools import make_work_pool, wait_until, worker
+from tests.kubernetes_api import Cluster, kubernetes
+
+pytestmark = pytest.mark.timeout(400)
+
+DEPLOYMENTS = Path(__file__).parents[2] / "deployments" / "kubernetes"
+NAMESPACE = "alchemiscale-lake"
+
+
+def template() -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((DEPLOYMENTS / "base-job-template.json").read_text())
+    return content
+
+
+def role() -> list[dict[str, Any]]:
+    documents = yaml.safe_load_all((DEPLOYMENTS / "rbac.yaml").read_text())
+    (found,) = [d for d in documents if d["kind"] == "Role"]
+    return list(found["rules"])
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    variables = {"lake-settings": {"AWS_REGION": "eu-central-1"}, "lake-credentials": {"AWS_ACCESS_KEY_ID": "an-id"}}
+    with kubernetes(tmp_path / "cluster", NAMESPACE, role(), variables) as running:
+        yield running
+
+
+def worker_environment(cluster: Cluster) -> dict[str, str]:
+    """What worker.yaml sets, and how this cluster is reached."""
+    (manifest,) = yaml.safe_load_all((DEPLOYMENTS / "worker.yaml").read_text())
+    names = {v["name"] for v in manifest["spec"]["template"]["spec"]["containers"][0]["env"]}
+    assert "PREFECT_INTEGRATIONS_KUBERNETES_OBSERVER_NAMESPACES" in names
+    return {
+        "KUBECONFIG": str(cluster.kubeconfig()),
+        "PREFECT_INTEGRATIONS_KUBERNETES_OBSERVER_NAMESPACES": NAMESPACE,
+    }
+
+
+def a_template_for_here(tmp_path: Path) -> dict[str, Any]:
+    """The template, with the one path that must exist on a machine that is no container."""
+    content = json.dumps(template()).replace('"/scratch"}', json.dumps(str(tmp_path / "scratch")) + "}")
+    return dict(json.loads(content))
+
+
+def test_tasks_run_in_pods_and_an_evicted_pod_gives_them_back(
+    api: Api, lake: Lake, cluster: Cluster, tmp_path: Path
+) -> None:
+    make_work_pool("kubernetes", "kubernetes", a_template_for_here(tmp_path))
+    submit(lake, tmp_path, 1, duration_s=8.0)
+
+    with (
+        worker("kubernetes", tmp_path, kind="kubernetes", **worker_environment(cluster)),
+        dispatching(lake, "kubernetes") as dispatcher,
+    ):
+        (evicted,) = wait_until(lambda: running_attempts(lake))
+        (pod,) = [p["metadata"]["name"] for p in cluster.list("pods")]
+        cluster.evict(pod)
+        wait_until(lambda: running_attempts(lake) not in ([], [evicted]))
+        report = dispatcher.join()
+
+    assert (report.completed, report.failed) == (1, 0)
+    assert statuses(lake) == ["complete"]
+    release = read_release(lake, "a-b-c", evicted)
+    assert release is not None
+    assert (release.kind, release.hostname) == ("stopped", "node-1")
+    results = lake.table("results").scan().select("hostname", "ok").collect()
+    assert results.rows() == [("node-1", True)]
+    released = lake.table("task_log").scan().filter(pl.col("event") == "released").collect()
+    assert [reason.partition(":")[0] for reason in released["reason"]] == ["stopped"]
+    check_pods(cluster)
+    assert sorted(run["state"]["type"] for run in flow_runs(api, "kubernetes")) == ["CANCELLED", "COMPLETED"]
+    refused = {request[:4] for request in cluster.requests if not request[4]}
+    assert not refused, "the Role lacks what the worker needs"
+
+
+def check_pods(cluster: Cluster) -> None:
+    pods = cluster.list("pods")
+    # one per flow run; the worker may have been quicker to start the evicted one anew than the dispatcher to drop it
+    assert len(pods) in (2, 3)
+    for pod in pods:
+        (container,) = pod["spec"]["containers"]
+        assert container["resources"]["limits"]["nvidia.com/gpu"] == 0, "the pool has none"
+        assert "AWS" not in json.dumps(container["env"]), "credentials come from the Secret"
+        assert "prefect.io/flow-run-id" in pod["metadata"]["labels"]
+        assert {"name": "ALCHEMISCALE_LAKE_NODE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}} in (
+            container["env"]
+        )
+
+
+# --- manifests ------------------------------------------------------------------------------------
+
+
+def manifests() -> list[tuple[str, dict[str, Any]]]:
+    files = [path for path in sorted(DEPLOYMENTS.glob("*.yaml")) if path.name != "kustomization.yaml"]
+    return [(f"{path.stem}-{d['kind']}-{d['metadata']['name']}", d) for path in files for d in documents(path)]
+
+
+def documents(path: Path) -> list[dict[str, Any]]:
+    return list(yaml.safe_load_all(path.read_text()))
+
+
+@pytest.fixture
+def validate() -> Callable[[dict[str, Any]], None]:
+    import kubernetes_validate
+
+    def check(manifest: dict[str, Any]) -> None:
+        kubernetes_validate.validate(manifest, "1.32", strict=True)
+
+    return check
+
+
+@pytest.mark.parametrize("manifest", [pytest.param(m, id=name) for name, m in manifests()])
+def test_manifests_are_valid(manifest: dict[str, Any], validate: Callable[[dict[str, Any]], None]) -> None:
+    validate(manifest)
+
+    if manifest["kind"] != "Namespace":
+        assert manifest["metadata"]["namespace"] == NAMESPACE
+    pod = manifest.get("spec", {}).get("template", {}).get("spec")
+    if pod is not None:
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        for container in pod["containers"]:
+            assert container["securityContext"]["allowPrivilegeEscalation"] is False
+            assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+            assert container["resources"]["limits"]["memory"]
+
+
+def test_a_mistake_would_be_noticed(validate: Callable[[dict[str, Any]], None]) -> None:
+    import kubernetes_validate
+
+    (manifest,) = documents(DEPLOYMENTS / "worker.yaml")
+    manifest["spec"]["template"]["spec"]["restartPolcy"] = "Never"
+
+    with pytest.raises(kubernetes_validate.ValidationError, match="restartPolcy"):
+        validate(manifest)
+
+
+def test_kustomization_names_every_manifest_but_secrets() -> None:
+    named = set(yaml.safe_load((DEPLOYMENTS / "kustomization.yaml").read_text())["resources"])
+    there = {path.name for path in DEPLOYMENTS.glob("*.yaml")}
+
+    assert there - named == {"kustomization.yaml", "secrets.template.yaml"}
+    assert named <= there
+
+
+def test_what_manifests_refer_to_is_there() -> None:
+    there = {(m["kind"], m["metadata"]["name"]) for _, m in manifests()}
+    text = json.dumps([m for _, m in manifests()] + [template()])
+
+    for kind, name in [
+        ("Secret", "lake-credentials"),
+        ("Secret", "prefect-database"),
+        ("ConfigMap", "lake-settings"),
+        ("ConfigMap", "lake-pools"),
+        ("ServiceAccount", "lake-worker"),
+        ("ServiceAccount", "lake-job"),
+        ("Service", "prefect-server"),
+    ]:
+        assert (kind, name) in there
+        assert text.count(name) > 1
+
+
+def test_secrets_are_left_to_fill_in() -> None:
+    for secret in documents(DEPLOYMENTS / "secrets.template.yaml"):
+        for name, value in secret["stringData"].items():
+            assert "REPLACE-ME" in value or name in ("POSTGRES_USER", "POSTGRES_DB")
+
+
+def test_the_worker_may_do_no_more_than_it_has_to() -> None:
+    assert {(r, v) for rule in role() for r in rule["resources"] for v in rule["verbs"]} == {
+        *(("jobs", verb) for verb in ("create", "get", "list", "watch", "delete")),
+        *(("pods", verb) for verb in ("get", "list", "watch")),
+        ("pods/log", "get"),
+    }
+
+
+# --- the job template -----------------------------------------------------------------------------
+
+
+async def job_of(**variables: Any) -> dict[str, Any]:
+    """The Job that prefect-kubernetes makes of the template."""
+    from prefect.client.schemas.objects import FlowRun
+    from prefect_kubernetes.worker import KubernetesWorkerJobConfiguration
+
+    made = await KubernetesWorkerJobConfiguration.from_template_and_values(template(), variables)
+    made.prepare_for_flow_run(
+        FlowRun.model_construct(
+            id="an-id",
+            name="lig1 to lig2",
+            parameters={},
+            tags=[],
+            work_queue_name=None,
+            deployment_id=None,
+            flow_id=None,
+            auto_scheduled=False,
+            job_variables=None,
+        )
+    )
+    return dict(made.job_manifest)
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {},
+        {"gpus": 2, "cpu_request": "8", "memory_request": "1024", "memory_limit": "1024"},
+        {
+            "active_deadline_seconds": 3600,
+            "excluded_nodes": ["gpu-7"],
+            "node_selector": {"gpu": "l4"},
+            "tolerations": [{"key": "spot", "operator": "Exists"}],
+            "image_pull_secrets": [{"name": "registry"}],
+            "priority_class_name": "low",
+            "env": {"OMP_NUM_THREADS": "4"},
+        },
+    ],
+)
+def test_jobs_are_valid_whatever_is_asked_for(
+    api: Api, variables: dict[str, Any], validate: Callable[[dict[str, Any]], None]
+) -> None:
+    import asyncio
+
+    job = asyncio.run(job_of(**variables))
+
+    pod = job["spec"]["template"]["spec"]
+    # Prefect wants these two where Kubernetes has no place for them, and drops them
+    assert (pod.pop("parallelism"), pod.pop("completions")) == (1, 1)
+    assert "{{" not in json.dumps(job)
+    validate(job)
+    assert job["spec"]["backoffLimit"] == 0, "whether a Task runs again is the dispatcher's to say"
+    assert job["spec"]["ttlSecondsAfterFinished"] == 600
+    (container,) = pod["containers"]
+    assert container["resources"]["limits"]["nvidia.com/gpu"] == variables.get("gpus", 1)
+    assert pod.get("activeDeadlineSeconds") == variables.get("active_deadline_seconds")
+    (term,) = pod["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
+    assert term["matchExpressions"][0]["values"] == variables.get("excluded_nodes", ["none-is-excluded"])
+
+
+def test_the_dispatcher_sets_variables_that_the_template_has(lake: Lake, api: Api) -> None:
+    from alchemiscale_lake.settings import Pool
+    from flows._work_pool import WorkPoolExecutor
+    from tests.flows.work_pools import FakeRuns
+
+    known = frozenset(template()["variables"]["properties"])
+    pool = Pool(kind="work-pool", work_pool="k", cores=4, memory="8GiB", gpus=1, walltime="1h")
+    executor = WorkPoolExecutor(lake, "cloud", pool, FakeRuns(job_variables=known))  # type: ignore[arg-type]
+    executor.retire(["gpu-7"])
+
+    assert set(executor._job_variables()) == {
+        *("gpus", "cpu_request", "memory_request", "memory_limit", "active_deadline_seconds", "excluded_nodes"),
+    }
