@@ -24,6 +24,8 @@ PAGES = [
     "docs/estimates.md",
     "docs/execution.md",
     "docs/the-lake.md",
+    "docs/bucket.md",
+    "docs/upkeep.md",
     "docs/pools.md",
     "docs/several-pools.md",
     "README.md",
