@@ -54,8 +54,12 @@ class HostLog:
         last = rows.unique("hostname", keep="last", maintain_order=True)
         acts = rows.filter(pl.col("event") == "forgiven").unique("hostname", keep="last", maintain_order=True)
         forgiven = dict(acts.select("hostname", "at").iter_rows())
-        columns = ("hostname", "at", "ends_at", "actor", "reason")
-        return {row[0]: HostDecision(*row, forgiven.get(row[0])) for row in last.select(columns).iter_rows()}
+        return {
+            name: HostDecision(name, at, ends_at, actor, reason, forgiven.get(name))
+            for name, at, ends_at, actor, reason in last.select(
+                "hostname", "at", "ends_at", "actor", "reason"
+            ).iter_rows()
+        }
 
     def decide(self, hostname: str, until: datetime | None, *, actor: str, reason: str | None = None) -> None:
         """Quarantine a host until then, or forgive it (None)."""

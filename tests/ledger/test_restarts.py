@@ -134,6 +134,30 @@ def test_one_network_restarts_what_another_cancels(lake: Lake, network: str) -> 
     assert lake.task_log.states().networks_of([task])[task] == {network: 0.5}
 
 
+def test_counts_are_forgotten_when_the_task_is_cancelled_or_the_pattern_added_anew(lake: Lake, network: str) -> None:
+    (task,) = ensure_tasks(lake, network, 1, creator="ana")
+    add_task_restart_patterns(lake, network, ["boom"], 1, actor="ana")
+
+    def fail() -> str:
+        assert run_all(lake, "boom") == [task]
+        (decision,) = resolve_restarts(lake, None, actor="d")
+        return decision.reason
+
+    assert fail().endswith("restart 1 of 1")
+    cancel_tasks(lake, [task], network, actor="ana")
+    action_tasks(lake, [task], network, actor="ana")
+    assert fail().endswith("restart 1 of 1")
+    add_task_restart_patterns(lake, network, ["boom"], 1, actor="ana")
+    assert fail().endswith("restart 1 of 1")
+    set_task_restart_patterns_allowed_restarts(lake, network, ["boom"], 2, actor="ana")
+    assert fail().endswith("restart 2 of 2")
+    remove_task_restart_patterns(lake, network, ["boom"], actor="ana")
+    add_task_restart_patterns(lake, network, ["boom"], 1, actor="ana")
+    assert fail().endswith("restart 1 of 1")
+    action_tasks(lake, [task], network, weight=0.9, actor="ana")
+    assert "used up" in fail(), "actioned as it was, it goes on counting"
+
+
 def test_only_the_latest_failure_is_looked_at(lake: Lake, network: str) -> None:
     (task,) = ensure_tasks(lake, network, 1, creator="ana")
     add_task_restart_patterns(lake, network, ["boom"], 5, actor="ana")
@@ -241,6 +265,7 @@ class Policies(RuleBasedStateMachine):
         self.graph.status = dict.fromkeys(self.tasks, "waiting")
         for hub in self.hubs[: data.draw(st.integers(1, 2))]:
             self._action(self.tasks, hub)
+            self.add(self.hubs.index(hub), data.draw(several), data.draw(st.integers(1, 2)))
 
     def _action(self, tasks: list[str], hub: str) -> None:
         action_tasks(self.lake, tasks, hub, actor="ana")
@@ -276,13 +301,23 @@ class Policies(RuleBasedStateMachine):
     def fail(self, traceback: str) -> None:
         self._fail(traceback)
 
-    @rule(traceback=st.sampled_from(TRACEBACKS[:2]))
-    def fail_often(self, traceback: str) -> None:
-        for _ in range(3):
-            self._fail(traceback)
+    @rule(hub=st.integers(0, 1), n=st.integers(0, 1), traceback=st.sampled_from(TRACEBACKS[:2]))
+    def begin_anew_and_fail(self, hub: int, n: int, traceback: str) -> None:
+        """What was counted until the Task is cancelled must be forgotten, and nothing else."""
+        self._fail(traceback)
+        self.cancel(hub, n)
+        self.action(hub, n)
+        self._fail(traceback)
+
+    @rule(hub=st.integers(0, 1), patterns=several, traceback=st.sampled_from(TRACEBACKS[:2]), again=st.booleans())
+    def add_anew_and_fail(self, hub: int, patterns: list[str], traceback: str, again: bool) -> None:
+        if not again:
+            self.remove(hub, patterns)
+        self.add(hub, patterns, 1)
+        self._fail(traceback)
 
     def _fail(self, traceback: str) -> None:
-        """All that may be claimed is run and fails; half of the time only some are resolved by name."""
+        """All that may be claimed is run and fails."""
         failed = run_all(self.lake, traceback)
         assert sorted(failed) == sorted(
             t for t in self.tasks if self.graph.status[t] == "waiting" and any(on == t for on, _ in self.graph.actions)
