@@ -22,7 +22,7 @@ import psutil
 from alchemiscale_lake.execution.assignment import Assignment
 from alchemiscale_lake.ledger.dispatch_settings import DispatchSettings
 from alchemiscale_lake.ledger.dispatcher import Dispatcher
-from alchemiscale_lake.ledger.executor import Place
+from alchemiscale_lake.ledger.executor import Pending, Place
 from alchemiscale_lake.ledger.submit import submit_network
 from alchemiscale_lake.ledger.tasks import ensure_tasks
 from alchemiscale_lake.resources import Resources
@@ -82,6 +82,9 @@ class _Pool:
 
     def find(self, attempts: Mapping[str, str]) -> dict[str, _Handle]:
         return {}
+
+    def pending(self) -> Pending:
+        return Pending()
 
     def retire(self, hostnames: Collection[str]) -> None:
         """Every simulated host is a good one."""

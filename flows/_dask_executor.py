@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from alchemiscale_lake.execution import Assignment, execute_assignment
 from alchemiscale_lake.execution.host import hostname
 from alchemiscale_lake.execution.stopping import ask_to_stop
-from alchemiscale_lake.ledger.executor import Handle, Place
+from alchemiscale_lake.ledger.executor import Handle, Pending, Place
 from alchemiscale_lake.resources import Resources
 from alchemiscale_lake.store import Lake
 
@@ -68,6 +68,9 @@ class Scaling(Protocol):
 
     def adjust(self, workers: Sequence[Worker], wanted: int, barred: Collection[str]) -> Collection[str]:
         """Start, or let go. Return the addresses of workers that take attempts."""
+
+    def pending(self) -> Pending:
+        """Tell of workers asked for that have not begun."""
 
 
 def threads_of(capacity: Resources) -> int:
@@ -188,6 +191,10 @@ class DaskExecutor:
     def find(self, attempts: Mapping[str, str]) -> Mapping[str, Handle]:
         """Find nothing: what a dispatcher handed out here ends with it."""
         return {}
+
+    def pending(self) -> Pending:
+        """Tell of workers asked for that have not begun."""
+        return Pending() if self._scaling is None else self._scaling.pending()
 
     def retire(self, hostnames: Collection[str]) -> None:
         """Place nothing on these hosts."""

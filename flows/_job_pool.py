@@ -13,6 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from alchemiscale_lake.ledger.executor import Pending
 from alchemiscale_lake.settings import Pool
 
 from ._dask_executor import Worker
@@ -95,6 +96,12 @@ class JobPool:
         self._submit(need - len(usable), barred)
         self._thin(usable, present, need)
         return [worker.address for name, worker in present.items() if name in usable and self._stays(self._jobs[name])]
+
+    def pending(self) -> Pending:
+        """Tell of jobs whose worker has not begun."""
+        waiting = [job for job in self._jobs.values() if not job.connected and job.let_go_at is None]
+        since = [job.submitted_at for job in waiting if job.submitted_at is not None]
+        return Pending(len(waiting), self._clock() - min(since) if since else None)
 
     def close(self) -> None:
         """Cancel all that is left, those that run too: nothing of theirs is wanted any more."""

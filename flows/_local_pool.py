@@ -17,6 +17,7 @@ import dask
 import psutil
 
 from alchemiscale_lake.errors import SettingsError
+from alchemiscale_lake.execution.gpus import visible_devices
 from alchemiscale_lake.resources import Resources
 from alchemiscale_lake.settings import Limits, Pool
 from alchemiscale_lake.store import Lake
@@ -54,7 +55,8 @@ def local_pool(workers: int | None = None, cores_per_task: int = 1) -> Pool:
     for field, value in (("workers", workers), ("cores_per_task", cores_per_task)):
         if value < 1:
             raise SettingsError(f"{field} is {value}; a pool needs at least 1", field=field, value=value)
-    return Pool(kind="local", cores=workers * cores_per_task, limits=Limits(maximum=workers))
+    gpus = len(visible_devices() or ())
+    return Pool(kind="local", cores=workers * cores_per_task, gpus=gpus, limits=Limits(maximum=workers))
 
 
 @contextlib.contextmanager

@@ -66,8 +66,9 @@ def plan_dispatch(
                 f"single shot needs a pool whose jobs outlive this command; describe {name!r} in a pools file",
                 pool=name,
             )
-        settings = DispatchSettings(pool=name, selection=selection, resources=Resources(cores=cores_per_task or 1))
-        plan = DispatchPlan(name, local_pool(workers, cores_per_task or 1), None, settings)
+        pool = local_pool(workers, cores_per_task or 1)
+        each = Resources(cores=cores_per_task or 1, gpus=float(pool.gpus))
+        plan = DispatchPlan(name, pool, None, DispatchSettings(pool=name, selection=selection, resources=each))
     else:
         plan = _from_file(lake, name, pools, selection, str(path), once=once)
         if workers is not None or cores_per_task is not None:

@@ -20,7 +20,7 @@ from alchemiscale_lake.errors import NotFoundError, StorageError
 from alchemiscale_lake.execution import Assignment
 from alchemiscale_lake.execution.stopping import ask_to_stop
 from alchemiscale_lake.execution.stored_assignment import load_assignment, store_assignment
-from alchemiscale_lake.ledger.executor import Handle, Place
+from alchemiscale_lake.ledger.executor import Handle, Pending, Place
 from alchemiscale_lake.settings import Pool
 from alchemiscale_lake.store import Lake, now_utc
 
@@ -206,6 +206,12 @@ class QueueExecutor:
             handle = QueueHandle(self, assignment, job.name, job.job_id, float("-inf"))
             found |= {s.attempt: handle for s in assignment.attempts if s.attempt in attempts}
         return found
+
+    def pending(self) -> Pending:
+        """Tell of this pool's jobs that the queue lets wait; since when, it does not say."""
+        listed = self._listed
+        jobs = () if listed is None else listed.jobs.values()
+        return Pending(sum(job.state == "pending" and self._pool_of(job) == self._name for job in jobs))
 
     def retire(self, hostnames: Collection[str]) -> None:
         """Have further jobs stay off these hosts, where the queue can be told."""

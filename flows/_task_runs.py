@@ -100,7 +100,8 @@ class ShowingExecutor:
     def __init__(self, inner: Executor, runs: TaskRuns) -> None:
         self._inner, self._runs = inner, runs
         self.durable, self.whole_jobs = inner.durable, inner.whole_jobs
-        self.places, self.find, self.retire = inner.places, inner.find, inner.retire
+        self.places, self.find = inner.places, inner.find
+        self.pending, self.retire = inner.pending, inner.retire
 
     def submit(self, assignment: Assignment, *, name: str, place: str) -> Handle:
         """Hand an assignment out and show it."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from alchemiscale_lake.execution.assignment import Assignment
-from alchemiscale_lake.ledger.executor import Place
+from alchemiscale_lake.ledger.executor import Pending, Place
 from alchemiscale_lake.resources import Resources
 from alchemiscale_lake.store import Lake
 from tests.plain import leave_receipt, plain_receipt
@@ -78,6 +78,9 @@ class Engine:
     def find(self, attempts: Mapping[str, str]) -> Mapping[str, Flight]:
         going_on = [f for f in self.flights if not f.done()]
         return {attempt: f for f in going_on for attempt in f.attempts if attempt in attempts}
+
+    def pending(self) -> Pending:
+        return Pending()
 
     def retire(self, hostnames: Collection[str]) -> None:
         self.retired = frozenset(hostnames)

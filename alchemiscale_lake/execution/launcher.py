@@ -33,6 +33,7 @@ from .watch import Cut, Watch
 __all__ = ["Launched", "Launcher", "StepOutcome", "end_all"]
 
 _THREAD_VARIABLES: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENMM_CPU_THREADS")
+_SECRETS: Final = ("AWS_", "PREFECT_API_KEY", "PREFECT_API_AUTH_STRING")
 #: How often a step is run again that was lost because the zygote died.
 _LOSSES_FORGIVEN: Final = 2
 _TRACEBACK_BYTES: Final = 16 * 2**10
@@ -211,7 +212,9 @@ class Launcher:
 
 
 def _environment(seat: Seat) -> dict[str, str]:
-    environment = {**os.environ, **dict.fromkeys(_THREAD_VARIABLES, str(seat.resources.cores))}
+    # what runs here is anybody's code, and what it prints goes into the lake: credentials are none of its business
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(_SECRETS)}
+    environment |= dict.fromkeys(_THREAD_VARIABLES, str(seat.resources.cores))
     environment[VISIBLE] = ",".join(seat.devices)
     # CUDA would number by speed what the tool and the queue number by place
     environment.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")

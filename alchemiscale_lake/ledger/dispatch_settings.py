@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from ..resources import Resources
@@ -30,7 +30,7 @@ class DispatchSettings:
     selection : Selection
         Scopes and networks to claim from; all, by default.
     resources : Resources, optional
-        Of every attempt; by the Protocol's needs, if not given.
+        Of every attempt, with as many of its GPUs as the Protocol needs; all by its needs, if not given.
     timeout_s, stuck_after_s : float, optional
         An attempt that takes longer fails; a unit that makes no progress for so long is ended.
     unit_retries : int
@@ -68,6 +68,12 @@ class DispatchSettings:
     capacity: Resources = field(default_factory=Resources)
     maximum_workers: int = 1
     hosts: QuarantineRules = field(default_factory=QuarantineRules)
+
+    def resources_for(self, needs: Resources) -> Resources:
+        """What an attempt gets whose Protocol has these needs."""
+        if self.resources is None:
+            return needs
+        return replace(self.resources, gpus=min(needs.gpus, self.resources.gpus))
 
     @classmethod
     def of_pool(

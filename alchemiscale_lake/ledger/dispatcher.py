@@ -30,11 +30,12 @@ from .executor import Executor, Handle
 from .flights import Flight, Flights
 from .forecast import Forecast
 from .handing_out import HandingOut
-from .hosts import publish, quarantined
+from .hosts import on_parole, publish, quarantined
 from .names import TaskNames
 from .policy import policy_for
-from .pool_reports import PoolReport, report_pool
+from .pool_reports import PoolReport, report_pool, withdraw_report
 from .recording import Books
+from .restarts import resolve_restarts
 from .results import unrecorded_attempts
 from .unwanted import release_unwanted
 
@@ -124,6 +125,7 @@ class Dispatcher:
                 stop.wait(pause_s)
         finally:
             self._leave()
+        self._sign_off(once=until == "once")
         self._tell()
         report = self._books.report
         return replace(report, in_flight=len(self._flights), wall_time_s=time.monotonic() - began)
@@ -185,6 +187,7 @@ class Dispatcher:
         if hosts != self._hand_out.barred:
             publish(self._lake, hosts)
             self._hand_out.barred = hosts
+        self._hand_out.on_parole = on_parole(self._lake, self._settings.hosts)
         self._executor.retire(hosts)
 
     def _stop_those_taken(self, states: TaskStates) -> None:
@@ -227,8 +230,10 @@ class Dispatcher:
 
     def _report_pool(self) -> None:
         workers, slots = len(self._hand_out.places), self._hand_out.slots_free()
+        pending = self._executor.pending()
+        report = PoolReport(now_utc(), self._actor, workers, slots, pending.jobs, pending.oldest_s)
         try:
-            report_pool(self._lake, self._settings.pool, PoolReport(now_utc(), self._actor, workers, slots))
+            report_pool(self._lake, self._settings.pool, report)
         except StorageError as e:
             _log.warning("pool %s could not report: %s", self._settings.pool, e)
 
@@ -242,6 +247,8 @@ class Dispatcher:
         self._take_over(orphaned_attempts(self._lake, running, "dispatch"), "its dispatcher ended")
         self._reap()
         self._sweep()
+        # whoever recorded a failure may have died before restart policies could look at it
+        resolve_restarts(self._lake, None, actor=self._actor)
 
     def _find_jobs(self) -> None:
         """Take up the jobs that an earlier dispatcher of this pool submitted; give back what has none."""
@@ -275,6 +282,16 @@ class Dispatcher:
             left |= {attempt: claim.task for attempt, claim in self._flights.claims().items()}
             self._flights.settle(list(left))
         self._take_over(left, "the dispatcher stopped")
+
+    def _sign_off(self, *, once: bool) -> None:
+        """Say for other pools' policy whether this one goes on: with its jobs, after a single shot."""
+        if once:
+            self._report_pool()
+            return
+        try:
+            withdraw_report(self._lake, self._settings.pool, self._actor)
+        except StorageError as e:
+            _log.warning("pool %s could not sign off: %s", self._settings.pool, e)
 
     def _is_drained(self) -> bool:
         states = self._lake.task_log.states()

@@ -9,7 +9,7 @@ from typing import Protocol
 from ..execution.assignment import Assignment
 from ..resources import Resources
 
-__all__ = ["Executor", "Handle", "Place"]
+__all__ = ["Executor", "Handle", "Pending", "Place"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,21 @@ class Place:
     slots: int
     hostname: str | None = None
     ends_in_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """Workers asked for that have not begun.
+
+    Attributes
+    ----------
+    jobs : int
+    oldest_s : float or None
+        How long the one that waits longest has waited; None if there is none, or nobody knows.
+    """
+
+    jobs: int = 0
+    oldest_s: float | None = None
 
 
 class Handle(Protocol):
@@ -82,6 +97,9 @@ class Executor(Protocol):
 
     def find(self, attempts: Mapping[str, str]) -> Mapping[str, Handle]:
         """Find what an earlier dispatcher handed out (attempt -> Scope) and is still under way."""
+
+    def pending(self) -> Pending:
+        """Tell of jobs that wait in their queue, as last known."""
 
     def retire(self, hostnames: Collection[str]) -> None:
         """Start nothing on these hosts and let their workers go once idle. Told all of them each time."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -45,6 +45,8 @@ class HandingOut:
         As last told by the engine.
     barred : mapping
         Hosts in quarantine, and until when: nothing is placed there.
+    on_parole : collection of str
+        Hosts that come from there: they get one Task, and the next when it did not fail.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class HandingOut:
         self._tried: object = None
         self.places: Sequence[Place] = ()
         self.barred: Mapping[str, datetime] = {}
+        self.on_parole: Collection[str] = ()
 
     def refresh(self) -> None:
         """Read anew what changes slowly: networks' states and weights, and what the policy looks at."""
@@ -89,10 +92,8 @@ class HandingOut:
 
     def slots_free(self) -> int:
         """Tasks of the usual kind that could start now."""
-        needs = (
-            self._settings.resources or next(iter(self._sample(self._admitted[1])), None) if self._admitted else None
-        )
-        needs = needs or Resources()
+        sample = self._sample(self._admitted[1]) if self._admitted else []
+        needs = sample[0] if sample else self._settings.resources_for(Resources())
         fits = (
             min(place.slots, math.floor(1 / needs.share_of(place.free) + 1e-9))
             for place in self.places
@@ -101,14 +102,15 @@ class HandingOut:
         return sum(fits)
 
     def claimable(self, states: TaskStates) -> bool:
-        """Whether this pool may claim anything, now or once its limits allow."""
-        return len(self._admit(states).candidates) > 0
+        """Whether this pool may claim anything, now or once its limits and the policy allow."""
+        admission = self._admit(states)
+        return len(admission.candidates) > 0 or admission.held_back > 0
 
     def __call__(self, states: TaskStates, ahead: int) -> int:
         """Hand out what there is room for; return the number of attempts."""
         admission = self._admit(states)
         self.places = self._executor.places(self._workers_wanted(admission))
-        places = [p for p in self.places if p.slots > 0 and self._is_open(p)]
+        places = [self._as_trusted(p) for p in self.places if p.slots > 0 and self._is_open(p)]
         seen = states.seq, ahead, [(p.name, p.free, p.slots) for p in places]
         if not places or not len(admission.candidates) or admission.limit == 0 or seen == self._tried:
             return 0
@@ -163,7 +165,7 @@ class HandingOut:
         drafts = []
         for task in drawn:
             takes = forecast[performs[task]]
-            resources = self._settings.resources or takes.resources
+            resources = self._settings.resources_for(takes.resources)
             drafts.append(Draft(task, resources, takes.duration_s, failed.get(task, frozenset())))
         return drafts
 
@@ -179,13 +181,16 @@ class HandingOut:
     def _sample(self, admission: Admission) -> list[Resources]:
         """What some of the Tasks that may be claimed take."""
         sample = admission.candidates["transformation"].head(_SAMPLE).unique(maintain_order=True).to_list()
-        if self._settings.resources is not None:
-            return [self._settings.resources] * len(sample)
-        return [takes.resources for takes in self._forecast.of(sample).values()]
+        return [self._settings.resources_for(takes.resources) for takes in self._forecast.of(sample).values()]
 
     def _is_open(self, place: Place) -> bool:
         cooling = self._cooling.get(place.name, 0.0) > time.monotonic()
-        return not cooling and place.hostname not in self.barred
+        if cooling or place.hostname in self.barred:
+            return False
+        return place.hostname not in self.on_parole or self._flights.at_places()[place.name] == 0
+
+    def _as_trusted(self, place: Place) -> Place:
+        return replace(place, slots=1) if place.hostname in self.on_parole else place
 
     # --- giving to the engine ---------------------------------------------------------------------
 
@@ -197,7 +202,7 @@ class HandingOut:
             claim.attempt: replace(
                 spec_of(claim),
                 extends_result=extended.get(claim.extends or ""),
-                resources=self._settings.resources or forecast[claim.transformation].resources,
+                resources=self._settings.resources_for(forecast[claim.transformation].resources),
                 duration_s=forecast[claim.transformation].duration_s,
             )
             for claim in claims

@@ -41,6 +41,8 @@ class Admission:
         Sentences that say why it is no more.
     left_to : mapping
         Tasks that are left to other pools which have room for them, by pool.
+    held_back : int
+        Tasks that the pool could take, and may not take now.
     """
 
     candidates: pl.DataFrame
@@ -48,6 +50,7 @@ class Admission:
     open: bool = True
     reasons: tuple[str, ...] = ()
     left_to: Mapping[str, int] = field(default_factory=dict)
+    held_back: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +121,8 @@ def admit(pools: Pools, name: str, candidates: pl.DataFrame, running: pl.DataFra
         return Admission(candidates.clear(), 0, True, (_nothing(tasks, name),))
     is_open, said = _is_open(pool, name, mine, situation)
     if not is_open:
-        return Admission(candidates.clear(), 0, False, said)
-    reasons = list(said)
+        return Admission(candidates.clear(), 0, False, said, held_back=len(mine))
+    reasons, could_take = list(said), len(mine)
     left_to, left = _leave_to_others(pools, name, tasks, running, situation)
     reasons += [f"{say_tasks(n)} left to {other}, which has room for that" for other, n in left_to.items()]
     mine = mine.join(left, on="task", how="anti", maintain_order="left") if len(left) else mine
@@ -133,7 +136,8 @@ def admit(pools: Pools, name: str, candidates: pl.DataFrame, running: pl.DataFra
     admitted = candidates.filter(pl.col(refused_by(name)) == FITS)
     if len(mine) < tasks.height:
         admitted = admitted.join(mine.select("task"), on="task", how="semi", maintain_order="left")
-    return Admission(with_turns(pools.shares, admitted, running), limit, True, tuple(reasons), left_to)
+    turns = with_turns(pools.shares, admitted, running)
+    return Admission(turns, limit, True, tuple(reasons), left_to, could_take - len(mine))
 
 
 def pools_before(pools: Pools, name: str) -> list[str]:

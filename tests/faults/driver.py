@@ -19,7 +19,7 @@ from alchemiscale_lake.ledger.claims import Selection
 from alchemiscale_lake.ledger.dispatch_settings import DispatchSettings
 from alchemiscale_lake.ledger.dispatcher import Dispatcher
 from alchemiscale_lake.ledger.estimates import gather_network
-from alchemiscale_lake.ledger.executor import Place
+from alchemiscale_lake.ledger.executor import Pending, Place
 from alchemiscale_lake.ledger.submit import submit_network
 from alchemiscale_lake.ledger.tasks import ensure_tasks
 from alchemiscale_lake.resources import Resources
@@ -61,6 +61,9 @@ class ThreadExecutor:
 
     def find(self, attempts: Mapping[str, str]) -> dict[str, ThreadHandle]:
         return {}
+
+    def pending(self) -> Pending:
+        return Pending()
 
     def retire(self, hostnames: Collection[str]) -> None:
         """There is one host."""
