@@ -1,0 +1,59 @@
+"""A campaign without execution, to be killed: `python -m tests.faults.store_driver LAKE`.
+
+Everything that writes: submit, create Tasks, claim, leave receipts, record, gather, fold, upkeep. Being
+run again, it goes on. With `--points FILE` it notes the fault points that it passes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+from datetime import timedelta
+from pathlib import Path
+
+from alchemiscale_lake.execution.assignment import AttemptSpec
+from alchemiscale_lake.faults import fault_hook
+from alchemiscale_lake.ledger.claims import claim_tasks, end_claims
+from alchemiscale_lake.ledger.estimates import gather_network
+from alchemiscale_lake.ledger.results import find_receipts, record_receipts, unrecorded_attempts
+from alchemiscale_lake.ledger.submit import submit_network
+from alchemiscale_lake.ledger.tasks import ensure_tasks
+from alchemiscale_lake.store import Lake, maintain, now_utc
+from tests.plain import SCOPE, leave_receipt, plain_chain, plain_receipt
+
+
+def campaign(place: str) -> None:
+    """Play it all, from wherever it stands."""
+    lake = Lake.create(place, exist_ok=True)
+    network = submit_network(lake, plain_chain([("a", "b"), ("b", "c"), ("a", "c")]), SCOPE, creator="driver").network
+    ensure_tasks(lake, network, 2, creator="driver")
+    # what one that was killed has left: receipts are recorded, the other Tasks given back
+    held = {s.attempt: s for s in lake.task_log.states().running().values() if s.attempt is not None}
+    left = {attempt: state.scope for attempt, state in held.items()} | unrecorded_attempts(lake)
+    record_receipts(lake, find_receipts(lake, left), actor="driver")
+    end_claims(lake, {attempt: state.task for attempt, state in held.items()}, actor="driver")
+    while claims := claim_tasks(lake, "here", 2, lease_s=60, actor="driver"):
+        for claim in claims:
+            spec = AttemptSpec(claim.attempt, claim.task, claim.transformation, claim.scope)
+            leave_receipt(lake, plain_receipt(spec))
+        found = find_receipts(lake, {claim.attempt: claim.scope for claim in claims})
+        record_receipts(lake, found, actor="driver")
+    gather_network(lake, network)
+    maintain(lake, now=now_utc() + timedelta(days=8))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("lake")
+    parser.add_argument("--points", type=Path)
+    given = parser.parse_args()
+    passed: list[str] = []
+    with fault_hook(passed.append) if given.points else contextlib.nullcontext():
+        campaign(given.lake)
+    if given.points:
+        given.points.write_text(json.dumps(passed))
+
+
+if __name__ == "__main__":
+    main()

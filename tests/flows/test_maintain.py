@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import httpx
+import pytest
+
+from alchemiscale_lake.errors import SettingsError
+from alchemiscale_lake.schemas import TABLES
+from alchemiscale_lake.store import Lake
+from flows._api import Api
+from flows.maintain_lake import maintain_lake
+
+
+def test_the_flow_keeps_a_lake_up_and_shows_what_it_did(api: Api, tmp_path: Path) -> None:
+    lake = Lake.create(tmp_path / "lake")
+    for i in range(6):
+        lake.table("assays").append_new(TABLES["assays"].sample(1, ligand=f"l{i}"))
+    report = maintain_lake(lake=lake.url)
+    done = {table.table: table for table in report.tables}
+    assert (done["assays"].files_before, done["assays"].files_after) == (6, 1)
+    answer = httpx.post(
+        f"{api.api_url}/artifacts/filter", json={"artifacts": {"key": {"any_": ["maintain-lake"]}}}, timeout=20.0
+    )
+    (shown,) = answer.json()
+    assert "assays" in shown["data"]
+    assert "5 data files were merged away" in shown["description"]
+
+
+def test_a_duration_that_is_none_is_named(api: Api, tmp_path: Path) -> None:
+    Lake.create(tmp_path / "lake")
+    with pytest.raises(SettingsError, match="keep_log: 'soon' is no duration"):
+        maintain_lake(lake=str(tmp_path / "lake"), keep_log="soon")
