@@ -1,0 +1,16 @@
+"""The small form of the benchmark: what it counts must be right, whatever the times."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks import bench_upkeep
+
+
+@pytest.mark.timeout(180)
+def test_every_row_is_there_after_an_upkeep_among_four_writers() -> None:
+    rows = {row["name"]: row for row in bench_upkeep.run(quick=True)}
+    assert rows["every row is there once"]["ok"]
+    assert rows["task_log data files before"]["figure"] > 400
+    assert rows["task_log data files after"]["figure"] < rows["task_log data files before"]["figure"] / 2
+    assert rows["rows appended by four writers meanwhile"]["figure"] >= 4
