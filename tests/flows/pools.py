@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import distributed  # noqa: F401 - two threads that import it at once get in each other's way
 import gufe
 import polars as pl
 
