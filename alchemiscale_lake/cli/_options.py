@@ -6,8 +6,17 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import click
+from click.core import ParameterSource
 
-__all__ = ["lake_option", "pool_options", "pools_option", "scope_option", "tasks_option", "verbose_option"]
+__all__ = [
+    "lake_of_pools",
+    "lake_option",
+    "pool_options",
+    "pools_option",
+    "scope_option",
+    "tasks_option",
+    "verbose_option",
+]
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -46,6 +55,18 @@ pools_option = click.option(
     metavar="FILE",
     help="The pools file.",
 )
+
+
+def lake_of_pools(ctx: click.Context, lake: str, pools_file: str | None) -> str:
+    """Return the lake that the pools file names, unless one was given."""
+    from ..pools_file import find_pools_file, load_pools
+
+    if ctx.get_parameter_source("lake") is not ParameterSource.DEFAULT:
+        return lake
+    path = find_pools_file(pools_file)
+    named = None if path is None else load_pools(path).lake
+    return named or lake
+
 
 #: `verbose: bool`
 verbose_option = click.option("--verbose", "-v", is_flag=True, help="Show the logs of Prefect and Dask.")

@@ -10,7 +10,7 @@ import click
 from ._bar import TaskBar
 from ._errors import INTERRUPTED, say
 from ._launch import dispatch_once, session
-from ._options import lake_option, pool_options, verbose_option
+from ._options import lake_of_pools, lake_option, pool_options, verbose_option
 
 if TYPE_CHECKING:
     from ..ledger.dispatch_report import DispatchReport
@@ -58,7 +58,7 @@ def command(
     from ..query import find_network
     from ..store import Lake
 
-    place = Lake.open(lake)
+    place = Lake.open(lake_of_pools(ctx, lake, settings["pools_file"]))
     selection = Selection(
         tuple(Scope.parse(scope) for scope in scopes), tuple(find_network(place, network) for network in networks)
     )
@@ -75,7 +75,7 @@ def command(
         done = flows.call("dispatch", bar, lake=place.url, pool=pool, once=once, **selected, **settings)
     _conclude(done.report)
     if done.interrupted:
-        say(f"to continue: alchemiscale-lake dispatch {pool} --lake {shlex.quote(lake)}")
+        say(f"to continue: alchemiscale-lake dispatch {pool} --lake {shlex.quote(place.url)}")
         ctx.exit(INTERRUPTED)
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import click
-from click.core import ParameterSource
 
 from ._errors import say
-from ._options import lake_option, pools_option
+from ._options import lake_of_pools, lake_option, pools_option
 from ._show import output_options, show_table
 
 __all__ = ["command"]
@@ -42,9 +41,7 @@ def command(
             "there is no pools file; give --pools FILE, or begin ./pools.yaml with one of deployments/pools/"
         )
     pools = load_pools(found)
-    if pools.lake is not None and ctx.get_parameter_source("lake") is ParameterSource.DEFAULT:
-        lake = pools.lake
-    opened = Lake.open(lake)
+    opened = Lake.open(lake_of_pools(ctx, lake, str(found)))
     plan = plan_dispatch(opened, pools, all_pools=all_pools)
     show_table(plan_table(opened, plan), tsv=tsv, output=output)
     for line in plan_lines(plan):

@@ -20,6 +20,7 @@ import pytest
 from alchemiscale_lake.errors import NotALakeError
 from alchemiscale_lake.gufe_adapter import dump_network
 from alchemiscale_lake.store import Lake
+from flows._serve import DEPLOYMENTS
 from tests.networks import harmonic_network
 
 #: The console script, whatever is on the path.
