@@ -9,6 +9,7 @@ from alchemiscale_lake.ledger.estimates import gather_network as gather
 from alchemiscale_lake.query import find_network
 from alchemiscale_lake.store import Lake
 
+from ._credentials import load_credentials
 from ._summary import publish_estimates
 
 __all__ = ["gather_network"]
@@ -27,6 +28,7 @@ def gather_network(network: str, lake: str = "./lake", scope: str | None = None)
     scope : str, optional
         Where to look for a name.
     """
+    load_credentials()
     place = Lake.open(lake)
     report = gather(place, find_network(place, network, scope=scope))
     publish_estimates(place, report, title=network)

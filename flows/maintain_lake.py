@@ -12,6 +12,7 @@ from alchemiscale_lake.report.upkeep import upkeep_line, upkeep_table
 from alchemiscale_lake.store import Lake, MaintenanceReport, UpkeepSettings, maintain
 
 from ._artifacts import publish_table
+from ._credentials import load_credentials
 
 __all__ = ["maintain_lake"]
 
@@ -36,6 +37,7 @@ def maintain_lake(
         How long files are kept that newer ones replaced: longer than the longest query runs.
     """
     settings = UpkeepSettings(_seconds("keep_log", keep_log), _seconds("keep_files", keep_files), dry_run=dry_run)
+    load_credentials()
     report = maintain(Lake.open(lake), settings, tell=_log.info)
     table = upkeep_table(report)
     rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows]

@@ -15,6 +15,7 @@ from alchemiscale_lake.ledger.estimates import GatherReport, gather_network
 from alchemiscale_lake.query import find_network
 from alchemiscale_lake.store import Lake
 
+from ._credentials import load_credentials
 from ._dispatching import Dispatched, dispatch_tasks, handed_back
 from ._plans import plan_dispatch
 from ._progress import reported
@@ -105,6 +106,7 @@ def run_campaign(
     unit_retries : int, optional
         Times a failed ProtocolUnit is run again within an attempt (1).
     """
+    load_credentials()
     place = Lake.create(lake, exist_ok=True)
     stored = _stored_network(place, network)
     campaign = new_campaign(

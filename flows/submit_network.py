@@ -10,6 +10,7 @@ from alchemiscale_lake.ledger.tasks import ensure_tasks
 from alchemiscale_lake.store import Lake
 
 from ._artifacts import publish_markdown
+from ._credentials import load_credentials
 
 __all__ = ["submit_network"]
 
@@ -33,6 +34,7 @@ def submit_network(
     tasks_per_transformation : int
         0 creates none.
     """
+    load_credentials()
     place = Lake.create(lake, exist_ok=True)
     submission = submit(place, network, scope, name=name)
     if tasks_per_transformation:
