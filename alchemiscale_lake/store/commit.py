@@ -28,7 +28,7 @@ __all__ = ["SNAPSHOT_GOOD_FOR_S", "clocks_s", "compare_and_append", "elapsed_s",
 _log = logging.getLogger(__name__)
 _TRIES: Final = 200
 _DOUBTS: Final = 2
-_FIRST_WAIT_S: Final = 0.005
+_SHORTEST_WAIT_S: Final = 0.01
 _LONGEST_WAIT_S: Final = 1.0
 
 #: A snapshot older than this is not believed: upkeep may have removed the log entries that would make a
@@ -82,7 +82,7 @@ def compare_and_append(
     StorageError
         If the storage keeps failing in another way. The rows may have landed.
     """
-    wait, doubts = _FIRST_WAIT_S, 0
+    doubts = 0
     for _ in range(_TRIES):
         opened = clocks_s()
         delta = open_table()
@@ -104,8 +104,8 @@ def compare_and_append(
                 fault_point(f"commit:{name}:after")
                 _checkpoint_if_due(delta, name)
                 return number
-        time.sleep(wait * (0.5 + random.random()))
-        wait = min(2 * wait, _LONGEST_WAIT_S)
+        # about as long as a try takes: whoever waits longer each time starves, since winners do not wait
+        time.sleep(min(_SHORTEST_WAIT_S + elapsed_s(opened), _LONGEST_WAIT_S) * random.random())
     raise CommitConflictError(
         f"other writers won {_TRIES} times in a row on table '{name}'; use fewer, larger batches, then try again",
         table=name,
