@@ -4,9 +4,14 @@
 #   PREFECT_API_URL=http://127.0.0.1:4200/api ALCHEMISCALE_LAKE=./lake sh deployments/setup.sh
 set -eu
 here=$(dirname "$0")
+lake=${ALCHEMISCALE_LAKE:-./lake}
 
-alchemiscale-lake status >/dev/null 2>&1 || alchemiscale-lake init
+alchemiscale-lake status --lake "$lake" >/dev/null 2>&1 || alchemiscale-lake init --lake "$lake"
 prefect work-pool inspect lake >/dev/null 2>&1 || prefect work-pool create lake --type process
 prefect work-pool inspect kubernetes >/dev/null 2>&1 ||
     prefect work-pool create kubernetes --type kubernetes --base-job-template "$here/kubernetes/base-job-template.json"
-prefect --no-prompt deploy --all --prefect-file "$here/prefect.yaml"
+
+described=$(mktemp --suffix=.yaml)
+trap 'rm -f "$described"' EXIT
+sed "s|&lake ./lake|\&lake $lake|" "$here/prefect.yaml" >"$described"
+prefect --no-prompt deploy --all --prefect-file "$described"

@@ -72,7 +72,7 @@ class Overdue:
 def overdue(run: SeenRun, now: datetime, patience: Patience) -> Overdue | None:
     """Tell whether, and why, a flow run that has not begun is not to be waited for any longer."""
     waited_s = (now - run.since).total_seconds()
-    if run.state == "SCHEDULED" and run.n_starts:
+    if run.state in ("SCHEDULED", "PENDING") and run.n_starts:
         return Overdue("evicted", "its pod was evicted")
     if run.state == "SCHEDULED" and waited_s > patience.scheduled_s:
         return Overdue("unclaimed", f"no worker took its flow run for {waited_s:.0f} s")

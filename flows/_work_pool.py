@@ -20,7 +20,7 @@ from alchemiscale_lake.execution.receipt import has_receipt
 from alchemiscale_lake.execution.release import Release, ReleaseKind, leave_release, read_release
 from alchemiscale_lake.execution.stopping import ask_to_stop
 from alchemiscale_lake.execution.stored_assignment import load_assignment, store_assignment
-from alchemiscale_lake.ledger.executor import Place
+from alchemiscale_lake.ledger.executor import Pending, Place
 from alchemiscale_lake.settings import Pool
 from alchemiscale_lake.store import Lake, now_utc
 
@@ -150,6 +150,11 @@ class WorkPoolExecutor:
                     handles |= dict.fromkeys(of_run, handle)
         self._handles |= {id(handle): handle for handle in handles.values()}
         return handles
+
+    def pending(self) -> Pending:
+        """Tell how many flow runs wait to begin, and for how long."""
+        waiting = [run.since for run in self._live.values() if run.state in ("SCHEDULED", "PENDING")]
+        return Pending(len(waiting), (now_utc() - min(waiting)).total_seconds() if waiting else None)
 
     def retire(self, hostnames: Collection[str]) -> None:
         """Let new pods keep away from these nodes, where the work pool's template can say so."""

@@ -27,6 +27,7 @@ PAGES = [
     "docs/bucket.md",
     "docs/upkeep.md",
     "docs/pools.md",
+    "docs/kubernetes.md",
     "docs/several-pools.md",
     "README.md",
 ]

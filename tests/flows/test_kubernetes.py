@@ -5,26 +5,31 @@ The API server is `tests/kubernetes_api.py`, which says what it cannot show.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import polars as pl
 import pytest
 import yaml
 
 from alchemiscale_lake.execution.release import read_release
+from alchemiscale_lake.pools_file import load_pools
 from alchemiscale_lake.store import Lake
 from flows._api import Api
 from tests.flows.test_work_pool_live import dispatching, flow_runs, running_attempts, statuses, submit
-from tests.flows.work_pools import make_work_pool, wait_until, worker
+from tests.flows.work_pools import wait_until, worker
 from tests.kubernetes_api import Cluster, kubernetes
 
 pytestmark = pytest.mark.timeout(400)
 
 DEPLOYMENTS = Path(__file__).parents[2] / "deployments" / "kubernetes"
 NAMESPACE = "alchemiscale-lake"
+#: Not the name that `setup.sh` uses: its test shares the server.
+POOL = "pods-of-a-fake-cluster"
 
 
 def template() -> dict[str, Any]:
@@ -65,13 +70,14 @@ def a_template_for_here(tmp_path: Path) -> dict[str, Any]:
 def test_tasks_run_in_pods_and_an_evicted_pod_gives_them_back(
     api: Api, lake: Lake, cluster: Cluster, tmp_path: Path
 ) -> None:
-    make_work_pool("kubernetes", "kubernetes", a_template_for_here(tmp_path))
+    (tmp_path / "template.json").write_text(json.dumps(a_template_for_here(tmp_path)))
     submit(lake, tmp_path, 1, duration_s=8.0)
+    made_of = "--base-job-template=" + str(tmp_path / "template.json")
 
-    with (
-        worker("kubernetes", tmp_path, kind="kubernetes", **worker_environment(cluster)),
-        dispatching(lake, "kubernetes") as dispatcher,
-    ):
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(worker(POOL, tmp_path, made_of, kind="kubernetes", **worker_environment(cluster)))
+        wait_until(lambda: httpx.get(f"{api.api_url}/work_pools/{POOL}", timeout=20.0).is_success)
+        dispatcher = stack.enter_context(dispatching(lake, POOL))
         (evicted,) = wait_until(lambda: running_attempts(lake))
         (pod,) = [p["metadata"]["name"] for p in cluster.list("pods")]
         cluster.evict(pod)
@@ -88,15 +94,16 @@ def test_tasks_run_in_pods_and_an_evicted_pod_gives_them_back(
     released = lake.table("task_log").scan().filter(pl.col("event") == "released").collect()
     assert [reason.partition(":")[0] for reason in released["reason"]] == ["stopped"]
     check_pods(cluster)
-    assert sorted(run["state"]["type"] for run in flow_runs(api, "kubernetes")) == ["CANCELLED", "COMPLETED"]
+    # the worker may be quicker to start the evicted one anew than the dispatcher to drop it: it finds nothing to do
+    states = sorted(run["state"]["type"] for run in flow_runs(api, POOL))
+    assert states in (["CANCELLED", "COMPLETED"], ["COMPLETED", "COMPLETED"])
     refused = {request[:4] for request in cluster.requests if not request[4]}
     assert not refused, "the Role lacks what the worker needs"
 
 
 def check_pods(cluster: Cluster) -> None:
     pods = cluster.list("pods")
-    # one per flow run; the worker may have been quicker to start the evicted one anew than the dispatcher to drop it
-    assert len(pods) in (2, 3)
+    assert len(pods) in (2, 3), "one per flow run, and perhaps one that found nothing to do"
     for pod in pods:
         (container,) = pod["spec"]["containers"]
         assert container["resources"]["limits"]["nvidia.com/gpu"] == 0, "the pool has none"
@@ -165,6 +172,8 @@ def test_kustomization_names_every_manifest_but_secrets() -> None:
 
 def test_what_manifests_refer_to_is_there() -> None:
     there = {(m["kind"], m["metadata"]["name"]) for _, m in manifests()}
+    generated = yaml.safe_load((DEPLOYMENTS / "kustomization.yaml").read_text())["configMapGenerator"]
+    assert [(g["name"], g["files"]) for g in generated] == [("lake-job-template", ["base-job-template.json"])]
     text = json.dumps([m for _, m in manifests()] + [template()])
 
     for kind, name in [
@@ -178,6 +187,32 @@ def test_what_manifests_refer_to_is_there() -> None:
     ]:
         assert (kind, name) in there
         assert text.count(name) > 1
+
+
+def test_the_pool_of_the_cluster_is_the_one_explained(tmp_path: Path) -> None:
+    (settings,) = [m for _, m in manifests() if m["metadata"]["name"] == "lake-pools"]
+    page = (DEPLOYMENTS.parents[1] / "docs" / "kubernetes.md").read_text()
+    (tmp_path / "pools.yaml").write_text(settings["data"]["pools.yaml"])
+
+    assert f"<<'END'\n{settings['data']['pools.yaml']}END\n" in page
+    (name,) = load_pools(tmp_path / "pools.yaml").pools
+    (dispatcher,) = [m for _, m in manifests() if m["metadata"]["name"] == "lake-dispatcher"]
+    assert dispatcher["spec"]["template"]["spec"]["containers"][0]["args"][:3] == [
+        "alchemiscale-lake",
+        "dispatch",
+        name,
+    ]
+
+
+def test_the_variables_explained_are_those_of_the_template() -> None:
+    page = (DEPLOYMENTS.parents[1] / "docs" / "kubernetes.md").read_text()
+    known = set(template()["variables"]["properties"])
+    set_by_prefect = {"name", "command", "env", "labels", "annotations", "namespace", "stream_output"}
+    watching = {"job_watch_timeout_seconds", "pod_watch_timeout_seconds", "image_pull_policy", "service_account_name"}
+
+    assert all(
+        f"`{name}`" in page for name in known - set_by_prefect - watching - {"lake_settings", "lake_credentials"}
+    )
 
 
 def test_secrets_are_left_to_fill_in() -> None:

@@ -104,6 +104,20 @@ def test_a_template_gets_the_variables_it_knows(lake: Lake, make: Make, runs: Fa
     ]
 
 
+def test_what_waits_is_told(lake: Lake, make: Make, runs: FakeRuns) -> None:
+    executor = make()
+    assert (executor.pending().jobs, executor.pending().oldest_s) == (0, None)
+    running, waiting = (executor.submit(an_assignment(lake), name="", place="") for _ in range(2))
+    runs.becomes(running.run.id, "RUNNING")
+    runs.becomes(waiting.run.id, "PENDING", since=now_utc() - timedelta(seconds=100))
+    executor.look(now=True)
+
+    told = executor.pending()
+
+    assert told.jobs == 1
+    assert 100.0 <= told.oldest_s < 110.0
+
+
 def test_nothing_is_claimed_for_a_pool_that_nobody_serves(make: Make, runs: FakeRuns) -> None:
     executor = make()
     assert executor.places(1)
@@ -302,12 +316,13 @@ def test_what_never_starts_is_given_back(
     assert is_asked_to_stop(lake, assignment.attempts[0]), "it may start after all"
 
 
-def test_an_evicted_pod_does_not_come_back(lake: Lake, make: Make, runs: FakeRuns) -> None:
+@pytest.mark.parametrize(("state", "name"), [("SCHEDULED", "AwaitingRetry"), ("PENDING", "Submitting")])
+def test_an_evicted_pod_does_not_come_back(lake: Lake, make: Make, runs: FakeRuns, state: str, name: str) -> None:
     assignment = an_assignment(lake, 2)
     handle = make().submit(assignment, name="", place="")
     runs.becomes(runs.only, "RUNNING")
     leave_release(lake, assignment.attempts[0], Release("stopped", "SIGTERM", "node-1"))
-    runs.becomes(runs.only, "SCHEDULED", "AwaitingRetry")
+    runs.becomes(runs.only, state, name)
 
     assert handle.done()
     assert handle.exception() is None

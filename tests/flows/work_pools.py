@@ -54,14 +54,14 @@ class Worker:
 
 
 @contextlib.contextmanager
-def worker(work_pool: str, folder: Path, *, kind: str = "process", **env: str) -> Iterator[Worker]:
+def worker(work_pool: str, folder: Path, *arguments: str, kind: str = "process", **env: str) -> Iterator[Worker]:
     """Run a worker; at the end nothing of it is left."""
     name = f"worker-{uuid.uuid4().hex[:6]}"
     command = [str(Path(sys.executable).with_name("prefect")), "worker", "start", "--pool", work_pool]
     log = folder / f"{name}.log"
     with log.open("wb") as out:
         process = psutil.Popen(
-            [*command, "--type", kind, "--name", name],
+            [*command, "--type", kind, "--name", name, *arguments],
             env={**os.environ, **SILENT, **QUICK, **env},
             cwd=folder,
             stdin=subprocess.DEVNULL,
