@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -162,3 +164,36 @@ def test_cancelling_reaches_the_process(api: Api, lake: Lake, tmp_path: Path) ->
     release = read_release(lake, "a-b-c", attempt)
     assert release is not None
     assert release.kind == "stopped"
+
+
+def test_single_shot_from_the_command_line(api: Api, lake: Lake, tmp_path: Path) -> None:
+    make_work_pool("shots")
+    submit(lake, tmp_path, 2)
+    (tmp_path / "pools.yaml").write_text("pools: {pods: {kind: work-pool, work_pool: shots, tasks_per_job: 2}}")
+    command = [str(Path(sys.executable).with_name("alchemiscale-lake")), "dispatch", "pods", "--once"]
+
+    def shoot() -> str:
+        told = subprocess.run(
+            [*command, "--lake", str(lake.local_path), "--pools", str(tmp_path / "pools.yaml")],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=180,
+        )
+        assert told.returncode == 0, told.stderr
+        return told.stderr
+
+    with worker("shots", tmp_path):
+        wait_until(lambda: serves(api, "shots"))
+        first = shoot()
+        wait_until(lambda: [run["state"]["type"] for run in flow_runs(api, "shots")] == ["COMPLETED"])
+        second = shoot()
+
+    assert "0 complete, 0 failed, 0 handed back" in first
+    assert "2 complete" in second
+    assert statuses(lake) == ["complete"] * 2
+
+
+def serves(api: Api, work_pool: str) -> bool:
+    return str(httpx.get(f"{api.api_url}/work_pools/{work_pool}", timeout=20.0).json()["status"]) == "READY"
