@@ -36,6 +36,8 @@ __all__ = ["TableUpkeep", "UpkeepSettings", "keep_up"]
 
 #: A partition of fewer small files is left alone: rewriting it would cost more than it brings.
 _FILES_WORTH_COMPACTING: Final = 5
+#: While thousands of files are compacted, writers add some more.
+_ROUNDS: Final = 2
 _TARGET_BYTES: Final = 128 * 2**20
 #: Rows of a row group, so that who asks for the newest rows skips the others.
 _ROW_GROUP_ROWS: Final = 65_536
@@ -120,10 +122,11 @@ def keep_up(objects: ObjectStore, table: LakeTable, settings: UpkeepSettings, no
     crowded = _crowded(delta, table)
     files_after, note, n_checkpoints = files_before - sum(crowded.values()) + len(crowded), None, 0
     if not settings.dry_run:
-        if crowded:
-            note = _compact(table, list(crowded))
-            delta = table.snapshot()
-            files_after = len(delta.file_uris())
+        for _ in range(_ROUNDS):
+            if crowded and note is None:
+                note = _compact(table, list(crowded))
+                delta = table.snapshot()
+                crowded, files_after = _crowded(delta, table), len(delta.file_uris())
         fault_point(f"upkeep:{name}:compacted")
         n_checkpoints = _checkpoint(delta, table, log)
         fault_point(f"upkeep:{name}:checkpointed")

@@ -78,8 +78,7 @@ def maintain(
     now = now_utc() if now is None else now
     began = time.monotonic()
     with _alone(lake, settings) as still_alone:
-        tell("task log: folding")
-        seq = lake.task_log.states().seq if settings.dry_run else lake.task_log.fold()
+        _fold(lake, settings, tell)
         fault_point("upkeep:folded")
         tables = []
         for i, name in enumerate(TABLES, 1):
@@ -94,7 +93,14 @@ def maintain(
             temporary_older_than=now - timedelta(seconds=settings.keep_files_s),
             dry_run=settings.dry_run,
         )
+        # once more, for what was written during all this
+        seq = _fold(lake, settings, tell)
     return MaintenanceReport(tables, orphans, seq, time.monotonic() - began, settings.dry_run)
+
+
+def _fold(lake: Lake, settings: UpkeepSettings, tell: Callable[[str], None]) -> int:
+    tell("task log: folding")
+    return lake.task_log.states().seq if settings.dry_run else lake.task_log.fold()
 
 
 @contextlib.contextmanager
