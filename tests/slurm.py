@@ -7,12 +7,14 @@ missing. All nodes are this machine: a job tells them apart by `SLURMD_NODENAME`
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import secrets
 import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -221,8 +223,14 @@ def _write(folder: Path, names: tuple[str, ...], gpus: int, cores: int, kill_wai
 def _require_slurm() -> None:
     if os.geteuid() != 0:
         pytest.skip("a Slurm of the tests' own needs root, for device nodes")
-    if shutil.which("sbatch") and shutil.which("munged"):
-        return
+    with (Path(tempfile.gettempdir()) / "alchemiscale-lake-installs").open("w") as turn:
+        # of several test processes one installs, and the others wait for it
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        if shutil.which("sbatch") is None or shutil.which("munged") is None:
+            _install_slurm()
+
+
+def _install_slurm() -> None:
     if shutil.which("apt-get") is None:
         pytest.skip("Slurm is not installed, and there is no apt-get to install it")
     install = "apt-get install -y --no-install-recommends slurm-wlm munge"
