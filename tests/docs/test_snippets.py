@@ -28,6 +28,7 @@ PAGES = [
     "docs/upkeep.md",
     "docs/pools.md",
     "docs/kubernetes.md",
+    "docs/slurm.md",
     "docs/several-pools.md",
     "README.md",
 ]
