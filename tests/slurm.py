@@ -7,14 +7,11 @@ missing. All nodes are this machine: a job tells them apart by `SLURMD_NODENAME`
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import secrets
-import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -22,6 +19,8 @@ from pathlib import Path
 
 import psutil
 import pytest
+
+from tests.debian import require
 
 _CONF = """\
 ClusterName=test
@@ -186,7 +185,7 @@ def slurm(
 
     Within, `SLURM_CONF` makes it the Slurm of this process and of what it starts.
     """
-    _require_slurm()
+    require(["sbatch", "munged", "slurmctld", "slurmd"], ["slurm-wlm", "munge"])
     names = tuple(f"node{number}" for number in range(1, nodes + 1))
     _write(folder, names, gpus_per_node, cores_per_node, kill_wait_s)
     with pytest.MonkeyPatch.context() as patch:
@@ -218,28 +217,6 @@ def _write(folder: Path, names: tuple[str, ...], gpus: int, cores: int, kill_wai
             os.mknod(device, 0o600 | 0o020000, os.makedev(1, 3))  # a second /dev/null
             gres.append(f"NodeName={name} Name=gpu File={device}\n")
     (folder / "gres.conf").write_text("".join(gres))
-
-
-def _require_slurm() -> None:
-    if os.geteuid() != 0:
-        pytest.skip("a Slurm of the tests' own needs root, for device nodes")
-    with (Path(tempfile.gettempdir()) / "alchemiscale-lake-installs").open("w") as turn:
-        # of several test processes one installs, and the others wait for it
-        fcntl.flock(turn, fcntl.LOCK_EX)
-        if shutil.which("sbatch") is None or shutil.which("munged") is None:
-            _install_slurm()
-
-
-def _install_slurm() -> None:
-    if shutil.which("apt-get") is None:
-        pytest.skip("Slurm is not installed, and there is no apt-get to install it")
-    install = "apt-get install -y --no-install-recommends slurm-wlm munge"
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command in (install, f"apt-get update && {install}"):
-        done = subprocess.run(command, shell=True, capture_output=True, env=environment, check=False, timeout=240)
-        if done.returncode == 0:
-            return
-    pytest.skip(f"Slurm cannot be installed: {done.stderr.decode()[-300:]}")
 
 
 def _free_ports(n: int) -> list[int]:
