@@ -24,6 +24,7 @@ __all__ = [
     "MissingClassError",
     "MissingDependencyError",
     "NotALakeError",
+    "NotBegunError",
     "NotFoundError",
     "QueryError",
     "ReceiptError",
@@ -154,6 +155,10 @@ class ExecutionError(TerminalError):
 
 class ReceiptError(TerminalError):
     """A receipt cannot be read or does not fit its attempt."""
+
+
+class NotBegunError(TransientError):
+    """What was handed out was never begun: the queue did not take it, or its worker had gone."""
 
 
 class EstimationError(TerminalError):

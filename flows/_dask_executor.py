@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from alchemiscale_lake.errors import NotBegunError
 from alchemiscale_lake.execution import Assignment, execute_assignment
 from alchemiscale_lake.execution.host import hostname
 from alchemiscale_lake.execution.stopping import ask_to_stop
@@ -133,8 +134,8 @@ class _Nowhere:
     def done(self) -> bool:
         return True
 
-    def exception(self) -> None:
-        return None
+    def exception(self) -> NotBegunError:
+        return NotBegunError("its worker had gone before it got there")
 
     def cancel(self) -> None:
         return None

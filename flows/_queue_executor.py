@@ -16,7 +16,7 @@ import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final
 
-from alchemiscale_lake.errors import NotFoundError, StorageError
+from alchemiscale_lake.errors import NotBegunError, NotFoundError, StorageError
 from alchemiscale_lake.execution import Assignment
 from alchemiscale_lake.execution.stopping import ask_to_stop
 from alchemiscale_lake.execution.stored_assignment import load_assignment, store_assignment
@@ -79,20 +79,23 @@ class QueueHandle:
 
     def done(self) -> bool:
         """Whether the queue no longer knows its job. A queue that does not answer knows it."""
-        if not self._gone:
-            listed = self._executor.listed()
-            self._gone = (
-                listed is not None
-                and listed.asked_at >= self._submitted_at + _LISTING_LAG_S
-                and self._find(listed) is None
-            )
-            if self._gone and self._job_id is None:
-                self._stop()  # should it come after all, it has nothing to run
-        return self._gone
+        if self._gone:
+            return True
+        listed = self._executor.listed()
+        if listed is None or listed.asked_at < self._submitted_at + _LISTING_LAG_S:
+            return False
+        job = self._find(listed)
+        if job is not None:
+            self._job_id = job.job_id
+            return False
+        if self._job_id is None:
+            self._stop()  # should it come after all, it has nothing to run
+        self._gone = True
+        return True
 
-    def exception(self) -> None:
-        """None: what a job has to say it leaves in the lake."""
-        return
+    def exception(self) -> NotBegunError | None:
+        """Once done: that the queue never knew of it, or None; what a job has to say it leaves in the lake."""
+        return None if self._job_id is not None else NotBegunError("its queue did not answer, and has no such job")
 
     def cancel(self) -> None:
         """Tell it to stop, and take it out of the queue."""
@@ -114,11 +117,14 @@ class QueueHandle:
 class _Refused:
     """The handle of what the queue would not take."""
 
+    def __init__(self, reason: str) -> None:
+        self._reason = reason
+
     def done(self) -> bool:
         return True
 
-    def exception(self) -> None:
-        return None
+    def exception(self) -> NotBegunError:
+        return NotBegunError(self._reason)
 
     def cancel(self) -> None:
         return None
@@ -169,7 +175,7 @@ class QueueExecutor:
         """Keep an assignment in the lake, and submit a job that runs it."""
         self._free = [free for free in self._free if free != place]
         if not self._backoff.is_over:
-            return _Refused()
+            return _Refused("its queue is left alone for a while")
         assignment_id = store_assignment(self.lake, assignment)
         job_name = queue_name(self._queue.pool.kind, f"lake-{assignment_id}")
         python, lake = shlex.quote(python_of(self._queue.pool)), shlex.quote(self.lake.url)
@@ -179,7 +185,7 @@ class QueueExecutor:
             job_id = self._queue.submit(job_name, command, barred=self._barred)
         except QueueRefusal as e:
             self._backoff.wait(str(e))
-            return _Refused()
+            return _Refused(str(e))
         except QueueError as e:
             self._backoff.wait(str(e))
         now = time.monotonic()

@@ -76,7 +76,7 @@ class AttemptRun:
             release = self._run()
         except (LakeError, OSError) as e:
             _log.exception("attempt %s of %s left no receipt", self.spec.attempt, self.spec.task)
-            kind: Final = "unreadable" if isinstance(e, StorageError) else "stopped"
+            kind: Final = "unreadable" if isinstance(e, (StorageError, OSError)) else "stopped"
             release = Release(kind, f"{type(e).__name__}: {e}", hostname())
         if release is None:
             return True

@@ -28,7 +28,7 @@ class Release:
     kind : str
         "stopped": somebody wanted it, or its worker, to end. "refused": nothing was run, the Task
         goes back untouched. "walltime": stopped because the job ends; the work folder is kept.
-        "unreadable": the lake did not give what the attempt needs.
+        "unreadable": the lake, or the host, did not give what the attempt needs.
     reason : str
         For people.
     hostname : str

@@ -14,7 +14,7 @@ import polars as pl
 import psutil
 
 from ..ids import Scope, new_attempt_id
-from ..store import Lake, NetworkState, now_utc
+from ..store import Lake, NetworkState, collect, now_utc
 from ..tasks import Event, TaskState, TaskStates, choose, status
 
 __all__ = [
@@ -195,7 +195,8 @@ def claimers(lake: Lake, running: Collection[TaskState]) -> dict[str, tuple[str,
     if not attempts:
         return {}
     claimed = (pl.col("event") == "claimed") & pl.col("of_attempt").is_in(attempts)
-    rows = lake.table("task_log").scan().filter(claimed).select("of_attempt", "actor", "at").collect()
+    log = lake.table("task_log").scan().filter(claimed).select("of_attempt", "actor", "at")
+    rows = collect(log, "who claimed what")
     return {attempt: (actor, at) for attempt, actor, at in rows.iter_rows()}
 
 

@@ -10,48 +10,45 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
 from typing import Final, Literal
 
 import numpy as np
 import polars as pl
 
-from ..errors import StorageError
-from ..execution.heartbeat import read_beat
+from ..errors import NotBegunError, StorageError, TransientError
 from ..settings import Pools
 from ..store import Lake, now_utc
 from ..tasks.states import TaskStates
-from .claims import claim_of, claimers, orphaned_attempts, process_is_gone, process_name, renew_leases
+from .claims import process_name, renew_leases
 from .dispatch_report import DispatchReport, Progress
 from .dispatch_settings import DispatchSettings
 from .executor import Executor, Handle
-from .flights import Flight, Flights
+from .flights import Flights
 from .forecast import Forecast
 from .handing_out import HandingOut
 from .hosts import on_parole, publish, quarantined
 from .names import TaskNames
+from .outage import Outage
 from .policy import policy_for
 from .pool_reports import PoolReport, report_pool, withdraw_report
-from .recording import Books
-from .restarts import resolve_restarts
-from .results import unrecorded_attempts
+from .pulse import Pulse
+from .recording import NO_WORD, Books, Ending, recent_refusals
+from .salvage import Salvage
 from .unwanted import release_unwanted
 
 __all__ = ["Dispatcher"]
 
 _log = logging.getLogger(__name__)
-#: Receipts of attempts that hold no claim any more are looked for this often.
-_SWEEP_S: Final = 120.0
-#: An attempt that once gave a sign of life and has given none for so long is lost, whatever its engine says.
-_SILENCE = timedelta(minutes=10)
 _LISTEN_S: Final = 120.0
-#: A claim this young may belong to a dispatcher elsewhere that is submitting its job just now.
-_SUBMITTING = timedelta(minutes=10)
+#: Kinds of endings that speak for trying elsewhere, or later.
+_UNTOUCHED: Final = ("refused", "unreadable", "stopped")
 #: With nothing to do, a dispatcher looks less and less often, down to this.
 _IDLE_POLL_S: Final = 5.0
 _LONGEST_LEASE_S: Final = 1800.0
+#: Whoever wants to stop does not wait for a lake that does not answer: leases end by themselves.
+_FAREWELL_S: Final = 15.0
 
 
 class Dispatcher:
@@ -99,8 +96,12 @@ class Dispatcher:
             self._actor,
             rng,
         )
+        self._pulse = Pulse(lake, settings.lease_s)
+        self._salvage = Salvage(
+            lake, executor, settings.pool, self._role, self._actor, self._flights, self._books, self._pulse
+        )
+        self._has_begun = self._is_shaken = False
         self._beat_at = self._listened_at = -math.inf
-        self._swept_at = time.monotonic()
         self._seen_seq = self._checked_seq = -1
 
     def run(
@@ -110,23 +111,31 @@ class Dispatcher:
 
         "drained" means that no Task of the selection may be claimed or is running anywhere. On
         `stop`, and on any error, attempts in flight are cancelled and given back - unless they go on
-        without this process, which "once" is for.
+        without this process, which "once" is for. A lake that does not answer is waited for, up to ten
+        minutes.
+
+        Raises
+        ------
+        TransientError
+            If the lake, or the engine's queue, did not answer for longer.
         """
         began = time.monotonic()
         stop = stop or threading.Event()
-        pause_s = self._settings.poll_s
-        self._recover()
+        pause_s, outage = self._settings.poll_s, Outage()
         try:
             while not stop.is_set():
-                moved = self.step()
-                if until == "once" or (until == "drained" and not self._flights and self._is_drained()):
-                    break
-                pause_s = self._settings.poll_s if moved else min(1.5 * pause_s, self._longest_pause_s())
+                try:
+                    moved = self._turn()
+                    if until == "once" or (until == "drained" and not self._flights and self._is_drained()):
+                        break
+                    outage.over()
+                    pause_s = self._settings.poll_s if moved else min(1.5 * pause_s, self._longest_pause_s())
+                except TransientError as e:
+                    self._is_shaken = True
+                    pause_s = outage.pause_after(e)
                 stop.wait(pause_s)
         finally:
-            self._leave()
-        self._sign_off(once=until == "once")
-        self._tell()
+            self._leave(once=until == "once")
         report = self._books.report
         return replace(report, in_flight=len(self._flights), wall_time_s=time.monotonic() - began)
 
@@ -146,6 +155,21 @@ class Dispatcher:
         self._tell()
         return self._books.report != before
 
+    def _turn(self) -> bool:
+        """Take one turn; after the first, and after a failure, see first to what lies about."""
+        if self._is_shaken:
+            # nobody's lease could be renewed meanwhile: ours are, at once, and the others' are given time
+            self._beat_at = -math.inf
+            self._pulse.forget()
+            self._renew()
+            self._salvage.give_back_strays()
+            self._is_shaken = False
+        if not self._has_begun:
+            self._salvage.begin()
+            self._hand_out.recall(recent_refusals(self._lake))
+            self._has_begun = True
+        return self.step()
+
     # --- what comes back --------------------------------------------------------------------------
 
     def _collect(self) -> None:
@@ -157,9 +181,11 @@ class Dispatcher:
         silent = {attempt: what for attempt, what in ended.items() if attempt not in left}
         said = {attempt: _said(flight.handle) for attempt, (flight, _) in silent.items()}
         kinds = self._books.end_without_receipt([claim for _, claim in silent.values()], said)
-        for attempt, (flight, claim) in silent.items():
-            if kinds[attempt] == "refused":
-                self._hand_out.cool_down(flight.place, claim.task)
+        for attempt, kind in kinds.items():
+            flight, claim = silent[attempt]
+            if kind in _UNTOUCHED:
+                # a worker that was told to end says nothing of the Task
+                self._hand_out.cool_down(flight.place, claim.task, longer=kind != "stopped")
         self._flights.settle(list(ended))
 
     def _collect_from_running_jobs(self) -> None:
@@ -171,15 +197,14 @@ class Dispatcher:
 
     def _beat(self) -> None:
         self._beat_at = time.monotonic()
+        self._renew()
         self._hand_out.refresh()
         release_unwanted(self._lake, actor=self._actor)
         self._collect_from_running_jobs()
-        self._renew()
-        self._reap()
+        self._salvage.reap()
         if time.monotonic() - self._listened_at >= _LISTEN_S:
             self._listen()
-        if time.monotonic() - self._swept_at >= _SWEEP_S:
-            self._sweep()
+        self._salvage.sweep()
         self._report_pool()
 
     def _look_at_hosts(self) -> None:
@@ -192,9 +217,9 @@ class Dispatcher:
 
     def _stop_those_taken(self, states: TaskStates) -> None:
         """Stop attempts whose Task was taken from them: cancelled, set invalid, completed by an earlier attempt."""
-        self._checked_seq = states.seq
         held = states.tasks.filter(pl.col("status") == "running")["attempt"]
         self._flights.stop(self._flights.claims().keys() - set(held))
+        self._checked_seq = states.seq
 
     def _renew(self) -> None:
         held = {attempt: claim.task for attempt, claim in self._flights.claims().items()}
@@ -207,26 +232,13 @@ class Dispatcher:
     def _listen(self) -> None:
         """Give up attempts that have fallen silent although their engine says that they run."""
         self._listened_at = time.monotonic()
-        for attempt, claim in self._flights.claims().items():
-            beat = read_beat(self._lake, claim.scope, attempt)
-            if beat is not None and now_utc() - beat.at > _SILENCE:
-                _log.warning("attempt %s on %s is silent since %s; given up", attempt, beat.hostname, beat.at)
-                self._flights.stop([attempt])
-                self._books.end_without_receipt([claim], {attempt: f"no sign of life from {beat.hostname}"})
-                self._flights.settle([attempt])
-
-    def _reap(self) -> None:
-        """End attempts of others whose lease ran out: with their receipt if there is one."""
-        now = now_utc()
-        running = self._lake.task_log.states().running().values()
-        late = [s for s in running if s.lease_expires_at is not None and s.lease_expires_at <= now]
-        self._take_over({s.attempt: s.task for s in late if s.attempt and s.attempt not in self._flights}, None)
-
-    def _sweep(self) -> None:
-        """Record receipts of attempts that hold no claim any more: late, but good."""
-        self._swept_at = time.monotonic()
-        forgotten = {a: s for a, s in unrecorded_attempts(self._lake).items() if a not in self._flights}
-        self._books.record_forgotten(forgotten)
+        claims = self._flights.claims()
+        for attempt, beat in self._pulse.silent(claims).items():
+            _log.warning("attempt %s on %s is silent since %s; given up", attempt, beat.hostname, beat.at)
+            self._flights.stop([attempt])
+            word = ("lost", f"no sign of life from {beat.hostname}")
+            self._books.end_without_receipt([claims[attempt]], {attempt: word})
+            self._flights.settle([attempt])
 
     def _report_pool(self) -> None:
         workers, slots = len(self._hand_out.places), self._hand_out.slots_free()
@@ -237,61 +249,39 @@ class Dispatcher:
         except StorageError as e:
             _log.warning("pool %s could not report: %s", self._settings.pool, e)
 
-    # --- beginning and end ------------------------------------------------------------------------
+    # --- the end ----------------------------------------------------------------------------------
 
-    def _recover(self) -> None:
-        """Before the first claim: find what goes on, take over from processes that ended, sweep."""
-        if self._executor.durable:
-            self._find_jobs()
-        running = self._lake.task_log.states().running().values()
-        self._take_over(orphaned_attempts(self._lake, running, "dispatch"), "its dispatcher ended")
-        self._reap()
-        self._sweep()
-        # whoever recorded a failure may have died before restart policies could look at it
-        resolve_restarts(self._lake, None, actor=self._actor)
-
-    def _find_jobs(self) -> None:
-        """Take up the jobs that an earlier dispatcher of this pool submitted; give back what has none."""
-        running = self._lake.task_log.states().running().values()
-        ours = {s.attempt: s for s in running if s.pool == self._settings.pool and s.attempt is not None}
-        found = self._executor.find({attempt: state.scope for attempt, state in ours.items()})
-        flights: dict[int, Flight] = {}
-        for attempt, handle in found.items():
-            flight = flights.setdefault(id(handle), Flight(handle, {}, f"job of {attempt}"))
-            flight.claims[attempt] = claim_of(ours[attempt])
-        for flight in flights.values():
-            self._flights.add(flight)
-        missing = [state for attempt, state in ours.items() if attempt not in found]
-        left = self._books.record_forgotten({s.attempt: s.scope for s in missing if s.attempt})
-        for attempt, (actor, at) in claimers(self._lake, missing).items():
-            given_up = process_is_gone(actor) or now_utc() - at > _SUBMITTING
-            if attempt not in left and actor.startswith(f"{self._role}:") and given_up:
-                self._books.end_without_receipt([claim_of(ours[attempt])], {attempt: "its job is gone"})
-
-    def _take_over(self, attempts: Mapping[str, str], reason: str | None) -> None:
-        if attempts:
-            self._books.record_forgotten({a: "-".join(task.split("-")[2:]) for a, task in attempts.items()})
-            self._books.release(attempts, reason)
-
-    def _leave(self) -> None:
+    def _leave(self, *, once: bool) -> None:
         """Give back what cannot go on without us, and what was claimed but not handed out."""
-        left = self._hand_out.grounded()
+        deadline, outage = time.monotonic() + _FAREWELL_S, Outage()
+        while True:
+            try:
+                self._give_back()
+                self._sign_off(once=once)
+                self._tell()
+            except TransientError as e:
+                if time.monotonic() > deadline:
+                    _log.warning("%s; what is still claimed comes back when its leases end", e)
+                    return
+                time.sleep(outage.pause_after(e))
+            else:
+                return
+
+    def _give_back(self) -> None:
         if not self._executor.durable:
+            claims = self._flights.claims()
             for flight in self._flights:
                 flight.handle.cancel()
-            left |= {attempt: claim.task for attempt, claim in self._flights.claims().items()}
-            self._flights.settle(list(left))
-        self._take_over(left, "the dispatcher stopped")
+            self._salvage.give_back(claims.values(), "the dispatcher stopped")
+            self._flights.settle(list(claims))
+        self._salvage.give_back_strays()
 
     def _sign_off(self, *, once: bool) -> None:
         """Say for other pools' policy whether this one goes on: with its jobs, after a single shot."""
         if once:
             self._report_pool()
-            return
-        try:
+        else:
             withdraw_report(self._lake, self._settings.pool, self._actor)
-        except StorageError as e:
-            _log.warning("pool %s could not sign off: %s", self._settings.pool, e)
 
     def _is_drained(self) -> bool:
         states = self._lake.task_log.states()
@@ -323,6 +313,8 @@ class Dispatcher:
         self._on_progress(Progress(waiting, running, complete, error, recorded, self._books.take_newly()))
 
 
-def _said(handle: Handle) -> str:
+def _said(handle: Handle) -> Ending:
     error = handle.exception()
-    return "" if error is None else f"{type(error).__name__}: {error}"
+    if error is None:
+        return NO_WORD
+    return ("refused", str(error)) if isinstance(error, NotBegunError) else ("lost", f"{type(error).__name__}: {error}")

@@ -62,7 +62,10 @@ class Handle(Protocol):
         """Whether it ran, or its worker is lost."""
 
     def exception(self) -> BaseException | None:
-        """Once done: why the worker was lost, or None. A failing Task is none: it leaves a receipt."""
+        """Once done: why the worker was lost, or None. A failing Task is none: it leaves a receipt.
+
+        A `NotBegunError` says that nothing was run: the Tasks are not to blame.
+        """
 
     def cancel(self) -> None:
         """Stop it as soon as possible, all of its attempts."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from ..store import Lake
+from ..store import Lake, collect
 from ..tasks import TaskState
 
 __all__ = ["FailureHistory", "read_failure_histories", "read_tracebacks"]
@@ -33,7 +33,7 @@ class FailureHistory:
 
 def read_failure_histories(lake: Lake, tasks: Collection[TaskState]) -> FailureHistory:
     """Read them for some Tasks from the task log."""
-    rows = (
+    log = (
         lake.table("task_log")
         .scan()
         .filter(
@@ -42,9 +42,8 @@ def read_failure_histories(lake: Lake, tasks: Collection[TaskState]) -> FailureH
             & pl.col("task").is_in([state.task for state in tasks])
         )
         .select("seq", "idx", "event", "task", "network", "of_attempt", "pattern", "pattern_seq")
-        .collect()
-        .sort("seq", "idx")
     )
+    rows = collect(log, "the log of Tasks").sort("seq", "idx")
     history = FailureHistory()
     for _, _, event, task, network, attempt, pattern, pattern_seq in rows.iter_rows():
         if event == "failed" and attempt is not None:
@@ -70,10 +69,11 @@ def read_tracebacks(lake: Lake, attempts: Collection[str], tasks: Collection[Tas
         & ~pl.col("ok")
     )
     units = lake.table("unit_results").scan().filter(wanted)
-    for attempt, text in units.select("attempt", pl.coalesce("traceback", "exception")).collect().iter_rows():
+    texts = collect(units.select("attempt", pl.coalesce("traceback", "exception")), "what units failed of")
+    for attempt, text in texts.iter_rows():
         found[attempt].append(text)
     if not all(found.values()):
-        results = lake.table("results").scan().filter(wanted).select("attempt", "exception").collect()
+        results = collect(lake.table("results").scan().filter(wanted).select("attempt", "exception"), "results")
         for attempt, exception in results.iter_rows():
             found[attempt] = found[attempt] or [exception]
     return found

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ..execution.assignment import AttemptSpec
 from ..execution.stopping import ask_to_stop
 from ..store import Lake
+from .at_once import at_once
 from .claims import Claim
 from .executor import Handle
 
@@ -70,14 +71,19 @@ class Flights:
                 del flight.claims[attempt]
 
     def stop(self, attempts: Collection[str]) -> None:
-        """Have attempts stopped: through the lake, and at the engine once nothing of an assignment is wanted."""
+        """Have attempts stopped: through the lake, and at the engine once nothing of an assignment is wanted.
+
+        Raises
+        ------
+        StorageError
+            If the lake does not answer; those are asked again next time.
+        """
         new = {attempt for attempt in attempts if attempt in self._of} - self._stopping
-        self._stopping |= new
+        at_once(lambda attempt: ask_to_stop(self._lake, spec_of(self._of[attempt].claims[attempt])), new)
         for flight in [f for f in self if not new.isdisjoint(f.claims)]:
-            for attempt in new & flight.claims.keys():
-                ask_to_stop(self._lake, spec_of(flight.claims[attempt]))
-            if self._stopping.issuperset(flight.claims):
+            if (self._stopping | new).issuperset(flight.claims):
                 flight.handle.cancel()
+            self._stopping |= new & flight.claims.keys()
 
 
 def spec_of(claim: Claim) -> AttemptSpec:

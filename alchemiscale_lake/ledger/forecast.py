@@ -16,7 +16,7 @@ import polars as pl
 from ..ids import ScopedKey
 from ..resources import Resources
 from ..settings import Pools
-from ..store import Lake
+from ..store import Lake, collect
 from ..tasks.default_needs import needs_of
 from ..tasks.fitness import NEEDS_SCHEMA
 
@@ -206,7 +206,7 @@ def _quantiles(seen: pl.DataFrame, by: str) -> pl.DataFrame:
 
 
 def _transformations(lake: Lake) -> pl.DataFrame:
-    rows = lake.table("transformations").scan().select(_TRANSFORMATIONS).collect()
+    rows = collect(lake.table("transformations").scan().select(_TRANSFORMATIONS), "Transformations")
     atoms = pl.max_horizontal("n_atoms_a", "n_atoms_b")
     return rows.select(
         "transformation", "scope", "protocol", "protocol_qualname", n_atoms=pl.when(atoms > 0).then(atoms)
@@ -216,7 +216,7 @@ def _transformations(lake: Lake) -> pl.DataFrame:
 def _durations(lake: Lake) -> pl.DataFrame:
     good = lake.table("results").scan().filter(pl.col("ok")).select("transformation", "wall_time_s")
     wall = pl.col("wall_time_s")
-    return good.group_by("transformation").agg(mean_s=wall.mean(), sd_s=wall.std()).collect()
+    return collect(good.group_by("transformation").agg(mean_s=wall.mean(), sd_s=wall.std()), "durations")
 
 
 def _transformation_schema() -> dict[str, pl.DataType | type[pl.DataType]]:

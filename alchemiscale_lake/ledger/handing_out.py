@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -30,8 +31,9 @@ from .results import good_results
 
 __all__ = ["HandingOut"]
 
-#: A place or Task that an attempt was refused at, or for, is left alone for so long.
+#: A place that an attempt was refused at is left alone for so long; its Task too, and twice as long each time.
 _COOL_DOWN_S: Final = 30.0
+_LONGEST_COOL_DOWN_S: Final = 3600.0
 #: So many Tasks tell how many workers all of them would keep busy.
 _SAMPLE: Final = 500
 
@@ -67,7 +69,7 @@ class HandingOut:
         self._rng = rng or np.random.default_rng()
         self._networks = lake.network_log.states()
         self._cooling: dict[str, float] = {}
-        self._grounded: dict[str, str] = {}
+        self._refusals: Counter[str] = Counter()
         self._admitted: tuple[int, Admission] | None = None
         self._tried: object = None
         self.places: Sequence[Place] = ()
@@ -82,13 +84,18 @@ class HandingOut:
         self._cooling = {name: until for name, until in self._cooling.items() if until > now}
         self._admitted, self._tried = None, None
 
-    def cool_down(self, place: str, task: str) -> None:
-        """Leave a place, and the Task that was refused there, alone for a while."""
-        self._cooling |= dict.fromkeys([place, task], time.monotonic() + _COOL_DOWN_S)
+    def cool_down(self, place: str, task: str, *, longer: bool = True) -> None:
+        """Leave a place, and the Task that was refused there, alone for a while: the Task `longer` each time."""
+        self._cooling[place] = time.monotonic() + _COOL_DOWN_S
+        # what is refused wherever it comes to would else be claimed and given back for ever
+        self._refusals[task] += longer
+        self._cooling[task] = time.monotonic() + _cool_down_s(self._refusals[task] if longer else 1)
 
-    def grounded(self) -> dict[str, str]:
-        """Attempts (attempt -> Task) that were claimed and not handed out, because of an error."""
-        return dict(self._grounded)
+    def recall(self, refusals: Mapping[str, tuple[int, float]]) -> None:
+        """Go on with what other dispatchers, or earlier ones, were refused: how often, and seconds ago, by Task."""
+        for task, (n, ago_s) in refusals.items():
+            self._refusals[task] = n
+            self._cooling[task] = time.monotonic() + _cool_down_s(n) - ago_s
 
     def slots_free(self) -> int:
         """Tasks of the usual kind that could start now."""
@@ -104,7 +111,10 @@ class HandingOut:
     def claimable(self, states: TaskStates) -> bool:
         """Whether this pool may claim anything, now or once its limits and the policy allow."""
         admission = self._admit(states)
-        return len(admission.candidates) > 0 or admission.held_back > 0
+        if len(admission.candidates) or not len(admission.held_back):
+            return len(admission.candidates) > 0
+        meant = self._settings.selection.candidates(states.claimable())
+        return bool(meant["task"].is_in(admission.held_back.to_list()).any())
 
     def __call__(self, states: TaskStates, ahead: int) -> int:
         """Hand out what there is room for; return the number of attempts."""
@@ -127,7 +137,6 @@ class HandingOut:
         if not claims:
             self._tried = seen
             return 0
-        self._grounded = {claim.attempt: claim.task for claim in claims}
         self._submit(claims, {p.name: p for p in places}, placed)
         return len(claims)
 
@@ -212,8 +221,6 @@ class HandingOut:
             name = names[group[0].task] + (f" and {len(group) - 1} more" if len(group) > 1 else "")
             handle = self._executor.submit(assignment, name=name, place=place)
             self._flights.add(Flight(handle, {claim.attempt: claim for claim in group}, place))
-            for claim in group:
-                del self._grounded[claim.attempt]
 
     def _groups(self, claims: Sequence[Claim], placed: Mapping[str, str]) -> list[tuple[str, list[Claim]]]:
         if not self._executor.whole_jobs:
@@ -238,3 +245,7 @@ class HandingOut:
             work_root=settings.work_root,
             retire_before_s=settings.retire_before_s,
         )
+
+
+def _cool_down_s(refusals: int) -> float:
+    return min(_COOL_DOWN_S * 2.0 ** min(refusals - 1, 16), _LONGEST_COOL_DOWN_S)

@@ -22,7 +22,7 @@ import polars as pl
 from ..errors import SettingsError
 from ..execution.quarantined import publish_quarantine, read_quarantine
 from ..settings import QuarantineRules
-from ..store import HostDecision, Lake, now_utc
+from ..store import HostDecision, Lake, collect, now_utc
 from ..tasks.quarantine import OUTCOMES, HostRecord, fold_outcomes
 
 __all__ = [
@@ -185,7 +185,7 @@ def _remember(lake: Lake) -> _Memory:
             recent = table.scan(delta).filter(
                 (pl.col("ended_at") > now_utc() - _LOOK_BACK) & pl.col("hostname").is_not_null()
             )
-            memory.outcomes = recent.select(list(OUTCOMES)).collect()
+            memory.outcomes = collect(recent.select(list(OUTCOMES)), "what hosts did")
             memory.version, memory.decisions = delta.version(), decisions
             memory.rules, memory.failed = None, None
         took_s = time.monotonic() - began

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import polars as pl
 
-from ..store import Lake
+from ..store import Lake, collect
 
 __all__ = ["TaskNames"]
 
@@ -41,6 +41,8 @@ class TaskNames:
                 .join(names, on="transformation")
                 .sort("created_at", "task")
             )
-            numbered = rows.select("task", "name", n=pl.int_range(pl.len()).over("transformation")).collect()
+            numbered = collect(
+                rows.select("task", "name", n=pl.int_range(pl.len()).over("transformation")), "names of Tasks"
+            )
             self._known |= {task: f"{name}-r{n}" for task, name, n in numbered.iter_rows()}
         return {t.task: self._known.get(t.task, t.task) for t in tasks}

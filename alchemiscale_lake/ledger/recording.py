@@ -6,35 +6,40 @@ workers end under it again and again is failed, so that restart policies and peo
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Final
 
 import polars as pl
 
-from ..errors import StorageError
 from ..execution.lost import lost_receipt
 from ..execution.release import read_release
-from ..schemas.receipt import Receipt
-from ..store import Lake, now_utc
+from ..schemas.receipt import Receipt, pack_receipt
+from ..store import Lake, attempt_folder, collect, now_utc
+from .at_once import at_once
 from .claims import Claim, end_claims
 from .dispatch_report import DispatchReport, RecordedTask
 from .flights import spec_of
 from .names import TaskNames
 from .restarts import resolve_restarts
-from .results import find_receipts, record_receipts
+from .results import Recorded, find_receipts, record_receipts
 
-__all__ = ["Books"]
+__all__ = ["NO_WORD", "Books", "Ending", "recent_refusals"]
 
-_log = logging.getLogger(__name__)
+#: Kind and reason of an ending without a receipt.
+Ending = tuple[str, str]
+#: What is said of an attempt that nobody said anything of.
+NO_WORD: Final[Ending] = ("lost", "its worker or job ended without a word")
 #: So many endings of one kind, without a result between them, are a failure of the Task.
 _MOST: Final = {"lost": 3, "walltime": 20}
 _FAILURE: Final = {
     "lost": "WorkerLost: {n} workers in a row ended under it; the last: {reason}",
     "walltime": "WalltimeExceeded: {n} jobs in a row ended before it did; give its pool a longer walltime",
 }
+#: So long refusals are remembered.
+_REFUSALS_WITHIN: Final = timedelta(hours=2)
 #: After these events the count of endings starts anew.
 _FRESH_START: Final = ("created", "completed", "failed", "status", "restarted")
 
@@ -83,36 +88,39 @@ class Books:
         """Put receipts into the tables, once, and let restart policies look at the failures."""
         recorded = record_receipts(self._lake, receipts, actor=self._actor)
         new = [r for r in recorded if r.new]
-        if not new:
-            return
+        self._count_recorded(new)
+        # also after a first try that came no further than the tables
+        failed = [r.task for r in recorded if not r.ok]
+        if failed:
+            decisions = resolve_restarts(self._lake, failed, actor=self._actor)
+            self.count(restarted=len({d.task for d in decisions if d.kind == "restarted"}))
+
+    def _count_recorded(self, new: Sequence[Recorded]) -> None:
         names = self._names.of(new)
         self.newly += [RecordedTask(names[r.task], r) for r in new]
         self.wall_times_s += [r.wall_time_s for r in new]
         good = sum(r.ok for r in new)
         self.count(completed=good, failed=len(new) - good)
-        failed = [r.task for r in new if not r.ok]
-        if failed:
-            decisions = resolve_restarts(self._lake, failed, actor=self._actor)
-            self.count(restarted=len({d.task for d in decisions if d.kind == "restarted"}))
 
     def release(self, attempts: Mapping[str, str], reason: str | None) -> None:
         """Give attempts (attempt -> Task) back; without a reason those whose lease has run out."""
         self.count(released=end_claims(self._lake, attempts, actor=self._actor, reason=reason))
 
-    def end_without_receipt(self, claims: Collection[Claim], said: Mapping[str, str]) -> dict[str, str]:
+    def end_without_receipt(self, claims: Collection[Claim], said: Mapping[str, Ending]) -> dict[str, str]:
         """Give back what ended without a receipt, or fail it if that happens too often.
 
         Parameters
         ----------
         said : mapping
-            What the engine says of an attempt.
+            What the engine says of an attempt; `NO_WORD` is taken for those left out.
 
         Returns
         -------
         dict
-            Attempt -> kind of ending: `lost`, or the kind of release that it left.
+            Attempt -> kind of ending: `lost`, or the kind of release that it left; of those that held their Tasks.
         """
-        endings = {claim.attempt: self._ending(claim, said.get(claim.attempt)) for claim in claims}
+        words = at_once(lambda claim: self._ending(claim, said.get(claim.attempt, NO_WORD)), claims)
+        endings = {claim.attempt: ending for claim, ending in zip(claims, words, strict=True)}
         known = self._lake.task_log.states().of([claim.task for claim in claims])
         held = [c for c in claims if c.task in known and known[c.task].attempt == c.attempt]
         counted = _count_endings(self._lake, [c.task for c in held if endings[c.attempt][0] in _MOST])
@@ -122,23 +130,26 @@ class Books:
             n = counted[claim.task, kind] + 1
             if kind in _MOST and n >= _MOST[kind]:
                 exception = _FAILURE[kind].format(n=n, reason=reason)
-                failed.append(lost_receipt(spec_of(claim), self._pool, exception, now_utc()))
+                failed.append(self._leave_lost(claim, exception))
             else:
                 released.setdefault(f"{kind}: {reason}", {})[claim.attempt] = claim.task
         for reason, attempts in released.items():
             self.release(attempts, reason)
         self.record(failed)
-        return {attempt: kind for attempt, (kind, _) in endings.items()}
+        return {claim.attempt: endings[claim.attempt][0] for claim in held}
 
-    def _ending(self, claim: Claim, said: str | None) -> tuple[str, str]:
-        try:
-            left = read_release(self._lake, claim.scope, claim.attempt)
-        except StorageError as e:
-            _log.warning("cannot tell why attempt %s ended: %s", claim.attempt, e)
-            left = None
-        if left is not None:
-            return left.kind, f"{left.reason} ({left.hostname})"
-        return "lost", said or "its worker or job ended without a word"
+    def _ending(self, claim: Claim, said: Ending) -> Ending:
+        left = read_release(self._lake, claim.scope, claim.attempt)
+        return said if left is None else (left.kind, f"{left.reason} ({left.hostname})")
+
+    def _leave_lost(self, claim: Claim, exception: str) -> Receipt:
+        """Leave a failed receipt in the place of the worker's own; should that be there by now, it counts."""
+        receipt = lost_receipt(spec_of(claim), self._pool, exception, now_utc())
+        path = f"{attempt_folder(claim.scope, claim.attempt)}/receipt.arrow"
+        if self._lake.objects.put_exclusive(path, pack_receipt(receipt)):
+            return receipt
+        found = find_receipts(self._lake, {claim.attempt: claim.scope})
+        return found[0] if found else receipt
 
 
 def _count_endings(lake: Lake, tasks: Collection[str]) -> Counter[tuple[str, str]]:
@@ -147,9 +158,20 @@ def _count_endings(lake: Lake, tasks: Collection[str]) -> Counter[tuple[str, str
         return Counter()
     log = lake.table("task_log").scan().filter(pl.col("task").is_in(list(tasks)))
     fresh = pl.col("event").is_in(_FRESH_START)
-    rows = log.filter(fresh | (pl.col("event") == "released")).select("task", "seq", "event", "reason").collect()
+    log = log.filter(fresh | (pl.col("event") == "released")).select("task", "seq", "event", "reason")
+    rows = collect(log, "how attempts ended")
     start = rows.filter(pl.col("event") != "released").group_by("task").agg(start=pl.col("seq").max())
     since = rows.filter(pl.col("event") == "released").join(start, on="task").filter(pl.col("seq") > pl.col("start"))
     kinds = pl.col("reason").str.split(":").list.first()
     counts = since.group_by("task", kind=kinds).len()
     return Counter({(task, kind): n for task, kind, n in counts.iter_rows()})
+
+
+def recent_refusals(lake: Lake) -> dict[str, tuple[int, float]]:
+    """Tell by Task how often workers refused it lately, and how many seconds ago the last one did."""
+    recent = (pl.col("event") == "released") & (pl.col("at") > now_utc() - _REFUSALS_WITHIN)
+    refused = pl.col("reason").str.starts_with("refused:") | pl.col("reason").str.starts_with("unreadable:")
+    rows = collect(lake.table("task_log").scan().filter(recent & refused).select("task", "at"), "refusals")
+    last = rows.group_by("task").agg(n=pl.len(), at=pl.col("at").max())
+    now = now_utc()
+    return {task: (n, (now - at).total_seconds()) for task, n, at in last.iter_rows()}

@@ -17,8 +17,9 @@ import polars as pl
 from ..errors import NotFoundError, ReceiptError
 from ..faults import fault_point
 from ..schemas.receipt import Receipt, unpack_receipt
-from ..store import Lake, attempt_folder, now_utc
+from ..store import Lake, attempt_folder, collect, now_utc
 from ..tasks import Event, TaskStates, status
+from .at_once import at_once
 
 _log = logging.getLogger(__name__)
 #: How long after its claim a forgotten attempt may still leave a receipt that is looked for.
@@ -34,7 +35,7 @@ class Recorded:
     Attributes
     ----------
     new : bool
-        Whether the result was not in the tables before.
+        Whether the result, or the end of its Task, was not in the tables before.
     """
 
     attempt: str
@@ -54,21 +55,8 @@ def find_receipts(lake: Lake, attempts: Mapping[str, str]) -> list[Receipt]:
     One that cannot be read, or that speaks of another attempt, is warned of and passed over: its
     Task is run again once the lease ends, and nothing else waits for it.
     """
-    found = []
-    for attempt, scope in attempts.items():
-        path = f"{attempt_folder(scope, attempt)}/receipt.arrow"
-        try:
-            receipt = unpack_receipt(lake.objects.get(path))
-        except NotFoundError:
-            continue
-        except ReceiptError as e:
-            _log.warning("%s is passed over: %s", path, e)
-            continue
-        if receipt.attempt != attempt or receipt.result["scope"] != scope:
-            _log.warning("%s is passed over: it is the receipt of attempt %s", path, receipt.attempt)
-            continue
-        found.append(receipt)
-    return found
+    found = at_once(lambda named: _receipt(lake, *named), attempts.items())
+    return [receipt for receipt in found if receipt is not None]
 
 
 def record_receipts(lake: Lake, receipts: Sequence[Receipt], *, actor: str) -> list[Recorded]:
@@ -105,19 +93,26 @@ def record_receipts(lake: Lake, receipts: Sequence[Receipt], *, actor: str) -> l
                 events[task] = done
         return list(events.values())
 
-    lake.task_log.commit(decide, actor=actor)
-    return [_recorded(r.result, r.attempt not in known) for r in receipts]
+    landed = lake.task_log.commit(decide, actor=actor)
+    # whoever stored a result may have died before its Task ended: then the end is news
+    ended = {event.of_attempt for event in landed.events}
+    return [_recorded(r.result, r.attempt not in known or r.attempt in ended) for r in receipts]
 
 
-def unrecorded_attempts(lake: Lake) -> dict[str, str]:
+def unrecorded_attempts(lake: Lake, within: timedelta = _LOOK_BACK) -> dict[str, str]:
     """Attempts (attempt -> Scope) that were claimed, hold no claim any more, and left no row in `results`.
 
     A worker that outlived its dispatcher or its lease may still leave a receipt for one of them.
+
+    Parameters
+    ----------
+    within : timedelta
+        How long ago the log spoke of them last.
     """
-    recent = (pl.col("event") == "claimed") & (pl.col("at") > now_utc() - _LOOK_BACK)
-    claimed = lake.table("task_log").scan().filter(recent).select("scope", attempt="of_attempt")
+    recent = pl.col("of_attempt").is_not_null() & (pl.col("at") > now_utc() - within)
+    claimed = lake.table("task_log").scan().filter(recent).select("scope", attempt="of_attempt").unique()
     recorded = lake.table("results").scan().select("attempt")
-    rows = claimed.join(recorded, on="attempt", how="anti").collect()
+    rows = collect(claimed.join(recorded, on="attempt", how="anti"), "attempts without a result")
     held = {state.attempt for state in lake.task_log.states().running().values()}
     return {attempt: scope for scope, attempt in rows.iter_rows() if attempt not in held}
 
@@ -126,20 +121,31 @@ def good_results(lake: Lake, tasks: Collection[str]) -> dict[str, str]:
     """Path of the first good ProtocolDAGResult of each of these Tasks that has one."""
     if not tasks:
         return {}
-    rows = (
-        lake.table("results")
-        .scan()
-        .filter(pl.col("ok") & pl.col("task").is_in(list(tasks)))
-        .sort("started_at", "attempt")
-        .select("task", "object_path")
-        .collect()
-    )
+    good = lake.table("results").scan().filter(pl.col("ok") & pl.col("task").is_in(list(tasks)))
+    rows = collect(good.select("task", "object_path", "started_at", "attempt"), "good results")
+    rows = rows.sort("started_at", "attempt").select("task", "object_path")
     return dict(reversed(list(rows.iter_rows())))
+
+
+def _receipt(lake: Lake, attempt: str, scope: str) -> Receipt | None:
+    path = f"{attempt_folder(scope, attempt)}/receipt.arrow"
+    try:
+        receipt = unpack_receipt(lake.objects.get(path))
+    except NotFoundError:
+        return None
+    except ReceiptError as e:
+        _log.warning("%s is passed over: %s", path, e)
+        return None
+    if receipt.attempt != attempt or receipt.result["scope"] != scope:
+        _log.warning("%s is passed over: it is the receipt of attempt %s", path, receipt.attempt)
+        return None
+    return receipt
 
 
 def _known(lake: Lake, attempts: Sequence[str], scopes: Collection[str]) -> set[str]:
     rows = lake.table("results").scan().filter(pl.col("scope").is_in(list(scopes)))
-    return set(rows.filter(pl.col("attempt").is_in(list(attempts))).select("attempt").collect()["attempt"])
+    known = rows.filter(pl.col("attempt").is_in(list(attempts))).select("attempt")
+    return set(collect(known, "results")["attempt"])
 
 
 def _recorded(result: Mapping[str, Any], new: bool) -> Recorded:

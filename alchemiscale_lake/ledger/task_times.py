@@ -10,7 +10,7 @@ from typing import Final
 
 import polars as pl
 
-from ..store import Lake
+from ..store import Lake, collect
 
 __all__ = ["TaskTimes"]
 
@@ -50,7 +50,8 @@ class TaskTimes:
         forget_before : datetime, optional
             Attempts given back earlier are of no interest any more.
         """
-        tail = self._lake.table("task_log").scan().filter(pl.col("seq") > self._seq).select(_COLUMNS).collect()
+        log = self._lake.table("task_log").scan().filter(pl.col("seq") > self._seq)
+        tail = collect(log.select(_COLUMNS), "the log of Tasks")
         if len(tail):
             tail = tail.sort("seq", "idx")
             self._seq = int(tail["seq"][-1])

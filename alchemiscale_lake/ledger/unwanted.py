@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 import polars as pl
@@ -20,12 +19,12 @@ from ..execution.stopping import ask_to_stop
 from ..faults import fault_point
 from ..store import Lake, NetworkState
 from ..tasks import Event, TaskStates, status
+from .at_once import at_once
 
 __all__ = ["freed_attempts", "release_events", "release_unwanted", "stop_attempts"]
 
 _log = logging.getLogger(__name__)
 _REASON: Final = "no longer actioned on any active network"
-_AT_ONCE: Final = 16
 
 
 def release_unwanted(lake: Lake, *, actor: str) -> list[AttemptSpec]:
@@ -99,8 +98,7 @@ def stop_attempts(lake: Lake, specs: Sequence[AttemptSpec]) -> list[AttemptSpec]
     if not specs:
         return []
     fault_point("unwanted:before-stop")
-    with ThreadPoolExecutor(max_workers=min(_AT_ONCE, len(specs))) as threads:
-        unheard = [spec for spec in threads.map(lambda spec: _ask(lake, spec), specs) if spec is not None]
+    unheard = [spec for spec in at_once(lambda spec: _ask(lake, spec), specs) if spec is not None]
     if unheard:
         _log.warning(
             "%d of %d attempts could not be asked to stop, such as %s; they stop at their next renewal",

@@ -12,7 +12,7 @@ from typing import Final
 import polars as pl
 
 from ..settings import Pools
-from ..store import Lake
+from ..store import Lake, collect
 from ..tasks.fitness import fitness, hours_in
 from ..tasks.states import TaskStates
 from .forecast import Forecast
@@ -96,7 +96,7 @@ def usage_today(
 def _recorded(lake: Lake, pools: list[str], began: datetime) -> pl.DataFrame:
     rows = lake.table("results").scan().filter((pl.col("ended_at") >= began) & pl.col("pool").is_in(pools))
     columns = ["attempt", "transformation", "pool", "ended_at", "wall_time_s", "gpu_time_s"]
-    return rows.select(*columns, claimed_at="started_at").collect()
+    return collect(rows.select(*columns, claimed_at="started_at"), "what pools have used")
 
 
 def _hours(attempts: pl.DataFrame, pool: str, held: pl.DataFrame, began: datetime) -> pl.DataFrame:

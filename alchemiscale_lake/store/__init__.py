@@ -5,6 +5,7 @@ Reading for people is in `query/`; what may be written when is decided in `tasks
 
 from __future__ import annotations
 
+from .failures import collect
 from .host_log import HostDecision, HostLog
 from .lake import Lake, now_utc
 from .location import Location
@@ -31,6 +32,7 @@ __all__ = [
     "TaskLog",
     "UpkeepSettings",
     "attempt_folder",
+    "collect",
     "maintain",
     "now_utc",
 ]

@@ -11,6 +11,7 @@ import pyarrow as pa
 from deltalake import DeltaTable
 
 from .commit import compare_and_append
+from .failures import collect
 from .table import LakeTable
 
 __all__ = ["HostDecision", "HostLog"]
@@ -50,7 +51,7 @@ class HostLog:
 
     def decisions(self) -> dict[str, HostDecision]:
         """Return the last decision about every host that there is one about."""
-        rows = self._table.scan().collect().sort("seq", "idx")
+        rows = collect(self._table.scan(), "the log of hosts").sort("seq", "idx")
         last = rows.unique("hostname", keep="last", maintain_order=True)
         acts = rows.filter(pl.col("event") == "forgiven").unique("hostname", keep="last", maintain_order=True)
         forgiven = dict(acts.select("hostname", "at").iter_rows())
@@ -66,7 +67,9 @@ class HostLog:
         commit_id = uuid.uuid4().hex
 
         def rows(delta: DeltaTable, number: int) -> pa.Table | None:
-            if len(self._table.scan(delta).filter(pl.col("commit_id") == commit_id).head(1).collect()):
+            if len(
+                collect(self._table.scan(delta).filter(pl.col("commit_id") == commit_id).head(1), "the log of hosts")
+            ):
                 return None  # an earlier try landed after all
             row = {
                 "hostname": hostname, "seq": number, "idx": 0, "ends_at": until, "actor": actor, "reason": reason,

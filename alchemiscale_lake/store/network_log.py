@@ -21,6 +21,7 @@ from ..ids import ScopedKey
 from ..schemas import NETWORK_STATES
 from ..tasks.restarts import RestartPattern
 from .commit import compare_and_append, last_number
+from .failures import collect
 from .table import LakeTable
 
 __all__ = ["NetworkLog", "NetworkState"]
@@ -126,7 +127,9 @@ class NetworkLog:
         commit_id = uuid.uuid4().hex
 
         def decide(delta: DeltaTable, number: int) -> pa.Table | None:
-            if len(self._table.scan(delta).filter(pl.col("commit_id") == commit_id).head(1).collect()):
+            if len(
+                collect(self._table.scan(delta).filter(pl.col("commit_id") == commit_id).head(1), "the log of networks")
+            ):
                 return None  # an earlier try landed after all
             standing = self._read(delta)
             new: list[dict[str, Any]] = []
@@ -146,7 +149,8 @@ class NetworkLog:
         seq = last_number(delta, self._table.schema.name)
         with self._lock:
             if self._standing.seq != seq:
-                log = self._table.scan(delta).filter(pl.col("seq") <= seq).sort("seq", "idx").collect()
+                rows = self._table.scan(delta).filter(pl.col("seq") <= seq)
+                log = collect(rows, "the log of networks").sort("seq", "idx")
                 self._standing = _Standing(seq, _states(log), _patterns(log))
             return self._standing
 

@@ -41,7 +41,7 @@ class Admission:
         Sentences that say why it is no more.
     left_to : mapping
         Tasks that are left to other pools which have room for them, by pool.
-    held_back : int
+    held_back : polars.Series
         Tasks that the pool could take, and may not take now.
     """
 
@@ -50,7 +50,7 @@ class Admission:
     open: bool = True
     reasons: tuple[str, ...] = ()
     left_to: Mapping[str, int] = field(default_factory=dict)
-    held_back: int = 0
+    held_back: pl.Series = field(default_factory=lambda: pl.Series("task", dtype=pl.String))
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +121,8 @@ def admit(pools: Pools, name: str, candidates: pl.DataFrame, running: pl.DataFra
         return Admission(candidates.clear(), 0, True, (_nothing(tasks, name),))
     is_open, said = _is_open(pool, name, mine, situation)
     if not is_open:
-        return Admission(candidates.clear(), 0, False, said, held_back=len(mine))
-    reasons, could_take = list(said), len(mine)
+        return Admission(candidates.clear(), 0, False, said, held_back=mine["task"])
+    reasons, could_take = list(said), mine.select("task")
     left_to, left = _leave_to_others(pools, name, tasks, running, situation)
     reasons += [f"{say_tasks(n)} left to {other}, which has room for that" for other, n in left_to.items()]
     mine = mine.join(left, on="task", how="anti", maintain_order="left") if len(left) else mine
@@ -137,7 +137,8 @@ def admit(pools: Pools, name: str, candidates: pl.DataFrame, running: pl.DataFra
     if len(mine) < tasks.height:
         admitted = admitted.join(mine.select("task"), on="task", how="semi", maintain_order="left")
     turns = with_turns(pools.shares, admitted, running)
-    return Admission(turns, limit, True, tuple(reasons), left_to, could_take - len(mine))
+    held_back = could_take.join(mine.select("task"), on="task", how="anti")
+    return Admission(turns, limit, True, tuple(reasons), left_to, held_back["task"])
 
 
 def pools_before(pools: Pools, name: str) -> list[str]:

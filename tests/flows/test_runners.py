@@ -11,6 +11,7 @@ from typing import Any
 import psutil
 import pytest
 
+from alchemiscale_lake.errors import NotBegunError
 from alchemiscale_lake.errors import SettingsError
 from alchemiscale_lake.execution import Assignment, AttemptSpec
 from alchemiscale_lake.resources import Resources
@@ -193,7 +194,7 @@ def test_a_worker_that_dies_gives_its_attempts_back(executor: DaskExecutor, benc
     assert another.free == another.capacity
     gone = executor.submit(bench.assignment(small(bench), cores=2), name="x", place=place.name)
     assert gone.done()
-    assert gone.exception() is None
+    assert isinstance(gone.exception(), NotBegunError)
 
 
 def test_two_processes_split_what_there_is(lake: Lake) -> None:

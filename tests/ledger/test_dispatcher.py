@@ -15,11 +15,13 @@ from alchemiscale_lake.execution.heartbeat import Beat, leave_beat
 from alchemiscale_lake.execution.quarantined import read_quarantine
 from alchemiscale_lake.execution.release import Release, leave_release
 from alchemiscale_lake.execution.stopping import is_asked_to_stop
+from alchemiscale_lake.ledger import salvage
 from alchemiscale_lake.ledger.claims import Claim, claim_tasks, end_claims, process_name
 from alchemiscale_lake.ledger.dispatch_report import Progress
 from alchemiscale_lake.ledger.dispatch_settings import DispatchSettings
 from alchemiscale_lake.ledger.dispatcher import Dispatcher
 from alchemiscale_lake.ledger.flights import Flight as InFlight
+from alchemiscale_lake.ledger.flights import spec_of
 from alchemiscale_lake.ledger.restarts import add_task_restart_patterns
 from alchemiscale_lake.ledger.submit import submit_network
 from alchemiscale_lake.ledger.tasks import action_tasks, create_tasks, ensure_tasks, set_tasks_status
@@ -253,7 +255,10 @@ def test_the_next_turn_collects_what_ended_and_goes_on_with_what_runs(lake: Lake
     assert counts(lake) == {"complete": 2, "running": 4}
 
 
-def test_a_job_that_is_gone_without_a_word_is_given_back(lake: Lake, network: str) -> None:
+def test_a_job_that_is_gone_without_a_word_is_given_back(
+    lake: Lake, network: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(salvage, "_UNLISTED", timedelta(0))
     engine = Engine(lake, durable=True, whole_jobs=True, jobs=2)
     dead = process_name("jobs:local").replace(".", ".9", 1)  # same machine, a process that never was
     (claim,) = claim_tasks(lake, "local", 1, lease_s=6000, actor=dead)
@@ -264,6 +269,15 @@ def test_a_job_that_is_gone_without_a_word_is_given_back(lake: Lake, network: st
     assert log["of_attempt"].to_list() == [claim.attempt], "the other may be submitting it just now"
     assert log["reason"].to_list() == ["lost: its job is gone"]
     assert lake.task_log.states().of([young.task])[young.task].attempt == young.attempt
+    stopped = [is_asked_to_stop(lake, spec_of(c)) for c in (claim, young)]
+    assert stopped == [True, False], "should its job turn up after all, it has nothing to run"
+
+
+def test_a_job_that_its_queue_cannot_list_yet_is_left_alone(lake: Lake, network: str) -> None:
+    dead = process_name("jobs:local").replace(".", ".9", 1)
+    (claim,) = claim_tasks(lake, "local", 1, lease_s=6000, actor=dead)
+    dispatcher(lake, Engine(lake, durable=True, whole_jobs=True, jobs=0)).run(until="once")
+    assert lake.task_log.states().of([claim.task])[claim.task].attempt == claim.attempt
 
 
 def test_the_first_task_of_a_job_does_not_wait_for_the_last(lake: Lake, network: str) -> None:
