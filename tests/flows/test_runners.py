@@ -11,8 +11,7 @@ from typing import Any
 import psutil
 import pytest
 
-from alchemiscale_lake.errors import NotBegunError
-from alchemiscale_lake.errors import SettingsError
+from alchemiscale_lake.errors import NotBegunError, SettingsError
 from alchemiscale_lake.execution import Assignment, AttemptSpec
 from alchemiscale_lake.resources import Resources
 from alchemiscale_lake.schemas.receipt import unpack_receipt
