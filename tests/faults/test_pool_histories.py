@@ -1,0 +1,368 @@
+"""Random histories of several pools: dispatchers that die at any fault point, storage that fails, clocks that differ.
+
+Every turn is one of a real `Dispatcher`; what it hands out runs in `world.py`. Whatever happens, no
+Task is worked on by two that do not know of it, no host gets more than it has room for, every result is
+there once; and once faults stop, every Task that may complete does so, once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import shutil
+import sys
+import tempfile
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from alchemiscale_lake.errors import StorageError, TransientError
+from alchemiscale_lake.execution.stopping import is_asked_to_stop
+from alchemiscale_lake.faults import fault_hook
+from alchemiscale_lake.ledger import at_once, dispatcher, handing_out, hosts, outage, pulse, salvage, survey
+from alchemiscale_lake.ledger.dispatch_settings import DispatchSettings
+from alchemiscale_lake.ledger.dispatcher import Dispatcher
+from alchemiscale_lake.ledger.network_state import set_network_state
+from alchemiscale_lake.ledger.submit import submit_network
+from alchemiscale_lake.ledger.tasks import action_tasks, cancel_tasks, create_tasks, set_tasks_status
+from alchemiscale_lake.resources import Resources
+from alchemiscale_lake.settings import Pools
+from alchemiscale_lake.store import Lake, task_log
+from alchemiscale_lake.store.objects import ObjectStore
+from tests.faults.world import Clock, JobQueue, Worker, WorkerPool, World
+from tests.plain import SCOPE, plain_chain
+
+#: `make bench-long` plays more.
+N_HISTORIES = int(os.environ.get("ALCHEMISCALE_LAKE_POOL_HISTORIES", "25"))
+NETWORK = f"{plain_chain([('a', 'b')])[-1][0]}-{SCOPE}"
+NEEDS = {"SomeProtocol": {"cores": 1, "gpus": 0, "memory": "1GB", "duration": "20m"}}
+WORKERS = {"kind": "slurm", "cores": 2, "memory": "4GB", "walltime": "10h"}
+RENTED = {"kind": "work-pool", "work_pool": "k8s", "cores": 2, "memory": "4GB", "priority": 20, "walltime": "10h"}
+POOLS = Pools.model_validate(
+    {
+        "pools": {
+            "own": WORKERS | {"limits": {"maximum": 2}},
+            "twin": WORKERS | {"limits": {"maximum": 2}},
+            "rented": RENTED | {"burst": {"oldest_waiting": "30m"}, "limits": {"maximum": 2, "hard": 3}},
+        },
+        "protocols": NEEDS,
+    }
+)
+
+
+class Crash(BaseException):
+    """The process is gone: nothing may catch this."""
+
+
+@pytest.fixture(scope="module")
+def template() -> Path:
+    shm = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=shm if shm.is_dir() else None) as folder:
+        submit_network(Lake.create(Path(folder) / "template"), plain_chain([("a", "b")]), SCOPE, creator="user")
+        yield Path(folder) / "template"
+
+
+class PoolHistories(RuleBasedStateMachine):
+    template: Path
+    patch: pytest.MonkeyPatch
+    #: Called before every request to the store; of the one history that is played.
+    passes: Callable[[], None] = staticmethod(lambda: None)
+
+    def __init__(self) -> None:
+        super().__init__()
+        draw = random.Random(0)
+        self.patch.setattr(uuid, "uuid4", lambda: uuid.UUID(int=draw.getrandbits(128), version=4))
+        self.folder = Path(tempfile.mkdtemp(dir=self.template.parent))
+        shutil.copytree(self.template, self.folder / "lake")
+        self.lake = Lake.open(self.folder / "lake")
+        self.clock = Clock()
+        self.world = World(self.lake, self.clock)
+        self.dead: set[str] = set()
+        self.n_dispatchers = 0
+        self.at: dict[str, Dispatcher] = {}
+        self.engines: dict[str, WorkerPool | JobQueue] = {}
+        self.take_over_the_clocks()
+
+    def take_over_the_clocks(self) -> None:
+        time = SimpleNamespace(monotonic=self.clock.monotonic, sleep=self.clock.sleep)
+        for module in (dispatcher, handing_out, hosts, outage, pulse, salvage):
+            self.patch.setattr(module, "time", time)
+        for name, module in list(sys.modules.items()):
+            if name.startswith("alchemiscale_lake.") and hasattr(module, "now_utc"):
+                self.patch.setattr(module, "now_utc", self.clock.now)
+        self.patch.setattr(survey, "_REFRESH", self.clock.now() - self.clock.now())
+        self.patch.setattr(task_log, "datetime", SimpleNamespace(now=self.clock.now))
+        self.patch.setattr(dispatcher, "process_name", self.name_dispatcher)
+        for module in (salvage, sys.modules["alchemiscale_lake.ledger.claims"]):
+            self.patch.setattr(module, "process_is_gone", lambda name: self.same_machine and name in self.dead)
+
+    def name_dispatcher(self, role: str) -> str:
+        self.n_dispatchers += 1
+        return f"{role}@{self.n_dispatchers}@somewhere"
+
+    def teardown(self) -> None:
+        if self.engines:
+            self.in_the_end_all_is_done()
+            self.check_log()
+        shutil.rmtree(self.folder)
+
+    # --- the history ------------------------------------------------------------------------------
+
+    @initialize(
+        count=st.integers(2, 6),
+        same_machine=st.booleans(),
+        skew_s=st.sampled_from([0, 0, 90, -90, 7200]),
+        policy=st.booleans(),
+    )
+    def begin(self, count: int, same_machine: bool, skew_s: float, policy: bool) -> None:
+        """Two pools that share nothing but the lake, one of which has hosts of the other's names, and a queue."""
+        self.same_machine, self.pools = same_machine, POOLS if policy else None
+        self.skew_s = {"own": 0.0, "twin": float(skew_s), "rented": 0.0}
+        (transformation,) = self.lake.table("transformations").scan().select("transformation").collect().to_series()
+        self.tasks = sorted(create_tasks(self.lake, [transformation] * count, creator="user"))
+        action_tasks(self.lake, self.tasks, NETWORK, actor="user")
+        for name in ("own", "twin", "rented"):
+            self.engines[name] = self.new_engine(name)
+
+    @rule(
+        pool=st.sampled_from(["own", "twin", "rented"]),
+        fate=st.sampled_from([None, None, None, "crash", "fail"]),
+        nth=st.integers(1, 60),
+    )
+    def turn(self, pool: str, fate: str | None, nth: int) -> None:
+        """One turn, cut short at the nth fault point, or the nth request of the storage failing for a while."""
+        with self.fate(fate, nth) as crashed, self.clock.skewed(self.skew_s[pool]):
+            if pool not in self.at:
+                self.at[pool] = self.new_dispatcher(pool)
+            with contextlib.suppress(TransientError):
+                self.try_turn(self.at[pool])
+        if crashed:
+            self.kill(pool)
+
+    @precondition(lambda self: self.at)
+    @rule(data=st.data())
+    def kill_one(self, data: st.DataObject) -> None:
+        self.kill(data.draw(st.sampled_from(sorted(self.at))))
+
+    @precondition(lambda self: self.at)
+    @rule(data=st.data(), fate=st.sampled_from([None, None, "crash", "fail"]), nth=st.integers(1, 30))
+    def stop_one(self, data: st.DataObject, fate: str | None, nth: int) -> None:
+        """A dispatcher is asked to end, and does, or dies of it."""
+        pool = data.draw(st.sampled_from(sorted(self.at)))
+        with self.fate(fate, nth), self.clock.skewed(self.skew_s[pool]):
+            self.at[pool]._leave(once=pool == "rented")
+        self.kill(pool)
+
+    @precondition(lambda self: self.world.alive())
+    @rule(data=st.data(), what=st.sampled_from(["begin", "good", "good", "bad", "vanish", "stopped", "walltime"]))
+    def work(self, data: st.DataObject, what: str) -> None:
+        workers = self.world.alive()
+        worker = workers[data.draw(st.integers(0, len(workers) - 1))]
+        if worker.started_at is None and what != "vanish":
+            self.world.begin(worker)
+        if worker.ended or what == "begin":
+            return
+        if what in ("good", "bad"):
+            self.world.finish(worker, ok=what == "good")
+        elif what == "vanish":
+            worker.ended = True
+        else:
+            self.world.say(worker, "walltime" if what == "walltime" else "stopped")
+
+    @rule(seconds=st.sampled_from([5, 30, 61, 130, 700]), beating=st.booleans())
+    def time_passes(self, seconds: float, beating: bool) -> None:
+        """Workers beat, unless nobody hears them."""
+        self.clock.passed_s += seconds
+        for worker in self.world.alive() if beating else ():
+            self.world.heed(worker)
+            if not worker.ended:
+                self.world.beat(worker)
+
+    @rule(data=st.data(), what=st.sampled_from(["action", "cancel", "waiting", "invalid"]))
+    def decide(self, data: st.DataObject, what: str) -> None:
+        task = data.draw(st.sampled_from(self.tasks))
+        if what == "action":
+            action_tasks(self.lake, [task], NETWORK, actor="user")
+        elif what == "cancel":
+            cancel_tasks(self.lake, [task], NETWORK, actor="user")
+        else:
+            set_tasks_status(self.lake, [task], what, actor="user")  # type: ignore[arg-type]
+
+    @rule(state=st.sampled_from(["active", "inactive", "active"]))
+    def switch(self, state: str) -> None:
+        """Off and on again, before anybody has noticed."""
+        set_network_state(self.lake, [NETWORK], state, actor="user")
+
+    # --- dispatchers ------------------------------------------------------------------------------
+
+    def new_engine(self, name: str) -> WorkerPool | JobQueue:
+        if name == "rented":
+            return self.engines.get(name) or JobQueue(self.world, name, ("r1", "r2"))
+        return WorkerPool(self.world, name, (f"{name}-1", f"{name}-2"))
+
+    def new_dispatcher(self, pool: str) -> Dispatcher:
+        durable = pool == "rented"
+        self.engines[pool] = self.new_engine(pool)
+        chosen = DispatchSettings(
+            pool=pool,
+            resources=Resources(),
+            lease_s=6 * 3600.0 if durable else 60.0,
+            capacity=Resources(2),
+            maximum_workers=2,
+        )
+        made = Dispatcher(
+            Lake.open(self.lake.url), self.engines[pool], chosen, pools=self.pools, rng=np.random.default_rng(0)
+        )
+        made._pulse._clock = self.clock.monotonic
+        return made
+
+    def try_turn(self, one: Dispatcher) -> None:
+        try:
+            one._turn()
+        except TransientError:
+            one._is_shaken = True
+            raise
+
+    def kill(self, pool: str) -> None:
+        one = self.at.pop(pool, None)
+        if one is not None:
+            self.dead.add(one._actor)
+
+    @contextlib.contextmanager
+    def fate(self, kind: str | None, nth: int):  # type: ignore[no-untyped-def]
+        """Crash at the nth fault point, or fail at it and the next three; yields a list, not empty after a crash."""
+        n, crashed = 0, list[str]()
+
+        def at(name: str) -> None:
+            nonlocal n
+            n += 1
+            if kind == "crash" and n == nth:
+                crashed.append(name)
+                raise Crash(name)
+            if kind == "fail" and nth <= n < nth + 4:
+                raise StorageError(f"503 at {name}")
+
+        PoolHistories.passes = staticmethod(lambda: at("object"))
+        with fault_hook(at), contextlib.suppress(Crash):
+            try:
+                yield crashed
+            finally:
+                PoolHistories.passes = staticmethod(lambda: None)
+
+    # --- what must hold ---------------------------------------------------------------------------
+
+    @invariant()
+    def nobody_works_on_what_another_holds(self) -> None:
+        """Whoever does not hold its Task any more, while another does, has been told to stop."""
+        if not self.engines:
+            return
+        held = {task: state.attempt for task, state in self.lake.task_log.states().running().items()}
+        for worker in self.world.alive():
+            holder = held.get(worker.spec.task)
+            if holder is not None and holder != worker.spec.attempt:
+                assert is_asked_to_stop(self.lake, worker.spec), f"{worker.spec.attempt} of {worker.pool} goes on"
+
+    @invariant()
+    def results_are_there_once(self) -> None:
+        rows = self.lake.table("results").scan().select("attempt").collect()
+        assert rows["attempt"].is_unique().all()
+
+    def in_the_end_all_is_done(self) -> None:
+        """No more faults; a network that is active; every Task actioned."""
+        set_network_state(self.lake, [NETWORK], "active", actor="user")
+        for round_ in range(80):
+            self.clock.passed_s += 60.0 if round_ < 20 else 1200.0
+            for pool in ("own", "twin", "rented"):
+                self.turn(pool, None, 0)  # type: ignore[arg-type]
+            for worker in self.world.alive():
+                self.finish_or_heed(worker)
+            statuses = self.open_tasks()
+            if not statuses:
+                return
+        raise AssertionError(f"never done: {statuses}")
+
+    def finish_or_heed(self, worker: Worker) -> None:
+        if worker.started_at is None:
+            self.world.begin(worker)
+        if not worker.ended:
+            self.world.heed(worker)
+        if not worker.ended:
+            self.world.finish(worker, ok=True)
+
+    def open_tasks(self) -> list[tuple[str, str]]:
+        states = self.lake.task_log.states()
+        actioned = states.live_actions()["task"].to_list()
+        rows = states.tasks.select("task", "status").iter_rows()
+        return [(t, s) for t, s in rows if s == "running" or (s == "waiting" and t in actioned)]
+
+    def check_log(self) -> None:
+        log = self.lake.table("task_log").scan().sort("seq", "idx").collect()
+        completed = log.filter(pl.col("event") == "completed").group_by("task").len()
+        assert (completed["len"] == 1).all()
+        for (_,), rows in log.group_by("task", maintain_order=True):
+            before = None
+            for row in rows.iter_rows(named=True):
+                if row["event"] == "claimed":
+                    assert before is not None
+                    assert before["status"] == "waiting"
+                if row["event"] == "expired":
+                    assert before is not None
+                    assert before["lease_expires_at"] is not None
+                before = row
+        self.no_good_result_is_lost()
+
+    def no_good_result_is_lost(self) -> None:
+        """Every receipt that lies in the lake is in the tables, late ones too."""
+        left = {path.parent.name for path in (self.folder / "lake" / "attempts").rglob("receipt.arrow")}
+        for pool in sorted(self.at):
+            self.at[pool]._salvage._swept_at = self.at[pool]._salvage._swept_all_at = 0.0
+            self.at[pool]._salvage.sweep()
+        assert left == set(self.lake.table("results").scan().select("attempt").collect()["attempt"])
+
+
+@pytest.mark.timeout(300 + 5 * N_HISTORIES)
+def test_random_histories_of_pools(template: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few dozen by default; `ALCHEMISCALE_LAKE_POOL_HISTORIES` asks for more."""
+    PoolHistories.template, PoolHistories.patch = template, monkeypatch
+    monkeypatch.setattr(at_once, "_AT_ONCE", 1)  # the same order of requests every time
+    for verb in ("get", "put", "put_exclusive", "exists"):
+        monkeypatch.setattr(ObjectStore, verb, interruptible(getattr(ObjectStore, verb)))
+    run_state_machine_as_test(
+        PoolHistories,
+        settings=settings(
+            max_examples=N_HISTORIES,
+            stateful_step_count=25,
+            deadline=None,
+            derandomize=True,
+            database=None,
+            phases=[Phase.explicit, Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+
+
+def interruptible(verb: Callable[..., Any]) -> Callable[..., Any]:
+    """Have a request to the store fail if that is its fate."""
+
+    def request(self: ObjectStore, *args: Any, **kwargs: Any) -> Any:
+        PoolHistories.passes()
+        return verb(self, *args, **kwargs)
+
+    return request

@@ -1,0 +1,206 @@
+"""A world of pools without processes: hosts, jobs and workers that act one step at a time, and one clock for all.
+
+Workers keep to what `execution` promises: they look for a wish to stop before they begin, end with a
+receipt, with a word, or without one, and go on when their dispatcher dies.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Collection, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from alchemiscale_lake.execution.assignment import Assignment, AttemptSpec
+from alchemiscale_lake.execution.heartbeat import Beat, leave_beat
+from alchemiscale_lake.execution.quarantined import read_quarantine
+from alchemiscale_lake.execution.receipt import has_receipt
+from alchemiscale_lake.execution.release import Release, ReleaseKind, leave_release
+from alchemiscale_lake.execution.stopping import ask_to_stop, is_asked_to_stop
+from alchemiscale_lake.ledger.executor import Pending, Place
+from alchemiscale_lake.resources import Resources
+from alchemiscale_lake.store import Lake
+from tests.plain import leave_receipt, plain_receipt
+
+
+@dataclass
+class Clock:
+    """Time that passes when it is told to, and differs by `skew_s` between machines."""
+
+    start: datetime = field(default_factory=lambda: datetime.now(UTC))
+    passed_s: float = 0.0
+    skew_s: float = 0.0
+
+    def now(self, _: object = None) -> datetime:
+        return self.start + timedelta(seconds=self.passed_s + self.skew_s)
+
+    def monotonic(self) -> float:
+        return 1e6 + self.passed_s
+
+    def sleep(self, seconds: float) -> None:
+        self.passed_s += seconds
+
+    @contextmanager
+    def skewed(self, seconds: float):  # type: ignore[no-untyped-def]
+        self.skew_s = seconds
+        try:
+            yield
+        finally:
+            self.skew_s = 0.0
+
+
+@dataclass(eq=False)
+class Worker:
+    """One attempt, on its way to a host or there."""
+
+    spec: AttemptSpec
+    pool: str
+    host: str
+    started_at: datetime | None = None
+    ended: bool = False
+
+
+@dataclass(eq=False)
+class Job:
+    """An assignment in the hands of an engine."""
+
+    pool: str
+    place: str
+    workers: list[Worker]
+    lake: Lake
+
+    def done(self) -> bool:
+        return all(worker.ended for worker in self.workers)
+
+    def exception(self) -> None:
+        return None
+
+    def cancel(self) -> None:
+        for worker in self.workers:
+            ask_to_stop(self.lake, worker.spec)
+
+
+@dataclass
+class World:
+    """Everything outside of dispatchers and the lake."""
+
+    lake: Lake
+    clock: Clock
+    jobs: list[Job] = field(default_factory=list)
+    draw: random.Random = field(default_factory=lambda: random.Random(0))
+
+    def alive(self, pool: str | None = None) -> list[Worker]:
+        workers = (worker for job in self.jobs for worker in job.workers)
+        return [w for w in workers if not w.ended and pool in (None, w.pool)]
+
+    def begin(self, worker: Worker) -> None:
+        """Come to the host: begin, or tell why not."""
+        if has_receipt(self.lake, worker.spec):
+            worker.ended = True
+        elif is_asked_to_stop(self.lake, worker.spec):
+            self.say(worker, "stopped")
+        elif read_quarantine(self.lake).get(worker.host, self.clock.now()) > self.clock.now():
+            self.say(worker, "refused")
+        else:
+            worker.started_at = self.clock.now()
+            self.beat(worker)
+
+    def beat(self, worker: Worker) -> None:
+        if worker.started_at is not None:
+            at = self.clock.now()
+            leave_beat(self.lake, worker.spec, Beat(at, worker.started_at, at, worker.host))
+
+    def finish(self, worker: Worker, *, ok: bool) -> None:
+        assert worker.started_at is not None
+        wall_time_s = (self.clock.now() - worker.started_at).total_seconds()
+        receipt = plain_receipt(
+            worker.spec, ok=ok, started_at=worker.started_at, wall_time_s=max(wall_time_s, 1.0), hostname=worker.host
+        )
+        leave_receipt(self.lake, receipt)
+        worker.ended = True
+
+    def say(self, worker: Worker, kind: ReleaseKind) -> None:
+        leave_release(self.lake, worker.spec, Release(kind, "for a reason", worker.host))
+        worker.ended = True
+
+    def heed(self, worker: Worker) -> None:
+        """Look whether it is still wanted, as workers do every second."""
+        if is_asked_to_stop(self.lake, worker.spec):
+            self.say(worker, "stopped")
+
+
+@dataclass
+class WorkerPool:
+    """Hosts of two cores, whose workers belong to a dispatcher; those of a dead one go on until they notice."""
+
+    world: World
+    name: str
+    hosts: tuple[str, ...]
+    jobs: list[Job] = field(default_factory=list)
+    barred: frozenset[str] = frozenset()
+    durable = False
+    whole_jobs = False
+
+    def places(self, workers: int) -> list[Place]:
+        found = []
+        for host in self.hosts:
+            taken = sum(not w.ended for job in self.jobs for w in job.workers if w.host == host)
+            if host not in self.barred:
+                found.append(Place(host, Resources(2), Resources(2 - taken), 64 - taken, host))
+        return found
+
+    def submit(self, assignment: Assignment, *, name: str, place: str) -> Job:
+        (spec,) = assignment.attempts
+        taken = sum(not w.ended for job in self.jobs for w in job.workers if w.host == place)
+        assert taken < 2, "more on a host than it has room for"
+        assert place not in self.barred, "something for a host in quarantine"
+        job = Job(self.name, place, [Worker(spec, self.name, place)], self.world.lake)
+        self.jobs.append(job)
+        self.world.jobs.append(job)
+        return job
+
+    def find(self, attempts: Mapping[str, str]) -> Mapping[str, Job]:
+        return {}
+
+    def pending(self) -> Pending:
+        return Pending()
+
+    def retire(self, hostnames: Collection[str]) -> None:
+        self.barred = frozenset(hostnames)
+
+
+@dataclass
+class JobQueue:
+    """A queue that runs up to two jobs of up to two attempts, and goes on without anybody."""
+
+    world: World
+    name: str
+    hosts: tuple[str, ...]
+    n_named: int = 0
+    durable = True
+    whole_jobs = True
+
+    def _under_way(self) -> list[Job]:
+        return [job for job in self.world.jobs if job.pool == self.name and not job.done()]
+
+    def places(self, workers: int) -> list[Place]:
+        free = max(0, min(2, workers) - len(self._under_way()))
+        self.n_named += free
+        return [Place(f"job {self.n_named - i}", Resources(2), Resources(2), 2) for i in range(free)]
+
+    def submit(self, assignment: Assignment, *, name: str, place: str) -> Job:
+        host = self.world.draw.choice(self.hosts)
+        job = Job(self.name, place, [Worker(spec, self.name, host) for spec in assignment.attempts], self.world.lake)
+        self.world.jobs.append(job)
+        return job
+
+    def find(self, attempts: Mapping[str, str]) -> Mapping[str, Job]:
+        found = {worker.spec.attempt: job for job in self._under_way() for worker in job.workers}
+        return {attempt: job for attempt, job in found.items() if attempt in attempts}
+
+    def pending(self) -> Pending:
+        return Pending()
+
+    def retire(self, hostnames: Collection[str]) -> None:
+        """Jobs land where they land."""
