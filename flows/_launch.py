@@ -24,6 +24,7 @@ from ._state import state_dir
 __all__ = ["Session", "session"]
 
 _GROUP = "alchemiscale_lake.flows"
+_OURS = ("alchemiscale_lake", "flows")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class Session:
         with listening(on_progress or _ignore), keeping() as kept:
             try:
                 # an interrupted flow ends in the state Cancelled, and still has something to say
-                return flow(**parameters, return_state=True).result(raise_on_failure=False)
+                said = flow(**parameters, return_state=True).result(raise_on_failure=False)
             except httpx.HTTPError as e:
                 what = f"the Prefect API at {self.api.api_url} stopped answering ({type(e).__name__}: {e})"
                 if kept:
@@ -63,6 +64,9 @@ class Session:
                     f"{what}. Every result that came back is in the lake; `alchemiscale-lake run --resume` continues",
                     api=self.api.api_url,
                 ) from e
+        if isinstance(said, BaseException):
+            raise said
+        return said
 
 
 @contextmanager
@@ -77,6 +81,40 @@ def session(lake: Lake, *, say: Callable[[str], None], verbose: bool = False) ->
     verbose : bool
         Show Prefect's and Dask's logs.
     """
+    with _warnings_told(say), _local_api(lake, say=say, verbose=verbose) as api:
+        yield Session(api, say)
+
+
+@contextmanager
+def _warnings_told(say: Callable[[str], None]) -> Iterator[None]:
+    """Tell people what our own loggers warn of, which Prefect's settings would leave unsaid."""
+    handler = _Teller(say)
+    loggers = [logging.getLogger(name) for name in _OURS]
+    for logger in loggers:
+        logger.addHandler(handler)
+        logger.propagate = False
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            logger.removeHandler(handler)
+            logger.propagate = True
+
+
+class _Teller(logging.Handler):
+    """Says what is logged, with the time: dispatchers run for weeks."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        super().__init__(logging.WARNING)
+        self._say = say
+        self.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._say(self.format(record))
+
+
+@contextmanager
+def _local_api(lake: Lake, *, say: Callable[[str], None], verbose: bool) -> Iterator[Api]:
     if not verbose:
         # third parties' talk among themselves; a command's user can do nothing about it
         warnings.filterwarnings("ignore")
@@ -87,7 +125,7 @@ def session(lake: Lake, *, say: Callable[[str], None], verbose: bool = False) ->
             from ._stale import close_stale_runs  # imports Prefect
 
             close_stale_runs()
-        yield Session(api, say)
+        yield api
 
 
 def _ignore(progress: Progress) -> None:

@@ -274,6 +274,9 @@ class Dispatcher:
                 flight.handle.cancel()
             self._salvage.give_back(claims.values(), "the dispatcher stopped")
             self._flights.settle(list(claims))
+        else:
+            # what the engine refused after the last look is not to wait for the next dispatcher
+            self._collect()
         self._salvage.give_back_strays()
 
     def _sign_off(self, *, once: bool) -> None:

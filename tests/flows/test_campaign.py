@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from alchemiscale_lake.errors import StorageError
+from alchemiscale_lake.errors import SettingsError, StorageError
 from alchemiscale_lake.ledger import campaigns
 from alchemiscale_lake.ledger.dispatch_report import Progress
 from alchemiscale_lake.store import Lake
@@ -156,3 +156,10 @@ def test_runs_of_a_dead_process_are_closed(api: Api) -> None:
         run = client.create_flow_run(died, name="died-here", state=Running())
         close_stale_runs()
         assert client.read_flow_run(run.id).state_name == "Crashed"
+
+
+def test_an_error_of_a_flow_is_raised_as_it_is(flows: Session, lake: Lake, tmp_path: Path) -> None:
+    pools = tmp_path / "pools.yaml"
+    pools.write_text("pools: {here: {kind: local}}\n")
+    with pytest.raises(SettingsError, match="has no pool 'there'; it has here"):
+        flows.call("dispatch", lake=lake.url, pool="there", pools_file=str(pools))

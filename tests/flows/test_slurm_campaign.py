@@ -150,11 +150,36 @@ def test_single_shot_gives_back_what_scancel_ended(cluster: Slurm, lake: Lake, t
     cluster.cancel(cluster.jobs()[0].job_id)
     cluster.wait_for(lambda s: not s.jobs())
     assert counts(lake) == {"running": 1, "waiting": 2}, "nobody has looked yet"
+    time.sleep(10.0)  # a job that young might only not be listed yet
     subprocess.run(command, capture_output=True, timeout=60, check=True)
     reasons = events(lake, "released")["reason"].to_list()
     assert len(reasons) == 1
     assert reasons[0].startswith("stopped: ")
     assert counts(lake) == {"running": 1, "waiting": 2}, "and another job has been submitted"
+
+
+def test_what_slurm_refuses_is_told_and_costs_no_task(cluster: Slurm, lake: Lake, tmp_path: Path) -> None:
+    stored(lake, network(3))
+    pools = pools_file(tmp_path)
+    pools.write_text(pools.read_text().replace("queue: gpu", "queue: nosuch"))
+    command = [*MAIN, "dispatch", "cluster", "--lake", lake.url, "--pools", str(pools)]
+    said = ""
+    for _ in range(4):
+        done = subprocess.run([*command, "--once"], capture_output=True, text=True, timeout=60, check=True)
+        said += done.stderr
+        assert counts(lake) == {"waiting": 3}, "nobody has to come and give them back"
+    assert "invalid partition specified: nosuch" in said
+    reasons = set(events(lake, "released")["reason"])
+    assert all(reason.startswith("refused: ") for reason in reasons), reasons
+    assert any("sbatch failed" in reason for reason in reasons)
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as staying:
+        assert staying.stderr is not None
+        try:
+            told = next(line for line in staying.stderr if "nosuch" in line)
+        finally:
+            staying.terminate()
+            staying.wait(60)
+    assert "sbatch failed" in told
 
 
 def test_a_task_longer_than_the_walltime_goes_on_in_the_next_job(cluster: Slurm, lake: Lake, tmp_path: Path) -> None:
