@@ -150,9 +150,11 @@ class Dispatcher:
             self._stop_those_taken(states)
         if time.monotonic() - self._beat_at >= self._settings.heartbeat_s:
             self._beat()
-        claimed = self._hand_out(self._lake.task_log.states(), self._ahead())
+            states = self._lake.task_log.states()
+        claimed = self._hand_out(states, self._ahead())
         self._books.count(claimed=claimed)
-        self._tell()
+        # a look at the log is a request to a bucket
+        self._tell(self._lake.task_log.states() if claimed else states)
         return self._books.report != before
 
     def _turn(self) -> bool:
@@ -258,7 +260,7 @@ class Dispatcher:
             try:
                 self._give_back()
                 self._sign_off(once=once)
-                self._tell()
+                self._tell(self._lake.task_log.states())
             except TransientError as e:
                 if time.monotonic() > deadline:
                     _log.warning("%s; what is still claimed comes back when its leases end", e)
@@ -303,10 +305,9 @@ class Dispatcher:
     def _longest_pause_s(self) -> float:
         return max(self._settings.poll_s, min(_IDLE_POLL_S, self._settings.heartbeat_s / 2))
 
-    def _tell(self) -> None:
+    def _tell(self, states: TaskStates) -> None:
         if self._on_progress is None:
             return
-        states = self._lake.task_log.states()
         if states.seq == self._seen_seq and not self._books.newly:
             return
         self._seen_seq = states.seq

@@ -71,6 +71,7 @@ class HandingOut:
         self._cooling: dict[str, float] = {}
         self._refusals: Counter[str] = Counter()
         self._admitted: tuple[int, Admission] | None = None
+        self._more: tuple[Admission, int] | None = None
         self._tried: object = None
         self.places: Sequence[Place] = ()
         self.barred: Mapping[str, datetime] = {}
@@ -179,13 +180,14 @@ class HandingOut:
         return drafts
 
     def _workers_wanted(self, admission: Admission) -> int:
-        waiting = admission.candidates["task"].n_unique()
-        if admission.limit is not None:
-            waiting = min(waiting, admission.limit)
-        busy = len(self._flights.at_places())
-        settings = self._settings
-        more = workers_wanted(self._sample(admission), waiting, settings.capacity, settings.maximum_workers)
-        return min(busy + more, settings.maximum_workers)
+        if self._more is None or self._more[0] is not admission:
+            waiting = admission.candidates["task"].n_unique()
+            if admission.limit is not None:
+                waiting = min(waiting, admission.limit)
+            settings = self._settings
+            more = workers_wanted(self._sample(admission), waiting, settings.capacity, settings.maximum_workers)
+            self._more = admission, more
+        return min(len(self._flights.at_places()) + self._more[1], self._settings.maximum_workers)
 
     def _sample(self, admission: Admission) -> list[Resources]:
         """What some of the Tasks that may be claimed take."""

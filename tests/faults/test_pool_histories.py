@@ -95,6 +95,7 @@ class PoolHistories(RuleBasedStateMachine):
         self.clock = Clock()
         self.world = World(self.lake, self.clock)
         self.dead: set[str] = set()
+        self.expired: set[str] = set()
         self.n_dispatchers = 0
         self.at: dict[str, Dispatcher] = {}
         self.engines: dict[str, WorkerPool | JobQueue] = {}
@@ -140,6 +141,10 @@ class PoolHistories(RuleBasedStateMachine):
         action_tasks(self.lake, self.tasks, NETWORK, actor="user")
         for name in ("own", "twin", "rented"):
             self.engines[name] = self.new_engine(name)
+        for name in self.engines:
+            self.turn(name, None, 0)  # type: ignore[arg-type]
+        for worker in self.world.alive():
+            self.world.begin(worker)
 
     @rule(
         pool=st.sampled_from(["own", "twin", "rented"]),
@@ -148,13 +153,17 @@ class PoolHistories(RuleBasedStateMachine):
     )
     def turn(self, pool: str, fate: str | None, nth: int) -> None:
         """One turn, cut short at the nth fault point, or the nth request of the storage failing for a while."""
-        with self.fate(fate, nth) as crashed, self.clock.skewed(self.skew_s[pool]):
+        with (
+            self.fate(fate, nth) as crashed,
+            self.clock.skewed(self.skew_s[pool]),
+            contextlib.suppress(TransientError),
+        ):
             if pool not in self.at:
                 self.at[pool] = self.new_dispatcher(pool)
-            with contextlib.suppress(TransientError):
-                self.try_turn(self.at[pool])
+            self.try_turn(self.at[pool])
         if crashed:
             self.kill(pool)
+        self.nobody_is_given_up_who_beats()
 
     @precondition(lambda self: self.at)
     @rule(data=st.data())
@@ -171,13 +180,13 @@ class PoolHistories(RuleBasedStateMachine):
         self.kill(pool)
 
     @precondition(lambda self: self.world.alive())
-    @rule(data=st.data(), what=st.sampled_from(["begin", "good", "good", "bad", "vanish", "stopped", "walltime"]))
+    @rule(data=st.data(), what=st.sampled_from(["begin", "begin", "good", "bad", "vanish", "stopped", "walltime"]))
     def work(self, data: st.DataObject, what: str) -> None:
         workers = self.world.alive()
         worker = workers[data.draw(st.integers(0, len(workers) - 1))]
         if worker.started_at is None and what != "vanish":
             self.world.begin(worker)
-        if worker.ended or what == "begin":
+        if worker.ended or what == "begin" or (worker.started_at is None and what in ("good", "bad")):
             return
         if what in ("good", "bad"):
             self.world.finish(worker, ok=what == "good")
@@ -279,6 +288,15 @@ class PoolHistories(RuleBasedStateMachine):
             if holder is not None and holder != worker.spec.attempt:
                 assert is_asked_to_stop(self.lake, worker.spec), f"{worker.spec.attempt} of {worker.pool} goes on"
 
+    def nobody_is_given_up_who_beats(self) -> None:
+        """A lease that ran out is no reason to end what gives signs of life, whatever clocks say."""
+        log = self.lake.table("task_log").scan().filter(pl.col("event") == "expired").select("of_attempt").collect()
+        expired = set(log["of_attempt"])
+        for worker in self.world.alive():
+            if worker.beat_at is not None and (self.clock.now() - worker.beat_at).total_seconds() < 60.0:
+                assert worker.spec.attempt not in expired or worker.spec.attempt in self.expired
+        self.expired |= expired
+
     @invariant()
     def results_are_there_once(self) -> None:
         rows = self.lake.table("results").scan().select("attempt").collect()
@@ -289,7 +307,7 @@ class PoolHistories(RuleBasedStateMachine):
         set_network_state(self.lake, [NETWORK], "active", actor="user")
         for round_ in range(80):
             self.clock.passed_s += 60.0 if round_ < 20 else 1200.0
-            for pool in ("own", "twin", "rented"):
+            for pool in self.engines:
                 self.turn(pool, None, 0)  # type: ignore[arg-type]
             for worker in self.world.alive():
                 self.finish_or_heed(worker)
@@ -303,7 +321,7 @@ class PoolHistories(RuleBasedStateMachine):
             self.world.begin(worker)
         if not worker.ended:
             self.world.heed(worker)
-        if not worker.ended:
+        if not worker.ended and worker.started_at is not None:
             self.world.finish(worker, ok=True)
 
     def open_tasks(self) -> list[tuple[str, str]]:
