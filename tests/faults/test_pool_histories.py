@@ -50,7 +50,7 @@ from tests.faults.world import Clock, JobQueue, Worker, WorkerPool, World
 from tests.plain import SCOPE, plain_chain
 
 #: `make bench-long` plays more.
-N_HISTORIES = int(os.environ.get("ALCHEMISCALE_LAKE_POOL_HISTORIES", "25"))
+N_HISTORIES = int(os.environ.get("ALCHEMISCALE_LAKE_POOL_HISTORIES", "16"))
 NETWORK = f"{plain_chain([('a', 'b')])[-1][0]}-{SCOPE}"
 NEEDS = {"SomeProtocol": {"cores": 1, "gpus": 0, "memory": "1GB", "duration": "20m"}}
 WORKERS = {"kind": "slurm", "cores": 2, "memory": "4GB", "walltime": "10h"}
@@ -357,7 +357,7 @@ class PoolHistories(RuleBasedStateMachine):
 
 @pytest.mark.timeout(300 + 5 * N_HISTORIES)
 def test_random_histories_of_pools(template: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A few dozen by default; `ALCHEMISCALE_LAKE_POOL_HISTORIES` asks for more."""
+    """Sixteen by default; `ALCHEMISCALE_LAKE_POOL_HISTORIES` asks for more."""
     PoolHistories.template, PoolHistories.patch = template, monkeypatch
     monkeypatch.setattr(at_once, "_AT_ONCE", 1)  # the same order of requests every time
     for verb in ("get", "put", "put_exclusive", "exists"):
