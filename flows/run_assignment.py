@@ -18,6 +18,7 @@ from prefect.exceptions import TerminationSignal
 from prefect.states import Completed
 
 from alchemiscale_lake.execution import Assignment, execute_assignment
+from alchemiscale_lake.execution.begun import say_begun
 from alchemiscale_lake.execution.job import stop_all
 from alchemiscale_lake.execution.release import read_release
 from alchemiscale_lake.execution.stored_assignment import load_assignment
@@ -51,6 +52,7 @@ def run_assignment(lake: str, assignment: str, walltime_s: float | None = None) 
         os.environ.setdefault(_ENDS_AT, str(psutil.Process().create_time() + walltime_s))
     place = Lake.open(lake)
     to_run = _without_given_back(place, load_assignment(place, assignment))
+    say_begun(place, to_run)
     finished = _execute(to_run) if to_run.attempts else []
     n_given_back = len(to_run.attempts) - len(finished)
     return Completed(message=f"{len(finished)} Tasks ran, {n_given_back} were given back")

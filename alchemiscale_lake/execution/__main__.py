@@ -14,6 +14,7 @@ import sys
 from ..errors import LakeError
 from ..store import Lake
 from .assignment_run import execute_assignment
+from .begun import say_begun
 from .job import stop_all
 from .processes import close_step_server
 from .stored_assignment import load_assignment
@@ -31,7 +32,9 @@ def main(arguments: list[str] | None = None) -> int:
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, _stop)
     try:
-        assignment = load_assignment(Lake.open(options.lake), options.assignment)
+        lake = Lake.open(options.lake)
+        assignment = load_assignment(lake, options.assignment)
+        say_begun(lake, assignment)
         finished = execute_assignment(assignment)
     except LakeError as e:
         sys.stderr.write(f"Error: {e}\n")

@@ -83,7 +83,7 @@ class Dispatcher:
         self._actor = process_name(f"{self._role}:{settings.pool}")
         names = TaskNames(lake)
         self._flights = Flights(lake)
-        self._books = Books(lake, settings.pool, self._actor, names)
+        self._books = Books(lake, settings.pool, self._actor, names, durable=executor.durable)
         forecast = Forecast(lake, pools)
         self._hand_out = HandingOut(
             lake,

@@ -14,6 +14,7 @@ from typing import Final
 
 import polars as pl
 
+from ..execution.begun import has_begun
 from ..execution.lost import lost_receipt
 from ..execution.release import read_release
 from ..schemas.receipt import Receipt, pack_receipt
@@ -56,8 +57,9 @@ class Books:
         Of attempts recorded.
     """
 
-    def __init__(self, lake: Lake, pool: str, actor: str, names: TaskNames) -> None:
+    def __init__(self, lake: Lake, pool: str, actor: str, names: TaskNames, *, durable: bool = False) -> None:
         self._lake, self._pool, self._actor, self._names = lake, pool, actor, names
+        self._durable = durable
         self.report = DispatchReport()
         self.newly: list[RecordedTask] = []
         self.wall_times_s: list[float] = []
@@ -140,7 +142,12 @@ class Books:
 
     def _ending(self, claim: Claim, said: Ending) -> Ending:
         left = read_release(self._lake, claim.scope, claim.attempt)
-        return said if left is None else (left.kind, f"{left.reason} ({left.hostname})")
+        if left is not None:
+            return left.kind, f"{left.reason} ({left.hostname})"
+        if self._durable and said[0] == "lost" and not has_begun(self._lake, claim.scope, claim.attempt):
+            # a broken environment, say: no fault of the Task, and the next job would fare no better at once
+            return "refused", "its job ended before it began; see the job's output"
+        return said
 
     def _leave_lost(self, claim: Claim, exception: str) -> Receipt:
         """Leave a failed receipt in the place of the worker's own; should that be there by now, it counts."""

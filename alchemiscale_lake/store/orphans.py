@@ -24,7 +24,7 @@ from .objects import ObjectInfo
 __all__ = ["Orphans", "sweep_orphans"]
 
 #: What a running attempt and its dispatcher tell each other.
-_MESSAGES: Final = frozenset({"stop", "beat.json", "ended.json"})
+_MESSAGES: Final = frozenset({"stop", "begun.json", "beat.json", "ended.json"})
 _RECEIPT: Final = "receipt.arrow"
 _KINDS: Final = ("messages", "attempts without result", "assignments", "half-written")
 _ATTEMPT: Final = re.compile(r"[0-9a-f]{32}")

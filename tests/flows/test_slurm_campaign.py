@@ -182,6 +182,24 @@ def test_what_slurm_refuses_is_told_and_costs_no_task(cluster: Slurm, lake: Lake
     assert "sbatch failed" in told
 
 
+def test_jobs_with_a_broken_environment_fail_no_task(cluster: Slurm, lake: Lake, tmp_path: Path) -> None:
+    stored(lake, network(3))
+    pools = pools_file(tmp_path)
+    pools.write_text(
+        pools.read_text().replace("environment: [", 'environment: ["module load nosuch && exit 1", "exit 1", ')
+    )
+    command = [*MAIN, "dispatch", "cluster", "--once", "--pools", str(pools), "--lake", lake.url]
+    for _ in range(2):
+        subprocess.run(command, capture_output=True, timeout=60, check=True)
+        cluster.wait_for(lambda s: not s.jobs())
+        time.sleep(11.0)  # a job this young may not be listed yet
+    subprocess.run(command, capture_output=True, timeout=60, check=True)
+    assert counts(lake).get("error", 0) == 0
+    assert results(lake).is_empty()
+    reasons = set(events(lake, "released")["reason"])
+    assert reasons == {"refused: its job ended before it began; see the job's output"}
+
+
 def test_a_task_longer_than_the_walltime_goes_on_in_the_next_job(cluster: Slurm, lake: Lake, tmp_path: Path) -> None:
     # of a minute's job half a minute is used; six units of eight seconds need two such jobs
     stored(lake, harmonic_network(2, 1, n_samples=10, n_windows=6, duration_s=8.0))

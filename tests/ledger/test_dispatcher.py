@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from alchemiscale_lake.execution.assignment import Assignment, AttemptSpec
+from alchemiscale_lake.execution.begun import say_begun
 from alchemiscale_lake.execution.heartbeat import Beat, leave_beat
 from alchemiscale_lake.execution.quarantined import read_quarantine
 from alchemiscale_lake.execution.release import Release, leave_release
@@ -255,22 +256,42 @@ def test_the_next_turn_collects_what_ended_and_goes_on_with_what_runs(lake: Lake
     assert counts(lake) == {"complete": 2, "running": 4}
 
 
+@pytest.mark.parametrize(
+    ("begun", "reason"),
+    [(True, "lost: its job is gone"), (False, "refused: its job ended before it began; see the job's output")],
+)
 def test_a_job_that_is_gone_without_a_word_is_given_back(
-    lake: Lake, network: str, monkeypatch: pytest.MonkeyPatch
+    lake: Lake, network: str, monkeypatch: pytest.MonkeyPatch, begun: bool, reason: str
 ) -> None:
     monkeypatch.setattr(salvage, "_UNLISTED", timedelta(0))
     engine = Engine(lake, durable=True, whole_jobs=True, jobs=2)
     dead = process_name("jobs:local").replace(".", ".9", 1)  # same machine, a process that never was
     (claim,) = claim_tasks(lake, "local", 1, lease_s=6000, actor=dead)
+    if begun:
+        spec = AttemptSpec(claim.attempt, claim.task, claim.transformation, claim.scope)
+        say_begun(lake, Assignment(lake.url, "local", (spec,)))
     elsewhere = "jobs:local@1.2@another-machine"
     (young,) = claim_tasks(lake, "local", 1, lease_s=6000, actor=elsewhere)
     dispatcher(lake, engine, slots=1).run(until="once")
     log = lake.table("task_log").scan().filter(pl.col("event") == "released").collect()
     assert log["of_attempt"].to_list() == [claim.attempt], "the other may be submitting it just now"
-    assert log["reason"].to_list() == ["lost: its job is gone"]
+    assert log["reason"].to_list() == [reason]
     assert lake.task_log.states().of([young.task])[young.task].attempt == young.attempt
     stopped = [is_asked_to_stop(lake, spec_of(c)) for c in (claim, young)]
     assert stopped == [True, False], "should its job turn up after all, it has nothing to run"
+
+
+def test_jobs_that_never_begin_fail_no_task(lake: Lake, network: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(salvage, "_UNLISTED", timedelta(0))
+    engine = Engine(lake, durable=True, whole_jobs=True)
+    for _ in range(5):
+        turn = dispatcher(lake, engine, slots=1)
+        turn._hand_out.recall = lambda refused: None  # type: ignore[method-assign]
+        turn.run(until="once")
+        for flight in engine.flights:
+            engine.crash(flight)
+    assert set(counts(lake)) <= {"waiting", "running"}
+    assert lake.table("results").scan().collect().is_empty()
 
 
 def test_a_job_that_its_queue_cannot_list_yet_is_left_alone(lake: Lake, network: str) -> None:
