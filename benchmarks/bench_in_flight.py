@@ -19,10 +19,10 @@ from typing import Any
 
 import psutil
 
+from alchemiscale_lake.dispatch.dispatcher import Dispatcher
+from alchemiscale_lake.dispatch.executor import Pending, Place
+from alchemiscale_lake.dispatch.settings import DispatchSettings
 from alchemiscale_lake.execution.assignment import Assignment
-from alchemiscale_lake.ledger.dispatch_settings import DispatchSettings
-from alchemiscale_lake.ledger.dispatcher import Dispatcher
-from alchemiscale_lake.ledger.executor import Pending, Place
 from alchemiscale_lake.ledger.submit import submit_network
 from alchemiscale_lake.ledger.tasks import ensure_tasks
 from alchemiscale_lake.resources import Resources

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from alchemiscale_lake.dispatch.dispatcher import Dispatcher
+from alchemiscale_lake.dispatch.settings import DispatchSettings
 from alchemiscale_lake.ledger import hosts
-from alchemiscale_lake.ledger.dispatch_settings import DispatchSettings
-from alchemiscale_lake.ledger.dispatcher import Dispatcher
 from alchemiscale_lake.ledger.restarts import add_task_restart_patterns
 from alchemiscale_lake.ledger.submit import submit_network
 from alchemiscale_lake.ledger.tasks import ensure_tasks

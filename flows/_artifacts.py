@@ -23,7 +23,7 @@ from prefect.artifacts import (
     update_progress_artifact,
 )
 
-from alchemiscale_lake.ledger.dispatch_report import Progress
+from alchemiscale_lake.dispatch.report import Progress
 
 __all__ = ["artifact_key", "progress_artifact", "publish_markdown", "publish_table"]
 

@@ -12,11 +12,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from alchemiscale_lake.dispatch.executor import Handle, Pending, Place
 from alchemiscale_lake.errors import NotBegunError
 from alchemiscale_lake.execution import Assignment, execute_assignment
 from alchemiscale_lake.execution.host import hostname
 from alchemiscale_lake.execution.stopping import ask_to_stop
-from alchemiscale_lake.ledger.executor import Handle, Pending, Place
 from alchemiscale_lake.resources import Resources
 from alchemiscale_lake.store import Lake
 

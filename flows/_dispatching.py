@@ -10,9 +10,9 @@ from typing import Literal, TypeVar
 from prefect.client.schemas.objects import State
 from prefect.states import Cancelled
 
-from alchemiscale_lake.ledger.dispatch_report import DispatchReport, Progress
-from alchemiscale_lake.ledger.dispatcher import Dispatcher
-from alchemiscale_lake.ledger.executor import Executor
+from alchemiscale_lake.dispatch.dispatcher import Dispatcher
+from alchemiscale_lake.dispatch.executor import Executor
+from alchemiscale_lake.dispatch.report import DispatchReport, Progress
 from alchemiscale_lake.store import Lake
 
 from ._artifacts import progress_artifact

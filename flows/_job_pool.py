@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from alchemiscale_lake.ledger.executor import Pending
+from alchemiscale_lake.dispatch.executor import Pending
 from alchemiscale_lake.settings import Pool
 
 from ._dask_executor import Worker

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from alchemiscale_lake.dispatch.report import Progress
 from alchemiscale_lake.errors import StorageError
-from alchemiscale_lake.ledger.dispatch_report import Progress
 from alchemiscale_lake.store import Lake
 
 from ._api import Api, local_api

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from alchemiscale_lake.dispatch.dispatcher import Dispatcher
+from alchemiscale_lake.dispatch.report import DispatchReport, Progress
 from alchemiscale_lake.ledger.claims import Selection
-from alchemiscale_lake.ledger.dispatch_report import DispatchReport, Progress
-from alchemiscale_lake.ledger.dispatcher import Dispatcher
 from alchemiscale_lake.store import Lake
 
 from ._plans import plan_dispatch

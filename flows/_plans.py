@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from alchemiscale_lake.dispatch.settings import DispatchSettings
 from alchemiscale_lake.errors import SettingsError
 from alchemiscale_lake.ledger.claims import Selection
-from alchemiscale_lake.ledger.dispatch_settings import DispatchSettings
 from alchemiscale_lake.pools_file import find_pools_file, load_pools
 from alchemiscale_lake.resources import Resources
 from alchemiscale_lake.settings import Pool, Pools

@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from alchemiscale_lake.ledger.dispatch_report import Progress
+from alchemiscale_lake.dispatch.report import Progress
 
 __all__ = ["keeping", "listening", "reported", "tell"]
 

@@ -16,11 +16,11 @@ import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final
 
+from alchemiscale_lake.dispatch.executor import Handle, Pending, Place
 from alchemiscale_lake.errors import NotBegunError, NotFoundError, StorageError
 from alchemiscale_lake.execution import Assignment
 from alchemiscale_lake.execution.stopping import ask_to_stop
 from alchemiscale_lake.execution.stored_assignment import load_assignment, store_assignment
-from alchemiscale_lake.ledger.executor import Handle, Pending, Place
 from alchemiscale_lake.settings import Pool
 from alchemiscale_lake.store import Lake, now_utc
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from alchemiscale_lake.ledger.executor import Executor
+from alchemiscale_lake.dispatch.executor import Executor
 from alchemiscale_lake.settings import Pool
 from alchemiscale_lake.store import Lake
 

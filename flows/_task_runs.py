@@ -18,9 +18,9 @@ from prefect.futures import PrefectFuture
 from prefect.states import Cancelled, Completed, Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
+from alchemiscale_lake.dispatch.executor import Executor, Handle
+from alchemiscale_lake.dispatch.report import RecordedTask
 from alchemiscale_lake.execution import Assignment
-from alchemiscale_lake.ledger.dispatch_report import RecordedTask
-from alchemiscale_lake.ledger.executor import Executor, Handle
 from alchemiscale_lake.ledger.results import Recorded
 
 __all__ = ["ShowingExecutor", "task_runner", "task_runs"]

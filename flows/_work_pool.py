@@ -14,13 +14,13 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
+from alchemiscale_lake.dispatch.executor import Pending, Place
 from alchemiscale_lake.errors import ExecutionError, NotFoundError, SettingsError, StorageError
 from alchemiscale_lake.execution import Assignment, AttemptSpec
 from alchemiscale_lake.execution.receipt import has_receipt
 from alchemiscale_lake.execution.release import Release, ReleaseKind, leave_release, read_release
 from alchemiscale_lake.execution.stopping import ask_to_stop
 from alchemiscale_lake.execution.stored_assignment import load_assignment, store_assignment
-from alchemiscale_lake.ledger.executor import Pending, Place
 from alchemiscale_lake.settings import Pool
 from alchemiscale_lake.store import Lake, now_utc
 

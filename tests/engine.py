@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from alchemiscale_lake.dispatch.executor import Pending, Place
 from alchemiscale_lake.execution.assignment import Assignment
-from alchemiscale_lake.ledger.executor import Pending, Place
 from alchemiscale_lake.resources import Resources
 from alchemiscale_lake.store import Lake
 from tests.plain import leave_receipt, plain_receipt

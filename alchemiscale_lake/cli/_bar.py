@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from ._errors import say
 
 if TYPE_CHECKING:
-    from ..ledger.dispatch_report import Progress as TaskProgress
+    from ..dispatch.report import Progress as TaskProgress
 
 __all__ = ["TaskBar"]
 

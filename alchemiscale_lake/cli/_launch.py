@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ..errors import MissingDependencyError
 
 if TYPE_CHECKING:
-    from ..ledger.dispatch_report import DispatchReport, Progress
+    from ..dispatch.report import DispatchReport, Progress
     from ..store import Lake
 
 __all__ = ["Session", "dispatch_once", "open_lake", "session", "up"]

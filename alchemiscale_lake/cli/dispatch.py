@@ -13,7 +13,7 @@ from ._launch import dispatch_once, session
 from ._options import lake_of_pools, lake_option, pool_options, verbose_option
 
 if TYPE_CHECKING:
-    from ..ledger.dispatch_report import DispatchReport
+    from ..dispatch.report import DispatchReport
 
 __all__ = ["command"]
 

@@ -29,8 +29,8 @@ def command(
     Example:
       alchemiscale-lake plan-dispatch --pools pools.yaml
     """
+    from ..dispatch.plan import plan_dispatch
     from ..errors import SettingsError
-    from ..ledger.plan import plan_dispatch
     from ..pools_file import find_pools_file, load_pools
     from ..report.plan import plan_lines, plan_table
     from ..store import Lake

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from ..ledger.plan import DispatchPlan, PoolPlan, Unplaced
+from ..dispatch.plan import DispatchPlan, PoolPlan, Unplaced
 from ..store import Lake
 from ..tasks.policy import say_tasks
 from .table import Table

@@ -1,7 +1,7 @@
 """What one pool may claim now, in sight of all pools: owned compute first, rented past thresholds, shares.
 
 Pure rules. Which Transformation a pool can take at all is in `fitness.py`; who is drawn of those admitted is
-in `claiming.py`; where the numbers come from is in `ledger/policy.py`. There is no hysteresis: every turn is
+in `claiming.py`; where the numbers come from is in `dispatch/policy.py`. There is no hysteresis: every turn is
 decided anew, and what a pool has claimed it keeps.
 """
 

@@ -9,9 +9,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from alchemiscale_lake.ledger.dispatch_report import DispatchReport
-from alchemiscale_lake.ledger.dispatch_settings import DispatchSettings
-from alchemiscale_lake.ledger.dispatcher import Dispatcher
+from alchemiscale_lake.dispatch.dispatcher import Dispatcher
+from alchemiscale_lake.dispatch.report import DispatchReport
+from alchemiscale_lake.dispatch.settings import DispatchSettings
 from alchemiscale_lake.ledger.restarts import add_task_restart_patterns
 from alchemiscale_lake.ledger.submit import submit_network
 from alchemiscale_lake.ledger.tasks import ensure_tasks

@@ -33,12 +33,13 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from alchemiscale_lake.dispatch import dispatcher, handing_out, outage, pulse, salvage, survey
+from alchemiscale_lake.dispatch.dispatcher import Dispatcher
+from alchemiscale_lake.dispatch.settings import DispatchSettings
 from alchemiscale_lake.errors import StorageError, TransientError
 from alchemiscale_lake.execution.stopping import is_asked_to_stop
 from alchemiscale_lake.faults import fault_hook
-from alchemiscale_lake.ledger import at_once, dispatcher, handing_out, hosts, outage, pulse, salvage, survey
-from alchemiscale_lake.ledger.dispatch_settings import DispatchSettings
-from alchemiscale_lake.ledger.dispatcher import Dispatcher
+from alchemiscale_lake.ledger import at_once, hosts
 from alchemiscale_lake.ledger.network_state import set_network_state
 from alchemiscale_lake.ledger.submit import submit_network
 from alchemiscale_lake.ledger.tasks import action_tasks, cancel_tasks, create_tasks, set_tasks_status

@@ -14,9 +14,9 @@ import gufe
 import polars as pl
 
 from alchemiscale_lake import gufe_adapter
+from alchemiscale_lake.dispatch.dispatcher import Dispatcher
+from alchemiscale_lake.dispatch.report import DispatchReport
 from alchemiscale_lake.ledger.claims import Selection
-from alchemiscale_lake.ledger.dispatch_report import DispatchReport
-from alchemiscale_lake.ledger.dispatcher import Dispatcher
 from alchemiscale_lake.ledger.submit import submit_network
 from alchemiscale_lake.ledger.tasks import ensure_tasks
 from alchemiscale_lake.store import Lake

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alchemiscale_lake.ledger.dispatch_report import Progress
+from alchemiscale_lake.dispatch.report import Progress
 from flows import _artifacts
 from flows._progress import listening, tell
 

@@ -10,9 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
+from alchemiscale_lake.dispatch.report import Progress
 from alchemiscale_lake.errors import SettingsError, StorageError
 from alchemiscale_lake.ledger import campaigns
-from alchemiscale_lake.ledger.dispatch_report import Progress
 from alchemiscale_lake.store import Lake
 from flows._api import Api, _flush_prefect
 from flows._launch import Session

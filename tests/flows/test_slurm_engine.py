@@ -17,9 +17,9 @@ from typing import Any
 import psutil
 import pytest
 
+from alchemiscale_lake.dispatch.executor import Executor, Handle, Place
 from alchemiscale_lake.execution import AttemptSpec
 from alchemiscale_lake.execution.release import read_release
-from alchemiscale_lake.ledger.executor import Executor, Handle, Place
 from alchemiscale_lake.resources import Resources
 from alchemiscale_lake.settings import Limits, Pool
 from alchemiscale_lake.store import Lake, attempt_folder

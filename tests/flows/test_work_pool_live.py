@@ -17,12 +17,12 @@ import polars as pl
 import psutil
 import pytest
 
+from alchemiscale_lake.dispatch.dispatcher import Dispatcher
+from alchemiscale_lake.dispatch.report import DispatchReport
+from alchemiscale_lake.dispatch.settings import DispatchSettings
 from alchemiscale_lake.execution.heartbeat import read_beat
 from alchemiscale_lake.execution.release import read_release
 from alchemiscale_lake.gufe_adapter import dump_network
-from alchemiscale_lake.ledger.dispatch_report import DispatchReport
-from alchemiscale_lake.ledger.dispatch_settings import DispatchSettings
-from alchemiscale_lake.ledger.dispatcher import Dispatcher
 from alchemiscale_lake.ledger.submit import submit_network
 from alchemiscale_lake.ledger.tasks import cancel_tasks, ensure_tasks
 from alchemiscale_lake.resources import Resources

@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import pytest
 
+from alchemiscale_lake.dispatch.flights import spec_of
+from alchemiscale_lake.dispatch.pulse import Pulse
 from alchemiscale_lake.execution.heartbeat import Beat, leave_beat
 from alchemiscale_lake.ledger.claims import Claim
-from alchemiscale_lake.ledger.flights import spec_of
-from alchemiscale_lake.ledger.pulse import Pulse
 from alchemiscale_lake.store import Lake, now_utc
 from alchemiscale_lake.tasks import TaskState
 from tests.plain import SCOPE

@@ -13,10 +13,10 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from ..execution.heartbeat import Beat, read_beat
+from ..ledger.at_once import at_once
+from ..ledger.claims import Claim
 from ..store import Lake, now_utc
 from ..tasks import TaskState
-from .at_once import at_once
-from .claims import Claim
 
 __all__ = ["Pulse"]
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from alchemiscale_lake.ledger.plan import DispatchPlan, plan_dispatch
-from alchemiscale_lake.ledger.pool_reports import PoolReport, report_pool
+from alchemiscale_lake.dispatch.plan import DispatchPlan, plan_dispatch
+from alchemiscale_lake.dispatch.pool_reports import PoolReport, report_pool
 from alchemiscale_lake.settings import Pools
 from alchemiscale_lake.store import Lake, now_utc
 from tests.campaign import Campaign

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from alchemiscale_lake.dispatch.policy import AllTasks, PoolPolicy, policy_for
+from alchemiscale_lake.dispatch.pool_reports import PoolReport, report_pool
 from alchemiscale_lake.errors import SettingsError
 from alchemiscale_lake.ledger.claims import claim_tasks, end_claims
-from alchemiscale_lake.ledger.policy import AllTasks, PoolPolicy, policy_for
-from alchemiscale_lake.ledger.pool_reports import PoolReport, report_pool
 from alchemiscale_lake.settings import Pools
 from alchemiscale_lake.store import Lake, NetworkState, now_utc
 from alchemiscale_lake.tasks.policy import Admission

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from ..execution.assignment import AttemptSpec
 from ..execution.stopping import ask_to_stop
+from ..ledger.at_once import at_once
+from ..ledger.claims import Claim
 from ..store import Lake
-from .at_once import at_once
-from .claims import Claim
 from .executor import Handle
 
 __all__ = ["Flight", "Flights"]

@@ -18,25 +18,25 @@ import numpy as np
 import polars as pl
 
 from ..errors import NotBegunError, StorageError, TransientError
+from ..ledger.claims import process_name, renew_leases
+from ..ledger.hosts import on_parole, publish, quarantined
+from ..ledger.names import TaskNames
+from ..ledger.unwanted import release_unwanted
 from ..settings import Pools
 from ..store import Lake, now_utc
 from ..tasks.states import TaskStates
-from .claims import process_name, renew_leases
-from .dispatch_report import DispatchReport, Progress
-from .dispatch_settings import DispatchSettings
 from .executor import Executor, Handle
 from .flights import Flights
 from .forecast import Forecast
 from .handing_out import HandingOut
-from .hosts import on_parole, publish, quarantined
-from .names import TaskNames
 from .outage import Outage
 from .policy import policy_for
 from .pool_reports import PoolReport, report_pool, withdraw_report
 from .pulse import Pulse
 from .recording import NO_WORD, Books, Ending, recent_refusals
+from .report import DispatchReport, Progress
 from .salvage import Salvage
-from .unwanted import release_unwanted
+from .settings import DispatchSettings
 
 __all__ = ["Dispatcher"]
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from alchemiscale_lake.ledger.forecast import Forecast, Forecasted
+from alchemiscale_lake.dispatch.forecast import Forecast, Forecasted
 from alchemiscale_lake.resources import Resources
 from alchemiscale_lake.settings import Pools
 from alchemiscale_lake.store import Lake

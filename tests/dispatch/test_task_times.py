@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import polars as pl
 
-from alchemiscale_lake.ledger.task_times import TaskTimes
+from alchemiscale_lake.dispatch.task_times import TaskTimes
 from alchemiscale_lake.store import Lake, now_utc
 from alchemiscale_lake.tasks import Event, TaskState, status
 from tests.campaign import Campaign

@@ -17,15 +17,15 @@ import polars as pl
 from ..execution.begun import has_begun
 from ..execution.lost import lost_receipt
 from ..execution.release import read_release
+from ..ledger.at_once import at_once
+from ..ledger.claims import Claim, end_claims
+from ..ledger.names import TaskNames
+from ..ledger.restarts import resolve_restarts
+from ..ledger.results import Recorded, find_receipts, record_receipts
 from ..schemas.receipt import Receipt, pack_receipt
 from ..store import Lake, attempt_folder, collect, now_utc
-from .at_once import at_once
-from .claims import Claim, end_claims
-from .dispatch_report import DispatchReport, RecordedTask
 from .flights import spec_of
-from .names import TaskNames
-from .restarts import resolve_restarts
-from .results import Recorded, find_receipts, record_receipts
+from .report import DispatchReport, RecordedTask
 
 __all__ = ["NO_WORD", "Books", "Ending", "recent_refusals"]
 

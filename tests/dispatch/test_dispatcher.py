@@ -10,19 +10,19 @@ import numpy as np
 import polars as pl
 import pytest
 
+from alchemiscale_lake.dispatch import salvage
+from alchemiscale_lake.dispatch.dispatcher import Dispatcher
+from alchemiscale_lake.dispatch.flights import Flight as InFlight
+from alchemiscale_lake.dispatch.flights import spec_of
+from alchemiscale_lake.dispatch.report import Progress
+from alchemiscale_lake.dispatch.settings import DispatchSettings
 from alchemiscale_lake.execution.assignment import Assignment, AttemptSpec
 from alchemiscale_lake.execution.begun import say_begun
 from alchemiscale_lake.execution.heartbeat import Beat, leave_beat
 from alchemiscale_lake.execution.quarantined import read_quarantine
 from alchemiscale_lake.execution.release import Release, leave_release
 from alchemiscale_lake.execution.stopping import is_asked_to_stop
-from alchemiscale_lake.ledger import salvage
 from alchemiscale_lake.ledger.claims import Claim, claim_tasks, end_claims, process_name
-from alchemiscale_lake.ledger.dispatch_report import Progress
-from alchemiscale_lake.ledger.dispatch_settings import DispatchSettings
-from alchemiscale_lake.ledger.dispatcher import Dispatcher
-from alchemiscale_lake.ledger.flights import Flight as InFlight
-from alchemiscale_lake.ledger.flights import spec_of
 from alchemiscale_lake.ledger.restarts import add_task_restart_patterns
 from alchemiscale_lake.ledger.submit import submit_network
 from alchemiscale_lake.ledger.tasks import action_tasks, create_tasks, ensure_tasks, set_tasks_status

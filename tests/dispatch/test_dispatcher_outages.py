@@ -13,18 +13,18 @@ import numpy as np
 import polars as pl
 import pytest
 
+from alchemiscale_lake.dispatch import dispatcher as dispatcher_module
+from alchemiscale_lake.dispatch.dispatcher import Dispatcher
+from alchemiscale_lake.dispatch.outage import Outage
+from alchemiscale_lake.dispatch.recording import Books, recent_refusals
+from alchemiscale_lake.dispatch.settings import DispatchSettings
 from alchemiscale_lake.errors import NotBegunError, StorageError
 from alchemiscale_lake.execution.assignment import Assignment
 from alchemiscale_lake.execution.release import Release, leave_release
 from alchemiscale_lake.execution.stopping import is_asked_to_stop
 from alchemiscale_lake.faults import fault_hook
-from alchemiscale_lake.ledger import dispatcher as dispatcher_module
 from alchemiscale_lake.ledger.claims import Selection
-from alchemiscale_lake.ledger.dispatch_settings import DispatchSettings
-from alchemiscale_lake.ledger.dispatcher import Dispatcher
 from alchemiscale_lake.ledger.names import TaskNames
-from alchemiscale_lake.ledger.outage import Outage
-from alchemiscale_lake.ledger.recording import Books, recent_refusals
 from alchemiscale_lake.ledger.restarts import add_task_restart_patterns
 from alchemiscale_lake.ledger.results import find_receipts
 from alchemiscale_lake.ledger.submit import submit_network

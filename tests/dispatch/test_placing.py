@@ -7,8 +7,8 @@ from collections import defaultdict
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alchemiscale_lake.ledger.executor import Place
-from alchemiscale_lake.ledger.placing import Draft, place_drafts, workers_wanted
+from alchemiscale_lake.dispatch.executor import Place
+from alchemiscale_lake.dispatch.placing import Draft, place_drafts, workers_wanted
 from alchemiscale_lake.resources import Resources
 
 GPU = Resources(cores=8, memory_bytes=32, gpus=1.0)

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from ..ledger.claims import Selection
 from ..resources import Resources
 from ..settings import Monitors, Pool, Pools, QuarantineRules
 from ..tasks.default_needs import unit_needs
-from .claims import Selection
 
 __all__ = ["DispatchSettings"]
 

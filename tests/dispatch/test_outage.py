@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from alchemiscale_lake.dispatch.outage import Outage
 from alchemiscale_lake.errors import StorageError
-from alchemiscale_lake.ledger.outage import Outage
 
 
 class Clock:

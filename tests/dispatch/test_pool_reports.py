@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from alchemiscale_lake.ledger.pool_reports import PoolReport, pool_reports, report_pool, withdraw_report
+from alchemiscale_lake.dispatch.pool_reports import PoolReport, pool_reports, report_pool, withdraw_report
 from alchemiscale_lake.store import Lake
 
 T0 = datetime(2025, 6, 1, 12, tzinfo=UTC)

@@ -13,16 +13,16 @@ from datetime import timedelta
 from typing import Final
 
 from ..execution.stopping import ask_to_stop
+from ..ledger.at_once import at_once
+from ..ledger.claims import Claim, claim_of, claimers, orphaned_attempts, process_is_gone
+from ..ledger.restarts import resolve_restarts
+from ..ledger.results import unrecorded_attempts
 from ..store import Lake, now_utc
 from ..tasks import TaskState
-from .at_once import at_once
-from .claims import Claim, claim_of, claimers, orphaned_attempts, process_is_gone
 from .executor import Executor
 from .flights import Flight, Flights, spec_of
 from .pulse import Pulse
 from .recording import Books
-from .restarts import resolve_restarts
-from .results import unrecorded_attempts
 
 __all__ = ["Salvage"]
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from alchemiscale_lake.ledger.forecast import Forecast
-from alchemiscale_lake.ledger.task_times import TaskTimes
-from alchemiscale_lake.ledger.usage import PoolUsage, day_began, usage_today
+from alchemiscale_lake.dispatch.forecast import Forecast
+from alchemiscale_lake.dispatch.task_times import TaskTimes
+from alchemiscale_lake.dispatch.usage import PoolUsage, day_began, usage_today
 from alchemiscale_lake.settings import Pools
 from alchemiscale_lake.store import Lake, now_utc
 from alchemiscale_lake.tasks import Event, status

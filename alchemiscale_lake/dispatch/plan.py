@@ -13,12 +13,12 @@ from typing import Final
 import numpy as np
 import polars as pl
 
+from ..ledger.claims import network_weights
 from ..settings import Pools
 from ..store import Lake, NetworkState, now_utc
 from ..tasks import TaskStates, choose
 from ..tasks.fitness import FITS, REFUSALS, hours_in, part_in, refused_by
 from ..tasks.policy import Admission, PoolView, Situation, admit, pools_before, room_of, say_tasks
-from .claims import network_weights
 from .survey import Survey
 
 __all__ = ["DispatchPlan", "PoolPlan", "Unplaced", "plan_dispatch"]

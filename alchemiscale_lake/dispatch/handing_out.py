@@ -14,20 +14,20 @@ import numpy as np
 import polars as pl
 
 from ..execution.assignment import Assignment, AttemptSpec
+from ..ledger.claims import Claim, claim_chosen, network_weights
+from ..ledger.hosts import failed_hosts
+from ..ledger.names import TaskNames
+from ..ledger.results import good_results
 from ..resources import Resources
 from ..store import Lake
 from ..tasks import TaskStates, choose
 from ..tasks.policy import Admission
-from .claims import Claim, claim_chosen, network_weights
-from .dispatch_settings import DispatchSettings
 from .executor import Executor, Place
 from .flights import Flight, Flights, spec_of
 from .forecast import Forecast
-from .hosts import failed_hosts
-from .names import TaskNames
 from .placing import Draft, place_drafts, workers_wanted
 from .policy import Policy
-from .results import good_results
+from .settings import DispatchSettings
 
 __all__ = ["HandingOut"]
 
