@@ -53,6 +53,11 @@ class Pulse:
         self._late.clear()
         self._beats.clear()
 
+    def late(self, running: Collection[TaskState]) -> list[TaskState]:
+        """Return those whose lease ran out, as far as clocks can be believed."""
+        now = now_utc()
+        return [s for s in running if s.attempt and s.lease_expires_at is not None and s.lease_expires_at <= now]
+
     def given_up(self, running: Collection[TaskState], *, at_first: bool = False) -> list[TaskState]:
         """Return those whose lease ran out and that nobody works at any more.
 
@@ -63,8 +68,7 @@ class Pulse:
         at_first : bool
             Do not wait for what lies back far enough.
         """
-        now = now_utc()
-        late = [s for s in running if s.attempt and s.lease_expires_at is not None and s.lease_expires_at <= now]
+        now, late = now_utc(), self.late(running)
         beats = at_once(lambda s: read_beat(self._lake, s.scope, s.attempt or ""), late)
         before, self._late = self._late, {}
         found = []

@@ -80,8 +80,13 @@ class Salvage:
 
     def reap(self, *, at_first: bool = False) -> None:
         """End attempts of others whose lease ran out and that give no sign of life: with their receipt, if any."""
-        dead = self._pulse.given_up(self._running(), at_first=at_first)
-        self.give_back([claim_of(state) for state in dead], None)
+        running = self._running()
+        dead = {state.attempt: state for state in self._pulse.given_up(running, at_first=at_first)}
+        late = self._pulse.late(running)
+        # of a process that has ended on this machine nothing need be waited for
+        orphans = orphaned_attempts(self._lake, late, "dispatch")
+        dead |= {state.attempt: state for state in late if state.attempt in orphans}
+        self.give_back([claim_of(state) for state in dead.values()], None)
 
     def sweep(self) -> None:
         """Now and then: record late receipts, and give back what jobs that are gone have left."""
