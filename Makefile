@@ -42,8 +42,9 @@ check: .venv/.dev  ## lint, types, import contracts
 bench: .venv/.dev  ## measure, as ratios against a named reference in the same run
 	$(BIN)/python -m benchmarks
 
-bench-long: bench  ## that, and 10,000 random histories of two dispatchers, cut between any two writes
+bench-long: bench  ## that, and 10,000 random histories of two dispatchers, cut between any two writes; 500 of several pools
 	ALCHEMISCALE_LAKE_HISTORIES=10000 $(BIN)/python -m pytest -q tests/faults/test_histories.py
+	ALCHEMISCALE_LAKE_POOL_HISTORIES=500 $(BIN)/python -m pytest -q --timeout 0 tests/faults/test_pool_histories.py
 
 clean:  ## remove the environment, the demo's lake and everything made here
 	rm -rf .venv $(LAKE) demo-freesolv.json .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
