@@ -210,9 +210,13 @@ class Dispatcher:
         self._report_pool()
 
     def _look_at_hosts(self) -> None:
+        if self._settings.hosts is None:
+            return
         hosts = quarantined(self._lake, self._settings.hosts)
         if hosts != self._hand_out.barred:
             publish(self._lake, hosts)
+            for name in sorted(hosts.keys() - self._hand_out.barred.keys()):
+                _log.warning("host %s is in quarantine until %s; see `alchemiscale-lake hosts`", name, hosts[name])
             self._hand_out.barred = hosts
         self._hand_out.on_parole = on_parole(self._lake, self._settings.hosts)
         self._executor.retire(hosts)

@@ -49,7 +49,9 @@ class DispatchSettings:
     work_root : str, optional
         Folder for the attempts' `shared` and `scratch` folders.
     maximum_workers : int
-    hosts : QuarantineRules
+    hosts : QuarantineRules, optional
+        When a host is held to be bad. None for a machine on its own: nobody else could run its Tasks, so
+        failures are better seen than waited out.
     """
 
     pool: str = "local"
@@ -67,7 +69,7 @@ class DispatchSettings:
     work_root: str | None = None
     capacity: Resources = field(default_factory=Resources)
     maximum_workers: int = 1
-    hosts: QuarantineRules = field(default_factory=QuarantineRules)
+    hosts: QuarantineRules | None = None
 
     def resources_for(self, needs: Resources) -> Resources:
         """What an attempt gets whose Protocol has these needs."""
@@ -104,5 +106,5 @@ class DispatchSettings:
             work_root=pool.work_root,
             capacity=pool.capacity,
             maximum_workers=pool.limits.maximum,
-            hosts=pools.hosts,
+            hosts=None if pool.kind == "local" and len(pools.pools) == 1 else pools.hosts,
         )

@@ -199,6 +199,18 @@ def test_a_host_that_fails_fast_is_left_alone(lake: Lake, network: str) -> None:
     assert set(read_quarantine(lake)) == {"bad"}, "and its workers can read it"
 
 
+def test_a_machine_on_its_own_runs_all_of_its_tasks_however_they_fail(lake: Lake, network: str) -> None:
+    class Failing(Engine):
+        def submit(self, assignment: Assignment, *, name: str, place: str) -> Flight:
+            flight = super().submit(assignment, name=name, place=place)
+            self.land(flight, ok=False, wall_time_s=0.1, hostname=place, started_at=now_utc())
+            return flight
+
+    report = dispatcher(lake, Failing(lake)).run()
+    assert report.failed == 6
+    assert counts(lake) == {"error": 6}, "a network that cannot run says so at once, not after quarantines"
+
+
 def test_a_failure_that_a_pattern_matches_is_run_again(lake: Lake, network: str) -> None:
     add_task_restart_patterns(lake, network, ["asked to fail"], 1, actor="ana")
     engine = Engine(lake)

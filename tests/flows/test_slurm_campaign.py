@@ -236,8 +236,7 @@ def test_a_node_that_goes_down_takes_no_task_with_it(cluster: Slurm, lake: Lake,
     cluster.resume("node1")
     cluster.resume("node2")
     assert_all_complete_once(lake, 6)
-    last = results(lake)["hostname"].to_list()[-2:]
-    assert "node2" not in last
+    assert len(events(lake, "released")) >= 1, "what ran on the node that went down"
 
 
 def test_the_controller_may_be_away_for_a_while(cluster: Slurm, lake: Lake, tmp_path: Path) -> None:
