@@ -222,7 +222,9 @@ def test_the_command_is_killed_wherever_it_hurts(
     draw = random.Random(SEED + 2)
     lake, slow = tmp_path / "lake", tmp_path / "slow.json"
     dump_network(harmonic_network(4, N_EDGES, duration_s=2.0, **SETTINGS), slow)
-    command = start(str(slow), "--scope", "org-campaign-project", "-t", str(N_REPEATS))
+    # chance may hit one Task's unit, its zygote and its worker one after another
+    retries = ("--unit-retries", "3")
+    command = start(str(slow), "--scope", "org-campaign-project", "-t", str(N_REPEATS), *retries)
     killed = []
     for kill in KILLS:
         if not can_be_killed(command, kill, lake):
@@ -233,7 +235,7 @@ def test_the_command_is_killed_wherever_it_hurts(
             with_suppressed(victim.kill)
         if kill == "flow":  # the others the command makes good by itself
             wait_until_gone(command)
-            command = start("--resume")
+            command = start("--resume", *retries)
     assert command.process.wait(timeout=240) == 0, log_of(tmp_path)
     assert len(killed) >= 4, log_of(tmp_path)
     ended = final_tables(lake)
