@@ -6,9 +6,7 @@ module in the job's environment is no fault of the Task.
 
 from __future__ import annotations
 
-import json
-
-from ..store import Lake, attempt_folder, now_utc
+from ..store import Lake, has_message, leave_message, now_utc
 from .assignment import Assignment
 from .host import hostname, queue_job
 
@@ -23,9 +21,9 @@ def say_begun(lake: Lake, assignment: Assignment) -> None:
     StorageError
         If the lake does not answer.
     """
-    word = json.dumps({"at": now_utc().isoformat(), "hostname": hostname(), "queue_job": queue_job()}).encode()
+    word = {"at": now_utc().isoformat(), "hostname": hostname(), "queue_job": queue_job()}
     for spec in assignment.attempts:
-        lake.objects.put(_path(spec.scope, spec.attempt), word)
+        leave_message(lake, spec.scope, spec.attempt, "begun.json", word)
 
 
 def has_begun(lake: Lake, scope: str, attempt: str) -> bool:
@@ -36,8 +34,4 @@ def has_begun(lake: Lake, scope: str, attempt: str) -> bool:
     StorageError
         If the lake does not answer.
     """
-    return lake.objects.exists(_path(scope, attempt))
-
-
-def _path(scope: str, attempt: str) -> str:
-    return f"{attempt_folder(scope, attempt)}/begun.json"
+    return has_message(lake, scope, attempt, "begun.json")

@@ -6,12 +6,10 @@ What is concluded from one that is old is decided in `ledger`.
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 
-from ..errors import NotFoundError
-from ..store import Lake, attempt_folder
+from ..store import Lake, leave_message, read_message, remove_message
 from .assignment import AttemptSpec
 
 __all__ = ["Beat", "leave_beat", "read_beat", "remove_beat"]
@@ -53,7 +51,7 @@ def leave_beat(lake: Lake, spec: AttemptSpec, beat: Beat) -> None:
         If the lake does not answer.
     """
     content = asdict(beat) | {name: getattr(beat, name).isoformat() for name in _TIMES}
-    lake.objects.put(_path(spec.scope, spec.attempt), json.dumps(content).encode())
+    leave_message(lake, spec.scope, spec.attempt, "beat.json", content)
 
 
 def read_beat(lake: Lake, scope: str, attempt: str) -> Beat | None:
@@ -64,11 +62,12 @@ def read_beat(lake: Lake, scope: str, attempt: str) -> Beat | None:
     StorageError
         If the lake does not answer.
     """
-    try:
-        content = json.loads(lake.objects.get(_path(scope, attempt)))
-    except NotFoundError:
+    content = read_message(lake, scope, attempt, "beat.json")
+    if content is None:
         return None
-    return Beat(**content | {name: datetime.fromisoformat(content[name]) for name in _TIMES})
+    # a newer worker may say more
+    known = {field.name: content[field.name] for field in fields(Beat) if field.name in content}
+    return Beat(**known | {name: datetime.fromisoformat(known[name]) for name in _TIMES})
 
 
 def remove_beat(lake: Lake, spec: AttemptSpec) -> None:
@@ -79,8 +78,4 @@ def remove_beat(lake: Lake, spec: AttemptSpec) -> None:
     StorageError
         If the lake does not answer.
     """
-    lake.objects.delete([_path(spec.scope, spec.attempt)])
-
-
-def _path(scope: str, attempt: str) -> str:
-    return f"{attempt_folder(scope, attempt)}/beat.json"
+    remove_message(lake, spec.scope, spec.attempt, "beat.json")

@@ -6,12 +6,10 @@ counts instead.
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from ..errors import NotFoundError
-from ..store import Lake, attempt_folder
+from ..store import Lake, leave_message, read_message
 from .assignment import AttemptSpec
 
 __all__ = ["Release", "ReleaseKind", "leave_release", "read_release"]
@@ -48,7 +46,7 @@ def leave_release(lake: Lake, spec: AttemptSpec, release: Release) -> None:
     StorageError
         If the lake does not answer.
     """
-    lake.objects.put(_path(spec.scope, spec.attempt), json.dumps(asdict(release)).encode())
+    leave_message(lake, spec.scope, spec.attempt, "ended.json", asdict(release))
 
 
 def read_release(lake: Lake, scope: str, attempt: str) -> Release | None:
@@ -59,12 +57,5 @@ def read_release(lake: Lake, scope: str, attempt: str) -> Release | None:
     StorageError
         If the lake does not answer.
     """
-    try:
-        content = json.loads(lake.objects.get(_path(scope, attempt)))
-    except NotFoundError:
-        return None
-    return Release(content["kind"], content["reason"], content["hostname"])
-
-
-def _path(scope: str, attempt: str) -> str:
-    return f"{attempt_folder(scope, attempt)}/ended.json"
+    content = read_message(lake, scope, attempt, "ended.json")
+    return None if content is None else Release(content["kind"], content["reason"], content["hostname"])

@@ -7,7 +7,7 @@ forgotten it.
 from __future__ import annotations
 
 from ..errors import StorageError
-from ..store import Lake, attempt_folder
+from ..store import Lake, has_message, leave_message
 from .assignment import AttemptSpec
 
 __all__ = ["ask_to_stop", "is_asked_to_stop"]
@@ -15,16 +15,12 @@ __all__ = ["ask_to_stop", "is_asked_to_stop"]
 
 def ask_to_stop(lake: Lake, spec: AttemptSpec) -> None:
     """Ask whoever runs this attempt to stop; it does so within a few seconds, and leaves no receipt."""
-    lake.objects.put(_path(spec), b"")
+    leave_message(lake, spec.scope, spec.attempt, "stop", {})
 
 
 def is_asked_to_stop(lake: Lake, spec: AttemptSpec) -> bool:
     """Whether somebody asked. A storage that does not answer has not asked."""
     try:
-        return lake.objects.exists(_path(spec))
+        return has_message(lake, spec.scope, spec.attempt, "stop")
     except StorageError:
         return False
-
-
-def _path(spec: AttemptSpec) -> str:
-    return f"{attempt_folder(spec.scope, spec.attempt)}/stop"

@@ -9,6 +9,7 @@ from .failures import collect
 from .host_log import HostDecision, HostLog
 from .lake import Lake, now_utc
 from .location import Location
+from .messages import has_message, leave_message, read_message, remove_message
 from .network_log import NetworkLog, NetworkState
 from .objects import ObjectStore, attempt_folder
 from .orphans import Orphans
@@ -33,6 +34,10 @@ __all__ = [
     "UpkeepSettings",
     "attempt_folder",
     "collect",
+    "has_message",
+    "leave_message",
     "maintain",
     "now_utc",
+    "read_message",
+    "remove_message",
 ]

@@ -19,12 +19,11 @@ import polars as pl
 from ..faults import fault_point
 from .failures import collect
 from .lake import Lake
+from .messages import MESSAGES
 from .objects import ObjectInfo
 
 __all__ = ["Orphans", "sweep_orphans"]
 
-#: What a running attempt and its dispatcher tell each other.
-_MESSAGES: Final = frozenset({"stop", "begun.json", "beat.json", "ended.json"})
 _RECEIPT: Final = "receipt.arrow"
 _KINDS: Final = ("messages", "attempts without result", "assignments", "half-written")
 _ATTEMPT: Final = re.compile(r"[0-9a-f]{32}")
@@ -90,7 +89,7 @@ def sweep_orphans(
         if known.may_be_wanted(attempt) or any(o.modified_at >= older_than for o in objects):
             continue
         if attempt in known.recorded or any(o.path == f"{folder}/{_RECEIPT}" for o in whole):
-            found["messages"] += [o for o in whole if o.path.removeprefix(f"{folder}/") in _MESSAGES]
+            found["messages"] += [o for o in whole if o.path.removeprefix(f"{folder}/") in MESSAGES]
         else:
             found["attempts without result"] += whole
             emptied.append(folder)

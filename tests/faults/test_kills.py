@@ -256,7 +256,10 @@ def can_be_killed(command: Command, kill: str, lake: Path) -> bool:
 
 
 def log_of(folder: Path) -> str:
-    return "\n".join(path.read_text()[-2000:] for path in sorted(folder.glob("run*.log")))
+    logs = [path.read_text()[-2000:] for path in sorted(folder.glob("run*.log"))]
+    command = [sys.executable, "-m", "alchemiscale_lake", "failures", "--lake", str(folder / "lake"), "--traceback"]
+    failures = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    return "\n".join([*logs, failures.stdout, failures.stderr])
 
 
 def victims(command: Command, kill: str) -> list[psutil.Process]:

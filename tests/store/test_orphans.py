@@ -9,6 +9,7 @@ import pytest
 
 from alchemiscale_lake.schemas import TABLES
 from alchemiscale_lake.store import Lake, MaintenanceReport, UpkeepSettings, attempt_folder, maintain, now_utc
+from alchemiscale_lake.store.messages import MESSAGES
 from alchemiscale_lake.tasks import Event, TaskState
 from tests.plain import SCOPE
 
@@ -48,7 +49,7 @@ def names(lake: Lake, attempt: str) -> set[str]:
     return {found.path.removeprefix(f"{folder}/") for found in lake.objects.list_with_times(folder)}
 
 
-LEFT = {"stop", "beat.json", "ended.json", "units/00/stdout.txt"}
+LEFT = {*MESSAGES, "units/00/stdout.txt"}
 
 
 def test_what_was_left_without_a_result_goes_after_30_days(lake: Lake) -> None:
@@ -60,7 +61,7 @@ def test_what_was_left_without_a_result_goes_after_30_days(lake: Lake) -> None:
     assert names(lake, attempt) == set()
     assert {o.kind: o.n_objects for o in report.orphans} == {
         "messages": 0,
-        "attempts without result": 4,
+        "attempts without result": len(LEFT),
         "assignments": 0,
         "half-written": 0,
     }
@@ -120,5 +121,5 @@ def test_a_dry_run_counts_and_deletes_nothing(lake: Lake) -> None:
     attempt = claimed(lake)
     leave(lake, attempt, LEFT)
     report = in_days(lake, 31, dry_run=True)
-    assert sum(o.n_objects for o in report.orphans) == 4
+    assert sum(o.n_objects for o in report.orphans) == len(LEFT)
     assert names(lake, attempt) == LEFT
