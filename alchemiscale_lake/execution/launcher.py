@@ -30,11 +30,13 @@ from .progress import Progress, Vitals
 from .room import Seat
 from .watch import Cut, Watch
 
-__all__ = ["Launched", "Launcher", "StepOutcome", "end_all"]
+__all__ = ["HEAR_S", "Launched", "Launcher", "StepOutcome", "end_all"]
 
 _THREAD_VARIABLES: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENMM_CPU_THREADS")
 _SECRETS: Final = ("AWS_", "PREFECT_API_KEY", "PREFECT_API_AUTH_STRING")
-#: How often a step is run again that was lost because the zygote died.
+#: A queue that ends a job signals all of its processes: so long after a step's, the worker has heard its own.
+HEAR_S: Final = 1.0
+#: How often a step is run again that was killed, or lost because the zygote died.
 _LOSSES_FORGIVEN: Final = 2
 _TRACEBACK_BYTES: Final = 16 * 2**10
 
@@ -185,14 +187,16 @@ class Launcher:
         return ("Stuck", f"no CPU time used and nothing written for {self._stuck_after_s:g} s on host {hostname()}")
 
     def run(self, step: str, label: str, watch: Watch, **arguments: Any) -> StepOutcome:
-        """Run one step to its end, or until the watch cuts it short."""
+        """Run one step to its end, or until the watch cuts it short; again if it was killed."""
         for _ in range(_LOSSES_FORGIVEN):
-            outcome = self._run(step, label, watch, arguments)
-            if outcome.exit.problem is None or outcome.cut is not None:
+            outcome, is_lost = self._run(step, label, watch, arguments)
+            if not is_lost:
                 return outcome
-        return self._run(step, label, watch, arguments)
+            time.sleep(HEAR_S)
+        return self._run(step, label, watch, arguments)[0]
 
-    def _run(self, step: str, label: str, watch: Watch, arguments: dict[str, Any]) -> StepOutcome:
+    def _run(self, step: str, label: str, watch: Watch, arguments: dict[str, Any]) -> tuple[StepOutcome, bool]:
+        """Run it once; tell also whether it ended without our doing and its own."""
         launched = self.start(step, label, **arguments)
         cut = stuck = None
         try:
@@ -204,11 +208,10 @@ class Launcher:
             end_all([launched], self.grace_s)
         outcome = launched.outcome()
         if outcome.ok or (cut is None and stuck is None):
-            return outcome
-        if cut is None:
-            # not lost, however it ended: it would get stuck again
-            return replace(outcome, exception=stuck, exit=replace(outcome.exit, problem=None))
-        return replace(outcome, exception=watch.exception(cut), cut=cut)
+            return outcome, not outcome.ok and outcome.exit.is_from_outside
+        if cut is None:  # it would get stuck again
+            return replace(outcome, exception=stuck), False
+        return replace(outcome, exception=watch.exception(cut), cut=cut), False
 
 
 def _environment(seat: Seat) -> dict[str, str]:

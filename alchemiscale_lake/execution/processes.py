@@ -11,6 +11,7 @@ import contextlib
 import itertools
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -47,6 +48,11 @@ class StepExit:
     cpu_time_s: float | None = None
     peak_memory_bytes: int | None = None
     problem: str | None = None
+
+    @property
+    def is_from_outside(self) -> bool:
+        """Whether somebody ended it, or it went down with the zygote: by itself it may have been good."""
+        return self.exit_code in (-signal.SIGTERM, -signal.SIGKILL, None)
 
 
 @dataclass(slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import signal
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,7 +13,7 @@ from typing import Final
 from ..errors import ExecutionError
 from ..resources import Resources
 from .executions import Execution, Plan, PlannedUnit, write_record
-from .launcher import Launched, Launcher, StepOutcome, end_all
+from .launcher import HEAR_S, Launched, Launcher, StepOutcome, end_all
 from .room import Room, Seat
 from .steps import RESULT
 from .watch import Cut, Watch
@@ -23,8 +22,6 @@ __all__ = ["Ending", "UnitRules", "UnitRuns"]
 
 #: How often steps that ended as lost, because the zygote died, are run again at no charge.
 _LOSSES_FORGIVEN: Final = 2
-#: A queue that ends a job signals all of its processes: so long after a unit's, the worker has heard its own.
-_HEAR_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,8 +172,8 @@ class UnitRuns:
         if outcome.ok:
             self._done.add(running.unit.key)
             return None
-        if outcome.exit.exit_code in (-signal.SIGTERM, -signal.SIGKILL, None):
-            time.sleep(_HEAR_S)
+        if outcome.exit.is_from_outside:
+            time.sleep(HEAR_S)
             if (cut := self._watch.cut()) is not None and cut.gives_back:
                 return Ending(failed=execution, cut=cut)
         if self._again(running, outcome):

@@ -173,6 +173,27 @@ def test_units_are_retried_as_often_as_asked(bench: Bench, tmp_path: Path, fail_
     assert numbers == [(n, False) for n in range(1, min(fail_times, 3) + 1)] + ([(fail_times + 1, True)] if ok else [])
 
 
+@pytest.mark.parametrize("step", ["in_create", "in_gather"])
+def test_planning_and_gathering_that_are_killed_are_done_again(bench: Bench, tmp_path: Path, step: str) -> None:
+    text = f"""
+import os, pathlib, signal
+killed = pathlib.Path({str(tmp_path / "killed")!r})
+if len(killed.read_text() if killed.exists() else '') < 2:
+    killed.open('a').write('x')
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    receipt = bench.run(bench.spec(scripted("pass", **{step: text})))
+    assert (tmp_path / "killed").read_text() == "xx"
+    assert (receipt.result["ok"], receipt.result["estimate_kcal_mol"]) == (True, 1.5)
+    assert tries(receipt) == [("only", 1, True)]
+
+
+def test_planning_that_is_killed_every_time_is_a_failed_result(bench: Bench) -> None:
+    receipt = bench.run(bench.spec(scripted("pass", in_create="import os; os.kill(os.getpid(), 9)")))
+    assert receipt.result["failed_unit"] == "create"
+    assert receipt.result["exception"].startswith("ProcessDied: killed by signal 9 (SIGKILL)")
+
+
 def test_a_retry_finds_its_folder_first_as_it_was_then_empty(bench: Bench, tmp_path: Path) -> None:
     seen = tmp_path / "seen"
     text = f"open({str(seen)!r}, 'a').write(str(len(list(shared.iterdir()))))\n(shared / 'x').touch()\nraise ValueError"
