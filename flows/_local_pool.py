@@ -1,6 +1,9 @@
-"""Workers on this machine: a Dask cluster of few processes that ends with this one, however that ends.
+"""The worker on this machine: a Dask cluster of one process that ends with this one, however that ends.
 
-A worker imports the lake and never Prefect; it needs no API, only the scheduler in this process.
+One is enough, for its threads only wait: the work is done in processes that execution starts. What
+these begin from, with every import done, takes seconds and hundreds of MB per worker process. And
+a Task may have all that the pool has. The worker imports the lake and never Prefect; it needs no
+API, only the scheduler in this process.
 """
 
 from __future__ import annotations
@@ -27,8 +30,6 @@ from ._dask_executor import DASK_SETTINGS, DaskExecutor, threads_of
 __all__ = ["default_workers", "local_pool", "open_local_executor"]
 
 _CLOSE_S = 5.0
-#: At most so many Tasks go back to the queue together when a worker process dies.
-_TASKS_PER_PROCESS = 16
 
 
 def default_workers(cores_per_task: int = 1) -> int:
@@ -61,33 +62,14 @@ def local_pool(workers: int | None = None, cores_per_task: int = 1) -> Pool:
 
 @contextlib.contextmanager
 def open_local_executor(pool: Pool, lake: Lake) -> Iterator[DaskExecutor]:
-    """Start the workers of a local pool; at the end no process of theirs is left.
-
-    What the pool has is split evenly over its worker processes. A Task has to fit one of them.
-    """
+    """Start the worker of a local pool; at the end no process of its is left."""
     whole = Resources(pool.cores or _cores_here(), pool.memory_bytes, float(pool.gpus))
-    processes = _processes(pool.limits.maximum, whole)
-    memory = None if whole.memory_bytes is None else whole.memory_bytes // processes
-    share = Resources(whole.cores // processes, memory, whole.gpus)
-    with _open_client(processes, threads_of(share)) as client:
-        yield DaskExecutor(client, lake, share)
-
-
-def _processes(tasks: int, whole: Resources) -> int:
-    """Return how many processes the threads that wait for Tasks are spread over, evenly.
-
-    A thread is enough to wait: the work is done in processes that execution starts. What these begin
-    from, with every import done, is kept once per worker process and takes seconds and hundreds of MB.
-    """
-    if whole.gpus:
-        return 1  # two processes, each seeing all devices, would both take the first
-    fewest = -(-tasks // _TASKS_PER_PROCESS)
-    even = (n for n in range(fewest, tasks + 1) if tasks % n == 0 and whole.cores % n == 0)
-    return next(even, 1)
+    with _open_client(threads_of(whole)) as client:
+        yield DaskExecutor(client, lake, whole)
 
 
 @contextlib.contextmanager
-def _open_client(processes: int, threads: int) -> Iterator[Any]:
+def _open_client(threads: int) -> Iterator[Any]:
     import distributed
 
     make_cluster: Callable[..., Any] = distributed.LocalCluster
@@ -97,7 +79,7 @@ def _open_client(processes: int, threads: int) -> Iterator[Any]:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="alchemiscale-lake-dask-"))
         with _deaf_to_interrupts():
             cluster = make_cluster(
-                n_workers=processes,
+                n_workers=1,
                 threads_per_worker=threads,
                 processes=True,
                 memory_limit=None,

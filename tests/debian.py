@@ -20,7 +20,7 @@ def find(program: str) -> str | None:
 
 
 def require(programs: Sequence[str], packages: Sequence[str]) -> dict[str, str]:
-    """Return the paths of programs; packages are installed for them if need be, and the test skipped if they cannot."""
+    """Return the paths of programs, installed if need be; without the right to install, the test is skipped."""
     if os.geteuid() != 0:
         pytest.skip(f"{packages[0]}: a server of the tests' own needs root")
     with (Path(tempfile.gettempdir()) / "alchemiscale-lake-installs").open("w") as turn:
@@ -43,4 +43,4 @@ def _install(packages: Sequence[str]) -> None:
         done = subprocess.run(command, shell=True, capture_output=True, env=environment, check=False, timeout=240)
         if done.returncode == 0:
             return
-    pytest.skip(f"{packages[0]} cannot be installed: {done.stderr.decode()[-300:]}")
+    pytest.fail(f"{packages[0]} cannot be installed: {done.stderr.decode()[-300:]}")

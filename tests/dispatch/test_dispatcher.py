@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from alchemiscale_lake.dispatch import dispatcher as dispatcher_module
 from alchemiscale_lake.dispatch import salvage
 from alchemiscale_lake.dispatch.dispatcher import Dispatcher
 from alchemiscale_lake.dispatch.flights import Flight as InFlight
@@ -295,11 +296,10 @@ def test_a_job_that_is_gone_without_a_word_is_given_back(
 
 def test_jobs_that_never_begin_fail_no_task(lake: Lake, network: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(salvage, "_UNLISTED", timedelta(0))
+    monkeypatch.setattr(dispatcher_module, "recent_refusals", lambda lake: {})  # or the next waits a while
     engine = Engine(lake, durable=True, whole_jobs=True)
     for _ in range(5):
-        turn = dispatcher(lake, engine, slots=1)
-        turn._hand_out.recall = lambda refused: None  # type: ignore[method-assign]
-        turn.run(until="once")
+        dispatcher(lake, engine, slots=1).run(until="once")
         for flight in engine.flights:
             engine.crash(flight)
     assert set(counts(lake)) <= {"waiting", "running"}

@@ -18,7 +18,7 @@ from alchemiscale_lake.schemas.receipt import unpack_receipt
 from alchemiscale_lake.settings import Limits, Pool
 from alchemiscale_lake.store import Lake, attempt_folder
 from flows._dask_executor import DaskExecutor
-from flows._local_pool import _processes, open_local_executor
+from flows._local_pool import open_local_executor
 from flows._runners import default_workers, local_pool, open_executor
 from tests.execution.bench import SCOPE, Bench
 from tests.networks import harmonic_transformation
@@ -74,22 +74,6 @@ def test_cores_are_shared_out() -> None:
     assert default_workers(cores) == 1
     assert default_workers(10 * cores) == 1
     assert local_pool(3, 4).capacity == Resources(12)
-
-
-@pytest.mark.parametrize(
-    ("workers", "processes"), [(1, 1), (2, 1), (16, 1), (18, 2), (32, 2), (48, 3), (64, 4), (17, 17), (96, 6)]
-)
-def test_few_processes_share_evenly(workers: int, processes: int) -> None:
-    assert _processes(workers, Resources(workers * 3)) == processes
-    assert workers % processes == 0
-
-
-def test_devices_are_not_split_over_processes() -> None:
-    assert _processes(64, Resources(64, gpus=4.0)) == 1
-
-
-def test_what_does_not_divide_stays_in_one_process() -> None:
-    assert _processes(64, Resources(7)) == 1
 
 
 def test_workers_know_nothing_of_prefect(executor: DaskExecutor) -> None:
@@ -196,13 +180,13 @@ def test_a_worker_that_dies_gives_its_attempts_back(executor: DaskExecutor, benc
     assert isinstance(gone.exception(), NotBegunError)
 
 
-def test_two_processes_split_what_there_is(lake: Lake) -> None:
-    pool = Pool(kind="local", cores=36, memory_bytes=72 * 10**9, limits=Limits(maximum=18))
+def test_a_task_may_have_all_that_a_pool_of_many_has(lake: Lake) -> None:
+    pool = Pool(kind="local", cores=48, memory_bytes=72 * 10**9, limits=Limits(maximum=48))
 
     with open_local_executor(pool, lake) as executor:
-        places = executor.places(1)
+        places = executor.places(48)
 
-    assert [place.capacity for place in places] == [Resources(18, 36 * 10**9)] * 2
+    assert [place.capacity for place in places] == [Resources(48, 72 * 10**9)]
 
 
 def test_no_process_is_left(lake: Lake) -> None:
