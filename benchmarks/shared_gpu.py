@@ -10,13 +10,13 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import gufe
 
-from alchemiscale_lake.gufe_adapter.authoring import LakeProtocol, LakeProtocolResult, LakeSettings, energy
+from alchemiscale_lake.gufe_adapter.authoring import LakeSettings
+from alchemiscale_lake.protocols.noop import NoOpProtocol
 
 __all__ = ["SharedGpuProtocol"]
 
@@ -27,14 +27,6 @@ class SharedGpuSettings(LakeSettings):
     kernel_s: float = 0.0125
     host_s: float = 0.0375
     host_cpu_s: float = 0.001
-
-
-class SharedGpuProtocolResult(LakeProtocolResult):
-    def get_estimate(self) -> Any:
-        return energy(0.0)
-
-    def get_uncertainty(self) -> Any:
-        return energy(0.0)
 
 
 class SharedGpuUnit(gufe.ProtocolUnit):
@@ -53,18 +45,8 @@ class SharedGpuUnit(gufe.ProtocolUnit):
         return {"device": device}
 
 
-class SharedGpuProtocol(LakeProtocol):
+class SharedGpuProtocol(NoOpProtocol):
     _settings_cls = SharedGpuSettings
-    result_cls: ClassVar[type[SharedGpuProtocolResult]] = SharedGpuProtocolResult
 
-    def _create(
-        self,
-        stateA: Any,  # noqa: N803
-        stateB: Any,  # noqa: N803
-        mapping: Any = None,
-        extends: Any = None,
-    ) -> list[Any]:
+    def _units(self, state_a: Any, state_b: Any, extends: Any) -> list[Any]:
         return [SharedGpuUnit(name="simulate", settings=self.settings.model_dump(mode="json"))]
-
-    def _gather(self, protocol_dag_results: Iterable[Any]) -> dict[str, Any]:
-        return {}

@@ -98,8 +98,8 @@ class LakeProtocolResult(gufe.ProtocolResult):  # type: ignore[misc]
 class LakeProtocol(gufe.Protocol):  # type: ignore[misc]
     """A Protocol with plain settings.
 
-    Subclasses name `_settings_cls` and `result_cls` and define `_create(stateA, stateB, mapping,
-    extends)` and `_gather(protocol_dag_results)`, in gufe >= 1's words.
+    Subclasses name `_settings_cls` and `result_cls` and define `_units(state_a, state_b, extends)`, which
+    returns ProtocolUnits, and `_gather(protocol_dag_results)`. Mappings mean nothing to them.
     """
 
     _settings_cls: ClassVar[type[LakeSettings]]
@@ -156,8 +156,20 @@ class LakeProtocol(gufe.Protocol):  # type: ignore[misc]
                 name=name,
                 transformation_key=transformation_key,
             )
-        units = self._create(stateA=stateA, stateB=stateB, mapping=mapping, extends=extends)
+        units = self._create(stateA, stateB, mapping, extends)
         return gufe.ProtocolDAG(name=name, protocol_units=units)
+
+    def _create(
+        self,
+        stateA: Any,  # noqa: N803
+        stateB: Any,  # noqa: N803
+        mapping: Any = None,
+        extends: Any = None,
+    ) -> list[Any]:
+        return self._units(stateA, stateB, extends)
+
+    def _units(self, state_a: Any, state_b: Any, extends: Any) -> list[Any]:
+        raise NotImplementedError
 
     def gather(self, protocol_dag_results: Iterable[Any]) -> Any:
         """Gather ProtocolDAGResults of one Transformation; see gufe's `Protocol.gather`."""

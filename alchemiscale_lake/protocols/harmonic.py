@@ -162,16 +162,10 @@ class HarmonicProtocol(LakeProtocol):
     _settings_cls = HarmonicSettings
     result_cls: ClassVar[type[HarmonicProtocolResult]] = HarmonicProtocolResult
 
-    def _create(
-        self,
-        stateA: Any,  # noqa: N803
-        stateB: Any,  # noqa: N803
-        mapping: Any = None,
-        extends: Any = None,
-    ) -> list[Any]:
+    def _units(self, state_a: Any, state_b: Any, extends: Any) -> list[Any]:
         settings = self.settings.model_dump(mode="json")
         before, earlier = _earlier_works(extends, settings["n_windows"])
-        setup = SetupUnit(name="setup", stateA=stateA, stateB=stateB, settings=settings, extends=before)
+        setup = SetupUnit(name="setup", stateA=state_a, stateB=state_b, settings=settings, extends=before)
         samples = [
             SampleUnit(name=_sample_name(k), setup=setup, window=k, settings=settings, earlier=earlier[k])
             for k in range(settings["n_windows"])

@@ -215,14 +215,8 @@ class HydrationProtocol(LakeProtocol):
     _settings_cls = HydrationSettings
     result_cls: ClassVar[type[HydrationProtocolResult]] = HydrationProtocolResult
 
-    def _create(
-        self,
-        stateA: Any,  # noqa: N803
-        stateB: Any,  # noqa: N803
-        mapping: Any = None,
-        extends: Any = None,
-    ) -> list[Any]:
-        ligands = [_ligand(stateA, "A"), _ligand(stateB, "B")]
+    def _units(self, state_a: Any, state_b: Any, extends: Any) -> list[Any]:
+        ligands = [_ligand(state_a, "A"), _ligand(state_b, "B")]
         if ligands[0] == ligands[1]:
             raise ExecutionError(
                 f"both states hold the same ligand {ligands[0].name!r}, so there is nothing to transform; "

@@ -48,13 +48,7 @@ class NoOpProtocol(LakeProtocol):
     _settings_cls = NoOpSettings
     result_cls: ClassVar[type[NoOpProtocolResult]] = NoOpProtocolResult
 
-    def _create(
-        self,
-        stateA: Any,  # noqa: N803
-        stateB: Any,  # noqa: N803
-        mapping: Any = None,
-        extends: Any = None,
-    ) -> list[Any]:
+    def _units(self, state_a: Any, state_b: Any, extends: Any) -> list[Any]:
         return [NoOpUnit(name="sample-000", settings=self.settings.model_dump(mode="json"))]
 
     def _gather(self, protocol_dag_results: Iterable[Any]) -> dict[str, Any]:

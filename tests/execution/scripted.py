@@ -42,13 +42,7 @@ class ScriptedProtocol(LakeProtocol):
     _settings_cls = ScriptedSettings
     result_cls: ClassVar[type[ScriptedResult]] = ScriptedResult
 
-    def _create(
-        self,
-        stateA: Any,  # noqa: N803
-        stateB: Any,  # noqa: N803
-        mapping: Any = None,
-        extends: Any = None,
-    ) -> list[Any]:
+    def _units(self, state_a: Any, state_b: Any, extends: Any) -> list[Any]:
         exec(self.settings.in_create, {"extends": extends})
         units: list[Any] = []
         for name, text in self.settings.units.items():
