@@ -5,13 +5,13 @@ An unknown class gives what its fields tell and no more; nothing here raises on 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from .chain import ChainObject
 
-__all__ = ["ComponentFacts", "component_facts", "own_name"]
+__all__ = ["ComponentFacts", "component_facts", "count_rings", "own_name"]
 
 _PROTEINS = frozenset({"ProteinComponent", "SolvatedPDBComponent", "ProteinMembraneComponent"})
 #: Where an atom of gufe's components carries its formal charge.
@@ -33,6 +33,10 @@ class ComponentFacts:
         Explicit atoms.
     formal_charge : int or None
         Sum over its atoms, in elementary charges.
+    heavy : frozenset of int
+        Positions of the heavy atoms of a small molecule.
+    bonds : frozenset of (int, int)
+        Bonds of a small molecule, by the positions of their atoms, the lower first.
     """
 
     key: str
@@ -41,6 +45,8 @@ class ComponentFacts:
     n_atoms: int | None
     n_heavy_atoms: int | None
     formal_charge: int | None
+    heavy: frozenset[int] = frozenset()
+    bonds: frozenset[tuple[int, int]] = frozenset()
 
 
 def component_facts(component: ChainObject) -> ComponentFacts:
@@ -49,6 +55,8 @@ def component_facts(component: ChainObject) -> ComponentFacts:
     role = _role(component.qualname, fields)
     atoms = fields.get("atoms")
     rows = atoms if isinstance(atoms, list) and all(isinstance(atom, list) and atom for atom in atoms) else None
+    # of a protein nobody asks, and it has thousands
+    small = rows if role == "small_molecule" else None
     return ComponentFacts(
         key=component.key,
         name=own_name(fields),
@@ -56,7 +64,27 @@ def component_facts(component: ChainObject) -> ComponentFacts:
         n_atoms=None if rows is None else len(rows),
         n_heavy_atoms=_count_heavy(rows),
         formal_charge=_sum_charges(rows, role),
+        heavy=frozenset(i for i, atom in enumerate(small or ()) if isinstance(atom[0], int) and atom[0] > 1),
+        bonds=frozenset() if small is None else _bonds(fields.get("bonds"), len(small)),
     )
+
+
+def count_rings(bonds: Collection[tuple[int, int]]) -> int:
+    """Count the independent rings of a bond graph: bonds less atoms plus connected parts."""
+    parent: dict[int, int] = {}
+
+    def root(atom: int) -> int:
+        while parent.setdefault(atom, atom) != atom:
+            parent[atom] = parent[parent[atom]]
+            atom = parent[atom]
+        return atom
+
+    rings = 0
+    for one, other in bonds:
+        a, b = root(one), root(other)
+        rings += a == b
+        parent[a] = b
+    return rings
 
 
 def own_name(fields: Mapping[str, Any]) -> str | None:
@@ -94,6 +122,16 @@ def _sum_charges(rows: list[list[Any]] | None, role: str) -> int | None:
     if rows is None or at is None or not all(len(atom) > at and _whole(atom[at]) for atom in rows):
         return None
     return sum(int(atom[at]) for atom in rows)
+
+
+def _bonds(value: Any, n_atoms: int) -> frozenset[tuple[int, int]]:
+    pairs = [bond[:2] for bond in value if isinstance(bond, list)] if isinstance(value, list) else []
+    known = [(i, j) for i, j in (p for p in pairs if len(p) == 2) if _is_atom(i, n_atoms) and _is_atom(j, n_atoms)]
+    return frozenset((min(bond), max(bond)) for bond in known)
+
+
+def _is_atom(value: Any, n_atoms: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < n_atoms
 
 
 def _whole(value: Any) -> bool:

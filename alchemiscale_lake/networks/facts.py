@@ -7,8 +7,8 @@ decided in `labels`, what a component is in `components`.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +17,8 @@ from .chain import ChainObject, canonical_json, reference
 from .components import ComponentFacts, component_facts, own_name
 from .labels import label_ligands
 from .network import Network, states_of
+from .perturbation import MappingFacts, mapping_facts, perturbation_of
+from .simulation import SimulationFacts, simulation_facts
 
 __all__ = ["transformation_rows"]
 
@@ -75,7 +77,8 @@ class _Reader:
         self._components: dict[str, ComponentFacts] = {}
         self._systems: dict[str, dict[str, ComponentFacts]] = {}
         self._protocols: dict[str, dict[str, Any]] = {}
-        self._mappings: dict[str, tuple[int | None, float | None]] = {}
+        self._simulations: dict[tuple[str, str], SimulationFacts] = {}
+        self._mappings: dict[str, MappingFacts] = {}
 
     def draft(self, transformation: ChainObject) -> dict[str, Any]:
         """Return the row but for its labels, Scope and time."""
@@ -85,6 +88,9 @@ class _Reader:
         ligand_a, ligand_b = _ligands(a, b) if state_b is not None else (_sole_molecule(a), None)
         name_a, name_b = self._name(state_a), self._name(state_b)
         default = f"{name_a or state_a} -> {name_b or state_b}" if state_b is not None else name_a or state_a
+        protocol = str(reference(fields["protocol"]))
+        mappings = self._mapped(fields.get("mapping"))
+        changes = perturbation_of(list(mappings.values()), (ligand_a, ligand_b), one_state=state_b is None)
         return {
             "key": transformation.key,
             "qualname": transformation.qualname,
@@ -100,8 +106,13 @@ class _Reader:
             "charge_change": _difference(ligand_a, ligand_b),
             "n_atoms_a": _atoms(a),
             "n_atoms_b": _atoms(b),
-            **self._protocol(str(reference(fields["protocol"]))),
-            **self._mapping(fields.get("mapping")),
+            "n_heavy_atoms_a": _atoms(a, heavy=True),
+            "n_heavy_atoms_b": _atoms(b, heavy=True),
+            "n_protein_atoms": _atoms({label: c for label, c in a.items() if c.role == "protein"}),
+            **self._protocol(protocol),
+            **_mapping_columns(mappings),
+            **asdict(changes),
+            **asdict(self._simulation(protocol, phase)),
         }
 
     def names(self, ligands: Iterable[str], systems: Iterable[str]) -> dict[str, str | None]:
@@ -146,7 +157,16 @@ class _Reader:
             }
         return self._protocols[key]
 
-    def _mapping(self, value: Any) -> dict[str, Any]:
+    def _simulation(self, protocol: str, phase: str) -> SimulationFacts:
+        if (protocol, phase) not in self._simulations:
+            fields = self._objects[protocol].keyed_dict
+            settings = fields.get("settings")
+            self._simulations[protocol, phase] = simulation_facts(
+                self._objects[protocol].qualname, settings if isinstance(settings, dict) else None, phase
+            )
+        return self._simulations[protocol, phase]
+
+    def _mapped(self, value: Any) -> dict[str, MappingFacts]:
         """Read what a Transformation says of its mappings: none, one, a list, or (gufe 0.4) a dict."""
         given = value if isinstance(value, list) else [value]
         if isinstance(value, dict) and reference(value) is None:
@@ -154,35 +174,25 @@ class _Reader:
         keys = [key for key in map(reference, given) if key is not None]
         for key in keys:
             if key not in self._mappings:
-                self._mappings[key] = _mapping_facts(self._objects[key].keyed_dict)
-        found = [self._mappings[key] for key in keys]
-        counts = [n for n, _ in found if n is not None]
-        scores = [score for _, score in found if score is not None]
-        return {
-            "mappings": keys,
-            "n_mapped_atoms": sum(counts) if counts else None,
-            "mapping_score": min(scores) if scores else None,
-        }
+                fields = self._objects[key].keyed_dict
+                ends = (reference(fields.get(f"component{side}")) for side in "AB")
+                self._mappings[key] = mapping_facts(fields, *(None if e is None else self._component(e) for e in ends))
+        return {key: self._mappings[key] for key in keys}
+
+
+def _mapping_columns(mappings: Mapping[str, MappingFacts]) -> dict[str, Any]:
+    counts = [facts.n_mapped for facts in mappings.values() if facts.n_mapped is not None]
+    scores = [facts.score for facts in mappings.values() if facts.score is not None]
+    return {
+        "mappings": list(mappings),
+        "n_mapped_atoms": sum(counts) if counts else None,
+        "mapping_score": min(scores) if scores else None,
+    }
 
 
 def _strict_json(value: Any) -> str:
     """Write JSON that SQL can query: NaN and infinity, which Python writes, are null."""
     return canonical_json(json.loads(canonical_json(value), parse_constant=lambda _: None))
-
-
-def _mapping_facts(fields: Mapping[str, Any]) -> tuple[int | None, float | None]:
-    """Return the number of mapped atoms and the score annotated on a mapping."""
-    pairs = fields.get("componentA_to_componentB")
-    annotations = fields.get("annotations")
-    if isinstance(annotations, str):
-        try:
-            annotations = json.loads(annotations)
-        except (ValueError, RecursionError):
-            annotations = None
-    score = annotations.get("score") if isinstance(annotations, dict) else None
-    if isinstance(score, bool) or not isinstance(score, (int, float)) or not math.isfinite(score):
-        score = None
-    return len(pairs) if isinstance(pairs, dict) else None, None if score is None else float(score)
 
 
 def _ligands(
@@ -240,7 +250,8 @@ def _difference(a: ComponentFacts | None, b: ComponentFacts | None) -> int | Non
     return b.formal_charge - a.formal_charge
 
 
-def _atoms(system: Mapping[str, ComponentFacts]) -> int | None:
-    counts = [component.n_atoms for component in system.values() if component.role != "solvent"]
+def _atoms(system: Mapping[str, ComponentFacts], *, heavy: bool = False) -> int | None:
+    explicit = [component for component in system.values() if component.role != "solvent"]
+    counts = [component.n_heavy_atoms if heavy else component.n_atoms for component in explicit]
     known = [n for n in counts if n is not None]
     return sum(known) if known and len(known) == len(counts) else None

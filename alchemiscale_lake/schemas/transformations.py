@@ -1,6 +1,6 @@
 """Table `transformations`: names, states, Protocol, mapping facts, features that cost follows."""
 
-from ._base import FLOAT, INT, STRING, STRINGS, TIME, Column, TableSchema
+from ._base import BOOL, FLOAT, INT, STRING, STRINGS, TIME, Column, TableSchema
 
 #: Where a leg of a thermodynamic cycle takes place, judged by its components.
 PHASES = ("complex", "solvent", "vacuum", "other")
@@ -43,6 +43,24 @@ TRANSFORMATIONS = TableSchema(
         Column("n_ligand_heavy_atoms_a", INT, "Heavy atoms of ligand A.", nullable=True),
         Column("n_ligand_heavy_atoms_b", INT, "Heavy atoms of ligand B.", nullable=True),
         Column("charge_change", INT, "Formal charge of ligand B less that of ligand A.", nullable=True),
+        Column("n_heavy_atoms_a", INT, "Explicit heavy atoms of state A.", nullable=True),
+        Column("n_heavy_atoms_b", INT, "Explicit heavy atoms of state B.", nullable=True),
+        Column("n_protein_atoms", INT, "Atoms of the proteins in state A.", nullable=True),
+        Column("n_dummy_atoms", INT, "Atoms of both ligands without a partner in the other.", nullable=True),
+        Column("n_dummy_heavy_atoms", INT, "Heavy ones of those.", nullable=True),
+        Column("ring_change", INT, "Rings that break or form, by the bonds that the mapping keeps.", nullable=True),
+        Column(
+            "simulated_ns",
+            FLOAT,
+            "Equilibration and production of one window, replica or cycle, nanoseconds, as the settings say.",
+            nullable=True,
+        ),
+        Column("n_windows", INT, "Windows, replicas or cycles of one repeat.", nullable=True),
+        Column("n_repeats", INT, "Repeats that one ProtocolDAG holds.", nullable=True),
+        Column("timestep_fs", FLOAT, "Time step, femtoseconds.", nullable=True),
+        Column("solvent_padding_nm", FLOAT, "Between solute and box, nanometers.", nullable=True),
+        Column("box_shape", STRING, "Shape of the box, as the settings name it.", nullable=True),
+        Column("explicit_solvent", BOOL, "False: the Protocol simulates the solute alone.", nullable=True),
         Column("ingested_at", TIME, "When the row was written."),
     ),
     key=("scope", "transformation"),

@@ -59,6 +59,19 @@ def test_a_leg_in_solvent_tells_all_that_its_dicts_say():
         "n_ligand_heavy_atoms_a": 2,
         "n_ligand_heavy_atoms_b": 3,
         "charge_change": 1,
+        "n_heavy_atoms_a": 2,
+        "n_heavy_atoms_b": 3,
+        "n_protein_atoms": None,
+        "n_dummy_atoms": 3,
+        "n_dummy_heavy_atoms": 1,
+        "ring_change": 0,
+        "simulated_ns": None,
+        "n_windows": None,
+        "n_repeats": None,
+        "timestep_fs": None,
+        "solvent_padding_nm": None,
+        "box_shape": None,
+        "explicit_solvent": None,
         "ingested_at": AT,
     }
 
@@ -225,6 +238,18 @@ def test_the_tyk2_network_of_openfe_is_described_in_full():
         0 < row["mapping_score"] <= 1 and row["n_mapped_atoms"] > 20 and row["charge_change"] == 0 for row in rows
     )
     assert all(json.loads(row["settings_json"])["protocol_repeats"] == 3 for row in rows)
+    for row in rows:
+        assert (row["simulated_ns"], row["n_windows"], row["n_repeats"], row["timestep_fs"]) == (6.0, 11, 3, 4.0)
+        assert row["solvent_padding_nm"] == (1.0 if row["phase"] == "complex" else 1.5)
+        assert (row["box_shape"], row["explicit_solvent"]) == ("dodecahedron", True)
+        atoms = row["n_ligand_atoms_a"] + row["n_ligand_atoms_b"]
+        assert row["n_dummy_atoms"] == atoms - 2 * row["n_mapped_atoms"]
+        assert 0 <= row["n_dummy_heavy_atoms"] <= row["n_dummy_atoms"]
+    assert {row["n_protein_atoms"] for row in complexes} == {4790}
+    # ejm_31 is an acetamide, ejm_46 the amide of cyclopropane
+    changes = {row["name"]: row["ring_change"] for row in rows}
+    assert changes["rbfe_lig_ejm_31_solvent_lig_ejm_46_solvent"] == 1
+    assert sum(changes.values()) == 6
 
 
 def test_the_jacs_network_keeps_ligands_of_one_name_apart():

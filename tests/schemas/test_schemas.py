@@ -104,6 +104,9 @@ def test_every_table_can_make_rows_it_accepts(name: str) -> None:
     assert schema.arrow.names == schema.names
 
 
+UNITS = ("_kcal_mol", "_s", "_fs", "_ns", "_nm", "_fraction", "_gpu_hours")
+
+
 @pytest.mark.parametrize("name", TABLES)
 def test_every_table_is_well_declared(name: str) -> None:
     schema = TABLES[name]
@@ -114,7 +117,7 @@ def test_every_table_is_well_declared(name: str) -> None:
     assert all(c.doc.endswith(".") for c in schema.columns)
     numbers = [c.name for c in schema.columns if c.type == pa.float64()]
     unitless = {"weight", "mapping_score"}
-    assert all(n in unitless or n.endswith(("_kcal_mol", "_s")) for n in numbers), "a bare number wears its unit"
+    assert all(n in unitless or n.endswith(UNITS) for n in numbers), "a bare number wears its unit"
     assert all(c.name.endswith("_at") or c.name == "at" for c in schema.columns if pa.types.is_timestamp(c.type))
 
 

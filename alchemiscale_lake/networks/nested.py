@@ -1,0 +1,112 @@
+"""Nested dicts, as gufe's `to_dict` makes them, become objects of a keyed chain.
+
+Files of results hold the systems they are about in this form, without keys. gufe >= 1 makes a key from
+the MD5 of an object's sorted JSON less what equals the defaults of its class; the same is done here, so
+that an object that came in with a network is recognised. Where a key is known it is given, and stands.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from .chain import ChainObject
+
+__all__ = ["ObjectPool", "gufe_token"]
+
+#: What gufe leaves out of a key, by class: arguments that have their default.
+_DEFAULTS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "ChemicalSystem": {"name": ""},
+    "ProteinComponent": {"name": ""},
+    "SolventComponent": {"smiles": "O", "positive_ion": "Na+", "negative_ion": "Cl-", "neutralize": True},
+    "Transformation": {"name": None, "mapping": None},
+    "NonTransformation": {"name": None},
+}
+
+
+class ObjectPool:
+    """Objects by key, each kept once however many files hold it.
+
+    Attributes
+    ----------
+    objects : dict of str to ChainObject
+        Each after what it refers to.
+    """
+
+    def __init__(self) -> None:
+        self.objects: dict[str, ChainObject] = {}
+
+    def add(self, nested: Mapping[str, Any], key: str | None = None) -> str:
+        """Take in an object with all it holds, and return its key.
+
+        Parameters
+        ----------
+        nested : mapping
+            A dict with `__qualname__`; inside, whole objects or references to keys.
+        key : str, optional
+            Its key, where known; else it is reckoned.
+        """
+        if key is not None and key in self.objects:
+            return key
+        refers_to: dict[str, None] = {}
+        fields = {name: self._flat(value, refers_to) for name, value in nested.items()}
+        key = key or f"{fields['__qualname__']}-{gufe_token(fields)}"
+        if key not in self.objects:
+            self.objects[key] = ChainObject(key, fields, json.dumps(fields), tuple(refers_to))
+        return key
+
+    def take(self, obj: ChainObject) -> None:
+        """Take in an object that is flat already."""
+        self.objects.setdefault(obj.key, obj)
+
+    def _flat(self, value: Any, refers_to: dict[str, None]) -> Any:
+        if isinstance(value, dict):
+            if "__qualname__" in value:
+                key = self.add(value)
+                refers_to[key] = None
+                return {":gufe-key:": key}
+            if ":gufe-key:" in value:
+                refers_to[str(value[":gufe-key:"])] = None
+                return value
+            return {name: self._flat(item, refers_to) for name, item in value.items()}
+        if isinstance(value, list):
+            # atoms and bonds: long, and never with objects inside
+            if value and not isinstance(value[0], (dict, list)):
+                return value
+            return [self._flat(item, refers_to) for item in value]
+        return value
+
+
+def gufe_token(fields: Mapping[str, Any]) -> str:
+    """Return the token that gufe >= 1 would give to an object.
+
+    Parameters
+    ----------
+    fields : mapping
+        The keyed dict.
+    """
+    defaults = _DEFAULTS.get(str(fields.get("__qualname__")), {})
+    told = {
+        name: _in_order(value)
+        for name, value in fields.items()
+        if name != ":version:" and not (name in defaults and defaults[name] == value)
+    }
+    text = json.dumps(told, sort_keys=True) if not _counts(fields) else _with_order(told)
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def _counts(fields: Mapping[str, Any]) -> bool:
+    """Whether the object has a dict by numbers, which JSON has made texts of: they sort otherwise."""
+    return "componentA_to_componentB" in fields
+
+
+def _in_order(value: Any) -> Any:
+    if isinstance(value, dict) and value and all(isinstance(name, str) and name.isdecimal() for name in value):
+        return {int(name): item for name, item in value.items()}
+    return value
+
+
+def _with_order(told: Mapping[str, Any]) -> str:
+    return json.dumps(told, sort_keys=True)
