@@ -28,6 +28,7 @@ __all__ = [
     "NotFoundError",
     "QueryError",
     "ReceiptError",
+    "ResultFileError",
     "SchemaError",
     "SettingsError",
     "StorageError",
@@ -155,6 +156,10 @@ class ExecutionError(TerminalError):
 
 class ReceiptError(TerminalError):
     """A receipt cannot be read or does not fit its attempt."""
+
+
+class ResultFileError(TerminalError):
+    """A file holds no results that can be imported; nothing was written."""
 
 
 class NotBegunError(TransientError):

@@ -89,24 +89,14 @@ def gufe_token(fields: Mapping[str, Any]) -> str:
     """
     defaults = _DEFAULTS.get(str(fields.get("__qualname__")), {})
     told = {
-        name: _in_order(value)
-        for name, value in fields.items()
-        if name != ":version:" and not (name in defaults and defaults[name] == value)
+        name: value for name, value in fields.items() if name != ":version:" and not _is_default(value, name, defaults)
     }
-    text = json.dumps(told, sort_keys=True) if not _counts(fields) else _with_order(told)
-    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+    pairs = told.get("componentA_to_componentB")
+    if isinstance(pairs, dict) and all(name.isdecimal() for name in pairs):
+        # numbers, which JSON has made texts of: they sort otherwise
+        told["componentA_to_componentB"] = {int(name): item for name, item in pairs.items()}
+    return hashlib.md5(json.dumps(told, sort_keys=True).encode(), usedforsecurity=False).hexdigest()
 
 
-def _counts(fields: Mapping[str, Any]) -> bool:
-    """Whether the object has a dict by numbers, which JSON has made texts of: they sort otherwise."""
-    return "componentA_to_componentB" in fields
-
-
-def _in_order(value: Any) -> Any:
-    if isinstance(value, dict) and value and all(isinstance(name, str) and name.isdecimal() for name in value):
-        return {int(name): item for name, item in value.items()}
-    return value
-
-
-def _with_order(told: Mapping[str, Any]) -> str:
-    return json.dumps(told, sort_keys=True)
+def _is_default(value: Any, name: str, defaults: Mapping[str, Any]) -> bool:
+    return name in defaults and bool(defaults[name] == value)

@@ -10,6 +10,7 @@ from ._base import Column, Rule, TableSchema
 from .estimates import ASSAYS, EDGE_ESTIMATES, NETWORK_ESTIMATES, TRANSFORMATION_ESTIMATES
 from .gufe_objects import GUFE_OBJECTS
 from .host_log import HOST_LOG
+from .imports import IMPORTS
 from .migrations import MIGRATIONS
 from .network_log import NETWORK_LOG, NETWORK_STATES
 from .networks import NETWORK_MEMBERS, NETWORKS
@@ -38,6 +39,7 @@ TABLES: dict[str, TableSchema] = {
         UNIT_RESULTS,
         RESULT_FILES,
         HOSTS,
+        IMPORTS,
         HOST_LOG,
         TRANSFORMATION_ESTIMATES,
         EDGE_ESTIMATES,

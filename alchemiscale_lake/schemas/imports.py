@@ -1,0 +1,31 @@
+"""Table `imports`: which files results were imported from."""
+
+from ._base import INT, STRING, TIME, Column, TableSchema
+
+IMPORTS = TableSchema(
+    name="imports",
+    doc="One row per file of results imported into a Scope. Its results have the same `object_path` in `results`.",
+    columns=(
+        Column("scope", STRING, "Scope the results are in."),
+        Column("digest", STRING, "SHA-256 of the file's content, uncompressed."),
+        Column("network", STRING, "ScopedKey of the network it was imported for, if it was for one.", nullable=True),
+        Column("source", STRING, "Path of the file when it was imported."),
+        Column(
+            "format",
+            STRING,
+            "What the file is.",
+            choices=("quickrun", "protocol_dag_result", "edge_table"),
+        ),
+        Column("n_results", INT, "Good results in it."),
+        Column("n_failed", INT, "Failed results in it."),
+        Column("n_bytes", INT, "Size of its content, bytes."),
+        Column(
+            "protocol_qualname", STRING, "Class of the Protocol that made them, as the file names it.", nullable=True
+        ),
+        Column("gufe_version", STRING, "gufe that wrote it, if the file says so.", nullable=True),
+        Column("object_path", STRING, "Where its content lies in the lake (zstd)."),
+        Column("imported_by", STRING, "Who imported it."),
+        Column("imported_at", TIME, "When."),
+    ),
+    key=("scope", "digest"),
+)
