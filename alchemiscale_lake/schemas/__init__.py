@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from ._base import Column, Rule, TableSchema
+from .cost_models import COST_MODELS
 from .estimates import ASSAYS, EDGE_ESTIMATES, NETWORK_ESTIMATES, TRANSFORMATION_ESTIMATES
 from .gufe_objects import GUFE_OBJECTS
 from .host_log import HOST_LOG
@@ -45,6 +46,7 @@ TABLES: dict[str, TableSchema] = {
         EDGE_ESTIMATES,
         NETWORK_ESTIMATES,
         ASSAYS,
+        COST_MODELS,
         MIGRATIONS,
     )
 }
