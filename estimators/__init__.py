@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from estimators.edges import EdgeEstimate, Leg, assemble_edges, whole_edges
 from estimators.errors import EstimatorInputError
-from estimators.network_mle import ComponentEstimate, NetworkEstimate, solve_network
+from estimators.network_mle import ComponentEstimate, Contrasts, NetworkEstimate, solve_network
 from estimators.notes import Note
 from estimators.performance import Performance, Statistic, assess
 from estimators.replicates import ReplicateEstimate, combine
 
 __all__ = [
     "ComponentEstimate",
+    "Contrasts",
     "EdgeEstimate",
     "EstimatorInputError",
     "Leg",

@@ -15,12 +15,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import lapack, solve_triangular
+from scipy.linalg import solve_triangular
 
 __all__ = ["DenseCore", "eliminate_dense"]
 
 #: Pivots gathered before they are applied to the rest in one matrix product.
 _BLOCK = 32
+#: Means closer together than this share of their spread are subtracted before they are squared.
+_NEAR_SHARE = 1e-4
 
 FloatArray = NDArray[np.float64]
 
@@ -53,14 +55,28 @@ class DenseCore:
         """Solve ``(1 - transfer).T x = right``; right and x have shape (r,)."""
         return _unit_solve(self.transfer, right, transposed=True)
 
-    def covariance(self) -> FloatArray:
-        """Grounded covariance, shape (r, r), row and column of the ground zero."""
-        # The inverse of a unit triangular M-matrix is non-negative: nothing cancels here either.
-        inverse, _ = lapack.dtrtri(-self.transfer, lower=0, unitdiag=1)
-        np.fill_diagonal(inverse, 1.0)
-        inverse *= np.sqrt(self.variance)
-        product: FloatArray = inverse @ inverse.T
-        return product
+    def resistances(self) -> FloatArray:
+        """Variance of the difference of every pair of potentials, shape (r, r), diagonal zero.
+
+        From the last node to the first, a block of nodes at a time. Given the later ones a node is their
+        mean by transfer plus noise, and variances of differences are squared distances, so only what lies
+        between nodes enters: strong weights inside a group are not lost beside its distance to others.
+        """
+        size = len(self.variance)
+        result = np.zeros((size, size))
+        for start in reversed(range(0, size - 1, _BLOCK)):
+            block, rest = slice(start, min(start + _BLOCK, size - 1)), slice(min(start + _BLOCK, size - 1), size)
+            noise = _unit_inverse(self.transfer[block, block])
+            mean = noise @ self.transfer[block, rest]
+            noise *= np.sqrt(self.variance[block])
+            far = mean @ result[rest, rest]
+            spread = 0.5 * (mean * far).sum(axis=1)
+            away = far + ((noise**2).sum(axis=1) - spread)[:, None]
+            result[block, rest] = away
+            result[rest, block] = away.T
+            apart = ((noise[:, None, :] - noise[None, :, :]) ** 2).sum(axis=2)
+            result[block, block] = apart + _between_means(mean, far, spread)
+        return result
 
 
 def eliminate_dense(weight: FloatArray, moment: FloatArray) -> DenseCore:
@@ -128,6 +144,21 @@ def _eliminate_block(weight: FloatArray, moment: FloatArray, outside: FloatArray
         weight[later, later] += column * row
         moment[later, later] += column * row_moment - row_moment[:, None] * share
     return shares, variances
+
+
+def _between_means(mean: FloatArray, far: FloatArray, spread: FloatArray) -> FloatArray:
+    """Squared distances of weighted means, shape (b, b); `far` is `mean` times the squared distances.
+
+    Means that nearly coincide are told apart by the difference of their weights.
+    """
+    product = mean @ far.T
+    squared: FloatArray = 0.5 * (product + product.T) - np.add.outer(spread, spread)
+    one, other = np.nonzero(np.triu(squared < _NEAR_SHARE * np.add.outer(spread, spread), 1))
+    if len(one):
+        exact = -0.5 * ((mean[one] - mean[other]) * (far[one] - far[other])).sum(axis=1)
+        squared[one, other] = squared[other, one] = np.maximum(exact, 0.0)
+    np.fill_diagonal(squared, 0.0)
+    return squared
 
 
 def _unit_inverse(strict: FloatArray) -> FloatArray:

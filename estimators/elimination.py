@@ -98,17 +98,20 @@ class Elimination:
             result[star.nodes] = (star.transfer * result[star.neighbours]).sum(axis=1) - star.offset
         return result
 
-    def covariance(self) -> FloatArray:
-        """Covariance of the potentials, shape (n, n), row and column of the ground zero."""
+    def resistances(self) -> FloatArray:
+        """Variance of the difference of every pair of potentials, shape (n, n), diagonal zero."""
         result = np.zeros((self.n_nodes, self.n_nodes))
-        result[np.ix_(self.core_nodes, self.core_nodes)] = self.core.covariance()
+        result[np.ix_(self.core_nodes, self.core_nodes)] = self.core.resistances()
         for star in reversed(self.stars):
             starts = np.arange(0, star.neighbours.size + 1, star.neighbours.shape[1])
             shape = (len(star.nodes), self.n_nodes)
             transfer = csr_array((star.transfer.ravel(), star.neighbours.ravel(), starts), shape=shape)
             rows = transfer @ result
             mutual = transfer @ np.ascontiguousarray(rows.T)
-            mutual[np.diag_indices_from(mutual)] += star.variance
+            own = star.variance - 0.5 * np.diag(mutual)
+            mutual += np.add.outer(own, own)
+            np.fill_diagonal(mutual, 0.0)
+            rows += own[:, None]
             rows[:, star.nodes] = 0.5 * (mutual + mutual.T)
             result[star.nodes] = rows
             result[:, star.nodes] = rows.T
@@ -126,23 +129,57 @@ class Elimination:
             result[star.nodes] = star.variance * result[star.nodes] + carried
         return result
 
-    def variances(self) -> FloatArray:
-        """Diagonal of the covariance, shape (n,), at the cost of the sparse pattern and the core alone."""
-        core = self.core.covariance()
+    def contrast_variances(self, columns: FloatArray) -> FloatArray:
+        """Variance of each contrast ``columns[:, c] @ potentials``, shape (c,); each column adds up to zero.
+
+        A sum of squares over the eliminated nodes: nothing large is subtracted from anything large.
+        """
+        carried = np.array(columns, dtype=np.float64)
+        result = np.zeros(carried.shape[1])
+        for star in self.stars:
+            here = carried[star.nodes]
+            result += star.variance @ here**2
+            starts = np.arange(0, star.neighbours.size + 1, star.neighbours.shape[1])
+            transfer = csr_array(
+                (star.transfer.ravel(), star.neighbours.ravel(), starts), shape=(len(star.nodes), self.n_nodes)
+            )
+            carried += transfer.T @ here
+        result += self.core.variance @ self.core.forward_substitute(carried[self.core_nodes]) ** 2
+        return result
+
+    def variances(self, tail: IntArray, head: IntArray) -> tuple[FloatArray, FloatArray]:
+        """Variances of the potentials, and of their differences along edges, from the sparse pattern alone.
+
+        Parameters
+        ----------
+        tail, head : ndarray of int, shape (m,)
+            Pairs that were joined by an edge in the network eliminated.
+
+        Returns
+        -------
+        ndarray, shape (n,)
+            Variances relative to the ground.
+        ndarray, shape (m,)
+            Variances of ``f[head] - f[tail]``.
+        """
+        core = self.core.resistances()
         result = np.empty(self.n_nodes)
-        result[self.core_nodes] = np.diag(core)
+        result[self.core_nodes] = core[-1]
         pattern = _Pattern.of(self, core)
         for star in reversed(self.stars):
-            block = pattern.among(star.neighbours, result)
-            rows = np.einsum("kij,kj->ki", block, star.transfer)
-            result[star.nodes] = star.variance + (star.transfer * rows).sum(axis=1)
-            pattern.learn(star, rows)
-        return result
+            # With y the mean of the neighbours by transfer, |k - j|^2 = variance + |y - j|^2, and in squared
+            # distances |y - j|^2 = sum_i t_i |i - j|^2 - spread, where spread = sum_ij t_i t_j |i - j|^2 / 2.
+            # The spread is at most (d^2 / 2) times the variance, so that the difference loses no digits.
+            rows = np.einsum("kij,kj->ki", pattern.among(star.neighbours), star.transfer)
+            own = star.variance - 0.5 * (star.transfer * rows).sum(axis=1)
+            result[star.nodes] = own + (star.transfer * result[star.neighbours]).sum(axis=1)
+            pattern.learn(star, rows + own[:, None])
+        return result, pattern.pairs(tail, head)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Pattern:
-    """Covariances of eliminated nodes with their neighbours: all that Takahashi's recursion asks for.
+    """Variances of differences of eliminated nodes to their neighbours: all that the recursion asks for.
 
     The neighbours of an eliminated node have become neighbours of each other, so a pair of them is either
     inside the dense core or among the neighbours of whichever of the two went first.
@@ -151,7 +188,7 @@ class _Pattern:
     rank: IntArray  # (n,) when a node went; nodes of the core last, in the core's order
     first_core_rank: int
     keys: IntArray  # sorted rank pairs, one per edge of the pattern
-    values: FloatArray  # their covariance, filled as the recursion goes
+    values: FloatArray  # variances of their differences, filled as the recursion goes
     core: FloatArray
 
     @classmethod
@@ -172,30 +209,32 @@ class _Pattern:
         return keys
 
     def learn(self, star: _Stars, rows: FloatArray) -> None:
-        """Keep the covariances of eliminated nodes with their neighbours."""
+        """Keep what separates eliminated nodes from their neighbours."""
         keys = self._keys(self.rank, star.nodes[:, None], star.neighbours)
         self.values[np.searchsorted(self.keys, keys)] = rows
 
-    def among(self, neighbours: IntArray, variances: FloatArray) -> FloatArray:
-        """Covariance among each row of mutual neighbours, shape (c, d, d)."""
+    def among(self, neighbours: IntArray) -> FloatArray:
+        """Variances of differences among each row of mutual neighbours, shape (c, d, d)."""
         n_rows, degree = neighbours.shape
-        block = np.empty((n_rows, degree, degree))
-        diagonal = np.arange(degree)
-        block[:, diagonal, diagonal] = variances[neighbours]
+        block = np.zeros((n_rows, degree, degree))
         left, right = np.triu_indices(degree, 1)
-        one, other = neighbours[:, left], neighbours[:, right]
-        pairs = np.empty(one.shape)
+        pairs = self.pairs(neighbours[:, left], neighbours[:, right])
+        block[:, left, right] = pairs
+        block[:, right, left] = pairs
+        return block
+
+    def pairs(self, one: IntArray, other: IntArray) -> FloatArray:
+        """Variances of the differences of neighbours, in the shape of `one` and `other`."""
+        found = np.empty(one.shape)
         inside = np.minimum(self.rank[one], self.rank[other]) >= self.first_core_rank
         in_core = (
             self.rank[one][inside] - self.first_core_rank,
             self.rank[other][inside] - self.first_core_rank,
         )
-        pairs[inside] = self.core[in_core]
+        found[inside] = self.core[in_core]
         keys = self._keys(self.rank, one[~inside], other[~inside])
-        pairs[~inside] = self.values[np.searchsorted(self.keys, keys)]
-        block[:, left, right] = pairs
-        block[:, right, left] = pairs
-        return block
+        found[~inside] = self.values[np.searchsorted(self.keys, keys)]
+        return found
 
 
 def eliminate(n_nodes: int, tail: IntArray, head: IntArray, weight: FloatArray, value: FloatArray) -> Elimination:

@@ -1,8 +1,8 @@
 """Maximum-likelihood free energies of a whole network, from its edges.
 
 Owns the model: how edges enter, gauge, experiment, goodness of fit. Legs become edges in `edges`; labels
-and numbers are checked in `network_input`; exact edges are `rigid`'s, the linear algebra `elimination`'s,
-and what is said about it all `network_notes`'.
+and numbers are checked in `network_input`; components are solved in `network_solution`, and what is said
+about it all is `network_notes`'.
 
 Given edges a -> b with values d ~ N(f_b - f_a, s^2), the estimate maximises the likelihood of f, as in
 Xu 2019 (doi:10.1021/acs.jcim.9b00528). Conventions are those of cinnabar: the mean of f over a connected
@@ -13,19 +13,19 @@ mean, not to a reference ligand), nodes stand in order of first appearance.
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from estimators.elimination import eliminate
+from estimators.errors import EstimatorInputError
 from estimators.network_input import MeasuredNetwork, read_network
 from estimators.network_notes import describe
+from estimators.network_solution import NetworkSolution, solve_components
 from estimators.notes import Note
-from estimators.partition import label_components, rank_within, split
-from estimators.rigid import RigidGroups, contract
+from estimators.partition import label_components
 
-__all__ = ["MAX_COVARIANCE_NODES", "ComponentEstimate", "NetworkEstimate", "solve_network"]
+__all__ = ["MAX_COVARIANCE_NODES", "ComponentEstimate", "Contrasts", "NetworkEstimate", "solve_network"]
 
 #: A full covariance is formed up to this many nodes (3.2 GB); beyond it only the uncertainties are.
 MAX_COVARIANCE_NODES = 20_000
@@ -34,6 +34,8 @@ MAX_COVARIANCE_NODES = 20_000
 _CLOSURE_SHARE = 1e-9
 #: A residual below this share of the values it is the difference of is rounding.
 _ROUNDING_SHARE = 1e-14
+#: Weights of a contrast may miss zero by this share of their size.
+_BALANCE_SHARE = 1e-9
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -66,6 +68,22 @@ class ComponentEstimate:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Contrasts:
+    """Estimated contrasts of node values.
+
+    Attributes
+    ----------
+    value_kcal_mol : ndarray, shape (c,)
+        Weighted sums of node values; NaN where the network does not determine them.
+    uncertainty_kcal_mol : ndarray, shape (c,)
+        Their standard errors.
+    """
+
+    value_kcal_mol: FloatArray
+    uncertainty_kcal_mol: FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class NetworkEstimate:
     """Free energies of the n nodes of a network of m edges.
 
@@ -88,8 +106,13 @@ class NetworkEstimate:
     residual_kcal_mol : ndarray, shape (m,)
         Measured minus estimated difference of every edge, in input order; zero where it is below what
         rounding of the values leaves to see.
+    edge_variance_kcal2_mol2 : ndarray, shape (m,)
+        Variance of the estimated difference ``f[b] - f[a]`` of every edge, in input order, (kcal/mol)^2;
+        never more than the edge's own. Zero for self-loops and between nodes that are tied rigidly.
     notes : tuple of Note
         What was done beyond the formula; codes in `estimators.network_notes`.
+    solution : NetworkSolution
+        The eliminated form, from which `difference` and `contrast` reckon.
     """
 
     nodes: tuple[Hashable, ...]
@@ -99,7 +122,86 @@ class NetworkEstimate:
     component: IntArray
     components: tuple[ComponentEstimate, ...]
     residual_kcal_mol: FloatArray
+    edge_variance_kcal2_mol2: FloatArray
     notes: tuple[Note, ...]
+    solution: NetworkSolution = field(repr=False)
+
+    def difference(self, pairs: Sequence[tuple[Hashable, Hashable]]) -> Contrasts:
+        """Estimated ``f[b] - f[a]`` of any pairs of nodes, at any size of the network.
+
+        Parameters
+        ----------
+        pairs : sequence of (label, label)
+            Pairs (a, b), whether or not an edge joins them.
+
+        Returns
+        -------
+        Contrasts
+            One entry per pair; NaN where no path of edges joins the two.
+
+        Raises
+        ------
+        EstimatorInputError
+            If a label is not of the network.
+        """
+        ends = np.array(self._positions([label for pair in pairs for label in pair]), dtype=np.int64).reshape(-1, 2)
+        tail, head = ends[:, 0], ends[:, 1]
+        column = np.repeat(np.arange(len(ends)), 2)
+        joined = (self.component[tail] == self.component[head]) | (tail == head)
+        coefficient = np.where(joined[:, None], [-1.0, 1.0], 0.0).ravel()
+        variance = self.solution.contrast_variances(column, ends.ravel(), coefficient, len(ends))
+        value = self.value_kcal_mol[head] - self.value_kcal_mol[tail]
+        return Contrasts(np.where(joined, value, np.nan), np.where(joined, np.sqrt(variance), np.nan))
+
+    def contrast(self, weights: Sequence[Mapping[Hashable, float]]) -> Contrasts:
+        """Estimated weighted sums of node values whose weights add up to zero, at any size of the network.
+
+        Parameters
+        ----------
+        weights : sequence of mapping of label to float
+            One mapping per contrast, such as ``{"a": 1, "b": -0.5, "c": -0.5}``.
+
+        Returns
+        -------
+        Contrasts
+            One entry per contrast; NaN where the weights do not add up to zero in every component, whose
+            scales are independent, or where a node without an edge takes part.
+
+        Raises
+        ------
+        EstimatorInputError
+            If a label is not of the network, or the weights of a contrast do not add up to zero.
+        """
+        column = np.repeat(np.arange(len(weights)), [len(one) for one in weights])
+        node = np.array(self._positions([label for one in weights for label in one]), dtype=np.int64)
+        coefficient = np.array([weight for one in weights for weight in one.values()], dtype=np.float64)
+        size = np.bincount(column, np.abs(coefficient), len(weights))
+        total = np.bincount(column, coefficient, len(weights))
+        unbalanced = np.flatnonzero(~(np.abs(total) <= _BALANCE_SHARE * size))
+        if len(unbalanced):
+            first = int(unbalanced[0])
+            message = (
+                f"the weights of contrast {first} add up to {total[first]:.6g}; those of a contrast add up to zero"
+            )
+            raise EstimatorInputError(message, contrast=first)
+        key = column * len(self.components) + self.component[node]
+        cells, home = np.unique(key, return_inverse=True)
+        across = np.abs(np.bincount(home, coefficient)) > _BALANCE_SHARE * np.bincount(home, np.abs(coefficient))
+        joined = np.ones(len(weights), dtype=bool)
+        joined[cells[across] // max(len(self.components), 1)] = False
+        some = coefficient != 0.0
+        column, node, coefficient = column[some], node[some], coefficient[some]
+        value = np.bincount(column, coefficient * self.value_kcal_mol[node], len(weights))
+        variance = self.solution.contrast_variances(column, node, coefficient, len(weights))
+        return Contrasts(np.where(joined, value, np.nan), np.where(joined, np.sqrt(variance), np.nan))
+
+    def _positions(self, labels: Sequence[Hashable]) -> list[int]:
+        position = {label: k for k, label in enumerate(self.nodes)}
+        unknown = [label for label in labels if label not in position]
+        if unknown:
+            message = f"{unknown[0]!r} is not a node of this network of {len(self.nodes)} nodes"
+            raise EstimatorInputError(message, node=unknown[0])
+        return [position[label] for label in labels]
 
 
 def solve_network(
@@ -156,18 +258,20 @@ def solve_network(
     network = read_network(node_a, node_b, value, uncertainty, nodes)
     full = covariance and network.n_nodes <= MAX_COVARIANCE_NODES
     component = label_components(network.n_nodes, network.tail[network.used], network.head[network.used])
-    values, variances, matrix = _solve_all(network, component, full=full)
+    solution = solve_components(network, component, full=full)
+    values = solution.value
     residual = _residuals(network, values)
     contradicted = _contradictions(network, residual)
     shifts, n_pinned = _shifts(network, values, component, experimental or {})
     return NetworkEstimate(
         nodes=network.nodes,
         value_kcal_mol=values + shifts[component],
-        uncertainty_kcal_mol=np.sqrt(variances),
-        covariance=matrix,
+        uncertainty_kcal_mol=np.sqrt(solution.variance),
+        covariance=solution.covariance,
         component=component,
         components=_components(network, component, _chi2(network, residual, contradicted), shifts, n_pinned),
         residual_kcal_mol=residual,
+        edge_variance_kcal2_mol2=solution.edge_variance,
         notes=describe(
             network,
             component,
@@ -177,71 +281,8 @@ def solve_network(
             experimental=experimental or {},
             covariance_omitted=covariance and not full,
         ),
+        solution=solution,
     )
-
-
-def _solve_all(
-    network: MeasuredNetwork, component: IntArray, *, full: bool
-) -> tuple[FloatArray, FloatArray, FloatArray | None]:
-    """Values (mean zero per component), variances and covariance of all nodes; NaN for isolated ones."""
-    exact, used, n_nodes = network.exact, network.used, network.n_nodes
-    groups = contract(n_nodes, network.tail[exact], network.head[exact], network.value[exact])
-    members = split(component, int(component.max(initial=-1)) + 1)
-    edges = split(component[network.tail[used]], len(members))
-    place = rank_within(members, n_nodes)
-    values, variances = np.full(n_nodes, np.nan), np.full(n_nodes, np.nan)
-    matrix = np.zeros((n_nodes, n_nodes)) if full and len(members) != 1 else None
-    for rows, inside in zip(members, edges, strict=True):
-        if not len(inside):
-            block: FloatArray | None = np.full((1, 1), np.nan)
-        else:
-            values[rows], variances[rows], block = _solve_component(
-                network, groups, place, rows, used[inside], full=full
-            )
-        if matrix is not None:
-            matrix[np.ix_(rows, rows)] = block
-        elif full:
-            matrix = block
-    return values, variances, matrix
-
-
-def _solve_component(
-    network: MeasuredNetwork,
-    groups: RigidGroups,
-    place: IntArray,
-    rows: IntArray,
-    edges: IntArray,
-    *,
-    full: bool,
-) -> tuple[FloatArray, FloatArray, FloatArray | None]:
-    """Values, variances and covariance of one component's nodes `rows`, relative to their mean."""
-    _, group, size = np.unique(groups.group[rows], return_inverse=True, return_counts=True)
-    offset = groups.offset[rows]
-    if len(size) == 1:  # all tied together: exact, and nothing left to estimate
-        exact = np.zeros(len(rows))
-        return offset - offset.mean(), exact, np.zeros((len(rows), len(rows))) if full else None
-    tail, head = place[network.tail[edges]], place[network.head[edges]]
-    between = group[tail] != group[head]
-    tail, head, edges = tail[between], head[between], edges[between]
-    # Weights are relative to the weakest edge, so that they start at one and cannot underflow.
-    unit = network.uncertainty[edges].max()
-    weight = (unit / network.uncertainty[edges]) ** 2
-    step = network.value[edges] - (offset[head] - offset[tail])
-    solved = eliminate(len(size), group[tail], group[head], weight, step)
-    values = solved.potentials()[group] + offset
-    values -= values.mean()
-    share = size / len(rows)
-    drift = solved.covariance_times(share)
-    if not full:
-        variances = np.maximum(solved.variances() - 2.0 * drift + share @ drift, 0.0)
-        return values, unit**2 * variances[group], None
-    block = solved.covariance()
-    half = drift - 0.5 * (share @ drift)
-    block -= np.add.outer(half, half)
-    block *= unit**2
-    if len(size) < len(rows):
-        block = block[np.ix_(group, group)]
-    return values, np.maximum(np.diag(block), 0.0), block
 
 
 def _residuals(network: MeasuredNetwork, values: FloatArray) -> FloatArray:

@@ -19,9 +19,18 @@ Matrix = list[list[Decimal]]
 
 
 def exact_solution(
-    n_nodes: int, tail: Sequence[int], head: Sequence[int], value: Sequence[float], sd: Sequence[float]
+    n_nodes: int,
+    tail: Sequence[int],
+    head: Sequence[int],
+    value: Sequence[float],
+    sd: Sequence[float],
+    *,
+    as_differences: bool = False,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Values of mean zero, shape (n,), and the Laplacian's pseudo-inverse, shape (n, n), of a connected network."""
+    """Values of mean zero, shape (n,), and the Laplacian's pseudo-inverse, shape (n, n), of a connected network.
+
+    The second is the variance of every pair's difference instead if asked for `as_differences`.
+    """
     with localcontext() as context:
         context.prec = _DIGITS
         # L + 11^T/n has the inverse pinv(L) + 11^T/n.
@@ -39,6 +48,12 @@ def exact_solution(
         inverse = _inverse(laplacian)
         covariance = [[entry - share for entry in row] for row in inverse]
         values = [sum((c * z for c, z in zip(row, right, strict=True)), Decimal(0)) for row in covariance]
+        if as_differences:
+            diagonal = [row[k] for k, row in enumerate(covariance)]
+            covariance = [
+                [a + b - 2 * c for b, c in zip(diagonal, row, strict=True)]
+                for a, row in zip(diagonal, covariance, strict=True)
+            ]
     return np.array([float(v) for v in values]), np.array([[float(c) for c in row] for row in covariance])
 
 

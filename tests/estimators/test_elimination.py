@@ -5,6 +5,7 @@ import pytest
 
 from estimators import dense_core, elimination
 from estimators.elimination import eliminate
+from tests.estimators.exact import exact_solution
 from tests.estimators.networks import random_network
 
 
@@ -21,13 +22,43 @@ def test_any_share_of_sparse_and_dense_gives_the_same(monkeypatch: pytest.Monkey
     solved = eliminate(edges.n_nodes, edges.tail, edges.head, weight, edges.value)
 
     centred = np.eye(130) - 1 / 130
-    covariance = centred @ solved.covariance() @ centred
-    np.testing.assert_allclose(covariance, centred @ reference[1] @ centred, atol=1e-11)
+    covariance = -0.5 * centred @ solved.resistances() @ centred
+    np.testing.assert_allclose(covariance, -0.5 * centred @ reference[1] @ centred, atol=1e-11)
     potentials = solved.potentials()
     np.testing.assert_allclose(potentials - potentials.mean(), reference[0] - reference[0].mean(), atol=1e-10)
-    np.testing.assert_allclose(solved.variances(), np.diag(solved.covariance()), rtol=1e-12)
+    resistances = solved.resistances()
+    grounded, along = solved.variances(edges.tail, edges.head)
+    ground = solved.core_nodes[-1]
+    np.testing.assert_allclose(grounded, resistances[ground], rtol=1e-12)
+    np.testing.assert_allclose(along, resistances[edges.tail, edges.head], rtol=1e-12)
+    np.testing.assert_allclose(along, reference[1][edges.tail, edges.head], rtol=1e-12)
     vector = np.random.default_rng(0).normal(size=130)
-    np.testing.assert_allclose(solved.covariance_times(vector), solved.covariance() @ vector, atol=1e-11)
+    by_hand = 0.5 * (np.add.outer(resistances[ground], resistances[ground]) - resistances) @ vector
+    np.testing.assert_allclose(solved.covariance_times(vector), by_hand, atol=1e-11)
+    columns = np.random.default_rng(1).normal(size=(130, 7))
+    columns -= columns.mean(axis=0)
+    expected = -0.5 * (columns * (resistances @ columns)).sum(axis=0)
+    np.testing.assert_allclose(solved.contrast_variances(columns), expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize(("n_nodes", "filled"), [(24, 1000), (90, 1000), (90, 2)])
+def test_differences_of_strongly_tied_nodes_keep_their_digits(
+    monkeypatch: pytest.MonkeyPatch, n_nodes: int, filled: int
+) -> None:
+    # Subtracting covariances would leave nothing of a variance of 1e-24 beside one of 1.
+    edges = random_network(n_nodes, n_nodes, 2 * n_nodes, decades=12.0)
+    monkeypatch.setattr(elimination, "_FILLED_DEGREE", filled)
+    _, covariance = exact_solution(n_nodes, edges.tail, edges.head, edges.value, edges.sd, as_differences=True)
+
+    solved = eliminate(n_nodes, edges.tail, edges.head, edges.sd**-2.0, edges.value)
+
+    expected = covariance[edges.tail, edges.head]
+    np.testing.assert_allclose(solved.resistances(), covariance, rtol=1e-9)
+    np.testing.assert_allclose(solved.variances(edges.tail, edges.head)[1], expected, rtol=1e-9)
+    pairs = np.zeros((n_nodes, len(edges.tail)))
+    pairs[edges.tail, np.arange(len(edges.tail))] = 1.0
+    pairs[edges.head, np.arange(len(edges.tail))] = -1.0
+    np.testing.assert_allclose(solved.contrast_variances(pairs), expected, rtol=1e-9)
 
 
 def _all_dense(
@@ -38,16 +69,20 @@ def _all_dense(
     np.add.at(weights, (tail, head), weight)
     np.add.at(moments, (tail, head), weight * value)
     core = dense_core.eliminate_dense(weights + weights.T, moments - moments.T)
-    return core.back_substitute(-core.offset), core.covariance()
+    return core.back_substitute(-core.offset), core.resistances()
 
 
-def test_grounded_covariance_is_never_negative() -> None:
+def test_variances_of_differences_are_distances() -> None:
     edges = random_network(4, 90, 200, decades=10.0)
 
-    solved = eliminate(90, edges.tail, edges.head, edges.sd**-2.0, edges.value)
+    resistances = eliminate(90, edges.tail, edges.head, edges.sd**-2.0, edges.value).resistances()
 
-    assert solved.covariance().min() >= 0.0
-    assert solved.covariance()[solved.core_nodes[-1]].max() == 0.0
+    assert resistances.min() >= 0.0
+    np.testing.assert_array_equal(np.diag(resistances), 0.0)
+    # Resistances obey the triangle inequality, and no edge can be worse than itself.
+    through = (resistances[:, :, None] + resistances[None, :, :]).min(axis=1)
+    assert (resistances <= through * (1 + 1e-9)).all()
+    assert (resistances[edges.tail, edges.head] <= edges.sd**2 * (1 + 1e-9)).all()
 
 
 def test_one_node_needs_no_edges() -> None:
@@ -56,5 +91,5 @@ def test_one_node_needs_no_edges() -> None:
     solved = eliminate(1, nothing, nothing, np.array([]), np.array([]))
 
     assert solved.potentials().tolist() == [0.0]
-    assert solved.covariance().tolist() == [[0.0]]
-    assert solved.variances().tolist() == [0.0]
+    assert solved.resistances().tolist() == [[0.0]]
+    assert solved.variances(nothing, nothing)[0].tolist() == [0.0]

@@ -316,6 +316,77 @@ def test_covariance_of_too_many_nodes_is_left_out_and_said(monkeypatch: pytest.M
     assert np.isfinite(estimate.uncertainty_kcal_mol).all()
 
 
+# --- differences and contrasts -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("full", [True, False])
+@pytest.mark.parametrize(("n_nodes", "n_edges"), [(12, 20), (150, 300)])
+def test_every_edge_and_any_pair_has_the_variance_the_covariance_says(n_nodes: int, n_edges: int, full: bool) -> None:
+    edges = random_network(6, n_nodes, n_edges)
+    sd = edges.sd.copy()
+    sd[:3] = 0.0
+    edges = Edges(n_nodes, edges.tail, edges.head, edges.value, sd, edges.truth)
+    matrix = solve(edges).covariance
+    assert matrix is not None
+    squared = np.diag(matrix)[:, None] + np.diag(matrix)[None, :] - 2 * matrix
+
+    estimate = solve(edges, covariance=full)
+    pairs = [(f"lig{a}", f"lig{b}") for a, b in ((0, n_nodes - 1), (3, 2), (5, 5))]
+    found = estimate.difference(pairs)
+
+    np.testing.assert_allclose(estimate.edge_variance_kcal2_mol2, squared[edges.tail, edges.head], atol=1e-12)
+    np.testing.assert_array_equal(estimate.edge_variance_kcal2_mol2[:3], 0.0)
+    assert (estimate.edge_variance_kcal2_mol2 <= sd**2 * (1 + 1e-12)).all()
+    values = estimate.value_kcal_mol
+    np.testing.assert_allclose(found.value_kcal_mol, [values[-1] - values[0], values[2] - values[3], 0.0])
+    expected = np.sqrt([squared[0, -1], squared[3, 2], 0.0])
+    np.testing.assert_allclose(found.uncertainty_kcal_mol, expected, atol=1e-8)
+
+
+def test_any_contrast_has_the_variance_the_covariance_says() -> None:
+    edges = random_network(6, 90, 160)
+    estimate = solve(edges)
+    coefficients = np.random.default_rng(3).normal(size=(100, 90))
+    coefficients -= coefficients.mean(axis=1, keepdims=True)
+
+    found = estimate.contrast([dict(zip(edges.nodes(), row, strict=True)) for row in coefficients.tolist()])
+
+    np.testing.assert_allclose(found.value_kcal_mol, coefficients @ estimate.value_kcal_mol, rtol=1e-10)
+    expected = np.sqrt(np.einsum("ki,ij,kj->k", coefficients, estimate.covariance, coefficients))
+    np.testing.assert_allclose(found.uncertainty_kcal_mol, expected, rtol=1e-10)
+
+
+def test_the_variance_of_a_tree_edge_is_its_own() -> None:
+    estimate = solve_network(["a", "b", "c", "d"], ["b", "c", "d", "d"], [1.0, 2.0, 0.5, 0.3], [1e-9, 0.3, 2.0, 0.1])
+
+    np.testing.assert_allclose(estimate.edge_variance_kcal2_mol2, [1e-18, 0.09, 4.0, 0.0], rtol=1e-12)
+    found = estimate.difference([("a", "d"), ("b", "a")])
+    np.testing.assert_allclose(found.uncertainty_kcal_mol, [np.sqrt(1e-18 + 0.09 + 4.0), 1e-9], rtol=1e-12)
+
+
+def test_contrasts_across_components_are_not_known() -> None:
+    estimate = solve_network(["a", "x"], ["b", "y"], [1.0, 2.0], [0.3, 0.4], nodes=["lone"])
+
+    between = estimate.difference([("a", "b"), ("a", "x"), ("a", "lone")])
+    both = estimate.contrast(
+        [{"a": -1, "b": 1, "x": -2, "y": 2}, {"a": 1, "x": -1}, {"lone": 0.0, "a": 1, "b": -1}, {}]
+    )
+
+    np.testing.assert_allclose(between.value_kcal_mol, [1.0, np.nan, np.nan])
+    np.testing.assert_allclose(between.uncertainty_kcal_mol, [0.3, np.nan, np.nan])
+    np.testing.assert_allclose(both.value_kcal_mol, [5.0, np.nan, -1.0, 0.0])
+    np.testing.assert_allclose(both.uncertainty_kcal_mol, [np.sqrt(0.09 + 4 * 0.16), np.nan, 0.3, 0.0])
+
+
+def test_contrasts_that_are_none_are_refused() -> None:
+    estimate = solve_network(["a"], ["b"], [1.0], [0.3])
+
+    with pytest.raises(EstimatorInputError, match=r"contrast 1 add up to 0\.5"):
+        estimate.contrast([{"a": 1, "b": -1}, {"a": 1, "b": -0.5}])
+    with pytest.raises(EstimatorInputError, match="'c' is not a node"):
+        estimate.difference([("a", "c")])
+
+
 # --- experiment ------------------------------------------------------------------------------------------
 
 

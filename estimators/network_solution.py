@@ -1,0 +1,212 @@
+"""The solved form of a whole network: values, uncertainties, and the variance of any contrast later.
+
+Owns what happens to each connected component: rigid groups, scaling of weights, the gauge of mean zero.
+The linear algebra is `elimination`'s, exact edges are `rigid`'s; what enters and what is said about it
+belongs to `network_mle`. Nodes are numbers here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from estimators.elimination import Elimination, eliminate
+from estimators.network_input import MeasuredNetwork
+from estimators.partition import rank_within, split
+from estimators.rigid import RigidGroups, contract
+
+__all__ = ["NetworkSolution", "solve_components"]
+
+#: Contrasts are taken this many at a time, so that memory stays at this many columns of n numbers.
+_COLUMNS = 64
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Part:
+    """One component: its nodes, the group of each, and the elimination of these groups.
+
+    Weights were multiplied by ``unit ** 2``, so variances of the elimination are in that unit.
+    """
+
+    nodes: IntArray
+    group: IntArray
+    unit: float
+    elimination: Elimination | None  # None where nothing is left to estimate
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NetworkSolution:
+    """A solved network of n nodes and m edges.
+
+    Attributes
+    ----------
+    component : ndarray of int, shape (n,)
+        Component of each node.
+    value : ndarray, shape (n,)
+        Of mean zero per component; NaN for a node without an edge.
+    variance : ndarray, shape (n,)
+        Relative to the component's mean; NaN for a node without an edge.
+    edge_variance : ndarray, shape (m,)
+        Of the estimated difference along each edge; zero for self-loops.
+    covariance : ndarray, shape (n, n), or None
+        Relative to the mean of the component, if it was asked for.
+    parts : tuple
+        The eliminated components, from which variances of contrasts come.
+    """
+
+    component: IntArray
+    value: FloatArray
+    variance: FloatArray
+    edge_variance: FloatArray
+    covariance: FloatArray | None
+    parts: tuple[_Part, ...]
+
+    def contrast_variances(
+        self, column: IntArray, node: IntArray, coefficient: FloatArray, n_columns: int
+    ) -> FloatArray:
+        """Variances of contrasts given as sparse columns.
+
+        Parameters
+        ----------
+        column, node : ndarray of int, shape (k,)
+            Where each coefficient stands.
+        coefficient : ndarray, shape (k,)
+            They add up to zero in every column and component.
+        n_columns : int
+            Number of contrasts.
+
+        Returns
+        -------
+        ndarray, shape (n_columns,)
+            NaN where a node without an edge takes part.
+        """
+        result = np.zeros(n_columns)
+        order = np.argsort(column, kind="stable")
+        column, node, coefficient = column[order], node[order], coefficient[order]
+        place = rank_within([part.nodes for part in self.parts], len(self.value))
+        home = self.component[node]
+        for number, part in enumerate(self.parts):
+            inside = np.flatnonzero((home == number) & (coefficient != 0.0))
+            if part.elimination is not None:
+                rows = part.group[place[node[inside]]]
+                result += part.unit**2 * _in_blocks(
+                    part.elimination, column[inside], rows, coefficient[inside], n_columns
+                )
+            elif len(part.nodes) == 1:
+                result[column[inside]] = np.nan
+        return result
+
+
+def _in_blocks(
+    elimination: Elimination, column: IntArray, row: IntArray, coefficient: FloatArray, n_columns: int
+) -> FloatArray:
+    """Variances of sparse columns, sorted by column, some columns at a time."""
+    result = np.zeros(n_columns)
+    present = np.unique(column)
+    for start in range(0, len(present), _COLUMNS):
+        some = present[start : start + _COLUMNS]
+        entries = slice(*np.searchsorted(column, [some[0], some[-1] + 1]))
+        dense = np.zeros((elimination.n_nodes, len(some)))
+        np.add.at(dense, (row[entries], np.searchsorted(some, column[entries])), coefficient[entries])
+        result[some] = elimination.contrast_variances(dense)
+    return result
+
+
+def solve_components(network: MeasuredNetwork, component: IntArray, *, full: bool) -> NetworkSolution:
+    """Solve every component of a network.
+
+    Parameters
+    ----------
+    network : MeasuredNetwork
+        Checked edges.
+    component : ndarray of int, shape (n,)
+        Component of each node.
+    full : bool
+        Whether to form the covariance.
+
+    Returns
+    -------
+    NetworkSolution
+        In the units of the edges.
+    """
+    exact, used, n_nodes = network.exact, network.used, network.n_nodes
+    groups = contract(n_nodes, network.tail[exact], network.head[exact], network.value[exact])
+    members = split(component, int(component.max(initial=-1)) + 1)
+    edges = split(component[network.tail[used]], len(members))
+    place = rank_within(members, n_nodes)
+    values, variances = np.full(n_nodes, np.nan), np.full(n_nodes, np.nan)
+    edge_variance = np.zeros(len(network.value))
+    matrix = np.zeros((n_nodes, n_nodes)) if full and len(members) != 1 else None
+    parts = []
+    for rows, inside in zip(members, edges, strict=True):
+        if not len(inside):
+            block: FloatArray | None = np.full((1, 1), np.nan)
+            parts.append(_Part(rows, np.zeros(1, dtype=np.int64), 1.0, None))
+        else:
+            along = used[inside]
+            values[rows], variances[rows], edge_variance[along], block, part = _solve_component(
+                network, groups, place, rows, along, full=full
+            )
+            parts.append(part)
+        if matrix is not None:
+            matrix[np.ix_(rows, rows)] = block
+        elif full:
+            matrix = block
+    return NetworkSolution(component, values, variances, edge_variance, matrix, tuple(parts))
+
+
+def _solve_component(
+    network: MeasuredNetwork,
+    groups: RigidGroups,
+    place: IntArray,
+    rows: IntArray,
+    edges: IntArray,
+    *,
+    full: bool,
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray | None, _Part]:
+    """Values, variances, edge variances, covariance and solved form of one component's nodes `rows`."""
+    _, group, size = np.unique(groups.group[rows], return_inverse=True, return_counts=True)
+    offset = groups.offset[rows]
+    if len(size) == 1:  # all tied together: exact, and nothing left to estimate
+        exact = np.zeros(len(rows))
+        block = np.zeros((len(rows), len(rows))) if full else None
+        return offset - offset.mean(), exact, np.zeros(len(edges)), block, _Part(rows, group, 1.0, None)
+    tail, head = place[network.tail[edges]], place[network.head[edges]]
+    between = group[tail] != group[head]
+    apart = edges[between]
+    # Weights are relative to the weakest edge, so that they start at one and cannot underflow.
+    unit = float(network.uncertainty[apart].max())
+    weight = (unit / network.uncertainty[apart]) ** 2
+    step = network.value[apart] - (offset[head] - offset[tail])[between]
+    tail, head = group[tail[between]], group[head[between]]
+    solved = eliminate(len(size), tail, head, weight, step)
+    values = solved.potentials()[group] + offset
+    values -= values.mean()
+    along = np.zeros(len(edges))
+    part = _Part(rows, group, unit, solved)
+    if full:
+        block = solved.resistances()
+        along[between] = block[tail, head]
+        _centre(block, size / len(rows))
+        block *= unit**2
+        if len(size) < len(rows):
+            block = block[np.ix_(group, group)]
+        return values, np.maximum(np.diag(block), 0.0), unit**2 * along, block, part
+    grounded, along[between] = solved.variances(tail, head)
+    share = size / len(rows)
+    drift = solved.covariance_times(share)
+    variances = np.maximum(grounded - 2.0 * drift + share @ drift, 0.0)
+    return values, unit**2 * variances[group], unit**2 * along, None, part
+
+
+def _centre(squared: FloatArray, share: FloatArray) -> None:
+    """Turn squared distances into covariances relative to the mean by `share`, in place."""
+    mean = squared @ share
+    half = mean - 0.5 * (share @ mean)
+    np.subtract(np.add.outer(half, half), squared, out=squared)
+    squared *= 0.5
