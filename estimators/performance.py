@@ -1,27 +1,42 @@
-"""How well estimates meet experiment: statistics with bootstrap intervals.
+"""How well estimates meet experiment: statistics with bootstrap intervals, of one network or of many.
 
-Owns the statistics cinnabar's plots show. Drawing them is not its matter.
+Owns how pairs are resampled and how networks are taken together. The formulas are in `pair_statistics`;
+drawing is not its matter.
 
 Relative free energies have no zero of their own, so for them both sides are shifted to mean zero first,
-once and before resampling, as cinnabar's plots do; correlations do not feel it. Intervals are percentiles
-over pairs resampled with replacement; a resample in which a correlation is undefined (all one value)
-does not enter its interval.
+once and before resampling, as cinnabar's plots do; correlations of one network do not feel it. To shift
+every resample anew would take the spread of the mean away a second time, and make intervals too low.
+Intervals are percentiles over pairs resampled with replacement, cinnabar's too; a resample in which a
+correlation is undefined (all one value) does not enter its interval. With few pairs they are narrow: of
+normal errors, 95% intervals hold the true RMSE in 72, 81, 87 and 91% of sets of 8, 15, 30 and 60 pairs
+(67, 77, 85 and 90% if every resample were shifted anew).
+
+References
+----------
+Hahn et al. 2022, "Best practices for constructing, preparing, and evaluating protein-ligand binding
+affinity benchmarks", doi:10.33011/livecoms.4.1.1497; cinnabar, `cinnabar.stats.bootstrap_statistic`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from estimators.errors import EstimatorInputError
+from estimators.pair_statistics import STATISTICS, count_picks
 
-__all__ = ["STATISTICS", "Performance", "Statistic", "assess"]
+__all__ = ["STATISTICS", "Performance", "Resampled", "Statistic", "assess", "pool", "resample"]
+
+#: Statistics that are energies, and whether their squares (2) or they themselves (1) are means over pairs.
+_POWERS = {"RMSE": 2.0, "MUE": 1.0}
+#: Pairs held at a time while resampling.
+_CHUNK_ENTRIES = 2_000_000
 
 FloatArray = NDArray[np.float64]
-_Function = Callable[[FloatArray, FloatArray], FloatArray]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +88,44 @@ class Performance:
         raise KeyError(name)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Resampled:
+    """Statistics of one set of pairs and of b resamples of it: what intervals and pools are made of.
+
+    Attributes
+    ----------
+    n : int
+        Pairs.
+    relative : bool
+        Whether both sides were shifted to mean zero.
+    value : ndarray, shape (s,)
+        One per entry of `STATISTICS`, in its order; NaN where undefined.
+    samples : ndarray, shape (b, s)
+        The same of each resample.
+    """
+
+    n: int
+    relative: bool
+    value: FloatArray
+    samples: FloatArray
+
+    def performance(self, confidence: float = 0.95) -> Performance:
+        """Values with percentile intervals."""
+        intervals = [_interval(column, confidence) for column in self.samples.T]
+        found = zip(STATISTICS, self.value.tolist(), intervals, strict=True)
+        statistics = tuple(Statistic(name, value, low, high) for name, value, (low, high) in found)
+        return Performance(self.n, self.relative, confidence, statistics)
+
+
 def assess(
     estimate_kcal_mol: ArrayLike,
     experiment_kcal_mol: ArrayLike,
     *,
     relative: bool,
+    zero_of: Sequence[Hashable] | None = None,
+    both_directions: bool = False,
+    estimate_uncertainty_kcal_mol: ArrayLike | None = None,
+    experiment_uncertainty_kcal_mol: ArrayLike | None = None,
     n_bootstrap: int = 1000,
     confidence: float = 0.95,
     seed: int = 2019,
@@ -91,6 +139,8 @@ def assess(
     relative : bool
         True for free energies that are only defined up to a constant; False for absolute ones and for
         edges.
+    zero_of, both_directions, estimate_uncertainty_kcal_mol, experiment_uncertainty_kcal_mol : optional
+        As in `resample`.
     n_bootstrap : int
         Resamples.
     confidence : float
@@ -108,22 +158,185 @@ def assess(
     EstimatorInputError
         If shapes disagree or no pair is left.
     """
+    return resample(
+        estimate_kcal_mol,
+        experiment_kcal_mol,
+        relative=relative,
+        zero_of=zero_of,
+        both_directions=both_directions,
+        estimate_uncertainty_kcal_mol=estimate_uncertainty_kcal_mol,
+        experiment_uncertainty_kcal_mol=experiment_uncertainty_kcal_mol,
+        n_bootstrap=n_bootstrap,
+        seed=seed,
+    ).performance(confidence)
+
+
+def resample(
+    estimate_kcal_mol: ArrayLike,
+    experiment_kcal_mol: ArrayLike,
+    *,
+    relative: bool,
+    zero_of: Sequence[Hashable] | None = None,
+    both_directions: bool = False,
+    estimate_uncertainty_kcal_mol: ArrayLike | None = None,
+    experiment_uncertainty_kcal_mol: ArrayLike | None = None,
+    n_bootstrap: int = 1000,
+    seed: int = 2019,
+) -> Resampled:
+    """Compute all statistics of pairs and of resamples of them.
+
+    Parameters
+    ----------
+    estimate_kcal_mol, experiment_kcal_mol : array_like, shape (n,)
+        Pairs; those with a NaN on either side are left out.
+    relative : bool
+        True for free energies that are only defined up to a constant; False for absolute ones and for
+        edges.
+    zero_of : sequence of hashable, length n, optional
+        With `relative`: pairs of one label share a zero (connected components of a network). A pair that
+        shares its zero with no other compares nothing and is left out.
+    both_directions : bool
+        For edges, whose direction is a matter of choice: correlations are those of every pair together
+        with its mirror image (cinnabar's `symmetrise`), so that no choice changes them. An edge and its
+        mirror image are resampled together.
+    estimate_uncertainty_kcal_mol, experiment_uncertainty_kcal_mol : array_like, shape (n,), optional
+        Where given, each resample draws its values anew with these standard errors (NaN counts as zero),
+        as with cinnabar's `include_pred_uncertainty` and `include_true_uncertainty`. What scatter the
+        values have already stays in them, so the intervals grow and shift to the worse.
+    n_bootstrap : int
+        Resamples.
+    seed : int
+        Of the resampling: the same numbers give the same samples.
+
+    Raises
+    ------
+    EstimatorInputError
+        If shapes disagree or no pair is left.
+    """
     y, x = np.array(estimate_kcal_mol, dtype=np.float64), np.array(experiment_kcal_mol, dtype=np.float64)
-    if y.ndim != 1 or y.shape != x.shape:
+    if y.ndim != 1 or y.shape != x.shape or (zero_of is not None and len(zero_of) != len(y)):
         raise EstimatorInputError(f"estimates have shape {y.shape} and experiments {x.shape}; give pairs")
+    errors = [_errors_like(y, given) for given in (estimate_uncertainty_kcal_mol, experiment_uncertainty_kcal_mol)]
     both = np.isfinite(y) & np.isfinite(x)
-    if not both.any():
-        raise EstimatorInputError(f"none of {len(y)} pairs has both an estimate and an experiment")
-    y, x = y[both], x[both]
+    zero = _number([""] * len(y) if zero_of is None else zero_of)
     if relative:
-        y, x = y - y.mean(), x - x.mean()
-    picks = np.random.default_rng(seed).integers(len(y), size=(n_bootstrap, len(y)))
-    results = []
-    for name, function in STATISTICS.items():
-        value = function(y[None, :], x[None, :])[0]
-        low, high = _interval(function(y[picks], x[picks]), confidence)
-        results.append(Statistic(name, float(value), low, high))
-    return Performance(len(y), relative, confidence, tuple(results))
+        both &= np.bincount(zero, weights=both, minlength=1)[zero] > 1
+    if not both.any():
+        shared = ", on a zero shared with another" if relative else ""
+        raise EstimatorInputError(f"none of {len(y)} pairs has both an estimate and an experiment{shared}")
+    y, x, zero = y[both], x[both], zero[both]
+    if relative:
+        y, x = y - _means(y, zero), x - _means(x, zero)
+    draws = _Draws(y, x, [None if error is None else error[both] for error in errors], both_directions)
+    return Resampled(len(y), relative, draws.value(), draws.samples(n_bootstrap, seed))
+
+
+def pool(parts: Sequence[Resampled], *, over: Literal["pairs", "networks"] = "pairs", seed: int = 2019) -> Resampled:
+    """Take networks together.
+
+    RMSE and MUE are those of all pairs, each network on its own zero; correlations are the mean of the
+    networks' own, weighted by their pairs: differences between targets would otherwise pass for ranking.
+
+    Parameters
+    ----------
+    parts : sequence of Resampled
+        From `resample`, at least one, with equally many resamples.
+    over : {"pairs", "networks"}
+        What the interval is about: these networks, were their ligands drawn anew; or networks like
+        these, drawn anew with their ligands.
+    seed : int
+        Of the drawing.
+
+    Raises
+    ------
+    EstimatorInputError
+        If there are no parts, or they were resampled differently often.
+    """
+    n_samples = {len(part.samples) for part in parts}
+    if len(n_samples) != 1:
+        raise EstimatorInputError(f"cannot pool parts with {sorted(n_samples)} resamples; resample all equally often")
+    rng = np.random.default_rng(seed)
+    n = np.array([part.n for part in parts], dtype=np.float64)
+    # parts of equal size may have been resampled with the same random numbers: each gets an order of its own
+    samples = np.stack([part.samples[rng.permutation(len(part.samples))] for part in parts])
+    shares = np.broadcast_to(n[:, None], samples.shape[:2])
+    if over == "networks":
+        picked = count_picks(rng.integers(len(parts), size=(samples.shape[1], len(parts))), len(parts))
+        shares = shares * picked.T
+    value = _together(np.stack([part.value for part in parts])[:, None, :], n[:, None])[0]
+    return Resampled(int(n.sum()), any(part.relative for part in parts), value, _together(samples, shares))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Draws:
+    """Pairs to resample."""
+
+    y: FloatArray
+    x: FloatArray
+    errors: list[FloatArray | None]
+    mirrored: bool
+
+    def value(self) -> FloatArray:
+        (value,) = self._statistics(self.y, self.x, np.ones((1, len(self.y))))
+        return np.asarray(value)
+
+    def samples(self, n_samples: int, seed: int) -> FloatArray:
+        rng = np.random.default_rng(seed)
+        n = len(self.y)
+        picks = rng.integers(n, size=(n_samples, n))
+        step = max(1, _CHUNK_ENTRIES // n)
+        parts = [self._of_picks(picks[start : start + step], rng) for start in range(0, n_samples, step)]
+        return np.concatenate(parts) if parts else np.empty((0, len(STATISTICS)))
+
+    def _of_picks(self, picks: NDArray[np.int64], rng: np.random.Generator) -> FloatArray:
+        if all(error is None for error in self.errors):
+            return self._statistics(self.y, self.x, count_picks(picks, len(self.y)))
+        y, x = (
+            values[picks] + (0.0 if error is None else rng.standard_normal(picks.shape) * error[picks])
+            for values, error in zip((self.y, self.x), self.errors, strict=True)
+        )
+        return self._statistics(y, x, np.ones(picks.shape))
+
+    def _statistics(self, y: FloatArray, x: FloatArray, counts: FloatArray) -> FloatArray:
+        if self.mirrored:
+            y, x = np.concatenate([y, -y], axis=-1), np.concatenate([x, -x], axis=-1)
+            counts = np.concatenate([counts, counts], axis=-1)
+        return np.stack([function(y, x, counts) for function in STATISTICS.values()], axis=1)
+
+
+def _together(values: FloatArray, shares: FloatArray) -> FloatArray:
+    """Means over networks: values of shape (g, b, s) and shares of shape (g, b) to shape (b, s)."""
+    powers = np.array([_POWERS.get(name, 1.0) for name in STATISTICS])
+    defined = ~np.isnan(values)
+    weights = np.where(defined, shares[:, :, None], 0.0)
+    total = weights.sum(axis=0)
+    mean = (weights * np.where(defined, values, 0.0) ** powers).sum(axis=0) / np.where(total > 0, total, np.nan)
+    result: FloatArray = np.sign(mean) * np.abs(mean) ** (1.0 / powers)
+    return result
+
+
+def _number(labels: Sequence[Hashable]) -> NDArray[np.int64]:
+    """Equal labels to equal numbers, from zero on."""
+    known: dict[Hashable, int] = {}
+    return np.array([known.setdefault(label, len(known)) for label in labels], dtype=np.int64)
+
+
+def _means(values: FloatArray, group: NDArray[np.int64]) -> FloatArray:
+    """Mean of the group of each value."""
+    sums, sizes = np.bincount(group, weights=values), np.bincount(group)
+    result: FloatArray = sums[group] / sizes[group]
+    return result
+
+
+def _errors_like(values: FloatArray, given: ArrayLike | None) -> FloatArray | None:
+    if given is None:
+        return None
+    errors = np.array(given, dtype=np.float64)
+    if errors.shape != values.shape:
+        raise EstimatorInputError(f"{values.shape} values have uncertainties of shape {errors.shape}; give one each")
+    if (errors < 0).any():
+        raise EstimatorInputError(f"an uncertainty is negative: {errors.min():g} kcal/mol")
+    return np.nan_to_num(errors)
 
 
 def _interval(samples: FloatArray, confidence: float) -> tuple[float, float]:
@@ -133,61 +346,3 @@ def _interval(samples: FloatArray, confidence: float) -> tuple[float, float]:
         return float("nan"), float("nan")
     low, high = np.quantile(defined, [(1.0 - confidence) / 2.0, (1.0 + confidence) / 2.0])
     return float(low), float(high)
-
-
-# Each statistic takes samples in rows, shape (b, n) twice, and gives shape (b,).
-
-
-def _rmse(y: FloatArray, x: FloatArray) -> FloatArray:
-    result: FloatArray = np.sqrt(np.mean((y - x) ** 2, axis=1))
-    return result
-
-
-def _mue(y: FloatArray, x: FloatArray) -> FloatArray:
-    result: FloatArray = np.mean(np.abs(y - x), axis=1)
-    return result
-
-
-def _pearson(y: FloatArray, x: FloatArray) -> FloatArray:
-    y, x = y - y.mean(axis=1, keepdims=True), x - x.mean(axis=1, keepdims=True)
-    norm = np.sqrt((y**2).sum(axis=1) * (x**2).sum(axis=1))
-    # Rows of one value leave rounding behind instead of zero.
-    flat = (np.ptp(y, axis=1) == 0) | (np.ptp(x, axis=1) == 0) | (norm == 0)
-    result: FloatArray = np.where(flat, np.nan, (y * x).sum(axis=1) / np.where(flat, 1.0, norm))
-    return result
-
-
-def _r2(y: FloatArray, x: FloatArray) -> FloatArray:
-    result: FloatArray = _pearson(y, x) ** 2
-    return result
-
-
-def _spearman(y: FloatArray, x: FloatArray) -> FloatArray:
-    # scipy.stats alone takes longer to import than all the rest of this package.
-    from scipy.stats import rankdata
-
-    return _pearson(rankdata(y, axis=1), rankdata(x, axis=1))
-
-
-def _kendall(y: FloatArray, x: FloatArray) -> FloatArray:
-    """Kendall's tau-b."""
-    return np.array([_kendall_of_one(*row) for row in zip(y, x, strict=True)])
-
-
-def _kendall_of_one(y: FloatArray, x: FloatArray) -> float:
-    if np.ptp(y) == 0 or np.ptp(x) == 0:
-        return float("nan")
-    rise_y, rise_x = np.sign(y[:, None] - y), np.sign(x[:, None] - x)
-    untied = np.count_nonzero(rise_y) * np.count_nonzero(rise_x)
-    return float((rise_y * rise_x).sum() / np.sqrt(float(untied)))
-
-
-#: Name to function; `R2` is the square of `pearson_r`, `kendall_tau` is tau-b.
-STATISTICS: dict[str, _Function] = {
-    "RMSE": _rmse,
-    "MUE": _mue,
-    "R2": _r2,
-    "pearson_r": _pearson,
-    "spearman_rho": _spearman,
-    "kendall_tau": _kendall,
-}

@@ -1,0 +1,149 @@
+"""Statistics of pairs, over many resamples at once.
+
+Owns the formulas. Who resamples, and what becomes of the samples, is `performance`'s matter.
+
+A resample is told by how often it has each pair, so that nothing is copied: shape (b, n) for b resamples of
+n pairs. Kendall's tau then is one matrix product, ``sum_ij w_i w_j sign(y_i - y_j) sign(x_i - x_j)``, and a
+rank is a running sum of counts in the order of the values, found once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["STATISTICS", "count_picks"]
+
+#: Signs of differences held at a time, entries (4 bytes each).
+_BLOCK_ENTRIES = 4_000_000
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+#: (estimates, experiments, counts) to one value per resample, shape (b,); NaN where undefined. Values have
+#: shape (n,), or (b, n) where each resample has values of its own.
+PairStatistic = Callable[[FloatArray, FloatArray, FloatArray], FloatArray]
+
+
+def count_picks(picks: IntArray, n: int) -> FloatArray:
+    """How often each of n pairs was picked: indices of shape (b, k) to counts of shape (b, n)."""
+    rows = np.arange(len(picks))[:, None] * n
+    counted = np.bincount((picks + rows).ravel(), minlength=len(picks) * n)
+    return counted.reshape(len(picks), n).astype(np.float64)
+
+
+def _mean(values: FloatArray, counts: FloatArray) -> FloatArray:
+    result: FloatArray = (counts * values).sum(axis=1) / counts.sum(axis=1)
+    return result
+
+
+def _rmse(y: FloatArray, x: FloatArray, counts: FloatArray) -> FloatArray:
+    result: FloatArray = np.sqrt(_mean((y - x) ** 2, counts))
+    return result
+
+
+def _mue(y: FloatArray, x: FloatArray, counts: FloatArray) -> FloatArray:
+    return _mean(np.abs(y - x), counts)
+
+
+def _pearson(y: FloatArray, x: FloatArray, counts: FloatArray) -> FloatArray:
+    # Rows of one value leave rounding behind instead of zero.
+    flat = _flat(y, counts) | _flat(x, counts)
+    return _correlation(y - _mean(y, counts)[:, None], x - _mean(x, counts)[:, None], counts, flat)
+
+
+def _correlation(y: FloatArray, x: FloatArray, counts: FloatArray, flat: NDArray[np.bool_]) -> FloatArray:
+    """Correlation of deviations from the mean, shape (b, n) both."""
+    together, of_y, of_x = (np.einsum("bi,bi,bi->b", counts, one, other) for one, other in ((y, x), (y, y), (x, x)))
+    norm = np.sqrt(of_y * of_x)
+    undefined = flat | (norm == 0)
+    result: FloatArray = np.where(undefined, np.nan, together / np.where(undefined, 1.0, norm))
+    return result
+
+
+def _r2(y: FloatArray, x: FloatArray, counts: FloatArray) -> FloatArray:
+    result: FloatArray = _pearson(y, x, counts) ** 2
+    return result
+
+
+def _spearman(y: FloatArray, x: FloatArray, counts: FloatArray) -> FloatArray:
+    # deviations of ranks are multiples of one half and sum without rounding: a flat row gives zero
+    middle = 0.5 * (counts.sum(axis=1, keepdims=True) + 1.0)
+    never = np.zeros(len(counts), dtype=np.bool_)
+    return _correlation(_ranks(y, counts) - middle, _ranks(x, counts) - middle, counts, never)
+
+
+def _kendall(y: FloatArray, x: FloatArray, counts: FloatArray) -> FloatArray:
+    """Kendall's tau-b."""
+    if y.ndim == 2 or x.ndim == 2:
+        rows = zip(np.broadcast_to(y, counts.shape), np.broadcast_to(x, counts.shape), counts, strict=True)
+        return np.array([_kendall(*(row[0], row[1], row[2][None, :]))[0] for row in rows])
+    untied = np.sqrt(_n_untied(y, counts) * _n_untied(x, counts))
+    flat = untied == 0
+    result: FloatArray = np.where(flat, np.nan, _concordance(y, x, counts) / np.where(flat, 1.0, untied))
+    return result
+
+
+def _concordance(y: FloatArray, x: FloatArray, counts: FloatArray) -> FloatArray:
+    """Concordant less discordant ordered pairs of each resample."""
+    total = np.zeros(len(counts))
+    # whole numbers below 2**24: single precision is exact
+    short = counts.astype(np.float32)
+    step = max(1, _BLOCK_ENTRIES // len(y))
+    for start in range(0, len(y), step):
+        rows, rest = slice(start, start + step), slice(start + step, None)
+        for columns, weight in ((rows, 1.0), (rest, 2.0)):
+            signs = np.sign(y[rows, None] - y[columns]).astype(np.float32)
+            signs *= np.sign(x[rows, None] - x[columns])
+            total += weight * np.einsum("bi,bi->b", short[:, columns] @ signs.T, counts[:, rows])
+    return total
+
+
+def _n_untied(values: FloatArray, counts: FloatArray) -> FloatArray:
+    """Ordered pairs of each resample whose values differ."""
+    _, of_group = _groups(values, counts)
+    result: FloatArray = counts.sum(axis=1) ** 2 - np.einsum("bg,bg->b", of_group, of_group)
+    return result
+
+
+def _flat(values: FloatArray, counts: FloatArray) -> NDArray[np.bool_]:
+    """Resamples that hold one value only."""
+    flat: NDArray[np.bool_] = np.ptp(values, axis=1) == 0 if values.ndim == 2 else _n_untied(values, counts) == 0
+    return flat
+
+
+def _groups(values: FloatArray, counts: FloatArray) -> tuple[IntArray, FloatArray]:
+    """Equal values: which group each value is in (ascending), and how often each resample has it, (b, g)."""
+    distinct, group = np.unique(values, return_inverse=True)
+    order = np.argsort(group, kind="stable")
+    sorted_counts = counts[:, order]
+    if len(distinct) == len(values):
+        return group, sorted_counts
+    starts = np.searchsorted(group[order], np.arange(len(distinct)))
+    return group, np.add.reduceat(sorted_counts, starts, axis=1)
+
+
+def _ranks(values: FloatArray, counts: FloatArray) -> FloatArray:
+    """Rank of every value within each resample, ties sharing the mean of theirs; shape (b, n)."""
+    if values.ndim == 2:
+        # scipy.stats alone takes longer to import than all the rest of this package.
+        from scipy.stats import rankdata
+
+        return np.asarray(rankdata(values, axis=1), dtype=np.float64)
+    group, of_group = _groups(values, counts)
+    below = np.cumsum(of_group, axis=1) - of_group
+    result: FloatArray = (below + 0.5 * (of_group + 1.0))[:, group]
+    return result
+
+
+#: Name to function; `R2` is the square of `pearson_r`, `kendall_tau` is tau-b.
+STATISTICS: dict[str, PairStatistic] = {
+    "RMSE": _rmse,
+    "MUE": _mue,
+    "R2": _r2,
+    "pearson_r": _pearson,
+    "spearman_rho": _spearman,
+    "kendall_tau": _kendall,
+}
