@@ -1,0 +1,179 @@
+"""How far predictions of a cost model were off where it had not seen the answer.
+
+Owns the splits, the errors over them, and by what the intervals have to be stretched (conformal calibration of
+errors normalised by the model's own standard deviation). The model itself is in `cost_fit`.
+
+References
+----------
+Lei et al. 2018, doi:10.1080/01621459.2017.1307116 (locally weighted conformal intervals);
+Barber et al. 2021, doi:10.1214/20-AOS1965 (cross-conformal, CV+).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+from estimators.cost_design import design
+from estimators.cost_fit import fit
+from estimators.cost_predict import feature_ranges, predict_from
+from estimators.features import CostRows, derive
+
+__all__ = ["Validation", "validate"]
+
+FloatArray = NDArray[np.float64]
+
+# Splits; groups are left out one by one while they are no more than this.
+_MOST_SINGLE: Final = 40
+_FOLDS: Final = 8
+# Rows that take part in the validation; drawn evenly over the groups, by the seed.
+_MOST_ROWS: Final = 6_000
+# Fewer errors than this may stretch the intervals, never narrow them.
+_ENOUGH: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """Errors where the answer was not seen.
+
+    Attributes
+    ----------
+    scheme : str
+        How it was split, in words.
+    scale : float
+        By what standard deviations are to be stretched.
+    mdape : float
+        Median absolute percentage error of the medians, as a ratio (0.07 is 7 %); NaN if nothing could be split.
+    mdape_constant : float
+        The same of the median of all other rows.
+    mdape_power_law : float
+        The same of hours ~ steps x atoms ^ b, fitted to all other rows.
+    coverage : float
+        Part of the rows inside their interval, each stretched by the errors of the other splits.
+    n_rows : int
+        Rows that took part.
+    """
+
+    scheme: str
+    scale: float
+    mdape: float
+    mdape_constant: float
+    mdape_power_law: float
+    coverage: float
+    n_rows: int
+
+
+def validate(
+    rows: CostRows, log_hours: FloatArray, groups: NDArray[np.str_] | None, *, confidence: float, seed: int
+) -> Validation:
+    """Predict every row from rows that share no group with it.
+
+    Parameters
+    ----------
+    rows : mapping of str to ndarray
+        Complete rows.
+    log_hours : ndarray, shape (n,)
+        Natural logarithm of the hours.
+    groups : ndarray of str, shape (n,) or None
+        What must not be on both sides of a split; rows are split at random without.
+    confidence : float
+        Of the intervals.
+    seed : int
+        Of the splits.
+
+    Returns
+    -------
+    Validation
+        Errors, coverage and scale.
+    """
+    chosen, fold, scheme = _splits(len(log_hours), groups, seed)
+    nothing = float("nan")
+    if fold.max(initial=0) < 1:
+        return Validation(scheme, 1.0, nothing, nothing, nothing, nothing, 0)
+    mine = {name: values[chosen] for name, values in rows.items()}
+    truth = log_hours[chosen]
+    mean, sd = np.empty(len(truth)), np.empty(len(truth))
+    constant, power = np.empty(len(truth)), np.empty(len(truth))
+    unlike = np.zeros(len(truth), dtype=bool)
+    for k in range(int(fold.max()) + 1):
+        out = fold == k
+        mean[out], sd[out], unlike[out] = _left_out(mine, truth, out)
+        constant[out] = np.median(truth[~out])
+        power[out] = _power_law(mine, truth, out)
+    z = np.abs(truth - mean) / sd
+    # What no training row was like says how wide the model guesses, not how well it is calibrated.
+    counted = ~unlike if (~unlike).sum() >= _ENOUGH else np.ones(len(z), dtype=bool)
+    return Validation(
+        scheme=scheme,
+        scale=_scale(z[counted], confidence),
+        mdape=_mdape(mean, truth),
+        mdape_constant=_mdape(constant, truth),
+        mdape_power_law=_mdape(power, truth),
+        coverage=_coverage(z, fold, counted, confidence),
+        n_rows=len(truth),
+    )
+
+
+def _left_out(
+    rows: CostRows, log_hours: FloatArray, out: NDArray[np.bool_]
+) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]]:
+    """Mean and standard deviation of rows left out, and which are unlike the rest."""
+    seen = derive({name: values[~out] for name, values in rows.items()})
+    asked = derive({name: values[out] for name, values in rows.items()})
+    posterior = fit(design(seen), log_hours[~out] - seen.prior_log_hours)
+    predicted = predict_from(posterior, asked, scale=1.0, confidence=0.9, ranges=feature_ranges(seen))
+    return np.log(predicted.median), predicted.sd_log, predicted.extrapolates
+
+
+def _splits(n: int, groups: NDArray[np.str_] | None, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp], str]:
+    """Rows that take part, the split each is left out in, and how to say it."""
+    shuffled = np.random.default_rng(seed).permutation(n)
+    chosen = np.sort(shuffled[:_MOST_ROWS])
+    labels = np.arange(len(chosen)).astype(np.str_) if groups is None else groups[chosen]
+    names, of_row = np.unique(labels, return_inverse=True)
+    of_row = of_row.ravel()
+    what = "rows" if groups is None else "groups"
+    part = "" if len(chosen) == n else f", {len(chosen):,} of {n:,} rows"
+    if len(names) <= _MOST_SINGLE:
+        return chosen, of_row, f"each of {len(names)} {what} left out once{part}"
+    order = np.random.default_rng(seed + 1).permutation(len(names))
+    return chosen, (order % _FOLDS)[of_row], f"{_FOLDS} splits of {len(names):,} {what}{part}"
+
+
+def _scale(z: FloatArray, confidence: float) -> float:
+    """Stretch that makes the interval hold its confidence over these errors."""
+    n = len(z)
+    if n == 0:
+        return 1.0
+    level = min(np.ceil((n + 1) * confidence) / n, 1.0)
+    scale = float(np.quantile(z, level, method="higher") / ndtri(0.5 + confidence / 2.0))
+    return scale if n >= _ENOUGH else max(scale, 1.0)
+
+
+def _coverage(z: FloatArray, fold: NDArray[np.intp], counted: NDArray[np.bool_], confidence: float) -> float:
+    """Part inside, each split judged by the errors of the others."""
+    inside = np.zeros(len(z), dtype=bool)
+    for k in np.unique(fold):
+        out = fold == k
+        scale = _scale(z[~out & counted], confidence)
+        inside[out] = z[out] <= np.where(counted[out], scale, max(scale, 1.0)) * ndtri(0.5 + confidence / 2.0)
+    return float(inside.mean())
+
+
+def _power_law(rows: CostRows, log_hours: FloatArray, out: NDArray[np.bool_]) -> FloatArray:
+    """Least squares of log hours per step on log atoms; per row where steps are unknown."""
+    derived = derive(rows)
+    steps = np.nan_to_num(np.log(np.where(derived.steps > 0, derived.steps, 1.0)))
+    x = np.stack([np.ones(len(steps)), np.log(derived.n_atoms)], axis=1)
+    found = np.linalg.lstsq(x[~out], (log_hours - steps)[~out], rcond=None)[0]
+    law: FloatArray = x[out] @ found + steps[out]
+    return law
+
+
+def _mdape(mean: FloatArray, truth: FloatArray) -> float:
+    """Median of |predicted / true - 1|."""
+    return float(np.median(np.abs(np.expm1(mean - truth))))

@@ -1,0 +1,213 @@
+"""Features of a calculation as columns of a linear model of log hours.
+
+Owns which columns there are, how far each may lie from zero before any result (its prior), and the levels of what
+is pooled: Protocols, GPU models, their pairs, groups and campaigns. Which values the data gives them is in
+`cost_fit`.
+
+Every column is zero where the physical prior of `features` is right: the model learns by how much the prior is
+off, and where nothing was learned it says what the prior says.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from estimators.features import Derived
+
+__all__ = ["BLOCKS", "POOLED", "Columns", "Design", "columns_of", "design"]
+
+FloatArray = NDArray[np.float64]
+
+# Where columns are zero: a solvated kinase with a drug-like ligand, 11 windows of 6 ns at 4 fs.
+_REFERENCE_ATOMS: Final = 30_000.0
+_REFERENCE_STEPS: Final = 1.65e7
+_REFERENCE_LIGAND_ATOMS: Final = 40.0
+
+#: Prior standard deviation of the columns of a block (log hours per unit of the column), and the weight of that
+#: prior in columns when results speak about it.
+BLOCKS: Final[dict[str, tuple[float, float]]] = {
+    "level": (0.6, 1.0),
+    "size": (0.3, 2.0),
+    "curvature": (0.1, 2.0),
+    "chemistry": (0.1, 4.0),
+    "phase": (0.3, 2.0),
+    "phase size": (0.2, 2.0),
+    "work": (0.1, 2.0),
+    "packing": (0.3, 2.0),
+    "unknown atoms": (0.25, 2.0),
+    "protocol": (0.4, 3.0),
+    "protocol size": (0.15, 3.0),
+    "protocol work": (0.15, 3.0),
+    "protocol phase": (0.15, 3.0),
+    "protocol of unknown work": (2.0, 3.0),
+    "gpu": (1.0, 6.0),
+    "gpu size": (0.1, 4.0),
+    "protocol and gpu": (0.1, 3.0),
+    "group": (0.12, 4.0),
+    "campaign": (0.1, 4.0),
+}
+
+#: Blocks of levels: an unseen level widens by the block's standard deviation.
+POOLED: Final = (
+    "protocol",
+    "protocol size",
+    "protocol work",
+    "protocol phase",
+    "protocol of unknown work",
+    "gpu",
+    "gpu size",
+    "protocol and gpu",
+    "group",
+    "campaign",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Columns of a model: block and level of each.
+
+    Attributes
+    ----------
+    block : tuple of str
+        Block, see `BLOCKS`.
+    level : tuple of str
+        Name within the block: of the column, or of the Protocol, GPU model, group.
+    """
+
+    block: tuple[str, ...]
+    level: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """Rows as a sparse matrix over some columns.
+
+    Attributes
+    ----------
+    matrix : scipy.sparse.csr_array, shape (n, p)
+        One row per calculation.
+    columns : Columns
+        What its columns are.
+    derived : Derived
+        What the rows are made of.
+    """
+
+    matrix: sparse.csr_array
+    columns: Columns
+    derived: Derived
+
+
+def design(derived: Derived, columns: Columns | None = None, *, most_levels: int = 200) -> Design:
+    """Lay out rows over columns.
+
+    Parameters
+    ----------
+    derived : Derived
+        Rows.
+    columns : Columns, optional
+        Columns to lay out over; levels that are not among them get columns after these. All that the rows have, if
+        not given.
+    most_levels : int
+        Groups and campaigns that get a column of their own, the most frequent first, if `columns` is not given.
+
+    Returns
+    -------
+    Design
+        Matrix and columns.
+    """
+    entries: list[tuple[str, NDArray[np.str_], FloatArray]] = _fixed(derived) + _levels(derived)
+    found = dict.fromkeys(zip(columns.block, columns.level, strict=True)) if columns else {}
+    index = {key: k for k, key in enumerate(found)}
+    rows, cols, values = [], [], []
+    for block, level, value in entries:
+        there = value != 0.0
+        names, of_row, count = np.unique(level[there], return_inverse=True, return_counts=True)
+        kept = np.ones(len(names), dtype=bool)
+        if block in ("group", "campaign") and columns is None and len(names) > most_levels:
+            kept[np.argsort(-count, kind="stable")[most_levels:]] = False
+        position = np.full(len(names), -1)
+        for k, name in enumerate(names):
+            if kept[k]:
+                position[k] = index.setdefault((block, str(name)), len(index))
+        at = position[of_row.ravel()]
+        rows.append(np.flatnonzero(there)[at >= 0])
+        cols.append(at[at >= 0])
+        values.append(value[there][at >= 0])
+    matrix = sparse.csr_array(
+        (np.concatenate(values), (np.concatenate(rows), np.concatenate(cols))),
+        shape=(len(derived.n_atoms), len(index)),
+    )
+    return Design(matrix, Columns(tuple(key[0] for key in index), tuple(key[1] for key in index)), derived)
+
+
+def columns_of(rows_columns: Columns, block: str) -> list[str]:
+    """Levels of a block, in order."""
+    return [level for of, level in zip(rows_columns.block, rows_columns.level, strict=True) if of == block]
+
+
+def _fixed(derived: Derived) -> list[tuple[str, NDArray[np.str_], FloatArray]]:
+    """Columns that every calculation has."""
+    rows, n = derived.rows, len(derived.n_atoms)
+    size = np.log(derived.n_atoms / _REFERENCE_ATOMS)
+    work = _log_or_zero(derived.steps / _REFERENCE_STEPS)
+    ligand = np.where(np.isnan(rows["n_ligand_atoms"]), 2.0 * rows["n_ligand_heavy_atoms"], rows["n_ligand_atoms"])
+    dummy = np.where(np.isnan(rows["n_dummy_heavy_atoms"]), rows["n_dummy_atoms"] / 2, rows["n_dummy_heavy_atoms"])
+    complex_, solvent, vacuum = (np.nan_to_num(rows[name]) for name in ("is_complex", "is_solvent", "is_vacuum"))
+    solute_share = _log_or_zero(rows["n_solute_atoms"] / derived.n_atoms / 0.1)
+    columns: list[tuple[str, str, FloatArray]] = [
+        ("level", "all", np.ones(n)),
+        ("size", "atoms", size),
+        ("curvature", "atoms squared", size**2),
+        ("work", "steps", work),
+        ("work", "windows", _log_or_zero(rows["n_windows"] / 11.0)),
+        ("phase", "complex", complex_),
+        ("phase", "solvent", solvent),
+        ("phase", "vacuum", vacuum),
+        ("phase size", "complex", complex_ * size),
+        ("chemistry", "ligand atoms", _log_or_zero(ligand / _REFERENCE_LIGAND_ATOMS)),
+        ("chemistry", "ligand atoms in solvent", solvent * _log_or_zero(ligand / _REFERENCE_LIGAND_ATOMS)),
+        ("chemistry", "dummy atoms", np.nan_to_num(np.log1p(dummy) - np.log(8.0))),
+        ("chemistry", "charge change", np.minimum(np.abs(np.nan_to_num(rows["charge_change"])), 2.0)),
+        ("chemistry", "rings", np.log1p(np.nan_to_num(rows["ring_change"]))),
+        ("chemistry", "mapping", np.clip(1.0 - np.nan_to_num(rows["mapping_score"], nan=1.0), 0.0, 1.0)),
+        ("chemistry", "share of solute", complex_ * solute_share),
+        ("packing", "side by side", _log_or_zero(np.maximum(rows["packing"], 1.0))),
+        ("unknown atoms", "estimated", (~derived.atoms_known).astype(float)),
+        ("unknown atoms", "guessed", 3.0 * derived.atoms_guessed.astype(np.float64)),
+    ]
+    return [(block, np.full(n, name), value) for block, name, value in columns]
+
+
+def _levels(derived: Derived) -> list[tuple[str, NDArray[np.str_], FloatArray]]:
+    """Columns of what is pooled: a level's own, zero elsewhere."""
+    rows, n = derived.rows, len(derived.n_atoms)
+    size = np.log(derived.n_atoms / _REFERENCE_ATOMS)
+    protocol, gpu = rows["protocol"], derived.gpu_model
+    without_steps = np.isnan(derived.steps)
+    phase = np.nan_to_num(rows["is_complex"]) - np.nan_to_num(rows["is_solvent"])
+    both = np.char.add(np.char.add(protocol, " on "), gpu) if n else protocol
+    return [
+        ("protocol", protocol, np.ones(n)),
+        ("protocol size", protocol, size),
+        ("protocol work", protocol, _log_or_zero(derived.steps / _REFERENCE_STEPS)),
+        ("protocol phase", protocol, phase),
+        ("protocol of unknown work", protocol, without_steps.astype(float)),
+        # In units of the table's own error: an unlisted model may be off by more than a listed one.
+        ("gpu", gpu, derived.gpu_sd_log),
+        ("gpu size", gpu, size),
+        ("protocol and gpu", both, np.ones(n)),
+        ("group", rows["group"], (rows["group"] != "").astype(float)),
+        ("campaign", rows["campaign"], (rows["campaign"] != "").astype(float)),
+    ]
+
+
+def _log_or_zero(ratio: FloatArray) -> FloatArray:
+    """Logarithm; zero (the reference) where the ratio is unknown or nothing."""
+    known = np.isfinite(ratio) & (ratio > 0)
+    log: FloatArray = np.log(np.where(known, ratio, 1.0))
+    return log

@@ -1,0 +1,263 @@
+"""Predictions of a cost model: medians, intervals, and where it has nothing to go on.
+
+Owns how a posterior becomes hours, what is said of rows unlike those it was trained on, and sums over many
+calculations. Plain numpy: to predict takes no training library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.special import ndtri
+
+from estimators.cost_design import Columns, columns_of, design
+from estimators.cost_fit import Posterior
+from estimators.errors import EstimatorInputError
+from estimators.features import Derived
+
+__all__ = ["RANGED", "CostPrediction", "feature_ranges", "predict_from", "total"]
+
+FloatArray = NDArray[np.float64]
+
+# Directions of shared error kept for sums; what is left over counts as each row's own.
+_SHARED_DIRECTIONS: Final = 64
+
+#: Features whose range is watched, and by which factor beyond it a prediction is an extrapolation.
+RANGED: Final[dict[str, float]] = {
+    "n_atoms": 1.25,
+    "steps": 2.0,
+    "n_ligand_atoms": 1.5,
+    "packing": 1.25,
+}
+
+# What the error grows by, per unit of log distance outside the range seen.
+_BEYOND_SD: Final = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class CostPrediction:
+    """Hours of one result of each row: GPU-hours, worker-hours where the row has no GPU.
+
+    Attributes
+    ----------
+    median : ndarray, shape (n,)
+        Hours that half of such results stay below.
+    low, high : ndarray, shape (n,)
+        Interval at the model's confidence, hours.
+    sd_log : ndarray, shape (n,)
+        Standard deviation of the logarithm of the hours.
+    extrapolates : ndarray of bool, shape (n,)
+        Whether the row is unlike all that the model has seen.
+    why : list of str, length n
+        Reasons for that, empty where there is none.
+    confidence : float
+        Of the interval.
+    shared : ndarray, shape (n, k)
+        Part of each row's log error that it shares: row i errs by `shared[i] @ z`, with the same standard normal
+        z for all rows.
+    own_sd : ndarray, shape (n,)
+        Part that is its own, log standard deviation.
+    """
+
+    median: FloatArray
+    low: FloatArray
+    high: FloatArray
+    sd_log: FloatArray
+    extrapolates: NDArray[np.bool_]
+    why: list[str]
+    confidence: float
+    shared: FloatArray
+    own_sd: FloatArray
+
+
+def feature_ranges(derived: Derived) -> dict[str, tuple[float, float]]:
+    """Smallest and largest value seen of each watched feature; those nobody knew are left out."""
+    ranges = {}
+    for name in RANGED:
+        values = _ranged(derived, name)
+        values = values[np.isfinite(values) & (values > 0)]
+        if len(values):
+            ranges[name] = (float(values.min()), float(values.max()))
+    return ranges
+
+
+def predict_from(
+    posterior: Posterior,
+    derived: Derived,
+    *,
+    scale: float,
+    confidence: float,
+    ranges: Mapping[str, tuple[float, float]] | None,
+) -> CostPrediction:
+    """Predict rows.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        Coefficients and noise.
+    derived : Derived
+        Rows.
+    scale : float
+        By what the calibration stretches the standard deviations.
+    confidence : float
+        Of the interval.
+    ranges : mapping of str to (float, float) or None
+        What training saw; None if nothing was ever seen.
+
+    Returns
+    -------
+    CostPrediction
+        One entry per row.
+    """
+    why, beyond, unseen = _reasons(posterior.columns, derived, ranges)
+    laid_out = design(derived, posterior.columns)
+    n_known = len(posterior.mean)
+    mean = derived.prior_log_hours + laid_out.matrix[:, :n_known] @ posterior.mean
+    shared = _loadings(laid_out.matrix, laid_out.columns, posterior)
+    noise = _noise_of(posterior, derived.rows["protocol"])
+    # A calibration on rows like the others does not narrow what is unlike them.
+    stretch = np.where(unseen, max(scale, 1.0), scale)
+    own_sd = stretch * np.hypot(noise, beyond)
+    shared = shared * stretch[:, None]
+    shared, own_sd = _fewer(shared, own_sd)
+    sd_log = np.sqrt((shared**2).sum(axis=1) + own_sd**2)
+    z = ndtri(0.5 + confidence / 2.0)
+    return CostPrediction(
+        median=np.exp(mean),
+        low=np.exp(mean - z * sd_log),
+        high=np.exp(mean + z * sd_log),
+        sd_log=sd_log,
+        extrapolates=np.array([bool(reason) for reason in why], dtype=bool),
+        why=why,
+        confidence=confidence,
+        shared=shared,
+        own_sd=own_sd,
+    )
+
+
+def total(
+    prediction: CostPrediction, counts: FloatArray | None = None, *, confidence: float | None = None
+) -> tuple[float, float, float]:
+    """Hours of many results together.
+
+    What the model gets wrong for all rows alike does not average away; what is a row's own does. The results of
+    one row (repeats of one Transformation) err together. The sum is taken as log-normal with the right mean and
+    variance (Fenton and Wilkinson), which needs no random draws.
+
+    Parameters
+    ----------
+    prediction : CostPrediction
+        One entry per row.
+    counts : ndarray, shape (n,), optional
+        Results of each row; 1 if not given.
+    confidence : float, optional
+        Of the interval; the prediction's if not given.
+
+    Returns
+    -------
+    (float, float, float)
+        Median, low and high, hours. Zeros if there is nothing to do.
+
+    Raises
+    ------
+    EstimatorInputError
+        If counts are negative or not as many as rows.
+
+    References
+    ----------
+    Fenton 1960, doi:10.1109/TCOM.1960.1097606
+    """
+    n = len(prediction.median)
+    times = np.ones(n) if counts is None else np.asarray(counts, dtype=np.float64)
+    if times.shape != (n,) or not (times >= 0).all():
+        raise EstimatorInputError(f"counts have shape {times.shape} for {n} rows or are negative; give one per row")
+    expected = times * prediction.median * np.exp(prediction.sd_log**2 / 2.0)
+    whole = float(expected.sum())
+    if whole == 0.0:
+        return 0.0, 0.0, 0.0
+    together = (expected @ prediction.shared) / whole
+    shared_variance = float(np.expm1(together @ together))
+    own_variance = float(np.sum((expected / whole) ** 2 * np.expm1(prediction.own_sd**2)))
+    log_variance = np.log1p(shared_variance + own_variance)
+    z = ndtri(0.5 + (prediction.confidence if confidence is None else confidence) / 2.0)
+    middle = np.log(whole) - log_variance / 2.0
+    reach = z * np.sqrt(log_variance)
+    return float(np.exp(middle)), float(np.exp(middle - reach)), float(np.exp(middle + reach))
+
+
+def _loadings(matrix: sparse.csr_array, columns: Columns, posterior: Posterior) -> FloatArray:
+    """Each row's error by independent unit normals: through a Cholesky factor of the columns in use."""
+    active = np.flatnonzero(np.diff(matrix.tocsc().indptr))
+    n_known = len(posterior.mean)
+    known, new = active[active < n_known], active[active >= n_known]
+    covariance = posterior.covariance[np.ix_(known, known)]
+    factor = np.linalg.cholesky(covariance + 1e-12 * np.eye(len(known)))
+    fresh = np.array([posterior.spread[columns.block[k]] for k in new])
+    loadings: FloatArray = np.hstack([matrix[:, known] @ factor, matrix[:, new].toarray() * fresh])
+    return loadings
+
+
+def _fewer(shared: FloatArray, own_sd: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Keep the directions that most of the shared error lies in."""
+    if shared.shape[1] <= _SHARED_DIRECTIONS:
+        return shared, own_sd
+    _, directions = np.linalg.eigh(shared.T @ shared)
+    kept = shared @ directions[:, -_SHARED_DIRECTIONS:]
+    rest = np.maximum((shared**2).sum(axis=1) - (kept**2).sum(axis=1), 0.0)
+    return kept, np.sqrt(own_sd**2 + rest)
+
+
+def _noise_of(posterior: Posterior, protocol: NDArray[np.str_]) -> FloatArray:
+    """Each row's own error."""
+    names, of_row = np.unique(protocol, return_inverse=True)
+    sds = np.array([posterior.protocol_noise_sd.get(str(name), posterior.noise_sd) for name in names])
+    noise: FloatArray = sds[of_row.ravel()] if len(sds) else np.zeros(0)
+    return noise
+
+
+def _ranged(derived: Derived, name: str) -> FloatArray:
+    """Values of a watched feature."""
+    if name == "n_atoms":
+        return derived.n_atoms
+    if name == "steps":
+        return derived.steps
+    if name == "packing":
+        alone_or_more: FloatArray = np.maximum(np.nan_to_num(derived.rows["packing"], nan=1.0), 1.0)
+        return alone_or_more
+    values: FloatArray = derived.rows[name]
+    return values
+
+
+_NAMED: Final = {"protocol": "Protocol", "gpu": "GPU model"}
+_SPOKEN: Final = {"n_atoms": "atoms", "steps": "steps", "n_ligand_atoms": "ligand atoms", "packing": "side by side"}
+
+
+def _reasons(
+    columns: Columns, derived: Derived, ranges: Mapping[str, tuple[float, float]] | None
+) -> tuple[list[str], FloatArray, NDArray[np.bool_]]:
+    """Why each row is unlike what was seen, how far beyond its ranges, and whether it has an unseen level."""
+    n = len(derived.n_atoms)
+    beyond, unseen = np.zeros(n), np.zeros(n, dtype=bool)
+    if ranges is None:
+        return ["no result seen yet: physics and published GPU speeds only"] * n, beyond, np.ones(n, dtype=bool)
+    why: list[list[str]] = [[] for _ in range(n)]
+    for block, level in (("protocol", derived.rows["protocol"]), ("gpu", derived.gpu_model)):
+        new = ~np.isin(level, columns_of(columns, block))
+        unseen |= new
+        for row in np.flatnonzero(new):
+            why[row].append(f"no result of {_NAMED[block]} {str(level[row]) or 'unknown'} seen")
+    for name, (least, most) in ranges.items():
+        values, slack = _ranged(derived, name), RANGED[name]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            distance = np.maximum(np.log(least / values), np.log(values / most))
+        outside = np.nan_to_num(distance, nan=0.0) > np.log(slack)
+        beyond += np.where(outside, _BEYOND_SD * np.nan_to_num(distance, posinf=10.0), 0.0)
+        for row in np.flatnonzero(outside):
+            why[row].append(f"{values[row]:,.0f} {_SPOKEN[name]}, seen {least:,.0f} to {most:,.0f}")
+    unseen |= beyond > 0
+    return ["; ".join(reasons) for reasons in why], beyond, unseen

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from estimators.cost import from_json, prior_model, total, train
+from estimators.errors import EstimatorInputError
+
+
+def _rows(n: int, seed: int = 0) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return {
+        "n_atoms": np.exp(rng.uniform(np.log(4e3), np.log(1e5), n)),
+        "simulated_ns": np.full(n, 6.0),
+        "n_windows": np.full(n, 11.0),
+        "timestep_fs": np.full(n, 4.0),
+        "is_complex": np.ones(n),
+        "protocol": np.full(n, "RelativeHybridTopologyProtocol"),
+        "gpu_model": np.full(n, "NVIDIA L40S"),
+    }
+
+
+def _hours(rows: dict[str, np.ndarray], factor: float, noise_sd: float, seed: int = 1) -> np.ndarray:
+    noise = np.random.default_rng(seed).normal(0.0, noise_sd, len(rows["n_atoms"]))
+    return factor * prior_model().predict(rows).median * np.exp(noise)
+
+
+def test_prior_is_sane_and_wide() -> None:
+    rows = {**_rows(1), "n_atoms": np.array([53_000.0])}
+
+    predicted = prior_model().predict(rows)
+
+    # a published edge of this size took 3.4 hours on this GPU
+    assert 1.0 < predicted.median[0] < 10.0
+    assert predicted.high[0] / predicted.low[0] > 9.0
+    assert predicted.extrapolates.all()
+    assert "no result" in predicted.why[0]
+
+
+def test_one_result_moves_the_level() -> None:
+    rows = _rows(1)
+    hours = _hours(rows, 3.0, 0.0)
+
+    learned = train(rows, hours).predict(rows)
+    before = prior_model().predict(rows)
+
+    assert abs(np.log(learned.median[0] / hours[0])) < 0.15
+    assert learned.sd_log[0] < before.sd_log[0] / 2.0
+
+
+def test_many_results_decide() -> None:
+    rows = _rows(300)
+    hours = _hours(rows, 5.0, 0.05)
+
+    model = train(rows, hours)
+
+    assert model.card.mdape < 0.05
+    np.testing.assert_allclose(model.predict(rows).median, _hours(rows, 5.0, 0.0), rtol=0.05)
+
+
+def test_an_unseen_gpu_is_said_and_widens() -> None:
+    rows = _rows(100)
+    model = train(rows, _hours(rows, 2.0, 0.05))
+    elsewhere = {**rows, "gpu_model": np.full(100, "NVIDIA A100-SXM4-80GB")}
+
+    here, there = model.predict(rows), model.predict(elsewhere)
+
+    assert not here.extrapolates.any()
+    assert there.extrapolates.all()
+    assert "A100" in there.why[0]
+    assert (there.sd_log > 1.5 * here.sd_log).all()
+    assert (there.median > here.median).all()
+
+
+def test_shared_error_does_not_average_away() -> None:
+    rows = _rows(1000)
+
+    prediction = prior_model().predict(rows)
+    median, low, high = total(prediction)
+
+    one = np.log(prediction.high[0] / prediction.low[0])
+    assert low < median < high
+    assert np.log(high / low) > 0.5 * one
+
+
+def test_json_gives_the_same_model() -> None:
+    rows = _rows(50)
+    model = train(rows, _hours(rows, 2.0, 0.1), groups=np.arange(50) % 10)
+
+    again = from_json(model.to_json())
+
+    assert again.to_json() == model.to_json()
+    assert again.card == model.card
+    np.testing.assert_allclose(again.predict(rows).high, model.predict(rows).high, rtol=1e-9)
+
+
+def test_training_twice_gives_the_same() -> None:
+    rows = _rows(120)
+    hours = _hours(rows, 2.0, 0.1)
+
+    assert train(rows, hours).to_json() == train(rows, hours).to_json()
+
+
+def test_hours_that_cannot_be_are_refused() -> None:
+    with pytest.raises(EstimatorInputError, match="not positive"):
+        train(_rows(2), np.array([1.0, 0.0]))
