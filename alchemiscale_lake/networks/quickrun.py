@@ -1,0 +1,236 @@
+"""Result files of `openfe quickrun`, read as plain JSON: no gufe, no openfe.
+
+A file is a dict of `estimate`, `uncertainty`, `protocol_result` (whole dicts: `data` has the units that
+count) and `unit_results` (keyed dicts of every unit executed, failures too). Where `data` has one entry
+per repeat, each with its own `unit_estimate` (RelativeHybridTopologyProtocol, every generation of
+openfe), each repeat is a result. Else (absolute and separated-topology Protocols, whose legs are repeated
+independently) the file is one result with the file's own numbers.
+
+openfe's own `gather` gives up a file whole when one of its repeats failed; here the others count.
+
+References
+----------
+openfe: ``openfecli/commands/quickrun.py`` (writes) and ``gather.py`` (reads).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from ..errors import ResultFileError
+from .chain import reference
+from .imported import Content, Ends, ResultFile, ResultRecord, UnitRecord, energy_kcal_mol, ligands_of, read_unit
+from .nested import ObjectPool
+
+__all__ = ["ends_of_units", "read_quickrun", "whole_result"]
+
+_MAPPINGS: Final = ("ligandmapping", "mapping", "mappings")
+_GPUS: Final = frozenset({"cuda", "opencl", "hip"})
+_NO_ESTIMATE: Final = "no estimate in the file, and no exception either"
+
+Units = Sequence[tuple[str, Mapping[str, Any]]]
+
+
+def read_quickrun(content: Any, source: str, pool: ObjectPool) -> ResultFile:
+    """Read the content of a result file.
+
+    Parameters
+    ----------
+    content : dict
+        The parsed JSON.
+    source : str
+        Path of the file, for messages.
+    pool : ObjectPool
+        Gets the objects the results are about.
+
+    Raises
+    ------
+    ResultFileError
+        If it is not what `openfe quickrun` writes.
+    """
+    try:
+        result = content["protocol_result"]
+        data, unit_results = result["data"], content.get("unit_results") or {}
+        units = [(str(fields.get("_key", key)), fields) for key, fields in unit_results.items()]
+        counted = list(_units_in(data))
+        records = [read_unit(fields) for _, fields in units] or [read_unit(fields) for fields in counted]
+        repeats = _repeats(data)
+        if repeats is not None and (repeats or not data):
+            results = _per_repeat(repeats, records, content)
+        else:
+            results = [_whole(content, data, records)]
+        ends = _ends(counted, units, str(result.get("__qualname__", "")), str(result.get("__module__", "")), pool)
+    except (KeyError, TypeError, AttributeError, ValueError, IndexError) as e:
+        raise ResultFileError(
+            f"{source}: not a result of `openfe quickrun` ({type(e).__name__}: {e}); give files that it wrote",
+            source=source,
+        ) from e
+    return ResultFile(
+        source=source,
+        format="quickrun",
+        results=tuple(results),
+        ends=ends,
+        protocol_qualname=str(result.get("__qualname__", "")).removesuffix("Result") or None,
+        on_gpu=_on_gpu([*counted, *(fields for _, fields in units)]),
+    )
+
+
+# --- results --------------------------------------------------------------------------------------
+
+
+def _repeats(data: Mapping[str, Any]) -> dict[str, Mapping[str, Any]] | None:
+    """Return the unit that counts of each repeat; None if `data` has another form."""
+    found = {}
+    for repeat, units in data.items():
+        if not (isinstance(units, list) and units and isinstance(units[0], Mapping)):
+            return None
+        outputs = units[0].get("outputs")
+        if not isinstance(outputs, Mapping) or "unit_estimate" not in outputs:
+            return None
+        found[str(repeat)] = units[0]
+    return found
+
+
+def _per_repeat(
+    repeats: Mapping[str, Mapping[str, Any]], records: Sequence[UnitRecord], content: Mapping[str, Any]
+) -> list[ResultRecord]:
+    """One result for every repeat that ended, and one for every other that began."""
+    labels = list(dict.fromkeys([*repeats, *(record.repeat for record in records)]))
+    results = []
+    for label in labels:
+        own = tuple(record for record in records if record.repeat == label)
+        if label in repeats:
+            outputs = repeats[label]["outputs"]
+            value = energy_kcal_mol(outputs["unit_estimate"])
+            uncertainty = energy_kcal_mol(outputs.get("unit_estimate_error"))
+            results.append(ResultRecord(label, True, value, uncertainty, None, None, own))
+        else:
+            results.append(whole_result(label, None, None, own))
+    if not results:
+        results.append(_whole(content, {}, records))
+    return results
+
+
+def _whole(content: Mapping[str, Any], data: Mapping[str, Any], records: Sequence[UnitRecord]) -> ResultRecord:
+    value = energy_kcal_mol(content.get("estimate"))
+    uncertainty = energy_kcal_mol(content.get("uncertainty"))
+    # of a single repeat openfe writes 0: then the legs' own uncertainties are all there is
+    return whole_result("all", value, uncertainty or _own_uncertainty(data), tuple(records))
+
+
+def whole_result(
+    label: str, value: float | None, uncertainty: float | None, records: tuple[UnitRecord, ...]
+) -> ResultRecord:
+    """Judge units as one result: good if it has a number, or if every unit succeeded in the end."""
+    succeeded = {record.unit for record in records if record.ok}
+    failed = [record for record in records if record.unit not in succeeded]
+    if value is not None or (records and not failed):
+        return ResultRecord(label, True, value, None if value is None else uncertainty, None, None, records)
+    last = failed[-1] if failed else None
+    why = (last.exception if last else None) or _NO_ESTIMATE
+    return ResultRecord(label, False, None, None, why, last.name if last else None, records)
+
+
+def _own_uncertainty(data: Mapping[str, Any]) -> float | None:
+    """Legs in quadrature, each the root mean square over its repeats, as `openfe gather-abfe` has it."""
+    total, found = 0.0, False
+    for leg in data.values():
+        squares = []
+        for unit in _units_in(leg):
+            outputs = unit.get("outputs")
+            error = energy_kcal_mol(outputs.get("unit_estimate_error")) if isinstance(outputs, Mapping) else None
+            squares += [] if error is None else [error**2]
+        if squares:
+            total, found = total + sum(squares) / len(squares), True
+    return math.sqrt(total) if found else None
+
+
+# --- what they are results of ---------------------------------------------------------------------
+
+
+def _units_in(value: Any) -> Iterator[Mapping[str, Any]]:
+    """Yield the whole dicts of unit results in `data`, whatever its form."""
+    if isinstance(value, Mapping):
+        if "source_key" in value and "outputs" in value:
+            yield value
+        elif "__qualname__" not in value:
+            for item in value.values():
+                yield from _units_in(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _units_in(item)
+
+
+def _ends(counted: Sequence[Mapping[str, Any]], units: Units, qualname: str, module: str, pool: ObjectPool) -> Ends:
+    """Read what the file says of its Transformation; the objects go into the pool."""
+    keys = ends_of_units(fields for _, fields in units)
+    setup = next((inputs for unit in counted for inputs in _inputs(unit) if "stateA" in inputs), None)
+    if setup is None:
+        return keys
+    protocol = next((i["protocol"] for unit in counted for i in _inputs(unit) if i.get("protocol")), None)
+    if protocol is None:  # the first generations of openfe gave the units nothing but the settings
+        name = qualname.removesuffix("Result")
+        protocol = {"settings": setup.get("settings"), "__qualname__": name, "__module__": module}
+    mapping = next((setup[name] for name in _MAPPINGS if setup.get(name)), None)
+    mappings = [] if mapping is None else mapping if isinstance(mapping, list) else [mapping]
+    state_b = setup.get("stateB")
+    content = Content(
+        state_a=pool.add(setup["stateA"]),
+        state_b=None if state_b is None else pool.add(state_b),
+        protocol=pool.add(protocol),
+        mappings=tuple(map(pool.add, mappings)),
+    )
+    return replace(keys, content=content)
+
+
+def ends_of_units(units: Iterator[Mapping[str, Any]]) -> Ends:
+    """Read the keys of states, Protocol and mapping from the keyed dicts of unit results."""
+    found: dict[str, str] = {}
+    mappings: tuple[str, ...] = ()
+    ligands = None
+    for fields in units:
+        ligands = ligands or ligands_of(str(fields.get("name", "")))
+        inputs = fields.get("inputs")
+        if not isinstance(inputs, Mapping):
+            continue
+        for name in ("stateA", "stateB", "protocol"):
+            key = reference(inputs.get(name))
+            if key is not None:
+                found.setdefault(name, key)
+        given = next((inputs[name] for name in _MAPPINGS if inputs.get(name)), None)
+        keys = tuple(filter(None, map(reference, given if isinstance(given, list) else [given])))
+        mappings = mappings or keys
+    return Ends(
+        state_a=found.get("stateA"),
+        state_b=found.get("stateB"),
+        protocol=found.get("protocol"),
+        mappings=mappings,
+        ligands=ligands,
+    )
+
+
+def _inputs(unit: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield the inputs of a unit and of those whose results it was given."""
+    inputs = unit.get("inputs")
+    if not isinstance(inputs, Mapping):
+        return
+    yield inputs
+    for value in inputs.values():
+        for given in value if isinstance(value, list) else [value]:
+            if isinstance(given, Mapping) and "source_key" in given:
+                yield from _inputs(given)
+
+
+def _on_gpu(units: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether the settings in the inputs name a GPU platform."""
+    for inputs in (given for unit in units for given in _inputs(unit)):
+        protocol = inputs.get("protocol")
+        settings = protocol.get("settings") if isinstance(protocol, Mapping) else inputs.get("settings")
+        parts = settings.values() if isinstance(settings, Mapping) else ()
+        platforms = (str(part.get("compute_platform")).lower() for part in parts if isinstance(part, Mapping))
+        if any(platform in _GPUS for platform in platforms):
+            return True
+    return False
