@@ -29,6 +29,7 @@ COMMANDS: Final = {
     "failures": "List what failed, and why.",
     "hosts": "Show how hosts behaved, and which get nothing for now.",
     "query": "Ask the lake in SQL.",
+    "import-results": "Import results of openfe quickrun, and tables of edges.",
     "assays": "Import experimental values.",
     "maintain": "Keep a lake fast and small.",
     "up": "Serve the Prefect UI and the deployments.",

@@ -8,7 +8,7 @@ IMPORTS = TableSchema(
     columns=(
         Column("scope", STRING, "Scope the results are in."),
         Column("digest", STRING, "SHA-256 of the file's content, uncompressed."),
-        Column("network", STRING, "ScopedKey of the network it was imported for, if it was for one.", nullable=True),
+        Column("network", STRING, "ScopedKey of the network it was imported for; null if for several.", nullable=True),
         Column("source", STRING, "Path of the file when it was imported."),
         Column(
             "format",

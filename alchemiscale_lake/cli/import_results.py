@@ -1,0 +1,142 @@
+"""`alchemiscale-lake import-results`: results of others in."""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from ._errors import say
+from ._launch import open_lake
+from ._options import lake_option
+
+if TYPE_CHECKING:
+    from ..ledger.imports import ImportReport
+
+__all__ = ["command"]
+
+_SHOWN: Final = 10
+#: Fewer files than this are read before anybody looks.
+_WORTH_A_BAR: Final = 20
+
+
+@click.command("import-results")
+@click.argument("paths", nargs=-1, required=True, type=click.Path())
+@lake_option
+@click.option(
+    "--scope",
+    required=True,
+    metavar="ORG-CAMPAIGN-PROJECT",
+    help="Scope to import into; of a table with several systems, ORG-CAMPAIGN-* gives each its own.",
+)
+@click.option(
+    "--network",
+    default=None,
+    metavar="NAME",
+    help="Name of their network, to be made or to be added to.  [default: by keys, else the folder's or system's name]",
+)
+@click.option(
+    "--network-file",
+    default=None,
+    type=click.Path(exists=True),
+    metavar="FILE",
+    help="The network they are of, as `submit` takes it; it is submitted too.",
+)
+@click.option(
+    "--kind",
+    type=click.Choice(["binding", "hydration", "direct"], case_sensitive=False),
+    default="binding",
+    show_default=True,
+    help="What experimental values in tables measure.",
+)
+@click.option("--skip-bad", is_flag=True, help="Leave out files that cannot be imported, instead of importing nothing.")
+def command(
+    paths: tuple[str, ...],
+    lake: str,
+    scope: str,
+    network: str | None,
+    network_file: str | None,
+    kind: str,
+    skip_bad: bool,
+) -> None:
+    """Import results, and print the ScopedKeys of their networks.
+
+    PATHS are result files of `openfe quickrun` (.json, .json.gz), folders of them, ProtocolDAGResults
+    (keyed-chain .json, .json.zst), and tables of edges with repeats (.csv, .tsv). Each repeat becomes a
+    result of a complete Task, each failed one of a Task in error. Importing again adds what is new.
+    Neither openfe nor the Protocols need to be installed.
+
+    \b
+    Example:
+      alchemiscale-lake import-results results/ --scope org-campaign-project --network-file network.json
+    """
+    from ..ids import Scope
+    from ..ledger.imports import import_results
+    from ..networks.result_files import find_result_files
+
+    Scope.parse(scope)
+    find_result_files(paths)  # what is refused must not leave an empty lake behind
+    with _Bar() as bar:
+        report = import_results(
+            open_lake(lake, say),
+            paths,
+            scope,
+            network=network,
+            network_file=network_file,
+            kind=kind,
+            skip_bad=skip_bad,
+            progress=bar,
+        )
+    for key in report.networks:
+        click.echo(key)
+    for line in _told(report):
+        say(line)
+
+
+def _told(report: ImportReport) -> list[str]:
+    lines = [f"skipped {why}" for _, why in report.bad] + list(report.notes)
+    if len(lines) > _SHOWN:
+        lines = [*lines[:_SHOWN], f"... and {len(lines) - _SHOWN} more"]
+    known = f", {report.n_known_files} of them known" if report.n_known_files else ""
+    lines.append(
+        f"{report.n_files} file(s){known}: {report.n_good} new results, {report.n_failed} new failed ones, "
+        f"{report.n_known} known; {report.n_transformations} new Transformations"
+    )
+    if report.n_without_estimate:
+        lines.append(f"{report.n_without_estimate} good results have no estimate")
+    if report.n_assays:
+        lines.append(f"{report.n_assays} new experimental values")
+    if report.networks and report.n_good:
+        lines.append(f"next: alchemiscale-lake gather {report.networks[0] if len(report.networks) == 1 else 'NETWORK'}")
+    return lines
+
+
+class _Bar:
+    """A progress bar on stderr, if that is a terminal and there are many files; call it with progress."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import Progress, TaskID
+
+        console = Console(file=sys.stderr)
+        self._bar = Progress(console=console, disable=not console.is_terminal, transient=True)
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> _Bar:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        """Show that so many files of so many are read or stored."""
+        if total < _WORTH_A_BAR:
+            return
+        if what not in self._tasks:
+            self._tasks[what] = self._bar.add_task("reading results" if what == "read" else "storing files")
+        self._bar.update(self._tasks[what], completed=done, total=total)

@@ -1,0 +1,215 @@
+"""Read files of results for an import, and find the Transformation of each.
+
+Nothing is written here. Files whose content the Scope has are not even parsed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+
+from .. import gufe_adapter
+from ..errors import LakeError, ResultFileError
+from ..ids import Scope
+from ..networks import Network
+from ..networks.facts import transformation_rows
+from ..networks.imported import ResultFile, ResultRecord
+from ..networks.nested import ObjectPool
+from ..networks.placing import Places
+from ..networks.result_files import RawFile, read_raw, read_result_file
+from ..store import Lake, collect, now_utc
+from .import_batch import Batch, PlannedResult, Reading, Source, imported_network_key, object_path
+
+__all__ = ["FileImport", "Progress"]
+
+#: Called with what is done, how many files are done, and of how many.
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A file that was read, less its text."""
+
+    path: Path
+    digest: str
+    n_bytes: int
+    file: ResultFile
+    at: datetime
+
+
+class FileImport:
+    """Reads result files into one Scope.
+
+    Parameters
+    ----------
+    lake : Lake
+    scope : Scope
+    name : str or None
+        Network they are of, or to be made of.
+    network : Network or None
+        The network they are of, as it was given beside them.
+    """
+
+    def __init__(self, lake: Lake, scope: Scope, name: str | None, network: Network | None) -> None:
+        self._lake = lake
+        self._scope = scope
+        self._name = name
+        self._network = network
+        self._pool = ObjectPool()
+        self._places = Places(self._pool)
+        self._standing: str | None = None
+        #: Whether every file must belong to a Transformation that is there.
+        self._closed = network is not None
+
+    def read(self, paths: Sequence[Path], reading: Reading, progress: Progress) -> None:
+        """Read the files, and add what they hold to the reading."""
+        found = self._read(paths, reading, progress)
+        self._know_places()
+        placed = self._place(found, reading)
+        made = list(self._places.made)
+        batch = Batch(self._scope, self._standing, None, self._pool.objects, made)
+        # a name asks for a network of all that is imported; without one, what the Scope has stays where it is
+        batch.members = list(dict.fromkeys([*made, *(key for _, key in placed)])) if self._name else made
+        if batch.members and not self._closed:
+            batch.name = self._name or _common_name(paths)
+            batch.network = f"{imported_network_key(batch.name)}-{self._scope}"
+        for one, key in placed:
+            stored_at = object_path(self._scope, one.digest, ".json")
+            for record in one.file.results:
+                identity = _identity(record, one.digest)
+                batch.results.append(PlannedResult(key, identity, record, stored_at, one.at, one.file.on_gpu))
+            reading.sources.append(self._source(one, batch.network, stored_at))
+        reading.batches.append(batch)
+
+    def _source(self, one: _Read, network: str | None, stored_at: str) -> Source:
+        n_good = sum(record.ok for record in one.file.results)
+        return Source(
+            scope=self._scope,
+            network=network,
+            path=one.path,
+            digest=one.digest,
+            n_bytes=one.n_bytes,
+            format=one.file.format,
+            protocol_qualname=one.file.protocol_qualname,
+            object_path=stored_at,
+            n_good=n_good,
+            n_failed=len(one.file.results) - n_good,
+        )
+
+    # --- reading ----------------------------------------------------------------------------------
+
+    def _read(self, paths: Sequence[Path], reading: Reading, progress: Progress) -> list[_Read]:
+        here = self._lake.table("imports").scan().filter(pl.col("scope") == str(self._scope))
+        known = set(collect(here.select("digest"), "imports")["digest"])
+        found: list[_Read] = []
+        for done, path in enumerate(paths):
+            progress("read", done, len(paths))
+            reading.n_files += 1
+            try:
+                raw = read_raw(path)
+                if raw.digest in known:
+                    reading.n_known_files += 1
+                    continue
+                known.add(raw.digest)
+                file = self._with_estimate(read_result_file(raw, self._pool), raw, reading)
+            except ResultFileError as e:
+                reading.bad.append((str(path), e.message))
+                continue
+            at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+            found.append(_Read(path, raw.digest, len(raw.data), file, at))
+        progress("read", len(paths), len(paths))
+        return found
+
+    def _with_estimate(self, file: ResultFile, raw: RawFile, reading: Reading) -> ResultFile:
+        """Ask the Protocol for the number of a ProtocolDAGResult, where none can be read."""
+        result = file.results[0]
+        if file.format != "protocol_dag_result" or not result.ok or result.estimate_kcal_mol is not None:
+            return file
+        try:
+            transformation = gufe_adapter.loads_chain(self._places.chain_text(file.ends))
+            numbers = gufe_adapter.estimate(transformation, [gufe_adapter.loads_chain(raw.data)])
+        except LakeError as e:
+            reading.notes.append(f"{raw.path}: stored without a number: {e.message}")
+            return file
+        value, uncertainty = numbers.value_kcal_mol, numbers.uncertainty_kcal_mol
+        return replace(file, results=(replace(result, estimate_kcal_mol=value, uncertainty_kcal_mol=uncertainty),))
+
+    # --- placing ----------------------------------------------------------------------------------
+
+    def _know_places(self) -> None:
+        """Tell `Places` which Transformations there are, and find the network that the results are of."""
+        if self._network is not None:
+            self._places.know(transformation_rows(self._network, self._scope, now_utc()), by_name=True)
+            self._standing = f"{self._network.key}-{self._scope}"
+            return
+        here = pl.col("scope") == str(self._scope)
+        rows = collect(self._lake.table("transformations").scan().filter(here), "Transformations")
+        self._places.know(rows.to_dicts(), by_name=False)
+        self._standing = self._find_standing()
+        if self._standing is None:
+            return
+        members = self._lake.table("network_members").scan().filter(here, pl.col("network") == self._standing)
+        own = collect(members.select(transformation="member"), "members of networks")
+        self._places.know(rows.join(own, on="transformation", how="semi").to_dicts(), by_name=True)
+        # what was made by an import may grow by one; any other is what its key says
+        self._closed = not self._standing.startswith(imported_network_key(self._name or ""))
+
+    def _find_standing(self) -> str | None:
+        """Return the ScopedKey of the network of this name that the Scope has."""
+        if self._name is None:
+            return None
+        here = self._lake.table("networks").scan().filter(pl.col("scope") == str(self._scope))
+        named = here.filter((pl.col("name") == self._name) | (pl.col("network") == self._name))
+        found = collect(named.select("network"), "networks")["network"].to_list()
+        if len(found) > 1:
+            raise ResultFileError(
+                f"{len(found)} networks of Scope {self._scope} have the name {self._name!r}; give the ScopedKey of "
+                f"the one you mean: {', '.join(found)}",
+                candidates=found,
+            )
+        return found[0] if found else None
+
+    def _place(self, found: Sequence[_Read], reading: Reading) -> list[tuple[_Read, str]]:
+        """Find or make the Transformation of each file: first of those that hold it, then of the others."""
+        placed = []
+        for one in sorted(found, key=lambda one: one.file.ends.content is None):
+            ends, path = one.file.ends, str(one.path)
+            key = self._places.find(ends, path, by_name=self._closed or ends.content is None)
+            if key is None and ends.content is not None and not self._closed:
+                key = self._places.make(ends)
+            if key is not None:
+                placed.append((one, key))
+            elif self._closed:
+                why = f"{path}: belongs to no Transformation of {self._standing}; give the network it is of"
+                reading.bad.append((path, why))
+            else:
+                # where all failed, openfe writes nothing that says what did
+                reading.notes.append(f"{path}: left out: it failed before it could say what it is; give --network-file")
+        return placed
+
+
+def _identity(record: ResultRecord, digest: str) -> str:
+    """What names the calculation, however often and by whom it is written down.
+
+    openfe numbers repeats at random, and gufe units: these stay if a run is resumed. A repeat that is merely
+    counted, or a result without units, is known by its file.
+    """
+    if len(record.label) > 9:
+        return record.label
+    named = [unit for unit in record.units if len(unit.unit.partition("-")[2]) >= 32]
+    if not named:
+        return f"{digest} {record.label}"
+    latest = datetime.max.replace(tzinfo=UTC)
+    first = min(named, key=lambda unit: (unit.started_at or latest, unit.unit))
+    return f"{first.unit} {record.label}"
+
+
+def _common_name(paths: Sequence[Path]) -> str:
+    """Name for a network of these files: that of the folder they are in."""
+    folder = Path(os.path.commonpath([path.resolve().parent for path in paths]))
+    return folder.name or "imported"

@@ -1,0 +1,169 @@
+"""Read tables of edges and of experimental values for an import.
+
+A value of a table has no file of its own: it is known by its network, edge, phase and repeat, so that a
+table that grew can be imported again. Nothing is written here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from ..errors import InvalidScopeError, ResultFileError
+from ..ids import Scope
+from ..networks.edge_table import EdgeTable, EdgeValue, LigandValue, add_transformation, read_edge_table
+from ..networks.imported import ResultRecord
+from ..networks.nested import ObjectPool
+from ..networks.result_files import RawFile, read_raw
+from ..store import Lake
+from .import_batch import Batch, PlannedResult, Reading, Source, imported_network_key, object_path
+
+__all__ = ["read_tables", "write_assays"]
+
+_STRUCK: Final = "marked as failed in the table"
+Edge = tuple[str, str, str, str]
+
+
+def read_tables(paths: Sequence[Path], scope: Scope, name: str | None, reading: Reading) -> None:
+    """Read tables, and add what they hold to the reading.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+    scope : Scope
+        Specific, or with a wildcard for the project: then each system gets a Scope of its own.
+    name : str or None
+        Name of the network, or of what the names of several begin with.
+
+    Raises
+    ------
+    InvalidScopeError
+        If the Scope has a wildcard that no system can fill.
+    """
+    for path in paths:
+        reading.n_files += 1
+        try:
+            raw = read_raw(path)
+            table = read_edge_table(raw.text, str(path))
+        except ResultFileError as e:
+            reading.bad.append((str(path), e.message))
+            continue
+        at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+        systems = dict.fromkeys(edge[0] for edge in table.edges)
+        for system in systems:
+            network = _network_name(name, system, path, alone=len(systems) == 1)
+            batch, source = _plan(table, raw, system, network, _scope_of(scope, system or network), at)
+            reading.batches.append(batch)
+            reading.sources.append(source)
+        reading.assays += _assays(table.ligands, scope, path)
+    problem = _clash(reading.assays)
+    if problem:
+        reading.bad.append((str(paths[0]), problem))
+
+
+def write_assays(lake: Lake, rows: Iterable[dict[str, Any]], kind: str, *, entered_by: str, at: datetime) -> int:
+    """Write experimental values that the lake does not hold yet; return how many those are."""
+    common = {"kind": kind, "entered_by": entered_by, "entered_at": at}
+    given = [row | common for row in rows]
+    return lake.table("assays").append_new(given) if given else 0
+
+
+def _plan(
+    table: EdgeTable, raw: RawFile, system: str, network: str, scope: Scope, at: datetime
+) -> tuple[Batch, Source]:
+    pool = ObjectPool()
+    values = [value for value in table.values if value.system == system]
+    told = {_edge(value): value for value in values}
+    keys = {
+        edge: add_transformation(pool, network, edge, told[edge].mapping_score if edge in told else None)
+        for edge in table.edges
+        if edge[0] == system
+    }
+    made = list(keys.values())
+    key = f"{imported_network_key(network)}-{scope}"
+    batch = Batch(scope, key, network, pool.objects, made, made)
+    for edge, transformation in keys.items():
+        batch.known_better[transformation] = _columns(edge, told.get(edge))
+    stored_at = object_path(scope, raw.digest, raw.path.suffix if raw.path.suffix in (".csv", ".tsv") else ".csv")
+    for value in values:
+        record = _record(value)
+        batch.results.append(PlannedResult(keys[_edge(value)], record.label, record, stored_at, at))
+    n_failed = sum(value.failed for value in values)
+    source = Source(
+        scope=scope,
+        network=key,
+        path=raw.path,
+        digest=raw.digest,
+        n_bytes=len(raw.data),
+        format="edge_table",
+        protocol_qualname=None,
+        object_path=stored_at,
+        n_good=len(values) - n_failed,
+        n_failed=n_failed,
+    )
+    return batch, source
+
+
+def _record(value: EdgeValue) -> ResultRecord:
+    label = f"repeat {value.repeat}: {value.value_kcal_mol!r} {value.uncertainty_kcal_mol!r}"
+    if not value.failed:
+        return ResultRecord(label, True, value.value_kcal_mol, value.uncertainty_kcal_mol, None, None, ())
+    had = "" if value.value_kcal_mol is None else f" (value {value.value_kcal_mol} kcal/mol)"
+    return ResultRecord(label, False, None, None, f"{_STRUCK}{had}", None, ())
+
+
+def _columns(edge: Edge, value: EdgeValue | None) -> dict[str, Any]:
+    """Columns of a Transformation that a table tells and its objects do not."""
+    better: dict[str, Any] = {"charge_change": None if value is None else value.charge_change}
+    # of an edge as a whole nobody knows where it took place
+    return better | {"phase": "other"} if edge[3] == "direct" else better
+
+
+def _edge(value: EdgeValue) -> Edge:
+    return value.system, value.ligand_a, value.ligand_b, value.phase
+
+
+def _network_name(name: str | None, system: str, path: Path, *, alone: bool) -> str:
+    if name is None:
+        return system or path.name.partition(".")[0]
+    return name if alone else f"{name}/{system}"
+
+
+def _scope_of(scope: Scope, system: str) -> Scope:
+    if scope.specific:
+        return scope
+    if scope.campaign is None:
+        raise InvalidScopeError(
+            f"Scope {scope}: of a table, systems can fill the project only; write org-campaign-*", value=str(scope)
+        )
+    project = re.sub(r"[^A-Za-z0-9]+", "_", system).strip("_") or "imported"
+    return Scope(scope.org, scope.campaign, project if project[0].isalpha() else f"p_{project}")
+
+
+def _assays(ligands: Iterable[LigandValue], scope: Scope, path: Path) -> list[dict[str, Any]]:
+    return [
+        {
+            "scope": str(_scope_of(scope, value.system)),
+            "ligand": value.ligand,
+            "value_kcal_mol": value.value_kcal_mol,
+            "uncertainty_kcal_mol": value.uncertainty_kcal_mol,
+            "source": path.name,
+        }
+        for value in ligands
+    ]
+
+
+def _clash(rows: Iterable[dict[str, Any]]) -> str | None:
+    """Say which ligand has two experimental values in one Scope, if any has."""
+    seen: dict[tuple[str, str], float] = {}
+    for row in rows:
+        known = seen.setdefault((row["scope"], row["ligand"]), row["value_kcal_mol"])
+        if known != row["value_kcal_mol"]:
+            return (
+                f"{row['source']}: ligand {row['ligand']!r} has several experimental values in Scope {row['scope']}, "
+                "of several systems perhaps; give each system a Scope of its own: --scope 'org-campaign-*'"
+            )
+    return None

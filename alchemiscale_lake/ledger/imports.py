@@ -1,0 +1,236 @@
+"""Import results: files of `openfe quickrun`, ProtocolDAGResults, and tables of edges, into a lake.
+
+All is read and judged before anything is written. A file counts once per Scope, by its content, and a
+result once, by what it is a result of; so importing a folder again, while it grows or after a crash, adds
+what is new. The files themselves are kept in the lake, compressed. Nothing needs gufe or openfe but the
+number of a ProtocolDAGResult of a Protocol that is not openfe's own.
+
+Files are read in `import_files`, tables in `import_tables`; rows and their order are in `import_batch`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import zstandard
+
+from ..errors import ResultFileError
+from ..faults import fault_point
+from ..ids import Scope
+from ..networks import read_network
+from ..networks.edge_table import is_table
+from ..networks.result_files import find_result_files, read_raw
+from ..store import Lake, now_utc
+from .import_batch import Reading, Source, Stored, Written, known_attempts, write_batch
+from .import_files import FileImport, Progress
+from .import_tables import read_tables, write_assays
+from .submit import submit_network
+from .user import user_name
+
+__all__ = ["ImportReport", "import_results"]
+
+_LEVEL: Final = 3
+#: Files compressed and stored at a time: each is in memory meanwhile.
+_AT_ONCE: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    """What an import found and wrote.
+
+    Attributes
+    ----------
+    networks : tuple of str
+        ScopedKeys of the networks that results were imported for.
+    n_files, n_known_files : int
+        Files looked at, and those whose content the Scope had already.
+    n_transformations : int
+        Transformations that are new in the lake.
+    n_good, n_failed, n_known : int
+        New good results, new failed ones, and those that were there (of files that had to be read).
+    n_without_estimate : int
+        Good ones without a number: their Protocol gives none, or is needed to read it.
+    n_assays : int
+        New experimental values.
+    bad : tuple of (str, str)
+        Files that were left out, and why.
+    notes : tuple of str
+        What else there is to say.
+    """
+
+    networks: tuple[str, ...]
+    n_files: int
+    n_known_files: int
+    n_transformations: int
+    n_good: int
+    n_failed: int
+    n_known: int
+    n_without_estimate: int
+    n_assays: int
+    bad: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...]
+
+
+def import_results(
+    lake: Lake,
+    paths: Iterable[str | Path],
+    scope: Scope | str,
+    *,
+    network: str | None = None,
+    network_file: Any = None,
+    kind: str = "binding",
+    skip_bad: bool = False,
+    creator: str | None = None,
+    progress: Progress | None = None,
+) -> ImportReport:
+    """Import results.
+
+    Parameters
+    ----------
+    lake : Lake
+    paths : iterable of path
+        Result files of `openfe quickrun` (JSON; plain, gzip or zstd), keyed-chain JSON of
+        ProtocolDAGResults, folders of these, and tables of edges or of experimental values (.csv, .tsv).
+    scope : Scope or str
+        Where to. Of a table that names systems, each may go to a Scope of its own: give `org-campaign-*`.
+    network : str, optional
+        Name of the network: one that the Scope has, or one to be made. By default results of
+        Transformations that the Scope has go there, others make a network named after the folder, and
+        tables make networks named after their systems.
+    network_file : optional
+        What `networks.read_network` takes: the network that the files are of. It is submitted, and every
+        file must belong to one of its Transformations. Tables have no part in it.
+    kind : str
+        What experimental values measure: `binding`, `hydration` or `direct`.
+    skip_bad : bool
+        Leave out files that cannot be imported, instead of raising.
+    creator : str, optional
+        Who imports; the user of this process by default.
+    progress : callable, optional
+        Called with what is done (`read` or `store`), how many files are done, and of how many.
+
+    Raises
+    ------
+    ResultFileError
+        If a file cannot be imported, or there is none. Nothing is written.
+    InvalidNetworkError
+        If the network file holds no network.
+    InvalidScopeError
+        If the Scope is malformed, or has a wildcard that cannot be filled.
+    """
+    wanted = Scope.parse(scope)
+    files = find_result_files(paths)
+    tables = [path for path in files if is_table(path.name)]
+    others = [path for path in files if not is_table(path.name)]
+    given = None if network_file is None else read_network(network_file)
+    tell = progress or _silent
+    lake.table("imports").create()  # a lake that an earlier version made has none
+    reading = Reading()
+    if others:
+        FileImport(lake, wanted.require_specific(), network, given).read(others, reading, tell)
+    if tables:
+        read_tables(tables, wanted, network, reading)
+    if reading.bad and not (skip_bad and len(reading.bad) < reading.n_files):
+        raise _refusal(reading)
+    who = creator or user_name()
+    if given is not None and others:
+        submit_network(lake, given, wanted, name=network, creator=who)
+    return _write(lake, reading, kind, creator=who, progress=tell)
+
+
+def _write(lake: Lake, reading: Reading, kind: str, *, creator: str, progress: Progress) -> ImportReport:
+    at = now_utc()
+    known = known_attempts(lake, {batch.scope for batch in reading.batches})
+    stored = _store(lake, reading.sources, progress)
+    written = [write_batch(lake, batch, stored, known, creator=creator, at=at) for batch in reading.batches]
+    fault_point("import:before-files")
+    rows = [_import_row(of_file, creator, at) for of_file in _by_file(reading.sources)]
+    if rows:
+        lake.table("imports").append_new(rows)
+    n_assays = write_assays(lake, reading.assays, kind, entered_by=creator, at=at)
+    return _report(reading, written, n_assays)
+
+
+def _store(lake: Lake, sources: Sequence[Source], progress: Progress) -> dict[str, Stored]:
+    """Put the files into the lake, each once and a few at a time."""
+    once = {source.object_path: source for source in sources}
+
+    def store(source: Source) -> Stored:
+        raw = read_raw(source.path)
+        if raw.digest != source.digest:
+            raise ResultFileError(
+                f"{source.path}: changed while it was being imported; import again", source=str(source.path)
+            )
+        data = zstandard.ZstdCompressor(level=_LEVEL).compress(raw.data)
+        lake.objects.put_exclusive(source.object_path, data)
+        return Stored(hashlib.sha256(data).hexdigest(), len(data))
+
+    stored = {}
+    with ThreadPoolExecutor(_AT_ONCE) as threads:
+        for done, (path, one) in enumerate(zip(once, threads.map(store, once.values()), strict=True), 1):
+            stored[path] = one
+            progress("store", done, len(once))
+    return stored
+
+
+def _by_file(sources: Iterable[Source]) -> list[list[Source]]:
+    """Put together what is of one file in one Scope: the systems of a table."""
+    files: dict[str, list[Source]] = {}
+    for source in sources:
+        files.setdefault(source.object_path, []).append(source)
+    return list(files.values())
+
+
+def _import_row(of_file: Sequence[Source], creator: str, at: datetime) -> dict[str, Any]:
+    source, networks = of_file[0], {one.network for one in of_file}
+    return {
+        "scope": str(source.scope),
+        "digest": source.digest,
+        "network": source.network if len(networks) == 1 else None,
+        "source": str(source.path),
+        "format": source.format,
+        "n_results": sum(one.n_good for one in of_file),
+        "n_failed": sum(one.n_failed for one in of_file),
+        "n_bytes": source.n_bytes,
+        "protocol_qualname": source.protocol_qualname,
+        "object_path": source.object_path,
+        "imported_by": creator,
+        "imported_at": at,
+    }
+
+
+def _report(reading: Reading, written: Sequence[Written], n_assays: int) -> ImportReport:
+    records = [result.record for batch in reading.batches for result in batch.results]
+    return ImportReport(
+        networks=tuple(dict.fromkeys(batch.network for batch in reading.batches if batch.network is not None)),
+        n_files=reading.n_files,
+        n_known_files=reading.n_known_files,
+        n_transformations=sum(w.n_transformations for w in written),
+        n_good=sum(w.n_good for w in written),
+        n_failed=sum(w.n_failed for w in written),
+        n_known=sum(w.n_known for w in written),
+        n_without_estimate=sum(record.ok and record.estimate_kcal_mol is None for record in records),
+        n_assays=n_assays,
+        bad=tuple(reading.bad),
+        notes=tuple(reading.notes),
+    )
+
+
+def _refusal(reading: Reading) -> ResultFileError:
+    said = "\n".join(why for _, why in reading.bad[:10])
+    more = f"\n... and {len(reading.bad) - 10} more" if len(reading.bad) > 10 else ""
+    return ResultFileError(
+        f"{len(reading.bad)} of {reading.n_files} file(s) cannot be imported, and nothing was; mend them, or leave "
+        f"them out with --skip-bad:\n{said}{more}",
+        bad=reading.bad,
+    )
+
+
+def _silent(what: str, done: int, total: int) -> None:
+    """Tell nobody."""

@@ -1,0 +1,194 @@
+"""Files of results: found in folders, told apart by their beginning, read one at a time.
+
+In a folder whatever is no result is passed over: networks, Transformations, caches, settings. A file
+that is named must hold results.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import zstandard
+
+from ..errors import ResultFileError
+from .dag_results import read_dag_result
+from .edge_table import is_table
+from .imported import ResultFile
+from .nested import ObjectPool
+from .quickrun import read_quickrun
+
+__all__ = ["RawFile", "find_result_files", "read_raw", "read_result_file"]
+
+_GZIP: Final = b"\x1f\x8b"
+_ZSTD: Final = b"\x28\xb5\x2f\xfd"
+_SUFFIXES: Final = (".json", ".json.gz", ".json.zst", ".json.zstd")
+#: openfe writes the estimate first, and its own `gather` looks for it there.
+_HEAD_BYTES: Final = 256
+_TAIL_BYTES: Final = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class RawFile:
+    """A file's content, uncompressed.
+
+    Attributes
+    ----------
+    digest : str
+        SHA-256 of the content: a file and its compressed copy are one.
+    """
+
+    path: Path
+    data: bytes
+    digest: str
+
+    @property
+    def text(self) -> str:
+        """The content as text.
+
+        Raises
+        ------
+        ResultFileError
+            If it is not UTF-8.
+        """
+        try:
+            return self.data.decode("utf-8-sig")
+        except UnicodeDecodeError as e:
+            raise ResultFileError(
+                f"{self.path}: not text at byte {e.start}; the file is damaged, copy it again", source=str(self.path)
+            ) from e
+
+
+def find_result_files(paths: Iterable[str | Path]) -> list[Path]:
+    """Return the files to import: those named, and those in folders (of any depth) that look like results.
+
+    Raises
+    ------
+    ResultFileError
+        If a path does not exist, or there is no such file at all.
+    """
+    found: dict[Path, None] = {}
+    given = [Path(path) for path in paths]
+    for path in given:
+        if path.is_dir():
+            inside = sorted(p for p in path.rglob("*") if p.name.endswith(_SUFFIXES) and p.is_file())
+            found |= dict.fromkeys(p for p in inside if _looks_like_results(p))
+        elif path.is_file():
+            found[path] = None
+        else:
+            raise ResultFileError(f"{path}: there is no such file or folder", source=str(path))
+    if not found:
+        raise ResultFileError(
+            f"{', '.join(map(str, given)) or 'nothing'}: no results of `openfe quickrun` in there (.json, .json.gz, "
+            ".json.zst); name tables of edges (.csv, .tsv) one by one",
+            sources=[str(path) for path in given],
+        )
+    return list(found)
+
+
+def read_raw(path: Path) -> RawFile:
+    """Read and decompress a file.
+
+    Raises
+    ------
+    ResultFileError
+        If it cannot be read, or is cut short.
+    """
+    try:
+        raw = path.read_bytes()
+        if raw.startswith(_ZSTD):
+            raw = _unzstd(raw)
+        elif raw.startswith(_GZIP):
+            raw = gzip.decompress(raw)
+    except (OSError, EOFError, zlib.error, zstandard.ZstdError) as e:
+        raise ResultFileError(f"{path}: cannot be read ({e}); copy the file again", source=str(path)) from e
+    return RawFile(path, raw, hashlib.sha256(raw).hexdigest())
+
+
+def read_result_file(raw: RawFile, pool: ObjectPool) -> ResultFile:
+    """Read a file of results that is no table.
+
+    Parameters
+    ----------
+    raw : RawFile
+    pool : ObjectPool
+        Gets the objects the results are about.
+
+    Raises
+    ------
+    ResultFileError
+        If it holds no results, or is damaged.
+    """
+    source = str(raw.path)
+    if raw.data.lstrip()[:1] == b"[":
+        return read_dag_result(raw.text, source, pool)
+    content: Any = None
+    try:
+        content = json.loads(raw.text)
+    except (ValueError, RecursionError) as e:
+        raise ResultFileError(
+            f"{source}: not whole JSON: {e}; the file is cut short or damaged, copy it or write it again", source=source
+        ) from e
+    if not isinstance(content, dict) or "protocol_result" not in content:
+        raise ResultFileError(
+            f"{source}: JSON, but no result of `openfe quickrun`; networks and Transformations go to "
+            "`alchemiscale-lake submit`",
+            source=source,
+        )
+    return read_quickrun(content, source, pool)
+
+
+def _looks_like_results(path: Path) -> bool:
+    if is_table(path.name):
+        return False
+    try:
+        head = _head(path)
+    except (OSError, EOFError, zlib.error, zstandard.ZstdError):
+        return True  # damaged: reading it says so
+    start = head.lstrip()
+    if start.startswith(b"{"):
+        return b'"estimate"' in head
+    if not start.startswith(b"["):
+        return not start
+    # the object a chain is about comes last, and its class last in it
+    return b"ProtocolDAGResult" in _tail(path)
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        head = file.read(4)
+        file.seek(0)
+        if head.startswith(_ZSTD):
+            return zstandard.ZstdDecompressor().stream_reader(file).read(_HEAD_BYTES)
+        if head.startswith(_GZIP):
+            with gzip.open(file) as unpacked:
+                return unpacked.read(_HEAD_BYTES)
+        return file.read(_HEAD_BYTES)
+
+
+def _tail(path: Path) -> bytes:
+    if path.name.endswith(".json"):
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
+            return file.read()
+    try:
+        return read_raw(path).data[-_TAIL_BYTES:]
+    except ResultFileError:
+        return b"ProtocolDAGResult"  # damaged: reading it says so
+
+
+def _unzstd(raw: bytes) -> bytes:
+    parts = []
+    while raw:
+        frame = zstandard.ZstdDecompressor().decompressobj()
+        parts.append(frame.decompress(raw))
+        if not frame.eof:
+            raise EOFError("it ends within a frame")
+        raw = frame.unused_data
+    return b"".join(parts)
