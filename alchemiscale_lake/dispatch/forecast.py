@@ -1,7 +1,7 @@
 """What a Task is expected to need: resources by its Protocol, duration by what the lake has seen.
 
-The seam for better predictions: whoever asks knows `Forecast.of` alone. Columns are read, no result is
-opened.
+Whoever asks knows `Forecast.of` and `Forecast.frame` alone. Columns are read, no result is opened. What a network
+costs, with intervals and on a given GPU, is `pricing`'s.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from ..settings import Pools
 from ..store import Lake, collect
 from ..tasks.default_needs import needs_of
 from ..tasks.fitness import NEEDS_SCHEMA
+from .model_forecast import FORECAST_COLUMNS, ModelForecast
 
 __all__ = ["Forecast", "Forecasted"]
 
-Source = Literal["own results", "protocol results", "declared"]
+Source = Literal["own results", "cost model", "protocol results", "declared", "extrapolated"]
 
 #: Results are read again after so long.
 _REFRESH_S: Final = 30.0
@@ -35,8 +36,9 @@ _QUANTILE: Final = 0.9
 _FEWEST: Final = 3
 #: Atoms are believed in from so many Transformations on, and only if durations spread less by the atom.
 _FEWEST_BY_ATOM: Final = 8
+_HALF: Final = 0.5
 
-_TRANSFORMATIONS: Final = ("transformation", "scope", "protocol", "protocol_qualname", "n_atoms_a", "n_atoms_b")
+_FRAME: Final = {**NEEDS_SCHEMA, "expected_s": pl.Float64}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +51,10 @@ class Forecasted:
     duration_s : float or None
         An upper estimate; None if nobody knows.
     gpu_hours : float or None
-        Duration times GPUs; 0 for a Task without GPU, whose worker-hours depend on the pool.
+        What it is expected to take, no upper estimate: expected duration times GPUs; 0 for a Task without GPU, whose
+        worker-hours depend on the pool.
     source : str or None
-        Whose word the duration is.
+        Whose word that is.
     """
 
     resources: Resources
@@ -73,18 +76,26 @@ class Forecast:
 
     Notes
     -----
-    The duration of a Task is, of what is there first: the mean of the Transformation's good results plus two standard
-    deviations, at least a quarter; the 0.9 quantile over Transformations of the same Protocol with the same
-    settings; the same over the class of Protocol; what is declared; unknown. Quantiles are of the duration
-    per atom, times atoms, where at least eight Transformations spread less that way.
+    A Task is expected to take, and will probably not take more than, of what is there first:
+
+    - the mean of the Transformation's good results, and two standard deviations more, at least a quarter;
+    - the median and the upper bound of the trained cost model, if that has seen its Protocol, its GPU model, and
+      Transformations of about its size;
+    - the median and the 0.9 quantile over Transformations of the same phase and Protocol with the same settings, else
+      over the class of Protocol; of the duration per atom, times atoms, where at least eight spread less that way;
+    - what is declared;
+    - what a model makes of unseen Transformations, from physics. That is expected only: no Task is kept from a
+      worker because of it.
     """
 
     def __init__(self, lake: Lake, pools: Pools | None, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._lake = lake
         self._pools = pools
         self._clock = clock
-        self._transformations = pl.DataFrame(schema=_transformation_schema())
-        self._durations = pl.DataFrame(schema={"transformation": pl.String, "mean_s": pl.Float64, "sd_s": pl.Float64})
+        self._model = ModelForecast(lake)
+        self._transformations = pl.DataFrame(schema={"transformation": pl.String})
+        self._results = pl.DataFrame()
+        self._version = -1
         self._frame: pl.DataFrame | None = None
         self._read_at: float | None = None
         self._absent: set[str] = set()
@@ -93,16 +104,16 @@ class Forecast:
         """Forecast by Transformation; one that the lake does not hold has the needs of an unknown Protocol."""
         wanted = pl.DataFrame({"transformation": transformations}, schema={"transformation": pl.String}).unique()
         rows = self.frame(wanted["transformation"]).join(wanted, on="transformation", how="semi")
-        fields = ("transformation", "cores", "memory_bytes", "gpus", "duration_s", "source")
+        fields = ("transformation", "cores", "memory_bytes", "gpus", "duration_s", "expected_s", "source")
         return {
             transformation: Forecasted(
-                Resources(cores, memory_bytes, gpus), duration_s, _gpu_hours(duration_s, gpus), source
+                Resources(cores, memory_bytes, gpus), duration_s, _gpu_hours(expected_s, gpus), by
             )
-            for transformation, cores, memory_bytes, gpus, duration_s, source in rows.select(fields).iter_rows()
+            for transformation, cores, memory_bytes, gpus, duration_s, expected_s, by in rows.select(fields).iter_rows()
         }
 
     def frame(self, transformations: pl.Series | None = None) -> pl.DataFrame:
-        """Forecasts of every Transformation in the lake as columns: those of `NEEDS_SCHEMA`, and source.
+        """Forecasts of every Transformation in the lake as columns: those of `NEEDS_SCHEMA`, expected_s, source.
 
         Parameters
         ----------
@@ -115,8 +126,8 @@ class Forecast:
             self._absent.clear()
         if due or self._frame is None or self._unknown(transformations) - self._absent:
             self._read_at = now
-            self._transformations = _transformations(self._lake)
-            self._durations = _durations(self._lake)
+            self._read_transformations()
+            self._results = _results(self._lake)
             # do not look again and again for what is not there
             self._absent |= self._unknown(transformations)
             self._frame = pl.concat([self._forecast(), self._defaults()])
@@ -128,48 +139,77 @@ class Forecast:
         asked = pl.DataFrame({"transformation": transformations})
         return set(asked.join(self._transformations, on="transformation", how="anti")["transformation"])
 
+    def _read_transformations(self) -> None:
+        table = self._lake.table("transformations")
+        delta = table.snapshot()
+        if delta.version() != self._version:
+            rows = collect(table.scan(delta).select(FORECAST_COLUMNS), "Transformations")
+            self._transformations, self._version = rows.unique("transformation"), delta.version()
+
     def _forecast(self) -> pl.DataFrame:
         """Put resources and durations together."""
-        needs = self._needs()
-        seen = self._transformations.join(self._durations, on="transformation", how="left")
-        own = pl.col("mean_s") + pl.max_horizontal(_SIGMAS * pl.col("sd_s").fill_null(0.0), _MARGIN * pl.col("mean_s"))
-        seen = seen.with_columns(own=own)
+        needs, durations = self._needs(), _durations(self._results)
+        atoms = pl.max_horizontal("n_atoms_a", "n_atoms_b")
+        seen = self._transformations.select(
+            "transformation", "scope", "phase", "protocol", "protocol_qualname", n_atoms=pl.when(atoms > 0).then(atoms)
+        )
+        seen = seen.join(durations, on="transformation", how="left")
         for by in ("protocol", "protocol_qualname"):
-            seen = seen.join(_quantiles(seen, by), on=by, how="left")
-        atoms = pl.col("n_atoms").cast(pl.Float64)
-        by_protocol = pl.coalesce(
-            expression
-            for by in ("protocol", "protocol_qualname")
-            for expression in (pl.col(f"{by}:per_atom_s") * atoms, pl.col(f"{by}:s"))
+            seen = seen.join(_quantiles(seen, by), on=[by, "phase"], how="left")
+        seen = seen.join(needs, on="protocol_qualname", how="left")
+        seen = seen.join(self._model.of(self._transformations, self._on(needs)), on="transformation", how="left")
+        mean = pl.col("mean_s")
+        upper = mean + pl.max_horizontal(_SIGMAS * pl.col("sd_s").fill_null(0.0), _MARGIN * mean)
+        is_seen = pl.col("is_seen").fill_null(value=False)
+        declared, unknown = pl.col("declared_s"), pl.lit(None, pl.Float64)
+        # in the order in which they are believed: whose word, expected, at most
+        words: tuple[tuple[Source, pl.Expr, pl.Expr], ...] = (
+            ("own results", mean, upper),
+            ("cost model", pl.when(is_seen).then("model_s"), pl.when(is_seen).then("model_high_s")),
+            ("protocol results", _of_protocols("half"), _of_protocols("most")),
+            ("declared", declared, declared),
+            ("extrapolated", pl.col("model_s"), unknown),
         )
-        seen = seen.join(needs, on="protocol_qualname", how="left").with_columns(by_protocol=by_protocol)
-        source = (
-            pl.when(pl.col("own").is_not_null())
-            .then(pl.lit("own results"))
-            .when(pl.col("by_protocol").is_not_null())
-            .then(pl.lit("protocol results"))
-            .when(pl.col("declared_s").is_not_null())
-            .then(pl.lit("declared"))
+        chosen = seen.with_columns(
+            word=pl.coalesce(pl.when(expected.is_not_null()).then(i) for i, (_, expected, _) in enumerate(words))
         )
-        return seen.select(
+        return chosen.select(
             "transformation",
             "scope",
             pl.col("protocol_qualname").alias("protocol"),
             "cores",
             "memory_bytes",
             "gpus",
-            pl.coalesce("own", "by_protocol", "declared_s").alias("duration_s"),
-            source.alias("source"),
-        ).cast({name: dtype for name, dtype in NEEDS_SCHEMA.items() if name != "transformation"})
+            pl.coalesce(pl.when(pl.col("word") == i).then(most) for i, (*_, most) in enumerate(words)).alias(
+                "duration_s"
+            ),
+            pl.coalesce(expected for _, expected, _ in words).alias("expected_s"),
+            pl.coalesce(pl.when(pl.col("word") == i).then(pl.lit(who)) for i, (who, *_) in enumerate(words)).alias(
+                "source"
+            ),
+        ).cast({name: dtype for name, dtype in _FRAME.items() if name != "transformation"})
+
+    def _on(self, needs: pl.DataFrame) -> pl.DataFrame:
+        """What the Tasks of each Protocol hold, and on which GPU model they mostly ran."""
+        hosts = collect(self._lake.table("hosts").scan().select("host", "gpu_model"), "hosts").unique("host")
+        ran = self._results.filter(pl.col("gpu_time_s") > 0).join(hosts.drop_nulls(), on="host")
+        ran = ran.join(self._transformations.select("transformation", "protocol_qualname"), on="transformation")
+        counts = ran.group_by("protocol_qualname", "gpu_model").agg(pl.col("n").sum()).sort("n", "gpu_model")
+        usual = counts.group_by("protocol_qualname").agg(pl.col("gpu_model").last())
+        anywhere = counts.group_by("gpu_model").agg(pl.col("n").sum()).sort("n", "gpu_model")["gpu_model"].tail(1)
+        on = needs.select("protocol_qualname", "gpus").join(usual, on="protocol_qualname", how="left")
+        otherwise = pl.lit(anywhere.item() if len(anywhere) else None, pl.String)
+        return on.with_columns(pl.coalesce("gpu_model", otherwise)).sort("protocol_qualname")
 
     def _defaults(self) -> pl.DataFrame:
         """Forecasts for Transformations without a row: those of an unknown Protocol."""
         needs = needs_of(self._pools, "")
+        resources = (needs.cores, needs.memory_bytes, needs.gpus)
         rows = [
-            (key, str(ScopedKey.from_str(key).scope), "", needs.cores, needs.memory_bytes, needs.gpus, needs.duration_s)
+            (key, str(ScopedKey.from_str(key).scope), "", *resources, needs.duration_s, needs.duration_s)
             for key in sorted(self._absent)
         ]
-        frame = pl.DataFrame(rows, schema=NEEDS_SCHEMA, orient="row")
+        frame = pl.DataFrame(rows, schema=_FRAME, orient="row")
         source = pl.when(pl.col("duration_s").is_not_null()).then(pl.lit("declared"))
         return frame.with_columns(source=source.otherwise(pl.lit(None, pl.String)))
 
@@ -189,42 +229,48 @@ class Forecast:
 
 
 def _quantiles(seen: pl.DataFrame, by: str) -> pl.DataFrame:
-    """Per Protocol: a high quantile of durations, and per atom if atoms explain some of their spread."""
+    """Per Protocol and phase: what half and most durations stay below; per atom too if atoms explain some spread."""
     per_atom = pl.col("mean_s") / pl.col("n_atoms")
     spread, spread_by_atom = pl.col("mean_s").log().std(), per_atom.log().std()
     enough_atoms = per_atom.drop_nulls().len() >= _FEWEST_BY_ATOM
-    return (
-        seen.filter(pl.col("mean_s") > 0)
-        .group_by(by)
-        .agg(
-            pl.when(pl.len() >= _FEWEST).then(pl.col("mean_s").quantile(_QUANTILE, "linear")).alias(f"{by}:s"),
+    columns = []
+    for name, quantile in (("half", _HALF), ("most", _QUANTILE)):
+        columns += [
+            pl.when(pl.len() >= _FEWEST).then(pl.col("mean_s").quantile(quantile, "linear")).alias(f"{by}:{name}"),
             pl.when(enough_atoms & (spread_by_atom < spread))
-            .then(per_atom.drop_nulls().quantile(_QUANTILE, "linear"))
-            .alias(f"{by}:per_atom_s"),
-        )
+            .then(per_atom.drop_nulls().quantile(quantile, "linear"))
+            .alias(f"{by}:{name}_per_atom"),
+        ]
+    return seen.filter(pl.col("mean_s") > 0).group_by(by, "phase").agg(columns)
+
+
+def _of_protocols(name: str) -> pl.Expr:
+    """A quantile over Transformations of the same Protocol, those with the same settings first, seconds."""
+    atoms = pl.col("n_atoms").cast(pl.Float64)
+    return pl.coalesce(
+        expression
+        for by in ("protocol", "protocol_qualname")
+        for expression in (pl.col(f"{by}:{name}_per_atom") * atoms, pl.col(f"{by}:{name}"))
     )
 
 
-def _transformations(lake: Lake) -> pl.DataFrame:
-    rows = collect(lake.table("transformations").scan().select(_TRANSFORMATIONS), "Transformations")
-    atoms = pl.max_horizontal("n_atoms_a", "n_atoms_b")
-    return rows.select(
-        "transformation", "scope", "protocol", "protocol_qualname", n_atoms=pl.when(atoms > 0).then(atoms)
-    ).unique("transformation")
-
-
-def _durations(lake: Lake) -> pl.DataFrame:
-    good = lake.table("results").scan().filter(pl.col("ok")).select("transformation", "wall_time_s")
+def _results(lake: Lake) -> pl.DataFrame:
+    """Sums over the good results of each Transformation, by host."""
+    good = lake.table("results").scan().filter(pl.col("ok"))
     wall = pl.col("wall_time_s")
-    return collect(good.group_by("transformation").agg(mean_s=wall.mean(), sd_s=wall.std()), "durations")
+    sums = good.group_by("transformation", "host").agg(
+        n=pl.len(), sum_s=wall.sum(), squares_s2=(wall * wall).sum(), gpu_time_s=pl.col("gpu_time_s").sum()
+    )
+    return collect(sums, "durations")
 
 
-def _transformation_schema() -> dict[str, pl.DataType | type[pl.DataType]]:
-    return {
-        **dict.fromkeys(("transformation", "scope", "protocol", "protocol_qualname"), pl.String),
-        "n_atoms": pl.Int64,
-    }
+def _durations(results: pl.DataFrame) -> pl.DataFrame:
+    """Mean and standard deviation by Transformation, seconds."""
+    sums = results.group_by("transformation").agg(pl.col("n", "sum_s", "squares_s2").sum())
+    mean = pl.col("sum_s") / pl.col("n")
+    variance = (pl.col("squares_s2") - pl.col("n") * mean * mean).clip(0.0) / (pl.col("n") - 1)
+    return sums.select("transformation", mean_s=mean, sd_s=pl.when(pl.col("n") > 1).then(variance.sqrt()))
 
 
-def _gpu_hours(duration_s: float | None, gpus: float) -> float | None:
-    return None if duration_s is None else duration_s * gpus / 3600.0
+def _gpu_hours(expected_s: float | None, gpus: float) -> float | None:
+    return None if expected_s is None else expected_s * gpus / 3600.0

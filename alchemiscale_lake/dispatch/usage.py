@@ -79,7 +79,7 @@ def usage_today(
     """
     began = day_began(now)
     # what a Task of an hour would use is what it holds
-    held = fitness(pools, forecast.frame().with_columns(duration_s=pl.lit(3600.0)))
+    held = fitness(pools, forecast.frame().with_columns(expected_s=pl.lit(3600.0)))
     recorded = _recorded(lake, list(pools.pools), began)
     given_back = times.given_back.join(recorded, on="attempt", how="anti")
     running = states.tasks.filter(pl.col("status") == "running").select("attempt")

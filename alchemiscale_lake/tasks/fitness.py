@@ -75,7 +75,8 @@ def fitness(pools: Pools, needs: pl.DataFrame) -> pl.DataFrame:
     ----------
     pools : Pools
     needs : polars.DataFrame
-        Columns `NEEDS_SCHEMA`; null memory is not counted, null duration is unknown.
+        Columns `NEEDS_SCHEMA`; null memory is not counted, null duration is unknown. The duration is an upper estimate;
+        a column `expected_s`, if there is one, is what hours are reckoned from.
 
     Returns
     -------
@@ -94,7 +95,9 @@ def fitness(pools: Pools, needs: pl.DataFrame) -> pl.DataFrame:
         columns += [
             _refusal(pool, worker, scopes).cast(pl.UInt8).alias(refused_by(name)),
             _part(pool, share).alias(part_in(name)),
-            _hours(worker, share).alias(hours_in(name)),
+            _hours(worker, share, "expected_s" if "expected_s" in needs.columns else "duration_s").alias(
+                hours_in(name)
+            ),
         ]
     return needs.select("transformation", *columns)
 
@@ -138,7 +141,7 @@ def _part(pool: Pool, share: pl.Expr) -> pl.Expr:
     return 1.0 / at_once
 
 
-def _hours(worker: Resources, share: pl.Expr) -> pl.Expr:
+def _hours(worker: Resources, share: pl.Expr, duration: str) -> pl.Expr:
     # the cores of a machine that nobody counted are no measure
     held = pl.lit(1.0) if worker.cores == _UNCOUNTED_CORES else share * max(1.0, math.floor(worker.gpus))
-    return pl.col("duration_s") / 3600.0 * pl.when(pl.col("gpus") > 0).then(pl.col("gpus")).otherwise(held)
+    return pl.col(duration) / 3600.0 * pl.when(pl.col("gpus") > 0).then(pl.col("gpus")).otherwise(held)

@@ -5,10 +5,12 @@ from pathlib import Path
 import pytest
 
 from alchemiscale_lake.dispatch.forecast import Forecast, Forecasted
+from alchemiscale_lake.ledger.cost_models import train_cost_model
 from alchemiscale_lake.resources import Resources
 from alchemiscale_lake.settings import Pools
 from alchemiscale_lake.store import Lake
 from tests.campaign import Campaign
+from tests.cost_lake import law_gpu_hours, leg, openfe_lake, result
 
 
 class Clock:
@@ -54,7 +56,7 @@ def test_declared_until_results_tell_better(campaign: Campaign) -> None:
         results(campaign, network, key, wall_time_s)
     found = one(campaign.lake, wanted, declared)
     assert (found.source, found.duration_s) == ("protocol results", pytest.approx(280.0))
-    assert found.gpu_hours == pytest.approx(280 * 0.5 / 3600)
+    assert found.gpu_hours == pytest.approx(200 * 0.5 / 3600)
 
     results(campaign, network, "a_b_other", 1000.0)
     found = one(campaign.lake, wanted, declared)
@@ -144,3 +146,78 @@ def test_a_transformation_without_a_row_has_the_needs_of_an_unknown_protocol(lak
 
     assert forecast.of([missing])[missing] == Forecasted(Resources(3, None, 0.0), 90.0, 0.0, "declared")
     assert forecast.frame()["scope"].to_list() == ["org-campaign-project"]
+
+
+def test_physics_is_expected_and_keeps_no_task_from_a_worker(lake: Lake) -> None:
+    row = leg("a")
+    lake.table("transformations").append_new([row])
+
+    found = one(lake, row["transformation"])
+
+    assert (found.source, found.duration_s) == ("extrapolated", None)
+    assert found.gpu_hours is not None
+    assert 0.3 < found.gpu_hours < 20.0
+
+
+def test_a_trained_model_tells_of_transformations_without_results(lake: Lake) -> None:
+    legs = openfe_lake(lake)
+    without = [row for row in legs if "e3" in row["key"]]
+    assert {f.source for f in Forecast(lake, None).of([row["transformation"] for row in without]).values()} == {
+        "protocol results"
+    }
+    train_cost_model(lake)
+
+    found = Forecast(lake, None).of([row["transformation"] for row in legs])
+
+    for row in without:
+        told, truth = found[row["transformation"]], law_gpu_hours(row, "NVIDIA L40S")
+        assert told.source == "cost model"
+        assert told.gpu_hours == pytest.approx(truth, rel=0.2)
+        assert told.duration_s is not None
+        assert told.gpu_hours < told.duration_s / 3600.0 < 2.0 * truth
+    assert found[legs[0]["transformation"]].source == "own results"
+
+
+def test_what_the_model_has_not_seen_is_expected_only(lake: Lake) -> None:
+    openfe_lake(lake)
+    train_cost_model(lake)
+    row = leg("cycling", protocol_qualname="NonEquilibriumCyclingProtocol", protocol="NonEquilibriumCyclingProtocol-1")
+    lake.table("transformations").append_new([row])
+    found = one(lake, row["transformation"])
+    assert (found.source, found.duration_s) == ("extrapolated", None)
+
+
+def test_a_share_of_a_gpu_makes_the_same_gpu_hours_longer(lake: Lake) -> None:
+    legs = openfe_lake(lake)
+    train_cost_model(lake)
+    wanted = legs[-2]["transformation"]
+    quarter = pools(RelativeHybridTopologyProtocol={"gpus": 0.25})
+
+    whole, shared = one(lake, wanted), one(lake, wanted, quarter)
+
+    assert whole.gpu_hours is not None
+    assert shared.gpu_hours is not None
+    assert whole.duration_s is not None
+    # four side by side were never seen, so nobody is refused for it
+    assert (shared.source, shared.duration_s) == ("protocol results", pytest.approx(whole.duration_s, rel=1.0))
+
+
+def test_a_newer_model_is_noticed(lake: Lake) -> None:
+    legs = openfe_lake(lake)
+    clock = Clock()
+    forecast = Forecast(lake, None, clock=clock)
+    wanted = legs[-1]["transformation"]
+    assert forecast.of([wanted])[wanted].source == "protocol results"
+    train_cost_model(lake)
+    clock.now = 31.0
+    first = forecast.of([wanted])[wanted]
+    assert first.source == "cost model"
+
+    slower = [result(row, 500 + i, noise=3.0) for i, row in enumerate(legs[:-2])]
+    lake.table("results").append_new(slower)
+    train_cost_model(lake)
+    clock.now = 62.0
+    second = forecast.of([wanted])[wanted]
+    assert first.gpu_hours is not None
+    assert second.gpu_hours is not None
+    assert second.gpu_hours > 1.2 * first.gpu_hours

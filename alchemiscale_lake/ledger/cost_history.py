@@ -1,0 +1,116 @@
+"""What calculations have cost: results that count as evidence, with the features of their Transformations and hosts.
+
+A good result with a wall time is one row. Its cost is GPU time where it held a GPU, else wall time: worker-hours.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Final
+
+import polars as pl
+
+from ..store import Lake, collect
+from ..tasks.default_needs import PROTOCOL_NEEDS
+from .cost_rows import CPU, FEATURE_COLUMNS
+
+__all__ = ["CostHistory", "cost_history", "usual_gpus", "with_targets"]
+
+_S_PER_H: Final = 3600.0
+_OF_RESULTS: Final = ("scope", "transformation", "pool", "host", "wall_time_s", "gpu_time_s", "ended_at")
+
+
+@dataclass(frozen=True, slots=True)
+class CostHistory:
+    """Evidence.
+
+    Attributes
+    ----------
+    rows : polars.DataFrame
+        One row per result, oldest first: scope, transformation, pool, ended_at, hours, gpu_model, packing, what
+        `with_targets` adds, and `cost_rows.FEATURE_COLUMNS`.
+    n_results : int
+        Good results in the lake, with a wall time.
+    """
+
+    rows: pl.DataFrame
+    n_results: int
+
+
+def cost_history(lake: Lake) -> CostHistory:
+    """Read all evidence of a lake, of every Scope."""
+    good = lake.table("results").scan().filter(pl.col("ok") & (pl.col("wall_time_s") > 0))
+    results = collect(good.select(_OF_RESULTS), "results")
+    hosts = collect(lake.table("hosts").scan().select("host", host_gpu="gpu_model"), "hosts").unique("host")
+    columns = ("scope", "transformation", "environment", "ligand_a", "ligand_b", *FEATURE_COLUMNS)
+    transformations = collect(lake.table("transformations").scan().select(columns), "Transformations")
+    described = with_targets(transformations.unique("transformation", maintain_order=True))
+    rows = results.join(
+        described.select("transformation", "system", "target", "campaign", *FEATURE_COLUMNS), on="transformation"
+    )
+    # an imported result of a Protocol that takes a GPU does not say which, or whether it had one
+    on_gpus = [name for name, needs in PROTOCOL_NEEDS.items() if needs.gpus > 0]
+    silent = pl.col("host").is_null() & pl.col("gpu_time_s").is_null() & pl.col("protocol_qualname").is_in(on_gpus)
+    rows = rows.filter(~silent).join(hosts, on="host", how="left").with_columns(_costs())
+    return CostHistory(rows.drop("host", "host_gpu", "gpu_time_s").sort("ended_at", "transformation"), len(results))
+
+
+def usual_gpus(rows: pl.DataFrame, by: str) -> dict[str, str]:
+    """On which GPU model most results were computed, by `protocol_qualname` or `pool`; those without GPU aside."""
+    counts = rows.filter(pl.col("gpu_model").is_not_null() & (pl.col("gpu_model") != CPU) & pl.col(by).is_not_null())
+    counts = counts.group_by(by, "gpu_model").len().sort("len", "gpu_model")
+    return dict(counts.select(by, "gpu_model").iter_rows())
+
+
+def _costs() -> list[pl.Expr]:
+    """Hours of a result, on which GPU, and how many shared that."""
+    held = pl.col("gpu_time_s") > 0
+    beside = pl.col("wall_time_s") / pl.col("gpu_time_s")
+    return [
+        (pl.when(held).then("gpu_time_s").otherwise("wall_time_s") / _S_PER_H).alias("hours"),
+        pl.when(held).then("host_gpu").otherwise(pl.lit(CPU)).alias("gpu_model"),
+        pl.when(held).then(beside.clip(1.0)).otherwise(1.0).alias("packing"),
+    ]
+
+
+def with_targets(transformations: pl.DataFrame) -> pl.DataFrame:
+    """Add what each was set up with, as digests that differ between Scopes.
+
+    A model of all Scopes so tells nobody what another one computes.
+
+    Parameters
+    ----------
+    transformations : polars.DataFrame
+        With columns scope, transformation, environment, ligand_a, ligand_b.
+
+    Returns
+    -------
+    polars.DataFrame
+        With three columns more. system: the protein of the leg, or of the complex legs of its ligand; null if there
+        is none. target: the system, else the ligand or the Transformation itself; legs of one target must not be on
+        both sides of a validation split. campaign: the Scope.
+    """
+    legs = transformations.filter(pl.col("environment").is_not_null())
+    proteins = (
+        pl.concat([legs.select("scope", "environment", ligand=side) for side in ("ligand_a", "ligand_b")])
+        .drop_nulls()
+        .group_by("scope", "ligand")
+        .agg(protein=pl.col("environment").min())
+    )
+    named = transformations.join(proteins, left_on=["scope", "ligand_a"], right_on=["scope", "ligand"], how="left")
+    system = pl.coalesce("environment", "protein")
+    target = pl.coalesce(system, "ligand_a", "transformation")
+    named = named.with_columns(
+        system=pl.concat_str("scope", system, separator=" "),
+        target=pl.concat_str("scope", target, separator=" "),
+        campaign="scope",
+    )
+    return named.with_columns(_digested(named, name) for name in ("system", "target", "campaign")).drop("protein")
+
+
+def _digested(frame: pl.DataFrame, name: str) -> pl.Series:
+    """Digests of texts, each made once."""
+    texts = frame[name].unique().drop_nulls().to_list()
+    digests = [hashlib.sha256(text.encode()).hexdigest()[:16] for text in texts]
+    return frame[name].replace_strict(texts, digests, default=None, return_dtype=pl.String)

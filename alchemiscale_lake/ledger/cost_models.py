@@ -1,0 +1,231 @@
+"""Models of what calculations cost: trained from a lake's results, kept in `cost_models`, read by whoever predicts.
+
+A lake has one model for all Scopes: durations are pooled, since a GPU is as fast for one Scope as for another. What it
+holds of a Scope is the classes of its Protocols, GPU models, ranges of sizes, and digests that mean nothing outside
+of it. What predictions are used for is `dispatch`'s business.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+
+from estimators.cost import CostModel, ModelCard, from_json, prior_model, train
+from estimators.errors import EstimatorInputError
+from estimators.features import FEATURES, STRINGS
+
+from ..errors import EstimationError, NotFoundError
+from ..store import Lake, collect, now_utc
+from .cost_history import CostHistory, cost_history
+from .cost_rows import UNKNOWN_GPU, cost_rows
+from .user import user_name
+
+__all__ = ["KnownModel", "Training", "cost_models", "newest_model", "read_model", "train_cost_model", "why_due"]
+
+#: A model is trained anew when the lake holds this part more results than it was trained with.
+_MORE: Final = 0.2
+#: So many results of a Protocol or GPU model that it has not seen make it due at once.
+_NEWS: Final = 3
+_SEED: Final = 2026
+
+
+@dataclass(frozen=True, slots=True)
+class KnownModel:
+    """A model and where it is from.
+
+    Attributes
+    ----------
+    model : CostModel
+    name : str or None
+        Its name in the lake; None for the physical prior.
+    trained_at : datetime or None
+    """
+
+    model: CostModel
+    name: str | None = None
+    trained_at: datetime | None = None
+
+    @property
+    def card(self) -> ModelCard:
+        """What it rests on."""
+        return self.model.card
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether it has seen results."""
+        return self.name is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """What a training found and did.
+
+    Attributes
+    ----------
+    known : KnownModel
+        The model that counts now.
+    trained : bool
+        Whether this call trained it.
+    why : str
+        Why it did, or did not.
+    n_results : int
+        Good results in the lake.
+    """
+
+    known: KnownModel
+    trained: bool
+    why: str
+    n_results: int
+
+
+def train_cost_model(lake: Lake, *, force: bool = False, actor: str | None = None) -> Training:
+    """Train a model from all results of a lake, if it is due, and keep it.
+
+    Due is the first result, then a fifth more results than the last time, or three of a Protocol or GPU model that
+    the last model has not seen.
+
+    Parameters
+    ----------
+    lake : Lake
+    force : bool
+        Train although it is not due.
+    actor : str, optional
+        Who trains; the user of this process by default.
+
+    Raises
+    ------
+    EstimationError
+        If there is no result to train on, and `force` is set.
+    """
+    history = cost_history(lake)
+    newest = _newest_row(lake)
+    why = why_due(newest, history)
+    if not len(history.rows):
+        if force:
+            raise EstimationError(
+                f"there is nothing to train on: of {history.n_results} good results none tells what it cost; "
+                "until Tasks have run, estimates rest on physics",
+                n_results=history.n_results,
+            )
+        return Training(newest_model(lake), False, "there is no result that tells what it cost", history.n_results)
+    if why is None and not force:
+        said = f"{history.n_results} results now, {newest['n_results']} when it was trained" if newest else ""
+        return Training(newest_model(lake), False, f"nothing much is new: {said}", history.n_results)
+    rows = history.rows
+    model = train(cost_rows(rows), rows["hours"].to_numpy(), groups=rows["target"].to_numpy(), seed=_SEED)
+    row = _row(model, history, actor or user_name(), now_utc())
+    lake.table("cost_models").append_new([row])
+    known = KnownModel(model, str(row["model"]), row["trained_at"])
+    return Training(known, True, why or "asked for", history.n_results)
+
+
+def why_due(newest: dict[str, Any] | None, history: CostHistory) -> str | None:
+    """Say why a model is to be trained; None if it is not.
+
+    Parameters
+    ----------
+    newest : dict or None
+        Row of the newest model.
+    history : CostHistory
+    """
+    if not len(history.rows):
+        return None
+    if newest is None:
+        return "the first"
+    if history.n_results >= (1.0 + _MORE) * newest["n_results"] and history.n_results > newest["n_results"]:
+        return f"{history.n_results} results now, {newest['n_results']} when the last was trained"
+    for column, seen in (("protocol_qualname", newest["protocols"]), ("gpu_model", newest["gpu_models"])):
+        counts = history.rows.group_by(pl.col(column).fill_null(UNKNOWN_GPU)).len().filter(pl.col("len") >= _NEWS)
+        new = sorted(set(counts[column]) - set(seen))
+        if new:
+            return f"results of {new[0]}, which the last has not seen"
+    return None
+
+
+def newest_model(lake: Lake) -> KnownModel:
+    """Read the model that counts: the newest one, or the physical prior where none was trained."""
+    row = _newest_row(lake)
+    return KnownModel(prior_model()) if row is None else _known(row)
+
+
+def read_model(lake: Lake, name: str | None = None) -> KnownModel:
+    """Read a model by its name, or the beginning of it; the newest without one.
+
+    Raises
+    ------
+    NotFoundError
+        If there is none of that name, or several.
+    """
+    if name is None:
+        return newest_model(lake)
+    models = cost_models(lake).filter(pl.col("model").str.starts_with(name))
+    if len(models) != 1:
+        found = "several begin so: give more of it" if len(models) else "`alchemiscale-lake cost-model list` has all"
+        raise NotFoundError(f"there is no one cost model {name!r}; {found}", model=name)
+    return _known(_rows(lake).filter(pl.col("model") == models["model"].item()).row(0, named=True))
+
+
+def cost_models(lake: Lake) -> pl.DataFrame:
+    """All models of a lake, newest first, without their parameters."""
+    columns = [name for name in lake.table("cost_models").schema.names if name != "parameters_json"]
+    return _rows(lake, columns)
+
+
+def _rows(lake: Lake, columns: list[str] | None = None) -> pl.DataFrame:
+    scan = lake.table("cost_models").scan()
+    rows = collect(scan if columns is None else scan.select(columns), "cost models")
+    return rows.sort("trained_at", "model", descending=True)
+
+
+def _newest_row(lake: Lake) -> dict[str, Any] | None:
+    scan = lake.table("cost_models").scan()
+    rows = collect(scan.sort("trained_at", "model", descending=True).head(1), "cost models")
+    return rows.row(0, named=True) if len(rows) else None
+
+
+def _known(row: dict[str, Any]) -> KnownModel:
+    try:
+        return KnownModel(from_json(row["parameters_json"]), row["model"], row["trained_at"])
+    except EstimatorInputError as e:
+        raise EstimationError(
+            f"cost model {row['model']} cannot be read: {e}; `alchemiscale-lake cost-model train --force` makes one",
+            model=row["model"],
+        ) from e
+
+
+def _row(model: CostModel, history: CostHistory, actor: str, at: datetime) -> dict[str, Any]:
+    card, parameters = model.card, model.to_json()
+    versions = card.versions | {"alchemiscale-lake": importlib.metadata.version("alchemiscale-lake")}
+    return {
+        # with the time: the same results give the same parameters
+        "model": hashlib.sha256(f"{at.isoformat()} {parameters}".encode()).hexdigest()[:16],
+        "trained_at": at,
+        "actor": actor,
+        "n_results": history.n_results,
+        "n_rows": card.n_rows,
+        "n_transformations": history.rows["transformation"].n_unique(),
+        "n_targets": card.n_groups,
+        "protocols": sorted(card.protocols),
+        "gpu_models": sorted(history.rows["gpu_model"].fill_null(UNKNOWN_GPU).unique()),
+        "features": [*FEATURES, *STRINGS],
+        "ranges_json": json.dumps(card.feature_ranges, sort_keys=True),
+        "error_fraction": _number(card.mdape),
+        "constant_error_fraction": _number(card.mdape_constant),
+        "power_law_error_fraction": _number(card.mdape_power_law),
+        "coverage_fraction": _number(card.coverage),
+        "confidence_fraction": card.confidence,
+        "seed": card.seed,
+        "versions_json": json.dumps(versions, sort_keys=True),
+        "parameters_json": parameters,
+    }
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
