@@ -1,0 +1,243 @@
+"""How sure a ranking is: the probability of every ligand to be the best, or among the best.
+
+Owns what is counted over draws from the normal distribution that an estimate is. Draws of networks too
+large for a covariance come from `network_draws`; experiment is not its matter (`performance`).
+
+Low free energies are best. Values of two connected components share no zero: rank each on its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import ndtr
+
+from estimators.errors import EstimatorInputError
+from estimators.network_draws import draw_deviations
+from estimators.network_solution import NetworkSolution
+
+__all__ = ["Ranking", "probability_better", "rank_nodes"]
+
+#: Values drawn at a time.
+_CHUNK_ENTRIES = 2_000_000
+#: Counters of ranks held at most; beyond it ranks are counted in bins.
+_HISTOGRAM_ENTRIES = 20_000_000
+#: Ligands closer than this are equal, and chance decides which goes first, kcal/mol.
+_TIE_KCAL_MOL = 1e-9
+#: A covariance may miss being positive by this share of its largest eigenvalue.
+_NEGATIVE_SHARE = 1e-8
+
+FloatArray = NDArray[np.float64]
+_Sampler = Callable[[int, np.random.Generator], FloatArray]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ranking:
+    """Ranks of n ligands, the best having rank 1. NaN where a ligand has no value.
+
+    Attributes
+    ----------
+    p_best : ndarray, shape (n,)
+        Probability to be the best; adds up to one.
+    p_top : ndarray, shape (n,)
+        Probability to be among the best `top`; adds up to `top`.
+    expected_rank : ndarray, shape (n,)
+        Mean rank.
+    rank_low, rank_high : ndarray, shape (n,)
+        Central interval of the rank. Of more than 4,472 ligands ranks are counted in bins, and the
+        interval is widened to whole bins.
+    top : int
+        What `p_top` is about.
+    confidence : float
+        Of the interval.
+    n_draws : int
+        Draws counted.
+    """
+
+    p_best: FloatArray
+    p_top: FloatArray
+    expected_rank: FloatArray
+    rank_low: FloatArray
+    rank_high: FloatArray
+    top: int
+    confidence: float
+    n_draws: int
+
+    @property
+    def max_standard_error(self) -> float:
+        """Monte Carlo standard error of a probability of one half; that of any other is smaller."""
+        return 0.5 / float(np.sqrt(self.n_draws))
+
+
+def rank_nodes(
+    value_kcal_mol: ArrayLike,
+    spread: ArrayLike | NetworkSolution,
+    *,
+    top: int = 3,
+    n_draws: int = 10_000,
+    confidence: float = 0.95,
+    seed: int = 2019,
+) -> Ranking:
+    """Rank ligands by free energy.
+
+    Parameters
+    ----------
+    value_kcal_mol : array_like, shape (n,)
+        Estimates; NaN is left out.
+    spread : array_like, shape (n, n), or NetworkSolution
+        Covariance of the values in (kcal/mol)^2, which may be singular (as one relative to a mean is); or
+        `NetworkEstimate.solution`, for any size.
+    top : int
+        How many are "the best few"; at most n.
+    n_draws : int
+        Joint draws of all values; see `Ranking.max_standard_error`.
+    confidence : float
+        Of the interval of ranks.
+    seed : int
+        Of the draws: the same numbers give the same ranking.
+
+    Raises
+    ------
+    EstimatorInputError
+        If shapes disagree, no value is there, the covariance is not one, or `top` is below one.
+    """
+    value = np.array(value_kcal_mol, dtype=np.float64)
+    sampler = _solved(spread, len(value)) if isinstance(spread, NetworkSolution) else _gaussian(spread, value)
+    known = np.flatnonzero(np.isfinite(value))
+    if not len(known):
+        raise EstimatorInputError(f"none of {len(value)} ligands has a value to rank by")
+    if top < 1 or n_draws < 1:
+        raise EstimatorInputError(f"top is {top} and n_draws {n_draws}; both count from one")
+    top = min(top, len(known))
+    tally = _Tally.of(len(known), top)
+    rng = np.random.default_rng(seed)
+    step = max(1, _CHUNK_ENTRIES // len(value))
+    for start in range(0, n_draws, step):
+        drawn = sampler(min(step, n_draws - start), rng)[known] + value[known, None]
+        tally.add(drawn + _TIE_KCAL_MOL * rng.standard_normal(drawn.shape))
+    low, high = tally.interval(confidence)
+    place = partial(_spread_out, known=known, n=len(value))
+    return Ranking(
+        p_best=place(tally.best / n_draws),
+        p_top=place(tally.in_top / n_draws),
+        expected_rank=place(tally.total / n_draws),
+        rank_low=place(low),
+        rank_high=place(high),
+        top=top,
+        confidence=confidence,
+        n_draws=n_draws,
+    )
+
+
+def probability_better(value_kcal_mol: ArrayLike, covariance: ArrayLike) -> FloatArray:
+    """Probability that ligand i is better (lower) than ligand j, exact, for all pairs.
+
+    Parameters
+    ----------
+    value_kcal_mol : array_like, shape (n,)
+        Estimates.
+    covariance : array_like, shape (n, n)
+        Of the values, (kcal/mol)^2.
+
+    Returns
+    -------
+    ndarray, shape (n, n)
+        Entry (i, j); one half on the diagonal and for equal values without uncertainty, NaN without a value.
+        Of any pairs of a larger network take `NetworkEstimate.difference`.
+    """
+    value = np.array(value_kcal_mol, dtype=np.float64)
+    matrix = _checked(covariance, value)
+    ahead = value[None, :] - value[:, None]
+    variances = np.diag(matrix)
+    variance = np.maximum(variances[:, None] + variances[None, :] - 2.0 * matrix, 0.0)
+    certain = variance <= _TIE_KCAL_MOL**2
+    decided = np.where(np.abs(ahead) <= _TIE_KCAL_MOL, 0.5, (ahead > 0).astype(np.float64))
+    with np.errstate(invalid="ignore"):
+        result: FloatArray = np.where(certain, decided, ndtr(ahead / np.sqrt(np.where(certain, 1.0, variance))))
+    result[np.isnan(ahead)] = np.nan
+    return result
+
+
+@dataclass(slots=True, eq=False)
+class _Tally:
+    """Counts over draws of n values."""
+
+    top: int
+    best: FloatArray
+    in_top: FloatArray
+    total: FloatArray
+    histogram: NDArray[np.int32]  # (n, bins)
+    n_draws: int = 0
+
+    @classmethod
+    def of(cls, n: int, top: int) -> _Tally:
+        """Nothing counted yet."""
+        n_bins = min(n, max(2, _HISTOGRAM_ENTRIES // n))
+        return cls(top, np.zeros(n), np.zeros(n), np.zeros(n), np.zeros((n, n_bins), dtype=np.int32))
+
+    def add(self, drawn: FloatArray) -> None:
+        """Count draws, shape (n, draws)."""
+        n, n_bins = self.histogram.shape
+        order = np.argsort(drawn, axis=0)
+        rank = np.empty_like(order)
+        np.put_along_axis(rank, order, np.arange(n)[:, None], axis=0)
+        self.best += np.bincount(order[0], minlength=n)
+        self.in_top += np.bincount(order[: self.top].ravel(), minlength=n)
+        self.total += (rank + 1).sum(axis=1)
+        cells = np.arange(n)[:, None] * n_bins + rank * n_bins // n
+        np.add.at(self.histogram.reshape(-1), cells.ravel(), 1)
+        self.n_draws += drawn.shape[1]
+
+    def interval(self, confidence: float) -> tuple[FloatArray, FloatArray]:
+        """Lowest and highest rank of the central interval."""
+        n, n_bins = self.histogram.shape
+        below = np.cumsum(self.histogram, axis=1)
+        tail = 0.5 * (1.0 - confidence) * self.n_draws
+        low, high = (below <= tail).sum(axis=1), (below < self.n_draws - tail).sum(axis=1)
+        # bin b holds the ranks whose (rank * bins) // n is b
+        first, last = -(-low * n // n_bins) + 1, -(-(high + 1) * n // n_bins)
+        return first.astype(np.float64), last.astype(np.float64)
+
+
+def _gaussian(covariance: ArrayLike, value: FloatArray) -> _Sampler:
+    """Draws from a covariance, singular or not."""
+    matrix = _checked(covariance, value)
+    known = np.flatnonzero(np.isfinite(value))
+    scales, axes = np.linalg.eigh(matrix[np.ix_(known, known)])
+    if len(scales) and scales[0] < -_NEGATIVE_SHARE * max(float(scales[-1]), _TIE_KCAL_MOL**2):
+        message = f"the covariance has the eigenvalue {scales[0]:.3g} (kcal/mol)^2, so it is none; give it as estimated"
+        raise EstimatorInputError(message, eigenvalue=float(scales[0]))
+    root = axes * np.sqrt(np.maximum(scales, 0.0))
+
+    def draw(n_draws: int, rng: np.random.Generator) -> FloatArray:
+        result = np.full((len(value), n_draws), np.nan)
+        result[known] = root @ rng.standard_normal((len(known), n_draws))
+        return result
+
+    return draw
+
+
+def _solved(solution: NetworkSolution, n: int) -> _Sampler:
+    if len(solution.value) != n:
+        raise EstimatorInputError(f"{n} values were given for a network of {len(solution.value)} nodes")
+    return partial(draw_deviations, solution)
+
+
+def _checked(covariance: ArrayLike, value: FloatArray) -> FloatArray:
+    matrix = np.array(covariance, dtype=np.float64)
+    if value.ndim != 1 or matrix.shape != (len(value), len(value)):
+        raise EstimatorInputError(f"values have shape {value.shape} and their covariance {matrix.shape}")
+    known = np.isfinite(value)
+    if not np.isfinite(matrix[np.ix_(known, known)]).all():
+        raise EstimatorInputError("the covariance of ligands with a value is not finite; leave those ligands out")
+    return matrix
+
+
+def _spread_out(values: FloatArray, known: NDArray[np.int64], n: int) -> FloatArray:
+    result = np.full(n, np.nan)
+    result[known] = values
+    return result
