@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "pools": "Show and check the pools of a pools file.",
     "plan-dispatch": "Explain what would be claimed where, and why.",
     "gather": "Print estimates.",
+    "view": "Draw a network as one page.",
     "status": "Count Tasks by status.",
     "networks": "List networks, set their state and weight, have failed Tasks restarted.",
     "tasks": "List Tasks, and change them.",

@@ -1,0 +1,63 @@
+"""`alchemiscale-lake view`: a network as one page that a browser opens."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from ._errors import say
+from ._options import lake_option, scope_option
+
+__all__ = ["command"]
+
+
+@click.command("view")
+@click.argument("network", required=False)
+@lake_option
+@scope_option
+@click.option(
+    "--colour",
+    "--color",
+    type=click.Choice(["status", "estimate", "uncertainty", "residual", "experiment"], case_sensitive=False),
+    default="status",
+    show_default=True,
+    help="What ligands and edges are coloured by at first; the page offers them all.",
+)
+@click.option(
+    "-o",
+    "--output",
+    default=None,
+    type=click.Path(dir_okay=False, allow_dash=True),
+    show_default="<ScopedKey>.html",
+    metavar="FILE",
+    help="Where the page goes; `-` is standard output.",
+)
+@click.option("--as-is", is_flag=True, help="Show the newest round as it stands, and write nothing into the lake.")
+def command(network: str | None, lake: str, scope: str | None, colour: str, output: str | None, as_is: bool) -> None:
+    """Draw a network of ligands as one page, to open in a browser or to mail.
+
+    NETWORK is a name, a ScopedKey or the beginning of one; it may be left out if there is only one.
+    Estimates are brought up to date first. The page has everything inside and asks nobody for anything.
+
+    \b
+    Example:
+      alchemiscale-lake view tyk2 --colour residual -o tyk2.html
+    """
+    from ..ledger.estimates import gather_network
+    from ..query import find_network
+    from ..report.network_view import network_page
+    from ..store import Lake
+
+    opened = Lake.open(lake)
+    found = find_network(opened, network, scope=scope)
+    if not as_is:
+        gather_network(opened, found)
+    page = network_page(opened, found, colour=colour)
+    if output == "-":
+        sys.stdout.write(page.html)
+        return
+    target = Path(output or f"{found}.html")
+    target.write_text(page.html, encoding="utf-8", newline="\n")
+    say(f"wrote {target} ({page.n_ligands} ligands, {page.n_edges} edges)")

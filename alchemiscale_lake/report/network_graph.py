@@ -1,0 +1,201 @@
+"""A network of ligands as plain data to draw: what is known of every node, edge and leg, and where it goes.
+
+Reads the newest round where there is one, and the legs themselves before the first. How it looks is
+the page's affair, see `network_view`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import polars as pl
+
+from ..errors import EstimationError
+from ..ids import ScopedKey
+from ..query import Connection, ask, connect
+from ..store import Lake
+from .layout import place_nodes
+from .ligand_structures import add_structures
+from .structures import Structure
+
+__all__ = ["EDGE_STATUSES", "NetworkGraph", "network_graph"]
+
+#: What an edge or ligand is, the most pressing first: an edge is the first that fits.
+EDGE_STATUSES: Final = ("error", "running", "waiting", "complete", "idle")
+
+_TASK_COLUMNS: Final = ("n_waiting", "n_running", "n_complete", "n_error")
+_NUMBERS: Final = ("value_kcal_mol", "uncertainty_kcal_mol", "residual_kcal_mol")
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkGraph:
+    """What a page draws.
+
+    Attributes
+    ----------
+    network, scope : str
+    name : str
+        The network's own, else its ScopedKey.
+    as_of : str
+        Time of the newest round; "" before the first.
+    kinds : list of dict
+        Per kind (`binding`, ...): `kind`, `nodes` and `edges`, plain data.
+    structures : list of Structure
+        What the nodes' `structure` counts from.
+    """
+
+    network: str
+    scope: str
+    name: str
+    as_of: str
+    kinds: list[Row]
+    structures: list[Structure]
+
+
+def network_graph(lake: Lake, network: str) -> NetworkGraph:
+    """Gather what there is to draw of a network.
+
+    Parameters
+    ----------
+    lake : Lake
+    network : str
+        ScopedKey.
+
+    Raises
+    ------
+    EstimationError
+        If the network has no edge between ligands.
+    """
+    connection = connect(lake)
+    legs = _legs(connection, network)
+    edges = ask(connection, "latest_edges", network=network)
+    ligands = ask(connection, "ligand_ranking", network=network)
+    if not len(edges):
+        edges = _edges_of(legs)
+    if not len(edges):
+        raise EstimationError(
+            f"{network} has no edges between ligands, so there is nothing to draw; "
+            "see `alchemiscale-lake status` for its Transformations",
+            network=network,
+        )
+    by_kind = edges.sort("kind").group_by("kind", maintain_order=True)
+    kinds = [_of_kind(str(key[0]), group, ligands, legs) for key, group in by_kind]
+    drawn = add_structures(lake, network, kinds)
+    state = ask(connection, "network_states", network=network)
+    as_of = ligands.select(pl.col("estimated_at").max().dt.strftime("%Y-%m-%d %H:%M UTC")).item()
+    return NetworkGraph(
+        network=network,
+        scope=str(ScopedKey.from_str(network).scope),
+        name=(state["name"].item() if len(state) else None) or network,
+        as_of=as_of or "",
+        kinds=kinds,
+        structures=drawn,
+    )
+
+
+def _legs(connection: Connection, network: str) -> dict[str, Row]:
+    """What is known of every Transformation of the network, by ScopedKey."""
+    legs = ask(connection, "network_legs", network=network).filter(
+        pl.col("ligand_j").is_not_null() & (pl.col("qualname") != "NonTransformation")
+    )
+    tasks = ask(connection, "transformation_status", network=network).select("transformation", *_TASK_COLUMNS)
+    rows = legs.join(tasks, on="transformation", how="left").sort("phase", "name", "transformation")
+    return {row["transformation"]: row for row in rows.iter_rows(named=True)}
+
+
+def _edges_of(legs: Mapping[str, Row]) -> pl.DataFrame:
+    """Edges before the first round: the pairs that legs join, without numbers."""
+    phases = {leg["phase"] for leg in legs.values()}
+    kind = "binding" if "complex" in phases else "hydration" if phases >= {"solvent", "vacuum"} else "direct"
+    pairs: dict[tuple[str, str], list[str]] = {}
+    for key, leg in legs.items():
+        pairs.setdefault((leg["ligand_i"], leg["ligand_j"]), []).append(key)
+    nothing = dict.fromkeys((*_NUMBERS, "note")) | {"kind": kind, "status": "incomplete"}
+    return pl.DataFrame([nothing | {"ligand_i": i, "ligand_j": j, "legs": keys} for (i, j), keys in pairs.items()])
+
+
+def _of_kind(kind: str, edges: pl.DataFrame, ligands: pl.DataFrame, legs: Mapping[str, Row]) -> Row:
+    known = {row["ligand"]: row for row in ligands.iter_rows(named=True) if row["kind"] == kind}
+    names = sorted({*edges["ligand_i"], *edges["ligand_j"], *known})
+    place = {name: k for k, name in enumerate(names)}
+    shown = [_edge(row, place, known, legs) for row in edges.sort("ligand_i", "ligand_j").iter_rows(named=True)]
+    at = place_nodes(len(names), [(edge["i"], edge["j"]) for edge in shown])
+    statuses = _node_statuses(len(names), shown)
+    nodes = [_node(name, known.get(name, {}), statuses[k], at[k].tolist()) for k, name in enumerate(names)]
+    return {"kind": kind, "nodes": nodes, "edges": shown}
+
+
+def _edge(row: Row, place: Mapping[str, int], known: Mapping[str, Row], legs: Mapping[str, Row]) -> Row:
+    of_edge = [legs[key] for key in row["legs"] if key in legs]
+    i, j = (known.get(row[end], {}).get("experiment_kcal_mol") for end in ("ligand_i", "ligand_j"))
+    return {
+        "i": place[row["ligand_i"]],
+        "j": place[row["ligand_j"]],
+        "value": _number(row["value_kcal_mol"]),
+        "uncertainty": _number(row["uncertainty_kcal_mol"]),
+        "residual": _number(row["residual_kcal_mol"]),
+        "experiment": None if i is None or j is None else _number(j - i),
+        "status": _edge_status(row["status"], of_edge),
+        "note": row["note"],
+        "legs": [_leg(leg) for leg in of_edge],
+    }
+
+
+def _edge_status(status: str, legs: Sequence[Row]) -> str:
+    """One of `EDGE_STATUSES`: more results under way say more than those that are there."""
+    if status == "error" or (status != "ok" and any(leg["state"] == "error" for leg in legs)):
+        return "error"
+    for of_task in ("running", "waiting"):
+        if any(leg[f"n_{of_task}"] for leg in legs):
+            return of_task
+    # results that no round has taken up yet are there all the same
+    return "complete" if status == "ok" or all(leg["n_results"] for leg in legs) else "idle"
+
+
+def _leg(leg: Row) -> Row:
+    plain = {name: leg[name] for name in ("name", "phase", "state", "n_results", "n_failed", "note")}
+    pair = {"from": leg["ligand_i"], "to": leg["ligand_j"]}
+    tasks = {name: leg[name] or 0 for name in _TASK_COLUMNS}
+    numbers = {"value": leg["value_kcal_mol"], "uncertainty": leg["uncertainty_kcal_mol"]}
+    return plain | pair | tasks | {name: _number(value) for name, value in numbers.items()}
+
+
+def _node(name: str, row: Mapping[str, Any], status: str, at: Sequence[float]) -> Row:
+    value, measured = row.get("value_kcal_mol"), row.get("experiment_kcal_mol")
+    # one scale only where experiment fixes the zero
+    off = None if value is None or measured is None or not row.get("absolute") else value - measured
+    return {
+        "name": name,
+        "x": round(at[0], 3),
+        "y": round(at[1], 3),
+        "value": _number(value),
+        "uncertainty": _number(row.get("uncertainty_kcal_mol")),
+        "experiment": _number(measured),
+        "experiment_uncertainty": _number(row.get("experiment_uncertainty_kcal_mol")),
+        "residual": _number(off),
+        "absolute": bool(row.get("absolute")),
+        "component": row.get("component"),
+        "status": "complete" if value is not None and status == "idle" else status,
+        "notes": list(row.get("notes") or []),
+        "structure": None,
+    }
+
+
+def _node_statuses(n_nodes: int, edges: Sequence[Row]) -> list[str]:
+    """A ligand is what is best of its edges once it has a whole one, else what is most pressing of them."""
+    around: list[set[str]] = [set() for _ in range(n_nodes)]
+    for edge in edges:
+        around[edge["i"]].add(edge["status"])
+        around[edge["j"]].add(edge["status"])
+    order = ("complete", "running", "waiting", "error", "idle")
+    return [next((status for status in order if status in found), "idle") for found in around]
+
+
+def _number(value: float | None) -> float | None:
+    """Seven figures are more than a picture shows; what is not finite has no place in JSON."""
+    return None if value is None or not math.isfinite(value) else float(f"{value:.7g}")
