@@ -23,6 +23,13 @@ _NAMES: Final = (
     "ligand_ranking",
     "failures",
     "throughput",
+    "wilson_low",
+    "wilson_high",
+    "failure_rates",
+    "network_storage",
+    "scope_storage",
+    "compared_ligands",
+    "compared_edges",
 )
 
 #: How `ask` orders the answer; an SQL view has no order of its own.
@@ -39,6 +46,11 @@ _ORDER: Final = {
     "ligand_ranking": "network, kind, component, value_kcal_mol nulls last, ligand",
     "failures": "ended_at, attempt",
     "throughput": "day, scope, pool, hostname, protocol",
+    "failure_rates": "dimension, scope, name nulls last",
+    "network_storage": "scope, name, network",
+    "scope_storage": "scope",
+    "compared_ligands": "network, round, kind, component, ligand",
+    "compared_edges": "network, round, kind, ligand_i, ligand_j",
 }
 
 

@@ -1,0 +1,54 @@
+-- compared_edges: edges with an estimate between ligands that both have an experimental value, of every round
+-- grain: one row per network, round, kind and edge
+-- inputs: edge_estimates, network_estimates (written last: they make a round visible)
+-- parameters: none; filter by scope, network, kind, newest (of the network's newest round)
+create view compared_edges as
+with measured as (
+    select
+        network,
+        kind,
+        ligand,
+        experiment_kcal_mol,
+        experiment_uncertainty_kcal_mol
+    from network_estimates
+    where experiment_kcal_mol is not null
+    qualify row_number() over (partition by network, kind, ligand order by round desc) = 1
+),
+rounds as (
+    select
+        network,
+        round,
+        round = max(round) over (partition by network) as newest
+    from network_estimates
+    group by
+        network,
+        round
+)
+select
+    edges.scope,
+    edges.network,
+    edges.round,
+    rounds.newest,
+    edges.kind,
+    edges.ligand_i,
+    edges.ligand_j,
+    edges.value_kcal_mol,
+    edges.uncertainty_kcal_mol,
+    b.experiment_kcal_mol - a.experiment_kcal_mol as experiment_kcal_mol,
+    sqrt(
+        a.experiment_uncertainty_kcal_mol ** 2 + b.experiment_uncertainty_kcal_mol ** 2
+    ) as experiment_uncertainty_kcal_mol,
+    edges.estimated_at
+from edge_estimates as edges
+join rounds using (network, round)
+join measured as a
+    on edges.network = a.network
+    and edges.kind = a.kind
+    and edges.ligand_i = a.ligand
+join measured as b
+    on edges.network = b.network
+    and edges.kind = b.kind
+    and edges.ligand_j = b.ligand
+where
+    edges.value_kcal_mol is not null
+    and edges.ligand_i <> edges.ligand_j;

@@ -1,0 +1,58 @@
+-- network_storage: bytes that the results of each network hold in the lake
+-- grain: one row per network; what two networks share counts in both, and is told in shared_bytes
+-- inputs: networks, network_members, results, result_files
+-- parameters: none; filter by scope, network, name
+create view network_storage as
+with kept as (
+    select
+        attempt,
+        count(*) as n_files,
+        sum(n_bytes) as n_bytes
+    from result_files
+    group by attempt
+),
+stored as (
+    select
+        results.transformation,
+        count(*) as n_attempts,
+        count(*) filter (results.ok) as n_results,
+        coalesce(sum(kept.n_files), 0) as n_files,
+        coalesce(sum(results.n_bytes), 0) as result_bytes,
+        coalesce(sum(kept.n_bytes), 0) as file_bytes
+    from results
+    left join kept using (attempt)
+    group by results.transformation
+),
+held as (
+    select
+        network,
+        member as transformation,
+        count(*) over (partition by member) > 1 as shared
+    from network_members
+    where kind = 'transformation'
+),
+summed as (
+    select
+        held.network,
+        sum(stored.n_attempts) as n_attempts,
+        sum(stored.n_results) as n_results,
+        sum(stored.n_files) as n_files,
+        sum(stored.result_bytes) as result_bytes,
+        sum(stored.file_bytes) as file_bytes,
+        sum(stored.result_bytes + stored.file_bytes) filter (held.shared) as shared_bytes
+    from held
+    join stored using (transformation)
+    group by held.network
+)
+select
+    networks.scope,
+    networks.network,
+    networks.name,
+    coalesce(summed.n_attempts, 0)::bigint as n_attempts,
+    coalesce(summed.n_results, 0)::bigint as n_results,
+    coalesce(summed.n_files, 0)::bigint as n_files,
+    coalesce(summed.result_bytes, 0)::bigint as result_bytes,
+    coalesce(summed.file_bytes, 0)::bigint as file_bytes,
+    coalesce(summed.shared_bytes, 0)::bigint as shared_bytes
+from networks
+left join summed using (network);

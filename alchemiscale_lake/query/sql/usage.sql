@@ -1,0 +1,82 @@
+-- usage: what attempts did and cost since a moment
+-- grain: one row per day, scope, protocol, host, pool or network, as $by says; null where it is not known
+-- inputs: results, transformations, network_members
+-- parameters: $by, $scope (a pattern or null), $since (or null: from the first result on),
+--   $until (or null: to the last result): between the two lie the days of tasks_per_day
+-- a Transformation of two networks counts in both; a Task with two good results counts once
+with places as (
+    select
+        transformation,
+        protocol_qualname as name
+    from transformations
+    where $by = 'protocol'
+    union all
+    select
+        member as transformation,
+        network as name
+    from network_members
+    where
+        $by = 'network'
+        and kind = 'transformation'
+),
+picked as (
+    select
+        case $by
+            when 'day' then strftime(results.ended_at at time zone 'UTC', '%Y-%m-%d')
+            when 'scope' then results.scope
+            when 'host' then results.hostname
+            when 'pool' then results.pool
+            else places.name
+        end as name,
+        results.task,
+        results.ok,
+        results.started_at,
+        results.ended_at,
+        results.wall_time_s,
+        results.cpu_time_s,
+        results.gpu_time_s,
+        results.n_bytes
+    from results
+    left join places using (transformation)
+    where
+        in_scope(results.scope, $scope)
+        and ($since::timestamptz is null or results.ended_at >= $since::timestamptz)
+),
+span as (
+    select
+        coalesce($since::timestamptz, min(started_at)) as since,
+        coalesce($until::timestamptz, max(ended_at)) as until
+    from picked
+),
+summed as (
+    select
+        name,
+        count(*) as n_attempts,
+        count(*) filter (not ok) as n_failed,
+        count(distinct task) filter (ok) as n_tasks,
+        sum(wall_time_s) / 3600 as wall_h,
+        coalesce(sum(cpu_time_s), 0) / 3600 as core_h,
+        coalesce(sum(gpu_time_s), 0) / 3600 as gpu_h,
+        coalesce(sum(n_bytes), 0)::bigint as result_bytes
+    from picked
+    group by name
+)
+select
+    summed.name,
+    summed.n_tasks,
+    summed.n_tasks / case
+        when $by = 'day' then 1.0
+        else greatest(1.0, epoch(span.until - span.since) / 86400)
+    end as tasks_per_day,
+    summed.n_attempts,
+    summed.n_failed,
+    summed.n_failed / summed.n_attempts as failure_rate,
+    wilson_low(summed.n_failed, summed.n_attempts) as failure_rate_low,
+    wilson_high(summed.n_failed, summed.n_attempts) as failure_rate_high,
+    summed.wall_h,
+    summed.core_h,
+    summed.gpu_h,
+    summed.result_bytes
+from summed
+cross join span
+order by summed.name nulls last;

@@ -1,0 +1,10 @@
+-- wilson_high(k, n): upper end of the 95% Wilson interval of a rate, k of n having been seen
+-- grain: scalar
+-- inputs: none
+-- parameters: k, n; null for n = 0
+create macro wilson_high(k, n) as (
+    case when n > 0 then least(1.0, (
+        k + 1.920729410347062
+        + 1.959963984540054 * sqrt(k * (n - k) / n + 0.960364705173531)
+    ) / (n + 3.841458820694124)) end
+);
