@@ -60,4 +60,5 @@ def command(network: str | None, lake: str, scope: str | None, colour: str, outp
         return
     target = Path(output or f"{found}.html")
     target.write_text(page.html, encoding="utf-8", newline="\n")
-    say(f"wrote {target} ({page.n_ligands} ligands, {page.n_edges} edges)")
+    edges = "1 edge" if page.n_edges == 1 else f"{page.n_edges} edges"
+    say(f"wrote {target} ({page.n_ligands} ligands, {edges})")

@@ -1,0 +1,74 @@
+"""`view`: a page into a file or a pipe; on one small campaign, in this process."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from alchemiscale_lake.cli import main
+from alchemiscale_lake.store import Lake
+from tests.campaign import SCOPE, small_campaign
+
+Call = Callable[..., Result]
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("view") / "lake"
+    small_campaign(folder)
+    return folder
+
+
+@pytest.fixture
+def call(kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
+    shutil.copytree(kept, tmp_path / "lake")
+    monkeypatch.chdir(tmp_path)
+    return lambda *arguments: CliRunner().invoke(main, ["view", *arguments], env={"ALCHEMISCALE_LAKE": "lake"})
+
+
+def test_a_page_is_written_with_estimates_up_to_date(call: Call, tmp_path: Path) -> None:
+    result = call("tyk2", "--colour", "estimate", "-o", "tyk2.html")
+
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr == "wrote tyk2.html (4 ligands, 4 edges)\n"
+    page = (tmp_path / "tyk2.html").read_text(encoding="utf-8")
+    assert page.startswith("<!doctype html>")
+    assert '"colour":"estimate"' in page
+    assert '"as_of":"2' in page
+    assert len(Lake.open("lake").table("network_estimates").scan().collect()) == 4
+
+
+def test_as_is_writes_nothing_into_the_lake(call: Call) -> None:
+    result = call("tyk2", "--as-is", "-o", "-")
+
+    assert result.exit_code == 0
+    assert result.stdout.endswith("</html>")
+    assert '"as_of":""' in result.stdout
+    assert len(Lake.open("lake").table("network_estimates").scan().collect()) == 0
+
+
+def test_the_file_is_called_after_the_network(call: Call, tmp_path: Path) -> None:
+    result = call("idle", "--scope", "org-campaign-other")
+
+    assert result.stderr == "wrote AlchemicalNetwork-idle-org-campaign-other.html (2 ligands, 1 edge)\n"
+    assert (tmp_path / "AlchemicalNetwork-idle-org-campaign-other.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("nothing",), "no network has the name or ScopedKey 'nothing'"),
+        ((), f"AlchemicalNetwork-tyk2-{SCOPE}"),
+        (("tyk2", "--colour", "mood"), "'mood' is not one of"),
+    ],
+)
+def test_mistakes_are_told(call: Call, tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:
+    result = call(*arguments)
+
+    assert result.exit_code in (1, 2)
+    assert message in result.stderr
+    assert not list(tmp_path.glob("*.html"))

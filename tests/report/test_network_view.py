@@ -1,0 +1,286 @@
+"""The page of a network: all inside, deaf to what names say, and alive in a real browser."""
+
+from __future__ import annotations
+
+import dataclasses
+import html
+import itertools
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from alchemiscale_lake.errors import EstimationError, NotFoundError
+from alchemiscale_lake.ledger.estimates import gather_network
+from alchemiscale_lake.report import ligand_structures
+from alchemiscale_lake.report.network_graph import network_graph
+from alchemiscale_lake.report.network_view import COLOURS, NetworkPage, draw_page, network_page
+from alchemiscale_lake.store import Lake
+from tests.browser import Page, browser
+from tests.campaign import SCOPE, Campaign, small_campaign
+from tests.example_campaign import NETWORK, example_campaign, ligands, pairs
+
+TYK2 = f"AlchemicalNetwork-tyk2-{SCOPE}"
+NASTY = ["</script><img src=x onerror=alert(1)>", "<!--<script>", "{{script}} & \"'`\u2028", "]]>"]
+
+
+@pytest.fixture(scope="module")
+def example(tmp_path_factory: pytest.TempPathFactory) -> Campaign:
+    campaign = example_campaign(tmp_path_factory.mktemp("view") / "lake")
+    gather_network(campaign.lake, NETWORK)
+    return campaign
+
+
+class NastyCampaign(Campaign):
+    """Ligands a, b, c, d under other names."""
+
+    def _transformation(self, key: str, a: str, b: str, phase: str, scope: str, protocol: str) -> dict[str, Any]:
+        names = dict(zip("abcd", NASTY, strict=True))
+        row = super()._transformation(key, a, b, phase, scope, protocol)
+        return row | {"ligand_a_name": names[a], "ligand_b_name": names[b]}
+
+
+@pytest.fixture(scope="module")
+def nasty(tmp_path_factory: pytest.TempPathFactory) -> NetworkPage:
+    """A page in which every name tries to be more than a name."""
+    campaign = NastyCampaign.at(tmp_path_factory.mktemp("nasty") / "lake")
+    network = campaign.network("nasty", list(itertools.pairwise("abcda")))
+    for k, key in enumerate(("a_b_other", "b_c_other", "c_d_other")):
+        campaign.result(campaign.new_tasks(network, [key])[0], float(k), 0.1)
+    gather_network(campaign.lake, network)
+    return draw_page(dataclasses.replace(network_graph(campaign.lake, network), name="<b>bold</b>"))
+
+
+def content(page: NetworkPage) -> dict[str, Any]:
+    found = re.search(r'<script id="data" type="application/json">(.*?)</script>', page.html, re.DOTALL)
+    assert found is not None
+    data: dict[str, Any] = json.loads(found[1])
+    return data
+
+
+def test_the_page_holds_what_the_lake_knows(example: Campaign) -> None:
+    page = network_page(example.lake)
+
+    (kind,) = content(page)["kinds"]
+    assert (page.n_ligands, page.n_edges) == (len(ligands()), len(pairs()))
+    assert [node["name"] for node in kind["nodes"]] == sorted(ligands())
+    named = {(kind["nodes"][e["i"]]["name"], kind["nodes"][e["j"]]["name"]): e for e in kind["edges"]}
+    assert set(named) == set(pairs())
+    assert named[pairs()[0]]["status"] == "complete"
+    assert [named[pair]["status"] for pair in pairs()[-5:]] == ["running", "waiting", "waiting", "idle", "idle"]
+    assert [e["status"] for e in named.values()].count("error") == 1
+    assert [leg["phase"] for leg in named[pairs()[0]]["legs"]] == ["complex", "solvent"]
+    assert all(leg["n_results"] + leg["n_failed"] == 3 for leg in named[pairs()[0]]["legs"])
+
+
+def test_numbers_are_those_of_the_tables(example: Campaign) -> None:
+    (kind,) = content(network_page(example.lake))["kinds"]
+    rows = {r["ligand"]: r for r in example.lake.table("network_estimates").scan().collect().iter_rows(named=True)}
+
+    for node in kind["nodes"]:
+        row = rows[node["name"]]
+        assert node["value"] == pytest.approx(row["value_kcal_mol"], rel=1e-6)
+        assert node["uncertainty"] == pytest.approx(row["uncertainty_kcal_mol"], rel=1e-6)
+        if row["experiment_kcal_mol"] is None:
+            assert node["residual"] is None
+        else:
+            off = row["value_kcal_mol"] - row["experiment_kcal_mol"]
+            assert node["residual"] == pytest.approx(off, rel=1e-5, abs=1e-6)
+
+
+def test_ligands_have_the_structure_of_their_assay_or_none(example: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = content(network_page(example.lake))
+    drawn = [node["structure"] for node in data["kinds"][0]["nodes"]]
+    assert len(data["structures"]) == len([k for k in drawn if k is not None]) == 19
+
+    monkeypatch.setattr(ligand_structures, "has_rdkit", lambda: False)
+
+    assert content(network_page(example.lake))["structures"] == []
+
+
+def test_before_the_first_round_legs_are_drawn(tmp_path: Path) -> None:
+    campaign = small_campaign(tmp_path / "lake")
+
+    (kind,) = network_graph(campaign.lake, TYK2).kinds
+
+    assert kind["kind"] == "binding"
+    statuses = {(kind["nodes"][e["i"]]["name"], kind["nodes"][e["j"]]["name"]): e["status"] for e in kind["edges"]}
+    assert statuses == {("a", "b"): "complete", ("b", "c"): "complete", ("c", "a"): "complete", ("c", "d"): "error"}
+    assert all(e["value"] is None for e in kind["edges"])
+
+
+def test_what_cannot_be_drawn_is_told(lake: Lake) -> None:
+    with pytest.raises(NotFoundError, match="there is no network"):
+        network_page(lake)
+    campaign = Campaign(lake)
+    campaign.network("empty", [])
+    with pytest.raises(EstimationError, match="no edges between ligands"):
+        network_page(lake)
+    campaign.network("two", [("a", "b")])
+    with pytest.raises(NotFoundError, match=r"coloured by 'mood'; choose of status, estimate"):
+        network_page(lake, "two", colour="mood")
+
+
+def test_names_never_leave_their_place(nasty: NetworkPage) -> None:
+    assert "<img" not in nasty.html
+    assert nasty.html.count("</script>") == 2
+    assert "<title>&lt;b&gt;bold&lt;/b&gt;</title>" in nasty.html
+    assert sorted(node["name"] for node in content(nasty)["kinds"][0]["nodes"]) == sorted(NASTY)
+
+
+def test_the_page_may_ask_nobody_and_names_no_address(example: Campaign) -> None:
+    page = network_page(example.lake).html
+
+    policy = re.search(r'Content-Security-Policy" content="([^"]+)"', page)
+    assert policy is not None
+    assert policy[1].startswith("default-src 'none'; script-src 'sha256-")
+    assert "unsafe" not in policy[1]
+    assert set(re.findall(r"https?://[^\s\"'<>]+", page)) == {"http://www.w3.org/2000/svg"}
+    assert not re.search(r"<link\b|@import|url\(|\bfetch\(|XMLHttpRequest|WebSocket|import\(", page)
+
+
+def test_notebooks_show_it_in_a_frame_of_its_own(example: Campaign) -> None:
+    page = network_page(example.lake)
+
+    frame = page._repr_html_()
+
+    assert str(page) == page.html
+    assert frame.startswith('<iframe sandbox="allow-scripts" ')
+    inside = re.search(r'srcdoc="([^"]*)"', frame)
+    assert inside is not None
+    assert html.unescape(inside[1]) == page.html
+
+
+# --- in a browser -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def tab() -> Iterator[Callable[[], Page]]:
+    with browser() as new_tab:
+        yield new_tab
+
+
+def choose(page: Page, colour: str) -> None:
+    page.evaluate(
+        "(() => { const s = document.getElementById('colour');"
+        f" s.value = '{colour}'; s.dispatchEvent(new Event('change')); }})()"
+    )
+
+
+def colour_of(page: Page, selector: str, what: str = "fill") -> str:
+    return str(page.evaluate(f"getComputedStyle(document.querySelector({json.dumps(selector)})).{what}"))
+
+
+def test_a_reader_sees_points_drags_searches(example: Campaign, tab: Callable[[], Page], tmp_path: Path) -> None:
+    file = tmp_path / "network.html"
+    file.write_text(network_page(example.lake).html, encoding="utf-8")
+    page = tab()
+    page.size(1100, 700)
+
+    page.open(file.as_uri())
+    assert page.evaluate("document.querySelectorAll('.node').length") == len(ligands())
+    assert page.evaluate("document.querySelectorAll('.link').length") == len(pairs())
+    assert page.text("h1") == "benzanilides"
+    assert page.text("#details").startswith("22 ligands, 34 edges")
+    assert "28 edges" in page.text("#legend")
+    assert "not begun" in page.text("#legend")
+
+    at = page.middle_of("[data-ligand='bza-10'] circle")
+    page.mouse("mouseMoved", *at)
+    assert page.text("#details h2") == "bza-10"
+    page.click(*at)
+    assert "estimate − experiment" in page.text("#details")
+    assert page.evaluate("document.querySelectorAll('#details .structure path').length") > 2
+
+    before = page.evaluate("document.querySelector('[data-ligand=\"bza-10\"]').getAttribute('transform')")
+    page.drag(at, (at[0] + 60, at[1] + 40))
+    assert page.evaluate("document.querySelector('[data-ligand=\"bza-10\"]').getAttribute('transform')") != before
+    moved = page.middle_of("[data-ligand='bza-10'] circle")
+    assert moved == pytest.approx((at[0] + 60, at[1] + 40), abs=1.5)
+
+    a, b = (page.middle_of(f"[data-ligand='{name}'] circle") for name in ("bza-12", "bza-14"))
+    page.click((a[0] + b[0]) / 2, (a[1] + b[1]) / 2)
+    assert page.text("#details h2") == "bza-12 → bza-14"
+    assert "solvent" in page.text("#details")
+    assert "3 complete" in page.text("#details")
+
+    page.evaluate(
+        "(() => { const s = document.getElementById('search');"
+        " s.value = 'BZA-21'; s.dispatchEvent(new Event('input')); })()"
+    )
+    assert page.text("#details h2") == "bza-21"
+    assert page.evaluate("document.querySelectorAll('.node.faded').length") == len(ligands()) - 1
+
+    scale = page.evaluate("document.getElementById('world').getAttribute('transform')")
+    page.mouse("mouseWheel", 300, 300, deltaX=0, deltaY=-240)
+    page.wait(f"document.getElementById('world').getAttribute('transform') !== {json.dumps(scale)}")
+    assert (page.complaints, page.requests) == ([], [file.as_uri()])
+
+
+def test_colours_follow_the_choice_and_the_theme(example: Campaign, tab: Callable[[], Page], tmp_path: Path) -> None:
+    file = tmp_path / "network.html"
+    file.write_text(network_page(example.lake, colour="estimate").html, encoding="utf-8")
+    page = tab()
+    page.open(file.as_uri())
+    seen = {}
+    for colour in COLOURS:
+        choose(page, colour)
+        seen[colour] = colour_of(page, "[data-ligand='bza-17'] circle")
+    assert len(set(seen.values())) >= 4
+    assert seen["status"] == "rgb(0, 158, 115)"
+    choose(page, "residual")
+    assert "estimate less experiment" in page.text("#legend")
+    light = colour_of(page, "body", "backgroundColor")
+    page.dark()
+    assert colour_of(page, "body", "backgroundColor") != light
+    page.evaluate("document.getElementById('theme').click()")
+    assert colour_of(page, "body", "backgroundColor") == light
+    assert page.complaints == []
+
+
+def test_a_nasty_name_is_shown_and_does_nothing(nasty: NetworkPage, tab: Callable[[], Page], tmp_path: Path) -> None:
+    file = tmp_path / "nasty.html"
+    file.write_text(nasty.html, encoding="utf-8")
+    page = tab()
+
+    page.open(file.as_uri())
+    page.click(*page.middle_of(f"[data-ligand={json.dumps(NASTY[0])}] circle"))
+
+    assert page.text("#details h2") == NASTY[0]
+    assert page.evaluate("document.querySelectorAll('img').length") == 0
+    assert page.text("h1") == "<b>bold</b>"
+    assert (page.complaints, page.requests) == ([], [file.as_uri()])
+
+
+def test_a_script_that_got_in_would_not_run(nasty: NetworkPage, tab: Callable[[], Page], tmp_path: Path) -> None:
+    """The second wall: the policy, tried with the first one torn down."""
+    file = tmp_path / "breached.html"
+    breach = "<script>window.breached = 1</script><img src='http://127.0.0.1:9/x' onerror='window.breached = 2'>"
+    file.write_text(nasty.html.replace("<main>", f"<main>{breach}"), encoding="utf-8")
+    page = tab()
+
+    page.open(file.as_uri())
+
+    assert page.evaluate("window.breached === undefined")
+    assert page.evaluate("document.querySelectorAll('.node').length") == len(NASTY)
+    assert len([said for said in page.complaints if "Content Security Policy" in said]) >= 2
+
+
+def test_two_thousand_ligands_are_drawn(tab: Callable[[], Page], lake: Lake, tmp_path: Path) -> None:
+    campaign = Campaign(lake)
+    names = [f"l{k:04d}" for k in range(2000)]
+    edges = [(names[max(0, k - 1 - k % 13)], names[k]) for k in range(1, 2000)]
+    campaign.network("large", [*edges, *((names[k], names[k + 7]) for k in range(0, 1900, 2))])
+    file = tmp_path / "large.html"
+    page = network_page(lake)
+    file.write_text(page.html, encoding="utf-8")
+    opened = tab()
+
+    opened.open(file.as_uri())
+
+    assert opened.evaluate("document.querySelectorAll('.node').length") == page.n_ligands == 2000
+    assert opened.evaluate("performance.now()") < 20_000
+    assert opened.complaints == []
