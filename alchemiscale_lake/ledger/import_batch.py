@@ -151,6 +151,8 @@ class Reading:
         Files that cannot be imported, and why.
     assays : list of dict
         Rows of `assays` less who entered them when, and of which kind.
+    networks : dict of str to None
+        ScopedKeys of networks that have what was read already.
     """
 
     batches: list[Batch] = field(default_factory=list)
@@ -160,6 +162,7 @@ class Reading:
     bad: list[tuple[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     assays: list[dict[str, Any]] = field(default_factory=list)
+    networks: dict[str, None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +215,7 @@ def write_batch(
     stored : mapping of str to Stored
         The files, by their path in the lake.
     known : set of str
-        Attempts that have a result already.
+        Attempts that have a result already; what is written is added.
     """
     n_transformations = _write_transformations(lake, batch, at)
     results = {result.attempt(batch.scope): result for result in batch.results}
@@ -221,6 +224,7 @@ def write_batch(
     _end_tasks(lake, batch.scope, results, known, creator=creator)
     if batch.network is not None and batch.name is not None:
         _write_network(lake, batch, batch.network, creator=creator, at=at)
+    known.update(fresh)
     n_good = sum(result.record.ok for result in fresh.values())
     return Written(n_transformations, n_good, len(fresh) - n_good, len(results) - len(fresh))
 
@@ -313,7 +317,7 @@ def _accepted(done: Event | status.Refusal) -> list[Event]:
 
 def _write_network(lake: Lake, batch: Batch, network: str, *, creator: str, at: datetime) -> None:
     common = {"scope": str(batch.scope), "network": network}
-    systems = described(batch.objects, batch.made).systems
+    systems = _systems(lake, batch)
     members = [common | {"member": f"{key}-{batch.scope}", "kind": "transformation"} for key in batch.members]
     members += [common | {"member": f"{key}-{batch.scope}", "kind": "system"} for key in systems]
     lake.table("network_members").append_new(members)
@@ -327,6 +331,13 @@ def _write_network(lake: Lake, batch: Batch, network: str, *, creator: str, at: 
         "created_at": at,
     }
     lake.table("networks").append_new([common | row])
+
+
+def _systems(lake: Lake, batch: Batch) -> list[str]:
+    """Keys of the ChemicalSystems that the members lead from and to."""
+    here = lake.table("transformations").scan().filter(pl.col("scope") == str(batch.scope))
+    states = collect(here.filter(pl.col("key").is_in(batch.members)).select("state_a", "state_b"), "Transformations")
+    return sorted(set(states["state_a"]) | set(states["state_b"].drop_nulls()))
 
 
 # --- rows -----------------------------------------------------------------------------------------

@@ -73,8 +73,10 @@ class FileImport:
         placed = self._place(found, reading)
         made = list(self._places.made)
         batch = Batch(self._scope, self._standing, None, self._pool.objects, made)
-        # a name asks for a network of all that is imported; without one, what the Scope has stays where it is
-        batch.members = list(dict.fromkeys([*made, *(key for _, key in placed)])) if self._name else made
+        found_in = self._networks_of({key for _, key in placed})
+        # a name asks for a network of all that is imported; without one, what has a network stays there
+        batch.members = [key for key in dict.fromkeys(key for _, key in placed) if self._name or key not in found_in]
+        reading.networks |= dict.fromkeys(network for key in sorted(found_in) for network in found_in[key])
         if batch.members and not self._closed:
             batch.name = self._name or _common_name(paths)
             batch.network = f"{imported_network_key(batch.name)}-{self._scope}"
@@ -105,7 +107,7 @@ class FileImport:
 
     def _read(self, paths: Sequence[Path], reading: Reading, progress: Progress) -> list[_Read]:
         here = self._lake.table("imports").scan().filter(pl.col("scope") == str(self._scope))
-        known = set(collect(here.select("digest"), "imports")["digest"])
+        known = dict(collect(here.select("digest", "network"), "imports").iter_rows())
         found: list[_Read] = []
         for done, path in enumerate(paths):
             progress("read", done, len(paths))
@@ -114,8 +116,9 @@ class FileImport:
                 raw = read_raw(path)
                 if raw.digest in known:
                     reading.n_known_files += 1
+                    reading.networks |= {} if known[raw.digest] is None else {known[raw.digest]: None}
                     continue
-                known.add(raw.digest)
+                known[raw.digest] = None
                 file = self._with_estimate(read_result_file(raw, self._pool), raw, reading)
             except ResultFileError as e:
                 reading.bad.append((str(path), e.message))
@@ -173,6 +176,18 @@ class FileImport:
                 candidates=found,
             )
         return found[0] if found else None
+
+    def _networks_of(self, keys: set[str]) -> dict[str, list[str]]:
+        """Return the networks that people see, by Transformation; of an import that was cut short there is none."""
+        here = pl.col("scope") == str(self._scope)
+        members = self._lake.table("network_members").scan().filter(here)
+        seen = self._lake.table("networks").scan().filter(here).select("network")
+        wanted = members.filter(pl.col("member").is_in([f"{key}-{self._scope}" for key in keys]))
+        rows = collect(wanted.join(seen, on="network", how="semi").select("member", "network"), "members of networks")
+        found: dict[str, list[str]] = {}
+        for member, network in rows.sort("member", "network").iter_rows():
+            found.setdefault(member.removesuffix(f"-{self._scope}"), []).append(network)
+        return found
 
     def _place(self, found: Sequence[_Read], reading: Reading) -> list[tuple[_Read, str]]:
         """Find or make the Transformation of each file: first of those that hold it, then of the others."""

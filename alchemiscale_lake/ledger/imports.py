@@ -47,7 +47,7 @@ class ImportReport:
     Attributes
     ----------
     networks : tuple of str
-        ScopedKeys of the networks that results were imported for.
+        ScopedKeys of the networks that the results are of.
     n_files, n_known_files : int
         Files looked at, and those whose content the Scope had already.
     n_transformations : int
@@ -208,7 +208,7 @@ def _import_row(of_file: Sequence[Source], creator: str, at: datetime) -> dict[s
 def _report(reading: Reading, written: Sequence[Written], n_assays: int) -> ImportReport:
     records = [result.record for batch in reading.batches for result in batch.results]
     return ImportReport(
-        networks=tuple(dict.fromkeys(batch.network for batch in reading.batches if batch.network is not None)),
+        networks=tuple(reading.networks | dict.fromkeys(b.network for b in reading.batches if b.network is not None)),
         n_files=reading.n_files,
         n_known_files=reading.n_known_files,
         n_transformations=sum(w.n_transformations for w in written),
