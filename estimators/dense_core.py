@@ -1,12 +1,14 @@
 """Subtraction-free elimination of a dense graph Laplacian, in BLAS-sized blocks.
 
-Owns the numerics of the part of a network in which nearly every node has met every other. Sparse
-graphs, orderings and gauges are not its matter (`elimination`, `network_mle`).
+Owns the numerics of one front: k nodes, eliminated in the order given, and the b nodes that they leave
+behind. Sparse graphs, orderings and gauges are not its matter (`fronts`, `elimination`).
 
 Only off-diagonal weights are kept. The diagonal of a Laplacian, whose rounding is what loses small
 weights beside large ones, is re-formed as a sum of positive numbers whenever it is needed (Grassmann,
 Taksar & Heyman 1985, doi:10.1287/opre.33.5.1107), so every weight here is a sum of products of
 non-negative numbers and keeps its full relative precision however far apart the weights lie.
+
+All matrices have the eliminated nodes first, and only what is right of the diagonal counts.
 """
 
 from __future__ import annotations
@@ -17,133 +19,248 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
-__all__ = ["DenseCore", "eliminate_dense"]
+__all__ = ["Front", "eliminate_front"]
 
-#: Pivots gathered before they are applied to the rest in one matrix product.
-_BLOCK = 32
+#: Pivots taken one by one before they are applied to others in one matrix product.
+_LEAF = 32
+#: Pivots gathered before they are applied to the rest of a large front.
+_BLOCK = 256
 #: Means closer together than this share of their spread are subtracted before they are squared.
 _NEAR_SHARE = 1e-4
+#: Entries of the means subtracted at once.
+_NEAR_ENTRIES = 2_000_000
+#: Blocks up to this size are told apart node by node, for which memory grows with the cube.
+_APART = 64
 
 FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class DenseCore:
-    """An eliminated dense graph of r nodes; the last one is the ground, where the potential is zero.
+class Front:
+    """k eliminated nodes before b others.
 
-    Given the later nodes, node k is ``sum_i transfer[k, i] f[i] - offset[k]`` with variance ``variance[k]``.
+    Given the later nodes, node i is ``sum_j transfer[i, j] f[j] - offset[i]`` with variance ``variance[i]``.
 
     Attributes
     ----------
-    transfer : ndarray, shape (r, r)
-        Strictly upper triangular; rows but the last sum to one.
-    variance : ndarray, shape (r,)
-        Inverse of the sum of a node's weights when its turn came; zero for the ground.
-    offset : ndarray, shape (r,)
-        Weighted mean of the values of its edges then.
+    transfer : ndarray, shape (k, k + b)
+        Non-negative right of the diagonal, where rows add up to one; the rest does not count.
+    variance : ndarray, shape (k,)
+        Inverse of the sum of a node's weights when its turn came.
+    offset : ndarray, shape (k,), or None
+        Weighted mean of the values of its edges then, if values were eliminated too.
     """
 
     transfer: FloatArray
     variance: FloatArray
-    offset: FloatArray
+    offset: FloatArray | None
 
-    def back_substitute(self, right: FloatArray) -> FloatArray:
-        """Solve ``(1 - transfer) x = right``; right and x have shape (r,)."""
-        return _unit_solve(self.transfer, right)
+    def back_substitute(self, right: FloatArray, later: FloatArray) -> FloatArray:
+        """Values of the k nodes from those of the b later ones: ``x = transfer @ (x, later) + right``.
 
-    def forward_substitute(self, right: FloatArray) -> FloatArray:
-        """Solve ``(1 - transfer).T x = right``; right and x have shape (r,)."""
-        return _unit_solve(self.transfer, right, transposed=True)
+        Parameters
+        ----------
+        right : ndarray, shape (k, c)
+        later : ndarray, shape (b, c)
+        """
+        size = len(self.variance)
+        result = np.concatenate([right, later])
+        for block, rest in _blocks_backward(size, size + len(later)):
+            carried = result[block] + self.transfer[block, rest] @ result[rest]
+            result[block] = _unit_solve(self.transfer[block, block], carried)
+        return result[:size]
 
-    def resistances(self) -> FloatArray:
-        """Variance of the difference of every pair of potentials, shape (r, r), diagonal zero.
+    def forward_substitute(self, here: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Carry ``here``, shape (k, c), forward along the transfers: what arrives at the k nodes and at the b."""
+        size, width = self.transfer.shape
+        result = np.zeros((width, here.shape[1]))
+        result[:size] = here
+        for block, rest in reversed(list(_blocks_backward(size, width))):
+            result[block] = _unit_solve(self.transfer[block, block], result[block], transposed=True)
+            result[rest] += self.transfer[block, rest].T @ result[block]
+        return result[:size], result[size:]
+
+    def resistances(self, later: FloatArray, grounded: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Variances of the differences of all k + b nodes, and to a ground, from those of the b later ones.
 
         From the last node to the first, a block of nodes at a time. Given the later ones a node is their
         mean by transfer plus noise, and variances of differences are squared distances, so only what lies
         between nodes enters: strong weights inside a group are not lost beside its distance to others.
+
+        Parameters
+        ----------
+        later : ndarray, shape (b, b)
+        grounded : ndarray, shape (b,)
+
+        Returns
+        -------
+        ndarray, shape (k + b, k + b)
+        ndarray, shape (k + b,)
         """
-        size = len(self.variance)
-        result = np.zeros((size, size))
-        for start in reversed(range(0, size - 1, _BLOCK)):
-            block, rest = slice(start, min(start + _BLOCK, size - 1)), slice(min(start + _BLOCK, size - 1), size)
-            noise = _unit_inverse(self.transfer[block, block])
-            mean = noise @ self.transfer[block, rest]
-            noise *= np.sqrt(self.variance[block])
-            far = mean @ result[rest, rest]
-            spread = 0.5 * (mean * far).sum(axis=1)
-            away = far + ((noise**2).sum(axis=1) - spread)[:, None]
-            result[block, rest] = away
-            result[rest, block] = away.T
-            apart = ((noise[:, None, :] - noise[None, :, :]) ** 2).sum(axis=2)
-            result[block, block] = apart + _between_means(mean, far, spread)
-        return result
+        size, width = self.transfer.shape
+        result = np.zeros((width, width + 1))
+        result[size:, size:-1] = later
+        result[size:, -1] = grounded
+        for block, rest in self.blocks():
+            away, apart = self.separate(block, rest, result[rest, rest.start :], slice(0, -1))
+            result[block, rest.start :] = away
+            result[rest, block] = away[:, :-1].T
+            result[block, block] = apart
+        return result[:, :-1], result[:, -1]
+
+    def blocks(self) -> list[tuple[slice, slice]]:
+        """Blocks of the eliminated nodes from the last to the first, each with all that follows it."""
+        return _blocks_backward(*self.transfer.shape)
+
+    def separate(
+        self, block: slice, rest: slice, later: FloatArray, columns: slice | IntArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Variances of the differences of a block of nodes to others, and among themselves.
+
+        Parameters
+        ----------
+        block, rest : slice
+            The block, and all that follows it in the front.
+        later : ndarray, shape (length of rest, q)
+            Variances of the differences of `rest` to q nodes that are no earlier.
+        columns : slice or ndarray of int
+            Where among the q nodes those of `rest` stand.
+
+        Returns
+        -------
+        ndarray, shape (length of block, q)
+            From the block to the q nodes.
+        ndarray, shape (length of block, length of block)
+            Within the block.
+        """
+        noise = _unit_inverse(np.triu(self.transfer[block, block], 1))
+        mean = noise @ self.transfer[block, rest]
+        noise *= np.sqrt(self.variance[block])
+        far = mean @ later
+        near = far[:, columns]
+        spread = 0.5 * (mean * near).sum(axis=1)
+        apart = _squared_distances(noise) + _between_means(mean, near, spread)
+        far += ((noise**2).sum(axis=1) - spread)[:, None]
+        return far, apart
 
 
-def eliminate_dense(weight: FloatArray, moment: FloatArray) -> DenseCore:
-    """Eliminate all nodes but the last, in the order given.
+def eliminate_front(
+    weight: FloatArray, moment: FloatArray | None, n_eliminated: int
+) -> tuple[Front, FloatArray, FloatArray | None]:
+    """Eliminate the first nodes of a dense graph.
 
     Parameters
     ----------
     weight : ndarray, shape (r, r)
-        Symmetric, non-negative, connected, diagonal zero. Overwritten.
-    moment : ndarray, shape (r, r)
-        Antisymmetric, ``weight[i, j]`` times the value of the edge from i to j. Overwritten.
+        Non-negative; right of the diagonal. Overwritten, and kept by the result.
+    moment : ndarray, shape (r, r), or None
+        ``weight[i, j]`` times the value of the edge from i to j, right of the diagonal. Overwritten.
+    n_eliminated : int
+        How many nodes go; fewer than r, and the graph is such that none of them lacks later neighbours.
 
     Returns
     -------
-    DenseCore
+    Front
         The elimination.
+    ndarray, shape (r - n_eliminated, r - n_eliminated)
+        Weights that remain.
+    ndarray or None
+        Moments that remain.
+    """
+    gone, left = slice(0, n_eliminated), slice(n_eliminated, len(weight))
+    rows = weight[gone]
+    row_moments = None if moment is None else moment[gone]
+    variance = _eliminate_rows(rows, row_moments)
+    remaining = weight[left, left].copy()
+    remaining += (rows[:, left] * variance[:, None]).T @ rows[:, left]
+    rows *= variance[:, None]
+    if n_eliminated < len(weight) // 2:
+        rows = rows.copy()  # or else the whole square would be kept for its upper part
+    if moment is None or row_moments is None:
+        return Front(rows, variance, None), remaining, None
+    passed = rows[:, left].T @ row_moments[:, left]
+    # Only sums to the right of the diagonal have a meaning.
+    offset = variance * (np.triu(row_moments[:, gone], 1).sum(axis=1) + row_moments[:, left].sum(axis=1))
+    return Front(rows, variance, offset), remaining, moment[left, left] + passed - passed.T
+
+
+def _eliminate_rows(weight: FloatArray, moment: FloatArray | None) -> FloatArray:
+    """Eliminate one node per row, in place, and return their variances.
+
+    `weight` has shape (k, c), c > k: each row becomes that of its node when its turn comes.
     """
     size = len(weight)
-    transfer = np.zeros((size, size))
-    variance = np.zeros(size)
-    offset = np.zeros(size)
-    for start in range(0, size - 1, _BLOCK):
-        stop = min(start + _BLOCK, size - 1)
-        done, block, rest = slice(0, start), slice(start, stop), slice(stop, size)
-        _apply_earlier(weight, moment, transfer, done, block)
-        inner, inner_moment = weight[block, block], moment[block, block]
-        shares, variances = _eliminate_block(inner, inner_moment, weight[block, rest].sum(axis=1))
-        carry = _unit_inverse(shares).T
+    if size <= _LEAF:
+        return _eliminate_leaf(weight, moment)
+    variance = np.empty(size)
+    step = _LEAF if size <= _BLOCK else _BLOCK
+    for start in range(0, size, step):
+        stop = min(start + step, size)
+        done, block, rest = slice(0, start), slice(start, stop), slice(stop, None)
+        if start:
+            _apply_earlier(weight, moment, variance[done], block)
+        # All that the block needs to know of what lies beyond it is each node's summed weight.
+        inner = np.column_stack([weight[block, block], weight[block, rest].sum(axis=1)])
+        inner_moment = None
+        if moment is not None:
+            inner_moment = np.column_stack([moment[block, block], np.zeros(len(inner))])
+        variance[block] = _eliminate_rows(inner, inner_moment)
+        weight[block, block] = inner[:, :-1]
+        carry = _unit_inverse(np.triu(inner[:, :-1], 1) * variance[block, None]).T
         weight[block, rest] = carry @ weight[block, rest]
-        transfer[block, block] = shares
-        transfer[block, rest] = weight[block, rest] * variances[:, None]
-        exchanged = np.triu(inner_moment, 1)
-        moment[block, rest] = carry @ (moment[block, rest] - exchanged.T @ transfer[block, rest])
-        variance[block] = variances
-        offset[block] = (exchanged.sum(axis=1) + moment[block, rest].sum(axis=1)) * variances
-    return DenseCore(transfer, variance, offset)
+        if moment is not None and inner_moment is not None:
+            moment[block, block] = inner_moment[:, :-1]
+            exchanged = np.triu(inner_moment[:, :-1], 1).T * variance[block]
+            moment[block, rest] = carry @ (moment[block, rest] - exchanged @ weight[block, rest])
+    return variance
 
 
-def _apply_earlier(weight: FloatArray, moment: FloatArray, transfer: FloatArray, done: slice, block: slice) -> None:
-    """Bring the rows of a block up to date with all pivots before it, in place."""
-    columns = slice(block.start, len(weight))
-    pulled = transfer[done, block].T
+def _apply_earlier(weight: FloatArray, moment: FloatArray | None, variance: FloatArray, block: slice) -> None:
+    """Bring the rows of a block up to date with all nodes before it, in place."""
+    done, columns = slice(0, block.start), slice(block.start, None)
+    pulled = (weight[done, block] * variance[:, None]).T
     weight[block, columns] += pulled @ weight[done, columns]
-    moment[block, columns] += pulled @ moment[done, columns]
-    moment[block, columns] -= moment[done, block].T @ transfer[done, columns]
+    if moment is not None:
+        moment[block, columns] += pulled @ moment[done, columns]
+        moment[block, columns] -= (moment[done, block] * variance[:, None]).T @ weight[done, columns]
 
 
-def _eliminate_block(weight: FloatArray, moment: FloatArray, outside: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Shares (strictly upper) and variances of one diagonal block; edits the block in place.
-
-    `outside` is each node's summed weight beyond the block, all that the block needs to know of it.
-    """
+def _eliminate_leaf(weight: FloatArray, moment: FloatArray | None) -> FloatArray:
+    """As `_eliminate_rows`, one node after the other."""
     size = len(weight)
-    shares = np.zeros((size, size))
-    variances = np.empty(size)
+    variance = np.empty(size)
     for k in range(size):
-        later = slice(k + 1, size)
-        row, row_moment = weight[k, later], moment[k, later]
-        total = row.sum() + outside[k]
-        share = row / total
-        shares[k, later] = share
-        variances[k] = 1.0 / total
-        outside[later] += share * outside[k]
-        column = share[:, None]
-        weight[later, later] += column * row
-        moment[later, later] += column * row_moment - row_moment[:, None] * share
-    return shares, variances
+        later = slice(k + 1, None)
+        row = weight[k, later]
+        variance[k] = 1.0 / row.sum()
+        share = (row[: size - k - 1] * variance[k])[:, None]
+        weight[later, later] += share * row
+        if moment is not None:
+            row_moment = moment[k, later]
+            moment[later, later] += share * row_moment - row_moment[: size - k - 1, None] * (row * variance[k])
+    return variance
+
+
+def _blocks_backward(size: int, width: int) -> list[tuple[slice, slice]]:
+    """Blocks of the eliminated nodes from the last to the first, each with all that follows it."""
+    starts = range(0, size, _BLOCK)
+    return [(slice(k, min(k + _BLOCK, size)), slice(min(k + _BLOCK, size), width)) for k in reversed(starts)]
+
+
+def _squared_distances(rows: FloatArray) -> FloatArray:
+    """Squared distances between the rows of a square upper triangular matrix, without loss for close ones."""
+    size = len(rows)
+    result = np.empty((size, size))
+    for start in range(0, size, _APART):
+        some = slice(start, start + _APART)
+        for other in range(start, size, _APART):
+            others = slice(other, other + _APART)
+            # rows of `some` and later have nothing left of the diagonal
+            apart = ((rows[some, None, start:] - rows[None, others, start:]) ** 2).sum(axis=2)
+            result[some, others] = apart
+            result[others, some] = apart.T
+    return result
 
 
 def _between_means(mean: FloatArray, far: FloatArray, spread: FloatArray) -> FloatArray:
@@ -154,9 +271,11 @@ def _between_means(mean: FloatArray, far: FloatArray, spread: FloatArray) -> Flo
     product = mean @ far.T
     squared: FloatArray = 0.5 * (product + product.T) - np.add.outer(spread, spread)
     one, other = np.nonzero(np.triu(squared < _NEAR_SHARE * np.add.outer(spread, spread), 1))
-    if len(one):
-        exact = -0.5 * ((mean[one] - mean[other]) * (far[one] - far[other])).sum(axis=1)
-        squared[one, other] = squared[other, one] = np.maximum(exact, 0.0)
+    at_once = max(_NEAR_ENTRIES // max(mean.shape[1], 1), 1)
+    for start in range(0, len(one), at_once):
+        i, j = one[start : start + at_once], other[start : start + at_once]
+        exact = -0.5 * ((mean[i] - mean[j]) * (far[i] - far[j])).sum(axis=1)
+        squared[i, j] = squared[j, i] = np.maximum(exact, 0.0)
     np.fill_diagonal(squared, 0.0)
     return squared
 
@@ -175,7 +294,7 @@ def _unit_inverse(strict: FloatArray) -> FloatArray:
 
 
 def _unit_solve(strict: FloatArray, right: FloatArray, *, transposed: bool = False) -> FloatArray:
-    """Solve ``(1 - strict) x = right`` for a strictly upper triangular matrix, or its transpose."""
+    """Solve ``(1 - strict) x = right``, or its transpose; of `strict` what is right of the diagonal counts."""
     solution: FloatArray = solve_triangular(
         -strict, right, trans=int(transposed), unit_diagonal=True, check_finite=False
     )

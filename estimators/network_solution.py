@@ -199,7 +199,7 @@ def _solve_component(
         return values, np.maximum(np.diag(block), 0.0), unit**2 * along, block, part
     grounded, along[between] = solved.variances(tail, head)
     share = size / len(rows)
-    drift = solved.covariance_times(share)
+    drift = solved.covariance_times(share[:, None])[:, 0]
     variances = np.maximum(grounded - 2.0 * drift + share @ drift, 0.0)
     return values, unit**2 * variances[group], unit**2 * along, None, part
 

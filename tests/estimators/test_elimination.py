@@ -3,20 +3,29 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from estimators import dense_core, elimination
+from estimators import dense_core, ordering, stars
 from estimators.elimination import eliminate
 from tests.estimators.exact import exact_solution
 from tests.estimators.networks import random_network
 
 
-@pytest.mark.parametrize("filled", [2, 6, 1000])
-@pytest.mark.parametrize("block", [1, 5, 64])
-def test_any_share_of_sparse_and_dense_gives_the_same(monkeypatch: pytest.MonkeyPatch, filled: int, block: int) -> None:
-    edges = random_network(9, 130, 260, decades=6.0)
+@pytest.mark.parametrize("most_rays", [0, 3, 8])
+@pytest.mark.parametrize(("leaf", "block"), [(1, 1), (2, 5), (3, 64)])
+@pytest.mark.parametrize("small_front", [1, 24])
+@pytest.mark.parametrize("decades", [2.0, 6.0])
+def test_any_share_of_stars_and_fronts_gives_the_same(
+    monkeypatch: pytest.MonkeyPatch, most_rays: int, leaf: int, block: int, small_front: int, decades: float
+) -> None:
+    edges = random_network(9, 130, 260, decades=decades)
     weight = edges.sd**-2.0
-    monkeypatch.setattr(elimination, "_SMALL", 1)
-    monkeypatch.setattr(elimination, "_FILLED_DEGREE", filled)
+    monkeypatch.setattr(stars, "_MOST_RAYS", most_rays)
+    monkeypatch.setattr(stars, "_SMALL", 1)
+    monkeypatch.setattr(ordering, "_SMALL", 1)
+    monkeypatch.setattr(ordering, "_SMALL_FRONT", small_front)
+    monkeypatch.setattr(dense_core, "_LEAF", leaf)
     monkeypatch.setattr(dense_core, "_BLOCK", block)
+    monkeypatch.setattr(dense_core, "_APART", 3)
+    monkeypatch.setattr(dense_core, "_NEAR_ENTRIES", 50)
     reference = _all_dense(edges.n_nodes, edges.tail, edges.head, weight, edges.value)
 
     solved = eliminate(edges.n_nodes, edges.tail, edges.head, weight, edges.value)
@@ -28,26 +37,26 @@ def test_any_share_of_sparse_and_dense_gives_the_same(monkeypatch: pytest.Monkey
     np.testing.assert_allclose(potentials - potentials.mean(), reference[0] - reference[0].mean(), atol=1e-10)
     resistances = solved.resistances()
     grounded, along = solved.variances(edges.tail, edges.head)
-    ground = solved.core_nodes[-1]
+    ground = solved.core.plan.order[-1]
     np.testing.assert_allclose(grounded, resistances[ground], rtol=1e-12)
     np.testing.assert_allclose(along, resistances[edges.tail, edges.head], rtol=1e-12)
     np.testing.assert_allclose(along, reference[1][edges.tail, edges.head], rtol=1e-12)
     vector = np.random.default_rng(0).normal(size=130)
     by_hand = 0.5 * (np.add.outer(resistances[ground], resistances[ground]) - resistances) @ vector
-    np.testing.assert_allclose(solved.covariance_times(vector), by_hand, atol=1e-11)
+    np.testing.assert_allclose(solved.covariance_times(vector[:, None])[:, 0], by_hand, atol=1e-11)
     columns = np.random.default_rng(1).normal(size=(130, 7))
     columns -= columns.mean(axis=0)
     expected = -0.5 * (columns * (resistances @ columns)).sum(axis=0)
     np.testing.assert_allclose(solved.contrast_variances(columns), expected, rtol=1e-9)
 
 
-@pytest.mark.parametrize(("n_nodes", "filled"), [(24, 1000), (90, 1000), (90, 2)])
+@pytest.mark.parametrize(("n_nodes", "most_rays"), [(24, 8), (90, 8), (90, 0)])
 def test_differences_of_strongly_tied_nodes_keep_their_digits(
-    monkeypatch: pytest.MonkeyPatch, n_nodes: int, filled: int
+    monkeypatch: pytest.MonkeyPatch, n_nodes: int, most_rays: int
 ) -> None:
     # Subtracting covariances would leave nothing of a variance of 1e-24 beside one of 1.
     edges = random_network(n_nodes, n_nodes, 2 * n_nodes, decades=12.0)
-    monkeypatch.setattr(elimination, "_FILLED_DEGREE", filled)
+    monkeypatch.setattr(stars, "_MOST_RAYS", most_rays)
     _, covariance = exact_solution(n_nodes, edges.tail, edges.head, edges.value, edges.sd, as_differences=True)
 
     solved = eliminate(n_nodes, edges.tail, edges.head, edges.sd**-2.0, edges.value)
@@ -68,8 +77,10 @@ def _all_dense(
     weights, moments = np.zeros((n_nodes, n_nodes)), np.zeros((n_nodes, n_nodes))
     np.add.at(weights, (tail, head), weight)
     np.add.at(moments, (tail, head), weight * value)
-    core = dense_core.eliminate_dense(weights + weights.T, moments - moments.T)
-    return core.back_substitute(-core.offset), core.resistances()
+    front, _, _ = dense_core.eliminate_front(weights + weights.T, moments - moments.T, n_nodes - 1)
+    assert front.offset is not None
+    potentials = front.back_substitute(-front.offset[:, None], np.zeros((1, 1)))[:, 0]
+    return np.append(potentials, 0.0), front.resistances(np.zeros((1, 1)), np.zeros(1))[0]
 
 
 def test_variances_of_differences_are_distances() -> None:

@@ -1,0 +1,182 @@
+"""Star-mesh transforms: nodes with few neighbours leave a network, many independent ones at a time.
+
+Owns the sparse beginning of an elimination. What is left when every node has many neighbours is
+finished by `fronts`; the whole is put together in `elimination`.
+
+A node with weights w_i to its neighbours is removed by the star-mesh transform: each pair of neighbours
+gains an edge of weight ``w_i w_j / sum(w)`` and value ``d_j - d_i``, and parallel edges merge by weighted
+mean. That is Gaussian elimination of the weighted Laplacian, but nothing is ever subtracted from a weight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+__all__ = ["Graph", "Stars", "eliminate_stars", "merge"]
+
+#: Nodes of up to this many neighbours go as stars: beyond, the edges they leave behind are too many.
+_MOST_RAYS = 8
+#: A graph this small has no use for stars.
+_SMALL = 64
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stars:
+    """c independent nodes of d neighbours each, eliminated together.
+
+    Given its neighbours, node k is ``transfer[k] @ f[neighbours[k]] - offset[k]``, with ``variance[k]``.
+    """
+
+    nodes: IntArray  # (c,)
+    neighbours: IntArray  # (c, d)
+    transfer: FloatArray  # (c, d)
+    variance: FloatArray  # (c,)
+    offset: FloatArray  # (c,)
+
+    def matrix(self, n_nodes: int, place: IntArray | None = None) -> csr_array:
+        """The transfers as a sparse matrix, shape (c, n_nodes); `place` renumbers the neighbours."""
+        starts = np.arange(0, self.neighbours.size + 1, self.neighbours.shape[1])
+        columns = self.neighbours.ravel() if place is None else place[self.neighbours.ravel()]
+        return csr_array((self.transfer.ravel(), columns, starts), shape=(len(self.nodes), n_nodes))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Graph:
+    """Merged edges between remaining nodes, ``tail < head``, sorted by (tail, head)."""
+
+    tail: IntArray
+    head: IntArray
+    weight: FloatArray
+    moment: FloatArray  # weight times the value from tail to head
+
+
+def eliminate_stars(n_nodes: int, graph: Graph) -> tuple[tuple[Stars, ...], Graph, IntArray]:
+    """Eliminate nodes with few neighbours while there are any.
+
+    Parameters
+    ----------
+    n_nodes : int
+        Number of nodes.
+    graph : Graph
+        Its edges; every node is reached by them.
+
+    Returns
+    -------
+    tuple of Stars
+        In the order of elimination.
+    Graph
+        What remains, in the same numbers.
+    ndarray of int
+        Nodes that remain, ascending; at least one.
+    """
+    # Ties between equal degrees are broken by a fixed shuffle: neighbours with running numbers, as in a
+    # chain, would otherwise go one at a time.
+    tie_break = np.random.default_rng(0).permutation(n_nodes)
+    remaining = np.ones(n_nodes, dtype=bool)
+    stars: list[Stars] = []
+    while int(remaining.sum()) > _SMALL:
+        degree = np.bincount(graph.tail, minlength=n_nodes) + np.bincount(graph.head, minlength=n_nodes)
+        chosen = _independent(graph, degree, tie_break) & remaining
+        if not chosen.any():
+            break
+        batch, graph = _remove(n_nodes, graph, chosen, degree)
+        stars += batch
+        remaining &= ~chosen
+    return tuple(stars), graph, np.flatnonzero(remaining)
+
+
+def merge(n_nodes: int, tail: IntArray, head: IntArray, weight: FloatArray, moment: FloatArray) -> Graph:
+    """Turn all edges to ``tail < head`` and add up parallel ones."""
+    forward = tail < head
+    keys = np.where(forward, tail, head) * n_nodes + np.where(forward, head, tail)
+    order = np.argsort(keys, kind="stable")
+    keys = keys[order]
+    starts = np.flatnonzero(np.diff(keys, prepend=-1))
+    merged = keys[starts]
+    return Graph(
+        tail=merged // n_nodes,
+        head=merged % n_nodes,
+        weight=np.add.reduceat(weight[order], starts),
+        moment=np.add.reduceat(np.where(forward, moment, -moment)[order], starts),
+    )
+
+
+def _independent(graph: Graph, degree: IntArray, tie_break: IntArray) -> NDArray[np.bool_]:
+    """Mark nodes of few neighbours that come before all their neighbours."""
+    n_nodes = len(degree)
+    priority = degree * n_nodes + tie_break
+    foremost = np.full(n_nodes, np.iinfo(np.int64).max)
+    np.minimum.at(foremost, graph.tail, priority[graph.head])
+    np.minimum.at(foremost, graph.head, priority[graph.tail])
+    chosen: NDArray[np.bool_] = (priority < foremost) & (degree <= _MOST_RAYS)
+    return chosen
+
+
+def _remove(n_nodes: int, graph: Graph, chosen: NDArray[np.bool_], degree: IntArray) -> tuple[list[Stars], Graph]:
+    """Star-mesh transform of independent nodes: what they leave behind, and the graph without them."""
+    from_tail, from_head = chosen[graph.tail], chosen[graph.head]
+    source = np.concatenate([graph.tail[from_tail], graph.head[from_head]])
+    target = np.concatenate([graph.head[from_tail], graph.tail[from_head]])
+    weight = np.concatenate([graph.weight[from_tail], graph.weight[from_head]])
+    moment = np.concatenate([graph.moment[from_tail], -graph.moment[from_head]])
+    order = np.lexsort((source, degree[source]))
+    parts = source[order], target[order], weight[order], moment[order]
+    kept = ~(from_tail | from_head)
+    edges = [(graph.tail[kept], graph.head[kept], graph.weight[kept], graph.moment[kept])]
+    batch = []
+    for size, rays in _by_degree(degree[parts[0]], *parts):
+        star, mesh = _star_to_mesh(size, *rays)
+        batch.append(star)
+        edges.append(mesh)
+    tails, heads, weights, moments = zip(*edges, strict=True)
+    merged = merge(
+        n_nodes,
+        np.concatenate(tails),
+        np.concatenate(heads),
+        np.concatenate(weights),
+        np.concatenate(moments),
+    )
+    return batch, merged
+
+
+_Rays = tuple[IntArray, IntArray, FloatArray, FloatArray]
+
+
+def _by_degree(
+    degree: IntArray, source: IntArray, target: IntArray, weight: FloatArray, moment: FloatArray
+) -> Iterator[tuple[int, _Rays]]:
+    """Rays of nodes of equal degree; the input is sorted by degree, then node."""
+    sizes, starts = np.unique(degree, return_index=True)
+    stops = [*starts[1:], len(degree)]
+    for size, start, stop in zip(sizes.tolist(), starts, stops, strict=True):
+        part = slice(start, stop)
+        yield size, (source[part], target[part], weight[part], moment[part])
+
+
+def _star_to_mesh(
+    size: int, source: IntArray, target: IntArray, weight: FloatArray, moment: FloatArray
+) -> tuple[Stars, _Rays]:
+    """Transform stars of `size` rays each into edges between their neighbours."""
+    neighbours, weights, moments = (
+        target.reshape(-1, size),
+        weight.reshape(-1, size),
+        moment.reshape(-1, size),
+    )
+    total = weights.sum(axis=1)
+    transfer = weights / total[:, None]
+    left, right = np.triu_indices(size, 1)
+    mesh = (
+        neighbours[:, left].ravel(),
+        neighbours[:, right].ravel(),
+        (transfer[:, left] * weights[:, right]).ravel(),
+        (transfer[:, left] * moments[:, right] - transfer[:, right] * moments[:, left]).ravel(),
+    )
+    return Stars(source[::size], neighbours, transfer, 1.0 / total, moments.sum(axis=1) / total), mesh
