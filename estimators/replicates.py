@@ -1,7 +1,8 @@
 """Several results of one Transformation, made one estimate.
 
-Owns how repeats combine and which uncertainty the mean gets. What a single result says of itself comes
-from its Protocol.
+Owns how repeats combine and which uncertainty the mean gets from the repeats of its own Transformation.
+What a single result says of itself comes from its Protocol; what a network's other Transformations add
+is `leg_uncertainties`'.
 
 Two things speak about the error of a mean of n repeats: the uncertainties the results state of
 themselves, and the scatter between them. Stated ones miss what a single run never saw; the scatter of two
@@ -30,7 +31,7 @@ from numpy.typing import NDArray
 
 from estimators.errors import EstimatorInputError
 
-__all__ = ["ReplicateEstimate", "Rule", "combine"]
+__all__ = ["ReplicateEstimate", "Rule", "choose_uncertainty", "combine"]
 
 Rule = Literal["larger", "own", "sem", "sd"]
 
@@ -93,16 +94,44 @@ def combine(
         If no value is usable, a number is infinite, an uncertainty is negative, lengths disagree, or the
         rule is unknown.
     """
-    if rule not in get_args(Rule):
-        raise EstimatorInputError(f"rule {rule!r} is unknown; take one of {', '.join(get_args(Rule))}", rule=rule)
+    _check_rule(rule)
     x, u = _usable(values, uncertainties)
     n = len(x)
     stated = u[~np.isnan(u)]
     own = float(np.sqrt(np.mean(stated**2) / n)) if len(stated) else float("nan")
     sd = float(np.std(x, ddof=1)) if n > 1 else float("nan")
-    candidates: dict[Rule, float] = {"own": own, "sem": sd / np.sqrt(n), "sd": sd}
+    uncertainty, used = choose_uncertainty(n, sd, own, rule)
+    return ReplicateEstimate(float(np.mean(x)), uncertainty, n, used, sd, own)
+
+
+def choose_uncertainty(n: int, sd: float, own_uncertainty: float, rule: Rule = "larger") -> tuple[float, Rule]:
+    """Uncertainty of a mean of n results from what is known of them, and the rule that gave it.
+
+    Parameters
+    ----------
+    n : int
+        Results.
+    sd : float
+        Sample standard deviation over them; NaN for one.
+    own_uncertainty : float
+        Uncertainty of the mean from the stated ones; NaN if none is stated.
+    rule : {"larger", "own", "sem", "sd"}
+        Which to take, see the module.
+
+    Raises
+    ------
+    EstimatorInputError
+        If the rule is unknown.
+    """
+    _check_rule(rule)
+    candidates: dict[Rule, float] = {"own": own_uncertainty, "sem": sd / float(np.sqrt(n)), "sd": sd}
     used = _applicable(rule, candidates)
-    return ReplicateEstimate(float(np.mean(x)), float(candidates[used]), n, used, sd, own)
+    return candidates[used], used
+
+
+def _check_rule(rule: str) -> None:
+    if rule not in get_args(Rule):
+        raise EstimatorInputError(f"rule {rule!r} is unknown; take one of {', '.join(get_args(Rule))}", rule=rule)
 
 
 def _applicable(rule: Rule, candidates: dict[Rule, float]) -> Rule:

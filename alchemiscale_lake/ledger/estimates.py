@@ -1,30 +1,30 @@
-"""Gather a network: new results, then the estimates of their Transformations, then a round of the network.
+"""Gather networks: new results, then the estimates of their Transformations, then a round of each network.
 
-Decides what is written and in which order: Transformations, edges, and last the nodes, which make a
-round visible. The reckoning is in `transformation_estimates` and `network_rounds`. Nothing here needs
+Decides what is written and in which order: Transformations, edges, findings, and last the nodes, which make
+a round visible. The reckoning is in `transformation_estimates` and `network_rounds`. Nothing here needs
 gufe: a result's own estimate was put into its row by the worker.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import polars as pl
 
-from estimators.replicates import Rule
+from estimators.leg_uncertainties import LegRule
 
 from ..errors import NotFoundError
 from ..faults import fault_point
-from ..ids import ScopedKey
-from ..query import Connection, ask, connect, read_sql, statement
+from ..ids import Scope, ScopedKey
+from ..query import Connection, connect, read_sql, statement
 from ..store import Lake, now_utc
-from .network_rounds import Round, reckon_round
+from .network_rounds import Round, inputs_digest, reckon_round
 from .transformation_estimates import stale_estimates
 
-__all__ = ["GatherReport", "gather_network"]
+__all__ = ["GatherReport", "gather_network", "gather_networks", "gather_scope"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,102 +62,225 @@ class GatherReport:
     n_ligands: int
 
 
-def gather_network(lake: Lake, network: str | ScopedKey, *, rule: Rule = "larger") -> GatherReport:
-    """Bring the estimates of a network up to date.
+def gather_network(lake: Lake, network: str | ScopedKey, *, rule: LegRule = "pooled") -> GatherReport:
+    """Bring the estimates of one network up to date, see `gather_networks`."""
+    return gather_networks(lake, [network], rule=rule)[0]
 
-    Only Transformations with new results are gathered again, and a new round is written only if an
-    edge or an experimental value changed. Repeating it, or two doing it at once, is harmless.
+
+def gather_scope(lake: Lake, scope: Scope | str, *, rule: LegRule = "pooled") -> list[GatherReport]:
+    """Bring the estimates of all networks of a Scope up to date.
 
     Parameters
     ----------
     lake : Lake
-    network : str or ScopedKey
-    rule : {"larger", "own", "sem", "sd"}
-        Which uncertainty the mean of a Transformation's results gets, see `estimators.replicates`.
+    scope : Scope or str
+        Or a pattern such as `org-campaign-*`.
+    rule : {"pooled", "larger", "own", "sem", "sd"}
+        As for `gather_networks`.
 
     Raises
     ------
     NotFoundError
-        If the network is not in the lake.
+        If there is no network.
     """
-    network = str(ScopedKey.parse(network))
+    wanted = Scope.parse(scope)
+    networks = (
+        lake.table("networks").scan().select("scope", "name", "network").collect().sort("scope", "name", "network")
+    )
+    inside = [network for place, _, network in networks.iter_rows() if wanted.is_superset(Scope.from_str(place))]
+    if not inside:
+        raise NotFoundError(f"there is no network in Scope {wanted}; see `alchemiscale-lake status`", scope=str(wanted))
+    return gather_networks(lake, inside, rule=rule)
+
+
+def gather_networks(lake: Lake, networks: Sequence[str | ScopedKey], *, rule: LegRule = "pooled") -> list[GatherReport]:
+    """Bring the estimates of networks up to date, all in one go.
+
+    Only Transformations with new results are gathered again, and a new round is written only of networks
+    with a leg or an experimental value that changed. Repeating it, or two doing it at once, is harmless.
+
+    Parameters
+    ----------
+    lake : Lake
+    networks : sequence of str or ScopedKey
+    rule : {"pooled", "larger", "own", "sem", "sd"}
+        Which uncertainty a leg enters its network with, see `estimators.leg_uncertainties`.
+
+    Returns
+    -------
+    list of GatherReport
+        One per network, in the order given.
+
+    Raises
+    ------
+    NotFoundError
+        If a network is not in the lake.
+    """
+    wanted = list(dict.fromkeys(str(ScopedKey.parse(network)) for network in networks))
     at = now_utc()  # before the snapshot: of two who gather at once, the one who read last writes the later time
-    connection = connect(lake)
-    regathered = _gather_transformations(lake, connection, network, rule, at)
+    reading = _Reading.of(lake, wanted)
+    regathered = _gather_transformations(lake, reading, at)
     fault_point("gather:after-transformations")
     if regathered:
         at = now_utc()
+        reading = _Reading.of(lake, wanted)
+    legs, newest = reading.legs(), reading.newest()
+    rounds, digests = _reckon(reading, legs, newest, rule)
+    written = _write_rounds(lake, reading, rounds, digests, newest, at)
+    reports = []
+    for network in wanted:
+        of_network = legs.get(network)
+        members = set() if of_network is None else set(of_network["transformation"])
+        number, new = written.get(network, (newest.get(network, {}).get("round"), False))
+        reports.append(
+            GatherReport(
+                network=network,
+                round=number,
+                new_round=new,
+                n_transformations=len(members),
+                n_estimated=0 if of_network is None else int(of_network["value_kcal_mol"].is_not_null().sum()),
+                n_regathered=len(members & regathered),
+                **_sizes(rounds.get(network), newest.get(network)),
+            )
+        )
+    return reports
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """One snapshot of the lake, asked about some networks."""
+
+    connection: Connection
+    networks: list[str]
+    scopes: list[str]
+
+    @classmethod
+    def of(cls, lake: Lake, networks: list[str]) -> _Reading:
         connection = connect(lake)
-    legs = ask(connection, "network_legs", network=network)
-    reckoned = reckon_round(legs, _assays(connection, network))
-    number, new = _write_round(lake, connection, network, reckoned, at)
-    return GatherReport(
-        network=network,
-        round=number,
-        new_round=new,
-        n_transformations=len(legs),
-        n_estimated=int(legs["value_kcal_mol"].is_not_null().sum()),
-        n_regathered=regathered,
-        n_edges=len(reckoned.edges),
-        n_whole_edges=sum(edge["status"] == "ok" for edge in reckoned.edges),
-        n_ligands=len(reckoned.nodes),
-    )
+        known = set(read_sql(connection, "select network from networks")["network"])
+        for network in networks:
+            if network not in known:
+                message = f"the lake holds no network {network}; see `alchemiscale-lake status`"
+                raise NotFoundError(message, network=network)
+        return cls(connection, networks, sorted({str(ScopedKey.from_str(network).scope) for network in networks}))
+
+    def ask(self, name: str) -> pl.DataFrame:
+        return read_sql(self.connection, statement(name), {"networks": self.networks, "scopes": self.scopes})
+
+    def legs(self) -> dict[str, pl.DataFrame]:
+        """Legs of each network that has any."""
+        rows = self.ask("legs_to_reckon")
+        return {of_one["network"][0]: of_one for of_one in rows.partition_by("network", maintain_order=True)}
+
+    def newest(self) -> dict[str, dict[str, Any]]:
+        """The newest round of each network that has one."""
+        return {row["network"]: row for row in self.ask("newest_rounds").iter_rows(named=True)}
+
+    def assays(self) -> dict[str, pl.DataFrame]:
+        rows = read_sql(self.connection, statement("newest_assays"), {"scopes": self.scopes})
+        found = {of_one["scope"][0]: of_one for of_one in rows.partition_by("scope", maintain_order=True)}
+        return {scope: found.get(scope, rows.clear()) for scope in self.scopes}
+
+    def log_position(self) -> int:
+        return int(read_sql(self.connection, statement("log_position")).item())
 
 
-def _gather_transformations(lake: Lake, connection: Connection, network: str, rule: Rule, at: datetime) -> int:
-    """Write what is new, and return how much that is."""
-    scope = str(ScopedKey.from_str(network).scope)
-    if not len(ask(connection, "network_states", network=network, scope=scope)):
-        raise NotFoundError(f"the lake holds no network {network}; see `alchemiscale-lake status`", network=network)
-    bound = {"network": network, "scope": scope}
+def _gather_transformations(lake: Lake, reading: _Reading, at: datetime) -> set[str]:
+    """Write what is new, and return which Transformations that is about."""
     rows = stale_estimates(
-        read_sql(connection, statement("results_to_gather"), bound),
-        read_sql(connection, statement("estimate_history"), bound),
-        scope=scope,
-        rule=rule,
-        as_of_seq=_log_position(connection),
+        reading.ask("results_to_gather"),
+        reading.ask("estimate_history"),
+        as_of_seq=reading.log_position(),
         at=at,
     )
-    return lake.table("transformation_estimates").append_new(rows)
+    written = lake.table("transformation_estimates").append_new(rows)
+    return {row["transformation"] for row in rows} if written else set()
 
 
-def _log_position(connection: Connection) -> int:
-    return int(read_sql(connection, statement("log_position")).item())
+def _reckon(
+    reading: _Reading, legs: Mapping[str, pl.DataFrame], newest: Mapping[str, Mapping[str, Any]], rule: LegRule
+) -> tuple[dict[str, Round], dict[str, str]]:
+    """Reckon the networks whose newest round was reckoned from something else."""
+    assays = reading.assays()
+    rounds, digests = {}, {}
+    for network, of_network in legs.items():
+        measured = assays[str(ScopedKey.from_str(network).scope)]
+        digests[network] = inputs_digest(of_network, measured, rule)
+        if digests[network] != newest.get(network, {}).get("inputs_digest"):
+            rounds[network] = reckon_round(of_network, measured, rule)
+    return rounds, digests
 
 
-def _assays(connection: Connection, network: str) -> pl.DataFrame:
-    return read_sql(connection, statement("newest_assays"), {"scope": str(ScopedKey.from_str(network).scope)})
+def _sizes(reckoned: Round | None, newest: Mapping[str, Any] | None) -> dict[str, int]:
+    names = ("n_edges", "n_whole_edges", "n_ligands")
+    if reckoned is None:
+        return {name: 0 if newest is None else int(newest[name]) for name in names}
+    whole = sum(edge["status"] == "ok" for edge in reckoned.edges)
+    return dict(zip(names, (len(reckoned.edges), whole, len(reckoned.nodes)), strict=True))
 
 
-def _write_round(
-    lake: Lake, connection: Connection, network: str, reckoned: Round, at: datetime
-) -> tuple[int | None, bool]:
-    """Write a round unless the newest one was reckoned from the same; return its number and whether it is new."""
-    if not reckoned.nodes:
-        return None, False
-    newest = read_sql(connection, statement("newest_round"), {"network": network}).row(0, named=True)
-    if newest["inputs_digest"] == reckoned.inputs_digest:
-        return int(newest["round"]), False
-    common = {"scope": str(ScopedKey.from_str(network).scope), "network": network}
-    number = (newest["round"] or 0) + 1
-    # edges of a round without nodes are what a crash left, or another gatherer's at this moment
-    while not _write_edges(lake, [common | edge for edge in reckoned.edges], number, at):
-        number += 1
+# --- writing ----------------------------------------------------------------------------------------
+
+
+def _write_rounds(
+    lake: Lake,
+    reading: _Reading,
+    rounds: Mapping[str, Round],
+    digests: Mapping[str, str],
+    newest: Mapping[str, Mapping[str, Any]],
+    at: datetime,
+) -> dict[str, tuple[int, bool]]:
+    """Write rounds, each table in one go; return the number of each and whether it is new."""
+    rounds = {network: reckoned for network, reckoned in rounds.items() if reckoned.nodes}
+    common = {network: {"scope": str(ScopedKey.from_str(network).scope), "network": network} for network in rounds}
+    edges = {network: [common[network] | edge for edge in reckoned.edges] for network, reckoned in rounds.items()}
+    numbers = _write_edges(
+        lake, edges, {network: newest.get(network, {}).get("round", 0) + 1 for network in rounds}, at
+    )
     fault_point("gather:after-edges")
-    reading = {"round": number, "as_of_seq": _log_position(connection), "inputs_digest": reckoned.inputs_digest}
-    rows = [common | node | reading | {"estimated_at": at} for node in reckoned.nodes]
-    written = lake.table("network_estimates").append_new(rows)
+    found = [
+        common[network] | row | {"round": numbers[network], "found_at": at}
+        for network, reckoned in rounds.items()
+        for row in reckoned.findings
+    ]
+    lake.table("network_findings").append_new(found)
+    fault_point("gather:after-findings")
+    seq = reading.log_position()
+    nodes = [
+        common[network]
+        | node
+        | {"round": numbers[network], "as_of_seq": seq, "inputs_digest": digests[network], "estimated_at": at}
+        for network, reckoned in rounds.items()
+        for node in reckoned.nodes
+    ]
+    written = lake.table("network_estimates").append_new(nodes)
     fault_point("gather:after-nodes")
-    return number, written > 0
+    mine = set(rounds) if written == len(nodes) else _written_at(lake, common, numbers, at)
+    return {network: (number, network in mine) for network, number in numbers.items()}
 
 
-def _write_edges(lake: Lake, rows: list[dict[str, Any]], number: int, at: datetime) -> bool:
-    """Write the edges as this round; False if other edges bear its number already."""
+def _write_edges(
+    lake: Lake, edges: Mapping[str, list[dict[str, Any]]], numbers: Mapping[str, int], at: datetime
+) -> dict[str, int]:
+    """Write the edges of rounds under the numbers given, or under the next that is free of other edges.
+
+    Edges of a round without nodes are what a crash left, or another gatherer's at this moment.
+    """
     table = lake.table("edge_estimates")
-    if table.append_new([{**row, "round": number, "estimated_at": at} for row in rows]):
-        return True
-    mine = pl.col("network") == rows[0]["network"]
-    there = table.scan().filter((pl.col("scope") == rows[0]["scope"]) & mine & (pl.col("round") == number)).collect()
+    rows = [row | {"round": numbers[n], "estimated_at": at} for n, of_one in edges.items() for row in of_one]
+    settled = dict(numbers)
+    if table.append_new(rows) < len(rows):
+        for network, of_one in edges.items():
+            while not _is_there(lake, of_one, settled[network]):
+                settled[network] += 1
+                table.append_new([row | {"round": settled[network], "estimated_at": at} for row in of_one])
+    return settled
+
+
+def _is_there(lake: Lake, rows: list[dict[str, Any]], number: int) -> bool:
+    """Whether the round of this number has these very edges."""
+    mine = (pl.col("scope") == rows[0]["scope"]) & (pl.col("network") == rows[0]["network"])
+    there = lake.table("edge_estimates").scan().filter(mine & (pl.col("round") == number)).collect()
     return _by_edge(there.to_dicts()) == _by_edge(rows)
 
 
@@ -167,3 +290,10 @@ def _by_edge(rows: list[dict[str, Any]]) -> dict[tuple[str, str, str], Mapping[s
         (row["kind"], row["ligand_i"], row["ligand_j"]): {k: v for k, v in row.items() if k not in apart}
         for row in rows
     }
+
+
+def _written_at(lake: Lake, networks: Collection[str], numbers: Mapping[str, int], at: datetime) -> set[str]:
+    """Networks whose nodes of these rounds bear this very time."""
+    mine = pl.col("network").is_in(list(networks)) & (pl.col("estimated_at") == at)
+    rows = lake.table("network_estimates").scan().filter(mine).select("network", "round").unique().collect()
+    return {network for network, number in rows.iter_rows() if numbers[network] == number}

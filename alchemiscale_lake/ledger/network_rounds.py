@@ -1,7 +1,8 @@
 """Estimates of Transformations become edges, and edges the free energies of a network's ligands.
 
-Reckons rows, writes none. Which legs make an edge is said in `estimators.edges`, the model of the
-network in `estimators.network_mle`.
+Reckons rows, writes none. Which legs make an edge is said in `estimators.edges`, which uncertainty a leg
+has in `estimators.leg_uncertainties`, the model of the network in `estimators.network_mle`. What does not fit
+is put into words by `network_findings`.
 """
 
 from __future__ import annotations
@@ -10,22 +11,27 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
 import polars as pl
 
+from estimators.cycle_closure import closure_of, scale_from_cycles
 from estimators.edges import EdgeEstimate, Kind, Leg, Phase, assemble_edges, whole_edges
+from estimators.leg_uncertainties import LegEvidence, LegRule, LegUncertainties, leg_uncertainties
 from estimators.network_mle import NetworkEstimate, solve_network
 from estimators.notes import Note
 
+from .network_findings import SolvedKind, finding_rows
 from .transformation_estimates import none_if_nan
 
-__all__ = ["MAX_COVARIANCE_LIGANDS", "Round", "reckon_round"]
+__all__ = ["MAX_COVARIANCE_LIGANDS", "Round", "inputs_digest", "reckon_round"]
 
 #: Networks with more ligands (of one kind) keep uncertainties but no covariance: it grows with the square.
 MAX_COVARIANCE_LIGANDS: Final = 1000
+#: Raised when the same legs give another round than before, so that rounds are reckoned anew.
+_RECKONING: Final = 2
 
 _KINDS: Final[tuple[Kind, ...]] = ("binding", "hydration", "direct")
 #: Which legs belong to an edge of a kind; a direct edge has the one leg it is.
@@ -43,46 +49,119 @@ class Round:
     ----------
     edges : list of dict
         Rows of `edge_estimates` without scope, network, round and estimated_at.
+    findings : list of dict
+        Rows of `network_findings` without scope, network, round and found_at.
     nodes : list of dict
         Rows of `network_estimates` without these, as_of_seq and inputs_digest.
-    inputs_digest : str
-        SHA-256 of what the round was reckoned from.
     """
 
     edges: list[dict[str, Any]]
+    findings: list[dict[str, Any]]
     nodes: list[dict[str, Any]]
-    inputs_digest: str
 
 
-def reckon_round(legs: pl.DataFrame, assays: pl.DataFrame) -> Round:
-    """Reckon edges and nodes of a network.
+@dataclass(frozen=True, slots=True)
+class _Edge:
+    """An edge with the places, among all legs, of those of its pair and kind: those without a value too."""
+
+    estimate: EdgeEstimate
+    members: tuple[int, ...]
+    failed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Solved:
+    """Edges of one kind, scaled by what the cycles say, and what they give together."""
+
+    edges: list[_Edge]
+    estimate: NetworkEstimate
+    scale: float
+    unknown: bool
+    notes: list[Note]
+    experiment: dict[str, tuple[float, float | None]]
+
+
+def inputs_digest(legs: pl.DataFrame, assays: pl.DataFrame, rule: LegRule) -> str:
+    """SHA-256 of all that a round is reckoned from: with it equal, the round is.
 
     Parameters
     ----------
     legs : polars.DataFrame
-        As the question `network_legs` answers for one network.
+        As `legs_to_reckon.sql` answers for one network.
+    assays : polars.DataFrame
+        As `newest_assays.sql` answers for its Scope.
+    rule : {"pooled", "larger", "own", "sem", "sd"}
+    """
+    of_legs = legs.drop("network", "attempts").sort("transformation").rows()
+    ligands = [*legs["ligand_i"], *legs["ligand_j"]]
+    measured = assays.drop("scope").filter(pl.col("ligand").is_in(ligands)).sort("ligand", "kind").rows()
+    return hashlib.sha256(json.dumps([_RECKONING, rule, of_legs, measured]).encode()).hexdigest()
+
+
+def reckon_round(legs: pl.DataFrame, assays: pl.DataFrame, rule: LegRule = "pooled") -> Round:
+    """Reckon edges, findings and nodes of a network.
+
+    Parameters
+    ----------
+    legs : polars.DataFrame
+        As `legs_to_reckon.sql` answers for one network.
     assays : polars.DataFrame
         Columns ligand, kind, value_kcal_mol, uncertainty_kcal_mol: what counts of `assays`, one row
         per ligand and kind.
+    rule : {"pooled", "larger", "own", "sem", "sd"}
+        Which uncertainty a leg enters with, see `estimators.leg_uncertainties`.
     """
     rows = legs.filter(pl.col("ligand_j").is_not_null() & (pl.col("qualname") != "NonTransformation"))
-    rows = rows.sort("phase", "ligand_i", "ligand_j", "transformation")
-    edges: list[EdgeEstimate] = []
-    edge_rows: list[dict[str, Any]] = []
-    for suffix, group in _by_environment(rows):
-        given = [_leg(row, suffix) for row in group.iter_rows(named=True)]
-        assembled = assemble_edges(given)
-        edges += assembled
-        edge_rows += _edge_rows(assembled, given, group)
-    edge_rows.sort(key=lambda row: (row["kind"], row["ligand_i"], row["ligand_j"]))
-    nodes: list[dict[str, Any]] = []
+    rows = rows.sort("phase", "ligand_i", "ligand_j", "transformation").with_row_index("place")
+    chosen = leg_uncertainties(_evidence(rows), rule)
+    edges = _assemble(rows, chosen)
+    solved = {}
     for kind in _KINDS:
-        of_kind = [edge for edge in edges if edge.kind == kind]
+        of_kind = [edge for edge in edges if edge.estimate.kind == kind]
         if of_kind:
-            estimate, experiment, notes = _solve(of_kind, kind, assays)
-            nodes += _node_rows(kind, estimate, experiment, notes)
-            _set_residuals(edge_rows, of_kind, kind, estimate)
-    return Round(edge_rows, nodes, _digest(edge_rows, nodes))
+            solved[kind] = _solve(of_kind, kind, assays, by_cycles=rule == "pooled" and not chosen.replicated)
+    edge_rows = [row for kind, s in solved.items() for row in _edge_rows(kind, s, rows, chosen, rule)]
+    edge_rows.sort(key=lambda row: (row["kind"], row["ligand_i"], row["ligand_j"]))
+    node_rows = [row for kind, s in solved.items() for row in _node_rows(kind, s)]
+    kinds = [SolvedKind(kind, s.estimate, [edge.estimate for edge in s.edges]) for kind, s in solved.items()]
+    return Round(edge_rows, finding_rows(rows, chosen, kinds), node_rows)
+
+
+# --- legs -------------------------------------------------------------------------------------------
+
+
+def _evidence(rows: pl.DataFrame) -> list[LegEvidence]:
+    columns = ("value_kcal_mol", "values_kcal_mol", "sd_kcal_mol", "own_uncertainty_kcal_mol", "protocol", "phase")
+    return [
+        LegEvidence(_nan(value), len(values or (0,)), _nan(sd), _nan(own), (protocol, phase))
+        for value, values, sd, own, protocol, phase in rows.select(columns).iter_rows()
+    ]
+
+
+def _nan(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
+def _assemble(rows: pl.DataFrame, chosen: LegUncertainties) -> list[_Edge]:
+    """Edges of every environment, with what belongs to them."""
+    failed = rows["failed"].to_list()
+    edges: list[_Edge] = []
+    for suffix, group in _by_environment(rows):
+        places = group["place"].to_list()
+        given = [
+            _leg(row, suffix, float(chosen.uncertainty_kcal_mol[row["place"]])) for row in group.iter_rows(named=True)
+        ]
+        at: dict[frozenset[Any], dict[str, list[int]]] = {}
+        for position, leg in enumerate(given):
+            of_pair = at.setdefault(frozenset((leg.ligand_a, leg.ligand_b)), {})
+            of_pair.setdefault(leg.phase, []).append(position)
+        for edge in assemble_edges(given):
+            of_pair = at[frozenset((edge.ligand_a, edge.ligand_b))]
+            phases = _PHASES.get(edge.kind) or _direct_phases(edge, given, of_pair)
+            members = [position for phase in phases for position in of_pair.get(phase, [])]
+            broken = any(failed[places[k]] for k in members if math.isnan(given[k].value_kcal_mol))
+            edges.append(_Edge(edge, tuple(places[k] for k in members), broken))
+    return edges
 
 
 def _by_environment(rows: pl.DataFrame) -> list[tuple[str, pl.DataFrame]]:
@@ -114,46 +193,10 @@ def _short(environment: str) -> str:
     return "+".join(f"{qualname}-{token[:8]}" for qualname, _, token in parts)
 
 
-def _leg(row: Mapping[str, Any], suffix: str) -> Leg:
+def _leg(row: Mapping[str, Any], suffix: str, uncertainty: float) -> Leg:
     phase: Phase = row["phase"] if row["phase"] in ("complex", "solvent", "vacuum") else "direct"
-    value, uncertainty = row["value_kcal_mol"], row["uncertainty_kcal_mol"]
-    return Leg(
-        f"{row['ligand_i']}{suffix}",
-        f"{row['ligand_j']}{suffix}",
-        phase,
-        math.nan if value is None else value,
-        math.nan if uncertainty is None else uncertainty,
-    )
-
-
-def _edge_rows(edges: Sequence[EdgeEstimate], legs: Sequence[Leg], rows: pl.DataFrame) -> list[dict[str, Any]]:
-    """Rows with every leg of the edge's pair and kind, those without a value too."""
-    keys, states = rows["transformation"].to_list(), rows["state"].to_list()
-    at: dict[frozenset[Any], dict[str, list[int]]] = {}
-    for position, leg in enumerate(legs):
-        of_pair = at.setdefault(frozenset((leg.ligand_a, leg.ligand_b)), {})
-        of_pair.setdefault(leg.phase, []).append(position)
-    found = []
-    for edge in edges:
-        of_pair = at[frozenset((edge.ligand_a, edge.ligand_b))]
-        phases = _PHASES.get(edge.kind) or _direct_phases(edge, legs, of_pair)
-        members = [position for phase in phases for position in of_pair.get(phase, [])]
-        failed = any(states[k] == "error" for k in members if math.isnan(legs[k].value_kcal_mol))
-        found.append(
-            {
-                "kind": edge.kind,
-                "ligand_i": edge.ligand_a,
-                "ligand_j": edge.ligand_b,
-                "value_kcal_mol": none_if_nan(edge.value_kcal_mol),
-                "uncertainty_kcal_mol": none_if_nan(edge.uncertainty_kcal_mol),
-                "legs": sorted(keys[k] for k in members),
-                "missing_legs": list(edge.missing),
-                "residual_kcal_mol": None,
-                "status": "ok" if edge.whole else "error" if failed else "incomplete",
-                "note": "; ".join(dict.fromkeys(note.message for note in edge.notes)) or None,
-            }
-        )
-    return found
+    value = _nan(row["value_kcal_mol"])
+    return Leg(f"{row['ligand_i']}{suffix}", f"{row['ligand_j']}{suffix}", phase, value, uncertainty)
 
 
 def _direct_phases(edge: EdgeEstimate, legs: Sequence[Leg], of_pair: Mapping[str, Sequence[int]]) -> tuple[str, ...]:
@@ -162,21 +205,62 @@ def _direct_phases(edge: EdgeEstimate, legs: Sequence[Leg], of_pair: Mapping[str
     return tuple(edge.missing) or tuple(of_pair)
 
 
-def _solve(
-    edges: Sequence[EdgeEstimate], kind: Kind, assays: pl.DataFrame
-) -> tuple[NetworkEstimate, dict[str, tuple[float, float | None]], list[Note]]:
-    ligands = list(dict.fromkeys(str(ligand) for edge in edges for ligand in (edge.ligand_a, edge.ligand_b)))
+# --- networks ---------------------------------------------------------------------------------------
+
+
+def _solve(edges: list[_Edge], kind: Kind, assays: pl.DataFrame, *, by_cycles: bool) -> _Solved:
+    """Estimate the network of one kind; without repeats its cycles may correct what results state."""
+    ligands = list(
+        dict.fromkeys(str(ligand) for edge in edges for ligand in (edge.estimate.ligand_a, edge.estimate.ligand_b))
+    )
     experiment, notes = _experiment(ligands, kind, assays)
-    estimate = solve_network(
-        *whole_edges(edges, kind),
+    unknown = _without_any_uncertainty([edge.estimate for edge in edges])
+    if unknown:
+        edges = [_with_uncertainty(edge, 1.0) for edge in edges]
+    estimate = _estimate(edges, kind, ligands, experiment)
+    closure = closure_of(estimate)
+    scale = scale_from_cycles(closure, known=not unknown) if by_cycles or unknown else 1.0
+    if scale not in (0.0, 1.0) and not math.isnan(scale):
+        edges = [_with_uncertainty(edge, edge.estimate.uncertainty_kcal_mol * scale) for edge in edges]
+        estimate = _estimate(edges, kind, ligands, experiment)
+        notes.append(Note("scaled-by-cycles", _scaled(scale, closure.degrees_of_freedom, unknown=unknown)))
+        unknown = False
+    elif unknown:
+        edges = [_with_uncertainty(edge, math.nan) for edge in edges]
+        message = "no result states an uncertainty, and neither repeats nor cycles give one: edges count alike"
+        notes.append(Note("uncertainty-unknown", message))
+    if len(ligands) > MAX_COVARIANCE_LIGANDS:
+        message = f"{len(ligands)} ligands are more than {MAX_COVARIANCE_LIGANDS}: no covariance is kept"
+        notes.append(Note("covariance-omitted", message))
+    return _Solved(edges, estimate, scale, unknown, notes, experiment)
+
+
+def _estimate(
+    edges: Sequence[_Edge], kind: Kind, ligands: Sequence[str], experiment: Mapping[str, tuple[float, float | None]]
+) -> NetworkEstimate:
+    return solve_network(
+        *whole_edges([edge.estimate for edge in edges], kind),
         nodes=ligands,
         experimental={ligand: value for ligand, (value, _) in experiment.items()} or None,
         covariance=len(ligands) <= MAX_COVARIANCE_LIGANDS,
     )
-    if len(ligands) > MAX_COVARIANCE_LIGANDS:
-        message = f"{len(ligands)} ligands are more than {MAX_COVARIANCE_LIGANDS}: no covariance is kept"
-        notes.append(Note("covariance-omitted", message))
-    return estimate, experiment, notes
+
+
+def _without_any_uncertainty(edges: Sequence[EdgeEstimate]) -> bool:
+    whole = [edge for edge in edges if edge.whole]
+    return bool(whole) and all(math.isnan(edge.uncertainty_kcal_mol) for edge in whole)
+
+
+def _with_uncertainty(edge: _Edge, uncertainty: float) -> _Edge:
+    if not edge.estimate.whole:
+        return edge
+    return replace(edge, estimate=replace(edge.estimate, uncertainty_kcal_mol=uncertainty))
+
+
+def _scaled(scale: float, n_cycles: int, *, unknown: bool) -> str:
+    if unknown:
+        return f"no result states an uncertainty: {scale:.2g} kcal/mol per edge is what {n_cycles} cycles give"
+    return f"uncertainties are {scale:.2g} times what results state: {n_cycles} cycles say so, there are no repeats"
 
 
 def _experiment(
@@ -199,32 +283,66 @@ def _experiment(
     return {ligand: (value, uncertainty) for ligand, value, uncertainty in columns.iter_rows()}, notes
 
 
-def _node_rows(
-    kind: str,
-    estimate: NetworkEstimate,
-    experiment: Mapping[str, tuple[float, float | None]],
-    notes: Iterable[Note],
+# --- rows -------------------------------------------------------------------------------------------
+
+
+def _edge_rows(
+    kind: str, solved: _Solved, rows: pl.DataFrame, chosen: LegUncertainties, rule: str
 ) -> list[dict[str, Any]]:
-    said = _notes_by_ligand(estimate.nodes, [*estimate.notes, *notes])
+    keys = rows["transformation"].to_list()
+    # in the order of the edges that were solved: those with an uncertainty
+    residuals = iter([] if solved.unknown else solved.estimate.residual_kcal_mol.tolist())
+    scale = 1.0 if math.isnan(solved.scale) else solved.scale
+    found = []
+    for edge in solved.edges:
+        estimate = edge.estimate
+        members = sorted(edge.members, key=lambda k: keys[k])
+        used = estimate.whole and not math.isnan(estimate.uncertainty_kcal_mol)
+        said = dict.fromkeys(note.message for note in estimate.notes)
+        found.append(
+            {
+                "kind": kind,
+                "ligand_i": estimate.ligand_a,
+                "ligand_j": estimate.ligand_b,
+                "value_kcal_mol": none_if_nan(estimate.value_kcal_mol),
+                "uncertainty_kcal_mol": none_if_nan(estimate.uncertainty_kcal_mol),
+                "legs": [keys[k] for k in members],
+                "leg_uncertainties_kcal_mol": [
+                    none_if_nan(scale * float(chosen.uncertainty_kcal_mol[k])) for k in members
+                ],
+                "rule": rule,
+                "missing_legs": list(estimate.missing),
+                "residual_kcal_mol": next(residuals) if used else None,
+                "status": "ok" if estimate.whole else "error" if edge.failed else "incomplete",
+                "note": "; ".join(said) or None,
+            }
+        )
+    return found
+
+
+def _node_rows(kind: str, solved: _Solved) -> list[dict[str, Any]]:
+    estimate = solved.estimate
+    said = _notes_by_ligand(estimate.nodes, [*estimate.notes, *solved.notes])
     component = estimate.component.tolist()
-    place = {k: np.flatnonzero(estimate.component == k) for k in set(component)}
+    mates = {k: np.flatnonzero(estimate.component == k) for k in set(component)}
+    place = {int(node): index for members in mates.values() for index, node in enumerate(members)}
     rows = []
     for index, ligand in enumerate(estimate.nodes):
-        mates = place[component[index]]
         value = none_if_nan(float(estimate.value_kcal_mol[index]))
-        known = experiment.get(str(ligand))
+        known = solved.experiment.get(str(ligand))
+        blank = solved.unknown or value is None
         rows.append(
             {
                 "kind": kind,
                 "component": component[index],
-                "node": int(np.flatnonzero(mates == index)[0]),
+                "node": place[index],
                 "ligand": ligand,
                 "value_kcal_mol": value,
-                "uncertainty_kcal_mol": none_if_nan(float(estimate.uncertainty_kcal_mol[index])),
+                "uncertainty_kcal_mol": None if blank else none_if_nan(float(estimate.uncertainty_kcal_mol[index])),
                 "absolute": value is not None and estimate.components[component[index]].n_experimental > 0,
                 "covariance_kcal2_mol2": None
-                if estimate.covariance is None or value is None
-                else estimate.covariance[index, mates].tolist(),
+                if estimate.covariance is None or blank
+                else estimate.covariance[index, mates[component[index]]].tolist(),
                 "experiment_kcal_mol": known[0] if known else None,
                 "experiment_uncertainty_kcal_mol": known[1] if known else None,
                 "notes": said[str(ligand)],
@@ -241,22 +359,3 @@ def _notes_by_ligand(ligands: Sequence[Any], notes: Iterable[Note]) -> dict[str,
         for ligand in concerned:
             said[ligand].append(f"{note.code}: {note.message}")
     return said
-
-
-def _set_residuals(
-    rows: Sequence[dict[str, Any]], edges: Sequence[EdgeEstimate], kind: str, estimate: NetworkEstimate
-) -> None:
-    """Write into each row how far its edge is from the network's own difference."""
-    tail, head, _, _ = whole_edges(edges, edges[0].kind)
-    residuals = dict(zip(zip(tail, head, strict=True), estimate.residual_kcal_mol.tolist(), strict=True))
-    for row in rows:
-        if row["kind"] == kind:
-            row["residual_kcal_mol"] = residuals.get((row["ligand_i"], row["ligand_j"]))
-
-
-def _digest(edges: Sequence[Mapping[str, Any]], nodes: Sequence[Mapping[str, Any]]) -> str:
-    """SHA-256 of the edges' numbers and states and the experiments: with these equal, all is equal."""
-    names = ("kind", "ligand_i", "ligand_j", "value_kcal_mol", "uncertainty_kcal_mol", "legs", "status", "note")
-    measured = ("kind", "ligand", "experiment_kcal_mol", "experiment_uncertainty_kcal_mol")
-    content = [[[row[n] for n in names] for row in edges], [[row[n] for n in measured] for row in nodes]]
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()

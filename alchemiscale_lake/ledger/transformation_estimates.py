@@ -1,7 +1,8 @@
 """Results become the estimate of their Transformation.
 
 Only Transformations whose results changed are reckoned again. Which results count is said in
-`query/sql/counted_results.sql`, how repeats combine in `estimators.replicates`.
+`query/sql/counted_results.sql`, how repeats combine in `estimators.replicates`. A row speaks of its own
+results alone; what the other legs of a network add is a matter of each network's round.
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ from typing import Any
 
 import polars as pl
 
-from estimators.replicates import ReplicateEstimate, Rule, combine
+from estimators.replicates import ReplicateEstimate, combine
 
 __all__ = ["none_if_nan", "stale_estimates"]
 
 
 def stale_estimates(
-    results: pl.DataFrame, history: pl.DataFrame, *, scope: str, rule: Rule, as_of_seq: int, at: datetime
+    results: pl.DataFrame, history: pl.DataFrame, *, as_of_seq: int, at: datetime
 ) -> list[dict[str, Any]]:
     """Rows of `transformation_estimates` for the Transformations whose newest estimate is out of date.
 
@@ -30,10 +31,6 @@ def stale_estimates(
         As `results_to_gather.sql` answers.
     history : polars.DataFrame
         As `estimate_history.sql` answers.
-    scope : str
-        Scope of the Transformations.
-    rule : str
-        Which uncertainty the mean gets, see `estimators.replicates`.
     as_of_seq : int
         How far the task log reached when `results` was read.
     at : datetime
@@ -43,18 +40,19 @@ def stale_estimates(
     for transformation, digest in history.select("transformation", "results_digest").iter_rows():
         recorded.setdefault(transformation, []).append(digest)
     rows = []
-    for (transformation,), of_one in results.group_by(["transformation"], maintain_order=True):
-        digest = _new_digest(of_one["attempt"].to_list(), rule, recorded.get(str(transformation), []))
+    for of_one in results.partition_by("transformation", maintain_order=True):
+        transformation = of_one["transformation"][0]
+        digest = _new_digest(of_one["attempt"].to_list(), recorded.get(transformation, []))
         if digest is not None:
             rows.append(
                 {
-                    "scope": scope,
+                    "scope": of_one["scope"][0],
                     "transformation": transformation,
                     "results_digest": digest,
                     "as_of_seq": as_of_seq,
                     "n_results": len(of_one),
                     "estimated_at": at,
-                    **_estimate(of_one, rule),
+                    **_estimate(of_one),
                 }
             )
     return rows
@@ -65,38 +63,45 @@ def none_if_nan(value: float) -> float | None:
     return None if math.isnan(value) else float(value)
 
 
-def _new_digest(attempts: Sequence[str], rule: str, recorded: Sequence[str]) -> str | None:
-    """Digest for a new row, None if the last one recorded speaks of these very attempts and rule.
+def _new_digest(attempts: Sequence[str], recorded: Sequence[str]) -> str | None:
+    """Digest for a new row, None if the last one recorded speaks of these very attempts.
 
     Rows are never replaced. Should a former set of results count again (a Task was struck), a number
     is mixed in, so that the digest is a new key.
     """
-    versions = [_digest(attempts, rule, version) for version in range(len(recorded) + 1)]
-    if recorded and recorded[-1] in versions:
+    if not recorded:
+        return _digest(attempts, 0)
+    versions = [_digest(attempts, version) for version in range(len(recorded) + 1)]
+    if recorded[-1] in versions:
         return None
     return next(digest for digest in versions if digest not in recorded)
 
 
-def _digest(attempts: Sequence[str], rule: str, version: int) -> str:
-    lines = [rule, *sorted(attempts), *([str(version)] if version else [])]
+def _digest(attempts: Sequence[str], version: int) -> str:
+    lines = [*sorted(attempts), *([str(version)] if version else [])]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def _estimate(results: pl.DataFrame, rule: Rule) -> dict[str, Any]:
+def _estimate(results: pl.DataFrame) -> dict[str, Any]:
     finite = [pl.when(pl.col(c).is_finite()).then(pl.col(c)) for c in ("estimate_kcal_mol", "uncertainty_kcal_mol")]
-    values, uncertainties = (column.to_list() for column in results.select(finite).get_columns())
-    if all(value is None for value in values):
-        return {
+    usable = results.with_columns(finite).filter(pl.col("estimate_kcal_mol").is_not_null())
+    replicates = {
+        "attempts": usable["attempt"].to_list(),
+        "values_kcal_mol": usable["estimate_kcal_mol"].to_list(),
+        "own_uncertainties_kcal_mol": usable["uncertainty_kcal_mol"].to_list(),
+    }
+    if not len(usable):
+        return replicates | {
             "value_kcal_mol": None,
             "uncertainty_kcal_mol": None,
             "own_uncertainty_kcal_mol": None,
             "sd_kcal_mol": None,
-            "rule": rule,
+            "rule": "own",
             "status": "error",
-            "note": f"none of {len(values)} good results carries an estimate: the Protocol's gather gave none",
+            "note": f"none of {len(results)} good results carries an estimate: the Protocol's gather gave none",
         }
-    combined = combine(values, uncertainties, rule)
-    return {
+    combined = combine(replicates["values_kcal_mol"], replicates["own_uncertainties_kcal_mol"])
+    return replicates | {
         "value_kcal_mol": combined.value,
         "uncertainty_kcal_mol": none_if_nan(combined.uncertainty),
         "own_uncertainty_kcal_mol": none_if_nan(combined.own_uncertainty),

@@ -13,6 +13,7 @@ from .gufe_objects import GUFE_OBJECTS
 from .host_log import HOST_LOG
 from .imports import IMPORTS
 from .migrations import MIGRATIONS
+from .network_findings import NETWORK_FINDINGS
 from .network_log import NETWORK_LOG, NETWORK_STATES
 from .networks import NETWORK_MEMBERS, NETWORKS
 from .results import HOSTS, RESULT_FILES, RESULTS, UNIT_RESULTS
@@ -45,6 +46,7 @@ TABLES: dict[str, TableSchema] = {
         TRANSFORMATION_ESTIMATES,
         EDGE_ESTIMATES,
         NETWORK_ESTIMATES,
+        NETWORK_FINDINGS,
         ASSAYS,
         COST_MODELS,
         MIGRATIONS,

@@ -5,6 +5,8 @@ import pyarrow as pa
 
 from ._base import BOOL, FLOAT, INT, STRING, STRINGS, TIME, Column, Rule, TableSchema
 
+_FLOATS = pa.list_(pa.float64())
+
 _NOT_NEGATIVE = Rule(
     "an uncertainty is not negative", pl.col("uncertainty_kcal_mol").is_null() | (pl.col("uncertainty_kcal_mol") >= 0)
 )
@@ -19,10 +21,18 @@ TRANSFORMATION_ESTIMATES = TableSchema(
         Column("as_of_seq", INT, "The task log when it was gathered."),
         Column("n_results", INT, "Results that count."),
         Column("value_kcal_mol", FLOAT, "Mean over the results.", nullable=True),
-        Column("uncertainty_kcal_mol", FLOAT, "Uncertainty of that mean, by the rule named.", nullable=True),
+        Column(
+            "uncertainty_kcal_mol",
+            FLOAT,
+            "Uncertainty of that mean from these results alone, by the rule named; a round may pool networks' legs.",
+            nullable=True,
+        ),
         Column("own_uncertainty_kcal_mol", FLOAT, "The results' own uncertainties, propagated.", nullable=True),
         Column("sd_kcal_mol", FLOAT, "Sample standard deviation over results; null for one.", nullable=True),
-        Column("rule", STRING, "Which uncertainty was taken."),
+        Column("rule", STRING, "Which uncertainty was taken: the larger of `own` and `sem` (sd over root n)."),
+        Column("attempts", STRINGS, "The results with a number, by attempt.", nullable=True),
+        Column("values_kcal_mol", _FLOATS, "Their estimates, in the same order.", nullable=True),
+        Column("own_uncertainties_kcal_mol", _FLOATS, "What they state of themselves.", nullable=True),
         Column("status", STRING, "`ok`, or `error` where no number could be had.", choices=("ok", "error")),
         Column("note", STRING, "What there is to say about it.", nullable=True),
         Column("estimated_at", TIME, "When it was gathered."),
@@ -44,6 +54,8 @@ EDGE_ESTIMATES = TableSchema(
         Column("value_kcal_mol", FLOAT, "f(j) - f(i); null until every leg has a result.", nullable=True),
         Column("uncertainty_kcal_mol", FLOAT, "Uncertainty, legs in quadrature.", nullable=True),
         Column("legs", STRINGS, "ScopedKeys of the Transformations it is made of."),
+        Column("leg_uncertainties_kcal_mol", _FLOATS, "Uncertainty each of these legs entered with.", nullable=True),
+        Column("rule", STRING, "Rule that gave the uncertainties of the legs.", nullable=True),
         Column("missing_legs", STRINGS, "Phases without a result."),
         Column("residual_kcal_mol", FLOAT, "Edge less the network's own f(j) - f(i).", nullable=True),
         Column("status", STRING, "`ok`, `incomplete` or `error`.", choices=("ok", "incomplete", "error")),
@@ -72,14 +84,14 @@ NETWORK_ESTIMATES = TableSchema(
         Column("absolute", BOOL, "Whether experiment fixes the component's zero."),
         Column(
             "covariance_kcal2_mol2",
-            pa.list_(pa.float64()),
+            _FLOATS,
             "Covariance with every node of the component; null past the size stated in the docs.",
             nullable=True,
         ),
         Column("experiment_kcal_mol", FLOAT, "Experimental value.", nullable=True),
         Column("experiment_uncertainty_kcal_mol", FLOAT, "Its uncertainty.", nullable=True),
         Column("notes", STRINGS, "What the estimator did about this node or its component."),
-        Column("inputs_digest", STRING, "SHA-256 of the edges and experiments reckoned with."),
+        Column("inputs_digest", STRING, "SHA-256 of the legs, experiments and rule reckoned with."),
         Column("as_of_seq", INT, "The task log when it was gathered."),
         Column("estimated_at", TIME, "When it was gathered."),
     ),

@@ -17,6 +17,7 @@ from alchemiscale_lake.ledger import network_rounds
 from alchemiscale_lake.ledger.estimates import gather_network
 from alchemiscale_lake.query import ask, connect
 from alchemiscale_lake.store import Lake
+from estimators.leg_uncertainties import LegRule
 from tests.campaign import SCOPE, Campaign, hours
 
 TABLES = ("transformation_estimates", "edge_estimates", "network_estimates")
@@ -219,19 +220,30 @@ def test_results_of_an_invalid_task_no_longer_count_and_may_count_again_by_numbe
     assert (row["value_kcal_mol"], row["n_results"]) == (2.0, 1)
 
 
-def test_another_rule_gathers_again_and_back(tmp_path: Path) -> None:
+def test_another_rule_makes_a_round_and_regathers_nothing(tmp_path: Path) -> None:
     campaign = Campaign.at(tmp_path / "lake")
     network = campaign.network("pair", [("a", "b")])
     for task, value in zip(campaign.new_tasks(network, ["a_b_other"] * 2), (1.0, 3.0), strict=True):
         campaign.result(task, value, 0.1)
+    gather_network(campaign.lake, network)
+    rules: tuple[LegRule, ...] = ("larger", "own", "sd", "own", "pooled")
 
     seen = []
-    for rule in ("larger", "own", "larger"):
-        report = gather_network(campaign.lake, network, rule=rule)  # type: ignore[arg-type]
-        row = ask(connect(campaign.lake), "current_transformation_estimates").row(0, named=True)
-        seen.append((report.n_regathered, row["rule"], round(row["uncertainty_kcal_mol"], 3)))
+    for rule in rules:
+        report = gather_network(campaign.lake, network, rule=rule)
+        again = gather_network(campaign.lake, network, rule=rule)
+        row = ask(connect(campaign.lake), "latest_edges").row(0, named=True)
+        assert (report.n_regathered, report.new_round, again.new_round) == (0, True, False)
+        assert row["leg_uncertainties_kcal_mol"] == [row["uncertainty_kcal_mol"]]
+        seen.append((report.round, row["rule"], round(row["uncertainty_kcal_mol"], 3)))
 
-    assert seen == [(1, "sem", 1.0), (1, "own", 0.071), (1, "sem", 1.0)]
+    sem, own, sd = 1.0, 0.071, 1.414
+    assert seen[:4] == [(2, "larger", sem), (3, "own", own), (4, "sd", sd), (5, "own", own)]
+    assert seen[4][:2] == (6, "pooled")
+    (leg,) = ask(connect(campaign.lake), "current_transformation_estimates").to_dicts()
+    assert leg["values_kcal_mol"] == [1.0, 3.0]
+    assert leg["own_uncertainties_kcal_mol"] == [0.1, 0.1]
+    assert leg["sem_kcal_mol"] == pytest.approx(sem)
 
 
 def test_good_results_without_a_number_are_an_error_and_failed_ones_give_no_estimate(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from alchemiscale_lake.schemas import TABLES
 from tests.campaign import SCOPE, Campaign, hours, small_campaign
 
 #: When a row was written is not the same twice; the words of notes are the estimators' own matter.
-_APART = ("estimated_at", "recorded_at", "note", "notes")
+_APART = ("estimated_at", "found_at", "leg_uncertainties_kcal_mol", "recorded_at", "note", "notes")
 NETWORK = f"AlchemicalNetwork-tyk2-{SCOPE}"
 
 

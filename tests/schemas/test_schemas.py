@@ -116,7 +116,7 @@ def test_every_table_is_well_declared(name: str) -> None:
     assert set(schema.partition_by) <= set(columns)
     assert all(c.doc.endswith(".") for c in schema.columns)
     numbers = [c.name for c in schema.columns if c.type == pa.float64()]
-    unitless = {"weight", "mapping_score"}
+    unitless = {"weight", "mapping_score", "z", "p_value"}
     assert all(n in unitless or n.endswith(UNITS) for n in numbers), "a bare number wears its unit"
     assert all(c.name.endswith("_at") or c.name == "at" for c in schema.columns if pa.types.is_timestamp(c.type))
 

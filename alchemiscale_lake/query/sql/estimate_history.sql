@@ -1,16 +1,16 @@
--- estimate_history: every estimate ever recorded for the Transformations of one network
+-- estimate_history: every estimate ever recorded for the Transformations of some networks
 -- grain: one row per Transformation and set of results; the last of each Transformation stands
 -- inputs: transformation_estimates, network_members
--- parameters: $network, $scope (the network's own)
+-- parameters: $networks (ScopedKeys), $scopes (theirs)
 select
     estimates.transformation,
     estimates.results_digest
 from transformation_estimates as estimates
 semi join network_members as members
     on estimates.transformation = members.member
-    and members.network = $network
-    and members.scope = $scope
-where estimates.scope = $scope
+    and list_contains($networks, members.network)
+    and list_contains($scopes, members.scope)
+where list_contains($scopes, estimates.scope)
 order by
     estimates.transformation,
     estimates.as_of_seq,

@@ -1,15 +1,17 @@
--- newest_assays: the experimental values that count in a Scope
--- grain: one row per ligand and kind; of several the newest
+-- newest_assays: the experimental values that count in some Scopes
+-- grain: one row per Scope, ligand and kind; of several the newest
 -- inputs: assays
--- parameters: $scope
+-- parameters: $scopes
 select
+    scope,
     ligand,
     kind,
     value_kcal_mol,
     uncertainty_kcal_mol
 from assays
-where scope = $scope
-qualify row_number() over (partition by ligand, kind order by entered_at desc, value_kcal_mol, source) = 1
+where list_contains($scopes, scope)
+qualify row_number() over (partition by scope, ligand, kind order by entered_at desc, value_kcal_mol, source) = 1
 order by
+    scope,
     kind,
     ligand;

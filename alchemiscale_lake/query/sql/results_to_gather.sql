@@ -1,16 +1,17 @@
--- results_to_gather: what a Transformation's estimate is made of
--- grain: one row per result that counts, of the Transformations of one network
+-- results_to_gather: what the estimates of Transformations are made of
+-- grain: one row per result that counts, of the Transformations of some networks
 -- inputs: counted_results, network_members, tasks
--- parameters: $network, $scope (the network's own)
+-- parameters: $networks (ScopedKeys), $scopes (theirs)
 with members as (
-    select member
+    select distinct member
     from network_members
     where
-        network = $network
-        and scope = $scope
+        list_contains($networks, network)
+        and list_contains($scopes, scope)
         and kind = 'transformation'
 )
 select
+    counted.scope,
     counted.transformation,
     counted.attempt,
     counted.estimate_kcal_mol,
@@ -22,7 +23,7 @@ semi join members
 left join tasks
     on counted.scope = tasks.scope
     and counted.task = tasks.task
-where counted.scope = $scope
+where list_contains($scopes, counted.scope)
 order by
     counted.transformation,
     counted.attempt;

@@ -1,0 +1,15 @@
+-- latest_findings: what does not fit among the results of each network, as of its latest whole round
+-- grain: one row per network, check, kind and subject; rank 1 is the least probable of its check and kind
+-- inputs: network_findings, network_estimates (written last: they make a round visible)
+-- parameters: none; filter by scope, network, checked, kind, flagged
+create view latest_findings as
+with latest as (
+    select
+        network,
+        max(round) as round
+    from network_estimates
+    group by network
+)
+select network_findings.*
+from network_findings
+join latest using (network, round);

@@ -1,0 +1,34 @@
+-- legs_to_reckon: the legs of some networks with all that a round is reckoned from
+-- grain: one row per network and Transformation of it
+-- inputs: network_legs, transformations, current_transformation_estimates
+-- parameters: $networks (ScopedKeys), $scopes (theirs)
+-- failed: no number, and none under way
+select
+    legs.network,
+    legs.transformation,
+    legs.qualname,
+    legs.phase,
+    legs.environment,
+    legs.ligand_i,
+    legs.ligand_j,
+    transformations.protocol_qualname as protocol,
+    legs.value_kcal_mol,
+    estimates.own_uncertainty_kcal_mol,
+    estimates.sd_kcal_mol,
+    estimates.attempts,
+    estimates.values_kcal_mol,
+    legs.state = 'error' as failed
+from network_legs as legs
+join transformations
+    on legs.transformation = transformations.transformation
+left join current_transformation_estimates as estimates
+    on legs.transformation = estimates.transformation
+where
+    list_contains($networks, legs.network)
+    and list_contains($scopes, legs.scope)
+order by
+    legs.network,
+    legs.phase,
+    legs.ligand_i,
+    legs.ligand_j,
+    legs.transformation;

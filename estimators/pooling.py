@@ -1,0 +1,229 @@
+"""What the repeats of a whole network say about the error of one result.
+
+Owns how the scatter between repeats is pooled over legs, and the uncertainty each mean gets from it. How
+the results of one leg combine by themselves is `replicates`'; what cycles say is `cycle_closure`'s.
+
+Two or three repeats say little about their own spread, and what a Protocol states of a result may be
+too small by any factor, but a network has many legs. The variance of one result of leg i is taken to be
+
+    sigma_i ** 2 = phi * v_i * d0 / chi2(d0)
+
+with v_i what the results of the leg state of themselves (or one and the same for all legs where nothing is
+stated), phi a factor common to the legs, and d0 how alike they are: the moderated variance of Smyth 2004,
+with stated variances as its trend. phi and d0 are not fitted to a point, as a few legs do not determine
+them: their posterior is laid out on a grid. The error of a leg's mean is then a mixture of Student t
+distributions, which shrinks the leg's own scatter towards the network's; the uncertainty reported is
+its 97.5 % point over 1.96, so that plus and minus 1.96 uncertainties hold 95 %. For four and more degrees
+of freedom that is within 2 % of the standard deviation too, so sums of legs may be taken in quadrature.
+
+Prior: log(phi) is normal around zero with standard deviation 2 where uncertainties are stated (published
+repeats of relative binding free energies have phi near 1 in solvent and 8 in complex) and flat where they
+are not; log(d0) is uniform between 1.5 and 400.
+
+References
+----------
+Smyth 2004, "Linear models and empirical Bayes methods for assessing differential expression",
+doi:10.2202/1544-6115.1027.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import special
+
+from estimators.errors import EstimatorInputError
+
+__all__ = ["NORMAL_95", "PooledSpread", "pool_spread"]
+
+#: Half the width of a normal 95 % interval in standard deviations.
+NORMAL_95: Final = 1.959963984540054
+
+_PRIOR_SD: Final = 2.0
+_LEAST_DOF, _MOST_DOF = 1.5, 400.0
+#: Points of log(phi) and of log(d0): first where the posterior may be at all, then where it is.
+_PHI_POINTS: Final = 32
+_DOF_POINTS: Final = 12
+_BELOW, _ABOVE = 6.0, 4.0
+#: What has less than this share of the largest weight is left out.
+_NEGLIGIBLE: Final = 3e-3
+#: Quantiles are reckoned at so many ratios of scatter to statement, and interpolated between.
+_QUANTILE_POINTS: Final = 16
+_LEAST_RATIO: Final = 1e-6
+_STEPS: Final = 5
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PooledSpread:
+    """Posterior of how single results scatter, from all legs that have repeats.
+
+    Attributes
+    ----------
+    scale : {"own", "common"}
+        Whether `ratio` multiplies the variances that results state, or is itself the variance of every
+        result, (kcal/mol)^2.
+    ratio : float
+        phi, its posterior median.
+    prior_dof : float
+        d0, its posterior median: how many degrees of freedom the network's spread is worth to one leg.
+    degrees_of_freedom : int
+        Of all repeats together.
+    n_legs : int
+        Legs with repeats.
+    """
+
+    scale: Literal["own", "common"]
+    ratio: float
+    prior_dof: float
+    degrees_of_freedom: int
+    n_legs: int
+    _phi: FloatArray
+    _dof: FloatArray
+    _weight: FloatArray
+
+    def uncertainty(self, variance: ArrayLike, n: ArrayLike, sd: ArrayLike) -> FloatArray:
+        """Uncertainty of means, such that 95 % of them lie within 1.96 of it from the truth.
+
+        Parameters
+        ----------
+        variance : array_like, shape (m,)
+            Stated variance of one result, (kcal/mol)^2; it does not matter where nothing is stated.
+        n : array_like of int, shape (m,)
+            Results.
+        sd : array_like, shape (m,)
+            Sample standard deviation over them, kcal/mol; NaN for one.
+        """
+        base, ratio, count = _ratios(variance, n, sd, self.scale)
+        factor = np.empty(len(base))
+        for dof in np.unique(count - 1):
+            legs = count - 1 == dof
+            factor[legs] = self._factors(float(dof), ratio[legs])
+        return np.asarray(factor * np.sqrt(base / count), dtype=np.float64)
+
+    def _factors(self, dof: float, ratio: FloatArray) -> FloatArray:
+        """97.5 % point over 1.96, in units of sqrt(v / n), by ratio of scatter to statement."""
+        if dof == 0:
+            return np.full(len(ratio), self._quantile(0.0, np.zeros(1))[0] / NORMAL_95)
+        if len(ratio) <= _QUANTILE_POINTS:
+            return self._quantile(dof, ratio) / NORMAL_95
+        low, high = max(float(ratio.min()), _LEAST_RATIO), max(float(ratio.max()), 2 * _LEAST_RATIO)
+        at = np.geomspace(low, high, _QUANTILE_POINTS)
+        known = np.log(self._quantile(dof, at))
+        between: FloatArray = np.exp(np.interp(np.log(np.maximum(ratio, low)), np.log(at), known)) / NORMAL_95
+        return between
+
+    def _quantile(self, dof: float, ratio: FloatArray) -> FloatArray:
+        """97.5 % point of the mixture of t distributions, by Newton's method on the logarithm of the point."""
+        nu = self._dof + dof
+        scale = np.sqrt((self._dof * self._phi + dof * ratio[:, None]) / nu)
+        log_norm = special.gammaln((nu + 1) / 2) - special.gammaln(nu / 2) - 0.5 * np.log(nu * np.pi)
+        point = scale @ self._weight * NORMAL_95
+        for _ in range(_STEPS):
+            t = point[:, None] / scale
+            beyond = special.stdtr(nu, -t) @ self._weight
+            density = (np.exp(log_norm - (nu + 1) / 2 * np.log1p(t**2 / nu)) / scale) @ self._weight
+            # the tail is close to a power of the point: its logarithm is close to straight in that of the point
+            step = np.log(beyond / 0.025) * beyond / (density * point)
+            point = point * np.exp(np.clip(step, -1.0, 1.0))
+        return np.asarray(point, dtype=np.float64)
+
+
+def pool_spread(variance: ArrayLike | None, n: ArrayLike, sd: ArrayLike) -> PooledSpread:
+    """Pool the scatter of repeats over legs.
+
+    Parameters
+    ----------
+    variance : array_like, shape (m,), optional
+        Variance that one result of each leg states, (kcal/mol)^2, above zero. None if nothing is stated:
+        then all results of all legs have one variance, up to d0.
+    n : array_like of int, shape (m,)
+        Results of each leg; those with one say nothing.
+    sd : array_like, shape (m,)
+        Sample standard deviation (ddof = 1) over them, kcal/mol.
+
+    Raises
+    ------
+    EstimatorInputError
+        If no leg has repeats, or a stated variance is not above zero.
+    """
+    given = np.ones(np.shape(n)) if variance is None else np.asarray(variance, dtype=np.float64)
+    if not (given > 0).all():
+        raise EstimatorInputError("stated variances must be above zero; leave exact and unstated legs out")
+    scale: Literal["own", "common"] = "common" if variance is None else "own"
+    _, ratio, count = _ratios(given, n, sd, scale)
+    dof = count - 1
+    ratio, dof = np.maximum(ratio[dof > 0], _LEAST_RATIO**2), dof[dof > 0]
+    if not len(dof):
+        raise EstimatorInputError("no leg has repeats: there is no scatter to pool")
+    log_phi, log_dof, weight = _posterior(ratio, dof, prior_sd=_PRIOR_SD if scale == "own" else np.inf)
+    kept = weight > _NEGLIGIBLE * weight.max()
+    phi, prior_dof = np.broadcast_arrays(np.exp(log_phi)[:, None], np.exp(log_dof))
+    return PooledSpread(
+        scale=scale,
+        ratio=float(np.exp(_median(log_phi, weight.sum(axis=1)))),
+        prior_dof=float(np.exp(_median(log_dof, weight.sum(axis=0)))),
+        degrees_of_freedom=int(dof.sum()),
+        n_legs=len(dof),
+        _phi=phi[kept],
+        _dof=prior_dof[kept],
+        _weight=weight[kept] / weight[kept].sum(),
+    )
+
+
+def _ratios(
+    variance: ArrayLike, n: ArrayLike, sd: ArrayLike, scale: str
+) -> tuple[FloatArray, FloatArray, NDArray[np.int64]]:
+    """Base variance, ratio of scatter to it (0 for one result), and number of results."""
+    count = np.asarray(n, dtype=np.int64)
+    base = np.ones(len(count)) if scale == "common" else np.asarray(variance, dtype=np.float64)
+    ratio = np.where(count > 1, np.asarray(sd, dtype=np.float64) ** 2 / base, 0.0)
+    return base, ratio, count
+
+
+def _posterior(
+    ratio: FloatArray, dof: NDArray[np.int64], *, prior_sd: float
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Points of log(phi), shape (p,), of log(d0), shape (q,), and the weight of each with each, shape (p, q)."""
+    centre = float(np.log((dof @ ratio + 1e-12) / dof.sum()))
+    shrunk = centre * prior_sd**2 / (prior_sd**2 + 2 / dof.sum()) if np.isfinite(prior_sd) else centre
+    phi_range = (shrunk - _BELOW, shrunk + _ABOVE)
+    dof_range = widest = (np.log(_LEAST_DOF), np.log(_MOST_DOF))
+    for _ in range(2):
+        log_phi, log_dof = np.linspace(*phi_range, _PHI_POINTS), np.linspace(*dof_range, _DOF_POINTS)
+        log_weight = _log_likelihood(ratio, dof, log_phi, np.exp(log_dof)) - 0.5 * (log_phi[:, None] / prior_sd) ** 2
+        weight = np.exp(log_weight - log_weight.max())
+        phi_range = _where_seen(log_phi, weight.max(axis=1))
+        low, high = _where_seen(log_dof, weight.max(axis=0))
+        dof_range = (max(low, widest[0]), min(high, widest[1]))
+    return log_phi, log_dof, weight / weight.sum()
+
+
+def _where_seen(points: FloatArray, weight: FloatArray) -> tuple[float, float]:
+    """Range that holds every weight worth mentioning, and one step more on either side."""
+    seen, step = np.flatnonzero(weight > _NEGLIGIBLE), points[1] - points[0]
+    return float(points[seen[0]] - step), float(points[seen[-1]] + step)
+
+
+def _log_likelihood(
+    ratio: FloatArray, dof: NDArray[np.int64], log_phi: FloatArray, prior_dof: FloatArray
+) -> FloatArray:
+    """Of all ratios, each phi times an F variable of (dof, d0) degrees of freedom; shape (p, q)."""
+    total = np.zeros((len(log_phi), len(prior_dof)))
+    for own in np.unique(dof):
+        log_ratio = np.log(ratio[dof == own]) - log_phi[:, None]
+        y = np.exp(log_ratio)
+        flat = 0.5 * own * log_ratio.sum(axis=1)
+        for column, d0 in enumerate(prior_dof):
+            constant = 0.5 * own * np.log(own / d0) - special.betaln(own / 2, d0 / 2)
+            bent = 0.5 * (own + d0) * np.log1p(y * (own / d0)).sum(axis=1)
+            total[:, column] += flat + constant * log_ratio.shape[1] - bent
+    return total
+
+
+def _median(points: FloatArray, weight: FloatArray) -> float:
+    return float(np.interp(0.5, (np.cumsum(weight) - 0.5 * weight) / weight.sum(), points))

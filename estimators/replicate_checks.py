@@ -1,0 +1,78 @@
+"""Repeats that do not fit: single results far from the others of their leg, and legs that scatter too much.
+
+Owns these two checks. Both measure against the spread that all legs of the group show (`pooling`), so that
+three results suffice to tell which of them is the odd one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from estimators.findings import Finding, ranked, two_sided
+from estimators.pooling import PooledSpread
+
+__all__ = ["outlying_results", "scattering_legs"]
+
+FloatArray = NDArray[np.float64]
+
+
+def outlying_results(values: Sequence[FloatArray], variance: FloatArray, spread: PooledSpread) -> list[Finding]:
+    """Compare every result with the others of its leg, where there are at least two others.
+
+    Parameters
+    ----------
+    values : sequence of ndarray
+        Results of each leg, kcal/mol.
+    variance : ndarray, shape (m,)
+        Stated variance of one result of each leg, (kcal/mol)^2.
+    spread : PooledSpread
+        Of the group.
+
+    Returns
+    -------
+    list of Finding
+        Subject (leg, result); the value is the result less the mean of the others.
+    """
+    legs = [k for k, x in enumerate(values) if len(x) > 2]
+    if not legs:
+        return []
+    leg = np.concatenate([np.full(len(values[k]), k) for k in legs])
+    place = np.concatenate([np.arange(len(values[k])) for k in legs])
+    x = np.concatenate([values[k] for k in legs])
+    n = np.array([len(values[k]) for k in leg], dtype=np.float64)
+    mean = np.array([values[k].mean() for k in leg])
+    squares = np.array([((values[k] - values[k].mean()) ** 2).sum() for k in leg])
+    away = (x - mean) * n / (n - 1)
+    # scatter of the others, from that of all: no second pass over the data
+    others = np.maximum(squares - away**2 * (n - 1) / n, 0.0)
+    sd = np.sqrt(others / (n - 2))
+    expected = spread.uncertainty(variance[leg], (n - 1).astype(np.int64), sd) * np.sqrt(n)
+    z = np.divide(away, expected, out=np.zeros(len(x)), where=expected > 0)
+    rows = zip(leg.tolist(), place.tolist(), away.tolist(), expected.tolist(), z.tolist(), strict=True)
+    return ranked([Finding((k, j), value, error, deviate, two_sided(deviate)) for k, j, value, error, deviate in rows])
+
+
+def scattering_legs(n: NDArray[np.int64], sd: FloatArray, variance: FloatArray, spread: PooledSpread) -> list[Finding]:
+    """Compare the scatter of every leg that has repeats with that of the group.
+
+    The probability is that of an F distribution with the leg's own degrees of freedom and those of the
+    prior, at the medians of the pooled spread.
+
+    Returns
+    -------
+    list of Finding
+        Subject (leg,); the value is the leg's standard deviation, the uncertainty what the group's
+        would be, kcal/mol.
+    """
+    base = np.ones(len(n)) if spread.scale == "common" else variance
+    expected = np.sqrt(spread.ratio * base)
+    findings = []
+    for k in np.flatnonzero(n > 1).tolist():
+        p = float(special.fdtrc(n[k] - 1, spread.prior_dof, (sd[k] / expected[k]) ** 2))
+        z = float(-special.ndtri(max(p / 2, 1e-300)))
+        findings.append(Finding((k,), float(sd[k]), float(expected[k]), z, p))
+    return ranked(findings)
