@@ -5,6 +5,7 @@ Nothing is written here. Files whose content the Scope has are not even parsed.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -17,13 +18,15 @@ from .. import gufe_adapter
 from ..errors import LakeError, ResultFileError
 from ..ids import Scope
 from ..networks import Network
+from ..networks.chain import closure
 from ..networks.facts import transformation_rows
 from ..networks.imported import ResultFile, ResultRecord
 from ..networks.nested import ObjectPool
 from ..networks.placing import Places
-from ..networks.result_files import RawFile, read_raw, read_result_file
+from ..networks.result_files import read_raw, read_result_file
 from ..store import Lake, collect, now_utc
 from .import_batch import Batch, PlannedResult, Reading, Source, imported_network_key, object_path
+from .submit import read_chain
 
 __all__ = ["FileImport", "Progress"]
 
@@ -70,7 +73,7 @@ class FileImport:
         """Read the files, and add what they hold to the reading."""
         found = self._read(paths, reading, progress)
         self._know_places()
-        placed = self._place(found, reading)
+        placed = [(self._with_estimate(one, key, reading), key) for one, key in self._place(found, reading)]
         made = list(self._places.made)
         batch = Batch(self._scope, self._standing, None, self._pool.objects, made)
         found_in = self._networks_of({key for _, key in placed})
@@ -119,7 +122,7 @@ class FileImport:
                     reading.networks |= {} if known[raw.digest] is None else {known[raw.digest]: None}
                     continue
                 known[raw.digest] = None
-                file = self._with_estimate(read_result_file(raw, self._pool), raw, reading)
+                file = read_result_file(raw, self._pool)
             except ResultFileError as e:
                 reading.bad.append((str(path), e.message))
                 continue
@@ -127,20 +130,6 @@ class FileImport:
             found.append(_Read(path, raw.digest, len(raw.data), file, at))
         progress("read", len(paths), len(paths))
         return found
-
-    def _with_estimate(self, file: ResultFile, raw: RawFile, reading: Reading) -> ResultFile:
-        """Ask the Protocol for the number of a ProtocolDAGResult, where none can be read."""
-        result = file.results[0]
-        if file.format != "protocol_dag_result" or not result.ok or result.estimate_kcal_mol is not None:
-            return file
-        try:
-            transformation = gufe_adapter.loads_chain(self._places.chain_text(file.ends))
-            numbers = gufe_adapter.estimate(transformation, [gufe_adapter.loads_chain(raw.data)])
-        except LakeError as e:
-            reading.notes.append(f"{raw.path}: stored without a number: {e.message}")
-            return file
-        value, uncertainty = numbers.value_kcal_mol, numbers.uncertainty_kcal_mol
-        return replace(file, results=(replace(result, estimate_kcal_mol=value, uncertainty_kcal_mol=uncertainty),))
 
     # --- placing ----------------------------------------------------------------------------------
 
@@ -206,6 +195,31 @@ class FileImport:
                 # where all failed, openfe writes nothing that says what did
                 reading.notes.append(f"{path}: left out: it failed before it could say what it is; give --network-file")
         return placed
+
+    # --- numbers ----------------------------------------------------------------------------------
+
+    def _with_estimate(self, one: _Read, key: str, reading: Reading) -> _Read:
+        """Ask the Protocol for the number of a ProtocolDAGResult, where none can be read."""
+        result = one.file.results[0]
+        if one.file.format != "protocol_dag_result" or not result.ok or result.estimate_kcal_mol is not None:
+            return one
+        try:
+            transformation = gufe_adapter.loads_chain(self._chain_text(key))
+            numbers = gufe_adapter.estimate(transformation, [gufe_adapter.loads_chain(read_raw(one.path).data)])
+        except LakeError as e:
+            reading.notes.append(f"{one.path}: stored without a number: {e.message}")
+            return one
+        value, uncertainty = numbers.value_kcal_mol, numbers.uncertainty_kcal_mol
+        known = replace(result, estimate_kcal_mol=value, uncertainty_kcal_mol=uncertainty)
+        return replace(one, file=replace(one.file, results=(known,)))
+
+    def _chain_text(self, key: str) -> bytes:
+        """Return the keyed chain of a Transformation: of this import, of the network beside it, or of the lake."""
+        for objects in (self._pool.objects, self._network.objects if self._network else {}):
+            if key in objects:
+                chain = closure(objects, [key], "the import")
+                return json.dumps([[obj.key, obj.keyed_dict] for obj in chain]).encode()
+        return read_chain(self._lake, f"{key}-{self._scope}")
 
 
 def _identity(record: ResultRecord, digest: str) -> str:

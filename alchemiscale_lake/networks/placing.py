@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from ..errors import ResultFileError
 from ..ids import Scope
 from .chain import ChainObject, closure
 from .facts import transformation_rows
@@ -114,20 +113,6 @@ class Places:
             told = {"state_a": ends.state_a, "state_b": ends.state_b, "protocol": ends.protocol}
             self.know([{**row, **told, "mappings": ends.mappings, "key": made.key, "name": name}], by_name=True)
         return made.key
-
-    def chain_text(self, ends: Ends) -> str:
-        """Return the keyed chain of the Transformation that a file speaks of, as JSON.
-
-        Raises
-        ------
-        ResultFileError
-            If the file does not hold its objects.
-        """
-        if ends.content is None:
-            raise ResultFileError("the file does not hold the systems it is about")
-        made = _transformation(ends.content, None)
-        chain = closure({**self._pool.objects, made.key: made}, [made.key], "the file")
-        return json.dumps([[obj.key, obj.keyed_dict] for obj in chain])
 
     def _ligands(self, ends: Ends, stem: str) -> tuple[Any, Any, Any]:
         if ends.content is not None:
