@@ -61,6 +61,8 @@ class ModelCard:
         Part of left-out rows inside their interval.
     interval_scale : float
         By what the calibration stretched the intervals.
+    total_ratio : float
+        Hours of all left-out rows together over what was predicted of them.
     seed : int
         Of the splits.
     versions : dict of str to str
@@ -79,6 +81,7 @@ class ModelCard:
     mdape_power_law: float
     coverage: float
     interval_scale: float
+    total_ratio: float
     seed: int
     versions: dict[str, str]
 
@@ -120,6 +123,7 @@ class CostModel:
             self.posterior,
             derive(rows),
             scale=self.card.interval_scale,
+            total_ratio=self.card.total_ratio,
             confidence=self.card.confidence,
             ranges=self.card.feature_ranges if self.card.n_rows else None,
         )
@@ -169,6 +173,7 @@ def prior_model(*, confidence: float = 0.9) -> CostModel:
         mdape_power_law=nothing,
         coverage=nothing,
         interval_scale=1.0,
+        total_ratio=1.0,
         seed=0,
         versions=_versions(),
     )
@@ -218,7 +223,7 @@ def train(
         complete["group"] = labels
     derived = derive(complete)
     posterior = fit(design(derived), np.log(hours) - derived.prior_log_hours)
-    checked = validate(complete, np.log(hours), labels, confidence=_confidence(confidence), seed=seed)
+    checked = validate(complete, np.log(hours), labels, fitted=posterior, confidence=_confidence(confidence), seed=seed)
     card = ModelCard(
         n_rows=len(hours),
         protocols=_counts(complete["protocol"]),
@@ -298,6 +303,7 @@ def _checked(checked: Validation) -> dict[str, Any]:
         "mdape_power_law": checked.mdape_power_law,
         "coverage": checked.coverage,
         "interval_scale": checked.scale,
+        "total_ratio": checked.total_ratio,
     }
 
 

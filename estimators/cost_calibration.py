@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from estimators.cost_design import design
-from estimators.cost_fit import fit
+from estimators.cost_fit import Posterior, fit
 from estimators.cost_predict import feature_ranges, predict_from
 from estimators.features import CostRows, derive
 
@@ -34,6 +34,8 @@ _FOLDS: Final = 8
 _MOST_ROWS: Final = 6_000
 # Fewer errors than this may stretch the intervals, never narrow them.
 _ENOUGH: Final = 20
+# Weight of "sums are right as they are", in left-out rows.
+_TOTAL_WEIGHT: Final = 50.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,8 @@ class Validation:
         The same of hours ~ steps x atoms ^ b, fitted to all other rows.
     coverage : float
         Part of the rows inside their interval, each stretched by the errors of the other splits.
+    total_ratio : float
+        Hours of all left-out rows over the mean predicted of them, drawn towards 1.
     n_rows : int
         Rows that took part.
     """
@@ -64,11 +68,18 @@ class Validation:
     mdape_constant: float
     mdape_power_law: float
     coverage: float
+    total_ratio: float
     n_rows: int
 
 
 def validate(
-    rows: CostRows, log_hours: FloatArray, groups: NDArray[np.str_] | None, *, confidence: float, seed: int
+    rows: CostRows,
+    log_hours: FloatArray,
+    groups: NDArray[np.str_] | None,
+    *,
+    fitted: Posterior,
+    confidence: float,
+    seed: int,
 ) -> Validation:
     """Predict every row from rows that share no group with it.
 
@@ -80,6 +91,8 @@ def validate(
         Natural logarithm of the hours.
     groups : ndarray of str, shape (n,) or None
         What must not be on both sides of a split; rows are split at random without.
+    fitted : Posterior
+        Fit to all rows, from which fits to parts of them start.
     confidence : float
         Of the intervals.
     seed : int
@@ -93,7 +106,7 @@ def validate(
     chosen, fold, scheme = _splits(len(log_hours), groups, seed)
     nothing = float("nan")
     if fold.max(initial=0) < 1:
-        return Validation(scheme, 1.0, nothing, nothing, nothing, nothing, 0)
+        return Validation(scheme, 1.0, nothing, nothing, nothing, nothing, 1.0, 0)
     mine = {name: values[chosen] for name, values in rows.items()}
     truth = log_hours[chosen]
     mean, sd = np.empty(len(truth)), np.empty(len(truth))
@@ -101,31 +114,33 @@ def validate(
     unlike = np.zeros(len(truth), dtype=bool)
     for k in range(int(fold.max()) + 1):
         out = fold == k
-        mean[out], sd[out], unlike[out] = _left_out(mine, truth, out)
+        mean[out], sd[out], unlike[out] = _left_out(mine, truth, out, fitted)
         constant[out] = np.median(truth[~out])
         power[out] = _power_law(mine, truth, out)
     z = np.abs(truth - mean) / sd
     # What no training row was like says how wide the model guesses, not how well it is calibrated.
     counted = ~unlike if (~unlike).sum() >= _ENOUGH else np.ones(len(z), dtype=bool)
+    scale = _scale(z[counted], confidence)
     return Validation(
         scheme=scheme,
-        scale=_scale(z[counted], confidence),
+        scale=scale,
         mdape=_mdape(mean, truth),
         mdape_constant=_mdape(constant, truth),
         mdape_power_law=_mdape(power, truth),
         coverage=_coverage(z, fold, counted, confidence),
+        total_ratio=_total_ratio(truth[counted], mean[counted], scale * sd[counted]),
         n_rows=len(truth),
     )
 
 
 def _left_out(
-    rows: CostRows, log_hours: FloatArray, out: NDArray[np.bool_]
+    rows: CostRows, log_hours: FloatArray, out: NDArray[np.bool_], fitted: Posterior
 ) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]]:
     """Mean and standard deviation of rows left out, and which are unlike the rest."""
     seen = derive({name: values[~out] for name, values in rows.items()})
     asked = derive({name: values[out] for name, values in rows.items()})
-    posterior = fit(design(seen), log_hours[~out] - seen.prior_log_hours)
-    predicted = predict_from(posterior, asked, scale=1.0, confidence=0.9, ranges=feature_ranges(seen))
+    posterior = fit(design(seen), log_hours[~out] - seen.prior_log_hours, start=fitted)
+    predicted = predict_from(posterior, asked, scale=1.0, total_ratio=1.0, confidence=0.9, ranges=feature_ranges(seen))
     return np.log(predicted.median), predicted.sd_log, predicted.extrapolates
 
 
@@ -162,6 +177,12 @@ def _coverage(z: FloatArray, fold: NDArray[np.intp], counted: NDArray[np.bool_],
         scale = _scale(z[~out & counted], confidence)
         inside[out] = z[out] <= np.where(counted[out], scale, max(scale, 1.0)) * ndtri(0.5 + confidence / 2.0)
     return float(inside.mean())
+
+
+def _total_ratio(truth: FloatArray, mean: FloatArray, sd: FloatArray) -> float:
+    """Sum of the hours over the sum of their log-normal means."""
+    ratio = np.exp(truth).sum() / np.exp(mean + sd**2 / 2.0).sum()
+    return float(np.exp(np.log(ratio) * len(truth) / (len(truth) + _TOTAL_WEIGHT)))
 
 
 def _power_law(rows: CostRows, log_hours: FloatArray, out: NDArray[np.bool_]) -> FloatArray:

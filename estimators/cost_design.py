@@ -47,8 +47,11 @@ BLOCKS: Final[dict[str, tuple[float, float]]] = {
     "protocol of unknown work": (2.0, 3.0),
     "gpu": (1.0, 6.0),
     "gpu size": (0.1, 4.0),
+    "gpu curvature": (0.05, 4.0),
     "protocol and gpu": (0.1, 3.0),
-    "group": (0.12, 4.0),
+    "protocol and gpu size": (0.05, 4.0),
+    "group": (0.1, 4.0),
+    "group complex": (0.1, 4.0),
     "campaign": (0.1, 4.0),
 }
 
@@ -61,10 +64,16 @@ POOLED: Final = (
     "protocol of unknown work",
     "gpu",
     "gpu size",
+    "gpu curvature",
     "protocol and gpu",
+    "protocol and gpu size",
     "group",
+    "group complex",
     "campaign",
 )
+
+# Blocks that a lake may not tell apart at all.
+_OPTIONAL: Final = ("group", "campaign")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,15 +129,19 @@ def design(derived: Derived, columns: Columns | None = None, *, most_levels: int
     Design
         Matrix and columns.
     """
-    entries: list[tuple[str, NDArray[np.str_], FloatArray]] = _fixed(derived) + _levels(derived)
+    pooled = [block for block in _OPTIONAL if _is_pooled(block, derived, columns)]
+    entries: list[tuple[str, str | NDArray[np.str_], FloatArray]] = [*_fixed(derived), *_levels(derived, pooled)]
     found = dict.fromkeys(zip(columns.block, columns.level, strict=True)) if columns else {}
     index = {key: k for k, key in enumerate(found)}
     rows, cols, values = [], [], []
     for block, level, value in entries:
         there = value != 0.0
-        names, of_row, count = np.unique(level[there], return_inverse=True, return_counts=True)
+        if isinstance(level, str):
+            names, of_row, count = np.array([level]), np.zeros(there.sum(), dtype=np.intp), np.array([there.sum()])
+        else:
+            names, of_row, count = np.unique(level[there], return_inverse=True, return_counts=True)
         kept = np.ones(len(names), dtype=bool)
-        if block in ("group", "campaign") and columns is None and len(names) > most_levels:
+        if block in (*_OPTIONAL, "group complex") and columns is None and len(names) > most_levels:
             kept[np.argsort(-count, kind="stable")[most_levels:]] = False
         position = np.full(len(names), -1)
         for k, name in enumerate(names):
@@ -150,7 +163,7 @@ def columns_of(rows_columns: Columns, block: str) -> list[str]:
     return [level for of, level in zip(rows_columns.block, rows_columns.level, strict=True) if of == block]
 
 
-def _fixed(derived: Derived) -> list[tuple[str, NDArray[np.str_], FloatArray]]:
+def _fixed(derived: Derived) -> list[tuple[str, str, FloatArray]]:
     """Columns that every calculation has."""
     rows, n = derived.rows, len(derived.n_atoms)
     size = np.log(derived.n_atoms / _REFERENCE_ATOMS)
@@ -159,7 +172,7 @@ def _fixed(derived: Derived) -> list[tuple[str, NDArray[np.str_], FloatArray]]:
     dummy = np.where(np.isnan(rows["n_dummy_heavy_atoms"]), rows["n_dummy_atoms"] / 2, rows["n_dummy_heavy_atoms"])
     complex_, solvent, vacuum = (np.nan_to_num(rows[name]) for name in ("is_complex", "is_solvent", "is_vacuum"))
     solute_share = _log_or_zero(rows["n_solute_atoms"] / derived.n_atoms / 0.1)
-    columns: list[tuple[str, str, FloatArray]] = [
+    return [
         ("level", "all", np.ones(n)),
         ("size", "atoms", size),
         ("curvature", "atoms squared", size**2),
@@ -180,10 +193,14 @@ def _fixed(derived: Derived) -> list[tuple[str, NDArray[np.str_], FloatArray]]:
         ("unknown atoms", "estimated", (~derived.atoms_known).astype(float)),
         ("unknown atoms", "guessed", 3.0 * derived.atoms_guessed.astype(np.float64)),
     ]
-    return [(block, np.full(n, name), value) for block, name, value in columns]
 
 
-def _levels(derived: Derived) -> list[tuple[str, NDArray[np.str_], FloatArray]]:
+def _is_pooled(block: str, derived: Derived, columns: Columns | None) -> bool:
+    """Whether rows differ by a block at all: in training if any row names a level, later if training did."""
+    return block in columns.block if columns else bool((derived.rows[block] != "").any())
+
+
+def _levels(derived: Derived, pooled: list[str]) -> list[tuple[str, NDArray[np.str_], FloatArray]]:
     """Columns of what is pooled: a level's own, zero elsewhere."""
     rows, n = derived.rows, len(derived.n_atoms)
     size = np.log(derived.n_atoms / _REFERENCE_ATOMS)
@@ -200,9 +217,13 @@ def _levels(derived: Derived) -> list[tuple[str, NDArray[np.str_], FloatArray]]:
         # In units of the table's own error: an unlisted model may be off by more than a listed one.
         ("gpu", gpu, derived.gpu_sd_log),
         ("gpu size", gpu, size),
+        ("gpu curvature", gpu, size**2),
         ("protocol and gpu", both, np.ones(n)),
-        ("group", rows["group"], (rows["group"] != "").astype(float)),
-        ("campaign", rows["campaign"], (rows["campaign"] != "").astype(float)),
+        ("protocol and gpu size", both, size),
+        # Rows that do not say theirs are taken to be of one and the same: what they share does not average away.
+        *((block, rows[block], np.ones(n)) for block in pooled),
+        # What is particular about a target is in its complex; the ligand in solvent knows nothing of it.
+        *(("group complex", rows["group"], np.nan_to_num(rows["is_complex"])) for block in pooled if block == "group"),
     ]
 
 

@@ -72,7 +72,7 @@ def prior(columns: Columns) -> Posterior:
     return Posterior(columns, np.zeros(len(variance)), np.diag(variance), spread, _NOISE_SD, {})
 
 
-def fit(laid_out: Design, residual: FloatArray) -> Posterior:
+def fit(laid_out: Design, residual: FloatArray, *, start: Posterior | None = None) -> Posterior:
     """Fit the coefficients to how far results lie from the physical prior.
 
     Parameters
@@ -81,6 +81,8 @@ def fit(laid_out: Design, residual: FloatArray) -> Posterior:
         Rows over columns.
     residual : ndarray, shape (n,)
         Log hours that were, minus log hours of the physical prior.
+    start : Posterior, optional
+        A fit to much the same rows, from whose spreads and noise to begin; saves iterations.
 
     Returns
     -------
@@ -90,10 +92,10 @@ def fit(laid_out: Design, residual: FloatArray) -> Posterior:
     x = laid_out.matrix
     names, of_row = np.unique(laid_out.derived.rows["protocol"], return_inverse=True)
     of_row = of_row.ravel()
-    start = prior(laid_out.columns)
-    spread, noise = dict(start.spread), np.full(len(names), _NOISE_SD)
-    overall, weight = _NOISE_SD, np.ones(len(residual))
-    mean, covariance = start.mean, start.covariance
+    begin = start or prior(laid_out.columns)
+    spread, overall = dict(begin.spread), begin.noise_sd
+    noise = np.array([begin.protocol_noise_sd.get(str(name), overall) for name in names])
+    weight = np.ones(len(residual))
     for _ in range(_ITERATIONS):
         precision = weight / noise[of_row] ** 2
         mean, covariance = _solve(x, residual, precision, laid_out.columns, spread)
@@ -106,6 +108,7 @@ def fit(laid_out: Design, residual: FloatArray) -> Posterior:
         spread = _spread(mean, np.diag(covariance), laid_out.columns)
         if np.allclose(before, (overall, *spread.values()), rtol=_TOLERANCE):
             break
+    mean, covariance = _solve(x, residual, weight / noise[of_row] ** 2, laid_out.columns, spread)
     by_protocol = {str(name): float(sd) for name, sd in zip(names, noise, strict=True)}
     return Posterior(laid_out.columns, mean, covariance, spread, float(overall), by_protocol)
 

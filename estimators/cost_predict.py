@@ -62,6 +62,8 @@ class CostPrediction:
         z for all rows.
     own_sd : ndarray, shape (n,)
         Part that is its own, log standard deviation.
+    total_ratio : float
+        Hours of many left-out results over what the log-normal mean says of them: stragglers weigh in sums.
     """
 
     median: FloatArray
@@ -73,6 +75,7 @@ class CostPrediction:
     confidence: float
     shared: FloatArray
     own_sd: FloatArray
+    total_ratio: float
 
 
 def feature_ranges(derived: Derived) -> dict[str, tuple[float, float]]:
@@ -91,6 +94,7 @@ def predict_from(
     derived: Derived,
     *,
     scale: float,
+    total_ratio: float,
     confidence: float,
     ranges: Mapping[str, tuple[float, float]] | None,
 ) -> CostPrediction:
@@ -104,6 +108,8 @@ def predict_from(
         Rows.
     scale : float
         By what the calibration stretches the standard deviations.
+    total_ratio : float
+        By what the calibration corrects sums.
     confidence : float
         Of the interval.
     ranges : mapping of str to (float, float) or None
@@ -137,6 +143,7 @@ def predict_from(
         confidence=confidence,
         shared=shared,
         own_sd=own_sd,
+        total_ratio=total_ratio,
     )
 
 
@@ -185,7 +192,9 @@ def total(
     own_variance = float(np.sum((expected / whole) ** 2 * np.expm1(prediction.own_sd**2)))
     log_variance = np.log1p(shared_variance + own_variance)
     z = ndtri(0.5 + (prediction.confidence if confidence is None else confidence) / 2.0)
-    middle = np.log(whole) - log_variance / 2.0
+    # One row's median needs no correction of sums, many rows' sum needs all of it.
+    alone = float(np.sum((expected / whole) ** 2))
+    middle = np.log(whole) - log_variance / 2.0 + (1.0 - alone) * np.log(prediction.total_ratio)
     reach = z * np.sqrt(log_variance)
     return float(np.exp(middle)), float(np.exp(middle - reach)), float(np.exp(middle + reach))
 
