@@ -23,7 +23,7 @@ from scipy import linalg, sparse
 
 from estimators.cost_design import BLOCKS, Columns, Design
 
-__all__ = ["Posterior", "fit", "prior"]
+__all__ = ["Posterior", "fit", "prior", "row_variance"]
 
 FloatArray = NDArray[np.float64]
 
@@ -101,7 +101,7 @@ def fit(laid_out: Design, residual: FloatArray, *, start: Posterior | None = Non
         mean, covariance = _solve(x, residual, precision, laid_out.columns, spread)
         error = residual - x @ mean
         # The posterior's own variance at each row counts as misfit, as in any expectation step.
-        misfit = error**2 + _row_variance(x, covariance)
+        misfit = error**2 + row_variance(x, covariance)
         weight = (_FREEDOM + 1.0) / (_FREEDOM + misfit / noise[of_row] ** 2)
         before = (overall, *spread.values())
         overall, noise = _noise(weight * misfit, of_row, len(names))
@@ -125,8 +125,21 @@ def _solve(
     return linalg.cho_solve(factor, weighted.T @ residual), (covariance + covariance.T) / 2.0
 
 
-def _row_variance(x: sparse.csr_array, covariance: FloatArray) -> FloatArray:
-    """Variance of each row's linear predictor, a few thousand rows at a time."""
+def row_variance(x: sparse.csr_array, covariance: FloatArray) -> FloatArray:
+    """Variance of each row's linear predictor.
+
+    Parameters
+    ----------
+    x : scipy.sparse.csr_array, shape (n, p)
+        Rows over columns.
+    covariance : ndarray, shape (p, p)
+        Of the coefficients.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        Variances, computed a few thousand rows at a time so that memory stays small.
+    """
     parts = []
     for begin in range(0, x.shape[0], 4096):
         part = x[begin : begin + 4096]

@@ -16,7 +16,7 @@ from scipy import sparse
 from scipy.special import ndtri
 
 from estimators.cost_design import Columns, columns_of, design
-from estimators.cost_fit import Posterior
+from estimators.cost_fit import Posterior, row_variance
 from estimators.errors import EstimatorInputError
 from estimators.features import Derived
 
@@ -26,6 +26,8 @@ FloatArray = NDArray[np.float64]
 
 # Directions of shared error kept for sums; what is left over counts as each row's own.
 _SHARED_DIRECTIONS: Final = 64
+# Keeps a covariance read from rounded parameters positive definite.
+_JITTER: Final = 1e-10
 
 #: Features whose range is watched, and by which factor beyond it a prediction is an extrapolation.
 RANGED: Final[dict[str, float]] = {
@@ -124,13 +126,12 @@ def predict_from(
     laid_out = design(derived, posterior.columns)
     n_known = len(posterior.mean)
     mean = derived.prior_log_hours + laid_out.matrix[:, :n_known] @ posterior.mean
-    shared = _loadings(laid_out.matrix, laid_out.columns, posterior)
+    shared, left_out = _shared(laid_out.matrix, laid_out.columns, posterior)
     noise = _noise_of(posterior, derived.rows["protocol"])
     # A calibration on rows like the others does not narrow what is unlike them.
     stretch = np.where(unseen, max(scale, 1.0), scale)
-    own_sd = stretch * np.hypot(noise, beyond)
+    own_sd = stretch * np.sqrt(noise**2 + beyond**2 + left_out)
     shared = shared * stretch[:, None]
-    shared, own_sd = _fewer(shared, own_sd)
     sd_log = np.sqrt((shared**2).sum(axis=1) + own_sd**2)
     z = ndtri(0.5 + confidence / 2.0)
     return CostPrediction(
@@ -199,26 +200,27 @@ def total(
     return float(np.exp(middle)), float(np.exp(middle - reach)), float(np.exp(middle + reach))
 
 
-def _loadings(matrix: sparse.csr_array, columns: Columns, posterior: Posterior) -> FloatArray:
-    """Each row's error by independent unit normals: through a Cholesky factor of the columns in use."""
+def _shared(matrix: sparse.csr_array, columns: Columns, posterior: Posterior) -> tuple[FloatArray, FloatArray]:
+    """Each row's error by independent unit normals, and the variance that those leave out.
+
+    The error of the coefficients is `factor @ z`. Of its directions those are kept in which these rows differ most;
+    few are needed, as most columns are levels that few rows share.
+    """
     active = np.flatnonzero(np.diff(matrix.tocsc().indptr))
-    n_known = len(posterior.mean)
-    known, new = active[active < n_known], active[active >= n_known]
+    known, new = active[active < len(posterior.mean)], active[active >= len(posterior.mean)]
+    factor = np.zeros((len(active), len(active)))
     covariance = posterior.covariance[np.ix_(known, known)]
-    factor = np.linalg.cholesky(covariance + 1e-12 * np.eye(len(known)))
-    fresh = np.array([posterior.spread[columns.block[k]] for k in new])
-    loadings: FloatArray = np.hstack([matrix[:, known] @ factor, matrix[:, new].toarray() * fresh])
-    return loadings
-
-
-def _fewer(shared: FloatArray, own_sd: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Keep the directions that most of the shared error lies in."""
-    if shared.shape[1] <= _SHARED_DIRECTIONS:
-        return shared, own_sd
-    _, directions = np.linalg.eigh(shared.T @ shared)
-    kept = shared @ directions[:, -_SHARED_DIRECTIONS:]
-    rest = np.maximum((shared**2).sum(axis=1) - (kept**2).sum(axis=1), 0.0)
-    return kept, np.sqrt(own_sd**2 + rest)
+    factor[: len(known), : len(known)] = np.linalg.cholesky(covariance + _JITTER * np.eye(len(known)))
+    fresh = np.arange(len(known), len(active))
+    factor[fresh, fresh] = [posterior.spread[columns.block[k]] for k in new]
+    used = matrix[:, active].tocsr()
+    if len(active) <= _SHARED_DIRECTIONS:
+        return used @ factor, np.zeros(matrix.shape[0])
+    gram = (used.T @ used).toarray()
+    _, directions = np.linalg.eigh(factor.T @ gram @ factor)
+    kept = used @ (factor @ directions[:, -_SHARED_DIRECTIONS:])
+    rest = row_variance(used, factor @ factor.T) - (kept**2).sum(axis=1)
+    return kept, np.maximum(rest, 0.0)
 
 
 def _noise_of(posterior: Posterior, protocol: NDArray[np.str_]) -> FloatArray:
