@@ -1,0 +1,89 @@
+"""What notebooks need beside the tables: the lake they were pointed at, and figures that every notebook shows.
+
+Works alike in marimo, in Jupyter and in a plain script; imports neither.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..store import Lake
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["Picture", "open_lake", "picture"]
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A drawn figure, shown by marimo and Jupyter without further ado.
+
+    Attributes
+    ----------
+    png : bytes
+    width_px : int
+        How wide it is shown.
+    says : str
+        For readers who cannot see it.
+    """
+
+    png: bytes
+    width_px: int
+    says: str
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        data = base64.b64encode(self.png).decode()
+        # figures have dark ink, and notebooks may be dark
+        return (
+            f'<img alt="{escape(self.says)}" width="{self.width_px}" src="data:image/png;base64,{data}" '
+            'style="max-width: 100%; background: white; border-radius: 6px">'
+        )
+
+
+def picture(figure: Figure, says: str = "figure") -> Picture:
+    """Draw a figure for a notebook.
+
+    Parameters
+    ----------
+    figure : matplotlib Figure
+    says : str
+        What it shows, in words.
+    """
+    paper = io.BytesIO()
+    # twice as fine as it is shown, for screens that are
+    figure.savefig(paper, format="png", dpi=200)
+    return Picture(paper.getvalue(), round(figure.get_size_inches()[0] * 100), says)
+
+
+def open_lake(arguments: Sequence[str] | None = None) -> Lake:
+    """Open the lake that a notebook was pointed at.
+
+    It is the one after `--lake` on its command line (`marimo run NOTEBOOK -- --lake ./lake`), else
+    ALCHEMISCALE_LAKE, else `./lake`.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        By default those of this process.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no lake.
+    """
+    given = list(sys.argv if arguments is None else arguments)
+    for place, word in enumerate(given):
+        if word == "--lake" and place + 1 < len(given):
+            return Lake.open(given[place + 1])
+        if word.startswith("--lake="):
+            return Lake.open(word.removeprefix("--lake="))
+    return Lake.open(os.environ.get("ALCHEMISCALE_LAKE") or "./lake")
