@@ -87,7 +87,9 @@ class FileImport:
             stored_at = object_path(self._scope, one.digest, ".json")
             for record in one.file.results:
                 identity = _identity(record, one.digest)
-                batch.results.append(PlannedResult(key, identity, record, stored_at, one.at, one.file.on_gpu))
+                batch.results.append(
+                    PlannedResult(self._scope, key, identity, record, stored_at, one.at, one.file.on_gpu)
+                )
             reading.sources.append(self._source(one, batch.network, stored_at))
         reading.batches.append(batch)
 

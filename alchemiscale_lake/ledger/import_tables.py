@@ -90,7 +90,7 @@ def _plan(
     stored_at = object_path(scope, raw.digest, raw.path.suffix if raw.path.suffix in (".csv", ".tsv") else ".csv")
     for value in values:
         record = _record(value)
-        batch.results.append(PlannedResult(keys[_edge(value)], record.label, record, stored_at, at))
+        batch.results.append(PlannedResult(scope, keys[_edge(value)], record.label, record, stored_at, at))
     n_failed = sum(value.failed for value in values)
     source = Source(
         scope=scope,

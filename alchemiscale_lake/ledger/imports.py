@@ -5,7 +5,8 @@ result once, by what it is a result of; so importing a folder again, while it gr
 what is new. The files themselves are kept in the lake, compressed. Nothing needs gufe or openfe but the
 number of a ProtocolDAGResult of a Protocol that is not openfe's own.
 
-Files are read in `import_files`, tables in `import_tables`; rows and their order are in `import_batch`.
+Files are read in `import_files`, tables in `import_tables`; what is to be written is in
+`import_batch`, rows and their order in `import_writing`.
 """
 
 from __future__ import annotations
@@ -27,9 +28,10 @@ from ..networks import read_network
 from ..networks.edge_table import is_table
 from ..networks.result_files import find_result_files, read_raw
 from ..store import Lake, now_utc
-from .import_batch import Reading, Source, Stored, Written, known_attempts, write_batch
+from .import_batch import Reading, Source
 from .import_files import FileImport, Progress
 from .import_tables import read_tables, write_assays
+from .import_writing import Stored, Written, write_batches
 from .submit import submit_network
 from .user import user_name
 
@@ -146,9 +148,8 @@ def import_results(
 
 def _write(lake: Lake, reading: Reading, kind: str, *, creator: str, progress: Progress) -> ImportReport:
     at = now_utc()
-    known = known_attempts(lake, {batch.scope for batch in reading.batches})
     stored = _store(lake, reading.sources, progress)
-    written = [write_batch(lake, batch, stored, known, creator=creator, at=at) for batch in reading.batches]
+    written = write_batches(lake, reading.batches, stored, creator=creator, at=at)
     fault_point("import:before-files")
     rows = [_import_row(of_file, creator, at) for of_file in _by_file(reading.sources)]
     if rows:
@@ -205,16 +206,16 @@ def _import_row(of_file: Sequence[Source], creator: str, at: datetime) -> dict[s
     }
 
 
-def _report(reading: Reading, written: Sequence[Written], n_assays: int) -> ImportReport:
+def _report(reading: Reading, written: Written, n_assays: int) -> ImportReport:
     records = [result.record for batch in reading.batches for result in batch.results]
     return ImportReport(
         networks=tuple(reading.networks | dict.fromkeys(b.network for b in reading.batches if b.network is not None)),
         n_files=reading.n_files,
         n_known_files=reading.n_known_files,
-        n_transformations=sum(w.n_transformations for w in written),
-        n_good=sum(w.n_good for w in written),
-        n_failed=sum(w.n_failed for w in written),
-        n_known=sum(w.n_known for w in written),
+        n_transformations=written.n_transformations,
+        n_good=written.n_good,
+        n_failed=written.n_failed,
+        n_known=written.n_known,
         n_without_estimate=sum(record.ok and record.estimate_kcal_mol is None for record in records),
         n_assays=n_assays,
         bad=tuple(reading.bad),
