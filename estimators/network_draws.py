@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from estimators.elimination import Elimination
 from estimators.network_solution import NetworkSolution
@@ -50,14 +49,16 @@ def draw_deviations(solution: NetworkSolution, n_draws: int, rng: np.random.Gene
 
 def _draw(elimination: Elimination, n_draws: int, rng: np.random.Generator) -> FloatArray:
     """Deviations relative to the ground, shape (nodes, n_draws)."""
+    core = np.zeros((elimination.core.n_nodes, n_draws))
+    for front, here, boundary in reversed(list(elimination.core.spans())):
+        core[here] = front.back_substitute(_noise(front.variance, n_draws, rng), core[boundary])
     result = np.zeros((elimination.n_nodes, n_draws))
-    core = elimination.core
-    noise = np.sqrt(core.variance)[:, None] * rng.standard_normal((len(core.variance), n_draws))
-    result[elimination.core_nodes] = core.back_substitute(noise)
+    result[elimination.core.plan.order] = core
     for star in reversed(elimination.stars):
-        starts = np.arange(0, star.neighbours.size + 1, star.neighbours.shape[1])
-        shape = (len(star.nodes), elimination.n_nodes)
-        transfer = csr_array((star.transfer.ravel(), star.neighbours.ravel(), starts), shape=shape)
-        noise = np.sqrt(star.variance)[:, None] * rng.standard_normal((len(star.nodes), n_draws))
-        result[star.nodes] = transfer @ result + noise
+        result[star.nodes] = star.matrix(elimination.n_nodes) @ result + _noise(star.variance, n_draws, rng)
+    return result
+
+
+def _noise(variance: FloatArray, n_draws: int, rng: np.random.Generator) -> FloatArray:
+    result: FloatArray = np.sqrt(variance)[:, None] * rng.standard_normal((len(variance), n_draws))
     return result
