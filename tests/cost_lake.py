@@ -9,7 +9,7 @@ import numpy as np
 
 from alchemiscale_lake.schemas import TABLES
 from alchemiscale_lake.store import Lake
-from tests.campaign import SCOPE, T0, hours
+from tests.campaign import SCOPE, T0, Campaign, hours
 
 GPUS = {"NVIDIA L40S": 1.0, "NVIDIA A100-SXM4-80GB": 1.5}
 OPENFE = "RelativeHybridTopologyProtocol"
@@ -111,3 +111,19 @@ def openfe_lake(lake: Lake, *, n_targets: int = 6, n_edges: int = 4, seed: int =
         [result(row, i + 1, noise=float(np.exp(0.05 * draw.standard_normal()))) for i, row in enumerate(done)]
     )
     return legs
+
+
+def stored(lake: Lake, legs: list[dict[str, Any]], n: int) -> str:
+    """Make a network of the first legs of a lake; return its ScopedKey."""
+    network = f"AlchemicalNetwork-legs-{SCOPE}"
+    common = {"scope": SCOPE, "network": network}
+    members = [common | {"member": row["transformation"], "kind": "transformation"} for row in legs[:n]]
+    lake.table("network_members").append_new(members)
+    row = {"key": "AlchemicalNetwork-legs", "name": "legs", "n_transformations": n, "n_systems": 2}
+    lake.table("networks").append_new([common | row | {"creator": "ada", "created_at": T0}])
+    return network
+
+
+def tasks(campaign: Campaign, network: str, legs: list[dict[str, Any]]) -> list[str]:
+    """Create and action one Task of each leg."""
+    return campaign.new_tasks(network, [row["key"].removeprefix("Transformation-") for row in legs])

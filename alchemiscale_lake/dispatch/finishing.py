@@ -28,11 +28,14 @@ class Crew:
         How long each would take there; infinite if the pool does not take it.
     busy : ndarray, shape (worlds, Tasks that run)
         How long each Task that runs there goes on.
+    rates : ndarray, shape (Tasks, kinds)
+        What an hour of each Task uses up there, such as GPU-hours and money.
     """
 
     slots: int
     hours: Hours
     busy: Hours
+    rates: Hours
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +46,12 @@ class Finish:
     ----------
     wall_h : ndarray, shape (worlds,)
         Until the last Task ends; infinite if nobody takes some Task.
-    hours : mapping of str to ndarray, shape (worlds,)
-        What the Tasks of the list take in each pool, added up.
+    used : mapping of str to ndarray, shape (worlds, kinds)
+        What the Tasks of the list use up in each pool, added up.
     """
 
     wall_h: Hours
-    hours: Mapping[str, Hours]
+    used: Mapping[str, Hours]
 
 
 def finish(crews: Mapping[str, Crew]) -> Finish:
@@ -64,23 +67,24 @@ def finish(crews: Mapping[str, Crew]) -> Finish:
     free = np.concatenate([_free_at(crews[name], n_worlds) for name in names], axis=1)
     pool_of = np.concatenate([np.full(_n_slots(crews[name]), i) for i, name in enumerate(names)])
     wall = np.max([_last(crew, n_worlds) for crew in crews.values()], axis=0)
-    spent = np.zeros((n_worlds, len(names)))
+    rates = np.stack([crews[name].rates for name in names], axis=0)
+    used = np.zeros((n_worlds, len(names), rates.shape[2]))
     hours = np.stack([crews[name].hours for name in names], axis=2)
     worlds = np.arange(n_worlds)
     takes: NDArray[np.bool_] = np.asarray(np.isfinite(hours).all(axis=0))
     for task in range(n_tasks):
         if not takes[task][pool_of].any():
-            never = np.full(n_worlds, np.inf)
-            return Finish(never, dict.fromkeys(names, never))
+            never = np.full((n_worlds, rates.shape[2]), np.inf)
+            return Finish(np.full(n_worlds, np.inf), dict.fromkeys(names, never))
         offered = free if takes[task].all() else np.where(takes[task][pool_of], free, np.inf)
         slot = offered.argmin(axis=1)
         pool = pool_of[slot]
         took = hours[worlds, task, pool]
-        spent[worlds, pool] += took
+        used[worlds, pool] += took[:, None] * rates[pool, task]
         ends = free[worlds, slot] + took
         free[worlds, slot] = ends
         np.maximum(wall, ends, out=wall)
-    return Finish(wall, {name: spent[:, i] for i, name in enumerate(names)})
+    return Finish(wall, {name: used[:, i] for i, name in enumerate(names)})
 
 
 def _n_slots(crew: Crew) -> int:

@@ -27,13 +27,24 @@ from .cost_history import CostHistory, cost_history
 from .cost_rows import UNKNOWN_GPU, cost_rows
 from .user import user_name
 
-__all__ = ["KnownModel", "Training", "cost_models", "newest_model", "read_model", "train_cost_model", "why_due"]
+__all__ = [
+    "KnownModel",
+    "Training",
+    "cost_models",
+    "model_at_hand",
+    "newest_model",
+    "read_model",
+    "train_cost_model",
+    "why_due",
+]
 
 #: A model is trained anew when the lake holds this part more results than it was trained with.
 _MORE: Final = 0.2
 #: So many results of a Protocol or GPU model that it has not seen make it due at once.
 _NEWS: Final = 3
 _SEED: Final = 2026
+#: Results that a model for one question is trained on: a matter of a second or two.
+_ON_THE_SPOT: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +55,7 @@ class KnownModel:
     ----------
     model : CostModel
     name : str or None
-        Its name in the lake; None for the physical prior.
+        Its name in the lake; None for one that is not kept.
     trained_at : datetime or None
     """
 
@@ -60,7 +71,7 @@ class KnownModel:
     @property
     def is_trained(self) -> bool:
         """Whether it has seen results."""
-        return self.name is not None
+        return self.model.card.n_rows > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +129,7 @@ def train_cost_model(lake: Lake, *, force: bool = False, actor: str | None = Non
     if why is None and not force:
         said = f"{history.n_results} results now, {newest['n_results']} when it was trained" if newest else ""
         return Training(newest_model(lake), False, f"nothing much is new: {said}", history.n_results)
-    rows = history.rows
-    model = train(cost_rows(rows), rows["hours"].to_numpy(), groups=rows["target"].to_numpy(), seed=_SEED)
+    model = _trained(history.rows)
     row = _row(model, history, actor or user_name(), now_utc())
     lake.table("cost_models").append_new([row])
     known = KnownModel(model, str(row["model"]), row["trained_at"])
@@ -155,6 +165,14 @@ def newest_model(lake: Lake) -> KnownModel:
     return KnownModel(prior_model()) if row is None else _known(row)
 
 
+def model_at_hand(lake: Lake, history: CostHistory) -> KnownModel:
+    """Return the model that counts; where none was trained yet, one of the newest results, which is not kept."""
+    newest = newest_model(lake)
+    if newest.is_trained or not len(history.rows):
+        return newest
+    return KnownModel(_trained(history.rows.tail(_ON_THE_SPOT)))
+
+
 def read_model(lake: Lake, name: str | None = None) -> KnownModel:
     """Read a model by its name, or the beginning of it; the newest without one.
 
@@ -176,6 +194,10 @@ def cost_models(lake: Lake) -> pl.DataFrame:
     """All models of a lake, newest first, without their parameters."""
     columns = [name for name in lake.table("cost_models").schema.names if name != "parameters_json"]
     return _rows(lake, columns)
+
+
+def _trained(rows: pl.DataFrame) -> CostModel:
+    return train(cost_rows(rows), rows["hours"].to_numpy(), groups=rows["target"].to_numpy(), seed=_SEED)
 
 
 def _rows(lake: Lake, columns: list[str] | None = None) -> pl.DataFrame:

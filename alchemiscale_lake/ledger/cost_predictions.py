@@ -5,7 +5,7 @@ Owns how the two meet. Which model there is is `cost_models`'s, which evidence `
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Final, Literal
 
 import numpy as np
@@ -62,6 +62,8 @@ class Ahead:
         Whether nothing like it was seen.
     why : list of str
         In words; empty where it does not.
+    repeat_sd : ndarray, shape (n,)
+        How far the results of one row lie apart, log standard deviation: a part of `own_sd`.
     """
 
     median: FloatArray
@@ -72,6 +74,11 @@ class Ahead:
     basis: list[Basis]
     extrapolates: NDArray[np.bool_]
     why: list[str]
+    repeat_sd: FloatArray
+
+    def part(self, start: int, stop: int) -> Ahead:
+        """Rows from one place to another."""
+        return Ahead(*(getattr(self, field.name)[start:stop] for field in fields(self)))
 
 
 def own_results(history: pl.DataFrame) -> OwnResults:
@@ -119,7 +126,9 @@ def hours_ahead(known: KnownModel, rows: pl.DataFrame, own: OwnResults) -> Ahead
     mean = np.where(has_own, own_log, np.log(predicted.median))
     # results of its own know what the model errs by; what is left is common to all that were moved to another GPU
     shared = np.hstack([predicted.shared * ~has_own[:, None], (_MOVED_SD * moved)[:, None]])
-    own_sd = np.where(has_own, own.repeat_sd * np.sqrt(1.0 + 1.0 / n_own), predicted.own_sd)
+    # repeats of one Transformation scatter no more than results about what is predicted of them
+    repeat_sd = np.minimum(own.repeat_sd, predicted.own_sd)
+    own_sd = np.where(has_own, repeat_sd * np.sqrt(1.0 + 1.0 / n_own), predicted.own_sd)
     reach = ndtri(0.5 + predicted.confidence / 2.0) * np.sqrt((shared**2).sum(axis=1) + own_sd**2)
     of_model: Basis = "trained model" if known.is_trained else "physical prior"
     return Ahead(
@@ -131,6 +140,7 @@ def hours_ahead(known: KnownModel, rows: pl.DataFrame, own: OwnResults) -> Ahead
         basis=["own results" if has else of_model for has in has_own],
         extrapolates=predicted.extrapolates & ~has_own & known.is_trained,
         why=["" if has else why for has, why in zip(has_own, predicted.why, strict=True)],
+        repeat_sd=repeat_sd,
     )
 
 

@@ -1,0 +1,102 @@
+"""`alchemiscale-lake estimate-cost`: what a network will cost, before it is submitted or while it runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ._errors import say
+from ._options import lake_of_pools, lake_option, pools_option, scope_option
+from ._show import output_options, show_table
+
+if TYPE_CHECKING:
+    from ..dispatch.remaining import Remaining
+    from ..store import Lake
+
+__all__ = ["command"]
+
+
+@click.command("estimate-cost")
+@click.argument("network", required=False)
+@lake_option
+@scope_option
+@click.option(
+    "--repeats",
+    type=click.IntRange(min=0),
+    default=None,
+    show_default="1 for a file, what its Tasks amount to for a network of the lake",
+    metavar="N",
+    help="Results that each Transformation is to have; those there already count.",
+)
+@pools_option
+@click.option("--pool", default=None, metavar="NAME", help="Only this pool of the pools file.")
+@click.option(
+    "--gpu",
+    default=None,
+    show_default="what pools and Protocols were seen to run on",
+    metavar="MODEL",
+    help="GPU model to reckon with, as nvidia-smi names it.",
+)
+@click.option("--by-transformation", is_flag=True, help="One row per Transformation instead of per pool.")
+@output_options
+@click.pass_context
+def command(
+    ctx: click.Context,
+    /,
+    network: str | None,
+    lake: str,
+    scope: str | None,
+    repeats: int | None,
+    pools_file: str | None,
+    pool: str | None,
+    gpu: str | None,
+    by_transformation: bool,
+    tsv: bool,
+    output: str | None,
+) -> None:
+    """Estimate what a network will cost: GPU-hours, wall time and money, with intervals that hold nine times of ten.
+
+    NETWORK is a file or folder, of any form that submit reads, which is not submitted by this; or a network of the
+    lake, of which the Tasks that run and wait are priced. What the Scope holds already costs nothing: good results of
+    the same Transformations, and of a file also Tasks that run or wait. Protocols that take no GPU cost worker-hours.
+    Wall times and money need a pools file.
+
+    \b
+    Examples:
+      alchemiscale-lake estimate-cost network.json --scope org-campaign-project --repeats 3 --pools pools.yaml
+      alchemiscale-lake estimate-cost tyk2 --by-transformation
+    """
+    from ..dispatch.pricing import price
+    from ..pools_file import find_pools_file, load_pools
+    from ..report.cost import price_lines, price_table, transformations_table
+    from ..store import Lake, now_utc
+
+    found = find_pools_file(pools_file)
+    pools = None if found is None else load_pools(found)
+    opened = Lake.open(lake_of_pools(ctx, lake, None if found is None else str(found)))
+    now = now_utc()
+    priced = price(opened, _remaining(opened, network, scope, repeats), pools, pool=pool, gpu=gpu, now=now)
+    table = transformations_table(priced) if by_transformation else price_table(priced)
+    show_table(table, tsv=tsv, output=output)
+    for line in price_lines(priced):
+        say(line)
+
+
+def _remaining(lake: Lake, network: str | None, scope: str | None, repeats: int | None) -> Remaining:
+    """Look at a file, if there is one of that name, else for a network in the lake."""
+    from ..dispatch.remaining import remaining_of_file, remaining_of_network
+    from ..errors import InvalidScopeError
+    from ..networks import read_network
+    from ..query import find_network
+    from ..store import now_utc
+
+    now = now_utc()
+    if network is not None and Path(network).exists():
+        if scope is None:
+            raise InvalidScopeError(
+                f"{network} is a file: give --scope ORG-CAMPAIGN-PROJECT, since results of that Scope count", value=None
+            )
+        return remaining_of_file(lake, read_network(network), scope, repeats=1 if repeats is None else repeats, now=now)
+    return remaining_of_network(lake, find_network(lake, network, scope=scope), repeats=repeats, now=now)

@@ -1,0 +1,361 @@
+"""What is left of a network costs: GPU-hours, wall time and money, per Transformation, per pool, in total.
+
+Many possible worlds are drawn, in each of which every Task takes some time: what is shared between Transformations
+(a model that errs, a GPU model nobody ran on) is drawn once for all of them. Sums and schedules of the worlds give
+medians and intervals. What is left is `remaining`'s, what one result takes `ledger.cost_predictions`'s, who is
+free when `finishing`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from ..errors import SettingsError
+from ..ledger.cost_history import cost_history, usual_gpus
+from ..ledger.cost_models import KnownModel, model_at_hand
+from ..ledger.cost_predictions import Ahead, Basis, own_results
+from ..settings import Pools
+from ..store import Lake
+from ..tasks.default_needs import needs_of
+from ..tasks.fitness import FITS, NEEDS_SCHEMA, REFUSALS, fitness, hours_in, part_in, refused_by
+from .finishing import Crew, finish
+from .price_worlds import Hours, Worlds
+from .remaining import Remaining
+
+__all__ = ["Amount", "PoolPrice", "Price", "TransformationPrice", "price"]
+
+_CONFIDENCE: Final = 0.9
+#: Name of what is no one pool's.
+TOGETHER: Final = "all together"
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """A number that is not known yet.
+
+    Attributes
+    ----------
+    median : float
+    low, high : float
+        It lies between these nine times of ten.
+    """
+
+    median: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, worlds: Hours) -> Amount:
+        """Sum up what it is in many worlds."""
+        low, median, high = np.quantile(worlds, [0.5 - _CONFIDENCE / 2.0, 0.5, 0.5 + _CONFIDENCE / 2.0])
+        return cls(float(median), float(low), float(high))
+
+
+@dataclass(frozen=True, slots=True)
+class TransformationPrice:
+    """What is left of one Transformation.
+
+    Attributes
+    ----------
+    n_results, n_running, n_waiting, n_idle, n_new : int
+        As `remaining.Remaining` has them.
+    gpus : float
+        What one Task of it holds.
+    each : Amount
+        GPU-hours of one more result; worker-hours where it takes no GPU.
+    total : Amount
+        Of all that is left of it.
+    basis : str
+        On what that rests: its own results, a trained model, or physics.
+    extrapolates : str
+        Why nothing like it was seen; empty where it was.
+    """
+
+    transformation: str
+    name: str
+    phase: str
+    protocol: str
+    n_results: int
+    n_running: int
+    n_waiting: int
+    n_idle: int
+    n_new: int
+    gpus: float
+    each: Amount
+    total: Amount
+    basis: Basis
+    extrapolates: str
+
+
+@dataclass(frozen=True, slots=True)
+class PoolPrice:
+    """What it would take in one pool, or in all of them together.
+
+    Attributes
+    ----------
+    pool : str
+    gpu_model : str or None
+        On which it is reckoned; None if nobody knows, or several.
+    slots : int
+        Tasks that run there at a time.
+    n_tasks : int
+        Tasks it would compute.
+    refused : mapping of str to int
+        Tasks that it takes not, by reason.
+    gpu_hours, wall_h, cost : Amount or None
+        None for the wall time if it cannot do all of them.
+    done_at : datetime or None
+    """
+
+    pool: str
+    gpu_model: str | None
+    slots: int
+    n_tasks: int
+    refused: Mapping[str, int]
+    gpu_hours: Amount
+    wall_h: Amount | None
+    cost: Amount
+
+    def done_at(self, now: datetime) -> tuple[datetime, datetime, datetime] | None:
+        """When it would be done: median, earliest, latest."""
+        wall = self.wall_h
+        if wall is None:
+            return None
+        median, low, high = (now + timedelta(hours=hours) for hours in (wall.median, wall.low, wall.high))
+        return median, low, high
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """The whole of it.
+
+    Attributes
+    ----------
+    at : datetime
+    remaining : Remaining
+    gpu_hours : Amount
+        Of all that is left, on the GPU models it would probably run on.
+    transformations : tuple of TransformationPrice
+    pools : tuple of PoolPrice
+        In the order of the file; all together last, if they are several.
+    known : KnownModel
+        The model.
+    """
+
+    at: datetime
+    remaining: Remaining
+    gpu_hours: Amount
+    transformations: tuple[TransformationPrice, ...]
+    pools: tuple[PoolPrice, ...]
+    known: KnownModel
+
+
+def price(
+    lake: Lake,
+    remaining: Remaining,
+    pools: Pools | None,
+    *,
+    pool: str | None = None,
+    gpu: str | None = None,
+    now: datetime,
+    seed: int = 0,
+) -> Price:
+    """Price what is left of a network.
+
+    Parameters
+    ----------
+    lake : Lake
+    remaining : Remaining
+    pools : Pools or None
+        Without them there is neither wall time nor money.
+    pool : str, optional
+        Only this one.
+    gpu : str, optional
+        GPU model to reckon with, as `nvidia-smi` names it, instead of those that pools were seen to have.
+    now : datetime
+    seed : int
+        Of the draws.
+
+    Raises
+    ------
+    SettingsError
+        If the file has no such pool.
+    """
+    if pool is not None and (pools is None or pool not in pools.pools):
+        there = f"there are {', '.join(pools.pools)}" if pools is not None else "there is no pools file; give --pools"
+        raise SettingsError(f"there is no pool {pool!r}: {there}", pool=pool)
+    evidence = cost_history(lake)
+    known, history = model_at_hand(lake, evidence), evidence.rows
+    names = [] if pools is None else [pool] if pool is not None else list(pools.pools)
+    rows = _with_needs(remaining.rows, pools)
+    gpus = _Gpus(history, gpu)
+    worlds = Worlds(known, own_results(history), rows, gpus.of_rows(rows, [None, *names]), remaining, seed=seed)
+    return Price(
+        at=now,
+        remaining=remaining,
+        gpu_hours=Amount.of(worlds.gpu_hours(None)),
+        transformations=tuple(_transformations(worlds, rows)),
+        pools=tuple(_pools(worlds, rows, remaining, pools, names, gpus)) if pools is not None else (),
+        known=known,
+    )
+
+
+class _Gpus:
+    """On which GPU model Tasks run: as told, as seen in the pool, by the Protocol, anywhere."""
+
+    def __init__(self, history: pl.DataFrame, told: str | None) -> None:
+        self._told = told
+        self._of_pool, self._of_protocol = usual_gpus(history, "pool"), usual_gpus(history, "protocol_qualname")
+        everywhere = usual_gpus(history.with_columns(anywhere=pl.lit("")), "anywhere")
+        self._anywhere = everywhere.get("")
+
+    def of_pool(self, pool: str) -> str | None:
+        """The model of a pool, where it is known."""
+        return self._told or self._of_pool.get(pool)
+
+    def of_rows(self, rows: pl.DataFrame, pools: Sequence[str | None]) -> dict[str | None, list[str | None]]:
+        """GPU models by pool; None is no pool in particular. Protocols without GPU have none in any."""
+        protocols = rows["protocol_qualname"].to_list()
+        usual = [self._told or self._of_protocol.get(protocol, self._anywhere) for protocol in protocols]
+        return {pool: usual if pool is None or not (own := self.of_pool(pool)) else [own] * len(rows) for pool in pools}
+
+
+def _with_needs(rows: pl.DataFrame, pools: Pools | None) -> pl.DataFrame:
+    """Add what a Task of each holds: cores, memory_bytes, gpus."""
+    needs = [(q, needs_of(pools, q)) for q in rows["protocol_qualname"].unique().sort()]
+    table = [(q, n.cores, n.memory_bytes, n.gpus) for q, n in needs]
+    schema = {"protocol_qualname": pl.String, "cores": pl.Int64, "memory_bytes": pl.Int64, "gpus": pl.Float64}
+    return rows.join(
+        pl.DataFrame(table, schema=schema, orient="row"), on="protocol_qualname", how="left", maintain_order="left"
+    )
+
+
+def _transformations(worlds: Worlds, rows: pl.DataFrame) -> list[TransformationPrice]:
+    ahead = worlds.ahead(None)
+    totals = worlds.by_transformation()
+    columns = ("transformation", "name", "phase", "n_results", "n_running", "n_waiting", "n_idle", "n_new", "gpus")
+    return [
+        TransformationPrice(
+            **row,
+            each=Amount(float(ahead.median[i]), float(ahead.low[i]), float(ahead.high[i])),
+            total=Amount.of(totals[:, i]),
+            basis=ahead.basis[i],
+            extrapolates=ahead.why[i] if ahead.extrapolates[i] else "",
+        )
+        for i, row in enumerate(rows.select(*columns, protocol="protocol_qualname").iter_rows(named=True))
+    ]
+
+
+# --- pools ----------------------------------------------------------------------------------------
+
+
+def _pools(
+    worlds: Worlds, rows: pl.DataFrame, remaining: Remaining, pools: Pools, names: Sequence[str], gpus: _Gpus
+) -> list[PoolPrice]:
+    crews = {name: _Seen(worlds, rows, remaining, pools, name) for name in names}
+    found = [_alone(name, crew, gpus.of_pool(name)) for name, crew in crews.items()]
+    if len(crews) > 1:
+        found.append(_together(crews, worlds, names))
+    return found
+
+
+class _Seen:
+    """The Tasks as one pool sees them."""
+
+    def __init__(self, worlds: Worlds, rows: pl.DataFrame, remaining: Remaining, pools: Pools, name: str) -> None:
+        pool = pools.pools[name]
+        ahead = worlds.ahead(name)
+        gpus = rows["gpus"].to_numpy()
+        held = np.where(gpus > 0, gpus, 1.0)
+        fit = fitness(pools, _needs(rows, ahead, held))
+        self._of_task = worlds.of_task
+        verdicts = fit[refused_by(name)].to_numpy()[self._of_task]
+        self.takes: NDArray[np.bool_] = verdicts == FITS
+        codes, counts = np.unique(verdicts[~self.takes], return_counts=True)
+        self.refused = {REFUSALS[code]: int(n) for code, n in zip(codes, counts, strict=True)}
+        # an hour of a Task: GPU-hours (worker-hours without GPU), and money for all that it holds of a worker
+        self._rates = np.stack([held, fit[hours_in(name)].to_numpy() * pool.cost_per_gpu_hour], axis=1)
+        part = fit[part_in(name)].to_numpy()[self._of_task][self.takes]
+        workers = 1 if pool.kind == "local" else pool.limits.maximum
+        slots = int(workers / part.mean() + 1e-9) if len(part) else workers
+        self.slots = slots if pool.limits.hard is None else min(slots, pool.limits.hard)
+        self._hours = worlds.tasks(name) / held[self._of_task]
+        runs, self._busy_of = worlds.running(name, pool=name)
+        self._busy = runs / held[self._busy_of]
+
+    @property
+    def crew(self) -> Crew:
+        """All Tasks of the list; those it does not take never end there."""
+        hours = np.where(self.takes, self._hours, np.inf)
+        return Crew(self.slots, hours, self._busy, self._rates[self._of_task])
+
+    @property
+    def crew_alone(self) -> Crew:
+        """Only those that it takes."""
+        return Crew(self.slots, self._hours[:, self.takes], self._busy, self._rates[self._of_task][self.takes])
+
+    @property
+    def used_by_running(self) -> Hours:
+        """What Tasks that run there will yet use up."""
+        used: Hours = self._busy @ self._rates[self._busy_of]
+        return used
+
+    @property
+    def n_running(self) -> int:
+        return int(self._busy.shape[1])
+
+
+def _alone(name: str, seen: _Seen, gpu_model: str | None) -> PoolPrice:
+    done = finish({name: seen.crew_alone})
+    used = done.used[name] + seen.used_by_running
+    return PoolPrice(
+        pool=name,
+        gpu_model=gpu_model,
+        slots=seen.slots,
+        n_tasks=int(seen.takes.sum()) + seen.n_running,
+        refused=seen.refused,
+        gpu_hours=Amount.of(used[:, 0]),
+        wall_h=Amount.of(done.wall_h) if np.isfinite(done.wall_h).all() and not seen.refused else None,
+        cost=Amount.of(used[:, 1]),
+    )
+
+
+def _together(crews: Mapping[str, _Seen], worlds: Worlds, names: Sequence[str]) -> PoolPrice:
+    nobody = ~np.any([seen.takes for seen in crews.values()], axis=0)
+    anybody = np.flatnonzero(~nobody)
+    joint = {name: _only(seen.crew, anybody) for name, seen in crews.items()}
+    done = finish(joint)
+    used = np.sum([done.used[name] + crews[name].used_by_running for name in crews], axis=0)
+    elsewhere, _ = worlds.running(None, pool=None, but=names)
+    wall = np.maximum(done.wall_h, elsewhere.max(axis=1) if elsewhere.shape[1] else 0.0)
+    return PoolPrice(
+        pool=TOGETHER,
+        gpu_model=None,
+        slots=sum(seen.slots for seen in crews.values()),
+        n_tasks=len(anybody) + sum(seen.n_running for seen in crews.values()),
+        refused={"no pool takes it": int(nobody.sum())} if nobody.any() else {},
+        gpu_hours=Amount.of(used[:, 0]),
+        wall_h=Amount.of(wall) if np.isfinite(wall).all() and not nobody.any() else None,
+        cost=Amount.of(used[:, 1]),
+    )
+
+
+def _only(crew: Crew, tasks: NDArray[np.intp]) -> Crew:
+    return Crew(crew.slots, crew.hours[:, tasks], crew.busy, crew.rates[tasks])
+
+
+def _needs(rows: pl.DataFrame, ahead: Ahead, held: NDArray[np.float64]) -> pl.DataFrame:
+    """Needs of one Task of each; one hour is expected, so that hours are what an hour uses."""
+    # physics, and models that saw nothing like it, keep no Task from a worker
+    sure = np.array([basis != "physical prior" for basis in ahead.basis], dtype=bool) & ~ahead.extrapolates
+    upper_s = np.where(sure, ahead.high / held * 3600.0, np.nan)
+    frame = rows.select("transformation", "scope", "cores", "memory_bytes", "gpus", protocol="protocol_qualname")
+    frame = frame.with_columns(pl.Series("duration_s", upper_s).fill_nan(None), expected_s=pl.lit(3600.0))
+    return frame.select(*NEEDS_SCHEMA, "expected_s")

@@ -1,0 +1,149 @@
+"""What is left to compute of a network: results wanted, less what is there, runs, or waits.
+
+For a network in the lake and for one that is not submitted yet. What it costs is `pricing`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+import polars as pl
+
+from ..ids import Scope, ScopedKey
+from ..ledger.cost_history import with_targets
+from ..ledger.membership import network_transformations
+from ..networks import Network
+from ..networks.facts import transformation_rows
+from ..schemas import TABLES
+from ..store import Lake, collect
+from ..tasks import TaskStates
+from .survey import on_active_networks
+from .task_times import TaskTimes
+
+__all__ = ["Remaining", "remaining_of_file", "remaining_of_network"]
+
+
+@dataclass(frozen=True, slots=True)
+class Remaining:
+    """What is left of a network.
+
+    Attributes
+    ----------
+    scope : str
+    network : str or None
+        ScopedKey, of a network in the lake.
+    name : str or None
+    rows : polars.DataFrame
+        One row per Transformation, by name: the columns of `transformations`, what `with_targets` adds, and n_results
+        (that count), n_running, n_waiting (and may be claimed some day), n_idle (wait, and nobody had them
+        actioned), n_new (to be created).
+    running : polars.DataFrame
+        Of a network in the lake, its running Tasks: transformation, pool, elapsed_h (since the claim).
+    n_others : int
+        Tasks that wait, and are not of this network.
+    """
+
+    scope: str
+    network: str | None
+    name: str | None
+    rows: pl.DataFrame
+    running: pl.DataFrame
+    n_others: int
+
+
+def remaining_of_file(lake: Lake, network: Network, scope: Scope | str, *, repeats: int, now: datetime) -> Remaining:
+    """Look what submitting a network would add to a Scope. Nothing is written.
+
+    Parameters
+    ----------
+    lake : Lake
+    network : Network
+    scope : Scope or str
+        Specific.
+    repeats : int
+        Results that each Transformation is to have.
+    now : datetime
+    """
+    scope = Scope.parse(scope).require_specific()
+    rows = pl.DataFrame(TABLES["transformations"].table(transformation_rows(network, scope, now)))
+    left = _left(lake, str(scope), None, network.name, rows, repeats, now)
+    # what runs or waits already is paid for by whoever had it actioned
+    return Remaining(left.scope, None, left.name, left.rows, left.running.clear(), left.n_others)
+
+
+def remaining_of_network(lake: Lake, network: str, *, repeats: int | None = None, now: datetime) -> Remaining:
+    """Look what is left of a network in the lake.
+
+    Parameters
+    ----------
+    lake : Lake
+    network : str
+        ScopedKey.
+    repeats : int, optional
+        Results that each Transformation is to have; what its Tasks amount to by default.
+    now : datetime
+
+    Raises
+    ------
+    NotFoundError
+        If the network is not in the lake.
+    """
+    scope = str(ScopedKey.from_str(network).scope)
+    members = network_transformations(lake, network)
+    here = lake.table("transformations").scan().filter(pl.col("scope") == scope)
+    rows = collect(here.filter(pl.col("transformation").is_in(members)), "Transformations")
+    names = lake.table("networks").scan().filter((pl.col("scope") == scope) & (pl.col("network") == network))
+    name = collect(names.select("name"), "networks").item()
+    return _left(lake, scope, network, name, rows, repeats or 0, now)
+
+
+def _left(
+    lake: Lake, scope: str, network: str | None, name: str | None, rows: pl.DataFrame, repeats: int, now: datetime
+) -> Remaining:
+    states, networks = lake.task_log.states(), lake.network_log.states()
+    mine = states.tasks.join(rows.select("transformation"), on="transformation", how="semi")
+    good = _good_results(lake, scope, rows["transformation"], states)
+    open_tasks = mine.join(good.select("task"), on="task", how="anti")
+    actions = states.actions.filter(pl.col("weight") > 0).select("task", "network", "weight")
+    wanted = on_active_networks(actions, networks).select("task").unique()
+    waiting = open_tasks.filter(pl.col("status") == "waiting")
+    running = open_tasks.filter(pl.col("status") == "running")
+    counts = {
+        "n_results": good,
+        "n_running": running,
+        "n_waiting": waiting.join(wanted, on="task", how="semi"),
+        "n_idle": waiting.join(wanted, on="task", how="anti"),
+    }
+    for column, tasks in counts.items():
+        rows = rows.join(tasks.group_by("transformation").len(column), on="transformation", how="left")
+    rows = rows.with_columns(pl.col(list(counts)).fill_null(0).cast(pl.Int64))
+    rows = rows.with_columns(n_new=(repeats - pl.sum_horizontal(list(counts))).clip(0))
+    others = states.tasks.filter(pl.col("status") == "waiting").join(wanted, on="task", how="semi")
+    return Remaining(
+        scope=scope,
+        network=network,
+        name=name,
+        rows=with_targets(rows).sort("name", "transformation"),
+        running=_elapsed(lake, running, now),
+        n_others=len(others.join(rows.select("transformation"), on="transformation", how="anti")),
+    )
+
+
+def _good_results(lake: Lake, scope: str, transformations: Iterable[str], states: TaskStates) -> pl.DataFrame:
+    """Columns task, transformation: one row per Task whose result counts."""
+    struck = states.tasks.filter(pl.col("status").is_in(["invalid", "deleted"])).select("task")
+    good = lake.table("results").scan().filter((pl.col("scope") == scope) & pl.col("ok"))
+    good = good.filter(pl.col("transformation").is_in(list(transformations))).select("task", "transformation")
+    return collect(good, "results").unique("task").join(struck, on="task", how="anti")
+
+
+def _elapsed(lake: Lake, running: pl.DataFrame, now: datetime) -> pl.DataFrame:
+    times = TaskTimes(lake)
+    if len(running):
+        times.refresh()
+    claims = times.claims.select("attempt", "claimed_at")
+    since = (pl.lit(now) - pl.col("claimed_at")).dt.total_seconds(fractional=True) / 3600.0
+    rows = running.select("transformation", "pool", "attempt").join(claims, on="attempt", how="left")
+    return rows.select("transformation", "pool", elapsed_h=since.fill_null(0.0).clip(0.0))

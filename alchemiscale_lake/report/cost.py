@@ -1,0 +1,249 @@
+"""Prices and models of cost as tables and sentences."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections import Counter
+from typing import Any, Final
+
+import polars as pl
+
+from ..amounts import format_seconds
+from ..dispatch.pricing import Amount, PoolPrice, Price
+from ..ledger.cost_models import KnownModel, Training
+from ..tasks.policy import say_tasks
+from .table import Table
+
+__all__ = [
+    "model_lines",
+    "model_table",
+    "models_table",
+    "price_lines",
+    "price_table",
+    "training_line",
+    "transformations_table",
+]
+
+_S_PER_H: Final = 3600.0
+_NUMBERS: Final = re.compile(r"[0-9.,]+")
+
+
+def price_table(price: Price) -> Table:
+    """One row per pool, and one for all together; without pools one row for the network."""
+    columns = ("pool", "gpu_model", "slots", "tasks", *_three("gpu_hours"), *_three("wall_h"), *_three("cost"))
+    if not price.pools:
+        n_tasks = sum(t.n_new + _pending(price, t.n_waiting + t.n_running) for t in price.transformations)
+        return Table(columns, [(None, None, None, n_tasks, *_cells(price.gpu_hours), *_cells(None), *_cells(None))])
+    stored = price.remaining.network is not None
+    rows = [_pool_row(price, pool, stored=stored) for pool in price.pools]
+    return Table((*columns, "done_at", "done_by") if stored else columns, rows)
+
+
+def transformations_table(price: Price) -> Table:
+    """One row per Transformation."""
+    columns = (
+        *("name", "phase", "results", "running", "waiting", "idle", "new"),
+        *_three("gpu_hours_each"),
+        *_three("gpu_hours"),
+        *("basis", "extrapolates", "transformation"),
+    )
+    rows = [
+        (
+            *(t.name, t.phase, t.n_results, t.n_running, t.n_waiting, t.n_idle, t.n_new),
+            *_cells(t.each),
+            *_cells(t.total),
+            *(t.basis, t.extrapolates or None, t.transformation),
+        )
+        for t in price.transformations
+    ]
+    return Table(columns, rows)
+
+
+def price_lines(price: Price) -> list[str]:
+    """Say what was counted, on what the numbers rest, and what they assume."""
+    lines = [_counted(price), _hours(price), *_basis(price), *_extrapolations(price)]
+    for pool in price.pools:
+        lines += [f"{pool.pool}: {say_tasks(n)} not counted: {why}" for why, n in pool.refused.items()]
+        if pool.wall_h is not None and pool is price.pools[-1]:
+            lines.append(_when(price, pool))
+    if not price.pools:
+        lines.append("wall time and money depend on pools: give --pools FILE")
+    elif any(pool.wall_h is not None for pool in price.pools):
+        others = f"; {say_tasks(price.remaining.n_others)} of others wait too" if price.remaining.n_others else ""
+        lines.append(f"wall times are those of pools that are free, and do nothing else{others}")
+    return lines
+
+
+def training_line(training: Training) -> str:
+    """Say what a training did."""
+    if not training.trained:
+        return f"no model was trained: {training.why}"
+    card = training.known.card
+    return f"trained model {training.known.name} ({training.why}) on {card.n_rows} results{_quality(training.known)}"
+
+
+def models_table(models: pl.DataFrame) -> Table:
+    """One row per model, newest first."""
+    shown = models.select(
+        "model",
+        "trained_at",
+        "actor",
+        "n_rows",
+        "n_transformations",
+        "n_targets",
+        "error_fraction",
+        "constant_error_fraction",
+        "power_law_error_fraction",
+        "coverage_fraction",
+        "protocols",
+        "gpu_models",
+    )
+    return Table.of(shown)
+
+
+def model_table(known: KnownModel) -> Table:
+    """Show a model's card, one row per fact."""
+    card = known.card
+    facts: list[tuple[str, Any]] = [
+        ("model", known.name or "physical prior"),
+        ("trained_at", known.trained_at),
+        ("results", card.n_rows),
+        ("targets", card.n_groups),
+        ("protocols", _counts(card.protocols)),
+        ("gpu_models", _counts(card.gpu_models)),
+        ("validation", card.validation),
+        ("error_fraction", _known(card.mdape)),
+        ("error_fraction of one number for all", _known(card.mdape_constant)),
+        ("error_fraction of a power law in atoms", _known(card.mdape_power_law)),
+        ("coverage_fraction", _known(card.coverage)),
+        ("confidence_fraction", card.confidence),
+        *((f"{name} seen", f"{low:g} to {high:g}") for name, (low, high) in sorted(card.feature_ranges.items())),
+        ("seed", card.seed),
+        ("versions", json.dumps(card.versions, sort_keys=True)),
+    ]
+    return Table(("fact", "value"), facts)
+
+
+def model_lines(known: KnownModel) -> list[str]:
+    """Say what a model is good for."""
+    if not known.is_trained:
+        return ["no model was trained: estimates rest on physics and published speeds of GPU models, and are wide"]
+    return [f"model {known.name}: {known.card.n_rows} results{_quality(known)}"]
+
+
+# --- parts ----------------------------------------------------------------------------------------
+
+
+def _three(name: str) -> tuple[str, str, str]:
+    return name, f"{name}_low", f"{name}_high"
+
+
+def _cells(amount: Amount | None) -> tuple[float | None, float | None, float | None]:
+    """As many digits as such numbers have."""
+    if amount is None:
+        return None, None, None
+    return _round(amount.median), _round(amount.low), _round(amount.high)
+
+
+def _round(value: float) -> float:
+    return float(f"{value:.4g}")
+
+
+def _pool_row(price: Price, pool: PoolPrice, *, stored: bool) -> tuple[Any, ...]:
+    cells = (*_cells(pool.gpu_hours), *_cells(pool.wall_h), *_cells(pool.cost))
+    done = pool.done_at(price.at)
+    when = ((done[0], done[2]) if done is not None else (None, None)) if stored else ()
+    whole = tuple(None if t is None else t.replace(microsecond=0) for t in when)
+    return (pool.pool, pool.gpu_model, pool.slots, pool.n_tasks, *cells, *whole)
+
+
+def _pending(price: Price, n: int) -> int:
+    return n if price.remaining.network is not None else 0
+
+
+def _counted(price: Price) -> str:
+    rows = price.remaining.rows
+    total = {name: int(rows[name].sum()) for name in ("n_results", "n_running", "n_waiting", "n_idle", "n_new")}
+    parts = [f"{len(rows)} Transformation{'s' if len(rows) != 1 else ''}"]
+    words = (("n_results", "results are there"), ("n_running", "Tasks run"), ("n_waiting", "Tasks wait"))
+    parts += [f"{total[name]} {word}" for name, word in words if total[name]]
+    parts.append(f"{total['n_new']} are to be created" if total["n_new"] else "none is to be created")
+    if total["n_idle"]:
+        parts.append(f"{total['n_idle']} wait but are actioned on no active network, and are not counted")
+    return ", ".join(parts)
+
+
+def _hours(price: Price) -> str:
+    amount = price.gpu_hours
+    on_gpus = [t.gpus > 0 for t in price.transformations]
+    what = "GPU-hours" if all(on_gpus) else "GPU-hours and worker-hours" if any(on_gpus) else "worker-hours"
+    return f"{amount.median:.4g} {what}, nine times of ten {amount.low:.4g} to {amount.high:.4g}"
+
+
+def _basis(price: Price) -> list[str]:
+    counts = Counter(t.basis for t in price.transformations)
+    lines = []
+    for basis in ("own results", "trained model", "physical prior"):
+        if counts[basis]:
+            word = _model_words(price.known) if basis == "trained model" else basis
+            lines.append(f"{_said(counts[basis])} by {word}")
+    return lines
+
+
+def _model_words(known: KnownModel) -> str:
+    if known.name is not None:
+        return f"trained model {known.name}{_quality(known)}"
+    return (
+        f"a model trained just now on {known.card.n_rows} results{_quality(known)}; "
+        "keep one: `alchemiscale-lake cost-model train`"
+    )
+
+
+def _said(n: int) -> str:
+    return f"{n} Transformation{'s' if n != 1 else ''}"
+
+
+def _quality(known: KnownModel) -> str:
+    card = known.card
+    if math.isnan(card.mdape):
+        return ""
+    covered = "" if math.isnan(card.coverage) else f", {card.coverage:.0%} within intervals of {card.confidence:.0%}"
+    return f" (median error {card.mdape:.1%} where left out{covered})"
+
+
+def _extrapolations(price: Price) -> list[str]:
+    """Say once what is said of many but for the numbers."""
+    reasons: dict[str, list[str]] = {}
+    for t in price.transformations:
+        if t.extrapolates:
+            reasons.setdefault(_NUMBERS.sub("", t.extrapolates), []).append(t.extrapolates)
+    lines = []
+    for alike in sorted(reasons.values(), key=lambda said: (-len(said), said[0])):
+        such = "" if len(set(alike)) == 1 else "such as "
+        lines.append(f"extrapolated for {_said(len(alike))}: {such}{alike[0]}")
+    return lines
+
+
+def _when(price: Price, pool: PoolPrice) -> str:
+    assert pool.wall_h is not None
+    low, median, high = (_span(h) for h in (pool.wall_h.low, pool.wall_h.median, pool.wall_h.high))
+    done = pool.done_at(price.at)
+    when = ""
+    if price.remaining.network is not None and done is not None:
+        when = f": done at {done[0]:%Y-%m-%d %H:%M}, probably before {done[2]:%Y-%m-%d %H:%M} UTC"
+    return f"{pool.pool}: {median}, nine times of ten {low} to {high}{when}"
+
+
+def _span(hours: float) -> str:
+    seconds = hours * _S_PER_H
+    return format_seconds(float(max(1, round(seconds)) if seconds < 60 else 60 * round(seconds / 60)))
+
+
+def _counts(counts: dict[str, int]) -> str | None:
+    return ", ".join(f"{name} ({n})" for name, n in sorted(counts.items())) or None
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else _round(value)
