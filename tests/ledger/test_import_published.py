@@ -66,7 +66,11 @@ def test_every_published_ligand_is_reproduced(lake: Lake) -> None:
 
 def test_an_edge_that_is_all_but_exact_meets_the_exact_solution(lake: Lake, tmp_path: Path) -> None:
     text = real_file("openfe2024_edges.csv").read_text()
-    rows = [row for row in csv.DictReader(io.StringIO(text)) if row["system group"] == "jacs_set" and row["system name"] == "tyk2"]
+    rows = [
+        row
+        for row in csv.DictReader(io.StringIO(text))
+        if row["system group"] == "jacs_set" and row["system name"] == "tyk2"
+    ]
     for phase in ("complex", "solvent"):
         for k, shift in enumerate((-1.0, 0.0, 1.0)):
             column = f"{phase}_repeat_{k}_DG (kcal/mol)"
