@@ -26,7 +26,7 @@ from ._state import state_dir
 __all__ = ["DEPLOYMENTS", "up"]
 
 #: Named like their flows' files.
-DEPLOYMENTS = ("submit-network", "dispatch", "gather-network", "run-campaign", "maintain-lake")
+DEPLOYMENTS = ("submit-network", "dispatch", "gather-network", "run-campaign", "maintain-lake", "train-cost-model")
 _GROUP = "alchemiscale_lake.flows"
 #: For flow runs to hand their Tasks back.
 _GRACE_S = 15.0

@@ -1,0 +1,36 @@
+"""Flow `train_cost_model`: learn from new results what calculations cost; to be scheduled every few hours."""
+
+from __future__ import annotations
+
+from prefect import flow
+
+from alchemiscale_lake.ledger.cost_models import Training
+from alchemiscale_lake.ledger.cost_models import train_cost_model as train
+from alchemiscale_lake.report.cost import model_table, training_line
+from alchemiscale_lake.store import Lake
+
+from ._artifacts import publish_table
+from ._credentials import load_credentials
+
+__all__ = ["train_cost_model"]
+
+
+@flow(name="train-cost-model", flow_run_name="train-cost-model", persist_result=False)
+def train_cost_model(lake: str = "./lake", force: bool = False) -> Training:
+    """Train a model of what calculations cost, if there are a fifth more results than the last time.
+
+    Three results of a Protocol or GPU model that the last model has not seen are enough, too.
+
+    Parameters
+    ----------
+    lake : str
+        Folder or URL.
+    force : bool
+        Train although little is new.
+    """
+    load_credentials()
+    training = train(Lake.open(lake), force=force, actor="train-cost-model")
+    table = model_table(training.known)
+    rows = [{"fact": fact, "value": None if value is None else str(value)} for fact, value in table.rows]
+    publish_table("cost-model", rows, description=training_line(training))
+    return training

@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import httpx
+
+from alchemiscale_lake.ledger.cost_models import newest_model
+from alchemiscale_lake.store import Lake
+from flows._api import Api
+from flows.train_cost_model import train_cost_model
+from tests.cost_lake import openfe_lake
+
+
+def test_the_flow_trains_when_it_is_due_and_shows_the_card(api: Api, tmp_path: Path) -> None:
+    lake = Lake.create(tmp_path / "lake")
+    assert not train_cost_model(lake=lake.url).trained
+    openfe_lake(lake, n_targets=3)
+
+    first = train_cost_model(lake=lake.url)
+    again = train_cost_model(lake=lake.url)
+
+    assert (first.trained, again.trained) == (True, False)
+    assert newest_model(lake).name == first.known.name == again.known.name
+    answer = httpx.post(
+        f"{api.api_url}/artifacts/filter",
+        json={"artifacts": {"key": {"any_": ["cost-model"]}}, "sort": "CREATED_ASC"},
+        timeout=20.0,
+    )
+    none, trained, _ = answer.json()
+    assert "there is no result that tells what it cost" in none["description"]
+    assert f"trained model {first.known.name}" in trained["description"]
+    assert "RelativeHybridTopologyProtocol (18)" in trained["data"]
