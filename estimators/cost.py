@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from estimators.cost_calibration import Validation, validate
 from estimators.cost_design import BLOCKS, Columns, design
 from estimators.cost_fit import Posterior, fit, prior
-from estimators.cost_predict import CostPrediction, feature_ranges, predict_from, total
+from estimators.cost_predict import CostPrediction, Ranges, feature_ranges, predict_from, total
 from estimators.errors import EstimatorInputError
 from estimators.features import CostRows, complete_rows, derive
 
@@ -96,10 +96,13 @@ class CostModel:
         Its parameters.
     card : ModelCard
         What it rests on.
+    ranges : dict of str to dict of str to (float, float)
+        Least and most that it saw of each watched feature, by Protocol.
     """
 
     posterior: Posterior
     card: ModelCard
+    ranges: Ranges
 
     def predict(self, rows: CostRows) -> CostPrediction:
         """Predict the hours of one result of each row.
@@ -125,7 +128,7 @@ class CostModel:
             scale=self.card.interval_scale,
             total_ratio=self.card.total_ratio,
             confidence=self.card.confidence,
-            ranges=self.card.feature_ranges if self.card.n_rows else None,
+            ranges=self.ranges if self.card.n_rows else None,
         )
 
     def to_json(self) -> str:
@@ -140,6 +143,7 @@ class CostModel:
             "spread": posterior.spread,
             "noise_sd": posterior.noise_sd,
             "protocol_noise_sd": posterior.protocol_noise_sd,
+            "ranges": self.ranges,
         }
         card = {name: _plain(value) for name, value in asdict(self.card).items()}
         return json.dumps({"format": _FORMAT, "card": card, "parameters": parameters}, sort_keys=True)
@@ -177,7 +181,7 @@ def prior_model(*, confidence: float = 0.9) -> CostModel:
         seed=0,
         versions=_versions(),
     )
-    return CostModel(prior(empty), card)
+    return CostModel(prior(empty), card, {})
 
 
 def train(
@@ -224,18 +228,19 @@ def train(
     derived = derive(complete)
     posterior = fit(design(derived), np.log(hours) - derived.prior_log_hours)
     checked = validate(complete, np.log(hours), labels, fitted=posterior, confidence=_confidence(confidence), seed=seed)
+    ranges = feature_ranges(derived)
     card = ModelCard(
         n_rows=len(hours),
         protocols=_counts(complete["protocol"]),
         gpu_models=_counts(derived.gpu_model),
         n_groups=0 if labels is None else len(np.unique(labels)),
-        feature_ranges=feature_ranges(derived),
+        feature_ranges=_overall(ranges),
         confidence=confidence,
         seed=seed,
         versions=_versions(),
         **_checked(checked),
     )
-    return CostModel(posterior, card)
+    return CostModel(posterior, card, ranges)
 
 
 def from_json(text: str) -> CostModel:
@@ -269,9 +274,10 @@ def from_json(text: str) -> CostModel:
         spread = {block: float(parameters["spread"][block]) for block in BLOCKS}
         noise = {str(name): float(sd) for name, sd in parameters["protocol_noise_sd"].items()}
         posterior = Posterior(columns, mean, covariance, spread, float(parameters["noise_sd"]), noise)
-        ranges = {name: (float(least), float(most)) for name, (least, most) in card.pop("feature_ranges").items()}
+        ranges = {str(of): _pairs(seen) for of, seen in parameters["ranges"].items()}
+        overall = _pairs(card.pop("feature_ranges"))
         numbers: dict[str, Any] = {name: float("nan") if value is None else value for name, value in card.items()}
-        return CostModel(posterior, ModelCard(feature_ranges=ranges, **numbers))
+        return CostModel(posterior, ModelCard(feature_ranges=overall, **numbers), ranges)
     except (KeyError, TypeError, ValueError, AttributeError) as e:
         if isinstance(e, EstimatorInputError):
             raise
@@ -305,6 +311,18 @@ def _checked(checked: Validation) -> dict[str, Any]:
         "interval_scale": checked.scale,
         "total_ratio": checked.total_ratio,
     }
+
+
+def _overall(ranges: Ranges) -> dict[str, tuple[float, float]]:
+    """Least and most of all Protocols."""
+    names = {name for seen in ranges.values() for name in seen}
+    pairs = {name: [seen[name] for seen in ranges.values() if name in seen] for name in sorted(names)}
+    return {name: (min(least for least, _ in all_), max(most for _, most in all_)) for name, all_ in pairs.items()}
+
+
+def _pairs(read: dict[str, Any]) -> dict[str, tuple[float, float]]:
+    """Ranges as JSON has them."""
+    return {str(name): (float(least), float(most)) for name, (least, most) in read.items()}
 
 
 def _confidence(confidence: float) -> float:

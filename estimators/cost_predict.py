@@ -6,7 +6,6 @@ calculations. Plain numpy: to predict takes no training library.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,9 +19,12 @@ from estimators.cost_fit import Posterior, row_variance
 from estimators.errors import EstimatorInputError
 from estimators.features import Derived
 
-__all__ = ["RANGED", "CostPrediction", "feature_ranges", "predict_from", "total"]
+__all__ = ["RANGED", "CostPrediction", "Ranges", "feature_ranges", "predict_from", "total"]
 
 FloatArray = NDArray[np.float64]
+
+#: Least and most of each watched feature, by Protocol.
+Ranges = dict[str, dict[str, tuple[float, float]]]
 
 # Directions of shared error kept for sums; what is left over counts as each row's own.
 _SHARED_DIRECTIONS: Final = 64
@@ -80,14 +82,29 @@ class CostPrediction:
     total_ratio: float
 
 
-def feature_ranges(derived: Derived) -> dict[str, tuple[float, float]]:
-    """Smallest and largest value seen of each watched feature; those nobody knew are left out."""
-    ranges = {}
-    for name in RANGED:
-        values = _ranged(derived, name)
-        values = values[np.isfinite(values) & (values > 0)]
-        if len(values):
-            ranges[name] = (float(values.min()), float(values.max()))
+def feature_ranges(derived: Derived) -> Ranges:
+    """Find the smallest and largest value of each watched feature, by Protocol.
+
+    Parameters
+    ----------
+    derived : Derived
+        Rows.
+
+    Returns
+    -------
+    dict of str to dict of str to (float, float)
+        Protocol, feature, least and most; features that nobody knew are left out.
+    """
+    ranges: Ranges = {}
+    for protocol in np.unique(derived.rows["protocol"]):
+        mine = derived.rows["protocol"] == protocol
+        of_protocol = {}
+        for name in RANGED:
+            values = _ranged(derived, name)[mine]
+            values = values[np.isfinite(values) & (values > 0)]
+            if len(values):
+                of_protocol[name] = (float(values.min()), float(values.max()))
+        ranges[str(protocol)] = of_protocol
     return ranges
 
 
@@ -98,7 +115,7 @@ def predict_from(
     scale: float,
     total_ratio: float,
     confidence: float,
-    ranges: Mapping[str, tuple[float, float]] | None,
+    ranges: Ranges | None,
 ) -> CostPrediction:
     """Predict rows.
 
@@ -114,22 +131,22 @@ def predict_from(
         By what the calibration corrects sums.
     confidence : float
         Of the interval.
-    ranges : mapping of str to (float, float) or None
-        What training saw; None if nothing was ever seen.
+    ranges : dict or None
+        What training saw of each Protocol; None if nothing was ever seen.
 
     Returns
     -------
     CostPrediction
         One entry per row.
     """
-    why, beyond, unseen = _reasons(posterior.columns, derived, ranges)
+    why, beyond, unlike = _reasons(posterior.columns, derived, ranges)
     laid_out = design(derived, posterior.columns)
     n_known = len(posterior.mean)
     mean = derived.prior_log_hours + laid_out.matrix[:, :n_known] @ posterior.mean
     shared, left_out = _shared(laid_out.matrix, laid_out.columns, posterior)
     noise = _noise_of(posterior, derived.rows["protocol"])
     # A calibration on rows like the others does not narrow what is unlike them.
-    stretch = np.where(unseen, max(scale, 1.0), scale)
+    stretch = np.where(unlike, max(scale, 1.0), scale)
     own_sd = stretch * np.sqrt(noise**2 + beyond**2 + left_out)
     shared = shared * stretch[:, None]
     sd_log = np.sqrt((shared**2).sum(axis=1) + own_sd**2)
@@ -139,7 +156,7 @@ def predict_from(
         low=np.exp(mean - z * sd_log),
         high=np.exp(mean + z * sd_log),
         sd_log=sd_log,
-        extrapolates=np.array([bool(reason) for reason in why], dtype=bool),
+        extrapolates=unlike,
         why=why,
         confidence=confidence,
         shared=shared,
@@ -234,7 +251,7 @@ def _noise_of(posterior: Posterior, protocol: NDArray[np.str_]) -> FloatArray:
 def _ranged(derived: Derived, name: str) -> FloatArray:
     """Values of a watched feature."""
     if name == "n_atoms":
-        return derived.n_atoms
+        return np.where(derived.atoms_guessed, np.nan, derived.n_atoms)
     if name == "steps":
         return derived.steps
     if name == "packing":
@@ -244,31 +261,49 @@ def _ranged(derived: Derived, name: str) -> FloatArray:
     return values
 
 
-_NAMED: Final = {"protocol": "Protocol", "gpu": "GPU model"}
 _SPOKEN: Final = {"n_atoms": "atoms", "steps": "steps", "n_ligand_atoms": "ligand atoms", "packing": "side by side"}
 
 
 def _reasons(
-    columns: Columns, derived: Derived, ranges: Mapping[str, tuple[float, float]] | None
+    columns: Columns, derived: Derived, ranges: Ranges | None
 ) -> tuple[list[str], FloatArray, NDArray[np.bool_]]:
-    """Why each row is unlike what was seen, how far beyond its ranges, and whether it has an unseen level."""
+    """Why each row is unlike what was seen, how far beyond its ranges, and whether it is unlike at all."""
     n = len(derived.n_atoms)
-    beyond, unseen = np.zeros(n), np.zeros(n, dtype=bool)
+    beyond, unlike = np.zeros(n), np.zeros(n, dtype=bool)
     if ranges is None:
         return ["no result seen yet: physics and published GPU speeds only"] * n, beyond, np.ones(n, dtype=bool)
     why: list[list[str]] = [[] for _ in range(n)]
-    for block, level in (("protocol", derived.rows["protocol"]), ("gpu", derived.gpu_model)):
+    protocol = derived.rows["protocol"]
+    for what, block, level in (("Protocol", "protocol", protocol), ("GPU model", "gpu", derived.gpu_model)):
         new = ~np.isin(level, columns_of(columns, block))
-        unseen |= new
+        unlike |= new
         for row in np.flatnonzero(new):
-            why[row].append(f"no result of {_NAMED[block]} {str(level[row]) or 'unknown'} seen")
-    for name, (least, most) in ranges.items():
-        values, slack = _ranged(derived, name), RANGED[name]
-        with np.errstate(invalid="ignore", divide="ignore"):
-            distance = np.maximum(np.log(least / values), np.log(values / most))
-        outside = np.nan_to_num(distance, nan=0.0) > np.log(slack)
-        beyond += np.where(outside, _BEYOND_SD * np.nan_to_num(distance, posinf=10.0), 0.0)
-        for row in np.flatnonzero(outside):
-            why[row].append(f"{values[row]:,.0f} {_SPOKEN[name]}, seen {least:,.0f} to {most:,.0f}")
-    unseen |= beyond > 0
-    return ["; ".join(reasons) for reasons in why], beyond, unseen
+            why[row].append(f"no result of {what} {str(level[row]) or 'unknown'} seen")
+    for name in RANGED:
+        values = _ranged(derived, name)
+        for of, of_protocol in ranges.items():
+            if name in of_protocol:
+                _watch(name, values, protocol == of, of_protocol[name], why, beyond)
+    unlike |= np.array([bool(reasons) for reasons in why], dtype=bool)
+    return ["; ".join(reasons) for reasons in why], beyond, unlike
+
+
+def _watch(
+    name: str,
+    values: FloatArray,
+    mine: NDArray[np.bool_],
+    seen: tuple[float, float],
+    why: list[list[str]],
+    beyond: FloatArray,
+) -> None:
+    """Say which rows of a Protocol lie outside a range, or do not know the feature that its results knew."""
+    least, most = seen
+    for row in np.flatnonzero(mine & ~np.isfinite(values)):
+        if name in ("n_atoms", "steps"):
+            why[row].append(f"{_SPOKEN[name]} unknown")
+    known = np.where(mine & np.isfinite(values) & (values > 0), values, least)
+    distance = np.maximum(np.log(least / known), np.log(known / most))
+    outside = distance > np.log(RANGED[name])
+    beyond += np.where(outside, _BEYOND_SD * distance, 0.0)
+    for row in np.flatnonzero(outside):
+        why[row].append(f"{values[row]:,.0f} {_SPOKEN[name]}, seen {least:,.0f} to {most:,.0f}")
