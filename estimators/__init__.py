@@ -8,6 +8,7 @@ from __future__ import annotations
 from estimators.edges import EdgeEstimate, Leg, assemble_edges, whole_edges
 from estimators.errors import EstimatorInputError
 from estimators.network_mle import ComponentEstimate, Contrasts, NetworkEstimate, solve_network
+from estimators.network_update import update_network
 from estimators.notes import Note
 from estimators.performance import Performance, Statistic, assess
 from estimators.replicates import ReplicateEstimate, combine
@@ -27,5 +28,6 @@ __all__ = [
     "assess",
     "combine",
     "solve_network",
+    "update_network",
     "whole_edges",
 ]

@@ -1,8 +1,8 @@
 """Maximum-likelihood free energies of a whole network, from its edges.
 
-Owns the model: how edges enter, gauge, experiment, goodness of fit. Legs become edges in `edges`; labels
-and numbers are checked in `network_input`; components are solved in `network_solution`, and what is said
-about it all is `network_notes`'.
+Owns the model: how edges enter, and the gauge. Legs become edges in `edges`; labels and numbers are
+checked in `network_input`, components solved in `network_solution`, results put together in
+`network_estimate`.
 
 Given edges a -> b with values d ~ N(f_b - f_a, s^2), the estimate maximises the likelihood of f, as in
 Xu 2019 (doi:10.1021/acs.jcim.9b00528). Conventions are those of cinnabar: the mean of f over a connected
@@ -13,195 +13,18 @@ mean, not to a reference ligand), nodes stand in order of first appearance.
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from estimators.errors import EstimatorInputError
-from estimators.network_input import MeasuredNetwork, read_network
-from estimators.network_notes import describe
-from estimators.network_solution import NetworkSolution, solve_components
-from estimators.notes import Note
+from estimators.network_estimate import ComponentEstimate, Contrasts, NetworkEstimate, assemble
+from estimators.network_input import read_network
+from estimators.network_solution import solve_components
 from estimators.partition import label_components
 
 __all__ = ["MAX_COVARIANCE_NODES", "ComponentEstimate", "Contrasts", "NetworkEstimate", "solve_network"]
 
 #: A full covariance is formed up to this many nodes (3.2 GB); beyond it only the uncertainties are.
 MAX_COVARIANCE_NODES = 20_000
-
-#: Exact edges may miss closure by this share of the values around them (rounding, not contradiction).
-_CLOSURE_SHARE = 1e-9
-#: A residual below this share of the values it is the difference of is rounding.
-_ROUNDING_SHARE = 1e-14
-#: Weights of a contrast may miss zero by this share of their size.
-_BALANCE_SHARE = 1e-9
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class ComponentEstimate:
-    """One connected component of a network.
-
-    Attributes
-    ----------
-    n_nodes, n_edges : int
-        Size; self-loops are not counted.
-    chi2 : float
-        Sum over edges of ``(residual / uncertainty) ** 2``; infinite where exact edges contradict.
-    degrees_of_freedom : int
-        Edges minus nodes plus one: the independent cycles. Zero for a tree, which always fits.
-    n_experimental : int
-        Nodes with an experimental value.
-    shift_kcal_mol : float
-        What was added to values of mean zero to meet experiment; zero if there is none.
-    """
-
-    n_nodes: int
-    n_edges: int
-    chi2: float
-    degrees_of_freedom: int
-    n_experimental: int
-    shift_kcal_mol: float
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Contrasts:
-    """Estimated contrasts of node values.
-
-    Attributes
-    ----------
-    value_kcal_mol : ndarray, shape (c,)
-        Weighted sums of node values; NaN where the network does not determine them.
-    uncertainty_kcal_mol : ndarray, shape (c,)
-        Their standard errors.
-    """
-
-    value_kcal_mol: FloatArray
-    uncertainty_kcal_mol: FloatArray
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class NetworkEstimate:
-    """Free energies of the n nodes of a network of m edges.
-
-    Attributes
-    ----------
-    nodes : tuple of hashable, length n
-        Labels, in the order of all node arrays.
-    value_kcal_mol : ndarray, shape (n,)
-        Free energies; per component of mean zero, or on the scale of experiment. NaN for a node without
-        an edge.
-    uncertainty_kcal_mol : ndarray, shape (n,)
-        Standard errors, the square root of the covariance's diagonal.
-    covariance : ndarray, shape (n, n), or None
-        Covariance of the values in (kcal/mol)^2, relative to the mean of the component; zero between
-        components, whose scales are independent.
-    component : ndarray of int, shape (n,)
-        Index into `components`.
-    components : tuple of ComponentEstimate
-        In order of first appearance.
-    residual_kcal_mol : ndarray, shape (m,)
-        Measured minus estimated difference of every edge, in input order; zero where it is below what
-        rounding of the values leaves to see.
-    edge_variance_kcal2_mol2 : ndarray, shape (m,)
-        Variance of the estimated difference ``f[b] - f[a]`` of every edge, in input order, (kcal/mol)^2;
-        never more than the edge's own. Zero for self-loops and between nodes that are tied rigidly.
-    notes : tuple of Note
-        What was done beyond the formula; codes in `estimators.network_notes`.
-    solution : NetworkSolution
-        The eliminated form, from which `difference` and `contrast` reckon.
-    """
-
-    nodes: tuple[Hashable, ...]
-    value_kcal_mol: FloatArray
-    uncertainty_kcal_mol: FloatArray
-    covariance: FloatArray | None
-    component: IntArray
-    components: tuple[ComponentEstimate, ...]
-    residual_kcal_mol: FloatArray
-    edge_variance_kcal2_mol2: FloatArray
-    notes: tuple[Note, ...]
-    solution: NetworkSolution = field(repr=False)
-
-    def difference(self, pairs: Sequence[tuple[Hashable, Hashable]]) -> Contrasts:
-        """Estimated ``f[b] - f[a]`` of any pairs of nodes, at any size of the network.
-
-        Parameters
-        ----------
-        pairs : sequence of (label, label)
-            Pairs (a, b), whether or not an edge joins them.
-
-        Returns
-        -------
-        Contrasts
-            One entry per pair; NaN where no path of edges joins the two.
-
-        Raises
-        ------
-        EstimatorInputError
-            If a label is not of the network.
-        """
-        ends = np.array(self._positions([label for pair in pairs for label in pair]), dtype=np.int64).reshape(-1, 2)
-        tail, head = ends[:, 0], ends[:, 1]
-        column = np.repeat(np.arange(len(ends)), 2)
-        joined = (self.component[tail] == self.component[head]) | (tail == head)
-        coefficient = np.where(joined[:, None], [-1.0, 1.0], 0.0).ravel()
-        variance = self.solution.contrast_variances(column, ends.ravel(), coefficient, len(ends))
-        value = self.value_kcal_mol[head] - self.value_kcal_mol[tail]
-        return Contrasts(np.where(joined, value, np.nan), np.where(joined, np.sqrt(variance), np.nan))
-
-    def contrast(self, weights: Sequence[Mapping[Hashable, float]]) -> Contrasts:
-        """Estimated weighted sums of node values whose weights add up to zero, at any size of the network.
-
-        Parameters
-        ----------
-        weights : sequence of mapping of label to float
-            One mapping per contrast, such as ``{"a": 1, "b": -0.5, "c": -0.5}``.
-
-        Returns
-        -------
-        Contrasts
-            One entry per contrast; NaN where the weights do not add up to zero in every component, whose
-            scales are independent, or where a node without an edge takes part.
-
-        Raises
-        ------
-        EstimatorInputError
-            If a label is not of the network, or the weights of a contrast do not add up to zero.
-        """
-        column = np.repeat(np.arange(len(weights)), [len(one) for one in weights])
-        node = np.array(self._positions([label for one in weights for label in one]), dtype=np.int64)
-        coefficient = np.array([weight for one in weights for weight in one.values()], dtype=np.float64)
-        size = np.bincount(column, np.abs(coefficient), len(weights))
-        total = np.bincount(column, coefficient, len(weights))
-        unbalanced = np.flatnonzero(~(np.abs(total) <= _BALANCE_SHARE * size))
-        if len(unbalanced):
-            first = int(unbalanced[0])
-            message = (
-                f"the weights of contrast {first} add up to {total[first]:.6g}; those of a contrast add up to zero"
-            )
-            raise EstimatorInputError(message, contrast=first)
-        key = column * len(self.components) + self.component[node]
-        cells, home = np.unique(key, return_inverse=True)
-        across = np.abs(np.bincount(home, coefficient)) > _BALANCE_SHARE * np.bincount(home, np.abs(coefficient))
-        joined = np.ones(len(weights), dtype=bool)
-        joined[cells[across] // max(len(self.components), 1)] = False
-        some = coefficient != 0.0
-        column, node, coefficient = column[some], node[some], coefficient[some]
-        value = np.bincount(column, coefficient * self.value_kcal_mol[node], len(weights))
-        variance = self.solution.contrast_variances(column, node, coefficient, len(weights))
-        return Contrasts(np.where(joined, value, np.nan), np.where(joined, np.sqrt(variance), np.nan))
-
-    def _positions(self, labels: Sequence[Hashable]) -> list[int]:
-        position = {label: k for k, label in enumerate(self.nodes)}
-        unknown = [label for label in labels if label not in position]
-        if unknown:
-            message = f"{unknown[0]!r} is not a node of this network of {len(self.nodes)} nodes"
-            raise EstimatorInputError(message, node=unknown[0])
-        return [position[label] for label in labels]
 
 
 def solve_network(
@@ -259,84 +82,4 @@ def solve_network(
     full = covariance and network.n_nodes <= MAX_COVARIANCE_NODES
     component = label_components(network.n_nodes, network.tail[network.used], network.head[network.used])
     solution = solve_components(network, component, full=full)
-    values = solution.value
-    residual = _residuals(network, values)
-    contradicted = _contradictions(network, residual)
-    shifts, n_pinned = _shifts(network, values, component, experimental or {})
-    return NetworkEstimate(
-        nodes=network.nodes,
-        value_kcal_mol=values + shifts[component],
-        uncertainty_kcal_mol=np.sqrt(solution.variance),
-        covariance=solution.covariance,
-        component=component,
-        components=_components(network, component, _chi2(network, residual, contradicted), shifts, n_pinned),
-        residual_kcal_mol=residual,
-        edge_variance_kcal2_mol2=solution.edge_variance,
-        notes=describe(
-            network,
-            component,
-            contradicted=contradicted,
-            worst_kcal_mol=float(np.abs(residual[contradicted]).max(initial=0.0)),
-            pinned=None if experimental is None else n_pinned > 0,
-            experimental=experimental or {},
-            covariance_omitted=covariance and not full,
-        ),
-        solution=solution,
-    )
-
-
-def _residuals(network: MeasuredNetwork, values: FloatArray) -> FloatArray:
-    """Measured minus estimated differences, shape (m,)."""
-    loop = network.tail == network.head
-    start = np.where(loop, 0.0, values[network.tail])
-    end = np.where(loop, 0.0, values[network.head])
-    residual: FloatArray = network.value - (end - start)
-    size = np.maximum(np.abs(network.value), np.maximum(np.abs(start), np.abs(end)))
-    residual[np.abs(residual) <= _ROUNDING_SHARE * size] = 0.0
-    return residual
-
-
-def _contradictions(network: MeasuredNetwork, residual: FloatArray) -> IntArray:
-    """Exact edges that the estimate misses by more than rounding."""
-    exact = network.exact
-    scale = np.abs(network.value[exact]).max(initial=1.0)
-    missed: IntArray = exact[np.abs(residual[exact]) > _CLOSURE_SHARE * scale]
-    return missed
-
-
-def _chi2(network: MeasuredNetwork, residual: FloatArray, contradicted: IntArray) -> FloatArray:
-    """Contribution of every edge to chi-square, shape (m,); none from self-loops."""
-    contribution = np.zeros(len(residual))
-    inexact = np.setdiff1d(network.used, network.exact)
-    contribution[inexact] = (residual[inexact] / network.uncertainty[inexact]) ** 2
-    contribution[contradicted] = np.inf
-    return contribution
-
-
-def _shifts(
-    network: MeasuredNetwork, values: FloatArray, component: IntArray, experimental: Mapping[Hashable, float]
-) -> tuple[FloatArray, IntArray]:
-    """What brings each component to the scale of experiment, and how many of its nodes say so."""
-    n_components = int(component.max(initial=-1)) + 1
-    measured = np.array([experimental.get(node, np.nan) for node in network.nodes], dtype=np.float64)
-    known = np.isfinite(measured) & np.isfinite(values)
-    count = np.bincount(component[known], minlength=n_components)
-    total = np.bincount(component[known], weights=(measured - values)[known], minlength=n_components)
-    shifts: FloatArray = total / np.maximum(count, 1)
-    return shifts, count.astype(np.int64)
-
-
-def _components(
-    network: MeasuredNetwork, component: IntArray, chi2: FloatArray, shifts: FloatArray, n_pinned: IntArray
-) -> tuple[ComponentEstimate, ...]:
-    """Size, goodness of fit and shift of each component."""
-    home = component[network.tail[network.used]]
-    n_components = len(shifts)
-    totals = np.bincount(home, weights=chi2[network.used], minlength=n_components)
-    n_edges = np.bincount(home, minlength=n_components)
-    n_nodes = np.bincount(component, minlength=n_components)
-    rows = zip(n_nodes, n_edges, totals, n_pinned, shifts, strict=True)
-    return tuple(
-        ComponentEstimate(int(n), int(m), float(total), max(int(m - n + 1), 0), int(pinned), float(shift))
-        for n, m, total, pinned, shift in rows
-    )
+    return assemble(network, solution, experimental, covariance_omitted=covariance and not full)

@@ -17,7 +17,7 @@ from estimators.network_input import MeasuredNetwork
 from estimators.partition import rank_within, split
 from estimators.rigid import RigidGroups, contract
 
-__all__ = ["NetworkSolution", "solve_components"]
+__all__ = ["NetworkSolution", "Part", "solve_components"]
 
 #: Contrasts are taken this many at a time, so that memory stays at this many columns of n numbers.
 _COLUMNS = 64
@@ -27,7 +27,7 @@ IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Part:
+class Part:
     """One component: its nodes, the group of each, and the elimination of these groups.
 
     Weights were multiplied by ``unit ** 2``, so variances of the elimination are in that unit.
@@ -38,6 +38,19 @@ class _Part:
     unit: float
     elimination: Elimination | None  # None where nothing is left to estimate
 
+    def covariance_times(self, columns: FloatArray) -> FloatArray:
+        """Product of the nodes' covariance, relative to their mean, with ``columns``, both of shape (nodes, c)."""
+        if self.elimination is None:
+            return np.zeros_like(columns)
+        n_groups = self.elimination.n_nodes
+        grouped = np.zeros((n_groups, columns.shape[1]))
+        np.add.at(grouped, self.group, columns)
+        share = np.bincount(self.group, minlength=n_groups) / len(self.group)
+        grouped -= np.outer(share, columns.sum(axis=0))
+        result = self.unit**2 * self.elimination.covariance_times(grouped)[self.group]
+        result -= result.mean(axis=0)
+        return result
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NetworkSolution:
@@ -45,6 +58,8 @@ class NetworkSolution:
 
     Attributes
     ----------
+    network : MeasuredNetwork
+        What was solved.
     component : ndarray of int, shape (n,)
         Component of each node.
     value : ndarray, shape (n,)
@@ -59,12 +74,13 @@ class NetworkSolution:
         The eliminated components, from which variances of contrasts come.
     """
 
+    network: MeasuredNetwork
     component: IntArray
     value: FloatArray
     variance: FloatArray
     edge_variance: FloatArray
     covariance: FloatArray | None
-    parts: tuple[_Part, ...]
+    parts: tuple[Part, ...]
 
     def contrast_variances(
         self, column: IntArray, node: IntArray, coefficient: FloatArray, n_columns: int
@@ -146,7 +162,7 @@ def solve_components(network: MeasuredNetwork, component: IntArray, *, full: boo
     for rows, inside in zip(members, edges, strict=True):
         if not len(inside):
             block: FloatArray | None = np.full((1, 1), np.nan)
-            parts.append(_Part(rows, np.zeros(1, dtype=np.int64), 1.0, None))
+            parts.append(Part(rows, np.zeros(1, dtype=np.int64), 1.0, None))
         else:
             along = used[inside]
             values[rows], variances[rows], edge_variance[along], block, part = _solve_component(
@@ -157,7 +173,7 @@ def solve_components(network: MeasuredNetwork, component: IntArray, *, full: boo
             matrix[np.ix_(rows, rows)] = block
         elif full:
             matrix = block
-    return NetworkSolution(component, values, variances, edge_variance, matrix, tuple(parts))
+    return NetworkSolution(network, component, values, variances, edge_variance, matrix, tuple(parts))
 
 
 def _solve_component(
@@ -168,14 +184,14 @@ def _solve_component(
     edges: IntArray,
     *,
     full: bool,
-) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray | None, _Part]:
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray | None, Part]:
     """Values, variances, edge variances, covariance and solved form of one component's nodes `rows`."""
     _, group, size = np.unique(groups.group[rows], return_inverse=True, return_counts=True)
     offset = groups.offset[rows]
     if len(size) == 1:  # all tied together: exact, and nothing left to estimate
         exact = np.zeros(len(rows))
         block = np.zeros((len(rows), len(rows))) if full else None
-        return offset - offset.mean(), exact, np.zeros(len(edges)), block, _Part(rows, group, 1.0, None)
+        return offset - offset.mean(), exact, np.zeros(len(edges)), block, Part(rows, group, 1.0, None)
     tail, head = place[network.tail[edges]], place[network.head[edges]]
     between = group[tail] != group[head]
     apart = edges[between]
@@ -188,7 +204,7 @@ def _solve_component(
     values = solved.potentials()[group] + offset
     values -= values.mean()
     along = np.zeros(len(edges))
-    part = _Part(rows, group, unit, solved)
+    part = Part(rows, group, unit, solved)
     if full:
         block = solved.resistances()
         along[between] = block[tail, head]
