@@ -23,7 +23,8 @@ from ..networks.facts import transformation_rows
 from ..networks.imported import ResultFile, ResultRecord
 from ..networks.nested import ObjectPool
 from ..networks.placing import Places
-from ..networks.result_files import read_raw, read_result_file
+from ..networks.reading import read_all
+from ..networks.result_files import read_raw
 from ..store import Lake, collect, now_utc
 from .import_batch import Batch, PlannedResult, Reading, Source, imported_network_key, object_path
 from .submit import read_chain
@@ -56,13 +57,18 @@ class FileImport:
         Network they are of, or to be made of.
     network : Network or None
         The network they are of, as it was given beside them.
+    processes : int
+        How many processes read.
     """
 
-    def __init__(self, lake: Lake, scope: Scope, name: str | None, network: Network | None) -> None:
+    def __init__(
+        self, lake: Lake, scope: Scope, name: str | None, network: Network | None, *, processes: int = 1
+    ) -> None:
         self._lake = lake
         self._scope = scope
         self._name = name
         self._network = network
+        self._processes = processes
         self._pool = ObjectPool()
         self._places = Places(self._pool)
         self._standing: str | None = None
@@ -114,22 +120,20 @@ class FileImport:
         here = self._lake.table("imports").scan().filter(pl.col("scope") == str(self._scope))
         known = dict(collect(here.select("digest", "network"), "imports").iter_rows())
         found: list[_Read] = []
-        for done, path in enumerate(paths):
+        for done, one in enumerate(read_all(paths, frozenset(known), processes=self._processes)):
             progress("read", done, len(paths))
             reading.n_files += 1
-            try:
-                raw = read_raw(path)
-                if raw.digest in known:
-                    reading.n_known_files += 1
-                    reading.networks |= {} if known[raw.digest] is None else {known[raw.digest]: None}
-                    continue
-                known[raw.digest] = None
-                file = read_result_file(raw, self._pool)
-            except ResultFileError as e:
-                reading.bad.append((str(path), e.message))
-                continue
-            at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
-            found.append(_Read(path, raw.digest, len(raw.data), file, at))
+            for obj in one.objects:
+                self._pool.take(obj)
+            if one.problem is not None:
+                reading.bad.append((str(one.path), one.problem))
+            elif one.digest in known:
+                reading.n_known_files += 1
+                network = known[one.digest]
+                reading.networks |= {} if network is None else {network: None}
+            elif one.file is not None and one.digest is not None:
+                known[one.digest] = None
+                found.append(_Read(one.path, one.digest, one.n_bytes, one.file, one.at))
         progress("read", len(paths), len(paths))
         return found
 

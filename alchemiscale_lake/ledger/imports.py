@@ -90,6 +90,7 @@ def import_results(
     skip_bad: bool = False,
     creator: str | None = None,
     progress: Progress | None = None,
+    processes: int = 1,
 ) -> ImportReport:
     """Import results.
 
@@ -116,6 +117,8 @@ def import_results(
         Who imports; the user of this process by default.
     progress : callable, optional
         Called with what is done (`read` or `store`), how many files are done, and of how many.
+    processes : int
+        How many processes read files; see `networks.reading.read_all` for what more than one asks of a script.
 
     Raises
     ------
@@ -127,15 +130,16 @@ def import_results(
         If the Scope is malformed, or has a wildcard that cannot be filled.
     """
     wanted = Scope.parse(scope)
-    files = find_result_files(paths)
-    tables = [path for path in files if is_table(path.name)]
-    others = [path for path in files if not is_table(path.name)]
+    found = find_result_files(paths)
+    tables = [path for path in found if is_table(path.name)]
+    others = [path for path in found if not is_table(path.name)]
     given = None if network_file is None else read_network(network_file)
     tell = progress or _silent
     lake.table("imports").create()  # a lake that an earlier version made has none
     reading = Reading()
     if others:
-        FileImport(lake, wanted.require_specific(), network, given).read(others, reading, tell)
+        files = FileImport(lake, wanted.require_specific(), network, given, processes=processes)
+        files.read(others, reading, tell)
     if tables:
         read_tables(tables, wanted, network, reading)
     if reading.bad and not (skip_bad and len(reading.bad) < reading.n_files):

@@ -1,0 +1,107 @@
+"""Read many files of results, in this process or in several: parsing is nearly all that an import does.
+
+What comes back of a file is small: its results, and of the objects it holds those that no file before it
+held. A file that is known by its content is not parsed.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ..errors import ResultFileError
+from .chain import ChainObject
+from .imported import ResultFile
+from .nested import ObjectPool
+from .result_files import read_raw, read_result_file
+
+__all__ = ["Reading", "read_all"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What came of one file.
+
+    Attributes
+    ----------
+    digest : str or None
+        SHA-256 of its content; None if it could not be read.
+    n_bytes : int
+        Size of that.
+    at : datetime
+        When it was last changed.
+    file : ResultFile or None
+        What it holds; None if it is bad, or known.
+    objects : tuple of ChainObject
+        What it is about, as far as nobody has told yet.
+    problem : str or None
+        Why it is bad.
+    """
+
+    path: Path
+    digest: str | None
+    n_bytes: int
+    at: datetime
+    file: ResultFile | None
+    objects: tuple[ChainObject, ...]
+    problem: str | None
+
+
+class _Reader:
+    """Reads files one after the other, and remembers which objects it has told of."""
+
+    def __init__(self, known: frozenset[str]) -> None:
+        self._known = known
+        self._pool = ObjectPool()
+
+    def __call__(self, path: Path) -> Reading:
+        at, digest, size = datetime.now(UTC), None, 0
+        before = len(self._pool.objects)
+        try:
+            raw = read_raw(path)
+            at, digest, size = datetime.fromtimestamp(path.stat().st_mtime, UTC), raw.digest, len(raw.data)
+            file = None if digest in self._known else read_result_file(raw, self._pool)
+        except (ResultFileError, OSError) as e:
+            message = e.message if isinstance(e, ResultFileError) else f"{path}: cannot be read ({e})"
+            return Reading(path, digest, size, at, None, (), message)
+        # a dict keeps the order: what is new comes last
+        new = tuple(self._pool.objects.values())[before:]
+        return Reading(path, digest, size, at, file, new, None)
+
+
+def read_all(paths: Sequence[Path], known: frozenset[str], *, processes: int = 1) -> Iterator[Reading]:
+    """Read files, in their order.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+    known : frozenset of str
+        Digests of what need not be parsed.
+    processes : int
+        How many processes read. More than this one are spawned, so a script that asks for them must be
+        guarded by ``if __name__ == "__main__":``.
+    """
+    if processes < 2 or len(paths) < 2:
+        yield from map(_Reader(known), paths)
+        return
+    context = multiprocessing.get_context("spawn")
+    workers = min(processes, len(paths))
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=(known,)) as executor:
+        yield from executor.map(_read, paths)
+
+
+_reader: Callable[[Path], Reading] | None = None
+
+
+def _begin(known: frozenset[str]) -> None:
+    global _reader  # a process of an executor has no other place to keep what it needs
+    _reader = _Reader(known)
+
+
+def _read(path: Path) -> Reading:
+    assert _reader is not None
+    return _reader(path)
