@@ -7,12 +7,11 @@ Owns the record and the correction for looking many times. The checks are `repli
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special
 
 __all__ = ["FALSE_FLAGS", "Finding", "deviate", "ranked", "two_sided"]
@@ -61,11 +60,17 @@ def two_sided(z: float) -> float:
     return float(2.0 * special.ndtr(-abs(z)))
 
 
-def ranked(findings: Sequence[Finding]) -> list[Finding]:
+def ranked(findings: Iterable[Finding], *, looked: int | None = None) -> list[Finding]:
     """Order findings of one check, least probable first, and flag those that many looks do not explain.
 
     The flags are those of Benjamini & Hochberg: of all flagged, a share of `FALSE_FLAGS` is expected
     to be chance; with nothing wrong anywhere, one check in twenty flags anything at all.
+
+    Parameters
+    ----------
+    findings : iterable of Finding
+    looked : int, optional
+        How many things were looked at, where only the least probable are given.
 
     References
     ----------
@@ -73,10 +78,7 @@ def ranked(findings: Sequence[Finding]) -> list[Finding]:
     """
     # z tells apart what is too improbable for a float
     ordered = sorted(findings, key=lambda f: (f.p_value, -abs(f.z)))
-    n = _n_flagged(np.array([finding.p_value for finding in ordered], dtype=np.float64))
-    return [replace(finding, flagged=rank < n) for rank, finding in enumerate(ordered)]
-
-
-def _n_flagged(p: NDArray[np.float64]) -> int:
-    allowed = np.flatnonzero(p <= FALSE_FLAGS * (np.arange(len(p)) + 1) / max(len(p), 1))
-    return int(allowed[-1]) + 1 if len(allowed) else 0
+    p = np.array([finding.p_value for finding in ordered], dtype=np.float64)
+    allowed = np.flatnonzero(p <= FALSE_FLAGS * (np.arange(len(p)) + 1) / max(looked or len(p), 1))
+    n_flagged = int(allowed[-1]) + 1 if len(allowed) else 0
+    return [replace(f, flagged=True) for f in ordered[:n_flagged]] + ordered[n_flagged:]

@@ -45,15 +45,15 @@ NORMAL_95: Final = 1.959963984540054
 _PRIOR_SD: Final = 2.0
 _LEAST_DOF, _MOST_DOF = 1.5, 400.0
 #: Points of log(phi) and of log(d0): first where the posterior may be at all, then where it is.
-_PHI_POINTS: Final = 32
-_DOF_POINTS: Final = 12
+_PHI_POINTS: Final = 24
+_DOF_POINTS: Final = 9
 _BELOW, _ABOVE = 6.0, 4.0
 #: What has less than this share of the largest weight is left out.
-_NEGLIGIBLE: Final = 3e-3
+_NEGLIGIBLE: Final = 5e-3
 #: Quantiles are reckoned at so many ratios of scatter to statement, and interpolated between.
 _QUANTILE_POINTS: Final = 16
 _LEAST_RATIO: Final = 1e-6
-_STEPS: Final = 5
+_STEPS: Final = 4
 
 FloatArray = NDArray[np.float64]
 

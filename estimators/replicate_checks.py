@@ -7,20 +7,27 @@ three results suffice to tell which of them is the odd one.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from estimators.findings import Finding, ranked, two_sided
+from estimators.findings import Finding, two_sided
 from estimators.pooling import PooledSpread
 
 __all__ = ["outlying_results", "scattering_legs"]
 
+#: Results nearer than this to the others of their leg are no findings, beyond so many that are shown anyway.
+_ORDINARY_Z: Final = 1.96
+_MOST_ORDINARY: Final = 20
+
 FloatArray = NDArray[np.float64]
 
 
-def outlying_results(values: Sequence[FloatArray], variance: FloatArray, spread: PooledSpread) -> list[Finding]:
+def outlying_results(
+    values: Sequence[FloatArray], variance: FloatArray, spread: PooledSpread
+) -> tuple[list[Finding], int]:
     """Compare every result with the others of its leg, where there are at least two others.
 
     Parameters
@@ -34,12 +41,15 @@ def outlying_results(values: Sequence[FloatArray], variance: FloatArray, spread:
 
     Returns
     -------
-    list of Finding
-        Subject (leg, result); the value is the result less the mean of the others.
+    findings : list of Finding
+        The least probable ones, unflagged. Subject (leg, result); the value is the result less the mean
+        of the others.
+    looked : int
+        Results that were compared: what `findings.ranked` needs to flag them.
     """
     legs = [k for k, x in enumerate(values) if len(x) > 2]
     if not legs:
-        return []
+        return [], 0
     leg = np.concatenate([np.full(len(values[k]), k) for k in legs])
     place = np.concatenate([np.arange(len(values[k])) for k in legs])
     x = np.concatenate([values[k] for k in legs])
@@ -52,8 +62,10 @@ def outlying_results(values: Sequence[FloatArray], variance: FloatArray, spread:
     sd = np.sqrt(others / (n - 2))
     expected = spread.uncertainty(variance[leg], (n - 1).astype(np.int64), sd) * np.sqrt(n)
     z = np.divide(away, expected, out=np.zeros(len(x)), where=expected > 0)
-    rows = zip(leg.tolist(), place.tolist(), away.tolist(), expected.tolist(), z.tolist(), strict=True)
-    return ranked([Finding((k, j), value, error, deviate, two_sided(deviate)) for k, j, value, error, deviate in rows])
+    odd = np.argsort(-np.abs(z), kind="stable")[: max(_MOST_ORDINARY, int((np.abs(z) > _ORDINARY_Z).sum()))]
+    columns = (leg, place, away, expected, z)
+    rows = zip(*(column[odd].tolist() for column in columns), strict=True)
+    return [Finding((k, j), value, error, dev, two_sided(dev)) for k, j, value, error, dev in rows], len(x)
 
 
 def scattering_legs(n: NDArray[np.int64], sd: FloatArray, variance: FloatArray, spread: PooledSpread) -> list[Finding]:
@@ -65,8 +77,8 @@ def scattering_legs(n: NDArray[np.int64], sd: FloatArray, variance: FloatArray, 
     Returns
     -------
     list of Finding
-        Subject (leg,); the value is the leg's standard deviation, the uncertainty what the group's
-        would be, kcal/mol.
+        Unflagged, in order of the legs. Subject (leg,); the value is the leg's standard deviation, the
+        uncertainty what the group's would be, kcal/mol.
     """
     base = np.ones(len(n)) if spread.scale == "common" else variance
     expected = np.sqrt(spread.ratio * base)
@@ -75,4 +87,4 @@ def scattering_legs(n: NDArray[np.int64], sd: FloatArray, variance: FloatArray, 
         p = float(special.fdtrc(n[k] - 1, spread.prior_dof, (sd[k] / expected[k]) ** 2))
         z = float(-special.ndtri(max(p / 2, 1e-300)))
         findings.append(Finding((k,), float(sd[k]), float(expected[k]), z, p))
-    return ranked(findings)
+    return findings

@@ -22,6 +22,7 @@ A single result has no scatter: every rule then falls back to ``own``, and the e
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -96,12 +97,14 @@ def combine(
     """
     _check_rule(rule)
     x, u = _usable(values, uncertainties)
+    # plain numbers: legs are many and results few, arrays would cost ten times as much
     n = len(x)
-    stated = u[~np.isnan(u)]
-    own = float(np.sqrt(np.mean(stated**2) / n)) if len(stated) else float("nan")
-    sd = float(np.std(x, ddof=1)) if n > 1 else float("nan")
+    mean = math.fsum(x) / n
+    stated = [uncertainty for uncertainty in u if not math.isnan(uncertainty)]
+    own = math.sqrt(math.fsum(s**2 for s in stated) / len(stated) / n) if stated else math.nan
+    sd = math.sqrt(math.fsum((value - mean) ** 2 for value in x) / (n - 1)) if n > 1 else math.nan
     uncertainty, used = choose_uncertainty(n, sd, own, rule)
-    return ReplicateEstimate(float(np.mean(x)), uncertainty, n, used, sd, own)
+    return ReplicateEstimate(mean, uncertainty, n, used, sd, own)
 
 
 def choose_uncertainty(n: int, sd: float, own_uncertainty: float, rule: Rule = "larger") -> tuple[float, Rule]:
@@ -124,7 +127,7 @@ def choose_uncertainty(n: int, sd: float, own_uncertainty: float, rule: Rule = "
         If the rule is unknown.
     """
     _check_rule(rule)
-    candidates: dict[Rule, float] = {"own": own_uncertainty, "sem": sd / float(np.sqrt(n)), "sd": sd}
+    candidates: dict[Rule, float] = {"own": own_uncertainty, "sem": sd / math.sqrt(n), "sd": sd}
     used = _applicable(rule, candidates)
     return candidates[used], used
 
@@ -139,24 +142,29 @@ def _applicable(rule: Rule, candidates: dict[Rule, float]) -> Rule:
     if rule == "larger":
         # NaN never wins a comparison, so an unstated uncertainty leaves the scatter and the reverse.
         return "sem" if not candidates["own"] >= candidates["sem"] and candidates["sem"] >= 0 else "own"
-    if np.isnan(candidates[rule]):
-        return "sem" if rule == "own" and not np.isnan(candidates["sem"]) else "own"
+    if math.isnan(candidates[rule]):
+        return "sem" if rule == "own" and not math.isnan(candidates["sem"]) else "own"
     return rule
 
 
 def _usable(
     values: Sequence[float | None] | FloatArray, uncertainties: Sequence[float | None] | FloatArray | None
-) -> tuple[FloatArray, FloatArray]:
+) -> tuple[list[float], list[float]]:
     """Values that are there, with what they state of themselves (NaN if nothing)."""
-    x = np.array(values, dtype=np.float64)  # None becomes NaN
-    u = np.full(x.shape, np.nan) if uncertainties is None else np.array(uncertainties, dtype=np.float64)
-    if x.ndim != 1 or x.shape != u.shape:
-        message = f"values have shape {x.shape} and uncertainties {u.shape}; give one uncertainty per value"
-        raise EstimatorInputError(message)
-    if np.isinf(x).any() or np.isinf(u).any() or (u < 0).any():
-        message = f"values {x.tolist()} with uncertainties {u.tolist()}: both must be finite, and uncertainties"
+    shapes = [np.asarray(numbers, dtype=object).shape for numbers in (values, uncertainties) if numbers is not None]
+    if len(shapes[0]) != 1 or shapes[0] != shapes[-1]:
+        message = f"values have shape {shapes[0]} and uncertainties {shapes[-1]}"
+        raise EstimatorInputError(f"{message}; give one uncertainty per value")
+    x = [_plain(value) for value in values]
+    u = [_plain(uncertainty) for uncertainty in uncertainties] if uncertainties is not None else [math.nan] * len(x)
+    if any(math.isinf(number) for number in (*x, *u)) or any(uncertainty < 0 for uncertainty in u):
+        message = f"values {x} with uncertainties {u}: both must be finite, and uncertainties"
         raise EstimatorInputError(f"{message} not negative; leave unknown ones None")
-    there = ~np.isnan(x)
-    if not there.any():
+    there = [k for k, value in enumerate(x) if not math.isnan(value)]
+    if not there:
         raise EstimatorInputError(f"none of {len(x)} results has a value; a mean needs at least one")
-    return x[there], u[there]
+    return [x[k] for k in there], [u[k] for k in there]
+
+
+def _plain(value: float | None) -> float:
+    return math.nan if value is None else float(value)

@@ -97,6 +97,7 @@ def _leg_rows(legs: pl.DataFrame, chosen: LegUncertainties) -> list[dict[str, An
     sd = legs["sd_kcal_mol"].cast(pl.Float64).fill_null(math.nan).to_numpy()
     scattering: dict[str, list[Finding]] = {}
     outlying: dict[str, list[Finding]] = {}
+    looked: dict[str, int] = {}
     rows = []
     for rank, ((protocol, phase), members) in enumerate(_groups(legs).items(), start=1):
         spread = chosen.spreads.get((protocol, phase))
@@ -111,7 +112,9 @@ def _leg_rows(legs: pl.DataFrame, chosen: LegUncertainties) -> list[dict[str, An
         scattering.setdefault(phase, []).extend(_moved(found, members))
         # copies are one result, whatever their number
         several = [values[k] if chosen.n[k] > 1 else values[k][:1] for k in members]
-        outlying.setdefault(phase, []).extend(_moved(outlying_results(several, variance, spread), members))
+        odd, n_results = outlying_results(several, variance, spread)
+        outlying.setdefault(phase, []).extend(_moved(odd, members))
+        looked[phase] = looked.get(phase, 0) + n_results
 
     def of_leg(finding: Finding) -> tuple[list[str], str]:
         k = int(str(finding.subject[0]))
@@ -128,7 +131,7 @@ def _leg_rows(legs: pl.DataFrame, chosen: LegUncertainties) -> list[dict[str, An
     for phase, found in scattering.items():
         rows += _rows("repeats", phase, ranked(found), of_leg)
     for phase, found in outlying.items():
-        rows += _rows("result", phase, ranked(found), of_result)
+        rows += _rows("result", phase, ranked(found, looked=looked[phase]), of_result)
     return rows
 
 

@@ -40,19 +40,20 @@ def stale_estimates(
     for transformation, digest in history.select("transformation", "results_digest").iter_rows():
         recorded.setdefault(transformation, []).append(digest)
     rows = []
-    for of_one in results.partition_by("transformation", maintain_order=True):
-        transformation = of_one["transformation"][0]
-        digest = _new_digest(of_one["attempt"].to_list(), recorded.get(transformation, []))
+    columns = ("scope", "attempt", "estimate_kcal_mol", "uncertainty_kcal_mol", "extends")
+    grouped = results.group_by("transformation", maintain_order=True).agg(*columns)
+    for transformation, scopes, attempts, values, uncertainties, extends in grouped.iter_rows():
+        digest = _new_digest(attempts, recorded.get(transformation, []))
         if digest is not None:
             rows.append(
                 {
-                    "scope": of_one["scope"][0],
+                    "scope": scopes[0],
                     "transformation": transformation,
                     "results_digest": digest,
                     "as_of_seq": as_of_seq,
-                    "n_results": len(of_one),
+                    "n_results": len(attempts),
                     "estimated_at": at,
-                    **_estimate(of_one),
+                    **_estimate(attempts, values, uncertainties, n_extending=sum(map(bool, extends))),
                 }
             )
     return rows
@@ -82,15 +83,22 @@ def _digest(attempts: Sequence[str], version: int) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def _estimate(results: pl.DataFrame) -> dict[str, Any]:
-    finite = [pl.when(pl.col(c).is_finite()).then(pl.col(c)) for c in ("estimate_kcal_mol", "uncertainty_kcal_mol")]
-    usable = results.with_columns(finite).filter(pl.col("estimate_kcal_mol").is_not_null())
+def _estimate(
+    attempts: Sequence[str],
+    values: Sequence[float | None],
+    uncertainties: Sequence[float | None],
+    *,
+    n_extending: int,
+) -> dict[str, Any]:
+    there = [k for k, value in enumerate(values) if value is not None and math.isfinite(value)]
+    usable = [values[k] for k in there]
+    stated = [_finite(uncertainties[k]) for k in there]
     replicates = {
-        "attempts": usable["attempt"].to_list(),
-        "values_kcal_mol": usable["estimate_kcal_mol"].to_list(),
-        "own_uncertainties_kcal_mol": usable["uncertainty_kcal_mol"].to_list(),
+        "attempts": [attempts[k] for k in there],
+        "values_kcal_mol": usable,
+        "own_uncertainties_kcal_mol": stated,
     }
-    if not len(usable):
+    if not there:
         return replicates | {
             "value_kcal_mol": None,
             "uncertainty_kcal_mol": None,
@@ -98,9 +106,9 @@ def _estimate(results: pl.DataFrame) -> dict[str, Any]:
             "sd_kcal_mol": None,
             "rule": "own",
             "status": "error",
-            "note": f"none of {len(results)} good results carries an estimate: the Protocol's gather gave none",
+            "note": f"none of {len(values)} good results carries an estimate: the Protocol's gather gave none",
         }
-    combined = combine(replicates["values_kcal_mol"], replicates["own_uncertainties_kcal_mol"])
+    combined = combine(usable, stated)
     return replicates | {
         "value_kcal_mol": combined.value,
         "uncertainty_kcal_mol": none_if_nan(combined.uncertainty),
@@ -108,17 +116,20 @@ def _estimate(results: pl.DataFrame) -> dict[str, Any]:
         "sd_kcal_mol": none_if_nan(combined.sd),
         "rule": combined.rule,
         "status": "ok",
-        "note": _note(combined, results),
+        "note": _note(combined, len(values), n_extending),
     }
 
 
-def _note(combined: ReplicateEstimate, results: pl.DataFrame) -> str | None:
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _note(combined: ReplicateEstimate, n_results: int, n_extending: int) -> str | None:
     notes = []
-    if combined.n < len(results):
-        notes.append(f"{len(results) - combined.n} of {len(results)} good results carry no estimate")
+    if combined.n < n_results:
+        notes.append(f"{n_results - combined.n} of {n_results} good results carry no estimate")
     if math.isnan(combined.uncertainty):
         notes.append("no uncertainty is known")
-    extending = int(results["extends"].fill_null(False).sum())
-    if extending:
-        notes.append(f"{extending} of {len(results)} results extend others; each counts as a repeat of its own")
+    if n_extending:
+        notes.append(f"{n_extending} of {n_results} results extend others; each counts as a repeat of its own")
     return "; ".join(notes) or None

@@ -1,0 +1,244 @@
+"""Checks of consistency: planted faults are found, named and flagged; chance is not."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from estimators.cycle_closure import ClosureTest, close_cycles, closure_of, scale_from_cycles
+from estimators.cycles import independent_cycles
+from estimators.edge_checks import compare_parallel_legs, disagreeing_edges
+from estimators.edges import Leg
+from estimators.findings import Finding, deviate, ranked, two_sided
+from estimators.network_mle import solve_network
+from estimators.pooling import pool_spread
+from estimators.replicate_checks import outlying_results, scattering_legs
+
+RNG_SEED = 12
+
+
+def random_network(n_nodes: int, n_edges: int, seed: int = RNG_SEED) -> tuple[list[int], list[int]]:
+    rng = np.random.default_rng(seed)
+    pairs = {(int(rng.integers(0, node)), node) for node in range(1, n_nodes)}
+    while len(pairs) < n_edges:
+        a, b = sorted(rng.choice(n_nodes, 2, replace=False).tolist())
+        pairs.add((a, b))
+    ordered = sorted(pairs)
+    return [a for a, _ in ordered], [b for _, b in ordered]
+
+
+# --- flags ------------------------------------------------------------------------------------------
+
+
+def test_flags_are_those_of_benjamini_and_hochberg() -> None:
+    found = ranked([Finding((k,), 0.0, 1.0, 0.0, p) for k, p in enumerate([0.5, 0.001, 0.02, 0.9, 0.012])])
+
+    assert [f.subject[0] for f in found] == [1, 4, 2, 0, 3]
+    assert [f.flagged for f in found] == [True, True, True, False, False]
+    assert not any(f.flagged for f in ranked([Finding((2,), 0.0, 1.0, 0.0, 0.001)], looked=100))
+    assert ranked([]) == []
+
+
+def test_an_exact_thing_missed_is_infinitely_far() -> None:
+    assert [deviate(v, u) for v, u in ((1.0, 0.5), (0.0, 0.0), (-1.0, 0.0))] == [2.0, 0.0, -math.inf]
+    assert two_sided(-math.inf) == 0.0
+    assert two_sided(1.959963984540054) == pytest.approx(0.05)
+
+
+# --- cycles -----------------------------------------------------------------------------------------
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(2, 14), st.integers(0, 25), st.randoms(use_true_random=False))
+def test_cycles_are_closed_simple_independent_and_complete(n_nodes: int, n_edges: int, random: object) -> None:
+    ends = [(random.randrange(n_nodes), random.randrange(n_nodes)) for _ in range(n_edges)]  # type: ignore[attr-defined]
+    tail, head = [a for a, _ in ends], [b for _, b in ends]
+
+    cycles = independent_cycles(n_nodes, tail, head)
+
+    incidence = np.zeros((n_edges, n_nodes))
+    for k, (a, b) in enumerate(ends):
+        if a != b:
+            incidence[k, a], incidence[k, b] = -1, 1
+    n_loops = sum(a == b for a, b in ends)
+    rank = np.linalg.matrix_rank(incidence) if n_edges else 0
+    assert len(cycles) == n_edges - n_loops - rank
+    vectors = np.zeros((len(cycles), n_edges))
+    for row, cycle in zip(vectors, cycles, strict=True):
+        assert len(set(cycle)) == len(cycle)
+        assert all(set(ends[k]) & set(ends[j]) for k, j in zip(cycle, [*cycle[1:], cycle[0]], strict=True))
+        row[cycle] = 1
+    assert np.linalg.matrix_rank(vectors) == len(cycles) if len(cycles) else True
+    assert [len(c) for c in cycles] == sorted(len(c) for c in cycles)
+
+
+def test_the_basis_is_minimal_for_a_known_graph() -> None:
+    # a ladder of three squares: no cycle of six is needed
+    tail, head = [0, 1, 2, 4, 5, 6, 0, 1, 2, 3], [1, 2, 3, 5, 6, 7, 4, 5, 6, 7]
+
+    assert [len(cycle) for cycle in independent_cycles(8, tail, head)] == [4, 4, 4]
+
+
+def test_cycles_of_thousands_of_edges_are_found_quickly_and_completely() -> None:
+    tail, head = random_network(1200, 3000)
+
+    cycles = independent_cycles(1200, tail, head)
+
+    assert len(cycles) == 3000 - 1200 + 1
+    assert np.mean([len(cycle) for cycle in cycles]) < 12
+
+
+def test_a_cycle_adds_up_in_its_own_direction() -> None:
+    (found,) = close_cycles(["a", "c", "c"], ["b", "b", "a"], np.array([1.0, 3.0, 0.5]), np.array([0.1, 0.2, 0.2]))
+
+    # a -> b (1.0), b -> c (-3.0), c -> a (0.5)
+    assert found.subject == ("a", "b", "c")
+    assert found.value_kcal_mol == pytest.approx(-1.5)
+    assert found.uncertainty_kcal_mol == pytest.approx(0.3)
+    assert (found.z, found.flagged) == (pytest.approx(-5.0), True)
+
+
+def test_rounding_is_no_misfit() -> None:
+    value = np.array([0.1, 0.2, -(0.1 + 0.2)])
+
+    (found,) = close_cycles(list("abc"), list("bca"), value, np.zeros(3))
+
+    assert (found.value_kcal_mol, found.p_value, found.flagged) == (0.0, 1.0, False)
+
+
+def test_chance_flags_cycles_and_edges_in_one_network_of_twenty() -> None:
+    rng = np.random.default_rng(3)
+    tail, head = random_network(15, 30)
+    flagged = np.zeros(2)
+    for _ in range(200):
+        value, sd = rng.normal(0, 0.3, 30), np.full(30, 0.3)
+        flagged[0] += any(f.flagged for f in close_cycles(tail, head, value, sd))
+        flagged[1] += any(f.flagged for f in disagreeing_edges(tail, head, sd, solve_network(tail, head, value, sd)))
+
+    assert (flagged <= 20).all()
+    assert (flagged >= 1).all()
+
+
+@pytest.mark.parametrize(
+    ("closure", "known", "factor"),
+    [
+        (ClosureTest(8.0, 8, 0.43), True, 1.0),
+        (ClosureTest(400.0, 100, 1e-30), True, 2.0 * 1.012),
+        (ClosureTest(0.0, 0, 1.0), True, 1.0),
+        (ClosureTest(0.0, 0, 1.0), False, math.nan),
+        (ClosureTest(25.0, 100, 1.0), False, 0.5 * 1.012),
+    ],
+)
+def test_cycles_scale_uncertainties_only_where_they_speak(closure: ClosureTest, known: bool, factor: float) -> None:
+    assert scale_from_cycles(closure, known=known) == pytest.approx(factor, rel=1e-3, nan_ok=True)
+
+
+def test_closure_is_the_chi_square_of_all_cycles() -> None:
+    estimate = solve_network(list("abc"), list("bca"), [1.0, 1.0, 1.0], [0.1, 0.1, 0.1])
+
+    closure = closure_of(estimate)
+
+    # one cycle that misses by 3.0 with an uncertainty of 0.1 * sqrt(3)
+    assert closure.degrees_of_freedom == 1
+    assert closure.chi2 == pytest.approx(300.0)
+    assert closure.p_value < 1e-60
+    assert closure_of(solve_network(["a"], ["b"], [1.0], [0.1])).p_value == 1.0
+
+
+# --- edges ------------------------------------------------------------------------------------------
+
+
+def test_a_wrong_edge_is_first_and_its_value_is_what_solving_without_it_says() -> None:
+    rng = np.random.default_rng(4)
+    tail, head = random_network(12, 30)
+    sd = rng.uniform(0.1, 0.3, 30)
+    truth = rng.normal(0, 2, 12)
+    value = truth[head] - truth[tail] + sd * rng.standard_normal(30)
+    value[17] += 3.0
+
+    found = disagreeing_edges(tail, head, sd, solve_network(tail, head, value, sd))
+
+    kept = np.arange(30) != 17
+    others = solve_network(
+        [tail[k] for k in np.flatnonzero(kept)], [head[k] for k in np.flatnonzero(kept)], value[kept], sd[kept]
+    )
+    said = others.difference([(tail[17], head[17])])
+    assert found[0].subject == (tail[17], head[17])
+    assert found[0].flagged
+    assert found[0].value_kcal_mol == pytest.approx(value[17] - said.value_kcal_mol[0])
+    assert found[0].uncertainty_kcal_mol == pytest.approx(math.hypot(sd[17], said.uncertainty_kcal_mol[0]))
+
+
+def test_bridges_exact_edges_and_loops_are_not_compared() -> None:
+    node_a, node_b = ["a", "b", "a", "c", "d", "e"], ["b", "c", "c", "d", "d", "a"]
+    sd = np.array([0.1, 0.1, 0.1, 0.1, 0.1, 0.0])
+    estimate = solve_network(node_a, node_b, [1.0, 1.0, 2.3, 1.0, 0.0, 0.5], sd)
+
+    found = disagreeing_edges(node_a, node_b, sd, estimate)
+
+    assert sorted(f.subject for f in found) == [("a", "b"), ("a", "c"), ("b", "c")]
+    # one cycle alone: its edges cannot be told apart
+    assert np.ptp([abs(f.z) for f in found]) == pytest.approx(0.0, abs=1e-9)
+
+
+def test_forward_and_backward_legs_are_added_and_like_legs_compared() -> None:
+    legs = [
+        Leg("a", "b", "complex", 1.0, 0.3),
+        Leg("b", "a", "complex", -3.0, 0.4),
+        Leg("a", "b", "solvent", 1.0, 0.1),
+        Leg("b", "c", "solvent", 1.0, 0.1),
+        Leg("b", "c", "solvent", 1.1, 0.1),
+        Leg("c", "b", "solvent", math.nan, 0.1),
+        Leg("a", "b", "complex", 5.0, 0.1, group="other"),
+    ]
+
+    hysteresis, parallel = compare_parallel_legs(legs)
+
+    assert [(f.subject, round(f.value_kcal_mol, 9), f.uncertainty_kcal_mol, f.flagged) for f in hysteresis] == [
+        ((0, 1), -2.0, 0.5, True)
+    ]
+    assert [(f.subject, round(f.value_kcal_mol, 9), f.flagged) for f in parallel] == [((3, 4), 0.1, False)]
+
+
+# --- repeats ----------------------------------------------------------------------------------------
+
+
+def legs_with_repeats(n_legs: int = 30) -> tuple[list[np.ndarray], np.ndarray]:  # type: ignore[type-arg]
+    rng = np.random.default_rng(6)
+    return [rng.normal(0, 0.2, 3) for _ in range(n_legs)], np.full(n_legs, 0.04)
+
+
+def test_an_outlying_result_among_three_is_named() -> None:
+    values, variance = legs_with_repeats()
+    values[7][1] += 2.0
+    spread = pool_spread(variance, np.full(30, 3), np.array([v.std(ddof=1) for v in values]))
+
+    odd, looked = outlying_results(values, variance, spread)
+    found = ranked(odd, looked=looked)
+
+    assert looked == 90
+    assert (found[0].subject, found[0].flagged) == ((7, 1), True)
+    assert found[0].value_kcal_mol == pytest.approx(values[7][1] - values[7][[0, 2]].mean())
+    assert not any(f.flagged for f in found[1:])
+
+
+def test_legs_that_scatter_more_than_others_are_named() -> None:
+    values, variance = legs_with_repeats()
+    values[4] = values[4] * 12
+    n, sd = np.full(30, 3), np.array([v.std(ddof=1) for v in values])
+
+    found = ranked(scattering_legs(n, sd, variance, pool_spread(variance, n, sd)))
+
+    assert (found[0].subject, found[0].flagged) == ((4,), True)
+    assert found[0].value_kcal_mol == pytest.approx(sd[4])
+    assert found[0].uncertainty_kcal_mol == pytest.approx(0.2, rel=0.3)
+
+
+def test_two_results_cannot_tell_which_is_odd() -> None:
+    spread = pool_spread([0.04], [2], [0.2])
+
+    assert outlying_results([np.array([0.0, 5.0]), np.array([1.0])], np.array([0.04, 0.04]), spread) == ([], 0)
