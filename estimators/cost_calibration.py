@@ -27,8 +27,9 @@ __all__ = ["Validation", "validate"]
 
 FloatArray = NDArray[np.float64]
 
-# Splits; groups are left out one by one while they are no more than this.
+# Splits; groups are left out one by one while they and the rows to fit for each are no more than this.
 _MOST_SINGLE: Final = 40
+_MOST_SINGLE_ROWS: Final = 600
 _FOLDS: Final = 8
 # Rows that take part in the validation; drawn evenly over the groups, by the seed.
 _MOST_ROWS: Final = 6_000
@@ -153,10 +154,11 @@ def _splits(n: int, groups: NDArray[np.str_] | None, seed: int) -> tuple[NDArray
     of_row = of_row.ravel()
     what = "rows" if groups is None else "groups"
     part = "" if len(chosen) == n else f", {len(chosen):,} of {n:,} rows"
-    if len(names) <= _MOST_SINGLE:
+    if len(names) <= _MOST_SINGLE and len(chosen) <= _MOST_SINGLE_ROWS:
         return chosen, of_row, f"each of {len(names)} {what} left out once{part}"
     order = np.random.default_rng(seed + 1).permutation(len(names))
-    return chosen, (order % _FOLDS)[of_row], f"{_FOLDS} splits of {len(names):,} {what}{part}"
+    folds = min(_FOLDS, len(names))
+    return chosen, (order % folds)[of_row], f"{folds} splits of {len(names):,} {what}{part}"
 
 
 def _scale(z: FloatArray, confidence: float) -> float:

@@ -1,0 +1,198 @@
+"""Hours predicted before a calculation runs, against one number for all and against a power law in atoms.
+
+Published throughput: every target is left out with all its rows and predicted from the others, by the model and by
+both baselines in the same turn. Simulated lakes: whole targets are left out of lakes whose law the model does not
+have. Run it with ``python -m benchmarks.bench_cost``.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from estimators.cost import from_json, prior_model, total, train
+from tests.estimators.simulated_hours import simulated_lake
+
+from . import _table
+from .published_throughput import FILE, published_throughput
+
+NAME = "cost"
+TARGET = "median error <= 7 % where a power law has 9.7 %, and 88 to 92 % inside intervals of 90 %"
+
+_ERROR_TARGET = 0.07
+_COVERAGE_TARGET = (0.88, 0.92)
+_OTHER_GPUS = ("NVIDIA A100-SXM4-80GB", "NVIDIA H100 80GB HBM3", "NVIDIA GeForce RTX 4090", "Tesla T4", "NVIDIA X999")
+
+FloatArray = NDArray[np.float64]
+
+
+def run(quick: bool = False) -> list[dict[str, Any]]:
+    """Leave out targets of the published table and of simulated lakes; time training and prediction.
+
+    Parameters
+    ----------
+    quick : bool
+        Take few and small lakes.
+
+    Returns
+    -------
+    list of dict
+        Rows of errors, of other GPU models, and of times.
+    """
+    published = [*_published_rows(), *_other_gpu_rows()] if FILE.is_file() else []
+    sizes = ((200, 2), (800, 2)) if quick else ((60, 12), (400, 12), (3_000, 6))
+    return [*published, *(_simulated_row(n_rows, n_lakes) for n_rows, n_lakes in sizes), _speed_row(quick)]
+
+
+def _published_rows() -> list[dict[str, Any]]:
+    """Leave-one-target-out: complex leg, solvent leg, and hours per edge (one of each)."""
+    table = published_throughput()
+    n = len(table.hours) // 2
+    predicted, low, high = (np.empty(2 * n) for _ in range(3))
+    constant, law = np.empty(2 * n), np.empty(2 * n)
+    edge = np.empty((n, 3))
+    for target in np.unique(table.targets):
+        out = table.targets == target
+        rows, hours = table.part(~out)
+        asked, _ = table.part(out)
+        prediction = train(rows, hours).predict(asked)
+        predicted[out], low[out], high[out] = prediction.median, prediction.low, prediction.high
+        for k, row in enumerate(np.flatnonzero(out[:n])):
+            pair = np.zeros(int(out.sum()))
+            pair[[k, k + len(pair) // 2]] = 1.0
+            edge[row] = total(prediction, pair)
+        _baselines(table.rows["n_atoms"], table.hours, out, n, constant, law)
+    whole = table.hours[:n] + table.hours[n:]
+    named = {"complex leg": slice(0, n), "solvent leg": slice(n, 2 * n)}
+    found = [
+        _row(what, table.hours[of], predicted[of], low[of], high[of], constant[of], law[of])
+        for what, of in named.items()
+    ]
+    edges = _row("edge", whole, *edge.T, constant[:n] + constant[n:], law[:n] + law[n:])
+    bound = named["complex leg"]
+    # The other way up, as published and as the power law is usually fitted: an hour too many is a day too few.
+    ns_per_day = [1.0 / column[bound] for column in (table.hours, predicted, high, low, constant, law)]
+    speed = _row("complex leg, ns/day", *ns_per_day)
+    for row in (speed, found[0], edges):
+        row["target"] = f"<= {_ERROR_TARGET:.0%}"
+        row["ok"] = row["error"] <= _ERROR_TARGET
+    return [speed, *found, edges]
+
+
+def _baselines(
+    n_atoms: FloatArray, hours: FloatArray, out: NDArray[np.bool_], n: int, constant: FloatArray, law: FloatArray
+) -> None:
+    """One number per leg, and for the complex hours ~ atoms ^ b."""
+    for leg in (np.arange(2 * n) < n, np.arange(2 * n) >= n):
+        constant[out & leg] = law[out & leg] = np.median(hours[leg & ~out])
+    bound = np.arange(2 * n) < n
+    slope, level = np.polyfit(np.log(n_atoms[bound & ~out]), np.log(hours[bound & ~out]), 1)
+    law[bound & out] = np.exp(level + slope * np.log(n_atoms[bound & out]))
+
+
+def _other_gpu_rows() -> list[dict[str, Any]]:
+    """Trained on one GPU model, asked for others: the published ratio, and a wider interval."""
+    table = published_throughput()
+    model = train(table.rows, table.hours)
+    n = len(table.hours) // 2
+    asked = {name: values[:n] for name, values in table.rows.items()}
+    here = model.predict(asked)
+    found = []
+    for gpu in _OTHER_GPUS:
+        other = {**asked, "gpu_model": np.full(n, gpu)}
+        there = model.predict(other)
+        # What plain MD takes there over here, for the same systems.
+        expected = prior_model().predict(other).median / prior_model().predict(asked).median
+        ratio, widening = np.median(there.median / here.median), np.median(there.sd_log / here.sd_log)
+        inside = (there.low < expected * here.median) & (expected * here.median < there.high)
+        found.append(
+            {
+                "name": f"complex legs on {gpu}, seen on L40S only",
+                "hours_over_L40S": float(ratio),
+                "published_ratio": float(np.median(expected)),
+                "wider": float(widening),
+                "ok": bool(inside.all() and widening > 1.5 and there.extrapolates.all()),
+            }
+        )
+    return found
+
+
+def _simulated_row(n_rows: int, n_lakes: int) -> dict[str, Any]:
+    """A quarter of the targets left out of each lake."""
+    parts: list[tuple[FloatArray, ...]] = []
+    for seed in range(n_lakes):
+        lake = simulated_lake(seed, n_rows=n_rows, n_targets=max(6, min(40, n_rows // 25)))
+        targets = np.unique(lake.rows["group"])
+        chosen = np.random.default_rng(seed).permutation(targets)[: len(targets) // 4]
+        out = np.isin(lake.rows["group"], chosen)
+        seen, asked = lake.part(~out), lake.part(out)
+        prediction = train(seen.rows, seen.hours).predict(asked.rows)
+        steps = asked.rows["simulated_ns"] * asked.rows["n_windows"]
+        per_step = np.polyfit(
+            np.log(seen.rows["n_solute_atoms"]),
+            np.log(seen.hours / (seen.rows["simulated_ns"] * seen.rows["n_windows"])),
+            1,
+        )
+        law = steps * np.exp(np.polyval(per_step, np.log(asked.rows["n_solute_atoms"])))
+        constant = np.full(len(asked.hours), np.median(seen.hours))
+        parts.append((asked.hours, prediction.median, prediction.low, prediction.high, constant, law))
+    row = _row(
+        f"{n_lakes} simulated lakes of {n_rows:,} results, new targets", *map(np.concatenate, zip(*parts, strict=True))
+    )
+    row["target"] = f"coverage {_COVERAGE_TARGET[0]:.0%} to {_COVERAGE_TARGET[1]:.0%}"
+    # 60 results of 6 targets teach little of how much targets differ: no target there.
+    row["ok"] = n_rows < 400 or _COVERAGE_TARGET[0] <= row["coverage"] <= _COVERAGE_TARGET[1]
+    return row
+
+
+def _row(
+    what: str,
+    truth: FloatArray,
+    predicted: FloatArray,
+    low: FloatArray,
+    high: FloatArray,
+    constant: FloatArray,
+    law: FloatArray,
+) -> dict[str, Any]:
+    """Median absolute percentage errors (as ratios) and coverage."""
+
+    def error(of: FloatArray) -> float:
+        return float(np.median(np.abs(of / truth - 1.0)))
+
+    return {
+        "name": what,
+        "error": error(predicted),
+        "error_power_law": error(law),
+        "error_constant": error(constant),
+        "mean_error": float(np.mean(np.abs(predicted / truth - 1.0))),
+        "coverage": float(np.mean((truth >= low) & (truth <= high))),
+        "n": len(truth),
+        "target": "none",
+        "ok": True,
+    }
+
+
+def _speed_row(quick: bool) -> dict[str, Any]:
+    """Time of training and of predicting many rows."""
+    n_train, n_predict = (5_000, 10_000) if quick else (50_000, 100_000)
+    lake = simulated_lake(0, n_rows=n_train, n_targets=40)
+    began = time.perf_counter()
+    model = from_json(train(lake.rows, lake.hours).to_json())
+    trained = time.perf_counter()
+    prediction = model.predict({name: np.resize(values, n_predict) for name, values in lake.rows.items()})
+    predicted = time.perf_counter()
+    total(prediction)
+    return {
+        "name": f"trained on {n_train:,}, predicted {n_predict:,}",
+        "train_s": trained - began,
+        "predict_s": predicted - trained,
+        "total_s": time.perf_counter() - predicted,
+        "ok": True,
+    }
+
+
+if __name__ == "__main__":
+    _table.main(run)
