@@ -22,6 +22,7 @@ PAGES = [
     "docs/hosts.md",
     "docs/read-results.md",
     "docs/estimates.md",
+    "docs/import-results.md",
     "docs/execution.md",
     "docs/the-lake.md",
     "docs/bucket.md",
