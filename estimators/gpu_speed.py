@@ -150,7 +150,6 @@ _NAMES: Final[tuple[tuple[str, str, bool], ...]] = (
     (r"titan v", "Titan V", False),
     (r"rtx 5070 ti", "RTX 5070 Ti", False),
     (r"rtx 5090", "RTX 5090", False),
-    (r"rtx 4090 ?(d\b|laptop|mobile)", "RTX 4090", True),
     (r"rtx 4090", "RTX 4090", False),
     (r"rtx 4080", "RTX 4080", False),
     (r"rtx 3090", "RTX 3090", False),
@@ -166,7 +165,7 @@ _NAMES: Final[tuple[tuple[str, str, bool], ...]] = (
     (r"\bh800\b", "H100", True),
     (r"\bh100\b", "H100", False),
     (r"\ba800\b", "A100", True),
-    (r"\ba100", "A100", False),
+    (r"\ba100x?\b", "A100", False),
     (r"\bl40s\b", "L40S", False),
     (r"\bl40g?\b", "L40", False),
     (r"\ba40\b", "A40", False),
@@ -178,6 +177,7 @@ _NAMES: Final[tuple[tuple[str, str, bool], ...]] = (
 
 _SLICES_OF_A_CARD: Final = 7
 _SLICE: Final = re.compile(r"\b(\d)g\.\d+gb")
+_OTHER_BOARD: Final = re.compile(r"laptop|mobile|max q|super|\bd$")
 _CPU_NAMES: Final = frozenset({CPU, "none"})
 
 # OpenMM 7.7's CPU platform on the same two systems; how many cores a worker has nobody knows beforehand.
@@ -222,7 +222,8 @@ def speed_of(name: str) -> GpuSpeed | None:
     plain = " ".join(re.sub(r"[-_/]", " ", name.lower()).split())
     for pattern, model, sibling in _NAMES:
         if re.search(pattern, plain):
-            return _published(model, _slices(plain), _SIBLING_SD if sibling else _LISTED_SD)
+            other_board = sibling or _OTHER_BOARD.search(plain)
+            return _published(model, _slices(plain), _SIBLING_SD if other_board else _LISTED_SD)
     return None
 
 
