@@ -12,7 +12,11 @@ from ._options import lake_option, scope_option
 from ._show import output_options, show_table
 
 if TYPE_CHECKING:
+    from estimators.leg_uncertainties import LegRule
+
+    from ..ledger.estimates import GatherReport
     from ..query import Connection
+    from ..store import Lake
 
 __all__ = ["command"]
 
@@ -23,10 +27,19 @@ __all__ = ["command"]
 @scope_option
 @click.option(
     "--report",
-    type=click.Choice(["dg", "ddg", "raw"], case_sensitive=False),
-    default="dg",
+    type=click.Choice(["dg", "ddg", "raw", "findings"], case_sensitive=False),
+    default=None,
+    show_default="dg; what was gathered, if that is several networks",
+    help="Ligands (dg), edges between them (ddg), every result of every leg (raw), or what does not fit (findings).",
+)
+@click.option(
+    "--rule",
+    type=click.Choice(["pooled", "larger", "own", "sem", "sd"]),
+    default="pooled",
     show_default=True,
-    help="Ligands (dg), edges between them (ddg), or every result of every leg (raw).",
+    help="Uncertainty of a leg: from the repeats of all legs of the network together (pooled), or from its own "
+    "results alone: standard deviation over them, as openfe publishes (sd), standard error (sem), what they state "
+    "(own), or the larger of the last two.",
 )
 @output_options
 @click.option(
@@ -43,37 +56,95 @@ def command(
     network: str | None,
     lake: str,
     scope: str | None,
-    report: str,
+    report: str | None,
+    rule: LegRule,
     tsv: bool,
     output: str | None,
     plot: str | None,
     allow_partial: bool,
 ) -> None:
-    """Bring the estimates of a network up to date, and print them.
+    """Bring the estimates of networks up to date, and print them.
 
-    NETWORK is a name, a ScopedKey or the beginning of one; it may be left out if there is only one.
-    Values are in kcal/mol. What failed prints Error; what has not run yet is left out.
+    NETWORK is a name, a ScopedKey or the beginning of one; it may be left out if there is only one. With --scope
+    and without NETWORK all networks there are gathered in one go. Values are in kcal/mol. What failed prints Error;
+    what has not run yet is left out.
 
     \b
-    Example:
+    Examples:
       alchemiscale-lake gather tyk2 --report ddg -o ddg.tsv
+      alchemiscale-lake gather --scope 'org-campaign-*' --report findings
     """
-    from ..ledger.estimates import gather_network
-    from ..query import connect, find_network
-    from ..report import REPORTS
+    from ..query import connect
     from ..store import Lake
 
     opened = Lake.open(lake)
-    found = find_network(opened, network, scope=scope)
-    done = gather_network(opened, found)
-    say(f"{done.n_regathered} of {done.n_transformations} Transformations had new results")
+    done = _gather(opened, network, scope, rule)
     connection = connect(opened)
-    estimates = REPORTS[report](connection, found, allow_partial=allow_partial)
+    if len(done) > 1:
+        _show_many(connection, done, scope, report, tsv=tsv, output=output, plot=plot)
+        return
+    (one,) = done
+    say(f"{one.n_regathered} of {one.n_transformations} Transformations had new results")
+    _show_one(connection, one.network, report or "dg", tsv=tsv, output=output, allow_partial=allow_partial)
+    if plot is not None:
+        _draw(connection, one.network, report or "dg", Path(plot))
+
+
+def _gather(lake: Lake, network: str | None, scope: str | None, rule: LegRule) -> list[GatherReport]:
+    from ..ledger.estimates import gather_network, gather_scope
+    from ..query import find_network
+
+    if network is None and scope is not None:
+        return gather_scope(lake, scope, rule=rule)
+    return [gather_network(lake, find_network(lake, network, scope=scope), rule=rule)]
+
+
+def _show_one(
+    connection: Connection, network: str, report: str, *, tsv: bool, output: str | None, allow_partial: bool
+) -> None:
+    from ..report import REPORTS
+    from ..report.findings import findings_table, n_flagged
+
+    if report == "findings":
+        estimates = findings_table(connection, network)
+    else:
+        estimates = REPORTS[report](connection, network, allow_partial=allow_partial)
     show_table(estimates.table, tsv=tsv, output=output, counted=estimates.counted)
     for remark in estimates.remarks:
         say(remark)
-    if plot is not None:
-        _draw(connection, found, report, Path(plot))
+    flagged = n_flagged(connection, network).get(network, 0)
+    if flagged and report != "findings":
+        say(f"{flagged} findings stand out: see --report findings" if flagged > 1 else _ONE_FINDING)
+
+
+_ONE_FINDING = "1 finding stands out: see --report findings"
+
+
+def _show_many(
+    connection: Connection,
+    done: list[GatherReport],
+    scope: str | None,
+    report: str | None,
+    *,
+    tsv: bool,
+    output: str | None,
+    plot: str | None,
+) -> None:
+    from ..report.findings import findings_table, gathered_table
+
+    if plot is not None or report not in (None, "findings"):
+        what = "--plot is" if plot is not None else f"--report {report} is"
+        raise click.UsageError(f"{what} for one network and {scope} has {len(done)}; name one")
+    if report == "findings":
+        found = findings_table(connection, None, scope=scope)
+        show_table(found.table, tsv=tsv, output=output, counted=found.counted)
+        for remark in found.remarks:
+            say(remark)
+    else:
+        show_table(gathered_table(connection, done), tsv=tsv, output=output, counted=f"{len(done)} networks")
+    n_new = sum(one.new_round for one in done)
+    n_legs = sum(one.n_regathered for one in done)
+    say(f"{len(done)} networks gathered: {n_legs} Transformations had new results, {n_new} networks changed")
 
 
 def _draw(connection: Connection, network: str, report: str, target: Path) -> None:

@@ -90,8 +90,8 @@ def test_groups_scatter_each_in_its_own_way_and_those_without_repeats_borrow() -
         found.uncertainty_kcal_mol[30:60].mean(),
         found.uncertainty_kcal_mol[60],
     )
-    assert solvent == pytest.approx(0.1 / math.sqrt(3), rel=0.2)
-    assert complex_ == pytest.approx(0.5 / math.sqrt(3), rel=0.2)
+    assert solvent == pytest.approx(0.1 / math.sqrt(3), rel=0.3)
+    assert complex_ == pytest.approx(0.5 / math.sqrt(3), rel=0.3)
     assert 0.1 < vacuum < 1.5
     assert found.borrowed == {"vacuum"}
 

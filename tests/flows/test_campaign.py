@@ -113,10 +113,12 @@ def test_the_small_flows_find_everything_done(flows: Session, played: Played, ne
 
     submission = flows.call("submit-network", **asked, scope="a-b-c", tasks_per_transformation=1)
     dispatched = flows.call("dispatch", lake=played.lake.url, scopes=["a-*-*"], workers=1)
-    gathered = flows.call("gather-network", network="MCL-1 (new)", lake=played.lake.url)
+    (gathered,) = flows.call("gather-network", network="MCL-1 (new)", lake=played.lake.url)
+    (in_scope,) = flows.call("gather-network", scope="a-*-*", lake=played.lake.url)
 
     assert (submission.n_transformations, submission.new, submission.n_new_objects) == (4, False, 0)
     assert (dispatched.report.claimed, gathered.n_estimated, gathered.new_round) == (0, 3, False)
+    assert in_scope == gathered
 
 
 def test_an_api_that_is_gone_is_a_clear_error(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:

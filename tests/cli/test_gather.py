@@ -1,0 +1,109 @@
+"""`gather`: rules, findings, and many networks in one go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from alchemiscale_lake.cli import main
+from tests.campaign import SCOPE, Campaign
+
+Call = Callable[..., Result]
+RING = [("a", "b"), ("b", "c"), ("c", "d"), ("d", "a"), ("a", "c"), ("b", "d")]
+TRUTH = {"a": 0.0, "b": 1.0, "c": 3.0, "d": 1.5}
+
+
+def fill(campaign: Campaign, network: str, scope: str, *, odd: str | None = None) -> None:
+    """Three results of every leg; one of the leg named `odd` is far from the others."""
+    rng = np.random.default_rng(7)
+    for a, b in RING:
+        key = f"{a}_{b}_other"
+        for task in campaign.new_tasks(network, [key] * 3, scope=scope):
+            value = TRUTH[b] - TRUTH[a] + rng.normal(0, 0.2) + (4.0 if key == odd else 0.0)
+            campaign.result(task, value, 0.2)
+            odd = None if key == odd else odd
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("gather") / "lake"
+    campaign = Campaign.at(folder)
+    other = "org-campaign-other"
+    fill(campaign, campaign.network("clean", RING), SCOPE)
+    fill(campaign, campaign.network("odd", RING, scope=other), other, odd="a_c_other")
+    return folder
+
+
+@pytest.fixture
+def call(lake: Path) -> Call:
+    return lambda *arguments: CliRunner().invoke(main, arguments, env={"ALCHEMISCALE_LAKE": str(lake)})
+
+
+def rows(result: Result) -> list[dict[str, str]]:
+    head, *lines = (line.split("\t") for line in result.stdout.splitlines())
+    return [dict(zip(head, line, strict=True)) for line in lines]
+
+
+def test_a_scope_is_gathered_in_one_go(call: Call) -> None:
+    first = call("gather", "--scope", "org-campaign-*")
+    again = call("gather", "--scope", "org-campaign-*")
+
+    assert first.exit_code == again.exit_code == 0, first.stderr
+    assert "2 networks gathered: 12 Transformations had new results, 2 networks changed" in first.stderr
+    assert "2 networks gathered: 0 Transformations had new results, 0 networks changed" in again.stderr
+    assert [(row["name"], row["n_whole_edges"], row["new_round"]) for row in rows(first)] == [
+        ("odd", "6", "true"),
+        ("clean", "6", "true"),
+    ]
+    flagged = {row["name"]: int(row["n_flagged"]) for row in rows(again)}
+    assert flagged["clean"] == 0
+    assert flagged["odd"] >= 1
+
+
+def test_findings_name_the_odd_result_first_and_other_reports_point_to_them(call: Call) -> None:
+    found = call("gather", "odd", "--report", "findings")
+    values = call("gather", "odd")
+    everywhere = call("gather", "--scope", "org-*-*", "--report", "findings")
+
+    flagged = [row for row in rows(found) if row["flagged"] == "true"]
+    results = [row for row in flagged if row["check"] == "result"]
+    assert results[0]["finding"].startswith("other a -> c: result ")
+    assert "above the mean of the 2 others" in results[0]["finding"]
+    assert float(results[0]["value (kcal/mol)"]) > 3
+    assert [row["flagged"] for row in rows(found)] == sorted((row["flagged"] for row in rows(found)), reverse=True)
+    assert {"spread", "closure", "cycle", "edge", "repeats", "result"} <= {row["check"] for row in rows(found)}
+    assert "stand" in found.stderr
+    assert "see --report findings" in values.stderr
+    assert {row["network"] for row in rows(everywhere)} == {"clean", "odd"}
+
+
+def test_the_rule_is_the_users(call: Call) -> None:
+    sizes = {}
+    for rule in ("sd", "sem", "pooled"):
+        result = call("gather", "clean", "--rule", rule, "--report", "ddg")
+        assert result.exit_code == 0, result.stderr
+        sizes[rule] = np.array([float(row["uncertainty (kcal/mol)"]) for row in rows(result)])
+
+    np.testing.assert_allclose(sizes["sd"], sizes["sem"] * np.sqrt(3))
+    # pooled legs are more alike than three results each make them
+    assert np.ptp(sizes["pooled"]) < np.ptp(sizes["sem"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("gather", "--scope", "org-campaign-*", "--report", "ddg"), 2, "--report ddg is for one network"),
+        (("gather", "--scope", "org-campaign-*", "--plot", "x.png"), 2, "--plot is for one network"),
+        (("gather", "--scope", "org-nowhere-*"), 1, "there is no network in Scope org-nowhere-*"),
+        (("gather", "clean", "--rule", "mean"), 2, "'mean' is not one of"),
+    ],
+)
+def test_what_cannot_be_gathered_is_told(call: Call, arguments: tuple[str, ...], code: int, said: str) -> None:
+    result = call(*arguments)
+
+    assert (result.exit_code, result.stdout) == (code, "")
+    assert said in result.stderr
