@@ -18,6 +18,7 @@ from scipy.special import ndtr
 
 from estimators.errors import EstimatorInputError
 from estimators.network_draws import draw_deviations
+from estimators.network_estimate import NetworkEstimate
 from estimators.network_solution import NetworkSolution
 
 __all__ = ["Ranking", "probability_better", "rank_nodes"]
@@ -75,7 +76,7 @@ class Ranking:
 
 def rank_nodes(
     value_kcal_mol: ArrayLike,
-    spread: ArrayLike | NetworkSolution,
+    spread: ArrayLike | NetworkEstimate,
     *,
     top: int = 3,
     n_draws: int = 10_000,
@@ -88,9 +89,9 @@ def rank_nodes(
     ----------
     value_kcal_mol : array_like, shape (n,)
         Estimates; NaN is left out.
-    spread : array_like, shape (n, n), or NetworkSolution
+    spread : array_like, shape (n, n), or NetworkEstimate
         Covariance of the values in (kcal/mol)^2, which may be singular (as one relative to a mean is); or
-        `NetworkEstimate.solution`, for any size.
+        the network they come from, of any size, with or without a covariance.
     top : int
         How many are "the best few"; at most n.
     n_draws : int
@@ -103,10 +104,11 @@ def rank_nodes(
     Raises
     ------
     EstimatorInputError
-        If shapes disagree, no value is there, the covariance is not one, or `top` is below one.
+        If shapes disagree, no value is there, the covariance is not one, the network was corrected for changed
+        edges and has none, or `top` is below one.
     """
     value = np.array(value_kcal_mol, dtype=np.float64)
-    sampler = _solved(spread, len(value)) if isinstance(spread, NetworkSolution) else _gaussian(spread, value)
+    sampler = _of_network(spread, value) if isinstance(spread, NetworkEstimate) else _gaussian(spread, value)
     known = np.flatnonzero(np.isfinite(value))
     if not len(known):
         raise EstimatorInputError(f"none of {len(value)} ligands has a value to rank by")
@@ -170,14 +172,14 @@ class _Tally:
     best: FloatArray
     in_top: FloatArray
     total: FloatArray
-    histogram: NDArray[np.int32]  # (n, bins)
+    histogram: NDArray[np.int64]  # (n, bins)
     n_draws: int = 0
 
     @classmethod
     def of(cls, n: int, top: int) -> _Tally:
         """Nothing counted yet."""
         n_bins = min(n, max(2, _HISTOGRAM_ENTRIES // n))
-        return cls(top, np.zeros(n), np.zeros(n), np.zeros(n), np.zeros((n, n_bins), dtype=np.int32))
+        return cls(top, np.zeros(n), np.zeros(n), np.zeros(n), np.zeros((n, n_bins), dtype=np.int64))
 
     def add(self, drawn: FloatArray) -> None:
         """Count draws, shape (n, draws)."""
@@ -189,7 +191,10 @@ class _Tally:
         self.in_top += np.bincount(order[: self.top].ravel(), minlength=n)
         self.total += (rank + 1).sum(axis=1)
         cells = np.arange(n)[:, None] * n_bins + rank * n_bins // n
-        np.add.at(self.histogram.reshape(-1), cells.ravel(), 1)
+        if self.histogram.size > cells.size:
+            np.add.at(self.histogram.reshape(-1), cells.ravel(), 1)
+        else:
+            self.histogram += np.bincount(cells.ravel(), minlength=self.histogram.size).reshape(n, n_bins)
         self.n_draws += drawn.shape[1]
 
     def interval(self, confidence: float) -> tuple[FloatArray, FloatArray]:
@@ -221,10 +226,17 @@ def _gaussian(covariance: ArrayLike, value: FloatArray) -> _Sampler:
     return draw
 
 
-def _solved(solution: NetworkSolution, n: int) -> _Sampler:
-    if len(solution.value) != n:
-        raise EstimatorInputError(f"{n} values were given for a network of {len(solution.value)} nodes")
-    return partial(draw_deviations, solution)
+def _of_network(estimate: NetworkEstimate, value: FloatArray) -> _Sampler:
+    if len(estimate.nodes) != len(value):
+        raise EstimatorInputError(f"{len(value)} values were given for a network of {len(estimate.nodes)} nodes")
+    if estimate.covariance is not None:
+        return _gaussian(estimate.covariance, value)
+    if not isinstance(estimate.solution, NetworkSolution):
+        raise EstimatorInputError(
+            "a network that was corrected for changed edges and has no covariance cannot be drawn from; give one "
+            "from solve_network"
+        )
+    return partial(draw_deviations, estimate.solution)
 
 
 def _checked(covariance: ArrayLike, value: FloatArray) -> FloatArray:

@@ -1,4 +1,4 @@
-"""Estimate against experiment, in the form of cinnabar's plots.
+"""Estimate against experiment, in the form of cinnabar's plots, and how that came about.
 
 Experiment on x, calculation on y, both on one scale; the dotted line is x = y, the bands are 0.5 and
 1.0 kcal/mol. matplotlib is used through its objects alone: no window, no global state is touched;
@@ -7,7 +7,7 @@ showing and saving belong to the caller.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, overload
 
 import numpy as np
@@ -16,12 +16,24 @@ import polars as pl
 from estimators.performance import Performance, assess
 
 from ..errors import EstimationError, MissingDependencyError
+from ..ledger.comparisons import Comparison
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["PAIR_COLUMNS", "ddg_pairs", "dg_pairs", "performance_line", "plot_pairs"]
+__all__ = [
+    "PAIR_COLUMNS",
+    "centred_pairs",
+    "ddg_pairs",
+    "dg_pairs",
+    "edge_pairs",
+    "new_figure",
+    "performance_line",
+    "plot_comparison",
+    "plot_over_time",
+    "plot_pairs",
+]
 
 #: What a plot is drawn from: columns of `dg_pairs` and `ddg_pairs`.
 PAIR_COLUMNS: Final = ("label", "experiment", "experiment_uncertainty", "estimate", "estimate_uncertainty")
@@ -56,6 +68,24 @@ def ddg_pairs(edges: pl.DataFrame, ranking: pl.DataFrame) -> pl.DataFrame:
         experiment=pl.col("x_j") - pl.col("x"),
         experiment_uncertainty=(pl.col("s") ** 2 + pl.col("s_j") ** 2).sqrt(),
         estimate="value_kcal_mol",
+        estimate_uncertainty="uncertainty_kcal_mol",
+    )
+
+
+def centred_pairs(pairs: pl.DataFrame) -> pl.DataFrame:
+    """Ligands of any number of networks to draw together, from the answer to `compared_ligands`.
+
+    Both sides of every component are put on its own zero, and back to the mean of all experiments, so that what
+    is seen is what `estimators.performance` compares.
+    """
+    zero = ("network", "kind", "component")
+    shared = pairs.filter(pl.len().over(zero) > 1)
+    mean = pl.col("experiment_kcal_mol").mean()
+    return shared.select(
+        label="ligand",
+        experiment=pl.col("experiment_kcal_mol") - pl.col("experiment_kcal_mol").mean().over(zero) + mean,
+        experiment_uncertainty="experiment_uncertainty_kcal_mol",
+        estimate=pl.col("value_kcal_mol") - pl.col("value_kcal_mol").mean().over(zero) + mean,
         estimate_uncertainty="uncertainty_kcal_mol",
     )
 
@@ -121,6 +151,89 @@ def plot_pairs(
     return figure if ax is None else axes
 
 
+def edge_pairs(pairs: pl.DataFrame) -> pl.DataFrame:
+    """Edges to draw, from the answer to `compared_edges`."""
+    return pairs.select(
+        label=pl.format("{} -> {}", "ligand_i", "ligand_j"),
+        experiment="experiment_kcal_mol",
+        experiment_uncertainty="experiment_uncertainty_kcal_mol",
+        estimate="value_kcal_mol",
+        estimate_uncertainty="uncertainty_kcal_mol",
+    )
+
+
+def plot_comparison(
+    panels: Mapping[str, pl.DataFrame],
+    *,
+    statistics: tuple[str, ...] = ("RMSE", "MUE", "R2", "kendall_tau"),
+    title: str | None = None,
+) -> Figure:
+    """Draw ligands and edges side by side.
+
+    Parameters
+    ----------
+    panels : mapping of str to polars.DataFrame
+        What the axes say (`ΔG`, `ΔΔG`) to pairs with columns `PAIR_COLUMNS`. Correlations of `ΔΔG` are those
+        of edges in both directions.
+    statistics : tuple of str
+        What stands above each, with its interval.
+    title : str, optional
+        Put above all.
+
+    Raises
+    ------
+    EstimationError
+        If there is no pair.
+    MissingDependencyError
+        If matplotlib is not installed.
+    """
+    figure = new_figure(_SIDE_IN * max(len(panels), 1), _SIDE_IN + 0.4)
+    for place, (quantity, pairs) in enumerate(panels.items(), 1):
+        axes = figure.add_subplot(1, len(panels), place)
+        plot_pairs(pairs, quantity=quantity, ax=axes)
+        found = _assess(pairs, both_directions=quantity == "ΔΔG")
+        axes.set_title("\n".join(_title_lines(found, statistics)), fontsize=7, family="monospace", loc="right")
+    if title:
+        figure.suptitle(title, fontsize=8)
+    return figure
+
+
+def plot_over_time(comparisons: Sequence[Comparison], *, statistic: str = "RMSE") -> Figure:
+    """Draw how a statistic moved as results arrived, with its interval.
+
+    Parameters
+    ----------
+    comparisons : sequence of Comparison
+        Made `over_time`; one line per subject, kind and quantity.
+    statistic : str
+        Name of a statistic.
+
+    Raises
+    ------
+    MissingDependencyError
+        If matplotlib is not installed.
+    """
+    figure = new_figure(6.5, 3.25)
+    axes = figure.add_subplot()
+    lines: dict[str, list[Comparison]] = {}
+    for one in comparisons:
+        lines.setdefault(f"{one.subject} {one.kind} {one.quantity}", []).append(one)
+    for label, members in lines.items():
+        found = [one.performance[statistic] for one in members]
+        when: Any = [one.as_of for one in members]
+        (line,) = axes.plot(when, [s.value for s in found], marker="o", markersize=3, linewidth=1.0, label=label)
+        low, high = [s.low for s in found], [s.high for s in found]
+        axes.fill_between(when, low, high, color=line.get_color(), alpha=0.15, linewidth=0)
+    unit = " (kcal mol$^{-1}$)" if statistic in ("RMSE", "MUE") else ""
+    axes.set_ylabel(f"{statistic}{unit}", fontsize=8)
+    axes.tick_params(labelsize=8)
+    axes.legend(fontsize=6, frameon=False)
+    for text in axes.get_xticklabels():
+        text.set_rotation(30)
+        text.set_horizontalalignment("right")
+    return figure
+
+
 def performance_line(pairs: pl.DataFrame) -> str:
     """RMSE and MUE with their bootstrap intervals, in one line."""
     found = _assess(pairs)
@@ -129,9 +242,14 @@ def performance_line(pairs: pl.DataFrame) -> str:
     )
 
 
-def _axes(ax: Axes | None) -> tuple[Any, Axes]:
-    if ax is not None:
-        return None, ax
+def new_figure(width_in: float, height_in: float) -> Figure:
+    """An empty figure that no window knows of.
+
+    Raises
+    ------
+    MissingDependencyError
+        If matplotlib is not installed.
+    """
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
@@ -139,8 +257,15 @@ def _axes(ax: Axes | None) -> tuple[Any, Axes]:
         raise MissingDependencyError(
             'plots need matplotlib, which is not installed: pip install "alchemiscale-lake[plot]"'
         ) from e
-    figure = Figure(figsize=(_SIDE_IN, _SIDE_IN), dpi=300, layout="constrained")
+    figure = Figure(figsize=(width_in, height_in), dpi=300, layout="constrained")
     FigureCanvasAgg(figure)
+    return figure
+
+
+def _axes(ax: Axes | None) -> tuple[Any, Axes]:
+    if ax is not None:
+        return None, ax
+    figure = new_figure(_SIDE_IN, _SIDE_IN)
     return figure, figure.add_subplot()
 
 
@@ -152,15 +277,19 @@ def _draw_bands(axes: Axes, low: float, high: float) -> None:
 
 
 def _statistics(pairs: pl.DataFrame) -> Iterable[str]:
-    found = _assess(pairs)
+    return _title_lines(_assess(pairs), ("RMSE", "MUE"))
+
+
+def _title_lines(found: Performance, names: tuple[str, ...]) -> Iterable[str]:
     yield f"(N = {found.n})"
-    for s in _of(found, ("RMSE", "MUE")):
-        yield f"{s.name}: {s.value:5.2f} [95%: {s.low:5.2f}, {s.high:5.2f}]"
+    for s in _of(found, names):
+        yield f"{s.name}: {s.value:5.2f} [{found.confidence:.0%}: {s.low:5.2f}, {s.high:5.2f}]"
 
 
-def _assess(pairs: pl.DataFrame) -> Performance:
+def _assess(pairs: pl.DataFrame, *, both_directions: bool = False) -> Performance:
     # estimates with experiment beside them were brought to its scale, so nothing is left to shift
-    return assess(pairs["estimate"].to_numpy(), pairs["experiment"].to_numpy(), relative=False)
+    estimate, experiment = pairs["estimate"].to_numpy(), pairs["experiment"].to_numpy()
+    return assess(estimate, experiment, relative=False, both_directions=both_directions)
 
 
 def _of(performance: Performance, names: tuple[str, ...]) -> Iterable[Any]:

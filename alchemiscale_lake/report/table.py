@@ -35,6 +35,8 @@ class Table:
     precision_of : mapping of str to str
         Header of an estimate to the header of its uncertainty, to whose first figure both are rounded
         on a terminal.
+    decimals : mapping of str to int
+        Header to the digits behind the point that a terminal shows.
     styles : mapping of str to str
         rich style per header.
     row_styles : tuple of str
@@ -45,6 +47,7 @@ class Table:
     rows: Sequence[tuple[Any, ...]]
     title: str | None = None
     precision_of: Mapping[str, str] = field(default_factory=dict)
+    decimals: Mapping[str, int] = field(default_factory=dict)
     styles: Mapping[str, str] = field(default_factory=dict)
     row_styles: tuple[str, ...] = ()
 
@@ -80,6 +83,9 @@ class Table:
     def _cells(self, row: tuple[Any, ...]) -> list[str]:
         cells = dict(zip(self.columns, row, strict=True))
         shown = {name: _short(value) for name, value in cells.items()}
+        for name, digits in self.decimals.items():
+            if isinstance(cells[name], float):
+                shown[name] = f"{cells[name]:.{digits}f}"
         for estimate, uncertainty in self.precision_of.items():
             shown[estimate], shown[uncertainty] = round_to_uncertainty(cells[estimate], cells[uncertainty])
         return list(shown.values())

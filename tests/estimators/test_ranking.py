@@ -12,6 +12,7 @@ from scipy.special import ndtr
 from estimators.errors import EstimatorInputError
 from estimators.network_draws import draw_deviations
 from estimators.network_mle import NetworkEstimate, solve_network
+from estimators.network_update import UpdatedSolution, update_network
 from estimators.ranking import probability_better, rank_nodes
 
 #: Five standard errors of a probability over 10,000 draws.
@@ -163,9 +164,12 @@ def test_draws_of_a_solved_network_have_its_covariance() -> None:
 
 def test_ranking_by_draws_is_ranking_by_covariance() -> None:
     estimate = random_network(60, 140, seed=5)
+    sparse = random_network(60, 140, seed=5, covariance=False)
 
     by_matrix = rank_nodes(estimate.value_kcal_mol, estimate.covariance, top=5)
-    by_draws = rank_nodes(estimate.value_kcal_mol, estimate.solution, top=5)
+    by_draws = rank_nodes(sparse.value_kcal_mol, sparse, top=5)
+
+    np.testing.assert_array_equal(rank_nodes(estimate.value_kcal_mol, estimate, top=5).p_best, by_matrix.p_best)
 
     assert by_draws.p_best == close(by_matrix.p_best)
     assert by_draws.p_top == close(by_matrix.p_top)
@@ -180,7 +184,7 @@ def test_rigid_ties_and_lone_nodes_are_drawn_too() -> None:
     np.testing.assert_allclose(drawn[0], drawn[1])
     assert np.isnan(drawn[4]).all()
     assert np.isfinite(drawn[:4]).all()
-    assert np.isnan(rank_nodes(estimate.value_kcal_mol, estimate.solution).p_best[4])
+    assert np.isnan(rank_nodes(estimate.value_kcal_mol, estimate).p_best[4])
 
 
 def test_probability_better_agrees_with_draws() -> None:
@@ -191,6 +195,20 @@ def test_probability_better_agrees_with_draws() -> None:
     drawn = draw_deviations(estimate.solution, 10_000, np.random.default_rng(2)) + estimate.value_kcal_mol[:, None]
     assert (drawn[:, None, :] < drawn[None, :, :]).mean(axis=2) + 0.5 * np.eye(15) == close(exact)
     np.testing.assert_allclose(exact + exact.T, 1.0)
+
+
+@pytest.mark.parametrize("covariance", [True, False])
+def test_a_corrected_network_is_ranked_by_its_covariance_or_not_at_all(covariance: bool) -> None:
+    ends = [str(k) for k in range(200)], [str(k + 1) for k in range(200)]
+    before = solve_network(*ends, np.ones(200), np.full(200, 0.1), covariance=covariance)
+    now = update_network(before, *ends, [*np.ones(199), 1.1], np.full(200, 0.1))
+
+    assert isinstance(now.solution, UpdatedSolution)
+    if covariance:
+        assert rank_nodes(now.value_kcal_mol, now, n_draws=100).p_best[0] == 1.0
+    else:
+        with pytest.raises(EstimatorInputError, match="give one from solve_network"):
+            rank_nodes(now.value_kcal_mol, now)
 
 
 # --- refusals -----------------------------------------------------------------------------------------
@@ -204,7 +222,7 @@ def test_probability_better_agrees_with_draws() -> None:
         ([1.0, 2.0], np.eye(2), {"top": 0}, "count from one"),
         ([1.0, 2.0], -np.eye(2), {}, "eigenvalue -1 "),
         ([1.0, 2.0], np.full((2, 2), np.nan), {}, "not finite"),
-        ([1.0, 2.0], solve_network("ab", "bc", [1.0, 1.0], [0.1, 0.1]).solution, {}, "a network of 3 nodes"),
+        ([1.0, 2.0], solve_network("ab", "bc", [1.0, 1.0], [0.1, 0.1]), {}, "a network of 3 nodes"),
     ],
 )
 def test_what_cannot_be_ranked_is_refused(values: list[float], covariance: object, options: dict, match: str) -> None:

@@ -1,0 +1,134 @@
+"""`alchemiscale-lake compare`: estimates against experiment, with intervals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+from ._errors import say
+from ._options import lake_option, scope_option
+from ._show import output_options, show_table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from ..ledger.comparisons import Comparison
+    from ..query import Connection
+
+__all__ = ["command"]
+
+_STATISTICS = ("RMSE", "MUE", "R2", "pearson_r", "spearman_rho", "kendall_tau")
+
+
+@click.command("compare")
+@click.argument("network", required=False)
+@lake_option
+@scope_option
+@click.option(
+    "--kind",
+    type=click.Choice(["binding", "hydration", "direct"], case_sensitive=False),
+    default=None,
+    help="Only what measures this.",
+)
+@click.option(
+    "--by",
+    type=click.Choice(["network", "scope", "programme"], case_sensitive=False),
+    default="network",
+    show_default=True,
+    help="What one comparison is of; a programme is org-campaign-*.",
+)
+@click.option("--over-time", is_flag=True, help="Every round, or every day on which something changed.")
+@click.option(
+    "--statistic",
+    "statistics",
+    type=click.Choice(_STATISTICS, case_sensitive=False),
+    multiple=True,
+    help="Only this one; may be repeated.",
+)
+@click.option(
+    "--bootstrap", type=click.IntRange(min=0), default=1000, show_default=True, metavar="N", help="Resamples."
+)
+@click.option(
+    "--resample",
+    "over",
+    type=click.Choice(["pairs", "networks"], case_sensitive=False),
+    default="pairs",
+    show_default=True,
+    help="Whether intervals of pooled networks stand for other ligands, or for other networks too.",
+)
+@click.option("--uncertainties", is_flag=True, help="Let resamples draw values within their uncertainties.")
+@output_options
+@click.option(
+    "--plot",
+    default=None,
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="Draw estimate against experiment, or the statistic over time (png, pdf, svg).",
+)
+def command(
+    network: str | None,
+    lake: str,
+    scope: str | None,
+    kind: str | None,
+    by: Literal["network", "scope", "programme"],
+    over_time: bool,
+    statistics: tuple[str, ...],
+    bootstrap: int,
+    over: Literal["pairs", "networks"],
+    uncertainties: bool,
+    tsv: bool,
+    output: str | None,
+    plot: str | None,
+) -> None:
+    """Compare estimates with experiment.
+
+    NETWORK is a name, a ScopedKey or the beginning of one; all networks by default. Ligands (dG) are
+    compared on the zero of their network, edges (ddG) in both directions. Errors are in kcal/mol,
+    intervals are 95% bootstrap intervals. Run `gather` first to have the newest results in it.
+
+    \b
+    Examples:
+      alchemiscale-lake compare tyk2 --plot tyk2.png
+      alchemiscale-lake compare --by programme --over-time --statistic RMSE
+    """
+    from ..ledger.comparisons import compare
+    from ..query import ask, connect, find_network
+    from ..report.performance import comparison_table
+    from ..store import Lake
+
+    opened = Lake.open(lake)
+    chosen: dict[str, Any] = {"scope": scope, "kind": kind, "over_time": over_time}
+    if network is not None:
+        chosen["network"] = find_network(opened, network, scope=scope)
+    connection = connect(opened)
+    found = compare(connection, **chosen, by=by, over=over, uncertainties=uncertainties, n_bootstrap=bootstrap)
+    names = dict(ask(connection, "network_states").select("network", "name").iter_rows())
+    table = comparison_table(found, by=by, over_time=over_time, names=names, statistics=statistics)
+    show_table(table, tsv=tsv, output=output, counted=f"{len(found)} comparisons")
+    if plot is not None:
+        figure = _over_time(found, statistics) if over_time else _scatter(connection, chosen)
+        figure.savefig(Path(plot))
+        say(f"wrote {plot}")
+
+
+def _over_time(found: list[Comparison], statistics: tuple[str, ...]) -> Figure:
+    from ..report.plots import plot_over_time
+
+    return plot_over_time(found, statistic=statistics[0] if statistics else "RMSE")
+
+
+def _scatter(connection: Connection, chosen: dict[str, Any]) -> Figure:
+    """All that was compared in one figure, ligands beside edges."""
+    from ..ledger.comparisons import compared_pairs
+    from ..report.plots import centred_pairs, edge_pairs, plot_comparison
+
+    wanted = {**chosen, "over_time": False}
+    panels = {
+        "ΔG": centred_pairs(compared_pairs(connection, "dG", **wanted)),
+        "ΔΔG": edge_pairs(compared_pairs(connection, "ddG", **wanted)),
+    }
+    # correlations of several networks are not those of their pairs together
+    names = ("RMSE", "MUE", "R2", "kendall_tau") if "network" in chosen else ("RMSE", "MUE")
+    return plot_comparison({name: pairs for name, pairs in panels.items() if len(pairs)}, statistics=names)

@@ -1,0 +1,242 @@
+"""Estimates against experiment: of networks, Scopes and programmes, now or as results arrived.
+
+Decides which pairs belong together and what is pooled. Statistics and resampling are `estimators.performance`'s;
+tables and plots are left to `report`.
+
+Ligands are compared as free energies on the zero of their connected component, edges as differences in both
+directions. All rounds are compared with the newest experimental values, so that a change over time is one
+of the estimates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Final, Literal
+
+import polars as pl
+
+from estimators.errors import EstimatorInputError
+from estimators.performance import Performance, Resampled, pool, resample
+
+from ..errors import EstimationError
+from ..ids import Scope
+from ..query import Connection, ask
+
+__all__ = ["QUANTITIES", "By", "Comparison", "compare", "compared_pairs", "programme_of"]
+
+By = Literal["network", "scope", "programme"]
+Quantity = Literal["dG", "ddG"]
+
+#: Ligands and edges, and the question that answers for each.
+QUANTITIES: Final[dict[Quantity, str]] = {"dG": "compared_ligands", "ddG": "compared_edges"}
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """How well one subject meets experiment.
+
+    Attributes
+    ----------
+    subject : str
+        ScopedKey of a network, a Scope, or a programme (`org-campaign-*`).
+    kind : str
+        `binding`, `hydration` or `direct`.
+    quantity : {"dG", "ddG"}
+        Ligands or edges.
+    round : int or None
+        Round of the network; None for what is pooled.
+    as_of : datetime or date
+        When the estimates were made; over time and pooled: the day at whose end they stood so (UTC).
+    n_networks : int
+        Networks that entered.
+    performance : Performance
+        Statistics with intervals.
+    """
+
+    subject: str
+    kind: str
+    quantity: Quantity
+    round: int | None
+    as_of: datetime | date
+    n_networks: int
+    performance: Performance
+
+
+@dataclass(frozen=True, slots=True)
+class _Round:
+    """Resampled pairs of one round of a network."""
+
+    subject: str
+    network: str
+    kind: str
+    quantity: Quantity
+    round: int
+    at: datetime
+    resampled: Resampled
+
+
+def compare(
+    connection: Connection,
+    *,
+    network: str | None = None,
+    scope: Scope | str | None = None,
+    kind: str | None = None,
+    by: By = "network",
+    over_time: bool = False,
+    uncertainties: bool = False,
+    over: Literal["pairs", "networks"] = "pairs",
+    n_bootstrap: int = 1000,
+    confidence: float = 0.95,
+    seed: int = 2019,
+) -> list[Comparison]:
+    """Compare the newest estimates, or those of every round, with experiment.
+
+    Parameters
+    ----------
+    connection : Connection
+    network : str, optional
+        ScopedKey; all networks that are not deleted by default.
+    scope : Scope or str, optional
+        Only networks of this Scope (wildcards allowed).
+    kind : str, optional
+        `binding`, `hydration` or `direct`.
+    by : {"network", "scope", "programme"}
+        What one comparison is of. Several networks are pooled as `estimators.performance.pool` says.
+    over_time : bool
+        One comparison per round of a network, or per day on which one of the pooled networks had a new round.
+    uncertainties : bool
+        Whether resamples also draw values within the uncertainties of estimates and experiments.
+    over : {"pairs", "networks"}
+        Of what is pooled: whether intervals stand for other ligands, or for other networks too.
+    n_bootstrap : int
+        Resamples.
+    confidence : float
+        Of the intervals.
+    seed : int
+        Of the resampling.
+
+    Returns
+    -------
+    list of Comparison
+        By subject, kind, quantity and time; a network of which fewer than two ligands were measured is left
+        out.
+
+    Raises
+    ------
+    EstimationError
+        If there is nothing to compare.
+    """
+    rounds = []
+    for quantity in QUANTITIES:
+        pairs = compared_pairs(connection, quantity, network=network, scope=scope, kind=kind, over_time=over_time)
+        needed = pairs if by == "network" or not over_time else _last_of_each_day(pairs)
+        rounds += list(_rounds(needed, quantity, by, uncertainties, n_bootstrap, seed))
+    if not rounds:
+        raise EstimationError(_nothing(network, scope))
+    groups: dict[tuple[str, str, Quantity], list[_Round]] = {}
+    for one in sorted(rounds, key=lambda r: (r.subject, r.kind, r.quantity, r.network, r.round)):
+        groups.setdefault((one.subject, one.kind, one.quantity), []).append(one)
+    found = []
+    for (subject, of_kind, quantity), members in groups.items():
+        for at, parts in _each(members) if by == "network" else _pooled(members, over_time=over_time):
+            together = parts[0].resampled if by == "network" else pool([p.resampled for p in parts], over=over)
+            number = parts[0].round if by == "network" else None
+            performance = together.performance(confidence)
+            found.append(Comparison(subject, of_kind, quantity, number, at, len(parts), performance))
+    return found
+
+
+def compared_pairs(
+    connection: Connection,
+    quantity: Quantity,
+    *,
+    network: str | None = None,
+    scope: Scope | str | None = None,
+    kind: str | None = None,
+    over_time: bool = False,
+) -> pl.DataFrame:
+    """Pairs of estimate and experiment, as `compared_ligands` or `compared_edges` answers.
+
+    Parameters
+    ----------
+    connection, network, scope, kind, over_time
+        As in `compare`; without `over_time` only the newest round of each network.
+    quantity : {"dG", "ddG"}
+        Ligands or edges.
+    """
+    newest = None if over_time else True
+    pairs = ask(connection, QUANTITIES[quantity], network=network, scope=scope, kind=kind, newest=newest)
+    if network is not None:
+        return pairs
+    return pairs.join(ask(connection, "network_states", state="deleted"), on="network", how="anti")
+
+
+def programme_of(scope: str) -> str:
+    """`org-campaign-*` of a Scope."""
+    specific = Scope.parse(scope)
+    return str(Scope(specific.org, specific.campaign))
+
+
+def _last_of_each_day(pairs: pl.DataFrame) -> pl.DataFrame:
+    """Rounds of a network that no other followed on the same day."""
+    day = pl.col("estimated_at").dt.date()
+    last = pl.col("round").max().over("network", day)
+    return pairs.filter(pl.col("round") == last)
+
+
+def _rounds(
+    pairs: pl.DataFrame, quantity: Quantity, by: By, uncertainties: bool, n_bootstrap: int, seed: int
+) -> Iterator[_Round]:
+    keys = ["network", "round", "kind"]
+    for (network, number, kind), group in pairs.group_by(keys, maintain_order=True):
+        drawn = group.select("uncertainty_kcal_mol", "experiment_uncertainty_kcal_mol").cast(pl.Float64).fill_null(0.0)
+        try:
+            resampled = resample(
+                group["value_kcal_mol"].to_numpy(),
+                group["experiment_kcal_mol"].to_numpy(),
+                relative=quantity == "dG",
+                zero_of=group["component"].to_list() if quantity == "dG" else None,
+                both_directions=quantity == "ddG",
+                estimate_uncertainty_kcal_mol=drawn["uncertainty_kcal_mol"].to_numpy() if uncertainties else None,
+                experiment_uncertainty_kcal_mol=drawn["experiment_uncertainty_kcal_mol"].to_numpy()
+                if uncertainties
+                else None,
+                n_bootstrap=n_bootstrap,
+                seed=seed,
+            )
+        except EstimatorInputError:  # fewer than two ligands on one zero: nothing is compared
+            continue
+        scope = str(group["scope"][0])
+        subject = {"network": str(network), "scope": scope, "programme": programme_of(scope)}[by]
+        at = group["estimated_at"].max()
+        yield _Round(subject, str(network), str(kind), quantity, int(str(number)), at, resampled)  # type: ignore[arg-type]
+
+
+def _each(members: list[_Round]) -> Iterator[tuple[datetime | date, list[_Round]]]:
+    """Every round by itself."""
+    return ((one.at, [one]) for one in members)
+
+
+def _pooled(members: list[_Round], *, over_time: bool) -> Iterator[tuple[datetime | date, list[_Round]]]:
+    """The newest round of each network: now, or at the end of each day on which one changed."""
+    if not over_time:
+        newest = {one.network: one for one in members}
+        yield max(one.at for one in newest.values()), list(newest.values())
+        return
+    standing: dict[str, _Round] = {}
+    by_day: dict[date, list[_Round]] = {}
+    for one in members:
+        by_day.setdefault(one.at.date(), []).append(one)
+    for day in sorted(by_day):
+        standing |= {one.network: one for one in by_day[day]}
+        yield day, list(standing.values())
+
+
+def _nothing(network: str | None, scope: Scope | str | None) -> str:
+    where = network or (f"Scope {scope}" if scope is not None else "the lake")
+    return (
+        f"nothing of {where} can be compared: no two ligands of a network have both an estimate and an experimental "
+        "value; import values with `alchemiscale-lake assays FILE --scope ...`, then run `alchemiscale-lake gather`"
+    )

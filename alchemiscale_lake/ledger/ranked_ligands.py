@@ -1,0 +1,141 @@
+"""Ligands of a network ranked, with the probability of every one to be the best.
+
+Brings the newest round to `estimators.ranking`: with the covariance that is kept, or, where a network is too
+large for one, from its edges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from estimators.network_mle import NetworkEstimate, solve_network
+from estimators.ranking import Ranking, rank_nodes
+
+from ..errors import EstimationError
+from ..query import Connection, ask, read_sql, statement
+
+__all__ = ["RankedNetwork", "rank_network"]
+
+#: Joint draws, unless told: for networks with a covariance, and for those too large for one.
+_DRAWS: Final = 10_000
+_DRAWS_WITHOUT_COVARIANCE: Final = 2_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RankedNetwork:
+    """Ligands of the newest round.
+
+    Attributes
+    ----------
+    ligands : polars.DataFrame
+        Columns kind, component, ligand, value_kcal_mol, uncertainty_kcal_mol, p_best, p_top, expected_rank,
+        rank_low, rank_high, experiment_kcal_mol, experiment_uncertainty_kcal_mol; the best first. Each
+        component is ranked on its own.
+    top : int
+        What `p_top` is about.
+    max_standard_error : float
+        Monte Carlo standard error of a probability, at most.
+    n_without : int
+        Ligands without a value, left out.
+    """
+
+    ligands: pl.DataFrame
+    top: int
+    max_standard_error: float
+    n_without: int
+
+
+def rank_network(
+    connection: Connection,
+    network: str,
+    *,
+    top: int = 3,
+    kind: str | None = None,
+    n_draws: int | None = None,
+    seed: int = 2019,
+) -> RankedNetwork:
+    """Rank the ligands of a network by free energy, the lowest being the best.
+
+    Parameters
+    ----------
+    connection : Connection
+    network : str
+        ScopedKey.
+    top : int
+        How many are "the best few".
+    kind : str, optional
+        `binding`, `hydration` or `direct`.
+    n_draws : int, optional
+        Joint draws of all values; by default 10,000, and 2,000 of more than 1,000 ligands.
+    seed : int
+        Of the draws.
+
+    Raises
+    ------
+    EstimationError
+        If no ligand has a value with an uncertainty.
+    """
+    bound = {"network": network, "kind": kind}
+    rows = read_sql(connection, statement("ligands_to_rank"), bound)
+    known = rows.filter(pl.col("value_kcal_mol").is_not_null() & pl.col("uncertainty_kcal_mol").is_not_null())
+    if not len(known):
+        raise EstimationError(
+            f"no ligand of {network} can be ranked: none has a value with an uncertainty; run "
+            "`alchemiscale-lake gather`, and see `alchemiscale-lake status` for what is under way",
+            network=network,
+        )
+    edges = ask(connection, "latest_edges", network=network, status="ok")
+    parts, errors = [], []
+    for (of_kind, _), group in known.group_by("kind", "component", maintain_order=True):
+        covariance = _covariance(group)
+        draws = n_draws or (_DRAWS_WITHOUT_COVARIANCE if covariance is None else _DRAWS)
+        spread = _solve_again(edges.filter(pl.col("kind") == of_kind), group) if covariance is None else covariance
+        ranking = rank_nodes(group["value_kcal_mol"].to_numpy(), spread, top=top, n_draws=draws, seed=seed)
+        parts.append(_with(group, ranking))
+        errors.append(ranking.max_standard_error)
+    ranked = pl.concat(parts).sort("kind", "component", "expected_rank", "ligand")
+    return RankedNetwork(ranked, top, max(errors), len(rows) - len(known))
+
+
+def _covariance(group: pl.DataFrame) -> NDArray[np.float64] | None:
+    """Covariance of a component's ligands, if it was kept."""
+    kept = group["covariance_kcal2_mol2"]
+    if kept.null_count():
+        return None
+    return np.array(kept.to_list(), dtype=np.float64)[:, group["node"].to_numpy()]
+
+
+def _solve_again(edges: pl.DataFrame, group: pl.DataFrame) -> NetworkEstimate:
+    """The component solved again from its edges: rank needs its joint spread, which is not kept."""
+    ligands: list[Hashable] = group["ligand"].to_list()
+    inside = edges.filter(
+        pl.col("ligand_i").is_in(ligands)
+        & pl.col("ligand_j").is_in(ligands)
+        & pl.col("uncertainty_kcal_mol").is_not_null()
+    )
+    columns = ("ligand_i", "ligand_j", "value_kcal_mol", "uncertainty_kcal_mol")
+    ends_and_numbers = (inside[name].to_list() for name in columns)
+    return solve_network(*ends_and_numbers, nodes=ligands, covariance=False)
+
+
+def _with(group: pl.DataFrame, ranking: Ranking) -> pl.DataFrame:
+    return group.select(
+        "kind",
+        "component",
+        "ligand",
+        "value_kcal_mol",
+        "uncertainty_kcal_mol",
+        p_best=ranking.p_best,
+        p_top=ranking.p_top,
+        expected_rank=ranking.expected_rank,
+        rank_low=pl.Series(ranking.rank_low).cast(pl.Int64),
+        rank_high=pl.Series(ranking.rank_high).cast(pl.Int64),
+        experiment_kcal_mol="experiment_kcal_mol",
+        experiment_uncertainty_kcal_mol="experiment_uncertainty_kcal_mol",
+    )

@@ -1,0 +1,96 @@
+"""Comparisons with experiment and rankings as tables."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Final
+
+from ..ledger.comparisons import By, Comparison
+from ..ledger.ranked_ligands import RankedNetwork
+from .table import Table
+
+__all__ = ["ENERGY_STATISTICS", "comparison_table", "ranking_table"]
+
+#: Statistics in kcal/mol; the others have no unit.
+ENERGY_STATISTICS: Final = ("RMSE", "MUE")
+
+
+def comparison_table(
+    comparisons: Sequence[Comparison],
+    *,
+    by: By = "network",
+    over_time: bool = False,
+    names: Mapping[str, str | None] | None = None,
+    statistics: Collection[str] = (),
+) -> Table:
+    """One row per comparison and statistic, with its interval.
+
+    Parameters
+    ----------
+    comparisons : sequence of Comparison
+    by : {"network", "scope", "programme"}
+        As they were asked for.
+    over_time : bool
+        Whether to say when, and of which round.
+    names : mapping of str to str, optional
+        Names of networks by ScopedKey; put first.
+    statistics : collection of str, optional
+        Only these; all by default.
+    """
+    rows: list[tuple[Any, ...]] = []
+    for one in comparisons:
+        subject = (names or {}).get(one.subject) if by == "network" else one.subject
+        when = ((one.round, one.as_of) if by == "network" else (one.as_of,)) if over_time else ()
+        size = () if by == "network" else (one.n_networks,)
+        key = (one.subject,) if by == "network" else ()
+        for found in one.performance.statistics:
+            if statistics and found.name not in statistics:
+                continue
+            unit = "kcal/mol" if found.name in ENERGY_STATISTICS else None
+            numbers = (_known(found.value), _known(found.low), _known(found.high))
+            head = (subject, one.kind, one.quantity, *when, *size, one.performance.n)
+            rows.append((*head, found.name, unit, *numbers, *key))
+    when_names = (("round", "as_of") if by == "network" else ("as_of",)) if over_time else ()
+    first = ("name",) if by == "network" else (by,)
+    size_names = () if by == "network" else ("networks",)
+    last = ("network",) if by == "network" else ()
+    columns = (*first, "kind", "quantity", *when_names, *size_names, "n", "statistic", "unit", "value", "low", "high")
+    return Table((*columns, *last), rows, decimals={"value": 2, "low": 2, "high": 2})
+
+
+def ranking_table(ranked: RankedNetwork, *, shown: int | None = None) -> Table:
+    """One row per ligand, the best first; kinds and components are named where there are several.
+
+    Parameters
+    ----------
+    ranked : RankedNetwork
+    shown : int, optional
+        Only so many of each component.
+    """
+    frame = ranked.ligands
+    cells = {"kind": "kind"} if frame["kind"].n_unique() > 1 else {}
+    if frame.select("kind", "component").n_unique() > frame["kind"].n_unique():
+        cells["component"] = "component"
+    value, uncertainty = "DG(MLE) (kcal/mol)", "uncertainty (kcal/mol)"
+    cells |= {
+        "ligand": "ligand",
+        value: "value_kcal_mol",
+        uncertainty: "uncertainty_kcal_mol",
+        "P(best)": "p_best",
+        f"P(top {ranked.top})": "p_top",
+        "rank": "expected_rank",
+        "rank from": "rank_low",
+        "rank to": "rank_high",
+    }
+    if frame["experiment_kcal_mol"].count():
+        cells["experiment (kcal/mol)"] = "experiment_kcal_mol"
+    if shown is not None:
+        frame = frame.group_by("kind", "component", maintain_order=True).head(shown)
+    rows = frame.select(**cells).rows()
+    decimals = {"P(best)": 2, f"P(top {ranked.top})": 2, "rank": 1, "experiment (kcal/mol)": 2}
+    return Table(tuple(cells), rows, precision_of={value: uncertainty}, decimals=decimals)
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value

@@ -1,0 +1,100 @@
+"""What was computed, where it failed, what it holds: tables for operators."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Final, Literal
+
+import polars as pl
+
+from ..ids import Scope
+from ..query import Connection, ask, read_sql, statement
+from .table import Table
+
+__all__ = ["DIMENSIONS", "Dimension", "usage_frame", "usage_table"]
+
+Dimension = Literal["day", "scope", "protocol", "host", "pool", "network"]
+
+#: What usage can be told by.
+DIMENSIONS: Final[tuple[Dimension, ...]] = ("day", "scope", "protocol", "host", "pool", "network")
+
+_COLUMNS: Final = (
+    "n_tasks",
+    "tasks_per_day",
+    "n_attempts",
+    "n_failed",
+    "failure_rate",
+    "failure_rate_low",
+    "failure_rate_high",
+    "wall_h",
+    "core_h",
+    "gpu_h",
+)
+_DECIMALS: Final[Mapping[str, int]] = {
+    "tasks_per_day": 1,
+    "failure_rate": 3,
+    "failure_rate_low": 3,
+    "failure_rate_high": 3,
+    "wall_h": 1,
+    "core_h": 1,
+    "gpu_h": 1,
+}
+
+
+def usage_frame(
+    connection: Connection,
+    by: Dimension,
+    *,
+    scope: Scope | str | None = None,
+    window: timedelta | None = None,
+    now: datetime | None = None,
+) -> pl.DataFrame:
+    """Sum what attempts did and cost.
+
+    Parameters
+    ----------
+    connection : Connection
+    by : {"day", "scope", "protocol", "host", "pool", "network"}
+        One row per what; days are UTC. A Transformation of two networks counts in both.
+    scope : Scope or str, optional
+        Only this Scope (wildcards allowed).
+    window : timedelta, optional
+        Only attempts that ended so long before `now`; all by default.
+    now : datetime, optional
+        With `window`: the end of it.
+
+    Returns
+    -------
+    polars.DataFrame
+        Columns name, n_tasks (with a good result), tasks_per_day (over the window, or from the first start
+        to the last end, one day at least), n_attempts, n_failed, failure_rate with its 95% Wilson interval,
+        wall_h, core_h, gpu_h, result_bytes.
+    """
+    pattern = None if scope is None else str(Scope.parse(scope))
+    since = None if window is None or now is None else now - window
+    bound = {"by": by, "scope": pattern, "since": since, "until": None if since is None else now}
+    return read_sql(connection, statement("usage"), bound)
+
+
+def usage_table(
+    connection: Connection,
+    by: Dimension,
+    *,
+    scope: Scope | str | None = None,
+    window: timedelta | None = None,
+    now: datetime | None = None,
+) -> Table:
+    """`usage_frame` as a table; by network or Scope with the bytes that all its results hold."""
+    frame = usage_frame(connection, by, scope=scope, window=window, now=now).rename({"name": by})
+    columns: tuple[str, ...] = (by, *_COLUMNS)
+    if by in ("network", "scope"):
+        question = "network_storage" if by == "network" else "scope_storage"
+        held = ask(connection, question, scope=scope).with_columns(
+            stored_bytes=pl.col("result_bytes") + pl.col("file_bytes")
+        )
+        names = {"name": "name"} if by == "network" else {}
+        frame = frame.join(held.select(by, "stored_bytes", *names), on=by, how="left", maintain_order="left")
+        # the name that people gave stands first, the ScopedKey last
+        columns = (*names, *_COLUMNS, "stored_bytes", by) if by == "network" else (by, *_COLUMNS, "stored_bytes")
+    return Table(columns, frame.select(columns).rows(), decimals=_DECIMALS)

@@ -1,0 +1,106 @@
+"""`compare` and `rank`, in this process against one small campaign; tables against snapshots."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from syrupy.assertion import SnapshotAssertion
+
+from alchemiscale_lake.cli import main
+from alchemiscale_lake.ledger.estimates import gather_network
+from tests.campaign import SCOPE, small_campaign
+
+Call = Callable[..., Result]
+
+
+@pytest.fixture(scope="module")
+def call(tmp_path_factory: pytest.TempPathFactory) -> Call:
+    """Call a command on a gathered campaign; through no terminal, so tables are TSV."""
+    campaign = small_campaign(tmp_path_factory.mktemp("performance") / "lake")
+    gather_network(campaign.lake, f"AlchemicalNetwork-tyk2-{SCOPE}")
+
+    def run(*arguments: str) -> Result:
+        return CliRunner().invoke(main, arguments, env={"ALCHEMISCALE_LAKE": str(campaign.lake.local_path)})
+
+    return run
+
+
+def rounded(text: str) -> str:
+    """Numbers to six digits: the last ones are the machine's; days and times left out."""
+    header, *lines = [line.split("\t") for line in text.splitlines()]
+    kept = [i for i, name in enumerate(header) if name != "as_of"]
+
+    def cell(text: str) -> str:
+        try:
+            return f"{float(text) + 0.0:.6g}"
+        except ValueError:
+            return text
+
+    return "\n".join("\t".join(cell(row[i]) for i in kept) for row in [header, *lines]) + "\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("compare", "tyk2"),
+        ("compare", "--over-time", "--statistic", "RMSE"),
+        ("compare", "--by", "scope", "--statistic", "mue", "--statistic", "kendall_tau"),
+        ("compare", "--by", "programme", "--over-time", "--statistic", "RMSE", "--resample", "networks"),
+        ("rank", "tyk2", "--top", "2"),
+        ("rank", "tyk2", "--limit", "1", "--draws", "100"),
+    ],
+    ids=" ".join,
+)
+def test_tables(call: Call, arguments: tuple[str, ...], snapshot: SnapshotAssertion) -> None:
+    result = call(*arguments)
+
+    assert result.exit_code == 0, result.stderr
+    assert rounded(result.stdout) == snapshot(name="stdout")
+    assert result.stderr == snapshot(name="stderr")
+
+
+@pytest.mark.parametrize("options", [(), ("--over-time",), ("--uncertainties",)])
+def test_plots(call: Call, tmp_path: Path, options: tuple[str, ...]) -> None:
+    target = tmp_path / "plot.png"
+
+    result = call("compare", "--plot", str(target), *options)
+
+    assert result.exit_code == 0, result.stderr
+    assert target.read_bytes().startswith(b"\x89PNG")
+    assert f"wrote {target}" in result.stderr
+
+
+def test_files_are_tables(call: Call, tmp_path: Path) -> None:
+    result = call("compare", "tyk2", "-o", str(tmp_path / "found.tsv"))
+
+    assert result.stdout == ""
+    assert "found.tsv (2 comparisons)" in result.stderr
+    assert (tmp_path / "found.tsv").read_text().startswith("name\tkind\tquantity\tn\tstatistic\tunit\tvalue\tlow\thigh")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("compare", "idle"), "can be compared: no two ligands"),
+        (("compare", "nosuch"), "no network has the name"),
+        (("rank", "idle"), "can be ranked"),
+        (("rank",), "which network?"),
+    ],
+)
+def test_refusals_are_one_line(call: Call, arguments: tuple[str, ...], said: str) -> None:
+    result = call(*arguments)
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert said in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("name", ["compare", "rank"])
+def test_help_shows_an_example(call: Call, name: str) -> None:
+    result = call(name, "--help")
+
+    assert f"  alchemiscale-lake {name}" in result.stdout
+    assert "\\b" not in result.stdout

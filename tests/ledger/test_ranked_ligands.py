@@ -1,0 +1,78 @@
+"""Rankings of a network as it lies in a lake."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+from alchemiscale_lake.errors import EstimationError
+from alchemiscale_lake.ledger import network_rounds
+from alchemiscale_lake.ledger.estimates import gather_network
+from alchemiscale_lake.ledger.ranked_ligands import rank_network
+from alchemiscale_lake.query import connect
+from alchemiscale_lake.schemas import TABLES
+from alchemiscale_lake.store import Lake
+from estimators.ranking import rank_nodes
+from tests.campaign import SCOPE, Campaign
+
+EDGES = {("a", "b"): 0.1, ("b", "c"): 0.3, ("c", "d"): -0.2, ("d", "a"): -0.1, ("x", "y"): 0.05}
+
+
+@pytest.fixture
+def network(lake: Lake) -> str:
+    """A square of close ligands, a pair apart from it, and one edge that has not run."""
+    campaign = Campaign(lake)
+    network = campaign.network("square", [*EDGES, ("x", "z")])
+    for (a, b), value in EDGES.items():
+        for task in campaign.new_tasks(network, [f"{a}_{b}_other"] * 2):
+            campaign.result(task, value, 0.2)
+    return network
+
+
+def test_each_component_is_ranked_by_its_covariance(lake: Lake, network: str) -> None:
+    gather_network(lake, network)
+
+    ranked = rank_network(connect(lake), network, top=2)
+
+    square = ranked.ligands.filter(pl.col("component") == 0)
+    assert ranked.ligands["component"].to_list() == [0, 0, 0, 0, 1, 1]
+    assert square["expected_rank"].is_sorted()
+    sums = ranked.ligands.group_by("component", maintain_order=True).agg(pl.col("p_best", "p_top").sum())
+    np.testing.assert_allclose(sums.select("p_best", "p_top").to_numpy(), [[1.0, 2.0], [1.0, 2.0]])
+    rows = lake.table("network_estimates").scan().filter(pl.col("component") == 0).sort("node").collect()
+    expected = rank_nodes(rows["value_kcal_mol"], np.array(rows["covariance_kcal2_mol2"].to_list()), top=2)
+    found = dict(square.select("ligand", "p_best").iter_rows())
+    assert [found[ligand] for ligand in rows["ligand"]] == expected.p_best.tolist()
+    assert (ranked.n_without, ranked.max_standard_error) == (1, 0.005)
+
+
+def test_without_a_covariance_the_edges_tell_the_same(
+    lake: Lake, network: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gather_network(lake, network)
+    kept = rank_network(connect(lake), network).ligands
+    lake.table("network_estimates").append_new(
+        lake.table("network_estimates")
+        .scan()
+        .with_columns(round=pl.lit(2, pl.Int64), covariance_kcal2_mol2=pl.lit(None, pl.List(pl.Float64)))
+        .collect()
+    )
+    edges = lake.table("edge_estimates").scan().with_columns(round=pl.lit(2, pl.Int64)).collect()
+    lake.table("edge_estimates").append_new(edges)
+
+    ranked = rank_network(connect(lake), network)
+
+    assert ranked.max_standard_error == pytest.approx(0.5 / 2_000**0.5)
+    assert ranked.ligands["ligand"].to_list() == kept["ligand"].to_list()
+    np.testing.assert_allclose(ranked.ligands["p_best"], kept["p_best"], atol=0.06)
+    assert network_rounds.MAX_COVARIANCE_LIGANDS == 1000  # as the docstring says
+
+
+def test_a_network_without_values_says_what_to_do(lake: Lake) -> None:
+    network = f"AlchemicalNetwork-none-{SCOPE}"
+    empty = TABLES["network_estimates"].sample(1, network=network, value_kcal_mol=None, uncertainty_kcal_mol=None)
+    lake.table("network_estimates").append_new(empty)
+
+    with pytest.raises(EstimationError, match=r"no ligand of .* can be ranked.*alchemiscale-lake gather"):
+        rank_network(connect(lake), network)
