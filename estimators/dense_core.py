@@ -17,7 +17,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import solve_triangular
 
 __all__ = ["Front", "eliminate_front"]
 
@@ -38,14 +37,16 @@ IntArray = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Front:
-    """k eliminated nodes before b others.
+    """k eliminated nodes before b others, in blocks.
 
-    Given the later nodes, node i is ``sum_j transfer[i, j] f[j] - offset[i]`` with variance ``variance[i]``.
+    Given all nodes after its block, the nodes of a block are ``transfer[block, rest] @ f[rest]`` plus
+    ``transfer[block, block] @ (noise - offset)``, where the noise of node i has ``variance[i]``.
 
     Attributes
     ----------
     transfer : ndarray, shape (k, k + b)
-        Non-negative right of the diagonal, where rows add up to one; the rest does not count.
+        Non-negative. In each block's square a triangle with ones on the diagonal: how noise of its nodes
+        reaches earlier ones. Right of it rows that add up to one. Left of it nothing that counts.
     variance : ndarray, shape (k,)
         Inverse of the sum of a node's weights when its turn came.
     offset : ndarray, shape (k,), or None
@@ -57,7 +58,7 @@ class Front:
     offset: FloatArray | None
 
     def back_substitute(self, right: FloatArray, later: FloatArray) -> FloatArray:
-        """Values of the k nodes from those of the b later ones: ``x = transfer @ (x, later) + right``.
+        """Values of the k nodes from those of the b later ones and ``right``, their noise less offset.
 
         Parameters
         ----------
@@ -66,19 +67,18 @@ class Front:
         """
         size = len(self.variance)
         result = np.concatenate([right, later])
-        for block, rest in _blocks_backward(size, size + len(later)):
-            carried = result[block] + self.transfer[block, rest] @ result[rest]
-            result[block] = _unit_solve(self.transfer[block, block], carried)
+        for block, rest in self.blocks():
+            result[block] = self.transfer[block, block] @ result[block] + self.transfer[block, rest] @ result[rest]
         return result[:size]
 
     def forward_substitute(self, here: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Carry ``here``, shape (k, c), forward along the transfers: what arrives at the k nodes and at the b."""
+        """Transpose of `back_substitute`: what of ``here``, shape (k, c), arrives at the k nodes and at the b."""
         size, width = self.transfer.shape
         result = np.zeros((width, here.shape[1]))
         result[:size] = here
-        for block, rest in reversed(list(_blocks_backward(size, width))):
-            result[block] = _unit_solve(self.transfer[block, block], result[block], transposed=True)
+        for block, rest in reversed(self.blocks()):
             result[rest] += self.transfer[block, rest].T @ result[block]
+            result[block] = self.transfer[block, block].T @ result[block]
         return result[:size], result[size:]
 
     def resistances(self, later: FloatArray, grounded: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -134,9 +134,8 @@ class Front:
         ndarray, shape (length of block, length of block)
             Within the block.
         """
-        noise = _unit_inverse(np.triu(self.transfer[block, block], 1))
-        mean = noise @ self.transfer[block, rest]
-        noise *= np.sqrt(self.variance[block])
+        noise = self.transfer[block, block] * np.sqrt(self.variance[block])
+        mean = self.transfer[block, rest]
         far = mean @ later
         near = far[:, columns]
         spread = 0.5 * (mean * near).sum(axis=1)
@@ -174,15 +173,19 @@ def eliminate_front(
     variance = _eliminate_rows(rows, row_moments)
     remaining = weight[left, left].copy()
     remaining += (rows[:, left] * variance[:, None]).T @ rows[:, left]
+    offset = None
+    if moment is not None and row_moments is not None:
+        passed = (rows[:, left] * variance[:, None]).T @ row_moments[:, left]
+        moment = moment[left, left] + passed - passed.T
+        # Only sums to the right of the diagonal have a meaning.
+        offset = variance * (np.triu(row_moments[:, gone], 1).sum(axis=1) + row_moments[:, left].sum(axis=1))
     rows *= variance[:, None]
+    for block, rest in _blocks_backward(*rows.shape):
+        rows[block, block] = _unit_inverse(np.triu(rows[block, block], 1))
+        rows[block, rest] = rows[block, block] @ rows[block, rest]
     if n_eliminated < len(weight) // 2:
         rows = rows.copy()  # or else the whole square would be kept for its upper part
-    if moment is None or row_moments is None:
-        return Front(rows, variance, None), remaining, None
-    passed = rows[:, left].T @ row_moments[:, left]
-    # Only sums to the right of the diagonal have a meaning.
-    offset = variance * (np.triu(row_moments[:, gone], 1).sum(axis=1) + row_moments[:, left].sum(axis=1))
-    return Front(rows, variance, offset), remaining, moment[left, left] + passed - passed.T
+    return Front(rows, variance, offset), remaining, moment
 
 
 def _eliminate_rows(weight: FloatArray, moment: FloatArray | None) -> FloatArray:
@@ -291,11 +294,3 @@ def _unit_inverse(strict: FloatArray) -> FloatArray:
         power = power @ power
         inverse = inverse @ (identity + power)
     return inverse
-
-
-def _unit_solve(strict: FloatArray, right: FloatArray, *, transposed: bool = False) -> FloatArray:
-    """Solve ``(1 - strict) x = right``, or its transpose; of `strict` what is right of the diagonal counts."""
-    solution: FloatArray = solve_triangular(
-        -strict, right, trans=int(transposed), unit_diagonal=True, check_finite=False
-    )
-    return solution

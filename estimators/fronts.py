@@ -94,8 +94,9 @@ class FrontTree:
         """What arrives at each node when ``columns``, shape (r, c), are carried along the transfers."""
         result = np.array(columns, dtype=np.float64)
         for front, here, boundary in self.spans():
-            result[here], carried = front.forward_substitute(result[here])
-            result[boundary] += carried
+            if result[here].any():  # a few columns reach but the fronts between them and the ground
+                result[here], carried = front.forward_substitute(result[here])
+                result[boundary] += carried
         return result
 
     def variances(self) -> tuple[FloatArray, FloatArray]:
