@@ -28,7 +28,7 @@ __all__ = ["Validation", "validate"]
 FloatArray = NDArray[np.float64]
 
 # Splits; groups are left out one by one while they and the rows to fit for each are no more than this.
-_MOST_SINGLE: Final = 40
+_MOST_SINGLE: Final = 20
 _MOST_SINGLE_ROWS: Final = 600
 _FOLDS: Final = 8
 # Rows that take part in the validation; drawn evenly over the groups, by the seed.
