@@ -14,10 +14,11 @@ from typing import Any, Final
 
 from ..errors import InvalidScopeError, ResultFileError
 from ..ids import Scope
-from ..networks.edge_table import EdgeTable, EdgeValue, LigandValue, add_transformation, read_edge_table
+from ..networks.edge_table import EdgeTable, EdgeValue, LigandValue, read_edge_table
 from ..networks.imported import ResultRecord
 from ..networks.nested import ObjectPool
 from ..networks.result_files import RawFile, read_raw
+from ..networks.table_objects import add_transformation
 from ..store import Lake
 from .import_batch import Batch, PlannedResult, Reading, Source, imported_network_key, object_path
 

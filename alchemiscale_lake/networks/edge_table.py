@@ -10,19 +10,16 @@ table, of ligands with experimental values, is told by its one column of ligands
 from __future__ import annotations
 
 import csv
-import hashlib
-import json
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final, TypeAlias
 
 from ..errors import ResultFileError
 from ..units import KCAL_PER_KJ
-from .nested import ObjectPool
 
-__all__ = ["EdgeTable", "EdgeValue", "LigandValue", "add_transformation", "is_table", "read_edge_table"]
+__all__ = ["EdgeTable", "EdgeValue", "LigandValue", "is_table", "read_edge_table"]
 
 PHASES: Final = ("complex", "solvent", "vacuum", "direct")
 
@@ -38,8 +35,8 @@ _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
         "calc dddg", "calc ddg uncertainty", "ddg uncertainty", "dg uncertainty",
     ),
     "failed": ("failed",),
-    "group": ("system group", "group"),
-    "system": ("system name", "system", "target", "network", "dataset"),
+    "group": ("system group", "group", "partner id"),
+    "system": ("system name", "system", "target", "network", "dataset", "dataset name"),
     "charge": ("alchemical charge difference",),
     "score": ("lomap score", "mapping score", "score"),
     "ligand": ("ligand name", "ligand", "name", "compound"),
@@ -105,6 +102,10 @@ class EdgeTable:
     ligands: tuple[LigandValue, ...]
 
 
+#: What a row holds: that there is an edge, and its values.
+Found: TypeAlias = Iterator[EdgeValue | LigandValue | tuple[str, str, str, str]]
+
+
 class _Columns:
     """Where the columns of a table are, and in which unit of energy."""
 
@@ -165,19 +166,9 @@ def read_edge_table(text: str, source: str) -> EdgeTable:
         If columns are missing or a cell cannot be read; all bad lines are named.
     """
     rows = _rows(text)
-    number, header = next(rows, (0, []))
+    _, header = next(rows, (0, []))
     columns = _Columns(header)
-    if columns.ligands and (columns.wide or "value" in columns.at):
-        read = _read_wide if columns.wide else _Long().read
-    elif "ligand" in columns.at and "experiment" in columns.at:
-        read = _read_ligand
-    else:
-        raise ResultFileError(
-            f"{source}: no table of edges: it needs two columns of ligands (ligand_i, ligand_j) and either "
-            "`value_kcal_mol` or columns such as `complex_repeat_0_DG (kcal/mol)`; or, for experimental values, "
-            f"`ligand` and `exp DG (kcal/mol)`. It has: {', '.join(header) or 'nothing'}",
-            source=source,
-        )
+    read = _reader(columns, header, source)
     edges: dict[tuple[str, str, str, str], None] = {}
     values: list[EdgeValue] = []
     ligands: list[LigandValue] = []
@@ -200,7 +191,20 @@ def read_edge_table(text: str, source: str) -> EdgeTable:
     return EdgeTable(source, tuple(edges), tuple(values), tuple(ligands))
 
 
-Found = Iterator[EdgeValue | LigandValue | tuple[str, str, str, str]]
+def _reader(columns: _Columns, header: Sequence[str], source: str) -> Callable[[_Columns, Sequence[str]], Found]:
+    """Return what reads a row of this kind of table."""
+    if columns.ligands and columns.wide:
+        return _read_wide
+    if columns.ligands and "value" in columns.at:
+        return _Long().read
+    if "ligand" in columns.at and "experiment" in columns.at:
+        return _read_ligand
+    raise ResultFileError(
+        f"{source}: no table of edges: it needs two columns of ligands (ligand_i, ligand_j) and either "
+        "`value_kcal_mol` or columns such as `complex_repeat_0_DG (kcal/mol)`; or, for experimental values, "
+        f"`ligand` and `exp DG (kcal/mol)`. It has: {', '.join(header) or 'nothing'}",
+        source=source,
+    )
 
 
 def _read_wide(columns: _Columns, row: Sequence[str]) -> Found:
@@ -284,56 +288,3 @@ def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
     for row in reader:
         if any(cell.strip() for cell in row) and not row[0].startswith("#"):
             yield reader.line_num, row
-
-
-# --- objects --------------------------------------------------------------------------------------
-
-
-def add_transformation(
-    pool: ObjectPool, network: str, edge: tuple[str, str, str, str], mapping_score: float | None
-) -> str:
-    """Put what a leg of a table stands for into a pool, and return the key of its Transformation.
-
-    The objects say no more than the table does: names, and what surrounds the ligands. Their classes
-    exist nowhere, so nothing can be run of them.
-
-    Parameters
-    ----------
-    pool : ObjectPool
-    network : str
-        Name of the network: ligands of one name in two networks are not taken for one another.
-    edge : tuple of str
-        System, ligands A and B, phase.
-    mapping_score : float or None
-        Score of the atom mapping.
-    """
-    _, ligand_a, ligand_b, phase = edge
-    around: dict[str, Any] = {}
-    if phase == "complex":
-        around["protein"] = _thing("ImportedProtein", name=network)
-    if phase in ("complex", "solvent"):
-        around["solvent"] = _thing("ImportedSolvent")
-    states = [
-        _thing(
-            "ChemicalSystem",
-            components={"ligand": _thing("ImportedLigand", molprops={"ofe-name": name}, network=network)} | around,
-            name=f"{name}_{phase}",
-        )
-        for name in (ligand_a, ligand_b)
-    ]
-    annotations = json.dumps({} if mapping_score is None else {"score": mapping_score})
-    transformation = _thing(
-        "Transformation",
-        stateA=states[0],
-        stateB=states[1],
-        mapping=_thing("ImportedMapping", annotations=annotations),
-        protocol=_thing("ImportedProtocol", settings={}),
-        name=f"{ligand_a}_{ligand_b}_{phase}",
-    )
-    # known by what it is of, whatever a later table says of its mapping
-    token = hashlib.md5(json.dumps([network, *edge[1:]]).encode(), usedforsecurity=False).hexdigest()
-    return pool.add(transformation, f"Transformation-{token}")
-
-
-def _thing(qualname: str, **fields: Any) -> dict[str, Any]:
-    return {**fields, "__qualname__": qualname, "__module__": "imported"}

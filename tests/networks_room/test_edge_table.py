@@ -7,8 +7,7 @@ import re
 import pytest
 
 from alchemiscale_lake.errors import ResultFileError
-from alchemiscale_lake.networks.edge_table import EdgeTable, add_transformation, read_edge_table
-from alchemiscale_lake.networks.nested import ObjectPool
+from alchemiscale_lake.networks.edge_table import EdgeTable, read_edge_table
 from tests.real_data import real_file
 
 
@@ -93,6 +92,23 @@ def test_experimental_values_are_told_by_their_one_ligand() -> None:
 
 
 @pytest.mark.parametrize(
+    ("columns", "system"),
+    [
+        ("system group,system name,partner_id,dataset_name", "1/2"),
+        ("target", "1"),
+        ("partner_id,dataset_name", "1/2"),
+        ("remark", ""),
+    ],
+)
+def test_columns_that_name_a_system(columns: str, system: str) -> None:
+    cells = ",".join("1234"[: columns.count(",") + 1])
+
+    table = read(f"ligand_i,ligand_j,value,{columns}", f"a,b,1.0,{cells}")
+
+    assert table.values[0].system == system
+
+
+@pytest.mark.parametrize(
     ("lines", "said"),
     [
         (("a,b", "1,2"), "no table of edges"),
@@ -116,14 +132,3 @@ def test_every_published_edge_is_read() -> None:
     assert len(table.edges) == 2 * 535
     assert len({v.system for v in table.values}) == 37
     assert {v.ligand_a for v in table.values if v.failed} == {"23480"}
-
-
-def test_a_transformation_is_known_by_network_ligands_and_phase() -> None:
-    pool = ObjectPool()
-    edge = ("tyk2", "a", "b", "complex")
-
-    key = add_transformation(pool, "tyk2", edge, 0.5)
-
-    assert add_transformation(pool, "tyk2", edge, 0.9) == key
-    others = [("p38", edge), ("tyk2", ("tyk2", "b", "a", "complex")), ("tyk2", ("tyk2", "a", "b", "solvent"))]
-    assert len({key, *(add_transformation(pool, network, other, None) for network, other in others)}) == 4

@@ -1,0 +1,61 @@
+"""Objects for what tables of edges tell, so that their networks are stored like any other."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from .nested import ObjectPool
+
+__all__ = ["add_transformation"]
+
+
+def add_transformation(
+    pool: ObjectPool, network: str, edge: tuple[str, str, str, str], mapping_score: float | None
+) -> str:
+    """Put what a leg of a table stands for into a pool, and return the key of its Transformation.
+
+    The objects say no more than the table does: names, and what surrounds the ligands. Their classes
+    exist nowhere, so nothing can be run of them.
+
+    Parameters
+    ----------
+    pool : ObjectPool
+    network : str
+        Name of the network: ligands of one name in two networks are not taken for one another.
+    edge : tuple of str
+        System, ligands A and B, phase.
+    mapping_score : float or None
+        Score of the atom mapping.
+    """
+    _, ligand_a, ligand_b, phase = edge
+    around: dict[str, Any] = {}
+    if phase == "complex":
+        around["protein"] = _thing("ImportedProtein", name=network)
+    if phase in ("complex", "solvent"):
+        around["solvent"] = _thing("ImportedSolvent")
+    states = [
+        _thing(
+            "ChemicalSystem",
+            components={"ligand": _thing("ImportedLigand", molprops={"ofe-name": name}, network=network)} | around,
+            name=f"{name}_{phase}",
+        )
+        for name in (ligand_a, ligand_b)
+    ]
+    annotations = json.dumps({} if mapping_score is None else {"score": mapping_score})
+    transformation = _thing(
+        "Transformation",
+        stateA=states[0],
+        stateB=states[1],
+        mapping=_thing("ImportedMapping", annotations=annotations),
+        protocol=_thing("ImportedProtocol", settings={}),
+        name=f"{ligand_a}_{ligand_b}_{phase}",
+    )
+    # known by what it is of, whatever a later table says of its mapping
+    token = hashlib.md5(json.dumps([network, *edge[1:]]).encode(), usedforsecurity=False).hexdigest()
+    return pool.add(transformation, f"Transformation-{token}")
+
+
+def _thing(qualname: str, **fields: Any) -> dict[str, Any]:
+    return {**fields, "__qualname__": qualname, "__module__": "imported"}
