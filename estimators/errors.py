@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["EstimatorInputError"]
+__all__ = ["EstimatorConvergenceError", "EstimatorInputError"]
 
 
 class EstimatorInputError(ValueError):
@@ -28,8 +28,12 @@ class EstimatorInputError(ValueError):
         self.facts = facts
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (_rebuild, (self.message, self.facts))
+        return (_rebuild, (type(self), self.message, self.facts))
 
 
-def _rebuild(message: str, facts: dict[str, Any]) -> EstimatorInputError:
-    return EstimatorInputError(message, **facts)
+class EstimatorConvergenceError(EstimatorInputError):
+    """An iteration did not come to rest, so there is no estimate."""
+
+
+def _rebuild(kind: type[EstimatorInputError], message: str, facts: dict[str, Any]) -> EstimatorInputError:
+    return kind(message, **facts)

@@ -133,7 +133,9 @@ def _in_blocks(
     return result
 
 
-def solve_components(network: MeasuredNetwork, component: IntArray, *, full: bool) -> NetworkSolution:
+def solve_components(
+    network: MeasuredNetwork, component: IntArray, *, full: bool, only_values: bool = False
+) -> NetworkSolution:
     """Solve every component of a network.
 
     Parameters
@@ -144,6 +146,8 @@ def solve_components(network: MeasuredNetwork, component: IntArray, *, full: boo
         Component of each node.
     full : bool
         Whether to form the covariance.
+    only_values : bool
+        Whether to leave out all variances (NaN), which cost more than the values.
 
     Returns
     -------
@@ -166,7 +170,7 @@ def solve_components(network: MeasuredNetwork, component: IntArray, *, full: boo
         else:
             along = used[inside]
             values[rows], variances[rows], edge_variance[along], block, part = _solve_component(
-                network, groups, place, rows, along, full=full
+                network, groups, place, rows, along, full=full, only_values=only_values
             )
             parts.append(part)
         if matrix is not None:
@@ -184,6 +188,7 @@ def _solve_component(
     edges: IntArray,
     *,
     full: bool,
+    only_values: bool,
 ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray | None, Part]:
     """Values, variances, edge variances, covariance and solved form of one component's nodes `rows`."""
     _, group, size = np.unique(groups.group[rows], return_inverse=True, return_counts=True)
@@ -205,6 +210,8 @@ def _solve_component(
     values -= values.mean()
     along = np.zeros(len(edges))
     part = Part(rows, group, unit, solved)
+    if only_values:
+        return values, np.full(len(rows), np.nan), np.full(len(edges), np.nan), None, part
     if full:
         block = solved.resistances()
         along[between] = block[tail, head]

@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from scipy import optimize, stats
+
+from estimators import robust
+from estimators.errors import EstimatorConvergenceError, EstimatorInputError
+from estimators.network_mle import solve_network
+from estimators.robust import solve_network_robust
+from tests.estimators.networks import Edges, networks, random_network
+
+
+@pytest.mark.parametrize("freedom", [1.0, 4.0, 30.0])
+def test_repeated_measurements_have_students_location(freedom: float) -> None:
+    value, sd = np.array([1.0, 1.2, 0.9, 4.0, 1.1]), np.array([0.2, 0.3, 0.1, 0.2, 0.4])
+
+    def loss(location: float) -> float:
+        return -float(stats.t.logpdf(value, freedom, location, sd).sum())
+
+    best = optimize.minimize_scalar(loss, bracket=(0.8, 1.3), tol=1e-12).x
+    step = 1e-4
+    information = (loss(best + step) - 2 * loss(best) + loss(best - step)) / step**2
+
+    found = solve_network_robust(["a"] * 5, ["b"] * 5, value, sd, degrees_of_freedom=freedom)
+
+    difference = found.estimate.difference([("a", "b")])
+    assert difference.value_kcal_mol[0] == pytest.approx(best, abs=1e-7)
+    assert difference.uncertainty_kcal_mol[0] == pytest.approx(information**-0.5, rel=1e-5)
+    np.testing.assert_allclose(found.estimate.edge_variance_kcal2_mol2, 1 / information, rtol=1e-5)
+    expected = (freedom + 1) / (freedom + ((value - best) / sd) ** 2)
+    np.testing.assert_allclose(found.edge_weight, expected, rtol=1e-6)
+
+
+@settings(deadline=None)
+@given(networks(decades=1.0))
+def test_many_degrees_of_freedom_are_gaussian(edges: Edges) -> None:
+    rows = (*edges.labels(), edges.value, edges.sd)
+    gaussian = solve_network(*rows)
+
+    found = solve_network_robust(*rows, degrees_of_freedom=1e9)
+
+    np.testing.assert_allclose(found.estimate.value_kcal_mol, gaussian.value_kcal_mol, atol=1e-6)
+    np.testing.assert_allclose(found.estimate.covariance, gaussian.covariance, atol=1e-6)
+    np.testing.assert_allclose(found.edge_weight, 1.0, atol=1e-6)
+
+
+@settings(deadline=None, max_examples=40)
+@given(networks(decades=1.0))
+def test_the_gradient_of_the_likelihood_vanishes(edges: Edges) -> None:
+    try:
+        found = solve_network_robust(*edges.labels(), edges.value, edges.sd, nodes=edges.nodes())
+    except EstimatorConvergenceError:
+        return  # contradicting edges, said so
+    pull = found.edge_weight * found.estimate.residual_kcal_mol / edges.sd**2
+
+    net = np.bincount(edges.head, pull, edges.n_nodes) - np.bincount(edges.tail, pull, edges.n_nodes)
+
+    np.testing.assert_allclose(net, 0.0, atol=1e-6 * (1 / edges.sd**2).max())
+
+
+def test_outliers_are_seen_and_do_little_harm() -> None:
+    edges = random_network(5, 40, 160)
+    value = edges.value.copy()
+    wrong = np.random.default_rng(0).choice(160, 8, replace=False)
+    value[wrong] += 8.0
+    truth = edges.truth - edges.truth.mean()
+    rows = (*edges.labels(), value, edges.sd)
+
+    gaussian = solve_network(*rows, nodes=edges.nodes())
+    found = solve_network_robust(*rows, nodes=edges.nodes())
+
+    error = np.sqrt(np.mean((found.estimate.value_kcal_mol - truth) ** 2))
+    assert error < 0.3 * np.sqrt(np.mean((gaussian.value_kcal_mol - truth) ** 2))
+    assert found.edge_weight[wrong].max() < 0.1
+    assert np.median(found.edge_weight) > 0.8
+
+
+def test_exact_edges_stay_constraints() -> None:
+    found = solve_network_robust(
+        ["a", "b", "a", "c", "c"],
+        ["b", "c", "c", "c2", "c"],
+        [1.0, 1.0, 2.6, 0.5, 1.0],
+        [0.2, 0.2, 0.3, 0.0, 0.1],
+        nodes=["z"],
+    )
+
+    estimate = found.estimate
+    assert estimate.difference([("c", "c2")]).value_kcal_mol[0] == pytest.approx(0.5, abs=1e-12)
+    assert estimate.edge_variance_kcal2_mol2[3:].tolist() == [0.0, 0.0]
+    assert found.edge_weight[3:].tolist() == [1.0, 1.0]
+    assert np.isnan(estimate.value_kcal_mol[0])
+    assert np.isnan(estimate.difference([("z", "z")]).value_kcal_mol[0])
+    assert {"exact-edges", "self-loops", "isolated-nodes", "observed-information"} <= {
+        note.code for note in estimate.notes
+    }
+
+
+def test_large_networks_take_the_expected_information(monkeypatch: pytest.MonkeyPatch) -> None:
+    edges = random_network(5, 40, 160)
+    rows = (*edges.labels(), edges.value, edges.sd)
+    observed = solve_network_robust(*rows).estimate
+    monkeypatch.setattr(robust, "MAX_OBSERVED_NODES", 10)
+
+    expected = solve_network_robust(*rows).estimate
+
+    assert expected.notes[-1].code == "expected-information"
+    assert expected.covariance is None
+    np.testing.assert_array_equal(expected.value_kcal_mol, observed.value_kcal_mol)
+    gaussian = solve_network(*rows).uncertainty_kcal_mol
+    np.testing.assert_allclose(expected.uncertainty_kcal_mol, gaussian * np.sqrt(7 / 5), rtol=1e-9)
+    np.testing.assert_allclose(expected.uncertainty_kcal_mol, observed.uncertainty_kcal_mol, rtol=0.5)
+
+
+def test_intervals_cover_where_tails_are_heavy() -> None:
+    # Many edges per node: with few, the likelihood is no parabola and intervals are somewhat narrow.
+    edges = random_network(9, 8, 160)
+    truth = edges.truth - edges.truth.mean()
+    step = edges.truth[edges.head] - edges.truth[edges.tail]
+    rng = np.random.default_rng(4)
+
+    pulls = []
+    for _ in range(120):
+        value = step + edges.sd * rng.standard_t(4, size=160)
+        found = solve_network_robust(*edges.labels(), value, edges.sd, nodes=edges.nodes()).estimate
+        pulls.append((found.value_kcal_mol - truth) / found.uncertainty_kcal_mol)
+
+    # 960 correlated pulls; independent ones would scatter by 0.007, the eight of a network move together.
+    assert abs(np.mean(np.abs(pulls) < 1.96) - 0.95) < 0.02
+
+
+def test_a_tie_between_contradicting_edges_is_an_error() -> None:
+    with pytest.raises(EstimatorConvergenceError, match="equally credible"):
+        solve_network_robust(["a", "a"], ["b", "b"], [-5.0, 5.0], [0.1, 0.1])
+
+
+def test_too_few_iterations_are_an_error() -> None:
+    with pytest.raises(EstimatorConvergenceError, match="after 2 iterations values still move by"):
+        solve_network_robust(["a"] * 3, ["b"] * 3, [1.0, 1.5, 4.0], [0.1] * 3, max_iterations=2)
+
+
+def test_degrees_of_freedom_must_be_positive() -> None:
+    with pytest.raises(EstimatorInputError, match="degrees_of_freedom is 0"):
+        solve_network_robust(["a"], ["b"], [1.0], [0.1], degrees_of_freedom=0)
