@@ -13,6 +13,7 @@ from prefect.states import Cancelled
 from alchemiscale_lake.dispatch.dispatcher import Dispatcher
 from alchemiscale_lake.dispatch.executor import Executor
 from alchemiscale_lake.dispatch.report import DispatchReport, Progress
+from alchemiscale_lake.ledger.estimate_keeper import EstimateKeeper
 from alchemiscale_lake.store import Lake
 
 from ._artifacts import progress_artifact
@@ -41,15 +42,25 @@ def handed_back(report: T) -> State[T]:
     return Cancelled(message="stopped; running Tasks were handed back", data=report)
 
 
-def dispatch_tasks(lake: Lake, plan: DispatchPlan, *, title: str, until: Until = "drained") -> Dispatched:
+def dispatch_tasks(
+    lake: Lake, plan: DispatchPlan, *, title: str, until: Until = "drained", gather_at_end: bool = True
+) -> Dispatched:
     """Claim, run, collect and record for a pool, until nothing is left or someone says stop.
 
-    Call it from a flow: every Task becomes a task run of it, and its progress an artifact.
+    Call it from a flow: every Task becomes a task run of it, and its progress an artifact. Estimates are kept
+    current meanwhile; the last ones may be left to the caller.
     """
-    with stop_event() as stop, _engine(lake, plan) as engine, task_runs() as runs, progress_artifact(title) as show:
+    with (
+        stop_event() as stop,
+        EstimateKeeper(lake, at_end=gather_at_end) as estimates,
+        _engine(lake, plan) as engine,
+        task_runs() as runs,
+        progress_artifact(title) as show,
+    ):
 
         def on_progress(progress: Progress) -> None:
             runs.end(progress.newly)
+            estimates.note(ended.result.transformation for ended in progress.newly if ended.result.ok)
             show(progress)
             tell(progress)
 

@@ -131,7 +131,7 @@ def run_campaign(
         timeout_s=timeout_s,
         unit_retries=unit_retries,
     )
-    dispatched = dispatch_tasks(place, plan, title=campaign.title)
+    dispatched = dispatch_tasks(place, plan, title=campaign.title, gather_at_end=False)
     if dispatched.interrupted:
         return handed_back(reported(CampaignReport(campaign, n_created, dispatched, None)))
     gathered = gather_network(place, campaign.network)
