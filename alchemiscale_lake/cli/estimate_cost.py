@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -78,7 +79,8 @@ def command(
     opened = Lake.open(lake_of_pools(ctx, lake, None if found is None else str(found)))
     now = now_utc()
     priced = price(opened, _remaining(opened, network, scope, repeats), pools, pool=pool, gpu=gpu, now=now)
-    table = transformations_table(priced) if by_transformation else price_table(priced)
+    compact = sys.stdout.isatty() and not tsv and output is None
+    table = (transformations_table if by_transformation else price_table)(priced, compact=compact)
     show_table(table, tsv=tsv, output=output)
     for line in price_lines(priced):
         say(line)

@@ -57,6 +57,8 @@ class PoolPlan:
         Predicted for those; worker-hours where workers have no GPU.
     n_unknown : int
         How many of them nobody knows the duration of.
+    sources : mapping
+        Whose word the hours of the others are -> Tasks.
     cost, spent_today : float
     networks : mapping
         Network -> Tasks, of those it would claim.
@@ -73,6 +75,7 @@ class PoolPlan:
     would_claim: int
     gpu_hours: float
     n_unknown: int
+    sources: Mapping[str, int]
     cost: float
     spent_today: float
     networks: Mapping[str, int]
@@ -219,6 +222,7 @@ class _Play:
         pool, used = self._pools.pools[name], self._survey.usage[name]
         hours = taken[hours_in(name)]
         gpu_hours = float(hours.sum())
+        told = taken.join(self._survey.sources().drop_nulls(), on="transformation")
         report = self._survey.reports.get(name)
         is_present = name in self._present
         return PoolPlan(
@@ -232,6 +236,7 @@ class _Play:
             would_claim=len(taken),
             gpu_hours=gpu_hours,
             n_unknown=hours.null_count(),
+            sources=dict(told.group_by("source").len().sort("source").iter_rows()),
             cost=gpu_hours * pool.cost_per_gpu_hour,
             spent_today=used.cost,
             networks=dict(taken.group_by("network").len().sort("network").iter_rows()),

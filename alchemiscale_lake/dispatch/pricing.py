@@ -102,7 +102,7 @@ class PoolPrice:
     ----------
     pool : str
     gpu_model : str or None
-        On which it is reckoned; None if nobody knows, or several.
+        On which it is reckoned; None if nobody knows, or for several, or none is taken.
     slots : int
         Tasks that run there at a time.
     n_tasks : int
@@ -196,13 +196,14 @@ def price(
     names = [] if pools is None else [pool] if pool is not None else list(pools.pools)
     rows = _with_needs(remaining.rows, pools)
     gpus = _Gpus(history, gpu)
-    worlds = Worlds(known, own_results(history), rows, gpus.of_rows(rows, [None, *names]), remaining, seed=seed)
+    models = gpus.of_rows(rows, [None, *names])
+    worlds = Worlds(known, own_results(history), rows, models, remaining, seed=seed)
     return Price(
         at=now,
         remaining=remaining,
         gpu_hours=Amount.of(worlds.gpu_hours(None)),
         transformations=tuple(_transformations(worlds, rows)),
-        pools=tuple(_pools(worlds, rows, remaining, pools, names, gpus)) if pools is not None else (),
+        pools=tuple(_pools(worlds, rows, pools, models)) if pools is not None else (),
         known=known,
     )
 
@@ -216,15 +217,14 @@ class _Gpus:
         everywhere = usual_gpus(history.with_columns(anywhere=pl.lit("")), "anywhere")
         self._anywhere = everywhere.get("")
 
-    def of_pool(self, pool: str) -> str | None:
-        """The model of a pool, where it is known."""
-        return self._told or self._of_pool.get(pool)
-
     def of_rows(self, rows: pl.DataFrame, pools: Sequence[str | None]) -> dict[str | None, list[str | None]]:
-        """GPU models by pool; None is no pool in particular. Protocols without GPU have none in any."""
-        protocols = rows["protocol_qualname"].to_list()
-        usual = [self._told or self._of_protocol.get(protocol, self._anywhere) for protocol in protocols]
-        return {pool: usual if pool is None or not (own := self.of_pool(pool)) else [own] * len(rows) for pool in pools}
+        """GPU models by pool; None is no pool in particular. What takes no GPU has none in any."""
+        protocols = [(q, gpus > 0) for q, gpus in rows.select("protocol_qualname", "gpus").iter_rows()]
+        return {pool: [self._of(q, pool) if on_gpu else None for q, on_gpu in protocols] for pool in pools}
+
+    def _of(self, protocol: str, pool: str | None) -> str | None:
+        seen_there = None if pool is None else self._of_pool.get(pool)
+        return self._told or seen_there or self._of_protocol.get(protocol, self._anywhere)
 
 
 def _with_needs(rows: pl.DataFrame, pools: Pools | None) -> pl.DataFrame:
@@ -257,19 +257,30 @@ def _transformations(worlds: Worlds, rows: pl.DataFrame) -> list[TransformationP
 
 
 def _pools(
-    worlds: Worlds, rows: pl.DataFrame, remaining: Remaining, pools: Pools, names: Sequence[str], gpus: _Gpus
+    worlds: Worlds,
+    rows: pl.DataFrame,
+    pools: Pools,
+    models: Mapping[str | None, Sequence[str | None]],
 ) -> list[PoolPrice]:
-    crews = {name: _Seen(worlds, rows, remaining, pools, name) for name in names}
-    found = [_alone(name, crew, gpus.of_pool(name)) for name, crew in crews.items()]
+    crews = {name: _Seen(worlds, rows, pools, name) for name in models if name is not None}
+    found = [
+        _alone(name, crew, _one_of(models[name]) if pools.pools[name].gpus else None) for name, crew in crews.items()
+    ]
     if len(crews) > 1:
-        found.append(_together(crews, worlds, names))
+        found.append(_together(crews, worlds))
     return found
+
+
+def _one_of(models: Sequence[str | None]) -> str | None:
+    """The model, if there is just one."""
+    known = {model for model in models if model is not None}
+    return known.pop() if len(known) == 1 else None
 
 
 class _Seen:
     """The Tasks as one pool sees them."""
 
-    def __init__(self, worlds: Worlds, rows: pl.DataFrame, remaining: Remaining, pools: Pools, name: str) -> None:
+    def __init__(self, worlds: Worlds, rows: pl.DataFrame, pools: Pools, name: str) -> None:
         pool = pools.pools[name]
         ahead = worlds.ahead(name)
         gpus = rows["gpus"].to_numpy()
@@ -327,13 +338,13 @@ def _alone(name: str, seen: _Seen, gpu_model: str | None) -> PoolPrice:
     )
 
 
-def _together(crews: Mapping[str, _Seen], worlds: Worlds, names: Sequence[str]) -> PoolPrice:
+def _together(crews: Mapping[str, _Seen], worlds: Worlds) -> PoolPrice:
     nobody = ~np.any([seen.takes for seen in crews.values()], axis=0)
     anybody = np.flatnonzero(~nobody)
     joint = {name: _only(seen.crew, anybody) for name, seen in crews.items()}
     done = finish(joint)
     used = np.sum([done.used[name] + crews[name].used_by_running for name in crews], axis=0)
-    elsewhere, _ = worlds.running(None, pool=None, but=names)
+    elsewhere, _ = worlds.running(None, pool=None, but=list(crews))
     wall = np.maximum(done.wall_h, elsewhere.max(axis=1) if elsewhere.shape[1] else 0.0)
     return PoolPrice(
         pool=TOGETHER,

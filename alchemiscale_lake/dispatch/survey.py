@@ -118,6 +118,10 @@ class Survey:
         """Columns transformation, protocol: the class of Protocol of every Transformation."""
         return self._forecast.frame().select("transformation", "protocol")
 
+    def sources(self) -> pl.DataFrame:
+        """Columns transformation, source: whose word the hours of every Transformation are, null if nobody's."""
+        return self._forecast.frame().select("transformation", "source")
+
     def situation(self, running: pl.DataFrame, now: datetime, heard: Collection[str] = ()) -> Situation:
         """Return what is known beside Tasks.
 

@@ -30,32 +30,48 @@ _S_PER_H: Final = 3600.0
 _NUMBERS: Final = re.compile(r"[0-9.,]+")
 
 
-def price_table(price: Price) -> Table:
-    """One row per pool, and one for all together; without pools one row for the network."""
-    columns = ("pool", "gpu_model", "slots", "tasks", *_three("gpu_hours"), *_three("wall_h"), *_three("cost"))
+def price_table(price: Price, *, compact: bool = False) -> Table:
+    """One row per pool, and one for all together; without pools one row for the network.
+
+    Parameters
+    ----------
+    price : Price
+    compact : bool
+        For people: each interval in one cell.
+    """
+    width = 1 if compact else 3
+    columns = ["pool", "gpu_model", "slots", "tasks"]
+    columns += [name for amount in ("gpu_hours", "wall_h", "cost") for name in _three(amount)[:width]]
     if not price.pools:
         n_tasks = sum(t.n_new + _pending(price, t.n_waiting + t.n_running) for t in price.transformations)
-        return Table(columns, [(None, None, None, n_tasks, *_cells(price.gpu_hours), *_cells(None), *_cells(None))])
+        empty = (None,) * width
+        return Table(tuple(columns), [(None, None, None, n_tasks, *_cells(price.gpu_hours, compact), *empty, *empty)])
     stored = price.remaining.network is not None
-    rows = [_pool_row(price, pool, stored=stored) for pool in price.pools]
-    return Table((*columns, "done_at", "done_by") if stored else columns, rows)
+    rows = [_pool_row(price, pool, stored=stored, compact=compact) for pool in price.pools]
+    when = () if not stored else ("done_by",) if compact else ("done_at", "done_by")
+    return Table((*columns, *when), rows)
 
 
-def transformations_table(price: Price) -> Table:
-    """One row per Transformation."""
-    columns = (
-        *("name", "phase", "results", "running", "waiting", "idle", "new"),
-        *_three("gpu_hours_each"),
-        *_three("gpu_hours"),
-        *("basis", "extrapolates", "transformation"),
-    )
+def transformations_table(price: Price, *, compact: bool = False) -> Table:
+    """One row per Transformation.
+
+    Parameters
+    ----------
+    price : Price
+    compact : bool
+        For people: each interval in one cell, and no keys.
+    """
+    width = 1 if compact else 3
+    counts = ("results", "running", "waiting", "idle", "new")
+    hours = [name for amount in ("gpu_hours_each", "gpu_hours") for name in _three(amount)[:width]]
+    columns = ("name", "phase", *counts, *hours, "basis", "extrapolates", *(() if compact else ("transformation",)))
     rows = [
         (
             *(t.name, t.phase, t.n_results, t.n_running, t.n_waiting, t.n_idle, t.n_new),
-            *_cells(t.each),
-            *_cells(t.total),
+            *_cells(t.each, compact),
+            *_cells(t.total, compact),
             *(t.basis, t.extrapolates or None, t.transformation),
-        )
+        )[: len(columns)]
         for t in price.transformations
     ]
     return Table(columns, rows)
@@ -140,22 +156,25 @@ def _three(name: str) -> tuple[str, str, str]:
     return name, f"{name}_low", f"{name}_high"
 
 
-def _cells(amount: Amount | None) -> tuple[float | None, float | None, float | None]:
+def _cells(amount: Amount | None, compact: bool) -> tuple[float | str | None, ...]:
     """As many digits as such numbers have."""
     if amount is None:
-        return None, None, None
-    return _round(amount.median), _round(amount.low), _round(amount.high)
+        return (None,) if compact else (None, None, None)
+    if not compact:
+        return _round(amount.median), _round(amount.low), _round(amount.high)
+    median, low, high = (f"{float(f'{value:.3g}'):g}" for value in (amount.median, amount.low, amount.high))
+    return (median if low == high else f"{median} ({low} to {high})",)
 
 
 def _round(value: float) -> float:
     return float(f"{value:.4g}")
 
 
-def _pool_row(price: Price, pool: PoolPrice, *, stored: bool) -> tuple[Any, ...]:
-    cells = (*_cells(pool.gpu_hours), *_cells(pool.wall_h), *_cells(pool.cost))
+def _pool_row(price: Price, pool: PoolPrice, *, stored: bool, compact: bool) -> tuple[Any, ...]:
+    cells = [cell for amount in (pool.gpu_hours, pool.wall_h, pool.cost) for cell in _cells(amount, compact)]
     done = pool.done_at(price.at)
     when = ((done[0], done[2]) if done is not None else (None, None)) if stored else ()
-    whole = tuple(None if t is None else t.replace(microsecond=0) for t in when)
+    whole = tuple(None if t is None else t.replace(microsecond=0) for t in when[1 if compact else 0 :])
     return (pool.pool, pool.gpu_model, pool.slots, pool.n_tasks, *cells, *whole)
 
 
@@ -166,10 +185,15 @@ def _pending(price: Price, n: int) -> int:
 def _counted(price: Price) -> str:
     rows = price.remaining.rows
     total = {name: int(rows[name].sum()) for name in ("n_results", "n_running", "n_waiting", "n_idle", "n_new")}
-    parts = [f"{len(rows)} Transformation{'s' if len(rows) != 1 else ''}"]
-    words = (("n_results", "results are there"), ("n_running", "Tasks run"), ("n_waiting", "Tasks wait"))
-    parts += [f"{total[name]} {word}" for name, word in words if total[name]]
-    parts.append(f"{total['n_new']} are to be created" if total["n_new"] else "none is to be created")
+    parts = [_said(len(rows))]
+    words = (
+        ("n_results", "result is there", "results are there"),
+        ("n_running", "Task runs", "Tasks run"),
+        ("n_waiting", "Task waits", "Tasks wait"),
+    )
+    parts += [f"{n} {one if n == 1 else many}" for name, one, many in words if (n := total[name])]
+    new = total["n_new"]
+    parts.append(f"{new} {'is' if new == 1 else 'are'} to be created" if new else "none is to be created")
     if total["n_idle"]:
         parts.append(f"{total['n_idle']} wait but are actioned on no active network, and are not counted")
     return ", ".join(parts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 import polars as pl
 
@@ -27,6 +28,15 @@ _COLUMNS = (
     "networks",
 )
 
+#: Whose word hours are.
+_WORDS: Final = {
+    "own results": "as their own results took",
+    "cost model": "by the trained cost model",
+    "protocol results": "as others of their Protocol took",
+    "declared": "as declared",
+    "extrapolated": "by physics, or by a model that has seen nothing like them",
+}
+
 
 def plan_table(lake: Lake, plan: DispatchPlan) -> Table:
     """One row per pool, in the order in which they go."""
@@ -41,6 +51,7 @@ def plan_lines(plan: DispatchPlan) -> list[str]:
         lines.append("planned as if a dispatcher worked for every pool")
     for pool in plan.pools:
         lines += [f"{pool.pool}: {reason}" for reason in pool.reasons]
+        lines += [f"{pool.pool}: hours of {say_tasks(n)} {_WORDS[source]}" for source, n in pool.sources.items()]
         if pool.n_unknown:
             lines.append(f"{pool.pool}: {say_tasks(pool.n_unknown)} of unknown duration count no hours")
     for group in plan.unplaced:

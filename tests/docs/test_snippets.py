@@ -31,6 +31,7 @@ PAGES = [
     "docs/kubernetes.md",
     "docs/slurm.md",
     "docs/several-pools.md",
+    "docs/cost.md",
     "README.md",
 ]
 _FENCE = re.compile(r"^```(bash|python|sql)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
