@@ -1,26 +1,42 @@
 -- failure_rates: how often attempts fail in each Scope, Protocol, host and pool, with 95% Wilson intervals
 -- grain: one row per dimension (scope, protocol, host, pool), Scope and name
--- inputs: throughput
+-- inputs: results, transformations
 -- parameters: none; filter by scope, dimension, name
 create view failure_rates as
-with counted as (
+with attempts as (
     select
-        scope,
-        unnest(['scope', 'protocol', 'host', 'pool']) as dimension,
-        unnest([scope, protocol, hostname, pool]) as name,
-        n_results,
-        n_failed
-    from throughput
+        results.scope,
+        transformations.protocol_qualname as protocol,
+        results.hostname,
+        results.pool,
+        results.ok
+    from results
+    left join transformations using (transformation)
 ),
-summed as (
+counted as (
     select
         scope,
-        dimension,
-        name,
-        sum(n_results + n_failed)::bigint as n_attempts,
-        sum(n_failed)::bigint as n_failed
-    from counted
-    group by all
+        case grouping(protocol, hostname, pool)
+            when 3 then 'protocol'
+            when 5 then 'host'
+            when 6 then 'pool'
+            else 'scope'
+        end as dimension,
+        case grouping(protocol, hostname, pool)
+            when 3 then protocol
+            when 5 then hostname
+            when 6 then pool
+            else scope
+        end as name,
+        count(*) as n_attempts,
+        count(*) filter (not ok) as n_failed
+    from attempts
+    group by grouping sets (
+        (scope),
+        (scope, protocol),
+        (scope, hostname),
+        (scope, pool)
+    )
 )
 select
     scope,
@@ -31,4 +47,4 @@ select
     n_failed / n_attempts as failure_rate,
     wilson_low(n_failed, n_attempts) as failure_rate_low,
     wilson_high(n_failed, n_attempts) as failure_rate_high
-from summed;
+from counted;

@@ -1,0 +1,112 @@
+"""Six statistics of 100 networks with bootstrap intervals, against cinnabar's `bootstrap_statistic`.
+
+Both resample the same pairs 1,000 times. cinnabar computes one statistic at a time and is given the four it
+shares with us, on two of the networks, its time taken 50-fold; ours are all six, for ligands and edges, and
+their pool. What must agree are the values themselves, and intervals as far as chance lets them.
+Run it with ``python -m benchmarks.bench_performance``.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+from cinnabar.stats import bootstrap_statistic
+from numpy.typing import NDArray
+
+from estimators.performance import Resampled, pool, resample
+
+from . import _table
+
+NAME = "performance"
+TARGET = "100 networks with intervals at least 50 times faster than cinnabar"
+
+_TARGET_RATIO = 50.0
+_SHARED = {"RMSE": "RMSE", "MUE": "MUE", "R2": "R2", "kendall_tau": "KTAU"}
+_N_BOOTSTRAP = 1000
+_REFERENCE_NETWORKS = 2
+#: Ends of two intervals, 1,000 resamples each, may lie apart by this share of the width.
+_CHANCE_SHARE = 0.3
+
+
+def run(quick: bool = False) -> list[dict[str, Any]]:
+    """Time both.
+
+    Parameters
+    ----------
+    quick : bool
+        Take 10 networks of 12 ligands instead of 100 of 30.
+
+    Returns
+    -------
+    list of dict
+        Rows with name, ours_s, reference_s, ratio, target and ok.
+    """
+    n_networks, n_ligands = (10, 12) if quick else (100, 30)
+    rng = np.random.default_rng(3)
+    experiments = rng.normal(-8.0, 1.5, (n_networks, n_ligands))
+    estimates = experiments + rng.normal(0.0, 0.8, (n_networks, n_ligands))
+    resample(estimates[0], experiments[0], relative=True)
+    start = time.perf_counter()
+    ligands = [resample(y, x, relative=True) for y, x in zip(estimates, experiments, strict=True)]
+    pool(ligands)
+    ours_s = time.perf_counter() - start
+    reference_s = _reference_s(estimates, experiments, ligands) * n_networks / _REFERENCE_NETWORKS
+    ratio = reference_s / ours_s
+    required = not quick
+    target = f">= {_TARGET_RATIO:g}x" if required else "none at this size"
+    return [
+        {
+            "name": f"ligands of {n_networks} networks of {n_ligands}, and their pool",
+            "ours_s": ours_s,
+            "reference_s": reference_s,
+            "reference": "cinnabar, four of the six statistics, no pool",
+            "ratio": ratio,
+            "target": target,
+            "ok": not required or ratio >= _TARGET_RATIO,
+        },
+        _edges(n_networks, n_ligands, rng),
+    ]
+
+
+def _reference_s(estimates: NDArray[np.float64], experiments: NDArray[np.float64], ligands: list[Resampled]) -> float:
+    """Seconds that cinnabar takes for the first networks; raises if it finds something else."""
+    start = time.perf_counter()
+    found = []
+    for y, x in zip(estimates[:_REFERENCE_NETWORKS], experiments[:_REFERENCE_NETWORKS], strict=True):
+        y, x = y - y.mean(), x - x.mean()
+        found.append({ours: bootstrap_statistic(x, y, statistic=s) for ours, s in _SHARED.items()})
+    seconds = time.perf_counter() - start
+    for theirs, ours in zip(found, ligands, strict=False):
+        performance = ours.performance()
+        for name, statistic in theirs.items():
+            width = statistic["high"] - statistic["low"]
+            mine = performance[name]
+            away = max(abs(mine.low - statistic["low"]), abs(mine.high - statistic["high"])) / width
+            if abs(mine.value - statistic["mle"]) > 1e-9 or away > _CHANCE_SHARE:
+                raise ArithmeticError(f"{name}: {mine} here and {statistic} there; a ratio of times would mean nothing")
+    return seconds
+
+
+def _edges(n_networks: int, n_ligands: int, rng: np.random.Generator) -> dict[str, Any]:
+    """Edges in both directions, for which cinnabar has no single call."""
+    n_edges = int(1.6 * n_ligands)
+    experiments = rng.normal(0.0, 1.5, (n_networks, n_edges))
+    estimates = experiments + rng.normal(0.0, 1.0, (n_networks, n_edges))
+    start = time.perf_counter()
+    for y, x in zip(estimates, experiments, strict=True):
+        resample(y, x, relative=False, both_directions=True, n_bootstrap=_N_BOOTSTRAP)
+    return {
+        "name": f"edges of {n_networks} networks of {n_edges}, both directions",
+        "ours_s": time.perf_counter() - start,
+        "reference_s": None,
+        "reference": "",
+        "ratio": None,
+        "target": "none",
+        "ok": True,
+    }
+
+
+if __name__ == "__main__":
+    _table.main(run)
