@@ -79,6 +79,8 @@ def sweep_orphans(
     known = _known(lake, older_than)
     found = {kind: list[ObjectInfo]() for kind in _KINDS}
     found["assignments"] += _assignments(lake, known, older_than)
+    imported = lake.objects.list_with_times("imports")
+    found["half-written"] += [o for o in imported if o.is_temporary and o.modified_at < temporary_older_than]
     emptied = []
     # listings keep what lies in one folder together
     for folder, group in groupby(lake.objects.list_with_times("attempts"), key=_attempt_folder):

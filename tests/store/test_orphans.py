@@ -111,10 +111,13 @@ def test_assignments_go_when_all_their_attempts_are_over(lake: Lake) -> None:
 def test_halves_go_after_a_day_and_wholes_stay(lake: Lake) -> None:
     attempt = claimed(lake, held=True)
     leave(lake, attempt, {"beat.json", ".0123.part"})
+    for name in ("digest.json.zst", ".4567.part"):
+        lake.objects.put(f"imports/{SCOPE}/{name}", b"x")
     maintain(lake)
     assert names(lake, attempt) == {"beat.json", ".0123.part"}
     in_days(lake, 1.1)
     assert names(lake, attempt) == {"beat.json"}
+    assert [o.path for o in lake.objects.list_with_times("imports")] == [f"imports/{SCOPE}/digest.json.zst"]
 
 
 def test_a_dry_run_counts_and_deletes_nothing(lake: Lake) -> None:

@@ -1,6 +1,6 @@
 -- network_states: every network with what its users decided about it
 -- grain: one row per network
--- inputs: networks, network_log
+-- inputs: networks, network_members (a network of imported results grows with them), network_log
 -- parameters: none; filter by scope, network, name, state
 create view network_states as
 with latest as (
@@ -10,6 +10,14 @@ with latest as (
         weight
     from network_log
     qualify row_number() over (partition by network order by seq desc, idx desc) = 1
+),
+sizes as (
+    select
+        network,
+        count(*) as n_transformations
+    from network_members
+    where kind = 'transformation'
+    group by network
 )
 select
     networks.scope,
@@ -17,8 +25,9 @@ select
     networks.name,
     coalesce(latest.state, 'active') as state,
     coalesce(latest.weight, 0.5) as weight,
-    networks.n_transformations,
+    coalesce(sizes.n_transformations, 0) as n_transformations,
     networks.creator,
     networks.created_at
 from networks
-left join latest using (network);
+left join latest using (network)
+left join sizes using (network);
