@@ -103,10 +103,11 @@ def _changes(matched: dict[int, int], a: ComponentFacts, b: ComponentFacts) -> P
         for i, j in a.bonds
         if i in matched and j in matched and tuple(sorted((matched[i], matched[j]))) in b.bonds
     ]
+    # a mapping edited by hand may name atoms twice, or atoms that are not there
     return Perturbation(
-        n_dummy_atoms=a.n_atoms + b.n_atoms - 2 * len(matched),
+        n_dummy_atoms=len(set(range(a.n_atoms)) - matched.keys()) + len(set(range(b.n_atoms)) - back.keys()),
         n_dummy_heavy_atoms=len(a.heavy - matched.keys()) + len(b.heavy - back.keys()),
-        ring_change=count_rings(a.bonds) + count_rings(b.bonds) - 2 * count_rings(core),
+        ring_change=max(0, count_rings(a.bonds) + count_rings(b.bonds) - 2 * count_rings(core)),
     )
 
 

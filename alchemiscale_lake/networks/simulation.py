@@ -6,7 +6,6 @@ Which atoms are simulated is told by the components, see `facts`.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -25,6 +24,8 @@ _NM: Final = {
     **dict.fromkeys(("nm", "nanometer", "nanometers", "nanometre"), 1.0),
     **dict.fromkeys(("angstrom", "angstroms", "a", "å"), 0.1),
 }
+#: No setting means a larger number, and none that is infinite.
+_MOST: Final = 1e12
 _NUMBER_WITH_UNIT: Final = re.compile(r"\s*([0-9.eE+-]+)\s*\*?\s*([A-Za-zÅå]+)\s*")
 
 _TIMESTEP: Final = ("timestep", "time_step", "dt")
@@ -266,6 +267,6 @@ def _in_unit(name: str, value: Any, units: Mapping[str, float], bare: str) -> fl
 
 
 def _number(value: Any) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or value < 0:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= _MOST:
         return None
     return float(value)

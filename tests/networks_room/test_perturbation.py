@@ -72,3 +72,8 @@ def test_rings_are_what_bonds_have_beyond_a_forest(pairs: set[tuple[int, int]]) 
             parts[atom] = joined
     n_parts = len({frozenset(part) for part in parts.values()})
     assert count_rings(bonds) == len(bonds) - len(parts) + n_parts
+
+
+def test_a_mapping_of_atoms_that_are_not_there_takes_away_none() -> None:
+    a, b = molecule(3, RING), molecule(3, CHAIN)
+    assert mapping_facts(mapped({0: 0, 1: 0, 2: 0, 7: 9, 8: 0}), a, b).changes == Perturbation(2, 2, 1)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from alchemiscale_lake.networks.simulation import SimulationFacts, simulation_facts
 from alchemiscale_lake.protocols.harmonic import HarmonicProtocol
@@ -112,7 +114,43 @@ def test_windows_are_counted_or_are_as_many_as_a_schedule_has() -> None:
     assert simulation_facts("P", {"n_windows": "many"}, "solvent").n_windows is None
 
 
+@pytest.mark.parametrize("absurd", [1e308, 10**400, float("inf"), float("nan"), -1, True])
+def test_absurd_numbers_are_no_numbers(absurd: float) -> None:
+    settings = {"n_replicas": absurd, "production_length_ns": absurd, "timestep": quantity(absurd, "femtosecond")}
+    assert simulation_facts("P", settings, "other") == SimulationFacts()
+
+
 def test_nothing_is_known_without_settings_and_vacuum_has_no_box() -> None:
     assert simulation_facts("P", None, "other") == SimulationFacts()
     boxed = {"solvation_settings": {"solvent_padding": quantity(1.0, "nanometer"), "box_shape": "cube"}}
     assert simulation_facts("P", boxed, "vacuum") == SimulationFacts()
+
+
+NAMES = [
+    "timestep",
+    "time_step_fs",
+    "production_length",
+    "equilibration_length",
+    "n_replicas",
+    "lambda_elec",
+    "padding",
+]
+VALUES = (
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=5) | st.sampled_from(["5 ns", "1 nm"])
+)
+
+
+@given(
+    st.recursive(
+        st.dictionaries(st.sampled_from([*NAMES, "x", "magnitude", "unit"]), VALUES | st.lists(VALUES, max_size=3)),
+        lambda inner: st.dictionaries(st.sampled_from([*NAMES, "solvent_settings"]), inner | VALUES, max_size=4),
+        max_leaves=8,
+    ),
+    st.sampled_from(["HydrationProtocol", "NonEquilibriumCyclingProtocol", "P"]),
+)
+def test_whatever_settings_say_numbers_are_sensible_or_none(settings: dict[str, Any], qualname: str) -> None:
+    found = simulation_facts(qualname, settings, "solvent")
+    for value in (found.simulated_ns, found.timestep_fs, found.solvent_padding_nm):
+        assert value is None or 0.0 <= value < float("inf")
+    for count in (found.n_windows, found.n_repeats):
+        assert count is None or 1 <= count < 2**53
