@@ -18,7 +18,19 @@ def _():
     from alchemiscale_lake.report.notebook import open_lake, picture
     from estimators.performance import assess
 
-    return alchemiscale_lake, ask, assess, ddg_pairs, dg_pairs, mo, network_page, open_lake, picture, pl, plot_pairs
+    return (
+        alchemiscale_lake,
+        ask,
+        assess,
+        ddg_pairs,
+        dg_pairs,
+        mo,
+        network_page,
+        open_lake,
+        picture,
+        pl,
+        plot_pairs,
+    )
 
 
 @app.cell
@@ -55,15 +67,17 @@ def _(ask, chosen, con, ddg_pairs, dg_pairs, mo):
 
 
 @app.cell
-def _(ligands, picture, plot_pairs):
-    picture(plot_pairs(ligands, title="ligands"), "free energies of ligands, calculated against experimental")
-    return
+def _(differences, ligands, picture, plot_pairs):
+    from matplotlib.figure import Figure as _Figure
 
-
-@app.cell
-def _(differences, mo, picture, plot_pairs):
-    mo.stop(not len(differences), mo.md("*No edge joins two ligands with experimental values.*"))
-    picture(plot_pairs(differences, quantity="ΔΔG", title="edges"), "edges, calculated against experimental")
+    _figure = _Figure(figsize=(6.5, 3.25), layout="constrained")
+    _left, _right = _figure.subplots(1, 2)
+    plot_pairs(ligands, title="ligands", ax=_left)
+    if len(differences):
+        plot_pairs(differences, quantity="ΔΔG", title="edges", ax=_right)
+    else:
+        _right.set_axis_off()
+    picture(_figure, "calculated against experimental: ligands on the left, edges on the right")
     return
 
 
@@ -85,6 +99,22 @@ def _(assess, differences, ligands, pl):
             for found in [assess(pairs["estimate"].to_numpy(), pairs["experiment"].to_numpy(), relative=False)]
             for s in found.statistics
         ]
+    ).with_columns(pl.col(pl.Float64).round(3))
+    return
+
+
+@app.cell
+def _(mo):
+    mo.md("""
+    ## What does not fit among the results themselves
+    """)
+    return
+
+
+@app.cell
+def _(ask, chosen, con, pl):
+    ask(con, "latest_findings", network=chosen, flagged=True).select(
+        "checked", "says", pl.col("p_value").map_elements("{:.1e}".format, return_dtype=pl.String)
     )
     return
 
@@ -105,7 +135,7 @@ def _(ligands, pl):
         uncertainty="estimate_uncertainty",
         experiment="experiment",
         off=pl.col("estimate") - pl.col("experiment"),
-    ).sort(pl.col("off").abs(), descending=True).head(10)
+    ).sort(pl.col("off").abs(), descending=True).head(10).with_columns(pl.col(pl.Float64).round(2))
     return
 
 

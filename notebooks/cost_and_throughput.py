@@ -9,12 +9,30 @@ app = marimo.App(width="medium", app_title="Cost and throughput")
 @app.cell
 def _():
     import marimo as mo
+    import polars as pl
 
     import alchemiscale_lake
+    from alchemiscale_lake.dispatch import pricing, remaining
+    from alchemiscale_lake.pools_file import find_pools_file, load_pools
+    from alchemiscale_lake.report import cost
     from alchemiscale_lake.report.campaign_plots import plot_hours_per_result
     from alchemiscale_lake.report.notebook import open_lake, picture
+    from alchemiscale_lake.store import now_utc
 
-    return alchemiscale_lake, mo, open_lake, picture, plot_hours_per_result
+    return (
+        alchemiscale_lake,
+        cost,
+        find_pools_file,
+        load_pools,
+        mo,
+        now_utc,
+        open_lake,
+        picture,
+        pl,
+        plot_hours_per_result,
+        pricing,
+        remaining,
+    )
 
 
 @app.cell
@@ -22,13 +40,26 @@ def _(alchemiscale_lake, mo, open_lake):
     lake = open_lake()
     con = alchemiscale_lake.connect(lake)
     mo.md(f"# Cost and throughput\n\n`{lake.url}`")
-    return (con,)
+    return con, lake
+
+
+@app.cell
+def _(mo):
+    mo.md("""
+    ## Day by day
+    """)
+    return
 
 
 @app.cell
 def _(con):
     con.sql("""
-        select day, pool, sum(n_results)::int as results, sum(n_failed)::int as failed, sum(gpu_h) as gpu_hours
+        select
+            day,
+            pool,
+            sum(n_results)::int as results,
+            sum(n_failed)::int as failed,
+            round(sum(gpu_h), 1) as gpu_hours
         from throughput
         group by all
         order by day, pool
@@ -52,9 +83,9 @@ def _(con):
             pool,
             sum(n_results)::int as results,
             sum(n_failed)::int as failed,
-            sum(n_failed) / sum(n_results + n_failed) as failure_rate,
-            sum(gpu_h) as gpu_hours,
-            sum(wall_h) as wall_hours
+            round(sum(n_failed) / sum(n_results + n_failed), 3) as failure_rate,
+            round(sum(gpu_h), 1) as gpu_hours,
+            round(sum(wall_h), 1) as wall_hours
         from throughput
         group by all
         order by failure_rate desc, hostname
@@ -100,14 +131,65 @@ def _(con):
         select
             transformations.name,
             count(*) filter (results.ok) as results,
-            sum(results.gpu_time_s) / 3600 as gpu_hours,
-            sum(results.gpu_time_s) filter (not results.ok) / 3600 as of_them_lost
+            round(sum(results.gpu_time_s) / 3600, 2) as gpu_hours,
+            round(sum(results.gpu_time_s) filter (not results.ok) / 3600, 2) as of_them_lost
         from results
         join transformations using (transformation)
         group by transformations.name
         order by gpu_hours desc nulls last, transformations.name
         limit 20
     """).pl()
+    return
+
+
+@app.cell
+def _(mo):
+    mo.md("""
+    ## What is left, and what it will cost
+    """)
+    return
+
+
+@app.cell
+def _(con, mo):
+    _found = con.sql("""
+        select network, name
+        from network_states
+        where state <> 'deleted'
+        order by name, network
+    """).fetchall()
+    _options = {f"{name or network} ({network.split('-', 2)[2]})": network for network, name in _found}
+    network = mo.ui.dropdown(_options, value=next(iter(_options), None), label="Network")
+    repeats = mo.ui.number(start=1, stop=50, value=3, label="Results per Transformation")
+    mo.vstack([network, repeats])
+    return network, repeats
+
+
+@app.cell
+def _(cost, find_pools_file, lake, load_pools, mo, network, now_utc, pricing, remaining, repeats):
+    mo.stop(network.value is None, mo.md("*There is no network yet.*"))
+    now = now_utc()
+    pools_file = find_pools_file(None)
+    pools = load_pools(pools_file) if pools_file else None
+    left = remaining.remaining_of_network(lake, network.value, repeats=repeats.value, now=now)
+    priced = pricing.price(lake, left, pools, now=now)
+    mo.md("\n".join(f"- {line}" for line in cost.price_lines(priced)))
+    return (priced,)
+
+
+@app.cell
+def _(cost, pl, priced):
+    _table = cost.price_table(priced)
+    pl.DataFrame(_table.rows, schema=_table.columns, orient="row").with_columns(pl.col(pl.Float64).round(2))
+    return
+
+
+@app.cell
+def _(cost, pl, priced):
+    _table = cost.transformations_table(priced)
+    pl.DataFrame(_table.rows, schema=_table.columns, orient="row", infer_schema_length=None).with_columns(
+        pl.col(pl.Float64).round(2)
+    ).filter(pl.col("running") + pl.col("waiting") + pl.col("new") > 0)
     return
 
 

@@ -17,7 +17,16 @@ def _():
     from alchemiscale_lake.report.network_view import network_page
     from alchemiscale_lake.report.notebook import open_lake, picture
 
-    return alchemiscale_lake, ask, mo, network_page, open_lake, picture, pl, plot_progress
+    return (
+        alchemiscale_lake,
+        ask,
+        mo,
+        network_page,
+        open_lake,
+        picture,
+        pl,
+        plot_progress,
+    )
 
 
 @app.cell

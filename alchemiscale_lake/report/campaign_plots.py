@@ -106,4 +106,5 @@ def _dates(axes: Any) -> None:
     locator: Any = AutoDateLocator()  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+    axes.xaxis.get_offset_text().set_fontsize(8)
     axes.tick_params(labelsize=8)

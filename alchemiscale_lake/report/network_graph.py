@@ -15,7 +15,7 @@ import polars as pl
 
 from ..errors import EstimationError
 from ..ids import ScopedKey
-from ..query import Connection, ask, connect
+from ..query import Connection, ask, connect, read_sql
 from ..store import Lake
 from .layout import place_nodes
 from .ligand_structures import add_structures
@@ -44,7 +44,7 @@ class NetworkGraph:
     as_of : str
         Time of the newest round; "" before the first.
     kinds : list of dict
-        Per kind (`binding`, ...): `kind`, `nodes` and `edges`, plain data.
+        Per kind (`binding`, ...): `kind`, `nodes`, `edges` and `findings` (what stands out), plain data.
     structures : list of Structure
         What the nodes' `structure` counts from.
     """
@@ -85,6 +85,7 @@ def network_graph(lake: Lake, network: str) -> NetworkGraph:
         )
     by_kind = edges.sort("kind").group_by("kind", maintain_order=True)
     kinds = [_of_kind(str(key[0]), group, ligands, legs) for key, group in by_kind]
+    _add_findings(connection, network, kinds)
     drawn = add_structures(lake, network, kinds)
     state = ask(connection, "network_states", network=network)
     as_of = ligands.select(pl.col("estimated_at").max().dt.strftime("%Y-%m-%d %H:%M UTC")).item()
@@ -127,7 +128,7 @@ def _of_kind(kind: str, edges: pl.DataFrame, ligands: pl.DataFrame, legs: Mappin
     at = place_nodes(len(names), [(edge["i"], edge["j"]) for edge in shown])
     statuses = _node_statuses(len(names), shown)
     nodes = [_node(name, known.get(name, {}), statuses[k], at[k].tolist()) for k, name in enumerate(names)]
-    return {"kind": kind, "nodes": nodes, "edges": shown}
+    return {"kind": kind, "nodes": nodes, "edges": shown, "findings": []}
 
 
 def _edge(row: Row, place: Mapping[str, int], known: Mapping[str, Row], legs: Mapping[str, Row]) -> Row:
@@ -141,9 +142,34 @@ def _edge(row: Row, place: Mapping[str, int], known: Mapping[str, Row], legs: Ma
         "residual": _number(row["residual_kcal_mol"]),
         "experiment": None if i is None or j is None else _number(j - i),
         "status": _edge_status(row["status"], of_edge),
+        "findings": [],
         "note": row["note"],
         "legs": [_leg(leg) for leg in of_edge],
     }
+
+
+def _add_findings(connection: Connection, network: str, kinds: Sequence[Row]) -> None:
+    """Write what stands out to its kind, with the edges concerned, and to these edges."""
+    rows = ask(connection, "latest_findings", network=network, flagged=True)
+    subjects = sorted({one for subject in rows["subject"] for one in subject})
+    sql = "select attempt, transformation from results where attempt in (select unnest($subjects))"
+    of_attempt = dict(read_sql(connection, sql, {"subjects": subjects}).iter_rows()) if subjects else {}
+    for row in rows.iter_rows(named=True):
+        subject = [of_attempt.get(one, one) for one in row["subject"]]
+        for kind in kinds:
+            edges = [k for k, edge in enumerate(kind["edges"]) if _concerns(subject, edge, kind["nodes"])]
+            if kind["kind"] == row["kind"] or (edges and row["kind"] not in {one["kind"] for one in kinds}):
+                kind["findings"].append({"says": row["says"], "edges": edges})
+                # of a cycle nobody knows which edge is to blame
+                for k in edges if row["checked"] != "cycle" else ():
+                    kind["edges"][k]["findings"].append(row["says"])
+
+
+def _concerns(subject: Sequence[str], edge: Row, nodes: Sequence[Row]) -> bool:
+    """Whether a finding about an edge, a cycle or Transformations is about this edge."""
+    around = {frozenset(pair) for pair in zip(subject, [*subject[1:], *subject[:1]], strict=True)}
+    ends = frozenset((nodes[edge["i"]]["name"], nodes[edge["j"]]["name"]))
+    return ends in around or any(leg["key"] in subject for leg in edge["legs"])
 
 
 def _edge_status(status: str, legs: Sequence[Row]) -> str:
@@ -159,6 +185,7 @@ def _edge_status(status: str, legs: Sequence[Row]) -> str:
 
 def _leg(leg: Row) -> Row:
     plain = {name: leg[name] for name in ("name", "phase", "state", "n_results", "n_failed", "note")}
+    plain["key"] = leg["transformation"]
     pair = {"from": leg["ligand_i"], "to": leg["ligand_j"]}
     tasks = {name: leg[name] or 0 for name in _TASK_COLUMNS}
     numbers = {"value": leg["value_kcal_mol"], "uncertainty": leg["uncertainty_kcal_mol"]}

@@ -11,17 +11,19 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from alchemiscale_lake.errors import EstimationError, NotFoundError
 from alchemiscale_lake.ledger.estimates import gather_network
+from alchemiscale_lake.query import ask, connect
 from alchemiscale_lake.report import ligand_structures
 from alchemiscale_lake.report.network_graph import network_graph
 from alchemiscale_lake.report.network_view import COLOURS, NetworkPage, draw_page, network_page
 from alchemiscale_lake.store import Lake
 from tests.browser import Page, browser
 from tests.campaign import SCOPE, Campaign, small_campaign
-from tests.example_campaign import NETWORK, example_campaign, ligands, pairs
+from tests.example_campaign import NETWORK, ODD, example_campaign, ligands, pairs
 
 TYK2 = f"AlchemicalNetwork-tyk2-{SCOPE}"
 NASTY = ["</script><img src=x onerror=alert(1)>", "<!--<script>", "{{script}} & \"'`\u2028", "]]>"]
@@ -89,6 +91,22 @@ def test_numbers_are_those_of_the_tables(example: Campaign) -> None:
         else:
             off = row["value_kcal_mol"] - row["experiment_kcal_mol"]
             assert node["residual"] == pytest.approx(off, rel=1e-5, abs=1e-6)
+
+
+def test_what_does_not_fit_is_marked_at_its_edge(example: Campaign) -> None:
+    (kind,) = content(network_page(example.lake))["kinds"]
+
+    odd = {(kind["nodes"][e["i"]]["name"], kind["nodes"][e["j"]]["name"]): e["findings"] for e in kind["edges"]}
+
+    assert any("what the rest of the network" in says for says in odd[ODD])
+    flagged = ask(connect(example.lake), "latest_findings", flagged=True)
+    named = {tuple(s) for s in flagged.filter(pl.col("checked") == "edge")["subject"].to_list()}
+    assert {pair for pair, findings in odd.items() if findings} == named, "a cycle alone blames no edge"
+    of_cycles = [f for f in kind["findings"] if " adds up to " in f["says"]]
+    place = next(k for k, pair in enumerate(odd) if pair == ODD)
+    assert of_cycles
+    assert all(place in f["edges"] for f in of_cycles)
+    assert all(says in {f["says"] for f in kind["findings"]} for findings in odd.values() for says in findings)
 
 
 def test_ligands_have_the_structure_of_their_assay_or_none(example: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,6 +205,8 @@ def test_a_reader_sees_points_drags_searches(example: Campaign, tab: Callable[[]
     assert page.text("#details").startswith("22 ligands, 34 edges")
     assert "28 edges" in page.text("#legend")
     assert "not begun" in page.text("#legend")
+    assert "does not fit" in page.text("#legend")
+    assert page.evaluate(f"document.querySelector('[data-edge=\"{ODD[0]} -> {ODD[1]}\"] .mark').textContent") == "!"
 
     at = page.middle_of("[data-ligand='bza-10'] circle")
     page.mouse("mouseMoved", *at)

@@ -84,7 +84,11 @@
     const mx = (a.x + b.x) / 2 - (b.y - a.y) * e.bend, my = (a.y + b.y) / 2 + (b.x - a.x) * e.bend;
     return `M ${a.x} ${a.y} Q ${mx} ${my} ${b.x} ${b.y}`;
   };
-  const placeEdge = (e) => { for (const one of e.group.children) one.setAttribute("d", path(e)); };
+  const placeEdge = (e) => {
+    const [line, hit, mark] = e.group.children, a = nodes[e.i], b = nodes[e.j];
+    for (const one of [line, hit]) one.setAttribute("d", path(e));
+    if (mark) { mark.setAttribute("x", (a.x + b.x) / 2); mark.setAttribute("y", (a.y + b.y) / 2); }
+  };
   const placeNode = (n) => n.group.setAttribute("transform", `translate(${n.x} ${n.y})`);
 
   const build = () => {
@@ -99,6 +103,11 @@
       seen.set(key, before + 1);
       e.group = shape("g", { class: "link", "data-edge": nodes[e.i].name + " -> " + nodes[e.j].name });
       e.group.append(shape("path", { class: "edge" }), shape("path", { class: "hit" }));
+      if (e.findings.length) {
+        const mark = shape("text", { class: "mark", dy: "0.35em" });
+        mark.textContent = "!";
+        e.group.append(mark);
+      }
       e.group.thing = e;
     }
     nodes.forEach((n) => { n.edges = []; });
@@ -183,6 +192,8 @@
       if (edges.worst > 1.5 * edges.best) widths.append(row(dash("complete", edgeWidth({ uncertainty: edges.worst }), variable("plain-edge")), "edge ± " + number(edges.worst) + " kcal/mol"));
       parts.push(widths);
     }
+    const odd = edges.filter((e) => e.findings.length).length;
+    if (odd) parts.push(row(element("span", { class: "mark" }, "!"), "does not fit", element("b", {}, odd + (odd === 1 ? " edge" : " edges"))));
     legend.replaceChildren(...parts);
   };
 
@@ -209,10 +220,10 @@
     }
     return drawn;
   };
-  const clickable = (tr, thing) => {
-    tr.className = "go";
-    tr.addEventListener("click", () => { select(thing); reveal(thing); });
-    return tr;
+  const clickable = (row, thing) => {
+    row.classList.add("go");
+    row.addEventListener("click", () => { select(thing); reveal(thing); });
+    return row;
   };
 
   const ligandDetails = (n) => {
@@ -250,6 +261,7 @@
         ["status", MEANING[e.status]],
       ]),
     ];
+    parts.push(...e.findings.map((says) => element("p", { class: "finding" }, says)));
     for (const leg of e.legs) {
       parts.push(element("h3", {}, leg.phase === "other" ? "leg" : leg.phase), facts([
         [`${leg.from} → ${leg.to}`, leg.state === "error" ? "error" : pair(leg.value, leg.uncertainty)],
@@ -270,9 +282,14 @@
         element("td", { class: "number" }, known(n.value) ? pair(n.value, n.uncertainty) : MEANING[n.status] === "complete" ? "none yet" : MEANING[n.status]),
         measured ? element("td", { class: "number" }, number(n.experiment)) : null), n));
     }
+    const findings = kind.findings.map((finding) => {
+      const said = element("p", { class: "finding" }, finding.says);
+      return finding.edges.length ? clickable(said, edges[finding.edges[0]]) : said;
+    });
     return [
       element("h2", {}, `${nodes.length} ligands, ${edges.length} edges`),
       element("p", {}, "kcal/mol, lowest first. Point at a ligand or an edge; click to keep it."), element("table", {}, body),
+      findings.length ? element("h3", {}, "what does not fit") : null, ...findings,
     ];
   };
 
