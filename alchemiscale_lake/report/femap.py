@@ -1,0 +1,287 @@
+"""Networks as cinnabar's FEMap, and FEMaps as networks: the one home of cinnabar in the lake.
+
+Owns the translation in both directions. Which edges and experiments count is the query's matter, what is
+estimated from them `estimators`'. cinnabar is optional; its two shapes are told apart by what it offers:
+`cinnabar.femap` holds measurements with units and knows repeated ones, `cinnabar.wrangle` (up to 0.2) one
+number per edge in kcal/mol.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from typing import Any, Final
+
+import polars as pl
+
+from ..errors import EstimationError, MissingDependencyError, NotFoundError
+from ..ids import ScopedKey
+from ..query import ask, connect, read_sql, statement
+from ..store import Lake
+
+__all__ = ["FEMapContent", "from_femap", "network_femap", "to_femap"]
+
+#: What estimates of the lake are called as a source of measurements.
+SOURCE: Final = "alchemiscale-lake"
+_KCAL: Final = "kilocalorie_per_mole"
+
+
+@dataclass(frozen=True, slots=True)
+class FEMapContent:
+    """What a FEMap holds, in kcal/mol, as `estimators.solve_network` takes it.
+
+    Attributes
+    ----------
+    node_a, node_b : list of hashable
+        Ends of the calculated edges.
+    value_kcal_mol, uncertainty_kcal_mol : list of float
+        Calculated ``f(b) - f(a)``.
+    experimental : dict of label to (value, uncertainty)
+        Measured affinities; the mean where there are several of one ligand. An uncertainty that is not
+        known is NaN.
+    estimated : dict of label to (value, uncertainty)
+        Absolute values that are calculated, such as those of a maximum-likelihood estimate; the last where
+        there are several.
+    """
+
+    node_a: list[Hashable] = field(default_factory=list)
+    node_b: list[Hashable] = field(default_factory=list)
+    value_kcal_mol: list[float] = field(default_factory=list)
+    uncertainty_kcal_mol: list[float] = field(default_factory=list)
+    experimental: dict[Hashable, tuple[float, float]] = field(default_factory=dict)
+    estimated: dict[Hashable, tuple[float, float]] = field(default_factory=dict)
+
+    def edges(self) -> tuple[list[Hashable], list[Hashable], list[float], list[float]]:
+        """The first four arguments of `estimators.solve_network`."""
+        return self.node_a, self.node_b, self.value_kcal_mol, self.uncertainty_kcal_mol
+
+
+def network_femap(lake: Lake, network: str | ScopedKey, *, kind: str | None = None) -> Any:
+    """Edges, experiments and estimates of a network's newest round as a FEMap.
+
+    Parameters
+    ----------
+    lake : Lake
+    network : str or ScopedKey
+    kind : str, optional
+        ``binding``, ``hydration`` or ``direct``; needed only where a network has several.
+
+    Returns
+    -------
+    cinnabar.FEMap
+        Of whichever cinnabar is installed.
+
+    Raises
+    ------
+    NotFoundError
+        If the network has no estimates (of that kind), or several kinds and none was named.
+    MissingDependencyError
+        If cinnabar is not installed.
+    """
+    network = str(ScopedKey.parse(network))
+    connection = connect(lake)
+    nodes = read_sql(connection, statement("ligands_to_rank"), {"network": network, "kind": kind})
+    kinds = sorted(nodes["kind"].unique())
+    if len(kinds) != 1:
+        said = (
+            f"several kinds of estimates ({', '.join(kinds)}); name one" if kinds else "no estimates; `gather` it first"
+        )
+        raise NotFoundError(f"{network} has {said}", network=network, kinds=kinds)
+    edges = ask(connection, "latest_edges", network=network, kind=kinds[0]).filter(
+        pl.col("value_kcal_mol").is_not_null()
+    )
+    return to_femap(
+        FEMapContent(
+            edges["ligand_i"].to_list(),
+            edges["ligand_j"].to_list(),
+            edges["value_kcal_mol"].to_list(),
+            edges["uncertainty_kcal_mol"].fill_null(math.nan).to_list(),
+            _by_ligand(nodes, "experiment_kcal_mol", "experiment_uncertainty_kcal_mol"),
+            _by_ligand(nodes, "value_kcal_mol", "uncertainty_kcal_mol"),
+        )
+    )
+
+
+def _by_ligand(nodes: pl.DataFrame, value: str, uncertainty: str) -> dict[Hashable, tuple[float, float]]:
+    rows = nodes.filter(pl.col(value).is_not_null()).select("ligand", value, pl.col(uncertainty).fill_null(math.nan))
+    return {ligand: (number, error) for ligand, number, error in rows.iter_rows()}
+
+
+def to_femap(content: FEMapContent) -> Any:
+    """Build a FEMap.
+
+    Parameters
+    ----------
+    content : FEMapContent
+        Edges, experiments and, for a cinnabar that can hold them, estimates.
+
+    Returns
+    -------
+    cinnabar.FEMap
+        In the shape of `cinnabar.femap`, estimates stand against a reference state of their own, for their
+        zero is not that of experiment; an uncertainty that is not known is zero. In that of
+        `cinnabar.wrangle`, edges of one pair are one edge, their weighted mean (it would count a reverse edge
+        twice), ligands without experiment have NaN, and cinnabar reckons its own estimates.
+
+    Raises
+    ------
+    EstimationError
+        If an edge has zero uncertainty, for the shape of `cinnabar.wrangle`, which cannot hold it.
+    MissingDependencyError
+        If cinnabar is not installed.
+    """
+    return _build_measured(content) if _has_measurements() else _build_plain(content)
+
+
+def from_femap(femap: Any) -> FEMapContent:
+    """Take a FEMap apart.
+
+    Parameters
+    ----------
+    femap : cinnabar.FEMap
+        Of either shape.
+
+    Returns
+    -------
+    FEMapContent
+        Ready for `estimators.solve_network`: ``solve_network(*content.edges())``.
+    """
+    return _read_plain(femap) if hasattr(femap, "results") else _read_measured(femap)
+
+
+def _has_measurements() -> bool:
+    """Whether the cinnabar that is installed has measurements with units."""
+    if find_spec("cinnabar") is None:
+        message = "a FEMap needs cinnabar; install it (conda-forge has the newest), or write tables with `gather`"
+        raise MissingDependencyError(message, package="cinnabar")
+    return find_spec("cinnabar.femap") is not None
+
+
+# --- cinnabar.femap ---------------------------------------------------------------------------------
+
+
+def _build_measured(content: FEMapContent) -> Any:
+    from cinnabar import femap, measurements
+
+    unit = getattr(femap.unit, _KCAL)
+    result = femap.FEMap()
+    for a, b, value, uncertainty in zip(*content.edges(), strict=True):
+        result.add_relative_calculation(a, b, value * unit, _known(uncertainty) * unit, source=SOURCE)
+    for label, (value, uncertainty) in content.experimental.items():
+        result.add_experimental_measurement(label, value * unit, _known(uncertainty) * unit)
+    for label, (value, uncertainty) in content.estimated.items():
+        result.add_measurement(
+            measurements.Measurement(
+                labelA=measurements.ReferenceState(label=SOURCE),
+                labelB=label,
+                DG=value * unit,
+                uncertainty=_known(uncertainty) * unit,
+                computational=True,
+                source=SOURCE,
+            )
+        )
+    return result
+
+
+def _read_measured(femap: Any) -> FEMapContent:
+    from cinnabar.measurements import ReferenceState
+
+    content = FEMapContent()
+    measured: dict[Hashable, list[tuple[float, float]]] = {}
+    for one in femap:
+        value, uncertainty = float(one.DG.to(_KCAL).m), float(one.uncertainty.to(_KCAL).m)
+        a, b = one.labelA, one.labelB
+        if isinstance(b, ReferenceState):
+            a, b, value = b, a, -value
+        if not isinstance(a, ReferenceState):
+            if one.computational:
+                _add_edge(content, a, b, value, uncertainty)
+        elif isinstance(b, ReferenceState):
+            continue  # how the zero of an estimate lies to that of experiment
+        elif one.computational:
+            content.estimated[b] = (value, uncertainty)
+        else:
+            measured.setdefault(b, []).append((value, uncertainty))
+    content.experimental.update({label: _mean(several) for label, several in measured.items()})
+    return content
+
+
+def _add_edge(content: FEMapContent, a: Hashable, b: Hashable, value: float, uncertainty: float) -> None:
+    content.node_a.append(a)
+    content.node_b.append(b)
+    content.value_kcal_mol.append(value)
+    content.uncertainty_kcal_mol.append(uncertainty)
+
+
+def _mean(several: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    n = len(several)
+    return sum(value for value, _ in several) / n, math.sqrt(sum(error**2 for _, error in several)) / n
+
+
+def _known(uncertainty: float) -> float:
+    return 0.0 if math.isnan(uncertainty) else uncertainty
+
+
+# --- cinnabar.wrangle -------------------------------------------------------------------------------
+
+
+def _build_plain(content: FEMapContent) -> Any:
+    import networkx as nx
+    from cinnabar import wrangle
+
+    merged = _merged(*content.edges())
+    exact = [pair for pair, (_, uncertainty) in merged.items() if not uncertainty > 0.0]
+    if exact:
+        message = f"edge {exact[0][0]} -> {exact[0][1]} has no uncertainty above zero, by which this cinnabar divides; "
+        message += "leave such edges out, or install a cinnabar that has `cinnabar.femap`"
+        raise EstimationError(message, edges=exact)
+    result = wrangle.FEMap.__new__(wrangle.FEMap)  # its constructor only reads files
+    calculated = [
+        wrangle.RelativeResult(a, b, value, uncertainty, 0.0) for (a, b), (value, uncertainty) in merged.items()
+    ]
+    labels = dict.fromkeys(label for one in calculated for label in (one.ligandA, one.ligandB))
+    known = {str(label).strip(): numbers for label, numbers in content.experimental.items()}
+    experimental = {
+        label: wrangle.ExperimentalResult(label, value, repr(uncertainty))
+        for label, (value, uncertainty) in ((label, known.get(label, (math.nan, math.nan))) for label in labels)
+    }
+    result.results = {"Experimental": experimental, "Calculated": calculated}
+    result.graph = nx.DiGraph()
+    result.generate_graph_from_results()
+    return result
+
+
+def _merged(
+    node_a: Sequence[Hashable], node_b: Sequence[Hashable], values: Sequence[float], uncertainties: Sequence[float]
+) -> Mapping[tuple[Hashable, Hashable], tuple[float, float]]:
+    """Weighted mean of the edges of each pair, in the direction of the first."""
+    merged: dict[tuple[Hashable, Hashable], list[tuple[float, float]]] = {}
+    for a, b, value, uncertainty in zip(node_a, node_b, values, uncertainties, strict=True):
+        if (b, a) in merged:
+            merged[b, a].append((-value, uncertainty))
+        else:
+            merged.setdefault((a, b), []).append((value, uncertainty))
+    return {pair: one[0] if len(one) == 1 else _weighted(one) for pair, one in merged.items()}
+
+
+def _weighted(several: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    if any(not uncertainty > 0.0 for _, uncertainty in several):
+        return several[0][0], 0.0
+    weights = [uncertainty**-2.0 for _, uncertainty in several]
+    total = sum(weights)
+    return sum(w * value for w, (value, _) in zip(weights, several, strict=True)) / total, total**-0.5
+
+
+def _read_plain(femap: Any) -> FEMapContent:
+    content = FEMapContent()
+    for one in femap.results["Calculated"]:
+        _add_edge(content, one.ligandA, one.ligandB, one.calc_DDG, one.calc_dDDG)
+    for label, one in femap.results["Experimental"].items():
+        if not math.isnan(one.DG):
+            content.experimental[label] = (one.DG, one.dDG)
+    for _, node in femap.graph.nodes(data=True):
+        if "calc_DG" in node:
+            content.estimated[node["name"]] = (float(node["calc_DG"]), float(node["calc_dDG"]))
+    return content
