@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from ..store import Lake
 
 __all__ = ["command"]
+
+_MOST_FAILURES: Final = 5
 
 
 @click.command("gather")
@@ -41,6 +43,11 @@ __all__ = ["command"]
     "results alone: standard deviation over them, as openfe publishes (sd), standard error (sem), what they state "
     "(own), or the larger of the last two.",
 )
+@click.option(
+    "--from-objects",
+    is_flag=True,
+    help="First gather results that came without a number from their objects; needs gufe and the Protocols.",
+)
 @output_options
 @click.option(
     "--plot",
@@ -58,6 +65,7 @@ def command(
     scope: str | None,
     report: str | None,
     rule: LegRule,
+    from_objects: bool,
     tsv: bool,
     output: str | None,
     plot: str | None,
@@ -74,11 +82,15 @@ def command(
       alchemiscale-lake gather tyk2 --report ddg -o ddg.tsv
       alchemiscale-lake gather --scope 'org-campaign-*' --report findings
     """
+    from ..ledger.estimates import gather_networks
     from ..query import connect
     from ..store import Lake
 
     opened = Lake.open(lake)
-    done = _gather(opened, network, scope, rule)
+    networks = _networks(opened, network, scope)
+    if from_objects:
+        _fill(opened, networks)
+    done = gather_networks(opened, networks, rule=rule)
     connection = connect(opened)
     if len(done) > 1:
         _show_many(connection, done, scope, report, tsv=tsv, output=output, plot=plot)
@@ -90,13 +102,24 @@ def command(
         _draw(connection, one.network, report or "dg", Path(plot))
 
 
-def _gather(lake: Lake, network: str | None, scope: str | None, rule: LegRule) -> list[GatherReport]:
-    from ..ledger.estimates import gather_network, gather_scope
-    from ..query import find_network
+def _networks(lake: Lake, network: str | None, scope: str | None) -> list[str]:
+    from ..query import find_network, networks_in
 
     if network is None and scope is not None:
-        return gather_scope(lake, scope, rule=rule)
-    return [gather_network(lake, find_network(lake, network, scope=scope), rule=rule)]
+        return networks_in(lake, scope)
+    return [find_network(lake, network, scope=scope)]
+
+
+def _fill(lake: Lake, networks: list[str]) -> None:
+    """Gather results without a number from their objects, and say what came of it."""
+    from ..ledger.object_estimates import fill_estimates
+
+    report = fill_estimates(lake, networks)
+    say(f"{report.n_filled} of {report.n_missing} results without a number were gathered from their objects")
+    for failure in report.failures[:_MOST_FAILURES]:
+        say(f"  {failure}")
+    if len(report.failures) > _MOST_FAILURES:
+        say(f"  and {len(report.failures) - _MOST_FAILURES} more")
 
 
 def _show_one(
@@ -114,10 +137,7 @@ def _show_one(
         say(remark)
     flagged = n_flagged(connection, network).get(network, 0)
     if flagged and report != "findings":
-        say(f"{flagged} findings stand out: see --report findings" if flagged > 1 else _ONE_FINDING)
-
-
-_ONE_FINDING = "1 finding stands out: see --report findings"
+        say(f"{flagged} finding{'s stand' if flagged > 1 else ' stands'} out: see --report findings")
 
 
 def _show_many(

@@ -12,7 +12,7 @@ networks *without* building their objects is left to `alchemiscale_lake.networks
 from __future__ import annotations
 
 from ._gufe import gufe_version, import_class
-from .chain import Chain, dumps_chain, loads_chain, to_chain
+from .chain import Chain, ChainReader, dumps_chain, loads_chain, to_chain
 from .execution import (
     create_protocol_dag,
     execute_unit,
@@ -27,6 +27,7 @@ from .results import Estimate, build_dag_result, dag_ok, estimate
 
 __all__ = [
     "Chain",
+    "ChainReader",
     "Estimate",
     "build_dag_result",
     "create_protocol_dag",

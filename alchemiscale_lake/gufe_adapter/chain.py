@@ -19,6 +19,7 @@ from ._translate import translate_in, translate_out
 
 __all__ = [
     "Chain",
+    "ChainReader",
     "build_chain",
     "build_nested",
     "decode",
@@ -106,6 +107,51 @@ def loads_chain(data: bytes | str) -> Any:
             "`load_object` for other formats"
         )
     return build_chain(content)
+
+
+class ChainReader:
+    """Reads many chains, building what they have in common once.
+
+    Results of one network share its proteins, ligands and Protocols, and those are most of each chain.
+    Links that were seen before are neither decoded nor built again. What belongs to one execution
+    alone (ProtocolUnits and their results) is not kept.
+    """
+
+    def __init__(self) -> None:
+        self._shared: dict[str, Any] = {}
+
+    def loads(self, data: bytes | str) -> Any:
+        """Read a gufe object from the JSON text of its keyed chain; raise what `loads_chain` raises."""
+        tok = tokenization()
+        hook = tok.JSON_HANDLER.decoder().object_hook
+        objects: dict[str, Any] = {}
+        obj: Any = None
+        try:
+            for key, link in json.loads(data):
+                obj = self._shared.get(key)
+                if obj is None:
+                    obj = _build(_resolve(_decoded(link, hook), objects), tok)
+                    if not isinstance(obj, _of_one_execution()):
+                        self._shared[key] = obj
+                objects[key] = obj
+        except (LakeError, ImportError, AttributeError, KeyError, TypeError, ValueError):
+            # whatever the matter is, it is told there
+            return loads_chain(data)
+        return obj
+
+
+def _decoded(value: Any, hook: Callable[[dict[str, Any]], Any]) -> Any:
+    """Plain JSON data as gufe's decoder gives them: innermost dicts first."""
+    if isinstance(value, dict):
+        return hook({key: _decoded(item, hook) for key, item in value.items()})
+    return [_decoded(item, hook) for item in value] if isinstance(value, list) else value
+
+
+def _of_one_execution() -> tuple[type, ...]:
+    from gufe import ProtocolDAG, ProtocolDAGResult, ProtocolUnit, ProtocolUnitResult
+    from gufe.protocols import ProtocolUnitFailure
+
+    return (ProtocolDAG, ProtocolDAGResult, ProtocolUnit, ProtocolUnitResult, ProtocolUnitFailure)
 
 
 # --- encoding -----------------------------------------------------------------------------------

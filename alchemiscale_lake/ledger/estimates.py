@@ -19,7 +19,7 @@ from estimators.leg_uncertainties import LegRule
 from ..errors import NotFoundError
 from ..faults import fault_point
 from ..ids import Scope, ScopedKey
-from ..query import Connection, connect, read_sql, statement
+from ..query import Connection, connect, networks_in, read_sql, statement
 from ..store import Lake, now_utc
 from .network_rounds import Round, inputs_digest, reckon_round
 from .transformation_estimates import stale_estimates
@@ -83,14 +83,7 @@ def gather_scope(lake: Lake, scope: Scope | str, *, rule: LegRule = "pooled") ->
     NotFoundError
         If there is no network.
     """
-    wanted = Scope.parse(scope)
-    networks = (
-        lake.table("networks").scan().select("scope", "name", "network").collect().sort("scope", "name", "network")
-    )
-    inside = [network for place, _, network in networks.iter_rows() if wanted.is_superset(Scope.from_str(place))]
-    if not inside:
-        raise NotFoundError(f"there is no network in Scope {wanted}; see `alchemiscale-lake status`", scope=str(wanted))
-    return gather_networks(lake, inside, rule=rule)
+    return gather_networks(lake, networks_in(lake, scope), rule=rule)
 
 
 def gather_networks(lake: Lake, networks: Sequence[str | ScopedKey], *, rule: LegRule = "pooled") -> list[GatherReport]:

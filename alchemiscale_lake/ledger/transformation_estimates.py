@@ -43,7 +43,9 @@ def stale_estimates(
     columns = ("scope", "attempt", "estimate_kcal_mol", "uncertainty_kcal_mol", "extends")
     grouped = results.group_by("transformation", maintain_order=True).agg(*columns)
     for transformation, scopes, attempts, values, uncertainties, extends in grouped.iter_rows():
-        digest = _new_digest(attempts, recorded.get(transformation, []))
+        # a result may get its number later, gathered from its object
+        known = [a if value is not None else f"{a} without" for a, value in zip(attempts, values, strict=True)]
+        digest = _new_digest(known, recorded.get(transformation, []))
         if digest is not None:
             rows.append(
                 {
@@ -64,22 +66,22 @@ def none_if_nan(value: float) -> float | None:
     return None if math.isnan(value) else float(value)
 
 
-def _new_digest(attempts: Sequence[str], recorded: Sequence[str]) -> str | None:
-    """Digest for a new row, None if the last one recorded speaks of these very attempts.
+def _new_digest(results: Sequence[str], recorded: Sequence[str]) -> str | None:
+    """Digest for a new row, None if the last one recorded speaks of these very results.
 
     Rows are never replaced. Should a former set of results count again (a Task was struck), a number
     is mixed in, so that the digest is a new key.
     """
     if not recorded:
-        return _digest(attempts, 0)
-    versions = [_digest(attempts, version) for version in range(len(recorded) + 1)]
+        return _digest(results, 0)
+    versions = [_digest(results, version) for version in range(len(recorded) + 1)]
     if recorded[-1] in versions:
         return None
     return next(digest for digest in versions if digest not in recorded)
 
 
-def _digest(attempts: Sequence[str], version: int) -> str:
-    lines = [*sorted(attempts), *([str(version)] if version else [])]
+def _digest(results: Sequence[str], version: int) -> str:
+    lines = [*sorted(results), *([str(version)] if version else [])]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from .connect import Connection, ask, connect, read_sql
 from .counts import TaskSnapshot, status_counts, status_counts_by
-from .names import find_network
+from .names import find_network, networks_in
 from .questions import QUESTIONS, Question, statement
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "ask",
     "connect",
     "find_network",
+    "networks_in",
     "read_sql",
     "statement",
     "status_counts",

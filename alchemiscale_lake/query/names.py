@@ -8,7 +8,7 @@ from ..errors import AmbiguousScopeError, NotFoundError
 from ..ids import Scope
 from ..store import Lake
 
-__all__ = ["find_network"]
+__all__ = ["find_network", "networks_in"]
 
 _SHOWN = 10
 
@@ -63,6 +63,23 @@ def find_network(lake: Lake, text: str | None = None, *, scope: Scope | str | No
     raise NotFoundError(
         f"no network{where} has the name or ScopedKey {text!r}; `alchemiscale-lake status` lists all", value=text
     )
+
+
+def networks_in(lake: Lake, scope: Scope | str) -> list[str]:
+    """ScopedKeys of all networks of a Scope (wildcards allowed), by Scope and name.
+
+    Raises
+    ------
+    NotFoundError
+        If there is none.
+    """
+    wanted = Scope.parse(scope)
+    networks = lake.table("networks").scan().select("scope", "name", "network").collect()
+    rows = networks.sort("scope", "name", "network").iter_rows()
+    inside = [network for place, _, network in rows if wanted.is_superset(Scope.from_str(place))]
+    if not inside:
+        raise NotFoundError(f"there is no network in Scope {wanted}; see `alchemiscale-lake status`", scope=str(wanted))
+    return inside
 
 
 def _ways(networks: pl.DataFrame, text: str | None) -> list[pl.DataFrame]:

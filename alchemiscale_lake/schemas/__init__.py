@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ._base import Column, Rule, TableSchema
 from .cost_models import COST_MODELS
-from .estimates import ASSAYS, EDGE_ESTIMATES, NETWORK_ESTIMATES, TRANSFORMATION_ESTIMATES
+from .estimates import ASSAYS, EDGE_ESTIMATES, NETWORK_ESTIMATES, RESULT_ESTIMATES, TRANSFORMATION_ESTIMATES
 from .gufe_objects import GUFE_OBJECTS
 from .host_log import HOST_LOG
 from .imports import IMPORTS
@@ -43,6 +43,7 @@ TABLES: dict[str, TableSchema] = {
         HOSTS,
         IMPORTS,
         HOST_LOG,
+        RESULT_ESTIMATES,
         TRANSFORMATION_ESTIMATES,
         EDGE_ESTIMATES,
         NETWORK_ESTIMATES,

@@ -11,6 +11,21 @@ _NOT_NEGATIVE = Rule(
     "an uncertainty is not negative", pl.col("uncertainty_kcal_mol").is_null() | (pl.col("uncertainty_kcal_mol") >= 0)
 )
 
+RESULT_ESTIMATES = TableSchema(
+    name="result_estimates",
+    doc="One row per result whose row in `results` came without a number, gathered from its object later.",
+    columns=(
+        Column("scope", STRING, "Scope of the Task."),
+        Column("attempt", STRING, "Id of the attempt."),
+        Column("value_kcal_mol", FLOAT, "This result's own estimate."),
+        Column("uncertainty_kcal_mol", FLOAT, "This result's own uncertainty.", nullable=True),
+        Column("gufe_version", STRING, "gufe that gathered it."),
+        Column("gathered_at", TIME, "When it was gathered."),
+    ),
+    key=("scope", "attempt"),
+    rules=(_NOT_NEGATIVE,),
+)
+
 TRANSFORMATION_ESTIMATES = TableSchema(
     name="transformation_estimates",
     doc="One row per Transformation and set of results gathered; the newest has the highest as_of_seq.",

@@ -1,0 +1,103 @@
+"""Numbers of results that came without one, gathered from their objects.
+
+A worker puts the estimate of its result beside it, so this is for results of another origin. It needs gufe and the
+Protocols' classes; gathering afterwards does not. What results share is read and built once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import zstandard
+
+from .. import gufe_adapter
+from ..errors import EstimationError, UnitConversionError
+from ..ids import ScopedKey
+from ..query import connect, read_sql, statement
+from ..store import Lake, now_utc
+from .submit import read_chain
+
+__all__ = ["FilledReport", "fill_estimates"]
+
+#: Rows are written so many at a time: what is done stays done, whatever comes.
+_BATCH: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class FilledReport:
+    """What gathering from objects came to.
+
+    Attributes
+    ----------
+    n_missing : int
+        Results that had no number.
+    n_filled : int
+        Those that have one now.
+    failures : tuple of str
+        Why the others have none.
+    """
+
+    n_missing: int
+    n_filled: int
+    failures: tuple[str, ...]
+
+
+def fill_estimates(
+    lake: Lake, networks: Sequence[str | ScopedKey], *, on_progress: Callable[[int, int], None] | None = None
+) -> FilledReport:
+    """Gather every result that counts and has no number from its ProtocolDAGResult.
+
+    Parameters
+    ----------
+    lake : Lake
+    networks : sequence of str or ScopedKey
+    on_progress : callable, optional
+        Called with results done and results in all.
+
+    Raises
+    ------
+    MissingClassError
+        If a Protocol, or another class that results name, cannot be imported here.
+    InvalidNetworkError
+        If an object cannot be rebuilt by this gufe.
+    """
+    wanted = [str(ScopedKey.parse(network)) for network in networks]
+    scopes = sorted({str(ScopedKey.from_str(network).scope) for network in wanted})
+    rows = read_sql(connect(lake), statement("results_without_number"), {"networks": wanted, "scopes": scopes})
+    reader = gufe_adapter.ChainReader()
+    transformations: dict[str, Any] = {}
+    found: list[dict[str, Any]] = []
+    failures: list[str] = []
+    n_filled = 0
+    for done, (scope, key, attempt, path) in enumerate(rows.iter_rows(), start=1):
+        if key not in transformations:
+            transformations = {key: reader.loads(read_chain(lake, key))}  # in order: the one before is done
+        result = reader.loads(zstandard.decompress(lake.objects.get(path)))
+        try:
+            estimate = gufe_adapter.estimate(transformations[key], [result])
+        except (EstimationError, UnitConversionError) as e:
+            failures.append(f"{attempt}: {e}")
+        else:
+            if estimate.value_kcal_mol is None:
+                failures.append(f"{attempt}: the Protocol gave no finite number")
+            else:
+                found.append(_row(scope, attempt, estimate))
+        if len(found) == _BATCH or (found and done == len(rows)):
+            n_filled += lake.table("result_estimates").append_new(found)
+            found.clear()
+        if on_progress is not None:
+            on_progress(done, len(rows))
+    return FilledReport(len(rows), n_filled, tuple(failures))
+
+
+def _row(scope: str, attempt: str, estimate: gufe_adapter.Estimate) -> dict[str, Any]:
+    return {
+        "scope": scope,
+        "attempt": attempt,
+        "value_kcal_mol": estimate.value_kcal_mol,
+        "uncertainty_kcal_mol": estimate.uncertainty_kcal_mol,
+        "gufe_version": gufe_adapter.gufe_version(),
+        "gathered_at": now_utc(),
+    }
