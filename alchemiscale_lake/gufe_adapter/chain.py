@@ -139,6 +139,10 @@ class ChainReader:
             return loads_chain(data)
         return obj
 
+    def built(self, key: str) -> Any | None:
+        """What was built under this key, as it stood in a chain; None if nothing was, or nothing was kept."""
+        return self._shared.get(key)
+
 
 def _decoded(value: Any, hook: Callable[[dict[str, Any]], Any]) -> Any:
     """Plain JSON data as gufe's decoder gives them: innermost dicts first."""

@@ -67,16 +67,16 @@ def fill_estimates(
     scopes = sorted({str(ScopedKey.from_str(network).scope) for network in wanted})
     rows = read_sql(connect(lake), statement("results_without_number"), {"networks": wanted, "scopes": scopes})
     reader = gufe_adapter.ChainReader()
-    transformations: dict[str, Any] = {}
+    for network in wanted if len(rows) else ():
+        reader.loads(read_chain(lake, network))  # all its Transformations, under the keys they were stored by
     found: list[dict[str, Any]] = []
     failures: list[str] = []
     n_filled = 0
     for done, (scope, key, attempt, path) in enumerate(rows.iter_rows(), start=1):
-        if key not in transformations:
-            transformations = {key: reader.loads(read_chain(lake, key))}  # in order: the one before is done
+        transformation = reader.built(ScopedKey.from_str(key).gufe_key)
         result = reader.loads(zstandard.decompress(lake.objects.get(path)))
         try:
-            estimate = gufe_adapter.estimate(transformations[key], [result])
+            estimate = gufe_adapter.estimate(transformation, [result])
         except (EstimationError, UnitConversionError) as e:
             failures.append(f"{attempt}: {e}")
         else:
