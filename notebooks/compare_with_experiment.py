@@ -1,4 +1,4 @@
-"""Compare estimates with experiment: plots in cinnabar's form, statistics with intervals, the worst of both."""
+"""Compare estimates with experiment: plots in cinnabar's form, statistics with intervals, how sure the ranking is."""
 
 import marimo
 
@@ -12,24 +12,25 @@ def _():
     import polars as pl
 
     import alchemiscale_lake
+    from alchemiscale_lake.ledger import comparisons, ranked_ligands
     from alchemiscale_lake.query import ask
-    from alchemiscale_lake.report import ddg_pairs, dg_pairs, plot_pairs
+    from alchemiscale_lake.report import performance, plots
     from alchemiscale_lake.report.network_view import network_page
-    from alchemiscale_lake.report.notebook import open_lake, picture
-    from estimators.performance import assess
+    from alchemiscale_lake.report.notebook import frame, open_lake, picture
 
     return (
         alchemiscale_lake,
         ask,
-        assess,
-        ddg_pairs,
-        dg_pairs,
+        comparisons,
+        frame,
         mo,
         network_page,
         open_lake,
+        performance,
         picture,
         pl,
-        plot_pairs,
+        plots,
+        ranked_ligands,
     )
 
 
@@ -37,6 +38,7 @@ def _():
 def _(alchemiscale_lake, mo, open_lake):
     lake = open_lake()
     con = alchemiscale_lake.connect(lake)
+    # those with most experimental values first
     _found = con.sql("""
         select network_states.network, any_value(network_states.name)
         from ligand_ranking
@@ -58,26 +60,22 @@ def _(mo, network):
 
 
 @app.cell
-def _(ask, chosen, con, ddg_pairs, dg_pairs, mo):
-    ranking = ask(con, "ligand_ranking", network=chosen)
-    edges = ask(con, "latest_edges", network=chosen)
-    ligands, differences = dg_pairs(ranking), ddg_pairs(edges, ranking)
-    mo.stop(not len(ligands), mo.md("*No ligand has an experimental value: `alchemiscale-lake assays` imports them.*"))
-    return differences, ligands
+def _(chosen, comparisons, con, mo, plots):
+    _ligands = comparisons.compared_pairs(con, "dG", network=chosen)
+    _edges = comparisons.compared_pairs(con, "ddG", network=chosen)
+    mo.stop(
+        _ligands["ligand"].n_unique() < 2,
+        mo.md("*Fewer than two ligands were measured: `alchemiscale-lake assays` imports experimental values.*"),
+    )
+    panels = {"ΔG": plots.centred_pairs(_ligands), "ΔΔG": plots.edge_pairs(_edges)}
+    measured = chosen
+    return measured, panels
 
 
 @app.cell
-def _(differences, ligands, picture, plot_pairs):
-    from matplotlib.figure import Figure as _Figure
-
-    _figure = _Figure(figsize=(6.5, 3.25), layout="constrained")
-    _left, _right = _figure.subplots(1, 2)
-    plot_pairs(ligands, title="ligands", ax=_left)
-    if len(differences):
-        plot_pairs(differences, quantity="ΔΔG", title="edges", ax=_right)
-    else:
-        _right.set_axis_off()
-    picture(_figure, "calculated against experimental: ligands on the left, edges on the right")
+def _(panels, picture, plots):
+    _drawn = {name: pairs for name, pairs in panels.items() if len(pairs)}
+    picture(plots.plot_comparison(_drawn), "calculated against experimental, ligands beside edges")
     return
 
 
@@ -90,16 +88,58 @@ def _(mo):
 
 
 @app.cell
-def _(assess, differences, ligands, pl):
-    pl.DataFrame(
-        [
-            {"of": name, "n": found.n, "statistic": s.name, "value": s.value, "low": s.low, "high": s.high}
-            for name, pairs in (("ligands", ligands), ("edges", differences))
-            if len(pairs) > 2
-            for found in [assess(pairs["estimate"].to_numpy(), pairs["experiment"].to_numpy(), relative=False)]
-            for s in found.statistics
-        ]
-    ).with_columns(pl.col(pl.Float64).round(3))
+def _(comparisons, con, frame, measured, performance):
+    _now = comparisons.compare(con, network=measured)
+    frame(performance.comparison_table(_now)).select("kind", "quantity", "n", "statistic", "value", "low", "high")
+    return
+
+
+@app.cell
+def _(mo):
+    mo.md("""
+    ## As results arrived
+    """)
+    return
+
+
+@app.cell
+def _(comparisons, con, measured, picture, plots):
+    _history = comparisons.compare(con, network=measured, over_time=True)
+    picture(plots.plot_over_time(_history), "RMSE of every round")
+    return
+
+
+@app.cell
+def _(mo):
+    mo.md("""
+    ## How sure the ranking is
+    """)
+    return
+
+
+@app.cell
+def _(chosen, con, frame, performance, ranked_ligands):
+    frame(performance.ranking_table(ranked_ligands.rank_network(con, chosen)))
+    return
+
+
+@app.cell
+def _(mo):
+    mo.md("""
+    ## Farthest from experiment
+    """)
+    return
+
+
+@app.cell
+def _(panels, pl):
+    panels["ΔG"].select(
+        ligand="label",
+        estimate="estimate",
+        uncertainty="estimate_uncertainty",
+        experiment="experiment",
+        off=pl.col("estimate") - pl.col("experiment"),
+    ).sort(pl.col("off").abs(), descending=True).head(10).with_columns(pl.col(pl.Float64).round(2))
     return
 
 
@@ -114,28 +154,8 @@ def _(mo):
 @app.cell
 def _(ask, chosen, con, pl):
     ask(con, "latest_findings", network=chosen, flagged=True).select(
-        "checked", "says", pl.col("p_value").map_elements("{:.1e}".format, return_dtype=pl.String)
+        "checked", "says", p_value=pl.col("p_value").map_elements("{:.1e}".format, return_dtype=pl.String)
     )
-    return
-
-
-@app.cell
-def _(mo):
-    mo.md("""
-    ## Farthest from experiment
-    """)
-    return
-
-
-@app.cell
-def _(ligands, pl):
-    ligands.select(
-        ligand="label",
-        estimate="estimate",
-        uncertainty="estimate_uncertainty",
-        experiment="experiment",
-        off=pl.col("estimate") - pl.col("experiment"),
-    ).sort(pl.col("off").abs(), descending=True).head(10).with_columns(pl.col(pl.Float64).round(2))
     return
 
 

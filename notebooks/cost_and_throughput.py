@@ -14,15 +14,16 @@ def _():
     import alchemiscale_lake
     from alchemiscale_lake.dispatch import pricing, remaining
     from alchemiscale_lake.pools_file import find_pools_file, load_pools
-    from alchemiscale_lake.report import cost
+    from alchemiscale_lake.report import cost, usage, usage_plots
     from alchemiscale_lake.report.campaign_plots import plot_hours_per_result
-    from alchemiscale_lake.report.notebook import open_lake, picture
+    from alchemiscale_lake.report.notebook import frame, open_lake, picture
     from alchemiscale_lake.store import now_utc
 
     return (
         alchemiscale_lake,
         cost,
         find_pools_file,
+        frame,
         load_pools,
         mo,
         now_utc,
@@ -32,6 +33,8 @@ def _():
         plot_hours_per_result,
         pricing,
         remaining,
+        usage,
+        usage_plots,
     )
 
 
@@ -44,52 +47,29 @@ def _(alchemiscale_lake, mo, open_lake):
 
 
 @app.cell
-def _(mo):
-    mo.md("""
-    ## Day by day
-    """)
-    return
+def _(con, mo):
+    # what follows stands on a lake in which something was computed
+    mo.stop(not con.sql("from results limit 1").fetchall(), mo.md("*Nothing was computed yet.*"))
+    used = con
+    return (used,)
 
 
 @app.cell
-def _(con):
-    con.sql("""
-        select
-            day,
-            pool,
-            sum(n_results)::int as results,
-            sum(n_failed)::int as failed,
-            round(sum(gpu_h), 1) as gpu_hours
-        from throughput
-        group by all
-        order by day, pool
-    """).pl()
+def _(picture, usage_plots, used):
+    picture(usage_plots.plot_throughput(used, by="host"), "results and hours over time, added up, by host")
     return
 
 
 @app.cell
 def _(mo):
-    mo.md("""
-    ## Hosts
-    """)
-    return
+    by = mo.ui.dropdown(["host", "day", "pool", "protocol", "scope", "network"], value="host", label="Usage by")
+    by
+    return (by,)
 
 
 @app.cell
-def _(con):
-    con.sql("""
-        select
-            hostname,
-            pool,
-            sum(n_results)::int as results,
-            sum(n_failed)::int as failed,
-            round(sum(n_failed) / sum(n_results + n_failed), 3) as failure_rate,
-            round(sum(gpu_h), 1) as gpu_hours,
-            round(sum(wall_h), 1) as wall_hours
-        from throughput
-        group by all
-        order by failure_rate desc, hostname
-    """).pl()
+def _(by, frame, usage, used):
+    frame(usage.usage_table(used, by.value))
     return
 
 
@@ -178,18 +158,14 @@ def _(cost, find_pools_file, lake, load_pools, mo, network, now_utc, pricing, re
 
 
 @app.cell
-def _(cost, pl, priced):
-    _table = cost.price_table(priced)
-    pl.DataFrame(_table.rows, schema=_table.columns, orient="row").with_columns(pl.col(pl.Float64).round(2))
+def _(cost, frame, priced):
+    frame(cost.price_table(priced))
     return
 
 
 @app.cell
-def _(cost, pl, priced):
-    _table = cost.transformations_table(priced)
-    pl.DataFrame(_table.rows, schema=_table.columns, orient="row", infer_schema_length=None).with_columns(
-        pl.col(pl.Float64).round(2)
-    ).filter(pl.col("running") + pl.col("waiting") + pl.col("new") > 0)
+def _(cost, frame, pl, priced):
+    frame(cost.transformations_table(priced)).filter(pl.col("running") + pl.col("waiting") + pl.col("new") > 0)
     return
 
 

@@ -20,7 +20,6 @@ IMAGES = Path(__file__).parents[1] / "docs" / "images"
 
 #: Height in pixels, and what can be read once all has run.
 SHOTS = {
-    "explore_lake": (1150, ("What can be asked", "benzanilides", "task_log")),
     "watch_campaign": (1250, ("is active", "bza-")),
     "compare_with_experiment": (1500, ("Farthest from experiment", "bza-")),
     "cost_and_throughput": (1250, ("What one result takes", "gpu-b7")),

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import polars as pl
 
-from ..errors import EstimationError, MissingDependencyError
+from ..errors import EstimationError
+from .plots import new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -86,15 +87,7 @@ def _some(rows: pl.DataFrame, noun: str) -> None:
 
 
 def _paper(height_in: float = _SIZE_IN[1]) -> tuple[Figure, Any]:
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as e:
-        raise MissingDependencyError(
-            'plots need matplotlib, which is not installed: pip install "alchemiscale-lake[plot]"'
-        ) from e
-    figure = Figure(figsize=(_SIZE_IN[0], height_in), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(_SIZE_IN[0], height_in)
     axes = figure.add_subplot()
     axes.spines[["top", "right"]].set_visible(False)
     return figure, axes

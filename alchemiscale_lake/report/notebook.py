@@ -13,12 +13,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import polars as pl
+
 from ..store import Lake
+from .table import Table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Picture", "open_lake", "picture"]
+__all__ = ["Picture", "frame", "open_lake", "picture"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,20 @@ def picture(figure: Figure, says: str = "figure") -> Picture:
     # twice as fine as it is shown, for screens that are
     figure.savefig(paper, format="png", dpi=200)
     return Picture(paper.getvalue(), round(figure.get_size_inches()[0] * 100), says)
+
+
+def frame(table: Table, *, decimals: int = 2) -> pl.DataFrame:
+    """Return a table of `report` as a data frame, which notebooks sort, search and page.
+
+    Parameters
+    ----------
+    table : Table
+    decimals : int
+        Places that numbers are rounded to, where the table does not say.
+    """
+    rows = pl.DataFrame(list(table.rows), schema=list(table.columns), orient="row", infer_schema_length=None)
+    places = {name: table.decimals.get(name, decimals) for name, kind in rows.schema.items() if kind.is_float()}
+    return rows.with_columns(pl.col(name).round(n) for name, n in places.items())
 
 
 def open_lake(arguments: Sequence[str] | None = None) -> Lake:

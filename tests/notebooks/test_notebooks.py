@@ -23,8 +23,8 @@ NOTEBOOKS = sorted(path.stem for path in FOLDER.glob("*.py"))
 
 #: What each is to show of the campaign at work, by kind of output.
 SHOWN: dict[str, dict[type, int]] = {
-    "compare_with_experiment": {Picture: 1, NetworkPage: 1},
-    "cost_and_throughput": {Picture: 1},
+    "compare_with_experiment": {Picture: 2, NetworkPage: 1},
+    "cost_and_throughput": {Picture: 2},
     "explore_lake": {NetworkPage: 1},
     "watch_campaign": {Picture: 1, NetworkPage: 1},
 }
@@ -69,7 +69,7 @@ def test_numbers_are_those_of_the_campaign(example_lake: Path, monkeypatch: pyte
 
     assert watched["n_tasks"] == (len(pairs()) - 2) * 2 * N_REPEATS
     measured = Lake.open(str(example_lake)).table("assays").scan().collect()["ligand"]
-    assert set(compared["ligands"]["label"]) == set(measured) < set(ligands())
+    assert set(compared["panels"]["ΔG"]["label"]) == set(measured) < set(ligands())
 
 
 def test_the_lake_may_be_named_on_the_command_line(example_lake: Path, tmp_path: Path) -> None:
