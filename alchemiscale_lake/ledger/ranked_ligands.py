@@ -85,11 +85,7 @@ def rank_network(
     rows = read_sql(connection, statement("ligands_to_rank"), bound)
     known = rows.filter(pl.col("value_kcal_mol").is_not_null() & pl.col("uncertainty_kcal_mol").is_not_null())
     if not len(known):
-        raise EstimationError(
-            f"no ligand of {network} can be ranked: none has a value with an uncertainty; run "
-            "`alchemiscale-lake gather`, and see `alchemiscale-lake status` for what is under way",
-            network=network,
-        )
+        raise EstimationError(_nothing(network, rows), network=network)
     edges = ask(connection, "latest_edges", network=network, status="ok")
     parts, errors = [], []
     for (of_kind, _), group in known.group_by("kind", "component", maintain_order=True):
@@ -101,6 +97,16 @@ def rank_network(
         errors.append(ranking.max_standard_error)
     ranked = pl.concat(parts).sort("kind", "component", "expected_rank", "ligand")
     return RankedNetwork(ranked, top, max(errors), len(rows) - len(known))
+
+
+def _nothing(network: str, rows: pl.DataFrame) -> str:
+    if rows["value_kcal_mol"].count():
+        why = "its results state no uncertainty, and there are no repeats to tell one; run more repeats"
+    else:
+        why = (
+            "none has a value; run `alchemiscale-lake gather`, and see `alchemiscale-lake status` for what is under way"
+        )
+    return f"no ligand of {network} can be ranked: {why}"
 
 
 def _covariance(group: pl.DataFrame) -> NDArray[np.float64] | None:

@@ -69,10 +69,14 @@ def test_without_a_covariance_the_edges_tell_the_same(
     assert network_rounds.MAX_COVARIANCE_LIGANDS == 1000  # as the docstring says
 
 
-def test_a_network_without_values_says_what_to_do(lake: Lake) -> None:
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(None, "can be ranked: none has a value; .*alchemiscale-lake gather"), (1.0, "run more repeats")],
+)
+def test_a_network_that_cannot_be_ranked_says_what_to_do(lake: Lake, value: float | None, said: str) -> None:
     network = f"AlchemicalNetwork-none-{SCOPE}"
-    empty = TABLES["network_estimates"].sample(1, network=network, value_kcal_mol=None, uncertainty_kcal_mol=None)
-    lake.table("network_estimates").append_new(empty)
+    rows = TABLES["network_estimates"].sample(1, network=network, value_kcal_mol=value, uncertainty_kcal_mol=None)
+    lake.table("network_estimates").append_new(rows)
 
-    with pytest.raises(EstimationError, match=r"no ligand of .* can be ranked.*alchemiscale-lake gather"):
+    with pytest.raises(EstimationError, match=said):
         rank_network(connect(lake), network)
