@@ -103,9 +103,12 @@ def _(mo):
 
 
 @app.cell
-def _(comparisons, con, measured, picture, plots):
+def _(comparisons, con, measured, mo, picture, plots):
     _history = comparisons.compare(con, network=measured, over_time=True)
-    picture(plots.plot_over_time(_history), "RMSE of every round")
+    _several = len({one.round for one in _history}) > 1
+    picture(plots.plot_over_time(_history), "RMSE of every round") if _several else mo.md(
+        "*There was one round so far.*"
+    )
     return
 
 

@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ["Picture", "frame", "open_lake", "picture"]
+
+#: Pictures are drawn with twice the pixels they are shown in, for screens that have them.
+_PIXELS: Final = 2
+_DPI: Final = 100 * _PIXELS
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +66,11 @@ def picture(figure: Figure, says: str = "figure") -> Picture:
         What it shows, in words.
     """
     paper = io.BytesIO()
-    # twice as fine as it is shown, for screens that are
-    figure.savefig(paper, format="png", dpi=200)
-    return Picture(paper.getvalue(), round(figure.get_size_inches()[0] * 100), says)
+    # all that was drawn, where titles stand out too
+    figure.savefig(paper, format="png", dpi=_DPI, bbox_inches="tight", pad_inches=0.05)
+    png = paper.getvalue()
+    # the width, where every PNG has it
+    return Picture(png, int.from_bytes(png[16:20], "big") // _PIXELS, says)
 
 
 def frame(table: Table, *, decimals: int = 2) -> pl.DataFrame:

@@ -23,7 +23,7 @@ NOTEBOOKS = sorted(path.stem for path in FOLDER.glob("*.py"))
 
 #: What each is to show of the campaign at work, by kind of output.
 SHOWN: dict[str, dict[type, int]] = {
-    "compare_with_experiment": {Picture: 2, NetworkPage: 1},
+    "compare_with_experiment": {Picture: 1, NetworkPage: 1},
     "cost_and_throughput": {Picture: 2},
     "explore_lake": {NetworkPage: 1},
     "watch_campaign": {Picture: 1, NetworkPage: 1},

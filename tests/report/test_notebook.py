@@ -14,8 +14,9 @@ import pytest
 from matplotlib.figure import Figure
 
 from alchemiscale_lake.errors import EstimationError, LakeError
+from alchemiscale_lake.report import Table
 from alchemiscale_lake.report.campaign_plots import plot_hours_per_result, plot_progress
-from alchemiscale_lake.report.notebook import open_lake, picture
+from alchemiscale_lake.report.notebook import frame, open_lake, picture
 
 T0 = datetime(2025, 6, 1, tzinfo=UTC)
 
@@ -49,8 +50,25 @@ def test_a_picture_is_an_image_with_words() -> None:
     found = re.search(r'alt="([^"]*)" width="(\d+)" src="data:image/png;base64,([^"]*)"', shown._repr_html_())
     assert found is not None
     assert found[1] == "a &quot;line&quot; &lt; 3"
-    assert found[2] == "400"
+    assert int(found[2]) == pytest.approx(400, abs=40)
     assert base64.b64decode(found[3]) == shown.png
+
+
+def test_a_picture_holds_what_stands_out_of_its_figure() -> None:
+    figure = Figure(figsize=(2, 2))
+    figure.add_axes((0, 0, 1, 1)).set_title("a\ntitle\nabove")
+
+    shown = picture(figure)
+
+    height = int.from_bytes(shown.png[20:24], "big")
+    assert height > 2.3 * 200
+
+
+def test_a_table_becomes_a_frame_that_is_rounded_as_the_table_says() -> None:
+    table = Table(("name", "rate", "hours"), [("a", 0.12345, 1.2345), ("b", None, 2.0)], decimals={"rate": 3})
+
+    assert frame(table).rows() == [("a", 0.123, 1.23), ("b", None, 2.0)]
+    assert frame(Table(("name", "rate"), [])).columns == ["name", "rate"]
 
 
 def test_progress_counts_good_results_up_to_the_tasks_there_are() -> None:
