@@ -28,6 +28,9 @@ _REFERENCE_ATOMS: Final = 30_000.0
 _REFERENCE_STEPS: Final = 1.65e7
 _REFERENCE_LIGAND_ATOMS: Final = 40.0
 
+#: Logarithm of the atoms over the reference below which all systems are alike: a step takes its latency there.
+_SMALLEST_SIZE: Final = -3.0
+
 #: Prior standard deviation of the columns of a block (log hours per unit of the column), and the weight of that
 #: prior in columns when results speak about it.
 BLOCKS: Final[dict[str, tuple[float, float]]] = {
@@ -163,10 +166,15 @@ def columns_of(rows_columns: Columns, block: str) -> list[str]:
     return [level for of, level in zip(rows_columns.block, rows_columns.level, strict=True) if of == block]
 
 
+def _size(derived: Derived) -> FloatArray:
+    size: FloatArray = np.maximum(np.log(derived.n_atoms / _REFERENCE_ATOMS), _SMALLEST_SIZE)
+    return size
+
+
 def _fixed(derived: Derived) -> list[tuple[str, str, FloatArray]]:
     """Columns that every calculation has."""
     rows, n = derived.rows, len(derived.n_atoms)
-    size = np.log(derived.n_atoms / _REFERENCE_ATOMS)
+    size = _size(derived)
     work = _log_or_zero(derived.steps / _REFERENCE_STEPS)
     ligand = np.where(np.isnan(rows["n_ligand_atoms"]), 2.0 * rows["n_ligand_heavy_atoms"], rows["n_ligand_atoms"])
     dummy = np.where(np.isnan(rows["n_dummy_heavy_atoms"]), rows["n_dummy_atoms"] / 2, rows["n_dummy_heavy_atoms"])
@@ -203,7 +211,7 @@ def _is_pooled(block: str, derived: Derived, columns: Columns | None) -> bool:
 def _levels(derived: Derived, pooled: list[str]) -> list[tuple[str, NDArray[np.str_], FloatArray]]:
     """Columns of what is pooled: a level's own, zero elsewhere."""
     rows, n = derived.rows, len(derived.n_atoms)
-    size = np.log(derived.n_atoms / _REFERENCE_ATOMS)
+    size = _size(derived)
     protocol, gpu = rows["protocol"], derived.gpu_model
     without_steps = np.isnan(derived.steps)
     phase = np.nan_to_num(rows["is_complex"]) - np.nan_to_num(rows["is_solvent"])

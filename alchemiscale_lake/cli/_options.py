@@ -9,6 +9,7 @@ import click
 from click.core import ParameterSource
 
 __all__ = [
+    "is_given",
     "lake_of_pools",
     "lake_option",
     "pool_options",
@@ -57,11 +58,16 @@ pools_option = click.option(
 )
 
 
+def is_given(ctx: click.Context, option: str) -> bool:
+    """Whether an option is somebody's word, on the command line or in the environment."""
+    return ctx.get_parameter_source(option) is not ParameterSource.DEFAULT
+
+
 def lake_of_pools(ctx: click.Context, lake: str, pools_file: str | None) -> str:
     """Return the lake that the pools file names, unless one was given."""
     from ..pools_file import find_pools_file, load_pools
 
-    if ctx.get_parameter_source("lake") is not ParameterSource.DEFAULT:
+    if is_given(ctx, "lake"):
         return lake
     path = find_pools_file(pools_file)
     named = None if path is None else load_pools(path).lake

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import click
 
 from ._errors import say
-from ._options import lake_of_pools, lake_option, pools_option, scope_option
+from ._options import is_given, lake_of_pools, lake_option, pools_option, scope_option
 from ._show import output_options, show_table
 
 if TYPE_CHECKING:
@@ -72,18 +75,32 @@ def command(
     from ..dispatch.pricing import price
     from ..pools_file import find_pools_file, load_pools
     from ..report.cost import price_lines, price_table, transformations_table
-    from ..store import Lake, now_utc
+    from ..store import now_utc
 
     found = find_pools_file(pools_file)
     pools = None if found is None else load_pools(found)
-    opened = Lake.open(lake_of_pools(ctx, lake, None if found is None else str(found)))
-    now = now_utc()
-    priced = price(opened, _remaining(opened, network, scope, repeats), pools, pool=pool, gpu=gpu, now=now)
+    place = lake_of_pools(ctx, lake, None if found is None else str(found))
+    with _opened(place, network, asked=place != lake or is_given(ctx, "lake")) as opened:
+        remaining = _remaining(opened, network, scope, repeats)
+        priced = price(opened, remaining, pools, pool=pool, gpu=gpu, now=now_utc())
     compact = sys.stdout.isatty() and not tsv and output is None
     table = (transformations_table if by_transformation else price_table)(priced, compact=compact)
     show_table(table, tsv=tsv, output=output)
     for line in price_lines(priced):
         say(line)
+
+
+@contextmanager
+def _opened(place: str, network: str | None, *, asked: bool) -> Iterator[Lake]:
+    """Open the lake; for a file where nobody spoke of a lake, and there is none, one that knows nothing."""
+    from ..store import Lake
+
+    if asked or network is None or not Path(network).exists() or Path(place).exists():
+        yield Lake.open(place)
+        return
+    say("there is no lake here, whose results would count: reckoned from physics alone")
+    with TemporaryDirectory(prefix="alchemiscale-lake-") as folder:
+        yield Lake.create(Path(folder) / "lake")
 
 
 def _remaining(lake: Lake, network: str | None, scope: str | None, repeats: int | None) -> Remaining:

@@ -99,3 +99,20 @@ def test_models_are_trained_listed_and_shown(files: Path, snapshot: SnapshotAsse
     wrong = call(files, "cost-model show", "nothing")
     assert wrong.exit_code == 1
     assert wrong.stderr.startswith("Error: there is no one cost model 'nothing'")
+
+
+def test_a_file_has_a_price_before_there_is_a_lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("ALCHEMISCALE_LAKE", raising=False)
+    (tmp_path / "network.json").write_text(text(small_chain()))
+    words = ["estimate-cost", "network.json", "--scope", "a-b-c"]
+
+    priced = CliRunner().invoke(main, words)
+    elsewhere = CliRunner().invoke(main, [*words, "--lake", "nowhere"])
+
+    assert priced.exit_code == 0, priced.output
+    assert "reckoned from physics alone" in priced.stderr
+    assert float(priced.stdout.splitlines()[1].split("\t")[4]) > 0
+    assert elsewhere.exit_code == 1
+    assert "there is no lake at" in elsewhere.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["network.json"]
