@@ -24,6 +24,8 @@ __all__ = ["Front", "eliminate_front"]
 _LEAF = 32
 #: Pivots gathered before they are applied to the rest of a large front.
 _BLOCK = 256
+#: Rows of what a front leaves that are brought up to date at once.
+_ROWS = 2048
 #: Means closer together than this share of their spread are subtracted before they are squared.
 _NEAR_SHARE = 1e-4
 #: Entries of the means subtracted at once.
@@ -172,7 +174,9 @@ def eliminate_front(
     row_moments = None if moment is None else moment[gone]
     variance = _eliminate_rows(rows, row_moments)
     remaining = weight[left, left].copy()
-    remaining += (rows[:, left] * variance[:, None]).T @ rows[:, left]
+    for some in _blocks(len(remaining), _ROWS):  # a whole product would be held beside the sum
+        share = rows[:, left][:, some] * variance[:, None]
+        remaining[some] += share.T @ rows[:, left]
     offset = None
     if moment is not None and row_moments is not None:
         passed = (rows[:, left] * variance[:, None]).T @ row_moments[:, left]
@@ -245,10 +249,13 @@ def _eliminate_leaf(weight: FloatArray, moment: FloatArray | None) -> FloatArray
     return variance
 
 
+def _blocks(size: int, step: int) -> list[slice]:
+    return [slice(k, min(k + step, size)) for k in range(0, size, step)]
+
+
 def _blocks_backward(size: int, width: int) -> list[tuple[slice, slice]]:
     """Blocks of the eliminated nodes from the last to the first, each with all that follows it."""
-    starts = range(0, size, _BLOCK)
-    return [(slice(k, min(k + _BLOCK, size)), slice(min(k + _BLOCK, size), width)) for k in reversed(starts)]
+    return [(block, slice(block.stop, width)) for block in reversed(_blocks(size, _BLOCK))]
 
 
 def _squared_distances(rows: FloatArray) -> FloatArray:

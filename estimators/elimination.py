@@ -27,10 +27,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from estimators.errors import EstimatorInputError
 from estimators.fronts import FrontTree, eliminate_by_fronts
-from estimators.stars import Stars, eliminate_stars, merge
+from estimators.sampled_core import SampledCore, mixes_fast
+from estimators.stars import Graph, Stars, eliminate_stars, merge
 
 __all__ = ["Elimination", "eliminate"]
+
+#: A rest of up to this many nodes is eliminated in any case: it fills up to some two thirds of them at most.
+_MOST_EXACT = 20_000
+#: Weights further apart than this are left to elimination, which they cannot disturb.
+_NARROW = 1e8
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -38,7 +45,7 @@ IntArray = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Elimination:
-    """A connected network of n nodes, eliminated. The last node of the core is the ground.
+    """A connected network of n nodes, eliminated. All is relative to the last node of the core, or to its mean.
 
     Attributes
     ----------
@@ -46,28 +53,28 @@ class Elimination:
         Number of nodes.
     stars : tuple
         The sparse beginning, in the order of elimination.
-    core : FrontTree
+    core : FrontTree or SampledCore
         The rest.
     """
 
     n_nodes: int
     stars: tuple[Stars, ...]
-    core: FrontTree
+    core: FrontTree | SampledCore
 
     def potentials(self) -> FloatArray:
-        """Maximum-likelihood potentials, shape (n,), zero at the ground."""
+        """Maximum-likelihood potentials, shape (n,)."""
         result = np.zeros(self.n_nodes)
-        result[self.core.plan.order] = self.core.potentials()
+        result[self.core.order] = self.core.potentials()
         for star in reversed(self.stars):
             result[star.nodes] = (star.transfer * result[star.neighbours]).sum(axis=1) - star.offset
         return result
 
     def covariance_times(self, columns: FloatArray) -> FloatArray:
-        """Product of the covariance with ``columns``, both of shape (n, c), relative to the ground."""
+        """Product of the covariance with ``columns``, both of shape (n, c)."""
         result = np.array(columns, dtype=np.float64)
         for star in self.stars:
             result += star.matrix(self.n_nodes).T @ result[star.nodes]
-        core = self.core.plan.order
+        core = self.core.order
         result[core] = self.core.covariance_times(result[core])
         for star in reversed(self.stars):
             carried = star.matrix(self.n_nodes) @ result
@@ -85,15 +92,27 @@ class Elimination:
             here = carried[star.nodes]
             result += star.variance @ here**2
             carried += star.matrix(self.n_nodes).T @ here
-        arrived = self.core.forward(carried[self.core.plan.order])
-        for front, gone, _ in self.core.spans():
-            result += front.variance @ arrived[gone] ** 2
+        return result + self.core.contrast_variances(carried[self.core.order])
+
+    def draws(self, n_draws: int, rng: np.random.Generator) -> FloatArray:
+        """Normal draws with the covariance of the potentials, shape (n, n_draws).
+
+        Given its later neighbours a star is their weighted mean plus independent noise.
+        """
+        result = np.zeros((self.n_nodes, n_draws))
+        result[self.core.order] = self.core.draws(n_draws, rng)
+        for star in reversed(self.stars):
+            noise = np.sqrt(star.variance)[:, None] * rng.standard_normal((len(star.nodes), n_draws))
+            result[star.nodes] = star.matrix(self.n_nodes) @ result + noise
         return result
 
     def resistances(self) -> FloatArray:
         """Variance of the difference of every pair of potentials, shape (n, n), diagonal zero."""
+        if isinstance(self.core, SampledCore):
+            message = f"variances of all pairs of {self.n_nodes} nodes are too many; estimate with `exact=True`"
+            raise EstimatorInputError(message, n_nodes=self.n_nodes)
         # In the order of elimination, all that is known so far stands together.
-        order = np.concatenate([*(star.nodes for star in self.stars), self.core.plan.order])
+        order = np.concatenate([*(star.nodes for star in self.stars), self.core.order])
         rank = _inverse(order)
         result = self.core.resistances(self.n_nodes - self.core.n_nodes)
         stop = self.n_nodes - self.core.n_nodes
@@ -123,12 +142,12 @@ class Elimination:
         Returns
         -------
         ndarray, shape (n,)
-            Variances relative to the ground.
+            Variances relative to what `potentials` and `covariance_times` are relative to.
         ndarray, shape (m,)
             Variances of ``f[head] - f[tail]``.
         """
         result = np.empty(self.n_nodes)
-        result[self.core.plan.order], along = self.core.variances()
+        result[self.core.order], along = self.core.variances()
         pattern = _Pattern.of(self, along)
         for star in reversed(self.stars):
             # With y the mean of the neighbours by transfer, |k - j|^2 = variance + |y - j|^2, and in squared
@@ -157,9 +176,9 @@ class _Pattern:
     def of(cls, elimination: Elimination, along_core: FloatArray) -> _Pattern:
         """Pattern of an elimination, with the values of the core's edges."""
         stars, core = elimination.stars, elimination.core
-        rank = _inverse(np.concatenate([*(star.nodes for star in stars), core.plan.order]))
+        rank = _inverse(np.concatenate([*(star.nodes for star in stars), core.order]))
         keys = [cls._keys(rank, star.nodes[:, None], star.neighbours).ravel() for star in stars]
-        of_core = cls._keys(rank, core.plan.order[core.tail], core.plan.order[core.head])
+        of_core = cls._keys(rank, core.order[core.tail], core.order[core.head])
         known = np.sort(np.concatenate([*keys, of_core]))
         values = np.empty(len(known))
         values[np.searchsorted(known, of_core)] = along_core
@@ -191,7 +210,9 @@ class _Pattern:
         return self.values[np.searchsorted(self.keys, self._keys(self.rank, one, other))]
 
 
-def eliminate(n_nodes: int, tail: IntArray, head: IntArray, weight: FloatArray, value: FloatArray) -> Elimination:
+def eliminate(
+    n_nodes: int, tail: IntArray, head: IntArray, weight: FloatArray, value: FloatArray, *, exact: bool = True
+) -> Elimination:
     """Eliminate a connected network of measured differences.
 
     Parameters
@@ -204,6 +225,9 @@ def eliminate(n_nodes: int, tail: IntArray, head: IntArray, weight: FloatArray, 
         Inverse variances, positive and finite.
     value : ndarray, shape (m,)
         Measured ``f[head] - f[tail]``.
+    exact : bool
+        Whether to eliminate all of it, whatever that costs. Otherwise a large rest without small separators
+        is a `SampledCore`: variances of all nodes and edges are estimates then, values and contrasts exact.
 
     Returns
     -------
@@ -211,7 +235,17 @@ def eliminate(n_nodes: int, tail: IntArray, head: IntArray, weight: FloatArray, 
         From which potentials and variances come.
     """
     stars, graph, nodes = eliminate_stars(n_nodes, merge(n_nodes, tail, head, weight, weight * value))
-    return Elimination(n_nodes, stars, eliminate_by_fronts(nodes, graph.tail, graph.head, graph.weight, graph.moment))
+    rest = (graph.tail, graph.head, graph.weight, graph.moment)
+    if not exact and len(nodes) > _MOST_EXACT and _is_expander(nodes, graph):
+        return Elimination(n_nodes, stars, SampledCore.of(nodes, *rest))
+    return Elimination(n_nodes, stars, eliminate_by_fronts(nodes, *rest))
+
+
+def _is_expander(nodes: IntArray, graph: Graph) -> bool:
+    """Whether iteration solves a graph that elimination would fill up."""
+    spread = float(graph.weight.max()) / float(graph.weight.min())
+    places = np.searchsorted(nodes, graph.tail), np.searchsorted(nodes, graph.head)
+    return spread <= _NARROW and mixes_fast(len(nodes), *places, graph.weight)
 
 
 def _inverse(order: IntArray) -> IntArray:

@@ -60,6 +60,11 @@ class FrontTree:
         """Number of nodes, the ground included."""
         return len(self.plan.order)
 
+    @property
+    def order(self) -> IntArray:
+        """Labels of the nodes in the order of elimination."""
+        return self.plan.order
+
     def spans(self) -> Iterator[tuple[Front, slice, IntArray]]:
         """Each front with the positions it eliminates and those of its boundary."""
         cuts = self.plan.start.tolist()
@@ -88,6 +93,22 @@ class FrontTree:
         result[-1] = 0.0
         for front, here, boundary in reversed(list(self.spans())):
             result[here] = front.back_substitute(result[here] * front.variance[:, None], result[boundary])
+        return result
+
+    def contrast_variances(self, columns: FloatArray) -> FloatArray:
+        """Variance of each contrast of the potentials, shape (c,)."""
+        arrived = self.forward(columns)
+        result = np.zeros(columns.shape[1])
+        for front, here, _ in self.spans():
+            result += front.variance @ arrived[here] ** 2
+        return result
+
+    def draws(self, n_draws: int, rng: np.random.Generator) -> FloatArray:
+        """Normal draws with the covariance of the potentials, shape (r, n_draws), zero at the ground."""
+        result = np.zeros((self.n_nodes, n_draws))
+        for front, here, boundary in reversed(list(self.spans())):
+            noise = np.sqrt(front.variance)[:, None] * rng.standard_normal((len(front.variance), n_draws))
+            result[here] = front.back_substitute(noise, result[boundary])
         return result
 
     def forward(self, columns: FloatArray) -> FloatArray:

@@ -13,12 +13,14 @@ mean, not to a reference ligand), nodes stand in order of first appearance.
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
 
 from numpy.typing import ArrayLike
 
 from estimators.network_estimate import ComponentEstimate, Contrasts, NetworkEstimate, assemble
 from estimators.network_input import read_network
 from estimators.network_solution import solve_components
+from estimators.notes import Note
 from estimators.partition import label_components
 
 __all__ = ["MAX_COVARIANCE_NODES", "ComponentEstimate", "Contrasts", "NetworkEstimate", "solve_network"]
@@ -36,6 +38,7 @@ def solve_network(
     nodes: Sequence[Hashable] | None = None,
     experimental: Mapping[Hashable, float] | None = None,
     covariance: bool = True,
+    exact: bool = False,
 ) -> NetworkEstimate:
     """Estimate node free energies from measured differences.
 
@@ -57,6 +60,10 @@ def solve_network(
     covariance : bool
         Whether to form the full covariance (up to `MAX_COVARIANCE_NODES` nodes). Without it the
         uncertainties cost no dense n by n matrix.
+    exact : bool
+        Whether to eliminate any network to the end. By default the uncertainties of networks of tens of
+        thousands of nodes without clusters (random ones), whose elimination takes minutes and gigabytes, are
+        estimated from samples, which a note says; values, differences and contrasts are exact there too.
 
     Returns
     -------
@@ -81,5 +88,10 @@ def solve_network(
     network = read_network(node_a, node_b, value, uncertainty, nodes)
     full = covariance and network.n_nodes <= MAX_COVARIANCE_NODES
     component = label_components(network.n_nodes, network.tail[network.used], network.head[network.used])
-    solution = solve_components(network, component, full=full)
-    return assemble(network, solution, experimental, covariance_omitted=covariance and not full)
+    solution = solve_components(network, component, full=full, exact=exact)
+    estimate = assemble(network, solution, experimental, covariance_omitted=covariance and not full)
+    if not solution.sampling_error:
+        return estimate
+    message = "uncertainties were estimated from samples, for this network is costly to eliminate: to "
+    message += f"{solution.sampling_error:.1%} of each at worst (one standard error); `exact=True` reckons them"
+    return replace(estimate, notes=(*estimate.notes, Note("sampled-uncertainties", message)))

@@ -2,22 +2,25 @@
 
 Owns the wording and the codes; whether something happened is found in `network_input` and `network_mle`.
 
-======================== ==========================================================================
-code                     what was done
-======================== ==========================================================================
-``wide-uncertainties``   uncertainties span many decades; solved without subtraction, so all count
-``exact-edges``          zero uncertainty: the two nodes are tied rigidly together
-``exact-contradiction``  exact edges contradict each other around a cycle: least squares among them,
-                         residuals left, chi-square infinite
-``parallel-edges``       several edges of one pair, in either direction: each counts as a measurement
-``self-loops``           edges from a node to itself carry no information and are left out
-``isolated-nodes``       nodes without an edge have no estimate (NaN)
-``disconnected``         several components, each with its own zero
-``experiment-pinned``    experiment fixes the absolute scale of these nodes' components
-``experiment-missing``   components without experiment stay relative, with mean zero
-``experiment-unknown``   experimental values of labels that are not in the network
-``covariance-omitted``   too many nodes for a full covariance; uncertainties are still given
-======================== ==========================================================================
+========================= =========================================================================
+code                      what was done
+========================= =========================================================================
+``wide-uncertainties``    uncertainties span many decades; solved without subtraction, so all count
+``exact-edges``           zero uncertainty: the two nodes are tied rigidly together
+``exact-contradiction``   exact edges contradict each other around a cycle: least squares among them,
+                          residuals left, chi-square infinite
+``parallel-edges``        several edges of one pair, in either direction: each counts as a measurement
+``self-loops``            edges from a node to itself carry no information and are left out
+``isolated-nodes``        nodes without an edge have no estimate (NaN)
+``disconnected``          several components, each with its own zero
+``experiment-pinned``     experiment fixes the absolute scale of these nodes' components
+``experiment-missing``    components without experiment stay relative, with mean zero
+``experiment-unknown``    experimental values of labels that are not in the network
+``covariance-omitted``    too many nodes for a full covariance; uncertainties are still given
+``sampled-uncertainties`` too costly to eliminate; uncertainties are estimates, values and contrasts exact
+``observed-information``  heavy-tailed edges: uncertainties by the curvature of the likelihood
+``expected-information``  the same, too many nodes for it: by its expectation
+========================= =========================================================================
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from estimators.elimination import Elimination, eliminate
 from estimators.network_input import MeasuredNetwork
 from estimators.partition import rank_within, split
 from estimators.rigid import RigidGroups, contract
+from estimators.sampled_core import SampledCore
 
 __all__ = ["NetworkSolution", "Part", "solve_components"]
 
@@ -82,6 +83,12 @@ class NetworkSolution:
     covariance: FloatArray | None
     parts: tuple[Part, ...]
 
+    @property
+    def sampling_error(self) -> float:
+        """Relative standard error that uncertainties have at most; zero where all are exact."""
+        cores = (part.elimination.core for part in self.parts if part.elimination is not None)
+        return max((core.sampling_error() for core in cores if isinstance(core, SampledCore)), default=0.0)
+
     def contrast_variances(
         self, column: IntArray, node: IntArray, coefficient: FloatArray, n_columns: int
     ) -> FloatArray:
@@ -134,7 +141,7 @@ def _in_blocks(
 
 
 def solve_components(
-    network: MeasuredNetwork, component: IntArray, *, full: bool, only_values: bool = False
+    network: MeasuredNetwork, component: IntArray, *, full: bool, exact: bool = True, only_values: bool = False
 ) -> NetworkSolution:
     """Solve every component of a network.
 
@@ -146,6 +153,8 @@ def solve_components(
         Component of each node.
     full : bool
         Whether to form the covariance.
+    exact : bool
+        Whether variances may not be estimated, see `elimination.eliminate`; a full covariance never is.
     only_values : bool
         Whether to leave out all variances (NaN), which cost more than the values.
 
@@ -154,8 +163,8 @@ def solve_components(
     NetworkSolution
         In the units of the edges.
     """
-    exact, used, n_nodes = network.exact, network.used, network.n_nodes
-    groups = contract(n_nodes, network.tail[exact], network.head[exact], network.value[exact])
+    tied, used, n_nodes = network.exact, network.used, network.n_nodes
+    groups = contract(n_nodes, network.tail[tied], network.head[tied], network.value[tied])
     members = split(component, int(component.max(initial=-1)) + 1)
     edges = split(component[network.tail[used]], len(members))
     place = rank_within(members, n_nodes)
@@ -170,7 +179,7 @@ def solve_components(
         else:
             along = used[inside]
             values[rows], variances[rows], edge_variance[along], block, part = _solve_component(
-                network, groups, place, rows, along, full=full, only_values=only_values
+                network, groups, place, rows, along, full=full, exact=exact or full, only_values=only_values
             )
             parts.append(part)
         if matrix is not None:
@@ -188,15 +197,16 @@ def _solve_component(
     edges: IntArray,
     *,
     full: bool,
+    exact: bool,
     only_values: bool,
 ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray | None, Part]:
     """Values, variances, edge variances, covariance and solved form of one component's nodes `rows`."""
     _, group, size = np.unique(groups.group[rows], return_inverse=True, return_counts=True)
     offset = groups.offset[rows]
     if len(size) == 1:  # all tied together: exact, and nothing left to estimate
-        exact = np.zeros(len(rows))
+        nothing = np.zeros(len(rows))
         block = np.zeros((len(rows), len(rows))) if full else None
-        return offset - offset.mean(), exact, np.zeros(len(edges)), block, Part(rows, group, 1.0, None)
+        return offset - offset.mean(), nothing, np.zeros(len(edges)), block, Part(rows, group, 1.0, None)
     tail, head = place[network.tail[edges]], place[network.head[edges]]
     between = group[tail] != group[head]
     apart = edges[between]
@@ -205,7 +215,7 @@ def _solve_component(
     weight = (unit / network.uncertainty[apart]) ** 2
     step = network.value[apart] - (offset[head] - offset[tail])[between]
     tail, head = group[tail[between]], group[head[between]]
-    solved = eliminate(len(size), tail, head, weight, step)
+    solved = eliminate(len(size), tail, head, weight, step, exact=exact)
     values = solved.potentials()[group] + offset
     values -= values.mean()
     along = np.zeros(len(edges))
