@@ -314,6 +314,7 @@
     world.setAttribute("transform", `translate(${view.x} ${view.y}) scale(${view.k})`);
     world.style.setProperty("--zoom", view.k);
     world.classList.toggle("named", view.k >= 42);
+    world.classList.toggle("far", view.k < 18);
   };
   const fit = () => {
     const box = drawing.getBoundingClientRect(), xs = nodes.map((n) => n.x), ys = nodes.map((n) => n.y);
