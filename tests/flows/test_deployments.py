@@ -81,11 +81,11 @@ def test_parameters_are_those_of_the_flows(deployed: dict[str, dict[str, Any]]) 
         assert set(deployment["parameters"]) <= set(known), name
 
 
-def test_only_upkeep_and_training_start_by_themselves(deployed: dict[str, dict[str, Any]]) -> None:
+def test_what_needs_to_know_no_pool_starts_by_itself(deployed: dict[str, dict[str, Any]]) -> None:
     active = {name for name, d in deployed.items() if any(s["active"] for s in d["schedules"])}
     scheduled = {name for name, d in deployed.items() if d["schedules"]}
 
-    assert active == {"maintain-lake", "train-cost-model"}
+    assert active == {"gather-network", "maintain-lake", "train-cost-model"}
     assert scheduled == names() - {"run-assignment-cloud", "submit-network", "run-campaign"}
 
 
