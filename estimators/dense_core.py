@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import lapack
 
 __all__ = ["Front", "eliminate_front"]
 
@@ -27,11 +28,9 @@ _BLOCK = 256
 #: Rows of what a front leaves that are brought up to date at once.
 _ROWS = 2048
 #: Means closer together than this share of their spread are subtracted before they are squared.
-_NEAR_SHARE = 1e-4
+_NEAR_SHARE = 1e-3
 #: Entries of the means subtracted at once.
 _NEAR_ENTRIES = 2_000_000
-#: Blocks up to this size are told apart node by node, for which memory grows with the cube.
-_APART = 64
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -259,18 +258,12 @@ def _blocks_backward(size: int, width: int) -> list[tuple[slice, slice]]:
 
 
 def _squared_distances(rows: FloatArray) -> FloatArray:
-    """Squared distances between the rows of a square upper triangular matrix, without loss for close ones."""
-    size = len(rows)
-    result = np.empty((size, size))
-    for start in range(0, size, _APART):
-        some = slice(start, start + _APART)
-        for other in range(start, size, _APART):
-            others = slice(other, other + _APART)
-            # rows of `some` and later have nothing left of the diagonal
-            apart = ((rows[some, None, start:] - rows[None, others, start:]) ** 2).sum(axis=2)
-            result[some, others] = apart
-            result[others, some] = apart.T
-    return result
+    """Squared distances between the rows of a matrix, without loss for close ones."""
+    product = rows @ rows.T
+    size = np.add.outer(np.diag(product), np.diag(product))
+    squared: FloatArray = size - (product + product.T)
+    _tell_apart(squared, size, rows, rows, 1.0)
+    return squared
 
 
 def _between_means(mean: FloatArray, far: FloatArray, spread: FloatArray) -> FloatArray:
@@ -279,25 +272,27 @@ def _between_means(mean: FloatArray, far: FloatArray, spread: FloatArray) -> Flo
     Means that nearly coincide are told apart by the difference of their weights.
     """
     product = mean @ far.T
-    squared: FloatArray = 0.5 * (product + product.T) - np.add.outer(spread, spread)
-    one, other = np.nonzero(np.triu(squared < _NEAR_SHARE * np.add.outer(spread, spread), 1))
-    at_once = max(_NEAR_ENTRIES // max(mean.shape[1], 1), 1)
-    for start in range(0, len(one), at_once):
-        i, j = one[start : start + at_once], other[start : start + at_once]
-        exact = -0.5 * ((mean[i] - mean[j]) * (far[i] - far[j])).sum(axis=1)
-        squared[i, j] = squared[j, i] = np.maximum(exact, 0.0)
-    np.fill_diagonal(squared, 0.0)
+    size = np.add.outer(spread, spread)
+    squared: FloatArray = 0.5 * (product + product.T) - size
+    _tell_apart(squared, size, mean, far, -0.5)
     return squared
 
 
-def _unit_inverse(strict: FloatArray) -> FloatArray:
-    """Inverse of ``1 - strict`` for a strictly upper triangular, non-negative matrix.
+def _tell_apart(squared: FloatArray, size: FloatArray, one: FloatArray, other: FloatArray, factor: float) -> None:
+    """Reckon small squared distances anew, in place: ``factor * (one[i] - one[j]) @ (other[i] - other[j])``."""
+    first, second = np.nonzero(np.triu(squared < _NEAR_SHARE * size, 1))
+    at_once = max(_NEAR_ENTRIES // max(one.shape[1], 1), 1)
+    for start in range(0, len(first), at_once):
+        i, j = first[start : start + at_once], second[start : start + at_once]
+        exact = factor * ((one[i] - one[j]) * (other[i] - other[j])).sum(axis=1)
+        squared[i, j] = squared[j, i] = np.maximum(exact, 0.0)
+    np.fill_diagonal(squared, 0.0)
 
-    The Neumann series ends, and factors into ``(1 + S)(1 + S^2)(1 + S^4)...``: no term is negative.
-    """
-    identity = np.eye(len(strict))
-    inverse, power = identity + strict, strict
-    for _ in range((len(strict) - 1).bit_length() - 1):
-        power = power @ power
-        inverse = inverse @ (identity + power)
-    return inverse
+
+def _unit_inverse(strict: FloatArray) -> FloatArray:
+    """Inverse of ``1 - strict`` for a strictly upper triangular, non-negative matrix."""
+    # Nothing cancels in the inverse of a triangular M-matrix: it is a sum of products of what is in `strict`.
+    inverse, _ = lapack.dtrtri(-strict, lower=0, unitdiag=1)
+    np.fill_diagonal(inverse, 1.0)
+    result: FloatArray = np.ascontiguousarray(inverse)
+    return result

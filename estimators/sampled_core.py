@@ -29,7 +29,7 @@ from estimators.errors import EstimatorConvergenceError
 __all__ = ["SampledCore", "mixes_fast"]
 
 #: Samples that variances are estimated from, and how many of them are held at once.
-_SAMPLES = 256
+_SAMPLES = 512
 _AT_ONCE = 32
 #: Groups of samples that are drawn side by side.
 _THREADS = 2

@@ -32,7 +32,7 @@ def test_values_and_contrasts_are_exact_and_uncertainties_nearly() -> None:
     pairs = [("lig0", "lig599"), ("lig3", "lig4"), ("lig7", "lig7")]
     one, other = found.difference(pairs), exact.difference(pairs)
     np.testing.assert_allclose(one.uncertainty_kcal_mol, other.uncertainty_kcal_mol, rtol=1e-8, atol=1e-12)
-    # At worst 4.4 % each, one standard error; of thousands some lie three off.
+    # At worst 3.1 % each, one standard error; of thousands some lie three off.
     for ratio in (
         found.uncertainty_kcal_mol / exact.uncertainty_kcal_mol,
         np.sqrt(found.edge_variance_kcal2_mol2 / exact.edge_variance_kcal2_mol2),
