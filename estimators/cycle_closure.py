@@ -1,7 +1,7 @@
 """What the cycles of a network say about its edges: differences around a cycle must add up to nothing.
 
-Owns residuals of cycles, their significance, and how much too small the uncertainties of a network without
-repeats are. Which cycles there are is found in `cycles`.
+Owns residuals of cycles, their significance, how much too small the uncertainties of a network without
+repeats are, and how large errors are that repeats share. Which cycles there are is found in `cycles`.
 """
 
 from __future__ import annotations
@@ -19,10 +19,12 @@ from estimators.findings import Finding, deviate, ranked, two_sided
 from estimators.network_mle import NetworkEstimate
 from estimators.pooling import NORMAL_95
 
-__all__ = ["ClosureTest", "close_cycles", "closure_of", "scale_from_cycles"]
+__all__ = ["ClosureTest", "close_cycles", "closure_of", "has_shared_error", "scale_from_cycles", "shared_error"]
 
 #: Uncertainties are scaled up where the misfit, or more, would come by chance less often than this.
 _SIGNIFICANT: Final = 0.1
+#: Errors that repeats share are believed in where the misfit, or more, would come by chance less often than this.
+_SHARED: Final = 0.05
 #: A sum below this share of its terms is rounding.
 _ROUNDING_SHARE: Final = 1e-14
 
@@ -90,6 +92,50 @@ def scale_from_cycles(closure: ClosureTest, *, known: bool = True) -> float:
     if not dof:
         return float("nan")
     return float(np.sqrt(closure.chi2 / dof) * special.stdtrit(dof, 0.975) / NORMAL_95)
+
+
+def shared_error(estimate: NetworkEstimate, repeats: FloatArray, used: FloatArray) -> float:
+    """Standard deviation of errors that all repeats of an edge share, which cycles see and repeats do not.
+
+    A slow degree of freedom that no run samples, or a poor atom mapping, moves all results of an edge
+    together. Their scatter over edges is estimated by moments: what the residuals add up to beyond what
+    the repeats' uncertainties let expect, as in a random-effects meta-analysis. It is widened for the few
+    cycles that tell of it, as a t distribution is.
+
+    Parameters
+    ----------
+    estimate : NetworkEstimate
+        Solved with uncertainties `used`.
+    repeats : ndarray, shape (m,)
+        Uncertainty of each edge as repeats show it, kcal/mol.
+    used : ndarray, shape (m,)
+        Those it was solved with: `repeats` at first, then with the last answer in quadrature.
+
+    Returns
+    -------
+    float
+        kcal/mol; zero where the cycles close as well as chance lets expect.
+
+    References
+    ----------
+    DerSimonian & Kacker 2007, doi:10.1016/j.cct.2006.04.004 (two-step estimator).
+    """
+    there = (used > 0) & np.isfinite(estimate.edge_variance_kcal2_mol2)
+    weight = used[there] ** -2.0
+    # how much of its own error an edge keeps as residual
+    kept = weight - weight**2 * estimate.edge_variance_kcal2_mol2[there]
+    misfit = float(weight @ estimate.residual_kcal_mol[there] ** 2)
+    dof = closure_of(estimate).degrees_of_freedom
+    total = float(kept.sum())
+    if not dof or total <= 0.0:
+        return 0.0
+    variance = max((misfit - float(kept @ repeats[there] ** 2)) / total, 0.0)
+    return float(np.sqrt(variance) * special.stdtrit(dof, 0.975) / NORMAL_95)
+
+
+def has_shared_error(closure: ClosureTest) -> bool:
+    """Whether the cycles of a network with repeats close worse than the repeats let expect."""
+    return closure.p_value < _SHARED
 
 
 def close_cycles(

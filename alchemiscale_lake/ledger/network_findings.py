@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from estimators.cycle_closure import close_cycles, closure_of
+from estimators.cycle_closure import ClosureTest, close_cycles
 from estimators.edge_checks import compare_parallel_legs, disagreeing_edges
 from estimators.edges import EdgeEstimate, Kind, Leg, Phase, whole_edges
 from estimators.findings import Finding, ranked
@@ -36,11 +36,12 @@ _CLOSURE_P: Final = 0.05
 
 @dataclass(frozen=True, slots=True)
 class SolvedKind:
-    """The edges of one kind and what they give together."""
+    """The edges of one kind, what they give together, and how its cycles close by what is stated or repeats show."""
 
     kind: Kind
     estimate: NetworkEstimate
     edges: Sequence[EdgeEstimate]
+    closure: ClosureTest
 
 
 def finding_rows(legs: pl.DataFrame, chosen: LegUncertainties, kinds: Iterable[SolvedKind]) -> list[dict[str, Any]]:
@@ -228,7 +229,7 @@ def _edge_rows(solved: SolvedKind) -> list[dict[str, Any]]:
 
 def _closure_rows(solved: SolvedKind) -> list[dict[str, Any]]:
     """All cycles at once."""
-    closure = closure_of(solved.estimate)
+    closure = solved.closure
     if not closure.degrees_of_freedom:
         return []
     share = closure.chi2 / closure.degrees_of_freedom

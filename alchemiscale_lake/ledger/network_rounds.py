@@ -17,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from estimators.cycle_closure import closure_of, scale_from_cycles
+from estimators.cycle_closure import ClosureTest, closure_of, has_shared_error, scale_from_cycles, shared_error
 from estimators.edges import EdgeEstimate, Kind, Leg, Phase, assemble_edges, whole_edges
 from estimators.leg_uncertainties import LegEvidence, LegRule, LegUncertainties, leg_uncertainties
 from estimators.network_mle import NetworkEstimate, solve_network
@@ -31,7 +31,9 @@ __all__ = ["MAX_COVARIANCE_LIGANDS", "Round", "inputs_digest", "reckon_round"]
 #: Networks with more ligands (of one kind) keep uncertainties but no covariance: it grows with the square.
 MAX_COVARIANCE_LIGANDS: Final = 1000
 #: Raised when the same legs give another round than before, so that rounds are reckoned anew.
-_RECKONING: Final = 2
+_RECKONING: Final = 3
+#: How often the errors that repeats share are estimated, with the weights that the last estimate gave.
+_STEPS: Final = 2
 
 _KINDS: Final[tuple[Kind, ...]] = ("binding", "hydration", "direct")
 #: Which legs belong to an edge of a kind; a direct edge has the one leg it is.
@@ -71,10 +73,13 @@ class _Edge:
 
 @dataclass(frozen=True, slots=True)
 class _Solved:
-    """Edges of one kind, scaled by what the cycles say, and what they give together."""
+    """Edges of one kind, what they give together, and the misfit of their cycles, before any error that repeats
+    share was added.
+    """  # noqa: D205
 
     edges: list[_Edge]
     estimate: NetworkEstimate
+    closure: ClosureTest
     scale: float
     unknown: bool
     notes: list[Note]
@@ -119,11 +124,11 @@ def reckon_round(legs: pl.DataFrame, assays: pl.DataFrame, rule: LegRule = "pool
     for kind in _KINDS:
         of_kind = [edge for edge in edges if edge.estimate.kind == kind]
         if of_kind:
-            solved[kind] = _solve(of_kind, kind, assays, by_cycles=rule == "pooled" and not chosen.replicated)
+            solved[kind] = _solve(of_kind, kind, assays, pooled=rule == "pooled", replicated=chosen.replicated)
     edge_rows = [row for kind, s in solved.items() for row in _edge_rows(kind, s, rows, chosen, rule)]
     edge_rows.sort(key=lambda row: (row["kind"], row["ligand_i"], row["ligand_j"]))
     node_rows = [row for kind, s in solved.items() for row in _node_rows(kind, s)]
-    kinds = [SolvedKind(kind, s.estimate, [edge.estimate for edge in s.edges]) for kind, s in solved.items()]
+    kinds = [SolvedKind(kind, s.estimate, [edge.estimate for edge in s.edges], s.closure) for kind, s in solved.items()]
     return Round(edge_rows, finding_rows(rows, chosen, kinds), node_rows)
 
 
@@ -208,8 +213,8 @@ def _direct_phases(edge: EdgeEstimate, legs: Sequence[Leg], of_pair: Mapping[str
 # --- networks ---------------------------------------------------------------------------------------
 
 
-def _solve(edges: list[_Edge], kind: Kind, assays: pl.DataFrame, *, by_cycles: bool) -> _Solved:
-    """Estimate the network of one kind; without repeats its cycles may correct what results state."""
+def _solve(edges: list[_Edge], kind: Kind, assays: pl.DataFrame, *, pooled: bool, replicated: bool) -> _Solved:
+    """Estimate the network of one kind; its cycles may correct what results state, or repeats show."""
     ligands = list(
         dict.fromkeys(str(ligand) for edge in edges for ligand in (edge.estimate.ligand_a, edge.estimate.ligand_b))
     )
@@ -219,20 +224,23 @@ def _solve(edges: list[_Edge], kind: Kind, assays: pl.DataFrame, *, by_cycles: b
         edges = [_with_uncertainty(edge, 1.0) for edge in edges]
     estimate = _estimate(edges, kind, ligands, experiment)
     closure = closure_of(estimate)
-    scale = scale_from_cycles(closure, known=not unknown) if by_cycles or unknown else 1.0
+    scale = scale_from_cycles(closure, known=not unknown) if unknown or (pooled and not replicated) else 1.0
     if scale not in (0.0, 1.0) and not math.isnan(scale):
         edges = [_with_uncertainty(edge, edge.estimate.uncertainty_kcal_mol * scale) for edge in edges]
         estimate = _estimate(edges, kind, ligands, experiment)
         notes.append(Note("scaled-by-cycles", _scaled(scale, closure.degrees_of_freedom, unknown=unknown)))
-        unknown = False
+        closure, unknown = closure_of(estimate), False
     elif unknown:
         edges = [_with_uncertainty(edge, math.nan) for edge in edges]
         message = "no result states an uncertainty, and neither repeats nor cycles give one: edges count alike"
         notes.append(Note("uncertainty-unknown", message))
+    elif pooled and replicated and has_shared_error(closure):
+        edges, estimate, shared = _with_shared_error(edges, kind, ligands, experiment, estimate)
+        notes.append(Note("shared-error", _shared(shared, closure)))
     if len(ligands) > MAX_COVARIANCE_LIGANDS:
         message = f"{len(ligands)} ligands are more than {MAX_COVARIANCE_LIGANDS}: no covariance is kept"
         notes.append(Note("covariance-omitted", message))
-    return _Solved(edges, estimate, scale, unknown, notes, experiment)
+    return _Solved(edges, estimate, closure, scale, unknown, notes, experiment)
 
 
 def _estimate(
@@ -243,6 +251,38 @@ def _estimate(
         nodes=ligands,
         experimental={ligand: value for ligand, (value, _) in experiment.items()} or None,
         covariance=len(ligands) <= MAX_COVARIANCE_LIGANDS,
+    )
+
+
+def _with_shared_error(
+    edges: list[_Edge],
+    kind: Kind,
+    ligands: Sequence[str],
+    experiment: Mapping[str, tuple[float, float | None]],
+    estimate: NetworkEstimate,
+) -> tuple[list[_Edge], NetworkEstimate, float]:
+    """Add to every edge what its repeats share, as its cycles tell."""
+    repeats = used = whole_edges([edge.estimate for edge in edges], kind)[3]
+    wider, shared = edges, 0.0
+    for _ in range(_STEPS):
+        shared = shared_error(estimate, repeats, used)
+        used = np.where(repeats > 0, np.hypot(repeats, shared), 0.0)
+        wider = [_widened(edge, shared) for edge in edges]
+        estimate = _estimate(wider, kind, ligands, experiment)
+    return wider, estimate, shared
+
+
+def _widened(edge: _Edge, shared: float) -> _Edge:
+    """Add an error in quadrature, except to what is exact."""
+    uncertainty = edge.estimate.uncertainty_kcal_mol
+    return _with_uncertainty(edge, math.hypot(uncertainty, shared)) if uncertainty else edge
+
+
+def _shared(shared: float, closure: ClosureTest) -> str:
+    misfit = closure.chi2 / closure.degrees_of_freedom
+    return (
+        f"the misfit of {closure.degrees_of_freedom} cycles is {misfit:.2g} of what repeats let expect: {shared:.2g} "
+        "kcal/mol that the repeats of an edge share are added to every edge"
     )
 
 

@@ -39,6 +39,15 @@ def test_without_repeats_cycles_tell_truthful_statements_from_false_ones(world: 
     assert found.differences == pytest.approx(95, abs=3.5)
 
 
+def test_cycles_tell_of_errors_that_repeats_share() -> None:
+    found = coverage("shared", 3, "pooled", n_networks=40, n_nodes=24, n_edges=40)
+    alone = coverage("shared", 3, "larger", n_networks=20, n_nodes=24, n_edges=40)
+
+    assert found.edges == pytest.approx(95, abs=2.6)
+    assert found.differences == pytest.approx(94, abs=3.5)
+    assert alone.edges < 85
+
+
 def test_the_rule_of_single_legs_falls_short_where_statements_are_too_small() -> None:
     assert coverage("half", 2, "larger", n_networks=20).edges < 90
 

@@ -79,6 +79,31 @@ def test_single_results_that_close_are_believed(tmp_path: Path) -> None:
     assert [e["uncertainty_kcal_mol"] for e in found["latest_edges"]] == pytest.approx([0.1] * 3)
 
 
+def test_what_repeats_of_an_edge_share_is_added_where_cycles_tell_of_it(tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    shared = dict(zip(CLIQUE, rng.normal(0, 0.6, len(CLIQUE)), strict=True))
+    values = {pair: (shared[pair] + rng.normal(0, 0.1, 3)).tolist() for pair in CLIQUE}
+
+    _, found = gathered(tmp_path / "lake", CLIQUE, values, 0.1)
+
+    assert all(0.4 < e["uncertainty_kcal_mol"] < 0.9 for e in found["latest_edges"])
+    assert all(e["leg_uncertainties_kcal_mol"][0] < 0.15 for e in found["latest_edges"])
+    assert all(any(n.startswith("shared-error: ") for n in row["notes"]) for row in found["ligand_ranking"])
+    (closure,) = [f for f in found["latest_findings"] if f["checked"] == "closure"]
+    assert closure["flagged"]
+    assert not any(f["flagged"] for f in found["latest_findings"] if f["checked"] in ("edge", "cycle"))
+
+
+def test_repeats_that_tell_all_stand_alone(tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    values = {pair: rng.normal(0, 0.1, 3).tolist() for pair in CLIQUE}
+
+    _, found = gathered(tmp_path / "lake", CLIQUE, values, 0.1)
+
+    assert not any(n.startswith("shared-error: ") for row in found["ligand_ranking"] for n in row["notes"])
+    assert all(e["uncertainty_kcal_mol"] < 0.15 for e in found["latest_edges"])
+
+
 def test_both_directions_are_compared_and_a_wrong_edge_is_first(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     pairs = [*CLIQUE, ("b", "a")]
