@@ -11,18 +11,19 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import polars as pl
 
 from estimators.cycle_closure import ClosureTest, closure_of, has_shared_error, scale_from_cycles, shared_error
-from estimators.edges import EdgeEstimate, Kind, Leg, Phase, assemble_edges, whole_edges
-from estimators.leg_uncertainties import LegEvidence, LegRule, LegUncertainties, leg_uncertainties
+from estimators.edges import EdgeEstimate, Kind, whole_edges
+from estimators.leg_uncertainties import LegRule, LegUncertainties, leg_uncertainties
 from estimators.network_mle import NetworkEstimate, solve_network
 from estimators.notes import Note
 
+from .assembled_edges import AssembledEdge, assemble, evidence_of
 from .network_findings import SolvedKind, finding_rows
 from .transformation_estimates import none_if_nan
 
@@ -36,11 +37,6 @@ _RECKONING: Final = 3
 _STEPS: Final = 2
 
 _KINDS: Final[tuple[Kind, ...]] = ("binding", "hydration", "direct")
-#: Which legs belong to an edge of a kind; a direct edge has the one leg it is.
-_PHASES: Final[Mapping[str, tuple[Phase, ...]]] = {
-    "binding": ("complex", "solvent"),
-    "hydration": ("solvent", "vacuum"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,21 +59,12 @@ class Round:
 
 
 @dataclass(frozen=True, slots=True)
-class _Edge:
-    """An edge with the places, among all legs, of those of its pair and kind: those without a value too."""
-
-    estimate: EdgeEstimate
-    members: tuple[int, ...]
-    failed: bool
-
-
-@dataclass(frozen=True, slots=True)
 class _Solved:
     """Edges of one kind, what they give together, and the misfit of their cycles, before any error that repeats
     share was added.
     """  # noqa: D205
 
-    edges: list[_Edge]
+    edges: list[AssembledEdge]
     estimate: NetworkEstimate
     closure: ClosureTest
     scale: float
@@ -118,8 +105,8 @@ def reckon_round(legs: pl.DataFrame, assays: pl.DataFrame, rule: LegRule = "pool
     """
     rows = legs.filter(pl.col("ligand_j").is_not_null() & (pl.col("qualname") != "NonTransformation"))
     rows = rows.sort("phase", "ligand_i", "ligand_j", "transformation").with_row_index("place")
-    chosen = leg_uncertainties(_evidence(rows), rule)
-    edges = _assemble(rows, chosen)
+    chosen = leg_uncertainties(evidence_of(rows), rule)
+    edges = assemble(rows, chosen)
     solved = {}
     for kind in _KINDS:
         of_kind = [edge for edge in edges if edge.estimate.kind == kind]
@@ -132,88 +119,10 @@ def reckon_round(legs: pl.DataFrame, assays: pl.DataFrame, rule: LegRule = "pool
     return Round(edge_rows, finding_rows(rows, chosen, kinds), node_rows)
 
 
-# --- legs -------------------------------------------------------------------------------------------
-
-
-def _evidence(rows: pl.DataFrame) -> list[LegEvidence]:
-    columns = ("value_kcal_mol", "values_kcal_mol", "sd_kcal_mol", "own_uncertainty_kcal_mol", "protocol", "phase")
-    return [
-        LegEvidence(_nan(value), len(values or (0,)), _nan(sd), _nan(own), (protocol, phase))
-        for value, values, sd, own, protocol, phase in rows.select(columns).iter_rows()
-    ]
-
-
-def _nan(value: float | None) -> float:
-    return math.nan if value is None else value
-
-
-def _assemble(rows: pl.DataFrame, chosen: LegUncertainties) -> list[_Edge]:
-    """Edges of every environment, with what belongs to them."""
-    failed = rows["failed"].to_list()
-    edges: list[_Edge] = []
-    for suffix, group in _by_environment(rows):
-        places = group["place"].to_list()
-        given = [
-            _leg(row, suffix, float(chosen.uncertainty_kcal_mol[row["place"]])) for row in group.iter_rows(named=True)
-        ]
-        at: dict[frozenset[Any], dict[str, list[int]]] = {}
-        for position, leg in enumerate(given):
-            of_pair = at.setdefault(frozenset((leg.ligand_a, leg.ligand_b)), {})
-            of_pair.setdefault(leg.phase, []).append(position)
-        for edge in assemble_edges(given):
-            of_pair = at[frozenset((edge.ligand_a, edge.ligand_b))]
-            phases = _PHASES.get(edge.kind) or _direct_phases(edge, given, of_pair)
-            members = [position for phase in phases for position in of_pair.get(phase, [])]
-            broken = any(failed[places[k]] for k in members if math.isnan(given[k].value_kcal_mol))
-            edges.append(_Edge(edge, tuple(places[k] for k in members), broken))
-    return edges
-
-
-def _by_environment(rows: pl.DataFrame) -> list[tuple[str, pl.DataFrame]]:
-    """Split legs of several proteins, for a ligand has as many binding free energies as it has proteins.
-
-    Returns
-    -------
-    list of (str, polars.DataFrame)
-        What is added to the names of ligands, and the legs. Usually one environment: nothing is added.
-    """
-    environments = sorted(rows["environment"].drop_nulls().unique().to_list())
-    if len(environments) < 2:
-        return [("", rows)]
-    around = rows.filter(pl.col("environment").is_null())
-    groups = []
-    for environment in environments:
-        bound = rows.filter(pl.col("environment") == environment)
-        pairs = {frozenset(pair) for pair in bound.select("ligand_i", "ligand_j").iter_rows()}
-        of_pairs = pl.Series([frozenset(p) in pairs for p in around.select("ligand_i", "ligand_j").iter_rows()])
-        solvent = around.filter(of_pairs.cast(pl.Boolean) & (pl.col("phase") == "solvent"))
-        groups.append((f" in {_short(environment)}", pl.concat([bound, solvent])))
-    if (around["phase"] == "vacuum").any():
-        groups.append(("", around))
-    return groups
-
-
-def _short(environment: str) -> str:
-    parts = (key.partition("-") for key in environment.split("+"))
-    return "+".join(f"{qualname}-{token[:8]}" for qualname, _, token in parts)
-
-
-def _leg(row: Mapping[str, Any], suffix: str, uncertainty: float) -> Leg:
-    phase: Phase = row["phase"] if row["phase"] in ("complex", "solvent", "vacuum") else "direct"
-    value = _nan(row["value_kcal_mol"])
-    return Leg(f"{row['ligand_i']}{suffix}", f"{row['ligand_j']}{suffix}", phase, value, uncertainty)
-
-
-def _direct_phases(edge: EdgeEstimate, legs: Sequence[Leg], of_pair: Mapping[str, Sequence[int]]) -> tuple[str, ...]:
-    if edge.legs:
-        return (legs[edge.legs[0]].phase,)
-    return tuple(edge.missing) or tuple(of_pair)
-
-
 # --- networks ---------------------------------------------------------------------------------------
 
 
-def _solve(edges: list[_Edge], kind: Kind, assays: pl.DataFrame, *, pooled: bool, replicated: bool) -> _Solved:
+def _solve(edges: list[AssembledEdge], kind: Kind, assays: pl.DataFrame, *, pooled: bool, replicated: bool) -> _Solved:
     """Estimate the network of one kind; its cycles may correct what results state, or repeats show."""
     ligands = list(
         dict.fromkeys(str(ligand) for edge in edges for ligand in (edge.estimate.ligand_a, edge.estimate.ligand_b))
@@ -221,17 +130,17 @@ def _solve(edges: list[_Edge], kind: Kind, assays: pl.DataFrame, *, pooled: bool
     experiment, notes = _experiment(ligands, kind, assays)
     unknown = _without_any_uncertainty([edge.estimate for edge in edges])
     if unknown:
-        edges = [_with_uncertainty(edge, 1.0) for edge in edges]
+        edges = [edge.with_uncertainty(1.0) for edge in edges]
     estimate = _estimate(edges, kind, ligands, experiment)
     closure = closure_of(estimate)
     scale = scale_from_cycles(closure, known=not unknown) if unknown or (pooled and not replicated) else 1.0
     if scale not in (0.0, 1.0) and not math.isnan(scale):
-        edges = [_with_uncertainty(edge, edge.estimate.uncertainty_kcal_mol * scale) for edge in edges]
+        edges = [edge.with_uncertainty(edge.estimate.uncertainty_kcal_mol * scale) for edge in edges]
         estimate = _estimate(edges, kind, ligands, experiment)
         notes.append(Note("scaled-by-cycles", _scaled(scale, closure.degrees_of_freedom, unknown=unknown)))
         closure, unknown = closure_of(estimate), False
     elif unknown:
-        edges = [_with_uncertainty(edge, math.nan) for edge in edges]
+        edges = [edge.with_uncertainty(math.nan) for edge in edges]
         message = "no result states an uncertainty, and neither repeats nor cycles give one: edges count alike"
         notes.append(Note("uncertainty-unknown", message))
     elif pooled and replicated and has_shared_error(closure):
@@ -244,7 +153,10 @@ def _solve(edges: list[_Edge], kind: Kind, assays: pl.DataFrame, *, pooled: bool
 
 
 def _estimate(
-    edges: Sequence[_Edge], kind: Kind, ligands: Sequence[str], experiment: Mapping[str, tuple[float, float | None]]
+    edges: Sequence[AssembledEdge],
+    kind: Kind,
+    ligands: Sequence[str],
+    experiment: Mapping[str, tuple[float, float | None]],
 ) -> NetworkEstimate:
     return solve_network(
         *whole_edges([edge.estimate for edge in edges], kind),
@@ -255,27 +167,21 @@ def _estimate(
 
 
 def _with_shared_error(
-    edges: list[_Edge],
+    edges: list[AssembledEdge],
     kind: Kind,
     ligands: Sequence[str],
     experiment: Mapping[str, tuple[float, float | None]],
     estimate: NetworkEstimate,
-) -> tuple[list[_Edge], NetworkEstimate, float]:
+) -> tuple[list[AssembledEdge], NetworkEstimate, float]:
     """Add to every edge what its repeats share, as its cycles tell."""
     repeats = used = whole_edges([edge.estimate for edge in edges], kind)[3]
     wider, shared = edges, 0.0
     for _ in range(_STEPS):
         shared = shared_error(estimate, repeats, used)
         used = np.where(repeats > 0, np.hypot(repeats, shared), 0.0)
-        wider = [_widened(edge, shared) for edge in edges]
+        wider = [edge.widened(shared) for edge in edges]
         estimate = _estimate(wider, kind, ligands, experiment)
     return wider, estimate, shared
-
-
-def _widened(edge: _Edge, shared: float) -> _Edge:
-    """Add an error in quadrature, except to what is exact."""
-    uncertainty = edge.estimate.uncertainty_kcal_mol
-    return _with_uncertainty(edge, math.hypot(uncertainty, shared)) if uncertainty else edge
 
 
 def _shared(shared: float, closure: ClosureTest) -> str:
@@ -289,12 +195,6 @@ def _shared(shared: float, closure: ClosureTest) -> str:
 def _without_any_uncertainty(edges: Sequence[EdgeEstimate]) -> bool:
     whole = [edge for edge in edges if edge.whole]
     return bool(whole) and all(math.isnan(edge.uncertainty_kcal_mol) for edge in whole)
-
-
-def _with_uncertainty(edge: _Edge, uncertainty: float) -> _Edge:
-    if not edge.estimate.whole:
-        return edge
-    return replace(edge, estimate=replace(edge.estimate, uncertainty_kcal_mol=uncertainty))
 
 
 def _scaled(scale: float, n_cycles: int, *, unknown: bool) -> str:

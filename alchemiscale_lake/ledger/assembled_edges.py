@@ -1,0 +1,120 @@
+"""Legs of a network, as rows, become evidence and edges.
+
+Which legs make an edge is said in `estimators.edges`; here they are found: by environment and pair.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import polars as pl
+
+from estimators.edges import EdgeEstimate, Leg, Phase, assemble_edges
+from estimators.leg_uncertainties import LegEvidence, LegUncertainties
+
+__all__ = ["AssembledEdge", "assemble", "evidence_of"]
+
+#: Which legs belong to an edge of a kind; a direct edge has the one leg it is.
+_PHASES: Final[Mapping[str, tuple[Phase, ...]]] = {
+    "binding": ("complex", "solvent"),
+    "hydration": ("solvent", "vacuum"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class AssembledEdge:
+    """An edge with the places, among all legs, of those of its pair and kind: those without a value too."""
+
+    estimate: EdgeEstimate
+    members: tuple[int, ...]
+    failed: bool
+
+    def with_uncertainty(self, uncertainty: float) -> AssembledEdge:
+        """Return it with another uncertainty, if it has a value."""
+        if not self.estimate.whole:
+            return self
+        return replace(self, estimate=replace(self.estimate, uncertainty_kcal_mol=uncertainty))
+
+    def widened(self, error: float) -> AssembledEdge:
+        """Return it with an error added in quadrature, unless it is exact."""
+        uncertainty = self.estimate.uncertainty_kcal_mol
+        return self.with_uncertainty(math.hypot(uncertainty, error)) if uncertainty else self
+
+
+def evidence_of(rows: pl.DataFrame) -> list[LegEvidence]:
+    """What is known of each leg by itself, in the order of the rows."""
+    columns = ("value_kcal_mol", "values_kcal_mol", "sd_kcal_mol", "own_uncertainty_kcal_mol", "protocol", "phase")
+    return [
+        LegEvidence(_nan(value), len(values or (0,)), _nan(sd), _nan(own), (protocol, phase))
+        for value, values, sd, own, protocol, phase in rows.select(columns).iter_rows()
+    ]
+
+
+def _nan(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
+def assemble(rows: pl.DataFrame, chosen: LegUncertainties) -> list[AssembledEdge]:
+    """Edges of every environment, with what belongs to them."""
+    failed = rows["failed"].to_list()
+    edges: list[AssembledEdge] = []
+    for suffix, group in _by_environment(rows):
+        places = group["place"].to_list()
+        given = [
+            _leg(row, suffix, float(chosen.uncertainty_kcal_mol[row["place"]])) for row in group.iter_rows(named=True)
+        ]
+        at: dict[frozenset[Any], dict[str, list[int]]] = {}
+        for position, leg in enumerate(given):
+            of_pair = at.setdefault(frozenset((leg.ligand_a, leg.ligand_b)), {})
+            of_pair.setdefault(leg.phase, []).append(position)
+        for edge in assemble_edges(given):
+            of_pair = at[frozenset((edge.ligand_a, edge.ligand_b))]
+            phases = _PHASES.get(edge.kind) or _direct_phases(edge, given, of_pair)
+            members = [position for phase in phases for position in of_pair.get(phase, [])]
+            broken = any(failed[places[k]] for k in members if math.isnan(given[k].value_kcal_mol))
+            edges.append(AssembledEdge(edge, tuple(places[k] for k in members), broken))
+    return edges
+
+
+def _by_environment(rows: pl.DataFrame) -> list[tuple[str, pl.DataFrame]]:
+    """Split legs of several proteins, for a ligand has as many binding free energies as it has proteins.
+
+    Returns
+    -------
+    list of (str, polars.DataFrame)
+        What is added to the names of ligands, and the legs. Usually one environment: nothing is added.
+    """
+    environments = sorted(rows["environment"].drop_nulls().unique().to_list())
+    if len(environments) < 2:
+        return [("", rows)]
+    around = rows.filter(pl.col("environment").is_null())
+    groups = []
+    for environment in environments:
+        bound = rows.filter(pl.col("environment") == environment)
+        pairs = {frozenset(pair) for pair in bound.select("ligand_i", "ligand_j").iter_rows()}
+        of_pairs = pl.Series([frozenset(p) in pairs for p in around.select("ligand_i", "ligand_j").iter_rows()])
+        solvent = around.filter(of_pairs.cast(pl.Boolean) & (pl.col("phase") == "solvent"))
+        groups.append((f" in {_short(environment)}", pl.concat([bound, solvent])))
+    if (around["phase"] == "vacuum").any():
+        groups.append(("", around))
+    return groups
+
+
+def _short(environment: str) -> str:
+    parts = (key.partition("-") for key in environment.split("+"))
+    return "+".join(f"{qualname}-{token[:8]}" for qualname, _, token in parts)
+
+
+def _leg(row: Mapping[str, Any], suffix: str, uncertainty: float) -> Leg:
+    phase: Phase = row["phase"] if row["phase"] in ("complex", "solvent", "vacuum") else "direct"
+    value = _nan(row["value_kcal_mol"])
+    return Leg(f"{row['ligand_i']}{suffix}", f"{row['ligand_j']}{suffix}", phase, value, uncertainty)
+
+
+def _direct_phases(edge: EdgeEstimate, legs: Sequence[Leg], of_pair: Mapping[str, Sequence[int]]) -> tuple[str, ...]:
+    if edge.legs:
+        return (legs[edge.legs[0]].phase,)
+    return tuple(edge.missing) or tuple(of_pair)
