@@ -35,7 +35,7 @@ from estimators.stars import Graph, Stars, eliminate_stars, merge
 __all__ = ["Elimination", "eliminate"]
 
 #: A rest of up to this many nodes is eliminated in any case: it fills up to some two thirds of them at most.
-_MOST_EXACT = 20_000
+_MOST_EXACT = 15_000
 #: Weights further apart than this are left to elimination, which they cannot disturb.
 _NARROW = 1e8
 
