@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from ..ledger.estimates import GatherReport
     from ..query import Connection
+    from ..report.other_models import Model
     from ..store import Lake
 
 __all__ = ["command"]
@@ -44,6 +45,14 @@ _MOST_FAILURES: Final = 5
     "(own), or the larger of the last two.",
 )
 @click.option(
+    "--model",
+    type=click.Choice(["mle", "robust", "bayesian"]),
+    default="mle",
+    show_default=True,
+    help="With dg: maximum likelihood, which is what is kept; heavy-tailed edges (robust); or experimental values as "
+    "a prior (bayesian). The last two are only shown.",
+)
+@click.option(
     "--from-objects",
     is_flag=True,
     help="First gather results that came without a number from their objects; needs gufe and the Protocols.",
@@ -65,6 +74,7 @@ def command(
     scope: str | None,
     report: str | None,
     rule: LegRule,
+    model: Model,
     from_objects: bool,
     tsv: bool,
     output: str | None,
@@ -86,6 +96,8 @@ def command(
     from ..query import connect
     from ..store import Lake
 
+    if model != "mle" and (report not in (None, "dg") or plot is not None):
+        raise click.UsageError(f"--model {model} is for --report dg without --plot")
     opened = Lake.open(lake)
     networks = _networks(opened, network, scope)
     if from_objects:
@@ -93,10 +105,15 @@ def command(
     done = gather_networks(opened, networks, rule=rule)
     connection = connect(opened)
     if len(done) > 1:
+        if model != "mle":
+            raise click.UsageError(f"--model {model} is for one network and {scope} has {len(done)}; name one")
         _show_many(connection, done, scope, report, tsv=tsv, output=output, plot=plot)
         return
     (one,) = done
     say(f"{one.n_regathered} of {one.n_transformations} Transformations had new results")
+    if model != "mle":
+        _show_model(connection, one.network, model, tsv=tsv, output=output)
+        return
     _show_one(connection, one.network, report or "dg", tsv=tsv, output=output, allow_partial=allow_partial)
     if plot is not None:
         _draw(connection, one.network, report or "dg", Path(plot))
@@ -120,6 +137,15 @@ def _fill(lake: Lake, networks: list[str]) -> None:
         say(f"  {failure}")
     if len(report.failures) > _MOST_FAILURES:
         say(f"  and {len(report.failures) - _MOST_FAILURES} more")
+
+
+def _show_model(connection: Connection, network: str, model: Model, *, tsv: bool, output: str | None) -> None:
+    from ..report.other_models import model_table
+
+    estimates = model_table(connection, network, model)
+    show_table(estimates.table, tsv=tsv, output=output, counted=estimates.counted)
+    for remark in estimates.remarks:
+        say(remark)
 
 
 def _show_one(

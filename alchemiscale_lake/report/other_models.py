@@ -1,0 +1,124 @@
+"""Ligands by another model than the one that rounds are kept by: `robust` and `bayesian`.
+
+Reads the newest round, writes nothing. The models are `estimators.robust` and `estimators.bayesian`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal
+
+import numpy as np
+import polars as pl
+
+from estimators.bayesian import solve_network_bayesian
+from estimators.errors import EstimatorConvergenceError
+from estimators.robust import solve_network_robust
+
+from ..errors import EstimationError
+from ..query import Connection, ask
+from .table import Table
+from .tables import EstimateTable
+
+__all__ = ["ASSAY_SD_KCAL_MOL", "Model", "model_table"]
+
+Model = Literal["mle", "robust", "bayesian"]
+
+#: Of an assay that states no uncertainty: 0.3 logarithmic units of affinity at room temperature.
+ASSAY_SD_KCAL_MOL: Final = 0.4
+#: An edge that counts less than this share of a good one is named.
+_TRUSTED_LESS: Final = 0.5
+_MOST_NAMED: Final = 5
+
+_VALUE: Final = "DG (kcal/mol)"
+_UNCERTAINTY: Final = "uncertainty (kcal/mol)"
+_EXPERIMENT: Final = "experiment (kcal/mol)"
+
+
+def model_table(connection: Connection, network: str, model: Model) -> EstimateTable:
+    """One row per ligand of the newest round, estimated again by another model.
+
+    Parameters
+    ----------
+    connection : Connection
+    network : str
+        ScopedKey.
+    model : {"robust", "bayesian"}
+        Heavy-tailed edges (Student's t, 4 degrees of freedom); or experiment as a prior, with which values
+        are absolute.
+
+    Raises
+    ------
+    EstimationError
+        If the network has no edge with a value and uncertainty, no experiment where the model needs it, or
+        the model does not converge.
+    """
+    ligands = ask(connection, "ligand_ranking", network=network)
+    usable = (pl.col("status") == "ok") & pl.col("uncertainty_kcal_mol").is_not_null()
+    edges = ask(connection, "latest_edges", network=network).filter(usable)
+    if not len(edges):
+        raise EstimationError(
+            f"no edge of {network} has a value and an uncertainty yet; see `alchemiscale-lake status`", network=network
+        )
+    kinds = edges["kind"].unique().sort().to_list()
+    solve = _robust if model == "robust" else _bayesian
+    rows: list[tuple[Any, ...]] = []
+    remarks: list[str] = []
+    for kind in kinds:
+        known = ligands.filter(pl.col("kind") == kind).sort("ligand")
+        values, said = solve(edges.filter(pl.col("kind") == kind), known, network)
+        for ligand, experiment in known.select("ligand", "experiment_kcal_mol").iter_rows():
+            if ligand in values:
+                rows.append((*((kind,) if len(kinds) > 1 else ()), ligand, *values[ligand], experiment))
+        remarks += said
+    columns = (*(("kind",) if len(kinds) > 1 else ()), "ligand", _VALUE, _UNCERTAINTY, _EXPERIMENT)
+    table = Table(columns, rows, precision_of={_VALUE: _UNCERTAINTY})
+    return EstimateTable(table, "ligands", 0, (*remarks, "nothing was recorded: rounds are kept by maximum likelihood"))
+
+
+_Values = dict[str, tuple[float, float]]
+
+
+def _columns(edges: pl.DataFrame) -> tuple[list[str], list[str], list[float], list[float]]:
+    names = ("ligand_i", "ligand_j", "value_kcal_mol", "uncertainty_kcal_mol")
+    node_a, node_b, value, uncertainty = (edges[name].to_list() for name in names)
+    return node_a, node_b, value, uncertainty
+
+
+def _robust(edges: pl.DataFrame, ligands: pl.DataFrame, network: str) -> tuple[_Values, list[str]]:
+    node_a, node_b, value, uncertainty = _columns(edges)
+    measured = ligands.filter(pl.col("experiment_kcal_mol").is_not_null())
+    experiment = dict(measured.select("ligand", "experiment_kcal_mol").iter_rows())
+    try:
+        found = solve_network_robust(node_a, node_b, value, uncertainty, experimental=experiment or None)
+    except EstimatorConvergenceError as e:
+        raise EstimationError(f"{network}: {e}", network=network) from e
+    order = np.argsort(found.edge_weight)[:_MOST_NAMED]
+    doubted = [k for k in order.tolist() if found.edge_weight[k] < _TRUSTED_LESS]
+    named = ", ".join(f"{node_a[k]} -> {node_b[k]} ({found.edge_weight[k]:.2f})" for k in doubted)
+    said = f"edges trusted less, with what they count: {named}" if doubted else "no edge had to be trusted less"
+    estimate = found.estimate
+    return _finite(estimate.nodes, estimate.value_kcal_mol, estimate.uncertainty_kcal_mol), [said]
+
+
+def _bayesian(edges: pl.DataFrame, ligands: pl.DataFrame, network: str) -> tuple[_Values, list[str]]:
+    measured = ligands.filter(pl.col("experiment_kcal_mol").is_not_null())
+    if not len(measured):
+        raise EstimationError(
+            f"no ligand of {network} has an experimental value, which this model starts from; import some with "
+            "`alchemiscale-lake assays FILE --scope ...`",
+            network=network,
+        )
+    unstated = measured["experiment_uncertainty_kcal_mol"].fill_null(0.0) <= 0
+    sd = pl.when(unstated).then(ASSAY_SD_KCAL_MOL).otherwise(pl.col("experiment_uncertainty_kcal_mol"))
+    rows = measured.with_columns(sd=sd).select("ligand", "experiment_kcal_mol", "sd").iter_rows()
+    prior = {ligand: (mean, width) for ligand, mean, width in rows}
+    found = solve_network_bayesian(*_columns(edges), prior)
+    said = [f"{len(prior)} measured ligands take part with their uncertainty; values are absolute"]
+    if unstated.any():
+        said.append(f"{int(unstated.sum())} of them state none: {ASSAY_SD_KCAL_MOL:g} kcal/mol was taken")
+    return _finite(found.nodes, found.value_kcal_mol, found.uncertainty_kcal_mol), said
+
+
+def _finite(nodes: tuple[Any, ...], value: Any, uncertainty: Any) -> _Values:
+    rows = zip(map(str, nodes), value.tolist(), uncertainty.tolist(), strict=True)
+    return {node: (v, u) for node, v, u in rows if np.isfinite(v)}
