@@ -29,6 +29,7 @@ _NAMES: Final = (
     "failure_rates",
     "network_storage",
     "scope_storage",
+    "newest_experiments",
     "compared_ligands",
     "compared_edges",
 )
@@ -51,6 +52,7 @@ _ORDER: Final = {
     "failure_rates": "dimension, scope, name nulls last",
     "network_storage": "scope, name, network",
     "scope_storage": "scope",
+    "newest_experiments": "network, kind, ligand",
     "compared_ligands": "network, round, kind, component, ligand",
     "compared_edges": "network, round, kind, ligand_i, ligand_j",
 }

@@ -1,20 +1,9 @@
 -- compared_edges: edges with an estimate between ligands that both have an experimental value, of every round
 -- grain: one row per network, round, kind and edge
--- inputs: edge_estimates, network_estimates (written last: they make a round visible)
+-- inputs: edge_estimates, newest_experiments, network_estimates (written last: they make a round visible)
 -- parameters: none; filter by scope, network, kind, newest (of the network's newest round)
 create view compared_edges as
-with measured as (
-    select
-        network,
-        kind,
-        ligand,
-        experiment_kcal_mol,
-        experiment_uncertainty_kcal_mol
-    from network_estimates
-    where experiment_kcal_mol is not null
-    qualify row_number() over (partition by network, kind, ligand order by round desc) = 1
-),
-rounds as (
+with rounds as (
     select
         network,
         round,
@@ -41,11 +30,11 @@ select
     edges.estimated_at
 from edge_estimates as edges
 join rounds using (network, round)
-join measured as a
+join newest_experiments as a
     on edges.network = a.network
     and edges.kind = a.kind
     and edges.ligand_i = a.ligand
-join measured as b
+join newest_experiments as b
     on edges.network = b.network
     and edges.kind = b.kind
     and edges.ligand_j = b.ligand

@@ -1,20 +1,9 @@
 -- compared_ligands: ligands that have both an estimate and an experimental value, of every round
--- grain: one row per network, round, kind and ligand; the experiment is the newest that a round of it knew
--- inputs: network_estimates
+-- grain: one row per network, round, kind and ligand
+-- inputs: network_estimates, newest_experiments
 -- parameters: none; filter by scope, network, kind, newest (of the network's newest round)
 create view compared_ligands as
-with measured as (
-    select
-        network,
-        kind,
-        ligand,
-        experiment_kcal_mol,
-        experiment_uncertainty_kcal_mol
-    from network_estimates
-    where experiment_kcal_mol is not null
-    qualify row_number() over (partition by network, kind, ligand order by round desc) = 1
-),
-rounds as (
+with rounds as (
     select
         network,
         max(round) as newest_round
@@ -35,6 +24,6 @@ select
     measured.experiment_uncertainty_kcal_mol,
     estimates.estimated_at
 from network_estimates as estimates
-join measured using (network, kind, ligand)
+join newest_experiments as measured using (network, kind, ligand)
 join rounds using (network)
 where estimates.value_kcal_mol is not null;

@@ -1,0 +1,15 @@
+-- newest_experiments: the experimental value of each ligand of each network that its newest round with one knew
+-- grain: one row per network, kind and ligand that was measured
+-- inputs: network_estimates
+-- parameters: none; filter by scope, network, kind
+create view newest_experiments as
+select
+    scope,
+    network,
+    kind,
+    ligand,
+    experiment_kcal_mol,
+    experiment_uncertainty_kcal_mol
+from network_estimates
+where experiment_kcal_mol is not null
+qualify row_number() over (partition by network, kind, ligand order by round desc) = 1;
