@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import sys
-from types import TracebackType
 from typing import TYPE_CHECKING, Final
 
 import click
 
+from ._bar import FileBar
 from ._errors import say
 from ._launch import open_lake
 from ._options import lake_option
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 _SHOWN: Final = 10
-#: Fewer files than this are read before anybody looks.
-_WORTH_A_BAR: Final = 20
 #: A process parses so much in the seconds that it takes to start.
 _WORTH_PROCESSES_BYTES: Final = 150e6
 
@@ -84,7 +81,7 @@ def command(
 
     Scope.parse(scope)
     found = find_result_files(paths)  # what is refused must not leave an empty lake behind
-    with _Bar() as bar:
+    with FileBar() as bar:
         report = import_results(
             open_lake(lake, say),
             paths,
@@ -124,32 +121,3 @@ def _told(report: ImportReport) -> list[str]:
     if report.networks and report.n_good:
         lines.append(f"next: alchemiscale-lake gather {report.networks[0] if len(report.networks) == 1 else 'NETWORK'}")
     return lines
-
-
-class _Bar:
-    """A progress bar on stderr, if that is a terminal and there are many files; call it with progress."""
-
-    def __init__(self) -> None:
-        from rich.console import Console
-        from rich.progress import Progress, TaskID
-
-        console = Console(file=sys.stderr)
-        self._bar = Progress(console=console, disable=not console.is_terminal, transient=True)
-        self._tasks: dict[str, TaskID] = {}
-
-    def __enter__(self) -> _Bar:
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bar.stop()
-
-    def __call__(self, what: str, done: int, total: int) -> None:
-        """Show that so many files of so many are read or stored."""
-        if total < _WORTH_A_BAR:
-            return
-        if what not in self._tasks:
-            self._tasks[what] = self._bar.add_task("reading results" if what == "read" else "storing files")
-        self._bar.update(self._tasks[what], completed=done, total=total)
