@@ -60,13 +60,13 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class _Solved:
-    """Edges of one kind, what they give together, and the misfit of their cycles, before any error that repeats
-    share was added.
+    """Edges of one kind and what they give together; and what is checked: the same before any error that repeats
+    share was added, which would excuse what does not fit.
     """  # noqa: D205
 
     edges: list[AssembledEdge]
     estimate: NetworkEstimate
-    closure: ClosureTest
+    checked: SolvedKind
     scale: float
     unknown: bool
     notes: list[Note]
@@ -115,8 +115,7 @@ def reckon_round(legs: pl.DataFrame, assays: pl.DataFrame, rule: LegRule = "pool
     edge_rows = [row for kind, s in solved.items() for row in _edge_rows(kind, s, rows, chosen, rule)]
     edge_rows.sort(key=lambda row: (row["kind"], row["ligand_i"], row["ligand_j"]))
     node_rows = [row for kind, s in solved.items() for row in _node_rows(kind, s)]
-    kinds = [SolvedKind(kind, s.estimate, [edge.estimate for edge in s.edges], s.closure) for kind, s in solved.items()]
-    return Round(edge_rows, finding_rows(rows, chosen, kinds), node_rows)
+    return Round(edge_rows, finding_rows(rows, chosen, [s.checked for s in solved.values()]), node_rows)
 
 
 # --- networks ---------------------------------------------------------------------------------------
@@ -143,13 +142,14 @@ def _solve(edges: list[AssembledEdge], kind: Kind, assays: pl.DataFrame, *, pool
         edges = [edge.with_uncertainty(math.nan) for edge in edges]
         message = "no result states an uncertainty, and neither repeats nor cycles give one: edges count alike"
         notes.append(Note("uncertainty-unknown", message))
-    elif pooled and replicated and has_shared_error(closure):
+    checked = SolvedKind(kind, estimate, [edge.estimate for edge in edges], closure)
+    if pooled and replicated and not unknown and has_shared_error(closure):
         edges, estimate, shared = _with_shared_error(edges, kind, ligands, experiment, estimate)
         notes.append(Note("shared-error", _shared(shared, closure)))
     if len(ligands) > MAX_COVARIANCE_LIGANDS:
         message = f"{len(ligands)} ligands are more than {MAX_COVARIANCE_LIGANDS}: no covariance is kept"
         notes.append(Note("covariance-omitted", message))
-    return _Solved(edges, estimate, closure, scale, unknown, notes, experiment)
+    return _Solved(edges, estimate, checked, scale, unknown, notes, experiment)
 
 
 def _estimate(
