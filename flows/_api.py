@@ -310,7 +310,8 @@ def _find_lasting(folder: Path) -> str | None:
         return None
     if said.get("host") != socket.gethostname():
         return None
-    return url if _healthy(url, timeout_s=2.0) else None
+    # one that is no more refuses at once, one that is busy takes its time
+    return url if _healthy(url, timeout_s=10.0) else None
 
 
 def _healthy(api_url: str, *, timeout_s: float) -> bool:

@@ -18,7 +18,7 @@ from flows._api import Api, local_api
 def ask(url: str, **body: Any) -> Any:
     data = json.dumps(body).encode() if body else None
     request = urllib.request.Request(url, data, {"content-type": "application/json"})
-    with urllib.request.urlopen(request, timeout=20) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         return json.loads(answer.read())
 
 
