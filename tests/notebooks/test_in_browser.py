@@ -10,7 +10,7 @@ from tests.browser import browser
 from tests.marimo_server import NOTEBOOKS, read_until, served
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_a_notebook_is_read_without_a_word_to_the_outside(example_lake: Path, tmp_path: Path) -> None:
     with served(NOTEBOOKS / "watch_campaign.py", example_lake, tmp_path) as address, browser() as new_tab:
         page = new_tab()

@@ -25,6 +25,9 @@ from tests.browser import Page, browser
 from tests.campaign import SCOPE, Campaign, small_campaign
 from tests.example_campaign import NETWORK, ODD, example_campaign, ligands, pairs
 
+#: A browser may have to be installed first.
+pytestmark = pytest.mark.timeout(700)
+
 TYK2 = f"AlchemicalNetwork-tyk2-{SCOPE}"
 NASTY = ["</script><img src=x onerror=alert(1)>", "<!--<script>", "{{script}} & \"'`\u2028", "]]>"]
 
