@@ -6,7 +6,7 @@ repeats are, and how large errors are that repeats share. Which cycles there are
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,12 +19,13 @@ from estimators.findings import Finding, deviate, ranked, two_sided
 from estimators.network_mle import NetworkEstimate
 from estimators.pooling import NORMAL_95
 
-__all__ = ["ClosureTest", "close_cycles", "closure_of", "has_shared_error", "scale_from_cycles", "shared_error"]
+__all__ = ["ClosureTest", "close_cycles", "closure_of", "scale_from_cycles", "with_shared_error"]
 
 #: Uncertainties are scaled up where the misfit, or more, would come by chance less often than this.
 _SIGNIFICANT: Final = 0.1
 #: Errors that repeats share are believed in where the misfit, or more, would come by chance less often than this.
 _SHARED: Final = 0.05
+_STEPS: Final = 2
 #: A sum below this share of its terms is rounding.
 _ROUNDING_SHARE: Final = 1e-14
 
@@ -94,48 +95,57 @@ def scale_from_cycles(closure: ClosureTest, *, known: bool = True) -> float:
     return float(np.sqrt(closure.chi2 / dof) * special.stdtrit(dof, 0.975) / NORMAL_95)
 
 
-def shared_error(estimate: NetworkEstimate, repeats: FloatArray, used: FloatArray) -> float:
-    """Standard deviation of errors that all repeats of an edge share, which cycles see and repeats do not.
+def with_shared_error(
+    estimate: NetworkEstimate, repeats: FloatArray, solve: Callable[[FloatArray], NetworkEstimate]
+) -> tuple[float, NetworkEstimate]:
+    """Estimate again with an error that all repeats of an edge share, which cycles see and repeats do not.
 
     A slow degree of freedom that no run samples, or a poor atom mapping, moves all results of an edge
-    together. Their scatter over edges is estimated by moments: what the residuals add up to beyond what
-    the repeats' uncertainties let expect, as in a random-effects meta-analysis. It is widened for the few
-    cycles that tell of it, as a t distribution is.
+    together. How much is estimated by moments: what the residuals add up to beyond what the repeats let
+    expect, as in a random-effects meta-analysis, twice, the second time with the weights that the first
+    gave. It is widened for the few cycles that tell of it, as a t distribution is. Exact edges stay exact.
 
     Parameters
     ----------
     estimate : NetworkEstimate
-        Solved with uncertainties `used`.
+        Solved with `repeats`.
     repeats : ndarray, shape (m,)
         Uncertainty of each edge as repeats show it, kcal/mol.
-    used : ndarray, shape (m,)
-        Those it was solved with: `repeats` at first, then with the last answer in quadrature.
+    solve : callable
+        Solves the same network with other uncertainties, shape (m,).
 
     Returns
     -------
     float
-        kcal/mol; zero where the cycles close as well as chance lets expect.
+        Standard deviation of the shared error, kcal/mol; zero where the cycles close as well as chance lets
+        expect.
+    NetworkEstimate
+        Solved with that added to the repeats in quadrature; the one given where it is zero.
 
     References
     ----------
     DerSimonian & Kacker 2007, doi:10.1016/j.cct.2006.04.004 (two-step estimator).
     """
+    closure = closure_of(estimate)
+    if closure.p_value >= _SHARED:
+        return 0.0, estimate
+    widening = float(special.stdtrit(closure.degrees_of_freedom, 0.975) / NORMAL_95)
+    used, shared = repeats, 0.0
+    for _ in range(_STEPS):
+        shared = widening * _beyond_repeats(estimate, repeats, used)
+        used = np.where(repeats > 0, np.hypot(repeats, shared), 0.0)
+        estimate = solve(used)
+    return shared, estimate
+
+
+def _beyond_repeats(estimate: NetworkEstimate, repeats: FloatArray, used: FloatArray) -> float:
+    """Spread of the residuals of a network solved with uncertainties `used` beyond that of the repeats."""
     there = (used > 0) & np.isfinite(estimate.edge_variance_kcal2_mol2)
     weight = used[there] ** -2.0
     # how much of its own error an edge keeps as residual
     kept = weight - weight**2 * estimate.edge_variance_kcal2_mol2[there]
-    misfit = float(weight @ estimate.residual_kcal_mol[there] ** 2)
-    dof = closure_of(estimate).degrees_of_freedom
-    total = float(kept.sum())
-    if not dof or total <= 0.0:
-        return 0.0
-    variance = max((misfit - float(kept @ repeats[there] ** 2)) / total, 0.0)
-    return float(np.sqrt(variance) * special.stdtrit(dof, 0.975) / NORMAL_95)
-
-
-def has_shared_error(closure: ClosureTest) -> bool:
-    """Whether the cycles of a network with repeats close worse than the repeats let expect."""
-    return closure.p_value < _SHARED
+    excess = weight @ estimate.residual_kcal_mol[there] ** 2 - kept @ repeats[there] ** 2
+    return float(np.sqrt(max(excess / kept.sum(), 0.0)))
 
 
 def close_cycles(

@@ -17,6 +17,10 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+import numpy as np
+
+from estimators.partition import label_components
+
 __all__ = ["independent_cycles"]
 
 _MOST_CANDIDATES: Final = 40_000
@@ -44,26 +48,11 @@ def independent_cycles(n_nodes: int, tail: Sequence[int], head: Sequence[int]) -
     for k in edges:
         near[tail[k]].append((head[k], k))
         near[head[k]].append((tail[k], k))
-    n_wanted = len(edges) - n_nodes + _n_components(near)
+    ends = (np.asarray(tail, dtype=np.int64), np.asarray(head, dtype=np.int64))
+    n_wanted = len(edges) - n_nodes + int(label_components(n_nodes, *ends).max(initial=-1)) + 1
     candidates = set(_candidates(near, edges, tail, head))
     chosen = _independent(sorted(candidates, key=lambda mask: (mask.bit_count(), mask)), n_wanted)
     return [_around(_members(mask), tail, head) for mask in chosen]
-
-
-def _n_components(near: _Neighbours) -> int:
-    seen = [False] * len(near)
-    count = 0
-    for start in range(len(near)):
-        if not seen[start]:
-            count += 1
-            seen[start] = True
-            stack = [start]
-            while stack:
-                for node, _ in near[stack.pop()]:
-                    if not seen[node]:
-                        seen[node] = True
-                        stack.append(node)
-    return count
 
 
 def _candidates(near: _Neighbours, edges: Sequence[int], tail: Sequence[int], head: Sequence[int]) -> Iterator[int]:

@@ -26,7 +26,7 @@ def _name() -> str:
 
 @flow(name="gather-network", flow_run_name=_name, persist_result=False)
 def gather_network(
-    network: str | None = None, lake: str = "./lake", scope: str | None = None, rule: LegRule = "pooled"
+    network: str | None = None, lake: str = "./lake", scope: str | None = None, rule: LegRule | None = None
 ) -> list[GatherReport]:
     """Bring the estimates of networks up to date. Costs follow what is new.
 
@@ -38,8 +38,8 @@ def gather_network(
         Folder or URL.
     scope : str, optional
         Which networks, or where to look for a name (wildcards allowed); by default anywhere.
-    rule : {"pooled", "larger", "own", "sem", "sd"}
-        Which uncertainty a leg enters its network with.
+    rule : {"pooled", "larger", "own", "sem", "sd"}, optional
+        Which uncertainty a leg enters its network with; by default what it was last gathered by.
     """
     load_credentials()
     place = Lake.open(lake)

@@ -38,8 +38,8 @@ _MOST_FAILURES: Final = 5
 @click.option(
     "--rule",
     type=click.Choice(["pooled", "larger", "own", "sem", "sd"]),
-    default="pooled",
-    show_default=True,
+    default=None,
+    show_default="what the network was last gathered by, at first pooled",
     help="Uncertainty of a leg: from the repeats of all legs of the network together (pooled), or from its own "
     "results alone: standard deviation over them, as openfe publishes (sd), standard error (sem), what they state "
     "(own), or the larger of the last two.",
@@ -73,7 +73,7 @@ def command(
     lake: str,
     scope: str | None,
     report: str | None,
-    rule: LegRule,
+    rule: LegRule | None,
     model: Model,
     from_objects: bool,
     tsv: bool,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import polars as pl
 
@@ -25,6 +25,8 @@ from .network_rounds import Round, inputs_digest, reckon_round
 from .transformation_estimates import stale_estimates
 
 __all__ = ["GatherReport", "gather_network", "gather_networks", "gather_scope"]
+
+_FIRST_RULE: Final = "pooled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +64,12 @@ class GatherReport:
     n_ligands: int
 
 
-def gather_network(lake: Lake, network: str | ScopedKey, *, rule: LegRule = "pooled") -> GatherReport:
+def gather_network(lake: Lake, network: str | ScopedKey, *, rule: LegRule | None = None) -> GatherReport:
     """Bring the estimates of one network up to date, see `gather_networks`."""
     return gather_networks(lake, [network], rule=rule)[0]
 
 
-def gather_scope(lake: Lake, scope: Scope | str, *, rule: LegRule = "pooled") -> list[GatherReport]:
+def gather_scope(lake: Lake, scope: Scope | str, *, rule: LegRule | None = None) -> list[GatherReport]:
     """Bring the estimates of all networks of a Scope up to date.
 
     Parameters
@@ -75,7 +77,7 @@ def gather_scope(lake: Lake, scope: Scope | str, *, rule: LegRule = "pooled") ->
     lake : Lake
     scope : Scope or str
         Or a pattern such as `org-campaign-*`.
-    rule : {"pooled", "larger", "own", "sem", "sd"}
+    rule : {"pooled", "larger", "own", "sem", "sd"}, optional
         As for `gather_networks`.
 
     Raises
@@ -86,7 +88,9 @@ def gather_scope(lake: Lake, scope: Scope | str, *, rule: LegRule = "pooled") ->
     return gather_networks(lake, networks_in(lake, scope), rule=rule)
 
 
-def gather_networks(lake: Lake, networks: Sequence[str | ScopedKey], *, rule: LegRule = "pooled") -> list[GatherReport]:
+def gather_networks(
+    lake: Lake, networks: Sequence[str | ScopedKey], *, rule: LegRule | None = None
+) -> list[GatherReport]:
     """Bring the estimates of networks up to date, all in one go.
 
     Only Transformations with new results are gathered again, and a new round is written only of networks
@@ -96,8 +100,10 @@ def gather_networks(lake: Lake, networks: Sequence[str | ScopedKey], *, rule: Le
     ----------
     lake : Lake
     networks : sequence of str or ScopedKey
-    rule : {"pooled", "larger", "own", "sem", "sd"}
-        Which uncertainty a leg enters its network with, see `estimators.leg_uncertainties`.
+    rule : {"pooled", "larger", "own", "sem", "sd"}, optional
+        Which uncertainty a leg enters its network with, see `estimators.leg_uncertainties`. By default that
+        of the network's newest round, so that whoever gathers next keeps what somebody chose; `pooled` for
+        the first round.
 
     Returns
     -------
@@ -191,16 +197,18 @@ def _gather_transformations(lake: Lake, reading: _Reading, at: datetime) -> set[
 
 
 def _reckon(
-    reading: _Reading, legs: Mapping[str, pl.DataFrame], newest: Mapping[str, Mapping[str, Any]], rule: LegRule
+    reading: _Reading, legs: Mapping[str, pl.DataFrame], newest: Mapping[str, Mapping[str, Any]], rule: LegRule | None
 ) -> tuple[dict[str, Round], dict[str, str]]:
     """Reckon the networks whose newest round was reckoned from something else."""
     assays = reading.assays()
     rounds, digests = {}, {}
     for network, of_network in legs.items():
         measured = assays[str(ScopedKey.from_str(network).scope)]
-        digests[network] = inputs_digest(of_network, measured, rule)
-        if digests[network] != newest.get(network, {}).get("inputs_digest"):
-            rounds[network] = reckon_round(of_network, measured, rule)
+        last = newest.get(network, {})
+        kept: LegRule = rule or last.get("rule") or _FIRST_RULE
+        digests[network] = inputs_digest(of_network, measured, kept)
+        if digests[network] != last.get("inputs_digest"):
+            rounds[network] = reckon_round(of_network, measured, kept)
     return rounds, digests
 
 

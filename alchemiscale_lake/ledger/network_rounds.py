@@ -10,14 +10,15 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
-from estimators.cycle_closure import ClosureTest, closure_of, has_shared_error, scale_from_cycles, shared_error
+from estimators.cycle_closure import ClosureTest, closure_of, scale_from_cycles, with_shared_error
 from estimators.edges import EdgeEstimate, Kind, whole_edges
 from estimators.leg_uncertainties import LegRule, LegUncertainties, leg_uncertainties
 from estimators.network_mle import NetworkEstimate, solve_network
@@ -33,10 +34,13 @@ __all__ = ["MAX_COVARIANCE_LIGANDS", "Round", "inputs_digest", "reckon_round"]
 MAX_COVARIANCE_LIGANDS: Final = 1000
 #: Raised when the same legs give another round than before, so that rounds are reckoned anew.
 _RECKONING: Final = 3
-#: How often the errors that repeats share are estimated, with the weights that the last estimate gave.
-_STEPS: Final = 2
 
 _KINDS: Final[tuple[Kind, ...]] = ("binding", "hydration", "direct")
+
+
+FloatArray = NDArray[np.float64]
+#: Experimental value and uncertainty of ligands.
+_Known = Mapping[str, tuple[float, float | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +64,10 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class _Solved:
-    """Edges of one kind and what they give together; and what is checked: the same before any error that repeats
-    share was added, which would excuse what does not fit.
-    """  # noqa: D205
+    """Edges of one kind and what they give together.
+
+    What is `checked` is the same before an error that repeats share was added, which would excuse what does not fit.
+    """
 
     edges: list[AssembledEdge]
     estimate: NetworkEstimate
@@ -70,7 +75,7 @@ class _Solved:
     scale: float
     unknown: bool
     notes: list[Note]
-    experiment: dict[str, tuple[float, float | None]]
+    experiment: _Known
 
 
 def inputs_digest(legs: pl.DataFrame, assays: pl.DataFrame, rule: LegRule) -> str:
@@ -143,9 +148,14 @@ def _solve(edges: list[AssembledEdge], kind: Kind, assays: pl.DataFrame, *, pool
         message = "no result states an uncertainty, and neither repeats nor cycles give one: edges count alike"
         notes.append(Note("uncertainty-unknown", message))
     checked = SolvedKind(kind, estimate, [edge.estimate for edge in edges], closure)
-    if pooled and replicated and not unknown and has_shared_error(closure):
-        edges, estimate, shared = _with_shared_error(edges, kind, ligands, experiment, estimate)
-        notes.append(Note("shared-error", _shared(shared, closure)))
+    if pooled and replicated and not unknown:
+        node_a, node_b, value, repeats = whole_edges(checked.edges, kind)
+        shared, estimate = with_shared_error(
+            estimate, repeats, lambda used: _solved(node_a, node_b, value, used, ligands, experiment)
+        )
+        if shared:
+            edges = [edge.widened(shared) for edge in edges]
+            notes.append(Note("shared-error", _shared(shared, closure)))
     if len(ligands) > MAX_COVARIANCE_LIGANDS:
         message = f"{len(ligands)} ligands are more than {MAX_COVARIANCE_LIGANDS}: no covariance is kept"
         notes.append(Note("covariance-omitted", message))
@@ -153,35 +163,28 @@ def _solve(edges: list[AssembledEdge], kind: Kind, assays: pl.DataFrame, *, pool
 
 
 def _estimate(
-    edges: Sequence[AssembledEdge],
-    kind: Kind,
+    edges: Sequence[AssembledEdge], kind: Kind, ligands: Sequence[str], experiment: _Known
+) -> NetworkEstimate:
+    return _solved(*whole_edges([edge.estimate for edge in edges], kind), ligands, experiment)
+
+
+def _solved(
+    node_a: Sequence[Hashable],
+    node_b: Sequence[Hashable],
+    value: FloatArray,
+    uncertainty: FloatArray,
     ligands: Sequence[str],
-    experiment: Mapping[str, tuple[float, float | None]],
+    experiment: _Known,
 ) -> NetworkEstimate:
     return solve_network(
-        *whole_edges([edge.estimate for edge in edges], kind),
+        node_a,
+        node_b,
+        value,
+        uncertainty,
         nodes=ligands,
-        experimental={ligand: value for ligand, (value, _) in experiment.items()} or None,
+        experimental={ligand: known for ligand, (known, _) in experiment.items()} or None,
         covariance=len(ligands) <= MAX_COVARIANCE_LIGANDS,
     )
-
-
-def _with_shared_error(
-    edges: list[AssembledEdge],
-    kind: Kind,
-    ligands: Sequence[str],
-    experiment: Mapping[str, tuple[float, float | None]],
-    estimate: NetworkEstimate,
-) -> tuple[list[AssembledEdge], NetworkEstimate, float]:
-    """Add to every edge what its repeats share, as its cycles tell."""
-    repeats = used = whole_edges([edge.estimate for edge in edges], kind)[3]
-    wider, shared = edges, 0.0
-    for _ in range(_STEPS):
-        shared = shared_error(estimate, repeats, used)
-        used = np.where(repeats > 0, np.hypot(repeats, shared), 0.0)
-        wider = [edge.widened(shared) for edge in edges]
-        estimate = _estimate(wider, kind, ligands, experiment)
-    return wider, estimate, shared
 
 
 def _shared(shared: float, closure: ClosureTest) -> str:

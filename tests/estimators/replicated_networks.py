@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from estimators.cycle_closure import closure_of, has_shared_error, scale_from_cycles, shared_error
+from estimators.cycle_closure import closure_of, scale_from_cycles, with_shared_error
 from estimators.leg_uncertainties import LegEvidence, LegRule, leg_uncertainties
 from estimators.network_mle import solve_network
 from estimators.replicates import combine
@@ -66,11 +66,9 @@ def _one_network(
     labels = (ends[:, 0].tolist(), ends[:, 1].tolist())
     estimate = solve_network(*labels, error_of_edge, spread)
     scale = scale_from_cycles(closure_of(estimate)) if rule == "pooled" and not chosen.replicated else 1.0
-    if rule == "pooled" and chosen.replicated and has_shared_error(closure_of(estimate)):
-        repeats = spread
-        for _ in range(2):
-            spread = np.hypot(repeats, shared_error(estimate, repeats, spread))
-            estimate = solve_network(*labels, error_of_edge, spread)
+    if rule == "pooled" and chosen.replicated:
+        shared, estimate = with_shared_error(estimate, spread, lambda used: solve_network(*labels, error_of_edge, used))
+        spread = np.hypot(spread, shared)
     pairs = [(a, b) for a in range(n_nodes) for b in range(a)]
     found = estimate.difference(pairs)
     return (

@@ -220,6 +220,22 @@ def test_results_of_an_invalid_task_no_longer_count_and_may_count_again_by_numbe
     assert (row["value_kcal_mol"], row["n_results"]) == (2.0, 1)
 
 
+def test_a_network_keeps_the_rule_it_was_gathered_by(tmp_path: Path) -> None:
+    campaign = Campaign.at(tmp_path / "lake")
+    network = campaign.network("pair", [("a", "b")])
+    for task, value in zip(campaign.new_tasks(network, ["a_b_other"] * 2), (1.0, 3.0), strict=True):
+        campaign.result(task, value, 0.1)
+
+    first = gather_network(campaign.lake, network)
+    chosen = gather_network(campaign.lake, network, rule="sd")
+    kept = gather_network(campaign.lake, network)
+    rules = ask(connect(campaign.lake), "latest_edges", network=network)["rule"].to_list()
+    back = gather_network(campaign.lake, network, rule="pooled")
+
+    assert [r.round for r in (first, chosen, kept, back)] == [1, 2, 2, 3]
+    assert (kept.new_round, rules) == (False, ["sd"])
+
+
 def test_another_rule_makes_a_round_and_regathers_nothing(tmp_path: Path) -> None:
     campaign = Campaign.at(tmp_path / "lake")
     network = campaign.network("pair", [("a", "b")])

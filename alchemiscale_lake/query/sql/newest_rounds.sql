@@ -26,7 +26,8 @@ edges as (
     select
         network,
         count(*) as n_edges,
-        count(*) filter (where status = 'ok') as n_whole_edges
+        count(*) filter (where status = 'ok') as n_whole_edges,
+        any_value(rule) as rule
     from edge_estimates
     semi join newest using (network, round)
     where list_contains($scopes, scope)
@@ -36,6 +37,7 @@ select
     network,
     round,
     inputs_digest,
+    rule,
     n_ligands,
     coalesce(n_edges, 0) as n_edges,
     coalesce(n_whole_edges, 0) as n_whole_edges
