@@ -12,8 +12,9 @@ direct      as it stands             itself (the phase was `direct`, or the only
 ==========  =======================  ================================================
 
 A pair with vacuum, solvent and complex legs gives a binding and a hydration edge, which then share
-their solvent leg. If all legs of the input other than direct ones are of a single phase there is nothing
-to subtract, and each is a direct edge. Notes on an edge:
+their solvent leg. A leg of phase `binding` or `hydration` is such an edge by itself: its Protocol runs both
+environments (separated topologies, absolute binding and hydration). If all other legs of the input are of a single
+phase there is nothing to subtract, and each is a direct edge. Notes on an edge:
 
 ====================== ==========================================================================
 ``missing-leg``        the edge is not whole; `missing` names the phases
@@ -24,14 +25,15 @@ to subtract, and each is a direct edge. Notes on an edge:
 ``unknown-uncertainty``  a leg states no uncertainty; others of its phase count alone, or the edge's
                        uncertainty is NaN
 ``single-phase``       the only phase of the input, taken as it stands
+``edges-combined``     the same edge in several ways (from its legs, by itself), by inverse variance
 ====================== ==========================================================================
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Literal, get_args
+from dataclasses import dataclass, replace
+from typing import Final, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,7 +43,7 @@ from estimators.notes import Note
 
 __all__ = ["EdgeEstimate", "Kind", "Leg", "Phase", "assemble_edges", "whole_edges"]
 
-Phase = Literal["complex", "solvent", "vacuum", "direct"]
+Phase = Literal["complex", "solvent", "vacuum", "direct", "binding", "hydration"]
 Kind = Literal["binding", "hydration", "direct"]
 
 #: Per kind, the phase that counts positive and the one that is subtracted.
@@ -49,6 +51,9 @@ _CYCLES: dict[Kind, tuple[Phase, Phase]] = {
     "binding": ("complex", "solvent"),
     "hydration": ("solvent", "vacuum"),
 }
+_KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+#: Phases of legs that are edges by themselves, and of which kind.
+_COMPLETE: Final[dict[Phase, Kind]] = {"binding": "binding", "hydration": "hydration", "direct": "direct"}
 
 FloatArray = NDArray[np.float64]
 
@@ -61,8 +66,8 @@ class Leg:
     ----------
     ligand_a, ligand_b : hashable
         From, to.
-    phase : {"complex", "solvent", "vacuum", "direct"}
-        Environment; `direct` for what is a difference between ligands by itself.
+    phase : {"complex", "solvent", "vacuum", "direct", "binding", "hydration"}
+        Environment; one of the last three for what is a difference between ligands by itself.
     value_kcal_mol, uncertainty_kcal_mol : float
         NaN where failed or unknown.
     group : hashable
@@ -95,6 +100,8 @@ class EdgeEstimate:
         Legs' uncertainties in quadrature; NaN unless the edge is whole and they are known.
     legs : tuple of int
         Positions, in the input, of the legs it was made of.
+    phases : tuple of str
+        Phases it is made of, whether or not they are there.
     missing : tuple of str
         Phases it lacks; empty if it is whole.
     notes : tuple of Note
@@ -108,6 +115,7 @@ class EdgeEstimate:
     value_kcal_mol: float
     uncertainty_kcal_mol: float
     legs: tuple[int, ...]
+    phases: tuple[Phase, ...]
     missing: tuple[Phase, ...]
     notes: tuple[Note, ...]
 
@@ -152,16 +160,16 @@ def assemble_edges(legs: Iterable[Leg]) -> list[EdgeEstimate]:
     given = list(legs)
     for position, leg in enumerate(given):
         _check(position, leg)
-    phases = {leg.phase for leg in given} - {"direct"}
+    phases = {leg.phase for leg in given} - set(_COMPLETE)
     edges: list[EdgeEstimate] = []
     for pair, by_phase in _collect(given).items():
         combined = {phase: _combine(pair, phase, positions, given) for phase, positions in by_phase.items()}
-        if len(phases) == 1:
-            edges += [_direct(pair, phase, leg) for phase, leg in combined.items()]
-            continue
-        edges += [_cycle(pair, kind, combined) for kind in _kinds(set(combined), phases)]
-        if "direct" in combined:
-            edges.append(_direct(pair, "direct", combined["direct"]))
+        for kind in _KINDS:
+            alone = phases if kind == "direct" and len(phases) == 1 else set()
+            ways = [_by_itself(pair, kind, p, leg) for p, leg in combined.items() if p == kind or p in alone]
+            if len(phases) > 1 and kind in _kinds(set(combined), phases):
+                ways.insert(0, _cycle(pair, kind, combined))
+            edges += [_joined(ways)] if ways else []
     return edges
 
 
@@ -281,21 +289,43 @@ def _cycle(pair: _Pair, kind: Kind, combined: dict[Phase, _Combined]) -> EdgeEst
         message = f"{kind} edge {ligand_a} -> {ligand_b} lacks {' and '.join(missing)}"
         notes += (Note("missing-leg", message, nodes=(ligand_a, ligand_b)),)
         nan = float("nan")
-        return EdgeEstimate(ligand_a, ligand_b, group, kind, nan, nan, used, missing, notes)
+        return EdgeEstimate(ligand_a, ligand_b, group, kind, nan, nan, used, _CYCLES[kind], missing, notes)
     plus, minus = present
     value = plus.value - minus.value
     uncertainty = float(np.hypot(plus.uncertainty, minus.uncertainty))
-    return EdgeEstimate(ligand_a, ligand_b, group, kind, value, uncertainty, used, (), notes)
+    return EdgeEstimate(ligand_a, ligand_b, group, kind, value, uncertainty, used, _CYCLES[kind], (), notes)
 
 
-def _direct(pair: _Pair, phase: Phase, leg: _Combined) -> EdgeEstimate:
+def _by_itself(pair: _Pair, kind: Kind, phase: Phase, leg: _Combined) -> EdgeEstimate:
     """Edge as the leg it is."""
     group, ligand_a, ligand_b = pair
     notes = leg.notes
-    if phase != "direct":
+    if phase not in _COMPLETE:
         notes += (Note("single-phase", f"{phase} is the only phase; the leg stands as a direct edge", leg.legs),)
     missing: tuple[Phase, ...] = () if leg.legs else (phase,)
     if missing:
-        message = f"direct edge {ligand_a} -> {ligand_b} lacks {phase}"
+        message = f"{kind} edge {ligand_a} -> {ligand_b} lacks {phase}"
         notes += (Note("missing-leg", message, nodes=(ligand_a, ligand_b)),)
-    return EdgeEstimate(ligand_a, ligand_b, group, "direct", leg.value, leg.uncertainty, leg.legs, missing, notes)
+    return EdgeEstimate(ligand_a, ligand_b, group, kind, leg.value, leg.uncertainty, leg.legs, (phase,), missing, notes)
+
+
+def _joined(ways: Sequence[EdgeEstimate]) -> EdgeEstimate:
+    """Make one edge of the same difference found in several ways."""
+    if len(ways) == 1:
+        return ways[0]
+    there = [way for way in ways if way.whole]
+    used = [way for way in there if not np.isnan(way.uncertainty_kcal_mol)] or there
+    notes = tuple(note for way in ways for note in way.notes)
+    phases = tuple(dict.fromkeys(phase for way in ways for phase in way.phases))
+    legs = tuple(leg for way in used or ways for leg in way.legs)
+    if not used:
+        return replace(ways[0], legs=legs, phases=phases, notes=notes)
+    value, uncertainty = _weighted_mean(
+        np.array([way.value_kcal_mol for way in used]), np.array([way.uncertainty_kcal_mol for way in used])
+    )
+    if len(used) > 1:
+        named = " and ".join("-".join(way.phases) for way in used)
+        notes += (Note("edges-combined", f"{used[0].kind} edge from {named} combined", legs),)
+    return replace(
+        used[0], value_kcal_mol=value, uncertainty_kcal_mol=uncertainty, legs=legs, phases=phases, notes=notes
+    )

@@ -76,6 +76,8 @@ class ComponentEstimate:
         Nodes with an experimental value.
     shift_kcal_mol : float
         What was added to values of mean zero to meet experiment; zero if there is none.
+    absolute : bool
+        Whether absolute results fix its zero, see `estimators.absolute_scale`.
     """
 
     n_nodes: int
@@ -84,6 +86,7 @@ class ComponentEstimate:
     degrees_of_freedom: int
     n_experimental: int
     shift_kcal_mol: float
+    absolute: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

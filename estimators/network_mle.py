@@ -12,11 +12,12 @@ mean, not to a reference ligand), nodes stand in order of first appearance.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import replace
 
 from numpy.typing import ArrayLike
 
+from estimators.absolute_scale import on_absolute_scale
 from estimators.network_estimate import ComponentEstimate, Contrasts, NetworkEstimate, assemble
 from estimators.network_input import read_network
 from estimators.network_solution import solve_components
@@ -39,6 +40,7 @@ def solve_network(
     experimental: Mapping[Hashable, float] | None = None,
     covariance: bool = True,
     exact: bool = False,
+    references: Collection[Hashable] = (),
 ) -> NetworkEstimate:
     """Estimate node free energies from measured differences.
 
@@ -64,6 +66,10 @@ def solve_network(
         Whether to eliminate any network to the end. By default the uncertainties of networks of tens of
         thousands of nodes without clusters (random ones), whose elimination takes minutes and gigabytes, are
         estimated from samples, which a note says; values, differences and contrasts are exact there too.
+    references : collection of hashable
+        Labels of nodes that stand for no ligand, from which edges of absolute results start. Values,
+        uncertainties and covariance of a component with such a node are absolute, the node itself is zero, and
+        experiment does not shift it.
 
     Returns
     -------
@@ -90,6 +96,7 @@ def solve_network(
     component = label_components(network.n_nodes, network.tail[network.used], network.head[network.used])
     solution = solve_components(network, component, full=full, exact=exact)
     estimate = assemble(network, solution, experimental, covariance_omitted=covariance and not full)
+    estimate = on_absolute_scale(estimate, references)
     if not solution.sampling_error:
         return estimate
     message = "uncertainties were estimated from samples, for this network is costly to eliminate: to "

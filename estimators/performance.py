@@ -175,7 +175,7 @@ def resample(
     estimate_kcal_mol: ArrayLike,
     experiment_kcal_mol: ArrayLike,
     *,
-    relative: bool,
+    relative: bool | Sequence[bool],
     zero_of: Sequence[Hashable] | None = None,
     both_directions: bool = False,
     estimate_uncertainty_kcal_mol: ArrayLike | None = None,
@@ -189,9 +189,9 @@ def resample(
     ----------
     estimate_kcal_mol, experiment_kcal_mol : array_like, shape (n,)
         Pairs; those with a NaN on either side are left out.
-    relative : bool
+    relative : bool or sequence of bool, length n
         True for free energies that are only defined up to a constant; False for absolute ones and for
-        edges.
+        edges. One for each pair where a network has both.
     zero_of : sequence of hashable, length n, optional
         With `relative`: pairs of one label share a zero (connected components of a network). A pair that
         shares its zero with no other compares nothing and is left out.
@@ -219,16 +219,15 @@ def resample(
     errors = [_errors_like(y, given) for given in (estimate_uncertainty_kcal_mol, experiment_uncertainty_kcal_mol)]
     both = np.isfinite(y) & np.isfinite(x)
     zero = _number([""] * len(y) if zero_of is None else zero_of)
-    if relative:
-        both &= np.bincount(zero, weights=both, minlength=1)[zero] > 1
+    moved = np.broadcast_to(np.asarray(relative, dtype=bool), y.shape)
+    both &= ~moved | (np.bincount(zero, weights=both, minlength=1)[zero] > 1)
     if not both.any():
-        shared = ", on a zero shared with another" if relative else ""
+        shared = ", on a zero shared with another" if moved.any() else ""
         raise EstimatorInputError(f"none of {len(y)} pairs has both an estimate and an experiment{shared}")
-    y, x, zero = y[both], x[both], zero[both]
-    if relative:
-        y, x = y - _means(y, zero), x - _means(x, zero)
+    y, x, zero, moved = y[both], x[both], zero[both], moved[both]
+    y, x = y - np.where(moved, _means(y, zero), 0.0), x - np.where(moved, _means(x, zero), 0.0)
     draws = _Draws(y, x, [None if error is None else error[both] for error in errors], both_directions)
-    return Resampled(len(y), relative, draws.value(), draws.samples(n_bootstrap, seed))
+    return Resampled(len(y), bool(moved.any()), draws.value(), draws.samples(n_bootstrap, seed))
 
 
 def pool(parts: Sequence[Resampled], *, over: Literal["pairs", "networks"] = "pairs", seed: int = 2019) -> Resampled:

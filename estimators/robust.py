@@ -15,13 +15,14 @@ doi:10.1080/01621459.1989.10478852.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import lapack
 
+from estimators.absolute_scale import on_absolute_scale
 from estimators.errors import EstimatorConvergenceError, EstimatorInputError
 from estimators.network_estimate import NetworkEstimate, Solution, assemble
 from estimators.network_input import MeasuredNetwork, read_network
@@ -102,6 +103,7 @@ def solve_network_robust(
     degrees_of_freedom: float = DEFAULT_DEGREES_OF_FREEDOM,
     nodes: Sequence[Hashable] | None = None,
     experimental: Mapping[Hashable, float] | None = None,
+    references: Collection[Hashable] = (),
     max_iterations: int = 1000,
 ) -> RobustEstimate:
     """Estimate node free energies from differences of which some may be far off.
@@ -111,7 +113,7 @@ def solve_network_robust(
 
     Parameters
     ----------
-    node_a, node_b, value, uncertainty, nodes, experimental
+    node_a, node_b, value, uncertainty, nodes, experimental, references
         As in `estimators.network_mle.solve_network`.
     degrees_of_freedom : float
         nu > 0 of Student's distribution, whose scale an edge's uncertainty is taken for.
@@ -152,7 +154,7 @@ def solve_network_robust(
         solution = replace(solve_components(expected, component, full=False), network=network, value=values)
         note = Note("expected-information", "too many nodes for the observed information; the expected one was taken")
     estimate = assemble(network, solution, experimental, covariance_omitted=solution.covariance is None)
-    estimate = replace(estimate, notes=(*estimate.notes, note))
+    estimate = on_absolute_scale(replace(estimate, notes=(*estimate.notes, note)), references)
     return RobustEstimate(estimate, weight, degrees_of_freedom, n_iterations)
 
 

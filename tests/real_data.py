@@ -16,3 +16,14 @@ def real_file(name: str) -> Path:
     if not path.is_file():
         pytest.skip(f"{name} is not in {FOLDER}; set ALCHEMISCALE_LAKE_TEST_DATA to the folder that has it")
     return path
+
+
+CASES = Path(os.environ.get("ALCHEMISCALE_LAKE_TEST_CASES", Path(__file__).parents[2] / "shared" / "cases"))
+
+
+def real_case(name: str) -> Path:
+    """The path of an input, or of a folder of inputs, that was once handled wrongly, or a skip."""
+    path = CASES / name
+    if not path.exists():
+        pytest.skip(f"{name} is not in {CASES}; set ALCHEMISCALE_LAKE_TEST_CASES to the folder that has it")
+    return path

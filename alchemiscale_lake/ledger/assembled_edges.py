@@ -6,22 +6,18 @@ Which legs make an edge is said in `estimators.edges`; here they are found: by e
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any
 
 import polars as pl
 
 from estimators.edges import EdgeEstimate, Leg, Phase, assemble_edges
 from estimators.leg_uncertainties import LegEvidence, LegUncertainties
 
-__all__ = ["AssembledEdge", "assemble", "evidence_of"]
+from ..networks.measures import MEASURES, is_absent
 
-#: Which legs belong to an edge of a kind; a direct edge has the one leg it is.
-_PHASES: Final[Mapping[str, tuple[Phase, ...]]] = {
-    "binding": ("complex", "solvent"),
-    "hydration": ("solvent", "vacuum"),
-}
+__all__ = ["AssembledEdge", "assemble", "evidence_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +68,7 @@ def assemble(rows: pl.DataFrame, chosen: LegUncertainties) -> list[AssembledEdge
             of_pair.setdefault(leg.phase, []).append(position)
         for edge in assemble_edges(given):
             of_pair = at[frozenset((edge.ligand_a, edge.ligand_b))]
-            phases = _PHASES.get(edge.kind) or _direct_phases(edge, given, of_pair)
-            members = [position for phase in phases for position in of_pair.get(phase, [])]
+            members = [position for phase in edge.phases for position in of_pair.get(phase, [])]
             broken = any(failed[places[k]] for k in members if math.isnan(given[k].value_kcal_mol))
             edges.append(AssembledEdge(edge, tuple(places[k] for k in members), broken))
     return edges
@@ -96,9 +91,10 @@ def _by_environment(rows: pl.DataFrame) -> list[tuple[str, pl.DataFrame]]:
         bound = rows.filter(pl.col("environment") == environment)
         pairs = {frozenset(pair) for pair in bound.select("ligand_i", "ligand_j").iter_rows()}
         of_pairs = pl.Series([frozenset(p) in pairs for p in around.select("ligand_i", "ligand_j").iter_rows()])
-        solvent = around.filter(of_pairs.cast(pl.Boolean) & (pl.col("phase") == "solvent"))
+        one_environment = (pl.col("phase") == "solvent") & ~pl.col("protocol").is_in(list(MEASURES))
+        solvent = around.filter(of_pairs.cast(pl.Boolean) & one_environment)
         groups.append((f" in {_short(environment)}", pl.concat([bound, solvent])))
-    if (around["phase"] == "vacuum").any():
+    if (around["phase"] == "vacuum").any() or around["protocol"].is_in(list(MEASURES)).any():
         groups.append(("", around))
     return groups
 
@@ -109,12 +105,12 @@ def _short(environment: str) -> str:
 
 
 def _leg(row: Mapping[str, Any], suffix: str, uncertainty: float) -> Leg:
+    measure = MEASURES.get(row["protocol"])
     phase: Phase = row["phase"] if row["phase"] in ("complex", "solvent", "vacuum") else "direct"
-    value = _nan(row["value_kcal_mol"])
-    return Leg(f"{row['ligand_i']}{suffix}", f"{row['ligand_j']}{suffix}", phase, value, uncertainty)
-
-
-def _direct_phases(edge: EdgeEstimate, legs: Sequence[Leg], of_pair: Mapping[str, Sequence[int]]) -> tuple[str, ...]:
-    if edge.legs:
-        return (legs[edge.legs[0]].phase,)
-    return tuple(edge.missing) or tuple(of_pair)
+    ends = [row["ligand_i"], row["ligand_j"]]
+    if measure is not None:
+        phase = measure.kind
+        if measure.absolute:
+            # from nothing to the ligand, whichever state the ligand is in
+            ends = sorted(ends, key=lambda ligand: not is_absent(ligand))
+    return Leg(f"{ends[0]}{suffix}", f"{ends[1]}{suffix}", phase, _nan(row["value_kcal_mol"]), uncertainty)

@@ -3,9 +3,9 @@
 Decides which pairs belong together and what is pooled. Statistics and resampling are `estimators.performance`'s;
 tables and plots are left to `report`.
 
-Ligands are compared as free energies on the zero of their connected component, edges as differences in both
-directions. All rounds are compared with the newest experimental values, so that a change over time is one
-of the estimates.
+Ligands are compared as free energies on the zero of their connected component, as they stand where absolute
+results fix it; edges as differences in both directions. All rounds are compared with the newest experimental
+values, so that a change over time is one of the estimates.
 """
 
 from __future__ import annotations
@@ -196,7 +196,7 @@ def _rounds(
             resampled = resample(
                 group["value_kcal_mol"].to_numpy(),
                 group["experiment_kcal_mol"].to_numpy(),
-                relative=quantity == "dG",
+                relative=(~group["absolute_results"]).to_list() if quantity == "dG" else False,
                 zero_of=group["component"].to_list() if quantity == "dG" else None,
                 both_directions=quantity == "ddG",
                 estimate_uncertainty_kcal_mol=drawn["uncertainty_kcal_mol"].to_numpy() if uncertainties else None,

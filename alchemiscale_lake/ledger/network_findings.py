@@ -24,6 +24,7 @@ from estimators.network_mle import NetworkEstimate
 from estimators.pooling import PooledSpread
 from estimators.replicate_checks import outlying_results, scattering_legs
 
+from ..networks.measures import is_absent
 from .transformation_estimates import none_if_nan
 
 __all__ = ["SolvedKind", "finding_rows"]
@@ -216,7 +217,8 @@ def _edge_rows(solved: SolvedKind) -> list[dict[str, Any]]:
         a, b = (str(node) for node in finding.subject)
         side = "above" if finding.value_kcal_mol > 0 else "below"
         says = f"{abs(finding.value_kcal_mol):.2f} +/- {finding.uncertainty_kcal_mol:.2f} kcal/mol {side}"
-        return [a, b], f"{solved.kind} {a} -> {b} is {says} what the rest of the network says"
+        edge = f"absolute {solved.kind} of {b}" if is_absent(a) else f"{solved.kind} {a} -> {b}"
+        return [a, b], f"{edge} is {says} what the rest of the network says"
 
     def of_cycle(finding: Finding) -> tuple[list[str], str]:
         nodes = [str(node) for node in finding.subject]

@@ -24,6 +24,7 @@ from estimators.leg_uncertainties import LegRule, LegUncertainties, leg_uncertai
 from estimators.network_mle import NetworkEstimate, solve_network
 from estimators.notes import Note
 
+from ..networks.measures import is_absent
 from .assembled_edges import AssembledEdge, assemble, evidence_of
 from .network_findings import SolvedKind, finding_rows
 from .transformation_estimates import none_if_nan
@@ -33,7 +34,7 @@ __all__ = ["MAX_COVARIANCE_LIGANDS", "Round", "inputs_digest", "reckon_round"]
 #: Networks with more ligands (of one kind) keep uncertainties but no covariance: it grows with the square.
 MAX_COVARIANCE_LIGANDS: Final = 1000
 #: Raised when the same legs give another round than before, so that rounds are reckoned anew.
-_RECKONING: Final = 3
+_RECKONING: Final = 4
 
 _KINDS: Final[tuple[Kind, ...]] = ("binding", "hydration", "direct")
 
@@ -184,6 +185,7 @@ def _solved(
         nodes=ligands,
         experimental={ligand: known for ligand, (known, _) in experiment.items()} or None,
         covariance=len(ligands) <= MAX_COVARIANCE_LIGANDS,
+        references=[ligand for ligand in ligands if is_absent(ligand)],
     )
 
 
@@ -267,10 +269,14 @@ def _node_rows(kind: str, solved: _Solved) -> list[dict[str, Any]]:
     estimate = solved.estimate
     said = _notes_by_ligand(estimate.nodes, [*estimate.notes, *solved.notes])
     component = estimate.component.tolist()
-    mates = {k: np.flatnonzero(estimate.component == k) for k in set(component)}
+    absent = np.array([is_absent(str(ligand)) for ligand in estimate.nodes], dtype=bool)
+    mates = {k: np.flatnonzero((estimate.component == k) & ~absent) for k in set(component)}
     place = {int(node): index for members in mates.values() for index, node in enumerate(members)}
     rows = []
     for index, ligand in enumerate(estimate.nodes):
+        if absent[index]:
+            continue
+        of_component = estimate.components[component[index]]
         value = none_if_nan(float(estimate.value_kcal_mol[index]))
         known = solved.experiment.get(str(ligand))
         blank = solved.unknown or value is None
@@ -282,7 +288,7 @@ def _node_rows(kind: str, solved: _Solved) -> list[dict[str, Any]]:
                 "ligand": ligand,
                 "value_kcal_mol": value,
                 "uncertainty_kcal_mol": None if blank else none_if_nan(float(estimate.uncertainty_kcal_mol[index])),
-                "absolute": value is not None and estimate.components[component[index]].n_experimental > 0,
+                "absolute": value is not None and (of_component.absolute or of_component.n_experimental > 0),
                 "covariance_kcal2_mol2": None
                 if estimate.covariance is None or blank
                 else estimate.covariance[index, mates[component[index]]].tolist(),

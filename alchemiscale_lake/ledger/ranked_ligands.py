@@ -18,6 +18,7 @@ from estimators.network_mle import NetworkEstimate, solve_network
 from estimators.ranking import Ranking, rank_nodes
 
 from ..errors import EstimationError
+from ..networks.measures import is_absent
 from ..query import Connection, ask, read_sql, statement
 
 __all__ = ["RankedNetwork", "rank_network"]
@@ -92,7 +93,9 @@ def rank_network(
         covariance = _covariance(group)
         draws = n_draws or (_DRAWS_WITHOUT_COVARIANCE if covariance is None else _DRAWS)
         spread = _solve_again(edges.filter(pl.col("kind") == of_kind), group) if covariance is None else covariance
-        ranking = rank_nodes(group["value_kcal_mol"].to_numpy(), spread, top=top, n_draws=draws, seed=seed)
+        values = np.full(len(spread.nodes) if isinstance(spread, NetworkEstimate) else len(group), np.nan)
+        values[: len(group)] = group["value_kcal_mol"].to_numpy()
+        ranking = rank_nodes(values, spread, top=top, n_draws=draws, seed=seed)
         parts.append(_with(group, ranking))
         errors.append(ranking.max_standard_error)
     ranked = pl.concat(parts).sort("kind", "component", "expected_rank", "ligand")
@@ -118,16 +121,19 @@ def _covariance(group: pl.DataFrame) -> NDArray[np.float64] | None:
 
 
 def _solve_again(edges: pl.DataFrame, group: pl.DataFrame) -> NetworkEstimate:
-    """The component solved again from its edges: rank needs its joint spread, which is not kept."""
+    """Solve the component again from its edges: a ranking needs its joint spread, which is not kept.
+
+    Nodes that stand for no ligand come after the ligands.
+    """
     ligands: list[Hashable] = group["ligand"].to_list()
+    absent: list[Hashable] = sorted(end for end in {*edges["ligand_i"], *edges["ligand_j"]} if is_absent(end))
+    ends = [*ligands, *absent]
     inside = edges.filter(
-        pl.col("ligand_i").is_in(ligands)
-        & pl.col("ligand_j").is_in(ligands)
-        & pl.col("uncertainty_kcal_mol").is_not_null()
+        pl.col("ligand_i").is_in(ends) & pl.col("ligand_j").is_in(ends) & pl.col("uncertainty_kcal_mol").is_not_null()
     )
     columns = ("ligand_i", "ligand_j", "value_kcal_mol", "uncertainty_kcal_mol")
     ends_and_numbers = (inside[name].to_list() for name in columns)
-    return solve_network(*ends_and_numbers, nodes=ligands, covariance=False)
+    return solve_network(*ends_and_numbers, nodes=ends, covariance=False, references=absent)
 
 
 def _with(group: pl.DataFrame, ranking: Ranking) -> pl.DataFrame:
@@ -137,11 +143,11 @@ def _with(group: pl.DataFrame, ranking: Ranking) -> pl.DataFrame:
         "ligand",
         "value_kcal_mol",
         "uncertainty_kcal_mol",
-        p_best=ranking.p_best,
-        p_top=ranking.p_top,
-        expected_rank=ranking.expected_rank,
-        rank_low=pl.Series(ranking.rank_low).cast(pl.Int64),
-        rank_high=pl.Series(ranking.rank_high).cast(pl.Int64),
+        p_best=ranking.p_best[: len(group)],
+        p_top=ranking.p_top[: len(group)],
+        expected_rank=ranking.expected_rank[: len(group)],
+        rank_low=pl.Series(ranking.rank_low[: len(group)]).cast(pl.Int64),
+        rank_high=pl.Series(ranking.rank_high[: len(group)]).cast(pl.Int64),
         experiment_kcal_mol="experiment_kcal_mol",
         experiment_uncertainty_kcal_mol="experiment_uncertainty_kcal_mol",
     )

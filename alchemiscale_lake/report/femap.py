@@ -18,6 +18,7 @@ import polars as pl
 
 from ..errors import EstimationError, MissingDependencyError, NotFoundError
 from ..ids import ScopedKey
+from ..networks.measures import is_absent
 from ..query import ask, connect, read_sql, statement
 from ..store import Lake
 
@@ -35,7 +36,7 @@ class FEMapContent:
     Attributes
     ----------
     node_a, node_b : list of hashable
-        Ends of the calculated edges.
+        Ends of the calculated edges; an absolute result leads from `alchemiscale_lake.networks.measures.ABSENT`.
     value_kcal_mol, uncertainty_kcal_mol : list of float
         Calculated ``f(b) - f(a)``.
     experimental : dict of label to (value, uncertainty)
@@ -128,7 +129,8 @@ def to_femap(content: FEMapContent) -> Any:
     Raises
     ------
     EstimationError
-        If an edge has zero uncertainty, for the shape of `cinnabar.wrangle`, which cannot hold it.
+        If an edge has zero uncertainty, or is an absolute result, for the shape of `cinnabar.wrangle`, which
+        cannot hold either.
     MissingDependencyError
         If cinnabar is not installed.
     """
@@ -168,6 +170,9 @@ def _build_measured(content: FEMapContent) -> Any:
     unit = getattr(femap.unit, _KCAL)
     result = femap.FEMap()
     for a, b, value, uncertainty in zip(*content.edges(), strict=True):
+        if is_absent(str(a)):
+            result.add_absolute_calculation(b, value * unit, _known(uncertainty) * unit, source=SOURCE)
+            continue
         result.add_relative_calculation(a, b, value * unit, _known(uncertainty) * unit, source=SOURCE)
     for label, (value, uncertainty) in content.experimental.items():
         result.add_experimental_measurement(label, value * unit, _known(uncertainty) * unit)
@@ -231,6 +236,11 @@ def _build_plain(content: FEMapContent) -> Any:
     import networkx as nx
     from cinnabar import wrangle
 
+    if any(is_absent(str(a)) for a in content.node_a):
+        message = (
+            "this cinnabar cannot hold absolute results beside relative ones; install one that has `cinnabar.femap`"
+        )
+        raise EstimationError(f"{message} (0.6 or newer), or write tables with `gather`")
     merged = _merged(*content.edges())
     exact = [pair for pair, (_, uncertainty) in merged.items() if not uncertainty > 0.0]
     if exact:

@@ -15,6 +15,7 @@ import polars as pl
 
 from ..errors import EstimationError
 from ..ids import ScopedKey
+from ..networks.measures import is_absent
 from ..query import Connection, ask, connect, read_sql
 from ..store import Lake
 from .layout import place_nodes
@@ -122,13 +123,24 @@ def _edges_of(legs: Mapping[str, Row]) -> pl.DataFrame:
 
 def _of_kind(kind: str, edges: pl.DataFrame, ligands: pl.DataFrame, legs: Mapping[str, Row]) -> Row:
     known = {row["ligand"]: row for row in ligands.iter_rows(named=True) if row["kind"] == kind}
-    names = sorted({*edges["ligand_i"], *edges["ligand_j"], *known})
+    names = sorted(name for name in {*edges["ligand_i"], *edges["ligand_j"], *known} if not is_absent(name))
     place = {name: k for k, name in enumerate(names)}
-    shown = [_edge(row, place, known, legs) for row in edges.sort("ligand_i", "ligand_j").iter_rows(named=True)]
+    rows = [_between_ligands(row) for row in edges.sort("ligand_i", "ligand_j").iter_rows(named=True)]
+    every = [_edge(row, place, known, legs) for row in rows]
+    shown = [edge for edge in every if edge["i"] != edge["j"]]
     at = place_nodes(len(names), [(edge["i"], edge["j"]) for edge in shown])
-    statuses = _node_statuses(len(names), shown)
+    statuses = _node_statuses(len(names), every)
     nodes = [_node(name, known.get(name, {}), statuses[k], at[k].tolist()) for k, name in enumerate(names)]
+    for edge in every:
+        if edge["i"] == edge["j"] and edge["value"] is not None:
+            nodes[edge["i"]]["notes"].append(f"absolute result: {edge['value']:.2f} kcal/mol")
     return {"kind": kind, "nodes": nodes, "edges": shown, "findings": []}
+
+
+def _between_ligands(row: Row) -> Row:
+    """An absolute result, which leads from nothing to its ligand, as an edge from the ligand to itself."""
+    ligands = [row[end] for end in ("ligand_i", "ligand_j") if not is_absent(row[end])]
+    return {**row, "ligand_i": ligands[0], "ligand_j": ligands[-1]}
 
 
 def _edge(row: Row, place: Mapping[str, int], known: Mapping[str, Row], legs: Mapping[str, Row]) -> Row:

@@ -15,6 +15,7 @@ from estimators.errors import EstimatorConvergenceError
 from estimators.robust import solve_network_robust
 
 from ..errors import EstimationError
+from ..networks.measures import is_absent
 from ..query import Connection, ask
 from .table import Table
 from .tables import EstimateTable
@@ -89,7 +90,14 @@ def _robust(edges: pl.DataFrame, ligands: pl.DataFrame, network: str) -> tuple[_
     measured = ligands.filter(pl.col("experiment_kcal_mol").is_not_null())
     experiment = dict(measured.select("ligand", "experiment_kcal_mol").iter_rows())
     try:
-        found = solve_network_robust(node_a, node_b, value, uncertainty, experimental=experiment or None)
+        found = solve_network_robust(
+            node_a,
+            node_b,
+            value,
+            uncertainty,
+            experimental=experiment or None,
+            references=[end for end in {*node_a, *node_b} if is_absent(end)],
+        )
     except EstimatorConvergenceError as e:
         raise EstimationError(f"{network}: {e}", network=network) from e
     order = np.argsort(found.edge_weight)[:_MOST_NAMED]
@@ -112,8 +120,10 @@ def _bayesian(edges: pl.DataFrame, ligands: pl.DataFrame, network: str) -> tuple
     sd = pl.when(unstated).then(ASSAY_SD_KCAL_MOL).otherwise(pl.col("experiment_uncertainty_kcal_mol"))
     rows = measured.with_columns(sd=sd).select("ligand", "experiment_kcal_mol", "sd").iter_rows()
     prior = {ligand: (mean, width) for ligand, mean, width in rows}
+    # absolute results start from nothing, which is zero for certain
+    prior |= {end: (0.0, 0.0) for end in {*edges["ligand_i"], *edges["ligand_j"]} if is_absent(end)}
     found = solve_network_bayesian(*_columns(edges), prior)
-    said = [f"{len(prior)} measured ligands take part with their uncertainty; values are absolute"]
+    said = [f"{len(measured)} measured ligands take part with their uncertainty; values are absolute"]
     if unstated.any():
         said.append(f"{int(unstated.sum())} of them state none: {ASSAY_SD_KCAL_MOL:g} kcal/mol was taken")
     return _finite(found.nodes, found.value_kcal_mol, found.uncertainty_kcal_mol), said

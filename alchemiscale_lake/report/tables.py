@@ -160,11 +160,19 @@ def _ligands_of(edges: pl.DataFrame) -> set[Any]:
 
 
 def _scale(known: pl.DataFrame) -> str:
-    if known["absolute"].all():
-        return "values are on the scale of experiment: their mean over measured ligands is that of the measurements"
-    if not known["absolute"].any():
-        return "values are relative: their mean is zero (give experimental values with `alchemiscale-lake assays`)"
-    return "values of components with experiment are on its scale, the others are relative with mean zero"
+    fixed = pl.col("notes").list.eval(pl.element().str.starts_with("absolute-results:")).list.any()
+    scales = {
+        "absolute: absolute results fix their zero": known.select(fixed.fill_null(False)).to_series(),
+        "on the scale of experiment: their mean over measured ligands is that of the measurements": known["absolute"],
+    }
+    rest, said = pl.Series([True] * len(known)), []
+    for says, holds in scales.items():
+        if (rest & holds).any():
+            said.append(says)
+        rest &= ~holds
+    if rest.any():
+        said.append("relative: their mean is zero (give experimental values with `alchemiscale-lake assays`)")
+    return f"values are {said[0]}" if len(said) == 1 else f"values of each part are {'; or '.join(said)}"
 
 
 def _left_out(n: int, noun: str) -> tuple[str, ...]:

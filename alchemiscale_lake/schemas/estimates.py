@@ -96,7 +96,7 @@ NETWORK_ESTIMATES = TableSchema(
             "value_kcal_mol", FLOAT, "Free energy; relative to the component's mean unless absolute.", nullable=True
         ),
         Column("uncertainty_kcal_mol", FLOAT, "Standard error relative to the component's mean.", nullable=True),
-        Column("absolute", BOOL, "Whether experiment fixes the component's zero."),
+        Column("absolute", BOOL, "Whether absolute results or experiment fix the component's zero."),
         Column(
             "covariance_kcal2_mol2",
             _FLOATS,

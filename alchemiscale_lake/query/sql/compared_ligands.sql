@@ -2,6 +2,7 @@
 -- grain: one row per network, round, kind and ligand
 -- inputs: network_estimates, newest_experiments
 -- parameters: none; filter by scope, network, kind, newest (of the network's newest round)
+-- absolute_results: whether absolute results fix the zero of the component, so that values need no shift
 create view compared_ligands as
 with rounds as (
     select
@@ -20,6 +21,9 @@ select
     estimates.ligand,
     estimates.value_kcal_mol,
     estimates.uncertainty_kcal_mol,
+    coalesce(
+        list_bool_or(list_transform(estimates.notes, lambda note: starts_with(note, 'absolute-results:'))), false
+    ) as absolute_results,
     measured.experiment_kcal_mol,
     measured.experiment_uncertainty_kcal_mol,
     estimates.estimated_at
