@@ -6,6 +6,7 @@ Whole-network estimates are left to `estimators`.
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -80,7 +81,8 @@ def estimate(transformation: Any, dag_results: Iterable[Any]) -> Estimate:
     Returns
     -------
     Estimate
-        Without numbers if no result was successful.
+        Without numbers if no result was successful. Where the Protocol gives an uncertainty of zero, as
+        openfe's do of a single repeat (the standard deviation of one value), what its units state is taken.
 
     Raises
     ------
@@ -103,7 +105,23 @@ def estimate(transformation: Any, dag_results: Iterable[Any]) -> Estimate:
             transformation=str(transformation.key),
             n_results=len(usable),
         ) from e
-    return Estimate(kcal_mol(value), kcal_mol(uncertainty))
+    return Estimate(kcal_mol(value), kcal_mol(uncertainty) or _stated_by_units(usable, kcal_mol(uncertainty)))
+
+
+def _stated_by_units(dag_results: Iterable[Any], otherwise: float | None) -> float | None:
+    """Errors that units state of their estimates (openfe's `unit_estimate_error`), in kcal/mol.
+
+    Those of one leg (`simtype`) as their root mean square over its repeats, legs in quadrature.
+    """
+    squares: dict[str, list[float]] = {}
+    for result in (r for dag_result in dag_results for r in dag_result.protocol_unit_results if unit_ok(r)):
+        outputs = result.outputs if isinstance(result.outputs, dict) else {}
+        error = kcal_mol(outputs.get("unit_estimate_error"))
+        if error is not None:
+            squares.setdefault(str(outputs.get("simtype")), []).append(error**2)
+    if not squares:
+        return otherwise
+    return math.sqrt(sum(sum(of_leg) / len(of_leg) for of_leg in squares.values()))
 
 
 def _one_per_unit(attempts: list[Any]) -> list[Any]:

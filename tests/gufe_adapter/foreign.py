@@ -17,7 +17,8 @@ class Unit(gufe.ProtocolUnit):
     @staticmethod
     def _execute(ctx: Any, *, number: float, before: Any = (), **inputs: Any) -> dict[str, Any]:
         results = before.values() if isinstance(before, dict) else before
-        return {"number": number + sum(result.outputs["number"] for result in results), "shared": ctx.shared}
+        stated = {name: inputs[name] for name in ("unit_estimate_error", "simtype") if name in inputs}
+        return {"number": number + sum(r.outputs["number"] for r in results), "shared": ctx.shared, **stated}
 
 
 class RaisingUnit(gufe.ProtocolUnit):
@@ -46,6 +47,8 @@ class ForeignResult(gufe.ProtocolResult):
         return self.data["value"] * _unit(self.data["unit"])
 
     def get_uncertainty(self) -> Any:
+        if self.data["unit"] == "single":
+            return 0.0
         return 0.5 * _unit(self.data["unit"])
 
     def get_rate_of_convergence(self) -> Any:
@@ -71,7 +74,11 @@ class ForeignProtocol(gufe.Protocol):
     def _create(self, stateA: Any, stateB: Any, mapping: Any = None, **extending: Any) -> list[Any]:  # noqa: N803
         self.seen = extending[EXTENDS]
         first = Unit(name="first", number=1.0)
-        left, right = (Unit(name=side, number=10.0, before=[first]) for side in ("left", "right"))
+        errors = {"left": ("complex", 0.3), "right": ("solvent", 0.4)}
+        left, right = (
+            Unit(name=side, number=10.0, before=[first], simtype=leg, unit_estimate_error=error)
+            for side, (leg, error) in errors.items()
+        )
         last = Unit(name="last", number=100.0, before={"left": left, "right": right})
         return [last, right, left, first]
 
@@ -82,7 +89,7 @@ class ForeignProtocol(gufe.Protocol):
 
 
 def _unit(name: str) -> Any:
-    if name == "none":
+    if name in ("none", "single"):
         return 1.0
     from openff.units import unit
 

@@ -102,6 +102,17 @@ def test_estimates_are_floats_in_kcal_mol(
     assert type(found.value_kcal_mol) is float
 
 
+def test_of_a_single_repeat_the_uncertainty_is_what_its_units_state(
+    foreign: gufe.Transformation, tmp_path: Path
+) -> None:
+    dag, results = _run(foreign, tmp_path, name="single")
+
+    found = gufe_adapter.estimate(foreign, [gufe_adapter.build_dag_result(dag, results, foreign)])
+
+    # the Protocol gives 0.0, its two legs 0.3 and 0.4
+    assert found.uncertainty_kcal_mol == pytest.approx(0.5)
+
+
 def test_what_is_no_energy_is_refused(foreign: gufe.Transformation, tmp_path: Path) -> None:
     dag, results = _run(foreign, tmp_path, name="kelvin")
 
