@@ -16,12 +16,17 @@ __all__ = ["command"]
 @click.argument("sql", required=False)
 @lake_option
 @click.option("--list", "listed", is_flag=True, help="List tables and named questions instead.")
+@click.option(
+    "--unsafe",
+    is_flag=True,
+    help="Let the statement do all that DuckDB can: read and write files, attach databases, load extensions.",
+)
 @output_options
-def command(sql: str | None, lake: str, listed: bool, tsv: bool, output: str | None) -> None:
+def command(sql: str | None, lake: str, listed: bool, unsafe: bool, tsv: bool, output: str | None) -> None:
     """Ask the lake in SQL.
 
     SQL is one DuckDB statement; every table and every named question of the lake is a view. With `-`
-    it is read from standard input.
+    it is read from standard input. It can read the lake and nothing else, unless --unsafe is given.
 
     \b
     Example:
@@ -40,4 +45,4 @@ def command(sql: str | None, lake: str, listed: bool, tsv: bool, output: str | N
     if sql is None:
         raise click.UsageError("give an SQL statement, or --list to see what can be asked")
     text = sys.stdin.read() if sql == "-" else sql
-    show_table(Table.of(read_sql(connect(Lake.open(lake)), text)), tsv=tsv, output=output)
+    show_table(Table.of(read_sql(connect(Lake.open(lake), unsafe=unsafe), text)), tsv=tsv, output=output)

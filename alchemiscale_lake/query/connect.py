@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 import duckdb
 import polars as pl
@@ -12,27 +12,32 @@ import polars as pl
 from ..errors import NotFoundError, QueryError
 from ..ids import Scope
 from ..store import Lake
+from .answers import frame_of
 from .questions import QUESTIONS
+from .sandbox import lock, new_connection, refusal
 
 __all__ = ["Connection", "ask", "connect", "read_sql"]
-
-#: Nothing is fetched from the network behind the user's back; what is needed is linked in.
-_CONFIG: Final = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
 
 #: What a lake is asked through; other rooms name it without importing duckdb.
 Connection: TypeAlias = duckdb.DuckDBPyConnection
 
 
-def connect(lake: str | Path | Lake) -> Connection:
+def connect(lake: str | Path | Lake, *, unsafe: bool = False) -> Connection:
     """Open a DuckDB connection that sees a lake as it is now.
 
     Every table is a view under its own name (see `alchemiscale_lake.schemas.TABLES`), and so is
     every named question (see `alchemiscale_lake.query.QUESTIONS`). The connection keeps the snapshot
-    it was opened with; connect again to see what was written since. It cannot write to the lake.
+    it was opened with; connect again to see what was written since.
+
+    SQL can read the lake and nothing else: no file, no network, no other database, no extension, no
+    variable of the calling code (`register` a frame to query it), and settings are locked.
 
     Parameters
     ----------
     lake : str, Path or Lake
+    unsafe : bool
+        Whether SQL may do all that DuckDB can with the rights of this process: read and write files,
+        attach databases, load extensions, see Python variables. Only for statements you wrote.
 
     Returns
     -------
@@ -45,12 +50,13 @@ def connect(lake: str | Path | Lake) -> Connection:
     >>> con.sql("select ligand, value_kcal_mol from ligand_ranking").pl()  # doctest: +SKIP
     """
     lake = lake if isinstance(lake, Lake) else Lake.open(lake)
-    connection = duckdb.connect(config=dict(_CONFIG))
-    connection.execute("set timezone = 'UTC'")
+    connection = new_connection()
     for name, frame in lake.snapshot().items():
         connection.register(name, frame)
     for question in QUESTIONS.values():
         connection.execute(question.sql)
+    if not unsafe:
+        lock(connection)
     return connection
 
 
@@ -104,14 +110,26 @@ def ask(
 def read_sql(connection: Connection, sql: str, params: Mapping[str, Any] | None = None) -> pl.DataFrame:
     """Run one statement with bound parameters and return its rows.
 
+    Columns of types that polars lacks, such as intervals, come as text.
+
     Raises
     ------
     QueryError
-        If DuckDB refuses the statement; the message is DuckDB's.
+        If DuckDB refuses the statement; the message is DuckDB's, and says how to allow what only the
+        sandbox of the connection forbids.
     """
     try:
         relation = connection.sql(sql, params=dict(params)) if params else connection.sql(sql)
-        rows: pl.DataFrame = pl.DataFrame() if relation is None else relation.pl()
+        return pl.DataFrame() if relation is None else frame_of(relation)
     except duckdb.Error as e:
-        raise QueryError(f"DuckDB refused the query: {e}", sql=sql) from e
-    return rows
+        advice = refusal(connection, e)
+        why = f"{_first(e)}; {advice}" if advice else str(e).partition("\n\nStack Trace:")[0]
+        raise QueryError(f"DuckDB refused the query: {why}", sql=sql) from e
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as e:
+        raise QueryError(
+            f"the answer has a value that cannot be shown ({_first(e)}); cast its column to varchar", sql=sql
+        ) from e
+
+
+def _first(error: BaseException) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
