@@ -12,6 +12,8 @@ from typing import Any
 __all__ = [
     "AmbiguousScopeError",
     "CommitConflictError",
+    "ContentError",
+    "DamagedError",
     "EstimationError",
     "ExecutionError",
     "InvalidKeyError",
@@ -123,6 +125,17 @@ class NotFoundError(TerminalError):
 
 class QueryError(TerminalError):
     """DuckDB refused a query; the message is DuckDB's."""
+
+
+# --- content ----------------------------------------------------------------------------------
+
+
+class ContentError(TerminalError):
+    """A file or object cannot be read: damaged, too large, or nested too deeply."""
+
+
+class DamagedError(ContentError):
+    """Something in the lake does not have the content that was written."""
 
 
 # --- networks and Tasks -----------------------------------------------------------------------

@@ -22,7 +22,7 @@ from .execution import (
     unit_ok,
     units_in_order,
 )
-from .files import dump_network, load_object
+from .files import dump_network, load_bytes, load_object
 from .results import Estimate, build_dag_result, dag_ok, estimate
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "failed_unit_result",
     "gufe_version",
     "import_class",
+    "load_bytes",
     "load_object",
     "loads_chain",
     "to_chain",

@@ -193,11 +193,14 @@ def decode(data: bytes | str) -> Any:
     try:
         text = data.decode() if isinstance(data, bytes) else data
         return json.loads(text, cls=handler.decoder)
-    except (json.JSONDecodeError, UnicodeDecodeError) as e:
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as e:
         raise InvalidNetworkError(f"not JSON ({e}); expected a file written by gufe or openfe") from e
     except (ImportError, AttributeError, KeyError, TypeError, ValueError) as e:
         # gufe >= 1 rebuilds Settings while it parses, and so may be the first to miss a class
-        content = json.loads(text)
+        try:
+            content = json.loads(text)
+        except ValueError as cause:  # a number with thousands of digits
+            raise InvalidNetworkError(f"not JSON ({cause}); expected a file written by gufe or openfe") from cause
         require_classes(_classes_in(content))
         raise unreadable(e) from e
 

@@ -8,20 +8,20 @@ from __future__ import annotations
 import gzip
 import os
 import uuid
-import zlib
 from pathlib import Path
 from typing import Any, Final
 
 import zstandard
 
-from ..errors import InvalidNetworkError, MissingClassError, MissingDependencyError
+from .. import content
+from ..errors import ContentError, InvalidNetworkError, MissingClassError, MissingDependencyError
 from ._gufe import gufe_version
 from .chain import build_chain, build_nested, decode, dumps_chain, is_chain
 
-__all__ = ["dump_network", "load_object"]
+__all__ = ["dump_network", "load_bytes", "load_object"]
 
-_GZIP: Final = b"\x1f\x8b"
-_ZSTD: Final = b"\x28\xb5\x2f\xfd"
+#: UTF-8's and UTF-16's marks of byte order.
+_MARKS: Final = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 
 
 def load_object(path: str | os.PathLike[str]) -> Any:
@@ -37,17 +37,25 @@ def load_object(path: str | os.PathLike[str]) -> Any:
     MissingClassError
         If a class in it cannot be imported here.
     """
-    packed = Path(path).read_bytes()
     try:
-        raw = _decompress(packed)
-        if raw.lstrip()[:1] not in (b"[", b"{"):
+        raw = content.read_file(path)
+    except ContentError as e:
+        raise InvalidNetworkError(e.message, path=os.fspath(path)) from e
+    return load_bytes(raw, os.fspath(path))
+
+
+def load_bytes(raw: bytes, source: str) -> Any:
+    """Read a gufe object from what a file holds, decompressed; raise what `load_object` raises."""
+    try:
+        if raw.lstrip()[:1] not in (b"[", b"{") and not raw.startswith(_MARKS):
             return build_chain(_unpack(raw))
-        content = decode(raw)
-        if is_chain(content):
-            return build_chain(content)
-        return build_nested(content)
+        plain = decode(content.decode_text(raw, source))
+        content.check_depth(plain, source)
+        return build_chain(plain) if is_chain(plain) else build_nested(plain)
+    except ContentError as e:
+        raise InvalidNetworkError(e.message, path=source) from e
     except InvalidNetworkError as e:
-        raise InvalidNetworkError(f"{os.fspath(path)}: {e.message}", path=os.fspath(path), **e.facts) from e
+        raise InvalidNetworkError(f"{source}: {e.message}", path=source, **e.facts) from e
 
 
 def dump_network(network: Any, path: str | os.PathLike[str]) -> None:
@@ -71,22 +79,6 @@ def dump_network(network: Any, path: str | os.PathLike[str]) -> None:
         partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
-
-
-def _decompress(raw: bytes) -> bytes:
-    try:
-        if raw.startswith(_ZSTD):
-            # a stream, because not every writer notes the size in the frame
-            unpacker = zstandard.ZstdDecompressor().decompressobj()
-            data = unpacker.decompress(raw)
-            if not unpacker.eof:
-                raise InvalidNetworkError("the zstd file is cut short; copy it again")
-            return data
-        if raw.startswith(_GZIP):
-            return gzip.decompress(raw)
-    except (EOFError, OSError, zlib.error, zstandard.ZstdError) as e:
-        raise InvalidNetworkError(f"cannot be decompressed ({e}); copy it again") from e
-    return raw
 
 
 def _unpack(raw: bytes) -> Any:

@@ -6,7 +6,6 @@ with these values is left to `query` and `report`.
 
 from __future__ import annotations
 
-import csv
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from ..errors import SchemaError
+from ..content import csv_rows, decode_text, read_file
+from ..errors import ContentError, SchemaError
 from ..ids import Scope
 from ..schemas import TABLES
 from ..store import Lake, now_utc
@@ -57,6 +57,8 @@ _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "smiles": ("smiles",),
     "source": ("source", "reference", "doi"),
 }
+#: Of a longer header cell only the beginning counts: a search for its unit must not take long.
+_HEADER_LENGTH: Final = 200
 _UNIT: Final = re.compile(r"[ _(\[]*(kcal|kj)[ _/.]*mol(?:\^?-1)?[)\]]*$")
 
 
@@ -200,27 +202,29 @@ def _read_row(columns: _Columns, row: Sequence[str], source: str) -> dict[str, s
 def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Yield line number and cells; blank lines and comments are left out, but a header may be commented."""
     try:
-        text = path.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as e:
-        raise SchemaError(f"{path}: cannot be read as text ({e}); give a CSV or TSV file", path=str(path)) from e
-    lines = text.splitlines()
+        lines = decode_text(read_file(path), str(path)).splitlines()
+        yield from _cells(lines, path)
+    except ContentError as e:
+        raise SchemaError(e.message, path=str(path)) from e
+
+
+def _cells(lines: list[str], path: Path) -> Iterator[tuple[int, list[str]]]:
     heads = [line for line in lines if line.strip()]
     delimiter = max("\t,;", key=lambda mark: heads[0].count(mark)) if heads else ","
-    reader = csv.reader(lines, delimiter=delimiter)
     first = True
-    for row in reader:
+    for number, row in csv_rows(lines, delimiter, str(path)):
         if not any(cell.strip() for cell in row) or (row[0].lstrip().startswith("#") and not first):
             continue
         if first:
             row = [row[0].lstrip().lstrip("#"), *row[1:]]
         first = False
-        yield reader.line_num, row
+        yield number, row
 
 
 def _find_columns(header: Sequence[str], place: str) -> _Columns:
     plain, units = [], []
     for cell in header:
-        text = cell.strip().lower()
+        text = cell.strip().lower()[:_HEADER_LENGTH]
         unit = _UNIT.search(text)
         units.append(unit.group(1) if unit else None)
         plain.append(re.sub(r"[^a-z0-9]+", " ", text[: unit.start()] if unit else text).strip())

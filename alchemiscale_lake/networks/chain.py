@@ -13,7 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
-from ..errors import InvalidNetworkError
+from ..content import check_depth, unique_keys
+from ..errors import ContentError, InvalidNetworkError
 
 __all__ = [
     "ChainObject",
@@ -98,10 +99,11 @@ class _Reader:
         self._text = text
         self._source = source
         self._found: list[Any] = []
-        self._decode = json.JSONDecoder(object_hook=self._note).raw_decode
+        self._decode = json.JSONDecoder(object_pairs_hook=self._note).raw_decode
         self.place = "before its first object"
 
-    def _note(self, parsed: dict[str, Any]) -> dict[str, Any]:
+    def _note(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        parsed = unique_keys(pairs)
         if _REFERENCE in parsed:
             self._found.append(parsed[_REFERENCE])
         return parsed
@@ -116,8 +118,12 @@ class _Reader:
             self.fail(e.pos, e.msg)
         except RecursionError:
             self.fail(start, "values are nested too deeply")
-        except ValueError as e:  # a number with thousands of digits
+        except ValueError as e:  # a number with thousands of digits, a key that stands twice
             self.fail(start, str(e))
+        try:
+            check_depth(value, self._source)
+        except ContentError as e:
+            self.fail(start, e.message.removeprefix(f"{self._source}: "))
         return value, start, end, list(self._found)
 
     def after_space(self, at: int) -> int:

@@ -9,22 +9,24 @@ table, of ligands with experimental values, is told by its one column of ligands
 
 from __future__ import annotations
 
-import csv
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from ..errors import ResultFileError
+from ..content import csv_rows
+from ..errors import ContentError, ResultFileError
 from ..units import KCAL_PER_KJ
 
 __all__ = ["EdgeTable", "EdgeValue", "LigandValue", "is_table", "read_edge_table"]
 
 PHASES: Final = ("complex", "solvent", "vacuum", "direct")
 
-_WIDE: Final = re.compile(r"(complex|solvent|vacuum) (?:repeat|replica|replicate|rep|run) ?(\d+) (d?dg)")
+_WIDE: Final = re.compile(r"(complex|solvent|vacuum) (?:repeat|replica|replicate|rep|run) ?(\d{1,6}) (d?dg)")
 _UNIT: Final = re.compile(r"[ _(\[]*(kcal|kj)[ _/.]*mol(?:\^?-1)?[)\]]*$")
+#: Of a longer header cell only the beginning counts: a search for its unit must not take long.
+_HEADER_LENGTH: Final = 200
 _LIGANDS: Final = (("ligand a", "ligand b"), ("ligand i", "ligand j"), ("labela", "labelb"), ("liga", "ligb"))
 _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "phase": ("phase", "leg", "environment"),
@@ -113,7 +115,7 @@ class _Columns:
         self.plain: list[str] = []
         self.factor: list[float] = []
         for cell in header:
-            text = cell.strip().lower()
+            text = cell.strip().lower()[:_HEADER_LENGTH]
             unit = _UNIT.search(text)
             self.factor.append(KCAL_PER_KJ if unit and unit.group(1) == "kj" else 1.0)
             self.plain.append(re.sub(r"[^a-z0-9]+", " ", text[: unit.start()] if unit else text).strip())
@@ -165,7 +167,7 @@ def read_edge_table(text: str, source: str) -> EdgeTable:
     ResultFileError
         If columns are missing or a cell cannot be read; all bad lines are named.
     """
-    rows = _rows(text)
+    rows = _rows(text, source)
     _, header = next(rows, (0, []))
     columns = _Columns(header)
     read = _reader(columns, header, source)
@@ -240,10 +242,17 @@ class _Long:
         value = None if cell in _FAILED | _MISSING else columns.number(row, columns.at["value"])
         uncertainty = None if cell in _FAILED else columns.number(row, columns.at.get("uncertainty"))
         told = columns.text(row, "repeat")
-        repeat = int(float(told)) if told else self._seen.get(edge, 0)
+        repeat = _repeat(told) if told else self._seen.get(edge, 0)
         self._seen[edge] = repeat + 1
         failed = failed or value is None
         yield EdgeValue(*edge, repeat, value, _positive(uncertainty), failed, charge, score)
+
+
+def _repeat(told: str) -> int:
+    number = float(told)
+    if not 0 <= number < 1e6:
+        raise ValueError(f"repeat is {told!r}, not a small number")
+    return int(number)
 
 
 def _read_ligand(columns: _Columns, row: Sequence[str]) -> Found:
@@ -279,12 +288,14 @@ def _positive(uncertainty: float | None) -> float | None:
     return uncertainty
 
 
-def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
+def _rows(text: str, source: str) -> Iterator[tuple[int, list[str]]]:
     """Yield line number and cells of the lines that have any."""
     lines = text.removeprefix("\ufeff").splitlines()
     heads = [line for line in lines if line.strip() and not line.startswith("#")]
     delimiter = max("\t,;", key=lambda mark: heads[0].count(mark)) if heads else ","
-    reader = csv.reader(lines, delimiter=delimiter)
-    for row in reader:
-        if any(cell.strip() for cell in row) and not row[0].startswith("#"):
-            yield reader.line_num, row
+    try:
+        for number, row in csv_rows(lines, delimiter, source):
+            if any(cell.strip() for cell in row) and not row[0].startswith("#"):
+                yield number, row
+    except ContentError as e:
+        raise ResultFileError(e.message, **e.facts) from e

@@ -6,26 +6,20 @@ msgpack and live objects are turned into chains by `gufe_adapter`, which needs t
 
 from __future__ import annotations
 
-import gzip
 import json
 import os
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import zstandard
-
-from .. import gufe_adapter
-from ..errors import InvalidNetworkError
+from .. import content, gufe_adapter
+from ..errors import ContentError, InvalidNetworkError
 from .chain import ChainObject, parse_chain
 from .network import Network, is_network, is_transformation, network_of
 
 __all__ = ["read_network"]
 
-_GZIP: Final = b"\x1f\x8b"
-_ZSTD: Final = b"\x28\xb5\x2f\xfd"
 _SUFFIXES: Final = (".json", ".json.zst", ".json.gz", ".msgpack", ".msgpack.zst")
 
 
@@ -137,13 +131,10 @@ def _files(folder: Path) -> list[Path]:
 
 def _read_file(path: Path) -> _Source:
     try:
-        raw = path.read_bytes()
-    except OSError as e:
-        raise InvalidNetworkError(
-            f"{path}: cannot be read ({e.strerror or e}); give the file or folder of a network", source=str(path)
-        ) from e
-    raw = _decompressed(raw, path)
-    if raw.lstrip()[:1] == b"[" or raw.startswith(b"\xef\xbb\xbf"):
+        raw = content.read_file(path)
+    except ContentError as e:
+        raise InvalidNetworkError(e.message, **e.facts) from e
+    if raw.lstrip()[:1] == b"[" or raw.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
         return _from_text(raw, str(path))
     if not raw.strip():
         raise InvalidNetworkError(f"{path}: the file is empty; copy it or write it again", source=str(path))
@@ -154,7 +145,7 @@ def _read_file(path: Path) -> _Source:
         )
     if raw.lstrip()[:1] == b"{":
         _check_nested(raw, path)
-    live = gufe_adapter.load_object(path)
+    live = gufe_adapter.load_bytes(raw, str(path))
     return _from_text(gufe_adapter.dumps_chain(live), str(path), gufe_adapter.gufe_version())
 
 
@@ -166,40 +157,14 @@ def _gufe_may_read(raw: bytes) -> bool:
 def _check_nested(raw: bytes, path: Path) -> None:
     """Say what is wrong with a JSON dict before gufe, which may be missing, is asked to read it."""
     try:
-        content = json.loads(raw)
-    except (ValueError, RecursionError) as e:
-        raise InvalidNetworkError(
-            f"{path}: not whole JSON: {e}; the file is cut short or damaged, copy it or write it again",
-            source=str(path),
-        ) from e
-    if "__qualname__" not in content:
+        fields = content.parse_json(content.decode_text(raw, str(path)), str(path))
+    except ContentError as e:
+        raise InvalidNetworkError(e.message, **e.facts) from e
+    if "__qualname__" not in fields:
         raise InvalidNetworkError(
             f"{path}: JSON, but not a gufe object (no '__qualname__'); give the file of an AlchemicalNetwork",
             source=str(path),
         )
-
-
-def _decompressed(raw: bytes, path: Path) -> bytes:
-    try:
-        if raw.startswith(_ZSTD):
-            return _unzstd(raw)
-        return gzip.decompress(raw) if raw.startswith(_GZIP) else raw
-    except (zstandard.ZstdError, OSError, EOFError, zlib.error) as e:
-        raise InvalidNetworkError(
-            f"{path}: the compressed file is cut short or damaged ({e}); copy it or write it again", source=str(path)
-        ) from e
-
-
-def _unzstd(raw: bytes) -> bytes:
-    """Decompress all frames; unlike a stream reader, notice that the last one is cut short."""
-    parts = []
-    while raw:
-        frame = zstandard.ZstdDecompressor().decompressobj()
-        parts.append(frame.decompress(raw))
-        if not frame.eof:
-            raise EOFError(f"it ends within a frame, after {len(raw)} bytes")
-        raw = frame.unused_data
-    return b"".join(parts)
 
 
 def _stem(path: Path) -> str:
@@ -214,13 +179,9 @@ def _stem(path: Path) -> str:
 
 def _from_text(data: bytes, source: str, gufe_version: str | None = None) -> _Source:
     try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as e:
-        raise InvalidNetworkError(
-            f"{source}: not UTF-8 at byte {e.start} of {len(data)}; the file is damaged, copy it or write it again",
-            source=source,
-            byte=e.start,
-        ) from e
+        text = content.decode_text(data, source)
+    except ContentError as e:
+        raise InvalidNetworkError(e.message, **e.facts) from e
     objects = parse_chain(text, source)
     if not objects:
         raise InvalidNetworkError(f"{source}: an empty list; there is no network in it", source=source)

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import json
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import zstandard
 
-from ..errors import ResultFileError
+from .. import content
+from ..errors import ContentError, ResultFileError
 from .dag_results import read_dag_result
 from .edge_table import is_table
 from .imported import ResultFile
@@ -58,11 +58,9 @@ class RawFile:
             If it is not UTF-8.
         """
         try:
-            return self.data.decode("utf-8-sig")
-        except UnicodeDecodeError as e:
-            raise ResultFileError(
-                f"{self.path}: not text at byte {e.start}; the file is damaged, copy it again", source=str(self.path)
-            ) from e
+            return content.decode_text(self.data, str(self.path))
+        except ContentError as e:
+            raise ResultFileError(e.message, **e.facts) from e
 
 
 def find_result_files(paths: Iterable[str | Path]) -> list[Path]:
@@ -98,16 +96,12 @@ def read_raw(path: Path) -> RawFile:
     Raises
     ------
     ResultFileError
-        If it cannot be read, or is cut short.
+        If it cannot be read, is cut short, or is too large.
     """
     try:
-        raw = path.read_bytes()
-        if raw.startswith(_ZSTD):
-            raw = _unzstd(raw)
-        elif raw.startswith(_GZIP):
-            raw = gzip.decompress(raw)
-    except (OSError, EOFError, zlib.error, zstandard.ZstdError) as e:
-        raise ResultFileError(f"{path}: cannot be read ({e}); copy the file again", source=str(path)) from e
+        raw = content.read_file(path)
+    except ContentError as e:
+        raise ResultFileError(e.message, **e.facts) from e
     return RawFile(path, raw, hashlib.sha256(raw).hexdigest())
 
 
@@ -128,20 +122,17 @@ def read_result_file(raw: RawFile, pool: ObjectPool) -> ResultFile:
     source = str(raw.path)
     if raw.data.lstrip()[:1] == b"[":
         return read_dag_result(raw.text, source, pool)
-    content: Any = None
     try:
-        content = json.loads(raw.text)
-    except (ValueError, RecursionError) as e:
-        raise ResultFileError(
-            f"{source}: not whole JSON: {e}; the file is cut short or damaged, copy it or write it again", source=source
-        ) from e
-    if not isinstance(content, dict) or "protocol_result" not in content:
+        fields = content.parse_json(raw.text, source)
+    except ContentError as e:
+        raise ResultFileError(e.message, **e.facts) from e
+    if not isinstance(fields, dict) or "protocol_result" not in fields:
         raise ResultFileError(
             f"{source}: JSON, but no result of `openfe quickrun`; networks and Transformations go to "
             "`alchemiscale-lake submit`",
             source=source,
         )
-    return read_quickrun(content, source, pool)
+    return read_quickrun(fields, source, pool)
 
 
 def _looks_like_results(path: Path) -> bool:
@@ -181,14 +172,3 @@ def _tail(path: Path) -> bytes:
         return read_raw(path).data[-_TAIL_BYTES:]
     except ResultFileError:
         return b"ProtocolDAGResult"  # damaged: reading it says so
-
-
-def _unzstd(raw: bytes) -> bytes:
-    parts = []
-    while raw:
-        frame = zstandard.ZstdDecompressor().decompressobj()
-        parts.append(frame.decompress(raw))
-        if not frame.eof:
-            raise EOFError("it ends within a frame")
-        raw = frame.unused_data
-    return b"".join(parts)

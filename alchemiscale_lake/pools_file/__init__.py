@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from ..errors import SettingsError
+from .. import content
+from ..errors import ContentError, SettingsError
 from ..settings import Pools
 from .document import Document, Mistake, read_document
 from .mistakes import validate
@@ -21,6 +22,7 @@ __all__ = ["POOLS_VARIABLE", "PoolsFile", "find_pools_file", "load_pools", "read
 #: Names the file where no option does.
 POOLS_VARIABLE: Final = "ALCHEMISCALE_LAKE_POOLS"
 _DEFAULT: Final = Path("pools.yaml")
+_MAX_BYTES: Final = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +113,18 @@ def read_pools_file(path: str | Path, environment: Mapping[str, str] | None = No
 
 def _text(file: Path) -> str:
     try:
-        return file.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as e:
-        raise SettingsError(f"{file} is no UTF-8 text; save it as UTF-8", path=str(file)) from e
+        with file.open("rb") as opened:
+            data = opened.read(_MAX_BYTES + 1)
     except OSError as e:
         raise SettingsError(
             f"cannot read {file}: {e.strerror}; name another file with --pools or {POOLS_VARIABLE}", path=str(file)
         ) from e
+    if len(data) > _MAX_BYTES:
+        raise SettingsError(f"{file} is larger than 1 MiB, so it is not a pools file; name another", path=str(file))
+    try:
+        return content.decode_text(data, str(file))
+    except ContentError as e:
+        raise SettingsError(f"{file} is no UTF-8 text; save it as UTF-8", path=str(file)) from e
 
 
 def _refusal(file: Path, document: Document, mistakes: list[Mistake]) -> SettingsError:

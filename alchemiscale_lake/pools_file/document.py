@@ -74,6 +74,12 @@ class Document:
         return self.lines.get(key, 1)
 
 
+#: What pools need, many times over; names that stand for names multiply without bounds.
+_MAX_VALUES: Final = 20_000
+_MAX_DEPTH: Final = 50
+_MAX_DIGITS: Final = 100
+
+
 class _Loader(yaml.SafeLoader):
     """Resolves plain words as YAML 1.2 does."""
 
@@ -94,6 +100,8 @@ def read_document(text: str, environment: Mapping[str, str]) -> Document:
     """Read YAML. What cannot be read is among the mistakes of what is returned."""
     try:
         root = yaml.compose(text, Loader=_Loader)
+    except RecursionError:
+        return Document(mistakes=[Mistake((), f"is nested in more than {_MAX_DEPTH} levels", 1)], readable=False)
     except yaml.YAMLError as e:
         return Document(mistakes=_syntax_mistakes(text, e), readable=False)
     if root is None:
@@ -102,8 +110,21 @@ def read_document(text: str, environment: Mapping[str, str]) -> Document:
         said = "holds no keys; begin with a line `pools:` and put each pool under it"
         return Document(mistakes=[Mistake((), said, _line(root))], readable=False)
     document = Document()
-    document.values.update(_Reader(document, environment).mapping(root, ()))
+    try:
+        document.values.update(_Reader(document, environment).mapping(root, ()))
+    except RecursionError:
+        return Document(mistakes=[Mistake((), f"is nested in more than {_MAX_DEPTH} levels", 1)], readable=False)
+    except _TooMuchError as e:
+        return Document(mistakes=[Mistake((), str(e), _line(e.node))], readable=False)
     return document
+
+
+class _TooMuchError(Exception):
+    """Aliases that multiply, or levels upon levels."""
+
+    def __init__(self, said: str, node: yaml.Node) -> None:
+        super().__init__(said)
+        self.node = node
 
 
 class _Reader:
@@ -113,6 +134,7 @@ class _Reader:
         self._document = document
         self._environment = environment
         self._open: list[yaml.Node] = []
+        self._n_values = 0
 
     def mapping(self, node: yaml.MappingNode, key: Key) -> dict[str, Any]:
         values: dict[str, Any] = {}
@@ -127,6 +149,7 @@ class _Reader:
         own: dict[str, tuple[yaml.Node, yaml.Node]] = {}
         merged: dict[str, tuple[yaml.Node, yaml.Node]] = {}
         for inner, value in node.value:
+            self._count(inner)
             if inner.tag == _MERGE:
                 for source in value.value if isinstance(value, yaml.SequenceNode) else [value]:
                     if not isinstance(source, yaml.MappingNode) or any(source is one for one in [*self._open, node]):
@@ -142,7 +165,15 @@ class _Reader:
                 own[inner.value] = (inner, value)
         return own | {name: entry for name, entry in merged.items() if name not in own}
 
+    def _count(self, node: yaml.Node) -> None:
+        self._n_values += 1
+        if self._n_values > _MAX_VALUES:
+            raise _TooMuchError(f"has more than {_MAX_VALUES} values, counted after '*' and '<<'; name fewer", node)
+        if len(self._open) > _MAX_DEPTH:
+            raise _TooMuchError(f"is nested in more than {_MAX_DEPTH} levels", node)
+
     def _value(self, node: yaml.Node, key: Key) -> Any:
+        self._count(node)
         if any(node is one for one in self._open):
             return self._fail(key, "'*' names something that contains it", node)
         if isinstance(node, yaml.ScalarNode):
@@ -172,6 +203,8 @@ class _Reader:
         if tag == "bool":
             return text.lower() == "true"
         if tag in ("int", "float"):
+            if len(text) > _MAX_DIGITS:
+                return self._fail(key, f"a number of {len(text)} digits", node)
             return int(text) if tag == "int" else float(text.replace(".inf", "inf").replace(".nan", "nan").lower())
         return self._fail(key, f"the tag {node.tag} is not understood; remove it", node)
 

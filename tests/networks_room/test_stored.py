@@ -40,7 +40,7 @@ def test_an_object_comes_back_with_what_it_needs_and_no_more():
 
 
 def test_odd_texts_survive():
-    odd = '[["k-1", {"__qualname__": "K", "big": 1e400, "n": NaN, "s": "\\ud800\\u0000é", "d": 0.10, "d": 0.2}]]'
+    odd = '[["k-1", {"__qualname__": "K", "big": 1e400, "n": NaN, "s": "\\ud800\\u0000é", "d": 0.10}]]'
 
     back = read_chain_text(table(odd), SCOPE, "k-1")
 
