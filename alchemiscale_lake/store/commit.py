@@ -1,10 +1,11 @@
 """Compare-and-swap on a Delta table: the one way rows are appended.
 
 A writer opens the table, reads the number of the last accepted commit, decides on rows in sight of
-exactly that state, and writes *through the same snapshot* with the next number. A writer who comes
-second fails to commit, opens the table again and decides anew; so does one whose commit failed in a
-way that tells not whether it landed, and one who was asleep between the two. References: Delta
-transaction protocol, "Transaction Identifiers".
+exactly that state, and commits them *through the same snapshot* with the next number. The files of the
+rows are durable before the commit, and the commit before it is acknowledged. A writer who comes second
+fails to commit, opens the table again and decides anew; so does one whose commit failed in a way that
+does not show whether it landed, and one who was asleep between the two. References: Delta transaction
+protocol, "Transaction Identifiers".
 """
 
 from __future__ import annotations
@@ -13,14 +14,16 @@ import logging
 import random
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction, write_deltalake
+from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError
 
-from ..errors import CommitConflictError
+from ..errors import CommitConflictError, StorageError
 from ..faults import fault_point
+from .data_files import DataFiles
+from .delta_log import PREVIOUS, DeltaLog
 from .failures import fail, scrub
 
 __all__ = ["SNAPSHOT_GOOD_FOR_S", "clocks_s", "compare_and_append", "elapsed_s", "last_number", "quiet_commit"]
@@ -52,6 +55,8 @@ def compare_and_append(
     open_table: Callable[[], DeltaTable],
     decide: Callable[[DeltaTable, int], pa.Table | None],
     *,
+    files: DataFiles,
+    log: DeltaLog,
     last: Callable[[DeltaTable], int] | None = None,
 ) -> int | None:
     """Append the rows `decide` returns, in sight of a state that is still the last one when they land.
@@ -66,6 +71,8 @@ def compare_and_append(
         Called with a snapshot and the number the commit would get; returns rows to append, or None
         if there is nothing to do (any more). Called again after every lost race and every commit
         whose outcome is unknown, so it must recognise its own rows should an earlier one have landed.
+    files, log : DataFiles, DeltaLog
+        Of the table.
     last : callable, optional
         Number of the last commit in a snapshot, if there is a cheaper way to it than Delta's own
         transaction number, for which the log is read again.
@@ -87,22 +94,25 @@ def compare_and_append(
         opened = clocks_s()
         delta = open_table()
         number = (last_number(delta, name) if last is None else last(delta)) + 1
+        # first, since what is decided on, be it that nothing need be done, must not be lost again
+        previous = log.make_durable(delta.version())
         rows = decide(delta, number)
         if rows is None or not len(rows):
             return None
         fault_point(f"commit:{name}:before")
         try:
-            _write(delta, rows, name, number)
+            _write(delta, rows, name, number, files, previous)
+            log.make_durable(delta.version() + 1)
         except CommitFailedError:
             pass
-        except (DeltaError, OSError) as e:
+        except (DeltaError, OSError, StorageError) as e:
             doubts += 1
             if doubts > _DOUBTS:
                 fail(f"could not write to table '{name}'", e, table=name)
         else:
             if elapsed_s(opened) < SNAPSHOT_GOOD_FOR_S:
                 fault_point(f"commit:{name}:after")
-                _checkpoint_if_due(delta, name)
+                _checkpoint_if_due(delta, name, log)
                 return number
         # about as long as a try takes: whoever waits longer each time starves, since winners do not wait
         time.sleep(min(_SHORTEST_WAIT_S + elapsed_s(opened), _LONGEST_WAIT_S) * random.random())
@@ -112,32 +122,40 @@ def compare_and_append(
     )
 
 
-def quiet_commit(name: str, number: int) -> dict[str, object]:
-    """Arguments of a deltalake write that lands as commit `number` or fails, and does nothing else."""
+def quiet_commit(name: str, number: int, previous: str | None = None) -> dict[str, Any]:
+    """Arguments of a deltalake write that lands as commit `number` or fails, and does nothing else.
+
+    `previous` is the SHA-256 of the log's entry that the commit builds upon.
+    """
     return {
         "commit_properties": CommitProperties(
             app_transactions=[Transaction(name, number)],
             # a silent retry inside deltalake would skip the check against the newer state
             max_commit_retries=0,
+            custom_metadata=None if previous is None else {PREVIOUS: previous},
         ),
         # a failing checkpoint would look like a failed commit; and clean-up is upkeep's
         "post_commithook_properties": PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False),
     }
 
 
-def _write(delta: DeltaTable, rows: pa.Table, name: str, number: int) -> None:
-    write_deltalake(delta, rows, mode="append", **quiet_commit(name, number))  # type: ignore[call-overload]
+def _write(delta: DeltaTable, rows: pa.Table, name: str, number: int, files: DataFiles, previous: str | None) -> None:
+    added = files.write(rows, delta)
+    fault_point(f"commit:{name}:files")
+    delta.create_write_transaction(
+        list(added), "append", delta.schema(), files.partition_by, **quiet_commit(name, number, previous)
+    )
 
 
-def _checkpoint_if_due(delta: DeltaTable, name: str) -> None:
-    version = delta.version()
+def _checkpoint_if_due(delta: DeltaTable, name: str, log: DeltaLog) -> None:
+    version = delta.version() + 1
     if version % _CHECKPOINT_EVERY:
         return
     stretch = 1 + len(delta.file_uris()) // _CHECKPOINT_STRETCH_FILES
     if version % (_CHECKPOINT_EVERY * min(stretch, _CHECKPOINT_LONGEST_STRETCH)):
         return
     try:
-        delta.create_checkpoint()
+        log.checkpoint(delta)
     except (DeltaError, OSError) as e:
         _log.warning("no checkpoint of table '%s' at version %d: %s", name, version, scrub(str(e)))
 

@@ -10,7 +10,6 @@ import polars as pl
 import pyarrow as pa
 from deltalake import DeltaTable
 
-from .commit import compare_and_append
 from .failures import collect
 from .table import LakeTable
 
@@ -78,4 +77,4 @@ class HostLog:
             }  # fmt: skip
             return self._table.schema.table([row])
 
-        compare_and_append(self._table.schema.name, self._table.snapshot, rows)
+        self._table.append(rows)

@@ -13,6 +13,7 @@ from typing import Any
 
 import polars as pl
 
+from ..durable import make_folder
 from ..errors import LakeExistsError, LakeVersionError, NotALakeError, NotFoundError
 from ..faults import fault_point
 from ..schemas import FORMAT, TABLES
@@ -47,7 +48,7 @@ class Lake:
         self._location = location
         self.url = location.url
         self.objects = ObjectStore(location)
-        self._tables = {name: LakeTable(location, schema) for name, schema in TABLES.items()}
+        self._tables = {name: LakeTable(location, schema, self.objects) for name, schema in TABLES.items()}
 
     @classmethod
     def create(cls, place: str | Path, *, exist_ok: bool = False) -> Lake:
@@ -71,6 +72,8 @@ class Lake:
                 f"{path} holds other files ({', '.join(_foreign(path)[:3])}); give an empty or new folder",
                 place=str(path),
             )
+        if path is not None:
+            make_folder(path / "tables")
         lake = cls(location)
         with ThreadPoolExecutor(max_workers=8) as pool:
             list(pool.map(LakeTable.create, lake._tables.values()))

@@ -20,7 +20,7 @@ from ..errors import SchemaError
 from ..ids import ScopedKey
 from ..schemas import NETWORK_STATES
 from ..tasks.restarts import RestartPattern
-from .commit import compare_and_append, last_number
+from .commit import last_number
 from .failures import collect
 from .table import LakeTable
 
@@ -143,7 +143,7 @@ class NetworkLog:
                 new += [{**common, **row} for row in rows(standing, network, number)]
             return self._table.schema.table([{**row, "idx": i} for i, row in enumerate(new)]) if new else None
 
-        compare_and_append(self._table.schema.name, self._table.snapshot, decide)
+        self._table.append(decide)
 
     def _read(self, delta: DeltaTable) -> _Standing:
         seq = last_number(delta, self._table.schema.name)

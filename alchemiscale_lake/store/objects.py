@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +18,7 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore, from_url
 
+from ..durable import fsync_folders, link_file, make_folder, replace_file, write_new_file
 from ..errors import NotFoundError
 from .bucket import BucketSettings
 from .failures import fail
@@ -25,10 +28,10 @@ __all__ = ["ObjectInfo", "ObjectStore", "attempt_folder"]
 
 #: Metadata by which the writer of an object knows it again.
 _WRITER: Final = "alchemiscale-lake-put"
-_TEMPORARY: Final = ".part"
 #: Ours, obstore's and deltalake's.
 _TEMPORARIES: Final = re.compile(r"(\.part|#\d+|\.tmp)$")
 _AT_ONCE: Final = 1000
+_WRITERS: Final = 8
 
 
 def attempt_folder(scope: str, attempt: str) -> str:
@@ -61,15 +64,50 @@ class ObjectStore:
             self._store = from_url(location.url, **BucketSettings.from_environment().for_obstore())
 
     def put(self, path: str, data: bytes) -> None:
-        """Write, replacing what is there.
+        """Write durably, replacing what is there.
 
         Raises
         ------
         StorageError
         """
         try:
-            obstore.put(self._store, path, data)
+            if self._root is None:
+                obstore.put(self._store, path, data)
+            else:
+                target = self._local(path)
+                make_folder(target.parent)
+                replace_file(target, data)
         except (BaseError, OSError) as e:
+            fail(f"cannot write {path}", e, path=path)
+
+    def put_new(self, objects: Sequence[tuple[str, bytes]]) -> None:
+        """Write objects durably whose paths nobody knows yet, several at once; each folder is fsynced once.
+
+        Raises
+        ------
+        StorageError
+            If the storage failed. Some may be there, and halves of some.
+        """
+        if not objects:
+            return
+        write = self._write_new if self._root is not None else self.put
+        if len(objects) == 1:
+            write(*objects[0])
+        else:
+            with ThreadPoolExecutor(min(len(objects), _WRITERS)) as pool:
+                list(pool.map(lambda named: write(*named), objects))
+        if self._root is not None:
+            try:
+                fsync_folders({self._local(path).parent for path, _ in objects})
+            except OSError as e:
+                fail(f"cannot write {objects[0][0]}", e, path=objects[0][0])
+
+    def _write_new(self, path: str, data: bytes) -> None:
+        try:
+            target = self._local(path)
+            make_folder(target.parent)
+            write_new_file(target, data)
+        except OSError as e:
             fail(f"cannot write {path}", e, path=path)
 
     def put_exclusive(self, path: str, data: bytes) -> bool:
@@ -108,31 +146,20 @@ class ObjectStore:
             fail(f"cannot tell whether {path} was written", e, path=path)
         return str(attributes.get(_WRITER, ""))
 
-    def _link_exclusive(self, path: str, data: bytes) -> bool:
+    def _local(self, path: str) -> Path:
+        """Return where an object lies on disk, which is never outside the lake."""
         assert self._root is not None
-        target = self._root / path
-        temporary = target.parent / f".{uuid.uuid4().hex}{_TEMPORARY}"
+        if any(part in ("", ".", "..") for part in path.split("/")):
+            raise OSError(errno.EINVAL, "not a path within the lake", path)
+        return self._root / path
+
+    def _link_exclusive(self, path: str, data: bytes) -> bool:
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with temporary.open("xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            try:
-                os.link(temporary, target)
-            except FileExistsError:
-                return False
-            folder = os.open(target.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            target = self._local(path)
+            make_folder(target.parent)
+            return link_file(target, data)
         except OSError as e:
             fail(f"cannot write {path}", e, path=path)
-        finally:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
-        return True
 
     def get(self, path: str) -> bytes:
         """Read one object.
@@ -222,7 +249,7 @@ class ObjectStore:
                     obstore.delete(self._store, batch)
                 else:
                     for path in batch:
-                        (self._root / path).unlink(missing_ok=True)
+                        self._local(path).unlink(missing_ok=True)
             except (BaseError, OSError) as e:
                 fail(f"cannot delete {batch[0]} and {len(batch) - 1} more", e, path=batch[0])
 

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 from urllib.parse import unquote
 
 import polars as pl
 import pyarrow as pa
-from deltalake import DeltaTable, write_deltalake
+from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from ..errors import NotALakeError
 from ..schemas import TableSchema
 from .commit import compare_and_append, last_number, quiet_commit
+from .data_files import DataFiles
+from .delta_log import DeltaLog
 from .failures import collect, fail
 from .location import Location
+from .objects import ObjectStore
 
 __all__ = ["LakeTable", "Rows"]
 
@@ -47,14 +50,25 @@ class _FolderTable(DeltaTable):
 
 
 class LakeTable:
-    """Access to one table. Holds no state but its address, so it may be shared between threads."""
+    """Access to one table. May be shared between threads.
 
-    def __init__(self, location: Location, schema: TableSchema) -> None:
+    Attributes
+    ----------
+    schema : TableSchema
+    files : DataFiles
+        Its data files.
+    log : DeltaLog
+        Its log, as far as that is more than deltalake's.
+    """
+
+    def __init__(self, location: Location, schema: TableSchema, objects: ObjectStore) -> None:
         self.schema = schema
         self._uri = location.join("tables", schema.name)
         self._delta_class = DeltaTable if location.path is None else _FolderTable
         self._options = location.storage_options
         self._scan_options = location.scan_options
+        self.files = DataFiles(objects, self.folder, schema)
+        self.log = DeltaLog(None if location.path is None else location.path / "tables" / schema.name)
 
     @property
     def folder(self) -> str:
@@ -62,16 +76,25 @@ class LakeTable:
         return f"tables/{self.schema.name}"
 
     def create(self) -> None:
-        """Create the table if it does not exist."""
-        DeltaTable.create(
-            self._uri,
-            # nullability is checked by TableSchema: Delta keeps none for partition columns
-            schema=pa.schema([pa.field(f.name, f.type) for f in self.schema.arrow]),
-            mode="ignore",
-            partition_by=list(self.schema.partition_by),
-            configuration=_CONFIGURATION,
-            storage_options=self._options,
-        )
+        """Create the table if it does not exist.
+
+        Raises
+        ------
+        StorageError
+        """
+        try:
+            DeltaTable.create(
+                self._uri,
+                # nullability is checked by TableSchema: Delta keeps none for partition columns
+                schema=pa.schema([pa.field(f.name, f.type) for f in self.schema.arrow]),
+                mode="ignore",
+                partition_by=list(self.schema.partition_by),
+                configuration=_CONFIGURATION,
+                storage_options=self._options,
+            )
+            self.log.make_table_durable()
+        except (DeltaError, OSError) as e:
+            fail(f"could not create table '{self.schema.name}' at {self._uri}", e, table=self.schema.name)
 
     def snapshot(self) -> DeltaTable:
         """Open the newest version.
@@ -148,8 +171,19 @@ class LakeTable:
 
         if len(given):
             # no row carries the number of its commit, so the table's version will do
-            compare_and_append(self.schema.name, self.snapshot, decide, last=DeltaTable.version)
+            self.append(decide, last=DeltaTable.version)
         return written
+
+    def append(
+        self,
+        decide: Callable[[DeltaTable, int], pa.Table | None],
+        *,
+        open_table: Callable[[], DeltaTable] | None = None,
+        last: Callable[[DeltaTable], int] | None = None,
+    ) -> int | None:
+        """Append by compare-and-swap what `decide` returns; see `commit.compare_and_append`."""
+        opened = self.snapshot if open_table is None else open_table
+        return compare_and_append(self.schema.name, opened, decide, files=self.files, log=self.log, last=last)
 
     def replace(self, rows: Rows, *, number: int) -> bool:
         """Replace the content by `rows`, unless a replacement of this or a higher number is there.
@@ -164,7 +198,15 @@ class LakeTable:
         if last_number(delta, self.schema.name) >= number:
             return False
         try:
-            write_deltalake(delta, table, mode="overwrite", **quiet_commit(self.schema.name, number))  # type: ignore[call-overload]
+            previous = self.log.make_durable(delta.version())
+            delta.create_write_transaction(
+                list(self.files.write(table, delta)),
+                "overwrite",
+                delta.schema(),
+                self.files.partition_by,
+                **quiet_commit(self.schema.name, number, previous),
+            )
+            self.log.make_durable(delta.version() + 1)
         except CommitFailedError:
             return False
         except (DeltaError, OSError) as e:

@@ -19,7 +19,7 @@ from deltalake import DeltaTable
 
 from ..faults import fault_point
 from ..tasks.states import ACTION_COLUMNS, STATE_COLUMNS, Event, TaskStates
-from .commit import clocks_s, compare_and_append, elapsed_s
+from .commit import clocks_s, elapsed_s
 from .failures import collect
 from .table import LakeTable
 
@@ -91,9 +91,7 @@ class TaskLog:
 
         with self._lock:
             # the rows carry their number, so that it need not be looked for in the log of the table
-            seq = compare_and_append(
-                self._log.schema.name, self._open, rows, last=lambda delta: self._refresh(delta).seq
-            )
+            seq = self._log.append(rows, open_table=self._open, last=lambda delta: self._refresh(delta).seq)
             seq = self._last_commits.get(commit_id) if seq is None else seq
             if self._fold_is_due():
                 self.fold()

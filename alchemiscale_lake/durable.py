@@ -1,0 +1,142 @@
+"""Files that survive a power cut: written under a temporary name, fsynced, renamed, their folder fsynced.
+
+A file system keeps what was fsynced and may lose anything else, the name of a new file included. What
+is acknowledged to somebody is written through these functions first.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import uuid
+from collections.abc import Collection
+from pathlib import Path
+from typing import Final
+
+__all__ = [
+    "TEMPORARY",
+    "fsync_file",
+    "fsync_folder",
+    "fsync_folders",
+    "link_file",
+    "make_folder",
+    "replace_file",
+    "write_new_file",
+]
+
+#: Ending of the names of files that are being written.
+TEMPORARY: Final = ".part"
+#: Answers of file systems that cannot fsync a folder, and need not.
+_CANNOT: Final = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EBADF})
+
+
+def fsync_file(path: Path) -> None:
+    """Make the content of a file durable, whoever wrote it.
+
+    Raises
+    ------
+    OSError
+    """
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def fsync_folder(path: Path) -> None:
+    """Make the names in a folder durable.
+
+    Raises
+    ------
+    OSError
+    """
+    try:
+        fsync_file(path)
+    except OSError as e:
+        if e.errno not in _CANNOT:
+            raise
+
+
+def make_folder(path: Path) -> None:
+    """Create a folder with its parents, and make their names durable; costs little if it is there.
+
+    Raises
+    ------
+    OSError
+    """
+    missing = []
+    while not path.is_dir():
+        missing.append(path)
+        path = path.parent
+    for folder in reversed(missing):
+        folder.mkdir(exist_ok=True)
+        fsync_folder(folder.parent)
+
+
+def write_new_file(path: Path, data: bytes) -> None:
+    """Write a file that nobody knows yet, and fsync it; its folder is the caller's to fsync.
+
+    Raises
+    ------
+    FileExistsError, OSError
+    """
+    with path.open("xb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Write a file, in the place of one that may be there: the old one or the new one, never a half.
+
+    Raises
+    ------
+    OSError
+    """
+    temporary = _temporary(path)
+    try:
+        write_new_file(temporary, data)
+        temporary.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+    fsync_folder(path.parent)
+
+
+def link_file(path: Path, data: bytes) -> bool:
+    """Write a file unless its name is taken; return whether it was written.
+
+    Raises
+    ------
+    OSError
+    """
+    temporary = _temporary(path)
+    try:
+        write_new_file(temporary, data)
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            return False
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+    fsync_folder(path.parent)
+    return True
+
+
+def fsync_folders(paths: Collection[Path]) -> None:
+    """Make the names in several folders durable, each folder once.
+
+    Raises
+    ------
+    OSError
+    """
+    for path in sorted(set(paths)):
+        fsync_folder(path)
+
+
+def _temporary(path: Path) -> Path:
+    return path.parent / f".{uuid.uuid4().hex}{TEMPORARY}"

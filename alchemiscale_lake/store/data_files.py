@@ -1,0 +1,137 @@
+"""Data files of one table: Parquet, durable before anything refers to them, named after their content.
+
+deltalake neither fsyncs what it writes nor says what it wrote; so files are written here, and deltalake
+commits them. A name is `scope=<scope>/part-<digest>-<uuid>.parquet`: whoever reads the file can tell
+whether it is still what was written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import re
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from deltalake import DeltaTable
+from deltalake.transaction import AddAction
+
+from ..errors import SchemaError
+from ..schemas import TableSchema
+from .objects import ObjectStore
+
+__all__ = ["ROW_GROUP_ROWS", "DataFiles", "digest_of_name", "is_as_written"]
+
+#: Rows of a row group, so that who asks for the newest rows skips the others.
+ROW_GROUP_ROWS: Final = 65_536
+_DIGEST_LETTERS: Final = 32
+_NAME: Final = re.compile(r"(?:^|/)part-([0-9a-f]{32})-[0-9a-f-]{36}\.parquet$")
+
+
+def digest_of_name(path: str) -> str | None:
+    """Return the part of the SHA-256 that a data file's name carries; None if an older version wrote it."""
+    match = _NAME.search(path)
+    return None if match is None else match[1]
+
+
+def is_as_written(path: str, data: bytes) -> bool | None:
+    """Return whether a data file has the content that its name tells; None if the name does not tell."""
+    told = digest_of_name(path)
+    return None if told is None else hashlib.sha256(data).hexdigest().startswith(told)
+
+
+class DataFiles:
+    """Write the data files of one table.
+
+    Parameters
+    ----------
+    objects : ObjectStore
+    folder : str
+        Of the table, within the lake.
+    schema : TableSchema
+    """
+
+    def __init__(self, objects: ObjectStore, folder: str, schema: TableSchema) -> None:
+        self._objects = objects
+        self._folder = folder
+        self._schema = schema
+
+    @property
+    def partition_by(self) -> list[str]:
+        """Columns by which the table is partitioned."""
+        return list(self._schema.partition_by)
+
+    def write(self, rows: pa.Table, delta: DeltaTable, *, data_change: bool = True) -> list[AddAction]:
+        """Write rows, one file per partition; when this returns the files are durable, and part of nothing yet.
+
+        Raises
+        ------
+        SchemaError
+            If the table, created by an older version, lacks a column that is needed.
+        StorageError
+        """
+        rows = self._fitting(rows, [field.name for field in delta.schema().fields])
+        written, objects = [], []
+        for values, part in self._partitions(rows):
+            data = _parquet(part)
+            path = _path(values, data)
+            objects.append((f"{self._folder}/{path}", data))
+            written.append(
+                AddAction(path, len(data), values, int(time.time() * 1000), data_change, json.dumps(_statistics(part)))
+            )
+        self._objects.put_new(objects)
+        return written
+
+    def _fitting(self, rows: pa.Table, names: Sequence[str]) -> pa.Table:
+        lacking = [name for name in rows.column_names if name not in names]
+        for name in lacking:
+            if rows.column(name).null_count < len(rows):
+                raise SchemaError(
+                    f"table '{self._schema.name}' of this lake has no column '{name}': an older version created it; "
+                    "create a new lake, or use the version that created this one",
+                    table=self._schema.name,
+                    column=name,
+                )
+        return rows.drop_columns(lacking) if lacking else rows
+
+    def _partitions(self, rows: pa.Table) -> Iterator[tuple[dict[str, str | None], pa.Table]]:
+        if not self._schema.partition_by:
+            yield {}, rows
+            return
+        (column,) = self._schema.partition_by
+        values = rows.column(column)
+        body = rows.drop_columns([column])
+        distinct = sorted(pc.unique(values).to_pylist())
+        for value in distinct:
+            yield {column: value}, body if len(distinct) == 1 else body.filter(pc.equal(values, value))
+
+
+def _parquet(rows: pa.Table) -> bytes:
+    buffer = io.BytesIO()
+    pq.write_table(rows, buffer, compression="zstd", store_schema=False, row_group_size=ROW_GROUP_ROWS)
+    return buffer.getvalue()
+
+
+def _path(values: Mapping[str, str | None], data: bytes) -> str:
+    digest = hashlib.sha256(data).hexdigest()[:_DIGEST_LETTERS]
+    folders = [f"{column}={value}" for column, value in values.items()]
+    return "/".join([*folders, f"part-{digest}-{uuid.uuid4()}.parquet"])
+
+
+def _statistics(rows: pa.Table) -> dict[str, Any]:
+    """Return the number of rows, and the range of whole numbers, which nothing truncates."""
+    least, most, nulls = dict[str, int](), dict[str, int](), dict[str, int]()
+    for field in rows.schema:
+        if pa.types.is_int64(field.type):
+            column = rows.column(field.name)
+            nulls[field.name] = column.null_count
+            found = pc.min_max(column).as_py()
+            if found["min"] is not None:
+                least[field.name], most[field.name] = found["min"], found["max"]
+    return {"numRecords": len(rows), "minValues": least, "maxValues": most, "nullCount": nulls}

@@ -1,0 +1,147 @@
+"""The Delta log of one table in a folder, made durable: deltalake itself never fsyncs.
+
+A commit counts as acknowledged once its entry and its name are fsynced. Before a writer commits it does
+the same for the entry that it builds upon, which another process may have written a moment ago: so no
+acknowledged entry ever stands above one that a power cut can take away. Each entry carries the SHA-256
+of the one before it. A bucket needs none of this, and its log is left to deltalake.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote
+
+from deltalake import DeltaTable
+
+from ..durable import fsync_file, fsync_folder, fsync_folders, replace_file
+from .failures import fail
+
+__all__ = ["PREVIOUS", "DeltaLog", "entry_name"]
+
+#: Key in an entry's `commitInfo`: SHA-256 of the entry before it, as it was when this one was written.
+PREVIOUS: Final = "previousSha256"
+_LAST_CHECKPOINT: Final = "_last_checkpoint"
+_NUMBERED: Final = re.compile(r"(\d{20})\.(json|checkpoint\.parquet)")
+
+
+def entry_name(version: int) -> str:
+    """Return the file name of a log entry."""
+    return f"{version:020d}.json"
+
+
+class DeltaLog:
+    """Make entries and checkpoints of one table's log durable. May be shared between threads.
+
+    Parameters
+    ----------
+    table : Path or None
+        The table's folder; None in a bucket, where everything is durable when it is answered.
+    """
+
+    def __init__(self, table: Path | None) -> None:
+        self._table = table
+        self._lock = threading.Lock()
+        self._known: tuple[int, str | None] = (-1, None)
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder of the log; None in a bucket."""
+        return None if self._table is None else self._table / "_delta_log"
+
+    def make_durable(self, version: int) -> str | None:
+        """Make the entry of a version durable, and what it refers to; costs nothing if this process did so before.
+
+        Returns
+        -------
+        str or None
+            SHA-256 of the entry; None in a bucket.
+
+        Raises
+        ------
+        StorageError
+        """
+        with self._lock:
+            known, digest = self._known
+        if self._table is None or self.folder is None or version == known:
+            return digest
+        path = self.folder / entry_name(version)
+        try:
+            data = path.read_bytes()
+            if not _is_ours(data):
+                self._make_files_durable(data)
+            fsync_file(path)
+            fsync_folder(self.folder)
+        except OSError as e:
+            fail(f"cannot make {path} durable", e, path=str(path))
+        digest = hashlib.sha256(data).hexdigest()
+        with self._lock:
+            if version > self._known[0]:
+                self._known = (version, digest)
+        return digest
+
+    def make_table_durable(self) -> None:
+        """Make a table durable that was created just now.
+
+        Raises
+        ------
+        StorageError, OSError
+        """
+        if self._table is not None:
+            self.make_durable(0)
+            fsync_folders([self._table, self._table.parent])
+
+    def checkpoint(self, delta: DeltaTable) -> None:
+        """Write a checkpoint of the newest version.
+
+        In a folder deltalake writes it elsewhere, beside links to the log: it appears in the log when it
+        is whole and durable.
+
+        Raises
+        ------
+        DeltaError, OSError
+        """
+        if self.folder is None:
+            delta.update_incremental()
+            delta.create_checkpoint()
+            return
+        with tempfile.TemporaryDirectory(prefix="alchemiscale-lake-checkpoint-") as aside:
+            log = Path(aside, "_delta_log")
+            log.mkdir()
+            for path in self._needed_to_open():
+                (log / path.name).symlink_to(path.absolute())
+            beside = DeltaTable(aside)
+            beside.create_checkpoint()
+            name = f"{beside.version():020d}.checkpoint.parquet"
+            replace_file(self.folder / name, (log / name).read_bytes())
+            replace_file(self.folder / _LAST_CHECKPOINT, (log / _LAST_CHECKPOINT).read_bytes())
+
+    def _needed_to_open(self) -> Iterator[Path]:
+        """Yield the newest checkpoint, if there is one, and the entries from it on."""
+        assert self.folder is not None
+        found = [(int(m[1]), path) for path in self.folder.iterdir() if (m := _NUMBERED.fullmatch(path.name))]
+        checkpoint = max((version for version, path in found if path.suffix == ".parquet"), default=-1)
+        for version, path in sorted(found):
+            if version >= checkpoint if path.suffix == ".json" else version == checkpoint:
+                yield path
+
+    def _make_files_durable(self, entry: bytes) -> None:
+        """Fsync the data files of an entry that deltalake wrote with them."""
+        assert self._table is not None
+        folders = []
+        for line in entry.splitlines():
+            added = json.loads(line).get("add")
+            if added is not None and (path := self._table / unquote(added["path"])).exists():
+                fsync_file(path)
+                folders += [path.parent, self._table]
+        fsync_folders(folders)
+
+
+def _is_ours(entry: bytes) -> bool:
+    return f'"{PREVIOUS}"'.encode() in entry

@@ -1,0 +1,181 @@
+"""A power cut takes nothing that was acknowledged: data, then the commit, then its name are fsynced."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import polars as pl
+import pyarrow.parquet as pq
+import pytest
+
+from alchemiscale_lake.schemas import TABLES
+from alchemiscale_lake.store import Lake
+from alchemiscale_lake.store.data_files import digest_of_name, is_as_written
+from alchemiscale_lake.store.delta_log import PREVIOUS, DeltaLog, entry_name
+from alchemiscale_lake.tasks import Event, TaskState
+from tests.disk import Disk
+from tests.plain import SCOPE
+
+ASSAYS = TABLES["assays"]
+
+
+def create(lake: Lake, *names: str, scope: str = SCOPE) -> int | None:
+    tasks = [TaskState(scope, f"Task-{name}-{scope}", f"Transformation-1-{scope}", None) for name in names]
+    return lake.task_log.commit(lambda _: [Event("created", task) for task in tasks], actor="t").seq
+
+
+def tasks_after_a_cut(disk: Disk, folder: Path, **how: bool) -> list[str]:
+    disk.cut(folder, **how)
+    return sorted(Lake.open(folder).task_log.states().tasks["task"])
+
+
+@pytest.mark.parametrize(
+    "how", [{}, {"names": True}, {"names": True, "half": True}], ids=["names lost", "empty", "half"]
+)
+def test_what_was_acknowledged_is_there_after_a_cut(lake: Lake, tmp_path: Path, how: dict[str, bool]) -> None:
+    assert lake.local_path is not None
+    with Disk(lake.local_path) as disk:
+        for i in range(3):
+            create(lake, f"{i}a", f"{i}b")
+            lake.table("assays").append_new(ASSAYS.sample(2, scope=["a-b-c", f"a-b-d{i}"], ligand=f"l{i}"))
+            lake.network_log.set([f"AlchemicalNetwork-1-{SCOPE}"], actor="t", weight=i / 10)
+            lake.objects.put("plots/a.png", b"%d" % i)
+            lake.objects.put_exclusive(f"attempts/{SCOPE}/{i}/receipt.arrow", b"%d" % i)
+        lake.task_log.fold()
+        left = tasks_after_a_cut(disk, tmp_path / "cut", **how)
+    assert len(left) == 6
+    after = Lake.open(tmp_path / "cut")
+    assert len(after.table("assays").scan().collect()) == 6
+    assert after.table("task_snapshots").scan().collect()["as_of_seq"].unique().to_list() == [3]
+    assert after.network_log.states()[f"AlchemicalNetwork-1-{SCOPE}"].weight == 0.2
+    assert after.objects.get("plots/a.png") == b"2"
+    assert after.objects.list("attempts") == [f"attempts/{SCOPE}/{i}/receipt.arrow" for i in range(3)]
+
+
+def test_no_entry_lasts_before_its_data_and_the_entry_below_it(lake: Lake) -> None:
+    assert lake.local_path is not None
+    with Disk(lake.local_path) as disk:
+        for i in range(3):
+            create(lake, str(i))
+    table = "tables/task_log/"
+    for tree in disk.cuts()[1:]:
+        entries = sorted(name for name in tree if name.startswith(f"{table}_delta_log/0"))
+        assert entries == [f"{table}_delta_log/{entry_name(i)}" for i in range(len(entries))]
+        for added in added_by([tree[name] for name in entries]):
+            assert len(tree[table + added["path"]]) == added["size"]
+    assert not disk.fsynced_twice
+
+
+def added_by(entries: list[bytes]) -> list[dict[str, object]]:
+    actions = [json.loads(line) for entry in entries for line in entry.splitlines()]
+    return [action["add"] for action in actions if "add" in action]
+
+
+def test_whoever_builds_upon_a_commit_makes_it_last(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its writer may be dead, or not so far yet, or of a version that did not fsync."""
+    assert lake.local_path is not None
+    with Disk(lake.local_path) as disk:
+        with monkeypatch.context() as m:
+            m.setattr(DeltaLog, "make_durable", lambda *_: None)
+            m.setattr("alchemiscale_lake.durable.os.fsync", lambda _: None)
+            create(Lake.open(lake.url), "theirs")
+        assert disk.certain() == before_any_commit(lake)
+        create(lake, "ours")
+        left = tasks_after_a_cut(disk, tmp_path / "cut")
+    assert left == [f"Task-ours-{SCOPE}", f"Task-theirs-{SCOPE}"]
+
+
+def before_any_commit(lake: Lake) -> dict[str, bytes]:
+    assert lake.local_path is not None
+    return {
+        path.relative_to(lake.local_path).as_posix(): path.read_bytes()
+        for path in lake.local_path.rglob("*")
+        if path.is_file() and ("task_log" not in path.parts or path.name == entry_name(0))
+    }
+
+
+def test_finding_ones_rows_there_makes_them_last(lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = ASSAYS.sample(3)
+    assert lake.local_path is not None
+    with Disk(lake.local_path) as disk:
+        with monkeypatch.context() as m:
+            m.setattr(DeltaLog, "make_durable", lambda *_: None)
+            assert Lake.open(lake.url).table("assays").append_new(rows) == 3
+        assert lake.table("assays").append_new(rows) == 0
+        disk.cut(tmp_path / "cut")
+    assert len(Lake.open(tmp_path / "cut").table("assays").scan().collect()) == 3
+
+
+def test_a_new_lake_lasts(tmp_path: Path) -> None:
+    with Disk(tmp_path) as disk:
+        lake = Lake.create(tmp_path / "new" / "lake")
+        disk.cut(tmp_path.parent / f"{tmp_path.name}-cut")
+    left = tmp_path.parent / f"{tmp_path.name}-cut" / "new" / "lake"
+    assert create(Lake.open(left), "a") == 1
+    assert lake.table("migrations").scan().collect().equals(Lake.open(left).table("migrations").scan().collect())
+
+
+def test_a_checkpoint_appears_whole(lake: Lake, tmp_path: Path) -> None:
+    assert lake.local_path is not None
+    with Disk(lake.local_path) as disk:
+        for i in range(20):
+            create(lake, str(i))
+        disk.cut(tmp_path / "cut", names=True)
+    log = Path("tables/task_log/_delta_log")
+    whole = (lake.local_path / log / "00000000000000000020.checkpoint.parquet").read_bytes()
+    seen = {tree.get(f"{log}/00000000000000000020.checkpoint.parquet", whole) for tree in disk.cuts()}
+    assert seen == {whole}
+    for entry in (tmp_path / "cut" / log).glob("*.json"):
+        if entry.name < entry_name(20):
+            entry.unlink()
+    assert Lake.open(tmp_path / "cut").task_log.states().seq == 20
+
+
+def test_file_names_tell_their_content(lake: Lake) -> None:
+    create(lake, "a", "b")
+    assert lake.local_path is not None
+    (path,) = (lake.local_path / "tables" / "task_log").rglob("*.parquet")
+    data = path.read_bytes()
+    assert digest_of_name(path.name) == hashlib.sha256(data).hexdigest()[:32]
+    assert is_as_written(str(path), data)
+    assert is_as_written(str(path), data[:-1] + b"x") is False
+    assert is_as_written("part-00000-1749e6e2-f4e6-4941-9eb0-c9b3b35120c1-c000.snappy.parquet", data) is None
+
+
+def test_each_entry_tells_the_one_before_it(lake: Lake) -> None:
+    for i in range(3):
+        create(lake if i % 2 else Lake.open(lake.url), str(i))
+    assert lake.local_path is not None
+    entries = [p.read_bytes() for p in sorted(lake.local_path.joinpath("tables/task_log/_delta_log").glob("*.json"))]
+    told = [json.loads(entry.splitlines()[0])["commitInfo"].get(PREVIOUS) for entry in entries]
+    assert told == [None, *(hashlib.sha256(entry).hexdigest() for entry in entries[:-1])]
+
+
+def test_files_of_a_commit_are_skipped_by_number_and_scope(lake: Lake) -> None:
+    for i in range(4):
+        create(lake, f"{i}a", f"{i}b", scope=f"a-b-c{i % 2}")
+    assert lake.local_path is not None
+    table = lake.table("task_log")
+    by_number = table.scan().filter(pl.col("seq") > 3)
+    by_scope = table.scan().filter(pl.col("scope") == "a-b-c0")
+    for path in lake.local_path.joinpath("tables", "task_log").rglob("*.parquet"):
+        number = pq.read_table(path)["seq"][0].as_py()
+        if number < 4:
+            path.unlink()
+    assert by_number.collect().height == 2
+    with pytest.raises((pl.exceptions.ComputeError, OSError)):
+        by_scope.collect()
+
+
+def test_statistics_are_right(lake: Lake) -> None:
+    create(lake, "a", "b", "c")
+    actions = lake.table("task_log").snapshot().get_add_actions(flatten=True)
+    (row,) = pl.DataFrame(actions).rows(named=True)
+    assert row["num_records"] == 3
+    assert (row["min.seq"], row["max.seq"], row["null_count.seq"]) == (1, 1, 0)
+    assert (row["min.idx"], row["max.idx"]) == (0, 2)
+    assert (row["min.pattern_seq"], row["null_count.pattern_seq"]) == (None, 3)
