@@ -8,6 +8,8 @@ from prefect import flow
 
 from alchemiscale_lake.amounts import parse_seconds
 from alchemiscale_lake.errors import SettingsError
+from alchemiscale_lake.ledger.task_ends import end_recorded
+from alchemiscale_lake.ledger.user import user_name
 from alchemiscale_lake.report.upkeep import upkeep_line, upkeep_table
 from alchemiscale_lake.store import Lake, MaintenanceReport, UpkeepSettings, maintain
 
@@ -38,7 +40,11 @@ def maintain_lake(
     """
     settings = UpkeepSettings(_seconds("keep_log", keep_log), _seconds("keep_files", keep_files), dry_run=dry_run)
     load_credentials()
-    report = maintain(Lake.open(lake), settings, tell=_log.info)
+    opened = Lake.open(lake)
+    ended = [] if dry_run else end_recorded(opened, actor=user_name())
+    if ended:
+        _log.info("%d Tasks had not heard of their recorded results; they have ended now", len(ended))
+    report = maintain(opened, settings, tell=_log.info)
     table = upkeep_table(report)
     rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
     publish_table("maintain-lake", rows, description=upkeep_line(report))

@@ -51,10 +51,16 @@ def command(lake: str, dry_run: bool, keep_log_s: float, keep_files_s: float, ts
     Example:
       alchemiscale-lake maintain --dry-run
     """
+    from ..ledger.task_ends import end_recorded
+    from ..ledger.user import user_name
     from ..report.upkeep import upkeep_line, upkeep_table
     from ..store import Lake, UpkeepSettings, maintain
 
     settings = UpkeepSettings(keep_log_s=keep_log_s, keep_files_s=keep_files_s, dry_run=dry_run)
-    report = maintain(Lake.open(lake), settings, tell=say)
+    opened = Lake.open(lake)
+    ended = [] if dry_run else end_recorded(opened, actor=user_name())
+    if ended:
+        say(f"{len(ended)} Tasks had not heard of their recorded results; they have ended now")
+    report = maintain(opened, settings, tell=say)
     show_table(upkeep_table(report), tsv=tsv, output=output)
     say(upkeep_line(report))

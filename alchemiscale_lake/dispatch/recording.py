@@ -22,6 +22,7 @@ from ..ledger.claims import Claim, end_claims
 from ..ledger.names import TaskNames
 from ..ledger.restarts import resolve_restarts
 from ..ledger.results import Recorded, find_receipts, record_receipts
+from ..ledger.task_ends import end_recorded
 from ..schemas.receipt import Receipt, pack_receipt
 from ..store import Lake, attempt_folder, collect, now_utc
 from .flights import spec_of
@@ -93,6 +94,16 @@ class Books:
         self._count_recorded(new)
         # also after a first try that came no further than the tables
         failed = [r.task for r in recorded if not r.ok]
+        if failed:
+            decisions = resolve_restarts(self._lake, failed, actor=self._actor)
+            self.count(restarted=len({d.task for d in decisions if d.kind == "restarted"}))
+
+    def end_recorded(self, within: timedelta | None = None) -> None:
+        """End Tasks that have not heard of their recorded result: its recorder was killed before the event."""
+        ended = end_recorded(self._lake, actor=self._actor, within=within)
+        good = sum(one.ok for one in ended)
+        self.count(completed=good, failed=len(ended) - good, recovered=len(ended))
+        failed = [one.task for one in ended if not one.ok]
         if failed:
             decisions = resolve_restarts(self._lake, failed, actor=self._actor)
             self.count(restarted=len({d.task for d in decisions if d.kind == "restarted"}))

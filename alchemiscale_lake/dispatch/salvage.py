@@ -17,6 +17,7 @@ from ..ledger.at_once import at_once
 from ..ledger.claims import Claim, claim_of, claimers, orphaned_attempts, process_is_gone
 from ..ledger.restarts import resolve_restarts
 from ..ledger.results import unrecorded_attempts
+from ..ledger.task_ends import RECENT
 from ..store import Lake, now_utc
 from ..tasks import TaskState
 from .executor import Executor
@@ -75,6 +76,7 @@ class Salvage:
         self.give_back([claim_of(s) for s in running if s.attempt in orphans], "its dispatcher ended")
         self.reap(at_first=True)
         self._books.record_forgotten(self._forgotten())
+        self._books.end_recorded()
         # whoever recorded a failure may have died before restart policies could look at it
         resolve_restarts(self._lake, None, actor=self._actor)
 
@@ -95,6 +97,7 @@ class Salvage:
             return
         everything = now - self._swept_all_at >= _SWEEP_ALL_S
         self._books.record_forgotten(self._forgotten() if everything else self._forgotten(_OLD))
+        self._books.end_recorded(None if everything else RECENT)
         self.find_jobs()
         self._swept_at = now
         self._swept_all_at = now if everything else self._swept_all_at

@@ -18,8 +18,8 @@ from ..errors import NotFoundError, ReceiptError
 from ..faults import fault_point
 from ..schemas.receipt import Receipt, unpack_receipt
 from ..store import Lake, attempt_folder, collect, now_utc
-from ..tasks import Event, TaskStates, status
 from .at_once import at_once
+from .task_ends import ends_of
 
 _log = logging.getLogger(__name__)
 #: How long after its claim a forgotten attempt may still leave a receipt that is looked for.
@@ -77,23 +77,8 @@ def record_receipts(lake: Lake, receipts: Sequence[Receipt], *, actor: str) -> l
     lake.table("results").append_new([{**r.result, "recorded_at": recorded_at} for r in receipts])
     fault_point("results:before-event")
 
-    def decide(states: TaskStates) -> list[Event]:
-        tasks = states.of([str(r.result["task"]) for r in receipts])
-        events: dict[str, Event] = {}
-        for result in sorted((r.result for r in receipts), key=lambda row: not row["ok"]):
-            task, attempt = str(result["task"]), str(result["attempt"])
-            if task not in tasks or task in events:
-                continue
-            done = (
-                status.complete(tasks[task], attempt)
-                if result["ok"]
-                else status.fail(tasks[task], attempt, result["exception"])
-            )
-            if isinstance(done, Event):
-                events[task] = done
-        return list(events.values())
-
-    landed = lake.task_log.commit(decide, actor=actor)
+    results = [r.result for r in receipts]
+    landed = lake.task_log.commit(lambda states: ends_of(states, results), actor=actor)
     # whoever stored a result may have died before its Task ended: then the end is news
     ended = {event.of_attempt for event in landed.events}
     return [_recorded(r.result, r.attempt not in known or r.attempt in ended) for r in receipts]

@@ -23,8 +23,10 @@ from alchemiscale_lake.execution.heartbeat import Beat, leave_beat
 from alchemiscale_lake.execution.quarantined import read_quarantine
 from alchemiscale_lake.execution.release import Release, leave_release
 from alchemiscale_lake.execution.stopping import is_asked_to_stop
+from alchemiscale_lake.faults import fault_hook
 from alchemiscale_lake.ledger.claims import Claim, claim_tasks, end_claims, process_name
 from alchemiscale_lake.ledger.restarts import add_task_restart_patterns
+from alchemiscale_lake.ledger.results import record_receipts
 from alchemiscale_lake.ledger.submit import submit_network
 from alchemiscale_lake.ledger.tasks import action_tasks, create_tasks, ensure_tasks, set_tasks_status
 from alchemiscale_lake.resources import Resources
@@ -371,6 +373,31 @@ def test_a_late_receipt_nobody_waits_for_is_swept_up(lake: Lake, network: str) -
     leave_receipt(lake, plain_receipt(AttemptSpec(claim.attempt, claim.task, claim.transformation, claim.scope)))
     report = dispatcher(lake, Engine(lake, at_once=True)).run()
     assert (report.recovered, report.claimed) == (1, 5)
+
+
+@pytest.mark.parametrize("late", [True, False])
+def test_a_recorded_result_that_its_task_has_not_heard_of_ends_it(lake: Lake, network: str, *, late: bool) -> None:
+    """Its recorder was killed before the event: a dispatcher's start, and its sweep, write it."""
+    (claim,) = claim_tasks(lake, "elsewhere", 1, lease_s=600, actor="x")
+    end_claims(lake, {claim.attempt: claim.task}, actor="x", reason="stopped")
+    turn = dispatcher(lake, Engine(lake), heartbeat_s=0.0)
+    if late:
+        turn.step()
+
+    def die(name: str) -> None:
+        if name == "results:before-event":
+            raise KeyboardInterrupt
+
+    receipt = plain_receipt(AttemptSpec(claim.attempt, claim.task, claim.transformation, claim.scope))
+    with fault_hook(die), pytest.raises(KeyboardInterrupt):
+        record_receipts(lake, [receipt], actor="x")
+    if late:
+        turn._salvage._swept_at = -1e9
+        turn.step()
+    else:
+        turn._turn()
+    assert turn._books.report.recovered == 1
+    assert lake.task_log.states().of([claim.task])[claim.task].status == "complete"
 
 
 def test_extending_tasks_follow_and_are_given_the_result(lake: Lake, network: str) -> None:

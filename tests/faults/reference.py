@@ -106,3 +106,12 @@ class Reference:
             task.status, task.attempt, task.actions = "complete", None, {}
         elif not ok and task.attempt == attempt:
             task.status, task.attempt = "error", None
+
+    def store(self, attempt: str, ok: bool) -> None:
+        """Keep a result whose recorder dies before the Task hears of it."""
+        self.results[attempt] = ok
+
+    def end_recorded(self, tasks: dict[str, str]) -> None:
+        """Tell every Task (attempt -> Task) of its results, good ones first."""
+        for attempt in sorted(self.results, key=lambda a: not self.results[a]):
+            self.record(attempt, tasks[attempt], self.results[attempt])

@@ -36,6 +36,7 @@ from alchemiscale_lake.ledger.claims import claim_tasks, end_claims, renew_lease
 from alchemiscale_lake.ledger.network_state import set_network_state
 from alchemiscale_lake.ledger.results import find_receipts, record_receipts, unrecorded_attempts
 from alchemiscale_lake.ledger.submit import submit_network
+from alchemiscale_lake.ledger.task_ends import RECENT, end_recorded
 from alchemiscale_lake.ledger.tasks import (
     action_tasks,
     cancel_tasks,
@@ -108,6 +109,9 @@ class Histories(RuleBasedStateMachine):
         self.steps = 0
 
     def teardown(self) -> None:
+        end_recorded(self.lakes[0], actor="d0")
+        self.ref.end_recorded(self.tasks_of_attempts())
+        assert tasks_of(self.lakes[0]) == tasks_of_reference(self.ref)
         assert tasks_of(self.lakes[0]) == tasks_of(self.lakes[1])
         self.check_log()
         shutil.rmtree(self.folder)
@@ -285,6 +289,33 @@ class Histories(RuleBasedStateMachine):
         attempts = data.draw(st.lists(st.sampled_from(sorted(self.left)), min_size=1, max_size=3, unique=True))
         self.record_these(who, attempts, cut)
 
+    @precondition(lambda self: set(self.attempts) - set(self.left))
+    @rule(who=st.integers(0, 1), ok=st.sampled_from([True, True, False]))
+    def record_and_die(self, who: int, ok: bool) -> None:
+        """The recorder is killed between the result and its event: recorded, but not told."""
+        spec = self.attempts[min(set(self.attempts) - set(self.left))]
+        leave_receipt(self.lakes[0], plain_receipt(spec, ok=ok))
+        self.left[spec.attempt] = ok
+        lake = self.lakes[who]
+
+        def die(name: str) -> None:
+            if name == "results:before-event":
+                raise Crash(name)
+
+        with fault_hook(die), contextlib.suppress(Crash):
+            record_receipts(lake, find_receipts(lake, {spec.attempt: SCOPE}), actor=f"d{who}")
+        self.lakes[who] = Lake.open(lake.url)
+        self.ref.store(spec.attempt, ok)
+
+    @rule(who=st.integers(0, 1), recently=st.booleans(), cut=st.none() | st.integers(1, 2))
+    def tell(self, who: int, recently: bool, cut: int | None) -> None:
+        """Tasks hear of what is recorded."""
+
+        def verb(lake: Lake) -> None:
+            end_recorded(lake, actor=f"d{who}", within=RECENT if recently else None)
+
+        self.play(who, verb, lambda ref: ref.end_recorded(self.tasks_of_attempts()), cut)
+
     @rule(who=st.integers(0, 1), cut=st.none() | st.integers(1, 12))
     def sweep(self, who: int, cut: int | None) -> None:
         """Find receipts of attempts that nobody waits for."""
@@ -371,6 +402,9 @@ class Histories(RuleBasedStateMachine):
         new = self.stopped() - told
         assert new <= lost
         assert cut is not None or new | told >= lost
+
+    def tasks_of_attempts(self) -> dict[str, str]:
+        return {attempt: spec.task for attempt, spec in self.attempts.items()}
 
     def stopped(self) -> set[str]:
         return {attempt for attempt, spec in self.attempts.items() if is_asked_to_stop(self.lakes[0], spec)}

@@ -1,0 +1,93 @@
+"""How results end their Tasks, also where a result was recorded and its Task never heard of it.
+
+Whoever records a result may be killed between its row in `results` and its event in the task log. Nobody
+looks for the receipt of such an attempt any more, since it is recorded; `end_recorded` writes the event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+import polars as pl
+
+from ..store import Lake, collect, now_utc
+from ..tasks import Event, TaskStates, status
+from ..tasks.states import ACTIONABLE
+
+__all__ = ["RECENT", "EndedTask", "end_recorded", "ends_of"]
+
+#: Results recorded within this time are looked at often, older ones rarely.
+RECENT: Final = timedelta(days=1)
+_COLUMNS: Final = ("scope", "task", "attempt", "ok", "exception")
+
+
+@dataclass(frozen=True, slots=True)
+class EndedTask:
+    """A Task that was ended by a result recorded earlier.
+
+    Attributes
+    ----------
+    task, attempt : str
+    ok : bool
+        Whether it is complete now; in error, if not.
+    """
+
+    task: str
+    attempt: str
+    ok: bool
+
+
+def ends_of(states: TaskStates, results: Iterable[Mapping[str, Any]]) -> list[Event]:
+    """Return the events by which these results end their Tasks.
+
+    A good result ends its Task however late it comes, unless a person has set the Task to `invalid` or
+    `deleted`. A failed one ends it only while its attempt holds the claim.
+    """
+    rows = list(results)
+    known = states.of({str(row["task"]) for row in rows})
+    events: dict[str, Event] = {}
+    for row in sorted(rows, key=lambda row: not row["ok"]):
+        task, attempt = str(row["task"]), str(row["attempt"])
+        if task not in known or task in events:
+            continue
+        done = (
+            status.complete(known[task], attempt) if row["ok"] else status.fail(known[task], attempt, row["exception"])
+        )
+        if isinstance(done, Event):
+            events[task] = done
+    return list(events.values())
+
+
+def end_recorded(lake: Lake, *, actor: str, within: timedelta | None = None) -> list[EndedTask]:
+    """End the Tasks that have not heard of a result that is in the tables; repeating it changes nothing.
+
+    Parameters
+    ----------
+    lake : Lake
+    actor : str
+    within : timedelta, optional
+        Look only at results recorded within this time, so that old files are not read. The recorder's clock
+        is compared with the local one here: a result that clocks hide is found by a look at all of them.
+    """
+    rows = _unheard(lake, within)
+    if not len(rows):
+        return []
+    results = rows.to_dicts()
+    landed = lake.task_log.commit(lambda states: ends_of(states, results), actor=actor)
+    return [EndedTask(e.after.task, e.of_attempt or "", e.kind == "completed") for e in landed.events]
+
+
+def _unheard(lake: Lake, within: timedelta | None) -> pl.DataFrame:
+    """Results, by Task, whose Tasks are still open: good ones, and failed ones whose attempt holds the claim."""
+    tasks = lake.task_log.states().tasks.filter(pl.col("status").is_in(ACTIONABLE))
+    if not len(tasks):
+        return pl.DataFrame(schema={"task": pl.String})
+    results = lake.table("results").scan().filter(pl.col("scope").is_in(tasks["scope"].unique().to_list()))
+    if within is not None:
+        results = results.filter(pl.col("recorded_at") > now_utc() - within)
+    holders = tasks.lazy().select("task", holder="attempt")
+    found = results.select(_COLUMNS).join(holders, on="task", how="inner")
+    return collect(found.filter(pl.col("ok") | (pl.col("attempt") == pl.col("holder"))), "results of open Tasks")
