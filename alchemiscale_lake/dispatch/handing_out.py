@@ -212,7 +212,8 @@ class HandingOut:
         specs = {
             claim.attempt: replace(
                 spec_of(claim),
-                extends_result=extended.get(claim.extends or ""),
+                extends_result=extended[claim.extends].object_path if claim.extends in extended else None,
+                extends_digest=extended[claim.extends].digest if claim.extends in extended else None,
                 resources=self._settings.resources_for(forecast[claim.transformation].resources),
                 duration_s=forecast[claim.transformation].duration_s,
             )

@@ -29,6 +29,8 @@ class AttemptSpec:
         Scope of both.
     extends_result : str or None
         Object path of the good result that this one continues.
+    extends_digest : str or None
+        SHA-256 of that object; None if unknown.
     resources : Resources or None
         What it may use of its worker's; None: all.
     duration_s : float or None
@@ -40,6 +42,7 @@ class AttemptSpec:
     transformation: str
     scope: str
     extends_result: str | None = None
+    extends_digest: str | None = None
     resources: Resources | None = None
     duration_s: float | None = None
 

@@ -178,7 +178,7 @@ class AttemptRun:
         extends = self.spec.extends_result
         return Inputs(
             transformation_chain(self.lake, self.spec.transformation),
-            None if extends is None else extended_result(self.lake, extends),
+            None if extends is None else extended_result(self.lake, extends, self.spec.extends_digest),
         )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from pathlib import Path
 from typing import Final
 
@@ -18,11 +20,15 @@ def read_capped(path: Path, limit: int = CAPTURE_BYTES) -> bytes | None:
     Returns
     -------
     bytes or None
-        None if there is no such file, or nothing in it.
+        None if there is no such file, or nothing in it; also if it is not a file but a link, which may
+        lead to files of others, or a pipe, which may never end.
     """
     try:
-        with path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                return None
+            size = status.st_size
             if size <= limit:
                 return file.read() or None
             head = file.read(limit // 2)
@@ -30,4 +36,8 @@ def read_capped(path: Path, limit: int = CAPTURE_BYTES) -> bytes | None:
             tail = file.read()
     except FileNotFoundError:
         return None
+    except OSError as e:
+        if e.errno in (errno.ELOOP, errno.EMLINK, errno.ENXIO):  # a link, a socket
+            return None
+        raise
     return head + f"\n[... {size - len(head) - len(tail)} bytes left out ...]\n".encode() + tail

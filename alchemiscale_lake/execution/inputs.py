@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-import zstandard
-
+from ..content import decompress
 from ..ids import ScopedKey
 from ..networks import read_chain_text
 from ..store import Lake
@@ -35,16 +34,19 @@ def transformation_chain(lake: Lake, transformation: str) -> bytes:
     return _remembered(lake.url, transformation)
 
 
-def extended_result(lake: Lake, path: str) -> bytes:
+def extended_result(lake: Lake, path: str, digest: str | None = None) -> bytes:
     """Return the ProtocolDAGResult stored under an object path, as the JSON text of its keyed chain.
 
     Raises
     ------
     NotFoundError
         If there is none.
+    DamagedError
+        If it does not have the digest that its row tells.
+    ContentError
+        If it cannot be decompressed.
     """
-    with zstandard.ZstdDecompressor().stream_reader(lake.objects.get(path)) as reader:
-        return reader.read()
+    return decompress(lake.objects.get(path, digest=digest), path)
 
 
 @lru_cache(maxsize=16)

@@ -97,7 +97,7 @@ def _store_result(lake: Lake, report: Report, watch: Watch) -> dict[str, Any]:
     nothing = {"object_path": None, "digest": None, "n_bytes": None}
     if report.outcome.result is None:
         return nothing
-    data = zstandard.ZstdCompressor(level=3).compress(report.outcome.result.read_bytes())
+    data = zstandard.ZstdCompressor(level=3, write_checksum=True).compress(report.outcome.result.read_bytes())
     digest = hashlib.sha256(data).hexdigest()
     path = f"{report.folder}/result.json.zst"
     if not _patiently(lambda: lake.objects.put_exclusive(path, data), watch):
@@ -156,7 +156,12 @@ def _files_to_keep(report: Report) -> Iterator[tuple[Path, str]]:
         return
     total = 0
     for unit_folder in sorted((report.work / "shared").iterdir()):
+        if unit_folder.is_symlink():
+            continue
+        inside = unit_folder.resolve()
         found = {path for pattern in report.assignment.keep for path in unit_folder.glob(pattern)}
+        # a link that a Protocol left must not lead to files of others
+        found = {path for path in found if path.resolve().is_relative_to(inside)}
         for path in sorted(found):
             if not path.is_file() or path.is_symlink():
                 continue

@@ -172,7 +172,7 @@ def _store(lake: Lake, sources: Sequence[Source], progress: Progress) -> dict[st
             raise ResultFileError(
                 f"{source.path}: changed while it was being imported; import again", source=str(source.path)
             )
-        data = zstandard.ZstdCompressor(level=_LEVEL).compress(raw.data)
+        data = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).compress(raw.data)
         lake.objects.put_exclusive(source.object_path, data)
         return Stored(hashlib.sha256(data).hexdigest(), len(data))
 

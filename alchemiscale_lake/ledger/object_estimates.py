@@ -10,10 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import zstandard
-
 from .. import gufe_adapter
-from ..errors import EstimationError, UnitConversionError
+from ..content import decompress
+from ..errors import ContentError, EstimationError, UnitConversionError
 from ..ids import ScopedKey
 from ..query import connect, read_sql, statement
 from ..store import Lake, now_utc
@@ -72,12 +71,12 @@ def fill_estimates(
     found: list[dict[str, Any]] = []
     failures: list[str] = []
     n_filled = 0
-    for done, (scope, key, attempt, path) in enumerate(rows.iter_rows(), start=1):
+    for done, (scope, key, attempt, path, digest) in enumerate(rows.iter_rows(), start=1):
         transformation = reader.built(ScopedKey.from_str(key).gufe_key)
-        result = reader.loads(zstandard.decompress(lake.objects.get(path)))
         try:
+            result = reader.loads(decompress(lake.objects.get(path, digest=digest), path))
             estimate = gufe_adapter.estimate(transformation, [result])
-        except (EstimationError, UnitConversionError) as e:
+        except (ContentError, EstimationError, UnitConversionError) as e:
             failures.append(f"{attempt}: {e}")
         else:
             if estimate.value_kcal_mol is None:

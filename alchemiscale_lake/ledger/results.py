@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 #: How long after its claim a forgotten attempt may still leave a receipt that is looked for.
 _LOOK_BACK = timedelta(days=30)
 
-__all__ = ["Recorded", "find_receipts", "good_results", "record_receipts", "unrecorded_attempts"]
+__all__ = ["GoodResult", "Recorded", "find_receipts", "good_results", "record_receipts", "unrecorded_attempts"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +102,22 @@ def unrecorded_attempts(lake: Lake, within: timedelta = _LOOK_BACK) -> dict[str,
     return {attempt: scope for scope, attempt in rows.iter_rows() if attempt not in held}
 
 
-def good_results(lake: Lake, tasks: Collection[str]) -> dict[str, str]:
-    """Path of the first good ProtocolDAGResult of each of these Tasks that has one."""
+@dataclass(frozen=True, slots=True)
+class GoodResult:
+    """Where a ProtocolDAGResult lies, and the SHA-256 it must have."""
+
+    object_path: str
+    digest: str | None
+
+
+def good_results(lake: Lake, tasks: Collection[str]) -> dict[str, GoodResult]:
+    """Return the first good ProtocolDAGResult of each of these Tasks that has one."""
     if not tasks:
         return {}
     good = lake.table("results").scan().filter(pl.col("ok") & pl.col("task").is_in(list(tasks)))
-    rows = collect(good.select("task", "object_path", "started_at", "attempt"), "good results")
-    rows = rows.sort("started_at", "attempt").select("task", "object_path")
-    return dict(reversed(list(rows.iter_rows())))
+    rows = collect(good.select("task", "object_path", "digest", "started_at", "attempt"), "good results")
+    rows = rows.sort("started_at", "attempt", descending=True).select("task", "object_path", "digest")
+    return {task: GoodResult(path, digest) for task, path, digest in rows.iter_rows()}
 
 
 def _receipt(lake: Lake, attempt: str, scope: str) -> Receipt | None:

@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
-import zstandard
 
 from ..errors import InvalidNetworkError
 from ..faults import fault_point
 from ..ids import Scope, ScopedKey
-from ..networks import Network, read_chain_text, read_network
+from ..networks import Network, read_chain_text, read_network, stored_text
 from ..networks.chain import digest, same_content
 from ..networks.facts import transformation_rows
 from ..networks.rows import member_rows, network_row, object_rows
@@ -153,9 +152,9 @@ def _stored_objects(lake: Lake, network: Network, scope: Scope, digests: Mapping
     known = stored.keys() & digests.keys()
     doubtful = sorted(key for key in known if stored[key] != digests[key])
     if doubtful:
-        frame = here.filter(pl.col("key").is_in(doubtful)).select("key", "keyed_dict").collect()
-        for key, packed in frame.sort("key").iter_rows():
-            before = json.loads(zstandard.ZstdDecompressor().decompress(packed))
+        frame = here.filter(pl.col("key").is_in(doubtful)).select("key", "keyed_dict", "digest").collect()
+        for key, packed, digest_then in frame.sort("key").iter_rows():
+            before = json.loads(stored_text(packed, digest_then, f"{key} in Scope {scope}"))
             if not same_content(before, network.objects[key].keyed_dict):
                 raise InvalidNetworkError(
                     f"{network.source}: {key} differs from the object with this key in Scope {scope}; a key is made "

@@ -10,6 +10,6 @@ from __future__ import annotations
 from .chain import ChainObject, parse_chain
 from .network import Network
 from .read import read_network
-from .stored import read_chain_text
+from .stored import read_chain_text, stored_text
 
-__all__ = ["ChainObject", "Network", "parse_chain", "read_chain_text", "read_network"]
+__all__ = ["ChainObject", "Network", "parse_chain", "read_chain_text", "read_network", "stored_text"]

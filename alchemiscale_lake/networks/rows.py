@@ -27,7 +27,7 @@ def object_rows(
     gufe_version: str | None,
 ) -> list[dict[str, Any]]:
     """Describe objects; the text of each is compressed as it arrived."""
-    compress = zstandard.ZstdCompressor(level=_LEVEL).compress
+    compress = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).compress
     rows = []
     for obj in objects:
         text = obj.text.encode()

@@ -10,10 +10,12 @@ import json
 import polars as pl
 import zstandard
 
-from ..errors import NotFoundError
+from ..content import decompress
+from ..errors import ContentError, DamagedError, NotFoundError
 from ..ids import Scope
+from .chain import digest as content_digest
 
-__all__ = ["read_chain_text"]
+__all__ = ["read_chain_text", "stored_text"]
 
 
 def read_chain_text(objects: pl.LazyFrame, scope: Scope | str, key: str) -> bytes:
@@ -38,6 +40,8 @@ def read_chain_text(objects: pl.LazyFrame, scope: Scope | str, key: str) -> byte
     ------
     NotFoundError
         If the Scope holds no such object, or lacks one that it needs.
+    DamagedError
+        If one of them is not what was written.
     """
     scope = str(Scope.parse(scope))
     here = objects.filter(pl.col("scope") == scope)
@@ -48,10 +52,52 @@ def read_chain_text(objects: pl.LazyFrame, scope: Scope | str, key: str) -> byte
         )
     ordered = _ordered(needs, key, scope)
     wanted = here if len(ordered) == len(needs) else here.filter(pl.col("key").is_in(ordered))
-    stored = dict(wanted.select("key", "keyed_dict").collect().iter_rows())
-    decompress = zstandard.ZstdDecompressor().decompress
-    links = (b"[" + json.dumps(one).encode() + b", " + decompress(stored[one]) + b"]" for one in ordered)
+    rows = wanted.select("key", "keyed_dict", "digest").collect().iter_rows()
+    texts = {one: stored_text(packed, digest, f"{one} in Scope {scope}") for one, packed, digest in rows}
+    links = (b"[" + json.dumps(one).encode() + b", " + texts[one] + b"]" for one in ordered)
     return b"[" + b", ".join(links) + b"]"
+
+
+def stored_text(packed: bytes, digest: str, source: str) -> bytes:
+    """Return the JSON text of a stored keyed dict, as it arrived.
+
+    Parameters
+    ----------
+    packed : bytes
+        Column `keyed_dict`.
+    digest : str
+        Column `digest`.
+    source : str
+        Which object it is, for messages.
+
+    Raises
+    ------
+    DamagedError
+        If it is not what was written.
+    """
+    try:
+        text = decompress(packed, source)
+        # objects written before there were checksums are parsed to be checked
+        if text is packed or not (_has_checksum(packed) or _digest(text) == digest):
+            raise DamagedError(source)
+    except ContentError as e:
+        raise DamagedError(
+            f"{source} in the lake is damaged: its content is not what was written; restore the table gufe_objects "
+            "from a copy of the lake, or submit its network to another Scope",
+            source=source,
+        ) from e
+    return text
+
+
+def _has_checksum(packed: bytes) -> bool:
+    return bool(zstandard.get_frame_parameters(packed).has_checksum)
+
+
+def _digest(text: bytes) -> str | None:
+    try:
+        return content_digest(json.loads(text))
+    except (ValueError, RecursionError):
+        return None
 
 
 def _ordered(needs: dict[str, list[str]], root: str, scope: str) -> list[str]:

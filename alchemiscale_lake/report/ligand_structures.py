@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import polars as pl
-import zstandard
 
 from ..ids import ScopedKey
+from ..networks import stored_text
 from ..store import Lake
 from .structures import Structure, draw_small_molecule, draw_smiles, has_rdkit
 
@@ -51,7 +51,7 @@ def add_structures(lake: Lake, network: str, kinds: Iterable[Mapping[str, Any]])
 
 
 def _molecules(lake: Lake, network: str) -> dict[str, str | bytes]:
-    """SMILES, or the keyed dict as stored, by name of the ligand."""
+    """SMILES, or the text of the keyed dict, by name of the ligand."""
     scope = str(ScopedKey.from_str(network).scope)
     here = pl.col("scope") == scope
     measured = lake.table("assays").scan().filter(here & pl.col("smiles").is_not_null())
@@ -62,7 +62,8 @@ def _molecules(lake: Lake, network: str) -> dict[str, str | bytes]:
     ends = [rows.select(name=f"ligand_{end}_name", key=f"ligand_{end}") for end in ("a", "b")]
     named = pl.concat(ends).drop_nulls().unique().sort("name", "key").collect()
     objects = lake.table("gufe_objects").scan().filter(here & pl.col("key").is_in(named["key"].unique().to_list()))
-    stored = dict(objects.select("key", "keyed_dict").collect().iter_rows())
+    rows_of_objects = objects.select("key", "keyed_dict", "digest").collect().iter_rows()
+    stored = {key: stored_text(packed, digest, f"{key} in Scope {scope}") for key, packed, digest in rows_of_objects}
     return found | {name: stored[key] for name, key in named.iter_rows() if key in stored}
 
 
@@ -71,4 +72,4 @@ def _draw(molecule: str | bytes | None) -> Structure | None:
         return None
     if isinstance(molecule, str):
         return draw_smiles(molecule)
-    return draw_small_molecule(json.loads(zstandard.ZstdDecompressor().decompress(molecule)))
+    return draw_small_molecule(json.loads(molecule))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
 import re
 import uuid
@@ -19,7 +20,7 @@ from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore, from_url
 
 from ..durable import fsync_folders, link_file, make_folder, replace_file, write_new_file
-from ..errors import NotFoundError
+from ..errors import DamagedError, NotFoundError
 from .bucket import BucketSettings
 from .failures import fail
 from .location import Location
@@ -161,21 +162,37 @@ class ObjectStore:
         except OSError as e:
             fail(f"cannot write {path}", e, path=path)
 
-    def get(self, path: str) -> bytes:
+    def get(self, path: str, *, digest: str | None = None) -> bytes:
         """Read one object.
+
+        Parameters
+        ----------
+        path : str
+        digest : str, optional
+            SHA-256 that a table has of it, hexadecimal.
 
         Raises
         ------
         NotFoundError
             If there is none.
+        DamagedError
+            If its content has another digest.
         StorageError
         """
         try:
-            return bytes(obstore.get(self._store, path).bytes())
+            data = bytes(obstore.get(self._store, path).bytes())
         except FileNotFoundError as e:
             raise NotFoundError(f"the lake holds no object {path}", path=path) from e
         except (BaseError, OSError) as e:
             fail(f"cannot read {path}", e, path=path)
+        if digest is not None and hashlib.sha256(data).hexdigest() != digest:
+            raise DamagedError(
+                f"{path} in the lake is damaged: its content does not have the SHA-256 {digest[:16]}... that it was "
+                "written with; restore it from a copy of the lake, or compute its Task again",
+                path=path,
+                digest=digest,
+            )
+        return data
 
     def exists(self, path: str) -> bool:
         """Tell whether there is an object.

@@ -6,6 +6,7 @@ import math
 import threading
 import time
 import uuid
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -280,6 +281,21 @@ def test_a_result_is_extended(bench: Bench) -> None:
 
     outputs = next(r.outputs for r in bench.result(second).protocol_unit_results if r.name == "analyse")
     assert outputs["n_samples"] == 20
+
+
+def test_a_damaged_result_is_not_extended_and_the_attempt_says_so(bench: Bench) -> None:
+    stored = bench.store(scripted("pass"))
+    first = bench.run(bench.spec(stored)).result
+    path, digest = first["object_path"], first["digest"]
+    damaged = bytearray(bench.lake.objects.get(path, digest=digest))
+    damaged[-1] ^= 1
+    bench.lake.objects.put(path, bytes(damaged))
+
+    receipt = bench.run(replace(bench.spec(stored), extends_result=path, extends_digest=digest))
+
+    assert not receipt.result["ok"]
+    assert receipt.result["failed_unit"] == "prepare"
+    assert receipt.result["exception"].startswith(f"DamagedError: {path} in the lake is damaged")
 
 
 def test_an_attempt_with_a_receipt_is_not_run_again(bench: Bench) -> None:

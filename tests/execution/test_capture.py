@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from hypothesis import HealthCheck, given, settings
@@ -27,3 +28,11 @@ def test_head_and_tail_are_kept(tmp_path: Path, content: bytes, limit: int) -> N
         half = limit // 2
         left_out = len(content) - 2 * half
         assert kept == content[:half] + b"\n[... %d bytes left out ...]\n" % left_out + content[-half:]
+
+
+def test_links_and_pipes_are_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("secret")
+    (tmp_path / "stdout.txt").symlink_to(tmp_path / "secret")
+    os.mkfifo(tmp_path / "stderr.txt")
+    assert read_capped(tmp_path / "stdout.txt") is None
+    assert read_capped(tmp_path / "stderr.txt") is None

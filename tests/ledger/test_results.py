@@ -6,7 +6,13 @@ import pytest
 
 from alchemiscale_lake.execution.assignment import AttemptSpec
 from alchemiscale_lake.ledger.claims import Claim, claim_tasks, end_claims
-from alchemiscale_lake.ledger.results import find_receipts, good_results, record_receipts, unrecorded_attempts
+from alchemiscale_lake.ledger.results import (
+    GoodResult,
+    find_receipts,
+    good_results,
+    record_receipts,
+    unrecorded_attempts,
+)
 from alchemiscale_lake.ledger.submit import submit_network
 from alchemiscale_lake.ledger.tasks import ensure_tasks, set_tasks_status
 from alchemiscale_lake.store import Lake, attempt_folder
@@ -99,5 +105,5 @@ def test_attempts_without_claim_and_result_are_remembered(lake: Lake, claims: li
 
 def test_good_results_are_the_first_of_each_task(lake: Lake, claims: list[Claim]) -> None:
     record_receipts(lake, [plain_receipt(spec(claims[0])), plain_receipt(spec(claims[1]), ok=False)], actor="d")
-    assert good_results(lake, [c.task for c in claims]) == {claims[0].task: "somewhere"}
+    assert good_results(lake, [c.task for c in claims]) == {claims[0].task: GoodResult("somewhere", None)}
     assert good_results(lake, []) == {}

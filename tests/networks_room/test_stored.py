@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import random
 
 import polars as pl
 import pytest
+import zstandard
 
-from alchemiscale_lake.errors import InvalidScopeError, NotFoundError
+from alchemiscale_lake.errors import DamagedError, InvalidScopeError, NotFoundError
 from alchemiscale_lake.ids import Scope
-from alchemiscale_lake.networks import parse_chain, read_chain_text
+from alchemiscale_lake.networks import parse_chain, read_chain_text, stored_text
+from alchemiscale_lake.networks.chain import digest
 from alchemiscale_lake.networks.rows import object_rows
 from alchemiscale_lake.schemas import TABLES
 from tests.networks_room.chains import small_chain, text, thing
@@ -56,3 +59,32 @@ def test_other_scopes_and_missing_objects_are_not_found():
         read_chain_text(objects.filter(pl.col("key") != "W-1"), SCOPE, "T-ab")
     with pytest.raises(InvalidScopeError):
         read_chain_text(objects, "nonsense", "N-1")
+
+
+KEYED = {"__qualname__": "K", "atoms": [[i, 0.1 * i, "C"] for i in range(200)], "name": "ligand"}
+
+
+@pytest.mark.parametrize("checksum", [True, False], ids=["with checksum", "as old lakes have them"])
+def test_no_flip_in_a_stored_object_goes_unnoticed(checksum):
+    chance, text_then = random.Random(7), json.dumps(KEYED).encode()
+    packed = zstandard.ZstdCompressor(level=1, write_checksum=checksum).compress(text_then)
+    assert stored_text(packed, digest(KEYED), "K-1") == text_then
+
+    n_refused = 0
+    for _ in range(3000):
+        damaged = bytearray(packed)
+        damaged[chance.randrange(len(damaged))] ^= 1 << chance.randrange(8)
+        try:
+            found = stored_text(bytes(damaged), digest(KEYED), "K-1 in Scope a-b-c")
+        except DamagedError as e:
+            n_refused += str(e).startswith("K-1 in Scope a-b-c in the lake is damaged")
+        else:
+            # bits that say nothing about the content, such as the size of a window
+            assert json.loads(found) == KEYED
+    assert n_refused > 2900
+
+
+def test_what_is_stored_has_a_checksum():
+    packed = table(text(small_chain())).collect()["keyed_dict"]
+
+    assert all(zstandard.get_frame_parameters(one).has_checksum for one in packed)

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import hashlib
+import random
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from alchemiscale_lake.errors import NotFoundError, StorageError
+from alchemiscale_lake.errors import DamagedError, NotFoundError, StorageError
 from alchemiscale_lake.store import Location, ObjectStore
 
 
@@ -96,3 +98,18 @@ def test_empty_folders_are_pruned_and_others_not(objects: ObjectStore, tmp_path:
     objects.delete(["a/b/c/x"])
     objects.prune("a")
     assert sorted(p.name for p in (tmp_path / "with space" / "a").iterdir()) == ["d"]
+
+
+def test_no_flip_in_an_object_with_a_digest_goes_unnoticed(tmp_path: Path) -> None:
+    chance, objects = random.Random(3), ObjectStore(Location.parse(tmp_path))
+    data = chance.randbytes(3000)
+    digest = hashlib.sha256(data).hexdigest()
+    objects.put("attempts/s/a/result.json.zst", data)
+    assert objects.get("attempts/s/a/result.json.zst", digest=digest) == data
+
+    for _ in range(2000):
+        damaged = bytearray(data)
+        damaged[chance.randrange(len(damaged))] ^= 1 << chance.randrange(8)
+        (tmp_path / "attempts/s/a/result.json.zst").write_bytes(damaged)
+        with pytest.raises(DamagedError, match="attempts/s/a/result"):
+            objects.get("attempts/s/a/result.json.zst", digest=digest)

@@ -14,7 +14,8 @@ select
     counted.scope,
     counted.transformation,
     counted.attempt,
-    counted.object_path
+    counted.object_path,
+    counted.digest
 from counted_results as counted
 semi join members
     on counted.transformation = members.member
