@@ -165,6 +165,7 @@ class DaskExecutor:
         self._scheduler = client.cluster.scheduler
         self._threads = threads_of(capacity)
         self._handles: dict[str, list[DaskHandle]] = defaultdict(list)
+        self._first_seen: dict[str, float] = {}
         self._barred: frozenset[str] = frozenset()
 
     def places(self, workers: int) -> Sequence[Place]:
@@ -215,17 +216,19 @@ class DaskExecutor:
 
     def _connected(self) -> list[Worker]:
         states = self._client.sync(self._states)
-        here, now = hostname(), time.time()
+        here, now = hostname(), time.monotonic()
+        self._first_seen = {str(s.server_id): self._first_seen.get(str(s.server_id), now) for s in states}
         found = []
         for state in states:
             # a worker that does not say where it is was started by this process, on this machine
-            ends_at = state.extra.get("job_ends_at")
+            ends_in_s = state.extra.get("job_ends_in_s")
+            seen_s = now - self._first_seen[str(state.server_id)]
             worker = Worker(
                 address=state.address,
                 name=str(state.name),
                 identity=str(state.server_id),
                 hostname=state.extra.get("hostname") or here,
-                ends_in_s=None if ends_at is None else ends_at - now,
+                ends_in_s=None if ends_in_s is None else ends_in_s - seen_s,
                 attempts=sum(handle.n_attempts for handle in self._handles.get(state.address, ())),
             )
             found.append(worker)

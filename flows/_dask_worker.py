@@ -30,9 +30,8 @@ _LAST_S: Final = 40.0
 
 async def dask_setup(worker: Any) -> None:
     """Have the scheduler told of this worker's host and job, and hear of the job's end."""
-    left_s = seconds_left()
-    ends_at = None if left_s is None else time.time() + left_s
-    told = {"hostname": hostname(), "queue_job": queue_job(), "job_ends_at": ends_at}
+    # a duration: the dispatcher counts it from when it first sees this worker, by its own clock
+    told = {"hostname": hostname(), "queue_job": queue_job(), "job_ends_in_s": seconds_left()}
     for name, value in told.items():
         worker.startup_information[name] = _telling(value)
     _Ending(worker).listen()

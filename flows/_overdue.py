@@ -5,6 +5,7 @@ Rules and clocks; what is done about it is in `_work_pool.py`.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -101,6 +102,7 @@ class Listener:
     def __init__(self, lake: Lake, patience: Patience) -> None:
         self._lake, self._patience = lake, patience
         self._next_at: dict[UUID, float] = {}
+        self._beats: dict[UUID, tuple[frozenset[datetime], float]] = {}
         self._suspected: set[UUID] = set()
 
     def is_silent(self, run: SeenRun, specs: Sequence[AttemptSpec]) -> bool:
@@ -112,10 +114,11 @@ class Listener:
             If the lake does not answer.
         """
         silent = timedelta(seconds=self._patience.silent_s)
+        # of the server's clock: one that is off has its flow runs listened to sooner or later, and twice in any case
         if not specs or now_utc() - run.since <= silent or time.monotonic() < self._next_at.get(run.id, 0.0):
             return False
         beats = (read_beat(self._lake, spec.scope, spec.attempt) for spec in specs)
-        if any(beat is not None and now_utc() - beat.at <= silent for beat in beats):
+        if self._unmoved_s(run.id, frozenset(beat.at for beat in beats if beat is not None)) <= silent.total_seconds():
             self._suspected.discard(run.id)
             self._next_at[run.id] = time.monotonic() + self._patience.silent_s / 5
             return False
@@ -125,7 +128,18 @@ class Listener:
         self._next_at[run.id] = time.monotonic() + self._patience.confirm_s
         return False
 
+    def _unmoved_s(self, run: UUID, beats: frozenset[datetime]) -> float:
+        """For how long the beats have not moved, by the clock here and not by that of whoever dated them.
+
+        Without a beat there is nothing to wait for.
+        """
+        now = time.monotonic()
+        before = self._beats.get(run)
+        self._beats[run] = before if before is not None and before[0] == beats else (beats, now)
+        return now - self._beats[run][1] if beats else math.inf
+
     def forget_all_but(self, ids: Collection[UUID]) -> None:
         """Drop what is remembered of flow runs that have ended."""
         self._next_at = {run: at for run, at in self._next_at.items() if run in ids}
+        self._beats = {run: seen for run, seen in self._beats.items() if run in ids}
         self._suspected.intersection_update(ids)

@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 
 from ..errors import NotBegunError, StorageError, TransientError
-from ..ledger.claims import process_name, renew_leases
+from ..ledger.claims import process_name
 from ..ledger.hosts import on_parole, publish, quarantined
 from ..ledger.names import TaskNames
 from ..ledger.unwanted import release_unwanted
@@ -30,6 +30,7 @@ from .flights import Flights
 from .forecast import Forecast
 from .handing_out import HandingOut
 from .outage import Outage
+from .own_leases import OwnLeases
 from .policy import policy_for
 from .pool_reports import PoolReport, report_pool, withdraw_report
 from .pulse import Pulse
@@ -37,6 +38,7 @@ from .recording import NO_WORD, Books, Ending, recent_refusals
 from .report import DispatchReport, Progress
 from .salvage import Salvage
 from .settings import DispatchSettings
+from .sightings import Sightings
 
 __all__ = ["Dispatcher"]
 
@@ -96,7 +98,9 @@ class Dispatcher:
             self._actor,
             rng,
         )
-        self._pulse = Pulse(lake, settings.lease_s)
+        self._sightings = Sightings(lake, settings.pool)
+        self._pulse = Pulse(lake, settings.lease_s, self._sightings)
+        self._leases = OwnLeases(lake, self._actor, self._flights, self._sightings)
         self._salvage = Salvage(
             lake, executor, settings.pool, self._role, self._actor, self._flights, self._books, self._pulse
         )
@@ -228,12 +232,11 @@ class Dispatcher:
         self._checked_seq = states.seq
 
     def _renew(self) -> None:
-        held = {attempt: claim.task for attempt, claim in self._flights.claims().items()}
         lease_s = self._settings.lease_s
-        if len(held) > 1000:
+        if len(self._flights) > 1000:
             # the more there are, the rarer: thousands of renewals a minute are a log of their own
-            lease_s = max(lease_s, min(_LONGEST_LEASE_S, lease_s * len(held) / 1000))
-        self._flights.stop(renew_leases(self._lake, held, lease_s=lease_s, actor=self._actor))
+            lease_s = max(lease_s, min(_LONGEST_LEASE_S, lease_s * len(self._flights) / 1000))
+        self._flights.stop(self._leases.renew(lease_s))
 
     def _listen(self) -> None:
         """Give up attempts that have fallen silent although their engine says that they run."""
@@ -289,6 +292,8 @@ class Dispatcher:
         """Say for other pools' policy whether this one goes on: with its jobs, after a single shot."""
         if once:
             self._report_pool()
+            self._leases.note()
+            self._salvage.save(now=True)
         else:
             withdraw_report(self._lake, self._settings.pool, self._actor)
 

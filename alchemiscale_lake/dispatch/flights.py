@@ -26,11 +26,14 @@ class Flight:
     claims : dict
         Attempt -> claim, of the attempts that are not settled.
     place : str
+    claimed_at_s : float, optional
+        Before this monotonic time none of them was claimed; None if another process claimed them.
     """
 
     handle: Handle
     claims: dict[str, Claim]
     place: str
+    claimed_at_s: float | None = None
 
 
 class Flights:
@@ -57,6 +60,10 @@ class Flights:
     def claims(self) -> dict[str, Claim]:
         """Attempt -> claim, of all."""
         return {attempt: flight.claims[attempt] for attempt, flight in self._of.items()}
+
+    def claimed_at_s(self, attempt: str) -> float | None:
+        """Return when this process claimed an attempt, by the monotonic clock; None if another did."""
+        return self._of[attempt].claimed_at_s if attempt in self._of else None
 
     def at_places(self) -> Counter[str]:
         """Count attempts per place."""

@@ -96,7 +96,8 @@ class HandingOut:
         """Go on with what other dispatchers, or earlier ones, were refused: how often, and seconds ago, by Task."""
         for task, (n, ago_s) in refusals.items():
             self._refusals[task] = n
-            self._cooling[task] = time.monotonic() + _cool_down_s(n) - ago_s
+            # a refusal that lies ahead was dated by a clock that does: it cools down from now
+            self._cooling[task] = time.monotonic() + _cool_down_s(n) - max(ago_s, 0.0)
 
     def slots_free(self) -> int:
         """Tasks of the usual kind that could start now."""
@@ -132,13 +133,14 @@ class HandingOut:
             placed.update(self._place(self._admit(states), places, ahead))
             return list(placed)
 
+        claiming_at_s = time.monotonic()
         claims = claim_chosen(
             self._lake, self._settings.pool, chosen, lease_s=self._settings.lease_s, actor=self._actor
         )
         if not claims:
             self._tried = seen
             return 0
-        self._submit(claims, {p.name: p for p in places}, placed)
+        self._submit(claims, {p.name: p for p in places}, placed, claiming_at_s)
         return len(claims)
 
     # --- choosing ---------------------------------------------------------------------------------
@@ -205,7 +207,9 @@ class HandingOut:
 
     # --- giving to the engine ---------------------------------------------------------------------
 
-    def _submit(self, claims: Sequence[Claim], places: Mapping[str, Place], placed: Mapping[str, str]) -> None:
+    def _submit(
+        self, claims: Sequence[Claim], places: Mapping[str, Place], placed: Mapping[str, str], claimed_at_s: float
+    ) -> None:
         names = self._names.of(claims)
         extended = good_results(self._lake, [c.extends for c in claims if c.extends is not None])
         forecast = self._forecast.of([claim.transformation for claim in claims])
@@ -223,7 +227,7 @@ class HandingOut:
             assignment = self._assignment([specs[claim.attempt] for claim in group], places[place])
             name = names[group[0].task] + (f" and {len(group) - 1} more" if len(group) > 1 else "")
             handle = self._executor.submit(assignment, name=name, place=place)
-            self._flights.add(Flight(handle, {claim.attempt: claim for claim in group}, place))
+            self._flights.add(Flight(handle, {claim.attempt: claim for claim in group}, place, claimed_at_s))
 
     def _groups(self, claims: Sequence[Claim], placed: Mapping[str, str]) -> list[tuple[str, list[Claim]]]:
         if not self._executor.whole_jobs:

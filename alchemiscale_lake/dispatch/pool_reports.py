@@ -59,8 +59,12 @@ class PoolReport:
         return self.jobs_pending if (self.oldest_pending_s or 0.0) > STALLED_AFTER_S else 0
 
     def is_heard(self, now: datetime) -> bool:
-        """Whether it is recent enough to count."""
-        return now - self.at <= HEARD_WITHIN
+        """Whether it is recent enough to count.
+
+        A dispatcher whose clock is off by more than that, either way, is not heard: other pools then take
+        Tasks that would have waited for it. One that died with a clock ahead is not waited for.
+        """
+        return abs(now - self.at) <= HEARD_WITHIN
 
 
 def report_pool(lake: Lake, name: str, report: PoolReport) -> None:

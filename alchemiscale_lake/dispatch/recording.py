@@ -18,13 +18,14 @@ from ..execution.begun import has_begun
 from ..execution.lost import lost_receipt
 from ..execution.release import read_release
 from ..ledger.at_once import at_once
-from ..ledger.claims import Claim, end_claims
+from ..ledger.claims import Claim, end_claims, expire_claims
 from ..ledger.names import TaskNames
 from ..ledger.restarts import resolve_restarts
 from ..ledger.results import Recorded, find_receipts, record_receipts
 from ..ledger.task_ends import end_recorded
 from ..schemas.receipt import Receipt, pack_receipt
 from ..store import Lake, attempt_folder, collect, now_utc
+from ..tasks import TaskState
 from .flights import spec_of
 from .report import DispatchReport, RecordedTask
 
@@ -40,7 +41,8 @@ _FAILURE: Final = {
     "lost": "WorkerLost: {n} workers in a row ended under it; the last: {reason}",
     "walltime": "WalltimeExceeded: {n} jobs in a row ended before it did; give its pool a longer walltime",
 }
-#: So long refusals are remembered.
+#: So long refusals are remembered, by the clock of the dispatcher that was refused: should it be wrong, a Task
+#: cools down once more, or not at all.
 _REFUSALS_WITHIN: Final = timedelta(hours=2)
 #: After these events the count of endings starts anew.
 _FRESH_START: Final = ("created", "completed", "failed", "status", "restarted")
@@ -115,9 +117,13 @@ class Books:
         good = sum(r.ok for r in new)
         self.count(completed=good, failed=len(new) - good)
 
-    def release(self, attempts: Mapping[str, str], reason: str | None) -> None:
-        """Give attempts (attempt -> Task) back; without a reason those whose lease has run out."""
+    def release(self, attempts: Mapping[str, str], reason: str) -> None:
+        """Release attempts (attempt -> Task)."""
         self.count(released=end_claims(self._lake, attempts, actor=self._actor, reason=reason))
+
+    def expire(self, watched: Collection[TaskState]) -> None:
+        """Release those whose leases ran out while they were watched."""
+        self.count(released=expire_claims(self._lake, watched, actor=self._actor))
 
     def end_without_receipt(self, claims: Collection[Claim], said: Mapping[str, Ending]) -> dict[str, str]:
         """Give back what ended without a receipt, or fail it if that happens too often.

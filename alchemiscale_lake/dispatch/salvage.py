@@ -31,10 +31,10 @@ __all__ = ["Salvage"]
 _SWEEP_S: Final = 120.0
 _SWEEP_ALL_S: Final = 3600.0
 _OLD: Final = timedelta(hours=6)
-#: A claim this young may belong to a dispatcher elsewhere that is submitting its job just now.
-_SUBMITTING: Final = timedelta(minutes=10)
-#: A job this young may not be listed by its queue yet.
-_UNLISTED: Final = timedelta(seconds=10)
+#: A claim without a job for less than this may belong to a dispatcher elsewhere that is submitting it just now.
+_SUBMITTING_S: Final = 600.0
+#: Nor may a job that was just submitted be listed by its queue yet.
+_UNLISTED_S: Final = 10.0
 
 
 class Salvage:
@@ -70,25 +70,37 @@ class Salvage:
 
     def begin(self) -> None:
         """Before the first claim: find what goes on, take over from processes that ended, sweep."""
+        self._pulse.begin()
         self.find_jobs()
         running = self._running()
         orphans = orphaned_attempts(self._lake, running, "dispatch")
         self.give_back([claim_of(s) for s in running if s.attempt in orphans], "its dispatcher ended")
-        self.reap(at_first=True)
+        self.reap()
         self._books.record_forgotten(self._forgotten())
         self._books.end_recorded()
         # whoever recorded a failure may have died before restart policies could look at it
         resolve_restarts(self._lake, None, actor=self._actor)
 
-    def reap(self, *, at_first: bool = False) -> None:
+    def reap(self) -> None:
         """End attempts of others whose lease ran out and that give no sign of life: with their receipt, if any."""
-        running = self._running()
-        dead = {state.attempt: state for state in self._pulse.given_up(running, at_first=at_first)}
-        late = self._pulse.late(running)
+        everyone = [s for s in self._lake.task_log.states().running().values() if s.attempt is not None]
+        late = [s for s in self._pulse.late(everyone) if s.attempt and s.attempt not in self._flights]
+        dead = {state.attempt: state for state in self._pulse.given_up(late)}
         # of a process that has ended on this machine nothing need be waited for
         orphans = orphaned_attempts(self._lake, late, "dispatch")
         dead |= {state.attempt: state for state in late if state.attempt in orphans}
-        self.give_back([claim_of(state) for state in dead.values()], None)
+        others = self._stop_unrecorded([claim_of(state) for state in dead.values()])
+        self._books.expire([dead[claim.attempt] for claim in others])
+        self.save(everyone)
+
+    def save(self, running: Collection[TaskState] | None = None, *, now: bool = False) -> None:
+        """Leave what was seen of attempts that outlive this dispatcher for the next one of the pool."""
+        if running is None:
+            running = self._lake.task_log.states().running().values()
+        attempts = {s.attempt for s in running if s.attempt is not None}
+        if not self._executor.durable:
+            attempts = {attempt for attempt in attempts if attempt not in self._flights}
+        self._pulse.save(attempts, now=now)
 
     def sweep(self) -> None:
         """Now and then: record late receipts, and give back what jobs that are gone have left."""
@@ -105,7 +117,10 @@ class Salvage:
     def find_jobs(self) -> None:
         """Take up the jobs that an earlier dispatcher of this pool submitted; give back what has none."""
         ours = {s.attempt: s for s in self._running() if s.pool == self._pool and s.attempt is not None}
-        if not self._executor.durable or not ours:
+        if not self._executor.durable:
+            return
+        if not ours:
+            self._pulse.jobless_s(())
             return
         found = self._executor.find({attempt: state.scope for attempt, state in ours.items()})
         flights: dict[int, Flight] = {}
@@ -123,24 +138,36 @@ class Salvage:
         strays = [claim_of(s) for s in held if s.attempt and claimed_by.get(s.attempt, ("",))[0] == self._actor]
         self.give_back(strays, "it could not be handed out")
 
-    def give_back(self, claims: Collection[Claim], reason: str | None) -> None:
-        """Record what left a receipt; stop and release the others, without a reason those whose lease ran out."""
-        if not claims:
-            return
-        left = self._books.record_forgotten({claim.attempt: claim.scope for claim in claims})
-        others = [claim for claim in claims if claim.attempt not in left]
-        # first, lest two work on one Task: the reverse could be cut in between
-        self._stop(others)
+    def give_back(self, claims: Collection[Claim], reason: str) -> None:
+        """Record what left a receipt; stop and release the others."""
+        others = self._stop_unrecorded(claims)
         self._books.release({claim.attempt: claim.task for claim in others}, reason)
 
+    def _stop_unrecorded(self, claims: Collection[Claim]) -> list[Claim]:
+        """Record what left a receipt; stop the others and return them."""
+        if not claims:
+            return []
+        left = self._books.record_forgotten({claim.attempt: claim.scope for claim in claims})
+        others = [claim for claim in claims if claim.attempt not in left]
+        # before their claims go, lest two work on one Task: the reverse could be cut in between
+        self._stop(others)
+        return others
+
     def _give_up_jobless(self, missing: Collection[TaskState]) -> None:
+        jobless_s = self._pulse.jobless_s([s.attempt for s in missing if s.attempt])
         left = self._books.record_forgotten({s.attempt: s.scope for s in missing if s.attempt})
-        now, gone = now_utc(), []
+        gone = []
         claimed_by = claimers(self._lake, missing)
         for state in missing:
-            actor, at = claimed_by.get(state.attempt or "", ("", now))
-            patience = _UNLISTED if process_is_gone(actor) else _SUBMITTING
-            if state.attempt not in left and actor.startswith(f"{self._role}:") and now - at > patience:
+            attempt = state.attempt or ""
+            actor, at = claimed_by.get(attempt, ("", now_utc()))
+            if process_is_gone(actor):
+                # it ran on this machine, so that its clock was this one; should that have been set since, its job
+                # is stopped before it begins, or waited for a little longer
+                is_gone = max(jobless_s[attempt], (now_utc() - at).total_seconds()) > _UNLISTED_S
+            else:
+                is_gone = jobless_s[attempt] > _SUBMITTING_S
+            if is_gone and attempt not in left and actor.startswith(f"{self._role}:"):
                 gone.append(claim_of(state))
         self._stop(gone)
         self._books.end_without_receipt(gone, {claim.attempt: ("lost", "its job is gone") for claim in gone})

@@ -72,5 +72,7 @@ def is_quarantined(lake: Lake, hostname: str) -> datetime | None:
             with contextlib.suppress(StorageError):
                 hosts = read_quarantine(lake)
             _remembered[lake.url] = (time.monotonic(), hosts)
+    # the time is of a dispatcher's clock: one here that is off refuses for longer or shorter, but dispatchers
+    # choose hosts by their own list, and take a host off this one once its time is over
     until = hosts.get(hostname)
     return until if until is not None and until > now_utc() else None

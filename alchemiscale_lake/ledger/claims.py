@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import polars as pl
@@ -18,6 +19,7 @@ from ..store import Lake, NetworkState, collect, now_utc
 from ..tasks import Event, TaskState, TaskStates, choose, status
 
 __all__ = [
+    "LONGEST_LEASE_S",
     "Claim",
     "Selection",
     "claim_chosen",
@@ -25,12 +27,17 @@ __all__ = [
     "claim_tasks",
     "claimers",
     "end_claims",
+    "expire_claims",
+    "lease_durations_s",
     "network_weights",
     "orphaned_attempts",
     "process_is_gone",
     "process_name",
     "renew_leases",
 ]
+
+#: No lease is watched for longer before it counts as run out.
+LONGEST_LEASE_S: Final = 7 * 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,24 +140,28 @@ def network_weights(candidates: pl.DataFrame, networks: Mapping[str, NetworkStat
     return weights | {n: s.weight if s.state == "active" else 0.0 for n, s in networks.items() if n in weights}
 
 
-def renew_leases(lake: Lake, attempts: Mapping[str, str], *, lease_s: float, actor: str) -> set[str]:
-    """Renew the leases of attempts (attempt -> Task) that would soon run out; return those that hold no Task any more.
+def renew_leases(
+    lake: Lake, attempts: Mapping[str, str], *, lease_s: float, actor: str, due: Collection[str] | None = None
+) -> set[str]:
+    """Renew the leases of attempts (attempt -> Task); return those that hold no Task any more.
 
-    A lease that is more than half there is left alone: a commit for every heartbeat would fill the log.
+    Parameters
+    ----------
+    due : collection of str, optional
+        Those to renew; all, by default. A commit for every heartbeat would fill the log.
     """
     lost: set[str] = set()
 
     def decide(states: TaskStates) -> list[Event]:
         lost.clear()
-        now = now_utc()
-        soon, until = now + timedelta(seconds=lease_s / 2), now + timedelta(seconds=lease_s)
+        until = now_utc() + timedelta(seconds=lease_s)
         known = states.of(attempts.values())
         events = []
         for attempt, task in attempts.items():
             state = known.get(task)
             if state is None or state.attempt != attempt:
                 lost.add(attempt)
-            elif state.lease_expires_at is None or state.lease_expires_at < soon:
+            elif due is None or attempt in due:
                 done = status.renew(state, attempt, until)
                 events += [done] if isinstance(done, Event) else []
         return events
@@ -160,22 +171,46 @@ def renew_leases(lake: Lake, attempts: Mapping[str, str], *, lease_s: float, act
     return lost
 
 
-def end_claims(lake: Lake, attempts: Mapping[str, str], *, actor: str, reason: str | None = None) -> int:
-    """Give claims (attempt -> Task) back: with a reason they are released, without they must have expired."""
+def end_claims(lake: Lake, attempts: Mapping[str, str], *, actor: str, reason: str) -> int:
+    """Release claims (attempt -> Task); return how many."""
 
     def decide(states: TaskStates) -> list[Event]:
-        now = now_utc()
         known = states.of(attempts.values())
-        events = []
-        for attempt, task in attempts.items():
-            state = known.get(task)
-            if state is None or state.attempt != attempt:
-                continue
-            done = status.expire(state, now) if reason is None else status.release(state, attempt, reason)
-            events += [done] if isinstance(done, Event) else []
-        return events
+        done = (status.release(known[task], attempt, reason) for attempt, task in attempts.items() if task in known)
+        return [event for event in done if isinstance(event, Event)]
 
     return len(lake.task_log.commit(decide, actor=actor).events) if attempts else 0
+
+
+def expire_claims(lake: Lake, watched: Collection[TaskState], *, actor: str) -> int:
+    """Take claims away whose leases ran out while they were watched; return how many.
+
+    One that was renewed after the state given is left alone.
+    """
+
+    def decide(states: TaskStates) -> list[Event]:
+        known = states.of([state.task for state in watched])
+        done = (status.expire(known[state.task], state) for state in watched if state.task in known)
+        return [event for event in done if isinstance(event, Event)]
+
+    return len(lake.task_log.commit(decide, actor=actor).events) if watched else 0
+
+
+def lease_durations_s(lake: Lake, running: Collection[TaskState]) -> dict[str, float]:
+    """Return how long the lease of each of these attempts lasts, from the moment it was written.
+
+    The end of a lease and the time at which it was written are of one clock, its writer's, so that their
+    difference holds on any machine.
+    """
+    attempts = [state.attempt for state in running if state.attempt is not None]
+    if not attempts:
+        return {}
+    given = pl.col("event").is_in(["claimed", "renewed"]) & pl.col("of_attempt").is_in(attempts)
+    log = lake.table("task_log").scan().filter(given)
+    rows = collect(log.select("of_attempt", "seq", "at", "lease_expires_at"), "leases").sort("seq")
+    found = {a: (until - at).total_seconds() for a, _, at, until in rows.iter_rows() if until is not None}
+    # a clock that was set between the two is no reason to wait for ever
+    return {attempt: min(max(found.get(attempt, LONGEST_LEASE_S), 0.0), LONGEST_LEASE_S) for attempt in attempts}
 
 
 def orphaned_attempts(lake: Lake, running: Collection[TaskState], role: str) -> dict[str, str]:

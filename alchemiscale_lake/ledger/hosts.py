@@ -160,6 +160,17 @@ def _decided(records: dict[str, HostRecord], decision: HostDecision) -> HostReco
     return replace(record, quarantined_until=decision.until, reason=reason)
 
 
+def _by_clock_of_recorders(rows: pl.DataFrame) -> pl.DataFrame:
+    """Correct `ended_at` for a host's clock that is ahead or behind, as its most promptly recorded result shows.
+
+    Else a host with its clock ahead would be quarantined for as long, one with its clock behind never.
+    """
+    lag = pl.max_horizontal(pl.col("recorded_at") - pl.col("ended_at"), pl.duration())
+    return rows.with_columns(
+        ended_at=pl.min_horizontal(pl.col("ended_at") + lag.min().over("hostname"), pl.col("recorded_at"))
+    )
+
+
 def _memory(lake: Lake) -> _Memory:
     with _memories_lock:
         return _memories.setdefault(lake, _Memory())
@@ -183,9 +194,10 @@ def _remember(lake: Lake) -> _Memory:
         decisions = lake.host_log.decisions()
         if delta.version() != memory.version or decisions != memory.decisions:
             recent = table.scan(delta).filter(
-                (pl.col("ended_at") > now_utc() - _LOOK_BACK) & pl.col("hostname").is_not_null()
+                (pl.col("recorded_at") > now_utc() - _LOOK_BACK) & pl.col("hostname").is_not_null()
             )
-            memory.outcomes = collect(recent.select(list(OUTCOMES)), "what hosts did")
+            rows = collect(recent.select(*OUTCOMES, "recorded_at"), "what hosts did")
+            memory.outcomes = _by_clock_of_recorders(rows).select(list(OUTCOMES))
             memory.version, memory.decisions = delta.version(), decisions
             memory.rules, memory.failed = None, None
         took_s = time.monotonic() - began

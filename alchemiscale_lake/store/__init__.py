@@ -11,7 +11,7 @@ from .lake import Lake, now_utc
 from .location import Location
 from .messages import has_message, leave_message, read_message, remove_message
 from .network_log import NetworkLog, NetworkState
-from .objects import ObjectStore, attempt_folder
+from .objects import ObjectInfo, ObjectStore, attempt_folder
 from .orphans import Orphans
 from .table import LakeTable
 from .table_upkeep import TableUpkeep, UpkeepSettings
@@ -27,6 +27,7 @@ __all__ = [
     "MaintenanceReport",
     "NetworkLog",
     "NetworkState",
+    "ObjectInfo",
     "ObjectStore",
     "Orphans",
     "TableUpkeep",

@@ -209,6 +209,24 @@ class ObjectStore:
             fail(f"cannot look for {path}", e, path=path)
         return True
 
+    def stamp(self, folder: str) -> datetime:
+        """Return the time by the clock that dates the objects, as it dates one written to `folder` now.
+
+        A bucket's and a file server's own; on a local disk, this machine's.
+
+        Raises
+        ------
+        StorageError
+        """
+        path = f"{folder}/{uuid.uuid4().hex}.part"
+        self.put(path, b"")
+        try:
+            return obstore.head(self._store, path)["last_modified"]
+        except (BaseError, OSError) as e:
+            fail(f"cannot look for {path}", e, path=path)
+        finally:
+            self.delete([path])
+
     def list(self, prefix: str) -> list[str]:
         """Paths of all objects under a folder, sorted.
 

@@ -64,7 +64,8 @@ def maintain(
     tell : callable, optional
         Called with a line before each step.
     now : datetime, optional
-        The time by which ages are reckoned, if not the clock's.
+        The time as of which ages are taken; by default that of the clock that dates the lake's objects. This
+        machine's own may be ahead, and what was just written must not seem old.
 
     Raises
     ------
@@ -75,7 +76,8 @@ def maintain(
     """
     settings = UpkeepSettings() if settings is None else settings
     tell = _log.info if tell is None else tell
-    now = now_utc() if now is None else now
+    if now is None:
+        now = now_utc() if settings.dry_run else lake.objects.stamp("upkeep")
     began = time.monotonic()
     with _alone(lake, settings) as still_alone:
         _fold(lake, settings, tell)

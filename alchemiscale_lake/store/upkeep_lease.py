@@ -2,6 +2,9 @@
 
 `upkeep/<n>.json` with the highest n is the lease; who creates n + 1 has taken it over, which one may
 do whose predecessor has run out, has ended, or died on this machine. Two at once would cost work, never data.
+
+It has run out when the holder has not written it for long, by the clock that dates the lake's objects; the
+clocks of the two machines are not compared.
 """
 
 from __future__ import annotations
@@ -24,6 +27,8 @@ __all__ = ["UpkeepLease", "hold_upkeep"]
 _FOLDER: Final = "upkeep"
 _LASTS: Final = timedelta(minutes=30)
 _RENEWED_AFTER_S: Final = 60.0
+#: In `until`, of a lease that its holder has given back. Other times there are for people, of the holder's clock.
+_ENDED: Final = 0.0
 
 
 @dataclass(slots=True)
@@ -52,7 +57,7 @@ class UpkeepLease:
         self._say(time.time() + _LASTS.total_seconds())
 
     def _end(self) -> None:
-        self._say(0.0)
+        self._say(_ENDED)
 
     def _say(self, until: float) -> None:
         self._objects.put(_path(self._n), json.dumps({**self._content, "until": until}).encode())
@@ -68,10 +73,11 @@ def hold_upkeep(objects: ObjectStore) -> Iterator[UpkeepLease]:
         If another upkeep holds it.
     StorageError
     """
-    found = sorted(n for n in map(_number, objects.list(_FOLDER)) if n is not None)
+    listed = {n: info.modified_at for info in objects.list_with_times(_FOLDER) if (n := _number(info.path)) is not None}
+    found = sorted(listed)
     last = found[-1] if found else 0
     if last:
-        _refuse_if_held(objects, last)
+        _refuse_if_held(objects, last, listed[last])
     content = {"hostname": socket.gethostname(), "pid": os.getpid(), "until": time.time() + _LASTS.total_seconds()}
     if not objects.put_exclusive(_path(last + 1), json.dumps(content).encode()):
         raise UpkeepRunningError("another upkeep has just begun; let it do the work")
@@ -85,17 +91,22 @@ def hold_upkeep(objects: ObjectStore) -> Iterator[UpkeepLease]:
             lease._end()
 
 
-def _refuse_if_held(objects: ObjectStore, n: int) -> None:
+def _refuse_if_held(objects: ObjectStore, n: int, written_at: datetime) -> None:
     try:
         holder = json.loads(objects.get(_path(n)))
+        holder = {"hostname": str(holder["hostname"]), "pid": int(holder["pid"]), "until": float(holder["until"])}
     except NotFoundError:
         return  # taken over in between; creating the next one will tell
-    if holder["until"] <= time.time() or _died_here(holder):
+    except (ValueError, TypeError, KeyError):
+        return  # torn or damaged: nobody can hold it
+    # what is dated far ahead was written through a file system that takes its clients' clocks; two upkeeps at
+    # once are then better than none
+    silent_s = abs((objects.stamp(_FOLDER) - written_at).total_seconds())
+    if holder["until"] == _ENDED or silent_s > _LASTS.total_seconds() or _died_here(holder):
         return
-    until = datetime.fromtimestamp(holder["until"]).astimezone().isoformat(timespec="seconds")
     raise UpkeepRunningError(
-        f"an upkeep of this lake runs already, as process {holder['pid']} on {holder['hostname']}; "
-        f"should it have died, its place is free at {until}",
+        f"maintenance of this lake is already running, as process {holder['pid']} on {holder['hostname']}; "
+        f"if that has died, try again in {(_LASTS.total_seconds() - silent_s) / 60:.0f} minutes",
         holder=holder,
     )
 

@@ -194,10 +194,15 @@ def restart(
     )
 
 
-def expire(state: TaskState, now: datetime) -> Event | Refusal:
-    """Take a claim away whose lease ran out."""
-    if state.status != "running" or state.lease_expires_at is None or state.lease_expires_at > now:
-        return Refusal(state.task, "its lease has not run out", harmless=True)
+def expire(state: TaskState, watched: TaskState) -> Event | Refusal:
+    """Take a claim away whose lease ran out, unless it was renewed since it was `watched`.
+
+    No clock is asked here: whoever watched it has seen it unmoved for as long as it lasts.
+    """
+    if state.attempt is None or state.attempt != watched.attempt:
+        return Refusal(state.task, f"attempt {watched.attempt} does not hold it any more", harmless=True)
+    if state.lease_expires_at != watched.lease_expires_at:
+        return Refusal(state.task, "its lease was renewed", harmless=True)
     return Event("expired", _free(state, "waiting"), of_attempt=state.attempt, reason="no news within the lease")
 
 

@@ -35,6 +35,7 @@ def call(lake: Lake) -> Call:
             wall_time_s=wall_time_s,
             started_at=began,
             ended_at=began,
+            recorded_at=began,
         )
         lake.table("results").append_new(rows)
     described = {"host": ["h1", "h2"], "hostname": ["node1", "node2"], "gpu_model": ["Tesla T4", None]}

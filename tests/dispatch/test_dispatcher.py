@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
@@ -12,6 +13,7 @@ import pytest
 
 from alchemiscale_lake.dispatch import dispatcher as dispatcher_module
 from alchemiscale_lake.dispatch import salvage
+from alchemiscale_lake.dispatch import sightings as sightings_module
 from alchemiscale_lake.dispatch.dispatcher import Dispatcher
 from alchemiscale_lake.dispatch.flights import Flight as InFlight
 from alchemiscale_lake.dispatch.flights import spec_of
@@ -24,6 +26,7 @@ from alchemiscale_lake.execution.quarantined import read_quarantine
 from alchemiscale_lake.execution.release import Release, leave_release
 from alchemiscale_lake.execution.stopping import is_asked_to_stop
 from alchemiscale_lake.faults import fault_hook
+from alchemiscale_lake.ledger import claims as claims_module
 from alchemiscale_lake.ledger.claims import Claim, claim_tasks, end_claims, process_name
 from alchemiscale_lake.ledger.restarts import add_task_restart_patterns
 from alchemiscale_lake.ledger.results import record_receipts
@@ -31,7 +34,7 @@ from alchemiscale_lake.ledger.submit import submit_network
 from alchemiscale_lake.ledger.tasks import action_tasks, create_tasks, ensure_tasks, set_tasks_status
 from alchemiscale_lake.resources import Resources
 from alchemiscale_lake.settings import QuarantineRules
-from alchemiscale_lake.store import Lake, now_utc
+from alchemiscale_lake.store import Lake, now_utc, task_log
 from tests.engine import Engine, Flight
 from tests.plain import SCOPE, leave_receipt, plain_chain, plain_receipt
 
@@ -244,6 +247,10 @@ def test_an_attempt_that_fell_silent_is_given_up(lake: Lake, network: str) -> No
         }
         turn._flights.add(InFlight(flight, claims, flight.place))
     turn.step()
+    assert not engine.flights[0].cancelled, "how old its beat is, its own clock says"
+    turn._sightings.note("beats", {spec.attempt: (long_ago.isoformat(), 601.0), other.attempt: ("before", 601.0)})
+    turn._listened_at = -1e9
+    turn.step()
     assert engine.flights[0].cancelled
     assert not engine.flights[1].cancelled
     (row,) = lake.table("task_log").scan().filter(pl.col("event") == "released").collect().iter_rows(named=True)
@@ -278,7 +285,7 @@ def test_the_next_turn_collects_what_ended_and_goes_on_with_what_runs(lake: Lake
 def test_a_job_that_is_gone_without_a_word_is_given_back(
     lake: Lake, network: str, monkeypatch: pytest.MonkeyPatch, begun: bool, reason: str
 ) -> None:
-    monkeypatch.setattr(salvage, "_UNLISTED", timedelta(0))
+    monkeypatch.setattr(salvage, "_UNLISTED_S", 0.0)
     engine = Engine(lake, durable=True, whole_jobs=True, jobs=2)
     dead = process_name("jobs:local").replace(".", ".9", 1)  # same machine, a process that never was
     (claim,) = claim_tasks(lake, "local", 1, lease_s=6000, actor=dead)
@@ -297,7 +304,7 @@ def test_a_job_that_is_gone_without_a_word_is_given_back(
 
 
 def test_jobs_that_never_begin_fail_no_task(lake: Lake, network: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(salvage, "_UNLISTED", timedelta(0))
+    monkeypatch.setattr(salvage, "_UNLISTED_S", 0.0)
     monkeypatch.setattr(dispatcher_module, "recent_refusals", lambda lake: {})  # or the next waits a while
     engine = Engine(lake, durable=True, whole_jobs=True)
     for _ in range(5):
@@ -369,10 +376,78 @@ def test_expired_leases_of_others_are_reaped_live_ones_waited_for(lake: Lake, ne
 
 def test_a_late_receipt_nobody_waits_for_is_swept_up(lake: Lake, network: str) -> None:
     (claim,) = claim_tasks(lake, "elsewhere", 1, lease_s=0, actor="x")
-    end_claims(lake, {claim.attempt: claim.task}, actor="x")
+    end_claims(lake, {claim.attempt: claim.task}, actor="x", reason="lost")
     leave_receipt(lake, plain_receipt(AttemptSpec(claim.attempt, claim.task, claim.transformation, claim.scope)))
     report = dispatcher(lake, Engine(lake, at_once=True)).run()
     assert (report.recovered, report.claimed) == (1, 5)
+
+
+def test_a_claimer_that_died_with_its_clock_ahead_blocks_nothing(
+    lake: Lake, network: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ahead = SimpleNamespace(now=lambda _=None: datetime.now(UTC) + timedelta(days=30))
+    with monkeypatch.context() as there:
+        there.setattr(claims_module, "now_utc", ahead.now)
+        there.setattr(task_log, "datetime", ahead)
+        claim_tasks(lake, "elsewhere", 3, lease_s=0.5, actor="dispatch:elsewhere@1.2@another-machine")
+    report = dispatcher(lake, Engine(lake, at_once=True), lease_s=0.3).run()
+    assert counts(lake) == {"complete": 6}
+    assert (report.claimed, report.released) == (6, 3)
+
+
+def test_a_claimer_whose_clock_is_behind_keeps_its_tasks(
+    lake: Lake, network: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To every clock but its own its lease ran out a month ago."""
+    behind = SimpleNamespace(now=lambda _=None: datetime.now(UTC) - timedelta(days=30))
+    with monkeypatch.context() as there:
+        there.setattr(claims_module, "now_utc", behind.now)
+        there.setattr(task_log, "datetime", behind)
+        claimed = claim_tasks(lake, "elsewhere", 3, lease_s=600, actor="dispatch:elsewhere@1.2@another-machine")
+    dispatcher(lake, Engine(lake, at_once=True), lease_s=0.3, heartbeat_s=0.0).run(until="once")
+    turn = dispatcher(lake, Engine(lake, at_once=True), lease_s=0.3, heartbeat_s=0.0)
+    turn._turn()
+    turn._turn()
+    assert {s.attempt for s in lake.task_log.states().running().values()} >= {c.attempt for c in claimed}
+
+
+def test_single_turns_of_a_pool_watch_together(lake: Lake, network: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From cron, each is a new process: what the last one saw is in the lake."""
+    (claim,) = claim_tasks(lake, "elsewhere", 1, lease_s=300, actor="dispatch:elsewhere@1.2@another-machine")
+    real = time.monotonic
+
+    def turn(now_s: float) -> str:
+        monkeypatch.setattr(sightings_module.time, "monotonic", lambda: real() + now_s)
+        dispatcher(lake, Engine(lake, durable=True, jobs=0)).run(until="once")
+        return lake.task_log.states().of([claim.task])[claim.task].status
+
+    assert {turn(now_s) for now_s in (0.0, 200.0, 290.0, 310.0, 350.0)} == {"running"}
+    assert turn(500.0) == "waiting"
+
+
+@pytest.mark.parametrize("set_by", [timedelta(days=30), timedelta(days=-30)])
+def test_leases_are_renewed_although_the_clock_was_set(
+    lake: Lake, network: str, monkeypatch: pytest.MonkeyPatch, set_by: timedelta
+) -> None:
+    turn = dispatcher(lake, Engine(lake), lease_s=0.2, heartbeat_s=0.0)
+    turn.step()
+    before = lake.task_log.states().running()
+    monkeypatch.setattr(claims_module, "now_utc", lambda: datetime.now(UTC) + set_by)
+    deadline = time.monotonic() + 60.0
+    while lake.task_log.states().running() == before and time.monotonic() < deadline:
+        turn.step()
+    assert lake.task_log.states().running() != before
+
+
+def test_leases_are_not_renewed_before_they_are_due(lake: Lake, network: str) -> None:
+    """By single turns neither, each of which is a new process: the log of a large pool would fill."""
+    engine = Engine(lake, durable=True, jobs=2)
+    dispatcher(lake, engine, lease_s=6000.0).run(until="once")
+    before = lake.task_log.states().running()
+    assert before
+    dispatcher(lake, engine, lease_s=6000.0).run(until="once")
+    after = lake.task_log.states().running()
+    assert {task: after[task] for task in before} == before
 
 
 @pytest.mark.parametrize("late", [True, False])

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 import pytest
 
+from alchemiscale_lake.dispatch import pulse as pulse_module
 from alchemiscale_lake.dispatch.flights import spec_of
 from alchemiscale_lake.dispatch.pulse import Pulse
+from alchemiscale_lake.dispatch.sightings import Sightings
 from alchemiscale_lake.execution.heartbeat import Beat, leave_beat
 from alchemiscale_lake.ledger.claims import Claim
 from alchemiscale_lake.store import Lake, now_utc
@@ -15,6 +18,8 @@ from alchemiscale_lake.tasks import TaskState
 from tests.plain import SCOPE
 
 CLAIM = Claim("a1", "Task-1-org-campaign-project", "Transformation-1-org-campaign-project", SCOPE, None)
+LEASE_S = 300.0
+HOUR_S = 3600.0
 
 
 class Clock:
@@ -31,12 +36,14 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def pulse(lake: Lake, clock: Clock) -> Pulse:
-    return Pulse(lake, 60.0, clock=clock)
+def pulse(lake: Lake, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Pulse:
+    monkeypatch.setattr(pulse_module, "lease_durations_s", lambda _, states: {s.attempt: LEASE_S for s in states})
+    return Pulse(lake, 60.0, Sightings(lake, "p", clock=clock, clock_name="here"))
 
 
-def held(late_s: float) -> TaskState:
-    until = now_utc() - timedelta(seconds=late_s)
+def held(ends_in_s: float) -> TaskState:
+    """A lease that ends then by the clock here, which is not its writer's."""
+    until = now_utc() + timedelta(seconds=ends_in_s)
     return TaskState(SCOPE, CLAIM.task, CLAIM.transformation, None, "running", 10, CLAIM.attempt, "p", until)
 
 
@@ -45,59 +52,105 @@ def beat(lake: Lake, ago_s: float) -> None:
     leave_beat(lake, spec_of(CLAIM), Beat(at, at, at, "node"))
 
 
-def test_a_lease_that_ran_out_is_watched_before_it_is_believed(pulse: Pulse, clock: Clock) -> None:
-    state = held(7200.0)  # two hours, which may be what the clocks differ by
-    assert pulse.given_up([state]) == []
-    clock.now = 119.0
-    assert pulse.given_up([state]) == []
-    clock.now = 120.0
-    assert pulse.given_up([state]) == [state]
+def look(pulse: Pulse, state: TaskState) -> bool:
+    """Whether one turn of a dispatcher gives an attempt up."""
+    return pulse.given_up(pulse.late([state])) == [state]
 
 
-def test_a_lease_that_is_renewed_by_a_clock_behind_ours_holds(pulse: Pulse, clock: Clock) -> None:
-    for minutes in range(20):
+def turns(pulse: Pulse, clock: Clock, state: TaskState, upto_s: float, every_s: float = 20.0) -> float | None:
+    """When an attempt is given up by a dispatcher that looks this often; None if not."""
+    while clock.now <= upto_s:
+        if look(pulse, state):
+            return clock.now
+        clock.now += every_s
+    return None
+
+
+@pytest.mark.parametrize("ends_in_s", [LEASE_S, -HOUR_S, HOUR_S, -400 * 24 * HOUR_S, 400 * 24 * HOUR_S])
+def test_a_lease_lasts_from_when_it_was_first_seen(pulse: Pulse, clock: Clock, ends_in_s: float) -> None:
+    """Whether its writer's clock is right, behind or ahead: it neither blocks its Task nor loses it at once."""
+    assert turns(pulse, clock, held(ends_in_s), 10_000) == LEASE_S + 120.0
+
+
+def test_a_lease_that_is_renewed_holds(pulse: Pulse, clock: Clock) -> None:
+    for minutes in range(0, 60, 2):
         clock.now = 60.0 * minutes
-        assert pulse.given_up([held(500.0)]) == []
+        assert not look(pulse, held(-HOUR_S))
 
 
 def test_an_attempt_that_beats_is_not_given_up(pulse: Pulse, clock: Clock, lake: Lake) -> None:
-    state = held(1000.0)
-    for minutes in range(10):
-        clock.now = 60.0 * minutes
+    state = held(-HOUR_S)
+    while clock.now < 2000.0:
         beat(lake, 7200.0 - clock.now)
-        assert pulse.given_up([state]) == []
-    clock.now += 120.0
-    assert pulse.given_up([state]) == [state]
+        assert not look(pulse, state)
+        clock.now += 30.0
+    assert turns(pulse, clock, state, 10_000) == pytest.approx(2000.0 + 120.0, abs=61.0)
 
 
 def test_after_an_outage_all_are_watched_anew(pulse: Pulse, clock: Clock) -> None:
-    state = held(100.0)
-    pulse.given_up([state])
-    clock.now = 500.0
+    state = held(0.0)
+    assert turns(pulse, clock, state, LEASE_S + 100.0) is None
     pulse.forget()
-    assert pulse.given_up([state]) == []
+    clock.now += 500.0
+    assert not look(pulse, state)
+    assert not pulse.late([state])
 
 
-@pytest.mark.parametrize(
-    ("late_s", "beat_ago_s", "gone"), [(60, None, False), (130, None, True), (130, 60, False), (999, 700, True)]
-)
-def test_a_single_look_leaves_a_margin(
-    pulse: Pulse, lake: Lake, late_s: float, beat_ago_s: float | None, gone: bool
-) -> None:
-    if beat_ago_s is not None:
-        beat(lake, beat_ago_s)
-    assert (pulse.given_up([held(late_s)], at_first=True) != []) is gone
+def test_a_dispatcher_that_was_stopped_itself_looks_twice(pulse: Pulse, clock: Clock) -> None:
+    """Ctrl-Z stops it together with its workers' neighbours; the hour that followed was not watched."""
+    state = held(0.0)
+    assert not look(pulse, state)
+    clock.now += HOUR_S
+    assert not look(pulse, state)
+    clock.now += HOUR_S
+    assert not look(pulse, state), "such an hour counts for a minute"
+    clock.now += 20.0
+    assert not look(pulse, state)
+    clock.now += 40.0
+    assert look(pulse, state)
 
 
 def test_silence_is_a_beat_that_does_not_move(pulse: Pulse, clock: Clock, lake: Lake) -> None:
     claims = {CLAIM.attempt: CLAIM}
     assert pulse.silent(claims) == {}, "no beat at all: it has not begun, or is done in a second"
-    beat(lake, 1500.0)
-    assert pulse.silent(claims) == {}, "the clock there may be behind"
-    clock.now = 601.0
+    beat(lake, 400 * 24 * HOUR_S)
+    for clock.now in (0.0, 120.0, 240.0, 360.0, 480.0, 599.0):
+        assert pulse.silent(claims) == {}, "the clock there may be behind"
+    clock.now = 600.0
     assert list(pulse.silent(claims)) == [CLAIM.attempt]
 
 
-def test_a_beat_of_long_ago_is_silence_at_the_first_look(pulse: Pulse, lake: Lake) -> None:
-    beat(lake, 3700.0)
-    assert list(pulse.silent({CLAIM.attempt: CLAIM})) == [CLAIM.attempt]
+def test_a_process_that_was_stopped_has_heard_no_silence(pulse: Pulse, clock: Clock, lake: Lake) -> None:
+    claims = {CLAIM.attempt: CLAIM}
+    beat(lake, 0.0)
+    assert pulse.silent(claims) == {}
+    clock.now = 10 * HOUR_S
+    assert pulse.silent(claims) == {}
+    beat(lake, -1.0)
+    clock.now += 120.0
+    assert pulse.silent(claims) == {}
+
+
+def test_jobs_are_missing_from_when_they_were_first_missed(pulse: Pulse, clock: Clock) -> None:
+    assert pulse.jobless_s(["a", "b"]) == {"a": 0.0, "b": 0.0}
+    clock.now = 50.0
+    assert pulse.jobless_s(["a"]) == {"a": 50.0}
+    clock.now = 60.0
+    assert pulse.jobless_s(["a", "b"]) == {"a": 60.0, "b": 0.0}
+
+
+def test_how_long_a_lease_lasts_is_asked_once(pulse: Pulse, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And never of one that is renewed in time: it costs a look into the log."""
+    asked: list[datetime | None] = []
+
+    def durations(_: Lake, states: list[TaskState]) -> dict[str | None, float]:
+        asked.extend(s.lease_expires_at for s in states)
+        return {s.attempt: LEASE_S for s in states}
+
+    monkeypatch.setattr(pulse_module, "lease_durations_s", durations)
+    state = held(0.0)
+    for clock.now in range(0, 2000, 50):  # type: ignore[assignment]
+        pulse.late([state])
+    assert asked == [state.lease_expires_at]
+    pulse.late([replace(state, lease_expires_at=now_utc())])
+    assert len(asked) == 1

@@ -32,7 +32,7 @@ def campaign(place: str) -> None:
     held = {s.attempt: s for s in lake.task_log.states().running().values() if s.attempt is not None}
     left = {attempt: state.scope for attempt, state in held.items()} | unrecorded_attempts(lake)
     record_receipts(lake, find_receipts(lake, left), actor="driver")
-    end_claims(lake, {attempt: state.task for attempt, state in held.items()}, actor="driver")
+    end_claims(lake, {attempt: state.task for attempt, state in held.items()}, actor="driver", reason="killed")
     while claims := claim_tasks(lake, "here", 2, lease_s=60, actor="driver"):
         for claim in claims:
             spec = AttemptSpec(claim.attempt, claim.task, claim.transformation, claim.scope)

@@ -32,7 +32,7 @@ from hypothesis.stateful import (
 from alchemiscale_lake.execution.assignment import AttemptSpec
 from alchemiscale_lake.execution.stopping import is_asked_to_stop
 from alchemiscale_lake.faults import fault_hook
-from alchemiscale_lake.ledger.claims import claim_tasks, end_claims, renew_leases
+from alchemiscale_lake.ledger.claims import claim_tasks, end_claims, expire_claims, renew_leases
 from alchemiscale_lake.ledger.network_state import set_network_state
 from alchemiscale_lake.ledger.results import find_receipts, record_receipts, unrecorded_attempts
 from alchemiscale_lake.ledger.submit import submit_network
@@ -330,14 +330,32 @@ class Histories(RuleBasedStateMachine):
     @precondition(lambda self: any(t.attempt for t in self.ref.tasks.values()))
     @rule(who=st.integers(0, 1), reason=st.none() | st.just("stopped"), cut=st.none() | st.integers(1, 2))
     def end_all(self, who: int, reason: str | None, cut: int | None) -> None:
-        """Leases of zero seconds ran out, or are released."""
+        """Leases run out while they are watched, or are released."""
         held = {t.attempt: name for name, t in self.ref.tasks.items() if t.attempt}
 
         def expect(ref: Reference) -> None:
             for attempt in held:
                 ref.give_up(attempt)
 
-        self.play(who, lambda lake: end_claims(lake, held, actor=f"d{who}", reason=reason), expect, cut)
+        watched = list(self.lakes[who].task_log.states().running().values())
+
+        def verb(lake: Lake) -> None:
+            if reason is None:
+                expire_claims(lake, watched, actor=f"d{who}")
+            else:
+                end_claims(lake, held, actor=f"d{who}", reason=reason)
+
+        self.play(who, verb, expect, cut)
+
+    @precondition(lambda self: any(t.attempt for t in self.ref.tasks.values()))
+    @rule(who=st.integers(0, 1), data=st.data())
+    def expire_in_vain(self, who: int, data: st.DataObject) -> None:
+        """A holder renews between the watcher's last look and its commit."""
+        held = {t.attempt: name for name, t in self.ref.tasks.items() if t.attempt}
+        attempt = data.draw(st.sampled_from(sorted(held)))
+        watched = self.lakes[who].task_log.states().of([held[attempt]]).values()
+        renew_leases(self.lakes[1 - who], {attempt: held[attempt]}, lease_s=60.0, actor=f"d{1 - who}")
+        assert expire_claims(self.lakes[who], watched, actor=f"d{who}") == 0
 
     @rule(who=st.integers(0, 1), cut=st.none() | st.integers(1, 2))
     def upkeep(self, who: int, cut: int | None) -> None:

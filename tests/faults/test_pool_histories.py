@@ -33,7 +33,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from alchemiscale_lake.dispatch import dispatcher, handing_out, outage, pulse, salvage, survey
+from alchemiscale_lake.dispatch import dispatcher, handing_out, outage, own_leases, salvage, survey
 from alchemiscale_lake.dispatch.dispatcher import Dispatcher
 from alchemiscale_lake.dispatch.settings import DispatchSettings
 from alchemiscale_lake.errors import StorageError, TransientError
@@ -47,7 +47,7 @@ from alchemiscale_lake.resources import Resources
 from alchemiscale_lake.settings import Pools
 from alchemiscale_lake.store import Lake, task_log
 from alchemiscale_lake.store.objects import ObjectStore
-from tests.faults.world import Clock, JobQueue, Worker, WorkerPool, World
+from tests.faults.world import Clock, JobQueue, MachineClock, Worker, WorkerPool, World
 from tests.plain import SCOPE, plain_chain
 
 #: `make bench-long` plays more.
@@ -66,6 +66,9 @@ POOLS = Pools.model_validate(
         "protocols": NEEDS,
     }
 )
+
+#: By which a machine's clock may be wrong: right, a little, hours, and longer than a history lasts.
+SKEWS_S = [0.0, 0.0, 90.0, -90.0, 7200.0, -7200.0, 30 * 86400.0, -30 * 86400.0]
 
 
 class Crash(BaseException):
@@ -104,7 +107,7 @@ class PoolHistories(RuleBasedStateMachine):
 
     def take_over_the_clocks(self) -> None:
         time = SimpleNamespace(monotonic=self.clock.monotonic, sleep=self.clock.sleep)
-        for module in (dispatcher, handing_out, hosts, outage, pulse, salvage):
+        for module in (dispatcher, handing_out, hosts, outage, own_leases, salvage):
             self.patch.setattr(module, "time", time)
         for name, module in list(sys.modules.items()):
             if name.startswith("alchemiscale_lake.") and hasattr(module, "now_utc"):
@@ -130,13 +133,19 @@ class PoolHistories(RuleBasedStateMachine):
     @initialize(
         count=st.integers(2, 6),
         same_machine=st.booleans(),
-        skew_s=st.sampled_from([0, 0, 90, -90, 7200]),
+        skews_s=st.lists(st.sampled_from(SKEWS_S), min_size=3, max_size=3),
+        drift=st.sampled_from([0.0, 0.0, 0.01, -0.01]),
         policy=st.booleans(),
     )
-    def begin(self, count: int, same_machine: bool, skew_s: float, policy: bool) -> None:
+    def begin(self, count: int, same_machine: bool, skews_s: list[float], drift: float, policy: bool) -> None:
         """Two pools that share nothing but the lake, one of which has hosts of the other's names, and a queue."""
         self.same_machine, self.pools = same_machine, POOLS if policy else None
-        self.skew_s = {"own": 0.0, "twin": float(skew_s), "rented": 0.0}
+        self.machines = {
+            name: MachineClock(skew_s, drift if name == "twin" else 0.0, 1e3 * 7**i)
+            for i, (name, skew_s) in enumerate(zip(("own", "twin", "rented"), skews_s, strict=True))
+        }
+        if same_machine:
+            self.machines = dict.fromkeys(self.machines, self.machines["twin"])
         (transformation,) = self.lake.table("transformations").scan().select("transformation").collect().to_series()
         self.tasks = sorted(create_tasks(self.lake, [transformation] * count, creator="user"))
         action_tasks(self.lake, self.tasks, NETWORK, actor="user")
@@ -156,7 +165,7 @@ class PoolHistories(RuleBasedStateMachine):
         """One turn, cut short at the nth fault point, or the nth request of the storage failing for a while."""
         with (
             self.fate(fate, nth) as crashed,
-            self.clock.skewed(self.skew_s[pool]),
+            self.clock.on(self.machines[pool]),
             contextlib.suppress(TransientError),
         ):
             if pool not in self.at:
@@ -165,6 +174,11 @@ class PoolHistories(RuleBasedStateMachine):
         if crashed:
             self.kill(pool)
         self.nobody_is_given_up_who_beats()
+
+    @rule(pool=st.sampled_from(["own", "twin", "rented"]), skew_s=st.sampled_from(SKEWS_S))
+    def clock_jumps(self, pool: str, skew_s: float) -> None:
+        """Somebody sets a machine's clock, or NTP does."""
+        self.machines[pool].skew_s = skew_s
 
     @precondition(lambda self: self.at)
     @rule(data=st.data())
@@ -176,7 +190,7 @@ class PoolHistories(RuleBasedStateMachine):
     def stop_one(self, data: st.DataObject, fate: str | None, nth: int) -> None:
         """A dispatcher is asked to end, and does, or dies of it."""
         pool = data.draw(st.sampled_from(sorted(self.at)))
-        with self.fate(fate, nth), self.clock.skewed(self.skew_s[pool]):
+        with self.fate(fate, nth), self.clock.on(self.machines[pool]):
             self.at[pool]._leave(once=pool == "rented")
         self.kill(pool)
 
@@ -240,7 +254,8 @@ class PoolHistories(RuleBasedStateMachine):
         made = Dispatcher(
             Lake.open(self.lake.url), self.engines[pool], chosen, pools=self.pools, rng=np.random.default_rng(0)
         )
-        made._pulse._clock = self.clock.monotonic
+        made._sightings._clock = self.clock.monotonic
+        made._sightings._clock_name = "here" if self.same_machine else pool
         return made
 
     def try_turn(self, one: Dispatcher) -> None:

@@ -25,29 +25,39 @@ from tests.plain import leave_receipt, plain_receipt
 
 
 @dataclass
+class MachineClock:
+    """How the clocks of one machine differ from the true time."""
+
+    skew_s: float = 0.0
+    drift: float = 0.0
+    booted_at: float = 1e6
+
+
+@dataclass
 class Clock:
-    """Time that passes when it is told to, and differs by `skew_s` between machines."""
+    """Time that passes when it is told to, as the machine has it whose turn it is."""
 
     start: datetime = field(default_factory=lambda: datetime.now(UTC))
     passed_s: float = 0.0
-    skew_s: float = 0.0
+    here: MachineClock = field(default_factory=MachineClock)
 
     def now(self, _: object = None) -> datetime:
-        return self.start + timedelta(seconds=self.passed_s + self.skew_s)
+        return self.start + timedelta(seconds=self.passed_s * (1 + self.here.drift) + self.here.skew_s)
 
     def monotonic(self) -> float:
-        return 1e6 + self.passed_s
+        return self.here.booted_at + self.passed_s * (1 + self.here.drift)
 
     def sleep(self, seconds: float) -> None:
         self.passed_s += seconds
 
     @contextmanager
-    def skewed(self, seconds: float):  # type: ignore[no-untyped-def]
-        self.skew_s = seconds
+    def on(self, machine: MachineClock):  # type: ignore[no-untyped-def]
+        """Let it be read on this machine."""
+        before, self.here = self.here, machine
         try:
             yield
         finally:
-            self.skew_s = 0.0
+            self.here = before
 
 
 @dataclass(eq=False)

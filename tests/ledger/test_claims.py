@@ -2,15 +2,20 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from alchemiscale_lake.ids import Scope
+from alchemiscale_lake.ledger import claims as claims_module
 from alchemiscale_lake.ledger.claims import (
     Selection,
     claim_tasks,
     end_claims,
+    expire_claims,
+    lease_durations_s,
     orphaned_attempts,
     process_is_gone,
     process_name,
@@ -18,7 +23,7 @@ from alchemiscale_lake.ledger.claims import (
 )
 from alchemiscale_lake.ledger.submit import submit_network
 from alchemiscale_lake.ledger.tasks import ensure_tasks, set_tasks_priority, set_tasks_status
-from alchemiscale_lake.store import Lake
+from alchemiscale_lake.store import Lake, task_log
 from tests.plain import SCOPE, plain_chain
 
 
@@ -77,9 +82,41 @@ def test_leases_are_renewed_by_their_holder_only(lake: Lake, network: str) -> No
     set_tasks_status(lake, [gone.task], "invalid", actor="ana")
     lost = renew_leases(lake, {mine.attempt: mine.task, gone.attempt: gone.task}, lease_s=600, actor="d")
     assert lost == {gone.attempt}
-    assert end_claims(lake, {mine.attempt: mine.task}, actor="d") == 0, "a renewed lease has not run out"
     assert end_claims(lake, {mine.attempt: mine.task}, actor="d", reason="stop") == 1
     assert lake.task_log.states().of([mine.task])[mine.task].status == "waiting"
+
+
+def test_only_leases_that_are_due_are_renewed(lake: Lake, network: str) -> None:
+    one, other = claim_tasks(lake, "p", 2, lease_s=60, actor="d")
+    before = lake.task_log.states().running()
+    held = {one.attempt: one.task, other.attempt: other.task}
+    assert renew_leases(lake, held, lease_s=600, actor="d", due=[one.attempt]) == set()
+    after = lake.task_log.states().running()
+    assert after[one.task] != before[one.task]
+    assert after[other.task] == before[other.task]
+
+
+def test_a_lease_expires_as_it_was_watched_whatever_time_it_is(lake: Lake, network: str) -> None:
+    """Nobody compares its end with a clock: one of a clock that is a year ahead expires like any other."""
+    _, other = claim_tasks(lake, "p", 2, lease_s=365 * 86400, actor="d")
+    watched = list(lake.task_log.states().running().values())
+    renew_leases(lake, {other.attempt: other.task}, lease_s=60, actor="d")
+    assert expire_claims(lake, watched, actor="e") == 1, "the other was renewed since it was watched"
+    assert set(lake.task_log.states().running()) == {other.task}
+    assert expire_claims(lake, watched, actor="e") == 0
+
+
+def test_a_lease_lasts_as_long_as_its_writer_meant(lake: Lake, network: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the writer's clock says: both times in the log are its own."""
+    ahead = SimpleNamespace(now=lambda _=None: datetime.now(UTC) + timedelta(days=400))
+    monkeypatch.setattr(claims_module, "now_utc", ahead.now)
+    monkeypatch.setattr(task_log, "datetime", ahead)
+    (claim,) = claim_tasks(lake, "p", 1, lease_s=90, actor="d")
+    running = lake.task_log.states().running().values()
+    assert lease_durations_s(lake, running) == {claim.attempt: pytest.approx(90, abs=5)}
+    renew_leases(lake, {claim.attempt: claim.task}, lease_s=500, actor="d")
+    running = lake.task_log.states().running().values()
+    assert lease_durations_s(lake, running) == {claim.attempt: pytest.approx(500, abs=5)}
 
 
 def test_processes_are_known_by_pid_start_and_machine() -> None:

@@ -42,11 +42,11 @@ def leave_results(
     began = now_utc() - timedelta(minutes=minutes_ago)
     ended = [began + timedelta(seconds=i) for i in range(len(tasks))]
     row = {"scope": SCOPE, "ok": ok, "hostname": hostname, "wall_time_s": 1.0, "started_at": began, **more}
+    row = {"ended_at": ended, "recorded_at": ended} | row
     table = TABLES["results"].sample(
         len(tasks),
         attempt=[f"{hostname}-{n}-{ok}" for n in tasks],
         task=[f"Task-{n}-{SCOPE}" for n in tasks],
-        ended_at=ended,
         **row,
     )
     lake.table("results").append_new(table)
@@ -75,6 +75,18 @@ def test_results_tell_which_host_is_bad(lake: Lake) -> None:
     later = now_utc() + timedelta(hours=1)
     assert quarantined(lake, RULES, later) == {}
     assert (on_parole(lake, RULES), on_parole(lake, RULES, later)) == (set(), {"bad"})
+
+
+@pytest.mark.parametrize("skew", [timedelta(days=9), timedelta(days=-9), timedelta(minutes=-50)])
+def test_a_host_is_judged_by_the_clock_of_who_recorded(lake: Lake, skew: timedelta) -> None:
+    """One whose clock is ahead would be barred for as long, one whose clock is behind never."""
+    recorded = [now_utc() - timedelta(seconds=60 - i) for i in range(3)]
+    ended = [at + skew for at in recorded]
+    leave_results(lake, "bad", [1, 2, 3], started_at=ended[0], ended_at=ended, recorded_at=recorded)
+    (until,) = quarantined(lake, RULES).values()
+    penalty = timedelta(seconds=RULES.penalty_s)
+    assert abs(until - (recorded[-1] + penalty)) < timedelta(seconds=2)
+    assert quarantined(lake, RULES, now_utc() + penalty) == {}
 
 
 def test_other_rules_other_judgement(lake: Lake) -> None:

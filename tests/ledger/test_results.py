@@ -56,7 +56,7 @@ def test_recording_again_changes_nothing(lake: Lake, claims: list[Claim]) -> Non
 
 def test_a_late_good_result_ends_its_task_whoever_holds_it(lake: Lake, claims: list[Claim]) -> None:
     late = claims[0]
-    end_claims(lake, {late.attempt: late.task}, actor="d")
+    end_claims(lake, {late.attempt: late.task}, actor="d", reason="lost")
     (again,) = claim_tasks(lake, "p", 9, lease_s=600, actor="d2")
     assert again.task == late.task
     record_receipts(lake, [plain_receipt(spec(late))], actor="d")
@@ -97,7 +97,7 @@ def test_a_bad_receipt_is_passed_over_with_a_warning(
 
 def test_attempts_without_claim_and_result_are_remembered(lake: Lake, claims: list[Claim]) -> None:
     assert unrecorded_attempts(lake) == {}
-    end_claims(lake, {c.attempt: c.task for c in claims}, actor="d")
+    end_claims(lake, {c.attempt: c.task for c in claims}, actor="d", reason="lost")
     assert unrecorded_attempts(lake) == {c.attempt: c.scope for c in claims}
     record_receipts(lake, [plain_receipt(spec(claims[0]))], actor="d")
     assert unrecorded_attempts(lake) == {claims[1].attempt: SCOPE}

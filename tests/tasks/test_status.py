@@ -91,13 +91,15 @@ def test_claims_are_given_back_by_their_holder(at: str) -> None:
     assert resulting(status.release(task(at), "a0", "stop")) is None
 
 
-def test_a_lease_ends_when_its_time_is_up_and_can_be_renewed_before() -> None:
+@pytest.mark.parametrize("at", STATUSES)
+def test_a_lease_expires_unless_it_was_renewed_while_it_was_watched(at: str) -> None:
     held = task("running")
-    assert resulting(status.expire(held, NOW)) == "waiting"
-    assert resulting(status.expire(held, NOW - timedelta(seconds=1))) is None
+    assert resulting(status.expire(task(at), held)) == ("waiting" if at == "running" else None)
     renewed = status.renew(held, "a1", NOW + timedelta(seconds=60))
     assert isinstance(renewed, Event)
-    assert resulting(status.expire(renewed.after, NOW + timedelta(seconds=59))) is None
+    assert resulting(status.expire(renewed.after, held)) is None
+    assert resulting(status.expire(renewed.after, renewed.after)) == "waiting"
+    assert resulting(status.expire(replace(held, attempt="a2"), held)) is None
     assert isinstance(status.renew(held, "a0", NOW), Refusal)
     assert isinstance(status.renew(task("waiting"), "a1", NOW), Refusal)
 

@@ -1,0 +1,84 @@
+"""The leases of a dispatcher's own attempts: renewed when half of their time is over, by its monotonic clock.
+
+The end that is written into the log is not read for it: a clock that was set back would have them run out.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from typing import Final
+
+from ..ledger.claims import renew_leases
+from ..store import Lake
+from .flights import Flights
+from .pulse import lease_sign
+from .sightings import Sightings
+
+__all__ = ["OwnLeases"]
+
+#: Renewed when this part of a lease is over.
+_DUE_AFTER: Final = 0.5
+_KIND: Final = "own"
+
+
+class OwnLeases:
+    """Renews the leases of one dispatcher.
+
+    Parameters
+    ----------
+    lake : Lake
+    actor : str
+    flights : Flights
+    sightings : Sightings
+        Here is noted when leases were renewed, for the next dispatcher of the pool.
+    """
+
+    def __init__(self, lake: Lake, actor: str, flights: Flights, sightings: Sightings) -> None:
+        self._lake, self._actor, self._flights, self._sightings = lake, actor, flights, sightings
+        self._renewed_at_s: dict[str, float] = {}
+
+    def renew(self, lease_s: float) -> set[str]:
+        """Renew the leases that are due; return the attempts that hold no Task any more.
+
+        Raises
+        ------
+        StorageError
+            If the lake does not answer.
+        """
+        held = {attempt: claim.task for attempt, claim in self._flights.claims().items()}
+        now, since = time.monotonic(), self._since(held)
+        due = {attempt for attempt in held if now - since[attempt] >= _DUE_AFTER * lease_s}
+        lost = renew_leases(self._lake, held, lease_s=lease_s, actor=self._actor, due=due)
+        self._renewed_at_s = {attempt: now if attempt in due else at for attempt, at in since.items()}
+        return lost
+
+    def note(self) -> None:
+        """Note for the next dispatcher of the pool how old each lease is."""
+        held = {attempt: claim.task for attempt, claim in self._flights.claims().items()}
+        now, since = time.monotonic(), self._since(held)
+        signs = self._signs(held)
+        self._sightings.note(_KIND, {a: (sign, now - since[a]) for a, sign in signs.items() if since[a] > -math.inf})
+
+    def _since(self, held: Mapping[str, str]) -> dict[str, float]:
+        """Return when each lease was last renewed, by the monotonic clock; minus infinity if nobody knows."""
+        since: dict[str, float] = {}
+        for attempt in held:
+            known = self._renewed_at_s.get(attempt)
+            since[attempt] = self._claimed_at(attempt) if known is None else known
+        unknown = {attempt: held[attempt] for attempt, at in since.items() if at == -math.inf}
+        for attempt, sign in self._signs(unknown).items():
+            ago_s = self._sightings.unmoved_s(_KIND, attempt, sign)
+            since[attempt] = -math.inf if ago_s is None else time.monotonic() - ago_s
+        return since
+
+    def _claimed_at(self, attempt: str) -> float:
+        at = self._flights.claimed_at_s(attempt)
+        return -math.inf if at is None else at
+
+    def _signs(self, held: Mapping[str, str]) -> dict[str, str]:
+        if not held:
+            return {}
+        states = self._lake.task_log.states().of(held.values()).values()
+        return {s.attempt: lease_sign(s) for s in states if s.attempt is not None and s.attempt in held}
