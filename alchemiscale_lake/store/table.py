@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final, TypeAlias
@@ -34,11 +35,14 @@ _CONFIGURATION: dict[str, str | None] = {
     "delta.deletedFileRetentionDuration": "interval 7 days",
 }
 
+#: Above a table, polars and DuckDB take these for partitions (`=`) or patterns.
+_EXPANDED: Final = re.compile(r"[=*?\[\]{}]")
 
-class _FolderTable(DeltaTable):
-    """A Delta table in a folder, telling paths where deltalake tells percent-encoded URIs.
 
-    polars reads them as paths, and would not find a folder with a space in its name.
+class _DecodedTable(DeltaTable):
+    """A Delta table with plain paths and keys where deltalake has percent-encoded URIs.
+
+    polars and DuckDB read them literally, and would not find a folder with a space in its name.
     """
 
     @property
@@ -64,7 +68,6 @@ class LakeTable:
     def __init__(self, location: Location, schema: TableSchema, objects: ObjectStore) -> None:
         self.schema = schema
         self._uri = location.join("tables", schema.name)
-        self._delta_class = DeltaTable if location.path is None else _FolderTable
         self._options = location.storage_options
         self._scan_options = location.scan_options
         self.files = DataFiles(objects, self.folder, schema)
@@ -109,7 +112,7 @@ class LakeTable:
         began: float | None = time.monotonic()
         while True:
             try:
-                return self._delta_class(self._uri, storage_options=self._options)
+                return _DecodedTable(self._uri, storage_options=self._options)
             except TableNotFoundError as e:
                 raise NotALakeError(
                     f"table '{self.schema.name}' is missing at {self._uri}; "
@@ -139,10 +142,18 @@ class LakeTable:
         """Read lazily, of the newest version or of the snapshot given; columns in declared order."""
         delta = self.snapshot() if delta is None else delta
         try:
-            frame = pl.scan_delta(delta, storage_options=self._scan_options or None)
+            if _is_plain(delta):
+                frame = pl.scan_delta(delta, storage_options=self._scan_options or None)
+            else:
+                # through deltalake's own reader: slower, but it prunes as well and expands nothing
+                frame = pl.scan_delta(delta, use_pyarrow=True)
         except (DeltaError, OSError) as e:
             fail(f"cannot read table '{self.schema.name}'", e, table=self.schema.name)
         return frame.select(self.schema.names)
+
+    def plain_files(self, delta: DeltaTable) -> list[str]:
+        """Paths of a snapshot's files, for readers that expand patterns; empty if one could not take them literally."""
+        return delta.file_uris() if _is_plain(delta) else []
 
     def append_new(self, rows: Rows) -> int:
         """Append the rows whose key the table does not hold yet; of equal keys given, the first.
@@ -218,3 +229,9 @@ class LakeTable:
         if scopes is not None:
             frame = frame.filter(pl.col("scope").is_in(scopes))
         return collect(frame.select(self.schema.key), f"table '{self.schema.name}'")
+
+
+def _is_plain(delta: DeltaTable) -> bool:
+    """Whether readers that look for partitions and patterns in whole paths take this table's literally."""
+    # of what deltalake has resolved, so that symbolic links are followed
+    return _EXPANDED.search(delta.table_uri) is None
