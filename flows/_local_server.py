@@ -119,7 +119,7 @@ class LocalServer:
         migrated = self._version.exists() and self._version.read_text() == _prefect_version()
         settings = {
             "PREFECT_HOME": str(self.folder),
-            "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{self.database}",
+            "PREFECT_SERVER_DATABASE_CONNECTION_URL": _state.database_url(self.database),
             "PREFECT_SERVER_DATABASE_MIGRATE_ON_START": "false" if migrated else "true",
             "PREFECT_SERVER_UI_STATIC_DIRECTORY": str(_state.cache_dir() / "ui"),
             # its pages ask the server they came from, by whatever name they reached it, and no other page may

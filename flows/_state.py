@@ -9,13 +9,14 @@ import re
 import sqlite3
 import tempfile
 from pathlib import Path
+from urllib.parse import quote
 
 from alchemiscale_lake.errors import SettingsError
 from alchemiscale_lake.store import Lake
 
 from ._login import make_private
 
-__all__ = ["cache_dir", "copy_template", "keep_template", "state_dir"]
+__all__ = ["cache_dir", "copy_template", "database_url", "keep_template", "state_dir"]
 
 _APP = "alchemiscale-lake"
 
@@ -36,6 +37,11 @@ def state_dir(lake: Lake) -> Path:
 def cache_dir() -> Path:
     """Return the folder for what can be made again at any time: per Prefect version, per user."""
     return _user_dir("XDG_CACHE_HOME", ".cache") / _APP / f"prefect-{importlib.metadata.version('prefect')}"
+
+
+def database_url(database: Path) -> str:
+    """Return the URL by which a server opens a SQLite file; a `?` or `#` in its path must not end it."""
+    return f"sqlite+aiosqlite:///{quote(str(database))}"
 
 
 def copy_template(database: Path) -> bool:
