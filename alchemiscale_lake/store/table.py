@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final, TypeAlias
@@ -19,6 +18,7 @@ from .commit import compare_and_append, last_number, quiet_commit
 from .data_files import DataFiles
 from .delta_log import DeltaLog
 from .failures import collect, fail
+from .literal_scan import is_plain, scan_literally
 from .location import Location
 from .objects import ObjectStore
 
@@ -34,9 +34,6 @@ _CONFIGURATION: dict[str, str | None] = {
     "delta.logRetentionDuration": "interval 7 days",
     "delta.deletedFileRetentionDuration": "interval 7 days",
 }
-
-#: Above a table, polars and DuckDB take these for partitions (`=`) or patterns.
-_EXPANDED: Final = re.compile(r"[=*?\[\]{}]")
 
 
 class _DecodedTable(DeltaTable):
@@ -142,18 +139,17 @@ class LakeTable:
         """Read lazily, of the newest version or of the snapshot given; columns in declared order."""
         delta = self.snapshot() if delta is None else delta
         try:
-            if _is_plain(delta):
+            if is_plain(delta):
                 frame = pl.scan_delta(delta, storage_options=self._scan_options or None)
             else:
-                # through deltalake's own reader: slower, but it prunes as well and expands nothing
-                frame = pl.scan_delta(delta, use_pyarrow=True)
+                frame = scan_literally(delta)
         except (DeltaError, OSError) as e:
             fail(f"cannot read table '{self.schema.name}'", e, table=self.schema.name)
         return frame.select(self.schema.names)
 
     def plain_files(self, delta: DeltaTable) -> list[str]:
         """Paths of a snapshot's files, for readers that expand patterns; empty if one could not take them literally."""
-        return delta.file_uris() if _is_plain(delta) else []
+        return delta.file_uris() if is_plain(delta) else []
 
     def append_new(self, rows: Rows) -> int:
         """Append the rows whose key the table does not hold yet; of equal keys given, the first.
@@ -229,9 +225,3 @@ class LakeTable:
         if scopes is not None:
             frame = frame.filter(pl.col("scope").is_in(scopes))
         return collect(frame.select(self.schema.key), f"table '{self.schema.name}'")
-
-
-def _is_plain(delta: DeltaTable) -> bool:
-    """Whether readers that look for partitions and patterns in whole paths take this table's literally."""
-    # of what deltalake has resolved, so that symbolic links are followed
-    return _EXPANDED.search(delta.table_uri) is None

@@ -47,8 +47,8 @@ ONLY_ENCODED = ["a%20b", "50%ab", "x%2Fy"]
 
 def write_and_read(location: Location) -> None:
     """Everything that a client of ours does at a place."""
-    table = LakeTable(location, TABLES["network_log"])
     objects = ObjectStore(location)
+    table = LakeTable(location, TABLES["network_log"], objects)
     assert objects.put_exclusive("attempts/o-c-p/1/receipt.arrow", b"receipt")
     assert not objects.put_exclusive("attempts/o-c-p/1/receipt.arrow", b"another")
     table.create()
@@ -63,6 +63,8 @@ def write_and_read(location: Location) -> None:
     frame = table.scan()
     assert frame.sort("scope").collect().rows(named=True) == rows
     assert frame.filter(scope="o-c-q").select("network", "scope").collect().rows() == [("n2", "o-c-q")]
+    # a column without statistics in the log, and of a partition that is not asked for
+    assert frame.filter(network="n1").select("scope").collect().rows() == [("o-c-p",)]
 
 
 def _row(scope: str, network: str, seq: int) -> dict[str, object]:
