@@ -122,14 +122,15 @@ def compare_and_append(
     )
 
 
-def quiet_commit(name: str, number: int, previous: str | None = None) -> dict[str, Any]:
+def quiet_commit(name: str | None, number: int, previous: str | None = None) -> dict[str, Any]:
     """Arguments of a deltalake write that lands as commit `number` or fails, and does nothing else.
 
+    Without a `name` it has no number: it changes no rows.
     `previous` is the SHA-256 of the log's entry that the commit builds upon.
     """
     return {
         "commit_properties": CommitProperties(
-            app_transactions=[Transaction(name, number)],
+            app_transactions=None if name is None else [Transaction(name, number)],
             # a silent retry inside deltalake would skip the check against the newer state
             max_commit_retries=0,
             custom_metadata=None if previous is None else {PREVIOUS: previous},

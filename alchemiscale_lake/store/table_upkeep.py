@@ -20,13 +20,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-import polars as pl
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, WriterProperties
-from deltalake.exceptions import CommitFailedError, DeltaError
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
 
 from ..errors import SettingsError
 from ..faults import fault_point
+from .compaction import compact, crowded
 from .failures import fail
 from .lake import now_utc
 from .objects import ObjectInfo, ObjectStore
@@ -34,21 +34,12 @@ from .table import LakeTable
 
 __all__ = ["TableUpkeep", "UpkeepSettings", "keep_up"]
 
-#: A partition of fewer small files is left alone: rewriting it would cost more than it brings.
-_FILES_WORTH_COMPACTING: Final = 5
 #: While thousands of files are compacted, writers add some more.
 _ROUNDS: Final = 2
-_TARGET_BYTES: Final = 128 * 2**20
-#: Rows of a row group, so that who asks for the newest rows skips the others.
-_ROW_GROUP_ROWS: Final = 65_536
-#: Partitions compacted in one commit: what is done stays done if the next ones are not reached.
-_PARTITIONS_AT_ONCE: Final = 32
-_COMMIT_TRIES: Final = 100
 #: Opening a table reads every commit above the last checkpoint.
 _COMMITS_WORTH_A_CHECKPOINT: Final = 5
 _CHECKPOINT: Final = ".checkpoint.parquet"
 _ENTRY: Final = re.compile(r"/(\d{20})\.(json|checkpoint\.parquet)$")
-_NO_HOOKS: Final = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,14 +110,14 @@ def keep_up(objects: ObjectStore, table: LakeTable, settings: UpkeepSettings, no
     log = [found for found in listed if _ENTRY.search(found.path)]
     delta = table.snapshot()
     files_before, version_before = len(delta.file_uris()), delta.version()
-    crowded = _crowded(delta, table)
-    files_after, note, n_checkpoints = files_before - sum(crowded.values()) + len(crowded), None, 0
+    small = crowded(delta, table)
+    files_after, note, n_checkpoints = files_before - sum(small.values()) + len(small), None, 0
     if not settings.dry_run:
         for _ in range(_ROUNDS):
-            if crowded and note is None:
-                note = _compact(table, list(crowded))
+            if small and note is None:
+                note = compact(objects, table, delta)
                 delta = table.snapshot()
-                crowded, files_after = _crowded(delta, table), len(delta.file_uris())
+                small, files_after = crowded(delta, table), len(delta.file_uris())
         fault_point(f"upkeep:{name}:compacted")
         n_checkpoints = _checkpoint(delta, table, log)
         fault_point(f"upkeep:{name}:checkpointed")
@@ -149,50 +140,13 @@ def keep_up(objects: ObjectStore, table: LakeTable, settings: UpkeepSettings, no
     )
 
 
-def _crowded(delta: DeltaTable, table: LakeTable) -> dict[str | None, int]:
-    """Count the small files of every partition that has many; the partition of a table without any is None."""
-    actions = pl.DataFrame(pa.table(delta.get_add_actions(flatten=True)))
-    small = actions.filter(pl.col("size_bytes") < _TARGET_BYTES / 2)
-    if not table.schema.partition_by:
-        return {None: len(small)} if len(small) >= _FILES_WORTH_COMPACTING else {}
-    if small.is_empty():
-        return {}
-    (column,) = table.schema.partition_by
-    counts = (
-        small.group_by(pl.col(f"partition.{column}").alias(column))
-        .len()
-        .filter(pl.col("len") >= _FILES_WORTH_COMPACTING)
-    )
-    return dict(counts.sort(column).iter_rows())
-
-
-def _compact(table: LakeTable, partitions: list[str | None]) -> str | None:
-    """Make few files of many; return what was in the way, if something was."""
-    for start in range(0, len(partitions), _PARTITIONS_AT_ONCE):
-        batch = [value for value in partitions[start : start + _PARTITIONS_AT_ONCE] if value is not None]
-        try:
-            table.snapshot().optimize.compact(
-                partition_filters=[(table.schema.partition_by[0], "in", batch)] if batch else None,
-                target_size=_TARGET_BYTES,
-                max_concurrent_tasks=2,
-                writer_properties=WriterProperties(compression="ZSTD", max_row_group_size=_ROW_GROUP_ROWS),
-                commit_properties=CommitProperties(max_commit_retries=_COMMIT_TRIES),
-                post_commithook_properties=_NO_HOOKS,
-            )
-        except CommitFailedError:
-            return "its files were replaced meanwhile; compacted the next time"
-        except (DeltaError, OSError) as e:
-            fail(f"could not compact table '{table.schema.name}'", e, table=table.schema.name)
-    return None
-
-
 def _checkpoint(delta: DeltaTable, table: LakeTable, log: Sequence[ObjectInfo]) -> int:
     """Write a checkpoint if there are some commits above the last one; tell how many were written."""
     last = max((_version(entry) for entry in log if entry.path.endswith(_CHECKPOINT)), default=0)
     if delta.version() - last < _COMMITS_WORTH_A_CHECKPOINT:
         return 0
     try:
-        delta.create_checkpoint()
+        table.log.checkpoint(delta)
     except (DeltaError, OSError) as e:
         fail(f"could not write a checkpoint of table '{table.schema.name}'", e, table=table.schema.name)
     table.snapshot()  # which fails, before anything is deleted, should the checkpoint not be readable

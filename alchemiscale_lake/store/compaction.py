@@ -1,0 +1,156 @@
+"""Compaction of one table: the same rows in fewer files, by the same durable way as every write.
+
+The new files are read back from nothing but the old ones, whose content is compared with their names
+first: what a disk has changed is not copied into a file that looks sound.
+"""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, Final
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+from deltalake import DeltaTable
+from deltalake.exceptions import CommitFailedError, DeltaError
+from deltalake.transaction import AddAction, RemoveAction
+
+from ..errors import DamagedError
+from .commit import quiet_commit
+from .data_files import is_as_written
+from .failures import fail
+from .objects import ObjectStore
+from .table import LakeTable
+
+__all__ = ["compact", "crowded"]
+
+#: A partition of fewer small files is left alone: rewriting it would cost more than it brings.
+_FILES_WORTH_COMPACTING: Final = 5
+_TARGET_BYTES: Final = 128 * 2**20
+#: Partitions compacted in one commit: what is done stays done if the next ones are not reached.
+_PARTITIONS_AT_ONCE: Final = 32
+_COMMIT_TRIES: Final = 100
+_READERS: Final = 8
+
+Partition = str | None
+File = Mapping[str, Any]
+
+
+def crowded(delta: DeltaTable, table: LakeTable) -> dict[Partition, int]:
+    """Count the small files of every partition that has many; the partition of a table without any is None."""
+    return {partition: len(files) for partition, files in _small_files(delta, table).items()}
+
+
+def compact(objects: ObjectStore, table: LakeTable, delta: DeltaTable) -> str | None:
+    """Make few files of many that a snapshot lists; return what was in the way, if something was.
+
+    Raises
+    ------
+    DamagedError
+        If a file is not what was written. Nothing is made of it.
+    StorageError
+    """
+    by_partition = list(_small_files(delta, table).items())
+    for start in range(0, len(by_partition), _PARTITIONS_AT_ONCE):
+        added: list[AddAction] = []
+        replaced: list[File] = []
+        for partition, files in by_partition[start : start + _PARTITIONS_AT_ONCE]:
+            for together in _bins(files):
+                with ThreadPoolExecutor(_READERS) as pool:
+                    read = partial(_read, objects, table, delta, partition)
+                    rows = pa.concat_tables(pool.map(read, together))
+                added += table.files.write(rows, delta, data_change=False)
+                replaced += together
+        if replaced and not _commit(table, delta, added, replaced):
+            return "its files were replaced meanwhile; compacted the next time"
+    return None
+
+
+def _small_files(delta: DeltaTable, table: LakeTable) -> dict[Partition, list[File]]:
+    actions = pl.DataFrame(pa.table(delta.get_add_actions(flatten=True)))
+    small = actions.filter(pl.col("size_bytes") < _TARGET_BYTES / 2).sort("modification_time", "path")
+    column = f"partition.{table.schema.partition_by[0]}" if table.schema.partition_by else None
+    found: dict[Partition, list[File]] = {}
+    for file in small.select("path", "size_bytes", *([column] if column else [])).iter_rows(named=True):
+        found.setdefault(file[column] if column else None, []).append(file)
+    return {name: files for name, files in sorted(found.items()) if len(files) >= _FILES_WORTH_COMPACTING}
+
+
+def _bins(files: Sequence[File]) -> Iterator[list[File]]:
+    """Yield the files that become one, in their order."""
+    together: list[File] = []
+    size = 0
+    for file in files:
+        if together and size + file["size_bytes"] > _TARGET_BYTES:
+            yield together
+            together, size = [], 0
+        together.append(file)
+        size += file["size_bytes"]
+    if len(together) > 1:
+        yield together
+
+
+def _read(objects: ObjectStore, table: LakeTable, delta: DeltaTable, partition: Partition, file: File) -> pa.Table:
+    path = f"{table.folder}/{file['path']}"
+    data = objects.get(path)
+    if is_as_written(path, data) is False:
+        raise DamagedError(
+            f"{path} is not what was written: its content does not fit the digest in its name; "
+            "restore it from a backup, or let `alchemiscale-lake maintain --repair` set it aside",
+            table=table.schema.name,
+            path=path,
+        )
+    try:
+        rows = pq.read_table(io.BytesIO(data))
+    except (pa.ArrowException, OSError) as e:
+        fail(f"cannot read {path}", e, path=path)
+    columns = []
+    for field in pa.schema(delta.schema().to_arrow()):
+        if field.name in table.schema.partition_by:
+            columns.append(pa.chunked_array([pa.array([partition] * len(rows), field.type)]))
+        elif field.name in rows.column_names:
+            columns.append(rows.column(field.name).cast(field.type))
+        else:
+            columns.append(pa.chunked_array([pa.nulls(len(rows), field.type)]))
+    return pa.table(columns, schema=pa.schema(delta.schema().to_arrow()))
+
+
+def _commit(table: LakeTable, delta: DeltaTable, added: Sequence[AddAction], replaced: Sequence[File]) -> bool:
+    """Commit through a snapshot, or through newer ones as long as they list the files to be replaced."""
+    now = int(time.time() * 1000)
+    removed = [
+        RemoveAction(
+            path=file["path"],
+            deletion_timestamp=now,
+            data_change=False,
+            partition_values={column: file[f"partition.{column}"] for column in table.schema.partition_by},
+            size=file["size_bytes"],
+        )
+        for file in replaced
+    ]
+    for _ in range(_COMMIT_TRIES):
+        held = set(pa.table(delta.get_add_actions(flatten=True)).column("path").to_pylist())
+        if not all(file["path"] in held for file in replaced):
+            return False
+        previous = table.log.make_durable(delta.version())
+        try:
+            delta.create_write_transaction(
+                [*added, *removed],
+                "append",
+                delta.schema(),
+                table.files.partition_by,
+                **quiet_commit(None, 0, previous),
+            )
+        except CommitFailedError:
+            delta = table.snapshot()  # a writer came first, as most do who only append
+            continue
+        except (DeltaError, OSError) as e:
+            fail(f"could not compact table '{table.schema.name}'", e, table=table.schema.name)
+        table.log.make_durable(delta.version() + 1)
+        return True
+    return False
