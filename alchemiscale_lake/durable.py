@@ -88,8 +88,15 @@ def write_new_file(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def replace_file(path: Path, data: bytes) -> None:
+def replace_file(path: Path, data: bytes, *, lasting: bool = True) -> None:
     """Write a file, in the place of one that may be there: the old one or the new one, never a half.
+
+    Parameters
+    ----------
+    path : Path
+    data : bytes
+    lasting : bool
+        Whether the new one must be there after a power cut; it is whole in any case.
 
     Raises
     ------
@@ -103,7 +110,8 @@ def replace_file(path: Path, data: bytes) -> None:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
-    fsync_folder(path.parent)
+    if lasting:
+        fsync_folder(path.parent)
 
 
 def link_file(path: Path, data: bytes) -> bool:

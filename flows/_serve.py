@@ -12,7 +12,6 @@ import importlib.metadata
 import os
 import signal
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -20,7 +19,6 @@ import psutil
 
 from alchemiscale_lake.store import Lake
 
-from ._addresses import is_loopback
 from ._api import local_api
 from ._signals import PARENT_VARIABLE
 from ._state import state_dir
@@ -41,7 +39,7 @@ def up(
     port: int = 4200,
     verbose: bool = False,
     say: Callable[[str], None],
-    ready: Callable[[str, Path | None], None],
+    ready: Callable[[str], None],
 ) -> None:
     """Serve the Prefect UI and the deployments of a lake until Ctrl-C or SIGTERM.
 
@@ -56,8 +54,7 @@ def up(
     say : callable
         Told what people should know.
     ready : callable
-        Given the address of the UI, and the file with what it asks for, once everything is served. There is
-        no file for a server of the user's own.
+        Given the address of the UI once everything is served.
 
     Raises
     ------
@@ -71,14 +68,9 @@ def up(
             from ._stale import close_stale_runs  # imports Prefect
 
             close_stale_runs()
-            if not is_loopback(host):
-                say(
-                    f"others can reach {api.ui_url}, and the login travels there unencrypted: whoever listens on the "
-                    "network can run code as you. Use it behind a proxy with TLS only, or through an SSH tunnel"
-                )
         try:
             with _stopping(say) as stop:
-                _serve(lake, stop, lambda: ready(api.ui_url, api.login))
+                _serve(lake, stop, lambda: ready(api.ui_url))
         except KeyboardInterrupt:
             say("stopped")
 

@@ -8,6 +8,7 @@ from prefect import flow
 
 from alchemiscale_lake.amounts import parse_seconds
 from alchemiscale_lake.errors import SettingsError
+from alchemiscale_lake.ledger.forgotten import forgotten_receipts, record_forgotten
 from alchemiscale_lake.ledger.task_ends import end_recorded
 from alchemiscale_lake.ledger.user import user_name
 from alchemiscale_lake.report.upkeep import upkeep_line, upkeep_table
@@ -41,6 +42,8 @@ def maintain_lake(
     settings = UpkeepSettings(_seconds("keep_log", keep_log), _seconds("keep_files", keep_files), dry_run=dry_run)
     load_credentials()
     opened = Lake.open(lake)
+    if not dry_run:
+        record_forgotten(opened, forgotten_receipts(opened), actor=user_name())
     ended = [] if dry_run else end_recorded(opened, actor=user_name())
     if ended:
         _log.info("%d Tasks had not heard of their recorded results; they have ended now", len(ended))

@@ -9,9 +9,8 @@ from typing import Any
 import click
 
 from ..errors import LakeError
-from ..printable import printable
 
-__all__ = ["INTERRUPTED", "LakeGroup", "put_out", "say"]
+__all__ = ["INTERRUPTED", "LakeGroup", "say"]
 
 #: Exit code of a command that Ctrl-C ended.
 INTERRUPTED = 130
@@ -19,13 +18,8 @@ _DEBUG = "ALCHEMISCALE_LAKE_DEBUG"
 
 
 def say(text: str, **style: Any) -> None:
-    """Tell the user something, on stderr. What would command the terminal is escaped."""
-    click.secho(printable(text), err=True, **style)
-
-
-def put_out(text: str, *, nl: bool = True, **style: Any) -> None:
-    """Write to stdout. What would command the terminal is escaped."""
-    click.secho(printable(text), nl=nl, **style)
+    """Tell the user something, on stderr."""
+    click.secho(text, err=True, **style)
 
 
 class LakeGroup(click.Group):

@@ -40,24 +40,54 @@ def _duration(_: click.Context, parameter: click.Parameter, value: str) -> float
     metavar="DURATION",
     help="How long files are kept that newer ones replaced: longer than the longest query runs.",
 )
+@click.option(
+    "--repair",
+    "repair_first",
+    is_flag=True,
+    help="First mend what a power cut left torn; what is taken out goes to the folder 'damaged' of the lake.",
+)
 @output_options
-def command(lake: str, dry_run: bool, keep_log_s: float, keep_files_s: float, tsv: bool, output: str | None) -> None:
+def command(
+    lake: str,
+    dry_run: bool,
+    keep_log_s: float,
+    keep_files_s: float,
+    repair_first: bool,
+    tsv: bool,
+    output: str | None,
+) -> None:
     """Merge small files, clean the tables' logs, delete what nobody can need any more.
 
     No row is touched. Whatever reads or writes the lake meanwhile goes on; being killed does no harm.
-    Run it once a day where Tasks are short or dispatchers many.
+    Run it once a day where Tasks are short or dispatchers many. Results whose receipts lie in the
+    lake and are in no table are recorded.
 
     \b
     Example:
       alchemiscale-lake maintain --dry-run
     """
+    from ..ledger.forgotten import forgotten_receipts, record_forgotten
     from ..ledger.task_ends import end_recorded
     from ..ledger.user import user_name
     from ..report.upkeep import upkeep_line, upkeep_table
-    from ..store import Lake, UpkeepSettings, maintain
+    from ..store import Lake, UpkeepSettings, maintain, repair
 
     settings = UpkeepSettings(keep_log_s=keep_log_s, keep_files_s=keep_files_s, dry_run=dry_run)
     opened = Lake.open(lake)
+    if repair_first:
+        repaired = repair(opened, tell=say, dry_run=dry_run)
+        for loss in repaired.losses:
+            say(str(loss))
+        say("nothing is damaged" if not repaired.losses else f"{len(repaired.losses)} damage(s)")
+        if dry_run and repaired.losses:
+            return
+        opened = Lake.open(lake)
+    forgotten = forgotten_receipts(opened)
+    if forgotten and dry_run:
+        say(f"{len(forgotten)} receipt(s) are in no table, and would be recorded")
+    elif forgotten:
+        recorded = record_forgotten(opened, forgotten, actor=user_name())
+        say(f"{sum(r.new for r in recorded)} result(s) recorded from receipts that were in no table")
     ended = [] if dry_run else end_recorded(opened, actor=user_name())
     if ended:
         say(f"{len(ended)} Tasks had not heard of their recorded results; they have ended now")

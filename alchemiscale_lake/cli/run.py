@@ -87,8 +87,7 @@ def command(
     again = f"alchemiscale-lake run --resume --lake {shlex.quote(lake)}"
     say(f"if this is interrupted, continue with: {again}")
     with session(place, say=say, verbose=verbose) as flows:
-        login = f" (it asks for the line in {flows.login})" if flows.login else ""
-        say(f"watch it at {flows.ui_url}{login}")
+        say(f"watch it at {flows.ui_url}")
         for campaign in begun:
             if _run(flows, place, lake, campaign, plot, settings):
                 say(f"stopped; to continue: {again}")

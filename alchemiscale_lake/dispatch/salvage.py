@@ -15,6 +15,7 @@ from typing import Final
 from ..execution.stopping import ask_to_stop
 from ..ledger.at_once import at_once
 from ..ledger.claims import Claim, claim_of, claimers, orphaned_attempts, process_is_gone
+from ..ledger.forgotten import forgotten_receipts
 from ..ledger.restarts import resolve_restarts
 from ..ledger.results import unrecorded_attempts
 from ..ledger.task_ends import RECENT
@@ -76,7 +77,9 @@ class Salvage:
         orphans = orphaned_attempts(self._lake, running, "dispatch")
         self.give_back([claim_of(s) for s in running if s.attempt in orphans], "its dispatcher ended")
         self.reap()
-        self._books.record_forgotten(self._forgotten())
+        # also what the log has lost its word of, as after a power cut
+        left = {a: scope for a, scope in forgotten_receipts(self._lake).items() if a not in self._flights}
+        self._books.record_forgotten({**self._forgotten(), **left})
         self._books.end_recorded()
         # whoever recorded a failure may have died before restart policies could look at it
         resolve_restarts(self._lake, None, actor=self._actor)

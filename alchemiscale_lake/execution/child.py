@@ -19,6 +19,8 @@ import traceback
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
+from ..durable import replace_file
+
 __all__ = ["NO_PLUGINS", "OUTCOME", "run", "write_json"]
 
 #: Where openmm looks for plugins while the zygote imports it.
@@ -57,11 +59,9 @@ def run(request: dict[str, Any], *, parent: int) -> NoReturn:
         os._exit(code)
 
 
-def write_json(path: Path, content: Any) -> None:
-    """Write a JSON file that appears whole or not at all."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    partial.write_text(json.dumps(content))
-    partial.replace(path)
+def write_json(path: Path, content: Any, *, lasting: bool = False) -> None:
+    """Write a JSON file that appears whole or not at all, also if the power goes; `lasting`: it stays, too."""
+    replace_file(path, json.dumps(content).encode(), lasting=lasting)
 
 
 def _settle(request: dict[str, Any], parent: int) -> None:

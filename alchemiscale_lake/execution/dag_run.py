@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..durable import replace_file
 from .executions import Execution, Plan, read_plan, read_records
 from .host import package_versions
 from .launcher import Launcher, StepOutcome
@@ -87,9 +88,10 @@ class DagRun:
     def _start_clean(self) -> DagOutcome | None:
         self._launcher.folder.clear()
         inputs = self._inputs()
-        (self._folder / TRANSFORMATION).write_bytes(inputs.transformation)
+        # their names are made durable with the plan's, which comes after them
+        replace_file(self._folder / TRANSFORMATION, inputs.transformation, lasting=False)
         if inputs.extends is not None:
-            (self._folder / EXTENDS).write_bytes(inputs.extends)
+            replace_file(self._folder / EXTENDS, inputs.extends, lasting=False)
         label = self._label("create")
         planned = self._launcher.run("plan", label, self._watch, provenance=dict(package_versions()))
         if planned.cut is not None and planned.cut.gives_back:
@@ -148,7 +150,7 @@ class DagRun:
     def _good(self, result: Path, label: str, finished: StepOutcome) -> DagOutcome:
         try:
             numbers = json.loads((result.parent / ESTIMATE).read_text())
-        except FileNotFoundError:
+        except (FileNotFoundError, ValueError):
             noted = self._note_step("gather", label, finished)
             return DagOutcome(True, noted.exception_text, "gather", self._executions, result)
         return DagOutcome(True, None, None, self._executions, result, **numbers)

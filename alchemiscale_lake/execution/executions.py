@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 import shutil
 from collections.abc import Mapping
@@ -16,7 +17,10 @@ from .steps import PLAN
 
 __all__ = ["Execution", "Plan", "PlannedUnit", "read_plan", "read_records", "safe_name", "write_record"]
 
+_log = logging.getLogger(__name__)
 _RECORD: Final = "record.json"
+#: What files raise that a power cut has left empty or in parts.
+_UNREADABLE: Final = (ValueError, KeyError, TypeError, AttributeError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +102,16 @@ def safe_name(name: str) -> str:
 
 
 def read_plan(folder: Path) -> Plan | None:
-    """Return the plan in a work folder, None if there is none."""
+    """Return the plan in a work folder, None if there is none that can be read."""
     try:
         content = json.loads((folder / PLAN).read_text())
+        units = tuple(PlannedUnit(**{**unit, "needs": tuple(unit["needs"])}) for unit in content["units"])
+        return Plan(units, dict(content["provenance"]))
     except FileNotFoundError:
         return None
-    units = tuple(PlannedUnit(**{**unit, "needs": tuple(unit["needs"])}) for unit in content["units"])
-    return Plan(units, content["provenance"])
+    except _UNREADABLE as e:
+        _log.warning("%s cannot be read, as after a power cut (%s); it is made again", folder / PLAN, e)
+        return None
 
 
 def write_record(run: Path, execution: Execution) -> None:
@@ -115,15 +122,14 @@ def write_record(run: Path, execution: Execution) -> None:
 def read_records(folder: Path) -> list[Execution]:
     """Return what a dead worker ran to the end here and did not report, in order of time.
 
-    Runs that it did not see the end of are removed.
+    Runs that it did not see the end of, or whose record cannot be read, are removed.
     """
     records = []
     for run in (folder / "runs").iterdir():
         try:
             content = json.loads((run / _RECORD).read_text())
-        except FileNotFoundError:
+            exception = content["exception"]
+            records.append(Execution(**{**content, "exception": exception and tuple(exception)}))
+        except (FileNotFoundError, *_UNREADABLE):
             shutil.rmtree(run)
-            continue
-        exception = content["exception"]
-        records.append(Execution(**{**content, "exception": exception and tuple(exception)}))
     return sorted(records, key=lambda e: (e.started_at, e.label))

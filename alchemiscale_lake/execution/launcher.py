@@ -76,7 +76,7 @@ class Launched:
         duration_s = time.monotonic() - self.started
         try:
             content = json.loads((self.run / OUTCOME).read_text())
-        except FileNotFoundError:
+        except (FileNotFoundError, ValueError):
             content = {"ok": False, "exception": self._death(ended), "traceback": self._last_words()}
         exception = content.get("exception")
         return StepOutcome(

@@ -7,7 +7,6 @@ in `dag_run` and `unit_runs`.
 
 from __future__ import annotations
 
-import os
 import traceback
 from collections.abc import Callable
 from datetime import datetime
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from .. import gufe_adapter
+from ..durable import replace_file
 from .child import write_json
 
 __all__ = ["DAG", "ESTIMATE", "EXTENDS", "PLAN", "RESULT", "TRANSFORMATION", "perform"]
@@ -54,7 +54,7 @@ def _plan(run: Path, *, folder: str, provenance: dict[str, str]) -> Outcome:
         for index, unit in enumerate(gufe_adapter.units_in_order(dag))
     ]
     _write(work / DAG, gufe_adapter.dumps_chain(dag))
-    write_json(work / PLAN, {"units": units, "provenance": provenance})
+    write_json(work / PLAN, {"units": units, "provenance": provenance}, lasting=True)
     return {"ok": True}
 
 
@@ -125,12 +125,7 @@ def _load(path: Path) -> Any:
 
 def _write(path: Path, data: bytes) -> None:
     """Write durably: a work folder may be continued after the machine went down."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    with partial.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    replace_file(path, data)
 
 
 _STEPS: Final[dict[str, Callable[..., Outcome]]] = {"plan": _plan, "unit": _unit, "finish": _finish}

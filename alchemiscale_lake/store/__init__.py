@@ -13,6 +13,7 @@ from .messages import has_message, leave_message, read_message, remove_message
 from .network_log import NetworkLog, NetworkState
 from .objects import ObjectInfo, ObjectStore, attempt_folder
 from .orphans import Orphans
+from .repair import Loss, RepairReport, repair
 from .table import LakeTable
 from .table_upkeep import TableUpkeep, UpkeepSettings
 from .task_log import TaskLog
@@ -24,12 +25,14 @@ __all__ = [
     "Lake",
     "LakeTable",
     "Location",
+    "Loss",
     "MaintenanceReport",
     "NetworkLog",
     "NetworkState",
     "ObjectInfo",
     "ObjectStore",
     "Orphans",
+    "RepairReport",
     "TableUpkeep",
     "TaskLog",
     "UpkeepSettings",
@@ -41,4 +44,5 @@ __all__ = [
     "now_utc",
     "read_message",
     "remove_message",
+    "repair",
 ]

@@ -13,7 +13,7 @@ import json
 import re
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote
@@ -21,19 +21,18 @@ from urllib.parse import unquote
 from deltalake import DeltaTable
 
 from ..durable import fsync_file, fsync_folder, fsync_folders, replace_file
+from ..errors import DamagedError
+from .damage import Damage, damage_of_log, damage_of_tail, entry_name, read_entry
 from .failures import fail
 
-__all__ = ["PREVIOUS", "DeltaLog", "entry_name"]
+__all__ = ["PREVIOUS", "DeltaLog"]
 
 #: Key in an entry's `commitInfo`: SHA-256 of the entry before it, as it was when this one was written.
 PREVIOUS: Final = "previousSha256"
 _LAST_CHECKPOINT: Final = "_last_checkpoint"
+#: So many of the newest entries are looked at when a table is opened.
+_LOOKED_AT: Final = 16
 _NUMBERED: Final = re.compile(r"(\d{20})\.(json|checkpoint\.parquet)")
-
-
-def entry_name(version: int) -> str:
-    """Return the file name of a log entry."""
-    return f"{version:020d}.json"
 
 
 class DeltaLog:
@@ -49,11 +48,48 @@ class DeltaLog:
         self._table = table
         self._lock = threading.Lock()
         self._known: tuple[int, str | None] = (-1, None)
+        self._looked_at = -1
 
     @property
     def folder(self) -> Path | None:
         """The folder of the log; None in a bucket."""
         return None if self._table is None else self._table / "_delta_log"
+
+    def check(self, version: int) -> None:
+        """Look at the newest entries up to a version, and at the files that they added, unless this was done before.
+
+        Raises
+        ------
+        DamagedError
+            If something is torn or missing.
+        """
+        if self._table is None or version <= self._looked_at:
+            return
+        found = damage_of_tail(self._table, version, min(version - self._looked_at, _LOOKED_AT))
+        if found is not None:
+            raise self._damaged([found])
+        self._looked_at = version
+
+    def check_all(self) -> None:
+        """Look at the whole log, since deltalake could not open it.
+
+        Raises
+        ------
+        DamagedError
+            If something is torn or missing.
+        """
+        if self.folder is not None and self.folder.is_dir() and (found := damage_of_log(self.folder)):
+            raise self._damaged(found)
+
+    def _damaged(self, found: Sequence[Damage]) -> DamagedError:
+        assert self._table is not None
+        more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+        return DamagedError(
+            f"table '{self._table.name}' is damaged, as after a power cut: {found[0]}{more}; "
+            f"run `alchemiscale-lake maintain --repair --lake {self._table.parent.parent}`",
+            table=self._table.name,
+            path=str(self._table / found[0].path),
+        )
 
     def make_durable(self, version: int) -> str | None:
         """Make the entry of a version durable, and what it refers to; costs nothing if this process did so before.
@@ -96,6 +132,19 @@ class DeltaLog:
         if self._table is not None:
             self.make_durable(0)
             fsync_folders([self._table, self._table.parent])
+
+    def remove_torn_beginning(self) -> None:
+        """Remove the first entry if it is torn: its lake was never finished, so nothing was acknowledged.
+
+        Raises
+        ------
+        OSError
+        """
+        if self.folder is None:
+            return
+        first = self.folder / entry_name(0)
+        if first.is_file() and read_entry(first.read_bytes()) is None:
+            first.unlink()
 
     def checkpoint(self, delta: DeltaTable) -> None:
         """Write a checkpoint of the newest version.

@@ -158,7 +158,7 @@ def _version() -> str:
 
 
 def _foreign(path: Path) -> list[str]:
-    ours = {"tables", _MARKER, "attempts", "campaigns", "plots", "prefect", "work"}
+    ours = {"tables", _MARKER, "attempts", "campaigns", "damaged", "plots", "prefect", "work"}
     return sorted(p.name for p in path.iterdir() if p.name not in ours and not p.name.startswith("."))
 
 

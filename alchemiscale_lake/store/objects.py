@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 import errno
 import hashlib
@@ -235,6 +236,24 @@ class ObjectStore:
         StorageError
         """
         return sorted(found.path for found in self.list_with_times(prefix) if not found.is_temporary)
+
+    def children(self, folder: str) -> builtins.list[str]:
+        """Names of the folders directly in a folder, sorted; none if it is not there.
+
+        Raises
+        ------
+        StorageError
+        """
+        try:
+            if self._root is not None:
+                with os.scandir(self._root / folder) as entries:
+                    return sorted(entry.name for entry in entries if entry.is_dir())
+            found = obstore.list_with_delimiter(self._store, folder)
+        except FileNotFoundError:
+            return []
+        except (BaseError, OSError) as e:
+            fail(f"cannot list {folder}", e, path=folder)
+        return sorted(str(prefix).rstrip("/").rpartition("/")[2] for prefix in found["common_prefixes"])
 
     def list_with_times(self, prefix: str) -> Iterator[ObjectInfo]:
         """Yield all objects under a folder, in no order, temporary ones too; of a bucket, page by page.

@@ -18,7 +18,6 @@ from .commit import compare_and_append, last_number, quiet_commit
 from .data_files import DataFiles
 from .delta_log import DeltaLog
 from .failures import collect, fail
-from .literal_scan import is_plain, scan_literally
 from .location import Location
 from .objects import ObjectStore
 
@@ -36,10 +35,10 @@ _CONFIGURATION: dict[str, str | None] = {
 }
 
 
-class _DecodedTable(DeltaTable):
-    """A Delta table with plain paths and keys where deltalake has percent-encoded URIs.
+class _FolderTable(DeltaTable):
+    """A Delta table in a folder, telling paths where deltalake tells percent-encoded URIs.
 
-    polars and DuckDB read them literally, and would not find a folder with a space in its name.
+    polars reads them as paths, and would not find a folder with a space in its name.
     """
 
     @property
@@ -65,6 +64,7 @@ class LakeTable:
     def __init__(self, location: Location, schema: TableSchema, objects: ObjectStore) -> None:
         self.schema = schema
         self._uri = location.join("tables", schema.name)
+        self._delta_class = DeltaTable if location.path is None else _FolderTable
         self._options = location.storage_options
         self._scan_options = location.scan_options
         self.files = DataFiles(objects, self.folder, schema)
@@ -83,6 +83,7 @@ class LakeTable:
         StorageError
         """
         try:
+            self.log.remove_torn_beginning()
             DeltaTable.create(
                 self._uri,
                 # nullability is checked by TableSchema: Delta keeps none for partition columns
@@ -103,13 +104,15 @@ class LakeTable:
         ------
         NotALakeError
             If the table is gone.
+        DamagedError
+            If its log is torn, or one of the newest files.
         StorageError
             If the storage does not answer.
         """
         began: float | None = time.monotonic()
         while True:
             try:
-                return _DecodedTable(self._uri, storage_options=self._options)
+                delta = self._delta_class(self._uri, storage_options=self._options)
             except TableNotFoundError as e:
                 raise NotALakeError(
                     f"table '{self.schema.name}' is missing at {self._uri}; "
@@ -117,10 +120,14 @@ class LakeTable:
                     table=self.schema.name,
                 ) from e
             except (DeltaError, OSError) as e:
+                self.log.check_all()
                 # clients make a request again, but not one whose answer broke off halfway
                 if began is None or time.monotonic() - began > _QUICKLY_S:
                     fail(f"cannot open table '{self.schema.name}' at {self._uri}", e, table=self.schema.name)
                 began = None
+            else:
+                self.log.check(delta.version())
+                return delta
 
     def refresh(self, delta: DeltaTable) -> DeltaTable:
         """Bring a snapshot up to date, which costs what is new; in doubt, open the table again.
@@ -133,23 +140,17 @@ class LakeTable:
             delta.update_incremental()
         except (DeltaError, OSError):
             return self.snapshot()
+        self.log.check(delta.version())
         return delta
 
     def scan(self, delta: DeltaTable | None = None) -> pl.LazyFrame:
         """Read lazily, of the newest version or of the snapshot given; columns in declared order."""
         delta = self.snapshot() if delta is None else delta
         try:
-            if is_plain(delta):
-                frame = pl.scan_delta(delta, storage_options=self._scan_options or None)
-            else:
-                frame = scan_literally(delta)
+            frame = pl.scan_delta(delta, storage_options=self._scan_options or None)
         except (DeltaError, OSError) as e:
             fail(f"cannot read table '{self.schema.name}'", e, table=self.schema.name)
         return frame.select(self.schema.names)
-
-    def plain_files(self, delta: DeltaTable) -> list[str]:
-        """Paths of a snapshot's files, for readers that expand patterns; empty if one could not take them literally."""
-        return delta.file_uris() if is_plain(delta) else []
 
     def append_new(self, rows: Rows) -> int:
         """Append the rows whose key the table does not hold yet; of equal keys given, the first.

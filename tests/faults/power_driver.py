@@ -1,0 +1,85 @@
+"""A campaign that notes what was acknowledged: `python -m tests.faults.power_driver LAKE NOTES`.
+
+Tasks are created, claimed, worked on, recorded and folded, by batches, until this is killed. Each thing
+is noted in the file NOTES, which lies elsewhere than the lake, once the call that did it has returned.
+"""
+
+from __future__ import annotations
+
+import argparse
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+from alchemiscale_lake.execution.assignment import AttemptSpec
+from alchemiscale_lake.ledger.claims import claim_tasks
+from alchemiscale_lake.ledger.forgotten import forgotten_receipts, record_forgotten
+from alchemiscale_lake.ledger.results import find_receipts, record_receipts
+from alchemiscale_lake.ledger.submit import submit_network
+from alchemiscale_lake.ledger.tasks import ensure_tasks
+from alchemiscale_lake.store import Lake
+from tests.plain import SCOPE, leave_receipt, plain_chain, plain_receipt
+
+Note = Callable[[str, str], object]
+
+
+def campaign(place: str | Path, note: Note, turns: int) -> None:
+    """Play some turns; `note(kind, name)` is called with what was acknowledged."""
+    lake = Lake.open(place)
+    network = submit_network(lake, plain_chain([("a", "b"), ("b", "c"), ("a", "c")]), SCOPE, creator="driver").network
+    note("network", network)
+    who = uuid.uuid4().hex[:8]
+    for turn in range(turns):
+        for task in ensure_tasks(lake, network, 2 * (turn + 1), creator="driver"):
+            note("task", task)
+        lake.objects.put(f"plots/{who}-{turn}.txt", who.encode())
+        note("object", f"plots/{who}-{turn}.txt")
+        for claim in (claims := claim_tasks(lake, "here", 3, lease_s=3600, actor=f"driver:{who}")):
+            note("claim", claim.attempt)
+            leave_receipt(
+                lake, plain_receipt(AttemptSpec(claim.attempt, claim.task, claim.transformation, claim.scope))
+            )
+            note("receipt", claim.attempt)
+        found = find_receipts(lake, {claim.attempt: claim.scope for claim in claims})
+        for recorded in record_receipts(lake, found, actor=f"driver:{who}"):
+            note("recorded", recorded.attempt)
+            note("complete", recorded.task)
+        if turn % 4 == 3:
+            lake.task_log.fold()
+
+
+def recover(lake: Lake) -> None:
+    """Record what receipts there are, as maintenance and a dispatcher's start do."""
+    held = {s.attempt: s.scope for s in lake.task_log.states().running().values() if s.attempt is not None}
+    record_forgotten(lake, {**held, **forgotten_receipts(lake)}, actor="driver")
+
+
+def lost(lake: Lake, notes: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return what was acknowledged and is not there."""
+    states = lake.task_log.states().tasks
+    results = lake.table("results").scan().collect()
+    assert results["attempt"].is_unique().all(), "an attempt was recorded twice"
+    networks = set(lake.table("networks").scan().collect()["network"])
+    there = {
+        "network": networks,
+        "task": set(states["task"]),
+        "object": set(lake.objects.list("plots")),
+        "receipt": set(results["attempt"]),
+        "recorded": set(results["attempt"]),
+        "complete": set(states.filter(status="complete")["task"]),
+        "claim": set(lake.table("task_log").scan().collect()["of_attempt"]),
+    }
+    return [(kind, name) for kind, name in notes if name not in there[kind]]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("lake")
+    parser.add_argument("notes", type=Path)
+    given = parser.parse_args()
+    with given.notes.open("a", buffering=1) as file:
+        campaign(given.lake, lambda kind, name: file.write(f"{kind} {name}\n"), 1_000)
+
+
+if __name__ == "__main__":
+    main()
