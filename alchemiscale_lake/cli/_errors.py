@@ -1,10 +1,19 @@
-"""From an error to one clear line and an exit code."""
+"""From an error to one clear line and an exit code.
+
+An error of ours speaks for itself. Whatever else escapes, of a library or of our own fault, becomes one line too: what
+was being done, the kind of error and its first line, and the file that has the whole traceback.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
-from typing import Any
+import tempfile
+import traceback
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
 
 import click
 
@@ -15,6 +24,7 @@ __all__ = ["INTERRUPTED", "LakeGroup", "say"]
 #: Exit code of a command that Ctrl-C ended.
 INTERRUPTED = 130
 _DEBUG = "ALCHEMISCALE_LAKE_DEBUG"
+_LONGEST: Final = 300
 
 
 def say(text: str, **style: Any) -> None:
@@ -39,9 +49,11 @@ class LakeGroup(click.Group):
             os._exit(e.code)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; an error of ours becomes one line, unless ALCHEMISCALE_LAKE_DEBUG is set."""
+        """Run the command; an error becomes one line, unless ALCHEMISCALE_LAKE_DEBUG is set."""
         try:
             return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort, SystemExit, GeneratorExit):
+            raise
         except LakeError as e:
             if os.environ.get(_DEBUG):
                 raise
@@ -54,3 +66,63 @@ class LakeGroup(click.Group):
             # the reader of our output has gone, as `head` does; Python must not complain at exit either
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ctx.exit(1)
+        except BaseException as e:  # a panic of Rust code is not an Exception
+            if os.environ.get(_DEBUG):
+                raise
+            say(_unforeseen(e, _doing(ctx)), fg="red")
+            ctx.exit(1)
+
+
+def _doing(ctx: click.Context) -> str:
+    """Return the command as it was called, without its arguments: they may be secret."""
+    called = ctx.invoked_subcommand
+    return f"{ctx.command_path} {called}" if called else ctx.command_path
+
+
+def _unforeseen(error: BaseException, doing: str) -> str:
+    """Describe an error that nobody foresaw in one line, and keep its traceback in a file."""
+    from ..store.failures import scrub
+
+    kind = type(error)
+    name = kind.__name__ if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}.{kind.__name__}"
+    first = next((line.strip() for line in _text(error).splitlines() if line.strip()), "without a message")
+    line = "".join(c if c.isprintable() else " " for c in scrub(first))
+    line = line if len(line) <= _LONGEST else f"{line[:_LONGEST]} ..."
+    kept = _keep(scrub(_traceback(error)))
+    where = f"the traceback is in {kept}" if kept else f"set {_DEBUG}=1 to see the traceback"
+    return f"Error: `{doing}` failed unexpectedly: {name}: {line}; {where}"
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # the message of a foreign error is foreign code
+        return ""
+
+
+def _traceback(error: BaseException) -> str:
+    try:
+        return "".join(traceback.format_exception(error))
+    except Exception:
+        return f"{type(error).__name__}: its traceback could not be formatted\n"
+
+
+def _keep(text: str) -> Path | None:
+    """Write a file that only this user may read: among the user's states, else among temporary files."""
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+    state = os.environ.get("XDG_STATE_HOME")
+    with contextlib.suppress(OSError, RuntimeError):
+        folder = (Path(state) if state else Path.home() / ".local/state") / "alchemiscale-lake" / "errors"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return _write(text, folder, stamp)
+    with contextlib.suppress(OSError):
+        return _write(text, Path(tempfile.gettempdir()), f"alchemiscale-lake-{stamp}")
+    return None
+
+
+def _write(text: str, folder: Path, stem: str) -> Path:
+    # mkstemp creates with mode 0600
+    handle, name = tempfile.mkstemp(prefix=f"{stem}-", suffix=".log", dir=folder)
+    with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
+        file.write(text)
+    return Path(name)
