@@ -1,6 +1,6 @@
 """A Prefect API for one command: the user's own, or a local server that comes and goes with it.
 
-Owns the environment that Prefect reads and the server's process. Import nothing of Prefect before
+Owns the environment that Prefect reads, and how a server is found. Import nothing of Prefect before
 `local_api` has been entered: Prefect reads its settings once, when first imported. What the server
 stores is a view for people; the lake never depends on it, and its folder may be deleted at any time.
 """
@@ -10,32 +10,25 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import importlib
-import importlib.metadata
 import json
 import os
-import signal
 import socket
-import subprocess
 import sys
 import tempfile
-import threading
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
+from urllib.parse import urlsplit
 
 from alchemiscale_lake.errors import SettingsError, StorageError
 
-from . import _state
+from ._addresses import bypass_proxies, is_here
+from ._local_server import GRACE_S, LocalServer, is_healthy
+from ._login import login_file, make_private, read_login, read_own
 
 __all__ = ["Api", "local_api", "quiet_environment"]
 
-_START_S = 180.0
-_GRACE_S = 3.0
-_RESTARTS = 3
 _LOOPBACK = "127.0.0.1"
 
 #: What no user asked for: reports to others, advertisements, logs on the terminal, long waits for a dead server.
@@ -51,18 +44,6 @@ _QUIET = {
     "PREFECT_LOGGING_HANDLERS_DEBUG_LEVEL": "CRITICAL",
     "DASK_LOGGING__DISTRIBUTED": "critical",
 }
-#: Services for schedules, automations and remote workers: of no use to a server that lives for one command.
-_LASTING_SERVICES = (
-    "SCHEDULER",
-    "LATE_RUNS",
-    "PAUSE_EXPIRATIONS",
-    "CANCELLATION_CLEANUP",
-    "FOREMAN",
-    "REPOSSESSOR",
-    "CLEANUP_RECONCILER",
-    "TRIGGERS",
-    "EVENT_PERSISTER",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +56,14 @@ class Api:
         Addresses of the API and of the pages for people.
     ours : bool
         Whether this process started it and will stop it.
+    login : Path or None
+        The file with what people are asked for on the pages; None for a server of the user's own.
     """
 
     api_url: str
     ui_url: str
     ours: bool
+    login: Path | None = None
 
 
 def quiet_environment(*, verbose: bool = False) -> None:
@@ -126,141 +110,27 @@ def local_api(
         If the address cannot be listened on, or `lasting` and another server has this folder.
     """
     quiet_environment(verbose=verbose)
-    given = os.environ.get("PREFECT_API_URL")
-    found = given or (None if lasting else _find_lasting(state_dir))
-    if found:
-        with _environment({"PREFECT_API_URL": found}):
-            yield Api(found, found.removesuffix("/api"), ours=False)
+    bypass_proxies()
+    if given := os.environ.get("PREFECT_API_URL"):
+        with _environment({"PREFECT_API_URL": given}), _prefect_settings(given):
+            yield Api(given, given.removesuffix("/api"), ours=False)
+        return
+    if not lasting and (found := _find_lasting(state_dir)):
+        with _connected(found, read_login(state_dir)):
+            yield Api(found, found.removesuffix("/api"), ours=False, login=login_file(state_dir))
         return
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(_claim_folder(state_dir, lasting=lasting))
-        server = _Server(folder, host, port, lasting=lasting, on_restart=on_restart)
+        server = LocalServer(folder, host, port, lasting=lasting, on_restart=on_restart)
         stack.callback(server.stop)
         server.start()
-        stack.enter_context(_environment({"PREFECT_API_URL": server.api_url, "PREFECT_HOME": str(folder)}))
+        # the server needs seconds of one core to start; our own imports fit into them
+        stack.enter_context(_connected(server.api_url, server.login, PREFECT_HOME=str(folder)))
         server.wait_until_healthy()
         if lasting:
             stack.enter_context(_announce(folder, server.api_url))
         stack.callback(_flush_prefect)
-        yield Api(server.api_url, server.api_url.removesuffix("/api"), ours=True)
-
-
-class _Server:
-    """One server process, started again (on the same socket) if it dies unasked."""
-
-    def __init__(
-        self, folder: Path, host: str, port: int, *, lasting: bool, on_restart: Callable[[str], None] | None
-    ) -> None:
-        try:
-            # our socket, handed down: nobody can take the port in between, and while a server that
-            # died starts again, requests wait instead of being refused
-            self._socket = socket.create_server((host, port), backlog=512)
-        except OSError as e:
-            raise SettingsError(
-                f"cannot listen on {host}:{port} ({e.strerror}); give another --port", host=host, port=port
-            ) from e
-        self.folder = folder
-        self.database = folder / "prefect.db"
-        self.log = folder / "server.log"
-        self._version = folder / "prefect.db.version"
-        self._lasting, self._on_restart = lasting, on_restart
-        visible = socket.gethostname() if host in ("0.0.0.0", "::") else host
-        self.api_url = f"http://{visible}:{self._socket.getsockname()[1]}/api"
-        self._process: subprocess.Popen[bytes] | None = None
-        self._stopping = threading.Event()
-        self._fresh = False
-
-    def start(self) -> None:
-        if not self.database.exists():
-            self._fresh = not _state.copy_template(self.database)
-            if not self._fresh:
-                self._version.write_text(_prefect_version())
-        self._spawn()
-
-    def _spawn(self) -> None:
-        descriptor = self._socket.fileno()
-        command = [sys.executable, "-m", "flows._server", str(descriptor), str(os.getpid())]
-        with self.log.open("ab") as log:
-            # its own session: Ctrl-C in the terminal reaches the command, not its server
-            self._process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env={**os.environ, **self._settings()},
-                pass_fds=[descriptor],
-                start_new_session=True,
-            )
-
-    def _settings(self) -> dict[str, str]:
-        migrated = self._version.exists() and self._version.read_text() == _prefect_version()
-        settings = {
-            "PREFECT_HOME": str(self.folder),
-            "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{self.database}",
-            "PREFECT_SERVER_DATABASE_MIGRATE_ON_START": "false" if migrated else "true",
-            "PREFECT_SERVER_UI_STATIC_DIRECTORY": str(_state.cache_dir() / "ui"),
-            "PREFECT_SERVER_UI_API_URL": self.api_url,
-            "PREFECT_LOGGING_SERVER_LEVEL": "WARNING",
-            "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "WARNING",
-        }
-        if not self._lasting:
-            settings |= {f"PREFECT_SERVER_SERVICES_{name}_ENABLED": "false" for name in _LASTING_SERVICES}
-            settings |= {
-                "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "false",
-                "PREFECT_SERVER_REGISTER_BLOCKS_ON_START": "false",
-            }
-        return settings
-
-    def wait_until_healthy(self) -> None:
-        # the server needs seconds of one core to start; our own imports fit into them
-        importlib.import_module("prefect")
-        deadline = time.monotonic() + _START_S
-        while not _healthy(self.api_url, timeout_s=2.0):
-            process = self._process
-            if self._stopping.is_set() or (process is not None and process.poll() is not None):
-                raise StorageError(
-                    f"the local Prefect server ended while it started; its log is {self.log}. "
-                    f"{self.folder} holds no results and may be deleted if the log speaks of the database",
-                    log=str(self.log),
-                )
-            if time.monotonic() > deadline:
-                raise StorageError(
-                    f"the local Prefect server did not answer within {_START_S:.0f} s; its log is {self.log}",
-                    log=str(self.log),
-                )
-        self._version.write_text(_prefect_version())
-        threading.Thread(target=self._guard, name="prefect-server-guard", daemon=True).start()
-        if self._fresh:
-            with contextlib.suppress(OSError):  # a cache that cannot be written costs seconds next time, no more
-                _state.keep_template(self.database)
-
-    def _guard(self) -> None:
-        for _ in range(_RESTARTS):
-            process = self._process
-            code = process.wait() if process is not None else None
-            if self._stopping.is_set():
-                return
-            if self._on_restart is not None:
-                self._on_restart(f"the local Prefect server ended ({_describe(code)}); starting it again")
-            self._spawn()
-            if self._stopping.is_set():  # stopped between the look and the start
-                self._end()
-
-    def stop(self) -> None:
-        self._stopping.set()
-        self._end()
-        self._socket.close()
-
-    def _end(self) -> None:
-        process = self._process
-        if process is None:
-            return
-        process.terminate()
-        try:
-            process.wait(timeout=_GRACE_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        yield Api(server.api_url, server.api_url.removesuffix("/api"), ours=True, login=login_file(folder))
 
 
 # --- one folder, one server ---------------------------------------------------------------------
@@ -269,14 +139,16 @@ class _Server:
 @contextlib.contextmanager
 def _claim_folder(state_dir: Path, *, lasting: bool) -> Iterator[Path]:
     """Yield `state_dir`, locked; if another process has it, a throw-away folder."""
-    state_dir.mkdir(parents=True, exist_ok=True)
-    with (state_dir / "lock").open("a") as lock:
-        if _lock(lock):
+    with contextlib.ExitStack() as stack:
+        if make_private(state_dir) and _lock(stack.enter_context((state_dir / "lock").open("a"))):
+            # of a server that was killed: whoever has its port now is not to be sent the login
+            (state_dir / "server.json").unlink(missing_ok=True)
             yield state_dir
             return
         if lasting:
             raise SettingsError(
-                f"another command runs a Prefect server in {state_dir}; stop it (or let it end) first",
+                f"another command runs a Prefect server in {state_dir}, or the folder is not yours; "
+                "stop that command (or let it end) first",
                 folder=str(state_dir),
             )
         with tempfile.TemporaryDirectory(prefix="alchemiscale-lake-prefect-", ignore_cleanup_errors=True) as folder:
@@ -294,6 +166,7 @@ def _lock(file: IO[str]) -> bool:
 @contextlib.contextmanager
 def _announce(folder: Path, api_url: str) -> Iterator[None]:
     path = folder / "server.json"
+    path.touch(mode=0o600)
     path.write_text(json.dumps({"api_url": api_url, "pid": os.getpid(), "host": socket.gethostname()}))
     try:
         yield
@@ -302,37 +175,62 @@ def _announce(folder: Path, api_url: str) -> Iterator[None]:
 
 
 def _find_lasting(folder: Path) -> str | None:
-    """Return the address of the server that `up` runs for this lake here, if it answers."""
+    """Return the address of the server that `up` runs for this lake here, if it answers.
+
+    Its login will be sent there, so it has to be this user's, on this machine, and still be running:
+    once it has ended, another user could have its port.
+    """
     try:
-        said: dict[str, Any] = json.loads((folder / "server.json").read_text())
+        said: dict[str, Any] = json.loads(read_own(folder / "server.json") or "")
         url = str(said["api_url"])
-    except (OSError, ValueError, KeyError):
+        host = urlsplit(url).hostname
+    except (ValueError, KeyError, TypeError):
         return None
-    if said.get("host") != socket.gethostname():
+    if said.get("host") != socket.gethostname() or not host or not is_here(host) or not _in_use(folder):
         return None
-    # one that is no more refuses at once, one that is busy takes its time
-    return url if _healthy(url, timeout_s=10.0) else None
-
-
-def _healthy(api_url: str, *, timeout_s: float) -> bool:
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy has no business on loopback
     try:
-        with opener.open(f"{api_url}/health", timeout=timeout_s) as answer:
-            return bool(answer.status == 200)
-    except (OSError, urllib.error.URLError):
-        time.sleep(0.05)
+        read_login(folder)
+    except StorageError:
+        return None
+    bypass_proxies(host)
+    # one that is no more refuses at once, one that is busy takes its time
+    return url if is_healthy(url, timeout_s=10.0) else None
+
+
+def _in_use(folder: Path) -> bool:
+    try:
+        with (folder / "lock").open("a") as lock:
+            return not _lock(lock)
+    except OSError:
         return False
+
+
+# --- what Prefect reads ---------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _connected(api_url: str, login: str, **variables: str) -> Iterator[None]:
+    """Have this process speak to a server of ours.
+
+    The login stays out of the environment: children would inherit it, and Protocol code run by them could
+    read it. Prefect's own children get it from Prefect.
+    """
+    bypass_proxies(urlsplit(api_url).hostname or _LOOPBACK)
+    with _environment({"PREFECT_API_URL": api_url, **variables}):
+        if "prefect" not in sys.modules:
+            with _environment({"PREFECT_API_AUTH_STRING": login, "PREFECT_CLIENT_CSRF_SUPPORT_ENABLED": "true"}):
+                importlib.import_module("prefect")
+        with _prefect_settings(api_url, login):
+            yield
 
 
 @contextlib.contextmanager
 def _environment(values: dict[str, str]) -> Iterator[None]:
-    """Set variables, also for a Prefect that this process had imported before."""
+    """Set variables for as long as this is entered."""
     before = {name: os.environ.get(name) for name in values}
-    already = "prefect" in sys.modules
     os.environ.update(values)
     try:
-        with _prefect_settings(values) if already else contextlib.nullcontext():
-            yield
+        yield
     finally:
         for name, value in before.items():
             if value is None:
@@ -342,10 +240,27 @@ def _environment(values: dict[str, str]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _prefect_settings(values: dict[str, str]) -> Iterator[None]:
-    from prefect.settings import PREFECT_API_URL, temporary_settings
+def _prefect_settings(api_url: str, login: str | None = None) -> Iterator[None]:
+    """Set the same for a Prefect that this process had imported before; one that is to come reads the environment."""
+    if "prefect" not in sys.modules:
+        yield
+        return
+    from prefect.settings import (
+        PREFECT_API_AUTH_STRING,
+        PREFECT_API_URL,
+        PREFECT_CLIENT_CSRF_SUPPORT_ENABLED,
+        Settings,
+        temporary_settings,
+    )
 
-    with temporary_settings({PREFECT_API_URL: values["PREFECT_API_URL"]}):
+    if login is None:
+        # the user's, read again: what Prefect holds may be of a server of ours, and that is not for another
+        theirs = Settings().api.auth_string
+        new: dict[Any, Any] = {PREFECT_API_AUTH_STRING: theirs and theirs.get_secret_value()}
+    else:
+        new = {PREFECT_API_AUTH_STRING: login, PREFECT_CLIENT_CSRF_SUPPORT_ENABLED: True}
+    new |= {PREFECT_API_URL: api_url}
+    with temporary_settings(new):
         yield
 
 
@@ -357,14 +272,4 @@ def _flush_prefect() -> None:
 
     services: tuple[type[QueueService[Any]], ...] = (EventsWorker, APILogWorker)
     for service in services:
-        service.drain_all(timeout=_GRACE_S, at_exit=False)
-
-
-def _prefect_version() -> str:
-    return importlib.metadata.version("prefect")
-
-
-def _describe(code: int | None) -> str:
-    if code is not None and code < 0:
-        return f"killed by {signal.Signals(-code).name}"
-    return f"exit code {code}"
+        service.drain_all(timeout=GRACE_S, at_exit=False)

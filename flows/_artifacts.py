@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import html
 import logging
 import re
 import threading
@@ -24,18 +25,37 @@ from prefect.artifacts import (
 )
 
 from alchemiscale_lake.dispatch.report import Progress
+from alchemiscale_lake.printable import one_line
 
-__all__ = ["artifact_key", "progress_artifact", "publish_markdown", "publish_table"]
+__all__ = ["artifact_key", "code", "escaped", "progress_artifact", "publish_markdown", "publish_table"]
 
 _log = logging.getLogger(__name__)
 _EVERY_S = 2.0
 _PAUSE_S = 60.0
 _silent_until = 0.0
+_MARKS = re.compile(r"[\\`*_\[\]#!|~]")
 
 
 def artifact_key(*parts: str) -> str:
     """Join names to a key of the form that Prefect takes: `[a-z0-9-]`."""
     return re.sub(r"[^a-z0-9]+", "-", "-".join(parts).lower()).strip("-") or "lake"
+
+
+def escaped(text: str) -> str:
+    """Return foreign text (a name, an exception) so that neither Markdown nor HTML is made of it."""
+    return _MARKS.sub(r"\\\g<0>", html.escape(one_line(text), quote=False))
+
+
+def code(text: str) -> str:
+    """Return foreign text as a span of code that it cannot end.
+
+    >>> code("a `b` c")
+    '`` a `b` c ``'
+    """
+    line = one_line(text)
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", line)), default=0))
+    space = " " if "`" in line or not line.strip() else ""
+    return f"{fence}{space}{line}{space}{fence}"
 
 
 @contextlib.contextmanager
@@ -58,15 +78,23 @@ def publish_table(title: str, rows: Sequence[Mapping[str, Any]], *, description:
     if not _answering():
         return
     with _forgiven():
-        create_table_artifact(table=[dict(row) for row in rows], key=artifact_key(title), description=description)
+        create_table_artifact(
+            table=[{name: _cell(value) for name, value in row.items()} for row in rows],
+            key=artifact_key(title),
+            description=escaped(description),
+        )
+
+
+def _cell(value: Any) -> Any:
+    return one_line(value) if isinstance(value, str) else value
 
 
 def publish_markdown(title: str, text: str, *, description: str) -> None:
-    """Show a markdown artifact."""
+    """Show a markdown artifact; foreign text in it has gone through `escaped` or `code`."""
     if not _answering():
         return
     with _forgiven():
-        create_markdown_artifact(markdown=text, key=artifact_key(title), description=description)
+        create_markdown_artifact(markdown=text, key=artifact_key(title), description=escaped(description))
 
 
 class _News:

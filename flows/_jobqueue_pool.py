@@ -10,9 +10,7 @@ from __future__ import annotations
 import contextlib
 import re
 import secrets
-import tempfile
 from collections.abc import Collection, Iterator, Sequence
-from pathlib import Path
 from typing import Any, Final
 
 import dask
@@ -21,6 +19,7 @@ from alchemiscale_lake.settings import Pool
 from alchemiscale_lake.store import Lake
 
 from ._dask_executor import DASK_SETTINGS, DaskExecutor, threads_of
+from ._dask_keys import keys_in
 from ._job_pool import JobPool
 from ._job_scripts import cluster_class, job_options, queue_name
 from ._queues import Listed, Queue, Watch, log_folder_of
@@ -58,8 +57,8 @@ def _open_scheduler(queue: Queue, stack: contextlib.ExitStack) -> tuple[Any, Any
     pool = queue.pool
     cluster = cluster_class(pool.kind)(
         n_workers=0,
-        security=_keys(queue.log_folder, stack),
-        scheduler_options={"dashboard_address": "127.0.0.1:0"},
+        security=stack.enter_context(keys_in(queue.log_folder)),
+        scheduler_options={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
         worker_extra_args=[
             # later options win over dask-jobqueue's own, which divides memory and cores among threads
             *("--nthreads", str(threads_of(pool.capacity))),
@@ -73,22 +72,6 @@ def _open_scheduler(queue: Queue, stack: contextlib.ExitStack) -> tuple[Any, Any
     client = distributed.Client(cluster, set_as_default=False)  # type: ignore[no-untyped-call]
     stack.callback(client.close, timeout=_CLOSE_S)
     return cluster, client
-
-
-def _keys(folder: Path, stack: contextlib.ExitStack) -> Any:
-    """Make keys for one dispatcher and its workers, in a folder that compute nodes see and other users do not."""
-    import distributed
-
-    make_security: Any = distributed.Security
-    made = make_security.temporary()
-    own = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=".keys-", dir=folder)))
-    cert, key = own / "cert.pem", own / "key.pem"
-    cert.write_text(made.tls_worker_cert)
-    key.write_text(made.tls_worker_key)
-    files = {"tls_ca_file": str(cert)}
-    for role in ("scheduler", "worker", "client"):
-        files |= {f"tls_{role}_cert": str(cert), f"tls_{role}_key": str(key)}
-    return make_security(require_encryption=True, **files)
 
 
 class _Jobs:

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from alchemiscale_lake.dispatch.report import Progress
@@ -38,6 +39,11 @@ class Session:
     def ui_url(self) -> str:
         """Address of the Prefect UI."""
         return self.api.ui_url
+
+    @property
+    def login(self) -> Path | None:
+        """File with what the Prefect UI asks for; None for a server of the user's own."""
+        return self.api.login
 
     def call(self, deployment: str, on_progress: Callable[[Progress], None] | None = None, **parameters: Any) -> Any:
         """Run a flow in this process and return what it returns.

@@ -4,11 +4,15 @@ One is enough, for its threads only wait: the work is done in processes that exe
 these begin from, with every import done, takes seconds and hundreds of MB per worker process. And
 a Task may have all that the pool has. The worker imports the lake and never Prefect; it needs no
 API, only the scheduler in this process.
+
+Scheduler and worker know each other by keys that exist in their memory only: other users of this
+machine can reach the ports, and who can speak to a scheduler can run anything as its owner.
 """
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import signal
 import tempfile
@@ -26,10 +30,12 @@ from alchemiscale_lake.settings import Limits, Pool
 from alchemiscale_lake.store import Lake
 
 from ._dask_executor import DASK_SETTINGS, DaskExecutor, threads_of
+from ._dask_keys import in_memory_keys
 
 __all__ = ["default_workers", "local_pool", "open_local_executor"]
 
 _CLOSE_S = 5.0
+_LOOPBACK = "127.0.0.1"
 
 
 def default_workers(cores_per_task: int = 1) -> int:
@@ -72,23 +78,22 @@ def open_local_executor(pool: Pool, lake: Lake) -> Iterator[DaskExecutor]:
 def _open_client(threads: int) -> Iterator[Any]:
     import distributed
 
-    make_cluster: Callable[..., Any] = distributed.LocalCluster
+    make_cluster: Callable[..., Any] = distributed.SpecCluster
     make_client: Callable[..., Any] = distributed.Client
     with contextlib.ExitStack() as stack:
         stack.enter_context(dask.config.set(dict(DASK_SETTINGS)))
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="alchemiscale-lake-dask-"))
+        security = in_memory_keys()
+        # no dashboard; the HTTP server that there still is answers nothing, and is on a port that nobody else has
+        common = {"host": _LOOPBACK, "protocol": "tls://", "security": security, "dashboard": False}
+        common |= {"dashboard_address": f"{_LOOPBACK}:0"}
+        worker = {"nthreads": threads, "memory_limit": None, "local_directory": folder, "silence_logs": logging.WARNING}
         with _deaf_to_interrupts():
             cluster = make_cluster(
-                n_workers=1,
-                threads_per_worker=threads,
-                processes=True,
-                memory_limit=None,
-                dashboard_address=None,
-                # without a dashboard there still is an HTTP server, by default on a port that another may have
-                scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
-                worker_dashboard_address="127.0.0.1:0",
-                local_directory=folder,
-                host="127.0.0.1",
+                scheduler={"cls": distributed.Scheduler, "options": {**common, "port": 0}},
+                workers={0: {"cls": distributed.Nanny, "options": {**common, **worker}}},
+                security=security,
+                silence_logs=logging.WARNING,
             )
         stack.callback(_close, cluster)
         client = make_client(cluster, set_as_default=False)
@@ -119,7 +124,8 @@ def _close(cluster: Any) -> None:
         with contextlib.suppress(psutil.NoSuchProcess, AttributeError):  # a worker that just ended has no process
             worker = psutil.Process(nanny.process.pid)
             left += [worker, *worker.children(recursive=True)]
-    cluster.close(timeout=_CLOSE_S)
+    with contextlib.suppress(TimeoutError):  # of a machine that is busy; what is left is ended below
+        cluster.close(timeout=_CLOSE_S)
     for process in left:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()

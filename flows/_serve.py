@@ -12,6 +12,7 @@ import importlib.metadata
 import os
 import signal
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -19,6 +20,7 @@ import psutil
 
 from alchemiscale_lake.store import Lake
 
+from ._addresses import is_loopback
 from ._api import local_api
 from ._signals import PARENT_VARIABLE
 from ._state import state_dir
@@ -39,7 +41,7 @@ def up(
     port: int = 4200,
     verbose: bool = False,
     say: Callable[[str], None],
-    ready: Callable[[str], None],
+    ready: Callable[[str, Path | None], None],
 ) -> None:
     """Serve the Prefect UI and the deployments of a lake until Ctrl-C or SIGTERM.
 
@@ -54,7 +56,8 @@ def up(
     say : callable
         Told what people should know.
     ready : callable
-        Given the address of the UI once everything is served.
+        Given the address of the UI, and the file with what it asks for, once everything is served. There is
+        no file for a server of the user's own.
 
     Raises
     ------
@@ -68,9 +71,14 @@ def up(
             from ._stale import close_stale_runs  # imports Prefect
 
             close_stale_runs()
+            if not is_loopback(host):
+                say(
+                    f"others can reach {api.ui_url}, and the login travels there unencrypted: whoever listens on the "
+                    "network can run code as you. Use it behind a proxy with TLS only, or through an SSH tunnel"
+                )
         try:
             with _stopping(say) as stop:
-                _serve(lake, stop, lambda: ready(api.ui_url))
+                _serve(lake, stop, lambda: ready(api.ui_url, api.login))
         except KeyboardInterrupt:
             say("stopped")
 

@@ -1,35 +1,101 @@
-"""The process of a local Prefect server: serves on an inherited socket, and never outlives its parent.
+"""The process of a Prefect server: authenticated, and closed to other pages of a browser.
 
-Started by `flows._api` as `python -m flows._server SOCKET_FD PARENT_PID`. All settings come from the
-environment.
+Started by `flows._api` as `python -m flows._server SOCKET_FD PARENT_PID`, it serves on an inherited
+socket, takes its login from the file in PREFECT_HOME, and never outlives its parent. In a container
+it is `python -m flows._server --host HOST --port PORT`, with its login in
+PREFECT_SERVER_API_AUTH_STRING. All other settings come from the environment.
 """
 
 from __future__ import annotations
 
+import argparse
+import contextlib
+import ctypes
 import os
 import signal
 import socket
 import sys
 import threading
 import time
+from pathlib import Path
+
+from alchemiscale_lake.errors import LakeError
+
+from ._login import read_login
 
 __all__ = ["main"]
 
 _LOOK_S = 0.25
+_LOGIN = "PREFECT_SERVER_API_AUTH_STRING"
+_PR_SET_DUMPABLE = 4
 
 
 def main(argv: list[str]) -> None:
     """Serve until told to stop (SIGTERM) or left alone."""
-    listening, parent = socket.socket(fileno=int(argv[0])), int(argv[1])
+    asked = _arguments(argv)
+    if asked.host is None:
+        _serve_parent(asked.descriptor, asked.parent)
+    else:
+        _serve_address(asked.host, asked.port)
+
+
+def _arguments(argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m flows._server", description="Run a Prefect server.")
+    parser.add_argument("descriptor", type=int, nargs="?", help="an inherited socket that listens")
+    parser.add_argument("parent", type=int, nargs="?", help="process with which the server ends")
+    parser.add_argument("--host", help="address to listen on, instead of an inherited socket")
+    parser.add_argument("--port", type=int, default=4200)
+    asked = parser.parse_args(argv)
+    if (asked.host is None) == (asked.parent is None):
+        parser.error("give either SOCKET_FD and PARENT_PID, or --host")
+    return asked
+
+
+def _serve_parent(descriptor: int, parent: int) -> None:
+    listening = socket.socket(fileno=descriptor)
     # Ctrl-C is for the command that started us; it stops us when it is ready to
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    _close_memory()
+    try:
+        os.environ[_LOGIN] = read_login(Path(os.environ["PREFECT_HOME"]))
+    except LakeError as e:
+        sys.exit(f"the Prefect server does not start without a login: {e}")
+    _serve([listening], grace_s=1)
 
+
+def _serve_address(host: str, port: int) -> None:
+    if not os.environ.get(_LOGIN):
+        sys.exit(
+            f"the Prefect server does not start without a login: set {_LOGIN} to user:password "
+            "(for example lake:$(openssl rand -hex 24)), from a Secret or an env file"
+        )
+    defaults = {
+        "PREFECT_SERVER_CSRF_PROTECTION_ENABLED": "true",
+        # pages ask the server they came from, at whatever address: no other origin needs to be let in
+        "PREFECT_SERVER_UI_API_URL": "/api",
+        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": f"http://127.0.0.1:{port}",
+    }
+    for name, value in defaults.items():
+        os.environ.setdefault(name, value)
+    _serve([socket.create_server((host, port), backlog=512)], grace_s=10)
+
+
+def _serve(listening: list[socket.socket], *, grace_s: int) -> None:
     import uvicorn
     from prefect.server.api.server import create_app
 
-    config = uvicorn.Config(create_app(final=True), log_level="warning", timeout_graceful_shutdown=1)
-    uvicorn.Server(config).run(sockets=[listening])
+    from ._browsers import BrowserPolicy
+
+    app = BrowserPolicy(create_app(final=True))
+    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=grace_s)
+    uvicorn.Server(config).run(sockets=listening)
+
+
+def _close_memory() -> None:
+    """Keep other processes of this user from reading this one's memory, where the system offers it."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def _end_with(parent: int) -> None:

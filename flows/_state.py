@@ -9,10 +9,14 @@ import re
 import sqlite3
 import tempfile
 from pathlib import Path
+from urllib.parse import quote
 
+from alchemiscale_lake.errors import SettingsError
 from alchemiscale_lake.store import Lake
 
-__all__ = ["cache_dir", "copy_template", "keep_template", "state_dir"]
+from ._login import make_private
+
+__all__ = ["cache_dir", "copy_template", "database_url", "keep_template", "state_dir"]
 
 _APP = "alchemiscale-lake"
 
@@ -20,9 +24,10 @@ _APP = "alchemiscale-lake"
 def state_dir(lake: Lake) -> Path:
     """Return the folder for the Prefect server of one lake.
 
-    `prefect/` inside a lake that is a folder; for a bucket a folder of this user's own.
+    `prefect/` inside a lake that is a folder, if it is this user's and can be closed to others: it holds a
+    login. For a bucket, and for the lake of a group whose `prefect/` is another's, a folder in this user's home.
     """
-    if lake.local_path is not None:
+    if lake.local_path is not None and make_private(lake.local_path / "prefect"):
         return lake.local_path / "prefect"
     readable = re.sub(r"[^a-zA-Z0-9]+", "-", lake.url).strip("-")[-40:]
     digest = hashlib.sha256(lake.url.encode()).hexdigest()[:12]
@@ -32,6 +37,11 @@ def state_dir(lake: Lake) -> Path:
 def cache_dir() -> Path:
     """Return the folder for what can be made again at any time: per Prefect version, per user."""
     return _user_dir("XDG_CACHE_HOME", ".cache") / _APP / f"prefect-{importlib.metadata.version('prefect')}"
+
+
+def database_url(database: Path) -> str:
+    """Return the URL by which a server opens a SQLite file; a `?` or `#` in its path must not end it."""
+    return f"sqlite+aiosqlite:///{quote(str(database))}"
 
 
 def copy_template(database: Path) -> bool:
@@ -81,4 +91,11 @@ def _user_dir(variable: str, below_home: str) -> Path:
     try:
         return Path.home() / below_home
     except RuntimeError:  # an account without a home, as in some containers
-        return Path(tempfile.gettempdir()) / f"{_APP}-{os.getuid()}"
+        folder = Path(tempfile.gettempdir()) / f"{_APP}-{os.getuid()}"
+    if not make_private(folder):
+        # pages are served from it: whoever could write there would see what is typed into them
+        raise SettingsError(
+            f"{folder} belongs to another user; set XDG_CACHE_HOME and XDG_STATE_HOME to folders of your own",
+            folder=str(folder),
+        )
+    return folder

@@ -12,7 +12,7 @@ from alchemiscale_lake.ledger.tasks import network_transformations
 from alchemiscale_lake.query import ask, connect
 from alchemiscale_lake.store import Lake
 
-from ._artifacts import publish_markdown, publish_table
+from ._artifacts import code, escaped, publish_markdown, publish_table
 from ._dispatching import Dispatched
 
 __all__ = ["publish_campaign", "publish_estimates"]
@@ -43,8 +43,8 @@ def publish_campaign(lake: Lake, title: str, network: str, dispatched: Dispatche
     """Show what ran, what failed and why, and what to type next."""
     report = dispatched.report
     lines = [
-        f"# {title}",
-        f"`{network}` in `{lake.url}`",
+        f"# {escaped(title)}",
+        f"{code(network)} in {code(lake.url)}",
         f"- {report.completed} Tasks complete and {report.failed} failed in this run, {report.wall_time_s:.0f} s",
         f"- {report.recovered} results were found that an earlier run had left",
         f"- {gathered.n_estimated} of {gathered.n_transformations} Transformations have an estimate",
@@ -62,7 +62,11 @@ def _failures(lake: Lake, network: str) -> list[str]:
     if not len(failures):
         return []
     rows = failures.tail(_MOST_FAILURES).iter_rows(named=True)
-    return ["", "Failures:", *(f"- {row['transformation_name']}: `{row['exception']}`" for row in rows)]
+    return [
+        "",
+        "Failures:",
+        *(f"- {escaped(str(row['transformation_name']))}: {code(str(row['exception']))}" for row in rows),
+    ]
 
 
 def _rounded(value: Any) -> float | None:

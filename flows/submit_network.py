@@ -9,7 +9,7 @@ from alchemiscale_lake.ledger.submit import submit_network as submit
 from alchemiscale_lake.ledger.tasks import ensure_tasks
 from alchemiscale_lake.store import Lake
 
-from ._artifacts import publish_markdown
+from ._artifacts import code, publish_markdown
 from ._credentials import load_credentials
 
 __all__ = ["submit_network"]
@@ -41,7 +41,7 @@ def submit_network(
         ensure_tasks(place, submission.network, tasks_per_transformation, creator="submit-network")
     publish_markdown(
         f"{submission.name or 'network'}-submitted",
-        f"`{submission.network}`\n\n{submission.n_transformations} Transformations "
+        f"{code(submission.network)}\n\n{submission.n_transformations} Transformations "
         f"({submission.n_new_transformations} new), {submission.n_new_objects} new objects.",
         description="What the submission stored",
     )

@@ -216,7 +216,11 @@ class Cluster:
                 raise LookupError(f"there is no {where['name']}: a real Pod would not start")
             variables |= self.variables.get(where["name"], {})
         for variable in container.get("env", []):
-            from_field = variable.get("valueFrom", {}).get("fieldRef", {}).get("fieldPath")
+            source = variable.get("valueFrom", {})
+            if (secret := source.get("secretKeyRef")) is not None:
+                variables[variable["name"]] = self.variables[secret["name"]][secret["key"]]
+                continue
+            from_field = source.get("fieldRef", {}).get("fieldPath")
             variables[variable["name"]] = _NODE if from_field == "spec.nodeName" else str(variable.get("value") or "")
         return variables
 

@@ -18,8 +18,9 @@ from typing import Any, Final
 import click
 
 from ..errors import LakeError
+from ..printable import printable
 
-__all__ = ["INTERRUPTED", "LakeGroup", "say"]
+__all__ = ["INTERRUPTED", "LakeGroup", "put_out", "say"]
 
 #: Exit code of a command that Ctrl-C ended.
 INTERRUPTED = 130
@@ -28,8 +29,13 @@ _LONGEST: Final = 300
 
 
 def say(text: str, **style: Any) -> None:
-    """Tell the user something, on stderr."""
-    click.secho(text, err=True, **style)
+    """Tell the user something, on stderr. What would command the terminal is escaped."""
+    click.secho(printable(text), err=True, **style)
+
+
+def put_out(text: str, *, nl: bool = True, **style: Any) -> None:
+    """Write to stdout. What would command the terminal is escaped."""
+    click.secho(printable(text), nl=nl, **style)
 
 
 class LakeGroup(click.Group):

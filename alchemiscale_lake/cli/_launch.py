@@ -7,6 +7,7 @@ import importlib.metadata
 import importlib.util
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import MissingDependencyError
@@ -26,6 +27,10 @@ class Session(Protocol):
     @property
     def ui_url(self) -> str:
         """Address of the pages for people."""
+
+    @property
+    def login(self) -> Path | None:
+        """File with what these pages ask for; None for a server of the user's own."""
 
     def call(self, deployment: str, on_progress: Callable[[Progress], None] | None = None, **parameters: Any) -> Any:
         """Run a flow in this process and return what it returns."""

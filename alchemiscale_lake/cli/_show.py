@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from ._errors import say
+from ._errors import put_out, say
 
 if TYPE_CHECKING:
     from ..report import Table
@@ -61,7 +61,7 @@ def show_table(table: Table, *, tsv: bool = False, output: str | None = None, co
         from rich.console import Console
 
         if table.title:
-            click.secho(table.title, bold=True)
+            put_out(table.title, bold=True)
         Console().print(table.rich())
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ._errors import say
+from ._errors import put_out, say
 from ._options import lake_option, scope_option
 from ._show import output_options, show_table
 
@@ -53,9 +53,9 @@ def command(
     failures = _wanted(opened, failures, network, scope, everything)
     if traceback and not tsv and output is None:
         for row in failures.iter_rows(named=True):
-            click.echo(f"{row['task']}  {row['transformation_name']}  {row['unit'] or ''}".rstrip())
-            click.echo(row["traceback"] or row["exception"])
-            click.echo()
+            put_out(f"{row['task']}  {row['transformation_name']}  {row['unit'] or ''}".rstrip())
+            put_out(row["traceback"] or row["exception"])
+            put_out("")
     else:
         columns = [*_COLUMNS, "traceback"] if traceback else list(_COLUMNS)
         show_table(Table.of(failures.select(columns)), tsv=tsv, output=output)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from ._bar import FileBar
-from ._errors import say
+from ._errors import put_out, say
 from ._launch import open_lake
 from ._options import lake_option
 
@@ -94,7 +94,7 @@ def command(
             processes=_processes(found),
         )
     for key in report.networks:
-        click.echo(key)
+        put_out(key)
     for line in _told(report):
         say(line)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ._errors import say
+from ._errors import put_out, say
 from ._options import lake_option
 
 __all__ = ["command"]
@@ -24,5 +24,5 @@ def command(lake: str) -> None:
     from ..store import Lake
 
     made = Lake.create(lake)
-    click.echo(made.url)
+    put_out(made.url)
     say("next: alchemiscale-lake submit NETWORK --scope org-campaign-project")

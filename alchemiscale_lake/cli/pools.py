@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ._errors import LakeGroup, say
+from ._errors import LakeGroup, put_out, say
 from ._show import output_options, show_table
 
 if TYPE_CHECKING:
@@ -77,13 +77,13 @@ def check_command(file: str | None) -> None:
     job_script = _job_script()
     queues = [name for name, pool in read.pools.pools.items() if pool.kind in JOBQUEUE_KINDS]
     for name, pool in read.pools.pools.items():
-        click.echo(pool_sentence(name, pool))
+        put_out(pool_sentence(name, pool))
         if name in queues and job_script is not None:
             try:
                 lines = _directives(job_script, name, pool)
             except SettingsError as e:
                 raise SettingsError(f"{read.where('pools', name)}: {e}", **e.facts) from e
-            click.echo("".join(f"    {line}\n" for line in lines), nl=False)
+            put_out("".join(f"    {line}\n" for line in lines), nl=False)
     if queues and job_script is None:
         say("to see the directives of jobs, install alchemiscale-lake[hpc]")
     for doubt in doubts(read.pools):

@@ -87,7 +87,8 @@ def command(
     again = f"alchemiscale-lake run --resume --lake {shlex.quote(lake)}"
     say(f"if this is interrupted, continue with: {again}")
     with session(place, say=say, verbose=verbose) as flows:
-        say(f"watch it at {flows.ui_url}")
+        login = f" (it asks for the line in {flows.login})" if flows.login else ""
+        say(f"watch it at {flows.ui_url}{login}")
         for campaign in begun:
             if _run(flows, place, lake, campaign, plot, settings):
                 say(f"stopped; to continue: {again}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ._errors import say
+from ._errors import put_out, say
 from ._launch import open_lake
 from ._options import lake_option, tasks_option
 
@@ -38,7 +38,7 @@ def command(network: str, lake: str, scope: str, name: str | None, tasks_per_tra
     given = read_network(network)  # what is refused must not leave an empty lake behind
     place = open_lake(lake, say)
     submission = submit_network(place, given, wanted, name=name)
-    click.echo(submission.network)
+    put_out(submission.network)
     say(
         f"{submission.name or 'network'}: {submission.n_transformations} Transformations "
         f"({submission.n_new_transformations} new), {submission.n_new_objects} new objects stored"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from ._errors import LakeGroup, say
+from ._errors import LakeGroup, put_out, say
 from ._options import lake_option, scope_option
 from ._show import output_options, show_table
 
@@ -108,7 +108,7 @@ def create_command(
     wanted = transformations or (() if found is None else tuple(network_transformations(opened, found)))
     keys = [_transformation_key(opened, name, scope) for name in wanted for _ in range(count)]
     created = create_tasks(opened, keys, extends=extends, creator=user)
-    click.echo("".join(f"{task}\n" for task in created), nl=False)
+    put_out("".join(f"{task}\n" for task in created), nl=False)
     if found is not None and actioned:
         _answer(action_tasks(opened, created, found, actor=user), "created and actioned")
     else:

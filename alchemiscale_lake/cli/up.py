@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import click
 
 from . import _launch
@@ -20,8 +23,9 @@ def command(lake: str, host: str, port: int, verbose: bool) -> None:
     """Serve the Prefect UI and the deployments of a lake, and print the UI's address.
 
     Runs until Ctrl-C. Other commands on this lake then show their runs there too. Flow runs started
-    from the UI work on this machine and end with this command, their Tasks handed back. With
-    PREFECT_API_URL set, the deployments are served to that server instead.
+    from the UI work on this machine and end with this command, their Tasks handed back. Whoever logs in
+    to the UI can run code as you: its login is in a file that only you can read, and shown on a terminal.
+    With PREFECT_API_URL set, the deployments are served to that server instead.
 
     \b
     Example:
@@ -29,9 +33,18 @@ def command(lake: str, host: str, port: int, verbose: bool) -> None:
     """
     place = _launch.open_lake(lake, say)
 
-    def ready(ui_url: str) -> None:
+    def ready(ui_url: str, login: Path | None) -> None:
         click.echo(ui_url)
         say("the Prefect UI is at this address, the deployments are served; Ctrl-C stops both")
+        if login is not None:
+            say(_how_to_log_in(login))
 
     say("starting a Prefect server, a few seconds")
     _launch.up(place, host=host, port=port, verbose=verbose, say=say, ready=ready)
+
+
+def _how_to_log_in(login: Path) -> str:
+    where = f"it is kept in {login}, for you alone"
+    if not sys.stderr.isatty():  # what is written to a log is read by others
+        return f"log in with the line in {login}"
+    return f"log in with {login.read_text().strip()} ({where})"

@@ -19,6 +19,7 @@ from ..ids import Scope, ScopedKey
 from ..networks import Network, read_chain_text, read_network, stored_text
 from ..networks.chain import digest, same_content
 from ..networks.facts import transformation_rows
+from ..networks.keys import is_verified, unverified_keys
 from ..networks.rows import member_rows, network_row, object_rows
 from ..store import Lake, now_utc
 from .user import user_name
@@ -42,6 +43,9 @@ class Submission:
         What the network is made of, itself included in the objects.
     n_new_transformations, n_new_objects : int
         What the Scope did not hold yet.
+    n_unverified : int
+        Objects whose key cannot be made again from their content: gufe 0.4 made it, or their class has
+        defaults that are not known here.
     """
 
     network: str
@@ -52,6 +56,7 @@ class Submission:
     n_objects: int
     n_new_transformations: int
     n_new_objects: int
+    n_unverified: int = 0
 
 
 def submit_network(
@@ -85,6 +90,7 @@ def submit_network(
     """
     scope = Scope.parse(scope).require_specific()
     network = read_network(source)
+    unverified = unverified_keys(network)
     digests = {key: digest(obj.keyed_dict) for key, obj in network.objects.items()}
     known = _stored_objects(lake, network, scope, digests)
     described, labels = _stored_transformations(lake, scope)
@@ -110,6 +116,7 @@ def submit_network(
         n_objects=len(network.objects),
         n_new_transformations=written["transformations"],
         n_new_objects=written["gufe_objects"],
+        n_unverified=len(unverified),
     )
 
 
@@ -158,13 +165,24 @@ def _stored_objects(lake: Lake, network: Network, scope: Scope, digests: Mapping
             if not same_content(before, network.objects[key].keyed_dict):
                 raise InvalidNetworkError(
                     f"{network.source}: {key} differs from the object with this key in Scope {scope}; a key is made "
-                    "from the content, so one of the two files was edited by hand: write the network again with the "
-                    "tool that made it, or submit it to another Scope",
+                    f"from the content, so {_edited(key, before, network.objects[key].keyed_dict)}",
                     source=network.source,
                     key=key,
                     scope=str(scope),
                 )
     return set(known)
+
+
+def _edited(key: str, stored: Mapping[str, Any], given: Mapping[str, Any]) -> str:
+    """Say which of two objects of one key is not what gufe made the key from."""
+    if is_verified(key, given):
+        return "the stored one was edited by hand before it was submitted: submit this network to another Scope"
+    if is_verified(key, stored):
+        return "this one was edited by hand: write the network again with the tool that made it"
+    return (
+        "one of the two files was edited by hand: write the network again with the tool that made it, or submit it to "
+        "another Scope"
+    )
 
 
 def _stored_transformations(lake: Lake, scope: Scope) -> tuple[set[str], dict[str, str]]:

@@ -18,6 +18,7 @@ __all__ = ["ObjectPool", "gufe_token"]
 
 #: What gufe leaves out of a key, by class: arguments that have their default.
 _DEFAULTS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "AlchemicalNetwork": {"name": None},
     "ChemicalSystem": {"name": ""},
     "ProteinComponent": {"name": ""},
     "SolventComponent": {"smiles": "O", "positive_ion": "Na+", "negative_ion": "Cl-", "neutralize": True},

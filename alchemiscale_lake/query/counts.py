@@ -60,7 +60,7 @@ class TaskSnapshot:
         delta = table.snapshot()
         folded = table.scan(delta)
         # written by `LakeTable.replace` alone: one schema, no deletion vectors, so plain Parquet
-        files = delta.file_uris() if lake.local_path is not None else []
+        files = table.plain_files(delta) if lake.local_path is not None else []
         frames = lake.snapshot(("task_log", "network_members"))
         as_of = folded.select("as_of_seq").head(1).collect()
         tail = frames["task_log"].filter(pl.col("seq") > (as_of.item() if len(as_of) else 0))

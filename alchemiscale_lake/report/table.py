@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from ..printable import one_line, printable
+
 if TYPE_CHECKING:
     from rich.table import Table as RichTable
 
@@ -61,7 +63,10 @@ class Table:
 
         Numbers have full precision, or so many `digits`.
         """
-        lines = ["\t".join(self.columns), *("\t".join(_plain(cell, digits) for cell in row) for row in self.rows)]
+        lines = [
+            "\t".join(one_line(name) for name in self.columns),
+            *("\t".join(_plain(cell, digits) for cell in row) for row in self.rows),
+        ]
         return "".join(line + "\n" for line in lines)
 
     def rich(self) -> RichTable:
@@ -72,11 +77,16 @@ class Table:
         shown = RichTable()
         for index, name in enumerate(self.columns):
             numbers = any(isinstance(row[index], (int, float)) for row in self.rows)
-            shown.add_column(name, justify="right" if numbers else "left", overflow="fold", style=self.styles.get(name))
+            shown.add_column(
+                Text(printable(name)),
+                justify="right" if numbers else "left",
+                overflow="fold",
+                style=self.styles.get(name),
+            )
         row_styles = self.row_styles or [None] * len(self.rows)
         for row, style in zip(self.rows, row_styles, strict=True):
             # Text: a name such as "[bold]" is a name, not markup
-            cells = [Text(cell, style="red" if cell == ERROR else "") for cell in self._cells(row)]
+            cells = [Text(printable(cell), style="red" if cell == ERROR else "") for cell in self._cells(row)]
             shown.add_row(*cells, style=style)
         return shown
 
@@ -117,7 +127,7 @@ def _plain(value: Any, digits: int | None) -> str:
     if isinstance(value, datetime):
         return value.isoformat()
     text = json.dumps(value, default=str) if isinstance(value, (list, dict, tuple)) else str(value)
-    return text.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
+    return one_line(text.replace("\\", "\\\\"))
 
 
 def _short(value: Any) -> str:

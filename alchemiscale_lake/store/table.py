@@ -18,6 +18,7 @@ from .commit import compare_and_append, last_number, quiet_commit
 from .data_files import DataFiles
 from .delta_log import DeltaLog
 from .failures import collect, fail
+from .literal_scan import is_plain, scan_literally
 from .location import Location
 from .objects import ObjectStore
 
@@ -35,10 +36,10 @@ _CONFIGURATION: dict[str, str | None] = {
 }
 
 
-class _FolderTable(DeltaTable):
-    """A Delta table in a folder, telling paths where deltalake tells percent-encoded URIs.
+class _DecodedTable(DeltaTable):
+    """A Delta table with plain paths and keys where deltalake has percent-encoded URIs.
 
-    polars reads them as paths, and would not find a folder with a space in its name.
+    polars and DuckDB read them literally, and would not find a folder with a space in its name.
     """
 
     @property
@@ -64,7 +65,6 @@ class LakeTable:
     def __init__(self, location: Location, schema: TableSchema, objects: ObjectStore) -> None:
         self.schema = schema
         self._uri = location.join("tables", schema.name)
-        self._delta_class = DeltaTable if location.path is None else _FolderTable
         self._options = location.storage_options
         self._scan_options = location.scan_options
         self.files = DataFiles(objects, self.folder, schema)
@@ -112,7 +112,7 @@ class LakeTable:
         began: float | None = time.monotonic()
         while True:
             try:
-                delta = self._delta_class(self._uri, storage_options=self._options)
+                delta: DeltaTable = _DecodedTable(self._uri, storage_options=self._options)
             except TableNotFoundError as e:
                 raise NotALakeError(
                     f"table '{self.schema.name}' is missing at {self._uri}; "
@@ -147,10 +147,17 @@ class LakeTable:
         """Read lazily, of the newest version or of the snapshot given; columns in declared order."""
         delta = self.snapshot() if delta is None else delta
         try:
-            frame = pl.scan_delta(delta, storage_options=self._scan_options or None)
+            if is_plain(delta):
+                frame = pl.scan_delta(delta, storage_options=self._scan_options or None)
+            else:
+                frame = scan_literally(delta)
         except (DeltaError, OSError) as e:
             fail(f"cannot read table '{self.schema.name}'", e, table=self.schema.name)
         return frame.select(self.schema.names)
+
+    def plain_files(self, delta: DeltaTable) -> list[str]:
+        """Paths of a snapshot's files, for readers that expand patterns; empty if one could not take them literally."""
+        return delta.file_uris() if is_plain(delta) else []
 
     def append_new(self, rows: Rows) -> int:
         """Append the rows whose key the table does not hold yet; of equal keys given, the first.

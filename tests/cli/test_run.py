@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,15 +20,19 @@ from alchemiscale_lake.gufe_adapter import dump_network
 from alchemiscale_lake.store import Lake
 from flows._serve import DEPLOYMENTS
 from tests.networks import harmonic_network
+from tests.prefect_requests import post_to
 
 #: The console script, whatever is on the path.
 MAIN = [sys.executable, "-c", "from alchemiscale_lake.cli import main; main(prog_name='alchemiscale-lake')"]
+#: What httpx, websockets and urllib go by.
+PROXIES = ("http_proxy", "https_proxy", "all_proxy", "ws_proxy")
 
 
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     cache = tmp_path_factory.getbasetemp() / "user-cache"
     kept = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT")}
-    return kept | {"XDG_CACHE_HOME": str(cache)}
+    # a proxy that answers nothing stands in the way of no server of ours
+    return kept | {"XDG_CACHE_HOME": str(cache)} | dict.fromkeys(PROXIES, "http://127.0.0.1:9")
 
 
 def start(arguments: list[str], env: Mapping[str, str]) -> subprocess.Popen[str]:
@@ -41,7 +43,7 @@ def start(arguments: list[str], env: Mapping[str, str]) -> subprocess.Popen[str]
 
 
 def wait_for(reached: Callable[[], bool], process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 60.0
+    deadline = time.monotonic() + 200.0
     while not reached():
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
@@ -74,6 +76,11 @@ def n_results(lake: Path) -> int:
 class Up:
     process: subprocess.Popen[str]
     ui_url: str
+    lake: Path
+
+    @property
+    def login(self) -> str:
+        return (self.lake / "prefect" / "login").read_text().strip()
 
 
 @pytest.fixture(scope="module")
@@ -83,16 +90,15 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     assert process.stdout is not None
     said = process.stdout.readline()
     assert said.startswith("http://127.0.0.1:"), process.communicate()
-    yield Up(process, said.strip())
+    yield Up(process, said.strip(), lake)
     if process.poll() is None:
         process.kill()
     process.communicate()
 
 
 def ask(up: Up, path: str) -> Any:
-    request = urllib.request.Request(f"{up.ui_url}/api/{path}", b"{}", {"content-type": "application/json"})
-    with urllib.request.urlopen(request, timeout=20) as answer:
-        return json.loads(answer.read())
+    user, _, password = up.login.partition(":")
+    return post_to(f"{up.ui_url}/api", (user, password), path)
 
 
 def test_up_serves_the_deployments(up: Up) -> None:
@@ -107,7 +113,7 @@ def test_killed_interrupted_resumed(up: Up, tmp_path: Path, tmp_path_factory: py
     file, lake = tmp_path / "slow.json", tmp_path / "lake"
     dump_network(harmonic_network(4, 5, name="slow", duration_s=1.0, n_windows=1, n_samples=20), file)
     own = environment(tmp_path_factory)
-    shared = own | {"PREFECT_API_URL": f"{up.ui_url}/api"}
+    shared = own | {"PREFECT_API_URL": f"{up.ui_url}/api", "PREFECT_API_AUTH_STRING": up.login}
 
     # kill -9 of the command, its server and workers with it
     first = start(["run", str(file), "--scope", "a-b-c", "--lake", str(lake), "--workers", "2"], own)
@@ -149,6 +155,9 @@ def test_killed_interrupted_resumed(up: Up, tmp_path: Path, tmp_path_factory: py
     lines = fourth.stdout.splitlines()
     assert lines[0].startswith("ligand\tDG(MLE) (kcal/mol)\tuncertainty (kcal/mol)")
     assert len(lines) == 5
+    # what a command sends through its websocket arrives, too
+    assert ask(up, "events/filter")["total"] > 0
+    assert "lake:" not in said, "the login is shown on a terminal, and goes into no log"
 
 
 def test_up_stops_and_leaves_nothing(up: Up) -> None:

@@ -29,6 +29,10 @@ def api(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     """A local server, started the way the first command of a new user starts it."""
     before = dict(os.environ)
     with local_api(tmp_path_factory.mktemp("prefect")) as started:
+        assert "PREFECT_API_AUTH_STRING" not in os.environ, "what we start ourselves would inherit it"
+        assert started.login is not None
+        # for the `prefect` commands and workers that tests start, as their user would
+        os.environ["PREFECT_API_AUTH_STRING"] = started.login.read_text().strip()
         yield started
     os.environ.clear()
     os.environ.update(before)

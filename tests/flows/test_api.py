@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
 import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +14,13 @@ import psutil
 import pytest
 
 from alchemiscale_lake.errors import SettingsError, StorageError
-from flows import _api, _state
+from flows import _api, _local_server, _state
 from flows._api import Api, local_api
+from flows._local_server import LocalServer
+from flows._login import make_login
+from tests.prefect_requests import get
 
-
-def ask(url: str, **body: Any) -> Any:
-    data = json.dumps(body).encode() if body else None
-    request = urllib.request.Request(url, data, {"content-type": "application/json"})
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        return json.loads(answer.read())
+NOBODY = 65534
 
 
 def server_processes(parent: int) -> list[psutil.Process]:
@@ -41,7 +42,7 @@ def test_a_new_user_leaves_a_template_for_the_next_lake(api: Api) -> None:
 
 
 def test_nothing_is_reported_to_anybody(api: Api) -> None:
-    settings = ask(f"{api.api_url}/admin/settings")
+    settings = get(api, "admin/settings")
 
     assert settings["server"]["analytics_enabled"] is False
     assert settings["server"]["ui"]["show_promotional_content"] is False
@@ -69,7 +70,7 @@ def test_a_server_that_is_killed_is_started_again_at_the_same_address(api: Api) 
     before.wait(10)
 
     # asked before it is back: the request waits, it is not refused
-    assert ask(f"{api.api_url}/health") is True
+    assert get(api, "health") is True
 
     (after,) = server_processes(os.getpid())
     assert after.pid != before.pid
@@ -86,30 +87,142 @@ def test_a_folder_in_use_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_the_server_of_up_is_found_by_other_commands(api: Api, tmp_path: Path) -> None:
-    with _api._announce(tmp_path, api.api_url):
+    with serving(tmp_path, api.api_url):
         assert _api._find_lasting(tmp_path) == api.api_url
     assert _api._find_lasting(tmp_path) is None
 
 
-@pytest.mark.parametrize("said", ["", "{}", '{"api_url": "http://127.0.0.1:9/api", "host": "elsewhere"}'])
-def test_what_another_server_left_is_not_trusted(tmp_path: Path, said: str) -> None:
-    (tmp_path / "server.json").write_text(said)
+@contextlib.contextmanager
+def serving(folder: Path, api_url: str) -> Iterator[None]:
+    """The folder of an `up` that runs."""
+    with _api._claim_folder(folder, lasting=True):
+        make_login(folder)
+        with _api._announce(folder, api_url):
+            yield
+
+
+@pytest.fixture
+def listener() -> Iterator[Listener]:
+    """Where somebody waits for a login."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.0)
+        yield Listener(server)
+
+
+@dataclass
+class Listener:
+    socket: socket.socket
+
+    @property
+    def api_url(self) -> str:
+        return f"http://127.0.0.1:{self.socket.getsockname()[1]}/api"
+
+    def was_asked(self) -> bool:
+        try:
+            self.socket.accept()
+        except BlockingIOError:
+            return False
+        return True
+
+
+def said(**changed: Any) -> str:
+    return json.dumps({"api_url": "http://127.0.0.1:9/api", "host": socket.gethostname(), **changed})
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        "",
+        "{}",
+        "[]",
+        said(host="elsewhere"),
+        said(api_url="http://192.0.2.1:4200/api"),
+        said(api_url="http://127.0.0.1@192.0.2.1:4200/api"),
+        said(api_url="nonsense"),
+        said(api_url=None),
+    ],
+)
+def test_no_login_is_sent_elsewhere(tmp_path: Path, planted: str) -> None:
+    with serving(tmp_path, "http://127.0.0.1:9/api"):
+        (tmp_path / "server.json").write_text(planted)
+
+        assert _api._find_lasting(tmp_path) is None
+
+
+def test_whoever_has_the_port_of_a_dead_up_is_not_asked(tmp_path: Path, listener: Listener) -> None:
+    with serving(tmp_path, listener.api_url):
+        left = (tmp_path / "server.json").read_bytes()
+    (tmp_path / "server.json").touch(mode=0o600)
+    (tmp_path / "server.json").write_bytes(left)  # it was killed
 
     assert _api._find_lasting(tmp_path) is None
+    # another command has the folder meanwhile, and the file is of nobody who runs
+    with _api._claim_folder(tmp_path, lasting=False) as folder:
+        assert folder == tmp_path
+        assert _api._find_lasting(tmp_path) is None
+    assert not listener.was_asked()
+
+
+@pytest.mark.parametrize("name", ["server.json", "login"])
+@pytest.mark.parametrize("how", ["readable by others", "a link", "another user's", "missing"])
+def test_files_that_others_could_have_written_are_not_believed(
+    tmp_path: Path, listener: Listener, name: str, how: str
+) -> None:
+    with serving(tmp_path, listener.api_url):
+        path = tmp_path / name
+        if how == "readable by others":
+            path.chmod(0o644)
+        elif how == "a link":
+            path.rename(tmp_path / "elsewhere")
+            path.symlink_to(tmp_path / "elsewhere")
+        elif how == "another user's":
+            if os.geteuid() != 0:
+                pytest.skip("only root can give a file away")
+            os.chown(path, NOBODY, NOBODY)
+        else:
+            path.unlink()
+
+        assert _api._find_lasting(tmp_path) is None
+    assert not listener.was_asked()
 
 
 def test_a_dead_server_of_up_is_not_used(tmp_path: Path) -> None:
-    said = {"api_url": "http://127.0.0.1:9/api", "host": socket.gethostname()}
-    (tmp_path / "server.json").write_text(json.dumps(said))
+    with serving(tmp_path, "http://127.0.0.1:9/api"):
+        assert _api._find_lasting(tmp_path) is None
 
-    assert _api._find_lasting(tmp_path) is None
+
+def test_a_folder_of_another_user_is_not_used(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can give a folder away")
+    planted = tmp_path / "prefect"
+    planted.mkdir()
+    os.chown(planted, NOBODY, NOBODY)
+
+    with _api._claim_folder(planted, lasting=False) as folder:
+        assert folder != planted
+    with pytest.raises(SettingsError, match="not yours"), _api._claim_folder(planted, lasting=True):
+        pass
+
+
+def test_the_login_of_a_server_of_ours_is_not_sent_to_another(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    from prefect.settings import get_current_settings
+
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
+    monkeypatch.setenv("PREFECT_API_AUTH_STRING", "theirs:given")
+    with local_api(Path("unused")):
+        sent = get_current_settings().api.auth_string
+        assert sent is not None
+        assert sent.get_secret_value() == "theirs:given"
+    monkeypatch.delenv("PREFECT_API_AUTH_STRING")
+    with local_api(Path("unused")):
+        assert get_current_settings().api.auth_string is None
 
 
 def test_a_taken_port_is_a_clear_error(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(SettingsError, match=f"cannot listen on 127.0.0.1:{port}.*--port"):
-            _api._Server(tmp_path, "127.0.0.1", port, lasting=False, on_restart=None)
+            LocalServer(tmp_path, "127.0.0.1", port, lasting=False, on_restart=None)
 
 
 def test_a_server_that_cannot_start_says_where_its_log_is(
@@ -117,7 +230,7 @@ def test_a_server_that_cannot_start_says_where_its_log_is(
 ) -> None:
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
     before = server_processes(os.getpid())
-    monkeypatch.setattr(_api.sys, "executable", "/bin/false")
+    monkeypatch.setattr(_local_server.sys, "executable", "/bin/false")
 
     with pytest.raises(StorageError, match=r"server\.log"), local_api(tmp_path):
         pass

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
 from alchemiscale_lake.dispatch.report import Progress
 from flows import _artifacts
@@ -34,3 +36,37 @@ def test_listeners_hear_while_they_listen() -> None:
     tell(progress)
 
     assert heard == [progress]
+
+
+NASTY = [
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "![x](http://example.org/x.png)",
+    "[click](javascript:alert(1))",
+    "a`b``c",
+    "`",
+    "line\n# header\n\n| a | b |",
+    "\x1b[2J",
+    "**bold** _it_ ~~gone~~",
+]
+
+
+@pytest.mark.parametrize("text", NASTY)
+def test_foreign_text_is_neither_markdown_nor_html(text: str) -> None:
+    html = MarkdownIt("commonmark").enable("strikethrough").enable("table").render
+    written = html(f"# {_artifacts.escaped(text)}\n\n- {_artifacts.escaped(text)}: {_artifacts.code(text)}")
+
+    assert set(re.findall(r"<\w+", written)) <= {"<h1", "<ul", "<li", "<code"}
+    assert written.count("<code") == 1
+    assert written.count("<h1") == 1
+    assert "\x1b" not in written
+
+
+def test_what_is_published_is_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, Any] = {}
+    monkeypatch.setattr(_artifacts, "create_table_artifact", lambda **said: given.update(said))
+
+    _artifacts.publish_table("t", [{"name": "a\x1bb", "n": 1}], description="<b>")
+
+    assert given["table"] == [{"name": "a\\x1bb", "n": 1}]
+    assert given["description"] == "&lt;b&gt;"

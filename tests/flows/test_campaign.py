@@ -17,21 +17,16 @@ from alchemiscale_lake.store import Lake
 from flows._api import Api, _flush_prefect
 from flows._launch import Session
 from flows._progress import reported
+from tests.prefect_requests import post
 
 
 def read_runs(api: Api, flow_run_name: str) -> tuple[Any, list[Any], dict[str, Any]]:
     """A flow run, its task runs, and its artifacts by key, as the Prefect UI asks for them."""
-    of_run = {"flow_runs": {"name": {"any_": [flow_run_name]}}}
-    (flow_run,) = ask(f"{api.api_url}/flow_runs/filter", **of_run)
-    task_runs = ask(f"{api.api_url}/task_runs/filter", **of_run)
-    artifacts = ask(f"{api.api_url}/artifacts/filter", **of_run)
+    of_run: dict[str, Any] = {"flow_runs": {"name": {"any_": [flow_run_name]}}}
+    (flow_run,) = post(api, "flow_runs/filter", **of_run)
+    task_runs = post(api, "task_runs/filter", **of_run)
+    artifacts = post(api, "artifacts/filter", **of_run)
     return flow_run, task_runs, {artifact["key"]: artifact for artifact in artifacts}
-
-
-def ask(url: str, **body: Any) -> Any:
-    answer = httpx.post(url, json=body, timeout=20.0)
-    answer.raise_for_status()
-    return answer.json()
 
 
 @dataclass

@@ -29,6 +29,7 @@ from tests.networks import harmonic_network
 REPOSITORY = Path(__file__).parents[2]
 SERVICES = yaml.safe_load((REPOSITORY / "deployments" / "compose.yaml").read_text())["services"]
 PASSWORD = "correct-horse"
+LOGIN = "lake:battery-staple"
 
 
 class Composed:
@@ -50,6 +51,7 @@ class Composed:
     def text(self, value: str) -> str:
         """Put what a container would find under its name where this process finds it."""
         value = re.sub(r"\$\{POSTGRES_PASSWORD:\?[^}]*\}", PASSWORD, value)
+        value = re.sub(r"\$\{PREFECT_API_AUTH_STRING:\?[^}]*\}", LOGIN, value)
         value = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", value)
         value = value.replace("@database:5432", f"@127.0.0.1:{self.database_port}")
         value = value.replace("http://prefect:4200", f"http://127.0.0.1:{self.port}")
@@ -163,6 +165,9 @@ def composed(tmp_path: Path) -> Iterator[Composed]:
 def test_the_services_bring_up_prefect_on_postgresql_and_run_a_campaign(composed: Composed, tmp_path: Path) -> None:
     composed.start("prefect")
     wait_until(lambda: answers(f"{composed.api_url}/health"), 180)
+    assert not answers(f"{composed.api_url}/admin/settings"), "without the login"
+    with urllib.request.urlopen(f"{composed.api_url.removesuffix('/api')}/v2/", timeout=30) as page:
+        assert "connect-src 'self'" in page.headers["content-security-policy"]
     setup, env = composed.command("setup")
     done = subprocess.run(setup, cwd=composed.data, env=env, capture_output=True, text=True, check=False, timeout=240)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 import yaml
 
@@ -17,6 +16,7 @@ from alchemiscale_lake.pools_file import load_pools
 from alchemiscale_lake.store import Lake
 from flows._api import Api
 from tests.flows.work_pools import wait_until, worker
+from tests.prefect_requests import post
 
 DEPLOYMENTS = Path(__file__).parents[2] / "deployments"
 
@@ -44,15 +44,9 @@ def folder(api: Api, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-def ask(api: Api, path: str, **body: Any) -> Any:
-    answer = httpx.post(f"{api.api_url}/{path}", json=body, timeout=30.0)
-    answer.raise_for_status()
-    return answer.json()
-
-
 @pytest.fixture
 def deployed(api: Api, folder: Path) -> dict[str, dict[str, Any]]:
-    return {each["name"]: each for each in ask(api, "deployments/filter") if each["name"] in names()}
+    return {each["name"]: each for each in post(api, "deployments/filter") if each["name"] in names()}
 
 
 def described() -> list[dict[str, Any]]:
@@ -109,7 +103,7 @@ def test_a_deployment_runs_where_its_worker_was_started(api: Api, folder: Path) 
     by_name = {"deployments": {"name": {"any_": ["maintain-lake"]}}, "sort": "EXPECTED_START_TIME_ASC"}
 
     def ended() -> Any:
-        runs = ask(api, "flow_runs/filter", **by_name)
+        runs = post(api, "flow_runs/filter", **by_name)
         return runs and runs[0]["state"]["type"] in ("COMPLETED", "FAILED", "CRASHED") and runs[0]
 
     with worker("lake", folder) as started:
@@ -122,7 +116,7 @@ def test_a_deployment_runs_where_its_worker_was_started(api: Api, folder: Path) 
 def test_setting_up_again_makes_nothing_twice(api: Api, deployed: dict[str, dict[str, Any]], folder: Path) -> None:
     bash(f"sh {DEPLOYMENTS / 'setup.sh'}", folder, ALCHEMISCALE_LAKE=f"file://{folder}/lake")
 
-    again = {each["name"]: each for each in ask(api, "deployments/filter") if each["name"] in names()}
+    again = {each["name"]: each for each in post(api, "deployments/filter") if each["name"] in names()}
     assert {name: d["id"] for name, d in again.items()} == {name: d["id"] for name, d in deployed.items()}
     assert deployed["maintain-lake"]["parameters"] == {"lake": "./lake"}
     assert again["maintain-lake"]["parameters"] == {"lake": f"file://{folder}/lake"}, "but the lake that is named"
@@ -165,7 +159,11 @@ def test_compose_is_closed_to_others_and_keeps_no_password(compose: dict[str, An
     assert compose["services"]["prefect"]["ports"] == ["127.0.0.1:4200:4200"]
     assert not any("ports" in service for name, service in compose["services"].items() if name != "prefect")
     text = (DEPLOYMENTS / "compose.yaml").read_text()
-    assert re.findall(r"PASSWORD(?!:\?set it in deployments/\.env|=|: \$)", text) == []
+    for secret in ("PASSWORD", "AUTH_STRING"):
+        # Compose refuses to start anything while one is missing
+        assert re.findall(rf"{secret}(?!:\?set it in deployments/\.env|=|: \$|\.|, and)", text) == []
+    assert "deployments/.env" in text
+    assert ".env" in (DEPLOYMENTS.parent / ".gitignore").read_text().splitlines()
     for name in ("prefect", "worker", "dispatcher", "setup"):
         environment = compose["services"][name]["environment"]
         assert environment["PREFECT_SERVER_ANALYTICS_ENABLED"] == "false"
@@ -177,7 +175,8 @@ def test_compose_runs_commands_that_exist(compose: dict[str, Any], folder: Path)
     for name in ("worker", "dispatcher", "prefect"):
         program, *arguments = compose["services"][name]["command"]
         told = [a for a in arguments if a.startswith("--")]
-        offered = bash(f"{program} {' '.join(a for a in arguments[:2] if a.isalpha())} --help", folder, COLUMNS="200")
+        words = arguments[: next(i for i, a in enumerate(arguments) if a.startswith("--"))]
+        offered = bash(f"{program} {' '.join(words)} --help", folder, COLUMNS="200")
         assert all(option in offered for option in told), name
 
 

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import polars as pl
 import pytest
 import yaml
@@ -23,6 +22,7 @@ from flows._api import Api
 from tests.flows.test_work_pool_live import dispatching, flow_runs, running_attempts, statuses, submit
 from tests.flows.work_pools import wait_until, worker
 from tests.kubernetes_api import Cluster, kubernetes
+from tests.prefect_requests import is_there, login
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -44,8 +44,12 @@ def role() -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    variables = {"lake-settings": {"AWS_REGION": "eu-central-1"}, "lake-credentials": {"AWS_ACCESS_KEY_ID": "an-id"}}
+def cluster(api: Api, tmp_path: Path) -> Iterator[Cluster]:
+    variables = {
+        "lake-settings": {"AWS_REGION": "eu-central-1"},
+        "lake-credentials": {"AWS_ACCESS_KEY_ID": "an-id"},
+        "prefect-login": {"PREFECT_API_AUTH_STRING": ":".join(login(api))},
+    }
     with kubernetes(tmp_path / "cluster", NAMESPACE, role(), variables) as running:
         yield running
 
@@ -53,12 +57,10 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
 def worker_environment(cluster: Cluster) -> dict[str, str]:
     """What worker.yaml sets, and how this cluster is reached."""
     (manifest,) = yaml.safe_load_all((DEPLOYMENTS / "worker.yaml").read_text())
-    names = {v["name"] for v in manifest["spec"]["template"]["spec"]["containers"][0]["env"]}
-    assert "PREFECT_INTEGRATIONS_KUBERNETES_OBSERVER_NAMESPACES" in names
-    return {
-        "KUBECONFIG": str(cluster.kubeconfig()),
-        "PREFECT_INTEGRATIONS_KUBERNETES_OBSERVER_NAMESPACES": NAMESPACE,
-    }
+    named = {v["name"]: v.get("value") for v in manifest["spec"]["template"]["spec"]["containers"][0]["env"]}
+    integration = {n: v for n, v in named.items() if n.startswith("PREFECT_INTEGRATIONS_")}
+    assert "PREFECT_INTEGRATIONS_KUBERNETES_OBSERVER_NAMESPACES" in integration
+    return {n: v or NAMESPACE for n, v in integration.items()} | {"KUBECONFIG": str(cluster.kubeconfig())}
 
 
 def a_template_for_here(tmp_path: Path) -> dict[str, Any]:
@@ -76,7 +78,7 @@ def test_tasks_run_in_pods_and_an_evicted_pod_gives_them_back(
 
     with contextlib.ExitStack() as stack:
         stack.enter_context(worker(POOL, tmp_path, made_of, kind="kubernetes", **worker_environment(cluster)))
-        wait_until(lambda: httpx.get(f"{api.api_url}/work_pools/{POOL}", timeout=20.0).is_success)
+        wait_until(lambda: is_there(api, f"work_pools/{POOL}"))
         dispatcher = stack.enter_context(dispatching(lake, POOL))
         (evicted,) = wait_until(lambda: running_attempts(lake))
         (pod,) = [p["metadata"]["name"] for p in cluster.list("pods")]
@@ -108,6 +110,9 @@ def check_pods(cluster: Cluster) -> None:
         (container,) = pod["spec"]["containers"]
         assert container["resources"]["limits"]["nvidia.com/gpu"] == 0, "the pool has none"
         assert "AWS" not in json.dumps(container["env"]), "credentials come from the Secret"
+        (auth,) = [v for v in container["env"] if v["name"] == "PREFECT_API_AUTH_STRING"]
+        assert auth.get("value") is None, "and so does the login"
+        assert auth["valueFrom"]["secretKeyRef"]["name"] == "prefect-login"
         assert "prefect.io/flow-run-id" in pod["metadata"]["labels"]
         assert {"name": "ALCHEMISCALE_LAKE_NODE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}} in (
             container["env"]
@@ -179,6 +184,7 @@ def test_what_manifests_refer_to_is_there() -> None:
     for kind, name in [
         ("Secret", "lake-credentials"),
         ("Secret", "prefect-database"),
+        ("Secret", "prefect-login"),
         ("ConfigMap", "lake-settings"),
         ("ConfigMap", "lake-pools"),
         ("ServiceAccount", "lake-worker"),
@@ -187,6 +193,26 @@ def test_what_manifests_refer_to_is_there() -> None:
     ]:
         assert (kind, name) in there
         assert text.count(name) > 1
+
+
+def test_server_and_clients_have_their_login_from_one_secret() -> None:
+    server = "PREFECT_SERVER_API_AUTH_STRING"
+    for manifest, variable in {"prefect-server": server, "lake-worker": "PREFECT_API_AUTH_STRING"}.items():
+        assert login_of(manifest, variable) == {"name": "prefect-login", "key": "PREFECT_API_AUTH_STRING"}
+    assert login_of("lake-dispatcher", "PREFECT_API_AUTH_STRING") == login_of("prefect-server", server)
+    (container,) = deployment("prefect-server")["containers"]
+    assert container["args"][:3] == ["python", "-m", "flows._server"], "which does not start without one"
+
+
+def login_of(name: str, variable: str) -> Any:
+    (container,) = deployment(name)["containers"]
+    (found,) = [v["valueFrom"]["secretKeyRef"] for v in container["env"] if v["name"] == variable]
+    return found
+
+
+def deployment(name: str) -> dict[str, Any]:
+    (found,) = [m for _, m in manifests() if m["kind"] == "Deployment" and m["metadata"]["name"] == name]
+    return dict(found["spec"]["template"]["spec"])
 
 
 def test_the_pool_of_the_cluster_is_the_one_explained(tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-import httpx
 import pytest
 
 from alchemiscale_lake.errors import SettingsError
@@ -10,6 +10,7 @@ from alchemiscale_lake.schemas import TABLES
 from alchemiscale_lake.store import Lake
 from flows._api import Api
 from flows.maintain_lake import maintain_lake
+from tests.prefect_requests import post
 
 
 def test_the_flow_keeps_a_lake_up_and_shows_what_it_did(api: Api, tmp_path: Path) -> None:
@@ -20,8 +21,8 @@ def test_the_flow_keeps_a_lake_up_and_shows_what_it_did(api: Api, tmp_path: Path
     done = {table.table: table for table in report.tables}
     assert (done["assays"].files_before, done["assays"].files_after) == (6, 1)
     # other tests may have run the flow on this server, too
-    newest = {"artifacts": {"key": {"any_": ["maintain-lake"]}}, "sort": "CREATED_DESC", "limit": 1}
-    (shown,) = httpx.post(f"{api.api_url}/artifacts/filter", json=newest, timeout=20.0).json()
+    newest: dict[str, Any] = {"artifacts": {"key": {"any_": ["maintain-lake"]}}, "sort": "CREATED_DESC", "limit": 1}
+    (shown,) = post(api, "artifacts/filter", **newest)
     assert "assays" in shown["data"]
     assert "5 data files were merged away" in shown["description"]
 

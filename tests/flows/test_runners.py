@@ -54,7 +54,7 @@ def left_receipt(lake: Lake, spec: AttemptSpec) -> bool:
     return lake.objects.exists(path) and bool(unpack_receipt(lake.objects.get(path)).result["ok"])
 
 
-def wait_for(what: Callable[[], bool], timeout_s: float = 30.0) -> None:
+def wait_for(what: Callable[[], bool], timeout_s: float = 200.0) -> None:
     deadline = time.monotonic() + timeout_s
     while not what():
         assert time.monotonic() < deadline, "waited in vain"

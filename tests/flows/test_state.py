@@ -65,3 +65,12 @@ def test_without_a_home_there_is_still_a_cache(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(_state.tempfile, "gettempdir", lambda: str(tmp_path))
 
     assert _state.cache_dir().is_relative_to(tmp_path)
+
+
+def test_the_database_is_opened_where_it_lies(tmp_path: Path) -> None:
+    from sqlalchemy.engine import make_url
+
+    for name in ("plain", "q?", "#h", "a%20b", "100%", "a=b c", "é", "it's"):
+        database = tmp_path / name / "prefect.db"
+        assert make_url(_state.database_url(database)).database == str(database)
+        assert not make_url(_state.database_url(database)).query

@@ -2,13 +2,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import httpx
-
 from alchemiscale_lake.ledger.cost_models import newest_model
 from alchemiscale_lake.store import Lake
 from flows._api import Api
 from flows.train_cost_model import train_cost_model
 from tests.cost_lake import openfe_lake
+from tests.prefect_requests import post
 
 
 def test_the_flow_trains_when_it_is_due_and_shows_the_card(api: Api, tmp_path: Path) -> None:
@@ -21,12 +20,8 @@ def test_the_flow_trains_when_it_is_due_and_shows_the_card(api: Api, tmp_path: P
 
     assert (first.trained, again.trained) == (True, False)
     assert newest_model(lake).name == first.known.name == again.known.name
-    answer = httpx.post(
-        f"{api.api_url}/artifacts/filter",
-        json={"artifacts": {"key": {"any_": ["cost-model"]}}},
-        timeout=20.0,
-    )
-    shown = {each["description"]: each["data"] for each in answer.json()}
+    found = post(api, "artifacts/filter", artifacts={"key": {"any_": ["cost-model"]}})
+    shown = {each["description"]: each["data"] for each in found}
     assert len(shown) == 3
     assert "no model was trained: there is no result that tells what it cost" in shown
     (card,) = [data for said, data in shown.items() if said.startswith(f"trained model {first.known.name}")]

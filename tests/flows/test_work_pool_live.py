@@ -31,6 +31,7 @@ from alchemiscale_lake.store import Lake
 from flows._api import Api
 from tests.flows.work_pools import make_work_pool, wait_until, worker
 from tests.networks import harmonic_network
+from tests.prefect_requests import get, post
 
 # a flow run takes several seconds to start, and minutes on a machine that does much else
 pytestmark = pytest.mark.timeout(400)
@@ -91,13 +92,11 @@ def running_attempts(lake: Lake) -> list[str]:
 
 
 def flow_runs(api: Api, work_pool: str) -> list[dict[str, Any]]:
-    only = {"work_pools": {"name": {"any_": [work_pool]}}}
+    only: dict[str, Any] = {"work_pools": {"name": {"any_": [work_pool]}}}
 
     def ask() -> list[dict[str, Any]] | None:
         with contextlib.suppress(httpx.TransportError):  # a server that just starts
-            answer = httpx.post(f"{api.api_url}/flow_runs/filter", json=only, timeout=20.0)
-            answer.raise_for_status()
-            return list(answer.json())
+            return list(post(api, "flow_runs/filter", **only))
         return None
 
     return list(wait_until(ask))
@@ -196,4 +195,4 @@ def test_single_shot_from_the_command_line(api: Api, lake: Lake, tmp_path: Path)
 
 
 def serves(api: Api, work_pool: str) -> bool:
-    return str(httpx.get(f"{api.api_url}/work_pools/{work_pool}", timeout=20.0).json()["status"]) == "READY"
+    return str(get(api, f"work_pools/{work_pool}")["status"]) == "READY"

@@ -1,0 +1,58 @@
+"""Whether an object is what its key says: gufe makes a key from the content.
+
+gufe >= 1 makes it from the JSON text alone, so it can be made again without gufe and without classes.
+Keys of gufe 0.4 cannot; such objects are unverified, which is no fault.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from ..errors import InvalidNetworkError
+from .chain import ChainObject
+from .nested import gufe_token
+from .network import Network
+
+__all__ = ["is_verified", "unverified_keys"]
+
+#: Classes whose defaults are known, so that content and key always agree; with them, every Protocol.
+_EXACT: Final = frozenset(
+    {
+        "AlchemicalNetwork", "ChemicalSystem", "LigandAtomMapping", "NonTransformation", "ProteinComponent",
+        "SmallMoleculeComponent", "SolventComponent", "Transformation",
+    }
+)  # fmt: skip
+
+
+def is_verified(key: str, keyed_dict: Mapping[str, Any]) -> bool:
+    """Whether the content gives the key, as gufe >= 1 makes keys."""
+    return gufe_token(keyed_dict) == key.rpartition("-")[2]
+
+
+def unverified_keys(network: Network) -> tuple[str, ...]:
+    """Return the keys that cannot be made again from their objects.
+
+    Raises
+    ------
+    InvalidNetworkError
+        If most keys can be, so that gufe >= 1 made them, and an object of a well-known class is not what
+        its key says: it was edited.
+    """
+    objects = network.objects
+    found = tuple(key for key, obj in objects.items() if not is_verified(key, obj.keyed_dict))
+    edited = [key for key in found if _is_exact(objects[key])]
+    n_verified = len(objects) - len(found)
+    if edited and n_verified > len(found):
+        raise InvalidNetworkError(
+            f"{network.source}: {edited[0]} is not what its key says, though {n_verified} other objects are: it was "
+            "edited after gufe wrote it; change it with the tool that made it, which gives it a key of its own",
+            source=network.source,
+            key=edited[0],
+            edited=edited,
+        )
+    return found
+
+
+def _is_exact(obj: ChainObject) -> bool:
+    return obj.qualname in _EXACT or obj.qualname.endswith("Protocol")

@@ -1,0 +1,55 @@
+"""Scans of tables whose path has characters that polars would expand.
+
+polars takes `key=value` anywhere in a path for a partition and some characters for patterns. Such a table
+is read as a dataset of pyarrow's, through deltalake's own way to the files, which takes names literally.
+Files are pruned by their partition, row groups by their statistics.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.dataset as ds
+from deltalake import DeltaTable
+
+__all__ = ["is_plain", "scan_literally"]
+
+#: Above a table, polars and DuckDB take these for partitions (`=`) or patterns.
+_EXPANDED: Final = re.compile(r"[=*?\[\]{}]")
+
+
+def is_plain(delta: DeltaTable) -> bool:
+    """Return whether readers that look for partitions and patterns in whole paths take this table's literally."""
+    # deltalake has followed symbolic links by now
+    return _EXPANDED.search(delta.table_uri) is None
+
+
+def scan_literally(delta: DeltaTable) -> pl.LazyFrame:
+    """Scan a snapshot of a table whose path is not plain.
+
+    Raises
+    ------
+    DeltaError, OSError
+    """
+    whole = delta.to_pyarrow_dataset()
+    partitions = delta.metadata().partition_columns
+    actions = pa.table(delta.get_add_actions(flatten=True)).to_pylist()
+    # not deltalake's own fragments: where a column has no statistics, it compares with null and drops the file
+    fragments = [
+        whole.format.make_fragment(action["path"], whole.filesystem, _guarantee(action, partitions))
+        for action in actions
+    ]
+    return pl.scan_pyarrow_dataset(ds.FileSystemDataset(fragments, whole.schema, whole.format, whole.filesystem))
+
+
+def _guarantee(action: dict[str, object], partitions: list[str]) -> ds.Expression | None:
+    """Return what holds for every row of a file; None if the table is not partitioned."""
+    found = None
+    for column in partitions:
+        value = action[f"partition.{column}"]
+        holds = ds.field(column).is_null() if value is None else ds.field(column) == value
+        found = holds if found is None else found & holds
+    return found

@@ -1,0 +1,56 @@
+"""Addresses of this machine: which they are, and that no proxy stands between them and us."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+import urllib.request
+
+import psutil
+
+__all__ = ["bypass_proxies", "is_here", "is_loopback"]
+
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a server that listens on this address."""
+    found = _addresses(host)
+    return bool(found) and all(address.is_loopback for address in found)
+
+
+def is_here(host: str) -> bool:
+    """Whether all addresses that a name stands for are this machine's own."""
+    found = _addresses(host)
+    own = {
+        ipaddress.ip_address(address.address.partition("%")[0])
+        for addresses in psutil.net_if_addrs().values()
+        for address in addresses
+        if address.family in (socket.AF_INET, socket.AF_INET6)
+    }
+    return bool(found) and all(address.is_loopback or address in own for address in found)
+
+
+def _addresses(host: str) -> set[ipaddress.IPv4Address | ipaddress.IPv6Address]:
+    try:
+        return {ipaddress.ip_address(str(info[4][0]).partition("%")[0]) for info in socket.getaddrinfo(host, None)}
+    except (OSError, ValueError):
+        return set()
+
+
+def bypass_proxies(*hosts: str) -> None:
+    """Keep the user's proxies from requests to this machine, in this process and its children.
+
+    Adds to `no_proxy`, in both spellings, and only if a proxy is set. `hosts` are further names of
+    this machine; the loopback addresses always count.
+    """
+    if not any(kind != "no" for kind in urllib.request.getproxies_environment()):
+        return
+    lower, upper = os.environ.get("no_proxy"), os.environ.get("NO_PROXY")
+    for name, value in (("no_proxy", lower or upper), ("NO_PROXY", upper or lower)):
+        listed = [entry.strip() for entry in (value or "").split(",") if entry.strip()]
+        if "*" in listed:
+            continue
+        new = [host for host in dict.fromkeys((*_LOOPBACK, *hosts)) if host not in listed]
+        os.environ[name] = ",".join([*listed, *new])

@@ -1,0 +1,57 @@
+"""Requests to a Prefect server as one who may make them: with its login, and the token it wants against forged ones."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import httpx
+
+from flows._api import Api
+
+_US = "tests"
+#: A server that was killed takes a while to be back, and requests wait for it.
+_PATIENCE_S = 120.0
+
+
+def login(api: Api) -> tuple[str, str]:
+    """User and password."""
+    assert api.login is not None
+    user, _, password = api.login.read_text().strip().partition(":")
+    return user, password
+
+
+def get(api: Api, path: str) -> Any:
+    """What the API answers, an error being one."""
+    return _get(api.api_url, login(api), path)
+
+
+def is_there(api: Api, path: str) -> bool:
+    """Whether the API knows what is asked for."""
+    return httpx.get(f"{api.api_url}/{path}", auth=login(api), timeout=_PATIENCE_S, trust_env=False).is_success
+
+
+def post(api: Api, path: str, **body: Any) -> Any:
+    """What the API answers, an error being one."""
+    return post_to(api.api_url, login(api), path, **body)
+
+
+def post_to(api_url: str, auth: tuple[str, str], path: str, **body: Any) -> Any:
+    token = _token(api_url, auth)
+    headers = {"Prefect-Csrf-Client": _US, "Prefect-Csrf-Token": token}
+    answer = httpx.post(
+        f"{api_url}/{path}", json=body, auth=auth, headers=headers, timeout=_PATIENCE_S, trust_env=False
+    )
+    answer.raise_for_status()
+    return answer.json() if answer.content else None
+
+
+def _get(api_url: str, auth: tuple[str, str], path: str) -> Any:
+    answer = httpx.get(f"{api_url}/{path}", auth=auth, timeout=_PATIENCE_S, trust_env=False)
+    answer.raise_for_status()
+    return answer.json()
+
+
+@functools.cache
+def _token(api_url: str, auth: tuple[str, str]) -> str:
+    return str(_get(api_url, auth, f"csrf-token?client={_US}")["token"])
