@@ -66,6 +66,7 @@ def test_a_network_is_stored_with_its_objects_members_and_row(lake):
         n_objects=9,
         n_new_transformations=1,
         n_new_objects=9,
+        n_unverified=9,
     )
     members = lake.table("network_members").scan().sort("member").select("member", "kind").collect().rows()
     assert members == [(f"S-a-{SCOPE}", "system"), (f"S-b-{SCOPE}", "system"), (f"T-ab-{SCOPE}", "transformation")]
