@@ -28,11 +28,13 @@ __all__ = [
     "NotALakeError",
     "NotBegunError",
     "NotFoundError",
+    "ObjectTooLargeError",
     "QueryError",
     "ReceiptError",
     "ResultFileError",
     "SchemaError",
     "SettingsError",
+    "SigningKeyError",
     "StorageError",
     "TerminalError",
     "TransientError",
@@ -123,6 +125,10 @@ class NotFoundError(TerminalError):
     """The lake holds nothing under this key or name."""
 
 
+class ObjectTooLargeError(TerminalError):
+    """An object of the lake is larger than anything that belongs there."""
+
+
 class QueryError(TerminalError):
     """DuckDB refused a query; the message is DuckDB's."""
 
@@ -173,6 +179,10 @@ class ReceiptError(TerminalError):
 
 class ResultFileError(TerminalError):
     """A file holds no results that can be imported; nothing was written."""
+
+
+class SigningKeyError(TerminalError):
+    """The key by which receipts of a lake are signed cannot be read."""
 
 
 class NotBegunError(TransientError):

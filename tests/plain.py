@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pyarrow as pa
+
 from alchemiscale_lake.execution.assignment import AttemptSpec
 from alchemiscale_lake.schemas import TABLES
 from alchemiscale_lake.schemas.receipt import Receipt, pack_receipt
+from alchemiscale_lake.schemas.results import HOSTS, RESULT_FILES, RESULTS, UNIT_RESULTS
 from alchemiscale_lake.store import Lake, attempt_folder
 
 Chain = list[tuple[str, dict[str, Any]]]
@@ -61,6 +64,7 @@ def plain_receipt(
     hostname: str | None = None,
 ) -> Receipt:
     """A receipt as an execution would leave it, with one unit and one file."""
+    folder = attempt_folder(spec.scope, spec.attempt)
     host = TABLES["hosts"].sample(1, host="digest-of-host").to_pylist()[0]
     common = {"scope": spec.scope, "attempt": spec.attempt}
     exception = None if ok else "ValueError: it was asked to fail"
@@ -69,18 +73,39 @@ def plain_receipt(
         **common, "unit": f"Unit-{spec.attempt}", "try_number": 1, "name": "unit", "qualname": "Unit", "ok": ok,
         "exception": exception, "started_at": started_at, "ended_at": ended_at,
     }  # fmt: skip
-    file = {**common, "path": "kept.txt", "n_bytes": 1, "digest": "d", "object_path": f"{spec.attempt}/kept.txt"}
+    file = {**common, "path": "kept.txt", "n_bytes": 1, "digest": "d", "object_path": f"{folder}/files/kept.txt"}
     result = {
         **common, "task": spec.task, "transformation": spec.transformation, "ok": ok,
         "estimate_kcal_mol": estimate if ok else None, "uncertainty_kcal_mol": 0.1 if ok else None,
-        "exception": exception, "object_path": "somewhere" if ok else None, "n_units": 1, "started_at": started_at,
-        "ended_at": ended_at, "wall_time_s": wall_time_s, "pool": "p", "host": host["host"],
+        "exception": exception, "object_path": f"{folder}/result.json.zst" if ok else None, "n_units": 1,
+        "started_at": started_at, "ended_at": ended_at, "wall_time_s": wall_time_s, "pool": "p", "host": host["host"],
         "hostname": hostname or host["hostname"],
     }  # fmt: skip
     return Receipt(result=result, units=[unit], files=[file], host=host)
 
 
 def leave_receipt(lake: Lake, receipt: Receipt) -> bool:
-    """Put a receipt where a worker would."""
+    """Put a receipt where the worker would that the attempt was handed to."""
     folder = attempt_folder(str(receipt.result["scope"]), receipt.attempt)
-    return lake.objects.put_exclusive(f"{folder}/receipt.arrow", pack_receipt(receipt))
+    return lake.objects.put_exclusive(
+        f"{folder}/receipt.arrow", pack_receipt(receipt, lake.receipt_key.secret_of(receipt.attempt))
+    )
+
+
+def old_receipt(receipt: Receipt) -> bytes:
+    """A receipt as earlier versions wrote it: a bare Arrow file."""
+    parts = {
+        "result": (RESULTS, dict(receipt.result)),
+        "units": (UNIT_RESULTS, [dict(unit) for unit in receipt.units]),
+        "files": (RESULT_FILES, [dict(file) for file in receipt.files]),
+        "host": (HOSTS, dict(receipt.host)),
+    }
+    fields = []
+    for name, (table, rows) in parts.items():
+        struct = pa.struct([pa.field(c.name, c.type) for c in table.columns if c.name != "recorded_at"])
+        fields.append(pa.field(name, pa.list_(struct) if isinstance(rows, list) else struct))
+    schema = pa.schema(fields)
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_file(sink, schema) as writer:
+        writer.write_table(pa.Table.from_pylist([{name: rows for name, (_, rows) in parts.items()}], schema=schema))
+    return bytes(sink.getvalue())

@@ -19,7 +19,7 @@ from ..ledger.hosts import failed_hosts
 from ..ledger.names import TaskNames
 from ..ledger.results import good_results
 from ..resources import Resources
-from ..store import Lake
+from ..store import Lake, ReceiptKey
 from ..tasks import TaskStates, choose
 from ..tasks.policy import Admission
 from .executor import Executor, Place
@@ -133,14 +133,15 @@ class HandingOut:
             placed.update(self._place(self._admit(states), places, ahead))
             return list(placed)
 
-        claiming_at_s = time.monotonic()
+        # before the first claim: no attempt claimed later may go without a secret
+        key, claiming_at_s = self._lake.receipt_key, time.monotonic()
         claims = claim_chosen(
             self._lake, self._settings.pool, chosen, lease_s=self._settings.lease_s, actor=self._actor
         )
         if not claims:
             self._tried = seen
             return 0
-        self._submit(claims, {p.name: p for p in places}, placed, claiming_at_s)
+        self._submit(claims, {p.name: p for p in places}, placed, key, claiming_at_s)
         return len(claims)
 
     # --- choosing ---------------------------------------------------------------------------------
@@ -208,7 +209,12 @@ class HandingOut:
     # --- giving to the engine ---------------------------------------------------------------------
 
     def _submit(
-        self, claims: Sequence[Claim], places: Mapping[str, Place], placed: Mapping[str, str], claimed_at_s: float
+        self,
+        claims: Sequence[Claim],
+        places: Mapping[str, Place],
+        placed: Mapping[str, str],
+        key: ReceiptKey,
+        claimed_at_s: float,
     ) -> None:
         names = self._names.of(claims)
         extended = good_results(self._lake, [c.extends for c in claims if c.extends is not None])
@@ -220,6 +226,7 @@ class HandingOut:
                 extends_digest=extended[claim.extends].digest if claim.extends in extended else None,
                 resources=self._settings.resources_for(forecast[claim.transformation].resources),
                 duration_s=forecast[claim.transformation].duration_s,
+                secret=key.secret_of(claim.attempt),
             )
             for claim in claims
         }

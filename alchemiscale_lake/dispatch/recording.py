@@ -15,16 +15,16 @@ from typing import Final
 import polars as pl
 
 from ..execution.begun import has_begun
-from ..execution.lost import lost_receipt
 from ..execution.release import read_release
 from ..ledger.at_once import at_once
 from ..ledger.claims import Claim, end_claims, expire_claims
 from ..ledger.names import TaskNames
+from ..ledger.receipts import find_receipts, leave_failure
 from ..ledger.restarts import resolve_restarts
-from ..ledger.results import Recorded, find_receipts, record_receipts
+from ..ledger.results import Recorded, record_receipts
 from ..ledger.task_ends import end_recorded
-from ..schemas.receipt import Receipt, pack_receipt
-from ..store import Lake, attempt_folder, collect, now_utc
+from ..schemas.receipt import Receipt
+from ..store import Lake, collect, now_utc
 from ..tasks import TaskState
 from .flights import spec_of
 from .report import DispatchReport, RecordedTask
@@ -149,7 +149,7 @@ class Books:
             n = counted[claim.task, kind] + 1
             if kind in _MOST and n >= _MOST[kind]:
                 exception = _FAILURE[kind].format(n=n, reason=reason)
-                failed.append(self._leave_lost(claim, exception))
+                failed.append(leave_failure(self._lake, spec_of(claim), self._pool, exception))
             else:
                 released.setdefault(f"{kind}: {reason}", {})[claim.attempt] = claim.task
         for reason, attempts in released.items():
@@ -165,15 +165,6 @@ class Books:
             # a broken environment, say: no fault of the Task, and the next job would fare no better at once
             return "refused", "its job ended before it began; see the job's output"
         return said
-
-    def _leave_lost(self, claim: Claim, exception: str) -> Receipt:
-        """Leave a failed receipt in the place of the worker's own; should that be there by now, it counts."""
-        receipt = lost_receipt(spec_of(claim), self._pool, exception, now_utc())
-        path = f"{attempt_folder(claim.scope, claim.attempt)}/receipt.arrow"
-        if self._lake.objects.put_exclusive(path, pack_receipt(receipt)):
-            return receipt
-        found = find_receipts(self._lake, {claim.attempt: claim.scope})
-        return found[0] if found else receipt
 
 
 def _count_endings(lake: Lake, tasks: Collection[str]) -> Counter[tuple[str, str]]:

@@ -35,6 +35,9 @@ class AttemptSpec:
         What it may use of its worker's; None: all.
     duration_s : float or None
         How long it is expected to take; a job with less time left refuses it.
+    secret : str or None
+        What its receipt is signed with; None if whoever handed it out gave none. Kept from the processes that run
+        Protocol code.
     """
 
     attempt: str
@@ -45,6 +48,7 @@ class AttemptSpec:
     extends_digest: str | None = None
     resources: Resources | None = None
     duration_s: float | None = None
+    secret: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

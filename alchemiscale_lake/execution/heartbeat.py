@@ -6,7 +6,7 @@ What is concluded from one that is old is decided in `ledger`.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from ..store import Lake, leave_message, read_message, remove_message
@@ -62,12 +62,7 @@ def read_beat(lake: Lake, scope: str, attempt: str) -> Beat | None:
     StorageError
         If the lake does not answer.
     """
-    content = read_message(lake, scope, attempt, "beat.json")
-    if content is None:
-        return None
-    # a newer worker may say more
-    known = {field.name: content[field.name] for field in fields(Beat) if field.name in content}
-    return Beat(**known | {name: datetime.fromisoformat(known[name]) for name in _TIMES})
+    return read_message(lake, scope, attempt, "beat.json", Beat)
 
 
 def remove_beat(lake: Lake, spec: AttemptSpec) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from ..schemas.receipt import Receipt
+from ..texts import storable
 from .assignment import AttemptSpec
 from .host import describe_host
 
@@ -31,7 +32,7 @@ def lost_receipt(spec: AttemptSpec, pool: str, exception: str, at: datetime) -> 
         "task": spec.task,
         "transformation": spec.transformation,
         "ok": False,
-        "exception": exception,
+        "exception": storable(exception),
         "n_units": 0,
         "started_at": at,
         "ended_at": at,

@@ -80,7 +80,7 @@ def leave_receipt(lake: Lake, report: Report, watch: Watch) -> bool:
         fault_point("execution:before-result")
         stored = _store_result(lake, report, watch)
         receipt = Receipt(_result_row(report, stored), units, files, describe_host())
-        data = pack_receipt(receipt)
+        data = pack_receipt(receipt, report.spec.secret)
         fault_point("execution:before-receipt")
         _patiently(lambda: lake.objects.put_exclusive(f"{report.folder}/receipt.arrow", data), watch)
         fault_point("execution:after-receipt")

@@ -57,5 +57,4 @@ def read_release(lake: Lake, scope: str, attempt: str) -> Release | None:
     StorageError
         If the lake does not answer.
     """
-    content = read_message(lake, scope, attempt, "ended.json")
-    return None if content is None else Release(content["kind"], content["reason"], content["hostname"])
+    return read_message(lake, scope, attempt, "ended.json", Release)

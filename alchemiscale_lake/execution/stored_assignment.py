@@ -13,12 +13,13 @@ from typing import Any, Final
 from ..errors import LakeVersionError
 from ..resources import Resources
 from ..settings import Monitors
-from ..store import Lake
+from ..store import Lake, make_private_folder
 from .assignment import Assignment, AttemptSpec
 
 __all__ = ["load_assignment", "new_assignment_id", "store_assignment"]
 
-_FORMAT: Final = 1
+#: 1: without secrets.
+_FORMAT: Final = 2
 
 
 def new_assignment_id() -> str:
@@ -36,6 +37,8 @@ def store_assignment(lake: Lake, assignment: Assignment) -> str:
     """
     assignment_id = new_assignment_id()
     content = asdict(assignment) | {"monitors": assignment.monitors.model_dump(mode="json")}
+    # whoever reads it can sign receipts of its attempts
+    make_private_folder(lake.local_path, "assignments")
     data = json.dumps({"format": _FORMAT, "assignment": content}).encode()
     lake.objects.put_exclusive(_path(assignment_id), data)
     return assignment_id
@@ -54,9 +57,9 @@ def load_assignment(lake: Lake, assignment_id: str) -> Assignment:
         If the lake does not answer.
     """
     stored = json.loads(lake.objects.get(_path(assignment_id)))
-    if stored["format"] != _FORMAT:
+    if stored["format"] not in range(1, _FORMAT + 1):
         raise LakeVersionError(
-            f"assignment {assignment_id} has format {stored['format']}, this version knows {_FORMAT}; "
+            f"assignment {assignment_id} has format {stored['format']}, this version knows 1 to {_FORMAT}; "
             "run the same alchemiscale-lake where Tasks are dispatched and where they are computed",
             format=stored["format"],
         )

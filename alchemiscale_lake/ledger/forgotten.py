@@ -10,7 +10,8 @@ from collections.abc import Mapping
 
 from ..store import Lake, attempt_folder, collect
 from .at_once import at_once
-from .results import Recorded, find_receipts, record_receipts
+from .receipts import find_receipts
+from .results import Recorded, record_receipts
 
 __all__ = ["forgotten_receipts", "record_forgotten"]
 

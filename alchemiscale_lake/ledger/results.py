@@ -1,4 +1,4 @@
-"""Results: receipts found, recorded in the tables, and their Tasks ended.
+"""Results: receipts recorded in the tables, and their Tasks ended. Which receipts count is decided in `receipts`.
 
 Recording writes units, files and hosts first, then the result, then the event in the task log;
 each step is idempotent by key, so that whoever is interrupted, the next one finishes the job.
@@ -6,7 +6,6 @@ each step is idempotent by key, so that whoever is interrupted, the next one fin
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,18 +13,15 @@ from typing import Any
 
 import polars as pl
 
-from ..errors import NotFoundError, ReceiptError
 from ..faults import fault_point
-from ..schemas.receipt import Receipt, unpack_receipt
-from ..store import Lake, attempt_folder, collect, now_utc
-from .at_once import at_once
+from ..schemas.receipt import Receipt
+from ..store import Lake, collect, now_utc
 from .task_ends import ends_of
 
-_log = logging.getLogger(__name__)
+__all__ = ["GoodResult", "Recorded", "good_results", "record_receipts", "unrecorded_attempts"]
+
 #: How long after its claim a forgotten attempt may still leave a receipt that is looked for.
 _LOOK_BACK = timedelta(days=30)
-
-__all__ = ["GoodResult", "Recorded", "find_receipts", "good_results", "record_receipts", "unrecorded_attempts"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +43,6 @@ class Recorded:
     exception: str | None
     wall_time_s: float
     new: bool
-
-
-def find_receipts(lake: Lake, attempts: Mapping[str, str]) -> list[Receipt]:
-    """Read the receipts that attempts (attempt -> Scope) have left so far.
-
-    One that cannot be read, or that speaks of another attempt, is warned of and passed over: its
-    Task is run again once the lease ends, and nothing else waits for it.
-    """
-    found = at_once(lambda named: _receipt(lake, *named), attempts.items())
-    return [receipt for receipt in found if receipt is not None]
 
 
 def record_receipts(lake: Lake, receipts: Sequence[Receipt], *, actor: str) -> list[Recorded]:
@@ -118,21 +104,6 @@ def good_results(lake: Lake, tasks: Collection[str]) -> dict[str, GoodResult]:
     rows = collect(good.select("task", "object_path", "digest", "started_at", "attempt"), "good results")
     rows = rows.sort("started_at", "attempt", descending=True).select("task", "object_path", "digest")
     return {task: GoodResult(path, digest) for task, path, digest in rows.iter_rows()}
-
-
-def _receipt(lake: Lake, attempt: str, scope: str) -> Receipt | None:
-    path = f"{attempt_folder(scope, attempt)}/receipt.arrow"
-    try:
-        receipt = unpack_receipt(lake.objects.get(path))
-    except NotFoundError:
-        return None
-    except ReceiptError as e:
-        _log.warning("%s is passed over: %s", path, e)
-        return None
-    if receipt.attempt != attempt or receipt.result["scope"] != scope:
-        _log.warning("%s is passed over: it is the receipt of attempt %s", path, receipt.attempt)
-        return None
-    return receipt
 
 
 def _known(lake: Lake, attempts: Sequence[str], scopes: Collection[str]) -> set[str]:

@@ -1,37 +1,33 @@
-"""The receipt: what one attempt leaves behind, as a small Arrow file.
+"""The receipt: what one attempt leaves behind, as rows of the tables, in JSON.
 
-It holds the rows that the attempt adds to `results`, `unit_results`, `result_files` and `hosts`.
-A worker writes it once, last, under an exclusive name; whoever records it appends its rows.
+It holds the rows that the attempt adds to `results`, `unit_results`, `result_files` and `hosts`. A worker writes it
+once, last, under an exclusive name; whoever records it appends its rows. It is JSON because the recorder does not trust
+the writer: no native code parses a stranger's bytes. Its envelope is in `envelope`, the format of earlier versions in
+`old_receipt`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Final, NoReturn
 
 import pyarrow as pa
 
-from ..errors import ReceiptError
+from ..errors import ReceiptError, SchemaError
+from ._base import BOOL, FLOAT, INT, STRING, TIME, Column, TableSchema
+from .envelope import open_envelope, seal
 from .results import HOSTS, RESULT_FILES, RESULTS, UNIT_RESULTS
 
-__all__ = ["Receipt", "pack_receipt", "unpack_receipt"]
+__all__ = ["Receipt", "pack_receipt", "problems_of", "read_payload", "unpack_receipt"]
 
-_BY_RECORDER = frozenset({"recorded_at"})
-
-
-def _struct(schema: Any) -> pa.DataType:
-    return pa.struct([pa.field(c.name, c.type) for c in schema.columns if c.name not in _BY_RECORDER])
-
-
-_SCHEMA = pa.schema(
-    [
-        pa.field("result", _struct(RESULTS)),
-        pa.field("units", pa.list_(_struct(UNIT_RESULTS))),
-        pa.field("files", pa.list_(_struct(RESULT_FILES))),
-        pa.field("host", _struct(HOSTS)),
-    ]
-)
+_BY_RECORDER: Final = frozenset({"recorded_at"})
+_ANY_TIME: Final = datetime(2025, 1, 1, tzinfo=UTC)
+#: Times that every library here can compute with.
+_EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2262, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,43 +44,164 @@ class Receipt:
         """Id of the attempt."""
         return str(self.result["attempt"])
 
+    def problems(self) -> list[str]:
+        """Return what breaks the columns or rules of the tables; empty for a sound receipt."""
+        result = {**self.result, "recorded_at": _ANY_TIME}
+        parts = ((RESULTS, [result]), (UNIT_RESULTS, self.units), (RESULT_FILES, self.files), (HOSTS, [self.host]))
+        return [problem for schema, rows in parts for problem in problems_of(schema, rows)]
 
-def pack_receipt(receipt: Receipt) -> bytes:
-    """Serialise a receipt.
+
+def problems_of(schema: TableSchema, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return what breaks the columns or rules of a table."""
+    try:
+        schema.table(rows)
+    except SchemaError as e:
+        return list(e.facts.get("problems", [e.message]))
+    except (TypeError, ValueError, OverflowError) as e:  # text that is not UTF-8, for one
+        return [f"a value does not fit table '{schema.name}': {e}"]
+    return []
+
+
+def pack_receipt(receipt: Receipt, secret: str | None) -> bytes:
+    """Serialise a receipt, signed with the secret of its attempt.
+
+    Parameters
+    ----------
+    receipt : Receipt
+    secret : str or None
+        None leaves it unsigned, as a worker does that was handed no secret.
 
     Raises
     ------
     ReceiptError
-        If a value does not fit its column.
+        If it breaks the columns or rules of the tables, or is too large.
     """
-    row = {
-        "result": dict(receipt.result),
-        "units": [dict(u) for u in receipt.units],
-        "files": [dict(f) for f in receipt.files],
-        "host": dict(receipt.host),
+    parts = {
+        "result": _plain(RESULTS, receipt.result),
+        "units": [_plain(UNIT_RESULTS, unit) for unit in receipt.units],
+        "files": [_plain(RESULT_FILES, file) for file in receipt.files],
+        "host": _plain(HOSTS, receipt.host),
     }
     try:
-        table = pa.Table.from_pylist([row], schema=_SCHEMA)
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as e:
-        raise ReceiptError(f"receipt of attempt {receipt.attempt} does not fit its columns: {e}") from e
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_file(sink, _SCHEMA) as writer:
-        writer.write_table(table)
-    return bytes(sink.getvalue())
+        payload = json.dumps(parts, separators=(",", ":")).encode()
+        # whoever records it will read it by these rules
+        read_payload(payload)
+    except (TypeError, ReceiptError) as e:
+        raise ReceiptError(f"the receipt of attempt {receipt.attempt} cannot be written: {e}") from e
+    return seal(payload, secret)
 
 
 def unpack_receipt(data: bytes) -> Receipt:
-    """Read a receipt.
+    """Read a receipt, whoever signed it.
 
     Raises
     ------
     ReceiptError
-        If the bytes are not a whole receipt.
+        If it is not whole, not of the right shape, or breaks the columns or rules of the tables.
+    """
+    return read_payload(open_envelope(data).payload)
+
+
+def read_payload(payload: bytes) -> Receipt:
+    """Read the payload of a receipt, whoever wrote it.
+
+    Raises
+    ------
+    ReceiptError
+        If it is not JSON of the right shape, or breaks the columns or rules of the tables.
     """
     try:
-        rows = pa.ipc.open_file(pa.BufferReader(data)).read_all().to_pylist()
-    except (pa.ArrowInvalid, OSError) as e:
-        raise ReceiptError(f"not a receipt, or a cut one ({len(data)} bytes): {e}") from e
-    if len(rows) != 1 or set(rows[0]) != set(_SCHEMA.names):
-        raise ReceiptError(f"a receipt holds one row with {_SCHEMA.names}, this has {len(rows)} row(s)")
-    return Receipt(**rows[0])
+        said = json.loads(payload, parse_constant=_refuse)
+    except (ValueError, RecursionError) as e:
+        raise ReceiptError(f"it is not JSON: {e}") from e
+    if not isinstance(said, dict) or not isinstance(said.get("units"), list) or not isinstance(said.get("files"), list):
+        raise ReceiptError("it has no lists of units and files")
+    receipt = Receipt(
+        result=_row(RESULTS, said.get("result")),
+        units=[_row(UNIT_RESULTS, unit) for unit in said["units"]],
+        files=[_row(RESULT_FILES, file) for file in said["files"]],
+        host=_row(HOSTS, said.get("host")),
+    )
+    if problems := receipt.problems():
+        raise ReceiptError(f"it does not fit the tables: {'; '.join(problems)}", problems=problems)
+    return receipt
+
+
+def _plain(schema: TableSchema, row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        c.name: _in_utc(value).isoformat() if isinstance(value, datetime) else value
+        for c in schema.columns
+        if c.name not in _BY_RECORDER and (value := row.get(c.name)) is not None
+    }
+
+
+def _in_utc(value: datetime) -> datetime:
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _row(schema: TableSchema, said: Any) -> dict[str, Any]:
+    if not isinstance(said, dict):
+        raise ReceiptError(f"its row for table '{schema.name}' is a {type(said).__name__}")
+    # a newer worker may say more
+    columns = (c for c in schema.columns if c.name not in _BY_RECORDER)
+    return {c.name: _value(schema, c, said.get(c.name)) for c in columns}
+
+
+def _value(schema: TableSchema, column: Column, said: Any) -> Any:
+    if said is None:
+        return None
+    try:
+        return _READ[column.type](said)
+    except (TypeError, ValueError, OverflowError) as e:
+        raise ReceiptError(f"its column '{column.name}' of table '{schema.name}' is bad: {e}") from e
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not a number")
+
+
+def _text(said: Any) -> str:
+    if not isinstance(said, str):
+        raise TypeError(f"{type(said).__name__} instead of text")
+    said.encode()
+    if "\0" in said:
+        raise ValueError("text with a NUL character")
+    return said
+
+
+def _integer(said: Any) -> int:
+    if not isinstance(said, int) or isinstance(said, bool):
+        raise TypeError(f"{type(said).__name__} instead of a whole number")
+    if not -(2**63) <= said < 2**63:
+        raise ValueError("a whole number of more than 64 bits")
+    return said
+
+
+def _float(said: Any) -> float:
+    if not isinstance(said, (int, float)) or isinstance(said, bool):
+        raise TypeError(f"{type(said).__name__} instead of a number")
+    if not math.isfinite(value := float(said)):
+        raise ValueError(f"{value} is not finite")
+    return value
+
+
+def _bool(said: Any) -> bool:
+    if not isinstance(said, bool):
+        raise TypeError(f"{type(said).__name__} instead of true or false")
+    return said
+
+
+def _time(said: Any) -> datetime:
+    value = datetime.fromisoformat(_text(said))
+    if value.tzinfo is None or not _EARLIEST <= value <= _LATEST:
+        raise ValueError(f"{said!r} is not a time in UTC that can be")
+    return value.astimezone(UTC)
+
+
+_READ: Final[Mapping[pa.DataType, Callable[[Any], Any]]] = {
+    STRING: _text,
+    INT: _integer,
+    FLOAT: _float,
+    BOOL: _bool,
+    TIME: _time,
+}

@@ -13,6 +13,7 @@ from .messages import has_message, leave_message, read_message, remove_message
 from .network_log import NetworkLog, NetworkState
 from .objects import ObjectInfo, ObjectStore, attempt_folder
 from .orphans import Orphans
+from .receipt_key import ReceiptKey, make_private_folder
 from .repair import Loss, RepairReport, repair
 from .table import LakeTable
 from .table_upkeep import TableUpkeep, UpkeepSettings
@@ -32,6 +33,7 @@ __all__ = [
     "ObjectInfo",
     "ObjectStore",
     "Orphans",
+    "ReceiptKey",
     "RepairReport",
     "TableUpkeep",
     "TaskLog",
@@ -41,6 +43,7 @@ __all__ = [
     "has_message",
     "leave_message",
     "maintain",
+    "make_private_folder",
     "now_utc",
     "read_message",
     "remove_message",

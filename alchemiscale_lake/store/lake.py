@@ -21,6 +21,7 @@ from .host_log import HostLog
 from .location import Location
 from .network_log import NetworkLog
 from .objects import ObjectStore
+from .receipt_key import ReceiptKey, receipt_key
 from .table import LakeTable
 from .task_log import TaskLog
 
@@ -145,6 +146,11 @@ class Lake:
         """What people decide about hosts."""
         return HostLog(self.table("host_log"))
 
+    @cached_property
+    def receipt_key(self) -> ReceiptKey:
+        """The key by which receipts are signed; made when it is first asked for. For whoever hands out and records."""
+        return receipt_key(self.objects, self.local_path, self.task_log.states().seq)
+
     def _record_migration(self, what: str) -> None:
         row = {"format": FORMAT, "what": what, "package_version": _version(), "at": now_utc()}
         self.table("migrations").append_new([row])
@@ -158,7 +164,7 @@ def _version() -> str:
 
 
 def _foreign(path: Path) -> list[str]:
-    ours = {"tables", _MARKER, "attempts", "campaigns", "damaged", "plots", "prefect", "work"}
+    ours = {"tables", _MARKER, "attempts", "campaigns", "damaged", "keys", "plots", "prefect", "work"}
     return sorted(p.name for p in path.iterdir() if p.name not in ours and not p.name.startswith("."))
 
 

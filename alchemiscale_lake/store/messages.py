@@ -9,15 +9,33 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
-from typing import Any, Final, Literal, get_args
+from dataclasses import fields
+from datetime import UTC, datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, get_args
 
-from ..errors import NotFoundError
+from pydantic import TypeAdapter
+
+from ..errors import NotFoundError, ObjectTooLargeError
+from ..texts import storable
 from .lake import Lake
 from .objects import attempt_folder
 
 __all__ = ["MESSAGES", "Message", "has_message", "leave_message", "read_message", "remove_message"]
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+    _T = TypeVar("_T", bound=DataclassInstance)
+else:
+    _T = TypeVar("_T")
+
 _log = logging.getLogger(__name__)
+
+#: Larger ones are not read.
+_LARGEST_BYTES: Final = 64 * 2**10
+#: Times that every library here can compute with.
+_EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2262, 1, 1, tzinfo=UTC)
 
 #: Names of the objects.
 Message = Literal["stop", "begun.json", "beat.json", "ended.json"]
@@ -35,8 +53,15 @@ def leave_message(lake: Lake, scope: str, attempt: str, message: Message, conten
     lake.objects.put(_path(scope, attempt, message), json.dumps(dict(content)).encode())
 
 
-def read_message(lake: Lake, scope: str, attempt: str, message: Message) -> dict[str, Any] | None:
+def read_message(lake: Lake, scope: str, attempt: str, message: Message, kind: type[_T]) -> _T | None:
     """Return what a message says, None if there is none, or none that can be read.
+
+    Anybody who may run Tasks may have written it: whatever is there, it is warned of and counts as missing.
+
+    Parameters
+    ----------
+    kind : type
+        A dataclass; what it does not know is ignored.
 
     Raises
     ------
@@ -45,13 +70,31 @@ def read_message(lake: Lake, scope: str, attempt: str, message: Message) -> dict
     """
     path = _path(scope, attempt, message)
     try:
-        content = json.loads(lake.objects.get(path))
+        return _parse(lake.objects.get(path, limit=_LARGEST_BYTES), kind)
     except NotFoundError:
         return None
-    except ValueError as e:
-        _log.warning("%s is passed over: %s", path, e)
+    except (ValueError, RecursionError, ObjectTooLargeError) as e:
+        _log.warning("%s is not a message and is ignored: %s", path, storable(str(e), 300))
         return None
-    return content if isinstance(content, dict) else None
+
+
+def _parse(data: bytes, kind: type[_T]) -> _T:
+    content = json.loads(data)
+    if not isinstance(content, dict):
+        raise ValueError(f"{type(content).__name__} instead of an object")  # noqa: TRY004
+    said: _T = _adapter(kind).validate_python({k: storable(v) if isinstance(v, str) else v for k, v in content.items()})
+    for field in fields(said):
+        value = getattr(said, field.name)
+        if isinstance(value, datetime) and not (value.tzinfo and _EARLIEST <= value <= _LATEST):
+            raise ValueError(f"{field.name}: {value} is not a time in UTC that can be")
+        if isinstance(value, int) and abs(value) >= 2**63:
+            raise ValueError(f"{field.name} has more than 64 bits")
+    return said
+
+
+@cache
+def _adapter(kind: type[_T]) -> TypeAdapter[_T]:
+    return TypeAdapter(kind)
 
 
 def has_message(lake: Lake, scope: str, attempt: str, message: Message) -> bool:

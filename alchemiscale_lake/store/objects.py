@@ -21,7 +21,7 @@ from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore, from_url
 
 from ..durable import fsync_folders, link_file, make_folder, replace_file, write_new_file
-from ..errors import DamagedError, NotFoundError
+from ..errors import DamagedError, NotFoundError, ObjectTooLargeError
 from .bucket import BucketSettings
 from .failures import fail
 from .location import Location
@@ -163,7 +163,7 @@ class ObjectStore:
         except OSError as e:
             fail(f"cannot write {path}", e, path=path)
 
-    def get(self, path: str, *, digest: str | None = None) -> bytes:
+    def get(self, path: str, *, digest: str | None = None, limit: int | None = None) -> bytes:
         """Read one object.
 
         Parameters
@@ -171,6 +171,8 @@ class ObjectStore:
         path : str
         digest : str, optional
             SHA-256 that a table has of it, hexadecimal.
+        limit : int, optional
+            Largest size that is read, bytes.
 
         Raises
         ------
@@ -178,10 +180,16 @@ class ObjectStore:
             If there is none.
         DamagedError
             If its content has another digest.
+        ObjectTooLargeError
+            If it is larger than the limit.
         StorageError
         """
         try:
-            data = bytes(obstore.get(self._store, path).bytes())
+            found = obstore.get(self._store, path)
+            n_bytes = int(found.meta["size"])
+            if limit is not None and n_bytes > limit:
+                raise ObjectTooLargeError(f"{path} has {n_bytes} bytes, more than {limit}", path=path, n_bytes=n_bytes)
+            data = bytes(found.bytes())
         except FileNotFoundError as e:
             raise NotFoundError(f"the lake holds no object {path}", path=path) from e
         except (BaseError, OSError) as e:

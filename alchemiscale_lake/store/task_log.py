@@ -19,6 +19,7 @@ from deltalake import DeltaTable
 
 from ..faults import fault_point
 from ..tasks.states import ACTION_COLUMNS, STATE_COLUMNS, Event, TaskStates
+from ..texts import storable
 from .commit import clocks_s, elapsed_s
 from .failures import collect
 from .table import LakeTable
@@ -121,7 +122,11 @@ class TaskLog:
 
     def _rows(self, events: Sequence[Event], seq: int, commit_id: str, actor: str) -> pa.Table:
         common = {"seq": seq, "commit_id": commit_id, "actor": actor, "at": datetime.now(UTC)}
-        return self._log.schema.table([{**event.row(), **common, "idx": i} for i, event in enumerate(events)])
+        rows = [{**event.row(), **common, "idx": i} for i, event in enumerate(events)]
+        for row in rows:
+            # an exception of somebody's code, or what an engine said
+            row["reason"] = row["reason"] and storable(row["reason"])
+        return self._log.schema.table(rows)
 
     def _open(self) -> DeltaTable:
         """Return the newest snapshot: the last one brought up to date, if it is young."""

@@ -482,7 +482,9 @@ def test_extending_tasks_follow_and_are_given_the_result(lake: Lake, network: st
     action_tasks(lake, [child], network, actor="ana")
     engine = Engine(lake, at_once=True)
     dispatcher(lake, engine).run()
+    (of_parent,) = [f for f in engine.flights if f.assignment.attempts[0].task == parent]
     (flight,) = [f for f in engine.flights if f.assignment.attempts[0].task == child]
-    assert flight.assignment.attempts[0].extends_result == "somewhere"
+    spec = of_parent.assignment.attempts[0]
+    assert flight.assignment.attempts[0].extends_result == f"attempts/{spec.scope}/{spec.attempt}/result.json.zst"
     order = [f.assignment.attempts[0].task for f in engine.flights]
     assert order.index(child) > order.index(parent)

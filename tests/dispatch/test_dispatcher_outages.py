@@ -25,8 +25,8 @@ from alchemiscale_lake.execution.stopping import is_asked_to_stop
 from alchemiscale_lake.faults import fault_hook
 from alchemiscale_lake.ledger.claims import Selection
 from alchemiscale_lake.ledger.names import TaskNames
+from alchemiscale_lake.ledger.receipts import find_receipts
 from alchemiscale_lake.ledger.restarts import add_task_restart_patterns
-from alchemiscale_lake.ledger.results import find_receipts
 from alchemiscale_lake.ledger.submit import submit_network
 from alchemiscale_lake.ledger.tasks import ensure_tasks, set_tasks_status
 from alchemiscale_lake.resources import Resources

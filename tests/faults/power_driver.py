@@ -14,7 +14,8 @@ from pathlib import Path
 from alchemiscale_lake.execution.assignment import AttemptSpec
 from alchemiscale_lake.ledger.claims import claim_tasks
 from alchemiscale_lake.ledger.forgotten import forgotten_receipts, record_forgotten
-from alchemiscale_lake.ledger.results import find_receipts, record_receipts
+from alchemiscale_lake.ledger.receipts import find_receipts
+from alchemiscale_lake.ledger.results import record_receipts
 from alchemiscale_lake.ledger.submit import submit_network
 from alchemiscale_lake.ledger.tasks import ensure_tasks
 from alchemiscale_lake.store import Lake

@@ -34,7 +34,8 @@ from alchemiscale_lake.execution.stopping import is_asked_to_stop
 from alchemiscale_lake.faults import fault_hook
 from alchemiscale_lake.ledger.claims import claim_tasks, end_claims, expire_claims, renew_leases
 from alchemiscale_lake.ledger.network_state import set_network_state
-from alchemiscale_lake.ledger.results import find_receipts, record_receipts, unrecorded_attempts
+from alchemiscale_lake.ledger.receipts import find_receipts
+from alchemiscale_lake.ledger.results import record_receipts, unrecorded_attempts
 from alchemiscale_lake.ledger.submit import submit_network
 from alchemiscale_lake.ledger.task_ends import RECENT, end_recorded
 from alchemiscale_lake.ledger.tasks import (

@@ -1,22 +1,14 @@
 from __future__ import annotations
 
-import logging
-
 import pytest
 
 from alchemiscale_lake.execution.assignment import AttemptSpec
 from alchemiscale_lake.ledger.claims import Claim, claim_tasks, end_claims
-from alchemiscale_lake.ledger.results import (
-    GoodResult,
-    find_receipts,
-    good_results,
-    record_receipts,
-    unrecorded_attempts,
-)
+from alchemiscale_lake.ledger.results import GoodResult, good_results, record_receipts, unrecorded_attempts
 from alchemiscale_lake.ledger.submit import submit_network
 from alchemiscale_lake.ledger.tasks import ensure_tasks, set_tasks_status
 from alchemiscale_lake.store import Lake, attempt_folder
-from tests.plain import SCOPE, leave_receipt, plain_chain, plain_receipt
+from tests.plain import SCOPE, plain_chain, plain_receipt
 
 
 @pytest.fixture
@@ -73,28 +65,6 @@ def test_a_result_of_a_deleted_task_is_kept(lake: Lake, claims: list[Claim]) -> 
     assert lake.table("results").scan().collect().height == 1
 
 
-def test_receipts_are_found_by_attempt(lake: Lake, claims: list[Claim]) -> None:
-    assert find_receipts(lake, {c.attempt: c.scope for c in claims}) == []
-    leave_receipt(lake, plain_receipt(spec(claims[0])))
-    (found,) = find_receipts(lake, {c.attempt: c.scope for c in claims})
-    assert found.attempt == claims[0].attempt
-
-
-@pytest.mark.parametrize("content", ["cut", "other"])
-def test_a_bad_receipt_is_passed_over_with_a_warning(
-    lake: Lake, claims: list[Claim], content: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    mine, other = claims
-    leave_receipt(lake, plain_receipt(spec(other)))
-    good = lake.objects.get(f"{attempt_folder(other.scope, other.attempt)}/receipt.arrow")
-    path = f"{attempt_folder(mine.scope, mine.attempt)}/receipt.arrow"
-    lake.objects.put(path, good if content == "other" else good[:100])
-    with caplog.at_level(logging.WARNING):
-        found = find_receipts(lake, {c.attempt: c.scope for c in claims})
-    assert [r.attempt for r in found] == [other.attempt]
-    assert path in caplog.text
-
-
 def test_attempts_without_claim_and_result_are_remembered(lake: Lake, claims: list[Claim]) -> None:
     assert unrecorded_attempts(lake) == {}
     end_claims(lake, {c.attempt: c.task for c in claims}, actor="d", reason="lost")
@@ -105,5 +75,6 @@ def test_attempts_without_claim_and_result_are_remembered(lake: Lake, claims: li
 
 def test_good_results_are_the_first_of_each_task(lake: Lake, claims: list[Claim]) -> None:
     record_receipts(lake, [plain_receipt(spec(claims[0])), plain_receipt(spec(claims[1]), ok=False)], actor="d")
-    assert good_results(lake, [c.task for c in claims]) == {claims[0].task: GoodResult("somewhere", None)}
+    path = f"{attempt_folder(SCOPE, claims[0].attempt)}/result.json.zst"
+    assert good_results(lake, [c.task for c in claims]) == {claims[0].task: GoodResult(path, None)}
     assert good_results(lake, []) == {}

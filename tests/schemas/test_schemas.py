@@ -11,12 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alchemiscale_lake.errors import ReceiptError, SchemaError
+from alchemiscale_lake.errors import SchemaError
 from alchemiscale_lake.schemas import TABLES
 from alchemiscale_lake.schemas.__main__ import document
 from alchemiscale_lake.schemas._base import BOOL, FLOAT, INT, STRING, TIME, Column, Rule, TableSchema
-from alchemiscale_lake.schemas.receipt import Receipt, pack_receipt, unpack_receipt
-from tests.plain import AttemptSpec, plain_receipt
 
 SCHEMA = TableSchema(
     name="things",
@@ -129,29 +127,3 @@ def test_a_running_task_without_attempt_is_refused() -> None:
 def test_the_documentation_is_what_the_schemas_say() -> None:
     page = Path(__file__).parents[2] / "docs" / "tables.md"
     assert page.read_text() == document(), "write it again: python -m alchemiscale_lake.schemas > docs/tables.md"
-
-
-def test_receipts_survive_the_way() -> None:
-    receipt = plain_receipt(AttemptSpec("a1", "Task-1-o-c-p", "Transformation-1-o-c-p", "o-c-p"))
-    back = unpack_receipt(pack_receipt(receipt))
-    assert back.attempt == "a1"
-    assert {k: v for k, v in back.result.items() if v is not None} == {
-        k: v for k, v in receipt.result.items() if v is not None
-    }
-    assert len(back.units) == len(back.files) == 1
-
-
-@given(st.data())
-def test_no_cut_or_foreign_bytes_pass_for_a_receipt(data: st.DataObject) -> None:
-    whole = pack_receipt(plain_receipt(AttemptSpec("a1", "Task-1-o-c-p", "Transformation-1-o-c-p", "o-c-p")))
-    cut = whole[: data.draw(st.integers(0, len(whole) - 1))]
-    with pytest.raises(ReceiptError):
-        unpack_receipt(cut)
-    with pytest.raises(ReceiptError):
-        unpack_receipt(data.draw(st.binary(max_size=64)))
-
-
-def test_a_receipt_with_a_bad_value_is_not_packed() -> None:
-    good = plain_receipt(AttemptSpec("a1", "Task-1-o-c-p", "Transformation-1-o-c-p", "o-c-p"))
-    with pytest.raises(ReceiptError, match="a1"):
-        pack_receipt(Receipt({**good.result, "wall_time_s": "long"}, good.units, good.files, good.host))

@@ -10,7 +10,8 @@ from alchemiscale_lake.errors import NotALakeError, NotFoundError
 from alchemiscale_lake.execution.assignment import AttemptSpec
 from alchemiscale_lake.ledger.claims import claim_tasks
 from alchemiscale_lake.ledger.estimates import gather_network
-from alchemiscale_lake.ledger.results import find_receipts, record_receipts
+from alchemiscale_lake.ledger.receipts import find_receipts
+from alchemiscale_lake.ledger.results import record_receipts
 from alchemiscale_lake.ledger.submit import read_network_chain, submit_network
 from alchemiscale_lake.ledger.tasks import ensure_tasks
 from alchemiscale_lake.query import connect
