@@ -12,13 +12,15 @@ import logging
 import time
 import traceback
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from ..errors import LakeError, StorageError, TransientError
+from ..errors import LakeError, ReceiptError, StorageError, TransientError
 from ..store import Lake, now_utc
+from ..texts import storable
 from .assignment import Assignment, AttemptSpec
 from .dag_run import DagOutcome, DagRun, Inputs
 from .executions import Execution
@@ -74,16 +76,31 @@ class AttemptRun:
         """Run to the receipt; False, and a release in the lake, if there is none."""
         try:
             release = self._run()
+        except ReceiptError as e:
+            release = self._failed(e)
         except (LakeError, OSError) as e:
             _log.exception("attempt %s of %s left no receipt", self.spec.attempt, self.spec.task)
             kind: Final = "unreadable" if isinstance(e, (StorageError, OSError)) else "stopped"
-            release = Release(kind, f"{type(e).__name__}: {e}", hostname())
+            release = Release(kind, storable(f"{type(e).__name__}: {e}"), hostname())
+        except Exception as e:  # whatever it is, it ends this attempt only
+            _log.exception("attempt %s of %s ended by an error of its supervisor", self.spec.attempt, self.spec.task)
+            release = self._failed(e)
         if release is None:
             return True
         # a lake that does not take it has the lease, which ends
         with contextlib.suppress(LakeError, OSError):
             leave_release(self.lake, self.spec, release)
         return False
+
+    def _failed(self, error: Exception) -> Release | None:
+        """Leave a failed receipt with nothing in it but the error: it would be met again by the next attempt."""
+        at = now_utc()
+        watch = Watch(Future())
+        try:
+            report = Report(self.assignment, self.spec, _not_prepared(error), 0.0, None, at, at)
+            return None if leave_receipt(self.lake, report, watch) else _given_back(watch)
+        except (LakeError, OSError) as e:
+            return Release("unreadable", storable(f"{type(e).__name__}: {e}"), hostname())
 
     def _run(self) -> Release | None:
         if has_receipt(self.lake, self.spec):

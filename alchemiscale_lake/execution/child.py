@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from ..durable import replace_file
+from .exception_text import describe_exception
 
 __all__ = ["NO_PLUGINS", "OUTCOME", "run", "write_json"]
 
@@ -130,8 +131,7 @@ def _perform(request: dict[str, Any]) -> int:
     try:
         outcome = steps.perform(request["step"], request["arguments"], Path(request["run"]))
     except BaseException as e:  # recorded: this process is all that the failure can end
-        exception = [type(e).__qualname__, str(e)]
-        outcome = {"ok": False, "exception": exception, "traceback": traceback.format_exc()}
+        outcome = describe_exception(e, Path(request["run"]))
         code = _exit_code(e)
     write_json(Path(request["run"]) / OUTCOME, outcome)
     return code

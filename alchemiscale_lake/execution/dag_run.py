@@ -7,7 +7,6 @@ starts clean, once, where going on failed fast. What is done with the result is 
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from pathlib import Path
 from ..durable import replace_file
 from .executions import Execution, Plan, read_plan, read_records
 from .host import package_versions
-from .launcher import Launcher, StepOutcome
+from .launcher import Launcher, StepOutcome, read_left
 from .steps import ESTIMATE, EXTENDS, RESULT, TRANSFORMATION
 from .unit_runs import UnitRules, UnitRuns
 from .watch import Watch
@@ -148,12 +147,13 @@ class DagRun:
         return self._launcher.run("finish", label, self._watch.more_time(_FINISH_S), executions=executions)
 
     def _good(self, result: Path, label: str, finished: StepOutcome) -> DagOutcome:
-        try:
-            numbers = json.loads((result.parent / ESTIMATE).read_text())
-        except (FileNotFoundError, ValueError):
+        numbers = read_left(result.parent / ESTIMATE)
+        if numbers is None:
             noted = self._note_step("gather", label, finished)
             return DagOutcome(True, noted.exception_text, "gather", self._executions, result)
-        return DagOutcome(True, None, None, self._executions, result, **numbers)
+        # whether they are numbers is asked when the receipt is written
+        estimate, uncertainty = numbers.get("estimate_kcal_mol"), numbers.get("uncertainty_kcal_mol")
+        return DagOutcome(True, None, None, self._executions, result, estimate, uncertainty)
 
     def _label(self, name: str) -> str:
         """Return the name of a run folder that is not there yet."""

@@ -30,7 +30,7 @@ from .progress import Progress, Vitals
 from .room import Seat
 from .watch import Cut, Watch
 
-__all__ = ["HEAR_S", "Launched", "Launcher", "StepOutcome", "end_all"]
+__all__ = ["HEAR_S", "Launched", "Launcher", "StepOutcome", "end_all", "read_left"]
 
 _THREAD_VARIABLES: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENMM_CPU_THREADS")
 _SECRETS: Final = ("AWS_", "PREFECT_API_KEY", "PREFECT_API_AUTH_STRING")
@@ -39,6 +39,8 @@ HEAR_S: Final = 1.0
 #: How often a step is run again that was killed, or lost because the zygote died.
 _LOSSES_FORGIVEN: Final = 2
 _TRACEBACK_BYTES: Final = 16 * 2**10
+#: Files of steps that are larger are not read.
+_LARGEST_LEFT_BYTES: Final = 16 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +76,16 @@ class Launched:
         future = self.process.ended
         ended = future.result() if future.done() else StepExit(None, problem="the system does not let go of it")
         duration_s = time.monotonic() - self.started
-        try:
-            content = json.loads((self.run / OUTCOME).read_text())
-        except (FileNotFoundError, ValueError):
+        content = read_left(self.run / OUTCOME)
+        if content is None or not isinstance(content.get("ok"), bool):
             content = {"ok": False, "exception": self._death(ended), "traceback": self._last_words()}
-        exception = content.get("exception")
+        said, trace = content.get("exception"), content.get("traceback")
+        texts = [str(text) for text in said] if isinstance(said, list) else []
+        exception = tuple(texts) or ("ExecutionError", "the step failed and left no reason")
         return StepOutcome(
             ok=content["ok"],
-            exception=None if exception is None else tuple(exception),
-            traceback=content.get("traceback"),
+            exception=None if content["ok"] else exception,
+            traceback=trace if isinstance(trace, str) else None,
             started_at=self.started_at,
             ended_at=max(now_utc(), self.started_at),
             duration_s=duration_s,
@@ -109,6 +112,17 @@ class Launched:
         if told is None:
             return "no traceback: the process died without a word on stderr"
         return "what the process left on stderr:\n" + told.decode(errors="replace")
+
+
+def read_left(path: Path) -> dict[str, Any] | None:
+    """Return the JSON object that a step left, None if there is none: Protocol code may write anything there."""
+    try:
+        if path.stat().st_size > _LARGEST_LEFT_BYTES:
+            return None
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+    return content if isinstance(content, dict) else None
 
 
 class Launcher:

@@ -24,7 +24,10 @@ from ..store import Lake, attempt_folder
 from .assignment import Assignment, AttemptSpec
 from .capture import read_capped
 from .dag_run import DagOutcome
+from .exception_text import WHOLE
+from .executions import Execution
 from .host import describe_host, queue_job
+from .sound_receipt import plain_path, sound_receipt
 from .watch import Watch
 
 __all__ = ["KEPT_FILE_BYTES", "KEPT_TOTAL_BYTES", "Report", "has_receipt", "leave_receipt"]
@@ -79,7 +82,10 @@ def leave_receipt(lake: Lake, report: Report, watch: Watch) -> bool:
         files = [_keep(lake, report, path, watch) for path in _files_to_keep(report)]
         fault_point("execution:before-result")
         stored = _store_result(lake, report, watch)
-        receipt = Receipt(_result_row(report, stored), units, files, describe_host())
+        files += [
+            file for execution in report.outcome.executions for file in _whole_text(lake, report, execution, watch)
+        ]
+        receipt = sound_receipt(Receipt(_result_row(report, stored), units, files, describe_host()))
         data = pack_receipt(receipt, report.spec.secret)
         fault_point("execution:before-receipt")
         _patiently(lambda: lake.objects.put_exclusive(f"{report.folder}/receipt.arrow", data), watch)
@@ -138,7 +144,7 @@ def _result_row(report: Report, stored: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _unit_row(lake: Lake, report: Report, execution: Any, watch: Watch) -> dict[str, Any]:
+def _unit_row(lake: Lake, report: Report, execution: Execution, watch: Watch) -> dict[str, Any]:
     row = {"scope": report.spec.scope, "attempt": report.spec.attempt, **execution.row()}
     for stream in ("stdout", "stderr", "log"):
         row[f"{stream}_path"] = None
@@ -175,16 +181,25 @@ def _files_to_keep(report: Report) -> Iterator[tuple[Path, str]]:
 
 def _keep(lake: Lake, report: Report, found: tuple[Path, str], watch: Watch) -> dict[str, Any]:
     path, label = found
-    data = path.read_bytes()
     relative = path.relative_to(path.parents[-1] if report.work is None else report.work / "shared").as_posix()
-    object_path = f"{report.folder}/files/{relative}"
-    _patiently(lambda: lake.objects.put(object_path, data), watch)
     units = {e.label.rpartition("-")[0]: e.unit for e in report.outcome.executions}
+    return _kept(lake, report, plain_path(relative), units.get(label), path.read_bytes(), watch)
+
+
+def _whole_text(lake: Lake, report: Report, execution: Execution, watch: Watch) -> list[dict[str, Any]]:
+    """Keep the text of an exception that is too long for a row."""
+    data = report.work and read_capped(report.work / "runs" / execution.label / WHOLE, KEPT_FILE_BYTES)
+    return [_kept(lake, report, f"{execution.label}/{WHOLE}", execution.unit, data, watch)] if data else []
+
+
+def _kept(lake: Lake, report: Report, path: str, unit: str | None, data: bytes, watch: Watch) -> dict[str, Any]:
+    object_path = f"{report.folder}/files/{path}"
+    _patiently(lambda: lake.objects.put(object_path, data), watch)
     return {
         "scope": report.spec.scope,
         "attempt": report.spec.attempt,
-        "path": relative,
-        "unit": units.get(label),
+        "path": path,
+        "unit": unit,
         "n_bytes": len(data),
         "digest": hashlib.sha256(data).hexdigest(),
         "object_path": object_path,

@@ -7,7 +7,6 @@ in `dag_run` and `unit_runs`.
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -15,7 +14,9 @@ from typing import Any, Final
 
 from .. import gufe_adapter
 from ..durable import replace_file
+from ..texts import storable
 from .child import write_json
+from .exception_text import WHOLE, describe_exception
 
 __all__ = ["DAG", "ESTIMATE", "EXTENDS", "PLAN", "RESULT", "TRANSFORMATION", "perform"]
 
@@ -67,14 +68,17 @@ def _unit(run: Path, *, folder: str, unit_key: str, shared: str, scratch: str) -
     captured = {name: run / f"captured-{name}" for name in ("stdout", "stderr")}
     for path in captured.values():
         path.mkdir()
-    result = gufe_adapter.execute_unit(unit, shared=Path(shared), scratch=Path(scratch), results=results, **captured)
+    result = gufe_adapter.execute_unit(
+        unit, shared=Path(shared), scratch=Path(scratch), results=results, whole_exception=run / WHOLE, **captured
+    )
     failure = gufe_adapter.unit_exception(result)
     data = gufe_adapter.dumps_chain(result)
     if failure is None:
         _write(work / "results" / f"{unit_key}.json", data)
         return {"ok": True}
     _write(run / RESULT, data)
-    return {"ok": False, "exception": [failure[0]], "traceback": failure[1]}
+    whole = WHOLE if (run / WHOLE).exists() else None
+    return {"ok": False, "exception": [storable(failure[0], whole=whole)], "traceback": failure[1]}
 
 
 def _finish(run: Path, *, folder: str, executions: list[dict[str, Any]]) -> Outcome:
@@ -96,7 +100,7 @@ def _finish(run: Path, *, folder: str, executions: list[dict[str, Any]]) -> Outc
     try:
         estimate = gufe_adapter.estimate(transformation, [dag_result])
     except Exception as e:  # the Protocol's code: recorded beside the good result
-        return {"ok": False, "exception": [type(e).__qualname__, str(e)], "traceback": traceback.format_exc()}
+        return describe_exception(e, run)
     write_json(
         run / ESTIMATE,
         {"estimate_kcal_mol": estimate.value_kcal_mol, "uncertainty_kcal_mol": estimate.uncertainty_kcal_mol},

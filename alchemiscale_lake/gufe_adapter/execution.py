@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ExecutionError
+from ..texts import LONG, storable
 from ._gufe import tokenization
 
 __all__ = [
@@ -90,7 +91,14 @@ def unit_dependencies(dag: Any) -> dict[str, list[str]]:
 
 
 def execute_unit(
-    unit: Any, *, shared: Path, scratch: Path, stdout: Path, stderr: Path, results: Mapping[str, Any]
+    unit: Any,
+    *,
+    shared: Path,
+    scratch: Path,
+    stdout: Path,
+    stderr: Path,
+    results: Mapping[str, Any],
+    whole_exception: Path | None = None,
 ) -> Any:
     """Run one ProtocolUnit in this process.
 
@@ -103,6 +111,8 @@ def execute_unit(
         Existing directories whose files gufe >= 1 takes into the result; gufe 0.4 has no such thing.
     results : mapping of str to ProtocolUnitResult
         Result of every unit this one depends on, by unit key.
+    whole_exception : Path, optional
+        Where the text of an exception is written that is too long for the failure, which then holds its head and tail.
 
     Returns
     -------
@@ -126,7 +136,7 @@ def execute_unit(
         result = unit.execute(context=_context(folders), **inputs)
     else:
         result = unit.execute(shared=folders["shared"], scratch=folders["scratch"], **inputs)
-    return result if unit_ok(result) else _with_plain_exception(result)
+    return result if unit_ok(result) else _with_plain_exception(result, whole_exception)
 
 
 def unit_ok(result: Any) -> bool:
@@ -229,16 +239,32 @@ def _context(folders: Mapping[str, Path]) -> Any:
     return Context(**{word: folder for word, folder in folders.items() if word in parameters})
 
 
-def _with_plain_exception(failure: Any) -> Any:
-    """Return a failure that JSON can carry: an exception's arguments may be anything."""
+def _with_plain_exception(failure: Any, whole: Path | None) -> Any:
+    """Return a failure that JSON and tables can carry: an exception's arguments may be anything, and of any size."""
     tok = tokenization()
     kind, args = failure.exception
+    trace = str(failure.traceback)
+    note = None if whole is None else whole.name
+    plain = tuple(_plain_argument(arg, note) for arg in args), storable(trace, LONG, whole=note)
+    if plain == (tuple(args), failure.traceback):
+        return failure
+    if whole is not None and (len(trace) > LONG or any(isinstance(a, str) and len(a) > LONG for a in args)):
+        said = [str(arg) for arg in args]
+        text = "\n\n".join([*(arg for arg in said if arg not in trace), trace])
+        whole.write_text(text, errors="backslashreplace")
+    shallow = failure.to_shallow_dict()
+    shallow["exception"], shallow["traceback"] = (storable(str(kind)), plain[0]), plain[1]
+    # under the old key gufe would hand back the object it already knows
+    shallow["_key"] = tok.GufeKey(f"{type(failure).__qualname__}-{uuid.uuid4().hex}")
+    return tok.from_dict(shallow)
+
+
+def _plain_argument(argument: Any, whole: str | None) -> Any:
+    if isinstance(argument, str):
+        return storable(argument, LONG, whole=whole)
     try:
-        json.dumps(args)
-    except (TypeError, ValueError):
-        shallow = failure.to_shallow_dict()
-        shallow["exception"] = (kind, tuple(repr(arg) for arg in args))
-        # under the old key gufe would hand back the object it already knows
-        shallow["_key"] = tok.GufeKey(f"{type(failure).__qualname__}-{uuid.uuid4().hex}")
-        return tok.from_dict(shallow)
-    return failure
+        if len(json.dumps(argument)) <= LONG:
+            return argument
+    except (TypeError, ValueError, RecursionError):
+        pass
+    return storable(repr(argument), LONG, whole=whole)

@@ -52,7 +52,11 @@ class Receipt:
 
 
 def problems_of(schema: TableSchema, rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return what breaks the columns or rules of a table."""
+    """Return what breaks the columns or rules of a table; numbers that are not finite do, too."""
+    floats = [c.name for c in schema.columns if c.type == FLOAT]
+    infinite = {(n, v) for row in rows for n in floats if isinstance(v := row.get(n), float) and not math.isfinite(v)}
+    if infinite:
+        return [f"column '{name}' is {value}" for name, value in sorted(infinite, key=str)]
     try:
         schema.table(rows)
     except SchemaError as e:

@@ -1,0 +1,83 @@
+"""A receipt made sound before it is written: text that tables take, and rows that keep the rules.
+
+What a Protocol hands over may be anything: an uncertainty below zero, text that is not UTF-8. Whatever it is, the
+attempt leaves a receipt that can be recorded; one that had to be changed is a failed result that says why.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import Any, Final
+
+from ..schemas.receipt import Receipt, problems_of
+from ..schemas.results import RESULT_FILES, UNIT_RESULTS
+from ..texts import LONG, SHORT, storable
+from .exception_text import WHOLE
+
+__all__ = ["plain_path", "sound_receipt"]
+
+_LONG_COLUMNS: Final = frozenset({"traceback", "packages_json"})
+_NUMBERS: Final = ("estimate_kcal_mol", "uncertainty_kcal_mol")
+#: Of a name in a file system.
+_LONGEST_NAME_BYTES: Final = 200
+
+
+def sound_receipt(receipt: Receipt) -> Receipt:
+    """Return a receipt that can be recorded, as close to the one given as can be.
+
+    Where rows break a rule of their table, the result is failed with the reason, its numbers are left out, and so are
+    units and files that cannot be stored; its stored object stays.
+    """
+    receipt = Receipt(
+        _with_text(receipt.result),
+        [_with_text(unit) for unit in receipt.units],
+        list(receipt.files),
+        _with_text(receipt.host),
+    )
+    problems = receipt.problems()
+    if not problems:
+        return receipt
+    said = f"SchemaError: the result does not fit the tables: {'; '.join(problems)}"
+    given = {name: receipt.result.get(name) for name in _NUMBERS}
+    if any(value is not None for value in given.values()):
+        said += f" ({', '.join(f'{name} = {value!r}' for name, value in given.items())})"
+    failed = {**receipt.result, **dict.fromkeys(_NUMBERS), "ok": False, "exception": storable(said)}
+    if receipt.result.get("ok"):
+        failed["failed_unit"] = "gather"
+    return Receipt(
+        failed,
+        [unit for unit in receipt.units if not problems_of(UNIT_RESULTS, [unit])],
+        [file for file in receipt.files if not problems_of(RESULT_FILES, [file])],
+        receipt.host,
+    )
+
+
+def plain_path(path: str) -> str:
+    """Return a relative path without characters that hide what it is, and without names too long to be kept.
+
+    Unprintable characters, backslashes and bytes that are not UTF-8 become `%XX`; of a long name the head is kept and
+    a digest takes the place of the rest.
+    """
+    parts = []
+    for name in PurePosixPath(path).parts:
+        plain = "".join(c if c.isprintable() and c != "\\" else _escaped(c) for c in name)
+        if len(plain.encode()) > _LONGEST_NAME_BYTES:
+            head = plain.encode()[: _LONGEST_NAME_BYTES // 2].decode(errors="ignore")
+            plain = f"{head}-{hashlib.sha256(name.encode('utf-8', 'surrogateescape')).hexdigest()[:16]}"
+        parts.append(plain)
+    return "/".join(parts)
+
+
+def _escaped(character: str) -> str:
+    return "".join(f"%{byte:02X}" for byte in character.encode("utf-8", "surrogateescape"))
+
+
+def _with_text(row: Mapping[str, Any]) -> dict[str, Any]:
+    def text(name: str, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        return storable(value, LONG if name in _LONG_COLUMNS else SHORT, whole=WHOLE if name == "traceback" else None)
+
+    return {name: text(name, value) for name, value in row.items()}
