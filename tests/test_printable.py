@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from click.testing import CliRunner
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
@@ -40,6 +40,7 @@ def _is_safe(text: str) -> bool:
     return not bad & set(text)
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(exclude_categories=[])))
 def test_nothing_is_left_that_commands(text: str) -> None:
     assert _is_safe(one_line(text))
@@ -47,6 +48,7 @@ def test_nothing_is_left_that_commands(text: str) -> None:
     assert printable(text).count("\n") == text.count("\n")
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(categories=["L", "N", "P", "S", "Zs"])))
 def test_ordinary_text_is_left_alone(text: str) -> None:
     assert printable(text) == one_line(text) == text
