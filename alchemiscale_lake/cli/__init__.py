@@ -38,6 +38,7 @@ COMMANDS: Final = {
     "import-results": "Import results of openfe quickrun, and tables of edges.",
     "assays": "Import experimental values.",
     "maintain": "Keep a lake fast and small.",
+    "verify": "Check every file of a lake against its digest.",
     "up": "Serve the Prefect UI and the deployments.",
 }
 

@@ -19,8 +19,11 @@ from .table import LakeTable
 from .table_upkeep import TableUpkeep, UpkeepSettings
 from .task_log import TaskLog
 from .upkeep import MaintenanceReport, maintain
+from .verification import Checked, Flaw, check_table, check_tables
 
 __all__ = [
+    "Checked",
+    "Flaw",
     "HostDecision",
     "HostLog",
     "Lake",
@@ -39,6 +42,8 @@ __all__ = [
     "TaskLog",
     "UpkeepSettings",
     "attempt_folder",
+    "check_table",
+    "check_tables",
     "collect",
     "has_message",
     "leave_message",

@@ -70,7 +70,16 @@ def read_entry(data: bytes) -> Entry | None:
         actions = [json.loads(line) for line in data.splitlines() if line.strip()]
     except ValueError:
         return None
-    return actions if actions and all(isinstance(action, dict) for action in actions) else None
+    return actions if actions and all(isinstance(action, dict) and _is_whole(action) for action in actions) else None
+
+
+def _is_whole(action: Mapping[str, Any]) -> bool:
+    """Whether what an action says of a data file is there."""
+    if "add" in action:
+        added = action["add"]
+        return isinstance(added, dict) and isinstance(added.get("path"), str) and isinstance(added.get("size"), int)
+    removed = action.get("remove", {"path": ""})
+    return isinstance(removed, dict) and isinstance(removed.get("path"), str)
 
 
 def damage_of_log(log: Path) -> list[Damage]:

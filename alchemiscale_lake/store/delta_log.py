@@ -25,10 +25,12 @@ from ..errors import DamagedError
 from .damage import Damage, damage_of_log, damage_of_tail, entry_name, read_entry
 from .failures import fail
 
-__all__ = ["PREVIOUS", "DeltaLog"]
+__all__ = ["CHECKPOINT_DIGEST", "PREVIOUS", "DeltaLog"]
 
 #: Key in an entry's `commitInfo`: SHA-256 of the entry before it, as it was when this one was written.
 PREVIOUS: Final = "previousSha256"
+#: Key in the `tags` of `_last_checkpoint`: SHA-256 of the checkpoint.
+CHECKPOINT_DIGEST: Final = "sha256"
 _LAST_CHECKPOINT: Final = "_last_checkpoint"
 #: So many of the newest entries are looked at when a table is opened.
 _LOOKED_AT: Final = 16
@@ -168,8 +170,12 @@ class DeltaLog:
             beside = DeltaTable(aside)
             beside.create_checkpoint()
             name = f"{beside.version():020d}.checkpoint.parquet"
-            replace_file(self.folder / name, (log / name).read_bytes())
-            replace_file(self.folder / _LAST_CHECKPOINT, (log / _LAST_CHECKPOINT).read_bytes())
+            data = (log / name).read_bytes()
+            hint = json.loads((log / _LAST_CHECKPOINT).read_bytes())
+            # the one thing of a log that no entry vouches for
+            hint["tags"] = {CHECKPOINT_DIGEST: hashlib.sha256(data).hexdigest()}
+            replace_file(self.folder / name, data)
+            replace_file(self.folder / _LAST_CHECKPOINT, json.dumps(hint).encode())
 
     def _needed_to_open(self) -> Iterator[Path]:
         """Yield the newest checkpoint, if there is one, and the entries from it on."""

@@ -56,12 +56,15 @@ def collect(frame: pl.LazyFrame, what: str) -> pl.DataFrame:
     Raises
     ------
     StorageError
-        If the storage does not answer, or a file is gone.
+        If the storage does not answer, or a file is gone or damaged.
     """
     try:
         return frame.collect()
     except (pl.exceptions.ComputeError, OSError) as e:
         fail(f"could not read {what}", e)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as e:
+        # a panic is a BaseException: it would end whatever reads
+        fail(f"could not read {what}, whose files may be damaged (`alchemiscale-lake verify` finds out)", e)
 
 
 def _short(text: str) -> str:

@@ -1,0 +1,37 @@
+"""`alchemiscale-lake verify`: whether every file of a lake is as it was written."""
+
+from __future__ import annotations
+
+import click
+
+from ._errors import say
+from ._options import lake_option
+from ._show import output_options, show_table
+
+__all__ = ["command"]
+
+
+@click.command("verify")
+@lake_option
+@output_options
+@click.pass_context
+def command(ctx: click.Context, /, lake: str, tsv: bool, output: str | None) -> None:
+    """Check every file of a lake: tables, result objects, receipts.
+
+    Data files, log entries, result objects and kept files are compared with the SHA-256 that they were
+    written with. Nothing is changed. Exit code 1 if something is damaged; the table says what to do.
+
+    \b
+    Example:
+      alchemiscale-lake verify --lake ./lake
+    """
+    from ..ledger.verification import verify_lake
+    from ..report.verification import flaws_table, verification_line
+    from ..store import Lake
+
+    verified = verify_lake(Lake.open(lake), tell=say)
+    if verified.flaws:
+        show_table(flaws_table(verified), tsv=tsv, output=output)
+    say(verification_line(verified))
+    if verified.flaws:
+        ctx.exit(1)

@@ -1,0 +1,299 @@
+"""Whether the tables of a lake are as they were written: log entries, checkpoints, data files.
+
+Read-only. A data file carries the SHA-256 of its content in its name, a log entry that of the entry before it.
+What has no digest, because an older version or deltalake itself wrote it, is read in full, so that damage that
+makes it unreadable is found, and is counted as not certain.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import unquote
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ..errors import LakeError, NotFoundError
+from ..schemas import TABLES
+from .damage import entry_name
+from .data_files import digest_of_name, is_as_written
+from .delta_log import CHECKPOINT_DIGEST, PREVIOUS
+from .failures import collect
+from .lake import Lake
+
+__all__ = ["Checked", "Flaw", "check_table", "check_tables", "read_checked"]
+
+_ENTRY: Final = re.compile(r"_delta_log/(\d{20})\.json$")
+_CHECKPOINT: Final = re.compile(r"_delta_log/(\d{20})\.checkpoint\.parquet$")
+#: What `_last_checkpoint` may say.
+_HINT: Final = frozenset({"version", "size", "sizeInBytes", "numOfAddFiles", "tags", "parts", "checksum"})
+_RESTORE: Final = "restore it from a backup"
+_REPAIR: Final = "run `alchemiscale-lake maintain --repair`"
+_REMOVE_CHECKPOINT: Final = "delete it while nobody works on the lake: the log entries say the same"
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """Something that is not as it was written.
+
+    Attributes
+    ----------
+    path : str
+        Within the lake.
+    what : str
+    remedy : str
+        What to do about it.
+    """
+
+    path: str
+    what: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What was checked of one kind.
+
+    Attributes
+    ----------
+    kind : str
+        A table, or a kind of object.
+    n_files : int
+    n_bytes : int
+    n_uncertain : int
+        Of these, files without a digest: only read.
+    flaws : sequence of Flaw
+    """
+
+    kind: str
+    n_files: int
+    n_bytes: int
+    n_uncertain: int
+    flaws: Sequence[Flaw]
+
+
+def check_tables(lake: Lake, tell: Callable[[str], None]) -> Iterator[Checked]:
+    """Check every table; yields one after the other.
+
+    Raises
+    ------
+    StorageError
+        If the lake does not answer.
+    """
+    for i, name in enumerate(TABLES, 1):
+        tell(f"table {i} of {len(TABLES)}: {name}")
+        yield check_table(lake, name)
+
+
+def check_table(lake: Lake, name: str) -> Checked:
+    """Check one table.
+
+    Raises
+    ------
+    StorageError
+        If the lake does not answer.
+    """
+    return _TableCheck(lake, name).run()
+
+
+def read_checked(data: bytes, path: str) -> Flaw | None:
+    """Return why a Parquet file without a digest cannot be read in full; None if it can."""
+    try:
+        file = pq.ParquetFile(pa.BufferReader(data))
+        for group in range(file.num_row_groups):
+            file.read_row_group(group).validate(full=True)
+    except (pa.ArrowException, OSError, ValueError) as e:
+        return Flaw(path, f"cannot be read: {str(e).splitlines()[0][:100]}", _RESTORE)
+    return None
+
+
+class _TableCheck:
+    """The check of one table."""
+
+    def __init__(self, lake: Lake, name: str) -> None:
+        self._lake, self._name = lake, name
+        self._table = lake.table(name)
+        self._folder = self._table.folder
+        self._flaws: list[Flaw] = []
+        self._n_files = self._n_bytes = self._n_uncertain = 0
+        self._adds: dict[str, Mapping[str, Any]] = {}
+
+    def run(self) -> Checked:
+        listed = sorted(o.path for o in self._lake.objects.list_with_times(self._folder) if not o.is_temporary)
+        entries = {int(m[1]): path for path in listed if (m := _ENTRY.search(path))}
+        checkpoints = {int(m[1]): path for path in listed if (m := _CHECKPOINT.search(path))}
+        self._check_entries(entries, checkpoints)
+        self._check_checkpoints(checkpoints, entries)
+        live = self._live()
+        for path in listed:
+            if path.endswith(".parquet") and "/_delta_log/" not in path:
+                self._check_file(path, live)
+        for path in live - set(listed):
+            self._flaws.append(Flaw(path, "a data file is missing", _REPAIR))
+        if not self._flaws:
+            self._check_rows()
+        return Checked(self._name, self._n_files, self._n_bytes, self._n_uncertain, self._flaws)
+
+    # --- the log ----------------------------------------------------------------------------------
+
+    def _check_entries(self, entries: Mapping[int, str], checkpoints: Mapping[int, str]) -> None:
+        newest = max([*entries, *checkpoints], default=-1)
+        if newest < 0:
+            self._flaws.append(Flaw(self._folder, "the table has no log", _RESTORE))
+        above = max(checkpoints, default=-1)
+        for version in range(above + 1, newest + 1):
+            if version not in entries:
+                path = f"{self._folder}/_delta_log/{entry_name(version)}"
+                self._flaws.append(Flaw(path, "a log entry is missing", _REPAIR))
+        digests: dict[int, str] = {}
+        for version in sorted(entries):
+            data = self._get(entries[version])
+            if data is None:
+                continue
+            digests[version] = hashlib.sha256(data).hexdigest()
+            self._check_entry(version, entries[version], data, digests.get(version - 1), entries.get(version - 1))
+        if newest in entries:
+            # nothing follows it that would tell its digest; its files and rows do, as far as they go
+            self._n_uncertain += 1
+
+    def _check_entry(self, version: int, path: str, data: bytes, before: str | None, path_before: str | None) -> None:
+        actions = _actions(data)
+        if actions is None:
+            self._flaws.append(Flaw(path, "a log entry is torn or damaged", _REPAIR))
+            return
+        info: Any = next((action["commitInfo"] for action in actions if "commitInfo" in action), None)
+        told = info.get(PREVIOUS) if isinstance(info, dict) else None
+        if version and told is None:
+            self._n_uncertain += 1
+        elif before is not None and told != before:
+            self._flaws.append(Flaw(str(path_before), f"is not what {path.rpartition('/')[2]} was built on", _RESTORE))
+        for add in (action["add"] for action in actions if isinstance(action.get("add"), dict)):
+            problem = _problem_of_add(add)
+            if problem is not None:
+                self._flaws.append(Flaw(path, problem, _RESTORE))
+            else:
+                self._adds[unquote(add["path"])] = add
+
+    def _check_checkpoints(self, checkpoints: Mapping[int, str], entries: Mapping[int, str]) -> None:
+        hint = self._hint(checkpoints)
+        for version, path in checkpoints.items():
+            data = self._get(path)
+            if data is None:
+                continue
+            digest = hint.get("tags", {}).get(CHECKPOINT_DIGEST) if hint.get("version") == version else None
+            if digest is None:
+                self._n_uncertain += 1
+                flaw = read_checked(data, path)
+            else:
+                is_whole = hashlib.sha256(data).hexdigest() == digest and len(data) == hint.get("sizeInBytes")
+                flaw = None if is_whole else Flaw(path, "is not the checkpoint that was written", "")
+            if flaw is not None:
+                self._flaws.append(Flaw(path, flaw.what, _REMOVE_CHECKPOINT))
+
+    def _hint(self, checkpoints: Mapping[int, str]) -> Mapping[str, Any]:
+        """Read `_last_checkpoint`, which names the newest one; a table without any has none."""
+        path = f"{self._folder}/_delta_log/_last_checkpoint"
+        data = self._get(path)
+        if data is None:
+            return {}
+        try:
+            hint = json.loads(data)
+            is_right = (
+                hint["version"] in checkpoints and hint.keys() <= _HINT and isinstance(hint.get("tags", {}), dict)
+            )
+            if is_right:
+                rows = pq.ParquetFile(pa.BufferReader(self._lake.objects.get(checkpoints[hint["version"]]))).metadata
+                is_right = rows.num_rows == hint["size"]
+        except (ValueError, TypeError, KeyError, LakeError, pa.ArrowException, OSError):
+            is_right, hint = False, {}
+        if not is_right:
+            self._flaws.append(Flaw(path, "does not describe a checkpoint that is there", _REMOVE_CHECKPOINT))
+        return hint if is_right else {}
+
+    # --- data files -------------------------------------------------------------------------------
+
+    def _live(self) -> set[str]:
+        try:
+            delta = self._table.snapshot()
+            uris = delta.file_uris()
+        except LakeError as e:
+            self._flaws.append(Flaw(self._folder, f"the table cannot be opened: {e}", _REPAIR))
+            return set()
+        marker = f"/{self._folder}/"
+        return {self._folder + "/" + uri.rpartition(marker)[2] for uri in uris}
+
+    def _check_file(self, path: str, live: set[str]) -> None:
+        data = self._get(path)
+        if data is None:
+            return
+        within = path.removeprefix(f"{self._folder}/")
+        remedy = _RESTORE if path in live else "delete it: no row of the table is in it any more"
+        if digest_of_name(path) is None:
+            self._n_uncertain += 1
+            flaw = read_checked(data, path)
+            if flaw is not None:
+                self._flaws.append(Flaw(path, flaw.what, remedy))
+        elif not is_as_written(path, data):
+            self._flaws.append(Flaw(path, "its content is not that of its name", remedy))
+        add = self._adds.get(within)
+        if add is not None and path in live:
+            self._flaws += [Flaw(path, problem, _RESTORE) for problem in _disagreements(add, data)]
+
+    def _check_rows(self) -> None:
+        """Read every row as a query would; files may be whole and say what no table may hold."""
+        try:
+            collect(self._table.scan(), f"table '{self._name}'")
+        except LakeError as e:
+            self._flaws.append(Flaw(self._folder, f"the table cannot be read: {e}", _RESTORE))
+
+    def _get(self, path: str) -> bytes | None:
+        try:
+            data = self._lake.objects.get(path)
+        except NotFoundError:
+            return None  # upkeep has removed it since it was listed
+        self._n_files += 1
+        self._n_bytes += len(data)
+        return data
+
+
+def _actions(data: bytes) -> list[dict[str, Any]] | None:
+    try:
+        actions = [json.loads(line) for line in data.decode().splitlines() if line.strip()]
+    except ValueError:
+        return None
+    known = {"add", "remove", "metaData", "protocol", "txn", "commitInfo", "domainMetadata", "cdc"}
+    whole = actions and all(isinstance(a, dict) and len(a) == 1 and a.keys() <= known for a in actions)
+    return actions if whole else None
+
+
+def _problem_of_add(add: Mapping[str, Any]) -> str | None:
+    try:
+        path, size, values = str(add["path"]), int(add["size"]), dict(add["partitionValues"])
+        stats = json.loads(add["stats"]) if add.get("stats") else {}
+    except (KeyError, TypeError, ValueError):
+        return "it does not say what a data file is"
+    folders = dict(part.split("=", 1) for part in unquote(path).split("/")[:-1] if "=" in part)
+    told = {name: "" if value is None else str(value) for name, value in values.items()}
+    if {name: unquote(value) for name, value in folders.items()} != told or size <= 0 or not isinstance(stats, dict):
+        return "its data file lies in another partition than it says"
+    return None
+
+
+def _disagreements(add: Mapping[str, Any], data: bytes) -> Iterator[str]:
+    """Compare what the log says of a data file with the file."""
+    if int(add["size"]) != len(data):
+        yield f"it has {len(data)} bytes, the log says {add['size']}"
+        return
+    try:
+        metadata = pq.ParquetFile(pa.BufferReader(data)).metadata
+    except (pa.ArrowException, OSError):
+        return  # told already
+    stats = json.loads(add["stats"]) if add.get("stats") else {}
+    n_rows = stats.get("numRecords")
+    if n_rows is not None and n_rows != metadata.num_rows:
+        yield f"it has {metadata.num_rows} rows, the log says {n_rows}"
