@@ -16,6 +16,7 @@ __all__ = [
     "DamagedError",
     "EstimationError",
     "ExecutionError",
+    "HostFaultError",
     "InvalidKeyError",
     "InvalidNetworkError",
     "InvalidScopeError",
@@ -171,6 +172,10 @@ class MissingClassError(MissingDependencyError):
 
 class ExecutionError(TerminalError):
     """A ProtocolDAG could not be run."""
+
+
+class HostFaultError(TransientError):
+    """The host cannot do its part: no space, no processes, a folder that cannot be written. No Task's fault."""
 
 
 class ReceiptError(TerminalError):

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from alchemiscale_lake.errors import SettingsError
+from alchemiscale_lake.secrecy import forbid_reading
 
 __all__ = ["BLOCK_VARIABLE", "load_credentials"]
 
@@ -36,6 +37,8 @@ def load_credentials() -> tuple[str, ...]:
     SettingsError
         If the block is not there or holds something else than credentials.
     """
+    # whether they come from a block or were there: from now on this process is not to be read
+    forbid_reading()
     block = os.environ.get(BLOCK_VARIABLE)
     if not block:
         return ()

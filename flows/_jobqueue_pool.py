@@ -59,12 +59,14 @@ def _open_scheduler(queue: Queue, stack: contextlib.ExitStack) -> tuple[Any, Any
         n_workers=0,
         security=stack.enter_context(keys_in(queue.log_folder)),
         scheduler_options={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
+        worker_command="flows._dask_job",
         worker_extra_args=[
             # later options win over dask-jobqueue's own, which divides memory and cores among threads
             *("--nthreads", str(threads_of(pool.capacity))),
             *("--memory-limit", "0"),
             *("--preload", "flows._dask_worker"),
             "--no-dashboard",
+            "--no-nanny",
         ],
         **job_options(queue.request()),
     )

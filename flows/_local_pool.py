@@ -26,11 +26,13 @@ import psutil
 from alchemiscale_lake.errors import SettingsError
 from alchemiscale_lake.execution.gpus import visible_devices
 from alchemiscale_lake.resources import Resources
+from alchemiscale_lake.secrecy import forbid_reading, only_secrets
 from alchemiscale_lake.settings import Limits, Pool
 from alchemiscale_lake.store import Lake
 
 from ._dask_executor import DASK_SETTINGS, DaskExecutor, threads_of
 from ._dask_keys import in_memory_keys
+from ._hidden_spawns import hidden_spawns
 
 __all__ = ["default_workers", "local_pool", "open_local_executor"]
 
@@ -81,13 +83,22 @@ def _open_client(threads: int) -> Iterator[Any]:
     make_cluster: Callable[..., Any] = distributed.SpecCluster
     make_client: Callable[..., Any] = distributed.Client
     with contextlib.ExitStack() as stack:
+        forbid_reading()
+        stack.enter_context(hidden_spawns())
         stack.enter_context(dask.config.set(dict(DASK_SETTINGS)))
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="alchemiscale-lake-dask-"))
         security = in_memory_keys()
         # no dashboard; the HTTP server that there still is answers nothing, and is on a port that nobody else has
         common = {"host": _LOOPBACK, "protocol": "tls://", "security": security, "dashboard": False}
         common |= {"dashboard_address": f"{_LOOPBACK}:0"}
-        worker = {"nthreads": threads, "memory_limit": None, "local_directory": folder, "silence_logs": logging.WARNING}
+        worker: dict[str, Any] = {
+            "nthreads": threads,
+            "memory_limit": None,
+            "local_directory": folder,
+            "silence_logs": logging.WARNING,
+        }
+        # through a pipe, after it has forbidden being read
+        worker["env"] = _credentials()
         with _deaf_to_interrupts():
             cluster = make_cluster(
                 scheduler={"cls": distributed.Scheduler, "options": {**common, "port": 0}},
@@ -129,6 +140,11 @@ def _close(cluster: Any) -> None:
     for process in left:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
+
+
+def _credentials() -> dict[str, str]:
+    """Return the secrets that a worker needs: all but Prefect's, which it has no use for."""
+    return {name: value for name, value in only_secrets(os.environ).items() if not name.startswith("PREFECT_")}
 
 
 def _cores_here() -> int:

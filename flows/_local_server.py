@@ -21,6 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from alchemiscale_lake.errors import SettingsError, StorageError
+from alchemiscale_lake.secrecy import without_secrets
 
 from . import _state
 from ._login import make_login
@@ -30,8 +31,6 @@ __all__ = ["GRACE_S", "LocalServer", "is_healthy"]
 _START_S = 180.0
 GRACE_S = 3.0
 _RESTARTS = 3
-#: Logins to other servers, which this one has no use for.
-_NOT_PASSED = ("PREFECT_API_KEY", "PREFECT_API_AUTH_STRING")
 #: Services for schedules, automations and remote workers: of no use to a server that lives for one command.
 _LASTING_SERVICES = (
     "SCHEDULER",
@@ -110,7 +109,8 @@ class LocalServer:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**_passed_on(), **self._settings()},
+                # neither logins to other servers nor the keys of buckets, for which this one has no use
+                env={**without_secrets(os.environ), **self._settings()},
                 pass_fds=[descriptor],
                 start_new_session=True,
             )
@@ -204,10 +204,6 @@ def is_healthy(api_url: str, *, timeout_s: float) -> bool:
     except (OSError, urllib.error.URLError):
         time.sleep(0.05)
         return False
-
-
-def _passed_on() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name not in _NOT_PASSED}
 
 
 def _prefect_version() -> str:

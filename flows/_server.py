@@ -9,8 +9,6 @@ PREFECT_SERVER_API_AUTH_STRING. All other settings come from the environment.
 from __future__ import annotations
 
 import argparse
-import contextlib
-import ctypes
 import os
 import signal
 import socket
@@ -20,6 +18,7 @@ import time
 from pathlib import Path
 
 from alchemiscale_lake.errors import LakeError
+from alchemiscale_lake.secrecy import forbid_reading
 
 from ._login import read_login
 
@@ -27,7 +26,6 @@ __all__ = ["main"]
 
 _LOOK_S = 0.25
 _LOGIN = "PREFECT_SERVER_API_AUTH_STRING"
-_PR_SET_DUMPABLE = 4
 
 
 def main(argv: list[str]) -> None:
@@ -56,7 +54,7 @@ def _serve_parent(descriptor: int, parent: int) -> None:
     # Ctrl-C is for the command that started us; it stops us when it is ready to
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-    _close_memory()
+    forbid_reading()
     try:
         os.environ[_LOGIN] = read_login(Path(os.environ["PREFECT_HOME"]))
     except LakeError as e:
@@ -90,12 +88,6 @@ def _serve(listening: list[socket.socket], *, grace_s: int) -> None:
     app = BrowserPolicy(create_app(final=True))
     config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=grace_s)
     uvicorn.Server(config).run(sockets=listening)
-
-
-def _close_memory() -> None:
-    """Keep other processes of this user from reading this one's memory, where the system offers it."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def _end_with(parent: int) -> None:

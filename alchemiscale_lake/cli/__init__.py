@@ -10,6 +10,7 @@ from typing import Final
 
 import click
 
+from ..secrecy import forbid_reading
 from ._errors import LakeGroup
 
 __all__ = ["COMMANDS", "main"]
@@ -73,3 +74,5 @@ def main() -> None:
     Example:
       alchemiscale-lake run network.json --scope org-campaign-project
     """
+    # the environment has the lake's credentials, and units that run beside this may look
+    forbid_reading()

@@ -26,7 +26,8 @@ def command(ctx: click.Context, lake: str, pools_file: str | None, tsv: bool, ou
     """Show how hosts behaved, and which get nothing for now.
 
     A host whose attempts fail fast and in a row is quarantined for a while, by the rules under `hosts` in
-    the pools file. Results of the last two weeks count.
+    the pools file. Results of the last two weeks count. A host that lacks something, such as space on a disk,
+    pauses by itself until it has it; its reason says so.
 
     \b
     Examples:
@@ -97,12 +98,12 @@ def forgive_command(hostnames: tuple[str, ...], reason: str | None, lake: str) -
 
 
 def _list(lake: str, pools_file: str | None, tsv: bool, output: str | None) -> None:
-    from ..ledger.hosts import host_records
+    from ..ledger.hosts import host_records, paused_hosts
     from ..report.hosts import hosts_table
     from ..store import Lake, now_utc
 
     opened, rules = Lake.open(lake), _rules(pools_file)
-    table = hosts_table(opened, host_records(opened, rules), rules, now_utc())
+    table = hosts_table(opened, host_records(opened, rules), rules, now_utc(), paused_hosts(opened))
     show_table(table, tsv=tsv, output=output, counted=f"{len(table.rows)} hosts")
 
 

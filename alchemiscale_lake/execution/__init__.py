@@ -8,18 +8,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .assignment import Assignment, AttemptSpec, Resources
-
 if TYPE_CHECKING:
+    from .assignment import Assignment, AttemptSpec, Resources
     from .assignment_run import execute_assignment
 
 __all__ = ["Assignment", "AttemptSpec", "Resources", "execute_assignment"]
 
+_HOMES = {
+    "Assignment": "assignment",
+    "AttemptSpec": "assignment",
+    "Resources": "assignment",
+    "execute_assignment": "assignment_run",
+}
+
 
 def __getattr__(name: str) -> Any:
-    # late: the zygote is a module of this package, and the store's libraries would start threads in it
-    if name == "execute_assignment":
-        from .assignment_run import execute_assignment
+    # late: the zygote is a module of this package, and the store's libraries would start threads in it;
+    # and a job's process forbids being read before anything that takes time is imported
+    if name in _HOMES:
+        from importlib import import_module
 
-        return execute_assignment
+        return getattr(import_module(f".{_HOMES[name]}", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

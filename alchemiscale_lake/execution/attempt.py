@@ -13,12 +13,12 @@ import time
 import traceback
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from ..errors import LakeError, ReceiptError, StorageError, TransientError
+from ..errors import ExecutionError, HostFaultError, LakeError, ReceiptError, StorageError, TransientError
 from ..store import Lake, now_utc
 from ..texts import storable
 from .assignment import Assignment, AttemptSpec
@@ -27,6 +27,7 @@ from .executions import Execution
 from .folder import WorkFolder
 from .gate import Gate, Ticket
 from .host import hostname
+from .host_faults import PAUSED, fills, host_health, is_host_fault
 from .inputs import extended_result, transformation_chain
 from .job import seconds_left, stop_reason
 from .launcher import Launcher
@@ -44,6 +45,8 @@ __all__ = ["AttemptRun"]
 _log = logging.getLogger(__name__)
 #: How often one that waits for its turn looks whether it is still wanted.
 _LOOK_EVERY_S: Final = 0.5
+#: A Task that has taken more than this part of a full file system gives it up.
+_KEPT_PART: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +82,13 @@ class AttemptRun:
         except ReceiptError as e:
             release = self._failed(e)
         except (LakeError, OSError) as e:
-            _log.exception("attempt %s of %s left no receipt", self.spec.attempt, self.spec.task)
-            kind: Final = "unreadable" if isinstance(e, (StorageError, OSError)) else "stopped"
-            release = Release(kind, storable(f"{type(e).__name__}: {e}"), hostname())
+            if isinstance(e, HostFaultError):
+                _log.warning("attempt %s of %s is released: %s", self.spec.attempt, self.spec.task, e)
+            else:
+                _log.exception("attempt %s of %s left no receipt", self.spec.attempt, self.spec.task)
+            kind: Final = "unreadable" if isinstance(e, StorageError | HostFaultError | OSError) else "stopped"
+            said = PAUSED if isinstance(e, HostFaultError) else type(e).__name__
+            release = Release(kind, storable(f"{said}: {e}"), hostname())
         except Exception as e:  # whatever it is, it ends this attempt only
             _log.exception("attempt %s of %s ended by an error of its supervisor", self.spec.attempt, self.spec.task)
             release = self._failed(e)
@@ -114,15 +121,23 @@ class AttemptRun:
     # --- before it begins ---------------------------------------------------------------------------
 
     def _admitted(self, lifeline: Lifeline) -> Seat | Release:
-        """Wait for a seat; or tell why nothing is to be run."""
+        """Wait for a seat, and for this host to be well; or tell why nothing is to be run."""
+        troubled_at: float | None = None
         while True:
             if lifeline.told.done():
                 return Release("stopped", "the attempt was stopped before it began", hostname())
+            seat = self.ticket.wait(_LOOK_EVERY_S)
             if (reason := self._refusal()) is not None:
                 return Release("refused", reason, hostname())
-            if (seat := self.ticket.wait(_LOOK_EVERY_S)) is not None:
-                reason = self._refusal()
-                return seat if reason is None else Release("refused", reason, hostname())
+            if (trouble := host_health().trouble()) is None:
+                troubled_at = None
+                if seat is not None:
+                    return seat
+                continue
+            troubled_at = troubled_at or time.monotonic()
+            if time.monotonic() - troubled_at > self.assignment.monitors.give_back_after_s:
+                return Release("refused", f"{PAUSED}: {trouble}", hostname())
+            time.sleep(_LOOK_EVERY_S)
 
     def _refusal(self) -> str | None:
         """Tell why this host, or this job, must not begin the attempt now."""
@@ -151,16 +166,28 @@ class AttemptRun:
         try:
             held = WorkFolder.acquire(self.root, self.spec.scope, self.spec.task, self.spec.attempt)
         except OSError as e:
-            return self._report(_not_prepared(e), seat, None, started_at, watch)
+            if e.errno is None:  # ours: the attempt runs twice
+                return self._report(_not_prepared(e), seat, None, started_at, watch)
+            said = f"no work folder can be made in {self.root}: {e}"
+            host_health().pause(said, self.root)
+            raise HostFaultError(said, folder=str(self.root)) from e
         with held as folder:
-            outcome = self._perform(folder, seat, lifeline, watch)
+            try:
+                outcome = self._perform(folder, seat, lifeline, watch)
+            except HostFaultError:
+                _make_room(folder)
+                raise
             if outcome is None:
                 return _given_back(watch)
+            if (missing := folder.missing()) is not None:
+                # nothing in it can be read any more; it is made anew by the next attempt
+                self.ticket.leave()
+                return self._report(_lost_folder(missing, outcome), seat, None, started_at, watch)
             # what is left to do needs the lake and no room here: the next one may begin
             self.ticket.leave()
             release = self._report(outcome, seat, folder.path, started_at, watch)
             if release is None:
-                if outcome.ok:
+                if outcome.ok or fills(folder.path, folder.path):
                     folder.remove()
                 else:
                     folder.forget_runs()
@@ -182,14 +209,20 @@ class AttemptRun:
             grace_s=assignment.kill_grace_s,
             stuck_after_s=assignment.stuck_after_s,
             vitals=lifeline.vitals,
+            lake_folder=self.lake.local_path,
         )
         rules = UnitRules(assignment.unit_retries, assignment.fail_fast_s, assignment.unit_needs)
         try:
             return DagRun(launcher, watch, rules, self._inputs).run()
         except TransientError:
             raise
-        except (LakeError, OSError) as e:  # an object is missing, the disk is full: this Task's failure
+        except (LakeError, OSError) as e:  # an object is missing, the work folder is gone: this Task's failure
+            if is_host_fault(e) and not fills(folder.path, folder.path):
+                host_health().pause(f"{e} in {folder.path}", self.root)
+                raise HostFaultError(f"{e} in {folder.path}; make room there", folder=str(folder.path)) from e
             return _not_prepared(e)
+        finally:
+            launcher.close()
 
     def _inputs(self) -> Inputs:
         extends = self.spec.extends_result
@@ -203,6 +236,22 @@ def _given_back(watch: Watch) -> Release:
     cut = watch.cut()
     kind: Final = "walltime" if cut is Cut.WALLTIME else "stopped"
     return Release(kind, watch.reason(Cut.STOPPED if cut is None else cut), hostname())
+
+
+def _make_room(folder: WorkFolder) -> None:
+    """Leave what the next attempt can continue from, unless it is a good part of what the host has room for."""
+    folder.drop_scratch()
+    if fills(folder.path, folder.path, _KEPT_PART):
+        folder.remove()
+
+
+def _lost_folder(missing: str, outcome: DagOutcome) -> DagOutcome:
+    """Tell of an attempt whose Protocol took its work folder away."""
+    error = ExecutionError(f"the Protocol removed its work folder, or what is in it ({missing} is not there)")
+    lost = _not_prepared(error)
+    # their results and output went with it
+    before = [replace(execution, result=None) for execution in outcome.executions]
+    return replace(lost, failed_unit=outcome.failed_unit or lost.failed_unit, executions=[*before, *lost.executions])
 
 
 def _not_prepared(error: Exception) -> DagOutcome:

@@ -57,11 +57,14 @@ class WorkFolder:
         self._lock = lock
         self._lasting = lasting
         for part in _PARTS:
+            if (path / part).is_symlink() or (path / part).is_file():
+                # a Protocol's doing
+                (path / part).unlink()
             (path / part).mkdir(exist_ok=True)
 
     @classmethod
     def acquire(cls, root: Path, scope: str, task: str, attempt: str, *, wait_s: float = 5.0) -> WorkFolder:
-        """Take the Task's folder, or a fresh one beside it if an earlier attempt still works there.
+        """Take the Task's folder, or a fresh one beside it if an earlier attempt still works there or spoiled it.
 
         Raises
         ------
@@ -70,7 +73,7 @@ class WorkFolder:
         """
         path = root.absolute() / scope / ScopedKey.from_str(task).token
         deadline = time.monotonic() + wait_s
-        while (lock := _take(path)) is None:
+        while (lock := _take_unless_spoiled(path)) is None:
             if time.monotonic() >= deadline:
                 beside = path.with_name(f"{path.name}.{attempt}")
                 lock = _take(beside)
@@ -92,6 +95,15 @@ class WorkFolder:
         for part in ("results", "shared", "scratch"):
             shutil.rmtree(self.path / part)
             (self.path / part).mkdir()
+
+    def missing(self) -> str | None:
+        """Return what a Protocol has removed of the folder, or put something else in its place; None if it is whole."""
+        parts = (self.path, *(self.path / part for part in _PARTS))
+        return next((str(part) for part in parts if part.is_symlink() or not part.is_dir()), None)
+
+    def drop_scratch(self) -> None:
+        """Remove the scratch folders; no step is in one."""
+        shutil.rmtree(self.path / "scratch", ignore_errors=True)
 
     def forget_runs(self) -> None:
         """Drop the records of executions, once they are in the lake."""
@@ -139,6 +151,16 @@ def _take(path: Path) -> int | None:
         return fd
     os.close(fd)
     return None
+
+
+def _take_unless_spoiled(path: Path) -> int | None:
+    """Do the same; None also where a Protocol has left something that cannot be worked in."""
+    try:
+        return None if path.is_symlink() else _take(path)
+    except (FileExistsError, NotADirectoryError, IsADirectoryError, PermissionError):
+        if not path.parent.is_dir():
+            raise
+        return None
 
 
 def _locked(fd: int) -> bool:

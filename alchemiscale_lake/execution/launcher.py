@@ -19,12 +19,15 @@ from typing import Any, Final
 
 import psutil
 
+from ..errors import HostFaultError
+from ..secrecy import without_secrets
 from ..store import now_utc
 from .capture import read_capped
 from .child import OUTCOME
 from .folder import WorkFolder
 from .gpus import VISIBLE
 from .host import hostname
+from .host_faults import fills, full_file_system, host_health, work_folders
 from .processes import StepExit, StepProcess, StepServer, import_path
 from .progress import Progress, Vitals
 from .room import Seat
@@ -33,10 +36,10 @@ from .watch import Cut, Watch
 __all__ = ["HEAR_S", "Launched", "Launcher", "StepOutcome", "end_all", "read_left"]
 
 _THREAD_VARIABLES: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENMM_CPU_THREADS")
-_SECRETS: Final = ("AWS_", "PREFECT_API_KEY", "PREFECT_API_AUTH_STRING")
 #: A queue that ends a job signals all of its processes: so long after a step's, the worker has heard its own.
 HEAR_S: Final = 1.0
-#: How often a step is run again that was killed, or lost because the zygote died.
+#: How often a step is run again that was killed, or lost because the zygote died: the first zygote serves other
+#: attempts too, any of which may have ended it, later ones are this attempt's own.
 _LOSSES_FORGIVEN: Final = 2
 _TRACEBACK_BYTES: Final = 16 * 2**10
 #: Files of steps that are larger are not read.
@@ -70,6 +73,7 @@ class Launched:
     started: float
     memory_bytes: int | None
     progress: Progress
+    alone: bool = False
 
     def outcome(self) -> StepOutcome:
         """Tell how it ended; for one that is not over, that it cannot be ended."""
@@ -94,7 +98,8 @@ class Launched:
 
     def _death(self, ended: StepExit) -> list[str]:
         if ended.exit_code is None:
-            return ["ProcessDied", f"lost: {ended.problem}"]
+            blamed = "; it served this attempt alone, so that a unit may have ended it" if self.alone else ""
+            return ["ProcessDied", f"lost: {ended.problem}{blamed}"]
         if ended.exit_code >= 0:
             return ["ProcessDied", f"the process left with exit code {ended.exit_code} before it could report"]
         name = signal.Signals(-ended.exit_code).name
@@ -140,6 +145,8 @@ class Launcher:
         A step that makes no progress for so long is ended.
     vitals : Vitals
         Where progress is noted.
+    lake_folder : Path or None
+        Where the lake lies, if that is a folder.
     """
 
     def __init__(
@@ -151,10 +158,14 @@ class Launcher:
         grace_s: float,
         stuck_after_s: float | None = None,
         vitals: Vitals | None = None,
+        lake_folder: Path | None = None,
     ) -> None:
         self.folder, self.seat, self.grace_s = folder, seat, grace_s
         self.vitals = vitals or Vitals()
         self._server, self._stuck_after_s = server, stuck_after_s
+        self._own_server: StepServer | None = None
+        # the work root: the folder itself may be gone when the host is looked at again
+        self._needed = work_folders(folder.path.parents[1], lake_folder)
 
     def start(
         self,
@@ -178,7 +189,7 @@ class Launcher:
             shutil.rmtree(run)
         run.mkdir()
         started_at, started = now_utc(), time.monotonic()
-        process = self._server.start(
+        process = (self._own_server or self._server).start(
             {
                 "step": step,
                 "arguments": {"folder": str(self.folder.path), **arguments},
@@ -191,7 +202,39 @@ class Launcher:
             }
         )
         progress = Progress((run, *folders), self.vitals, self._stuck_after_s)
-        return Launched(process, run, started_at, started, self.seat.resources.memory_bytes, progress)
+        memory_bytes, alone = self.seat.resources.memory_bytes, self._own_server is not None
+        return Launched(process, run, started_at, started, memory_bytes, progress, alone)
+
+    def examine(self, outcome: StepOutcome) -> bool:
+        """Look into a failure that may not be the step's own, before anything of it is tidied up.
+
+        Returns True if the Task's own files have filled a file system.
+
+        If the zygote ended under it, further steps get one that serves this attempt alone: whoever ends that
+        is of this attempt, and attempts beside it cannot.
+
+        Raises
+        ------
+        HostFaultError
+            If the host is to blame: it had no process, or a file system is full and not by this Task's files.
+        """
+        if outcome.ok or outcome.cut is not None:
+            return False
+        if outcome.exit.unstarted:
+            host_health().pause(f"{outcome.exit.problem}")
+            raise HostFaultError(f"{outcome.exit.problem}; free processes or memory of the host")
+        full = full_file_system(self._needed)
+        if full is not None and not fills(self.folder.path, full[0]):
+            host_health().pause(full[1], full[0])
+            raise HostFaultError(f"{full[1]}; make room there", folder=str(full[0]))
+        if outcome.exit.problem is not None and self._own_server is None:
+            self._own_server = StepServer()
+        return full is not None
+
+    def close(self) -> None:
+        """End the zygote of this attempt alone, if it has one."""
+        if self._own_server is not None:
+            self._own_server.close()
 
     def end_if_stuck(self, launched: Launched) -> tuple[str, str] | None:
         """End a step that makes no progress; return what its exception is to say, None if it gets on."""
@@ -204,10 +247,13 @@ class Launcher:
         """Run one step to its end, or until the watch cuts it short; again if it was killed."""
         for _ in range(_LOSSES_FORGIVEN):
             outcome, is_lost = self._run(step, label, watch, arguments)
+            self.examine(outcome)
             if not is_lost:
                 return outcome
             time.sleep(HEAR_S)
-        return self._run(step, label, watch, arguments)[0]
+        outcome, _ = self._run(step, label, watch, arguments)
+        self.examine(outcome)
+        return outcome
 
     def _run(self, step: str, label: str, watch: Watch, arguments: dict[str, Any]) -> tuple[StepOutcome, bool]:
         """Run it once; tell also whether it ended without our doing and its own."""
@@ -230,7 +276,7 @@ class Launcher:
 
 def _environment(seat: Seat) -> dict[str, str]:
     # what runs here is anybody's code, and what it prints goes into the lake: credentials are none of its business
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(_SECRETS)}
+    environment = without_secrets(os.environ)
     environment |= dict.fromkeys(_THREAD_VARIABLES, str(seat.resources.cores))
     environment[VISIBLE] = ",".join(seat.devices)
     # CUDA would number by speed what the tool and the queue number by place

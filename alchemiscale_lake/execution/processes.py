@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from ..errors import ExecutionError, TransientError
+from ..secrecy import forbid_reading, without_secrets
 from .process_tree import MARK, kill_marked
 
 __all__ = ["StepExit", "StepProcess", "StepServer", "close_step_server", "import_path", "step_server"]
@@ -42,12 +43,15 @@ class StepExit:
         Peak resident memory.
     problem : str or None
         Why nobody saw it end: the zygote died, or could not start it.
+    unstarted : bool
+        Whether this host had no process for it.
     """
 
     exit_code: int | None
     cpu_time_s: float | None = None
     peak_memory_bytes: int | None = None
     problem: str | None = None
+    unstarted: bool = False
 
     @property
     def is_from_outside(self) -> bool:
@@ -63,6 +67,11 @@ class StepProcess:
     _link: _Link
     ended: Future[StepExit] = field(default_factory=Future)
     pid: int | None = None
+
+    @property
+    def zygote(self) -> str:
+        """Token of the zygote that it was given to; no two have the same."""
+        return self._link.token
 
     def signal(self, signum: int) -> None:
         """Send a signal to the process group of the step; nothing happens if it is over."""
@@ -120,17 +129,19 @@ class _Link:
 
     def __init__(self, *, bare: bool) -> None:
         self.alive, self.served = True, False
-        self._token = uuid.uuid4().hex
+        self.token = uuid.uuid4().hex
         self._waiting: dict[int, StepProcess] = {}
         self._lock = threading.Lock()
         # not the same lock: a sender may have to wait until the reader has made room
         self._writing = threading.Lock()
-        command = [sys.executable, "-P", "-m", "alchemiscale_lake.execution.zygote", self._token]
+        # what units run can read any process of this user that lets itself be read; this one holds credentials
+        forbid_reading()
+        command = [sys.executable, "-P", "-m", "alchemiscale_lake.execution.zygote", self.token]
         self._process = subprocess.Popen(
             [*command, *(["--bare"] if bare else [])],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=_zygote_environment(self._token),
+            env=_zygote_environment(self.token),
             # a Ctrl-C at the terminal is the supervisor's to act on
             start_new_session=True,
         )
@@ -181,7 +192,7 @@ class _Link:
         _close(stdout)
         code = self._process.wait()
         # its children die with it by themselves, but not what they started
-        kill_marked(self._token)
+        kill_marked(self.token)
         for process in left:
             process.ended.set_result(StepExit(None, problem=f"the process that starts steps ended with code {code}"))
 
@@ -196,7 +207,7 @@ class _Link:
         with self._lock:
             process = self._waiting.pop(number)
         if "error" in message:
-            process.ended.set_result(StepExit(None, problem=message["error"]))
+            process.ended.set_result(StepExit(None, problem=message["error"], unstarted=True))
         else:
             process.ended.set_result(StepExit(**message))
 
@@ -208,8 +219,9 @@ def _close(pipe: BinaryIO) -> None:
 
 
 def _zygote_environment(token: str) -> dict[str, str]:
-    # what this process can import, the zygote can: its path may have grown since it started
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(import_path()), MARK: f"{token}-0"}
+    # what this process can import, the zygote can: its path may have grown since it started. What it was started
+    # with can be read by all that it starts, so it gets no secrets
+    return {**without_secrets(os.environ), "PYTHONPATH": os.pathsep.join(import_path()), MARK: f"{token}-0"}
 
 
 def import_path() -> list[str]:

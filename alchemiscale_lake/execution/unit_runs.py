@@ -13,6 +13,7 @@ from typing import Final
 from ..errors import ExecutionError
 from ..resources import Resources
 from .executions import Execution, Plan, PlannedUnit, write_record
+from .host_faults import says_full
 from .launcher import HEAR_S, Launched, Launcher, StepOutcome, end_all
 from .room import Room, Seat
 from .steps import RESULT
@@ -20,7 +21,8 @@ from .watch import Cut, Watch
 
 __all__ = ["Ending", "UnitRules", "UnitRuns"]
 
-#: How often steps that ended as lost, because the zygote died, are run again at no charge.
+#: How often steps that ended as lost, because the zygote died, are run again at no charge: the first time other
+#: attempts may have ended it, then it was this attempt's own.
 _LOSSES_FORGIVEN: Final = 2
 
 
@@ -78,7 +80,8 @@ class UnitRuns:
         self._running: dict[str, _Running] = {}
         self._retries: Counter[str] = Counter()
         self._cleaned: set[str] = set()
-        self._losses = 0
+        self._lost_zygotes: set[str] = set()
+        self._squeezed = 0
         launcher.vitals.units_total = len(plan.units)
 
     def run(self) -> Ending:
@@ -168,6 +171,13 @@ class UnitRuns:
         outcome = running.launched.outcome()
         if stuck is not None and not outcome.ok:
             outcome = replace(outcome, exception=stuck)
+        if self._launcher.examine(outcome):
+            outcome = replace(
+                outcome, exception=("DiskFull", f"the Task's own files fill the file system of {self._folder}")
+            )
+            # nothing could be written about it otherwise, and it cannot go on from there
+            shutil.rmtree(running.scratch, ignore_errors=True)
+            shutil.rmtree(self._shared_of(running.unit), ignore_errors=True)
         execution = self._note(running, outcome, outcome.exception)
         if outcome.ok:
             self._done.add(running.unit.key)
@@ -213,20 +223,29 @@ class UnitRuns:
         if not running.launched.process.ended.done():
             # it would have its folder together with one that cannot be ended
             return False
-        if outcome.exit.problem is not None and self._losses < _LOSSES_FORGIVEN:
-            self._losses += 1
+        if outcome.exit.problem is not None and self._is_forgiven(running.launched.process.zygote):
+            return True
+        if says_full(outcome.exception, outcome.traceback) and self._squeezed < _LOSSES_FORGIVEN:
+            # there is room again: what took it, maybe another's Task, has gone
+            self._squeezed += 1
             return True
         if running.leftovers and key not in self._cleaned and outcome.duration_s <= self._rules.fail_fast_s:
             # a broken checkpoint, say: that start does not count
             self._cleaned.add(key)
-            shutil.rmtree(self._shared_of(running.unit))
+            shutil.rmtree(self._shared_of(running.unit), ignore_errors=True)
             return True
         if self._retries[key] < self._rules.unit_retries:
             self._retries[key] += 1
             if self._retries[key] > 1:
-                shutil.rmtree(self._shared_of(running.unit))
+                shutil.rmtree(self._shared_of(running.unit), ignore_errors=True)
             return True
         return False
+
+    def _is_forgiven(self, zygote: str) -> bool:
+        """Whether what ended with this zygote is run again at no charge; all that it took with it is one loss."""
+        if len(self._lost_zygotes) < _LOSSES_FORGIVEN:
+            self._lost_zygotes.add(zygote)
+        return zygote in self._lost_zygotes
 
     def _cut_short(self, exception: tuple[str, str]) -> Execution | None:
         """End what runs; return the first execution that was lost by it."""

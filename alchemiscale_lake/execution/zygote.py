@@ -19,6 +19,7 @@ import signal
 import sys
 from typing import Any, Final
 
+from ..secrecy import forbid_reading
 from . import child
 from .process_tree import MARK, children_of, kill_marked, mark_of
 
@@ -191,6 +192,8 @@ def _preload() -> list[str]:
 
 def main() -> None:
     """Serve the process that started this one."""
+    # steps could take its pipes, and with them speak for other steps
+    forbid_reading()
     requests, replies = os.dup(0), os.dup(1)
     # the supervisor's path and nothing else, so that steps need not set it again
     sys.path[:] = os.environ["PYTHONPATH"].split(os.pathsep)

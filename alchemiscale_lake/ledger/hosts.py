@@ -20,6 +20,7 @@ from weakref import WeakKeyDictionary
 import polars as pl
 
 from ..errors import SettingsError
+from ..execution.host_faults import PAUSED
 from ..execution.quarantined import publish_quarantine, read_quarantine
 from ..settings import QuarantineRules
 from ..store import HostDecision, Lake, collect, now_utc
@@ -30,6 +31,7 @@ __all__ = [
     "forgive_host",
     "host_records",
     "on_parole",
+    "paused_hosts",
     "publish",
     "quarantine_host",
     "quarantined",
@@ -37,6 +39,8 @@ __all__ = [
 
 _LOOK_BACK: Final = timedelta(days=14)
 _LONGEST_S: Final = 15.0
+#: A host that said so longer ago, and nothing since, is not shown as paused.
+_PAUSED_WITHIN: Final = timedelta(hours=2)
 _PART_OF_TIME: Final = 0.05
 
 
@@ -115,6 +119,27 @@ def publish(lake: Lake, hosts: Mapping[str, datetime]) -> None:
     """
     if read_quarantine(lake) != dict(hosts):
         publish_quarantine(lake, hosts)
+
+
+def paused_hosts(lake: Lake) -> dict[str, tuple[datetime, str]]:
+    """Hosts that lately released or refused Tasks because they lack something: when last, and what.
+
+    A host that has left a result since is well again. The host itself decides when it goes on; it is not in
+    quarantine.
+    """
+    log = lake.table("task_log").scan()
+    released = (pl.col("event") == "released") & (pl.col("at") > now_utc() - _PAUSED_WITHIN)
+    said = pl.col("reason").str.extract_groups(rf"{PAUSED}: (?<why>.*) \((?<hostname>[^()]*)\)$")
+    rows = collect(log.filter(released).select("at", said=said).unnest("said"), "which hosts are paused")
+    last = rows.drop_nulls().sort("at").unique("hostname", keep="last")
+    memory = _remember(lake)
+    with memory.lock:
+        seen = dict(memory.outcomes.group_by("hostname").agg(pl.col("ended_at").max()).iter_rows())
+    return {
+        host: (at, why)
+        for at, why, host in last.select("at", "why", "hostname").iter_rows()
+        if host not in seen or seen[host] < at
+    }
 
 
 def failed_hosts(lake: Lake, tasks: Collection[str] | None = None) -> dict[str, frozenset[str]]:

@@ -28,8 +28,16 @@ _COLUMNS = (
 )
 
 
-def hosts_table(lake: Lake, records: Mapping[str, HostRecord], rules: QuarantineRules, now: datetime) -> Table:
-    """One row per host, those in quarantine on top."""
+def hosts_table(
+    lake: Lake,
+    records: Mapping[str, HostRecord],
+    rules: QuarantineRules,
+    now: datetime,
+    paused: Mapping[str, tuple[datetime, str]] | None = None,
+) -> Table:
+    """One row per host, those in quarantine on top; of those `paused` (when, why) the reason says so."""
+    paused = paused or {}
+    records = {**{name: HostRecord(name) for name in paused}, **records}
     models = _gpu_models(lake)
     ordered = sorted(records.values(), key=lambda r: (not r.is_quarantined(now), r.hostname))
     rows = []
@@ -42,14 +50,20 @@ def hosts_table(lake: Lake, records: Mapping[str, HostRecord], rules: Quarantine
                 record.failures,
                 record.fast_failures,
                 record.quarantined_until if held else None,
-                record.reason if held else None,
+                record.reason if held else _paused(paused.get(record.hostname)),
                 format_seconds(record.next_penalty_s(rules, now)),
                 record.last_seen_at,
                 models.get(record.hostname),
             )
         )
-    styles = tuple("red" if record.is_quarantined(now) else "" for record in ordered)
+    styles = tuple(
+        "red" if record.is_quarantined(now) else "yellow" if record.hostname in paused else "" for record in ordered
+    )
     return Table(_COLUMNS, rows, row_styles=styles)
+
+
+def _paused(pause: tuple[datetime, str] | None) -> str | None:
+    return None if pause is None else f"paused by itself at {pause[0]:%Y-%m-%d %H:%M} UTC: {pause[1]}"
 
 
 def _gpu_models(lake: Lake) -> dict[str, str]:

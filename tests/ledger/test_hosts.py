@@ -11,19 +11,23 @@ import pytest
 from alchemiscale_lake.errors import SettingsError
 from alchemiscale_lake.execution.quarantined import is_quarantined, read_quarantine
 from alchemiscale_lake.ledger import hosts
+from alchemiscale_lake.ledger.claims import claim_tasks, end_claims
 from alchemiscale_lake.ledger.hosts import (
     failed_hosts,
     forgive_host,
     host_records,
     on_parole,
+    paused_hosts,
     publish,
     quarantine_host,
     quarantined,
 )
+from alchemiscale_lake.ledger.submit import submit_network
+from alchemiscale_lake.ledger.tasks import ensure_tasks
 from alchemiscale_lake.schemas import TABLES
 from alchemiscale_lake.settings import QuarantineRules
 from alchemiscale_lake.store import Lake, now_utc
-from tests.plain import SCOPE
+from tests.plain import SCOPE, plain_chain
 
 RULES = QuarantineRules()
 T2 = f"Task-2-{SCOPE}"
@@ -201,3 +205,20 @@ def test_others_stay_on_the_list_when_one_is_decided_about(lake: Lake) -> None:
     assert read_quarantine(lake) == {"one": one, "two": two}
     forgive_host(lake, "one", actor="ana")
     assert read_quarantine(lake) == {"two": two}
+
+
+def test_a_host_that_lacks_something_is_shown_until_it_leaves_a_result(lake: Lake) -> None:
+    ensure_tasks(lake, submit_network(lake, plain_chain([("a", "b")]), SCOPE).network, 3, creator="ana")
+    claims = claim_tasks(lake, "gpu", 3, lease_s=60, actor="d")
+    reasons = (
+        "unreadable: the host is paused: No space left on device in /scratch (a); make room there (node1)",
+        "refused: the host is paused: Disk quota exceeded in /scratch (node2)",
+        "refused: host node3 is quarantined until 2026-01-01 00:00 UTC (node3)",
+    )
+    for claim, reason in zip(claims, reasons, strict=True):
+        end_claims(lake, {claim.attempt: claim.task}, actor="d", reason=reason)
+    paused = {name: why for name, (_, why) in paused_hosts(lake).items()}
+    said = "No space left on device in /scratch (a); make room there"
+    assert paused == {"node1": said, "node2": "Disk quota exceeded in /scratch"}
+    leave_results(lake, "node2", [1], ok=True, minutes_ago=-1.0)
+    assert set(paused_hosts(lake)) == {"node1"}

@@ -1,0 +1,23 @@
+"""The process of a Dask worker in a queue job: `python -m flows._dask_job`, with dask worker's own arguments.
+
+Its environment holds the lake's credentials, and units of other jobs on the host may look: it forbids being
+read before Dask is imported, which takes a second.
+"""
+
+from __future__ import annotations
+
+from alchemiscale_lake.secrecy import forbid_reading
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Run the worker."""
+    forbid_reading()
+    from distributed.cli import dask_worker
+
+    dask_worker.main()
+
+
+if __name__ == "__main__":
+    main()
