@@ -291,7 +291,7 @@ def _disagreements(add: Mapping[str, Any], data: bytes) -> Iterator[str]:
         return
     try:
         metadata = pq.ParquetFile(pa.BufferReader(data)).metadata
-    except (pa.ArrowException, OSError):
+    except (pa.ArrowException, OSError, ValueError):
         return  # told already
     stats = json.loads(add["stats"]) if add.get("stats") else {}
     n_rows = stats.get("numRecords")
