@@ -26,6 +26,8 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from tests.bucket_policy import Policy
+
 SECRET = "a-very-secret-key"
 TOKEN = "a-very-secret-session-token"
 
@@ -35,6 +37,7 @@ TOKEN = "a-very-secret-session-token"
 Fault = Literal["unavailable", "stall", "cut", "lost", "half"]
 
 _UNAVAILABLE = b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
+_FORBIDDEN = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
 
 
 @dataclass
@@ -67,6 +70,9 @@ class Way:
     endpoint: str
     rules: list[Rule] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
+    #: What may be asked at all, None for everything; and what was refused.
+    policy: Policy | None = None
+    refused: list[str] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _closing: threading.Event = field(default_factory=threading.Event)
 
@@ -107,6 +113,10 @@ class _Handler(BaseHTTPRequestHandler):
         if fault == "stall":
             self.server.way._closing.wait(60.0)
             return self._hang_up()
+        policy = self.server.way.policy
+        if policy is not None and not policy.allows(self.command, self.path, body):
+            self.server.way.refused.append(f"{self.command} {unquote(self.path)}")
+            return self._answer(403, {"Content-Type": "application/xml"}, _FORBIDDEN)
         if fault == "unavailable":
             return self._answer(503, {"Content-Type": "application/xml"}, _UNAVAILABLE)
         upstream = http.client.HTTPConnection(self.server.upstream, timeout=60)
@@ -116,6 +126,8 @@ class _Handler(BaseHTTPRequestHandler):
             data = response.read()
         finally:
             upstream.close()
+        if policy is not None and response.status == 404 and not policy.tells_what_is_missing(self.path):
+            return self._answer(403, {"Content-Type": "application/xml"}, _FORBIDDEN)
         if fault == "lost":
             return self._hang_up()
         return self._answer(response.status, dict(response.getheaders()), data, half=fault == "half")

@@ -73,6 +73,7 @@ class HandingOut:
         self._admitted: tuple[int, Admission] | None = None
         self._more: tuple[Admission, int] | None = None
         self._tried: object = None
+        self._key: ReceiptKey | None = None
         self.places: Sequence[Place] = ()
         self.barred: Mapping[str, datetime] = {}
         self.on_parole: Collection[str] = ()
@@ -133,15 +134,18 @@ class HandingOut:
             placed.update(self._place(self._admit(states), places, ahead))
             return list(placed)
 
-        # before the first claim: no attempt claimed later may go without a secret
-        key, claiming_at_s = self._lake.receipt_key, time.monotonic()
+        if self._key is None:
+            self._lake.prepare_for_workers()
+            # before the first claim: no attempt claimed later may go without a secret
+            self._key = self._lake.receipt_key
+        claiming_at_s = time.monotonic()
         claims = claim_chosen(
             self._lake, self._settings.pool, chosen, lease_s=self._settings.lease_s, actor=self._actor
         )
         if not claims:
             self._tried = seen
             return 0
-        self._submit(claims, {p.name: p for p in places}, placed, key, claiming_at_s)
+        self._submit(claims, {p.name: p for p in places}, placed, self._key, claiming_at_s)
         return len(claims)
 
     # --- choosing ---------------------------------------------------------------------------------

@@ -151,6 +151,16 @@ class Lake:
         """The key by which receipts are signed; made when it is first asked for. For whoever hands out and records."""
         return receipt_key(self.objects, self.local_path, self.task_log.states().seq)
 
+    def prepare_for_workers(self) -> None:
+        """Let workers open what they read, also those that the bucket lets read nothing else.
+
+        deltalake asks for the last checkpoint of a table. Whoever may not list a whole bucket is told of a missing one
+        that it is forbidden, and then cannot open the table.
+        """
+        table = self.table("gufe_objects")
+        if self.local_path is None and not self.objects.exists(f"{table.folder}/_delta_log/_last_checkpoint"):
+            table.checkpoint()
+
     def _record_migration(self, what: str) -> None:
         row = {"format": FORMAT, "what": what, "package_version": _version(), "at": now_utc()}
         self.table("migrations").append_new([row])

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 import obstore
-from obstore.exceptions import AlreadyExistsError, BaseError
+from obstore.exceptions import AlreadyExistsError, BaseError, PermissionDeniedError
 from obstore.store import LocalStore, from_url
 
 from ..durable import fsync_folders, link_file, make_folder, replace_file, write_new_file
-from ..errors import DamagedError, NotFoundError, ObjectTooLargeError
+from ..errors import DamagedError, NotFoundError, ObjectTooLargeError, StorageError
 from .bucket import BucketSettings
 from .failures import fail
 from .location import Location
@@ -193,6 +193,8 @@ class ObjectStore:
         except FileNotFoundError as e:
             raise NotFoundError(f"the lake holds no object {path}", path=path) from e
         except (BaseError, OSError) as e:
+            if self._is_missing(path, e):
+                raise NotFoundError(f"the lake holds no object {path}", path=path) from e
             fail(f"cannot read {path}", e, path=path)
         if digest is not None and hashlib.sha256(data).hexdigest() != digest:
             raise DamagedError(
@@ -215,6 +217,8 @@ class ObjectStore:
         except FileNotFoundError:
             return False
         except (BaseError, OSError) as e:
+            if self._is_missing(path, e):
+                return False
             fail(f"cannot look for {path}", e, path=path)
         return True
 
@@ -235,6 +239,18 @@ class ObjectStore:
             fail(f"cannot look for {path}", e, path=path)
         finally:
             self.delete([path])
+
+    def _is_missing(self, path: str, error: Exception) -> bool:
+        """Whether an object is just not there, although the bucket says that it is forbidden.
+
+        It says so to everybody who may not list all of it, such as a worker that may list its attempts only.
+        """
+        if not isinstance(error, PermissionDeniedError) or self._root is not None:
+            return False
+        try:
+            return all(found.path != path for found in self.list_with_times(path.rpartition("/")[0]))
+        except StorageError:
+            return False
 
     def list(self, prefix: str) -> list[str]:
         """Paths of all objects under a folder, sorted.

@@ -129,6 +129,18 @@ class LakeTable:
                 self.log.check(delta.version())
                 return delta
 
+    def checkpoint(self) -> None:
+        """Write a checkpoint of the newest version.
+
+        Raises
+        ------
+        StorageError
+        """
+        try:
+            self.log.checkpoint(self.snapshot())
+        except (DeltaError, OSError) as e:
+            fail(f"could not write a checkpoint of table '{self.schema.name}'", e, table=self.schema.name)
+
     def refresh(self, delta: DeltaTable) -> DeltaTable:
         """Bring a snapshot up to date, which costs what is new; in doubt, open the table again.
 
