@@ -26,6 +26,7 @@ def wait_for_text(page: Page, text: str) -> None:
     page.wait(f"document.body.innerText.includes({text!r})", seconds=200)
 
 
+@pytest.mark.timeout(900)
 def test_the_pages_log_in_and_work_and_ask_nobody_else(api: Api, page: Page) -> None:
     assert api.login is not None
     flow = post(api, "flows/", name="shown-flow")
