@@ -156,7 +156,7 @@ def test_a_local_one_does_not_start_without_a_login_either(tmp_path: Path, capsy
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_server.signal, "signal", lambda *_: None)
         patch.setattr(_server.threading, "Thread", lambda **_: type("T", (), {"start": lambda self: None})())
-        patch.setattr(_server, "_close_memory", lambda: None)
+        patch.setattr(_server, "forbid_reading", lambda: None)
         patch.setattr(_server.socket, "socket", lambda **_: None)
         patch.setattr(_server, "_serve", patched)
         patch.setenv("PREFECT_HOME", str(tmp_path))
