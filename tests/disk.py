@@ -29,14 +29,14 @@ class Disk:
     Parameters
     ----------
     root : Path
-    after_fsync : callable, optional
-        Called with the path of what was fsynced, relative to the root.
+    before_fsync : callable, optional
+        Called with the path of what is about to be fsynced, relative to the root.
     """
 
-    def __init__(self, root: Path, after_fsync: Callable[[str], None] | None = None) -> None:
+    def __init__(self, root: Path, before_fsync: Callable[[str], None] | None = None) -> None:
         self.root = root
         self.fsynced: list[str] = []
-        self._after = after_fsync
+        self._before = before_fsync
         self._lock = threading.RLock()
         self._contents: dict[int, bytes] = {}
         self._names: dict[int, Names] = {}
@@ -93,13 +93,14 @@ class Disk:
     def _fsync(self, fd: int) -> None:
         with self._lock:
             path = Path(f"/proc/self/fd/{fd}").readlink()
-            ours = path == self.root or self.root in path.parents
-            if ours:
-                self._note(path, os.fstat(fd))
-                self.fsynced.append(path.relative_to(self.root).as_posix())
-                self._trees.append(self.certain())
-        if ours and self._after is not None:
-            self._after(self.fsynced[-1])
+            if path != self.root and self.root not in path.parents:
+                return
+            name = path.relative_to(self.root).as_posix()
+            if self._before is not None:
+                self._before(name)
+            self._note(path, os.fstat(fd))
+            self.fsynced.append(name)
+            self._trees.append(self.certain())
 
     def _note_all(self) -> None:
         for folder, folders, names in os.walk(self.root):
@@ -109,7 +110,12 @@ class Disk:
 
     def _note(self, path: Path, found: os.stat_result) -> None:
         if stat.S_ISDIR(found.st_mode):
-            self._names[found.st_ino] = {entry.name: entry.inode() for entry in os.scandir(path)}
+            with os.scandir(path) as entries:
+                inside = list(entries)
+            self._names[found.st_ino] = {entry.name: entry.inode() for entry in inside}
+            for folder in inside:
+                if folder.is_dir():
+                    self._names.setdefault(folder.inode(), {})
             return
         self._contents[found.st_ino] = path.read_bytes()
         pin = self._pins / str(found.st_ino)
