@@ -1,9 +1,9 @@
 """What fsync costs: `submit`, recording and dispatching on a folder, with it and with it switched off.
 
-The same calls in turns, in fresh lakes on the same disk; the reference is the same process with `os.fsync`
-replaced by nothing, which is for measuring only. Dispatching runs no-op Tasks through claims, receipts
-and records, without an engine, so that what remains is what the store costs. Run it with
-``python -m benchmarks.bench_durability``.
+The same calls in turns, in fresh lakes on the same disk (TMPDIR has to lie on it); the reference is the
+same process with `os.fsync` replaced by nothing, which is for measuring only. Dispatching runs no-op Tasks
+through claims, receipts and records, without an engine, so that what remains is what the store costs. Run
+it with ``python -m benchmarks.bench_durability``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from typing import Any
 
 from alchemiscale_lake.execution.assignment import AttemptSpec
 from alchemiscale_lake.ledger.claims import Claim, claim_tasks
-from alchemiscale_lake.ledger.results import find_receipts, record_receipts
+from alchemiscale_lake.ledger.receipts import find_receipts
+from alchemiscale_lake.ledger.results import record_receipts
 from alchemiscale_lake.ledger.submit import submit_network
 from alchemiscale_lake.ledger.tasks import ensure_tasks
 from alchemiscale_lake.store import Lake
@@ -47,7 +48,7 @@ def run(quick: bool = False) -> list[dict[str, Any]]:
         Rows with name, ours_s, reference_s, reference, ratio and extra_ms.
     """
     times: dict[tuple[str, bool], list[float]] = {}
-    with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
+    with tempfile.TemporaryDirectory() as folder:
         for turn in range(3 if quick else 9):
             for synced in (True, False):
                 with _fsync(synced):

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from alchemiscale_lake.errors import LakeError
-from alchemiscale_lake.ledger.results import find_receipts
+from alchemiscale_lake.ledger.receipts import find_receipts
 from alchemiscale_lake.ledger.verification import check_attempts, check_digests, check_other_objects
 from alchemiscale_lake.store import Checked, Lake, check_table, collect
 

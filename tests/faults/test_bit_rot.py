@@ -24,7 +24,8 @@ from alchemiscale_lake.cli import main
 from alchemiscale_lake.execution.assignment import AttemptSpec
 from alchemiscale_lake.ledger.claims import claim_tasks
 from alchemiscale_lake.ledger.estimates import gather_network
-from alchemiscale_lake.ledger.results import find_receipts, record_receipts
+from alchemiscale_lake.ledger.receipts import find_receipts
+from alchemiscale_lake.ledger.results import record_receipts
 from alchemiscale_lake.ledger.submit import submit_network
 from alchemiscale_lake.ledger.tasks import ensure_tasks, set_tasks_priority
 from alchemiscale_lake.schemas.receipt import Receipt
