@@ -16,6 +16,7 @@ from typing import Final
 import polars as pl
 
 from ..errors import LakeError, NotFoundError, ReceiptError
+from ..schemas.old_receipt import is_old_receipt, read_old_receipt
 from ..schemas.receipt import unpack_receipt
 from ..store import Checked, Flaw, Lake, check_tables, collect
 from .at_once import at_once
@@ -104,7 +105,10 @@ def check_attempts(lake: Lake) -> Iterator[Checked]:
         if data is None:
             return 0, None
         try:
-            unpack_receipt(data)
+            if is_old_receipt(data):
+                read_old_receipt(data)
+            else:
+                unpack_receipt(data)
         except ReceiptError as e:
             done = path.split("/")[2] in recorded
             remedy = "nothing: its result is in the tables" if done else "its Task runs again; see `failures`"

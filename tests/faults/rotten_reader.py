@@ -12,8 +12,8 @@ import sys
 from pathlib import Path
 
 from alchemiscale_lake.errors import LakeError
-from alchemiscale_lake.ledger.receipts import find_receipts
 from alchemiscale_lake.ledger.verification import check_attempts, check_digests, check_other_objects
+from alchemiscale_lake.schemas.receipt import unpack_receipt
 from alchemiscale_lake.store import Checked, Lake, check_table, collect
 
 
@@ -36,9 +36,8 @@ def answers(lake: Lake, path: str) -> str:
             lake.task_log.states()
         rows = collect(lake.table(name).scan(), name)
         return str(sorted(map(str, rows.rows())))
-    if parts[0] == "attempts":
-        # one that is damaged is passed over, or set aside, with a warning
-        return str(find_receipts(lake, {parts[2]: parts[1]}) or "LakeError: no receipt")
+    if parts[-1] == "receipt.arrow":
+        return str(unpack_receipt(lake.objects.get(path)))
     return ""
 
 
