@@ -19,6 +19,7 @@ __all__ = [
     "fsync_file",
     "fsync_folder",
     "fsync_folders",
+    "has_hard_links",
     "link_file",
     "make_folder",
     "replace_file",
@@ -29,6 +30,8 @@ __all__ = [
 TEMPORARY: Final = ".part"
 #: Answers of file systems that cannot fsync a folder, and need not.
 _CANNOT: Final = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EBADF})
+#: Answers of file systems that know no hard links.
+_NO_LINKS: Final = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 
 
 def fsync_file(path: Path) -> None:
@@ -102,7 +105,7 @@ def replace_file(path: Path, data: bytes, *, lasting: bool = True) -> None:
     ------
     OSError
     """
-    temporary = _temporary(path)
+    temporary = _temporary(path.parent)
     try:
         write_new_file(temporary, data)
         temporary.replace(path)
@@ -121,7 +124,7 @@ def link_file(path: Path, data: bytes) -> bool:
     ------
     OSError
     """
-    temporary = _temporary(path)
+    temporary = _temporary(path.parent)
     try:
         write_new_file(temporary, data)
         try:
@@ -132,6 +135,29 @@ def link_file(path: Path, data: bytes) -> bool:
         with contextlib.suppress(OSError):
             temporary.unlink()
     fsync_folder(path.parent)
+    return True
+
+
+def has_hard_links(folder: Path) -> bool:
+    """Return whether the file system of a folder can give a file a second name, which nobody else then can.
+
+    Raises
+    ------
+    OSError
+        If nothing can be written there.
+    """
+    first, second = _temporary(folder), _temporary(folder)
+    try:
+        write_new_file(first, b"")
+        os.link(first, second)
+    except OSError as e:
+        if e.errno not in _NO_LINKS:
+            raise
+        return False
+    finally:
+        for path in (first, second):
+            with contextlib.suppress(OSError):
+                path.unlink()
     return True
 
 
@@ -146,5 +172,5 @@ def fsync_folders(paths: Collection[Path]) -> None:
         fsync_folder(path)
 
 
-def _temporary(path: Path) -> Path:
-    return path.parent / f".{uuid.uuid4().hex}{TEMPORARY}"
+def _temporary(folder: Path) -> Path:
+    return folder / f".{uuid.uuid4().hex}{TEMPORARY}"

@@ -29,6 +29,7 @@ __all__ = [
     "NotALakeError",
     "NotBegunError",
     "NotFoundError",
+    "NotWritableError",
     "ObjectTooLargeError",
     "QueryError",
     "ReceiptError",
@@ -101,6 +102,10 @@ class CommitConflictError(TransientError):
 
 class StorageError(TransientError):
     """The folder or bucket did not answer, or refused."""
+
+
+class NotWritableError(StorageError):
+    """The folder may only be read, by this user or by anybody."""
 
 
 class UpkeepRunningError(TransientError):

@@ -53,6 +53,11 @@ _MOST_FAILURES: Final = 5
     "a prior (bayesian). The last two are only shown.",
 )
 @click.option(
+    "--as-is",
+    is_flag=True,
+    help="Show the newest estimates as they stand, and write nothing: for a lake that may only be read.",
+)
+@click.option(
     "--from-objects",
     is_flag=True,
     help="First gather results that came without a number from their objects; needs gufe and the Protocols.",
@@ -75,6 +80,7 @@ def command(
     report: str | None,
     rule: LegRule | None,
     model: Model,
+    as_is: bool,
     from_objects: bool,
     tsv: bool,
     output: str | None,
@@ -98,25 +104,29 @@ def command(
 
     if model != "mle" and (report not in (None, "dg") or plot is not None):
         raise click.UsageError(f"--model {model} is for --report dg without --plot")
+    if as_is and (from_objects or rule is not None):
+        raise click.UsageError("--as-is gathers nothing, so that --from-objects and --rule say nothing beside it")
     opened = Lake.open(lake)
     networks = _networks(opened, network, scope)
+    if len(networks) > 1 and (as_is or model != "mle"):
+        said = "--as-is" if as_is else f"--model {model}"
+        raise click.UsageError(f"{said} is for one network and {scope} has {len(networks)}; name one")
     if from_objects:
         _fill(opened, networks)
-    done = gather_networks(opened, networks, rule=rule)
+    done = [] if as_is else gather_networks(opened, networks, rule=rule)
     connection = connect(opened)
-    if len(done) > 1:
-        if model != "mle":
-            raise click.UsageError(f"--model {model} is for one network and {scope} has {len(done)}; name one")
+    if len(networks) > 1:
         _show_many(connection, done, scope, report, tsv=tsv, output=output, plot=plot)
         return
-    (one,) = done
-    say(f"{one.n_regathered} of {one.n_transformations} Transformations had new results")
+    for one in done:
+        say(f"{one.n_regathered} of {one.n_transformations} Transformations had new results")
+    (name,) = networks
     if model != "mle":
-        _show_model(connection, one.network, model, tsv=tsv, output=output)
+        _show_model(connection, name, model, tsv=tsv, output=output)
         return
-    _show_one(connection, one.network, report or "dg", tsv=tsv, output=output, allow_partial=allow_partial)
+    _show_one(connection, name, report or "dg", tsv=tsv, output=output, allow_partial=allow_partial)
     if plot is not None:
-        _draw(connection, one.network, report or "dg", Path(plot))
+        _draw(connection, name, report or "dg", Path(plot))
 
 
 def _networks(lake: Lake, network: str | None, scope: str | None) -> list[str]:

@@ -14,7 +14,7 @@ import re
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -25,6 +25,7 @@ from deltalake.transaction import AddAction
 from ..errors import SchemaError
 from ..schemas import TableSchema
 from .objects import ObjectStore
+from .statistics import file_statistics
 
 __all__ = ["ROW_GROUP_ROWS", "DataFiles", "digest_of_name", "is_as_written"]
 
@@ -83,7 +84,9 @@ class DataFiles:
             path = _path(values, data)
             objects.append((f"{self._folder}/{path}", data))
             written.append(
-                AddAction(path, len(data), values, int(time.time() * 1000), data_change, json.dumps(_statistics(part)))
+                AddAction(
+                    path, len(data), values, int(time.time() * 1000), data_change, json.dumps(file_statistics(part))
+                )
             )
         self._objects.put_new(objects)
         return written
@@ -122,16 +125,3 @@ def _path(values: Mapping[str, str | None], data: bytes) -> str:
     digest = hashlib.sha256(data).hexdigest()[:_DIGEST_LETTERS]
     folders = [f"{column}={value}" for column, value in values.items()]
     return "/".join([*folders, f"part-{digest}-{uuid.uuid4()}.parquet"])
-
-
-def _statistics(rows: pa.Table) -> dict[str, Any]:
-    """Return the number of rows, and the range of whole numbers, which nothing truncates."""
-    least, most, nulls = dict[str, int](), dict[str, int](), dict[str, int]()
-    for field in rows.schema:
-        if pa.types.is_int64(field.type):
-            column = rows.column(field.name)
-            nulls[field.name] = column.null_count
-            found = pc.min_max(column).as_py()
-            if found["min"] is not None:
-                least[field.name], most[field.name] = found["min"], found["max"]
-    return {"numRecords": len(rows), "minValues": least, "maxValues": most, "nullCount": nulls}

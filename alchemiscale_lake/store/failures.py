@@ -8,7 +8,7 @@ from typing import Any, Final, NoReturn
 
 import polars as pl
 
-from ..errors import StorageError
+from ..errors import NotWritableError, StorageError
 
 __all__ = ["collect", "fail", "scrub"]
 
@@ -21,6 +21,8 @@ _SIGNED: Final = (
 )
 #: deltalake draws a tree of causes in colours.
 _COLOURS: Final = re.compile(r"\x1b\[[0-9;]*m|↳")
+#: What a file system says of a folder that is not this user's to write, in Python's words and in Rust's.
+_REFUSED: Final = re.compile(r"Read-only file system|Permission denied|Operation not permitted")
 _LONGEST: Final = 600
 _SHORTEST_SECRET: Final = 4
 
@@ -41,12 +43,20 @@ def fail(what: str, cause: BaseException, **facts: Any) -> NoReturn:
 
     Raises
     ------
+    NotWritableError
+        If it was a folder that may not be written, or read.
     StorageError
         With the cause attached, unless the cause's own text has a secret in it.
     """
     said = str(cause)
     clean = scrub(said)
     error = StorageError(f"{what}: {_short(clean)}; try again", **facts)
+    if (refused := _REFUSED.search(clean)) is not None:
+        error = NotWritableError(
+            f"{what}: {refused[0].lower()}; ask its owner for access, or use commands that only read, such as "
+            "`status`, `query` and `gather --as-is`",
+            **facts,
+        )
     raise error from (cause if clean == said else None)
 
 

@@ -13,10 +13,11 @@ from typing import Any
 
 import polars as pl
 
-from ..durable import make_folder
-from ..errors import LakeExistsError, LakeVersionError, NotALakeError, NotFoundError
+from ..durable import has_hard_links, make_folder
+from ..errors import LakeExistsError, LakeVersionError, NotALakeError, NotFoundError, SettingsError
 from ..faults import fault_point
 from ..schemas import FORMAT, TABLES
+from .failures import fail
 from .host_log import HostLog
 from .location import Location
 from .network_log import NetworkLog
@@ -59,6 +60,10 @@ class Lake:
         ------
         LakeExistsError
             If one is there (and `exist_ok` is false), or the folder holds something else.
+        SettingsError
+            If the file system has no hard links.
+        NotWritableError, StorageError
+            If nothing can be written there.
         """
         location = Location.parse(place)
         path = location.path
@@ -74,7 +79,7 @@ class Lake:
                 place=str(path),
             )
         if path is not None:
-            make_folder(path / "tables")
+            _make_root(path)
         lake = cls(location)
         with ThreadPoolExecutor(max_workers=8) as pool:
             list(pool.map(LakeTable.create, lake._tables.values()))
@@ -178,13 +183,31 @@ def _foreign(path: Path) -> list[str]:
     return sorted(p.name for p in path.iterdir() if p.name not in ours and not p.name.startswith("."))
 
 
+def _make_root(path: Path) -> None:
+    """Make the folder of a new lake, unless its file system could not hold one."""
+    nearest = next(folder for folder in (path, *path.parents) if folder.is_dir())
+    try:
+        if not has_hard_links(nearest):
+            raise SettingsError(
+                f"the file system of {nearest} has no hard links, by which only one of two commits to a table counts; "
+                "give a folder on another one (such as ext4, XFS, NFS or Lustre), or a bucket",
+                place=str(path),
+            )
+        make_folder(path / "tables")
+    except OSError as e:
+        fail(f"cannot create a lake in {path}", e, place=str(path))
+
+
 def _is_lake(location: Location) -> bool:
     return _read_marker(location) is not None
 
 
 def _read_marker(location: Location) -> dict[str, Any] | None:
-    if location.path is not None and not (location.path / _MARKER).is_file():
-        return None
+    try:
+        if location.path is not None and not (location.path / _MARKER).is_file():
+            return None
+    except OSError as e:
+        fail(f"cannot look for a lake in {location.path}", e, place=location.url)
     try:
         marker = json.loads(ObjectStore(location).get(_MARKER))
     except NotFoundError:

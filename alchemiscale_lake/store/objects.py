@@ -23,6 +23,7 @@ from obstore.store import LocalStore, from_url
 from ..durable import fsync_folders, link_file, make_folder, replace_file, write_new_file
 from ..errors import DamagedError, NotFoundError, ObjectTooLargeError, StorageError
 from .bucket import BucketSettings
+from .bucket_credentials import require_credentials
 from .failures import fail
 from .location import Location
 
@@ -63,6 +64,7 @@ class ObjectStore:
         if self._root is not None:
             self._store: Any = LocalStore(self._root, mkdir=True)
         else:
+            require_credentials(location.url)
             self._store = from_url(location.url, **BucketSettings.from_environment().for_obstore())
 
     def put(self, path: str, data: bytes) -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -108,3 +110,16 @@ def test_a_missing_table_says_that_the_lake_is_damaged(lake: Lake) -> None:
     (lake.local_path / "tables" / "results").rename(lake.local_path / "elsewhere")
     with pytest.raises(NotALakeError, match="table 'results' is missing"):
         lake.table("results").scan()
+
+
+def test_a_file_system_without_hard_links_is_refused_before_anything_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+
+    with pytest.raises(SettingsError, match="has no hard links"):
+        Lake.create(tmp_path / "new" / "lake")
+    assert list(tmp_path.iterdir()) == []
