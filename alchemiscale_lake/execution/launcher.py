@@ -228,7 +228,7 @@ class Launcher:
             host_health().pause(full[1], full[0])
             raise HostFaultError(f"{full[1]}; make room there", folder=str(full[0]))
         if outcome.exit.problem is not None and self._own_server is None:
-            self._own_server = StepServer()
+            self._own_server = self._server.apart()
         return full is not None
 
     def close(self) -> None:

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import threading
 import uuid
+import weakref
 from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -87,6 +88,15 @@ class StepServer:
         self._numbers = itertools.count(1)
         self._link: _Link | None = None
         self._closed = False
+        self._apart: weakref.WeakSet[StepServer] = weakref.WeakSet()
+
+    def apart(self) -> StepServer:
+        """Return a server with a zygote of its own, for one attempt; it ends with this one at the latest."""
+        server = StepServer()
+        with self._lock:
+            server._closed = self._closed
+            self._apart.add(server)
+        return server
 
     def start(self, request: Mapping[str, Any]) -> StepProcess:
         """Start a step; see `child.run` for the request. Returns at once.
@@ -120,6 +130,9 @@ class StepServer:
         """End the zygote and all that runs below it, for good."""
         with self._lock:
             link, self._link, self._closed = self._link, None, True
+            apart = list(self._apart)
+        for server in apart:
+            server.close()
         if link is not None:
             link.close()
 

@@ -15,8 +15,9 @@ import pytest
 
 from alchemiscale_lake.dispatch import dispatcher as dispatcher_module
 from alchemiscale_lake.dispatch.dispatcher import Dispatcher
+from alchemiscale_lake.dispatch.flights import spec_of
 from alchemiscale_lake.dispatch.outage import Outage
-from alchemiscale_lake.dispatch.recording import Books, recent_refusals
+from alchemiscale_lake.dispatch.recording import recent_refusals
 from alchemiscale_lake.dispatch.settings import DispatchSettings
 from alchemiscale_lake.errors import NotBegunError, StorageError
 from alchemiscale_lake.execution.assignment import Assignment
@@ -24,8 +25,7 @@ from alchemiscale_lake.execution.release import Release, leave_release
 from alchemiscale_lake.execution.stopping import is_asked_to_stop
 from alchemiscale_lake.faults import fault_hook
 from alchemiscale_lake.ledger.claims import Selection
-from alchemiscale_lake.ledger.names import TaskNames
-from alchemiscale_lake.ledger.receipts import find_receipts
+from alchemiscale_lake.ledger.receipts import find_receipts, leave_failure
 from alchemiscale_lake.ledger.restarts import add_task_restart_patterns
 from alchemiscale_lake.ledger.submit import submit_network
 from alchemiscale_lake.ledger.tasks import ensure_tasks, set_tasks_status
@@ -182,9 +182,8 @@ def test_a_good_result_beats_the_news_that_its_worker_is_lost(lake: Lake, networ
     turn.step()
     (claim,) = turn._flights.claims().values()
     (spec,) = engine.flights[0].assignment.attempts
-    books = Books(lake, "local", "me", TaskNames(lake))
     leave_receipt(lake, plain_receipt(spec))  # after it was looked for, before it was given up
-    assert books._leave_lost(claim, "WorkerLost: again").result["ok"]
+    assert leave_failure(lake, spec_of(claim), "local", "WorkerLost: again").result["ok"]
 
 
 def test_a_lost_worker_that_comes_back_finds_the_place_taken(lake: Lake, network: str) -> None:
@@ -193,7 +192,7 @@ def test_a_lost_worker_that_comes_back_finds_the_place_taken(lake: Lake, network
     turn.step()
     (claim,) = turn._flights.claims().values()
     (spec,) = engine.flights[0].assignment.attempts
-    Books(lake, "local", "me", TaskNames(lake))._leave_lost(claim, "WorkerLost: again")
+    leave_failure(lake, spec_of(claim), "local", "WorkerLost: again")
     assert not leave_receipt(lake, plain_receipt(spec))
     (found,) = find_receipts(lake, {spec.attempt: spec.scope})
     assert found.result["exception"] == "WorkerLost: again", "what is recorded is what lies in the lake"

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from alchemiscale_lake.errors import TransientError
 from alchemiscale_lake.execution import execute_assignment
 from alchemiscale_lake.execution.process_tree import mark_of
 from alchemiscale_lake.execution.processes import StepServer, close_step_server, import_path, step_server
@@ -162,6 +163,17 @@ def test_the_environment_of_the_worker_is_that_of_its_units(
     text = "import os, module_of_the_worker as m; outputs['x'] = [os.environ['SOME_VARIABLE'], m.answer]"
     receipt = bench.run(bench.spec(scripted(text)))
     assert bench.result(receipt).protocol_unit_results[0].outputs["x"] == ["some value", 42]
+
+
+def test_a_server_apart_ends_with_the_one_it_is_apart_from() -> None:
+    server = StepServer()
+    apart = server.apart()
+
+    server.close()
+
+    for closed in (apart, server.apart()):
+        with pytest.raises(TransientError, match="shutting down"):
+            closed.start({})
 
 
 def test_a_worker_going_down_ends_everything_and_reports_nothing(bench: Bench, tmp_path: Path) -> None:

@@ -153,7 +153,7 @@ def test_an_exception_with_any_arguments_can_be_written(folders: dict[str, Path]
     again = gufe_adapter.loads_chain(gufe_adapter.dumps_chain(failure))
 
     assert again.source_key == unit.key
-    assert gufe_adapter.unit_exception(again)[0].startswith("ValueError(\"'odd'\", '<object object at")
+    assert gufe_adapter.unit_exception(again)[0].startswith("ValueError('odd', '<object object at")
 
 
 def test_success_has_no_exception(folders: dict[str, Path]) -> None:
