@@ -251,6 +251,9 @@ class Launcher:
             if not is_lost:
                 return outcome
             time.sleep(HEAR_S)
+            if (cut := watch.cut()) is not None:
+                # what ended the step was meant for the worker too
+                return replace(outcome, exception=watch.exception(cut), cut=cut)
         outcome, _ = self._run(step, label, watch, arguments)
         self.examine(outcome)
         return outcome

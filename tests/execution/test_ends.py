@@ -142,6 +142,19 @@ def test_a_queue_that_signals_every_process_of_a_job_fails_no_task(bench: Bench,
     assert not bench.lake.objects.exists(f"attempts/{SCOPE}/{spec.attempt}/receipt.arrow")
 
 
+def test_a_queue_that_ends_a_job_while_it_plans_waits_for_no_second_plan(bench: Bench, tmp_path: Path) -> None:
+    text = f"import os, time; open({str(tmp_path)!r} + '/pid', 'a').write(f'{{os.getpid()}} '); time.sleep(600)"
+    spec = bench.spec(scripted("pass", in_create=text))
+    stored = store_assignment(bench.lake, bench.assignment(spec))
+    with _worker(bench, stored) as process:
+        pid = int(wait_for(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text(), timeout_s=60))
+        process.send_signal(signal.SIGTERM)
+        os.kill(pid, signal.SIGKILL)
+        assert process.wait(20) == 0
+    assert _release(bench, spec.attempt).kind == "stopped"
+    assert len((tmp_path / "pid").read_text().split()) == 1
+
+
 def test_from_the_word_to_the_process_gone(
     bench: Bench, tmp_path: Path, record_property: pytest.RecordProperty
 ) -> None:

@@ -200,12 +200,13 @@ def test_jobs_with_a_broken_environment_fail_no_task(cluster: Slurm, lake: Lake,
     assert reasons == {"refused: its job ended before it began; see the job's output"}
 
 
+@pytest.mark.timeout(900)
 def test_a_task_longer_than_the_walltime_goes_on_in_the_next_job(cluster: Slurm, lake: Lake, tmp_path: Path) -> None:
     # of a minute's job half a minute is used; six units of eight seconds need two such jobs
     stored(lake, harmonic_network(2, 1, n_samples=10, n_windows=6, duration_s=8.0))
     pools = pools_file(tmp_path, walltime="1m", retire_before="30s", maximum=1)
     with daemon(lake, "cluster", pools) as running:
-        report = running.join(250.0)
+        report = running.join(800.0)
     assert (report.completed, report.failed) == (1, 0)
     assert_all_complete_once(lake, 1)
     reasons = events(lake, "released")["reason"].to_list()
