@@ -112,7 +112,7 @@ def play(place: Path, flips: list[tuple[str, int, int]], tmp_path: Path) -> list
     return outcomes
 
 
-@pytest.mark.timeout(120 + 2 * N_FLIPS)
+@pytest.mark.timeout(600 + 4 * N_FLIPS)
 def test_no_flipped_bit_is_unnoticed_or_fatal(pristine: Path, tmp_path: Path) -> None:
     place = tmp_path / "lake"
     shutil.copytree(pristine, place)

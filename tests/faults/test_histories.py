@@ -517,7 +517,7 @@ def tasks_of_reference(ref: Reference) -> dict[str, tuple[object, ...]]:
     }
 
 
-@pytest.mark.timeout(300 + 5 * N_HISTORIES)
+@pytest.mark.timeout(600 + 10 * N_HISTORIES)
 def test_random_histories_agree_with_the_reference(template: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Some hundreds by default; `ALCHEMISCALE_LAKE_HISTORIES` asks for more."""
     Histories.template = template

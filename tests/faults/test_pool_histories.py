@@ -371,7 +371,7 @@ class PoolHistories(RuleBasedStateMachine):
         assert left == set(self.lake.table("results").scan().select("attempt").collect()["attempt"])
 
 
-@pytest.mark.timeout(300 + 5 * N_HISTORIES)
+@pytest.mark.timeout(900 + 30 * N_HISTORIES)
 def test_random_histories_of_pools(template: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Sixteen by default; `ALCHEMISCALE_LAKE_POOL_HISTORIES` asks for more."""
     PoolHistories.template, PoolHistories.patch = template, monkeypatch

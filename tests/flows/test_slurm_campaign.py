@@ -202,9 +202,9 @@ def test_jobs_with_a_broken_environment_fail_no_task(cluster: Slurm, lake: Lake,
 
 @pytest.mark.timeout(900)
 def test_a_task_longer_than_the_walltime_goes_on_in_the_next_job(cluster: Slurm, lake: Lake, tmp_path: Path) -> None:
-    # of a minute's job half a minute is used; six units of eight seconds need two such jobs
-    stored(lake, harmonic_network(2, 1, n_samples=10, n_windows=6, duration_s=8.0))
-    pools = pools_file(tmp_path, walltime="1m", retire_before="30s", maximum=1)
+    # of two minutes' job one is used, and some of that for starting; six units of twelve seconds need two such jobs
+    stored(lake, harmonic_network(2, 1, n_samples=10, n_windows=6, duration_s=12.0))
+    pools = pools_file(tmp_path, walltime="2m", retire_before="60s", maximum=1)
     with daemon(lake, "cluster", pools) as running:
         report = running.join(800.0)
     assert (report.completed, report.failed) == (1, 0)
