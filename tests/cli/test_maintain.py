@@ -69,4 +69,4 @@ def test_a_second_one_says_who_is_at_it(lake: Lake) -> None:
     with hold_upkeep(lake.objects):
         result = call(lake)
     assert result.exit_code == 1
-    assert f"runs already, as process {os.getpid()} on" in result.stderr
+    assert f"is already running, as process {os.getpid()} on" in result.stderr
