@@ -80,7 +80,7 @@ def command(
             say(str(loss))
         say("nothing is damaged" if not repaired.losses else f"{len(repaired.losses)} damage(s)")
         if dry_run and repaired.losses:
-            return
+            raise SystemExit(1)
         opened = Lake.open(lake)
     forgotten = forgotten_receipts(opened)
     if forgotten and dry_run:
@@ -88,6 +88,8 @@ def command(
     elif forgotten:
         recorded = record_forgotten(opened, forgotten, actor=user_name())
         say(f"{sum(r.new for r in recorded)} result(s) recorded from receipts that were in no table")
+        if n_failed := sum(r.new and not r.ok for r in recorded):
+            say(f"{n_failed} of them failed or are of bad receipts: see `alchemiscale-lake failures --all`")
     ended = [] if dry_run else end_recorded(opened, actor=user_name())
     if ended:
         say(f"{len(ended)} Tasks had not heard of their recorded results; they have ended now")

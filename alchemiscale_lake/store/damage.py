@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 __all__ = [
+    "ACTIONS",
     "Damage",
     "Entry",
     "damage_of_file",
@@ -33,6 +34,9 @@ __all__ = [
 _ENTRY: Final = re.compile(r"(\d{20})\.json")
 _CHECKPOINT: Final = re.compile(r"(\d{20})\.checkpoint\.parquet")
 _MAGIC: Final = b"PAR1"
+
+#: Kinds of actions; an entry with another is damaged: deltalake passes over what it does not know.
+ACTIONS: Final = frozenset({"add", "remove", "metaData", "protocol", "txn", "commitInfo", "domainMetadata", "cdc"})
 
 Entry = Sequence[Mapping[str, Any]]
 
@@ -74,7 +78,9 @@ def read_entry(data: bytes) -> Entry | None:
 
 
 def _is_whole(action: Mapping[str, Any]) -> bool:
-    """Whether what an action says of a data file is there."""
+    """Whether an action is of a known kind, and what it says of a data file is there."""
+    if len(action) != 1 or not action.keys() <= ACTIONS:
+        return False
     if "add" in action:
         added = action["add"]
         return isinstance(added, dict) and isinstance(added.get("path"), str) and isinstance(added.get("size"), int)

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from ..errors import LakeError, NotFoundError
 from ..schemas import TABLES
-from .damage import entry_name
+from .damage import ACTIONS, entry_name
 from .data_files import digest_of_name, is_as_written
 from .delta_log import CHECKPOINT_DIGEST, PREVIOUS
 from .failures import collect
@@ -266,8 +266,7 @@ def _actions(data: bytes) -> list[dict[str, Any]] | None:
         actions = [json.loads(line) for line in data.decode().splitlines() if line.strip()]
     except ValueError:
         return None
-    known = {"add", "remove", "metaData", "protocol", "txn", "commitInfo", "domainMetadata", "cdc"}
-    whole = actions and all(isinstance(a, dict) and len(a) == 1 and a.keys() <= known for a in actions)
+    whole = actions and all(isinstance(a, dict) and len(a) == 1 and a.keys() <= ACTIONS for a in actions)
     return actions if whole else None
 
 

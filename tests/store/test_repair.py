@@ -76,12 +76,18 @@ def zero(path: Path) -> None:
     path.write_bytes(b"\0" * path.stat().st_size)
 
 
+def rename_add(path: Path) -> None:
+    path.write_bytes(path.read_bytes().replace(b'"add":', b'"adf":'))
+
+
 CHECKPOINT = "00000000000000000020.checkpoint.parquet"
 #: How it is torn, what is said of it, and which Tasks are gone.
 TORN: dict[str, tuple[Callable[[Path], object], str, set[str]]] = {
     "the last entry is empty": (lambda log: entry(log, 23).write_bytes(b""), "an empty entry", {"22"}),
     "the last entry is cut": (lambda log: halve(entry(log, 23)), "a cut entry", {"22"}),
     "the last entry is zeros": (lambda log: zero(entry(log, 23)), "an empty entry", {"22"}),
+    "the last entry is other JSON": (lambda log: entry(log, 23).write_text('{"hello": 1}'), "a cut entry", {"22"}),
+    "a flipped bit makes an action unknown": (lambda log: rename_add(entry(log, 23)), "a cut entry", {"22"}),
     "two entries are empty": (
         lambda log: [entry(log, v).write_bytes(b"") for v in (22, 23)],
         "an empty entry",
