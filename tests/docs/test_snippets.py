@@ -28,6 +28,7 @@ PAGES = [
     "docs/usage.md",
     "docs/execution.md",
     "docs/the-lake.md",
+    "docs/security.md",
     "docs/bucket.md",
     "docs/upkeep.md",
     "docs/pools.md",

@@ -83,7 +83,15 @@ def test_an_assignment_is_loaded_as_it_was_stored(lake: Lake) -> None:
         pool="slurm",
         attempts=(
             SPEC,
-            AttemptSpec("b", "Task-2", "T-2", SCOPE, "some/path", Resources(2, 10**9, 0.25), 12.5),
+            AttemptSpec(
+                "b",
+                "Task-2",
+                "T-2",
+                SCOPE,
+                "some/path",
+                resources=Resources(2, 10**9, 0.25),
+                timeout_s=12.5,
+            ),
         ),
         resources=Resources(8, 2**34, 2.0),
         unit_needs={"SimulationUnit": Resources(1, None, 0.5)},
