@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+from typing import Final
+
 import click
 
 from ..amounts import parse_seconds
@@ -10,6 +13,9 @@ from ._options import lake_option
 from ._show import output_options, show_table
 
 __all__ = ["command"]
+
+#: Tasks named one by one.
+_SHOWN: Final = 5
 
 
 def _duration(_: click.Context, parameter: click.Parameter, value: str) -> float:
@@ -44,7 +50,7 @@ def _duration(_: click.Context, parameter: click.Parameter, value: str) -> float
     "--repair",
     "repair_first",
     is_flag=True,
-    help="First mend what a power cut left torn; what is taken out goes to the folder 'damaged' of the lake.",
+    help="First repair what is damaged; what is taken out goes to the folder 'damaged' of the lake.",
 )
 @output_options
 def command(
@@ -67,21 +73,15 @@ def command(
       alchemiscale-lake maintain --dry-run
     """
     from ..ledger.forgotten import forgotten_receipts, record_forgotten
-    from ..ledger.task_ends import end_recorded
+    from ..ledger.task_ends import end_lost, end_recorded
     from ..ledger.user import user_name
     from ..report.upkeep import upkeep_line, upkeep_table
-    from ..store import Lake, UpkeepSettings, maintain, repair
+    from ..store import Lake, UpkeepSettings, maintain
 
     settings = UpkeepSettings(keep_log_s=keep_log_s, keep_files_s=keep_files_s, dry_run=dry_run)
-    opened = Lake.open(lake)
     if repair_first:
-        repaired = repair(opened, tell=say, dry_run=dry_run)
-        for loss in repaired.losses:
-            say(str(loss))
-        say("nothing is damaged" if not repaired.losses else f"{len(repaired.losses)} damage(s)")
-        if dry_run and repaired.losses:
-            raise SystemExit(1)
-        opened = Lake.open(lake)
+        _repair(lake, dry_run)
+    opened = Lake.open(lake)
     forgotten = forgotten_receipts(opened)
     if forgotten and dry_run:
         say(f"{len(forgotten)} receipt(s) are in no table, and would be recorded")
@@ -93,6 +93,32 @@ def command(
     ended = [] if dry_run else end_recorded(opened, actor=user_name())
     if ended:
         say(f"{len(ended)} Tasks had not heard of their recorded results; they have ended now")
+    lost = end_lost(opened, actor=user_name()) if repair_first and not dry_run else []
+    if lost:
+        say(f"{len(lost)} Task(s) were complete and their results are lost; they are in error now:")
+        for task in lost[:_SHOWN]:
+            say(f"  {task}")
+        if len(lost) > _SHOWN:
+            say(f"  ... and {len(lost) - _SHOWN} more")
+        say(f"next: alchemiscale-lake tasks set-status waiting --status error --lake {shlex.quote(lake)}")
     report = maintain(opened, settings, tell=say)
     show_table(upkeep_table(report), tsv=tsv, output=output)
     say(upkeep_line(report))
+
+
+def _repair(place: str, dry_run: bool) -> None:
+    """Repair the marker, then the key and the tables; exit 1 if that is wanted and only a dry run."""
+    from ..store import Lake, Location, repair, restore_marker
+
+    location = Location.parse(place)
+    problem = restore_marker(location, dry_run=dry_run)
+    if problem is not None:
+        say(f"lake.json is {problem}; " + ("it would be written again" if dry_run else "it is written again"))
+        if dry_run:
+            raise SystemExit(1)
+    repaired = repair(Lake.open(place), tell=say, dry_run=dry_run)
+    for loss in repaired.losses:
+        say(str(loss))
+    say(f"{len(repaired.losses)} damage(s)" if repaired.losses else "nothing is damaged")
+    if dry_run and repaired.losses:
+        raise SystemExit(1)

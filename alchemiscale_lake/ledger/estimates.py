@@ -27,6 +27,8 @@ from .transformation_estimates import stale_estimates
 __all__ = ["GatherReport", "gather_network", "gather_networks", "gather_scope"]
 
 _FIRST_RULE: Final = "pooled"
+#: Tables that numbers come from: their files are compared with their digests before anything is computed.
+_NUMBERS: Final = ("results", "tasks", "transformations", "network_members", "transformation_estimates", "assays")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +116,14 @@ def gather_networks(
     ------
     NotFoundError
         If a network is not in the lake.
+    DamagedError
+        If a file that the numbers come from is not as it was written.
     """
     wanted = list(dict.fromkeys(str(ScopedKey.parse(network)) for network in networks))
     at = now_utc()  # before the snapshot: of two who gather at once, the one who read last writes the later time
     reading = _Reading.of(lake, wanted)
+    for table in _NUMBERS:
+        lake.table(table).check_files(reading.scopes)
     regathered = _gather_transformations(lake, reading, at)
     fault_point("gather:after-transformations")
     if regathered:

@@ -17,10 +17,11 @@ from ..store import Lake, collect, now_utc
 from ..tasks import Event, TaskStates, status
 from ..tasks.states import ACTIONABLE
 
-__all__ = ["RECENT", "EndedTask", "end_recorded", "ends_of"]
+__all__ = ["RECENT", "EndedTask", "end_lost", "end_recorded", "ends_of"]
 
 #: Results recorded within this time are looked at often, older ones rarely.
 RECENT: Final = timedelta(days=1)
+_LOST: Final = "its result is lost: it is in no table, and no receipt of it counts"
 _COLUMNS: Final = ("scope", "task", "attempt", "ok", "exception")
 
 
@@ -78,6 +79,26 @@ def end_recorded(lake: Lake, *, actor: str, within: timedelta | None = None) -> 
     results = rows.to_dicts()
     landed = lake.task_log.commit(lambda states: ends_of(states, results), actor=actor)
     return [EndedTask(e.after.task, e.of_attempt or "", e.kind == "completed") for e in landed.events]
+
+
+def end_lost(lake: Lake, *, actor: str) -> list[str]:
+    """Put the complete Tasks in error that have no good result in the tables any more; return them.
+
+    Only damage takes a result away: call it after a repair, and after receipts in no table were recorded.
+    """
+    # the states first: whoever completes a Task has recorded its result before
+    complete = lake.task_log.states().tasks.filter(pl.col("status") == "complete").select("scope", "task")
+    good = lake.table("results").scan().filter(pl.col("ok")).select("task")
+    lost = collect(complete.lazy().join(good, on="task", how="anti"), "complete Tasks without a result")
+    if lost.is_empty():
+        return []
+    tasks = lost["task"].to_list()
+
+    def decide(states: TaskStates) -> list[Event]:
+        done = [status.lose(state, _LOST) for state in states.of(tasks).values()]
+        return [event for event in done if isinstance(event, Event)]
+
+    return [event.after.task for event in lake.task_log.commit(decide, actor=actor).events]
 
 
 def _unheard(lake: Lake, within: timedelta | None) -> pl.DataFrame:

@@ -10,15 +10,15 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import polars as pl
 
-from ..errors import LakeError, NotFoundError, ReceiptError
+from ..errors import LakeError, NotFoundError, ReceiptError, SigningKeyError
 from ..schemas.old_receipt import is_old_receipt, read_old_receipt
 from ..schemas.receipt import unpack_receipt
-from ..store import Checked, Flaw, Lake, check_tables, collect
+from ..store import RECEIPT_KEY, Checked, Flaw, Lake, check_receipt_key, check_tables, collect
 from .at_once import at_once
 
 __all__ = ["Verified", "check_attempts", "check_digests", "check_other_objects", "verify_lake"]
@@ -30,6 +30,7 @@ _BATCH: Final = 64
 _JSON_FOLDERS: Final = ("assignments", "campaigns", "pools", "upkeep", "watch")
 _RECEIPT: Final = "/receipt.arrow"
 _RESTORE: Final = "restore it from a backup"
+_REPAIR: Final = "run `alchemiscale-lake maintain --repair`"
 _AGAIN: Final = "restore it from a backup, or set its Task to `invalid` and run a new one"
 #: What a table's objects are, and what to do about a damaged one.
 _NAMED: Final = {"results": ("result objects", _AGAIN), "result_files": ("kept files", _RESTORE)}
@@ -120,10 +121,20 @@ def check_attempts(lake: Lake) -> Iterator[Checked]:
 
 
 def check_other_objects(lake: Lake) -> Checked:
-    """Read the objects beside tables and attempts."""
+    """Read the objects beside tables and attempts, and the key of receipts."""
     paths = [path for folder in _JSON_FOLDERS for path in lake.objects.list(folder) if path.endswith(".json")]
     paths += [path for path in ("lake.json", "quarantine.json") if lake.objects.exists(path)]
-    return _checked_json(lake, "other objects", paths)
+    checked = _checked_json(lake, "other objects", paths)
+    flaw = _flaw_of_key(lake)
+    return checked if flaw is None else replace(checked, flaws=[*checked.flaws, flaw])
+
+
+def _flaw_of_key(lake: Lake) -> Flaw | None:
+    try:
+        check_receipt_key(lake.objects, lake.local_path)
+    except SigningKeyError as e:
+        return Flaw(RECEIPT_KEY, e.message, "do as it says before anything else: without it no receipt counts")
+    return None
 
 
 def _checked_json(lake: Lake, kind: str, paths: Sequence[str]) -> Checked:
@@ -136,7 +147,7 @@ def _checked_json(lake: Lake, kind: str, paths: Sequence[str]) -> Checked:
         except (ValueError, RecursionError):
             is_object = False
         what, remedy = "is not a JSON object", "delete it: it is ignored, and written again where it is needed"
-        return len(data), None if is_object else Flaw(path, what, _RESTORE if path == "lake.json" else remedy)
+        return len(data), None if is_object else Flaw(path, what, _REPAIR if path == "lake.json" else remedy)
 
     return _checked(kind, paths, check, len(paths))
 

@@ -9,11 +9,12 @@ from .failures import collect
 from .host_log import HostDecision, HostLog
 from .lake import Lake, now_utc
 from .location import Location
+from .marker import restore_marker
 from .messages import has_message, leave_message, read_message, remove_message
 from .network_log import NetworkLog, NetworkState
 from .objects import ObjectInfo, ObjectStore, attempt_folder
 from .orphans import Orphans
-from .receipt_key import ReceiptKey, make_private_folder
+from .receipt_key import RECEIPT_KEY, ReceiptKey, check_receipt_key, make_private_folder
 from .repair import Loss, RepairReport, repair
 from .table import LakeTable
 from .table_upkeep import TableUpkeep, UpkeepSettings
@@ -22,6 +23,7 @@ from .upkeep import MaintenanceReport, maintain
 from .verification import Checked, Flaw, check_table, check_tables
 
 __all__ = [
+    "RECEIPT_KEY",
     "Checked",
     "Flaw",
     "HostDecision",
@@ -42,6 +44,7 @@ __all__ = [
     "TaskLog",
     "UpkeepSettings",
     "attempt_folder",
+    "check_receipt_key",
     "check_table",
     "check_tables",
     "collect",
@@ -53,4 +56,5 @@ __all__ = [
     "read_message",
     "remove_message",
     "repair",
+    "restore_marker",
 ]

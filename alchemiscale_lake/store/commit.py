@@ -13,20 +13,31 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Collection, Sequence
+from typing import Final
 
+import polars as pl
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError
+from deltalake.transaction import AddAction, RemoveAction
 
 from ..errors import CommitConflictError, StorageError
 from ..faults import fault_point
 from .data_files import DataFiles
-from .delta_log import PREVIOUS, DeltaLog
+from .delta_log import DeltaLog
 from .failures import fail, scrub
+from .log_entry import OWN, PREVIOUS, actions_digest
 
-__all__ = ["SNAPSHOT_GOOD_FOR_S", "clocks_s", "compare_and_append", "elapsed_s", "last_number", "quiet_commit"]
+__all__ = [
+    "SNAPSHOT_GOOD_FOR_S",
+    "clocks_s",
+    "commit_actions",
+    "compare_and_append",
+    "elapsed_s",
+    "last_number",
+    "removals",
+]
 
 _log = logging.getLogger(__name__)
 _TRIES: Final = 200
@@ -122,30 +133,73 @@ def compare_and_append(
     )
 
 
-def quiet_commit(name: str | None, number: int, previous: str | None = None) -> dict[str, Any]:
-    """Arguments of a deltalake write that lands as commit `number` or fails, and does nothing else.
+def commit_actions(
+    delta: DeltaTable,
+    actions: Sequence[AddAction | RemoveAction],
+    *,
+    files: DataFiles,
+    previous: str | None,
+    transaction: tuple[str, int] | None = None,
+) -> None:
+    """Commit through a snapshot: these data files are added and removed as the next version, or it fails.
 
-    Without a `name` it has no number: it changes no rows.
-    `previous` is the SHA-256 of the log's entry that the commit builds upon.
+    Parameters
+    ----------
+    delta : DeltaTable
+    actions : sequence of AddAction and RemoveAction
+    files : DataFiles
+        Of the table.
+    previous : str or None
+        SHA-256 of the log's entry that the commit builds upon; None in a bucket.
+    transaction : tuple of str and int, optional
+        Name and number of the commit; one that changes no rows has none.
+
+    Raises
+    ------
+    CommitFailedError
+        If another writer came first.
+    DeltaError, OSError
     """
-    return {
-        "commit_properties": CommitProperties(
-            app_transactions=None if name is None else [Transaction(name, number)],
+    digests = {OWN: actions_digest(actions, transaction)} | ({} if previous is None else {PREVIOUS: previous})
+    delta.create_write_transaction(
+        list(actions),
+        "append",
+        delta.schema(),
+        files.partition_by,
+        commit_properties=CommitProperties(
+            app_transactions=None if transaction is None else [Transaction(*transaction)],
             # a silent retry inside deltalake would skip the check against the newer state
             max_commit_retries=0,
-            custom_metadata=None if previous is None else {PREVIOUS: previous},
+            custom_metadata=digests,
         ),
         # a failing checkpoint would look like a failed commit; and clean-up is upkeep's
-        "post_commithook_properties": PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False),
-    }
+        post_commithook_properties=PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False),
+    )
+
+
+def removals(
+    delta: DeltaTable, files: DataFiles, paths: Collection[str] | None, *, data_change: bool
+) -> list[RemoveAction]:
+    """Return the actions by which data files of a snapshot (all, if None) belong to its table no longer."""
+    listed = pl.DataFrame(pa.table(delta.get_add_actions(flatten=True)))
+    now = int(time.time() * 1000)
+    return [
+        RemoveAction(
+            path=row["path"],
+            deletion_timestamp=now,
+            data_change=data_change,
+            partition_values={column: row[f"partition.{column}"] for column in files.partition_by},
+            size=row["size_bytes"],
+        )
+        for row in listed.iter_rows(named=True)
+        if paths is None or row["path"] in paths
+    ]
 
 
 def _write(delta: DeltaTable, rows: pa.Table, name: str, number: int, files: DataFiles, previous: str | None) -> None:
     added = files.write(rows, delta)
     fault_point(f"commit:{name}:files")
-    delta.create_write_transaction(
-        list(added), "append", delta.schema(), files.partition_by, **quiet_commit(name, number, previous)
-    )
+    commit_actions(delta, added, files=files, previous=previous, transaction=(name, number))
 
 
 def _checkpoint_if_due(delta: DeltaTable, name: str, log: DeltaLog) -> None:

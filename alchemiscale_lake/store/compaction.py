@@ -7,7 +7,6 @@ first: what a disk has changed is not copied into a file that looks sound.
 from __future__ import annotations
 
 import io
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -18,10 +17,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError, DeltaError
-from deltalake.transaction import AddAction, RemoveAction
+from deltalake.transaction import AddAction
 
 from ..errors import DamagedError
-from .commit import quiet_commit
+from .commit import commit_actions, removals
 from .data_files import is_as_written
 from .failures import fail
 from .objects import ObjectStore
@@ -122,30 +121,15 @@ def _read(objects: ObjectStore, table: LakeTable, delta: DeltaTable, partition: 
 
 def _commit(table: LakeTable, delta: DeltaTable, added: Sequence[AddAction], replaced: Sequence[File]) -> bool:
     """Commit through a snapshot, or through newer ones as long as they list the files to be replaced."""
-    now = int(time.time() * 1000)
-    removed = [
-        RemoveAction(
-            path=file["path"],
-            deletion_timestamp=now,
-            data_change=False,
-            partition_values={column: file[f"partition.{column}"] for column in table.schema.partition_by},
-            size=file["size_bytes"],
-        )
-        for file in replaced
-    ]
+    paths = {file["path"] for file in replaced}
+    removed = removals(delta, table.files, paths, data_change=False)
     for _ in range(_COMMIT_TRIES):
         held = set(pa.table(delta.get_add_actions(flatten=True)).column("path").to_pylist())
-        if not all(file["path"] in held for file in replaced):
+        if not paths <= held:
             return False
         previous = table.log.make_durable(delta.version())
         try:
-            delta.create_write_transaction(
-                [*added, *removed],
-                "append",
-                delta.schema(),
-                table.files.partition_by,
-                **quiet_commit(None, 0, previous),
-            )
+            commit_actions(delta, [*added, *removed], files=table.files, previous=previous)
         except CommitFailedError:
             delta = table.snapshot()  # a writer came first, as most do who only append
             continue

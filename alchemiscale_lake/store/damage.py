@@ -1,44 +1,47 @@
-"""What a power cut leaves of a table in a folder: torn entries, holes, torn checkpoints, cut files.
+"""What is damaged in a table in a folder: entries and checkpoints of its log, data files.
 
-A table that was written durably has at most one torn entry, its last, which nobody was told of.
-Tables of older versions, and of disks that lie, may have more. Nothing is changed here; `repair` does
-that. An empty entry reads as an empty commit to deltalake: so the newest entries are looked at whenever
-a table is opened.
+A power cut leaves entries empty, cut or missing: of a table that was written durably at most the last,
+which was never acknowledged. A disk that changes bits damages any. Nothing is changed here; `repair` does
+that. deltalake takes an empty entry for an empty commit and a changed one for what it says: so all that
+it reads is looked at whenever a table is opened, except for the content of data files.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from .data_files import is_as_written
+from .log_entry import entry_name, read_entry
+
 __all__ = [
-    "ACTIONS",
+    "CHECKPOINT_DIGEST",
     "Damage",
-    "Entry",
+    "checkpoint_digest",
     "damage_of_file",
     "damage_of_log",
     "damage_of_tail",
-    "entry_name",
     "is_whole_parquet",
-    "read_entry",
 ]
 
+#: Key in the `tags` of `_last_checkpoint`: SHA-256 of the checkpoint.
+CHECKPOINT_DIGEST: Final = "sha256"
+_LAST_CHECKPOINT: Final = "_last_checkpoint"
 _ENTRY: Final = re.compile(r"(\d{20})\.json")
 _CHECKPOINT: Final = re.compile(r"(\d{20})\.checkpoint\.parquet")
 _MAGIC: Final = b"PAR1"
-
-#: Kinds of actions; an entry with another is damaged: deltalake passes over what it does not know.
-ACTIONS: Final = frozenset({"add", "remove", "metaData", "protocol", "txn", "commitInfo", "domainMetadata", "cdc"})
-
-Entry = Sequence[Mapping[str, Any]]
+#: A checkpoint and what `_last_checkpoint` says of it are replaced one after the other.
+_LOOKS: Final = 5
+_BETWEEN_LOOKS_S: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,8 @@ class Damage:
     path : str
         Within the table's folder.
     what : str
-        `an empty entry`, `a cut entry`, `a missing entry`, `a torn checkpoint`, `a missing file`, `a cut file`.
+        `an empty entry`, `a damaged entry`, `a missing entry`, `a damaged checkpoint`, `a missing file`,
+        `a cut file`, `a changed file`.
     version : int or None
         Of an entry.
     """
@@ -63,39 +67,15 @@ class Damage:
         return f"{self.what} ({self.path})"
 
 
-def entry_name(version: int) -> str:
-    """Return the file name of a log entry."""
-    return f"{version:020d}.json"
-
-
-def read_entry(data: bytes) -> Entry | None:
-    """Return the actions of a log entry, None if it is torn."""
-    try:
-        actions = [json.loads(line) for line in data.splitlines() if line.strip()]
-    except ValueError:
-        return None
-    return actions if actions and all(isinstance(action, dict) and _is_whole(action) for action in actions) else None
-
-
-def _is_whole(action: Mapping[str, Any]) -> bool:
-    """Whether an action is of a known kind, and what it says of a data file is there."""
-    if len(action) != 1 or not action.keys() <= ACTIONS:
-        return False
-    if "add" in action:
-        added = action["add"]
-        return isinstance(added, dict) and isinstance(added.get("path"), str) and isinstance(added.get("size"), int)
-    removed = action.get("remove", {"path": ""})
-    return isinstance(removed, dict) and isinstance(removed.get("path"), str)
-
-
 def damage_of_log(log: Path) -> list[Damage]:
-    """Find what is torn or missing in a log, all of it from the newest whole checkpoint on."""
+    """Find what is damaged in a log, all of it from the newest whole checkpoint on."""
     names = [path.name for path in log.iterdir()]
     checkpoints = {int(m[1]): name for name in names if (m := _CHECKPOINT.fullmatch(name))}
-    torn = {version for version, name in checkpoints.items() if not is_whole_parquet(log / name)}
-    damages = [Damage(f"_delta_log/{checkpoints[v]}", "a torn checkpoint", v) for v in sorted(torn)]
+    digests = _checkpoint_digests(log)
+    bad = {v for v, name in checkpoints.items() if not _is_sound_checkpoint(log / name, digests.get(v))}
+    damages = [Damage(f"_delta_log/{checkpoints[v]}", "a damaged checkpoint", v) for v in sorted(bad)]
     entries = sorted(int(m[1]) for name in names if (m := _ENTRY.fullmatch(name)))
-    above = max(checkpoints.keys() - torn, default=-1)
+    above = max(checkpoints.keys() - bad, default=-1)
     newest = max([above, *entries])
     for version in range(above + 1, newest + 1):
         found = _damage_of_entry(log, version)
@@ -104,18 +84,26 @@ def damage_of_log(log: Path) -> list[Damage]:
     return damages
 
 
-def damage_of_tail(table: Path, version: int, newest: int) -> Damage | None:
-    """Find what is torn among the `newest` entries up to a version, and in the files that they added."""
+def damage_of_tail(table: Path, version: int, known: int, n_files: int) -> Damage | None:
+    """Find what is damaged in the log of a version: its checkpoint, if that was not `known`, and the entries above.
+
+    Of the data files only those of the newest `n_files` entries are looked at, without reading them.
+    """
+    log = table / "_delta_log"
+    checkpoint = max(_checkpoint_digests(log), default=-1)
+    if known < checkpoint <= version and not _is_checkpoint_as_written(log, checkpoint):
+        return Damage(f"_delta_log/{_checkpoint_name(checkpoint)}", "a damaged checkpoint", checkpoint)
     removed: set[str] = set()
-    for each in range(version, max(version - newest, -1), -1):
-        path = table / "_delta_log" / entry_name(each)
+    for each in range(version, max(known, checkpoint), -1):
         try:
-            data = path.read_bytes()
+            data = (log / entry_name(each)).read_bytes()
         except FileNotFoundError:
             return None  # upkeep has removed it, and all below; deltalake does not open a log with a hole
         entry = read_entry(data)
         if entry is None:
-            return _damage_of_entry(path.parent, each)
+            return _damage_of_entry(log, each)
+        if each <= version - n_files:
+            continue
         removed |= {str(action["remove"]["path"]) for action in entry if "remove" in action}
         for added in (action["add"] for action in entry if "add" in action):
             if added["path"] not in removed and (found := damage_of_file(table, added["path"], added["size"])):
@@ -123,8 +111,11 @@ def damage_of_tail(table: Path, version: int, newest: int) -> Damage | None:
     return None
 
 
-def damage_of_file(table: Path, path: str, n_bytes: int) -> Damage | None:
-    """Find out whether a data file is missing or cut: by its length, and how it begins and ends."""
+def damage_of_file(table: Path, path: str, n_bytes: int, *, read: bool = False) -> Damage | None:
+    """Find out whether a data file is missing or cut: by its length, and how it begins and ends.
+
+    Where it is `read`, its content is compared with its name, too.
+    """
     file = table / unquote(path)
     try:
         with file.open("rb") as opened:
@@ -132,11 +123,18 @@ def damage_of_file(table: Path, path: str, n_bytes: int) -> Damage | None:
             size = opened.seek(0, 2)
             opened.seek(max(size - len(_MAGIC), 0))
             end = opened.read()
+        if size != n_bytes or begin != _MAGIC or end != _MAGIC:
+            return Damage(unquote(path), "a cut file" if size < n_bytes or not begin.strip(b"\0") else "a changed file")
+        if read and is_as_written(path, file.read_bytes()) is False:
+            return Damage(unquote(path), "a changed file")
     except FileNotFoundError:
         return Damage(unquote(path), "a missing file")
-    if size != n_bytes or begin != _MAGIC or end != _MAGIC:
-        return Damage(unquote(path), "a cut file")
     return None
+
+
+def checkpoint_digest(log: Path, version: int) -> str | None:
+    """Return the SHA-256 that a checkpoint was written with; None if it is not the newest, or nothing tells."""
+    return _checkpoint_digests(log).get(version)
 
 
 def _damage_of_entry(log: Path, version: int) -> Damage | None:
@@ -147,7 +145,39 @@ def _damage_of_entry(log: Path, version: int) -> Damage | None:
         return Damage(name, "a missing entry", version)
     if read_entry(data) is not None:
         return None
-    return Damage(name, "a cut entry" if data.strip(b"\0") else "an empty entry", version)
+    return Damage(name, "a damaged entry" if data.strip(b"\0") else "an empty entry", version)
+
+
+def _checkpoint_digests(log: Path) -> dict[int, str]:
+    """Return the SHA-256 of the newest checkpoint, by its version, as `_last_checkpoint` tells it."""
+    try:
+        hint = json.loads((log / _LAST_CHECKPOINT).read_bytes())
+        return {int(hint["version"]): str(hint["tags"][CHECKPOINT_DIGEST])}
+    except (OSError, ValueError, TypeError, KeyError):
+        return {}  # of an older version, or damaged: then entries are read, and deltalake looks for checkpoints
+
+
+def _checkpoint_name(version: int) -> str:
+    return f"{version:020d}.checkpoint.parquet"
+
+
+def _is_checkpoint_as_written(log: Path, version: int) -> bool:
+    """Whether the newest checkpoint is; another process may be replacing it with one of the same version."""
+    for _ in range(_LOOKS):
+        digest = checkpoint_digest(log, version)
+        if digest is None or _is_sound_checkpoint(log / _checkpoint_name(version), digest):
+            return True
+        time.sleep(_BETWEEN_LOOKS_S)
+    return False
+
+
+def _is_sound_checkpoint(path: Path, digest: str | None) -> bool:
+    if digest is None:
+        return is_whole_parquet(path)
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest() == digest
+    except FileNotFoundError:
+        return True  # upkeep has removed it, and `_last_checkpoint` names another by now
 
 
 def is_whole_parquet(path: Path) -> bool:

@@ -22,18 +22,15 @@ from deltalake import DeltaTable
 
 from ..durable import fsync_file, fsync_folder, fsync_folders, replace_file
 from ..errors import DamagedError
-from .damage import Damage, damage_of_log, damage_of_tail, entry_name, read_entry
+from .damage import CHECKPOINT_DIGEST, Damage, damage_of_log, damage_of_tail
 from .failures import fail
+from .log_entry import PREVIOUS, entry_name, read_entry
 
-__all__ = ["CHECKPOINT_DIGEST", "PREVIOUS", "DeltaLog"]
+__all__ = ["DeltaLog"]
 
-#: Key in an entry's `commitInfo`: SHA-256 of the entry before it, as it was when this one was written.
-PREVIOUS: Final = "previousSha256"
-#: Key in the `tags` of `_last_checkpoint`: SHA-256 of the checkpoint.
-CHECKPOINT_DIGEST: Final = "sha256"
 _LAST_CHECKPOINT: Final = "_last_checkpoint"
-#: So many of the newest entries are looked at when a table is opened.
-_LOOKED_AT: Final = 16
+#: The data files of so many of the newest entries are looked at when a table is opened.
+_FILES_LOOKED_AT: Final = 16
 _NUMBERED: Final = re.compile(r"(\d{20})\.(json|checkpoint\.parquet)")
 
 
@@ -58,18 +55,20 @@ class DeltaLog:
         return None if self._table is None else self._table / "_delta_log"
 
     def check(self, version: int) -> None:
-        """Look at the newest entries up to a version, and at the files that they added, unless this was done before.
+        """Look at what makes up a version, the checkpoint and the entries above it, unless this was done before.
+
+        Data files of the newest entries are looked at, too: whether they are there, and not cut.
 
         Raises
         ------
         DamagedError
-            If something is torn or missing.
+            If something is damaged or missing.
         """
         if self._table is None or version <= self._looked_at:
             return
-        found = damage_of_tail(self._table, version, min(version - self._looked_at, _LOOKED_AT))
+        found = damage_of_tail(self._table, version, self._looked_at, _FILES_LOOKED_AT)
         if found is not None:
-            raise self._damaged([found])
+            raise self.damaged([found])
         self._looked_at = version
 
     def check_all(self) -> None:
@@ -78,16 +77,17 @@ class DeltaLog:
         Raises
         ------
         DamagedError
-            If something is torn or missing.
+            If something is damaged or missing.
         """
         if self.folder is not None and self.folder.is_dir() and (found := damage_of_log(self.folder)):
-            raise self._damaged(found)
+            raise self.damaged(found)
 
-    def _damaged(self, found: Sequence[Damage]) -> DamagedError:
+    def damaged(self, found: Sequence[Damage]) -> DamagedError:
+        """Return the error that names what is damaged, and what to do about it."""
         assert self._table is not None
         more = f" and {len(found) - 1} more" if len(found) > 1 else ""
         return DamagedError(
-            f"table '{self._table.name}' is damaged, as after a power cut: {found[0]}{more}; "
+            f"table '{self._table.name}' is damaged: {found[0]}{more}; "
             f"run `alchemiscale-lake maintain --repair --lake {self._table.parent.parent}`",
             table=self._table.name,
             path=str(self._table / found[0].path),

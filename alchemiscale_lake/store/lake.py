@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import importlib.metadata
-import json
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Final
 
 import polars as pl
 
@@ -20,6 +19,7 @@ from ..schemas import FORMAT, TABLES
 from .failures import fail
 from .host_log import HostLog
 from .location import Location
+from .marker import MARKER, has_tables, read_marker, write_marker
 from .network_log import NetworkLog
 from .objects import ObjectStore
 from .receipt_key import ReceiptKey, receipt_key
@@ -28,7 +28,8 @@ from .task_log import TaskLog
 
 __all__ = ["Lake", "now_utc"]
 
-_MARKER = "lake.json"
+#: What may lie in a folder before it is a lake.
+_OURS: Final = frozenset({"tables", "keys", "plots", "prefect", "work"})
 
 
 def now_utc() -> datetime:
@@ -69,11 +70,11 @@ class Lake:
         path = location.path
         if path is not None and path.exists() and not path.is_dir():
             raise LakeExistsError(f"{path} is a file; give a folder for the lake", place=str(path))
-        if _is_lake(location):
+        if read_marker(location) is not None:
             if exist_ok:
                 return cls.open(place)
             raise LakeExistsError(f"there is a lake at {location.url} already; open it instead", place=location.url)
-        if path is not None and path.is_dir() and _foreign(path):
+        if path is not None and path.is_dir() and not has_tables(location) and _foreign(path):
             raise LakeExistsError(
                 f"{path} holds other files ({', '.join(_foreign(path)[:3])}); give an empty or new folder",
                 place=str(path),
@@ -86,7 +87,7 @@ class Lake:
         lake._record_migration("created")
         fault_point("lake:before-marker")
         # the marker comes last: a folder without it is no lake, and creating it can be repeated
-        lake.objects.put_exclusive(_MARKER, json.dumps({"format": FORMAT, "made_by": _version()}).encode())
+        write_marker(lake.objects, _version())
         return lake
 
     @classmethod
@@ -101,19 +102,15 @@ class Lake:
             If a newer alchemiscale-lake wrote it.
         """
         location = Location.parse(place)
-        marker = _read_marker(location)
+        marker = read_marker(location)
         if marker is None:
-            raise NotALakeError(
-                f"there is no lake at {location.url}; create one with `alchemiscale-lake init` "
-                "or by submitting a network, or give another --lake",
-                place=location.url,
-            )
-        if marker["format"] > FORMAT:
+            raise NotALakeError(_none_at(location), place=location.url)
+        if marker.format > FORMAT:
             raise LakeVersionError(
-                f"the lake at {location.url} has format {marker['format']}, made by alchemiscale-lake "
-                f"{marker.get('made_by')}; this version knows formats up to {FORMAT}: upgrade alchemiscale-lake",
+                f"the lake at {location.url} has format {marker.format}, made by alchemiscale-lake "
+                f"{marker.made_by}; this version knows formats up to {FORMAT}: upgrade alchemiscale-lake",
                 place=location.url,
-                format=marker["format"],
+                format=marker.format,
             )
         return cls(location)
 
@@ -178,9 +175,20 @@ def _version() -> str:
     return importlib.metadata.version("alchemiscale-lake")
 
 
+def _none_at(location: Location) -> str:
+    if has_tables(location):
+        return (
+            f"the lake at {location.url} has no {MARKER}: it is being created just now, or has lost it; "
+            "`alchemiscale-lake maintain --repair` writes it again"
+        )
+    return (
+        f"there is no lake at {location.url}; create one with `alchemiscale-lake init` "
+        "or by submitting a network, or give another --lake"
+    )
+
+
 def _foreign(path: Path) -> list[str]:
-    ours = {"tables", _MARKER, "attempts", "campaigns", "damaged", "keys", "plots", "prefect", "work"}
-    return sorted(p.name for p in path.iterdir() if p.name not in ours and not p.name.startswith("."))
+    return sorted(p.name for p in path.iterdir() if p.name not in _OURS and not p.name.startswith("."))
 
 
 def _make_root(path: Path) -> None:
@@ -196,24 +204,3 @@ def _make_root(path: Path) -> None:
         make_folder(path / "tables")
     except OSError as e:
         fail(f"cannot create a lake in {path}", e, place=str(path))
-
-
-def _is_lake(location: Location) -> bool:
-    return _read_marker(location) is not None
-
-
-def _read_marker(location: Location) -> dict[str, Any] | None:
-    try:
-        if location.path is not None and not (location.path / _MARKER).is_file():
-            return None
-    except OSError as e:
-        fail(f"cannot look for a lake in {location.path}", e, place=location.url)
-    try:
-        marker = json.loads(ObjectStore(location).get(_MARKER))
-    except NotFoundError:
-        return None
-    except ValueError as e:
-        raise NotALakeError(f"{_MARKER} at {location.url} is not readable: {e}", place=location.url) from e
-    if not isinstance(marker, dict) or not isinstance(marker.get("format"), int):
-        raise NotALakeError(f"{_MARKER} at {location.url} names no format", place=location.url)
-    return marker

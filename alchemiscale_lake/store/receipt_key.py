@@ -19,10 +19,19 @@ from ..errors import NotFoundError, SigningKeyError
 from .failures import fail
 from .objects import ObjectStore
 
-__all__ = ["ReceiptKey", "make_private_folder", "receipt_key"]
+__all__ = [
+    "RECEIPT_KEY",
+    "ReceiptKey",
+    "check_receipt_key",
+    "is_sound_key",
+    "make_private_folder",
+    "receipt_key",
+]
 
 _FOLDER: Final = "keys"
-_PATH: Final = f"{_FOLDER}/receipts.json"
+#: Path of the key within a lake.
+RECEIPT_KEY: Final = f"{_FOLDER}/receipts.json"
+_DIGEST: Final = "sha256"
 _KEY_BYTES: Final = 32
 
 
@@ -69,12 +78,11 @@ def receipt_key(objects: ObjectStore, root: Path | None, seq: int) -> ReceiptKey
     found = _read(objects, root)
     if found is None:
         make_private_folder(root, _FOLDER)
-        content = {"key": secrets.token_hex(_KEY_BYTES), "since_seq": seq}
-        objects.put_exclusive(_PATH, json.dumps(content).encode())
-        _hide(root, _PATH)
+        objects.put_exclusive(RECEIPT_KEY, _content(seq))
+        _hide(root, RECEIPT_KEY)
         found = _read(objects, root)
     if found is None:
-        raise SigningKeyError(f"{_PATH} of the lake was deleted just now; try again", path=_PATH)
+        raise SigningKeyError(f"{RECEIPT_KEY} of the lake was deleted just now; try again", path=RECEIPT_KEY)
     return found
 
 
@@ -98,26 +106,62 @@ def _hide(root: Path | None, name: str) -> None:
         path.chmod(wanted)
 
 
+def check_receipt_key(objects: ObjectStore, root: Path | None) -> None:
+    """Check that the key of a lake, if it has one, can be read.
+
+    Raises
+    ------
+    SigningKeyError
+    StorageError
+    """
+    _read(objects, root)
+
+
+def is_sound_key(data: bytes) -> bool:
+    """Return whether this is the content of a key, and has the digest that it was written with."""
+    try:
+        content = json.loads(data)
+        key = content["key"]
+        is_right = content[_DIGEST] == _digest(key, content["since_seq"])
+        return is_right and content.keys() == {"key", "since_seq", _DIGEST} and len(bytes.fromhex(key)) >= _KEY_BYTES
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return False
+
+
+def _content(seq: int) -> bytes:
+    key = secrets.token_hex(_KEY_BYTES)
+    return json.dumps({"key": key, "since_seq": seq, _DIGEST: _digest(key, seq)}).encode()
+
+
+def _digest(key: str, since_seq: int) -> str:
+    return hashlib.sha256(f"{since_seq} {key}".encode()).hexdigest()
+
+
 def _read(objects: ObjectStore, root: Path | None) -> ReceiptKey | None:
     try:
-        content = json.loads(objects.get(_PATH) if root is None else (root / _PATH).read_bytes())
-        key, since_seq = bytes.fromhex(content["key"]), content["since_seq"]
+        data = objects.get(RECEIPT_KEY) if root is None else (root / RECEIPT_KEY).read_bytes()
     except (NotFoundError, FileNotFoundError):
         return None
     except PermissionError as e:
         raise SigningKeyError(
             f"{e.filename} cannot be read by this user; dispatch as the user who owns the lake, or make the lake's "
             "folder and this file readable and writable for your group",
-            path=_PATH,
+            path=RECEIPT_KEY,
         ) from e
     except OSError as e:
-        fail(f"cannot read {_PATH}", e, path=_PATH)
-    except (ValueError, KeyError, TypeError) as e:
+        fail(f"cannot read {RECEIPT_KEY}", e, path=RECEIPT_KEY)
+    try:
+        content = json.loads(data)
+        key, since_seq = bytes.fromhex(content["key"]), content["since_seq"]
+        is_old = content.keys() == {"key", "since_seq"} and len(key) >= _KEY_BYTES and isinstance(since_seq, int)
+        is_right = is_old or is_sound_key(data)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        is_right = False
+    if not is_right:
         raise SigningKeyError(
-            f"{_PATH} of the lake is damaged ({type(e).__name__}); restore it from a backup, or stop all "
-            "dispatchers and delete it: a new one is made; receipts of attempts claimed until then need no signature",
-            path=_PATH,
-        ) from e
-    if len(key) < _KEY_BYTES or not isinstance(since_seq, int):
-        raise SigningKeyError(f"{_PATH} of the lake holds no key; restore it from a backup", path=_PATH)
+            f"{RECEIPT_KEY} of the lake is damaged; run `alchemiscale-lake maintain --repair`, restore it from a "
+            "backup, or stop all dispatchers and delete it: a new one is made, and receipts of attempts claimed until "
+            "then need no signature",
+            path=RECEIPT_KEY,
+        )
     return ReceiptKey(key, since_seq)

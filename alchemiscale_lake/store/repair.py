@@ -1,8 +1,8 @@
-"""Repair of tables after a power cut: what is torn is set aside, and what is gone is told.
+"""Repair of damaged tables: what one flipped bit changed is restored, the rest is set aside and named.
 
-Nothing is deleted: whatever is taken out of a table moves to `damaged/<time>/` in the lake. A torn entry
+Nothing is deleted: whatever is taken out of a table moves to `damaged/<time>/` in the lake. A damaged entry
 at the end of a log is taken out; one below entries that are whole is replaced by an entry that changes
-nothing. Files that are missing or cut leave their table, with the number of rows that were in them.
+nothing. Files that are missing, cut or changed leave their table, with the number of rows that were in them.
 Receipts of results that are gone are recorded again afterwards, by whoever calls this.
 """
 
@@ -20,16 +20,19 @@ import polars as pl
 import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
-from deltalake.transaction import RemoveAction
 
 from ..durable import fsync_folder, make_folder, replace_file
-from ..errors import DamagedError, UpkeepRunningError
+from ..errors import DamagedError, SigningKeyError, UpkeepRunningError
 from ..faults import fault_point
 from ..schemas import TABLES
-from .commit import quiet_commit
-from .damage import Damage, damage_of_file, damage_of_log, entry_name, is_whole_parquet, read_entry
+from .bit_flips import unflipped_where
+from .commit import commit_actions, removals
+from .damage import Damage, damage_of_file, damage_of_log, is_whole_parquet
 from .failures import fail
 from .lake import Lake, now_utc
+from .log_entry import REPAIR, entry_name, read_entry
+from .receipt_key import RECEIPT_KEY, check_receipt_key, is_sound_key
+from .restoration import broken_links, restored
 from .table import LakeTable
 from .upkeep_lease import hold_upkeep
 
@@ -42,27 +45,36 @@ _SNAPSHOTS: Final = ("task_snapshots", "action_snapshots")
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """Something torn or missing that was taken out of a table.
+    """Something damaged or missing that was taken out of a table, or restored.
 
     Attributes
     ----------
+    table : str or None
+        None for what is beside the tables.
     n_rows : int or None
         Rows that are gone with it; None if unknown, which is so of entries.
     moved_to : str or None
         Where in the lake what was left of it lies; None if nothing was.
+    is_restored : bool
+        Whether it is in its place again as it was written.
     """
 
-    table: str
+    table: str | None
     damage: Damage
     n_rows: int | None
     moved_to: str | None
+    is_restored: bool = False
 
     def __str__(self) -> str:
+        where = f"table {self.table}: {self.damage}" if self.table else str(self.damage)
+        if self.is_restored:
+            kept = f"; the damaged one is in {self.moved_to}" if self.moved_to else ""
+            return f"{where}: one bit had changed, restored{kept}"
         rows = "an unknown number of rows" if self.n_rows is None else f"{self.n_rows} row(s)"
-        if self.damage.what == "a torn checkpoint":
+        if self.damage.what == "a damaged checkpoint":
             rows = "nothing"
         kept = f"; what was left of it is in {self.moved_to}" if self.moved_to else ""
-        return f"table {self.table}: {self.damage}: {rows} lost{kept}"
+        return f"{where}: {rows} lost{kept}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,23 +92,27 @@ def repair(lake: Lake, *, tell: Callable[[str], None], dry_run: bool = False) ->
     ------
     DamagedError
         If a table is gone altogether: nothing is changed then.
+    SigningKeyError
+        If the key of receipts is damaged beyond repair: nothing is changed then.
     UpkeepRunningError
-        If maintenance is running, or a table was written to within the last minute.
+        If maintenance is running, or tables are being written to.
     StorageError
     """
     root = lake.local_path
     if root is None:
+        check_receipt_key(lake.objects, None)
         return RepairReport([], dry_run)  # a bucket keeps what it has answered
+    key = _repair_key(lake, root, dry_run)
     _refuse_if_tables_are_gone(root)
     if dry_run:
-        return RepairReport([loss for name in TABLES for loss in _look(lake, name)], dry_run)
+        return RepairReport([*key, *(loss for name in TABLES for loss in _look(lake, name))], dry_run)
     found = [name for name in TABLES if _look(lake, name)]
     if not found:
-        return RepairReport([], dry_run)
+        return RepairReport(key, dry_run)
     with hold_upkeep(lake.objects) as lease:
-        _refuse_if_written_to(root)
+        _wait_for_quiet(root, tell)
         aside = f"damaged/{now_utc():%Y-%m-%dT%H-%M-%SZ}"
-        losses = []
+        losses = list(key)
         for name in found:
             lease.renew()
             tell(f"table {name}: repairing")
@@ -121,48 +137,105 @@ def _refuse_if_tables_are_gone(root: Path) -> None:
         )
 
 
-def _refuse_if_written_to(root: Path) -> None:
-    entries = [path for path in root.glob("tables/*/_delta_log/*.json") if path.stat().st_size]
+def _repair_key(lake: Lake, root: Path, dry_run: bool) -> list[Loss]:
+    """Restore the key of receipts if one of its bits has flipped."""
+    try:
+        check_receipt_key(lake.objects, root)
+    except SigningKeyError:
+        path = root / RECEIPT_KEY
+        data = unflipped_where(path.read_bytes(), is_sound_key) if path.is_file() else None
+        if data is None:
+            raise
+        if not dry_run:
+            mode = path.stat().st_mode
+            replace_file(path, data)  # in a folder that others cannot enter
+            path.chmod(mode & 0o777)
+        return [Loss(None, Damage(RECEIPT_KEY, "a damaged key"), 0, None, is_restored=True)]
+    return []
+
+
+def _wait_for_quiet(root: Path, tell: Callable[[str], None]) -> None:
+    """Wait until no table has been written to for a minute: then nobody is writing.
+
+    Raises
+    ------
+    UpkeepRunningError
+        If one is written to meanwhile.
+    """
+    newest_s = _newest_entry_s(root)
     # the lease was taken just now, so its age is the storage's own clock
-    now = max(path.stat().st_mtime for path in root.glob("upkeep/*.json"))
-    age_s = now - max((path.stat().st_mtime for path in entries), default=0.0)
-    if 0 <= age_s < _QUIET.total_seconds():
-        raise UpkeepRunningError(
-            f"the tables of {root} were written to {age_s:.0f} s ago; stop whatever writes to the lake, "
-            f"wait {_QUIET.total_seconds():.0f} s, then repair it"
-        )
+    now_s = max(path.stat().st_mtime for path in root.glob("upkeep/*.json"))
+    left_s = _QUIET.total_seconds() - (now_s - newest_s)
+    if not 0 < left_s <= _QUIET.total_seconds():
+        return
+    tell(f"tables were written to {now_s - newest_s:.0f} s ago; waiting {left_s:.0f} s to see that nobody does")
+    time.sleep(left_s)
+    if _newest_entry_s(root) != newest_s:
+        raise UpkeepRunningError(f"the tables of {root} are being written to; stop whatever does so, then repair them")
+
+
+def _newest_entry_s(root: Path) -> float:
+    sizes = [path.stat() for path in root.glob("tables/*/_delta_log/*.json")]
+    return max((entry.st_mtime for entry in sizes if entry.st_size), default=0.0)
 
 
 def _look(lake: Lake, name: str) -> list[Loss]:
-    """Find what is torn in one table; of files, only what the log is sound enough to tell."""
+    """Find what is damaged in one table; of files, only what the log is sound enough to tell."""
     assert lake.local_path is not None
     table = lake.local_path / "tables" / name
     found = damage_of_log(table / "_delta_log")
-    if not found:
-        return [Loss(name, damage, n_rows, None) for damage, n_rows in _damaged_files(table).items()]
-    return [Loss(name, damage, _rows_of(table, damage), None) for damage in found]
+    if found:
+        return [Loss(name, damage, _rows_of(table, damage), None) for damage in found]
+    links = [Loss(name, damage, 0, None) for damage in broken_links(table / "_delta_log")]
+    return links + [Loss(name, damage, n_rows, None) for damage, n_rows in _damaged_files(table).items()]
 
 
 def _mend(table: LakeTable, root: Path, aside: str) -> list[Loss]:
-    name, folder = table.schema.name, root / "tables" / table.schema.name
-    torn = damage_of_log(folder / "_delta_log")
-    losses = []
-    in_the_middle = _versions_below_whole_ones(folder, torn)
-    for damage in torn:
-        n_rows = _rows_of(folder, damage)
-        losses.append(Loss(name, damage, n_rows, _set_aside(root, name, damage.path, aside)))
-        if damage.version in in_the_middle:
-            _write_empty_entry(folder / damage.path)
-    if any(damage.what == "a torn checkpoint" for damage in torn):
-        (folder / "_delta_log" / "_last_checkpoint").unlink(missing_ok=True)
-        fsync_folder(folder / "_delta_log")
+    folder = root / "tables" / table.schema.name
+    log = folder / "_delta_log"
+    losses = _restore(root, folder, [*damage_of_log(log), *broken_links(log)], aside)
+    losses += _mend_log(root, folder, aside)
     cut = _damaged_files(folder)
-    if cut:
-        _take_out(table, [damage.path for damage in cut])
-    losses += [Loss(name, d, n_rows, _set_aside(root, name, d.path, aside)) for d, n_rows in cut.items()]
-    if losses and name in _SNAPSHOTS:
+    losses += _restore(root, folder, list(cut), aside)
+    gone = {damage: n_rows for damage, n_rows in cut.items() if damage not in {loss.damage for loss in losses}}
+    if gone:
+        _take_out(table, [damage.path for damage in gone])
+    losses += [
+        Loss(folder.name, damage, n_rows, _set_aside(root, folder.name, damage.path, aside))
+        for damage, n_rows in gone.items()
+    ]
+    if folder.name in _SNAPSHOTS and any(not loss.is_restored for loss in losses):
         # they are made of the log, which is whole; half of one would be wrong
         _take_out(table, None)
+    return losses
+
+
+def _restore(root: Path, folder: Path, damages: Sequence[Damage], aside: str) -> list[Loss]:
+    """Write again what can be had again; the damaged content is kept."""
+    losses = []
+    for damage in damages:
+        data = restored(folder, damage)
+        if data is not None:
+            kept = f"{aside}/tables/{folder.name}/{damage.path}"
+            make_folder((root / kept).parent)
+            replace_file(root / kept, (folder / damage.path).read_bytes())
+            replace_file(folder / damage.path, data)
+            losses.append(Loss(folder.name, damage, 0, kept, is_restored=True))
+    return losses
+
+
+def _mend_log(root: Path, folder: Path, aside: str) -> list[Loss]:
+    torn = damage_of_log(folder / "_delta_log")
+    in_the_middle = _versions_below_whole_ones(folder, torn)
+    losses = []
+    for damage in torn:
+        n_rows = _rows_of(folder, damage)
+        losses.append(Loss(folder.name, damage, n_rows, _set_aside(root, folder.name, damage.path, aside)))
+        if damage.version in in_the_middle:
+            _write_empty_entry(folder / damage.path)
+    if any(damage.what == "a damaged checkpoint" for damage in torn):
+        (folder / "_delta_log" / "_last_checkpoint").unlink(missing_ok=True)
+        fsync_folder(folder / "_delta_log")
     return losses
 
 
@@ -175,7 +248,7 @@ def _versions_below_whole_ones(folder: Path, torn: Sequence[Damage]) -> set[int]
 
 
 def _write_empty_entry(path: Path) -> None:
-    info = {"timestamp": int(time.time() * 1000), "operation": "REPAIR", "operationParameters": {}}
+    info = {"timestamp": int(time.time() * 1000), "operation": REPAIR, "operationParameters": {}}
     replace_file(path, json.dumps({"commitInfo": info}).encode())
 
 
@@ -216,7 +289,7 @@ def _damaged_files(folder: Path) -> dict[Damage, int | None]:
         fail(f"cannot open table '{folder.name}' at {folder}, although its log looks whole", e, table=folder.name)
     found: dict[Damage, int | None] = {}
     for path, size, n_rows in actions.select("path", "size_bytes", "num_records").iter_rows():
-        damage = damage_of_file(folder, path, size)
+        damage = damage_of_file(folder, path, size, read=True)
         if damage is not None:
             found[damage] = n_rows
     return found
@@ -226,25 +299,10 @@ def _take_out(table: LakeTable, paths: Sequence[str] | None) -> None:
     """Commit that files (all, if None) belong to the table no longer."""
     assert table.log.folder is not None
     delta = DeltaTable(str(table.log.folder.parent))
-    columns = {f"partition.{column}": column for column in table.schema.partition_by}
-    actions = pl.DataFrame(pa.table(delta.get_add_actions(flatten=True)))
-    now = int(time.time() * 1000)
-    removed = [
-        RemoveAction(
-            path=row["path"],
-            deletion_timestamp=now,
-            data_change=True,
-            partition_values={column: row[key] for key, column in columns.items()},
-            size=row["size_bytes"],
-        )
-        for row in actions.iter_rows(named=True)
-        if paths is None or row["path"] in paths
-    ]
+    removed = removals(delta, table.files, None if paths is None else set(paths), data_change=True)
     previous = table.log.make_durable(delta.version())
     try:
-        delta.create_write_transaction(
-            list(removed), "append", delta.schema(), table.files.partition_by, **quiet_commit(None, 0, previous)
-        )
+        commit_actions(delta, removed, files=table.files, previous=previous)
     except (DeltaError, OSError) as e:
         fail(f"could not take damaged files out of table '{table.schema.name}'", e, table=table.schema.name)
     table.log.make_durable(delta.version() + 1)

@@ -14,7 +14,8 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 
 from ..errors import NotALakeError
 from ..schemas import TableSchema
-from .commit import compare_and_append, last_number, quiet_commit
+from .commit import commit_actions, compare_and_append, last_number, removals
+from .damage import damage_of_file
 from .data_files import DataFiles
 from .delta_log import DeltaLog
 from .failures import collect, fail
@@ -68,6 +69,7 @@ class LakeTable:
         self._options = location.storage_options
         self._scan_options = location.scan_options
         self.files = DataFiles(objects, self.folder, schema)
+        self._checked: set[str] = set()
         self.log = DeltaLog(None if location.path is None else location.path / "tables" / schema.name)
 
     @property
@@ -167,6 +169,29 @@ class LakeTable:
             fail(f"cannot read table '{self.schema.name}'", e, table=self.schema.name)
         return frame.select(self.schema.names)
 
+    def check_files(self, scopes: Collection[str]) -> None:
+        """Compare the data files of these Scopes with the digests in their names, each once in a process.
+
+        In a folder only: a bucket compares what it keeps by itself.
+
+        Raises
+        ------
+        DamagedError
+            If one is not as it was written.
+        StorageError
+        """
+        if self.log.folder is None:
+            return
+        listed = pl.DataFrame(pa.table(self.snapshot().get_add_actions(flatten=True)))
+        if self.files.partition_by == ["scope"]:
+            listed = listed.filter(pl.col("partition.scope").is_in(list(scopes)))
+        for path, size in listed.select("path", "size_bytes").iter_rows():
+            if path not in self._checked:
+                found = damage_of_file(self.log.folder.parent, path, size, read=True)
+                if found is not None:
+                    raise self.log.damaged([found])
+                self._checked.add(path)
+
     def plain_files(self, delta: DeltaTable) -> list[str]:
         """Paths of a snapshot's files, for readers that expand patterns; empty if one could not take them literally."""
         return delta.file_uris() if is_plain(delta) else []
@@ -226,12 +251,13 @@ class LakeTable:
             return False
         try:
             previous = self.log.make_durable(delta.version())
-            delta.create_write_transaction(
-                list(self.files.write(table, delta)),
-                "overwrite",
-                delta.schema(),
-                self.files.partition_by,
-                **quiet_commit(self.schema.name, number, previous),
+            replaced = removals(delta, self.files, None, data_change=True)
+            commit_actions(
+                delta,
+                [*self.files.write(table, delta), *replaced],
+                files=self.files,
+                previous=previous,
+                transaction=(self.schema.name, number),
             )
             self.log.make_durable(delta.version() + 1)
         except CommitFailedError:

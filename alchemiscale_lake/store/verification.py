@@ -1,6 +1,7 @@
 """Whether the tables of a lake are as they were written: log entries, checkpoints, data files.
 
-Read-only. A data file carries the SHA-256 of its content in its name, a log entry that of the entry before it.
+Read-only. A data file carries the SHA-256 of its content in its name, a log entry that of its actions and of the
+entry before it.
 What has no digest, because an older version or deltalake itself wrote it, is read in full, so that damage that
 makes it unreadable is found, and is counted as not certain.
 """
@@ -20,11 +21,11 @@ import pyarrow.parquet as pq
 
 from ..errors import LakeError, NotFoundError
 from ..schemas import TABLES
-from .damage import ACTIONS, entry_name
+from .damage import CHECKPOINT_DIGEST
 from .data_files import digest_of_name, is_as_written
-from .delta_log import CHECKPOINT_DIGEST, PREVIOUS
 from .failures import collect
 from .lake import Lake
+from .log_entry import entry_name, has_digest, is_repair, previous_digest, read_entry
 
 __all__ = ["Checked", "Flaw", "check_table", "check_tables", "read_checked"]
 
@@ -34,7 +35,7 @@ _CHECKPOINT: Final = re.compile(r"_delta_log/(\d{20})\.checkpoint\.parquet$")
 _HINT: Final = frozenset({"version", "size", "sizeInBytes", "numOfAddFiles", "tags", "parts", "checksum"})
 _RESTORE: Final = "restore it from a backup"
 _REPAIR: Final = "run `alchemiscale-lake maintain --repair`"
-_REMOVE_CHECKPOINT: Final = "delete it while nobody works on the lake: the log entries say the same"
+_REPAIR_OR_RESTORE: Final = f"{_REPAIR}, which can undo one flipped bit; else {_RESTORE}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,34 +151,28 @@ class _TableCheck:
             if version not in entries:
                 path = f"{self._folder}/_delta_log/{entry_name(version)}"
                 self._flaws.append(Flaw(path, "a log entry is missing", _REPAIR))
-        digests: dict[int, str] = {}
-        for version in sorted(entries):
+        told: str | None = None
+        for version in sorted(entries, reverse=True):
             data = self._get(entries[version])
-            if data is None:
-                continue
-            digests[version] = hashlib.sha256(data).hexdigest()
-            self._check_entry(version, entries[version], data, digests.get(version - 1), entries.get(version - 1))
-        if newest in entries:
-            # nothing follows it that would tell its digest; its files and rows do, as far as they go
-            self._n_uncertain += 1
+            told = None if data is None else self._check_entry(entries[version], data, told)
 
-    def _check_entry(self, version: int, path: str, data: bytes, before: str | None, path_before: str | None) -> None:
-        actions = _actions(data)
+    def _check_entry(self, path: str, data: bytes, digest: str | None) -> str | None:
+        """Check one entry, whose SHA-256 is `digest` by the word of the next one; return that of the one before."""
+        actions = read_entry(data)
         if actions is None:
-            self._flaws.append(Flaw(path, "a log entry is torn or damaged", _REPAIR))
-            return
-        info: Any = next((action["commitInfo"] for action in actions if "commitInfo" in action), None)
-        told = info.get(PREVIOUS) if isinstance(info, dict) else None
-        if version and told is None:
-            self._n_uncertain += 1
-        elif before is not None and told != before:
-            self._flaws.append(Flaw(str(path_before), f"is not what {path.rpartition('/')[2]} was built on", _RESTORE))
+            self._flaws.append(Flaw(path, "a log entry is cut or changed", _REPAIR))
+            return None
+        if digest is None:
+            self._n_uncertain += not has_digest(actions)
+        elif hashlib.sha256(data).hexdigest() != digest and not is_repair(actions):
+            self._flaws.append(Flaw(path, "is not what the next entry was built on", _REPAIR_OR_RESTORE))
         for add in (action["add"] for action in actions if isinstance(action.get("add"), dict)):
             problem = _problem_of_add(add)
             if problem is not None:
                 self._flaws.append(Flaw(path, problem, _RESTORE))
             else:
                 self._adds[unquote(add["path"])] = add
+        return previous_digest(actions)
 
     def _check_checkpoints(self, checkpoints: Mapping[int, str], entries: Mapping[int, str]) -> None:
         hint = self._hint(checkpoints)
@@ -193,7 +188,7 @@ class _TableCheck:
                 is_whole = hashlib.sha256(data).hexdigest() == digest and len(data) == hint.get("sizeInBytes")
                 flaw = None if is_whole else Flaw(path, "is not the checkpoint that was written", "")
             if flaw is not None:
-                self._flaws.append(Flaw(path, flaw.what, _REMOVE_CHECKPOINT))
+                self._flaws.append(Flaw(path, flaw.what, _REPAIR))
 
     def _hint(self, checkpoints: Mapping[int, str]) -> Mapping[str, Any]:
         """Read `_last_checkpoint`, which names the newest one; a table without any has none."""
@@ -212,7 +207,7 @@ class _TableCheck:
         except (ValueError, TypeError, KeyError, LakeError, pa.ArrowException, OSError):
             is_right, hint = False, {}
         if not is_right:
-            self._flaws.append(Flaw(path, "does not describe a checkpoint that is there", _REMOVE_CHECKPOINT))
+            self._flaws.append(Flaw(path, "does not describe a checkpoint that is there", _REPAIR))
         return hint if is_right else {}
 
     # --- data files -------------------------------------------------------------------------------
@@ -232,7 +227,7 @@ class _TableCheck:
         if data is None:
             return
         within = path.removeprefix(f"{self._folder}/")
-        remedy = _RESTORE if path in live else "delete it: no row of the table is in it any more"
+        remedy = _REPAIR_OR_RESTORE if path in live else "delete it: no row of the table is in it any more"
         if digest_of_name(path) is None:
             self._n_uncertain += 1
             flaw = read_checked(data, path)
@@ -259,15 +254,6 @@ class _TableCheck:
         self._n_files += 1
         self._n_bytes += len(data)
         return data
-
-
-def _actions(data: bytes) -> list[dict[str, Any]] | None:
-    try:
-        actions = [json.loads(line) for line in data.decode().splitlines() if line.strip()]
-    except ValueError:
-        return None
-    whole = actions and all(isinstance(a, dict) and len(a) == 1 and a.keys() <= ACTIONS for a in actions)
-    return actions if whole else None
 
 
 def _problem_of_add(add: Mapping[str, Any]) -> str | None:

@@ -10,6 +10,7 @@ waiting  running, error (waiting)       user; release; expired lease; restart pa
 running  waiting                        claim
 complete waiting, running, error        a good result, however late
 error    running                        a failed result of the attempt that holds the claim
+error    complete                       the loss of its results, which repair finds
 invalid  all but deleted                user; with every Task that extends it
 deleted  all but invalid                user; with every Task that extends it
 ======== ============================== =======================================================
@@ -32,6 +33,7 @@ __all__ = [
     "create",
     "expire",
     "fail",
+    "lose",
     "release",
     "renew",
     "restart",
@@ -158,6 +160,13 @@ def fail(state: TaskState, attempt: str, reason: str | None) -> Event | Refusal:
     if state.attempt != attempt:
         return Refusal(state.task, f"attempt {attempt} does not hold it any more", harmless=True)
     return Event("failed", _free(state, "error"), of_attempt=attempt, reason=reason)
+
+
+def lose(state: TaskState, reason: str) -> Event | Refusal:
+    """Put a complete Task in error because none of its good results is there any more."""
+    if state.status != "complete":
+        return Refusal(state.task, f"it is {state.status}, not complete", harmless=True)
+    return Event("failed", _free(state, "error"), reason=reason)
 
 
 def release(state: TaskState, attempt: str, reason: str | None) -> Event | Refusal:

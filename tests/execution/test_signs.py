@@ -90,7 +90,7 @@ def test_an_assignment_is_loaded_as_it_was_stored(lake: Lake) -> None:
                 SCOPE,
                 "some/path",
                 resources=Resources(2, 10**9, 0.25),
-                timeout_s=12.5,
+                duration_s=12.5,
             ),
         ),
         resources=Resources(8, 2**34, 2.0),

@@ -15,7 +15,7 @@ from alchemiscale_lake.ledger.results import record_receipts
 from alchemiscale_lake.ledger.submit import submit_network
 from alchemiscale_lake.ledger.tasks import ensure_tasks
 from alchemiscale_lake.store import Lake, repair
-from alchemiscale_lake.store.damage import entry_name
+from alchemiscale_lake.store.log_entry import entry_name
 from tests.plain import SCOPE, leave_receipt, plain_chain, plain_receipt
 from tests.s3 import bucket, bucket_lake, place, s3, way
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from alchemiscale_lake.errors import SigningKeyError
-from alchemiscale_lake.store import Lake
+from alchemiscale_lake.store import RECEIPT_KEY, Lake, check_receipt_key, repair
+from alchemiscale_lake.store.log_entry import entry_name
 from alchemiscale_lake.store.receipt_key import receipt_key
 
 
@@ -48,6 +50,36 @@ def test_a_damaged_key_is_not_replaced(lake: Lake, content: bytes) -> None:
     with pytest.raises(SigningKeyError, match=r"keys/receipts\.json"):
         assert lake.receipt_key
     assert lake.objects.get("keys/receipts.json") == content
+
+
+def test_no_flipped_bit_of_a_key_goes_unnoticed_and_repair_flips_it_back(lake: Lake) -> None:
+    assert lake.local_path is not None
+    assert lake.receipt_key
+    path = lake.local_path / RECEIPT_KEY
+    written, mode = path.read_bytes(), path.stat().st_mode
+    for at in range(0, len(written), 7):
+        path.write_bytes(written[:at] + bytes((written[at] ^ 1 << at % 8,)) + written[at + 1 :])
+        with pytest.raises(SigningKeyError, match="maintain --repair"):
+            check_receipt_key(lake.objects, lake.local_path)
+    (loss,) = repair(lake, tell=lambda _: None).losses
+    assert "keys/receipts.json): one bit had changed, restored" in str(loss)
+    assert (path.read_bytes(), path.stat().st_mode) == (written, mode)
+
+
+def test_nothing_is_repaired_while_the_key_is_beyond_repair(lake: Lake) -> None:
+    assert lake.local_path is not None
+    assert lake.receipt_key
+    (lake.local_path / RECEIPT_KEY).write_bytes(b"\0" * 100)
+    entry = lake.local_path / "tables" / "assays" / "_delta_log" / entry_name(1)
+    entry.write_bytes(b"")
+    with pytest.raises(SigningKeyError, match="delete it"):
+        repair(lake, tell=lambda _: None)
+    assert entry.exists()
+
+
+def test_a_key_of_an_earlier_version_has_no_digest(lake: Lake) -> None:
+    lake.objects.put(RECEIPT_KEY, json.dumps({"key": "ab" * 32, "since_seq": 3}).encode())
+    assert lake.receipt_key.since_seq == 3
 
 
 def test_a_key_of_another_user_is_missed_in_words(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
+import sys
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -14,7 +17,7 @@ import pytest
 from alchemiscale_lake.errors import DamagedError, UpkeepRunningError
 from alchemiscale_lake.schemas import TABLES
 from alchemiscale_lake.store import Lake, RepairReport, maintain, repair
-from alchemiscale_lake.store.damage import entry_name
+from alchemiscale_lake.store.log_entry import entry_name
 from alchemiscale_lake.store.upkeep_lease import hold_upkeep
 from alchemiscale_lake.tasks import Event, TaskState
 from tests.plain import SCOPE
@@ -80,14 +83,37 @@ def rename_add(path: Path) -> None:
     path.write_bytes(path.read_bytes().replace(b'"add":', b'"adf":'))
 
 
+def flip_digit(path: Path, n: int = 1) -> None:
+    """Change digits of the number of rows: still a valid entry."""
+    assert b"numRecords" in path.read_bytes()
+    path.write_bytes(re.sub(rb'(numRecords\\": ?)1', rb"\g<1>0", path.read_bytes()))
+    if n > 1:
+        path.write_bytes(re.sub(rb'("size":)\d', rb"\g<1>9", path.read_bytes()))
+
+
+def flip(path: Path) -> None:
+    """Flip one bit in the middle."""
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 16
+    path.write_bytes(data)
+
+
 CHECKPOINT = "00000000000000000020.checkpoint.parquet"
 #: How it is torn, what is said of it, and which Tasks are gone.
 TORN: dict[str, tuple[Callable[[Path], object], str, set[str]]] = {
     "the last entry is empty": (lambda log: entry(log, 23).write_bytes(b""), "an empty entry", {"22"}),
-    "the last entry is cut": (lambda log: halve(entry(log, 23)), "a cut entry", {"22"}),
+    "the last entry is cut": (lambda log: halve(entry(log, 23)), "a damaged entry", {"22"}),
     "the last entry is zeros": (lambda log: zero(entry(log, 23)), "an empty entry", {"22"}),
-    "the last entry is other JSON": (lambda log: entry(log, 23).write_text('{"hello": 1}'), "a cut entry", {"22"}),
-    "a flipped bit makes an action unknown": (lambda log: rename_add(entry(log, 23)), "a cut entry", {"22"}),
+    "the last entry is other JSON": (lambda log: entry(log, 23).write_text('{"hello": 1}'), "a damaged entry", {"22"}),
+    "a flipped bit makes an action unknown": (lambda log: rename_add(entry(log, 23)), "a damaged entry", set()),
+    "a flipped bit changes a value of the last entry": (
+        lambda log: flip_digit(entry(log, 23)),
+        "a damaged entry",
+        set(),
+    ),
+    "a flipped bit changes a value further below": (lambda log: flip_digit(entry(log, 21)), "a damaged entry", set()),
+    "two values of the last entry are changed": (lambda log: flip_digit(entry(log, 23), 2), "a damaged entry", {"22"}),
+    "two values are changed further below": (lambda log: flip_digit(entry(log, 22), 2), "a damaged entry", {"21"}),
     "two entries are empty": (
         lambda log: [entry(log, v).write_bytes(b"") for v in (22, 23)],
         "an empty entry",
@@ -95,8 +121,9 @@ TORN: dict[str, tuple[Callable[[Path], object], str, set[str]]] = {
     ),
     "an entry below a whole one is empty": (lambda log: entry(log, 22).write_bytes(b""), "an empty entry", {"21"}),
     "an entry is missing": (lambda log: entry(log, 22).unlink(), "a missing entry", {"21"}),
-    "the checkpoint is empty": (lambda log: (log / CHECKPOINT).write_bytes(b""), "a torn checkpoint", set()),
-    "the checkpoint is cut": (lambda log: halve(log / CHECKPOINT), "a torn checkpoint", set()),
+    "the checkpoint is empty": (lambda log: (log / CHECKPOINT).write_bytes(b""), "a damaged checkpoint", set()),
+    "the checkpoint is cut": (lambda log: halve(log / CHECKPOINT), "a damaged checkpoint", set()),
+    "a flipped bit in the checkpoint": (lambda log: flip(log / CHECKPOINT), "a damaged checkpoint", set()),
     "the newest file is empty": (lambda log: file_of(log, 23).write_bytes(b""), "a cut file", {"22"}),
     "the newest file is zeros": (lambda log: zero(file_of(log, 23)), "a cut file", {"22"}),
     "the newest file is missing": (lambda log: file_of(log, 23).unlink(), "a missing file", {"22"}),
@@ -128,6 +155,43 @@ def test_what_is_torn_is_told_and_mended(lake: Lake, how: str) -> None:
     if not missing:
         assert all((lake.local_path / str(loss.moved_to)).is_file() for loss in report.losses)
     assert mend(lake).losses == []
+
+
+def test_a_file_with_one_flipped_bit_is_restored(lake: Lake) -> None:
+    assert lake.local_path is not None
+    log = lake.local_path / "tables" / "task_log" / "_delta_log"
+    files = [file_of(log, 5), file_of(log, 23)]
+    written = [path.read_bytes() for path in files]
+    for path in files:
+        flip(path)
+    losses = mend(lake).losses
+    assert [loss.is_restored for loss in losses] == [True, True]
+    assert "one bit had changed, restored" in str(losses[0])
+    assert [path.read_bytes() for path in files] == written
+    assert mend(lake).losses == []
+
+
+def test_a_file_that_is_changed_further_is_set_aside(lake: Lake) -> None:
+    assert lake.local_path is not None
+    path = file_of(lake.local_path / "tables" / "task_log" / "_delta_log", 23)
+    data = path.read_bytes()
+    path.write_bytes(data[:100] + b"\0" * 20 + data[120:])
+    (loss,) = mend(lake).losses
+    assert (loss.damage.what, loss.n_rows, loss.is_restored) == ("a changed file", 1, False)
+    assert tasks(lake) == [f"{i:02d}" for i in range(22)]
+
+
+def test_an_entry_without_its_own_digest_is_restored_by_the_next_one(lake: Lake) -> None:
+    """As the first entry of a table, and those of older versions."""
+    assert lake.local_path is not None
+    log = lake.local_path / "tables" / "assays" / "_delta_log"
+    lake.table("assays").append_new(ASSAYS.sample(1))
+    written = entry(log, 0).read_bytes()
+    entry(log, 0).write_bytes(re.sub(rb'("createdTime":)\d', lambda m: m[1] + b"3", written))
+    assert entry(log, 0).read_bytes() != written
+    (loss,) = mend(lake).losses
+    assert (loss.damage.what, loss.is_restored) == ("a changed entry", True)
+    assert entry(log, 0).read_bytes() == written
 
 
 def test_rows_that_are_gone_are_counted(lake: Lake) -> None:
@@ -168,16 +232,35 @@ def test_a_table_that_is_gone_is_not_made_up(lake: Lake) -> None:
     assert entry(lake.local_path / "tables" / "task_log" / "_delta_log", 23).exists()
 
 
-def test_nothing_is_mended_beside_a_writer(lake: Lake) -> None:
+def test_nothing_is_mended_beside_a_writer(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     assert lake.local_path is not None
     log = lake.local_path / "tables" / "task_log" / "_delta_log"
     entry(log, 23).write_bytes(b"")
+    monkeypatch.setattr(sys.modules["alchemiscale_lake.store.repair"], "_QUIET", timedelta(seconds=2))
     lake.table("assays").append_new(ASSAYS.sample(1))
-    with pytest.raises(UpkeepRunningError, match="were written to"):
-        repair(lake, tell=lambda _: None)
+    said: list[str] = []
+
+    def write(what: str) -> None:
+        said.append(what)
+        lake.table("assays").append_new(ASSAYS.sample(2))
+
+    with pytest.raises(UpkeepRunningError, match="are being written to"):
+        repair(lake, tell=write)
+    assert re.search(r"written to \d s ago; waiting \d s", said[0])
     with hold_upkeep(lake.objects), pytest.raises(UpkeepRunningError, match="already running"):
         mend(lake)
     assert entry(log, 23).exists()
+
+
+def test_repair_waits_until_it_knows_that_nobody_writes(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert lake.local_path is not None
+    monkeypatch.setattr(sys.modules["alchemiscale_lake.store.repair"], "_QUIET", timedelta(seconds=2))
+    create(lake, "new")
+    log = lake.local_path / "tables" / "task_log" / "_delta_log"
+    entry(log, 22).write_bytes(b"")
+    said: list[str] = []
+    assert len(repair(lake, tell=said.append).losses) == 1
+    assert "waiting" in said[0]
 
 
 def test_a_dry_run_only_tells(lake: Lake) -> None:

@@ -1,0 +1,123 @@
+"""`lake.json`, which makes a folder or prefix a lake: it names the format, and comes last when a lake is created.
+
+The format is in the table `migrations` too, from which a marker that is lost or damaged is written again.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Final
+
+from ..errors import NotALakeError, NotFoundError
+from ..schemas import FORMAT, TABLES
+from .failures import collect, fail
+from .location import Location
+from .objects import ObjectStore
+from .table import LakeTable
+
+__all__ = ["MARKER", "Marker", "has_tables", "read_marker", "restore_marker", "write_marker"]
+
+#: Path of the marker within a lake.
+MARKER: Final = "lake.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """What `lake.json` says.
+
+    Attributes
+    ----------
+    format : int
+        Of the lake.
+    made_by : str
+        Version of alchemiscale-lake.
+    """
+
+    format: int
+    made_by: str
+
+
+def write_marker(objects: ObjectStore, made_by: str) -> None:
+    """Make a lake of what is there, in this version's format; a marker that is there stays.
+
+    Raises
+    ------
+    StorageError
+    """
+    objects.put_exclusive(MARKER, json.dumps({"format": FORMAT, "made_by": made_by}).encode())
+
+
+def read_marker(location: Location) -> Marker | None:
+    """Read the marker; None if there is none.
+
+    Raises
+    ------
+    NotALakeError
+        If it is damaged.
+    StorageError
+        If the storage does not answer.
+    """
+    try:
+        if location.path is not None and not (location.path / MARKER).is_file():
+            return None
+        content = json.loads(ObjectStore(location).get(MARKER))
+        return Marker(int(content["format"]), str(content.get("made_by")))
+    except NotFoundError:
+        return None
+    except OSError as e:
+        fail(f"cannot look for a lake in {location.url}", e, place=location.url)
+    except (ValueError, TypeError, KeyError, AttributeError) as e:
+        what = "is damaged; `alchemiscale-lake maintain --repair` writes it again"
+        if not has_tables(location):
+            what = "is not that of a lake, and there are no tables; give another place"
+        raise NotALakeError(f"{MARKER} at {location.url} {what}", place=location.url) from e
+
+
+def has_tables(location: Location) -> bool:
+    """Return whether the tables of a lake are here, with or without a marker.
+
+    Raises
+    ------
+    StorageError
+    """
+    if location.path is not None:
+        return (location.path / "tables" / "migrations" / "_delta_log").is_dir()
+    return bool(ObjectStore(location).list("tables/migrations/_delta_log"))
+
+
+def restore_marker(location: Location, *, dry_run: bool = False) -> str | None:
+    """Write a marker that is lost, damaged or wrong again, as the table `migrations` says.
+
+    Returns
+    -------
+    str or None
+        What was wrong with it; None if nothing is, or nothing is known of a lake here.
+
+    Raises
+    ------
+    NotALakeError
+        If no format is known: the creation of the lake never ended.
+    DamagedError, StorageError
+        If the table cannot be read.
+    """
+    try:
+        found = read_marker(location)
+        problem = "missing" if found is None else None
+    except NotALakeError:
+        found, problem = None, "damaged"
+    if not has_tables(location):
+        return None
+    objects = ObjectStore(location)
+    rows = collect(LakeTable(location, TABLES["migrations"], objects).scan(), "table 'migrations'").sort("format")
+    if rows.is_empty():
+        raise NotALakeError(
+            f"the creation of the lake at {location.url} never ended; run `alchemiscale-lake init` again",
+            place=location.url,
+        )
+    format_, made_by = rows.row(-1, named=True)["format"], rows.row(0, named=True)["package_version"]
+    if found is not None and found.format != format_:
+        problem = f"wrong: it says format {found.format}, the tables have {format_}"
+    if problem is not None and not dry_run:
+        objects.put(MARKER, json.dumps({"format": format_, "made_by": made_by}).encode())
+    return problem
