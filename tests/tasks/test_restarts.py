@@ -76,6 +76,31 @@ def test_a_pattern_that_backtracks_over_megabytes_holds_nothing_up() -> None:
     assert time.monotonic() - began < 10
 
 
+@pytest.mark.parametrize("pattern", [r"(a+)+$", r"(a|aa)+$", r"(.*a){20}$", r"^(\w+\s?)*$"])
+def test_no_pattern_takes_more_than_linear_time(pattern: str) -> None:
+    began = time.monotonic()
+    judge({pattern: RestartPattern(1, 1)}, {}, ["a" * 5_000 + "!"])
+    assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [
+        (r"(?<!no )NaN", True),
+        (r"(?<!is )NaN", False),
+        (r"(\w)\1", True),
+        (r"energy is NaN$", True),
+        (r"energy is NaN\Z", True),
+        (r"(?i)ENERGY", True),
+        (r"(?s)first.*NaN", True),
+        (r"first.*NaN", False),
+    ],
+)
+def test_patterns_mean_what_they_mean_to_python(pattern: str, found: bool) -> None:
+    verdicts = judge({pattern: RestartPattern(1, 1)}, {}, ["first llama\nenergy is NaN\n"])
+    assert (verdicts[0].kind == "restarted") is found
+
+
 @pytest.mark.parametrize("pattern", ["(", "*", "[a", r"(?P<x>a)(?P<x>b)"])
 def test_what_is_no_regular_expression_is_refused_with_the_reason(pattern: str) -> None:
     with pytest.raises(SettingsError, match="no regular expression"):
