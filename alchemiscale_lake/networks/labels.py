@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from .measures import is_absent
+
 __all__ = ["label_ligands"]
 
 
@@ -25,11 +27,12 @@ def label_ligands(names: Mapping[str, str | None], taken: Mapping[str, str] | No
     -------
     dict of str to str
         Component key to label: the name where no other ligand of the network has it, else
-        `name (beginning of the key's token)`; the key for a ligand without a name.
+        `name (beginning of the key's token)`; the key for a ligand without a name, or with the one that stands
+        for no ligand.
     """
     labels = {key: taken[key] for key in names if key in taken} if taken else {}
     used = set(labels.values())
-    new = {key: name for key, name in names.items() if key not in labels}
+    new = {key: None if name and is_absent(name) else name for key, name in names.items() if key not in labels}
     counts: dict[str | None, int] = {}
     for name in new.values():
         counts[name] = counts.get(name, 0) + 1

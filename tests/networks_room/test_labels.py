@@ -43,3 +43,10 @@ def test_a_newcomer_gives_way_to_the_label_that_stands():
     labels = label_ligands({"C-0123456789": "x", "C-abcdef0123": "x"}, {"C-abcdef0123": "x", "C-gone": "z"})
 
     assert labels == {"C-abcdef0123": "x", "C-0123456789": "x (012345)"}
+
+
+def test_a_ligand_is_not_called_what_stands_for_no_ligand():
+    assert label_ligands({"C-0123456789": "(none)", "C-abcdef0123": "(none) in water"}) == {
+        "C-0123456789": "C-0123456789",
+        "C-abcdef0123": "C-abcdef0123",
+    }
