@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from alchemiscale_lake.execution.stored_assignment import store_assignment
@@ -23,6 +24,7 @@ def _environment(report: Path) -> dict[str, str]:
 
 def test_units_of_a_queue_job_find_no_credentials(bench: Bench, tmp_path: Path) -> None:
     spec = bench.spec(scripted(PRYING, in_create=PRYING.replace("shared", "Path()"), in_gather="pass"))
+    spec = replace(spec, secret=planted("what_its_receipt_is_signed_with"))
     stored = store_assignment(bench.lake, bench.assignment(spec))
     command = [sys.executable, "-m", "alchemiscale_lake.execution", "--lake", bench.lake.url, "--assignment", stored]
     done = subprocess.run(
