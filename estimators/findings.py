@@ -12,12 +12,18 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import special
 
-__all__ = ["FALSE_FLAGS", "Finding", "deviate", "ranked", "two_sided"]
+__all__ = ["FALSE_FLAGS", "LEAST_EFFECT_KCAL_MOL", "Finding", "deviate", "normal_deviate", "ranked", "two_sided"]
 
 #: Of the findings of one check that are flagged, this share is expected to be due to chance.
 FALSE_FLAGS: Final = 0.05
+#: What is off by less is not flagged: a factor of ten in affinity is 1.36 kcal/mol at 298 K.
+LEAST_EFFECT_KCAL_MOL: Final = 0.3
+_LEAST_P: Final = 1e-300
+
+FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +44,8 @@ class Finding:
         Probability of at least as much by chance, two-sided.
     flagged : bool
         Whether it stands out among all findings of its check.
+    effect_kcal_mol : float, optional
+        How much it is off, where that is not the value.
     """
 
     subject: tuple[Hashable, ...]
@@ -46,6 +54,7 @@ class Finding:
     z: float
     p_value: float
     flagged: bool = False
+    effect_kcal_mol: float | None = None
 
 
 def deviate(value: float, uncertainty: float) -> float:
@@ -60,8 +69,15 @@ def two_sided(z: float) -> float:
     return float(2.0 * special.ndtr(-abs(z)))
 
 
+def normal_deviate(p: FloatArray) -> FloatArray:
+    """Return how far from zero a normal deviate is that is as improbable, two-sided."""
+    return np.asarray(-special.ndtri(np.maximum(p, _LEAST_P) / 2), dtype=np.float64)
+
+
 def ranked(findings: Iterable[Finding], *, looked: int | None = None) -> list[Finding]:
     """Order findings of one check, least probable first, and flag those that many looks do not explain.
+
+    What is smaller than `LEAST_EFFECT_KCAL_MOL` is never flagged, however improbable: nobody would act on it.
 
     The flags are those of Benjamini & Hochberg: of all flagged, a share of `FALSE_FLAGS` is expected
     to be chance; with nothing wrong anywhere, one check in twenty flags anything at all.
@@ -81,4 +97,9 @@ def ranked(findings: Iterable[Finding], *, looked: int | None = None) -> list[Fi
     p = np.array([finding.p_value for finding in ordered], dtype=np.float64)
     allowed = np.flatnonzero(p <= FALSE_FLAGS * (np.arange(len(p)) + 1) / max(looked or len(p), 1))
     n_flagged = int(allowed[-1]) + 1 if len(allowed) else 0
-    return [replace(f, flagged=True) for f in ordered[:n_flagged]] + ordered[n_flagged:]
+    return [replace(f, flagged=_matters(f)) for f in ordered[:n_flagged]] + ordered[n_flagged:]
+
+
+def _matters(finding: Finding) -> bool:
+    effect = finding.value_kcal_mol if finding.effect_kcal_mol is None else finding.effect_kcal_mol
+    return math.isnan(effect) or abs(effect) >= LEAST_EFFECT_KCAL_MOL

@@ -22,6 +22,8 @@ What ``pooled`` does, in this order:
 * A stated uncertainty of zero is believed (an exact leg) only in a group where some state more than zero and
   none that state zero scatter, or where every leg has repeats and none scatters; a Protocol that takes its uncertainty
   from repeats within one result states zero where it made one. Otherwise it is no statement.
+* A statement that repeats contradict by far (`pooling`, doubt above one half) is overruled: a leg that scatters less
+  gets what like legs state, one that scatters more what it shows.
 * Results without a statement are taken to be like the stated ones of their group (root mean square); without
   any, all results of the group have one unknown variance, which the scatter gives.
 """
@@ -45,6 +47,8 @@ LegRule = Literal["pooled", "larger", "own", "sem", "sd"]
 
 #: Results that differ by less than this share of their size agree to the last digit.
 _COPY_SHARE: Final = 1e-12
+#: A statement in which the posterior doubts more than this is overruled.
+_MEANS_NOTHING: Final = 0.5
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -83,21 +87,24 @@ class LegUncertainties:
     ----------
     uncertainty_kcal_mol : ndarray, shape (m,)
         One per leg; NaN where nothing is known about it, or the leg has no value.
-    n : ndarray of int, shape (m,)
-        Results that count as repeats of each other.
-    stated_variance_kcal2_mol2 : ndarray, shape (m,)
-        Variance of one result as taken; NaN where nothing is stated.
     spreads : dict of group to PooledSpread or None
         What each group was pooled to; None where there are no repeats to pool. Empty unless `pooled`.
     borrowed : frozenset of group
         Groups whose spread is that of the whole network.
+    overruled_kcal2_mol2 : dict of int to float
+        By leg, the stated variance of one result that repeats contradict so much that another was taken.
+    n : ndarray of int, shape (m,)
+        Results that count as repeats of each other.
+    stated_variance_kcal2_mol2 : ndarray, shape (m,)
+        Variance of one result as taken; NaN where nothing is stated.
     """
 
     uncertainty_kcal_mol: FloatArray
-    n: NDArray[np.int64]
-    stated_variance_kcal2_mol2: FloatArray
     spreads: dict[Hashable, PooledSpread | None]
     borrowed: frozenset[Hashable]
+    overruled_kcal2_mol2: dict[int, float]
+    n: NDArray[np.int64]
+    stated_variance_kcal2_mol2: FloatArray
 
     @property
     def replicated(self) -> bool:
@@ -138,8 +145,7 @@ def leg_uncertainties(evidence: Sequence[LegEvidence], rule: LegRule = "pooled")
             groups.setdefault(leg.group, []).append(position)
     legs = _read(evidence, groups)
     if rule == "pooled":
-        uncertainty, spreads, borrowed = _pooled(legs, groups)
-        return LegUncertainties(uncertainty, legs.n, legs.variance, spreads, borrowed)
+        return LegUncertainties(*_pooled(legs, groups), legs.n, legs.variance)
     alone: Rule = rule
     given = [
         choose_uncertainty(leg.n, leg.sd_kcal_mol, leg.own_uncertainty_kcal_mol, alone)[0]
@@ -147,7 +153,7 @@ def leg_uncertainties(evidence: Sequence[LegEvidence], rule: LegRule = "pooled")
         else np.nan
         for leg in evidence
     ]
-    return LegUncertainties(np.array(given, dtype=np.float64), legs.n, legs.variance, {}, frozenset())
+    return LegUncertainties(np.array(given, dtype=np.float64), {}, frozenset(), {}, legs.n, legs.variance)
 
 
 def _read(evidence: Sequence[LegEvidence], groups: dict[Hashable, list[int]]) -> _Legs:
@@ -181,12 +187,13 @@ def _filled(variance: FloatArray) -> FloatArray:
 
 def _pooled(
     legs: _Legs, groups: dict[Hashable, list[int]]
-) -> tuple[FloatArray, dict[Hashable, PooledSpread | None], frozenset[Hashable]]:
+) -> tuple[FloatArray, dict[Hashable, PooledSpread | None], frozenset[Hashable], dict[int, float]]:
     uncertainty = np.full(len(legs.n), np.nan)
     known = [position for positions in groups.values() for position in positions]
     everywhere = _pool(legs, np.array(known, dtype=np.int64))
     spreads: dict[Hashable, PooledSpread | None] = {}
     borrowed = set()
+    overruled: dict[int, float] = {}
     for group, positions in groups.items():
         of_group = np.array(positions)
         spread = everywhere if len(groups) == 1 else _pool(legs, of_group)
@@ -194,13 +201,32 @@ def _pooled(
             spread = everywhere
             borrowed.add(group)
         spreads[group] = spread
+        if spread is not None and group not in borrowed:
+            overruled |= _overrule(legs, of_group, spread)
         variance, n = legs.variance[of_group], legs.n[of_group]
         if spread is None or (spread.scale == "own" and np.isnan(variance).any()):
             uncertainty[of_group] = np.sqrt(variance / n)
         else:
             uncertainty[of_group] = spread.uncertainty(variance, n, legs.sd[of_group])
         uncertainty[of_group[legs.exact[of_group]]] = 0.0
-    return uncertainty, spreads, frozenset(borrowed)
+    return uncertainty, spreads, frozenset(borrowed), overruled
+
+
+def _overrule(legs: _Legs, positions: NDArray[np.int64], spread: PooledSpread) -> dict[int, float]:
+    """Replace stated variances that mean nothing; return what was stated, by leg.
+
+    A leg that scatters less than it states gets what like legs state, one that scatters more what it shows.
+    """
+    inexact = positions[~legs.exact[positions]]
+    doubted = spread.doubt > _MEANS_NOTHING
+    if doubted.all() or not doubted.any():
+        return {}
+    typical = float(np.median(legs.variance[inexact[~doubted]]))
+    stated = {int(k): float(legs.variance[k]) for k in inexact[doubted]}
+    for k, variance in stated.items():
+        shown = legs.sd[k] ** 2 / spread.ratio
+        legs.variance[k] = shown if shown > variance else typical
+    return stated
 
 
 def _pool(legs: _Legs, positions: NDArray[np.int64]) -> PooledSpread | None:

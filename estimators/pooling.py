@@ -16,6 +16,10 @@ distributions, which shrinks the leg's own scatter towards the network's; the un
 its 97.5 % point over 1.96, so that plus and minus 1.96 uncertainties hold 95 %. For four and more degrees
 of freedom that is within 2 % of the standard deviation too, so sums of legs may be taken in quadrature.
 
+What a few legs state may be nonsense (a failed error analysis next to repeats that agree), and must not
+speak for the others: a share of 2 % of the legs is taken to have a ratio of scatter to statement that lies
+anywhere, log-normal around phi with standard deviation 6. `doubt` is the posterior probability of that.
+
 Prior: log(phi) is normal around zero with standard deviation 2 where uncertainties are stated (published
 repeats of relative binding free energies have phi near 1 in solvent and 8 in complex) and flat where they
 are not; log(d0) is uniform between 1.5 and 400.
@@ -44,6 +48,9 @@ NORMAL_95: Final = 1.959963984540054
 
 _PRIOR_SD: Final = 2.0
 _LEAST_DOF, _MOST_DOF = 1.5, 400.0
+#: Share of legs whose statements mean nothing, and how far their ratios then lie from the others', as a logarithm.
+_NONSENSE_SHARE: Final = 0.02
+_NONSENSE_SD: Final = 6.0
 #: Points of log(phi) and of log(d0): first where the posterior may be at all, then where it is.
 _PHI_POINTS: Final = 24
 _DOF_POINTS: Final = 9
@@ -75,6 +82,8 @@ class PooledSpread:
         Of all repeats together.
     n_legs : int
         Legs with repeats.
+    doubt : ndarray, shape (m,)
+        Of each leg given, the probability that what it states means nothing; 0 for one without repeats.
     """
 
     scale: Literal["own", "common"]
@@ -82,6 +91,7 @@ class PooledSpread:
     prior_dof: float
     degrees_of_freedom: int
     n_legs: int
+    doubt: FloatArray
     _phi: FloatArray
     _dof: FloatArray
     _weight: FloatArray
@@ -104,6 +114,34 @@ class PooledSpread:
             legs = count - 1 == dof
             factor[legs] = self._factors(float(dof), ratio[legs])
         return np.asarray(factor * np.sqrt(base / count), dtype=np.float64)
+
+    def result_probability(self, away: ArrayLike, variance: ArrayLike, n: ArrayLike, sd: ArrayLike) -> FloatArray:
+        """Probability that one more result lies as far from the mean of others, two-sided.
+
+        Parameters
+        ----------
+        away : array_like, shape (m,)
+            Result less the mean of the others, kcal/mol.
+        variance, n, sd : array_like, shape (m,)
+            As for `uncertainty`, of the others.
+        """
+        base, ratio, count = _ratios(variance, n, sd, self.scale)
+        distance = np.abs(np.asarray(away, dtype=np.float64)) / np.sqrt(base * (1 + 1 / count))
+        total = np.zeros(len(base))
+        for phi, dof, weight in zip(self._phi, self._dof, self._weight, strict=True):
+            nu = dof + count - 1
+            scale = np.sqrt((dof * phi + (count - 1) * ratio) / nu)
+            total += weight * 2 * special.stdtr(nu, -distance / scale)
+        return total
+
+    def scatter_probability(self, variance: ArrayLike, n: ArrayLike, sd: ArrayLike) -> FloatArray:
+        """Probability that the repeats of one leg scatter so much, or so little, two-sided; parameters as before."""
+        base, ratio, count = _ratios(variance, n, sd, self.scale)
+        more, less = np.zeros(len(base)), np.zeros(len(base))
+        for phi, dof, weight in zip(self._phi, self._dof, self._weight, strict=True):
+            more += weight * special.fdtrc(count - 1, dof, ratio / phi)
+            less += weight * special.fdtr(count - 1, dof, ratio / phi)
+        return np.asarray(np.minimum(2 * np.minimum(more, less), 1.0), dtype=np.float64)
 
     def _factors(self, dof: float, ratio: FloatArray) -> FloatArray:
         """97.5 % point over 1.96, in units of sqrt(v / n), by ratio of scatter to statement."""
@@ -157,11 +195,17 @@ def pool_spread(variance: ArrayLike | None, n: ArrayLike, sd: ArrayLike) -> Pool
     scale: Literal["own", "common"] = "common" if variance is None else "own"
     _, ratio, count = _ratios(given, n, sd, scale)
     dof = count - 1
-    ratio, dof = np.maximum(ratio[dof > 0], _LEAST_RATIO**2), dof[dof > 0]
+    repeated = dof > 0
+    ratio, dof = np.maximum(ratio[repeated], _LEAST_RATIO**2), dof[repeated]
     if not len(dof):
         raise EstimatorInputError("no leg has repeats: there is no scatter to pool")
-    log_phi, log_dof, weight = _posterior(ratio, dof, prior_sd=_PRIOR_SD if scale == "own" else np.inf)
+    stated = scale == "own"
+    share = _NONSENSE_SHARE if stated else 0.0
+    log_phi, log_dof, weight = _posterior(ratio, dof, prior_sd=_PRIOR_SD if stated else np.inf, nonsense=share)
     kept = weight > _NEGLIGIBLE * weight.max()
+    doubt = np.zeros(len(repeated))
+    if stated:
+        doubt[repeated] = _doubt(ratio, dof, log_phi, np.exp(log_dof), weight)
     phi, prior_dof = np.broadcast_arrays(np.exp(log_phi)[:, None], np.exp(log_dof))
     return PooledSpread(
         scale=scale,
@@ -169,6 +213,7 @@ def pool_spread(variance: ArrayLike | None, n: ArrayLike, sd: ArrayLike) -> Pool
         prior_dof=float(np.exp(_median(log_dof, weight.sum(axis=0)))),
         degrees_of_freedom=int(dof.sum()),
         n_legs=len(dof),
+        doubt=doubt,
         _phi=phi[kept],
         _dof=prior_dof[kept],
         _weight=weight[kept] / weight[kept].sum(),
@@ -186,7 +231,7 @@ def _ratios(
 
 
 def _posterior(
-    ratio: FloatArray, dof: NDArray[np.int64], *, prior_sd: float
+    ratio: FloatArray, dof: NDArray[np.int64], *, prior_sd: float, nonsense: float
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Points of log(phi), shape (p,), of log(d0), shape (q,), and the weight of each with each, shape (p, q)."""
     centre = float(np.log((dof @ ratio + 1e-12) / dof.sum()))
@@ -195,7 +240,8 @@ def _posterior(
     dof_range = widest = (np.log(_LEAST_DOF), np.log(_MOST_DOF))
     for _ in range(2):
         log_phi, log_dof = np.linspace(*phi_range, _PHI_POINTS), np.linspace(*dof_range, _DOF_POINTS)
-        log_weight = _log_likelihood(ratio, dof, log_phi, np.exp(log_dof)) - 0.5 * (log_phi[:, None] / prior_sd) ** 2
+        likelihood = _log_likelihood(ratio, dof, log_phi, np.exp(log_dof), nonsense)
+        log_weight = likelihood - 0.5 * (log_phi[:, None] / prior_sd) ** 2
         weight = np.exp(log_weight - log_weight.max())
         phi_range = _where_seen(log_phi, weight.max(axis=1))
         low, high = _where_seen(log_dof, weight.max(axis=0))
@@ -210,19 +256,44 @@ def _where_seen(points: FloatArray, weight: FloatArray) -> tuple[float, float]:
 
 
 def _log_likelihood(
-    ratio: FloatArray, dof: NDArray[np.int64], log_phi: FloatArray, prior_dof: FloatArray
+    ratio: FloatArray, dof: NDArray[np.int64], log_phi: FloatArray, prior_dof: FloatArray, share: float
 ) -> FloatArray:
-    """Of all ratios, each phi times an F variable of (dof, d0) degrees of freedom; shape (p, q)."""
+    """Of all log ratios, each log(phi) plus that of an F variable of (dof, d0), or nonsense; shape (p, q)."""
     total = np.zeros((len(log_phi), len(prior_dof)))
     for own in np.unique(dof):
         log_ratio = np.log(ratio[dof == own]) - log_phi[:, None]
-        y = np.exp(log_ratio)
-        flat = 0.5 * own * log_ratio.sum(axis=1)
+        nonsense = _log_nonsense(log_ratio, share) if share else None
         for column, d0 in enumerate(prior_dof):
-            constant = 0.5 * own * np.log(own / d0) - special.betaln(own / 2, d0 / 2)
-            bent = 0.5 * (own + d0) * np.log1p(y * (own / d0)).sum(axis=1)
-            total[:, column] += flat + constant * log_ratio.shape[1] - bent
+            sense = _log_sense(log_ratio, own, d0, share)
+            total[:, column] += (sense if nonsense is None else np.logaddexp(sense, nonsense)).sum(axis=1)
     return total
+
+
+def _doubt(
+    ratio: FloatArray, dof: NDArray[np.int64], log_phi: FloatArray, prior_dof: FloatArray, weight: FloatArray
+) -> FloatArray:
+    """Probability of nonsense of each leg, over the posterior."""
+    doubt = np.zeros(len(ratio))
+    for own in np.unique(dof):
+        log_ratio = np.log(ratio[dof == own]) - log_phi[:, None]
+        nonsense = _log_nonsense(log_ratio, _NONSENSE_SHARE)
+        for column, d0 in enumerate(prior_dof):
+            sense = _log_sense(log_ratio, own, d0, _NONSENSE_SHARE)
+            doubt[dof == own] += weight[:, column] @ special.expit(nonsense - sense)
+    return doubt
+
+
+def _log_sense(log_ratio: FloatArray, dof: int, d0: float, nonsense: float) -> FloatArray:
+    """Log density of the logarithm of an F variable, times the share of legs that it holds for."""
+    constant = 0.5 * dof * np.log(dof / d0) - special.betaln(dof / 2, d0 / 2) + np.log1p(-nonsense)
+    bent = 0.5 * (dof + d0) * np.log1p(np.exp(log_ratio) * (dof / d0))
+    return np.asarray(constant + 0.5 * dof * log_ratio - bent, dtype=np.float64)
+
+
+def _log_nonsense(log_ratio: FloatArray, share: float) -> FloatArray:
+    """Log density of a ratio that lies anywhere, times the share of legs that it holds for."""
+    constant = np.log(share / _NONSENSE_SD) - 0.5 * np.log(2 * np.pi)
+    return np.asarray(constant - 0.5 * (log_ratio / _NONSENSE_SD) ** 2, dtype=np.float64)
 
 
 def _median(points: FloatArray, weight: FloatArray) -> float:

@@ -11,15 +11,14 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
-from estimators.findings import Finding, two_sided
+from estimators.findings import Finding, normal_deviate
 from estimators.pooling import PooledSpread
 
 __all__ = ["outlying_results", "scattering_legs"]
 
-#: Results nearer than this to the others of their leg are no findings, beyond so many that are shown anyway.
-_ORDINARY_Z: Final = 1.96
+#: Results that are more probable than this are no findings, beyond so many that are shown anyway.
+_ORDINARY_P: Final = 0.05
 _MOST_ORDINARY: Final = 20
 
 FloatArray = NDArray[np.float64]
@@ -60,31 +59,40 @@ def outlying_results(
     # scatter of the others, from that of all: no second pass over the data
     others = np.maximum(squares - away**2 * (n - 1) / n, 0.0)
     sd = np.sqrt(others / (n - 2))
-    expected = spread.uncertainty(variance[leg], (n - 1).astype(np.int64), sd) * np.sqrt(n)
-    z = np.divide(away, expected, out=np.zeros(len(x)), where=expected > 0)
-    odd = np.argsort(-np.abs(z), kind="stable")[: max(_MOST_ORDINARY, int((np.abs(z) > _ORDINARY_Z).sum()))]
-    columns = (leg, place, away, expected, z)
+    count = (n - 1).astype(np.int64)
+    expected = spread.uncertainty(variance[leg], count, sd) * np.sqrt(n)
+    p = spread.result_probability(away, variance[leg], count, sd)
+    odd = np.argsort(p, kind="stable")[: max(_MOST_ORDINARY, int((p < _ORDINARY_P).sum()))]
+    columns = (leg, place, away, expected, np.copysign(normal_deviate(p), away), p)
     rows = zip(*(column[odd].tolist() for column in columns), strict=True)
-    return [Finding((k, j), value, error, dev, two_sided(dev)) for k, j, value, error, dev in rows], len(x)
+    return [Finding((k, j), *numbers) for k, j, *numbers in rows], len(x)
 
 
 def scattering_legs(n: NDArray[np.int64], sd: FloatArray, variance: FloatArray, spread: PooledSpread) -> list[Finding]:
-    """Compare the scatter of every leg that has repeats with that of the group.
+    """Compare the scatter of every leg that has repeats with that of the group: too much, or too little.
 
-    The probability is that of an F distribution with the leg's own degrees of freedom and those of the
-    prior, at the medians of the pooled spread.
+    Parameters
+    ----------
+    n : ndarray of int, shape (m,)
+        Results of each leg.
+    sd : ndarray, shape (m,)
+        Sample standard deviation over them, kcal/mol.
+    variance : ndarray, shape (m,)
+        Stated variance of one result of each leg, (kcal/mol)^2, also where it was overruled.
+    spread : PooledSpread
+        Of the group.
 
     Returns
     -------
     list of Finding
         Unflagged, in order of the legs. Subject (leg,); the value is the leg's standard deviation, the
-        uncertainty what the group's would be, kcal/mol.
+        uncertainty what the group's would be, kcal/mol; the deviate is negative for too little.
     """
-    base = np.ones(len(n)) if spread.scale == "common" else variance
+    legs = np.flatnonzero(n > 1)
+    base = np.ones(len(legs)) if spread.scale == "common" else variance[legs]
     expected = np.sqrt(spread.ratio * base)
-    findings = []
-    for k in np.flatnonzero(n > 1).tolist():
-        p = float(special.fdtrc(n[k] - 1, spread.prior_dof, (sd[k] / expected[k]) ** 2))
-        z = float(-special.ndtri(max(p / 2, 1e-300)))
-        findings.append(Finding((k,), float(sd[k]), float(expected[k]), z, p))
-    return findings
+    p = spread.scatter_probability(base, n[legs], sd[legs])
+    z = np.copysign(normal_deviate(p), sd[legs] - expected)
+    columns = (legs, sd[legs], expected, z, p)
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    return [Finding((k,), s, usual, dev, q, effect_kcal_mol=s - usual) for k, s, usual, dev, q in rows]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -31,6 +31,8 @@ __all__ = ["SolvedKind", "finding_rows"]
 
 #: Of each check and kind so many are kept, and beyond them those that are flagged.
 _KEPT: Final = 20
+#: Said of a leg whose stated uncertainty is not used.
+_OVERRULED: Final = "; what they state is not used"
 #: A closure test less probable than this is flagged.
 _CLOSURE_P: Final = 0.05
 
@@ -110,18 +112,22 @@ def _leg_rows(legs: pl.DataFrame, chosen: LegUncertainties) -> list[dict[str, An
         rows.append(_spread_row(phase, protocol, spread, variance) | {"rank": rank})
         if spread.scale == "own" and np.isnan(variance).any():
             continue
-        found = scattering_legs(chosen.n[inside], sd[inside], variance, spread)
+        stated = np.array([chosen.overruled_kcal2_mol2.get(k, v) for k, v in zip(members, variance, strict=True)])
+        found = scattering_legs(chosen.n[inside], sd[inside], stated, spread)
         scattering.setdefault(phase, []).extend(_moved(found, members))
         # copies are one result, whatever their number
         several = [values[k] if chosen.n[k] > 1 else values[k][:1] for k in members]
-        odd, n_results = outlying_results(several, variance, spread)
+        # what a leg shows in the place of what it states would hide the very result that it shows it by
+        odd, n_results = outlying_results(several, np.minimum(stated, variance), spread)
         outlying.setdefault(phase, []).extend(_moved(odd, members))
         looked[phase] = looked.get(phase, 0) + n_results
 
     def of_leg(finding: Finding) -> tuple[list[str], str]:
         k = int(str(finding.subject[0]))
         n, value, expected = len(values[k]), finding.value_kcal_mol, finding.uncertainty_kcal_mol
-        return [keys[k]], f"{names[k]}: {n} results scatter by {value:.2f}, like legs by {expected:.2f} kcal/mol"
+        usual = "by what they state and like legs show" if chosen.stated_variance_kcal2_mol2[k] > 0 else "in like legs"
+        says = f"{n} results scatter by {value:.2f} kcal/mol, where {expected:.2f} would be usual {usual}"
+        return [keys[k]], f"{names[k]}: {says}" + (_OVERRULED if k in chosen.overruled_kcal2_mol2 else "")
 
     def of_result(finding: Finding) -> tuple[list[str], str]:
         k, j = (int(str(part)) for part in finding.subject)
@@ -148,11 +154,7 @@ def _groups(legs: pl.DataFrame) -> dict[tuple[str, str], list[int]]:
 
 def _moved(findings: Iterable[Finding], members: Sequence[int]) -> list[Finding]:
     """Findings about the legs of a group as findings about the network's."""
-    return [Finding((members[int(str(f.subject[0]))], *f.subject[1:]), *_numbers(f)) for f in findings]
-
-
-def _numbers(f: Finding) -> tuple[float, float, float, float]:
-    return f.value_kcal_mol, f.uncertainty_kcal_mol, f.z, f.p_value
+    return [replace(f, subject=(members[int(str(f.subject[0]))], *f.subject[1:])) for f in findings]
 
 
 def _spread_row(phase: str, protocol: str, spread: PooledSpread, variance: np.ndarray[Any, Any]) -> dict[str, Any]:

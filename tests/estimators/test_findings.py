@@ -35,7 +35,7 @@ def random_network(n_nodes: int, n_edges: int, seed: int = RNG_SEED) -> tuple[li
 
 
 def test_flags_are_those_of_benjamini_and_hochberg() -> None:
-    found = ranked([Finding((k,), 0.0, 1.0, 0.0, p) for k, p in enumerate([0.5, 0.001, 0.02, 0.9, 0.012])])
+    found = ranked([Finding((k,), 1.0, 1.0, 0.0, p) for k, p in enumerate([0.5, 0.001, 0.02, 0.9, 0.012])])
 
     assert [f.subject[0] for f in found] == [1, 4, 2, 0, 3]
     assert [f.flagged for f in found] == [True, True, True, False, False]
@@ -236,6 +236,54 @@ def test_legs_that_scatter_more_than_others_are_named() -> None:
     assert (found[0].subject, found[0].flagged) == ((4,), True)
     assert found[0].value_kcal_mol == pytest.approx(sd[4])
     assert found[0].uncertainty_kcal_mol == pytest.approx(0.2, rel=0.3)
+
+
+def test_what_is_too_small_to_act_upon_is_not_flagged() -> None:
+    flags = [ranked([Finding((0,), off, 0.001, 50.0, 1e-20)])[0].flagged for off in (0.02, -0.29, 0.31, -0.31)]
+    assert flags == [False, False, True, True]
+    (of_scatter,) = ranked([Finding((0,), 0.4, 0.39, 9.0, 1e-20, effect_kcal_mol=0.01)])
+    assert not of_scatter.flagged
+
+
+#: Per cent of networks without any fault in which a result, or the scatter of a leg, is flagged; per cent of planted
+#: results (3 kcal/mol off) that are. Stated errors are off by a lognormal factor.
+@pytest.mark.parametrize(
+    ("n_legs", "n", "off", "least_detected"),
+    [(40, 3, 0.0, 85), (40, 3, 0.3, 60), (40, 5, 0.3, 85), (40, 5, 0.6, 55), (8, 5, 0.6, 70)],
+)
+def test_repeats_raise_false_alarms_in_at_most_one_network_of_twenty(
+    n_legs: int, n: int, off: float, least_detected: int
+) -> None:
+    rng = np.random.default_rng(1)
+    alarms = np.array([_flags(rng, n_legs, n, off, planted=0.0) for _ in range(100)])
+    found = np.array([_flags(rng, n_legs, n, off, planted=3.0)[0] for _ in range(60)])
+    # 5 % expected at most: beyond 10 of 100 has a probability of 1 %
+    assert (alarms.sum(axis=0) <= 10).all(), alarms.sum(axis=0)
+    assert 100 * found.mean() >= least_detected
+
+
+def _flags(rng: np.random.Generator, n_legs: int, n: int, off: float, *, planted: float) -> tuple[bool, bool]:
+    """Whether a result (the planted one, if there is one), and the scatter of a leg, are flagged."""
+    true = rng.uniform(0.1, 0.4, n_legs)
+    stated = true * np.exp(rng.normal(0, off, n_legs))
+    values = true[:, None] * rng.standard_normal((n_legs, n))
+    values[0, 0] += planted
+    sd, count = values.std(axis=1, ddof=1), np.full(n_legs, n)
+    spread = pool_spread(stated**2, count, sd)
+    odd, looked = outlying_results(list(values), stated**2, spread)
+    of_results = [f for f in ranked(odd, looked=looked) if f.flagged]
+    of_legs = [f for f in ranked(scattering_legs(count, sd, stated**2, spread)) if f.flagged]
+    return any(f.subject == (0, 0) for f in of_results) if planted else bool(of_results), bool(of_legs)
+
+
+def test_a_leg_that_scatters_far_less_than_it_states_is_named() -> None:
+    sd, n = np.full(20, 0.2), np.full(20, 3)
+    variance = np.full(20, 0.04)
+    variance[7] = 9e4
+    spread = pool_spread(variance, n, sd)
+    first, *others = ranked(scattering_legs(n, sd, variance, spread))
+    assert (first.subject, first.flagged, first.z < 0) == ((7,), True, True)
+    assert not any(f.flagged for f in others)
 
 
 def test_two_results_cannot_tell_which_is_odd() -> None:

@@ -160,3 +160,34 @@ def test_legs_without_results_are_left_alone() -> None:
 def test_an_unknown_rule_is_refused() -> None:
     with pytest.raises(EstimatorInputError, match="rule 'mean' is unknown; take one of pooled, larger"):
         leg_uncertainties([], "mean")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("absurd", [30.0, 900.0, 1e6])
+@pytest.mark.parametrize("n_legs", [6, 20, 60])
+def test_one_absurd_statement_spoils_neither_its_leg_nor_the_others(absurd: float, n_legs: int) -> None:
+    """A failed MBAR error beside two repeats that agree with it in value."""
+    rng = np.random.default_rng(5)
+    values = 0.2 * rng.standard_normal((n_legs, 3))
+    stated = np.full((n_legs, 3), 0.2)
+    without = leg_uncertainties(_evidence(values, stated)).uncertainty_kcal_mol
+    stated[2, 1] = absurd
+    chosen = leg_uncertainties(_evidence(values, stated))
+    assert chosen.overruled_kcal2_mol2.keys() == {2}
+    assert chosen.overruled_kcal2_mol2[2] == pytest.approx(absurd**2 / 3, rel=0.01)
+    # what nobody knows for certain any more is how alike legs are: wider, but by no more than a half
+    assert (chosen.uncertainty_kcal_mol < 1.5 * without.max()).all()
+
+
+def test_a_leg_that_scatters_far_more_than_it_states_has_its_own_scatter() -> None:
+    rng = np.random.default_rng(6)
+    values, stated = 0.2 * rng.standard_normal((30, 3)), np.full((30, 3), 0.2)
+    values[4] = [-9.0, 1.0, 8.0]
+    chosen = leg_uncertainties(_evidence(values, stated))
+    assert chosen.overruled_kcal2_mol2.keys() == {4}
+    assert chosen.uncertainty_kcal_mol[4] > values[4].std(ddof=1) / np.sqrt(3)
+    assert np.delete(chosen.uncertainty_kcal_mol, 4).max() < 0.3
+
+
+def _evidence(values: np.ndarray, stated: np.ndarray) -> list[LegEvidence]:  # type: ignore[type-arg]
+    combined = [combine(x, u) for x, u in zip(values.tolist(), stated.tolist(), strict=True)]
+    return [LegEvidence(leg.value, leg.n, leg.sd, leg.own_uncertainty, "solvent") for leg in combined]
