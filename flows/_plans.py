@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 
 from alchemiscale_lake.dispatch.settings import DispatchSettings
-from alchemiscale_lake.errors import SettingsError
+from alchemiscale_lake.errors import MissingClassError, SettingsError
 from alchemiscale_lake.ledger.claims import Selection
+from alchemiscale_lake.ledger.runnable import not_runnable
 from alchemiscale_lake.pools_file import find_pools_file, load_pools
 from alchemiscale_lake.resources import Resources
 from alchemiscale_lake.settings import Pool, Pools
@@ -15,6 +17,8 @@ from alchemiscale_lake.store import Lake
 from ._runners import local_pool
 
 __all__ = ["DispatchPlan", "plan_dispatch"]
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,8 @@ def plan_dispatch(
     ------
     SettingsError
         If the file has no such pool, or what was asked does not go with it.
+    MissingClassError
+        If the pool is this machine and the Protocol of no Task is installed here.
     """
     path = find_pools_file(pools_file)
     pools = None if path is None else load_pools(path)
@@ -77,12 +83,33 @@ def plan_dispatch(
                 "giving --workers or --cores-per-task",
                 pool=name,
             )
+    if plan.pool.kind == "local":
+        plan = _without_missing(lake, plan)
     settings = plan.settings
     if timeout_s is not None:
         settings = replace(settings, timeout_s=timeout_s)
     if unit_retries is not None:
         settings = replace(settings, unit_retries=unit_retries)
     return replace(plan, settings=settings)
+
+
+def _without_missing(lake: Lake, plan: DispatchPlan) -> DispatchPlan:
+    """Leave out Tasks whose Protocol is not installed here, where the pool's workers have this environment.
+
+    Raises
+    ------
+    MissingClassError
+        If that is all there is to do.
+    """
+    found = not_runnable(lake, plan.settings.selection)
+    if found is None:
+        return plan
+    why = "; ".join(found.why)
+    if not found.n_others:
+        raise MissingClassError(f"{found.n_tasks} Task(s) cannot run here and stay waiting: {why}", missing=found.why)
+    _log.warning("%d Task(s) cannot run here and stay waiting: %s", found.n_tasks, why)
+    selection = replace(plan.settings.selection, without=found.transformations)
+    return replace(plan, settings=replace(plan.settings, selection=selection))
 
 
 def _from_file(lake: Lake, name: str, pools: Pools, selection: Selection, path: str, *, once: bool) -> DispatchPlan:

@@ -62,22 +62,23 @@ def plain_receipt(
     started_at: datetime = T0,
     wall_time_s: float = 1.0,
     hostname: str | None = None,
+    exception: str = "ValueError: it was asked to fail",
 ) -> Receipt:
     """A receipt as an execution would leave it, with one unit and one file."""
     folder = attempt_folder(spec.scope, spec.attempt)
     host = TABLES["hosts"].sample(1, host="digest-of-host").to_pylist()[0]
     common = {"scope": spec.scope, "attempt": spec.attempt}
-    exception = None if ok else "ValueError: it was asked to fail"
+    failure = None if ok else exception
     ended_at = started_at + timedelta(seconds=wall_time_s)
     unit = {
         **common, "unit": f"Unit-{spec.attempt}", "try_number": 1, "name": "unit", "qualname": "Unit", "ok": ok,
-        "exception": exception, "started_at": started_at, "ended_at": ended_at,
+        "exception": failure, "started_at": started_at, "ended_at": ended_at,
     }  # fmt: skip
     file = {**common, "path": "kept.txt", "n_bytes": 1, "digest": "d", "object_path": f"{folder}/files/kept.txt"}
     result = {
         **common, "task": spec.task, "transformation": spec.transformation, "ok": ok,
         "estimate_kcal_mol": estimate if ok else None, "uncertainty_kcal_mol": 0.1 if ok else None,
-        "exception": exception, "object_path": f"{folder}/result.json.zst" if ok else None, "n_units": 1,
+        "exception": failure, "object_path": f"{folder}/result.json.zst" if ok else None, "n_units": 1,
         "started_at": started_at, "ended_at": ended_at, "wall_time_s": wall_time_s, "pool": "p", "host": host["host"],
         "hostname": hostname or host["hostname"],
     }  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -9,6 +11,7 @@ import click
 from click.core import ParameterSource
 
 __all__ = [
+    "at_lake",
     "is_given",
     "lake_of_pools",
     "lake_option",
@@ -61,6 +64,11 @@ pools_option = click.option(
 def is_given(ctx: click.Context, option: str) -> bool:
     """Whether an option is somebody's word, on the command line or in the environment."""
     return ctx.get_parameter_source(option) is not ParameterSource.DEFAULT
+
+
+def at_lake(lake: str) -> str:
+    """Return the option that makes a command that is shown find this lake; empty if it does so anyway."""
+    return "" if lake == os.environ.get("ALCHEMISCALE_LAKE", "./lake") else f" --lake {shlex.quote(lake)}"
 
 
 def lake_of_pools(ctx: click.Context, lake: str, pools_file: str | None) -> str:

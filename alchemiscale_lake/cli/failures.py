@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 import click
 
 from ._errors import put_out, say
-from ._options import lake_option, scope_option
+from ._options import at_lake, lake_option, scope_option
 from ._show import output_options, show_table
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ _COLUMNS = ("task", "transformation_name", "unit", "exception", "hostname", "end
 @lake_option
 @scope_option
 @click.option("--all", "everything", is_flag=True, help="Also failures of Tasks that are complete by now.")
+@click.option("--each", is_flag=True, help="One row per failed attempt, oldest first, instead of one per kind.")
 @click.option("--traceback", is_flag=True, help="Print the traceback of each.")
 @output_options
 def command(
@@ -32,13 +34,15 @@ def command(
     lake: str,
     scope: str | None,
     everything: bool,
+    each: bool,
     traceback: bool,
     tsv: bool,
     output: str | None,
 ) -> None:
     """List what failed, and why.
 
-    One row per failed attempt, oldest first. Paths are within the lake.
+    One row per kind of failure: the same exception of the same unit, but for numbers. With --each one per failed
+    attempt, with paths within the lake.
 
     \b
     Example:
@@ -46,21 +50,33 @@ def command(
     """
     from ..query import ask, connect
     from ..report import Table
+    from ..report.failures import failure_kinds, failures_table
     from ..store import Lake
 
     opened = Lake.open(lake)
     failures = ask(connect(opened), "failures", scope=scope)
     failures = _wanted(opened, failures, network, scope, everything)
+    kinds = failures if each else failure_kinds(failures)
     if traceback and not tsv and output is None:
-        for row in failures.iter_rows(named=True):
-            put_out(f"{row['task']}  {row['transformation_name']}  {row['unit'] or ''}".rstrip())
+        for row in kinds.iter_rows(named=True):
+            many = f"{row['n']} x, the newest: " if not each and row["n"] > 1 else ""
+            put_out(f"{many}{row['task']}  {row['transformation_name']}  {row['unit'] or ''}".rstrip())
             put_out(row["traceback"] or row["exception"])
             put_out("")
-    else:
+    elif each:
         columns = [*_COLUMNS, "traceback"] if traceback else list(_COLUMNS)
         show_table(Table.of(failures.select(columns)), tsv=tsv, output=output)
-    if len(failures) and not everything:
-        say("to run them again: alchemiscale-lake tasks set-status waiting --status error")
+    else:
+        show_table(failures_table(kinds), tsv=tsv, output=output)
+    if failures.is_empty():
+        say(
+            "nothing failed"
+            if everything
+            else "no failed Task is left; --all also lists those that are complete by now"
+        )
+    elif not everything:
+        of = "" if network is None else f" --network {shlex.quote(network)}"
+        say(f"to run them again: alchemiscale-lake tasks set-status waiting --status error{of}{at_lake(lake)}")
 
 
 def _wanted(

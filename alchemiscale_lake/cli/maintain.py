@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import Final
 
 import click
 
 from ..amounts import parse_seconds
 from ._errors import say
-from ._options import lake_option
+from ._options import at_lake, lake_option
 from ._show import output_options, show_table
 
 __all__ = ["command"]
@@ -100,7 +99,7 @@ def command(
             say(f"  {task}")
         if len(lost) > _SHOWN:
             say(f"  ... and {len(lost) - _SHOWN} more")
-        say(f"next: alchemiscale-lake tasks set-status waiting --status error --lake {shlex.quote(lake)}")
+        say(f"next: alchemiscale-lake tasks set-status waiting --status error{at_lake(lake)}")
     report = maintain(opened, settings, tell=say)
     show_table(upkeep_table(report), tsv=tsv, output=output)
     say(upkeep_line(report))

@@ -12,7 +12,7 @@ from ..errors import NotALakeError, NotFoundError
 from ._bar import TaskBar
 from ._errors import INTERRUPTED, say
 from ._launch import Session, open_lake, session
-from ._options import lake_option, pool_options, tasks_option, verbose_option
+from ._options import at_lake, lake_option, pool_options, tasks_option, verbose_option
 from ._show import show_summary
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def command(
     NETWORK is a file or folder as `submit` takes it, or the name or ScopedKey of a network in the
     lake. Every Transformation gets one Task, or --tasks-per-transformation. Interrupted in any way,
     by Ctrl-C (twice: at once), by kill -9, by a power cut, `run --resume` continues to the same
-    end: no result is lost, none counted twice.
+    end: no result is lost, none counted twice. Exit code 1 if Tasks ended in error.
 
     \b
     Example:
@@ -82,17 +82,22 @@ def command(
     else:
         begun = _unfinished(place, tasks_per_transformation)
     if not begun:
-        say(f"nothing is left to resume in {place.url}; see `alchemiscale-lake status --lake {shlex.quote(lake)}`")
+        say(f"nothing is left to resume in {place.url}; see `alchemiscale-lake status{at_lake(lake)}`")
         return
-    again = f"alchemiscale-lake run --resume --lake {shlex.quote(lake)}"
+    again = f"alchemiscale-lake run --resume{at_lake(lake)}"
     say(f"if this is interrupted, continue with: {again}")
     with session(place, say=say, verbose=verbose) as flows:
         login = f" (it asks for the line in {flows.login})" if flows.login else ""
         say(f"watch it at {flows.ui_url}{login}")
+        failed = 0
         for campaign in begun:
-            if _run(flows, place, lake, campaign, plot, settings):
+            ended = _run(flows, place, lake, campaign, plot, settings)
+            if ended is None:
                 say(f"stopped; to continue: {again}")
                 ctx.exit(INTERRUPTED)
+            failed += ended
+    if failed:
+        ctx.exit(1)
 
 
 def _lake_for(lake: str, network: str | None, scope: str | None) -> Lake:
@@ -162,8 +167,10 @@ def _unfinished(lake: Lake, tasks_per_transformation: int | None) -> list[Campai
 
 def _run(
     flows: Session, lake: Lake, lake_argument: str, campaign: Campaign, plot: str | None, settings: dict[str, Any]
-) -> bool:
-    """Run one campaign and print its summary; tell whether it was interrupted."""
+) -> int | None:
+    """Run one campaign and print its summary; return its Tasks in error, None if it was interrupted."""
+    from ..ledger.tasks import tasks_in_error
+
     say(f"{campaign.title} ({campaign.scope})")
     with TaskBar() as bar:
         report = flows.call(
@@ -181,8 +188,16 @@ def _run(
     done = report.dispatched.report
     say(f"{done.completed} Tasks complete, {done.failed} failed, {done.released} handed back")
     if report.dispatched.interrupted:
-        return True
-    if done.failed:
-        say(f"why they failed: alchemiscale-lake failures --lake {shlex.quote(lake_argument)}")
+        return None
+    n_failed = tasks_in_error(lake, report.campaign.network)
+    if n_failed:
+        at = at_lake(lake_argument)
+        name = shlex.quote(campaign.title)
+        say(f"{n_failed} Task(s) are in error")
+        say(f"why: alchemiscale-lake failures {name}{at}")
+        say(
+            f"to run them again: alchemiscale-lake tasks set-status waiting --network {name} --status error{at}; "
+            f"alchemiscale-lake run {name}{at}"
+        )
     show_summary(lake, report.campaign.network, plot=plot, lake_argument=lake_argument)
-    return False
+    return n_failed

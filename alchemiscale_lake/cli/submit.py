@@ -6,7 +6,7 @@ import click
 
 from ._errors import put_out, say
 from ._launch import open_lake
-from ._options import lake_option, tasks_option
+from ._options import at_lake, lake_option, tasks_option
 
 __all__ = ["command"]
 
@@ -45,4 +45,4 @@ def command(network: str, lake: str, scope: str, name: str | None, tasks_per_tra
     )
     if tasks_per_transformation:
         created = ensure_tasks(place, submission.network, tasks_per_transformation, creator="submit")
-        say(f"{len(created)} Tasks created and actioned; next: alchemiscale-lake dispatch --lake {lake}")
+        say(f"{len(created)} Tasks created and actioned; next: alchemiscale-lake dispatch{at_lake(lake)}")

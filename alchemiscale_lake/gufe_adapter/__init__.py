@@ -23,6 +23,7 @@ from .execution import (
     units_in_order,
 )
 from .files import dump_network, load_bytes, load_object
+from .importable import missing_among
 from .results import Estimate, build_dag_result, dag_ok, estimate
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "load_bytes",
     "load_object",
     "loads_chain",
+    "missing_among",
     "to_chain",
     "unit_dependencies",
     "unit_exception",

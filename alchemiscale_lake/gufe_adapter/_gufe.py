@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from ..errors import MissingClassError, MissingDependencyError
 
-__all__ = ["gufe_version", "import_class", "require_classes", "tokenization"]
+__all__ = ["gufe_version", "import_class", "missing_class", "require_classes", "tokenization"]
 
 #: Packages whose namesake on PyPI is another project.
 _CONDA_ONLY: Final = frozenset({"openfe", "feflow", "konnektor", "kartograf", "lomap"})
@@ -69,14 +69,15 @@ def require_classes(names: Iterable[tuple[str, str]]) -> None:
     if missing:
         # gufe itself is here, so the foreign package is to be told about first, and its Protocol first of all
         missing.sort(key=lambda found: (_package(found[0]) == "gufe", not found[1].endswith("Protocol"), found[:2]))
-        raise _missing_class(missing) from missing[0][2]
+        raise missing_class(missing) from missing[0][2]
 
 
 def _package(module: str) -> str:
     return module.partition(".")[0]
 
 
-def _missing_class(missing: list[tuple[str, str, Exception]]) -> MissingClassError:
+def missing_class(missing: list[tuple[str, str, Exception]]) -> MissingClassError:
+    """Return the error about classes (module, qualname, why not), the first of them named."""
     module, qualname, reason = missing[0]
     package = _package(module)
     kind = "Protocol class" if qualname.endswith("Protocol") else "class"

@@ -53,10 +53,20 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which Tasks are meant: those in these Scopes (all, if none) on these networks (all, if none)."""
+    """Which Tasks are meant: those in these Scopes (all, if none) on these networks (all, if none), with exceptions.
+
+    Attributes
+    ----------
+    scopes : tuple of Scope
+    networks : tuple of str
+        ScopedKeys.
+    without : frozenset of str
+        Transformations (ScopedKeys) whose Tasks are not meant.
+    """
 
     scopes: tuple[Scope, ...] = ()
     networks: tuple[str, ...] = ()
+    without: frozenset[str] = frozenset()
 
     def of_scope(self, scope: str) -> bool:
         """Whether a Scope is among those meant."""
@@ -66,6 +76,8 @@ class Selection:
         """Return those of `TaskStates.claimable` that are meant."""
         if self.networks:
             claimable = claimable.filter(pl.col("network").is_in(list(self.networks)))
+        if self.without:
+            claimable = claimable.filter(~pl.col("transformation").is_in(list(self.without)))
         if self.scopes:
             scopes = [s for s in claimable["scope"].unique() if self.of_scope(s)]
             claimable = claimable.filter(pl.col("scope").is_in(scopes))
@@ -74,6 +86,8 @@ class Selection:
     def tasks(self, states: TaskStates) -> pl.DataFrame:
         """Return the rows of `states.tasks` that are meant."""
         rows = states.tasks
+        if self.without:
+            rows = rows.filter(~pl.col("transformation").is_in(list(self.without)))
         if self.scopes:
             rows = rows.filter(pl.col("scope").is_in([s for s in rows["scope"].unique() if self.of_scope(s)]))
         if self.networks:

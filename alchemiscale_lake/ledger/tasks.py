@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import polars as pl
+
 from ..errors import InvalidKeyError
 from ..store import Lake
 from ..tasks import Event, Refusal, TaskState, TaskStates, status
@@ -27,6 +29,7 @@ __all__ = [
     "set_tasks_priority",
     "set_tasks_status",
     "set_tasks_weight",
+    "tasks_in_error",
 ]
 
 #: Answers with the event for one Task, or why there is none; told the networks it is actioned on.
@@ -135,6 +138,13 @@ def set_tasks_status(
     landed = lake.task_log.commit(decide, actor=actor)
     stop_attempts(lake, freed_attempts(landed.events))
     return [outcomes[task] for task in tasks]
+
+
+def tasks_in_error(lake: Lake, network: str) -> int:
+    """Count the Tasks in error of a network's Transformations."""
+    states = lake.task_log.states().tasks
+    members = network_transformations(lake, network)
+    return len(states.filter((pl.col("status") == "error") & pl.col("transformation").is_in(members)))
 
 
 def _per_task(weight: float | Sequence[float] | None, tasks: Sequence[str]) -> dict[str, float | None]:

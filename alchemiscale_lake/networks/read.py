@@ -21,6 +21,8 @@ from .network import Network, is_network, is_transformation, network_of
 __all__ = ["read_network"]
 
 _SUFFIXES: Final = (".json", ".json.zst", ".json.gz", ".msgpack", ".msgpack.zst")
+#: Defaults of openfe's planners, the same for every target.
+_PLANNERS_NAMES: Final = frozenset({"rbfe", "rhfe", "easy_rfe_calculation"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +72,12 @@ def read_network(source: Any) -> Network:
 
 
 def _alone(one: _Source, name: str | None = None) -> Network:
-    """Take a network as it is; a Transformation becomes a network of its own name, else of `name`."""
-    own = one.root.keyed_dict.get("name")
-    return _network([one], str(own) if own else name)
+    """Take a network as it is; a Transformation becomes a network of its own name, else of `name`.
+
+    A name that openfe's planners give to all networks is none.
+    """
+    own = str(one.root.keyed_dict.get("name") or "")
+    return _network([one], name if name and (not own or own in _PLANNERS_NAMES) else own or None)
 
 
 def _network(sources: Sequence[_Source], name: str | None) -> Network:
@@ -112,7 +117,7 @@ def _from_folder(folder: Path) -> Network:
             source=str(folder),
         )
     if networks:
-        return _alone(networks[0])
+        return _alone(networks[0], folder.resolve().name)
     found = found or [_read_file(path) for path in _files(folder / "transformations")]
     if not found:
         raise InvalidNetworkError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shlex
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,10 +14,18 @@ from syrupy.assertion import SnapshotAssertion
 
 from alchemiscale_lake.cli import main
 from alchemiscale_lake.cli._show import show_summary, show_table
+from alchemiscale_lake.execution.assignment import AttemptSpec
+from alchemiscale_lake.ledger.claims import claim_tasks
 from alchemiscale_lake.ledger.estimates import gather_network
+from alchemiscale_lake.ledger.receipts import find_receipts
+from alchemiscale_lake.ledger.results import record_receipts
+from alchemiscale_lake.ledger.submit import submit_network
+from alchemiscale_lake.ledger.tasks import ensure_tasks
 from alchemiscale_lake.report import Table
 from alchemiscale_lake.store import Lake
 from tests.campaign import SCOPE, Campaign, small_campaign
+from tests.plain import SCOPE as PLAIN_SCOPE
+from tests.plain import leave_receipt, plain_chain, plain_receipt
 
 Call = Callable[..., Result]
 
@@ -50,6 +59,7 @@ COMMANDS: Sequence[Sequence[str]] = [
     ("tasks", "list", "--network", "tyk2", "--status", "error"),
     ("tasks", "--transformation", "c_d_complex"),
     ("failures",),
+    ("failures", "--each"),
     ("failures", "tyk2", "--traceback"),
     ("query", "select ligand_a_name, phase, count(*) as n from transformations group by all order by all"),
 ]
@@ -237,3 +247,30 @@ def test_help_of_every_reading_command_shows_an_example() -> None:
         assert "Example" in result.stdout
         assert "\\b" not in result.stdout
         assert f"  alchemiscale-lake {name}" in result.stdout
+
+
+def test_failures_of_one_kind_are_counted_together(tmp_path: Path) -> None:
+    lake = Lake.create(tmp_path / "lake")
+    network = submit_network(lake, plain_chain([("a", "b"), ("b", "c"), ("c", "d")]), PLAIN_SCOPE, name="chain").network
+    ensure_tasks(lake, network, 2, creator="ana")
+    for i, claim in enumerate(claim_tasks(lake, "p", 6, lease_s=600, actor="d")):
+        spec = AttemptSpec(claim.attempt, claim.task, claim.transformation, claim.scope)
+        why = f"RuntimeError: NaN at step {i * 512}" if i else "MemoryError: no more"
+        leave_receipt(lake, plain_receipt(spec, ok=False, exception=why))
+        record_receipts(lake, find_receipts(lake, {spec.attempt: spec.scope}), actor="d")
+
+    def failures(*more: str) -> Result:
+        return CliRunner().invoke(main, ["failures", "chain", "--lake", lake.url, *more])
+
+    grouped = failures()
+    rows = [line.split("\t") for line in grouped.stdout.splitlines()[1:]]
+    assert [(row[0], row[1]) for row in rows] == [("5", "5"), ("1", "1")]
+    assert "RuntimeError: NaN at step" in rows[0][2]
+    assert "and 2 more" in rows[0][4]
+    retry = f"alchemiscale-lake tasks set-status waiting --status error --network chain --lake {lake.url}"
+    assert grouped.stderr == f"to run them again: {retry}\n"
+    assert len(failures("--each").stdout.splitlines()) == 7
+    assert failures("--traceback").stdout.startswith("5 x, the newest: Task-")
+    again = CliRunner().invoke(main, shlex.split(retry)[1:])
+    assert again.exit_code == 0, again.output
+    assert set(Lake.open(lake.url).task_log.states().tasks["status"]) == {"waiting"}
