@@ -16,7 +16,7 @@ from rich.console import Console
 from alchemiscale_lake.cli import main
 from alchemiscale_lake.cli._errors import put_out, say
 from alchemiscale_lake.printable import one_line, printable
-from alchemiscale_lake.report import Table
+from alchemiscale_lake.report import Table, lay_out
 from alchemiscale_lake.store import Lake
 
 NASTY = [
@@ -60,7 +60,7 @@ def test_a_table_is_safe_and_tsv_has_one_line_per_row(name: str) -> None:
 
     text = table.tsv()
     console = Console(file=io.StringIO(), force_terminal=True, color_system=None, width=200)
-    console.print(table.rich())
+    console.print(lay_out(table, 200).rich())
     shown = console.file.getvalue()  # type: ignore[attr-defined]
 
     assert text.count("\n") == 4

@@ -11,6 +11,7 @@ from typing import Final
 import click
 
 from ..secrecy import forbid_reading
+from ..suggestions import did_you_mean
 from ._errors import LakeGroup
 
 __all__ = ["COMMANDS", "main"]
@@ -55,6 +56,13 @@ class _Lazy(LakeGroup):
             return None
         command: click.Command = importlib.import_module(f"{__name__}.{cmd_name.replace('-', '_')}").command
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            ctx.fail(f"no such command {args[0]!r}{did_you_mean(args[0], COMMANDS)}")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         # without importing any of them

@@ -1,11 +1,11 @@
-"""Tables on stdout: for people on a terminal, TSV through a pipe or into a file."""
+"""Tables on stdout: for people on a terminal, TSV through a pipe; into a file by its suffix."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
 
@@ -20,9 +20,13 @@ __all__ = ["output_options", "show_summary", "show_table"]
 
 F = TypeVar("F", bound=Callable[..., object])
 
+_KEYS: Final = f"{__name__}.keys"
+#: Rows of an answer on a terminal.
+_MOST_ROWS: Final = 40
+
 
 def output_options(command: F) -> F:
-    """Add `tsv: bool` and `output: str | None`."""
+    """Add `tsv: bool` and `output: str | None`; and `--keys`, which `show_table` sees to."""
     options = (
         click.option("--tsv", is_flag=True, help="Write TSV with full precision; through a pipe that is so anyway."),
         click.option(
@@ -31,7 +35,14 @@ def output_options(command: F) -> F:
             default=None,
             type=click.Path(dir_okay=False, allow_dash=True),
             metavar="FILE",
-            help="Write TSV into a file.",
+            help="Write into a file, by its suffix .tsv, .csv, .json or .parquet.",
+        ),
+        click.option(
+            "--keys",
+            is_flag=True,
+            expose_value=False,
+            callback=_keep_keys,
+            help="Show columns of gufe keys and ids on a terminal, too.",
         ),
     )
     for option in reversed(options):
@@ -39,7 +50,18 @@ def output_options(command: F) -> F:
     return command
 
 
-def show_table(table: Table, *, tsv: bool = False, output: str | None = None, counted: str | None = None) -> None:
+def _keep_keys(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    ctx.meta[_KEYS] = value
+
+
+def show_table(
+    table: Table,
+    *,
+    tsv: bool = False,
+    output: str | None = None,
+    counted: str | None = None,
+    as_asked: bool = False,
+) -> None:
     """Show a table.
 
     Parameters
@@ -48,12 +70,17 @@ def show_table(table: Table, *, tsv: bool = False, output: str | None = None, co
     tsv : bool
         Write TSV on a terminal too.
     output : str, optional
-        Write TSV into this file; `-` is stdout.
+        Write into this file; `-` is TSV on stdout.
     counted : str, optional
         What the file holds, as in `42 edges, 2 failed`.
+    as_asked : bool
+        The columns are the user's own choice, keys among them, and rows may be many: of more than forty the
+        first and last are shown.
     """
-    if output not in (None, "-"):
-        Path(str(output)).write_text(table.tsv(), encoding="utf-8", newline="\n")
+    from ..report import lay_out, table_bytes
+
+    if output is not None and output != "-":
+        Path(output).write_bytes(table_bytes(table, output))
         say(f"wrote {output} ({counted or f'{len(table.rows)} rows'})")
     elif tsv or output == "-" or not sys.stdout.isatty():
         click.echo(table.tsv(), nl=False)
@@ -62,7 +89,13 @@ def show_table(table: Table, *, tsv: bool = False, output: str | None = None, co
 
         if table.title:
             put_out(table.title, bold=True)
-        Console().print(table.rich())
+        console = Console()
+        ctx = click.get_current_context(silent=True)
+        keys = as_asked or bool(ctx and ctx.meta.get(_KEYS))
+        screen = lay_out(table, console.width, keys=keys, most_rows=_MOST_ROWS if as_asked else None)
+        console.print(screen.rich())
+        for note in screen.notes:
+            say(note, dim=True)
 
 
 def show_summary(lake: Lake, network: str, *, plot: str | None = None, lake_argument: str | None = None) -> None:

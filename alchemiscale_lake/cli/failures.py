@@ -48,12 +48,13 @@ def command(
     Example:
       alchemiscale-lake failures tyk2 --traceback
     """
-    from ..query import ask, connect
+    from ..query import ask, connect, require_scope
     from ..report import Table
     from ..report.failures import failure_kinds, failures_table
     from ..store import Lake
 
     opened = Lake.open(lake)
+    require_scope(opened, scope)
     failures = ask(connect(opened), "failures", scope=scope)
     failures = _wanted(opened, failures, network, scope, everything)
     kinds = failures if each else failure_kinds(failures)

@@ -54,10 +54,13 @@ def list_command(states: tuple[str, ...], lake: str, scope: str | None, tsv: boo
     Example:
       alchemiscale-lake networks list --state inactive
     """
+    from ..query import require_scope
     from ..report.networks import networks_table
     from ..store import Lake
 
-    table = networks_table(Lake.open(lake), scope, states)
+    opened = Lake.open(lake)
+    require_scope(opened, scope)
+    table = networks_table(opened, scope, states)
     show_table(table, tsv=tsv, output=output, counted=f"{len(table.rows)} networks")
 
 

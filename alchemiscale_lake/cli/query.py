@@ -45,4 +45,4 @@ def command(sql: str | None, lake: str, listed: bool, unsafe: bool, tsv: bool, o
     if sql is None:
         raise click.UsageError("give an SQL statement, or --list to see what can be asked")
     text = sys.stdin.read() if sql == "-" else sql
-    show_table(Table.of(read_sql(connect(Lake.open(lake), unsafe=unsafe), text)), tsv=tsv, output=output)
+    show_table(Table.of(read_sql(connect(Lake.open(lake), unsafe=unsafe), text)), tsv=tsv, output=output, as_asked=True)

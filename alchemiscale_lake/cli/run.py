@@ -192,7 +192,7 @@ def _run(
     n_failed = tasks_in_error(lake, report.campaign.network)
     if n_failed:
         at = at_lake(lake_argument)
-        name = shlex.quote(campaign.title)
+        name = shlex.quote(report.campaign.title)
         say(f"{n_failed} Task(s) are in error")
         say(f"why: alchemiscale-lake failures {name}{at}")
         say(

@@ -28,11 +28,12 @@ def command(
     Example:
       alchemiscale-lake status tyk2
     """
-    from ..query import find_network, status_counts
+    from ..query import find_network, require_scope, status_counts
     from ..report import network_status_table, status_table, transformation_status_table
     from ..store import Lake
 
     opened = Lake.open(lake)
+    require_scope(opened, scope)
     if network is None and not transformations:
         table = network_status_table(opened, scope)
     else:

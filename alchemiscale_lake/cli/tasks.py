@@ -202,8 +202,9 @@ def _select(
     import polars as pl
 
     from ..ledger.tasks import network_transformations
-    from ..query import ask, connect, find_network
+    from ..query import ask, connect, find_network, require_scope
 
+    require_scope(lake, scope)
     connection = connect(lake)
     rows = ask(connection, "task_states", scope=scope)
     names = connection.sql("select transformation, name as transformation_name from transformations").pl()

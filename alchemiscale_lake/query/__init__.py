@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from .connect import Connection, ask, connect, read_sql
 from .counts import TaskSnapshot, status_counts, status_counts_by
-from .names import find_network, networks_in
+from .names import find_network, networks_in, require_scope
 from .questions import QUESTIONS, Question, statement
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "find_network",
     "networks_in",
     "read_sql",
+    "require_scope",
     "statement",
     "status_counts",
     "status_counts_by",

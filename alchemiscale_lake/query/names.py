@@ -7,8 +7,9 @@ import polars as pl
 from ..errors import AmbiguousScopeError, NotFoundError
 from ..ids import Scope
 from ..store import Lake
+from ..suggestions import did_you_mean
 
-__all__ = ["find_network", "networks_in"]
+__all__ = ["find_network", "networks_in", "require_scope"]
 
 _SHOWN = 10
 
@@ -60,9 +61,30 @@ def find_network(lake: Lake, text: str | None = None, *, scope: Scope | str | No
                 value=text,
                 candidates=fits["network"].to_list(),
             )
+    meant = did_you_mean(str(text), networks["name"].drop_nulls())
     raise NotFoundError(
-        f"no network{where} has the name or ScopedKey {text!r}; `alchemiscale-lake status` lists all", value=text
+        f"no network{where} has the name or ScopedKey {text!r}{meant or '; `alchemiscale-lake status` lists all'}",
+        value=text,
     )
+
+
+def require_scope(lake: Lake, scope: Scope | str | None) -> None:
+    """Raise if a Scope is given that holds no network, although others do.
+
+    Raises
+    ------
+    NotFoundError
+        It names the Scope that was probably meant.
+    InvalidScopeError
+        If it is malformed.
+    """
+    if scope is None:
+        return
+    wanted = Scope.parse(scope)
+    known = lake.table("networks").scan().select("scope").unique().collect()["scope"].sort().to_list()
+    if known and not any(wanted.is_superset(Scope.from_str(place)) for place in known):
+        meant = did_you_mean(str(wanted), known) or f"; there are: {', '.join(known[:_SHOWN])}"
+        raise NotFoundError(f"there is no network in Scope {wanted}{meant}", scope=str(wanted))
 
 
 def networks_in(lake: Lake, scope: Scope | str) -> list[str]:
@@ -78,7 +100,8 @@ def networks_in(lake: Lake, scope: Scope | str) -> list[str]:
     rows = networks.sort("scope", "name", "network").iter_rows()
     inside = [network for place, _, network in rows if wanted.is_superset(Scope.from_str(place))]
     if not inside:
-        raise NotFoundError(f"there is no network in Scope {wanted}; see `alchemiscale-lake status`", scope=str(wanted))
+        require_scope(lake, wanted)
+        raise NotFoundError(f"there is no network in {lake.url} yet", scope=str(wanted))
     return inside
 
 

@@ -5,10 +5,13 @@ Reads through `query`, reckons nothing itself, prints nothing: commands and flow
 
 from __future__ import annotations
 
+from .digits import round_to_uncertainty
 from .plots import ddg_pairs, dg_pairs, performance_line, plot_pairs
+from .screen import Screen, lay_out
 from .status import STATUS_STYLES, network_status_table, status_table, transformation_status_table
 from .summary import Summary, ligand_table, summarise
-from .table import ERROR, Table, round_to_uncertainty
+from .table import ERROR, Table
+from .table_files import table_bytes
 from .tables import REPORTS, EstimateTable, ddg_table, dg_table, raw_table
 
 __all__ = [
@@ -16,12 +19,14 @@ __all__ = [
     "REPORTS",
     "STATUS_STYLES",
     "EstimateTable",
+    "Screen",
     "Summary",
     "Table",
     "ddg_pairs",
     "ddg_table",
     "dg_pairs",
     "dg_table",
+    "lay_out",
     "ligand_table",
     "network_status_table",
     "performance_line",
@@ -30,5 +35,6 @@ __all__ = [
     "round_to_uncertainty",
     "status_table",
     "summarise",
+    "table_bytes",
     "transformation_status_table",
 ]

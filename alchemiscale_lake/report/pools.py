@@ -55,7 +55,7 @@ def pools_sheet(pools: Pools) -> Table:
         for header, cells in zip(table.columns[1:], columns, strict=True)
         if set(cells) - _UNSET
     ]
-    return Table((table.columns[0], *names), rows)
+    return Table((table.columns[0], *names), rows, is_sheet=True)
 
 
 def pool_sentence(name: str, pool: Pool) -> str:

@@ -70,7 +70,8 @@ def summarise(lake: Lake, network: str, *, plot: str | Path | None = None, lake_
         lines.append(line)
     if not len(pairs):
         lines.append("no ligand has an experimental value, so there is no RMSE and no plot")
-    commands = _next_commands(network, lake.url if lake_argument is None else lake_argument)
+    names = ask(connection, "network_states").select("network", "name")
+    commands = _next_commands(network, names, lake.url if lake_argument is None else lake_argument)
     return Summary(ligand_table(ranking), (*lines, "next:", *(f"  {c}" for c in commands)), written)
 
 
@@ -102,12 +103,14 @@ def _plot_path(lake: Lake, network: str, plot: str | Path | None) -> Path | None
     return None if lake.local_path is None else lake.local_path / "plots" / f"{network}.png"
 
 
-def _next_commands(network: str, lake_argument: str) -> tuple[str, ...]:
+def _next_commands(network: str, names: pl.DataFrame, lake_argument: str) -> tuple[str, ...]:
     at = f" --lake {shlex.quote(lake_argument)}" if lake_argument not in ("", "./lake") else ""
-    prefix = ScopedKey.from_str(network).gufe_key
+    name = names.filter(pl.col("network") == network)["name"].item()
+    is_alone = name is not None and names["name"].to_list().count(name) == 1
+    called = shlex.quote(name) if is_alone else ScopedKey.from_str(network).gufe_key
     sql = "from throughput"
     return (
-        f"alchemiscale-lake gather {prefix} --report ddg{at}",
+        f"alchemiscale-lake gather {called} --report ddg{at}",
         f'alchemiscale-lake query "{sql}"{at}',
-        f"alchemiscale-lake failures{at}",
+        f"alchemiscale-lake rank {called}{at}",
     )

@@ -16,6 +16,7 @@ from syrupy.assertion import SnapshotAssertion
 from alchemiscale_lake.cli import main
 from alchemiscale_lake.errors import SettingsError
 from alchemiscale_lake.pools_file import load_pools
+from alchemiscale_lake.report import lay_out
 from alchemiscale_lake.report.pools import pools_sheet
 from alchemiscale_lake.report.pools_reference import document
 from alchemiscale_lake.settings import Pool, Pools
@@ -72,7 +73,7 @@ def test_list_for_people(snapshot: SnapshotAssertion) -> None:
     table = pools_sheet(load_pools(TEMPLATES[0]))
     shown = io.StringIO()
 
-    Console(file=shown, width=100).print(table.rich())
+    Console(file=shown, width=100).print(lay_out(table, 100).rich())
 
     assert shown.getvalue() == snapshot
 

@@ -13,7 +13,7 @@ from syrupy.assertion import SnapshotAssertion
 from alchemiscale_lake.errors import EstimationError
 from alchemiscale_lake.ledger.estimates import gather_network
 from alchemiscale_lake.query import connect
-from alchemiscale_lake.report import REPORTS, Table, ddg_table, dg_table, raw_table, round_to_uncertainty
+from alchemiscale_lake.report import REPORTS, Table, ddg_table, dg_table, lay_out, raw_table, round_to_uncertainty
 from tests.campaign import SCOPE, Campaign, small_campaign
 
 NETWORK = f"AlchemicalNetwork-tyk2-{SCOPE}"
@@ -26,11 +26,12 @@ def campaign(tmp_path_factory: pytest.TempPathFactory) -> Campaign:
     return made
 
 
-def on_terminal(table: Table) -> str:
-    console = Console(width=100, force_terminal=False, color_system=None)
+def on_terminal(table: Table, width: int = 100) -> str:
+    console = Console(width=width, force_terminal=False, color_system=None)
+    screen = lay_out(table, width)
     with console.capture() as captured:
-        console.print(table.rich())
-    return captured.get()
+        console.print(screen.rich())
+    return captured.get() + "".join(f"{note}\n" for note in screen.notes)
 
 
 @pytest.mark.parametrize("report", REPORTS)
@@ -38,7 +39,8 @@ def test_reports_as_files_and_on_a_terminal(campaign: Campaign, report: str, sna
     estimates = REPORTS[report](connect(campaign.lake), NETWORK)
 
     assert estimates.table.tsv(digits=9) == snapshot(name="tsv")
-    assert on_terminal(estimates.table) == snapshot(name="terminal")
+    assert on_terminal(estimates.table, 80) == snapshot(name="80 columns")
+    assert on_terminal(estimates.table, 200) == snapshot(name="200 columns")
     assert (estimates.counted, estimates.remarks) == snapshot(name="said")
 
 
@@ -111,11 +113,13 @@ def test_without_results_the_next_step_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("value", "uncertainty", "shown"),
     [
-        (17.418, 0.058, ("17.42", "0.06")),
-        (17.418, 0.096, ("17.4", "0.1")),
-        (17.418, 12.0, ("20", "10")),
-        (-0.0004, 0.2, ("-0.0", "0.2")),
-        (1.23456789, 0.0, ("1.23457", "0")),
+        (17.418, 0.058, ("17.418", "0.058")),
+        (17.418, 0.096, ("17.418", "0.096")),
+        (17.418, 0.0997, ("17.42", "0.10")),
+        (17.418, 12.0, ("17", "12")),
+        (17.418, 123.0, ("20", "120")),
+        (-0.0004, 0.2, ("-0.00", "0.20")),
+        (1.23456789, 0.0, ("1.235", "0")),
         (1.5, None, ("1.5", "")),
         ("Error", "Error", ("Error", "Error")),
     ],

@@ -1,0 +1,188 @@
+"""A table laid out for a terminal: one line per row, names and numbers never broken.
+
+Keys are left out unless they are asked for: 60 characters that nobody reads. What is wider than the terminal is cut:
+first long texts, then columns from the right, as far as the first one; a line below says what is missing and how
+to see it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from ..printable import printable
+from .table import ERROR, Table
+
+if TYPE_CHECKING:
+    from rich.table import Table as RichTable
+
+__all__ = ["Screen", "lay_out"]
+
+#: A gufe key, a ScopedKey, an attempt's id, a digest.
+_KEY: Final = re.compile(r"(?:[A-Za-z_]\w*-)?[0-9a-f]{32,64}(?:-[^-\s]+-[^-\s]+-[^-\s]+)?")
+#: Where a header may be broken.
+_WORDS: Final = re.compile(r"(?<=[ _])")
+#: A text is not cut below this.
+_LEAST_TEXT: Final = 24
+#: Of columns that are not shown, so many are named.
+_NAMED: Final = 6
+#: Between two columns.
+_GAP: Final = 2
+
+
+class Screen:
+    """What is shown of a table.
+
+    Attributes
+    ----------
+    notes : list of str
+        What is not shown, and how to see it.
+    """
+
+    def __init__(self, columns: Sequence[_Column], table: Table, shown: Sequence[int], notes: list[str]) -> None:
+        self._columns = columns
+        self._table = table
+        self._shown = shown
+        self.notes = notes
+
+    def rich(self) -> RichTable:
+        """Build the table for a terminal."""
+        from rich.table import Table as RichTable
+        from rich.text import Text
+
+        built = RichTable(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="bold", show_edge=False)
+        for column in self._columns:
+            built.add_column(
+                Text(column.header),
+                justify="right" if column.is_number else "left",
+                style=self._table.styles.get(column.name),
+                no_wrap=not column.wraps,
+                width=column.width,
+            )
+        styles = self._table.row_styles or [None] * len(self._table.rows)
+        for k, row in enumerate(self._shown):
+            # Text: a name such as "[bold]" is a name, not markup
+            cells = [Text(c.cells[k], style="red" if c.cells[k] == ERROR else "") for c in self._columns]
+            built.add_row(*cells, style=styles[row])
+        return built
+
+
+class _Column:
+    """One column as text."""
+
+    def __init__(self, name: str, values: Sequence[Any], cells: Sequence[str], *, wraps: bool) -> None:
+        self.wraps = wraps
+        self.name = printable(name)
+        self.cells = [printable(cell) for cell in cells]
+        self.is_cut = False
+        given = [value for value in values if value is not None]
+        self.is_number = any(isinstance(v, (int, float)) and not isinstance(v, bool) for v in given)
+        self.is_key = bool(given) and all(isinstance(v, str) and _KEY.fullmatch(v) for v in given)
+        self.is_text = any(isinstance(v, (list, tuple, dict)) or (isinstance(v, str) and " " in v) for v in given)
+        self.widest = max([0, *map(_width, self.cells)])
+        self.width = max(self.widest, _width(self.name))
+
+    def break_header(self) -> None:
+        """Let the header take several lines, so that it is no wider than cells or its longest word."""
+        self.width = max([self.widest, *(_width(word.rstrip()) for word in _WORDS.split(self.name))])
+
+    def narrow(self, width: int) -> None:
+        """Let texts take several lines, or shorten every cell, to a width."""
+        self.width = width
+        if not (self.wraps and self.is_text):
+            self.cells = [cell if _width(cell) <= width else _cut(cell, width) for cell in self.cells]
+            self.is_cut = True
+
+    @property
+    def header(self) -> str:
+        """The name on as many lines as it needs, broken between words."""
+        lines = [""]
+        for word in _WORDS.split(self.name):
+            if lines[-1] and _width((lines[-1] + word).rstrip()) > self.width:
+                lines.append("")
+            lines[-1] += word
+        short = (line.rstrip() for line in lines)
+        return "\n".join(line if _width(line) <= self.width else _cut(line, self.width) for line in short)
+
+
+def lay_out(table: Table, width: int, *, keys: bool = False, most_rows: int | None = None) -> Screen:
+    """Lay a table out for a terminal.
+
+    Parameters
+    ----------
+    table : Table
+    width : int
+        Of the terminal, characters.
+    keys : bool
+        Show columns that hold nothing but keys.
+    most_rows : int, optional
+        Of more rows, the first and the last are shown.
+    """
+    positions = _positions(len(table.rows), most_rows)
+    rows = [table.rows[k] for k in positions]
+    texts = [table.cells(row) for row in rows]
+    columns = [
+        _Column(name, [row[k] for row in rows], [cells[k] for cells in texts], wraps=table.is_sheet)
+        for k, name in enumerate(table.columns)
+    ]
+    shown = columns if keys else [column for column in columns if not column.is_key] or columns
+    hidden = [column.name for column in columns if column not in shown]
+    fitting = _fitted(shown, width)
+    notes = []
+    if hidden:
+        notes.append(f"hidden: {', '.join(hidden)}; --keys shows them")
+    cut = [column.name for column in fitting if column.is_cut]
+    if cut:
+        notes.append(f"cut: {', '.join(cut)}; a wider terminal, --tsv or -o FILE shows all")
+    if len(fitting) < len(shown):
+        names = [column.name for column in shown[len(fitting) :]]
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        missing = ", ".join(names[:_NAMED]) + more
+        notes.append(f"too wide: {missing} not shown; a wider terminal, --tsv or -o FILE shows all")
+    if len(rows) < len(table.rows):
+        notes.append(f"{len(table.rows)} rows, {len(rows)} shown; --tsv or -o FILE shows all")
+    return Screen(fitting, table, positions, notes)
+
+
+def _positions(n: int, most: int | None) -> list[int]:
+    """Return which of n rows are shown: all, or as many of the first as of the last."""
+    if most is None or n <= most:
+        return list(range(n))
+    return [*range(most - most // 2), *range(n - most // 2, n)]
+
+
+def _fitted(columns: list[_Column], width: int) -> list[_Column]:
+    """Break headers, narrow texts, then leave columns out from the right, until the rest fits."""
+    if _total(columns) > width:
+        for column in columns:
+            column.break_header()
+    for least in (2 * _LEAST_TEXT, _LEAST_TEXT):
+        over = _total(columns) - width
+        for column in sorted((c for c in columns if c.is_text), key=lambda c: -c.width):
+            if over > 0 and column.width > least:
+                before = column.width
+                column.narrow(max(least, column.width - over))
+                over -= before - column.width
+    kept = list(columns)
+    while len(kept) > 1 and _total(kept) > width:
+        kept.pop()
+    if kept and _total(kept) > width:
+        kept[0].narrow(width)
+    return kept
+
+
+def _total(columns: Sequence[_Column]) -> int:
+    return sum(column.width for column in columns) + _GAP * (len(columns) - 1)
+
+
+def _width(text: str) -> int:
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
+def _cut(text: str, width: int) -> str:
+    from rich.cells import set_cell_size
+
+    return set_cell_size(text, max(width - 1, 0)).rstrip() + "…"

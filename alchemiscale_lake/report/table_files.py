@@ -1,0 +1,69 @@
+"""A table in a file, by its suffix: `.tsv` (and any other), `.csv`, `.json`, `.parquet`."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from .table import ERROR, Table
+
+__all__ = ["table_bytes"]
+
+
+def table_bytes(table: Table, path: str | Path) -> bytes:
+    """Return what a file of this name is to hold: full precision, one record per row.
+
+    In `.json` and `.parquet` numbers stay numbers: what could not be computed is null there.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix == ".csv":
+        return _csv(table).encode()
+    if suffix == ".json":
+        records = [dict(zip(table.columns, map(_value, row), strict=True)) for row in table.rows]
+        return (json.dumps(records, default=str, indent=1, ensure_ascii=False) + "\n").encode()
+    if suffix == ".parquet":
+        buffer = io.BytesIO()
+        _frame(table).write_parquet(buffer)
+        return buffer.getvalue()
+    return table.tsv().encode()
+
+
+def _csv(table: Table) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(table.columns)
+    writer.writerows([_text(value) for value in row] for row in table.rows)
+    return text.getvalue()
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return repr(value)
+    if hasattr(value, "isoformat"):
+        return str(value.isoformat())
+    return json.dumps(value, default=str) if isinstance(value, (list, dict, tuple)) else str(value)
+
+
+def _value(value: Any) -> Any:
+    if value == ERROR:
+        return None
+    if isinstance(value, float) and value != value:
+        return None
+    return value.isoformat() if hasattr(value, "isoformat") else value
+
+
+def _frame(table: Table) -> pl.DataFrame:
+    data = {}
+    for k, name in enumerate(table.columns):
+        values = [None if row[k] == ERROR else row[k] for row in table.rows]
+        data[name] = pl.Series(name, values, strict=False)
+    return pl.DataFrame(data)

@@ -1,0 +1,92 @@
+"""Tables for a terminal: one line per row, whole names and numbers, and a word on what is not shown."""
+
+from __future__ import annotations
+
+import io
+import random
+import string
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from alchemiscale_lake.report import Table, lay_out
+
+KEY = f"AlchemicalNetwork-{'0123456789abcdef' * 2}-org-campaign-project"
+NETWORKS = Table(
+    ("name", "scope", "state", "complete", "running", "waiting", "error", "note", "network"),
+    [
+        ("tyk2", "org-campaign-project", "active", 100, 2, 0, 0, None, KEY),
+        ("mcl1", "org-campaign-project", "inactive", 7, 0, 55, 1, "somebody wrote a long note here " * 4, KEY),
+    ],
+)
+
+
+def on(width: int, table: Table = NETWORKS, **options: object) -> tuple[list[str], list[str]]:
+    screen = lay_out(table, width, **options)  # type: ignore[arg-type]
+    console = Console(file=io.StringIO(), width=width, color_system=None)
+    console.print(screen.rich())
+    return console.file.getvalue().splitlines(), screen.notes  # type: ignore[attr-defined]
+
+
+def test_at_80_columns_texts_are_cut_and_the_rest_is_whole() -> None:
+    lines, notes = on(80)
+    assert len(lines) == 3
+    assert max(map(len, lines)) <= 80
+    assert [line.split()[:7] for line in lines[1:]] == [
+        ["tyk2", "org-campaign-project", "active", "100", "2", "0", "0"],
+        ["mcl1", "org-campaign-project", "inactive", "7", "0", "55", "1"],
+    ]
+    assert notes[0] == "hidden: network; --keys shows them"
+    assert notes[-1] == "too wide: note not shown; a wider terminal, --tsv or -o FILE shows all"
+
+
+def test_at_200_columns_all_is_there() -> None:
+    lines, notes = on(200, keys=True)
+    assert KEY in lines[1]
+    assert notes == ["cut: note; a wider terminal, --tsv or -o FILE shows all"]
+    assert on(300, keys=True)[1] == []
+
+
+def test_a_table_of_nothing_but_keys_shows_them() -> None:
+    table = Table(("task",), [(KEY,)])
+    lines, notes = on(80, table)
+    assert ([line.rstrip() for line in lines], notes) == (["task", KEY], [])
+
+
+def test_of_many_rows_the_first_and_the_last_are_shown_where_asked() -> None:
+    table = Table(("i",), [(i,) for i in range(100)], row_styles=("dim",) * 100)
+    lines, notes = on(80, table, most_rows=5)
+    assert [int(line) for line in lines[1:]] == [0, 1, 2, 98, 99]
+    assert notes == ["100 rows, 5 shown; --tsv or -o FILE shows all"]
+    assert len(on(80, table)[0]) == 101
+
+
+@given(st.integers(0, 10**6), st.integers(20, 200))
+def test_no_line_is_wider_than_the_terminal_and_no_number_is_broken(seed: int, width: int) -> None:
+    draw = random.Random(seed)
+
+    def cell(kind: int) -> object:
+        word = "".join(draw.choices(string.ascii_letters, k=draw.randint(1, 30)))
+        return [draw.uniform(-1e6, 1e6), draw.randint(0, 10**9), word, f"{word} {word} {word}", None][kind]
+
+    kinds = [draw.randrange(5) for _ in range(draw.randint(1, 12))]
+    table = Table(
+        tuple("".join(draw.choices(string.ascii_lowercase + "_ ", k=12)) for _ in kinds),
+        [tuple(cell(kind) for kind in kinds) for _ in range(4)],
+    )
+    lines, _ = on(width, table)
+    assert all(len(line) <= width for line in lines)
+    shown = " ".join(lines)
+    first = table.cells(table.rows[0])[0]
+    assert kinds[0] not in (0, 1) or len(first) > width or first in shown
+
+
+def test_an_empty_table_has_its_header() -> None:
+    assert on(80, Table(("a", "b c"), []))[0] == ["a  b c"] or on(80, Table(("a", "b c"), []))[0] == ["   b", "a  c"]
+
+
+@pytest.mark.parametrize("width", [1, 2, 10])
+def test_the_narrowest_terminals_do_not_break_it(width: int) -> None:
+    assert on(width)[0]

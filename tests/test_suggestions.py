@@ -1,0 +1,42 @@
+"""Misspelt names lead to the one that was meant."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from alchemiscale_lake.cli import main
+from alchemiscale_lake.ledger.submit import submit_network
+from alchemiscale_lake.store import Lake
+from alchemiscale_lake.suggestions import did_you_mean
+from tests.plain import SCOPE, plain_chain
+
+
+def test_the_nearest_is_suggested_and_nothing_far_off() -> None:
+    assert did_you_mean("Tyk", ["TYK2", "mcl1"]) == "; did you mean 'TYK2'?"
+    assert did_you_mean("abcdef", ["TYK2", "mcl1"]) == did_you_mean("x", []) == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["staus"], "no such command 'staus'; did you mean 'status'?"),
+        (["status", "tky2"], "no network has the name or ScopedKey 'tky2'; did you mean 'tyk2'?"),
+        (["status", "--scope", f"{SCOPE}s"], f"there is no network in Scope {SCOPE}s; did you mean '{SCOPE}'?"),
+        (["tasks", "list", "--scope", "x-y-z"], f"there is no network in Scope x-y-z; there are: {SCOPE}"),
+        (["failures", "--scope", f"{SCOPE}s"], f"did you mean '{SCOPE}'?"),
+        (["usage", "--scope", f"{SCOPE}s"], f"did you mean '{SCOPE}'?"),
+        (["networks", "list", "--scope", f"{SCOPE}s"], f"did you mean '{SCOPE}'?"),
+        (["gather", "--scope", f"{SCOPE}s"], f"did you mean '{SCOPE}'?"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_commands_say_what_was_meant_and_fail(tmp_path: Path, arguments: list[str], said: str) -> None:
+    lake = Lake.create(tmp_path / "lake")
+    submit_network(lake, plain_chain([("a", "b")]), SCOPE, name="tyk2")
+    done = CliRunner().invoke(main, arguments, env={"ALCHEMISCALE_LAKE": lake.url})
+    assert done.exit_code in (1, 2)
+    assert done.stdout == ""
+    assert said in done.stderr
