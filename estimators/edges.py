@@ -301,7 +301,13 @@ def _by_itself(pair: _Pair, kind: Kind, phase: Phase, leg: _Combined) -> EdgeEst
     group, ligand_a, ligand_b = pair
     notes = leg.notes
     if phase not in _COMPLETE:
-        notes += (Note("single-phase", f"{phase} is the only phase; the leg stands as a direct edge", leg.legs),)
+        notes += (
+            Note(
+                "single-phase",
+                f"only the {phase} leg is there: the value is that of the leg, not a difference of two legs",
+                leg.legs,
+            ),
+        )
     missing: tuple[Phase, ...] = () if leg.legs else (phase,)
     if missing:
         message = f"{kind} edge {ligand_a} -> {ligand_b} lacks {phase}"

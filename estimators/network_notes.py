@@ -37,6 +37,8 @@ __all__ = ["describe"]
 
 #: Uncertainties further apart than this are noted; a pseudo-inverse in double precision fails near it.
 _WIDE_SHARE = 1e-6
+#: Labels that are named one by one.
+_NAMED = 5
 
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
@@ -142,5 +144,7 @@ def _experiment(network: MeasuredNetwork, pinned: BoolArray, experimental: Mappi
         yield Note("experiment-missing", message, nodes=free)
     unknown = tuple(sorted(set(experimental).difference(network.nodes), key=str))
     if unknown:
-        message = f"{len(unknown)} experimental values are of labels that are not in the network"
+        named = ", ".join(str(label) for label in unknown[:_NAMED])
+        more = f" and {len(unknown) - _NAMED} more" if len(unknown) > _NAMED else ""
+        message = f"{len(unknown)} experimental values are of labels that are not in the network: {named}{more}"
         yield Note("experiment-unknown", message, nodes=unknown)

@@ -32,8 +32,12 @@ def command(file: str, lake: str, scope: str, kind: str, source: str | None) -> 
     Example:
       alchemiscale-lake assays experiment.csv --scope org-campaign-project --kind hydration
     """
-    from ..ledger.assays import import_assays
+    from ..ledger.assays import import_assays, unmatched_assays
     from ..store import Lake
 
-    new = import_assays(Lake.open(lake), file, scope, kind, source=source)
+    opened = Lake.open(lake)
+    new = import_assays(opened, file, scope, kind, source=source)
     say(f"imported {new} new {kind} values into {scope}")
+    unmatched = unmatched_assays(opened, scope)
+    if unmatched is not None:
+        say(unmatched)

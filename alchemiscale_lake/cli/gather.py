@@ -98,6 +98,8 @@ def command(
       alchemiscale-lake gather tyk2 --report ddg -o ddg.tsv
       alchemiscale-lake gather --scope 'org-campaign-*' --report findings
     """
+    from ..ids import ScopedKey
+    from ..ledger.assays import unmatched_assays
     from ..ledger.estimates import gather_networks
     from ..query import connect
     from ..store import Lake
@@ -125,6 +127,9 @@ def command(
         _show_model(connection, name, model, tsv=tsv, output=output)
         return
     _show_one(connection, name, report or "dg", tsv=tsv, output=output, allow_partial=allow_partial)
+    unmatched = unmatched_assays(opened, ScopedKey.from_str(name).scope)
+    if unmatched is not None:
+        say(unmatched)
     if plot is not None:
         _draw(connection, name, report or "dg", Path(plot))
 

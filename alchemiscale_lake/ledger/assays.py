@@ -8,20 +8,27 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import polars as pl
+
 from ..content import csv_rows, decode_text, read_file
 from ..errors import ContentError, SchemaError
 from ..ids import Scope
 from ..schemas import TABLES
-from ..store import Lake, now_utc
+from ..store import Lake, collect, now_utc
+from ..suggestions import did_you_mean
 from ..units import KCAL_PER_KJ, kt_kcal_mol
 from .user import user_name
 
-__all__ = ["import_assays"]
+__all__ = ["import_assays", "unmatched_assays"]
+
+#: Ligands that are named one by one.
+_NAMED: Final = 10
 
 #: pIC50 and pKi are turned into free energies at this temperature.
 TEMPERATURE_KELVIN: Final = 298.15
@@ -143,8 +150,35 @@ def import_assays(
         "entered_by": entered_by or user_name(),
         "entered_at": now_utc(),
     }
+    # accents can be written in two ways; the network's way counts
+    spelt = {unicodedata.normalize("NFC", name): name for name in _ligands(lake, scope)}
     rows = [common | row for row in _read_values(path, source or path.name)]
+    for row in rows:
+        name = unicodedata.normalize("NFC", str(row["ligand"]))
+        row["ligand"] = spelt.get(name, row["ligand"])
     return lake.table("assays").append_new(rows)
+
+
+def _ligands(lake: Lake, scope: Scope | str) -> set[str]:
+    ends = lake.table("transformations").scan().filter(pl.col("scope") == str(scope))
+    names = collect(ends.select("ligand_a_name", "ligand_b_name"), "ligands")
+    return set(names["ligand_a_name"].drop_nulls()) | set(names["ligand_b_name"].drop_nulls())
+
+
+def unmatched_assays(lake: Lake, scope: Scope | str) -> str | None:
+    """Say which experimental values of a Scope fit no ligand there, with the names that were probably meant.
+
+    None if all fit, or the Scope has no ligands yet.
+    """
+    ligands = _ligands(lake, scope)
+    rows = lake.table("assays").scan().filter(pl.col("scope") == str(scope))
+    assays = collect(rows.select("ligand").unique(), "assays")
+    unknown = sorted(set(assays["ligand"]) - ligands)
+    if not ligands or not unknown:
+        return None
+    told = [f"{name!r}{did_you_mean(name, ligands).replace('; did', ' (did').replace('?', '?)')}" for name in unknown]
+    more = f" and {len(told) - _NAMED} more" if len(told) > _NAMED else ""
+    return f"{len(unknown)} experimental values fit no ligand of {scope}: {', '.join(told[:_NAMED])}{more}"
 
 
 def _read_values(path: Path, source: str) -> list[dict[str, str | float | None]]:

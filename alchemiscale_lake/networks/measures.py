@@ -42,6 +42,7 @@ MEASURES: Final[Mapping[str, Measure]] = MappingProxyType(
         "AbsoluteSolvationProtocol": Measure("hydration", absolute=True),
         "AbsoluteBindingProtocol": Measure("binding", absolute=True),
         "SepTopProtocol": Measure("binding", absolute=False),
+        "HydrationProtocol": Measure("hydration", absolute=False),
     }
 )
 

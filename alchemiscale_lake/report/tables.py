@@ -15,10 +15,24 @@ import polars as pl
 from ..errors import EstimationError
 from ..ids import ScopedKey
 from ..query import Connection, ask, read_sql, statement
+from .plots import dg_pairs, performance_line
 from .table import ERROR, Table
 
 __all__ = ["REPORTS", "EstimateTable", "ddg_table", "dg_table", "raw_table"]
 
+_EXPERIMENT: Final = "experiment (kcal/mol)"
+#: Codes of notes that the remark about the scale says already, or that are about the computation alone.
+_UNSAID: Final = frozenset(
+    {
+        "absolute-results",
+        "covariance-omitted",
+        "disconnected",
+        "expected-information",
+        "experiment-missing",
+        "experiment-pinned",
+        "observed-information",
+    }
+)
 _UNCERTAINTY: Final = "uncertainty (kcal/mol)"
 _DG: Final = "DG(MLE) (kcal/mol)"
 _DDG: Final = "DDG(i->j) (kcal/mol)"
@@ -93,11 +107,20 @@ def dg_table(connection: Connection, network: str, *, allow_partial: bool = Fals
     if not len(disconnected):
         rows = rows.sort("kind", "ligand")
     cells = {"kind": "kind", "ligand": "ligand", _DG: "value_kcal_mol", _UNCERTAINTY: "uncertainty_kcal_mol"}
+    if rows["experiment_kcal_mol"].is_not_null().any():
+        cells[_EXPERIMENT] = "experiment_kcal_mol"
     if len(disconnected):
         cells["component"] = "component"
     table = _table(rows, cells, {_DG: _UNCERTAINTY})
     pending = len(ranking) - len(rows)
-    return EstimateTable(table, "ligands", len(failed), (_scale(known), *_left_out(pending, "ligand")))
+    remarks = (
+        _scale(known),
+        *_agreement(known),
+        *_said(known),
+        *_said_of_edges(edges),
+        *_left_out(pending, "ligand"),
+    )
+    return EstimateTable(table, "ligands", len(failed), remarks)
 
 
 def ddg_table(connection: Connection, network: str, *, allow_partial: bool = False) -> EstimateTable:
@@ -117,7 +140,7 @@ def ddg_table(connection: Connection, network: str, *, allow_partial: bool = Fal
         _table(rows, cells, {_DDG: _UNCERTAINTY}),
         "edges",
         int((rows["status"] == "error").sum()),
-        _left_out(len(edges) - len(rows), "edge"),
+        (*_said_of_edges(rows), *_left_out(len(edges) - len(rows), "edge")),
     )
 
 
@@ -173,6 +196,30 @@ def _scale(known: pl.DataFrame) -> str:
     if rest.any():
         said.append("relative: their mean is zero (give experimental values with `alchemiscale-lake assays`)")
     return f"values are {said[0]}" if len(said) == 1 else f"values of each part are {'; or '.join(said)}"
+
+
+def _agreement(known: pl.DataFrame) -> list[str]:
+    """How well each kind agrees with experiment."""
+    lines = []
+    for (kind,), of_kind in known.group_by("kind", maintain_order=True):
+        pairs = dg_pairs(of_kind)
+        if len(pairs) > 1:
+            what = f"{kind}: " if known["kind"].n_unique() > 1 else ""
+            lines.append(f"{what}{performance_line(pairs)} over {len(pairs)} ligands with experiment")
+    return lines
+
+
+def _said(known: pl.DataFrame) -> list[str]:
+    """Notes about how values and uncertainties were made, each once, without its code."""
+    notes = known["notes"].explode().drop_nulls().unique(maintain_order=True)
+    return [text for code, _, text in (str(note).partition(": ") for note in notes) if code not in _UNSAID]
+
+
+def _said_of_edges(edges: pl.DataFrame) -> list[str]:
+    """Notes of edges with a value, each once, with the number of edges that it is about."""
+    notes = edges.filter((pl.col("status") == "ok") & pl.col("note").is_not_null())
+    counted = notes.group_by("note", maintain_order=True).len()
+    return [f"{n} of {len(edges)} edges: {note}" for note, n in counted.iter_rows()]
 
 
 def _left_out(n: int, noun: str) -> tuple[str, ...]:

@@ -47,7 +47,8 @@ def test_reports_as_files_and_on_a_terminal(campaign: Campaign, report: str, sna
 def test_headers_are_openfes(campaign: Campaign) -> None:
     con = connect(campaign.lake)
 
-    assert dg_table(con, NETWORK).table.columns == ("ligand", "DG(MLE) (kcal/mol)", "uncertainty (kcal/mol)")
+    openfes = ("ligand", "DG(MLE) (kcal/mol)", "uncertainty (kcal/mol)")
+    assert dg_table(con, NETWORK).table.columns == (*openfes, "experiment (kcal/mol)")
     assert ddg_table(con, NETWORK).table.columns == (
         "ligand_i",
         "ligand_j",

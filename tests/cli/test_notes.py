@@ -1,0 +1,56 @@
+"""What explains the numbers is said beside them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from alchemiscale_lake.cli import main
+from tests.real_data import real_case
+
+SCOPE = "a-b-c"
+
+
+def call(lake: Path, *arguments: str) -> Result:
+    done = CliRunner().invoke(main, arguments, env={"ALCHEMISCALE_LAKE": str(lake)})
+    assert done.exit_code == 0, done.output
+    return done
+
+
+@pytest.mark.parametrize("report", ["dg", "ddg"])
+def test_legs_alone_are_not_passed_off_as_differences(tmp_path: Path, report: str) -> None:
+    lake = tmp_path / "lake"
+    call(lake, "import-results", str(real_case("13-solvent-only") / "edges.csv"), "--scope", SCOPE)
+    said = call(lake, "gather", "--report", report).stderr
+    assert "2 of 2 edges: only the solvent leg is there: the value is that of the leg, not a difference" in said
+
+
+def test_experimental_names_that_fit_no_ligand_are_named(tmp_path: Path) -> None:
+    lake, case = tmp_path / "lake", real_case("12-unmatched-experiment")
+    call(lake, "import-results", str(case / "edges.csv"), "--scope", SCOPE)
+    said = call(lake, "assays", str(case / "experiment.csv"), "--scope", SCOPE).stderr
+    assert "2 experimental values fit no ligand of a-b-c: 'B' (did you mean 'b'?), 'cafe_1'" in said
+    assert "fit no ligand of a-b-c" in call(lake, "gather").stderr
+
+
+def test_accents_of_either_form_fit(tmp_path: Path) -> None:
+    lake, case = tmp_path / "lake", real_case("12-unmatched-experiment")
+    call(lake, "import-results", str(case / "edges.csv"), "--scope", SCOPE)
+    said = call(lake, "assays", str(case / "experiment-nfd.csv"), "--scope", SCOPE).stderr
+    assert "fit no ligand" not in said
+
+
+def test_experiment_stands_beside_estimates_with_how_well_they_agree(tmp_path: Path) -> None:
+    lake = tmp_path / "lake"
+    edges, values = tmp_path / "edges.csv", tmp_path / "experiment.csv"
+    lines = ["a,b,complex,0,1,.1", "a,b,solvent,0,2,.1", "b,c,complex,0,1,.1", "b,c,solvent,0,3,.1"]
+    edges.write_text("\n".join(["ligand_i,ligand_j,phase,repeat,value_kcal_mol,uncertainty_kcal_mol", *lines]))
+    values.write_text("ligand,value_kcal_mol\na,-8\nb,-9\nc,-11.5\n")
+    call(lake, "import-results", str(edges), "--scope", SCOPE)
+    call(lake, "assays", str(values), "--scope", SCOPE)
+    done = call(lake, "gather")
+    assert done.stdout.splitlines()[0].endswith("experiment (kcal/mol)")
+    assert "RMSE 0." in done.stderr
+    assert "over 3 ligands with experiment" in done.stderr
