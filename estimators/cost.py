@@ -32,7 +32,8 @@ __all__ = ["CostModel", "CostPrediction", "CostRows", "ModelCard", "from_json", 
 
 FloatArray = NDArray[np.float64]
 
-_FORMAT: Final = 1
+#: 1: corrects physics in which openfe's legs took less work, see `features`. 2: as of now.
+_FORMAT: Final = 2
 _PARAMETER_DIGITS: Final = 12
 
 
@@ -98,11 +99,19 @@ class CostModel:
         What it rests on.
     ranges : dict of str to dict of str to (float, float)
         Least and most that it saw of each watched feature, by Protocol.
+    format : int
+        Of its JSON.
     """
 
     posterior: Posterior
     card: ModelCard
     ranges: Ranges
+    format: int = _FORMAT
+
+    @property
+    def is_superseded(self) -> bool:
+        """Whether it corrects the physics of an older release: its card can be read, hours it cannot predict."""
+        return self.format != _FORMAT
 
     def predict(self, rows: CostRows) -> CostPrediction:
         """Predict the hours of one result of each row.
@@ -120,8 +129,10 @@ class CostModel:
         Raises
         ------
         EstimatorInputError
-            If a column is unknown, out of range, or not as long as the others.
+            If a column is unknown, out of range, or not as long as the others; or if the model is superseded.
         """
+        if self.is_superseded:
+            raise EstimatorInputError("the cost model was trained by an older release; train it again")
         return predict_from(
             self.posterior,
             derive(rows),
@@ -146,7 +157,7 @@ class CostModel:
             "ranges": self.ranges,
         }
         card = {name: _plain(value) for name, value in asdict(self.card).items()}
-        return json.dumps({"format": _FORMAT, "card": card, "parameters": parameters}, sort_keys=True)
+        return json.dumps({"format": self.format, "card": card, "parameters": parameters}, sort_keys=True)
 
 
 def prior_model(*, confidence: float = 0.9) -> CostModel:
@@ -263,7 +274,7 @@ def from_json(text: str) -> CostModel:
     """
     try:
         read = json.loads(text)
-        if read["format"] != _FORMAT:
+        if read["format"] not in range(1, _FORMAT + 1):
             raise EstimatorInputError(f"the cost model has format {read['format']}, not {_FORMAT}; train it again")
         parameters, card = read["parameters"], read["card"]
         columns = Columns(tuple(parameters["block"]), tuple(parameters["level"]))
@@ -277,7 +288,7 @@ def from_json(text: str) -> CostModel:
         ranges = {str(of): _pairs(seen) for of, seen in parameters["ranges"].items()}
         overall = _pairs(card.pop("feature_ranges"))
         numbers: dict[str, Any] = {name: float("nan") if value is None else value for name, value in card.items()}
-        return CostModel(posterior, ModelCard(feature_ranges=overall, **numbers), ranges)
+        return CostModel(posterior, ModelCard(feature_ranges=overall, **numbers), ranges, read["format"])
     except (KeyError, TypeError, ValueError, AttributeError) as e:
         if isinstance(e, EstimatorInputError):
             raise

@@ -55,7 +55,8 @@ BLOCKS: Final[dict[str, tuple[float, float]]] = {
     "protocol and gpu size": (0.05, 4.0),
     "group": (0.1, 4.0),
     "group complex": (0.1, 4.0),
-    "campaign": (0.1, 4.0),
+    # Of one protein, published twice by the same group, hours differ by 12 % in the median.
+    "campaign": (0.12, 4.0),
 }
 
 #: Blocks of levels: an unseen level widens by the block's standard deviation.

@@ -145,8 +145,10 @@ def predict_from(
     mean = derived.prior_log_hours + laid_out.matrix[:, :n_known] @ posterior.mean
     shared, left_out = _shared(laid_out.matrix, laid_out.columns, posterior)
     noise = _noise_of(posterior, derived.rows["protocol"])
-    # A calibration on rows like the others does not narrow what is unlike them.
-    stretch = np.where(unlike, max(scale, 1.0), scale)
+    # A calibration on rows like the others does not narrow what is unlike them, nor what another campaign set up.
+    campaigns = columns_of(posterior.columns, "campaign")
+    elsewhere = unlike | (bool(campaigns) & ~np.isin(derived.rows["campaign"], campaigns))
+    stretch = np.where(elsewhere, max(scale, 1.0), scale)
     own_sd = stretch * np.sqrt(noise**2 + beyond**2 + left_out)
     shared = shared * stretch[:, None]
     sd_log = np.sqrt((shared**2).sum(axis=1) + own_sd**2)

@@ -10,6 +10,7 @@ water box) is that of 37 published benchmark systems in cubic boxes with 1.2 nm 
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -64,6 +65,7 @@ FEATURES: Final[dict[str, Feature]] = {
     "is_solvent": Feature("", "1 where the ligand is alone in solvent, else 0"),
     "is_vacuum": Feature("", "1 where nothing is solvated, else 0"),
     "box_nm": Feature("nm", "edge of the box, if known beforehand"),
+    "solute_diameter_nm": Feature("nm", "of the sphere around the middle of the solute that holds all of its atoms"),
     "padding_nm": Feature("nm", "solvent on each side of the solute; 1.2 if unknown"),
     "box_volume_factor": Feature("", "volume of the box over that of a cube as wide: dodecahedron 0.71; 1 if unknown"),
     "packing": Feature("", "calculations side by side on the GPU; 1 if unknown"),
@@ -73,9 +75,11 @@ FEATURES: Final[dict[str, Feature]] = {
 #: which one it will be. `group`: what shares a system (a target). `campaign`: what was set up together.
 STRINGS: Final = ("protocol", "gpu_model", "group", "campaign")
 
-# Of published solvated proteins: extent = 0.34 nm * atoms ** (1/3), 94.6 atoms per cubic nm of box.
-_EXTENT_NM: Final = 0.34
-_ATOMS_PER_NM3: Final = 94.6
+# Of published solvated proteins: their bounding spheres are 0.413 nm * atoms ** (1/3) wide, give or take 9 %. A cubic
+# nm of box holds 97 atoms, and a fifth of an atom less for each of the solute, which packs less densely than water.
+_DIAMETER_NM: Final = 0.413
+_ATOMS_PER_NM3: Final = 97.0
+_LESS_PER_SOLUTE_ATOM: Final = 0.217
 _PADDING_NM: Final = 1.2
 _TIMESTEP_FS: Final = 4.0
 _FS_PER_NS: Final = 1e6
@@ -85,9 +89,14 @@ _MS_PER_HOUR: Final = 3.6e6
 _TYPICAL_COMPLEX_ATOMS: Final = 50_000.0
 _TYPICAL_LIGAND_ATOMS: Final = 45.0
 
-# A step of a hybrid system takes about twice a plain one: soft core, exceptions, replica exchange, energies of all
-# states. By how much is the first thing that results teach.
-_ALCHEMICAL_FACTOR: Final = 2.0
+# What a step takes over one of the benchmark: latency, and work per atom of plain MD and of a hybrid system (soft core,
+# exceptions, replica exchange, energies of all states). Medians of what is published for openfe on seven and on three
+# GPU models, github.com/OpenFreeEnergy/performance_benchmarks; how far a system is from them, results teach.
+_LATENCY_FACTOR: Final = 1.4
+_PLAIN_WORK: Final = 1.5
+_HYBRID_WORK: Final = 3.3
+#: Classes of Protocols that transform nothing: openfe's `PlainMDProtocol` and others named like it.
+_PLAIN_PROTOCOL: Final = re.compile(r"(Plain|Conventional|Classical)MD|^MD(Protocol)?$")
 # Setting up, minimising, analysing: what a result takes besides its steps.
 _OVERHEAD_GPU_HOURS: Final = 0.05
 _OVERHEAD_CPU_HOURS: Final = 0.001
@@ -107,7 +116,7 @@ class Derived:
     n_atoms : ndarray of float
         Atoms simulated, estimated where unknown.
     atoms_known : ndarray of bool
-        Whether `n_atoms` was given.
+        Whether `n_atoms` was given, or the box or the solute's size from which they follow.
     atoms_guessed : ndarray of bool
         Whether not even the solute's atoms were given.
     steps : ndarray of float
@@ -169,25 +178,41 @@ def complete_rows(rows: CostRows) -> dict[str, NDArray]:  # type: ignore[type-ar
     return complete
 
 
-def solvated_atoms(n_solute_atoms: FloatArray, padding_nm: FloatArray, volume_factor: FloatArray) -> FloatArray:
-    """Estimate how many atoms a solute has once it is solvated.
+def solvated_atoms(
+    n_solute_atoms: FloatArray, padding_nm: FloatArray, volume_factor: FloatArray, diameter_nm: FloatArray | None = None
+) -> FloatArray:
+    """Estimate how many atoms a solute has once it is solvated, by OpenMM's rule for the box.
 
     Parameters
     ----------
     n_solute_atoms : ndarray of float
         Atoms of the solute.
     padding_nm : ndarray of float
-        Solvent on each side of it, nm.
+        Solvent between the solute and its next image, nm.
     volume_factor : ndarray of float
         Volume of the box over that of a cube as wide.
+    diameter_nm : ndarray of float, optional
+        Of the solute's bounding sphere, nm; what such solutes have where it is NaN or not given.
 
     Returns
     -------
     ndarray of float
-        Atoms with solvent; good to some 20 %, as the box follows the longest extent of the solute.
+        Atoms with solvent: good to 2 % where the diameter is known, else to some 20 %.
+
+    References
+    ----------
+    `openmm.app.Modeller.addSolvent`: the box is as wide as the sphere and the padding, and twice the padding at least.
     """
-    edge_nm = _EXTENT_NM * np.cbrt(n_solute_atoms) + 2.0 * padding_nm
-    return np.maximum(_ATOMS_PER_NM3 * volume_factor * edge_nm**3, n_solute_atoms)
+    typical_nm = _DIAMETER_NM * np.cbrt(n_solute_atoms)
+    sphere_nm = typical_nm if diameter_nm is None else np.where(np.isnan(diameter_nm), typical_nm, diameter_nm)
+    edge_nm = np.maximum(sphere_nm + padding_nm, 2.0 * padding_nm)
+    return np.maximum(_atoms_in(edge_nm, volume_factor, n_solute_atoms), n_solute_atoms)
+
+
+def _atoms_in(edge_nm: FloatArray, volume_factor: FloatArray, n_solute_atoms: FloatArray) -> FloatArray:
+    """Atoms that a box holds."""
+    atoms: FloatArray = _ATOMS_PER_NM3 * volume_factor * edge_nm**3 - _LESS_PER_SOLUTE_ATOM * n_solute_atoms
+    return atoms
 
 
 def derive(rows: CostRows) -> Derived:
@@ -217,7 +242,7 @@ def derive(rows: CostRows) -> Derived:
     return Derived(
         rows=complete,
         n_atoms=n_atoms,
-        atoms_known=~np.isnan(complete["n_atoms"]),
+        atoms_known=~(np.isnan(complete["n_atoms"]) & np.isnan(complete["box_nm"]) & ~_is_measured(complete)),
         atoms_guessed=guessed,
         steps=steps,
         prior_log_hours=np.log(hours),
@@ -235,7 +260,7 @@ def _atoms(rows: dict[str, NDArray]) -> tuple[FloatArray, NDArray[np.bool_]]:  #
     solute = np.where(np.isnan(solute) & alone, 2.0 * rows["n_ligand_heavy_atoms"], solute)
     padding_nm = np.nan_to_num(rows["padding_nm"], nan=_PADDING_NM)
     factor = np.nan_to_num(rows["box_volume_factor"], nan=1.0)
-    from_box = _ATOMS_PER_NM3 * factor * rows["box_nm"] ** 3
+    from_box = _atoms_in(rows["box_nm"], factor, np.nan_to_num(solute))
     guessed = np.isnan(rows["n_atoms"]) & np.isnan(solute) & np.isnan(from_box)
     typical = np.where(
         vacuum,
@@ -246,10 +271,16 @@ def _atoms(rows: dict[str, NDArray]) -> tuple[FloatArray, NDArray[np.bool_]]:  #
             _TYPICAL_COMPLEX_ATOMS,
         ),
     )
-    estimate = np.where(vacuum, solute, solvated_atoms(solute, padding_nm, factor))
+    estimate = np.where(vacuum, solute, solvated_atoms(solute, padding_nm, factor, rows["solute_diameter_nm"]))
     estimate = np.where(np.isnan(from_box) | vacuum, estimate, from_box)
     estimate = np.where(np.isnan(estimate), typical, estimate)
     return np.maximum(np.where(np.isnan(rows["n_atoms"]), estimate, rows["n_atoms"]), 1.0), guessed
+
+
+def _is_measured(rows: dict[str, NDArray]) -> NDArray[np.bool_]:  # type: ignore[type-arg]
+    """Whether the size of a solute of so many atoms is known."""
+    measured: NDArray[np.bool_] = ~np.isnan(rows["solute_diameter_nm"]) & ~np.isnan(rows["n_solute_atoms"])
+    return measured
 
 
 def _physical_hours(
@@ -261,13 +292,16 @@ def _physical_hours(
     hours = np.empty(len(n_atoms))
     sd_log = np.empty(len(n_atoms))
     packing = np.maximum(np.nan_to_num(rows["packing"], nan=1.0), 1.0)
+    work = _work(rows["protocol"])
     names, of_row = np.unique(rows["gpu_model"], return_inverse=True)
     pooled = []
     for k, name in enumerate(names):
         mine = of_row == k
         speed = speed_of(str(name)) or unlisted()
         cpu = is_cpu(str(name))
-        step_ms = _ALCHEMICAL_FACTOR * speed.step_ms(n_atoms[mine], 1.0 if cpu else packing[mine])
+        step_ms = _LATENCY_FACTOR * speed.step_ms(
+            n_atoms[mine], 1.0 if cpu else packing[mine], work[mine] / _LATENCY_FACTOR
+        )
         overhead, unknown = (
             (_OVERHEAD_CPU_HOURS, _UNKNOWN_CPU_HOURS) if cpu else (_OVERHEAD_GPU_HOURS, _UNKNOWN_GPU_HOURS)
         )
@@ -275,6 +309,14 @@ def _physical_hours(
         sd_log[mine] = speed.sd_log
         pooled.append(CPU if cpu else _pooled_name(str(name), speed.model, speed.slices))
     return hours, np.array(pooled, dtype=np.str_)[of_row.ravel()], sd_log
+
+
+def _work(protocol: StringArray) -> FloatArray:
+    """Work of a step of each row's Protocol."""
+    names, of_row = np.unique(protocol, return_inverse=True)
+    work = np.array([_PLAIN_WORK if _PLAIN_PROTOCOL.search(str(name)) else _HYBRID_WORK for name in names])
+    of_rows: FloatArray = work[of_row.ravel()]
+    return of_rows
 
 
 def _pooled_name(name: str, model: str, slices: float) -> str:

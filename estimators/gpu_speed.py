@@ -3,22 +3,29 @@
 Owns the table of published speeds, and which of its rows a name as `nvidia-smi` prints it means. What an
 alchemical calculation costs is in `features` and `cost`; nothing here was fitted to one.
 
-All rows are OpenMM's explicit-solvent PME benchmarks (4 fs, constraints on hydrogen, CUDA) of dihydrofolate
+Most rows are OpenMM's explicit-solvent PME benchmarks (4 fs, constraints on hydrogen, CUDA) of dihydrofolate
 reductase (23,558 atoms) and apolipoprotein A1 (92,224 atoms). Several versions of OpenMM published them, so each
-is brought to the newest by a model that both measured. Two sizes give the two numbers that matter: what a step
+is scaled to the newest by a model that both measured. Two sizes give the two numbers that matter: what a step
 costs however small the system is (latency: launches, synchronisation), and what each further atom adds.
+
+Models that nobody published a benchmark of are scaled from one of the same or the neighbouring architecture, by what
+is scarcer of arithmetic and memory bandwidth in the vendor's data sheets, and are less certain.
 
 References
 ----------
 - openmm.org, data/benchmarks.json: OpenMM 8.4 (2026), 8.0 (2025, with RTX 5090), 7.7 (2022)
 - T4: github.com/openmm/openmm, issue 2971 (OpenMM 7.5); RTX 3060 and 3060 Ti: issue 2865 (7.7)
+- L4, A30, RTX 4070 Ti: github.com/OpenFreeEnergy/performance_benchmarks, plain MD of ten solvated proteins with
+  OpenMM 8.1.2; the straight line of step time over atoms, read at the two sizes
+- P100: AMBER's dihydrofolate reductase on a V100 is 78 % faster (Dell, HPC white papers)
+- NVIDIA data sheets: single-precision TFLOPS and GB/s
 - MIG slices: NVIDIA Multi-Instance GPU user guide (an A100 or H100 has 7 compute slices)
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
 
@@ -48,6 +55,8 @@ _LEAST_LATENCY_MS: Final = 0.06
 _LISTED_SD: Final = 0.15
 # The same chip on another board: clocks and power limits differ.
 _SIBLING_SD: Final = 0.22
+# Scaled by data sheets: over the listed models, arithmetic and bandwidth leave about this much unexplained.
+_SCALED_SD: Final = 0.25
 # A slice of a card shares its memory and is measured by nobody in these tables.
 _SLICE_SD: Final = 0.4
 # Models of no table: the listed ones spread by about this much around the reference.
@@ -82,7 +91,9 @@ class GpuSpeed:
     sd_log: float
     source: str
 
-    def step_ms(self, n_atoms: FloatArray, packing: FloatArray | float = 1.0) -> FloatArray:
+    def step_ms(
+        self, n_atoms: FloatArray, packing: FloatArray | float = 1.0, work: FloatArray | float = 1.0
+    ) -> FloatArray:
         """GPU time of one step, shared by what runs side by side.
 
         Parameters
@@ -91,6 +102,8 @@ class GpuSpeed:
             Atoms of the simulated system.
         packing : ndarray of float
             Calculations side by side on the GPU. They hide each other's latency, not each other's work.
+        work : ndarray of float
+            Work of a step over that of plain molecular dynamics.
 
         Returns
         -------
@@ -101,7 +114,7 @@ class GpuSpeed:
             _LARGE_ATOMS / _SMALL_ATOMS
         )
         work_ms = (self.small_ms - self.latency_ms) * (n_atoms / _SMALL_ATOMS) ** exponent / self.slices
-        shared: FloatArray = self.latency_ms / np.maximum(packing, 1.0) + work_ms
+        shared: FloatArray = self.latency_ms / np.maximum(packing, 1.0) + work * work_ms
         return shared
 
 
@@ -131,6 +144,37 @@ _PUBLISHED: Final[dict[str, tuple[float, float, str]]] = {
     "T4": (554.6, 114.9, "7.5"),
     "RTX 3060": (808.5, 154.6, "issue 2865"),
     "RTX 3060 Ti": (981.8, 203.7, "issue 2865"),
+    "L4": (727.2, 230.6, "openfe"),
+    "A30": (590.5, 223.4, "openfe"),
+    "RTX 4070 Ti": (1114.4, 384.9, "openfe"),
+}
+
+# model: (the model it is scaled from, work per unit of time over that model's)
+_SCALED: Final[dict[str, tuple[str, float]]] = {
+    "RTX 5080": ("RTX 5070 Ti", 1.07),
+    "RTX 5070": ("RTX 5070 Ti", 0.70),
+    "RTX 5060 Ti": ("RTX 5070 Ti", 0.50),
+    "RTX 4070 Ti SUPER": ("RTX 4070 Ti", 1.10),
+    "RTX 4070 SUPER": ("RTX 4070 Ti", 0.89),
+    "RTX 4070": ("RTX 4070 Ti", 0.73),
+    "RTX 4060 Ti": ("RTX 4070 Ti", 0.55),
+    "RTX 4060": ("RTX 4070 Ti", 0.38),
+    "RTX 3080 Ti": ("RTX 3090", 0.96),
+    "RTX 3080": ("RTX 3090", 0.81),
+    "RTX 3070 Ti": ("RTX 3060 Ti", 1.34),
+    "RTX 3070": ("RTX 3060 Ti", 1.00),
+    "RTX 2070": ("RTX 2080", 0.74),
+    "RTX 2060": ("RTX 2080", 0.64),
+    "GTX 1080 Ti": ("RTX 2080 Ti", 0.79),
+    "GTX 1080": ("RTX 2080 Ti", 0.52),
+    "RTX 5000 Ada": ("RTX 6000 Ada", 0.60),
+    "RTX 4500 Ada": ("RTX 6000 Ada", 0.43),
+    "RTX 4000 Ada": ("RTX 6000 Ada", 0.29),
+    "RTX A5000": ("RTX 3090", 0.78),
+    "RTX A4500": ("RTX 3090", 0.67),
+    "RTX A4000": ("RTX 3060 Ti", 1.00),
+    "A2": ("T4", 0.56),
+    "P100": ("V100", 0.56),
 }
 
 # What the tables share with the newest: (ns/day there, the same model's in the newest table or brought to it)
@@ -139,45 +183,40 @@ _ANCHORS: Final[dict[str, tuple[tuple[float, float], str]]] = {
     "7.7": ((1153.76, 428.537), "A100"),
     "7.5": ((978.0, 394.7), "A100"),
     "issue 2865": ((1449.8, 391.9), "RTX 3090"),
+    "openfe": ((1202.0, 533.5), "L40S"),
+}
+_PLACES: Final = {
+    "issue 2865": "github.com/openmm/openmm, issue 2865",
+    "openfe": "github.com/OpenFreeEnergy/performance_benchmarks",
 }
 
-# Patterns in order: what is more particular comes first. The flag tells a sibling (the same chip on another board).
-_NAMES: Final[tuple[tuple[str, str, bool], ...]] = (
-    (r"rtx pro 6000", "RTX PRO 6000", False),
-    (r"rtx 6000 ada|rtx 6000ada", "RTX 6000 Ada", False),
-    (r"quadro rtx [68]000", "Quadro RTX 6000", False),
+# Names that differ from the table's. The flag marks a sibling: the same chip on another board.
+_ALIASES: Final[tuple[tuple[str, str, bool], ...]] = (
+    (r"rtx (\d000) (?:sff )?ada|rtx (\d000)ada", r"RTX \1\2 Ada", False),
+    (r"quadro rtx 8000", "Quadro RTX 6000", False),
     (r"titan rtx", "Quadro RTX 6000", True),
-    (r"titan v", "Titan V", False),
-    (r"rtx 5070 ti", "RTX 5070 Ti", False),
-    (r"rtx 5090", "RTX 5090", False),
-    (r"rtx 4090", "RTX 4090", False),
-    (r"rtx 4080", "RTX 4080", False),
-    (r"rtx 3090", "RTX 3090", False),
-    (r"rtx 3060 ti", "RTX 3060 Ti", False),
-    (r"rtx 3060", "RTX 3060", False),
-    (r"rtx 2080 ti", "RTX 2080 Ti", False),
-    (r"rtx 2080", "RTX 2080", False),
-    (r"rtx a6000", "A40", True),
-    (r"\bgb10\b|dgx spark", "DGX Spark", False),
-    (r"\bgb200\b|\bb200\b", "B200", False),
+    (r"titan (?:x|xp)", "GTX 1080 Ti", True),
+    (r"a6000", "A40", True),
+    (r"\ba([245][05]00)\b", r"RTX A\1", False),
+    (r"\bgb10\b", "DGX Spark", False),
+    (r"\bgb200\b", "B200", False),
     (r"\bgh200\b", "H200", True),
-    (r"\bh200\b", "H200", False),
     (r"\bh800\b", "H100", True),
-    (r"\bh100\b", "H100", False),
     (r"\ba800\b", "A100", True),
-    (r"\ba100x?\b", "A100", False),
-    (r"\bl40s\b", "L40S", False),
-    (r"\bl40g?\b", "L40", False),
-    (r"\ba40\b", "A40", False),
+    (r"\ba100x\b", "A100", False),
+    (r"\bl40g\b", "L40", False),
     (r"\ba10g\b", "A10", True),
-    (r"\ba10\b", "A10", False),
-    (r"\bv100s?\b", "V100", False),
-    (r"\bt4\b", "T4", False),
+    (r"\bv100s\b", "V100", False),
 )
+# The table's own names, longest first: an RTX 4070 Ti is no RTX 4070.
+_OWN_NAMES: Final = tuple(
+    (re.compile(rf"\b{model.lower()}\b"), model) for model in sorted([*_PUBLISHED, *_SCALED], key=len, reverse=True)
+)
+_MULTIPLE: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*[x*×]\s*(\S.*)", re.IGNORECASE)
 
 _SLICES_OF_A_CARD: Final = 7
 _SLICE: Final = re.compile(r"\b(\d)g\.\d+gb")
-_OTHER_BOARD: Final = re.compile(r"laptop|mobile|max q|super|\bd$")
+_OTHER_BOARD: Final = re.compile(r"laptop|mobile|max q|sff|super|\bd$")
 _CPU_NAMES: Final = frozenset({CPU, "none"})
 
 # OpenMM 7.7's CPU platform on the same two systems; how many cores a worker has nobody knows beforehand.
@@ -194,7 +233,7 @@ _CPU_SPEED: Final = GpuSpeed(
 
 def known_models() -> list[str]:
     """Names of the table, sorted."""
-    return sorted(_PUBLISHED)
+    return sorted([*_PUBLISHED, *_SCALED])
 
 
 def is_cpu(name: str) -> bool:
@@ -210,7 +249,8 @@ def speed_of(name: str) -> GpuSpeed | None:
     ----------
     name : str
         As `nvidia-smi --query-gpu=name` or `nvidia-smi -L` prints it, or short: `NVIDIA A100-SXM4-80GB`,
-        `Tesla T4`, `NVIDIA A100-SXM4-40GB MIG 1g.5gb`, `L40S`. `cpu` means no GPU.
+        `Tesla T4`, `NVIDIA A100-SXM4-40GB MIG 1g.5gb`, `L40S`. `cpu` means no GPU. `0.8 x RTX 4090` is a GPU that
+        does 0.8 times the work of an RTX 4090, for models that nothing is published of.
 
     Returns
     -------
@@ -219,18 +259,21 @@ def speed_of(name: str) -> GpuSpeed | None:
     """
     if is_cpu(name):
         return _CPU_SPEED
+    multiple = _MULTIPLE.fullmatch(name)
+    if multiple:
+        of = speed_of(multiple[2]) if float(multiple[1]) > 0 else None
+        return of and _scaled(f"{float(multiple[1]):g} x {of.model}", of, float(multiple[1]), "as given")
     plain = " ".join(re.sub(r"[-_/]", " ", name.lower()).split())
-    for pattern, model, sibling in _NAMES:
-        if re.search(pattern, plain):
-            other_board = sibling or _OTHER_BOARD.search(plain)
-            return _published(model, _slices(plain), _SIBLING_SD if other_board else _LISTED_SD)
-    return None
+    model, sibling = _model_of(plain)
+    if model is None:
+        return None
+    other_board = sibling or ("super" not in model.lower() and _OTHER_BOARD.search(plain) is not None)
+    return _listed(model, _slices(plain), other_board=other_board)
 
 
 def unlisted() -> GpuSpeed:
     """Stand-in for a GPU model of no table: the reference, and a wide error."""
-    reference = _published(REFERENCE_MODEL, 1.0, _UNLISTED_SD)
-    return GpuSpeed("unlisted", reference.latency_ms, reference.small_ms, reference.large_ms, 1.0, _UNLISTED_SD, "none")
+    return replace(_listed(REFERENCE_MODEL), model="unlisted", sd_log=_UNLISTED_SD, source="none")
 
 
 def _slices(plain: str) -> float:
@@ -241,15 +284,36 @@ def _slices(plain: str) -> float:
     return min(int(found.group(1)), _SLICES_OF_A_CARD) / _SLICES_OF_A_CARD
 
 
-def _published(model: str, slices: float, sd_log: float) -> GpuSpeed:
-    """The table's row, brought to the newest version."""
-    small_ms, large_ms = _newest_ms(model)
-    slope_ms = (large_ms - small_ms) / (_LARGE_ATOMS - _SMALL_ATOMS)
-    latency_ms = max(small_ms - slope_ms * _SMALL_ATOMS, _LEAST_LATENCY_MS)
-    sd = sd_log if slices == 1.0 else _SLICE_SD
-    table = _PUBLISHED[model][2]
-    source = f"github.com/openmm/openmm {table}" if table == "issue 2865" else f"OpenMM benchmarks, {table}"
-    return GpuSpeed(model, latency_ms, small_ms, large_ms, slices, sd, source)
+def _model_of(plain: str) -> tuple[str | None, bool]:
+    """Name in the table, and whether this is another board with its chip."""
+    for pattern, alias, sibling in _ALIASES:
+        found = re.search(pattern, plain)
+        if found and (model := found.expand(alias)) in {*_PUBLISHED, *_SCALED}:
+            return model, sibling
+    return next((model for pattern, model in _OWN_NAMES if pattern.search(plain)), None), False
+
+
+def _listed(model: str, slices: float = 1.0, *, other_board: bool = False) -> GpuSpeed:
+    """The table's row, scaled to the newest version."""
+    if model in _SCALED:
+        of, work = _SCALED[model]
+        speed = _scaled(model, _listed(of), work, f"NVIDIA data sheets, {work:g} x {of}")
+    else:
+        small_ms, large_ms = _newest_ms(model)
+        slope_ms = (large_ms - small_ms) / (_LARGE_ATOMS - _SMALL_ATOMS)
+        latency_ms = max(small_ms - slope_ms * _SMALL_ATOMS, _LEAST_LATENCY_MS)
+        table = _PUBLISHED[model][2]
+        source = _PLACES.get(table, f"OpenMM benchmarks, {table}")
+        speed = GpuSpeed(model, latency_ms, small_ms, large_ms, 1.0, _LISTED_SD, source)
+    if slices != 1.0:
+        return replace(speed, slices=slices, sd_log=_SLICE_SD)
+    return replace(speed, sd_log=max(speed.sd_log, _SIBLING_SD)) if other_board else speed
+
+
+def _scaled(model: str, of: GpuSpeed, work: float, source: str) -> GpuSpeed:
+    """A GPU with the latency of another, and so many times its work."""
+    small_ms, large_ms = (of.latency_ms + (ms - of.latency_ms) / work for ms in (of.small_ms, of.large_ms))
+    return replace(of, model=model, small_ms=small_ms, large_ms=large_ms, sd_log=_SCALED_SD, source=source)
 
 
 def _newest_ms(model: str) -> tuple[float, float]:

@@ -41,7 +41,7 @@ __all__ = ["command"]
     default=None,
     show_default="what pools and Protocols were seen to run on",
     metavar="MODEL",
-    help="GPU model to reckon with, as nvidia-smi names it.",
+    help='GPU model to price for: as nvidia-smi names it, or a multiple of another, as "0.8 x RTX 4090".',
 )
 @click.option("--by-transformation", is_flag=True, help="One row per Transformation instead of per pool.")
 @output_options

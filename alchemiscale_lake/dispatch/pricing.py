@@ -11,16 +11,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import compress
 from typing import Final
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from estimators.gpu_speed import speed_of
+
 from ..errors import SettingsError
 from ..ledger.cost_history import cost_history, usual_gpus
 from ..ledger.cost_models import KnownModel, model_at_hand
 from ..ledger.cost_predictions import Ahead, Basis, own_results
+from ..ledger.cost_rows import UNKNOWN_GPU
 from ..settings import Pools
 from ..store import Lake
 from ..tasks.default_needs import needs_of
@@ -147,6 +151,9 @@ class Price:
         In the order of the file; all together last, if they are several.
     known : KnownModel
         The model.
+    gpus_without_speed : tuple of str
+        GPU models that hours rest on, of which neither a speed was published nor a result seen; empty if the model is
+        not even known.
     """
 
     at: datetime
@@ -155,6 +162,7 @@ class Price:
     transformations: tuple[TransformationPrice, ...]
     pools: tuple[PoolPrice, ...]
     known: KnownModel
+    gpus_without_speed: tuple[str, ...] = ()
 
 
 def price(
@@ -205,7 +213,17 @@ def price(
         transformations=tuple(_transformations(worlds, rows)),
         pools=tuple(_pools(worlds, rows, pools, models)) if pools is not None else (),
         known=known,
+        gpus_without_speed=_without_speed(known, rows, models),
     )
+
+
+def _without_speed(
+    known: KnownModel, rows: pl.DataFrame, models: Mapping[str | None, Sequence[str | None]]
+) -> tuple[str, ...]:
+    """GPU models, of Tasks that take one, that nobody knows how fast they are."""
+    held = [gpus > 0 for gpus in rows["gpus"]]
+    names = {model or "" for of_pool in models.values() for model in compress(of_pool, held)}
+    return tuple(sorted(n for n in names if speed_of(n) is None and (n or UNKNOWN_GPU) not in known.card.gpu_models))
 
 
 class _Gpus:

@@ -100,7 +100,7 @@ def train_cost_model(lake: Lake, *, force: bool = False, actor: str | None = Non
     """Train a model from all results of a lake, if it is due, and keep it.
 
     Due is the first result, then a fifth more results than the last time, or three of a Protocol or GPU model that
-    the last model has not seen.
+    the last model has not seen, or a release by whose physics the last model cannot predict.
 
     Parameters
     ----------
@@ -149,6 +149,8 @@ def why_due(newest: dict[str, Any] | None, history: CostHistory) -> str | None:
         return None
     if newest is None:
         return "the first"
+    if _known(newest).model.is_superseded:
+        return "the last was trained by an older release"
     if history.n_results >= (1.0 + _MORE) * newest["n_results"] and history.n_results > newest["n_results"]:
         return f"{history.n_results} results now, {newest['n_results']} when the last was trained"
     for column, seen in (("protocol_qualname", newest["protocols"]), ("gpu_model", newest["gpu_models"])):
@@ -160,9 +162,10 @@ def why_due(newest: dict[str, Any] | None, history: CostHistory) -> str | None:
 
 
 def newest_model(lake: Lake) -> KnownModel:
-    """Read the model that counts: the newest one, or the physical prior where none was trained."""
+    """Read the model that counts: the newest one, or the physical prior where none was trained by this release."""
     row = _newest_row(lake)
-    return KnownModel(prior_model()) if row is None else _known(row)
+    known = None if row is None else _known(row)
+    return KnownModel(prior_model()) if known is None or known.model.is_superseded else known
 
 
 def model_at_hand(lake: Lake, history: CostHistory) -> KnownModel:
@@ -182,7 +185,8 @@ def read_model(lake: Lake, name: str | None = None) -> KnownModel:
         If there is none of that name, or several.
     """
     if name is None:
-        return newest_model(lake)
+        row = _newest_row(lake)
+        return newest_model(lake) if row is None else _known(row)
     models = cost_models(lake).filter(pl.col("model").str.starts_with(name))
     if len(models) != 1:
         found = "several begin so: give more of it" if len(models) else "`alchemiscale-lake cost-model list` has all"

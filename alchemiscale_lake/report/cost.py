@@ -10,6 +10,8 @@ from typing import Any, Final
 
 import polars as pl
 
+from estimators.gpu_speed import REFERENCE_MODEL
+
 from ..amounts import format_seconds
 from ..dispatch.pricing import Amount, PoolPrice, Price
 from ..ledger.cost_models import KnownModel, Training
@@ -79,7 +81,7 @@ def transformations_table(price: Price, *, compact: bool = False) -> Table:
 
 def price_lines(price: Price) -> list[str]:
     """Say what was counted, on what the numbers rest, and what they assume."""
-    lines = [_counted(price), _hours(price), *_basis(price), *_extrapolations(price)]
+    lines = [_counted(price), _hours(price), *_basis(price), *_extrapolations(price), *_speeds(price)]
     for pool in price.pools:
         lines += [f"{pool.pool}: {say_tasks(n)} not counted: {why}" for why, n in pool.refused.items()]
         if pool.wall_h is not None and pool is price.pools[-1]:
@@ -247,6 +249,19 @@ def _extrapolations(price: Price) -> list[str]:
     for alike in sorted(reasons.values(), key=lambda said: (-len(said), said[0])):
         such = "" if len(set(alike)) == 1 else "such as "
         lines.append(f"extrapolated for {_said(len(alike))}: {such}{alike[0]}")
+    return lines
+
+
+def _speeds(price: Price) -> list[str]:
+    """GPU models that hours were guessed for, and what would help."""
+    lines = []
+    for name in price.gpus_without_speed:
+        what = f"the speed of GPU model {name!r} is unknown" if name else "the GPU model is unknown"
+        help_ = "give its speed" if name else "name it, or give its speed"
+        lines.append(
+            f"{what}: priced as an {REFERENCE_MODEL}, which may be wrong by a factor of 3; {help_} as a multiple of a "
+            'listed model, as in --gpu "0.8 x RTX 4090"'
+        )
     return lines
 
 

@@ -12,6 +12,7 @@ from alchemiscale_lake.dispatch.remaining import remaining_of_file, remaining_of
 from alchemiscale_lake.errors import NotFoundError, SettingsError
 from alchemiscale_lake.ledger.cost_models import train_cost_model
 from alchemiscale_lake.networks import read_network
+from alchemiscale_lake.report.cost import price_lines
 from alchemiscale_lake.settings import Pools
 from alchemiscale_lake.store import Lake, now_utc
 from alchemiscale_lake.tasks import Event, TaskState
@@ -188,6 +189,37 @@ def test_another_gpu_model_is_wider_and_told(lake: Lake, legs: list[dict[str, An
     assert there.gpu_hours.high / there.gpu_hours.low > here.gpu_hours.high / here.gpu_hours.low
     assert "no result of GPU model T4 seen" in there.transformations[-1].extrapolates
     assert here.transformations[-1].extrapolates == ""
+
+
+def test_a_gpu_model_that_nobody_knows_is_named_with_what_to_do(lake: Lake, legs: list[dict[str, Any]]) -> None:
+    network = stored(lake, legs, 8)
+
+    said = {
+        gpu: "\n".join(price_lines(priced(lake, network, repeats=3, gpu=gpu)))
+        for gpu in ("NVIDIA X1000", "NVIDIA L40S", "0.5 x NVIDIA L40S")
+    }
+
+    assert "the speed of GPU model 'NVIDIA X1000' is unknown: priced as an L40S" in said["NVIDIA X1000"]
+    assert 'give its speed as a multiple of a listed model, as in --gpu "0.8 x RTX 4090"' in said["NVIDIA X1000"]
+    assert "unknown" not in said["NVIDIA L40S"] + said["0.5 x NVIDIA L40S"]
+
+
+def test_half_a_gpu_takes_twice_as_long(lake: Lake, legs: list[dict[str, Any]]) -> None:
+    network = stored(lake, legs, 8)
+
+    whole, half = (priced(lake, network, repeats=3, gpu=gpu).gpu_hours.median for gpu in ("L40S", "0.5 x L40S"))
+
+    assert 1.4 < half / whole < 2.1
+
+
+def test_nobody_knows_on_what_an_empty_lake_runs(lake: Lake) -> None:
+    network = read_network(real_file("jacs_network.json.zst"))
+    left = remaining_of_file(lake, network, SCOPE, repeats=1, now=now_utc())
+
+    said = "\n".join(price_lines(price(lake, left, None, now=now_utc())))
+
+    assert "the GPU model is unknown: priced as an L40S" in said
+    assert "name it, or give its speed as a multiple" in said
 
 
 def test_what_is_shared_does_not_average_away(lake: Lake) -> None:

@@ -114,6 +114,19 @@ def test_text_that_is_no_model_is_refused(text: str) -> None:
         from_json(text)
 
 
+def test_a_model_of_an_older_release_shows_its_card_and_predicts_nothing() -> None:
+    rows = _rows(30)
+    model = train(rows, _hours(rows, 2.0, 0.1))
+
+    old = from_json(model.to_json().replace('"format": 2', '"format": 1'))
+
+    assert old.is_superseded
+    assert not model.is_superseded
+    assert old.card == model.card
+    with pytest.raises(EstimatorInputError, match="trained by an older release; train it again"):
+        old.predict(rows)
+
+
 def test_the_prior_can_be_kept_too() -> None:
     rows = _rows(3)
 

@@ -32,6 +32,21 @@ from estimators.gpu_speed import known_models, speed_of, unlisted
         ("NVIDIA RTX 6000 Ada Generation", "RTX 6000 Ada"),
         ("NVIDIA RTX PRO 6000 Blackwell Server Edition", "RTX PRO 6000"),
         ("Quadro RTX 6000", "Quadro RTX 6000"),
+        ("NVIDIA L4", "L4"),
+        ("NVIDIA A30", "A30"),
+        ("NVIDIA A2", "A2"),
+        ("NVIDIA RTX A5000", "RTX A5000"),
+        ("A4000", "RTX A4000"),
+        ("NVIDIA GeForce RTX 4070", "RTX 4070"),
+        ("NVIDIA GeForce RTX 4070 Ti", "RTX 4070 Ti"),
+        ("NVIDIA GeForce RTX 4070 Ti SUPER", "RTX 4070 Ti SUPER"),
+        ("NVIDIA GeForce RTX 3080", "RTX 3080"),
+        ("NVIDIA GeForce RTX 5080", "RTX 5080"),
+        ("Tesla P100-PCIE-16GB", "P100"),
+        ("NVIDIA GeForce GTX 1080 Ti", "GTX 1080 Ti"),
+        ("NVIDIA TITAN Xp", "GTX 1080 Ti"),
+        ("NVIDIA RTX 5000 Ada Generation", "RTX 5000 Ada"),
+        ("NVIDIA RTX 4000 SFF Ada Generation", "RTX 4000 Ada"),
         ("l40s", "L40S"),
         ("cpu", "cpu"),
     ],
@@ -43,7 +58,7 @@ def test_names_as_drivers_print_them(name: str, model: str) -> None:
     assert speed.model == model
 
 
-@pytest.mark.parametrize("name", ["NVIDIA L4", "NVIDIA GeForce GTX 1080", "AMD Instinct MI300X", "", "NVIDIA A1000"])
+@pytest.mark.parametrize("name", ["NVIDIA RTX A2000", "GeForce MX450", "AMD Instinct MI300X", "", "NVIDIA A1000"])
 def test_what_no_table_has_is_unknown(name: str) -> None:
     assert speed_of(name) is None
 
@@ -99,6 +114,53 @@ def test_another_board_with_the_same_chip_is_less_sure() -> None:
     assert laptop is not None
 
     assert laptop.sd_log > desk.sd_log
+
+
+# ns/day of plain MD of solvated proteins in openfe, github.com/OpenFreeEnergy/performance_benchmarks
+_ATOMS = np.array([33_893.0, 48_992.0, 72_515.0])
+_NS_PER_DAY = {
+    "L4": (580, 425, 282),
+    "A30": (503, 377, 265),
+    "RTX 4070 Ti": (898, 688, 460),
+    "T4": (309, 216, 138),
+    "A10G": (701, 505, 323),
+    "A100": (745, 604, 437),
+    "L40S": (1050, 844, 628),
+}
+
+
+@pytest.mark.parametrize("name", _NS_PER_DAY)
+def test_ratios_to_an_l40s_are_as_published_for_plain_md(name: str) -> None:
+    speed, reference = speed_of(name), speed_of("L40S")
+    assert speed is not None
+    assert reference is not None
+
+    ratio = speed.step_ms(_ATOMS) / reference.step_ms(_ATOMS)
+
+    published = np.array(_NS_PER_DAY["L40S"]) / np.array(_NS_PER_DAY[name])
+    assert np.abs(np.log(ratio / published)).max() < 2 * speed.sd_log
+
+
+def test_a_model_scaled_by_data_sheets_is_less_sure_and_as_quick_to_launch() -> None:
+    scaled, measured = speed_of("RTX 3080"), speed_of("RTX 3090")
+    assert scaled is not None
+    assert measured is not None
+
+    assert scaled.sd_log > measured.sd_log
+    assert scaled.latency_ms == measured.latency_ms
+    assert 1.1 < scaled.large_ms / measured.large_ms < 1.25
+
+
+def test_a_speed_can_be_given_as_a_multiple_of_a_listed_one() -> None:
+    given, listed = speed_of("0.5 x RTX 4090"), speed_of("RTX 4090")
+    assert given is not None
+    assert listed is not None
+
+    assert given.model == "0.5 x RTX 4090"
+    work = [speed.large_ms - speed.latency_ms for speed in (given, listed)]
+    assert work[0] == pytest.approx(2 * work[1])
+    assert speed_of("0.5 x nothing known") is None
+    assert speed_of("0 x RTX 4090") is None
 
 
 def test_what_is_unlisted_is_wide() -> None:

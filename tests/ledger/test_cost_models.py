@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 
 import numpy as np
 import polars as pl
@@ -8,7 +9,7 @@ import pytest
 
 from alchemiscale_lake.errors import EstimationError, NotFoundError
 from alchemiscale_lake.ledger.cost_history import cost_history, usual_gpus, with_targets
-from alchemiscale_lake.ledger.cost_models import cost_models, newest_model, read_model, train_cost_model
+from alchemiscale_lake.ledger.cost_models import cost_models, model_at_hand, newest_model, read_model, train_cost_model
 from alchemiscale_lake.ledger.cost_rows import cost_rows
 from alchemiscale_lake.store import Lake
 from tests.campaign import Campaign
@@ -77,6 +78,22 @@ def test_three_results_of_something_new_make_it_due_at_once(lake: Lake) -> None:
     assert (done.trained, done.why) == (True, "results of NVIDIA A100-SXM4-80GB, which the last has not seen")
     assert not train_cost_model(lake).trained
     assert train_cost_model(lake, force=True).trained
+
+
+def test_a_model_of_an_older_release_is_shown_and_replaced(lake: Lake) -> None:
+    openfe_lake(lake)
+    train_cost_model(lake)
+    row = lake.table("cost_models").scan().collect().to_dicts()[0]
+    older = row["parameters_json"].replace('"format": 2', '"format": 1')
+    newest = row["trained_at"] + timedelta(days=1)
+    lake.table("cost_models").append_new([row | {"model": "old", "trained_at": newest, "parameters_json": older}])
+
+    assert read_model(lake, "old").card == read_model(lake, row["model"]).card
+    assert not newest_model(lake).is_trained
+    assert model_at_hand(lake, cost_history(lake)).is_trained
+    done = train_cost_model(lake)
+
+    assert (done.trained, done.why) == (True, "the last was trained by an older release")
 
 
 def test_a_model_is_found_by_the_beginning_of_its_name(lake: Lake) -> None:
