@@ -1,7 +1,9 @@
-"""Which generation of gufe the tests run on, and the mark of those that need the newer one."""
+"""Which generation of gufe the tests run on, and marks of tests that need a certain environment."""
 
 from __future__ import annotations
 
+import importlib.metadata
+import importlib.util
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -20,3 +22,16 @@ def gufe1(test: Test) -> Test:
     """Mark a test as needing gufe >= 1, and skip it elsewhere."""
     reason = f"needs gufe >= 1, which conda-forge has; this is {gufe_version()}"
     return pytest.mark.gufe1(pytest.mark.skipif(not GUFE1, reason=reason)(test))
+
+
+def without_openfe(test: Test) -> Test:
+    """Mark a test as one about openfe that is not installed."""
+    is_here = importlib.util.find_spec("openfe") is not None
+    return pytest.mark.skipif(is_here, reason="openfe is installed here")(test)
+
+
+def cinnabar_0_2(test: Test) -> Test:
+    """Mark a test as comparing with functions that later versions of cinnabar changed or removed."""
+    version = importlib.metadata.version("cinnabar")
+    is_other = not version.startswith("0.2.")
+    return pytest.mark.skipif(is_other, reason=f"compares with cinnabar 0.2; this is {version}")(test)

@@ -15,6 +15,7 @@ from estimators.network_mle import NetworkEstimate, solve_network
 from estimators.notes import Note
 from tests.estimators.exact import exact_solution
 from tests.estimators.networks import Edges, networks, random_network
+from tests.generations import cinnabar_0_2
 
 
 def solve(edges: Edges, **options: object) -> NetworkEstimate:
@@ -82,6 +83,7 @@ def test_chi2_follows_its_degrees_of_freedom() -> None:
 # --- cinnabar, where it is sound ---------------------------------------------------------------------
 
 
+@cinnabar_0_2
 @pytest.mark.parametrize(("n_nodes", "n_edges"), [(2, 1), (10, 9), (30, 60), (90, 240), (250, 600)])
 def test_agrees_with_cinnabar(n_nodes: int, n_edges: int) -> None:
     # No pair twice: cinnabar 0.2.3 counts a reverse edge wrongly.
@@ -129,6 +131,7 @@ def test_the_sparse_part_is_as_exact_as_the_dense_one() -> None:
     np.testing.assert_allclose(without.uncertainty_kcal_mol, np.sqrt(np.diag(covariance)), rtol=1e-8)
 
 
+@cinnabar_0_2
 def test_a_pseudo_inverse_would_have_failed_here() -> None:
     edges = random_network(1, 60, 120, decades=10.0, distinct=True)
     graph = nx.DiGraph()

@@ -11,6 +11,7 @@ from scipy import stats
 
 from estimators.errors import EstimatorInputError
 from estimators.performance import STATISTICS, Resampled, assess, pool, resample
+from tests.generations import cinnabar_0_2
 
 
 def sample(n: int = 40, seed: int = 1) -> tuple[np.ndarray, np.ndarray]:
@@ -231,6 +232,7 @@ def test_both_directions_are_cinnabars_symmetrised_pairs() -> None:
 # --- uncertainties -----------------------------------------------------------------------------------
 
 
+@cinnabar_0_2
 def test_uncertainties_enter_as_cinnabars() -> None:
     y, x = sample()
     dy, dx = np.full(len(y), 0.8), np.full(len(y), 0.3)

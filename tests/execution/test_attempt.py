@@ -24,7 +24,7 @@ from alchemiscale_lake.protocols.harmonic import true_difference_kcal_mol
 from alchemiscale_lake.store import Lake, attempt_folder
 from tests.execution.bench import SCOPE, Bench, tries
 from tests.execution.scripted import scripted
-from tests.generations import GUFE1
+from tests.generations import GUFE1, without_openfe
 from tests.networks import harmonic_transformation
 from tests.real_data import real_file
 
@@ -248,6 +248,7 @@ def test_a_failing_gather_keeps_the_good_result(bench: Bench, text: str, said: s
     assert tries(receipt) == [("only", 1, True), ("gather", 1, False)]
 
 
+@without_openfe
 def test_a_protocol_that_cannot_be_imported_fails_at_once_naming_class_and_package(bench: Bench) -> None:
     file = real_file("rbfe_lig_ejm_31_solvent_lig_ejm_46_solvent.json")
     submit_network(bench.lake, file, SCOPE)

@@ -29,7 +29,7 @@ from alchemiscale_lake.gufe_adapter._translate import translate_out
 from alchemiscale_lake.protocols.harmonic import HarmonicState
 from tests import networks
 from tests.contracts.protocol_contract import run_dag
-from tests.generations import GUFE1, gufe1
+from tests.generations import GUFE1, gufe1, without_openfe
 
 DATA = Path(os.environ.get("ALCHEMISCALE_LAKE_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
 
@@ -343,6 +343,7 @@ def test_missing_class_says_what_to_install(module: str, qualname: str, said: st
     assert caught.value.facts["qualname"] == qualname
 
 
+@without_openfe
 @pytest.mark.parametrize(
     "name", ["tyk2_network.json", "rbfe_lig_ejm_31_solvent_lig_ejm_46_solvent.json", "jacs_network.json.zst"]
 )
