@@ -27,12 +27,13 @@ __all__ = ["command"]
 @lake_option
 @scope_option
 @click.option(
-    "--repeats",
+    "--tasks-per-transformation",
+    "-t",
     type=click.IntRange(min=0),
     default=None,
     show_default="1 for a file, what its Tasks amount to for a network of the lake",
     metavar="N",
-    help="Results that each Transformation is to have; those there already count.",
+    help="Independent Tasks that each Transformation is to have; those there already count.",
 )
 @pools_option
 @click.option("--pool", default=None, metavar="NAME", help="Only this pool of the pools file.")
@@ -52,7 +53,7 @@ def command(
     network: str | None,
     lake: str,
     scope: str | None,
-    repeats: int | None,
+    tasks_per_transformation: int | None,
     pools_file: str | None,
     pool: str | None,
     gpu: str | None,
@@ -69,7 +70,7 @@ def command(
 
     \b
     Examples:
-      alchemiscale-lake estimate-cost network.json --scope org-campaign-project --repeats 3 --pools pools.yaml
+      alchemiscale-lake estimate-cost network.json --scope org-campaign-project -t 3 --pools pools.yaml
       alchemiscale-lake estimate-cost tyk2 --by-transformation
     """
     from ..dispatch.pricing import price
@@ -81,7 +82,7 @@ def command(
     pools = None if found is None else load_pools(found)
     place = lake_of_pools(ctx, lake, None if found is None else str(found))
     with _opened(place, network, asked=place != lake or is_given(ctx, "lake")) as opened:
-        remaining = _remaining(opened, network, scope, repeats)
+        remaining = _remaining(opened, network, scope, tasks_per_transformation)
         priced = price(opened, remaining, pools, pool=pool, gpu=gpu, now=now_utc())
     compact = sys.stdout.isatty() and not tsv and output is None
     table = (transformations_table if by_transformation else price_table)(priced, compact=compact)

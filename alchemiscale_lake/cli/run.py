@@ -129,9 +129,13 @@ def _begin(
     assays: str | None,
     assay_kind: str,
 ) -> Campaign:
-    from ..ids import ScopedKey
+    from ..ids import Scope, ScopedKey
     from ..ledger.campaigns import network_name, new_campaign
+    from ..ledger.multiplied import multiplied_repeats, simulations_of
+    from ..networks import read_network
+    from ..networks.facts import transformation_rows
     from ..query import find_network
+    from ..store import now_utc
 
     wanted: dict[str, Any] = {"source": network}
     if not Path(network).exists():
@@ -141,6 +145,12 @@ def _begin(
             raise NotFoundError(f"{network!r} is neither a file or folder here nor a network in {lake.url}") from e
         scope = str(ScopedKey.from_str(wanted["network"]).scope)
         name = name or network_name(lake, wanted["network"])
+        said = multiplied_repeats(lake, wanted["network"], tasks_per_transformation or 1)
+    else:
+        rows = transformation_rows(read_network(network), Scope.parse(scope or "*-*-*"), now_utc())
+        said = simulations_of([row["n_repeats"] for row in rows], tasks_per_transformation or 1)
+    if said is not None:
+        say(said)
     assert scope is not None
     tasks = 1 if tasks_per_transformation is None else tasks_per_transformation
     return new_campaign(

@@ -30,6 +30,7 @@ def command(network: str, lake: str, scope: str, name: str | None, tasks_per_tra
       alchemiscale-lake submit network.json --scope org-campaign-project -t 3
     """
     from ..ids import Scope
+    from ..ledger.multiplied import multiplied_repeats
     from ..ledger.submit import submit_network
     from ..ledger.tasks import ensure_tasks
     from ..networks import read_network
@@ -45,4 +46,6 @@ def command(network: str, lake: str, scope: str, name: str | None, tasks_per_tra
     )
     if tasks_per_transformation:
         created = ensure_tasks(place, submission.network, tasks_per_transformation, creator="submit")
+        if multiplied := multiplied_repeats(place, submission.network, tasks_per_transformation):
+            say(multiplied)
         say(f"{len(created)} Tasks created and actioned; next: alchemiscale-lake dispatch{at_lake(lake)}")

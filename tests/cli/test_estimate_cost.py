@@ -62,7 +62,7 @@ def test_by_transformation_without_a_model_or_pools(
     monkeypatch.delenv("ALCHEMISCALE_LAKE_POOLS", raising=False)
     lake = Lake.open(files / "lake")
     lake.table("results").replace(lake.table("results").scan().limit(0).collect(), number=10**6)
-    result = call(files, "estimate-cost", "legs", "--repeats", "3", "--by-transformation")
+    result = call(files, "estimate-cost", "legs", "-t", "3", "--by-transformation")
 
     assert result.exit_code == 0, result.stderr
     assert without_numbers(result.stdout) == snapshot(name="stdout")
@@ -71,7 +71,7 @@ def test_by_transformation_without_a_model_or_pools(
 
 def test_a_file(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(files)
-    result = call(files, "estimate-cost", "network.json", "--scope", SCOPE, "--repeats", "2", "--output", "price.tsv")
+    result = call(files, "estimate-cost", "network.json", "--scope", SCOPE, "-t", "2", "--output", "price.tsv")
     assert result.exit_code == 0, result.stderr
     header, *rows = (files / "price.tsv").read_text().splitlines()
     assert header.split("\t")[:4] == ["pool", "gpu_model", "slots", "tasks"]
