@@ -83,8 +83,8 @@ def ensure_tasks(
 ) -> list[str]:
     """See to it that every Transformation of a network has so many Tasks, actioned there.
 
-    Tasks in any status but invalid and deleted count, so that calling again changes nothing.
-    Creating and actioning is one commit.
+    Tasks in any status but invalid and deleted count, so that calling again changes nothing; those whose action
+    was cancelled there stay so. Creating and actioning is one commit.
 
     Returns
     -------
@@ -103,7 +103,10 @@ def ensure_tasks(
         events: list[Event] = []
         standing = states.tasks.filter(pl.col("transformation").is_in(transformations))["task"].to_list()
         actioned = states.networks_of(standing)
+        cancelled = states.cancelled_on(network)
         for task in states.of(standing).values():
+            if task.task in cancelled:
+                continue
             done = status.action(task, network, weight, actioned[task.task].get(network))
             events += [done] if isinstance(done, Event) else []
         for transformation, tasks in spare.items():

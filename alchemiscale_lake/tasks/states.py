@@ -149,6 +149,11 @@ class TaskStates:
             found[task][network] = weight
         return found
 
+    def cancelled_on(self, network: str) -> set[str]:
+        """Tasks that were actioned on a network, and whose action was cancelled."""
+        cancelled = self.actions.filter((pl.col("network") == network) & pl.col("weight").is_null())
+        return set(cancelled["task"])
+
     def claimable(self) -> pl.DataFrame:
         """Return what may be claimed: one row per action of a Task that waits and whose extended Task is complete.
 

@@ -14,7 +14,7 @@ from alchemiscale_lake.ledger.campaigns import (
     unfinished_campaigns,
 )
 from alchemiscale_lake.ledger.submit import submit_network
-from alchemiscale_lake.ledger.tasks import ensure_tasks
+from alchemiscale_lake.ledger.tasks import action_tasks, cancel_tasks, ensure_tasks
 from alchemiscale_lake.store import Lake
 from tests.networks import harmonic_network
 
@@ -49,6 +49,21 @@ def test_preparing_again_adds_only_what_is_missing(lake: Lake, file: Path) -> No
     assert created == 2
     (only,) = unfinished_campaigns(lake)
     assert only.tasks_per_transformation == 2
+
+
+def test_what_a_person_cancelled_is_not_actioned_again(lake: Lake, file: Path) -> None:
+    campaign, _ = prepare_campaign(lake, new_campaign(lake, "a-b-c", source=file, tasks_per_transformation=2))
+    assert campaign.network is not None
+    cancelled = lake.task_log.states().tasks["task"][0]
+    cancel_tasks(lake, [cancelled], campaign.network, actor="ana")
+
+    assert prepare_campaign(lake, campaign)[1] == 0
+
+    standing = lake.task_log.states().live_actions()["task"].to_list()
+    assert len(standing) == 3
+    assert cancelled not in standing
+    action_tasks(lake, [cancelled], campaign.network, actor="ana")
+    assert len(lake.task_log.states().live_actions()) == 4
 
 
 def test_assays_are_imported(lake: Lake, file: Path, tmp_path: Path) -> None:
