@@ -15,6 +15,7 @@ from estimators.gpu_speed import CPU
 from ..ledger.cost_history import with_targets
 from ..ledger.cost_models import KnownModel, newest_model
 from ..ledger.cost_rows import FEATURE_COLUMNS, UNKNOWN_GPU, cost_rows
+from ..ledger.solute_diameters import with_stored_diameters
 from ..store import Lake
 
 __all__ = ["FORECAST_COLUMNS", "ModelForecast"]
@@ -71,6 +72,7 @@ class ModelForecast:
         new = transformations.select("transformation").join(self._known, on="transformation", how="anti")
         if len(new):
             rows = with_targets(transformations).join(new, on="transformation", how="semi").sort("system")
+            rows = with_stored_diameters(rows, self._lake)
             rows = rows.join(on, on="protocol_qualname", how="left")
             parts = [self._predicted(rows.slice(start, _AT_ONCE)) for start in range(0, len(rows), _AT_ONCE)]
             self._known = pl.concat([self._known, *parts])

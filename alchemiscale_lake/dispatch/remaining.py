@@ -14,6 +14,7 @@ import polars as pl
 from ..ids import Scope, ScopedKey
 from ..ledger.cost_history import with_targets
 from ..ledger.membership import network_transformations
+from ..ledger.solute_diameters import with_diameters, with_stored_diameters
 from ..networks import Network
 from ..networks.facts import transformation_rows
 from ..schemas import TABLES
@@ -36,7 +37,8 @@ class Remaining:
         ScopedKey, of a network in the lake.
     name : str or None
     rows : polars.DataFrame
-        One row per Transformation, by name: the columns of `transformations`, what `with_targets` adds, and n_results
+        One row per Transformation, by name: the columns of `transformations`, what `with_targets` and
+        `with_diameters` add, and n_results
         (that count), n_running, n_waiting (and may be claimed some day), n_idle (wait, and nobody had them
         actioned), n_new (to be created).
     running : polars.DataFrame
@@ -68,6 +70,7 @@ def remaining_of_file(lake: Lake, network: Network, scope: Scope | str, *, repea
     """
     scope = Scope.parse(scope).require_specific()
     rows = pl.DataFrame(TABLES["transformations"].table(transformation_rows(network, scope, now)))
+    rows = with_diameters(rows, network)
     left = _left(lake, str(scope), None, network.name, rows, repeats, now)
     # what runs or waits already is paid for by whoever had it actioned
     return Remaining(left.scope, None, left.name, left.rows, left.running.clear(), left.n_others)
@@ -96,7 +99,7 @@ def remaining_of_network(lake: Lake, network: str, *, repeats: int | None = None
     rows = collect(here.filter(pl.col("transformation").is_in(members)), "Transformations")
     names = lake.table("networks").scan().filter((pl.col("scope") == scope) & (pl.col("network") == network))
     name = collect(names.select("name"), "networks").item()
-    return _left(lake, scope, network, name, rows, repeats or 0, now)
+    return _left(lake, scope, network, name, with_stored_diameters(rows, lake), repeats or 0, now)
 
 
 def _left(

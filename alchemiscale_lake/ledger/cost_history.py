@@ -28,8 +28,8 @@ class CostHistory:
     Attributes
     ----------
     rows : polars.DataFrame
-        One row per result, oldest first: scope, transformation, pool, ended_at, hours, gpu_model, packing, what
-        `with_targets` adds, and `cost_rows.FEATURE_COLUMNS`.
+        One row per result, oldest first: scope, transformation, environment, pool, ended_at, hours, gpu_model,
+        packing, what `with_targets` adds, and `cost_rows.FEATURE_COLUMNS`.
     n_results : int
         Good results in the lake, with a wall time.
     """
@@ -47,7 +47,8 @@ def cost_history(lake: Lake) -> CostHistory:
     transformations = collect(lake.table("transformations").scan().select(columns), "Transformations")
     described = with_targets(transformations.unique("transformation", maintain_order=True))
     rows = results.join(
-        described.select("transformation", "system", "target", "campaign", *FEATURE_COLUMNS), on="transformation"
+        described.select("transformation", "environment", "system", "target", "campaign", *FEATURE_COLUMNS),
+        on="transformation",
     )
     # an imported result of a Protocol that takes a GPU does not say which, or whether it had one
     on_gpus = [name for name, needs in PROTOCOL_NEEDS.items() if needs.gpus > 0]

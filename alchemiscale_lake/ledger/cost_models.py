@@ -25,6 +25,7 @@ from ..errors import EstimationError, NotFoundError
 from ..store import Lake, collect, now_utc
 from .cost_history import CostHistory, cost_history
 from .cost_rows import UNKNOWN_GPU, cost_rows
+from .solute_diameters import with_stored_diameters
 from .user import user_name
 
 __all__ = [
@@ -129,7 +130,7 @@ def train_cost_model(lake: Lake, *, force: bool = False, actor: str | None = Non
     if why is None and not force:
         said = f"{history.n_results} results now, {newest['n_results']} when it was trained" if newest else ""
         return Training(newest_model(lake), False, f"nothing much is new: {said}", history.n_results)
-    model = _trained(history.rows)
+    model = _trained(lake, history.rows)
     row = _row(model, history, actor or user_name(), now_utc())
     lake.table("cost_models").append_new([row])
     known = KnownModel(model, str(row["model"]), row["trained_at"])
@@ -173,7 +174,7 @@ def model_at_hand(lake: Lake, history: CostHistory) -> KnownModel:
     newest = newest_model(lake)
     if newest.is_trained or not len(history.rows):
         return newest
-    return KnownModel(_trained(history.rows.tail(_ON_THE_SPOT)))
+    return KnownModel(_trained(lake, history.rows.tail(_ON_THE_SPOT)))
 
 
 def read_model(lake: Lake, name: str | None = None) -> KnownModel:
@@ -200,7 +201,8 @@ def cost_models(lake: Lake) -> pl.DataFrame:
     return _rows(lake, columns)
 
 
-def _trained(rows: pl.DataFrame) -> CostModel:
+def _trained(lake: Lake, rows: pl.DataFrame) -> CostModel:
+    rows = with_stored_diameters(rows, lake)
     return train(cost_rows(rows), rows["hours"].to_numpy(), groups=rows["target"].to_numpy(), seed=_SEED)
 
 

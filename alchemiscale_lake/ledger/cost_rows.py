@@ -13,7 +13,7 @@ import polars as pl
 
 from estimators.features import CostRows
 
-__all__ = ["CPU", "FEATURE_COLUMNS", "UNKNOWN_GPU", "cost_rows"]
+__all__ = ["CPU", "DIAMETER", "FEATURE_COLUMNS", "UNKNOWN_GPU", "cost_rows"]
 
 #: Columns of `transformations` that cost follows.
 FEATURE_COLUMNS: Final = (
@@ -38,6 +38,8 @@ FEATURE_COLUMNS: Final = (
     "box_shape",
     "explicit_solvent",
 )
+#: Column that `solute_diameters` adds to those.
+DIAMETER: Final = "solute_diameter_nm"
 #: What stands for the GPU model of results without GPU, and of hosts nobody knows.
 CPU: Final = "cpu"
 UNKNOWN_GPU: Final = "unknown"
@@ -54,7 +56,7 @@ def cost_rows(frame: pl.DataFrame) -> CostRows:
     ----------
     frame : polars.DataFrame
         `FEATURE_COLUMNS`, what `cost_history.with_targets` adds, `gpu_model` (null: unknown) and `packing` (Tasks side
-        by side on the GPU; null: unknown).
+        by side on the GPU; null: unknown); what `solute_diameters` adds, if it is there.
     """
     bare = (pl.col("phase") == "vacuum") | ~pl.col("explicit_solvent").fill_null(value=True)
     solute = pl.max_horizontal("n_atoms_a", "n_atoms_b")
@@ -74,6 +76,7 @@ def cost_rows(frame: pl.DataFrame) -> CostRows:
         n_repeats="n_repeats",
         timestep_fs="timestep_fs",
         padding_nm="solvent_padding_nm",
+        solute_diameter_nm=DIAMETER if DIAMETER in frame.columns else pl.lit(None),
         box_volume_factor=pl.col("box_shape")
         .cast(pl.String)
         .replace_strict(_VOLUMES, default=None, return_dtype=pl.Float64),
