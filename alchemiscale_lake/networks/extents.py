@@ -52,9 +52,9 @@ def _coordinates_nm(fields: Mapping[str, Any]) -> NDArray[np.float64] | None:
         return None
     try:
         file = io.BytesIO(text.encode("latin-1"))
-        if npy.read_magic(file) != (1, 0):
+        if npy.read_magic(file) != (1, 0):  # type: ignore[no-untyped-call]
             return None
-        shape, fortran_order, dtype = npy.read_array_header_1_0(file)
+        shape, fortran_order, dtype = npy.read_array_header_1_0(file)  # type: ignore[no-untyped-call]
         # the header is not trusted with how much there is to read
         values = np.frombuffer(file.read(), dtype).reshape(shape, order="F" if fortran_order else "C")
     except (ValueError, TypeError):
