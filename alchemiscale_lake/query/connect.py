@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import duckdb
 import polars as pl
@@ -107,6 +108,11 @@ def ask(
     return read_sql(connection, f"select * from {known.name}{where} order by {known.order_by}", wanted)
 
 
+#: How DuckDB and polars word that a data file is not what it should be.
+_OF_A_FILE: Final = re.compile(r"parquet|zstd|thrift|metadata|page header|magic|ComputeError", re.IGNORECASE)
+_MAY_BE_DAMAGED: Final = "a data file may be damaged: `alchemiscale-lake verify` names it, `maintain --repair` helps"
+
+
 def read_sql(connection: Connection, sql: str, params: Mapping[str, Any] | None = None) -> pl.DataFrame:
     """Run one statement with bound parameters and return its rows.
 
@@ -122,7 +128,7 @@ def read_sql(connection: Connection, sql: str, params: Mapping[str, Any] | None 
         relation = connection.sql(sql, params=dict(params)) if params else connection.sql(sql)
         return pl.DataFrame() if relation is None else frame_of(relation)
     except duckdb.Error as e:
-        advice = refusal(connection, e)
+        advice = refusal(connection, e) or (_MAY_BE_DAMAGED if _OF_A_FILE.search(str(e)) else None)
         why = f"{_first(e)}; {advice}" if advice else str(e).partition("\n\nStack Trace:")[0]
         raise QueryError(f"DuckDB refused the query: {why}", sql=sql) from e
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as e:

@@ -71,7 +71,7 @@ def collect(frame: pl.LazyFrame, what: str) -> pl.DataFrame:
     try:
         return frame.collect()
     except (pl.exceptions.ComputeError, OSError) as e:
-        fail(f"could not read {what}", e)
+        fail(f"could not read {what} (should it stay so, `alchemiscale-lake verify` names damaged files)", e)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as e:
         # a panic is a BaseException: it would end whatever reads
         fail(f"could not read {what}, whose files may be damaged (`alchemiscale-lake verify` finds out)", e)

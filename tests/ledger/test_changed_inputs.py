@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from click.testing import CliRunner
 
+from alchemiscale_lake.cli import main
 from alchemiscale_lake.errors import DamagedError
 from alchemiscale_lake.execution.assignment import AttemptSpec
 from alchemiscale_lake.ledger.claims import claim_tasks
@@ -39,3 +41,13 @@ def test_every_byte_of_an_input_counts(lake: Lake, network: str, table: str) -> 
             gather_network(Lake.open(lake.url), network)
     path.write_bytes(written)
     assert gather_network(Lake.open(lake.url), network).new_round
+
+
+def test_a_query_that_meets_a_changed_file_says_what_names_it(lake: Lake, network: str) -> None:
+    assert lake.local_path is not None
+    path = next(lake.local_path.glob("tables/results/**/part-*.parquet"))
+    written = path.read_bytes()
+    path.write_bytes(written[:4] + b"\xff" * (len(written) - 12) + written[-8:])
+    done = CliRunner().invoke(main, ["query", "select * from results", "--lake", lake.url])
+    assert done.exit_code == 1
+    assert "alchemiscale-lake verify" in done.stderr
