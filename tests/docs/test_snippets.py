@@ -58,7 +58,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("reader")
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("page", PAGES)
 def test_every_snippet_runs(page: str, folder: Path) -> None:
     for block in blocks(page):
@@ -74,7 +74,7 @@ def run(block: Block, folder: Path) -> None:
         "python": [sys.executable, "-W", "error::UserWarning", "-c", block.text],
         "sql": [str(bin_folder / "alchemiscale-lake"), "query", block.text],
     }[block.language]
-    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=180)
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, f"{block.text}\n--- stdout\n{done.stdout}\n--- stderr\n{done.stderr}"
 
 
