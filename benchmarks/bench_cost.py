@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from estimators.cost import from_json, prior_model, total, train
+from estimators.cost import CostRegressor, prior_model, total
+from estimators.cost_json import from_json, to_json
 from estimators.features import CostRows, derive
 from tests.estimators.simulated_hours import simulated_lake
 
@@ -61,7 +62,7 @@ def _published_rows() -> list[dict[str, Any]]:
         out = table.targets == target
         rows, hours = table.part(~out)
         asked, _ = table.part(out)
-        prediction = train(rows, hours).predict(asked)
+        prediction = CostRegressor().fit(rows, hours).predict_distribution(asked)
         predicted[out], low[out], high[out] = prediction.median, prediction.low, prediction.high
         shelf[out] = _off_the_shelf(rows, hours, asked)
         for k, row in enumerate(np.flatnonzero(out[:n])):
@@ -100,16 +101,16 @@ def _baselines(
 def _other_gpu_rows() -> list[dict[str, Any]]:
     """Trained on one GPU model, asked for others: the published ratio, and a wider interval."""
     table = published_throughput()
-    model = train(table.rows, table.hours)
+    model = CostRegressor().fit(table.rows, table.hours)
     n = len(table.hours) // 2
     asked = {name: values[:n] for name, values in table.rows.items()}
-    here = model.predict(asked)
+    here = model.predict_distribution(asked)
     found = []
     for gpu in _OTHER_GPUS:
         other = {**asked, "gpu_model": np.full(n, gpu)}
-        there = model.predict(other)
+        there = model.predict_distribution(other)
         # What plain MD takes there over here, for the same systems.
-        expected = prior_model().predict(other).median / prior_model().predict(asked).median
+        expected = prior_model().predict_distribution(other).median / prior_model().predict_distribution(asked).median
         ratio, widening = np.median(there.median / here.median), np.median(there.sd_log / here.sd_log)
         inside = (there.low < expected * here.median) & (expected * here.median < there.high)
         found.append(
@@ -133,7 +134,7 @@ def _simulated_row(n_rows: int, n_lakes: int) -> dict[str, Any]:
         chosen = np.random.default_rng(seed).permutation(targets)[: len(targets) // 4]
         out = np.isin(lake.rows["group"], chosen)
         seen, asked = lake.part(~out), lake.part(out)
-        prediction = train(seen.rows, seen.hours).predict(asked.rows)
+        prediction = CostRegressor().fit(seen.rows, seen.hours).predict_distribution(asked.rows)
         steps = asked.rows["simulated_ns"] * asked.rows["n_windows"]
         per_step = np.polyfit(
             np.log(seen.rows["n_solute_atoms"]),
@@ -220,9 +221,9 @@ def _speed_row(quick: bool) -> dict[str, Any]:
     n_train, n_predict = (5_000, 10_000) if quick else (50_000, 100_000)
     lake = simulated_lake(0, n_rows=n_train, n_targets=40)
     began = time.perf_counter()
-    model = from_json(train(lake.rows, lake.hours).to_json())
+    model = from_json(to_json(CostRegressor().fit(lake.rows, lake.hours)))
     trained = time.perf_counter()
-    prediction = model.predict({name: np.resize(values, n_predict) for name, values in lake.rows.items()})
+    prediction = model.predict_distribution({name: np.resize(values, n_predict) for name, values in lake.rows.items()})
     predicted = time.perf_counter()
     total(prediction)
     return {

@@ -1,6 +1,6 @@
 """How far predictions of a cost model were off where it had not seen the answer.
 
-Owns the splits, the errors over them, and by what the intervals have to be stretched (conformal calibration of
+Owns the errors over scikit-learn's splits, and by what the intervals have to be stretched (conformal calibration of
 errors normalised by the model's own standard deviation). The model itself is in `cost_fit`.
 
 References
@@ -17,9 +17,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
+from sklearn.dummy import DummyRegressor
+from sklearn.linear_model import LinearRegression
+from sklearn.model_selection import BaseCrossValidator, GroupKFold, LeaveOneGroupOut
 
-from estimators.cost_design import design
-from estimators.cost_fit import Posterior, fit
+from estimators.cost_fit import Posterior, cost_pipeline
 from estimators.cost_predict import feature_ranges, predict_from
 from estimators.features import CostRows, derive
 
@@ -104,20 +106,24 @@ def validate(
     Validation
         Errors, coverage and scale.
     """
-    chosen, fold, scheme = _splits(len(log_hours), groups, seed)
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(log_hours))[:_MOST_ROWS])
+    labels = np.arange(len(chosen)).astype(np.str_) if groups is None else groups[chosen]
+    splitter, scheme = _splitter(labels, "rows" if groups is None else "groups", seed)
+    scheme += "" if len(chosen) == len(log_hours) else f", {len(chosen):,} of {len(log_hours):,} rows"
     nothing = float("nan")
-    if fold.max(initial=0) < 1:
+    if splitter is None:
         return Validation(scheme, 1.0, nothing, nothing, nothing, nothing, 1.0, 0)
     mine = {name: values[chosen] for name, values in rows.items()}
     truth = log_hours[chosen]
     mean, sd = np.empty(len(truth)), np.empty(len(truth))
     constant, power = np.empty(len(truth)), np.empty(len(truth))
     unlike = np.zeros(len(truth), dtype=bool)
-    for k in range(int(fold.max()) + 1):
-        out = fold == k
-        mean[out], sd[out], unlike[out] = _left_out(mine, truth, out, fitted)
-        constant[out] = np.median(truth[~out])
-        power[out] = _power_law(mine, truth, out)
+    fold = np.empty(len(truth), dtype=np.intp)
+    for k, (seen, out) in enumerate(splitter.split(truth, groups=labels)):
+        fold[out] = k
+        mean[out], sd[out], unlike[out] = _left_out(mine, truth, seen, out, fitted)
+        constant[out] = DummyRegressor(strategy="median").fit(seen, truth[seen]).predict(out)
+        power[out] = _power_law(mine, truth, seen, out)
     z = np.abs(truth - mean) / sd
     # What no training row was like says how wide the model guesses, not how well it is calibrated.
     counted = ~unlike if (~unlike).sum() >= _ENOUGH else np.ones(len(z), dtype=bool)
@@ -135,30 +141,33 @@ def validate(
 
 
 def _left_out(
-    rows: CostRows, log_hours: FloatArray, out: NDArray[np.bool_], fitted: Posterior
+    rows: dict[str, NDArray],  # type: ignore[type-arg]
+    log_hours: FloatArray,
+    seen: NDArray[np.intp],
+    out: NDArray[np.intp],
+    fitted: Posterior,
 ) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]]:
     """Mean and standard deviation of rows left out, and which are unlike the rest."""
-    seen = derive({name: values[~out] for name, values in rows.items()})
-    asked = derive({name: values[out] for name, values in rows.items()})
-    posterior = fit(design(seen), log_hours[~out] - seen.prior_log_hours, start=fitted)
-    predicted = predict_from(posterior, asked, scale=1.0, total_ratio=1.0, confidence=0.9, ranges=feature_ranges(seen))
+    trained, asked = (derive({name: values[part] for name, values in rows.items()}) for part in (seen, out))
+    pipeline = cost_pipeline(start=fitted).fit(trained.rows, log_hours[seen] - trained.prior_log_hours)
+    predicted = predict_from(
+        pipeline["regressor"].posterior_,
+        asked,
+        scale=1.0,
+        total_ratio=1.0,
+        confidence=0.9,
+        ranges=feature_ranges(trained),
+    )
     return np.log(predicted.median), predicted.sd_log, predicted.extrapolates
 
 
-def _splits(n: int, groups: NDArray[np.str_] | None, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp], str]:
-    """Rows that take part, the split each is left out in, and how to say it."""
-    shuffled = np.random.default_rng(seed).permutation(n)
-    chosen = np.sort(shuffled[:_MOST_ROWS])
-    labels = np.arange(len(chosen)).astype(np.str_) if groups is None else groups[chosen]
-    names, of_row = np.unique(labels, return_inverse=True)
-    of_row = of_row.ravel()
-    what = "rows" if groups is None else "groups"
-    part = "" if len(chosen) == n else f", {len(chosen):,} of {n:,} rows"
-    if len(names) <= _MOST_SINGLE and len(chosen) <= _MOST_SINGLE_ROWS:
-        return chosen, of_row, f"each of {len(names)} {what} left out once{part}"
-    order = np.random.default_rng(seed + 1).permutation(len(names))
-    folds = min(_FOLDS, len(names))
-    return chosen, (order % folds)[of_row], f"{folds} splits of {len(names):,} {what}{part}"
+def _splitter(labels: NDArray[np.str_], what: str, seed: int) -> tuple[BaseCrossValidator | None, str]:
+    """How to leave groups out, and how to say it; None if there is but one."""
+    n = len(np.unique(labels))
+    if n < 2 or (n <= _MOST_SINGLE and len(labels) <= _MOST_SINGLE_ROWS):
+        return LeaveOneGroupOut() if n > 1 else None, f"each of {n} {what} left out once"
+    folds = min(_FOLDS, n)
+    return GroupKFold(folds, shuffle=True, random_state=seed), f"{folds} splits of {n:,} {what}"
 
 
 def _scale(z: FloatArray, confidence: float) -> float:
@@ -187,13 +196,12 @@ def _total_ratio(truth: FloatArray, mean: FloatArray, sd: FloatArray) -> float:
     return float(np.exp(np.log(ratio) * len(truth) / (len(truth) + _TOTAL_WEIGHT)))
 
 
-def _power_law(rows: CostRows, log_hours: FloatArray, out: NDArray[np.bool_]) -> FloatArray:
+def _power_law(rows: CostRows, log_hours: FloatArray, seen: NDArray[np.intp], out: NDArray[np.intp]) -> FloatArray:
     """Least squares of log hours per step on log atoms; per row where steps are unknown."""
     derived = derive(rows)
     steps = np.nan_to_num(np.log(np.where(derived.steps > 0, derived.steps, 1.0)))
-    x = np.stack([np.ones(len(steps)), np.log(derived.n_atoms)], axis=1)
-    found = np.linalg.lstsq(x[~out], (log_hours - steps)[~out], rcond=None)[0]
-    law: FloatArray = x[out] @ found + steps[out]
+    size = np.log(derived.n_atoms)[:, None]
+    law: FloatArray = LinearRegression().fit(size[seen], (log_hours - steps)[seen]).predict(size[out]) + steps[out]
     return law
 
 

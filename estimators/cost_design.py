@@ -11,15 +11,16 @@ off, and where nothing was learned it says what the prior says.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
+from sklearn.base import BaseEstimator, TransformerMixin
 
-from estimators.features import Derived
+from estimators.features import CostRows, Derived, derive
 
-__all__ = ["BLOCKS", "POOLED", "Columns", "Design", "columns_of", "design"]
+__all__ = ["BLOCKS", "POOLED", "Columns", "CostColumns", "Design", "columns_of", "design"]
 
 FloatArray = NDArray[np.float64]
 
@@ -98,7 +99,7 @@ class Columns:
 
 @dataclass(frozen=True, slots=True)
 class Design:
-    """Rows as a sparse matrix over some columns.
+    """Rows as a sparse matrix over some columns; to numpy and scikit-learn a dense one over those of the training.
 
     Attributes
     ----------
@@ -108,11 +109,61 @@ class Design:
         What its columns are.
     derived : Derived
         What the rows are made of.
+    n_known : int
+        Columns of the training, which come first; those after them are of levels that it did not see.
     """
 
     matrix: sparse.csr_array
     columns: Columns
     derived: Derived
+    n_known: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows, and columns of the training."""
+        return self.matrix.shape[0], self.n_known
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> FloatArray:
+        """Return the columns of the training."""
+        return np.asarray(self.matrix[:, : self.n_known].toarray(), dtype=dtype)
+
+
+class CostColumns(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Transformer of scikit-learn from features to the columns of a linear model of log hours.
+
+    Parameters
+    ----------
+    most_levels : int
+        Groups and campaigns that get a column of their own, the most frequent first.
+
+    Attributes
+    ----------
+    columns_ : Columns
+        Those of the training.
+    """
+
+    def __init__(self, most_levels: int = 200) -> None:
+        self.most_levels = most_levels
+
+    def fit(self, X: CostRows, y: Any = None) -> Self:
+        """Learn which columns the rows have."""
+        self.fit_transform(X)
+        return self
+
+    def fit_transform(self, X: CostRows, y: Any = None) -> Design:
+        """Learn which columns the rows have, and lay these out."""
+        laid_out = design(derive(X), most_levels=self.most_levels)
+        self.columns_ = laid_out.columns
+        return laid_out
+
+    def transform(self, X: CostRows) -> Design:
+        """Lay out rows over the columns of the training; levels that it did not see come after these."""
+        return design(derive(X), self.columns_)
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
+        """Name the columns: block and level."""
+        pairs = zip(self.columns_.block, self.columns_.level, strict=True)
+        return np.array([f"{block}: {level}" for block, level in pairs], dtype=object)
 
 
 def design(derived: Derived, columns: Columns | None = None, *, most_levels: int = 200) -> Design:
@@ -159,7 +210,8 @@ def design(derived: Derived, columns: Columns | None = None, *, most_levels: int
         (np.concatenate(values), (np.concatenate(rows), np.concatenate(cols))),
         shape=(len(derived.n_atoms), len(index)),
     )
-    return Design(matrix, Columns(tuple(key[0] for key in index), tuple(key[1] for key in index)), derived)
+    laid_out = Columns(tuple(key[0] for key in index), tuple(key[1] for key in index))
+    return Design(matrix, laid_out, derived, len(columns.block) if columns else len(index))
 
 
 def columns_of(rows_columns: Columns, block: str) -> list[str]:

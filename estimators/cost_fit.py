@@ -15,15 +15,17 @@ Gelman et al., Bayesian Data Analysis, 3rd ed., chapters 15 (hierarchical linear
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg, sparse
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.pipeline import Pipeline
 
-from estimators.cost_design import BLOCKS, Columns, Design
+from estimators.cost_design import BLOCKS, Columns, CostColumns, Design
 
-__all__ = ["Posterior", "fit", "prior", "row_variance"]
+__all__ = ["PooledRegressor", "Posterior", "cost_pipeline", "fit", "noise_sd", "prior", "row_variance"]
 
 FloatArray = NDArray[np.float64]
 
@@ -63,6 +65,51 @@ class Posterior:
     spread: dict[str, float]
     noise_sd: float
     protocol_noise_sd: dict[str, float]
+
+
+class PooledRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+    """Linear regressor of scikit-learn with pooled levels, robust to rows that are far off; after `CostColumns`.
+
+    A `BayesianRidge` whose prior is one per block of columns instead of one for all, whose noise is one per Protocol,
+    and whose likelihood is Student's.
+
+    Parameters
+    ----------
+    start : Posterior, optional
+        A fit to much the same rows, from which to begin; saves iterations.
+
+    Attributes
+    ----------
+    posterior_ : Posterior
+    coef_ : ndarray, shape (p,)
+        Its mean.
+    """
+
+    def __init__(self, start: Posterior | None = None) -> None:
+        self.start = start
+
+    def fit(self, X: Design, y: FloatArray) -> Self:
+        """Fit the coefficients."""
+        self.posterior_ = fit(X, np.asarray(y, dtype=np.float64), start=self.start)
+        self.coef_ = self.posterior_.mean
+        return self
+
+    def predict(self, X: Design, return_std: bool = False) -> FloatArray | tuple[FloatArray, FloatArray]:
+        """Predict means, and with `return_std` the standard deviations of single results, as `BayesianRidge` does."""
+        known = X.matrix[:, : X.n_known]
+        mean: FloatArray = known @ self.coef_
+        if not return_std:
+            return mean
+        noise = noise_sd(self.posterior_, X.derived.rows["protocol"])
+        new = X.matrix[:, X.n_known :].power(2) @ np.array(
+            [self.posterior_.spread[block] ** 2 for block in X.columns.block[X.n_known :]]
+        )
+        return mean, np.sqrt(row_variance(known, self.posterior_.covariance) + new + noise**2)
+
+
+def cost_pipeline(start: Posterior | None = None) -> Pipeline:
+    """Return the pipeline from features to what log hours are off from the physical prior's."""
+    return Pipeline([("columns", CostColumns()), ("regressor", PooledRegressor(start))])
 
 
 def prior(columns: Columns) -> Posterior:
@@ -123,6 +170,14 @@ def _solve(
     factor = linalg.cho_factor(gram, lower=True)
     covariance = linalg.cho_solve(factor, np.eye(len(gram)))
     return linalg.cho_solve(factor, weighted.T @ residual), (covariance + covariance.T) / 2.0
+
+
+def noise_sd(posterior: Posterior, protocol: NDArray[np.str_]) -> FloatArray:
+    """Return each row's own error, log standard deviation, by its Protocol."""
+    names, of_row = np.unique(protocol, return_inverse=True)
+    sds = np.array([posterior.protocol_noise_sd.get(str(name), posterior.noise_sd) for name in names])
+    noise: FloatArray = sds[of_row.ravel()] if len(sds) else np.zeros(0)
+    return noise
 
 
 def row_variance(x: sparse.csr_array, covariance: FloatArray) -> FloatArray:

@@ -1,7 +1,7 @@
 """Predictions of a cost model: medians, intervals, and where it has nothing to go on.
 
 Owns how a posterior becomes hours, what is said of rows unlike those it was trained on, and sums over many
-calculations. Plain numpy: to predict takes no training library.
+calculations.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from scipy import sparse
 from scipy.special import ndtri
 
 from estimators.cost_design import Columns, columns_of, design
-from estimators.cost_fit import Posterior, row_variance
+from estimators.cost_fit import Posterior, noise_sd, row_variance
 from estimators.errors import EstimatorInputError
 from estimators.features import Derived
 
@@ -144,7 +144,7 @@ def predict_from(
     n_known = len(posterior.mean)
     mean = derived.prior_log_hours + laid_out.matrix[:, :n_known] @ posterior.mean
     shared, left_out = _shared(laid_out.matrix, laid_out.columns, posterior)
-    noise = _noise_of(posterior, derived.rows["protocol"])
+    noise = noise_sd(posterior, derived.rows["protocol"])
     # A calibration on rows like the others does not narrow what is unlike them, nor what another campaign set up.
     campaigns = columns_of(posterior.columns, "campaign")
     elsewhere = unlike | (bool(campaigns) & ~np.isin(derived.rows["campaign"], campaigns))
@@ -240,14 +240,6 @@ def _shared(matrix: sparse.csr_array, columns: Columns, posterior: Posterior) ->
     kept = used @ (factor @ directions[:, -_SHARED_DIRECTIONS:])
     rest = row_variance(used, factor @ factor.T) - (kept**2).sum(axis=1)
     return kept, np.maximum(rest, 0.0)
-
-
-def _noise_of(posterior: Posterior, protocol: NDArray[np.str_]) -> FloatArray:
-    """Each row's own error."""
-    names, of_row = np.unique(protocol, return_inverse=True)
-    sds = np.array([posterior.protocol_noise_sd.get(str(name), posterior.noise_sd) for name in names])
-    noise: FloatArray = sds[of_row.ravel()] if len(sds) else np.zeros(0)
-    return noise
 
 
 def _ranged(derived: Derived, name: str) -> FloatArray:

@@ -13,7 +13,7 @@ import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +26,9 @@ __all__ = ["FEATURES", "STRINGS", "CostRows", "Derived", "Feature", "complete_ro
 FloatArray = NDArray[np.float64]
 StringArray = NDArray[np.str_]
 
-#: Equally long arrays by feature name: numbers of `FEATURES` (NaN = unknown), strings of `STRINGS` ("" = unknown).
-CostRows = Mapping[str, NDArray]  # type: ignore[type-arg]
+#: Equally long columns by feature name: numbers of `FEATURES` (NaN = unknown), strings of `STRINGS` ("" = unknown). A
+#: mapping of arrays, a polars or pandas DataFrame, or a structured array: these are what scikit-learn can split.
+CostRows = Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +145,8 @@ def complete_rows(rows: CostRows) -> dict[str, NDArray]:  # type: ignore[type-ar
 
     Parameters
     ----------
-    rows : mapping of str to array-like
-        Some of the features and strings, equally long.
+    rows : mapping, DataFrame or structured array
+        Some of the features and strings, equally long, see `CostRows`.
 
     Returns
     -------
@@ -158,8 +159,7 @@ def complete_rows(rows: CostRows) -> dict[str, NDArray]:  # type: ignore[type-ar
         If there is no column, a name is unknown, lengths disagree, or a number is negative or infinite where it
         cannot be.
     """
-    if not rows:
-        raise EstimatorInputError(f"cost rows have no column; give at least one of {', '.join(FEATURES)}")
+    rows = _by_name(rows)
     for name in rows:
         if name not in FEATURES and name not in STRINGS:
             near = difflib.get_close_matches(name, [*FEATURES, *STRINGS], n=1)
@@ -174,8 +174,33 @@ def complete_rows(rows: CostRows) -> dict[str, NDArray]:  # type: ignore[type-ar
         complete[name] = np.array(rows[name], dtype=np.float64) if name in rows else np.full(n, np.nan)
         _check_range(name, complete[name])
     for name in STRINGS:
-        complete[name] = np.array(rows[name], dtype=np.str_) if name in rows else np.full(n, "", dtype=np.str_)
+        complete[name] = _texts(rows[name]) if name in rows else np.full(n, "", dtype=np.str_)
     return complete
+
+
+def _by_name(rows: CostRows) -> Mapping[str, Any]:
+    """Columns by name, however the rows came."""
+    if isinstance(rows, Mapping):
+        by_name = rows
+    else:
+        names = getattr(getattr(rows, "dtype", None), "names", None) or getattr(rows, "columns", None)
+        if names is None:
+            raise EstimatorInputError(
+                f"cost rows are {type(rows).__name__}, whose columns have no names; give a DataFrame, a structured "
+                "array or a mapping of arrays"
+            )
+        by_name = {str(name): rows[name] for name in names}
+    if not by_name:
+        raise EstimatorInputError(f"cost rows have no column; give at least one of {', '.join(FEATURES)}")
+    return by_name
+
+
+def _texts(values: Any) -> StringArray:
+    """Strings; what is missing is empty."""
+    given = np.asarray(values)
+    if given.dtype.kind == "O":
+        given = np.array(["" if value is None or value != value else str(value) for value in given], dtype=np.str_)
+    return given.astype(np.str_)
 
 
 def solvated_atoms(

@@ -93,7 +93,7 @@ class ModelForecast:
         on_gpu = pl.when(gpus > 0).then(pl.col("gpu_model").fill_null(UNKNOWN_GPU)).otherwise(pl.lit(CPU))
         beside = pl.when(gpus > 0).then((1.0 / gpus).clip(1.0)).otherwise(1.0)
         rows = rows.with_columns(gpu_model=on_gpu, packing=beside)
-        said = self._model.model.predict(cost_rows(rows))
+        said = self._model.model.predict_distribution(cost_rows(rows))
         # GPU-hours become hours on the GPUs held
         held = rows.select(pl.when(gpus > 0).then(gpus).otherwise(1.0)).to_series().to_numpy()
         seen = ~said.extrapolates if self._model.is_trained else np.zeros(len(rows), dtype=bool)

@@ -17,7 +17,8 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from estimators.cost import CostModel, ModelCard, from_json, prior_model, train
+from estimators.cost import CostRegressor, ModelCard, prior_model
+from estimators.cost_json import from_json, to_json
 from estimators.errors import EstimatorInputError
 from estimators.features import FEATURES, STRINGS
 
@@ -54,25 +55,25 @@ class KnownModel:
 
     Attributes
     ----------
-    model : CostModel
+    model : CostRegressor
     name : str or None
         Its name in the lake; None for one that is not kept.
     trained_at : datetime or None
     """
 
-    model: CostModel
+    model: CostRegressor
     name: str | None = None
     trained_at: datetime | None = None
 
     @property
     def card(self) -> ModelCard:
         """What it rests on."""
-        return self.model.card
+        return self.model.card_
 
     @property
     def is_trained(self) -> bool:
         """Whether it has seen results."""
-        return self.model.card.n_rows > 0
+        return self.model.card_.n_rows > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,9 +202,11 @@ def cost_models(lake: Lake) -> pl.DataFrame:
     return _rows(lake, columns)
 
 
-def _trained(lake: Lake, rows: pl.DataFrame) -> CostModel:
+def _trained(lake: Lake, rows: pl.DataFrame) -> CostRegressor:
     rows = with_stored_diameters(rows, lake)
-    return train(cost_rows(rows), rows["hours"].to_numpy(), groups=rows["target"].to_numpy(), seed=_SEED)
+    return CostRegressor(random_state=_SEED).fit(
+        cost_rows(rows), rows["hours"].to_numpy(), groups=rows["target"].to_numpy()
+    )
 
 
 def _rows(lake: Lake, columns: list[str] | None = None) -> pl.DataFrame:
@@ -228,8 +231,8 @@ def _known(row: dict[str, Any]) -> KnownModel:
         ) from e
 
 
-def _row(model: CostModel, history: CostHistory, actor: str, at: datetime) -> dict[str, Any]:
-    card, parameters = model.card, model.to_json()
+def _row(model: CostRegressor, history: CostHistory, actor: str, at: datetime) -> dict[str, Any]:
+    card, parameters = model.card_, to_json(model)
     versions = card.versions | {"alchemiscale-lake": importlib.metadata.version("alchemiscale-lake")}
     return {
         # with the time: the same results give the same parameters

@@ -115,7 +115,7 @@ def hours_ahead(known: KnownModel, rows: pl.DataFrame, own: OwnResults) -> Ahead
         Those of a Transformation come before any model. Where they ran on another GPU model, the model says by how
         much that is faster or slower.
     """
-    predicted = known.model.predict(cost_rows(rows))
+    predicted = known.model.predict_distribution(cost_rows(rows))
     joined = rows.select("transformation", "gpu_model", "packing").join(
         own.frame, on="transformation", how="left", maintain_order="left"
     )
@@ -153,5 +153,5 @@ def _moved(
     ratio = np.zeros(len(rows))
     if moved.any():
         there = rows.with_columns(gpu_model=joined["own_gpu"], packing=joined["own_packing"]).filter(pl.Series(moved))
-        ratio[moved] = np.log(median[moved] / known.model.predict(cost_rows(there)).median)
+        ratio[moved] = np.log(median[moved] / known.model.predict_distribution(cost_rows(there)).median)
     return moved, ratio

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from estimators.cost import train
+from estimators.cost import CostRegressor
 from tests.estimators.simulated_hours import simulated_lake
 
 
@@ -13,7 +13,7 @@ def test_intervals_hold_what_they_promise_of_new_results() -> None:
         out = np.random.default_rng(seed).random(600) < 0.3
         seen, asked = lake.part(~out), lake.part(out)
 
-        prediction = train(seen.rows, seen.hours).predict(asked.rows)
+        prediction = CostRegressor().fit(seen.rows, seen.hours).predict_distribution(asked.rows)
 
         inside.append((asked.hours >= prediction.low) & (asked.hours <= prediction.high))
     # 720 results: three standard errors are 3.4 %
@@ -25,11 +25,11 @@ def test_another_confidence_is_kept_too() -> None:
     out = np.random.default_rng(9).random(900) < 0.5
     seen, asked = lake.part(~out), lake.part(out)
 
-    model = train(seen.rows, seen.hours, confidence=0.5)
-    prediction = model.predict(asked.rows)
+    model = CostRegressor(confidence=0.5).fit(seen.rows, seen.hours)
+    prediction = model.predict_distribution(asked.rows)
 
     assert 0.42 < np.mean((asked.hours >= prediction.low) & (asked.hours <= prediction.high)) < 0.58
-    assert 0.45 < model.card.coverage < 0.55
+    assert 0.45 < model.card_.coverage < 0.55
 
 
 def test_groups_are_never_on_both_sides() -> None:
@@ -39,8 +39,8 @@ def test_groups_are_never_on_both_sides() -> None:
     hours = lake.hours * np.exp([off[name] for name in lake.rows["group"]])
     without = {name: values for name, values in lake.rows.items() if name != "group"}
 
-    by_row = train(lake.rows, hours, groups=np.arange(300)).card
-    by_target = train(without, hours, groups=lake.rows["group"]).card
+    by_row = CostRegressor().fit(lake.rows, hours, groups=np.arange(300)).card_
+    by_target = CostRegressor().fit(without, hours, groups=lake.rows["group"]).card_
 
     assert by_target.n_groups == 12
     assert by_target.mdape > 1.3 * by_row.mdape
@@ -50,7 +50,7 @@ def test_groups_are_never_on_both_sides() -> None:
 def test_few_errors_never_narrow() -> None:
     lake = simulated_lake(1, n_rows=6)
 
-    card = train({**lake.rows, "group": np.full(6, "")}, lake.hours).card
+    card = CostRegressor().fit({**lake.rows, "group": np.full(6, "")}, lake.hours).card_
 
     assert card.interval_scale >= 1.0
     assert card.validation == "each of 6 rows left out once"
@@ -59,7 +59,7 @@ def test_few_errors_never_narrow() -> None:
 def test_one_group_cannot_be_split() -> None:
     lake = simulated_lake(1, n_rows=5, n_targets=1)
 
-    card = train(lake.rows, lake.hours).card
+    card = CostRegressor().fit(lake.rows, lake.hours).card_
 
     assert np.isnan(card.mdape)
     assert card.interval_scale == 1.0
@@ -68,7 +68,7 @@ def test_one_group_cannot_be_split() -> None:
 def test_beats_one_number_and_a_power_law() -> None:
     lake = simulated_lake(2, n_rows=500)
 
-    card = train(lake.rows, lake.hours).card
+    card = CostRegressor().fit(lake.rows, lake.hours).card_
 
     assert card.mdape < 0.6 * card.mdape_power_law
     assert card.mdape < 0.3 * card.mdape_constant

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from estimators.cost import prior_model, train
+from estimators.cost import CostRegressor, prior_model
 from estimators.cost_predict import CostPrediction, total
 from estimators.errors import EstimatorInputError
 from tests.estimators.simulated_hours import simulated_lake
@@ -95,14 +95,14 @@ def test_total_is_in_order_and_in_proportion(medians: list[float], shared: float
 def test_parts_of_the_error_add_up() -> None:
     lake = simulated_lake(0, n_rows=700, n_protocols=10, n_gpus=8, n_targets=40)
 
-    prediction = train(lake.rows, lake.hours).predict(lake.rows)
+    prediction = CostRegressor().fit(lake.rows, lake.hours).predict_distribution(lake.rows)
 
     assert prediction.shared.shape[1] == 64
     np.testing.assert_allclose((prediction.shared**2).sum(axis=1) + prediction.own_sd**2, prediction.sd_log**2)
 
 
 def test_no_rows_give_no_predictions() -> None:
-    prediction = prior_model().predict({"n_atoms": np.zeros(0)})
+    prediction = prior_model().predict_distribution({"n_atoms": np.zeros(0)})
 
     assert len(prediction.median) == 0
     assert prediction.why == []
@@ -127,11 +127,13 @@ def test_extrapolation_is_said_and_widens(change: dict[str, object], said: str) 
         "protocol": np.full(40, "P"),
         "gpu_model": np.full(40, "L40S"),
     }
-    model = train(rows, prior_model().predict(rows).median * np.exp(0.05 * np.sin(np.arange(40))))
+    model = CostRegressor().fit(
+        rows, prior_model().predict_distribution(rows).median * np.exp(0.05 * np.sin(np.arange(40)))
+    )
     usual = {name: values[20:21] for name, values in rows.items()}
 
-    inside = model.predict(usual)
-    outside = model.predict({**usual, **{name: np.array([value]) for name, value in change.items()}})
+    inside = model.predict_distribution(usual)
+    outside = model.predict_distribution({**usual, **{name: np.array([value]) for name, value in change.items()}})
 
     assert not inside.extrapolates[0]
     assert inside.why == [""]

@@ -43,7 +43,7 @@ def test_a_model_is_kept_and_read_as_it_was_trained(lake: Lake) -> None:
     read = newest_model(lake)
     assert read.name == row["model"]
     frame = with_targets(pl.DataFrame(legs)).with_columns(gpu_model=pl.lit("NVIDIA L40S"), packing=pl.lit(1.0))
-    trained, again = (model.model.predict(cost_rows(frame)) for model in (done.known, read))
+    trained, again = (model.model.predict_distribution(cost_rows(frame)) for model in (done.known, read))
     assert again.median == pytest.approx(trained.median, rel=1e-6)
     truth = np.array([law_gpu_hours(row, "NVIDIA L40S") for row in legs])
     assert np.median(np.abs(again.median / truth - 1)) < 0.1
