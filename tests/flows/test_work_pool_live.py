@@ -108,6 +108,8 @@ def test_batches_complete_although_the_server_is_restarted(api: Api, lake: Lake,
     (server,) = [p for p in psutil.Process(os.getpid()).children() if "flows._server" in p.cmdline()]
 
     with worker("restarted", tmp_path), dispatching(lake, "restarted", tasks_per_job=2) as dispatcher:
+        # a flow run that has not started yet may crash while there is no server, and be made again
+        wait_until(lambda: [bool(run["start_time"]) for run in flow_runs(api, "restarted")] == [True, True])
         wait_until(lambda: running_attempts(lake))
         server.kill()
         report = dispatcher.join()
