@@ -20,6 +20,7 @@ __all__ = ["dispatch"]
 
 @flow(
     name="dispatch",
+    description="Run the Tasks of a lake that may be claimed, in one pool.",
     flow_run_name="dispatch-{pool}",
     task_runner=task_runner(),
     persist_result=False,
@@ -39,26 +40,18 @@ def dispatch(
 ) -> Dispatched | State[Dispatched]:
     """Run the Tasks of a lake that may be claimed, in one pool.
 
-    Parameters
-    ----------
-    lake : str
-        Folder or URL.
-    pool : str
-        Name of the pool, in the pools file; without a file, the name that claims of this machine carry.
-    pools_file : str, optional
-        By default `ALCHEMISCALE_LAKE_POOLS`, else `pools.yaml` here if there is one.
-    scopes, networks : list of str, optional
-        Only Tasks in these Scopes (wildcards allowed), actioned on these networks (ScopedKeys).
-    workers, cores_per_task : int, optional
-        Without a pools file: Tasks that run at a time (as many as the cores allow), and cores for each (1).
-    timeout_s : float, optional
-        An attempt that takes longer fails.
-    unit_retries : int, optional
-        Times a failed ProtocolUnit is run again within an attempt (1).
-    drain : bool
-        End when nothing is left to do; otherwise wait for more until stopped.
-    once : bool
-        Submit jobs, collect what finished since the last time, and end.
+    Args:
+        lake: The lake: a folder on the machine where the flow runs, or the URL of a bucket.
+        pool: Name of the pool in the pools file. Without a file: the name under which this machine claims Tasks.
+        pools_file: The pools file. Empty: ALCHEMISCALE_LAKE_POOLS, else pools.yaml in the folder of the flow, if any.
+        scopes: Only Tasks in these Scopes (org-campaign-project; * is the wildcard). Empty: all Scopes.
+        networks: Only Tasks that are actioned on these networks (ScopedKeys). Empty: all networks.
+        workers: Without a pools file: Tasks that run at a time. Empty: as many as the cores allow.
+        cores_per_task: Without a pools file: cores for each Task. Empty: 1.
+        timeout_s: An attempt at a Task that takes longer, in seconds, fails. Empty: as the pool says, else no limit.
+        unit_retries: Times that a failed ProtocolUnit is run again within an attempt. Empty: as the pool says, else 1.
+        drain: End when nothing is left to do. Otherwise wait for more work until stopped.
+        once: Submit jobs, collect what finished since the last time, and end.
     """
     load_credentials()
     place = Lake.open(lake)

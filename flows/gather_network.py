@@ -24,22 +24,24 @@ def _name() -> str:
     return f"gather-{given.get('network') or given.get('scope') or 'all'}"
 
 
-@flow(name="gather-network", flow_run_name=_name, persist_result=False)
+@flow(
+    name="gather-network",
+    description="Bring the estimates of networks up to date. Costs follow what is new.",
+    flow_run_name=_name,
+    persist_result=False,
+)
 def gather_network(
     network: str | None = None, lake: str = "./lake", scope: str | None = None, rule: LegRule | None = None
 ) -> list[GatherReport]:
     """Bring the estimates of networks up to date. Costs follow what is new.
 
-    Parameters
-    ----------
-    network : str, optional
-        Name or ScopedKey; by default all networks of the Scope.
-    lake : str
-        Folder or URL.
-    scope : str, optional
-        Which networks, or where to look for a name (wildcards allowed); by default anywhere.
-    rule : {"pooled", "larger", "own", "sem", "sd"}, optional
-        Which uncertainty a leg enters its network with; by default what it was last gathered by.
+    Args:
+        network: Name or ScopedKey of one network. Empty: all networks of the Scope.
+        lake: The lake: a folder on the machine where the flow runs, or the URL of a bucket.
+        scope: Which networks to gather, or where to look for the name (* is the wildcard). Empty: everywhere.
+        rule: How the uncertainty of a leg is made: from the repeats of all legs together (pooled), or from its own:
+            standard deviation (sd), standard error (sem), as stated by the results (own), the larger of the last two
+            (larger). Empty: the rule that the network was last gathered by.
     """
     load_credentials()
     place = Lake.open(lake)

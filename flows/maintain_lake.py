@@ -22,22 +22,22 @@ __all__ = ["maintain_lake"]
 _log = logging.getLogger(__name__)
 
 
-@flow(name="maintain-lake", flow_run_name="maintain-lake", persist_result=False)
+@flow(
+    name="maintain-lake",
+    description="Merge small files, clean the tables' logs, delete files that nobody can need any more.",
+    flow_run_name="maintain-lake",
+    persist_result=False,
+)
 def maintain_lake(
     lake: str = "./lake", dry_run: bool = False, keep_log: str = "1h", keep_files: str = "24h"
 ) -> MaintenanceReport:
     """Merge small files, clean the tables' logs, delete what nobody can need any more.
 
-    Parameters
-    ----------
-    lake : str
-        Folder or URL.
-    dry_run : bool
-        Only tell what would be done.
-    keep_log : str
-        How long entries of the tables' logs are kept, as in `90m`.
-    keep_files : str
-        How long files are kept that newer ones replaced: longer than the longest query runs.
+    Args:
+        lake: The lake: a folder on the machine where the flow runs, or the URL of a bucket.
+        dry_run: Report what would be done, and change nothing.
+        keep_log: How long entries of the tables' logs are kept, as in 90m, 1h or 2d.
+        keep_files: How long files are kept after newer ones have replaced them: longer than the longest query runs.
     """
     settings = UpkeepSettings(_seconds("keep_log", keep_log), _seconds("keep_files", keep_files), dry_run=dry_run)
     load_credentials()

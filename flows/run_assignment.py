@@ -31,21 +31,21 @@ __all__ = ["run_assignment"]
 _ENDS_AT: Final = "ALCHEMISCALE_LAKE_JOB_ENDS_AT"
 
 
-@flow(name="run-assignment", persist_result=False)
+@flow(
+    name="run-assignment",
+    description="Run an assignment that a dispatcher left in the lake. Dispatchers start this flow; people do not.",
+    persist_result=False,
+)
 def run_assignment(lake: str, assignment: str, walltime_s: float | None = None) -> State[Any]:
     """Run an assignment that a dispatcher left in the lake.
 
     A Task that fails leaves a receipt that says so, and is no failure of this flow. Told to end
     (cancelled, pod evicted), it gives its Tasks back.
 
-    Parameters
-    ----------
-    lake : str
-        URL or folder, as seen from where the flow runs.
-    assignment : str
-        Id of the assignment.
-    walltime_s : float, optional
-        Time that this process is given, from its start: Tasks are stopped before its end.
+    Args:
+        lake: The lake: a folder or the URL of a bucket, as seen from where the flow runs.
+        assignment: Id of the assignment.
+        walltime_s: Seconds that this process is given, from its start. Tasks are stopped before they have passed.
     """
     load_credentials()
     if walltime_s is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from prefect import flow
 from prefect.client.schemas.objects import State
@@ -60,6 +61,7 @@ def _name() -> str:
 
 @flow(
     name="run-campaign",
+    description="Submit a network, run all of its Tasks in one pool, and gather it. Running it again continues.",
     flow_run_name=_name,
     task_runner=task_runner(),
     persist_result=False,
@@ -71,7 +73,7 @@ def run_campaign(
     name: str | None = None,
     tasks_per_transformation: int = 1,
     assays: str | None = None,
-    assay_kind: str = "binding",
+    assay_kind: Literal["binding", "hydration", "direct"] = "binding",
     pool: str = "local",
     pools_file: str | None = None,
     workers: int | None = None,
@@ -83,28 +85,21 @@ def run_campaign(
 
     Running it again continues: what is there is not done twice.
 
-    Parameters
-    ----------
-    network : str
-        File or folder, or the ScopedKey of a network in the lake.
-    scope : str
-        `org-campaign-project`.
-    lake : str
-        Folder or URL; created if there is none.
-    name : str, optional
-        Name of the network in the lake; its own by default.
-    tasks_per_transformation : int
-        Independent Tasks that each Transformation is to have; 0 runs those that are there.
-    assays, assay_kind : str, optional
-        CSV of experimental values, and what was measured: binding, hydration or direct.
-    pool, pools_file : str, optional
-        Name of the pool and the file that describes it, as for `dispatch`; this machine, by default.
-    workers, cores_per_task : int, optional
-        Without a pools file: Tasks that run at a time (as many as the cores allow), and cores for each (1).
-    timeout_s : float, optional
-        An attempt that takes longer fails.
-    unit_retries : int, optional
-        Times a failed ProtocolUnit is run again within an attempt (1).
+    Args:
+        network: File or folder of the network on the machine where the flow runs, or the ScopedKey of a network in the
+            lake.
+        scope: Where the network is stored, as org-campaign-project.
+        lake: The lake: a folder on the machine where the flow runs, or the URL of a bucket. Created if there is none.
+        name: Name of the network in the lake. Empty: its own.
+        tasks_per_transformation: Independent Tasks that each Transformation is to have. 0 runs those that are there.
+        assays: CSV of experimental values (columns ligand and value_kcal_mol), on the machine where the flow runs.
+        assay_kind: What was measured.
+        pool: Name of the pool in the pools file. Without a file: the name under which this machine claims Tasks.
+        pools_file: The pools file. Empty: ALCHEMISCALE_LAKE_POOLS, else pools.yaml in the folder of the flow, if any.
+        workers: Without a pools file: Tasks that run at a time. Empty: as many as the cores allow.
+        cores_per_task: Without a pools file: cores for each Task. Empty: 1.
+        timeout_s: An attempt at a Task that takes longer, in seconds, fails. Empty: as the pool says, else no limit.
+        unit_retries: Times that a failed ProtocolUnit is run again within an attempt. Empty: as the pool says, else 1.
     """
     load_credentials()
     place = Lake.create(lake, exist_ok=True)

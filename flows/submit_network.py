@@ -15,24 +15,23 @@ from ._credentials import load_credentials
 __all__ = ["submit_network"]
 
 
-@flow(name="submit-network", flow_run_name="submit-{scope}", persist_result=False)
+@flow(
+    name="submit-network",
+    description="Store a network in the lake, and create Tasks if asked for.",
+    flow_run_name="submit-{scope}",
+    persist_result=False,
+)
 def submit_network(
     network: str, scope: str, lake: str = "./lake", name: str | None = None, tasks_per_transformation: int = 0
 ) -> Submission:
     """Store a network, and see to it that each of its Transformations has so many Tasks, actioned.
 
-    Parameters
-    ----------
-    network : str
-        File or folder, as seen from the machine where the flow runs.
-    scope : str
-        `org-campaign-project`.
-    lake : str
-        Folder or URL; created if there is none.
-    name : str, optional
-        Name of the network in the lake; its own by default.
-    tasks_per_transformation : int
-        0 creates none.
+    Args:
+        network: File or folder of the network, on the machine where the flow runs.
+        scope: Where the network is stored, as org-campaign-project.
+        lake: The lake: a folder on the machine where the flow runs, or the URL of a bucket. Created if there is none.
+        name: Name of the network in the lake. Empty: its own.
+        tasks_per_transformation: Tasks that each Transformation is to have; those that are there count. 0 creates none.
     """
     load_credentials()
     place = Lake.create(lake, exist_ok=True)

@@ -15,18 +15,20 @@ from ._credentials import load_credentials
 __all__ = ["train_cost_model"]
 
 
-@flow(name="train-cost-model", flow_run_name="train-cost-model", persist_result=False)
+@flow(
+    name="train-cost-model",
+    description="Learn from new results what calculations cost.",
+    flow_run_name="train-cost-model",
+    persist_result=False,
+)
 def train_cost_model(lake: str = "./lake", force: bool = False) -> Training:
     """Train a model of what calculations cost, if there are a fifth more results than the last time.
 
     Three results of a Protocol or GPU model that the last model has not seen are enough, too.
 
-    Parameters
-    ----------
-    lake : str
-        Folder or URL.
-    force : bool
-        Train although little is new.
+    Args:
+        lake: The lake: a folder on the machine where the flow runs, or the URL of a bucket.
+        force: Train although there are fewer than a fifth more results than the last time.
     """
     load_credentials()
     training = train(Lake.open(lake), force=force, actor="train-cost-model")
