@@ -140,18 +140,18 @@ def _(con, mo):
     """).fetchall()
     _options = {f"{name or network} ({network.split('-', 2)[2]})": network for network, name in _found}
     network = mo.ui.dropdown(_options, value=next(iter(_options), None), label="Network")
-    repeats = mo.ui.number(start=1, stop=50, value=3, label="Results per Transformation")
-    mo.vstack([network, repeats])
-    return network, repeats
+    n_tasks = mo.ui.number(start=1, stop=50, value=1, label="Tasks per Transformation")
+    mo.vstack([network, n_tasks])
+    return n_tasks, network
 
 
 @app.cell
-def _(cost, find_pools_file, lake, load_pools, mo, network, now_utc, pricing, remaining, repeats):
+def _(cost, find_pools_file, lake, load_pools, mo, n_tasks, network, now_utc, pricing, remaining):
     mo.stop(network.value is None, mo.md("*There is no network yet.*"))
     now = now_utc()
     pools_file = find_pools_file(None)
     pools = load_pools(pools_file) if pools_file else None
-    left = remaining.remaining_of_network(lake, network.value, repeats=repeats.value, now=now)
+    left = remaining.remaining_of_network(lake, network.value, tasks_per_transformation=n_tasks.value, now=now)
     priced = pricing.price(lake, left, pools, now=now)
     mo.md("\n".join(f"- {line}" for line in cost.price_lines(priced)))
     return (priced,)

@@ -74,6 +74,7 @@ def command(
       alchemiscale-lake estimate-cost tyk2 --by-transformation
     """
     from ..dispatch.pricing import price
+    from ..ledger.multiplied import repeats_within, simulations_of
     from ..pools_file import find_pools_file, load_pools
     from ..report.cost import price_lines, price_table, transformations_table
     from ..store import now_utc
@@ -89,6 +90,9 @@ def command(
     show_table(table, tsv=tsv, output=output)
     for line in price_lines(priced):
         say(line)
+    n_repeats = remaining.rows["n_repeats"].to_list()
+    if repeated := simulations_of(n_repeats, remaining.most_tasks) or repeats_within(n_repeats):
+        say(repeated)
 
 
 @contextmanager
@@ -104,7 +108,7 @@ def _opened(place: str, network: str | None, *, asked: bool) -> Iterator[Lake]:
         yield Lake.create(Path(folder) / "lake")
 
 
-def _remaining(lake: Lake, network: str | None, scope: str | None, repeats: int | None) -> Remaining:
+def _remaining(lake: Lake, network: str | None, scope: str | None, tasks_per_transformation: int | None) -> Remaining:
     """Look at a file, if there is one of that name, else for a network in the lake."""
     from ..dispatch.remaining import remaining_of_file, remaining_of_network
     from ..errors import InvalidScopeError
@@ -118,5 +122,7 @@ def _remaining(lake: Lake, network: str | None, scope: str | None, repeats: int 
             raise InvalidScopeError(
                 f"{network} is a file: give --scope ORG-CAMPAIGN-PROJECT, since results of that Scope count", value=None
             )
-        return remaining_of_file(lake, read_network(network), scope, repeats=1 if repeats is None else repeats, now=now)
-    return remaining_of_network(lake, find_network(lake, network, scope=scope), repeats=repeats, now=now)
+        wanted = 1 if tasks_per_transformation is None else tasks_per_transformation
+        return remaining_of_file(lake, read_network(network), scope, tasks_per_transformation=wanted, now=now)
+    found = find_network(lake, network, scope=scope)
+    return remaining_of_network(lake, found, tasks_per_transformation=tasks_per_transformation, now=now)

@@ -46,6 +46,6 @@ def command(network: str, lake: str, scope: str, name: str | None, tasks_per_tra
     )
     if tasks_per_transformation:
         created = ensure_tasks(place, submission.network, tasks_per_transformation, creator="submit")
-        if multiplied := multiplied_repeats(place, submission.network, tasks_per_transformation):
+        if multiplied := multiplied_repeats(place, submission.network):
             say(multiplied)
         say(f"{len(created)} Tasks created and actioned; next: alchemiscale-lake dispatch{at_lake(lake)}")

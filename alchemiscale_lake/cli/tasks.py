@@ -78,7 +78,17 @@ def list_command(**options: Any) -> None:
 @command.command("create")
 @click.option("--network", default=None, help="For every Transformation of this network.")
 @click.option("--transformation", "transformations", multiple=True, help="For this Transformation; may be repeated.")
-@click.option("--count", type=click.IntRange(min=1), default=1, show_default=True, help="Tasks for each.")
+@click.option(
+    "--tasks-per-transformation",
+    "-t",
+    "--count",
+    "tasks_per_transformation",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="New Tasks of each Transformation.",
+)
 @click.option("--extends", default=None, metavar="TASK", help="Task that the new ones continue.")
 @click.option("--action/--no-action", "actioned", default=True, show_default=True, help="Action them on the network.")
 @lake_option
@@ -86,7 +96,7 @@ def list_command(**options: Any) -> None:
 def create_command(
     network: str | None,
     transformations: tuple[str, ...],
-    count: int,
+    tasks_per_transformation: int,
     extends: str | None,
     actioned: bool,
     lake: str,
@@ -96,6 +106,7 @@ def create_command(
 
     New Tasks are added to those there are; `submit --tasks-per-transformation` tops up instead.
     """
+    from ..ledger.multiplied import multiplied_repeats
     from ..ledger.tasks import action_tasks, create_tasks, network_transformations
     from ..ledger.user import user_name
     from ..query import find_network
@@ -106,13 +117,15 @@ def create_command(
         raise click.UsageError("give --network, or --transformation with --no-action")
     found = None if network is None else find_network(opened, network, scope=scope)
     wanted = transformations or (() if found is None else tuple(network_transformations(opened, found)))
-    keys = [_transformation_key(opened, name, scope) for name in wanted for _ in range(count)]
+    keys = [_transformation_key(opened, name, scope) for name in wanted for _ in range(tasks_per_transformation)]
     created = create_tasks(opened, keys, extends=extends, creator=user)
     put_out("".join(f"{task}\n" for task in created), nl=False)
     if found is not None and actioned:
         _answer(action_tasks(opened, created, found, actor=user), "created and actioned")
     else:
         say(f"{len(created)} Tasks created, not actioned")
+    if found is not None and (multiplied := multiplied_repeats(opened, found)):
+        say(multiplied)
 
 
 @command.command("action")

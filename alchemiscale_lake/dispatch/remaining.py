@@ -54,8 +54,16 @@ class Remaining:
     running: pl.DataFrame
     n_others: int
 
+    @property
+    def most_tasks(self) -> int:
+        """Tasks left of the Transformation that has most of them left."""
+        left = self.rows.select(n=pl.sum_horizontal("n_running", "n_waiting", "n_idle", "n_new"))
+        return int(max(left["n"].to_list(), default=0))
 
-def remaining_of_file(lake: Lake, network: Network, scope: Scope | str, *, repeats: int, now: datetime) -> Remaining:
+
+def remaining_of_file(
+    lake: Lake, network: Network, scope: Scope | str, *, tasks_per_transformation: int, now: datetime
+) -> Remaining:
     """Look what submitting a network would add to a Scope. Nothing is written.
 
     Parameters
@@ -64,19 +72,21 @@ def remaining_of_file(lake: Lake, network: Network, scope: Scope | str, *, repea
     network : Network
     scope : Scope or str
         Specific.
-    repeats : int
-        Results that each Transformation is to have.
+    tasks_per_transformation : int
+        Tasks that each Transformation is to have.
     now : datetime
     """
     scope = Scope.parse(scope).require_specific()
     rows = pl.DataFrame(TABLES["transformations"].table(transformation_rows(network, scope, now)))
     rows = with_diameters(rows, network)
-    left = _left(lake, str(scope), None, network.name, rows, repeats, now)
+    left = _left(lake, str(scope), None, network.name, rows, tasks_per_transformation, now)
     # what runs or waits already is paid for by whoever had it actioned
     return Remaining(left.scope, None, left.name, left.rows, left.running.clear(), left.n_others)
 
 
-def remaining_of_network(lake: Lake, network: str, *, repeats: int | None = None, now: datetime) -> Remaining:
+def remaining_of_network(
+    lake: Lake, network: str, *, tasks_per_transformation: int | None = None, now: datetime
+) -> Remaining:
     """Look what is left of a network in the lake.
 
     Parameters
@@ -84,8 +94,8 @@ def remaining_of_network(lake: Lake, network: str, *, repeats: int | None = None
     lake : Lake
     network : str
         ScopedKey.
-    repeats : int, optional
-        Results that each Transformation is to have; what its Tasks amount to by default.
+    tasks_per_transformation : int, optional
+        Tasks that each Transformation is to have; what its Tasks amount to by default.
     now : datetime
 
     Raises
@@ -99,11 +109,17 @@ def remaining_of_network(lake: Lake, network: str, *, repeats: int | None = None
     rows = collect(here.filter(pl.col("transformation").is_in(members)), "Transformations")
     names = lake.table("networks").scan().filter((pl.col("scope") == scope) & (pl.col("network") == network))
     name = collect(names.select("name"), "networks").item()
-    return _left(lake, scope, network, name, with_stored_diameters(rows, lake), repeats or 0, now)
+    return _left(lake, scope, network, name, with_stored_diameters(rows, lake), tasks_per_transformation or 0, now)
 
 
 def _left(
-    lake: Lake, scope: str, network: str | None, name: str | None, rows: pl.DataFrame, repeats: int, now: datetime
+    lake: Lake,
+    scope: str,
+    network: str | None,
+    name: str | None,
+    rows: pl.DataFrame,
+    n_tasks: int,
+    now: datetime,
 ) -> Remaining:
     states, networks = lake.task_log.states(), lake.network_log.states()
     mine = states.tasks.join(rows.select("transformation"), on="transformation", how="semi")
@@ -122,7 +138,7 @@ def _left(
     for column, tasks in counts.items():
         rows = rows.join(tasks.group_by("transformation").len(column), on="transformation", how="left")
     rows = rows.with_columns(pl.col(list(counts)).fill_null(0).cast(pl.Int64))
-    rows = rows.with_columns(n_new=(repeats - pl.sum_horizontal(list(counts))).clip(0))
+    rows = rows.with_columns(n_new=(n_tasks - pl.sum_horizontal(list(counts))).clip(0))
     others = states.tasks.filter(pl.col("status") == "waiting").join(wanted, on="task", how="semi")
     return Remaining(
         scope=scope,

@@ -90,7 +90,7 @@ def network_of(
     source : str
         Where the objects are from, for messages.
     name : str, optional
-        Name of the network made of Transformations.
+        Name to store instead of the network's own.
     gufe_version : str, optional
 
     Raises
@@ -114,7 +114,7 @@ def network_of(
     for key in (network.key, *edges, *nodes):
         if not _MEMBER_KEY.fullmatch(key):
             raise _refused(source, key, "its key does not read <class>-<token>; do not edit keys")
-    own_name = network.keyed_dict.get("name")
+    own_name = name or network.keyed_dict.get("name")
     return Network(
         objects={obj.key: obj for obj in closure(by_key, [network.key], source)},
         key=network.key,

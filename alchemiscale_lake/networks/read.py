@@ -74,7 +74,7 @@ def read_network(source: Any) -> Network:
 def _alone(one: _Source, name: str | None = None) -> Network:
     """Take a network as it is; a Transformation becomes a network of its own name, else of `name`.
 
-    A name that openfe's planners give to all networks is none.
+    A name that openfe's planners give to every network does not count as its own.
     """
     own = str(one.root.keyed_dict.get("name") or "")
     return _network([one], name if name and (not own or own in _PLANNERS_NAMES) else own or None)

@@ -50,7 +50,9 @@ def legs(lake: Lake) -> list[dict[str, Any]]:
 
 def priced(lake: Lake, network: str, pools: Pools | None = None, **options: Any) -> Price:
     now = options.pop("now", now_utc())
-    left = remaining_of_network(lake, network, repeats=options.pop("repeats", None), now=now)
+    left = remaining_of_network(
+        lake, network, tasks_per_transformation=options.pop("tasks_per_transformation", None), now=now
+    )
     return price(lake, left, pools, now=now, **options)
 
 
@@ -58,8 +60,8 @@ def test_a_network_is_priced_net_of_what_is_there(lake: Lake, legs: list[dict[st
     network = stored(lake, legs, 8)
 
     none = priced(lake, network)
-    one = priced(lake, network, repeats=1)
-    three = priced(lake, network, repeats=3)
+    one = priced(lake, network, tasks_per_transformation=1)
+    three = priced(lake, network, tasks_per_transformation=3)
 
     # three edges of the first target have a result, its last has none
     assert [t.n_results for t in one.transformations] == [1, 1, 1, 1, 1, 1, 0, 0]
@@ -95,7 +97,7 @@ def test_tasks_that_wait_and_run_are_what_is_left_of_a_network(lake: Lake, legs:
     # one from the beginning, and one that has run for an hour
     assert counts.total.median == pytest.approx(2 * truth - 1.0, rel=0.15)
     assert found.gpu_hours.median == pytest.approx(counts.total.median)
-    more = priced(lake, network, repeats=4)
+    more = priced(lake, network, tasks_per_transformation=4)
     assert {t.n_results + t.n_running + t.n_waiting + t.n_idle + t.n_new for t in more.transformations} == {4}
 
 
@@ -118,7 +120,7 @@ def test_struck_results_do_not_count(lake: Lake, legs: list[dict[str, Any]]) -> 
 
 def test_pools_have_wall_times_and_money(lake: Lake, legs: list[dict[str, Any]]) -> None:
     network = stored(lake, legs, 8)
-    found = {p.pool: p for p in priced(lake, network, POOLS, repeats=1).pools}
+    found = {p.pool: p for p in priced(lake, network, POOLS, tasks_per_transformation=1).pools}
 
     assert list(found) == ["cluster", "cloud", "all together"]
     complex_h, solvent_h = (law_gpu_hours(row, "NVIDIA L40S") for row in legs[6:8])
@@ -137,14 +139,14 @@ def test_pools_have_wall_times_and_money(lake: Lake, legs: list[dict[str, Any]])
     assert both.slots == 8
     assert both.cost.low >= 0.5 * both.gpu_hours.low
 
-    many = {p.pool: p for p in priced(lake, network, POOLS, repeats=9).pools}
+    many = {p.pool: p for p in priced(lake, network, POOLS, tasks_per_transformation=9).pools}
     walls = [p.wall_h.median for p in many.values() if p.wall_h is not None]
     assert walls[2] < walls[1] < walls[0]
 
 
 def test_only_one_pool_if_asked_for(lake: Lake, legs: list[dict[str, Any]]) -> None:
     network = stored(lake, legs, 8)
-    assert [p.pool for p in priced(lake, network, POOLS, repeats=1, pool="cloud").pools] == ["cloud"]
+    assert [p.pool for p in priced(lake, network, POOLS, tasks_per_transformation=1, pool="cloud").pools] == ["cloud"]
     with pytest.raises(SettingsError, match="there is no pool 'clod': there are cluster, cloud"):
         priced(lake, network, POOLS, pool="clod")
     with pytest.raises(SettingsError, match="there is no pools file"):
@@ -156,7 +158,7 @@ def test_a_pool_says_what_it_does_not_take(lake: Lake, legs: list[dict[str, Any]
     cluster = POOLS.pools["cluster"].model_copy(update={"walltime_s": 5 * 3600.0})
     pools = POOLS.model_copy(update={"pools": POOLS.pools | {"cluster": cluster}})
 
-    found = {p.pool: p for p in priced(lake, network, pools, repeats=2).pools}
+    found = {p.pool: p for p in priced(lake, network, pools, tasks_per_transformation=2).pools}
 
     assert found["cluster"].wall_h is None
     (reason,) = found["cluster"].refused
@@ -164,7 +166,7 @@ def test_a_pool_says_what_it_does_not_take(lake: Lake, legs: list[dict[str, Any]
     assert found["all together"].wall_h is not None
     assert found["all together"].refused == {}
     nobody = Pools.model_validate({"pools": {"small": {"kind": "local"}}})
-    assert priced(lake, network, nobody, repeats=2).pools[0].n_tasks == 0
+    assert priced(lake, network, nobody, tasks_per_transformation=2).pools[0].n_tasks == 0
 
 
 def test_running_tasks_are_counted_where_they_run(lake: Lake, legs: list[dict[str, Any]]) -> None:
@@ -182,8 +184,8 @@ def test_running_tasks_are_counted_where_they_run(lake: Lake, legs: list[dict[st
 
 def test_another_gpu_model_is_wider_and_told(lake: Lake, legs: list[dict[str, Any]]) -> None:
     network = stored(lake, legs, 8)
-    here = priced(lake, network, repeats=2)
-    there = priced(lake, network, repeats=2, gpu="Tesla T4")
+    here = priced(lake, network, tasks_per_transformation=2)
+    there = priced(lake, network, tasks_per_transformation=2, gpu="Tesla T4")
 
     assert there.gpu_hours.median > 1.5 * here.gpu_hours.median
     assert there.gpu_hours.high / there.gpu_hours.low > here.gpu_hours.high / here.gpu_hours.low
@@ -195,7 +197,7 @@ def test_a_gpu_model_that_nobody_knows_is_named_with_what_to_do(lake: Lake, legs
     network = stored(lake, legs, 8)
 
     said = {
-        gpu: "\n".join(price_lines(priced(lake, network, repeats=3, gpu=gpu)))
+        gpu: "\n".join(price_lines(priced(lake, network, tasks_per_transformation=3, gpu=gpu)))
         for gpu in ("NVIDIA X1000", "NVIDIA L40S", "0.5 x NVIDIA L40S")
     }
 
@@ -207,14 +209,16 @@ def test_a_gpu_model_that_nobody_knows_is_named_with_what_to_do(lake: Lake, legs
 def test_half_a_gpu_takes_twice_as_long(lake: Lake, legs: list[dict[str, Any]]) -> None:
     network = stored(lake, legs, 8)
 
-    whole, half = (priced(lake, network, repeats=3, gpu=gpu).gpu_hours.median for gpu in ("L40S", "0.5 x L40S"))
+    whole, half = (
+        priced(lake, network, tasks_per_transformation=3, gpu=gpu).gpu_hours.median for gpu in ("L40S", "0.5 x L40S")
+    )
 
     assert 1.4 < half / whole < 2.1
 
 
 def test_nobody_knows_on_what_an_empty_lake_runs(lake: Lake) -> None:
     network = read_network(real_file("jacs_network.json.zst"))
-    left = remaining_of_file(lake, network, SCOPE, repeats=1, now=now_utc())
+    left = remaining_of_file(lake, network, SCOPE, tasks_per_transformation=1, now=now_utc())
 
     said = "\n".join(price_lines(price(lake, left, None, now=now_utc())))
 
@@ -224,7 +228,7 @@ def test_nobody_knows_on_what_an_empty_lake_runs(lake: Lake) -> None:
 
 def test_what_is_shared_does_not_average_away(lake: Lake) -> None:
     network = read_network(real_file("jacs_network.json.zst"))
-    left = remaining_of_file(lake, network, SCOPE, repeats=1, now=now_utc())
+    left = remaining_of_file(lake, network, SCOPE, tasks_per_transformation=1, now=now_utc())
 
     found = price(lake, left, None, now=now_utc())
 
@@ -239,7 +243,7 @@ def test_what_is_shared_does_not_average_away(lake: Lake) -> None:
 def test_the_same_is_said_twice(lake: Lake, legs: list[dict[str, Any]]) -> None:
     network = stored(lake, legs, 8)
     now = now_utc()
-    one, other = (priced(lake, network, POOLS, repeats=3, now=now) for _ in range(2))
+    one, other = (priced(lake, network, POOLS, tasks_per_transformation=3, now=now) for _ in range(2))
     assert one.gpu_hours == other.gpu_hours
     assert one.pools == other.pools
 
@@ -247,7 +251,7 @@ def test_the_same_is_said_twice(lake: Lake, legs: list[dict[str, Any]]) -> None:
 def test_a_file_is_priced_net_of_its_scope_and_nothing_is_written(lake: Lake) -> None:
     network = read_network(text(small_chain()).encode())
     before = {name: lake.table(name).snapshot().version() for name in ("transformations", "networks", "tasks")}
-    left = remaining_of_file(lake, network, SCOPE, repeats=2, now=now_utc())
+    left = remaining_of_file(lake, network, SCOPE, tasks_per_transformation=2, now=now_utc())
     assert left.rows["n_new"].to_list() == [2]
 
     key = left.rows["transformation"].item()
@@ -258,9 +262,9 @@ def test_a_file_is_priced_net_of_its_scope_and_nothing_is_written(lake: Lake) ->
     state = TaskState(SCOPE, f"Task-0009-{SCOPE}", key, None)
     campaign.commit([Event("created", state), Event("actioned", state, network="other", weight=0.5)])
 
-    left = remaining_of_file(lake, network, SCOPE, repeats=3, now=now_utc())
+    left = remaining_of_file(lake, network, SCOPE, tasks_per_transformation=3, now=now_utc())
     assert left.rows.select("n_results", "n_waiting", "n_new").row(0) == (1, 1, 1)
-    other = remaining_of_file(lake, network, "org-campaign-other", repeats=3, now=now_utc())
+    other = remaining_of_file(lake, network, "org-campaign-other", tasks_per_transformation=3, now=now_utc())
     assert other.rows.select("n_results", "n_waiting", "n_new").row(0) == (0, 0, 3)
     assert price(lake, left, None, now=now_utc()).transformations[0].basis == "own results"
     assert before["networks"] == lake.table("networks").snapshot().version()
@@ -273,7 +277,7 @@ def test_a_network_that_is_not_there(lake: Lake) -> None:
 
 def test_before_any_training_results_tell_all_the_same(lake: Lake) -> None:
     rows = openfe_lake(lake)
-    found = priced(lake, stored(lake, rows, 8), repeats=1)
+    found = priced(lake, stored(lake, rows, 8), tasks_per_transformation=1)
     assert found.transformations[-1].basis == "trained model"
     assert found.known.name is None
     truth = sum(law_gpu_hours(row, "NVIDIA L40S") for row in rows[6:8])

@@ -7,7 +7,7 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from alchemiscale_lake.cli import main
-from alchemiscale_lake.ledger.multiplied import simulations_of
+from alchemiscale_lake.ledger.multiplied import repeats_within, simulations_of
 from tests.real_data import real_file
 
 
@@ -28,3 +28,34 @@ def test_submit_says_it_of_a_network_that_openfe_planned(tmp_path: Path) -> None
     assert done.exit_code == 0, done.output
     assert "18 of 18 Transformations make 3 repeats within each Task" in done.stderr
     assert "9 simulations of every leg" in done.stderr
+
+
+def test_estimate_cost_says_it_before_submitting(tmp_path: Path) -> None:
+    file = real_file("tyk2_network.json")
+    command = ["estimate-cost", str(file), "--scope", "a-b-c", "--lake", str(tmp_path / "lake"), "-t"]
+    CliRunner().invoke(main, ["init", "--lake", str(tmp_path / "lake")])
+
+    once, thrice = (CliRunner().invoke(main, [*command, n]) for n in ("1", "3"))
+
+    assert (once.exit_code, thrice.exit_code) == (0, 0), once.output + thrice.output
+    assert "18 of 18 Transformations make 3 repeats within each Task (`protocol_repeats` in their" in once.stderr
+    assert "simulations of every leg" not in once.stderr
+    assert "9 simulations of every leg" in thrice.stderr
+
+
+def test_tasks_create_says_it_once_they_multiply(tmp_path: Path) -> None:
+    file, lake = real_file("tyk2_network.json"), str(tmp_path / "lake")
+    CliRunner().invoke(main, ["submit", str(file), "--scope", "a-b-c", "--lake", lake])
+    create = ["tasks", "create", "--network", "tyk2_network", "--lake", lake]
+
+    first, second = (CliRunner().invoke(main, [*create, "--count", "1"]) for _ in range(2))
+
+    assert (first.exit_code, second.exit_code) == (0, 0), first.output + second.output
+    assert "simulations of every leg" not in first.stderr
+    assert "with 2 Tasks each that is 6 simulations of every leg" in second.stderr
+    assert len(second.stdout.split()) == 18
+
+
+def test_repeats_of_one_are_not_worth_a_word() -> None:
+    assert repeats_within([1, None]) is None
+    assert str(repeats_within([3, 1])).startswith("1 of 2 Transformations make 3 repeats")

@@ -59,6 +59,22 @@ def test_the_folder_openfe_leaves_is_read_by_its_network(tmp_path, name):
     assert read_network(folder).key == "N-1"
 
 
+@pytest.mark.parametrize(
+    ("own", "expected"),
+    [("rbfe", "tyk2"), ("rhfe", "tyk2"), ("easy_rfe_calculation", "tyk2"), ("", "tyk2"), ("p38", "p38")],
+)
+def test_a_name_that_a_planner_gives_to_every_network_yields_to_that_of_the_file_or_folder(tmp_path, own, expected):
+    chain = small_chain()
+    chain[-1][1]["name"] = own
+    (tmp_path / "tyk2").mkdir()
+    for file in (tmp_path / "tyk2.json", tmp_path / "tyk2" / "tyk2.json"):
+        file.write_text(text(chain))
+
+    assert read_network(tmp_path / "tyk2.json").name == expected
+    assert read_network(tmp_path / "tyk2").name == expected
+    assert read_network(tmp_path / "tyk2.json").key == "N-1", "a name of the lake's changes no key"
+
+
 @pytest.mark.parametrize("inside", [".", "transformations"])
 def test_a_folder_of_transformations_is_a_network_of_its_name(tmp_path, inside):
     folder = tmp_path / "campaign"
