@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final, Literal, get_args
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from .amounts import format_bytes, format_seconds, parse_bytes, parse_seconds
+from .directives import directive_mistakes, log_folder_mistake, word_mistake
 from .errors import LakeError
 from .ids import Scope
 from .resources import Resources
@@ -282,8 +283,19 @@ class Pool(_Model):
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Pool:
-        _refuse([*self._against_its_kind(), *self._against_itself()])
+        _refuse([*self._against_its_kind(), *self._against_its_queue(), *self._against_itself()])
         return self
+
+    def _against_its_queue(self) -> list[tuple[str, str]]:
+        """Texts that the queue would refuse, or read as something else."""
+        if self.kind not in JOBQUEUE_KINDS:
+            return []
+        words = {"queue": self.queue, "account": self.account, "interface": self.interface}
+        wrong = [(key, word_mistake(self.kind, key, text)) for key, text in words.items() if text is not None]
+        if self.log_folder is not None:
+            wrong.append(("log_folder", log_folder_mistake(self.kind, self.log_folder)))
+        wrong += [("directives", text) for text in directive_mistakes(self.kind, self.directives)]
+        return [(key, text) for key, text in wrong if text is not None]
 
     def _against_its_kind(self) -> list[tuple[str, str]]:
         """Keys that its kind needs and has not, or has and cannot use."""

@@ -6,12 +6,30 @@ Each dispatcher makes its own, for as long as it runs.
 from __future__ import annotations
 
 import contextlib
+import shlex
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-__all__ = ["in_memory_keys", "keys_in"]
+__all__ = ["QuotedKeys", "in_memory_keys", "keys_in"]
+
+
+class QuotedKeys:
+    """Keys as a shell reads them: dask-jobqueue puts their paths into a command as they are.
+
+    Parameters
+    ----------
+    security : distributed.Security
+    """
+
+    def __init__(self, security: Any) -> None:
+        self._security = security
+
+    def get_tls_config_for_role(self, role: str) -> dict[str, str]:
+        """Return the paths that a worker is told on its command line, quoted."""
+        told: dict[str, str] = self._security.get_tls_config_for_role(role)
+        return {key: shlex.quote(value) for key, value in told.items() if value is not None}
 
 
 def in_memory_keys() -> Any:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from alchemiscale_lake.directives import quoted
 from alchemiscale_lake.errors import MissingDependencyError, SettingsError
 from alchemiscale_lake.execution.job import ENDS_AT
 from alchemiscale_lake.settings import Pool
@@ -153,7 +154,7 @@ def job_script(name: str, pool: Pool, command: str) -> str:
     SettingsError
         If the pool asks for what its queue does not know.
     """
-    log_folder = Path(pool.log_folder) if pool.log_folder else Path("logs")
+    log_folder = Path(pool.log_folder).expanduser() if pool.log_folder else Path("logs")
     return str(job_of(JobRequest(pool, log_folder), name, command).job_script())
 
 
@@ -170,12 +171,13 @@ def _prologue(pool: Pool) -> list[str]:
 def _slurm(request: JobRequest) -> dict[str, Any]:
     pool = request.pool
     # a Task whose job is lost goes back to the lake; the same job again would run what others have by then
-    directives = [f"-o {request.log_folder}/%x-%j.out", "--no-requeue"]
+    output = quoted(pool.kind, f"{str(request.log_folder).replace('%', '%%')}/%x-%j.out")
+    directives = [f"-o {output}", "--no-requeue"]
     if pool.gpus and not _says(pool, "--gres", "--gpus", "-G"):
         directives.append(f"--gres=gpu:{pool.gpus}")
     if request.excluded:
         directives.append(f"--exclude={','.join(request.excluded)}")
-    return _with(pool, directives, queue=pool.queue, account=pool.account, walltime=_clock(pool))
+    return _with(pool, directives, **_named(pool), walltime=_clock(pool))
 
 
 def _pbs(request: JobRequest) -> dict[str, Any]:
@@ -183,7 +185,7 @@ def _pbs(request: JobRequest) -> dict[str, Any]:
     spec = f"select=1:ncpus={pool.cores}:mem={_mib(pool)}mb" + (f":ngpus={pool.gpus}" if pool.gpus else "")
     instead = ("select=",) if _says(pool, "select=") else ()
     directives = ["-j oe", f"-o {request.log_folder}/", "-r n"]
-    names = {"queue": pool.queue, "account": pool.account, "walltime": _clock(pool)}
+    names = {**_named(pool), "walltime": _clock(pool)}
     return _with(pool, directives, *instead, resource_spec=spec, **names)
 
 
@@ -192,18 +194,20 @@ def _moab(request: JobRequest) -> dict[str, Any]:
     spec = f"nodes=1:ppn={pool.cores}" + (f":gpus={pool.gpus}" if pool.gpus else "") + f",mem={_mib(pool)}mb"
     instead = ("nodes=",) if _says(pool, "nodes=") else ()
     directives = ["-j oe", f"-o {request.log_folder}/", "-r n"]
-    names = {"queue": pool.queue, "account": pool.account, "walltime": _clock(pool)}
+    names = {**_named(pool), "walltime": _clock(pool)}
     return _with(pool, directives, *instead, resource_spec=spec, **names)
 
 
 def _lsf(request: JobRequest) -> dict[str, Any]:
     pool = request.pool
-    directives = [f"-o {request.log_folder}/%J.out", "-rn"]
+    directives = [f"-o {quoted(pool.kind, f'{request.log_folder}/%J.out')}", "-rn"]
     if pool.gpus and not _says(pool, "-gpu", "ngpus"):
         directives.append(f'-gpu "num={pool.gpus}"')
     minutes = math.ceil((pool.walltime_s or 0) / 60)
     walltime = f"{minutes // 60:02d}:{minutes % 60:02d}"
-    return _with(pool, directives, queue=pool.queue, project=pool.account, walltime=walltime)
+    # dask-jobqueue puts the project between quotes by itself
+    queue = _named(pool)["queue"]
+    return _with(pool, directives, queue=queue, project=pool.account, walltime=walltime)
 
 
 def _sge(request: JobRequest) -> dict[str, Any]:
@@ -258,6 +262,12 @@ _KINDS: Final[Mapping[str, Callable[[JobRequest], dict[str, Any]]]] = {
     "oar": _oar,
     "moab": _moab,
 }
+
+
+def _named(pool: Pool) -> dict[str, str | None]:
+    """Return queue and account as the queue reads them."""
+    named = {"queue": pool.queue, "account": pool.account}
+    return {key: None if text is None else quoted(pool.kind, text) for key, text in named.items()}
 
 
 def _with(pool: Pool, directives: Sequence[str], *skip: str, **options: Any) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from alchemiscale_lake.settings import Pool
 from alchemiscale_lake.store import Lake
 
 from ._dask_executor import DASK_SETTINGS, DaskExecutor, threads_of
-from ._dask_keys import keys_in
+from ._dask_keys import QuotedKeys, keys_in
 from ._job_pool import JobPool
 from ._job_scripts import cluster_class, job_options, queue_name
 from ._queues import Listed, Queue, Watch, log_folder_of
@@ -85,7 +85,8 @@ class _Jobs:
 
     def submit(self, name: str, barred: Collection[str]) -> str:
         spec = self._cluster.new_spec
-        options = {**spec["options"], "job_name": queue_name(self._queue.pool.kind, name)}
+        keys = QuotedKeys(spec["options"]["security"])
+        options = {**spec["options"], "security": keys, "job_name": queue_name(self._queue.pool.kind, name)}
         directives = job_options(self._queue.request(barred))["job_extra_directives"]
         job = spec["cls"](self._cluster.scheduler.address, name=name, **{**options, "job_extra_directives": directives})
         return self._queue.submit_job(job)

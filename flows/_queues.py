@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from alchemiscale_lake.directives import log_folder_mistake
 from alchemiscale_lake.errors import SettingsError, TransientError
 from alchemiscale_lake.settings import Pool
 from alchemiscale_lake.store import Lake
@@ -220,7 +221,7 @@ def log_folder_of(name: str, pool: Pool, lake: Lake) -> Path:
     Raises
     ------
     SettingsError
-        If it cannot be made.
+        If it cannot be made, or its path cannot stand in a directive.
     """
     if pool.log_folder:
         folder = Path(pool.log_folder).expanduser()
@@ -235,7 +236,11 @@ def log_folder_of(name: str, pool: Pool, lake: Lake) -> Path:
         raise SettingsError(
             f"cannot make {folder} for the output of jobs ({e.strerror}); give pool {name} a log_folder", pool=name
         ) from e
-    return folder.resolve()
+    folder = folder.resolve()
+    mistake = log_folder_mistake(pool.kind, str(folder))
+    if mistake is not None:
+        raise SettingsError(f"the output of jobs of pool {name} goes to {mistake}, as its log_folder", pool=name)
+    return folder
 
 
 def run_command(*command: str, unless: str | None = None) -> str:

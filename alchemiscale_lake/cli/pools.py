@@ -85,7 +85,7 @@ def check_command(file: str | None) -> None:
                 raise SettingsError(f"{read.where('pools', name)}: {e}", **e.facts) from e
             put_out("".join(f"    {line}\n" for line in lines), nl=False)
     if queues and job_script is None:
-        say("to see the directives of jobs, install alchemiscale-lake[hpc]")
+        say("the directives of jobs are not shown here; to see them, install alchemiscale-lake[hpc]")
     for doubt in doubts(read.pools):
         say(f"Warning: {read.where(*doubt.key)}: {doubt.text}", fg="yellow")
     count = len(read.pools.pools)

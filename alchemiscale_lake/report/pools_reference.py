@@ -64,6 +64,8 @@ shows the directives that its jobs would carry, and warns of what is allowed but
 - **Variables**: `${NAME}` is a variable of the process that reads the file, `${NAME:-default}` one that may be missing,
   `$${` the two characters themselves. In `environment` nothing is replaced: its lines are for the job's shell.
 - **Anchors**: `&name` and `<<: *name` share keys between pools.
+- **Spaces**: an account with one is quoted for Slurm, PBS, Moab and LSF, a `log_folder` for Slurm, LSF and HTCondor;
+  elsewhere, and in `queue`, they are mistakes. In `directives` put such values between quotes, and leave out `#SBATCH`.
 - **Secrets** are refused, by the names of keys and variables and by their form. Export them where dispatchers and
   workers run, or keep them in a Prefect block.
 """

@@ -76,11 +76,19 @@ def _costs(pool: Pool, _: Pools) -> Iterator[tuple[str, str]]:
 
 
 def _gpus(pool: Pool, _: Pools) -> Iterator[tuple[str, str]]:
-    asks = any("gpu" in line.lower() for line in (*pool.directives, pool.queue or ""))
+    asks = next((line for line in pool.directives if "gpu" in line.lower()), None)
     if pool.gpus and pool.kind in _GPU_DIRECTIVES and not any("gpu" in line.lower() for line in pool.directives):
         yield "gpus", f"no directive asks the queue for a GPU; add one, as in {_GPU_DIRECTIVES[pool.kind]}"
     if not pool.gpus and asks:
-        yield "gpus", "is 0 although the job seems to get one: no Task is given a GPU; say how many"
+        yield "gpus", f"is 0 although the directive {asks!r} seems to ask for one: no Task is given a GPU; say how many"
+    elif not pool.gpus and "gpu" in (pool.queue or "").lower():
+        yield (
+            "gpus",
+            (
+                f"is 0, so jobs ask for no GPU, although the name of queue {pool.queue!r} suggests one; "
+                "give gpus if Tasks are to have them"
+            ),
+        )
     if pool.gpus and pool.cores is not None and pool.cores < pool.gpus:
         yield "cores", "fewer than GPUs: a Task on a GPU takes a core, so GPUs stay without work"
 

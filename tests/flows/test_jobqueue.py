@@ -85,6 +85,25 @@ def test_what_a_queue_does_not_know_is_an_error(pool: Pool, match: str) -> None:
         job_script("lake-1", pool, COMMAND)
 
 
+@pytest.mark.parametrize(
+    ("kind", "account", "output"),
+    [
+        ("slurm", '-A "my project"', '-o "/scratch/100%% of #1/%x-%j.out"'),
+        ("lsf", '-P "my project"', '-o "/scratch/of #1/%J.out"'),
+        ("pbs", '-A "my project"', "-o /scratch/logs/"),
+        ("moab", '-A "my project"', "-o /scratch/logs/"),
+    ],
+)
+def test_spaces_are_quoted(kind: str, account: str, output: str) -> None:
+    folders = {"slurm": "/scratch/100% of #1", "lsf": "/scratch/of #1"}
+    pool = pool_of(kind, account="my project", log_folder=folders.get(kind, "/scratch/logs"))
+
+    lines = [line.partition(" ")[2] for line in job_script("lake-1", pool, COMMAND).splitlines()]
+
+    assert account in lines
+    assert output in lines
+
+
 def test_slurm_is_told_which_nodes_to_stay_off() -> None:
     request = JobRequest(pool_of("slurm"), Path("/scratch/logs"), ("node1", "node7"))
 

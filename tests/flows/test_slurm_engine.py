@@ -17,6 +17,7 @@ from typing import Any
 import psutil
 import pytest
 
+from alchemiscale_lake.directives import directive_mistakes
 from alchemiscale_lake.dispatch.executor import Executor, Handle, Place
 from alchemiscale_lake.execution import AttemptSpec
 from alchemiscale_lake.execution.release import read_release
@@ -268,3 +269,43 @@ def test_a_single_shot_job_is_cancelled(empty: Slurm, bench: Bench) -> None:
     assert release is not None
     assert (release.kind, release.hostname) == ("stopped", job.node)
     assert of_jobs(os.environ["SLURM_CONF"]) == []
+
+
+@pytest.mark.parametrize(
+    ("directive", "is_read"),
+    [
+        ("-A 'my project' --comment=x # with a comment", True),
+        ('--comment="a b" --exclusive', True),
+        ("--constraint= --nice=5", True),
+        ("-p gpu long", False),
+        ("-A my project", False),
+        ("--comment=my project", False),
+        ("comment=x", False),
+        ('--comment="x', False),
+    ],
+)
+def test_slurm_reads_what_is_no_mistake(empty: Slurm, tmp_path: Path, directive: str, is_read: bool) -> None:
+    script = tmp_path / "job.sh"
+    script.write_text(f"#!/bin/bash\n#SBATCH {directive}\ntrue\n")
+
+    said = subprocess.run(["sbatch", "--hold", str(script)], capture_output=True, text=True, check=False, cwd=tmp_path)
+
+    assert (said.returncode == 0) is is_read, said.stderr
+    assert (list(directive_mistakes("slurm", [directive])) == []) is is_read
+
+
+@pytest.mark.parametrize("once", [False, True])
+def test_accounts_and_folders_with_spaces(empty: Slurm, bench: Bench, tmp_path: Path, once: bool) -> None:
+    folder = tmp_path / "100% of logs #1"
+    spec = attempt(bench)
+    pool = pool_of(account="my project", log_folder=str(folder), maximum=1)
+    with open_executor("spaces", pool, bench.lake, once=once) as executor:
+        (place,) = pump(executor, lambda: 1, lambda places: len(places) == 1)
+        handle = hand_out(bench, executor, spec, place)
+        pump(executor, lambda: 1, lambda _: bool(empty.running()) or handle.done())
+        accounts = empty.run("squeue", "--noheader", "--states=all", "--sort=-i", "--format=%a").splitlines()
+        pump(executor, lambda: 1, lambda _: handle.done())
+
+    assert accounts[0] == "my project"
+    assert bench.receipt(spec).result["ok"] is True
+    assert [path.suffix for path in folder.iterdir() if not path.name.startswith(".")] == [".out"]

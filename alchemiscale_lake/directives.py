@@ -1,0 +1,111 @@
+"""Text in the directives of batch queues: what each queue can read, quoted or not, and what none can.
+
+Pure rules. Queues read directives themselves, no shell does: Slurm takes `#` for the begin of a comment, even within a
+word, and complains of words that belong to no option; PBS and LSF read words as their commands do (POSIX qsub,
+"Script Preservation"; LSF, "Embedded submission options"); the object names of SGE, OAR and HTCondor hold no spaces.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+__all__ = ["directive_mistakes", "log_folder_mistake", "quoted", "word_mistake"]
+
+#: What every queue takes for one word, as it stands.
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_./:@,+=%^*~-]+")
+#: What ends or begins a quotation, or is replaced by a value, in some queue or version of it.
+_NEVER: Final = "\"'\\`$"
+#: Queues that can be told a name of several words (LSF: several queues), and those that can be told such a folder.
+_QUOTED_WORDS: Final = {"account": ("slurm", "pbs", "moab", "lsf"), "queue": ("lsf",)}
+_QUOTED_FOLDERS: Final = ("slurm", "lsf", "htcondor")
+#: Characters in the name of a log file that a queue replaces, and that cannot be escaped there.
+_REPLACED: Final = {"pbs": ":^", "moab": ":^", "sge": ":", "lsf": "%", "oar": "%", "htcondor": "#"}
+#: What a directive begins with in a script; in the pools file it is left out.
+_MARKERS: Final = {"slurm": "#SBATCH", "pbs": "#PBS", "moab": "#PBS", "lsf": "#BSUB", "sge": "#$", "oar": "#OAR"}
+#: Queues whose options take one value each, so that a further word is a mistake.
+_ONE_VALUE: Final = ("slurm", "pbs", "moab", "lsf")
+
+
+def quoted(kind: str, text: str) -> str:
+    """Return a text that was checked as its queue reads it: as it stands, or between double quotes."""
+    return text if kind in ("htcondor", "oar", "sge") or _PLAIN.fullmatch(text) else f'"{text}"'
+
+
+def word_mistake(kind: str, key: str, text: str) -> str | None:
+    """Return what is wrong with the name of a queue or an account, None if nothing is.
+
+    Parameters
+    ----------
+    kind : str
+        Of pool, as in `slurm`.
+    key : str
+        `queue`, `account` or `interface`.
+    text : str
+    """
+    if not text.strip():
+        return "is empty; leave the key out"
+    bad = _unreadable(text, _NEVER)
+    if bad:
+        return f"{text!r} holds {bad}, which no directive can carry; write the name that the site uses"
+    if any(c.isspace() for c in text) and kind not in _QUOTED_WORDS.get(key, ()):
+        return f"{text!r} holds a space: {kind} reads it as several words; give one {key}"
+    return None
+
+
+def log_folder_mistake(kind: str, folder: str) -> str | None:
+    """Return why the jobs of a queue cannot write their output to a folder, None if they can."""
+    if not folder.strip():
+        return "is empty; leave the key out"
+    bad = _unreadable(folder, _NEVER + _REPLACED.get(kind, ""))
+    if bad is None and kind not in _QUOTED_FOLDERS and any(c.isspace() for c in folder):
+        bad = "a space"
+    if bad is None:
+        return None
+    return f"{folder!r} holds {bad}, which {kind} does not read as part of a path; name another folder"
+
+
+def directive_mistakes(kind: str, directives: Sequence[str]) -> Iterator[str]:
+    """Yield what is wrong with an operator's own directives: what their queue would refuse, or read as a comment."""
+    marker = _MARKERS.get(kind)
+    for directive in directives:
+        wrong = _wrong_line(directive, marker)
+        if wrong is None and marker is not None:
+            wrong = _wrong_words(kind, directive)
+        if wrong is not None:
+            yield f"{directive!r} {wrong}"
+
+
+def _wrong_line(directive: str, marker: str | None) -> str | None:
+    if not directive.strip():
+        return "is empty; leave it out"
+    if any(not c.isprintable() and c != "\t" for c in directive):
+        return "holds a line break or a control character; write each directive as an item of its own"
+    if directive.lstrip().startswith(marker or "#"):
+        return f"would be a comment: leave out {directive.split()[0]!r}, which is written by itself"
+    return None
+
+
+def _wrong_words(kind: str, directive: str) -> str | None:
+    """Return what is wrong with the options in a line; None if nothing is."""
+    try:
+        words = shlex.split(directive, comments=kind == "slurm")
+    except ValueError:
+        return "has a quotation mark without its partner"
+    if not words or not words[0].startswith("-"):
+        return "does not begin with an option, as in --gres=gpu:1 or -l gpu=1"
+    if kind not in _ONE_VALUE:
+        return None
+    for before, word in zip(["", *words], words, strict=False):
+        if not word.startswith("-") and (not before.startswith("-") or "=" in before):
+            return f"holds {word!r}, which belongs to no option; put a value that holds spaces between quotes"
+    return None
+
+
+def _unreadable(text: str, characters: str) -> str | None:
+    found = next((c for c in text if c in characters or (not c.isprintable() and c != " ")), None)
+    if found is None:
+        return None
+    return repr(found) if found.isprintable() else f"the character {found!r}"
