@@ -1,4 +1,4 @@
-"""Pure rules about Tasks: what may follow what, and who is claimed next. Nothing here reads or writes."""
+"""Pure rules for Tasks: allowed transitions, restart patterns, what to claim next. No reads, no writes."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
-"""Whom to claim next: network weight, then strict priority, then Task weight.
+"""Choice of the Tasks to claim next: network weight, then strict priority, then Task weight.
 
-The rules are alchemiscale's with one difference: a network's weight counts once for each of its
-Transformations that wait, so that one network of a hundred Transformations is served like ten
-networks of ten. Drawing without replacement in proportion to weights is done at one stroke with
-exponential clocks (Efraimidis & Spirakis 2006, doi:10.1016/j.ipl.2005.11.003).
+The rules are those of alchemiscale, with one difference: a network's weight counts once for each of its waiting
+Transformations, so one network with a hundred Transformations is served like ten networks with ten each. Weighted
+sampling without replacement uses exponential clocks (Efraimidis & Spirakis 2006, doi:10.1016/j.ipl.2005.11.003).
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from .shares import TURN_COLUMNS, take_turns
 __all__ = ["choose"]
 
 _COLUMNS: Final = ("task", "transformation", "priority", "network", "weight")
-#: Smaller weights count as this: their inverse must stay a number.
+#: Smallest weight; smaller ones are raised to it so that their inverse stays finite.
 _LEAST: Final = 1e-100
 
 
@@ -31,10 +30,10 @@ def choose(
     Parameters
     ----------
     candidates : polars.DataFrame
-        One row per action: task, transformation, priority, network, weight (> 0). If there are also
-        `shares.TURN_COLUMNS`, groups of Scopes take turns by their shares.
+        One row per action: task, transformation, priority, network, weight (> 0). If `shares.TURN_COLUMNS` are
+        present, groups of Scopes take turns by their shares.
     network_weights : mapping
-        Weight in [0, 1] of each network; networks with weight 0 or not named get nothing.
+        Weight in [0, 1] of each network; networks that are missing or have weight 0 are not drawn.
     count : int
     rng : numpy.random.Generator
         The same generator state draws the same Tasks.
@@ -42,17 +41,17 @@ def choose(
     Returns
     -------
     list of str
-        Tasks in the order drawn, none twice. Within a network no Task is drawn while one of its
-        Tasks with a lower priority number is left.
+        Tasks in the order drawn, without duplicates. Within a network, a Task is drawn only when none of its Tasks
+        with a lower priority number is left.
     """
     columns = [name for name in (*_COLUMNS, *TURN_COLUMNS) if name in candidates.columns]
-    # a fixed order first: the draw must not depend on how the rows came
+    # sort first: the draw must not depend on the order of the rows
     weights = _positive(network_weights)
     rows = candidates.select(columns).join(weights, on="network").sort("network", "task")
     if not len(rows) or count < 1:
         return []
     clock = rng.standard_exponential(len(rows)) / rows["weight"].clip(_LEAST).to_numpy()
-    # numbers sort faster than names
+    # integers sort faster than names
     rows = rows.with_columns(
         pl.col("network").rle_id(),
         pl.Series("clock", clock),

@@ -1,7 +1,7 @@
-"""What Tasks and ProtocolUnits of well-known classes take, and how configuration changes that.
+"""Default resource needs of well-known Protocols and ProtocolUnits, and their overrides.
 
-Names of classes only: nothing here imports openfe or feflow. Memory and durations are not guessed: they follow the
-system, and the lake's own results, or `pools.yaml`, know them better.
+Only class names: nothing here imports openfe or feflow. There are no defaults for memory and durations: they depend on
+the system, and `pools.yaml` or the lake's own results know them better.
 """
 
 from __future__ import annotations
@@ -15,39 +15,38 @@ from ..settings import ANY_PROTOCOL, Needs, Pools
 
 __all__ = ["PROTOCOL_NEEDS", "UNIT_NEEDS", "knows", "needs_of", "unit_needs"]
 
-# OpenMM keeps one core busy per CUDA context, and a second core would keep such Tasks off workers that have one.
+# OpenMM keeps one core busy per CUDA context; asking for a second would exclude workers that have one.
 _GPU: Final = Needs(gpus=1.0, cores=1)
 _CPU: Final = Needs(gpus=0.0, cores=1)
 
 #: Needs by class of Protocol.
 PROTOCOL_NEEDS: Final[Mapping[str, Needs]] = MappingProxyType(
     {
-        # openfe: MD on one device, which is what its engine settings take by default; the replicas of one simulation
-        # take turns on it
+        # openfe: MD on one device, the default of its engine settings; the replicas of a simulation take turns on it
         "RelativeHybridTopologyProtocol": _GPU,
         "AbsoluteSolvationProtocol": _GPU,
         "AbsoluteBindingProtocol": _GPU,
         "SepTopProtocol": _GPU,
         "PlainMDProtocol": _GPU,
-        # feflow: one cycle after the other on one device; several cycles share it through more Tasks, or a share
+        # feflow: cycles run one after the other on one device; to share it, run more Tasks or request a fraction
         "NonEquilibriumCyclingProtocol": _GPU,
-        # ours run on OpenMM's CPU platform, or do no dynamics at all
+        # ours run on OpenMM's CPU platform or run no dynamics
         "HydrationProtocol": _CPU,
         "HarmonicProtocol": _CPU,
         "NoOpProtocol": _CPU,
     }
 )
 
-#: Needs by class of ProtocolUnit, of those that leave the GPU alone: beside them another unit of the Task may use it.
-#: A class that is missing has all that its Task has of GPUs.
+#: Needs by class of ProtocolUnit, for classes that leave the GPU free for another unit of the Task.
+#: A class that is missing uses all GPUs of its Task.
 UNIT_NEEDS: Final[Mapping[str, Needs]] = MappingProxyType(
     {
-        # openfe >= 1.9 divides what was one unit. Setup builds the hybrid topology and parametrises without a Context;
-        # analysis is MBAR and reading of trajectories.
+        # openfe >= 1.9 splits the former single unit. Setup builds the hybrid topology and parametrises without a
+        # Context; analysis runs MBAR and reads trajectories.
         "HybridTopologySetupUnit": _CPU,
         "HybridTopologyMultiStateAnalysisUnit": _CPU,
-        # The setup units of AbsoluteBinding, AbsoluteSolvation and SepTop are missing on purpose: they equilibrate
-        # by MD on the engine's platform before they choose restraints.
+        # The setup units of AbsoluteBinding, AbsoluteSolvation and SepTop are missing on purpose: they equilibrate by
+        # MD on the engine's platform before they choose restraints.
         "ABFEComplexAnalysisUnit": _CPU,
         "ABFESolventAnalysisUnit": _CPU,
         "AHFESolventAnalysisUnit": _CPU,
@@ -55,31 +54,31 @@ UNIT_NEEDS: Final[Mapping[str, Needs]] = MappingProxyType(
         "SepTopComplexAnalysisUnit": _CPU,
         "SepTopSolventAnalysisUnit": _CPU,
         "PlainMDSetupUnit": _CPU,
-        # feflow's SetupUnit is missing on purpose: it minimises on the engine's platform, and ours have its name
+        # feflow's SetupUnit is missing on purpose: it minimises on the engine's platform, and ours has the same name
         "ResultUnit": _CPU,
     }
 )
 
 
 def knows(protocol: str) -> bool:
-    """Whether a class of Protocol has needs of its own here."""
+    """Return whether a class of Protocol has default needs."""
     return protocol in PROTOCOL_NEEDS
 
 
 def needs_of(pools: Pools | None, protocol_qualname: str) -> Needs:
-    """Tell what a Task of a Protocol takes.
+    """Return what a Task of a Protocol needs.
 
     Parameters
     ----------
     pools : Pools or None
-        Configuration, whose `protocols` come first, key by key; those of `*` are for classes that nobody knows.
+        Configuration; its `protocols` override the defaults key by key. Those of `*` apply to unknown classes.
     protocol_qualname : str
         Class of the Protocol, without its module.
 
     Returns
     -------
     Needs
-        One core and no GPU for a class that neither `pools` nor this package knows.
+        One core and no GPU for a class that neither `pools` nor this package lists.
     """
     declared = {} if pools is None else pools.protocols
     known = PROTOCOL_NEEDS.get(protocol_qualname)
@@ -89,7 +88,7 @@ def needs_of(pools: Pools | None, protocol_qualname: str) -> Needs:
 
 
 def unit_needs(pools: Pools | None) -> dict[str, Resources]:
-    """Tell what ProtocolUnits take, by class; a unit of another class shares what its Task has."""
+    """Return the needs of ProtocolUnits by class; units of other classes share those of their Task."""
     declared = {} if pools is None else pools.units
     return {
         name: _over(UNIT_NEEDS.get(name, Needs()), declared.get(name)).resources
@@ -98,7 +97,7 @@ def unit_needs(pools: Pools | None) -> dict[str, Resources]:
 
 
 def _over(default: Needs, given: Needs | None) -> Needs:
-    """Take from `given` what it names, the rest from the default."""
+    """Override the default with the fields set in `given`."""
     if given is None:
         return default
     return default.model_copy(update={name: getattr(given, name) for name in given.model_fields_set})

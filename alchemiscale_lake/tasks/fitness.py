@@ -1,6 +1,6 @@
-"""Which pool may take which Transformation, and what one of its Tasks takes there.
+"""Which pools can run which Transformations, and what one Task takes up there.
 
-Pure and column by column: a lake has few pools and many Transformations.
+Pure functions, vectorised over Transformations: a lake has few pools and many Transformations.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ..settings import Pool, Pools
 
 __all__ = ["FITS", "NEEDS_SCHEMA", "REFUSALS", "fitness", "hours_in", "part_in", "refused_by", "worker_of"]
 
-#: What `fitness` is told of a Transformation: what one of its Tasks needs.
+#: Input columns of `fitness`: the needs of one Task of each Transformation.
 NEEDS_SCHEMA: Final = {
     "transformation": pl.String,
     "scope": pl.String,
@@ -27,9 +27,9 @@ NEEDS_SCHEMA: Final = {
     "gpus": pl.Float64,
     "duration_s": pl.Float64,
 }
-#: Code of a Transformation that a pool may take ...
+#: Code of a Transformation that a pool can run.
 FITS: Final = 0
-#: ... and of why not, by code.
+#: Reasons for a refusal, indexed by code.
 REFUSALS: Final = (
     "",
     "its Scope is not among `scopes`",
@@ -41,51 +41,50 @@ REFUSALS: Final = (
     "it needs more memory than a worker has",
     "it is expected to take longer than a worker's walltime less `retire_before`",
 )
-#: A machine that nobody counted the cores of is not judged by them.
+#: Cores assumed for a machine whose cores are unknown, so that cores never exclude it.
 _UNCOUNTED_CORES: Final = 2**20
 _GPU_SLACK: Final = 1e-6
 
 
 def refused_by(pool: str) -> str:
-    """Name the column with the code of a pool's refusal."""
+    """Return the name of the column with a pool's refusal code."""
     return f"refused_by:{pool}"
 
 
 def part_in(pool: str) -> str:
-    """Name the column with the part of a worker that one Task takes up."""
+    """Return the name of the column with the fraction of a worker that one Task takes up."""
     return f"part_in:{pool}"
 
 
 def hours_in(pool: str) -> str:
-    """Name the column with the GPU-hours of one Task."""
+    """Return the name of the column with the GPU-hours of one Task."""
     return f"hours_in:{pool}"
 
 
 def worker_of(pool: Pool) -> Resources:
-    """Return what one worker has. A local pool that names no cores is not judged by them."""
+    """Return the capacity of one worker. Cores do not limit a local pool that states none."""
     if pool.kind == "local" and pool.cores is None:
         return Resources(_UNCOUNTED_CORES, pool.memory_bytes, float(pool.gpus))
     return pool.capacity
 
 
 def fitness(pools: Pools, needs: pl.DataFrame) -> pl.DataFrame:
-    """Judge Transformations by every pool.
+    """Evaluate every Transformation against every pool.
 
     Parameters
     ----------
     pools : Pools
     needs : polars.DataFrame
-        Columns `NEEDS_SCHEMA`; null memory is not counted, null duration is unknown. The duration is an upper estimate;
-        a column `expected_s`, if there is one, is what hours are reckoned from.
+        Columns `NEEDS_SCHEMA`; null memory is ignored, null duration is unknown. The duration is an upper estimate; if
+        a column `expected_s` exists, hours are computed from it.
 
     Returns
     -------
     polars.DataFrame
-        `transformation`, and for each pool: `refused_by` (0: it may take it, else an index into
-        `REFUSALS`), `part_in` (of a worker; two Tasks of 0.6 do not share one, so 0.6 takes all of it; of
-        a local pool, at least 1/`limits.maximum`), and `hours_in`: GPU-hours, null if nobody knows the
-        duration. A Task without GPU counts the GPUs of the part of the worker that it takes, and the hours
-        of that part where there are none: worker-hours.
+        `transformation`, and for each pool: `refused_by` (0 if the pool can run it, else an index into `REFUSALS`),
+        `part_in` (fraction of a worker; two Tasks of 0.6 do not share one, so 0.6 takes all of it; in a local pool, at
+        least 1/`limits.maximum`), and `hours_in`: GPU-hours, null if the duration is unknown. A Task without GPUs
+        counts the GPUs of the fraction of the worker that it takes up or, where the worker has none, worker-hours.
     """
     columns: list[pl.Expr] = []
     scopes = needs["scope"].unique().sort().to_list()
@@ -142,6 +141,6 @@ def _part(pool: Pool, share: pl.Expr) -> pl.Expr:
 
 
 def _hours(worker: Resources, share: pl.Expr, duration: str) -> pl.Expr:
-    # the cores of a machine that nobody counted are no measure
+    # unknown cores cannot give a fraction of the machine
     held = pl.lit(1.0) if worker.cores == _UNCOUNTED_CORES else share * max(1.0, math.floor(worker.gpus))
     return pl.col(duration) / 3600.0 * pl.when(pl.col("gpus") > 0).then(pl.col("gpus")).otherwise(held)

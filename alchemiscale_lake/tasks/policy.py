@@ -1,8 +1,8 @@
-"""What one pool may claim now, in sight of all pools: owned compute first, rented past thresholds, shares.
+"""What one pool may claim now, given all pools: owned compute first, rented past thresholds, shares.
 
-Pure rules. Which Transformation a pool can take at all is in `fitness.py`; who is drawn of those admitted is
-in `claiming.py`; where the numbers come from is in `dispatch/policy.py`. There is no hysteresis: every turn is
-decided anew, and what a pool has claimed it keeps.
+Pure rules. `fitness.py` decides which Transformations a pool can run at all, `claiming.py` draws from the admitted
+Tasks, `dispatch/policy.py` collects the inputs. There is no hysteresis: every turn decides anew, and a pool keeps what
+it has claimed.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ class Admission:
     Attributes
     ----------
     candidates : polars.DataFrame
-        Those rows of `TaskStates.claimable` that it may draw from, for `claiming.choose`; with shares, the
-        columns that tell whose turn it is are added.
+        Rows of `TaskStates.claimable` that it may draw from, for `claiming.choose`; with shares, also the columns that
+        determine the turns.
     limit : int or None
-        Tasks to claim at most; None if nothing limits them.
+        Maximum number of Tasks to claim; None if unlimited.
     open : bool
-        False for a rented pool below its thresholds or out of budget.
+        False for a rented pool below its thresholds or over budget.
     reasons : tuple of str
-        Sentences that say why it is no more.
+        Sentences that explain the limits.
     left_to : mapping
-        Tasks that are left to other pools which have room for them, by pool.
+        Number of Tasks left to each other pool that has capacity for them.
     held_back : polars.Series
-        Tasks that the pool could take, and may not take now.
+        Tasks that the pool could run but may not take now.
     """
 
     candidates: pl.DataFrame
@@ -55,20 +55,20 @@ class Admission:
 
 @dataclass(frozen=True, slots=True)
 class PoolView:
-    """What is known of a pool beside the Tasks that run there.
+    """State of a pool other than its running Tasks.
 
     Attributes
     ----------
     heard : bool
-        Whether a dispatcher of it was heard of lately, and takes what it has room for.
+        Whether one of its dispatchers reported recently; it then takes what it has capacity for.
     workers : int
-        Workers that are there.
+        Number of workers.
     slots_free : int or None
-        Tasks that it says it has room for; of a local pool, that is all it can take.
+        Free capacity it reports, in Tasks; for a local pool this is all that it can take.
     stalled_jobs : int
-        Jobs that have waited in its queue for long: they are no room.
+        Jobs that have waited in its queue for long; they do not count as capacity.
     committed_today : float
-        Cost of what ended today and, in full, of what runs.
+        Cost of what ended today plus the full cost of what is running.
     """
 
     heard: bool = True
@@ -80,15 +80,15 @@ class PoolView:
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What a policy looks at beside Tasks.
+    """Inputs of the policy other than Tasks.
 
     Attributes
     ----------
     now : datetime
     views : mapping
-        By pool; one that is missing was not heard of.
+        By pool; a pool that is missing has not reported.
     waiting_since : polars.DataFrame or None
-        Columns task, since. Only needed where a pool has the threshold `oldest_waiting`.
+        Columns task, since. Only needed if a pool has the threshold `oldest_waiting`.
     """
 
     now: datetime
@@ -96,7 +96,7 @@ class Situation:
     waiting_since: pl.DataFrame | None = None
 
     def of(self, pool: str) -> PoolView:
-        """What is known of one pool."""
+        """Return the view of one pool."""
         return self.views.get(pool, PoolView(heard=False))
 
 
@@ -107,9 +107,9 @@ def admit(pools: Pools, name: str, candidates: pl.DataFrame, running: pl.DataFra
     ----------
     pools : Pools
     name : str
-        Of the pool that asks.
+        Name of the pool that asks.
     candidates : polars.DataFrame
-        Rows of `TaskStates.claimable` on networks that are active, with the columns of `fitness`.
+        Rows of `TaskStates.claimable` on active networks, with the columns of `fitness`.
     running : polars.DataFrame
         One row per running Task: task, scope, pool, with the columns of `fitness`.
     situation : Situation
@@ -142,16 +142,16 @@ def admit(pools: Pools, name: str, candidates: pl.DataFrame, running: pl.DataFra
 
 
 def pools_before(pools: Pools, name: str) -> list[str]:
-    """Pools that go before this one: those of a lower priority number; of equal ones, owned before rented."""
+    """Return the pools that precede this one: lower priority number first, then owned before rented."""
     rank = {n: (p.priority, p.burst is not None) for n, p in pools.pools.items()}
     return sorted((n for n in rank if rank[n] < rank[name]), key=lambda n: (rank[n], n))
 
 
 def room_of(pool: Pool, name: str, running: pl.DataFrame, view: PoolView) -> tuple[float, int | None]:
-    """Reckon what a pool can take now: workers (parts count), and Tasks at most.
+    """Return the free capacity of a pool: workers (fractions count), and the maximum number of Tasks.
 
-    The most workers that it may have, less those that its running Tasks take up and the jobs that its queue
-    lets wait. A local pool is one worker.
+    The maximum number of workers minus those that its running Tasks take up and the jobs that wait in its queue. A
+    local pool is one worker.
     """
     if not view.heard:
         return 0.0, 0
@@ -169,17 +169,17 @@ def room_of(pool: Pool, name: str, running: pl.DataFrame, view: PoolView) -> tup
 
 
 def cost_in(pool: Pool, name: str) -> pl.Expr:
-    """Cost of one Task in a pool. If nobody knows its duration, that of the longest it can take there."""
+    """Return the cost of one Task in a pool. If its duration is unknown, assume the longest allowed."""
     longest_s = pool.walltime_s or pool.timeout_s or 0.0
     most = longest_s / 3600.0 * max(1, pool.gpus) * pl.col(part_in(name))
     return pl.coalesce(hours_in(name), most) * pool.cost_per_gpu_hour
 
 
-# --- the door of a rented pool --------------------------------------------------------------------
+# --- thresholds of a rented pool ------------------------------------------------------------------
 
 
 def _is_open(pool: Pool, name: str, mine: pl.DataFrame, situation: Situation) -> tuple[bool, tuple[str, ...]]:
-    """Whether a pool may claim at all, given the Tasks it may take, with the reasons for people."""
+    """Return whether a pool may claim at all, given the Tasks it may take, and the reasons."""
     burst = pool.burst
     if burst is None:
         return True, ()
@@ -212,7 +212,7 @@ def _oldest_s(mine: pl.DataFrame, situation: Situation) -> float:
 
 
 def _affordable(pool: Pool, name: str, mine: pl.DataFrame, view: PoolView) -> tuple[pl.DataFrame, int, list[str]]:
-    """Keep Tasks that what is left of the budget pays for, and tell how many whichever are drawn."""
+    """Keep the Tasks that fit the remaining budget, and return how many fit whichever are drawn."""
     assert pool.burst is not None
     assert pool.burst.budget_per_day is not None
     left = pool.burst.budget_per_day - view.committed_today
@@ -236,7 +236,7 @@ def _affordable(pool: Pool, name: str, mine: pl.DataFrame, view: PoolView) -> tu
 def _leave_to_others(
     pools: Pools, name: str, tasks: pl.DataFrame, running: pl.DataFrame, situation: Situation
 ) -> tuple[dict[str, int], pl.DataFrame]:
-    """Set Tasks aside for the pools that go before this one and have room for them."""
+    """Reserve Tasks for the pools that precede this one and have capacity for them."""
     left_to: dict[str, int] = {}
     left = tasks.select("task").clear()
     for other in pools_before(pools, name):
@@ -252,7 +252,7 @@ def _leave_to_others(
             continue
         if len(left):
             open_to = open_to.join(left, on="task", how="anti", maintain_order="left")
-        # first what only the other can take; then what would be drawn here last
+        # first what only the other pool can run; then what this pool would draw last
         order = open_to.select("task", "priority", part_in(other), here=pl.col(refused_by(name)) == FITS)
         order = order.sort("here", "priority", "task", descending=[False, True, False])
         fits = order.filter(pl.col(part_in(other)).cum_sum() <= workers + _SLACK)
@@ -271,7 +271,7 @@ def _takes(pools: Pools, other: str, open_to: pl.DataFrame, situation: Situation
 def _limited(
     pools: Pools, name: str, mine: pl.DataFrame, n_running: int, running: pl.DataFrame, situation: Situation
 ) -> tuple[pl.DataFrame, int | None, list[str]]:
-    """Apply the hard and the soft limit of Tasks in flight."""
+    """Apply the hard and soft limits on Tasks in flight."""
     limits = pools.pools[name].limits
     limit: int | None = None
     reasons: list[str] = []
@@ -307,10 +307,10 @@ def _nothing(tasks: pl.DataFrame, name: str) -> str:
 
 
 def say_tasks(n: int) -> str:
-    """Write `1 Task`, `2 Tasks`."""
+    """Format as `1 Task`, `2 Tasks`."""
     return f"{n} Task" if n == 1 else f"{n} Tasks"
 
 
 def _span(seconds: float) -> str:
-    """Write a duration, to the minute."""
+    """Format a duration, rounded to the minute."""
     return format_seconds(float(round(seconds) if seconds < 60 else 60 * round(seconds / 60)))

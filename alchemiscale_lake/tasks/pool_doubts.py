@@ -1,6 +1,6 @@
-"""What is allowed in pools but probably not meant.
+"""Settings of pools that are allowed but probably not intended.
 
-Pure rules over settings. Mistakes, which nobody can mean, are refused by `settings`; showing doubts is the caller's.
+Pure rules over settings. `settings` rejects outright mistakes; the caller shows the doubts.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from .default_needs import PROTOCOL_NEEDS, UNIT_NEEDS, needs_of, unit_needs
 
 __all__ = ["Doubt", "doubts", "most_per_day"]
 
-#: What takes less is mostly spent in the queue.
+#: With a shorter walltime, jobs spend most of their time in the queue.
 _SHORT_WALLTIME_S: Final = 600.0
-#: A claim should survive two heartbeats that failed.
+#: A claim should survive two failed heartbeats.
 _HEARTBEATS_PER_LEASE: Final = 3
-#: Queues that are asked for GPUs in every site's own words, and an example; jobs of the others ask by themselves.
+#: Queues whose syntax for requesting GPUs depends on the site, with an example; for the others we add it.
 _GPU_DIRECTIVES: Final = {"sge": "'-l gpu=1'", "oar": "'-l /nodes=1/gpu=1/core=8'"}
 
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """Something to think about.
+    """A setting that is probably not intended.
 
     Attributes
     ----------
     key : tuple
-        Where it stands, as in `("pools", "cluster", "work_root")`.
+        Location, as in `("pools", "cluster", "work_root")`.
     text : str
-        What it leads to and what to do.
+        The consequence and what to do.
     """
 
     key: tuple[str, ...]
@@ -42,7 +42,7 @@ class Doubt:
 
 
 def doubts(pools: Pools) -> tuple[Doubt, ...]:
-    """Return what is probably not meant, in the order of the file."""
+    """Return settings that are probably not intended, in the order of the file."""
     found: list[Doubt] = []
     for name, pool in pools.pools.items():
         for rule in (_costs, _gpus, _folders, _times, _durations):
@@ -51,7 +51,7 @@ def doubts(pools: Pools) -> tuple[Doubt, ...]:
 
 
 def most_per_day(pool: Pool) -> float:
-    """Return what a pool costs a day at most, in the currency of `cost_per_gpu_hour`."""
+    """Return the maximum cost of a pool per day, in the currency of `cost_per_gpu_hour`."""
     full = pool.limits.maximum * pool.gpus * pool.cost_per_gpu_hour * 24.0
     budget = None if pool.burst is None else pool.burst.budget_per_day
     return full if budget is None else min(full, budget)
@@ -159,7 +159,7 @@ def _close(classes: Collection[str], key: tuple[str, ...], known: Collection[str
 
 
 def _homeless(pools: Pools) -> Iterator[Doubt]:
-    """Declared needs that no worker can meet."""
+    """Yield declared needs that no worker can meet."""
     for name in pools.protocols:
         needs = needs_of(pools, name).resources
         homes = [pool for pool in pools.pools.values() if name == ANY_PROTOCOL or pool.runs_protocol(name)]
@@ -172,7 +172,7 @@ def _homeless(pools: Pools) -> Iterator[Doubt]:
 
 
 def _may_fit(needs: Resources, pool: Pool) -> bool:
-    # how many cores this machine will have is not known here
+    # the cores of this machine are unknown here
     cores = needs.cores if pool.cores is None and pool.kind == "local" else pool.capacity.cores
     return needs.fits_in(Resources(cores, pool.memory_bytes, float(pool.gpus)))
 

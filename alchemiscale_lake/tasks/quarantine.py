@@ -1,15 +1,14 @@
-"""Bad hosts: which ones their results give away, and for how long they get nothing.
+"""Host quarantine: which hosts fail Tasks, and for how long they are excluded.
 
-A host that fails Task after Task soon after the start burns a campaign faster than good hosts can
-work on it. So many *fast failures without a success between, within a window*, and it is in
-quarantine; every further quarantine lasts twice as long, up to a limit; a span of good conduct after
-one halves the next. After a quarantine the host is on parole until a Task succeeds there or it is
-forgiven all: a single fast failure then brings it back. What ends during a quarantine was started
-before it and adds nothing.
+A host that fails Task after Task soon after the start uses up a campaign faster than good hosts can work on it. A
+given number of *fast failures without a success in between, within a window*, puts it in quarantine; each further
+quarantine lasts twice as long, up to a limit; a period without failures undoes one doubling. After a quarantine the
+host is on probation until a Task succeeds there or all its penalties have expired: during probation a single fast
+failure puts it back. Attempts that end during a quarantine were started before it and are ignored.
 
-A Task that failed fast on several hosts and succeeded on none is to blame itself, and counts
-against no host. All is folded from results as they are known now, so that a host is cleared as soon
-as its failures turn out to be the Tasks'. Nothing here reads or writes.
+A Task that failed fast on several hosts and succeeded on none is itself at fault, and is not counted against any host.
+Everything is computed from the results as they are known now, so a host is cleared as soon as its failures turn out to
+be caused by the Tasks. Nothing here reads or writes.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from ..settings import QuarantineRules
 
 __all__ = ["OUTCOMES", "HostRecord", "fold_outcomes"]
 
-#: Columns of the results that tell about hosts.
+#: Columns of the results that hosts are judged by.
 OUTCOMES: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
     "hostname": pl.String,
     "task": pl.String,
@@ -37,25 +36,25 @@ OUTCOMES: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
 
 @dataclass(frozen=True, slots=True)
 class HostRecord:
-    """What is known of one host.
+    """Record of one host.
 
     Parameters
     ----------
     hostname : str
     attempts, failures : int
-        Results, and bad ones among them.
+        Number of results, and of failed ones.
     fast_failures : int
         Failures that count against the host.
     last_seen_at : datetime or None
-        When its last result ended.
+        End of its last result.
     quarantines : int
-        Quarantines that are not forgiven yet; the next one doubles as often.
+        Quarantines whose penalty has not expired; each doubles the next.
     on_parole : bool
         Whether it has had no success since its last quarantine.
     quarantined_until : datetime or None
-        End of its last quarantine, which may be over.
+        End of its last quarantine, possibly in the past.
     reason : str or None
-        What led to it, for people.
+        Human-readable reason.
     """
 
     hostname: str
@@ -69,16 +68,16 @@ class HostRecord:
     reason: str | None = None
 
     def is_quarantined(self, now: datetime) -> bool:
-        """Whether it is to get nothing now."""
+        """Return whether the host is excluded now."""
         return self.quarantined_until is not None and self.quarantined_until > now
 
     def is_on_parole(self, rules: QuarantineRules, now: datetime) -> bool:
-        """Whether a quarantine is over and nothing good was heard since, nor all forgiven."""
+        """Return whether a quarantine is over, without a success since and with penalties left."""
         left = _left(self.quarantines, self.quarantined_until, now, rules)
         return self.on_parole and left > 0 and not self.is_quarantined(now)
 
     def next_penalty_s(self, rules: QuarantineRules, now: datetime) -> float:
-        """How long a quarantine that began now would last."""
+        """Return how long a quarantine that began now would last."""
         return _penalty_s(rules, _left(self.quarantines, self.quarantined_until, now, rules))
 
 
@@ -93,7 +92,7 @@ def fold_outcomes(
         Columns `OUTCOMES`, in any order of rows.
     rules : QuarantineRules
     forgiven : mapping, optional
-        Hosts and until when their results count for nothing.
+        Hosts, and the time up to which their results are ignored.
     """
     counted = _counted(outcomes, rules, forgiven or {})
     totals = (
@@ -107,7 +106,7 @@ def fold_outcomes(
         .sort("hostname")
     )
     records = {row["hostname"]: HostRecord(**row) for row in totals.iter_rows(named=True)}
-    # between two failures one success tells as much as a thousand
+    # only the latest success between two failures matters
     telling = (
         counted.filter((pl.col("ok") & ~pl.col("forgiven")) | pl.col("counts"))
         .sort("hostname", "ended_at", "ok", "task")
@@ -119,7 +118,7 @@ def fold_outcomes(
 
 
 def _counted(outcomes: pl.DataFrame, rules: QuarantineRules, forgiven: Mapping[str, datetime]) -> pl.DataFrame:
-    """Add `forgiven`, and `counts`: whether a row is a fast failure that is held against its host."""
+    """Add `forgiven`, and `counts`: whether a row is a fast failure that counts against its host."""
     fast = outcomes.filter(~pl.col("ok") & (pl.col("wall_time_s") <= rules.fast_s))
     good = outcomes.filter(pl.col("ok")).select("task")
     to_blame = (
@@ -142,7 +141,7 @@ def _counted(outcomes: pl.DataFrame, rules: QuarantineRules, forgiven: Mapping[s
 
 
 def _sentence(record: HostRecord, rows: Iterable[tuple[datetime, bool]], rules: QuarantineRules) -> HostRecord:
-    """Go through successes and fast failures of one host in their order."""
+    """Replay the successes and fast failures of one host in order."""
     window = timedelta(seconds=rules.window_s)
     streak: list[datetime] = []
     quarantines, parole = 0, False
@@ -176,12 +175,12 @@ def _sentence(record: HostRecord, rows: Iterable[tuple[datetime, bool]], rules: 
 
 
 def _penalty_s(rules: QuarantineRules, quarantines: int) -> float:
-    # 2.0 ** 1024 would overflow; long before it the limit holds
+    # 2.0 ** 1024 would overflow; the limit applies long before that
     return min(rules.penalty_s * 2.0 ** min(quarantines, 64), rules.longest_s)
 
 
 def _left(quarantines: int, until: datetime | None, now: datetime, rules: QuarantineRules) -> int:
-    """How many quarantines are not forgiven at a time, each span of good conduct forgiving one."""
+    """Return the number of penalties left at a time; each good period removes one."""
     if until is None or now <= until:
         return quarantines
     return max(0, quarantines - int((now - until).total_seconds() / rules.forgive_after_s))

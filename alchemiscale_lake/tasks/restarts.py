@@ -1,9 +1,9 @@
-"""Restart policies: what becomes of a Task in error on a network that has restart patterns.
+"""Restart policies: what happens to a Task in error on a network that has restart patterns.
 
-The rules are alchemiscale's. All patterns of the network are searched for in the tracebacks of the
-Task's latest failed result. Every one that is found counts once more for the Task; if that is more
-than the pattern allows, or if none is found, the Task is cancelled on the network. A network
-without patterns neither restarts nor cancels. Where the facts come from is in `ledger.restarts`.
+The rules are those of alchemiscale. All patterns of the network are searched for in the tracebacks of the Task's
+latest failed result. Each match is counted for the Task; if a count exceeds what its pattern allows, or if nothing
+matches, the Task is cancelled on the network. A network without patterns neither restarts nor cancels.
+`ledger.restarts` collects the inputs.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from ..errors import SettingsError
 
 __all__ = ["SEARCHED_CHARACTERS", "RestartPattern", "Verdict", "check_patterns", "judge"]
 
-#: Of each traceback its end is searched, since what went wrong stands there.
+#: Length of the end of each traceback that is searched; the error is at the end.
 SEARCHED_CHARACTERS: Final = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class RestartPattern:
-    """A pattern that stands for a network.
+    """A restart pattern of a network.
 
     Parameters
     ----------
     max_retries : int
-        Restarts it allows each Task.
+        Restarts allowed per Task.
     seq : int
-        Commit of the network log that added it; restarts count from there.
+        Commit of the network log that added it; restarts are counted from there.
     """
 
     max_retries: int
@@ -42,15 +42,15 @@ class RestartPattern:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One thing to be done to a Task on one network.
+    """One action on a Task on one network.
 
     Parameters
     ----------
     kind : {"restarted", "cancelled"}
     pattern : str or None
-        That decided it; None if none was found.
+        Pattern that decided; None if none matched.
     reason : str
-        For people.
+        Human-readable reason.
     """
 
     kind: Literal["restarted", "cancelled"]
@@ -59,12 +59,12 @@ class Verdict:
 
 
 def check_patterns(patterns: Collection[str], max_retries: int | None = None) -> None:
-    """Refuse what can never be a restart pattern.
+    """Reject what can never be a restart pattern.
 
     Raises
     ------
     SettingsError
-        If a pattern is empty or no regular expression, or the number of restarts is below 1.
+        If a pattern is empty or not a regular expression, or the number of restarts is below 1.
     """
     if max_retries is not None and max_retries < 1:
         raise SettingsError(
@@ -86,21 +86,21 @@ def check_patterns(patterns: Collection[str], max_retries: int | None = None) ->
 def judge(
     patterns: Mapping[str, RestartPattern], restarts: Mapping[str, int], tracebacks: Sequence[str]
 ) -> list[Verdict]:
-    """Decide about one Task in error on one network that it is actioned on.
+    """Decide about one Task in error on one network where it is actioned.
 
     Parameters
     ----------
     patterns : mapping
         Patterns of the network.
     restarts : mapping
-        How often each pattern has restarted the Task since it was actioned; none, if not named.
+        How often each pattern has restarted the Task since it was actioned; 0 if missing.
     tracebacks : sequence of str
-        Of the Task's latest failed result.
+        Tracebacks of the Task's latest failed result.
 
     Returns
     -------
     list of Verdict
-        One "restarted" per pattern found, or a single "cancelled"; empty without patterns.
+        One "restarted" per matching pattern, or a single "cancelled"; empty without patterns.
     """
     if not patterns:
         return []
@@ -123,8 +123,8 @@ def judge(
 
 
 def _is_found(pattern: str, tracebacks: Sequence[str]) -> bool:
-    """Search in time proportional to the text; only patterns with look-around or back-references may take longer."""
-    # one newline at the end, since Python's `$` matches before it and Rust's does not
+    """Search in linear time; only patterns with look-around or back-references may take longer."""
+    # strip one final newline, since Python's `$` matches before it and Rust's does not
     ends = [text[-SEARCHED_CHARACTERS:].removesuffix("\n") for text in tracebacks]
     try:
         return bool(pl.Series(ends, dtype=pl.String).str.contains(pattern).any())

@@ -1,7 +1,7 @@
-"""Shares of Scopes in what runs: whose turn it is.
+"""Shares of Scopes among running Tasks: which group is next.
 
-The next Task goes to the group of Scopes that has the least for its share (Jefferson's method), so that a
-group above its share gets nothing while an entitled one waits, and nothing stays idle when none does.
+The next Task goes to the group of Scopes with the fewest Tasks relative to its share (Jefferson's method). A group
+above its share gets nothing while an entitled group waits, and nothing stays idle when none does.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from ..ids import Scope
 
 __all__ = ["TURN_COLUMNS", "entitlements", "take_turns", "with_turns"]
 
-#: Group of Scopes, its share, and how many of its Tasks run.
+#: Group of Scopes, its share, and the number of its running Tasks.
 TURN_COLUMNS: Final = ("turn_group", "turn_share", "turn_running")
 
 
 def entitlements(shares: Mapping[str, float], scopes: Sequence[str]) -> dict[str, tuple[str, float]]:
-    """Tell the group of each Scope and the group's share.
+    """Return the group of each Scope and the group's share.
 
-    The most specific pattern that fits makes the group; a pattern's share is what narrower ones within it leave of
-    it. Scopes that none fits are groups of their own and split evenly what the patterns leave of 1; if they
-    leave nothing, such Scopes come after all others.
+    The most specific matching pattern defines the group; its share is what narrower patterns within it leave of it.
+    Scopes that match no pattern form groups of their own and split evenly what the patterns leave of 1; if they leave
+    nothing, these Scopes come last.
     """
     patterns = sorted((_width(Scope.from_str(p)), p, Scope.from_str(p)) for p in shares)
     own = _own_shares(shares, [pattern for _, _, pattern in patterns])
@@ -41,7 +41,7 @@ def entitlements(shares: Mapping[str, float], scopes: Sequence[str]) -> dict[str
 
 
 def with_turns(shares: Mapping[str, float], candidates: pl.DataFrame, running: pl.DataFrame) -> pl.DataFrame:
-    """Add `TURN_COLUMNS` to candidates, if there are shares.
+    """Add `TURN_COLUMNS` to candidates if there are shares.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def with_turns(shares: Mapping[str, float], candidates: pl.DataFrame, running: p
     groups = entitlements(shares, waiting)
     running_of: dict[str, int] = {}
     everywhere = running["scope"].value_counts()
-    # a Scope that only runs has its group among those of the patterns, or none that matters here
+    # a Scope with only running Tasks belongs to a group of the patterns, or to none that matters here
     group_of = groups | entitlements(shares, [s for s in everywhere["scope"].sort() if s not in groups])
     for scope, n in everywhere.iter_rows():
         group = group_of[scope][0]
@@ -70,7 +70,7 @@ def with_turns(shares: Mapping[str, float], candidates: pl.DataFrame, running: p
 
 
 def take_turns(drawn: pl.DataFrame) -> pl.DataFrame:
-    """Put Tasks in the order of turns; within a group the order stays.
+    """Sort Tasks by turn; the order within a group is kept.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def take_turns(drawn: pl.DataFrame) -> pl.DataFrame:
 
 
 def _own_shares(shares: Mapping[str, float], narrow_first: Sequence[Scope]) -> dict[str, float]:
-    """Each pattern's share less those of the patterns right below it."""
+    """Return each pattern's share minus those of the patterns directly below it."""
     own = dict(shares)
     for index, pattern in enumerate(narrow_first):
         above = next((p for p in narrow_first[index + 1 :] if p != pattern and p.is_superset(pattern)), None)

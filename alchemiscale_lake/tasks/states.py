@@ -1,8 +1,7 @@
 """The state of Tasks as of one commit, and the events that change it.
 
-Every accepted event carries the state it leaves its Task in, so that state is simply the last row
-per Task (and per Task and network, for actions). No rule is needed to fold the log; the rules that
-decide which event is accepted are in `status.py`.
+Every accepted event carries the resulting state of its Task, so the state is the last row per Task (per Task and
+network for actions). Folding the log needs no rules; `status.py` has the rules that decide which events are accepted.
 """
 
 from __future__ import annotations
@@ -22,13 +21,13 @@ __all__ = ["ACTION_COLUMNS", "STATE_COLUMNS", "Event", "TaskState", "TaskStates"
 STATE_COLUMNS = [name for name in TABLES["task_snapshots"].names if name != "as_of_seq"]
 #: Columns of `task_log` that make up the state of an action.
 ACTION_COLUMNS = [name for name in TABLES["action_snapshots"].names if name != "as_of_seq"]
-#: Statuses in which a Task's actions stand.
+#: Statuses in which a Task can be actioned.
 ACTIONABLE = ("waiting", "running", "error")
 
 
 @dataclass(frozen=True, slots=True)
 class TaskState:
-    """One Task, as of one commit."""
+    """State of one Task as of one commit."""
 
     scope: str
     task: str
@@ -43,7 +42,7 @@ class TaskState:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened to a Task, with the state it leaves behind."""
+    """An event of a Task, with the resulting state."""
 
     kind: str
     after: TaskState
@@ -55,7 +54,7 @@ class Event:
     pattern_seq: int | None = None
 
     def row(self) -> dict[str, Any]:
-        """The row of `task_log`, less what the commit adds (seq, idx, commit_id, actor, at)."""
+        """Return the row of `task_log` without what the commit adds (seq, idx, commit_id, actor, at)."""
         after = self.after
         return {
             "scope": after.scope,
@@ -79,7 +78,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class TaskStates:
-    """Every Task and every action, as of commit `seq`.
+    """State of every Task and every action as of commit `seq`.
 
     Attributes
     ----------
@@ -87,8 +86,8 @@ class TaskStates:
     tasks : polars.DataFrame
         One row per Task, columns `STATE_COLUMNS`.
     actions : polars.DataFrame
-        One row per Task and network it was ever actioned on, columns `ACTION_COLUMNS`; `weight` is
-        null once cancelled.
+        One row per Task and network on which it was ever actioned, columns `ACTION_COLUMNS`; `weight` is null once
+        cancelled.
     """
 
     seq: int
@@ -97,11 +96,11 @@ class TaskStates:
 
     @classmethod
     def empty(cls) -> TaskStates:
-        """No Task at all."""
+        """Return the states of an empty log."""
         return cls(0, _empty("task_snapshots", STATE_COLUMNS), _empty("action_snapshots", ACTION_COLUMNS))
 
     def advance(self, rows: pl.DataFrame, seq: int) -> TaskStates:
-        """Return the states after more rows of the log, all of them later than `self.seq`."""
+        """Return the states after more rows of the log, all later than `self.seq`."""
         if not len(rows):
             return replace(self, seq=seq)
         rows = rows.sort("seq", "idx")
@@ -117,16 +116,16 @@ class TaskStates:
         )
 
     def of(self, tasks: Collection[str]) -> dict[str, TaskState]:
-        """State of each of these Tasks that exists."""
+        """Return the state of each of these Tasks that exists."""
         wanted = self.tasks.join(pl.DataFrame({"task": list(tasks)}, schema={"task": pl.String}), on="task", how="semi")
         return _as_states(wanted)
 
     def running(self) -> dict[str, TaskState]:
-        """State of every Task that an attempt holds."""
+        """Return the state of every running Task."""
         return _as_states(self.tasks.filter(pl.col("status") == "running"))
 
     def extending(self, tasks: Collection[str]) -> dict[str, TaskState]:
-        """State of every Task that extends one of these, directly or through others."""
+        """Return the state of every Task that extends one of these, directly or indirectly."""
         found: dict[str, TaskState] = {}
         front = set(tasks)
         while front:
@@ -136,12 +135,12 @@ class TaskStates:
         return found
 
     def live_actions(self) -> pl.DataFrame:
-        """Return actions that stand: columns task, network, weight, of Tasks waiting, running or in error."""
+        """Return current actions: columns task, network, weight, of Tasks waiting, running or in error."""
         live = self.tasks.filter(pl.col("status").is_in(ACTIONABLE))
         return self.actions.filter(pl.col("weight").is_not_null()).join(live.select("task"), on="task", how="semi")
 
     def networks_of(self, tasks: Collection[str]) -> dict[str, dict[str, float]]:
-        """For each of these Tasks the networks it is actioned on, with weights."""
+        """Return, for each of these Tasks, the networks it is actioned on with their weights."""
         wanted = pl.DataFrame({"task": list(tasks)}, schema={"task": pl.String})
         found: dict[str, dict[str, float]] = {task: {} for task in tasks}
         rows = self.live_actions().join(wanted, on="task", how="semi").select("task", "network", "weight")
@@ -150,15 +149,16 @@ class TaskStates:
         return found
 
     def cancelled_on(self, network: str) -> set[str]:
-        """Tasks that were actioned on a network, and whose action was cancelled."""
+        """Return the Tasks whose action on a network was cancelled."""
         cancelled = self.actions.filter((pl.col("network") == network) & pl.col("weight").is_null())
         return set(cancelled["task"])
 
     def claimable(self) -> pl.DataFrame:
-        """Return what may be claimed: one row per action of a Task that waits and whose extended Task is complete.
+        """Return claimable Tasks: waiting, and the Task that they extend, if any, is complete.
 
-        Columns: task, scope, transformation, extends, priority, network, weight. Actions of weight
-        zero are left out.
+        One row per action.
+
+        Columns: task, scope, transformation, extends, priority, network, weight. Actions of weight zero are left out.
         """
         waiting = self.tasks.filter(pl.col("status") == "waiting")
         if waiting["extends"].null_count() < len(waiting):

@@ -1,7 +1,7 @@
 """The status machine: which event may follow which state.
 
-Statuses and transitions are alchemiscale's. Each function takes a Task's state and returns the
-`Event` that is to be logged, or a `Refusal` that says why not; nothing is refused in silence.
+Statuses and transitions are those of alchemiscale. Each function takes a Task's state and returns the `Event` to log,
+or a `Refusal` with the reason; nothing is refused silently.
 
 ======== ============================== =======================================================
 to       from                           by
@@ -42,7 +42,7 @@ __all__ = [
     "set_weight",
 ]
 
-#: What users may set, and from where.
+#: Statuses that users may set, and from which statuses.
 _BY_USER: Final = {
     "waiting": ("waiting", "running", "error"),
     "invalid": ("waiting", "running", "complete", "error", "invalid"),
@@ -53,7 +53,7 @@ _HIGHEST_PRIORITY: Final = 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why nothing was done to a Task. `harmless` when the Task already is what was asked for."""
+    """Reason why a Task was left unchanged; `harmless` if it already has the requested state."""
 
     task: str
     reason: str
@@ -61,7 +61,7 @@ class Refusal:
 
 
 def create(state: TaskState, extended: TaskState | None) -> Event | Refusal:
-    """Create a Task, `state` being what it is to be."""
+    """Create a Task with the given state."""
     if state.extends is not None:
         if extended is None:
             return Refusal(state.task, f"the Task it extends, {state.extends}, does not exist")
@@ -73,9 +73,9 @@ def create(state: TaskState, extended: TaskState | None) -> Event | Refusal:
 
 
 def action(state: TaskState, network: str, weight: float | None, standing: float | None) -> Event | Refusal:
-    """Action a Task on a network; `standing` is the weight it is actioned there with, if it is.
+    """Action a Task on a network; `standing` is its current weight there, if any.
 
-    Without a weight a new action gets 0.5 and a standing one is left as it is.
+    Without a weight, a new action gets 0.5 and an existing one is left as it is.
     """
     if state.status not in ACTIONABLE:
         return Refusal(state.task, f"it is {state.status}; only waiting, running and error Tasks can be actioned")
@@ -96,14 +96,14 @@ def cancel(
     pattern: str | None = None,
     pattern_seq: int | None = None,
 ) -> Event | Refusal:
-    """Take a Task's action off a network, perhaps because of a restart pattern. Its status stays."""
+    """Cancel a Task's action on a network, optionally by a restart pattern. Its status is unchanged."""
     if standing is None:
         return Refusal(state.task, f"it is not actioned on {network}", harmless=True)
     return Event("cancelled", state, network=network, reason=reason, pattern=pattern, pattern_seq=pattern_seq)
 
 
 def set_weight(state: TaskState, network: str, weight: float, standing: float | None) -> Event | Refusal:
-    """Change the weight of a standing action."""
+    """Change the weight of an existing action."""
     if standing is None:
         return Refusal(state.task, f"it is not actioned on {network}; action it first")
     bad = _bad_weight(weight)
@@ -111,7 +111,7 @@ def set_weight(state: TaskState, network: str, weight: float, standing: float | 
 
 
 def set_priority(state: TaskState, priority: int) -> Event | Refusal:
-    """Change the priority; the lower number goes first."""
+    """Change the priority; lower numbers go first."""
     if not 1 <= priority <= _HIGHEST_PRIORITY:
         return Refusal(state.task, f"a priority is a whole number from 1 to 2^63 - 1, not {priority}")
     if priority == state.priority:
@@ -132,7 +132,7 @@ def set_status(state: TaskState, status: str, reason: str | None = None) -> Even
 
 
 def claim(state: TaskState, attempt: str, pool: str, lease_expires_at: datetime) -> Event | Refusal:
-    """Give a waiting Task to a pool, under a new attempt."""
+    """Claim a waiting Task for a pool, under a new attempt."""
     if state.status != "waiting":
         return Refusal(state.task, f"it is {state.status}, not waiting")
     after = replace(state, status="running", attempt=attempt, pool=pool, lease_expires_at=lease_expires_at)
@@ -140,14 +140,14 @@ def claim(state: TaskState, attempt: str, pool: str, lease_expires_at: datetime)
 
 
 def renew(state: TaskState, attempt: str, lease_expires_at: datetime) -> Event | Refusal:
-    """Believe an attempt for longer."""
+    """Extend the lease of an attempt."""
     if state.attempt != attempt:
         return Refusal(state.task, f"attempt {attempt} does not hold it any more")
     return Event("renewed", replace(state, lease_expires_at=lease_expires_at), of_attempt=attempt)
 
 
 def complete(state: TaskState, attempt: str) -> Event | Refusal:
-    """End a Task with a good result. A late one counts too, whoever holds the claim by now."""
+    """Complete a Task with a good result. A late result counts too, whoever holds the claim by now."""
     if state.status == "complete":
         return Refusal(state.task, "it is complete already", harmless=True)
     if state.status not in ACTIONABLE:
@@ -156,21 +156,21 @@ def complete(state: TaskState, attempt: str) -> Event | Refusal:
 
 
 def fail(state: TaskState, attempt: str, reason: str | None) -> Event | Refusal:
-    """End an attempt with a failed result. It only speaks for the Task while it holds the claim."""
+    """End an attempt with a failed result. It changes the Task only while the attempt holds the claim."""
     if state.attempt != attempt:
         return Refusal(state.task, f"attempt {attempt} does not hold it any more", harmless=True)
     return Event("failed", _free(state, "error"), of_attempt=attempt, reason=reason)
 
 
 def lose(state: TaskState, reason: str) -> Event | Refusal:
-    """Put a complete Task in error because none of its good results is there any more."""
+    """Put a complete Task in error because none of its good results exists any more."""
     if state.status != "complete":
         return Refusal(state.task, f"it is {state.status}, not complete", harmless=True)
     return Event("failed", _free(state, "error"), reason=reason)
 
 
 def release(state: TaskState, attempt: str, reason: str | None) -> Event | Refusal:
-    """Give a claim back without a result."""
+    """Release a claim without a result."""
     if state.attempt != attempt:
         return Refusal(state.task, f"attempt {attempt} does not hold it any more", harmless=True)
     return Event("released", _free(state, "waiting"), of_attempt=attempt, reason=reason)
@@ -186,7 +186,7 @@ def restart(
     pattern: str,
     pattern_seq: int,
 ) -> Event | Refusal:
-    """Have a Task in error run again, by a restart pattern of a network that it is actioned on."""
+    """Restart a Task in error, by a restart pattern of a network on which it is actioned."""
     if state.status != "error":
         return Refusal(state.task, f"it is {state.status}; only Tasks in error are restarted", harmless=True)
     if standing is None:
@@ -204,9 +204,9 @@ def restart(
 
 
 def expire(state: TaskState, watched: TaskState) -> Event | Refusal:
-    """Take a claim away whose lease ran out, unless it was renewed since it was `watched`.
+    """Expire a claim whose lease ran out, unless it was renewed since it was `watched`.
 
-    No clock is asked here: whoever watched it has seen it unmoved for as long as it lasts.
+    No clock is read here: the watcher has seen the lease unchanged for its whole duration.
     """
     if state.attempt is None or state.attempt != watched.attempt:
         return Refusal(state.task, f"attempt {watched.attempt} does not hold it any more", harmless=True)
