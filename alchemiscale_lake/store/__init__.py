@@ -1,6 +1,6 @@
-"""The only room for deltalake and obstore: tables, the logs, objects.
+"""Storage: tables, logs, objects. The only room for deltalake and obstore.
 
-Reading for people is in `query/`; what may be written when is decided in `tasks/` and `ledger/`.
+Queries are in `query/`; `tasks/` and `ledger/` decide what may be written when.
 """
 
 from __future__ import annotations

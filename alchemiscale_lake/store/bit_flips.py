@@ -1,4 +1,4 @@
-"""What one flipped bit changed, found again by its digest: every bit is flipped back until the digest fits."""
+"""Recovery of content with one flipped bit: flip every bit back in turn until the digest matches."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Final
 
 __all__ = ["unflipped", "unflipped_where"]
 
-#: Beyond this the search, whose work grows with the square of the length, takes more than some ten seconds.
+#: Above this size the search, quadratic in the length, takes more than about ten seconds.
 _LARGEST_BYTES: Final = 48 * 1024
-#: The same for a search in which every candidate is looked at by Python code.
+#: The same limit for a search that calls Python code on every candidate.
 _LARGEST_LOOKED_AT_BYTES: Final = 4 * 1024
 
 
@@ -22,7 +22,7 @@ def unflipped(data: bytes, digest: str) -> bytes | None:
     data : bytes
         More than 48 KiB are not searched.
     digest : str
-        Hexadecimal; its first digits will do, if they are enough to be unique.
+        Hexadecimal; a prefix is enough if it is long enough to be unique.
     """
     if len(data) > _LARGEST_BYTES:
         return None
@@ -41,7 +41,7 @@ def unflipped(data: bytes, digest: str) -> bytes | None:
 
 
 def unflipped_where(data: bytes, is_right: Callable[[bytes], bool]) -> bytes | None:
-    """Return the content that differs from `data` in one bit and is right; None if none is.
+    """Return the content that differs from `data` in one bit and satisfies `is_right`; None if none does.
 
     More than 4 KiB are not searched.
     """

@@ -1,8 +1,8 @@
-"""How long a bucket is waited for, and how often asked again.
+"""Timeouts and retries for a bucket.
 
-Every client that speaks to it (deltalake, polars, obstore) gets the same patience, so that a bucket
-that stalls is an error within about `retry_for_s + timeout_s`, never a process that hangs.
-Credentials and endpoint are none of these settings: the clients read `AWS_*` by themselves.
+Every client (deltalake, polars, obstore) gets the same limits, so a bucket that stalls causes an error within about
+`retry_for_s + timeout_s` and never a process that hangs. Credentials and endpoint are not part of these settings: the
+clients read `AWS_*` themselves.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ __all__ = ["BucketSettings"]
 
 _ENDPOINTS: Final = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
 _PREFIX: Final = "ALCHEMISCALE_LAKE_S3_"
-#: Delta's own commit on S3 is a conditional put; said aloud, so that no environment turns it off.
+#: Delta's commit on S3 is a conditional put; set explicitly so that no environment variable turns it off.
 _CONDITIONAL_PUT: Final = {"aws_conditional_put": "etag"}
 
 
 @dataclass(frozen=True, slots=True)
 class BucketSettings:
-    """Patience with a bucket; each from the environment (`ALCHEMISCALE_LAKE_S3_TIMEOUT_S` and so on).
+    """Timeouts and retries; each can be set in the environment (`ALCHEMISCALE_LAKE_S3_TIMEOUT_S` and so on).
 
     Attributes
     ----------
     timeout_s : float
-        Longest time that one request may take, its data included.
+        Maximum duration of one request, including its data.
     connect_timeout_s : float
-        Longest time until a connection stands.
+        Maximum time to establish a connection.
     retries : int
-        Times a request is made again that the bucket refused (503) or broke off.
+        Number of retries of a request that the bucket rejected (503) or broke off.
     retry_for_s : float
-        Time since the first request after which it is not made again.
+        Time since the first attempt of a request after which it is not retried.
     """
 
     timeout_s: float = 60.0
@@ -45,12 +45,12 @@ class BucketSettings:
 
     @classmethod
     def from_environment(cls) -> Self:
-        """Read the environment.
+        """Read the settings from the environment.
 
         Raises
         ------
         SettingsError
-            If a variable is no positive number.
+            If a variable is not a positive number.
         """
         given: dict[str, Any] = {}
         for field in fields(cls):
@@ -68,7 +68,7 @@ class BucketSettings:
         return cls(**given)
 
     def for_deltalake(self) -> dict[str, str]:
-        """Storage options of deltalake."""
+        """Return storage options for deltalake."""
         return {
             **_CONDITIONAL_PUT,
             **self._client(),
@@ -77,7 +77,7 @@ class BucketSettings:
         }
 
     def for_polars(self) -> dict[str, Any]:
-        """Storage options of polars."""
+        """Return storage options for polars."""
         return {
             **self._client(),
             "max_retries": self.retries,
@@ -85,7 +85,7 @@ class BucketSettings:
         }
 
     def for_obstore(self) -> dict[str, Any]:
-        """Arguments of an obstore store."""
+        """Return arguments for an obstore store."""
         return {
             "client_options": {
                 "timeout": timedelta(seconds=self.timeout_s),
@@ -104,7 +104,7 @@ class BucketSettings:
 
 
 def _plain_http() -> bool:
-    """Whether the environment names an endpoint without TLS, as one's own S3 server in a cluster often has."""
+    """Return whether the environment names an endpoint without TLS, as is common for an S3 server in a cluster."""
     if os.environ.get("AWS_ALLOW_HTTP", "").lower() in ("1", "true", "yes"):
         return True
     return any(os.environ.get(name, "").lower().startswith("http://") for name in _ENDPOINTS)

@@ -1,7 +1,7 @@
-"""Whether anything gives this process credentials for a bucket, asked before the storage clients are.
+"""Early check that this process has credentials for a bucket.
 
-Without any they ask the metadata service of a cloud's machine, for the better part of a minute, and then say no
-more than that it did not answer.
+Without any, the storage clients query the cloud metadata service for most of a minute, and then report only that it
+did not answer.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ..errors import SettingsError
 __all__ = ["require_credentials"]
 
 _METADATA: Final = "http://169.254.169.254"
-#: A machine that has the service answers in milliseconds.
+#: A machine that has the service gets an answer within milliseconds.
 _PROBE_S: Final = 1.0
 _PAIR: Final = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 _OTHERS: Final = (
@@ -29,17 +29,17 @@ _answered: bool | None = None
 
 
 def require_credentials(url: str) -> None:
-    """Check that something gives credentials for a bucket; a machine's own role counts if its service is there.
+    """Check that credentials for a bucket are available, from the environment or the machine's role.
 
     Parameters
     ----------
     url : str
-        Of the lake, for the message.
+        URL of the lake, for the message.
 
     Raises
     ------
     SettingsError
-        If nothing does, or one variable of a pair is missing.
+        If there are none, or one variable of a pair is missing.
     """
     given = [name for name in _PAIR if os.environ.get(name)]
     if len(given) == 1:
@@ -58,7 +58,7 @@ def require_credentials(url: str) -> None:
 
 
 def _has_metadata_service() -> bool:
-    """Whether this is a machine whose role could be asked for; found out once."""
+    """Return whether the cloud metadata service answers here; the result is cached."""
     global _answered
     if os.environ.get("AWS_EC2_METADATA_DISABLED", "").lower() in _YES:
         return False

@@ -1,11 +1,10 @@
-"""Compare-and-swap on a Delta table: the one way rows are appended.
+"""Compare-and-swap on a Delta table: the only way rows are appended.
 
-A writer opens the table, reads the number of the last accepted commit, decides on rows in sight of
-exactly that state, and commits them *through the same snapshot* with the next number. The files of the
-rows are durable before the commit, and the commit before it is acknowledged. A writer who comes second
-fails to commit, opens the table again and decides anew; so does one whose commit failed in a way that
-does not show whether it landed, and one who was asleep between the two. References: Delta transaction
-protocol, "Transaction Identifiers".
+A writer opens the table, reads the number of the last accepted commit, decides on rows given exactly that state, and
+commits them *through the same snapshot* with the next number. The files of the rows are durable before the commit, and
+the commit is durable before it is acknowledged. A writer that comes second fails to commit, reopens the table and
+decides again; so does one whose commit failed with unknown outcome, and one that was suspended in between. References:
+Delta transaction protocol, "Transaction Identifiers".
 """
 
 from __future__ import annotations
@@ -45,18 +44,18 @@ _DOUBTS: Final = 2
 _SHORTEST_WAIT_S: Final = 0.01
 _LONGEST_WAIT_S: Final = 1.0
 
-#: A snapshot older than this is not believed: upkeep may have removed the log entries that would make a
-#: commit through it fail. Far below the shortest time that upkeep keeps them.
+#: An older snapshot is not used: maintenance may have removed the log entries that would make a commit through it
+#: fail. Far below the shortest time for which maintenance keeps them.
 SNAPSHOT_GOOD_FOR_S: Final = 300.0
 
-#: Checkpoints are as far apart as this many commits, farther in a table of many files, whose checkpoints are large.
+#: Commits between checkpoints; more in a table with many files, whose checkpoints are large.
 _CHECKPOINT_EVERY: Final = 20
 _CHECKPOINT_STRETCH_FILES: Final = 400
 _CHECKPOINT_LONGEST_STRETCH: Final = 5
 
 
 def last_number(delta: DeltaTable, log: str) -> int:
-    """Number of the last commit to `log` in this snapshot; 0 before the first."""
+    """Return the number of the last commit to `log` in this snapshot; 0 before the first."""
     number = delta.transaction_version(log)
     return 0 if number is None else int(number)
 
@@ -70,42 +69,42 @@ def compare_and_append(
     log: DeltaLog,
     last: Callable[[DeltaTable], int] | None = None,
 ) -> int | None:
-    """Append the rows `decide` returns, in sight of a state that is still the last one when they land.
+    """Append the rows that `decide` returns, given a state that is still current when they are committed.
 
     Parameters
     ----------
     name : str
-        Name of the table, which is also its application id.
+        Name of the table and its application id.
     open_table : callable
         Returns the table's newest snapshot.
     decide : callable
-        Called with a snapshot and the number the commit would get; returns rows to append, or None
-        if there is nothing to do (any more). Called again after every lost race and every commit
-        whose outcome is unknown, so it must recognise its own rows should an earlier one have landed.
+        Called with a snapshot and the number the commit would get; returns rows to append, or None if there is nothing
+        (more) to do. Called again after every lost race and every commit with unknown outcome, so it must recognise
+        its own rows from an earlier try.
     files, log : DataFiles, DeltaLog
-        Of the table.
+        Data files and log of the table.
     last : callable, optional
-        Number of the last commit in a snapshot, if there is a cheaper way to it than Delta's own
-        transaction number, for which the log is read again.
+        Returns the number of the last commit in a snapshot, if there is a cheaper way than Delta's own transaction
+        number, which requires reading the log again.
 
     Returns
     -------
     int or None
-        The number of the commit, None if nothing was written.
+        Number of the commit; None if nothing was written.
 
     Raises
     ------
     CommitConflictError
-        If the race was lost two hundred times.
+        If two hundred races were lost.
     StorageError
-        If the storage keeps failing in another way. The rows may have landed.
+        If the storage keeps failing otherwise. The rows may have been committed.
     """
     doubts = 0
     for _ in range(_TRIES):
         opened = clocks_s()
         delta = open_table()
         number = (last_number(delta, name) if last is None else last(delta)) + 1
-        # first, since what is decided on, be it that nothing need be done, must not be lost again
+        # first: the state that the decision rests on, even a decision to do nothing, must not be lost later
         previous = log.make_durable(delta.version())
         rows = decide(delta, number)
         if rows is None or not len(rows):
@@ -125,7 +124,7 @@ def compare_and_append(
                 fault_point(f"commit:{name}:after")
                 _checkpoint_if_due(delta, name, log)
                 return number
-        # about as long as a try takes: whoever waits longer each time starves, since winners do not wait
+        # about the duration of one try: longer waits would starve this writer, since winners do not wait
         time.sleep(min(_SHORTEST_WAIT_S + elapsed_s(opened), _LONGEST_WAIT_S) * random.random())
     raise CommitConflictError(
         f"other writers won {_TRIES} times in a row on table '{name}'; use fewer, larger batches, then try again",
@@ -141,23 +140,23 @@ def commit_actions(
     previous: str | None,
     transaction: tuple[str, int] | None = None,
 ) -> None:
-    """Commit through a snapshot: these data files are added and removed as the next version, or it fails.
+    """Commit through a snapshot: add and remove these data files as the next version, or fail.
 
     Parameters
     ----------
     delta : DeltaTable
     actions : sequence of AddAction and RemoveAction
     files : DataFiles
-        Of the table.
+        Data files of the table.
     previous : str or None
-        SHA-256 of the log's entry that the commit builds upon; None in a bucket.
+        SHA-256 of the log entry that the commit builds upon; None in a bucket.
     transaction : tuple of str and int, optional
-        Name and number of the commit; one that changes no rows has none.
+        Name and number of the commit; None for a commit that changes no rows.
 
     Raises
     ------
     CommitFailedError
-        If another writer came first.
+        If another writer committed first.
     DeltaError, OSError
     """
     digests = {OWN: actions_digest(actions, transaction)} | ({} if previous is None else {PREVIOUS: previous})
@@ -172,7 +171,7 @@ def commit_actions(
             max_commit_retries=0,
             custom_metadata=digests,
         ),
-        # a failing checkpoint would look like a failed commit; and clean-up is upkeep's
+        # a failing checkpoint would look like a failed commit; maintenance does the clean-up
         post_commithook_properties=PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False),
     )
 
@@ -180,7 +179,7 @@ def commit_actions(
 def removals(
     delta: DeltaTable, files: DataFiles, paths: Collection[str] | None, *, data_change: bool
 ) -> list[RemoveAction]:
-    """Return the actions by which data files of a snapshot (all, if None) belong to its table no longer."""
+    """Return the actions that remove data files of a snapshot (all, if None) from its table."""
     listed = pl.DataFrame(pa.table(delta.get_add_actions(flatten=True)))
     now = int(time.time() * 1000)
     return [
@@ -216,10 +215,10 @@ def _checkpoint_if_due(delta: DeltaTable, name: str, log: DeltaLog) -> None:
 
 
 def clocks_s() -> tuple[float, ...]:
-    """Read the clocks that go on while a process is stopped or its machine sleeps."""
+    """Read the clocks that keep running while a process is stopped or its machine sleeps."""
     return time.time(), time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 def elapsed_s(since: tuple[float, ...]) -> float:
-    """Time since `clocks_s()`, by whichever clock saw more of it."""
+    """Return the time since `clocks_s()`, by the clock that advanced most."""
     return max(now - then for now, then in zip(clocks_s(), since, strict=True))

@@ -1,7 +1,7 @@
-"""Compaction of one table: the same rows in fewer files, by the same durable way as every write.
+"""Compaction of one table: the same rows in fewer files, written durably like every write.
 
-The new files are read back from nothing but the old ones, whose content is compared with their names
-first: what a disk has changed is not copied into a file that looks sound.
+The content of the old files is first compared with the digests in their names, so that corruption on disk is not
+copied into a file that looks valid.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from .table import LakeTable
 
 __all__ = ["compact", "crowded"]
 
-#: A partition of fewer small files is left alone: rewriting it would cost more than it brings.
+#: A partition with fewer small files is left alone: rewriting it would cost more than it saves.
 _FILES_WORTH_COMPACTING: Final = 5
 _TARGET_BYTES: Final = 128 * 2**20
-#: Partitions compacted in one commit: what is done stays done if the next ones are not reached.
+#: Partitions compacted per commit: finished ones stay finished if the rest is not reached.
 _PARTITIONS_AT_ONCE: Final = 32
 _COMMIT_TRIES: Final = 100
 _READERS: Final = 8
@@ -41,17 +41,17 @@ File = Mapping[str, Any]
 
 
 def crowded(delta: DeltaTable, table: LakeTable) -> dict[Partition, int]:
-    """Count the small files of every partition that has many; the partition of a table without any is None."""
+    """Count the small files of each partition that has many; the key is None in a table without partitions."""
     return {partition: len(files) for partition, files in _small_files(delta, table).items()}
 
 
 def compact(objects: ObjectStore, table: LakeTable, delta: DeltaTable) -> str | None:
-    """Make few files of many that a snapshot lists; return what was in the way, if something was.
+    """Merge small files of a snapshot; return the reason if something could not be merged.
 
     Raises
     ------
     DamagedError
-        If a file is not what was written. Nothing is made of it.
+        If a file does not have the content that was written. No file is made from it.
     StorageError
     """
     by_partition = list(_small_files(delta, table).items())
@@ -81,7 +81,7 @@ def _small_files(delta: DeltaTable, table: LakeTable) -> dict[Partition, list[Fi
 
 
 def _bins(files: Sequence[File]) -> Iterator[list[File]]:
-    """Yield the files that become one, in their order."""
+    """Yield groups of files to merge, in order."""
     together: list[File] = []
     size = 0
     for file in files:
@@ -131,7 +131,7 @@ def _commit(table: LakeTable, delta: DeltaTable, added: Sequence[AddAction], rep
         try:
             commit_actions(delta, [*added, *removed], files=table.files, previous=previous)
         except CommitFailedError:
-            delta = table.snapshot()  # a writer came first, as most do who only append
+            delta = table.snapshot()  # another writer committed first, usually an append
             continue
         except (DeltaError, OSError) as e:
             fail(f"could not compact table '{table.schema.name}'", e, table=table.schema.name)

@@ -1,9 +1,9 @@
-"""What is damaged in a table in a folder: entries and checkpoints of its log, data files.
+"""Detection of damage in a table in a folder: log entries, checkpoints, data files.
 
-A power cut leaves entries empty, cut or missing: of a table that was written durably at most the last,
-which was never acknowledged. A disk that changes bits damages any. Nothing is changed here; `repair` does
-that. deltalake takes an empty entry for an empty commit and a changed one for what it says: so all that
-it reads is looked at whenever a table is opened, except for the content of data files.
+A power cut leaves entries empty, truncated or missing; in a table that was written durably this affects at most the
+last entry, which was never acknowledged. A disk that changes bits can damage any. Nothing is changed here; `repair`
+does that. deltalake treats an empty entry as an empty commit and trusts a changed one. So whenever a table is opened,
+everything that deltalake reads is checked, except for the content of data files.
 """
 
 from __future__ import annotations
@@ -39,24 +39,24 @@ _LAST_CHECKPOINT: Final = "_last_checkpoint"
 _ENTRY: Final = re.compile(r"(\d{20})\.json")
 _CHECKPOINT: Final = re.compile(r"(\d{20})\.checkpoint\.parquet")
 _MAGIC: Final = b"PAR1"
-#: A checkpoint and what `_last_checkpoint` says of it are replaced one after the other.
+#: A checkpoint and its description in `_last_checkpoint` are replaced one after the other, not atomically.
 _LOOKS: Final = 5
 _BETWEEN_LOOKS_S: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """Something of a table that is not as it was written.
+    """A part of a table that differs from what was written.
 
     Attributes
     ----------
     path : str
-        Within the table's folder.
+        Path within the table's folder.
     what : str
         `an empty entry`, `a damaged entry`, `a missing entry`, `a damaged checkpoint`, `a missing file`,
         `a cut file`, `a changed file`.
     version : int or None
-        Of an entry.
+        Version of an entry.
     """
 
     path: str
@@ -68,7 +68,7 @@ class Damage:
 
 
 def damage_of_log(log: Path) -> list[Damage]:
-    """Find what is damaged in a log, all of it from the newest whole checkpoint on."""
+    """Return the damage in a log, from its newest intact checkpoint on."""
     names = [path.name for path in log.iterdir()]
     checkpoints = {int(m[1]): name for name in names if (m := _CHECKPOINT.fullmatch(name))}
     digests = _checkpoint_digests(log)
@@ -85,9 +85,9 @@ def damage_of_log(log: Path) -> list[Damage]:
 
 
 def damage_of_tail(table: Path, version: int, known: int, n_files: int) -> Damage | None:
-    """Find what is damaged in the log of a version: its checkpoint, if that was not `known`, and the entries above.
+    """Return the first damage in the log of a version: its checkpoint, unless `known`, or the entries above.
 
-    Of the data files only those of the newest `n_files` entries are looked at, without reading them.
+    Only the data files of the newest `n_files` entries are checked, without reading them.
     """
     log = table / "_delta_log"
     checkpoint = max(_checkpoint_digests(log), default=-1)
@@ -98,7 +98,7 @@ def damage_of_tail(table: Path, version: int, known: int, n_files: int) -> Damag
         try:
             data = (log / entry_name(each)).read_bytes()
         except FileNotFoundError:
-            return None  # upkeep has removed it, and all below; deltalake does not open a log with a hole
+            return None  # maintenance has removed it and all below; deltalake does not open a log with a gap
         entry = read_entry(data)
         if entry is None:
             return _damage_of_entry(log, each)
@@ -112,9 +112,9 @@ def damage_of_tail(table: Path, version: int, known: int, n_files: int) -> Damag
 
 
 def damage_of_file(table: Path, path: str, n_bytes: int, *, read: bool = False) -> Damage | None:
-    """Find out whether a data file is missing or cut: by its length, and how it begins and ends.
+    """Check whether a data file is missing or truncated: its length, its first and last bytes.
 
-    Where it is `read`, its content is compared with its name, too.
+    With `read`, also compare its content with the digest in its name.
     """
     file = table / unquote(path)
     try:
@@ -133,7 +133,7 @@ def damage_of_file(table: Path, path: str, n_bytes: int, *, read: bool = False) 
 
 
 def checkpoint_digest(log: Path, version: int) -> str | None:
-    """Return the SHA-256 that a checkpoint was written with; None if it is not the newest, or nothing tells."""
+    """Return the SHA-256 that a checkpoint was written with; None if it is not the newest, or unknown."""
     return _checkpoint_digests(log).get(version)
 
 
@@ -149,12 +149,12 @@ def _damage_of_entry(log: Path, version: int) -> Damage | None:
 
 
 def _checkpoint_digests(log: Path) -> dict[int, str]:
-    """Return the SHA-256 of the newest checkpoint, by its version, as `_last_checkpoint` tells it."""
+    """Return the SHA-256 of the newest checkpoint by its version, as recorded in `_last_checkpoint`."""
     try:
         hint = json.loads((log / _LAST_CHECKPOINT).read_bytes())
         return {int(hint["version"]): str(hint["tags"][CHECKPOINT_DIGEST])}
     except (OSError, ValueError, TypeError, KeyError):
-        return {}  # of an older version, or damaged: then entries are read, and deltalake looks for checkpoints
+        return {}  # written by an older version, or damaged: entries are read, and deltalake looks for checkpoints
 
 
 def _checkpoint_name(version: int) -> str:
@@ -162,7 +162,7 @@ def _checkpoint_name(version: int) -> str:
 
 
 def _is_checkpoint_as_written(log: Path, version: int) -> bool:
-    """Whether the newest checkpoint is; another process may be replacing it with one of the same version."""
+    """Return whether the newest checkpoint is intact; another process may be replacing it by the same version."""
     for _ in range(_LOOKS):
         digest = checkpoint_digest(log, version)
         if digest is None or _is_sound_checkpoint(log / _checkpoint_name(version), digest):
@@ -177,7 +177,7 @@ def _is_sound_checkpoint(path: Path, digest: str | None) -> bool:
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest() == digest
     except FileNotFoundError:
-        return True  # upkeep has removed it, and `_last_checkpoint` names another by now
+        return True  # maintenance has removed it, and `_last_checkpoint` names another by now
 
 
 def is_whole_parquet(path: Path) -> bool:

@@ -1,8 +1,7 @@
 """Data files of one table: Parquet, durable before anything refers to them, named after their content.
 
-deltalake neither fsyncs what it writes nor says what it wrote; so files are written here, and deltalake
-commits them. A name is `scope=<scope>/part-<digest>-<uuid>.parquet`: whoever reads the file can tell
-whether it is still what was written.
+deltalake neither fsyncs what it writes nor reports its digests. So files are written here, and deltalake commits them.
+The name is `scope=<scope>/part-<digest>-<uuid>.parquet`: any reader can check that the file is unchanged.
 """
 
 from __future__ import annotations
@@ -29,32 +28,32 @@ from .statistics import file_statistics
 
 __all__ = ["ROW_GROUP_ROWS", "DataFiles", "digest_of_name", "is_as_written"]
 
-#: Rows of a row group, so that who asks for the newest rows skips the others.
+#: Rows per row group, so that queries for the newest rows skip the others.
 ROW_GROUP_ROWS: Final = 65_536
 _DIGEST_LETTERS: Final = 32
 _NAME: Final = re.compile(r"(?:^|/)part-([0-9a-f]{32})-[0-9a-f-]{36}\.parquet$")
 
 
 def digest_of_name(path: str) -> str | None:
-    """Return the part of the SHA-256 that a data file's name carries; None if an older version wrote it."""
+    """Return the part of the SHA-256 in a data file's name; None if an older version wrote it."""
     match = _NAME.search(path)
     return None if match is None else match[1]
 
 
 def is_as_written(path: str, data: bytes) -> bool | None:
-    """Return whether a data file has the content that its name tells; None if the name does not tell."""
+    """Return whether a data file has the digest in its name; None if its name has none."""
     told = digest_of_name(path)
     return None if told is None else hashlib.sha256(data).hexdigest().startswith(told)
 
 
 class DataFiles:
-    """Write the data files of one table.
+    """Writer of the data files of one table.
 
     Parameters
     ----------
     objects : ObjectStore
     folder : str
-        Of the table, within the lake.
+        Folder of the table within the lake.
     schema : TableSchema
     """
 
@@ -65,16 +64,16 @@ class DataFiles:
 
     @property
     def partition_by(self) -> list[str]:
-        """Columns by which the table is partitioned."""
+        """Return the columns by which the table is partitioned."""
         return list(self._schema.partition_by)
 
     def write(self, rows: pa.Table, delta: DeltaTable, *, data_change: bool = True) -> list[AddAction]:
-        """Write rows, one file per partition; when this returns the files are durable, and part of nothing yet.
+        """Write rows, one file per partition. The files are durable on return, but not yet part of the table.
 
         Raises
         ------
         SchemaError
-            If the table, created by an older version, lacks a column that is needed.
+            If the table was created by an older version and lacks a required column.
         StorageError
         """
         rows = self._fitting(rows, [field.name for field in delta.schema().fields])

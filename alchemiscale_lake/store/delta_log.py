@@ -1,9 +1,9 @@
-"""The Delta log of one table in a folder, made durable: deltalake itself never fsyncs.
+"""Durability of the Delta log of one table in a folder: deltalake itself never fsyncs.
 
-A commit counts as acknowledged once its entry and its name are fsynced. Before a writer commits it does
-the same for the entry that it builds upon, which another process may have written a moment ago: so no
-acknowledged entry ever stands above one that a power cut can take away. Each entry carries the SHA-256
-of the one before it. A bucket needs none of this, and its log is left to deltalake.
+A commit counts as acknowledged once its entry and its directory entry are fsynced. Before a writer commits, it does
+the same for the entry it builds upon, which another process may have just written: no acknowledged entry ever depends
+on one that a power cut can remove. Each entry carries the SHA-256 of its predecessor. A bucket needs none of this, and
+its log is left to deltalake.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ from .log_entry import PREVIOUS, entry_name, read_entry
 __all__ = ["DeltaLog"]
 
 _LAST_CHECKPOINT: Final = "_last_checkpoint"
-#: The data files of so many of the newest entries are looked at when a table is opened.
+#: Number of newest entries whose data files are checked when a table is opened.
 _FILES_LOOKED_AT: Final = 16
 _NUMBERED: Final = re.compile(r"(\d{20})\.(json|checkpoint\.parquet)")
 
 
 class DeltaLog:
-    """Make entries and checkpoints of one table's log durable. May be shared between threads.
+    """Durable writer of entries and checkpoints of one table's log. Thread-safe.
 
     Parameters
     ----------
     table : Path or None
-        The table's folder; None in a bucket, where everything is durable when it is answered.
+        The table's folder; None in a bucket, where an acknowledged write is durable.
     """
 
     def __init__(self, table: Path | None) -> None:
@@ -51,13 +51,13 @@ class DeltaLog:
 
     @property
     def folder(self) -> Path | None:
-        """The folder of the log; None in a bucket."""
+        """Return the folder of the log; None in a bucket."""
         return None if self._table is None else self._table / "_delta_log"
 
     def check(self, version: int) -> None:
-        """Look at what makes up a version, the checkpoint and the entries above it, unless this was done before.
+        """Check the checkpoint of a version and the entries above it, unless already checked.
 
-        Data files of the newest entries are looked at, too: whether they are there, and not cut.
+        Data files of the newest entries are also checked: whether they exist and are not truncated.
 
         Raises
         ------
@@ -72,7 +72,7 @@ class DeltaLog:
         self._looked_at = version
 
     def check_all(self) -> None:
-        """Look at the whole log, since deltalake could not open it.
+        """Check the whole log, after deltalake could not open it.
 
         Raises
         ------
@@ -83,7 +83,7 @@ class DeltaLog:
             raise self.damaged(found)
 
     def damaged(self, found: Sequence[Damage]) -> DamagedError:
-        """Return the error that names what is damaged, and what to do about it."""
+        """Return the error that names the damage and what to do about it."""
         assert self._table is not None
         more = f" and {len(found) - 1} more" if len(found) > 1 else ""
         return DamagedError(
@@ -94,7 +94,7 @@ class DeltaLog:
         )
 
     def make_durable(self, version: int) -> str | None:
-        """Make the entry of a version durable, and what it refers to; costs nothing if this process did so before.
+        """Make the entry of a version and the files it refers to durable, unless this process already did.
 
         Returns
         -------
@@ -125,7 +125,7 @@ class DeltaLog:
         return digest
 
     def make_table_durable(self) -> None:
-        """Make a table durable that was created just now.
+        """Make a newly created table durable.
 
         Raises
         ------
@@ -136,7 +136,7 @@ class DeltaLog:
             fsync_folders([self._table, self._table.parent])
 
     def remove_torn_beginning(self) -> None:
-        """Remove the first entry if it is torn: its lake was never finished, so nothing was acknowledged.
+        """Remove the first entry if it is truncated: creation of the lake never finished, so nothing was acknowledged.
 
         Raises
         ------
@@ -151,8 +151,8 @@ class DeltaLog:
     def checkpoint(self, delta: DeltaTable) -> None:
         """Write a checkpoint of the newest version.
 
-        In a folder deltalake writes it elsewhere, beside links to the log: it appears in the log when it
-        is whole and durable.
+        In a folder, deltalake writes it elsewhere, next to links to the log; it appears in the log once it is complete
+        and durable.
 
         Raises
         ------
@@ -172,13 +172,13 @@ class DeltaLog:
             name = f"{beside.version():020d}.checkpoint.parquet"
             data = (log / name).read_bytes()
             hint = json.loads((log / _LAST_CHECKPOINT).read_bytes())
-            # the one thing of a log that no entry vouches for
+            # the only part of a log that no entry has a digest of
             hint["tags"] = {CHECKPOINT_DIGEST: hashlib.sha256(data).hexdigest()}
             replace_file(self.folder / name, data)
             replace_file(self.folder / _LAST_CHECKPOINT, json.dumps(hint).encode())
 
     def _needed_to_open(self) -> Iterator[Path]:
-        """Yield the newest checkpoint, if there is one, and the entries from it on."""
+        """Yield the newest checkpoint, if any, and the entries from there on."""
         assert self.folder is not None
         found = [(int(m[1]), path) for path in self.folder.iterdir() if (m := _NUMBERED.fullmatch(path.name))]
         checkpoint = max((version for version, path in found if path.suffix == ".parquet"), default=-1)
@@ -187,7 +187,7 @@ class DeltaLog:
                 yield path
 
     def _make_files_durable(self, entry: bytes) -> None:
-        """Fsync the data files of an entry that deltalake wrote with them."""
+        """Fsync the data files of an entry that deltalake wrote together with them."""
         assert self._table is not None
         folders = []
         for line in entry.splitlines():

@@ -1,4 +1,4 @@
-"""From what a storage client raises to an error of ours, without anything secret in it."""
+"""Conversion of exceptions of storage clients to our errors, without secrets."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from ..errors import NotWritableError, StorageError
 __all__ = ["collect", "fail", "scrub"]
 
 _SECRETS: Final = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN")
-#: Parts of a signed URL or header that let somebody else act in the signer's name, and passwords in URLs.
+#: Parts of a signed URL or header that allow acting in the signer's name, and passwords in URLs.
 _SIGNED: Final = (
     re.compile(r"(X-Amz-(?:Signature|Credential|Security-Token)[=:]\s*)[^&\s\"',)]+", re.IGNORECASE),
     re.compile(r"(Signature=|Credential=)[^&\s\"',)]+"),
     re.compile(r"(://)[^/@\s]+(?=@)"),
 )
-#: deltalake draws a tree of causes in colours.
+#: deltalake prints a coloured tree of causes.
 _COLOURS: Final = re.compile(r"\x1b\[[0-9;]*m|↳")
-#: What a file system says of a folder that is not this user's to write, in Python's words and in Rust's.
+#: Messages of a file system about missing write permission, as Python and Rust word them.
 _REFUSED: Final = re.compile(r"Read-only file system|Permission denied|Operation not permitted")
 _LONGEST: Final = 600
 _SHORTEST_SECRET: Final = 4
 
 
 def scrub(text: str) -> str:
-    """Blot out credentials, wherever they come from."""
+    """Mask credentials in a text."""
     for name in _SECRETS:
         secret = os.environ.get(name, "")
         if len(secret) >= _SHORTEST_SECRET:
@@ -39,14 +39,14 @@ def scrub(text: str) -> str:
 
 
 def fail(what: str, cause: BaseException, **facts: Any) -> NoReturn:
-    """Raise a StorageError that says `what`, with the cause's words on one line.
+    """Raise a StorageError with the cause's message on one line.
 
     Raises
     ------
     NotWritableError
-        If it was a folder that may not be written, or read.
+        If the cause was missing permission to write or read a folder.
     StorageError
-        With the cause attached, unless the cause's own text has a secret in it.
+        With the cause attached, unless the cause's own text contains a secret.
     """
     said = str(cause)
     clean = scrub(said)
@@ -66,18 +66,18 @@ def collect(frame: pl.LazyFrame, what: str) -> pl.DataFrame:
     Raises
     ------
     StorageError
-        If the storage does not answer, or a file is gone or damaged.
+        If the storage does not answer, or a file is missing or damaged.
     """
     try:
         return frame.collect()
     except (pl.exceptions.ComputeError, OSError) as e:
         fail(f"could not read {what} (should it stay so, `alchemiscale-lake verify` names damaged files)", e)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as e:
-        # a panic is a BaseException: it would end whatever reads
+        # a panic is a BaseException and would end the reading process
         fail(f"could not read {what}, whose files may be damaged (`alchemiscale-lake verify` finds out)", e)
 
 
 def _short(text: str) -> str:
-    # obstore repeats itself as a dump of its own structures
+    # obstore appends a dump of its own structures
     line = " ".join(_COLOURS.sub("", text.partition("Debug source:")[0]).split())
     return line if len(line) <= _LONGEST else f"{line[:_LONGEST]} ..."

@@ -1,4 +1,4 @@
-"""The log of what people decide about hosts: quarantined until, or forgiven."""
+"""The log of user decisions about hosts: quarantine until a time, or an end of all penalties."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ __all__ = ["HostDecision", "HostLog"]
 
 @dataclass(frozen=True, slots=True)
 class HostDecision:
-    """The last word of a person about a host.
+    """The latest user decision about a host.
 
     Parameters
     ----------
     hostname : str
     at : datetime
-        When.
+        Time of the decision.
     until : datetime or None
-        Until when it is quarantined; None: it is forgiven.
+        End of the quarantine; None if the host was cleared.
     actor : str
-        Who.
+        Who decided.
     reason : str or None
     forgiven_at : datetime or None
-        When it was last forgiven, also if that was not the last word.
+        When it was last cleared, even if a later decision followed.
     """
 
     hostname: str
@@ -43,13 +43,13 @@ class HostDecision:
 
 
 class HostLog:
-    """Append decisions, read what stands."""
+    """Append and read decisions about hosts."""
 
     def __init__(self, table: LakeTable) -> None:
         self._table = table
 
     def decisions(self) -> dict[str, HostDecision]:
-        """Return the last decision about every host that there is one about."""
+        """Return the latest decision about each host that has one."""
         rows = collect(self._table.scan(), "the log of hosts").sort("seq", "idx")
         last = rows.unique("hostname", keep="last", maintain_order=True)
         acts = rows.filter(pl.col("event") == "forgiven").unique("hostname", keep="last", maintain_order=True)
@@ -62,14 +62,14 @@ class HostLog:
         }
 
     def decide(self, hostname: str, until: datetime | None, *, actor: str, reason: str | None = None) -> None:
-        """Quarantine a host until then, or forgive it (None)."""
+        """Quarantine a host until a time, or clear it (None)."""
         commit_id = uuid.uuid4().hex
 
         def rows(delta: DeltaTable, number: int) -> pa.Table | None:
             if len(
                 collect(self._table.scan(delta).filter(pl.col("commit_id") == commit_id).head(1), "the log of hosts")
             ):
-                return None  # an earlier try landed after all
+                return None  # an earlier try was committed after all
             row = {
                 "hostname": hostname, "seq": number, "idx": 0, "ends_at": until, "actor": actor, "reason": reason,
                 "event": "forgiven" if until is None else "quarantined", "commit_id": commit_id,

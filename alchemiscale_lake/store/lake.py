@@ -1,4 +1,4 @@
-"""The lake: its marker, its tables, its objects, its logs."""
+"""The lake: its marker, tables, objects and logs."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ from .task_log import TaskLog
 
 __all__ = ["Lake", "now_utc"]
 
-#: What may lie in a folder before it is a lake.
+#: Folders that may exist in a folder before it becomes a lake.
 _OURS: Final = frozenset({"tables", "keys", "plots", "prefect", "work"})
 
 
 def now_utc() -> datetime:
-    """Return the time now, in UTC."""
+    """Return the current time in UTC."""
     return datetime.now(UTC)
 
 
 class Lake:
-    """A lake that exists. Get one from `Lake.open` or `Lake.create`.
+    """An existing lake; use `Lake.open` or `Lake.create`.
 
     Attributes
     ----------
@@ -60,11 +60,11 @@ class Lake:
         Raises
         ------
         LakeExistsError
-            If one is there (and `exist_ok` is false), or the folder holds something else.
+            If one exists (and `exist_ok` is false), or the folder contains something else.
         SettingsError
             If the file system has no hard links.
         NotWritableError, StorageError
-            If nothing can be written there.
+            If the place is not writable.
         """
         location = Location.parse(place)
         path = location.path
@@ -86,7 +86,7 @@ class Lake:
             list(pool.map(LakeTable.create, lake._tables.values()))
         lake._record_migration("created")
         fault_point("lake:before-marker")
-        # the marker comes last: a folder without it is no lake, and creating it can be repeated
+        # the marker comes last: a folder without it is not a lake, and creation can be repeated
         write_marker(lake.objects, _version())
         return lake
 
@@ -97,7 +97,7 @@ class Lake:
         Raises
         ------
         NotALakeError
-            If there is none.
+            If there is no lake.
         LakeVersionError
             If a newer alchemiscale-lake wrote it.
         """
@@ -116,7 +116,7 @@ class Lake:
 
     @property
     def local_path(self) -> Path | None:
-        """The lake's folder, or None for a bucket."""
+        """Return the lake's folder, or None for a bucket."""
         return self._location.path
 
     def table(self, name: str) -> LakeTable:
@@ -127,7 +127,7 @@ class Lake:
             raise NotFoundError(f"a lake has no table {name!r}; it has {', '.join(TABLES)}", table=name) from e
 
     def snapshot(self, names: Iterable[str] | None = None) -> dict[str, pl.LazyFrame]:
-        """Scan several tables (all, by default), each of its newest version, opened at once."""
+        """Scan several tables (default: all), each at its newest version, opened concurrently."""
         wanted = list(TABLES if names is None else names)
         with ThreadPoolExecutor(max_workers=8) as pool:
             frames = pool.map(lambda name: self.table(name).scan(), wanted)
@@ -135,29 +135,29 @@ class Lake:
 
     @cached_property
     def task_log(self) -> TaskLog:
-        """All that happens to Tasks."""
+        """The log of events of Tasks."""
         return TaskLog(self.table("task_log"), self.table("task_snapshots"), self.table("action_snapshots"))
 
     @cached_property
     def network_log(self) -> NetworkLog:
-        """What users decide about networks."""
+        """The log of user decisions about networks."""
         return NetworkLog(self.table("network_log"))
 
     @cached_property
     def host_log(self) -> HostLog:
-        """What people decide about hosts."""
+        """The log of user decisions about hosts."""
         return HostLog(self.table("host_log"))
 
     @cached_property
     def receipt_key(self) -> ReceiptKey:
-        """The key by which receipts are signed; made when it is first asked for. For whoever hands out and records."""
+        """The key that receipts are signed with, created on first use. Only for those that claim and record."""
         return receipt_key(self.objects, self.local_path, self.task_log.states().seq)
 
     def prepare_for_workers(self) -> None:
-        """Let workers open what they read, also those that the bucket lets read nothing else.
+        """Let workers open the tables they need, even with no other read permission in the bucket.
 
-        deltalake asks for the last checkpoint of a table. Whoever may not list a whole bucket is told of a missing one
-        that it is forbidden, and then cannot open the table.
+        deltalake asks for the last checkpoint of a table. If it is missing, a client without permission to list the
+        bucket gets "forbidden" and then cannot open the table.
         """
         table = self.table("gufe_objects")
         if self.local_path is None and not self.objects.exists(f"{table.folder}/_delta_log/_last_checkpoint"):
@@ -192,7 +192,7 @@ def _foreign(path: Path) -> list[str]:
 
 
 def _make_root(path: Path) -> None:
-    """Make the folder of a new lake, unless its file system could not hold one."""
+    """Create the folder of a new lake, unless its file system cannot hold one."""
     nearest = next(folder for folder in (path, *path.parents) if folder.is_dir())
     try:
         if not has_hard_links(nearest):

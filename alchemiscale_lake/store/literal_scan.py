@@ -1,8 +1,8 @@
 """Scans of tables whose path has characters that polars would expand.
 
-polars takes `key=value` anywhere in a path for a partition and some characters for patterns. Such a table
-is read as a dataset of pyarrow's, through deltalake's own way to the files, which takes names literally.
-Files are pruned by their partition, row groups by their statistics.
+polars interprets `key=value` anywhere in a path as a partition and some characters as patterns. Such a table is read
+as a pyarrow dataset through deltalake's file system, which takes names literally. Files are pruned by partition, row
+groups by statistics.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from deltalake import DeltaTable
 
 __all__ = ["is_plain", "scan_literally"]
 
-#: Above a table, polars and DuckDB take these for partitions (`=`) or patterns.
+#: In the path above a table, polars and DuckDB interpret these as partitions (`=`) or patterns.
 _EXPANDED: Final = re.compile(r"[=*?\[\]{}]")
 
 
 def is_plain(delta: DeltaTable) -> bool:
-    """Return whether readers that look for partitions and patterns in whole paths take this table's literally."""
-    # deltalake has followed symbolic links by now
+    """Return whether readers that interpret partitions and patterns in paths take this table's path literally."""
+    # deltalake has resolved symbolic links already
     return _EXPANDED.search(delta.table_uri) is None
 
 
@@ -37,7 +37,7 @@ def scan_literally(delta: DeltaTable) -> pl.LazyFrame:
     whole = delta.to_pyarrow_dataset()
     partitions = delta.metadata().partition_columns
     actions = pa.table(delta.get_add_actions(flatten=True)).to_pylist()
-    # not deltalake's own fragments: where a column has no statistics, it compares with null and drops the file
+    # not deltalake's own fragments: for a column without statistics, they compare with null and drop the file
     fragments = [
         whole.format.make_fragment(action["path"], whole.filesystem, _guarantee(action, partitions))
         for action in actions
@@ -46,7 +46,7 @@ def scan_literally(delta: DeltaTable) -> pl.LazyFrame:
 
 
 def _guarantee(action: dict[str, object], partitions: list[str]) -> ds.Expression | None:
-    """Return what holds for every row of a file; None if the table is not partitioned."""
+    """Return a condition that holds for every row of a file; None if the table is not partitioned."""
     found = None
     for column in partitions:
         value = action[f"partition.{column}"]

@@ -1,10 +1,10 @@
-"""Where a lake lies: a folder or a bucket, given by a path or a URL.
+"""Location of a lake: a folder or a bucket, given by a path or a URL.
 
-Credentials and endpoints of a bucket come from the environment (`AWS_*`), never from the URL, so
-that no table, log or error can carry them.
+Credentials and endpoints of a bucket come from the environment (`AWS_*`), never from the URL, so no table, log or
+error can contain them.
 
-deltalake, polars, obstore and DuckDB each read a place in their own way. A name that they disagree
-about is refused here, before anything is made: otherwise some of a lake's files would lie elsewhere.
+deltalake, polars, obstore and DuckDB each parse a location in their own way. Names that they interpret differently are
+rejected here, before anything is created: otherwise some of a lake's files would end up elsewhere.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ __all__ = ["Location"]
 
 _URL: Final = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+):(?P<slashes>//?)(?P<rest>.*)", re.DOTALL)
 _BUCKET: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
-#: What stays readable in the URL of a bucket.
+#: Characters that are not percent-encoded in the URL of a bucket.
 _READABLE: Final = "/=~+@:&,'!$()*;-_."
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _ENCODED: Final = re.compile(r"%[0-9A-Fa-f]{2}")
-#: deltalake decodes the path of a folder twice, and its URL parser panics at the others.
+#: deltalake decodes the path of a folder twice, and its URL parser panics on the others.
 _MISREAD: Final = re.compile(rf"{_ENCODED.pattern}|[\[\]^|\\]")
-#: A lake's own paths are up to about 300 bytes long; POSIX allows 255 a name and 4096 in all, S3 1024.
+#: A lake's own paths have up to about 300 bytes; POSIX allows 255 per name and 4096 in total, S3 1024.
 _LONGEST_NAME: Final = 255
 _LONGEST_FOLDER: Final = 3500
 _LONGEST_PREFIX: Final = 600
@@ -41,20 +41,20 @@ _SHOWN: Final = 200
 class Location:
     """A normalised root URL: `file:///...` or `s3://bucket/prefix`, percent-encoded.
 
-    Parsing it again changes nothing.
+    Parsing is idempotent.
     """
 
     url: str
 
     @classmethod
     def parse(cls, place: str | Path) -> Location:
-        """Accept a path or a URL.
+        """Parse a path or a URL.
 
         Raises
         ------
         SettingsError
-            If the URL has another scheme, names no bucket, carries credentials, or has a name in it
-            that the storage clients do not read alike.
+            If the URL has another scheme, names no bucket, contains credentials, or contains a name that the storage
+            clients interpret differently.
         """
         text = str(place)
         if not text.strip():
@@ -78,38 +78,38 @@ class Location:
 
     @property
     def path(self) -> Path | None:
-        """The folder, or None for a bucket."""
+        """Return the folder, or None for a bucket."""
         return Path(unquote(urlsplit(self.url).path)) if self.url.startswith("file:") else None
 
     @property
     def storage_options(self) -> dict[str, str]:
-        """Options for deltalake beyond the environment's."""
+        """Return options for deltalake in addition to those of the environment."""
         return {} if self.path is not None else BucketSettings.from_environment().for_deltalake()
 
     @property
     def scan_options(self) -> dict[str, Any]:
-        """Options for polars beyond the environment's."""
+        """Return options for polars in addition to those of the environment."""
         return {} if self.path is not None else BucketSettings.from_environment().for_polars()
 
     def join(self, *names: str) -> str:
-        """URI of something inside, in the form that deltalake takes."""
+        """Return the URI of a path inside the lake, in the form that deltalake takes."""
         root = str(self.path) if self.path is not None else self.url
         return "/".join([root, *names])
 
 
 def _folder_url(path: str, given: str) -> str:
-    with contextlib.suppress(RuntimeError):  # no such user: then it is a folder's name, as in a shell
+    with contextlib.suppress(RuntimeError):  # no such user: then it is the name of a folder, as in a shell
         path = os.fspath(Path(path).expanduser())
     _refuse_unprintable(path, given)
     try:
-        # behind a symbolic link, `..` is not what it looks like
+        # behind a symbolic link, `..` may lead elsewhere
         folder = Path(os.path.realpath(path)) if ".." in Path(path).parts else Path(path).absolute()
         real = Path(os.path.realpath(folder))
     except OSError as e:
         raise SettingsError(
             f"cannot tell where {_shown(given)} is: {e.strerror}; give an absolute path", value=given
         ) from e
-    # two slashes at the start have a meaning of their own in POSIX, which nobody has in mind
+    # two leading slashes have a special meaning in POSIX that nobody intends
     folder = Path("/", *folder.parts[1:])
     # deltalake follows symbolic links, and then sees the names behind them
     for seen in dict.fromkeys((folder, real)):
@@ -136,7 +136,7 @@ def _refuse_long(folder: Path, given: str) -> None:
 
 
 def _bucket_url(rest: str, given: str) -> str:
-    """Normalise `bucket/prefix`, whose prefix may be percent-encoded or not."""
+    """Normalise `bucket/prefix`; the prefix may be percent-encoded or not."""
     bucket, _, prefix = rest.partition("/")
     if "@" in bucket:
         raise SettingsError(
@@ -182,6 +182,6 @@ def _refuse_unprintable(path: str, given: str) -> None:
 
 
 def _shown(text: str) -> str:
-    """Show a path in a message: quoted, escaped, its middle left out if it is long."""
+    """Format a path for a message: quoted, escaped, shortened in the middle if it is long."""
     quoted = ascii(text) if _CONTROL.search(text) or not text.isprintable() else repr(text)
     return quoted if len(quoted) <= _SHOWN else f"{quoted[: _SHOWN // 2]}...{quoted[-_SHOWN // 2 :]}"

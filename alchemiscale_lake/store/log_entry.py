@@ -1,8 +1,8 @@
-"""Entries of a Delta log: which actions they hold, and whether these are what was committed.
+"""Entries of a Delta log: their actions, and whether these are what was committed.
 
-Each entry that we commit carries two digests in its `commitInfo`: that of the entry before it, and that of
-its own actions. The second covers what they mean and not how deltalake writes them down, since it is made
-before deltalake does. References: Delta transaction protocol, "Actions".
+Each entry that we commit carries two digests in its `commitInfo`: that of the previous entry, and that of its own
+actions. The second covers the meaning of the actions rather than their serialisation, since it is computed before
+deltalake serialises them. References: Delta transaction protocol, "Actions".
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ __all__ = [
     "read_entry",
 ]
 
-#: Key in an entry's `commitInfo`: SHA-256 of the entry before it, as it was when this one was written.
+#: Key in an entry's `commitInfo`: SHA-256 of the previous entry at the time of writing.
 PREVIOUS: Final = "previousSha256"
 #: Key in an entry's `commitInfo`: SHA-256 of its own data files and transaction numbers.
 OWN: Final = "actionsSha256"
-#: Operation of the entry that repair writes.
+#: Operation of entries written by repair.
 REPAIR: Final = "REPAIR"
-#: Kinds of actions; an entry with another is damaged: deltalake ignores what it does not know.
+#: Known kinds of actions; an entry with another is damaged, since deltalake ignores unknown ones.
 _KINDS: Final = frozenset({"add", "remove", "metaData", "protocol", "txn", "commitInfo", "domainMetadata", "cdc"})
 
 Entry = Sequence[Mapping[str, Any]]
@@ -46,7 +46,7 @@ def entry_name(version: int) -> str:
 
 
 def read_entry(data: bytes) -> Entry | None:
-    """Return the actions of a log entry, None if they are not what was committed."""
+    """Return the actions of a log entry; None if they are not what was committed."""
     try:
         actions = [json.loads(line) for line in data.splitlines() if line.strip()]
         is_whole = bool(actions) and all(isinstance(action, dict) and _is_whole(action) for action in actions)
@@ -58,23 +58,23 @@ def read_entry(data: bytes) -> Entry | None:
 
 
 def has_digest(entry: Entry) -> bool:
-    """Return whether an entry carries the digest of its actions; those of older versions do not."""
+    """Return whether an entry carries the digest of its actions; entries of older versions do not."""
     return OWN in _info(entry)
 
 
 def is_repair(entry: Entry) -> bool:
-    """Return whether an entry stands in the place of one that was lost: it changes nothing, and is not that one."""
+    """Return whether an entry is a placeholder, without changes, for one that was lost."""
     return _info(entry).get("operation") == REPAIR
 
 
 def previous_digest(entry: Entry) -> str | None:
-    """Return the SHA-256 that the entry before this one must have; None if this one does not say."""
+    """Return the SHA-256 that this entry records for the previous one; None if it records none."""
     told = _info(entry).get(PREVIOUS)
     return told if isinstance(told, str) else None
 
 
 def actions_digest(actions: Sequence[AddAction | RemoveAction], transaction: tuple[str, int] | None) -> str:
-    """Return the digest that an entry of these actions and this transaction (name, number) must carry."""
+    """Return the digest of an entry with these actions and this transaction (name, number)."""
     parts = [_of_add(unquote(a.path), a.size, a.partition_values, a.stats) for a in actions if isinstance(a, AddAction)]
     parts += [["remove", unquote(a.path)] for a in actions if isinstance(a, RemoveAction)]
     parts += [] if transaction is None else [["txn", *transaction]]
@@ -106,7 +106,7 @@ def _digest_of(parts: Sequence[list[Any]]) -> str:
 
 
 def _is_whole(action: Mapping[str, Any]) -> bool:
-    """Whether an action is of a known kind, and what it says of a data file is there."""
+    """Return whether an action is of a known kind, with all required fields of a data file."""
     if len(action) != 1 or not action.keys() <= _KINDS:
         return False
     if "add" in action:

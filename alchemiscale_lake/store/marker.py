@@ -1,6 +1,6 @@
-"""`lake.json`, which makes a folder or prefix a lake: it names the format, and comes last when a lake is created.
+"""`lake.json`, the marker of a lake: it states the format, and is written last when a lake is created.
 
-The format is in the table `migrations` too, from which a marker that is lost or damaged is written again.
+The format is also in the table `migrations`, from which a lost or damaged marker is restored.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ MARKER: Final = "lake.json"
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """What `lake.json` says.
+    """Content of `lake.json`.
 
     Attributes
     ----------
     format : int
-        Of the lake.
+        Format version of the lake.
     made_by : str
-        Version of alchemiscale-lake.
+        Version of alchemiscale-lake that created it.
     """
 
     format: int
@@ -39,7 +39,7 @@ class Marker:
 
 
 def write_marker(objects: ObjectStore, made_by: str) -> None:
-    """Make a lake of what is there, in this version's format; a marker that is there stays.
+    """Write the marker in this version's format; an existing marker is kept.
 
     Raises
     ------
@@ -75,7 +75,7 @@ def read_marker(location: Location) -> Marker | None:
 
 
 def has_tables(location: Location) -> bool:
-    """Return whether the tables of a lake are here, with or without a marker.
+    """Return whether the tables of a lake exist here, with or without a marker.
 
     Raises
     ------
@@ -87,17 +87,17 @@ def has_tables(location: Location) -> bool:
 
 
 def restore_marker(location: Location, *, dry_run: bool = False) -> str | None:
-    """Write a marker that is lost, damaged or wrong again, as the table `migrations` says.
+    """Restore a marker that is lost, damaged or wrong from the table `migrations`.
 
     Returns
     -------
     str or None
-        What was wrong with it; None if nothing is, or nothing is known of a lake here.
+        What was wrong; None if nothing was, or no lake is known here.
 
     Raises
     ------
     NotALakeError
-        If no format is known: the creation of the lake never ended.
+        If no format is known: creation of the lake never finished.
     DamagedError, StorageError
         If the table cannot be read.
     """

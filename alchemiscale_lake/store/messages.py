@@ -1,7 +1,7 @@
-"""What a running attempt and its dispatcher tell each other: small objects in the attempt's folder.
+"""Messages between a running attempt and its dispatcher: small objects in the attempt's folder.
 
-They reach a worker wherever it runs and whatever engine started it. What each of them means is said
-in `execution`; upkeep sweeps them once the attempt is long over.
+They reach a worker wherever it runs and whatever engine started it. `execution` defines their meaning; maintenance
+removes them long after the attempt ended.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ else:
 
 _log = logging.getLogger(__name__)
 
-#: Larger ones are not read.
+#: Larger messages are not read.
 _LARGEST_BYTES: Final = 64 * 2**10
-#: Times that every library here can compute with.
+#: Range of times that every library here can handle.
 _EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2262, 1, 1, tzinfo=UTC)
 
 #: Names of the objects.
@@ -43,7 +43,7 @@ MESSAGES: Final = frozenset[str](get_args(Message))
 
 
 def leave_message(lake: Lake, scope: str, attempt: str, message: Message, content: Mapping[str, Any]) -> None:
-    """Leave a message, in the place of an earlier one of its name.
+    """Write a message; it replaces an earlier one of the same name.
 
     Raises
     ------
@@ -54,14 +54,14 @@ def leave_message(lake: Lake, scope: str, attempt: str, message: Message, conten
 
 
 def read_message(lake: Lake, scope: str, attempt: str, message: Message, kind: type[_T]) -> _T | None:
-    """Return what a message says, None if there is none, or none that can be read.
+    """Return a message; None if there is none, or if it cannot be read.
 
-    Anybody who may run Tasks may have written it: whatever is there, it is warned of and counts as missing.
+    Anyone who may run Tasks may have written it, so an invalid message is logged as a warning and counts as missing.
 
     Parameters
     ----------
     kind : type
-        A dataclass; what it does not know is ignored.
+        A dataclass; unknown keys are ignored.
 
     Raises
     ------
@@ -98,7 +98,7 @@ def _adapter(kind: type[_T]) -> TypeAdapter[_T]:
 
 
 def has_message(lake: Lake, scope: str, attempt: str, message: Message) -> bool:
-    """Whether a message is there.
+    """Return whether a message exists.
 
     Raises
     ------
@@ -109,7 +109,7 @@ def has_message(lake: Lake, scope: str, attempt: str, message: Message) -> bool:
 
 
 def remove_message(lake: Lake, scope: str, attempt: str, message: Message) -> None:
-    """Take a message away, if it is there.
+    """Delete a message if it exists.
 
     Raises
     ------

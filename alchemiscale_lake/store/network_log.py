@@ -1,6 +1,6 @@
-"""The log of what users decide about networks: state, weight, restart patterns.
+"""The log of user decisions about networks: state, weight, restart patterns.
 
-A network without a row is active with weight 0.5 and has no patterns, so submitting writes none.
+A network without a row is active with weight 0.5 and has no patterns, so submitting writes no rows.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from .table import LakeTable
 
 __all__ = ["NetworkLog", "NetworkState"]
 
-#: Patterns of each network that has some.
+#: Patterns by network.
 _Patterns = dict[str, dict[str, RestartPattern]]
-#: Given a network and what stands, the rows to add for it, less what every row has.
+#: Given a network and the current decisions, returns the rows to add for it, without the common columns.
 _Rows = Callable[["_Standing", str, int], list[dict[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkState:
-    """What stands for a network: `active inactive invalid deleted`, and its weight in [0, 1]."""
+    """State of a network, `active inactive invalid deleted`, and its weight in [0, 1]."""
 
     state: str = "active"
     weight: float = 0.5
@@ -42,7 +42,7 @@ class NetworkState:
 
 @dataclass(frozen=True, slots=True)
 class _Standing:
-    """All decisions that stand as of one commit."""
+    """All decisions in effect as of one commit."""
 
     seq: int = 0
     states: Mapping[str, NetworkState] = field(default_factory=dict)
@@ -50,7 +50,7 @@ class _Standing:
 
 
 class NetworkLog:
-    """Append decisions, read what stands. May be shared between threads."""
+    """Append and read decisions about networks. Thread-safe."""
 
     def __init__(self, table: LakeTable) -> None:
         self._table = table
@@ -62,11 +62,11 @@ class NetworkLog:
         return last_number(self._table.snapshot(), self._table.schema.name)
 
     def states(self) -> dict[str, NetworkState]:
-        """State of every network that somebody decided about; the others have the defaults."""
+        """Return the state of every network with a decision; all others have the defaults."""
         return dict(self._read(self._table.snapshot()).states)
 
     def restart_patterns(self) -> dict[str, dict[str, RestartPattern]]:
-        """Restart patterns that stand, of every network that has some."""
+        """Return the current restart patterns of every network that has some."""
         return {network: dict(own) for network, own in self._read(self._table.snapshot()).patterns.items()}
 
     def set(
@@ -78,7 +78,7 @@ class NetworkLog:
         weight: float | None = None,
         reason: str | None = None,
     ) -> None:
-        """Set the state, the weight or both, of all the networks in one commit.
+        """Set the state, the weight or both for all networks in one commit.
 
         Raises
         ------
@@ -96,7 +96,7 @@ class NetworkLog:
         self._append(networks, rows, actor)
 
     def add_patterns(self, network: str, patterns: Collection[str], max_retries: int, *, actor: str) -> None:
-        """Add restart patterns; one that is there gets the new number, and counts from zero again."""
+        """Add restart patterns; an existing one gets the new limit and its count restarts at zero."""
 
         def rows(_: _Standing, __: str, number: int) -> list[dict[str, Any]]:
             return [_pattern_row(pattern, max_retries, number) for pattern in sorted(set(patterns))]
@@ -106,12 +106,12 @@ class NetworkLog:
     def change_patterns(
         self, network: str, patterns: Collection[str] | None, max_retries: int | None, *, actor: str
     ) -> list[str]:
-        """Change how many restarts patterns allow, or remove them (None); all of the network's, if None are named.
+        """Change the restart limit of patterns, or remove them (None); all of the network's if no patterns are given.
 
         Returns
         -------
         list of str
-            Patterns that changed; those that the network does not have are passed over.
+            Patterns that changed; patterns that the network does not have are ignored.
         """
         changed: list[str] = []
 
@@ -130,7 +130,7 @@ class NetworkLog:
             if len(
                 collect(self._table.scan(delta).filter(pl.col("commit_id") == commit_id).head(1), "the log of networks")
             ):
-                return None  # an earlier try landed after all
+                return None  # an earlier try was committed after all
             standing = self._read(delta)
             new: list[dict[str, Any]] = []
             for network in dict.fromkeys(networks):

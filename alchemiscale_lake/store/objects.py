@@ -1,4 +1,4 @@
-"""The object store of a lake: whole byte strings under a path, on a folder or in a bucket."""
+"""The object store of a lake: byte strings by path, in a folder or a bucket."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ from .location import Location
 
 __all__ = ["ObjectInfo", "ObjectStore", "attempt_folder"]
 
-#: Metadata by which the writer of an object knows it again.
+#: Metadata by which a writer recognises its own object.
 _WRITER: Final = "alchemiscale-lake-put"
-#: Ours, obstore's and deltalake's.
+#: Temporary names of ours, obstore and deltalake.
 _TEMPORARIES: Final = re.compile(r"(\.part|#\d+|\.tmp)$")
 _AT_ONCE: Final = 1000
 _WRITERS: Final = 8
 
 
 def attempt_folder(scope: str, attempt: str) -> str:
-    """Path under which an attempt leaves its result, receipt and logs."""
+    """Return the path where an attempt writes its result, receipt and logs."""
     return f"attempts/{scope}/{attempt}"
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectInfo:
-    """What a listing tells of an object."""
+    """Listing entry of an object."""
 
     path: str
     n_bytes: int
@@ -52,12 +52,12 @@ class ObjectInfo:
 
     @property
     def is_temporary(self) -> bool:
-        """Whether it is what a writer was about to make an object of, or has left over."""
+        """Return whether it is an unfinished or abandoned write."""
         return _TEMPORARIES.search(self.path) is not None
 
 
 class ObjectStore:
-    """Put, get, list. Every object appears whole or not at all."""
+    """Put, get, list. Every object appears complete or not at all."""
 
     def __init__(self, location: Location) -> None:
         self._root = location.path
@@ -68,7 +68,7 @@ class ObjectStore:
             self._store = from_url(location.url, **BucketSettings.from_environment().for_obstore())
 
     def put(self, path: str, data: bytes) -> None:
-        """Write durably, replacing what is there.
+        """Write durably; replace an existing object.
 
         Raises
         ------
@@ -85,12 +85,12 @@ class ObjectStore:
             fail(f"cannot write {path}", e, path=path)
 
     def put_new(self, objects: Sequence[tuple[str, bytes]]) -> None:
-        """Write objects durably whose paths nobody knows yet, several at once; each folder is fsynced once.
+        """Write objects durably to new, unreferenced paths, several at once; each folder is fsynced once.
 
         Raises
         ------
         StorageError
-            If the storage failed. Some may be there, and halves of some.
+            If the storage failed. Some objects may exist, some partially.
         """
         if not objects:
             return
@@ -115,16 +115,16 @@ class ObjectStore:
             fail(f"cannot write {path}", e, path=path)
 
     def put_exclusive(self, path: str, data: bytes) -> bool:
-        """Write durably unless something is there; tell whether it was written.
+        """Write durably unless the object exists; return whether it was written.
 
-        On a folder: temporary name, fsync, hard link (which fails if the name is taken), fsync of
-        the folder. In a bucket: a conditional put, with a mark by which an object is known as one's
-        own when the answer was lost, or was lost and the put repeated by the client.
+        In a folder: temporary name, fsync, hard link (which fails if the name is taken), fsync of the folder. In a
+        bucket: a conditional put, with a mark by which a writer recognises its own object when the answer was lost or
+        the client repeated the put.
 
         Raises
         ------
         StorageError
-            If the storage failed. What was written may be there or appear yet.
+            If the storage failed. The object may exist or appear later.
         """
         if self._root is not None:
             return self._link_exclusive(path, data)
@@ -141,7 +141,7 @@ class ObjectStore:
         return True
 
     def _mark(self, path: str) -> str | None:
-        """Return the mark of an object, empty if it has none; None if there is no object."""
+        """Return the mark of an object, empty if it has none; None if the object does not exist."""
         try:
             attributes = obstore.get(self._store, path, options={"head": True}).attributes
         except FileNotFoundError:
@@ -151,7 +151,7 @@ class ObjectStore:
         return str(attributes.get(_WRITER, ""))
 
     def _local(self, path: str) -> Path:
-        """Return where an object lies on disk, which is never outside the lake."""
+        """Return the path of an object on disk, which is never outside the lake."""
         assert self._root is not None
         if any(part in ("", ".", "..") for part in path.split("/")):
             raise OSError(errno.EINVAL, "not a path within the lake", path)
@@ -172,14 +172,14 @@ class ObjectStore:
         ----------
         path : str
         digest : str, optional
-            SHA-256 that a table has of it, hexadecimal.
+            Expected SHA-256 as recorded in a table, hexadecimal.
         limit : int, optional
-            Largest size that is read, bytes.
+            Maximum size to read, bytes.
 
         Raises
         ------
         NotFoundError
-            If there is none.
+            If it does not exist.
         DamagedError
             If its content has another digest.
         ObjectTooLargeError
@@ -208,7 +208,7 @@ class ObjectStore:
         return data
 
     def exists(self, path: str) -> bool:
-        """Tell whether there is an object.
+        """Return whether an object exists.
 
         Raises
         ------
@@ -225,9 +225,9 @@ class ObjectStore:
         return True
 
     def stamp(self, folder: str) -> datetime:
-        """Return the time by the clock that dates the objects, as it dates one written to `folder` now.
+        """Return the current time by the clock that dates objects written to `folder`.
 
-        A bucket's and a file server's own; on a local disk, this machine's.
+        This is the clock of a bucket or a file server; on a local disk, that of this machine.
 
         Raises
         ------
@@ -243,9 +243,9 @@ class ObjectStore:
             self.delete([path])
 
     def _is_missing(self, path: str, error: Exception) -> bool:
-        """Whether an object is just not there, although the bucket says that it is forbidden.
+        """Return whether an object does not exist although the bucket answered "forbidden".
 
-        It says so to everybody who may not list all of it, such as a worker that may list its attempts only.
+        A bucket answers so if the client may not list all of it, such as a worker that may only list its attempts.
         """
         if not isinstance(error, PermissionDeniedError) or self._root is not None:
             return False
@@ -255,7 +255,7 @@ class ObjectStore:
             return False
 
     def list(self, prefix: str) -> list[str]:
-        """Paths of all objects under a folder, sorted.
+        """Return the paths of all objects under a folder, sorted.
 
         Raises
         ------
@@ -264,7 +264,7 @@ class ObjectStore:
         return sorted(found.path for found in self.list_with_times(prefix) if not found.is_temporary)
 
     def children(self, folder: str) -> builtins.list[str]:
-        """Names of the folders directly in a folder, sorted; none if it is not there.
+        """Return the names of the folders directly in a folder, sorted; empty if it does not exist.
 
         Raises
         ------
@@ -282,14 +282,14 @@ class ObjectStore:
         return sorted(str(prefix).rstrip("/").rpartition("/")[2] for prefix in found["common_prefixes"])
 
     def list_with_times(self, prefix: str) -> Iterator[ObjectInfo]:
-        """Yield all objects under a folder, in no order, temporary ones too; of a bucket, page by page.
+        """Yield all objects under a folder, unordered, including temporary ones; page by page in a bucket.
 
         Raises
         ------
         StorageError
         """
         if self._root is not None:
-            # obstore does not show what it has left over itself
+            # obstore hides its own leftovers
             yield from self._walk(self._root, prefix)
             return
         try:
@@ -314,12 +314,12 @@ class ObjectStore:
                     yield ObjectInfo(path.relative_to(root).as_posix(), stat.st_size, modified_at)
 
     def delete(self, paths: Iterable[str]) -> None:
-        """Delete objects, a thousand at a time in a bucket; those already gone are none of our business.
+        """Delete objects, a thousand at a time in a bucket; missing ones are ignored.
 
         Raises
         ------
         StorageError
-            If the storage failed; some may be gone.
+            If the storage failed; some may have been deleted.
         """
         every = list(paths)
         for start in range(0, len(every), _AT_ONCE):
@@ -334,7 +334,7 @@ class ObjectStore:
                 fail(f"cannot delete {batch[0]} and {len(batch) - 1} more", e, path=batch[0])
 
     def prune(self, folder: str) -> None:
-        """Remove the empty folders under `folder`, itself included; a bucket has none."""
+        """Remove empty folders under `folder`, including itself; does nothing in a bucket."""
         if self._root is None:
             return
         for path, _, _ in os.walk(self._root / folder, topdown=False):

@@ -1,8 +1,8 @@
-"""What attempts left in the lake that nobody came back for.
+"""Removal of abandoned objects of attempts.
 
-Small objects by which a running attempt was spoken to, once it is long over; folders of attempts that
-left no result; assignments whose attempts are all over; halves of what was being written when the
-writer died. A receipt is never deleted, nor anything beside it: it is hours of somebody's GPU.
+Messages of attempts that ended long ago; folders of attempts without a result; assignments whose attempts have all
+ended; partial writes of dead writers. A receipt is never deleted, nor anything next to it: it represents hours of GPU
+time.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _ATTEMPT: Final = re.compile(r"[0-9a-f]{32}")
 
 @dataclass(frozen=True, slots=True)
 class Orphans:
-    """Objects of one kind that were deleted; on a dry run, that would be.
+    """Objects of one kind that were deleted, or would be in a dry run.
 
     Attributes
     ----------
@@ -46,7 +46,7 @@ class Orphans:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """Attempts that something may still be wanted of."""
+    """Attempts whose objects may still be needed."""
 
     held: frozenset[str]
     claimed_lately: frozenset[str]
@@ -59,17 +59,17 @@ class _Known:
 def sweep_orphans(
     lake: Lake, *, older_than: datetime, temporary_older_than: datetime, dry_run: bool = False
 ) -> Sequence[Orphans]:
-    """Delete what attempts left behind that nobody can want any more.
+    """Delete objects of attempts that cannot be needed any more.
 
     Parameters
     ----------
     lake : Lake
     older_than : datetime
-        Nothing written later is touched, nor anything of an attempt claimed later.
+        Later objects are kept, as are all objects of attempts claimed later.
     temporary_older_than : datetime
-        The same for halves of objects, which nobody but their writer ever looks at.
+        The same limit for partial writes, which only their writer ever reads.
     dry_run : bool
-        Only tell.
+        Only report.
 
     Raises
     ------
@@ -82,7 +82,7 @@ def sweep_orphans(
     imported = lake.objects.list_with_times("imports")
     found["half-written"] += [o for o in imported if o.is_temporary and o.modified_at < temporary_older_than]
     emptied = []
-    # listings keep what lies in one folder together
+    # listings keep the objects of one folder together
     for folder, group in groupby(lake.objects.list_with_times("attempts"), key=_attempt_folder):
         objects = list(group)
         whole = [o for o in objects if not o.is_temporary]
@@ -121,7 +121,7 @@ def _known(lake: Lake, since: datetime) -> _Known:
 
 
 def _assignments(lake: Lake, known: _Known, older_than: datetime) -> Iterator[ObjectInfo]:
-    """Yield the stored assignments, with their notes, of which no attempt is held or young."""
+    """Yield stored assignments, with their notes, whose attempts are all neither held nor recent."""
     listed = sorted(lake.objects.list_with_times("assignments"), key=lambda found: found.path)
     for _, group in groupby(listed, key=lambda found: found.path.partition(".")[0]):
         objects = list(group)

@@ -1,7 +1,7 @@
-"""The key of a lake by which receipts are signed: one secret, from which that of every attempt is derived.
+"""The key of a lake that receipts are signed with: one secret from which the secret of every attempt is derived.
 
-`keys/receipts.json`, made when the first attempt is handed out. Dispatchers read it; workers need not and, where a
-bucket has the documented policy, cannot.
+It is stored in `keys/receipts.json`, and created when the first attempt is assigned. Dispatchers read it; workers need
+not and, in a bucket with the documented policy, cannot.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ _KEY_BYTES: Final = 32
 
 @dataclass(frozen=True, slots=True)
 class ReceiptKey:
-    """The key.
+    """The signing key.
 
     Attributes
     ----------
     since_seq : int
-        Number of the last commit to the log of Tasks before the key was made: attempts claimed up to there were handed
-        out without a secret.
+        Number of the last commit to the Task log before the key was created; attempts claimed up to there have no
+        secret.
     """
 
     key: bytes
@@ -53,12 +53,12 @@ class ReceiptKey:
         return f"ReceiptKey(since_seq={self.since_seq})"
 
     def secret_of(self, attempt: str) -> str:
-        """Return the secret of an attempt, which only its worker is given."""
+        """Return the secret of an attempt, which only its worker receives."""
         return hmac.new(self.key, attempt.encode(), hashlib.sha256).hexdigest()
 
 
 def receipt_key(objects: ObjectStore, root: Path | None, seq: int) -> ReceiptKey:
-    """Return the key of a lake; make it if there is none.
+    """Return the key of a lake; create it if there is none.
 
     Parameters
     ----------
@@ -66,12 +66,12 @@ def receipt_key(objects: ObjectStore, root: Path | None, seq: int) -> ReceiptKey
     root : Path or None
         Folder of the lake, None for a bucket.
     seq : int
-        Number of the newest commit to the log of Tasks.
+        Number of the newest commit to the Task log.
 
     Raises
     ------
     SigningKeyError
-        If there is a key that cannot be read.
+        If the key exists but cannot be read.
     StorageError
         If the lake does not answer.
     """
@@ -87,7 +87,7 @@ def receipt_key(objects: ObjectStore, root: Path | None, seq: int) -> ReceiptKey
 
 
 def make_private_folder(root: Path | None, name: str) -> None:
-    """Make a folder of a lake that only its owner can read; its group too where that may write the lake."""
+    """Create a folder readable only by its owner, and by its group if the group may write the lake."""
     if root is None:
         return
     folder = root / name
@@ -102,12 +102,12 @@ def _hide(root: Path | None, name: str) -> None:
     path = root / name
     shared = 0o070 if root.stat().st_mode & 0o020 else 0
     wanted = (0o700 | shared) & (0o777 if path.is_dir() else 0o666)
-    with contextlib.suppress(OSError):  # another's, who has made it so
+    with contextlib.suppress(OSError):  # owned by another user, who has set it
         path.chmod(wanted)
 
 
 def check_receipt_key(objects: ObjectStore, root: Path | None) -> None:
-    """Check that the key of a lake, if it has one, can be read.
+    """Check that the key of a lake, if any, is readable.
 
     Raises
     ------
@@ -118,7 +118,7 @@ def check_receipt_key(objects: ObjectStore, root: Path | None) -> None:
 
 
 def is_sound_key(data: bytes) -> bool:
-    """Return whether this is the content of a key, and has the digest that it was written with."""
+    """Return whether this is the content of a key with a matching digest."""
     try:
         content = json.loads(data)
         key = content["key"]

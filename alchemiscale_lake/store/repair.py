@@ -1,9 +1,9 @@
-"""Repair of damaged tables: what one flipped bit changed is restored, the rest is set aside and named.
+"""Repair of damaged tables: restore single flipped bits, move the rest aside and report it.
 
-Nothing is deleted: whatever is taken out of a table moves to `damaged/<time>/` in the lake. A damaged entry
-at the end of a log is taken out; one below entries that are whole is replaced by an entry that changes
-nothing. Files that are missing, cut or changed leave their table, with the number of rows that were in them.
-Receipts of results that are gone are recorded again afterwards, by whoever calls this.
+Nothing is deleted: whatever is taken out of a table moves to `damaged/<time>/` in the lake. A damaged entry at the end
+of a log is removed; one below intact entries is replaced by an entry without changes. Missing, truncated or changed
+files leave their table, and the number of their rows is reported. The caller then records receipts of lost results
+again.
 """
 
 from __future__ import annotations
@@ -38,25 +38,25 @@ from .upkeep_lease import hold_upkeep
 
 __all__ = ["Loss", "RepairReport", "repair"]
 
-#: A table whose log was written to less long ago may have a writer.
+#: A table whose log changed more recently may have a writer.
 _QUIET: Final = timedelta(seconds=60)
 _SNAPSHOTS: Final = ("task_snapshots", "action_snapshots")
 
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """Something damaged or missing that was taken out of a table, or restored.
+    """A damaged or missing part that was taken out of a table, or restored.
 
     Attributes
     ----------
     table : str or None
-        None for what is beside the tables.
+        None if it is not part of a table.
     n_rows : int or None
-        Rows that are gone with it; None if unknown, which is so of entries.
+        Number of lost rows; None if unknown, as for entries.
     moved_to : str or None
-        Where in the lake what was left of it lies; None if nothing was.
+        Path within the lake to which the remains were moved; None if there were none.
     is_restored : bool
-        Whether it is in its place again as it was written.
+        Whether it was restored exactly as written.
     """
 
     table: str | None
@@ -79,21 +79,21 @@ class Loss:
 
 @dataclass(frozen=True, slots=True)
 class RepairReport:
-    """What a repair found and took out; on a dry run, what it would."""
+    """Result of a repair or, in a dry run, of the repair that would be made."""
 
     losses: Sequence[Loss]
     dry_run: bool
 
 
 def repair(lake: Lake, *, tell: Callable[[str], None], dry_run: bool = False) -> RepairReport:
-    """Mend the tables of a lake in a folder; a sound one is left as it is.
+    """Repair the tables of a lake in a folder; an intact lake is not changed.
 
     Raises
     ------
     DamagedError
-        If a table is gone altogether: nothing is changed then.
+        If a table is missing entirely: nothing is changed.
     SigningKeyError
-        If the key of receipts is damaged beyond repair: nothing is changed then.
+        If the receipt key is damaged beyond repair: nothing is changed.
     UpkeepRunningError
         If maintenance is running, or tables are being written to.
     StorageError
@@ -101,7 +101,7 @@ def repair(lake: Lake, *, tell: Callable[[str], None], dry_run: bool = False) ->
     root = lake.local_path
     if root is None:
         check_receipt_key(lake.objects, None)
-        return RepairReport([], dry_run)  # a bucket keeps what it has answered
+        return RepairReport([], dry_run)  # an acknowledged write in a bucket is durable
     key = _repair_key(lake, root, dry_run)
     _refuse_if_tables_are_gone(root)
     if dry_run:
@@ -138,7 +138,7 @@ def _refuse_if_tables_are_gone(root: Path) -> None:
 
 
 def _repair_key(lake: Lake, root: Path, dry_run: bool) -> list[Loss]:
-    """Restore the key of receipts if one of its bits has flipped."""
+    """Restore the receipt key if one of its bits has flipped."""
     try:
         check_receipt_key(lake.objects, root)
     except SigningKeyError:
@@ -155,12 +155,12 @@ def _repair_key(lake: Lake, root: Path, dry_run: bool) -> list[Loss]:
 
 
 def _wait_for_quiet(root: Path, tell: Callable[[str], None]) -> None:
-    """Wait until no table has been written to for a minute: then nobody is writing.
+    """Wait until no table has been written to for a minute, which means that nobody is writing.
 
     Raises
     ------
     UpkeepRunningError
-        If one is written to meanwhile.
+        If a table is written to meanwhile.
     """
     newest_s = _newest_entry_s(root)
     # the lease was taken just now, so its age is the storage's own clock
@@ -180,7 +180,7 @@ def _newest_entry_s(root: Path) -> float:
 
 
 def _look(lake: Lake, name: str) -> list[Loss]:
-    """Find what is damaged in one table; of files, only what the log is sound enough to tell."""
+    """Return the damage in one table; files are checked only if the log is intact enough to list them."""
     assert lake.local_path is not None
     table = lake.local_path / "tables" / name
     found = damage_of_log(table / "_delta_log")
@@ -205,13 +205,13 @@ def _mend(table: LakeTable, root: Path, aside: str) -> list[Loss]:
         for damage, n_rows in gone.items()
     ]
     if folder.name in _SNAPSHOTS and any(not loss.is_restored for loss in losses):
-        # they are made of the log, which is whole; half of one would be wrong
+        # snapshots are derived from the log, which is intact; a partial one would be wrong
         _take_out(table, None)
     return losses
 
 
 def _restore(root: Path, folder: Path, damages: Sequence[Damage], aside: str) -> list[Loss]:
-    """Write again what can be had again; the damaged content is kept."""
+    """Restore what can be recovered; the damaged content is kept aside."""
     losses = []
     for damage in damages:
         data = restored(folder, damage)
@@ -266,7 +266,7 @@ def _set_aside(root: Path, name: str, path: str, aside: str) -> str | None:
 
 
 def _rows_of(folder: Path, damage: Damage) -> int | None:
-    """Return the rows that a torn entry added, as far as what is left of it tells; None if it does not."""
+    """Return the number of rows that a truncated entry added, as far as it can be read; None if unknown."""
     try:
         left = (folder / damage.path).read_bytes()
     except FileNotFoundError:
@@ -282,7 +282,7 @@ def _rows_of(folder: Path, damage: Damage) -> int | None:
 
 
 def _damaged_files(folder: Path) -> dict[Damage, int | None]:
-    """Find the files of the newest version that are missing or cut, with the number of their rows."""
+    """Return the files of the newest version that are missing or truncated, with their number of rows."""
     try:
         actions = pl.DataFrame(pa.table(DeltaTable(str(folder)).get_add_actions(flatten=True)))
     except (DeltaError, OSError) as e:
@@ -296,7 +296,7 @@ def _damaged_files(folder: Path) -> dict[Damage, int | None]:
 
 
 def _take_out(table: LakeTable, paths: Sequence[str] | None) -> None:
-    """Commit that files (all, if None) belong to the table no longer."""
+    """Commit the removal of files (all, if None) from the table."""
     assert table.log.folder is not None
     delta = DeltaTable(str(table.log.folder.parent))
     removed = removals(delta, table.files, None if paths is None else set(paths), data_change=True)

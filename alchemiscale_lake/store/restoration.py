@@ -1,4 +1,4 @@
-"""What of a damaged table can be had again bit for bit: whatever has a digest and differs from it in one bit."""
+"""Exact recovery of damaged files: those that have a digest and differ from it by one bit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["broken_links", "restored"]
 
 
 def restored(table: Path, damage: Damage) -> bytes | None:
-    """Return the content of a damaged file as it was written; None if it cannot be had again."""
+    """Return the original content of a damaged file; None if it cannot be recovered."""
     try:
         data = (table / damage.path).read_bytes()
     except FileNotFoundError:
@@ -29,7 +29,7 @@ def restored(table: Path, damage: Damage) -> bytes | None:
 
 
 def broken_links(log: Path) -> list[Damage]:
-    """Find the entries that are not what the next one was built upon, although they look whole."""
+    """Return the entries that look intact but differ from the digest recorded in the next entry."""
     found = []
     for path in sorted(log.glob("0*.json")):
         version = int(path.stem)
@@ -56,7 +56,7 @@ def _has_its_digest(data: bytes) -> bool:
 
 
 def _digest_by_next(log: Path, version: int) -> str | None:
-    """Return the SHA-256 that an entry has by the word of the one after it."""
+    """Return the SHA-256 of an entry as recorded in the next one."""
     try:
         entry = read_entry((log / entry_name(version + 1)).read_bytes())
     except FileNotFoundError:

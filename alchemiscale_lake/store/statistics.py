@@ -1,7 +1,7 @@
-"""Statistics of a data file, as the Delta log has them: what readers skip files by.
+"""Statistics of a data file in the Delta log, by which readers skip files.
 
-Wrong ones lose rows, and so do partial ones: pyarrow's datasets compare a column without a range with null and
-drop the file. So every column that Delta keeps ranges of has one, wide enough, or the file has none at all.
+Wrong statistics lose rows, and so do partial ones: pyarrow datasets compare a column without a range with null and
+drop the file. So every column for which Delta keeps ranges has one, wide enough, or the file has none at all.
 References: Delta transaction protocol, "Per-file Statistics".
 """
 
@@ -16,28 +16,29 @@ import pyarrow.compute as pc
 
 __all__ = ["file_statistics"]
 
-#: Longer text is stated by a bound.
+#: Longer text is represented by a bound.
 _LETTERS: Final = 32
 _LAST_LETTER: Final = 0x10FFFF
 _SURROGATES: Final = range(0xD800, 0xE000)
 
 
 class _NoRangeError(Exception):
-    """A column has values that no range says."""
+    """A column has values that no range can express."""
 
 
 def file_statistics(rows: pa.Table) -> dict[str, Any]:
-    """Return the number of rows, and of each column its nulls and its range.
+    """Return the number of rows, and the null count and range of each column.
 
     Parameters
     ----------
     rows : pyarrow.Table
-        All rows of the file, without the columns it is partitioned by.
+        All rows of the file, without its partition columns.
 
     Returns
     -------
     dict
-        `numRecords`; and `minValues`, `maxValues`, `nullCount`, unless a column has a NaN or text that has no bound.
+        `numRecords`; and `minValues`, `maxValues`, `nullCount`, unless a column has a NaN or text without an upper
+        bound.
     """
     least, most, nulls = dict[str, Any](), dict[str, Any](), dict[str, int]()
     try:
@@ -69,7 +70,7 @@ def _range(column: pa.ChunkedArray) -> tuple[Any, Any]:
 
 
 def _text_above(text: str) -> str:
-    """Return the shortest text that says as much as `text`, or more: order is that of code points, as UTF-8's is."""
+    """Return the shortest text not below `text`, in the order of code points, which is that of UTF-8."""
     if len(text) <= _LETTERS:
         return text
     letters = [ord(letter) for letter in text[:_LETTERS]]

@@ -1,4 +1,4 @@
-"""One Delta table of a lake: open, scan, append what is new."""
+"""One Delta table of a lake: open, scan, append new rows."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ __all__ = ["LakeTable", "Rows"]
 
 Rows: TypeAlias = pa.Table | pl.DataFrame | Sequence[Mapping[str, Any]]
 
-#: A failure that came faster is tried again at once.
+#: A failure that came faster is retried at once.
 _QUICKLY_S: Final = 1.0
 
-#: What a reader may still hold is not forgotten within a week; upkeep may remove it earlier, but not later.
+#: Files that a reader may still hold are kept for a week; maintenance may remove them earlier, but not later.
 _CONFIGURATION: dict[str, str | None] = {
     "delta.logRetentionDuration": "interval 7 days",
     "delta.deletedFileRetentionDuration": "interval 7 days",
@@ -52,7 +52,7 @@ class _DecodedTable(DeltaTable):
 
 
 class LakeTable:
-    """Access to one table. May be shared between threads.
+    """Access to one table. Thread-safe.
 
     Attributes
     ----------
@@ -60,7 +60,7 @@ class LakeTable:
     files : DataFiles
         Its data files.
     log : DeltaLog
-        Its log, as far as that is more than deltalake's.
+        Its log, with what deltalake's log lacks.
     """
 
     def __init__(self, location: Location, schema: TableSchema, objects: ObjectStore) -> None:
@@ -74,7 +74,7 @@ class LakeTable:
 
     @property
     def folder(self) -> str:
-        """Path of the table's folder within the lake."""
+        """Return the path of the table's folder within the lake."""
         return f"tables/{self.schema.name}"
 
     def create(self) -> None:
@@ -88,7 +88,7 @@ class LakeTable:
             self.log.remove_torn_beginning()
             DeltaTable.create(
                 self._uri,
-                # nullability is checked by TableSchema: Delta keeps none for partition columns
+                # TableSchema checks nullability: Delta keeps none for partition columns
                 schema=pa.schema([pa.field(f.name, f.type) for f in self.schema.arrow]),
                 mode="ignore",
                 partition_by=list(self.schema.partition_by),
@@ -105,9 +105,9 @@ class LakeTable:
         Raises
         ------
         NotALakeError
-            If the table is gone.
+            If the table is missing.
         DamagedError
-            If its log is torn, or one of the newest files.
+            If its log or one of its newest files is damaged.
         StorageError
             If the storage does not answer.
         """
@@ -123,7 +123,7 @@ class LakeTable:
                 ) from e
             except (DeltaError, OSError) as e:
                 self.log.check_all()
-                # clients make a request again, but not one whose answer broke off halfway
+                # clients retry a request, but not one whose response broke off halfway
                 if began is None or time.monotonic() - began > _QUICKLY_S:
                     fail(f"cannot open table '{self.schema.name}' at {self._uri}", e, table=self.schema.name)
                 began = None
@@ -144,7 +144,7 @@ class LakeTable:
             fail(f"could not write a checkpoint of table '{self.schema.name}'", e, table=self.schema.name)
 
     def refresh(self, delta: DeltaTable) -> DeltaTable:
-        """Bring a snapshot up to date, which costs what is new; in doubt, open the table again.
+        """Bring a snapshot up to date at the cost of the new commits; reopen the table if that fails.
 
         Raises
         ------
@@ -158,7 +158,7 @@ class LakeTable:
         return delta
 
     def scan(self, delta: DeltaTable | None = None) -> pl.LazyFrame:
-        """Read lazily, of the newest version or of the snapshot given; columns in declared order."""
+        """Scan lazily, the newest version or a given snapshot; columns in declared order."""
         delta = self.snapshot() if delta is None else delta
         try:
             if is_plain(delta):
@@ -170,14 +170,14 @@ class LakeTable:
         return frame.select(self.schema.names)
 
     def check_files(self, scopes: Collection[str]) -> None:
-        """Compare the data files of these Scopes with the digests in their names, each once in a process.
+        """Compare the data files of these Scopes with the digests in their names, each once per process.
 
-        In a folder only: a bucket compares what it keeps by itself.
+        Only in a folder: a bucket verifies its objects itself.
 
         Raises
         ------
         DamagedError
-            If one is not as it was written.
+            If a file has changed.
         StorageError
         """
         if self.log.folder is None:
@@ -193,13 +193,13 @@ class LakeTable:
                 self._checked.add(path)
 
     def plain_files(self, delta: DeltaTable) -> list[str]:
-        """Paths of a snapshot's files, for readers that expand patterns; empty if one could not take them literally."""
+        """Return the paths of a snapshot's files, or none if a path has characters that readers would expand."""
         return delta.file_uris() if is_plain(delta) else []
 
     def append_new(self, rows: Rows) -> int:
-        """Append the rows whose key the table does not hold yet; of equal keys given, the first.
+        """Append the rows whose key the table does not contain yet; of rows with equal keys, the first.
 
-        Several writers may do so at once: no key is ever written twice.
+        Safe with several writers: no key is ever written twice.
 
         Returns
         -------
@@ -222,7 +222,7 @@ class LakeTable:
             return self.schema.table(new) if written else None
 
         if len(given):
-            # no row carries the number of its commit, so the table's version will do
+            # these rows do not carry the number of their commit, so the table's version is enough
             self.append(decide, last=DeltaTable.version)
         return written
 
@@ -233,17 +233,17 @@ class LakeTable:
         open_table: Callable[[], DeltaTable] | None = None,
         last: Callable[[DeltaTable], int] | None = None,
     ) -> int | None:
-        """Append by compare-and-swap what `decide` returns; see `commit.compare_and_append`."""
+        """Append by compare-and-swap the rows that `decide` returns; see `commit.compare_and_append`."""
         opened = self.snapshot if open_table is None else open_table
         return compare_and_append(self.schema.name, opened, decide, files=self.files, log=self.log, last=last)
 
     def replace(self, rows: Rows, *, number: int) -> bool:
-        """Replace the content by `rows`, unless a replacement of this or a higher number is there.
+        """Replace the content by `rows`, unless a replacement with this or a higher number exists.
 
         Raises
         ------
         StorageError
-            If the storage failed; the content may be the old one or the new.
+            If the storage failed; the content may be the old or the new one.
         """
         table = self.schema.table(rows)
         delta = self.snapshot()

@@ -1,13 +1,13 @@
-"""Upkeep of one table: compact, checkpoint, clean the log, delete what nobody can need any more.
+"""Maintenance of one table: compact, checkpoint, clean the log, delete files that cannot be needed any more.
 
-Why each step is safe beside others:
+Why each step is safe with concurrent readers and writers:
 
-- Compaction commits the same rows in fewer files. A writer that was about to commit loses the race once
-  and decides anew; a reader holds the old files.
-- A log entry is deleted only if a checkpoint that is itself old enough stands above it. Whoever is just
-  opening the table by an older checkpoint still finds all it lists.
-- A file is deleted only if it was replaced long ago, or if it is in no log entry, is old, and the table
-  has moved on since: then whoever wrote it can no longer commit it.
+- Compaction commits the same rows in fewer files. A writer that was about to commit loses the race once and decides
+  again; a reader holds the old files.
+- A log entry is deleted only if a checkpoint above it is itself old enough. A reader that is opening the table by an
+  older checkpoint still finds all entries it needs.
+- A file is deleted only if it was replaced long ago, or if it is in no log entry, is old, and the table has advanced
+  since: then its writer can no longer commit it.
 """
 
 from __future__ import annotations
@@ -44,18 +44,18 @@ _ENTRY: Final = re.compile(r"/(\d{20})\.(json|checkpoint\.parquet)$")
 
 @dataclass(frozen=True, slots=True)
 class UpkeepSettings:
-    """What is kept, and for how long.
+    """Retention settings.
 
     Attributes
     ----------
     keep_log_s : float
-        Entries of the tables' logs, for whoever is opening an older version; at least 15 minutes.
+        Retention of log entries, for readers that are opening an older version; at least 15 minutes.
     keep_files_s : float
-        Data files that newer ones replaced, which a long query may still read; one hour to seven days.
+        Retention of replaced data files, which a long query may still read; one hour to seven days.
     keep_orphans_s : float
-        What attempts left that nobody came back for; at least 30 days, for a late result counts.
+        Retention of abandoned objects of attempts; at least 30 days, since a late result counts.
     dry_run : bool
-        Only tell what would be done.
+        Only report what would be done.
     """
 
     keep_log_s: float = 3600.0
@@ -74,14 +74,14 @@ class UpkeepSettings:
 
 @dataclass(frozen=True, slots=True)
 class TableUpkeep:
-    """What was done to one table; on a dry run, what would be.
+    """Result of the maintenance of one table; in a dry run, what would be done.
 
     Attributes
     ----------
     log_files_before, log_files_after : int
-        Commits and checkpoints.
+        Number of commits and checkpoints.
     freed_bytes : int
-        Of all that was deleted.
+        Total size of what was deleted.
     note : str or None
         What was left undone, and why.
     """
@@ -97,15 +97,15 @@ class TableUpkeep:
 
 
 def keep_up(objects: ObjectStore, table: LakeTable, settings: UpkeepSettings, now: datetime) -> TableUpkeep:
-    """Do the upkeep of one table; ages are reckoned as of `now`.
+    """Maintain one table; ages are measured as of `now`.
 
     Raises
     ------
     StorageError
-        If the storage keeps failing. What was done stays done.
+        If the storage keeps failing. Completed steps stay completed.
     """
     began, name = time.monotonic(), table.schema.name
-    # listed before the table is opened, so that nothing listed is newer than what is known of it
+    # list before the table is opened, so that nothing listed is newer than the snapshot
     listed = list(objects.list_with_times(table.folder))
     log = [found for found in listed if _ENTRY.search(found.path)]
     delta = table.snapshot()
@@ -124,7 +124,7 @@ def keep_up(objects: ObjectStore, table: LakeTable, settings: UpkeepSettings, no
     old_log = _old_entries(log, now - timedelta(seconds=settings.keep_log_s))
     old_files = _old_files(listed, delta, table, settings.keep_files_s, now)
     if not settings.dry_run:
-        # from the oldest on, so that what is left when this is cut is a log without gaps
+        # oldest first, so that an interruption leaves a log without gaps
         objects.delete(entry.path for entry in old_log)
         fault_point(f"upkeep:{name}:cleaned")
         objects.delete(file.path for file in old_files)
@@ -141,7 +141,7 @@ def keep_up(objects: ObjectStore, table: LakeTable, settings: UpkeepSettings, no
 
 
 def _checkpoint(delta: DeltaTable, table: LakeTable, log: Sequence[ObjectInfo]) -> int:
-    """Write a checkpoint if there are some commits above the last one; tell how many were written."""
+    """Write a checkpoint if there are some commits above the last one; return the number written."""
     last = max((_version(entry) for entry in log if entry.path.endswith(_CHECKPOINT)), default=0)
     if delta.version() - last < _COMMITS_WORTH_A_CHECKPOINT:
         return 0
@@ -149,12 +149,12 @@ def _checkpoint(delta: DeltaTable, table: LakeTable, log: Sequence[ObjectInfo]) 
         table.log.checkpoint(delta)
     except (DeltaError, OSError) as e:
         fail(f"could not write a checkpoint of table '{table.schema.name}'", e, table=table.schema.name)
-    table.snapshot()  # which fails, before anything is deleted, should the checkpoint not be readable
+    table.snapshot()  # fails, before anything is deleted, if the checkpoint cannot be read
     return 1
 
 
 def _old_entries(log: Sequence[ObjectInfo], before: datetime) -> list[ObjectInfo]:
-    """Log entries below the newest checkpoint that is old enough, in the order in which they may go."""
+    """Return log entries below the newest checkpoint that is old enough, in the order of deletion."""
     old = [entry for entry in log if entry.modified_at < before]
     stands = max((_version(entry) for entry in old if entry.path.endswith(_CHECKPOINT)), default=0)
     return sorted((e for e in old if _version(e) < stands), key=lambda e: (_version(e), e.path))
@@ -163,12 +163,12 @@ def _old_entries(log: Sequence[ObjectInfo], before: datetime) -> list[ObjectInfo
 def _old_files(
     listed: Sequence[ObjectInfo], delta: DeltaTable, table: LakeTable, keep_s: float, now: datetime
 ) -> list[ObjectInfo]:
-    """Files of the table that nobody can need any more."""
+    """Return files of the table that cannot be needed any more."""
     before = now - timedelta(seconds=keep_s)
     temporary = [found for found in listed if found.is_temporary and found.modified_at < before]
     commits = [found.modified_at for found in listed if (m := _ENTRY.search(found.path)) and m[2] == "json"]
     needed = set(pa.table(delta.get_add_actions(flatten=True)).column("path").to_pylist())
-    # not needed for this version; whether for an older one that somebody reads, deltalake knows
+    # not needed for this version; deltalake knows whether a reader may need them for an older one
     candidates = {
         found.path.removeprefix(f"{table.folder}/"): found
         for found in listed
@@ -178,7 +178,7 @@ def _old_files(
     }
     if not candidates.keys() - needed:
         return temporary
-    # deltalake goes by the true time
+    # deltalake uses the real time
     hours = math.ceil((keep_s - (now - now_utc()).total_seconds()) / 3600)
     try:
         replaced = delta.vacuum(max(hours, 0), dry_run=True, enforce_retention_duration=False, full=True)

@@ -1,7 +1,7 @@
-"""The log of Tasks: totally ordered, appended by compare-and-swap, folded into snapshots.
+"""The Task log: totally ordered, appended by compare-and-swap, folded into snapshots.
 
-What may be appended is decided by the caller in sight of the states as they are (`tasks/status.py`
-has the rules); this module makes sure that the decision is still true when it lands.
+The caller decides what to append given the current states (`tasks/status.py` has the rules); this module ensures that
+the states are still current at the commit.
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ from .table import LakeTable
 
 __all__ = ["Commit", "TaskLog"]
 
-#: A log whose tail is longer than this is folded by whoever commits next.
+#: A log with a longer tail is folded by the next writer.
 _FOLD_AFTER_ROWS: Final = 50_000
 _FOLD_AFTER_COMMITS: Final = 200
-#: A snapshot of the log is brought up to date, rather than opened anew, for so long and so many commits: one
-#: that has seen many is slower than a new one, and one that slept may lack entries that upkeep has removed.
+#: How long, and for how many commits, a snapshot of the log is updated instead of reopened: one that has seen many
+#: commits is slower than a new one, and one that was suspended may lack entries that maintenance has removed.
 _KEEP_OPEN_S: Final = 60.0
 _KEEP_OPEN_COMMITS: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """What was appended: the number of the commit (None if nothing was) and its events."""
+    """The appended events and the number of their commit (None if nothing was appended)."""
 
     seq: int | None
     events: Sequence[Event]
 
 
 class TaskLog:
-    """Append events, read states. May be shared between threads."""
+    """Append events, read states. Thread-safe."""
 
     def __init__(self, log: LakeTable, task_snapshots: LakeTable, action_snapshots: LakeTable) -> None:
         self._log = log
@@ -66,14 +66,14 @@ class TaskLog:
             return self._refresh(self._open())
 
     def commit(self, decide: Callable[[TaskStates], Sequence[Event]], *, actor: str) -> Commit:
-        """Append the events that `decide` derives from the states as they are.
+        """Append the events that `decide` derives from the current states.
 
         Parameters
         ----------
         decide : callable
-            May be called several times, once for every race lost; must be free of side effects.
+            Called again after every lost race; must be free of side effects.
         actor : str
-            Who does it.
+            Who makes the change.
 
         Raises
         ------
@@ -84,14 +84,14 @@ class TaskLog:
 
         def rows(delta: DeltaTable, seq: int) -> pa.Table | None:
             nonlocal events
-            states = self._refresh(delta)  # nothing new: `last` has just done so
+            states = self._refresh(delta)  # up to date already: `last` has refreshed it
             if commit_id in self._last_commits:
-                return None  # an earlier try landed although its answer was lost
+                return None  # an earlier try was committed although its answer was lost
             events = decide(states)
             return self._rows(events, seq, commit_id, actor) if events else None
 
         with self._lock:
-            # the rows carry their number, so that it need not be looked for in the log of the table
+            # the rows carry their number, so there is no need to look for it in the table's log
             seq = self._log.append(rows, open_table=self._open, last=lambda delta: self._refresh(delta).seq)
             seq = self._last_commits.get(commit_id) if seq is None else seq
             if self._fold_is_due():
@@ -99,12 +99,12 @@ class TaskLog:
         return Commit(seq, events if seq is not None else ())
 
     def fold(self) -> int:
-        """Write the states as snapshots, so that reading them no longer costs the whole history.
+        """Write the states as snapshots, so that reading them no longer requires the whole history.
 
         Returns
         -------
         int
-            The commit up to which the snapshots now reach.
+            Number of the commit up to which the snapshots now reach.
         """
         states = self.states()
         as_of = pl.lit(states.seq, dtype=pl.Int64).alias("as_of_seq")
@@ -124,19 +124,19 @@ class TaskLog:
         common = {"seq": seq, "commit_id": commit_id, "actor": actor, "at": datetime.now(UTC)}
         rows = [{**event.row(), **common, "idx": i} for i, event in enumerate(events)]
         for row in rows:
-            # an exception of somebody's code, or what an engine said
+            # an exception from user code, or a message from an engine
             row["reason"] = row["reason"] and storable(row["reason"])
         return self._log.schema.table(rows)
 
     def _open(self) -> DeltaTable:
-        """Return the newest snapshot: the last one brought up to date, if it is young."""
+        """Return the newest snapshot: the last one brought up to date, if it is recent."""
         delta = self._delta
         kept = (
             delta is not None
             and elapsed_s(self._opened) < _KEEP_OPEN_S
             and delta.version() - self._opened_version < _KEEP_OPEN_COMMITS
         )
-        self._delta = None  # should this fail, the next one opens anew
+        self._delta = None  # should this fail, the next call reopens the table
         if delta is None or not kept:
             opened, delta = clocks_s(), self._log.snapshot()
             self._opened, self._opened_version = opened, delta.version()
@@ -162,7 +162,7 @@ class TaskLog:
         actions, actions_as_of = _snapshot(self._action_snapshots, ACTION_COLUMNS)
         self._folded_seq = min(tasks_as_of, actions_as_of)
         if tasks_as_of != actions_as_of:
-            # a fold was cut between its two writes: bring the one behind up by the log between them
+            # a fold was interrupted between its two writes: advance the older one by the log between them
             delta = self._log.snapshot()
             upto = max(tasks_as_of, actions_as_of)
             between = self._tail(delta, self._folded_seq).filter(pl.col("seq") <= upto)

@@ -1,8 +1,8 @@
-"""Upkeep: what keeps a lake of many small commits as fast as a new one, and as small.
+"""Maintenance: keeps a lake with many small commits as fast and as small as a new one.
 
-The task log is folded, every table kept up (`table_upkeep.py`), and what attempts left behind swept
-(`orphans.py`). No row is ever touched. All of it is safe beside readers and writers, may be killed
-anywhere, and costs little where little is to be done.
+It folds the Task log, maintains every table (`table_upkeep.py`) and removes abandoned objects of attempts
+(`orphans.py`). No row is ever changed. It is safe with concurrent readers and writers, may be killed at any point, and
+costs little if there is little to do.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class MaintenanceReport:
-    """What an upkeep did; on a dry run, what it would do.
+    """Result of a maintenance run; in a dry run, what it would do.
 
     Attributes
     ----------
     folded_to_seq : int
-        Commit of the task log up to which the snapshots of states now reach.
+        Number of the Task log commit up to which the snapshots of states now reach.
     """
 
     tables: Sequence[TableUpkeep]
@@ -44,7 +44,7 @@ class MaintenanceReport:
 
     @property
     def freed_bytes(self) -> int:
-        """Bytes deleted in all."""
+        """Return the total number of deleted bytes."""
         return sum(t.freed_bytes for t in self.tables) + sum(o.n_bytes for o in self.orphans)
 
 
@@ -55,7 +55,7 @@ def maintain(
     tell: Callable[[str], None] | None = None,
     now: datetime | None = None,
 ) -> MaintenanceReport:
-    """Do the upkeep of a lake. One at a time; whoever reads or writes meanwhile is not disturbed.
+    """Maintain a lake. One run at a time; concurrent readers and writers are not disturbed.
 
     Parameters
     ----------
@@ -64,15 +64,15 @@ def maintain(
     tell : callable, optional
         Called with a line before each step.
     now : datetime, optional
-        The time as of which ages are taken; by default that of the clock that dates the lake's objects. This
-        machine's own may be ahead, and what was just written must not seem old.
+        The time from which ages are measured; default: the clock that dates the lake's objects. This machine's clock
+        may be ahead, and new objects must not appear old.
 
     Raises
     ------
     UpkeepRunningError
-        If another upkeep is at it.
+        If maintenance is already running.
     StorageError
-        If the storage keeps failing. What was done stays done.
+        If the storage keeps failing. Completed steps stay completed.
     """
     settings = UpkeepSettings() if settings is None else settings
     tell = _log.info if tell is None else tell
@@ -95,7 +95,7 @@ def maintain(
             temporary_older_than=now - timedelta(seconds=settings.keep_files_s),
             dry_run=settings.dry_run,
         )
-        # once more, for what was written during all this
+        # again, for what was written meanwhile
         seq = _fold(lake, settings, tell)
     return MaintenanceReport(tables, orphans, seq, time.monotonic() - began, settings.dry_run)
 
@@ -107,7 +107,7 @@ def _fold(lake: Lake, settings: UpkeepSettings, tell: Callable[[str], None]) -> 
 
 @contextlib.contextmanager
 def _alone(lake: Lake, settings: UpkeepSettings) -> Iterator[Callable[[], None]]:
-    """Hold the lease; yield what renews it. A dry run writes nothing, so it needs none."""
+    """Hold the lease; yield a function that renews it. A dry run writes nothing and needs no lease."""
     if settings.dry_run:
         yield lambda: None
         return

@@ -1,10 +1,10 @@
-"""One upkeep at a time: a lease in the lake, taken by exclusive create.
+"""The maintenance lease, taken by exclusive create: one maintenance run at a time.
 
-`upkeep/<n>.json` with the highest n is the lease; who creates n + 1 has taken it over, which one may
-do whose predecessor has run out, has ended, or died on this machine. Two at once would cost work, never data.
+`upkeep/<n>.json` with the highest n is the lease. Creating n + 1 takes it over, which is allowed if the previous lease
+has expired or was released, or its holder died on this machine. Two runs at once would waste work but lose no data.
 
-It has run out when the holder has not written it for long, by the clock that dates the lake's objects; the
-clocks of the two machines are not compared.
+A lease expires when its holder has not renewed it for long, by the clock that dates the lake's objects; the clocks of
+the two machines are not compared.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ __all__ = ["UpkeepLease", "hold_upkeep"]
 _FOLDER: Final = "upkeep"
 _LASTS: Final = timedelta(minutes=30)
 _RENEWED_AFTER_S: Final = 60.0
-#: In `until`, of a lease that its holder has given back. Other times there are for people, of the holder's clock.
+#: Value of `until` of a released lease. Other values, by the holder's clock, are only informative.
 _ENDED: Final = 0.0
 
 
 @dataclass(slots=True)
 class UpkeepLease:
-    """The lease as its holder has it."""
+    """The lease as seen by its holder."""
 
     _objects: ObjectStore
     _n: int
@@ -41,12 +41,12 @@ class UpkeepLease:
     _next_s: float = 0.0
 
     def renew(self) -> None:
-        """Hold it for another while; to be called often, it writes now and then.
+        """Renew the lease; call this often, it writes only now and then.
 
         Raises
         ------
         UpkeepRunningError
-            If it ran out and another upkeep has taken over.
+            If it expired and another maintenance run has taken over.
         StorageError
         """
         if time.monotonic() < self._next_s:
@@ -65,12 +65,12 @@ class UpkeepLease:
 
 @contextlib.contextmanager
 def hold_upkeep(objects: ObjectStore) -> Iterator[UpkeepLease]:
-    """Take the lease for the block.
+    """Hold the lease during the block.
 
     Raises
     ------
     UpkeepRunningError
-        If another upkeep holds it.
+        If another maintenance run holds it.
     StorageError
     """
     listed = {n: info.modified_at for info in objects.list_with_times(_FOLDER) if (n := _number(info.path)) is not None}
@@ -96,11 +96,11 @@ def _refuse_if_held(objects: ObjectStore, n: int, written_at: datetime) -> None:
         holder = json.loads(objects.get(_path(n)))
         holder = {"hostname": str(holder["hostname"]), "pid": int(holder["pid"]), "until": float(holder["until"])}
     except NotFoundError:
-        return  # taken over in between; creating the next one will tell
+        return  # taken over in between; creating the next one will fail
     except (ValueError, TypeError, KeyError):
-        return  # torn or damaged: nobody can hold it
-    # what is dated far ahead was written through a file system that takes its clients' clocks; two upkeeps at
-    # once are then better than none
+        return  # truncated or damaged: nobody can hold it
+    # a date far ahead comes from a file system that uses its clients' clocks; two runs at once are then better than
+    # none
     silent_s = abs((objects.stamp(_FOLDER) - written_at).total_seconds())
     if holder["until"] == _ENDED or silent_s > _LASTS.total_seconds() or _died_here(holder):
         return

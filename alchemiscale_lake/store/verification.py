@@ -1,9 +1,8 @@
-"""Whether the tables of a lake are as they were written: log entries, checkpoints, data files.
+"""Verification of the tables of a lake: log entries, checkpoints, data files.
 
 Read-only. A data file carries the SHA-256 of its content in its name, a log entry that of its actions and of the
-entry before it.
-What has no digest, because an older version or deltalake itself wrote it, is read in full, so that damage that
-makes it unreadable is found, and is counted as not certain.
+previous entry. Files without a digest, written by an older version or by deltalake itself, are read in full, which
+finds damage that makes them unreadable, and are counted as uncertain.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ __all__ = ["Checked", "Flaw", "check_table", "check_tables", "read_checked"]
 
 _ENTRY: Final = re.compile(r"_delta_log/(\d{20})\.json$")
 _CHECKPOINT: Final = re.compile(r"_delta_log/(\d{20})\.checkpoint\.parquet$")
-#: What `_last_checkpoint` may say.
+#: Allowed keys of `_last_checkpoint`.
 _HINT: Final = frozenset({"version", "size", "sizeInBytes", "numOfAddFiles", "tags", "parts", "checksum"})
 _RESTORE: Final = "restore it from a backup"
 _REPAIR: Final = "run `alchemiscale-lake maintain --repair`"
@@ -40,12 +39,12 @@ _REPAIR_OR_RESTORE: Final = f"{_REPAIR}, which can undo one flipped bit; else {_
 
 @dataclass(frozen=True, slots=True)
 class Flaw:
-    """Something that is not as it was written.
+    """A difference from what was written.
 
     Attributes
     ----------
     path : str
-        Within the lake.
+        Path within the lake.
     what : str
     remedy : str
         What to do about it.
@@ -58,16 +57,16 @@ class Flaw:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What was checked of one kind.
+    """Result of the check of one kind.
 
     Attributes
     ----------
     kind : str
-        A table, or a kind of object.
+        A table or a kind of object.
     n_files : int
     n_bytes : int
     n_uncertain : int
-        Of these, files without a digest: only read.
+        Number of files without a digest, which were only read.
     flaws : sequence of Flaw
     """
 
@@ -79,7 +78,7 @@ class Checked:
 
 
 def check_tables(lake: Lake, tell: Callable[[str], None]) -> Iterator[Checked]:
-    """Check every table; yields one after the other.
+    """Check every table; yield one result at a time.
 
     Raises
     ------
@@ -157,7 +156,7 @@ class _TableCheck:
             told = None if data is None else self._check_entry(entries[version], data, told)
 
     def _check_entry(self, path: str, data: bytes, digest: str | None) -> str | None:
-        """Check one entry, whose SHA-256 is `digest` by the word of the next one; return that of the one before."""
+        """Check an entry against `digest`, recorded in the next one; return the digest it records for the previous."""
         actions = read_entry(data)
         if actions is None:
             self._flaws.append(Flaw(path, "a log entry is cut or changed", _REPAIR))
@@ -191,7 +190,7 @@ class _TableCheck:
                 self._flaws.append(Flaw(path, flaw.what, _REPAIR))
 
     def _hint(self, checkpoints: Mapping[int, str]) -> Mapping[str, Any]:
-        """Read `_last_checkpoint`, which names the newest one; a table without any has none."""
+        """Read `_last_checkpoint`, which names the newest checkpoint; empty for a table without checkpoints."""
         path = f"{self._folder}/_delta_log/_last_checkpoint"
         data = self._get(path)
         if data is None:
@@ -240,7 +239,7 @@ class _TableCheck:
             self._flaws += [Flaw(path, problem, _RESTORE) for problem in _disagreements(add, data)]
 
     def _check_rows(self) -> None:
-        """Read every row as a query would; files may be whole and say what no table may hold."""
+        """Read every row as a query would: intact files may still contain values that the schema forbids."""
         try:
             collect(self._table.scan(), f"table '{self._name}'")
         except LakeError as e:
@@ -250,7 +249,7 @@ class _TableCheck:
         try:
             data = self._lake.objects.get(path)
         except NotFoundError:
-            return None  # upkeep has removed it since it was listed
+            return None  # maintenance has removed it since it was listed
         self._n_files += 1
         self._n_bytes += len(data)
         return data
@@ -270,14 +269,14 @@ def _problem_of_add(add: Mapping[str, Any]) -> str | None:
 
 
 def _disagreements(add: Mapping[str, Any], data: bytes) -> Iterator[str]:
-    """Compare what the log says of a data file with the file."""
+    """Compare the log's description of a data file with the file."""
     if int(add["size"]) != len(data):
         yield f"it has {len(data)} bytes, the log says {add['size']}"
         return
     try:
         metadata = pq.ParquetFile(pa.BufferReader(data)).metadata
     except (pa.ArrowException, OSError, ValueError):
-        return  # told already
+        return  # already reported
     stats = json.loads(add["stats"]) if add.get("stats") else {}
     n_rows = stats.get("numRecords")
     if n_rows is not None and n_rows != metadata.num_rows:
