@@ -17,6 +17,7 @@ import pytest
 REPOSITORY = Path(__file__).parents[2]
 PAGES = [
     "docs/run-a-campaign.md",
+    "docs/from-openfe.md",
     "docs/tasks.md",
     "docs/networks.md",
     "docs/hosts.md",
@@ -35,7 +36,9 @@ PAGES = [
     "docs/kubernetes.md",
     "docs/slurm.md",
     "docs/several-pools.md",
+    "docs/shared-lake.md",
     "docs/cost.md",
+    "docs/next-to-alchemiscale.md",
     "README.md",
 ]
 _FENCE = re.compile(r"^```(bash|python|sql)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
