@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 from alchemiscale_lake.errors import SettingsError, StorageError
 
 from ._addresses import bypass_proxies, is_here
+from ._closing import Closing, forgiving
 from ._local_server import GRACE_S, LocalServer, is_healthy
 from ._login import login_file, make_private, read_login, read_own
 
@@ -122,14 +123,15 @@ def local_api(
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(_claim_folder(state_dir, lasting=lasting))
         server = LocalServer(folder, host, port, lasting=lasting, on_restart=on_restart)
-        stack.callback(server.stop)
+        closing = stack.enter_context(Closing("the local Prefect server"))
+        closing.callback(server.stop)
         server.start()
         # the server needs seconds of one core to start; our own imports fit into them
         stack.enter_context(_connected(server.api_url, server.login, PREFECT_HOME=str(folder)))
         server.wait_until_healthy()
         if lasting:
             stack.enter_context(_announce(folder, server.api_url))
-        stack.callback(_flush_prefect)
+        stack.callback(_flush)
         yield Api(server.api_url, server.api_url.removesuffix("/api"), ours=True, login=login_file(folder))
 
 
@@ -262,6 +264,11 @@ def _prefect_settings(api_url: str, login: str | None = None) -> Iterator[None]:
     new |= {PREFECT_API_URL: api_url}
     with temporary_settings(new):
         yield
+
+
+def _flush() -> None:
+    with forgiving("Prefect's view of what ran"):
+        _flush_prefect()
 
 
 def _flush_prefect() -> None:

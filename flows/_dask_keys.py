@@ -54,7 +54,7 @@ def keys_in(folder: Path) -> Iterator[Any]:
     make_security: Any = distributed.Security
     made = in_memory_keys()
     # made with mode 0700
-    with tempfile.TemporaryDirectory(prefix=".keys-", dir=folder) as own:
+    with tempfile.TemporaryDirectory(prefix=".keys-", dir=folder, ignore_cleanup_errors=True) as own:
         cert, key = Path(own) / "cert.pem", Path(own) / "key.pem"
         cert.write_text(made.tls_worker_cert)
         key.write_text(made.tls_worker_key)

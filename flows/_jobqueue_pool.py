@@ -11,6 +11,7 @@ import contextlib
 import re
 import secrets
 from collections.abc import Collection, Iterator, Sequence
+from functools import partial
 from typing import Any, Final
 
 import dask
@@ -18,6 +19,7 @@ import dask
 from alchemiscale_lake.settings import Pool
 from alchemiscale_lake.store import Lake
 
+from ._closing import Closing
 from ._dask_executor import DASK_SETTINGS, DaskExecutor, threads_of
 from ._dask_keys import QuotedKeys, keys_in
 from ._job_pool import JobPool
@@ -27,6 +29,8 @@ from ._queues import Listed, Queue, Watch, log_folder_of
 __all__ = ["open_jobqueue_executor"]
 
 _CLOSE_S: Final = 5.0
+#: A queue that is slow to answer has so long for the submissions under way and for cancelling what is left.
+_CANCEL_S: Final = 180.0
 
 
 @contextlib.contextmanager
@@ -43,21 +47,23 @@ def open_jobqueue_executor(name: str, pool: Pool, lake: Lake) -> Iterator[DaskEx
     queue = Queue(pool, log_folder_of(name, pool, lake))
     with contextlib.ExitStack() as stack:
         stack.enter_context(dask.config.set(dict(DASK_SETTINGS)))
-        cluster, client = _open_scheduler(queue, stack)
+        keys = stack.enter_context(keys_in(queue.log_folder))
+        closing = stack.enter_context(Closing(f"Dask's scheduler of pool {name}"))
+        cluster, client = _open_scheduler(queue, keys, closing)
         jobs = _Jobs(queue, cluster, client)
-        stack.callback(jobs.close)
+        closing.callback(jobs.close)
         scaling = JobPool(pool, jobs, f"lake-{re.sub('[^A-Za-z0-9_-]', '-', name)}-{secrets.token_hex(3)}")
-        stack.callback(scaling.close)
+        closing.callback(scaling.close, within_s=_CANCEL_S)
         yield DaskExecutor(client, lake, pool.capacity, scaling=scaling)
 
 
-def _open_scheduler(queue: Queue, stack: contextlib.ExitStack) -> tuple[Any, Any]:
+def _open_scheduler(queue: Queue, keys: Any, closing: Closing) -> tuple[Any, Any]:
     import distributed
 
     pool = queue.pool
     cluster = cluster_class(pool.kind)(
         n_workers=0,
-        security=stack.enter_context(keys_in(queue.log_folder)),
+        security=keys,
         scheduler_options={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
         worker_command="flows._dask_job",
         worker_extra_args=[
@@ -70,9 +76,9 @@ def _open_scheduler(queue: Queue, stack: contextlib.ExitStack) -> tuple[Any, Any
         ],
         **job_options(queue.request()),
     )
-    stack.callback(cluster.close, timeout=_CLOSE_S)
+    closing.callback(partial(cluster.close, timeout=_CLOSE_S), within_s=3 * _CLOSE_S)
     client = distributed.Client(cluster, set_as_default=False)  # type: ignore[no-untyped-call]
-    stack.callback(client.close, timeout=_CLOSE_S)
+    closing.callback(partial(client.close, timeout=_CLOSE_S), within_s=3 * _CLOSE_S)
     return cluster, client
 
 

@@ -17,6 +17,7 @@ import os
 import signal
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from multiprocessing import resource_tracker
 from typing import Any
 
@@ -30,6 +31,7 @@ from alchemiscale_lake.secrecy import forbid_reading, only_secrets
 from alchemiscale_lake.settings import Limits, Pool
 from alchemiscale_lake.store import Lake
 
+from ._closing import Closing
 from ._dask_executor import DASK_SETTINGS, DaskExecutor, threads_of
 from ._dask_keys import in_memory_keys
 from ._hidden_spawns import hidden_spawns
@@ -86,7 +88,9 @@ def _open_client(threads: int) -> Iterator[Any]:
         forbid_reading()
         stack.enter_context(hidden_spawns())
         stack.enter_context(dask.config.set(dict(DASK_SETTINGS)))
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="alchemiscale-lake-dask-"))
+        # what a worker that hangs still writes there is not worth an error
+        temporary = tempfile.TemporaryDirectory(prefix="alchemiscale-lake-dask-", ignore_cleanup_errors=True)
+        folder = stack.enter_context(temporary)
         security = in_memory_keys()
         # no dashboard; the HTTP server that there still is answers nothing, and is on a port that nobody else has
         common = {"host": _LOOPBACK, "protocol": "tls://", "security": security, "dashboard": False}
@@ -99,6 +103,8 @@ def _open_client(threads: int) -> Iterator[Any]:
         }
         # through a pipe, after it has forbidden being read
         worker["env"] = _credentials()
+        left = stack.enter_context(_killed())
+        closing = stack.enter_context(Closing("Dask's cluster on this machine"))
         with _deaf_to_interrupts():
             cluster = make_cluster(
                 scheduler={"cls": distributed.Scheduler, "options": {**common, "port": 0}},
@@ -106,9 +112,10 @@ def _open_client(threads: int) -> Iterator[Any]:
                 security=security,
                 silence_logs=logging.WARNING,
             )
-        stack.callback(_close, cluster)
+        closing.callback(partial(_close, cluster), within_s=3 * _CLOSE_S)
+        closing.callback(lambda: left.extend(_processes(cluster)))
         client = make_client(cluster, set_as_default=False)
-        stack.callback(client.close, timeout=_CLOSE_S)
+        closing.callback(partial(_close, client), within_s=3 * _CLOSE_S)
         yield client
 
 
@@ -128,18 +135,31 @@ def _deaf_to_interrupts() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _close(cluster: Any) -> None:
-    """Close a cluster and kill what is left of its workers and of the processes they started."""
-    left = []
-    for nanny in cluster.workers.values():
+def _processes(cluster: Any) -> list[psutil.Process]:
+    """Return the workers of a cluster, and the processes that they started."""
+    found = []
+    for nanny in list(cluster.workers.values()):
         with contextlib.suppress(psutil.NoSuchProcess, AttributeError):  # a worker that just ended has no process
             worker = psutil.Process(nanny.process.pid)
-            left += [worker, *worker.children(recursive=True)]
-    with contextlib.suppress(TimeoutError):  # of a machine that is busy; what is left is ended below
-        cluster.close(timeout=_CLOSE_S)
-    for process in left:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
+            found += [worker, *worker.children(recursive=True)]
+    return found
+
+
+@contextlib.contextmanager
+def _killed() -> Iterator[list[psutil.Process]]:
+    """Yield a list; processes in it that are still there at the end are killed."""
+    left: list[psutil.Process] = []
+    try:
+        yield left
+    finally:
+        for process in left:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+
+
+def _close(cluster_or_client: Any) -> None:
+    with contextlib.suppress(TimeoutError):  # of a machine that is busy; what is left is killed
+        cluster_or_client.close(timeout=_CLOSE_S)
 
 
 def _credentials() -> dict[str, str]:

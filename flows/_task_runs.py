@@ -23,6 +23,8 @@ from alchemiscale_lake.dispatch.report import RecordedTask
 from alchemiscale_lake.execution import Assignment
 from alchemiscale_lake.ledger.results import Recorded
 
+from ._closing import forgiving
+
 __all__ = ["ShowingExecutor", "task_runner", "task_runs"]
 
 #: Task runs that wait at a time, each in a thread: the workers' and those queued behind them. One more
@@ -136,7 +138,8 @@ def task_runs() -> Iterator[TaskRuns]:
     try:
         yield runs
     finally:
-        runs.close()
+        with forgiving("Prefect's view of the Tasks"):
+            runs.close()
 
 
 def _state(result: Recorded) -> State[Any]:
