@@ -1,12 +1,12 @@
-"""The one seam to gufe: both generations, one set of words.
+"""The only interface to gufe, for both generations.
 
-Everything that differs between gufe 0.4 and gufe >= 1 is decided in this package, by what the
-installed gufe can do and never by its number. `chain` and `files` write and read objects, `execution` makes
-ProtocolDAGs and runs their units, `results` turns unit results into numbers; `authoring` (imported
-by name only, as it needs gufe) holds the base classes of Protocols that must work on both.
+All differences between gufe 0.4 and gufe >= 1 are handled in this package, by feature detection and never by version
+number. `chain` and `files` write and read objects, `execution` creates ProtocolDAGs and runs their units, `results`
+turns unit results into numbers; `authoring` (imported explicitly, as it needs gufe) has the base classes of Protocols
+that must work on both.
 
-Importing this package does not import gufe, so that a lake without it can store and read. Reading
-networks *without* building their objects is left to `alchemiscale_lake.networks`.
+Importing this package does not import gufe, so a lake can store and read without it. Reading networks *without*
+building their objects is in `alchemiscale_lake.networks`.
 """
 
 from __future__ import annotations

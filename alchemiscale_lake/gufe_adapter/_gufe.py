@@ -1,6 +1,6 @@
-"""Which gufe is here, and its classes by name.
+"""The installed gufe and its classes by name.
 
-The only place that imports `gufe.tokenization`; everything else asks for it here, late.
+The only place that imports `gufe.tokenization`; all other modules get it here, lazily.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from ..errors import MissingClassError, MissingDependencyError
 
 __all__ = ["gufe_version", "import_class", "missing_class", "require_classes", "tokenization"]
 
-#: Packages whose namesake on PyPI is another project.
+#: Packages whose namesakes on PyPI are unrelated projects.
 _CONDA_ONLY: Final = frozenset({"openfe", "feflow", "konnektor", "kartograf", "lomap"})
 
 
 def gufe_version() -> str | None:
-    """Return the installed gufe's version, None if there is none. Does not import it."""
+    """Return the version of the installed gufe, None if it is missing. Does not import it."""
     try:
         return importlib.metadata.version("gufe")
     except importlib.metadata.PackageNotFoundError:
@@ -32,7 +32,7 @@ def tokenization() -> Any:
     Raises
     ------
     MissingDependencyError
-        If gufe, or a package it needs, cannot be imported.
+        If gufe or one of its dependencies cannot be imported.
     """
     try:
         return importlib.import_module("gufe.tokenization")
@@ -45,12 +45,12 @@ def tokenization() -> Any:
 
 
 def import_class(module: str, qualname: str) -> type:
-    """Return the class `qualname` of `module`, following gufe's own list of renamed classes.
+    """Return the class `qualname` of `module`, following gufe's list of renamed classes.
 
     Raises
     ------
     MissingClassError
-        If the class cannot be imported here; the message names it, its package and the remedy.
+        If the class cannot be imported here; the message names it, its package and what to do.
     """
     require_classes([(module, qualname)])
     found: type = tokenization().get_class(module, qualname)
@@ -58,7 +58,7 @@ def import_class(module: str, qualname: str) -> type:
 
 
 def require_classes(names: Iterable[tuple[str, str]]) -> None:
-    """Raise MissingClassError naming every class among (module, qualname) that cannot be imported."""
+    """Raise MissingClassError naming all classes among (module, qualname) that cannot be imported."""
     get_class = tokenization().get_class
     missing: list[tuple[str, str, Exception]] = []
     for module, qualname in sorted(set(names)):
@@ -67,7 +67,7 @@ def require_classes(names: Iterable[tuple[str, str]]) -> None:
         except (ImportError, AttributeError, ValueError) as e:
             missing.append((module, qualname, e))
     if missing:
-        # gufe itself is here, so the foreign package is to be told about first, and its Protocol first of all
+        # gufe itself is installed, so name classes of other packages first, and Protocols first among these
         missing.sort(key=lambda found: (_package(found[0]) == "gufe", not found[1].endswith("Protocol"), found[:2]))
         raise missing_class(missing) from missing[0][2]
 
@@ -77,7 +77,7 @@ def _package(module: str) -> str:
 
 
 def missing_class(missing: list[tuple[str, str, Exception]]) -> MissingClassError:
-    """Return the error about classes (module, qualname, why not), the first of them named."""
+    """Return the error about missing classes (module, qualname, reason), naming the first."""
     module, qualname, reason = missing[0]
     package = _package(module)
     kind = "Protocol class" if qualname.endswith("Protocol") else "class"

@@ -1,8 +1,8 @@
-"""What the two generations of gufe write differently, in both directions.
+"""Translation between the serialised forms of the two generations of gufe, in both directions.
 
-Shallow dicts (gufe objects in them still whole) go through here on their way out and in, so that
-chains are strict JSON in gufe >= 1's form. Networks then travel both ways and results from gufe 0.4
-to >= 1, as far as their own classes allow: a `SmallMoleculeComponent`, for one, does not.
+Shallow dicts (with gufe objects in them) are translated on output and input, so that chains are strict JSON in the
+form of gufe >= 1. Networks can then be exchanged both ways, and results from gufe 0.4 to >= 1, as far as their own
+classes allow; `SmallMoleculeComponent`, for example, does not.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ _NO_BOX = [math.nan] * 9
 
 
 def translate_out(shallow: dict[str, Any]) -> dict[str, Any]:
-    """Return a shallow dict as gufe >= 1 would have made it."""
+    """Return a shallow dict in the form of gufe >= 1."""
     box = shallow.get("box_vectors") if shallow["__qualname__"] == "ChemicalSystem" else None
     if box is not None and all(isinstance(x, float) and math.isnan(x) for x in box):
-        # gufe 0.4 writes nine NaNs, which are no JSON, for a system without a box
+        # gufe 0.4 writes nine NaNs, which are not JSON, for a system without a box
         return {word: value for word, value in shallow.items() if word != "box_vectors"}
     return shallow
 
 
 def translate_in(shallow: dict[str, Any], tok: Any) -> dict[str, Any]:
-    """Return a shallow dict as the installed gufe wants it; `tok` is `gufe.tokenization`."""
+    """Return a shallow dict in the form of the installed gufe; `tok` is `gufe.tokenization`."""
     if hasattr(tok.GufeTokenizable, "serialization_migration"):
         if shallow["__qualname__"] in ("ProtocolDAG", "ProtocolDAGResult"):
-            # gufe 0.4 had no such label, and gufe >= 1 no default for it
+            # gufe 0.4 had no such label, and gufe >= 1 has no default for it
             return {"transformation_key": None, **shallow}
         return shallow
     return _for_gufe_0(shallow, tok)
 
 
 def _for_gufe_0(shallow: dict[str, Any], tok: Any) -> dict[str, Any]:
-    """Leave out what gufe 0.4 does not know, add what it wants, step around a fault of its own."""
+    """Remove what gufe 0.4 does not know, add what it requires, avoid one of its bugs."""
     from gufe import ProtocolResult
 
     shallow = {word: value for word, value in shallow.items() if word != ":version:"}
@@ -48,6 +48,6 @@ def _for_gufe_0(shallow: dict[str, Any], tok: Any) -> dict[str, Any]:
         shallow.pop("metadata", None)
     cls = tok.get_class(shallow["__module__"], shallow["__qualname__"])
     if issubclass(cls, ProtocolResult) and cls._from_dict.__func__ is ProtocolResult._from_dict.__func__:
-        # it would take the word "data" for one of the data
+        # it would mistake the key "data" for one of the data
         shallow |= shallow.pop("data")
     return shallow

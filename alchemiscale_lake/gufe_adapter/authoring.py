@@ -1,8 +1,7 @@
-"""Base classes of Protocols that run, and are stored alike, on both generations of gufe.
+"""Base classes of Protocols that run, and are stored identically, on both generations of gufe.
 
-A Protocol here has plain settings (numbers, text, lists), and its dict form holds them as plain
-JSON, so that a network written with one gufe loads with the other. Importing this module imports
-gufe.
+A Protocol here has plain settings (numbers, text, lists), stored as plain JSON in its dict form, so that a network
+written with one gufe loads with the other. Importing this module imports gufe.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ except ImportError:  # gufe 0.4 leaves settings to each Protocol
 
         @property
         def is_frozen(self) -> bool:
-            """Whether the settings belong to a Protocol and cannot be changed."""
+            """Return whether the settings belong to a Protocol and cannot be changed."""
             return self._is_frozen
 
         def frozen_copy(self) -> Self:
@@ -54,23 +53,23 @@ except ImportError:  # gufe 0.4 leaves settings to each Protocol
             super().__setattr__(name, value)
 
         def __eq__(self, other: object) -> bool:
-            # frozen or not does not matter
+            # whether frozen is irrelevant
             return isinstance(other, type(self)) and self.model_dump() == other.model_dump()
 
 
-#: gufe >= 1 tells its results' number to `ProtocolResult`, and speaks in Quantities.
+#: gufe >= 1 passes the number of results to `ProtocolResult`, and uses Quantities.
 _COUNTS_RESULTS: Final = "n_protocol_dag_results" in inspect.signature(gufe.ProtocolResult.__init__).parameters
 _EXTENDS: Final = "extends" in inspect.signature(gufe.Protocol.create).parameters
 
 
 class LakeSettings(_SettingsBase):  # type: ignore[misc]
-    """Settings of a Protocol: plain values only, unknown names refused, frozen once attached."""
+    """Settings of a Protocol: plain values only, unknown names rejected, frozen once attached."""
 
 
 class LakeProtocolResult(gufe.ProtocolResult):  # type: ignore[misc]
-    """What `gather` returns; its data are plain values.
+    """Result of `gather`; its data are plain values.
 
-    Subclasses define `get_estimate` and `get_uncertainty`, and return `energy(...)` there.
+    Subclasses define `get_estimate` and `get_uncertainty`, which return `energy(...)`.
     """
 
     def __init__(self, n_protocol_dag_results: int = 0, **data: Any) -> None:
@@ -80,7 +79,7 @@ class LakeProtocolResult(gufe.ProtocolResult):  # type: ignore[misc]
 
     @property
     def n_protocol_dag_results(self) -> int:
-        """Number of ProtocolDAGResults gathered."""
+        """Return the number of ProtocolDAGResults gathered."""
         return self._n_protocol_dag_results
 
     def _to_dict(self) -> dict[str, Any]:
@@ -91,15 +90,15 @@ class LakeProtocolResult(gufe.ProtocolResult):  # type: ignore[misc]
         return cls(n_protocol_dag_results=dct["n_protocol_dag_results"], **dct["data"])
 
     def get_rate_of_convergence(self) -> None:
-        """Return None: gufe 0.4 insists on this method, gufe >= 1 dropped it."""
+        """Return None: gufe 0.4 requires this method, gufe >= 1 dropped it."""
         return
 
 
 class LakeProtocol(gufe.Protocol):  # type: ignore[misc]
     """A Protocol with plain settings.
 
-    Subclasses name `_settings_cls` and `result_cls` and define `_units(state_a, state_b, extends)`, which
-    returns ProtocolUnits, and `_gather(protocol_dag_results)`. Mappings mean nothing to them.
+    Subclasses set `_settings_cls` and `result_cls` and define `_units(state_a, state_b, extends)`, which returns
+    ProtocolUnits, and `_gather(protocol_dag_results)`. They ignore mappings.
     """
 
     _settings_cls: ClassVar[type[LakeSettings]]
@@ -129,7 +128,7 @@ class LakeProtocol(gufe.Protocol):  # type: ignore[misc]
     def _from_dict(cls, dct: Mapping[str, Any]) -> Self:
         return cls(cls._settings_cls.model_validate(dct["settings"]))
 
-    # gufe 0.4 compares and hashes settings, which may be neither; the key is what says it all
+    # gufe 0.4 compares and hashes settings, which may support neither; the key identifies everything
     def __eq__(self, other: object) -> bool:
         return isinstance(other, type(self)) and bool(self.key == other.key)
 
@@ -178,7 +177,7 @@ class LakeProtocol(gufe.Protocol):  # type: ignore[misc]
 
 
 def energy(value_kcal_mol: float | None) -> Any:
-    """Return an energy as the installed gufe wants it: a Quantity (>= 1) or a float in kcal/mol (0.4)."""
+    """Return an energy in the form of the installed gufe: a Quantity (>= 1) or a float in kcal/mol (0.4)."""
     if value_kcal_mol is None or not _COUNTS_RESULTS:
         return value_kcal_mol
     from openff.units import unit

@@ -1,10 +1,9 @@
-"""gufe objects as keyed chains: JSON text out, the same objects in.
+"""Conversion between gufe objects and keyed chains as JSON text.
 
-A keyed chain is a list of `[key, keyed dict]`, dependencies first, the object itself last; it is
-what gufe >= 1 and openfe write with `to_json`. gufe 0.4 has no such form, so it is made and read
-here by hand, in the same way for both. Chains are also how ProtocolDAGs and results travel between
-processes. Files are left to `files`, and storing chains in tables without gufe's classes to
-`alchemiscale_lake.networks`.
+A keyed chain is a list of `[key, keyed dict]`, dependencies first, the object itself last; it is what gufe >= 1 and
+openfe write with `to_json`. gufe 0.4 lacks this form, so chains are written and read here for both generations. They
+also carry ProtocolDAGs and results between processes. Files are handled in `files`, storage in tables without gufe's
+classes in `alchemiscale_lake.networks`.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ def to_chain(obj: Any) -> Chain:
     tok = tokenization()
     chain: Chain = []
     done: set[str] = set()
-    # (object, None) asks to look at it; (object, shallow dict) says that all it needs is written
+    # (object, None): to be visited; (object, shallow dict): all dependencies are written
     stack: list[tuple[Any, dict[str, Any] | None]] = [(obj, None)]
     while stack:
         current, shallow = stack.pop()
@@ -62,7 +61,7 @@ def to_chain(obj: Any) -> Chain:
 def dumps_chain(obj: Any) -> bytes:
     """Write a gufe object as the JSON text of its keyed chain.
 
-    Works for networks and Transformations as for ProtocolDAGs, unit results and DAG results.
+    Accepts networks, Transformations, ProtocolDAGs, unit results and DAG results.
 
     Returns
     -------
@@ -72,7 +71,7 @@ def dumps_chain(obj: Any) -> bytes:
     Raises
     ------
     ExecutionError
-        If the object holds something JSON cannot carry (an output of a unit, say).
+        If the object contains something that JSON cannot represent (an output of a unit, for example).
     """
     handler = tokenization().JSON_HANDLER
     try:
@@ -91,14 +90,14 @@ def loads_chain(data: bytes | str) -> Any:
     Parameters
     ----------
     data : bytes or str
-        What `dumps_chain`, or gufe >= 1's `to_json`, wrote.
+        Output of `dumps_chain`, or of gufe >= 1's `to_json`.
 
     Raises
     ------
     MissingClassError
         If a class in the chain cannot be imported here.
     InvalidNetworkError
-        If the text is no keyed chain, or this gufe cannot build an object in it.
+        If the text is not a keyed chain, or this gufe cannot build an object in it.
     """
     content = decode(data)
     if not is_chain(content):
@@ -110,11 +109,11 @@ def loads_chain(data: bytes | str) -> Any:
 
 
 class ChainReader:
-    """Reads many chains, building what they have in common once.
+    """Reader of many chains that builds their shared objects once.
 
-    Results of one network share its proteins, ligands and Protocols, and those are most of each chain.
-    Links that were seen before are neither decoded nor built again. What belongs to one execution
-    alone (ProtocolUnits and their results) is not kept.
+    Results of one network share its proteins, ligands and Protocols, and those are most of each chain. Links that were
+    seen before are neither decoded nor built again. Objects of a single execution (ProtocolUnits and their results)
+    are not kept.
     """
 
     def __init__(self) -> None:
@@ -135,17 +134,17 @@ class ChainReader:
                         self._shared[key] = obj
                 objects[key] = obj
         except (LakeError, ImportError, AttributeError, KeyError, TypeError, ValueError):
-            # whatever the matter is, it is told there
+            # this reports any error
             return loads_chain(data)
         return obj
 
     def built(self, key: str) -> Any | None:
-        """What was built under this key, as it stood in a chain; None if nothing was, or nothing was kept."""
+        """Return the object built under this key; None if none was built, or it was not kept."""
         return self._shared.get(key)
 
 
 def _decoded(value: Any, hook: Callable[[dict[str, Any]], Any]) -> Any:
-    """Plain JSON data as gufe's decoder gives them: innermost dicts first."""
+    """Return plain JSON data as gufe's decoder returns it: innermost dicts first."""
     if isinstance(value, dict):
         return hook({key: _decoded(item, hook) for key, item in value.items()})
     return [_decoded(item, hook) for item in value] if isinstance(value, list) else value
@@ -196,7 +195,7 @@ def decode(data: bytes | str) -> Any:
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as e:
         raise InvalidNetworkError(f"not JSON ({e}); expected a file written by gufe or openfe") from e
     except (ImportError, AttributeError, KeyError, TypeError, ValueError) as e:
-        # gufe >= 1 rebuilds Settings while it parses, and so may be the first to miss a class
+        # gufe >= 1 rebuilds Settings while parsing, so it may be the first to miss a class
         try:
             content = json.loads(text)
         except ValueError as cause:  # a number with thousands of digits
@@ -206,7 +205,7 @@ def decode(data: bytes | str) -> Any:
 
 
 def is_chain(content: Any) -> bool:
-    """Whether plain data have the form of a keyed chain."""
+    """Return whether plain data has the form of a keyed chain."""
     return (
         isinstance(content, list)
         and bool(content)
@@ -228,7 +227,7 @@ def _classes_in(value: Any) -> Iterator[tuple[str, str]]:
 
 
 def _is_plain_custom(value: dict[str, Any]) -> bool:
-    """Whether a dict stands for a path, an array, bytes ...: classes of the interpreter or numpy."""
+    """Return whether a dict represents a path, an array, bytes ...: classes of the interpreter or numpy."""
     return str(value["__module__"]).partition(".")[0] in {"pathlib", "builtins", "numpy", "datetime", "uuid"}
 
 
@@ -249,7 +248,7 @@ def build_chain(chain: Any) -> Any:
 
 
 def build_nested(content: Any) -> Any:
-    """Build the object a nested dict describes, as gufe's `to_dict` makes it."""
+    """Build the object of a nested dict, as made by gufe's `to_dict`."""
     tok = tokenization()
     if not tok.is_gufe_dict(content):
         raise InvalidNetworkError("JSON, but not a gufe object; write it with gufe's `to_json`")
@@ -265,7 +264,7 @@ def build_nested(content: Any) -> Any:
 
 
 def _resolve(value: Any, objects: dict[str, Any]) -> Any:
-    """Replace references by the objects of the chain that came before."""
+    """Replace references by earlier objects of the chain."""
     if isinstance(value, dict):
         if _KEY in value:
             try:
@@ -285,12 +284,12 @@ def _build(shallow: dict[str, Any], tok: Any) -> Any:
         return tok.from_dict(translate_in(shallow, tok))
     except LakeError:
         raise
-    except Exception as e:  # the classes are anyone's; whatever they raise, the object is unreadable here
+    except Exception as e:  # third-party classes may raise anything; the object is then unreadable here
         raise unreadable(e, qualname) from e
 
 
 def unreadable(reason: Exception, qualname: str | None = None) -> InvalidNetworkError:
-    """Return the error that says what this gufe cannot build, and why."""
+    """Return the error about an object that this gufe cannot build, with the reason."""
     return InvalidNetworkError(
         f"{qualname or 'an object'} cannot be rebuilt by gufe {gufe_version()} "
         f"({type(reason).__name__}: {reason}); use the gufe that wrote it, or a newer one",

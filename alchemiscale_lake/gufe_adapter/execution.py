@@ -1,7 +1,7 @@
-"""ProtocolDAGs and the execution of their units, one at a time.
+"""ProtocolDAGs and the execution of single units.
 
-Makes a ProtocolDAG, orders its units and runs one unit in its directories. Which unit runs when, in
-which process and how often is left to `alchemiscale_lake.execution`.
+Creates a ProtocolDAG, orders its units and runs one unit in its directories. `alchemiscale_lake.execution` decides
+which unit runs when, in which process and how often.
 """
 
 from __future__ import annotations
@@ -31,25 +31,25 @@ __all__ = [
 
 
 def create_protocol_dag(transformation: Any, *, extends: Any = None, name: str | None = None) -> Any:
-    """Make a fresh ProtocolDAG of a Transformation or NonTransformation.
+    """Create a ProtocolDAG of a Transformation or NonTransformation.
 
     Parameters
     ----------
     transformation : Transformation or NonTransformation
     extends : ProtocolDAGResult, optional
-        Result to go on from, if the Protocol can.
+        Result to continue from, if the Protocol supports it.
     name : str, optional
     """
     if "extends" in inspect.signature(transformation.create).parameters:
         return transformation.create(extends=extends, name=name)
-    # gufe 0.4: Transformation.create takes no arguments, and Protocol.create says `extend_from`
+    # gufe 0.4: Transformation.create takes no arguments, and Protocol.create uses `extend_from`
     protocol = transformation.protocol
     accepted = inspect.signature(protocol.create).parameters
     word = "extends" if "extends" in accepted else "extend_from"
     return protocol.create(
         stateA=transformation.stateA,
         stateB=transformation.stateB,
-        # 0.4's NonTransformation has the property, and no attribute behind it
+        # 0.4's NonTransformation has the property, but no attribute behind it
         mapping=getattr(transformation, "mapping", None),
         name=name,
         **{word: extends},
@@ -57,10 +57,10 @@ def create_protocol_dag(transformation: Any, *, extends: Any = None, name: str |
 
 
 def units_in_order(dag: Any) -> list[Any]:
-    """Return the ProtocolUnits so that each comes after all it depends on.
+    """Return the ProtocolUnits in dependency order.
 
-    Among units that are ready together the order is by name, then key, so that the same ProtocolDAG
-    has the same order in every process.
+    Units that become ready together are sorted by name, then key, so that the order of a ProtocolDAG is the same in
+    every process.
     """
     units = {str(unit.key): unit for unit in dag.protocol_units}
     needs = unit_dependencies(dag)
@@ -83,7 +83,7 @@ def units_in_order(dag: Any) -> list[Any]:
 
 
 def unit_dependencies(dag: Any) -> dict[str, list[str]]:
-    """Return, for every unit's key, the keys of the units it depends on, each once."""
+    """Return, for every unit's key, the unique keys of the units it depends on."""
     return {
         str(unit.key): list(dict.fromkeys(str(needed.key) for needed in unit.dependencies))
         for unit in dag.protocol_units
@@ -108,11 +108,11 @@ def execute_unit(
     shared, scratch : Path
         Existing directories; `shared` must stay, at the same path, until the whole ProtocolDAG ends.
     stdout, stderr : Path
-        Existing directories whose files gufe >= 1 takes into the result; gufe 0.4 has no such thing.
+        Existing directories whose files gufe >= 1 includes in the result; gufe 0.4 has no equivalent.
     results : mapping of str to ProtocolUnitResult
         Result of every unit this one depends on, by unit key.
     whole_exception : Path, optional
-        Where the text of an exception is written that is too long for the failure, which then holds its head and tail.
+        File for the full text of an exception that is too long for the failure, which then keeps its head and tail.
 
     Returns
     -------
@@ -123,7 +123,7 @@ def execute_unit(
     Raises
     ------
     ExecutionError
-        If a result it depends on is missing or a failure, or if this gufe asks for something unknown.
+        If a result it depends on is missing or a failure, or if this gufe requires an unknown argument.
     """
     inputs = _with_results(unit.inputs, _usable(unit, results))
     folders = {
@@ -140,12 +140,12 @@ def execute_unit(
 
 
 def unit_ok(result: Any) -> bool:
-    """Whether a unit result is a success; a failure is a subclass of it in gufe >= 1 only."""
+    """Return whether a unit result is a success; a failure is a subclass of it in gufe >= 1 only."""
     return bool(result.ok())
 
 
 def unit_exception(result: Any) -> tuple[str, str] | None:
-    """Return (exception as text, traceback) of a failed unit result, None of a success."""
+    """Return (exception as text, traceback) of a failed unit result, None for a success."""
     if unit_ok(result):
         return None
     kind, args = result.exception
@@ -163,19 +163,19 @@ def failed_unit_result(
     start_time: datetime | None = None,
     end_time: datetime | None = None,
 ) -> Any:
-    """Make the failure of a unit whose process died, so that it could not make its own.
+    """Make the failure of a unit whose process died before it could make its own.
 
     Parameters
     ----------
     unit : ProtocolUnit
     exception : (type name, arguments)
-        As gufe notes exceptions, e.g. `("WorkerDied", ("signal 11 (SIGSEGV)",))`.
+        In gufe's form, e.g. `("WorkerDied", ("signal 11 (SIGSEGV)",))`.
     traceback : str
-        What is known instead of a traceback: the tail of its standard error, say.
+        Replacement for a traceback, such as the tail of its standard error.
     results : mapping of str to ProtocolUnitResult, optional
         As given to `execute_unit`.
     stdout, stderr, start_time, end_time : optional
-        Kept where gufe has a place for them (>= 1).
+        Stored if gufe supports it (>= 1).
     """
     from gufe.protocols.protocolunit import ProtocolUnitFailure
 
@@ -225,7 +225,7 @@ def _with_results(value: Any, results: Mapping[str, Any], *, keep_units: bool = 
 
 
 def _context(folders: Mapping[str, Path]) -> Any:
-    """Make gufe's Context from what its signature asks for; its shape has changed and will again."""
+    """Make gufe's Context from the arguments in its signature, which has changed and will change again."""
     from gufe.protocols.protocolunit import Context
 
     parameters = inspect.signature(Context).parameters
@@ -240,7 +240,7 @@ def _context(folders: Mapping[str, Path]) -> Any:
 
 
 def _with_plain_exception(failure: Any, whole: Path | None) -> Any:
-    """Return a failure that JSON and tables can carry: an exception's arguments may be anything, and of any size."""
+    """Return a failure that JSON and tables can store: exception arguments may have any type and size."""
     tok = tokenization()
     kind, args = failure.exception
     trace = str(failure.traceback)
@@ -254,7 +254,7 @@ def _with_plain_exception(failure: Any, whole: Path | None) -> Any:
         whole.write_text(text, errors="backslashreplace")
     shallow = failure.to_shallow_dict()
     shallow["exception"], shallow["traceback"] = (storable(str(kind)), plain[0]), plain[1]
-    # under the old key gufe would hand back the object it already knows
+    # under the old key gufe would return its cached object
     shallow["_key"] = tok.GufeKey(f"{type(failure).__qualname__}-{uuid.uuid4().hex}")
     return tok.from_dict(shallow)
 

@@ -1,6 +1,6 @@
-"""Files of gufe objects: every format gufe writes is read, one is written.
+"""Files of gufe objects: reads every format that gufe writes, writes one.
 
-What the text inside means is left to `chain`.
+The content is interpreted in `chain`.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from .chain import build_chain, build_nested, decode, dumps_chain, is_chain
 
 __all__ = ["dump_network", "load_bytes", "load_object"]
 
-#: UTF-8's and UTF-16's marks of byte order.
+#: Byte order marks of UTF-8 and UTF-16.
 _MARKS: Final = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 
 
 def load_object(path: str | os.PathLike[str]) -> Any:
-    """Read a gufe object from any file gufe writes.
+    """Read a gufe object from any file that gufe writes.
 
-    Keyed chain JSON (`to_json`), nested dict JSON (`dump` of gufe 0.4 and 1) and, where gufe has it,
-    msgpack; each may be compressed with gzip or zstd. The content decides, not the suffix.
+    Keyed chain JSON (`to_json`), nested dict JSON (`dump` of gufe 0.4 and 1) and, if gufe supports it, msgpack; each
+    may be compressed with gzip or zstd. The content decides, not the suffix.
 
     Raises
     ------
     InvalidNetworkError
-        If the file holds none of these.
+        If the file has none of these formats.
     MissingClassError
         If a class in it cannot be imported here.
     """
@@ -45,7 +45,7 @@ def load_object(path: str | os.PathLike[str]) -> Any:
 
 
 def load_bytes(raw: bytes, source: str) -> Any:
-    """Read a gufe object from what a file holds, decompressed; raise what `load_object` raises."""
+    """Read a gufe object from the decompressed content of a file; raise what `load_object` raises."""
     try:
         if raw.lstrip()[:1] not in (b"[", b"{") and not raw.startswith(_MARKS):
             return build_chain(_unpack(raw))
@@ -61,8 +61,7 @@ def load_bytes(raw: bytes, source: str) -> Any:
 def dump_network(network: Any, path: str | os.PathLike[str]) -> None:
     """Write a network (or any gufe object) as a keyed chain JSON file.
 
-    The suffix chooses the compression: `.json`, `.json.gz`, `.json.zst`. The file appears whole or
-    not at all.
+    The suffix determines the compression: `.json`, `.json.gz`, `.json.zst`. The file appears complete or not at all.
     """
     target = Path(path)
     data = dumps_chain(network)
@@ -98,7 +97,7 @@ def _unpack(raw: bytes) -> Any:
             "runs this Task",
             package=(getattr(e, "name", None) or "").partition(".")[0] or None,
         ) from e
-    except Exception as e:  # msgpack has its own tree of errors; all say that this is not msgpack
+    except Exception as e:  # msgpack has its own exceptions; all mean that this is not msgpack
         raise InvalidNetworkError(f"neither JSON nor gufe's msgpack ({e}); write it with gufe's `to_json`") from e
     if not is_chain(content):
         raise InvalidNetworkError("msgpack, but not a keyed chain; write it with gufe's `to_json`")

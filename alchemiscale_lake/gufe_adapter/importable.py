@@ -1,7 +1,7 @@
-"""Which classes can be imported here, asked without importing them into this process.
+"""Check which classes can be imported here, without importing them into this process.
 
-`python -m alchemiscale_lake.gufe_adapter.importable` is the process that imports them: packages such as openfe
-take many seconds and hundreds of MB, which a dispatcher has no use for.
+`python -m alchemiscale_lake.gufe_adapter.importable` is the process that imports them: packages such as openfe take
+many seconds and hundreds of MB, which a dispatcher does not need.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from ._gufe import missing_class, require_classes
 
 __all__ = ["missing_among"]
 
-#: Ours are there, and imported in no time.
+#: Our classes are always available, and quick to import.
 _OURS = "alchemiscale_lake"
 
 
 def missing_among(names: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
-    """Return the classes among (module, qualname) that cannot be imported here, each with what to do about it.
+    """Return the classes among (module, qualname) that cannot be imported here, each with advice.
 
-    A class that could only be tried by a process which did not answer counts as there: whoever runs it will see.
+    If the checking process does not answer, a class counts as available; running it will show.
     """
     found = {name: _without_package(name) for name in names}
     missing = {name: text for name, text in found.items() if text is not None}
@@ -67,7 +67,7 @@ def _main() -> None:
             require_classes([(module, qualname)])
         except (MissingClassError, MissingDependencyError) as e:
             missing.append((module, qualname, e.message))
-    # the last line: packages may print while they are imported
+    # the last line: packages may print during import
     sys.stdout.write("\n" + json.dumps(missing))
 
 

@@ -1,6 +1,6 @@
-"""From unit results to a ProtocolDAGResult, and from those to numbers in kcal/mol.
+"""ProtocolDAGResults from unit results, and estimates in kcal/mol from these.
 
-Whole-network estimates are left to `estimators`.
+Estimates of whole networks are in `estimators`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Estimate:
     Attributes
     ----------
     value_kcal_mol, uncertainty_kcal_mol : float or None
-        None where there is no result, or where the Protocol gave no finite number.
+        None if there is no result, or the Protocol returned no finite number.
     """
 
     value_kcal_mol: float | None
@@ -39,10 +39,10 @@ def build_dag_result(dag: Any, unit_results: Iterable[Any], transformation: Any)
     ----------
     dag : ProtocolDAG
     unit_results : iterable of ProtocolUnitResult
-        All attempts of its units in order of execution. gufe 0.4 keeps one per unit: the success,
-        or else the last failure.
+        All attempts of its units in order of execution. gufe 0.4 keeps one per unit: the success, or else the last
+        failure.
     transformation : Transformation or NonTransformation
-        What the ProtocolDAG was made from; its key becomes a label of the result (gufe >= 1).
+        Origin of the ProtocolDAG; its key becomes a label of the result (gufe >= 1).
     """
     from gufe import ProtocolDAGResult
 
@@ -62,16 +62,16 @@ def build_dag_result(dag: Any, unit_results: Iterable[Any], transformation: Any)
 
 
 def dag_ok(dag_result: Any) -> bool:
-    """Whether every unit of a ProtocolDAGResult has a successful result.
+    """Return whether every unit of a ProtocolDAGResult has a successful result.
 
-    gufe 0.4's own `ok()` also takes a failure for a result.
+    gufe 0.4's own `ok()` also accepts a failure as a result.
     """
     succeeded = {str(result.source_key) for result in dag_result.protocol_unit_results if unit_ok(result)}
     return all(str(unit.key) in succeeded for unit in dag_result.protocol_units)
 
 
 def estimate(transformation: Any, dag_results: Iterable[Any]) -> Estimate:
-    """Gather the successful ones among ProtocolDAGResults into an estimate.
+    """Gather the successful ProtocolDAGResults into an estimate.
 
     Parameters
     ----------
@@ -81,8 +81,8 @@ def estimate(transformation: Any, dag_results: Iterable[Any]) -> Estimate:
     Returns
     -------
     Estimate
-        Without numbers if no result was successful. Where the Protocol gives an uncertainty of zero, as
-        openfe's do of a single repeat (the standard deviation of one value), what its units state is taken.
+        Without numbers if no result was successful. If the Protocol returns an uncertainty of zero, as openfe's do for
+        a single repeat (the standard deviation of one value), the errors stated by its units are used.
 
     Raises
     ------
@@ -97,7 +97,7 @@ def estimate(transformation: Any, dag_results: Iterable[Any]) -> Estimate:
     try:
         gathered = transformation.gather(usable)
         value, uncertainty = gathered.get_estimate(), gathered.get_uncertainty()
-    except Exception as e:  # Protocols are anyone's code
+    except Exception as e:  # third-party code may raise anything
         protocol = type(transformation.protocol).__qualname__
         raise EstimationError(
             f"{protocol} could not gather {len(usable)} results of {transformation.name or transformation.key} "
@@ -109,9 +109,9 @@ def estimate(transformation: Any, dag_results: Iterable[Any]) -> Estimate:
 
 
 def _stated_by_units(dag_results: Iterable[Any], otherwise: float | None) -> float | None:
-    """Errors that units state of their estimates (openfe's `unit_estimate_error`), in kcal/mol.
+    """Return the errors that units state for their estimates (openfe's `unit_estimate_error`), in kcal/mol.
 
-    Those of one leg (`simtype`) as their root mean square over its repeats, legs in quadrature.
+    Root mean square over the repeats of one leg (`simtype`), then legs in quadrature.
     """
     squares: dict[str, list[float]] = {}
     for result in (r for dag_result in dag_results for r in dag_result.protocol_unit_results if unit_ok(r)):

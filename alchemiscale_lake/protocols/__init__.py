@@ -1,1 +1,1 @@
-"""Small real Protocols: what the tests and benchmarks run, and a start for a first look at a lake."""
+"""Small real Protocols, used by the tests and benchmarks and for a first look at a lake."""

@@ -1,4 +1,4 @@
-"""From solvation energies sampled at both ends to a hydration free energy, by BAR.
+"""Estimation of a hydration free energy by BAR from solvation energies sampled at both ends.
 
 Owns the estimate and its diagnostics; sampling is in `_implicit_solvent`.
 
@@ -26,16 +26,16 @@ __all__ = ["HydrationEstimate", "hydration_free_energy"]
 
 Floats = npt.NDArray[np.float64]
 
-#: A solvation energy that varies by less than this does not vary: the molecule is rigid.
+#: A solvation energy with less variation is constant: the molecule is rigid.
 _RIGID_KCAL_MOL: Final = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
 class HydrationEstimate:
-    """A hydration free energy and how well it was sampled.
+    """A hydration free energy and its sampling diagnostics.
 
-    `overlap` is MBAR's scalar overlap of the two end states, from 0 (none) to 1 (the same);
-    the effective numbers are frames divided by their statistical inefficiency.
+    `overlap` is MBAR's scalar overlap of the two end states, from 0 (none) to 1 (identical); the effective numbers are
+    frames divided by their statistical inefficiency.
     """
 
     dg_kcal_mol: float
@@ -55,13 +55,13 @@ def hydration_free_energy(
     vacuum_kj_mol, solvent_kj_mol : ndarray, shape (n_frames,)
         U_solvent - U_vacuum of frames sampled in vacuum and in solvent, kJ/mol.
     temperature_kelvin : float
-        Of both.
+        Of both end states.
 
     Returns
     -------
     HydrationEstimate
-        Its uncertainty is one standard deviation; 0 for a rigid molecule, whose solvation energy
-        is a constant and so its free energy.
+        The uncertainty is one standard deviation; 0 for a rigid molecule, whose solvation energy is constant and
+        equals its free energy.
     """
     kt = kt_kcal_mol(temperature_kelvin)
     both = np.concatenate([vacuum_kj_mol, solvent_kj_mol]) * KCAL_PER_KJ
@@ -83,7 +83,7 @@ def hydration_free_energy(
 
 
 def _overlap(forward: Floats, reverse: Floats, delta_f: float) -> float:
-    """Return 1 - the second eigenvalue of MBAR's overlap matrix, here (N_0 + N_1) sum_n W_n0 W_n1."""
+    """Return 1 minus the second eigenvalue of MBAR's overlap matrix, here (N_0 + N_1) sum_n W_n0 W_n1."""
     ratio = np.exp(delta_f - np.concatenate([forward, -reverse]))
     weight = 1.0 / (len(forward) + len(reverse) * ratio)
     return float(len(ratio) * np.sum(ratio * weight**2))
@@ -100,7 +100,7 @@ def _uncorrelated(work: Floats) -> tuple[Floats, float]:
 
 @contextmanager
 def _quiet_pymbar() -> Iterator[None]:
-    """Keep the notices of pymbar's import (no JAX, a general caution) out of every unit's log."""
+    """Keep pymbar's import messages (no JAX, a general caution) out of the unit logs."""
     logger = logging.getLogger("pymbar")
     before = logger.level
     logger.setLevel(logging.ERROR)

@@ -1,10 +1,9 @@
-"""A small molecule in implicit water: its OpenMM System, and sampling that survives a kill.
+"""Sampling of a small molecule in implicit water: its OpenMM System, and restartable dynamics.
 
-Owns the dynamics of `HydrationProtocol` and knows nothing of gufe; `_hydration_analysis` turns
-samples into free energies, `hydration` wires both into ProtocolUnits. One System holds both end
-states: the molecule's own forces are in force group 0, the solvation force (OBC2 and its surface
-term) in group 1. Vacuum is dynamics under group 0, solvent is dynamics under both, and the work
-from one to the other is the energy of group 1.
+Owns the dynamics of `HydrationProtocol` and does not depend on gufe; `_hydration_analysis` turns samples into free
+energies, `hydration` wires both into ProtocolUnits. One System contains both end states: the molecule's own forces are
+in force group 0, the solvation force (OBC2 and its surface term) in group 1. Vacuum is dynamics under group 0, solvent
+is dynamics under both, and the work from one to the other is the energy of group 1.
 
 References
 ----------
@@ -42,7 +41,7 @@ Phase = Literal["vacuum", "solvent"]
 
 #: Force group of the solvation force; everything else is in group 0.
 SOLVATION_GROUP: Final = 1
-#: Relative permittivities of the solvent (water at 298 K) and of the solute's inside.
+#: Relative permittivities of the solvent (water at 298 K) and of the solute's interior.
 SOLVENT_DIELECTRIC: Final = 78.5
 SOLUTE_DIELECTRIC: Final = 1.0
 #: Energy per solvent-accessible area of the nonpolar term; 0.0054 kcal/mol/A^2 of Schaefer et al.
@@ -54,7 +53,7 @@ _GROUPS: Final[dict[str, set[int]]] = {"vacuum": {0}, "solvent": {0, SOLVATION_G
 
 @dataclass(frozen=True, slots=True)
 class SamplingPlan:
-    """How one end state is sampled; equal plans with equal seeds give equal samples on one machine."""
+    """Sampling parameters of one end state; equal plans with equal seeds give equal samples on one machine."""
 
     temperature_kelvin: float
     timestep_fs: float
@@ -69,16 +68,16 @@ class SamplingPlan:
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """What sampling one end state gives.
+    """Samples of one end state.
 
     Attributes
     ----------
     solvation_kj_mol : ndarray, shape (n_frames,)
         U_solvent - U_vacuum of every frame, kJ/mol.
     end_positions_nm : ndarray, shape (n_atoms, 3)
-        Where the molecule was last, nm.
+        Final positions, nm.
     n_resumed_frames : int
-        How many of the frames a saved state contributed.
+        Number of frames from a saved state.
     """
 
     solvation_kj_mol: Floats
@@ -100,11 +99,10 @@ def hydration_system(
         With explicit hydrogens and one conformer.
     force_field : str
         An OpenFF force field, such as `openff-2.2.1.offxml`.
-    partial_charges : str
-        `mmff94` or `gasteiger` (RDKit computes them), or a method of whichever other toolkit
-        openff-toolkit finds, such as `am1bcc`.
+    `mmff94` or `gasteiger` (computed by RDKit), or a method of another toolkit that openff-toolkit finds, such as
+    `am1bcc`.
     hydrogen_mass_amu : float
-        Mass given to hydrogens, taken from the atoms that bear them.
+        Mass of hydrogens; the excess is taken from the atoms they are bonded to.
 
     Returns
     -------
@@ -124,7 +122,7 @@ def hydration_system(
 
 
 def _charge_toolkit(method: str) -> dict[str, Any]:
-    """Return where RDKit's own methods come from, so that no other toolkit answers for them."""
+    """Return the toolkit for RDKit's own methods, so that no other toolkit computes them."""
     if method not in ("mmff94", "gasteiger"):
         return {}
     from openff.toolkit.utils import RDKitToolkitWrapper
@@ -133,11 +131,11 @@ def _charge_toolkit(method: str) -> dict[str, Any]:
 
 
 def _solvate(system: Any, topology: Any) -> None:
-    """Make the vacuum System's forces plain group 0, and add the solvation force in its own group."""
+    """Put the vacuum System's forces into group 0, and add the solvation force in its own group."""
     import openmm
     from openmm.app.internal.customgbforces import GBSAOBC2Force
 
-    # Langevin dynamics may move the centre of mass, and nothing here depends on it
+    # Langevin dynamics may move the centre of mass, which does not matter here
     for index in reversed(range(system.getNumForces())):
         if isinstance(system.getForce(index), openmm.CMMotionRemover):
             system.removeForce(index)
@@ -180,23 +178,23 @@ def solvation_energy_kj_mol(system: Any, positions_nm: Floats, *, platform: str 
 def sample(system_xml: str, positions_nm: Floats, *, phase: Phase, plan: SamplingPlan, checkpoint: Path) -> Samples:
     """Sample one end state at constant temperature.
 
-    The state is saved to `checkpoint` as it goes, each time replacing the file in one step. Called
-    again with the same file it continues there, as if it had never been stopped; a file that is
-    cut short, altered, or of another molecule, plan, platform or OpenMM is not used.
+    The state is saved to `checkpoint` regularly, each time replacing the file atomically. Called again with the same
+    file, it continues from there, with the same result as an uninterrupted run; a file that is truncated, altered, or
+    from another molecule, plan, platform or OpenMM is not used.
 
     Parameters
     ----------
     system_xml : str
         A System of `hydration_system`, serialised by OpenMM.
     positions_nm : ndarray, shape (n_atoms, 3)
-        Where to start, nm.
+        Initial positions, nm.
 
     Raises
     ------
     SettingsError
-        If this OpenMM has no such platform.
+        If this OpenMM lacks the platform.
     ExecutionError
-        If the dynamics leaves the finite numbers.
+        If the dynamics produces numbers that are not finite.
     """
     import openmm
 
@@ -240,7 +238,7 @@ def _context(system: Any, integrator: Any, *, phase: Phase, platform: str) -> An
 
 
 def _start(context: Any, positions_nm: Floats, plan: SamplingPlan) -> None:
-    # a state that could not be used may have been loaded in part
+    # an unusable state may have been loaded partially
     context.reinitialize()
     context.setPositions(positions_nm)
     context.applyConstraints(1e-6)
@@ -281,7 +279,7 @@ def _positions_nm(context: Any) -> Floats:
 
 
 def _fingerprint(system_xml: str, positions_nm: Floats, phase: Phase, plan: SamplingPlan) -> str:
-    """Return what must be equal for a saved state to be continued."""
+    """Return a digest that must match for a saved state to be continued."""
     import openmm
 
     facts = [openmm.__version__, phase, asdict(plan), system_xml, positions_nm.tolist()]
@@ -289,7 +287,7 @@ def _fingerprint(system_xml: str, positions_nm: Floats, phase: Phase, plan: Samp
 
 
 def _save(context: Any, energies: Floats, checkpoint: Path, fingerprint: str) -> None:
-    """Write frames and OpenMM state as one file that is either the old one or the new one."""
+    """Write frames and OpenMM state atomically as one file."""
     archive = io.BytesIO()
     state = np.frombuffer(context.createCheckpoint(), dtype=np.uint8)
     np.savez(archive, fingerprint=np.array(fingerprint), solvation_kj_mol=energies, state=state)
@@ -303,7 +301,7 @@ def _save(context: Any, energies: Floats, checkpoint: Path, fingerprint: str) ->
 
 
 def _resume(context: Any, checkpoint: Path, fingerprint: str) -> Floats | None:
-    """Load the saved state into the context and return its frames, or None if there is none to use."""
+    """Load the saved state into the context and return its frames, or None if no usable state exists."""
     import openmm
 
     if not checkpoint.is_file():
@@ -319,7 +317,7 @@ def _resume(context: Any, checkpoint: Path, fingerprint: str) -> Floats | None:
             return None
         try:
             context.loadCheckpoint(saved["state"].tobytes())
-        except openmm.OpenMMException as e:  # binary, and so of one kind of machine
+        except openmm.OpenMMException as e:  # binary, and specific to one kind of machine
             _LOG.warning("OpenMM does not take saved state %s (%s); starting clean", checkpoint, e)
             return None
         return np.array(saved["solvation_kj_mol"], dtype=np.float64)

@@ -1,6 +1,6 @@
-"""Failures, noise and waiting on request, so that whoever runs units can be put to the test.
+"""Injected failures, noise and delays, to test the execution of units.
 
-What is asked for is a setting of a Protocol; nothing here happens by chance.
+All are controlled by settings of a Protocol; nothing here is random.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 
 class InjectedFailureError(RuntimeError):
-    """The failure that `fail = "raise"` asked for."""
+    """The failure requested by `fail = "raise"`."""
 
 
 class InjectionSettings(LakeSettings):
@@ -46,7 +46,7 @@ class InjectionSettings(LakeSettings):
 
 
 def trouble(settings: dict[str, Any], unit_name: str, shared: Path) -> None:
-    """Fail as the settings ask for, if this is the unit and its turns are not used up."""
+    """Fail as requested by the settings, if this is the unit and its failures are not used up."""
     kind = settings["fail"]
     if kind == "none" or unit_name.partition("-")[0] != settings["fail_in"]:
         return
@@ -57,7 +57,7 @@ def trouble(settings: dict[str, Any], unit_name: str, shared: Path) -> None:
         failed = counter.stat().st_size if counter.exists() else 0
         if failed >= settings["fail_times"]:
             return
-        with counter.open("ab") as file:  # one byte per failure: also counted when the process dies next
+        with counter.open("ab") as file:  # one byte per failure: counted even if the process dies next
             file.write(b".")
     _fail(kind, unit_name)
 
@@ -74,13 +74,13 @@ def _fail(kind: FailureKind, unit_name: str) -> None:
 
 
 def noise(settings: dict[str, Any]) -> dict[str, str]:
-    """Return an output of the size asked for, that compression can at best halve."""
+    """Return an output of the requested size that compresses at best to half."""
     n_bytes = settings["noise_bytes"]
     return {"noise": os.urandom((n_bytes + 1) // 2).hex()[:n_bytes]} if n_bytes else {}
 
 
 def talk(settings: dict[str, Any], unit_name: str, ctx: Any) -> None:
-    """Write one line to every place where output may be captured."""
+    """Write one line to every stream that may be captured."""
     if not settings["talk"]:
         return
     sys.stdout.write(f"{unit_name} speaks on stdout\n")

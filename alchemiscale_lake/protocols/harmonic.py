@@ -1,8 +1,8 @@
 """HarmonicProtocol: a real free energy calculation with a known answer.
 
-Between two harmonic states lie windows; each samples both its ends exactly and independently, and
-BAR estimates its free energy difference from the works in both directions. So estimates scatter
-around the truth as their uncertainties say, and everything built on them can be tested against it.
+The path between two harmonic states is divided into windows; each samples both its ends exactly and independently, and
+BAR estimates its free energy difference from the works in both directions. Estimates therefore scatter around the true
+value as their uncertainties predict, and everything built on them can be tested against it.
 
 References
 ----------
@@ -68,7 +68,7 @@ class HarmonicSettings(InjectionSettings):
 
 
 class HarmonicProtocolResult(LakeProtocolResult):
-    """Mean over independent results; a result that another one extends is part of that one already."""
+    """Mean over independent results; a result that another one extends is included in the latter."""
 
     def get_estimate(self) -> Any:
         """Return the mean of the estimates."""
@@ -81,7 +81,7 @@ class HarmonicProtocolResult(LakeProtocolResult):
 
 
 class SetupUnit(gufe.ProtocolUnit):  # type: ignore[misc]
-    """Lays out the states between A and B."""
+    """Defines the states between A and B."""
 
     @staticmethod
     def _execute(
@@ -146,7 +146,7 @@ class AnalyseUnit(gufe.ProtocolUnit):  # type: ignore[misc]
             windows.append([kt * number for number in _bar(works["w_f"], works["w_r"])])
         return {
             "estimate_kcal_mol": math.fsum(estimate for estimate, _ in windows),
-            # the windows share no sample
+            # the windows share no samples
             "uncertainty_kcal_mol": math.sqrt(math.fsum(uncertainty**2 for _, uncertainty in windows)),
             "windows_kcal_mol": windows,
             "n_samples": sum(sample.outputs["n_samples"] for sample in samples),
@@ -156,7 +156,7 @@ class AnalyseUnit(gufe.ProtocolUnit):  # type: ignore[misc]
 class HarmonicProtocol(LakeProtocol):
     """Free energy difference of two harmonic states, by sampling and BAR.
 
-    One setup unit, `n_windows` sampling units that may run side by side, one analysis.
+    One setup unit, `n_windows` sampling units that may run concurrently, one analysis unit.
     """
 
     _settings_cls = HarmonicSettings
@@ -193,12 +193,12 @@ def _sample_name(window: int) -> str:
 
 
 def _outputs(dag_result: Any, having: str) -> dict[str, dict[str, Any]]:
-    """Return, by unit key, the outputs that hold a certain word."""
+    """Return, by unit key, the outputs that contain a given key."""
     return {str(r.source_key): r.outputs for r in dag_result.protocol_unit_results if r.ok() and having in r.outputs}
 
 
 def _earlier_works(extends: Any, n_windows: int) -> tuple[str | None, list[dict[str, list[float]]]]:
-    """Return the key of the setup unit to go on from, and the works it led to, by window."""
+    """Return the key of the setup unit to continue from, and the works sampled from it, by window."""
     if extends is None:
         return None, [{"w_f": [], "w_r": []} for _ in range(n_windows)]
     sampled = {outputs["window"]: outputs for outputs in _outputs(extends, "w_f").values()}
@@ -220,7 +220,7 @@ def _works(
     if settings["seed"] is None:
         random = np.random.default_rng()
     else:
-        # an extension must not draw the same numbers again, nor another Transformation
+        # an extension, or another Transformation, must not draw the same numbers again
         states = [int(x) for x in np.array([*start, *end]).view(np.uint64)]
         random = np.random.default_rng([settings["seed"], window, n_before, *states])
 
@@ -238,7 +238,7 @@ def _works(
 def _bar(w_f: list[float], w_r: list[float]) -> tuple[float, float]:
     """Return a reduced free energy difference and its uncertainty."""
     if len({*w_f, *(-w for w in w_r)}) == 1:
-        # the same potential at both ends (a NonTransformation, say): nothing to solve for
+        # the same potential at both ends (a NonTransformation, for example): nothing to solve
         return w_f[0], 0.0
     with _quiet_import():
         from pymbar.other_estimators import bar
@@ -249,7 +249,7 @@ def _bar(w_f: list[float], w_r: list[float]) -> tuple[float, float]:
 
 @contextmanager
 def _quiet_import() -> Iterator[None]:
-    """Keep pymbar's banners, logged as warnings while it is imported, off the unit's output."""
+    """Keep pymbar's import banners, logged as warnings, out of the unit's output."""
     logger = logging.getLogger("pymbar")
     before = logger.level
     logger.setLevel(logging.ERROR)

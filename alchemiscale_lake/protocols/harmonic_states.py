@@ -1,7 +1,7 @@
-"""Harmonic states: chemical systems whose free energies are known exactly.
+"""Harmonic states: chemical systems with exactly known free energies.
 
-Owns the component, the free energy of a ChemicalSystem and the path between two of them. Sampling
-and estimating are in `harmonic`.
+Owns the component, the free energy of a ChemicalSystem and the path between two of them. Sampling and estimation are
+in `harmonic`.
 
 The potential of a state is U(x) = offset + K/2 (x - position)^2 in one dimension, so its free energy
 at temperature T, up to a constant common to all states, is offset + kT/2 ln(K).
@@ -42,7 +42,7 @@ class HarmonicState(gufe.Component):  # type: ignore[misc]
     offset_kcal_mol : float
         Energy at the bottom of the well.
     position_angstrom : float
-        Where the bottom is; states further apart overlap less, and their free energy is the same.
+        Position of the minimum; states further apart overlap less, with the same free energy difference.
     """
 
     def __init__(
@@ -65,17 +65,17 @@ class HarmonicState(gufe.Component):  # type: ignore[misc]
 
     @property
     def name(self) -> str:
-        """Name of the state."""
+        """Return the name of the state."""
         return self._name
 
     @property
     def total_charge(self) -> int:
-        """Charge of the particle: none."""
+        """Return the charge of the particle: zero."""
         return 0
 
     @property
     def parameters(self) -> State:
-        """Spring constant (kcal/mol/A^2), position (A) and offset (kcal/mol)."""
+        """Return the spring constant (kcal/mol/A^2), position (A) and offset (kcal/mol)."""
         return self.spring_constant_kcal_mol, self.position_angstrom, self.offset_kcal_mol
 
     @classmethod
@@ -98,9 +98,9 @@ class HarmonicState(gufe.Component):  # type: ignore[misc]
 def harmonic_state(system: Any) -> State:
     """Return the parameters of a ChemicalSystem's state.
 
-    A system with a `HarmonicState` is that state, whatever else it holds. Any other system stands for
-    a state drawn from the names of its components: made up, but the same everywhere and different in
-    every environment, so that any network can be rehearsed and all its cycles close.
+    A system with a `HarmonicState` is that state, whatever else it contains. Any other system maps to a state drawn
+    from the names of its components: artificial, but reproducible and different in every environment, so that any
+    network can be rehearsed and all its cycles close.
 
     Returns
     -------
@@ -115,7 +115,7 @@ def harmonic_state(system: Any) -> State:
         )
     if given:
         return given[0].parameters
-    # not the gufe key: it differs between versions of gufe
+    # not the gufe key, which differs between versions of gufe
     text = "\n".join(
         f"{label} {type(component).__name__} {component.name} {getattr(component, 'smiles', '')}"
         for label, component in components
@@ -137,14 +137,14 @@ def true_free_energy_kcal_mol(system: Any, temperature_kelvin: float = 298.15) -
 
 
 def true_difference_kcal_mol(transformation: Any, temperature_kelvin: float = 298.15) -> float:
-    """Return what `HarmonicProtocol` should find for a Transformation: B minus A."""
+    """Return the exact result of `HarmonicProtocol` for a Transformation: B minus A."""
     return true_free_energy_kcal_mol(transformation.stateB, temperature_kelvin) - true_free_energy_kcal_mol(
         transformation.stateA, temperature_kelvin
     )
 
 
 def path(state_a: State, state_b: State, n_windows: int) -> list[State]:
-    """Return the `n_windows + 1` states from A to B: spring constants in geometric, the rest in equal steps."""
+    """Return the `n_windows + 1` states from A to B: geometric steps for spring constants, equal for the rest."""
     (k_a, x_a, u_a), (k_b, x_b, u_b) = state_a, state_b
     steps = [i / n_windows for i in range(n_windows + 1)]
     return [

@@ -1,7 +1,7 @@
 """HydrationProtocol: relative hydration free energies of small molecules, in minutes on any machine.
 
-Owns the wiring: which ligands are accepted, which units there are, what they hand on and what their
-results mean. The physics is in `_implicit_solvent`, the statistics in `_hydration_analysis`.
+Owns the wiring: which ligands are accepted, the units, what they pass on and what their results mean. The physics is
+in `_implicit_solvent`, the statistics in `_hydration_analysis`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ._hydration_analysis import hydration_free_energy
 __all__ = ["HydrationProtocol", "HydrationProtocolResult", "HydrationSettings"]
 
 _LIGANDS: Final = ("A", "B")
-#: Elements with an mbondi2 radius; OpenMM would give any other one that of oxygen, without a word.
+#: Elements with an mbondi2 radius; OpenMM would silently give any other one that of oxygen.
 _ELEMENTS: Final = frozenset({"H", "C", "N", "O", "F", "Si", "P", "S", "Cl"})
 _PHASES: Final[tuple[implicit.Phase, ...]] = ("vacuum", "solvent")
 
@@ -78,8 +78,8 @@ class HydrationSettings(LakeSettings):
 class HydrationProtocolResult(LakeProtocolResult):
     """Mean over repeats, each the difference of two hydration free energies.
 
-    `data` holds `estimates_kcal_mol` and `uncertainties_kcal_mol`, one number per repeat, and
-    `ligands`, per repeat the estimate and the sampling of ligands A and B.
+    `data` has `estimates_kcal_mol` and `uncertainties_kcal_mol`, one number per repeat, and `ligands`, per repeat the
+    estimate and the sampling of ligands A and B.
     """
 
     def get_estimate(self) -> Any:
@@ -89,8 +89,8 @@ class HydrationProtocolResult(LakeProtocolResult):
     def get_uncertainty(self) -> Any:
         """Return the standard error of the mean.
 
-        It is the larger of what BAR says of each repeat and what the repeats' scatter says: BAR
-        cannot know of a conformer that a repeat never visited.
+        It is the larger of the propagated BAR uncertainties and the standard error from the scatter of the repeats:
+        BAR cannot know of a conformer that a repeat never visited.
         """
         uncertainties, estimates = self.data["uncertainties_kcal_mol"], self.data["estimates_kcal_mol"]
         n = len(estimates)
@@ -100,7 +100,7 @@ class HydrationProtocolResult(LakeProtocolResult):
 
 
 class SetupUnit(gufe.ProtocolUnit):  # type: ignore[misc]
-    """Parametrises and minimises both ligands; together, as loading the toolkits takes the longest."""
+    """Parametrises and minimises both ligands in one unit, since loading the toolkits takes longest."""
 
     @staticmethod
     def _execute(ctx: Any, *, ligands: list[Any], settings: dict[str, Any], **_: Any) -> dict[str, Any]:
@@ -130,7 +130,7 @@ class SetupUnit(gufe.ProtocolUnit):  # type: ignore[misc]
 
 
 class SampleUnit(gufe.ProtocolUnit):  # type: ignore[misc]
-    """Samples one ligand in one phase; run again in the same shared directory, it continues."""
+    """Samples one ligand in one phase; if run again in the same shared directory, it continues."""
 
     @staticmethod
     def _execute(
@@ -181,7 +181,7 @@ class AnalyseUnit(gufe.ProtocolUnit):  # type: ignore[misc]
         )
         return {
             "estimate_kcal_mol": b.dg_kcal_mol - a.dg_kcal_mol,
-            # four simulations of their own
+            # four independent simulations
             "uncertainty_kcal_mol": math.hypot(a.uncertainty_kcal_mol, b.uncertainty_kcal_mol),
             "A": asdict(a),
             "B": asdict(b),
@@ -191,13 +191,13 @@ class AnalyseUnit(gufe.ProtocolUnit):  # type: ignore[misc]
 class HydrationProtocol(LakeProtocol):
     """Relative hydration free energy A -> B, dG_hyd(B) - dG_hyd(A), in implicit water.
 
-    Each ligand is sampled in vacuum and in implicit water, and BAR between these two ends gives its
-    hydration free energy (1 M gas to 1 M solution, FreeSolv's convention). One setup unit, four
-    sampling units that may run side by side (ligand A and B, vacuum and solvent), one analysis. No
-    atom mapping is needed; one that is given is not looked at.
+    Each ligand is sampled in vacuum and in implicit water, and BAR between these two ends gives its hydration free
+    energy (1 M gas to 1 M solution, FreeSolv's convention). One setup unit, four sampling units that may run
+    concurrently (ligand A and B, vacuum and solvent), one analysis unit. No atom mapping is needed; a given one is
+    ignored.
 
-    Each ChemicalSystem holds one neutral SmallMoleculeComponent with a conformer and one SolventComponent
-    of water, whose ions are not modelled. The result is the whole edge, not one leg of a pair.
+    Each ChemicalSystem has one neutral SmallMoleculeComponent with a conformer and one SolventComponent of water,
+    whose ions are not modelled. The result is the complete edge, not one leg of a pair.
 
     Notes
     -----
@@ -205,11 +205,10 @@ class HydrationProtocol(LakeProtocol):
     for the nonpolar part the ACE approximation of the surface area at 2.25936 kJ/mol/nm^2 (0.0054 kcal/mol/A^2),
     probe radius 0.14 nm. There is no term for dispersion between solute and water.
 
-    MMFF94 charges with OBC2 do well on alkanes, alcohols, ethers, benzenes, thiols, amines and amides; they
-    bind other carbonyls, azines, nitriles, nitro groups and chloroform too strongly, by 2 to 11 kcal/mol.
+    MMFF94 charges with OBC2 perform well for alkanes, alcohols, ethers, benzenes, thiols, amines and amides; other
+    carbonyls, azines, nitriles, nitro groups and chloroform are solvated too strongly, by 2 to 11 kcal/mol.
 
-    A ProtocolDAG that extends an earlier result starts where that one's sampling ended and is one more
-    repeat for `gather`.
+    A ProtocolDAG that extends an earlier result starts where that sampling ended and is one more repeat for `gather`.
     """
 
     _settings_cls = HydrationSettings
@@ -257,7 +256,7 @@ class HydrationProtocol(LakeProtocol):
 
 
 def _ligand(state: Any, label: str) -> Any:
-    """Return the ligand of a ChemicalSystem, or say why it is not one that can be hydrated."""
+    """Return the ligand of a ChemicalSystem; raise if this Protocol does not support it."""
     components = list(state.components.values())
     ligands = [c for c in components if isinstance(c, gufe.SmallMoleculeComponent)]
     solvents = [c for c in components if isinstance(c, gufe.SolventComponent)]
@@ -300,7 +299,7 @@ def _outputs(dag_result: Any, name: str) -> dict[str, Any] | None:
 
 
 def _start(extends: Any, name: str) -> dict[str, Any]:
-    """Return where a sampling unit starts: at its setup, or where the one it extends ended."""
+    """Return the start of a sampling unit: its setup, or the end of the unit it extends."""
     if extends is None:
         return {"generation": 0, "positions_nm": []}
     earlier = _outputs(extends, name)
@@ -313,7 +312,7 @@ def _start(extends: Any, name: str) -> dict[str, Any]:
 
 
 def _seed(*facts: Any) -> int:
-    """Return a seed for OpenMM, which takes 31 bits and reads 0 as "any"."""
+    """Return a seed for OpenMM, which takes 31 bits and interprets 0 as "any"."""
     digest = hashlib.sha256(json.dumps(facts).encode()).digest()
     return int.from_bytes(digest[:8], "big") % (2**31 - 1) + 1
 

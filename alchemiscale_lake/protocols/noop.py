@@ -1,4 +1,4 @@
-"""NoOpProtocol: one unit that does nothing, to measure everything around it."""
+"""NoOpProtocol: one unit that does nothing, for measuring overhead."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class NoOpProtocolResult(LakeProtocolResult):
 
 
 class NoOpUnit(gufe.ProtocolUnit):  # type: ignore[misc]
-    """Does nothing, unless told otherwise."""
+    """Does nothing, unless a failure is requested."""
 
     @staticmethod
     def _execute(ctx: Any, *, settings: dict[str, Any], **_: Any) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""The only room for duckdb: a connection with every table and the named questions, and fast counts.
+"""DuckDB access: a connection with every table and the named queries, and fast counts.
 
-Questions are `.sql` files in `sql/`; what they need to know about a Task or result is written there
-once. Writing is left to `store`, deciding to `tasks` and `ledger`.
+The only room for duckdb. Named queries are `.sql` files in `sql/`; each definition about a Task or result is written
+there once. Writing is in `store`; the rules are in `tasks` and `ledger`.
 """
 
 from __future__ import annotations

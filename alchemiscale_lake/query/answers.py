@@ -1,7 +1,7 @@
-"""From a DuckDB relation to polars, whatever its types.
+"""Conversion of a DuckDB relation to polars, whatever its types.
 
-polars lacks some of DuckDB's types, and panics over dates that Python cannot express. Such columns
-come as DuckDB writes them in text.
+polars lacks some of DuckDB's types, and panics on dates that Python cannot express. Such columns are returned as text,
+in DuckDB's notation.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import polars as pl
 
 __all__ = ["frame_of"]
 
-#: Alone or inside a list, struct or map.
+#: Also inside a list, struct or map.
 _WITHOUT_EQUAL: Final = re.compile(r"\b(INTERVAL|UNION|BIT|UHUGEINT|BIGNUM|GEOMETRY|VARIANT|TIME WITH TIME ZONE)\b")
-#: Years 1 to 9999, as days and seconds since 1970: what Python's dates can say.
+#: Years 1 to 9999, as days and seconds since 1970: the range of Python's dates.
 _FIRST_DAY, _LAST_DAY = -719_162, 2_932_896
 _DAY_S: Final = 86_400
 _PER_SECOND: Final = {"ms": 10**3, "us": 10**6, "ns": 10**9}
@@ -25,8 +25,8 @@ _PER_SECOND: Final = {"ms": 10**3, "us": 10**6, "ns": 10**9}
 def frame_of(relation: duckdb.DuckDBPyRelation) -> pl.DataFrame:
     """Return the rows of a relation.
 
-    Columns of a type that polars lacks (intervals, unions, ...), and those with a date that Python
-    cannot express (`infinity`), are text.
+    Columns with a type that polars lacks (intervals, unions, ...), and those with a date that Python cannot express
+    (`infinity`), are returned as text.
     """
     odd = [i for i, kind in enumerate(relation.types) if _WITHOUT_EQUAL.search(_type_alone(str(kind)))]
     frame: pl.DataFrame = _as_text(relation, odd).pl()
@@ -35,7 +35,7 @@ def frame_of(relation: duckdb.DuckDBPyRelation) -> pl.DataFrame:
 
 
 def _type_alone(kind: str) -> str:
-    """Return the type without what people wrote in it: names of fields, values of enums."""
+    """Return the type without user-defined text: names of fields, values of enums."""
     return re.sub(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"", "", kind)
 
 
@@ -52,7 +52,7 @@ def _as_text(relation: duckdb.DuckDBPyRelation, positions: list[int]) -> duckdb.
 
 
 def _is_beyond(values: pl.Series) -> bool:
-    """Whether a date in here, at any depth, is outside Python's."""
+    """Return whether a date in here, at any depth, is outside Python's range."""
     kind = values.dtype
     if isinstance(kind, (pl.List, pl.Array)):
         return _is_beyond(values.explode(empty_as_null=True))
@@ -65,6 +65,6 @@ def _is_beyond(values: pl.Series) -> bool:
     else:
         return False
     numbers = values.to_physical().drop_nulls()
-    # compared as Python's whole numbers: days of the last year do not fit 64 bits of nanoseconds
+    # compare as Python integers: days of the last year do not fit 64 bits of nanoseconds
     extremes = [int(n) for n in (numbers.min(), numbers.max()) if n is not None]  # type: ignore[arg-type]
     return any(not _FIRST_DAY * factor <= n < (_LAST_DAY + 1) * factor for n in extremes)

@@ -19,26 +19,26 @@ from .sandbox import lock, new_connection, refusal
 
 __all__ = ["Connection", "ask", "connect", "read_sql"]
 
-#: What a lake is asked through; other rooms name it without importing duckdb.
+#: A connection to a lake, so that other rooms can name the type without importing duckdb.
 Connection: TypeAlias = duckdb.DuckDBPyConnection
 
 
 def connect(lake: str | Path | Lake, *, unsafe: bool = False) -> Connection:
-    """Open a DuckDB connection that sees a lake as it is now.
+    """Open a DuckDB connection to the current state of a lake.
 
-    Every table is a view under its own name (see `alchemiscale_lake.schemas.TABLES`), and so is
-    every named question (see `alchemiscale_lake.query.QUESTIONS`). The connection keeps the snapshot
-    it was opened with; connect again to see what was written since.
+    Every table is a view under its own name (see `alchemiscale_lake.schemas.TABLES`), and so is every named query (see
+    `alchemiscale_lake.query.QUESTIONS`). The connection keeps the snapshot it was opened with; connect again to see
+    later writes.
 
-    SQL can read the lake and nothing else: no file, no network, no other database, no extension, no
-    variable of the calling code (`register` a frame to query it), and settings are locked.
+    SQL can read the lake and nothing else: no files, network, other databases, extensions or variables of the calling
+    code (`register` a frame to query it), and settings are locked.
 
     Parameters
     ----------
     lake : str, Path or Lake
     unsafe : bool
-        Whether SQL may do all that DuckDB can with the rights of this process: read and write files,
-        attach databases, load extensions, see Python variables. Only for statements you wrote.
+        Whether SQL may do everything that DuckDB can do with the rights of this process: read and write files, attach
+        databases, load extensions, see Python variables. Only for statements you wrote.
 
     Returns
     -------
@@ -69,7 +69,7 @@ def ask(
     scope: Scope | str | None = None,
     **equals: Any,
 ) -> pl.DataFrame:
-    """Answer a named question, in its own order.
+    """Run a named query, with its defined order.
 
     Parameters
     ----------
@@ -77,17 +77,17 @@ def ask(
         From `connect`.
     question : str
         One of `QUESTIONS`.
-    network : str, optional
+    ScopedKey; for queries with a column `network`.
         ScopedKey; for questions with a column `network`.
     scope : Scope or str, optional
         A Scope, or a pattern such as `org-campaign-*`.
     **equals
-        Further columns and the value each must have.
+        Further columns, each with its required value.
 
     Raises
     ------
     NotFoundError
-        If there is no such question, or it has no such column.
+        If the query or the column does not exist.
     """
     known = QUESTIONS.get(question)
     if known is None or known.order_by is None:
@@ -99,7 +99,7 @@ def ask(
     unknown = sorted(set(wanted) - set(columns))
     if unknown:
         raise NotFoundError(f"'{question}' has no column {', '.join(unknown)}; it has {', '.join(columns)}")
-    # only names checked above become text; values are bound
+    # only names checked above enter the text; values are bound
     conditions = [f"{column} = ${column}" for column in wanted]
     if scope is not None:
         conditions.append("in_scope(scope, $scope_pattern)")
@@ -108,7 +108,7 @@ def ask(
     return read_sql(connection, f"select * from {known.name}{where} order by {known.order_by}", wanted)
 
 
-#: How DuckDB and polars word that a data file is not what it should be.
+#: Error messages of DuckDB and polars that indicate a damaged data file.
 _OF_A_FILE: Final = re.compile(r"parquet|zstd|thrift|metadata|page header|magic|ComputeError", re.IGNORECASE)
 _MAY_BE_DAMAGED: Final = "a data file may be damaged: `alchemiscale-lake verify` names it, `maintain --repair` helps"
 
@@ -116,13 +116,13 @@ _MAY_BE_DAMAGED: Final = "a data file may be damaged: `alchemiscale-lake verify`
 def read_sql(connection: Connection, sql: str, params: Mapping[str, Any] | None = None) -> pl.DataFrame:
     """Run one statement with bound parameters and return its rows.
 
-    Columns of types that polars lacks, such as intervals, come as text.
+    Columns with types that polars lacks, such as intervals, are returned as text.
 
     Raises
     ------
     QueryError
-        If DuckDB refuses the statement; the message is DuckDB's, and says how to allow what only the
-        sandbox of the connection forbids.
+        If DuckDB rejects the statement. The message is DuckDB's; if only the sandbox of the connection forbids the
+        statement, it explains how to allow it.
     """
     try:
         relation = connection.sql(sql, params=dict(params)) if params else connection.sql(sql)

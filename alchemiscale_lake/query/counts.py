@@ -1,11 +1,10 @@
-"""Counts of Tasks by status, fast over millions of them.
+"""Counts of Tasks by status, fast for millions of Tasks.
 
-The folded snapshot is counted column by column as it lies: by DuckDB from its files in a folder, by
-polars from a bucket. Only the Tasks in the tail of the log are looked at one by one, once, when the
-snapshot is opened: each is taken out under the status it had and put back under the one it has now.
-What it had follows from the first event of the tail, as the rules in `tasks/status.py` tell (a claim
-needs a waiting Task, and so on), so that the column of names, which is most of the table, is not
-read at all. Where an event does not tell, the Task is looked up.
+The folded snapshot is counted column by column: by DuckDB from its files in a folder, by polars from a bucket. Only
+Tasks in the tail of the log are processed individually, once, when the snapshot is opened: each is subtracted from its
+status in the snapshot and added to its current one. The status in the snapshot follows from the first event of the
+tail by the rules in `tasks/status.py` (a claim requires a waiting Task, and so on), so the column of names, most of
+the table, is not read at all. Where the event does not determine it, the Task is looked up.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from ..store import Lake
 
 __all__ = ["TaskSnapshot", "status_counts", "status_counts_by"]
 
-#: Events that leave the status as it was, and those that only one status allows.
+#: Events that keep the status, and events that only one status allows.
 _UNCHANGED: Final = ("actioned", "cancelled", "weight", "priority")
 _FROM_WAITING: Final = ("claimed",)
 _FROM_RUNNING: Final = ("renewed", "failed", "released", "expired")
@@ -31,7 +30,7 @@ _OF_EVENT: Final = ("seq", "idx", "scope", "transformation", "task", "event", "s
 
 @dataclass(frozen=True, slots=True)
 class TaskSnapshot:
-    """What counts are taken of: the lake's Tasks as of one moment. Open it once to count often.
+    """Basis of counts: the lake's Tasks as of one moment. Open it once to count often.
 
     Attributes
     ----------
@@ -40,10 +39,10 @@ class TaskSnapshot:
     members : polars.LazyFrame
         Table `network_members`.
     changes : polars.DataFrame
-        What the tail of the log changes: columns scope, transformation, status, n; -1 for what a Task
-        was, +1 for what it is.
+        Changes by the tail of the log: columns scope, transformation, status, n; -1 for the status that a Task had, +1
+        for the one it has.
     files : list of str
-        Files of `task_snapshots` where DuckDB can read them by itself (a folder's), else empty.
+        Files of `task_snapshots` if DuckDB can read them itself (in a folder), else empty.
     connection : duckdb.DuckDBPyConnection
     """
 
@@ -55,11 +54,11 @@ class TaskSnapshot:
 
     @classmethod
     def of(cls, lake: Lake) -> TaskSnapshot:
-        """Open the newest state, and read the tail of the log."""
+        """Open the newest state and read the tail of the log."""
         table = lake.table("task_snapshots")
         delta = table.snapshot()
         folded = table.scan(delta)
-        # written by `LakeTable.replace` alone: one schema, no deletion vectors, so plain Parquet
+        # only `LakeTable.replace` writes it: one schema, no deletion vectors, so plain Parquet
         files = table.plain_files(delta) if lake.local_path is not None else []
         frames = lake.snapshot(("task_log", "network_members"))
         as_of = folded.select("as_of_seq").head(1).collect()
@@ -115,7 +114,7 @@ def _opened(lake: Lake | TaskSnapshot) -> TaskSnapshot:
 
 
 def _counted(tasks: TaskSnapshot, by: list[str], scope: Scope | str | None) -> pl.DataFrame:
-    """Columns `by`, then one per status."""
+    """Return columns `by`, then one per status."""
     pattern = "*-*-*" if scope is None else str(Scope.parse(scope))
     keys = [*by, "status"]
     folded = _by_duckdb(tasks, keys, pattern) if tasks.files else _by_polars(tasks.folded, keys, pattern)
@@ -136,7 +135,7 @@ def _by_polars(folded: pl.LazyFrame, keys: list[str], pattern: str) -> pl.DataFr
 
 
 def _by_duckdb(tasks: TaskSnapshot, keys: list[str], pattern: str) -> pl.DataFrame:
-    """Count dictionary-encoded columns as they lie in the files, which is twice as fast."""
+    """Count the dictionary-encoded columns directly from the files, which is twice as fast."""
     bound: dict[str, Any] = {"files": tasks.files}
     condition = ""
     if pattern != "*-*-*":
@@ -154,7 +153,7 @@ def _by_duckdb(tasks: TaskSnapshot, keys: list[str], pattern: str) -> pl.DataFra
 
 
 def _changes(tail: pl.DataFrame, snapshot: pl.LazyFrame) -> pl.DataFrame:
-    """Columns scope, transformation, status, n: -1 for what each Task was, +1 for what it is."""
+    """Return columns scope, transformation, status, n: -1 for the former status of each Task, +1 for the current."""
     tail = tail.sort("seq", "idx")
     first = tail.unique("task", keep="first", maintain_order=True).filter(pl.col("event") != "created")
     last = tail.unique("task", keep="last", maintain_order=True)
@@ -179,7 +178,7 @@ def _statuses_before(first: pl.DataFrame, snapshot: pl.LazyFrame) -> pl.DataFram
     )
     first = first.with_columns(status=told)
     if first["status"].null_count():
-        # most of these were running when the log was folded, and few of the rows are
+        # most of these were running when the log was folded, which few Tasks of the snapshot were
         running = snapshot.filter(pl.col("attempt").is_not_null()).select("attempt", known="status").collect()
         first = first.join(running, left_on="of_attempt", right_on="attempt", how="left")
         first = first.with_columns(pl.coalesce("status", "known")).drop("known")

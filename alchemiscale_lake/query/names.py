@@ -1,4 +1,4 @@
-"""From what a person types to a network's ScopedKey."""
+"""Lookup of a network's ScopedKey from user input."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _SHOWN = 10
 
 
 def find_network(lake: Lake, text: str | None = None, *, scope: Scope | str | None = None) -> str:
-    """Find one network by its ScopedKey, the beginning of it, or its name.
+    """Find one network by its ScopedKey, a prefix of it, or its name.
 
     Parameters
     ----------
     lake : Lake
     text : str, optional
-        May be left out if there is only one network.
+        Optional if there is only one network.
     scope : Scope or str, optional
         Where to look (wildcards allowed).
 
@@ -33,9 +33,9 @@ def find_network(lake: Lake, text: str | None = None, *, scope: Scope | str | No
     Raises
     ------
     NotFoundError
-        If no network fits.
+        If no network matches.
     AmbiguousScopeError
-        If several do; the message lists them.
+        If several match; the message lists them.
     """
     networks = (
         lake.table("networks").scan().select("scope", "network", "name").collect().sort("scope", "name", "network")
@@ -69,12 +69,12 @@ def find_network(lake: Lake, text: str | None = None, *, scope: Scope | str | No
 
 
 def require_scope(lake: Lake, scope: Scope | str | None) -> None:
-    """Raise if a Scope is given that holds no network, although others do.
+    """Raise if a Scope is given that contains no network, although others do.
 
     Raises
     ------
     NotFoundError
-        It names the Scope that was probably meant.
+        The message suggests the Scope that was probably meant.
     InvalidScopeError
         If it is malformed.
     """
@@ -88,7 +88,7 @@ def require_scope(lake: Lake, scope: Scope | str | None) -> None:
 
 
 def networks_in(lake: Lake, scope: Scope | str) -> list[str]:
-    """ScopedKeys of all networks of a Scope (wildcards allowed), by Scope and name.
+    """Return the ScopedKeys of all networks of a Scope (wildcards allowed), sorted by Scope and name.
 
     Raises
     ------
@@ -106,7 +106,7 @@ def networks_in(lake: Lake, scope: Scope | str) -> list[str]:
 
 
 def _ways(networks: pl.DataFrame, text: str | None) -> list[pl.DataFrame]:
-    """Return what fits, the strictest way first."""
+    """Return the matches, for each way of matching, strictest first."""
     if text is None:
         return [networks]
     prefix = pl.col("network").str.starts_with(text)

@@ -1,4 +1,4 @@
-"""The named questions: which there are, what each answers, in which order they build on each other."""
+"""The named queries: their names, descriptions, dependencies and orders."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 
 __all__ = ["QUESTIONS", "Question", "statement"]
 
-#: Later ones build on earlier ones. No name is a table's.
+#: Later ones build on earlier ones. No name is also a table's.
 _NAMES: Final = (
     "in_scope",
     "task_states",
@@ -34,7 +34,7 @@ _NAMES: Final = (
     "compared_edges",
 )
 
-#: How `ask` orders the answer; an SQL view has no order of its own.
+#: Order of the rows returned by `ask`; an SQL view has no order of its own.
 _ORDER: Final = {
     "task_states": "scope, task",
     "actions": "network, task",
@@ -67,11 +67,11 @@ class Question:
     name : str
         Name of the view, or of the macro.
     says : str
-        What it answers, one line.
+        Description, one line.
     grain : str
-        What one row is.
+        What one row represents.
     order_by : str or None
-        Order of the answer; None for a macro, which cannot be asked.
+        Order of the rows; None for a macro, which cannot be queried.
     sql : str
         The statement that creates it.
     """

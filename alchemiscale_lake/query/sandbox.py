@@ -1,7 +1,7 @@
-"""What SQL may do: read the registered frames and nothing else, unless the caller lifts that.
+"""The SQL sandbox: only the registered frames can be read, unless the caller lifts it.
 
-DuckDB by itself reads and writes every file its user can, attaches databases and loads native
-extensions. Those doors are closed here, and refusals are explained in terms of how to open them.
+By default DuckDB can read and write every file its user can, attach databases and load native extensions. All of this
+is disabled here, and refusals explain how to enable it.
 """
 
 from __future__ import annotations
@@ -18,34 +18,34 @@ import duckdb
 
 __all__ = ["lock", "new_connection", "refusal"]
 
-#: Nothing is fetched from the network behind the user's back; what is needed is linked in.
+#: Extensions are not downloaded implicitly; those needed are built in.
 _CONFIG: Final = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
-#: Half of the machine: a query must not push out the calculations beside it.
+#: Half of the machine: a query must not displace calculations on the same machine.
 _MEMORY: Final = "50%"
-#: What a query may spill to disk once it needs more than that.
+#: Limit for spilling to disk beyond that.
 _SPILL: Final = "32GB"
-#: How DuckDB words that the sandbox, and not the statement, is at fault.
+#: DuckDB's messages for statements rejected by the sandbox.
 _REFUSALS: Final = re.compile(
     r"disabled by configuration|disabled through configuration|configuration has been locked|"
     r"Secret Storage with name|exists in the \S+ extension"
 )
-#: A file, a URL or a variable of Python in the place of a table.
+#: A file, a URL or a Python variable in the place of a table.
 _NOT_A_TABLE: Final = re.compile(r"Table with name (\S*[/\\.:]\S*) does not exist")
 
 
 def new_connection() -> duckdb.DuckDBPyConnection:
-    """Open an empty database in memory, with times in UTC and no extension fetched by itself."""
+    """Open an empty in-memory database, with times in UTC and no implicit download of extensions."""
     connection = duckdb.connect(config=dict(_CONFIG))
     connection.execute("set timezone = 'UTC'")
     return connection
 
 
 def lock(connection: duckdb.DuckDBPyConnection) -> None:
-    """Close every way out of a connection, for good: files, network, extensions, settings.
+    """Disable access to files, network, extensions and settings, irrevocably.
 
-    What was registered and created before can still be read. Variables of the calling Python code
-    are not visible as tables. Memory is limited to half of the machine; beyond that a query spills to
-    a private temporary folder, which is removed with the connection.
+    Registered frames and existing views can still be read. Variables of the calling Python code are not visible as
+    tables. Memory is limited to half of the machine; beyond that a query spills to a private temporary folder, which
+    is removed with the connection.
     """
     spill = _spill_folder(connection)
     settings = {
@@ -64,7 +64,7 @@ def lock(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def refusal(connection: duckdb.DuckDBPyConnection, error: duckdb.Error) -> str | None:
-    """Return what to do about a statement that only the sandbox refused; None if it is wrong anyway."""
+    """Return advice about a statement that only the sandbox refused; None if it fails anyway."""
     if not _is_locked(connection):
         return None
     text = str(error)
@@ -89,7 +89,7 @@ def _is_locked(connection: duckdb.DuckDBPyConnection) -> bool:
 
 
 def _spill_folder(connection: duckdb.DuckDBPyConnection) -> str:
-    """Make a folder that only this user can enter; empty text (no spilling) where none can be made."""
+    """Create a folder that only this user can enter; return an empty string (no spilling) if that fails."""
     try:
         folder = tempfile.mkdtemp(prefix="alchemiscale-lake-query-")
     except OSError:
@@ -99,5 +99,5 @@ def _spill_folder(connection: duckdb.DuckDBPyConnection) -> str:
 
 
 def _remove(folder: str, owner: int) -> None:
-    if os.getpid() == owner:  # a forked child must not remove what its parent uses
+    if os.getpid() == owner:  # a forked child must not remove the folder of its parent
         shutil.rmtree(folder, ignore_errors=True)

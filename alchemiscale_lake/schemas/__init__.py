@@ -1,4 +1,4 @@
-"""Every table of a lake, one file per noun.
+"""All tables of a lake, one file per noun.
 
 >>> TABLES["results"].key
 ('scope', 'attempt')
@@ -22,7 +22,7 @@ from .transformations import PHASES, TRANSFORMATIONS
 
 __all__ = ["EVENTS", "FORMAT", "NETWORK_STATES", "PHASES", "STATUSES", "TABLES", "Column", "Rule", "TableSchema"]
 
-#: Format of the lake as this version writes it; raised by every migration.
+#: Format of the lake that this version writes; raised by every migration.
 FORMAT = 1
 
 TABLES: dict[str, TableSchema] = {

@@ -1,6 +1,6 @@
-"""A script, not a module: turns the Arrow file on its stdin into a receipt's JSON on its stdout.
+"""Convert the Arrow file on stdin to a receipt's JSON on stdout; a script, not a module.
 
-Run by `old_receipt` as a process of its own, which a damaged file may crash. It imports little, to start fast.
+`old_receipt` runs it as a separate process, since a damaged file may crash it. It imports little, to start fast.
 """
 
 import json

@@ -1,8 +1,8 @@
-"""What a table is: columns with units, a key, rules, a partitioning.
+"""Declaration of a table: columns with units, a key, rules, a partitioning.
 
-One file per table declares a `TableSchema`; its Arrow schema, the check before every write, test
-rows and the documentation all come from that declaration. Delta itself keeps none of it (a float
-written into an integer column is cut in silence), so rows are checked here, at the door.
+One file per table declares a `TableSchema`; its Arrow schema, the check before every write, test rows and the
+documentation are derived from that declaration. Delta itself enforces none of it (a float written into an integer
+column is silently truncated), so rows are checked here before every write.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ INT = pa.int64()
 FLOAT = pa.float64()
 BOOL = pa.bool_()
 BINARY = pa.binary()
-#: Timestamps are UTC with microseconds: what Delta keeps without a feature flag.
+#: Timestamps are UTC with microseconds, which Delta stores without a feature flag.
 TIME = pa.timestamp("us", tz="UTC")
 STRINGS = pa.list_(pa.string())
 
@@ -56,7 +56,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A condition every row fulfils; `holds` is a polars expression that is true for good rows."""
+    """A condition for every row; `holds` is a polars expression that is true for valid rows."""
 
     says: str
     holds: pl.Expr
@@ -75,22 +75,22 @@ class TableSchema:
 
     @property
     def arrow(self) -> pa.Schema:
-        """The Arrow schema, in declared order."""
+        """Return the Arrow schema, in declared order."""
         return pa.schema([pa.field(c.name, c.type, nullable=c.nullable) for c in self.columns])
 
     @property
     def names(self) -> list[str]:
-        """Column names, in declared order."""
+        """Return the column names, in declared order."""
         return [c.name for c in self.columns]
 
     def table(self, rows: pa.Table | pl.DataFrame | Sequence[Mapping[str, Any]]) -> pa.Table:
-        """Check rows against this schema and return them as an Arrow table of exactly its types.
+        """Check rows against this schema and return them as an Arrow table with exactly its types.
 
         Raises
         ------
         SchemaError
-            If a column is missing where it may not be null, unknown, of another type (values are
-            never cut to fit), outside its choices, or breaks a rule.
+            If a required column is missing or null, or a column is unknown, of another type (values are never
+            truncated to fit), outside its choices, or violates a rule.
         """
         arrow = self._as_arrow(rows)
         problems = [*self._null_problems(arrow), *self._choice_problems(arrow), *self._rule_problems(arrow)]
@@ -109,7 +109,7 @@ class TableSchema:
         unknown = sorted(set(given) - set(self.names))
         if unknown:
             raise SchemaError(f"table '{self.name}' has no column {unknown}", table=self.name, columns=unknown)
-        # nullability is judged by _null_problems, which names the column; Arrow would only raise
+        # _null_problems checks nullability and names the column; Arrow would only raise
         loose = pa.schema([pa.field(c.name, c.type) for c in self.columns])
         try:
             if isinstance(rows, pa.Table):
@@ -142,7 +142,7 @@ class TableSchema:
         return [f"{rule.says} ({n} row(s) break this)" for rule, n in zip(self.rules, broken.row(0), strict=True) if n]
 
     def sample(self, n: int = 1, **overrides: Any) -> pa.Table:
-        """Make `n` rows that this schema accepts; `overrides` give a value, or a list of `n`, per column."""
+        """Make `n` valid rows; `overrides` give a value, or a list of `n`, per column."""
         columns = {}
         for c in self.columns:
             given = overrides.get(c.name, _MISSING)
@@ -154,7 +154,7 @@ class TableSchema:
         return self.table(pa.table(columns))
 
     def markdown(self) -> str:
-        """Describe the table for the documentation."""
+        """Describe the table in Markdown for the documentation."""
         head = [f"## {self.name}", "", self.doc, ""]
         facts = [f"Key: {_code(self.key)}. Partitioned by: {_code(self.partition_by) or 'nothing'}."]
         rules = [f"- {rule.says}" for rule in self.rules]
@@ -174,7 +174,7 @@ _MISSING = object()
 def _array(values: list[Any], kind: pa.DataType) -> pa.Array:
     if not pa.types.is_integer(kind):
         return pa.array(values, kind)
-    # told to make integers, Arrow cuts 9.7 to 9; left to guess, it sees a float, and the cast refuses
+    # asked for integers, Arrow truncates 9.7 to 9; if it infers the type, it finds a float and the cast fails
     guessed = pa.array(values)
     if not (pa.types.is_integer(guessed.type) or pa.types.is_floating(guessed.type) or pa.types.is_null(guessed.type)):
         raise pa.ArrowTypeError(f"{next(v for v in values if v is not None)!r} is not a whole number")

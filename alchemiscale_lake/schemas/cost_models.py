@@ -1,4 +1,4 @@
-"""Table `cost_models`: what calculations cost, as learned from results. The newest counts."""
+"""Table `cost_models`: models of the cost of calculations, trained on results. The newest is used."""
 
 import polars as pl
 

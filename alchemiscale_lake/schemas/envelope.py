@@ -1,7 +1,7 @@
-"""The envelope of a receipt: what shows that it is whole, and whose it is, before anything in it is read.
+"""The envelope of a receipt, which is verified before anything inside is parsed.
 
-Five lines - what it is, the payload's length, its SHA-256, and its HMAC-SHA256 by the secret of the attempt - and then
-the payload. `unsigned` takes the place of the signature where the worker was given no secret.
+Five lines (magic, the payload's length, its SHA-256, and its HMAC-SHA256 by the secret of the attempt) precede the
+payload. `unsigned` replaces the signature if the worker had no secret.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ..errors import ReceiptError
 
 __all__ = ["LARGEST_RECEIPT_BYTES", "Sealed", "open_envelope", "seal"]
 
-#: Larger ones are not read.
+#: Larger receipts are not read.
 LARGEST_RECEIPT_BYTES: Final = 64 * 2**20
 _MAGIC: Final = b"alchemiscale-lake receipt 2\n"
 _HEAD: Final = re.compile(
@@ -26,18 +26,18 @@ _HEAD: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """A whole payload and its signature, None if it has none."""
+    """A verified payload and its signature, None if unsigned."""
 
     payload: bytes
     signature: str | None
 
     def is_signed_with(self, secret: str) -> bool:
-        """Whether it was signed with this secret."""
+        """Return whether it was signed with this secret."""
         return self.signature is not None and hmac.compare_digest(self.signature, _sign(self.payload, secret))
 
 
 def seal(payload: bytes, secret: str | None) -> bytes:
-    """Put a payload into an envelope, signed if there is a secret.
+    """Wrap a payload in an envelope, signed if there is a secret.
 
     Raises
     ------
@@ -52,12 +52,12 @@ def seal(payload: bytes, secret: str | None) -> bytes:
 
 
 def open_envelope(data: bytes) -> Sealed:
-    """Return what is in an envelope.
+    """Return the content of an envelope.
 
     Raises
     ------
     ReceiptError
-        If the bytes are not an envelope, or are not those that were put into it.
+        If the bytes are not an envelope, or were changed after sealing.
     """
     head = _HEAD.match(data)
     if head is None:

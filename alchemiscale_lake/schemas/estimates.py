@@ -1,4 +1,4 @@
-"""Tables of numbers at three levels: Transformations (legs), edges, nodes (ligands)."""
+"""Tables of estimates at three levels: Transformations (legs), edges, nodes (ligands)."""
 
 import polars as pl
 import pyarrow as pa

@@ -1,4 +1,4 @@
-"""Table `gufe_objects`: what networks are made of, as it was written."""
+"""Table `gufe_objects`: the objects of networks, as they were written."""
 
 from ._base import BINARY, INT, STRING, STRINGS, TIME, Column, TableSchema
 

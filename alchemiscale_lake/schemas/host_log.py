@@ -1,4 +1,4 @@
-"""Table `host_log`: what operators decide about hosts."""
+"""Table `host_log`: decisions of operators about hosts."""
 
 import polars as pl
 

@@ -1,4 +1,4 @@
-"""Table `imports`: which files results were imported from."""
+"""Table `imports`: files that results were imported from."""
 
 from ._base import INT, STRING, TIME, Column, TableSchema
 

@@ -1,4 +1,4 @@
-"""Table `migrations`: changes of format that were applied to this lake."""
+"""Table `migrations`: format changes applied to this lake."""
 
 from ._base import INT, STRING, TIME, Column, TableSchema
 

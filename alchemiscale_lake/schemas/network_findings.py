@@ -1,4 +1,4 @@
-"""Table `network_findings`: what does not fit among the results of a network, round by round."""
+"""Table `network_findings`: inconsistencies among the results of a network, by estimate version."""
 
 import polars as pl
 

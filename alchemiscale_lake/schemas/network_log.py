@@ -1,4 +1,4 @@
-"""Table `network_log`: what users decide about networks."""
+"""Table `network_log`: decisions of users about networks."""
 
 import polars as pl
 

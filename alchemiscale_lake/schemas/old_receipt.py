@@ -1,7 +1,7 @@
 """Receipts of earlier versions: a bare Arrow file, without length, digest or signature.
 
-Attempts handed out before an upgrade may still leave one. A flipped bit in an Arrow file can crash the process that
-reads it, so it is read in a process of its own.
+Attempts assigned before an upgrade may still leave one. A flipped bit in an Arrow file can crash the process that
+reads it, so it is read in a separate process.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _LONGEST_REASON: Final = 500
 
 
 def is_old_receipt(data: bytes) -> bool:
-    """Whether data is meant to be a receipt of an earlier version."""
+    """Return whether data looks like a receipt of an earlier version."""
     return data.startswith(_MAGIC)
 
 
@@ -33,7 +33,7 @@ def read_old_receipt(data: bytes) -> Receipt:
     Raises
     ------
     ReceiptError
-        If it is not a whole one, or breaks the columns or rules of the tables.
+        If it is incomplete, or violates the columns or rules of the tables.
     """
     command = [sys.executable, *_READER]
     try:

@@ -1,8 +1,8 @@
-"""The receipt: what one attempt leaves behind, as rows of the tables, in JSON.
+"""The receipt: the outcome of one attempt as table rows in JSON.
 
-It holds the rows that the attempt adds to `results`, `unit_results`, `result_files` and `hosts`. A worker writes it
-once, last, under an exclusive name; whoever records it appends its rows. It is JSON because the recorder does not trust
-the writer: no native code parses a stranger's bytes. Its envelope is in `envelope`, the format of earlier versions in
+It contains the rows that the attempt adds to `results`, `unit_results`, `result_files` and `hosts`. A worker writes it
+once, last, under an exclusive name; the recorder appends its rows. It is JSON because the recorder does not trust the
+writer: no native code parses untrusted bytes. Its envelope is in `envelope`, the format of earlier versions in
 `old_receipt`.
 """
 
@@ -26,7 +26,7 @@ __all__ = ["Receipt", "pack_receipt", "problems_of", "read_payload", "unpack_rec
 
 _BY_RECORDER: Final = frozenset({"recorded_at"})
 _ANY_TIME: Final = datetime(2025, 1, 1, tzinfo=UTC)
-#: Times that every library here can compute with.
+#: Range of times that every library here can handle.
 _EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2262, 1, 1, tzinfo=UTC)
 
 
@@ -41,18 +41,18 @@ class Receipt:
 
     @property
     def attempt(self) -> str:
-        """Id of the attempt."""
+        """Return the id of the attempt."""
         return str(self.result["attempt"])
 
     def problems(self) -> list[str]:
-        """Return what breaks the columns or rules of the tables; empty for a sound receipt."""
+        """Return violations of the columns or rules of the tables; empty for a valid receipt."""
         result = {**self.result, "recorded_at": _ANY_TIME}
         parts = ((RESULTS, [result]), (UNIT_RESULTS, self.units), (RESULT_FILES, self.files), (HOSTS, [self.host]))
         return [problem for schema, rows in parts for problem in problems_of(schema, rows)]
 
 
 def problems_of(schema: TableSchema, rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return what breaks the columns or rules of a table; numbers that are not finite do, too."""
+    """Return violations of the columns or rules of a table, including numbers that are not finite."""
     floats = [c.name for c in schema.columns if c.type == FLOAT]
     infinite = {(n, v) for row in rows for n in floats if isinstance(v := row.get(n), float) and not math.isfinite(v)}
     if infinite:
@@ -61,7 +61,7 @@ def problems_of(schema: TableSchema, rows: Sequence[Mapping[str, Any]]) -> list[
         schema.table(rows)
     except SchemaError as e:
         return list(e.facts.get("problems", [e.message]))
-    except (TypeError, ValueError, OverflowError) as e:  # text that is not UTF-8, for one
+    except (TypeError, ValueError, OverflowError) as e:  # for example text that is not UTF-8
         return [f"a value does not fit table '{schema.name}': {e}"]
     return []
 
@@ -73,12 +73,12 @@ def pack_receipt(receipt: Receipt, secret: str | None) -> bytes:
     ----------
     receipt : Receipt
     secret : str or None
-        None leaves it unsigned, as a worker does that was handed no secret.
+        None leaves it unsigned, for a worker that received no secret.
 
     Raises
     ------
     ReceiptError
-        If it breaks the columns or rules of the tables, or is too large.
+        If it violates the columns or rules of the tables, or is too large.
     """
     parts = {
         "result": _plain(RESULTS, receipt.result),
@@ -88,7 +88,7 @@ def pack_receipt(receipt: Receipt, secret: str | None) -> bytes:
     }
     try:
         payload = json.dumps(parts, separators=(",", ":")).encode()
-        # whoever records it will read it by these rules
+        # the recorder will read it by these rules
         read_payload(payload)
     except (TypeError, ReceiptError) as e:
         raise ReceiptError(f"the receipt of attempt {receipt.attempt} cannot be written: {e}") from e
@@ -96,23 +96,23 @@ def pack_receipt(receipt: Receipt, secret: str | None) -> bytes:
 
 
 def unpack_receipt(data: bytes) -> Receipt:
-    """Read a receipt, whoever signed it.
+    """Read a receipt without verifying its signature.
 
     Raises
     ------
     ReceiptError
-        If it is not whole, not of the right shape, or breaks the columns or rules of the tables.
+        If it is incomplete, malformed, or violates the columns or rules of the tables.
     """
     return read_payload(open_envelope(data).payload)
 
 
 def read_payload(payload: bytes) -> Receipt:
-    """Read the payload of a receipt, whoever wrote it.
+    """Read the payload of a receipt.
 
     Raises
     ------
     ReceiptError
-        If it is not JSON of the right shape, or breaks the columns or rules of the tables.
+        If it is not JSON, malformed, or violates the columns or rules of the tables.
     """
     try:
         said = json.loads(payload, parse_constant=_refuse)
@@ -146,7 +146,7 @@ def _in_utc(value: datetime) -> datetime:
 def _row(schema: TableSchema, said: Any) -> dict[str, Any]:
     if not isinstance(said, dict):
         raise ReceiptError(f"its row for table '{schema.name}' is a {type(said).__name__}")
-    # a newer worker may say more
+    # a newer worker may add columns
     columns = (c for c in schema.columns if c.name not in _BY_RECORDER)
     return {c.name: _value(schema, c, said.get(c.name)) for c in columns}
 

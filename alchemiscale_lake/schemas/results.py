@@ -1,4 +1,4 @@
-"""Tables of what executions leave behind: `results`, `unit_results`, `result_files`, `hosts`."""
+"""Tables of the outcomes of executions: `results`, `unit_results`, `result_files`, `hosts`."""
 
 import polars as pl
 

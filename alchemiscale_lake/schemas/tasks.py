@@ -1,4 +1,4 @@
-"""Tables `tasks` (what never changes of a Task) and `task_log` (all that happens to it)."""
+"""Tables `tasks` (immutable facts about a Task) and `task_log` (its events)."""
 
 import polars as pl
 

@@ -1,8 +1,8 @@
-"""Table `transformations`: names, states, Protocol, mapping facts, features that cost follows."""
+"""Table `transformations`: names, states, Protocol, mapping, features that determine cost."""
 
 from ._base import BOOL, FLOAT, INT, STRING, STRINGS, TIME, Column, TableSchema
 
-#: Where a leg of a thermodynamic cycle takes place, judged by its components.
+#: Environment of a leg of a thermodynamic cycle, derived from its components.
 PHASES = ("complex", "solvent", "vacuum", "other")
 
 TRANSFORMATIONS = TableSchema(

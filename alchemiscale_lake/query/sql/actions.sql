@@ -1,4 +1,4 @@
--- actions: the actions that stand, with their weights
+-- actions: current actions with their weights
 -- grain: one row per Task and network it is actioned on (Tasks waiting, running or in error)
 -- inputs: action_snapshots, task_log, task_states
 -- parameters: none; filter by scope, network, task

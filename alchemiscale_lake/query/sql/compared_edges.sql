@@ -1,7 +1,7 @@
--- compared_edges: edges with an estimate between ligands that both have an experimental value, of every round
+-- compared_edges: edges with an estimate between ligands that both have an experimental value, all versions
 -- grain: one row per network, round, kind and edge
 -- inputs: edge_estimates, newest_experiments, network_estimates (written last: they make a round visible)
--- parameters: none; filter by scope, network, kind, newest (of the network's newest round)
+-- parameters: none; filter by scope, network, kind, newest (of the network's newest estimate version)
 create view compared_edges as
 with rounds as (
     select

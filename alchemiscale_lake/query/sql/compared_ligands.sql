@@ -1,7 +1,7 @@
--- compared_ligands: ligands that have both an estimate and an experimental value, of every round
+-- compared_ligands: ligands with both an estimate and an experimental value, all estimate versions
 -- grain: one row per network, round, kind and ligand
 -- inputs: network_estimates, newest_experiments
--- parameters: none; filter by scope, network, kind, newest (of the network's newest round)
+-- parameters: none; filter by scope, network, kind, newest (of the network's newest estimate version)
 -- absolute_results: whether absolute results fix the zero of the component, so that values need no shift
 create view compared_ligands as
 with rounds as (

@@ -1,6 +1,7 @@
--- counted_results: the results that count, one good one per Task
--- grain: one row per Task with a good result; of several (a late attempt) the first by (started_at, attempt)
--- inputs: results, result_estimates, task_states; results of invalid and deleted Tasks do not count
+-- counted_results: the results that count, one good result per Task
+-- grain: one row per Task with a good result; if there are several (a late attempt), the first by (started_at,
+-- attempt)
+-- inputs: results, result_estimates, task_states; results of invalid and deleted Tasks are ignored
 -- parameters: none; filter by scope, transformation, task
 create view counted_results as
 with struck as (

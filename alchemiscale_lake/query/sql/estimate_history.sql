@@ -1,7 +1,7 @@
--- estimate_history: every estimate ever recorded for the Transformations of some networks
--- grain: one row per Transformation and set of results; the last of each Transformation stands
+-- estimate_history: all recorded estimates for the Transformations of some networks
+-- grain: one row per Transformation and set of results; the last of each Transformation is current
 -- inputs: transformation_estimates, network_members
--- parameters: $networks (ScopedKeys), $scopes (theirs)
+-- parameters: $networks (ScopedKeys), $scopes (of these networks)
 select
     estimates.transformation,
     estimates.results_digest

@@ -1,4 +1,4 @@
--- failure_rates: how often attempts fail in each Scope, Protocol, host and pool, with 95% Wilson intervals
+-- failure_rates: failure rates of attempts by Scope, Protocol, host and pool, with 95% Wilson intervals
 -- grain: one row per dimension (scope, protocol, host, pool), Scope and name
 -- inputs: results, transformations
 -- parameters: none; filter by scope, dimension, name

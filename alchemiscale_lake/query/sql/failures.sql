@@ -1,4 +1,4 @@
--- failures: every failed result with the unit it failed in
+-- failures: failed results with the unit that failed
 -- grain: one row per failed attempt
 -- inputs: results, unit_results, transformations, task_states
 -- parameters: none; filter by scope, task, transformation, task_status

@@ -1,7 +1,7 @@
--- in_scope(scope, pattern): whether a Scope lies within a pattern such as 'org-campaign-*'
+-- in_scope(scope, pattern): whether a Scope matches a pattern such as 'org-campaign-*'
 -- grain: scalar
 -- inputs: none
--- parameters: scope, pattern; a null pattern holds every Scope
+-- parameters: scope, pattern; a null pattern matches every Scope
 create macro in_scope(scope, pattern) as (
     pattern is null
     or scope = pattern

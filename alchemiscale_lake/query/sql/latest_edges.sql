@@ -1,4 +1,4 @@
--- latest_edges: the edges of each network as of its latest whole round (table edge_estimates has all rounds)
+-- latest_edges: edges of each network as of its newest estimate version (table edge_estimates has all versions)
 -- grain: one row per network, kind and edge
 -- inputs: edge_estimates, network_estimates (written last: they make a round visible)
 -- parameters: none; filter by scope, network, kind, status

@@ -1,4 +1,4 @@
--- latest_findings: what does not fit among the results of each network, as of its latest whole round
+-- latest_findings: inconsistencies among the results of each network, as of its newest estimate version
 -- grain: one row per network, check, kind and subject; rank 1 is the least probable of its check and kind
 -- inputs: network_findings, network_estimates (written last: they make a round visible)
 -- parameters: none; filter by scope, network, checked, kind, flagged

@@ -1,8 +1,8 @@
--- legs_to_reckon: the legs of some networks with all that a round is reckoned from
--- grain: one row per network and Transformation of it
+-- legs_to_reckon: legs of some networks with all inputs for an estimate version
+-- grain: one row per network and Transformation
 -- inputs: network_legs, transformations, current_transformation_estimates
--- parameters: $networks (ScopedKeys), $scopes (theirs)
--- failed: no number, and none under way
+-- parameters: $networks (ScopedKeys), $scopes (of these networks)
+-- failed: no estimate, and no Task waiting or running
 select
     legs.network,
     legs.transformation,

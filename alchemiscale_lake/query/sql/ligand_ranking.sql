@@ -1,5 +1,5 @@
--- ligand_ranking: the ligands of each network by free energy, lowest first, next to experiment
--- grain: one row per network, kind and ligand, of the latest round
+-- ligand_ranking: ligands of each network by free energy, lowest first, with experimental values
+-- grain: one row per network, kind and ligand, of the newest estimate version
 -- inputs: network_estimates
 -- parameters: none; filter by scope, network, kind
 create view ligand_ranking as

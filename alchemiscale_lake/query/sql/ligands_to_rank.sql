@@ -1,4 +1,4 @@
--- ligands_to_rank: the ligands of one network as of its newest round, with their joint spread where it is kept
+-- ligands_to_rank: ligands of one network as of its newest estimate version, with the covariance where stored
 -- grain: one row per kind and ligand
 -- inputs: network_estimates
 -- parameters: $network, $kind (or null)

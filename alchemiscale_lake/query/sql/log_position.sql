@@ -1,4 +1,4 @@
--- log_position: how far the task log reaches
+-- log_position: number of the last commit to the task log
 -- grain: one row
 -- inputs: task_log, task_snapshots
 -- parameters: none

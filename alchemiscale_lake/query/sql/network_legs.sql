@@ -1,12 +1,12 @@
--- network_legs: the Transformations of each network with what is known of them: results, failures, estimate
--- grain: one row per network and Transformation of it
+-- network_legs: Transformations of each network with results, failures and estimate
+-- grain: one row per network and Transformation
 -- inputs: network_members, transformations, counted_results, results, task_states, current_transformation_estimates
 -- parameters: none; filter by scope, network, transformation, state
 -- ligand_i, ligand_j: nodes of the network; ligand_j is null for a NonTransformation
--- state: ok (an estimate), error (good results without a number, or failed and nothing under way), pending
+-- state: ok (has an estimate), error (good results without an estimate, or failed and nothing in flight), pending
 create view network_legs as
 with ends as (
-    -- a ligand that turns into nothing leads to the node '(none)', the same in every environment
+    -- a ligand that is decoupled connects to the node '(none)', the same in every environment
     select
         transformation,
         case

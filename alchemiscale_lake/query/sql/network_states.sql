@@ -1,6 +1,6 @@
--- network_states: every network with what its users decided about it
+-- network_states: all networks with state and weight
 -- grain: one row per network
--- inputs: networks, network_members (a network of imported results grows with them), network_log
+-- inputs: networks, network_members (these can grow for a network of imported results), network_log
 -- parameters: none; filter by scope, network, name, state
 create view network_states as
 with latest as (

@@ -1,5 +1,5 @@
--- network_storage: bytes that the results of each network hold in the lake
--- grain: one row per network; what two networks share counts in both, and is told in shared_bytes
+-- network_storage: bytes that the results of each network take up in the lake
+-- grain: one row per network; results shared by two networks count in both, and in shared_bytes
 -- inputs: networks, network_members, results, result_files
 -- parameters: none; filter by scope, network, name
 create view network_storage as

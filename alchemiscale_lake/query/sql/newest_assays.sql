@@ -1,5 +1,5 @@
--- newest_assays: the experimental values that count in some Scopes
--- grain: one row per Scope, ligand and kind; of several the newest
+-- newest_assays: current experimental values in some Scopes
+-- grain: one row per Scope, ligand and kind; the newest if there are several
 -- inputs: assays
 -- parameters: $scopes
 select

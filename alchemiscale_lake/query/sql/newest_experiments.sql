@@ -1,5 +1,5 @@
--- newest_experiments: the experimental value of each ligand of each network that its newest round with one knew
--- grain: one row per network, kind and ligand that was measured
+-- newest_experiments: experimental value of each ligand of each network, from the newest version that has one
+-- grain: one row per network, kind and ligand with an experimental value
 -- inputs: network_estimates
 -- parameters: none; filter by scope, network, kind
 create view newest_experiments as

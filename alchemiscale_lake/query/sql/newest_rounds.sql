@@ -1,7 +1,7 @@
--- newest_rounds: the latest whole round of some networks
+-- newest_rounds: newest estimate version of some networks
 -- grain: one row per network that has one
 -- inputs: network_estimates, edge_estimates
--- parameters: $networks (ScopedKeys), $scopes (theirs)
+-- parameters: $networks (ScopedKeys), $scopes (of these networks)
 with newest as (
     select
         network,

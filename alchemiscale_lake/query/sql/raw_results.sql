@@ -1,7 +1,7 @@
--- raw_results: what each leg of a network gave, result by result
--- grain: one row per result that counts, one per leg without any
+-- raw_results: individual results of each leg of a network
+-- grain: one row per result that counts, and one per leg without any
 -- inputs: network_legs, counted_results
--- parameters: $network, $scope (the network's own)
+-- parameters: $network, $scope (of this network)
 with legs as (
     select
         transformation,

@@ -1,7 +1,7 @@
--- results_to_gather: what the estimates of Transformations are made of
--- grain: one row per result that counts, of the Transformations of some networks
+-- results_to_gather: inputs for the estimates of Transformations
+-- grain: one row per result that counts, for the Transformations of some networks
 -- inputs: counted_results, network_members, tasks
--- parameters: $networks (ScopedKeys), $scopes (theirs)
+-- parameters: $networks (ScopedKeys), $scopes (of these networks)
 with members as (
     select distinct member
     from network_members

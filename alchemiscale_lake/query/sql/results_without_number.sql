@@ -1,7 +1,7 @@
--- results_without_number: good results of some networks that came without an estimate
+-- results_without_number: good results of some networks without an estimate
 -- grain: one row per result that counts
 -- inputs: counted_results, network_members
--- parameters: $networks (ScopedKeys), $scopes (theirs)
+-- parameters: $networks (ScopedKeys), $scopes (of these networks)
 with members as (
     select distinct member
     from network_members

@@ -1,4 +1,4 @@
--- scope_storage: bytes that the results of each Scope hold in the lake, each counted once
+-- scope_storage: bytes that the results of each Scope take up in the lake, each counted once
 -- grain: one row per Scope with a result
 -- inputs: results, result_files
 -- parameters: none; filter by scope

@@ -1,4 +1,4 @@
--- task_states: what every Task is now, folded snapshot plus the tail of the log
+-- task_states: current state of every Task: folded snapshot plus the tail of the log
 -- grain: one row per Task
 -- inputs: task_snapshots, task_log
 -- parameters: none; filter by scope, status, transformation

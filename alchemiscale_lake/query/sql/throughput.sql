@@ -1,4 +1,4 @@
--- throughput: what was computed, where and when (days are UTC)
+-- throughput: attempts and compute time by day (UTC), Scope, pool, host and Protocol
 -- grain: one row per day, Scope, pool, host and Protocol
 -- inputs: results, transformations
 -- parameters: none; filter by scope, day, hostname, protocol

@@ -1,5 +1,5 @@
 -- transformation_status: Tasks of each Transformation by status, actioned or not
--- grain: one row per network and Transformation of it
+-- grain: one row per network and Transformation
 -- inputs: network_members, transformations, task_states
 -- parameters: none; filter by scope, network, transformation
 create view transformation_status as

@@ -1,8 +1,8 @@
--- usage: what attempts did and cost since a moment
--- grain: one row per day, scope, protocol, host, pool or network, as $by says; null where it is not known
+-- usage: attempts and compute time since a given time
+-- grain: one row per day, scope, protocol, host, pool or network, depending on $by; null where unknown
 -- inputs: results, transformations, network_members
--- parameters: $by, $scope (a pattern or null), $since (or null: from the first result on),
---   $until (or null: to the last result): between the two lie the days of tasks_per_day
+-- parameters: $by, $scope (a pattern or null), $since (null: from the first result),
+--   $until (null: to the last result); tasks_per_day is computed from the days between these two
 -- a Transformation of two networks counts in both; a Task with two good results counts once
 with places as (
     select

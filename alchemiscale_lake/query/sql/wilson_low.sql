@@ -1,4 +1,4 @@
--- wilson_low(k, n): lower end of the 95% Wilson interval of a rate, k of n having been seen
+-- wilson_low(k, n): lower end of the 95% Wilson interval of a rate, for k successes out of n
 -- grain: scalar
 -- inputs: none
 -- parameters: k, n; null for n = 0
