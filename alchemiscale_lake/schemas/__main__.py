@@ -8,9 +8,9 @@ from . import TABLES
 
 _HEAD = """# Tables
 
-Written from `alchemiscale_lake/schemas` by `python -m alchemiscale_lake.schemas`; change it there.
+Generated from `alchemiscale_lake/schemas` by `python -m alchemiscale_lake.schemas`; edit it there.
 
-Timestamps are UTC. ScopedKeys are text, as at ingestion. Units stand in the column's name. Views over
+Timestamps are UTC. ScopedKeys are text, as at ingestion. Units are part of the column name. Views over
 these tables (`task_states`, `ligand_ranking`, ...) are described in [Read results](read-results.md).
 
 """

@@ -15,7 +15,7 @@ GUFE_OBJECTS = TableSchema(
         Column("digest", STRING, "SHA-256 of the canonical JSON of the keyed dict."),
         Column("refers_to", STRINGS, "gufe keys this object refers to directly."),
         Column("n_bytes", INT, "Size of the JSON text, bytes."),
-        Column("gufe_version", STRING, "gufe at ingestion, where known.", nullable=True),
+        Column("gufe_version", STRING, "gufe version at ingestion, if known.", nullable=True),
         Column("ingested_at", TIME, "When the row was written."),
     ),
     key=("scope", "key"),

@@ -13,19 +13,19 @@ IMPORTS = TableSchema(
         Column(
             "format",
             STRING,
-            "What the file is.",
+            "Format of the file.",
             choices=("quickrun", "protocol_dag_result", "edge_table"),
         ),
-        Column("n_results", INT, "Good results in it."),
-        Column("n_failed", INT, "Failed results in it."),
+        Column("n_results", INT, "Number of good results in it."),
+        Column("n_failed", INT, "Number of failed results in it."),
         Column("n_bytes", INT, "Size of its content, bytes."),
         Column(
-            "protocol_qualname", STRING, "Class of the Protocol that made them, as the file names it.", nullable=True
+            "protocol_qualname", STRING, "Class of the Protocol of the results, as named in the file.", nullable=True
         ),
-        Column("gufe_version", STRING, "gufe that wrote it, if the file says so.", nullable=True),
-        Column("object_path", STRING, "Where its content lies in the lake (zstd)."),
-        Column("imported_by", STRING, "Who imported it."),
-        Column("imported_at", TIME, "When."),
+        Column("gufe_version", STRING, "gufe version that wrote it, if the file states it.", nullable=True),
+        Column("object_path", STRING, "Path of its content in the lake (zstd)."),
+        Column("imported_by", STRING, "User who imported it."),
+        Column("imported_at", TIME, "Time of the import."),
     ),
     key=("scope", "digest"),
 )

@@ -6,25 +6,27 @@ from ._base import BOOL, FLOAT, INT, STRING, STRINGS, TIME, Column, Rule, TableS
 
 NETWORK_FINDINGS = TableSchema(
     name="network_findings",
-    doc="One row per network, round, check and subject: all that are flagged, and the next improbable ones.",
+    doc="One row per network, estimate version, check and subject: all flagged ones and the next least probable ones.",
     columns=(
         Column("scope", STRING, "Scope of the network."),
         Column("network", STRING, "ScopedKey of the network."),
-        Column("round", INT, "Round of the network."),
+        Column("round", INT, "Estimate version of the network."),
         Column(
             "checked",
             STRING,
-            "What was looked at.",
+            "Kind of check.",
             choices=("closure", "cycle", "edge", "hysteresis", "parallel", "repeats", "result", "spread"),
         ),
         Column("kind", STRING, "Kind of the edges, or phase of the legs."),
         Column("rank", INT, "1 for the least probable of its check and kind."),
         Column("subject", STRINGS, "Ligands of an edge or around a cycle; Transformations; attempts of results."),
-        Column("value_kcal_mol", FLOAT, "What was found; zero would be perfect agreement.", nullable=True),
-        Column("uncertainty_kcal_mol", FLOAT, "What is expected of it by chance.", nullable=True),
-        Column("z", FLOAT, "How far from zero, in standard errors.", nullable=True),
-        Column("p_value", FLOAT, "Probability of at least as much by chance.", nullable=True),
-        Column("flagged", BOOL, "Whether it stands out among all of its check, however many were looked at."),
+        Column("value_kcal_mol", FLOAT, "Observed deviation; zero is perfect agreement.", nullable=True),
+        Column("uncertainty_kcal_mol", FLOAT, "Deviation expected by chance.", nullable=True),
+        Column("z", FLOAT, "Distance from zero in standard errors.", nullable=True),
+        Column("p_value", FLOAT, "Probability of a deviation at least this large by chance.", nullable=True),
+        Column(
+            "flagged", BOOL, "Whether it is significant among all subjects of its check, corrected for their number."
+        ),
         Column("says", STRING, "The finding in words."),
         Column("found_at", TIME, "When it was gathered."),
     ),

@@ -12,21 +12,21 @@ NETWORKS = TableSchema(
         Column("name", STRING, "Name given at submission, else the network's own.", nullable=True),
         Column("n_transformations", INT, "Number of Transformations."),
         Column("n_systems", INT, "Number of ChemicalSystems."),
-        Column("creator", STRING, "Who submitted it."),
-        Column("created_at", TIME, "When it was submitted first."),
-        Column("gufe_version", STRING, "gufe at ingestion, where known.", nullable=True),
+        Column("creator", STRING, "User who submitted it."),
+        Column("created_at", TIME, "Time of first submission."),
+        Column("gufe_version", STRING, "gufe version at ingestion, if known.", nullable=True),
     ),
     key=("scope", "network"),
 )
 
 NETWORK_MEMBERS = TableSchema(
     name="network_members",
-    doc="Which Transformations and ChemicalSystems belong to a network.",
+    doc="One row per Transformation or ChemicalSystem of a network.",
     columns=(
         Column("scope", STRING, "Scope of the network."),
         Column("network", STRING, "ScopedKey of the network."),
         Column("member", STRING, "ScopedKey of the Transformation or ChemicalSystem."),
-        Column("kind", STRING, "What the member is.", choices=("transformation", "system")),
+        Column("kind", STRING, "Kind of member.", choices=("transformation", "system")),
     ),
     key=("scope", "network", "member"),
 )

@@ -10,7 +10,7 @@ _ENERGY_RULE = Rule(
 
 RESULTS = TableSchema(
     name="results",
-    doc="One row per ProtocolDAGResult, good or failed, known by its attempt.",
+    doc="One row per ProtocolDAGResult, good or failed, identified by its attempt.",
     columns=(
         Column("scope", STRING, "Scope of the Task."),
         Column("attempt", STRING, "Id of the attempt."),
@@ -21,36 +21,34 @@ RESULTS = TableSchema(
         Column("uncertainty_kcal_mol", FLOAT, "This result's own uncertainty.", nullable=True),
         Column("exception", STRING, "Type and message of the failure.", nullable=True),
         Column("failed_unit", STRING, "Name of the unit that failed.", nullable=True),
-        Column(
-            "object_path", STRING, "Where the ProtocolDAGResult lies in the lake (zstd keyed chain).", nullable=True
-        ),
+        Column("object_path", STRING, "Path of the ProtocolDAGResult in the lake (keyed chain, zstd).", nullable=True),
         Column("digest", STRING, "SHA-256 of the object as stored.", nullable=True),
         Column("n_bytes", INT, "Size of the object as stored, bytes.", nullable=True),
-        Column("n_units", INT, "ProtocolUnits executed, repeats counted."),
+        Column("n_units", INT, "ProtocolUnit executions, including repeated ones."),
         Column("started_at", TIME, "Start of the attempt."),
         Column("ended_at", TIME, "End of the attempt."),
-        Column("wall_time_s", FLOAT, "From start to end, seconds."),
+        Column("wall_time_s", FLOAT, "Time from start to end, seconds."),
         Column("cpu_time_s", FLOAT, "CPU time of all units, seconds.", nullable=True),
-        Column("gpu_time_s", FLOAT, "Wall time times GPUs held, seconds.", nullable=True),
+        Column("gpu_time_s", FLOAT, "Wall time multiplied by the number of allocated GPUs, seconds.", nullable=True),
         Column("pool", STRING, "Pool the attempt ran in.", nullable=True),
         Column("host", STRING, "Digest of the host description, see `hosts`.", nullable=True),
         Column("hostname", STRING, "Name of the host.", nullable=True),
-        Column("queue_job", STRING, "Job of the queue the attempt ran in.", nullable=True),
-        Column("gufe_version", STRING, "gufe that ran it.", nullable=True),
+        Column("queue_job", STRING, "Id of the queue job the attempt ran in.", nullable=True),
+        Column("gufe_version", STRING, "gufe version that ran it.", nullable=True),
         Column("recorded_at", TIME, "When the row was written."),
     ),
     key=("scope", "attempt"),
     rules=(
         _ENERGY_RULE,
         Rule("a good result has its object stored", ~pl.col("ok") | pl.col("object_path").is_not_null()),
-        Rule("a failed result says why", pl.col("ok") | pl.col("exception").is_not_null()),
+        Rule("a failed result has a reason", pl.col("ok") | pl.col("exception").is_not_null()),
         Rule("an attempt ends after it starts", pl.col("ended_at") >= pl.col("started_at")),
     ),
 )
 
 UNIT_RESULTS = TableSchema(
     name="unit_results",
-    doc="One row per execution of a ProtocolUnit, repeats included.",
+    doc="One row per execution of a ProtocolUnit, including repeated ones.",
     columns=(
         Column("scope", STRING, "Scope of the Task."),
         Column("attempt", STRING, "Id of the attempt."),
@@ -66,12 +64,12 @@ UNIT_RESULTS = TableSchema(
         Column("exit_code", INT, "Exit code of its process; -N if signal N ended it.", nullable=True),
         Column("cpu_time_s", FLOAT, "CPU time, seconds.", nullable=True),
         Column("peak_memory_bytes", INT, "Peak resident memory, bytes.", nullable=True),
-        Column("stdout_path", STRING, "Where its stdout lies in the lake.", nullable=True),
-        Column("stderr_path", STRING, "Where its stderr lies.", nullable=True),
-        Column("log_path", STRING, "Where its Python logging lies.", nullable=True),
+        Column("stdout_path", STRING, "Path of its stdout in the lake.", nullable=True),
+        Column("stderr_path", STRING, "Path of its stderr in the lake.", nullable=True),
+        Column("log_path", STRING, "Path of its Python log in the lake.", nullable=True),
     ),
     key=("scope", "attempt", "unit", "try_number"),
-    rules=(Rule("a failed unit says why", pl.col("ok") | pl.col("exception").is_not_null()),),
+    rules=(Rule("a failed unit has a reason", pl.col("ok") | pl.col("exception").is_not_null()),),
 )
 
 RESULT_FILES = TableSchema(
@@ -81,10 +79,10 @@ RESULT_FILES = TableSchema(
         Column("scope", STRING, "Scope of the Task."),
         Column("attempt", STRING, "Id of the attempt."),
         Column("path", STRING, "Path within the attempt."),
-        Column("unit", STRING, "gufe key of the unit it came from.", nullable=True),
+        Column("unit", STRING, "gufe key of the unit that wrote it.", nullable=True),
         Column("n_bytes", INT, "Size, bytes."),
         Column("digest", STRING, "SHA-256 of the content."),
-        Column("object_path", STRING, "Where it lies in the lake."),
+        Column("object_path", STRING, "Path of the content in the lake."),
     ),
     key=("scope", "attempt", "path"),
 )
@@ -101,10 +99,10 @@ HOSTS = TableSchema(
         Column("gpu_model", STRING, "GPU model.", nullable=True),
         Column("gpu_driver", STRING, "GPU driver version.", nullable=True),
         Column("gpu_memory_bytes", INT, "Memory of one GPU, bytes.", nullable=True),
-        Column("n_gpus", INT, "GPUs."),
+        Column("n_gpus", INT, "Number of GPUs."),
         Column("os", STRING, "Operating system and kernel."),
         Column("python", STRING, "Python version."),
-        Column("packages_json", STRING, "Versions of the packages that matter, as JSON."),
+        Column("packages_json", STRING, "Versions of the packages that affect numbers or speed, as JSON."),
         Column("image", STRING, "Container image.", nullable=True),
         Column("first_seen_at", TIME, "When the description was first recorded."),
     ),

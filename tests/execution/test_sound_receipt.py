@@ -52,7 +52,7 @@ def test_units_that_cannot_be_stored_are_left_out() -> None:
     bad = {**good.units[0], "unit": "other", "ok": False, "exception": None}
     back = unpack_receipt(pack_receipt(sound_receipt(replace(good, units=[*good.units, bad])), "secret"))
     assert [unit["unit"] for unit in back.units] == [good.units[0]["unit"]]
-    assert "a failed unit says why" in back.result["exception"]
+    assert "a failed unit has a reason" in back.result["exception"]
 
 
 def test_foreign_text_is_made_storable_and_short() -> None:

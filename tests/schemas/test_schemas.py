@@ -120,7 +120,7 @@ def test_every_table_is_well_declared(name: str) -> None:
 
 
 def test_a_running_task_without_attempt_is_refused() -> None:
-    with pytest.raises(SchemaError, match="running exactly while an attempt holds it"):
+    with pytest.raises(SchemaError, match="running if and only if an attempt holds it"):
         TABLES["task_log"].sample(1, status="running", attempt=None)
 
 
