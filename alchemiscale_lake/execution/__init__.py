@@ -1,7 +1,7 @@
-"""Running ONE assignment on this host: processes, units side by side, capture, provenance, receipt.
+"""Execution of ONE assignment on this host: processes, units, capture, provenance, receipt.
 
-Work lies in a folder per Task, so that a repeated attempt goes on where the last one stopped. Every
-ProtocolUnit runs in a process of its own. No Prefect, no Dask, and no gufe outside of those processes.
+Each Task has a work folder, so that a repeated attempt continues where the last one stopped. Every ProtocolUnit runs
+in its own process. No Prefect, no Dask, and no gufe outside of those processes.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    # late: the zygote is a module of this package, and the store's libraries would start threads in it;
-    # and a job's process forbids being read before anything that takes time is imported
+    # lazy: the fork server is a module of this package, and the store's libraries would start threads in it; and a
+    # job's process must become unreadable before anything slow is imported
     if name in _HOMES:
         from importlib import import_module
 

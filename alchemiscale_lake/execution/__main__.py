@@ -1,7 +1,7 @@
 """Run a stored assignment: `python -m alchemiscale_lake.execution --lake URL --assignment ID`.
 
-What a queue job or a pod starts. Tasks that fail leave receipts that say so and are no failure of
-the job: the exit code is 0 whenever the lake could be reached and the assignment was there.
+This is the command of a queue job or a pod. Tasks that fail leave failed receipts and do not fail the job: the exit
+code is 0 whenever the lake could be reached and the assignment existed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ __all__ = ["main"]
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the assignment named on the command line; return the exit code."""
-    # before anything that takes time is imported: units of other jobs on this host may look
+    # before any slow import: units of other jobs on this host could read this process
     forbid_reading()
     from .job_process import run_job
 

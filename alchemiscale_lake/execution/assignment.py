@@ -1,7 +1,7 @@
-"""The unit of hand-out: attempts of Tasks given to one worker, with what they may use.
+"""The assignment: claimed attempts of Tasks for one worker, with their resources.
 
-A Dask future, a queue job and a work-pool flow run all carry an `Assignment`. Who gets which Tasks
-is decided in `tasks/` and `ledger/`.
+A Dask future, a queue job and a work-pool flow run all carry an `Assignment`. `tasks/` and `ledger/` decide who gets
+which Tasks.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["Assignment", "AttemptSpec", "Resources"]
 
 @dataclass(frozen=True, slots=True)
 class AttemptSpec:
-    """One claimed run of a Task.
+    """One claimed attempt of a Task.
 
     Parameters
     ----------
@@ -32,12 +32,12 @@ class AttemptSpec:
     extends_digest : str or None
         SHA-256 of that object; None if unknown.
     resources : Resources or None
-        What it may use of its worker's; None: all.
+        Resources it may use on its worker; None for all.
     duration_s : float or None
-        How long it is expected to take; a job with less time left refuses it.
+        Expected duration; a job with less time left refuses it.
     secret : str or None
-        What its receipt is signed with; None if whoever handed it out gave none. Kept from the processes that run
-        Protocol code.
+        Secret that its receipt is signed with; None if there is none. Hidden from the processes that run Protocol
+        code.
     """
 
     attempt: str
@@ -55,7 +55,7 @@ class AttemptSpec:
 class Assignment:
     """Attempts for one worker.
 
-    It runs them side by side as far as their resources fit into its own, the others after them.
+    They run concurrently as far as their resources fit into those of the worker, and the rest afterwards.
 
     Parameters
     ----------
@@ -65,29 +65,29 @@ class Assignment:
         Name of the pool the worker belongs to.
     attempts : tuple of AttemptSpec
     resources : Resources
-        Of the worker. An attempt that names none of its own takes all.
+        Resources of the worker. An attempt without its own takes all.
     unit_needs : mapping
-        What a ProtocolUnit takes, by its class; others share what their attempt has.
+        Resources of ProtocolUnits by class; units of other classes share those of their attempt.
     monitors : Monitors
-        When nothing further is started beside what runs.
+        Limits above which nothing more is started.
     timeout_s : float or None
-        Longest time for one attempt.
+        Maximum duration of one attempt.
     stuck_after_s : float or None
-        A unit that makes no progress for so long is ended.
+        Time without progress after which a unit is terminated.
     unit_retries : int
-        How often a failed unit is run again: the first time in its own shared folder, where it
-        may find a checkpoint, after that in an empty one.
+        Number of retries of a failed unit: the first in the same shared folder, where it may find a checkpoint, the
+        others in an empty one.
     work_root : str or None
-        Where work folders lie. By default `work` in the folder of a lake, else
-        `ALCHEMISCALE_LAKE_WORK`, else the system's temporary folder.
+        Folder of work folders. Default: `work` in the folder of a lake, else `ALCHEMISCALE_LAKE_WORK`, else the
+        system's temporary folder.
     keep : tuple of str
         Glob patterns, relative to a unit's shared folder, of files to keep in the lake.
     fail_fast_s : float
-        A unit that fails within this time in a folder with leftovers is run again in an empty one.
+        A unit that fails within this time in a folder with leftovers is retried in an empty one.
     kill_grace_s : float
-        From SIGTERM to SIGKILL.
+        Time from SIGTERM to SIGKILL.
     retire_before_s : float
-        Attempts are stopped so long before the job that they run in ends.
+        Time before the end of their job at which attempts are stopped.
     """
 
     lake: str

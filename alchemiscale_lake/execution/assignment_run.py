@@ -1,4 +1,4 @@
-"""Running an assignment: its attempts side by side as far as there is room, the others after them."""
+"""Execution of an assignment: its attempts run concurrently as far as they fit, the rest afterwards."""
 
 from __future__ import annotations
 
@@ -28,24 +28,22 @@ _SWEEP_EVERY_S: Final = 3600.0
 def execute_assignment(assignment: Assignment, *, stop: Callable[[str], bool] | None = None) -> list[str]:
     """Run the attempts of an assignment on this host.
 
-    They begin in their order, each as soon as what it needs is free; no more is used than the process
-    was given, from however many threads this is called. A Task that fails, crashes, hangs or cannot be
-    imported leaves a receipt that says so.
+    Attempts start in order, each as soon as its resources are free; the total never exceeds the resources of the
+    process, however many threads call this. A Task that fails, crashes, hangs or cannot be imported leaves a failed
+    receipt.
 
     Parameters
     ----------
     assignment : Assignment
     stop : callable, optional
-        Asked about once a second with the id of an attempt that runs or waits. True ends it at once,
-        without a receipt: it was cancelled, or its lease is lost. By default
-        `stopping.is_asked_to_stop`.
+        Called about once a second with the id of a running or waiting attempt. True stops it at once, without a
+        receipt: it was cancelled, or its lease is lost. Default: `stopping.is_asked_to_stop`.
 
     Returns
     -------
     list of str
-        Ids of the attempts that now have a receipt, in their order. One that is missing was stopped,
-        was refused, or could not read or write the lake; it left a `release.Release` if the lake took
-        it, and its work folder is kept.
+        Ids of the attempts that now have a receipt, in order. A missing attempt was stopped or refused, or could not
+        read or write the lake; it left a `release.Release` if the lake accepted it, and its work folder is kept.
 
     Raises
     ------
@@ -76,9 +74,9 @@ class _Run:
     _abandoned: bool = False
 
     def all(self) -> list[str]:
-        """Run all; return those with a receipt."""
+        """Run all attempts; return those with a receipt."""
         self._left = list(self.assignment.attempts)
-        # an attempt takes a core at least, so that more could not run; one more keeps the next one ready
+        # an attempt takes at least one core, so more could not run; one more thread keeps the next attempt ready
         threads = min(len(self._left), self.gate.capacity.cores + 1)
         if threads <= 1:
             self._work()
@@ -88,7 +86,7 @@ class _Run:
                 try:
                     for worker in workers:
                         worker.result()
-                except BaseException:  # an interrupt, say: the pool would wait for the Tasks' own end
+                except BaseException:  # for example an interrupt: the pool would wait for the Tasks to finish
                     self._abandoned = True
                     raise
         return [spec.attempt for spec in self.assignment.attempts if spec.attempt in self._finished]
@@ -102,7 +100,7 @@ class _Run:
                     self._finished.add(spec.attempt)
 
     def _next(self) -> tuple[AttemptSpec, Ticket] | None:
-        # taking the next and queueing for it are one: the gate is to see them in order
+        # take the next and queue it under one lock, so that they enter the queue in order
         with self._lock:
             if not self._left or self._abandoned:
                 return None
@@ -113,7 +111,7 @@ class _Run:
         if spec.resources is not None:
             return spec.resources
         given = self.assignment.resources
-        # all: of the GPUs, those that are there
+        # all GPUs means those that exist
         return Resources(given.cores, given.memory_bytes, min(given.gpus, self.gate.capacity.gpus))
 
     def _stop_of(self, spec: AttemptSpec) -> Callable[[str], bool]:

@@ -1,8 +1,7 @@
-"""One attempt, from the lake to its receipt, or to its release.
+"""The supervisor of one attempt, from the lake to its receipt or release.
 
-The supervisor. It does all that concerns the lake and never imports gufe; what does runs in
-processes of their own, which can be killed. Whose turn it is on this worker is the `gate`'s to say,
-and what becomes of receipts and releases `ledger`'s.
+It does everything that concerns the lake and never imports gufe; Protocol code runs in separate processes, which can
+be killed. `gate` decides when it may start on this worker; `ledger` processes receipts and releases.
 """
 
 from __future__ import annotations
@@ -43,9 +42,9 @@ from .watch import Cut, Watch
 __all__ = ["AttemptRun"]
 
 _log = logging.getLogger(__name__)
-#: How often one that waits for its turn looks whether it is still wanted.
+#: Interval at which a waiting attempt checks whether it is still wanted.
 _LOOK_EVERY_S: Final = 0.5
-#: A Task that has taken more than this part of a full file system gives it up.
+#: A Task whose work folder exceeds this fraction of a full file system gives the folder up.
 _KEPT_PART: Final = 0.1
 
 
@@ -59,12 +58,12 @@ class AttemptRun:
     assignment : Assignment
     spec : AttemptSpec
     root : Path
-        Where work folders lie.
+        Folder of work folders.
     gate : Gate
     ticket : Ticket
-        Its place at the gate.
+        Its place in the admission queue.
     stop : callable
-        True for an attempt that is to be dropped.
+        Returns True for an attempt that is to be stopped.
     """
 
     lake: Lake
@@ -76,7 +75,7 @@ class AttemptRun:
     stop: Callable[[str], bool]
 
     def run(self) -> bool:
-        """Run to the receipt; False, and a release in the lake, if there is none."""
+        """Run to the receipt; return False, and leave a release in the lake, if there is none."""
         try:
             release = self._run()
         except ReceiptError as e:
@@ -89,18 +88,18 @@ class AttemptRun:
             kind: Final = "unreadable" if isinstance(e, StorageError | HostFaultError | OSError) else "stopped"
             said = PAUSED if isinstance(e, HostFaultError) else type(e).__name__
             release = Release(kind, storable(f"{said}: {e}"), hostname())
-        except Exception as e:  # whatever it is, it ends this attempt only
+        except Exception as e:  # whatever it is, only this attempt ends
             _log.exception("attempt %s of %s ended by an error of its supervisor", self.spec.attempt, self.spec.task)
             release = self._failed(e)
         if release is None:
             return True
-        # a lake that does not take it has the lease, which ends
+        # if the lake does not accept it, the lease expires instead
         with contextlib.suppress(LakeError, OSError):
             leave_release(self.lake, self.spec, release)
         return False
 
     def _failed(self, error: Exception) -> Release | None:
-        """Leave a failed receipt with nothing in it but the error: it would be met again by the next attempt."""
+        """Write a failed receipt with only the error, which would recur in the next attempt."""
         at = now_utc()
         watch = Watch(Future())
         try:
@@ -118,10 +117,10 @@ class AttemptRun:
             seat = self._admitted(lifeline)
             return seat if isinstance(seat, Release) else self._use(seat, lifeline)
 
-    # --- before it begins ---------------------------------------------------------------------------
+    # --- before it starts ---------------------------------------------------------------------------
 
     def _admitted(self, lifeline: Lifeline) -> Seat | Release:
-        """Wait for a seat, and for this host to be well; or tell why nothing is to be run."""
+        """Wait for an allocation and a healthy host; return a release if the attempt must not run."""
         troubled_at: float | None = None
         while True:
             if lifeline.told.done():
@@ -140,7 +139,7 @@ class AttemptRun:
             time.sleep(_LOOK_EVERY_S)
 
     def _refusal(self) -> str | None:
-        """Tell why this host, or this job, must not begin the attempt now."""
+        """Return why this host or job must not start the attempt now, None if it may."""
         if (reason := stop_reason()) is not None:
             return reason
         if (until := is_quarantined(self.lake, hostname())) is not None:
@@ -156,10 +155,10 @@ class AttemptRun:
             return f"waited {held_s:.0f} s beside others: {self.ticket.held}"
         return None
 
-    # --- from its beginning on ----------------------------------------------------------------------
+    # --- from its start on --------------------------------------------------------------------------
 
     def _use(self, seat: Seat, lifeline: Lifeline) -> Release | None:
-        """Run with what the seat gives."""
+        """Run with the allocation."""
         assignment, started_at = self.assignment, now_utc()
         lifeline.begin(started_at)
         watch = Watch(lifeline.told, assignment.timeout_s, assignment.retire_before_s)
@@ -180,10 +179,10 @@ class AttemptRun:
             if outcome is None:
                 return _given_back(watch)
             if (missing := folder.missing()) is not None:
-                # nothing in it can be read any more; it is made anew by the next attempt
+                # the folder is unusable; the next attempt creates a new one
                 self.ticket.leave()
                 return self._report(_lost_folder(missing, outcome), seat, None, started_at, watch)
-            # what is left to do needs the lake and no room here: the next one may begin
+            # the rest needs the lake but no capacity here: let the next attempt start
             self.ticket.leave()
             release = self._report(outcome, seat, folder.path, started_at, watch)
             if release is None:
@@ -216,7 +215,7 @@ class AttemptRun:
             return DagRun(launcher, watch, rules, self._inputs).run()
         except TransientError:
             raise
-        except (LakeError, OSError) as e:  # an object is missing, the work folder is gone: this Task's failure
+        except (LakeError, OSError) as e:  # an object or the work folder is missing: a failure of this Task
             if is_host_fault(e) and not fills(folder.path, folder.path):
                 host_health().pause(f"{e} in {folder.path}", self.root)
                 raise HostFaultError(f"{e} in {folder.path}; make room there", folder=str(folder.path)) from e
@@ -239,23 +238,23 @@ def _given_back(watch: Watch) -> Release:
 
 
 def _make_room(folder: WorkFolder) -> None:
-    """Leave what the next attempt can continue from, unless it is a good part of what the host has room for."""
+    """Keep what the next attempt can continue from, unless it takes up much of the host's disk space."""
     folder.drop_scratch()
     if fills(folder.path, folder.path, _KEPT_PART):
         folder.remove()
 
 
 def _lost_folder(missing: str, outcome: DagOutcome) -> DagOutcome:
-    """Tell of an attempt whose Protocol took its work folder away."""
+    """Return the outcome of an attempt whose Protocol removed its work folder."""
     error = ExecutionError(f"the Protocol removed its work folder, or what is in it ({missing} is not there)")
     lost = _not_prepared(error)
-    # their results and output went with it
+    # their results and output are lost with it
     before = [replace(execution, result=None) for execution in outcome.executions]
     return replace(lost, failed_unit=outcome.failed_unit or lost.failed_unit, executions=[*before, *lost.executions])
 
 
 def _not_prepared(error: Exception) -> DagOutcome:
-    """Tell of a failure outside of all units."""
+    """Return the outcome of a failure outside of all units."""
     said, now = (type(error).__qualname__, str(error)), now_utc().isoformat()
     noted = Execution(
         unit="prepare",

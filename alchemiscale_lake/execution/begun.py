@@ -1,7 +1,7 @@
-"""The word a job leaves when it begins on an assignment that outlives whoever made it.
+"""Start markers: a job writes one for each attempt when it starts a stored assignment.
 
-By it a Task whose worker died is told from one whose job never got so far: a wrong path or a missing
-module in the job's environment is no fault of the Task.
+They distinguish a Task whose worker died from one whose job never started its work: a wrong path or a missing module
+in the job's environment is not the Task's fault.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ __all__ = ["has_begun", "say_begun"]
 
 
 def say_begun(lake: Lake, assignment: Assignment) -> None:
-    """Leave word, for every attempt of an assignment, that its job has begun.
+    """Write the start marker for every attempt of an assignment.
 
     Raises
     ------
@@ -27,7 +27,7 @@ def say_begun(lake: Lake, assignment: Assignment) -> None:
 
 
 def has_begun(lake: Lake, scope: str, attempt: str) -> bool:
-    """Whether the job of an attempt has begun.
+    """Return whether an attempt has a start marker.
 
     Raises
     ------

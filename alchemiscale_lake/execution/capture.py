@@ -1,4 +1,4 @@
-"""Captured output, cut to a size that a lake can keep."""
+"""Captured output, truncated to a size that a lake can store."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import Final
 
 __all__ = ["CAPTURE_BYTES", "read_capped"]
 
-#: Longest stdout, stderr or log kept of one execution, bytes.
+#: Maximum stored stdout, stderr or log of one execution, bytes.
 CAPTURE_BYTES: Final = 2**20
 
 
 def read_capped(path: Path, limit: int = CAPTURE_BYTES) -> bytes | None:
-    """Read a file; of a longer one the first and the last half of the limit, and a line that says so.
+    """Read a file; of a longer one, the first and last half of the limit and a line about the omission.
 
     Returns
     -------
     bytes or None
-        None if there is no such file, or nothing in it; also if it is not a file but a link, which may
-        lead to files of others, or a pipe, which may never end.
+        None if the file does not exist or is empty; also if it is not a regular file, since a link may lead to other
+        users' files and a pipe may never end.
     """
     try:
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
@@ -37,7 +37,7 @@ def read_capped(path: Path, limit: int = CAPTURE_BYTES) -> bytes | None:
     except FileNotFoundError:
         return None
     except OSError as e:
-        if e.errno in (errno.ELOOP, errno.EMLINK, errno.ENXIO):  # a link, a socket
+        if e.errno in (errno.ELOOP, errno.EMLINK, errno.ENXIO):  # a link or a socket
             return None
         raise
     return head + f"\n[... {size - len(head) - len(tail)} bytes left out ...]\n".encode() + tail

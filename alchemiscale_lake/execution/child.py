@@ -1,6 +1,6 @@
-"""What a forked child sets up around a step: its own group, output, logging, environment, randomness.
+"""Setup of a forked child around a step: process group, output, logging, environment, random state.
 
-The step itself is in `steps`. A child leaves `outcome.json` in its run folder, unless it dies.
+The step itself is in `steps`. A child leaves `outcome.json` in its run folder unless it dies.
 """
 
 from __future__ import annotations
@@ -25,30 +25,29 @@ from .exception_text import describe_exception
 
 __all__ = ["NO_PLUGINS", "OUTCOME", "run", "write_json"]
 
-#: Where openmm looks for plugins while the zygote imports it.
+#: OpenMM's plugin folder while the fork server imports it.
 NO_PLUGINS: Final = "/nonexistent/openmm-plugins"
-#: File that a step which ran to its end leaves in its run folder.
+#: File that a finished step leaves in its run folder.
 OUTCOME: Final = "outcome.json"
 _PR_SET_PDEATHSIG: Final = 1
 
 
 def run(request: dict[str, Any], *, parent: int) -> NoReturn:
-    """Perform the request in this freshly forked process and leave it.
+    """Perform the request in this freshly forked process and exit.
 
     Parameters
     ----------
     request : dict
-        `step`, `arguments`, `run` (folder for outcome, stdout, stderr and log), `cwd`, `env`,
-        `path` (Python's), `lock` (held, shared, as long as the step or anything it started lives)
-        and `threads`.
+        `step`, `arguments`, `run` (folder for outcome, stdout, stderr and log), `cwd`, `env`, `path` (Python's),
+        `lock` (held, shared, as long as the step or any of its descendants lives) and `threads`.
     parent : int
-        Process id of the zygote.
+        Process id of the fork server.
     """
     code = 1
     try:
         _settle(request, parent)
         code = _perform(request)
-    except BaseException:  # nothing may reach the zygote's own code
+    except BaseException:  # no exception may reach the code of the fork server
         traceback.print_exc()
     finally:
         logging.shutdown()
@@ -57,23 +56,23 @@ def run(request: dict[str, Any], *, parent: int) -> NoReturn:
                 stream.flush()
             except (OSError, ValueError):
                 code = code or 1
-        # not sys.exit: handlers registered in the zygote are not ours, and the result is written
+        # not sys.exit: the exit handlers belong to the fork server, and the result is written
         os._exit(code)
 
 
 def write_json(path: Path, content: Any, *, lasting: bool = False) -> None:
-    """Write a JSON file that appears whole or not at all, also if the power goes; `lasting`: it stays, too."""
+    """Write a JSON file atomically, also on power loss; with `lasting`, also durably."""
     replace_file(path, json.dumps(content).encode(), lasting=lasting)
 
 
 def _settle(request: dict[str, Any], parent: int) -> None:
     os.setpgid(0, 0)
-    # the zygote's copy of nothing secret; what is left of a step is found by its environment
+    # the fork server's memory has no secrets; leftovers of a step are found by their environment
     allow_reading()
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
-        os._exit(1)  # it died before we asked to be told
+        os._exit(1)  # it died before we asked to be notified
     for signum in (signal.SIGCHLD, signal.SIGTERM):
         signal.signal(signum, signal.SIG_DFL)
     run_folder = Path(request["run"])
@@ -84,7 +83,7 @@ def _settle(request: dict[str, Any], parent: int) -> None:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     faulthandler.enable()
-    # where a step hung that is ended by timeout
+    # dump the stack of a step that is terminated by timeout
     faulthandler.register(signal.SIGTERM, chain=True)
     _hold(request["lock"])
     os.environ.clear()
@@ -110,11 +109,11 @@ def _log_to(path: Path) -> None:
 
 
 def _refresh_libraries(threads: int) -> None:
-    """Make good what preloaded libraries took from the zygote: state, threads, plugins."""
+    """Repair state that preloaded libraries inherited from the fork server: random state, threads, plugins."""
     numpy: Any = sys.modules.get("numpy")
     openmm: Any = sys.modules.get("openmm")
     if numpy is not None:
-        # every child would draw the same numbers: the legacy generator's state was copied by the fork
+        # every child would draw the same numbers: the fork copied the legacy generator's state
         numpy.random.seed()
         if threads > 1 and importlib.util.find_spec("threadpoolctl") is not None:
             # BLAS was loaded with one thread, and reads the environment only then
@@ -133,7 +132,7 @@ def _perform(request: dict[str, Any]) -> int:
     code = 0
     try:
         outcome = steps.perform(request["step"], request["arguments"], Path(request["run"]))
-    except BaseException as e:  # recorded: this process is all that the failure can end
+    except BaseException as e:  # recorded: the failure can end only this process
         outcome = describe_exception(e, Path(request["run"]))
         code = _exit_code(e)
     write_json(Path(request["run"]) / OUTCOME, outcome)

@@ -1,7 +1,7 @@
-"""One ProtocolDAG in its work folder, from the Transformation's text to the result's.
+"""Execution of one ProtocolDAG in its work folder, from the Transformation's text to the result's.
 
-Plans it or goes on with what an earlier attempt left, runs its units, puts the result together; and
-starts clean, once, where going on failed fast. What is done with the result is in `receipt`.
+Creates the plan or continues an earlier attempt's, runs its units, assembles the result, and starts clean, once, if
+continuing failed fast. `receipt` stores the result.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .watch import Watch
 
 __all__ = ["DagOutcome", "DagRun", "Inputs"]
 
-#: Time at least left to put a result together, seconds, however late it is.
+#: Minimum time to assemble a result, seconds, even after the deadline.
 _FINISH_S = 120.0
 
 
@@ -35,17 +35,17 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class DagOutcome:
-    """What came of a ProtocolDAG.
+    """Outcome of a ProtocolDAG.
 
     Parameters
     ----------
     ok : bool
-        Every unit succeeded and the ProtocolDAGResult is written.
+        Whether every unit succeeded and the ProtocolDAGResult is written.
     exception, failed_unit : str or None
-        Of the failure; of `gather`, if the result is good but its estimate could not be had.
+        The failure; or that of `gather`, if the result is good but its estimate could not be computed.
     executions : list of Execution
     result : Path or None
-        The ProtocolDAGResult's keyed chain.
+        Path of the ProtocolDAGResult's keyed chain.
     estimate_kcal_mol, uncertainty_kcal_mol : float or None
     """
 
@@ -59,7 +59,7 @@ class DagOutcome:
 
 
 class DagRun:
-    """Runs the ProtocolDAG of one attempt.
+    """Runner of the ProtocolDAG of one attempt.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ class DagRun:
     watch : Watch
     rules : UnitRules
     inputs : callable
-        Returns the `Inputs`; called only if the folder does not hold them already.
+        Returns the `Inputs`; called only if the folder does not contain them already.
     """
 
     def __init__(self, launcher: Launcher, watch: Watch, rules: UnitRules, inputs: Callable[[], Inputs]) -> None:
@@ -76,7 +76,7 @@ class DagRun:
         self._executions = read_records(self._folder)
 
     def run(self) -> DagOutcome | None:
-        """Run to the end. None: the Task goes back, there is nothing to report."""
+        """Run to the end; return None if the Task is requeued, with nothing to report."""
         plan = read_plan(self._folder)
         if plan is not None and plan.provenance == package_versions():
             outcome, fast = self._go_on(plan)
@@ -87,7 +87,7 @@ class DagRun:
     def _start_clean(self) -> DagOutcome | None:
         self._launcher.folder.clear()
         inputs = self._inputs()
-        # their names are made durable with the plan's, which comes after them
+        # the plan comes after them and makes their names durable too
         replace_file(self._folder / TRANSFORMATION, inputs.transformation, lasting=False)
         if inputs.extends is not None:
             replace_file(self._folder / EXTENDS, inputs.extends, lasting=False)
@@ -102,7 +102,7 @@ class DagRun:
         return self._go_on(plan)[0]
 
     def _go_on(self, plan: Plan) -> tuple[DagOutcome | None, bool]:
-        """Run what has no result yet; tell also whether it failed so fast that a clean start may help."""
+        """Run units without a result; also return whether it failed so fast that a clean start may help."""
         units = UnitRuns(self._launcher, plan, self._watch, self._rules, self._executions)
         ending = units.run()
         if ending.cut is not None and ending.cut.gives_back:
@@ -151,17 +151,17 @@ class DagRun:
         if numbers is None:
             noted = self._note_step("gather", label, finished)
             return DagOutcome(True, noted.exception_text, "gather", self._executions, result)
-        # whether they are numbers is asked when the receipt is written
+        # the receipt checks whether they are numbers
         estimate, uncertainty = numbers.get("estimate_kcal_mol"), numbers.get("uncertainty_kcal_mol")
         return DagOutcome(True, None, None, self._executions, result, estimate, uncertainty)
 
     def _label(self, name: str) -> str:
-        """Return the name of a run folder that is not there yet."""
+        """Return the name of a new run folder."""
         numbers = itertools.count(1)
         return next(label for n in numbers if not (self._folder / "runs" / (label := f"{name}-{n}")).exists())
 
     def _note_step(self, name: str, label: str, outcome: StepOutcome) -> Execution:
-        """Put a failed step on record among the units, under its own name."""
+        """Record a failed step among the units, under its own name."""
         noted = Execution(
             unit=name,
             try_number=1 + sum(e.unit == name for e in self._executions),

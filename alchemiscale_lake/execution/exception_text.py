@@ -1,4 +1,4 @@
-"""The text of an exception as a step leaves it: short enough for a table, the whole in a file beside the logs."""
+"""The text of an exception of a step: short enough for a table, with the full text in a file beside the logs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..texts import LONG, SHORT, storable
 
 __all__ = ["WHOLE", "describe_exception"]
 
-#: File in a run folder that holds the whole text where that is too long for a table.
+#: File in a run folder with the full text if it is too long for a table.
 WHOLE: Final = "exception.txt"
 
 
@@ -21,12 +21,12 @@ def describe_exception(error: BaseException, run: Path) -> dict[str, Any]:
     ----------
     error : BaseException
     run : Path
-        Its run folder.
+        Run folder of the step.
     """
     kind = type(error).__qualname__
     try:
         message = str(error)
-    except Exception as e:  # the Protocol's own class
+    except Exception as e:  # raised by the Protocol's own class
         message = f"its message cannot be read: {type(e).__qualname__}"
     trace = "".join(traceback.format_exception(error))
     if len(message) > SHORT or len(trace) > LONG:

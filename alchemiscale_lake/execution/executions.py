@@ -1,4 +1,4 @@
-"""Records of what was planned and what was run, as they lie in a work folder."""
+"""Records of planned and executed units in a work folder."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ __all__ = ["Execution", "Plan", "PlannedUnit", "read_plan", "read_records", "saf
 
 _log = logging.getLogger(__name__)
 _RECORD: Final = "record.json"
-#: What files raise that a power cut has left empty or in parts.
+#: Exceptions from files that a power cut left empty or truncated.
 _UNREADABLE: Final = (ValueError, KeyError, TypeError, AttributeError)
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedUnit:
-    """A ProtocolUnit of a plan; `needs` are the keys of the units it depends on."""
+    """A planned ProtocolUnit; `needs` are the keys of the units it depends on."""
 
     index: int
     key: str
@@ -35,7 +35,7 @@ class PlannedUnit:
 
     @property
     def label(self) -> str:
-        """Name of its folders: place in the plan and name, in characters that file systems like."""
+        """Return the name of its folders: index in the plan and name, in characters safe for file systems."""
         return f"{self.index:02d}-{safe_name(self.name)}"
 
 
@@ -58,11 +58,11 @@ class Execution:
     label : str
         Name of its run folder.
     exception : tuple of str or None
-        Type and message; or the text alone, if that holds both.
+        Type and message; or only the text, if it contains both.
     started_at, ended_at : str
         ISO 8601, UTC.
     result : str or None
-        Where its gufe result lies in the work folder; None if its process could not leave one.
+        Path of its gufe result in the work folder; None if its process left none.
     """
 
     unit: str
@@ -82,11 +82,11 @@ class Execution:
 
     @property
     def exception_text(self) -> str | None:
-        """Type and message of the failure."""
+        """Return type and message of the failure."""
         return None if self.exception is None else ": ".join(self.exception)
 
     def row(self) -> dict[str, Any]:
-        """Return the columns of `unit_results` that it knows."""
+        """Return the known columns of `unit_results`."""
         own = asdict(self)
         for other in ("label", "result"):
             del own[other]
@@ -97,12 +97,12 @@ class Execution:
 
 
 def safe_name(name: str) -> str:
-    """Return a name cut and reduced to letters, digits, `.`, `_` and `-`."""
+    """Return a name truncated and reduced to letters, digits, `.`, `_` and `-`."""
     return re.sub(r"[^A-Za-z0-9._-]+", "_", name)[:60] or "unit"
 
 
 def read_plan(folder: Path) -> Plan | None:
-    """Return the plan in a work folder, None if there is none that can be read."""
+    """Return the plan in a work folder, None if there is none or it cannot be read."""
     try:
         content = json.loads((folder / PLAN).read_text())
         units = tuple(PlannedUnit(**{**unit, "needs": tuple(unit["needs"])}) for unit in content["units"])
@@ -115,14 +115,14 @@ def read_plan(folder: Path) -> Plan | None:
 
 
 def write_record(run: Path, execution: Execution) -> None:
-    """Note an execution in its run folder, for the case that this worker dies before it reports."""
+    """Record an execution in its run folder, in case this worker dies before it reports."""
     write_json(run / _RECORD, asdict(execution))
 
 
 def read_records(folder: Path) -> list[Execution]:
-    """Return what a dead worker ran to the end here and did not report, in order of time.
+    """Return the finished but unreported executions of a dead worker, in order of time.
 
-    Runs that it did not see the end of, or whose record cannot be read, are removed.
+    Unfinished runs, and those with an unreadable record, are removed.
     """
     records = []
     for run in (folder / "runs").iterdir():

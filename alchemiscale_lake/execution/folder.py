@@ -1,16 +1,16 @@
-"""Work folders: where one Task is worked on, kept between attempts so that the next can continue.
+"""Work folders of Tasks, kept between attempts so that the next attempt can continue.
 
-A folder belongs to a Task, `<work root>/<scope>/<task token>`, and holds
+A folder belongs to a Task, `<work root>/<scope>/<task token>`, and contains
 
-    transformation.json, extends.json   what is to be run
+    transformation.json, extends.json   the inputs
     dag.json, plan.json                 the ProtocolDAG and the order of its units
     results/<unit key>.json             good unit results
     shared/<nn>-<unit name>/            one per unit, in place until the ProtocolDAG ends
     scratch/                            one folder per execution, gone after it
-    runs/                               one folder per execution: output, logging, record
+    runs/                               one folder per execution: output, logs, record
 
-After a good result it is removed. After a failure, or when a worker dies, it stays for the next
-attempt on this file system; what nobody came back for within two weeks is swept away.
+It is removed after a good result. After a failure, or when a worker dies, it stays for the next attempt on this file
+system; folders unused for two weeks are removed.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _FOLDERS_KEPT_S: Final = 14 * 86400.0
 
 
 def default_work_root(lake_folder: Path | None) -> Path:
-    """Return where work folders lie if nobody says otherwise."""
+    """Return the default folder of work folders."""
     if lake_folder is not None:
         return lake_folder / "work"
     named = os.environ.get("ALCHEMISCALE_LAKE_WORK")
@@ -44,7 +44,7 @@ def default_work_root(lake_folder: Path | None) -> Path:
 
 
 class WorkFolder:
-    """A work folder that this attempt holds. A context manager; leaving it gives up the hold.
+    """A work folder locked by this attempt. As a context manager, releases the lock on exit.
 
     Attributes
     ----------
@@ -58,13 +58,13 @@ class WorkFolder:
         self._lasting = lasting
         for part in _PARTS:
             if (path / part).is_symlink() or (path / part).is_file():
-                # a Protocol's doing
+                # created by a Protocol
                 (path / part).unlink()
             (path / part).mkdir(exist_ok=True)
 
     @classmethod
     def acquire(cls, root: Path, scope: str, task: str, attempt: str, *, wait_s: float = 5.0) -> WorkFolder:
-        """Take the Task's folder, or a fresh one beside it if an earlier attempt still works there or spoiled it.
+        """Lock the Task's folder, or a fresh one beside it if an earlier attempt is still running there or spoiled it.
 
         Raises
         ------
@@ -85,11 +85,11 @@ class WorkFolder:
 
     @property
     def steps_lock(self) -> Path:
-        """File that every step holds a shared lock on."""
+        """Return the file on which every step holds a shared lock."""
         return self.path / f"steps.{_LOCK}"
 
     def clear(self) -> None:
-        """Start clean: drop the ProtocolDAG with all that was made of it. What was run stays on record."""
+        """Remove the ProtocolDAG and everything derived from it. The records of executions are kept."""
         for name in (PLAN, TRANSFORMATION, EXTENDS):
             (self.path / name).unlink(missing_ok=True)
         for part in ("results", "shared", "scratch"):
@@ -97,20 +97,20 @@ class WorkFolder:
             (self.path / part).mkdir()
 
     def missing(self) -> str | None:
-        """Return what a Protocol has removed of the folder, or put something else in its place; None if it is whole."""
+        """Return what a Protocol removed or replaced in the folder; None if it is intact."""
         parts = (self.path, *(self.path / part for part in _PARTS))
         return next((str(part) for part in parts if part.is_symlink() or not part.is_dir()), None)
 
     def drop_scratch(self) -> None:
-        """Remove the scratch folders; no step is in one."""
+        """Remove the scratch folders; call this only while no step runs."""
         shutil.rmtree(self.path / "scratch", ignore_errors=True)
 
     def forget_runs(self) -> None:
-        """Drop the records of executions, once they are in the lake."""
+        """Remove the records of executions, once they are in the lake."""
         shutil.rmtree(self.path / "runs", ignore_errors=True)
 
     def remove(self) -> None:
-        """Remove the folder; nobody can be in it."""
+        """Remove the folder; call this only while nobody uses it."""
         shutil.rmtree(self.path, ignore_errors=True)
 
     def __enter__(self) -> Self:
@@ -125,7 +125,7 @@ class WorkFolder:
 
 
 def sweep(root: Path, *, older_than_s: float = _FOLDERS_KEPT_S) -> list[Path]:
-    """Remove the folders that nobody has worked in for long; return which."""
+    """Remove the folders that have not been used for long; return which."""
     swept = []
     for lock_file in root.glob(f"*/*/{_LOCK}"):
         with contextlib.suppress(OSError):
@@ -140,11 +140,11 @@ def sweep(root: Path, *, older_than_s: float = _FOLDERS_KEPT_S) -> list[Path]:
 
 
 def _take(path: Path) -> int | None:
-    """Lock a folder, made if need be; None while an attempt, or a step of a dead one, is in it."""
+    """Lock a folder, created if missing; None while an attempt, or a step of a dead one, uses it."""
     try:
         path.mkdir(parents=True, exist_ok=True)
         fd = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
-    except FileNotFoundError:  # removed in between by an attempt that ended well
+    except FileNotFoundError:  # removed in the meantime by a successful attempt
         return None
     if _locked(fd) and _same_file(fd, path / _LOCK) and _idle(path):
         os.utime(fd)
@@ -154,7 +154,7 @@ def _take(path: Path) -> int | None:
 
 
 def _take_unless_spoiled(path: Path) -> int | None:
-    """Do the same; None also where a Protocol has left something that cannot be worked in."""
+    """Like `_take`; return None also if a Protocol left the folder unusable."""
     try:
         return None if path.is_symlink() else _take(path)
     except (FileExistsError, NotADirectoryError, IsADirectoryError, PermissionError):
@@ -179,7 +179,7 @@ def _same_file(fd: int, path: Path) -> bool:
 
 
 def _idle(path: Path) -> bool:
-    """Whether no step holds its shared lock: a worker may be dead and its steps not yet."""
+    """Return whether no step holds its shared lock: steps may outlive their worker."""
     fd = os.open(path / f"steps.{_LOCK}", os.O_RDWR | os.O_CREAT, 0o644)
     try:
         return _locked(fd)

@@ -1,7 +1,7 @@
-"""Who may begin in this process, and when: all attempts pass one gate, whoever brought them.
+"""The admission queue of a process: all attempts pass it, whoever started them.
 
-Whatever a dispatcher does, and however many threads call, no more runs than the process was given.
-First come, first served: a later attempt goes ahead of one that waits only where it cannot delay it.
+Whatever a dispatcher does, and however many threads call, no more runs than the process has resources for. First come,
+first served: a later attempt overtakes a waiting one only if it cannot delay it.
 """
 
 from __future__ import annotations
@@ -22,25 +22,25 @@ __all__ = ["Gate", "Limits", "Ticket", "process_gate"]
 
 
 class Limits(Protocol):
-    """Objections to starting something beside what runs already; see `monitors`."""
+    """Limits on starting something beside what is already running; see `monitors`."""
 
     def host(self) -> str | None:
-        """Why nothing may be started beside it on this host, None if it may."""
+        """Return why nothing more may be started on this host, None if it may."""
 
     def device(self, name: str, last_start: float) -> str | None:
-        """Why nothing may be started beside it on this device; `last_start` as of `time.monotonic`."""
+        """Return why no more may be started on this device, None if it may; `last_start` as of `time.monotonic`."""
 
 
 @dataclass(eq=False, slots=True)
 class Ticket:
-    """A place in the queue, then a seat. A context manager; leaving it gives up either.
+    """A place in the queue, later an allocation. As a context manager, gives up either on exit.
 
     Attributes
     ----------
     seat : Seat or None
-        Once it may begin.
+        The allocation, once admitted.
     held : str or None
-        Which limit keeps it waiting although there is room.
+        The limit that keeps it waiting although there is capacity.
     held_at : float or None
         Since when, as of `time.monotonic`.
     """
@@ -53,11 +53,11 @@ class Ticket:
     held_at: float | None = field(default=None, init=False)
 
     def wait(self, timeout_s: float) -> Seat | None:
-        """Wait for the seat, not longer than this."""
+        """Wait for the allocation, at most this long."""
         return self._gate._wait(self, timeout_s)
 
     def leave(self) -> None:
-        """Give the seat back, or leave the queue; once is enough."""
+        """Release the allocation, or leave the queue; idempotent."""
         self._gate._leave(self)
 
     def __enter__(self) -> Self:
@@ -70,13 +70,13 @@ class Ticket:
 
 
 class Gate:
-    """Room of one process, and the queue for it.
+    """Capacity of one process, and its admission queue.
 
     Parameters
     ----------
     devices : callable
-        Names of the devices there are, None if unknown: then as many as are declared. Asked once, when
-        the first GPU is declared.
+        Returns the names of the devices, None if unknown: then the declared number is used. Called once, when the
+        first GPU is declared.
     """
 
     def __init__(self, devices: Callable[[], list[str] | None] = visible_devices) -> None:
@@ -90,7 +90,7 @@ class Gate:
         self._started: dict[str, float] = {}
 
     def grow(self, resources: Resources) -> None:
-        """Hear what the process was given; of several such words the largest count."""
+        """Declare the resources of the process; if declared several times, the maximum counts."""
         with self._changed:
             if resources.gpus > 0 and not self._asked:
                 self._devices, self._asked = self._ask_devices(), True
@@ -99,18 +99,18 @@ class Gate:
 
     @property
     def capacity(self) -> Resources:
-        """What there is when nothing runs."""
+        """Return the total capacity."""
         with self._changed:
             return self._whole().resources
 
     @property
     def free(self) -> Resources:
-        """What is left."""
+        """Return the free capacity."""
         with self._changed:
             return self._room().resources
 
     def too_big(self, needs: Resources) -> str | None:
-        """Return what of this can never be had here, None if it can."""
+        """Return which of these needs exceed the total capacity, None if they fit."""
         with self._changed:
             whole = self._whole()
             lacks = whole.lacking(needs)
@@ -119,7 +119,7 @@ class Gate:
         return f"needs {_words(needs)}; this worker has {_words(whole.resources)}"
 
     def queue(self, needs: Resources, limits: Limits | None = None) -> Ticket:
-        """Take a place at the end of the queue."""
+        """Join the end of the queue."""
         ticket = Ticket(needs, self, limits)
         with self._changed:
             self._queue.append(ticket)
@@ -129,7 +129,7 @@ class Gate:
     def _wait(self, ticket: Ticket, timeout_s: float) -> Seat | None:
         with self._changed:
             if ticket.seat is None:
-                # limits change without anybody telling
+                # limits change without notification
                 self._admit()
             if ticket.seat is None:
                 self._changed.wait(timeout_s)
@@ -153,21 +153,21 @@ class Gate:
         return room
 
     def _admit(self) -> None:
-        """Give seats to those whose turn it is, in order; see the module for who may go ahead."""
+        """Admit attempts in order; the module docstring has the rule for overtaking."""
         whole, room, short = self._whole(), self._room(), frozenset[str]()
         for ticket in list(self._queue):
             if whole.lacking(ticket.needs):
-                # never: it must not keep others waiting until its owner notices
+                # it can never start: it must not block others until its owner notices
                 continue
             lacks = room.lacking(ticket.needs)
             if lacks or _uses(ticket.needs) & short:
-                # those behind it get nothing of what it waits for, nor of what lies ready for it
+                # attempts behind it get neither what it waits for nor what is reserved for it
                 short |= lacks
                 room.reserve(ticket.needs)
                 ticket.held = ticket.held_at = None
                 continue
             if not self._seat(ticket, room):
-                # what a limit forbids to this one it forbids to all
+                # a limit that forbids this one forbids all
                 return
 
     def _seat(self, ticket: Ticket, room: Room) -> bool:
@@ -214,7 +214,7 @@ _gates_lock = threading.Lock()
 
 
 def process_gate() -> Gate:
-    """Return the gate of this process."""
+    """Return the admission queue of this process."""
     with _gates_lock:
         # by process id: a fork has its own work
         return _gates.setdefault(os.getpid(), Gate())

@@ -1,4 +1,4 @@
-"""The GPUs of this host, as NVIDIA's tool and the environment tell of them."""
+"""The GPUs of this host, from nvidia-smi and the environment."""
 
 from __future__ import annotations
 
@@ -9,37 +9,37 @@ from typing import Final
 
 __all__ = ["VISIBLE", "ask_nvidia", "visible_devices"]
 
-#: Environment variable that says which devices CUDA shows to a process.
+#: Environment variable with the devices that CUDA shows to a process.
 VISIBLE: Final = "CUDA_VISIBLE_DEVICES"
-#: What queues write into it for a job without a GPU.
+#: Values that queues set for a job without a GPU.
 _NONE: Final = frozenset({"-1", "NoDevFiles", "none", "void"})
 
 
 def ask_nvidia(*fields: str) -> list[list[str]]:
-    """Return these fields (of `nvidia-smi --query-gpu`) of every GPU; nothing if there is none, or no tool."""
+    """Return these fields (of `nvidia-smi --query-gpu`) of every GPU; empty without a GPU or the tool."""
     tool = shutil.which("nvidia-smi")
     if tool is None:
         return []
     query = [tool, f"--query-gpu={','.join(fields)}", "--format=csv,noheader,nounits"]
     try:
         told = subprocess.run(query, capture_output=True, text=True, timeout=30.0, check=True).stdout
-    except (OSError, subprocess.SubprocessError):  # the tool is here, the driver is not
+    except (OSError, subprocess.SubprocessError):  # the tool exists, but not the driver
         return []
     rows = [[word.strip() for word in line.split(",")] for line in told.splitlines()]
     return [row for row in rows if len(row) == len(fields)]
 
 
 def visible_devices() -> list[str] | None:
-    """Return the names of the devices this process may use, None if nobody knows of any.
+    """Return the names of the devices this process may use, None if unknown.
 
-    They are those of `CUDA_VISIBLE_DEVICES` (numbers, UUIDs or MIG instances), which a queue sets for
-    its jobs; else the numbers of those that the tool lists.
+    They are those of `CUDA_VISIBLE_DEVICES` (numbers, UUIDs or MIG instances), which a queue sets for its jobs; else
+    the numbers of those that nvidia-smi lists.
     """
     named = os.environ.get(VISIBLE, "").strip()
     if named:
         names: list[str] = []
         for name in (word.strip() for word in named.split(",")):
-            if name in _NONE or not name:  # CUDA, too, reads no further
+            if name in _NONE or not name:  # CUDA also stops reading here
                 break
             names.append(name)
         return names

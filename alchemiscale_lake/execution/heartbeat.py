@@ -1,7 +1,7 @@
-"""The sign of life of a running attempt: where it runs, how far it is, when it last got on.
+"""The heartbeat of a running attempt: where it runs, its progress, when it last made progress.
 
-Written when an attempt starts, about twice a minute while it runs, and gone once it left a receipt.
-What is concluded from one that is old is decided in `ledger`.
+Written when an attempt starts, about twice a minute while it runs, and removed once it left a receipt. `ledger`
+decides what an old one means.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ _TIMES = ("at", "started_at", "progress_at")
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """What an attempt says of itself while it runs.
+    """Heartbeat of an attempt.
 
     Parameters
     ----------
     at, started_at : datetime
-        Of this beat, and of the attempt.
+        Time of this heartbeat, and start of the attempt.
     progress_at : datetime
-        When CPU time was last seen used, or something written.
+        When CPU use or writing was last observed.
     hostname : str
     queue_job : str or None
     units_done, units_total : int
@@ -43,7 +43,7 @@ class Beat:
 
 
 def leave_beat(lake: Lake, spec: AttemptSpec, beat: Beat) -> None:
-    """Put a beat in the place of the last one.
+    """Write a heartbeat; it replaces the last one.
 
     Raises
     ------
@@ -55,7 +55,7 @@ def leave_beat(lake: Lake, spec: AttemptSpec, beat: Beat) -> None:
 
 
 def read_beat(lake: Lake, scope: str, attempt: str) -> Beat | None:
-    """Return the last beat of an attempt, None if there is none.
+    """Return the last heartbeat of an attempt, None if there is none.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def read_beat(lake: Lake, scope: str, attempt: str) -> Beat | None:
 
 
 def remove_beat(lake: Lake, spec: AttemptSpec) -> None:
-    """Take the last beat away.
+    """Remove the last heartbeat.
 
     Raises
     ------

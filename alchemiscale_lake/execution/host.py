@@ -1,4 +1,4 @@
-"""What this host is: a row of table `hosts`, and the queue job this process runs in."""
+"""Description of this host as a row of table `hosts`, and the queue job of this process."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .gpus import ask_nvidia
 
 __all__ = ["describe_host", "hostname", "package_versions", "queue_job"]
 
-#: What decides numbers and speed; absent ones are left out.
+#: Packages that affect numbers and speed; missing ones are left out.
 _PACKAGES: Final = (
     "alchemiscale-lake",
     "cinnabar",
@@ -40,9 +40,9 @@ _PACKAGES: Final = (
     "rdkit",
     "scipy",
 )
-#: Variables that queues name their job in, tried in this order.
+#: Variables with the id of a queue job, tried in this order.
 _QUEUE_VARIABLES: Final = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID", "CONDOR_JOB_ID", "_CONDOR_JOB_ID")
-#: Variables that name the host where its own name would mislead: in a pod, or one machine that plays several.
+#: Variables with the name of the host where its own would mislead: in a pod, or several hosts on one machine.
 _NAME_VARIABLES: Final = ("ALCHEMISCALE_LAKE_HOSTNAME", "SLURMD_NODENAME", "ALCHEMISCALE_LAKE_NODE")
 _IMAGE_VARIABLES: Final = ("ALCHEMISCALE_LAKE_IMAGE", "APPTAINER_CONTAINER", "SINGULARITY_CONTAINER")
 _CONTAINER_FILES: Final = {"/.dockerenv": "docker (image not named)", "/run/.containerenv": "podman (image not named)"}
@@ -51,8 +51,8 @@ _CONTAINER_FILES: Final = {"/.dockerenv": "docker (image not named)", "/run/.con
 def describe_host() -> dict[str, Any]:
     """Describe this host as a row of `hosts`.
 
-    `host` is a digest over all but name and time, so that the like nodes of a cluster are one row; which
-    of them ran a Task is in `results`. Found out once per process.
+    `host` is a digest of everything but name and time, so that identical nodes of a cluster share one row; `results`
+    has the names. Determined once per process.
     """
     return {**_description(), "hostname": hostname()}
 
@@ -60,7 +60,7 @@ def describe_host() -> dict[str, Any]:
 def hostname() -> str:
     """Return the name of this host: the queue's node, the cluster's node of a pod, else the machine's own.
 
-    `ALCHEMISCALE_LAKE_HOSTNAME` wins; `ALCHEMISCALE_LAKE_NODE` is for a pod to be told its node by.
+    `ALCHEMISCALE_LAKE_HOSTNAME` takes precedence; `ALCHEMISCALE_LAKE_NODE` passes the name of its node to a pod.
     """
     named = (os.environ.get(variable) for variable in _NAME_VARIABLES)
     return next((name for name in named if name), None) or socket.gethostname()
@@ -84,7 +84,7 @@ def _description() -> Mapping[str, Any]:
 
 @cache
 def package_versions() -> Mapping[str, str]:
-    """Return the versions of the installed packages that decide numbers and speed."""
+    """Return the versions of the installed packages that affect numbers and speed."""
     found = {}
     for name in _PACKAGES:
         try:
@@ -95,11 +95,11 @@ def package_versions() -> Mapping[str, str]:
 
 
 def queue_job() -> str | None:
-    """Return the id of the queue's job, or the name of the Kubernetes pod, that this process runs in."""
+    """Return the id of the queue job, or the name of the Kubernetes pod, that this process runs in."""
     for variable in _QUEUE_VARIABLES:
         if value := os.environ.get(variable):
             return value
-    # a pod's host name is its own name
+    # the host name of a pod is its own name
     return os.environ.get("HOSTNAME") if "KUBERNETES_SERVICE_HOST" in os.environ else None
 
 
@@ -109,7 +109,7 @@ def _cpu_model() -> str | None:
     except OSError:
         return platform.processor() or None
     found = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
-    # ARM names no model
+    # ARM reports no model
     return found[1].strip() if found else platform.machine() or None
 
 
@@ -128,7 +128,7 @@ def _image() -> str | None:
 
 
 def _gpus() -> dict[str, Any]:
-    """Return the columns of one GPU, and how many there are."""
+    """Return the columns of one GPU, and the number of GPUs."""
     rows = ask_nvidia("name", "driver_version", "memory.total")
     if not rows:
         return {"gpu_model": None, "gpu_driver": None, "gpu_memory_bytes": None, "n_gpus": 0}
@@ -136,7 +136,7 @@ def _gpus() -> dict[str, Any]:
     return {
         "gpu_model": name,
         "gpu_driver": driver,
-        # unified memory reads "[N/A]"
+        # unified memory is reported as "[N/A]"
         "gpu_memory_bytes": int(mebibytes) * 2**20 if mebibytes.isdigit() else None,
         "n_gpus": len(rows),
     }

@@ -1,8 +1,8 @@
-"""Faults of this host that are not a Task's: no space, no processes, a folder that cannot be written.
+"""Host faults, which are not a Task's fault: no disk space, no processes, a read-only folder.
 
-An attempt that meets one is released, and the host is paused: nothing begins on it until it is well again.
-A file system that the Task itself has filled is the Task's failure, and so is what a Protocol does to its
-own work folder. What ends because of a fault is decided in `attempt`.
+An attempt that meets one is released, and the host is paused: nothing starts on it until it has recovered. A file
+system filled by the Task itself is the Task's failure, and so is whatever a Protocol does to its own work folder.
+`attempt` decides what ends because of a fault.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ __all__ = [
     "work_folders",
 ]
 
-#: How the reason begins that a host gives for a Task that it releases or refuses because it lacks something.
+#: Prefix of the reason for which a paused host releases or refuses a Task.
 PAUSED: Final = "the host is paused"
-#: What the system says when the host lacks something, whoever asked.
+#: Error numbers that mean the host lacks something.
 _HOST_ERRORS: Final = frozenset(
     {
         errno.EAGAIN,
@@ -50,24 +50,24 @@ _HOST_ERRORS: Final = frozenset(
     }
 )
 _PROBE_BYTES: Final = 2**16
-#: So much has to be free again before anything begins: at most this, at most this part of the whole.
+#: Space that must be free before anything starts: the smaller of this size and this fraction of the whole.
 _ROOM_BYTES: Final = 2**26
 _ROOM_PART: Final = 0.05
-#: A Task whose files take more than this part of a file system has filled it by itself.
+#: A Task whose files exceed this fraction of a file system has filled it itself.
 _OWN_PART: Final = 0.5
-#: A fault that no folder tells the end of is taken to be over after so long.
+#: Duration of a pause that is not tied to a folder.
 _PAUSE_S: Final = 30.0
 
 
 def is_host_fault(error: BaseException) -> bool:
-    """Whether an error of our own code (never of a Protocol's) is the host's fault."""
+    """Return whether an error raised by our own code (never by a Protocol) is the host's fault."""
     return isinstance(error, OSError) and error.errno in _HOST_ERRORS
 
 
 def full_file_system(folders: Iterable[Path]) -> tuple[Path, str] | None:
-    """Return the first folder that takes nothing more, and why; None if all do.
+    """Return the first folder that cannot be written, and the reason; None if all can.
 
-    Tries to write, for quotas are in no table that can be asked.
+    Tests by writing, since quotas cannot be queried.
     """
     for folder in folders:
         try:
@@ -79,13 +79,13 @@ def full_file_system(folders: Iterable[Path]) -> tuple[Path, str] | None:
 
 
 def says_full(exception: Iterable[str] | None, traceback: str | None) -> bool:
-    """Whether a failure speaks of a file system that is full; anybody's code may have written it."""
+    """Return whether a failure mentions a full file system; its text may come from any code."""
     text = " ".join([*(exception or ()), traceback or ""])
     return any(os.strerror(number) in text for number in (errno.ENOSPC, errno.EDQUOT))
 
 
 def fills(folder: Path, of: Path, part: float = _OWN_PART) -> bool:
-    """Whether the files in a folder take more than a part of the file system that `of` lies on."""
+    """Return whether the files in a folder exceed a fraction of the file system that contains `of`."""
     try:
         if folder.stat().st_dev != of.stat().st_dev:
             return False
@@ -103,19 +103,19 @@ class _Pause:
 
 
 class HostHealth:
-    """Why nothing is to begin in this process now."""
+    """Reasons why nothing may start in this process now."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._pauses: dict[Path | None, _Pause] = {}
 
     def pause(self, reason: str, folder: Path | None = None) -> None:
-        """Begin nothing until the folder takes files again; without one, for half a minute."""
+        """Start nothing until the folder can be written again; without a folder, for half a minute."""
         with self._lock:
             self._pauses[folder] = _Pause(reason, folder)
 
     def trouble(self) -> str | None:
-        """Return why nothing is to begin, None if this host is well."""
+        """Return why nothing may start, None if this host is healthy."""
         with self._lock:
             self._pauses = {folder: pause for folder, pause in self._pauses.items() if not _is_over(pause)}
             return next((pause.reason for pause in self._pauses.values()), None)
@@ -136,7 +136,7 @@ def _is_over(pause: _Pause) -> bool:
 
 
 def _probe(folder: Path) -> None:
-    # under a name of its own, for a quota counts files as well as bytes
+    # a file of its own, since a quota counts files as well as bytes
     path = folder / f".probe-{uuid.uuid4().hex}"
     try:
         with path.open("xb") as file:
@@ -158,7 +158,7 @@ def _used_bytes(folder: Path) -> int:
 
 
 def work_folders(work: Path, lake_folder: Path | None) -> list[Path]:
-    """Return the folders that a Task needs to write into: its own, the temporary one, the lake's."""
+    """Return the folders that a Task writes to: its own, the temporary one, the lake's."""
     found = [work, Path(tempfile.gettempdir())]
     return found if lake_folder is None else [*found, lake_folder]
 
@@ -168,7 +168,7 @@ _health_lock = threading.Lock()
 
 
 def host_health() -> HostHealth:
-    """Return what this process knows of its host."""
+    """Return the health of the host as known to this process."""
     with _health_lock:
         # by process id, like the gate
         return _health.setdefault(os.getpid(), HostHealth())

@@ -1,6 +1,6 @@
-"""What an attempt needs from the lake: a Transformation's keyed chain, the result it continues.
+"""Inputs of an attempt from the lake: a Transformation's keyed chain, the result it continues.
 
-Chains are put together from the stored texts; gufe is not needed.
+Chains are assembled from the stored texts; gufe is not needed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["extended_result", "transformation_chain"]
 def transformation_chain(lake: Lake, transformation: str) -> bytes:
     """Return a stored Transformation as the JSON text of its keyed chain, dependencies first.
 
-    The last few are remembered: objects in a lake never change, and repeats run one after another.
+    The last few are cached: objects in a lake never change, and repeats run one after another.
 
     Parameters
     ----------
@@ -35,14 +35,14 @@ def transformation_chain(lake: Lake, transformation: str) -> bytes:
 
 
 def extended_result(lake: Lake, path: str, digest: str | None = None) -> bytes:
-    """Return the ProtocolDAGResult stored under an object path, as the JSON text of its keyed chain.
+    """Return the ProtocolDAGResult stored at an object path, as the JSON text of its keyed chain.
 
     Raises
     ------
     NotFoundError
-        If there is none.
+        If it does not exist.
     DamagedError
-        If it does not have the digest that its row tells.
+        If it does not match the digest in its row.
     ContentError
         If it cannot be decompressed.
     """

@@ -1,6 +1,6 @@
-"""Starting steps in a work folder and reading how they ended.
+"""Launching of steps in a work folder, and their outcomes.
 
-Turns a process that died without a word into an exception and a traceback.
+Converts the unexpected death of a process into an exception and a traceback.
 """
 
 from __future__ import annotations
@@ -36,21 +36,21 @@ from .watch import Cut, Watch
 __all__ = ["HEAR_S", "Launched", "Launcher", "StepOutcome", "end_all", "read_left"]
 
 _THREAD_VARIABLES: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENMM_CPU_THREADS")
-#: A queue that ends a job signals all of its processes: so long after a step's, the worker has heard its own.
+#: A queue that ends a job signals all its processes: the worker gets its signal within this time of a step's.
 HEAR_S: Final = 1.0
-#: How often a step is run again that was killed, or lost because the zygote died: the first zygote serves other
-#: attempts too, any of which may have ended it, later ones are this attempt's own.
+#: Number of reruns of a step that was killed, or lost because the fork server died: the first fork server also serves
+#: other attempts, any of which may have ended it; later ones serve only this attempt.
 _LOSSES_FORGIVEN: Final = 2
 _TRACEBACK_BYTES: Final = 16 * 2**10
-#: Files of steps that are larger are not read.
+#: Larger files of steps are not read.
 _LARGEST_LEFT_BYTES: Final = 16 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
 class StepOutcome:
-    """How a step ended; `exception` (type and message) and `traceback` are set unless `ok`.
+    """Outcome of a step; `exception` (type and message) and `traceback` are set unless `ok`.
 
-    `cut` tells that it did not end by itself.
+    `cut` is set if it was stopped rather than ended itself.
     """
 
     ok: bool
@@ -65,7 +65,7 @@ class StepOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Launched:
-    """A step under way."""
+    """A running step."""
 
     process: StepProcess
     run: Path
@@ -76,7 +76,7 @@ class Launched:
     alone: bool = False
 
     def outcome(self) -> StepOutcome:
-        """Tell how it ended; for one that is not over, that it cannot be ended."""
+        """Return its outcome; if it is still running, that it cannot be terminated."""
         future = self.process.ended
         ended = future.result() if future.done() else StepExit(None, problem="the system does not let go of it")
         duration_s = time.monotonic() - self.started
@@ -120,7 +120,7 @@ class Launched:
 
 
 def read_left(path: Path) -> dict[str, Any] | None:
-    """Return the JSON object that a step left, None if there is none: Protocol code may write anything there."""
+    """Return the JSON object that a step left, None if invalid: Protocol code may write anything there."""
     try:
         if path.stat().st_size > _LARGEST_LEFT_BYTES:
             return None
@@ -131,22 +131,22 @@ def read_left(path: Path) -> dict[str, Any] | None:
 
 
 class Launcher:
-    """Starts steps of one attempt.
+    """Launcher of the steps of one attempt.
 
     Parameters
     ----------
     server : StepServer
     folder : WorkFolder
     seat : Seat
-        What the attempt may use.
+        Allocation of the attempt.
     grace_s : float
-        From SIGTERM to SIGKILL.
+        Time from SIGTERM to SIGKILL.
     stuck_after_s : float or None
-        A step that makes no progress for so long is ended.
+        Time without progress after which a step is terminated.
     vitals : Vitals
-        Where progress is noted.
+        Where progress is recorded.
     lake_folder : Path or None
-        Where the lake lies, if that is a folder.
+        Folder of the lake, None for a bucket.
     """
 
     def __init__(
@@ -164,7 +164,7 @@ class Launcher:
         self.vitals = vitals or Vitals()
         self._server, self._stuck_after_s = server, stuck_after_s
         self._own_server: StepServer | None = None
-        # the work root: the folder itself may be gone when the host is looked at again
+        # the work root: the folder itself may be gone when the host is checked again
         self._needed = work_folders(folder.path.parents[1], lake_folder)
 
     def start(
@@ -179,8 +179,8 @@ class Launcher:
     ) -> Launched:
         """Start a step in the new run folder `label`.
 
-        It may use its own seat, or all that the attempt has; what it writes into its run folder and
-        into `folders` is progress.
+        It may use its own allocation or, by default, that of the attempt; writing to its run folder and to `folders`
+        counts as progress.
         """
         seat = seat or self.seat
         threads = seat.resources.cores
@@ -206,17 +206,17 @@ class Launcher:
         return Launched(process, run, started_at, started, memory_bytes, progress, alone)
 
     def examine(self, outcome: StepOutcome) -> bool:
-        """Look into a failure that may not be the step's own, before anything of it is tidied up.
+        """Check, before anything is cleaned up, whether a failure was caused by the host.
 
         Returns True if the Task's own files have filled a file system.
 
-        If the zygote ended under it, further steps get one that serves this attempt alone: whoever ends that
-        is of this attempt, and attempts beside it cannot.
+        If the fork server died under it, further steps get one for this attempt alone: whatever ends that one belongs
+        to this attempt, and other attempts cannot.
 
         Raises
         ------
         HostFaultError
-            If the host is to blame: it had no process, or a file system is full and not by this Task's files.
+            If the host is at fault: it had no process, or a file system is full and not because of this Task's files.
         """
         if outcome.ok or outcome.cut is not None:
             return False
@@ -232,19 +232,19 @@ class Launcher:
         return full is not None
 
     def close(self) -> None:
-        """End the zygote of this attempt alone, if it has one."""
+        """Stop the fork server of this attempt alone, if it has one."""
         if self._own_server is not None:
             self._own_server.close()
 
     def end_if_stuck(self, launched: Launched) -> tuple[str, str] | None:
-        """End a step that makes no progress; return what its exception is to say, None if it gets on."""
+        """Terminate a step that makes no progress; return its exception, None if it makes progress."""
         if launched.process.ended.done() or not launched.progress.is_stuck(launched.process.pid):
             return None
         end_all([launched], self.grace_s)
         return ("Stuck", f"no CPU time used and nothing written for {self._stuck_after_s:g} s on host {hostname()}")
 
     def run(self, step: str, label: str, watch: Watch, **arguments: Any) -> StepOutcome:
-        """Run one step to its end, or until the watch cuts it short; again if it was killed."""
+        """Run one step to its end, or until the watch stops it; again if it was killed."""
         for _ in range(_LOSSES_FORGIVEN):
             outcome, is_lost = self._run(step, label, watch, arguments)
             self.examine(outcome)
@@ -252,14 +252,14 @@ class Launcher:
                 return outcome
             time.sleep(HEAR_S)
             if (cut := watch.cut()) is not None:
-                # what ended the step was meant for the worker too
+                # the signal that ended the step was meant for the worker too
                 return replace(outcome, exception=watch.exception(cut), cut=cut)
         outcome, _ = self._run(step, label, watch, arguments)
         self.examine(outcome)
         return outcome
 
     def _run(self, step: str, label: str, watch: Watch, arguments: dict[str, Any]) -> tuple[StepOutcome, bool]:
-        """Run it once; tell also whether it ended without our doing and its own."""
+        """Run it once; also return whether it was ended by a third party."""
         launched = self.start(step, label, **arguments)
         cut = stuck = None
         try:
@@ -278,17 +278,17 @@ class Launcher:
 
 
 def _environment(seat: Seat) -> dict[str, str]:
-    # what runs here is anybody's code, and what it prints goes into the lake: credentials are none of its business
+    # Protocol code is untrusted and its output goes into the lake: it must not see credentials
     environment = without_secrets(os.environ)
     environment |= dict.fromkeys(_THREAD_VARIABLES, str(seat.resources.cores))
     environment[VISIBLE] = ",".join(seat.devices)
-    # CUDA would number by speed what the tool and the queue number by place
+    # CUDA would number devices by speed, the tool and the queue by bus position
     environment.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
     return environment
 
 
 def end_all(launched: Iterable[Launched], grace_s: float) -> None:
-    """End steps: SIGTERM to their process groups, SIGKILL to those left after the grace."""
+    """Terminate steps: SIGTERM to their process groups, SIGKILL to those left after the grace period."""
     left = {step.process.ended: step.process for step in launched if not step.process.ended.done()}
     for signum, patience_s in ((signal.SIGTERM, grace_s), (signal.SIGKILL, 30.0)):
         for process in left.values():

@@ -1,6 +1,6 @@
-"""What goes on between a running attempt and the lake: is it still wanted, and the beat that it lives.
+"""Connection of a running attempt to the lake: polls for stop requests and writes heartbeats.
 
-In a thread of its own, so that a storage which does not answer holds up nothing that runs.
+Runs in a thread of its own, so that an unresponsive storage does not delay the attempt.
 """
 
 from __future__ import annotations
@@ -26,33 +26,33 @@ __all__ = ["Lifeline"]
 
 _log = logging.getLogger(__name__)
 
-#: How often is asked whether the attempt is to stop: a look into a folder is free, one into a bucket is a request.
+#: Polling interval for stop requests: free in a folder, one request in a bucket.
 _ASK_FOLDER_S: Final = 1.0
 _ASK_BUCKET_S: Final = 5.0
-#: What ends sooner needs no beat.
+#: An attempt that ends sooner writes no heartbeat.
 _FIRST_BEAT_S: Final = 1.0
-#: How long is waited at the end for a storage that does not answer.
+#: Maximum wait at the end for a storage that does not answer.
 _PATIENCE_S: Final = 2.0
 
 
 class Lifeline:
-    """Asks and beats while its block runs.
+    """Polls and writes heartbeats within its block.
 
     Parameters
     ----------
     lake : Lake
     spec : AttemptSpec
     stop : callable
-        Asked with the id of the attempt; True if it is to stop.
+        Called with the id of the attempt; returns True if it is to stop.
     beat_s : float
-        From beat to beat, once `begin` was called.
+        Interval of heartbeats, once `begin` was called.
 
     Attributes
     ----------
     told : Future
-        Done as soon as the attempt is to stop.
+        Done once the attempt is to stop.
     vitals : Vitals
-        What the beats tell.
+        Content of the heartbeats.
     """
 
     def __init__(self, lake: Lake, spec: AttemptSpec, stop: Callable[[str], bool], *, beat_s: float = 30.0) -> None:
@@ -67,7 +67,7 @@ class Lifeline:
         self._thread = threading.Thread(target=self._run, name=f"lifeline-{spec.attempt[:8]}", daemon=True)
 
     def begin(self, started_at: datetime) -> None:
-        """Beat from now on."""
+        """Start the heartbeats."""
         self._next_beat, self._started_at = time.monotonic() + _FIRST_BEAT_S, started_at
 
     def __enter__(self) -> Self:
@@ -79,7 +79,7 @@ class Lifeline:
     ) -> None:
         self._end.set()
         self._thread.join(_PATIENCE_S)
-        # a beat still on its way would come after the removal
+        # a heartbeat still in progress would be written after the removal
         if self._has_beaten and not self._thread.is_alive():
             with contextlib.suppress(LakeError, OSError):
                 remove_beat(self._lake, self._spec)

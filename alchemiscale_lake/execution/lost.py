@@ -1,6 +1,6 @@
-"""The receipt of an attempt whose worker is gone: a failed result like any other.
+"""The receipt of an attempt whose worker is gone: an ordinary failed result.
 
-Written by whoever handed the assignment out, when workers ended under it too often.
+Written by the dispatcher of the assignment after its workers died too often.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def lost_receipt(spec: AttemptSpec, pool: str, exception: str, at: datetime) -> 
     exception : str
         Type and message, as in `WorkerLost: three workers in a row ended under it`.
     at : datetime
-        Time of the news; taken for start and end, for nobody knows better.
+        Time of the report; used as start and end, since the real ones are unknown.
     """
     host = describe_host()
     result = {

@@ -1,7 +1,7 @@
-"""Live measurements of this host, and the limits that they are held against.
+"""Live measurements of this host, and their limits.
 
-Room is reckoned with what was declared (`gate`); here is what is really used. Measured from the
-outside, so also what others do on this host counts. Measuring goes on while anybody watches.
+`gate` accounts for declared resources; this module measures actual use. It measures the whole host, so other users'
+processes count. It measures only while a limit is being watched.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from .gpus import ask_nvidia
 
 __all__ = ["GpuUse", "MonitoredLimits", "Sample", "Sampler", "is_set", "process_sampler"]
 
-#: How often is measured, unless a window is so short that it would hold hardly any.
+#: Interval of measurements, unless a window is too short for it.
 _PERIOD_S: Final = 5.0
 _PER_WINDOW: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
 class GpuUse:
-    """Fractions in use of one GPU, None where the driver does not tell."""
+    """Fractions in use of one GPU, None if the driver does not report them."""
 
     utilisation: float | None
     memory: float | None
@@ -45,7 +45,7 @@ class Sample:
 
 
 def measure() -> Sample:
-    """Measure now; CPU since the last call in this thread."""
+    """Measure now; CPU use since the last call in this thread."""
     gpus = {}
     for index, uuid, *numbers in ask_nvidia("index", "uuid", "utilization.gpu", "memory.used", "memory.total"):
         utilisation, used, total = (float(n) if n.replace(".", "", 1).isdigit() else None for n in numbers)
@@ -59,7 +59,7 @@ def measure() -> Sample:
 
 
 class Sampler:
-    """Measures every few seconds, in a thread of its own, while somebody watches."""
+    """Measures every few seconds, in a thread of its own, while it is watched."""
 
     def __init__(self, measure: Callable[[], Sample] = measure) -> None:
         self._measure = measure
@@ -70,7 +70,7 @@ class Sampler:
 
     @contextmanager
     def watching(self, window_s: float) -> Iterator[None]:
-        """Measure within the block, and keep so many seconds of it."""
+        """Measure within the block, and keep the last `window_s` seconds."""
         with self._lock:
             if not self._windows:
                 self._samples.clear()
@@ -87,7 +87,7 @@ class Sampler:
                     self._end.set()
 
     def since(self, at: float) -> list[Sample]:
-        """Return the samples from this moment on."""
+        """Return the samples from this time on."""
         with self._lock:
             return [sample for sample in self._samples if sample.at >= at]
 
@@ -107,10 +107,10 @@ class Sampler:
 
 
 class MonitoredLimits:
-    """Limits of one pool, held against the averages of a sampler.
+    """Limits of one pool, compared with the averages of a sampler.
 
-    A share of a GPU is given beside another only after a whole window since the last start on that
-    device: what that needs must have shown. Nothing is held against a device that nobody measures.
+    A fraction of a GPU is allocated beside another only after a whole window since the last start on that device, so
+    that the needs of the former are visible. A device without measurements has no limits.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ class MonitoredLimits:
         self._monitors, self._sampler = monitors, sampler
 
     def host(self) -> str | None:
-        """Why nothing may be started beside what runs on this host, None if it may."""
+        """Return why nothing more may be started on this host, None if it may."""
         limits = {"memory": self._monitors.memory, "cpu": self._monitors.cpu}
         if not any(limits.values()):
             return None
@@ -132,7 +132,7 @@ class MonitoredLimits:
         return self._over({name: _mean([getattr(s, name) for s in samples]) for name in limits}, limits)
 
     def device(self, name: str, last_start: float) -> str | None:
-        """Why nothing may be started beside what runs on this device, None if it may."""
+        """Return why nothing more may be started on this device, None if it may."""
         monitors, now = self._monitors, time.monotonic()
         limits = {"GPU utilisation": monitors.gpu_utilisation, "GPU memory": monitors.gpu_memory}
         if not any(limits.values()):
@@ -159,7 +159,7 @@ class MonitoredLimits:
 
 
 def is_set(monitors: Monitors) -> bool:
-    """Whether anything is to be looked at."""
+    """Return whether any limit is set."""
     return any((monitors.gpu_utilisation, monitors.gpu_memory, monitors.memory, monitors.cpu))
 
 
@@ -171,7 +171,7 @@ def _mean(values: list[float | None]) -> float | None:
 def _use_of(name: str, gpus: Mapping[str, GpuUse]) -> GpuUse | None:
     if name in gpus:
         return gpus[name]
-    # CUDA takes the beginning of a UUID for the whole
+    # CUDA accepts a prefix of a UUID
     found = [use for full, use in gpus.items() if name.startswith("GPU-") and full.startswith(name)]
     return found[0] if len(found) == 1 else None
 

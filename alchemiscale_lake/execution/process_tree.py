@@ -1,7 +1,7 @@
-"""Finding and killing what a step started, also what left its process group.
+"""Find and kill the descendants of a step, including those that left its process group.
 
-Every process below a zygote carries that zygote's mark in the environment it was started with, and
-children inherit it. Linux only: it reads `/proc`.
+Every process below a fork server carries that server's mark in its initial environment, which children inherit. Linux
+only: it reads `/proc`.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from pathlib import Path
 
 __all__ = ["MARK", "children_of", "kill_marked", "mark_of"]
 
-#: Environment variable that carries `<token of the zygote>-<number of the step>`.
+#: Environment variable with `<token of the fork server>-<number of the step>`.
 MARK = "ALCHEMISCALE_LAKE_STEP"
 
 
 def mark_of(pid: int) -> str | None:
-    """Return the mark a process was started with, None without one or if it is gone or not ours."""
+    """Return the mark a process was started with; None without one, or if it is gone or not ours."""
     try:
         environment = Path(f"/proc/{pid}/environ").read_bytes()
     except OSError:
@@ -30,7 +30,7 @@ def mark_of(pid: int) -> str | None:
 
 
 def children_of(pid: int) -> list[int]:
-    """Return the direct children of a single-threaded process, dead ones not yet reaped included."""
+    """Return the direct children of a single-threaded process, including zombies."""
     try:
         return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except OSError:  # a kernel without CONFIG_PROC_CHILDREN: ask every process for its parent
@@ -38,14 +38,14 @@ def children_of(pid: int) -> list[int]:
 
 
 def kill_marked(token: str, *, patience_s: float = 5.0) -> None:
-    """Kill every process that a zygote with this token is the ancestor of, until none is left."""
+    """Kill all descendants of the fork server with this token, until none is left."""
     deadline = time.monotonic() + patience_s
     while True:
         found = [pid for pid in _processes() if pid != os.getpid() and _carries(pid, token)]
         for pid in found:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
-        # the dead carry no mark, so this ends as soon as all have gone; one in the kernel's hands may not go
+        # zombies have no mark, so this ends once all are dead; one blocked in the kernel may not die
         if not found or time.monotonic() > deadline:
             return
         time.sleep(0.01)

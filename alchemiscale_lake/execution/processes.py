@@ -1,7 +1,7 @@
-"""Steps as processes, seen from the worker: start, wait, signal.
+"""Processes of steps as seen from the worker: start, wait, signal.
 
-One zygote per worker process serves all its threads; if it dies, its steps end as lost and the next
-step brings up another. The zygote's own side is in `zygote`.
+One fork server per worker process serves all its threads; if it dies, its steps end as lost and the next step starts
+another. The fork server itself is in `zygote`.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ class StepExit:
     Parameters
     ----------
     exit_code : int or None
-        -N if signal N ended it; None if nobody saw it end.
+        -N if signal N ended it; None if its end was not observed.
     cpu_time_s : float or None
-        With that of the processes it waited for.
+        Including the processes it waited for.
     peak_memory_bytes : int or None
         Peak resident memory.
     problem : str or None
-        Why nobody saw it end: the zygote died, or could not start it.
+        Why its end was not observed: the fork server died, or could not start it.
     unstarted : bool
-        Whether this host had no process for it.
+        Whether this host could not start a process for it.
     """
 
     exit_code: int | None
@@ -56,13 +56,13 @@ class StepExit:
 
     @property
     def is_from_outside(self) -> bool:
-        """Whether somebody ended it, or it went down with the zygote: by itself it may have been good."""
+        """Return whether it was ended from outside, or with the fork server, so that the step itself may be fine."""
         return self.exit_code in (-signal.SIGTERM, -signal.SIGKILL, None)
 
 
 @dataclass(slots=True)
 class StepProcess:
-    """A step on its way. `ended` gives its `StepExit`."""
+    """A running step. `ended` resolves to its `StepExit`."""
 
     number: int
     _link: _Link
@@ -71,17 +71,17 @@ class StepProcess:
 
     @property
     def zygote(self) -> str:
-        """Token of the zygote that it was given to; no two have the same."""
+        """Return the unique token of its fork server."""
         return self._link.token
 
     def signal(self, signum: int) -> None:
-        """Send a signal to the process group of the step; nothing happens if it is over."""
+        """Send a signal to the process group of the step; does nothing if it has ended."""
         if not self.ended.done():
             self._link.send({"id": self.number, "kill": signum})
 
 
 class StepServer:
-    """Starts steps, each in its own process forked from a zygote. Safe to share between threads."""
+    """Starts steps, each in its own process forked from the fork server. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -91,7 +91,7 @@ class StepServer:
         self._apart: weakref.WeakSet[StepServer] = weakref.WeakSet()
 
     def apart(self) -> StepServer:
-        """Return a server with a zygote of its own, for one attempt; it ends with this one at the latest."""
+        """Return a server with its own fork server for one attempt; it ends with this one at the latest."""
         server = StepServer()
         with self._lock:
             server._closed = self._closed
@@ -104,16 +104,16 @@ class StepServer:
         Raises
         ------
         ExecutionError
-            If no zygote can be started.
+            If no fork server can be started.
         TransientError
-            If this server is closed: the worker is going down, and the attempt is another's to take up.
+            If this server is closed: the worker is shutting down, and the attempt must be repeated elsewhere.
         """
         with self._lock:
             if self._closed:
                 raise TransientError("this worker is shutting down; the attempt has to be made again elsewhere")
             for _ in range(3):
                 if self._link is None or not self._link.alive:
-                    # a zygote that died importing may do so again: let each step import for itself
+                    # a fork server that died while importing may do so again: let each step import for itself
                     self._link = _Link(bare=self._link is not None and not self._link.served)
                 process = StepProcess(next(self._numbers), self._link)
                 if self._link.submit(process, {**request, "id": process.number}):
@@ -122,12 +122,12 @@ class StepServer:
 
     @property
     def pid(self) -> int | None:
-        """Process id of the zygote, None if there is none now."""
+        """Return the process id of the fork server, None if there is none now."""
         link = self._link
         return link.pid if link is not None and link.alive else None
 
     def close(self) -> None:
-        """End the zygote and all that runs below it, for good."""
+        """Stop the fork server and everything below it, permanently."""
         with self._lock:
             link, self._link, self._closed = self._link, None, True
             apart = list(self._apart)
@@ -138,16 +138,16 @@ class StepServer:
 
 
 class _Link:
-    """One life of a zygote: its pipes, and the steps that it has in hand."""
+    """One instance of a fork server: its pipes and its running steps."""
 
     def __init__(self, *, bare: bool) -> None:
         self.alive, self.served = True, False
         self.token = uuid.uuid4().hex
         self._waiting: dict[int, StepProcess] = {}
         self._lock = threading.Lock()
-        # not the same lock: a sender may have to wait until the reader has made room
+        # a separate lock: a sender may have to wait until the reader has made room in the pipe
         self._writing = threading.Lock()
-        # what units run can read any process of this user that lets itself be read; this one holds credentials
+        # units can read every process of this user that does not forbid it, and this one has credentials
         forbid_reading()
         command = [sys.executable, "-P", "-m", "alchemiscale_lake.execution.zygote", self.token]
         self._process = subprocess.Popen(
@@ -155,7 +155,7 @@ class _Link:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=_zygote_environment(self.token),
-            # a Ctrl-C at the terminal is the supervisor's to act on
+            # the supervisor handles a Ctrl-C at the terminal
             start_new_session=True,
         )
         self.pid = self._process.pid
@@ -163,14 +163,14 @@ class _Link:
         self._reader.start()
 
     def submit(self, process: StepProcess, request: Mapping[str, Any]) -> bool:
-        """Hand a step to the zygote; False if that is dead."""
+        """Pass a step to the fork server; return False if that is dead."""
         with self._lock:
             if not self.alive:
                 return False
             self._waiting[process.number] = process
         if not self.send(request):
             with self._lock:
-                # the reader may have ended it as lost already
+                # the reader may have marked it as lost already
                 return self._waiting.pop(process.number, None) is None
         return True
 
@@ -204,7 +204,7 @@ class _Link:
             _close(cast(BinaryIO, self._process.stdin))
         _close(stdout)
         code = self._process.wait()
-        # its children die with it by themselves, but not what they started
+        # its children die with it, but not their descendants
         kill_marked(self.token)
         for process in left:
             process.ended.set_result(StepExit(None, problem=f"the process that starts steps ended with code {code}"))
@@ -226,19 +226,19 @@ class _Link:
 
 
 def _close(pipe: BinaryIO) -> None:
-    # something may be left in its buffer, for a zygote that is no more
+    # its buffer may contain data for a dead fork server
     with contextlib.suppress(BrokenPipeError):
         pipe.close()
 
 
 def _zygote_environment(token: str) -> dict[str, str]:
-    # what this process can import, the zygote can: its path may have grown since it started. What it was started
-    # with can be read by all that it starts, so it gets no secrets
+    # the fork server must be able to import what this process can, whose path may have grown since its start. All its
+    # descendants can read its environment, so it gets no secrets
     return {**without_secrets(os.environ), "PYTHONPATH": os.pathsep.join(import_path()), MARK: f"{token}-0"}
 
 
 def import_path() -> list[str]:
-    """Return Python's path in this process, every entry absolute."""
+    """Return Python's import path in this process, with absolute entries."""
     return [str(Path(entry).absolute()) for entry in sys.path]
 
 
@@ -249,7 +249,7 @@ _shared_lock = threading.Lock()
 def step_server() -> StepServer:
     """Return the step server of this process."""
     with _shared_lock:
-        # by process id: in a fork of this process, the zygote serves the original
+        # by process id: in a fork of this process, the fork server serves the original
         if os.getpid() not in _shared:
             _shared[os.getpid()] = StepServer()
             atexit.register(close_step_server)
@@ -257,7 +257,7 @@ def step_server() -> StepServer:
 
 
 def close_step_server() -> None:
-    """End this process's zygote, if it has one; an attempt that begins later brings up another."""
+    """Stop this process's fork server, if any; a later attempt starts another."""
     with _shared_lock:
         server = _shared.pop(os.getpid(), None)
     if server is not None:

@@ -1,4 +1,4 @@
-"""Whether what runs gets on: CPU time used by a step's processes, and what is written into its folders."""
+"""Progress of a step: CPU time used by its processes, and changes in its folders."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from ..store import now_utc
 
 __all__ = ["Progress", "Vitals"]
 
-#: How often is looked, unless one is to be found stuck sooner.
+#: Interval of checks, unless a shorter one is needed to detect a stuck step in time.
 _LOOK_EVERY_S: Final = 30.0
 _LOOKS_BEFORE_STUCK: Final = 8
-#: So much CPU time is progress; below it, or below this fraction of one core, is a process that only wakes up.
+#: Minimum CPU time, and minimum fraction of a core, that counts as progress; an idle process wakes up now and then.
 _CPU_S: Final = 0.05
 _CPU_FRACTION: Final = 1e-3
 
 
 @dataclass(slots=True)
 class Vitals:
-    """What an attempt's beats tell of it; written by who runs it, read by who writes the beats."""
+    """Content of an attempt's heartbeats; written by the runner, read by the heartbeat thread."""
 
     units_done: int = 0
     units_total: int = 0
@@ -34,14 +34,14 @@ class Vitals:
 
 
 class Progress:
-    """Looks after one step.
+    """Progress monitor of one step.
 
     Parameters
     ----------
     folders : iterable of Path
-        Where it writes.
+        Folders it writes to.
     vitals : Vitals
-        Of its attempt.
+        Vitals of its attempt.
     stuck_after_s : float or None
     """
 
@@ -53,17 +53,17 @@ class Progress:
         self._written: tuple[float, ...] = ()
 
     def is_stuck(self, pid: int | None) -> bool:
-        """Look, if it is time to; tell whether nothing moved for too long.
+        """Check if a check is due; return whether nothing has moved for too long.
 
         Parameters
         ----------
         pid : int or None
-            Of the step's process.
+            Process id of the step.
         """
         now = time.monotonic()
         if now - self._looked < self._period_s:
             return False
-        # a job that its queue suspends stands still with all that it watches
+        # a job that its queue suspends is suspended together with this monitor
         was_asleep = now - self._looked > 60.0 + 3 * self._period_s
         self._looked = now
         if self._moved(pid, now - self._got_on) or was_asleep:
@@ -74,14 +74,14 @@ class Progress:
         cpu_time_s, written = _cpu_time_s(pid), _written(self._folders)
         used_s = cpu_time_s - self._cpu_time_s
         moved = written != self._written or used_s > max(_CPU_S, _CPU_FRACTION * elapsed_s)
-        # a process that ended unseen takes its time with it
+        # a process that ended unobserved takes its CPU time with it
         if moved or used_s < 0:
             self._cpu_time_s, self._written = cpu_time_s, written
         return moved
 
 
 def _cpu_time_s(pid: int | None) -> float:
-    """Return the CPU time of a process and all below it, with that of those which ended."""
+    """Return the CPU time of a process and its descendants, including those that ended."""
     if pid is None:
         return 0.0
     total = 0.0
@@ -99,7 +99,7 @@ def _cpu_time_s(pid: int | None) -> float:
 
 
 def _written(folders: Iterable[Path]) -> tuple[float, ...]:
-    """Return number, bytes and newest change of the files in folders."""
+    """Return the number, bytes and latest change of the files in folders."""
     number, n_bytes, newest = 0, 0, 0.0
     for folder in folders:
         for place, _, names in os.walk(folder):

@@ -1,6 +1,6 @@
-"""The list of hosts that are to run nothing for a while, as workers everywhere can read it.
+"""The list of quarantined hosts, readable by workers everywhere.
 
-One small object at the root of the lake. Who comes onto it is decided in `tasks` and `ledger`.
+One small object at the root of the lake. `tasks` and `ledger` decide which hosts are on it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ..store import Lake, now_utc
 __all__ = ["is_quarantined", "publish_quarantine", "read_quarantine"]
 
 _PATH: Final = "quarantine.json"
-#: How long a worker believes what it read.
+#: How long a worker caches the list.
 _REMEMBERED_S: Final = 30.0
 
 _lock = threading.Lock()
@@ -33,7 +33,7 @@ def publish_quarantine(lake: Lake, hosts: Mapping[str, datetime]) -> None:
     ----------
     lake : Lake
     hosts : mapping
-        Until when, by host name.
+        End of the quarantine by host name.
 
     Raises
     ------
@@ -47,7 +47,7 @@ def publish_quarantine(lake: Lake, hosts: Mapping[str, datetime]) -> None:
 
 
 def read_quarantine(lake: Lake) -> dict[str, datetime]:
-    """Return the list as it is now, entries that ran out included.
+    """Return the current list, including expired entries.
 
     Raises
     ------
@@ -62,9 +62,9 @@ def read_quarantine(lake: Lake) -> dict[str, datetime]:
 
 
 def is_quarantined(lake: Lake, hostname: str) -> datetime | None:
-    """Return until when a host is to run nothing, None if it may.
+    """Return the end of a host's quarantine, None if it may run Tasks.
 
-    The list is read at most every half minute; while the lake does not answer, the last one stands.
+    The list is read at most every half minute; while the lake does not answer, the last one is used.
     """
     with _lock:
         read_at, hosts = _remembered.get(lake.url, (None, {}))
@@ -72,7 +72,7 @@ def is_quarantined(lake: Lake, hostname: str) -> datetime | None:
             with contextlib.suppress(StorageError):
                 hosts = read_quarantine(lake)
             _remembered[lake.url] = (time.monotonic(), hosts)
-    # the time is of a dispatcher's clock: one here that is off refuses for longer or shorter, but dispatchers
+    # the time is by a dispatcher's clock: a wrong clock here only refuses for longer or shorter, since dispatchers
     # choose hosts by their own list, and take a host off this one once its time is over
     until = hosts.get(hostname)
     return until if until is not None and until > now_utc() else None

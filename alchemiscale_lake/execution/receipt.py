@@ -1,6 +1,6 @@
-"""What an attempt leaves in the lake: captured output, kept files, the result object, the receipt.
+"""Objects that an attempt writes to the lake: captured output, kept files, the result, the receipt.
 
-In that order, the receipt last and under an exclusive name: whoever finds it finds all the rest.
+In that order, the receipt last and under an exclusive name: if it exists, so does everything else.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ __all__ = ["KEPT_FILE_BYTES", "KEPT_TOTAL_BYTES", "Report", "has_receipt", "leav
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
-#: Largest file, and largest sum of files, kept of one attempt, bytes.
+#: Maximum size of a file, and total size of files, kept of one attempt, bytes.
 KEPT_FILE_BYTES: Final = 256 * 2**20
 KEPT_TOTAL_BYTES: Final = 2**30
-#: How long a lake that does not answer is waited for: hours of computing may hang on it.
+#: How long to wait for a lake that does not answer, since hours of computation may depend on it.
 _PATIENCE_S: Final = 600.0
-#: Rows of `unit_results` that are no unit's.
+#: Rows of `unit_results` that are not units.
 _STEPS: Final = frozenset({"create", "gather", "finish", "prepare"})
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All there is to tell of one attempt: `gpus` it held, `work` is its work folder."""
+    """Everything to be stored of one attempt: `gpus` is its number of GPUs, `work` its work folder."""
 
     assignment: Assignment
     spec: AttemptSpec
@@ -58,24 +58,24 @@ class Report:
 
     @property
     def folder(self) -> str:
-        """Where the attempt's objects lie in the lake."""
+        """Return the path of the attempt's objects in the lake."""
         return attempt_folder(self.spec.scope, self.spec.attempt)
 
 
 def has_receipt(lake: Lake, spec: AttemptSpec) -> bool:
-    """Whether an attempt has left its receipt."""
+    """Return whether an attempt has a receipt."""
     return lake.objects.exists(f"{attempt_folder(spec.scope, spec.attempt)}/receipt.arrow")
 
 
 def leave_receipt(lake: Lake, report: Report, watch: Watch) -> bool:
-    """Write all of an attempt into the lake; False if it was stopped while the lake did not answer.
+    """Write everything of an attempt to the lake; return False if it was stopped while the lake did not answer.
 
-    If another execution of the same attempt was first, its receipt stands.
+    If another execution of the same attempt was first, its receipt is kept.
 
     Raises
     ------
     StorageError
-        If the lake did not answer for long. The work folder still holds everything.
+        If the lake did not answer for long. The work folder still contains everything.
     """
     try:
         units = [_unit_row(lake, report, execution, watch) for execution in report.outcome.executions]
@@ -107,8 +107,8 @@ def _store_result(lake: Lake, report: Report, watch: Watch) -> dict[str, Any]:
     digest = hashlib.sha256(data).hexdigest()
     path = f"{report.folder}/result.json.zst"
     if not _patiently(lambda: lake.objects.put_exclusive(path, data), watch):
-        # an execution of this attempt died between result and receipt, or is still at it; its result
-        # is not ours, whose units have other keys
+        # another execution of this attempt died between result and receipt, or is still running; its result is not
+        # ours, since its units have other keys
         path = f"{report.folder}/result-{digest[:16]}.json.zst"
         _patiently(lambda: lake.objects.put_exclusive(path, data), watch)
     return {"object_path": path, "digest": digest, "n_bytes": len(data)}
@@ -157,7 +157,7 @@ def _unit_row(lake: Lake, report: Report, execution: Execution, watch: Watch) ->
 
 
 def _files_to_keep(report: Report) -> Iterator[tuple[Path, str]]:
-    """Yield the files asked for, with the label of their unit, within the limits."""
+    """Yield the requested files, with the label of their unit, within the limits."""
     if report.work is None:
         return
     total = 0
@@ -166,7 +166,7 @@ def _files_to_keep(report: Report) -> Iterator[tuple[Path, str]]:
             continue
         inside = unit_folder.resolve()
         found = {path for pattern in report.assignment.keep for path in unit_folder.glob(pattern)}
-        # a link that a Protocol left must not lead to files of others
+        # a link left by a Protocol must not lead to other users' files
         found = {path for path in found if path.resolve().is_relative_to(inside)}
         for path in sorted(found):
             if not path.is_file() or path.is_symlink():
@@ -187,7 +187,7 @@ def _keep(lake: Lake, report: Report, found: tuple[Path, str], watch: Watch) -> 
 
 
 def _whole_text(lake: Lake, report: Report, execution: Execution, watch: Watch) -> list[dict[str, Any]]:
-    """Keep the text of an exception that is too long for a row."""
+    """Keep the full text of an exception that is too long for a row."""
     data = report.work and read_capped(report.work / "runs" / execution.label / WHOLE, KEPT_FILE_BYTES)
     return [_kept(lake, report, f"{execution.label}/{WHOLE}", execution.unit, data, watch)] if data else []
 
@@ -207,7 +207,7 @@ def _kept(lake: Lake, report: Report, path: str, unit: str | None, data: bytes, 
 
 
 def _patiently(call: Callable[[], _T], watch: Watch) -> _T:
-    """Call again, ever more slowly, while the storage does not answer."""
+    """Retry with increasing pauses while the storage does not answer."""
     give_up, pause_s = time.monotonic() + _PATIENCE_S, 1.0
     while True:
         try:

@@ -1,7 +1,6 @@
-"""The word an attempt leaves that ended without a receipt: why, and where.
+"""The release: why and where an attempt ended without a receipt.
 
-Whoever gives the Task back reads it for the reason in the task log. A receipt, where there is one,
-counts instead.
+It provides the reason in the task log when the Task is requeued. A receipt, if there is one, takes precedence.
 """
 
 from __future__ import annotations
@@ -24,13 +23,13 @@ class Release:
     Parameters
     ----------
     kind : str
-        "stopped": somebody wanted it, or its worker, to end. "refused": nothing was run, the Task
-        goes back untouched. "walltime": stopped because the job ends; the work folder is kept.
-        "unreadable": the lake, or the host, did not give what the attempt needs.
+        "stopped": it, or its worker, was asked to end. "refused": nothing was run, and the Task is requeued unchanged.
+        "walltime": stopped because the job ends; the work folder is kept. "unreadable": the lake, or the host, did not
+        provide what the attempt needs.
     reason : str
-        For people.
+        Human-readable reason.
     hostname : str
-        Where.
+        Host of the attempt.
     """
 
     kind: ReleaseKind
@@ -39,7 +38,7 @@ class Release:
 
 
 def leave_release(lake: Lake, spec: AttemptSpec, release: Release) -> None:
-    """Say in the lake why an attempt ended.
+    """Write to the lake why an attempt ended.
 
     Raises
     ------
@@ -50,7 +49,7 @@ def leave_release(lake: Lake, spec: AttemptSpec, release: Release) -> None:
 
 
 def read_release(lake: Lake, scope: str, attempt: str) -> Release | None:
-    """Return why an attempt ended without a receipt, None if it did not say.
+    """Return why an attempt ended without a receipt, None if it left no release.
 
     Raises
     ------

@@ -1,7 +1,7 @@
-"""Room on a worker, or within an attempt: cores, memory and named devices, taken and given back.
+"""Capacity of a worker or an attempt: cores, memory and named devices, allocated and released.
 
-A share of a GPU lies on one device, packed as closely as possible; whole GPUs are whole devices.
-Whose turn it is to take is decided in `gate` and `unit_runs`.
+A fraction of a GPU is on one device, packed as tightly as possible; whole GPUs are whole devices. `gate` and
+`unit_runs` decide the order.
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ from ..resources import Resources
 
 __all__ = ["Room", "Seat"]
 
-#: A whole device. Integers: shares of a device are added and taken away again thousands of times.
+#: A whole device. An integer, since fractions are added and subtracted thousands of times.
 _WHOLE: Final = 1_000_000
-#: Makes up for what a float lacks to its decimal, and no more.
+#: Compensates for the rounding of floats, and no more.
 _SLACK: Final = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """What was taken: resources, and parts of which devices."""
+    """An allocation: resources, and fractions of devices."""
 
     resources: Resources
     parts: tuple[tuple[str, int], ...] = ()
 
     @property
     def devices(self) -> tuple[str, ...]:
-        """Names of its devices."""
+        """Return the names of its devices."""
         return tuple(name for name, _ in self.parts)
 
 
 @dataclass(slots=True)
 class Room:
-    """What is free. `memory_bytes` None: not counted."""
+    """Free capacity. `memory_bytes` None: not counted."""
 
     cores: int
     memory_bytes: int | None
@@ -44,9 +44,9 @@ class Room:
 
     @classmethod
     def of_worker(cls, resources: Resources, devices: Sequence[str] | None) -> Room:
-        """Return the room of a worker that was given so much, and has these devices.
+        """Return the capacity of a worker with these resources and devices.
 
-        Without any, its GPUs are numbers from 0: somebody counts them, and knows what they stand for.
+        Without a list of devices, its GPUs are numbered from 0.
         """
         names = [str(n) for n in range(math.ceil(resources.gpus))] if devices is None else list(devices)
         left, parts = _micro(resources.gpus), {}
@@ -59,16 +59,16 @@ class Room:
 
     @classmethod
     def of_seat(cls, seat: Seat) -> Room:
-        """Return the room within a seat."""
+        """Return the capacity within an allocation."""
         return cls(seat.resources.cores, seat.resources.memory_bytes, dict(seat.parts))
 
     @property
     def resources(self) -> Resources:
-        """As resources."""
+        """Return the free capacity as resources."""
         return Resources(self.cores, self.memory_bytes, sum(self.parts.values()) / _WHOLE)
 
     def copy(self) -> Room:
-        """Return the same room, to try things in."""
+        """Return a copy for trial allocations."""
         return Room(self.cores, self.memory_bytes, dict(self.parts))
 
     def lacking(self, needs: Resources, avoid: Callable[[str], bool] | None = None) -> frozenset[str]:
@@ -83,7 +83,7 @@ class Room:
         return frozenset(lacks)
 
     def take(self, needs: Resources, avoid: Callable[[str], bool] | None = None) -> Seat | None:
-        """Take a seat, on none of the devices to `avoid`; None if there is not enough."""
+        """Allocate, on none of the devices to `avoid`; return None if there is not enough."""
         parts = self._place(needs.gpus, avoid)
         if parts is None or self.lacking(needs, avoid):
             return None
@@ -91,15 +91,15 @@ class Room:
         return Seat(needs, tuple(parts.items()))
 
     def occupy(self, seat: Seat) -> None:
-        """Take exactly this seat, wanted or not: it was given before."""
+        """Allocate exactly this allocation unconditionally, since it exists already."""
         self._add(seat.resources, dict(seat.parts), -1)
 
     def give_back(self, seat: Seat) -> None:
-        """Take a seat back."""
+        """Release an allocation."""
         self._add(seat.resources, dict(seat.parts), 1)
 
     def reserve(self, needs: Resources) -> None:
-        """Take away what there is of this, for somebody who waits for the rest."""
+        """Reserve what is available of this for an attempt that waits for the rest."""
         lacks = self.lacking(needs)
         gpus = 0.0 if "gpus" in lacks else needs.gpus
         cores = 0 if "cores" in lacks else needs.cores
@@ -122,7 +122,7 @@ class Room:
         if len(placed) < whole:
             return None
         if rest:
-            # the fullest that has room: whole devices stay for those who need them
+            # the fullest device with room: whole devices stay for those who need them
             best = min((name for name, part in free.items() if part >= rest), key=free.__getitem__, default=None)
             if best is None:
                 return None
@@ -131,5 +131,5 @@ class Room:
 
 
 def _micro(gpus: float) -> int:
-    # down: six sixths are one device, not more
+    # round down: six sixths are one device, not more
     return math.floor(gpus * _WHOLE + _SLACK)

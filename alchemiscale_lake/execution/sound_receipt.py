@@ -1,7 +1,7 @@
-"""A receipt made sound before it is written: text that tables take, and rows that keep the rules.
+"""Correction of a receipt before it is written, so that its text and rows satisfy the tables.
 
-What a Protocol hands over may be anything: an uncertainty below zero, text that is not UTF-8. Whatever it is, the
-attempt leaves a receipt that can be recorded; one that had to be changed is a failed result that says why.
+A Protocol may return anything: a negative uncertainty, text that is not UTF-8. Whatever it is, the attempt leaves a
+receipt that can be recorded; one that had to be changed is a failed result with the reason.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ __all__ = ["plain_path", "sound_receipt"]
 
 _LONG_COLUMNS: Final = frozenset({"traceback", "packages_json"})
 _NUMBERS: Final = ("estimate_kcal_mol", "uncertainty_kcal_mol")
-#: Of a name in a file system.
+#: Maximum length of a name in a file system.
 _LONGEST_NAME_BYTES: Final = 200
 
 
 def sound_receipt(receipt: Receipt) -> Receipt:
-    """Return a receipt that can be recorded, as close to the one given as can be.
+    """Return a receipt that can be recorded, as close as possible to the given one.
 
-    Where rows break a rule of their table, the result is failed with the reason, its numbers are left out, and so are
-    units and files that cannot be stored; its stored object stays.
+    If rows violate a rule of their table, the result is failed with the reason and without numbers, and units and
+    files that cannot be stored are left out; the stored object is kept.
     """
     receipt = Receipt(
         _with_text(receipt.result),
@@ -55,10 +55,10 @@ def sound_receipt(receipt: Receipt) -> Receipt:
 
 
 def plain_path(path: str) -> str:
-    """Return a relative path without characters that hide what it is, and without names too long to be kept.
+    """Return a relative path without deceptive characters and without names that are too long.
 
-    Unprintable characters, backslashes and bytes that are not UTF-8 become `%XX`; of a long name the head is kept and
-    a digest takes the place of the rest.
+    Unprintable characters, backslashes and bytes that are not UTF-8 become `%XX`; a long name is truncated, and a
+    digest replaces the rest.
     """
     parts = []
     for name in PurePosixPath(path).parts:

@@ -1,8 +1,7 @@
-"""The three steps of a ProtocolDAG, each performed in a process of its own: plan, unit, finish.
+"""The three steps of a ProtocolDAG, each run in its own process: plan, unit, finish.
 
-Steps read and write files in the work folder and know nothing of the lake. This is the only module
-here that handles gufe objects, all of them through `gufe_adapter`. Which step runs when is decided
-in `dag_run` and `unit_runs`.
+Steps read and write files in the work folder and do not access the lake. This is the only module here that handles
+gufe objects, all of them through `gufe_adapter`. `dag_run` and `unit_runs` decide which step runs when.
 """
 
 from __future__ import annotations
@@ -84,7 +83,7 @@ def _unit(run: Path, *, folder: str, unit_key: str, shared: str, scratch: str) -
 def _finish(run: Path, *, folder: str, executions: list[dict[str, Any]]) -> Outcome:
     """Write the ProtocolDAGResult and, if it is good, its own estimate.
 
-    An exception in gathering is an outcome like any other; the result is written by then.
+    An exception in gathering is an ordinary outcome; the result is already written by then.
     """
     work = Path(folder)
     transformation = _load(work / TRANSFORMATION)
@@ -99,7 +98,7 @@ def _finish(run: Path, *, folder: str, executions: list[dict[str, Any]]) -> Outc
         return {"ok": True}
     try:
         estimate = gufe_adapter.estimate(transformation, [dag_result])
-    except Exception as e:  # the Protocol's code: recorded beside the good result
+    except Exception as e:  # raised by the Protocol's code: recorded beside the good result
         return describe_exception(e, run)
     write_json(
         run / ESTIMATE,
@@ -117,7 +116,7 @@ def _dead(work: Path, unit: Any, execution: dict[str, Any]) -> Any:
         exception=(kind, tuple(arguments)),
         traceback=execution["traceback"],
         results={key: _load(path) for key, path in needed.items() if path.exists()},
-        # gufe notes local times without a zone
+        # gufe records local times without a time zone
         start_time=datetime.fromisoformat(execution["started_at"]).astimezone().replace(tzinfo=None),
         end_time=datetime.fromisoformat(execution["ended_at"]).astimezone().replace(tzinfo=None),
     )
@@ -128,7 +127,7 @@ def _load(path: Path) -> Any:
 
 
 def _write(path: Path, data: bytes) -> None:
-    """Write durably: a work folder may be continued after the machine went down."""
+    """Write durably: a work folder may be used after a crash of the machine."""
     replace_file(path, data)
 
 

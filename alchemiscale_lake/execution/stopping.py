@@ -1,7 +1,6 @@
-"""How a worker hears that an attempt is to stop: an object in the attempt's folder of the lake.
+"""Stop requests for attempts: an object in the attempt's folder in the lake.
 
-It reaches a worker wherever it runs and whatever engine started it, also when that engine has
-forgotten it.
+It reaches a worker wherever it runs and whatever engine started it, even if that engine has lost track of it.
 """
 
 from __future__ import annotations
@@ -14,12 +13,12 @@ __all__ = ["ask_to_stop", "is_asked_to_stop"]
 
 
 def ask_to_stop(lake: Lake, spec: AttemptSpec) -> None:
-    """Ask whoever runs this attempt to stop; it does so within a few seconds, and leaves no receipt."""
+    """Ask the worker of this attempt to stop; it does so within a few seconds, and leaves no receipt."""
     leave_message(lake, spec.scope, spec.attempt, "stop", {})
 
 
 def is_asked_to_stop(lake: Lake, spec: AttemptSpec) -> bool:
-    """Whether somebody asked. A storage that does not answer has not asked."""
+    """Return whether a stop was requested; False if the storage does not answer."""
     try:
         return has_message(lake, spec.scope, spec.attempt, "stop")
     except StorageError:

@@ -1,6 +1,6 @@
-"""Assignments that outlive whoever made them: kept in the lake until a job or a pod comes to run them.
+"""Stored assignments: kept in the lake until a job or a pod runs them.
 
-`assignments/<id>.json`. Which job runs which is noted by the engine that submitted it.
+`assignments/<id>.json`. The engine that submitted a job records which assignment it runs.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .assignment import Assignment, AttemptSpec
 
 __all__ = ["load_assignment", "new_assignment_id", "store_assignment"]
 
-#: 1: without secrets.
+#: Format 1 has no secrets.
 _FORMAT: Final = 2
 
 
@@ -28,7 +28,7 @@ def new_assignment_id() -> str:
 
 
 def store_assignment(lake: Lake, assignment: Assignment) -> str:
-    """Keep an assignment in the lake; return its id.
+    """Store an assignment in the lake; return its id.
 
     Raises
     ------
@@ -37,7 +37,7 @@ def store_assignment(lake: Lake, assignment: Assignment) -> str:
     """
     assignment_id = new_assignment_id()
     content = asdict(assignment) | {"monitors": assignment.monitors.model_dump(mode="json")}
-    # whoever reads it can sign receipts of its attempts
+    # a reader can sign receipts of its attempts
     make_private_folder(lake.local_path, "assignments")
     data = json.dumps({"format": _FORMAT, "assignment": content}).encode()
     lake.objects.put_exclusive(_path(assignment_id), data)
@@ -45,14 +45,14 @@ def store_assignment(lake: Lake, assignment: Assignment) -> str:
 
 
 def load_assignment(lake: Lake, assignment_id: str) -> Assignment:
-    """Return an assignment that was kept.
+    """Return a stored assignment.
 
     Raises
     ------
     NotFoundError
-        If the lake holds none under this id.
+        If the lake has none with this id.
     LakeVersionError
-        If another version of alchemiscale-lake wrote it in a way that this one does not understand.
+        If another version of alchemiscale-lake wrote it in an unsupported format.
     StorageError
         If the lake does not answer.
     """

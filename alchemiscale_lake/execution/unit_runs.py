@@ -1,4 +1,4 @@
-"""The units of one ProtocolDAG: which runs when, side by side within the attempt's room, and again how often."""
+"""The units of one ProtocolDAG: order, concurrency within the attempt's allocation, retries."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from .watch import Cut, Watch
 
 __all__ = ["Ending", "UnitRules", "UnitRuns"]
 
-#: How often steps that ended as lost, because the zygote died, are run again at no charge: the first time other
-#: attempts may have ended it, then it was this attempt's own.
+#: Number of free reruns of steps lost because the fork server died: the first time other attempts may have ended it,
+#: later ones served only this attempt.
 _LOSSES_FORGIVEN: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
 class UnitRules:
-    """What units need, by class, and when a failed one is run again; see `Assignment`."""
+    """Needs of units by class, and when a failed one is retried; see `Assignment`."""
 
     unit_retries: int
     fail_fast_s: float
@@ -38,7 +38,7 @@ class UnitRules:
 @dataclass(frozen=True, slots=True)
 class Ending:
     """How the units ended: all good, one `failed` for good, or `cut` short (`failed` then is a unit
-    that was running). `fast` tells that the failed one failed fast.
+    that was running). `fast` is true if the failed one failed fast.
     """  # noqa: D205
 
     failed: Execution | None = None
@@ -57,7 +57,7 @@ class _Running:
 
 
 class UnitRuns:
-    """Runs the units of a plan that have no result yet.
+    """Runner of the units of a plan that have no result yet.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ class UnitRuns:
     watch : Watch
     rules : UnitRules
     executions : list of Execution
-        What was run; every execution is added to it.
+        Earlier executions; every execution is appended.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class UnitRuns:
         launcher.vitals.units_total = len(plan.units)
 
     def run(self) -> Ending:
-        """Run until all units are good, one has failed for good, or the attempt is cut short."""
+        """Run until all units are good, one has finally failed, or the attempt is stopped."""
         try:
             while self._waiting or self._running:
                 if (cut := self._watch.cut()) is not None:
@@ -97,7 +97,7 @@ class UnitRuns:
                 for running, stuck in ended or self._end_stuck():
                     ending = self._settle(running, stuck)
                     if ending is not None:
-                        # what the others did goes into their folders; a later attempt can go on from there
+                        # the progress of the others is in their folders; a later attempt can continue from there
                         self._cut_short(("Cancelled", f"unit {running.unit.name} failed"))
                         return ending
         finally:
@@ -119,10 +119,9 @@ class UnitRuns:
                 self._launch(unit, seat)
 
     def _needs_of(self, ready: Sequence[PlannedUnit]) -> Resources:
-        """Return what the first of these takes, at most what its attempt has.
+        """Return the needs of the first unit, at most the allocation of its attempt.
 
-        One whose needs nobody declared shares the cores that are free with its like, and has the
-        attempt's GPUs for itself.
+        Units without declared needs share the free cores among themselves, and each has the attempt's GPUs for itself.
         """
         whole, declared = self._launcher.seat.resources, self._rules.needs
         needs = declared.get(ready[0].qualname)
@@ -132,7 +131,7 @@ class UnitRuns:
                 memory = min(memory, whole.memory_bytes)
             return Resources(min(needs.cores, whole.cores), memory, min(needs.gpus, whole.gpus))
         others = [declared[unit.qualname].cores for unit in ready if unit.qualname in declared]
-        # whoever has the GPUs is the only one to begin
+        # a unit with the GPUs is the only one that starts
         like = len(ready) - len(others) if whole.gpus == 0 else 1
         return Resources(max(1, (self._room.cores - sum(others)) // like), None, whole.gpus)
 
@@ -162,12 +161,12 @@ class UnitRuns:
     # --- ending -----------------------------------------------------------------------------------
 
     def _end_stuck(self) -> list[tuple[_Running, tuple[str, str] | None]]:
-        """End what makes no progress; return it, with what is to be said of it."""
+        """Terminate steps without progress; return them with their exceptions."""
         looked = [(running, self._launcher.end_if_stuck(running.launched)) for running in self._running.values()]
         return [(running, stuck) for running, stuck in looked if stuck is not None]
 
     def _settle(self, running: _Running, stuck: tuple[str, str] | None) -> Ending | None:
-        """Note how an execution ended; tell if that is the end of all."""
+        """Record how an execution ended; return an `Ending` if that ends all."""
         outcome = running.launched.outcome()
         if stuck is not None and not outcome.ok:
             outcome = replace(outcome, exception=stuck)
@@ -175,7 +174,7 @@ class UnitRuns:
             outcome = replace(
                 outcome, exception=("DiskFull", f"the Task's own files fill the file system of {self._folder}")
             )
-            # nothing could be written about it otherwise, and it cannot go on from there
+            # otherwise nothing could be written about it, and it cannot continue from there
             shutil.rmtree(running.scratch, ignore_errors=True)
             shutil.rmtree(self._shared_of(running.unit), ignore_errors=True)
         execution = self._note(running, outcome, outcome.exception)
@@ -218,19 +217,19 @@ class UnitRuns:
         return execution
 
     def _again(self, running: _Running, outcome: StepOutcome) -> bool:
-        """Whether a failed unit is to be run once more; prepares its folder."""
+        """Return whether a failed unit is to be retried; prepares its folder."""
         key = running.unit.key
         if not running.launched.process.ended.done():
-            # it would have its folder together with one that cannot be ended
+            # it would share its folder with a process that cannot be terminated
             return False
         if outcome.exit.problem is not None and self._is_forgiven(running.launched.process.zygote):
             return True
         if says_full(outcome.exception, outcome.traceback) and self._squeezed < _LOSSES_FORGIVEN:
-            # there is room again: what took it, maybe another's Task, has gone
+            # there is space again: whatever used it, maybe another Task, is gone
             self._squeezed += 1
             return True
         if running.leftovers and key not in self._cleaned and outcome.duration_s <= self._rules.fail_fast_s:
-            # a broken checkpoint, say: that start does not count
+            # a broken checkpoint, for example: that start does not count as a retry
             self._cleaned.add(key)
             shutil.rmtree(self._shared_of(running.unit), ignore_errors=True)
             return True
@@ -242,13 +241,13 @@ class UnitRuns:
         return False
 
     def _is_forgiven(self, zygote: str) -> bool:
-        """Whether what ended with this zygote is run again at no charge; all that it took with it is one loss."""
+        """Return whether steps lost with this fork server are rerun for free; all of them count as one loss."""
         if len(self._lost_zygotes) < _LOSSES_FORGIVEN:
             self._lost_zygotes.add(zygote)
         return zygote in self._lost_zygotes
 
     def _cut_short(self, exception: tuple[str, str]) -> Execution | None:
-        """End what runs; return the first execution that was lost by it."""
+        """Terminate running units; return the first execution that was lost by it."""
         end_all([running.launched for running in self._running.values()], self._launcher.grace_s)
         noted = []
         for running in list(self._running.values()):

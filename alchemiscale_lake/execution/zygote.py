@@ -1,9 +1,9 @@
-"""The zygote: a helper process that has gufe imported and forks a child per step.
+"""The zygote: a fork server, a process with gufe imported that forks a child per step.
 
-Run as `python -m alchemiscale_lake.execution.zygote <token>` by `processes`, one per worker process.
-Requests come on stdin and replies go to stdout, a JSON object per line. It has a single thread and
-touches no CUDA, so that forking is safe. It ends when its stdin closes or its parent is gone, and
-takes all it started with it. What a child does is in `child` and `steps`.
+Run as `python -m alchemiscale_lake.execution.zygote <token>` by `processes`, one per worker process. Requests come on
+stdin and replies go to stdout, one JSON object per line. It is single-threaded and does not touch CUDA, so that
+forking is safe. It ends when its stdin closes or its parent is gone, and terminates all its descendants. A child's
+work is in `child` and `steps`.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from .process_tree import MARK, children_of, kill_marked, mark_of
 
 __all__ = ["Zygote", "main"]
 
-#: Imported before the first fork: slow, and needed by about every Protocol and its analysis. The
-#: Protocols of others are not, nor what may bring JAX or torch: they may touch CUDA.
+#: Imported before the first fork: slow, and needed by nearly every Protocol and its analysis. Third-party Protocols
+#: are not preloaded, nor what may import JAX or torch: they may touch CUDA.
 _PRELOAD: Final = (
     "numpy",
     "scipy.stats",
@@ -40,27 +40,27 @@ _PR_SET_CHILD_SUBREAPER: Final = 36
 
 
 class Zygote:
-    """Forks steps on request and reports how they ended.
+    """Fork server: forks steps on request and reports how they ended.
 
     Parameters
     ----------
     requests, replies : int
         File descriptors of the pipes to and from the supervisor.
     token : str
-        Mark of all processes below this one.
+        Mark of all its descendants.
     """
 
     def __init__(self, requests: int, replies: int, token: str) -> None:
         self._requests, self._replies, self._token = requests, replies, token
         self._parent = os.getppid()
-        self._steps: dict[int, int] = {}  # number of the step, by process id
+        self._steps: dict[int, int] = {}  # process id -> number of the step
         self._buffer = b""
         self._ending = False
         self._wake, self._waker = os.pipe()
         self._selector = selectors.DefaultSelector()
 
     def serve(self, ready: dict[str, Any]) -> None:
-        """Say that this is ready, and answer requests until the supervisor is gone."""
+        """Report readiness, and answer requests until the supervisor is gone."""
         self._listen()
         self._reply(ready)
         try:
@@ -113,7 +113,7 @@ class Zygote:
             for fd in (self._requests, self._replies, self._wake, self._waker):
                 os.close(fd)
             child.run(request, parent=me)
-        # also done by the child; here, so that a signal that comes at once finds the group
+        # also done by the child; done here so that an immediate signal finds the group
         with contextlib.suppress(OSError):
             os.setpgid(pid, pid)
         self._steps[pid] = request["id"]
@@ -127,7 +127,7 @@ class Zygote:
     def _reap(self) -> None:
         while (pid := _ended()) is not None:
             if pid in self._steps:
-                # while it is not reaped its id, and so the group's, cannot be another's
+                # until it is reaped, its id, and so the group's, cannot be reused
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.killpg(pid, signal.SIGKILL)
             _, status, usage = os.wait4(pid, 0)
@@ -144,7 +144,7 @@ class Zygote:
                 )
 
     def _kill_orphans(self) -> None:
-        """Kill what steps that are over have left behind; as a subreaper, we are its parent now."""
+        """Kill leftover processes of ended steps; as a subreaper, this process is their parent now."""
         live = {f"{self._token}-{number}" for number in self._steps.values()}
         for pid in children_of(os.getpid()):
             if pid in self._steps:
@@ -172,17 +172,17 @@ def _ended() -> int | None:
 
 
 def _preload() -> list[str]:
-    """Import what every step needs; return what went wrong, for each step will meet it by itself."""
+    """Import what every step needs; return the errors, which each step will also meet."""
     problems = []
     before = dict(os.environ)
     os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
-    # gufe imports openmm, and openmm loads its plugins on import, CUDA's among them
+    # gufe imports openmm, and openmm loads its plugins on import, including CUDA's
     os.environ["OPENMM_PLUGIN_DIR"] = child.NO_PLUGINS
     try:
         for name in _PRELOAD:
             try:
                 importlib.import_module(name)
-            except Exception as e:  # anyone's code
+            except Exception as e:  # third-party code
                 problems.append(f"{name}: {type(e).__name__}: {e}")
     finally:
         os.environ.clear()
@@ -192,12 +192,12 @@ def _preload() -> list[str]:
 
 def main() -> None:
     """Serve the process that started this one."""
-    # steps could take its pipes, and with them speak for other steps
+    # steps could take over its pipes, and so impersonate other steps
     forbid_reading()
     requests, replies = os.dup(0), os.dup(1)
-    # the supervisor's path and nothing else, so that steps need not set it again
+    # exactly the supervisor's path, so that steps need not set it again
     sys.path[:] = os.environ["PYTHONPATH"].split(os.pathsep)
-    # what an import prints must not end up among the replies
+    # output of imports must not appear among the replies
     nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, 0)
     os.dup2(2, 1)
