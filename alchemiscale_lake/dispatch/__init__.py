@@ -1,5 +1,5 @@
-"""Dispatch: which Tasks run where and when, and what becomes of them.
+"""Dispatch: which Tasks run where and when, and the recording of their outcomes.
 
-The dispatcher of a pool, the policy over all pools, the seam to engines (`executor`). What it writes,
-it writes through `ledger`; rules without a lake are in `tasks`.
+The dispatcher of a pool, the policy over all pools, the interface to engines (`executor`). Writes go through `ledger`;
+rules without a lake are in `tasks`.
 """

@@ -1,7 +1,7 @@
-"""The dispatcher: claims Tasks for one pool, hands them out, collects and records what comes back.
+"""The dispatcher: claims Tasks for one pool, assigns them to workers, collects and records the results.
 
-It knows no engine: an `Executor` runs assignments (Dask, a queue, a work pool), the lake is the only
-memory. Killed at any moment, the next dispatcher finds the receipts it left and takes over the rest.
+It is independent of the engine: an `Executor` runs assignments (Dask, a queue, a work pool), and all state is in the
+lake. If it is killed at any moment, the next dispatcher finds the receipts and takes over the rest.
 """
 
 from __future__ import annotations
@@ -44,17 +44,17 @@ __all__ = ["Dispatcher"]
 
 _log = logging.getLogger(__name__)
 _LISTEN_S: Final = 120.0
-#: Kinds of endings that speak for trying elsewhere, or later.
+#: Kinds of endings after which a Task should run elsewhere, or later.
 _UNTOUCHED: Final = ("refused", "unreadable", "stopped")
-#: With nothing to do, a dispatcher looks less and less often, down to this.
+#: An idle dispatcher polls less and less often, down to this interval.
 _IDLE_POLL_S: Final = 5.0
 _LONGEST_LEASE_S: Final = 1800.0
-#: Whoever wants to stop does not wait for a lake that does not answer: leases end by themselves.
+#: On stopping, a lake that does not answer is not waited for: leases expire anyway.
 _FAREWELL_S: Final = 15.0
 
 
 class Dispatcher:
-    """One pool's dispatcher on one lake.
+    """Dispatcher of one pool on one lake.
 
     Parameters
     ----------
@@ -62,11 +62,11 @@ class Dispatcher:
     executor : Executor
     settings : DispatchSettings
     pools : Pools, optional
-        All pools of this lake, by whose policy this one claims; by default it may claim everything.
+        All pools of this lake, whose policy applies to its claims; default: it may claim everything.
     on_progress : callable, optional
-        Called with a `Progress` whenever something changed.
+        Called with a `Progress` after every change.
     rng : numpy.random.Generator, optional
-        Draws the Tasks to claim.
+        Random generator for the choice of Tasks.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Dispatcher:
         rng: np.random.Generator | None = None,
     ) -> None:
         self._lake, self._executor, self._settings, self._on_progress = lake, executor, settings, on_progress
-        # what outlives its dispatcher must not be taken for orphaned when that ends
+        # jobs that outlive their dispatcher must not be considered orphaned when it ends
         self._role = "jobs" if executor.durable else "dispatch"
         self._actor = process_name(f"{self._role}:{settings.pool}")
         names = TaskNames(lake)
@@ -113,10 +113,9 @@ class Dispatcher:
     ) -> DispatchReport:
         """Dispatch until nothing is left to do, or until `stop` is set, or for one turn.
 
-        "drained" means that no Task of the selection may be claimed or is running anywhere. On
-        `stop`, and on any error, attempts in flight are cancelled and given back - unless they go on
-        without this process, which "once" is for. A lake that does not answer is waited for, up to ten
-        minutes.
+        "drained" means that no Task of the selection can be claimed or is running anywhere. On `stop`, and on any
+        error, attempts in flight are cancelled and released, unless they continue without this process, as in batch
+        mode ("once"). If the lake does not answer, retries for up to ten minutes.
 
         Raises
         ------
@@ -144,10 +143,10 @@ class Dispatcher:
         return replace(report, in_flight=len(self._flights), wall_time_s=time.monotonic() - began)
 
     def step(self) -> bool:
-        """One turn: collect, look after what runs, claim. Tell whether anything moved."""
+        """Take one turn: collect, monitor, claim. Return whether anything changed."""
         before = self._books.report
         self._collect()
-        # every turn: a broken host fails a Task a second
+        # every turn: a broken host can fail a Task per second
         self._look_at_hosts()
         states = self._lake.task_log.states()
         if states.seq != self._checked_seq:
@@ -157,14 +156,14 @@ class Dispatcher:
             states = self._lake.task_log.states()
         claimed = self._hand_out(states, self._ahead())
         self._books.count(claimed=claimed)
-        # a look at the log is a request to a bucket
+        # reading the log is a request to a bucket
         self._tell(self._lake.task_log.states() if claimed else states)
         return self._books.report != before
 
     def _turn(self) -> bool:
-        """Take one turn; after the first, and after a failure, see first to what lies about."""
+        """Take one turn; on the first one, and after a failure, recover lost attempts first."""
         if self._is_shaken:
-            # nobody's lease could be renewed meanwhile: ours are, at once, and the others' are given time
+            # leases could not be renewed during the outage: renew ours at once, and give the others time
             self._beat_at = -math.inf
             self._pulse.forget()
             self._renew()
@@ -176,10 +175,10 @@ class Dispatcher:
             self._has_begun = True
         return self.step()
 
-    # --- what comes back --------------------------------------------------------------------------
+    # --- collecting -------------------------------------------------------------------------------
 
     def _collect(self) -> None:
-        """Settle whatever ended since the last turn, all of it together: a commit costs more than a row."""
+        """Settle all attempts that ended since the last turn together, since a commit costs more than a row."""
         ended = {a: (flight, c) for flight in self._flights if flight.handle.done() for a, c in flight.claims.items()}
         if not ended:
             return
@@ -190,16 +189,16 @@ class Dispatcher:
         for attempt, kind in kinds.items():
             flight, claim = silent[attempt]
             if kind in _UNTOUCHED:
-                # a worker that was told to end says nothing of the Task
+                # a worker that was asked to stop implies nothing about the Task
                 self._hand_out.cool_down(flight.place, claim.task, longer=kind != "stopped")
         self._flights.settle(list(ended))
 
     def _collect_from_running_jobs(self) -> None:
-        """Do not make the first Task of a long job wait for the last."""
+        """Record finished Tasks of long jobs without waiting for the last one."""
         together = {a: c.scope for f in self._flights if len(f.claims) > 1 for a, c in f.claims.items()}
         self._flights.settle(self._books.record_left(together))
 
-    # --- looking after what runs ------------------------------------------------------------------
+    # --- monitoring -------------------------------------------------------------------------------
 
     def _beat(self) -> None:
         self._beat_at = time.monotonic()
@@ -226,7 +225,7 @@ class Dispatcher:
         self._executor.retire(hosts)
 
     def _stop_those_taken(self, states: TaskStates) -> None:
-        """Stop attempts whose Task was taken from them: cancelled, set invalid, completed by an earlier attempt."""
+        """Stop attempts that lost their Task: cancelled, set invalid, completed by an earlier attempt."""
         held = states.tasks.filter(pl.col("status") == "running")["attempt"]
         self._flights.stop(self._flights.claims().keys() - set(held))
         self._checked_seq = states.seq
@@ -234,12 +233,12 @@ class Dispatcher:
     def _renew(self) -> None:
         lease_s = self._settings.lease_s
         if len(self._flights) > 1000:
-            # the more there are, the rarer: thousands of renewals a minute are a log of their own
+            # renew less often with many attempts: thousands of renewals a minute would flood the log
             lease_s = max(lease_s, min(_LONGEST_LEASE_S, lease_s * len(self._flights) / 1000))
         self._flights.stop(self._leases.renew(lease_s))
 
     def _listen(self) -> None:
-        """Give up attempts that have fallen silent although their engine says that they run."""
+        """Give up attempts without a heartbeat although their engine reports them as running."""
         self._listened_at = time.monotonic()
         claims = self._flights.claims()
         for attempt, beat in self._pulse.silent(claims).items():
@@ -258,10 +257,10 @@ class Dispatcher:
         except StorageError as e:
             _log.warning("pool %s could not report: %s", self._settings.pool, e)
 
-    # --- the end ----------------------------------------------------------------------------------
+    # --- stopping ---------------------------------------------------------------------------------
 
     def _leave(self, *, once: bool) -> None:
-        """Give back what cannot go on without us, and what was claimed but not handed out."""
+        """Release attempts that cannot continue without us, and claims that were not assigned."""
         deadline, outage = time.monotonic() + _FAREWELL_S, Outage()
         while True:
             try:
@@ -284,12 +283,12 @@ class Dispatcher:
             self._salvage.give_back(claims.values(), "the dispatcher stopped")
             self._flights.settle(list(claims))
         else:
-            # what the engine refused after the last look is not to wait for the next dispatcher
+            # Tasks that the engine refused since the last check must not wait for the next dispatcher
             self._collect()
         self._salvage.give_back_strays()
 
     def _sign_off(self, *, once: bool) -> None:
-        """Say for other pools' policy whether this one goes on: with its jobs, after a single shot."""
+        """Report to other pools' policies whether this pool continues: with its jobs, in batch mode."""
         if once:
             self._report_pool()
             self._leases.note()
@@ -303,10 +302,10 @@ class Dispatcher:
             return False
         return not self._hand_out.claimable(states)
 
-    # --- pace and telling -------------------------------------------------------------------------
+    # --- pace and progress ------------------------------------------------------------------------
 
     def _ahead(self) -> int:
-        """Tasks queued behind those that run, per worker: only short ones, for a claim that waits is withheld."""
+        """Return the Tasks to queue per worker behind running ones: only short Tasks, since queuing withholds them."""
         recent = self._books.wall_times_s[-20:]
         mean_s = max(sum(recent) / len(recent), 1e-3) if recent else math.inf
         return 0 if mean_s > 60.0 else min(math.ceil(3.0 / mean_s), 100)

@@ -1,4 +1,4 @@
-"""What a dispatcher needs of an engine: places to run at, and handles on what runs there."""
+"""The interface of engines: places where assignments can run, and handles on running assignments."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ __all__ = ["Executor", "Handle", "Pending", "Place"]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Somewhere that an assignment can start now.
+    """A worker, or prospective job, where an assignment can start now.
 
     Attributes
     ----------
     name : str
-        What `submit` is told.
+        Identifies the place to `submit`.
     capacity : Resources
-        Of the whole worker.
+        Resources of the whole worker.
     free : Resources
-        What attempts that run there have left of it.
+        Resources not taken by attempts that run there.
     slots : int
-        Attempts that it takes, at most.
+        Maximum number of attempts that it accepts.
     hostname : str or None
-        None for a job that is still to be submitted.
+        None for a job that has not been submitted yet.
     ends_in_s : float or None
-        Time left to the worker; None if it has no end.
+        Remaining time of the worker; None if it has no end.
     """
 
     name: str
@@ -42,13 +42,13 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """Workers asked for that have not begun.
+    """Workers that were requested but have not started.
 
     Attributes
     ----------
     jobs : int
     oldest_s : float or None
-        How long the one that waits longest has waited; None if there is none, or nobody knows.
+        Longest waiting time among them; None if there are none, or it is unknown.
     """
 
     jobs: int = 0
@@ -56,53 +56,53 @@ class Pending:
 
 
 class Handle(Protocol):
-    """One assignment handed out."""
+    """One submitted assignment."""
 
     def done(self) -> bool:
-        """Whether it ran, or its worker is lost."""
+        """Return whether it has run, or its worker is lost."""
 
     def exception(self) -> BaseException | None:
-        """Once done: why the worker was lost, or None. A failing Task is none: it leaves a receipt.
+        """Once done, return why the worker was lost, or None. A failed Task is not an exception: it has a receipt.
 
-        A `NotBegunError` says that nothing was run: the Tasks are not to blame.
+        A `NotBegunError` means that nothing was run and the Tasks are not at fault.
         """
 
     def cancel(self) -> None:
-        """Stop it as soon as possible, all of its attempts."""
+        """Stop it as soon as possible, with all of its attempts."""
 
 
 class Executor(Protocol):
-    """Where assignments run.
+    """An engine that runs assignments.
 
     Attributes
     ----------
     durable : bool
-        Whether what was handed out goes on without this process, so that `find` may be asked for it.
+        Whether submitted assignments continue without this process, so that `find` can find them.
     whole_jobs : bool
-        Whether one assignment fills a place: all attempts placed there travel together.
+        Whether one assignment fills a place: all attempts placed there are submitted together.
     """
 
     durable: bool
     whole_jobs: bool
 
     def places(self, workers: int) -> Sequence[Place]:
-        """Tell where attempts can start now.
+        """Return where attempts can start now.
 
         Parameters
         ----------
         workers : int
-            So many workers would have something to do, those that run included; 0 if there is nothing. An engine
-            that can asks for more workers, within its limits, and lets those go that stay without work.
+            Number of workers with something to do, including those already running; 0 if there is nothing. An engine
+            that can scale requests more workers, within its limits, and releases those without work.
         """
 
     def submit(self, assignment: Assignment, *, name: str, place: str) -> Handle:
-        """Hand an assignment out under a name for people."""
+        """Submit an assignment under a human-readable name."""
 
     def find(self, attempts: Mapping[str, str]) -> Mapping[str, Handle]:
-        """Find what an earlier dispatcher handed out (attempt -> Scope) and is still under way."""
+        """Find running assignments of an earlier dispatcher for these attempts (attempt -> Scope)."""
 
     def pending(self) -> Pending:
-        """Tell of jobs that wait in their queue, as last known."""
+        """Return the jobs that wait in their queue, as last known."""
 
     def retire(self, hostnames: Collection[str]) -> None:
-        """Start nothing on these hosts and let their workers go once idle. Told all of them each time."""
+        """Start nothing on these hosts and release their workers once idle. Called with all of them each time."""

@@ -1,6 +1,6 @@
-"""When a list of Tasks would be done by so many workers: list scheduling, many possible worlds at once.
+"""Finish time of a list of Tasks on given workers: list scheduling over many scenarios at once.
 
-Pure arithmetic. How long Tasks take comes from `pricing`, who takes which from `tasks.fitness`.
+Pure arithmetic. Task durations come from `pricing`, the assignment of Tasks to pools from `tasks.fitness`.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ Hours = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Crew:
-    """The workers of one pool, for Tasks of one list.
+    """Workers of one pool, for Tasks of one list.
 
     Attributes
     ----------
     slots : int
-        Tasks that run there at a time.
-    hours : ndarray, shape (worlds, Tasks)
-        How long each would take there; infinite if the pool does not take it.
-    busy : ndarray, shape (worlds, Tasks that run)
-        How long each Task that runs there goes on.
+        Tasks that run there concurrently.
+    hours : ndarray, shape (scenarios, Tasks)
+        Duration of each Task there; infinite if the pool does not accept it.
+    busy : ndarray, shape (scenarios, running Tasks)
+        Remaining duration of each Task that runs there.
     rates : ndarray, shape (Tasks, kinds)
-        What an hour of each Task uses up there, such as GPU-hours and money.
+        Consumption per hour of each Task there, such as GPU-hours and money.
     """
 
     slots: int
@@ -40,14 +40,14 @@ class Crew:
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """What came of it.
+    """Result of scheduling.
 
     Attributes
     ----------
-    wall_h : ndarray, shape (worlds,)
-        Until the last Task ends; infinite if nobody takes some Task.
-    used : mapping of str to ndarray, shape (worlds, kinds)
-        What the Tasks of the list use up in each pool, added up.
+    wall_h : ndarray, shape (scenarios,)
+        Time until the last Task ends; infinite if no pool accepts some Task.
+    used : mapping of str to ndarray, shape (scenarios, kinds)
+        Total consumption by the Tasks of the list in each pool.
     """
 
     wall_h: Hours
@@ -55,12 +55,13 @@ class Finish:
 
 
 def finish(crews: Mapping[str, Crew]) -> Finish:
-    """Give each Task, in the order of the list, to the worker that is free first.
+    """Assign each Task, in the order of the list, to the worker that is free first.
 
     Parameters
     ----------
     crews : mapping
-        By pool; all see the same Tasks in the same worlds. Of workers free at once, those of the first pool go first.
+        By pool; all have the same Tasks and scenarios. Of workers that are free at the same time, the first pool's
+        win.
     """
     names = list(crews)
     n_worlds, n_tasks = crews[names[0]].hours.shape
@@ -92,7 +93,7 @@ def _n_slots(crew: Crew) -> int:
 
 
 def _free_at(crew: Crew, n_worlds: int) -> Hours:
-    """When each worker is free: those that run something when that ends."""
+    """Return when each worker is free."""
     idle = np.zeros((n_worlds, _n_slots(crew) - crew.busy.shape[1]))
     return np.concatenate([crew.busy, idle], axis=1)
 

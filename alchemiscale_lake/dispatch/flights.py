@@ -1,4 +1,4 @@
-"""Attempts in flight: what was handed out to an engine and has not been settled."""
+"""Attempts in flight: submitted to an engine and not settled yet."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class Flight:
     ----------
     handle : Handle
     claims : dict
-        Attempt -> claim, of the attempts that are not settled.
+        Attempt -> claim, for attempts that are not settled.
     place : str
     claimed_at_s : float, optional
-        Before this monotonic time none of them was claimed; None if another process claimed them.
+        A monotonic time before all of the claims; None if another process claimed them.
     """
 
     handle: Handle
@@ -37,7 +37,7 @@ class Flight:
 
 
 class Flights:
-    """The assignments of one dispatcher that are under way."""
+    """The assignments of one dispatcher in flight."""
 
     def __init__(self, lake: Lake) -> None:
         self._lake = lake
@@ -54,11 +54,11 @@ class Flights:
         return iter(list({id(flight): flight for flight in self._of.values()}.values()))
 
     def add(self, flight: Flight) -> None:
-        """Note what was handed out."""
+        """Add a submitted assignment."""
         self._of |= dict.fromkeys(flight.claims, flight)
 
     def claims(self) -> dict[str, Claim]:
-        """Attempt -> claim, of all."""
+        """Return attempt -> claim for all attempts in flight."""
         return {attempt: flight.claims[attempt] for attempt, flight in self._of.items()}
 
     def claimed_at_s(self, attempt: str) -> float | None:
@@ -70,7 +70,7 @@ class Flights:
         return Counter(flight.place for flight in self._of.values())
 
     def settle(self, attempts: Collection[str]) -> None:
-        """Forget attempts whose end is in the books."""
+        """Remove attempts whose end has been recorded."""
         for attempt in attempts:
             flight = self._of.pop(attempt, None)
             self._stopping.discard(attempt)
@@ -78,12 +78,12 @@ class Flights:
                 del flight.claims[attempt]
 
     def stop(self, attempts: Collection[str]) -> None:
-        """Have attempts stopped: through the lake, and at the engine once nothing of an assignment is wanted.
+        """Stop attempts through the lake, and at the engine once no attempt of an assignment is wanted.
 
         Raises
         ------
         StorageError
-            If the lake does not answer; those are asked again next time.
+            If the lake does not answer; these are stopped again next time.
         """
         new = {attempt for attempt in attempts if attempt in self._of} - self._stopping
         at_once(lambda attempt: ask_to_stop(self._lake, spec_of(self._of[attempt].claims[attempt])), new)
@@ -94,5 +94,5 @@ class Flights:
 
 
 def spec_of(claim: Claim) -> AttemptSpec:
-    """Name a claim's attempt as execution does."""
+    """Convert a claim to an attempt of an assignment."""
     return AttemptSpec(claim.attempt, claim.task, claim.transformation, claim.scope)

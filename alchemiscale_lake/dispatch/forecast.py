@@ -1,7 +1,7 @@
-"""What a Task is expected to need: resources by its Protocol, duration by what the lake has seen.
+"""Expected needs of a Task: resources by its Protocol, duration from evidence in the lake.
 
-Whoever asks knows `Forecast.of` and `Forecast.frame` alone. Columns are read, no result is opened. What a network
-costs, with intervals and on a given GPU, is `pricing`'s.
+Callers use only `Forecast.of` and `Forecast.frame`. Only columns are read; no result is opened. `pricing` computes the
+cost of a network, with intervals and for a given GPU.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ __all__ = ["Forecast", "Forecasted"]
 
 Source = Literal["own results", "cost model", "protocol results", "declared", "extrapolated"]
 
-#: Results are read again after so long.
+#: Interval between reads of the results.
 _REFRESH_S: Final = 30.0
-#: An upper estimate of a Transformation's next duration: two standard deviations above the mean of its own, and
-#: at least a quarter above it, since one result says nothing of their spread.
+#: Upper estimate of a Transformation's next duration: two standard deviations above the mean of its own results, and
+#: at least a quarter above it, since one result shows no spread.
 _SIGMAS: Final = 2.0
 _MARGIN: Final = 0.25
-#: Of other Transformations: what nine of ten stay below, of at least so many.
+#: Upper estimate from other Transformations: this quantile, over at least `_FEWEST` of them.
 _QUANTILE: Final = 0.9
 _FEWEST: Final = 3
-#: Atoms are believed in from so many Transformations on, and only if durations spread less by the atom.
+#: Durations per atom are used from this number of Transformations on, and only if they spread less.
 _FEWEST_BY_ATOM: Final = 8
 _HALF: Final = 0.5
 
@@ -43,18 +43,18 @@ _FRAME: Final = {**NEEDS_SCHEMA, "expected_s": pl.Float64}
 
 @dataclass(frozen=True, slots=True)
 class Forecasted:
-    """What one Task of a Transformation is expected to need.
+    """Expected needs of one Task of a Transformation.
 
     Attributes
     ----------
     resources : Resources
     duration_s : float or None
-        An upper estimate; None if nobody knows.
+        Upper estimate; None if unknown.
     gpu_hours : float or None
-        What it is expected to take, no upper estimate: expected duration times GPUs; 0 for a Task without GPU, whose
+        Expected value, not an upper estimate: expected duration times GPUs; 0 for a Task without GPU, whose
         worker-hours depend on the pool.
     source : str or None
-        Whose word that is.
+        Source of the duration.
     """
 
     resources: Resources
@@ -64,28 +64,28 @@ class Forecasted:
 
 
 class Forecast:
-    """Forecasts for the Transformations of a lake. Not to be shared between threads.
+    """Forecasts for the Transformations of a lake. Not thread-safe.
 
     Parameters
     ----------
     lake : Lake
     pools : Pools or None
-        Declares needs by Protocol; defaults hold without.
+        Declares needs by Protocol; without it, defaults apply.
     clock : callable
-        Seconds, for the pace of reading.
+        Returns seconds, for the interval between reads.
 
     Notes
     -----
-    A Task is expected to take, and will probably not take more than, of what is there first:
+    The expected duration and its upper estimate come from the first available of:
 
     - the mean of the Transformation's good results, and two standard deviations more, at least a quarter;
-    - the median and the upper bound of the trained cost model, if that has seen its Protocol, its GPU model, and
-      Transformations of about its size;
+    - the median and the upper bound of the trained cost model, if its training data include the Protocol, the GPU
+      model, and Transformations of similar size;
     - the median and the 0.9 quantile over Transformations of the same phase and Protocol with the same settings, else
       over the class of Protocol; of the duration per atom, times atoms, where at least eight spread less that way;
-    - what is declared;
-    - what a model makes of unseen Transformations, from physics. That is expected only: no Task is kept from a
-      worker because of it.
+    - declared needs;
+    - a model based on physics, for unseen Transformations. It gives only the expected duration: no Task is excluded
+      from a worker because of it.
     """
 
     def __init__(self, lake: Lake, pools: Pools | None, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -101,7 +101,7 @@ class Forecast:
         self._absent: set[str] = set()
 
     def of(self, transformations: Sequence[str]) -> dict[str, Forecasted]:
-        """Forecast by Transformation; one that the lake does not hold has the needs of an unknown Protocol."""
+        """Return forecasts by Transformation; one missing from the lake has the needs of an unknown Protocol."""
         wanted = pl.DataFrame({"transformation": transformations}, schema={"transformation": pl.String}).unique()
         rows = self.frame(wanted["transformation"]).join(wanted, on="transformation", how="semi")
         fields = ("transformation", "cores", "memory_bytes", "gpus", "duration_s", "expected_s", "source")
@@ -113,12 +113,12 @@ class Forecast:
         }
 
     def frame(self, transformations: pl.Series | None = None) -> pl.DataFrame:
-        """Forecasts of every Transformation in the lake as columns: those of `NEEDS_SCHEMA`, expected_s, source.
+        """Return forecasts for all Transformations in the lake: columns of `NEEDS_SCHEMA`, expected_s, source.
 
         Parameters
         ----------
         transformations : polars.Series, optional
-            If one of these is not known yet, the lake is looked at at once.
+            If one of these is not known yet, the lake is read immediately.
         """
         now = self._clock()
         due = self._read_at is None or now - self._read_at >= _REFRESH_S
@@ -128,7 +128,7 @@ class Forecast:
             self._read_at = now
             self._read_transformations()
             self._results = _results(self._lake)
-            # do not look again and again for what is not there
+            # do not look repeatedly for missing Transformations
             self._absent |= self._unknown(transformations)
             self._frame = pl.concat([self._forecast(), self._defaults()])
         return self._frame
@@ -147,7 +147,7 @@ class Forecast:
             self._transformations, self._version = rows.unique("transformation"), delta.version()
 
     def _forecast(self) -> pl.DataFrame:
-        """Put resources and durations together."""
+        """Combine resources and durations."""
         needs, durations = self._needs(), _durations(self._results)
         atoms = pl.max_horizontal("n_atoms_a", "n_atoms_b")
         seen = self._transformations.select(
@@ -162,7 +162,7 @@ class Forecast:
         upper = mean + pl.max_horizontal(_SIGMAS * pl.col("sd_s").fill_null(0.0), _MARGIN * mean)
         is_seen = pl.col("is_seen").fill_null(value=False)
         declared, unknown = pl.col("declared_s"), pl.lit(None, pl.Float64)
-        # in the order in which they are believed: whose word, expected, at most
+        # in order of precedence: source, expected duration, upper estimate
         words: tuple[tuple[Source, pl.Expr, pl.Expr], ...] = (
             ("own results", mean, upper),
             ("cost model", pl.when(is_seen).then("model_s"), pl.when(is_seen).then("model_high_s")),
@@ -190,7 +190,7 @@ class Forecast:
         ).cast({name: dtype for name, dtype in _FRAME.items() if name != "transformation"})
 
     def _on(self, needs: pl.DataFrame) -> pl.DataFrame:
-        """What the Tasks of each Protocol hold, and on which GPU model they mostly ran."""
+        """Return the GPUs per Task of each Protocol, and the GPU model its Tasks mostly ran on."""
         hosts = collect(self._lake.table("hosts").scan().select("host", "gpu_model"), "hosts").unique("host")
         ran = self._results.filter(pl.col("gpu_time_s") > 0).join(hosts.drop_nulls(), on="host")
         ran = ran.join(self._transformations.select("transformation", "protocol_qualname"), on="transformation")
@@ -202,7 +202,7 @@ class Forecast:
         return on.with_columns(pl.coalesce("gpu_model", otherwise)).sort("protocol_qualname")
 
     def _defaults(self) -> pl.DataFrame:
-        """Forecasts for Transformations without a row: those of an unknown Protocol."""
+        """Return forecasts for Transformations without a row: those of an unknown Protocol."""
         needs = needs_of(self._pools, "")
         resources = (needs.cores, needs.memory_bytes, needs.gpus)
         rows = [
@@ -229,7 +229,7 @@ class Forecast:
 
 
 def _quantiles(seen: pl.DataFrame, by: str) -> pl.DataFrame:
-    """Per Protocol and phase: what half and most durations stay below; per atom too if atoms explain some spread."""
+    """Return quantiles of durations per Protocol and phase; also per atom if atoms explain some of the spread."""
     per_atom = pl.col("mean_s") / pl.col("n_atoms")
     spread, spread_by_atom = pl.col("mean_s").log().std(), per_atom.log().std()
     enough_atoms = per_atom.drop_nulls().len() >= _FEWEST_BY_ATOM
@@ -245,7 +245,7 @@ def _quantiles(seen: pl.DataFrame, by: str) -> pl.DataFrame:
 
 
 def _of_protocols(name: str) -> pl.Expr:
-    """A quantile over Transformations of the same Protocol, those with the same settings first, seconds."""
+    """Return a quantile over Transformations of the same Protocol, preferably the same settings, seconds."""
     atoms = pl.col("n_atoms").cast(pl.Float64)
     return pl.coalesce(
         expression
@@ -255,7 +255,7 @@ def _of_protocols(name: str) -> pl.Expr:
 
 
 def _results(lake: Lake) -> pl.DataFrame:
-    """Sums over the good results of each Transformation, by host."""
+    """Return sums over the good results of each Transformation, by host."""
     good = lake.table("results").scan().filter(pl.col("ok"))
     wall = pl.col("wall_time_s")
     sums = good.group_by("transformation", "host").agg(
@@ -265,7 +265,7 @@ def _results(lake: Lake) -> pl.DataFrame:
 
 
 def _durations(results: pl.DataFrame) -> pl.DataFrame:
-    """Mean and standard deviation by Transformation, seconds."""
+    """Return the mean and standard deviation by Transformation, seconds."""
     sums = results.group_by("transformation").agg(pl.col("n", "sum_s", "squares_s2").sum())
     mean = pl.col("sum_s") / pl.col("n")
     variance = (pl.col("squares_s2") - pl.col("n") * mean * mean).clip(0.0) / (pl.col("n") - 1)

@@ -1,4 +1,4 @@
-"""Handing out: Tasks admitted by policy, drawn by weight, placed on workers, claimed, and given to the engine."""
+"""Assigning Tasks: admitted by policy, drawn by weight, placed on workers, claimed, submitted to the engine."""
 
 from __future__ import annotations
 
@@ -31,24 +31,24 @@ from .settings import DispatchSettings
 
 __all__ = ["HandingOut"]
 
-#: A place that an attempt was refused at is left alone for so long; its Task too, and twice as long each time.
+#: Cool-down of a place that refused an attempt; also of its Task, doubled for every further refusal.
 _COOL_DOWN_S: Final = 30.0
 _LONGEST_COOL_DOWN_S: Final = 3600.0
-#: So many Tasks tell how many workers all of them would keep busy.
+#: Sample size for estimating how many workers all Tasks would occupy.
 _SAMPLE: Final = 500
 
 
 class HandingOut:
-    """Claims for a dispatcher and hands out.
+    """Claims and assigns Tasks for a dispatcher.
 
     Attributes
     ----------
     places : sequence of Place
-        As last told by the engine.
+        As last reported by the engine.
     barred : mapping
-        Hosts in quarantine, and until when: nothing is placed there.
+        Quarantined hosts, with the end of their quarantine: nothing is placed there.
     on_parole : collection of str
-        Hosts that come from there: they get one Task, and the next when it did not fail.
+        Hosts on probation after a quarantine: they get one Task, and the next only if it did not fail.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class HandingOut:
         self.on_parole: Collection[str] = ()
 
     def refresh(self) -> None:
-        """Read anew what changes slowly: networks' states and weights, and what the policy looks at."""
+        """Reload slowly changing data: states and weights of networks, and the policy inputs."""
         self._networks = self._lake.network_log.states()
         self._policy.refresh()
         now = time.monotonic()
@@ -87,21 +87,21 @@ class HandingOut:
         self._admitted, self._tried = None, None
 
     def cool_down(self, place: str, task: str, *, longer: bool = True) -> None:
-        """Leave a place, and the Task that was refused there, alone for a while: the Task `longer` each time."""
+        """Avoid a place, and the Task that was refused there, for a while: for the Task `longer` each time."""
         self._cooling[place] = time.monotonic() + _COOL_DOWN_S
-        # what is refused wherever it comes to would else be claimed and given back for ever
+        # a Task that is refused everywhere would otherwise be claimed and released for ever
         self._refusals[task] += longer
         self._cooling[task] = time.monotonic() + _cool_down_s(self._refusals[task] if longer else 1)
 
     def recall(self, refusals: Mapping[str, tuple[int, float]]) -> None:
-        """Go on with what other dispatchers, or earlier ones, were refused: how often, and seconds ago, by Task."""
+        """Load refusals seen by other or earlier dispatchers: their number, and seconds since the last, by Task."""
         for task, (n, ago_s) in refusals.items():
             self._refusals[task] = n
-            # a refusal that lies ahead was dated by a clock that does: it cools down from now
+            # a refusal in the future comes from a clock that is ahead: the cool-down starts now
             self._cooling[task] = time.monotonic() + _cool_down_s(n) - max(ago_s, 0.0)
 
     def slots_free(self) -> int:
-        """Tasks of the usual kind that could start now."""
+        """Return how many Tasks of the usual kind could start now."""
         sample = self._sample(self._admitted[1]) if self._admitted else []
         needs = sample[0] if sample else self._settings.resources_for(Resources())
         fits = (
@@ -112,7 +112,7 @@ class HandingOut:
         return sum(fits)
 
     def claimable(self, states: TaskStates) -> bool:
-        """Whether this pool may claim anything, now or once its limits and the policy allow."""
+        """Return whether this pool may claim anything, now or once its limits and the policy allow it."""
         admission = self._admit(states)
         if len(admission.candidates) or not len(admission.held_back):
             return len(admission.candidates) > 0
@@ -120,7 +120,7 @@ class HandingOut:
         return bool(meant["task"].is_in(admission.held_back.to_list()).any())
 
     def __call__(self, states: TaskStates, ahead: int) -> int:
-        """Hand out what there is room for; return the number of attempts."""
+        """Assign as many Tasks as there is capacity for; return the number of attempts."""
         admission = self._admit(states)
         self.places = self._executor.places(self._workers_wanted(admission))
         places = [self._as_trusted(p) for p in self.places if p.slots > 0 and self._is_open(p)]
@@ -136,7 +136,7 @@ class HandingOut:
 
         if self._key is None:
             self._lake.prepare_for_workers()
-            # before the first claim: no attempt claimed later may go without a secret
+            # before the first claim: no attempt claimed later may lack a secret
             self._key = self._lake.receipt_key
         claiming_at_s = time.monotonic()
         claims = claim_chosen(
@@ -161,7 +161,7 @@ class HandingOut:
         slots = sum(place.slots for place in places)
         cooling = [name for name, until in self._cooling.items() if until > time.monotonic()]
         candidates = admission.candidates.filter(~pl.col("task").is_in(cooling))
-        # more than there is room for: some will not fit
+        # draw more than fit, since some have no suitable place
         weights = network_weights(candidates, self._networks)
         drawn = choose(candidates, weights, 4 * slots + 32, self._rng)
         placed = place_drafts(
@@ -197,7 +197,7 @@ class HandingOut:
         return min(len(self._flights.at_places()) + self._more[1], self._settings.maximum_workers)
 
     def _sample(self, admission: Admission) -> list[Resources]:
-        """What some of the Tasks that may be claimed take."""
+        """Return the needs of a sample of claimable Tasks."""
         sample = admission.candidates["transformation"].head(_SAMPLE).unique(maintain_order=True).to_list()
         return [self._settings.resources_for(takes.resources) for takes in self._forecast.of(sample).values()]
 
@@ -210,7 +210,7 @@ class HandingOut:
     def _as_trusted(self, place: Place) -> Place:
         return replace(place, slots=1) if place.hostname in self.on_parole else place
 
-    # --- giving to the engine ---------------------------------------------------------------------
+    # --- submission -------------------------------------------------------------------------------
 
     def _submit(
         self,

@@ -1,6 +1,6 @@
-"""What models of cost say of the durations of Transformations, kept up to date at the price of what is new.
+"""Durations of Transformations predicted by cost models, updated incrementally.
 
-How that meets results and declarations is `forecast`'s.
+`forecast` combines them with results and declarations.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ FORECAST_COLUMNS: Final = (
     "ligand_b",
     *FEATURE_COLUMNS,
 )
-#: Levels that a model has not seen cost memory by the row.
+#: Rows per prediction: levels that a model has not seen cost memory per row.
 _AT_ONCE: Final = 20_000
 _S_PER_H: Final = 3600.0
 _SCHEMA: Final = {
@@ -42,7 +42,7 @@ _SCHEMA: Final = {
 
 
 class ModelForecast:
-    """Durations by the newest model of a lake. Not to be shared between threads."""
+    """Durations from the newest cost model of a lake. Not thread-safe."""
 
     def __init__(self, lake: Lake) -> None:
         self._lake = lake
@@ -52,20 +52,20 @@ class ModelForecast:
         self._known = pl.DataFrame(schema=_SCHEMA)
 
     def of(self, transformations: pl.DataFrame, on: pl.DataFrame) -> pl.DataFrame:
-        """Predict.
+        """Predict durations.
 
         Parameters
         ----------
         transformations : polars.DataFrame
             `FORECAST_COLUMNS` of all of them.
         on : polars.DataFrame
-            By Protocol: protocol_qualname, gpus (that a Task holds), gpu_model (null: unknown).
+            By Protocol: protocol_qualname, gpus (per Task), gpu_model (null: unknown).
 
         Returns
         -------
         polars.DataFrame
-            transformation, model_s and model_high_s (median and upper bound of the wall time, seconds; null if not
-            even the length of its simulations is known), is_seen (whether the model was trained on such).
+            transformation, model_s and model_high_s (median and upper bound of the wall time, seconds; null if even
+            the length of its simulations is unknown), is_seen (whether the training data include similar ones).
         """
         if self._refresh() or self._on is None or not self._on.equals(on):
             self._known, self._on = pl.DataFrame(schema=_SCHEMA), on
@@ -79,7 +79,7 @@ class ModelForecast:
         return self._known
 
     def _refresh(self) -> bool:
-        """Look for a newer model; tell whether there is one."""
+        """Check for a newer model; return whether there is one."""
         version = self._lake.table("cost_models").snapshot().version()
         if self._model is not None and version == self._version:
             return False
@@ -94,7 +94,7 @@ class ModelForecast:
         beside = pl.when(gpus > 0).then((1.0 / gpus).clip(1.0)).otherwise(1.0)
         rows = rows.with_columns(gpu_model=on_gpu, packing=beside)
         said = self._model.model.predict_distribution(cost_rows(rows))
-        # GPU-hours become hours on the GPUs held
+        # convert GPU-hours to hours on the allocated GPUs
         held = rows.select(pl.when(gpus > 0).then(gpus).otherwise(1.0)).to_series().to_numpy()
         seen = ~said.extrapolates if self._model.is_trained else np.zeros(len(rows), dtype=bool)
         known = pl.Series(seen) | rows["simulated_ns"].is_not_null()

@@ -1,4 +1,4 @@
-"""How long a dispatcher bears with a lake or a queue that does not answer."""
+"""Retries during an outage of the lake or the queue."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _LONGEST_PAUSE_S: Final = 30.0
 
 
 class Outage:
-    """Counts the failures between two turns that went well.
+    """Backoff state between two successful turns.
 
     Parameters
     ----------
     give_up_s : float
-        An outage that lasts longer is one.
+        Maximum duration of an outage.
     first_pause_s : float
-        Before the next try; every further one is twice as long, up to half a minute.
+        Pause before the first retry; doubled for every further one, up to half a minute.
     clock : callable
-        Monotonic, seconds.
+        Monotonic clock, seconds.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Outage:
         Raises
         ------
         TransientError
-            The error, if this has gone on for too long.
+            The given error, if the outage has lasted too long.
         """
         now = self._clock()
         if self._since is None:
@@ -61,7 +61,7 @@ class Outage:
         return pause_s
 
     def over(self) -> None:
-        """Note that a turn went well."""
+        """Record a successful turn."""
         if self._since is not None:
             _log.warning("there is an answer again after %.0f s", self._clock() - self._since)
         self._since = None

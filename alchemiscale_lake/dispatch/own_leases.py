@@ -1,6 +1,6 @@
-"""The leases of a dispatcher's own attempts: renewed when half of their time is over, by its monotonic clock.
+"""Renewal of the leases of a dispatcher's own attempts, at half of their duration by its monotonic clock.
 
-The end that is written into the log is not read for it: a clock that was set back would have them run out.
+The expiry in the log is not used: if a clock were set back, the leases would expire.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .sightings import Sightings
 
 __all__ = ["OwnLeases"]
 
-#: Renewed when this part of a lease is over.
+#: Fraction of a lease after which it is renewed.
 _DUE_AFTER: Final = 0.5
 _KIND: Final = "own"
 
@@ -32,7 +32,7 @@ class OwnLeases:
     actor : str
     flights : Flights
     sightings : Sightings
-        Here is noted when leases were renewed, for the next dispatcher of the pool.
+        Stores the times of renewal for the next dispatcher of the pool.
     """
 
     def __init__(self, lake: Lake, actor: str, flights: Flights, sightings: Sightings) -> None:
@@ -40,7 +40,7 @@ class OwnLeases:
         self._renewed_at_s: dict[str, float] = {}
 
     def renew(self, lease_s: float) -> set[str]:
-        """Renew the leases that are due; return the attempts that hold no Task any more.
+        """Renew the leases that are due; return the attempts that no longer hold a Task.
 
         Raises
         ------
@@ -55,14 +55,14 @@ class OwnLeases:
         return lost
 
     def note(self) -> None:
-        """Note for the next dispatcher of the pool how old each lease is."""
+        """Store the age of each lease for the next dispatcher of the pool."""
         held = {attempt: claim.task for attempt, claim in self._flights.claims().items()}
         now, since = time.monotonic(), self._since(held)
         signs = self._signs(held)
         self._sightings.note(_KIND, {a: (sign, now - since[a]) for a, sign in signs.items() if since[a] > -math.inf})
 
     def _since(self, held: Mapping[str, str]) -> dict[str, float]:
-        """Return when each lease was last renewed, by the monotonic clock; minus infinity if nobody knows."""
+        """Return when each lease was last renewed, by the monotonic clock; minus infinity if unknown."""
         since: dict[str, float] = {}
         for attempt in held:
             known = self._renewed_at_s.get(attempt)

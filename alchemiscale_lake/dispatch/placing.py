@@ -1,7 +1,7 @@
-"""Placing Tasks on workers: which of the Tasks drawn starts where.
+"""Placement: which of the drawn Tasks starts on which worker.
 
-Pure rules. Whose turn it is was decided by the draw; here a Task finds a place that has room for it,
-enough time left, and preferably another host than one that failed it.
+Pure rules. The draw decides the order; here each Task gets a place with enough free resources and remaining time,
+preferably not on a host that failed it.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ __all__ = ["Draft", "place_drafts", "workers_wanted"]
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A Task that may be claimed, with what it takes.
+    """A claimable Task with its needs.
 
     Attributes
     ----------
     duration_s : float or None
-        None if nobody knows.
+        None if unknown.
     avoid : frozenset of str
-        Hosts it failed on.
+        Hosts where it failed.
     """
 
     task: str
@@ -45,18 +45,18 @@ def place_drafts(
 ) -> dict[str, str]:
     """Find a place for each Task, in the order drawn.
 
-    A Task that an idle worker could take, but no worker has room for, keeps the freest of them to itself
-    for this turn: small Tasks never starve a large one. Hosts that failed a Task get it only if no other
-    Task drawn wants the room.
+    If a Task fits an idle worker but no worker has enough free capacity, the worker with the most is reserved for it
+    during this turn, so that small Tasks never starve a large one. A host that failed a Task gets it only if no other
+    drawn Task wants the capacity.
 
     Parameters
     ----------
     in_flight : mapping
-        Attempts per place that are there already.
+        Number of attempts already at each place.
     ahead : int
-        So many attempts may wait at each place behind those that run.
+        Number of attempts that may wait at each place behind the running ones.
     whole_jobs : bool
-        A place's attempts travel as one job, which runs them after one another where they do not fit together.
+        Whether the attempts of a place form one job, which runs them sequentially where they do not fit together.
 
     Returns
     -------
@@ -75,14 +75,14 @@ def place_drafts(
 
 
 def workers_wanted(needs: Sequence[Resources], n_tasks: int, capacity: Resources, most: int) -> int:
-    """Reckon how many workers so many Tasks would keep busy.
+    """Return how many workers this number of Tasks would occupy.
 
     Parameters
     ----------
     needs : sequence of Resources
-        Of a sample of the Tasks.
+        Needs of a sample of the Tasks.
     most : int
-        Never more than this.
+        Maximum to return.
     """
     shares = [share for n in needs if math.isfinite(share := n.share_of(capacity))]
     if not shares or n_tasks < 1:
@@ -93,7 +93,7 @@ def workers_wanted(needs: Sequence[Resources], n_tasks: int, capacity: Resources
 
 
 class _Room:
-    """What is left at every place while Tasks are being placed."""
+    """Free capacity of every place during placement."""
 
     def __init__(
         self, places: Sequence[Place], in_flight: dict[str, int], ahead: int, retire_before_s: float, whole_jobs: bool
@@ -144,7 +144,7 @@ class _Room:
         return left_s > 0 and behind_s + (draft.duration_s or 0.0) <= left_s
 
     def _keep_for(self, draft: Draft) -> None:
-        """Keep a place free for the first Task that is too large for what is left everywhere."""
+        """Reserve a place for the first Task that is too large for the free capacity everywhere."""
         could = [
             place
             for place in self._places.values()

@@ -1,6 +1,6 @@
-"""What dispatchers would claim now, and why: the policy played through, pool after pool, without a claim.
+"""Dry run of dispatching: what dispatchers would claim now, and why, pool by pool, without claiming.
 
-Deterministic for a state of the lake and a moment, and never writes.
+Deterministic for a state of the lake and a time; never writes.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .survey import Survey
 
 __all__ = ["DispatchPlan", "PoolPlan", "Unplaced", "plan_dispatch"]
 
-#: What to change, by the code of a refusal.
+#: Advice by refusal code.
 _REMEDIES: Final = (
     "",
     "add it to `scopes` of the pool",
@@ -40,28 +40,28 @@ _SLACK: Final = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class PoolPlan:
-    """What one pool would do.
+    """Planned claims of one pool.
 
     Attributes
     ----------
     state : str
         `open`, `closed` (a rented pool outside its thresholds or budget), or `no dispatcher`.
     heard_at : datetime or None
-        When its dispatcher was last heard of.
+        Time of the last report of its dispatcher.
     running : int
-        Tasks that run there.
+        Number of running Tasks.
     limit : int or None
-        Tasks that it may still claim; None if nothing limits it but its room.
+        Number of Tasks that it may still claim; None if limited only by its capacity.
     would_claim : int
     gpu_hours : float
-        Predicted for those; worker-hours where workers have no GPU.
+        Predicted for these Tasks; worker-hours where workers have no GPU.
     n_unknown : int
-        How many of them nobody knows the duration of.
+        Number of these Tasks with unknown duration.
     sources : mapping
-        Whose word the hours of the others are -> Tasks.
+        Source of the predicted hours -> number of Tasks.
     cost, spent_today : float
     networks : mapping
-        Network -> Tasks, of those it would claim.
+        Network -> number of Tasks, of those it would claim.
     reasons : tuple of str
     """
 
@@ -91,7 +91,7 @@ class Unplaced:
     why : mapping
         Pool -> reason.
     remedies : mapping
-        Pool -> what to change; empty if a pool takes them as soon as it has room, or opens.
+        Pool -> what to change; empty if a pool takes them as soon as it has capacity, or opens.
     """
 
     scope: str
@@ -103,19 +103,19 @@ class Unplaced:
 
 @dataclass(frozen=True, slots=True)
 class DispatchPlan:
-    """The whole of it.
+    """The plan of all pools.
 
     Attributes
     ----------
     pools : tuple of PoolPlan
-        In the order in which they go.
+        In the order in which they claim.
     unplaced : tuple of Unplaced
     n_claimable : int
-        Tasks that wait and may be claimed.
+        Number of waiting Tasks that can be claimed.
     n_not_claimable : int
-        Tasks that wait, but are actioned on no active network, or extend one that is not complete.
+        Number of waiting Tasks that are actioned on no active network, or extend an incomplete Task.
     assumed : bool
-        Whether pools that no dispatcher was heard of were planned as if they had one.
+        Whether pools without a reporting dispatcher were planned as if they had one.
     """
 
     pools: tuple[PoolPlan, ...]
@@ -128,18 +128,18 @@ class DispatchPlan:
 def plan_dispatch(
     lake: Lake, pools: Pools, *, all_pools: bool = False, now: datetime | None = None, seed: int = 0
 ) -> DispatchPlan:
-    """Play one turn of every pool's dispatcher.
+    """Simulate one turn of every pool's dispatcher.
 
     Parameters
     ----------
     lake : Lake
     pools : Pools
     all_pools : bool
-        Plan as if every pool had a dispatcher. So it is anyway when none was heard of.
+        Plan as if every pool had a dispatcher. This is the default if none has reported.
     now : datetime, optional
-        The moment to plan for.
+        Time to plan for; default: now.
     seed : int
-        Of the draw, which decides which Tasks of equal standing are taken.
+        Seed of the draw, which decides among Tasks of equal priority and weight.
     """
     now = now or now_utc()
     survey = Survey(lake, pools)
@@ -161,7 +161,7 @@ def plan_dispatch(
 
 
 class _Play:
-    """The lake as it would be after the turns so far."""
+    """State of the simulation after the turns so far."""
 
     def __init__(
         self,
@@ -176,7 +176,7 @@ class _Play:
         self.candidates, self._running = candidates, running
 
     def turn(self, name: str, networks: Mapping[str, NetworkState], rng: np.random.Generator) -> PoolPlan:
-        """Let a pool claim."""
+        """Simulate the claims of one pool."""
         running_before = int((self._running["pool"] == name).sum())
         if name not in self._present:
             admission = Admission(self.candidates.clear(), 0, True, (_no_dispatcher(name),))
@@ -195,7 +195,7 @@ class _Play:
         networks: Mapping[str, NetworkState],
         rng: np.random.Generator,
     ) -> tuple[pl.DataFrame, tuple[str, ...]]:
-        """Draw as a dispatcher does, as many Tasks as there is room for; return their rows."""
+        """Draw as a dispatcher does, as many Tasks as fit; return their rows."""
         workers, most = _own_room(self._pools, name, self._running, situation)
         count = len(admission.candidates)
         bounds = [bound for bound in (admission.limit, most) if bound is not None]
@@ -249,7 +249,7 @@ def _order(pools: Pools) -> list[str]:
 
 
 def _own_room(pools: Pools, name: str, running: pl.DataFrame, situation: Situation) -> tuple[float, int | None]:
-    """Room of the pool whose turn it is: its soft limit is no bound to Tasks that it alone takes."""
+    """Return the free capacity of the claiming pool, without its soft limit, which spares Tasks only it can run."""
     pool = pools.pools[name]
     without = pool.model_copy(update={"limits": pool.limits.model_copy(update={"soft": None})})
     view: PoolView = situation.of(name)
@@ -277,7 +277,7 @@ def _unplaced(pools: Pools, left: pl.DataFrame, survey: Survey, planned: Mapping
 
 
 def _not_now(plan: PoolPlan) -> str:
-    """Why a pool leaves Tasks that it may take."""
+    """Return why a pool leaves Tasks that it could run."""
     if plan.state != "open":
         return "it is closed now" if plan.state == "closed" else "it has no dispatcher"
     return "it takes no more now"

@@ -1,7 +1,7 @@
 """The claiming policy of one pool on one lake.
 
-The rules are in `tasks/policy.py`, what they look at comes from `survey.py`. Everything slow is read by `refresh`,
-before a claim; `admit` is called within it and reads nothing, except for Transformations that came since.
+The rules are in `tasks/policy.py`, the policy inputs come from `survey.py`. `refresh` does all slow reads before a
+claim; `admit` is called during the claim and reads nothing, except for new Transformations.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .survey import Survey, on_active_networks
 
 __all__ = ["AllTasks", "Policy", "PoolPolicy", "policy_for"]
 
-#: A pool that had room for Tasks left to it, and took none for so long, is not waited for.
+#: A pool that had capacity for Tasks left to it, but took none for this long, is no longer waited for.
 _PATIENCE: Final = timedelta(minutes=10)
 
 
@@ -31,30 +31,30 @@ class Policy(Protocol):
     """Decides what a pool may claim."""
 
     def refresh(self) -> None:
-        """Read what is slow to read, if it is due."""
+        """Reload slow data if due."""
 
     def admit(self, states: TaskStates, networks: Mapping[str, NetworkState]) -> Admission:
-        """Decide what may be claimed in sight of these states. Writes nothing; may be called again."""
+        """Decide what may be claimed, given these states. Writes nothing; may be called repeatedly."""
 
 
 class AllTasks:
-    """The policy without a file of pools: every Task that waits on an active network."""
+    """The policy without a pools file: every Task that waits on an active network."""
 
     def refresh(self) -> None:
-        """There is nothing to read."""
+        """Do nothing: there is nothing to read."""
 
     def admit(self, states: TaskStates, networks: Mapping[str, NetworkState]) -> Admission:
-        """Admit all."""
+        """Admit all Tasks."""
         return Admission(on_active_networks(states.claimable(), networks))
 
 
 def policy_for(lake: Lake, pools: Pools | None, pool: str, *, forecast: Forecast | None = None) -> Policy:
-    """Return the policy of a pool: that of the file, or all Tasks without one."""
+    """Return the policy of a pool from the file, or the one that admits all Tasks if there is no file."""
     return AllTasks() if pools is None else PoolPolicy(lake, pools, pool, forecast=forecast)
 
 
 class PoolPolicy:
-    """The policy of a pool of `pools.yaml`. Not to be shared between threads.
+    """The policy of a pool of `pools.yaml`. Not thread-safe.
 
     Parameters
     ----------
@@ -63,9 +63,9 @@ class PoolPolicy:
     pool : str
         The pool that claims.
     forecast : Forecast, optional
-        To share one that is there.
+        An existing forecast to share.
     clock : callable
-        Tells the time, in UTC.
+        Returns the current time in UTC.
 
     Raises
     ------
@@ -93,18 +93,18 @@ class PoolPolicy:
     def refresh(self) -> None:
         """Read forecasts, reports of other pools, and, where a threshold needs them, spending and ages.
 
-        Does nothing if it did so less than 15 s ago; call it before every claim.
+        Does nothing if called within 15 s of the last read; call it before every claim.
         """
         self._survey.refresh(self._clock())
 
     def admit(self, states: TaskStates, networks: Mapping[str, NetworkState]) -> Admission:
-        """Decide what the pool may claim in sight of these states; `refresh` comes first.
+        """Decide what the pool may claim, given these states; call `refresh` first.
 
         Parameters
         ----------
         states : TaskStates
         networks : mapping
-            State of every network that somebody decided about; others are active.
+            State of every network with a decision; all others are active.
         """
         now = self._clock()
         candidates = self._survey.candidates(states, networks)
@@ -117,16 +117,16 @@ class PoolPolicy:
 
 
 class _Patience:
-    """How long pools have left untouched what was left to them.
+    """Tracks how long pools have not taken the Tasks left to them.
 
-    A pool is passed over from then on, until it takes or ends a Task.
+    A pool is skipped after that, until it starts or ends a Task.
     """
 
     def __init__(self) -> None:
         self._since: dict[str, tuple[int, datetime]] = {}
 
     def note(self, left_to: Mapping[str, int], running: pl.DataFrame, now: datetime) -> None:
-        """Note what was left to whom, while these Tasks ran there."""
+        """Record the Tasks left to each pool, and those running there."""
         marks = {pool: _mark(running, pool) for pool in left_to}
         spent = {pool for pool in self._since if self._is_spent(pool, running, now)}
         self._since = {
@@ -135,7 +135,7 @@ class _Patience:
         self._since |= {pool: (mark, now) for pool, mark in marks.items() if pool not in self._since}
 
     def applied(self, situation: Situation, running: pl.DataFrame) -> Situation:
-        """Take pools that are passed over for ones not heard of."""
+        """Mark skipped pools as having no reporting dispatcher."""
         spent = {pool for pool in self._since if self._is_spent(pool, running, situation.now)}
         views = {n: replace(view, heard=view.heard and n not in spent) for n, view in situation.views.items()}
         return replace(situation, views=views)
@@ -146,5 +146,5 @@ class _Patience:
 
 
 def _mark(running: pl.DataFrame, pool: str) -> int:
-    """Return a number that changes whenever a pool takes or ends a Task."""
+    """Return a number that changes whenever a pool starts or ends a Task."""
     return int(running.filter(pl.col("pool") == pool)["attempt"].hash().sum() or 0)

@@ -1,6 +1,6 @@
-"""What dispatchers say of their pools: objects `pools/<name>.json` that say who works and what is free.
+"""Reports of dispatchers on their pools: objects `pools/<name>.json` with workers and free capacity.
 
-Read by the policy of other pools, which must not wait for one that nobody works for.
+Read by the policy of other pools, which must not wait for a pool without a dispatcher.
 """
 
 from __future__ import annotations
@@ -20,30 +20,30 @@ __all__ = ["HEARD_WITHIN", "STALLED_AFTER_S", "PoolReport", "pool_reports", "rep
 _log = logging.getLogger(__name__)
 _FOLDER: Final = "pools"
 _UNREADABLE: Final = (ValueError, TypeError, KeyError)
-#: A pool whose dispatcher was not heard of for longer has no room.
+#: A pool whose last report is older has no capacity.
 HEARD_WITHIN: Final = timedelta(minutes=10)
-#: A job that its queue lets wait for longer is no room either.
+#: A job that has waited in its queue for longer does not count as capacity.
 STALLED_AFTER_S: Final = 600.0
 
 
 @dataclass(frozen=True, slots=True)
 class PoolReport:
-    """What a dispatcher knows of its pool.
+    """Report of a dispatcher on its pool.
 
     Attributes
     ----------
     at : datetime
-        When it said so.
+        Time of the report.
     process : str
-        Who: process and machine.
+        Process and machine of the dispatcher.
     workers : int
-        Workers that are there.
+        Number of workers.
     slots_free : int
-        Tasks that those could start now.
+        Number of Tasks that these could start now.
     jobs_pending : int
-        Jobs that wait in the queue.
+        Number of jobs that wait in the queue.
     oldest_pending_s : float or None
-        How long the oldest of them has waited; None if nobody knows, and then none counts as stalled.
+        Waiting time of the oldest of them; None if unknown, and then none counts as stalled.
     """
 
     at: datetime
@@ -55,26 +55,26 @@ class PoolReport:
 
     @property
     def stalled_jobs(self) -> int:
-        """Jobs that the queue lets wait for long."""
+        """Return the number of jobs that have waited in the queue for long."""
         return self.jobs_pending if (self.oldest_pending_s or 0.0) > STALLED_AFTER_S else 0
 
     def is_heard(self, now: datetime) -> bool:
-        """Whether it is recent enough to count.
+        """Return whether it is recent enough to count.
 
-        A dispatcher whose clock is off by more than that, either way, is not heard: other pools then take
-        Tasks that would have waited for it. One that died with a clock ahead is not waited for.
+        If a dispatcher's clock is off by more than that, in either direction, its report is ignored: other pools then
+        take Tasks that would have waited for it. A dead dispatcher whose clock was ahead is not waited for.
         """
         return abs(now - self.at) <= HEARD_WITHIN
 
 
 def report_pool(lake: Lake, name: str, report: PoolReport) -> None:
-    """Leave a report; it takes the place of the last one."""
+    """Write a report; it replaces the last one."""
     said = asdict(report) | {"at": report.at.isoformat()}
     lake.objects.put(_path(name), json.dumps(said).encode())
 
 
 def withdraw_report(lake: Lake, name: str, process: str) -> None:
-    """Take a dispatcher's report away as it ends, so that nobody leaves Tasks to its pool. Another's stays."""
+    """Delete a dispatcher's own report as it ends, so that no pool leaves Tasks to it."""
     path = _path(name)
     try:
         report = _read(lake.objects.get(path))
@@ -85,7 +85,7 @@ def withdraw_report(lake: Lake, name: str, process: str) -> None:
 
 
 def pool_reports(lake: Lake) -> dict[str, PoolReport]:
-    """Read the last report of every pool, by name, however old it is."""
+    """Return the last report of every pool, by name, whatever its age."""
     found = {}
     for path in lake.objects.list(_FOLDER):
         try:
@@ -111,5 +111,5 @@ def _read(data: bytes) -> PoolReport:
     if at.tzinfo is None:
         raise ValueError(f"{at} names no time zone")
     known = {field.name for field in fields(PoolReport)}
-    # a newer dispatcher may say more
+    # a newer dispatcher may add keys
     return PoolReport(**{k: v for k, v in said.items() if k in known} | {"at": at})

@@ -1,6 +1,6 @@
-"""Possible worlds: how long every Task that is left would take in each.
+"""Scenarios for the remaining Tasks: random draws of the duration of each.
 
-Draws numbers and adds them up; knows nothing of pools but their GPU models.
+Draws numbers and sums them; of pools, only their GPU models are used.
 """
 
 from __future__ import annotations
@@ -22,32 +22,32 @@ __all__ = ["Hours", "Worlds"]
 
 Hours = NDArray[np.float64]
 
-#: Worlds to draw, and numbers that a draw of all Tasks may have in all worlds.
+#: Maximum and minimum number of scenarios, and maximum number of drawn values in all scenarios.
 _MOST_WORLDS: Final = 400
 _FEWEST_WORLDS: Final = 40
 _MOST_NUMBERS: Final = 4_000_000
-#: A Task that runs for longer than thought goes on as if it were among the last of so many.
+#: Largest quantile of a running Task's duration that its elapsed time may correspond to.
 _LATEST: Final = 0.999
 
 
 class Worlds:
-    """What is left of a network, in many worlds.
+    """Remaining work of a network in many scenarios.
 
     Parameters
     ----------
     known : KnownModel
     own : OwnResults
     rows : polars.DataFrame
-        Of `Remaining`, and gpus.
+        Rows of `Remaining`, with gpus.
     gpu_models : mapping
-        For each pool, and None for no pool in particular, the GPU model of each row.
+        For each pool, and for None (no specific pool), the GPU model of each row.
     remaining : Remaining
     seed : int
 
     Attributes
     ----------
     of_task : ndarray of int
-        For each Task that is to be started the place of its Transformation in `rows`; waiting ones first.
+        For each Task to be started, the index of its Transformation in `rows`; waiting ones first.
     """
 
     def __init__(
@@ -77,11 +77,11 @@ class Worlds:
         self._last = rng.uniform(size=(self._n_worlds, len(self._running)))
 
     def ahead(self, pool: str | None) -> Ahead:
-        """What one more result of each Transformation takes there."""
+        """Return the prediction for one more result of each Transformation in a pool."""
         return self._ahead[pool]
 
     def tasks(self, pool: str | None) -> Hours:
-        """GPU-hours of each Task to be started, shape (worlds, Tasks)."""
+        """Return GPU-hours of each Task to be started, shape (scenarios, Tasks)."""
         common, repeat_sd = self._logs(pool)
         logs = common[:, self.of_task]
         logs += self._repeat * repeat_sd[self.of_task]
@@ -91,14 +91,14 @@ class Worlds:
     def running(
         self, gpu_of: str | None, *, pool: str | None, but: Collection[str] = ()
     ) -> tuple[Hours, NDArray[np.intp]]:
-        """GPU-hours that running Tasks will yet take, and the places of their Transformations.
+        """Return remaining GPU-hours of running Tasks, and the indices of their Transformations.
 
         Parameters
         ----------
         gpu_of : str or None
-            Pool whose GPU model to reckon with.
+            Pool whose GPU model is assumed.
         pool : str or None
-            Those that run there; None: all but those in the pools `but`.
+            Only Tasks that run there; None: all except those in the pools `but`.
         """
         asked = pl.col("pool") == pool if pool is not None else ~pl.col("pool").is_in(list(but)).fill_null(value=False)
         chosen = self._running.select(asked.fill_null(value=False)).to_series().to_numpy()
@@ -111,17 +111,17 @@ class Worlds:
         middle, sd = common[:, places], np.maximum(repeat_sd[places], 1e-6)
         with np.errstate(divide="ignore"):
             gone = np.minimum(ndtr((np.log(elapsed) - middle) / sd), _LATEST)
-        # of all durations longer than what has gone by, one at random
+        # draw from the durations longer than the elapsed time
         total = np.exp(middle + sd * ndtri(gone + (1.0 - gone) * self._last[:, chosen]))
         return np.maximum(total - elapsed, 0.02 * total), places
 
     def gpu_hours(self, pool: str | None) -> Hours:
-        """GPU-hours of all that is left, shape (worlds,)."""
+        """Return GPU-hours of all remaining work, shape (scenarios,)."""
         total: Hours = self.tasks(pool).sum(axis=1) + self.running(pool, pool=None)[0].sum(axis=1)
         return total
 
     def by_transformation(self) -> Hours:
-        """GPU-hours of all that is left of each Transformation, shape (worlds, Transformations)."""
+        """Return GPU-hours of all remaining work by Transformation, shape (scenarios, Transformations)."""
         totals = np.zeros((self._n_worlds, len(self._held)))
         tasks = self.tasks(None)
         if len(self.of_task):
@@ -133,7 +133,7 @@ class Worlds:
         return totals
 
     def _logs(self, pool: str | None) -> tuple[Hours, Hours]:
-        """What is common to the results of each Transformation, in the logarithm, and how far they lie apart."""
+        """Return the common part of each Transformation's log duration, and the spread between its results."""
         ahead = self._ahead[pool]
         common = self._shared @ ahead.shared.T
         common += self._own * np.sqrt(ahead.own_sd**2 - ahead.repeat_sd**2)
@@ -147,7 +147,7 @@ def _ahead(
     rows: pl.DataFrame,
     gpu_models: Mapping[str | None, Sequence[str | None]],
 ) -> dict[str | None, Ahead]:
-    """Predict for every GPU model in one go, so that errors mean the same in all."""
+    """Predict for every GPU model in one call, so that errors are shared between them."""
     on_gpu = pl.col("gpus") > 0
     beside = pl.when(on_gpu).then((1.0 / pl.col("gpus")).clip(1.0)).otherwise(1.0)
     kinds: dict[tuple[str | None, ...], int] = {}
@@ -165,6 +165,6 @@ def _ahead(
 
 
 def _standard(rng: np.random.Generator, shape: tuple[int, int]) -> Hours:
-    """Standard normal numbers of which each column is balanced: half of the worlds mirror the others."""
+    """Return standard normal numbers with balanced columns: half of the scenarios mirror the others."""
     half = rng.standard_normal(((shape[0] + 1) // 2, shape[1]))
     return np.concatenate([half, -half])[: shape[0]]

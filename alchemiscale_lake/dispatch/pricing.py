@@ -1,9 +1,8 @@
-"""What is left of a network costs: GPU-hours, wall time and money, per Transformation, per pool, in total.
+"""Cost of the remaining work of a network: GPU-hours, wall time and money, per Transformation, pool and in total.
 
-Many possible worlds are drawn, in each of which every Task takes some time: what is shared between Transformations
-(a model that errs, a GPU model nobody ran on) is drawn once for all of them. Sums and schedules of the worlds give
-medians and intervals. What is left is `remaining`'s, what one result takes `ledger.cost_predictions`'s, who is
-free when `finishing`'s.
+Many scenarios are drawn, each with a duration for every Task. Errors shared between Transformations (of a model, or
+for a GPU model without results) are drawn once per scenario. Sums and schedules of the scenarios give medians and
+intervals. `remaining` determines the work, `ledger.cost_predictions` the cost of one result, `finishing` the schedule.
 """
 
 from __future__ import annotations
@@ -36,19 +35,19 @@ from .remaining import Remaining
 __all__ = ["Amount", "PoolPrice", "Price", "TransformationPrice", "price"]
 
 _CONFIDENCE: Final = 0.9
-#: Name of what is no one pool's.
+#: Name of the row for all pools together.
 TOGETHER: Final = "all together"
 
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """A number that is not known yet.
+    """An uncertain quantity.
 
     Attributes
     ----------
     median : float
     low, high : float
-        It lies between these nine times of ten.
+        Limits of the 90 % interval.
     """
 
     median: float
@@ -57,29 +56,29 @@ class Amount:
 
     @classmethod
     def of(cls, worlds: Hours) -> Amount:
-        """Sum up what it is in many worlds."""
+        """Summarise the values of many scenarios."""
         low, median, high = np.quantile(worlds, [0.5 - _CONFIDENCE / 2.0, 0.5, 0.5 + _CONFIDENCE / 2.0])
         return cls(float(median), float(low), float(high))
 
 
 @dataclass(frozen=True, slots=True)
 class TransformationPrice:
-    """What is left of one Transformation.
+    """Remaining work of one Transformation.
 
     Attributes
     ----------
     n_results, n_running, n_waiting, n_idle, n_new : int
-        As `remaining.Remaining` has them.
+        As in `remaining.Remaining`.
     gpus : float
-        What one Task of it holds.
+        GPUs per Task.
     each : Amount
-        GPU-hours of one more result; worker-hours where it takes no GPU.
+        GPU-hours of one more result; worker-hours if it uses no GPU.
     total : Amount
-        Of all that is left of it.
+        Of all its remaining work.
     basis : str
-        On what that rests: its own results, a trained model, or physics.
+        Basis of the prediction: its own results, a trained model, or physics.
     extrapolates : str
-        Why nothing like it was seen; empty where it was.
+        Why no similar one was seen; empty if one was.
     """
 
     transformation: str
@@ -100,21 +99,21 @@ class TransformationPrice:
 
 @dataclass(frozen=True, slots=True)
 class PoolPrice:
-    """What it would take in one pool, or in all of them together.
+    """Cost in one pool, or in all pools together.
 
     Attributes
     ----------
     pool : str
     gpu_model : str or None
-        On which it is reckoned; None if nobody knows, or for several, or none is taken.
+        GPU model assumed; None if unknown, mixed or unused.
     slots : int
-        Tasks that run there at a time.
+        Tasks that run there concurrently.
     n_tasks : int
-        Tasks it would compute.
+        Number of Tasks it would compute.
     refused : mapping of str to int
-        Tasks that it takes not, by reason.
+        Number of Tasks that it cannot run, by reason.
     gpu_hours, wall_h, cost : Amount or None
-        None for the wall time if it cannot do all of them.
+        None for the wall time if it cannot run all of them.
     done_at : datetime or None
     """
 
@@ -128,7 +127,7 @@ class PoolPrice:
     cost: Amount
 
     def done_at(self, now: datetime) -> tuple[datetime, datetime, datetime] | None:
-        """When it would be done: median, earliest, latest."""
+        """Return when it would be done: median, earliest, latest."""
         wall = self.wall_h
         if wall is None:
             return None
@@ -138,22 +137,21 @@ class PoolPrice:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """The whole of it.
+    """Cost of all remaining work.
 
     Attributes
     ----------
     at : datetime
     remaining : Remaining
     gpu_hours : Amount
-        Of all that is left, on the GPU models it would probably run on.
+        Of all remaining work, on the GPU models it would probably run on.
     transformations : tuple of TransformationPrice
     pools : tuple of PoolPrice
-        In the order of the file; all together last, if they are several.
+        In the order of the file; all together last, if there are several.
     known : KnownModel
-        The model.
+        The cost model.
     gpus_without_speed : tuple of str
-        GPU models that hours rest on, of which neither a speed was published nor a result seen; empty if the model is
-        not even known.
+        GPU models in the prediction with neither a published speed nor a result; empty string if the model is unknown.
     """
 
     at: datetime
@@ -175,21 +173,21 @@ def price(
     now: datetime,
     seed: int = 0,
 ) -> Price:
-    """Price what is left of a network.
+    """Estimate the cost of the remaining work of a network.
 
     Parameters
     ----------
     lake : Lake
     remaining : Remaining
     pools : Pools or None
-        Without them there is neither wall time nor money.
+        Without them, wall time and money are not computed.
     pool : str, optional
-        Only this one.
+        Only this pool.
     gpu : str, optional
-        GPU model to reckon with, as `nvidia-smi` names it, instead of those that pools were seen to have.
+        GPU model to assume, as named by `nvidia-smi`, instead of those observed in the pools.
     now : datetime
     seed : int
-        Of the draws.
+        Seed of the draws.
 
     Raises
     ------
@@ -220,14 +218,14 @@ def price(
 def _without_speed(
     known: KnownModel, rows: pl.DataFrame, models: Mapping[str | None, Sequence[str | None]]
 ) -> tuple[str, ...]:
-    """GPU models, of Tasks that take one, that nobody knows how fast they are."""
+    """Return the GPU models, of Tasks that use one, with unknown speed."""
     held = [gpus > 0 for gpus in rows["gpus"]]
     names = {model or "" for of_pool in models.values() for model in compress(of_pool, held)}
     return tuple(sorted(n for n in names if speed_of(n) is None and (n or UNKNOWN_GPU) not in known.card.gpu_models))
 
 
 class _Gpus:
-    """On which GPU model Tasks run: as told, as seen in the pool, by the Protocol, anywhere."""
+    """GPU model of Tasks: as given, else as observed in the pool, for the Protocol, or anywhere."""
 
     def __init__(self, history: pl.DataFrame, told: str | None) -> None:
         self._told = told
@@ -236,7 +234,7 @@ class _Gpus:
         self._anywhere = everywhere.get("")
 
     def of_rows(self, rows: pl.DataFrame, pools: Sequence[str | None]) -> dict[str | None, list[str | None]]:
-        """GPU models by pool; None is no pool in particular. What takes no GPU has none in any."""
+        """Return GPU models by pool; None is no specific pool. Tasks without GPU have none."""
         protocols = [(q, gpus > 0) for q, gpus in rows.select("protocol_qualname", "gpus").iter_rows()]
         return {pool: [self._of(q, pool) if on_gpu else None for q, on_gpu in protocols] for pool in pools}
 
@@ -246,7 +244,7 @@ class _Gpus:
 
 
 def _with_needs(rows: pl.DataFrame, pools: Pools | None) -> pl.DataFrame:
-    """Add what a Task of each holds: cores, memory_bytes, gpus."""
+    """Add the needs of one Task of each: cores, memory_bytes, gpus."""
     needs = [(q, needs_of(pools, q)) for q in rows["protocol_qualname"].unique().sort()]
     table = [(q, n.cores, n.memory_bytes, n.gpus) for q, n in needs]
     schema = {"protocol_qualname": pl.String, "cores": pl.Int64, "memory_bytes": pl.Int64, "gpus": pl.Float64}
@@ -290,13 +288,13 @@ def _pools(
 
 
 def _one_of(models: Sequence[str | None]) -> str | None:
-    """The model, if there is just one."""
+    """Return the only model, None if there are several."""
     known = {model for model in models if model is not None}
     return known.pop() if len(known) == 1 else None
 
 
 class _Seen:
-    """The Tasks as one pool sees them."""
+    """The Tasks from the perspective of one pool."""
 
     def __init__(self, worlds: Worlds, rows: pl.DataFrame, pools: Pools, name: str) -> None:
         pool = pools.pools[name]
@@ -309,7 +307,7 @@ class _Seen:
         self.takes: NDArray[np.bool_] = verdicts == FITS
         codes, counts = np.unique(verdicts[~self.takes], return_counts=True)
         self.refused = {REFUSALS[code]: int(n) for code, n in zip(codes, counts, strict=True)}
-        # an hour of a Task: GPU-hours (worker-hours without GPU), and money for all that it holds of a worker
+        # per hour of a Task: GPU-hours (worker-hours without GPU), and money for its share of a worker
         self._rates = np.stack([held, fit[hours_in(name)].to_numpy() * pool.cost_per_gpu_hour], axis=1)
         part = fit[part_in(name)].to_numpy()[self._of_task][self.takes]
         workers = 1 if pool.kind == "local" else pool.limits.maximum
@@ -321,18 +319,18 @@ class _Seen:
 
     @property
     def crew(self) -> Crew:
-        """All Tasks of the list; those it does not take never end there."""
+        """Return the crew for all Tasks of the list; those it cannot run never end there."""
         hours = np.where(self.takes, self._hours, np.inf)
         return Crew(self.slots, hours, self._busy, self._rates[self._of_task])
 
     @property
     def crew_alone(self) -> Crew:
-        """Only those that it takes."""
+        """Return the crew for only those Tasks that it can run."""
         return Crew(self.slots, self._hours[:, self.takes], self._busy, self._rates[self._of_task][self.takes])
 
     @property
     def used_by_running(self) -> Hours:
-        """What Tasks that run there will yet use up."""
+        """Return the remaining consumption of Tasks that run there."""
         used: Hours = self._busy @ self._rates[self._busy_of]
         return used
 
@@ -381,8 +379,8 @@ def _only(crew: Crew, tasks: NDArray[np.intp]) -> Crew:
 
 
 def _needs(rows: pl.DataFrame, ahead: Ahead, held: NDArray[np.float64]) -> pl.DataFrame:
-    """Needs of one Task of each; one hour is expected, so that hours are what an hour uses."""
-    # physics, and models that saw nothing like it, keep no Task from a worker
+    """Return the needs of one Task of each; one hour is expected, so that hours give the consumption per hour."""
+    # physics, and models without similar training data, exclude no Task from a worker
     sure = np.array([basis != "physical prior" for basis in ahead.basis], dtype=bool) & ~ahead.extrapolates
     upper_s = np.where(sure, ahead.high / held * 3600.0, np.nan)
     frame = rows.select("transformation", "scope", "cores", "memory_bytes", "gpus", protocol="protocol_qualname")

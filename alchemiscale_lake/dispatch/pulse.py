@@ -1,9 +1,8 @@
-"""The lease monitor: leases that ran out, attempts that fell silent, jobs that are missing.
+"""The lease monitor: expired leases, silent attempts, missing jobs.
 
-No clock of another machine is asked. A lease is a duration: it has run out when it was not renewed for
-as long as it lasts, counted from when this dispatcher first saw it (`sightings.py`). A heartbeat is old
-when it has not moved for long enough. So a claimer whose clock is ahead, behind or set anew while it
-runs neither blocks its Task nor loses it.
+Clocks of other machines are not used. A lease is a duration: it has expired if it was not renewed for that long since
+this dispatcher first saw it (`sightings.py`). A heartbeat is old if it has not changed for long enough. So a claimer
+whose clock is ahead, behind or reset neither blocks its Task nor loses it.
 """
 
 from __future__ import annotations
@@ -20,12 +19,12 @@ from .sightings import Sightings
 
 __all__ = ["Pulse", "lease_sign"]
 
-#: An attempt whose beat has not moved for so long is lost, whatever its engine says.
+#: An attempt whose heartbeat has not changed for this long is lost, whatever its engine reports.
 _SILENCE_S: Final = 600.0
-#: A lease that ran out is watched for so long before it is believed.
+#: Additional time for which an expired lease is watched before it is given up.
 _WATCH_S: Final = 120.0
 
-#: Kinds of signs.
+#: Kinds of observations.
 _LEASES: Final = "leases"
 _LATE: Final = "late"
 _BEATS: Final = "beats"
@@ -33,25 +32,25 @@ _JOBLESS: Final = "jobless"
 
 
 class Pulse:
-    """Watches attempts for one dispatcher.
+    """Monitors attempts for one dispatcher.
 
     Parameters
     ----------
     lake : Lake
     lease_s : float
-        Of the dispatcher itself. After their end, leases are watched for two of them, two minutes at most.
+        Lease of the dispatcher itself. Expired leases are watched for twice as long, at most two minutes.
     sightings : Sightings
     """
 
     def __init__(self, lake: Lake, lease_s: float, sightings: Sightings) -> None:
         self._lake, self._sightings = lake, sightings
         self._watch_s = min(_WATCH_S, 2 * lease_s)
-        # whoever was renewed more recently is not asked how long its lease lasts
+        # the duration of a lease is only looked up if its last renewal is older than this
         self._asked_after_s = min(lease_s, _WATCH_S)
         self._lasting: dict[tuple[str, str], float] = {}
 
     def begin(self) -> None:
-        """Take up what an earlier dispatcher of the pool has seen.
+        """Load the observations of an earlier dispatcher of the pool.
 
         Raises
         ------
@@ -61,15 +60,15 @@ class Pulse:
         self._sightings.recall()
 
     def forget(self) -> None:
-        """Begin to watch anew: while the lake did not answer, nobody could give a sign of life."""
+        """Restart all observations: while the lake did not answer, no attempt could write a heartbeat."""
         self._sightings.forget()
 
     def save(self, running: Collection[str], *, now: bool = False) -> None:
-        """Leave what was seen of running attempts for a later dispatcher of the pool."""
+        """Store the observations of running attempts for a later dispatcher of the pool."""
         self._sightings.save(running, now=now)
 
     def late(self, running: Collection[TaskState]) -> list[TaskState]:
-        """Note the leases of all that run, and return those that were not renewed for as long as they last."""
+        """Observe the leases of all running Tasks, and return those not renewed for their duration."""
         held = [s for s in running if s.attempt is not None]
         unmoved_s = self._sightings.look(_LEASES, {s.attempt: lease_sign(s) for s in held if s.attempt})
         old = [s for s in held if unmoved_s[s.attempt or ""] >= self._asked_after_s]
@@ -77,7 +76,7 @@ class Pulse:
         return [s for s in old if unmoved_s[s.attempt or ""] >= self._lasting[s.attempt or "", lease_sign(s)]]
 
     def given_up(self, late: Collection[TaskState]) -> list[TaskState]:
-        """Return those of `late` that nobody works at any more: that gave no sign of life since, for long enough."""
+        """Return those of `late` without a heartbeat or renewal since, for long enough."""
         beats = at_once(lambda s: read_beat(self._lake, s.scope, s.attempt or ""), late)
         signs = {
             s.attempt or "": f"{lease_sign(s)} {'' if beat is None else beat.at.isoformat()}"
@@ -87,7 +86,7 @@ class Pulse:
         return [s for s in late if unmoved_s[s.attempt or ""] >= self._watch_s]
 
     def silent(self, claims: Mapping[str, Claim]) -> dict[str, Beat]:
-        """Return the last beat of attempts that once gave a sign of life and have given none for long."""
+        """Return the last heartbeat of attempts that wrote one before but none for long."""
         beats = at_once(lambda claim: read_beat(self._lake, claim.scope, claim.attempt), claims.values())
         last = {attempt: beat for attempt, beat in zip(claims, beats, strict=True) if beat is not None}
         signs = {attempt: beat.at.isoformat() for attempt, beat in last.items()}
@@ -95,7 +94,7 @@ class Pulse:
         return {attempt: beat for attempt, beat in last.items() if unmoved_s[attempt] >= _SILENCE_S}
 
     def jobless_s(self, attempts: Collection[str]) -> dict[str, float]:
-        """Return for how long the engine has known no job of these attempts."""
+        """Return for how long the engine has had no job of these attempts."""
         return self._sightings.look(_JOBLESS, dict.fromkeys(attempts, ""))
 
     def _ask_for_durations(self, states: Collection[TaskState]) -> None:
@@ -107,5 +106,5 @@ class Pulse:
 
 
 def lease_sign(state: TaskState) -> str:
-    """Return what changes with every renewal of a lease; nobody reads it as a time."""
+    """Return a text that changes with every renewal of a lease; it is never interpreted as a time."""
     return "" if state.lease_expires_at is None else state.lease_expires_at.isoformat()

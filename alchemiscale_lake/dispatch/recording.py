@@ -1,7 +1,7 @@
-"""A dispatcher's books: what ended is recorded, what did not end well is given back or called a failure.
+"""Recording of ended attempts: receipts, releases and failures.
 
-Receipts go into the tables. An attempt that left none is released with the reason it gave; a Task whose
-workers end under it again and again is failed, so that restart policies and people see it.
+Receipts go into the tables. An attempt without one is released with its reason; a Task whose workers keep dying is
+failed, so that restart policies and users see it.
 """
 
 from __future__ import annotations
@@ -33,31 +33,31 @@ __all__ = ["NO_WORD", "Books", "Ending", "recent_refusals"]
 
 #: Kind and reason of an ending without a receipt.
 Ending = tuple[str, str]
-#: What is said of an attempt that nobody said anything of.
+#: Default ending of an attempt without any report.
 NO_WORD: Final[Ending] = ("lost", "its worker or job ended without a word")
-#: So many endings of one kind, without a result between them, are a failure of the Task.
+#: Number of endings of one kind, without a result in between, after which the Task fails.
 _MOST: Final = {"lost": 3, "walltime": 20}
 _FAILURE: Final = {
     "lost": "WorkerLost: {n} workers in a row ended under it; the last: {reason}",
     "walltime": "WalltimeExceeded: {n} jobs in a row ended before it did; give its pool a longer walltime",
 }
-#: So long refusals are remembered, by the clock of the dispatcher that was refused: should it be wrong, a Task
-#: cools down once more, or not at all.
+#: How long refusals are remembered, by the clock of the refused dispatcher: if that is wrong, a Task cools down once
+#: more, or not at all.
 _REFUSALS_WITHIN: Final = timedelta(hours=2)
-#: After these events the count of endings starts anew.
+#: Events that reset the count of endings.
 _FRESH_START: Final = ("created", "completed", "failed", "status", "restarted")
 
 
 class Books:
-    """Records for one dispatcher.
+    """Records ended attempts for one dispatcher.
 
     Attributes
     ----------
     report : DispatchReport
     newly : list of RecordedTask
-        Recorded since the list was last taken.
+        Tasks recorded since the list was last taken.
     wall_times_s : list of float
-        Of attempts recorded.
+        Of recorded attempts.
     """
 
     def __init__(self, lake: Lake, pool: str, actor: str, names: TaskNames, *, durable: bool = False) -> None:
@@ -68,40 +68,40 @@ class Books:
         self.wall_times_s: list[float] = []
 
     def count(self, **more: int) -> None:
-        """Add to the report."""
+        """Add to the counts of the report."""
         self.report = replace(self.report, **{name: getattr(self.report, name) + n for name, n in more.items()})
 
     def take_newly(self) -> list[RecordedTask]:
-        """Return what was recorded since the last call."""
+        """Return the Tasks recorded since the last call."""
         newly, self.newly = self.newly, []
         return newly
 
     def record_left(self, attempts: Mapping[str, str]) -> set[str]:
-        """Record the receipts that attempts (attempt -> Scope) have left; return those that left one."""
+        """Record the receipts of attempts (attempt -> Scope); return the attempts that left one."""
         receipts = find_receipts(self._lake, attempts)
         self.record(receipts)
         return {receipt.attempt for receipt in receipts}
 
     def record_forgotten(self, attempts: Mapping[str, str]) -> set[str]:
-        """Do the same for attempts that this dispatcher did not hand out."""
+        """Like `record_left`, for attempts that this dispatcher did not submit."""
         before = self.report.completed + self.report.failed
         left = self.record_left(attempts)
         self.count(recovered=self.report.completed + self.report.failed - before)
         return left
 
     def record(self, receipts: Sequence[Receipt]) -> None:
-        """Put receipts into the tables, once, and let restart policies look at the failures."""
+        """Record receipts in the tables, once, and apply restart policies to the failures."""
         recorded = record_receipts(self._lake, receipts, actor=self._actor)
         new = [r for r in recorded if r.new]
         self._count_recorded(new)
-        # also after a first try that came no further than the tables
+        # also after an earlier try that only got as far as the tables
         failed = [r.task for r in recorded if not r.ok]
         if failed:
             decisions = resolve_restarts(self._lake, failed, actor=self._actor)
             self.count(restarted=len({d.task for d in decisions if d.kind == "restarted"}))
 
     def end_recorded(self, within: timedelta | None = None) -> None:
-        """End Tasks that have not heard of their recorded result: its recorder was killed before the event."""
+        """End Tasks with a recorded result whose recorder was killed before it logged the event."""
         ended = end_recorded(self._lake, actor=self._actor, within=within)
         good = sum(one.ok for one in ended)
         self.count(completed=good, failed=len(ended) - good, recovered=len(ended))
@@ -122,21 +122,21 @@ class Books:
         self.count(released=end_claims(self._lake, attempts, actor=self._actor, reason=reason))
 
     def expire(self, watched: Collection[TaskState]) -> None:
-        """Release those whose leases ran out while they were watched."""
+        """Release attempts whose leases expired while they were watched."""
         self.count(released=expire_claims(self._lake, watched, actor=self._actor))
 
     def end_without_receipt(self, claims: Collection[Claim], said: Mapping[str, Ending]) -> dict[str, str]:
-        """Give back what ended without a receipt, or fail it if that happens too often.
+        """Release attempts that ended without a receipt, or fail their Task if that happens too often.
 
         Parameters
         ----------
         said : mapping
-            What the engine says of an attempt; `NO_WORD` is taken for those left out.
+            Endings reported by the engine; `NO_WORD` for missing attempts.
 
         Returns
         -------
         dict
-            Attempt -> kind of ending: `lost`, or the kind of release that it left; of those that held their Tasks.
+            Attempt -> kind of ending: `lost`, or the kind of its release; only attempts that held their Tasks.
         """
         words = at_once(lambda claim: self._ending(claim, said.get(claim.attempt, NO_WORD)), claims)
         endings = {claim.attempt: ending for claim, ending in zip(claims, words, strict=True)}
@@ -162,13 +162,13 @@ class Books:
         if left is not None:
             return left.kind, f"{left.reason} ({left.hostname})"
         if self._durable and said[0] == "lost" and not has_begun(self._lake, claim.scope, claim.attempt):
-            # a broken environment, say: no fault of the Task, and the next job would fare no better at once
+            # for example a broken environment: not the Task's fault, and an immediate retry would fail too
             return "refused", "its job ended before it began; see the job's output"
         return said
 
 
 def _count_endings(lake: Lake, tasks: Collection[str]) -> Counter[tuple[str, str]]:
-    """Count, by Task and kind, the attempts released for the kinds counted since the Task last made a fresh start."""
+    """Count the relevant releases by Task and kind since the last event that resets the count."""
     if not tasks:
         return Counter()
     log = lake.table("task_log").scan().filter(pl.col("task").is_in(list(tasks)))
@@ -183,7 +183,7 @@ def _count_endings(lake: Lake, tasks: Collection[str]) -> Counter[tuple[str, str
 
 
 def recent_refusals(lake: Lake) -> dict[str, tuple[int, float]]:
-    """Tell by Task how often workers refused it lately, and how many seconds ago the last one did."""
+    """Return by Task the number of recent refusals by workers, and the seconds since the last one."""
     recent = (pl.col("event") == "released") & (pl.col("at") > now_utc() - _REFUSALS_WITHIN)
     refused = pl.col("reason").str.starts_with("refused:") | pl.col("reason").str.starts_with("unreadable:")
     rows = collect(lake.table("task_log").scan().filter(recent & refused).select("task", "at"), "refusals")

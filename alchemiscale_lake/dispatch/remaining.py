@@ -1,6 +1,6 @@
-"""What is left to compute of a network: results wanted, less what is there, runs, or waits.
+"""Remaining work of a network: wanted results minus completed, running and waiting ones.
 
-For a network in the lake and for one that is not submitted yet. What it costs is `pricing`'s.
+For a network in the lake and for one that is not submitted yet. `pricing` computes its cost.
 """
 
 from __future__ import annotations
@@ -28,23 +28,22 @@ __all__ = ["Remaining", "remaining_of_file", "remaining_of_network"]
 
 @dataclass(frozen=True, slots=True)
 class Remaining:
-    """What is left of a network.
+    """Remaining work of a network.
 
     Attributes
     ----------
     scope : str
     network : str or None
-        ScopedKey, of a network in the lake.
+        ScopedKey; None for a network that is not in the lake.
     name : str or None
     rows : polars.DataFrame
-        One row per Transformation, by name: the columns of `transformations`, what `with_targets` and
-        `with_diameters` add, and n_results
-        (that count), n_running, n_waiting (and may be claimed some day), n_idle (wait, and nobody had them
-        actioned), n_new (to be created).
+        One row per Transformation, sorted by name: the columns of `transformations`, those added by `with_targets` and
+        `with_diameters`, and n_results (that count), n_running, n_waiting (can be claimed eventually), n_idle
+        (waiting, but not actioned), n_new (to be created).
     running : polars.DataFrame
-        Of a network in the lake, its running Tasks: transformation, pool, elapsed_h (since the claim).
+        Running Tasks of a network in the lake: transformation, pool, elapsed_h (since the claim).
     n_others : int
-        Tasks that wait, and are not of this network.
+        Number of waiting Tasks of other networks.
     """
 
     scope: str
@@ -56,7 +55,7 @@ class Remaining:
 
     @property
     def most_tasks(self) -> int:
-        """Tasks left of the Transformation that has most of them left."""
+        """Return the number of Tasks left for the Transformation with the most."""
         left = self.rows.select(n=pl.sum_horizontal("n_running", "n_waiting", "n_idle", "n_new"))
         return int(max(left["n"].to_list(), default=0))
 
@@ -64,30 +63,30 @@ class Remaining:
 def remaining_of_file(
     lake: Lake, network: Network, scope: Scope | str, *, tasks_per_transformation: int, now: datetime
 ) -> Remaining:
-    """Look what submitting a network would add to a Scope. Nothing is written.
+    """Return what submitting a network would add to a Scope. Nothing is written.
 
     Parameters
     ----------
     lake : Lake
     network : Network
     scope : Scope or str
-        Specific.
+        Specific, without wildcards.
     tasks_per_transformation : int
-        Tasks that each Transformation is to have.
+        Wanted Tasks per Transformation.
     now : datetime
     """
     scope = Scope.parse(scope).require_specific()
     rows = pl.DataFrame(TABLES["transformations"].table(transformation_rows(network, scope, now)))
     rows = with_diameters(rows, network)
     left = _left(lake, str(scope), None, network.name, rows, tasks_per_transformation, now)
-    # what runs or waits already is paid for by whoever had it actioned
+    # running and waiting Tasks are attributed to whoever actioned them
     return Remaining(left.scope, None, left.name, left.rows, left.running.clear(), left.n_others)
 
 
 def remaining_of_network(
     lake: Lake, network: str, *, tasks_per_transformation: int | None = None, now: datetime
 ) -> Remaining:
-    """Look what is left of a network in the lake.
+    """Return what is left to compute of a network in the lake.
 
     Parameters
     ----------
@@ -95,7 +94,7 @@ def remaining_of_network(
     network : str
         ScopedKey.
     tasks_per_transformation : int, optional
-        Tasks that each Transformation is to have; what its Tasks amount to by default.
+        Wanted Tasks per Transformation; default: its existing Tasks.
     now : datetime
 
     Raises
@@ -151,7 +150,7 @@ def _left(
 
 
 def _good_results(lake: Lake, scope: str, transformations: Iterable[str], states: TaskStates) -> pl.DataFrame:
-    """Columns task, transformation: one row per Task whose result counts."""
+    """Return columns task, transformation: one row per Task with a result that counts."""
     struck = states.tasks.filter(pl.col("status").is_in(["invalid", "deleted"])).select("task")
     good = lake.table("results").scan().filter((pl.col("scope") == scope) & pl.col("ok"))
     good = good.filter(pl.col("transformation").is_in(list(transformations))).select("task", "transformation")

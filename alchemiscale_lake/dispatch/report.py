@@ -1,4 +1,4 @@
-"""What a dispatcher tells: progress while it works, a report at the end."""
+"""Output of a dispatcher: progress while it runs, a report at the end."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["DispatchReport", "Progress", "RecordedTask"]
 
 @dataclass(frozen=True, slots=True)
 class RecordedTask:
-    """A Task that just ended, with its science name."""
+    """A Task that just ended, with a human-readable name."""
 
     name: str
     result: Recorded
@@ -32,18 +32,18 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class DispatchReport:
-    """What a run of the dispatcher did.
+    """Result of a run of the dispatcher.
 
     Attributes
     ----------
     claimed, completed, failed, released : int
-        Attempts.
+        Numbers of attempts.
     restarted : int
-        Failed Tasks that a restart pattern sent back to waiting.
+        Failed Tasks that a restart pattern set back to waiting.
     recovered : int
-        Receipts left by attempts of an earlier dispatcher.
+        Receipts of attempts of an earlier dispatcher.
     in_flight : int
-        Attempts that go on without it.
+        Attempts that continue without it.
     wall_time_s : float
     """
 

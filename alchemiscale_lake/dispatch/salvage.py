@@ -1,8 +1,8 @@
-"""Attempts that a dispatcher did not hand out, or lost sight of: found, recorded, or given back.
+"""Recovery of attempts that this dispatcher did not submit or lost track of: record them, or release them.
 
-What others claimed whose leases ran out or whose processes ended, jobs of an earlier dispatcher, late
-receipts, and claims of one's own whose hand-out failed. Whoever may still run such an attempt is told
-to stop before its Task goes back, so that no Task is worked on twice.
+Attempts of others whose leases expired or whose processes ended, jobs of an earlier dispatcher, late receipts, and own
+claims whose submission failed. A possible worker of such an attempt is asked to stop before its Task is released, so
+that no Task is computed twice at once.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ from .recording import Books
 
 __all__ = ["Salvage"]
 
-#: Receipts of attempts that hold no claim any more are looked for this often; of old ones, more rarely.
+#: Intervals between searches for receipts of attempts without a claim: recent attempts, all attempts.
 _SWEEP_S: Final = 120.0
 _SWEEP_ALL_S: Final = 3600.0
 _OLD: Final = timedelta(hours=6)
-#: A claim without a job for less than this may belong to a dispatcher elsewhere that is submitting it just now.
+#: A younger claim without a job may belong to a dispatcher elsewhere that is just submitting it.
 _SUBMITTING_S: Final = 600.0
-#: Nor may a job that was just submitted be listed by its queue yet.
+#: A job that was just submitted may not be listed by its queue yet.
 _UNLISTED_S: Final = 10.0
 
 
 class Salvage:
-    """What one dispatcher does for attempts that are none of its flights.
+    """Recovers attempts that are not in flight at one dispatcher.
 
     Parameters
     ----------
@@ -70,26 +70,26 @@ class Salvage:
         self._swept_at = self._swept_all_at = time.monotonic()
 
     def begin(self) -> None:
-        """Before the first claim: find what goes on, take over from processes that ended, sweep."""
+        """Before the first claim: find running jobs, take over from processes that ended, sweep."""
         self._pulse.begin()
         self.find_jobs()
         running = self._running()
         orphans = orphaned_attempts(self._lake, running, "dispatch")
         self.give_back([claim_of(s) for s in running if s.attempt in orphans], "its dispatcher ended")
         self.reap()
-        # also what the log has lost its word of, as after a power cut
+        # also attempts missing from the log, for example after a power cut
         left = {a: scope for a, scope in forgotten_receipts(self._lake).items() if a not in self._flights}
         self._books.record_forgotten({**self._forgotten(), **left})
         self._books.end_recorded()
-        # whoever recorded a failure may have died before restart policies could look at it
+        # a process that recorded a failure may have died before it applied restart policies
         resolve_restarts(self._lake, None, actor=self._actor)
 
     def reap(self) -> None:
-        """End attempts of others whose lease ran out and that give no sign of life: with their receipt, if any."""
+        """End attempts of others with an expired lease and no heartbeat: with their receipt, if any."""
         everyone = [s for s in self._lake.task_log.states().running().values() if s.attempt is not None]
         late = [s for s in self._pulse.late(everyone) if s.attempt and s.attempt not in self._flights]
         dead = {state.attempt: state for state in self._pulse.given_up(late)}
-        # of a process that has ended on this machine nothing need be waited for
+        # a process known to have ended on this machine need not be waited for
         orphans = orphaned_attempts(self._lake, late, "dispatch")
         dead |= {state.attempt: state for state in late if state.attempt in orphans}
         others = self._stop_unrecorded([claim_of(state) for state in dead.values()])
@@ -97,7 +97,7 @@ class Salvage:
         self.save(everyone)
 
     def save(self, running: Collection[TaskState] | None = None, *, now: bool = False) -> None:
-        """Leave what was seen of attempts that outlive this dispatcher for the next one of the pool."""
+        """Store observations of attempts that outlive this dispatcher for the next one of the pool."""
         if running is None:
             running = self._lake.task_log.states().running().values()
         attempts = {s.attempt for s in running if s.attempt is not None}
@@ -106,7 +106,7 @@ class Salvage:
         self._pulse.save(attempts, now=now)
 
     def sweep(self) -> None:
-        """Now and then: record late receipts, and give back what jobs that are gone have left."""
+        """Occasionally record late receipts, and release claims left by jobs that are gone."""
         now = time.monotonic()
         if now - self._swept_at < _SWEEP_S:
             return
@@ -118,7 +118,7 @@ class Salvage:
         self._swept_all_at = now if everything else self._swept_all_at
 
     def find_jobs(self) -> None:
-        """Take up the jobs that an earlier dispatcher of this pool submitted; give back what has none."""
+        """Take over the jobs that an earlier dispatcher of this pool submitted; release claims without a job."""
         ours = {s.attempt: s for s in self._running() if s.pool == self._pool and s.attempt is not None}
         if not self._executor.durable:
             return
@@ -135,24 +135,24 @@ class Salvage:
         self._give_up_jobless([state for attempt, state in ours.items() if attempt not in found])
 
     def give_back_strays(self) -> None:
-        """Give back what this dispatcher claimed and, because of an error, did not hand out, or not for certain."""
+        """Release claims of this dispatcher that, because of an error, were not or may not have been submitted."""
         held = [s for s in self._running() if s.pool == self._pool]
         claimed_by = claimers(self._lake, held)
         strays = [claim_of(s) for s in held if s.attempt and claimed_by.get(s.attempt, ("",))[0] == self._actor]
         self.give_back(strays, "it could not be handed out")
 
     def give_back(self, claims: Collection[Claim], reason: str) -> None:
-        """Record what left a receipt; stop and release the others."""
+        """Record attempts with a receipt; stop and release the others."""
         others = self._stop_unrecorded(claims)
         self._books.release({claim.attempt: claim.task for claim in others}, reason)
 
     def _stop_unrecorded(self, claims: Collection[Claim]) -> list[Claim]:
-        """Record what left a receipt; stop the others and return them."""
+        """Record attempts with a receipt; stop the others and return them."""
         if not claims:
             return []
         left = self._books.record_forgotten({claim.attempt: claim.scope for claim in claims})
         others = [claim for claim in claims if claim.attempt not in left]
-        # before their claims go, lest two work on one Task: the reverse could be cut in between
+        # stop before releasing, so that no two attempts run one Task: the reverse could be interrupted in between
         self._stop(others)
         return others
 
@@ -165,7 +165,8 @@ class Salvage:
             attempt = state.attempt or ""
             actor, at = claimed_by.get(attempt, ("", now_utc()))
             if process_is_gone(actor):
-                # it ran on this machine, so that its clock was this one; should that have been set since, its job
+                # the claim is from this machine, and so is its time; if the clock was set since, the job is stopped
+                # before it starts, or waited for a little longer
                 # is stopped before it begins, or waited for a little longer
                 is_gone = max(jobless_s[attempt], (now_utc() - at).total_seconds()) > _UNLISTED_S
             else:
@@ -179,7 +180,7 @@ class Salvage:
         at_once(lambda claim: ask_to_stop(self._lake, spec_of(claim)), claims)
 
     def _running(self) -> list[TaskState]:
-        """Tasks that are held and none of this dispatcher's flights."""
+        """Return running Tasks that are not in flight at this dispatcher."""
         running = self._lake.task_log.states().running().values()
         return [s for s in running if s.attempt is not None and s.attempt not in self._flights]
 

@@ -1,4 +1,4 @@
-"""What a dispatcher is told: which Tasks, with what, for how long believed."""
+"""Dispatcher settings: which Tasks, with which resources, timeouts and intervals."""
 
 from __future__ import annotations
 
@@ -13,45 +13,45 @@ from ..tasks.default_needs import unit_needs
 
 __all__ = ["DispatchSettings"]
 
-#: What was handed out to last is not given up because nobody looked for a few hours (cron).
+#: Batch jobs are not given up if no dispatcher ran for a few hours (cron).
 _DURABLE_LEASE_S: Final = 6 * 3600.0
-#: A bucket is paid by the request, and answers in a tenth of a second.
+#: A bucket charges per request, and answers in a tenth of a second.
 _BUCKET_POLL_S: Final = 2.0
 _POLL_S: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class DispatchSettings:
-    """What a dispatcher claims, and what its Tasks may use.
+    """Dispatcher settings.
 
     Parameters
     ----------
     pool : str
     selection : Selection
-        Scopes and networks to claim from; all, by default.
+        Scopes and networks to claim from; default: all.
     resources : Resources, optional
-        Of every attempt, with as many of its GPUs as the Protocol needs; all by its needs, if not given.
+        Resources of every attempt, with at most the GPUs that its Protocol needs; default: by its needs.
     timeout_s, stuck_after_s : float, optional
-        An attempt that takes longer fails; a unit that makes no progress for so long is ended.
+        Timeout of an attempt; time without progress after which a unit is terminated.
     unit_retries : int
-        Times a failed ProtocolUnit is run again within an attempt.
+        Number of retries of a failed ProtocolUnit within an attempt.
     unit_needs : mapping
-        What a ProtocolUnit takes, by class.
+        Needs of ProtocolUnits by class.
     monitors : Monitors
     heartbeat_s : float
-        How often leases, cancellations, hosts and lost jobs are looked after.
+        Interval of checks of leases, cancellations, hosts and lost jobs.
     lease_s : float
-        An attempt without news for so long is given up. It grows with an attempt's age.
+        Time without a heartbeat after which an attempt is given up. It grows with the age of an attempt.
     poll_s : float
-        Pause between two looks at the log.
+        Interval between reads of the log.
     retire_before_s : float
-        Attempts are stopped so long before their job ends.
+        Time before the end of their job at which attempts are stopped.
     work_root : str, optional
         Folder for the attempts' `shared` and `scratch` folders.
     maximum_workers : int
     hosts : QuarantineRules, optional
-        When a host is held to be bad. None for a machine on its own: nobody else could run its Tasks, so
-        failures are better seen than waited out.
+        Rules for quarantining hosts. None for a single machine: no other host could run its Tasks, so failures should
+        be visible rather than delayed.
     """
 
     pool: str = "local"
@@ -72,7 +72,7 @@ class DispatchSettings:
     hosts: QuarantineRules | None = None
 
     def resources_for(self, needs: Resources) -> Resources:
-        """What an attempt gets whose Protocol has these needs."""
+        """Return the resources of an attempt whose Protocol has these needs."""
         if self.resources is None:
             return needs
         return replace(self.resources, gpus=min(needs.gpus, self.resources.gpus))
@@ -81,14 +81,14 @@ class DispatchSettings:
     def of_pool(
         cls, name: str, pools: Pools, *, selection: Selection | None = None, durable: bool = False, bucket: bool = False
     ) -> DispatchSettings:
-        """Read them off a pool.
+        """Derive the settings from a pool.
 
         Parameters
         ----------
         durable : bool
-            Whether what is handed out goes on without the dispatcher.
+            Whether assignments continue without the dispatcher.
         bucket : bool
-            Whether the lake lies in a bucket.
+            Whether the lake is in a bucket.
         """
         pool: Pool = pools.pools[name]
         return cls(

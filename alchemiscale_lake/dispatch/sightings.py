@@ -1,12 +1,12 @@
-"""How long signs of others have not moved, by one clock: this machine's, or the bucket's.
+"""How long observed values have been unchanged, by one clock: this machine's, or the bucket's.
 
-Clocks of different machines are not compared. A watcher notes when it first saw a sign and, by its own
-monotonic clock, for how long it has stayed the same. What was seen is kept in the lake, at
-`watch/<pool>/`, so that a dispatcher that takes one turn and ends (`--once`) goes on where the last one was:
+Clocks of different machines are not compared. A watcher records when it first saw a value and, by its own monotonic
+clock, how long it has been unchanged. Observations are stored in the lake, at `watch/<pool>/`, so that a dispatcher in
+batch mode (`--once`) continues those of the last one:
 
-- on a folder by the monotonic clock of this machine, which all its processes share until it is booted again.
-  Of what was watched on another machine, only the time between its own looks counts;
-- in a bucket by the bucket's clock, which dates the objects, whichever machine looks.
+- in a folder by the monotonic clock of this machine, which all its processes share until it reboots. For observations
+  made on another machine, only the time between that machine's own checks counts;
+- in a bucket by the bucket's clock, which dates the objects, whichever machine checks.
 """
 
 from __future__ import annotations
@@ -27,29 +27,29 @@ __all__ = ["Sightings", "machine_clock"]
 
 _log = logging.getLogger(__name__)
 _FOLDER: Final = "watch"
-#: What is seen is written down this often.
+#: Interval between writes of the observations.
 _SAVED_EVERY_S: Final = 300.0
 _UNREADABLE: Final = (ValueError, TypeError, KeyError, AttributeError)
 
 
 def machine_clock() -> str:
-    """Name the clock that `time.monotonic` reads: this machine since it was booted."""
+    """Return an identifier of the clock behind `time.monotonic`: this machine since its last boot."""
     boot = Path("/proc/sys/kernel/random/boot_id")
     return boot.read_text().strip() if boot.exists() else socket.gethostname()
 
 
 class Sightings:
-    """What one dispatcher has seen of others.
+    """Observations of one dispatcher.
 
     Parameters
     ----------
     lake : Lake
     pool : str
-        Whose dispatchers continue each other's watch.
+        Dispatchers of the same pool share their observations.
     clock : callable, optional
-        Monotonic, seconds; by default that of this machine.
+        Monotonic clock, seconds; default: that of this machine.
     clock_name : str, optional
-        By which a later process knows that it reads the same clock.
+        Identifier by which a later process recognises the same clock.
     """
 
     def __init__(
@@ -70,23 +70,23 @@ class Sightings:
         self._saved_at: float | None = None
 
     def forget(self) -> None:
-        """Begin to watch anew: while the lake did not answer, nobody could give a sign of life."""
+        """Restart all observations: while the lake did not answer, no attempt could write a heartbeat."""
         self._seen.clear()
         self._looked_at.clear()
         self._recalled.clear()
 
     def look(self, kind: str, signs: Mapping[str, str], *, at_most_s: float | None = None) -> dict[str, float]:
-        """Note what is seen now, and return for how many seconds each sign has been the same.
+        """Record the current values, and return for how many seconds each has been unchanged.
 
         Parameters
         ----------
         kind : str
-            Kind of sign; those of a kind that are not among `signs` are forgotten.
+            Kind of value; values of this kind that are not in `signs` are forgotten.
         signs : mapping
-            Sign by whose it is.
+            Value by owner.
         at_most_s : float, optional
-            The time since the last look counts for no more than this: a process that was stopped for an hour,
-            and its neighbours with it, has not watched for an hour.
+            Maximum time since the last check that counts: a process that was suspended for an hour, possibly together
+            with its neighbours, has not watched for an hour.
         """
         now = self._clock()
         passed_s = max(0.0, now - self._looked_at.get(kind, now))
@@ -102,11 +102,11 @@ class Sightings:
         return {whose: unmoved_s for whose, (_, unmoved_s) in seen.items()}
 
     def note(self, kind: str, seen: Mapping[str, tuple[str, float]]) -> None:
-        """Note signs (sign, seconds unmoved) whose age is known otherwise, to be saved with the rest."""
+        """Record values (value, seconds unchanged) whose age is known otherwise, to be stored with the rest."""
         self._seen[kind] = dict(seen)
 
     def unmoved_s(self, kind: str, whose: str, sign: str) -> float | None:
-        """Return for how long a sign has been the same as of the last look; None if it was not seen yet."""
+        """Return how long a value had been unchanged at the last check; None if it was not seen yet."""
         last = self._seen.get(kind, {}).get(whose)
         if last is not None and last[0] == sign:
             return last[1]
@@ -115,7 +115,7 @@ class Sightings:
     # --- between processes ------------------------------------------------------------------------
 
     def recall(self) -> None:
-        """Take up what earlier dispatchers of the pool have seen.
+        """Load the observations of earlier dispatchers of the pool.
 
         Raises
         ------
@@ -134,14 +134,14 @@ class Sightings:
                 self._files[info.path] = set()
 
     def save(self, kept: Collection[str], *, now: bool = False) -> None:
-        """Write down what is seen of those kept, if that is due; a storage that fails is warned of.
+        """Store the observations of `kept` if due; a failing storage is logged as a warning.
 
         Parameters
         ----------
         kept : collection of str
-            Whose signs still matter; what machines that nobody hears of any more saw of others is deleted.
+            Owners that still matter; observations by machines that have disappeared are deleted.
         now : bool
-            Do not wait until it is due.
+            Store immediately.
         """
         reading = self._clock()
         if not now and self._saved_at is not None and reading - self._saved_at < _SAVED_EVERY_S:
@@ -182,7 +182,7 @@ class Sightings:
                 self._files[info.path].add(str(whose))
 
     def _passed_s(self, info: ObjectInfo, said: Mapping[str, Any]) -> float:
-        """Return the time since it was written, as far as one clock knows."""
+        """Return the time since it was written, as far as a common clock exists."""
         if self._in_bucket:
             now = self._lake.objects.stamp(self._folder)
             return max(0.0, (now - info.modified_at).total_seconds())

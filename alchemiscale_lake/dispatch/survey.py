@@ -1,6 +1,6 @@
-"""What a claiming policy looks at, read from a lake: forecasts, spending, ages, reports of pools.
+"""Policy inputs read from a lake: forecasts, spending, ages, reports of pools.
 
-Read every quarter of a minute, so that a claim, which asks for it again and again, waits for no storage.
+Read every quarter of a minute, so that a claim, which uses them repeatedly, waits for no storage.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _NOTHING_USED: Final = {"attempt": pl.String, "pool": pl.String, "hours": pl.Flo
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """What was read at one moment."""
+    """Inputs as of one moment."""
 
     at: datetime
     fit: pl.DataFrame
@@ -42,14 +42,14 @@ class _Read:
 
 
 class Survey:
-    """What is known of a lake's Tasks and pools. Not to be shared between threads.
+    """Current knowledge of a lake's Tasks and pools. Not thread-safe.
 
     Parameters
     ----------
     lake : Lake
     pools : Pools
     forecast : Forecast, optional
-        To share one that is there.
+        An existing forecast to share.
     """
 
     def __init__(self, lake: Lake, pools: Pools, forecast: Forecast | None = None) -> None:
@@ -60,22 +60,22 @@ class Survey:
 
     @property
     def reports(self) -> Mapping[str, PoolReport]:
-        """The last report of every pool that ever left one."""
+        """Return the last report of every pool that ever wrote one."""
         return {} if self._last is None else self._last.reports
 
     @property
     def usage(self) -> Mapping[str, PoolUsage]:
-        """What pools have used today; empty unless a pool has a budget, or `refresh` was told to look."""
+        """Return what pools have used today; empty unless a pool has a budget, or `refresh` was asked for it."""
         return {} if self._last is None else self._last.usage
 
     def refresh(self, now: datetime, *, usage: bool = False) -> None:
-        """Read everything again, if the last time is long enough ago.
+        """Reload everything if the last read is old enough.
 
         Parameters
         ----------
         now : datetime
         usage : bool
-            Add up what pools have used although no pool has a budget.
+            Compute what pools have used although no pool has a budget.
         """
         if self._last is not None and timedelta(0) <= now - self._last.at < _REFRESH:
             return
@@ -96,9 +96,9 @@ class Survey:
         self._last = _Read(now, fit, pool_reports(self._lake), used, hours, running, waiting)
 
     def candidates(self, states: TaskStates, networks: Mapping[str, NetworkState]) -> pl.DataFrame:
-        """Return what may be claimed on active networks, with the columns of `fitness`.
+        """Return claimable actions on active networks, with the columns of `fitness`.
 
-        Transformations that came since the last `refresh` are looked up.
+        Transformations newer than the last `refresh` are looked up.
         """
         read = self._read()
         claimable = on_active_networks(states.claimable(), networks)
@@ -115,15 +115,15 @@ class Survey:
         return _running(states, self._read().fit)
 
     def protocols(self) -> pl.DataFrame:
-        """Columns transformation, protocol: the class of Protocol of every Transformation."""
+        """Return columns transformation, protocol: the class of Protocol of every Transformation."""
         return self._forecast.frame().select("transformation", "protocol")
 
     def sources(self) -> pl.DataFrame:
-        """Columns transformation, source: whose word the hours of every Transformation are, null if nobody's."""
+        """Return columns transformation, source: the source of every Transformation's hours, null if unknown."""
         return self._forecast.frame().select("transformation", "source")
 
     def situation(self, running: pl.DataFrame, now: datetime, heard: Collection[str] = ()) -> Situation:
-        """Return what is known beside Tasks.
+        """Return the inputs other than Tasks.
 
         Parameters
         ----------
@@ -131,7 +131,7 @@ class Survey:
             From `running`.
         now : datetime
         heard : collection of str
-            Pools that count as heard of without a report.
+            Pools that count as reporting without a report.
         """
         read = self._read()
         views = {}
@@ -153,11 +153,11 @@ class Survey:
         return self._last
 
     def _committed(self, name: str, running: pl.DataFrame, read: _Read) -> float:
-        """Cost of what ended today and of what runs: as predicted, or as used if that is more already."""
+        """Return the cost of what ended today and of what runs: as predicted, or as used if that is already more."""
         pool = self._pools.pools[name]
         if pool.burst is None or pool.burst.budget_per_day is None:
             return 0.0
-        # an attempt that ended since the last look is in no sum yet, and must not seem to have cost nothing
+        # an attempt that ended since the last read is in no sum yet, and must not appear free
         attempts = pl.concat([running, read.running]).unique("attempt").filter(pl.col("pool") == name)
         used = read.used.select("attempt", used=pl.col("hours") * pool.cost_per_gpu_hour)
         costs = attempts.select("attempt", cost=cost_in(pool, name)).join(used, on="attempt", how="left")
@@ -166,7 +166,7 @@ class Survey:
 
 
 def on_active_networks(claimable: pl.DataFrame, networks: Mapping[str, NetworkState]) -> pl.DataFrame:
-    """Keep what waits on networks that are active and have a weight; those nobody decided about are."""
+    """Keep actions on active networks with a positive weight; networks without a decision are active."""
     shut = [network for network, state in networks.items() if state.state != "active" or state.weight <= 0]
     return claimable.filter(~pl.col("network").is_in(shut)) if shut else claimable
 

@@ -1,6 +1,6 @@
-"""When things happened to Tasks: since when they wait, when attempts were claimed and given back.
+"""Times of Tasks: since when they wait, when attempts were claimed and released.
 
-Read from the task log, only what is new each time. The state of Tasks is none of this module's business.
+Read incrementally from the task log. The state of Tasks is handled elsewhere.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ..store import Lake, collect
 __all__ = ["TaskTimes"]
 
 _COLUMNS: Final = ("seq", "idx", "task", "transformation", "event", "status", "pool", "of_attempt", "at")
-#: Events that leave a Task waiting as it was.
+#: Events that keep a Task waiting.
 _STILL: Final = ("priority", "weight", "cancelled")
 _GIVEN_BACK: Final = ("released", "expired", "status")
 _TIME: Final = pl.Datetime("us", "UTC")
@@ -28,11 +28,11 @@ class TaskTimes:
     Attributes
     ----------
     waiting_since : polars.DataFrame
-        Columns task, since: of every Task that waits, when it last began to, or was last actioned.
+        Columns task, since: for every waiting Task, when it last started to wait, or was last actioned.
     claims : polars.DataFrame
-        Columns attempt, transformation, pool, claimed_at: of attempts of which no end is logged.
+        Columns attempt, transformation, pool, claimed_at: attempts without a logged end.
     given_back : polars.DataFrame
-        The same and ended_at: of attempts that were released or expired, or whose Task was taken away.
+        The same and ended_at: attempts that were released or expired, or whose Task was taken away.
     """
 
     def __init__(self, lake: Lake) -> None:
@@ -43,12 +43,12 @@ class TaskTimes:
         self.given_back = self.claims.with_columns(ended_at=pl.lit(None, _TIME))
 
     def refresh(self, *, forget_before: datetime | None = None) -> None:
-        """Read what was logged since.
+        """Read the new part of the log.
 
         Parameters
         ----------
         forget_before : datetime, optional
-            Attempts given back earlier are of no interest any more.
+            Attempts released earlier are dropped.
         """
         log = self._lake.table("task_log").scan().filter(pl.col("seq") > self._seq)
         tail = collect(log.select(_COLUMNS), "the log of Tasks")

@@ -1,6 +1,6 @@
-"""What pools have used today: GPU-hours, and what they cost.
+"""GPU-hours that pools have used today, and their cost.
 
-The day is that of UTC. What began before it, or goes on, counts for the part that lies within.
+Days are UTC. Attempts that began earlier, or are still running, count with the part within the day.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ _TIME: Final = pl.Datetime("us", "UTC")
 
 @dataclass(frozen=True, slots=True)
 class PoolUsage:
-    """What a pool has used today.
+    """Use of a pool today.
 
     Attributes
     ----------
     ended_gpu_hours : float
-        Of attempts that ended, with a result or without. For workers without GPU these are worker-hours.
+        Of attempts that ended, with or without a result. Worker-hours for workers without GPU.
     running_gpu_hours : float
-        Of attempts that run, until now.
+        Of running attempts, until now.
     cost_per_gpu_hour : float
     """
 
@@ -42,43 +42,42 @@ class PoolUsage:
 
     @property
     def gpu_hours(self) -> float:
-        """All of them."""
+        """Return the total."""
         return self.ended_gpu_hours + self.running_gpu_hours
 
     @property
     def cost(self) -> float:
-        """Of all of them."""
+        """Return the total cost."""
         return self.gpu_hours * self.cost_per_gpu_hour
 
     @property
     def ended_cost(self) -> float:
-        """Of what ended."""
+        """Return the cost of attempts that ended."""
         return self.ended_gpu_hours * self.cost_per_gpu_hour
 
 
 def day_began(now: datetime) -> datetime:
-    """Return when the day of UTC began."""
+    """Return when the UTC day began."""
     return now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def usage_today(
     lake: Lake, pools: Pools, states: TaskStates, times: TaskTimes, forecast: Forecast, now: datetime
 ) -> tuple[dict[str, PoolUsage], pl.DataFrame]:
-    """Add up what was used today, by pool of the file.
+    """Return today's use by pool of the file.
 
-    An attempt with a result counts the GPU time it recorded, or its wall time times what it held of the
-    worker. One that was given back, or runs, counts from its claim: longer than it computed, since a queue
-    may have let it wait.
+    An attempt with a result counts the GPU time it recorded, or its wall time times its share of the worker. A
+    released or running attempt counts from its claim: longer than it computed, since it may have waited in a queue.
 
     Returns
     -------
     usage : dict
         By pool.
     running : polars.DataFrame
-        Columns attempt, pool, hours: what each running attempt has used today.
+        Columns attempt, pool, hours: use of each running attempt today.
     """
     began = day_began(now)
-    # what a Task of an hour would use is what it holds
+    # the use of a Task of one hour is its share of a worker
     held = fitness(pools, forecast.frame().with_columns(expected_s=pl.lit(3600.0)))
     recorded = _recorded(lake, list(pools.pools), began)
     given_back = times.given_back.join(recorded, on="attempt", how="anti")
@@ -100,7 +99,7 @@ def _recorded(lake: Lake, pools: list[str], began: datetime) -> pl.DataFrame:
 
 
 def _hours(attempts: pl.DataFrame, pool: str, held: pl.DataFrame, began: datetime) -> pl.DataFrame:
-    """Columns attempt, pool, hours: what attempts of a pool used since the day began."""
+    """Return columns attempt, pool, hours: use of a pool's attempts since the day began."""
     here = attempts.filter(pl.col("pool") == pool).join(held, on="transformation", how="left")
     start = pl.max_horizontal("claimed_at", pl.lit(began).cast(_TIME))
     today_s = (pl.col("ended_at") - start).dt.total_seconds(fractional=True).clip(0.0)
