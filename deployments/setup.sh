@@ -1,5 +1,5 @@
 #!/bin/sh
-# Make the lake, the work pools and the deployments, where they are not there yet. May be run again at any time.
+# Create the lake, the work pools and the deployments if they do not exist. Can be run again at any time.
 #
 #   PREFECT_API_URL=http://127.0.0.1:4200/api ALCHEMISCALE_LAKE=./lake sh deployments/setup.sh
 set -eu
