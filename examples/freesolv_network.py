@@ -1,14 +1,14 @@
-"""Plan relative hydration free energies of ten small molecules, with experiment to compare to.
+"""Plan relative hydration free energies of ten small molecules, with experimental values for comparison.
 
     python examples/freesolv_network.py -o network.json
 
 writes an AlchemicalNetwork as openfe writes one, ready for `alchemiscale-lake submit network.json`.
-The molecules and what was measured are in `freesolv.csv` beside this file: values of FreeSolv 0.52
+The molecules and their experimental values are in `freesolv.csv` in this folder, from FreeSolv 0.52
 (Mobley & Guthrie 2014, doi:10.1007/s10822-014-9747-x; https://github.com/MobleyLab/FreeSolv).
 
-They are small members of families that MMFF94 charges with OBC2 water describe well, so expect a
-centred RMSE near 0.8 kcal/mol. That is no measure of the method: over 47 small molecules of FreeSolv,
-with carbonyls, azines, nitriles, nitro groups and chloroform among them, it is 2.9 kcal/mol.
+They belong to families that MMFF94 charges with OBC2 water describe well, so expect a centred RMSE near
+0.8 kcal/mol. This is not representative of the method: over 47 small molecules of FreeSolv, including
+carbonyls, azines, nitriles, nitro groups and chloroform, it is 2.9 kcal/mol.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Measurement:
 
 
 def read_measurements(file: Path = MEASUREMENTS) -> list[Measurement]:
-    """Read the molecules with what was measured."""
+    """Read the molecules with their experimental values."""
     with file.open(newline="") as stream:
         return [
             Measurement(
@@ -74,7 +74,7 @@ def read_measurements(file: Path = MEASUREMENTS) -> list[Measurement]:
 
 
 def build_ligand(name: str, smiles: str) -> Any:
-    """Make a component with hydrogens and one conformer, the same in every run."""
+    """Build a component with hydrogens and one conformer, reproducibly."""
     from rdkit import Chem
     from rdkit.Chem import rdDistGeom
 
@@ -85,7 +85,7 @@ def build_ligand(name: str, smiles: str) -> Any:
 
 
 def build_network(**settings: Any) -> Any:
-    """Make the network; keywords are settings of HydrationProtocol other than the default."""
+    """Build the network; keywords override default settings of HydrationProtocol."""
     protocol = HydrationProtocol.with_settings(**settings)
     water = SolventComponent()
     systems = {
@@ -103,20 +103,20 @@ def build_network(**settings: Any) -> Any:
 
 
 def main() -> None:
-    """Write the network where the command line says."""
+    """Write the network to the file given on the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("-o", "--output", type=Path, default=Path("network.json"), help="default: %(default)s")
     parser.add_argument(
         "--sampling-time-ps",
         type=float,
         default=200.0,
-        help="of each ligand in each phase; uncertainties go with its square root (default: %(default)s)",
+        help="for each ligand and phase; uncertainties scale with its inverse square root (default: %(default)s)",
     )
     arguments = parser.parse_args()
     network = build_network(sampling_time_ps=arguments.sampling_time_ps)
     dump_network(network, arguments.output)
     print(f"wrote {arguments.output} ({len(network.nodes)} molecules, {len(network.edges)} edges)")
-    print(f"experiment is in {MEASUREMENTS}")
+    print(f"experimental values are in {MEASUREMENTS}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Compare estimates with experiment: plots in cinnabar's form, statistics with intervals, how sure the ranking is."""
+"""Compare estimates with experiment: plots in cinnabar's form, statistics with intervals, ranking probabilities."""
 
 import marimo
 
@@ -38,7 +38,7 @@ def _():
 def _(alchemiscale_lake, mo, open_lake):
     lake = open_lake()
     con = alchemiscale_lake.connect(lake)
-    # those with most experimental values first
+    # networks with the most experimental values first
     _found = con.sql("""
         select network_states.network, any_value(network_states.name)
         from ligand_ranking
@@ -54,7 +54,7 @@ def _(alchemiscale_lake, mo, open_lake):
 
 @app.cell
 def _(mo, network):
-    mo.stop(network.value is None, mo.md("*No network has estimates yet: `alchemiscale-lake gather` makes them.*"))
+    mo.stop(network.value is None, mo.md("*No network has estimates yet: run `alchemiscale-lake gather`.*"))
     chosen = network.value
     return (chosen,)
 
@@ -65,7 +65,7 @@ def _(chosen, comparisons, con, mo, plots):
     _edges = comparisons.compared_pairs(con, "ddG", network=chosen)
     mo.stop(
         _ligands["ligand"].n_unique() < 2,
-        mo.md("*Fewer than two ligands were measured: `alchemiscale-lake assays` imports experimental values.*"),
+        mo.md("*Fewer than two ligands have experimental values: import them with `alchemiscale-lake assays`.*"),
     )
     panels = {"ΔG": plots.centred_pairs(_ligands), "ΔΔG": plots.edge_pairs(_edges)}
     measured = chosen
@@ -97,7 +97,7 @@ def _(comparisons, con, frame, measured, performance):
 @app.cell
 def _(mo):
     mo.md("""
-    ## As results arrived
+    ## Over time
     """)
     return
 
@@ -106,8 +106,8 @@ def _(mo):
 def _(comparisons, con, measured, mo, picture, plots):
     _history = comparisons.compare(con, network=measured, over_time=True)
     _several = len({one.round for one in _history}) > 1
-    picture(plots.plot_over_time(_history), "RMSE of every round") if _several else mo.md(
-        "*There was one round so far.*"
+    picture(plots.plot_over_time(_history), "RMSE of every estimate version") if _several else mo.md(
+        "*There is only one estimate version so far.*"
     )
     return
 
@@ -115,7 +115,7 @@ def _(comparisons, con, measured, mo, picture, plots):
 @app.cell
 def _(mo):
     mo.md("""
-    ## How sure the ranking is
+    ## Ranking probabilities
     """)
     return
 
@@ -129,7 +129,7 @@ def _(chosen, con, frame, performance, ranked_ligands):
 @app.cell
 def _(mo):
     mo.md("""
-    ## Farthest from experiment
+    ## Largest deviations from experiment
     """)
     return
 
@@ -141,15 +141,15 @@ def _(panels, pl):
         estimate="estimate",
         uncertainty="estimate_uncertainty",
         experiment="experiment",
-        off=pl.col("estimate") - pl.col("experiment"),
-    ).sort(pl.col("off").abs(), descending=True).head(10).with_columns(pl.col(pl.Float64).round(2))
+        deviation=pl.col("estimate") - pl.col("experiment"),
+    ).sort(pl.col("deviation").abs(), descending=True).head(10).with_columns(pl.col(pl.Float64).round(2))
     return
 
 
 @app.cell
 def _(mo):
     mo.md("""
-    ## What does not fit among the results themselves
+    ## Inconsistent results
     """)
     return
 

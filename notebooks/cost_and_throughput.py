@@ -1,4 +1,4 @@
-"""Cost and throughput: GPU-hours, results per day, failure rates, what one result takes and where."""
+"""Cost and throughput: GPU-hours, results per day, failure rates, hours per result by host."""
 
 import marimo
 
@@ -48,15 +48,15 @@ def _(alchemiscale_lake, mo, open_lake):
 
 @app.cell
 def _(con, mo):
-    # what follows stands on a lake in which something was computed
-    mo.stop(not con.sql("from results limit 1").fetchall(), mo.md("*Nothing was computed yet.*"))
+    # the following cells need a lake with results
+    mo.stop(not con.sql("from results limit 1").fetchall(), mo.md("*There are no results yet.*"))
     used = con
     return (used,)
 
 
 @app.cell
 def _(picture, usage_plots, used):
-    picture(usage_plots.plot_throughput(used, by="host"), "results and hours over time, added up, by host")
+    picture(usage_plots.plot_throughput(used, by="host"), "cumulative results and hours by host")
     return
 
 
@@ -76,7 +76,7 @@ def _(by, frame, usage, used):
 @app.cell
 def _(mo):
     mo.md("""
-    ## What one result takes
+    ## Hours per result
     """)
     return
 
@@ -92,7 +92,7 @@ def _(con, mo, picture, plot_hours_per_result):
         left join hosts on results.host = hosts.host
         where results.ok
     """).pl()
-    mo.stop(not len(hours), mo.md("*There is no result yet.*"))
+    mo.stop(not len(hours), mo.md("*There are no successful results yet.*"))
     picture(plot_hours_per_result(hours), "hours per result, by phase and GPU")
     return
 
@@ -112,7 +112,7 @@ def _(con):
             transformations.name,
             count(*) filter (results.ok) as results,
             round(sum(results.gpu_time_s) / 3600, 2) as gpu_hours,
-            round(sum(results.gpu_time_s) filter (not results.ok) / 3600, 2) as of_them_lost
+            round(sum(results.gpu_time_s) filter (not results.ok) / 3600, 2) as failed_gpu_hours
         from results
         join transformations using (transformation)
         group by transformations.name
@@ -125,7 +125,7 @@ def _(con):
 @app.cell
 def _(mo):
     mo.md("""
-    ## What is left, and what it will cost
+    ## Remaining work and its cost
     """)
     return
 
@@ -147,7 +147,7 @@ def _(con, mo):
 
 @app.cell
 def _(cost, find_pools_file, lake, load_pools, mo, n_tasks, network, now_utc, pricing, remaining):
-    mo.stop(network.value is None, mo.md("*There is no network yet.*"))
+    mo.stop(network.value is None, mo.md("*There are no networks yet.*"))
     now = now_utc()
     pools_file = find_pools_file(None)
     pools = load_pools(pools_file) if pools_file else None

@@ -1,4 +1,4 @@
-"""Ask a lake in SQL: what it holds, the named questions, and any statement of your own."""
+"""Explore a lake in SQL: its contents, the named queries, and any statement of your own."""
 
 import marimo
 
@@ -22,7 +22,7 @@ def _():
 @app.cell
 def _(alchemiscale_lake, open_lake):
     lake = open_lake()
-    # one snapshot of every table: run this cell again to see what came since
+    # one snapshot of every table: run this cell again to see newer rows
     con = alchemiscale_lake.connect(lake)
     return con, lake
 
@@ -32,7 +32,7 @@ def _(lake, mo):
     mo.md(f"""
     # Explore a lake
 
-    `{lake.url}`. Every table and every named question is a view of the DuckDB connection `con`; nothing here can write.
+    `{lake.url}`. Every table and every named query is a view of the DuckDB connection `con`, which is read-only.
     """)
     return
 
@@ -58,7 +58,7 @@ def _(con):
 @app.cell
 def _(mo):
     mo.md("""
-    ## What can be asked
+    ## Tables and named queries
     """)
     return
 
@@ -67,11 +67,11 @@ def _(mo):
 def _(con, pl, query, schemas):
     pl.DataFrame(
         [
-            {"name": name, "rows": con.sql(f'select count(*) from "{name}"').fetchall()[0][0], "holds": table.doc}
+            {"name": name, "rows": con.sql(f'select count(*) from "{name}"').fetchall()[0][0], "content": table.doc}
             for name, table in schemas.TABLES.items()
         ]
         + [
-            {"name": q.name, "rows": con.sql(f'select count(*) from "{q.name}"').fetchall()[0][0], "holds": q.says}
+            {"name": q.name, "rows": con.sql(f'select count(*) from "{q.name}"').fetchall()[0][0], "content": q.says}
             for q in query.QUESTIONS.values()
             if q.order_by
         ]
@@ -108,7 +108,7 @@ def _(con):
 @app.cell
 def _(mo):
     mo.md("""
-    ## Edges that fit the rest of their network least
+    ## Edges with the largest residuals
     """)
     return
 
@@ -169,7 +169,7 @@ def _(con, mo):
 
 @app.cell
 def _(lake, mo, network, network_page):
-    mo.stop(network.value is None, mo.md("*There is no network yet.*"))
+    mo.stop(network.value is None, mo.md("*There are no networks yet.*"))
     network_page(lake, network.value, colour="estimate")
     return
 

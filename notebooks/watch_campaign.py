@@ -1,4 +1,4 @@
-"""Watch a campaign: how far it is, what runs where, what failed and why."""
+"""Monitor a campaign: progress, running Tasks, failures and their causes."""
 
 import marimo
 
@@ -32,7 +32,7 @@ def _():
 @app.cell
 def _(mo, open_lake):
     lake = open_lake()
-    refresh = mo.ui.refresh(options=["30s", "2m", "10m"], label="Look again every")
+    refresh = mo.ui.refresh(options=["30s", "2m", "10m"], label="Refresh every")
     mo.md(f"# Watch a campaign\n\n`{lake.url}`")
     return lake, refresh
 
@@ -66,7 +66,7 @@ def _(refresh):
 
 @app.cell
 def _(ask, con, mo, network):
-    mo.stop(network.value is None, mo.md("*There is no network yet.*"))
+    mo.stop(network.value is None, mo.md("*There are no networks yet.*"))
     chosen = network.value
     status = ask(con, "network_status", network=chosen).row(0, named=True)
     _counts = {name: status[f"n_{name}"] for name in ("complete", "running", "waiting", "error", "invalid")}
@@ -90,7 +90,7 @@ def _(chosen, con, mo, n_tasks, picture, plot_progress):
         """,
         params={"network": chosen},
     ).pl()
-    mo.stop(not len(results), mo.md("*Nothing has ended yet.*"))
+    mo.stop(not len(results), mo.md("*No Task has ended yet.*"))
     picture(plot_progress(results, n_tasks), "results over time")
     return
 
@@ -104,7 +104,7 @@ def _(chosen, lake, network_page):
 @app.cell
 def _(mo):
     mo.md("""
-    ## Transformations still to do
+    ## Remaining Transformations
     """)
     return
 
@@ -126,7 +126,7 @@ def _(chosen, con):
 @app.cell
 def _(mo):
     mo.md("""
-    ## What runs where
+    ## Running Tasks by pool
     """)
     return
 
@@ -150,7 +150,7 @@ def _(chosen, con):
 @app.cell
 def _(mo):
     mo.md("""
-    ## What failed, newest first
+    ## Failures, newest first
     """)
     return
 
