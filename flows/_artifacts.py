@@ -133,13 +133,13 @@ class _News:
 
 
 def _percent(progress: Progress) -> float:
-    total = progress.waiting + progress.running + progress.complete + progress.error
-    return 100.0 * (progress.complete + progress.error) / total if total else 100.0
+    return 100.0 * progress.ended / progress.total if progress.total else 100.0
 
 
 def _counts(progress: Progress) -> str:
     return (
-        f"{progress.complete} complete, {progress.running} running, {progress.waiting} waiting, {progress.error} error"
+        f"{progress.complete} complete, {progress.running} running, {progress.queued} queued, "
+        f"{progress.waiting} waiting, {progress.error} error"
     )
 
 

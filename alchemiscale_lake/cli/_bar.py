@@ -74,9 +74,11 @@ class TaskBar(_Bar):
 
     def __call__(self, progress: TaskProgress) -> None:
         """Show this."""
-        ended = progress.complete + progress.error
-        total = ended + progress.waiting + progress.running
-        said = f"{progress.complete} complete  {progress.running} running  {progress.error} error"
+        ended, total = progress.ended, progress.total
+        said = f"{progress.complete} complete  {progress.running} running"
+        said += f"  {progress.queued} queued" if progress.queued else ""
+        said += f"  {progress.error} error"
+        said += f"  about {_rough(progress.eta_s)} left" if progress.eta_s is not None and ended < total else ""
         if self._live:
             self._bar.update(self._task, total=total, completed=ended, said=said)
             return
@@ -84,3 +86,16 @@ class TaskBar(_Bar):
         if ended == total or now - self._said_at >= _LINE_EVERY_S:
             self._said_at = now
             say(f"Tasks {ended}/{total}  {said}  {now - self._began:.0f} s")
+
+
+def _rough(seconds: float) -> str:
+    """Write a duration that is not known better than this.
+
+    >>> [_rough(s) for s in (3.0, 200.0, 5400.0, 200_000.0)]
+    ['a minute', '3 min', '1.5 h', '2.3 days']
+    """
+    if seconds < 90.0:
+        return "a minute"
+    if seconds < 5400.0:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.2g} h" if seconds < 172_800.0 else f"{seconds / 86400:.2g} days"

@@ -47,6 +47,8 @@ def command(
     Several dispatchers, here and elsewhere, may work on one lake. Ctrl-C hands running Tasks back;
     twice, it ends at once. Nothing is lost either way.
 
+    Progress counts as running what workers run, and as queued what is claimed and waits for a worker.
+
     \b
     Examples:
       alchemiscale-lake dispatch --workers 4 --scope org-campaign-*

@@ -70,6 +70,9 @@ def command(
     by Ctrl-C (twice: at once), by kill -9, by a power cut, `run --resume` continues to the same
     end: no result is lost, none counted twice. Exit code 1 if Tasks ended in error.
 
+    Progress counts as running what workers run, and as queued what is claimed and waits for a worker. The time
+    left is estimated from Tasks that ended, before that from the cost model; it is left out where nothing is known.
+
     \b
     Example:
       alchemiscale-lake run network.json --scope org-campaign-project -t 3 --assays experiment.csv

@@ -29,6 +29,7 @@ from .executor import Executor, Handle
 from .flights import Flights
 from .forecast import Forecast
 from .handing_out import HandingOut
+from .headway import Headway, Outlook
 from .outage import Outage
 from .own_leases import OwnLeases
 from .policy import policy_for
@@ -106,6 +107,8 @@ class Dispatcher:
         )
         self._has_begun = self._is_shaken = False
         self._beat_at = self._listened_at = -math.inf
+        self._headway = Headway(lake, settings.selection, forecast)
+        self._outlook = Outlook()
         self._seen_seq = self._checked_seq = -1
 
     def run(
@@ -316,13 +319,18 @@ class Dispatcher:
     def _tell(self, states: TaskStates) -> None:
         if self._on_progress is None:
             return
-        if states.seq == self._seen_seq and not self._books.newly:
+        is_news = states.seq != self._seen_seq or bool(self._books.newly)
+        if not is_news and not self._headway.due():
             return
-        self._seen_seq = states.seq
+        outlook = self._headway.outlook(states, self._books.wall_times_s)
+        if not is_news and (outlook.running, outlook.queued) == (self._outlook.running, self._outlook.queued):
+            return
+        self._seen_seq, self._outlook = states.seq, outlook
         counts = dict(self._settings.selection.tasks(states)["status"].value_counts().iter_rows())
-        waiting, running, complete, error = (counts.get(s, 0) for s in ("waiting", "running", "complete", "error"))
-        recorded = self._books.report.completed + self._books.report.failed
-        self._on_progress(Progress(waiting, running, complete, error, recorded, self._books.take_newly()))
+        waiting, complete, error = (counts.get(s, 0) for s in ("waiting", "complete", "error"))
+        recorded, newly = self._books.report.completed + self._books.report.failed, self._books.take_newly()
+        running, queued, eta_s = outlook.running, outlook.queued, outlook.eta_s
+        self._on_progress(Progress(waiting, running, complete, error, recorded, newly, queued, eta_s))
 
 
 def _said(handle: Handle) -> Ending:

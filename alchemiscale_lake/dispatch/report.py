@@ -20,7 +20,23 @@ class RecordedTask:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Tasks of the selection by status, and what was recorded since the last report."""
+    """Tasks of the selection by status, and what was recorded since the last report.
+
+    Attributes
+    ----------
+    waiting, complete, error : int
+        Tasks in this status.
+    running : int
+        Tasks that a worker runs.
+    recorded : int
+        Results that this dispatcher recorded.
+    newly : sequence of RecordedTask
+        Since the last report.
+    queued : int
+        Tasks that are claimed (their status is running) and wait for a worker.
+    eta_s : float or None
+        Time until all have ended, None if unknown.
+    """
 
     waiting: int
     running: int
@@ -28,6 +44,18 @@ class Progress:
     error: int
     recorded: int
     newly: Sequence[RecordedTask]
+    queued: int = 0
+    eta_s: float | None = None
+
+    @property
+    def ended(self) -> int:
+        """Tasks that are complete or in error."""
+        return self.complete + self.error
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.ended + self.waiting + self.queued + self.running
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,149 @@
+"""How far the Tasks of a selection are: which of those claimed really run, and how long the rest will take.
+
+A claim is made before a worker begins: its Task may wait for a place there, or for a job in a queue. A Task
+runs once its attempt has left a heartbeat. For people; nothing is decided by it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import polars as pl
+
+from ..execution.heartbeat import Beat, read_beat
+from ..ledger.at_once import at_once
+from ..ledger.claims import Selection
+from ..store import Lake
+from ..tasks.states import TaskStates
+from .forecast import Forecast
+
+__all__ = ["Headway", "Outlook"]
+
+#: Heartbeats are looked for this often; in a bucket every look is a request.
+_LOOK_FOLDER_S: Final = 2.0
+_LOOK_BUCKET_S: Final = 15.0
+#: And for so many attempts at a time.
+_MOST: Final = 256
+#: So many Tasks, for each that runs, have to end before their pace is believed in.
+_ROUNDS: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What was seen.
+
+    Attributes
+    ----------
+    running : int
+        Claimed Tasks whose worker runs them.
+    queued : int
+        Claimed Tasks that wait for a worker, a job, or a place on a worker.
+    eta_s : float or None
+        Time until all Tasks that may be claimed have ended, None if unknown.
+    """
+
+    running: int = 0
+    queued: int = 0
+    eta_s: float | None = None
+
+
+class Headway:
+    """Watches the Tasks of a selection for one dispatcher.
+
+    Parameters
+    ----------
+    lake : Lake
+    selection : Selection
+    forecast : Forecast
+    clock : callable
+        Monotonic, seconds.
+    """
+
+    def __init__(
+        self, lake: Lake, selection: Selection, forecast: Forecast, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._lake, self._selection, self._forecast, self._clock = lake, selection, forecast, clock
+        self._every_s = _LOOK_BUCKET_S if lake.local_path is None else _LOOK_FOLDER_S
+        self._looked_at = float("-inf")
+        #: Attempt -> when it began, by the clock here.
+        self._began: dict[str, float] = {}
+        self._first_began: float | None = None
+        #: As of the last look.
+        self._eta_s: float | None = None
+
+    def due(self) -> bool:
+        """Whether it is time for another look at heartbeats."""
+        return self._clock() - self._looked_at >= self._every_s
+
+    def outlook(self, states: TaskStates, wall_times_s: Sequence[float]) -> Outlook:
+        """Look, if it is time to, and return what is known.
+
+        Parameters
+        ----------
+        states : TaskStates
+        wall_times_s : sequence of float
+            Of the attempts that ended since this dispatcher began.
+
+        Raises
+        ------
+        StorageError
+            If the lake does not answer.
+        """
+        held = self._selection.tasks(states).filter(pl.col("status") == "running")
+        held = held.select("task", "transformation", "scope", "attempt").drop_nulls("attempt")
+        self._began = {attempt: self._began[attempt] for attempt in held["attempt"] if attempt in self._began}
+        if self.due():
+            self._look(held)
+            self._eta_s = self._left_s(states, held, wall_times_s)
+        since_s = self._clock() - self._looked_at
+        eta_s = None if self._eta_s is None else max(self._eta_s - since_s, 0.0)
+        return Outlook(len(self._began), len(held) - len(self._began), eta_s)
+
+    def _look(self, held: pl.DataFrame) -> None:
+        self._looked_at = self._clock()
+        unseen = held.filter(~pl.col("attempt").is_in(list(self._began))).head(_MOST)
+        asked = unseen.select("scope", "attempt").rows()
+        beats = at_once(lambda one: read_beat(self._lake, *one), asked)
+        for (_, attempt), beat in zip(asked, beats, strict=True):
+            if beat is not None:
+                self._began[attempt] = self._looked_at - _ran_for_s(beat)
+        if self._began and self._first_began is None:
+            self._first_began = min(self._began.values())
+
+    def _left_s(self, states: TaskStates, held: pl.DataFrame, wall_times_s: Sequence[float]) -> float | None:
+        """Work that is left, divided among as many as run at a time; at least as long as the longest takes."""
+        now = self._clock()
+        at_a_time = self._at_a_time(now, wall_times_s)
+        waiting = self._selection.candidates(states.claimable()).select("task", "transformation").unique("task")
+        tasks = pl.concat([waiting.with_columns(attempt=pl.lit(None, pl.String)), held.drop("scope")], how="diagonal")
+        if not at_a_time or not len(tasks):
+            return None
+        expected = self._expected_s(tasks, wall_times_s)
+        if expected.null_count():
+            return None
+        ran = pl.Series([0.0 if a not in self._began else now - self._began[a] for a in tasks["attempt"]])
+        left = (expected - ran).clip(0.0)
+        return max(float(left.sum()) / at_a_time, float(left.max() or 0.0))  # type: ignore[arg-type]
+
+    def _at_a_time(self, now: float, wall_times_s: Sequence[float]) -> float:
+        """Return how many run side by side: the pace so far where enough ended, else those that run now."""
+        if self._first_began is not None and len(wall_times_s) > _ROUNDS * max(len(self._began), 1):
+            return sum(wall_times_s) / max(now - self._first_began, 1.0)
+        return float(len(self._began))
+
+    def _expected_s(self, tasks: pl.DataFrame, wall_times_s: Sequence[float]) -> pl.Series:
+        """Return what each Task takes: by results of its kind, else of others here, else by the cost model."""
+        known = self._forecast.frame(tasks["transformation"]).select("transformation", "expected_s", "source")
+        rows = tasks.join(known, on="transformation", how="left", maintain_order="left")
+        mean_s = sum(wall_times_s) / len(wall_times_s) if wall_times_s else None
+        guessed = pl.col("source").is_null() | pl.col("source").is_in(["declared", "extrapolated"])
+        measured = pl.when(~guessed).then("expected_s")
+        return rows.select(pl.coalesce(measured, pl.lit(mean_s, pl.Float64), "expected_s")).to_series()
+
+
+def _ran_for_s(beat: Beat) -> float:
+    # both by the clock of its host
+    return max((beat.at - beat.started_at).total_seconds(), 0.0)
