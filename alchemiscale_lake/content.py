@@ -7,12 +7,11 @@ content means is left to its readers.
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import stat
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,7 +24,7 @@ __all__ = [
     "MAX_BYTES_VARIABLE",
     "MAX_DEPTH",
     "check_depth",
-    "csv_rows",
+    "decode_table",
     "decode_text",
     "decompress",
     "max_bytes",
@@ -207,21 +206,36 @@ def decode_text(data: bytes, source: str) -> str:
         ) from e
 
 
-def csv_rows(lines: Sequence[str], delimiter: str, source: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield line number and cells.
+def decode_table(data: bytes, source: str) -> str:
+    """Decode a table: UTF-8, or UTF-16 with a byte-order mark, as spreadsheets save "Unicode text".
 
     Raises
     ------
     ContentError
-        If a line cannot be cut into cells of less than 128 KiB.
+        If it is in another encoding, or not text.
     """
-    reader = csv.reader(lines, delimiter=delimiter)
-    try:
-        for row in reader:
-            yield reader.line_num, row
-    except csv.Error as e:
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        try:
+            return data.decode("utf-16")
+        except UnicodeDecodeError as e:
+            raise ContentError(
+                f"{source}: not whole UTF-16 at byte {e.start}; save it as CSV UTF-8", source=source, byte=e.start
+            ) from e
+    if b"\0" in data:
         raise ContentError(
-            f"{source}:{reader.line_num}: not a table ({e}); give a CSV or TSV file", source=source
+            f"{source}: not text, it has NUL bytes from byte {data.index(0)}; the file is damaged or in another "
+            "format, copy it again or save it as CSV UTF-8",
+            source=source,
+            byte=data.index(0),
+        )
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as e:
+        line = data[: e.start].count(b"\n") + 1
+        raise ContentError(
+            f"{source}:{line}: not UTF-8 at byte {e.start} (Latin-1 or another encoding); save it as CSV UTF-8",
+            source=source,
+            byte=e.start,
         ) from e
 
 

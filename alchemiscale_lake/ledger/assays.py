@@ -9,16 +9,18 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import polars as pl
 
-from ..content import csv_rows, decode_text, read_file
+from ..cells import Row, table_rows
+from ..content import decode_table, read_file
 from ..errors import ContentError, SchemaError
 from ..ids import Scope
+from ..networks.marked_rows import is_comment, sure_names
 from ..schemas import TABLES
 from ..store import Lake, collect, now_utc
 from ..suggestions import did_you_mean
@@ -79,7 +81,7 @@ class _Columns:
     def text(self, row: Sequence[str], column: str) -> str | None:
         """Return a cell's text, None if it is empty or not there."""
         at = self.at.get(column)
-        return (row[at].strip() or None) if at is not None and at < len(row) else None
+        return (row[at] or None) if at is not None and at < len(row) else None
 
     def number(self, row: Sequence[str], column: str) -> float | None:
         """Return a cell's number in kcal/mol (of a pIC50, with the sign turned), None if empty."""
@@ -182,16 +184,17 @@ def unmatched_assays(lake: Lake, scope: Scope | str) -> str | None:
 
 
 def _read_values(path: Path, source: str) -> list[dict[str, str | float | None]]:
-    lines = _lines(path)
-    number, header = next(lines, (1, []))
-    columns = _find_columns(header, f"{path}:{number}")
+    rows = _rows(path)
+    columns = _find_columns(rows[0].unmarked if rows else [], f"{path}:{rows[0].number if rows else 1}")
+    names = sure_names(rows[1:], [columns.at["ligand"]])
     values: dict[str, dict[str, str | float | None]] = {}
     problems = []
-    for number, row in lines:
+    for row in rows[1:]:
         try:
-            _add(values, _read_row(columns, row, source))
+            if not is_comment(row, names):
+                _add(values, _read_row(columns, row.cells, source))
         except ValueError as e:
-            problems.append(f"{path}:{number}: {e}")
+            problems.append(f"{path}:{row.number}: {e}")
     if problems:
         shown = "\n".join(problems[:10])
         more = f"\n... and {len(problems) - 10} more" if len(problems) > 10 else ""
@@ -233,26 +236,11 @@ def _read_row(columns: _Columns, row: Sequence[str], source: str) -> dict[str, s
     }
 
 
-def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Yield line number and cells; blank lines and comments are left out, but a header may be commented."""
+def _rows(path: Path) -> list[Row]:
     try:
-        lines = decode_text(read_file(path), str(path)).splitlines()
-        yield from _cells(lines, path)
+        return list(table_rows(decode_table(read_file(path), str(path)), str(path)))
     except ContentError as e:
         raise SchemaError(e.message, path=str(path)) from e
-
-
-def _cells(lines: list[str], path: Path) -> Iterator[tuple[int, list[str]]]:
-    heads = [line for line in lines if line.strip()]
-    delimiter = max("\t,;", key=lambda mark: heads[0].count(mark)) if heads else ","
-    first = True
-    for number, row in csv_rows(lines, delimiter, str(path)):
-        if not any(cell.strip() for cell in row) or (row[0].lstrip().startswith("#") and not first):
-            continue
-        if first:
-            row = [row[0].lstrip().lstrip("#"), *row[1:]]
-        first = False
-        yield number, row
 
 
 def _find_columns(header: Sequence[str], place: str) -> _Columns:

@@ -25,6 +25,7 @@ __all__ = [
     "imported_network_key",
     "object_path",
     "stable_id",
+    "task_of",
 ]
 
 
@@ -44,6 +45,8 @@ class PlannedResult:
         When it was run, for want of better: the file's time.
     on_gpu : bool
         Whether it held a GPU.
+    replaces : tuple of str
+        ScopedKeys of Tasks that become invalid, for this result takes the place of theirs.
     """
 
     scope: Scope
@@ -53,11 +56,12 @@ class PlannedResult:
     object_path: str
     at: datetime
     on_gpu: bool = False
+    replaces: tuple[str, ...] = ()
 
     @property
     def task(self) -> str:
         """ScopedKey of the Task."""
-        return f"Task-{stable_id(str(self.scope), self.transformation, self.identity)}-{self.scope}"
+        return task_of(self.scope, self.transformation, self.identity)
 
     @property
     def transformation_key(self) -> str:
@@ -160,6 +164,11 @@ class Reading:
 def stable_id(*parts: str) -> str:
     """32 hexadecimal digits that follow from the parts."""
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+
+
+def task_of(scope: Scope, transformation: str, identity: str) -> str:
+    """Return the ScopedKey of the Task that an imported result is of."""
+    return f"Task-{stable_id(str(scope), transformation, identity)}-{scope}"
 
 
 def imported_network_key(name: str) -> str:

@@ -1,38 +1,39 @@
 """Read tables of edges and of experimental values for an import.
 
-A value of a table has no file of its own: it is known by its network, edge, phase and repeat, so that a
-table that grew can be imported again. Nothing is written here.
+Which values are new is decided in `table_repeats`. Nothing is written here.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from ..errors import InvalidScopeError, ResultFileError
+from .. import content
+from ..errors import ContentError, InvalidScopeError, ResultFileError
 from ..ids import Scope
 from ..networks.edge_table import EdgeTable, EdgeValue, LigandValue, read_edge_table
-from ..networks.imported import ResultRecord
 from ..networks.nested import ObjectPool
 from ..networks.result_files import RawFile, read_raw
 from ..networks.table_objects import add_transformation
 from ..store import Lake
 from .import_batch import Batch, PlannedResult, Reading, Source, imported_network_key, object_path
+from .table_repeats import TableRepeats
 
 __all__ = ["read_tables", "write_assays"]
 
-_STRUCK: Final = "marked as failed in the table"
 Edge = tuple[str, str, str, str]
 
 
-def read_tables(paths: Sequence[Path], scope: Scope, name: str | None, reading: Reading) -> None:
+def read_tables(lake: Lake, paths: Sequence[Path], scope: Scope, name: str | None, reading: Reading) -> None:
     """Read tables, and add what they hold to the reading.
 
     Parameters
     ----------
+    lake : Lake
+        Holds the tables that were imported before.
     paths : sequence of Path
     scope : Scope
         Specific, or with a wildcard for the project: then each system gets a Scope of its own.
@@ -44,22 +45,22 @@ def read_tables(paths: Sequence[Path], scope: Scope, name: str | None, reading: 
     InvalidScopeError
         If the Scope has a wildcard that no system can fill.
     """
+    repeats = TableRepeats(lake)
     for path in paths:
         reading.n_files += 1
         try:
             raw = read_raw(path)
-            table = read_edge_table(raw.text, str(path))
-        except ResultFileError as e:
+            table = read_edge_table(content.decode_table(raw.data, str(path)), str(path))
+            planned = list(_planned(repeats, table, raw, scope, name))
+        except (ResultFileError, ContentError) as e:
             reading.bad.append((str(path), e.message))
             continue
-        at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
-        systems = dict.fromkeys(edge[0] for edge in table.edges)
-        for system in systems:
-            network = _network_name(name, system, path, alone=len(systems) == 1)
-            batch, source = _plan(table, raw, system, network, _scope_of(scope, system or network), at)
+        for batch, source in planned:
             reading.batches.append(batch)
             reading.sources.append(source)
         reading.assays += _assays(table.ligands, scope, path)
+        reading.notes += table.notes
+    reading.notes += repeats.notes
     problem = _clash(reading.assays)
     if problem:
         reading.bad.append((str(paths[0]), problem))
@@ -72,12 +73,22 @@ def write_assays(lake: Lake, rows: Iterable[dict[str, Any]], kind: str, *, enter
     return lake.table("assays").append_new(given) if given else 0
 
 
+def _planned(
+    repeats: TableRepeats, table: EdgeTable, raw: RawFile, scope: Scope, name: str | None
+) -> Iterator[tuple[Batch, Source]]:
+    systems = dict.fromkeys(edge[0] for edge in table.edges)
+    for system in systems:
+        network = _network_name(name, system, raw.path, alone=len(systems) == 1)
+        yield _plan(repeats, table, raw, system, network, _scope_of(scope, system or network))
+
+
 def _plan(
-    table: EdgeTable, raw: RawFile, system: str, network: str, scope: Scope, at: datetime
+    repeats: TableRepeats, table: EdgeTable, raw: RawFile, system: str, network: str, scope: Scope
 ) -> tuple[Batch, Source]:
+    at = datetime.fromtimestamp(raw.path.stat().st_mtime, UTC)
     pool = ObjectPool()
     values = [value for value in table.values if value.system == system]
-    told = {_edge(value): value for value in values}
+    told = {value.edge: value for value in values}
     keys = {
         edge: add_transformation(pool, network, edge, told[edge].mapping_score if edge in told else None)
         for edge in table.edges
@@ -89,9 +100,11 @@ def _plan(
     for edge, transformation in keys.items():
         batch.known_better[transformation] = _columns(edge, told.get(edge))
     stored_at = object_path(scope, raw.digest, raw.path.suffix if raw.path.suffix in (".csv", ".tsv") else ".csv")
-    for value in values:
-        record = _record(value)
-        batch.results.append(PlannedResult(scope, keys[_edge(value)], record.label, record, stored_at, at))
+    for one in repeats.settle(scope, network, values, source=str(raw.path), digest=raw.digest):
+        transformation = keys[one.value.edge]
+        batch.results.append(
+            PlannedResult(scope, transformation, one.identity, one.record, stored_at, at, replaces=one.replaces)
+        )
     n_failed = sum(value.failed for value in values)
     source = Source(
         scope=scope,
@@ -108,23 +121,11 @@ def _plan(
     return batch, source
 
 
-def _record(value: EdgeValue) -> ResultRecord:
-    label = f"repeat {value.repeat}: {value.value_kcal_mol!r} {value.uncertainty_kcal_mol!r}"
-    if not value.failed:
-        return ResultRecord(label, True, value.value_kcal_mol, value.uncertainty_kcal_mol, None, None, ())
-    had = "" if value.value_kcal_mol is None else f" (value {value.value_kcal_mol} kcal/mol)"
-    return ResultRecord(label, False, None, None, f"{_STRUCK}{had}", None, ())
-
-
 def _columns(edge: Edge, value: EdgeValue | None) -> dict[str, Any]:
     """Columns of a Transformation that a table tells and its objects do not."""
     better: dict[str, Any] = {"charge_change": None if value is None else value.charge_change}
     # of an edge as a whole nobody knows where it took place
     return better | {"phase": "other"} if edge[3] == "direct" else better
-
-
-def _edge(value: EdgeValue) -> Edge:
-    return value.system, value.ligand_a, value.ligand_b, value.phase
 
 
 def _network_name(name: str | None, system: str, path: Path, *, alone: bool) -> str:

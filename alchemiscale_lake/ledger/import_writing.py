@@ -130,7 +130,7 @@ def _end_tasks(lake: Lake, results: Mapping[str, PlannedResult], known: set[str]
 
     def decide(states: TaskStates) -> list[Event]:
         events: list[Event] = []
-        there = states.of(list(ends))
+        there = states.of([*ends, *(task for _, result in ends.values() for task in result.replaces)])
         for task, (attempt, result) in ends.items():
             state = there.get(task)
             if state is None:  # new, or whoever stored its result died before this
@@ -139,6 +139,7 @@ def _end_tasks(lake: Lake, results: Mapping[str, PlannedResult], known: set[str]
             elif attempt in known:
                 continue
             events += _end(state, attempt, result)
+            events += _replace(there, task, result)
         return events
 
     if ends:
@@ -151,6 +152,12 @@ def _end(state: TaskState, attempt: str, result: PlannedResult) -> list[Event]:
     # a failure is told by whoever holds the claim
     claimed = _accepted(status.claim(state, attempt, _POOL, result.at))
     return claimed + [e for c in claimed for e in _accepted(status.fail(c.after, attempt, result.record.exception))]
+
+
+def _replace(there: Mapping[str, TaskState], task: str, result: PlannedResult) -> list[Event]:
+    """Make the Tasks invalid whose place a result takes."""
+    states = [there[replaced] for replaced in result.replaces if replaced in there]
+    return [e for state in states for e in _accepted(status.set_status(state, "invalid", f"replaced by {task}"))]
 
 
 def _accepted(done: Event | status.Refusal) -> list[Event]:

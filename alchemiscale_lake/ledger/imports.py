@@ -141,7 +141,7 @@ def import_results(
         files = FileImport(lake, wanted.require_specific(), network, given, processes=processes)
         files.read(others, reading, tell)
     if tables:
-        read_tables(tables, wanted, network, reading)
+        read_tables(lake, tables, wanted, network, reading)
     if reading.bad and not (skip_bad and len(reading.bad) < reading.n_files):
         raise _refusal(reading)
     who = creator or user_name()

@@ -1,151 +1,39 @@
 """Tables of edges with repeats, as people publish them: CSV or TSV with a header.
 
-Two forms, told by their columns. *Wide*: a row per edge, with columns such as
+Two forms, told apart by their columns. *Wide*: a row per edge, with columns such as
 `complex_repeat_0_DG (kcal/mol)` and `complex_repeat_0_dDG (kcal/mol)`. *Long*: a row per value, with
 `value` and `uncertainty`, and where known `phase` and `repeat`; without a phase a value is the edge itself.
 Both have two columns of ligands; columns that name a system part the rows into networks. A third kind of
-table, of ligands with experimental values, is told by its one column of ligands.
+table, of ligands with experimental values, is known by its one column of ligands. cinnabar's CSV has two blocks, of
+the third kind and of the second.
+
+A line that begins with `#` is a row if it reads as one: ligands may have such names. Rows are read in `edge_rows`.
 """
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final, TypeAlias
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final
 
-from ..content import csv_rows
+from ..cells import Row, table_rows
 from ..errors import ContentError, ResultFileError
-from ..units import KCAL_PER_KJ
+from .edge_rows import Found, row_reader
+from .edge_values import EdgeTable, EdgeValue, LigandValue
+from .marked_rows import is_comment, sure_names
+from .table_columns import Columns
 
 __all__ = ["EdgeTable", "EdgeValue", "LigandValue", "is_table", "read_edge_table"]
 
-PHASES: Final = ("complex", "solvent", "vacuum", "direct")
-
-_WIDE: Final = re.compile(r"(complex|solvent|vacuum) (?:repeat|replica|replicate|rep|run) ?(\d{1,6}) (d?dg)")
-_UNIT: Final = re.compile(r"[ _(\[]*(kcal|kj)[ _/.]*mol(?:\^?-1)?[)\]]*$")
-#: Of a longer header cell only the beginning counts: a search for its unit must not take long.
-_HEADER_LENGTH: Final = 200
-_LIGANDS: Final = (("ligand a", "ligand b"), ("ligand i", "ligand j"), ("labela", "labelb"), ("liga", "ligb"))
-_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
-    "phase": ("phase", "leg", "environment"),
-    "repeat": ("repeat", "replica", "replicate", "rep"),
-    "value": ("value", "dg i j", "ddg i j", "dg", "ddg", "calc ddg", "calc dg", "ddg bind"),
-    "uncertainty": (
-        "uncertainty", "mbar uncertainty", "std dev uncertainty", "error", "sd", "stdev", "stdev ddg bind",
-        "calc dddg", "calc ddg uncertainty", "ddg uncertainty", "dg uncertainty",
-    ),
-    "failed": ("failed",),
-    "group": ("system group", "group", "partner id"),
-    "system": ("system name", "system", "target", "network", "dataset", "dataset name"),
-    "charge": ("alchemical charge difference",),
-    "score": ("lomap score", "mapping score", "score"),
-    "ligand": ("ligand name", "ligand", "name", "compound"),
-    "experiment": ("exp dg", "expt dg", "dg exp", "dg expt", "exp", "expt"),
-    "experiment uncertainty": ("exp ddg", "expt ddg", "exp uncertainty", "dg exp uncertainty"),
-}  # fmt: skip
-_MISSING: Final = frozenset({"", "nan", "na", "n/a", "none", "null", "-"})
-_FAILED: Final = frozenset({"error", "failed", "fail"})
-_TRUE: Final = frozenset({"true", "1", "1.0", "yes", "t", "failed"})
-
-
-@dataclass(frozen=True, slots=True)
-class EdgeValue:
-    """One repeat of one leg, or of an edge as a whole.
-
-    Attributes
-    ----------
-    system : str
-        Which set of the table it belongs to; empty if the table has but one.
-    phase : str
-        `complex`, `solvent`, `vacuum` or `direct`.
-    charge_change : int or None
-        Charge of ligand B less that of A.
-    failed : bool
-        Whether the table says that it does not count.
-    """
-
-    system: str
-    ligand_a: str
-    ligand_b: str
-    phase: str
-    repeat: int
-    value_kcal_mol: float | None
-    uncertainty_kcal_mol: float | None
-    failed: bool
-    charge_change: int | None
-    mapping_score: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class LigandValue:
-    """One experimental value."""
-
-    system: str
-    ligand: str
-    value_kcal_mol: float
-    uncertainty_kcal_mol: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class EdgeTable:
-    """What a table holds: edges, or experimental values of ligands.
-
-    Attributes
-    ----------
-    edges : tuple of (system, ligand_a, ligand_b, phase)
-        Every leg the table speaks of, also those without a value.
-    """
-
-    source: str
-    edges: tuple[tuple[str, str, str, str], ...]
-    values: tuple[EdgeValue, ...]
-    ligands: tuple[LigandValue, ...]
-
-
-#: What a row holds: that there is an edge, and its values.
-Found: TypeAlias = Iterator[EdgeValue | LigandValue | tuple[str, str, str, str]]
-
-
-class _Columns:
-    """Where the columns of a table are, and in which unit of energy."""
-
-    def __init__(self, header: Sequence[str]) -> None:
-        self.plain: list[str] = []
-        self.factor: list[float] = []
-        for cell in header:
-            text = cell.strip().lower()[:_HEADER_LENGTH]
-            unit = _UNIT.search(text)
-            self.factor.append(KCAL_PER_KJ if unit and unit.group(1) == "kj" else 1.0)
-            self.plain.append(re.sub(r"[^a-z0-9]+", " ", text[: unit.start()] if unit else text).strip())
-        self.at = {
-            column: self.plain.index(next(name for name in names if name in self.plain))
-            for column, names in _NAMES.items()
-            if any(name in self.plain for name in names)
-        }
-        pairs = [pair for pair in _LIGANDS if pair[0] in self.plain and pair[1] in self.plain]
-        self.ligands = tuple(map(self.plain.index, pairs[0])) if pairs else ()
-        self.wide: dict[tuple[str, int], dict[str, int]] = {}
-        for position, name in enumerate(self.plain):
-            found = _WIDE.fullmatch(name)
-            if found:
-                self.wide.setdefault((found.group(1), int(found.group(2))), {})[found.group(3)] = position
-
-    def text(self, row: Sequence[str], column: str) -> str:
-        at = self.at.get(column)
-        return "" if at is None or at >= len(row) else row[at].strip()
-
-    def number(self, row: Sequence[str], at: int | None) -> float | None:
-        """Return a number in kcal/mol, None for an empty cell; raise ValueError for any other text."""
-        cell = "" if at is None or at >= len(row) else row[at].strip()
-        if cell.lower() in _MISSING:
-            return None
-        value = float(cell)
-        return value * self.factor[at or 0] if math.isfinite(value) else None
-
-    def system(self, row: Sequence[str]) -> str:
-        return "/".join(part for part in (self.text(row, "group"), self.text(row, "system")) if part)
+#: Problems that are named one by one.
+_NAMED: Final = 10
+_COMMENTS: Final = "lines that begin with #, taken for comments"
+_BLOCK: Final = re.compile(r"#+\s*(experiment|calculat|relative)\w*\s+block", re.IGNORECASE)
+#: Columns of the blocks of cinnabar's CSV, which are known by their places.
+_EXPERIMENTAL: Final = ("Ligand", "expt_DG", "expt_dDG")
+_CALCULATED: Final = ("Ligand1", "Ligand2", "calc_DDG", "calc_dDDG(MBAR)", "calc_dDDG(additional)")
 
 
 def is_table(name: str) -> bool:
@@ -167,135 +55,139 @@ def read_edge_table(text: str, source: str) -> EdgeTable:
     ResultFileError
         If columns are missing or a cell cannot be read; all bad lines are named.
     """
-    rows = _rows(text, source)
-    _, header = next(rows, (0, []))
-    columns = _Columns(header)
-    read = _reader(columns, header, source)
-    edges: dict[tuple[str, str, str, str], None] = {}
-    values: list[EdgeValue] = []
-    ligands: list[LigandValue] = []
-    problems = []
-    for number, row in rows:
-        try:
-            for found in read(columns, row):
-                if isinstance(found, LigandValue):
-                    ligands.append(found)
-                elif isinstance(found, EdgeValue):
-                    values.append(found)
-                else:
-                    edges[found] = None
-        except ValueError as e:
-            problems.append(f"{source}:{number}: {e}")
-    if problems or not (edges or ligands):
-        more = f"\n... and {len(problems) - 10} more" if len(problems) > 10 else ""
-        said = "\n".join(problems[:10]) + more if problems else f"{source}: no rows below the header"
-        raise ResultFileError(said, source=source, problems=problems)
-    return EdgeTable(source, tuple(edges), tuple(values), tuple(ligands))
-
-
-def _reader(columns: _Columns, header: Sequence[str], source: str) -> Callable[[_Columns, Sequence[str]], Found]:
-    """Return what reads a row of this kind of table."""
-    if columns.ligands and columns.wide:
-        return _read_wide
-    if columns.ligands and "value" in columns.at:
-        return _Long().read
-    if "ligand" in columns.at and "experiment" in columns.at:
-        return _read_ligand
-    raise ResultFileError(
-        f"{source}: no table of edges: it needs two columns of ligands (ligand_i, ligand_j) and either "
-        "`value_kcal_mol` or columns such as `complex_repeat_0_DG (kcal/mol)`; or, for experimental values, "
-        f"`ligand` and `exp DG (kcal/mol)`. It has: {', '.join(header) or 'nothing'}",
-        source=source,
-    )
-
-
-def _read_wide(columns: _Columns, row: Sequence[str]) -> Found:
-    system, ligand_a, ligand_b = columns.system(row), *_pair(columns, row)
-    failed, charge, score = _features(columns, row)
-    for (phase, repeat), at in sorted(columns.wide.items()):
-        yield system, ligand_a, ligand_b, phase
-        value = columns.number(row, at.get("dg"))
-        uncertainty = columns.number(row, at.get("ddg"))
-        if value is not None:
-            yield EdgeValue(
-                system, ligand_a, ligand_b, phase, repeat, value, _positive(uncertainty), failed, charge, score
-            )
-
-
-class _Long:
-    """Reads rows of one value each; counts the repeats where the table does not."""
-
-    def __init__(self) -> None:
-        self._seen: dict[tuple[str, str, str, str], int] = {}
-
-    def read(self, columns: _Columns, row: Sequence[str]) -> Found:
-        system, ligand_a, ligand_b = columns.system(row), *_pair(columns, row)
-        failed, charge, score = _features(columns, row)
-        phase = columns.text(row, "phase").lower() or "direct"
-        if phase not in PHASES:
-            raise ValueError(f"phase {phase!r} is none of {', '.join(PHASES)}")
-        edge = (system, ligand_a, ligand_b, phase)
-        yield edge
-        cell = columns.text(row, "value").lower()
-        if cell in _MISSING and not failed:
-            return
-        value = None if cell in _FAILED | _MISSING else columns.number(row, columns.at["value"])
-        uncertainty = None if cell in _FAILED else columns.number(row, columns.at.get("uncertainty"))
-        told = columns.text(row, "repeat")
-        repeat = _repeat(told) if told else self._seen.get(edge, 0)
-        self._seen[edge] = repeat + 1
-        failed = failed or value is None
-        yield EdgeValue(*edge, repeat, value, _positive(uncertainty), failed, charge, score)
-
-
-def _repeat(told: str) -> int:
-    number = float(told)
-    if not 0 <= number < 1e6:
-        raise ValueError(f"repeat is {told!r}, not a small number")
-    return int(number)
-
-
-def _read_ligand(columns: _Columns, row: Sequence[str]) -> Found:
-    ligand = columns.text(row, "ligand")
-    value = columns.number(row, columns.at["experiment"])
-    if not ligand:
-        raise ValueError("no name in the ligand column")
-    if value is not None:
-        uncertainty = columns.number(row, columns.at.get("experiment uncertainty"))
-        yield LigandValue(columns.system(row), ligand, value, _positive(uncertainty))
-
-
-def _pair(columns: _Columns, row: Sequence[str]) -> tuple[str, str]:
-    ligand_a, ligand_b = ((row[at].strip() if at < len(row) else "") for at in columns.ligands)
-    if not ligand_a or not ligand_b:
-        raise ValueError("a ligand has no name")
-    if ligand_a == ligand_b:
-        raise ValueError(f"an edge leads from {ligand_a!r} to itself")
-    return ligand_a, ligand_b
-
-
-def _features(columns: _Columns, row: Sequence[str]) -> tuple[bool, int | None, float | None]:
-    # openfe counts the charge of A less that of B
-    charge = columns.number(row, columns.at.get("charge"))
-    score = columns.number(row, columns.at.get("score"))
-    failed = columns.text(row, "failed").lower() in _TRUE
-    return failed, None if charge is None or charge % 1 else -int(charge), score
-
-
-def _positive(uncertainty: float | None) -> float | None:
-    if uncertainty is not None and uncertainty < 0:
-        raise ValueError(f"an uncertainty is negative ({uncertainty})")
-    return uncertainty
-
-
-def _rows(text: str, source: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield line number and cells of the lines that have any."""
-    lines = text.removeprefix("\ufeff").splitlines()
-    heads = [line for line in lines if line.strip() and not line.startswith("#")]
-    delimiter = max("\t,;", key=lambda mark: heads[0].count(mark)) if heads else ","
     try:
-        for number, row in csv_rows(lines, delimiter, source):
-            if any(cell.strip() for cell in row) and not row[0].startswith("#"):
-                yield number, row
+        rows = list(table_rows(text, source))
     except ContentError as e:
         raise ResultFileError(e.message, **e.facts) from e
+    table = _Reading(source)
+    for part in _parts(rows, source):
+        table.read(part)
+    return table.done()
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Rows under one header."""
+
+    columns: Columns
+    read: Callable[[Columns, Sequence[str]], Found]
+    rows: list[Row]
+
+
+def _parts(rows: list[Row], source: str) -> Iterator[_Part]:
+    """Yield what the table has under each of its headers: one part, or the blocks of cinnabar's CSV."""
+    starts = [(k, found[1].lower()) for k, row in enumerate(rows) if (found := _begins_block(row))]
+    if not starts:
+        yield _sole_part(rows, source)
+        return
+    ends = [k for k, _ in starts[1:]] + [len(rows)]
+    for (start, kind), end in zip(starts, ends, strict=True):
+        header = _EXPERIMENTAL if kind == "experiment" else _CALCULATED
+        part = _part(header, rows[start + 1 : end])
+        assert part is not None
+        yield part
+
+
+def _begins_block(row: Row) -> re.Match[str] | None:
+    return _BLOCK.match(row.cells[0]) if row.marked else None
+
+
+def _sole_part(rows: list[Row], source: str) -> _Part:
+    """Take the first row that is not a comment for the header, else a comment before it that reads as one."""
+    first = next((k for k, row in enumerate(rows) if not row.marked), len(rows))
+    plain = rows[first].cells if first < len(rows) else []
+    candidates = [(plain, first), *((rows[k].unmarked, k) for k in reversed(range(first)))]
+    for header, k in candidates:
+        part = _part(header, [*rows[:k], *rows[k + 1 :]] if k == first else rows[k + 1 :])
+        if part is not None:
+            return part
+    raise _not_edges(plain or (rows[0].cells if rows else []), source)
+
+
+def _part(header: Sequence[str], rows: list[Row]) -> _Part | None:
+    columns = Columns(header)
+    read = row_reader(columns)
+    return None if read is None else _Part(columns, read, rows)
+
+
+def _not_edges(header: Sequence[str], source: str) -> ResultFileError:
+    columns = Columns(header)
+    if "ligand" in columns.at and any(name.startswith(("dg mle", "dg")) for name in columns.plain):
+        why = (
+            "computed free energies of ligands, which are computed here from edges: give the edges (`gather --report "
+            "raw` or `ddg`); experimental values go to `alchemiscale-lake assays`, or need a column `exp DG (kcal/mol)`"
+        )
+    else:
+        why = (
+            "no table of edges: it needs two columns of ligands (ligand_i, ligand_j) and either "
+            "`value_kcal_mol` or columns such as `complex_repeat_0_DG (kcal/mol)`; or, for experimental values, "
+            f"`ligand` and `exp DG (kcal/mol)`. It has: {', '.join(header) or 'nothing'}"
+        )
+    return ResultFileError(f"{source}: {why}", source=source)
+
+
+@dataclass(slots=True)
+class _Reading:
+    """What has been read of a table so far."""
+
+    source: str
+    edges: dict[tuple[str, str, str, str], None] = field(default_factory=dict)
+    values: list[EdgeValue] = field(default_factory=list)
+    ligands: list[LigandValue] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
+    #: Values by leg and number of repeat, with their lines.
+    numbered: dict[tuple[object, ...], tuple[EdgeValue, int]] = field(default_factory=dict)
+
+    def read(self, part: _Part) -> None:
+        columns = part.columns.ligands or tuple(at for at in (part.columns.at.get("ligand"),) if at is not None)
+        names = sure_names(part.rows, columns)
+        for row in part.rows:
+            try:
+                if is_comment(row, names):
+                    self.left_out[_COMMENTS] += 1
+                    continue
+                for found in part.read(part.columns, row.cells):
+                    self._take(found, row.number)
+            except ValueError as e:
+                self.problems.append(f"{self.source}:{row.number}: {e}")
+
+    def _take(self, found: EdgeValue | LigandValue | tuple[str, str, str, str] | str, line: int) -> None:
+        if isinstance(found, str):
+            self.left_out[found] += 1
+        elif isinstance(found, LigandValue):
+            self.ligands.append(found)
+        elif not isinstance(found, EdgeValue):
+            self.edges[found] = None
+        elif not found.numbered:
+            self.values.append(found)
+        else:
+            known, before = self.numbered.setdefault((*found.edge, found.repeat), (found, line))
+            if known is found:
+                self.values.append(found)
+            elif _numbers(known) == _numbers(found):
+                self.left_out["values that are there twice under one number of repeat"] += 1
+            else:
+                raise ValueError(
+                    f"repeat {found.repeat} of {found.ligand_a} to {found.ligand_b} ({found.phase}) has another value "
+                    f"on line {before}; number repeats apart, or leave the column out"
+                )
+
+    def done(self) -> EdgeTable:
+        if self.problems or not (self.edges or self.ligands):
+            more = f"\n... and {len(self.problems) - _NAMED} more" if len(self.problems) > _NAMED else ""
+            why = f"no rows below the header{self._said()}"
+            said = "\n".join(self.problems[:_NAMED]) + more if self.problems else f"{self.source}: {why}"
+            raise ResultFileError(said, source=self.source, problems=self.problems)
+        notes = [f"{self.source}: left out {n} {what}" for what, n in self.left_out.items()]
+        empty = len(self.edges.keys() - {value.edge for value in self.values})
+        if empty:
+            notes.append(f"{self.source}: {empty} of {len(self.edges)} legs have no value")
+        return EdgeTable(self.source, tuple(self.edges), tuple(self.values), tuple(self.ligands), tuple(notes))
+
+    def _said(self) -> str:
+        return "".join(f"; {n} {what}" for what, n in self.left_out.items())
+
+
+def _numbers(value: EdgeValue) -> tuple[float | None, float | None, bool]:
+    return value.value_kcal_mol, value.uncertainty_kcal_mol, value.failed

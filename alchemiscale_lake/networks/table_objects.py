@@ -6,9 +6,10 @@ import hashlib
 import json
 from typing import Any
 
+from .measures import is_absent
 from .nested import ObjectPool
 
-__all__ = ["add_transformation"]
+__all__ = ["add_transformation", "transformation_key"]
 
 
 def add_transformation(
@@ -36,11 +37,7 @@ def add_transformation(
     if phase in ("complex", "solvent"):
         around["solvent"] = _thing("ImportedSolvent")
     states = [
-        _thing(
-            "ChemicalSystem",
-            components={"ligand": _thing("ImportedLigand", molprops={"ofe-name": name}, network=network)} | around,
-            name=f"{name}_{phase}",
-        )
+        _thing("ChemicalSystem", components=_ligand(name, network) | around, name=f"{name}_{phase}")
         for name in (ligand_a, ligand_b)
     ]
     annotations = json.dumps({} if mapping_score is None else {"score": mapping_score})
@@ -52,9 +49,20 @@ def add_transformation(
         protocol=_thing("ImportedProtocol", settings={}),
         name=f"{ligand_a}_{ligand_b}_{phase}",
     )
-    # known by what it is of, whatever a later table says of its mapping
+    return pool.add(transformation, transformation_key(network, edge))
+
+
+def transformation_key(network: str, edge: tuple[str, str, str, str]) -> str:
+    """Return the gufe key of the Transformation of a leg: what it is of decides, not what tables say of its mapping."""
     token = hashlib.md5(json.dumps([network, *edge[1:]]).encode(), usedforsecurity=False).hexdigest()
-    return pool.add(transformation, f"Transformation-{token}")
+    return f"Transformation-{token}"
+
+
+def _ligand(name: str, network: str) -> dict[str, Any]:
+    """Return the component of this name; none for the name that stands for no ligand."""
+    if is_absent(name):
+        return {}
+    return {"ligand": _thing("ImportedLigand", molprops={"ofe-name": name}, network=network)}
 
 
 def _thing(qualname: str, **fields: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from ..printable import one_line
+from ..cells import tsv_line
 from .digits import round_to_uncertainty, shown
 
 __all__ = ["ERROR", "Table"]
@@ -61,13 +61,11 @@ class Table:
     def tsv(self, *, digits: int | None = None) -> str:
         """Write tab-separated text: one header line, newline endings, empty for missing.
 
-        Numbers have full precision, or so many `digits`.
+        Numbers have full precision, or so many `digits`. Texts stand as they are, or as JSON strings where they would
+        not be read back as they are (`cells`).
         """
-        lines = [
-            "\t".join(one_line(name) for name in self.columns),
-            *("\t".join(_plain(cell, digits) for cell in row) for row in self.rows),
-        ]
-        return "".join(line + "\n" for line in lines)
+        lines = [self.columns, *([_plain(cell, digits) for cell in row] for row in self.rows)]
+        return "".join(map(tsv_line, lines))
 
     def cells(self, row: tuple[Any, ...]) -> list[str]:
         """Return the cells of a row as people see them."""
@@ -92,5 +90,4 @@ def _plain(value: Any, digits: int | None) -> str:
         return repr(value) if digits is None else f"{value:.{digits}g}"
     if isinstance(value, datetime):
         return value.isoformat()
-    text = json.dumps(value, default=str) if isinstance(value, (list, dict, tuple)) else str(value)
-    return one_line(text.replace("\\", "\\\\"))
+    return json.dumps(value, default=str) if isinstance(value, (list, dict, tuple)) else str(value)

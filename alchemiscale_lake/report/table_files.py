@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from ..cells import csv_line
 from .table import ERROR, Table
 
 __all__ = ["table_bytes"]
@@ -34,11 +34,7 @@ def table_bytes(table: Table, path: str | Path) -> bytes:
 
 
 def _csv(table: Table) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(table.columns)
-    writer.writerows([_text(value) for value in row] for row in table.rows)
-    return text.getvalue()
+    return "".join(map(csv_line, [table.columns, *(map(_text, row) for row in table.rows)]))
 
 
 def _text(value: Any) -> str:

@@ -14,6 +14,7 @@ import polars as pl
 
 from ..errors import EstimationError
 from ..ids import ScopedKey
+from ..networks.measures import MEASURES, is_absent
 from ..query import Connection, ask, read_sql, statement
 from .plots import dg_pairs, performance_line
 from .table import ERROR, Table
@@ -149,7 +150,7 @@ def raw_table(connection: Connection, network: str, *, allow_partial: bool = Fal
     bound = {"network": network, "scope": str(ScopedKey.from_str(network).scope)}
     rows = read_sql(connection, statement("raw_results"), bound)
     pending = int((rows["state"] == "pending").sum())
-    rows = rows.filter(pl.col("state") != "pending")
+    rows = _as_measured(rows.filter(pl.col("state") != "pending"))
     cells = {
         "leg": "phase",
         "ligand_i": "ligand_i",
@@ -157,8 +158,23 @@ def raw_table(connection: Connection, network: str, *, allow_partial: bool = Fal
         _RAW: "estimate_kcal_mol",
         _RAW_UNCERTAINTY: "uncertainty_kcal_mol",
     }
+    if rows["environment"].drop_nulls().n_unique() > 1:
+        cells = {"system": "environment"} | cells
     table = _table(rows, cells, {_RAW: _RAW_UNCERTAINTY})
     return EstimateTable(table, "results", rows["estimate_kcal_mol"].null_count(), _left_out(pending, "leg"))
+
+
+def _as_measured(rows: pl.DataFrame) -> pl.DataFrame:
+    """Name the kind where a result is a difference of two legs, and lead from nothing to the ligand if absolute."""
+    found = []
+    for row in rows.iter_rows(named=True):
+        measure = MEASURES.get(row["protocol"])
+        if measure is not None:
+            row["phase"] = measure.kind
+        if measure is not None and measure.absolute and row["ligand_j"] is not None and is_absent(row["ligand_j"]):
+            row["ligand_i"], row["ligand_j"] = row["ligand_j"], row["ligand_i"]
+        found.append(row)
+    return pl.DataFrame(found, schema=rows.schema).sort("phase", "ligand_i", "ligand_j", maintain_order=True)
 
 
 #: What `--report` names.

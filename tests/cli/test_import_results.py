@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from syrupy.assertion import SnapshotAssertion
 
 from alchemiscale_lake.cli import main
 from tests.quickrun_files import QuickrunNetwork
+from tests.real_data import real_case
 
 Call = Callable[..., Result]
 SCOPE = "org-campaign-project"
@@ -76,3 +79,25 @@ def test_a_table_of_edges(call: Call, tmp_path: Path) -> None:
 
     assert done.exit_code == gathered.exit_code == 0, done.stderr
     assert gathered.stdout.splitlines()[1:] == ["a\tb\t1.0\t0.1", "b\tc\t2.0\t0.1"]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "tsv"])
+@pytest.mark.parametrize("report", ["raw", "ddg"])
+@pytest.mark.parametrize("case", ["10-backslash-tsv/edges.csv", "01-hash-names/table.csv", "absolute_sign"])
+def test_reports_are_imported_again(call: Call, tmp_path: Path, case: str, report: str, suffix: str) -> None:
+    call("import-results", str(real_case(case)), "--scope", SCOPE, "--network", "first")
+    told = call("gather", "first", "--report", report, "-o", str(tmp_path / f"told.{suffix}"))
+
+    again = call(
+        "import-results", str(tmp_path / f"told.{suffix}"), "--scope", "org-campaign-other", "--network", "then"
+    )
+    gathered = call("gather", "then", "--report", "ddg", "-o", str(tmp_path / "then.csv"))
+    call("gather", "first", "--report", "ddg", "-o", str(tmp_path / "first.csv"))
+
+    assert told.exit_code == again.exit_code == gathered.exit_code == 0, again.stderr
+    first, then = (
+        [row[:3] for row in csv.reader(io.StringIO((tmp_path / f"{name}.csv").read_text()))]
+        for name in ("first", "then")
+    )
+    assert then == first
+    assert len(first) > 1

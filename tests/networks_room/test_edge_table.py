@@ -114,7 +114,7 @@ def test_columns_that_name_a_system(columns: str, system: str) -> None:
         (("a,b", "1,2"), "no table of edges"),
         (("",), "no table of edges"),
         (("ligand_i,ligand_j,value",), "no rows below the header"),
-        (("ligand_i,ligand_j,value", "a,b,1.0", "a,c,much"), "edges.csv:3: could not convert string to float: 'much'"),
+        (("ligand_i,ligand_j,value", "a,b,1.0", "a,c,much"), "edges.csv:3: 'much' in column 'value' is not a number"),
         (("ligand_i,ligand_j,value,uncertainty", "a,b,1.0,-0.1"), "edges.csv:2: an uncertainty is negative"),
         (("ligand_i,ligand_j,value", "a,a,1.0"), "edges.csv:2: an edge leads from 'a' to itself"),
         (("ligand_i,ligand_j,value", ",b,1.0"), "edges.csv:2: a ligand has no name"),
@@ -132,3 +132,90 @@ def test_every_published_edge_is_read() -> None:
     assert len(table.edges) == 2 * 535
     assert len({v.system for v in table.values}) == 37
     assert {v.ligand_a for v in table.values if v.failed} == {"23480"}
+
+
+LONG = "ligand_i,ligand_j,phase,repeat,value_kcal_mol,uncertainty_kcal_mol"
+
+
+def test_ligands_may_have_names_that_begin_with_a_hash() -> None:
+    table = read(
+        LONG,
+        "#1,#2,complex,0,-3.1,0.1",
+        "#2,3,complex,0,-1,0.1",
+        "# remark, of, five, words, 2,2",
+        "3,#1,complex,0,1,0.1",
+    )
+
+    assert [(v.ligand_a, v.ligand_b) for v in table.values] == [("#1", "#2"), ("#2", "3"), ("3", "#1")]
+    assert table.notes == ("edges.csv: left out 1 lines that begin with #, taken for comments",)
+
+
+def test_a_row_behind_a_hash_that_may_be_either_is_refused() -> None:
+    with pytest.raises(ResultFileError, match=r"edges.csv:3: begins with # .* there is a ligand 'a'"):
+        read(LONG, "a,b,complex,0,-3.1,0.1", "#a,b,complex,1,-3.0,0.1")
+
+
+def test_a_header_may_be_a_comment() -> None:
+    assert numbers(read("# made by hand", "# ligand_i,ligand_j,value", "a,b,1.0")) == [
+        ("a", "b", "direct", 0, 1.0, None)
+    ]
+
+
+CINNABAR = (
+    "# Experimental block",
+    "# Ligand, expt_DDG, expt_dDDG",
+    "CAT-13a, -8.83 , 0.10",
+    "#13b, -9.11 , 0.10",
+    "",
+    "# Calculated block",
+    "# Ligand1,Ligand2, calc_DDG, calc_dDDG(MBAR), calc_dDDG(additional)",
+    "CAT-13a,#13b,\t0.36\t,0.11,0.05",
+)
+
+
+def test_the_blocks_of_cinnabar_are_experiment_and_edges() -> None:
+    table = read(*CINNABAR)
+
+    assert [(v.ligand, v.value_kcal_mol, v.uncertainty_kcal_mol) for v in table.ligands] == [
+        ("CAT-13a", -8.83, 0.1),
+        ("#13b", -9.11, 0.1),
+    ]
+    assert numbers(table) == [("CAT-13a", "#13b", "direct", 0, 0.36, pytest.approx(0.16))]
+
+
+def test_a_number_of_repeat_stands_for_one_value() -> None:
+    with pytest.raises(
+        ResultFileError, match=r"edges.csv:4: repeat 0 of a to b \(solvent\) has another value on line 2"
+    ):
+        read(LONG, "a,b,solvent,0,1.0,0.1", "a,b,solvent,0,1.0,0.1", "a,b,solvent,0,1.1,0.1")
+
+    table = read(LONG, "a,b,solvent,0,1.0,0.1", "a,b,solvent,0,1.0,0.1")
+
+    assert len(table.values) == 1
+    assert table.notes == ("edges.csv: left out 1 values that are there twice under one number of repeat",)
+
+
+def test_legs_without_a_value_are_counted() -> None:
+    assert read(LONG, "a,b,solvent,0,1.0,0.1", "b,c,solvent,0,,").notes == ("edges.csv: 1 of 2 legs have no value",)
+
+
+def test_computed_and_measured_values_of_cinnabars_frames_are_told_apart() -> None:
+    edges = read(
+        "labelA,labelB,DDG (kcal/mol),uncertainty (kcal/mol),source,computational",
+        "a,b,1.0,0.1,openfe,True",
+        "a,b,1.2,0.2,other,True",
+        "a,b,0.9,0.3,assay,False",
+    )
+    ligands = read(
+        "label,DG (kcal/mol),uncertainty (kcal/mol),source,computational", "a,-9.0,0.2,assay,False", "a,1,0.2,MLE,True"
+    )
+
+    assert [(v.system, v.value_kcal_mol) for v in edges.values] == [("openfe", 1.0), ("other", 1.2)]
+    assert edges.notes == ("edges.csv: left out 1 experimental differences between ligands",)
+    assert [(v.ligand, v.value_kcal_mol) for v in ligands.ligands] == [("a", -9.0)]
+    assert ligands.notes == ("edges.csv: left out 1 computed free energies of ligands, which follow from edges",)
+
+
+def test_a_table_of_computed_ligands_says_what_to_give() -> None:
+    with pytest.raises(ResultFileError, match=r"computed free energies of ligands, .* give the edges"):
+        read("ligand\tDG(MLE) (kcal/mol)\tuncertainty (kcal/mol)", "a\t1.0\t0.1")

@@ -140,7 +140,7 @@ def test_rounding_never_moves_a_value_by_more_than_the_uncertainty_shown(value: 
 def test_tsv_keeps_one_line_per_row_and_full_precision() -> None:
     table = Table(("a", "b"), [("x\ty\nz\\", 0.1 + 0.2), (None, True), (["p", "q"], 3)])
 
-    assert table.tsv() == 'a\tb\nx\\ty\\nz\\\\\t0.30000000000000004\n\ttrue\n["p", "q"]\t3\n'
+    assert table.tsv() == 'a\tb\n"x\\ty\\nz\\\\"\t0.30000000000000004\n\ttrue\n["p", "q"]\t3\n'
 
 
 def test_names_are_no_markup_on_a_terminal() -> None:

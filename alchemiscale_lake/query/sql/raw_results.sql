@@ -1,18 +1,22 @@
 -- raw_results: individual results of each leg of a network
 -- grain: one row per result that counts, and one per leg without any
--- inputs: network_legs, counted_results
+-- inputs: network_legs, transformations, counted_results
 -- parameters: $network, $scope (of this network)
 with legs as (
     select
-        transformation,
-        phase,
-        ligand_i,
-        ligand_j,
-        state
+        network_legs.transformation,
+        network_legs.phase,
+        network_legs.environment,
+        network_legs.ligand_i,
+        network_legs.ligand_j,
+        network_legs.state,
+        transformations.protocol_qualname as protocol
     from network_legs
+    join transformations
+        on network_legs.transformation = transformations.transformation
     where
-        network = $network
-        and scope = $scope
+        network_legs.network = $network
+        and network_legs.scope = $scope
 ),
 counted as (
     select
@@ -26,9 +30,11 @@ counted as (
 )
 select
     legs.phase,
+    legs.environment,
     legs.ligand_i,
     legs.ligand_j,
     legs.transformation,
+    legs.protocol,
     counted.attempt,
     counted.estimate_kcal_mol,
     counted.uncertainty_kcal_mol,

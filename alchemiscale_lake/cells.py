@@ -1,0 +1,155 @@
+"""Cells of tables as text: CSV and TSV, written so that every text is read back as it was.
+
+A TSV cell stands as it is. One that holds control characters, begins or ends with a space, or begins with a quotation
+mark is written as a JSON string. A CSV cell is quoted by the rules of CSV; in a quoted cell spaces count. A line whose
+first cell is not quoted and begins with `#` may be a comment: that is for the reader of the table to decide.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from .errors import ContentError
+from .printable import one_line
+
+__all__ = ["MISSING", "Row", "csv_line", "table_rows", "tsv_line"]
+
+#: What stands for a missing value, in lower case.
+MISSING: Final = frozenset({"", "nan", "na", "n/a", "none", "null", "-"})
+#: As the csv module has it.
+_LONGEST_CELL: Final = 131_072
+_TO_QUOTE: Final = re.compile(r'[,;\t"\r\n]')
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of a table.
+
+    Attributes
+    ----------
+    number : int
+        Line on which it ends.
+    cells : list of str
+        Without the spaces around cells that are not quoted.
+    marked : bool
+        Whether it begins with a `#` that is not quoted.
+    """
+
+    number: int
+    cells: list[str]
+    marked: bool
+
+    @property
+    def unmarked(self) -> list[str]:
+        """The cells without the `#`."""
+        return [self.cells[0].lstrip("#").strip(), *self.cells[1:]] if self.marked else self.cells
+
+
+def csv_line(cells: Iterable[str]) -> str:
+    """Return a line of CSV, with its end."""
+    return ",".join(_csv_cell(cell, first=k == 0) for k, cell in enumerate(cells)) + "\n"
+
+
+def tsv_line(cells: Iterable[str]) -> str:
+    """Return a line of TSV that is safe to print, with its end."""
+    return "\t".join(_tsv_cell(cell, first=k == 0) for k, cell in enumerate(cells)) + "\n"
+
+
+def _csv_cell(text: str, *, first: bool) -> str:
+    if _TO_QUOTE.search(text) or text != text.strip() or (first and text.startswith("#")):
+        return '"' + text.replace('"', '""') + '"'
+    return text
+
+
+def _tsv_cell(text: str, *, first: bool) -> str:
+    safe = one_line(text) == text
+    if safe and text == text.strip() and not text.startswith('"') and not (first and text.startswith("#")):
+        return text
+    return json.dumps(text, ensure_ascii=not safe)
+
+
+def table_rows(text: str, source: str) -> Iterator[Row]:
+    """Yield the rows of a table that have any text; the first line that is not a comment decides what parts cells.
+
+    Parameters
+    ----------
+    text : str
+    source : str
+        Where it is from, for messages.
+
+    Raises
+    ------
+    ContentError
+        If a line cannot be cut into cells of less than 128 KiB.
+    """
+    lines = list(io.StringIO(text.removeprefix("\ufeff"), newline=""))
+    heads = [line for line in lines if line.strip()]
+    plain = [line for line in heads if not line.startswith("#")]
+    head = (plain or heads or [""])[0]
+    delimiter = max("\t,;", key=head.count)
+    found = _tsv_rows(lines, source) if delimiter == "\t" else _csv_rows(lines, delimiter, source)
+    for row in found:
+        if any(row.cells):
+            yield row
+
+
+def _tsv_rows(lines: Iterable[str], source: str) -> Iterator[Row]:
+    for number, line in enumerate(lines, 1):
+        cells = line.rstrip("\r\n").split("\t")
+        if len(line) > _LONGEST_CELL and max(map(len, cells)) > _LONGEST_CELL:
+            raise _not_a_table(source, number, f"field larger than field limit ({_LONGEST_CELL})")
+        yield Row(number, [_tsv_text(cell.strip()) for cell in cells], line.lstrip().startswith("#"))
+
+
+def _tsv_text(cell: str) -> str:
+    """Return the text of a cell: a JSON string, one that a spreadsheet quoted, or as it is."""
+    if len(cell) < 2 or not cell.startswith('"') or not cell.endswith('"'):
+        return cell
+    try:
+        return str(json.loads(cell, strict=False))
+    except ValueError:
+        inner = cell[1:-1]
+        return cell if '"' in inner.replace('""', "") else inner.replace('""', '"')
+
+
+def _csv_rows(lines: list[str], delimiter: str, source: str) -> Iterator[Row]:
+    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
+    before = 0
+    try:
+        for cells in reader:
+            raw = lines[before] if reader.line_num == before + 1 else "".join(lines[before : reader.line_num])
+            before = reader.line_num
+            if '"' in raw:
+                ends = _quoted_ends(raw, delimiter, len(cells))
+                cells = [_trimmed(cell, end) for cell, end in zip(cells, ends, strict=True)]
+            else:
+                cells = [cell.strip() for cell in cells]
+            yield Row(reader.line_num, cells, raw.lstrip().startswith("#"))
+    except csv.Error as e:
+        raise _not_a_table(source, reader.line_num, str(e)) from e
+
+
+def _trimmed(cell: str, end: str | None) -> str:
+    """Return a cell without the spaces around it; of a quoted one, without those after its `end`."""
+    return cell.strip() if end is None else cell.removesuffix(end) + end.rstrip()
+
+
+def _quoted_ends(raw: str, delimiter: str, n_cells: int) -> list[str | None]:
+    """Return what follows the closing mark of each cell of a row; None for a cell that is not quoted."""
+    field = re.compile(rf' *(?:"(?:[^"]|"")*"([^{delimiter}\r\n]*)|[^{delimiter}\r\n]*)(?:{delimiter}|\r?\n|\r|$)')
+    found: list[str | None] = []
+    at = 0
+    while len(found) < n_cells and (cell := field.match(raw, at)):
+        found.append(cell[1])
+        at = cell.end()
+    return found if len(found) == n_cells else [None] * n_cells
+
+
+def _not_a_table(source: str, number: int, why: str) -> ContentError:
+    return ContentError(f"{source}:{number}: not a table ({why}); give a CSV or TSV file", source=source)

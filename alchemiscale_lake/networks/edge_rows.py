@@ -1,0 +1,148 @@
+"""Rows of tables of edges and ligands: what a row of each kind of table holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, TypeAlias
+
+from ..cells import MISSING
+from .edge_values import EdgeValue, LigandValue
+from .table_columns import Columns
+
+__all__ = ["Found", "row_reader"]
+
+PHASES: Final = ("complex", "solvent", "vacuum", "direct")
+#: What `gather --report raw` prints for values of edges as a whole, and of differences of two legs.
+_WHOLE: Final = ("other", "binding", "hydration")
+_FAILED: Final = frozenset({"error", "failed", "fail"})
+_TRUE: Final = frozenset({"true", "1", "1.0", "yes", "t", "failed"})
+
+#: What a row holds: that there is an edge, and its values; or why the row is left out.
+Found: TypeAlias = Iterator["EdgeValue | LigandValue | tuple[str, str, str, str] | str"]
+
+
+def row_reader(columns: Columns) -> Callable[[Columns, Sequence[str]], Found] | None:
+    """Return what reads a row of the kind of table that has these columns; None if there is no such kind.
+
+    It raises ValueError where a row cannot be read.
+    """
+    if columns.ligands and columns.wide:
+        return _read_wide
+    if columns.ligands and "value" in columns.at:
+        return _Long().read
+    if "ligand" in columns.at and ("experiment" in columns.at or "computational" in columns.at):
+        return _read_ligand
+    return None
+
+
+def _read_wide(columns: Columns, row: Sequence[str]) -> Found:
+    system, ligand_a, ligand_b = columns.system(row), *_pair(columns, row)
+    failed, charge, score = _features(columns, row)
+    for (phase, repeat), at in sorted(columns.wide.items()):
+        edge = (system, ligand_a, ligand_b, phase)
+        yield edge
+        broken = _is_failure(row, at.get("dg"))
+        value = None if broken else columns.number(row, at.get("dg"))
+        uncertainty = None if broken else columns.number(row, at.get("ddg"))
+        if value is not None or broken:
+            yield EdgeValue(*edge, repeat, value, _positive(uncertainty), failed or broken, charge, score, True)
+
+
+def _is_failure(row: Sequence[str], at: int | None) -> bool:
+    return at is not None and at < len(row) and row[at].strip().lower() in _FAILED
+
+
+class _Long:
+    """Reads rows of one value each; counts the repeats where the table does not."""
+
+    def __init__(self) -> None:
+        self._seen: dict[tuple[str, str, str, str], int] = {}
+        self._kind = ""
+
+    def read(self, columns: Columns, row: Sequence[str]) -> Found:
+        if "computational" in columns.at and columns.text(row, "computational").lower() not in _TRUE:
+            yield "experimental differences between ligands"
+            return
+        if columns.names_legs and not any(row[at] for at in columns.ligands[1:] if at < len(row)):
+            yield "rows about a single system, which are no edges"
+            return
+        phase = self._phase(columns, row)
+        system, ligand_a, ligand_b = columns.system(row), *_pair(columns, row)
+        failed, charge, score = _features(columns, row)
+        edge = (system, ligand_a, ligand_b, phase)
+        yield edge
+        cell = columns.text(row, "value").lower()
+        if cell in MISSING and not failed:
+            return
+        value = None if cell in _FAILED | MISSING else columns.number(row, columns.at["value"])
+        told = columns.text(row, "repeat")
+        repeat = _repeat(told) if told else self._seen.get(edge, 0)
+        self._seen[edge] = repeat + 1
+        uncertainty = None if cell in _FAILED else _uncertainty(columns, row)
+        yield EdgeValue(*edge, repeat, value, uncertainty, failed or value is None, charge, score, bool(told))
+
+    def _phase(self, columns: Columns, row: Sequence[str]) -> str:
+        phase = columns.text(row, "phase").lower() or "direct"
+        if phase not in PHASES and phase not in _WHOLE:
+            raise ValueError(f"phase {phase!r} is none of {', '.join(PHASES)}")
+        if phase in PHASES:
+            return phase
+        self._kind = self._kind or phase
+        if phase != self._kind:
+            raise ValueError(f"{phase} stands beside {self._kind}; give each in a table of its own")
+        return "direct"
+
+
+def _uncertainty(columns: Columns, row: Sequence[str]) -> float | None:
+    """Return the uncertainty; of two parts the sum, as cinnabar has it."""
+    parts = [columns.number(row, columns.at.get(column)) for column in ("uncertainty", "more uncertainty")]
+    told = [part for part in map(_positive, parts) if part is not None]
+    return sum(told) if told else None
+
+
+def _repeat(told: str) -> int:
+    number = float(told)
+    if not 0 <= number < 1e6:
+        raise ValueError(f"repeat is {told!r}, not a small number")
+    if number % 1:
+        raise ValueError(f"repeat is {told!r}, not a whole number")
+    return int(number)
+
+
+def _read_ligand(columns: Columns, row: Sequence[str]) -> Found:
+    ligand = columns.text(row, "ligand")
+    if not ligand:
+        raise ValueError("no name in the ligand column")
+    column = "experiment" if "experiment" in columns.at else "value"
+    if column == "value" and columns.text(row, "computational").lower() in _TRUE:
+        yield "computed free energies of ligands, which follow from edges"
+        return
+    value = columns.number(row, columns.at.get(column))
+    if value is None:
+        yield "ligands without an experimental value"
+        return
+    of = "experiment uncertainty" if column == "experiment" else "uncertainty"
+    yield LigandValue(columns.system(row), ligand, value, _positive(columns.number(row, columns.at.get(of))))
+
+
+def _pair(columns: Columns, row: Sequence[str]) -> tuple[str, str]:
+    ligand_a, ligand_b = (row[at] if at < len(row) else "" for at in columns.ligands)
+    if not ligand_a or not ligand_b:
+        raise ValueError("a ligand has no name")
+    if ligand_a == ligand_b:
+        raise ValueError(f"an edge leads from {ligand_a!r} to itself")
+    return ligand_a, ligand_b
+
+
+def _features(columns: Columns, row: Sequence[str]) -> tuple[bool, int | None, float | None]:
+    # openfe counts the charge of A minus that of B
+    charge = columns.number(row, columns.at.get("charge"))
+    score = columns.number(row, columns.at.get("score"))
+    failed = columns.text(row, "failed").lower() in _TRUE
+    return failed, None if charge is None or charge % 1 else -int(charge), score
+
+
+def _positive(uncertainty: float | None) -> float | None:
+    if uncertainty is not None and uncertainty < 0:
+        raise ValueError(f"an uncertainty is negative ({uncertainty})")
+    return uncertainty

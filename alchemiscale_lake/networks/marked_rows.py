@@ -1,0 +1,50 @@
+"""Lines of tables that begin with `#`: comments, or rows about ligands with such names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from ..cells import Row
+
+__all__ = ["is_comment", "sure_names"]
+
+
+def is_comment(row: Row, names: set[str]) -> bool:
+    """Whether a row is a comment: it begins with `#` and a space, or holds no number behind its first cell.
+
+    Parameters
+    ----------
+    row : Row
+    names : set of str
+        Names in the table that are not in question, as `sure_names` has them.
+
+    Raises
+    ------
+    ValueError
+        If it may be either: it reads as a row, and its name without the `#` is in the table.
+    """
+    if not row.marked:
+        return False
+    name = row.cells[0]
+    bare = name.lstrip("#")
+    if not bare or bare[0].isspace() or not any(map(_is_number, row.cells[1:])):
+        return True
+    if name not in names and bare in names:
+        raise ValueError(
+            f"begins with # and reads as a row, and there is a ligand {bare!r}; remove the line if it is a comment, or "
+            f'quote the name: "{name}"'
+        )
+    return False
+
+
+def sure_names(rows: Iterable[Row], columns: Sequence[int]) -> set[str]:
+    """Return the names in these columns, but for those that a `#` of a comment may have been put before."""
+    return {row.cells[at] for row in rows for at in columns if at < len(row.cells) and not (row.marked and at == 0)}
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
