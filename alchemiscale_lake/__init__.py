@@ -15,7 +15,7 @@ _HOMES = {"Lake": "store", "Scope": "ids", "ScopedKey": "ids", "connect": "query
 
 
 def __getattr__(name: str) -> Any:
-    # what is heavy (polars, duckdb) is imported when it is asked for, so that `--help` stays quick
+    # lazy imports of polars, duckdb and the like, so that `--help` stays fast
     if name in _HOMES:
         from importlib import import_module
 

@@ -1,6 +1,6 @@
-"""Durations and amounts of memory as people write them: `24h`, `1h30m`, `16GiB`.
+"""Durations and amounts of memory in human-readable form: `24h`, `1h30m`, `16GiB`.
 
-Text to numbers and back, without loss. Which settings hold them is in `settings.py`.
+Converts text to numbers and back without loss. `settings.py` defines the settings that use them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _CLOCK: Final = re.compile(r"(?:(\d+)-)?(\d+):([0-5]\d):([0-5]\d)")
 _PART: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(min|[smhd])\s*")
 _MEMORY: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgtp]i?|)b?")
 _NUMBER: Final = re.compile(r"\d+(?:\.\d+)?")
-#: From so long on a duration is written in days; a day itself is `24h`, as queues say it.
+#: Durations from here on are written in days; one day itself is `24h`, as in queues.
 _DAYS_FROM_S: Final = 2 * 86400
 
 
@@ -31,8 +31,8 @@ def parse_seconds(value: Any) -> Any:
     Parameters
     ----------
     value : str or number
-        `90s`, `30m`, `24h`, `2d`, `1h30m`, a queue's `HH:MM:SS` or `D-HH:MM:SS`, or seconds. What is no text is
-        returned as it is.
+        `90s`, `30m`, `24h`, `2d`, `1h30m`, a queue's `HH:MM:SS` or `D-HH:MM:SS`, or seconds. Values other than text
+        are returned unchanged.
 
     Returns
     -------
@@ -42,7 +42,7 @@ def parse_seconds(value: Any) -> Any:
     Raises
     ------
     ValueError
-        If it is none of these.
+        If it has none of these forms.
     """
     if not isinstance(value, str):
         return value
@@ -60,13 +60,13 @@ def parse_seconds(value: Any) -> Any:
 
 
 def format_seconds(seconds: float) -> str:
-    """Write a duration so that `parse_seconds` reads the same number.
+    """Format a duration so that `parse_seconds` returns the same number.
 
     >>> format_seconds(5400), format_seconds(86400), format_seconds(0.5)
     ('1h30m', '24h', '0.5s')
     """
     if seconds != int(seconds) or seconds < 1:
-        # an exponent, as in 1e-07, is no duration
+        # an exponent, as in 1e-07, is not a valid duration
         return f"{Decimal(repr(seconds)):f}s"
     left, parts = int(seconds), []
     for unit in ("d", "h", "m", "s"):
@@ -84,8 +84,8 @@ def parse_bytes(value: Any) -> Any:
     Parameters
     ----------
     value : str or number
-        `16GiB` or `16Gi` (powers of 1024), `16GB` or `16G` (powers of 1000), or bytes. What is no text is returned
-        as it is.
+        `16GiB` or `16Gi` (powers of 1024), `16GB` or `16G` (powers of 1000), or bytes. Values other than text are
+        returned unchanged.
 
     Returns
     -------
@@ -95,7 +95,7 @@ def parse_bytes(value: Any) -> Any:
     Raises
     ------
     ValueError
-        If it is none of these.
+        If it has none of these forms.
     """
     if not isinstance(value, str):
         return value
@@ -106,7 +106,7 @@ def parse_bytes(value: Any) -> Any:
 
 
 def format_bytes(count: int) -> str:
-    """Write an amount of memory so that `parse_bytes` reads the same number, as short as can be.
+    """Format an amount of memory as briefly as possible so that `parse_bytes` returns the same number.
 
     >>> format_bytes(2**34), format_bytes(16 * 10**9), format_bytes(1234)
     ('16GiB', '16GB', '1234B')

@@ -1,8 +1,9 @@
-"""Text in the directives of batch queues: what each queue can read, quoted or not, and what none can.
+"""Syntax of directives of batch queues: what each queue can read, quoted or not, and what none can.
 
-Pure rules. Queues read directives themselves, no shell does: Slurm takes `#` for the begin of a comment, even within a
-word, and complains of words that belong to no option; PBS and LSF read words as their commands do (POSIX qsub,
-"Script Preservation"; LSF, "Embedded submission options"); the object names of SGE, OAR and HTCondor hold no spaces.
+Pure rules. Queues parse directives themselves, without a shell: Slurm treats `#` as the start of a comment, even
+within a word, and rejects words that belong to no option; PBS and LSF parse words like their commands (POSIX qsub,
+"Script Preservation"; LSF, "Embedded submission options"); object names of SGE, OAR and HTCondor cannot contain
+spaces.
 """
 
 from __future__ import annotations
@@ -14,33 +15,33 @@ from typing import Final
 
 __all__ = ["directive_mistakes", "log_folder_mistake", "quoted", "word_mistake"]
 
-#: What every queue takes for one word, as it stands.
+#: Text that every queue parses as one word.
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_./:@,+=%^*~-]+")
-#: What ends or begins a quotation, or is replaced by a value, in some queue or version of it.
+#: Characters that start or end a quotation, or are expanded, in some queue or version of it.
 _NEVER: Final = "\"'\\`$"
-#: Queues that can be told a name of several words (LSF: several queues), and those that can be told such a folder.
+#: Queues that accept a quoted name of several words (LSF: several queues), and those that accept such a folder.
 _QUOTED_WORDS: Final = {"account": ("slurm", "pbs", "moab", "lsf"), "queue": ("lsf",)}
 _QUOTED_FOLDERS: Final = ("slurm", "lsf", "htcondor")
-#: Characters in the name of a log file that a queue replaces, and that cannot be escaped there.
+#: Characters that a queue expands in the name of a log file and that cannot be escaped there.
 _REPLACED: Final = {"pbs": ":^", "moab": ":^", "sge": ":", "lsf": "%", "oar": "%", "htcondor": "#"}
-#: What a directive begins with in a script; in the pools file it is left out.
+#: Prefix of a directive in a script; it is left out in the pools file.
 _MARKERS: Final = {"slurm": "#SBATCH", "pbs": "#PBS", "moab": "#PBS", "lsf": "#BSUB", "sge": "#$", "oar": "#OAR"}
 #: Queues whose options take one value each, so that a further word is a mistake.
 _ONE_VALUE: Final = ("slurm", "pbs", "moab", "lsf")
 
 
 def quoted(kind: str, text: str) -> str:
-    """Return a text that was checked as its queue reads it: as it stands, or between double quotes."""
+    """Return a checked text in the form its queue reads: unchanged, or in double quotes."""
     return text if kind in ("htcondor", "oar", "sge") or _PLAIN.fullmatch(text) else f'"{text}"'
 
 
 def word_mistake(kind: str, key: str, text: str) -> str | None:
-    """Return what is wrong with the name of a queue or an account, None if nothing is.
+    """Return what is wrong with the name of a queue or an account, None if it is valid.
 
     Parameters
     ----------
     kind : str
-        Of pool, as in `slurm`.
+        Kind of pool, as in `slurm`.
     key : str
         `queue`, `account` or `interface`.
     text : str
@@ -68,7 +69,7 @@ def log_folder_mistake(kind: str, folder: str) -> str | None:
 
 
 def directive_mistakes(kind: str, directives: Sequence[str]) -> Iterator[str]:
-    """Yield what is wrong with an operator's own directives: what their queue would refuse, or read as a comment."""
+    """Yield mistakes in an operator's directives: what their queue would reject, or read as a comment."""
     marker = _MARKERS.get(kind)
     for directive in directives:
         wrong = _wrong_line(directive, marker)
@@ -89,7 +90,7 @@ def _wrong_line(directive: str, marker: str | None) -> str | None:
 
 
 def _wrong_words(kind: str, directive: str) -> str | None:
-    """Return what is wrong with the options in a line; None if nothing is."""
+    """Return what is wrong with the options in a line; None if they are valid."""
     try:
         words = shlex.split(directive, comments=kind == "slurm")
     except ValueError:

@@ -1,7 +1,7 @@
-"""Files that survive a power cut: written under a temporary name, fsynced, renamed, their folder fsynced.
+"""Files that survive a power cut: temporary name, fsync, rename, fsync of the folder.
 
-A file system keeps what was fsynced and may lose anything else, the name of a new file included. What
-is acknowledged to somebody is written through these functions first.
+A file system keeps what was fsynced and may lose anything else, including the name of a new file. Everything that is
+acknowledged is first written through these functions.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ __all__ = [
     "write_new_file",
 ]
 
-#: Ending of the names of files that are being written.
+#: Suffix of files that are being written.
 TEMPORARY: Final = ".part"
-#: Answers of file systems that cannot fsync a folder, and need not.
+#: Error numbers of file systems that cannot fsync a folder, and need not.
 _CANNOT: Final = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EBADF})
-#: Answers of file systems that know no hard links.
+#: Error numbers of file systems without hard links.
 _NO_LINKS: Final = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 
 
@@ -63,7 +63,7 @@ def fsync_folder(path: Path) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Create a folder with its parents, and make their names durable; costs little if it is there.
+    """Create a folder with its parents, and make their names durable; cheap if it exists.
 
     Raises
     ------
@@ -79,7 +79,7 @@ def make_folder(path: Path) -> None:
 
 
 def write_new_file(path: Path, data: bytes) -> None:
-    """Write a file that nobody knows yet, and fsync it; its folder is the caller's to fsync.
+    """Write a new, unreferenced file and fsync it; the caller must fsync its folder.
 
     Raises
     ------
@@ -92,14 +92,14 @@ def write_new_file(path: Path, data: bytes) -> None:
 
 
 def replace_file(path: Path, data: bytes, *, lasting: bool = True) -> None:
-    """Write a file, in the place of one that may be there: the old one or the new one, never a half.
+    """Write a file, replacing an existing one atomically.
 
     Parameters
     ----------
     path : Path
     data : bytes
     lasting : bool
-        Whether the new one must be there after a power cut; it is whole in any case.
+        Whether the new file must survive a power cut; it is complete in any case.
 
     Raises
     ------
@@ -118,7 +118,7 @@ def replace_file(path: Path, data: bytes, *, lasting: bool = True) -> None:
 
 
 def link_file(path: Path, data: bytes) -> bool:
-    """Write a file unless its name is taken; return whether it was written.
+    """Write a file unless the name is taken; return whether it was written.
 
     Raises
     ------
@@ -139,12 +139,12 @@ def link_file(path: Path, data: bytes) -> bool:
 
 
 def has_hard_links(folder: Path) -> bool:
-    """Return whether the file system of a folder can give a file a second name, which nobody else then can.
+    """Return whether the file system of a folder supports hard links, and refuses a name that is taken.
 
     Raises
     ------
     OSError
-        If nothing can be written there.
+        If the folder is not writable.
     """
     first, second = _temporary(folder), _temporary(folder)
     try:

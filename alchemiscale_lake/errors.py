@@ -1,8 +1,8 @@
-"""The one tree of errors.
+"""The error hierarchy.
 
-Every error a user can meet is a `LakeError`; it is either a `TransientError` (trying again may
-help) or a `TerminalError` (something must change first). A message says what happened, with which
-value, and what to do next; the facts are also attributes, so that programs need not parse text.
+Every error that a user can see is a `LakeError`; it is either a `TransientError` (a retry may help) or a
+`TerminalError` (something must change first). A message states what happened, with which value, and what to do next;
+the facts are also attributes, so that programs need not parse text.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def _rebuild(cls: type[LakeError], message: str, facts: dict[str, Any]) -> LakeE
 
 
 class TransientError(LakeError):
-    """The same call may succeed if made again."""
+    """The same call may succeed if retried."""
 
 
 class TerminalError(LakeError):
@@ -81,19 +81,19 @@ class TerminalError(LakeError):
 
 
 class NotALakeError(TerminalError):
-    """The folder or URL holds no lake."""
+    """The folder or URL does not contain a lake."""
 
 
 class LakeExistsError(TerminalError):
-    """A lake, or something else, already lies where a new one was to be created."""
+    """A lake, or something else, already exists where a new one was to be created."""
 
 
 class LakeVersionError(TerminalError):
-    """The lake was written by a version this one does not understand."""
+    """The lake was written by an unsupported version."""
 
 
 class SchemaError(TerminalError):
-    """Rows break the columns or rules of their table; nothing was written."""
+    """Rows violate the columns or rules of their table; nothing was written."""
 
 
 class CommitConflictError(TransientError):
@@ -101,15 +101,15 @@ class CommitConflictError(TransientError):
 
 
 class StorageError(TransientError):
-    """The folder or bucket did not answer, or refused."""
+    """The folder or bucket did not answer, or rejected the request."""
 
 
 class NotWritableError(StorageError):
-    """The folder may only be read, by this user or by anybody."""
+    """The folder is read-only, for this user or for everybody."""
 
 
 class UpkeepRunningError(TransientError):
-    """Another upkeep of the same lake is at it."""
+    """Maintenance of the same lake is already running."""
 
 
 # --- names ------------------------------------------------------------------------------------
@@ -120,7 +120,7 @@ class InvalidScopeError(TerminalError):
 
 
 class AmbiguousScopeError(TerminalError):
-    """A name fits several Scopes, networks or Tasks."""
+    """A name matches several Scopes, networks or Tasks."""
 
 
 class InvalidKeyError(TerminalError):
@@ -128,7 +128,7 @@ class InvalidKeyError(TerminalError):
 
 
 class NotFoundError(TerminalError):
-    """The lake holds nothing under this key or name."""
+    """The lake has nothing under this key or name."""
 
 
 class ObjectTooLargeError(TerminalError):
@@ -136,7 +136,7 @@ class ObjectTooLargeError(TerminalError):
 
 
 class QueryError(TerminalError):
-    """DuckDB refused a query; the message is DuckDB's."""
+    """DuckDB rejected a query; the message is DuckDB's."""
 
 
 # --- content ----------------------------------------------------------------------------------
@@ -147,7 +147,7 @@ class ContentError(TerminalError):
 
 
 class DamagedError(ContentError):
-    """Something in the lake does not have the content that was written."""
+    """Something in the lake differs from what was written."""
 
 
 # --- networks and Tasks -----------------------------------------------------------------------
@@ -158,21 +158,21 @@ class InvalidNetworkError(TerminalError):
 
 
 class InvalidTransitionError(TerminalError):
-    """A Task may not change from the status it has to the one asked for."""
+    """A Task cannot change from its current status to the requested one."""
 
 
-# --- code that may be missing -----------------------------------------------------------------
+# --- missing code -----------------------------------------------------------------------------
 
 
 class MissingDependencyError(TerminalError):
-    """An optional package is needed here and not installed."""
+    """An optional package is required here and not installed."""
 
 
 class MissingClassError(MissingDependencyError):
     """A gufe object's class cannot be imported where it is needed."""
 
 
-# --- running and reckoning --------------------------------------------------------------------
+# --- execution and estimation -----------------------------------------------------------------
 
 
 class ExecutionError(TerminalError):
@@ -180,7 +180,7 @@ class ExecutionError(TerminalError):
 
 
 class HostFaultError(TransientError):
-    """The host cannot do its part: no space, no processes, a folder that cannot be written. No Task's fault."""
+    """The host lacks something: disk space, processes, a writable folder. Not a Task's fault."""
 
 
 class ReceiptError(TerminalError):
@@ -188,23 +188,23 @@ class ReceiptError(TerminalError):
 
 
 class ResultFileError(TerminalError):
-    """A file holds no results that can be imported; nothing was written."""
+    """A file contains no results that can be imported; nothing was written."""
 
 
 class SigningKeyError(TerminalError):
-    """The key by which receipts of a lake are signed cannot be read."""
+    """The key that receipts of a lake are signed with cannot be read."""
 
 
 class NotBegunError(TransientError):
-    """What was handed out was never begun: the queue did not take it, or its worker had gone."""
+    """An assignment was never started: the queue rejected it, or its worker was gone."""
 
 
 class EstimationError(TerminalError):
-    """Numbers do not allow the estimate asked for."""
+    """The data do not allow the requested estimate."""
 
 
 class UnitConversionError(TerminalError):
-    """A value's unit is missing or not an energy."""
+    """A value has no unit, or its unit is not an energy."""
 
 
 # --- configuration ----------------------------------------------------------------------------

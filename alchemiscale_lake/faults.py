@@ -1,8 +1,8 @@
-"""Named places where a process may be made to die, for the kill-and-recover tests.
+"""Named points where a process can be killed, for the kill-and-recover tests.
 
-`fault_point(name)` does nothing unless a hook is installed or `ALCHEMISCALE_LAKE_FAULT` names the
-place: `results:before-event` kills this process there with SIGKILL, `results:before-event@3` at the
-third passage. Between every two writes of one operation stands one such point.
+`fault_point(name)` does nothing unless a hook is installed or `ALCHEMISCALE_LAKE_FAULT` names the point:
+`results:before-event` kills this process there with SIGKILL, `results:before-event@3` at the third pass. There is one
+such point between every two writes of an operation.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _passed: Counter[str] = Counter()
 
 
 def fault_point(name: str) -> None:
-    """Pass the place `name`, or die there if that was asked for."""
+    """Pass the point `name`, or die there if requested."""
     if _hook is not None:
         _hook(name)
     wanted = os.environ.get("ALCHEMISCALE_LAKE_FAULT")

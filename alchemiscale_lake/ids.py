@@ -1,8 +1,7 @@
-"""Names of things: Scope, ScopedKey, and the ids of Tasks and attempts.
+"""Names: Scope, ScopedKey, and the ids of Tasks and attempts.
 
-The words and the string forms are alchemiscale's, so that keys can be carried between the two
-systems. A ScopedKey holds the gufe key *as it was at ingestion*: join on it, never on a key that
-another gufe version recomputed.
+Terms and string forms are those of alchemiscale, so that keys can be exchanged between the two systems. A ScopedKey
+contains the gufe key *at ingestion*: join on it, never on a key recomputed by another gufe version.
 """
 
 from __future__ import annotations
@@ -25,18 +24,18 @@ _TOKEN: Final = re.compile(r"[A-Za-z0-9_]+")
 
 @dataclass(frozen=True, slots=True, order=True)
 class Scope:
-    """Where networks and results are shared: organisation, campaign, project.
+    """Scope of networks and results: organisation, campaign, project.
 
     Parameters
     ----------
     org, campaign, project : str or None
-        Each begins with a letter and holds letters, digits and `_`; `None` and `"*"` are the
-        wildcard. Below a wildcard every level must be a wildcard too.
+        Each starts with a letter and consists of letters, digits and `_`; `None` and `"*"` are the wildcard. All
+        levels below a wildcard must be wildcards too.
 
     Raises
     ------
     InvalidScopeError
-        If a component has another form, or a wildcard stands above a name.
+        If a component has another form, or a wildcard precedes a name.
     """
 
     org: str | None = None
@@ -67,7 +66,7 @@ class Scope:
 
     @classmethod
     def from_str(cls, text: str) -> Scope:
-        """Read `org-campaign-project`."""
+        """Parse `org-campaign-project`."""
         parts = text.split("-") if isinstance(text, str) else []
         if len(parts) != 3:
             raise InvalidScopeError(
@@ -84,7 +83,7 @@ class Scope:
 
     @property
     def specific(self) -> bool:
-        """Whether no level is a wildcard."""
+        """Return whether no level is a wildcard."""
         return self.project is not None
 
     def require_specific(self) -> Scope:
@@ -97,7 +96,7 @@ class Scope:
         return self
 
     def is_superset(self, other: Scope) -> bool:
-        """Whether every Scope that `other` stands for is also in this one."""
+        """Return whether this Scope includes every Scope that `other` matches."""
         pairs = zip((self.org, self.campaign, self.project), (other.org, other.campaign, other.project), strict=True)
         return all(mine is None or mine == theirs for mine, theirs in pairs)
 
@@ -109,7 +108,7 @@ class ScopedKey:
     Raises
     ------
     InvalidKeyError, InvalidScopeError
-        If the gufe key has another form than `<qualname>-<token>`, or the Scope has a wildcard.
+        If the gufe key does not have the form `<qualname>-<token>`, or the Scope has a wildcard.
     """
 
     gufe_key: str
@@ -130,7 +129,7 @@ class ScopedKey:
 
     @classmethod
     def from_str(cls, text: str) -> ScopedKey:
-        """Read the five-part string form."""
+        """Parse the five-part string form."""
         parts = text.split("-") if isinstance(text, str) else []
         if len(parts) != 5:
             raise InvalidKeyError(
@@ -146,20 +145,20 @@ class ScopedKey:
 
     @property
     def qualname(self) -> str:
-        """Class name of the object."""
+        """Return the class name of the object."""
         return self.gufe_key.partition("-")[0]
 
     @property
     def token(self) -> str:
-        """The part of the gufe key that tells objects of one class apart."""
+        """Return the part of the gufe key that identifies an object within its class."""
         return self.gufe_key.partition("-")[2]
 
 
 def new_task_key(scope: Scope | str) -> str:
-    """Return a fresh Task ScopedKey, as text. Tasks are named at random, not by content."""
+    """Return a new Task ScopedKey, as text. Keys of Tasks are random, not derived from content."""
     return f"Task-{uuid.uuid4().hex}-{scope.require_specific() if isinstance(scope, Scope) else scope}"
 
 
 def new_attempt_id() -> str:
-    """Return a fresh attempt id (32 hexadecimal digits)."""
+    """Return a new attempt id (32 hexadecimal digits)."""
     return uuid.uuid4().hex

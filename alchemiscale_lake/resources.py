@@ -1,4 +1,4 @@
-"""What a Task needs and what a worker has: cores, memory, GPUs."""
+"""Resources needed by a Task or provided by a worker: cores, memory, GPUs."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from dataclasses import dataclass
 
 __all__ = ["Resources"]
 
-#: Shares of a GPU add up to one GPU although floats do not.
+#: Tolerance for fractions of a GPU that add up to one.
 _GPU_SLACK = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """Cores, memory and GPUs, needed or to be had.
+    """Cores, memory and GPUs, needed or available.
 
     Parameters
     ----------
     cores : int
-        Units run side by side within these; each is told its share by `OMP_NUM_THREADS` and the like.
+        Units run concurrently within these; each gets its share in `OMP_NUM_THREADS` and the like.
     memory_bytes : int or None
         None: not counted.
     gpus : float
-        GPUs; below one, a share of a GPU.
+        GPUs; below one, a fraction of a GPU.
     """
 
     cores: int = 1
@@ -29,12 +29,12 @@ class Resources:
     gpus: float = 0.0
 
     def fits_in(self, free: Resources) -> bool:
-        """Whether this much can be had of `free`. Memory that either does not count is no obstacle."""
+        """Return whether this fits into `free`. Memory is ignored if either is not counted."""
         memory = self.memory_bytes is None or free.memory_bytes is None or self.memory_bytes <= free.memory_bytes
         return memory and self.cores <= free.cores and self.gpus <= free.gpus + _GPU_SLACK
 
     def minus(self, used: Resources) -> Resources:
-        """Return what is left after some is used."""
+        """Return the remainder after subtracting `used`."""
         memory = None if self.memory_bytes is None else self.memory_bytes - (used.memory_bytes or 0)
         return Resources(self.cores - used.cores, memory, max(0.0, self.gpus - used.gpus))
 

@@ -1,10 +1,9 @@
-"""What a process must not show: which environment variables hold secrets, and how to keep memory unread.
+"""Protection of secrets: which environment variables are secret, and how to make a process unreadable.
 
-On Linux any process of the same user can read the environment that another one was started with, and
-its memory, through `/proc`, and Protocols are anybody's code. So processes that hold credentials forbid
-being read (`forbid_reading`), and those that run Protocols are started without (`without_secrets`).
-Imports nothing but the standard library: it is called first of all. Who gets which credentials is
-decided by those who start processes.
+On Linux any process of the same user can read another one's initial environment and memory through `/proc`, and
+Protocol code is untrusted. So processes with credentials forbid being read (`forbid_reading`), and those that run
+Protocols are started without them (`without_secrets`). Imports only the standard library: it is called before anything
+else. The code that starts processes decides who gets which credentials.
 """
 
 from __future__ import annotations
@@ -20,10 +19,10 @@ __all__ = ["HIDDEN", "PASSED", "allow_reading", "forbid_reading", "is_secret", "
 
 #: Environment variable: further names that are secret, as in `MY_*,LICENSE_SERVER`.
 HIDDEN: Final = "ALCHEMISCALE_LAKE_HIDE"
-#: Environment variable: names that units get although they look secret, as in `WANDB_API_KEY`.
+#: Environment variable: names passed to units although they look secret, as in `WANDB_API_KEY`.
 PASSED: Final = "ALCHEMISCALE_LAKE_PASS"
 
-#: Families of variables that give access to storage, Prefect, a cluster or an agent, whatever their names say.
+#: Families of variables that give access to storage, Prefect, a cluster or an agent, whatever their names.
 _FAMILIES: Final = (
     "AWS_*",
     "AZURE_*",
@@ -51,7 +50,7 @@ _FAMILIES: Final = (
     "*CONNECTION_STRING",
     "*DATABASE_URL",
 )
-#: Words between underscores that tell a secret.
+#: Words between underscores that indicate a secret.
 _WORDS: Final = frozenset({"APIKEY", "AUTH", "AUTHORIZATION", "COOKIE", "DSN", "JWT", "KEY", "KEYS", "TOKEN", "TOKENS"})
 #: `https://user:password@host`, as in the address of a proxy or of a package index.
 _URL_WITH_PASSWORD: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/\s@:]*:[^/\s@]+@")
@@ -59,18 +58,18 @@ _PR_SET_DUMPABLE: Final = 4
 
 
 def is_secret(name: str, value: str = "", *, environment: Mapping[str, str] | None = None) -> bool:
-    """Whether an environment variable is to be kept from processes that run Protocols.
+    """Return whether an environment variable must be hidden from processes that run Protocols.
 
-    A list of what is denied, for what calculations need cannot be listed: modules, conda, CUDA, OpenMM and
-    licences each bring variables of their own. The lists in `ALCHEMISCALE_LAKE_HIDE` and
-    `ALCHEMISCALE_LAKE_PASS` (names or glob patterns, separated by commas) add to it and win over it.
+    This is a deny list, since the variables that calculations need cannot be listed: modules, conda, CUDA, OpenMM and
+    licences each bring their own. The lists in `ALCHEMISCALE_LAKE_HIDE` and `ALCHEMISCALE_LAKE_PASS` (names or glob
+    patterns, separated by commas) extend and override it.
 
     Parameters
     ----------
     name, value : str
         A value that is a URL with a password is secret under any name.
     environment : mapping, optional
-        Where those lists are read from; `os.environ` by default.
+        Source of those lists; default: `os.environ`.
     """
     environment = os.environ if environment is None else environment
     upper = name.upper()
@@ -85,26 +84,26 @@ def is_secret(name: str, value: str = "", *, environment: Mapping[str, str] | No
 
 
 def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return an environment without what `is_secret`."""
+    """Return an environment without its secrets, see `is_secret`."""
     return {k: v for k, v in environment.items() if not is_secret(k, v, environment=environment)}
 
 
 def only_secrets(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return what `without_secrets` leaves out."""
+    """Return the variables that `without_secrets` leaves out."""
     return {k: v for k, v in environment.items() if is_secret(k, v, environment=environment)}
 
 
 def forbid_reading() -> None:
     """Keep other processes of the same user from reading this one's environment, memory and open files.
 
-    They cannot trace it either; root still can, and so can a debugger that runs as root. Forked children
-    inherit it, programs that they start do not. Does nothing where there is no `/proc`.
+    They cannot trace it either; root still can. Forked children inherit this, programs that they start do not. Does
+    nothing where there is no `/proc`.
     """
     _set_dumpable(0)
 
 
 def allow_reading() -> None:
-    """End `forbid_reading`, in a forked child that holds nothing secret."""
+    """Undo `forbid_reading`, in a forked child without secrets."""
     _set_dumpable(1)
 
 

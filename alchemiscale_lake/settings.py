@@ -1,7 +1,7 @@
-"""Pools, policy and limits, as an operator writes them in `pools.yaml`.
+"""Pools, policy and limits, as written by an operator in `pools.yaml`.
 
-Frozen models that refuse unknown keys. Reading the file, and telling the line of a mistake, is in
-`pools_file.py`; what the numbers lead to is decided in `tasks/` and `ledger/`.
+Frozen models that reject unknown keys. `pools_file` reads the file and reports the line of a mistake; `tasks/` and
+`ledger/` apply the settings.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ __all__ = [
 PoolKind = Literal["local", "slurm", "pbs", "lsf", "sge", "htcondor", "oar", "moab", "work-pool"]
 #: Kinds whose workers are jobs of a queue, one per class of dask-jobqueue.
 JOBQUEUE_KINDS: Final = tuple(kind for kind in get_args(PoolKind) if kind not in ("local", "work-pool"))
-#: In `protocols`: needs of every class that neither the file nor this package knows.
+#: Key in `protocols`: needs of every class that neither the file nor this package lists.
 ANY_PROTOCOL: Final = "*"
-#: Less memory is a number whose unit was forgotten.
+#: A smaller amount of memory is a number with a missing unit.
 _LEAST_MEMORY_BYTES: Final = 1024**2
-#: Thirds add up to one although floats do not.
+#: Tolerance for shares that add up to one.
 _ROUNDING: Final = 1e-6
 
 
@@ -68,7 +68,7 @@ def _check_class_or_any(value: str) -> str:
 
 
 def _no_bool(value: Any) -> Any:
-    # it would pass for 0 or 1
+    # it would be accepted as 0 or 1
     if value is True or value is False:
         raise ValueError(f"{str(value).lower()} is no value here; give a number or a text")
     return value
@@ -80,12 +80,12 @@ ScopePattern = Annotated[str, BeforeValidator(_parse_scope)]
 Share = Annotated[float, BeforeValidator(_no_bool), Field(gt=0, le=1)]
 ClassName = Annotated[str, AfterValidator(_check_class)]
 ClassNameOrAny = Annotated[str, AfterValidator(_check_class_or_any)]
-#: It becomes part of names of jobs, deployments and objects.
+#: It becomes part of the names of jobs, deployments and objects.
 PoolName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$", max_length=63)]
 
 
 def _refuse(mistakes: Iterable[tuple[str, str]]) -> None:
-    """Raise one ValueError with a line `key: what` for every mistake, so that a reader sees all at once."""
+    """Raise one ValueError with a line `key: what` for every mistake, so that all are reported at once."""
     lines = [f"{key}: {what}" for key, what in mistakes]
     if lines:
         raise ValueError("\n".join(lines))
@@ -103,16 +103,18 @@ class _Model(BaseModel):
 
 
 class Needs(_Model):
-    """What one Task of a Protocol, or one ProtocolUnit of a class, takes."""
+    """Needs of one Task of a Protocol, or of one ProtocolUnit of a class."""
 
     gpus: float = Field(0.0, ge=0, description="GPUs; 0.25 lets four share one")
-    cores: int = Field(1, ge=1, description="cores; what its units run side by side within")
+    cores: int = Field(1, ge=1, description="cores, shared by its concurrent units")
     memory_bytes: Bytes | None = Field(None, alias="memory", description="as in 8GiB; unset: not counted")
-    duration_s: Seconds | None = Field(None, alias="duration", description="declared, until results tell better")
+    duration_s: Seconds | None = Field(
+        None, alias="duration", description="expected duration, until results give a better estimate"
+    )
 
     @property
     def resources(self) -> Resources:
-        """As resources."""
+        """Return the needs as resources."""
         return Resources(self.cores, self.memory_bytes, self.gpus)
 
     @model_validator(mode="after")
@@ -123,13 +125,17 @@ class Needs(_Model):
 
 
 class Limits(_Model):
-    """How much of a pool is used."""
+    """Limits on the use of a pool."""
 
-    minimum: int = Field(0, ge=0, description="workers kept although there is no work")
-    maximum: int = Field(10, ge=1, description="workers (queue jobs, pods, worker processes' slots) at most")
-    soft: int | None = Field(None, ge=0, description="Tasks in flight beyond which only Tasks no other pool takes come")
-    hard: int | None = Field(None, ge=0, description="Tasks in flight at most")
-    submit_at_once: int = Field(20, ge=1, description="jobs submitted per turn at most")
+    minimum: int = Field(0, ge=0, description="workers kept even without work")
+    maximum: int = Field(
+        10, ge=1, description="maximum number of workers (queue jobs, pods, slots of worker processes)"
+    )
+    soft: int | None = Field(
+        None, ge=0, description="Tasks in flight above which only Tasks that no other pool can run are claimed"
+    )
+    hard: int | None = Field(None, ge=0, description="maximum number of Tasks in flight")
+    submit_at_once: int = Field(20, ge=1, description="maximum number of jobs submitted per turn")
 
     @model_validator(mode="after")
     def _in_order(self) -> Limits:
@@ -143,9 +149,9 @@ class Limits(_Model):
 
 
 class Burst(_Model):
-    """When a rented pool may claim: any threshold passed opens it, the budget closes it."""
+    """When a rented pool may claim: exceeding any threshold opens it, the budget closes it."""
 
-    backlog_gpu_hours: float | None = Field(None, gt=0, description="predicted GPU-hours that wait")
+    backlog_gpu_hours: float | None = Field(None, gt=0, description="predicted GPU-hours of waiting Tasks")
     oldest_waiting_s: Seconds | None = Field(None, alias="oldest_waiting", description="age of the oldest waiting Task")
     budget_per_day: float | None = Field(None, ge=0, description="in the currency of cost_per_gpu_hour")
 
@@ -157,28 +163,30 @@ class Burst(_Model):
 
 
 class Monitors(_Model):
-    """When a worker that already runs something starts nothing beside it. Unset: not looked at."""
+    """Limits above which a worker that is already running something starts nothing more. Unset: not checked."""
 
     gpu_utilisation: float | None = Field(None, gt=0, le=1, description="fraction in use, averaged over the window")
     gpu_memory: float | None = Field(None, gt=0, le=1, description="fraction of the GPU's memory in use")
     memory: float | None = Field(None, gt=0, le=1, description="fraction of the host's memory in use")
     cpu: float | None = Field(None, gt=0, le=1, description="fraction of the host's CPU time in use")
-    window_s: Seconds = Field(60.0, alias="window", description="what averages are taken over")
+    window_s: Seconds = Field(60.0, alias="window", description="averaging window")
     give_back_after_s: Seconds = Field(
-        600.0, alias="give_back_after", description="a Task that waited so long goes back"
+        600.0, alias="give_back_after", description="a Task that has waited this long is requeued"
     )
 
 
 class QuarantineRules(_Model):
-    """When a host is held to be bad, and for how long."""
+    """When a host is quarantined, and for how long."""
 
-    failures: int = Field(3, ge=1, description="fast failures, without a success between, that lead to quarantine")
-    window_s: Seconds = Field(3600.0, alias="window", description="failures longer ago do not count")
-    fast_s: Seconds = Field(300.0, alias="fast", description="a failure within this time of the start is fast")
-    penalty_s: Seconds = Field(600.0, alias="penalty", description="the first quarantine; each further one doubles")
-    longest_s: Seconds = Field(86400.0, alias="longest", description="no quarantine is longer")
+    failures: int = Field(3, ge=1, description="fast failures without a success in between that lead to quarantine")
+    window_s: Seconds = Field(3600.0, alias="window", description="older failures are ignored")
+    fast_s: Seconds = Field(300.0, alias="fast", description="a failure within this time from the start is fast")
+    penalty_s: Seconds = Field(
+        600.0, alias="penalty", description="duration of the first quarantine; doubled for each further one"
+    )
+    longest_s: Seconds = Field(86400.0, alias="longest", description="maximum duration of a quarantine")
     forgive_after_s: Seconds = Field(
-        86400.0, alias="forgive_after", description="good conduct that halves the next penalty"
+        86400.0, alias="forgive_after", description="time since a quarantine that halves the next penalty"
     )
 
     @model_validator(mode="after")
@@ -192,7 +200,7 @@ class QuarantineRules(_Model):
         return self
 
 
-#: What only a job of a queue can be told, and what a queue has to be told.
+#: Keys that only queues use, and keys that they require.
 _OF_QUEUES: Final = ("queue", "account", "directives", "skip_directives", "interface", "log_folder", "disk_bytes")
 _OF_QUEUES_NEEDED: Final = ("cores", "memory_bytes", "walltime_s")
 
@@ -204,67 +212,71 @@ def _key(model: type[BaseModel], name: str) -> str:
 class Pool(_Model):
     """One place to compute. Its resources are those of one worker: a queue job, a pod, or this machine."""
 
-    kind: PoolKind = Field(description="local; a queue, as dask-jobqueue names it; or work-pool")
-    cores: int | None = Field(None, ge=1, description="of one worker; local: all cores of this machine, else 1")
-    memory_bytes: Bytes | None = Field(None, alias="memory", description="of one worker, as in 32GiB")
-    gpus: int = Field(0, ge=0, description="of one worker; SGE and OAR have to be asked for them in directives")
-    disk_bytes: Bytes | None = Field(None, alias="disk", description="of one worker; HTCondor wants to know")
-    walltime_s: Seconds | None = Field(None, alias="walltime", description="of one queue job or pod, as in 24h")
+    kind: PoolKind = Field(description="local, work-pool, or a queue as named by dask-jobqueue")
+    cores: int | None = Field(
+        None, ge=1, description="cores of one worker; default: all of this machine for local, else 1"
+    )
+    memory_bytes: Bytes | None = Field(None, alias="memory", description="memory of one worker, as in 32GiB")
+    gpus: int = Field(0, ge=0, description="GPUs of one worker; for SGE and OAR, also request them in directives")
+    disk_bytes: Bytes | None = Field(None, alias="disk", description="disk space of one worker; required by HTCondor")
+    walltime_s: Seconds | None = Field(
+        None, alias="walltime", description="walltime of one queue job or pod, as in 24h"
+    )
     queue: str | None = Field(None, description="partition or queue")
-    account: str | None = Field(None, description="account or project that is charged")
+    account: str | None = Field(None, description="account or project to charge")
     environment: tuple[str, ...] = Field(
-        (), description="shell lines that a job runs first: modules, activation; `${NAME}` in them is the job's own"
+        (),
+        description="shell lines that a job runs first, such as module loads; the job expands `${NAME}`",
     )
     directives: tuple[str, ...] = Field((), description="further directives of the queue, as in --gres=gpu:1")
     skip_directives: tuple[str, ...] = Field(
-        (), description="leave out generated directives that contain one of these, as in --mem where a site forbids it"
+        (),
+        description="leave out generated directives that contain one of these, such as --mem where a site forbids it",
     )
-    interface: str | None = Field(None, description="network interface that compute nodes reach the dispatcher by")
-    python: str | None = Field(None, description="Python on the compute nodes; this one, by default")
-    work_root: str | None = Field(None, description="folder for work in progress; on a queue, one that all nodes share")
-    log_folder: str | None = Field(None, description="where queue jobs write their output")
+    interface: str | None = Field(None, description="network interface by which compute nodes reach the dispatcher")
+    python: str | None = Field(None, description="Python on the compute nodes; default: this one")
+    work_root: str | None = Field(None, description="folder for work in progress; for a queue, one shared by all nodes")
+    log_folder: str | None = Field(None, description="folder for the output of queue jobs")
     work_pool: str | None = Field(None, description="name of the Prefect work pool")
     # what and how much
-    limits: Limits = Field(Limits(), description="how much of it is used")
+    limits: Limits = Field(Limits(), description="limits on the use of the pool")
     scopes: tuple[ScopePattern, ...] = Field((), description="Scopes that may run here, as in `org-*-*`; empty: all")
     exclude_scopes: tuple[ScopePattern, ...] = Field((), description="Scopes that may not")
     protocols: tuple[ClassName, ...] = Field((), description="classes of Protocols that may run here; empty: all")
     exclude_protocols: tuple[ClassName, ...] = Field((), description="classes of Protocols that may not")
-    tasks_per_job: int = Field(1, ge=1, description="Tasks handed to one job in single shot, or to one flow run")
+    tasks_per_job: int = Field(1, ge=1, description="Tasks per job in batch mode (`--once`), or per flow run")
     # policy
     priority: int = Field(10, ge=1, description="lower goes first: owned compute before rented")
-    cost_per_gpu_hour: float = Field(0.0, ge=0, description="in any currency, the same for all pools")
-    burst: Burst | None = Field(None, description="only past these thresholds; unset: baseload")
+    cost_per_gpu_hour: float = Field(0.0, ge=0, description="cost in any currency, the same for all pools")
+    burst: Burst | None = Field(None, description="claim only above these thresholds; unset: always")
     # care
-    heartbeat_s: Seconds = Field(
-        20.0, alias="heartbeat", description="how often claims and cancellations are looked at"
-    )
-    lease_s: Seconds = Field(300.0, alias="lease", description="a claim without news for so long is given up")
-    idle_s: Seconds = Field(300.0, alias="idle", description="a worker without work ends after so long")
+    heartbeat_s: Seconds = Field(20.0, alias="heartbeat", description="interval of checks of claims and cancellations")
+    lease_s: Seconds = Field(300.0, alias="lease", description="a claim without a heartbeat for this long is given up")
+    idle_s: Seconds = Field(300.0, alias="idle", description="a worker without work for this long ends")
     retire_before_s: Seconds = Field(
-        300.0, alias="retire_before", description="Tasks are stopped so long before walltime"
+        300.0, alias="retire_before", description="Tasks are stopped this long before the walltime"
     )
     timeout_s: Seconds | None = Field(None, alias="timeout", description="an attempt that takes longer fails")
     stuck_after_s: Seconds | None = Field(
-        None, alias="stuck_after", description="a unit without progress for so long is ended"
+        None, alias="stuck_after", description="a unit without progress for this long is terminated"
     )
-    unit_retries: int = Field(1, ge=0, description="times a failed ProtocolUnit is run again within an attempt")
-    monitors: Monitors = Field(Monitors(), description="when nothing more is started beside what runs")
+    unit_retries: int = Field(1, ge=0, description="retries of a failed ProtocolUnit within an attempt")
+    monitors: Monitors = Field(Monitors(), description="limits above which nothing more is started on a worker")
 
     @property
     def capacity(self) -> Resources:
-        """Of one worker. The cores of a local pool that names none are those of this machine."""
+        """Return the resources of one worker. A local pool without a number of cores uses those of this machine."""
         return Resources(self.cores or 1, self.memory_bytes, float(self.gpus))
 
     def runs(self, scope: str, protocol: str | None = None) -> bool:
-        """Whether Tasks of a Scope, or of all Scopes a pattern stands for, and of a Protocol may run here."""
+        """Return whether Tasks of a Scope, or of all Scopes of a pattern, and of a Protocol may run here."""
         asked = Scope.parse(scope)
         inside = not self.scopes or any(Scope.parse(allowed).is_superset(asked) for allowed in self.scopes)
         outside = any(Scope.parse(excluded).is_superset(asked) for excluded in self.exclude_scopes)
         return inside and not outside and (protocol is None or self.runs_protocol(protocol))
 
     def runs_protocol(self, protocol: str) -> bool:
-        """Whether Tasks of a class of Protocol may run here."""
+        """Return whether Tasks of a class of Protocol may run here."""
         return protocol not in self.exclude_protocols and (not self.protocols or protocol in self.protocols)
 
     @field_validator(
@@ -287,7 +299,7 @@ class Pool(_Model):
         return self
 
     def _against_its_queue(self) -> list[tuple[str, str]]:
-        """Texts that the queue would refuse, or read as something else."""
+        """Return texts that the queue would reject or misread."""
         if self.kind not in JOBQUEUE_KINDS:
             return []
         words = {"queue": self.queue, "account": self.account, "interface": self.interface}
@@ -298,7 +310,7 @@ class Pool(_Model):
         return [(key, text) for key, text in wrong if text is not None]
 
     def _against_its_kind(self) -> list[tuple[str, str]]:
-        """Keys that its kind needs and has not, or has and cannot use."""
+        """Return keys that are missing or useless for this kind."""
         queue = self.kind in JOBQUEUE_KINDS
         needed = [*_OF_QUEUES_NEEDED] if queue else []
         needed += ["disk_bytes"] if self.kind == "htcondor" else ["work_pool"] if self.kind == "work-pool" else []
@@ -313,7 +325,7 @@ class Pool(_Model):
         ]
 
     def _against_itself(self) -> list[tuple[str, str]]:
-        """Keys that leave nothing to run."""
+        """Return keys that leave nothing to run."""
         mistakes = []
         if self.walltime_s is not None and self.retire_before_s >= self.walltime_s:
             walltime = format_seconds(self.walltime_s)
@@ -332,23 +344,24 @@ class Pool(_Model):
 class Pools(_Model):
     """The whole file."""
 
-    lake: str | None = Field(None, description="the lake the pools work for; --lake and ALCHEMISCALE_LAKE win")
+    lake: str | None = Field(None, description="lake of the pools; --lake and ALCHEMISCALE_LAKE take precedence")
     pools: dict[PoolName, Pool] = Field(min_length=1, description="places to compute, by name")
     shares: dict[ScopePattern, Share] = Field(
-        {}, description="parts of all running Tasks that Scopes are entitled to, as in 0.5; others split the rest"
+        {},
+        description="fractions of all running Tasks for Scopes, as in 0.5; other Scopes split the rest",
     )
     protocols: dict[ClassNameOrAny, Needs] = Field(
-        {}, description="what a Task takes, by class of Protocol; `*`: of any class that is not known"
+        {}, description="needs of a Task, by class of Protocol; `*`: of any unknown class"
     )
     units: dict[ClassName, Needs] = Field(
-        {}, description="what a ProtocolUnit takes of what its Task has, by class of ProtocolUnit"
+        {}, description="share of a Task's resources that a ProtocolUnit needs, by class of ProtocolUnit"
     )
-    hosts: QuarantineRules = Field(QuarantineRules(), description="when a host is held to be bad")
+    hosts: QuarantineRules = Field(QuarantineRules(), description="when a host is quarantined")
 
     @field_validator("shares")
     @classmethod
     def _parts_of_a_whole(cls, shares: dict[str, float]) -> dict[str, float]:
-        # a Scope's share may be divided among its campaigns: only the widest add up
+        # a Scope's share may be divided among its campaigns, so only the widest are summed
         scopes = {name: Scope.parse(name) for name in shares}
         widest = [n for n, one in scopes.items() if not any(o != one and o.is_superset(one) for o in scopes.values())]
         whole = math.fsum(shares[name] for name in widest)

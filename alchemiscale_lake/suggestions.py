@@ -1,4 +1,4 @@
-"""What somebody probably meant who misspelt a name."""
+"""Suggestions for misspelt names."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["did_you_mean"]
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return `; did you mean 'x'?` for the known name that is nearest; empty text if none is near.
+    """Return `; did you mean 'x'?` for the most similar known name; empty if none is similar.
 
     >>> did_you_mean("staus", ["status", "submit"])
     "; did you mean 'status'?"

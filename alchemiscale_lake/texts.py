@@ -1,7 +1,7 @@
-"""Text that others wrote, made fit for a table: valid UTF-8, without NUL, of limited length.
+"""Foreign text prepared for a table: valid UTF-8, without NUL, of limited length.
 
-Exceptions, tracebacks, names and reasons come from Protocols, engines and workers, and may be anything. Every row
-that carries one passes it through `storable`.
+Exceptions, tracebacks, names and reasons come from Protocols, engines and workers, and may be anything. Every row with
+such text passes it through `storable`.
 """
 
 from __future__ import annotations
@@ -10,24 +10,23 @@ from typing import Final
 
 __all__ = ["LONG", "SHORT", "storable"]
 
-#: Longest names and reasons, and longest exceptions and tracebacks, in characters.
+#: Maximum length of names and reasons, and of exceptions and tracebacks, in characters.
 SHORT: Final = 2_000
 LONG: Final = 32_000
 
 
 def storable(text: str, limit: int = SHORT, *, whole: str | None = None) -> str:
-    """Return a text that any table takes: its head and tail if it is too long.
+    """Return a text that any table accepts: its head and tail if it is too long.
 
-    Lone surrogates are written as escapes, NUL characters as U+FFFD. A text that is storable already comes back
-    unchanged.
+    Lone surrogates are written as escapes, NUL characters as U+FFFD. A storable text is returned unchanged.
 
     Parameters
     ----------
     text : str
     limit : int
-        Longest text that is not cut, in characters.
+        Maximum length, in characters.
     whole : str, optional
-        Where the whole text is kept; named in the note that takes the place of the middle.
+        Location of the full text, mentioned in the note that replaces the middle.
     """
     if len(text) > limit:
         note = f"\n[... {{}} characters left out{'' if whole is None else f'; the whole text is {whole}'} ...]\n"

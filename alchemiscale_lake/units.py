@@ -1,7 +1,7 @@
-"""The one unit conversion: an energy as a plain float in kcal/mol.
+"""The only unit conversion: an energy as a plain float in kcal/mol.
 
-Quantities of pint, openff-units and openmm are recognised by what they can do, so that none of
-these packages is needed to read a number.
+Quantities of pint, openff-units and openmm are recognised by their methods, so that none of these packages is needed
+to read a number.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def _magnitude(value: Any) -> float:
     if hasattr(value, "m_as"):  # pint, openff-units
         try:
             return float(value.m_as("kJ/mol")) * KCAL_PER_KJ
-        except Exception as e:  # pint's errors differ from registry to registry; the reason is the same
+        except Exception as e:  # pint's errors differ between registries; the reason is the same
             raise _no_energy(value) from e
     try:
         return float(value)

@@ -1,8 +1,8 @@
-"""Networks as plain data: what openfe and gufe write becomes rows, and rows become that text again.
+"""Networks as plain data: files of openfe and gufe become rows, and rows become the same text again.
 
-Nothing here builds a gufe object or needs a Protocol's classes: a keyed chain is read as JSON, and
-facts are taken from the dicts. Forms that only gufe can read (nested dict JSON, msgpack, live
-objects) come in through `gufe_adapter`. Writing rows into a lake is left to `ledger.submit`.
+Nothing here builds a gufe object or needs a Protocol's classes: a keyed chain is parsed as JSON, and facts are read
+from the dicts. Forms that only gufe can read (nested dict JSON, msgpack, live objects) are converted by
+`gufe_adapter`. Writing rows into a lake is in `ledger.submit`.
 """
 
 from __future__ import annotations

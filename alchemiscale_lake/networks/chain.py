@@ -1,7 +1,7 @@
 """Keyed chains: the JSON list of `[key, keyed dict]` that gufe writes, read without gufe.
 
-The text of every object is kept as it arrived, so that storing writes no JSON anew and reading back
-parses none. What makes a chain a network is judged in `network`.
+The text of every object is kept as it arrived, so that neither storing nor reading back serialises JSON again.
+`network` decides whether a chain is a network.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ class ChainObject:
     Parameters
     ----------
     key : str
-        gufe key as it arrived; never recomputed.
+        gufe key at ingestion; never recomputed.
     keyed_dict : dict
         The object, parsed.
     text : str
         Its JSON text, as it arrived.
     refers_to : tuple of str
-        Keys it refers to directly, each once, in the order of the text.
+        Unique keys it refers to directly, in the order of the text.
     """
 
     key: str
@@ -55,31 +55,31 @@ class ChainObject:
 
     @property
     def qualname(self) -> str:
-        """Name of its class."""
+        """Return the name of its class."""
         return str(self.keyed_dict["__qualname__"])
 
 
 def reference(value: Any) -> str | None:
-    """Return the key that `value` refers to, None if it is no reference."""
+    """Return the key that `value` refers to, None if it is not a reference."""
     key = value.get(_REFERENCE) if isinstance(value, dict) else None
     return key if isinstance(key, str) else None
 
 
 def canonical_json(value: Any) -> str:
-    """Write JSON data in the one form that is compared: sorted keys, no whitespace."""
+    """Serialise JSON data in canonical form: sorted keys, no whitespace."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
 def digest(keyed_dict: Mapping[str, Any]) -> str:
-    """SHA-256 of the canonical JSON of a keyed dict, hexadecimal."""
+    """Return the SHA-256 of the canonical JSON of a keyed dict, hexadecimal."""
     return hashlib.sha256(canonical_json(keyed_dict).encode()).hexdigest()
 
 
 def same_content(mine: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether two keyed dicts of one key tell the same, though two versions of gufe wrote them.
+    """Return whether two keyed dicts of one key are equivalent, even if written by two versions of gufe.
 
-    Versions add fields (`:version:`, an empty `metadata`) and move classes without changing the key;
-    a field only one side has must be empty, any other must be equal.
+    Versions add fields (`:version:`, an empty `metadata`) and move classes without changing the key; a field that only
+    one side has must be empty, any other must be equal.
     """
     fields = (mine.keys() | other.keys()) - {":version:", "__module__"}
     alone = {field for field in fields if field not in mine or field not in other}
@@ -93,7 +93,7 @@ def same_content(mine: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 
 class _Reader:
-    """Cuts the text of a chain into its objects, remembering where it is for the error."""
+    """Splits the text of a chain into its objects, tracking positions for error messages."""
 
     def __init__(self, text: str, source: str) -> None:
         self._text = text
@@ -109,7 +109,7 @@ class _Reader:
         return parsed
 
     def value(self, at: int) -> tuple[Any, int, int, list[Any]]:
-        """Return the value at `at`, where it begins and ends, and the references in it."""
+        """Return the value at `at`, its start and end, and the references in it."""
         start = self.after_space(at)
         self._found.clear()
         try:
@@ -118,7 +118,7 @@ class _Reader:
             self.fail(e.pos, e.msg)
         except RecursionError:
             self.fail(start, "values are nested too deeply")
-        except ValueError as e:  # a number with thousands of digits, a key that stands twice
+        except ValueError as e:  # a number with thousands of digits, a duplicate key
             self.fail(start, str(e))
         try:
             check_depth(value, self._source)
@@ -127,14 +127,14 @@ class _Reader:
         return value, start, end, list(self._found)
 
     def after_space(self, at: int) -> int:
-        """Return where the next token begins."""
-        if self._text[at : at + 1] in _TOKENS:  # nearly always; a regular expression costs ten times as much
+        """Return the start of the next token."""
+        if self._text[at : at + 1] in _TOKENS:  # the common case; a regular expression is ten times slower
             return at
         found = _skip(self._text, at)
         return found.end() if found else at
 
     def token(self, at: int, allowed: str) -> tuple[str, int]:
-        """Return the punctuation at `at`, which must be one of `allowed`, and where it ends."""
+        """Return the punctuation at `at`, which must be one of `allowed`, and its end."""
         start = self.after_space(at)
         token = self._text[start : start + 1]
         if not token or token not in allowed:
@@ -143,7 +143,7 @@ class _Reader:
         return token, start + 1
 
     def end(self, at: int) -> None:
-        """Fail unless only whitespace is left."""
+        """Raise unless only whitespace is left."""
         start = self.after_space(at)
         if start != len(self._text):
             self.fail(start, "something follows the end of the chain")
@@ -171,12 +171,12 @@ def parse_chain(text: str, source: str = "chain") -> list[ChainObject]:
     text : str
         `[[key, keyed dict], ...]`, dependencies first or not.
     source : str
-        Where the text is from, for messages.
+        Origin of the text, for messages.
 
     Raises
     ------
     InvalidNetworkError
-        If the text is cut short or malformed (with line, column and byte), or is JSON of another form.
+        If the text is truncated or malformed (with line, column and byte), or is JSON of another form.
     """
     reader = _Reader(text, source)
     objects: list[ChainObject] = []
@@ -208,7 +208,7 @@ def _read_object(reader: _Reader, text: str, at: int, source: str, number: int) 
     return ChainObject(key, keyed_dict, text[start:end], tuple(dict.fromkeys(found))), at
 
 
-# --- judging ------------------------------------------------------------------------------------
+# --- checks -------------------------------------------------------------------------------------
 
 
 def index_chain(objects: Iterable[ChainObject], source: str) -> dict[str, ChainObject]:
@@ -217,7 +217,7 @@ def index_chain(objects: Iterable[ChainObject], source: str) -> dict[str, ChainO
     Raises
     ------
     InvalidNetworkError
-        If one key stands for two different contents, or an object refers to a key that is not there.
+        If one key has two different contents, or an object refers to a missing key.
     """
     by_key: dict[str, ChainObject] = {}
     for obj in objects:
@@ -243,12 +243,12 @@ def index_chain(objects: Iterable[ChainObject], source: str) -> dict[str, ChainO
 
 
 def closure(by_key: Mapping[str, ChainObject], roots: Sequence[str], source: str) -> list[ChainObject]:
-    """Return `roots` and all they need, each after what it refers to.
+    """Return `roots` and all their dependencies, each after what it refers to.
 
     Raises
     ------
     InvalidNetworkError
-        If an object needs itself, directly or through others.
+        If an object depends on itself, directly or indirectly.
     """
     ordered: list[ChainObject] = []
     done: dict[str, bool] = {}  # False while the objects it refers to are being visited

@@ -1,6 +1,6 @@
-"""Facts about components, read from their keyed dicts whatever gufe wrote them.
+"""Facts about components, read from their keyed dicts whatever gufe version wrote them.
 
-An unknown class gives what its fields tell and no more; nothing here raises on odd content.
+An unknown class yields only what its fields contain; nothing here raises on unexpected content.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from .chain import ChainObject
 __all__ = ["ComponentFacts", "component_facts", "count_rings", "own_name"]
 
 _PROTEINS = frozenset({"ProteinComponent", "SolvatedPDBComponent", "ProteinMembraneComponent"})
-#: Where an atom of gufe's components carries its formal charge.
+#: Index of the formal charge in an atom of gufe's components.
 _CHARGE_AT = {"small_molecule": 2, "protein": 9}
 
 
 @dataclass(frozen=True, slots=True)
 class ComponentFacts:
-    """What tables tell about a component.
+    """Facts about a component for the tables.
 
     Parameters
     ----------
@@ -34,9 +34,9 @@ class ComponentFacts:
     formal_charge : int or None
         Sum over its atoms, in elementary charges.
     heavy : frozenset of int
-        Positions of the heavy atoms of a small molecule.
+        Indices of the heavy atoms of a small molecule.
     bonds : frozenset of (int, int)
-        Bonds of a small molecule, by the positions of their atoms, the lower first.
+        Bonds of a small molecule, as pairs of atom indices, the lower first.
     """
 
     key: str
@@ -55,7 +55,7 @@ def component_facts(component: ChainObject) -> ComponentFacts:
     role = _role(component.qualname, fields)
     atoms = fields.get("atoms")
     rows = atoms if isinstance(atoms, list) and all(isinstance(atom, list) and atom for atom in atoms) else None
-    # of a protein nobody asks, and it has thousands
+    # not needed for a protein, which has thousands
     small = rows if role == "small_molecule" else None
     return ComponentFacts(
         key=component.key,
@@ -70,7 +70,7 @@ def component_facts(component: ChainObject) -> ComponentFacts:
 
 
 def count_rings(bonds: Collection[tuple[int, int]]) -> int:
-    """Count the independent rings of a bond graph: bonds less atoms plus connected parts."""
+    """Count the independent rings of a bond graph: bonds minus atoms plus connected components."""
     parent: dict[int, int] = {}
 
     def root(atom: int) -> int:
@@ -88,7 +88,7 @@ def count_rings(bonds: Collection[tuple[int, int]]) -> int:
 
 
 def own_name(fields: Mapping[str, Any]) -> str | None:
-    """Return the name an object carries; a SmallMoleculeComponent of gufe >= 1 has it in its molecule's properties."""
+    """Return the name of an object; gufe >= 1 stores that of a SmallMoleculeComponent in its molecule properties."""
     properties = fields.get("molprops")
     # RDKit reads a name like "26" back as a number
     for name in (fields.get("name"), properties.get("ofe-name") if isinstance(properties, dict) else None):
@@ -106,7 +106,7 @@ def _role(qualname: str, fields: Mapping[str, Any]) -> str:
         return "solvent"
     atoms = fields.get("atoms")
     if isinstance(atoms, list) and atoms and isinstance(atoms[0], list):
-        # residues make the long rows: a subclass of ProteinComponent under another name
+        # long rows are residues' atoms: a subclass of ProteinComponent under another name
         return "protein" if len(atoms[0]) > _CHARGE_AT["protein"] else "small_molecule"
     return "other"
 

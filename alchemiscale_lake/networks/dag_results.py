@@ -1,9 +1,9 @@
-"""ProtocolDAGResults as keyed-chain JSON, read without gufe as far as they can be.
+"""ProtocolDAGResults as keyed-chain JSON, read without gufe as far as possible.
 
-What alchemiscale stores and gufe's `to_json` writes. One is one result. Its number is read where each
-repeat has a single unit with a `unit_estimate` (openfe's relative Protocols): the mean over repeats, with
-the standard deviation of several, or the one unit's own uncertainty, as openfe's `gather` would give it.
-Any other needs its Protocol, which is left to `ledger.imports`.
+This is the format that alchemiscale stores and gufe's `to_json` writes. Each is one result. Its estimate is read if
+each repeat has a single unit with a `unit_estimate` (openfe's relative Protocols): the mean over repeats, with the
+standard deviation of several, or the one unit's own uncertainty, as in openfe's `gather`. All others need their
+Protocol, which is handled in `ledger.imports`.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ def read_dag_result(text: str, source: str, pool: ObjectPool) -> ResultFile:
     source : str
         Path of the file, for messages.
     pool : ObjectPool
-        Gets the objects the result is about.
+        Receives the objects of the result.
 
     Raises
     ------
     ResultFileError
-        If it is no such chain.
+        If it is not such a chain.
     """
     try:
         by_key = index_chain(objects := parse_chain(text, source), source)
@@ -76,7 +76,7 @@ def read_dag_result(text: str, source: str, pool: ObjectPool) -> ResultFile:
 
 
 def _estimate(executed: Sequence[Mapping[str, Any]]) -> tuple[float | None, float | None]:
-    """Return value and uncertainty where every repeat has one unit with a number and there is one leg."""
+    """Return value and uncertainty if every repeat has one unit with a number and there is one leg."""
     numbers: dict[str, tuple[float, float | None]] = {}
     for fields in executed:
         outputs = fields.get("outputs")

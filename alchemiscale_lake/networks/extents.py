@@ -1,6 +1,7 @@
-"""How wide the components of a solute are together: what the box around them follows.
+"""Diameter of a solute, which determines the size of the box around it.
 
-Read from the coordinates in their keyed dicts, whatever gufe wrote them; nothing here raises on odd content.
+Computed from the coordinates in keyed dicts, whatever gufe version wrote them; nothing here raises on unexpected
+content.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ _NM_PER_ANGSTROM: Final = 0.1
 
 
 def diameter_nm(components: Iterable[Mapping[str, Any]]) -> float | None:
-    """Measure the sphere around the middle of some components that holds all of their atoms.
+    """Return the diameter of the sphere around the centre of some components that contains all their atoms.
 
     Parameters
     ----------
@@ -29,11 +30,11 @@ def diameter_nm(components: Iterable[Mapping[str, Any]]) -> float | None:
     Returns
     -------
     float or None
-        Diameter, nm; None if one of them has no coordinates, or there are none.
+        Diameter, nm; None if one of them has no coordinates, or there are no components.
 
     References
     ----------
-    `openmm.app.Modeller.addSolvent`, which takes the middle of the bounding box.
+    `openmm.app.Modeller.addSolvent`, which uses the centre of the bounding box.
     """
     each = [_coordinates_nm(component) for component in components]
     known = [coordinates for coordinates in each if coordinates is not None]
@@ -45,7 +46,7 @@ def diameter_nm(components: Iterable[Mapping[str, Any]]) -> float | None:
 
 
 def _coordinates_nm(fields: Mapping[str, Any]) -> NDArray[np.float64] | None:
-    """First conformer: `conformers` of proteins and of gufe 0.4, `conformer` of small molecules of gufe >= 1."""
+    """Return the first conformer: `conformers` (proteins, gufe 0.4) or `conformer` (small molecules, gufe >= 1)."""
     given = fields.get("conformers") or fields.get("conformer")
     text = given[0] if isinstance(given, list) else None
     if not isinstance(text, str):
@@ -55,7 +56,7 @@ def _coordinates_nm(fields: Mapping[str, Any]) -> NDArray[np.float64] | None:
         if npy.read_magic(file) != (1, 0):  # type: ignore[no-untyped-call]
             return None
         shape, fortran_order, dtype = npy.read_array_header_1_0(file)  # type: ignore[no-untyped-call]
-        # the header is not trusted with how much there is to read
+        # the size in the header is not trusted
         values = np.frombuffer(file.read(), dtype).reshape(shape, order="F" if fortran_order else "C")
     except (ValueError, TypeError):
         return None

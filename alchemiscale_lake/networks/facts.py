@@ -1,7 +1,7 @@
 """Rows of the table `transformations`, read from keyed dicts alone.
 
-Robust against classes it has never seen: what cannot be told is null. How ligands are labelled is
-decided in `labels`, what a component is in `components`.
+Robust against unknown classes: unknown values are null. Ligand labels come from `labels`, component facts from
+`components`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def transformation_rows(
     labels: Mapping[str, str] | None = None,
     only: Iterable[str] | None = None,
 ) -> list[dict[str, Any]]:
-    """Describe the Transformations of a network.
+    """Return the rows of `transformations` for a network.
 
     Parameters
     ----------
@@ -41,14 +41,14 @@ def transformation_rows(
     at : datetime
         Time of ingestion, UTC.
     labels : mapping of str to str, optional
-        Labels that ligands have in this Scope already, by component key.
+        Existing labels of ligands in this Scope, by component key.
     only : iterable of str, optional
-        Keys of the Transformations to describe; all by default. Labels are chosen with all in view.
+        Keys of the Transformations to describe; default: all. Labels are chosen with all of them in view.
 
     Returns
     -------
     list of dict
-        One row per Transformation, as the schema of `transformations` has it.
+        One row per Transformation, in the schema of `transformations`.
     """
     reader = _Reader(network.objects)
     drafts = {key: reader.draft(network.objects[key]) for key in network.transformations}
@@ -70,7 +70,7 @@ def transformation_rows(
 
 
 class _Reader:
-    """Reads drafts of rows; what many Transformations share is read once."""
+    """Reads drafts of rows; objects shared by Transformations are read once."""
 
     def __init__(self, objects: Mapping[str, ChainObject]) -> None:
         self._objects = objects
@@ -81,7 +81,7 @@ class _Reader:
         self._mappings: dict[str, MappingFacts] = {}
 
     def draft(self, transformation: ChainObject) -> dict[str, Any]:
-        """Return the row but for its labels, Scope and time."""
+        """Return the row without its labels, Scope and time."""
         fields = transformation.keyed_dict
         state_a, state_b = states_of(transformation)
         a, b = self._system(state_a), self._system(state_b)
@@ -116,7 +116,7 @@ class _Reader:
         }
 
     def names(self, ligands: Iterable[str], systems: Iterable[str]) -> dict[str, str | None]:
-        """Return the name of each ligand: its own, else the one that all systems with it share."""
+        """Return the name of each ligand: its own, else the one shared by all systems that contain it."""
         names = {key: self._component(key).name for key in sorted(ligands)}
         nameless = {key: set[str | None]() for key, name in names.items() if name is None}
         for system in systems if nameless else ():
@@ -167,7 +167,7 @@ class _Reader:
         return self._simulations[protocol, phase]
 
     def _mapped(self, value: Any) -> dict[str, MappingFacts]:
-        """Read what a Transformation says of its mappings: none, one, a list, or (gufe 0.4) a dict."""
+        """Return the mappings of a Transformation: none, one, a list, or (gufe 0.4) a dict."""
         given = value if isinstance(value, list) else [value]
         if isinstance(value, dict) and reference(value) is None:
             given = list(value.values())
@@ -191,18 +191,18 @@ def _mapping_columns(mappings: Mapping[str, MappingFacts]) -> dict[str, Any]:
 
 
 def _strict_json(value: Any) -> str:
-    """Write JSON that SQL can query: NaN and infinity, which Python writes, are null."""
+    """Serialise to JSON that SQL can query: NaN and infinity, which Python writes, become null."""
     return canonical_json(json.loads(canonical_json(value), parse_constant=lambda _: None))
 
 
 def _ligands(
     a: Mapping[str, ComponentFacts], b: Mapping[str, ComponentFacts]
 ) -> tuple[ComponentFacts | None, ComponentFacts | None]:
-    """Return what turns into what: the component only A has and the one only B has."""
+    """Return the ligands: the component that only A has and the one that only B has."""
     keys_a, keys_b = {c.key for c in a.values()}, {c.key for c in b.values()}
     only_a = {label: c for label, c in a.items() if c.key not in keys_b and c.role != "solvent"}
     only_b = {label: c for label, c in b.items() if c.key not in keys_a and c.role != "solvent"}
-    # a cofactor's or protein's change under the same label on both sides is not the ligand's
+    # a cofactor or protein that changes under the same label on both sides is not the ligand
     shared = [label for label in only_a if label in only_b]
     return _pick(only_a, shared), _pick(only_b, shared)
 
@@ -216,7 +216,7 @@ def _pick(candidates: Mapping[str, ComponentFacts], shared: list[str]) -> Compon
 
 
 def _sole_molecule(system: Mapping[str, ComponentFacts]) -> ComponentFacts | None:
-    """Return the one small molecule of a system that is sampled as it is."""
+    """Return the only small molecule of a system."""
     molecules = [c for c in system.values() if c.role == "small_molecule"]
     return molecules[0] if len(molecules) == 1 else None
 
@@ -230,7 +230,7 @@ def _phase(components: list[ComponentFacts]) -> str:
 
 
 def _environment(a: Mapping[str, ComponentFacts], b: Mapping[str, ComponentFacts]) -> str | None:
-    """Name what surrounds the ligands: legs of one pair in two proteins must not be taken for one another."""
+    """Return the surroundings of the ligands, so that legs of one pair in two proteins are not confused."""
     after = {c.key for c in b.values()} if b else {c.key for c in a.values()}
     shared = {c.key for c in a.values() if c.key in after and c.role != "solvent"}
     return "+".join(sorted(shared)) or None

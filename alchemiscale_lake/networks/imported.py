@@ -1,7 +1,6 @@
-"""What files of results tell, as plain records: results, their units, and what they are results of.
+"""Content of result files as plain records: results, their units, and the Transformation they belong to.
 
-Filled by `quickrun` and `dag_results`; which Transformation a file belongs to is found in `placing`,
-rows are written by `ledger.imports`.
+Filled by `quickrun` and `dag_results`; `placing` finds the Transformation, `ledger.imports` writes rows.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ __all__ = [
 
 _REPEAT: Final = re.compile(r"\brepeat[ _](\d+)")
 _LIGANDS: Final = re.compile(r"(?:^|: |transformation )(\S+) to (\S+?),? ")
-#: Energies per mole as pint, openff-units and openmm write them, without spaces, in kcal/mol.
+#: Units of molar energy as written by pint, openff-units and openmm, without spaces, in kcal/mol.
 _ENERGIES: Final[Mapping[str, float]] = {
     "kilocalorie_per_mole": 1.0,
     "kilocalories_per_mole": 1.0,
@@ -54,11 +53,11 @@ class UnitRecord:
     Attributes
     ----------
     unit : str
-        Key of the ProtocolUnit; its class is the key's first part.
+        Key of the ProtocolUnit; its first part is the class.
     repeat : str
-        Which independent repeat of the calculation it is part of.
+        Independent repeat of the calculation that it belongs to.
     started_at, ended_at : datetime or None
-        As written, without a time zone: taken as UTC. None where gufe did not write them yet.
+        As written, without a time zone: interpreted as UTC. None if gufe did not write them.
     """
 
     unit: str
@@ -73,12 +72,12 @@ class UnitRecord:
 
 @dataclass(frozen=True, slots=True)
 class ResultRecord:
-    """One result: a repeat, or the whole calculation where the file gives one number for it.
+    """One result: a repeat, or the whole calculation if the file has only one number for it.
 
     Attributes
     ----------
     label : str
-        Tells the results of one file apart.
+        Distinguishes the results of one file.
     """
 
     label: str
@@ -91,7 +90,7 @@ class ResultRecord:
 
 
 class Content(NamedTuple):
-    """gufe keys of what makes a Transformation; `state_b` is None for what samples a single system."""
+    """gufe keys that define a Transformation; `state_b` is None for sampling of a single system."""
 
     state_a: str
     state_b: str | None
@@ -101,21 +100,21 @@ class Content(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Ends:
-    """What a file says of the Transformation it belongs to; None or empty where it does not.
+    """Information in a file about its Transformation; None or empty if missing.
 
     Attributes
     ----------
     transformation : str or None
         gufe key of the Transformation itself.
     state_a, state_b, protocol : str or None
-        gufe keys; `state_b` is None for what samples a single system, too.
+        gufe keys; `state_b` is None also for sampling of a single system.
     mappings : tuple of str
         gufe keys of the atom mappings.
     ligands : tuple of str or None
-        Names of the ligands, as the names of the units have them.
+        Names of the ligands, from the names of the units.
     content : Content or None
-        The objects themselves, where the file holds them, under their keys in the pool. Those may differ
-        from the keys the file tells, if another gufe made these.
+        The objects themselves, if the file contains them, under their keys in the pool. These keys may differ from
+        those stated in the file, if another gufe version made them.
     """
 
     transformation: str | None = None
@@ -129,7 +128,7 @@ class Ends:
 
 @dataclass(frozen=True, slots=True)
 class ResultFile:
-    """What one file holds, less the objects it is about.
+    """Content of one file, without the objects it refers to.
 
     Attributes
     ----------
@@ -138,7 +137,7 @@ class ResultFile:
     format : str
         As in the table `imports`.
     on_gpu : bool
-        Whether the settings ask for a GPU.
+        Whether the settings request a GPU.
     """
 
     source: str
@@ -150,7 +149,7 @@ class ResultFile:
 
 
 def read_unit(fields: Mapping[str, Any]) -> UnitRecord:
-    """Read the record of a ProtocolUnitResult or ProtocolUnitFailure, from its keyed dict or its whole dict."""
+    """Read the record of a ProtocolUnitResult or ProtocolUnitFailure, from its keyed dict or its nested dict."""
     name = str(fields.get("name") or fields.get("source_key") or "unit")
     exception = fields.get("exception")
     traceback = fields.get("traceback")
@@ -168,7 +167,7 @@ def read_unit(fields: Mapping[str, Any]) -> UnitRecord:
 
 
 def ligands_of(name: str) -> tuple[str, str] | None:
-    """Return the two ligands that the name of a unit speaks of, as in `a to b repeat 0 generation 0`."""
+    """Return the two ligands in the name of a unit, as in `a to b repeat 0 generation 0`."""
     found = _LIGANDS.search(name)
     return (found.group(1), found.group(2)) if found else None
 
@@ -182,7 +181,7 @@ def failure_text(exception: Any) -> str:
 
 
 def energy_kcal_mol(value: Any) -> float | None:
-    """Return an energy that gufe's JSON holds, in kcal/mol; None for none, and for one that is not finite.
+    """Return an energy from gufe's JSON in kcal/mol; None if missing or not finite.
 
     Raises
     ------

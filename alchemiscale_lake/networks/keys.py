@@ -1,7 +1,7 @@
-"""Whether an object is what its key says: gufe makes a key from the content.
+"""Verification that an object matches its key, which gufe derives from the content.
 
-gufe >= 1 makes it from the JSON text alone, so it can be made again without gufe and without classes.
-Keys of gufe 0.4 cannot; such objects are unverified, which is no fault.
+gufe >= 1 derives it from the JSON text alone, so it can be recomputed without gufe and without classes. This is not
+possible for keys of gufe 0.4; such objects are unverified, which is not an error.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .network import Network
 
 __all__ = ["is_verified", "unverified_keys"]
 
-#: Classes whose defaults are known, so that content and key always agree; with them, every Protocol.
+#: Classes with known defaults, so that content and key always agree; every Protocol is treated like them.
 _EXACT: Final = frozenset(
     {
         "AlchemicalNetwork", "ChemicalSystem", "LigandAtomMapping", "NonTransformation", "ProteinComponent",
@@ -26,18 +26,18 @@ _EXACT: Final = frozenset(
 
 
 def is_verified(key: str, keyed_dict: Mapping[str, Any]) -> bool:
-    """Whether the content gives the key, as gufe >= 1 makes keys."""
+    """Return whether the content gives this key, as computed by gufe >= 1."""
     return gufe_token(keyed_dict) == key.rpartition("-")[2]
 
 
 def unverified_keys(network: Network) -> tuple[str, ...]:
-    """Return the keys that cannot be made again from their objects.
+    """Return the keys that cannot be recomputed from their objects.
 
     Raises
     ------
     InvalidNetworkError
-        If most keys can be, so that gufe >= 1 made them, and an object of a well-known class is not what
-        its key says: it was edited.
+        If most keys can be, so that gufe >= 1 made them, and an object of a well-known class does not match its key:
+        it was edited.
     """
     objects = network.objects
     found = tuple(key for key, obj in objects.items() if not is_verified(key, obj.keyed_dict))

@@ -1,7 +1,7 @@
-"""Names of ligands as nodes: one label per component, no label twice in a network.
+"""Labels of ligands as nodes: one label per component, unique within a network.
 
-Estimators and experimental values are joined on these labels, so two components that share a name
-must not share a label.
+Estimators and experimental values are joined on these labels, so two components with the same name must not share a
+label.
 """
 
 from __future__ import annotations
@@ -14,21 +14,20 @@ __all__ = ["label_ligands"]
 
 
 def label_ligands(names: Mapping[str, str | None], taken: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Give each ligand of a network its label.
+    """Return a label for each ligand of a network.
 
     Parameters
     ----------
     names : mapping of str to str or None
         Component key to the component's name.
     taken : mapping of str to str, optional
-        Labels that stand already, by component key. A ligand keeps the label it has.
+        Existing labels, by component key. A ligand keeps its label.
 
     Returns
     -------
     dict of str to str
-        Component key to label: the name where no other ligand of the network has it, else
-        `name (beginning of the key's token)`; the key for a ligand without a name, or with the one that stands
-        for no ligand.
+        Component key to label: the name if no other ligand of the network has it, else `name (beginning of the key's
+        token)`; the key for a ligand without a name, or with the reserved name for no ligand.
     """
     labels = {key: taken[key] for key in names if key in taken} if taken else {}
     used = set(labels.values())
@@ -46,7 +45,7 @@ def label_ligands(names: Mapping[str, str | None], taken: Mapping[str, str] | No
 
 
 def _candidates(key: str, name: str | None, *, plain: bool) -> Iterable[str]:
-    """Yield labels from the most readable to the surest."""
+    """Yield labels from the most readable to the most specific."""
     token = key.partition("-")[2]
     if name is not None:
         if plain:
@@ -56,6 +55,6 @@ def _candidates(key: str, name: str | None, *, plain: bool) -> Iterable[str]:
         yield f"{name} ({key})"
     yield key
     n = 2
-    while True:  # somebody named a ligand like another one's key
+    while True:  # a ligand is named like another one's key
         yield f"{key} #{n}"
         n += 1

@@ -1,10 +1,10 @@
-"""What the estimate of a Protocol is, where that is not the free energy of one environment.
+"""Meaning of a Protocol's estimate if it is not the free energy difference in one environment.
 
-gufe says that an estimate is the free energy of state B minus that of state A, in the environment of both. Some
-Protocols run two environments and return the difference of the two; of these, the absolute ones return the
-free energy of their ligand (hydration: vacuum decoupling minus solvent decoupling; binding: solvent decoupling
-minus complex decoupling and the standard state), although the ligand is state A and nothing is state B.
-Names of classes only: nothing here imports openfe.
+gufe defines an estimate as the free energy of state B minus that of state A, in the environment of both. Some
+Protocols run two environments and return their difference; of these, the absolute ones return the free energy of their
+ligand (hydration: vacuum decoupling minus solvent decoupling; binding: solvent decoupling minus complex decoupling
+plus the standard state correction), although the ligand is state A and state B has none. Only class names: nothing
+here imports openfe.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from typing import Final, Literal
 
 __all__ = ["ABSENT", "MEASURES", "Measure", "is_absent"]
 
-#: The end of a Transformation that has no ligand.
+#: Node of a Transformation's end without ligand.
 ABSENT: Final = "(none)"
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """What one estimate is.
+    """Meaning of one estimate.
 
     Attributes
     ----------
     kind : {"binding", "hydration"}
-        Difference of which two environments.
+        The two environments whose difference it is.
     absolute : bool
         Whether it is the free energy of the only ligand, rather than ligand B minus ligand A.
     """
@@ -48,5 +48,5 @@ MEASURES: Final[Mapping[str, Measure]] = MappingProxyType(
 
 
 def is_absent(node: str) -> bool:
-    """Whether a node of a network stands for no ligand, in whichever environment."""
+    """Return whether a node of a network represents no ligand, in any environment."""
     return node == ABSENT or node.startswith(f"{ABSENT} in ")

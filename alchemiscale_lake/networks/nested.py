@@ -1,8 +1,8 @@
-"""Nested dicts, as gufe's `to_dict` makes them, become objects of a keyed chain.
+"""Conversion of nested dicts, as made by gufe's `to_dict`, to objects of a keyed chain.
 
-Files of results hold the systems they are about in this form, without keys. gufe >= 1 makes a key from
-the MD5 of an object's sorted JSON less what equals the defaults of its class; the same is done here, so
-that an object that came in with a network is recognised. Where a key is known it is given, and stands.
+Result files contain their systems in this form, without keys. gufe >= 1 derives a key from the MD5 of an object's
+sorted JSON without the defaults of its class; the same is done here, so that an object that was stored with a network
+is recognised. Keys that are known are used as they are.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .chain import ChainObject
 
 __all__ = ["ObjectPool", "gufe_token"]
 
-#: What gufe leaves out of a key, by class: arguments that have their default.
+#: Arguments with their defaults, which gufe leaves out of a key, by class.
 _DEFAULTS: Final[Mapping[str, Mapping[str, Any]]] = {
     "AlchemicalNetwork": {"name": None},
     "ChemicalSystem": {"name": ""},
@@ -28,7 +28,7 @@ _DEFAULTS: Final[Mapping[str, Mapping[str, Any]]] = {
 
 
 class ObjectPool:
-    """Objects by key, each kept once however many files hold it.
+    """Objects by key, each kept once however many files contain it.
 
     Attributes
     ----------
@@ -40,14 +40,14 @@ class ObjectPool:
         self.objects: dict[str, ChainObject] = {}
 
     def add(self, nested: Mapping[str, Any], key: str | None = None) -> str:
-        """Take in an object with all it holds, and return its key.
+        """Add an object with everything it contains, and return its key.
 
         Parameters
         ----------
         nested : mapping
-            A dict with `__qualname__`; inside, whole objects or references to keys.
+            A dict with `__qualname__`, containing whole objects or references to keys.
         key : str, optional
-            Its key, where known; else it is reckoned.
+            Its key, if known; otherwise it is computed.
         """
         if key is not None and key in self.objects:
             return key
@@ -59,7 +59,7 @@ class ObjectPool:
         return key
 
     def take(self, obj: ChainObject) -> None:
-        """Take in an object that is flat already."""
+        """Add an object that is already flat."""
         self.objects.setdefault(obj.key, obj)
 
     def _flat(self, value: Any, refers_to: dict[str, None]) -> Any:
@@ -73,7 +73,7 @@ class ObjectPool:
                 return value
             return {name: self._flat(item, refers_to) for name, item in value.items()}
         if isinstance(value, list):
-            # atoms and bonds: long, and never with objects inside
+            # atoms and bonds: long, and never containing objects
             if value and not isinstance(value[0], (dict, list)):
                 return value
             return [self._flat(item, refers_to) for item in value]
@@ -81,7 +81,7 @@ class ObjectPool:
 
 
 def gufe_token(fields: Mapping[str, Any]) -> str:
-    """Return the token that gufe >= 1 would give to an object.
+    """Return the token that gufe >= 1 would compute for an object.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def gufe_token(fields: Mapping[str, Any]) -> str:
     }
     pairs = told.get("componentA_to_componentB")
     if isinstance(pairs, dict) and all(name.isdecimal() for name in pairs):
-        # numbers, which JSON has made texts of: they sort otherwise
+        # numbers that JSON has converted to text, which sort differently
         told["componentA_to_componentB"] = {int(name): item for name, item in pairs.items()}
     return hashlib.md5(json.dumps(told, sort_keys=True).encode(), usedforsecurity=False).hexdigest()
 

@@ -1,7 +1,7 @@
-"""A network as plain data: which objects, which Transformations, and whether it may be stored.
+"""A network as plain data: its objects, its Transformations, and whether it can be stored.
 
-What is refused here is refused before anything is written. Where the objects come from is `read`'s
-business, what the tables say about them is `facts`'s and `rows`'s.
+Invalid networks are rejected here, before anything is written. `read` provides the objects; `facts` and `rows` make
+table rows from them.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from .chain import ChainObject, closure, digest, index_chain, reference
 
 __all__ = ["Network", "is_network", "is_transformation", "network_of", "states_of"]
 
-#: What a ScopedKey can be made of.
+#: Keys from which a ScopedKey can be made.
 _MEMBER_KEY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*-[A-Za-z0-9_]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """An AlchemicalNetwork that may be stored.
+    """An AlchemicalNetwork that can be stored.
 
     Parameters
     ----------
     objects : mapping of str to ChainObject
-        Every object the network needs, by key, each after what it refers to; the network is the last.
+        Every object of the network by key, each after what it refers to; the network is the last.
     key : str
         gufe key of the network.
     name : str or None
@@ -37,9 +37,9 @@ class Network:
     transformations, systems : tuple of str
         Keys of its edges and of its nodes, sorted.
     source : str
-        Where it is from, for messages.
+        Origin, for messages.
     gufe_version : str or None
-        gufe that wrote it, where known.
+        gufe version that wrote it, if known.
     """
 
     objects: Mapping[str, ChainObject]
@@ -52,20 +52,20 @@ class Network:
 
 
 def is_network(obj: ChainObject) -> bool:
-    """Whether an object is an AlchemicalNetwork, judged by its fields."""
+    """Return whether an object is an AlchemicalNetwork, by its fields."""
     fields = obj.keyed_dict
     return isinstance(fields.get("edges"), list) and isinstance(fields.get("nodes"), list)
 
 
 def is_transformation(obj: ChainObject) -> bool:
-    """Whether an object is a Transformation or NonTransformation of any class, judged by its fields."""
+    """Return whether an object is a Transformation or NonTransformation of any class, by its fields."""
     fields = obj.keyed_dict
     between = "stateA" in fields and "stateB" in fields
     return "protocol" in fields and (between or "system" in fields)
 
 
 def states_of(transformation: ChainObject) -> tuple[str | None, str | None]:
-    """Return the keys of states A and B; of a NonTransformation, of its system and None."""
+    """Return the keys of states A and B; for a NonTransformation, of its system and None."""
     fields = transformation.keyed_dict
     if "stateA" in fields:
         return reference(fields["stateA"]), reference(fields.get("stateB"))
@@ -80,7 +80,7 @@ def network_of(
     name: str | None = None,
     gufe_version: str | None = None,
 ) -> Network:
-    """Make a network of what a source holds.
+    """Make a network of the content of a source.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def network_of(
     roots : sequence of str
         Key of one AlchemicalNetwork, or keys of Transformations, which then become a network.
     source : str
-        Where the objects are from, for messages.
+        Origin of the objects, for messages.
     name : str, optional
         Name to store instead of the network's own.
     gufe_version : str, optional
@@ -96,7 +96,7 @@ def network_of(
     Raises
     ------
     InvalidNetworkError
-        If it is not a network that can be stored; the message says which object breaks what.
+        If it is not a network that can be stored; the message names the object and the problem.
     """
     by_key = index_chain(objects, source)
     if len(roots) == 1 and is_network(by_key[roots[0]]):
@@ -127,7 +127,7 @@ def network_of(
 
 
 def _joined(by_key: Mapping[str, ChainObject], roots: Sequence[str], source: str, name: str | None) -> ChainObject:
-    """Make the AlchemicalNetwork whose edges are the roots, with the key gufe >= 1 would give it."""
+    """Make the AlchemicalNetwork whose edges are the roots, with the key that gufe >= 1 would compute."""
     for root in roots:
         if not is_transformation(by_key[root]):
             raise _refused(

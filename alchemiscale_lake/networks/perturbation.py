@@ -1,6 +1,6 @@
-"""How much a Transformation changes: atoms without a partner, rings broken and made, as atom mappings tell.
+"""Size of the change in a Transformation: unmapped atoms, rings broken and formed, from atom mappings.
 
-Read from keyed dicts; what cannot be told is None.
+Read from keyed dicts; unknown values are None.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ __all__ = ["MappingFacts", "Perturbation", "mapping_facts", "perturbation_of"]
 
 @dataclass(frozen=True, slots=True)
 class Perturbation:
-    """What changes between two states.
+    """Change between two states.
 
     Attributes
     ----------
     n_dummy_atoms, n_dummy_heavy_atoms : int or None
-        Atoms of both ligands that have no partner in the other.
+        Atoms of both ligands that are not mapped.
     ring_change : int or None
-        Independent rings of either ligand that the atoms and bonds they share do not hold: broken and made.
+        Independent rings of either ligand that are not preserved by the common atoms and bonds: broken and formed.
     """
 
     n_dummy_atoms: int | None = None
@@ -33,7 +33,7 @@ class Perturbation:
     ring_change: int | None = None
 
     def __add__(self, other: Perturbation) -> Perturbation:
-        """Of both together; unknown if one is."""
+        """Return the sum of both; unknown if either is."""
         return Perturbation(
             _sum(self.n_dummy_atoms, other.n_dummy_atoms),
             _sum(self.n_dummy_heavy_atoms, other.n_dummy_heavy_atoms),
@@ -43,7 +43,7 @@ class Perturbation:
 
 @dataclass(frozen=True, slots=True)
 class MappingFacts:
-    """What one atom mapping tells.
+    """Facts from one atom mapping.
 
     Attributes
     ----------
@@ -59,7 +59,7 @@ class MappingFacts:
 
 
 def mapping_facts(fields: Mapping[str, Any], a: ComponentFacts | None, b: ComponentFacts | None) -> MappingFacts:
-    """Read an atom mapping between two components, if those are known."""
+    """Read an atom mapping between two components, if these are known."""
     pairs = fields.get("componentA_to_componentB")
     if not isinstance(pairs, dict):
         return MappingFacts(None, _score(fields), Perturbation())
@@ -74,9 +74,9 @@ def mapping_facts(fields: Mapping[str, Any], a: ComponentFacts | None, b: Compon
 def perturbation_of(
     mappings: Sequence[MappingFacts], ligands: tuple[ComponentFacts | None, ComponentFacts | None], *, one_state: bool
 ) -> Perturbation:
-    """Add up what changes in a Transformation.
+    """Return the total change in a Transformation.
 
-    Without a mapping every atom of both ligands has no partner, and rings neither break nor form.
+    Without a mapping, all atoms of both ligands are unmapped, and no ring breaks or forms.
     """
     if one_state:
         return Perturbation(0, 0, 0)
@@ -103,7 +103,7 @@ def _changes(matched: dict[int, int], a: ComponentFacts, b: ComponentFacts) -> P
         for i, j in a.bonds
         if i in matched and j in matched and tuple(sorted((matched[i], matched[j]))) in b.bonds
     ]
-    # a mapping edited by hand may name atoms twice, or atoms that are not there
+    # a mapping edited by hand may repeat atoms, or name atoms that do not exist
     return Perturbation(
         n_dummy_atoms=len(set(range(a.n_atoms)) - matched.keys()) + len(set(range(b.n_atoms)) - back.keys()),
         n_dummy_heavy_atoms=len(a.heavy - matched.keys()) + len(b.heavy - back.keys()),

@@ -1,8 +1,8 @@
-"""Which Transformation a file of results belongs to.
+"""Matching of result files to Transformations.
 
-By the keys of its states, Protocol and mapping, which are content; where those are not in the file, or
-another gufe made them, by the names of Transformation, ligands and phase, if only one fits. What belongs
-to none becomes a Transformation of its own, as long as the file holds the systems themselves.
+By the keys of states, Protocol and mapping, which are derived from content; if these are not in the file, or were made
+by another gufe version, by the names of Transformation, ligands and phase, if only one matches. An unmatched file
+becomes a new Transformation, provided that it contains the systems themselves.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ class Places:
     Parameters
     ----------
     pool : ObjectPool
-        Where the objects of files are, and where new Transformations go.
+        Contains the objects of files, and receives new Transformations.
 
     Attributes
     ----------
     made : dict of str to None
-        Keys of the Transformations made here, in order.
+        Keys of the Transformations created here, in order.
     """
 
     def __init__(self, pool: ObjectPool) -> None:
@@ -51,7 +51,7 @@ class Places:
         self.made: dict[str, None] = {}
 
     def know(self, rows: Iterable[Mapping[str, Any]], *, by_name: bool) -> None:
-        """Take in rows of `transformations`.
+        """Add rows of `transformations`.
 
         Parameters
         ----------
@@ -70,12 +70,12 @@ class Places:
                 self._by_ligands.setdefault(ligands, set()).add(key)
 
     def find(self, ends: Ends, source: str, *, by_name: bool) -> str | None:
-        """Return the key of the Transformation that a file belongs to, None if none is known.
+        """Return the key of the Transformation that a file belongs to, None if unknown.
 
         Parameters
         ----------
         by_name : bool
-            Whether names may decide where keys do not.
+            Whether names may decide if keys do not.
         """
         if ends.transformation in self._keys:
             return ends.transformation
@@ -99,7 +99,7 @@ class Places:
         )
 
     def make(self, ends: Ends) -> str:
-        """Make a Transformation of the objects a file holds, and return its key."""
+        """Create a Transformation from the objects in a file, and return its key."""
         assert ends.content is not None
         row = self._row(_transformation(ends.content, None))
         name = row["name"]
@@ -109,7 +109,7 @@ class Places:
         self._pool.take(made)
         self.made[made.key] = None
         self.know([{**row, "key": made.key, "name": name}], by_name=True)
-        if ends.state_a is not None:  # files of failures tell nothing but these keys
+        if ends.state_a is not None:  # files of failures contain only these keys
             told = {"state_a": ends.state_a, "state_b": ends.state_b, "protocol": ends.protocol}
             self.know([{**row, **told, "mappings": ends.mappings, "key": made.key, "name": name}], by_name=True)
         return made.key
@@ -153,7 +153,7 @@ def _transformation(content: Content, name: str | None) -> ChainObject:
 
 
 def described(objects: Mapping[str, ChainObject], transformations: Sequence[str]) -> Network:
-    """Return Transformations with what they need as a `Network`, as the makers of rows take it."""
+    """Return Transformations with their dependencies as a `Network`, the input of the row functions."""
     needed = {obj.key: obj for obj in closure(objects, transformations, "the files")}
     systems = sorted(k for k, obj in needed.items() if isinstance(obj.keyed_dict.get("components"), dict))
     return Network(

@@ -1,12 +1,12 @@
 """Result files of `openfe quickrun`, read as plain JSON: no gufe, no openfe.
 
-A file is a dict of `estimate`, `uncertainty`, `protocol_result` (whole dicts: `data` has the units that
-count) and `unit_results` (keyed dicts of every unit executed, failures too). Where `data` has one entry
-per repeat, each with its own `unit_estimate` (RelativeHybridTopologyProtocol, every generation of
-openfe), each repeat is a result. Else (absolute and separated-topology Protocols, whose legs are repeated
-independently) the file is one result with the file's own numbers.
+A file is a dict of `estimate`, `uncertainty`, `protocol_result` (nested dicts: `data` has the units that count) and
+`unit_results` (keyed dicts of every executed unit, including failures). If `data` has one entry per repeat, each with
+its own `unit_estimate` (RelativeHybridTopologyProtocol, every generation of openfe), each repeat is a result.
+Otherwise (absolute and separated-topology Protocols, whose legs are repeated independently) the file is one result
+with the file's own numbers.
 
-openfe's own `gather` gives up a file whole when one of its repeats failed; here the others count.
+openfe's own `gather` discards a whole file if one of its repeats failed; here the others count.
 
 References
 ----------
@@ -44,12 +44,12 @@ def read_quickrun(content: Any, source: str, pool: ObjectPool) -> ResultFile:
     source : str
         Path of the file, for messages.
     pool : ObjectPool
-        Gets the objects the results are about.
+        Receives the objects of the results.
 
     Raises
     ------
     ResultFileError
-        If it is not what `openfe quickrun` writes.
+        If it is not in the format of `openfe quickrun`.
     """
     try:
         result = content["protocol_result"]
@@ -97,7 +97,7 @@ def _repeats(data: Mapping[str, Any]) -> dict[str, Mapping[str, Any]] | None:
 def _per_repeat(
     repeats: Mapping[str, Mapping[str, Any]], records: Sequence[UnitRecord], content: Mapping[str, Any]
 ) -> list[ResultRecord]:
-    """One result for every repeat that ended, and one for every other that began."""
+    """Return one result for every completed repeat, and one for every other that was started."""
     labels = list(dict.fromkeys([*repeats, *(record.repeat for record in records)]))
     results = []
     for label in labels:
@@ -117,14 +117,14 @@ def _per_repeat(
 def _whole(content: Mapping[str, Any], data: Mapping[str, Any], records: Sequence[UnitRecord]) -> ResultRecord:
     value = energy_kcal_mol(content.get("estimate"))
     uncertainty = energy_kcal_mol(content.get("uncertainty"))
-    # of a single repeat openfe writes 0: then the legs' own uncertainties are all there is
+    # openfe writes 0 for a single repeat: then only the legs' own uncertainties are available
     return whole_result("all", value, uncertainty or _own_uncertainty(data), tuple(records))
 
 
 def whole_result(
     label: str, value: float | None, uncertainty: float | None, records: tuple[UnitRecord, ...]
 ) -> ResultRecord:
-    """Judge units as one result: good if it has a number, or if every unit succeeded in the end."""
+    """Combine units into one result: good if it has a number, or if every unit finally succeeded."""
     succeeded = {record.unit for record in records if record.ok}
     failed = [record for record in records if record.unit not in succeeded]
     if value is not None or (records and not failed):
@@ -135,7 +135,7 @@ def whole_result(
 
 
 def _own_uncertainty(data: Mapping[str, Any]) -> float | None:
-    """Legs in quadrature, each the root mean square over its repeats, as `openfe gather-abfe` has it."""
+    """Return legs in quadrature, each the root mean square over its repeats, as in `openfe gather-abfe`."""
     total, found = 0.0, False
     for leg in data.values():
         squares = []
@@ -148,11 +148,11 @@ def _own_uncertainty(data: Mapping[str, Any]) -> float | None:
     return math.sqrt(total) if found else None
 
 
-# --- what they are results of ---------------------------------------------------------------------
+# --- their Transformation -------------------------------------------------------------------------
 
 
 def _units_in(value: Any) -> Iterator[Mapping[str, Any]]:
-    """Yield the whole dicts of unit results in `data`, whatever its form."""
+    """Yield the nested dicts of unit results in `data`, whatever its form."""
     if isinstance(value, Mapping):
         if "source_key" in value and "outputs" in value:
             yield value
@@ -165,13 +165,13 @@ def _units_in(value: Any) -> Iterator[Mapping[str, Any]]:
 
 
 def _ends(counted: Sequence[Mapping[str, Any]], units: Units, qualname: str, module: str, pool: ObjectPool) -> Ends:
-    """Read what the file says of its Transformation; the objects go into the pool."""
+    """Read the file's information on its Transformation; the objects go into the pool."""
     keys = ends_of_units(fields for _, fields in units)
     setup = next((inputs for unit in counted for inputs in _inputs(unit) if "stateA" in inputs), None)
     if setup is None:
         return keys
     protocol = next((i["protocol"] for unit in counted for i in _inputs(unit) if i.get("protocol")), None)
-    if protocol is None:  # the first generations of openfe gave the units nothing but the settings
+    if protocol is None:  # early versions of openfe gave the units only the settings
         name = qualname.removesuffix("Result")
         protocol = {"settings": setup.get("settings"), "__qualname__": name, "__module__": module}
     mapping = next((setup[name] for name in _MAPPINGS if setup.get(name)), None)
@@ -213,7 +213,7 @@ def ends_of_units(units: Iterator[Mapping[str, Any]]) -> Ends:
 
 
 def _inputs(unit: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Yield the inputs of a unit and of those whose results it was given."""
+    """Yield the inputs of a unit and of the units whose results it used."""
     inputs = unit.get("inputs")
     if not isinstance(inputs, Mapping):
         return
@@ -225,7 +225,7 @@ def _inputs(unit: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 
 def _on_gpu(units: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether the settings in the inputs name a GPU platform."""
+    """Return whether the settings in the inputs name a GPU platform."""
     for inputs in (given for unit in units for given in _inputs(unit)):
         protocol = inputs.get("protocol")
         settings = protocol.get("settings") if isinstance(protocol, Mapping) else inputs.get("settings")

@@ -1,7 +1,7 @@
-"""From files, chains and live gufe objects to a `Network`.
+"""Reading of files, chains and live gufe objects into a `Network`.
 
-The content decides what a file is, not its suffix. Keyed chains are read here; nested dict JSON,
-msgpack and live objects are turned into chains by `gufe_adapter`, which needs their classes.
+The content determines the format of a file, not its suffix. Keyed chains are read here; `gufe_adapter`, which needs
+their classes, converts nested dict JSON, msgpack and live objects to chains.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from .network import Network, is_network, is_transformation, network_of
 __all__ = ["read_network"]
 
 _SUFFIXES: Final = (".json", ".json.zst", ".json.gz", ".msgpack", ".msgpack.zst")
-#: Defaults of openfe's planners, the same for every target.
+#: Default names set by openfe's planners, the same for every target.
 _PLANNERS_NAMES: Final = frozenset({"rbfe", "rhfe", "easy_rfe_calculation"})
 
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """What one file or object holds: objects, the last of them being what it is about."""
+    """Objects read from one source; the last one is the root."""
 
     name: str
     objects: list[ChainObject]
@@ -39,23 +39,22 @@ class _Source:
 
 
 def read_network(source: Any) -> Network:
-    """Read a network from whatever holds one.
+    """Read a network from any supported source.
 
     Parameters
     ----------
     source : path, list of paths, keyed chain, or gufe object
-        A file (keyed-chain JSON, nested dict JSON, msgpack; plain, gzip or zstd) of an
-        AlchemicalNetwork or of one Transformation; the folder `openfe plan-rbfe-network` leaves, or a
-        folder of Transformation files; several Transformation files; a keyed chain as plain data or
-        JSON bytes; a live AlchemicalNetwork or Transformation. Transformations become a network. A
-        `Network` is returned as it is.
+        A file (keyed-chain JSON, nested dict JSON, msgpack; plain, gzip or zstd) of an AlchemicalNetwork or of one
+        Transformation; the output folder of `openfe plan-rbfe-network`, or a folder of Transformation files; several
+        Transformation files; a keyed chain as plain data or JSON bytes; a live AlchemicalNetwork or Transformation.
+        Transformations become a network. A `Network` is returned unchanged.
 
     Raises
     ------
     InvalidNetworkError
-        If it is not a network that can be stored. The message names file, object and remedy.
+        If it is not a network that can be stored. The message names file, object and what to do.
     MissingClassError
-        If the form can only be read with classes that are not importable here.
+        If the form requires classes that cannot be imported here.
     """
     if isinstance(source, Network):
         return source
@@ -72,7 +71,7 @@ def read_network(source: Any) -> Network:
 
 
 def _alone(one: _Source, name: str | None = None) -> Network:
-    """Take a network as it is; a Transformation becomes a network of its own name, else of `name`.
+    """Return a network as it is; a Transformation becomes a network with its own name, else with `name`.
 
     A name that openfe's planners give to every network does not count as its own.
     """
@@ -103,7 +102,7 @@ def _network(sources: Sequence[_Source], name: str | None) -> Network:
 
 
 def _from_folder(folder: Path) -> Network:
-    """Read `<dir>/<dir>.json`, the one network in the folder, or its Transformations."""
+    """Read `<dir>/<dir>.json`, the only network in the folder, or its Transformations."""
     named = [folder / f"{folder.resolve().name}{suffix}" for suffix in _SUFFIXES]
     for path in named:
         if path.is_file():
@@ -155,12 +154,12 @@ def _read_file(path: Path) -> _Source:
 
 
 def _gufe_may_read(raw: bytes) -> bool:
-    """Whether the bytes begin like a JSON dict or like a list in msgpack."""
+    """Return whether the bytes start like a JSON dict or like a list in msgpack."""
     return raw.lstrip()[:1] == b"{" or 0x90 <= raw[0] <= 0x9F or raw[0] in (0xDC, 0xDD)
 
 
 def _check_nested(raw: bytes, path: Path) -> None:
-    """Say what is wrong with a JSON dict before gufe, which may be missing, is asked to read it."""
+    """Report errors in a JSON dict before gufe, which may be missing, is asked to read it."""
     try:
         fields = content.parse_json(content.decode_text(raw, str(path)), str(path))
     except ContentError as e:

@@ -1,7 +1,7 @@
-"""Read many files of results, in this process or in several: parsing is nearly all that an import does.
+"""Reading of many result files, in this process or several: parsing is most of the work of an import.
 
-What comes back of a file is small: its results, and of the objects it holds those that no file before it
-held. A file that is known by its content is not parsed.
+The outcome of a file is small: its results, and those of its objects that no earlier file contained. A file with known
+content is not parsed.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ __all__ = ["Reading", "read_all"]
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What came of one file.
+    """Outcome of reading one file.
 
     Attributes
     ----------
     digest : str or None
         SHA-256 of its content; None if it could not be read.
     n_bytes : int
-        Size of that.
+        Size of its content.
     at : datetime
-        When it was last changed.
+        Time of its last modification.
     file : ResultFile or None
-        What it holds; None if it is bad, or known.
+        Its content; None if it is invalid or already known.
     objects : tuple of ChainObject
-        What it is about, as far as nobody has told yet.
+        Its objects that were not returned for an earlier file.
     problem : str or None
-        Why it is bad.
+        Why it is invalid.
     """
 
     path: Path
@@ -52,7 +52,7 @@ class Reading:
 
 
 class _Reader:
-    """Reads files one after the other, and remembers which objects it has told of."""
+    """Reads files sequentially, and tracks which objects were already returned."""
 
     def __init__(self, known: frozenset[str]) -> None:
         self._known = known
@@ -68,22 +68,22 @@ class _Reader:
         except (ResultFileError, OSError) as e:
             message = e.message if isinstance(e, ResultFileError) else f"{path}: cannot be read ({e})"
             return Reading(path, digest, size, at, None, (), message)
-        # a dict keeps the order: what is new comes last
+        # a dict keeps insertion order: new objects come last
         new = tuple(self._pool.objects.values())[before:]
         return Reading(path, digest, size, at, file, new, None)
 
 
 def read_all(paths: Sequence[Path], known: frozenset[str], *, processes: int = 1) -> Iterator[Reading]:
-    """Read files, in their order.
+    """Read files, in order.
 
     Parameters
     ----------
     paths : sequence of Path
     known : frozenset of str
-        Digests of what need not be parsed.
+        Digests of content that need not be parsed.
     processes : int
-        How many processes read. More than this one are spawned, so a script that asks for them must be
-        guarded by ``if __name__ == "__main__":``.
+        Number of reading processes. If more than one, they are spawned, so a script must be guarded by ``if __name__
+        == "__main__":``.
     """
     if processes < 2 or len(paths) < 2:
         yield from map(_Reader(known), paths)
@@ -98,7 +98,7 @@ _reader: Callable[[Path], Reading] | None = None
 
 
 def _begin(known: frozenset[str]) -> None:
-    global _reader  # a process of an executor has no other place to keep what it needs
+    global _reader  # a process of an executor has no other place for state
     _reader = _Reader(known)
 
 

@@ -1,7 +1,7 @@
-"""Files of results: found in folders, told apart by their beginning, read one at a time.
+"""Result files: found in folders, recognised by their beginning, read one at a time.
 
-In a folder whatever is no result is passed over: networks, Transformations, caches, settings. A file
-that is named must hold results.
+In a folder, other files (networks, Transformations, caches, settings) are ignored. A file given explicitly must
+contain results.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class RawFile:
     Attributes
     ----------
     digest : str
-        SHA-256 of the content: a file and its compressed copy are one.
+        SHA-256 of the content: a file and its compressed copy have the same.
     """
 
     path: Path
@@ -50,7 +50,7 @@ class RawFile:
 
     @property
     def text(self) -> str:
-        """The content as text.
+        """Return the content as text.
 
         Raises
         ------
@@ -64,12 +64,12 @@ class RawFile:
 
 
 def find_result_files(paths: Iterable[str | Path]) -> list[Path]:
-    """Return the files to import: those named, and those in folders (of any depth) that look like results.
+    """Return the files to import: those given, and those in given folders (of any depth) that look like results.
 
     Raises
     ------
     ResultFileError
-        If a path does not exist, or there is no such file at all.
+        If a path does not exist, or no result file is found.
     """
     found: dict[Path, None] = {}
     given = [Path(path) for path in paths]
@@ -96,7 +96,7 @@ def read_raw(path: Path) -> RawFile:
     Raises
     ------
     ResultFileError
-        If it cannot be read, is cut short, or is too large.
+        If it cannot be read, is truncated, or is too large.
     """
     try:
         raw = content.read_file(path)
@@ -106,18 +106,18 @@ def read_raw(path: Path) -> RawFile:
 
 
 def read_result_file(raw: RawFile, pool: ObjectPool) -> ResultFile:
-    """Read a file of results that is no table.
+    """Read a result file that is not a table.
 
     Parameters
     ----------
     raw : RawFile
     pool : ObjectPool
-        Gets the objects the results are about.
+        Receives the objects of the results.
 
     Raises
     ------
     ResultFileError
-        If it holds no results, or is damaged.
+        If it contains no results, or is damaged.
     """
     source = str(raw.path)
     if raw.data.lstrip()[:1] == b"[":
@@ -141,13 +141,13 @@ def _looks_like_results(path: Path) -> bool:
     try:
         head = _head(path)
     except (OSError, EOFError, zlib.error, zstandard.ZstdError):
-        return True  # damaged: reading it says so
+        return True  # damaged: reading it reports so
     start = head.lstrip()
     if start.startswith(b"{"):
         return b'"estimate"' in head
     if not start.startswith(b"["):
         return not start
-    # the object a chain is about comes last, and its class last in it
+    # the root of a chain is the last object, and its class is at the end of it
     return b"ProtocolDAGResult" in _tail(path)
 
 
@@ -171,4 +171,4 @@ def _tail(path: Path) -> bytes:
     try:
         return read_raw(path).data[-_TAIL_BYTES:]
     except ResultFileError:
-        return b"ProtocolDAGResult"  # damaged: reading it says so
+        return b"ProtocolDAGResult"  # damaged: reading it reports so

@@ -26,7 +26,7 @@ def object_rows(
     at: datetime,
     gufe_version: str | None,
 ) -> list[dict[str, Any]]:
-    """Describe objects; the text of each is compressed as it arrived."""
+    """Return rows of objects; the text of each is compressed as it arrived."""
     compress = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).compress
     rows = []
     for obj in objects:
@@ -51,7 +51,7 @@ def object_rows(
 
 
 def member_rows(network: Network, scope: Scope) -> list[dict[str, Any]]:
-    """Say which Transformations and ChemicalSystems belong to the network."""
+    """Return rows for the Transformations and ChemicalSystems of the network."""
     members = [(key, "transformation") for key in network.transformations]
     members += [(key, "system") for key in network.systems]
     common = {"scope": str(scope), "network": f"{network.key}-{scope}"}
@@ -59,7 +59,7 @@ def member_rows(network: Network, scope: Scope) -> list[dict[str, Any]]:
 
 
 def network_row(network: Network, scope: Scope, at: datetime, *, name: str | None, creator: str) -> dict[str, Any]:
-    """Describe the network itself."""
+    """Return the row of the network itself."""
     return {
         "scope": str(scope),
         "network": f"{network.key}-{scope}",

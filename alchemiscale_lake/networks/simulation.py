@@ -1,7 +1,7 @@
-"""What a Protocol's settings say of its simulations: how long, how often, in which steps and which box.
+"""Simulation parameters from a Protocol's settings: lengths, repeats, time steps and boxes.
 
-Read from plain JSON, of any Protocol: well-known names are looked for wherever they stand. What nobody says is None.
-Which atoms are simulated is told by the components, see `facts`.
+Read from plain JSON of any Protocol: well-known names are searched for at any level. Unknown values are None. The
+simulated atoms come from the components, see `facts`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _NM: Final = {
     **dict.fromkeys(("nm", "nanometer", "nanometers", "nanometre"), 1.0),
     **dict.fromkeys(("angstrom", "angstroms", "a", "å"), 0.1),
 }
-#: No setting means a larger number, and none that is infinite.
+#: Upper limit for valid numbers in settings.
 _MOST: Final = 1e12
 _NUMBER_WITH_UNIT: Final = re.compile(r"\s*([0-9.eE+-]+)\s*\*?\s*([A-Za-zÅå]+)\s*")
 
@@ -56,23 +56,23 @@ _PHASES: Final = ("complex", "solvent", "vacuum")
 
 @dataclass(frozen=True, slots=True)
 class SimulationFacts:
-    """What one ProtocolDAG simulates.
+    """Simulations of one ProtocolDAG.
 
     Attributes
     ----------
     simulated_ns : float or None
-        Equilibration and production of one window (or replica, or cycle), nanoseconds. Of a Protocol that simulates
-        several phases in one Transformation: in the phase of the largest box.
+        Equilibration and production time of one window (or replica, or cycle), nanoseconds. For a Protocol that
+        simulates several phases in one Transformation: of the phase with the largest box.
     n_windows : int or None
-        Windows, replicas or cycles of that length, in one repeat.
+        Number of windows, replicas or cycles of that length per repeat.
     n_repeats : int or None
-        Repeats that one ProtocolDAG holds.
+        Number of repeats per ProtocolDAG.
     timestep_fs : float or None
     solvent_padding_nm : float or None
-        Between solute and box.
+        Distance between solute and box.
     box_shape : str or None
     explicit_solvent : bool or None
-        False if nothing but the solute is simulated, whatever the components say.
+        False if only the solute is simulated, whatever the components are.
     """
 
     simulated_ns: float | None = None
@@ -94,7 +94,7 @@ def simulation_facts(qualname: str, settings: Mapping[str, Any] | None, phase: s
     settings : mapping or None
         Its settings as JSON data.
     phase : str
-        Of the Transformation: where settings are given for several phases, those for this one count.
+        Phase of the Transformation: if settings are given for several phases, those of this one count.
     """
     found = _Found(settings or {}, phase)
     timestep_fs = found.time_fs(_TIMESTEP, bare="fs")
@@ -120,7 +120,7 @@ def simulation_facts(qualname: str, settings: Mapping[str, Any] | None, phase: s
 
 
 def _cycles(found: _Found, timestep_fs: float | None) -> tuple[float | None, int | None]:
-    """feflow: every cycle is equilibrium at both ends, and a switch from each to the other."""
+    """feflow: each cycle has equilibrium at both ends, and a switch in each direction."""
     steps = [found.number((name,)) for name in ("equilibrium_steps", "nonequilibrium_steps")]
     known = [n for n in steps if n is not None]
     length = 2.0 * sum(known) * timestep_fs * 1e-6 if timestep_fs is not None and len(known) == 2 else None
@@ -150,7 +150,7 @@ _IMPLICIT: Final = frozenset({"HydrationProtocol", "HarmonicProtocol", "NoOpProt
 
 
 def _length_ns(found: _Found, timestep_fs: float | None) -> float | None:
-    """Add up production and the equilibration that stands beside it."""
+    """Return the sum of production and the equilibration next to it."""
     production = found.best(_PRODUCTION)
     if production is None:
         return None
@@ -172,7 +172,7 @@ def _windows(found: _Found) -> int | None:
     return count
 
 
-# --- looking for names ----------------------------------------------------------------------------
+# --- search by name -------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +184,7 @@ class _Leaf:
 
 
 class _Found:
-    """Settings by name, wherever they stand."""
+    """Settings by name, at any level."""
 
     def __init__(self, settings: Mapping[str, Any], phase: str) -> None:
         self._leaves: dict[str, list[_Leaf]] = {}
@@ -193,7 +193,7 @@ class _Found:
         self._phase = phase
 
     def all(self, names: tuple[str, ...]) -> Iterator[_Leaf]:
-        """Every setting of one of these names that has a value; the best first for each name."""
+        """Yield settings of these names that have a value; for each name, best first."""
         for name in names:
             yield from sorted(self._leaves.get(name, ()), key=self._rank)
 
@@ -221,7 +221,7 @@ class _Found:
         return next((v for leaf in self.all(names) if (v := _in_unit(leaf.name, leaf.value, _NM, "nm"))), None)
 
     def _rank(self, leaf: _Leaf) -> tuple[bool, int, int]:
-        """Settings of this phase before those of none, those of another last; never the run-up to sampling."""
+        """Rank settings of this phase first, then of no phase, then of another; minimisation and pre-runs last."""
         said = " ".join(leaf.parents)
         named = [phase for phase in _PHASES if re.search(rf"(^|[ _]){phase}_", said)]
         other = 0 if self._phase in named else 1 if not named else 2
@@ -237,13 +237,13 @@ def _leaves(value: Mapping[str, Any], parents: tuple[str, ...]) -> Iterator[_Lea
 
 
 def _stem(name: str) -> tuple[str, str | None]:
-    """Take the unit off a name: `sampling_time_ps` is `sampling_time` in ps."""
+    """Split the unit off a name: `sampling_time_ps` is `sampling_time` in ps."""
     stem, _, unit = name.rpartition("_")
     return (stem, unit) if stem and unit in ("fs", "ps", "ns", "us", "nm", "angstrom") else (name, None)
 
 
 def _as_fs(name: str, value: Any, timestep_fs: float | None) -> float | None:
-    """A length of time, given as such (bare numbers: nanoseconds) or in steps."""
+    """Return a time, given directly (bare numbers: nanoseconds) or in steps."""
     if _stem(name)[0].endswith("steps"):
         steps = _number(value)
         return None if steps is None or timestep_fs is None else steps * timestep_fs

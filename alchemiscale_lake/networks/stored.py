@@ -1,6 +1,6 @@
-"""From stored objects back to a keyed chain: the texts are joined, none is parsed.
+"""Reconstruction of a keyed chain from stored objects: texts are joined without parsing.
 
-Takes a scan of the table `gufe_objects`, so that execution can use it without the bookkeeping.
+Takes a scan of the table `gufe_objects`, so that execution can use it independently of the ledger.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["read_chain_text", "stored_text"]
 
 
 def read_chain_text(objects: pl.LazyFrame, scope: Scope | str, key: str) -> bytes:
-    """Return the keyed chain of one stored object: a network, a Transformation, anything.
+    """Return the keyed chain of one stored object: a network, a Transformation or any other.
 
     Parameters
     ----------
@@ -33,15 +33,15 @@ def read_chain_text(objects: pl.LazyFrame, scope: Scope | str, key: str) -> byte
     Returns
     -------
     bytes
-        `[[key, keyed dict], ...]` as UTF-8 JSON, dependencies first, the object itself last: what
-        gufe >= 1's `from_json` and `gufe_adapter.loads_chain` read.
+        `[[key, keyed dict], ...]` as UTF-8 JSON, dependencies first, the object itself last; readable by gufe >= 1's
+        `from_json` and `gufe_adapter.loads_chain`.
 
     Raises
     ------
     NotFoundError
-        If the Scope holds no such object, or lacks one that it needs.
+        If the Scope has no such object, or lacks one of its dependencies.
     DamagedError
-        If one of them is not what was written.
+        If an object differs from what was written.
     """
     scope = str(Scope.parse(scope))
     here = objects.filter(pl.col("scope") == scope)
@@ -68,16 +68,16 @@ def stored_text(packed: bytes, digest: str, source: str) -> bytes:
     digest : str
         Column `digest`.
     source : str
-        Which object it is, for messages.
+        Name of the object, for messages.
 
     Raises
     ------
     DamagedError
-        If it is not what was written.
+        If it differs from what was written.
     """
     try:
         text = decompress(packed, source)
-        # objects written before there were checksums are parsed to be checked
+        # objects written before checksums were introduced are parsed for the check
         if text is packed or not (_has_checksum(packed) or _digest(text) == digest):
             raise DamagedError(source)
     except ContentError as e:
@@ -101,7 +101,7 @@ def _digest(text: bytes) -> str | None:
 
 
 def _ordered(needs: dict[str, list[str]], root: str, scope: str) -> list[str]:
-    """Return all that `root` needs, each key after those it refers to, the root last."""
+    """Return all dependencies of `root`, each key after those it refers to, the root last."""
     ordered: dict[str, None] = {}
     stack = [(root, False)]
     while stack:

@@ -1,6 +1,6 @@
-"""The file `pools.yaml`: finding and reading it, and naming the line of every mistake in it.
+"""The file `pools.yaml`: find and read it, and name the line of every mistake.
 
-What may stand there is in `settings`; YAML, variables and secrets are in `document`; wording is in `mistakes`.
+The keys are defined in `settings`; YAML, variables and secrets are handled in `document`, messages in `mistakes`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .mistakes import validate
 
 __all__ = ["POOLS_VARIABLE", "PoolsFile", "find_pools_file", "load_pools", "read_pools_file"]
 
-#: Names the file where no option does.
+#: Environment variable with the path of the file, if no option gives it.
 POOLS_VARIABLE: Final = "ALCHEMISCALE_LAKE_POOLS"
 _DEFAULT: Final = Path("pools.yaml")
 _MAX_BYTES: Final = 2**20
@@ -27,15 +27,15 @@ _MAX_BYTES: Final = 2**20
 
 @dataclass(frozen=True, slots=True)
 class PoolsFile:
-    """Settings and where they stand.
+    """Settings and their positions in the file.
 
     Attributes
     ----------
     path : Path
-        As it was given.
+        As given.
     pools : Pools
     document : Document
-        Of what was read, with the line of every key.
+        The parsed file, with the line of every key.
     """
 
     path: Path
@@ -43,22 +43,22 @@ class PoolsFile:
     document: Document
 
     def where(self, *key: str | int) -> str:
-        """Return `pools.yaml:12: pools.cluster.walltime`; the line is that of the nearest key there is."""
+        """Return `pools.yaml:12: pools.cluster.walltime`; the line is that of the nearest existing key."""
         return f"{self.path}:{self.document.line(key)}: {'.'.join(map(str, key))}"
 
 
 def find_pools_file(given: str | None = None) -> Path | None:
-    """Find the file: the one given, else the one that ALCHEMISCALE_LAKE_POOLS names, else ./pools.yaml.
+    """Find the file: the given one, else that in ALCHEMISCALE_LAKE_POOLS, else ./pools.yaml.
 
     Returns
     -------
     Path or None
-        None if nobody names one and there is no ./pools.yaml.
+        None if none is given and ./pools.yaml does not exist.
 
     Raises
     ------
     SettingsError
-        If the file that is named does not exist.
+        If the given file does not exist.
     """
     named = given or os.environ.get(POOLS_VARIABLE)
     if named is None or not named.strip():
@@ -79,7 +79,7 @@ def load_pools(path: str | Path) -> Pools:
     Raises
     ------
     SettingsError
-        With every mistake in it, a line each: `pools.yaml:12: pools.cluster.walltime: ...`. They are also in
+        With every mistake, one per line: `pools.yaml:12: pools.cluster.walltime: ...`. They are also in
         `facts["mistakes"]`.
     """
     return read_pools_file(path).pools
@@ -92,12 +92,12 @@ def read_pools_file(path: str | Path, environment: Mapping[str, str] | None = No
     ----------
     path : str or Path
     environment : mapping, optional
-        What `${NAME}` stands for; by default the variables of this process.
+        Values of `${NAME}`; default: the environment variables of this process.
 
     Raises
     ------
     SettingsError
-        With every mistake in it.
+        With every mistake.
     """
     file = Path(path)
     document = read_document(_text(file), os.environ if environment is None else environment)

@@ -1,7 +1,7 @@
 """YAML as plain values, with the line of every key.
 
-The words are those of YAML 1.2: `on` and `24:00:00` are texts, not a bool and a number in base 60. Whether the
-values are sensible is not looked at here.
+Scalars follow YAML 1.2: `on` and `24:00:00` are text, not a bool and a base-60 number. The values are not validated
+here.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .secrets import ADVICE, holds_secret, names_secret
 
 __all__ = ["Document", "Key", "Mistake", "read_document"]
 
-#: Where a value stands: keys, and positions in lists.
+#: Position of a value: keys, and indices in lists.
 Key: TypeAlias = tuple[str | int, ...]
 
 _TAG: Final = "tag:yaml.org,2002:"
@@ -28,7 +28,7 @@ _VARIABLE: Final = re.compile(r"\$\$\{|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """Something that has to be changed in the file.
+    """A mistake in the file.
 
     Attributes
     ----------
@@ -36,7 +36,7 @@ class Mistake:
     text : str
         What is wrong and what to do.
     line : int
-        0: that of the key.
+        0 for the line of the key.
     """
 
     key: Key
@@ -46,7 +46,7 @@ class Mistake:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What a file says.
+    """Content of a file.
 
     Attributes
     ----------
@@ -54,11 +54,11 @@ class Document:
     lines : mapping
         Key to line, from 1.
     mistakes : list of Mistake
-        Of writing.
+        Syntax mistakes.
     secrets : set
-        Keys whose values are secrets and have been left out.
+        Keys whose values are secrets and were left out.
     readable : bool
-        Whether `values` can be looked at.
+        Whether `values` can be validated.
     """
 
     values: dict[str, Any] = field(default_factory=dict)
@@ -68,26 +68,26 @@ class Document:
     readable: bool = True
 
     def line(self, key: Key) -> int:
-        """Return the line of a key, or of the nearest one around it."""
+        """Return the line of a key, or of its nearest existing parent."""
         while key and key not in self.lines:
             key = key[:-1]
         return self.lines.get(key, 1)
 
 
-#: What pools need, many times over; names that stand for names multiply without bounds.
+#: Far more than pools need; aliases of aliases can multiply without bounds.
 _MAX_VALUES: Final = 20_000
 _MAX_DEPTH: Final = 50
 _MAX_DIGITS: Final = 100
 
 
 class _Loader(yaml.SafeLoader):
-    """Resolves plain words as YAML 1.2 does."""
+    """Resolves plain scalars as YAML 1.2 does."""
 
     yaml_implicit_resolvers: dict[Any, Any] = {  # noqa: RUF012 - declared as an instance's by PyYAML
         None: [
             (_TAG + "null", re.compile(r"(?:~|null|Null|NULL|)\Z")),
             (_TAG + "bool", re.compile(r"(?:true|True|TRUE|false|False|FALSE)\Z")),
-            # 007 is a text: an account, not seven
+            # 007 is text: an account, not seven
             (_TAG + "int", re.compile(r"[-+]?(?:0|[1-9][0-9]*)\Z")),
             (_TAG + "float", re.compile(r"[-+]?(?:[0-9]*\.[0-9]+|[0-9]+\.|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?\Z")),
             (_TAG + "float", re.compile(r"[-+]?\.(?:inf|Inf|INF)\Z|\.(?:nan|NaN|NAN)\Z")),
@@ -97,7 +97,7 @@ class _Loader(yaml.SafeLoader):
 
 
 def read_document(text: str, environment: Mapping[str, str]) -> Document:
-    """Read YAML. What cannot be read is among the mistakes of what is returned."""
+    """Read YAML. Errors are among the mistakes of the returned document."""
     try:
         root = yaml.compose(text, Loader=_Loader)
     except RecursionError:
@@ -120,7 +120,7 @@ def read_document(text: str, environment: Mapping[str, str]) -> Document:
 
 
 class _TooMuchError(Exception):
-    """Aliases that multiply, or levels upon levels."""
+    """Too many values through aliases, or too many levels."""
 
     def __init__(self, said: str, node: yaml.Node) -> None:
         super().__init__(said)
@@ -128,7 +128,7 @@ class _TooMuchError(Exception):
 
 
 class _Reader:
-    """Turns nodes into values and remembers lines."""
+    """Converts nodes to values and records their lines."""
 
     def __init__(self, document: Document, environment: Mapping[str, str]) -> None:
         self._document = document
@@ -145,7 +145,7 @@ class _Reader:
         return values
 
     def _entries(self, node: yaml.MappingNode, key: Key) -> dict[str, tuple[yaml.Node, yaml.Node]]:
-        """Own entries, then those that `<<` brings and that are not overridden."""
+        """Return the mapping's own entries, and those from `<<` that are not overridden."""
         own: dict[str, tuple[yaml.Node, yaml.Node]] = {}
         merged: dict[str, tuple[yaml.Node, yaml.Node]] = {}
         for inner, value in node.value:
@@ -196,7 +196,7 @@ class _Reader:
         if text.strip() and (names_secret(str(key[-1])) or holds_secret(text)):
             return self._secret(key, node)
         if tag == "str":
-            # in lines for the shell of a job, ${NAME} is the job's own
+            # in shell lines of a job, the job expands ${NAME}
             return text if key[2:3] == ("environment",) else self._expanded(text, key, node)
         if tag == "null":
             return None
@@ -235,7 +235,7 @@ class _Reader:
         return ""
 
     def _fail(self, key: Key, text: str, node: yaml.Node) -> Any:
-        """Note a mistake; None stands in for the value."""
+        """Record a mistake; return None in place of the value."""
         self._document.mistakes.append(Mistake(key, text, _line(node)))
 
 

@@ -1,7 +1,7 @@
-"""From values to settings, or to sentences that say what is wrong with them and what to do.
+"""Validation of a document: settings, or messages on what is wrong and what to do.
 
-Cross-checks of a pool can only be made once its values can be read. So whatever is wrong is set aside and the rest
-is looked at again: all mistakes come at once, and none that only follows from another.
+Cross-checks of a pool require valid values. So invalid values are removed and the rest is validated again: all
+mistakes are reported at once, without those that only follow from others.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .document import Document, Key, Mistake
 
 __all__ = ["validate"]
 
-#: What other systems call it.
+#: Names of keys in other systems.
 _SYNONYMS: Final[Mapping[str, str]] = {
     "partition": "queue",
     "project": "account",
@@ -50,12 +50,12 @@ _ROUNDS: Final = 5
 
 
 def validate(document: Document) -> tuple[Pools | None, list[Mistake]]:
-    """Read settings off a document.
+    """Validate a document.
 
     Returns
     -------
     pools : Pools or None
-        None if something is wrong.
+        None if there are mistakes.
     mistakes : list of Mistake
     """
     values = document.values
@@ -100,12 +100,12 @@ def _entries(value: Any, key: Key) -> list[tuple[Any, Key]]:
 
 
 def _keys(model: type[BaseModel]) -> dict[str, Any]:
-    """Keys in the file to annotations."""
+    """Return the annotations by key in the file."""
     return {field.alias or name: field.annotation for name, field in model.model_fields.items()}
 
 
 def _inner(annotation: Any) -> tuple[type[BaseModel] | None, bool]:
-    """Return the model that a field holds, and whether it holds many of them by name."""
+    """Return the model of a field, and whether it is a mapping of several by name."""
     if typing.get_origin(annotation) in (types.UnionType, typing.Union):
         (annotation, *_) = typing.get_args(annotation)
     if typing.get_origin(annotation) is dict:
@@ -195,12 +195,12 @@ def _not_one_of(value: str, expected: str) -> str:
 
 
 def _follows(mistake: Mistake, aside: set[Key]) -> bool:
-    """Whether something is missing only because it was set aside."""
+    """Return whether something is missing only because it was removed."""
     return any(one[: len(mistake.key)] == mistake.key for one in aside)
 
 
 def _nearest(values: Any, key: Key) -> Key:
-    """Return the key of what to set aside: a whole list for one of its items, nothing for what is not there."""
+    """Return the key to remove: a whole list for one of its items, the nearest parent for a missing key."""
     for depth, part in enumerate(key):
         if not isinstance(values, dict) or part not in values:
             return key[:depth]

@@ -1,6 +1,6 @@
-"""Telling secrets from settings, so that none is kept in a file that people copy and commit.
+"""Detection of secrets, so that none is kept in a file that people copy and commit.
 
-A sieve for honest mistakes: keys by name, and values that have the form of a credential.
+It catches honest mistakes: keys by name, and values in the format of a credential.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Final
 
 __all__ = ["ADVICE", "holds_secret", "names_secret"]
 
-#: What to do instead.
+#: Advice in messages.
 ADVICE: Final = (
     "a credential does not belong in this file; export it where dispatchers and workers run, "
     "or keep it in a Prefect block that ALCHEMISCALE_LAKE_CREDENTIALS_BLOCK names"
@@ -18,9 +18,9 @@ ADVICE: Final = (
 
 _WORDS: Final = ("SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "TOKEN", "CREDENTIAL", "CREDENTIALS", "APIKEY")
 _PAIRS: Final = ("API_KEY", "ACCESS_KEY", "PRIVATE_KEY", "ACCOUNT_KEY", "SAS_KEY")
-#: Such a variable says where a secret is, and holds none.
+#: A variable with such an ending names the location of a secret, not the secret itself.
 _PLACES: Final = ("FILE", "PATH", "DIR", "FOLDER", "BLOCK", "URI", "ENDPOINT")
-# an assignment whose value is neither empty nor taken from elsewhere, as in NAME=$OTHER or NAME="$(cat file)"
+# an assignment whose value is neither empty nor a reference, as in NAME=$OTHER or NAME="$(cat file)"
 _ASSIGNMENT: Final = re.compile(r"([A-Za-z][A-Za-z0-9_-]*)\s*[=:]\s*[\"']?(?![\"'$`\s])(?=\S)")
 _FORMS: Final = (
     re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"),  # an access key of AWS
@@ -32,7 +32,7 @@ _FORMS: Final = (
 
 
 def names_secret(name: str) -> bool:
-    """Whether a key or variable is, by its name, a secret."""
+    """Return whether the name of a key or variable indicates a secret."""
     upper = re.sub(r"[^A-Z0-9]+", "_", name.upper())
     words = upper.split("_")
     if words[-1] in _PLACES:
@@ -41,7 +41,7 @@ def names_secret(name: str) -> bool:
 
 
 def holds_secret(text: str) -> bool:
-    """Whether a text has the form of a credential, or assigns one."""
+    """Return whether a text has the format of a credential, or assigns one."""
     if any(form.search(text) for form in _FORMS):
         return True
     return any(names_secret(found[1]) for found in _ASSIGNMENT.finditer(text))

@@ -1,6 +1,6 @@
 """Write the reference of the pools file: `python -m alchemiscale_lake.report.pools_reference > docs/pools.md`.
 
-Keys, defaults and explanations come from the models in `settings`, so that the page cannot tell of others.
+Keys, defaults and descriptions come from the models in `settings`, so that the page is always up to date.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ __all__ = ["document"]
 
 _HEAD: Final = """# The pools file
 
-Written from `alchemiscale_lake/settings.py` by `python -m alchemiscale_lake.report.pools_reference`; change it there.
+Generated from `alchemiscale_lake/settings.py` by `python -m alchemiscale_lake.report.pools_reference`; edit it there.
 
-One YAML file says where Tasks run, on what, how much of it, and when. Dispatchers read the file that `--pools` names,
-else the one that `ALCHEMISCALE_LAKE_POOLS` names, else `./pools.yaml`. Begin with one of
+One YAML file defines where Tasks run, on which resources, within which limits, and when. Dispatchers read the file
+given by `--pools`, else the one in `ALCHEMISCALE_LAKE_POOLS`, else `./pools.yaml`. Start from one of
 [deployments/pools](../deployments/pools) for [Slurm](../deployments/pools/slurm.yaml),
 [PBS](../deployments/pools/pbs.yaml), [LSF](../deployments/pools/lsf.yaml) or
 [Kubernetes](../deployments/pools/kubernetes.yaml); [deployments/pools.yaml](../deployments/pools.yaml) has several.
@@ -52,31 +52,30 @@ alchemiscale-lake pools check two-pools.yaml
 alchemiscale-lake pools list two-pools.yaml
 ```
 
-`pools check` tells all mistakes with their lines (exit code 1), says of each pool in one sentence what will happen,
-shows the directives that its jobs would carry, and warns of what is allowed but probably not meant. It submits nothing.
+`pools check` reports all mistakes with their lines (exit code 1), summarises each pool in one sentence, shows the
+directives of its jobs, and warns about settings that are allowed but probably not intended. It submits nothing.
 
-## How values are written
+## Format of values
 
 - **Durations**: `90s`, `30m`, `24h`, `2d`, `1h30m`, a queue's `24:00:00` or `1-12:00:00`; a bare number is seconds.
 - **Memory**: `32GiB` or `32Gi` (powers of 1024), `32GB` or `32G` (powers of 1000); a bare number is bytes.
-- **Lists**: one item a line after `- `, or `[a, b]`; a single item may stand alone.
-- **Scopes**: `org-campaign-project`, with `*` for any. Quote what begins with it: `"*-*-*"`.
-- **Variables**: `${NAME}` is a variable of the process that reads the file, `${NAME:-default}` one that may be missing,
-  `$${` the two characters themselves. In `environment` nothing is replaced: its lines are for the job's shell.
+- **Lists**: one item per line after `- `, or `[a, b]`; a single item needs no brackets.
+- **Scopes**: `org-campaign-project`, with `*` for any. Quote values that start with it: `"*-*-*"`.
+- **Variables**: `${NAME}` is an environment variable of the process that reads the file, `${NAME:-default}` one that
+  may be missing, `$${` a literal `${`. In `environment` nothing is replaced: its lines are for the job's shell.
 - **Anchors**: `&name` and `<<: *name` share keys between pools.
-- **Spaces**: an account with one is quoted for Slurm, PBS, Moab and LSF, a `log_folder` for Slurm, LSF and HTCondor;
-  elsewhere, and in `queue`, they are mistakes. In `directives` put such values between quotes, and leave out `#SBATCH`.
-- **Secrets** are refused, by the names of keys and variables and by their form. Export them where dispatchers and
-  workers run, or keep them in a Prefect block.
+- **Spaces**: an account with spaces is quoted for Slurm, PBS, Moab and LSF, a `log_folder` for Slurm, LSF and HTCondor;
+  elsewhere, and in `queue`, spaces are mistakes. In `directives`, quote such values yourself, and omit `#SBATCH`.
+- **Secrets** are rejected, recognised by the names of keys and variables and by their format. Export them where
+  dispatchers and workers run, or keep them in a Prefect block.
 """
 
 _NEEDS: Final = """
-## `protocols` and `units`: what is taken
+## `protocols` and `units`: resource needs
 
-By the name of the class, without its module. Keys that are left out keep the values known for the class; a class that
-is not known takes one core and no GPU, or what stands under `"*"`. A unit that is not known may use all of its Task's
-share of a GPU, and divides its cores with the others. Memory is counted only where it is given: it follows the system,
-so nothing is guessed.
+By the name of the class, without its module. Omitted keys keep the defaults of the class; an unknown class needs one
+core and no GPU, or the values under `"*"`. An unknown unit may use all GPUs of its Task, and shares its cores with the
+other units. Memory is counted only where it is given: it depends on the system, so there is no default.
 
 ```yaml
 protocols:
@@ -92,22 +91,22 @@ _SECTIONS: Final[tuple[tuple[str, type[BaseModel], str], ...]] = (
     (
         "`pools`: one pool",
         Pool,
-        "Under a name that begins with a letter and holds letters, digits, `-` and `_`. "
-        "A queue has to be told `cores`, `memory` and `walltime`, HTCondor `disk` as well, a work pool `work_pool`; "
+        "The name of a pool starts with a letter and consists of letters, digits, `-` and `_`. "
+        "Queues require `cores`, `memory` and `walltime`, HTCondor also `disk`, a work pool `work_pool`; "
         "`queue`, `account`, `directives`, `skip_directives`, `interface`, `log_folder` and `disk` are for queues "
-        "alone.",
+        "only.",
     ),
-    ("`limits`: how much of a pool", Limits, ""),
+    ("`limits`: limits on the use of a pool", Limits, ""),
     (
         "`burst`: when a rented pool may claim",
         Burst,
-        "Any threshold that is passed opens it, the budget closes it until the next day (UTC).",
+        "Exceeding any threshold opens it; the budget closes it until the next day (UTC).",
     ),
     (
         "`monitors`: when to stop packing",
         Monitors,
-        "A worker that already runs something starts nothing beside it while one of these is passed. "
-        "Unset: not looked at.",
+        "A worker that is already running something starts nothing more while one of these is exceeded. "
+        "Unset: not checked.",
     ),
 )
 
@@ -120,7 +119,7 @@ def document() -> str:
     known = [("Protocol", {name: needs.resources for name, needs in PROTOCOL_NEEDS.items()})]
     known.append(("ProtocolUnit", unit_needs(None)))
     parts += [_NEEDS, "\n", _keys(Needs), *(_known(noun, needs) for noun, needs in known)]
-    parts.append("\n## `hosts`: bad hosts\n\n" + _keys(QuarantineRules))
+    parts.append("\n## `hosts`: quarantine of bad hosts\n\n" + _keys(QuarantineRules))
     return "".join(parts)
 
 
@@ -162,7 +161,7 @@ def _default(name: str, field: FieldInfo) -> str:
 
 def _known(noun: str, needs: Mapping[str, Resources]) -> str:
     rows = "".join(f"| `{name}` | {one.gpus:g} | {one.cores} |\n" for name, one in needs.items())
-    return f"\n| {noun} known here | GPUs | cores |\n| --- | --- | --- |\n{rows}"
+    return f"\n| default of {noun} | GPUs | cores |\n| --- | --- | --- |\n{rows}"
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 A host that fails Task after Task soon after the start uses up a campaign faster than good hosts can work on it. A
 given number of *fast failures without a success in between, within a window*, puts it in quarantine; each further
-quarantine lasts twice as long, up to a limit; a period without failures undoes one doubling. After a quarantine the
+quarantine lasts twice as long, up to a limit; each
+`forgive_after_s` since its end undoes one doubling. After a quarantine the
 host is on probation until a Task succeeds there or all its penalties have expired: during probation a single fast
 failure puts it back. Attempts that end during a quarantine were started before it and are ignored.
 
@@ -180,7 +181,7 @@ def _penalty_s(rules: QuarantineRules, quarantines: int) -> float:
 
 
 def _left(quarantines: int, until: datetime | None, now: datetime, rules: QuarantineRules) -> int:
-    """Return the number of penalties left at a time; each good period removes one."""
+    """Return the number of penalties left at a time; one expires per `forgive_after_s`."""
     if until is None or now <= until:
         return quarantines
     return max(0, quarantines - int((now - until).total_seconds() / rules.forgive_after_s))
