@@ -1,1 +1,1 @@
-"""The verbs of the bookkeeping: each checks, writes in the safe order, and can be repeated."""
+"""The ledger's operations: each checks, writes in a safe order, and is idempotent."""

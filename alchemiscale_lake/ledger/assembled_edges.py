@@ -1,6 +1,6 @@
-"""Legs of a network, as rows, become evidence and edges.
+"""Assembly of a network's legs, given as rows, into evidence and edges.
 
-Which legs make an edge is said in `estimators.edges`; here they are found: by environment and pair.
+`estimators.edges` defines which legs make an edge; here they are grouped by environment and pair.
 """
 
 from __future__ import annotations
@@ -22,26 +22,26 @@ __all__ = ["AssembledEdge", "assemble", "evidence_of"]
 
 @dataclass(frozen=True, slots=True)
 class AssembledEdge:
-    """An edge with the places, among all legs, of those of its pair and kind: those without a value too."""
+    """An edge with the indices of all legs of its pair and kind, including those without a value."""
 
     estimate: EdgeEstimate
     members: tuple[int, ...]
     failed: bool
 
     def with_uncertainty(self, uncertainty: float) -> AssembledEdge:
-        """Return it with another uncertainty, if it has a value."""
+        """Return a copy with another uncertainty, if it has a value."""
         if not self.estimate.whole:
             return self
         return replace(self, estimate=replace(self.estimate, uncertainty_kcal_mol=uncertainty))
 
     def widened(self, error: float) -> AssembledEdge:
-        """Return it with an error added in quadrature, unless it is exact."""
+        """Return a copy with an error added in quadrature, unless it is exact."""
         uncertainty = self.estimate.uncertainty_kcal_mol
         return self.with_uncertainty(math.hypot(uncertainty, error)) if uncertainty else self
 
 
 def evidence_of(rows: pl.DataFrame) -> list[LegEvidence]:
-    """What is known of each leg by itself, in the order of the rows."""
+    """Return the evidence on each individual leg, in the order of the rows."""
     columns = ("value_kcal_mol", "values_kcal_mol", "sd_kcal_mol", "own_uncertainty_kcal_mol", "protocol", "phase")
     return [
         LegEvidence(_nan(value), len(values or (0,)), _nan(sd), _nan(own), (protocol, phase))
@@ -75,12 +75,12 @@ def assemble(rows: pl.DataFrame, chosen: LegUncertainties) -> list[AssembledEdge
 
 
 def _by_environment(rows: pl.DataFrame) -> list[tuple[str, pl.DataFrame]]:
-    """Split legs of several proteins, for a ligand has as many binding free energies as it has proteins.
+    """Split legs of several proteins, since a ligand has one binding free energy per protein.
 
     Returns
     -------
     list of (str, polars.DataFrame)
-        What is added to the names of ligands, and the legs. Usually one environment: nothing is added.
+        Suffix for the names of ligands, and the legs. Usually one environment: the suffix is empty.
     """
     environments = sorted(rows["environment"].drop_nulls().unique().to_list())
     if len(environments) < 2:
@@ -111,6 +111,6 @@ def _leg(row: Mapping[str, Any], suffix: str, uncertainty: float) -> Leg:
     if measure is not None:
         phase = measure.kind
         if measure.absolute:
-            # from nothing to the ligand, whichever state the ligand is in
+            # from nothing to the ligand, whichever state contains the ligand
             ends = sorted(ends, key=lambda ligand: not is_absent(ligand))
     return Leg(f"{ends[0]}{suffix}", f"{ends[1]}{suffix}", phase, _nan(row["value_kcal_mol"]), uncertainty)

@@ -1,4 +1,4 @@
-"""Many small requests to the lake at a time: in a bucket each takes a tenth of a second, and there are thousands."""
+"""Concurrent small requests to the lake: in a bucket each takes a tenth of a second, and there are thousands."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _R = TypeVar("_R")
 
 
 def at_once(call: Callable[[_T], _R], items: Iterable[_T]) -> list[_R]:
-    """Call with every item, several at a time; return what came back, in their order.
+    """Call with every item, several at a time; return the results in order.
 
     Raises
     ------
     Exception
-        What the first of the calls raised that did.
+        The exception of the first call that failed.
     """
     asked = list(items)
     if len(asked) < 2:

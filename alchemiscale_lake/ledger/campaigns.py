@@ -1,7 +1,7 @@
-"""Campaigns: what was asked of `run`, kept in the lake until it is done, so that it can be resumed.
+"""Campaigns: the arguments of `run`, kept in the lake until the campaign is finished, so that it can be resumed.
 
-A record says how to begin again from any point; all that was reached lies in the tables, and every
-step of preparing is idempotent. One object per campaign; no table depends on it.
+A record allows restarting from any point; all progress is in the tables, and every preparation step is idempotent. One
+object per campaign; no table depends on it.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ _FOLDER = "campaigns"
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
-    """One network to be run to the end.
+    """A network to be run to completion.
 
     Attributes
     ----------
     campaign : str
-        Id: the same for the same source, Scope and name.
+        Id, derived from source, Scope and name.
     source : str or None
-        File or folder of the network; None if it is in the lake already.
+        File or folder of the network; None if it is already in the lake.
     scope : str
     name : str or None
-        Name for the network; its own by default.
+        Name for the network; default: its own.
     tasks_per_transformation : int
-        Tasks each Transformation is to have; 0 leaves them as they are.
+        Wanted Tasks per Transformation; 0 creates none.
     assays, assay_kind : str or None
-        File of experimental values, and what was measured.
+        File of experimental values, and their kind.
     network : str or None
         ScopedKey, once it is submitted.
     started_at : str
@@ -65,7 +65,7 @@ class Campaign:
 
     @property
     def title(self) -> str:
-        """Name for people."""
+        """Return a human-readable name."""
         if self.name:
             return self.name
         file = Path(self.source).name.split(".")[0] if self.source else ""
@@ -83,14 +83,14 @@ def new_campaign(
     assays: str | Path | None = None,
     assay_kind: str = "binding",
 ) -> Campaign:
-    """Record that a network is to be run: one in a file (`source`), or one in the lake (`network`).
+    """Record a campaign for a network in a file (`source`) or in the lake (`network`).
 
     Raises
     ------
     InvalidScopeError
         If the Scope is malformed or has a wildcard.
     NotFoundError
-        If a file is not there.
+        If a file does not exist.
     """
     scope = Scope.parse(scope).require_specific()
     files = [_absolute(path) if path is not None else None for path in (source, assays)]
@@ -112,7 +112,7 @@ def new_campaign(
 
 
 def prepare_campaign(lake: Lake, campaign: Campaign) -> tuple[Campaign, int]:
-    """Submit the network, import the assays, and see to the Tasks; repeating it adds what is missing.
+    """Submit the network, import the assays, and create Tasks; repeating it adds what is missing.
 
     Returns
     -------
@@ -135,19 +135,19 @@ def prepare_campaign(lake: Lake, campaign: Campaign) -> tuple[Campaign, int]:
 
 
 def finish_campaign(lake: Lake, network: str) -> None:
-    """Record that nothing is left to resume of the campaigns of a network."""
+    """Mark the campaigns of a network as finished."""
     for campaign in _records(lake):
         if campaign.network == network and not campaign.finished:
             _save(lake, replace(campaign, finished=True))
 
 
 def unfinished_campaigns(lake: Lake) -> list[Campaign]:
-    """Return the campaigns that were begun and not finished, oldest first.
+    """Return the unfinished campaigns, oldest first.
 
-    A network with Tasks to run that no record speaks of (they were created by hand) is one too.
+    This includes networks without a record whose Tasks can run, because they were created directly.
     """
     records = sorted((c for c in _records(lake) if not c.finished), key=lambda c: (c.started_at, c.campaign))
-    # begun from a file and resumed by its key, a network has two records; what was asked for last counts
+    # a network started from a file and resumed by its key has two records; the latest counts
     begun = list({c.network or c.campaign: c for c in records}.values())
     spoken_of = {c.network for c in begun}
     states = lake.task_log.states()

@@ -1,4 +1,4 @@
-"""Claims: Tasks given to a pool as attempts, believed as long as their lease is renewed."""
+"""Claims: Tasks assigned to a pool as attempts, valid while their lease is renewed."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ __all__ = [
     "renew_leases",
 ]
 
-#: No lease is watched for longer before it counts as run out.
+#: Maximum time for which a lease is watched before it counts as expired.
 LONGEST_LEASE_S: Final = 7 * 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One attempt at one Task."""
+    """One attempt of one Task."""
 
     attempt: str
     task: str
@@ -53,7 +53,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which Tasks are meant: those in these Scopes (all, if none) on these networks (all, if none), with exceptions.
+    """Selection of Tasks: Scopes (default: all), networks (default: all), and exceptions.
 
     Attributes
     ----------
@@ -61,7 +61,7 @@ class Selection:
     networks : tuple of str
         ScopedKeys.
     without : frozenset of str
-        Transformations (ScopedKeys) whose Tasks are not meant.
+        Transformations (ScopedKeys) whose Tasks are excluded.
     """
 
     scopes: tuple[Scope, ...] = ()
@@ -69,11 +69,11 @@ class Selection:
     without: frozenset[str] = frozenset()
 
     def of_scope(self, scope: str) -> bool:
-        """Whether a Scope is among those meant."""
+        """Return whether a Scope is selected."""
         return not self.scopes or any(s.is_superset(Scope.from_str(scope)) for s in self.scopes)
 
     def candidates(self, claimable: pl.DataFrame) -> pl.DataFrame:
-        """Return those of `TaskStates.claimable` that are meant."""
+        """Return the selected rows of `TaskStates.claimable`."""
         if self.networks:
             claimable = claimable.filter(pl.col("network").is_in(list(self.networks)))
         if self.without:
@@ -84,7 +84,7 @@ class Selection:
         return claimable
 
     def tasks(self, states: TaskStates) -> pl.DataFrame:
-        """Return the rows of `states.tasks` that are meant."""
+        """Return the selected rows of `states.tasks`."""
         rows = states.tasks
         if self.without:
             rows = rows.filter(~pl.col("transformation").is_in(list(self.without)))
@@ -111,7 +111,7 @@ def claim_tasks(
     Returns
     -------
     list of Claim
-        In the order drawn; empty if nothing may be claimed.
+        In the order drawn; empty if nothing can be claimed.
     """
     selection = selection or Selection()
     rng = rng or np.random.default_rng()
@@ -127,14 +127,14 @@ def claim_tasks(
 def claim_chosen(
     lake: Lake, pool: str, chosen: Callable[[TaskStates], Sequence[str]], *, lease_s: float, actor: str
 ) -> list[Claim]:
-    """Claim the Tasks that `chosen` names in sight of the states as they are.
+    """Claim the Tasks that `chosen` selects from the current states.
 
-    Two callers never get the same Task: the claim is decided in sight of the very state it lands on.
+    Two callers never get the same Task: the states are still current when the claim is committed.
 
     Parameters
     ----------
     chosen : callable
-        May be called several times, once for every race lost.
+        Called again after every lost race.
     """
 
     def decide(states: TaskStates) -> list[Event]:
@@ -149,7 +149,7 @@ def claim_chosen(
 
 
 def network_weights(candidates: pl.DataFrame, networks: Mapping[str, NetworkState]) -> dict[str, float]:
-    """Weights to draw the networks of these candidates by; 0 for one that is not active."""
+    """Return the weights for drawing the networks of these candidates; 0 for one that is not active."""
     weights = dict.fromkeys(candidates["network"].unique().sort(), NetworkState().weight)
     return weights | {n: s.weight if s.state == "active" else 0.0 for n, s in networks.items() if n in weights}
 
@@ -157,12 +157,12 @@ def network_weights(candidates: pl.DataFrame, networks: Mapping[str, NetworkStat
 def renew_leases(
     lake: Lake, attempts: Mapping[str, str], *, lease_s: float, actor: str, due: Collection[str] | None = None
 ) -> set[str]:
-    """Renew the leases of attempts (attempt -> Task); return those that hold no Task any more.
+    """Renew the leases of attempts (attempt -> Task); return those that no longer hold a Task.
 
     Parameters
     ----------
     due : collection of str, optional
-        Those to renew; all, by default. A commit for every heartbeat would fill the log.
+        Those to renew; default: all. A commit for every heartbeat would flood the log.
     """
     lost: set[str] = set()
 
@@ -186,7 +186,7 @@ def renew_leases(
 
 
 def end_claims(lake: Lake, attempts: Mapping[str, str], *, actor: str, reason: str) -> int:
-    """Release claims (attempt -> Task); return how many."""
+    """Release claims (attempt -> Task); return their number."""
 
     def decide(states: TaskStates) -> list[Event]:
         known = states.of(attempts.values())
@@ -197,9 +197,9 @@ def end_claims(lake: Lake, attempts: Mapping[str, str], *, actor: str, reason: s
 
 
 def expire_claims(lake: Lake, watched: Collection[TaskState], *, actor: str) -> int:
-    """Take claims away whose leases ran out while they were watched; return how many.
+    """Expire claims whose leases ran out while they were watched; return their number.
 
-    One that was renewed after the state given is left alone.
+    A claim that was renewed after the given state is kept.
     """
 
     def decide(states: TaskStates) -> list[Event]:
@@ -211,10 +211,10 @@ def expire_claims(lake: Lake, watched: Collection[TaskState], *, actor: str) -> 
 
 
 def lease_durations_s(lake: Lake, running: Collection[TaskState]) -> dict[str, float]:
-    """Return how long the lease of each of these attempts lasts, from the moment it was written.
+    """Return the duration of the lease of each of these attempts, from the time it was written.
 
-    The end of a lease and the time at which it was written are of one clock, its writer's, so that their
-    difference holds on any machine.
+    The expiry of a lease and the time of writing are from one clock, that of its writer, so their difference is valid
+    on any machine.
     """
     attempts = [state.attempt for state in running if state.attempt is not None]
     if not attempts:
@@ -223,12 +223,12 @@ def lease_durations_s(lake: Lake, running: Collection[TaskState]) -> dict[str, f
     log = lake.table("task_log").scan().filter(given)
     rows = collect(log.select("of_attempt", "seq", "at", "lease_expires_at"), "leases").sort("seq")
     found = {a: (until - at).total_seconds() for a, _, at, until in rows.iter_rows() if until is not None}
-    # a clock that was set between the two is no reason to wait for ever
+    # if the clock was set in between, do not wait for ever
     return {attempt: min(max(found.get(attempt, LONGEST_LEASE_S), 0.0), LONGEST_LEASE_S) for attempt in attempts}
 
 
 def orphaned_attempts(lake: Lake, running: Collection[TaskState], role: str) -> dict[str, str]:
-    """Find attempts (attempt -> Task) whose claimer, of this role, is a process of this machine that has ended."""
+    """Find attempts (attempt -> Task) claimed by an ended process of this machine with this role."""
     held = {state.attempt: state for state in running if state.attempt is not None}
     gone = (
         (attempt, actor)
@@ -239,7 +239,7 @@ def orphaned_attempts(lake: Lake, running: Collection[TaskState], role: str) -> 
 
 
 def claimers(lake: Lake, running: Collection[TaskState]) -> dict[str, tuple[str, datetime]]:
-    """Tell who claimed each of these attempts, and when."""
+    """Return who claimed each of these attempts, and when."""
     attempts = [state.attempt for state in running if state.attempt is not None]
     if not attempts:
         return {}
@@ -250,12 +250,12 @@ def claimers(lake: Lake, running: Collection[TaskState]) -> dict[str, tuple[str,
 
 
 def process_name(role: str) -> str:
-    """Name this process so that others on the machine can tell whether it is still there."""
+    """Return a name of this process by which others on the machine can check whether it still runs."""
     return "@".join([role, f"{os.getpid()}.{_started(os.getpid())}", _machine()])
 
 
 def process_is_gone(name: str) -> bool:
-    """Whether the process of that name has ended; False if it belongs to another machine."""
+    """Return whether the process with this name has ended; False if it is on another machine."""
     role, _, rest = name.partition("@")
     process, _, machine = rest.partition("@")
     pid, _, started = process.partition(".")
@@ -265,7 +265,7 @@ def process_is_gone(name: str) -> bool:
 
 
 def _machine() -> str:
-    """Name this machine, this boot of it and this process namespace."""
+    """Return an identifier of this machine, its current boot and this process namespace."""
     boot = Path("/proc/sys/kernel/random/boot_id")
     namespace = Path("/proc/self/ns/pid")
     boot_id = boot.read_text().strip()[:8] if boot.exists() else ""

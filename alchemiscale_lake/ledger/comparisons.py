@@ -1,11 +1,11 @@
-"""Estimates against experiment: of networks, Scopes and programmes, now or as results arrived.
+"""Comparison of estimates with experiment: for networks, Scopes and programmes, now or over time.
 
-Decides which pairs belong together and what is pooled. Statistics and resampling are `estimators.performance`'s;
-tables and plots are left to `report`.
+Determines the pairs and what is pooled. Statistics and resampling are in `estimators.performance`; tables and plots in
+`report`.
 
-Ligands are compared as free energies on the zero of their connected component, as they stand where absolute
-results fix it; edges as differences in both directions. All rounds are compared with the newest experimental
-values, so that a change over time is one of the estimates.
+Free energies of ligands are compared after a shift to the zero of their connected component, or unshifted if absolute
+results fix it; edges as differences in both directions. All estimate versions are compared with the newest
+experimental values, so a change over time is a change of the estimates.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ __all__ = ["QUANTITIES", "By", "Comparison", "compare", "compared_pairs", "progr
 By = Literal["network", "scope", "programme"]
 Quantity = Literal["dG", "ddG"]
 
-#: Ligands and edges, and the question that answers for each.
+#: Ligands and edges, with their named queries.
 QUANTITIES: Final[dict[Quantity, str]] = {"dG": "compared_ligands", "ddG": "compared_edges"}
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """How well one subject meets experiment.
+    """Agreement of one subject with experiment.
 
     Attributes
     ----------
@@ -46,11 +46,11 @@ class Comparison:
     quantity : {"dG", "ddG"}
         Ligands or edges.
     round : int or None
-        Round of the network; None for what is pooled.
+        Estimate version of the network; None if pooled.
     as_of : datetime or date
-        When the estimates were made; over time and pooled: the day at whose end they stood so (UTC).
+        Time of the estimates; if pooled over time, the day at whose end they were current (UTC).
     n_networks : int
-        Networks that entered.
+        Number of networks included.
     performance : Performance
         Statistics with intervals.
     """
@@ -66,7 +66,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class _Round:
-    """Resampled pairs of one round of a network."""
+    """Resampled pairs of one estimate version of a network."""
 
     subject: str
     network: str
@@ -91,37 +91,36 @@ def compare(
     confidence: float = 0.95,
     seed: int = 2019,
 ) -> list[Comparison]:
-    """Compare the newest estimates, or those of every round, with experiment.
+    """Compare the newest estimates, or those of every version, with experiment.
 
     Parameters
     ----------
     connection : Connection
     network : str, optional
-        ScopedKey; all networks that are not deleted by default.
+        ScopedKey; default: all networks that are not deleted.
     scope : Scope or str, optional
         Only networks of this Scope (wildcards allowed).
     kind : str, optional
         `binding`, `hydration` or `direct`.
     by : {"network", "scope", "programme"}
-        What one comparison is of. Several networks are pooled as `estimators.performance.pool` says.
+        Subject of one comparison. Several networks are pooled as in `estimators.performance.pool`.
     over_time : bool
-        One comparison per round of a network, or per day on which one of the pooled networks had a new round.
+        One comparison per estimate version of a network, or per day on which one of the pooled networks had a new one.
     uncertainties : bool
         Whether resamples also draw values within the uncertainties of estimates and experiments.
     over : {"pairs", "networks"}
-        Of what is pooled: whether intervals stand for other ligands, or for other networks too.
+        For pooled subjects: whether intervals describe other ligands only, or other networks too.
     n_bootstrap : int
-        Resamples.
+        Number of resamples.
     confidence : float
-        Of the intervals.
+        Confidence of the intervals.
     seed : int
-        Of the resampling.
+        Seed of the resampling.
 
     Returns
     -------
     list of Comparison
-        By subject, kind, quantity and time; a network of which fewer than two ligands were measured is left
-        out.
+        Sorted by subject, kind, quantity and time; networks with fewer than two measured ligands are left out.
 
     Raises
     ------
@@ -157,12 +156,12 @@ def compared_pairs(
     kind: str | None = None,
     over_time: bool = False,
 ) -> pl.DataFrame:
-    """Pairs of estimate and experiment, as `compared_ligands` or `compared_edges` answers.
+    """Return pairs of estimate and experiment, from `compared_ligands` or `compared_edges`.
 
     Parameters
     ----------
     connection, network, scope, kind, over_time
-        As in `compare`; without `over_time` only the newest round of each network.
+        As in `compare`; without `over_time` only the newest version of each network.
     quantity : {"dG", "ddG"}
         Ligands or edges.
     """
@@ -174,13 +173,13 @@ def compared_pairs(
 
 
 def programme_of(scope: str) -> str:
-    """`org-campaign-*` of a Scope."""
+    """Return `org-campaign-*` for a Scope."""
     specific = Scope.parse(scope)
     return str(Scope(specific.org, specific.campaign))
 
 
 def _last_of_each_day(pairs: pl.DataFrame) -> pl.DataFrame:
-    """Rounds of a network that no other followed on the same day."""
+    """Return the last estimate version of each network on each day."""
     day = pl.col("estimated_at").dt.date()
     last = pl.col("round").max().over("network", day)
     return pairs.filter(pl.col("round") == last)
@@ -206,7 +205,7 @@ def _rounds(
                 n_bootstrap=n_bootstrap,
                 seed=seed,
             )
-        except EstimatorInputError:  # fewer than two ligands on one zero: nothing is compared
+        except EstimatorInputError:  # fewer than two ligands with a common zero: nothing to compare
             continue
         scope = str(group["scope"][0])
         subject = {"network": str(network), "scope": scope, "programme": programme_of(scope)}[by]
@@ -215,12 +214,12 @@ def _rounds(
 
 
 def _each(members: list[_Round]) -> Iterator[tuple[datetime | date, list[_Round]]]:
-    """Every round by itself."""
+    """Yield every estimate version separately."""
     return ((one.at, [one]) for one in members)
 
 
 def _pooled(members: list[_Round], *, over_time: bool) -> Iterator[tuple[datetime | date, list[_Round]]]:
-    """The newest round of each network: now, or at the end of each day on which one changed."""
+    """Yield the newest version of each network: now, or at the end of each day on which one changed."""
     if not over_time:
         newest = {one.network: one for one in members}
         yield max(one.at for one in newest.values()), list(newest.values())

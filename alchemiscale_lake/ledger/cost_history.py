@@ -1,6 +1,6 @@
-"""What calculations have cost: results that count as evidence, with the features of their Transformations and hosts.
+"""Cost of past calculations: results as evidence, with the features of their Transformations and hosts.
 
-A good result with a wall time is one row. Its cost is GPU time where it held a GPU, else wall time: worker-hours.
+Each good result with a wall time is one row. Its cost is GPU time if it used a GPU, else wall time: worker-hours.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _OF_RESULTS: Final = ("scope", "transformation", "pool", "host", "wall_time_s", 
 
 @dataclass(frozen=True, slots=True)
 class CostHistory:
-    """Evidence.
+    """Evidence for cost models.
 
     Attributes
     ----------
@@ -31,7 +31,7 @@ class CostHistory:
         One row per result, oldest first: scope, transformation, environment, pool, ended_at, hours, gpu_model,
         packing, what `with_targets` adds, and `cost_rows.FEATURE_COLUMNS`.
     n_results : int
-        Good results in the lake, with a wall time.
+        Number of good results in the lake with a wall time.
     """
 
     rows: pl.DataFrame
@@ -39,7 +39,7 @@ class CostHistory:
 
 
 def cost_history(lake: Lake) -> CostHistory:
-    """Read all evidence of a lake, of every Scope."""
+    """Read all evidence of a lake, from all Scopes."""
     good = lake.table("results").scan().filter(pl.col("ok") & (pl.col("wall_time_s") > 0))
     results = collect(good.select(_OF_RESULTS), "results")
     hosts = collect(lake.table("hosts").scan().select("host", host_gpu="gpu_model"), "hosts").unique("host")
@@ -50,7 +50,7 @@ def cost_history(lake: Lake) -> CostHistory:
         described.select("transformation", "environment", "system", "target", "campaign", *FEATURE_COLUMNS),
         on="transformation",
     )
-    # an imported result of a Protocol that takes a GPU does not say which, or whether it had one
+    # an imported result of a GPU Protocol does not state the GPU, or whether it had one
     on_gpus = [name for name, needs in PROTOCOL_NEEDS.items() if needs.gpus > 0]
     silent = pl.col("host").is_null() & pl.col("gpu_time_s").is_null() & pl.col("protocol_qualname").is_in(on_gpus)
     rows = rows.filter(~silent).join(hosts, on="host", how="left").with_columns(_costs())
@@ -58,14 +58,14 @@ def cost_history(lake: Lake) -> CostHistory:
 
 
 def usual_gpus(rows: pl.DataFrame, by: str) -> dict[str, str]:
-    """On which GPU model most results were computed, by `protocol_qualname` or `pool`; those without GPU aside."""
+    """Return the GPU model of most results, by `protocol_qualname` or `pool`; results without GPU are ignored."""
     counts = rows.filter(pl.col("gpu_model").is_not_null() & (pl.col("gpu_model") != CPU) & pl.col(by).is_not_null())
     counts = counts.group_by(by, "gpu_model").len().sort("len", "gpu_model")
     return dict(counts.select(by, "gpu_model").iter_rows())
 
 
 def _costs() -> list[pl.Expr]:
-    """Hours of a result, on which GPU, and how many shared that."""
+    """Return the hours of a result, its GPU, and the number of Tasks that shared it."""
     held = pl.col("gpu_time_s") > 0
     beside = pl.col("wall_time_s") / pl.col("gpu_time_s")
     return [
@@ -76,9 +76,9 @@ def _costs() -> list[pl.Expr]:
 
 
 def with_targets(transformations: pl.DataFrame) -> pl.DataFrame:
-    """Add what each was set up with, as digests that differ between Scopes.
+    """Add system, target and campaign of each Transformation, as digests that differ between Scopes.
 
-    A model of all Scopes so tells nobody what another one computes.
+    A model for all Scopes therefore does not reveal to one Scope what another one computes.
 
     Parameters
     ----------
@@ -88,9 +88,9 @@ def with_targets(transformations: pl.DataFrame) -> pl.DataFrame:
     Returns
     -------
     polars.DataFrame
-        With three columns more. system: the protein of the leg, or of the complex legs of its ligand; null if there
-        is none. target: the system, else the ligand or the Transformation itself; legs of one target must not be on
-        both sides of a validation split. campaign: the Scope.
+        With three additional columns. system: the protein of the leg, or of the complex legs of its ligand; null if
+        there is none. target: the system, else the ligand or the Transformation itself; legs of one target must not be
+        on both sides of a validation split. campaign: the Scope.
     """
     legs = transformations.filter(pl.col("environment").is_not_null())
     proteins = (
@@ -111,7 +111,7 @@ def with_targets(transformations: pl.DataFrame) -> pl.DataFrame:
 
 
 def _digested(frame: pl.DataFrame, name: str) -> pl.Series:
-    """Digests of texts, each made once."""
+    """Return digests of texts, each computed once."""
     texts = frame[name].unique().drop_nulls().to_list()
     digests = [hashlib.sha256(text.encode()).hexdigest()[:16] for text in texts]
     return frame[name].replace_strict(texts, digests, default=None, return_dtype=pl.String)

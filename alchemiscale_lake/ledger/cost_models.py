@@ -1,8 +1,8 @@
-"""Models of what calculations cost: trained from a lake's results, kept in `cost_models`, read by whoever predicts.
+"""Cost models: trained on a lake's results, stored in `cost_models`, used for predictions.
 
-A lake has one model for all Scopes: durations are pooled, since a GPU is as fast for one Scope as for another. What it
-holds of a Scope is the classes of its Protocols, GPU models, ranges of sizes, and digests that mean nothing outside
-of it. What predictions are used for is `dispatch`'s business.
+A lake has one model for all Scopes: durations are pooled, since the speed of a GPU does not depend on the Scope. It
+contains, of a Scope, the classes of its Protocols, GPU models, ranges of sizes, and digests that are meaningless
+outside of it. `dispatch` uses the predictions.
 """
 
 from __future__ import annotations
@@ -40,24 +40,24 @@ __all__ = [
     "why_due",
 ]
 
-#: A model is trained anew when the lake holds this part more results than it was trained with.
+#: Fraction of additional results after which a model is retrained.
 _MORE: Final = 0.2
-#: So many results of a Protocol or GPU model that it has not seen make it due at once.
+#: Number of results of a new Protocol or GPU model after which it is retrained at once.
 _NEWS: Final = 3
 _SEED: Final = 2026
-#: Results that a model for one question is trained on: a matter of a second or two.
+#: Maximum number of results for a temporary model, which trains within a second or two.
 _ON_THE_SPOT: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
 class KnownModel:
-    """A model and where it is from.
+    """A model and its origin.
 
     Attributes
     ----------
     model : CostRegressor
     name : str or None
-        Its name in the lake; None for one that is not kept.
+        Its name in the lake; None for one that is not stored.
     trained_at : datetime or None
     """
 
@@ -67,29 +67,29 @@ class KnownModel:
 
     @property
     def card(self) -> ModelCard:
-        """What it rests on."""
+        """Return the card of the model."""
         return self.model.card_
 
     @property
     def is_trained(self) -> bool:
-        """Whether it has seen results."""
+        """Return whether it was trained on results."""
         return self.model.card_.n_rows > 0
 
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """What a training found and did.
+    """Outcome of a training request.
 
     Attributes
     ----------
     known : KnownModel
-        The model that counts now.
+        The current model.
     trained : bool
         Whether this call trained it.
     why : str
-        Why it did, or did not.
+        Why it was or was not trained.
     n_results : int
-        Good results in the lake.
+        Number of good results in the lake.
     """
 
     known: KnownModel
@@ -99,18 +99,19 @@ class Training:
 
 
 def train_cost_model(lake: Lake, *, force: bool = False, actor: str | None = None) -> Training:
-    """Train a model from all results of a lake, if it is due, and keep it.
+    """Train a model on all results of a lake if due, and store it.
 
-    Due is the first result, then a fifth more results than the last time, or three of a Protocol or GPU model that
-    the last model has not seen, or a release by whose physics the last model cannot predict.
+    It is due at the first result, then when there are a fifth more results than at the last training, or three of a
+    Protocol or GPU model that the last model has not seen, or after a release whose physics the last model does not
+    support.
 
     Parameters
     ----------
     lake : Lake
     force : bool
-        Train although it is not due.
+        Train even if not due.
     actor : str, optional
-        Who trains; the user of this process by default.
+        User who trains; default: the user of this process.
 
     Raises
     ------
@@ -139,7 +140,7 @@ def train_cost_model(lake: Lake, *, force: bool = False, actor: str | None = Non
 
 
 def why_due(newest: dict[str, Any] | None, history: CostHistory) -> str | None:
-    """Say why a model is to be trained; None if it is not.
+    """Return why a model is to be trained; None if it is not.
 
     Parameters
     ----------
@@ -164,14 +165,14 @@ def why_due(newest: dict[str, Any] | None, history: CostHistory) -> str | None:
 
 
 def newest_model(lake: Lake) -> KnownModel:
-    """Read the model that counts: the newest one, or the physical prior where none was trained by this release."""
+    """Return the current model: the newest, or the physical prior if this release has trained none."""
     row = _newest_row(lake)
     known = None if row is None else _known(row)
     return KnownModel(prior_model()) if known is None or known.model.is_superseded else known
 
 
 def model_at_hand(lake: Lake, history: CostHistory) -> KnownModel:
-    """Return the model that counts; where none was trained yet, one of the newest results, which is not kept."""
+    """Return the current model; if none was trained, a temporary one from the newest results."""
     newest = newest_model(lake)
     if newest.is_trained or not len(history.rows):
         return newest
@@ -179,12 +180,12 @@ def model_at_hand(lake: Lake, history: CostHistory) -> KnownModel:
 
 
 def read_model(lake: Lake, name: str | None = None) -> KnownModel:
-    """Read a model by its name, or the beginning of it; the newest without one.
+    """Return a model by its name or a prefix of it; without a name, the newest.
 
     Raises
     ------
     NotFoundError
-        If there is none of that name, or several.
+        If there is none with that name, or several.
     """
     if name is None:
         row = _newest_row(lake)
@@ -197,7 +198,7 @@ def read_model(lake: Lake, name: str | None = None) -> KnownModel:
 
 
 def cost_models(lake: Lake) -> pl.DataFrame:
-    """All models of a lake, newest first, without their parameters."""
+    """Return all models of a lake, newest first, without their parameters."""
     columns = [name for name in lake.table("cost_models").schema.names if name != "parameters_json"]
     return _rows(lake, columns)
 
@@ -235,7 +236,7 @@ def _row(model: CostRegressor, history: CostHistory, actor: str, at: datetime) -
     card, parameters = model.card_, to_json(model)
     versions = card.versions | {"alchemiscale-lake": importlib.metadata.version("alchemiscale-lake")}
     return {
-        # with the time: the same results give the same parameters
+        # includes the time, since the same results give the same parameters
         "model": hashlib.sha256(f"{at.isoformat()} {parameters}".encode()).hexdigest()[:16],
         "trained_at": at,
         "actor": actor,

@@ -1,6 +1,6 @@
-"""What one more result of each Transformation will cost: by its own results, else by a model.
+"""Predicted cost of one more result of each Transformation: from its own results, else from a model.
 
-Owns how the two meet. Which model there is is `cost_models`'s, which evidence `cost_history`'s.
+Owns the combination of the two. `cost_models` provides the model, `cost_history` the evidence.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ __all__ = ["Ahead", "Basis", "OwnResults", "hours_ahead", "own_results"]
 FloatArray = NDArray[np.float64]
 Basis = Literal["own results", "trained model", "physical prior"]
 
-#: Repeats of one Transformation on one GPU model spread by about this much (log standard deviation), until the lake's
-#: own tell better; this belief weighs as much as so many of them.
+#: Prior for the spread between repeats of one Transformation on one GPU model (log standard deviation), until the
+#: lake's own results give a better estimate; it has the weight of this many repeats.
 _REPEAT_SD: Final = 0.15
 _REPEAT_WEIGHT: Final = 4.0
-#: What a step from one GPU model, or packing, to another may be off by.
+#: Uncertainty of a conversion from one GPU model, or packing, to another.
 _MOVED_SD: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class OwnResults:
-    """What Transformations have cost themselves.
+    """Costs of Transformations from their own results.
 
     Attributes
     ----------
     frame : polars.DataFrame
         One row per Transformation with results: transformation, n_own, log_hours (their mean), own_gpu, own_packing.
     repeat_sd : float
-        How far repeats of one Transformation lie apart: log standard deviation, pooled over all.
+        Spread between repeats of one Transformation: log standard deviation, pooled over all.
     """
 
     frame: pl.DataFrame
@@ -47,23 +47,23 @@ class OwnResults:
 
 @dataclass(frozen=True, slots=True)
 class Ahead:
-    """Hours of one more result of each row: GPU-hours, worker-hours of those without GPU.
+    """Hours of one more result per row: GPU-hours, or worker-hours for those without GPU.
 
     Attributes
     ----------
     median, low, high : ndarray, shape (n,)
     shared : ndarray, shape (n, k)
-        Row i errs in the logarithm by `shared[i] @ z`, with the same standard normal z for all rows ...
+        The log error of row i is `shared[i] @ z`, with the same standard normal z for all rows ...
     own_sd : ndarray, shape (n,)
-        ... and by as much of its own.
+        ... plus an independent error of this size.
     basis : list of str
-        On what each rests.
+        Basis of each prediction.
     extrapolates : ndarray of bool
-        Whether nothing like it was seen.
+        Whether nothing similar was seen.
     why : list of str
-        In words; empty where it does not.
+        Reason, if it extrapolates; else empty.
     repeat_sd : ndarray, shape (n,)
-        How far the results of one row lie apart, log standard deviation: a part of `own_sd`.
+        Spread between the results of one row, log standard deviation: a part of `own_sd`.
     """
 
     median: FloatArray
@@ -77,12 +77,12 @@ class Ahead:
     repeat_sd: FloatArray
 
     def part(self, start: int, stop: int) -> Ahead:
-        """Rows from one place to another."""
+        """Return a slice of the rows."""
         return Ahead(*(getattr(self, field.name)[start:stop] for field in fields(self)))
 
 
 def own_results(history: pl.DataFrame) -> OwnResults:
-    """Sum up the results of each Transformation, those of the GPU model that it ran on most.
+    """Summarise the results of each Transformation on the GPU model that it ran on most.
 
     Parameters
     ----------
@@ -104,16 +104,16 @@ def own_results(history: pl.DataFrame) -> OwnResults:
 
 
 def hours_ahead(known: KnownModel, rows: pl.DataFrame, own: OwnResults) -> Ahead:
-    """Predict.
+    """Predict the hours of one more result.
 
     Parameters
     ----------
     known : KnownModel
     rows : polars.DataFrame
-        One row per Transformation: transformation, and what `cost_rows` takes.
+        One row per Transformation: transformation, and the inputs of `cost_rows`.
     own : OwnResults
-        Those of a Transformation come before any model. Where they ran on another GPU model, the model says by how
-        much that is faster or slower.
+        Results of a Transformation take precedence over any model. If they ran on another GPU model, the model
+        provides the ratio of speeds.
     """
     predicted = known.model.predict_distribution(cost_rows(rows))
     joined = rows.select("transformation", "gpu_model", "packing").join(
@@ -124,9 +124,9 @@ def hours_ahead(known: KnownModel, rows: pl.DataFrame, own: OwnResults) -> Ahead
     moved, ratio = _moved(known, rows, joined, has_own, predicted.median)
     own_log = joined["log_hours"].fill_null(0.0).to_numpy() + ratio
     mean = np.where(has_own, own_log, np.log(predicted.median))
-    # results of its own know what the model errs by; what is left is common to all that were moved to another GPU
+    # own results include the model's error; what remains is common to all that were converted to another GPU
     shared = np.hstack([predicted.shared * ~has_own[:, None], (_MOVED_SD * moved)[:, None]])
-    # repeats of one Transformation scatter no more than results about what is predicted of them
+    # repeats of one Transformation scatter no more than results around their prediction
     repeat_sd = np.minimum(own.repeat_sd, predicted.own_sd)
     own_sd = np.where(has_own, repeat_sd * np.sqrt(1.0 + 1.0 / n_own), predicted.own_sd)
     reach = ndtri(0.5 + predicted.confidence / 2.0) * np.sqrt((shared**2).sum(axis=1) + own_sd**2)
@@ -147,7 +147,7 @@ def hours_ahead(known: KnownModel, rows: pl.DataFrame, own: OwnResults) -> Ahead
 def _moved(
     known: KnownModel, rows: pl.DataFrame, joined: pl.DataFrame, has_own: NDArray[np.bool_], median: FloatArray
 ) -> tuple[NDArray[np.bool_], FloatArray]:
-    """Which own results are from another GPU model or packing, and the log ratio from there to here."""
+    """Return which own results are from another GPU model or packing, and the log ratio for conversion."""
     elsewhere = (pl.col("own_gpu") != pl.col("gpu_model")) | (pl.col("own_packing") - pl.col("packing")).abs().gt(0.01)
     moved = joined.select(elsewhere.fill_null(value=False)).to_series().to_numpy() & has_own
     ratio = np.zeros(len(rows))

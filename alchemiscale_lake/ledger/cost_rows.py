@@ -1,7 +1,7 @@
-"""From Transformations and hosts, as tables have them, to what models of cost look at.
+"""Conversion of Transformations and hosts, as in the tables, to inputs of cost models.
 
-Owns which column becomes which feature. What features mean is `estimators.features`'s, which results there are is
-`cost_history`'s.
+Owns the mapping of columns to features. `estimators.features` defines the features, `cost_history` selects the
+results.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from estimators.features import CostRows
 
 __all__ = ["CPU", "DIAMETER", "FEATURE_COLUMNS", "UNKNOWN_GPU", "cost_rows"]
 
-#: Columns of `transformations` that cost follows.
+#: Columns of `transformations` that affect cost.
 FEATURE_COLUMNS: Final = (
     "phase",
     "protocol_qualname",
@@ -38,25 +38,25 @@ FEATURE_COLUMNS: Final = (
     "box_shape",
     "explicit_solvent",
 )
-#: Column that `solute_diameters` adds to those.
+#: Additional column from `solute_diameters`.
 DIAMETER: Final = "solute_diameter_nm"
-#: What stands for the GPU model of results without GPU, and of hosts nobody knows.
+#: Placeholders for the GPU model of results without GPU, and of unknown hosts.
 CPU: Final = "cpu"
 UNKNOWN_GPU: Final = "unknown"
 
-#: Volume of a box over that of a cube as wide.
+#: Volume of a box relative to a cube of the same width.
 _VOLUMES: Final = {"cube": 1.0, "dodecahedron": 0.7071, "octahedron": 0.7698}
 _PHASES: Final = ("complex", "solvent", "vacuum")
 
 
 def cost_rows(frame: pl.DataFrame) -> CostRows:
-    """Make the rows that a model is trained on, or predicts.
+    """Make the rows for training or prediction.
 
     Parameters
     ----------
     frame : polars.DataFrame
-        `FEATURE_COLUMNS`, what `cost_history.with_targets` adds, `gpu_model` (null: unknown) and `packing` (Tasks side
-        by side on the GPU; null: unknown); what `solute_diameters` adds, if it is there.
+        `FEATURE_COLUMNS`, the columns added by `cost_history.with_targets`, `gpu_model` (null: unknown) and `packing`
+        (concurrent Tasks on the GPU; null: unknown); optionally the column of `solute_diameters`.
     """
     bare = (pl.col("phase") == "vacuum") | ~pl.col("explicit_solvent").fill_null(value=True)
     solute = pl.max_horizontal("n_atoms_a", "n_atoms_b")

@@ -1,7 +1,6 @@
-"""Estimates kept current while results arrive.
+"""Continuous updates of estimates while results arrive.
 
-Owns when networks are gathered during a dispatch, in a thread of its own. What gathering does is
-`estimates`'.
+Determines when networks are gathered during a dispatch, in a thread of its own. `estimates` gathers.
 """
 
 from __future__ import annotations
@@ -24,12 +23,12 @@ __all__ = ["EstimateKeeper", "networks_holding"]
 
 _log = logging.getLogger(__name__)
 _EVERY_S: Final = 60.0
-#: Gathering takes no more than this share of the time.
+#: Maximum fraction of the time spent on gathering.
 _SHARE: Final = 0.1
 
 
 def networks_holding(lake: Lake, transformations: Iterable[str]) -> list[str]:
-    """ScopedKeys of the networks that hold any of these Transformations, sorted."""
+    """Return the ScopedKeys of the networks that contain any of these Transformations, sorted."""
     wanted = sorted(set(transformations))
     scopes = sorted({str(ScopedKey.from_str(transformation).scope) for transformation in wanted})
     members = lake.table("network_members").scan()
@@ -38,17 +37,17 @@ def networks_holding(lake: Lake, transformations: Iterable[str]) -> list[str]:
 
 
 class EstimateKeeper:
-    """Gathers, now and then, the networks whose Transformations got results. Use it as a context.
+    """Periodically gathers the networks whose Transformations have new results. A context manager.
 
-    A lake that does not answer delays it and stops nobody else; what was missed is gathered next time.
+    An unresponsive lake only delays it; missed networks are gathered next time.
 
     Parameters
     ----------
     lake : Lake
     every_s : float
-        Least time between two gatherings; longer where gathering itself takes long.
+        Minimum time between two gatherings; longer if gathering itself takes long.
     at_end : bool
-        Whether to gather what is left when the context ends.
+        Whether to gather the remaining networks on exit.
     """
 
     def __init__(self, lake: Lake, *, every_s: float = _EVERY_S, at_end: bool = True) -> None:
@@ -59,7 +58,7 @@ class EstimateKeeper:
         self._thread = threading.Thread(target=self._keep, name="estimates", daemon=True)
 
     def note(self, transformations: Iterable[str]) -> None:
-        """Tell of Transformations that got results; returns at once."""
+        """Register Transformations with new results; returns at once."""
         with self._lock:
             self._new.update(transformations)
 

@@ -1,8 +1,8 @@
-"""Gather networks: new results, then the estimates of their Transformations, then a round of each network.
+"""Gather networks: new results, then the estimates of their Transformations, then an estimate version of each network.
 
-Decides what is written and in which order: Transformations, edges, findings, and last the nodes, which make
-a round visible. The reckoning is in `transformation_estimates` and `network_rounds`. Nothing here needs
-gufe: a result's own estimate was put into its row by the worker.
+Determines what is written and in which order: Transformations, edges, findings, and last the nodes, which make a
+version visible. `transformation_estimates` and `network_rounds` compute the estimates. Nothing here needs gufe: the
+worker has stored the estimate of each result in its row.
 """
 
 from __future__ import annotations
@@ -27,32 +27,32 @@ from .transformation_estimates import stale_estimates
 __all__ = ["GatherReport", "gather_network", "gather_networks", "gather_scope"]
 
 _FIRST_RULE: Final = "pooled"
-#: Tables that numbers come from: their files are compared with their digests before anything is computed.
+#: Tables that estimates are computed from; their files are first compared with their digests.
 _NUMBERS: Final = ("results", "tasks", "transformations", "network_members", "transformation_estimates", "assays")
 
 
 @dataclass(frozen=True, slots=True)
 class GatherReport:
-    """What gathering a network found and wrote.
+    """Outcome of gathering a network.
 
     Attributes
     ----------
     network : str
         ScopedKey.
     round : int or None
-        The newest round; None if the network has nothing but NonTransformations.
+        The newest estimate version; None if the network has only NonTransformations.
     new_round : bool
         Whether this call wrote it.
     n_transformations : int
-        Transformations of the network.
+        Number of Transformations in the network.
     n_estimated : int
-        Those with an estimate now.
+        Number of these with an estimate.
     n_regathered : int
-        Those that had new results.
+        Number of these that had new results.
     n_edges, n_whole_edges : int
-        Edges, and those with a value.
+        Number of edges, and of those with a value.
     n_ligands : int
-        Ligands, counted once per kind of edge.
+        Number of ligands, counted once per kind of edge.
     """
 
     network: str
@@ -67,18 +67,18 @@ class GatherReport:
 
 
 def gather_network(lake: Lake, network: str | ScopedKey, *, rule: LegRule | None = None) -> GatherReport:
-    """Bring the estimates of one network up to date, see `gather_networks`."""
+    """Update the estimates of one network, see `gather_networks`."""
     return gather_networks(lake, [network], rule=rule)[0]
 
 
 def gather_scope(lake: Lake, scope: Scope | str, *, rule: LegRule | None = None) -> list[GatherReport]:
-    """Bring the estimates of all networks of a Scope up to date.
+    """Update the estimates of all networks of a Scope.
 
     Parameters
     ----------
     lake : Lake
     scope : Scope or str
-        Or a pattern such as `org-campaign-*`.
+        A Scope, or a pattern such as `org-campaign-*`.
     rule : {"pooled", "larger", "own", "sem", "sd"}, optional
         As for `gather_networks`.
 
@@ -93,19 +93,18 @@ def gather_scope(lake: Lake, scope: Scope | str, *, rule: LegRule | None = None)
 def gather_networks(
     lake: Lake, networks: Sequence[str | ScopedKey], *, rule: LegRule | None = None
 ) -> list[GatherReport]:
-    """Bring the estimates of networks up to date, all in one go.
+    """Update the estimates of several networks at once.
 
-    Only Transformations with new results are gathered again, and a new round is written only of networks
-    with a leg or an experimental value that changed. Repeating it, or two doing it at once, is harmless.
+    Only Transformations with new results are gathered again, and a new estimate version is written only for networks
+    with a changed leg or experimental value. It is idempotent, also if two processes run it concurrently.
 
     Parameters
     ----------
     lake : Lake
     networks : sequence of str or ScopedKey
     rule : {"pooled", "larger", "own", "sem", "sd"}, optional
-        Which uncertainty a leg enters its network with, see `estimators.leg_uncertainties`. By default that
-        of the network's newest round, so that whoever gathers next keeps what somebody chose; `pooled` for
-        the first round.
+        Uncertainty used for a leg, see `estimators.leg_uncertainties`. Default: that of the network's newest version,
+        so that an earlier choice is kept; `pooled` for the first version.
 
     Returns
     -------
@@ -117,10 +116,10 @@ def gather_networks(
     NotFoundError
         If a network is not in the lake.
     DamagedError
-        If a file that the numbers come from is not as it was written.
+        If a file that the estimates are computed from has changed.
     """
     wanted = list(dict.fromkeys(str(ScopedKey.parse(network)) for network in networks))
-    at = now_utc()  # before the snapshot: of two who gather at once, the one who read last writes the later time
+    at = now_utc()  # before the snapshot: of two concurrent gatherers, the one who read last writes the later time
     reading = _Reading.of(lake, wanted)
     for table in _NUMBERS:
         lake.table(table).check_files(reading.scopes)
@@ -153,7 +152,7 @@ def gather_networks(
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """One snapshot of the lake, asked about some networks."""
+    """One snapshot of the lake, with queries for some networks."""
 
     connection: Connection
     networks: list[str]
@@ -173,12 +172,12 @@ class _Reading:
         return read_sql(self.connection, statement(name), {"networks": self.networks, "scopes": self.scopes})
 
     def legs(self) -> dict[str, pl.DataFrame]:
-        """Legs of each network that has any."""
+        """Return the legs of each network that has any."""
         rows = self.ask("legs_to_reckon")
         return {of_one["network"][0]: of_one for of_one in rows.partition_by("network", maintain_order=True)}
 
     def newest(self) -> dict[str, dict[str, Any]]:
-        """The newest round of each network that has one."""
+        """Return the newest estimate version of each network that has one."""
         return {row["network"]: row for row in self.ask("newest_rounds").iter_rows(named=True)}
 
     def assays(self) -> dict[str, pl.DataFrame]:
@@ -191,7 +190,7 @@ class _Reading:
 
 
 def _gather_transformations(lake: Lake, reading: _Reading, at: datetime) -> set[str]:
-    """Write what is new, and return which Transformations that is about."""
+    """Write new estimates, and return their Transformations."""
     rows = stale_estimates(
         reading.ask("results_to_gather"),
         reading.ask("estimate_history"),
@@ -205,7 +204,7 @@ def _gather_transformations(lake: Lake, reading: _Reading, at: datetime) -> set[
 def _reckon(
     reading: _Reading, legs: Mapping[str, pl.DataFrame], newest: Mapping[str, Mapping[str, Any]], rule: LegRule | None
 ) -> tuple[dict[str, Round], dict[str, str]]:
-    """Reckon the networks whose newest round was reckoned from something else."""
+    """Compute the networks whose newest version was computed from other inputs."""
     assays = reading.assays()
     rounds, digests = {}, {}
     for network, of_network in legs.items():
@@ -237,7 +236,7 @@ def _write_rounds(
     newest: Mapping[str, Mapping[str, Any]],
     at: datetime,
 ) -> dict[str, tuple[int, bool]]:
-    """Write rounds, each table in one go; return the number of each and whether it is new."""
+    """Write estimate versions, one append per table; return the number of each and whether it is new."""
     rounds = {network: reckoned for network, reckoned in rounds.items() if reckoned.nodes}
     common = {network: {"scope": str(ScopedKey.from_str(network).scope), "network": network} for network in rounds}
     edges = {network: [common[network] | edge for edge in reckoned.edges] for network, reckoned in rounds.items()}
@@ -269,9 +268,9 @@ def _write_rounds(
 def _write_edges(
     lake: Lake, edges: Mapping[str, list[dict[str, Any]]], numbers: Mapping[str, int], at: datetime
 ) -> dict[str, int]:
-    """Write the edges of rounds under the numbers given, or under the next that is free of other edges.
+    """Write the edges of estimate versions under the given numbers, or the next number without other edges.
 
-    Edges of a round without nodes are what a crash left, or another gatherer's at this moment.
+    Edges of a version without nodes were left by a crash, or are from a concurrent gatherer.
     """
     table = lake.table("edge_estimates")
     rows = [row | {"round": numbers[n], "estimated_at": at} for n, of_one in edges.items() for row in of_one]
@@ -285,7 +284,7 @@ def _write_edges(
 
 
 def _is_there(lake: Lake, rows: list[dict[str, Any]], number: int) -> bool:
-    """Whether the round of this number has these very edges."""
+    """Return whether the version with this number has exactly these edges."""
     mine = (pl.col("scope") == rows[0]["scope"]) & (pl.col("network") == rows[0]["network"])
     there = lake.table("edge_estimates").scan().filter(mine & (pl.col("round") == number)).collect()
     return _by_edge(there.to_dicts()) == _by_edge(rows)
@@ -300,7 +299,7 @@ def _by_edge(rows: list[dict[str, Any]]) -> dict[tuple[str, str, str], Mapping[s
 
 
 def _written_at(lake: Lake, networks: Collection[str], numbers: Mapping[str, int], at: datetime) -> set[str]:
-    """Networks whose nodes of these rounds bear this very time."""
+    """Return the networks whose nodes of these versions were written at exactly this time."""
     mine = pl.col("network").is_in(list(networks)) & (pl.col("estimated_at") == at)
     rows = lake.table("network_estimates").scan().filter(mine).select("network", "round").unique().collect()
     return {network for network, number in rows.iter_rows() if numbers[network] == number}

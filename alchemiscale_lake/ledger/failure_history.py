@@ -1,4 +1,4 @@
-"""What the log and the tables say about Tasks in error: how they failed last, how often they were restarted."""
+"""History of Tasks in error from the log and the tables: last failures, numbers of restarts."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ __all__ = ["FailureHistory", "read_failure_histories", "read_tracebacks"]
 
 @dataclass(frozen=True, slots=True)
 class FailureHistory:
-    """Facts about several Tasks.
+    """Failure history of several Tasks.
 
     Parameters
     ----------
     attempts : dict
         Task -> attempt of its latest failed result.
     restarts : dict
-        (Task, network) -> how often each (pattern, commit that added it) restarted the Task since it
-        was last cancelled there.
+        (Task, network) -> number of restarts by each (pattern, commit that added it) since the Task was last cancelled
+        there.
     """
 
     attempts: dict[str, str] = field(default_factory=dict)
@@ -32,7 +32,7 @@ class FailureHistory:
 
 
 def read_failure_histories(lake: Lake, tasks: Collection[TaskState]) -> FailureHistory:
-    """Read them for some Tasks from the task log."""
+    """Read the histories of some Tasks from the task log."""
     log = (
         lake.table("task_log")
         .scan()
@@ -56,9 +56,9 @@ def read_failure_histories(lake: Lake, tasks: Collection[TaskState]) -> FailureH
 
 
 def read_tracebacks(lake: Lake, attempts: Collection[str], tasks: Collection[TaskState]) -> dict[str, list[str]]:
-    """Read what went wrong in attempts at these Tasks: the traceback of every unit that failed.
+    """Return the tracebacks of all failed units of attempts at these Tasks.
 
-    A unit without one gives its exception, an attempt without such a unit that of its result.
+    A unit without a traceback is represented by its exception, an attempt without failed units by that of its result.
     """
     found: dict[str, list[str]] = {attempt: [] for attempt in attempts}
     if not found:

@@ -1,7 +1,7 @@
-"""Receipts that are in no table, whatever the task log says of their attempts.
+"""Receipts that are in no table, whatever the task log contains about their attempts.
 
-A power cut may take the log's word of an attempt, or an old log may have been cut short; the receipt,
-which was fsynced, is still there. Folders are compared with `results`, which costs one listing.
+A power cut may remove an attempt's event from the log, or an old log may have been truncated; the receipt, which was
+fsynced, still exists. Folders are compared with `results`, at the cost of one listing.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from .results import Recorded, record_receipts
 __all__ = ["forgotten_receipts", "record_forgotten"]
 
 _RECEIPT = "receipt.arrow"
-#: Receipts read and recorded together.
+#: Number of receipts read and recorded together.
 _BATCH = 200
 
 
 def forgotten_receipts(lake: Lake) -> dict[str, str]:
-    """Attempts (attempt -> Scope) that left a receipt and no row in `results`, and hold no claim.
+    """Return attempts (attempt -> Scope) with a receipt but without a row in `results`, that hold no claim.
 
-    Those that hold one are looked after by their dispatcher, or by whoever sees their lease end.
+    Those with a claim are handled by their dispatcher, or by the one that expires their lease.
     """
     recorded = set(collect(lake.table("results").scan().select("attempt"), "table 'results'")["attempt"])
     held = {state.attempt for state in lake.task_log.states().running().values()}
@@ -40,7 +40,7 @@ def forgotten_receipts(lake: Lake) -> dict[str, str]:
 
 
 def record_forgotten(lake: Lake, attempts: Mapping[str, str], *, actor: str) -> list[Recorded]:
-    """Record the receipts of attempts (attempt -> Scope), some hundreds at a time."""
+    """Record the receipts of attempts (attempt -> Scope) in batches."""
     named = sorted(attempts.items())
     recorded: list[Recorded] = []
     for start in range(0, len(named), _BATCH):

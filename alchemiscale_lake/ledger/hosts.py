@@ -1,10 +1,9 @@
-"""The memory of hosts: what recent results and people say about each, and who gets nothing for now.
+"""Host records: recent results and user decisions, and which hosts are excluded now.
 
-There is no state but the results themselves and the decisions of people in `host_log`: every
-dispatcher on the lake comes to the same list, also one that has just started. Results of the last
-two weeks count. They are read in one go, only when the table has grown, and no more often than
-costs a twentieth of the time, so that a young campaign hears of a bad host within a second and a big
-one within fifteen. The rules are in `tasks.quarantine`; workers read the list that `publish` writes.
+The only state is the results themselves and the decisions in `host_log`: every dispatcher on the lake, even one that
+has just started, computes the same list. Results of the last two weeks count. They are read at once, only when the
+table has grown, and within a twentieth of the time, so that a small campaign detects a bad host within a second and a
+big one within fifteen. The rules are in `tasks.quarantine`; workers read the list that `publish` writes.
 """
 
 from __future__ import annotations
@@ -39,14 +38,14 @@ __all__ = [
 
 _LOOK_BACK: Final = timedelta(days=14)
 _LONGEST_S: Final = 15.0
-#: A host that said so longer ago, and nothing since, is not shown as paused.
+#: A host whose report is older, without results since, is not shown as paused.
 _PAUSED_WITHIN: Final = timedelta(hours=2)
 _PART_OF_TIME: Final = 0.05
 
 
 @dataclass(slots=True)
 class _Memory:
-    """What was read of one lake, and what follows from it by the rules asked for last."""
+    """Cached data of one lake, and records by the last rules used."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     due_at: float = 0.0
@@ -63,7 +62,7 @@ _memories_lock = threading.Lock()
 
 
 def host_records(lake: Lake, rules: QuarantineRules) -> dict[str, HostRecord]:
-    """Everything known of every host that left a result lately or that somebody decided about."""
+    """Return the records of all hosts with recent results or a user decision."""
     memory = _remember(lake)
     with memory.lock:
         if memory.rules != rules:
@@ -76,14 +75,14 @@ def host_records(lake: Lake, rules: QuarantineRules) -> dict[str, HostRecord]:
 
 
 def quarantined(lake: Lake, rules: QuarantineRules, now: datetime | None = None) -> dict[str, datetime]:
-    """Hosts that are to get nothing now, and until when.
+    """Return the quarantined hosts, with the end of their quarantine.
 
     Parameters
     ----------
     lake : Lake
     rules : QuarantineRules
     now : datetime, optional
-        The time now, by default.
+        Default: now.
     """
     now = now or now_utc()
     return {
@@ -94,9 +93,9 @@ def quarantined(lake: Lake, rules: QuarantineRules, now: datetime | None = None)
 
 
 def on_parole(lake: Lake, rules: QuarantineRules, now: datetime | None = None) -> set[str]:
-    """Hosts whose quarantine is over and that have not proved themselves since: one failure brings them back.
+    """Return hosts on probation: their quarantine is over, without a success since; one failure puts them back.
 
-    Whoever gives such a host one Task at a time loses one by it, not as many as it has room for.
+    A dispatcher that gives such a host one Task at a time loses only one, rather than as many as fit.
     """
     now = now or now_utc()
     records = host_records(lake, rules).values()
@@ -104,13 +103,13 @@ def on_parole(lake: Lake, rules: QuarantineRules, now: datetime | None = None) -
 
 
 def publish(lake: Lake, hosts: Mapping[str, datetime]) -> None:
-    """See to it that workers know the hosts in quarantine; nothing is written if they do.
+    """Publish the list of quarantined hosts for workers, if it has changed.
 
     Parameters
     ----------
     lake : Lake
     hosts : mapping
-        Until when, by name, as `quarantined` tells.
+        End of the quarantine by host name, as returned by `quarantined`.
 
     Raises
     ------
@@ -122,10 +121,9 @@ def publish(lake: Lake, hosts: Mapping[str, datetime]) -> None:
 
 
 def paused_hosts(lake: Lake) -> dict[str, tuple[datetime, str]]:
-    """Hosts that lately released or refused Tasks because they lack something: when last, and what.
+    """Return hosts that recently released or refused Tasks because they lack something: last time, and reason.
 
-    A host that has left a result since is well again. The host itself decides when it goes on; it is not in
-    quarantine.
+    A host with a result since then has recovered. The host itself decides when it resumes; it is not in quarantine.
     """
     log = lake.table("task_log").scan()
     released = (pl.col("event") == "released") & (pl.col("at") > now_utc() - _PAUSED_WITHIN)
@@ -143,7 +141,7 @@ def paused_hosts(lake: Lake) -> dict[str, tuple[datetime, str]]:
 
 
 def failed_hosts(lake: Lake, tasks: Collection[str] | None = None) -> dict[str, frozenset[str]]:
-    """Hosts that Tasks failed on lately, of those given or of all; who failed nowhere is left out."""
+    """Return hosts where Tasks failed recently, for the given Tasks or all; Tasks without failures are left out."""
     memory = _remember(lake)
     with memory.lock:
         if memory.failed is None:
@@ -154,12 +152,12 @@ def failed_hosts(lake: Lake, tasks: Collection[str] | None = None) -> dict[str, 
 
 
 def quarantine_host(lake: Lake, hostname: str, until: datetime, *, actor: str, reason: str | None = None) -> None:
-    """Give a host nothing until then, whatever its results say.
+    """Quarantine a host until the given time, whatever its results are.
 
     Raises
     ------
     SettingsError
-        If that time is over.
+        If that time is in the past.
     """
     if until <= now_utc():
         raise SettingsError(f"{until.isoformat()} is over; give a time to come, or forgive the host", value=until)
@@ -169,14 +167,14 @@ def quarantine_host(lake: Lake, hostname: str, until: datetime, *, actor: str, r
 
 
 def forgive_host(lake: Lake, hostname: str, *, actor: str, reason: str | None = None) -> None:
-    """End a host's quarantine and forget what led to it; what it does from now on counts."""
+    """End a host's quarantine and ignore its earlier results."""
     lake.host_log.decide(hostname, None, actor=actor, reason=reason)
     _forget(lake)
     publish_quarantine(lake, {name: until for name, until in read_quarantine(lake).items() if name != hostname})
 
 
 def _decided(records: dict[str, HostRecord], decision: HostDecision) -> HostRecord:
-    """What stands for a host that somebody put into quarantine: whatever lasts longer."""
+    """Return the record of a host that a user quarantined: the longer quarantine applies."""
     record = records.get(decision.hostname, HostRecord(decision.hostname))
     assert decision.until is not None
     if record.quarantined_until is not None and record.quarantined_until >= decision.until:
@@ -186,9 +184,9 @@ def _decided(records: dict[str, HostRecord], decision: HostDecision) -> HostReco
 
 
 def _by_clock_of_recorders(rows: pl.DataFrame) -> pl.DataFrame:
-    """Correct `ended_at` for a host's clock that is ahead or behind, as its most promptly recorded result shows.
+    """Correct `ended_at` for a host's clock that is ahead or behind, using its most promptly recorded result.
 
-    Else a host with its clock ahead would be quarantined for as long, one with its clock behind never.
+    Otherwise a host with its clock ahead would be quarantined for longer, one with its clock behind never.
     """
     lag = pl.max_horizontal(pl.col("recorded_at") - pl.col("ended_at"), pl.duration())
     return rows.with_columns(
@@ -208,7 +206,7 @@ def _forget(lake: Lake) -> None:
 
 
 def _remember(lake: Lake) -> _Memory:
-    """Bring the memory up to date, if that is due."""
+    """Update the cache if due."""
     memory = _memory(lake)
     with memory.lock:
         began = time.monotonic()

@@ -1,6 +1,6 @@
-"""Read files of results for an import, and find the Transformation of each.
+"""Reading of result files for an import, and matching to Transformations.
 
-Nothing is written here. Files whose content the Scope has are not even parsed.
+Nothing is written here. Files whose content is already in the Scope are not parsed.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from .submit import read_chain
 
 __all__ = ["FileImport", "Progress"]
 
-#: Called with what is done, how many files are done, and of how many.
+#: Called with the current step, the number of finished files, and the total.
 Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """A file that was read, less its text."""
+    """A file that was read, without its text."""
 
     path: Path
     digest: str
@@ -47,18 +47,18 @@ class _Read:
 
 
 class FileImport:
-    """Reads result files into one Scope.
+    """Reader of result files for one Scope.
 
     Parameters
     ----------
     lake : Lake
     scope : Scope
     name : str or None
-        Network they are of, or to be made of.
+        Network of the results, existing or new.
     network : Network or None
-        The network they are of, as it was given beside them.
+        Network of the results, if it was given as a file.
     processes : int
-        How many processes read.
+        Number of reading processes.
     """
 
     def __init__(
@@ -72,18 +72,18 @@ class FileImport:
         self._pool = ObjectPool()
         self._places = Places(self._pool)
         self._standing: str | None = None
-        #: Whether every file must belong to a Transformation that is there.
+        #: Whether every file must belong to an existing Transformation.
         self._closed = network is not None
 
     def read(self, paths: Sequence[Path], reading: Reading, progress: Progress) -> None:
-        """Read the files, and add what they hold to the reading."""
+        """Read the files, and add their content to the reading."""
         found = self._read(paths, reading, progress)
         self._know_places()
         placed = [(self._with_estimate(one, key, reading), key) for one, key in self._place(found, reading)]
         made = list(self._places.made)
         batch = Batch(self._scope, self._standing, None, self._pool.objects, made)
         found_in = self._networks_of({key for _, key in placed})
-        # a name asks for a network of all that is imported; without one, what has a network stays there
+        # with a name, everything imported becomes one network; without, results stay in existing networks
         batch.members = [key for key in dict.fromkeys(key for _, key in placed) if self._name or key not in found_in]
         reading.networks |= dict.fromkeys(network for key in sorted(found_in) for network in found_in[key])
         if batch.members and not self._closed:
@@ -140,7 +140,7 @@ class FileImport:
     # --- placing ----------------------------------------------------------------------------------
 
     def _know_places(self) -> None:
-        """Tell `Places` which Transformations there are, and find the network that the results are of."""
+        """Load known Transformations into `Places`, and find the network of the results."""
         if self._network is not None:
             self._places.know(transformation_rows(self._network, self._scope, now_utc()), by_name=True)
             self._standing = f"{self._network.key}-{self._scope}"
@@ -154,11 +154,11 @@ class FileImport:
         members = self._lake.table("network_members").scan().filter(here, pl.col("network") == self._standing)
         own = collect(members.select(transformation="member"), "members of networks")
         self._places.know(rows.join(own, on="transformation", how="semi").to_dicts(), by_name=True)
-        # what was made by an import may grow by one; any other is what its key says
+        # a network made by an import may grow; any other is fixed by its key
         self._closed = not self._standing.startswith(imported_network_key(self._name or ""))
 
     def _find_standing(self) -> str | None:
-        """Return the ScopedKey of the network of this name that the Scope has."""
+        """Return the ScopedKey of the Scope's network with this name."""
         if self._name is None:
             return None
         here = self._lake.table("networks").scan().filter(pl.col("scope") == str(self._scope))
@@ -173,7 +173,7 @@ class FileImport:
         return found[0] if found else None
 
     def _networks_of(self, keys: set[str]) -> dict[str, list[str]]:
-        """Return the networks that people see, by Transformation; of an import that was cut short there is none."""
+        """Return the visible networks by Transformation; an interrupted import has none."""
         here = pl.col("scope") == str(self._scope)
         members = self._lake.table("network_members").scan().filter(here)
         seen = self._lake.table("networks").scan().filter(here).select("network")
@@ -185,7 +185,7 @@ class FileImport:
         return found
 
     def _place(self, found: Sequence[_Read], reading: Reading) -> list[tuple[_Read, str]]:
-        """Find or make the Transformation of each file: first of those that hold it, then of the others."""
+        """Find or create the Transformation of each file, starting with files that contain it."""
         placed = []
         for one in sorted(found, key=lambda one: one.file.ends.content is None):
             ends, path = one.file.ends, str(one.path)
@@ -198,14 +198,14 @@ class FileImport:
                 why = f"{path}: belongs to no Transformation of {self._standing}; give the network it is of"
                 reading.bad.append((path, why))
             else:
-                # where all failed, openfe writes nothing that says what did
+                # if all repeats failed, openfe writes nothing that identifies them
                 reading.notes.append(f"{path}: left out: it failed before it could say what it is; give --network-file")
         return placed
 
-    # --- numbers ----------------------------------------------------------------------------------
+    # --- estimates --------------------------------------------------------------------------------
 
     def _with_estimate(self, one: _Read, key: str, reading: Reading) -> _Read:
-        """Ask the Protocol for the number of a ProtocolDAGResult, where none can be read."""
+        """Compute the estimate of a ProtocolDAGResult with its Protocol, if it cannot be read."""
         result = one.file.results[0]
         if one.file.format != "protocol_dag_result" or not result.ok or result.estimate_kcal_mol is not None:
             return one
@@ -220,7 +220,7 @@ class FileImport:
         return replace(one, file=replace(one.file, results=(known,)))
 
     def _chain_text(self, key: str) -> bytes:
-        """Return the keyed chain of a Transformation: of this import, of the network beside it, or of the lake."""
+        """Return the keyed chain of a Transformation: from this import, the given network, or the lake."""
         for objects in (self._pool.objects, self._network.objects if self._network else {}):
             if key in objects:
                 chain = closure(objects, [key], "the import")
@@ -229,10 +229,10 @@ class FileImport:
 
 
 def _identity(record: ResultRecord, digest: str) -> str:
-    """What names the calculation, however often and by whom it is written down.
+    """Return an identifier of the calculation that is the same in all its files.
 
-    openfe numbers repeats at random, and gufe units: these stay if a run is resumed. A repeat that is merely
-    counted, or a result without units, is known by its file.
+    openfe numbers repeats, and gufe units, at random: these ids stay if a run is resumed. A repeat with only a
+    counter, or a result without units, is identified by its file.
     """
     if len(record.label) > 9:
         return record.label
@@ -245,6 +245,6 @@ def _identity(record: ResultRecord, digest: str) -> str:
 
 
 def _common_name(paths: Sequence[Path]) -> str:
-    """Name for a network of these files: that of the folder they are in."""
+    """Return a name for a network of these files: that of their common folder."""
     folder = Path(os.path.commonpath([path.resolve().parent for path in paths]))
     return folder.name or "imported"

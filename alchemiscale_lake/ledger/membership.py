@@ -1,4 +1,4 @@
-"""What belongs to a network, and whether what a caller names is in the lake at all."""
+"""Members of a network, and checks that keys exist in the lake."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["network_transformations", "require_networks", "require_transformatio
 
 
 def network_transformations(lake: Lake, network: str) -> list[str]:
-    """ScopedKeys of a network's Transformations, sorted.
+    """Return the ScopedKeys of a network's Transformations, sorted.
 
     Raises
     ------
@@ -32,7 +32,7 @@ def network_transformations(lake: Lake, network: str) -> list[str]:
 
 
 def require_networks(lake: Lake, networks: Iterable[str]) -> None:
-    """Refuse networks that are not in the lake.
+    """Raise if a network is not in the lake.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def require_networks(lake: Lake, networks: Iterable[str]) -> None:
 
 
 def require_transformations(lake: Lake, transformations: Iterable[str]) -> None:
-    """Refuse Transformations that are not in the lake.
+    """Raise if a Transformation is not in the lake.
 
     Raises
     ------

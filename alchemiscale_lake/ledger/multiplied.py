@@ -1,4 +1,4 @@
-"""Repeats within a Task (`protocol_repeats`) times Tasks per Transformation: how many simulations that makes."""
+"""Number of simulations: repeats within a Task (`protocol_repeats`) times Tasks per Transformation."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def multiplied_repeats(lake: Lake, network: str, tasks_per_transformation: int |
     network : str
         ScopedKey.
     tasks_per_transformation : int, optional
-        Tasks that each Transformation is going to have; by default those that it has and that are not complete,
-        since an imported repeat is a complete Task of its own.
+        Tasks per Transformation; default: the existing incomplete ones, since an imported repeat is a complete Task of
+        its own.
     """
     members = network_transformations(lake, network)
     if tasks_per_transformation is None:
@@ -48,7 +48,7 @@ def simulations_of(n_repeats: Sequence[int | None], tasks_per_transformation: in
 
 
 def repeats_within(n_repeats: Sequence[int | None]) -> str | None:
-    """Return how many Transformations make several repeats within each Task; None if none does."""
+    """Return how many Transformations run several repeats within each Task; None if none does."""
     several = [n for n in n_repeats if n is not None and n > 1]
     if not several:
         return None

@@ -1,4 +1,4 @@
-"""Science names of Tasks: what people read in a progress bar, a task run, a log."""
+"""Human-readable names of Tasks, for progress bars, task runs and logs."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ class _OfTask(Protocol):
 
 
 class TaskNames:
-    """The Transformation's name and which of its Tasks this is. Remembers what it looked up."""
+    """Names of Tasks: the Transformation's name and an index. Lookups are cached."""
 
     def __init__(self, lake: Lake) -> None:
         self._lake = lake
         self._known: dict[str, str] = {}
 
     def of(self, tasks: Iterable[_OfTask]) -> dict[str, str]:
-        """Names by Task, such as `rhfe_phenol_toluene-r1`."""
+        """Return names by Task, such as `rhfe_phenol_toluene-r1`."""
         tasks = list(tasks)
         unknown = {t.transformation for t in tasks if t.task not in self._known}
         if unknown:

@@ -1,7 +1,7 @@
-"""What users decide about whole networks: their state and their weight.
+"""State and weight of whole networks, as set by users.
 
-Only active networks are claimed from. A network that ceases to be active takes its running Tasks
-along, unless another active network wants them too.
+Only active networks are claimed from. When a network ceases to be active, its running Tasks are released, unless
+another active network wants them too.
 """
 
 from __future__ import annotations
@@ -20,27 +20,27 @@ __all__ = ["set_network_state", "set_network_weight"]
 def set_network_state(
     lake: Lake, networks: Sequence[str], state: str, *, actor: str, reason: str | None = None
 ) -> list[AttemptSpec]:
-    """Set networks `active`, `inactive`, `invalid` or `deleted`.
+    """Set the state of networks: `active`, `inactive`, `invalid` or `deleted`.
 
     Parameters
     ----------
     networks : sequence of str
         ScopedKeys.
     state : str
-        Any may follow any. Tasks, results and actions stay; what waits is claimed again once the
+        All transitions are allowed. Tasks, results and actions are kept; waiting Tasks are claimed again once the
         network is active.
 
     Returns
     -------
     list of AttemptSpec
-        Attempts that lost their Tasks by it and were asked to stop.
+        Attempts that lost their Tasks and were asked to stop.
 
     Raises
     ------
     NotFoundError
         If a network is not in the lake. Nothing is written.
     SchemaError
-        If there is no such state. Nothing is written.
+        If the state is unknown. Nothing is written.
     """
     require_networks(lake, networks)
     lake.network_log.set(networks, actor=actor, state=state, reason=reason)
@@ -51,7 +51,7 @@ def set_network_state(
 def set_network_weight(
     lake: Lake, networks: Sequence[str], weight: float, *, actor: str, reason: str | None = None
 ) -> None:
-    """Set the weight of networks, in [0, 1], against which others are claimed from; 0 gets no new compute.
+    """Set the weight of networks in [0, 1], relative to others, for claiming; 0 gets no new compute.
 
     Raises
     ------

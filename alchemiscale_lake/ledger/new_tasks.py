@@ -1,6 +1,6 @@
-"""New Tasks: created one by one, or seen to that a network has enough of them.
+"""Creation of Tasks: individually, or as many as a network needs.
 
-What is done to Tasks that exist is in `ledger.tasks`, which offers these verbs too.
+Operations on existing Tasks are in `ledger.tasks`, which also exports these functions.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ def create_tasks(
     creator: str,
     priority: int = 10,
 ) -> list[str]:
-    """Create one Task for every key given; name a Transformation several times for several Tasks.
+    """Create one Task per given key; repeat a Transformation to create several Tasks.
 
-    Creating does not action: see `action_tasks`.
+    Creating does not action them: see `action_tasks`.
 
     Parameters
     ----------
     transformations : sequence of str
         ScopedKeys.
     extends : str, sequence of str or None, optional
-        The Task each new one continues: one for all, or one per Transformation.
+        Task that each new one extends: one for all, or one per Transformation.
 
     Returns
     -------
@@ -72,7 +72,7 @@ def create_tasks(
             )
         return [m for m in made if isinstance(m, Event)]
 
-    decide(lake.task_log.states())  # refuse before anything is written
+    decide(lake.task_log.states())  # fail before anything is written
     _store_tasks(lake, new, creator)
     lake.task_log.commit(decide, actor=creator)
     return [task.task for task in new]
@@ -81,15 +81,15 @@ def create_tasks(
 def ensure_tasks(
     lake: Lake, network: str, per_transformation: int, *, creator: str, priority: int = 10, weight: float | None = None
 ) -> list[str]:
-    """See to it that every Transformation of a network has so many Tasks, actioned there.
+    """Ensure that every Transformation of a network has this many Tasks, actioned there.
 
-    Tasks in any status but invalid and deleted count, so that calling again changes nothing; those whose action
-    was cancelled there stay so. Creating and actioning is one commit.
+    Tasks in any status except invalid and deleted count, so calling again changes nothing; cancelled actions stay
+    cancelled. Creating and actioning is one commit.
 
     Returns
     -------
     list of str
-        ScopedKeys of the Tasks that were created.
+        ScopedKeys of the created Tasks.
     """
     transformations = network_transformations(lake, network)
     have = _live_tasks(lake.task_log.states(), transformations)
@@ -136,7 +136,7 @@ def _store_tasks(lake: Lake, tasks: Sequence[TaskState], creator: str) -> None:
     columns = ("scope", "task", "transformation", "extends")
     rows = [{**{c: getattr(t, c) for c in columns}, "creator": creator, "created_at": created_at} for t in tasks]
     lake.table("tasks").append_new(rows)
-    # a Task shows once its `created` event is in the log; a row without one is never seen
+    # a Task becomes visible with its `created` event in the log; a row without one is ignored
     fault_point("tasks:before-event")
 
 

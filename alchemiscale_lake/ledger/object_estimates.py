@@ -1,7 +1,7 @@
-"""Numbers of results that came without one, gathered from their objects.
+"""Estimates of results without one, gathered from their objects.
 
-A worker puts the estimate of its result beside it, so this is for results of another origin. It needs gufe and the
-Protocols' classes; gathering afterwards does not. What results share is read and built once.
+A worker stores the estimate of its result in the row, so this is for results of other origin. It needs gufe and the
+Protocols' classes; later gathering does not. Objects shared by results are read and built once.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from .submit import read_chain
 
 __all__ = ["FilledReport", "fill_estimates"]
 
-#: Rows are written so many at a time: what is done stays done, whatever comes.
+#: Rows per write, so that an interruption loses little.
 _BATCH: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
 class FilledReport:
-    """What gathering from objects came to.
+    """Outcome of gathering from objects.
 
     Attributes
     ----------
     n_missing : int
-        Results that had no number.
+        Number of results without an estimate.
     n_filled : int
-        Those that have one now.
+        Number of these that have one now.
     failures : tuple of str
-        Why the others have none.
+        Reasons for the others.
     """
 
     n_missing: int
@@ -46,28 +46,28 @@ class FilledReport:
 def fill_estimates(
     lake: Lake, networks: Sequence[str | ScopedKey], *, on_progress: Callable[[int, int], None] | None = None
 ) -> FilledReport:
-    """Gather every result that counts and has no number from its ProtocolDAGResult.
+    """Gather every result that counts and has no estimate from its ProtocolDAGResult.
 
     Parameters
     ----------
     lake : Lake
     networks : sequence of str or ScopedKey
     on_progress : callable, optional
-        Called with results done and results in all.
+        Called with the numbers of finished and of all results.
 
     Raises
     ------
     MissingClassError
-        If a Protocol, or another class that results name, cannot be imported here.
+        If a Protocol, or another class named in the results, cannot be imported here.
     InvalidNetworkError
-        If an object cannot be rebuilt by this gufe.
+        If this gufe cannot rebuild an object.
     """
     wanted = [str(ScopedKey.parse(network)) for network in networks]
     scopes = sorted({str(ScopedKey.from_str(network).scope) for network in wanted})
     rows = read_sql(connect(lake), statement("results_without_number"), {"networks": wanted, "scopes": scopes})
     reader = gufe_adapter.ChainReader()
     for network in wanted if len(rows) else ():
-        reader.loads(read_chain(lake, network))  # all its Transformations, under the keys they were stored by
+        reader.loads(read_chain(lake, network))  # all its Transformations, under their stored keys
     found: list[dict[str, Any]] = []
     failures: list[str] = []
     n_filled = 0

@@ -1,9 +1,9 @@
-"""Receipts found in the folders of attempts, and what they must be before they count.
+"""Receipts in the folders of attempts, and their validation.
 
-A receipt counts only for the attempt that it was claimed for: whole and signed, its Task, Transformation and Scope
-those of the claim, its units and files of the same attempt, every object in the attempt's folder. One that is not is
-set aside as `receipt.bad`, with the reason beside it, and a failed result takes its place: its own Task ends in
-`error`, and restart patterns apply as to any failure. Nothing else waits for it. Recording is in `results`.
+A receipt counts only for its own attempt: it must be complete and signed, with the Task, Transformation and Scope of
+the claim, units and files of the same attempt, and every object in the attempt's folder. An invalid receipt is moved
+to `receipt.bad`, with the reason beside it, and a failed result replaces it: its own Task ends in `error`, and restart
+patterns apply as to any failure. Other attempts are not affected. Recording is in `results`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _PATHS: Final = ("object_path", "stdout_path", "stderr_path", "log_path")
 
 @dataclass(frozen=True, slots=True)
 class _Claimed:
-    """An attempt as it was claimed; `seq` is that of its claim, or of a later renewal."""
+    """An attempt as claimed; `seq` is that of its claim, or of a later renewal."""
 
     task: str
     transformation: str
@@ -48,7 +48,7 @@ class _Claimed:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What lies in the place of an attempt's receipt: bytes, or the error that says why they were not read."""
+    """Content at the path of an attempt's receipt: bytes, or the error that prevented reading them."""
 
     attempt: str
     scope: str
@@ -63,12 +63,12 @@ class _Found:
 def find_receipts(lake: Lake, attempts: Mapping[str, str]) -> list[Receipt]:
     """Read the receipts that attempts (attempt -> Scope) have left so far.
 
-    In the place of one that cannot count there is a failed one that says why.
+    An invalid receipt is replaced by a failed one with the reason.
 
     Raises
     ------
     SigningKeyError
-        If the key that they are signed with cannot be read.
+        If the signing key cannot be read.
     StorageError
         If the lake does not answer.
     """
@@ -89,7 +89,7 @@ def find_receipts(lake: Lake, attempts: Mapping[str, str]) -> list[Receipt]:
 
 
 def leave_failure(lake: Lake, spec: AttemptSpec, pool: str, exception: str) -> Receipt:
-    """Leave a failed receipt for an attempt that left none; should there be one by now, that counts."""
+    """Write a failed receipt for an attempt without one; if one has appeared by now, that counts."""
     receipt = lost_receipt(spec, pool, exception, now_utc())
     data = pack_receipt(receipt, lake.receipt_key.secret_of(spec.attempt))
     if lake.objects.put_exclusive(f"{attempt_folder(spec.scope, spec.attempt)}/{_RECEIPT}", data):
@@ -110,12 +110,12 @@ def _read(lake: Lake, attempt: str, scope: str) -> bytes | ObjectTooLargeError |
 def _claimed(
     lake: Lake, left: Mapping[str, bytes | ObjectTooLargeError], scopes: Mapping[str, str]
 ) -> dict[str, _Claimed]:
-    """Return how attempts were claimed: from the states where they still hold their Tasks, else from the log."""
+    """Return the claims of attempts: from the states if they still hold their Tasks, else from the log."""
     columns = ["attempt", "task", "transformation", "scope", "pool", "seq"]
     tasks = lake.task_log.states().tasks
     held = tasks.filter(pl.col("attempt").is_in(list(left))).select(columns)
     found = {attempt: _Claimed(*rest) for attempt, *rest in held.iter_rows()}
-    # whether one may go without a signature depends on when it was claimed, which a renewal hides
+    # whether an unsigned receipt is allowed depends on the time of the claim, which a renewal hides
     sought = [attempt for attempt, data in left.items() if attempt not in found or not _is_signed(lake, attempt, data)]
     if sought:
         log = lake.table("task_log").scan().filter(pl.col("scope").is_in({scopes[attempt] for attempt in sought}))
@@ -135,12 +135,12 @@ def _is_signed(lake: Lake, attempt: str, data: bytes | ObjectTooLargeError) -> b
 
 
 def _checked(lake: Lake, found: _Found) -> Receipt:
-    """Return the receipt of an attempt, if it may count.
+    """Return the receipt of an attempt after validation.
 
     Raises
     ------
     ReceiptError
-        If it may not.
+        If it is invalid.
     """
     data, claim = found.data, found.claim
     if not isinstance(data, bytes):
@@ -162,7 +162,7 @@ def _checked(lake: Lake, found: _Found) -> Receipt:
 
 
 def _check_whose(lake: Lake, receipt: Receipt, found: _Found) -> None:
-    """Check that a receipt speaks of nothing but its attempt.
+    """Check that a receipt refers only to its own attempt.
 
     Raises
     ------
@@ -173,7 +173,7 @@ def _check_whose(lake: Lake, receipt: Receipt, found: _Found) -> None:
     if claim is not None:
         expected |= {"task": claim.task, "transformation": claim.transformation}
     elif _transformation_of(lake, result["task"], found.scope) != result["transformation"]:
-        # without its claim, which a damaged log may have lost, what is signed counts for a Task that is there
+        # if a damaged log has lost the claim, a signed receipt counts for an existing Task
         raise ReceiptError(f"its Task {_shown(result['task'])} is not one that was claimed")
     for name, value in expected.items():
         if result[name] != value:
@@ -193,7 +193,7 @@ def _check_whose(lake: Lake, receipt: Receipt, found: _Found) -> None:
 
 
 def _is_plain(path: str) -> bool:
-    """Whether a path is relative and steps nowhere but down."""
+    """Return whether a path is relative and only descends."""
     return path.isprintable() and "\\" not in path and not {"", ".", ".."} & set(path.split("/"))
 
 
@@ -204,9 +204,9 @@ def _transformation_of(lake: Lake, task: str, scope: str) -> str | None:
 
 
 def _set_aside(lake: Lake, found: _Found, why: str) -> Receipt | None:
-    """Put a bad receipt aside and a failed one into its place; None if nothing is known of its attempt.
+    """Move a bad receipt aside and replace it by a failed one; return None if its attempt is unknown.
 
-    Cut at any point, it is done again: until the last step the bad one is still there.
+    An interruption at any point is repaired by repeating: the bad one stays until the last step.
     """
     reason = storable(f"BadReceipt: {why}")
     _log.warning("%s/%s does not count and is set aside as %s: %s", found.folder, _RECEIPT, _ASIDE, reason)

@@ -1,8 +1,8 @@
-"""Restart policies of networks: patterns set by users, and Tasks in error restarted or cancelled by them.
+"""Restart policies of networks: patterns set by users, and the Tasks in error they restart or cancel.
 
-The rules are in `tasks.restarts`. Here the facts are gathered, and every decision becomes an event
-in the task log with the pattern and the reason; how often a pattern restarted a Task is counted
-from those events, since the Task was last cancelled on the network and the pattern was last added.
+The rules are in `tasks.restarts`. This module collects their inputs and logs every decision as an event in the task
+log with the pattern and the reason; restarts by a pattern are counted from those events, since the Task was last
+cancelled on the network and the pattern was last added.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _Patterns = Mapping[str, Mapping[str, RestartPattern]]
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What became of a Task in error on one network.
+    """Decision on a Task in error on one network.
 
     Parameters
     ----------
@@ -44,9 +44,9 @@ class Decision:
         ScopedKeys.
     kind : {"restarted", "cancelled"}
     pattern : str or None
-        That decided it; None if none was found.
+        Pattern that decided; None if none matched.
     reason : str
-        For people.
+        Human-readable reason.
     """
 
     task: str
@@ -59,27 +59,27 @@ class Decision:
 def add_task_restart_patterns(
     lake: Lake, network: str, patterns: Collection[str], num_allowed_restarts: int, *, actor: str
 ) -> list[Decision]:
-    """Add restart patterns to a network, and apply its patterns to its Tasks in error at once.
+    """Add restart patterns to a network, and apply its patterns immediately to its Tasks in error.
 
     Parameters
     ----------
     patterns : collection of str
-        Regular expressions for the tracebacks of failed results. One that the network has already
-        gets the new number, and counts from zero again.
+        Regular expressions for the tracebacks of failed results. An existing pattern gets the new number, and its
+        count restarts at zero.
     num_allowed_restarts : int
-        Restarts that each pattern allows each Task.
+        Restarts allowed per Task and pattern.
 
     Returns
     -------
     list of Decision
-        About Tasks that were in error.
+        Decisions on Tasks that were in error.
 
     Raises
     ------
     NotFoundError
         If the network is not in the lake.
     SettingsError
-        If a pattern is empty or no regular expression, or the number is below 1. Nothing is written.
+        If a pattern is empty or not a regular expression, or the number is below 1. Nothing is written.
     """
     patterns = _several(patterns)
     check_patterns(patterns, num_allowed_restarts)
@@ -93,12 +93,12 @@ def add_task_restart_patterns(
 def set_task_restart_patterns_allowed_restarts(
     lake: Lake, network: str, patterns: Collection[str], num_allowed_restarts: int, *, actor: str
 ) -> list[str]:
-    """Change how many restarts patterns allow; counts stay.
+    """Change the number of allowed restarts of patterns; counts are kept.
 
     Returns
     -------
     list of str
-        Patterns that changed; those that the network does not have are passed over.
+        Patterns that changed; patterns that the network does not have are ignored.
 
     Raises
     ------
@@ -118,7 +118,7 @@ def remove_task_restart_patterns(lake: Lake, network: str, patterns: Collection[
     Returns
     -------
     list of str
-        Patterns that were removed; those that the network does not have are passed over.
+        Patterns that were removed; patterns that the network does not have are ignored.
 
     Raises
     ------
@@ -142,7 +142,7 @@ def clear_task_restart_patterns(lake: Lake, network: str, *, actor: str) -> list
 
 
 def get_task_restart_patterns(lake: Lake, network: str) -> dict[str, int]:
-    """Restart patterns of a network and how many restarts each allows a Task.
+    """Return the restart patterns of a network with their allowed restarts per Task.
 
     Raises
     ------
@@ -155,18 +155,17 @@ def get_task_restart_patterns(lake: Lake, network: str) -> dict[str, int]:
 
 
 def resolve_restarts(lake: Lake, tasks: Collection[str] | None, *, actor: str) -> list[Decision]:
-    """Restart or cancel Tasks in error, as the patterns of the networks say that they are actioned on.
+    """Restart or cancel Tasks in error, by the patterns of the networks on which they are actioned.
 
     Parameters
     ----------
     tasks : collection of str or None
-        Those that just failed; None: all. Tasks not in error, and those on no network with patterns,
-        are left alone.
+        Tasks that just failed; None for all. Tasks not in error, and those on no network with patterns, are ignored.
 
     Returns
     -------
     list of Decision
-        One per pattern that restarted a Task and per network that a Task was cancelled on.
+        One per pattern that restarted a Task, and one per network on which a Task was cancelled.
     """
     patterns = _deciding(lake)
     if not patterns or (tasks is not None and not len(tasks)):
@@ -179,7 +178,7 @@ def resolve_restarts(lake: Lake, tasks: Collection[str] | None, *, actor: str) -
         actions = _errored(states, patterns, tasks)
         if not len(actions):
             return []
-        # read in here: a log that has grown past `states` meanwhile refuses the commit anyway
+        # read here: if the log has grown past `states` meanwhile, the commit fails anyway
         known = states.of(actions["task"].unique().to_list())
         history = read_failure_histories(lake, known.values())
         texts.update(read_tracebacks(lake, set(history.attempts.values()) - set(texts), known.values()))
@@ -191,7 +190,7 @@ def resolve_restarts(lake: Lake, tasks: Collection[str] | None, *, actor: str) -
             for verdict in judge(patterns[network], restarts, texts.get(attempt or "", [])):
                 made.append(Decision(task, network, verdict.kind, verdict.pattern, verdict.reason))
                 events.append(_event(known[task], network, weight, attempt, verdict, patterns[network]))
-        # the last event of a Task tells its state: whoever restarts it has the last word
+        # the last event of a Task determines its state, so restarts come last
         return sorted(events, key=lambda event: event.kind == "restarted")
 
     landed = lake.task_log.commit(decide, actor=actor)
@@ -199,7 +198,7 @@ def resolve_restarts(lake: Lake, tasks: Collection[str] | None, *, actor: str) -
 
 
 def _deciding(lake: Lake) -> _Patterns:
-    """Patterns of the networks that have a say: those that are invalid or deleted have none."""
+    """Return the patterns of the networks that may decide: not those of invalid or deleted networks."""
     standing = lake.network_log.restart_patterns()
     if not standing:
         return {}
@@ -209,7 +208,7 @@ def _deciding(lake: Lake) -> _Patterns:
 
 
 def _errored(states: TaskStates, patterns: _Patterns, tasks: Collection[str] | None) -> pl.DataFrame:
-    """Actions (task, network, weight) of Tasks in error on networks with patterns."""
+    """Return actions (task, network, weight) of Tasks in error on networks with patterns."""
     errored = states.tasks.filter(pl.col("status") == "error").select("task")
     if tasks is not None:
         errored = errored.join(pl.DataFrame({"task": list(tasks)}, schema={"task": pl.String}), on="task", how="semi")
@@ -244,5 +243,5 @@ def _event(
 
 
 def _several(patterns: Collection[str]) -> Sequence[str]:
-    """Make one pattern given bare a list of one, not a list of its letters."""
+    """Convert a single pattern to a list of one, rather than a list of its letters."""
     return [patterns] if isinstance(patterns, str) else list(patterns)

@@ -1,7 +1,7 @@
-"""Results: receipts recorded in the tables, and their Tasks ended. Which receipts count is decided in `receipts`.
+"""Recording of receipts in the tables, and of the ends of their Tasks. `receipts` validates them.
 
-Recording writes units, files and hosts first, then the result, then the event in the task log;
-each step is idempotent by key, so that whoever is interrupted, the next one finishes the job.
+Recording writes units, files and hosts first, then the result, then the event in the task log; each step is idempotent
+by key, so an interrupted recording can be completed by any process.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from .task_ends import ends_of
 
 __all__ = ["GoodResult", "Recorded", "good_results", "record_receipts", "unrecorded_attempts"]
 
-#: How long after its claim a forgotten attempt may still leave a receipt that is looked for.
+#: How long after its claim an attempt without a result is still checked for a receipt.
 _LOOK_BACK = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What one recorded receipt says.
+    """One recorded receipt.
 
     Attributes
     ----------
     new : bool
-        Whether the result, or the end of its Task, was not in the tables before.
+        Whether the result, or the end of its Task, was new.
     """
 
     attempt: str
@@ -46,10 +46,10 @@ class Recorded:
 
 
 def record_receipts(lake: Lake, receipts: Sequence[Receipt], *, actor: str) -> list[Recorded]:
-    """Put receipts into the tables and end their Tasks; repeating it changes nothing.
+    """Record receipts in the tables and end their Tasks; idempotent.
 
-    A good result counts however late it comes. A failed one ends its Task in `error` only while its
-    attempt holds the claim.
+    A good result counts however late it comes. A failed one ends its Task in `error` only while its attempt holds the
+    claim.
     """
     if not receipts:
         return []
@@ -65,20 +65,20 @@ def record_receipts(lake: Lake, receipts: Sequence[Receipt], *, actor: str) -> l
 
     results = [r.result for r in receipts]
     landed = lake.task_log.commit(lambda states: ends_of(states, results), actor=actor)
-    # whoever stored a result may have died before its Task ended: then the end is news
+    # a process that stored a result may have died before its Task ended: then the end is new
     ended = {event.of_attempt for event in landed.events}
     return [_recorded(r.result, r.attempt not in known or r.attempt in ended) for r in receipts]
 
 
 def unrecorded_attempts(lake: Lake, within: timedelta = _LOOK_BACK) -> dict[str, str]:
-    """Attempts (attempt -> Scope) that were claimed, hold no claim any more, and left no row in `results`.
+    """Return attempts (attempt -> Scope) that were claimed, hold no claim now, and have no row in `results`.
 
     A worker that outlived its dispatcher or its lease may still leave a receipt for one of them.
 
     Parameters
     ----------
     within : timedelta
-        How long ago the log spoke of them last.
+        Maximum age of the last event of the attempt.
     """
     recent = pl.col("of_attempt").is_not_null() & (pl.col("at") > now_utc() - within)
     claimed = lake.table("task_log").scan().filter(recent).select("scope", attempt="of_attempt").unique()
@@ -90,7 +90,7 @@ def unrecorded_attempts(lake: Lake, within: timedelta = _LOOK_BACK) -> dict[str,
 
 @dataclass(frozen=True, slots=True)
 class GoodResult:
-    """Where a ProtocolDAGResult lies, and the SHA-256 it must have."""
+    """Path of a ProtocolDAGResult, and its expected SHA-256."""
 
     object_path: str
     digest: str | None

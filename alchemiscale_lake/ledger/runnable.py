@@ -1,4 +1,4 @@
-"""Tasks that cannot run in this environment, because their Protocol is not installed here."""
+"""Tasks that cannot run in this environment because their Protocol is not installed."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ __all__ = ["NotRunnable", "not_runnable"]
 
 @dataclass(frozen=True, slots=True)
 class NotRunnable:
-    """Tasks that may be claimed and would fail at once here.
+    """Claimable Tasks that would fail immediately here.
 
     Attributes
     ----------
     transformations : frozenset of str
-        ScopedKeys of all Transformations, with Tasks or without, whose Protocol cannot be imported.
+        ScopedKeys of all Transformations, with or without Tasks, whose Protocol cannot be imported.
     n_tasks : int
-        Tasks of the selection that wait for such a Protocol.
+        Number of waiting Tasks of the selection with such a Protocol.
     n_others : int
-        Those that do not.
+        Number of the other waiting Tasks.
     why : tuple of str
-        Each Protocol that is missing, and what to do about it.
+        Each missing Protocol, with advice.
     """
 
     transformations: frozenset[str]
@@ -36,7 +36,7 @@ class NotRunnable:
 
 
 def not_runnable(lake: Lake, selection: Selection) -> NotRunnable | None:
-    """Find the Tasks of a selection that this environment cannot run; None if there are none."""
+    """Return the Tasks of a selection that this environment cannot run; None if there are none."""
     waiting = selection.candidates(lake.task_log.states().claimable()).unique("task").select("task", "transformation")
     if waiting.is_empty():
         return None

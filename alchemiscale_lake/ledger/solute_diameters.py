@@ -1,7 +1,7 @@
-"""How wide the solutes of Transformations are, from the coordinates that came with their network.
+"""Diameters of the solutes of Transformations, from the coordinates in their network.
 
-Owns which components count and where they are read; what is measured is `networks.extents`'s. A box around a complex
-follows its protein and cofactors, which are few; a ligand alone fits the smallest box, and is not looked up.
+Determines which components count and where they are read; `networks.extents` measures them. The box around a complex
+depends on its protein and cofactors, which are few; a ligand alone fits the smallest box, and is not looked up.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _Components = Mapping[str, Mapping[str, Any]]
 
 
 def with_diameters(transformations: pl.DataFrame, network: Network) -> pl.DataFrame:
-    """Add the diameters of solutes, of Transformations of a network that need not be in any lake.
+    """Add the diameters of solutes for Transformations of a network that need not be in any lake.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def with_diameters(transformations: pl.DataFrame, network: Network) -> pl.DataFr
     Returns
     -------
     polars.DataFrame
-        With one column more, `cost_rows.DIAMETER`; null where coordinates are not known.
+        With one additional column, `cost_rows.DIAMETER`; null where coordinates are unknown.
     """
 
     def read(_: str, keys: Iterable[str]) -> _Components:
@@ -46,7 +46,7 @@ def with_diameters(transformations: pl.DataFrame, network: Network) -> pl.DataFr
 
 
 def with_stored_diameters(transformations: pl.DataFrame, lake: Lake) -> pl.DataFrame:
-    """Add the diameters of solutes, as `with_diameters`, of Transformations in a lake."""
+    """Like `with_diameters`, for Transformations in a lake."""
 
     def read(scope: str, keys: Iterable[str]) -> _Components:
         objects = lake.table("gufe_objects").scan()
@@ -58,7 +58,7 @@ def with_stored_diameters(transformations: pl.DataFrame, lake: Lake) -> pl.DataF
 
 
 def _with(transformations: pl.DataFrame, read: Callable[[str, Iterable[str]], _Components]) -> pl.DataFrame:
-    """Measure each environment once."""
+    """Compute the diameter of each environment once."""
     places = transformations.select("scope", "environment").unique().drop_nulls("environment")
     found = []
     for (scope,), of_scope in places.group_by("scope"):
@@ -79,7 +79,7 @@ def _diameter(keys: list[str], components: _Components) -> float | None:
 
 
 def _fields(packed: bytes, digest: str, key: str) -> Mapping[str, Any] | None:
-    """Keyed dict of a stored component; None if it is damaged, which hurts no estimate of others."""
+    """Return the keyed dict of a stored component; None if it is damaged, which must not affect other estimates."""
     try:
         fields = json.loads(stored_text(packed, digest, key))
     except (DamagedError, ValueError):

@@ -1,7 +1,7 @@
-"""Submit a network: objects, Transformations, members, and last the row that makes it visible.
+"""Submission of a network: objects, Transformations, members, and last the row that makes it visible.
 
-What may be stored and what the rows say is decided in `networks`; Tasks are created by
-`ledger.tasks`. A network that is submitted has no row in `network_log`: it is active with weight 0.5.
+`networks` decides what can be stored and makes the rows; `ledger.tasks` creates Tasks. A submitted network has no row
+in `network_log`: it is active with weight 0.5.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ __all__ = ["Submission", "read_chain", "read_network_chain", "submit_network"]
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What a submission found and stored.
+    """Outcome of a submission.
 
     Parameters
     ----------
@@ -38,14 +38,14 @@ class Submission:
     name : str or None
         Its name in the lake.
     new : bool
-        False if the Scope held this very network already.
+        False if the Scope already contained exactly this network.
     n_transformations, n_systems, n_objects : int
-        What the network is made of, itself included in the objects.
+        Size of the network; its own object is included.
     n_new_transformations, n_new_objects : int
-        What the Scope did not hold yet.
+        Number of these that were new in the Scope.
     n_unverified : int
-        Objects whose key cannot be made again from their content: gufe 0.4 made it, or their class has
-        defaults that are not known here.
+        Objects whose key cannot be recomputed from their content: gufe 0.4 made it, or their class has unknown
+        defaults.
     """
 
     network: str
@@ -62,9 +62,9 @@ class Submission:
 def submit_network(
     lake: Lake, source: Any, scope: Scope | str, *, name: str | None = None, creator: str | None = None
 ) -> Submission:
-    """Store a network in a Scope, as it stands and without its classes.
+    """Store a network in a Scope, unchanged and without its classes.
 
-    Submitting it again, or after a crash, stores what is missing; a grown network stores only what is new.
+    Submitting it again, or after a crash, stores what is missing; for a grown network only the new objects.
 
     Parameters
     ----------
@@ -72,21 +72,20 @@ def submit_network(
     source : path, list of paths, keyed chain, or gufe object
         See `networks.read_network`.
     scope : Scope or str
-        Specific Scope.
+        Specific Scope, without wildcards.
     name : str, optional
-        Name of the network in the lake; its own by default.
+        Name of the network in the lake; default: its own.
     creator : str, optional
-        Who submits; the user of this process by default.
+        User who submits; default: the user of this process.
 
     Raises
     ------
     InvalidScopeError
         If the Scope is malformed or has a wildcard.
     InvalidNetworkError
-        If the source is not a network that can be stored, or gives a stored key another content.
-        Nothing is written.
+        If the source is not a network that can be stored, or has other content for a stored key. Nothing is written.
     MissingClassError
-        If the source is in a form that needs classes which are not importable here.
+        If reading the source needs classes that cannot be imported here.
     """
     scope = Scope.parse(scope).require_specific()
     network = read_network(source)
@@ -105,7 +104,7 @@ def submit_network(
         "network_members": member_rows(network, scope),
         "networks": [network_row(network, scope, at, name=name, creator=creator or user_name())],
     }
-    # nobody sees the network before its own row, so that row is the last; whatever is missing is written again
+    # a network becomes visible with its own row, so that is the last; missing rows are written again
     written = {table: _write(lake, table, new) for table, new in rows.items()}
     return Submission(
         network=f"{network.key}-{scope}",
@@ -126,7 +125,7 @@ def read_chain(lake: Lake, key: ScopedKey | str) -> bytes:
     Raises
     ------
     NotFoundError
-        If the lake holds no such object.
+        If the lake has no such object.
     """
     key = ScopedKey.parse(key)
     return read_chain_text(lake.table("gufe_objects").scan(), key.scope, key.gufe_key)
@@ -138,12 +137,12 @@ def read_network_chain(lake: Lake, network: ScopedKey | str) -> list[tuple[str, 
     Raises
     ------
     NotFoundError
-        If the lake holds no such network.
+        If the lake has no such network.
     """
     return [(key, keyed_dict) for key, keyed_dict in json.loads(read_chain(lake, network))]
 
 
-# --- what is there, what is written ---------------------------------------------------------------
+# --- reading and writing --------------------------------------------------------------------------
 
 
 def _write(lake: Lake, table: str, rows: list[dict[str, Any]]) -> int:
@@ -153,7 +152,7 @@ def _write(lake: Lake, table: str, rows: list[dict[str, Any]]) -> int:
 
 
 def _stored_objects(lake: Lake, network: Network, scope: Scope, digests: Mapping[str, str]) -> set[str]:
-    """Return which objects the Scope holds; raise if it holds one of their keys with another content."""
+    """Return the objects that the Scope has; raise if it has one of their keys with other content."""
     here = lake.table("gufe_objects").scan().filter(pl.col("scope") == str(scope))
     stored = dict(here.select("key", "digest").collect().iter_rows())
     known = stored.keys() & digests.keys()
@@ -174,7 +173,7 @@ def _stored_objects(lake: Lake, network: Network, scope: Scope, digests: Mapping
 
 
 def _edited(key: str, stored: Mapping[str, Any], given: Mapping[str, Any]) -> str:
-    """Say which of two objects of one key is not what gufe made the key from."""
+    """Return which of two objects with one key is not the one that gufe made the key from."""
     if is_verified(key, given):
         return "the stored one was edited by hand before it was submitted: submit this network to another Scope"
     if is_verified(key, stored):
@@ -186,7 +185,7 @@ def _edited(key: str, stored: Mapping[str, Any], given: Mapping[str, Any]) -> st
 
 
 def _stored_transformations(lake: Lake, scope: Scope) -> tuple[set[str], dict[str, str]]:
-    """Return the keys of the Transformations described in a Scope, and the labels its ligands have."""
+    """Return the keys of the Transformations in a Scope, and the labels of its ligands."""
     here = lake.table("transformations").scan().filter(pl.col("scope") == str(scope))
     columns = here.select("key", "ligand_a", "ligand_a_name", "ligand_b", "ligand_b_name").collect()
     labels: dict[str, str] = {}
@@ -196,7 +195,7 @@ def _stored_transformations(lake: Lake, scope: Scope) -> tuple[set[str], dict[st
 
 
 def _standing_name(lake: Lake, scope: Scope, key: str) -> str | None:
-    """Return the name the network has in the lake, which the first submission gave it."""
+    """Return the name of the network in the lake, set by the first submission."""
     here = lake.table("networks").scan().filter(pl.col("scope") == str(scope), pl.col("key") == key)
     name: str | None = here.select("name").collect().item()
     return name

@@ -1,7 +1,7 @@
-"""How results end their Tasks, also where a result was recorded and its Task never heard of it.
+"""Ending of Tasks by results, including recorded results whose Task is still open.
 
-Whoever records a result may be killed between its row in `results` and its event in the task log. Nobody
-looks for the receipt of such an attempt any more, since it is recorded; `end_recorded` writes the event.
+A recorder may be killed between writing a row in `results` and the event in the task log. The receipt of such an
+attempt is not looked for again, since it is recorded; `end_recorded` writes the event.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ..tasks.states import ACTIONABLE
 
 __all__ = ["RECENT", "EndedTask", "end_lost", "end_recorded", "ends_of"]
 
-#: Results recorded within this time are looked at often, older ones rarely.
+#: Results recorded within this time are checked often, older ones rarely.
 RECENT: Final = timedelta(days=1)
 _LOST: Final = "its result is lost: it is in no table, and no receipt of it counts"
 _COLUMNS: Final = ("scope", "task", "attempt", "ok", "exception")
@@ -33,7 +33,7 @@ class EndedTask:
     ----------
     task, attempt : str
     ok : bool
-        Whether it is complete now; in error, if not.
+        Whether it is complete now; otherwise it is in error.
     """
 
     task: str
@@ -44,8 +44,8 @@ class EndedTask:
 def ends_of(states: TaskStates, results: Iterable[Mapping[str, Any]]) -> list[Event]:
     """Return the events by which these results end their Tasks.
 
-    A good result ends its Task however late it comes, unless a person has set the Task to `invalid` or
-    `deleted`. A failed one ends it only while its attempt holds the claim.
+    A good result ends its Task however late it comes, unless a user has set the Task to `invalid` or `deleted`. A
+    failed one ends it only while its attempt holds the claim.
     """
     rows = list(results)
     known = states.of({str(row["task"]) for row in rows})
@@ -63,15 +63,15 @@ def ends_of(states: TaskStates, results: Iterable[Mapping[str, Any]]) -> list[Ev
 
 
 def end_recorded(lake: Lake, *, actor: str, within: timedelta | None = None) -> list[EndedTask]:
-    """End the Tasks that have not heard of a result that is in the tables; repeating it changes nothing.
+    """End the open Tasks that have a result in the tables; idempotent.
 
     Parameters
     ----------
     lake : Lake
     actor : str
     within : timedelta, optional
-        Look only at results recorded within this time, so that old files are not read. The recorder's clock
-        is compared with the local one here: a result that clocks hide is found by a look at all of them.
+        Check only results recorded within this time, so that old files are not read. This compares the recorder's
+        clock with the local one; a result missed because of clocks is found by a check of all.
     """
     rows = _unheard(lake, within)
     if not len(rows):
@@ -82,11 +82,11 @@ def end_recorded(lake: Lake, *, actor: str, within: timedelta | None = None) -> 
 
 
 def end_lost(lake: Lake, *, actor: str) -> list[str]:
-    """Put the complete Tasks in error that have no good result in the tables any more; return them.
+    """Put complete Tasks without a good result in the tables in error; return them.
 
-    Only damage takes a result away: call it after a repair, and after receipts in no table were recorded.
+    Only damage removes a result: call this after a repair, and after recording receipts that are in no table.
     """
-    # the states first: whoever completes a Task has recorded its result before
+    # read the states first: the result of a complete Task was recorded before
     complete = lake.task_log.states().tasks.filter(pl.col("status") == "complete").select("scope", "task")
     good = lake.table("results").scan().filter(pl.col("ok")).select("task")
     lost = collect(complete.lazy().join(good, on="task", how="anti"), "complete Tasks without a result")
@@ -102,7 +102,7 @@ def end_lost(lake: Lake, *, actor: str) -> list[str]:
 
 
 def _unheard(lake: Lake, within: timedelta | None) -> pl.DataFrame:
-    """Results, by Task, whose Tasks are still open: good ones, and failed ones whose attempt holds the claim."""
+    """Return results, by Task, of Tasks that are still open: good, or failed with the attempt holding the claim."""
     tasks = lake.task_log.states().tasks.filter(pl.col("status").is_in(ACTIONABLE))
     if not len(tasks):
         return pl.DataFrame(schema={"task": pl.String})

@@ -1,8 +1,7 @@
-"""What users do to Tasks: create, action, cancel, weigh, prioritise, set their status.
+"""User operations on Tasks: create, action, cancel, weigh, prioritise, set the status.
 
-Every call is one commit to the task log, however many Tasks it names, and answers for each Task
-in the order given: done, or refused and why. What no longer is to run is stopped at once, on
-whatever host it runs.
+Every call is one commit to the task log, however many Tasks it names, and returns for each Task in order: done, or
+refused with the reason. Tasks that are no longer to run are stopped at once, on whatever host they run.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ __all__ = [
     "tasks_in_error",
 ]
 
-#: Answers with the event for one Task, or why there is none; told the networks it is actioned on.
+#: Returns the event for one Task, or a refusal; called with the networks it is actioned on.
 Decision = Callable[[TaskState, Mapping[str, float]], Event | Refusal]
 
 
@@ -58,12 +57,12 @@ class TaskOutcome:
 def action_tasks(
     lake: Lake, tasks: Sequence[str], network: str, *, weight: float | Sequence[float] | None = None, actor: str
 ) -> list[TaskOutcome]:
-    """Action Tasks on a network, so that they may be claimed.
+    """Action Tasks on a network, so that they can be claimed.
 
     Parameters
     ----------
     weight : float or sequence of float, optional
-        In [0, 1]; one for all or one per Task. Without it new actions get 0.5, standing ones stay.
+        In [0, 1]; one for all or one per Task. Default: 0.5 for new actions, unchanged for existing ones.
     """
     members = set(network_transformations(lake, network))
     weights = _per_task(weight, tasks)
@@ -77,10 +76,10 @@ def action_tasks(
 
 
 def cancel_tasks(lake: Lake, tasks: Sequence[str], network: str, *, actor: str) -> list[TaskOutcome]:
-    """Take Tasks off a network; nobody claims them there any more.
+    """Cancel Tasks on a network, so that they are no longer claimed there.
 
-    The status stays, but for running Tasks that are actioned on no other active network: they are
-    given back in the same commit, and their workers are told to stop.
+    Their status is kept, except for running Tasks that are actioned on no other active network: these are released in
+    the same commit, and their workers are asked to stop.
     """
     require_networks(lake, [network])
 
@@ -96,7 +95,7 @@ def cancel_tasks(lake: Lake, tasks: Sequence[str], network: str, *, actor: str) 
 def set_tasks_weight(
     lake: Lake, tasks: Sequence[str], network: str, weight: float | Sequence[float], *, actor: str
 ) -> list[TaskOutcome]:
-    """Change the weights of standing actions; 0 keeps the action but gets no compute."""
+    """Change the weights of existing actions; 0 keeps the action but gets no compute."""
     weights = _per_task(weight, tasks)
 
     def one(state: TaskState, networks: Mapping[str, float]) -> Event | Refusal:
@@ -115,9 +114,9 @@ def set_tasks_priority(lake: Lake, tasks: Sequence[str], priority: int, *, actor
 def set_tasks_status(
     lake: Lake, tasks: Sequence[str], to: str, *, actor: str, reason: str | None = None
 ) -> list[TaskOutcome]:
-    """Set Tasks `waiting`, `invalid` or `deleted`; the last two also every Task that extends them.
+    """Set Tasks `waiting`, `invalid` or `deleted`; the last two also for every Task that extends them.
 
-    Workers that run one of them are told to stop.
+    Workers that run one of them are asked to stop.
     """
     outcomes: dict[str, TaskOutcome] = {}
 
@@ -163,7 +162,7 @@ def _decide_each(
     *,
     then: Callable[[TaskStates, Sequence[Event]], Sequence[Event]] | None = None,
 ) -> list[TaskOutcome]:
-    """Commit what `one` answers for each Task, and `then` what follows from all of that."""
+    """Commit the events of `one` for each Task, and of `then` for their consequences."""
     outcomes: dict[str, TaskOutcome] = {}
 
     def decide(states: TaskStates) -> list[Event]:

@@ -1,8 +1,8 @@
-"""Results become the estimate of their Transformation.
+"""Estimates of Transformations from their results.
 
-Only Transformations whose results changed are reckoned again. Which results count is said in
-`query/sql/counted_results.sql`, how repeats combine in `estimators.replicates`. A row speaks of its own
-results alone; what the other legs of a network add is a matter of each network's round.
+Only Transformations with changed results are recomputed. `query/sql/counted_results.sql` determines which results
+count, `estimators.replicates` how repeats are combined. A row is based on its own results alone; information from
+other legs is included in each network's estimate version.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ __all__ = ["none_if_nan", "stale_estimates"]
 def stale_estimates(
     results: pl.DataFrame, history: pl.DataFrame, *, as_of_seq: int, at: datetime
 ) -> list[dict[str, Any]]:
-    """Rows of `transformation_estimates` for the Transformations whose newest estimate is out of date.
+    """Return rows of `transformation_estimates` for the Transformations whose newest estimate is out of date.
 
     Parameters
     ----------
     results : polars.DataFrame
-        As `results_to_gather.sql` answers.
+        From `results_to_gather.sql`.
     history : polars.DataFrame
-        As `estimate_history.sql` answers.
+        From `estimate_history.sql`.
     as_of_seq : int
-        How far the task log reached when `results` was read.
+        Last commit of the task log when `results` was read.
     at : datetime
         A time before that.
     """
@@ -67,10 +67,10 @@ def none_if_nan(value: float) -> float | None:
 
 
 def _new_digest(results: Sequence[str], recorded: Sequence[str]) -> str | None:
-    """Digest for a new row, None if the last one recorded speaks of these very results.
+    """Return the digest of a new row, None if the last recorded one is of exactly these results.
 
-    Rows are never replaced. Should a former set of results count again (a Task was struck), a number
-    is mixed in, so that the digest is a new key.
+    Rows are never replaced. If a former set of results counts again (a Task was set invalid), a number is included, so
+    that the digest is a new key.
     """
     if not recorded:
         return _digest(results, 0)

@@ -1,8 +1,8 @@
-"""Running Tasks that nobody wants any more: their claims are taken away, their workers told to stop.
+"""Running Tasks that are no longer wanted: their claims are released, their workers asked to stop.
 
-A running Task is wanted while an action of it stands on an active network; one of weight 0 counts,
-it only gets no new compute. The claim goes first, in the task log, then the worker hears of it: should
-this process die in between, the worker's dispatcher finds the claim gone when it renews it.
+A running Task is wanted while it is actioned on an active network; weight 0 counts too, it only gets no new compute.
+The claim is released first, in the task log, then the worker is asked to stop: if this process dies in between, the
+worker's dispatcher notices when it renews the claim.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ _REASON: Final = "no longer actioned on any active network"
 
 
 def release_unwanted(lake: Lake, *, actor: str) -> list[AttemptSpec]:
-    """Take the claims of running Tasks away that are not actioned on any active network, and stop them.
+    """Release running Tasks that are not actioned on any active network, and stop them.
 
-    Nothing is written if all are wanted; repeating it changes nothing.
+    Nothing is written if all are wanted; idempotent.
 
     Returns
     -------
@@ -60,10 +60,9 @@ def release_events(
     ----------
     states : TaskStates
     decided : mapping
-        State of every network that is not simply active.
+        State of every network with a decision.
     cancelled, network : collection of str and str, optional
-        Tasks that are being cancelled on this network: their actions there no longer count, and no
-        other Task is looked at.
+        Tasks that are being cancelled on this network: their actions there do not count, and no other Task is checked.
     """
     closed = [name for name, state in decided.items() if state.state != "active"]
     running = states.tasks.filter(pl.col("status") == "running").select("task")
@@ -91,9 +90,9 @@ def freed_attempts(events: Iterable[Event]) -> list[AttemptSpec]:
 
 
 def stop_attempts(lake: Lake, specs: Sequence[AttemptSpec]) -> list[AttemptSpec]:
-    """Ask the workers of all these attempts to stop, and return the attempts.
+    """Ask the workers of these attempts to stop, and return the attempts.
 
-    One that cannot be asked now is warned of: its dispatcher stops it when it renews the claim.
+    If one cannot be asked now, a warning is logged: its dispatcher stops it when it renews the claim.
     """
     if not specs:
         return []

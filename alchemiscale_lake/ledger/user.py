@@ -1,4 +1,4 @@
-"""Who does what is being done, where the caller does not say."""
+"""Default for the user who performs an operation."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ def user_name() -> str:
     """Return the name of the user of this process."""
     try:
         return getpass.getuser()
-    except (OSError, KeyError):  # a container's user need not have a name
+    except (OSError, KeyError):  # in a container, the user may have no name
         return "unknown"

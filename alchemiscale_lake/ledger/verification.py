@@ -1,7 +1,7 @@
-"""Whether a lake is as it was written: its tables, and every object beside them.
+"""Verification of a lake: its tables, and every object beside them.
 
-Objects of results and files that were kept are compared with the digests in the tables. The others carry
-no digest: they are read as they would be when they are needed. Read-only.
+Result objects and kept files are compared with the digests in the tables. The others have no digest: they are parsed
+as in normal use. Read-only.
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ from .at_once import at_once
 __all__ = ["Verified", "check_attempts", "check_digests", "check_other_objects", "verify_lake"]
 
 _log = logging.getLogger(__name__)
-#: Objects looked at together.
+#: Number of objects checked together.
 _BATCH: Final = 64
-#: Folders beside tables whose objects are JSON.
+#: Folders beside the tables whose objects are JSON.
 _JSON_FOLDERS: Final = ("assignments", "campaigns", "pools", "upkeep", "watch")
 _RECEIPT: Final = "/receipt.arrow"
 _RESTORE: Final = "restore it from a backup"
 _REPAIR: Final = "run `alchemiscale-lake maintain --repair`"
 _AGAIN: Final = "restore it from a backup, or set its Task to `invalid` and run a new one"
-#: What a table's objects are, and what to do about a damaged one.
+#: Names of the objects of a table, and advice for a damaged one.
 _NAMED: Final = {"results": ("result objects", _AGAIN), "result_files": ("kept files", _RESTORE)}
 
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """What was checked, by kind."""
+    """Results of the checks, by kind."""
 
     kinds: Sequence[Checked]
 
     @property
     def flaws(self) -> list[Flaw]:
-        """Everything that is not as it was written."""
+        """Return all differences from what was written."""
         return [flaw for kind in self.kinds for flaw in kind.flaws]
 
 
@@ -76,13 +76,13 @@ def verify_lake(lake: Lake, *, tell: Callable[[str], None] | None = None) -> Ver
 
 
 def check_digests(lake: Lake, table: str) -> Checked:
-    """Compare the objects that a table (`results` or `result_files`) names with the digests it holds."""
+    """Compare the objects named in a table (`results` or `result_files`) with their digests."""
     kind, remedy = _NAMED[table]
     try:
         rows = lake.table(table).scan().filter(pl.col("object_path").is_not_null())
         named = dict(collect(rows.select("object_path", "digest"), f"table '{table}'").unique().iter_rows())
     except LakeError:
-        return Checked(kind, 0, 0, 0, ())  # the table's own check told why
+        return Checked(kind, 0, 0, 0, ())  # the table's own check reported why
 
     def check(path: str) -> tuple[int, Flaw | None]:
         data = _read(lake, path)
@@ -96,7 +96,7 @@ def check_digests(lake: Lake, table: str) -> Checked:
 
 
 def check_attempts(lake: Lake) -> Iterator[Checked]:
-    """Read the receipts and messages in the folders of attempts; logs have no digest, and any text is one."""
+    """Read the receipts and messages in the folders of attempts; logs have no digest, and any text is valid."""
     listed = sorted(o.path for o in lake.objects.list_with_times("attempts") if not o.is_temporary)
     receipts = [path for path in listed if path.endswith(_RECEIPT)]
     recorded = _recorded(lake)
@@ -121,7 +121,7 @@ def check_attempts(lake: Lake) -> Iterator[Checked]:
 
 
 def check_other_objects(lake: Lake) -> Checked:
-    """Read the objects beside tables and attempts, and the key of receipts."""
+    """Read the objects beside tables and attempts, and the signing key of receipts."""
     paths = [path for folder in _JSON_FOLDERS for path in lake.objects.list(folder) if path.endswith(".json")]
     paths += [path for path in ("lake.json", "quarantine.json") if lake.objects.exists(path)]
     checked = _checked_json(lake, "other objects", paths)
