@@ -1,8 +1,8 @@
-"""Cells of tables as text: CSV and TSV, written so that every text is read back as it was.
+"""Cells of tables as text: CSV and TSV, written so that every text is read back unchanged.
 
-A TSV cell stands as it is. One that holds control characters, begins or ends with a space, or begins with a quotation
-mark is written as a JSON string. A CSV cell is quoted by the rules of CSV; in a quoted cell spaces count. A line whose
-first cell is not quoted and begins with `#` may be a comment: that is for the reader of the table to decide.
+A TSV cell is written as it is; if it contains control characters, starts or ends with a space, or starts with a
+quotation mark, as a JSON string. A CSV cell is quoted by the rules of CSV; spaces in a quoted cell are kept. A line
+whose first cell is unquoted and starts with `#` may be a comment: the reader of the table decides.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from .printable import one_line
 
 __all__ = ["MISSING", "Row", "csv_line", "table_rows", "tsv_line"]
 
-#: What stands for a missing value, in lower case.
+#: Representations of a missing value, in lower case.
 MISSING: Final = frozenset({"", "nan", "na", "n/a", "none", "null", "-"})
-#: As the csv module has it.
+#: Limit of the csv module.
 _LONGEST_CELL: Final = 131_072
 _TO_QUOTE: Final = re.compile(r'[,;\t"\r\n]')
 
@@ -36,9 +36,9 @@ class Row:
     number : int
         Line on which it ends.
     cells : list of str
-        Without the spaces around cells that are not quoted.
+        Cells, unquoted ones without surrounding spaces.
     marked : bool
-        Whether it begins with a `#` that is not quoted.
+        Whether it starts with an unquoted `#`.
     """
 
     number: int
@@ -47,7 +47,7 @@ class Row:
 
     @property
     def unmarked(self) -> list[str]:
-        """The cells without the `#`."""
+        """Return the cells without the `#`."""
         return [self.cells[0].lstrip("#").strip(), *self.cells[1:]] if self.marked else self.cells
 
 
@@ -75,18 +75,18 @@ def _tsv_cell(text: str, *, first: bool) -> str:
 
 
 def table_rows(text: str, source: str) -> Iterator[Row]:
-    """Yield the rows of a table that have any text; the first line that is not a comment decides what parts cells.
+    """Yield the non-empty rows of a table; the first line that is not a comment determines the delimiter.
 
     Parameters
     ----------
     text : str
     source : str
-        Where it is from, for messages.
+        Origin of the text, for messages.
 
     Raises
     ------
     ContentError
-        If a line cannot be cut into cells of less than 128 KiB.
+        If a line cannot be split into cells of less than 128 KiB.
     """
     lines = list(io.StringIO(text.removeprefix("\ufeff"), newline=""))
     heads = [line for line in lines if line.strip()]
@@ -108,7 +108,7 @@ def _tsv_rows(lines: Iterable[str], source: str) -> Iterator[Row]:
 
 
 def _tsv_text(cell: str) -> str:
-    """Return the text of a cell: a JSON string, one that a spreadsheet quoted, or as it is."""
+    """Return the text of a cell: a JSON string, one quoted by a spreadsheet, or plain text."""
     if len(cell) < 2 or not cell.startswith('"') or not cell.endswith('"'):
         return cell
     try:
@@ -136,12 +136,12 @@ def _csv_rows(lines: list[str], delimiter: str, source: str) -> Iterator[Row]:
 
 
 def _trimmed(cell: str, end: str | None) -> str:
-    """Return a cell without the spaces around it; of a quoted one, without those after its `end`."""
+    """Return a cell without surrounding spaces; a quoted one only without those after its `end`."""
     return cell.strip() if end is None else cell.removesuffix(end) + end.rstrip()
 
 
 def _quoted_ends(raw: str, delimiter: str, n_cells: int) -> list[str | None]:
-    """Return what follows the closing mark of each cell of a row; None for a cell that is not quoted."""
+    """Return the text after the closing quote of each cell of a row; None for an unquoted cell."""
     field = re.compile(rf' *(?:"(?:[^"]|"")*"([^{delimiter}\r\n]*)|[^{delimiter}\r\n]*)(?:{delimiter}|\r?\n|\r|$)')
     found: list[str | None] = []
     at = 0

@@ -1,8 +1,7 @@
-"""Content from outside: read, decompressed and parsed within limits.
+"""Safe reading of external content: read, decompressed and parsed within limits.
 
-Files and objects that others wrote may be damaged, or made to exhaust memory. Whatever they hold, what
-comes out here is bytes, text or plain data, or a `ContentError` that says where and why. What the
-content means is left to its readers.
+Foreign files and objects may be damaged, or crafted to exhaust memory. The result is always bytes, text or plain data,
+or a `ContentError` with the position and the reason. Callers interpret the content.
 """
 
 from __future__ import annotations
@@ -33,28 +32,28 @@ __all__ = [
     "unique_keys",
 ]
 
-#: Overrides the limit of `max_bytes`.
+#: Environment variable that overrides the limit of `max_bytes`.
 MAX_BYTES_VARIABLE: Final = "ALCHEMISCALE_LAKE_MAX_BYTES"
-#: Levels of lists and dicts; what gufe and openfe write has about 15.
+#: Maximum nesting of lists and dicts; files of gufe and openfe have about 15 levels.
 MAX_DEPTH: Final = 100
 _LARGEST: Final = 4 * 2**30
 _SMALLEST: Final = 256 * 2**20
-#: Up to here compression may be as good as it likes.
+#: Below this size, any compression ratio is accepted.
 _UNSUSPICIOUS: Final = 64 * 2**20
-#: Real text is not compressed better: gzip looks back 32 KiB only, zstd megabytes.
+#: Real text does not compress better: the window of gzip is only 32 KiB, that of zstd megabytes.
 _GZIP_RATIO, _ZSTD_RATIO = 200, 1000
 _GZIP: Final = b"\x1f\x8b"
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
-#: A few bytes of zstd can be 128 KiB of content, so it is fed little by little.
+#: A few bytes of zstd can expand to 128 KiB, so it is decompressed in small steps.
 _ZSTD_STEP: Final = 4096
 _STEP: Final = 2**22
 
 
 def max_bytes() -> int:
-    """Return how many bytes one file or object may have, decompressed.
+    """Return the maximum size of one file or object, decompressed, in bytes.
 
-    What ALCHEMISCALE_LAKE_MAX_BYTES says (`8GiB`), else an eighth of the machine's memory, between
-    256 MiB and 4 GiB: parsed, JSON takes several times its size.
+    The value of ALCHEMISCALE_LAKE_MAX_BYTES (`8GiB`), else an eighth of the machine's memory, between 256 MiB and 4
+    GiB: parsed JSON takes several times its size.
 
     Raises
     ------
@@ -107,12 +106,12 @@ def decompress(data: bytes, source: str) -> bytes:
     ----------
     data : bytes
     source : str
-        Where it is from, for messages.
+        Origin of the data, for messages.
 
     Raises
     ------
     ContentError
-        If it is cut short or damaged, or expands to more than `max_bytes` or more than a thousandfold.
+        If it is truncated or damaged, or expands to more than `max_bytes` or more than a thousandfold.
     """
     if data.startswith(_ZSTD):
         pieces, ratio = _zstd(data), _ZSTD_RATIO
@@ -153,7 +152,7 @@ def _too_large(source: str, limit: int, how: str) -> ContentError:
 
 
 def _zstd(data: bytes) -> Iterator[tuple[bytes, int]]:
-    """Yield content of all frames, and how much was read; unlike a stream reader, notice a last one that is cut."""
+    """Yield content of all frames, and the bytes read; unlike a stream reader, detect a truncated last frame."""
     view, at = memoryview(data), 0
     while at < len(data):
         frame = zstandard.ZstdDecompressor().decompressobj()
@@ -167,7 +166,7 @@ def _zstd(data: bytes) -> Iterator[tuple[bytes, int]]:
 
 
 def _gzip(data: bytes) -> Iterator[tuple[bytes, int]]:
-    """Yield content of all members, and how much was read."""
+    """Yield content of all members, and the bytes read."""
     view, at = memoryview(data), 0
     while at < len(data):
         member = zlib.decompressobj(wbits=31)
@@ -192,7 +191,7 @@ def decode_text(data: bytes, source: str) -> str:
     Raises
     ------
     ContentError
-        If it is not UTF-8; UTF-16 is named.
+        If it is not UTF-8; the message names UTF-16.
     """
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise ContentError(f"{source}: UTF-16 text; save it as UTF-8", source=source, byte=0)
@@ -212,7 +211,7 @@ def decode_table(data: bytes, source: str) -> str:
     Raises
     ------
     ContentError
-        If it is in another encoding, or not text.
+        If it has another encoding, or is not text.
     """
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         try:
@@ -245,7 +244,7 @@ def parse_json(text: str, source: str) -> Any:
     Raises
     ------
     ContentError
-        If it is not whole, names a key twice in one object, or has more than `MAX_DEPTH` levels.
+        If it is incomplete, has a duplicate key in one object, or more than `MAX_DEPTH` levels.
     """
     try:
         value = json.loads(text, object_pairs_hook=unique_keys)
@@ -261,7 +260,7 @@ def parse_json(text: str, source: str) -> Any:
 
 
 def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return a dict of the pairs (a JSON object); raise ValueError if a key stands twice."""
+    """Return a dict of the pairs (a JSON object); raise ValueError for a duplicate key."""
     found = dict(pairs)
     if len(found) != len(pairs):
         seen: set[str] = set()

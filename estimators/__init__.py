@@ -1,4 +1,4 @@
-"""Arrays in, frozen results out: estimates from results, with nothing of lakes or engines in them.
+"""Estimators: arrays in, frozen results out. They depend on neither lakes nor engines.
 
 Energies are in kcal/mol throughout.
 """

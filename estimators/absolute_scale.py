@@ -1,9 +1,9 @@
-"""The absolute scale of a network that was measured against nothing.
+"""The absolute scale of a network with absolute results.
 
-An absolute calculation (a ligand decoupled, `absent` at the other end) is an edge from a reference node,
-whose free energy is zero by definition, to its ligand. Solved like any other edge it fixes the zero of
-its connected component, and relative and absolute results correct each other. Owns the change of gauge,
-from the component's mean to the reference node; the model is `network_mle`'s.
+An absolute calculation (a ligand decoupled, `absent` at the other end) is an edge from a reference node, whose free
+energy is zero by definition, to its ligand. Solved like any other edge it fixes the zero of its connected component,
+and relative and absolute results correct each other. Owns the change of gauge, from the component's mean to the
+reference node; the model is in `network_mle`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ FloatArray = NDArray[np.float64]
 
 
 def on_absolute_scale(estimate: NetworkEstimate, references: Collection[Hashable]) -> NetworkEstimate:
-    """Give the components with a reference node the absolute scale that it fixes.
+    """Shift components with a reference node to the absolute scale that it fixes.
 
     Parameters
     ----------
@@ -35,9 +35,9 @@ def on_absolute_scale(estimate: NetworkEstimate, references: Collection[Hashable
     Returns
     -------
     NetworkEstimate
-        Values of these components are relative to their reference node, which is zero and exact;
-        uncertainties and covariance are those of absolute values, and experiment has not shifted them. Other
-        components are as they were. Of several reference nodes in one component the first is its zero.
+        Values of these components are relative to their reference node, which is zero and exact; uncertainties and
+        covariance are those of absolute values, without a shift to experiment. Other components are unchanged. If a
+        component has several reference nodes, the first is its zero.
     """
     found = _references_of(estimate, references)
     if not found:
@@ -69,7 +69,7 @@ def on_absolute_scale(estimate: NetworkEstimate, references: Collection[Hashable
 
 
 def _references_of(estimate: NetworkEstimate, references: Collection[Hashable]) -> dict[int, int]:
-    """Position of the reference node of every component that has one, and other nodes besides."""
+    """Return the position of the reference node of every component that has one and other nodes as well."""
     wanted = set(references)
     size = np.bincount(estimate.component, minlength=1)
     found: dict[int, int] = {}
@@ -81,7 +81,7 @@ def _references_of(estimate: NetworkEstimate, references: Collection[Hashable]) 
 
 
 def _without(note: Note, members: NDArray[np.int64], nodes: tuple[Hashable, ...]) -> Note | None:
-    """Drop from notes on the scale of experiment the nodes that have another."""
+    """Remove nodes with an absolute scale from notes on the scale of experiment."""
     if note.code not in ("experiment-missing", "experiment-pinned"):
         return note
     inside = {nodes[k] for k in members}
@@ -91,7 +91,7 @@ def _without(note: Note, members: NDArray[np.int64], nodes: tuple[Hashable, ...]
 
 
 def _variances_against(estimate: NetworkEstimate, members: NDArray[np.int64], reference: int) -> FloatArray:
-    """Variances of the members' differences from the reference, by the eliminated form: no digits are lost."""
+    """Return variances of the members' differences from the reference, from the elimination, without cancellation."""
     n = len(members)
     column = np.repeat(np.arange(n), 2)
     node = np.column_stack([np.full(n, reference), members]).ravel()
@@ -100,7 +100,7 @@ def _variances_against(estimate: NetworkEstimate, members: NDArray[np.int64], re
 
 
 def _against(covariance: FloatArray, reference: int) -> FloatArray:
-    """Covariance of the differences from one node."""
+    """Return the covariance of the differences from one node."""
     row = covariance[reference]
     moved: FloatArray = covariance - row[:, None] - row[None, :] + row[reference]
     moved[reference] = moved[:, reference] = 0.0

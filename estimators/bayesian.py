@@ -1,7 +1,7 @@
-"""Absolute free energies of a whole network, from its edges and what is known of its nodes beforehand.
+"""Absolute free energies of a whole network from its edges and priors on its nodes.
 
-Owns the prior and the posterior. The linear algebra is that of `network_mle`: a Gaussian prior of mean m
-and standard deviation s on a node is an edge of value m and uncertainty s from an origin at zero.
+Owns the prior and the posterior. The linear algebra is that of `network_mle`: a Gaussian prior of mean m and standard
+deviation s on a node is an edge of value m and uncertainty s from an origin at zero.
 
 In cinnabar's terms the origin is its reference state, and the priors its experimental measurements.
 """
@@ -27,21 +27,21 @@ FloatArray = NDArray[np.float64]
 
 
 class _Origin(Enum):
-    """Where absolute free energies are zero."""
+    """The zero of absolute free energies."""
 
     ORIGIN = "origin"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PosteriorEstimate:
-    """Absolute free energies of the n nodes of a network of m edges, given edges and prior.
+    """Absolute free energies of the n nodes of a network of m edges, given edges and priors.
 
     Attributes
     ----------
     nodes : tuple of hashable, length n
         Labels, in the order of all node arrays.
     value_kcal_mol : ndarray, shape (n,)
-        Posterior means, which are its most probable values too. NaN for nodes that no prior reaches.
+        Posterior means, which are also the modes. NaN for nodes not connected to a prior.
     uncertainty_kcal_mol : ndarray, shape (n,)
         Posterior standard deviations, of absolute values.
     covariance : ndarray, shape (n, n), or None
@@ -53,7 +53,7 @@ class PosteriorEstimate:
     prior_residual_kcal_mol : ndarray, shape (n,)
         Prior mean minus posterior mean; NaN for nodes without a prior.
     notes : tuple of Note
-        What was done beyond the formula; ``prior-unknown`` and ``prior-missing`` besides those of
+        Deviations from the formula; ``prior-unknown`` and ``prior-missing`` in addition to those of
         `estimators.network_notes`.
     """
 
@@ -68,11 +68,11 @@ class PosteriorEstimate:
     _joint: NetworkEstimate = field(repr=False)
 
     def difference(self, pairs: Sequence[tuple[Hashable, Hashable]]) -> Contrasts:
-        """Posterior ``f[b] - f[a]`` of any pairs of nodes, as `NetworkEstimate.difference`."""
+        """Return posterior ``f[b] - f[a]`` of any pairs of nodes, like `NetworkEstimate.difference`."""
         return self._joint.difference(pairs)
 
     def contrast(self, weights: Sequence[Mapping[Hashable, float]]) -> Contrasts:
-        """Posterior weighted sums of node values, as `NetworkEstimate.contrast`."""
+        """Return posterior weighted sums of node values, like `NetworkEstimate.contrast`."""
         return self._joint.contrast(weights)
 
 
@@ -87,11 +87,11 @@ def solve_network_bayesian(
     nodes: Sequence[Hashable] | None = None,
     covariance: bool = True,
 ) -> PosteriorEstimate:
-    """Estimate absolute node free energies from measured differences and a prior, say from assays.
+    """Estimate absolute node free energies from measured differences and a prior, for example from assays.
 
-    Unlike the shift by `experimental` in `solve_network`, which moves all nodes of a component alike and
-    leaves uncertainties relative, here a measured affinity takes part with its uncertainty: it corrects its
-    node and, through the edges, the others.
+    Unlike the shift by `experimental` in `solve_network`, which moves all nodes of a component equally and leaves
+    uncertainties relative, a measured affinity is used here with its uncertainty: it corrects its node and, through
+    the edges, the others.
 
     Parameters
     ----------
@@ -105,14 +105,14 @@ def solve_network_bayesian(
     Returns
     -------
     PosteriorEstimate
-        As the standard deviations grow, its differences and their variances become the maximum-likelihood
+        As the prior standard deviations grow, its differences and their variances converge to the maximum-likelihood
         ones.
 
     Raises
     ------
     EstimatorInputError
-        As `solve_network`; and if a prior is not a finite mean with a standard deviation that is finite and
-        not negative, which names the node.
+        As `solve_network`; and if a prior does not have a finite mean and a finite non-negative standard deviation;
+        the error names the node.
     """
     _check(prior, weak_prior)
     labels = list(
@@ -135,12 +135,12 @@ def solve_network_bayesian(
 
 
 def _once(labels: Sequence[Hashable], nodes: Sequence[Hashable] | None) -> Sequence[Hashable]:
-    """All labels; where some were given twice, those as they were given, to be refused by name."""
+    """Return all labels; if some were given twice, as given, so that the error can name them."""
     return labels if len(set(nodes or ())) == len(nodes or ()) else list(nodes or ())
 
 
 def _check(prior: Mapping[Hashable, tuple[float, float]], weak_prior: tuple[float, float] | None) -> None:
-    """Refuse the first prior that is none."""
+    """Raise for the first invalid prior."""
     for label, (mean, deviation) in [*prior.items(), *([("the rest", weak_prior)] if weak_prior else [])]:
         if not (np.isfinite(mean) and np.isfinite(deviation) and deviation >= 0.0):
             message = f"the prior of {label} has mean {mean} and standard deviation {deviation}: both must be finite, "
@@ -155,7 +155,7 @@ def _posterior(
     given: Mapping[Hashable, tuple[float, float]],
     prior: Mapping[Hashable, tuple[float, float]],
 ) -> PosteriorEstimate:
-    """Take the origin out again: everything is relative to it."""
+    """Remove the origin: everything becomes relative to it."""
     n_nodes = len(labels)
     reached = joint.component[:n_nodes] == joint.component[n_nodes]
     values = np.where(reached, joint.value_kcal_mol[:n_nodes] - joint.value_kcal_mol[n_nodes], np.nan)
@@ -183,7 +183,7 @@ def _posterior(
 
 
 def _covariance_with(joint: NetworkEstimate, node: int) -> FloatArray:
-    """Covariance of all nodes with one, relative to the mean of its component; zero in others."""
+    """Return the covariance of all nodes with one, relative to the mean of its component; zero in others."""
     result = np.zeros(len(joint.nodes))
     if isinstance(joint.solution, NetworkSolution) and np.isfinite(joint.value_kcal_mol[node]):
         part = joint.solution.parts[int(joint.component[node])]
@@ -199,7 +199,7 @@ def _notes(
     reached: NDArray[np.bool_],
     prior: Mapping[Hashable, tuple[float, float]],
 ) -> tuple[Note, ...]:
-    """Notes about edges that were given, and about the prior."""
+    """Return notes on the given edges and on the prior."""
     notes = []
     for note in joint.notes:
         edges = tuple(edge for edge in note.edges if edge < n_edges)

@@ -1,12 +1,12 @@
-"""What a calculation will cost, before it runs: a regressor of scikit-learn that knows how far it may be off.
+"""Predicted cost of a calculation: a scikit-learn regressor with intervals.
 
-Owns the regressor. Features are in `features`, published GPU speeds in `gpu_speed`, the card in `cost_card`, the form
-on disk in `cost_json`, the mathematics in `cost_design`, `cost_fit`, `cost_calibration` and `cost_predict`.
+Owns the regressor. Features are in `features`, published GPU speeds in `gpu_speed`, the card in `cost_card`, the
+serialised form in `cost_json`, the mathematics in `cost_design`, `cost_fit`, `cost_calibration` and `cost_predict`.
 
-The model is a correction of physics (steps x time of a step on that GPU model), learned from results: a Gaussian
-mixed model of log hours in which Protocols, GPU models, targets and campaigns are pooled. It starts from the prior,
-so that one result already shifts the level and hundreds decide it; a GPU model or Protocol never seen widens the
-interval. Intervals are stretched by what they missed where the answer was left out.
+The model is a learned correction to physics (number of steps x time of a step on that GPU model): a Gaussian mixed
+model of log hours in which Protocols, GPU models, targets and campaigns are pooled. It starts from the prior, so one
+result already shifts the level and hundreds determine it; an unseen GPU model or Protocol widens the interval.
+Intervals are calibrated on held-out results.
 """
 
 from __future__ import annotations
@@ -29,36 +29,37 @@ __all__ = ["PHYSICS", "CostPrediction", "CostRegressor", "CostRows", "ModelCard"
 
 FloatArray = NDArray[np.float64]
 
-#: Physics that models correct. 1: openfe's legs took less work. 2: as of now, see `features`.
+#: Version of the physical prior. 1: less work for openfe's legs. 2: current, see `features`.
 PHYSICS: Final = 2
 
 
 class CostRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
-    """Regressor of scikit-learn for the hours that one result of a calculation takes.
+    """Scikit-learn regressor for the hours of one result of a calculation.
 
     Rows are a DataFrame of polars or pandas, a structured array or a mapping of arrays, with some of the columns
-    `features.FEATURES` and `features.STRINGS`. `cross_val_predict` and other tools that split rows take the first
-    three. Trained on no rows it is the physical prior.
+    `features.FEATURES` and `features.STRINGS`. `cross_val_predict` and other tools that split rows accept the first
+    three. Without training rows it is the physical prior.
 
     Parameters
     ----------
     confidence : float
-        Of the intervals.
+        Confidence of the intervals.
     random_state : int
-        Of the splits that calibrate them.
+        Seed of the splits that calibrate them.
 
     Attributes
     ----------
     pipeline_ : sklearn.pipeline.Pipeline
-        From features to what log hours are off from physics; not there for a model that was read, or of no rows.
+        From features to the deviation of log hours from physics; missing for a deserialised model, or one without
+        rows.
     posterior_ : Posterior
         Its parameters.
     card_ : ModelCard
-        What it rests on, and how wrong it was where answers were left out.
+        Summary of the training data and of the errors on held-out results.
     ranges_ : dict of str to dict of str to (float, float)
-        Least and most that it saw of each watched feature, by Protocol.
+        Minimum and maximum of each watched feature in the training data, by Protocol.
     physics_ : int
-        `PHYSICS` that it corrects.
+        Version of the physics that it corrects.
 
     Examples
     --------
@@ -80,17 +81,17 @@ class CostRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         self.random_state = random_state
 
     def fit(self, X: CostRows, y: ArrayLike, groups: ArrayLike | None = None) -> Self:
-        """Learn from results what the physical prior gets wrong.
+        """Learn the deviations of results from the physical prior.
 
         Parameters
         ----------
         X : CostRows
             Rows of n results.
         y : array-like, shape (n,)
-            What each took: GPU-hours, worker-hours where it had no GPU.
+            Hours of each: GPU-hours, or worker-hours if it had no GPU.
         groups : array-like of str, shape (n,), optional
-            What must not be on both sides of a validation split: targets. The column `group` if not given; if that
-            has nothing either, rows are left out at random.
+            Groups that must not be on both sides of a validation split: targets. Default: the column `group`; if that
+            is empty too, rows are split at random.
 
         Returns
         -------
@@ -102,7 +103,7 @@ class CostRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         EstimatorInputError
             If hours are not positive, lengths disagree, or a column is unknown.
         """
-        # to predict does not take what only training needs, which is slow to import
+        # imports that only training needs, which are slow
         from estimators.cost_calibration import validate
 
         self.physics_ = PHYSICS
@@ -127,7 +128,7 @@ class CostRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def predict(self, X: CostRows) -> FloatArray:
-        """Predict the hours that half of such results stay below.
+        """Predict the median hours.
 
         Parameters
         ----------
@@ -141,7 +142,7 @@ class CostRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         return self.predict_distribution(X).median
 
     def predict_interval(self, X: CostRows) -> FloatArray:
-        """Predict the interval of hours that holds a result with the confidence of the model.
+        """Predict the interval of hours that contains a result with the confidence of the model.
 
         Parameters
         ----------
@@ -156,7 +157,7 @@ class CostRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         return np.stack([predicted.low, predicted.high], axis=1)
 
     def predict_distribution(self, X: CostRows) -> CostPrediction:
-        """Predict the hours of one result of each row: medians, intervals, what errs together, what extrapolates.
+        """Predict the hours of one result per row: medians, intervals, shared errors, extrapolation.
 
         Parameters
         ----------
@@ -166,7 +167,7 @@ class CostRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         EstimatorInputError
-            If a column is unknown, out of range, or not as long as the others; or if the model is superseded.
+            If a column is unknown, out of range, or has another length than the others; or if the model is superseded.
         """
         check_is_fitted(self, "posterior_")
         if self.is_superseded:
@@ -182,11 +183,11 @@ class CostRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
     @property
     def is_superseded(self) -> bool:
-        """Whether it corrects the physics of an older release: its card can be read, hours it cannot predict."""
+        """Return whether it corrects the physics of an older release: its card is readable, but it cannot predict."""
         return self.physics_ != PHYSICS
 
     def __sklearn_tags__(self) -> Any:
-        """Tell scikit-learn that rows are checked here, have strings, and may be incomplete."""
+        """Declare that rows are validated here, contain strings, and may be incomplete."""
         tags = super().__sklearn_tags__()
         tags.no_validation = True
         tags.input_tags.allow_nan = True
@@ -196,12 +197,12 @@ class CostRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
 
 def prior_model(*, confidence: float = 0.9) -> CostRegressor:
-    """Return what physics and published GPU speeds say where there is no result: sane medians, wide intervals."""
+    """Return the model without results: physics and published GPU speeds, with wide intervals."""
     return CostRegressor(confidence=confidence).fit({"n_atoms": np.zeros(0)}, np.zeros(0))
 
 
 def _groups(rows: dict[str, NDArray[Any]], groups: ArrayLike | None, hours: FloatArray) -> NDArray[np.str_] | None:
-    """Group of each row, or None; checks the lengths on the way."""
+    """Return the group of each row, or None; checks the lengths."""
     n = len(rows["protocol"])
     if hours.shape != (n,):
         raise EstimatorInputError(f"{n} cost rows have hours of shape {hours.shape}; give one number per row")

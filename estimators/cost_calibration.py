@@ -1,6 +1,6 @@
-"""How far predictions of a cost model were off where it had not seen the answer.
+"""Errors of a cost model on held-out results, and calibration of its intervals.
 
-Owns the errors over scikit-learn's splits, and by what the intervals have to be stretched (conformal calibration of
+Owns the errors over scikit-learn's splits, and the factor by which intervals are scaled (conformal calibration of
 errors normalised by the model's own standard deviation). The model itself is in `cost_fit`.
 
 References
@@ -29,40 +29,40 @@ __all__ = ["Validation", "validate"]
 
 FloatArray = NDArray[np.float64]
 
-# Splits; groups are left out one by one while they and the rows to fit for each are no more than this.
+# Groups are left out one by one up to this number of groups and of rows per fit; otherwise they are split into folds.
 _MOST_SINGLE: Final = 20
 _MOST_SINGLE_ROWS: Final = 600
 _FOLDS: Final = 8
-# Rows that take part in the validation; drawn evenly over the groups, by the seed.
+# Maximum number of rows in the validation; drawn evenly over the groups, by the seed.
 _MOST_ROWS: Final = 6_000
-# Fewer errors than this may stretch the intervals, never narrow them.
+# Fewer errors than this may only widen the intervals.
 _ENOUGH: Final = 20
-# Weight of "sums are right as they are", in left-out rows.
+# Weight of the prior that sums need no correction, in held-out rows.
 _TOTAL_WEIGHT: Final = 50.0
 
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """Errors where the answer was not seen.
+    """Errors on held-out results.
 
     Attributes
     ----------
     scheme : str
-        How it was split, in words.
+        Description of the splits.
     scale : float
-        By what standard deviations are to be stretched.
+        Factor for the standard deviations.
     mdape : float
-        Median absolute percentage error of the medians, as a ratio (0.07 is 7 %); NaN if nothing could be split.
+        Median absolute percentage error of the medians, as a ratio (0.07 is 7 %); NaN without splits.
     mdape_constant : float
-        The same of the median of all other rows.
+        The same for the median of all other rows.
     mdape_power_law : float
-        The same of hours ~ steps x atoms ^ b, fitted to all other rows.
+        The same for hours ~ steps x atoms ^ b, fitted to all other rows.
     coverage : float
-        Part of the rows inside their interval, each stretched by the errors of the other splits.
+        Fraction of the rows inside their interval, each scaled by the errors of the other splits.
     total_ratio : float
-        Hours of all left-out rows over the mean predicted of them, drawn towards 1.
+        Sum of hours of all held-out rows divided by the sum of predicted means, shrunk towards 1.
     n_rows : int
-        Rows that took part.
+        Number of rows in the validation.
     """
 
     scheme: str
@@ -93,13 +93,13 @@ def validate(
     log_hours : ndarray, shape (n,)
         Natural logarithm of the hours.
     groups : ndarray of str, shape (n,) or None
-        What must not be on both sides of a split; rows are split at random without.
+        Groups that must not be on both sides of a split; None for random splits.
     fitted : Posterior
-        Fit to all rows, from which fits to parts of them start.
+        Fit to all rows, used as the start of fits to parts of them.
     confidence : float
-        Of the intervals.
+        Confidence of the intervals.
     seed : int
-        Of the splits.
+        Seed of the splits.
 
     Returns
     -------
@@ -125,7 +125,7 @@ def validate(
         constant[out] = DummyRegressor(strategy="median").fit(seen, truth[seen]).predict(out)
         power[out] = _power_law(mine, truth, seen, out)
     z = np.abs(truth - mean) / sd
-    # What no training row was like says how wide the model guesses, not how well it is calibrated.
+    # Rows unlike all training rows show how wide the model guesses, not how well it is calibrated.
     counted = ~unlike if (~unlike).sum() >= _ENOUGH else np.ones(len(z), dtype=bool)
     scale = _scale(z[counted], confidence)
     return Validation(
@@ -147,7 +147,7 @@ def _left_out(
     out: NDArray[np.intp],
     fitted: Posterior,
 ) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]]:
-    """Mean and standard deviation of rows left out, and which are unlike the rest."""
+    """Return mean and standard deviation of held-out rows, and which are unlike the rest."""
     trained, asked = (derive({name: values[part] for name, values in rows.items()}) for part in (seen, out))
     pipeline = cost_pipeline(start=fitted).fit(trained.rows, log_hours[seen] - trained.prior_log_hours)
     predicted = predict_from(
@@ -162,7 +162,7 @@ def _left_out(
 
 
 def _splitter(labels: NDArray[np.str_], what: str, seed: int) -> tuple[BaseCrossValidator | None, str]:
-    """How to leave groups out, and how to say it; None if there is but one."""
+    """Return how to leave groups out, and its description; None if there is only one."""
     n = len(np.unique(labels))
     if n < 2 or (n <= _MOST_SINGLE and len(labels) <= _MOST_SINGLE_ROWS):
         return LeaveOneGroupOut() if n > 1 else None, f"each of {n} {what} left out once"
@@ -171,7 +171,7 @@ def _splitter(labels: NDArray[np.str_], what: str, seed: int) -> tuple[BaseCross
 
 
 def _scale(z: FloatArray, confidence: float) -> float:
-    """Stretch that makes the interval hold its confidence over these errors."""
+    """Return the factor with which intervals reach their confidence for these errors."""
     n = len(z)
     if n == 0:
         return 1.0
@@ -181,7 +181,7 @@ def _scale(z: FloatArray, confidence: float) -> float:
 
 
 def _coverage(z: FloatArray, fold: NDArray[np.intp], counted: NDArray[np.bool_], confidence: float) -> float:
-    """Part inside, each split judged by the errors of the others."""
+    """Return the fraction inside the interval, each split with the factor from the other splits."""
     inside = np.zeros(len(z), dtype=bool)
     for k in np.unique(fold):
         out = fold == k
@@ -191,13 +191,13 @@ def _coverage(z: FloatArray, fold: NDArray[np.intp], counted: NDArray[np.bool_],
 
 
 def _total_ratio(truth: FloatArray, mean: FloatArray, sd: FloatArray) -> float:
-    """Sum of the hours over the sum of their log-normal means."""
+    """Return the sum of the hours divided by the sum of their log-normal means."""
     ratio = np.exp(truth).sum() / np.exp(mean + sd**2 / 2.0).sum()
     return float(np.exp(np.log(ratio) * len(truth) / (len(truth) + _TOTAL_WEIGHT)))
 
 
 def _power_law(rows: CostRows, log_hours: FloatArray, seen: NDArray[np.intp], out: NDArray[np.intp]) -> FloatArray:
-    """Least squares of log hours per step on log atoms; per row where steps are unknown."""
+    """Fit log hours per step to log atoms by least squares; log hours per row where steps are unknown."""
     derived = derive(rows)
     steps = np.nan_to_num(np.log(np.where(derived.steps > 0, derived.steps, 1.0)))
     size = np.log(derived.n_atoms)[:, None]
@@ -206,5 +206,5 @@ def _power_law(rows: CostRows, log_hours: FloatArray, seen: NDArray[np.intp], ou
 
 
 def _mdape(mean: FloatArray, truth: FloatArray) -> float:
-    """Median of |predicted / true - 1|."""
+    """Return the median of |predicted / true - 1|."""
     return float(np.median(np.abs(np.expm1(mean - truth))))

@@ -1,6 +1,6 @@
-"""What a cost model rests on and how wrong it was, for people.
+"""The card of a cost model: a summary of its training data and errors for users.
 
-Owns the card and how training fills it in; how wrong a model was is found out in `cost_calibration`.
+Owns the card and how training fills it in; `cost_calibration` determines the errors.
 """
 
 from __future__ import annotations
@@ -25,35 +25,35 @@ __all__ = ["ModelCard", "card_of", "card_of_prior"]
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """What a cost model rests on, for people.
+    """Summary of a cost model for users.
 
     Attributes
     ----------
     n_rows : int
-        Results it was trained on; 0 for the physical prior.
+        Number of results it was trained on; 0 for the physical prior.
     protocols, gpu_models : dict of str to int
-        Results of each.
+        Number of results of each.
     n_groups : int
-        Groups that were kept together in the validation.
+        Number of groups in the validation.
     feature_ranges : dict of str to (float, float)
-        Smallest and largest of the features whose range is watched.
+        Minimum and maximum of the features whose range is watched.
     confidence : float
-        Of the intervals.
+        Confidence of the intervals.
     validation : str
-        How rows were left out.
+        Description of the splits.
     mdape, mdape_constant, mdape_power_law : float
-        Median absolute percentage error (0.07 is 7 %) of left-out rows: of the model, of the median of the others,
-        and of hours ~ steps x atoms ^ b. NaN without validation.
+        Median absolute percentage error (0.07 is 7 %) of held-out rows: of the model, of the median of the others, and
+        of hours ~ steps x atoms ^ b. NaN without validation.
     coverage : float
-        Part of left-out rows inside their interval.
+        Fraction of held-out rows inside their interval.
     interval_scale : float
-        By what the calibration stretched the intervals.
+        Factor by which calibration scaled the intervals.
     total_ratio : float
-        Hours of all left-out rows together over what was predicted of them.
+        Sum of hours of all held-out rows divided by the predicted sum.
     seed : int
-        Of the splits.
+        Seed of the splits.
     versions : dict of str to str
-        Of what it was trained with.
+        Versions of the packages it was trained with.
     """
 
     n_rows: int
@@ -82,22 +82,22 @@ def card_of(
     confidence: float,
     seed: int,
 ) -> ModelCard:
-    """Fill in the card of a model that was trained on some rows.
+    """Return the card of a trained model.
 
     Parameters
     ----------
     derived : Derived
         Rows.
     ranges : dict
-        Of their features.
+        Ranges of their features.
     labels : ndarray of str, shape (n,) or None
         Groups of the validation.
     checked : Validation
-        What it found.
+        Outcome of the validation.
     confidence : float
-        Of the intervals.
+        Confidence of the intervals.
     seed : int
-        Of the splits.
+        Seed of the splits.
     """
     return ModelCard(
         n_rows=len(derived.n_atoms),
@@ -119,7 +119,7 @@ def card_of(
 
 
 def card_of_prior(*, confidence: float) -> ModelCard:
-    """Fill in the card of a model that has seen no result."""
+    """Return the card of a model without results."""
     nothing = float("nan")
     return ModelCard(
         n_rows=0,
@@ -141,7 +141,7 @@ def card_of_prior(*, confidence: float) -> ModelCard:
 
 
 def _overall(ranges: Ranges) -> dict[str, tuple[float, float]]:
-    """Least and most of all Protocols."""
+    """Return minimum and maximum over all Protocols."""
     names = {name for seen in ranges.values() for name in seen}
     pairs = {name: [seen[name] for seen in ranges.values() if name in seen] for name in sorted(names)}
     return {name: (min(least for least, _ in all_), max(most for _, most in all_)) for name, all_ in pairs.items()}

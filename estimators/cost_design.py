@@ -1,11 +1,10 @@
 """Features of a calculation as columns of a linear model of log hours.
 
-Owns which columns there are, how far each may lie from zero before any result (its prior), and the levels of what
-is pooled: Protocols, GPU models, their pairs, groups and campaigns. Which values the data gives them is in
-`cost_fit`.
+Owns the columns, their prior standard deviations, and the levels of pooled factors: Protocols, GPU models, their
+pairs, groups and campaigns. `cost_fit` fits the coefficients.
 
-Every column is zero where the physical prior of `features` is right: the model learns by how much the prior is
-off, and where nothing was learned it says what the prior says.
+Every column is zero where the physical prior of `features` is right: the model learns the deviation from the prior,
+and without results it predicts the prior.
 """
 
 from __future__ import annotations
@@ -24,16 +23,16 @@ __all__ = ["BLOCKS", "POOLED", "Columns", "CostColumns", "Design", "columns_of",
 
 FloatArray = NDArray[np.float64]
 
-# Where columns are zero: a solvated kinase with a drug-like ligand, 11 windows of 6 ns at 4 fs.
+# Zero of the columns: a solvated kinase with a drug-like ligand, 11 windows of 6 ns at 4 fs.
 _REFERENCE_ATOMS: Final = 30_000.0
 _REFERENCE_STEPS: Final = 1.65e7
 _REFERENCE_LIGAND_ATOMS: Final = 40.0
 
-#: Logarithm of the atoms over the reference below which all systems are alike: a step takes its latency there.
+#: Log of the atoms over the reference below which size does not matter: latency determines the time of a step.
 _SMALLEST_SIZE: Final = -3.0
 
-#: Prior standard deviation of the columns of a block (log hours per unit of the column), and the weight of that
-#: prior in columns when results speak about it.
+#: Prior standard deviation of the columns of a block (log hours per unit of the column), and the weight of that prior,
+#: in columns, against results.
 BLOCKS: Final[dict[str, tuple[float, float]]] = {
     "level": (0.6, 1.0),
     "size": (0.3, 2.0),
@@ -56,11 +55,11 @@ BLOCKS: Final[dict[str, tuple[float, float]]] = {
     "protocol and gpu size": (0.05, 4.0),
     "group": (0.1, 4.0),
     "group complex": (0.1, 4.0),
-    # Of one protein, published twice by the same group, hours differ by 12 % in the median.
+    # For one protein, published twice by the same group, hours differ by 12 % in the median.
     "campaign": (0.12, 4.0),
 }
 
-#: Blocks of levels: an unseen level widens by the block's standard deviation.
+#: Blocks of levels: an unseen level widens the interval by the block's standard deviation.
 POOLED: Final = (
     "protocol",
     "protocol size",
@@ -77,7 +76,7 @@ POOLED: Final = (
     "campaign",
 )
 
-# Blocks that a lake may not tell apart at all.
+# Blocks that may be absent in a lake.
 _OPTIONAL: Final = ("group", "campaign")
 
 
@@ -90,7 +89,7 @@ class Columns:
     block : tuple of str
         Block, see `BLOCKS`.
     level : tuple of str
-        Name within the block: of the column, or of the Protocol, GPU model, group.
+        Name within the block: of the column, or of the Protocol, GPU model or group.
     """
 
     block: tuple[str, ...]
@@ -99,18 +98,18 @@ class Columns:
 
 @dataclass(frozen=True, slots=True)
 class Design:
-    """Rows as a sparse matrix over some columns; to numpy and scikit-learn a dense one over those of the training.
+    """Rows as a sparse matrix over some columns; for numpy and scikit-learn a dense one over the training columns.
 
     Attributes
     ----------
     matrix : scipy.sparse.csr_array, shape (n, p)
         One row per calculation.
     columns : Columns
-        What its columns are.
+        Its columns.
     derived : Derived
-        What the rows are made of.
+        The rows.
     n_known : int
-        Columns of the training, which come first; those after them are of levels that it did not see.
+        Number of training columns, which come first; those after them are of unseen levels.
     """
 
     matrix: sparse.csr_array
@@ -120,64 +119,64 @@ class Design:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Rows, and columns of the training."""
+        """Return the numbers of rows and of training columns."""
         return self.matrix.shape[0], self.n_known
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> FloatArray:
-        """Return the columns of the training."""
+        """Return the training columns."""
         return np.asarray(self.matrix[:, : self.n_known].toarray(), dtype=dtype)
 
 
 class CostColumns(TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """Transformer of scikit-learn from features to the columns of a linear model of log hours.
+    """Scikit-learn transformer from features to the columns of a linear model of log hours.
 
     Parameters
     ----------
     most_levels : int
-        Groups and campaigns that get a column of their own, the most frequent first.
+        Maximum number of groups and of campaigns with a column of their own, the most frequent first.
 
     Attributes
     ----------
     columns_ : Columns
-        Those of the training.
+        Training columns.
     """
 
     def __init__(self, most_levels: int = 200) -> None:
         self.most_levels = most_levels
 
     def fit(self, X: CostRows, y: Any = None) -> Self:
-        """Learn which columns the rows have."""
+        """Learn the columns of the rows."""
         self.fit_transform(X)
         return self
 
     def fit_transform(self, X: CostRows, y: Any = None) -> Design:
-        """Learn which columns the rows have, and lay these out."""
+        """Learn the columns of the rows, and return their design."""
         laid_out = design(derive(X), most_levels=self.most_levels)
         self.columns_ = laid_out.columns
         return laid_out
 
     def transform(self, X: CostRows) -> Design:
-        """Lay out rows over the columns of the training; levels that it did not see come after these."""
+        """Return the design of rows over the training columns, followed by unseen levels."""
         return design(derive(X), self.columns_)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
-        """Name the columns: block and level."""
+        """Return the names of the columns: block and level."""
         pairs = zip(self.columns_.block, self.columns_.level, strict=True)
         return np.array([f"{block}: {level}" for block, level in pairs], dtype=object)
 
 
 def design(derived: Derived, columns: Columns | None = None, *, most_levels: int = 200) -> Design:
-    """Lay out rows over columns.
+    """Return the design of rows.
 
     Parameters
     ----------
     derived : Derived
         Rows.
     columns : Columns, optional
-        Columns to lay out over; levels that are not among them get columns after these. All that the rows have, if
-        not given.
+        Known columns; levels that are not among them get columns after these. Default: all columns of the rows.
     most_levels : int
-        Groups and campaigns that get a column of their own, the most frequent first, if `columns` is not given.
+        Maximum number of groups and of campaigns with a column of their own, the most frequent first; without
+        `columns`.
 
     Returns
     -------
@@ -215,7 +214,7 @@ def design(derived: Derived, columns: Columns | None = None, *, most_levels: int
 
 
 def columns_of(rows_columns: Columns, block: str) -> list[str]:
-    """Levels of a block, in order."""
+    """Return the levels of a block, in order."""
     return [level for of, level in zip(rows_columns.block, rows_columns.level, strict=True) if of == block]
 
 
@@ -225,7 +224,7 @@ def _size(derived: Derived) -> FloatArray:
 
 
 def _fixed(derived: Derived) -> list[tuple[str, str, FloatArray]]:
-    """Columns that every calculation has."""
+    """Return the columns that every calculation has."""
     rows, n = derived.rows, len(derived.n_atoms)
     size = _size(derived)
     work = _log_or_zero(derived.steps / _REFERENCE_STEPS)
@@ -257,12 +256,12 @@ def _fixed(derived: Derived) -> list[tuple[str, str, FloatArray]]:
 
 
 def _is_pooled(block: str, derived: Derived, columns: Columns | None) -> bool:
-    """Whether rows differ by a block at all: in training if any row names a level, later if training did."""
+    """Return whether a block is used: in training if any row has a level, later if training did."""
     return block in columns.block if columns else bool((derived.rows[block] != "").any())
 
 
 def _levels(derived: Derived, pooled: list[str]) -> list[tuple[str, NDArray[np.str_], FloatArray]]:
-    """Columns of what is pooled: a level's own, zero elsewhere."""
+    """Return the columns of pooled factors: one per level, zero for other levels."""
     rows, n = derived.rows, len(derived.n_atoms)
     size = _size(derived)
     protocol, gpu = rows["protocol"], derived.gpu_model
@@ -281,15 +280,15 @@ def _levels(derived: Derived, pooled: list[str]) -> list[tuple[str, NDArray[np.s
         ("gpu curvature", gpu, size**2),
         ("protocol and gpu", both, np.ones(n)),
         ("protocol and gpu size", both, size),
-        # Rows that do not say theirs are taken to be of one and the same: what they share does not average away.
+        # Rows without a level are treated as one level, so that their common error does not average out.
         *((block, rows[block], np.ones(n)) for block in pooled),
-        # What is particular about a target is in its complex; the ligand in solvent knows nothing of it.
+        # What is specific to a target is in its complex; the ligand in solvent does not depend on it.
         *(("group complex", rows["group"], np.nan_to_num(rows["is_complex"])) for block in pooled if block == "group"),
     ]
 
 
 def _log_or_zero(ratio: FloatArray) -> FloatArray:
-    """Logarithm; zero (the reference) where the ratio is unknown or nothing."""
+    """Return the logarithm; zero (the reference) where the ratio is unknown or zero."""
     known = np.isfinite(ratio) & (ratio > 0)
     log: FloatArray = np.log(np.where(known, ratio, 1.0))
     return log

@@ -1,11 +1,11 @@
-"""Coefficients of a linear model of log hours, with pooled levels and rows that may be far off.
+"""Fit of a linear model of log hours, with pooled levels and robust to outliers.
 
 Owns the posterior of the coefficients given results, the spread of each block of columns, and the noise of each
-Protocol. What the columns mean is in `cost_design`; how far predictions may be trusted in `cost_calibration`.
+Protocol. The columns are defined in `cost_design`; predictions are calibrated in `cost_calibration`.
 
-A Gaussian prior per block (mixed model), a Student-t likelihood (a straggler or a job on a broken host must not
-bend the rest), spreads and noise by expectation maximisation with priors of a few pseudo-observations, so that one
-result already moves the level and hundreds decide everything.
+A Gaussian prior per block (mixed model), a Student-t likelihood (a straggler or a job on a broken host must not bias
+the rest), spreads and noise by expectation maximisation with priors of a few pseudo-observations, so that one result
+already moves the level and hundreds determine everything.
 
 References
 ----------
@@ -41,7 +41,7 @@ _TOLERANCE: Final = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class Posterior:
-    """What the data says of the coefficients.
+    """Posterior of the coefficients.
 
     Attributes
     ----------
@@ -54,7 +54,7 @@ class Posterior:
     spread : dict of str to float
         Standard deviation of each block's columns.
     noise_sd : float
-        Scale of a row's own error, log hours, of a Protocol not in `protocol_noise_sd`.
+        Scale of a row's own error, log hours, for Protocols not in `protocol_noise_sd`.
     protocol_noise_sd : dict of str to float
         The same by Protocol.
     """
@@ -68,21 +68,21 @@ class Posterior:
 
 
 class PooledRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
-    """Linear regressor of scikit-learn with pooled levels, robust to rows that are far off; after `CostColumns`.
+    """Scikit-learn linear regressor with pooled levels, robust to outliers; used after `CostColumns`.
 
-    A `BayesianRidge` whose prior is one per block of columns instead of one for all, whose noise is one per Protocol,
-    and whose likelihood is Student's.
+    Like `BayesianRidge`, but with one prior per block of columns, one noise level per Protocol, and a Student-t
+    likelihood.
 
     Parameters
     ----------
     start : Posterior, optional
-        A fit to much the same rows, from which to begin; saves iterations.
+        Fit to similar rows to start from; saves iterations.
 
     Attributes
     ----------
     posterior_ : Posterior
     coef_ : ndarray, shape (p,)
-        Its mean.
+        Mean of the posterior.
     """
 
     def __init__(self, start: Posterior | None = None) -> None:
@@ -95,7 +95,7 @@ class PooledRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def predict(self, X: Design, return_std: bool = False) -> FloatArray | tuple[FloatArray, FloatArray]:
-        """Predict means, and with `return_std` the standard deviations of single results, as `BayesianRidge` does."""
+        """Predict means, and with `return_std` the standard deviations of single results, like `BayesianRidge`."""
         known = X.matrix[:, : X.n_known]
         mean: FloatArray = known @ self.coef_
         if not return_std:
@@ -108,28 +108,28 @@ class PooledRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
 
 def cost_pipeline(start: Posterior | None = None) -> Pipeline:
-    """Return the pipeline from features to what log hours are off from the physical prior's."""
+    """Return the pipeline from features to the deviation of log hours from the physical prior."""
     return Pipeline([("columns", CostColumns()), ("regressor", PooledRegressor(start))])
 
 
 def prior(columns: Columns) -> Posterior:
-    """What is believed of columns before any result."""
+    """Return the prior of the columns."""
     spread = {block: sd for block, (sd, _) in BLOCKS.items()}
     variance = np.array([spread[block] ** 2 for block in columns.block])
     return Posterior(columns, np.zeros(len(variance)), np.diag(variance), spread, _NOISE_SD, {})
 
 
 def fit(laid_out: Design, residual: FloatArray, *, start: Posterior | None = None) -> Posterior:
-    """Fit the coefficients to how far results lie from the physical prior.
+    """Fit the coefficients to the deviations of results from the physical prior.
 
     Parameters
     ----------
     laid_out : Design
         Rows over columns.
     residual : ndarray, shape (n,)
-        Log hours that were, minus log hours of the physical prior.
+        Observed log hours minus log hours of the physical prior.
     start : Posterior, optional
-        A fit to much the same rows, from whose spreads and noise to begin; saves iterations.
+        Fit to similar rows, whose spreads and noise are the start; saves iterations.
 
     Returns
     -------
@@ -147,7 +147,7 @@ def fit(laid_out: Design, residual: FloatArray, *, start: Posterior | None = Non
         precision = weight / noise[of_row] ** 2
         mean, covariance = _solve(x, residual, precision, laid_out.columns, spread)
         error = residual - x @ mean
-        # The posterior's own variance at each row counts as misfit, as in any expectation step.
+        # The posterior variance at each row is included in the misfit, as in any expectation step.
         misfit = error**2 + row_variance(x, covariance)
         weight = (_FREEDOM + 1.0) / (_FREEDOM + misfit / noise[of_row] ** 2)
         before = (overall, *spread.values())
@@ -163,7 +163,7 @@ def fit(laid_out: Design, residual: FloatArray, *, start: Posterior | None = Non
 def _solve(
     x: sparse.csr_array, residual: FloatArray, precision: FloatArray, columns: Columns, spread: dict[str, float]
 ) -> tuple[FloatArray, FloatArray]:
-    """Mean and covariance of the coefficients for given spreads and noise."""
+    """Return mean and covariance of the coefficients for given spreads and noise."""
     weighted = x.multiply(precision[:, None]).tocsr()
     gram = (x.T @ weighted).toarray()
     gram[np.diag_indices_from(gram)] += 1.0 / np.array([spread[block] ** 2 for block in columns.block])
@@ -181,19 +181,19 @@ def noise_sd(posterior: Posterior, protocol: NDArray[np.str_]) -> FloatArray:
 
 
 def row_variance(x: sparse.csr_array, covariance: FloatArray) -> FloatArray:
-    """Variance of each row's linear predictor.
+    """Return the variance of each row's linear predictor.
 
     Parameters
     ----------
     x : scipy.sparse.csr_array, shape (n, p)
         Rows over columns.
     covariance : ndarray, shape (p, p)
-        Of the coefficients.
+        Covariance of the coefficients.
 
     Returns
     -------
     ndarray, shape (n,)
-        Variances, computed a few thousand rows at a time so that memory stays small.
+        Variances, computed a few thousand rows at a time to limit memory.
     """
     parts = []
     for begin in range(0, x.shape[0], 4096):
@@ -203,7 +203,7 @@ def row_variance(x: sparse.csr_array, covariance: FloatArray) -> FloatArray:
 
 
 def _noise(misfit: FloatArray, of_row: NDArray[np.intp], n_protocols: int) -> tuple[float, FloatArray]:
-    """Noise overall, and of each Protocol drawn towards it."""
+    """Return the overall noise, and that of each Protocol shrunk towards it."""
     overall = (misfit.sum() + _NOISE_WEIGHT * _NOISE_SD**2) / (len(misfit) + _NOISE_WEIGHT)
     count = np.bincount(of_row, minlength=n_protocols)
     total = np.bincount(of_row, weights=misfit, minlength=n_protocols)
@@ -212,7 +212,7 @@ def _noise(misfit: FloatArray, of_row: NDArray[np.intp], n_protocols: int) -> tu
 
 
 def _spread(mean: FloatArray, variance: FloatArray, columns: Columns) -> dict[str, float]:
-    """Spread of each block from its coefficients, drawn towards its prior."""
+    """Return the spread of each block from its coefficients, shrunk towards its prior."""
     of_block = np.array(columns.block)
     spread = {}
     for block, (sd, pseudo) in BLOCKS.items():

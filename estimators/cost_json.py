@@ -1,4 +1,4 @@
-"""Cost models on disk: plain parameters as JSON, never pickled code."""
+"""Serialisation of cost models: plain parameters as JSON, never pickled code."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PARAMETER_DIGITS: Final = 12
 
 
 def to_json(model: CostRegressor) -> str:
-    """Write the parameters and the card of a model as JSON; the same model gives the same text."""
+    """Serialise the parameters and the card of a model as JSON; the same model gives the same text."""
     posterior = model.posterior_
     lower = np.tril_indices(len(posterior.mean))
     parameters = {
@@ -38,7 +38,7 @@ def to_json(model: CostRegressor) -> str:
 
 
 def from_json(text: str) -> CostRegressor:
-    """Read a model that `to_json` wrote, of this release or an older one.
+    """Read a model written by `to_json`, of this release or an older one.
 
     Parameters
     ----------
@@ -86,15 +86,15 @@ def _posterior(parameters: dict[str, Any]) -> Posterior:
 
 
 def _pairs(read: dict[str, Any]) -> dict[str, tuple[float, float]]:
-    """Ranges as JSON has them."""
+    """Return ranges as tuples."""
     return {str(name): (float(least), float(most)) for name, (least, most) in read.items()}
 
 
 def _short(value: float) -> float:
-    """Enough digits for any prediction, and half the length."""
+    """Round to the digits needed for any prediction, at half the length."""
     return float(f"{value:.{_PARAMETER_DIGITS}g}")
 
 
 def _plain(value: Any) -> Any:
-    """NaN has no place in JSON."""
+    """Replace NaN, which JSON lacks, by None."""
     return None if isinstance(value, float) and np.isnan(value) else value

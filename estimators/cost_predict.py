@@ -1,6 +1,6 @@
-"""Predictions of a cost model: medians, intervals, and where it has nothing to go on.
+"""Predictions of a cost model: medians, intervals, and detection of extrapolation.
 
-Owns how a posterior becomes hours, what is said of rows unlike those it was trained on, and sums over many
+Owns the conversion of a posterior to hours, the treatment of rows unlike the training data, and sums over many
 calculations.
 """
 
@@ -23,15 +23,15 @@ __all__ = ["RANGED", "CostPrediction", "Ranges", "feature_ranges", "predict_from
 
 FloatArray = NDArray[np.float64]
 
-#: Least and most of each watched feature, by Protocol.
+#: Minimum and maximum of each watched feature, by Protocol.
 Ranges = dict[str, dict[str, tuple[float, float]]]
 
-# Directions of shared error kept for sums; what is left over counts as each row's own.
+# Number of directions of shared error kept for sums; the rest counts as each row's own error.
 _SHARED_DIRECTIONS: Final = 64
 # Keeps a covariance read from rounded parameters positive definite.
 _JITTER: Final = 1e-10
 
-#: Features whose range is watched, and by which factor beyond it a prediction is an extrapolation.
+#: Features whose range is watched, and the factor beyond it from which a prediction is an extrapolation.
 RANGED: Final[dict[str, float]] = {
     "n_atoms": 1.25,
     "steps": 2.0,
@@ -39,35 +39,35 @@ RANGED: Final[dict[str, float]] = {
     "packing": 1.25,
 }
 
-# What the error grows by, per unit of log distance outside the range seen.
+# Additional error per unit of log distance outside the training range.
 _BEYOND_SD: Final = 0.3
 
 
 @dataclass(frozen=True, slots=True)
 class CostPrediction:
-    """Hours of one result of each row: GPU-hours, worker-hours where the row has no GPU.
+    """Hours of one result per row: GPU-hours, or worker-hours if the row has no GPU.
 
     Attributes
     ----------
     median : ndarray, shape (n,)
-        Hours that half of such results stay below.
+        Median hours.
     low, high : ndarray, shape (n,)
         Interval at the model's confidence, hours.
     sd_log : ndarray, shape (n,)
         Standard deviation of the logarithm of the hours.
     extrapolates : ndarray of bool, shape (n,)
-        Whether the row is unlike all that the model has seen.
+        Whether the row is unlike the training data.
     why : list of str, length n
-        Reasons for that, empty where there is none.
+        Reasons for that, empty if there are none.
     confidence : float
-        Of the interval.
+        Confidence of the interval.
     shared : ndarray, shape (n, k)
-        Part of each row's log error that it shares: row i errs by `shared[i] @ z`, with the same standard normal
-        z for all rows.
+        Shared part of each row's log error: that of row i is `shared[i] @ z`, with the same standard normal z for all
+        rows.
     own_sd : ndarray, shape (n,)
-        Part that is its own, log standard deviation.
+        Independent part, log standard deviation.
     total_ratio : float
-        Hours of many left-out results over what the log-normal mean says of them: stragglers weigh in sums.
+        Sum of hours of many held-out results divided by that of the log-normal means: stragglers dominate sums.
     """
 
     median: FloatArray
@@ -83,7 +83,7 @@ class CostPrediction:
 
 
 def feature_ranges(derived: Derived) -> Ranges:
-    """Find the smallest and largest value of each watched feature, by Protocol.
+    """Return the smallest and largest value of each watched feature, by Protocol.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def feature_ranges(derived: Derived) -> Ranges:
     Returns
     -------
     dict of str to dict of str to (float, float)
-        Protocol, feature, least and most; features that nobody knew are left out.
+        Protocol, feature, minimum and maximum; features without known values are left out.
     """
     ranges: Ranges = {}
     for protocol in np.unique(derived.rows["protocol"]):
@@ -126,13 +126,13 @@ def predict_from(
     derived : Derived
         Rows.
     scale : float
-        By what the calibration stretches the standard deviations.
+        Factor for the standard deviations from calibration.
     total_ratio : float
-        By what the calibration corrects sums.
+        Correction factor for sums from calibration.
     confidence : float
-        Of the interval.
+        Confidence of the interval.
     ranges : dict or None
-        What training saw of each Protocol; None if nothing was ever seen.
+        Ranges in the training data by Protocol; None without training data.
 
     Returns
     -------
@@ -145,7 +145,7 @@ def predict_from(
     mean = derived.prior_log_hours + laid_out.matrix[:, :n_known] @ posterior.mean
     shared, left_out = _shared(laid_out.matrix, laid_out.columns, posterior)
     noise = noise_sd(posterior, derived.rows["protocol"])
-    # A calibration on rows like the others does not narrow what is unlike them, nor what another campaign set up.
+    # A calibration on similar rows does not narrow the intervals of dissimilar rows, or of another campaign.
     campaigns = columns_of(posterior.columns, "campaign")
     elsewhere = unlike | (bool(campaigns) & ~np.isin(derived.rows["campaign"], campaigns))
     stretch = np.where(elsewhere, max(scale, 1.0), scale)
@@ -170,30 +170,30 @@ def predict_from(
 def total(
     prediction: CostPrediction, counts: FloatArray | None = None, *, confidence: float | None = None
 ) -> tuple[float, float, float]:
-    """Hours of many results together.
+    """Return the total hours of many results.
 
-    What the model gets wrong for all rows alike does not average away; what is a row's own does. The results of
-    one row (repeats of one Transformation) err together. The sum is taken as log-normal with the right mean and
-    variance (Fenton and Wilkinson), which needs no random draws.
+    Errors shared by all rows do not average out; independent errors do. The results of one row (repeats of one
+    Transformation) have a common error. The sum is treated as log-normal with the correct mean and variance (Fenton
+    and Wilkinson), without random draws.
 
     Parameters
     ----------
     prediction : CostPrediction
         One entry per row.
     counts : ndarray, shape (n,), optional
-        Results of each row; 1 if not given.
+        Number of results per row; default: 1.
     confidence : float, optional
-        Of the interval; the prediction's if not given.
+        Confidence of the interval; default: that of the prediction.
 
     Returns
     -------
     (float, float, float)
-        Median, low and high, hours. Zeros if there is nothing to do.
+        Median, low and high, hours. Zeros if there are no results.
 
     Raises
     ------
     EstimatorInputError
-        If counts are negative or not as many as rows.
+        If counts are negative or do not match the number of rows.
 
     References
     ----------
@@ -212,7 +212,7 @@ def total(
     own_variance = float(np.sum((expected / whole) ** 2 * np.expm1(prediction.own_sd**2)))
     log_variance = np.log1p(shared_variance + own_variance)
     z = ndtri(0.5 + (prediction.confidence if confidence is None else confidence) / 2.0)
-    # One row's median needs no correction of sums, many rows' sum needs all of it.
+    # The median of one row needs no correction for sums, the sum of many rows all of it.
     alone = float(np.sum((expected / whole) ** 2))
     middle = np.log(whole) - log_variance / 2.0 + (1.0 - alone) * np.log(prediction.total_ratio)
     reach = z * np.sqrt(log_variance)
@@ -220,10 +220,10 @@ def total(
 
 
 def _shared(matrix: sparse.csr_array, columns: Columns, posterior: Posterior) -> tuple[FloatArray, FloatArray]:
-    """Each row's error by independent unit normals, and the variance that those leave out.
+    """Return each row's error as a combination of independent unit normals, and the remaining variance.
 
-    The error of the coefficients is `factor @ z`. Of its directions those are kept in which these rows differ most;
-    few are needed, as most columns are levels that few rows share.
+    The error of the coefficients is `factor @ z`. The directions in which these rows differ most are kept; few are
+    needed, as most columns are levels that few rows share.
     """
     active = np.flatnonzero(np.diff(matrix.tocsc().indptr))
     known, new = active[active < len(posterior.mean)], active[active >= len(posterior.mean)]
@@ -243,7 +243,7 @@ def _shared(matrix: sparse.csr_array, columns: Columns, posterior: Posterior) ->
 
 
 def _ranged(derived: Derived, name: str) -> FloatArray:
-    """Values of a watched feature."""
+    """Return the values of a watched feature."""
     if name == "n_atoms":
         return np.where(derived.atoms_guessed, np.nan, derived.n_atoms)
     if name == "steps":
@@ -261,7 +261,7 @@ _SPOKEN: Final = {"n_atoms": "atoms", "steps": "steps", "n_ligand_atoms": "ligan
 def _reasons(
     columns: Columns, derived: Derived, ranges: Ranges | None
 ) -> tuple[list[str], FloatArray, NDArray[np.bool_]]:
-    """Why each row is unlike what was seen, how far beyond its ranges, and whether it is unlike at all."""
+    """Return why each row is unlike the training data, how far it is outside its ranges, and whether it is unlike."""
     n = len(derived.n_atoms)
     beyond, unlike = np.zeros(n), np.zeros(n, dtype=bool)
     if ranges is None:
@@ -290,7 +290,7 @@ def _watch(
     why: list[list[str]],
     beyond: FloatArray,
 ) -> None:
-    """Say which rows of a Protocol lie outside a range, or do not know the feature that its results knew."""
+    """Record which rows of a Protocol are outside a range, or lack a feature known in training."""
     least, most = seen
     for row in np.flatnonzero(mine & ~np.isfinite(values)):
         if name in ("n_atoms", "steps"):

@@ -1,10 +1,10 @@
 """Short independent cycles of a graph.
 
-Owns the graph theory alone; what a cycle's edges add up to is `cycle_closure`'s. Candidates are those of
-Horton: a shortest path from a root to each end of an edge, closed by the edge. They are taken shortest
-first as long as they are independent of those taken. With every node as root that gives a minimum cycle
-basis; where a graph has more nodes times edges than `_MOST_CANDIDATES`, only some nodes are roots, and the
-shortest cycle through every edge is added: then the cycles are short, not proven shortest.
+Owns only the graph theory; `cycle_closure` sums the edges of a cycle. Candidates are those of Horton: a shortest path
+from a root to each end of an edge, closed by the edge. They are accepted shortest first if independent of those
+accepted before. With every node as root this gives a minimum cycle basis; if nodes times edges exceed
+`_MOST_CANDIDATES`, only some nodes are roots, and the shortest cycle through every edge is added: then the cycles are
+short, but not proven shortest.
 
 References
 ----------
@@ -25,23 +25,23 @@ __all__ = ["independent_cycles"]
 
 _MOST_CANDIDATES: Final = 40_000
 
-#: Per node its neighbours, with the edge that leads there.
+#: Neighbours of each node, with the connecting edge.
 _Neighbours = list[list[tuple[int, int]]]
 
 
 def independent_cycles(n_nodes: int, tail: Sequence[int], head: Sequence[int]) -> list[list[int]]:
-    """Independent cycles, as many as there are, short ones first.
+    """Return a basis of independent cycles, short ones first.
 
     Parameters
     ----------
     n_nodes : int
     tail, head : sequence of int, length m
-        Ends of the edges; parallel edges make cycles of two, loops are passed over.
+        Ends of the edges; parallel edges make cycles of two, loops are ignored.
 
     Returns
     -------
     list of list of int
-        Each cycle as positions of its edges, in order around it.
+        Each cycle as indices of its edges, in order around it.
     """
     near: _Neighbours = [[] for _ in range(n_nodes)]
     edges = [k for k, (a, b) in enumerate(zip(tail, head, strict=True)) if a != b]
@@ -56,7 +56,7 @@ def independent_cycles(n_nodes: int, tail: Sequence[int], head: Sequence[int]) -
 
 
 def _candidates(near: _Neighbours, edges: Sequence[int], tail: Sequence[int], head: Sequence[int]) -> Iterator[int]:
-    """Sets of edges, as bits; first those that certainly span all cycles."""
+    """Yield sets of edges, as bits; first those that certainly span all cycles."""
     everywhere = len(near) * len(edges) <= _MOST_CANDIDATES
     visited = [False] * len(near)
     for root in range(len(near)):
@@ -73,7 +73,7 @@ def _candidates(near: _Neighbours, edges: Sequence[int], tail: Sequence[int], he
 
 
 def _paths(near: _Neighbours, root: int) -> dict[int, int]:
-    """Edges, as bits, of a shortest path from the root to every node it reaches."""
+    """Return the edges, as bits, of a shortest path from the root to every node it reaches."""
     path = {root: 0}
     queue = deque([root])
     while queue:
@@ -86,7 +86,7 @@ def _paths(near: _Neighbours, root: int) -> dict[int, int]:
 
 
 def _shortest_around(near: _Neighbours, edge: int, start: int, end: int) -> int:
-    """Edges, as bits, of a shortest cycle through one edge, searched from both its ends; 0 if it is in none."""
+    """Return the edges, as bits, of a shortest cycle through one edge, searched from both ends; 0 if there is none."""
     came: tuple[dict[int, tuple[int, int]], ...] = ({start: (-1, -1)}, {end: (-1, -1)})
     fronts = [[start], [end]]
     while fronts[0] and fronts[1]:
@@ -113,7 +113,7 @@ def _trace(came: dict[int, tuple[int, int]], node: int) -> int:
 
 
 def _independent(candidates: Sequence[int], n_wanted: int) -> list[int]:
-    """Those that are no sum (symmetric difference) of ones before them."""
+    """Return those that are not a sum (symmetric difference) of earlier ones."""
     chosen: list[int] = []
     by_highest: dict[int, int] = {}
     for mask in candidates:
@@ -138,7 +138,7 @@ def _members(mask: int) -> list[int]:
 
 
 def _around(edges: Sequence[int], tail: Sequence[int], head: Sequence[int]) -> list[int]:
-    """Put the edges of a cycle in order, beginning with the first given, from its tail to its head."""
+    """Sort the edges of a cycle, starting with the first given, from its tail to its head."""
     at: dict[int, list[int]] = {}
     for k in edges:
         at.setdefault(tail[k], []).append(k)

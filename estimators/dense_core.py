@@ -1,14 +1,14 @@
 """Subtraction-free elimination of a dense graph Laplacian, in BLAS-sized blocks.
 
-Owns the numerics of one front: k nodes, eliminated in the order given, and the b nodes that they leave
-behind. Sparse graphs, orderings and gauges are not its matter (`fronts`, `elimination`).
+Owns the numerics of one front: k nodes, eliminated in the given order, and the b remaining nodes. Sparse graphs,
+orderings and gauges are in `fronts` and `elimination`.
 
-Only off-diagonal weights are kept. The diagonal of a Laplacian, whose rounding is what loses small
-weights beside large ones, is re-formed as a sum of positive numbers whenever it is needed (Grassmann,
-Taksar & Heyman 1985, doi:10.1287/opre.33.5.1107), so every weight here is a sum of products of
-non-negative numbers and keeps its full relative precision however far apart the weights lie.
+Only off-diagonal weights are kept. The diagonal of a Laplacian, whose rounding loses small weights beside large ones,
+is recomputed as a sum of positive numbers whenever needed (Grassmann, Taksar & Heyman 1985,
+doi:10.1287/opre.33.5.1107), so every weight here is a sum of products of non-negative numbers and keeps its full
+relative precision however far apart the weights are.
 
-All matrices have the eliminated nodes first, and only what is right of the diagonal counts.
+All matrices have the eliminated nodes first, and only the part right of the diagonal is used.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from scipy.linalg import lapack
 
 __all__ = ["Front", "eliminate_front"]
 
-#: Pivots taken one by one before they are applied to others in one matrix product.
+#: Number of pivots processed one by one before they are applied to others in one matrix product.
 _LEAF = 32
-#: Pivots gathered before they are applied to the rest of a large front.
+#: Number of pivots collected before they are applied to the rest of a large front.
 _BLOCK = 256
-#: Rows of what a front leaves that are brought up to date at once.
+#: Number of remaining rows updated at once.
 _ROWS = 2048
-#: Means closer together than this share of their spread are subtracted before they are squared.
+#: Means closer than this fraction of their spread are subtracted before they are squared.
 _NEAR_SHARE = 1e-3
-#: Entries of the means subtracted at once.
+#: Number of entries of the means subtracted at once.
 _NEAR_ENTRIES = 2_000_000
 
 FloatArray = NDArray[np.float64]
@@ -46,12 +46,12 @@ class Front:
     Attributes
     ----------
     transfer : ndarray, shape (k, k + b)
-        Non-negative. In each block's square a triangle with ones on the diagonal: how noise of its nodes
-        reaches earlier ones. Right of it rows that add up to one. Left of it nothing that counts.
+        Non-negative. Each block's square contains a triangle with ones on the diagonal: how noise of its nodes reaches
+        earlier ones. Right of it are rows that sum to one. The part left of it is unused.
     variance : ndarray, shape (k,)
-        Inverse of the sum of a node's weights when its turn came.
+        Inverse of the sum of a node's weights at its elimination.
     offset : ndarray, shape (k,), or None
-        Weighted mean of the values of its edges then, if values were eliminated too.
+        Weighted mean of the values of its edges at that time, if values were eliminated too.
     """
 
     transfer: FloatArray
@@ -59,7 +59,7 @@ class Front:
     offset: FloatArray | None
 
     def back_substitute(self, right: FloatArray, later: FloatArray) -> FloatArray:
-        """Values of the k nodes from those of the b later ones and ``right``, their noise less offset.
+        """Return values of the k nodes from those of the b later ones and ``right``, their noise minus offset.
 
         Parameters
         ----------
@@ -73,7 +73,7 @@ class Front:
         return result[:size]
 
     def forward_substitute(self, here: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Transpose of `back_substitute`: what of ``here``, shape (k, c), arrives at the k nodes and at the b."""
+        """Transpose of `back_substitute`: the part of ``here``, shape (k, c), that reaches the k nodes and the b."""
         size, width = self.transfer.shape
         result = np.zeros((width, here.shape[1]))
         result[:size] = here
@@ -83,11 +83,11 @@ class Front:
         return result[:size], result[size:]
 
     def resistances(self, later: FloatArray, grounded: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Variances of the differences of all k + b nodes, and to a ground, from those of the b later ones.
+        """Return variances of the differences of all k + b nodes, and to a ground, from those of the b later ones.
 
-        From the last node to the first, a block of nodes at a time. Given the later ones a node is their
-        mean by transfer plus noise, and variances of differences are squared distances, so only what lies
-        between nodes enters: strong weights inside a group are not lost beside its distance to others.
+        From the last node to the first, one block at a time. Given the later ones, a node is their mean by transfer
+        plus noise, and variances of differences are squared distances, so only differences between nodes enter: strong
+        weights inside a group are not lost beside its distance to others.
 
         Parameters
         ----------
@@ -111,22 +111,22 @@ class Front:
         return result[:, :-1], result[:, -1]
 
     def blocks(self) -> list[tuple[slice, slice]]:
-        """Blocks of the eliminated nodes from the last to the first, each with all that follows it."""
+        """Return blocks of the eliminated nodes from last to first, each with everything after it."""
         return _blocks_backward(*self.transfer.shape)
 
     def separate(
         self, block: slice, rest: slice, later: FloatArray, columns: slice | IntArray
     ) -> tuple[FloatArray, FloatArray]:
-        """Variances of the differences of a block of nodes to others, and among themselves.
+        """Return variances of the differences of a block of nodes to others, and within the block.
 
         Parameters
         ----------
         block, rest : slice
-            The block, and all that follows it in the front.
+            The block, and everything after it in the front.
         later : ndarray, shape (length of rest, q)
-            Variances of the differences of `rest` to q nodes that are no earlier.
+            Variances of the differences of `rest` to q nodes that are not earlier.
         columns : slice or ndarray of int
-            Where among the q nodes those of `rest` stand.
+            Positions of `rest` among the q nodes.
 
         Returns
         -------
@@ -157,44 +157,44 @@ def eliminate_front(
     moment : ndarray, shape (r, r), or None
         ``weight[i, j]`` times the value of the edge from i to j, right of the diagonal. Overwritten.
     n_eliminated : int
-        How many nodes go; fewer than r, and the graph is such that none of them lacks later neighbours.
+        Number of nodes to eliminate; fewer than r, and each must have later neighbours.
 
     Returns
     -------
     Front
         The elimination.
     ndarray, shape (r - n_eliminated, r - n_eliminated)
-        Weights that remain.
+        Remaining weights.
     ndarray or None
-        Moments that remain.
+        Remaining moments.
     """
     gone, left = slice(0, n_eliminated), slice(n_eliminated, len(weight))
     rows = weight[gone]
     row_moments = None if moment is None else moment[gone]
     variance = _eliminate_rows(rows, row_moments)
     remaining = weight[left, left].copy()
-    for some in _blocks(len(remaining), _ROWS):  # a whole product would be held beside the sum
+    for some in _blocks(len(remaining), _ROWS):  # a whole product would be stored beside the sum
         share = rows[:, left][:, some] * variance[:, None]
         remaining[some] += share.T @ rows[:, left]
     offset = None
     if moment is not None and row_moments is not None:
         passed = (rows[:, left] * variance[:, None]).T @ row_moments[:, left]
         moment = moment[left, left] + passed - passed.T
-        # Only sums to the right of the diagonal have a meaning.
+        # Only sums to the right of the diagonal are meaningful.
         offset = variance * (np.triu(row_moments[:, gone], 1).sum(axis=1) + row_moments[:, left].sum(axis=1))
     rows *= variance[:, None]
     for block, rest in _blocks_backward(*rows.shape):
         rows[block, block] = _unit_inverse(np.triu(rows[block, block], 1))
         rows[block, rest] = rows[block, block] @ rows[block, rest]
     if n_eliminated < len(weight) // 2:
-        rows = rows.copy()  # or else the whole square would be kept for its upper part
+        rows = rows.copy()  # otherwise the whole square would be kept for its upper part
     return Front(rows, variance, offset), remaining, moment
 
 
 def _eliminate_rows(weight: FloatArray, moment: FloatArray | None) -> FloatArray:
     """Eliminate one node per row, in place, and return their variances.
 
-    `weight` has shape (k, c), c > k: each row becomes that of its node when its turn comes.
+    `weight` has shape (k, c), c > k: each row becomes that of its node at its elimination.
     """
     size = len(weight)
     if size <= _LEAF:
@@ -206,7 +206,7 @@ def _eliminate_rows(weight: FloatArray, moment: FloatArray | None) -> FloatArray
         done, block, rest = slice(0, start), slice(start, stop), slice(stop, None)
         if start:
             _apply_earlier(weight, moment, variance[done], block)
-        # All that the block needs to know of what lies beyond it is each node's summed weight.
+        # Beyond the block, only each node's summed weight matters.
         inner = np.column_stack([weight[block, block], weight[block, rest].sum(axis=1)])
         inner_moment = None
         if moment is not None:
@@ -223,7 +223,7 @@ def _eliminate_rows(weight: FloatArray, moment: FloatArray | None) -> FloatArray
 
 
 def _apply_earlier(weight: FloatArray, moment: FloatArray | None, variance: FloatArray, block: slice) -> None:
-    """Bring the rows of a block up to date with all nodes before it, in place."""
+    """Update the rows of a block with all nodes before it, in place."""
     done, columns = slice(0, block.start), slice(block.start, None)
     pulled = (weight[done, block] * variance[:, None]).T
     weight[block, columns] += pulled @ weight[done, columns]
@@ -233,7 +233,7 @@ def _apply_earlier(weight: FloatArray, moment: FloatArray | None, variance: Floa
 
 
 def _eliminate_leaf(weight: FloatArray, moment: FloatArray | None) -> FloatArray:
-    """As `_eliminate_rows`, one node after the other."""
+    """Like `_eliminate_rows`, one node at a time."""
     size = len(weight)
     variance = np.empty(size)
     for k in range(size):
@@ -253,12 +253,12 @@ def _blocks(size: int, step: int) -> list[slice]:
 
 
 def _blocks_backward(size: int, width: int) -> list[tuple[slice, slice]]:
-    """Blocks of the eliminated nodes from the last to the first, each with all that follows it."""
+    """Return blocks of the eliminated nodes from last to first, each with everything after it."""
     return [(block, slice(block.stop, width)) for block in reversed(_blocks(size, _BLOCK))]
 
 
 def _squared_distances(rows: FloatArray) -> FloatArray:
-    """Squared distances between the rows of a matrix, without loss for close ones."""
+    """Return squared distances between the rows of a matrix, without cancellation for close ones."""
     product = rows @ rows.T
     size = np.add.outer(np.diag(product), np.diag(product))
     squared: FloatArray = size - (product + product.T)
@@ -267,9 +267,9 @@ def _squared_distances(rows: FloatArray) -> FloatArray:
 
 
 def _between_means(mean: FloatArray, far: FloatArray, spread: FloatArray) -> FloatArray:
-    """Squared distances of weighted means, shape (b, b); `far` is `mean` times the squared distances.
+    """Return squared distances of weighted means, shape (b, b); `far` is `mean` times the squared distances.
 
-    Means that nearly coincide are told apart by the difference of their weights.
+    Means that nearly coincide are distinguished by the difference of their weights.
     """
     product = mean @ far.T
     size = np.add.outer(spread, spread)
@@ -279,7 +279,7 @@ def _between_means(mean: FloatArray, far: FloatArray, spread: FloatArray) -> Flo
 
 
 def _tell_apart(squared: FloatArray, size: FloatArray, one: FloatArray, other: FloatArray, factor: float) -> None:
-    """Reckon small squared distances anew, in place: ``factor * (one[i] - one[j]) @ (other[i] - other[j])``."""
+    """Recompute small squared distances in place: ``factor * (one[i] - one[j]) @ (other[i] - other[j])``."""
     first, second = np.nonzero(np.triu(squared < _NEAR_SHARE * size, 1))
     at_once = max(_NEAR_ENTRIES // max(one.shape[1], 1), 1)
     for start in range(0, len(first), at_once):
@@ -290,8 +290,8 @@ def _tell_apart(squared: FloatArray, size: FloatArray, one: FloatArray, other: F
 
 
 def _unit_inverse(strict: FloatArray) -> FloatArray:
-    """Inverse of ``1 - strict`` for a strictly upper triangular, non-negative matrix."""
-    # Nothing cancels in the inverse of a triangular M-matrix: it is a sum of products of what is in `strict`.
+    """Return the inverse of ``1 - strict`` for a strictly upper triangular, non-negative matrix."""
+    # There is no cancellation in the inverse of a triangular M-matrix: it is a sum of products of entries of `strict`.
     inverse, _ = lapack.dtrtri(-strict, lower=0, unitdiag=1)
     np.fill_diagonal(inverse, 1.0)
     result: FloatArray = np.ascontiguousarray(inverse)

@@ -1,7 +1,7 @@
-"""Edges that disagree with the rest of their network, and pairs that were measured more than once.
+"""Edges that disagree with the rest of their network, and pairs measured more than once.
 
-Owns the deleted residual of an edge and the hysteresis between directions. Cycles are `cycle_closure`'s,
-repeats of one leg `replicate_checks`'.
+Owns the deleted residual of an edge and the hysteresis between directions. Cycles are in `cycle_closure`, repeats of
+one leg in `replicate_checks`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from estimators.network_mle import NetworkEstimate
 
 __all__ = ["compare_parallel_legs", "disagreeing_edges"]
 
-#: An edge that has less than this share of its variance to itself is tied to the network by rounding.
+#: An edge with less than this fraction of its variance of its own is connected to the network only by rounding.
 _LEAST_SHARE: Final = 1e-9
 
 FloatArray = NDArray[np.float64]
@@ -30,12 +30,11 @@ def disagreeing_edges(
     uncertainty: FloatArray,
     estimate: NetworkEstimate,
 ) -> list[Finding]:
-    """Rank edges by how far they are from what all other edges say.
+    """Rank edges by their distance from the prediction of all other edges.
 
-    The variance of a residual is that of the edge less that of the network's own difference, and what
-    the others predict follows without solving again. Edges in no cycle have nothing to be compared with
-    and are left out. In a cycle that shares no edge with another all edges are equally far: which of them is wrong
-    cannot be told.
+    The variance of a residual is that of the edge minus that of the network's own difference, and the prediction of
+    the others follows without solving again. Edges in no cycle cannot be compared and are left out. In a cycle that
+    shares no edge with another, all edges are equally far: it is impossible to determine which one is wrong.
 
     Parameters
     ----------
@@ -48,7 +47,7 @@ def disagreeing_edges(
     Returns
     -------
     list of Finding
-        Subject (a, b); the value is the edge less the prediction of all others, kcal/mol.
+        Subject (a, b); the value is the edge minus the prediction of all others, kcal/mol.
     """
     variance = uncertainty**2
     left = variance - estimate.edge_variance_kcal2_mol2
@@ -64,18 +63,18 @@ def disagreeing_edges(
 
 
 def compare_parallel_legs(legs: Sequence[Leg]) -> tuple[list[Finding], list[Finding]]:
-    """Compare legs of the same pair, phase and group: forward with backward, and like with like.
+    """Compare legs of the same pair, phase and group: forward with backward, and parallel ones with each other.
 
     Parameters
     ----------
     legs : sequence of Leg
-        Those without a value or an uncertainty are passed over.
+        Those without a value or an uncertainty are ignored.
 
     Returns
     -------
     hysteresis, parallel : list of Finding
-        Subjects are two positions in `legs`. For hysteresis the value is the sum of both (forward and
-        backward should cancel), for parallel legs their difference, second less first; kcal/mol.
+        Subjects are two positions in `legs`. For hysteresis the value is the sum of both (forward and backward should
+        cancel), for parallel legs their difference, second minus first; kcal/mol.
     """
     of_pair: dict[Hashable, list[int]] = {}
     for position, leg in enumerate(legs):

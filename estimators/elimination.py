@@ -1,17 +1,17 @@
 """Exact elimination of a network of measured differences, whatever the spread of its weights.
 
-Owns the linear algebra of one connected network with finite positive weights: potentials, and variances
-of any difference of potentials. Gauges, zero uncertainties, disconnected networks and everything with a
-name are `network_solution`'s and `network_mle`'s.
+Owns the linear algebra of one connected network with finite positive weights: potentials, and variances of any
+difference of potentials. Gauges, zero uncertainties, disconnected networks and labels are in `network_solution` and
+`network_mle`.
 
-It is Gaussian elimination of the weighted Laplacian, but nothing is ever subtracted from a weight and the
-Laplacian's diagonal is never formed, so weights that lie twenty decades apart cannot drown one another,
-where a pseudo-inverse in double precision loses everything below its cut-off. Nodes with few neighbours
-go first, many independent ones at a time (`stars`); the rest goes by dense fronts (`fronts`).
+It is Gaussian elimination of the weighted Laplacian, but nothing is ever subtracted from a weight and the Laplacian's
+diagonal is never formed, so weights twenty decades apart do not lose one another, whereas a pseudo-inverse in double
+precision loses everything below its cut-off. Nodes with few neighbours are eliminated first, many independent ones at
+a time (`stars`); the rest by dense fronts (`fronts`).
 
-Variances come back along the same way, without the full covariance, as variances of differences. These
-are squared distances: a node is the weighted mean of its later neighbours plus noise, and what separates
-that mean from anything is known from what separates the neighbours.
+Variances are computed in reverse order, without the full covariance, as variances of differences. These are squared
+distances: a node is the weighted mean of its later neighbours plus noise, and the distance of that mean from anything
+follows from the distances of the neighbours.
 
 References
 ----------
@@ -34,9 +34,9 @@ from estimators.stars import Graph, Stars, eliminate_stars, merge
 
 __all__ = ["Elimination", "eliminate"]
 
-#: A rest of up to this many nodes is eliminated in any case: it fills up to some two thirds of them at most.
+#: A core of up to this many nodes is always eliminated: at most about two thirds of them fill up.
 _MOST_EXACT = 15_000
-#: Weights further apart than this are left to elimination, which they cannot disturb.
+#: Networks with weights further apart are always eliminated, since elimination is unaffected by them.
 _NARROW = 1e8
 
 FloatArray = NDArray[np.float64]
@@ -45,14 +45,14 @@ IntArray = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Elimination:
-    """A connected network of n nodes, eliminated. All is relative to the last node of the core, or to its mean.
+    """A connected network of n nodes, eliminated. Everything is relative to the last node of the core, or to its mean.
 
     Attributes
     ----------
     n_nodes : int
         Number of nodes.
     stars : tuple
-        The sparse beginning, in the order of elimination.
+        The sparse part, in the order of elimination.
     core : FrontTree or SampledCore
         The rest.
     """
@@ -62,7 +62,7 @@ class Elimination:
     core: FrontTree | SampledCore
 
     def potentials(self) -> FloatArray:
-        """Maximum-likelihood potentials, shape (n,)."""
+        """Return the maximum-likelihood potentials, shape (n,)."""
         result = np.zeros(self.n_nodes)
         result[self.core.order] = self.core.potentials()
         for star in reversed(self.stars):
@@ -70,7 +70,7 @@ class Elimination:
         return result
 
     def covariance_times(self, columns: FloatArray) -> FloatArray:
-        """Product of the covariance with ``columns``, both of shape (n, c)."""
+        """Return the product of the covariance with ``columns``, both of shape (n, c)."""
         result = np.array(columns, dtype=np.float64)
         for star in self.stars:
             result += star.matrix(self.n_nodes).T @ result[star.nodes]
@@ -82,9 +82,9 @@ class Elimination:
         return result
 
     def contrast_variances(self, columns: FloatArray) -> FloatArray:
-        """Variance of each contrast ``columns[:, c] @ potentials``, shape (c,); each column adds up to zero.
+        """Return the variance of each contrast ``columns[:, c] @ potentials``, shape (c,); each column sums to zero.
 
-        A sum of squares over the eliminated nodes: nothing large is subtracted from anything large.
+        A sum of squares over the eliminated nodes, without cancellation.
         """
         carried = np.array(columns, dtype=np.float64)
         result = np.zeros(carried.shape[1])
@@ -95,7 +95,7 @@ class Elimination:
         return result + self.core.contrast_variances(carried[self.core.order])
 
     def draws(self, n_draws: int, rng: np.random.Generator) -> FloatArray:
-        """Normal draws with the covariance of the potentials, shape (n, n_draws).
+        """Return normal draws with the covariance of the potentials, shape (n, n_draws).
 
         Given its later neighbours a star is their weighted mean plus independent noise.
         """
@@ -107,11 +107,11 @@ class Elimination:
         return result
 
     def resistances(self) -> FloatArray:
-        """Variance of the difference of every pair of potentials, shape (n, n), diagonal zero."""
+        """Return the variance of the difference of every pair of potentials, shape (n, n), diagonal zero."""
         if isinstance(self.core, SampledCore):
             message = f"variances of all pairs of {self.n_nodes} nodes are too many; estimate with `exact=True`"
             raise EstimatorInputError(message, n_nodes=self.n_nodes)
-        # In the order of elimination, all that is known so far stands together.
+        # In the order of elimination, everything known so far is contiguous.
         order = np.concatenate([*(star.nodes for star in self.stars), self.core.order])
         rank = _inverse(order)
         result = self.core.resistances(self.n_nodes - self.core.n_nodes)
@@ -132,17 +132,17 @@ class Elimination:
         return result[np.ix_(rank, rank)]
 
     def variances(self, tail: IntArray, head: IntArray) -> tuple[FloatArray, FloatArray]:
-        """Variances of the potentials, and of their differences along edges, from the sparse pattern alone.
+        """Return variances of the potentials, and of their differences along edges, from the sparse pattern alone.
 
         Parameters
         ----------
         tail, head : ndarray of int, shape (m,)
-            Pairs that were joined by an edge in the network eliminated.
+            Pairs that were connected by an edge in the eliminated network.
 
         Returns
         -------
         ndarray, shape (n,)
-            Variances relative to what `potentials` and `covariance_times` are relative to.
+            Variances, with the same reference as `potentials` and `covariance_times`.
         ndarray, shape (m,)
             Variances of ``f[head] - f[tail]``.
         """
@@ -162,19 +162,19 @@ class Elimination:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Pattern:
-    """Variances of the differences of neighbours: all that the recursion asks for.
+    """Variances of the differences of neighbours, which are all that the recursion needs.
 
-    The neighbours of an eliminated node have become neighbours of each other, so a pair of them is either
-    an edge of the core or among the neighbours of whichever of the two went first.
+    The neighbours of an eliminated node have become neighbours of each other, so a pair of them is either an edge of
+    the core or among the neighbours of the one that was eliminated first.
     """
 
-    rank: IntArray  # (n,) when a node went
+    rank: IntArray  # (n,) order of elimination
     keys: IntArray  # sorted rank pairs, one per edge of the pattern
     values: FloatArray  # variances of their differences, filled as the recursion goes
 
     @classmethod
     def of(cls, elimination: Elimination, along_core: FloatArray) -> _Pattern:
-        """Pattern of an elimination, with the values of the core's edges."""
+        """Return the pattern of an elimination, with the values of the core's edges."""
         stars, core = elimination.stars, elimination.core
         rank = _inverse(np.concatenate([*(star.nodes for star in stars), core.order]))
         keys = [cls._keys(rank, star.nodes[:, None], star.neighbours).ravel() for star in stars]
@@ -191,12 +191,12 @@ class _Pattern:
         return keys
 
     def learn(self, star: Stars, rows: FloatArray) -> None:
-        """Keep what separates eliminated nodes from their neighbours."""
+        """Store the variances between eliminated nodes and their neighbours."""
         keys = self._keys(self.rank, star.nodes[:, None], star.neighbours)
         self.values[np.searchsorted(self.keys, keys)] = rows
 
     def among(self, neighbours: IntArray) -> FloatArray:
-        """Variances of differences among each row of mutual neighbours, shape (c, d, d)."""
+        """Return variances of differences among each row of mutual neighbours, shape (c, d, d)."""
         n_rows, degree = neighbours.shape
         block = np.zeros((n_rows, degree, degree))
         left, right = np.triu_indices(degree, 1)
@@ -206,7 +206,7 @@ class _Pattern:
         return block
 
     def pairs(self, one: IntArray, other: IntArray) -> FloatArray:
-        """Variances of the differences of neighbours, in the shape of `one` and `other`."""
+        """Return variances of the differences of neighbours, in the shape of `one` and `other`."""
         return self.values[np.searchsorted(self.keys, self._keys(self.rank, one, other))]
 
 
@@ -218,21 +218,21 @@ def eliminate(
     Parameters
     ----------
     n_nodes : int
-        Number of nodes, all of them reached by the edges.
+        Number of nodes, all of them connected by the edges.
     tail, head : ndarray of int, shape (m,)
-        Ends of the edges, ``tail != head``. Parallel and reverse edges are welcome.
+        Ends of the edges, ``tail != head``. Parallel and reverse edges are allowed.
     weight : ndarray, shape (m,)
         Inverse variances, positive and finite.
     value : ndarray, shape (m,)
         Measured ``f[head] - f[tail]``.
     exact : bool
-        Whether to eliminate all of it, whatever that costs. Otherwise a large rest without small separators
-        is a `SampledCore`: variances of all nodes and edges are estimates then, values and contrasts exact.
+        Whether to eliminate everything at any cost. Otherwise a large rest without small separators becomes a
+        `SampledCore`: variances of all nodes and edges are then estimates, values and contrasts exact.
 
     Returns
     -------
     Elimination
-        From which potentials and variances come.
+        Provides potentials and variances.
     """
     stars, graph, nodes = eliminate_stars(n_nodes, merge(n_nodes, tail, head, weight, weight * value))
     rest = (graph.tail, graph.head, graph.weight, graph.moment)
@@ -242,14 +242,14 @@ def eliminate(
 
 
 def _is_expander(nodes: IntArray, graph: Graph) -> bool:
-    """Whether iteration solves a graph that elimination would fill up."""
+    """Return whether iteration is suitable for a graph that elimination would fill up."""
     spread = float(graph.weight.max()) / float(graph.weight.min())
     places = np.searchsorted(nodes, graph.tail), np.searchsorted(nodes, graph.head)
     return spread <= _NARROW and mixes_fast(len(nodes), *places, graph.weight)
 
 
 def _inverse(order: IntArray) -> IntArray:
-    """Place of each number 0 ... n - 1 in `order`."""
+    """Return the position of each number 0 ... n - 1 in `order`."""
     place = np.empty(len(order), dtype=np.int64)
     place[order] = np.arange(len(order))
     return place

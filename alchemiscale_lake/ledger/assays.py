@@ -1,7 +1,7 @@
-"""Import experimental values: one row of `assays` per ligand of a CSV or TSV file.
+"""Import of experimental values: one row of `assays` per ligand of a CSV or TSV file.
 
-A file is imported whole or not at all, and importing it again changes nothing. Comparing estimates
-with these values is left to `query` and `report`.
+A file is imported completely or not at all, and importing it again changes nothing. Comparison of estimates with these
+values is in `query` and `report`.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from .user import user_name
 
 __all__ = ["import_assays", "unmatched_assays"]
 
-#: Ligands that are named one by one.
+#: Maximum number of ligands listed in a message.
 _NAMED: Final = 10
 
-#: pIC50 and pKi are turned into free energies at this temperature.
+#: Temperature for converting pIC50 and pKi to free energies.
 TEMPERATURE_KELVIN: Final = 298.15
 
-#: What columns are called in files people have, without unit, case and punctuation; first match counts.
+#: Common names of columns, without unit, case and punctuation; the first match counts.
 _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "ligand": ("ligand", "name", "ligand name", "compound", "molecule"),
     "value": (
@@ -66,25 +66,25 @@ _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "smiles": ("smiles",),
     "source": ("source", "reference", "doi"),
 }
-#: Of a longer header cell only the beginning counts: a search for its unit must not take long.
+#: Only this many characters of a header cell are searched, since the search for its unit must be fast.
 _HEADER_LENGTH: Final = 200
 _UNIT: Final = re.compile(r"[ _(\[]*(kcal|kj)[ _/.]*mol(?:\^?-1)?[)\]]*$")
 
 
 @dataclass(frozen=True, slots=True)
 class _Columns:
-    """Where the columns of a file are, and what turns their numbers into kcal/mol."""
+    """Positions of the columns of a file, and the factors that convert their numbers to kcal/mol."""
 
     at: Mapping[str, int]
     factors: Mapping[str, float]
 
     def text(self, row: Sequence[str], column: str) -> str | None:
-        """Return a cell's text, None if it is empty or not there."""
+        """Return a cell's text, None if it is empty or missing."""
         at = self.at.get(column)
         return (row[at] or None) if at is not None and at < len(row) else None
 
     def number(self, row: Sequence[str], column: str) -> float | None:
-        """Return a cell's number in kcal/mol (of a pIC50, with the sign turned), None if empty."""
+        """Return a cell's number in kcal/mol (for a pIC50, with the opposite sign), None if empty."""
         text = self.text(row, column)
         if text is None:
             return None
@@ -112,28 +112,27 @@ def import_assays(
     ----------
     lake : Lake
     path : path
-        CSV or TSV with a header. Columns: `ligand` (or `name`) as in the network; `value_kcal_mol`
-        (also `DG (kcal/mol)`, `exp DG (kcal/mol)`, `dG_exp`, `expt_DG`, or one in kJ/mol) or `pic50`;
-        optionally `uncertainty_kcal_mol`, `smiles` and `source`. A column named for the experiment
-        goes before one that is not.
+        CSV or TSV with a header. Columns: `ligand` (or `name`) as in the network; `value_kcal_mol` (also `DG
+        (kcal/mol)`, `exp DG (kcal/mol)`, `dG_exp`, `expt_DG`, or one in kJ/mol) or `pic50`; optionally
+        `uncertainty_kcal_mol`, `smiles` and `source`. Columns marked as experimental take precedence.
     scope : Scope or str
         Specific Scope the values are used in.
     kind : str
         `binding`, `hydration` or `direct`.
     source : str, optional
-        Where values without a source of their own come from; the file's name by default.
+        Source of values without one of their own; default: the file's name.
     entered_by : str, optional
-        The user of this process by default.
+        Default: the user of this process.
 
     Returns
     -------
     int
-        Number of values that the lake did not hold yet.
+        Number of values that are new in the lake.
 
     Raises
     ------
     SchemaError
-        If the file is not such a table; every bad line is named. Nothing is written.
+        If the file is not such a table; every bad line is listed. Nothing is written.
     InvalidScopeError
         If the Scope is malformed or has a wildcard.
 
@@ -152,7 +151,7 @@ def import_assays(
         "entered_by": entered_by or user_name(),
         "entered_at": now_utc(),
     }
-    # accents can be written in two ways; the network's way counts
+    # accents have two encodings; use the one of the network
     spelt = {unicodedata.normalize("NFC", name): name for name in _ligands(lake, scope)}
     rows = [common | row for row in _read_values(path, source or path.name)]
     for row in rows:
@@ -168,9 +167,9 @@ def _ligands(lake: Lake, scope: Scope | str) -> set[str]:
 
 
 def unmatched_assays(lake: Lake, scope: Scope | str) -> str | None:
-    """Say which experimental values of a Scope fit no ligand there, with the names that were probably meant.
+    """Return a message on experimental values of a Scope that match no ligand there, with suggestions.
 
-    None if all fit, or the Scope has no ligands yet.
+    None if all match, or the Scope has no ligands yet.
     """
     ligands = _ligands(lake, scope)
     rows = lake.table("assays").scan().filter(pl.col("scope") == str(scope))
@@ -266,5 +265,5 @@ def _find_columns(header: Sequence[str], place: str) -> _Columns:
     slope = kt_kcal_mol(TEMPERATURE_KELVIN) * math.log(10.0)
     factors = {column: KCAL_PER_KJ if units[i] == "kj" else 1.0 for column, i in at.items()}
     if "value" not in at and "uncertainty" in at and units[at["uncertainty"]] is None:
-        factors["uncertainty"] = slope  # without a unit it is in that of the value beside it
+        factors["uncertainty"] = slope  # without a unit, it has that of the value beside it
     return _Columns(at, factors | {"pic50": -slope, "pic50 uncertainty": slope})

@@ -1,7 +1,7 @@
-"""What is to be imported: files, and for each network Transformations and results, with their keys.
+"""The plan of an import: files, and for each network Transformations and results, with their keys.
 
-Every key follows from content, so that importing again finds what is there. What files say is read in
-`networks`, what is filled in here is written in `import_writing`.
+Every key is derived from content, so that importing again finds existing objects. `networks` reads the files,
+`import_writing` writes the plan.
 """
 
 from __future__ import annotations
@@ -31,22 +31,22 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class PlannedResult:
-    """One result with what is needed to write its rows.
+    """One result with everything needed to write its rows.
 
     Attributes
     ----------
     transformation : str
         gufe key.
     identity : str
-        What is the same whenever this calculation is imported: it names the Task.
+        Identifier that is the same whenever this calculation is imported; the key of the Task is derived from it.
     object_path : str
-        Where the file will lie in the lake.
+        Path of the file in the lake.
     at : datetime
-        When it was run, for want of better: the file's time.
+        Time of the calculation; if unknown, the file's time.
     on_gpu : bool
-        Whether it held a GPU.
+        Whether it used a GPU.
     replaces : tuple of str
-        ScopedKeys of Tasks that become invalid, for this result takes the place of theirs.
+        ScopedKeys of Tasks that become invalid, since this result replaces theirs.
     """
 
     scope: Scope
@@ -60,17 +60,17 @@ class PlannedResult:
 
     @property
     def task(self) -> str:
-        """ScopedKey of the Task."""
+        """Return the ScopedKey of the Task."""
         return task_of(self.scope, self.transformation, self.identity)
 
     @property
     def transformation_key(self) -> str:
-        """ScopedKey of the Transformation."""
+        """Return the ScopedKey of the Transformation."""
         return f"{self.transformation}-{self.scope}"
 
     @property
     def attempt(self) -> str:
-        """Id of the attempt: another outcome of one Task is another attempt."""
+        """Return the id of the attempt: another outcome of one Task is another attempt."""
         record = self.record
         outcome = (record.ok, record.estimate_kcal_mol, record.uncertainty_kcal_mol, record.exception)
         return stable_id(self.task, repr(outcome))
@@ -78,19 +78,19 @@ class PlannedResult:
 
 @dataclass(slots=True)
 class Batch:
-    """All that is imported into one network.
+    """Everything that is imported into one network.
 
     Attributes
     ----------
     network : str or None
-        ScopedKey of the network; None if the results belong to what the Scope has.
+        ScopedKey of the network; None if the results belong to existing networks of the Scope.
     name : str or None
-        Its name, if its row is to be written.
+        Its name, if its row must be written.
     objects : mapping of str to ChainObject
     made : list of str
-        Keys of Transformations that are to be stored.
+        Keys of Transformations to store.
     members : list of str
-        Keys of Transformations that are to belong to the network, if `name` is given.
+        Keys of Transformations to add to the network, if `name` is given.
     known_better : mapping of str to dict
         Columns of `transformations` that are not in the objects.
     """
@@ -107,20 +107,20 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file that results come from.
+    """A file of results.
 
     Attributes
     ----------
     digest : str
         SHA-256 of its content, uncompressed.
     n_bytes : int
-        Size of that.
+        Size of its content.
     format : str
         As in the table `imports`.
     object_path : str
-        Where the content will lie in the lake.
+        Path of the content in the lake.
     n_good, n_failed : int
-        Results in it.
+        Numbers of results in it.
     """
 
     scope: Scope
@@ -137,18 +137,18 @@ class Source:
 
 @dataclass(slots=True)
 class Reading:
-    """What was read and is to be written.
+    """What was read and will be written.
 
     Attributes
     ----------
     n_files, n_known_files : int
-        Files looked at, and those whose content the Scope has.
+        Number of files, and of those whose content is already in the Scope.
     bad : list of (str, str)
-        Files that cannot be imported, and why.
+        Files that cannot be imported, with the reasons.
     assays : list of dict
-        Rows of `assays` less who entered them when, and of which kind.
+        Rows of `assays` without user, time and kind.
     networks : dict of str to None
-        ScopedKeys of networks that have what was read already.
+        ScopedKeys of networks that already contain what was read.
     """
 
     batches: list[Batch] = field(default_factory=list)
@@ -162,20 +162,20 @@ class Reading:
 
 
 def stable_id(*parts: str) -> str:
-    """32 hexadecimal digits that follow from the parts."""
+    """Return 32 hexadecimal digits derived from the parts."""
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
 def task_of(scope: Scope, transformation: str, identity: str) -> str:
-    """Return the ScopedKey of the Task that an imported result is of."""
+    """Return the ScopedKey of the Task of an imported result."""
     return f"Task-{stable_id(str(scope), transformation, identity)}-{scope}"
 
 
 def imported_network_key(name: str) -> str:
-    """Return the gufe key of the network that an import makes: it follows from the name, for the network may grow."""
+    """Return the gufe key of an import's network, which is derived from its name, since the network may grow."""
     return f"AlchemicalNetwork-{stable_id('imported network', name)}"
 
 
 def object_path(scope: Scope, digest: str, suffix: str) -> str:
-    """Path under which an imported file lies in the lake."""
+    """Return the path of an imported file in the lake."""
     return f"imports/{scope}/{digest}{suffix}.zst"

@@ -1,6 +1,6 @@
-"""Read tables of edges and of experimental values for an import.
+"""Reading of tables of edges and of experimental values for an import.
 
-Which values are new is decided in `table_repeats`. Nothing is written here.
+`table_repeats` decides which values are new. Nothing is written here.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ Edge = tuple[str, str, str, str]
 
 
 def read_tables(lake: Lake, paths: Sequence[Path], scope: Scope, name: str | None, reading: Reading) -> None:
-    """Read tables, and add what they hold to the reading.
+    """Read tables, and add their content to the reading.
 
     Parameters
     ----------
     lake : Lake
-        Holds the tables that were imported before.
+        Contains the tables that were imported before.
     paths : sequence of Path
     scope : Scope
         Specific, or with a wildcard for the project: then each system gets a Scope of its own.
     name : str or None
-        Name of the network, or of what the names of several begin with.
+        Name of the network, or prefix for the names of several.
 
     Raises
     ------
     InvalidScopeError
-        If the Scope has a wildcard that no system can fill.
+        If the Scope has a wildcard for which no system is given.
     """
     repeats = TableRepeats(lake)
     for path in paths:
@@ -67,7 +67,7 @@ def read_tables(lake: Lake, paths: Sequence[Path], scope: Scope, name: str | Non
 
 
 def write_assays(lake: Lake, rows: Iterable[dict[str, Any]], kind: str, *, entered_by: str, at: datetime) -> int:
-    """Write experimental values that the lake does not hold yet; return how many those are."""
+    """Write experimental values that are new in the lake; return their number."""
     common = {"kind": kind, "entered_by": entered_by, "entered_at": at}
     given = [row | common for row in rows]
     return lake.table("assays").append_new(given) if given else 0
@@ -122,9 +122,9 @@ def _plan(
 
 
 def _columns(edge: Edge, value: EdgeValue | None) -> dict[str, Any]:
-    """Columns of a Transformation that a table tells and its objects do not."""
+    """Return columns of a Transformation that are in a table but not in its objects."""
     better: dict[str, Any] = {"charge_change": None if value is None else value.charge_change}
-    # of an edge as a whole nobody knows where it took place
+    # the environment of a whole edge is unknown
     return better | {"phase": "other"} if edge[3] == "direct" else better
 
 
@@ -159,7 +159,7 @@ def _assays(ligands: Iterable[LigandValue], scope: Scope, path: Path) -> list[di
 
 
 def _clash(rows: Iterable[dict[str, Any]]) -> str | None:
-    """Say which ligand has two experimental values in one Scope, if any has."""
+    """Return a message on a ligand with two experimental values in one Scope, None if there is none."""
     seen: dict[tuple[str, str], float] = {}
     for row in rows:
         known = seen.setdefault((row["scope"], row["ligand"]), row["value_kcal_mol"])

@@ -1,7 +1,6 @@
-"""Write what was planned for an import: objects, Transformations, Tasks, results, and last the networks.
+"""Writing of an import's plan: objects, Transformations, Tasks, results, and last the networks.
 
-One append per table, however many networks there are. Writing again, or after a crash, adds what is
-missing and no more.
+One append per table, however many networks there are. Writing again, or after a crash, adds only what is missing.
 """
 
 from __future__ import annotations
@@ -26,13 +25,13 @@ from .import_batch import Batch, PlannedResult
 
 __all__ = ["Stored", "Written", "write_batches"]
 
-#: Pool that a failed attempt is said to have been claimed by.
+#: Pool recorded for the claim of an imported failed attempt.
 _POOL: Final = "imported"
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """An object in the lake: SHA-256 and size of it as it lies there."""
+    """An object in the lake: SHA-256 and size as stored."""
 
     digest: str
     n_bytes: int
@@ -40,7 +39,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What was new: Transformations, good and failed results; and how many results were known."""
+    """Numbers of new Transformations, good and failed results, and of results that were known."""
 
     n_transformations: int
     n_good: int
@@ -51,7 +50,7 @@ class Written:
 def write_batches(
     lake: Lake, batches: Sequence[Batch], stored: Mapping[str, Stored], *, creator: str, at: datetime
 ) -> Written:
-    """Write what is new; the rows that make networks visible come last.
+    """Write new rows; those that make networks visible come last.
 
     Parameters
     ----------
@@ -88,7 +87,7 @@ def _write_transformations(lake: Lake, batches: Iterable[Batch], at: datetime) -
         network = described(batch.objects, batch.made)
         given = list(network.objects.values())
         objects += object_rows(given, {obj.key: digest(obj.keyed_dict) for obj in given}, batch.scope, at, None)
-        # as `openfe gather` has it, names are what joins the edges of a network
+        # as in `openfe gather`, the edges of a network are joined by names
         labels = {key: name for key, obj in network.objects.items() if (name := own_name(obj.keyed_dict))}
         rows = transformation_rows(network, batch.scope, at, labels=labels)
         transformations += [row | batch.known_better.get(row["key"], {}) for row in rows]
@@ -121,7 +120,7 @@ def _write_results(
 
 
 def _end_tasks(lake: Lake, results: Mapping[str, PlannedResult], known: set[str], *, creator: str) -> None:
-    """Create the Tasks that are not in the log yet, and end each as its results have it."""
+    """Create the Tasks that are not in the log yet, and end each according to its results."""
     ends: dict[str, tuple[str, PlannedResult]] = {}
     for attempt, result in results.items():
         before = ends.get(result.task)
@@ -133,7 +132,7 @@ def _end_tasks(lake: Lake, results: Mapping[str, PlannedResult], known: set[str]
         there = states.of([*ends, *(task for _, result in ends.values() for task in result.replaces)])
         for task, (attempt, result) in ends.items():
             state = there.get(task)
-            if state is None:  # new, or whoever stored its result died before this
+            if state is None:  # new, or the process that stored its result died before this
                 state = TaskState(str(result.scope), task, result.transformation_key, None)
                 events += _accepted(status.create(state, None))
             elif attempt in known:
@@ -149,13 +148,13 @@ def _end_tasks(lake: Lake, results: Mapping[str, PlannedResult], known: set[str]
 def _end(state: TaskState, attempt: str, result: PlannedResult) -> list[Event]:
     if result.record.ok:
         return _accepted(status.complete(state, attempt))
-    # a failure is told by whoever holds the claim
+    # only the holder of a claim can report a failure
     claimed = _accepted(status.claim(state, attempt, _POOL, result.at))
     return claimed + [e for c in claimed for e in _accepted(status.fail(c.after, attempt, result.record.exception))]
 
 
 def _replace(there: Mapping[str, TaskState], task: str, result: PlannedResult) -> list[Event]:
-    """Make the Tasks invalid whose place a result takes."""
+    """Set the Tasks that a result replaces to invalid."""
     states = [there[replaced] for replaced in result.replaces if replaced in there]
     return [e for state in states for e in _accepted(status.set_status(state, "invalid", f"replaced by {task}"))]
 
@@ -191,7 +190,7 @@ def _write_networks(lake: Lake, batches: Iterable[Batch], *, creator: str, at: d
 
 
 def _states(lake: Lake, batches: Iterable[Batch]) -> dict[tuple[str, str], list[str]]:
-    """Keys of the ChemicalSystems that Transformations lead from and to, by Scope and key."""
+    """Return the keys of the end states of Transformations, by Scope and key."""
     here = pl.col("scope").is_in({str(batch.scope) for batch in batches})
     columns = lake.table("transformations").scan().filter(here).select("scope", "key", "state_a", "state_b")
     rows = collect(columns, "Transformations").iter_rows()
@@ -205,7 +204,7 @@ def _result_row(attempt: str, result: PlannedResult, stored: Stored) -> dict[str
     record = result.record
     started_at, ended_at = _span(record.units, result.at)
     lengths = [unit.ended_at - unit.started_at for unit in record.units if unit.ended_at and unit.started_at]
-    # repeats of one file took turns: what a repeat took is the sum of its units
+    # the repeats of one file took turns, so the time of a repeat is the sum of its units
     wall_time_s = sum(lengths, timedelta()).total_seconds()
     return {
         "scope": str(result.scope),

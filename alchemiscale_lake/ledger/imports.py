@@ -1,12 +1,12 @@
-"""Import results: files of `openfe quickrun`, ProtocolDAGResults, and tables of edges, into a lake.
+"""Import of results: files of `openfe quickrun`, ProtocolDAGResults, and tables of edges.
 
-All is read and judged before anything is written. A file counts once per Scope, by its content, and a
-result once, by what it is a result of; so importing a folder again, while it grows or after a crash, adds
-what is new. The files themselves are kept in the lake, compressed. Nothing needs gufe or openfe but the
-number of a ProtocolDAGResult of a Protocol that is not openfe's own.
+Everything is read and validated before anything is written. A file counts once per Scope, identified by its content,
+and a result once, identified by its calculation; so importing a folder again, while it grows or after a crash, adds
+what is new. The files themselves are kept in the lake, compressed. gufe and openfe are only needed for the estimate of
+a ProtocolDAGResult of a Protocol that is not openfe's own.
 
-Files are read in `import_files`, tables in `import_tables`; what is to be written is in
-`import_batch`, rows and their order in `import_writing`.
+Files are read in `import_files`, tables in `import_tables`; the plan is in `import_batch`, rows and their order in
+`import_writing`.
 """
 
 from __future__ import annotations
@@ -38,32 +38,32 @@ from .user import user_name
 __all__ = ["ImportReport", "import_results"]
 
 _LEVEL: Final = 3
-#: Files compressed and stored at a time: each is in memory meanwhile.
+#: Files compressed and stored concurrently; each is in memory meanwhile.
 _AT_ONCE: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
 class ImportReport:
-    """What an import found and wrote.
+    """Outcome of an import.
 
     Attributes
     ----------
     networks : tuple of str
-        ScopedKeys of the networks that the results are of.
+        ScopedKeys of the networks of the results.
     n_files, n_known_files : int
-        Files looked at, and those whose content the Scope had already.
+        Number of files, and of those whose content was already in the Scope.
     n_transformations : int
-        Transformations that are new in the lake.
+        Number of new Transformations.
     n_good, n_failed, n_known : int
-        New good results, new failed ones, and those that were there (of files that had to be read).
+        Numbers of new good results, new failed ones, and known ones (in files that had to be read).
     n_without_estimate : int
-        Good ones without a number: their Protocol gives none, or is needed to read it.
+        Number of good results without an estimate: their Protocol gives none, or is needed to read it.
     n_assays : int
-        New experimental values.
+        Number of new experimental values.
     bad : tuple of (str, str)
-        Files that were left out, and why.
+        Files that were left out, with the reasons.
     notes : tuple of str
-        What else there is to say.
+        Other messages.
     """
 
     networks: tuple[str, ...]
@@ -101,33 +101,32 @@ def import_results(
         Result files of `openfe quickrun` (JSON; plain, gzip or zstd), keyed-chain JSON of
         ProtocolDAGResults, folders of these, and tables of edges or of experimental values (.csv, .tsv).
     scope : Scope or str
-        Where to. Of a table that names systems, each may go to a Scope of its own: give `org-campaign-*`.
+        Target Scope. For a table with several systems, `org-campaign-*` gives each its own Scope.
     network : str, optional
-        Name of the network: one that the Scope has, or one to be made. By default results of
-        Transformations that the Scope has go there, others make a network named after the folder, and
-        tables make networks named after their systems.
+        Name of the network, existing or new. By default, results of existing Transformations go to their networks,
+        others to a new network named after the folder, and tables make networks named after their systems.
     network_file : optional
-        What `networks.read_network` takes: the network that the files are of. It is submitted, and every
-        file must belong to one of its Transformations. Tables have no part in it.
+        Network of the files, in any form that `networks.read_network` accepts. It is submitted, and every file must
+        belong to one of its Transformations. It does not apply to tables.
     kind : str
-        What experimental values measure: `binding`, `hydration` or `direct`.
+        Kind of experimental values: `binding`, `hydration` or `direct`.
     skip_bad : bool
         Leave out files that cannot be imported, instead of raising.
     creator : str, optional
-        Who imports; the user of this process by default.
+        User who imports; default: the user of this process.
     progress : callable, optional
-        Called with what is done (`read` or `store`), how many files are done, and of how many.
+        Called with the current step (`read` or `store`), the number of finished files, and the total.
     processes : int
-        How many processes read files; see `networks.reading.read_all` for what more than one asks of a script.
+        Number of reading processes; `networks.reading.read_all` has the requirements on a script for more than one.
 
     Raises
     ------
     ResultFileError
         If a file cannot be imported, or there is none. Nothing is written.
     InvalidNetworkError
-        If the network file holds no network.
+        If the network file contains no network.
     InvalidScopeError
-        If the Scope is malformed, or has a wildcard that cannot be filled.
+        If the Scope is malformed, or has a wildcard for which no system is given.
     """
     wanted = Scope.parse(scope)
     found = find_result_files(paths)
@@ -135,7 +134,7 @@ def import_results(
     others = [path for path in found if not is_table(path.name)]
     given = None if network_file is None else read_network(network_file)
     tell = progress or _silent
-    lake.table("imports").create()  # a lake that an earlier version made has none
+    lake.table("imports").create()  # missing in a lake made by an earlier version
     reading = Reading()
     if others:
         files = FileImport(lake, wanted.require_specific(), network, given, processes=processes)
@@ -163,7 +162,7 @@ def _write(lake: Lake, reading: Reading, kind: str, *, creator: str, progress: P
 
 
 def _store(lake: Lake, sources: Sequence[Source], progress: Progress) -> dict[str, Stored]:
-    """Put the files into the lake, each once and a few at a time."""
+    """Store the files in the lake, each once, a few at a time."""
     once = {source.object_path: source for source in sources}
 
     def store(source: Source) -> Stored:
@@ -185,7 +184,7 @@ def _store(lake: Lake, sources: Sequence[Source], progress: Progress) -> dict[st
 
 
 def _by_file(sources: Iterable[Source]) -> list[list[Source]]:
-    """Put together what is of one file in one Scope: the systems of a table."""
+    """Group the sources of one file in one Scope: the systems of a table."""
     files: dict[str, list[Source]] = {}
     for source in sources:
         files.setdefault(source.object_path, []).append(source)
@@ -238,4 +237,4 @@ def _refusal(reading: Reading) -> ResultFileError:
 
 
 def _silent(what: str, done: int, total: int) -> None:
-    """Tell nobody."""
+    """Report nothing."""

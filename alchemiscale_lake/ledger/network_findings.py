@@ -1,8 +1,8 @@
-"""What does not fit among the results of a network, as rows with words.
+"""Findings: inconsistencies among the results of a network, as rows with text.
 
-Owns which checks are made of a round and how each is said. What they are is in `estimators`:
-`replicate_checks` (check `result`, `repeats`), `pooling` (`spread`), `edge_checks` (`edge`, `hysteresis`,
-`parallel`) and `cycle_closure` (`cycle`, `closure`).
+Determines which checks are made of an estimate version and the text of each finding. The checks are in `estimators`:
+`replicate_checks` (check `result`, `repeats`), `pooling` (`spread`), `edge_checks` (`edge`, `hysteresis`, `parallel`)
+and `cycle_closure` (`cycle`, `closure`).
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ from .transformation_estimates import none_if_nan
 
 __all__ = ["SolvedKind", "finding_rows"]
 
-#: Of each check and kind so many are kept, and beyond them those that are flagged.
+#: Number of findings kept per check and kind, in addition to those that are flagged.
 _KEPT: Final = 20
-#: Said of a leg whose stated uncertainty is not used.
+#: Suffix for a leg whose stated uncertainty is not used.
 _OVERRULED: Final = "; what they state is not used"
-#: A closure test less probable than this is flagged.
+#: A closure test with a lower p-value is flagged.
 _CLOSURE_P: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class SolvedKind:
-    """The edges of one kind, what they give together, and how its cycles close by what is stated or repeats show."""
+    """Edges of one kind, their network estimate, and the closure of its cycles given stated or observed errors."""
 
     kind: Kind
     estimate: NetworkEstimate
@@ -48,14 +48,14 @@ class SolvedKind:
 
 
 def finding_rows(legs: pl.DataFrame, chosen: LegUncertainties, kinds: Iterable[SolvedKind]) -> list[dict[str, Any]]:
-    """Rows of `network_findings` without scope, network, round and found_at.
+    """Return rows of `network_findings` without scope, network, round and found_at.
 
     Parameters
     ----------
     legs : polars.DataFrame
-        As `legs_to_reckon.sql` answers for one network, edges only.
+        From `legs_to_reckon.sql` for one network, edges only.
     chosen : LegUncertainties
-        Of these legs, in this order.
+        Uncertainties of these legs, in this order.
     kinds : iterable of SolvedKind
     """
     rows = _leg_rows(legs, chosen) + _parallel_rows(legs, chosen)
@@ -67,7 +67,7 @@ def finding_rows(legs: pl.DataFrame, chosen: LegUncertainties, kinds: Iterable[S
 def _rows(
     checked: str, kind: str, findings: Sequence[Finding], describe: Callable[[Finding], tuple[list[str], str]]
 ) -> list[dict[str, Any]]:
-    """Rows of one check and kind, of findings in order."""
+    """Return the rows of one check and kind, for findings in order."""
     rows = []
     for rank, finding in enumerate(findings, start=1):
         if rank > _KEPT and not finding.flagged:
@@ -94,7 +94,7 @@ def _rows(
 
 
 def _leg_rows(legs: pl.DataFrame, chosen: LegUncertainties) -> list[dict[str, Any]]:
-    """Spread of the legs of each phase, legs that scatter more than that, single results far from the others."""
+    """Return findings on the spread of legs by phase, on legs that scatter more, and on outlying results."""
     names = _names(legs)
     keys, attempts = legs["transformation"].to_list(), legs["attempts"].to_list()
     values = [np.array(v or (), dtype=np.float64) for v in legs["values_kcal_mol"].to_list()]
@@ -115,9 +115,9 @@ def _leg_rows(legs: pl.DataFrame, chosen: LegUncertainties) -> list[dict[str, An
         stated = np.array([chosen.overruled_kcal2_mol2.get(k, v) for k, v in zip(members, variance, strict=True)])
         found = scattering_legs(chosen.n[inside], sd[inside], stated, spread)
         scattering.setdefault(phase, []).extend(_moved(found, members))
-        # copies are one result, whatever their number
+        # identical copies count as one result
         several = [values[k] if chosen.n[k] > 1 else values[k][:1] for k in members]
-        # what a leg shows in the place of what it states would hide the very result that it shows it by
+        # the variance shown by a leg's own results would hide the outlier among them
         odd, n_results = outlying_results(several, np.minimum(stated, variance), spread)
         outlying.setdefault(phase, []).extend(_moved(odd, members))
         looked[phase] = looked.get(phase, 0) + n_results
@@ -144,7 +144,7 @@ def _leg_rows(legs: pl.DataFrame, chosen: LegUncertainties) -> list[dict[str, An
 
 
 def _groups(legs: pl.DataFrame) -> dict[tuple[str, str], list[int]]:
-    """Legs with a value by Protocol and phase, as their uncertainties were pooled."""
+    """Return legs with a value by Protocol and phase, as grouped for pooling."""
     groups: dict[tuple[str, str], list[int]] = {}
     for k, (protocol, phase, value) in enumerate(legs.select("protocol", "phase", "value_kcal_mol").iter_rows()):
         if value is not None:
@@ -153,12 +153,12 @@ def _groups(legs: pl.DataFrame) -> dict[tuple[str, str], list[int]]:
 
 
 def _moved(findings: Iterable[Finding], members: Sequence[int]) -> list[Finding]:
-    """Findings about the legs of a group as findings about the network's."""
+    """Convert findings about the legs of a group to findings about the network's legs."""
     return [replace(f, subject=(members[int(str(f.subject[0]))], *f.subject[1:])) for f in findings]
 
 
 def _spread_row(phase: str, protocol: str, spread: PooledSpread, variance: np.ndarray[Any, Any]) -> dict[str, Any]:
-    """What all repeats of a phase say together."""
+    """Return the row on the spread of all repeats of a phase."""
     typical = math.sqrt(spread.ratio * (float(np.median(variance)) if spread.scale == "own" else 1.0))
     seen = f"{phase} legs of {protocol}: {spread.degrees_of_freedom} repeats of {spread.n_legs} legs"
     if spread.scale == "own":
@@ -183,7 +183,7 @@ def _names(legs: pl.DataFrame) -> list[str]:
 
 
 def _parallel_rows(legs: pl.DataFrame, chosen: LegUncertainties) -> list[dict[str, Any]]:
-    """Pairs measured in both directions, or twice in one."""
+    """Return findings on pairs measured in both directions, or twice in one."""
     keys, names = legs["transformation"].to_list(), _names(legs)
     columns = ("ligand_i", "ligand_j", "phase", "value_kcal_mol", "environment")
     given = []
@@ -210,7 +210,7 @@ def _parallel_rows(legs: pl.DataFrame, chosen: LegUncertainties) -> list[dict[st
 
 
 def _edge_rows(solved: SolvedKind) -> list[dict[str, Any]]:
-    """Edges that disagree with all others, and cycles that do not close."""
+    """Return findings on edges that disagree with all others, and on cycles that do not close."""
     node_a, node_b, value, uncertainty = whole_edges(solved.edges, solved.kind)
     if not len(value):
         return []
@@ -232,7 +232,7 @@ def _edge_rows(solved: SolvedKind) -> list[dict[str, Any]]:
 
 
 def _closure_rows(solved: SolvedKind) -> list[dict[str, Any]]:
-    """All cycles at once."""
+    """Return the finding on all cycles together."""
     closure = solved.closure
     if not closure.degrees_of_freedom:
         return []

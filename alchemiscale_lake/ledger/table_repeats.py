@@ -1,9 +1,9 @@
-"""Which values of a table are known, which are new, and which replace others.
+"""Classification of a table's values: known, new, or replacing others.
 
-A value whose repeat is numbered is known by leg and number: the same number with another value is a correction, and
-the Task of the value before it becomes `invalid`. A table without numbers is a set of repeats of its own: equal values
-of two tables are two repeats. Only a table that holds every value of an earlier one is taken for a longer copy of it.
-The numbers are not in the lake's tables, so earlier tables are read again. Nothing is written here.
+A numbered repeat is identified by leg and number: the same number with another value is a correction, and the Task of
+the former value becomes `invalid`. A table without numbers is a set of repeats of its own: equal values of two tables
+are two repeats. Only a table that contains every value of an earlier one is treated as an extended copy of it. The
+numbers are not in the lake's tables, so earlier tables are read again. Nothing is written here.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ from .import_batch import task_of
 __all__ = ["Settled", "TableRepeats", "record_of"]
 
 _STRUCK: Final = "marked as failed in the table"
-#: Whether it is good, value, uncertainty, and why it failed.
+#: Whether it is good, value, uncertainty, reason of failure.
 Outcome: TypeAlias = tuple[bool, float | None, float | None, str | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What is to become of one value.
+    """Decision on one value.
 
     Attributes
     ----------
     identity : str
-        Names its Task.
+        Identifier from which the key of its Task is derived.
     replaces : tuple of str
-        ScopedKeys of Tasks that it takes the place of.
+        ScopedKeys of Tasks that it replaces.
     """
 
     value: EdgeValue
@@ -65,7 +65,7 @@ class _Known:
 
 @dataclass(slots=True)
 class _File:
-    """An earlier table: what it held of this network, and which of that has a Task of its own."""
+    """An earlier table: its values of this network, and which of them have a Task of their own."""
 
     source: str
     digest: str
@@ -75,7 +75,7 @@ class _File:
 
 
 class TableRepeats:
-    """Settles values of tables, one table and network after the other.
+    """Classifies values of tables, one table and network at a time.
 
     Parameters
     ----------
@@ -95,19 +95,19 @@ class TableRepeats:
     def settle(
         self, scope: Scope, network: str, values: Sequence[EdgeValue], *, source: str, digest: str
     ) -> list[Settled]:
-        """Settle the values that a table holds of one network.
+        """Classify the values of one network in a table.
 
         Parameters
         ----------
         network : str
-            Its name.
+            Name of the network.
         source, digest : str
             Path and SHA-256 of the table.
 
         Raises
         ------
         ResultFileError
-            If another table of this import has another value under the same number of repeat.
+            If another table of this import has another value with the same repeat number.
         """
         files = self._files(scope, network, values) + self._planned.get((str(scope), network), [])
         this = _Table(scope, network, source, digest, files)
@@ -161,7 +161,7 @@ class TableRepeats:
             data = content.decompress(self._lake.objects.get(path), path)
             values = read_edge_table(content.decode_table(data, path), path).values
         except LakeError:
-            return None  # an earlier version read it otherwise: its values stay as they are
+            return None  # an earlier version read it differently: its values stay as they are
         file = _File(sources.get(digest, path), digest, Counter())
         for value in values:
             record = record_of(value)
@@ -177,7 +177,7 @@ class TableRepeats:
 
 
 class _Table:
-    """The values of one table in one network, beside those of earlier tables."""
+    """The values of one table in one network, and those of earlier tables."""
 
     def __init__(self, scope: Scope, network: str, source: str, digest: str, files: Sequence[_File]) -> None:
         self._scope, self._network, self._source, self._digest = scope, network, source, digest
@@ -191,7 +191,7 @@ class _Table:
         return task_of(self._scope, transformation_key(self._network, value.edge), identity)
 
     def notes(self) -> list[str]:
-        """Return what is to be said of the table, with counts."""
+        """Return messages on the table, with counts."""
         return [f"{self._source}: {n} {what}" for what, n in self._counts.items()]
 
     def settle(self, values: Sequence[EdgeValue]) -> list[Settled]:
@@ -214,7 +214,7 @@ class _Table:
         others = [known for known in same if known.alive and known.outcome != _outcome(record)]
         match = matches[0] if matches else None
         if match is not None and match.alive:
-            # whoever stored it may have died before the other one was replaced
+            # a process that stored it may have died before the other one was replaced
             return self._replacing(value, record, match.identity, [] if match.in_log else others)
         if match is not None and (not others or match.digest == self._digest):
             self._counts["values were replaced or made invalid before, and stay so"] += 1
@@ -236,14 +236,14 @@ class _Table:
         return Settled(value, record, identity, tuple(known.task for known in others))
 
     def _free(self, value: EdgeValue, record: ResultRecord) -> str:
-        """Return an identity that no other value has."""
+        """Return an identifier that no other value has."""
         taken = self.task(value, record.label) in self._tasks
         return f"{self._digest} {record.label}" if taken else record.label
 
     # --- not numbered -----------------------------------------------------------------------------
 
     def _counted(self, values: Sequence[EdgeValue]) -> Iterable[tuple[EdgeValue, str]]:
-        """Yield the values without a number, each with its identity."""
+        """Yield the values without a number, each with its identifier."""
         held = _held(values)
         earlier = [file for file in self._files if file.digest == self._digest]
         for file in self._files:
@@ -268,7 +268,7 @@ class _Table:
 
 
 def record_of(value: EdgeValue) -> ResultRecord:
-    """Return the result that a value of a table is; its label says repeat and numbers."""
+    """Return a table's value as a result; its label contains repeat and numbers."""
     label = f"repeat {value.repeat}: {value.value_kcal_mol!r} {value.uncertainty_kcal_mol!r}"
     if not value.failed:
         return ResultRecord(label, True, value.value_kcal_mol, value.uncertainty_kcal_mol, None, None, ())

@@ -37,14 +37,14 @@ Decision = Callable[[TaskState, Mapping[str, float]], Event | Refusal]
 
 @dataclass(frozen=True, slots=True)
 class TaskOutcome:
-    """What became of one Task of a call.
+    """Outcome for one Task of a call.
 
     Attributes
     ----------
     task : str
         ScopedKey.
     ok : bool
-        Whether the Task now is as asked (also if it was so before).
+        Whether the Task now has the requested state (even if it had it before).
     reason : str or None
         Why not, or that nothing had to be done.
     """

@@ -1,4 +1,4 @@
-"""Rows of tables of edges and ligands: what a row of each kind of table holds."""
+"""Rows of tables of edges and ligands, for each kind of table."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from .table_columns import Columns
 __all__ = ["Found", "row_reader"]
 
 PHASES: Final = ("complex", "solvent", "vacuum", "direct")
-#: What `gather --report raw` prints for values of edges as a whole, and of differences of two legs.
+#: Texts in `gather --report raw` for values of whole edges, and for differences of two legs.
 _WHOLE: Final = ("other", "binding", "hydration")
 _FAILED: Final = frozenset({"error", "failed", "fail"})
 _TRUE: Final = frozenset({"true", "1", "1.0", "yes", "t", "failed"})
 
-#: What a row holds: that there is an edge, and its values; or why the row is left out.
+#: Content of a row: an edge and its values; or the reason why the row is left out.
 Found: TypeAlias = Iterator["EdgeValue | LigandValue | tuple[str, str, str, str] | str"]
 
 
 def row_reader(columns: Columns) -> Callable[[Columns, Sequence[str]], Found] | None:
-    """Return what reads a row of the kind of table that has these columns; None if there is no such kind.
+    """Return the function that reads a row of a table with these columns; None for an unknown kind of table.
 
-    It raises ValueError where a row cannot be read.
+    It raises ValueError if a row cannot be read.
     """
     if columns.ligands and columns.wide:
         return _read_wide
@@ -53,7 +53,7 @@ def _is_failure(row: Sequence[str], at: int | None) -> bool:
 
 
 class _Long:
-    """Reads rows of one value each; counts the repeats where the table does not."""
+    """Reads rows with one value each; numbers the repeats if the table does not."""
 
     def __init__(self) -> None:
         self._seen: dict[tuple[str, str, str, str], int] = {}
@@ -94,7 +94,7 @@ class _Long:
 
 
 def _uncertainty(columns: Columns, row: Sequence[str]) -> float | None:
-    """Return the uncertainty; of two parts the sum, as cinnabar has it."""
+    """Return the uncertainty; if it has two parts, their sum, as in cinnabar."""
     parts = [columns.number(row, columns.at.get(column)) for column in ("uncertainty", "more uncertainty")]
     told = [part for part in map(_positive, parts) if part is not None]
     return sum(told) if told else None
@@ -135,7 +135,7 @@ def _pair(columns: Columns, row: Sequence[str]) -> tuple[str, str]:
 
 
 def _features(columns: Columns, row: Sequence[str]) -> tuple[bool, int | None, float | None]:
-    # openfe counts the charge of A minus that of B
+    # openfe defines it as the charge of A minus that of B
     charge = columns.number(row, columns.at.get("charge"))
     score = columns.number(row, columns.at.get("score"))
     failed = columns.text(row, "failed").lower() in _TRUE

@@ -1,13 +1,13 @@
-"""Tables of edges with repeats, as people publish them: CSV or TSV with a header.
+"""Tables of edges with repeats, as commonly published: CSV or TSV with a header.
 
-Two forms, told apart by their columns. *Wide*: a row per edge, with columns such as
-`complex_repeat_0_DG (kcal/mol)` and `complex_repeat_0_dDG (kcal/mol)`. *Long*: a row per value, with
-`value` and `uncertainty`, and where known `phase` and `repeat`; without a phase a value is the edge itself.
-Both have two columns of ligands; columns that name a system part the rows into networks. A third kind of
-table, of ligands with experimental values, is known by its one column of ligands. cinnabar's CSV has two blocks, of
-the third kind and of the second.
+Two forms, distinguished by their columns. *Wide*: a row per edge, with columns such as `complex_repeat_0_DG
+(kcal/mol)` and `complex_repeat_0_dDG (kcal/mol)`. *Long*: a row per value, with `value` and `uncertainty`, and
+optionally `phase` and `repeat`; without a phase, a value belongs to the whole edge. Both have two ligand columns;
+columns that name a system split the rows into networks. A third kind of table, of ligands with experimental values, is
+recognised by its single ligand column. cinnabar's CSV has two blocks, of the third kind and of the second.
 
-A line that begins with `#` is a row if it reads as one: ligands may have such names. Rows are read in `edge_rows`.
+A line that starts with `#` is a row if it can be read as one, since ligands may have such names. Rows are read in
+`edge_rows`.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from .table_columns import Columns
 
 __all__ = ["EdgeTable", "EdgeValue", "LigandValue", "is_table", "read_edge_table"]
 
-#: Problems that are named one by one.
+#: Maximum number of problems listed in a message.
 _NAMED: Final = 10
 _COMMENTS: Final = "lines that begin with #, taken for comments"
 _BLOCK: Final = re.compile(r"#+\s*(experiment|calculat|relative)\w*\s+block", re.IGNORECASE)
-#: Columns of the blocks of cinnabar's CSV, which are known by their places.
+#: Columns of the blocks of cinnabar's CSV, which are identified by position.
 _EXPERIMENTAL: Final = ("Ligand", "expt_DG", "expt_dDG")
 _CALCULATED: Final = ("Ligand1", "Ligand2", "calc_DDG", "calc_dDDG(MBAR)", "calc_dDDG(additional)")
 
 
 def is_table(name: str) -> bool:
-    """Whether a file's name says that it is a table."""
+    """Return whether a file is a table, by its name."""
     return name.lower().removesuffix(".gz").removesuffix(".zst").endswith((".csv", ".tsv", ".txt"))
 
 
@@ -53,7 +53,7 @@ def read_edge_table(text: str, source: str) -> EdgeTable:
     Raises
     ------
     ResultFileError
-        If columns are missing or a cell cannot be read; all bad lines are named.
+        If columns are missing or a cell cannot be read; all bad lines are listed.
     """
     try:
         rows = list(table_rows(text, source))
@@ -67,7 +67,7 @@ def read_edge_table(text: str, source: str) -> EdgeTable:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """Rows under one header."""
+    """Rows below one header."""
 
     columns: Columns
     read: Callable[[Columns, Sequence[str]], Found]
@@ -75,7 +75,7 @@ class _Part:
 
 
 def _parts(rows: list[Row], source: str) -> Iterator[_Part]:
-    """Yield what the table has under each of its headers: one part, or the blocks of cinnabar's CSV."""
+    """Yield the rows below each header: one part, or the blocks of cinnabar's CSV."""
     starts = [(k, found[1].lower()) for k, row in enumerate(rows) if (found := _begins_block(row))]
     if not starts:
         yield _sole_part(rows, source)
@@ -93,7 +93,7 @@ def _begins_block(row: Row) -> re.Match[str] | None:
 
 
 def _sole_part(rows: list[Row], source: str) -> _Part:
-    """Take the first row that is not a comment for the header, else a comment before it that reads as one."""
+    """Use the first row that is not a comment as the header, else a comment before it that reads as one."""
     first = next((k for k, row in enumerate(rows) if not row.marked), len(rows))
     plain = rows[first].cells if first < len(rows) else []
     candidates = [(plain, first), *((rows[k].unmarked, k) for k in reversed(range(first)))]
@@ -136,7 +136,7 @@ class _Reading:
     ligands: list[LigandValue] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
-    #: Values by leg and number of repeat, with their lines.
+    #: Values by leg and repeat number, with their lines.
     numbered: dict[tuple[object, ...], tuple[EdgeValue, int]] = field(default_factory=dict)
 
     def read(self, part: _Part) -> None:

@@ -1,4 +1,4 @@
-"""What tables of edges hold: repeats of legs, and experimental values of ligands."""
+"""Content of tables of edges: repeats of legs, and experimental values of ligands."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ __all__ = ["EdgeTable", "EdgeValue", "LigandValue"]
 
 @dataclass(frozen=True, slots=True)
 class EdgeValue:
-    """One repeat of one leg, or of an edge as a whole.
+    """One repeat of one leg, or of a whole edge.
 
     Attributes
     ----------
     system : str
-        Which set of the table it belongs to; empty if the table has but one.
+        System within the table; empty if the table has only one.
     phase : str
         `complex`, `solvent`, `vacuum` or `direct`.
     repeat : int
-        As the table numbers it, else counted along its rows.
+        Number in the table, else counted along its rows.
     numbered : bool
-        Whether the table numbers it.
+        Whether the number is from the table.
     charge_change : int or None
         Charge of ligand B minus that of A.
     failed : bool
-        Whether the table says that it does not count.
+        Whether the table marks it as failed.
     """
 
     system: str
@@ -41,7 +41,7 @@ class EdgeValue:
 
     @property
     def edge(self) -> tuple[str, str, str, str]:
-        """Which leg it is of."""
+        """Return the leg it belongs to."""
         return self.system, self.ligand_a, self.ligand_b, self.phase
 
 
@@ -57,14 +57,14 @@ class LigandValue:
 
 @dataclass(frozen=True, slots=True)
 class EdgeTable:
-    """What a table holds: edges, or experimental values of ligands.
+    """Content of a table: edges, or experimental values of ligands.
 
     Attributes
     ----------
     edges : tuple of (system, ligand_a, ligand_b, phase)
-        Every leg the table names, also those without a value.
+        Every leg in the table, including those without a value.
     notes : tuple of str
-        What of the table was left out or merged, with counts.
+        What was left out or merged, with counts.
     """
 
     source: str

@@ -1,4 +1,4 @@
-"""Lines of tables that begin with `#`: comments, or rows about ligands with such names."""
+"""Lines of tables that start with `#`: comments, or rows of ligands with such names."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ __all__ = ["is_comment", "sure_names"]
 
 
 def is_comment(row: Row, names: set[str]) -> bool:
-    """Whether a row is a comment: it begins with `#` and a space, or holds no number behind its first cell.
+    """Return whether a row is a comment: it starts with `#` and a space, or has no number after its first cell.
 
     Parameters
     ----------
     row : Row
     names : set of str
-        Names in the table that are not in question, as `sure_names` has them.
+        Unambiguous names in the table, from `sure_names`.
 
     Raises
     ------
@@ -38,7 +38,7 @@ def is_comment(row: Row, names: set[str]) -> bool:
 
 
 def sure_names(rows: Iterable[Row], columns: Sequence[int]) -> set[str]:
-    """Return the names in these columns, but for those that a `#` of a comment may have been put before."""
+    """Return the names in these columns, except those that may be a name with the `#` of a comment."""
     return {row.cells[at] for row in rows for at in columns if at < len(row.cells) and not (row.marked and at == 0)}
 
 

@@ -1,4 +1,4 @@
-"""Columns of tables of edges and ligands: found by what people call them, with the unit of energy of each."""
+"""Columns of tables of edges and ligands: recognised by common names, each with its unit of energy."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Columns", "energy_unit", "plain_name"]
 
 _WIDE: Final = re.compile(r"(complex|solvent|vacuum) (?:repeat|replica|replicate|rep|run) ?(\d{1,6}) (d?dg)")
 _UNIT: Final = re.compile(r"[ _(\[]*(kcal|kj)[ _/.]*mol(?:\^?-1)?[)\]]*$")
-#: Of a longer header cell only the beginning counts: a search for its unit must not take long.
+#: Only this many characters of a header cell are searched, since the search for its unit must be fast.
 _HEADER_LENGTH: Final = 200
 _LIGANDS: Final = (
     ("ligand a", "ligand b"), ("ligand i", "ligand j"), ("labela", "labelb"), ("label a", "label b"),
@@ -51,7 +51,7 @@ _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
 
 
 class Columns:
-    """Where the columns of a table are, and in which unit of energy.
+    """Positions of the columns of a table, and their units of energy.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ class Columns:
     Attributes
     ----------
     at : dict of str to int
-        Position of each column that is known.
+        Position of each known column.
     ligands : tuple of int
         Positions of the two ligands of an edge; empty if there are none.
     wide : dict of (str, int) to dict
@@ -85,7 +85,7 @@ class Columns:
 
     @property
     def names_legs(self) -> bool:
-        """Whether this is a report of raw results, by its column `leg`."""
+        """Return whether this is a report of raw results, by its column `leg`."""
         return "leg" in self.plain
 
     def text(self, row: Sequence[str], column: str) -> str:
@@ -107,7 +107,7 @@ class Columns:
         return value * self.factor[at or 0]
 
     def system(self, row: Sequence[str]) -> str:
-        """Return which set of the table a row belongs to."""
+        """Return the system of a row within the table."""
         named = ("group", "system", "kind", *(("source",) if "computational" in self.at else ()))
         return "/".join(part for part in (self.text(row, column) for column in named) if part)
 
@@ -120,6 +120,6 @@ def plain_name(cell: str) -> str:
 
 
 def energy_unit(cell: str) -> str | None:
-    """Return `kcal` or `kj`, as a header cell has it."""
+    """Return the unit in a header cell, `kcal` or `kj`."""
     unit = _UNIT.search(cell.strip().lower()[:_HEADER_LENGTH])
     return unit.group(1) if unit else None

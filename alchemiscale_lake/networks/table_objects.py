@@ -1,4 +1,4 @@
-"""Objects for what tables of edges tell, so that their networks are stored like any other."""
+"""Objects for edges from tables, so that their networks are stored like any other."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ __all__ = ["add_transformation", "transformation_key"]
 def add_transformation(
     pool: ObjectPool, network: str, edge: tuple[str, str, str, str], mapping_score: float | None
 ) -> str:
-    """Put what a leg of a table stands for into a pool, and return the key of its Transformation.
+    """Add the objects of a table's leg to a pool, and return the key of its Transformation.
 
-    The objects say no more than the table does: names, and what surrounds the ligands. Their classes
-    exist nowhere, so nothing can be run of them.
+    The objects contain no more than the table does: names, and the surroundings of the ligands. Their classes do not
+    exist, so they cannot be run.
 
     Parameters
     ----------
     pool : ObjectPool
     network : str
-        Name of the network: ligands of one name in two networks are not taken for one another.
+        Name of the network: ligands with one name in two networks are different.
     edge : tuple of str
         System, ligands A and B, phase.
     mapping_score : float or None
@@ -53,13 +53,13 @@ def add_transformation(
 
 
 def transformation_key(network: str, edge: tuple[str, str, str, str]) -> str:
-    """Return the gufe key of the Transformation of a leg: what it is of decides, not what tables say of its mapping."""
+    """Return the gufe key of a leg's Transformation, which does not depend on the mapping stated in tables."""
     token = hashlib.md5(json.dumps([network, *edge[1:]]).encode(), usedforsecurity=False).hexdigest()
     return f"Transformation-{token}"
 
 
 def _ligand(name: str, network: str) -> dict[str, Any]:
-    """Return the component of this name; none for the name that stands for no ligand."""
+    """Return the component of this name; none for the reserved name for no ligand."""
     if is_absent(name):
         return {}
     return {"ligand": _thing("ImportedLigand", molprops={"ofe-name": name}, network=network)}
