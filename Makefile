@@ -1,16 +1,16 @@
-# The two commands to know: `make demo` and `make test`. Both create .venv by themselves.
+# The two main commands: `make demo` and `make test`. Both create .venv if needed.
 PYTHON ?= python3
 LAKE ?= demo-lake
 BIN := .venv/bin
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt
 
 .PHONY: help demo test check bench bench-long clean
-help:  ## say what there is
+help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
-# Stamps: a step whose inputs have not changed is not done again.
+# Stamp files: a step runs again only if its inputs have changed.
 .venv/.made:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; set PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is required; set PYTHON=/path/to/python3.11" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv
 	@touch $@
@@ -39,12 +39,12 @@ check: .venv/.dev  ## lint, types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-bench: .venv/.dev  ## measure, as ratios against a named reference in the same run
+bench: .venv/.dev  ## run the benchmarks, as ratios to a named reference in the same run
 	$(BIN)/python -m benchmarks
 
-bench-long: bench  ## that, and 10,000 random histories of two dispatchers, cut between any two writes; 500 of several pools
+bench-long: bench  ## also 10,000 random histories of two dispatchers, interrupted between any two writes; 500 of several pools
 	ALCHEMISCALE_LAKE_HISTORIES=10000 $(BIN)/python -m pytest -q tests/faults/test_histories.py
 	ALCHEMISCALE_LAKE_POOL_HISTORIES=500 $(BIN)/python -m pytest -q --timeout 0 tests/faults/test_pool_histories.py
 
-clean:  ## remove the environment, the demo's lake and everything made here
+clean:  ## remove the environment, the demo's lake and all generated files
 	rm -rf .venv $(LAKE) demo-freesolv.json .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

@@ -98,7 +98,11 @@ def test_what_writes_says_so_in_one_line(
     assert "Traceback" not in output
 
 
-def test_a_lake_cannot_be_made_where_nothing_can_be_written(lake: Path) -> None:
+def test_a_lake_cannot_be_made_where_nothing_can_be_written(
+    lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
     code, output = call(lake / "new", ["init"])
 
     assert code == 1
