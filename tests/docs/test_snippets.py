@@ -96,6 +96,15 @@ def test_every_page_is_tested_and_linked() -> None:
 
 def test_links_lead_somewhere() -> None:
     for page in [*PAGES, "docs/README.md", "docs/tables.md", "CONTRIBUTING.md"]:
-        text = (REPOSITORY / page).read_text()
-        for target in re.findall(r"\]\((?!https?:)([^)#]+)", text):
-            assert (REPOSITORY / page).parent.joinpath(target).exists(), f"{page}: {target}"
+        path = REPOSITORY / page
+        for target in re.findall(r"\]\((?!https?:)([^)]+)\)", path.read_text()):
+            file, _, anchor = target.partition("#")
+            linked = path.parent / file if file else path
+            assert linked.exists(), f"{page}: {target}"
+            assert not anchor or anchor in anchors(linked), f"{page}: {target}: {sorted(anchors(linked))}"
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors that GitHub gives to the headings of a page."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-") for heading in headings}
