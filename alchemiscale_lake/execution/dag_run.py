@@ -7,9 +7,10 @@ continuing failed fast. `receipt` stores the result.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..durable import replace_file
 from .executions import Execution, Plan, read_plan, read_records
@@ -47,6 +48,8 @@ class DagOutcome:
     result : Path or None
         Path of the ProtocolDAGResult's keyed chain.
     estimate_kcal_mol, uncertainty_kcal_mol : float or None
+    replicates : list of [float, float or None]
+        Value and uncertainty of each repeat within the result, kcal/mol; empty if it holds only one.
     """
 
     ok: bool
@@ -56,6 +59,7 @@ class DagOutcome:
     result: Path | None = None
     estimate_kcal_mol: float | None = None
     uncertainty_kcal_mol: float | None = None
+    replicates: Sequence[Any] = ()
 
 
 class DagRun:
@@ -153,7 +157,8 @@ class DagRun:
             return DagOutcome(True, noted.exception_text, "gather", self._executions, result)
         # the receipt checks whether they are numbers
         estimate, uncertainty = numbers.get("estimate_kcal_mol"), numbers.get("uncertainty_kcal_mol")
-        return DagOutcome(True, None, None, self._executions, result, estimate, uncertainty)
+        replicates = numbers.get("replicates") or ()
+        return DagOutcome(True, None, None, self._executions, result, estimate, uncertainty, replicates)
 
     def _label(self, name: str) -> str:
         """Return the name of a new run folder."""

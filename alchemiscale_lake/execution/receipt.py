@@ -85,7 +85,8 @@ def leave_receipt(lake: Lake, report: Report, watch: Watch) -> bool:
         files += [
             file for execution in report.outcome.executions for file in _whole_text(lake, report, execution, watch)
         ]
-        receipt = sound_receipt(Receipt(_result_row(report, stored), units, files, describe_host()))
+        result, replicates = _result_row(report, stored), _replicate_rows(report)
+        receipt = sound_receipt(Receipt(result, units, files, describe_host(), replicates))
         data = pack_receipt(receipt, report.spec.secret)
         fault_point("execution:before-receipt")
         _patiently(lambda: lake.objects.put_exclusive(f"{report.folder}/receipt.arrow", data), watch)
@@ -142,6 +143,22 @@ def _result_row(report: Report, stored: Mapping[str, Any]) -> dict[str, Any]:
         "queue_job": queue_job(),
         "gufe_version": gufe_version(),
     }
+
+
+def _replicate_rows(report: Report) -> list[dict[str, Any]]:
+    """Return the repeats within the result; whether they are numbers is checked with the receipt."""
+    replicates = report.outcome.replicates
+    pairs = [pair for pair in replicates if isinstance(pair, list) and len(pair) == 2]
+    return [
+        {
+            "scope": report.spec.scope,
+            "attempt": report.spec.attempt,
+            "replicate": number,
+            "value_kcal_mol": value,
+            "uncertainty_kcal_mol": uncertainty,
+        }
+        for number, (value, uncertainty) in enumerate(pairs)
+    ]
 
 
 def _unit_row(lake: Lake, report: Report, execution: Execution, watch: Watch) -> dict[str, Any]:

@@ -102,7 +102,11 @@ def _finish(run: Path, *, folder: str, executions: list[dict[str, Any]]) -> Outc
         return describe_exception(e, run)
     write_json(
         run / ESTIMATE,
-        {"estimate_kcal_mol": estimate.value_kcal_mol, "uncertainty_kcal_mol": estimate.uncertainty_kcal_mol},
+        {
+            "estimate_kcal_mol": estimate.value_kcal_mol,
+            "uncertainty_kcal_mol": estimate.uncertainty_kcal_mol,
+            "replicates": [[one.value_kcal_mol, one.uncertainty_kcal_mol] for one in estimate.replicates],
+        },
     )
     return {"ok": True}
 

@@ -7,15 +7,21 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
-from ..errors import EstimationError
+from ..errors import EstimationError, UnitConversionError
 from ..units import kcal_mol
 from .execution import unit_ok, units_in_order
 
 __all__ = ["Estimate", "build_dag_result", "dag_ok", "estimate"]
+
+#: Number of the repeat in the name of a unit.
+_REPEAT: Final = re.compile(r"\brepeat[ _](\d+)")
+#: What gufe >= 1 keeps of where a ProtocolDAGResult comes from.
+_LABELS: Final = ("transformation_key", "extends_key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +32,13 @@ class Estimate:
     ----------
     value_kcal_mol, uncertainty_kcal_mol : float or None
         None if there is no result, or the Protocol returned no finite number.
+    replicates : tuple of Estimate
+        For one result that holds several repeats, the estimate of each; their mean is the value. Empty otherwise.
     """
 
     value_kcal_mol: float | None
     uncertainty_kcal_mol: float | None
+    replicates: tuple[Estimate, ...] = ()
 
 
 def build_dag_result(dag: Any, unit_results: Iterable[Any], transformation: Any) -> Any:
@@ -95,8 +104,9 @@ def estimate(transformation: Any, dag_results: Iterable[Any]) -> Estimate:
     if not usable:
         return Estimate(None, None)
     try:
-        gathered = transformation.gather(usable)
-        value, uncertainty = gathered.get_estimate(), gathered.get_uncertainty()
+        gathered = _gathered(transformation, usable)
+    except UnitConversionError:
+        raise
     except Exception as e:  # third-party code may raise anything
         protocol = type(transformation.protocol).__qualname__
         raise EstimationError(
@@ -105,7 +115,51 @@ def estimate(transformation: Any, dag_results: Iterable[Any]) -> Estimate:
             transformation=str(transformation.key),
             n_results=len(usable),
         ) from e
-    return Estimate(kcal_mol(value), kcal_mol(uncertainty) or _stated_by_units(usable, kcal_mol(uncertainty)))
+    return replace(gathered, replicates=_replicates(transformation, usable, gathered.value_kcal_mol))
+
+
+def _gathered(transformation: Any, dag_results: Sequence[Any]) -> Estimate:
+    gathered = transformation.gather(dag_results)
+    value, uncertainty = kcal_mol(gathered.get_estimate()), kcal_mol(gathered.get_uncertainty())
+    return Estimate(value, uncertainty or _stated_by_units(dag_results, uncertainty))
+
+
+def _replicates(transformation: Any, dag_results: Sequence[Any], value: float | None) -> tuple[Estimate, ...]:
+    """Gather each repeat within one result by itself.
+
+    A repeat consists of the units that carry its number in their name, as openfe's and feflow's do
+    (`... repeat 0 generation 0`), in all legs, and of those that carry none. There are none where their mean is not the
+    estimate of the result: then the Protocol combines repeats in another way.
+    """
+    if len(dag_results) != 1 or value is None:
+        return ()
+    labels = (_repeat_of(result) for result in dag_results[0].protocol_unit_results)
+    numbers = sorted({number for number in labels if number is not None})
+    if len(numbers) < 2:
+        return ()
+    try:
+        found = tuple(_gathered(transformation, [_only_repeat(dag_results[0], number)]) for number in numbers)
+    except Exception:  # the Protocol's code, which need not accept a part of its result
+        return ()
+    values = [one.value_kcal_mol for one in found if one.value_kcal_mol is not None]
+    if len(values) < len(found) or not math.isclose(math.fsum(values) / len(values), value, rel_tol=1e-9, abs_tol=1e-9):
+        return ()
+    return found
+
+
+def _repeat_of(unit: Any) -> int | None:
+    numbers = _REPEAT.findall(str(unit.name or ""))
+    return int(numbers[-1]) if numbers else None
+
+
+def _only_repeat(dag_result: Any, number: int) -> Any:
+    """Return a ProtocolDAGResult of the units of one repeat, and of those of none."""
+    return type(dag_result)(
+        name=dag_result.name,
+        protocol_units=[unit for unit in dag_result.protocol_units if _repeat_of(unit) in (None, number)],
+        protocol_unit_results=[r for r in dag_result.protocol_unit_results if _repeat_of(r) in (None, number)],
+        **{word: getattr(dag_result, word) for word in _LABELS if hasattr(dag_result, word)},
+    )
 
 
 def _stated_by_units(dag_results: Iterable[Any], otherwise: float | None) -> float | None:

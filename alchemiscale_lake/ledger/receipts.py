@@ -178,9 +178,9 @@ def _check_whose(lake: Lake, receipt: Receipt, found: _Found) -> None:
     for name, value in expected.items():
         if result[name] != value:
             raise ReceiptError(f"its {name} is {_shown(result[name])}, that of its claim is {value}")
-    for row in (*receipt.units, *receipt.files):
+    for row in (*receipt.units, *receipt.files, *receipt.replicates):
         if (row["attempt"], row["scope"]) != (found.attempt, found.scope):
-            raise ReceiptError(f"it holds units or files of another attempt, {_shown(row['attempt'])}")
+            raise ReceiptError(f"it holds rows of another attempt, {_shown(row['attempt'])}")
     if result["host"] not in (None, receipt.host["host"]):
         raise ReceiptError(f"its host {_shown(result['host'])} is not the one that it describes")
     for row in (result, *receipt.units, *receipt.files):

@@ -11,13 +11,15 @@ import hashlib
 import math
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 import polars as pl
 
 from estimators.replicates import ReplicateEstimate, combine
 
 __all__ = ["none_if_nan", "stale_estimates"]
+
+_REPEATS: Final = ("repeat_values_kcal_mol", "repeat_uncertainties_kcal_mol")
 
 
 def stale_estimates(
@@ -40,22 +42,22 @@ def stale_estimates(
     for transformation, digest in history.select("transformation", "results_digest").iter_rows():
         recorded.setdefault(transformation, []).append(digest)
     rows = []
-    columns = ("scope", "attempt", "estimate_kcal_mol", "uncertainty_kcal_mol", "extends")
-    grouped = results.group_by("transformation", maintain_order=True).agg(*columns)
-    for transformation, scopes, attempts, values, uncertainties, extends in grouped.iter_rows():
+    for own in results.partition_by("transformation", maintain_order=True):
+        attempts, values = own["attempt"].to_list(), own["estimate_kcal_mol"].to_list()
         # a result may get its number later, gathered from its object
         known = [a if value is not None else f"{a} without" for a, value in zip(attempts, values, strict=True)]
+        transformation = own["transformation"][0]
         digest = _new_digest(known, recorded.get(transformation, []))
         if digest is not None:
             rows.append(
                 {
-                    "scope": scopes[0],
+                    "scope": own["scope"][0],
                     "transformation": transformation,
                     "results_digest": digest,
                     "as_of_seq": as_of_seq,
-                    "n_results": len(attempts),
+                    "n_results": len(own),
                     "estimated_at": at,
-                    **_estimate(attempts, values, uncertainties, n_extending=sum(map(bool, extends))),
+                    **_estimate(_replicates(own), own),
                 }
             )
     return rows
@@ -85,40 +87,51 @@ def _digest(results: Sequence[str], version: int) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def _estimate(
-    attempts: Sequence[str],
-    values: Sequence[float | None],
-    uncertainties: Sequence[float | None],
-    *,
-    n_extending: int,
-) -> dict[str, Any]:
-    there = [k for k, value in enumerate(values) if value is not None and math.isfinite(value)]
-    usable = [values[k] for k in there]
-    stated = [_finite(uncertainties[k]) for k in there]
-    replicates = {
-        "attempts": [attempts[k] for k in there],
-        "values_kcal_mol": usable,
+class _Replicate(NamedTuple):
+    """A result, or one of the repeats that a result holds."""
+
+    attempt: str
+    value_kcal_mol: float
+    uncertainty_kcal_mol: float | None
+
+
+def _replicates(results: pl.DataFrame) -> list[_Replicate]:
+    """Return what has a number: of a result with several repeats each of them, otherwise the result itself."""
+    columns = ("attempt", "estimate_kcal_mol", "uncertainty_kcal_mol", *_REPEATS)
+    found = []
+    for attempt, value, uncertainty, values, uncertainties in results.select(columns).iter_rows():
+        pairs = [(value, uncertainty)] if not values else zip(values, uncertainties, strict=True)
+        found += [_Replicate(attempt, v, _finite(u)) for v, u in pairs if _finite(v) is not None]
+    return found
+
+
+def _estimate(replicates: Sequence[_Replicate], results: pl.DataFrame) -> dict[str, Any]:
+    values = [one.value_kcal_mol for one in replicates]
+    stated = [one.uncertainty_kcal_mol for one in replicates]
+    row = {
+        "attempts": [one.attempt for one in replicates],
+        "values_kcal_mol": values,
         "own_uncertainties_kcal_mol": stated,
     }
-    if not there:
-        return replicates | {
+    if not replicates:
+        return row | {
             "value_kcal_mol": None,
             "uncertainty_kcal_mol": None,
             "own_uncertainty_kcal_mol": None,
             "sd_kcal_mol": None,
             "rule": "own",
             "status": "error",
-            "note": f"none of {len(values)} good results carries an estimate: the Protocol's gather gave none",
+            "note": f"none of {len(results)} good results has an estimate: the Protocol's gather returned none",
         }
-    combined = combine(usable, stated)
-    return replicates | {
+    combined = combine(values, stated)
+    return row | {
         "value_kcal_mol": combined.value,
         "uncertainty_kcal_mol": none_if_nan(combined.uncertainty),
         "own_uncertainty_kcal_mol": none_if_nan(combined.own_uncertainty),
         "sd_kcal_mol": none_if_nan(combined.sd),
         "rule": combined.rule,
         "status": "ok",
-        "note": _note(combined, len(values), n_extending),
+        "note": _note(combined, replicates, results),
     }
 
 
@@ -126,12 +139,14 @@ def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def _note(combined: ReplicateEstimate, n_results: int, n_extending: int) -> str | None:
+def _note(combined: ReplicateEstimate, replicates: Sequence[_Replicate], results: pl.DataFrame) -> str | None:
     notes = []
-    if combined.n < n_results:
-        notes.append(f"{n_results - combined.n} of {n_results} good results carry no estimate")
+    n_without = len(results) - len({one.attempt for one in replicates})
+    n_extending = int(results["extends"].sum())
+    if n_without:
+        notes.append(f"{n_without} of {len(results)} good results have no estimate")
     if math.isnan(combined.uncertainty):
         notes.append("no uncertainty is known")
     if n_extending:
-        notes.append(f"{n_extending} of {n_results} results extend others; each counts as a repeat of its own")
+        notes.append(f"{n_extending} of {len(results)} results extend others; each counts as a repeat of its own")
     return "; ".join(notes) or None

@@ -16,14 +16,14 @@ from .migrations import MIGRATIONS
 from .network_findings import NETWORK_FINDINGS
 from .network_log import NETWORK_LOG, NETWORK_STATES
 from .networks import NETWORK_MEMBERS, NETWORKS
-from .results import HOSTS, RESULT_FILES, RESULTS, UNIT_RESULTS
+from .results import HOSTS, REPLICATES, RESULT_FILES, RESULTS, UNIT_RESULTS
 from .tasks import ACTION_SNAPSHOTS, EVENTS, STATUSES, TASK_LOG, TASK_SNAPSHOTS, TASKS
 from .transformations import PHASES, TRANSFORMATIONS
 
 __all__ = ["EVENTS", "FORMAT", "NETWORK_STATES", "PHASES", "STATUSES", "TABLES", "Column", "Rule", "TableSchema"]
 
 #: Format of the lake that this version writes; raised by every migration.
-FORMAT = 1
+FORMAT = 2
 
 TABLES: dict[str, TableSchema] = {
     schema.name: schema
@@ -38,6 +38,7 @@ TABLES: dict[str, TableSchema] = {
         ACTION_SNAPSHOTS,
         NETWORK_LOG,
         RESULTS,
+        REPLICATES,
         UNIT_RESULTS,
         RESULT_FILES,
         HOSTS,

@@ -72,6 +72,8 @@ class TableSchema:
     key: tuple[str, ...]
     partition_by: tuple[str, ...] = ("scope",)
     rules: tuple[Rule, ...] = field(default=())
+    #: Format of the lake that the table came with.
+    since: int = 1
 
     @property
     def arrow(self) -> pa.Schema:
@@ -157,6 +159,8 @@ class TableSchema:
         """Describe the table in Markdown for the documentation."""
         head = [f"## {self.name}", "", self.doc, ""]
         facts = [f"Key: {_code(self.key)}. Partitioned by: {_code(self.partition_by) or 'nothing'}."]
+        if self.since > 1:
+            facts[0] += f" Since format {self.since}; an older lake gets it with its first row."
         rules = [f"- {rule.says}" for rule in self.rules]
         body = ["", "| column | type | null | meaning |", "| --- | --- | --- | --- |"]
         body += [

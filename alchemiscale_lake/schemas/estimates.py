@@ -54,7 +54,12 @@ TRANSFORMATION_ESTIMATES = TableSchema(
             STRING,
             "Uncertainty used: the larger of `own` and `sem` (standard deviation over root n).",
         ),
-        Column("attempts", STRINGS, "Attempts of the results with an estimate.", nullable=True),
+        Column(
+            "attempts",
+            STRINGS,
+            "Attempts of the results with an estimate; an attempt with several repeats once for each.",
+            nullable=True,
+        ),
         Column("values_kcal_mol", _FLOATS, "Their estimates, in the same order.", nullable=True),
         Column("own_uncertainties_kcal_mol", _FLOATS, "Their own uncertainties, in the same order.", nullable=True),
         Column("status", STRING, "`ok`, or `error` if no estimate could be computed.", choices=("ok", "error")),

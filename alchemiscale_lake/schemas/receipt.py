@@ -1,8 +1,8 @@
 """The receipt: the outcome of one attempt as table rows in JSON.
 
-It contains the rows that the attempt adds to `results`, `unit_results`, `result_files` and `hosts`. A worker writes it
-once, last, under an exclusive name; the recorder appends its rows. It is JSON because the recorder does not trust the
-writer: no native code parses untrusted bytes. Its envelope is in `envelope`, the format of earlier versions in
+It holds the rows that the attempt adds to `results`, `replicates`, `unit_results`, `result_files` and `hosts`. A worker
+writes it once, last, under an exclusive name; the recorder appends its rows. It is JSON because the recorder does not
+trust the writer: no native code parses its bytes. Its envelope is in `envelope`, the format of earlier versions in
 `old_receipt`.
 """
 
@@ -20,7 +20,7 @@ import pyarrow as pa
 from ..errors import ReceiptError, SchemaError
 from ._base import BOOL, FLOAT, INT, STRING, TIME, Column, TableSchema
 from .envelope import open_envelope, seal
-from .results import HOSTS, RESULT_FILES, RESULTS, UNIT_RESULTS
+from .results import HOSTS, REPLICATES, RESULT_FILES, RESULTS, UNIT_RESULTS
 
 __all__ = ["Receipt", "pack_receipt", "problems_of", "read_payload", "unpack_receipt"]
 
@@ -32,12 +32,13 @@ _EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2262, 1, 1, tzin
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """Rows of one attempt: one of `results` (without `recorded_at`), its units, files and host."""
+    """Rows of one attempt: one of `results` (without `recorded_at`), its units, files, host and replicates."""
 
     result: Mapping[str, Any]
     units: Sequence[Mapping[str, Any]]
     files: Sequence[Mapping[str, Any]]
     host: Mapping[str, Any]
+    replicates: Sequence[Mapping[str, Any]] = ()
 
     @property
     def attempt(self) -> str:
@@ -47,7 +48,13 @@ class Receipt:
     def problems(self) -> list[str]:
         """Return violations of the columns or rules of the tables; empty for a valid receipt."""
         result = {**self.result, "recorded_at": _ANY_TIME}
-        parts = ((RESULTS, [result]), (UNIT_RESULTS, self.units), (RESULT_FILES, self.files), (HOSTS, [self.host]))
+        parts = (
+            (RESULTS, [result]),
+            (REPLICATES, self.replicates),
+            (UNIT_RESULTS, self.units),
+            (RESULT_FILES, self.files),
+            (HOSTS, [self.host]),
+        )
         return [problem for schema, rows in parts for problem in problems_of(schema, rows)]
 
 
@@ -85,6 +92,7 @@ def pack_receipt(receipt: Receipt, secret: str | None) -> bytes:
         "units": [_plain(UNIT_RESULTS, unit) for unit in receipt.units],
         "files": [_plain(RESULT_FILES, file) for file in receipt.files],
         "host": _plain(HOSTS, receipt.host),
+        "replicates": [_plain(REPLICATES, replicate) for replicate in receipt.replicates],
     }
     try:
         payload = json.dumps(parts, separators=(",", ":")).encode()
@@ -120,11 +128,15 @@ def read_payload(payload: bytes) -> Receipt:
         raise ReceiptError(f"it is not JSON: {e}") from e
     if not isinstance(said, dict) or not isinstance(said.get("units"), list) or not isinstance(said.get("files"), list):
         raise ReceiptError("it has no lists of units and files")
+    replicates = said.get("replicates", [])  # workers of earlier versions leave none
+    if not isinstance(replicates, list):
+        raise ReceiptError("its replicates are not a list")
     receipt = Receipt(
         result=_row(RESULTS, said.get("result")),
         units=[_row(UNIT_RESULTS, unit) for unit in said["units"]],
         files=[_row(RESULT_FILES, file) for file in said["files"]],
         host=_row(HOSTS, said.get("host")),
+        replicates=[_row(REPLICATES, replicate) for replicate in replicates],
     )
     if problems := receipt.problems():
         raise ReceiptError(f"it does not fit the tables: {'; '.join(problems)}", problems=problems)

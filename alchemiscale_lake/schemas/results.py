@@ -1,4 +1,4 @@
-"""Tables of the outcomes of executions: `results`, `unit_results`, `result_files`, `hosts`."""
+"""Tables of the outcomes of executions: `results`, `replicates`, `unit_results`, `result_files`, `hosts`."""
 
 import polars as pl
 
@@ -44,6 +44,21 @@ RESULTS = TableSchema(
         Rule("a failed result has a reason", pl.col("ok") | pl.col("exception").is_not_null()),
         Rule("an attempt ends after it starts", pl.col("ended_at") >= pl.col("started_at")),
     ),
+)
+
+REPLICATES = TableSchema(
+    name="replicates",
+    doc="One row per repeat within a result that holds several (openfe's `protocol_repeats`).",
+    columns=(
+        Column("scope", STRING, "Scope of the Task."),
+        Column("attempt", STRING, "Id of the attempt, as in `results`."),
+        Column("replicate", INT, "Number of the repeat within the result, from 0."),
+        Column("value_kcal_mol", FLOAT, "Estimate from this repeat alone; their mean is the result's."),
+        Column("uncertainty_kcal_mol", FLOAT, "What it states of itself.", nullable=True),
+    ),
+    key=("scope", "attempt", "replicate"),
+    rules=(_ENERGY_RULE, Rule("repeats are counted from 0", pl.col("replicate") >= 0)),
+    since=2,
 )
 
 UNIT_RESULTS = TableSchema(

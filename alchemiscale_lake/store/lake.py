@@ -47,11 +47,14 @@ class Lake:
     objects : ObjectStore
     """
 
-    def __init__(self, location: Location) -> None:
+    def __init__(self, location: Location, format_: int = FORMAT) -> None:
         self._location = location
         self.url = location.url
         self.objects = ObjectStore(location)
-        self._tables = {name: LakeTable(location, schema, self.objects) for name, schema in TABLES.items()}
+        self._tables = {
+            name: LakeTable(location, schema, self.objects, came_later=schema.since > format_)
+            for name, schema in TABLES.items()
+        }
 
     @classmethod
     def create(cls, place: str | Path, *, exist_ok: bool = False) -> Lake:
@@ -112,7 +115,7 @@ class Lake:
                 place=location.url,
                 format=marker.format,
             )
-        return cls(location)
+        return cls(location, marker.format)
 
     @property
     def local_path(self) -> Path | None:
@@ -125,6 +128,16 @@ class Lake:
             return self._tables[name]
         except KeyError as e:
             raise NotFoundError(f"a lake has no table {name!r}; it has {', '.join(TABLES)}", table=name) from e
+
+    @property
+    def tables(self) -> list[str]:
+        """Names of the tables that are there: all but those that came after the lake's format and have no row yet.
+
+        Raises
+        ------
+        StorageError
+        """
+        return [name for name, table in self._tables.items() if table.exists]
 
     def snapshot(self, names: Iterable[str] | None = None) -> dict[str, pl.LazyFrame]:
         """Scan several tables (default: all), each at its newest version, opened concurrently."""

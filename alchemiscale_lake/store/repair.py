@@ -24,7 +24,6 @@ from deltalake.exceptions import DeltaError
 from ..durable import fsync_folder, make_folder, replace_file
 from ..errors import DamagedError, SigningKeyError, UpkeepRunningError
 from ..faults import fault_point
-from ..schemas import TABLES
 from .bit_flips import unflipped_where
 from .commit import commit_actions, removals
 from .damage import Damage, damage_of_file, damage_of_log, is_whole_parquet
@@ -103,10 +102,10 @@ def repair(lake: Lake, *, tell: Callable[[str], None], dry_run: bool = False) ->
         check_receipt_key(lake.objects, None)
         return RepairReport([], dry_run)  # an acknowledged write in a bucket is durable
     key = _repair_key(lake, root, dry_run)
-    _refuse_if_tables_are_gone(root)
+    _refuse_if_tables_are_gone(root, lake.tables)
     if dry_run:
-        return RepairReport([*key, *(loss for name in TABLES for loss in _look(lake, name))], dry_run)
-    found = [name for name in TABLES if _look(lake, name)]
+        return RepairReport([*key, *(loss for name in lake.tables for loss in _look(lake, name))], dry_run)
+    found = [name for name in lake.tables if _look(lake, name)]
     if not found:
         return RepairReport(key, dry_run)
     with hold_upkeep(lake.objects) as lease:
@@ -121,9 +120,9 @@ def repair(lake: Lake, *, tell: Callable[[str], None], dry_run: bool = False) ->
     return RepairReport(losses, dry_run)
 
 
-def _refuse_if_tables_are_gone(root: Path) -> None:
+def _refuse_if_tables_are_gone(root: Path, names: Sequence[str]) -> None:
     gone = []
-    for name in TABLES:
+    for name in names:
         log = root / "tables" / name / "_delta_log"
         first = log / entry_name(0)
         begins = first.is_file() and read_entry(first.read_bytes()) is not None

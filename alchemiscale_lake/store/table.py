@@ -63,8 +63,11 @@ class LakeTable:
         Its log, with what deltalake's log lacks.
     """
 
-    def __init__(self, location: Location, schema: TableSchema, objects: ObjectStore) -> None:
+    def __init__(
+        self, location: Location, schema: TableSchema, objects: ObjectStore, *, came_later: bool = False
+    ) -> None:
         self.schema = schema
+        self._came_later = came_later
         self._uri = location.join("tables", schema.name)
         self._options = location.storage_options
         self._scan_options = location.scan_options
@@ -76,6 +79,21 @@ class LakeTable:
     def folder(self) -> str:
         """Return the path of the table's folder within the lake."""
         return f"tables/{self.schema.name}"
+
+    @property
+    def exists(self) -> bool:
+        """Whether the table is there. One that came after the lake's format is created when a row is first appended.
+
+        Raises
+        ------
+        StorageError
+        """
+        if self._came_later:
+            try:
+                self._came_later = not DeltaTable.is_deltatable(self._uri, self._options)
+            except (DeltaError, OSError) as e:
+                fail(f"cannot look for table '{self.schema.name}' at {self._uri}", e, table=self.schema.name)
+        return not self._came_later
 
     def create(self) -> None:
         """Create the table if it does not exist.
@@ -159,6 +177,8 @@ class LakeTable:
 
     def scan(self, delta: DeltaTable | None = None) -> pl.LazyFrame:
         """Scan lazily, the newest version or a given snapshot; columns in declared order."""
+        if delta is None and not self.exists:
+            return pl.DataFrame(self.schema.arrow.empty_table()).lazy()
         delta = self.snapshot() if delta is None else delta
         try:
             if is_plain(delta):
@@ -180,7 +200,7 @@ class LakeTable:
             If a file has changed.
         StorageError
         """
-        if self.log.folder is None:
+        if self.log.folder is None or not self.exists:
             return
         listed = pl.DataFrame(pa.table(self.snapshot().get_add_actions(flatten=True)))
         if self.files.partition_by == ["scope"]:
@@ -234,6 +254,8 @@ class LakeTable:
         last: Callable[[DeltaTable], int] | None = None,
     ) -> int | None:
         """Append by compare-and-swap the rows that `decide` returns; see `commit.compare_and_append`."""
+        if not self.exists:
+            self.create()
         opened = self.snapshot if open_table is None else open_table
         return compare_and_append(self.schema.name, opened, decide, files=self.files, log=self.log, last=last)
 

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ..faults import fault_point
-from ..schemas import TABLES
 from .lake import Lake, now_utc
 from .orphans import Orphans, sweep_orphans
 from .table_upkeep import TableUpkeep, UpkeepSettings, keep_up
@@ -83,9 +82,10 @@ def maintain(
         _fold(lake, settings, tell)
         fault_point("upkeep:folded")
         tables = []
-        for i, name in enumerate(TABLES, 1):
+        names = lake.tables
+        for i, name in enumerate(names, 1):
             still_alone()
-            tell(f"table {i} of {len(TABLES)}: {name}")
+            tell(f"table {i} of {len(names)}: {name}")
             tables.append(keep_up(lake.objects, lake.table(name), settings, now))
         still_alone()
         tell("attempts: looking for what nobody came back for")

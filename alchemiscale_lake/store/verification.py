@@ -19,7 +19,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..errors import LakeError, NotFoundError
-from ..schemas import TABLES
 from .damage import CHECKPOINT_DIGEST
 from .data_files import digest_of_name, is_as_written
 from .failures import collect
@@ -85,8 +84,9 @@ def check_tables(lake: Lake, tell: Callable[[str], None]) -> Iterator[Checked]:
     StorageError
         If the lake does not answer.
     """
-    for i, name in enumerate(TABLES, 1):
-        tell(f"table {i} of {len(TABLES)}: {name}")
+    tables = lake.tables
+    for i, name in enumerate(tables, 1):
+        tell(f"table {i} of {len(tables)}: {name}")
         yield check_table(lake, name)
 
 

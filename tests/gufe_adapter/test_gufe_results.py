@@ -14,6 +14,7 @@ from tests import networks
 from tests.contracts.protocol_contract import FOLDERS, run_dag
 from tests.generations import GUFE1
 from tests.gufe_adapter.foreign import ForeignProtocol, ForeignResult
+from tests.gufe_adapter.repeating import MedianProtocol, RepeatingProtocol, WholeProtocol
 
 
 @pytest.fixture
@@ -136,3 +137,36 @@ def test_a_foreign_protocol_result_comes_back() -> None:
 
     assert again.data == {"value": 1.0, "unit": "none"}
     assert gathered.data == again.data
+
+
+def _repeated(protocol: Any, folder: Path) -> gufe_adapter.Estimate:
+    settings = protocol._default_settings()
+    a, b = networks.harmonic_system("a"), networks.harmonic_system("b")
+    transformation = gufe.Transformation(a, b, protocol(settings), name="repeated")
+    dag, results = _run(transformation, folder)
+    return gufe_adapter.estimate(transformation, [gufe_adapter.build_dag_result(dag, results, transformation)])
+
+
+def test_each_repeat_within_a_result_has_an_estimate_of_its_own(tmp_path: Path) -> None:
+    estimate = _repeated(RepeatingProtocol, tmp_path)
+
+    assert estimate.value_kcal_mol == pytest.approx((3.0 + 3.4 + 3.2) / 3)
+    found = [one.value_kcal_mol for one in estimate.replicates]
+    assert found == pytest.approx([5.0 - 2.0, 5.5 - 2.1, 5.1 - 1.9])
+    # of one repeat the Protocol says 0.0: what its units state, legs in quadrature
+    assert [one.uncertainty_kcal_mol for one in estimate.replicates] == pytest.approx([0.5] * 3)
+    assert all(one.replicates == () for one in estimate.replicates)
+
+
+@pytest.mark.parametrize("protocol", [MedianProtocol, WholeProtocol])
+def test_repeats_that_do_not_average_to_the_estimate_are_not_replicates(protocol: Any, tmp_path: Path) -> None:
+    estimate = _repeated(protocol, tmp_path)
+
+    assert estimate.value_kcal_mol is not None
+    assert estimate.replicates == ()
+
+
+def test_a_result_without_repeats_has_no_replicates(foreign: gufe.Transformation, tmp_path: Path) -> None:
+    dag, results = _run(foreign, tmp_path)
+
+    assert gufe_adapter.estimate(foreign, [gufe_adapter.build_dag_result(dag, results, foreign)]).replicates == ()

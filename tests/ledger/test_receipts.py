@@ -88,6 +88,10 @@ def climbing(lake: Lake, mine: Claim, other: Claim) -> str:
     return f"{attempt_folder(mine.scope, mine.attempt)}/../{other.attempt}/result.json.zst"
 
 
+def repeat_of(claim: Claim) -> dict[str, Any]:
+    return {"scope": claim.scope, "attempt": claim.attempt, "replicate": 0, "value_kcal_mol": 1.0}
+
+
 HOSTILE: dict[str, Any] = {
     "Scope": forged("scope", OTHER_SCOPE),
     "Task": forged("task", lambda lake, mine, other: other.task),
@@ -103,6 +107,9 @@ HOSTILE: dict[str, Any] = {
     "files of another": forged("attempt", lambda lake, mine, other: other.attempt, part="files"),
     "stdout of another": forged("stdout_path", of_other, part="units"),
     "file of another": forged("object_path", of_other, part="files"),
+    "replicates of another": lambda lake, mine, other: sealed(
+        lake, replace(plain_receipt(spec(mine)), replicates=[repeat_of(other)]), of=mine.attempt
+    ),
     "file up the tree": forged("path", "../../x", part="files"),
     "unsigned": lambda lake, mine, other: pack_receipt(plain_receipt(spec(mine)), None),
     "signed by another": lambda lake, mine, other: sealed(lake, plain_receipt(spec(mine)), of=other.attempt),
