@@ -17,6 +17,7 @@ from alchemiscale_lake.execution.sound_receipt import sound_receipt
 from alchemiscale_lake.ledger.estimates import gather_network
 from alchemiscale_lake.ledger.results import record_receipts
 from alchemiscale_lake.query import ask, connect
+from alchemiscale_lake.report.tables import raw_table
 from alchemiscale_lake.schemas.receipt import Receipt, pack_receipt, unpack_receipt
 from tests.campaign import SCOPE, Campaign
 from tests.plain import plain_receipt
@@ -61,6 +62,18 @@ def test_a_result_of_three_repeats_weighs_like_three_results(tmp_path: Path) -> 
     assert estimate["sd_kcal_mol"] == pytest.approx(statistics.stdev(values))
     assert estimate["uncertainty_kcal_mol"] == pytest.approx(statistics.stdev(values) / math.sqrt(3))
     assert estimate["note"] is None
+
+
+def test_the_raw_report_has_a_row_per_repeat(tmp_path: Path) -> None:
+    campaign = Campaign.at(tmp_path / "lake")
+    network = campaign.network("one", [("a", "b")])
+    one, other = campaign.new_tasks(network, ["a_b_other"] * 2)
+    campaign.result(one, 1.1, 0.2)
+    record_receipts(campaign.lake, [with_repeats(receipt_of(campaign, other))], actor="test")
+
+    rows = raw_table(connect(campaign.lake), network).table.rows
+
+    assert sorted(tuple(row[-2:]) for row in rows) == [(1.0, 0.1), (1.1, 0.2), (1.3, None), (1.4, 0.1)]
 
 
 def test_recording_a_receipt_again_adds_no_replicate(tmp_path: Path) -> None:

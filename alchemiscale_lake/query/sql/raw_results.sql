@@ -1,6 +1,6 @@
 -- raw_results: individual results of each leg of a network
--- grain: one row per result that counts, and one per leg without any
--- inputs: network_legs, transformations, counted_results
+-- grain: one row per result that counts (of one that holds several repeats, one per repeat), and one per leg without any
+-- inputs: network_legs, transformations, counted_results, replicates
 -- parameters: $network, $scope (of this network)
 with legs as (
     select
@@ -20,13 +20,20 @@ with legs as (
 ),
 counted as (
     select
-        transformation,
-        attempt,
-        started_at,
-        estimate_kcal_mol,
-        uncertainty_kcal_mol
+        counted_results.transformation,
+        counted_results.attempt,
+        counted_results.started_at,
+        replicates.replicate,
+        coalesce(replicates.value_kcal_mol, counted_results.estimate_kcal_mol) as estimate_kcal_mol,
+        case
+            when replicates.replicate is null then counted_results.uncertainty_kcal_mol
+            else replicates.uncertainty_kcal_mol
+        end as uncertainty_kcal_mol
     from counted_results
-    where scope = $scope
+    left join replicates
+        on counted_results.scope = replicates.scope
+        and counted_results.attempt = replicates.attempt
+    where counted_results.scope = $scope
 )
 select
     legs.phase,
@@ -48,4 +55,5 @@ order by
     legs.ligand_j,
     legs.transformation,
     counted.started_at,
-    counted.attempt;
+    counted.attempt,
+    counted.replicate;
