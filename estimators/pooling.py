@@ -40,11 +40,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from estimators.errors import EstimatorInputError
+from estimators.normal_mixture import NORMAL_95
 
-__all__ = ["NORMAL_95", "PooledSpread", "pool_spread"]
-
-#: Half the width of a normal 95 % interval in standard deviations.
-NORMAL_95: Final = 1.959963984540054
+__all__ = ["PooledSpread", "pool_spread"]
 
 _PRIOR_SD: Final = 2.0
 _LEAST_DOF, _MOST_DOF = 1.5, 400.0

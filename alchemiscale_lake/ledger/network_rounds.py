@@ -18,15 +18,17 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from estimators.cycle_closure import ClosureTest, closure_of, scale_from_cycles, with_shared_error
+from estimators.cycle_closure import closure_of, scale_from_cycles
 from estimators.edges import EdgeEstimate, Kind, whole_edges
 from estimators.leg_uncertainties import LegRule, LegUncertainties, leg_uncertainties
 from estimators.network_mle import NetworkEstimate, solve_network
 from estimators.notes import Note
+from estimators.shared_error import with_shared_error
 
 from ..networks.measures import is_absent
 from .assembled_edges import AssembledEdge, assemble, evidence_of
 from .network_findings import SolvedKind, finding_rows
+from .network_words import scaled_by_cycles, shared_error, unchecked
 from .transformation_estimates import none_if_nan
 
 __all__ = ["MAX_COVARIANCE_LIGANDS", "Round", "inputs_digest", "reckon_round"]
@@ -34,7 +36,7 @@ __all__ = ["MAX_COVARIANCE_LIGANDS", "Round", "inputs_digest", "reckon_round"]
 #: Networks with more ligands (of one kind) keep uncertainties but no covariance: it grows with the square.
 MAX_COVARIANCE_LIGANDS: Final = 1000
 #: Raised when the same legs give another round than before, so that rounds are reckoned anew.
-_RECKONING: Final = 4
+_RECKONING: Final = 5
 
 _KINDS: Final[tuple[Kind, ...]] = ("binding", "hydration", "direct")
 
@@ -117,7 +119,7 @@ def reckon_round(legs: pl.DataFrame, assays: pl.DataFrame, rule: LegRule = "pool
     for kind in _KINDS:
         of_kind = [edge for edge in edges if edge.estimate.kind == kind]
         if of_kind:
-            solved[kind] = _solve(of_kind, kind, assays, pooled=rule == "pooled", replicated=chosen.replicated)
+            solved[kind] = _solve(of_kind, kind, assays, chosen, pooled=rule == "pooled")
     edge_rows = [row for kind, s in solved.items() for row in _edge_rows(kind, s, rows, chosen, rule)]
     edge_rows.sort(key=lambda row: (row["kind"], row["ligand_i"], row["ligand_j"]))
     node_rows = [row for kind, s in solved.items() for row in _node_rows(kind, s)]
@@ -127,7 +129,9 @@ def reckon_round(legs: pl.DataFrame, assays: pl.DataFrame, rule: LegRule = "pool
 # --- networks ---------------------------------------------------------------------------------------
 
 
-def _solve(edges: list[AssembledEdge], kind: Kind, assays: pl.DataFrame, *, pooled: bool, replicated: bool) -> _Solved:
+def _solve(
+    edges: list[AssembledEdge], kind: Kind, assays: pl.DataFrame, chosen: LegUncertainties, *, pooled: bool
+) -> _Solved:
     """Estimate the network of one kind; its cycles may correct what results state, or repeats show."""
     ligands = list(
         dict.fromkeys(str(ligand) for edge in edges for ligand in (edge.estimate.ligand_a, edge.estimate.ligand_b))
@@ -138,25 +142,33 @@ def _solve(edges: list[AssembledEdge], kind: Kind, assays: pl.DataFrame, *, pool
         edges = [edge.with_uncertainty(1.0) for edge in edges]
     estimate = _estimate(edges, kind, ligands, experiment)
     closure = closure_of(estimate)
-    scale = scale_from_cycles(closure, known=not unknown) if unknown or (pooled and not replicated) else 1.0
+    alone = pooled and not chosen.replicated
+    scale = scale_from_cycles(closure, known=not unknown) if unknown or alone else 1.0
     if scale not in (0.0, 1.0) and not math.isnan(scale):
         edges = [edge.with_uncertainty(edge.estimate.uncertainty_kcal_mol * scale) for edge in edges]
         estimate = _estimate(edges, kind, ligands, experiment)
-        notes.append(Note("scaled-by-cycles", _scaled(scale, closure.degrees_of_freedom, unknown=unknown)))
+        notes.append(scaled_by_cycles(scale, closure, unknown=unknown))
         closure, unknown = closure_of(estimate), False
     elif unknown:
         edges = [edge.with_uncertainty(math.nan) for edge in edges]
         message = "no result states an uncertainty, and neither repeats nor cycles give one: edges count alike"
         notes.append(Note("uncertainty-unknown", message))
+    elif alone and not closure.degrees_of_freedom and len(edges):
+        notes.append(unchecked())
     checked = SolvedKind(kind, estimate, [edge.estimate for edge in edges], closure)
-    if pooled and replicated and not unknown:
+    if pooled and not alone and not unknown:
         node_a, node_b, value, repeats = whole_edges(checked.edges, kind)
         shared, estimate = with_shared_error(
-            estimate, repeats, lambda used: _solved(node_a, node_b, value, used, ligands, experiment)
+            estimate,
+            node_a,
+            node_b,
+            repeats,
+            lambda used: _solved(node_a, node_b, value, used, ligands, experiment),
+            one_result_kcal_mol=_of_one_result(edges, chosen),
         )
-        if shared:
-            edges = [edge.widened(shared) for edge in edges]
-            notes.append(Note("shared-error", _shared(shared, closure)))
+        if shared.added_kcal_mol:
+            edges = [edge.widened(shared.added_kcal_mol) for edge in edges]
+            notes.append(shared_error(shared, closure))
     if len(ligands) > MAX_COVARIANCE_LIGANDS:
         message = f"{len(ligands)} ligands are more than {MAX_COVARIANCE_LIGANDS}: no covariance is kept"
         notes.append(Note("covariance-omitted", message))
@@ -189,23 +201,17 @@ def _solved(
     )
 
 
-def _shared(shared: float, closure: ClosureTest) -> str:
-    misfit = closure.chi2 / closure.degrees_of_freedom
-    return (
-        f"the misfit of {closure.degrees_of_freedom} cycles is {misfit:.2g} of what repeats let expect: {shared:.2g} "
-        "kcal/mol that the repeats of an edge share are added to every edge"
-    )
+def _of_one_result(edges: Sequence[AssembledEdge], chosen: LegUncertainties) -> float | None:
+    """Typical uncertainty of an edge, were there one result of each of its legs; None if none is uncertain."""
+    variance = chosen.uncertainty_kcal_mol**2 * chosen.n
+    of_edges = np.array([variance[list(edge.members)].sum() for edge in edges if edge.estimate.whole])
+    uncertain = of_edges[np.isfinite(of_edges) & (of_edges > 0)]
+    return float(np.sqrt(np.median(uncertain))) if len(uncertain) else None
 
 
 def _without_any_uncertainty(edges: Sequence[EdgeEstimate]) -> bool:
     whole = [edge for edge in edges if edge.whole]
     return bool(whole) and all(math.isnan(edge.uncertainty_kcal_mol) for edge in whole)
-
-
-def _scaled(scale: float, n_cycles: int, *, unknown: bool) -> str:
-    if unknown:
-        return f"no result states an uncertainty: {scale:.2g} kcal/mol per edge is what {n_cycles} cycles give"
-    return f"uncertainties are {scale:.2g} times what results state: {n_cycles} cycles say so, there are no repeats"
 
 
 def _experiment(

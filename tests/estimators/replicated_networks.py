@@ -1,22 +1,31 @@
-"""Networks drawn from a known truth, with repeats of every leg: what a rule's intervals are held against."""
+"""Networks drawn from a known truth, with repeats of every leg: what a rule's intervals are compared with.
+
+Run as a module to print the tables of docs/estimates.md:
+`python -m tests.estimators.replicated_networks [NETWORKS]`.
+"""
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from estimators.cycle_closure import closure_of, scale_from_cycles, with_shared_error
-from estimators.leg_uncertainties import LegEvidence, LegRule, leg_uncertainties
-from estimators.network_mle import solve_network
+from estimators.cycle_closure import closure_of, scale_from_cycles
+from estimators.leg_uncertainties import LegEvidence, LegRule, LegUncertainties, leg_uncertainties
+from estimators.network_mle import NetworkEstimate, solve_network
 from estimators.replicates import combine
+from estimators.shared_error import with_shared_error
 
 #: How stated uncertainties relate to the true ones: equal, half, equal but for a factor of each leg's own
 #: (lognormal, 0.5), one and the same for legs whose true ones differ (lognormal, 0.6, around thrice that); or
 #: truthful of what repeats differ by, while they share an error of 0.3 kcal/mol per edge.
 World = Literal["truthful", "half", "uneven", "blind", "shared"]
+
+#: Form of the network; `cyclic` is a random tree with more edges.
+Shape = Literal["cyclic", "star", "ring", "dense"]
 
 SHARED_KCAL_MOL = 0.3
 
@@ -36,18 +45,29 @@ class Coverage:
 
 
 def coverage(
-    world: World, n_repeats: int, rule: LegRule, *, n_networks: int, n_nodes: int = 12, n_edges: int = 19, seed: int = 5
+    world: World,
+    n_repeats: int,
+    rule: LegRule,
+    *,
+    n_networks: int,
+    n_nodes: int = 12,
+    n_edges: int = 19,
+    shape: Shape = "cyclic",
+    seed: int = 5,
 ) -> Coverage:
     """Simulate networks of binding edges and count how often intervals hold the truth."""
     rng = np.random.default_rng(seed)
-    hits = np.array([_one_network(rng, world, n_repeats, rule, n_nodes, n_edges) for _ in range(n_networks)])
-    return Coverage(*(100 * hits.mean(axis=0)).tolist())
+    hits = []
+    for _ in range(n_networks):
+        ends = _connected(rng, n_nodes, n_edges) if shape == "cyclic" else _regular(shape, n_nodes)
+        hits.append(_one_network(rng, world, n_repeats, rule, ends))
+    return Coverage(*(100 * np.mean(hits, axis=0)).tolist())
 
 
 def _one_network(
-    rng: np.random.Generator, world: World, n_repeats: int, rule: LegRule, n_nodes: int, n_edges: int
+    rng: np.random.Generator, world: World, n_repeats: int, rule: LegRule, ends: NDArray[np.int64]
 ) -> tuple[float, float, float]:
-    ends = _connected(rng, n_nodes, n_edges)
+    n_edges = len(ends)
     sd, stated = _uncertainties(rng, world, 2 * n_edges)
     error = sd[:, None] * rng.standard_normal((2 * n_edges, n_repeats))
     stated_each = stated[:, None] * rng.uniform(0.9, 1.1, error.shape)
@@ -62,20 +82,40 @@ def _one_network(
     error_of_edge = leg_error[:n_edges] - leg_error[n_edges:]
     if world == "shared":
         error_of_edge = error_of_edge + SHARED_KCAL_MOL * rng.standard_normal(n_edges)
-    spread = np.hypot(chosen.uncertainty_kcal_mol[:n_edges], chosen.uncertainty_kcal_mol[n_edges:])
-    labels = (ends[:, 0].tolist(), ends[:, 1].tolist())
-    estimate = solve_network(*labels, error_of_edge, spread)
-    scale = scale_from_cycles(closure_of(estimate)) if rule == "pooled" and not chosen.replicated else 1.0
-    if rule == "pooled" and chosen.replicated:
-        shared, estimate = with_shared_error(estimate, spread, lambda used: solve_network(*labels, error_of_edge, used))
-        spread = np.hypot(spread, shared)
-    pairs = [(a, b) for a in range(n_nodes) for b in range(a)]
+    scale, spread, estimate = _estimated(ends, error_of_edge, chosen, rule)
+    pairs = [(a, b) for a in range(int(ends.max()) + 1) for b in range(a)]
     found = estimate.difference(pairs)
     return (
         float((np.abs(leg_error) < 1.96 * scale * chosen.uncertainty_kcal_mol).mean()),
         float((np.abs(error_of_edge) < 1.96 * scale * spread).mean()),
         float((np.abs(found.value_kcal_mol) < 1.96 * scale * found.uncertainty_kcal_mol).mean()),
     )
+
+
+def _estimated(
+    ends: NDArray[np.int64], value: FloatArray, chosen: LegUncertainties, rule: LegRule
+) -> tuple[float, FloatArray, NetworkEstimate]:
+    """Factor of all uncertainties, uncertainties of edges, and the network, as a round has them."""
+    n_edges = len(ends)
+    spread = np.hypot(chosen.uncertainty_kcal_mol[:n_edges], chosen.uncertainty_kcal_mol[n_edges:])
+    labels = (ends[:, 0].tolist(), ends[:, 1].tolist())
+    estimate = solve_network(*labels, value, spread)
+    scale = scale_from_cycles(closure_of(estimate)) if rule == "pooled" and not chosen.replicated else 1.0
+    if rule == "pooled" and chosen.replicated:
+        one = float(np.median(spread) * np.sqrt(chosen.n[0]))
+        shared, estimate = with_shared_error(
+            estimate, *labels, spread, lambda used: solve_network(*labels, value, used), one_result_kcal_mol=one
+        )
+        spread = np.hypot(spread, shared.added_kcal_mol)
+    return scale, spread, estimate
+
+
+def _regular(shape: Shape, n_nodes: int) -> NDArray[np.int64]:
+    """Edges of a star, a ring, or of a ring with every node also joined to those two and three further on."""
+    if shape == "star":
+        return np.array([(0, node) for node in range(1, n_nodes)], dtype=np.int64)
+    steps = (1,) if shape == "ring" else (1, 2, 3)
+    return np.array([(k, (k + step) % n_nodes) for step in steps for k in range(n_nodes)], dtype=np.int64)
 
 
 def _connected(rng: np.random.Generator, n_nodes: int, n_edges: int) -> NDArray[np.int64]:
@@ -95,3 +135,33 @@ def _uncertainties(rng: np.random.Generator, world: World, n_legs: int) -> tuple
     if world == "half":
         return 2 * stated, stated
     return (stated * np.exp(rng.normal(0, 0.5, n_legs)), stated) if world == "uneven" else (stated, stated)
+
+
+def _print_tables(n_networks: int) -> None:
+    """Coverage by form of the network, and by rule, in Markdown."""
+    print("| network of 12 ligands | results of a leg | repeats share nothing | repeats share 0.3 kcal/mol per edge |")
+    print("| --- | --- | --- | --- |")
+    forms: dict[Shape, str] = {"star": "star", "ring": "ring", "cyclic": "19 edges", "dense": "36 edges"}
+    worlds: tuple[World, World] = ("truthful", "shared")
+    for shape, name in forms.items():
+        for n in (1, 2, 3, 5):
+            found = [coverage(world, n, "pooled", n_networks=n_networks, shape=shape) for world in worlds]
+            cells = [f"{one.edges:.1f} / {one.differences:.1f}" for one in found]
+            print(f"| {name} | {n} | {' | '.join(cells)} |", flush=True)
+    print("\n| stated uncertainties are | results of a leg | `pooled` | `larger` |\n| --- | --- | --- | --- |")
+    stated: dict[World, str] = {
+        "truthful": "as large as the truth",
+        "half": "half of it",
+        "uneven": "off by a factor of each leg's own (lognormal, 0.5)",
+        "blind": "0.1 everywhere, truth around 0.3 (lognormal, 0.6)",
+    }
+    rules: tuple[LegRule, LegRule] = ("pooled", "larger")
+    for world, name in stated.items():
+        for n in (1, 2, 3, 5):
+            found = [coverage(world, n, rule, n_networks=n_networks) for rule in rules]
+            cells = [" / ".join(f"{number:.1f}" for number in one) for one in found]  # type: ignore[attr-defined]
+            print(f"| {name} | {n} | {' | '.join(cells)} |", flush=True)
+
+
+if __name__ == "__main__":
+    _print_tables(int(sys.argv[1]) if len(sys.argv) > 1 else 400)

@@ -127,14 +127,21 @@ def test_chance_flags_cycles_and_edges_in_one_network_of_twenty() -> None:
     ("closure", "known", "factor"),
     [
         (ClosureTest(8.0, 8, 0.43), True, 1.0),
-        (ClosureTest(400.0, 100, 1e-30), True, 2.0 * 1.012),
+        (ClosureTest(400.0, 100, 1e-30), True, 2.0 * 1.0086),
+        (ClosureTest(9.5, 1, 0.002), True, 3.703),
         (ClosureTest(0.0, 0, 1.0), True, 1.0),
         (ClosureTest(0.0, 0, 1.0), False, math.nan),
-        (ClosureTest(25.0, 100, 1.0), False, 0.5 * 1.012),
+        (ClosureTest(25.0, 100, 1.0), False, 0.5 * 1.0117),
+        (ClosureTest(0.0, 2, 1.0), False, 0.0),
     ],
 )
 def test_cycles_scale_uncertainties_only_where_they_speak(closure: ClosureTest, known: bool, factor: float) -> None:
     assert scale_from_cycles(closure, known=known) == pytest.approx(factor, rel=1e-3, nan_ok=True)
+
+
+def test_one_cycle_far_off_is_believed_whatever_was_known_before() -> None:
+    assert 8 < scale_from_cycles(ClosureTest(300.0, 1, 1e-60)) < 20
+    assert scale_from_cycles(ClosureTest(1e12, 1, 0.0)) > 1e3
 
 
 def test_closure_is_the_chi_square_of_all_cycles() -> None:

@@ -27,8 +27,9 @@ def test_intervals_of_pooled_legs_edges_and_differences_hold_95_per_cent(world: 
 
     # 1,520 legs, 760 edges and 2,640 differences that share errors: the widths are three standard errors
     assert found.legs == pytest.approx(95, abs=2.3)
-    assert found.edges == pytest.approx(95, abs=2.6)
-    assert found.differences == pytest.approx(95, abs=3.5)
+    # eight cycles do not rule out that repeats share an error, so edges hold more where they share none
+    assert 95 - 2.6 < found.edges < 99.6
+    assert 95 - 3.5 < found.differences < 99.9
 
 
 @pytest.mark.parametrize("world", ["truthful", "half"])

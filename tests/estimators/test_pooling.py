@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from scipy import special
 
 from estimators.errors import EstimatorInputError
-from estimators.pooling import NORMAL_95, pool_spread
+from estimators.normal_mixture import NORMAL_95
+from estimators.pooling import pool_spread
 
 
 def draw(

@@ -1,0 +1,51 @@
+"""Notes about the uncertainties of a network: what cycles say, and what they cannot.
+
+Owns the wording. What is estimated is `estimators.shared_error`'s and `estimators.cycle_closure`'s.
+"""
+
+from __future__ import annotations
+
+from estimators.cycle_closure import ClosureTest
+from estimators.notes import Note
+from estimators.shared_error import SharedError
+
+__all__ = ["scaled_by_cycles", "shared_error", "unchecked"]
+
+
+def shared_error(shared: SharedError, closure: ClosureTest) -> Note:
+    """Note what is added to every edge for errors that its repeats share, and what tells of them."""
+    added = f"{shared.added_kcal_mol:.2g} kcal/mol that the repeats of an edge may share is added to every edge"
+    if not closure.degrees_of_freedom:
+        message = (
+            f"no cycle shows whether the repeats of an edge share an error: {added}, as published networks show "
+            f"(95 % of such networks have less than {shared.high_kcal_mol:.2g}); edges that close cycles would tell"
+        )
+        return Note("shared-error", message)
+    return Note("shared-error", f"{_misfit(closure)}: {added}")
+
+
+def scaled_by_cycles(scale: float, closure: ClosureTest, *, unknown: bool) -> Note:
+    """Note how much wider uncertainties are than what results state, or what cycles give where nothing is stated."""
+    if unknown:
+        message = f"no result states an uncertainty: {scale:.2g} kcal/mol per edge is what {_cycles(closure)} give"
+    else:
+        message = f"{_misfit(closure)} and there are no repeats: uncertainties are {scale:.2g} times what results state"
+    return Note("scaled-by-cycles", message)
+
+
+def unchecked() -> Note:
+    """Note that nothing contradicts, or confirms, what single results state."""
+    message = (
+        "no leg has repeats and no cycle closes, so nothing checks what results state of their uncertainty (errors of "
+        "single published results were 3.6 times that); run repeats or add edges that close cycles"
+    )
+    return Note("uncertainty-unchecked", message)
+
+
+def _misfit(closure: ClosureTest) -> str:
+    return f"reduced chi-squared {closure.chi2 / closure.degrees_of_freedom:.2g} over {_cycles(closure)}"
+
+
+def _cycles(closure: ClosureTest) -> str:
+    n = closure.degrees_of_freedom
+    return f"{n} {'cycle' if n == 1 else 'cycles'}"
