@@ -1,7 +1,7 @@
 """How sure a ranking is: the probability of every ligand to be the best, or among the best.
 
 Owns what is counted over draws from the normal distribution that an estimate is. Draws of networks too
-large for a covariance come from `network_draws`; experiment is not its matter (`performance`).
+large for a covariance come from `network_draws`; what a model misses of experiment is `model_error`'s.
 
 Low free energies are best. Values of two connected components share no zero: rank each on its own.
 """
@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr
 
 from estimators.errors import EstimatorInputError
+from estimators.model_error import ModelError
 from estimators.network_draws import draw_deviations
 from estimators.network_estimate import NetworkEstimate
 from estimators.network_solution import NetworkSolution
@@ -82,6 +83,7 @@ def rank_nodes(
     n_draws: int = 10_000,
     confidence: float = 0.95,
     seed: int = 2019,
+    model_error: ModelError | None = None,
 ) -> Ranking:
     """Rank ligands by free energy.
 
@@ -100,6 +102,9 @@ def rank_nodes(
         Of the interval of ranks.
     seed : int
         Of the draws: the same numbers give the same ranking.
+    model_error : ModelError, optional
+        Drawn as well, so that probabilities are about experiment and not about what the model would give
+        with endless sampling.
 
     Raises
     ------
@@ -120,6 +125,8 @@ def rank_nodes(
     step = max(1, _CHUNK_ENTRIES // len(value))
     for start in range(0, n_draws, step):
         drawn = sampler(min(step, n_draws - start), rng)[known] + value[known, None]
+        if model_error is not None:
+            drawn += model_error.draw(*drawn.shape, rng)
         tally.add(drawn + _TIE_KCAL_MOL * rng.standard_normal(drawn.shape))
     low, high = tally.interval(confidence)
     place = partial(_spread_out, known=known, n=len(value))

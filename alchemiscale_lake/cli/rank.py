@@ -2,13 +2,38 @@
 
 from __future__ import annotations
 
+import math
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from ._errors import say
 from ._options import lake_option, scope_option
 from ._show import output_options, show_table
 
+if TYPE_CHECKING:
+    from ..ledger.model_errors import AskedModelError
+    from ..ledger.ranked_ligands import RankedNetwork
+
 __all__ = ["command"]
+
+
+class _ModelError(click.ParamType):
+    """`auto`, `none`, or a number of kcal/mol."""
+
+    name = "model_error"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> AskedModelError:
+        text = str(value).strip().lower()
+        if text in ("auto", "none"):
+            return "auto" if text == "auto" else None
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        if not 0.0 <= number < math.inf:
+            self.fail(f"{value!r} is not a model error; give auto, none, or kcal/mol such as 0.9", param, ctx)
+        return number
 
 
 @click.command("rank")
@@ -33,6 +58,14 @@ __all__ = ["command"]
     metavar="N",
     help="Joint draws that are counted.",
 )
+@click.option(
+    "--model-error",
+    type=_ModelError(),
+    default="none",
+    show_default=True,
+    metavar="auto|VALUE|none",
+    help="Error of the model beside experiment, drawn as well; auto: from assays and published benchmarks.",
+)
 @output_options
 def command(
     network: str | None,
@@ -42,6 +75,7 @@ def command(
     limit: int | None,
     kind: str | None,
     draws: int | None,
+    model_error: AskedModelError,
     tsv: bool,
     output: str | None,
 ) -> None:
@@ -49,11 +83,13 @@ def command(
 
     NETWORK is a name, a ScopedKey or the beginning of one; it may be left out if there is only one. The
     lowest free energy is the best. Probabilities and the 95% interval of the rank follow from values and
-    uncertainties of the newest round together with their correlation. Run `gather` first.
+    uncertainties of the newest round together with their correlation. Run `gather` first. With
+    `--model-error` they are about experiment: how far force field and model are off is drawn too.
 
     \b
-    Example:
+    Examples:
       alchemiscale-lake rank tyk2 --top 5
+      alchemiscale-lake rank tyk2 --model-error auto
     """
     from ..ledger.ranked_ligands import rank_network
     from ..query import connect, find_network
@@ -62,9 +98,23 @@ def command(
 
     opened = Lake.open(lake)
     found = find_network(opened, network, scope=scope)
-    ranked = rank_network(connect(opened), found, top=top, kind=kind, n_draws=draws)
+    ranked = rank_network(connect(opened), found, top=top, kind=kind, n_draws=draws, model_error=model_error)
     table = ranking_table(ranked, shown=limit)
     show_table(table, tsv=tsv, output=output, counted=f"{len(table.rows)} of {len(ranked.ligands)} ligands")
     say(f"probabilities have a sampling error of {ranked.max_standard_error:.1g} at most")
+    for line in _about(ranked):
+        say(line)
     if ranked.n_without:
         say(f"left out, without a value and its uncertainty: {ranked.n_without}")
+
+
+def _about(ranked: RankedNetwork) -> list[str]:
+    """What probabilities are about: the computed free energies, or experiment."""
+    if not ranked.model_errors:
+        return ["probabilities are about the computed free energies; --model-error auto makes them about experiment"]
+    several = len(ranked.model_errors) > 1
+    return [
+        f"model error{f' of {one.kind}, component {one.component}' if several else ''}: "
+        f"{one.error.sd_kcal_mol:.2f} kcal/mol per ligand ({one.source})"
+        for one in ranked.model_errors
+    ]

@@ -20,6 +20,7 @@ from estimators.ranking import Ranking, rank_nodes
 from ..errors import EstimationError
 from ..networks.measures import is_absent
 from ..query import Connection, ask, read_sql, statement
+from .model_errors import AskedModelError, ChosenModelError, choose_model_error
 
 __all__ = ["RankedNetwork", "rank_network"]
 
@@ -44,12 +45,15 @@ class RankedNetwork:
         Monte Carlo standard error of a probability, at most.
     n_without : int
         Ligands without a value, left out.
+    model_errors : tuple of ChosenModelError
+        One per kind and component; empty if none was drawn.
     """
 
     ligands: pl.DataFrame
     top: int
     max_standard_error: float
     n_without: int
+    model_errors: tuple[ChosenModelError, ...] = ()
 
 
 def rank_network(
@@ -60,6 +64,7 @@ def rank_network(
     kind: str | None = None,
     n_draws: int | None = None,
     seed: int = 2019,
+    model_error: AskedModelError = None,
 ) -> RankedNetwork:
     """Rank the ligands of a network by free energy, the lowest being the best.
 
@@ -76,11 +81,15 @@ def rank_network(
         Joint draws of all values; by default 10,000, and 2,000 of more than 1,000 ligands.
     seed : int
         Of the draws.
+    model_error : "auto", float or None
+        Error of the model beside experiment, kcal/mol, drawn for every ligand: then probabilities are about
+        experiment. `auto` takes it from assays of the network's ligands and from published benchmarks. By default
+        probabilities are about the computed free energies alone.
 
     Raises
     ------
     EstimationError
-        If no ligand has a value with an uncertainty.
+        If no ligand has a value with an uncertainty, or `auto` has nothing to go on.
     """
     bound = {"network": network, "kind": kind}
     rows = read_sql(connection, statement("ligands_to_rank"), bound)
@@ -88,18 +97,22 @@ def rank_network(
     if not len(known):
         raise EstimationError(_nothing(network, rows), network=network)
     edges = ask(connection, "latest_edges", network=network, status="ok")
-    parts, errors = [], []
+    parts, errors, chosen = [], [], []
     for (of_kind, _), group in known.group_by("kind", "component", maintain_order=True):
         covariance = _covariance(group)
         draws = n_draws or (_DRAWS_WITHOUT_COVARIANCE if covariance is None else _DRAWS)
         spread = _solve_again(edges.filter(pl.col("kind") == of_kind), group) if covariance is None else covariance
         values = np.full(len(spread.nodes) if isinstance(spread, NetworkEstimate) else len(group), np.nan)
         values[: len(group)] = group["value_kcal_mol"].to_numpy()
-        ranking = rank_nodes(values, spread, top=top, n_draws=draws, seed=seed)
+        beside = choose_model_error(model_error, group, covariance)
+        error = None if beside is None else beside.error
+        ranking = rank_nodes(values, spread, top=top, n_draws=draws, seed=seed, model_error=error)
+        chosen.append(beside)
         parts.append(_with(group, ranking))
         errors.append(ranking.max_standard_error)
     ranked = pl.concat(parts).sort("kind", "component", "expected_rank", "ligand")
-    return RankedNetwork(ranked, top, max(errors), len(rows) - len(known))
+    drawn = tuple(one for one in chosen if one is not None)
+    return RankedNetwork(ranked, top, max(errors), len(rows) - len(known), drawn)
 
 
 def _nothing(network: str, rows: pl.DataFrame) -> str:

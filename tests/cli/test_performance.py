@@ -51,6 +51,8 @@ def rounded(text: str) -> str:
         ("compare", "--by", "programme", "--over-time", "--statistic", "RMSE", "--resample", "networks"),
         ("rank", "tyk2", "--top", "2"),
         ("rank", "tyk2", "--limit", "1", "--draws", "100"),
+        ("rank", "tyk2", "--model-error", "auto"),
+        ("rank", "tyk2", "--model-error", "1.5"),
     ],
     ids=" ".join,
 )
@@ -96,6 +98,14 @@ def test_refusals_are_one_line(call: Call, arguments: tuple[str, ...], said: str
     assert (result.exit_code, result.stdout) == (1, "")
     assert said in result.stderr
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("value", ["-1", "inf", "about one", "nan"])
+def test_what_is_no_model_error_is_refused(call: Call, value: str) -> None:
+    result = call("rank", "tyk2", "--model-error", value)
+
+    assert result.exit_code == 2
+    assert "is not a model error; give auto, none, or kcal/mol such as 0.9" in result.stderr
 
 
 @pytest.mark.parametrize("name", ["compare", "rank"])

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import csv
 import os
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +19,10 @@ import pytest
 
 from estimators.edges import Leg, Phase, assemble_edges, whole_edges
 from estimators.leg_uncertainties import LegEvidence, leg_uncertainties
+from estimators.model_error import PUBLISHED_BINDING, ModelError, estimate_model_error
 from estimators.network_mle import solve_network
 from estimators.partition import label_components
+from estimators.ranking import rank_nodes
 from estimators.replicates import combine
 from estimators.shared_error import with_shared_error
 from tests.estimators.exact import exact_solution
@@ -174,3 +176,58 @@ def test_one_published_cycle_does_not_blow_up_its_network() -> None:
     # edges meet experiment with an RMSE of 0.6; a t distribution with one degree of freedom would add 3.2
     assert shared.added_kcal_mol < 0.5
     assert 0.2 < estimate.uncertainty_kcal_mol.mean() < 0.6
+
+
+def ranked_beside_experiment(*, model_error: ModelError | None) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities of all published ligands to be among the best three of their target, and whether they are."""
+    probability, true = [], []
+    for target, rows in table("openfe2024_edges.csv").items():
+        measured = {
+            row["ligand name"]: float(row["Exp DG (kcal/mol)"]) for row in table("openfe2024_ligands.csv")[target]
+        }
+        if len(measured) < 5:
+            continue
+        node_a, node_b, value, sd = pooled_edges(rows)
+        _, estimate = with_shared_error(
+            solve_network(node_a, node_b, value, sd),
+            node_a,
+            node_b,
+            sd,
+            partial(solve_network, node_a, node_b, value),
+        )
+        ranking = rank_nodes(estimate.value_kcal_mol, estimate, n_draws=2000, model_error=model_error)
+        experiment = np.array([measured[str(node)] for node in estimate.nodes])
+        probability.append(ranking.p_top)
+        true.append(experiment <= np.sort(experiment)[2])
+    return np.concatenate(probability), np.concatenate(true)
+
+
+def test_with_the_model_error_probabilities_of_ranks_are_about_experiment() -> None:
+    sure, best = ranked_beside_experiment(model_error=None)
+    honest, _ = ranked_beside_experiment(model_error=PUBLISHED_BINDING)
+
+    assert best[sure > 0.9].mean() < 0.8
+    assert best[honest > 0.8].mean() == pytest.approx(honest[honest > 0.8].mean(), abs=0.12)
+    for low, high in ((0.0, 0.1), (0.1, 0.3), (0.3, 0.6), (0.6, 1.01)):
+        within = (honest >= low) & (honest < high)
+        assert within.sum() > 30
+        assert best[within].mean() == pytest.approx(honest[within].mean(), abs=0.08)
+
+
+def test_the_published_model_error_is_what_these_targets_show() -> None:
+    found = []
+    for target, rows in table("openfe2024_edges.csv").items():
+        measured = {
+            row["ligand name"]: float(row["Exp DG (kcal/mol)"]) for row in table("openfe2024_ligands.csv")[target]
+        }
+        estimate = solve_network(*pooled_edges(rows))
+        assert estimate.covariance is not None
+        experiment = [measured[str(node)] for node in estimate.nodes]
+        alone = estimate_model_error(estimate.value_kcal_mol, experiment, estimate.covariance, prior=None)
+        found.append(alone.sd_kcal_mol)
+
+    # of chi-squared distributed variances the median sigma is 1.08 times the typical one
+    assert np.median(found) == pytest.approx(PUBLISHED_BINDING.sd_kcal_mol, abs=0.15)
+    low, high = np.quantile(found, [0.25, 0.75])
+    assert 0.55 < low < 0.8
+    assert 1.0 < high < 1.4

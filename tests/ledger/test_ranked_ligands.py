@@ -9,10 +9,12 @@ import pytest
 from alchemiscale_lake.errors import EstimationError
 from alchemiscale_lake.ledger import network_rounds
 from alchemiscale_lake.ledger.estimates import gather_network
+from alchemiscale_lake.ledger.model_errors import choose_model_error
 from alchemiscale_lake.ledger.ranked_ligands import rank_network
 from alchemiscale_lake.query import connect
 from alchemiscale_lake.schemas import TABLES
 from alchemiscale_lake.store import Lake
+from estimators.model_error import PUBLISHED_BINDING
 from estimators.ranking import rank_nodes
 from tests.campaign import SCOPE, Campaign
 
@@ -80,3 +82,49 @@ def test_a_network_that_cannot_be_ranked_says_what_to_do(lake: Lake, value: floa
 
     with pytest.raises(EstimationError, match=said):
         rank_network(connect(lake), network)
+
+
+def test_a_model_error_is_drawn_for_every_component_where_it_is_asked_for(lake: Lake, network: str) -> None:
+    gather_network(lake, network)
+    con = connect(lake)
+    plain = rank_network(con, network)
+
+    ranked = rank_network(con, network, model_error=5.0)
+
+    assert plain.model_errors == ()
+    assert [(one.component, one.error.sd_kcal_mol, one.source) for one in ranked.model_errors] == [
+        (0, 5.0, "as asked for"),
+        (1, 5.0, "as asked for"),
+    ]
+    assert ranked.ligands["p_best"].max() < plain.ligands["p_best"].max()  # type: ignore[operator]
+
+
+def test_where_neither_benchmarks_nor_assays_tell_a_model_error_auto_says_so(lake: Lake, network: str) -> None:
+    gather_network(lake, network)
+
+    with pytest.raises(
+        EstimationError, match=r"no model error for direct: .* 0 ligands have assays, where 5 are needed"
+    ):
+        rank_network(connect(lake), network, model_error="auto")
+
+
+@pytest.mark.parametrize("n_assays", [0, 1, 2, 6])
+def test_assays_and_benchmarks_give_the_model_error_of_binding(n_assays: int) -> None:
+    group = pl.DataFrame(
+        {
+            "kind": "binding",
+            "component": 0,
+            "value_kcal_mol": [0.0, 1.0, 2.0, 3.0, 4.0, 5.0],
+            "uncertainty_kcal_mol": 0.1,
+            "experiment_kcal_mol": [0.1, 1.1, 2.0, 3.0, 4.1, 5.1][:n_assays] + [None] * (6 - n_assays),
+            "experiment_uncertainty_kcal_mol": None,
+        },
+        schema_overrides={"experiment_kcal_mol": pl.Float64},
+    )
+
+    chosen = choose_model_error("auto", group, None)
+
+    assert chosen is not None
+    assert (chosen.error == PUBLISHED_BINDING) == (n_assays < 2)
+    assert chosen.source.startswith("published" if n_assays < 2 else f"{n_assays} ligands with assays, and published")
+    assert chosen.error.sd_kcal_mol <= 0.93
