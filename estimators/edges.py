@@ -138,13 +138,16 @@ class _Combined:
 _Pair = tuple[Hashable, Hashable, Hashable]  # group, ligand_a, ligand_b in the first leg's direction
 
 
-def assemble_edges(legs: Iterable[Leg]) -> list[EdgeEstimate]:
+def assemble_edges(legs: Iterable[Leg], *, by_direction: bool = False) -> list[EdgeEstimate]:
     """Make edges of legs.
 
     Parameters
     ----------
     legs : iterable of Leg
         In any order and direction.
+    by_direction : bool
+        Whether a pair that has the same phases in both directions makes two edges, a -> b and b -> a, as in openfe's
+        `gather`; by default its legs are combined phase by phase.
 
     Returns
     -------
@@ -162,7 +165,8 @@ def assemble_edges(legs: Iterable[Leg]) -> list[EdgeEstimate]:
         _check(position, leg)
     phases = {leg.phase for leg in given} - set(_COMPLETE)
     edges: list[EdgeEstimate] = []
-    for pair, by_phase in _collect(given).items():
+    pairs = _collect(given)
+    for pair, by_phase in (_apart(pairs, given) if by_direction else pairs).items():
         combined = {phase: _combine(pair, phase, positions, given) for phase, positions in by_phase.items()}
         for kind in _KINDS:
             alone = phases if kind == "direct" and len(phases) == 1 else set()
@@ -220,6 +224,19 @@ def _collect(legs: Sequence[Leg]) -> dict[_Pair, dict[Phase, list[int]]]:
         home = pairs[back] if back in pairs else pairs.setdefault(pair, {})
         home.setdefault(leg.phase, []).append(position)
     return pairs
+
+
+def _apart(pairs: dict[_Pair, dict[Phase, list[int]]], legs: Sequence[Leg]) -> dict[_Pair, dict[Phase, list[int]]]:
+    """Split pairs that have every phase in both directions."""
+    split: dict[_Pair, dict[Phase, list[int]]] = {}
+    for (group, a, b), by_phase in pairs.items():
+        forward = {phase: [k for k in places if legs[k].ligand_a == a] for phase, places in by_phase.items()}
+        backward = {phase: [k for k in places if k not in forward[phase]] for phase, places in by_phase.items()}
+        if a != b and all(forward.values()) and all(backward.values()):
+            split |= {(group, a, b): forward, (group, b, a): backward}
+        else:
+            split[group, a, b] = by_phase
+    return split
 
 
 def _kinds(own: set[Phase], everywhere: set[Phase]) -> list[Kind]:

@@ -130,7 +130,7 @@ class PooledSpread:
             nu = dof + count - 1
             scale = np.sqrt((dof * phi + (count - 1) * ratio) / nu)
             total += weight * 2 * special.stdtr(nu, -distance / scale)
-        return total
+        return np.minimum(total, 1.0)  # weights add up to one but for rounding
 
     def scatter_probability(self, variance: ArrayLike, n: ArrayLike, sd: ArrayLike) -> FloatArray:
         """Probability that the repeats of one leg scatter so much, or so little, two-sided; parameters as before."""

@@ -126,7 +126,7 @@ def rank_nodes(
     for start in range(0, n_draws, step):
         drawn = sampler(min(step, n_draws - start), rng)[known] + value[known, None]
         if model_error is not None:
-            drawn += model_error.draw(*drawn.shape, rng)
+            drawn += model_error.draw(len(known), drawn.shape[1], rng)
         tally.add(drawn + _TIE_KCAL_MOL * rng.standard_normal(drawn.shape))
     low, high = tally.interval(confidence)
     place = partial(_spread_out, known=known, n=len(value))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,22 +18,20 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
-class _ModelError(click.ParamType):
-    """`auto`, `none`, or a number of kcal/mol."""
-
-    name = "model_error"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> AskedModelError:
-        text = str(value).strip().lower()
-        if text in ("auto", "none"):
-            return "auto" if text == "auto" else None
-        try:
-            number = float(text)
-        except ValueError:
-            number = math.nan
-        if not 0.0 <= number < math.inf:
-            self.fail(f"{value!r} is not a model error; give auto, none, or kcal/mol such as 0.9", param, ctx)
-        return number
+def _model_error(ctx: click.Context, param: click.Parameter, value: str) -> AskedModelError:
+    """Parse `auto`, `none`, or a number of kcal/mol."""
+    text = value.strip().lower()
+    if text in ("auto", "none"):
+        return "auto" if text == "auto" else None
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0.0 <= number < math.inf:
+        raise click.BadParameter(
+            f"{value!r} is not a model error; give auto, none, or kcal/mol such as 0.9", ctx, param
+        )
+    return number
 
 
 @click.command("rank")
@@ -60,7 +58,7 @@ class _ModelError(click.ParamType):
 )
 @click.option(
     "--model-error",
-    type=_ModelError(),
+    callback=_model_error,
     default="none",
     show_default=True,
     metavar="auto|VALUE|none",

@@ -53,8 +53,8 @@ def _nan(value: float | None) -> float:
     return math.nan if value is None else value
 
 
-def assemble(rows: pl.DataFrame, chosen: LegUncertainties) -> list[AssembledEdge]:
-    """Edges of every environment, with what belongs to them."""
+def assemble(rows: pl.DataFrame, chosen: LegUncertainties, *, by_direction: bool = False) -> list[AssembledEdge]:
+    """Edges of every environment, with what belongs to them; `by_direction` as in `estimators.edges`."""
     failed = rows["failed"].to_list()
     edges: list[AssembledEdge] = []
     for suffix, group in _by_environment(rows):
@@ -66,9 +66,13 @@ def assemble(rows: pl.DataFrame, chosen: LegUncertainties) -> list[AssembledEdge
         for position, leg in enumerate(given):
             of_pair = at.setdefault(frozenset((leg.ligand_a, leg.ligand_b)), {})
             of_pair.setdefault(leg.phase, []).append(position)
-        for edge in assemble_edges(given):
+        made = assemble_edges(given, by_direction=by_direction)
+        both_ways = {(e.kind, e.ligand_a, e.ligand_b) for e in made} & {(e.kind, e.ligand_b, e.ligand_a) for e in made}
+        for edge in made:
             of_pair = at[frozenset((edge.ligand_a, edge.ligand_b))]
             members = [position for phase in edge.phases for position in of_pair.get(phase, [])]
+            if edge.ligand_a != edge.ligand_b and (edge.kind, edge.ligand_a, edge.ligand_b) in both_ways:
+                members = [position for position in members if given[position].ligand_a == edge.ligand_a]
             broken = any(failed[places[k]] for k in members if math.isnan(given[k].value_kcal_mol))
             edges.append(AssembledEdge(edge, tuple(places[k] for k in members), broken))
     return edges

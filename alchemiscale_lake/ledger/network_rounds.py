@@ -114,7 +114,8 @@ def reckon_round(legs: pl.DataFrame, assays: pl.DataFrame, rule: LegRule = "pool
     rows = legs.filter(pl.col("ligand_j").is_not_null() & (pl.col("qualname") != "NonTransformation"))
     rows = rows.sort("phase", "ligand_i", "ligand_j", "transformation").with_row_index("place")
     chosen = leg_uncertainties(evidence_of(rows), rule)
-    edges = assemble(rows, chosen)
+    # openfe, whose convention `sd` is, lists both directions of a pair
+    edges = assemble(rows, chosen, by_direction=rule == "sd")
     solved = {}
     for kind in _KINDS:
         of_kind = [edge for edge in edges if edge.estimate.kind == kind]

@@ -270,3 +270,28 @@ def test_a_network_of_three_phases_gives_binding_and_hydration_of_every_ligand()
         estimate = solve_network(*whole_edges(edges, kind), nodes=nodes)  # type: ignore[arg-type]
         pulls = (estimate.value_kcal_mol - values + values.mean()) / estimate.uncertainty_kcal_mol
         assert np.abs(pulls).max() < 3.0
+
+
+def test_both_directions_are_two_edges_where_that_is_asked_for() -> None:
+    legs = [
+        Leg("a", "b", "complex", 5.0, 0.1),
+        Leg("a", "b", "solvent", 3.0, 0.1),
+        Leg("b", "a", "solvent", -3.4, 0.3),
+        Leg("b", "a", "complex", -5.0, 0.4),
+    ]
+
+    forward, backward = assemble_edges(legs, by_direction=True)
+
+    assert (forward.ligand_a, forward.ligand_b, forward.legs) == ("a", "b", (0, 1))
+    assert (backward.ligand_a, backward.ligand_b, backward.legs) == ("b", "a", (3, 2))
+    assert (forward.value_kcal_mol, backward.value_kcal_mol) == pytest.approx((2.0, -1.6))
+    assert backward.uncertainty_kcal_mol == pytest.approx(0.5)
+    assert len(assemble_edges(legs)) == 1
+
+
+@pytest.mark.parametrize("phases", [("complex",), ("solvent",)])
+def test_a_direction_that_lacks_a_phase_lends_its_legs_to_the_other(phases: tuple[Phase, ...]) -> None:
+    legs = [Leg("a", "b", "complex", 5.0, 0.1), Leg("a", "b", "solvent", 3.0, 0.1)]
+    legs += [Leg("b", "a", phase, -4.0, 0.1) for phase in phases]
+
+    assert assemble_edges(legs, by_direction=True) == assemble_edges(legs)

@@ -63,6 +63,17 @@ def test_units_do_not_matter_and_more_scatter_is_never_less_uncertainty(sds: lis
     assert (np.diff(common[np.argsort(sd)]) >= -1e-9).all()
 
 
+@pytest.mark.parametrize("n_legs", range(1, 12))
+def test_a_result_at_the_mean_of_the_others_has_no_probability_above_one(n_legs: int) -> None:
+    count, sd = np.full(n_legs, 3), np.linspace(0.1, 0.3, n_legs)
+    spread = pool_spread(np.full(n_legs, 0.01), count, sd)
+
+    p = spread.result_probability(np.zeros(n_legs), np.full(n_legs, 0.01), count, sd)
+
+    assert (p <= 1.0).all()
+    assert p == pytest.approx(1.0)
+
+
 def test_what_cannot_be_pooled_is_told() -> None:
     with pytest.raises(EstimatorInputError, match="no leg has repeats"):
         pool_spread([0.1, 0.2], [1, 1], [np.nan, np.nan])

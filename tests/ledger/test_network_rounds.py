@@ -143,6 +143,22 @@ def test_both_directions_are_compared_and_a_wrong_edge_is_first(tmp_path: Path) 
     assert all(f["rank"] <= 20 or f["flagged"] for f in findings)
 
 
+def test_rule_sd_lists_both_directions_of_a_pair_as_openfe_does(tmp_path: Path) -> None:
+    pairs = [("a", "b"), ("b", "a"), ("b", "c")]
+    values = {("a", "b"): [1.0, 1.2, 1.4], ("b", "a"): [-0.8, -0.9, -1.6], ("b", "c"): [2.0, 2.1, 2.2]}
+    campaign, combined = gathered(tmp_path / "lake", pairs, values, 0.1)
+
+    gather_network(campaign.lake, f"AlchemicalNetwork-net-{SCOPE}", rule="sd")
+    edges = ask(connect(campaign.lake), "latest_edges").to_dicts()
+
+    assert [(e["ligand_i"], e["ligand_j"]) for e in combined["latest_edges"]] == [("a", "b"), ("b", "c")]
+    found = {(e["ligand_i"], e["ligand_j"]): (e["value_kcal_mol"], e["uncertainty_kcal_mol"]) for e in edges}
+    assert found.keys() == set(pairs)
+    for pair in pairs:
+        assert found[pair] == pytest.approx((np.mean(values[pair]), np.std(values[pair], ddof=1)))
+    assert all(len(e["legs"]) == 1 for e in edges)
+
+
 def test_copies_of_results_are_no_outliers(tmp_path: Path) -> None:
     _, found = gathered(tmp_path / "lake", RING, dict.fromkeys([("a", "b"), ("b", "c"), ("c", "a")], [1.0] * 3), 0.1)
 
