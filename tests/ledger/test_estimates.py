@@ -250,7 +250,8 @@ def test_another_rule_makes_a_round_and_regathers_nothing(tmp_path: Path) -> Non
         again = gather_network(campaign.lake, network, rule=rule)
         row = ask(connect(campaign.lake), "latest_edges").row(0, named=True)
         assert (report.n_regathered, report.new_round, again.new_round) == (0, True, False)
-        assert row["leg_uncertainties_kcal_mol"] == [row["uncertainty_kcal_mol"]]
+        if rule != "pooled":  # where no cycle shows that repeats share nothing, an edge gets more than its leg
+            assert row["leg_uncertainties_kcal_mol"] == [row["uncertainty_kcal_mol"]]
         seen.append((report.round, row["rule"], round(row["uncertainty_kcal_mol"], 3)))
 
     sem, own, sd = 1.0, 0.071, 1.414
