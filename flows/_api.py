@@ -59,12 +59,15 @@ class Api:
         Whether this process started it and will stop it.
     login : Path or None
         The file with what people are asked for on the pages; None for a server of the user's own.
+    kept : bool
+        Whether what a server of ours shows is there for the next one.
     """
 
     api_url: str
     ui_url: str
     ours: bool
     login: Path | None = None
+    kept: bool = True
 
 
 def quiet_environment(*, verbose: bool = False) -> None:
@@ -132,7 +135,8 @@ def local_api(
         if lasting:
             stack.enter_context(_announce(folder, server.api_url))
         stack.callback(_flush)
-        yield Api(server.api_url, server.api_url.removesuffix("/api"), ours=True, login=login_file(folder))
+        ui_url, kept = server.api_url.removesuffix("/api"), folder == state_dir
+        yield Api(server.api_url, ui_url, ours=True, login=login_file(folder), kept=kept)
 
 
 # --- one folder, one server ---------------------------------------------------------------------

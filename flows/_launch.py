@@ -41,6 +41,16 @@ class Session:
         return self.api.ui_url
 
     @property
+    def is_ours(self) -> bool:
+        """Whether the server ends with this command."""
+        return self.api.ours
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether what its pages show is kept, so that `up` shows it later."""
+        return self.api.kept
+
+    @property
     def login(self) -> Path | None:
         """File with what the Prefect UI asks for; None for a server of the user's own."""
         return self.api.login

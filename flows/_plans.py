@@ -54,6 +54,7 @@ def plan_dispatch(
     timeout_s: float | None = None,
     unit_retries: int | None = None,
     once: bool = False,
+    is_patient: bool = False,
 ) -> DispatchPlan:
     """Find the settings of a pool: in a pools file if there is one, else this machine's.
 
@@ -62,7 +63,8 @@ def plan_dispatch(
     SettingsError
         If the file has no such pool, or what was asked does not go with it.
     MissingClassError
-        If the pool is this machine and the Protocol of no Task is installed here.
+        If the pool is this machine and the Protocol of no Task is installed here, unless the dispatcher is to wait for
+        more Tasks (`is_patient`).
     """
     path = find_pools_file(pools_file)
     pools = None if path is None else load_pools(path)
@@ -84,7 +86,9 @@ def plan_dispatch(
                 pool=name,
             )
     if plan.pool.kind == "local":
-        plan = _without_missing(lake, plan)
+        plan = replace(plan, settings=replace(plan.settings, runs_here=True))
+        if not is_patient:
+            plan = _without_missing(lake, plan)
     settings = plan.settings
     if timeout_s is not None:
         settings = replace(settings, timeout_s=timeout_s)

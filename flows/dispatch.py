@@ -66,6 +66,7 @@ def dispatch(
         timeout_s=timeout_s,
         unit_retries=unit_retries,
         once=once,
+        is_patient=not drain,
     )
     dispatched = dispatch_tasks(place, plan, title=f"dispatch-{pool}", until="drained" if drain else "stopped")
     reported(dispatched)

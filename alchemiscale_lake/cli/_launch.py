@@ -29,6 +29,14 @@ class Session(Protocol):
         """Address of the pages for people."""
 
     @property
+    def is_ours(self) -> bool:
+        """Whether these pages end with this command."""
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether what they show is kept, so that `up` shows it later."""
+
+    @property
     def login(self) -> Path | None:
         """File with what these pages ask for; None for a server of the user's own."""
 

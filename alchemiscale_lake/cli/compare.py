@@ -94,11 +94,12 @@ def command(
       alchemiscale-lake compare --by programme --over-time --statistic RMSE
     """
     from ..ledger.comparisons import compare
-    from ..query import ask, connect, find_network
+    from ..query import ask, connect, find_network, require_scope
     from ..report.performance import comparison_table
     from ..store import Lake
 
     opened = Lake.open(lake)
+    require_scope(opened, scope)
     chosen: dict[str, Any] = {"scope": scope, "kind": kind, "over_time": over_time}
     if network is not None:
         chosen["network"] = find_network(opened, network, scope=scope)

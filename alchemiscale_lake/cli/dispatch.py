@@ -13,7 +13,11 @@ from ._launch import dispatch_once, session
 from ._options import lake_of_pools, lake_option, pool_options, verbose_option
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..dispatch.report import DispatchReport
+    from ..ledger.claims import Selection
+    from ..store import Lake
 
 __all__ = ["command"]
 
@@ -47,6 +51,8 @@ def command(
     Several dispatchers, here and elsewhere, may work on one lake. Ctrl-C hands running Tasks back;
     twice, it ends at once. Nothing is lost either way.
 
+    Exit code 1 if Tasks ended in error meanwhile.
+
     Progress counts as running what workers run, and as queued what is claimed and waits for a worker.
 
     \b
@@ -55,15 +61,11 @@ def command(
       alchemiscale-lake dispatch cluster --pools pools.yaml --forever
       alchemiscale-lake dispatch cluster --pools pools.yaml --once
     """
-    from ..ids import Scope
-    from ..ledger.claims import Selection
-    from ..query import find_network
     from ..store import Lake
 
     place = Lake.open(lake_of_pools(ctx, lake, settings["pools_file"]))
-    selection = Selection(
-        tuple(Scope.parse(scope) for scope in scopes), tuple(find_network(place, network) for network in networks)
-    )
+    selection = _selection(place, scopes, networks, is_patient=not (once or settings["drain"]))
+    seq = place.task_log.states().seq
     if once and not _needs_prefect(pool, settings["pools_file"]):
         if settings.pop("workers") or settings.pop("cores_per_task"):
             raise click.UsageError("--workers and --cores-per-task are for this machine; --once is for a queue")
@@ -71,6 +73,7 @@ def command(
             del settings["drain"]
             report = dispatch_once(place, pool, selection=selection, on_progress=bar, **settings)
         _conclude(report)
+        _exit_on_errors(ctx, place, selection, seq)
         return
     selected = {"scopes": [str(scope) for scope in selection.scopes], "networks": list(selection.networks)}
     with session(place, say=say, verbose=verbose) as flows, TaskBar() as bar:
@@ -79,6 +82,35 @@ def command(
     if done.interrupted:
         say(f"to continue: alchemiscale-lake dispatch {pool} --lake {shlex.quote(place.url)}")
         ctx.exit(INTERRUPTED)
+    _exit_on_errors(ctx, place, selection, seq)
+
+
+def _selection(lake: Lake, scopes: Sequence[str], networks: Sequence[str], *, is_patient: bool) -> Selection:
+    """Return which Tasks are meant; a Scope that holds nothing is a mistake, or yet to come if we wait for it."""
+    from ..errors import NotFoundError
+    from ..ids import Scope
+    from ..ledger.claims import Selection
+    from ..query import find_network, require_scope
+
+    for scope in scopes:
+        try:
+            require_scope(lake, scope)
+        except NotFoundError as e:
+            if not is_patient:
+                raise
+            say(f"Warning: {e}; waiting for one", fg="yellow")
+    found = tuple(find_network(lake, network) for network in networks)
+    return Selection(tuple(Scope.parse(scope) for scope in scopes), found)
+
+
+def _exit_on_errors(ctx: click.Context, lake: Lake, selection: Selection, seq: int) -> None:
+    """Exit with 1 if Tasks ended in error after a commit of the log."""
+    from ..ledger.tasks import failed_since
+
+    n_failed = failed_since(lake, selection, seq)
+    if n_failed:
+        say(f"{n_failed} Task(s) ended in error; see `alchemiscale-lake failures --lake {shlex.quote(lake.url)}`")
+        ctx.exit(1)
 
 
 def _needs_prefect(pool: str, pools_file: str | None) -> bool:

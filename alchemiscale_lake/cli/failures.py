@@ -77,7 +77,8 @@ def command(
         )
     elif not everything:
         of = "" if network is None else f" --network {shlex.quote(network)}"
-        say(f"to run them again: alchemiscale-lake tasks set-status waiting --status error{of}{at_lake(lake)}")
+        of += "" if scope is None else f" --scope {shlex.quote(scope)}"
+        say(f"next: alchemiscale-lake tasks retry{of}{at_lake(lake)}")
 
 
 def _wanted(

@@ -99,7 +99,7 @@ def command(
             say(f"  {task}")
         if len(lost) > _SHOWN:
             say(f"  ... and {len(lost) - _SHOWN} more")
-        say(f"next: alchemiscale-lake tasks set-status waiting --status error{at_lake(lake)}")
+        say(f"next: alchemiscale-lake tasks retry{at_lake(lake)}")
     report = maintain(opened, settings, tell=say)
     show_table(upkeep_table(report), tsv=tsv, output=output)
     say(upkeep_line(report))

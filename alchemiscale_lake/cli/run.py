@@ -68,7 +68,8 @@ def command(
     NETWORK is a file or folder as `submit` takes it, or the name or ScopedKey of a network in the
     lake. Every Transformation gets one Task, or --tasks-per-transformation. Interrupted in any way,
     by Ctrl-C (twice: at once), by kill -9, by a power cut, `run --resume` continues to the same
-    end: no result is lost, none counted twice. Exit code 1 if Tasks ended in error.
+    end: no result is lost, none counted twice. Exit code 1 if Tasks ended in error,
+    or stay waiting because their Protocol is not installed here.
 
     Progress counts as running what workers run, and as queued what is claimed and waits for a worker. The time
     left is estimated from Tasks that ended, before that from the cost model; it is left out where nothing is known.
@@ -89,18 +90,33 @@ def command(
         return
     again = f"alchemiscale-lake run --resume{at_lake(lake)}"
     say(f"if this is interrupted, continue with: {again}")
+    undone: list[int | None] = []
     with session(place, say=say, verbose=verbose) as flows:
         login = f" (it asks for the line in {flows.login})" if flows.login else ""
         say(f"watch it at {flows.ui_url}{login}")
-        failed = 0
-        for campaign in begun:
-            ended = _run(flows, place, lake, campaign, plot, settings)
-            if ended is None:
-                say(f"stopped; to continue: {again}")
-                ctx.exit(INTERRUPTED)
-            failed += ended
-    if failed:
+        later = _later(flows, at_lake(lake))
+        try:
+            for campaign in begun:
+                undone.append(_run(flows, place, lake, campaign, plot, settings))
+                if undone[-1] is None:
+                    break
+        finally:
+            if later is not None:
+                say(later)
+    if None in undone:
+        say(f"stopped; to continue: {again}")
+        ctx.exit(INTERRUPTED)
+    if any(undone):
         ctx.exit(1)
+
+
+def _later(flows: Session, at: str) -> str | None:
+    """Say how to see the pages that end with this command; None where they go on."""
+    if not flows.is_ours:
+        return None
+    if not flows.is_kept:
+        return f"{flows.ui_url} ends with this command, and its pages with it; the lake holds all results"
+    return f"{flows.ui_url} ends with this command; to look at its pages later: alchemiscale-lake up{at}"
 
 
 def _lake_for(lake: str, network: str | None, scope: str | None) -> Lake:
@@ -181,7 +197,7 @@ def _unfinished(lake: Lake, tasks_per_transformation: int | None) -> list[Campai
 def _run(
     flows: Session, lake: Lake, lake_argument: str, campaign: Campaign, plot: str | None, settings: dict[str, Any]
 ) -> int | None:
-    """Run one campaign and print its summary; return its Tasks in error, None if it was interrupted."""
+    """Run one campaign and print its summary; return how many Tasks are not done, None if it was interrupted."""
     from ..ledger.tasks import tasks_in_error
 
     say(f"{campaign.title} ({campaign.scope})")
@@ -208,9 +224,18 @@ def _run(
         name = shlex.quote(report.campaign.title)
         say(f"{n_failed} Task(s) are in error")
         say(f"why: alchemiscale-lake failures {name}{at}")
-        say(
-            f"to run them again: alchemiscale-lake tasks set-status waiting --network {name} --status error{at}; "
-            f"alchemiscale-lake run {name}{at}"
-        )
+        say(f"to run them again: alchemiscale-lake tasks retry --network {name}{at}; alchemiscale-lake run {name}{at}")
     show_summary(lake, report.campaign.network, plot=plot, lake_argument=lake_argument)
-    return n_failed
+    return n_failed + _left_waiting(lake, report.campaign.network)
+
+
+def _left_waiting(lake: Lake, network: str) -> int:
+    """Count Tasks that wait because their Protocol is not installed here, and say which that is."""
+    from ..ledger.claims import Selection
+    from ..ledger.runnable import not_runnable
+
+    left = not_runnable(lake, Selection(networks=(network,)))
+    if left is None:
+        return 0
+    say(f"{left.n_tasks} Task(s) could not run here and stay waiting: {'; '.join(left.why)}")
+    return left.n_tasks

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ._errors import LakeGroup, put_out, say
-from ._options import lake_option, scope_option
+from ._options import at_lake, lake_option, scope_option
 from ._show import output_options, show_table
 
 if TYPE_CHECKING:
@@ -26,16 +26,28 @@ _STATUSES = ("waiting", "running", "complete", "error", "invalid", "deleted")
 _COLUMNS = ("task", "status", "priority", "transformation_name", "pool", "attempt")
 
 
+_status_option = click.option(
+    "--status", type=click.Choice(_STATUSES), multiple=True, help="Only Tasks in this status."
+)
+_OPTIONS = (
+    lake_option,
+    scope_option,
+    click.option("--network", default=None, help="Only Tasks of this network (name, ScopedKey or its beginning)."),
+    _status_option,
+    click.option("--transformation", default=None, help="Only Tasks of this Transformation (name or ScopedKey)."),
+)
+
+
 def _selection(command: F) -> F:
     """Add `lake`, `scope`, `network`, `status` and `transformation`."""
-    options = (
-        lake_option,
-        scope_option,
-        click.option("--network", default=None, help="Only Tasks of this network (name, ScopedKey or its beginning)."),
-        click.option("--status", type=click.Choice(_STATUSES), multiple=True, help="Only Tasks in this status."),
-        click.option("--transformation", default=None, help="Only Tasks of this Transformation (name or ScopedKey)."),
-    )
-    for option in reversed(options):
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def _retried(command: F) -> F:
+    """Add `lake`, `scope`, `network` and `transformation`."""
+    for option in reversed([option for option in _OPTIONS if option is not _status_option]):
         command = option(command)
     return command
 
@@ -58,7 +70,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     \b
     Examples:
       alchemiscale-lake tasks --network tyk2 --status error
-      alchemiscale-lake tasks set-status waiting --network tyk2 --status error
+      alchemiscale-lake tasks retry --network tyk2
     """
     if ctx.invoked_subcommand is None:
         _list(**options)
@@ -162,6 +174,35 @@ def set_status_command(to: str, tasks: tuple[str, ...], reason: str | None, **se
 
     lake, user, _, chosen = _chosen(tasks, selection)
     _answer(set_tasks_status(lake, chosen, to, actor=user, reason=reason), f"set {to}")
+
+
+@command.command("retry")
+@_tasks_argument
+@_retried
+def retry_command(tasks: tuple[str, ...], **selection: Any) -> None:
+    """Set Tasks in error waiting again, so that `run` or `dispatch` runs them: all of the lake, or those selected.
+
+    \b
+    Examples:
+      alchemiscale-lake tasks retry
+      alchemiscale-lake tasks retry --network tyk2
+    """
+    from ..ledger.tasks import TaskOutcome, set_tasks_status
+
+    at = at_lake(selection["lake"])
+    lake, user, _, chosen = _chosen(tasks, {**selection, "status": ("error",)})
+    if not chosen:
+        say("no Task is in error")
+        return
+    # what runs would be taken from its worker
+    states = lake.task_log.states().of(chosen)
+    others = {task: state.status for task, state in states.items() if state.status != "error"}
+    refused = [TaskOutcome(task, ok=False, reason=f"it is {status}, not in error") for task, status in others.items()]
+    failed = [task for task in chosen if task not in others]
+    done = set_tasks_status(lake, failed, "waiting", actor=user, reason="retry") if failed else []
+    if any(outcome.ok for outcome in done):
+        say(f"next: alchemiscale-lake dispatch{at}")
+    _answer([*done, *refused], "set waiting")
 
 
 @command.command("set-priority")

@@ -18,6 +18,7 @@ from ..ledger.claims import Claim, claim_chosen, network_weights
 from ..ledger.hosts import failed_hosts
 from ..ledger.names import TaskNames
 from ..ledger.results import good_results
+from ..ledger.runnable import Runnable
 from ..resources import Resources
 from ..store import Lake, ReceiptKey
 from ..tasks import TaskStates, choose
@@ -68,6 +69,7 @@ class HandingOut:
         self._flights, self._names, self._actor = flights, names, actor
         self._rng = rng or np.random.default_rng()
         self._networks = lake.network_log.states()
+        self._runnable = Runnable(lake) if settings.runs_here else None
         self._cooling: dict[str, float] = {}
         self._refusals: Counter[str] = Counter()
         self._admitted: tuple[int, Admission] | None = None
@@ -82,6 +84,8 @@ class HandingOut:
         """Reload slowly changing data: states and weights of networks, and the policy inputs."""
         self._networks = self._lake.network_log.states()
         self._policy.refresh()
+        if self._runnable is not None:
+            self._runnable.refresh()
         now = time.monotonic()
         self._cooling = {name: until for name, until in self._cooling.items() if until > now}
         self._admitted, self._tried = None, None
@@ -154,6 +158,8 @@ class HandingOut:
         if self._admitted is None or self._admitted[0] != states.seq:
             admission = self._policy.admit(states, self._networks)
             meant = self._settings.selection.candidates(admission.candidates)
+            if self._runnable is not None and len(meant):
+                meant = self._runnable.only(meant)
             self._admitted = states.seq, replace(admission, candidates=meant)
         return self._admitted[1]
 

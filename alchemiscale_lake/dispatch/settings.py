@@ -49,6 +49,8 @@ class DispatchSettings:
     work_root : str, optional
         Folder for the attempts' `shared` and `scratch` folders.
     maximum_workers : int
+    runs_here : bool
+        Whether workers have this process's environment, so that Tasks whose Protocol is missing here are not claimed.
     hosts : QuarantineRules, optional
         Rules for quarantining hosts. None for a single machine: no other host could run its Tasks, so failures should
         be visible rather than delayed.
@@ -69,6 +71,7 @@ class DispatchSettings:
     work_root: str | None = None
     capacity: Resources = field(default_factory=Resources)
     maximum_workers: int = 1
+    runs_here: bool = False
     hosts: QuarantineRules | None = None
 
     def resources_for(self, needs: Resources) -> Resources:

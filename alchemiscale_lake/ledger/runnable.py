@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 import polars as pl
 
@@ -10,7 +14,12 @@ from .. import gufe_adapter
 from ..store import Lake, collect
 from .claims import Selection
 
-__all__ = ["NotRunnable", "not_runnable"]
+__all__ = ["NotRunnable", "Runnable", "not_runnable"]
+
+_log = logging.getLogger(__name__)
+#: Trying to import a class costs a process.
+_AGAIN_S: Final = 600.0
+_CLASS: Final = ("protocol_module", "protocol_qualname")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,3 +62,68 @@ def not_runnable(lake: Lake, selection: Selection) -> NotRunnable | None:
     return NotRunnable(
         frozenset(without["transformation"]), n_tasks, len(waiting) - n_tasks, tuple(sorted(missing.values()))
     )
+
+
+class Runnable:
+    """Keeps from a dispatcher Tasks whose Protocol is not installed here, also those that are submitted later.
+
+    Which class a Transformation needs is looked up once; whether a class is missing, every ten minutes.
+
+    Parameters
+    ----------
+    lake : Lake
+    clock : callable
+        Monotonic, seconds.
+    """
+
+    def __init__(self, lake: Lake, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._lake, self._clock = lake, clock
+        self._looked_at = clock()
+        self._classes = pl.DataFrame(schema=dict.fromkeys(("transformation", *_CLASS), pl.String))
+        self._missing: dict[tuple[str, str], str] = {}
+        self._present: set[tuple[str, str]] = set()
+        self._named: set[str] = set()
+
+    def refresh(self) -> None:
+        """Look again, now and then, for classes that were missing: they may have been installed."""
+        if self._clock() - self._looked_at >= _AGAIN_S:
+            self._looked_at, self._missing = self._clock(), {}
+
+    def only(self, candidates: pl.DataFrame) -> pl.DataFrame:
+        """Return the candidates (with a column transformation) that this environment can run; name what is missing.
+
+        Raises
+        ------
+        StorageError
+            If the lake does not answer.
+        """
+        self._look_up(candidates.select("transformation").unique())
+        needed = self._classes.join(candidates, on="transformation", how="semi").select(_CLASS).drop_nulls().unique()
+        new = [name for name in needed.sort(_CLASS).rows() if name not in self._present and name not in self._missing]
+        if new:
+            self._missing |= gufe_adapter.missing_among(new)
+            self._present |= set(new) - self._missing.keys()
+        if not self._missing:
+            return candidates
+        absent = pl.DataFrame(list(self._missing), schema=dict.fromkeys(_CLASS, pl.String), orient="row")
+        without = self._classes.join(absent, on=_CLASS, how="semi")
+        self._name(candidates.join(without, on="transformation", how="semi"))
+        return candidates.join(without, on="transformation", how="anti", maintain_order="left")
+
+    def _look_up(self, wanted: pl.DataFrame) -> None:
+        unknown = wanted.join(self._classes, on="transformation", how="anti")
+        if unknown.is_empty():
+            return
+        rows = self._lake.table("transformations").scan().select("transformation", *_CLASS)
+        found = collect(rows.filter(pl.col("transformation").is_in(list(unknown["transformation"]))), "Transformations")
+        # one without a row needs nothing that we know of, and is not looked for again
+        known = unknown.join(found.unique("transformation"), on="transformation", how="left")
+        self._classes = pl.concat([self._classes, known.select(self._classes.columns)])
+
+    def _name(self, left: pl.DataFrame) -> None:
+        """Say once of every missing class that Tasks wait for it."""
+        n_tasks = left["task"].n_unique() if len(left) else 0
+        new = sorted(set(self._missing.values()) - self._named) if n_tasks else []
+        if new:
+            self._named |= set(new)
+            _log.warning("%d Task(s) cannot run here and stay waiting: %s", n_tasks, "; ".join(new))

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import polars as pl
 
 from ..errors import InvalidKeyError
-from ..store import Lake
+from ..store import Lake, collect
 from ..tasks import Event, Refusal, TaskState, TaskStates, status
+from .claims import Selection
 from .membership import network_transformations, require_networks
 from .new_tasks import create_tasks, ensure_tasks
 from .unwanted import freed_attempts, release_events, stop_attempts
@@ -24,6 +25,7 @@ __all__ = [
     "cancel_tasks",
     "create_tasks",
     "ensure_tasks",
+    "failed_since",
     "network_transformations",
     "set_tasks_priority",
     "set_tasks_status",
@@ -144,6 +146,15 @@ def tasks_in_error(lake: Lake, network: str) -> int:
     states = lake.task_log.states().tasks
     members = network_transformations(lake, network)
     return len(states.filter((pl.col("status") == "error") & pl.col("transformation").is_in(members)))
+
+
+def failed_since(lake: Lake, selection: Selection, seq: int) -> int:
+    """Count the Tasks of a selection that went into error after a commit of the log, and still are."""
+    states = lake.task_log.states()
+    rows = selection.tasks(states).filter(pl.col("status") == "error")
+    log = lake.table("task_log").scan().filter((pl.col("seq") > seq) & (pl.col("event") == "failed"))
+    failed = collect(log.select("task"), "failed Tasks")
+    return len(rows.join(failed, on="task", how="semi"))
 
 
 def _per_task(weight: float | Sequence[float] | None, tasks: Sequence[str]) -> dict[str, float | None]:

@@ -267,10 +267,37 @@ def test_failures_of_one_kind_are_counted_together(tmp_path: Path) -> None:
     assert [(row[0], row[1]) for row in rows] == [("5", "5"), ("1", "1")]
     assert "RuntimeError: NaN at step" in rows[0][2]
     assert "and 2 more" in rows[0][4]
-    retry = f"alchemiscale-lake tasks set-status waiting --status error --network chain --lake {lake.url}"
-    assert grouped.stderr == f"to run them again: {retry}\n"
+    retry = f"alchemiscale-lake tasks retry --network chain --lake {lake.url}"
+    assert grouped.stderr == f"next: {retry}\n"
     assert len(failures("--each").stdout.splitlines()) == 7
     assert failures("--traceback").stdout.startswith("5 x, the newest: Task-")
     again = CliRunner().invoke(main, shlex.split(retry)[1:])
     assert again.exit_code == 0, again.output
+    assert again.stderr.splitlines() == [
+        f"next: alchemiscale-lake dispatch --lake {lake.url}",
+        "6 of 6 Tasks set waiting",
+    ]
     assert set(Lake.open(lake.url).task_log.states().tasks["status"]) == {"waiting"}
+    nothing = CliRunner().invoke(main, shlex.split(retry)[1:])
+    assert (nothing.exit_code, nothing.stderr) == (0, "no Task is in error\n")
+
+
+def test_only_tasks_in_error_are_retried(tmp_path: Path) -> None:
+    lake = Lake.create(tmp_path / "lake")
+    ensure_tasks(lake, submit_network(lake, plain_chain([("a", "b")]), PLAIN_SCOPE).network, 1, creator="ana")
+    (claim,) = claim_tasks(lake, "p", 1, lease_s=600, actor="d")
+
+    named = CliRunner().invoke(main, ["tasks", "retry", claim.task, "--lake", lake.url])
+
+    assert named.exit_code == 1
+    assert f"{claim.task}: it is running, not in error" in named.stderr
+    assert list(Lake.open(lake.url).task_log.states().tasks["status"]) == ["running"]
+
+
+@pytest.mark.parametrize("command", [("compare",), ("dispatch",), ("tasks", "retry"), ("failures",), ("status",)])
+def test_a_misspelt_scope_is_a_mistake(call: Call, command: Sequence[str]) -> None:
+    done = call(*command, "--scope", "org-campain-*")
+
+    assert done.exit_code == 1
+    assert done.stdout == ""
+    assert "there is no network in Scope org-campain-*; did you mean" in done.stderr

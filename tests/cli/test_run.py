@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -20,6 +21,7 @@ from alchemiscale_lake.gufe_adapter import dump_network
 from alchemiscale_lake.store import Lake
 from flows._serve import DEPLOYMENTS
 from tests.networks import harmonic_network
+from tests.plain import plain_chain
 from tests.prefect_requests import post_to
 
 #: The console script, whatever is on the path.
@@ -158,6 +160,58 @@ def test_killed_interrupted_resumed(up: Up, tmp_path: Path, tmp_path_factory: py
     # what a command sends through its websocket arrives, too
     assert ask(up, "events/filter")["total"] > 0
     assert "lake:" not in said, "the login is shown on a terminal, and goes into no log"
+
+
+def test_failed_tasks_are_told_retried_and_seen_later(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    file, lake, own = tmp_path / "bad.json", tmp_path / "lake", environment(tmp_path_factory)
+    dump_network(harmonic_network(3, 2, name="bad", fail="raise", n_windows=1, n_samples=20), file)
+
+    def call(*arguments: str) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [*MAIN, *arguments, "--lake", str(lake)], env=own, capture_output=True, text=True, check=False
+        )
+        assert "Traceback" not in done.stderr
+        return done
+
+    ran = call("run", str(file), "--scope", "a-b-c", "--workers", "2", "--unit-retries", "0")
+    idle = call("dispatch")
+    retried = call("tasks", "retry")
+    again = call("dispatch", "--unit-retries", "0", "--workers", "2")
+
+    assert ran.returncode == 1
+    assert "2 Task(s) are in error" in ran.stderr
+    assert f"to run them again: alchemiscale-lake tasks retry --network bad --lake {lake}" in ran.stderr
+    assert f"to look at its pages later: alchemiscale-lake up --lake {lake}" in ran.stderr
+    assert idle.returncode == 0, "what failed before is not this command's"
+    assert (retried.returncode, retried.stderr.splitlines()[-1]) == (0, "2 of 2 Tasks set waiting")
+    assert again.returncode == 1
+    assert "2 Task(s) ended in error; see `alchemiscale-lake failures" in again.stderr
+    # what `run` showed, on the server that it recommends
+    process = start(["up", "--port", "0", "--lake", str(lake)], own)
+    assert process.stdout is not None
+    shown = Up(process, process.stdout.readline().strip(), lake)
+    runs = {run["name"] for run in ask(shown, "flow_runs/filter")}
+    os.killpg(process.pid, signal.SIGINT)
+    process.communicate(timeout=20)
+    assert {"run-bad", "dispatch-local"} <= runs
+
+
+def test_a_protocol_that_is_missing_ends_run_with_1(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    file, lake = tmp_path / "elsewhere.json", tmp_path / "lake"
+    file.write_text(json.dumps(plain_chain([("a", "b")])))
+
+    done = subprocess.run(
+        [*MAIN, "run", str(file), "--scope", "a-b-c", "--lake", str(lake)],
+        env=environment(tmp_path_factory),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert "1 Task(s) cannot run here and stay waiting" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert statuses(lake) == ["waiting"]
 
 
 def test_up_stops_and_leaves_nothing(up: Up) -> None:

@@ -7,7 +7,7 @@ import pytest
 from alchemiscale_lake.errors import MissingClassError
 from alchemiscale_lake.ids import Scope
 from alchemiscale_lake.ledger.claims import Selection, claim_tasks
-from alchemiscale_lake.ledger.runnable import not_runnable
+from alchemiscale_lake.ledger.runnable import Runnable, not_runnable
 from alchemiscale_lake.ledger.submit import submit_network
 from alchemiscale_lake.ledger.tasks import ensure_tasks
 from alchemiscale_lake.store import Lake
@@ -52,3 +52,41 @@ def test_a_pool_of_this_machine_claims_only_what_it_can_run(mixed: Lake, caplog:
 def test_where_nothing_can_run_it_is_refused(mixed: Lake) -> None:
     with pytest.raises(MissingClassError, match=r"2 Task\(s\) cannot run here and stay waiting: .*nowhere"):
         plan_dispatch(mixed, "local", Selection(scopes=(Scope.parse(SCOPE),)))
+
+
+def test_a_dispatcher_that_waits_for_more_is_not_refused(mixed: Lake) -> None:
+    plan = plan_dispatch(mixed, "local", Selection(scopes=(Scope.parse(SCOPE),)), is_patient=True)
+
+    assert plan.settings.runs_here
+    assert plan.settings.selection.without == frozenset()
+
+
+def test_what_is_submitted_later_is_left_alone_too(mixed: Lake, caplog: pytest.LogCaptureFixture) -> None:
+    runnable, now = Runnable(mixed), Selection()
+    before = runnable.only(now.candidates(mixed.task_log.states().claimable()))
+    assert set(before["scope"]) == {ELSEWHERE}
+    later = submit_network(mixed, plain_chain([("c", "d")]), "org-campaign-later").network
+    ensure_tasks(mixed, later, 3, creator="ana")
+    also = submit_network(mixed, noop_network(), "org-campaign-later").network
+    ensure_tasks(mixed, also, 1, creator="ana")
+
+    after = runnable.only(now.candidates(mixed.task_log.states().claimable()))
+
+    assert len(after) == 2 * len(before)
+    assert caplog.text.count("stay waiting") == 1, "once for each class that is missing"
+
+
+def test_a_class_that_is_installed_later_is_found(mixed: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    runnable = Runnable(mixed, clock=lambda: clock[0])
+    candidates = Selection().candidates(mixed.task_log.states().claimable())
+    before = len(runnable.only(candidates))
+    monkeypatch.setattr("alchemiscale_lake.gufe_adapter.missing_among", lambda names: {})
+
+    runnable.refresh()
+    still = len(runnable.only(candidates))
+    clock[0] += 600.0
+    runnable.refresh()
+
+    assert before == still < len(candidates)
+    assert len(runnable.only(candidates)) == len(candidates)
