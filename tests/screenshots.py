@@ -21,8 +21,8 @@ IMAGES = Path(__file__).parents[1] / "docs" / "images"
 #: Height in pixels, and what can be read once all has run.
 SHOTS = {
     "watch_campaign": (1250, ("is active", "bza-")),
-    "compare_with_experiment": (1500, ("Farthest from experiment", "bza-")),
-    "cost_and_throughput": (1250, ("What one result takes", "gpu-b7")),
+    "compare_with_experiment": (1500, ("Largest deviations from experiment", "bza-")),
+    "cost_and_throughput": (1250, ("Hours per result", "gpu-b7")),
 }
 
 
