@@ -1,7 +1,6 @@
-"""Errors of the estimators: what was wrong with the arrays, which entry, and what to do next.
+"""Errors of the estimators: what is wrong with the arrays, which entry, and what to do next.
 
-They are `ValueError`s, because this package knows arrays and nothing of lakes; whoever calls it from
-there wraps them.
+They are `ValueError`s, because this package knows arrays and nothing about lakes; callers convert them.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ __all__ = ["EstimatorConvergenceError", "EstimatorInputError"]
 
 
 class EstimatorInputError(ValueError):
-    """An input array cannot be estimated from.
+    """The input arrays do not allow an estimate.
 
     Parameters
     ----------
@@ -32,7 +31,7 @@ class EstimatorInputError(ValueError):
 
 
 class EstimatorConvergenceError(EstimatorInputError):
-    """An iteration did not come to rest, so there is no estimate."""
+    """An iteration did not converge, so there is no estimate."""
 
 
 def _rebuild(kind: type[EstimatorInputError], message: str, facts: dict[str, Any]) -> EstimatorInputError:

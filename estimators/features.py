@@ -1,10 +1,10 @@
-"""What is known of a calculation before it runs, and what physics alone makes of it.
+"""Features of a calculation before it runs, and its cost predicted by physics alone.
 
-Owns the names, units and meanings of the features, what is derived from them (solvated atoms, steps), and the
-physical prior: steps x time of a step on that GPU model. What results teach beyond that is in `cost`.
+Owns the names, units and meanings of the features, quantities derived from them (solvated atoms, steps), and the
+physical prior: number of steps x time of a step on that GPU model. `cost` learns corrections from results.
 
-Nothing here is fitted to run times. The geometry of solvated proteins (extent of a solute, atoms per volume of a
-water box) is that of 37 published benchmark systems in cubic boxes with 1.2 nm of padding.
+Nothing here is fitted to run times. The geometry of solvated proteins (extent of a solute, atoms per volume of a water
+box) is that of 37 published benchmark systems in cubic boxes with 1.2 nm of padding.
 """
 
 from __future__ import annotations
@@ -27,27 +27,27 @@ FloatArray = NDArray[np.float64]
 StringArray = NDArray[np.str_]
 
 #: Equally long columns by feature name: numbers of `FEATURES` (NaN = unknown), strings of `STRINGS` ("" = unknown). A
-#: mapping of arrays, a polars or pandas DataFrame, or a structured array: these are what scikit-learn can split.
+#: mapping of arrays, a polars or pandas DataFrame, or a structured array: scikit-learn can split these.
 CostRows = Any
 
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """One number known of a calculation before it runs.
+    """A numeric feature of a calculation before it runs.
 
     Attributes
     ----------
     unit : str
         Empty for plain counts and ratios.
     meaning : str
-        What it is, and what is taken where it is unknown.
+        Its meaning, and its replacement if unknown.
     """
 
     unit: str
     meaning: str
 
 
-#: Numbers a row may have; all may be NaN.
+#: Numeric features; all may be NaN.
 FEATURES: Final[dict[str, Feature]] = {
     "n_atoms": Feature("", "atoms simulated, solvent and ions included; estimated from what follows if unknown"),
     "n_solute_atoms": Feature("", "atoms of the largest state without solvent: protein, cofactors and ligand"),
@@ -72,12 +72,12 @@ FEATURES: Final[dict[str, Feature]] = {
     "packing": Feature("", "calculations side by side on the GPU; 1 if unknown"),
 }
 
-#: Strings a row may have. `gpu_model`: as the driver names it, `cpu` for a worker without one, "" where it is unknown
-#: which one it will be. `group`: what shares a system (a target). `campaign`: what was set up together.
+#: String features. `gpu_model`: as named by the driver, `cpu` for a worker without GPU, "" if unknown. `group`:
+#: calculations that share a system (a target). `campaign`: calculations that were set up together.
 STRINGS: Final = ("protocol", "gpu_model", "group", "campaign")
 
-# Of published solvated proteins: their bounding spheres are 0.413 nm * atoms ** (1/3) wide, give or take 9 %. A cubic
-# nm of box holds 97 atoms, and a fifth of an atom less for each of the solute, which packs less densely than water.
+# For published solvated proteins: their bounding spheres have a diameter of 0.413 nm * atoms ** (1/3), within 9 %. A
+# cubic nm of box contains 97 atoms, minus a fifth of an atom per solute atom, which packs less densely than water.
 _DIAMETER_NM: Final = 0.413
 _ATOMS_PER_NM3: Final = 97.0
 _LESS_PER_SOLUTE_ATOM: Final = 0.217
@@ -86,48 +86,48 @@ _TIMESTEP_FS: Final = 4.0
 _FS_PER_NS: Final = 1e6
 _MS_PER_HOUR: Final = 3.6e6
 
-# A protein and a ligand in solvent where not even their atoms are known.
+# Defaults for a protein and a ligand in solvent if even their atoms are unknown.
 _TYPICAL_COMPLEX_ATOMS: Final = 50_000.0
 _TYPICAL_LIGAND_ATOMS: Final = 45.0
 
-# What a step takes over one of the benchmark: latency, and work per atom of plain MD and of a hybrid system (soft core,
-# exceptions, replica exchange, energies of all states). Medians of what is published for openfe on seven and on three
-# GPU models, github.com/OpenFreeEnergy/performance_benchmarks; how far a system is from them, results teach.
+# Time of a step relative to the benchmark: latency, and work per atom of plain MD and of a hybrid system (soft core,
+# exceptions, replica exchange, energies of all states). Medians of published openfe data on seven and on three GPU
+# models, github.com/OpenFreeEnergy/performance_benchmarks; deviations are learned from results.
 _LATENCY_FACTOR: Final = 1.4
 _PLAIN_WORK: Final = 1.5
 _HYBRID_WORK: Final = 3.3
-#: Classes of Protocols that transform nothing: openfe's `PlainMDProtocol` and others named like it.
+#: Classes of Protocols without a transformation: openfe's `PlainMDProtocol` and similarly named ones.
 _PLAIN_PROTOCOL: Final = re.compile(r"(Plain|Conventional|Classical)MD|^MD(Protocol)?$")
-# Setting up, minimising, analysing: what a result takes besides its steps.
+# Setup, minimisation and analysis: cost of a result in addition to its steps.
 _OVERHEAD_GPU_HOURS: Final = 0.05
 _OVERHEAD_CPU_HOURS: Final = 0.001
-# Where not even the length of a simulation is known: a minute without a GPU, two hours with one.
+# If even the length of the simulation is unknown: a minute without a GPU, two hours with one.
 _UNKNOWN_CPU_HOURS: Final = 1.0 / 60.0
 _UNKNOWN_GPU_HOURS: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Derived:
-    """What is made of the features, one entry per row.
+    """Quantities derived from the features, one entry per row.
 
     Attributes
     ----------
     rows : dict of str to ndarray
-        Complete rows: every feature and string there.
+        Complete rows, with every feature and string.
     n_atoms : ndarray of float
-        Atoms simulated, estimated where unknown.
+        Simulated atoms, estimated if unknown.
     atoms_known : ndarray of bool
-        Whether `n_atoms` was given, or the box or the solute's size from which they follow.
+        Whether `n_atoms` was given, or follows from a given box or solute size.
     atoms_guessed : ndarray of bool
-        Whether not even the solute's atoms were given.
+        Whether even the solute's atoms were not given.
     steps : ndarray of float
-        Steps of all windows and repeats; NaN where the simulated time is unknown.
+        Steps of all windows and repeats; NaN if the simulated time is unknown.
     prior_log_hours : ndarray of float
-        Natural logarithm of the hours physics expects (GPU-hours; worker-hours without a GPU).
+        Natural logarithm of the hours predicted by physics (GPU-hours; worker-hours without a GPU).
     gpu_model : ndarray of str
-        Name by which rows of one GPU model are pooled: the table's name where it is listed, else as given.
+        Name by which rows of one GPU model are pooled: that of the table if listed, else as given.
     gpu_sd_log : ndarray of float
-        How far the table may be off for the row's GPU model, log standard deviation.
+        Uncertainty of the table for the row's GPU model, log standard deviation.
     """
 
     rows: dict[str, NDArray]  # type: ignore[type-arg]
@@ -141,7 +141,7 @@ class Derived:
 
 
 def complete_rows(rows: CostRows) -> dict[str, NDArray]:  # type: ignore[type-arg]
-    """Give every row every feature.
+    """Add missing features to every row.
 
     Parameters
     ----------
@@ -151,13 +151,13 @@ def complete_rows(rows: CostRows) -> dict[str, NDArray]:  # type: ignore[type-ar
     Returns
     -------
     dict of str to ndarray
-        All of them; NaN and "" where nothing is known.
+        All features and strings; NaN and "" where unknown.
 
     Raises
     ------
     EstimatorInputError
-        If there is no column, a name is unknown, lengths disagree, or a number is negative or infinite where it
-        cannot be.
+        If there is no column, a name is unknown, lengths differ, or a number is negative or infinite where this is
+        invalid.
     """
     rows = _by_name(rows)
     for name in rows:
@@ -179,7 +179,7 @@ def complete_rows(rows: CostRows) -> dict[str, NDArray]:  # type: ignore[type-ar
 
 
 def _by_name(rows: CostRows) -> Mapping[str, Any]:
-    """Columns by name, however the rows came."""
+    """Return columns by name, for any supported form of rows."""
     if isinstance(rows, Mapping):
         by_name = rows
     else:
@@ -196,7 +196,7 @@ def _by_name(rows: CostRows) -> Mapping[str, Any]:
 
 
 def _texts(values: Any) -> StringArray:
-    """Strings; what is missing is empty."""
+    """Return strings; missing values become empty."""
     given = np.asarray(values)
     if given.dtype.kind == "O":
         given = np.array(["" if value is None or value != value else str(value) for value in given], dtype=np.str_)
@@ -206,27 +206,28 @@ def _texts(values: Any) -> StringArray:
 def solvated_atoms(
     n_solute_atoms: FloatArray, padding_nm: FloatArray, volume_factor: FloatArray, diameter_nm: FloatArray | None = None
 ) -> FloatArray:
-    """Estimate how many atoms a solute has once it is solvated, by OpenMM's rule for the box.
+    """Estimate the number of atoms of a solvated solute, by OpenMM's rule for the box.
 
     Parameters
     ----------
     n_solute_atoms : ndarray of float
         Atoms of the solute.
     padding_nm : ndarray of float
-        Solvent between the solute and its next image, nm.
+        Distance between the solute and its next image, nm.
     volume_factor : ndarray of float
-        Volume of the box over that of a cube as wide.
+        Volume of the box relative to a cube of the same width.
     diameter_nm : ndarray of float, optional
-        Of the solute's bounding sphere, nm; what such solutes have where it is NaN or not given.
+        Diameter of the solute's bounding sphere, nm; a typical value if NaN or not given.
 
     Returns
     -------
     ndarray of float
-        Atoms with solvent: good to 2 % where the diameter is known, else to some 20 %.
+        Atoms including solvent: within 2 % if the diameter is known, else within about 20 %.
 
     References
     ----------
-    `openmm.app.Modeller.addSolvent`: the box is as wide as the sphere and the padding, and twice the padding at least.
+    `openmm.app.Modeller.addSolvent`: the box width is that of the sphere plus the padding, and at least twice the
+    padding.
     """
     typical_nm = _DIAMETER_NM * np.cbrt(n_solute_atoms)
     sphere_nm = typical_nm if diameter_nm is None else np.where(np.isnan(diameter_nm), typical_nm, diameter_nm)
@@ -235,13 +236,13 @@ def solvated_atoms(
 
 
 def _atoms_in(edge_nm: FloatArray, volume_factor: FloatArray, n_solute_atoms: FloatArray) -> FloatArray:
-    """Atoms that a box holds."""
+    """Return the number of atoms in a box."""
     atoms: FloatArray = _ATOMS_PER_NM3 * volume_factor * edge_nm**3 - _LESS_PER_SOLUTE_ATOM * n_solute_atoms
     return atoms
 
 
 def derive(rows: CostRows) -> Derived:
-    """Complete rows and say what physics expects of them.
+    """Complete rows and compute the physical prior.
 
     Parameters
     ----------
@@ -251,7 +252,7 @@ def derive(rows: CostRows) -> Derived:
     Returns
     -------
     Derived
-        Atoms, steps, and the prior's hours.
+        Atoms, steps, and the hours of the prior.
 
     Raises
     ------
@@ -277,7 +278,7 @@ def derive(rows: CostRows) -> Derived:
 
 
 def _atoms(rows: dict[str, NDArray]) -> tuple[FloatArray, NDArray[np.bool_]]:  # type: ignore[type-arg]
-    """Atoms simulated, and where nothing at all was known of them."""
+    """Return the simulated atoms, and where nothing at all was known about them."""
     vacuum = rows["is_vacuum"] == 1.0
     # A ligand alone is its own solute.
     alone = vacuum | (rows["is_solvent"] == 1.0)
@@ -303,7 +304,7 @@ def _atoms(rows: dict[str, NDArray]) -> tuple[FloatArray, NDArray[np.bool_]]:  #
 
 
 def _is_measured(rows: dict[str, NDArray]) -> NDArray[np.bool_]:  # type: ignore[type-arg]
-    """Whether the size of a solute of so many atoms is known."""
+    """Return whether both the size and the number of atoms of a solute are known."""
     measured: NDArray[np.bool_] = ~np.isnan(rows["solute_diameter_nm"]) & ~np.isnan(rows["n_solute_atoms"])
     return measured
 
@@ -313,7 +314,7 @@ def _physical_hours(
     n_atoms: FloatArray,
     steps: FloatArray,
 ) -> tuple[FloatArray, StringArray, FloatArray]:
-    """Hours of the prior, pooled GPU model, and how far its speed may be off; by GPU model as there are few."""
+    """Return hours of the prior, pooled GPU model, and uncertainty of its speed; grouped by GPU model."""
     hours = np.empty(len(n_atoms))
     sd_log = np.empty(len(n_atoms))
     packing = np.maximum(np.nan_to_num(rows["packing"], nan=1.0), 1.0)
@@ -337,7 +338,7 @@ def _physical_hours(
 
 
 def _work(protocol: StringArray) -> FloatArray:
-    """Work of a step of each row's Protocol."""
+    """Return the work per step of each row's Protocol."""
     names, of_row = np.unique(protocol, return_inverse=True)
     work = np.array([_PLAIN_WORK if _PLAIN_PROTOCOL.search(str(name)) else _HYBRID_WORK for name in names])
     of_rows: FloatArray = work[of_row.ravel()]
@@ -345,14 +346,14 @@ def _work(protocol: StringArray) -> FloatArray:
 
 
 def _pooled_name(name: str, model: str, slices: float) -> str:
-    """The table's name; slices of a card are a model of their own, and so is what the table does not have."""
+    """Return the table's name; slices of a card, and models missing from the table, are models of their own."""
     if model == unlisted().model:
         return " ".join(name.split()) or "unknown"
     return model if slices == 1.0 else f"{model} {slices:.2f} MIG"
 
 
 def _check_range(name: str, values: FloatArray) -> None:
-    """Refuse what no calculation has."""
+    """Raise for impossible values."""
     bad = np.isinf(values) | ((values < 0) if name not in ("charge_change", "mapping_score") else False)
     if bad.any():
         worst = values[bad][0]

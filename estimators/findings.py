@@ -1,7 +1,7 @@
-"""One finding about the consistency of estimates, and which of many findings are worth a flag.
+"""Findings on the consistency of estimates, and which of many findings to flag.
 
-Owns the record and the correction for looking many times. The checks are `replicate_checks`',
-`cycle_closure`'s and `edge_checks`'.
+Owns the record and the correction for multiple testing. The checks are in `replicate_checks`, `cycle_closure` and
+`edge_checks`.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from scipy import special
 
 __all__ = ["FALSE_FLAGS", "LEAST_EFFECT_KCAL_MOL", "Finding", "deviate", "normal_deviate", "ranked", "two_sided"]
 
-#: Of the findings of one check that are flagged, this share is expected to be due to chance.
+#: Expected false discovery rate among the flagged findings of one check.
 FALSE_FLAGS: Final = 0.05
-#: What is off by less is not flagged: a factor of ten in affinity is 1.36 kcal/mol at 298 K.
+#: Smaller deviations are not flagged: a factor of ten in affinity is 1.36 kcal/mol at 298 K.
 LEAST_EFFECT_KCAL_MOL: Final = 0.3
 _LEAST_P: Final = 1e-300
 
@@ -28,24 +28,24 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One check of one thing.
+    """One finding of a check.
 
     Attributes
     ----------
     subject : tuple of hashable
-        What it is about: an edge's two ligands, the ligands around a cycle, a position among the legs.
+        Subject: an edge's two ligands, the ligands around a cycle, an index of a leg.
     value_kcal_mol : float
-        What was found; zero would be perfect agreement. NaN where a check has no value in kcal/mol.
+        Observed deviation; zero is perfect agreement. NaN if a check has no value in kcal/mol.
     uncertainty_kcal_mol : float
-        Standard error expected of it.
+        Standard error of the value.
     z : float
-        Value over uncertainty, or the normal deviate that is as improbable.
+        Value divided by uncertainty, or the normal deviate with the same p-value.
     p_value : float
-        Probability of at least as much by chance, two-sided.
+        Probability of a deviation at least this large by chance, two-sided.
     flagged : bool
-        Whether it stands out among all findings of its check.
+        Whether it is significant among all findings of its check.
     effect_kcal_mol : float, optional
-        How much it is off, where that is not the value.
+        Size of the deviation, if it is not the value.
     """
 
     subject: tuple[Hashable, ...]
@@ -58,41 +58,42 @@ class Finding:
 
 
 def deviate(value: float, uncertainty: float) -> float:
-    """Value over uncertainty; infinite where something exact is missed."""
+    """Return value divided by uncertainty; infinite for a deviation from something exact."""
     if uncertainty > 0:
         return value / uncertainty
     return math.copysign(math.inf, value) if value else 0.0
 
 
 def two_sided(z: float) -> float:
-    """Probability of a normal deviate at least as far from zero."""
+    """Return the probability of a normal deviate at least as far from zero."""
     return float(2.0 * special.ndtr(-abs(z)))
 
 
 def normal_deviate(p: FloatArray) -> FloatArray:
-    """Return how far from zero a normal deviate is that is as improbable, two-sided."""
+    """Return the absolute normal deviate with this two-sided probability."""
     return np.asarray(-special.ndtri(np.maximum(p, _LEAST_P) / 2), dtype=np.float64)
 
 
 def ranked(findings: Iterable[Finding], *, looked: int | None = None) -> list[Finding]:
-    """Order findings of one check, least probable first, and flag those that many looks do not explain.
+    """Sort findings of one check, least probable first, and flag those that are significant.
 
-    What is smaller than `LEAST_EFFECT_KCAL_MOL` is never flagged, however improbable: nobody would act on it.
+    Deviations below `LEAST_EFFECT_KCAL_MOL` are never flagged, however improbable, since they are irrelevant in
+    practice.
 
-    The flags are those of Benjamini & Hochberg: of all flagged, a share of `FALSE_FLAGS` is expected
-    to be chance; with nothing wrong anywhere, one check in twenty flags anything at all.
+    Flags follow Benjamini & Hochberg: of all flagged findings, an expected fraction of `FALSE_FLAGS` is due to chance;
+    if nothing is wrong, one check in twenty flags anything at all.
 
     Parameters
     ----------
     findings : iterable of Finding
     looked : int, optional
-        How many things were looked at, where only the least probable are given.
+        Number of things that were checked, if only the least probable are given.
 
     References
     ----------
     Benjamini & Hochberg 1995, doi:10.1111/j.2517-6161.1995.tb02031.x.
     """
-    # z tells apart what is too improbable for a float
+    # z distinguishes probabilities that are too small for a float
     ordered = sorted(findings, key=lambda f: (f.p_value, -abs(f.z)))
     p = np.array([finding.p_value for finding in ordered], dtype=np.float64)
     allowed = np.flatnonzero(p <= FALSE_FLAGS * (np.arange(len(p)) + 1) / max(looked or len(p), 1))

@@ -1,7 +1,7 @@
 """Elimination of a sparse graph by dense fronts: small ones at the leaves of a tree, large ones at its root.
 
-Owns the passing of weights from front to front, and of variances back. A single front is `dense_core`'s,
-the order and the cut into fronts `ordering`'s.
+Owns the passing of weights from front to front, and of variances back. A single front is in `dense_core`, the order
+and the division into fronts in `ordering`.
 
 References
 ----------
@@ -22,10 +22,10 @@ from estimators.ordering import Plan, plan_fronts
 
 __all__ = ["FrontTree", "eliminate_by_fronts"]
 
-#: Weights further apart than this lose digits of the values in a right-hand side; then the moments of all
-#: edges are eliminated too, at twice the price.
+#: With weights further apart than this, values from a right-hand side lose digits; then the moments of all edges are
+#: eliminated too, at twice the cost.
 _NARROW = 1e8
-#: Values from a right-hand side are improved this often by those of what they leave over.
+#: Number of refinement steps for values from a right-hand side.
 _REFINEMENTS = 2
 
 FloatArray = NDArray[np.float64]
@@ -34,18 +34,18 @@ IntArray = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FrontTree:
-    """An eliminated graph of r nodes, numbered as they went; the last of them is the ground.
+    """An eliminated graph of r nodes, numbered in the order of elimination; the last one is the ground.
 
     Attributes
     ----------
     plan : Plan
         The order and the fronts.
     fronts : tuple of Front
-        Their numbers.
+        Their elimination.
     tail, head : ndarray of int, shape (m,)
-        Edges that were eliminated, ``tail < head`` in the order of elimination, sorted.
+        Eliminated edges, ``tail < head`` in the order of elimination, sorted.
     weight, moment : ndarray, shape (m,)
-        Their weights, and these times their values.
+        Their weights, and weights times values.
     """
 
     plan: Plan
@@ -57,22 +57,22 @@ class FrontTree:
 
     @property
     def n_nodes(self) -> int:
-        """Number of nodes, the ground included."""
+        """Return the number of nodes, including the ground."""
         return len(self.plan.order)
 
     @property
     def order(self) -> IntArray:
-        """Labels of the nodes in the order of elimination."""
+        """Return the labels of the nodes in the order of elimination."""
         return self.plan.order
 
     def spans(self) -> Iterator[tuple[Front, slice, IntArray]]:
-        """Each front with the positions it eliminates and those of its boundary."""
+        """Yield each front with the positions it eliminates and those of its boundary."""
         cuts = self.plan.start.tolist()
         for front, start, stop, boundary in zip(self.fronts, cuts[:-1], cuts[1:], self.plan.boundary, strict=True):
             yield front, slice(start, stop), boundary
 
     def potentials(self) -> FloatArray:
-        """Maximum-likelihood potentials, shape (r,), zero at the ground."""
+        """Return the maximum-likelihood potentials, shape (r,), zero at the ground."""
         result = np.zeros((self.n_nodes, 1))
         if all(front.offset is not None for front in self.fronts):
             for front, here, boundary in reversed(list(self.spans())):
@@ -88,7 +88,7 @@ class FrontTree:
         return result[:, 0]
 
     def covariance_times(self, columns: FloatArray) -> FloatArray:
-        """Product of the grounded covariance with ``columns``, both of shape (r, c)."""
+        """Return the product of the grounded covariance with ``columns``, both of shape (r, c)."""
         result = self.forward(columns)
         result[-1] = 0.0
         for front, here, boundary in reversed(list(self.spans())):
@@ -96,7 +96,7 @@ class FrontTree:
         return result
 
     def contrast_variances(self, columns: FloatArray) -> FloatArray:
-        """Variance of each contrast of the potentials, shape (c,)."""
+        """Return the variance of each contrast of the potentials, shape (c,)."""
         arrived = self.forward(columns)
         result = np.zeros(columns.shape[1])
         for front, here, _ in self.spans():
@@ -104,7 +104,7 @@ class FrontTree:
         return result
 
     def draws(self, n_draws: int, rng: np.random.Generator) -> FloatArray:
-        """Normal draws with the covariance of the potentials, shape (r, n_draws), zero at the ground."""
+        """Return normal draws with the covariance of the potentials, shape (r, n_draws), zero at the ground."""
         result = np.zeros((self.n_nodes, n_draws))
         for front, here, boundary in reversed(list(self.spans())):
             noise = np.sqrt(front.variance)[:, None] * rng.standard_normal((len(front.variance), n_draws))
@@ -112,20 +112,20 @@ class FrontTree:
         return result
 
     def forward(self, columns: FloatArray) -> FloatArray:
-        """What arrives at each node when ``columns``, shape (r, c), are carried along the transfers."""
+        """Return what reaches each node when ``columns``, shape (r, c), are carried along the transfers."""
         result = np.array(columns, dtype=np.float64)
         for front, here, boundary in self.spans():
-            if result[here].any():  # a few columns reach but the fronts between them and the ground
+            if result[here].any():  # a few columns reach only the fronts between them and the ground
                 result[here], carried = front.forward_substitute(result[here])
                 result[boundary] += carried
         return result
 
     def variances(self) -> tuple[FloatArray, FloatArray]:
-        """Variances relative to the ground, shape (r,), and of the differences along `tail`, `head`, shape (m,)."""
+        """Return variances relative to the ground, shape (r,), and of the differences along the edges, shape (m,)."""
         grounded = np.zeros(self.n_nodes)
         along = np.empty(len(self.tail))
         takers = _takers(self.plan)
-        # Variances among the boundary of each front, left there by the front that took it up, or the ground.
+        # Variances among the boundary of each front, stored by the front that receives it, or by the ground.
         ground = self.n_nodes - 1
         waiting = {k: np.zeros((1, 1)) for k, boundary in enumerate(self.plan.boundary) if boundary[0] == ground}
         cuts = np.searchsorted(self.tail, self.plan.start)
@@ -140,12 +140,12 @@ class FrontTree:
         return grounded, along
 
     def resistances(self, n_before: int) -> FloatArray:
-        """Variances of the differences of all pairs of nodes, with room for others before them.
+        """Return variances of the differences of all pairs of nodes, with space for others before them.
 
         Parameters
         ----------
         n_before : int
-            Rows and columns that are left empty at the beginning.
+            Number of empty rows and columns at the beginning.
 
         Returns
         -------
@@ -176,14 +176,14 @@ def eliminate_by_fronts(
     nodes : ndarray of int, shape (r,)
         Labels of the nodes, ascending.
     tail, head : ndarray of int, shape (m,)
-        Ends of the edges as labels, no pair twice.
+        Ends of the edges as labels, without duplicate pairs.
     weight, moment : ndarray, shape (m,)
-        Positive weights, and these times the values from tail to head.
+        Positive weights, and weights times the values from tail to head.
 
     Returns
     -------
     FrontTree
-        Its plan's order is in labels.
+        The order in its plan is in labels.
     """
     low, high = np.searchsorted(nodes, tail), np.searchsorted(nodes, head)
     plan = plan_fronts(len(nodes), low, high)
@@ -203,7 +203,7 @@ def eliminate_by_fronts(
 def _eliminate(
     plan: Plan, tail: IntArray, head: IntArray, weight: FloatArray, moment: FloatArray | None
 ) -> tuple[Front, ...]:
-    """Eliminate front after front; what each leaves waits for the one that takes it up."""
+    """Eliminate fronts in order; the remainder of each waits for the front that receives it."""
     takers = _takers(plan)
     left: dict[int, tuple[FloatArray, FloatArray | None]] = {}
     fronts = []
@@ -233,18 +233,18 @@ def _eliminate(
 
 
 def _takers(plan: Plan) -> list[list[int]]:
-    """Fronts whose boundary each front takes up: the one that eliminates the first of it."""
+    """Return the fronts whose remainder each front receives: it eliminates the first node of their boundary."""
     takers: list[list[int]] = [[] for _ in plan.boundary]
     first = np.array([boundary[0] for boundary in plan.boundary], dtype=np.int64)
     homes = np.searchsorted(plan.start, first, side="right") - 1
     for number, home in enumerate(homes.tolist()):
-        if home < len(takers):  # or else its boundary is the ground alone
+        if home < len(takers):  # otherwise its boundary is only the ground
             takers[home].append(number)
     return takers
 
 
 def _places(here: slice, boundary: IntArray, positions: IntArray) -> IntArray:
-    """Places of positions in a front that eliminates `here` and leaves `boundary`."""
+    """Return indices of positions in a front that eliminates `here` and leaves `boundary`."""
     outside = here.stop - here.start + np.searchsorted(boundary, positions)
     places: IntArray = np.where(positions < here.stop, positions - here.start, outside)
     return places

@@ -1,22 +1,22 @@
-"""How fast molecular dynamics runs on a GPU model, from published benchmarks.
+"""Speed of molecular dynamics on GPU models, from published benchmarks.
 
-Owns the table of published speeds, and which of its rows a name as `nvidia-smi` prints it means. What an
-alchemical calculation costs is in `features` and `cost`; nothing here was fitted to one.
+Owns the table of published speeds, and the mapping of names as printed by `nvidia-smi` to its rows. The cost of an
+alchemical calculation is in `features` and `cost`; nothing here was fitted to one.
 
-Most rows are OpenMM's explicit-solvent PME benchmarks (4 fs, constraints on hydrogen, CUDA) of dihydrofolate
-reductase (23,558 atoms) and apolipoprotein A1 (92,224 atoms). Several versions of OpenMM published them, so each
-is scaled to the newest by a model that both measured. Two sizes give the two numbers that matter: what a step
-costs however small the system is (latency: launches, synchronisation), and what each further atom adds.
+Most rows are OpenMM's explicit-solvent PME benchmarks (4 fs, constraints on hydrogen, CUDA) of dihydrofolate reductase
+(23,558 atoms) and apolipoprotein A1 (92,224 atoms). They were published for several versions of OpenMM, so each is
+scaled to the newest by a model that both measured. Two sizes determine two numbers: the time of a step independent of
+the system's size (latency: launches, synchronisation), and the additional time per atom.
 
-Models that nobody published a benchmark of are scaled from one of the same or the neighbouring architecture, by what
-is scarcer of arithmetic and memory bandwidth in the vendor's data sheets, and are less certain.
+Models without a published benchmark are scaled from one of the same or the neighbouring architecture, by the scarcer
+of arithmetic and memory bandwidth in the vendor's data sheets, and are less certain.
 
 References
 ----------
 - openmm.org, data/benchmarks.json: OpenMM 8.4 (2026), 8.0 (2025, with RTX 5090), 7.7 (2022)
 - T4: github.com/openmm/openmm, issue 2971 (OpenMM 7.5); RTX 3060 and 3060 Ti: issue 2865 (7.7)
-- L4, A30, RTX 4070 Ti: github.com/OpenFreeEnergy/performance_benchmarks, plain MD of ten solvated proteins with
-  OpenMM 8.1.2; the straight line of step time over atoms, read at the two sizes
+- L4, A30, RTX 4070 Ti: github.com/OpenFreeEnergy/performance_benchmarks, plain MD of ten solvated proteins with OpenMM
+  8.1.2; the straight line of step time over atoms, read at the two sizes
 - P100: AMBER's dihydrofolate reductase on a V100 is 78 % faster (Dell, HPC white papers)
 - NVIDIA data sheets: single-precision TFLOPS and GB/s
 - MIG slices: NVIDIA Multi-Instance GPU user guide (an A100 or H100 has 7 compute slices)
@@ -36,10 +36,10 @@ __all__ = ["CPU", "REFERENCE_MODEL", "GpuSpeed", "is_cpu", "known_models", "spee
 
 FloatArray = NDArray[np.float64]
 
-#: Speeds are relative to this one where a GPU model is unknown: neither the slowest nor the fastest in use.
+#: Reference for unknown GPU models: neither the slowest nor the fastest in use.
 REFERENCE_MODEL: Final = "L40S"
 
-#: What rows without a GPU name as their GPU model.
+#: GPU model of rows without a GPU.
 CPU: Final = "cpu"
 
 _SMALL_ATOMS: Final = 23_558
@@ -48,39 +48,39 @@ _STEP_FS: Final = 4.0
 _MS_PER_DAY: Final = 86_400_000.0
 _FS_PER_NS: Final = 1e6
 
-# The least a step takes on any GPU of the tables, ms: kernels have to be launched however little they do.
+# Minimum time of a step on any GPU of the tables, ms: kernels must be launched however little they do.
 _LEAST_LATENCY_MS: Final = 0.06
 
-# Log sd of the ratio between two listed models when the work is alchemical instead of the benchmark's.
+# Log sd of the ratio between two listed models for alchemical work instead of the benchmark.
 _LISTED_SD: Final = 0.15
 # The same chip on another board: clocks and power limits differ.
 _SIBLING_SD: Final = 0.22
-# Scaled by data sheets: over the listed models, arithmetic and bandwidth leave about this much unexplained.
+# Scaled by data sheets: over the listed models, about this much is not explained by arithmetic and bandwidth.
 _SCALED_SD: Final = 0.25
-# A slice of a card shares its memory and is measured by nobody in these tables.
+# A slice of a card shares its memory; these tables contain no measurements of slices.
 _SLICE_SD: Final = 0.4
-# Models of no table: the listed ones spread by about this much around the reference.
+# Models in no table: the listed ones vary by about this much around the reference.
 _UNLISTED_SD: Final = 0.7
 
 
 @dataclass(frozen=True, slots=True)
 class GpuSpeed:
-    """What a step of plain molecular dynamics takes on a GPU model.
+    """Time of a step of plain molecular dynamics on a GPU model.
 
     Attributes
     ----------
     model : str
         Name in the table.
     latency_ms : float
-        Time of a step however small the system is, ms.
+        Time of a step independent of the system's size, ms.
     small_ms, large_ms : float
-        Time of a step of 23,558 and of 92,224 atoms, ms.
+        Times of a step with 23,558 and with 92,224 atoms, ms.
     slices : float
-        Part of the card's compute that is there (1 without MIG).
+        Available fraction of the card's compute (1 without MIG).
     sd_log : float
-        How far the ratio to another listed model may be off, log standard deviation.
+        Uncertainty of the ratio to another listed model, log standard deviation.
     source : str
-        Where the numbers are published.
+        Source of the numbers.
     """
 
     model: str
@@ -94,21 +94,21 @@ class GpuSpeed:
     def step_ms(
         self, n_atoms: FloatArray, packing: FloatArray | float = 1.0, work: FloatArray | float = 1.0
     ) -> FloatArray:
-        """GPU time of one step, shared by what runs side by side.
+        """Return the GPU time of one step, divided among concurrent calculations.
 
         Parameters
         ----------
         n_atoms : ndarray of float
             Atoms of the simulated system.
         packing : ndarray of float
-            Calculations side by side on the GPU. They hide each other's latency, not each other's work.
+            Number of concurrent calculations on the GPU. They hide each other's latency, but not each other's work.
         work : ndarray of float
-            Work of a step over that of plain molecular dynamics.
+            Work of a step relative to plain molecular dynamics.
 
         Returns
         -------
         ndarray of float
-            Milliseconds of the whole GPU that one step of one of them takes.
+            Milliseconds of the whole GPU per step of one calculation.
         """
         exponent = np.log((self.large_ms - self.latency_ms) / (self.small_ms - self.latency_ms)) / np.log(
             _LARGE_ATOMS / _SMALL_ATOMS
@@ -118,7 +118,7 @@ class GpuSpeed:
         return shared
 
 
-# model: (ns/day at 23,558 atoms, ns/day at 92,224 atoms, which table)
+# model: (ns/day at 23,558 atoms, ns/day at 92,224 atoms, table)
 _PUBLISHED: Final[dict[str, tuple[float, float, str]]] = {
     "DGX Spark": (1165.12, 305.645, "8.4"),
     "RTX 5070 Ti": (1840.4, 632.26, "8.4"),
@@ -149,7 +149,7 @@ _PUBLISHED: Final[dict[str, tuple[float, float, str]]] = {
     "RTX 4070 Ti": (1114.4, 384.9, "openfe"),
 }
 
-# model: (the model it is scaled from, work per unit of time over that model's)
+# model: (the model it is scaled from, work per unit of time relative to that model)
 _SCALED: Final[dict[str, tuple[str, float]]] = {
     "RTX 5080": ("RTX 5070 Ti", 1.07),
     "RTX 5070": ("RTX 5070 Ti", 0.70),
@@ -177,7 +177,7 @@ _SCALED: Final[dict[str, tuple[str, float]]] = {
     "P100": ("V100", 0.56),
 }
 
-# What the tables share with the newest: (ns/day there, the same model's in the newest table or brought to it)
+# Models shared with the newest table: (ns/day there, the same model's in the newest table or scaled to it)
 _ANCHORS: Final[dict[str, tuple[tuple[float, float], str]]] = {
     "8.0": ((1276.03, 445.3493), "A100"),
     "7.7": ((1153.76, 428.537), "A100"),
@@ -208,7 +208,7 @@ _ALIASES: Final[tuple[tuple[str, str, bool], ...]] = (
     (r"\ba10g\b", "A10", True),
     (r"\bv100s\b", "V100", False),
 )
-# The table's own names, longest first: an RTX 4070 Ti is no RTX 4070.
+# The table's own names, longest first, since an RTX 4070 Ti is not an RTX 4070.
 _OWN_NAMES: Final = tuple(
     (re.compile(rf"\b{model.lower()}\b"), model) for model in sorted([*_PUBLISHED, *_SCALED], key=len, reverse=True)
 )
@@ -219,7 +219,7 @@ _SLICE: Final = re.compile(r"\b(\d)g\.\d+gb")
 _OTHER_BOARD: Final = re.compile(r"laptop|mobile|max q|sff|super|\bd$")
 _CPU_NAMES: Final = frozenset({CPU, "none"})
 
-# OpenMM 7.7's CPU platform on the same two systems; how many cores a worker has nobody knows beforehand.
+# OpenMM 7.7's CPU platform on the same two systems; the number of cores of a worker is unknown beforehand.
 _CPU_SPEED: Final = GpuSpeed(
     model=CPU,
     latency_ms=0.05,
@@ -232,30 +232,30 @@ _CPU_SPEED: Final = GpuSpeed(
 
 
 def known_models() -> list[str]:
-    """Names of the table, sorted."""
+    """Return the names in the table, sorted."""
     return sorted([*_PUBLISHED, *_SCALED])
 
 
 def is_cpu(name: str) -> bool:
-    """Whether a GPU model's name says that there is none."""
+    """Return whether a GPU model's name means that there is no GPU."""
     return name.strip().lower() in _CPU_NAMES
 
 
 @lru_cache(maxsize=4096)
 def speed_of(name: str) -> GpuSpeed | None:
-    """Find a GPU model by the name its driver gives it.
+    """Return the speed of a GPU model by the name that its driver reports.
 
     Parameters
     ----------
     name : str
-        As `nvidia-smi --query-gpu=name` or `nvidia-smi -L` prints it, or short: `NVIDIA A100-SXM4-80GB`,
-        `Tesla T4`, `NVIDIA A100-SXM4-40GB MIG 1g.5gb`, `L40S`. `cpu` means no GPU. `0.8 x RTX 4090` is a GPU that
-        does 0.8 times the work of an RTX 4090, for models that nothing is published of.
+        As printed by `nvidia-smi --query-gpu=name` or `nvidia-smi -L`, or short: `NVIDIA A100-SXM4-80GB`, `Tesla T4`,
+        `NVIDIA A100-SXM4-40GB MIG 1g.5gb`, `L40S`. `cpu` means no GPU. `0.8 x RTX 4090` is a GPU with 0.8 times the
+        speed of an RTX 4090, for models without published data.
 
     Returns
     -------
     GpuSpeed or None
-        None if nothing is published for it here.
+        None if no data is published for it here.
     """
     if is_cpu(name):
         return _CPU_SPEED
@@ -272,12 +272,12 @@ def speed_of(name: str) -> GpuSpeed | None:
 
 
 def unlisted() -> GpuSpeed:
-    """Stand-in for a GPU model of no table: the reference, and a wide error."""
+    """Return a placeholder for a GPU model in no table: the reference, with a large uncertainty."""
     return replace(_listed(REFERENCE_MODEL), model="unlisted", sd_log=_UNLISTED_SD, source="none")
 
 
 def _slices(plain: str) -> float:
-    """Part of the card a MIG slice has."""
+    """Return the fraction of the card in a MIG slice."""
     found = _SLICE.search(plain)
     if not found:
         return 1.0
@@ -285,7 +285,7 @@ def _slices(plain: str) -> float:
 
 
 def _model_of(plain: str) -> tuple[str | None, bool]:
-    """Name in the table, and whether this is another board with its chip."""
+    """Return the name in the table, and whether this is another board with its chip."""
     for pattern, alias, sibling in _ALIASES:
         found = re.search(pattern, plain)
         if found and (model := found.expand(alias)) in {*_PUBLISHED, *_SCALED}:
@@ -294,7 +294,7 @@ def _model_of(plain: str) -> tuple[str | None, bool]:
 
 
 def _listed(model: str, slices: float = 1.0, *, other_board: bool = False) -> GpuSpeed:
-    """The table's row, scaled to the newest version."""
+    """Return the table's row, scaled to the newest version."""
     if model in _SCALED:
         of, work = _SCALED[model]
         speed = _scaled(model, _listed(of), work, f"NVIDIA data sheets, {work:g} x {of}")
@@ -311,13 +311,13 @@ def _listed(model: str, slices: float = 1.0, *, other_board: bool = False) -> Gp
 
 
 def _scaled(model: str, of: GpuSpeed, work: float, source: str) -> GpuSpeed:
-    """A GPU with the latency of another, and so many times its work."""
+    """Return a GPU with the latency of another, and a multiple of its speed."""
     small_ms, large_ms = (of.latency_ms + (ms - of.latency_ms) / work for ms in (of.small_ms, of.large_ms))
     return replace(of, model=model, small_ms=small_ms, large_ms=large_ms, sd_log=_SCALED_SD, source=source)
 
 
 def _newest_ms(model: str) -> tuple[float, float]:
-    """Milliseconds of a step at both sizes, as the newest version would take."""
+    """Return milliseconds of a step at both sizes, scaled to the newest version."""
     small, large, table = _PUBLISHED[model]
     ms = [_STEP_FS * _MS_PER_DAY / _FS_PER_NS / ns_per_day for ns_per_day in (small, large)]
     if table in _ANCHORS:

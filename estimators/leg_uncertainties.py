@@ -1,31 +1,31 @@
-"""Which uncertainty the mean of each leg of a network gets.
+"""Uncertainty of the mean of each leg of a network.
 
-Owns the choice between what a leg's results state, how they scatter, and what the other legs of the
-network show. Rules:
+Owns the choice between the uncertainties that a leg's results state, their scatter, and the information from other
+legs of the network. Rules:
 
 ========== =========================================================================================
 rule       uncertainty of a leg's mean
 ========== =========================================================================================
-``pooled`` from the scatter of the repeats of all like legs together (`pooling`), scaled so that
-           plus and minus 1.96 of it hold 95 % (default)
+``pooled`` from the scatter of the repeats of all similar legs together (`pooling`), scaled so that
+           plus and minus 1.96 of it cover 95 % (default)
 others     from the leg's own results alone: ``larger``, ``own``, ``sem``, ``sd`` of `replicates`
 ========== =========================================================================================
 
-What ``pooled`` does, in this order:
+How ``pooled`` works, in this order:
 
-* Legs are alike that share a group (a Protocol and a phase, say). A group without repeats borrows the
-  spread of the whole network.
-* A leg with one result takes the network's spread, too.
-* Where no leg of the network has repeats, nothing but the results' own statements is there; the cycles of
-  the network may correct them afterwards (`cycle_closure.scale_from_cycles`).
+* Legs of one group (for example, a Protocol and a phase) are similar. A group without repeats uses the spread of the
+  whole network.
+* A leg with one result uses the network's spread, too.
+* If no leg of the network has repeats, only the uncertainties stated by the results are available; the cycles of the
+  network may correct them afterwards (`cycle_closure.scale_from_cycles`).
 * Results that agree to the last digit are copies, not repeats: they count as one.
-* A stated uncertainty of zero is believed (an exact leg) only in a group where some state more than zero and
-  none that state zero scatter, or where every leg has repeats and none scatters; a Protocol that takes its uncertainty
-  from repeats within one result states zero where it made one. Otherwise it is no statement.
-* A statement that repeats contradict by far (`pooling`, doubt above one half) is overruled: a leg that scatters less
-  gets what like legs state, one that scatters more what it shows.
-* Results without a statement are taken to be like the stated ones of their group (root mean square); without
-  any, all results of the group have one unknown variance, which the scatter gives.
+* A stated uncertainty of zero is accepted (an exact leg) only in a group where some state more than zero and none that
+  state zero scatter, or where every leg has repeats and none scatters; a Protocol that derives its uncertainty from
+  repeats within one result states zero if it made only one. Otherwise it counts as unstated.
+* A stated uncertainty that repeats strongly contradict (`pooling`, doubt above one half) is overruled: a leg that
+  scatters less gets the uncertainty that similar legs state, one that scatters more its observed one.
+* Results without a stated uncertainty are assumed to be like the stated ones of their group (root mean square);
+  without any, all results of the group have one unknown variance, estimated from the scatter.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ __all__ = ["LegEvidence", "LegRule", "LegUncertainties", "leg_uncertainties"]
 
 LegRule = Literal["pooled", "larger", "own", "sem", "sd"]
 
-#: Results that differ by less than this share of their size agree to the last digit.
+#: Results that differ by less than this fraction of their size agree to the last digit.
 _COPY_SHARE: Final = 1e-12
-#: A statement in which the posterior doubts more than this is overruled.
+#: A stated uncertainty with a larger posterior doubt is overruled.
 _MEANS_NOTHING: Final = 0.5
 
 FloatArray = NDArray[np.float64]
@@ -56,20 +56,20 @@ BoolArray = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class LegEvidence:
-    """What is known of one leg by itself: a row of `replicates`.
+    """Evidence on one leg from its own results: a row of `replicates`.
 
     Attributes
     ----------
     value_kcal_mol : float
         Mean; NaN for a leg without results.
     n : int
-        Results.
+        Number of results.
     sd_kcal_mol : float
-        Sample standard deviation over them; NaN for one.
+        Their sample standard deviation; NaN for one.
     own_uncertainty_kcal_mol : float
         Uncertainty of the mean from the stated ones; NaN if none is stated.
     group : hashable
-        Legs of one group scatter alike.
+        Legs of one group have similar scatter.
     """
 
     value_kcal_mol: float
@@ -86,17 +86,17 @@ class LegUncertainties:
     Attributes
     ----------
     uncertainty_kcal_mol : ndarray, shape (m,)
-        One per leg; NaN where nothing is known about it, or the leg has no value.
+        One per leg; NaN if unknown, or the leg has no value.
     spreads : dict of group to PooledSpread or None
-        What each group was pooled to; None where there are no repeats to pool. Empty unless `pooled`.
+        Pooled spread of each group; None without repeats to pool. Empty unless `pooled`.
     borrowed : frozenset of group
-        Groups whose spread is that of the whole network.
+        Groups that use the spread of the whole network.
     overruled_kcal2_mol2 : dict of int to float
-        By leg, the stated variance of one result that repeats contradict so much that another was taken.
+        Overruled stated variance of one result, by leg.
     n : ndarray of int, shape (m,)
-        Results that count as repeats of each other.
+        Number of results that count as independent repeats.
     stated_variance_kcal2_mol2 : ndarray, shape (m,)
-        Variance of one result as taken; NaN where nothing is stated.
+        Variance of one result as used; NaN if unstated.
     """
 
     uncertainty_kcal_mol: FloatArray
@@ -108,13 +108,13 @@ class LegUncertainties:
 
     @property
     def replicated(self) -> bool:
-        """Whether any leg has repeats that were pooled."""
+        """Return whether any leg has repeats that were pooled."""
         return any(spread is not None for spread in self.spreads.values())
 
 
 @dataclass(frozen=True, slots=True)
 class _Legs:
-    """Columns of the evidence, and what was made of them."""
+    """Columns of the evidence, and quantities derived from them."""
 
     n: NDArray[np.int64]
     sd: FloatArray
@@ -130,7 +130,7 @@ def leg_uncertainties(evidence: Sequence[LegEvidence], rule: LegRule = "pooled")
     evidence : sequence of LegEvidence, length m
         All legs of the network.
     rule : {"pooled", "larger", "own", "sem", "sd"}
-        See the module.
+        See the module docstring.
 
     Raises
     ------
@@ -179,7 +179,7 @@ def _zero_is_meant(zero: BoolArray, some_state_more: bool, n: NDArray[np.int64],
 
 
 def _filled(variance: FloatArray) -> FloatArray:
-    """Put the mean of what is stated where nothing is; NaN if nothing is stated at all."""
+    """Replace unstated variances by the mean of the stated ones; NaN if none is stated."""
     stated = variance > 0
     mean = variance[stated].mean() if stated.any() else np.nan
     return np.where(stated, variance, mean)
@@ -213,9 +213,9 @@ def _pooled(
 
 
 def _overrule(legs: _Legs, positions: NDArray[np.int64], spread: PooledSpread) -> dict[int, float]:
-    """Replace stated variances that mean nothing; return what was stated, by leg.
+    """Replace implausible stated variances; return the original ones, by leg.
 
-    A leg that scatters less than it states gets what like legs state, one that scatters more what it shows.
+    A leg that scatters less than it states gets the variance that similar legs state, one that scatters more its own.
     """
     inexact = positions[~legs.exact[positions]]
     doubted = spread.doubt > _MEANS_NOTHING
@@ -230,7 +230,7 @@ def _overrule(legs: _Legs, positions: NDArray[np.int64], spread: PooledSpread) -
 
 
 def _pool(legs: _Legs, positions: NDArray[np.int64]) -> PooledSpread | None:
-    """Spread of the legs that have repeats, if any."""
+    """Return the spread of the legs with repeats, if any."""
     inexact = positions[~legs.exact[positions]]
     if not (legs.n[inexact] > 1).any():
         return None

@@ -1,7 +1,7 @@
-"""What differs between a solved network and the same network now.
+"""Differences between a solved network and its current state.
 
-Owns the comparison: edges that are the same, pairs whose weight or moment changed, nodes that are new.
-What follows for the estimate is `network_update`'s.
+Owns the comparison: unchanged edges, pairs whose weight or moment changed, new nodes. `network_update` applies them to
+the estimate.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ IntArray = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Growth:
-    """New nodes, each hung on a node that is known by one of its edges; the nodes known before come first.
+    """New nodes, each attached to a known node by one of its edges; known nodes come first.
 
     Attributes
     ----------
     n_old, n_new : int
-        Nodes known before, and new ones.
+        Numbers of known and of new nodes.
     root : ndarray of int, shape (n_old + n_new,)
-        The old node that each hangs on by a path of such edges; an old node is its own.
+        The known node to which each is attached by a path of such edges; a known node is its own root.
     value : ndarray, shape (n_new,)
         Sum of these edges' values from the root.
     covariance : ndarray, shape (n_new, n_new)
-        What these edges add to the root's uncertainty.
+        Contribution of these edges to the uncertainty relative to the root.
     part : ndarray of int, shape (n_new,)
         Component of each new node.
     """
@@ -46,7 +46,7 @@ class Growth:
     part: IntArray
 
     def covariance_times(self, part: Part, columns: FloatArray) -> FloatArray:
-        """Product of one component's covariance with ``columns``, both of shape (n_old + n_new, c)."""
+        """Return the product of one component's covariance with ``columns``, both of shape (n_old + n_new, c)."""
         gathered = np.zeros((self.n_old, columns.shape[1]))
         np.add.at(gathered, self.root, columns)
         result = np.zeros_like(columns)
@@ -58,22 +58,22 @@ class Growth:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Changes:
-    """What k pairs of nodes have more or less than before, in the numbers of `growth`.
+    """Changes of k pairs of nodes, in the numbering of `growth`.
 
     Attributes
     ----------
     growth : Growth
-        New nodes; their anchoring edges are no changes.
+        New nodes; their anchoring edges are not changes.
     number : ndarray of int, shape (n,)
-        Number of each node of the network as it is now.
+        Number of each node of the current network.
     kept, kept_as : ndarray of int
-        Edges that stayed as they were, and which they were.
+        Unchanged edges, and their former indices.
     part : ndarray of int, shape (k,)
         Component of each pair.
     tail, head : ndarray of int, shape (k,)
         The pairs.
     weight, moment : ndarray, shape (k,)
-        What was added to the pair's inverse variance, and to this times the value from tail to head.
+        Change of the pair's inverse variance, and of this times the value from tail to head.
     """
 
     growth: Growth
@@ -88,20 +88,20 @@ class Changes:
 
 
 def compare(base: NetworkSolution, network: MeasuredNetwork) -> Changes | None:
-    """Find out what changed since a network was solved.
+    """Determine what changed since a network was solved.
 
     Parameters
     ----------
     base : NetworkSolution
         The solved network.
     network : MeasuredNetwork
-        The network now.
+        The current network.
 
     Returns
     -------
     Changes or None
-        None if more changed than numbers, edges and nodes that came: nodes that went or have no edge,
-        exact edges, components that joined.
+        None if more has changed than numbers, edges and added nodes: removed or isolated nodes, exact edges, merged
+        components.
     """
     old = base.network
     known = {label: k for k, label in enumerate(old.nodes)}
@@ -153,7 +153,7 @@ def _sums(kind: IntArray, numbers: FloatArray, n_kinds: int) -> FloatArray:
 def _match(
     old: MeasuredNetwork, network: MeasuredNetwork, tail: IntArray, head: IntArray
 ) -> tuple[IntArray, IntArray, IntArray, IntArray]:
-    """Edges added, edges removed, edges kept, and as which they were there before; self-loops aside."""
+    """Return added, removed and kept edges, and the former indices of the kept ones; without self-loops."""
     now, then = network.used, old.used
     columns = (
         np.concatenate([network.uncertainty[now], old.uncertainty[then]]),
@@ -168,7 +168,7 @@ def _match(
         differs[1:] |= column[order][1:] != column[order][:-1]
     kind = np.empty(len(order), dtype=np.int64)
     kind[order] = np.cumsum(differs)
-    # The i-th of equal edges now was the i-th of them before.
+    # The i-th of equal edges now corresponds to the i-th of them before.
     kind_now, kind_then = kind[~is_old], kind[is_old]
     key_now, key_then = _numbered(kind_now, len(kind)), _numbered(kind_then, len(kind))
     _, at_now, at_then = np.intersect1d(key_now, key_then, assume_unique=True, return_indices=True)
@@ -177,7 +177,7 @@ def _match(
 
 
 def _numbered(kind: IntArray, most: int) -> IntArray:
-    """Unique keys: equal kinds, of which there are at most `most`, are counted through."""
+    """Return unique keys: equal kinds, of which there are at most `most`, are numbered."""
     order = np.argsort(kind, kind="stable")
     starts = np.searchsorted(kind[order], kind[order])
     count = np.empty(len(kind), dtype=np.int64)
@@ -189,7 +189,7 @@ def _numbered(kind: IntArray, most: int) -> IntArray:
 def _grow(
     base: NetworkSolution, network: MeasuredNetwork, tail: IntArray, head: IntArray, added: IntArray, n_new: int
 ) -> tuple[Growth, IntArray] | None:
-    """Hang new nodes on known ones; also the added edges that are left. None if a new node stays alone."""
+    """Attach new nodes to known ones; also return the remaining added edges. None if a new node stays isolated."""
     n_old = len(base.component)
     root = np.concatenate([np.arange(n_old), np.full(n_new, -1)])
     value = np.zeros(n_old + n_new)

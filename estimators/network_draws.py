@@ -1,8 +1,8 @@
 """Exact random draws of a whole network's node values, at any size and without a dense matrix.
 
-Owns sampling from what `network_solution` holds. What is counted over the draws is `ranking`'s matter.
+Owns sampling from `network_solution`. `ranking` uses the draws.
 
-How one component is drawn from is known to `elimination`; a draw costs as much as solving once.
+Drawing of one component is implemented in `elimination`; a draw costs as much as a solution.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ def draw_deviations(solution: NetworkSolution, n_draws: int, rng: np.random.Gene
     solution : NetworkSolution
         `NetworkEstimate.solution`.
     n_draws : int
-        How many.
+        Number of draws.
     rng : numpy Generator
-        Source of chance.
+        Random generator.
 
     Returns
     -------
     ndarray, shape (n, n_draws)
-        Normal with the covariance of the estimate, kcal/mol: relative to the mean of the component. NaN for a
-        node without an edge.
+        Normal with the covariance of the estimate, kcal/mol: relative to the mean of the component. NaN for a node
+        without an edge.
     """
     result = np.zeros((len(solution.value), n_draws))
     for part in solution.parts:

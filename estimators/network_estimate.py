@@ -1,7 +1,7 @@
-"""Free energies of a whole network, as one result: values, uncertainties, fit, and any contrast asked later.
+"""Free energies of a whole network as one result: values, uncertainties, fit, and contrasts on demand.
 
-Owns the result and everything that follows from values alone: residuals, chi-square, the scale of
-experiment. How the values come about is `network_mle`'s, `network_update`'s and the others'.
+Owns the result and everything that follows from values alone: residuals, chi-square, the scale of experiment. The
+values are computed in `network_mle`, `network_update` and others.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from estimators.notes import Note
 
 __all__ = ["ComponentEstimate", "Contrasts", "NetworkEstimate", "Solution", "assemble"]
 
-#: Exact edges may miss closure by this share of the values around them (rounding, not contradiction).
+#: Tolerance for the closure of exact edges, as a fraction of the values around them (rounding, not contradiction).
 _CLOSURE_SHARE = 1e-9
-#: A residual below this share of the values it is the difference of is rounding.
+#: A residual below this fraction of the values it is the difference of is rounding.
 _ROUNDING_SHARE = 1e-14
-#: Weights of a contrast may miss zero by this share of their size.
+#: Tolerance for the sum of the weights of a contrast, as a fraction of their size.
 _BALANCE_SHARE = 1e-9
 
 FloatArray = NDArray[np.float64]
@@ -36,28 +36,28 @@ class Solution(Protocol):
 
     @property
     def component(self) -> IntArray:
-        """Component of each node, shape (n,)."""
+        """Return the component of each node, shape (n,)."""
 
     @property
     def value(self) -> FloatArray:
-        """Values, shape (n,), of mean zero per component; NaN for a node without an edge."""
+        """Return values, shape (n,), with mean zero per component; NaN for a node without an edge."""
 
     @property
     def variance(self) -> FloatArray:
-        """Variances of the values, shape (n,)."""
+        """Return variances of the values, shape (n,)."""
 
     @property
     def edge_variance(self) -> FloatArray:
-        """Variance of the estimated difference along each edge, shape (m,); zero for self-loops."""
+        """Return the variance of the estimated difference along each edge, shape (m,); zero for self-loops."""
 
     @property
     def covariance(self) -> FloatArray | None:
-        """Covariance of the values, shape (n, n), if it was asked for."""
+        """Return the covariance of the values, shape (n, n), if requested."""
 
     def contrast_variances(
         self, column: IntArray, node: IntArray, coefficient: FloatArray, n_columns: int
     ) -> FloatArray:
-        """Variances of contrasts given as sparse columns; see `network_solution.NetworkSolution`."""
+        """Return variances of contrasts given as sparse columns; see `network_solution.NetworkSolution`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +69,13 @@ class ComponentEstimate:
     n_nodes, n_edges : int
         Size; self-loops are not counted.
     chi2 : float
-        Sum over edges of ``(residual / uncertainty) ** 2``; infinite where exact edges contradict.
+        Sum over edges of ``(residual / uncertainty) ** 2``; infinite if exact edges contradict each other.
     degrees_of_freedom : int
         Edges minus nodes plus one: the independent cycles. Zero for a tree, which always fits.
     n_experimental : int
         Nodes with an experimental value.
     shift_kcal_mol : float
-        What was added to values of mean zero to meet experiment; zero if there is none.
+        Shift added to values of mean zero to match experiment; zero without experiment.
     absolute : bool
         Whether absolute results fix its zero, see `estimators.absolute_scale`.
     """
@@ -114,8 +114,7 @@ class NetworkEstimate:
     nodes : tuple of hashable, length n
         Labels, in the order of all node arrays.
     value_kcal_mol : ndarray, shape (n,)
-        Free energies; per component of mean zero, or on the scale of experiment. NaN for a node without
-        an edge.
+        Free energies; with mean zero per component, or on the scale of experiment. NaN for a node without an edge.
     uncertainty_kcal_mol : ndarray, shape (n,)
         Standard errors, the square root of the covariance's diagonal.
     covariance : ndarray, shape (n, n), or None
@@ -126,15 +125,15 @@ class NetworkEstimate:
     components : tuple of ComponentEstimate
         In order of first appearance.
     residual_kcal_mol : ndarray, shape (m,)
-        Measured minus estimated difference of every edge, in input order; zero where it is below what
-        rounding of the values leaves to see.
+        Measured minus estimated difference of every edge, in input order; zero if it is below the rounding of the
+        values.
     edge_variance_kcal2_mol2 : ndarray, shape (m,)
-        Variance of the estimated difference ``f[b] - f[a]`` of every edge, in input order, (kcal/mol)^2;
-        never more than the edge's own. Zero for self-loops and between nodes that are tied rigidly.
+        Variance of the estimated difference ``f[b] - f[a]`` of every edge, in input order, (kcal/mol)^2; never more
+        than the edge's own. Zero for self-loops and between rigidly tied nodes.
     notes : tuple of Note
-        What was done beyond the formula; codes in `estimators.network_notes`.
+        Deviations from the formula; codes in `estimators.network_notes`.
     solution : Solution
-        The eliminated form, from which `difference` and `contrast` reckon.
+        The eliminated form, from which `difference` and `contrast` are computed.
     """
 
     nodes: tuple[Hashable, ...]
@@ -149,22 +148,22 @@ class NetworkEstimate:
     solution: Solution = field(repr=False)
 
     def difference(self, pairs: Sequence[tuple[Hashable, Hashable]]) -> Contrasts:
-        """Estimated ``f[b] - f[a]`` of any pairs of nodes, at any size of the network.
+        """Return the estimated ``f[b] - f[a]`` of any pairs of nodes, at any size of the network.
 
         Parameters
         ----------
         pairs : sequence of (label, label)
-            Pairs (a, b), whether or not an edge joins them.
+            Pairs (a, b), not necessarily connected by an edge.
 
         Returns
         -------
         Contrasts
-            One entry per pair; NaN where no path of edges joins the two.
+            One entry per pair; NaN if no path of edges connects the two.
 
         Raises
         ------
         EstimatorInputError
-            If a label is not of the network.
+            If a label is not in the network.
         """
         ends = np.array(self._positions([label for pair in pairs for label in pair]), dtype=np.int64).reshape(-1, 2)
         tail, head = ends[:, 0], ends[:, 1]
@@ -176,7 +175,7 @@ class NetworkEstimate:
         return Contrasts(np.where(joined, value, np.nan), np.where(joined, np.sqrt(variance), np.nan))
 
     def contrast(self, weights: Sequence[Mapping[Hashable, float]]) -> Contrasts:
-        """Estimated weighted sums of node values whose weights add up to zero, at any size of the network.
+        """Return estimated weighted sums of node values whose weights sum to zero, at any size of the network.
 
         Parameters
         ----------
@@ -186,13 +185,13 @@ class NetworkEstimate:
         Returns
         -------
         Contrasts
-            One entry per contrast; NaN where the weights do not add up to zero in every component, whose
-            scales are independent, or where a node without an edge takes part.
+            One entry per contrast; NaN if the weights do not sum to zero in every component, whose scales are
+            independent, or if a node without an edge is included.
 
         Raises
         ------
         EstimatorInputError
-            If a label is not of the network, or the weights of a contrast do not add up to zero.
+            If a label is not in the network, or the weights of a contrast do not sum to zero.
         """
         column = np.repeat(np.arange(len(weights)), [len(one) for one in weights])
         node = np.array(self._positions([label for one in weights for label in one]), dtype=np.int64)
@@ -233,18 +232,18 @@ def assemble(
     *,
     covariance_omitted: bool,
 ) -> NetworkEstimate:
-    """Put a result together from a solved network.
+    """Assemble a result from a solved network.
 
     Parameters
     ----------
     network : MeasuredNetwork
-        What was estimated from.
+        The input network.
     solution : Solution
         Its solution.
     experimental : mapping of label to float, or None
         As in `estimators.network_mle.solve_network`.
     covariance_omitted : bool
-        Whether a covariance was asked for and not formed.
+        Whether a covariance was requested but not computed.
     """
     values = solution.value
     residual = _residuals(network, values)
@@ -273,7 +272,7 @@ def assemble(
 
 
 def _residuals(network: MeasuredNetwork, values: FloatArray) -> FloatArray:
-    """Measured minus estimated differences, shape (m,)."""
+    """Return measured minus estimated differences, shape (m,)."""
     loop = network.tail == network.head
     start = np.where(loop, 0.0, values[network.tail])
     end = np.where(loop, 0.0, values[network.head])
@@ -284,7 +283,7 @@ def _residuals(network: MeasuredNetwork, values: FloatArray) -> FloatArray:
 
 
 def _contradictions(network: MeasuredNetwork, residual: FloatArray) -> IntArray:
-    """Exact edges that the estimate misses by more than rounding."""
+    """Return the exact edges that the estimate misses by more than rounding."""
     exact = network.exact
     scale = np.abs(network.value[exact]).max(initial=1.0)
     missed: IntArray = exact[np.abs(residual[exact]) > _CLOSURE_SHARE * scale]
@@ -292,7 +291,7 @@ def _contradictions(network: MeasuredNetwork, residual: FloatArray) -> IntArray:
 
 
 def _chi2(network: MeasuredNetwork, residual: FloatArray, contradicted: IntArray) -> FloatArray:
-    """Contribution of every edge to chi-square, shape (m,); none from self-loops."""
+    """Return the contribution of every edge to chi-square, shape (m,); zero for self-loops."""
     contribution = np.zeros(len(residual))
     inexact = np.setdiff1d(network.used, network.exact)
     contribution[inexact] = (residual[inexact] / network.uncertainty[inexact]) ** 2
@@ -303,7 +302,7 @@ def _chi2(network: MeasuredNetwork, residual: FloatArray, contradicted: IntArray
 def _shifts(
     network: MeasuredNetwork, values: FloatArray, component: IntArray, experimental: Mapping[Hashable, float]
 ) -> tuple[FloatArray, IntArray]:
-    """What brings each component to the scale of experiment, and how many of its nodes say so."""
+    """Return the shift of each component to the scale of experiment, and the number of nodes that determine it."""
     n_components = int(component.max(initial=-1)) + 1
     measured = np.array([experimental.get(node, np.nan) for node in network.nodes], dtype=np.float64)
     known = np.isfinite(measured) & np.isfinite(values)
@@ -316,7 +315,7 @@ def _shifts(
 def _components(
     network: MeasuredNetwork, component: IntArray, chi2: FloatArray, shifts: FloatArray, n_pinned: IntArray
 ) -> tuple[ComponentEstimate, ...]:
-    """Size, goodness of fit and shift of each component."""
+    """Return size, goodness of fit and shift of each component."""
     home = component[network.tail[network.used]]
     n_components = len(shifts)
     totals = np.bincount(home, weights=chi2[network.used], minlength=n_components)

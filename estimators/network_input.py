@@ -1,6 +1,6 @@
-"""Labels and arrays, checked and numbered: what `network_mle` estimates from.
+"""Validation and numbering of labels and arrays, the input of `network_mle`.
 
-Owns validation of edges and the order of nodes. Every refusal names the edge it is about.
+Owns validation of edges and the order of nodes. Every error names the edge.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from estimators.errors import EstimatorInputError
 
 __all__ = ["MeasuredNetwork", "read_network"]
 
-#: An uncertainty below this share of the largest one counts as zero: its weight would overflow.
+#: An uncertainty below this fraction of the largest one counts as zero, since its weight would overflow.
 _EXACT_SHARE = 1e-100
 
 FloatArray = NDArray[np.float64]
@@ -29,15 +29,15 @@ class MeasuredNetwork:
     Attributes
     ----------
     nodes : tuple of hashable, length n
-        Labels: those asked for first, then in order of first appearance.
+        Labels: the requested ones first, then in order of first appearance.
     tail, head : ndarray of int, shape (m,)
         Ends of the edges.
     value, uncertainty : ndarray, shape (m,)
-        Finite; uncertainties are not negative.
+        Finite; uncertainties are non-negative.
     used : ndarray of int
-        Edges that enter the estimate: all but self-loops.
+        Edges used in the estimate: all except self-loops.
     exact : ndarray of int
-        Those of `used` whose uncertainty is zero, or vanishes beside the largest.
+        Those of `used` whose uncertainty is zero, or negligible relative to the largest.
     """
 
     nodes: tuple[Hashable, ...]
@@ -50,11 +50,11 @@ class MeasuredNetwork:
 
     @property
     def n_nodes(self) -> int:
-        """Number of nodes."""
+        """Return the number of nodes."""
         return len(self.nodes)
 
     def parallel(self) -> tuple[IntArray, int]:
-        """Edges of pairs measured more than once, and how many run against the first of their pair."""
+        """Return the edges of pairs measured more than once, and how many are opposite to the first of their pair."""
         tail, head = self.tail[self.used], self.head[self.used]
         forward = tail < head
         pair = np.where(forward, tail, head) * self.n_nodes + np.where(forward, head, tail)
@@ -70,7 +70,7 @@ def read_network(
     uncertainty: ArrayLike,
     nodes: Sequence[Hashable] | None,
 ) -> MeasuredNetwork:
-    """Check and number a network.
+    """Validate and number a network.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def read_network(
     Raises
     ------
     EstimatorInputError
-        If lengths disagree, numbers are unusable, or `nodes` repeats a label.
+        If lengths differ, numbers are unusable, or `nodes` repeats a label.
     """
     values = np.array(value, dtype=np.float64)
     sds = np.array(uncertainty, dtype=np.float64)
@@ -103,7 +103,7 @@ def read_network(
 
 
 def _check_numbers(node_a: Sequence[Hashable], node_b: Sequence[Hashable], values: FloatArray, sds: FloatArray) -> None:
-    """Refuse the first edge that cannot be used, by name."""
+    """Raise for the first unusable edge, naming it."""
     bad = np.flatnonzero(~np.isfinite(values) | ~np.isfinite(sds) | (sds < 0))
     if not len(bad):
         return
@@ -120,7 +120,7 @@ def _check_numbers(node_a: Sequence[Hashable], node_b: Sequence[Hashable], value
 def _number_nodes(
     node_a: Sequence[Hashable], node_b: Sequence[Hashable], nodes: Sequence[Hashable] | None
 ) -> dict[Hashable, int]:
-    """Position of each label: those asked for, then in order of first appearance."""
+    """Return the position of each label: requested ones first, then in order of first appearance."""
     position: dict[Hashable, int] = {}
     for label in nodes or ():
         if label in position:

@@ -1,8 +1,7 @@
-"""The solved form of a whole network: values, uncertainties, and the variance of any contrast later.
+"""The solution of a whole network: values, uncertainties, and variances of contrasts on demand.
 
-Owns what happens to each connected component: rigid groups, scaling of weights, the gauge of mean zero.
-The linear algebra is `elimination`'s, exact edges are `rigid`'s; what enters and what is said about it
-belongs to `network_mle`. Nodes are numbers here.
+Owns the treatment of each connected component: rigid groups, scaling of weights, the gauge of mean zero. The linear
+algebra is in `elimination`, exact edges are in `rigid`; input and output in `network_mle`. Nodes are numbers here.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from estimators.sampled_core import SampledCore
 
 __all__ = ["NetworkSolution", "Part", "solve_components"]
 
-#: Contrasts are taken this many at a time, so that memory stays at this many columns of n numbers.
+#: Number of contrasts per block, which limits memory to this many columns of n numbers.
 _COLUMNS = 64
 
 FloatArray = NDArray[np.float64]
@@ -37,10 +36,10 @@ class Part:
     nodes: IntArray
     group: IntArray
     unit: float
-    elimination: Elimination | None  # None where nothing is left to estimate
+    elimination: Elimination | None  # None if nothing remains to be estimated
 
     def covariance_times(self, columns: FloatArray) -> FloatArray:
-        """Product of the nodes' covariance, relative to their mean, with ``columns``, both of shape (nodes, c)."""
+        """Return the product of the nodes' covariance, relative to their mean, with ``columns``, shape (nodes, c)."""
         if self.elimination is None:
             return np.zeros_like(columns)
         n_groups = self.elimination.n_nodes
@@ -60,19 +59,19 @@ class NetworkSolution:
     Attributes
     ----------
     network : MeasuredNetwork
-        What was solved.
+        The input network.
     component : ndarray of int, shape (n,)
         Component of each node.
     value : ndarray, shape (n,)
-        Of mean zero per component; NaN for a node without an edge.
+        Values with mean zero per component; NaN for a node without an edge.
     variance : ndarray, shape (n,)
         Relative to the component's mean; NaN for a node without an edge.
     edge_variance : ndarray, shape (m,)
-        Of the estimated difference along each edge; zero for self-loops.
+        Variance of the estimated difference along each edge; zero for self-loops.
     covariance : ndarray, shape (n, n), or None
-        Relative to the mean of the component, if it was asked for.
+        Relative to the mean of the component, if requested.
     parts : tuple
-        The eliminated components, from which variances of contrasts come.
+        The eliminated components, from which variances of contrasts are computed.
     """
 
     network: MeasuredNetwork
@@ -85,28 +84,28 @@ class NetworkSolution:
 
     @property
     def sampling_error(self) -> float:
-        """Relative standard error that uncertainties have at most; zero where all are exact."""
+        """Return an upper bound for the relative standard error of uncertainties; zero if all are exact."""
         cores = (part.elimination.core for part in self.parts if part.elimination is not None)
         return max((core.sampling_error() for core in cores if isinstance(core, SampledCore)), default=0.0)
 
     def contrast_variances(
         self, column: IntArray, node: IntArray, coefficient: FloatArray, n_columns: int
     ) -> FloatArray:
-        """Variances of contrasts given as sparse columns.
+        """Return variances of contrasts given as sparse columns.
 
         Parameters
         ----------
         column, node : ndarray of int, shape (k,)
-            Where each coefficient stands.
+            Position of each coefficient.
         coefficient : ndarray, shape (k,)
-            They add up to zero in every column and component.
+            Coefficients, which sum to zero in every column and component.
         n_columns : int
             Number of contrasts.
 
         Returns
         -------
         ndarray, shape (n_columns,)
-            NaN where a node without an edge takes part.
+            NaN if a node without an edge is included.
         """
         result = np.zeros(n_columns)
         order = np.argsort(column, kind="stable")
@@ -128,7 +127,7 @@ class NetworkSolution:
 def _in_blocks(
     elimination: Elimination, column: IntArray, row: IntArray, coefficient: FloatArray, n_columns: int
 ) -> FloatArray:
-    """Variances of sparse columns, sorted by column, some columns at a time."""
+    """Return variances of sparse columns, sorted by column, a block of columns at a time."""
     result = np.zeros(n_columns)
     present = np.unique(column)
     for start in range(0, len(present), _COLUMNS):
@@ -152,11 +151,11 @@ def solve_components(
     component : ndarray of int, shape (n,)
         Component of each node.
     full : bool
-        Whether to form the covariance.
+        Whether to compute the covariance.
     exact : bool
-        Whether variances may not be estimated, see `elimination.eliminate`; a full covariance never is.
+        Whether variances must not be estimated, see `elimination.eliminate`; a full covariance never is.
     only_values : bool
-        Whether to leave out all variances (NaN), which cost more than the values.
+        Whether to omit all variances (NaN), which cost more than the values.
 
     Returns
     -------
@@ -200,17 +199,17 @@ def _solve_component(
     exact: bool,
     only_values: bool,
 ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray | None, Part]:
-    """Values, variances, edge variances, covariance and solved form of one component's nodes `rows`."""
+    """Return values, variances, edge variances, covariance and solution of one component's nodes `rows`."""
     _, group, size = np.unique(groups.group[rows], return_inverse=True, return_counts=True)
     offset = groups.offset[rows]
-    if len(size) == 1:  # all tied together: exact, and nothing left to estimate
+    if len(size) == 1:  # all rigidly tied: exact, with nothing to estimate
         nothing = np.zeros(len(rows))
         block = np.zeros((len(rows), len(rows))) if full else None
         return offset - offset.mean(), nothing, np.zeros(len(edges)), block, Part(rows, group, 1.0, None)
     tail, head = place[network.tail[edges]], place[network.head[edges]]
     between = group[tail] != group[head]
     apart = edges[between]
-    # Weights are relative to the weakest edge, so that they start at one and cannot underflow.
+    # Weights are relative to the weakest edge, so that the smallest is one and none can underflow.
     unit = float(network.uncertainty[apart].max())
     weight = (unit / network.uncertainty[apart]) ** 2
     step = network.value[apart] - (offset[head] - offset[tail])[between]
@@ -238,7 +237,7 @@ def _solve_component(
 
 
 def _centre(squared: FloatArray, share: FloatArray) -> None:
-    """Turn squared distances into covariances relative to the mean by `share`, in place."""
+    """Convert squared distances to covariances relative to the mean weighted by `share`, in place."""
     mean = squared @ share
     half = mean - 0.5 * (share @ mean)
     np.subtract(np.add.outer(half, half), squared, out=squared)

@@ -1,9 +1,8 @@
-"""A network estimated again after few of its edges changed, from the form it was solved in.
+"""Update of a network estimate after a few edges changed, from its earlier solution.
 
-Owns the comparison of two states of a network, and the low-rank correction that leads from one to the
-other: k changed pairs cost k solves with the eliminated form instead of another elimination (Woodbury
-1950; see Hager 1989, doi:10.1137/1031049). Where that would not be exact or not be faster, the network is
-solved anew by `network_mle`.
+Owns the low-rank correction from one state of a network to another: k changed pairs cost k solves with the eliminated
+form instead of another elimination (Woodbury 1950; see Hager 1989, doi:10.1137/1031049). If that would not be exact or
+not be faster, `network_mle` solves the network again.
 """
 
 from __future__ import annotations
@@ -22,10 +21,10 @@ from estimators.network_solution import NetworkSolution, Part
 
 __all__ = ["UpdatedSolution", "update_network"]
 
-#: More changed pairs than this are solved anew: the correction costs their number times the network.
+#: With more changed pairs, the network is solved again: a correction costs their number times the network.
 _MOST_PAIRS = 100
-#: A correction that makes rounding grow by more than this is none (say, an edge that held two parts
-#: together went).
+#: A correction that amplifies rounding by more than this is rejected (for example, removal of an edge that connected
+#: two parts).
 _MOST_GROWTH = 1e6
 
 FloatArray = NDArray[np.float64]
@@ -34,10 +33,10 @@ IntArray = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Correction:
-    """What k changed pairs do to one component: ``C - response @ core @ response.T``."""
+    """Effect of k changed pairs on one component: ``C - response @ core @ response.T``."""
 
     part: int
-    response: FloatArray  # (nodes, k), of all nodes, old and new; zero outside the component
+    response: FloatArray  # (nodes, k), for all nodes, old and new; zero outside the component
     core: FloatArray  # (k, k)
 
 
@@ -52,13 +51,13 @@ class UpdatedSolution:
     covariance: FloatArray | None
     base: NetworkSolution
     growth: Growth
-    number: IntArray  # (n,) number of each node among those of `base` and those that are new
+    number: IntArray  # (n,) number of each node among those of `base` and the new ones
     corrections: tuple[_Correction, ...]
 
     def contrast_variances(
         self, column: IntArray, node: IntArray, coefficient: FloatArray, n_columns: int
     ) -> FloatArray:
-        """Variances of contrasts given as sparse columns; see `network_solution.NetworkSolution`."""
+        """Return variances of contrasts given as sparse columns; see `network_solution.NetworkSolution`."""
         number = self.number[node]
         result = self.base.contrast_variances(column, self.growth.root[number], coefficient, n_columns)
         fresh = number >= self.growth.n_old
@@ -82,25 +81,25 @@ def update_network(
     nodes: Sequence[Hashable] | None = None,
     experimental: Mapping[Hashable, float] | None = None,
 ) -> NetworkEstimate:
-    """Estimate a network again of which an earlier state was estimated.
+    """Update the estimate of a network from the estimate of an earlier state.
 
-    Takes the whole network as it is now and finds out itself what changed. The result is that of
-    `solve_network`, to rounding. A few edges with new numbers, new edges, edges that went, and new nodes
-    are corrected for; all else (nodes that went, components that join or part, edges of zero uncertainty,
-    too many changes at once) is solved anew.
+    Takes the whole current network and determines what changed. The result equals that of `solve_network`, up to
+    rounding. A few edges with new numbers, new edges, removed edges, and new nodes are handled by corrections;
+    everything else (removed nodes, components that merge or split, edges of zero uncertainty, too many changes at
+    once) is solved again.
 
     Parameters
     ----------
     previous : NetworkEstimate
-        An estimate by `solve_network` or by this function. Corrections do not pile up: each starts from
-        the last full solution.
+        An estimate by `solve_network` or by this function. Corrections do not accumulate: each starts from the last
+        full solution.
     node_a, node_b, value, uncertainty, nodes, experimental
         As in `estimators.network_mle.solve_network`.
 
     Returns
     -------
     NetworkEstimate
-        With a full covariance where `previous` has one.
+        With a full covariance if `previous` has one.
 
     Raises
     ------
@@ -120,7 +119,7 @@ def update_network(
 
 
 def _correct(base: NetworkSolution, network: MeasuredNetwork, *, full: bool) -> UpdatedSolution | None:
-    """The corrected solution, or None where a full one is due."""
+    """Return the corrected solution, or None if a full one is required."""
     changes = compare(base, network)
     if changes is None or len(changes.weight) > _MOST_PAIRS or (full and base.covariance is None):
         return None
@@ -164,7 +163,7 @@ def _correct(base: NetworkSolution, network: MeasuredNetwork, *, full: bool) -> 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _State:
-    """Numbers of old nodes and new ones, edited as components are corrected."""
+    """Numbers of old and new nodes, updated as components are corrected."""
 
     component: IntArray
     value: FloatArray
@@ -173,7 +172,7 @@ class _State:
 
     @classmethod
     def of(cls, base: NetworkSolution, growth: Growth) -> _State:
-        """As if each new node hung on its anchor alone."""
+        """Return the state in which each new node is attached only to its anchor."""
         new = slice(growth.n_old, None)
         variance = base.variance[growth.root]
         variance[new] += np.diag(growth.covariance)
@@ -187,7 +186,7 @@ class _State:
 
 
 def _correct_part(part: Part, number: int, changes: Changes, state: _State) -> _Correction | None:
-    """Correct the numbers of one component in `state`; None where its correction would lose digits."""
+    """Correct the numbers of one component in `state`; return None if its correction would lose digits."""
     growth = changes.growth
     mine = np.flatnonzero(changes.part == number)
     size = growth.n_old + growth.n_new
@@ -207,7 +206,7 @@ def _correct_part(part: Part, number: int, changes: Changes, state: _State) -> _
     if inverse is None:
         return None
     core = scale[:, None] * inverse * scale
-    # Moments at the earlier values: those the change leaves unbalanced.
+    # Moments at the earlier values: the imbalance caused by the change.
     steps = state.value[changes.head[mine]] - state.value[changes.tail[mine]]
     pull = changes.moment[mine] - changes.weight[mine] * steps
     state.value[:] += response @ (pull - core @ (among @ pull))
@@ -224,7 +223,7 @@ def _correct_part(part: Part, number: int, changes: Changes, state: _State) -> _
 
 
 def _inverse(matrix: FloatArray, size: float) -> FloatArray | None:
-    """Inverse of the sum of terms of a size; None where it would make too much of their rounding."""
+    """Return the inverse of a sum of terms of this size; None if it would amplify their rounding too much."""
     try:
         inverse = np.asarray(np.linalg.inv(matrix), dtype=np.float64)
     except np.linalg.LinAlgError:

@@ -1,7 +1,7 @@
-"""Notes: what an estimator did that the plain formula would not have told.
+"""Notes: deviations of an estimator from the plain formula.
 
-A note is part of a result, never a warning on the side. Programs read `code`, people read `message`.
-Each estimator documents the codes it may give.
+A note is part of a result, never a separate warning. Programs read `code`, users read `message`. Each estimator
+documents its codes.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ __all__ = ["Note"]
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """One thing an estimator did, or could not do, and to what.
+    """Something that an estimator did, or could not do, and the edges or nodes concerned.
 
     Attributes
     ----------
@@ -23,7 +23,7 @@ class Note:
     message : str
         The same in one sentence.
     edges : tuple of int
-        Positions, in the input arrays, of the edges or legs concerned.
+        Indices, in the input arrays, of the edges or legs concerned.
     nodes : tuple of hashable
         Labels of the nodes concerned.
     """

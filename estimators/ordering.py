@@ -1,7 +1,7 @@
-"""In which order the nodes of a sparse graph are eliminated, and which of them together.
+"""Elimination order of the nodes of a sparse graph, and their grouping into fronts.
 
-Owns symbolics: no weights here. The order is minimum degree (Liu 1985, doi:10.1145/214392.214398), as
-SuperLU carries it; the elimination tree follows Liu 1990 (doi:10.1137/0611010). Numerics are `fronts`'.
+Owns the symbolic part, without weights. The order is minimum degree (Liu 1985, doi:10.1145/214392.214398), as
+implemented in SuperLU; the elimination tree follows Liu 1990 (doi:10.1137/0611010). The numerics are in `fronts`.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ __all__ = ["Plan", "plan_fronts"]
 
 #: A graph this small is one front.
 _SMALL = 64
-#: Nodes whose later neighbours are this share of all later nodes start the last, dense front.
+#: If a node's later neighbours are this fraction of all later nodes, it starts the last, dense front.
 _FILLED_SHARE = 0.8
-#: Fronts are joined while they have at most this many nodes together,
+#: Fronts are merged if they have at most this many nodes together,
 _SMALL_FRONT = 24
-#: or while the earlier one has at least this share of the later one's nodes for neighbours.
+#: or if the earlier one has at least this fraction of the later one's nodes as neighbours.
 _FULL_SHARE = 0.85
 
 IntArray = NDArray[np.int64]
@@ -29,17 +29,17 @@ IntArray = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
-    """An order of n nodes, cut into fronts of nodes that go together.
+    """An order of n nodes, divided into fronts of nodes that are eliminated together.
 
     Attributes
     ----------
     order : ndarray of int, shape (n,)
-        Nodes in the order of elimination. The last one, the ground, stays.
+        Nodes in the order of elimination. The last one, the ground, remains.
     start : ndarray of int, shape (number of fronts + 1,)
         Front k eliminates the positions ``start[k]`` to ``start[k + 1] - 1`` of that order.
     boundary : tuple of ndarray of int
-        Later positions that each front's nodes are neighbours of when their turn comes, ascending. The
-        first of them belongs to the front that takes up what this one leaves.
+        Later positions that are neighbours of each front's nodes at their elimination, ascending. The first of them
+        belongs to the front that receives the remainder of this one.
     """
 
     order: IntArray
@@ -55,7 +55,7 @@ def plan_fronts(n_nodes: int, tail: IntArray, head: IntArray) -> Plan:
     n_nodes : int
         Number of nodes.
     tail, head : ndarray of int, shape (m,)
-        Ends of its edges, no pair twice.
+        Ends of its edges, without duplicate pairs.
 
     Returns
     -------
@@ -76,10 +76,10 @@ def plan_fronts(n_nodes: int, tail: IntArray, head: IntArray) -> Plan:
 
 
 def _minimum_degree(n_nodes: int, tail: IntArray, head: IntArray) -> IntArray:
-    """Order of least neighbours first."""
+    """Return the minimum degree order."""
     ends = (np.concatenate([tail, head]), np.concatenate([head, tail]))
-    # SuperLU orders before it factorises, and offers no way to have the first alone. Off the diagonal all
-    # is so small here that its incomplete factorisation drops it at once and costs nothing.
+    # SuperLU orders before it factorises, and does not offer ordering alone. The off-diagonal entries here are so
+    # small that its incomplete factorisation drops them at once and costs nothing.
     pattern = coo_array((np.full(2 * len(tail), 1e-30), ends), shape=(n_nodes, n_nodes)).tocsc()
     factors = spilu(
         (pattern + eye_array(n_nodes, format="csc")).tocsc(),
@@ -94,7 +94,7 @@ def _minimum_degree(n_nodes: int, tail: IntArray, head: IntArray) -> IntArray:
 
 
 def _renumber(n_nodes: int, order: IntArray, tail: IntArray, head: IntArray) -> tuple[IntArray, IntArray]:
-    """Edges in positions of the order, the earlier end first, sorted by it."""
+    """Return edges in positions of the order, the earlier end first, sorted by it."""
     rank = np.empty(n_nodes, dtype=np.int64)
     rank[order] = np.arange(n_nodes)
     low, high = np.minimum(rank[tail], rank[head]), np.maximum(rank[tail], rank[head])
@@ -103,7 +103,7 @@ def _renumber(n_nodes: int, order: IntArray, tail: IntArray, head: IntArray) -> 
 
 
 def _elimination_tree(n_nodes: int, low: IntArray, high: IntArray) -> list[int]:
-    """First later neighbour of each node when its turn comes; -1 for the last."""
+    """Return the first later neighbour of each node at its elimination; -1 for the last."""
     sequence = np.lexsort((low, high))
     stops = np.searchsorted(high[sequence], np.arange(n_nodes + 1)).tolist()
     earlier = low[sequence].tolist()
@@ -121,12 +121,12 @@ def _elimination_tree(n_nodes: int, low: IntArray, high: IntArray) -> list[int]:
 
 
 def _postorder(parent: list[int]) -> IntArray:
-    """Nodes such that each subtree stands together, before its root."""
+    """Return the nodes such that each subtree is contiguous, before its root."""
     children: list[list[int]] = [[] for _ in parent]
     for node, above in enumerate(parent):
         if above >= 0:
             children[above].append(node)
-    # Parents first, and the other way round afterwards.
+    # Parents first, reversed afterwards.
     found, waiting = [], [len(parent) - 1]
     while waiting:
         node = waiting.pop()
@@ -136,9 +136,9 @@ def _postorder(parent: list[int]) -> IntArray:
 
 
 def _fundamental(n_nodes: int, low: IntArray, high: IntArray) -> tuple[list[int], list[IntArray]]:
-    """Runs of nodes with the same later neighbours: where they start, and these neighbours."""
+    """Return runs of nodes with the same later neighbours: their starts, and these neighbours."""
     cuts = np.searchsorted(low, np.arange(n_nodes + 1))
-    # What a node's eliminated neighbours hand on to it, by the node.
+    # Neighbours that each node receives from its eliminated neighbours.
     handed: dict[int, list[IntArray]] = {}
     starts: list[int] = []
     boundaries: list[IntArray] = []
@@ -160,7 +160,7 @@ def _fundamental(n_nodes: int, low: IntArray, high: IntArray) -> tuple[list[int]
 
 
 def _join(starts: list[int], boundaries: list[IntArray]) -> tuple[list[int], list[IntArray]]:
-    """Join fronts with the one that follows and takes them up, where that stores few zeros."""
+    """Merge fronts with the one that follows and receives them, if few zeros are stored."""
     stops = [*starts[1:], int(boundaries[-1][-1])]
     joined: list[tuple[int, int, IntArray]] = []
     for start, stop, boundary in zip(starts, stops, boundaries, strict=True):

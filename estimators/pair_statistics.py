@@ -1,10 +1,10 @@
-"""Statistics of pairs, over many resamples at once.
+"""Statistics of pairs, computed for many resamples at once.
 
-Owns the formulas. Who resamples, and what becomes of the samples, is `performance`'s matter.
+Owns the formulas. `performance` resamples and uses the samples.
 
-A resample is told by how often it has each pair, so that nothing is copied: shape (b, n) for b resamples of
-n pairs. Kendall's tau then is one matrix product, ``sum_ij w_i w_j sign(y_i - y_j) sign(x_i - x_j)``, and a
-rank is a running sum of counts in the order of the values, found once.
+A resample is represented by the count of each pair, without copies: shape (b, n) for b resamples of n pairs. Kendall's
+tau is then one matrix product, ``sum_ij w_i w_j sign(y_i - y_j) sign(x_i - x_j)``, and a rank is a cumulative sum of
+counts in the order of the values, determined once.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from numpy.typing import NDArray
 
 __all__ = ["STATISTICS", "count_picks"]
 
-#: Signs of differences held at a time, entries (4 bytes each).
+#: Maximum number of signs of differences in memory (4 bytes each).
 _BLOCK_ENTRIES = 4_000_000
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-#: (estimates, experiments, counts) to one value per resample, shape (b,); NaN where undefined. Values have
-#: shape (n,), or (b, n) where each resample has values of its own.
+#: (estimates, experiments, counts) to one value per resample, shape (b,); NaN where undefined. Values have shape (n,),
+#: or (b, n) if each resample has its own values.
 PairStatistic = Callable[[FloatArray, FloatArray, FloatArray], FloatArray]
 
 
 def count_picks(picks: IntArray, n: int) -> FloatArray:
-    """How often each of n pairs was picked: indices of shape (b, k) to counts of shape (b, n)."""
+    """Return the count of each of n pairs: indices of shape (b, k) to counts of shape (b, n)."""
     rows = np.arange(len(picks))[:, None] * n
     counted = np.bincount((picks + rows).ravel(), minlength=len(picks) * n)
     return counted.reshape(len(picks), n).astype(np.float64)
@@ -49,13 +49,13 @@ def _mue(y: FloatArray, x: FloatArray, counts: FloatArray) -> FloatArray:
 
 
 def _pearson(y: FloatArray, x: FloatArray, counts: FloatArray) -> FloatArray:
-    # Rows of one value leave rounding behind instead of zero.
+    # In rows with a single value, rounding may remain instead of zero.
     flat = _flat(y, counts) | _flat(x, counts)
     return _correlation(y - _mean(y, counts)[:, None], x - _mean(x, counts)[:, None], counts, flat)
 
 
 def _correlation(y: FloatArray, x: FloatArray, counts: FloatArray, flat: NDArray[np.bool_]) -> FloatArray:
-    """Correlation of deviations from the mean, shape (b, n) both."""
+    """Return the correlation of deviations from the mean, shape (b, n) both."""
     together, of_y, of_x = (np.einsum("bi,bi,bi->b", counts, one, other) for one, other in ((y, x), (y, y), (x, x)))
     norm = np.sqrt(of_y * of_x)
     undefined = flat | (norm == 0)
@@ -69,14 +69,14 @@ def _r2(y: FloatArray, x: FloatArray, counts: FloatArray) -> FloatArray:
 
 
 def _spearman(y: FloatArray, x: FloatArray, counts: FloatArray) -> FloatArray:
-    # deviations of ranks are multiples of one half and sum without rounding: a flat row gives zero
+    # deviations of ranks are multiples of one half and sum without rounding: a constant row gives zero
     middle = 0.5 * (counts.sum(axis=1, keepdims=True) + 1.0)
     never = np.zeros(len(counts), dtype=np.bool_)
     return _correlation(_ranks(y, counts) - middle, _ranks(x, counts) - middle, counts, never)
 
 
 def _kendall(y: FloatArray, x: FloatArray, counts: FloatArray) -> FloatArray:
-    """Kendall's tau-b."""
+    """Return Kendall's tau-b."""
     if y.ndim == 2 or x.ndim == 2:
         rows = zip(np.broadcast_to(y, counts.shape), np.broadcast_to(x, counts.shape), counts, strict=True)
         return np.array([_kendall(*(row[0], row[1], row[2][None, :]))[0] for row in rows])
@@ -87,9 +87,9 @@ def _kendall(y: FloatArray, x: FloatArray, counts: FloatArray) -> FloatArray:
 
 
 def _concordance(y: FloatArray, x: FloatArray, counts: FloatArray) -> FloatArray:
-    """Concordant less discordant ordered pairs of each resample."""
+    """Return concordant minus discordant ordered pairs of each resample."""
     total = np.zeros(len(counts))
-    # whole numbers below 2**24: single precision is exact
+    # integers below 2**24: single precision is exact
     short = counts.astype(np.float32)
     step = max(1, _BLOCK_ENTRIES // len(y))
     for start in range(0, len(y), step):
@@ -102,20 +102,20 @@ def _concordance(y: FloatArray, x: FloatArray, counts: FloatArray) -> FloatArray
 
 
 def _n_untied(values: FloatArray, counts: FloatArray) -> FloatArray:
-    """Ordered pairs of each resample whose values differ."""
+    """Return the number of ordered pairs of each resample with different values."""
     _, of_group = _groups(values, counts)
     result: FloatArray = counts.sum(axis=1) ** 2 - np.einsum("bg,bg->b", of_group, of_group)
     return result
 
 
 def _flat(values: FloatArray, counts: FloatArray) -> NDArray[np.bool_]:
-    """Resamples that hold one value only."""
+    """Return which resamples contain only one value."""
     flat: NDArray[np.bool_] = np.ptp(values, axis=1) == 0 if values.ndim == 2 else _n_untied(values, counts) == 0
     return flat
 
 
 def _groups(values: FloatArray, counts: FloatArray) -> tuple[IntArray, FloatArray]:
-    """Equal values: which group each value is in (ascending), and how often each resample has it, (b, g)."""
+    """Return the group of equal values for each value (ascending), and the count of each in each resample, (b, g)."""
     distinct, group = np.unique(values, return_inverse=True)
     order = np.argsort(group, kind="stable")
     sorted_counts = counts[:, order]
@@ -126,9 +126,9 @@ def _groups(values: FloatArray, counts: FloatArray) -> tuple[IntArray, FloatArra
 
 
 def _ranks(values: FloatArray, counts: FloatArray) -> FloatArray:
-    """Rank of every value within each resample, ties sharing the mean of theirs; shape (b, n)."""
+    """Return the rank of every value within each resample, the mean rank for ties; shape (b, n)."""
     if values.ndim == 2:
-        # scipy.stats alone takes longer to import than all the rest of this package.
+        # scipy.stats alone takes longer to import than the rest of this package.
         from scipy.stats import rankdata
 
         return np.asarray(rankdata(values, axis=1), dtype=np.float64)

@@ -1,6 +1,6 @@
-"""Connected components and sorting things by label.
+"""Connected components and grouping by label.
 
-Owns the numbering: components and groups count from zero by first appearance.
+Owns the numbering: components and groups are numbered from zero by first appearance.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ IntArray = NDArray[np.int64]
 
 
 def label_components(n_nodes: int, tail: IntArray, head: IntArray) -> IntArray:
-    """Connected component of each node.
+    """Return the connected component of each node.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def label_components(n_nodes: int, tail: IntArray, head: IntArray) -> IntArray:
 
 
 def split(label: IntArray, n_labels: int) -> list[IntArray]:
-    """Positions of each label 0 ... n_labels - 1 in `label`, ascending; empty where it does not occur."""
+    """Return the positions of each label 0 ... n_labels - 1 in `label`, ascending; empty if it does not occur."""
     if not n_labels:
         return []
     order = np.argsort(label, kind="stable")
@@ -46,7 +46,7 @@ def split(label: IntArray, n_labels: int) -> list[IntArray]:
 
 
 def rank_within(parts: list[IntArray], n_positions: int) -> IntArray:
-    """Place of each position in the part that holds it, shape (n_positions,); the reverse of `split`."""
+    """Return the index of each position in the part that contains it, shape (n_positions,); the inverse of `split`."""
     rank = np.zeros(n_positions, dtype=np.int64)
     for part in parts:
         rank[part] = np.arange(len(part))

@@ -1,15 +1,14 @@
-"""How well estimates meet experiment: statistics with bootstrap intervals, of one network or of many.
+"""Agreement of estimates with experiment: statistics with bootstrap intervals, for one network or several.
 
-Owns how pairs are resampled and how networks are taken together. The formulas are in `pair_statistics`;
-drawing is not its matter.
+Owns the resampling of pairs and the pooling of networks. The formulas are in `pair_statistics`; plots are made
+elsewhere.
 
-Relative free energies have no zero of their own, so for them both sides are shifted to mean zero first,
-once and before resampling, as cinnabar's plots do; correlations of one network do not feel it. To shift
-every resample anew would take the spread of the mean away a second time, and make intervals too low.
-Intervals are percentiles over pairs resampled with replacement, cinnabar's too; a resample in which a
-correlation is undefined (all one value) does not enter its interval. With few pairs they are narrow: of
-normal errors, 95% intervals hold the true RMSE in 72, 81, 87 and 91% of sets of 8, 15, 30 and 60 pairs
-(67, 77, 85 and 90% if every resample were shifted anew).
+Relative free energies have no zero of their own, so both sides are first shifted to mean zero, once and before
+resampling, as in cinnabar's plots; correlations of one network are unaffected. Shifting every resample again would
+remove the spread of the mean a second time, and make intervals too low. Intervals are percentiles over pairs resampled
+with replacement, as in cinnabar; a resample in which a correlation is undefined (all one value) is left out of its
+interval. With few pairs they are narrow: for normal errors, 95% intervals contain the true RMSE in 72, 81, 87 and 91%
+of sets of 8, 15, 30 and 60 pairs (67, 77, 85 and 90% if every resample were shifted again).
 
 References
 ----------
@@ -33,7 +32,7 @@ __all__ = ["STATISTICS", "Performance", "Resampled", "Statistic", "assess", "poo
 
 #: Statistics that are energies, and whether their squares (2) or they themselves (1) are means over pairs.
 _POWERS = {"RMSE": 2.0, "MUE": 1.0}
-#: Pairs held at a time while resampling.
+#: Maximum number of pairs in memory while resampling.
 _CHUNK_ENTRIES = 2_000_000
 
 FloatArray = NDArray[np.float64]
@@ -48,9 +47,9 @@ class Statistic:
     name : str
         Key of `STATISTICS`.
     value : float
-        Of the data itself; NaN where undefined (a correlation of one pair, or of constant values).
+        Value for the data itself; NaN if undefined (a correlation of one pair, or of constant values).
     low, high : float
-        Bootstrap interval; NaN where undefined.
+        Bootstrap interval; NaN if undefined.
     """
 
     name: str
@@ -61,16 +60,16 @@ class Statistic:
 
 @dataclass(frozen=True, slots=True)
 class Performance:
-    """Estimates against experiment.
+    """Agreement of estimates with experiment.
 
     Attributes
     ----------
     n : int
-        Pairs that entered: those finite on both sides.
+        Number of pairs: those that are finite on both sides.
     relative : bool
         Whether both sides were shifted to mean zero.
     confidence : float
-        Of the intervals.
+        Confidence of the intervals.
     statistics : tuple of Statistic
         In the order of `STATISTICS`; `RMSE` and `MUE` in kcal/mol.
     """
@@ -81,7 +80,7 @@ class Performance:
     statistics: tuple[Statistic, ...]
 
     def __getitem__(self, name: str) -> Statistic:
-        """Statistic by name."""
+        """Return a statistic by name."""
         for statistic in self.statistics:
             if statistic.name == name:
                 return statistic
@@ -90,18 +89,18 @@ class Performance:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Resampled:
-    """Statistics of one set of pairs and of b resamples of it: what intervals and pools are made of.
+    """Statistics of one set of pairs and of b resamples of it, from which intervals and pools are computed.
 
     Attributes
     ----------
     n : int
-        Pairs.
+        Number of pairs.
     relative : bool
         Whether both sides were shifted to mean zero.
     value : ndarray, shape (s,)
         One per entry of `STATISTICS`, in its order; NaN where undefined.
     samples : ndarray, shape (b, s)
-        The same of each resample.
+        The same for each resample.
     """
 
     n: int
@@ -110,7 +109,7 @@ class Resampled:
     samples: FloatArray
 
     def performance(self, confidence: float = 0.95) -> Performance:
-        """Values with percentile intervals."""
+        """Return values with percentile intervals."""
         intervals = [_interval(column, confidence) for column in self.samples.T]
         found = zip(STATISTICS, self.value.tolist(), intervals, strict=True)
         statistics = tuple(Statistic(name, value, low, high) for name, value, (low, high) in found)
@@ -137,16 +136,15 @@ def assess(
     estimate_kcal_mol, experiment_kcal_mol : array_like, shape (n,)
         Pairs; those with a NaN on either side are left out.
     relative : bool
-        True for free energies that are only defined up to a constant; False for absolute ones and for
-        edges.
+        True for free energies that are only defined up to a constant; False for absolute ones and for edges.
     zero_of, both_directions, estimate_uncertainty_kcal_mol, experiment_uncertainty_kcal_mol : optional
         As in `resample`.
     n_bootstrap : int
-        Resamples.
+        Number of resamples.
     confidence : float
-        Of the intervals.
+        Confidence of the intervals.
     seed : int
-        Of the resampling: the same numbers give the same intervals.
+        Seed of the resampling: the same numbers give the same intervals.
 
     Returns
     -------
@@ -156,7 +154,7 @@ def assess(
     Raises
     ------
     EstimatorInputError
-        If shapes disagree or no pair is left.
+        If shapes differ or no pair is left.
     """
     return resample(
         estimate_kcal_mol,
@@ -190,28 +188,28 @@ def resample(
     estimate_kcal_mol, experiment_kcal_mol : array_like, shape (n,)
         Pairs; those with a NaN on either side are left out.
     relative : bool or sequence of bool, length n
-        True for free energies that are only defined up to a constant; False for absolute ones and for
-        edges. One for each pair where a network has both.
+        True for free energies that are only defined up to a constant; False for absolute ones and for edges. One per
+        pair if a network has both.
     zero_of : sequence of hashable, length n, optional
-        With `relative`: pairs of one label share a zero (connected components of a network). A pair that
-        shares its zero with no other compares nothing and is left out.
+        With `relative`: pairs with the same label share a zero (connected components of a network). A pair that shares
+        its zero with no other cannot be compared and is left out.
     both_directions : bool
-        For edges, whose direction is a matter of choice: correlations are those of every pair together
-        with its mirror image (cinnabar's `symmetrise`), so that no choice changes them. An edge and its
-        mirror image are resampled together.
+        For edges, whose direction is arbitrary: correlations are those of every pair together with its mirror image
+        (cinnabar's `symmetrise`), so that they do not depend on the direction. An edge and its mirror image are
+        resampled together.
     estimate_uncertainty_kcal_mol, experiment_uncertainty_kcal_mol : array_like, shape (n,), optional
-        Where given, each resample draws its values anew with these standard errors (NaN counts as zero),
-        as with cinnabar's `include_pred_uncertainty` and `include_true_uncertainty`. What scatter the
-        values have already stays in them, so the intervals grow and shift to the worse.
+        If given, each resample draws its values again with these standard errors (NaN counts as zero), as with
+        cinnabar's `include_pred_uncertainty` and `include_true_uncertainty`. The existing scatter of the values
+        remains, so the intervals widen and shift to worse agreement.
     n_bootstrap : int
-        Resamples.
+        Number of resamples.
     seed : int
-        Of the resampling: the same numbers give the same samples.
+        Seed of the resampling: the same numbers give the same samples.
 
     Raises
     ------
     EstimatorInputError
-        If shapes disagree or no pair is left.
+        If shapes differ or no pair is left.
     """
     y, x = np.array(estimate_kcal_mol, dtype=np.float64), np.array(experiment_kcal_mol, dtype=np.float64)
     if y.ndim != 1 or y.shape != x.shape or (zero_of is not None and len(zero_of) != len(y)):
@@ -231,32 +229,32 @@ def resample(
 
 
 def pool(parts: Sequence[Resampled], *, over: Literal["pairs", "networks"] = "pairs", seed: int = 2019) -> Resampled:
-    """Take networks together.
+    """Pool several networks.
 
-    RMSE and MUE are those of all pairs, each network on its own zero; correlations are the mean of the
-    networks' own, weighted by their pairs: differences between targets would otherwise pass for ranking.
+    RMSE and MUE are those of all pairs, each network with its own zero; correlations are the mean of the networks'
+    own, weighted by their pairs, since differences between targets would otherwise count as ranking.
 
     Parameters
     ----------
     parts : sequence of Resampled
-        From `resample`, at least one, with equally many resamples.
+        From `resample`, at least one, with the same number of resamples.
     over : {"pairs", "networks"}
-        What the interval is about: these networks, were their ligands drawn anew; or networks like
-        these, drawn anew with their ligands.
+        What the interval describes: these networks with newly drawn ligands; or newly drawn similar networks with
+        their ligands.
     seed : int
-        Of the drawing.
+        Seed of the draws.
 
     Raises
     ------
     EstimatorInputError
-        If there are no parts, or they were resampled differently often.
+        If there are no parts, or their numbers of resamples differ.
     """
     n_samples = {len(part.samples) for part in parts}
     if len(n_samples) != 1:
         raise EstimatorInputError(f"cannot pool parts with {sorted(n_samples)} resamples; resample all equally often")
     rng = np.random.default_rng(seed)
     n = np.array([part.n for part in parts], dtype=np.float64)
-    # parts of equal size may have been resampled with the same random numbers: each gets an order of its own
+    # parts of equal size may have been resampled with the same random numbers, so each is permuted
     samples = np.stack([part.samples[rng.permutation(len(part.samples))] for part in parts])
     shares = np.broadcast_to(n[:, None], samples.shape[:2])
     if over == "networks":
@@ -304,7 +302,7 @@ class _Draws:
 
 
 def _together(values: FloatArray, shares: FloatArray) -> FloatArray:
-    """Means over networks: values of shape (g, b, s) and shares of shape (g, b) to shape (b, s)."""
+    """Return means over networks: values of shape (g, b, s) and shares of shape (g, b) to shape (b, s)."""
     powers = np.array([_POWERS.get(name, 1.0) for name in STATISTICS])
     defined = ~np.isnan(values)
     weights = np.where(defined, shares[:, :, None], 0.0)
@@ -315,13 +313,13 @@ def _together(values: FloatArray, shares: FloatArray) -> FloatArray:
 
 
 def _number(labels: Sequence[Hashable]) -> NDArray[np.int64]:
-    """Equal labels to equal numbers, from zero on."""
+    """Return equal numbers for equal labels, from zero on."""
     known: dict[Hashable, int] = {}
     return np.array([known.setdefault(label, len(known)) for label in labels], dtype=np.int64)
 
 
 def _means(values: FloatArray, group: NDArray[np.int64]) -> FloatArray:
-    """Mean of the group of each value."""
+    """Return the mean of the group of each value."""
     sums, sizes = np.bincount(group, weights=values), np.bincount(group)
     result: FloatArray = sums[group] / sizes[group]
     return result
@@ -339,7 +337,7 @@ def _errors_like(values: FloatArray, given: ArrayLike | None) -> FloatArray | No
 
 
 def _interval(samples: FloatArray, confidence: float) -> tuple[float, float]:
-    """Percentile interval over the defined samples."""
+    """Return the percentile interval of the defined samples."""
     defined = samples[~np.isnan(samples)]
     if not len(defined):
         return float("nan"), float("nan")

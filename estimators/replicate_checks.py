@@ -1,7 +1,7 @@
-"""Repeats that do not fit: single results far from the others of their leg, and legs that scatter too much.
+"""Inconsistent repeats: outlying results within a leg, and legs that scatter too much.
 
-Owns these two checks. Both measure against the spread that all legs of the group show (`pooling`), so that
-three results suffice to tell which of them is the odd one.
+Owns these two checks. Both compare with the spread of all legs of the group (`pooling`), so that three results suffice
+to determine which of them is the outlier.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from estimators.pooling import PooledSpread
 
 __all__ = ["outlying_results", "scattering_legs"]
 
-#: Results that are more probable than this are no findings, beyond so many that are shown anyway.
+#: More probable results are not findings, except for this number that is always shown.
 _ORDINARY_P: Final = 0.05
 _MOST_ORDINARY: Final = 20
 
@@ -27,7 +27,7 @@ FloatArray = NDArray[np.float64]
 def outlying_results(
     values: Sequence[FloatArray], variance: FloatArray, spread: PooledSpread
 ) -> tuple[list[Finding], int]:
-    """Compare every result with the others of its leg, where there are at least two others.
+    """Compare every result with the others of its leg, if there are at least two others.
 
     Parameters
     ----------
@@ -36,15 +36,15 @@ def outlying_results(
     variance : ndarray, shape (m,)
         Stated variance of one result of each leg, (kcal/mol)^2.
     spread : PooledSpread
-        Of the group.
+        Spread of the group.
 
     Returns
     -------
     findings : list of Finding
-        The least probable ones, unflagged. Subject (leg, result); the value is the result less the mean
-        of the others.
+        The least probable ones, unflagged. Subject (leg, result); the value is the result minus the mean of the
+        others.
     looked : int
-        Results that were compared: what `findings.ranked` needs to flag them.
+        Number of compared results, which `findings.ranked` needs to flag them.
     """
     legs = [k for k, x in enumerate(values) if len(x) > 2]
     if not legs:
@@ -56,7 +56,7 @@ def outlying_results(
     mean = np.array([values[k].mean() for k in leg])
     squares = np.array([((values[k] - values[k].mean()) ** 2).sum() for k in leg])
     away = (x - mean) * n / (n - 1)
-    # scatter of the others, from that of all: no second pass over the data
+    # scatter of the others, from that of all, without a second pass over the data
     others = np.maximum(squares - away**2 * (n - 1) / n, 0.0)
     sd = np.sqrt(others / (n - 2))
     count = (n - 1).astype(np.int64)
@@ -74,19 +74,19 @@ def scattering_legs(n: NDArray[np.int64], sd: FloatArray, variance: FloatArray, 
     Parameters
     ----------
     n : ndarray of int, shape (m,)
-        Results of each leg.
+        Number of results of each leg.
     sd : ndarray, shape (m,)
-        Sample standard deviation over them, kcal/mol.
+        Their sample standard deviation, kcal/mol.
     variance : ndarray, shape (m,)
-        Stated variance of one result of each leg, (kcal/mol)^2, also where it was overruled.
+        Stated variance of one result of each leg, (kcal/mol)^2, even if it was overruled.
     spread : PooledSpread
-        Of the group.
+        Spread of the group.
 
     Returns
     -------
     list of Finding
-        Unflagged, in order of the legs. Subject (leg,); the value is the leg's standard deviation, the
-        uncertainty what the group's would be, kcal/mol; the deviate is negative for too little.
+        Unflagged, in order of the legs. Subject (leg,); the value is the leg's standard deviation, the uncertainty the
+        one expected from the group, kcal/mol; the deviate is negative for too little scatter.
     """
     legs = np.flatnonzero(n > 1)
     base = np.ones(len(legs)) if spread.scale == "common" else variance[legs]

@@ -1,23 +1,23 @@
-"""Several results of one Transformation, made one estimate.
+"""Combination of several results of one Transformation into one estimate.
 
-Owns how repeats combine and which uncertainty the mean gets from the repeats of its own Transformation.
-What a single result says of itself comes from its Protocol; what a network's other Transformations add
-is `leg_uncertainties`'.
+Owns the combination of repeats and the uncertainty of the mean from the repeats of its own Transformation. The
+uncertainty of a single result comes from its Protocol; information from a network's other Transformations is added in
+`leg_uncertainties`.
 
-Two things speak about the error of a mean of n repeats: the uncertainties the results state of
-themselves, and the scatter between them. Stated ones miss what a single run never saw; the scatter of two
-or three repeats may be near zero by luck. Rules:
+The error of a mean of n repeats can be estimated from the uncertainties that the results state, and from the scatter
+between them. Stated ones miss what a single run never sampled; the scatter of two or three repeats may be near zero by
+chance. Rules:
 
 ========== =======================================================================================
 rule       uncertainty of the mean
 ========== =======================================================================================
-``larger`` the larger of ``own`` and ``sem``: neither zero by luck nor blind to scatter (default)
+``larger`` the larger of ``own`` and ``sem``: neither zero by chance nor blind to scatter (default)
 ``own``    ``sqrt(sum(u_i ** 2)) / n`` from the stated uncertainties
 ``sem``    sample standard deviation over ``sqrt(n)``
 ``sd``     sample standard deviation (ddof = 1), openfe's convention for repeats
 ========== =======================================================================================
 
-A single result has no scatter: every rule then falls back to ``own``, and the estimate says so.
+A single result has no scatter: every rule then falls back to ``own``, as recorded in the estimate.
 """
 
 from __future__ import annotations
@@ -46,13 +46,13 @@ class ReplicateEstimate:
     Attributes
     ----------
     value : float
-        Plain mean.
+        Arithmetic mean.
     uncertainty : float
-        By `rule`; NaN if nothing is known about it.
+        By `rule`; NaN if unknown.
     n : int
-        Results that entered.
+        Number of results included.
     rule : str
-        Rule that gave `uncertainty`; not the one asked for where that had too little to go on.
+        Rule used for `uncertainty`; not the requested one if that had too little data.
     sd : float
         Sample standard deviation (ddof = 1); NaN for a single result.
     own_uncertainty : float
@@ -77,27 +77,27 @@ def combine(
     Parameters
     ----------
     values : sequence of float, length n
-        One per result. None and NaN are results without an estimate and do not enter.
+        One per result. None and NaN are results without an estimate and are left out.
     uncertainties : sequence of float, length n, optional
-        Standard errors the results state. None and NaN are unstated: if some are stated, the others are
-        taken to be like them (root mean square).
+        Standard errors stated by the results. None and NaN are unstated: if some are stated, the others are assumed to
+        be like them (root mean square).
     rule : {"larger", "own", "sem", "sd"}
-        Which uncertainty the mean gets, see the module.
+        Rule for the uncertainty of the mean, see the module docstring.
 
     Returns
     -------
     ReplicateEstimate
-        Mean, uncertainty, and what both kinds of evidence say.
+        Mean, uncertainty, and both kinds of evidence.
 
     Raises
     ------
     EstimatorInputError
-        If no value is usable, a number is infinite, an uncertainty is negative, lengths disagree, or the
-        rule is unknown.
+        If no value is usable, a number is infinite, an uncertainty is negative, lengths differ, or the rule is
+        unknown.
     """
     _check_rule(rule)
     x, u = _usable(values, uncertainties)
-    # plain numbers: legs are many and results few, arrays would cost ten times as much
+    # plain Python numbers: there are many legs with few results, and arrays would be ten times slower
     n = len(x)
     mean = math.fsum(x) / n
     stated = [uncertainty for uncertainty in u if not math.isnan(uncertainty)]
@@ -108,18 +108,18 @@ def combine(
 
 
 def choose_uncertainty(n: int, sd: float, own_uncertainty: float, rule: Rule = "larger") -> tuple[float, Rule]:
-    """Uncertainty of a mean of n results from what is known of them, and the rule that gave it.
+    """Return the uncertainty of a mean of n results, and the rule used.
 
     Parameters
     ----------
     n : int
-        Results.
+        Number of results.
     sd : float
-        Sample standard deviation over them; NaN for one.
+        Their sample standard deviation; NaN for one.
     own_uncertainty : float
         Uncertainty of the mean from the stated ones; NaN if none is stated.
     rule : {"larger", "own", "sem", "sd"}
-        Which to take, see the module.
+        Requested rule, see the module docstring.
 
     Raises
     ------
@@ -138,9 +138,9 @@ def _check_rule(rule: str) -> None:
 
 
 def _applicable(rule: Rule, candidates: dict[Rule, float]) -> Rule:
-    """Rule that has something to go on: the one asked for, else the other kind of evidence."""
+    """Return the rule that has data: the requested one, else the other kind of evidence."""
     if rule == "larger":
-        # NaN never wins a comparison, so an unstated uncertainty leaves the scatter and the reverse.
+        # Comparisons with NaN are false, so an unstated uncertainty leaves the scatter and vice versa.
         return "sem" if not candidates["own"] >= candidates["sem"] and candidates["sem"] >= 0 else "own"
     if math.isnan(candidates[rule]):
         return "sem" if rule == "own" and not math.isnan(candidates["sem"]) else "own"
@@ -150,7 +150,7 @@ def _applicable(rule: Rule, candidates: dict[Rule, float]) -> Rule:
 def _usable(
     values: Sequence[float | None] | FloatArray, uncertainties: Sequence[float | None] | FloatArray | None
 ) -> tuple[list[float], list[float]]:
-    """Values that are there, with what they state of themselves (NaN if nothing)."""
+    """Return the values that exist, with their stated uncertainties (NaN if unstated)."""
     shapes = [np.asarray(numbers, dtype=object).shape for numbers in (values, uncertainties) if numbers is not None]
     if len(shapes[0]) != 1 or shapes[0] != shapes[-1]:
         message = f"values have shape {shapes[0]} and uncertainties {shapes[-1]}"

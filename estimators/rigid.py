@@ -1,11 +1,11 @@
-"""Exact edges: nodes tied to each other by measurements without uncertainty become one rigid group.
+"""Exact edges: nodes connected by measurements without uncertainty become one rigid group.
 
-Owns the contraction of zero-uncertainty edges and the offsets inside the groups. What is estimated
-between the groups is `network_mle`'s.
+Owns the contraction of zero-uncertainty edges and the offsets inside the groups. `network_mle` estimates between the
+groups.
 
-An exact edge has no finite weight, so it leaves the likelihood and becomes a constraint. Where exact
-edges around a cycle contradict each other no free energies satisfy them all; the offsets are then the
-limit of equal, vanishing uncertainties, that is least squares with equal weights inside the group.
+An exact edge has no finite weight, so it is removed from the likelihood and becomes a constraint. If exact edges
+around a cycle contradict each other, no free energies satisfy them all; the offsets are then the limit of equal,
+vanishing uncertainties, that is least squares with equal weights inside the group.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class RigidGroups:
 
 
 def contract(n_nodes: int, tail: IntArray, head: IntArray, value: FloatArray) -> RigidGroups:
-    """Tie nodes together by exact edges.
+    """Contract exact edges into rigid groups.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def contract(n_nodes: int, tail: IntArray, head: IntArray, value: FloatArray) ->
     Returns
     -------
     RigidGroups
-        A node without exact edges is a group of its own, at offset zero.
+        A node without exact edges is a group of its own, with offset zero.
     """
     if not len(tail):
         return RigidGroups(np.arange(n_nodes), np.zeros(n_nodes))

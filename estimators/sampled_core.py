@@ -1,11 +1,11 @@
-"""The rest of a network that has no small separators: solved by iteration, variances by sampling.
+"""The part of a network without small separators: solved by iteration, variances by sampling.
 
-Owns graphs in which everything is a few steps from everything (expanders, such as large random networks).
-Eliminating such a graph fills it up, at the cube of its size; just there conjugate gradients converge in a
-few tens of steps. Values and the variance of any contrast come out as exact as the iteration is driven.
-Variances of all nodes and edges at once are estimated: given the rest of the graph, the covariance of the
-two ends of an edge is known exactly, and only what the rest adds to it is taken from samples. What is
-sampled is Gaussian, so the error of the estimate is known too.
+Owns graphs in which all nodes are a few steps apart (expanders, such as large random networks). Eliminating such a
+graph fills it up, at the cube of its size; but conjugate gradients converge in a few tens of steps on these graphs.
+Values and the variance of any contrast are as exact as the tolerance of the iteration. Variances of all nodes and
+edges at once are estimated: given the rest of the graph, the covariance of the two ends of an edge is known exactly,
+and only the contribution of the rest is sampled. The sampled quantity is Gaussian, so the error of the estimate is
+known too.
 
 References
 ----------
@@ -28,19 +28,19 @@ from estimators.errors import EstimatorConvergenceError
 
 __all__ = ["SampledCore", "mixes_fast"]
 
-#: Samples that variances are estimated from, and how many of them are held at once.
+#: Number of samples for estimating variances, and number of them in memory at once.
 _SAMPLES = 512
 _AT_ONCE = 32
-#: Groups of samples that are drawn side by side.
+#: Number of groups of samples drawn concurrently.
 _THREADS = 2
-#: Residuals of the iteration, relative: for samples, whose own scatter is far larger, and for the rest.
+#: Relative residuals of the iteration: for samples, whose own scatter is far larger, and for everything else.
 _SAMPLE_RESIDUAL = 1e-5
 _RESIDUAL = 1e-11
 _MOST_ITERATIONS = 500
-#: Values are improved this often by those of what they leave over.
+#: Number of refinement steps for values.
 _REFINEMENTS = 1
 
-#: A walk on the graph forgets where it began by this factor a step, or better, where iteration is fast.
+#: Iteration is fast if a random walk on the graph loses memory of its start by this factor per step, or faster.
 _FAST_DECAY = 0.95
 _STEPS = 30
 
@@ -57,9 +57,9 @@ class SampledCore:
     order : ndarray of int, shape (r,)
         Labels of the nodes.
     tail, head : ndarray of int, shape (m,)
-        Ends of the edges, as places in `order`.
+        Ends of the edges, as indices into `order`.
     weight, moment : ndarray, shape (m,)
-        Their weights, and these times their values from tail to head.
+        Their weights, and weights times values from tail to head.
     matrix : csr_array, shape (r, r)
         The weights.
     """
@@ -73,17 +73,17 @@ class SampledCore:
 
     @classmethod
     def of(cls, nodes: IntArray, tail: IntArray, head: IntArray, weight: FloatArray, moment: FloatArray) -> SampledCore:
-        """Take a graph as it is; arguments as of `fronts.eliminate_by_fronts`."""
+        """Create from a graph; arguments as in `fronts.eliminate_by_fronts`."""
         low, high = np.searchsorted(nodes, tail), np.searchsorted(nodes, head)
         return cls(nodes, low, high, weight, moment, _adjacency(len(nodes), low, high, weight))
 
     @property
     def n_nodes(self) -> int:
-        """Number of nodes."""
+        """Return the number of nodes."""
         return len(self.order)
 
     def potentials(self) -> FloatArray:
-        """Maximum-likelihood potentials, shape (r,), of mean zero."""
+        """Return the maximum-likelihood potentials, shape (r,), with mean zero."""
         result = np.zeros((self.n_nodes, 1))
         for _ in range(1 + _REFINEMENTS):
             left_over = self.moment - self.weight * (result[self.head, 0] - result[self.tail, 0])
@@ -91,19 +91,19 @@ class SampledCore:
         return result[:, 0]
 
     def covariance_times(self, columns: FloatArray) -> FloatArray:
-        """Product of the covariance with ``columns``, both of shape (r, c)."""
+        """Return the product of the covariance with ``columns``, both of shape (r, c)."""
         return self._solve(columns, _RESIDUAL)
 
     def contrast_variances(self, columns: FloatArray) -> FloatArray:
-        """Variance of each contrast of the potentials, shape (c,)."""
+        """Return the variance of each contrast of the potentials, shape (c,)."""
         variances: FloatArray = (columns * self.covariance_times(columns)).sum(axis=0)
         return variances
 
     def variances(self) -> tuple[FloatArray, FloatArray]:
-        """Estimated variances of the potentials, shape (r,), and of the differences along the edges, shape (m,)."""
+        """Return estimated variances of the potentials, shape (r,), and of the differences along edges, shape (m,)."""
         single = replace(
             self, weight=self.weight.astype(np.float32), matrix=csr_array(self.matrix.astype(np.float32))
-        )  # ample for samples, and half the memory to move
+        )  # sufficient for samples, with half the memory traffic
         pairs = _Pairs.of(single)
         seeds = np.random.SeedSequence(0).spawn(_SAMPLES // _AT_ONCE)
         sampled = np.zeros((3, len(self.weight)))
@@ -113,13 +113,13 @@ class SampledCore:
         pairs = _Pairs.of(self)
         nodes = np.concatenate([self.tail, self.head])
         known = np.concatenate([pairs.tail_variance, pairs.head_variance])
-        # Of a node's edges the one that leaves least to sampling: the last of it.
+        # Of a node's edges, use the one that leaves least to sampling: the last of it.
         order = np.lexsort((known, nodes))
         best = order[np.cumsum(np.bincount(nodes, minlength=self.n_nodes)) - 1]
         return (known + sampled[:2].ravel())[best], pairs.step_variance + sampled[2]
 
     def draws(self, n_draws: int, rng: np.random.Generator) -> FloatArray:
-        """Normal draws with the covariance of the potentials, shape (r, n_draws): solutions for perturbed edges."""
+        """Return normal draws with the covariance of the potentials, shape (r, n_draws), from perturbed edges."""
         result = np.empty((self.n_nodes, n_draws))
         for start in range(0, n_draws, _AT_ONCE):
             some = slice(start, min(start + _AT_ONCE, n_draws))
@@ -129,11 +129,11 @@ class SampledCore:
 
     @staticmethod
     def sampling_error() -> float:
-        """Standard error of an uncertainty, relative, were all of its variance sampled: the most it can be."""
+        """Return the relative standard error of an uncertainty if all of its variance were sampled: an upper bound."""
         return float((2.0 * _SAMPLES) ** -0.5)
 
     def _pull(self, flow: NDArray[Any]) -> NDArray[Any]:
-        """What flows along edges, shape (m, c), brings to each node, shape (r, c)."""
+        """Return the net flow into each node, shape (r, c), from flows along edges, shape (m, c)."""
         n_edges = len(self.tail)
         ends = np.concatenate([self.head, self.tail])
         signs = np.repeat(np.array([1.0, -1.0], dtype=flow.dtype), n_edges)
@@ -142,7 +142,7 @@ class SampledCore:
         return np.asarray(incidence @ flow)
 
     def _solve(self, columns: NDArray[Any], residual: float) -> NDArray[Any]:
-        """Conjugate gradients on all columns at once, preconditioned by the diagonal."""
+        """Solve by conjugate gradients for all columns at once, preconditioned by the diagonal."""
         diagonal = np.asarray(self.matrix.sum(axis=1))[:, None]
         left = columns - columns.mean(axis=0)
         result = np.zeros_like(left)
@@ -168,7 +168,7 @@ class SampledCore:
 
 
 def _squares(core: SampledCore, pairs: _Pairs, seed: np.random.SeedSequence) -> FloatArray:
-    """Sums over some samples of what they make of each edge's tail, head and step, squared; shape (3, m).
+    """Return sums over some samples of the squared contributions to each edge's tail, head and step; shape (3, m).
 
     A sample is a draw of the potentials' error: the solution for perturbed measurements.
     """
@@ -184,7 +184,7 @@ def _squares(core: SampledCore, pairs: _Pairs, seed: np.random.SeedSequence) -> 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Pairs:
-    """The two ends of each edge, given all other nodes: variances, and means from what pulls at them."""
+    """The two ends of each edge, given all other nodes: variances, and means from the pull of the others."""
 
     weight: FloatArray
     at_tail: FloatArray  # summed weights at the tail, shape (m,)
@@ -195,7 +195,7 @@ class _Pairs:
     def of(cls, core: SampledCore) -> _Pairs:
         total = np.asarray(core.matrix.sum(axis=1))
         at_tail, at_head = total[core.tail], total[core.head]
-        # (a + w)(b + w) - w^2, where a and b are what the ends have besides this edge: nothing cancels
+        # (a + w)(b + w) - w^2, where a and b are the weights at the ends apart from this edge: no cancellation
         besides = (at_tail - core.weight, at_head - core.weight)
         determinant = besides[0] * besides[1] + core.weight * (besides[0] + besides[1])
         return cls(core.weight, at_tail, at_head, determinant)
@@ -225,7 +225,7 @@ class _Pairs:
 
 
 def mixes_fast(n_nodes: int, tail: IntArray, head: IntArray, weight: FloatArray) -> bool:
-    """Whether a graph has no small separators, as far as a walk on it can tell.
+    """Return whether a graph has no small separators, as far as a random walk can detect.
 
     Parameters
     ----------

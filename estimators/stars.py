@@ -1,11 +1,11 @@
-"""Star-mesh transforms: nodes with few neighbours leave a network, many independent ones at a time.
+"""Star-mesh transforms: elimination of nodes with few neighbours, many independent ones at a time.
 
-Owns the sparse beginning of an elimination. What is left when every node has many neighbours is
-finished by `fronts`; the whole is put together in `elimination`.
+Owns the sparse beginning of an elimination. Once every node has many neighbours, `fronts` eliminates the rest;
+`elimination` combines both.
 
-A node with weights w_i to its neighbours is removed by the star-mesh transform: each pair of neighbours
-gains an edge of weight ``w_i w_j / sum(w)`` and value ``d_j - d_i``, and parallel edges merge by weighted
-mean. That is Gaussian elimination of the weighted Laplacian, but nothing is ever subtracted from a weight.
+A node with weights w_i to its neighbours is removed by the star-mesh transform: each pair of neighbours gains an edge
+of weight ``w_i w_j / sum(w)`` and value ``d_j - d_i``, and parallel edges merge by weighted mean. This is Gaussian
+elimination of the weighted Laplacian, but nothing is ever subtracted from a weight.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from scipy.sparse import csr_array
 
 __all__ = ["Graph", "Stars", "eliminate_stars", "merge"]
 
-#: Nodes of up to this many neighbours go as stars: beyond, the edges they leave behind are too many.
+#: Maximum number of neighbours of a node eliminated as a star: with more, it leaves too many edges.
 _MOST_RAYS = 8
-#: A graph this small has no use for stars.
+#: In smaller graphs, stars bring no advantage.
 _SMALL = 64
 
 FloatArray = NDArray[np.float64]
@@ -42,7 +42,7 @@ class Stars:
     offset: FloatArray  # (c,)
 
     def matrix(self, n_nodes: int, place: IntArray | None = None) -> csr_array:
-        """The transfers as a sparse matrix, shape (c, n_nodes); `place` renumbers the neighbours."""
+        """Return the transfers as a sparse matrix, shape (c, n_nodes); `place` renumbers the neighbours."""
         starts = np.arange(0, self.neighbours.size + 1, self.neighbours.shape[1])
         columns = self.neighbours.ravel() if place is None else place[self.neighbours.ravel()]
         return csr_array((self.transfer.ravel(), columns, starts), shape=(len(self.nodes), n_nodes))
@@ -66,19 +66,19 @@ def eliminate_stars(n_nodes: int, graph: Graph) -> tuple[tuple[Stars, ...], Grap
     n_nodes : int
         Number of nodes.
     graph : Graph
-        Its edges; every node is reached by them.
+        Its edges, which connect every node.
 
     Returns
     -------
     tuple of Stars
         In the order of elimination.
     Graph
-        What remains, in the same numbers.
+        The remaining graph, with the same numbers.
     ndarray of int
-        Nodes that remain, ascending; at least one.
+        Remaining nodes, ascending; at least one.
     """
-    # Ties between equal degrees are broken by a fixed shuffle: neighbours with running numbers, as in a
-    # chain, would otherwise go one at a time.
+    # Ties between equal degrees are broken by a fixed shuffle: neighbours with consecutive numbers, as in a chain,
+    # would otherwise be eliminated one at a time.
     tie_break = np.random.default_rng(0).permutation(n_nodes)
     remaining = np.ones(n_nodes, dtype=bool)
     stars: list[Stars] = []
@@ -94,7 +94,7 @@ def eliminate_stars(n_nodes: int, graph: Graph) -> tuple[tuple[Stars, ...], Grap
 
 
 def merge(n_nodes: int, tail: IntArray, head: IntArray, weight: FloatArray, moment: FloatArray) -> Graph:
-    """Turn all edges to ``tail < head`` and add up parallel ones."""
+    """Orient all edges as ``tail < head`` and merge parallel ones."""
     forward = tail < head
     keys = np.where(forward, tail, head) * n_nodes + np.where(forward, head, tail)
     order = np.argsort(keys, kind="stable")
@@ -110,7 +110,7 @@ def merge(n_nodes: int, tail: IntArray, head: IntArray, weight: FloatArray, mome
 
 
 def _independent(graph: Graph, degree: IntArray, tie_break: IntArray) -> NDArray[np.bool_]:
-    """Mark nodes of few neighbours that come before all their neighbours."""
+    """Mark nodes with few neighbours that precede all their neighbours."""
     n_nodes = len(degree)
     priority = degree * n_nodes + tie_break
     foremost = np.full(n_nodes, np.iinfo(np.int64).max)
@@ -121,7 +121,7 @@ def _independent(graph: Graph, degree: IntArray, tie_break: IntArray) -> NDArray
 
 
 def _remove(n_nodes: int, graph: Graph, chosen: NDArray[np.bool_], degree: IntArray) -> tuple[list[Stars], Graph]:
-    """Star-mesh transform of independent nodes: what they leave behind, and the graph without them."""
+    """Return the star-mesh transform of independent nodes, and the graph without them."""
     from_tail, from_head = chosen[graph.tail], chosen[graph.head]
     source = np.concatenate([graph.tail[from_tail], graph.head[from_head]])
     target = np.concatenate([graph.head[from_tail], graph.tail[from_head]])
@@ -153,7 +153,7 @@ _Rays = tuple[IntArray, IntArray, FloatArray, FloatArray]
 def _by_degree(
     degree: IntArray, source: IntArray, target: IntArray, weight: FloatArray, moment: FloatArray
 ) -> Iterator[tuple[int, _Rays]]:
-    """Rays of nodes of equal degree; the input is sorted by degree, then node."""
+    """Yield rays of nodes of equal degree; the input is sorted by degree, then node."""
     sizes, starts = np.unique(degree, return_index=True)
     stops = [*starts[1:], len(degree)]
     for size, start, stop in zip(sizes.tolist(), starts, stops, strict=True):
