@@ -145,6 +145,8 @@ class Reading:
         Number of files, and of those whose content is already in the Scope.
     bad : list of (str, str)
         Files that cannot be imported, with the reasons.
+    left_out : list of str
+        Files that match nothing or have not ended, with the reasons.
     assays : list of dict
         Rows of `assays` without user, time and kind.
     networks : dict of str to None
@@ -157,6 +159,7 @@ class Reading:
     n_known_files: int = 0
     bad: list[tuple[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
     assays: list[dict[str, Any]] = field(default_factory=list)
     networks: dict[str, None] = field(default_factory=dict)
 

@@ -79,7 +79,8 @@ class FileImport:
         """Read the files, and add their content to the reading."""
         found = self._read(paths, reading, progress)
         self._know_places()
-        placed = [(self._with_estimate(one, key, reading), key) for one, key in self._place(found, reading)]
+        name = self._name or _common_name(paths)
+        placed = [(self._with_estimate(one, key, reading), key) for one, key in self._place(found, name, reading)]
         made = list(self._places.made)
         batch = Batch(self._scope, self._standing, None, self._pool.objects, made)
         found_in = self._networks_of({key for _, key in placed})
@@ -87,7 +88,7 @@ class FileImport:
         batch.members = [key for key in dict.fromkeys(key for _, key in placed) if self._name or key not in found_in]
         reading.networks |= dict.fromkeys(network for key in sorted(found_in) for network in found_in[key])
         if batch.members and not self._closed:
-            batch.name = self._name or _common_name(paths)
+            batch.name = name
             batch.network = f"{imported_network_key(batch.name)}-{self._scope}"
         for one, key in placed:
             stored_at = object_path(self._scope, one.digest, ".json")
@@ -125,7 +126,9 @@ class FileImport:
             reading.n_files += 1
             for obj in one.objects:
                 self._pool.take(obj)
-            if one.problem is not None:
+            if one.problem is not None and one.unfinished:
+                reading.left_out.append(one.problem)
+            elif one.problem is not None:
                 reading.bad.append((str(one.path), one.problem))
             elif one.digest in known:
                 reading.n_known_files += 1
@@ -184,14 +187,23 @@ class FileImport:
             found.setdefault(member.removesuffix(f"-{self._scope}"), []).append(network)
         return found
 
-    def _place(self, found: Sequence[_Read], reading: Reading) -> list[tuple[_Read, str]]:
-        """Find or create the Transformation of each file, starting with files that contain it."""
+    def _place(self, found: Sequence[_Read], network: str, reading: Reading) -> list[tuple[_Read, str]]:
+        """Find or create the Transformation of each file, starting with files that contain it.
+
+        Parameters
+        ----------
+        network : str
+            Name of the network that new Transformations are to belong to.
+        """
         placed = []
         for one in sorted(found, key=lambda one: one.file.ends.content is None):
             ends, path = one.file.ends, str(one.path)
             key = self._places.find(ends, path, by_name=self._closed or ends.content is None)
             if key is None and ends.content is not None and not self._closed:
                 key = self._places.make(ends)
+            works = any(result.ok for result in one.file.results)
+            if key is None and works and not self._closed:
+                key = self._places.make_of_names(ends, path, network)
             if key is not None:
                 placed.append((one, key))
             elif self._closed:
@@ -199,7 +211,12 @@ class FileImport:
                 reading.bad.append((path, why))
             else:
                 # if all repeats failed, openfe writes nothing that identifies them
-                reading.notes.append(f"{path}: left out: it failed before it could say what it is; give --network-file")
+                why = (
+                    "it holds neither its systems nor, in the names of its units and its file, ligands and leg"
+                    if works
+                    else "it failed before it could say what it is"
+                )
+                reading.left_out.append(f"{path}: left out: {why}; give --network-file")
         return placed
 
     # --- estimates --------------------------------------------------------------------------------

@@ -40,6 +40,8 @@ __all__ = ["ImportReport", "import_results"]
 _LEVEL: Final = 3
 #: Files compressed and stored concurrently; each is in memory meanwhile.
 _AT_ONCE: Final = 4
+#: Files that are named one by one.
+_NAMED: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +145,11 @@ def import_results(
         read_tables(lake, tables, wanted, network, reading)
     if reading.bad and not (skip_bad and len(reading.bad) < reading.n_files):
         raise _refusal(reading)
+    if len(reading.left_out) + len(reading.bad) == reading.n_files:
+        raise ResultFileError(
+            "\n".join(["nothing was imported:", *reading.left_out[:_NAMED], *_more(reading.left_out)]),
+            left_out=reading.left_out,
+        )
     who = creator or user_name()
     if given is not None and others:
         submit_network(lake, given, wanted, name=network, creator=who)
@@ -222,18 +229,21 @@ def _report(reading: Reading, written: Written, n_assays: int) -> ImportReport:
         n_without_estimate=sum(record.ok and record.estimate_kcal_mol is None for record in records),
         n_assays=n_assays,
         bad=tuple(reading.bad),
-        notes=tuple(reading.notes),
+        notes=(*reading.left_out, *reading.notes),
     )
 
 
 def _refusal(reading: Reading) -> ResultFileError:
-    said = "\n".join(why for _, why in reading.bad[:10])
-    more = f"\n... and {len(reading.bad) - 10} more" if len(reading.bad) > 10 else ""
+    said = "\n".join([*(why for _, why in reading.bad[:_NAMED]), *_more(reading.bad)])
     return ResultFileError(
         f"{len(reading.bad)} of {reading.n_files} file(s) cannot be imported, and nothing was; mend them, or leave "
-        f"them out with --skip-bad:\n{said}{more}",
+        f"them out with --skip-bad:\n{said}",
         bad=reading.bad,
     )
+
+
+def _more(lines: Sequence[object]) -> list[str]:
+    return [f"... and {len(lines) - _NAMED} more"] if len(lines) > _NAMED else []
 
 
 def _silent(what: str, done: int, total: int) -> None:

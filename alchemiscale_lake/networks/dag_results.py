@@ -2,8 +2,9 @@
 
 This is the format that alchemiscale stores and gufe's `to_json` writes. Each is one result. Its estimate is read if
 each repeat has a single unit with a `unit_estimate` (openfe's relative Protocols): the mean over repeats, with the
-standard deviation of several, or the one unit's own uncertainty, as in openfe's `gather`. All others need their
-Protocol, which is handled in `ledger.imports`.
+standard deviation of several, or the one unit's own uncertainty, as in openfe's `gather`. It is computed from the legs
+of openfe's absolute and separated-topology Protocols. All others need their Protocol, which is handled in
+`ledger.imports`. Chains of ProtocolResults are read in `protocol_results`.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ from dataclasses import replace
 from typing import Any
 
 from ..errors import InvalidNetworkError, ResultFileError
-from .chain import closure, index_chain, parse_chain, reference
-from .imported import Content, ResultFile, energy_kcal_mol, read_unit
+from .chain import index_chain, parse_chain, reference
+from .imported import ResultFile, energy_kcal_mol, read_unit
+from .leg_estimates import legs_estimate
 from .nested import ObjectPool
+from .protocol_results import content_of, is_protocol_result, read_protocol_result
 from .quickrun import ends_of_units, whole_result
 
 __all__ = ["read_dag_result"]
@@ -44,49 +47,52 @@ def read_dag_result(text: str, source: str, pool: ObjectPool) -> ResultFile:
     except InvalidNetworkError as e:
         raise ResultFileError(e.message, **e.facts) from e
     root = objects[-1].keyed_dict if objects else {}
+    if is_protocol_result(root):
+        return read_protocol_result(objects, source, pool)
     if not isinstance(root.get("protocol_unit_results"), list):
         raise ResultFileError(
-            f"{source}: a keyed chain, but its last object is no ProtocolDAGResult; networks go to "
-            "`alchemiscale-lake submit`",
+            f"{source}: a keyed chain of {root.get('__qualname__') or 'nothing'}, not of a ProtocolDAGResult or "
+            "ProtocolResult; networks go to `alchemiscale-lake submit`",
             source=source,
         )
     executed = [by_key[str(reference(value))].keyed_dict for value in root["protocol_unit_results"]]
     try:
         records = tuple(read_unit(fields) for fields in executed)
-        value, uncertainty = _estimate(executed)
+        ends = ends_of_units(iter(executed))
+        protocol = None if ends.protocol is None else ends.protocol.partition("-")[0]
+        value, uncertainty = _estimate(executed, protocol or "")
     except (KeyError, TypeError, AttributeError, ValueError) as e:
         raise ResultFileError(f"{source}: a unit result in it cannot be read ({e})", source=source) from e
-    ends = ends_of_units(iter(executed))
     transformation = root.get("transformation_key")
-    keys = [key for key in (ends.state_a, ends.state_b, ends.protocol, *ends.mappings) if key is not None]
-    content = None
-    if ends.state_a is not None and ends.protocol is not None and all(key in by_key for key in keys):
-        content = Content(ends.state_a, ends.state_b, ends.protocol, ends.mappings)
-        for obj in closure(by_key, keys, source):
-            pool.take(obj)
-    result = whole_result("all", value, uncertainty, records)
+    ends = replace(ends, transformation=str(transformation) if transformation else None)
     return ResultFile(
         source=source,
         format="protocol_dag_result",
-        results=(result,),
-        ends=replace(ends, transformation=str(transformation) if transformation else None, content=content),
-        protocol_qualname=None if ends.protocol is None else ends.protocol.partition("-")[0],
+        results=(whole_result("all", value, uncertainty, records),),
+        ends=content_of(by_key, ends, source, pool),
+        protocol_qualname=protocol,
         on_gpu=False,
     )
 
 
-def _estimate(executed: Sequence[Mapping[str, Any]]) -> tuple[float | None, float | None]:
-    """Return value and uncertainty if every repeat has one unit with a number and there is one leg."""
+def _estimate(executed: Sequence[Mapping[str, Any]], protocol: str) -> tuple[float | None, float | None]:
+    """Return value and uncertainty if each repeat has one unit with a number, of one leg or of those of `LEGS`."""
     numbers: dict[str, tuple[float, float | None]] = {}
+    legs: dict[str, list[Mapping[str, Any]]] = {}
     for fields in executed:
         outputs = fields.get("outputs")
         if fields.get("exception") is not None or not isinstance(outputs, Mapping) or "unit_estimate" not in outputs:
             continue
+        if "simtype" in outputs:
+            legs.setdefault(str(outputs["simtype"]), []).append(outputs)
+            continue
         repeat = read_unit(fields).repeat
         value = energy_kcal_mol(outputs["unit_estimate"])
-        if "simtype" in outputs or repeat in numbers or value is None:
+        if repeat in numbers or value is None:
             return None, None
         numbers[repeat] = value, energy_kcal_mol(outputs.get("unit_estimate_error"))
+    if legs:
+        return legs_estimate(protocol, legs)
     if not numbers:
         return None, None
     values = [value for value, _ in numbers.values()]

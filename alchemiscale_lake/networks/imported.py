@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 _REPEAT: Final = re.compile(r"\brepeat[ _](\d+)")
-_LIGANDS: Final = re.compile(r"(?:^|: |transformation )(\S+) to (\S+?),? ")
+_LIGANDS: Final = re.compile(r"(?:^|: |transformation )(\S+) to (\S+?),? |^(\S+) (\S+) repeat \d+ generation \d+$")
 #: Units of molar energy as written by pint, openff-units and openmm, without spaces, in kcal/mol.
 _ENERGIES: Final[Mapping[str, float]] = {
     "kilocalorie_per_mole": 1.0,
@@ -167,9 +167,11 @@ def read_unit(fields: Mapping[str, Any]) -> UnitRecord:
 
 
 def ligands_of(name: str) -> tuple[str, str] | None:
-    """Return the two ligands in the name of a unit, as in `a to b repeat 0 generation 0`."""
+    """Return the two ligands in the name of a unit, `a to b repeat 0 generation 0`, or of 2023, `a b repeat 0 ...`."""
     found = _LIGANDS.search(name)
-    return (found.group(1), found.group(2)) if found else None
+    if found is None:
+        return None
+    return (found[1], found[2]) if found[1] is not None else (found[3], found[4])
 
 
 def failure_text(exception: Any) -> str:

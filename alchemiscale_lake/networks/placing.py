@@ -20,6 +20,7 @@ from .facts import transformation_rows
 from .imported import Content, Ends
 from .nested import ObjectPool, gufe_token
 from .network import Network
+from .table_objects import add_transformation
 
 __all__ = ["Places", "described"]
 
@@ -95,7 +96,7 @@ class Places:
             or _sole(self._by_states.get(states))
             or _sole(self._by_name.get(named))
             or _sole(self._by_name.get(Path(source).parent.name))
-            or _sole(self._by_ligands.get(self._ligands(ends, stem)))
+            or _sole(self._by_ligands.get(self._ligands(ends, source)))
         )
 
     def make(self, ends: Ends) -> str:
@@ -114,13 +115,28 @@ class Places:
             self.know([{**row, **told, "mappings": ends.mappings, "key": made.key, "name": name}], by_name=True)
         return made.key
 
-    def _ligands(self, ends: Ends, stem: str) -> tuple[Any, Any, Any]:
+    def make_of_names(self, ends: Ends, source: str, network: str) -> str | None:
+        """Make a Transformation of the names of ligands and leg, and return its key; None if those are not known.
+
+        openfe wrote files without the systems themselves until 2023.
+
+        Parameters
+        ----------
+        network : str
+            Name of the network: ligands of one name in two networks are not taken for one another.
+        """
+        phase = _phase(source)
+        if ends.ligands is None or phase is None or ends.ligands[0] == ends.ligands[1]:
+            return None
+        key = add_transformation(self._pool, network, ("", *ends.ligands, phase), None)
+        self.made[key] = None
+        return key
+
+    def _ligands(self, ends: Ends, source: str) -> tuple[Any, Any, Any]:
         if ends.content is not None:
             row = self._row(_transformation(ends.content, None))
             return row["phase"], row["ligand_a_name"], row["ligand_b_name"]
-        phases = set(_PHASES.findall(stem.lower()))
-        ligands = ends.ligands or (None, None)
-        return (phases.pop() if len(phases) == 1 else None, *ligands)
+        return (_phase(source), *(ends.ligands or (None, None)))
 
     def _row(self, transformation: ChainObject) -> dict[str, Any]:
         network = described({**self._pool.objects, transformation.key: transformation}, [transformation.key])
@@ -168,6 +184,15 @@ def described(objects: Mapping[str, ChainObject], transformations: Sequence[str]
 
 def _sole(keys: set[str] | None) -> str | None:
     return next(iter(keys)) if keys is not None and len(keys) == 1 else None
+
+
+def _phase(source: str) -> str | None:
+    """Return the phase that a file's name has, else that of its folder."""
+    for name in (_stem(source), Path(source).parent.name):
+        phases = set(_PHASES.findall(name.lower()))
+        if phases:
+            return phases.pop() if len(phases) == 1 else None
+    return None
 
 
 def _stem(source: str) -> str:

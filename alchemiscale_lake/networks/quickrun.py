@@ -25,7 +25,7 @@ from .chain import reference
 from .imported import Content, Ends, ResultFile, ResultRecord, UnitRecord, energy_kcal_mol, ligands_of, read_unit
 from .nested import ObjectPool
 
-__all__ = ["ends_of_units", "read_quickrun", "whole_result"]
+__all__ = ["counted_repeats", "ends_of_units", "per_repeat", "read_quickrun", "units_in", "whole_result"]
 
 _MAPPINGS: Final = ("ligandmapping", "mapping", "mappings")
 _GPUS: Final = frozenset({"cuda", "opencl", "hip"})
@@ -55,11 +55,11 @@ def read_quickrun(content: Any, source: str, pool: ObjectPool) -> ResultFile:
         result = content["protocol_result"]
         data, unit_results = result["data"], content.get("unit_results") or {}
         units = [(str(fields.get("_key", key)), fields) for key, fields in unit_results.items()]
-        counted = list(_units_in(data))
+        counted = list(units_in(data))
         records = [read_unit(fields) for _, fields in units] or [read_unit(fields) for fields in counted]
-        repeats = _repeats(data)
+        repeats = counted_repeats(data)
         if repeats is not None and (repeats or not data):
-            results = _per_repeat(repeats, records, content)
+            results = per_repeat(repeats, records, content)
         else:
             results = [_whole(content, data, records)]
         ends = _ends(counted, units, str(result.get("__qualname__", "")), str(result.get("__module__", "")), pool)
@@ -81,7 +81,7 @@ def read_quickrun(content: Any, source: str, pool: ObjectPool) -> ResultFile:
 # --- results --------------------------------------------------------------------------------------
 
 
-def _repeats(data: Mapping[str, Any]) -> dict[str, Mapping[str, Any]] | None:
+def counted_repeats(data: Mapping[str, Any]) -> dict[str, Mapping[str, Any]] | None:
     """Return the unit that counts of each repeat; None if `data` has another form."""
     found = {}
     for repeat, units in data.items():
@@ -94,7 +94,7 @@ def _repeats(data: Mapping[str, Any]) -> dict[str, Mapping[str, Any]] | None:
     return found
 
 
-def _per_repeat(
+def per_repeat(
     repeats: Mapping[str, Mapping[str, Any]], records: Sequence[UnitRecord], content: Mapping[str, Any]
 ) -> list[ResultRecord]:
     """Return one result for every completed repeat, and one for every other that was started."""
@@ -139,7 +139,7 @@ def _own_uncertainty(data: Mapping[str, Any]) -> float | None:
     total, found = 0.0, False
     for leg in data.values():
         squares = []
-        for unit in _units_in(leg):
+        for unit in units_in(leg):
             outputs = unit.get("outputs")
             error = energy_kcal_mol(outputs.get("unit_estimate_error")) if isinstance(outputs, Mapping) else None
             squares += [] if error is None else [error**2]
@@ -151,17 +151,17 @@ def _own_uncertainty(data: Mapping[str, Any]) -> float | None:
 # --- their Transformation -------------------------------------------------------------------------
 
 
-def _units_in(value: Any) -> Iterator[Mapping[str, Any]]:
+def units_in(value: Any) -> Iterator[Mapping[str, Any]]:
     """Yield the nested dicts of unit results in `data`, whatever its form."""
     if isinstance(value, Mapping):
         if "source_key" in value and "outputs" in value:
             yield value
         elif "__qualname__" not in value:
             for item in value.values():
-                yield from _units_in(item)
+                yield from units_in(item)
     elif isinstance(value, list):
         for item in value:
-            yield from _units_in(item)
+            yield from units_in(item)
 
 
 def _ends(counted: Sequence[Mapping[str, Any]], units: Units, qualname: str, module: str, pool: ObjectPool) -> Ends:

@@ -40,6 +40,8 @@ class Reading:
         Its objects that were not returned for an earlier file.
     problem : str or None
         Why it is invalid.
+    unfinished : bool
+        Whether it is valid, but has not ended yet.
     """
 
     path: Path
@@ -49,6 +51,7 @@ class Reading:
     file: ResultFile | None
     objects: tuple[ChainObject, ...]
     problem: str | None
+    unfinished: bool = False
 
 
 class _Reader:
@@ -67,7 +70,8 @@ class _Reader:
             file = None if digest in self._known else read_result_file(raw, self._pool)
         except (ResultFileError, OSError) as e:
             message = e.message if isinstance(e, ResultFileError) else f"{path}: cannot be read ({e})"
-            return Reading(path, digest, size, at, None, (), message)
+            unfinished = isinstance(e, ResultFileError) and bool(e.facts.get("unfinished"))
+            return Reading(path, digest, size, at, None, (), message, unfinished)
         # a dict keeps insertion order: new objects come last
         new = tuple(self._pool.objects.values())[before:]
         return Reading(path, digest, size, at, file, new, None)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import re
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from .edge_table import is_table
 from .imported import ResultFile
 from .nested import ObjectPool
 from .quickrun import read_quickrun
+from .warehouse import assembled_result, find_dags, is_dag
 
 __all__ = ["RawFile", "find_result_files", "read_raw", "read_result_file"]
 
@@ -32,6 +34,10 @@ _SUFFIXES: Final = (".json", ".json.gz", ".json.zst", ".json.zstd")
 #: openfe writes the estimate first, and its own `gather` looks for it there.
 _HEAD_BYTES: Final = 256
 _TAIL_BYTES: Final = 4096
+#: Bytes of a file that was created but never written.
+_NOTHING: Final = b"\0 \t\r\n"
+#: Class of the object that a chain of results is about.
+_RESULT: Final = re.compile(rb'Protocol(DAG)?Result"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +83,7 @@ def find_result_files(paths: Iterable[str | Path]) -> list[Path]:
         if path.is_dir():
             inside = sorted(p for p in path.rglob("*") if p.name.endswith(_SUFFIXES) and p.is_file())
             found |= dict.fromkeys(p for p in inside if _looks_like_results(p))
+            found |= dict.fromkeys(find_dags(path))
         elif path.is_file():
             found[path] = None
         else:
@@ -91,7 +98,7 @@ def find_result_files(paths: Iterable[str | Path]) -> list[Path]:
 
 
 def read_raw(path: Path) -> RawFile:
-    """Read and decompress a file.
+    """Read and decompress a file; of a warehouse, put a ProtocolDAGResult together.
 
     Raises
     ------
@@ -99,7 +106,7 @@ def read_raw(path: Path) -> RawFile:
         If it cannot be read, is truncated, or is too large.
     """
     try:
-        raw = content.read_file(path)
+        raw = assembled_result(path) if is_dag(path) else content.read_file(path)
     except ContentError as e:
         raise ResultFileError(e.message, **e.facts) from e
     return RawFile(path, raw, hashlib.sha256(raw).hexdigest())
@@ -120,6 +127,13 @@ def read_result_file(raw: RawFile, pool: ObjectPool) -> ResultFile:
         If it contains no results, or is damaged.
     """
     source = str(raw.path)
+    if not raw.data.strip(_NOTHING):
+        what = "only NUL bytes" if raw.data.strip() else "empty"
+        raise ResultFileError(
+            f"{source}: {what}; the file is damaged (by a power cut or a full disk while it was written), copy it or "
+            "write it again",
+            source=source,
+        )
     if raw.data.lstrip()[:1] == b"[":
         return read_dag_result(raw.text, source, pool)
     try:
@@ -144,11 +158,13 @@ def _looks_like_results(path: Path) -> bool:
         return True  # damaged: reading it reports so
     start = head.lstrip()
     if start.startswith(b"{"):
-        return b'"estimate"' in head
+        cut = len(head) < _HEAD_BYTES and not start.rstrip().endswith(b"}")
+        return b'"estimate"' in head or cut
     if not start.startswith(b"["):
-        return not start
-    # the root of a chain is the last object, and its class is at the end of it
-    return b"ProtocolDAGResult" in _tail(path)
+        return not start.strip(_NOTHING)
+    # the root of a chain is the last object, and its class is at the end of it; reading reports a cut one
+    tail = _tail(path)
+    return _RESULT.search(tail) is not None or not tail.rstrip().endswith(b"]")
 
 
 def _head(path: Path) -> bytes:
@@ -171,4 +187,4 @@ def _tail(path: Path) -> bytes:
     try:
         return read_raw(path).data[-_TAIL_BYTES:]
     except ResultFileError:
-        return b"ProtocolDAGResult"  # damaged: reading it reports so
+        return b'ProtocolDAGResult"'  # damaged: reading it reports so

@@ -308,7 +308,7 @@ def test_bad_files_can_be_left_out(lake: Lake, bad: Path) -> None:
 def test_a_file_that_is_named_must_hold_results(lake: Lake, bad: Path) -> None:
     with pytest.raises(ResultFileError, match=r"db\.json: JSON, but no result"):
         import_results(lake, [bad / "db.json"], SCOPE)
-    with pytest.raises(ResultFileError, match="no ProtocolDAGResult"):
+    with pytest.raises(ResultFileError, match="of AlchemicalNetwork, not of a ProtocolDAGResult"):
         import_results(lake, [bad / "network.json"], SCOPE, skip_bad=True)
     with pytest.raises(ResultFileError, match="there is no such file"):
         import_results(lake, [bad / "nosuch.json"], SCOPE)
