@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from .. import content
 from ..errors import ContentError, InvalidScopeError, ResultFileError
 from ..ids import Scope
 from ..networks.edge_table import EdgeTable, EdgeValue, LigandValue, read_edge_table
+from ..networks.json_tables import table_text
 from ..networks.nested import ObjectPool
 from ..networks.result_files import RawFile, read_raw
 from ..networks.table_objects import add_transformation
@@ -50,7 +50,8 @@ def read_tables(lake: Lake, paths: Sequence[Path], scope: Scope, name: str | Non
         reading.n_files += 1
         try:
             raw = read_raw(path)
-            table = read_edge_table(content.decode_table(raw.data, str(path)), str(path))
+            text, left_out = table_text(raw.data, str(path))
+            table = read_edge_table(text, str(path))
             planned = list(_planned(repeats, table, raw, scope, name))
         except (ResultFileError, ContentError) as e:
             reading.bad.append((str(path), e.message))
@@ -59,7 +60,7 @@ def read_tables(lake: Lake, paths: Sequence[Path], scope: Scope, name: str | Non
             reading.batches.append(batch)
             reading.sources.append(source)
         reading.assays += _assays(table.ligands, scope, path)
-        reading.notes += table.notes
+        reading.notes += [*left_out, *table.notes]
     reading.notes += repeats.notes
     problem = _clash(reading.assays)
     if problem:
@@ -99,7 +100,8 @@ def _plan(
     batch = Batch(scope, key, network, pool.objects, made, made)
     for edge, transformation in keys.items():
         batch.known_better[transformation] = _columns(edge, told.get(edge))
-    stored_at = object_path(scope, raw.digest, raw.path.suffix if raw.path.suffix in (".csv", ".tsv") else ".csv")
+    suffix = next((suffix for suffix in (".tsv", ".json") if suffix in raw.path.suffixes), ".csv")
+    stored_at = object_path(scope, raw.digest, suffix)
     for one in repeats.settle(scope, network, values, source=str(raw.path), digest=raw.digest):
         transformation = keys[one.value.edge]
         batch.results.append(

@@ -26,6 +26,7 @@ from ..faults import fault_point
 from ..ids import Scope
 from ..networks import read_network
 from ..networks.edge_table import is_table
+from ..networks.json_tables import is_json_table
 from ..networks.result_files import find_result_files, read_raw
 from ..store import Lake, now_utc
 from .import_batch import Reading, Source
@@ -132,8 +133,8 @@ def import_results(
     """
     wanted = Scope.parse(scope)
     found = find_result_files(paths)
-    tables = [path for path in found if is_table(path.name)]
-    others = [path for path in found if not is_table(path.name)]
+    tables = [path for path in found if is_table(path.name) or is_json_table(path)]
+    others = [path for path in found if path not in tables]
     given = None if network_file is None else read_network(network_file)
     tell = progress or _silent
     lake.table("imports").create()  # missing in a lake made by an earlier version

@@ -21,6 +21,7 @@ from ..errors import LakeError, ResultFileError
 from ..ids import Scope
 from ..networks.edge_table import EdgeValue, read_edge_table
 from ..networks.imported import ResultRecord
+from ..networks.json_tables import table_text
 from ..networks.table_objects import transformation_key
 from ..store import Lake, collect
 from .import_batch import task_of
@@ -159,7 +160,7 @@ class TableRepeats:
         digest = PurePosixPath(path).name.partition(".")[0]
         try:
             data = content.decompress(self._lake.objects.get(path), path)
-            values = read_edge_table(content.decode_table(data, path), path).values
+            values = read_edge_table(table_text(data, path)[0], path).values
         except LakeError:
             return None  # an earlier version read it differently: its values stay as they are
         file = _File(sources.get(digest, path), digest, Counter())

@@ -26,7 +26,7 @@ from .nested import ObjectPool
 from .quickrun import read_quickrun
 from .warehouse import assembled_result, find_dags, is_dag
 
-__all__ = ["RawFile", "find_result_files", "read_raw", "read_result_file"]
+__all__ = ["RawFile", "find_result_files", "head_of", "read_raw", "read_result_file"]
 
 _GZIP: Final = b"\x1f\x8b"
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
@@ -153,7 +153,7 @@ def _looks_like_results(path: Path) -> bool:
     if is_table(path.name):
         return False
     try:
-        head = _head(path)
+        head = head_of(path, _HEAD_BYTES)
     except (OSError, EOFError, zlib.error, zstandard.ZstdError):
         return True  # damaged: reading it reports so
     start = head.lstrip()
@@ -167,16 +167,17 @@ def _looks_like_results(path: Path) -> bool:
     return _RESULT.search(tail) is not None or not tail.rstrip().endswith(b"]")
 
 
-def _head(path: Path) -> bytes:
+def head_of(path: Path, n_bytes: int) -> bytes:
+    """Return the first bytes of a file's content, uncompressed."""
     with path.open("rb") as file:
         head = file.read(4)
         file.seek(0)
         if head.startswith(_ZSTD):
-            return zstandard.ZstdDecompressor().stream_reader(file).read(_HEAD_BYTES)
+            return zstandard.ZstdDecompressor().stream_reader(file).read(n_bytes)
         if head.startswith(_GZIP):
             with gzip.open(file) as unpacked:
-                return unpacked.read(_HEAD_BYTES)
-        return file.read(_HEAD_BYTES)
+                return unpacked.read(n_bytes)
+        return file.read(n_bytes)
 
 
 def _tail(path: Path) -> bytes:
