@@ -1,7 +1,7 @@
-"""What the cycles of a network say about its edges: differences around a cycle must add up to nothing.
+"""Cycle closure: the differences around a cycle of a network must sum to zero.
 
-Owns residuals of cycles, their significance, and how much too small the uncertainties of a network without
-repeats are. Which cycles there are is found in `cycles`, errors that repeats share in `shared_error`.
+Owns residuals of cycles, their significance, and the factor by which the uncertainties of a network without repeats
+are too small. `cycles` finds the cycles, `shared_error` estimates errors shared by repeats.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from estimators.normal_mixture import mixture_sd
 
 __all__ = ["ClosureTest", "close_cycles", "closure_of", "scale_from_cycles"]
 
-#: Uncertainties are scaled up where the misfit, or more, would come by chance less often than this.
+#: Uncertainties are scaled up if the p-value of the misfit is below this.
 _SIGNIFICANT: Final = 0.1
-#: Mean and standard deviation of the logarithm of the factor beforehand.
+#: Prior mean and standard deviation of the logarithm of the factor.
 _KNOWN_PRIOR: Final = (0.0, 1.0)
 _UNKNOWN_PRIOR: Final = (float(np.log(0.4)), 1.5)
-#: How far around the Birge ratio the posterior is laid out, in logarithms, and at how many points.
+#: Range of the posterior grid around the Birge ratio, in logarithms, and its number of points.
 _BESIDE: Final = 6.0
 _POINTS: Final = 400
-#: A sum below this share of its terms is rounding.
+#: A sum below this fraction of its terms is rounding.
 _ROUNDING_SHARE: Final = 1e-14
 
 FloatArray = NDArray[np.float64]
@@ -37,16 +37,16 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class ClosureTest:
-    """All cycles of a network at once.
+    """Test of all cycles of a network at once.
 
     Attributes
     ----------
     chi2 : float
         Sum over edges of ``(residual / uncertainty) ** 2``.
     degrees_of_freedom : int
-        Independent cycles.
+        Number of independent cycles.
     p_value : float
-        Probability of at least as much; 1 without cycles.
+        Probability of a chi2 at least this large; 1 without cycles.
     """
 
     chi2: float
@@ -69,27 +69,27 @@ def closure_of(estimate: NetworkEstimate) -> ClosureTest:
 
 
 def scale_from_cycles(closure: ClosureTest, *, known: bool = True) -> float:
-    """Factor for all uncertainties of a network that has no repeats.
+    """Return the factor for all uncertainties of a network without repeats.
 
-    What results state of themselves stands unless the cycles speak against it significantly. Then the factor has
-    the posterior distribution that the cycles give with a prior, and what is returned is that mixture's
-    97.5 % point over 1.96. With many cycles it is the Birge ratio ``sqrt(chi2 / dof)``; a few find only gross
-    understatement, and a tree none at all.
+    Uncertainties stated by results are kept unless the cycles contradict them significantly. Then the factor has the
+    posterior distribution given by the cycles and a prior, and the 97.5 % point of that mixture over 1.96 is returned.
+    With many cycles it is the Birge ratio ``sqrt(chi2 / dof)``; a few detect only gross underestimates, and a tree
+    none at all.
 
-    The prior of the factor's logarithm is normal: around zero with standard deviation 1 and cut off below zero if
-    `known` (errors of single published results were 3.6 times what these stated, give or take a factor of 1.6);
-    else around 0.4 kcal/mol, with standard deviation 1.5.
+    The prior of the factor's logarithm is normal: around zero with standard deviation 1 and truncated below zero if
+    `known` (errors of single published results were 3.6 times the stated ones, within a factor of 1.6); otherwise
+    around 0.4 kcal/mol, with standard deviation 1.5.
 
     Parameters
     ----------
     closure : ClosureTest
     known : bool
-        False if the uncertainties are one arbitrary number, 1 kcal/mol: then cycles are all there is.
+        False if the uncertainties are one arbitrary number, 1 kcal/mol: then cycles are the only information.
 
     Returns
     -------
     float
-        At least 1 if `known`; NaN if nothing can be said.
+        At least 1 if `known`; NaN without information.
 
     References
     ----------
@@ -105,7 +105,7 @@ def scale_from_cycles(closure: ClosureTest, *, known: bool = True) -> float:
     seen = 0.5 * np.log(closure.chi2 / dof)
     log_factor = seen + np.linspace(-_BESIDE, _BESIDE, _POINTS)
     mean, sd = _KNOWN_PRIOR if known else _UNKNOWN_PRIOR
-    # of a scale, given a sum of squares: chi-squared with its degrees of freedom
+    # likelihood of a scale given a sum of squares: chi-squared with its degrees of freedom
     log_weight = -dof * (log_factor - seen) - 0.5 * dof * np.exp(2 * (seen - log_factor))
     log_weight -= 0.5 * ((log_factor - mean) / sd) ** 2
     if known:
@@ -120,7 +120,7 @@ def close_cycles(
     value: FloatArray,
     uncertainty: FloatArray,
 ) -> list[Finding]:
-    """Residual of every independent cycle, least probable first.
+    """Return the residual of every independent cycle, least probable first.
 
     Parameters
     ----------
@@ -132,8 +132,8 @@ def close_cycles(
     Returns
     -------
     list of Finding
-        The subject is the nodes in order around the cycle, beginning with the first edge's; the value
-        is the sum of the differences that way.
+        The subject is the nodes in order around the cycle, starting with the first edge's; the value is the sum of the
+        differences in that direction.
     """
     place = {node: index for index, node in enumerate(dict.fromkeys([*node_a, *node_b]))}
     tail, head = [place[node] for node in node_a], [place[node] for node in node_b]
@@ -152,7 +152,7 @@ def close_cycles(
 def _walk(
     cycle: Sequence[int], node_a: Sequence[Hashable], node_b: Sequence[Hashable]
 ) -> tuple[tuple[Hashable, ...], FloatArray]:
-    """Nodes around a cycle, and in which direction each edge is passed."""
+    """Return the nodes around a cycle, and the direction in which each edge is traversed."""
     at = node_a[cycle[0]]
     nodes, signs = [], []
     for k in cycle:

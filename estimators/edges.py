@@ -1,31 +1,31 @@
-"""Legs become edges: ligand pair differences from their transformations in each environment.
+"""Assembly of edges from legs: differences of ligand pairs from Transformations in each environment.
 
-Owns which legs make which edge, their direction, and what happens to several legs of one kind. Repeats
-of one Transformation are combined before (`replicates`), networks are estimated after (`network_mle`).
+Owns which legs make which edge, their direction, and the combination of several legs of one kind. Repeats of one
+Transformation are combined before (`replicates`), networks are estimated after (`network_mle`).
 
 ==========  =======================  ================================================
-kind        value, ligand a -> b     whole when it has
+kind        value, ligand a -> b     complete when it has
 ==========  =======================  ================================================
 binding     complex - solvent        both
 hydration   solvent - vacuum         both
-direct      as it stands             itself (the phase was `direct`, or the only one)
+direct      unchanged                itself (the phase was `direct`, or the only one)
 ==========  =======================  ================================================
 
-A pair with vacuum, solvent and complex legs gives a binding and a hydration edge, which then share
-their solvent leg. A leg of phase `binding` or `hydration` is such an edge by itself: its Protocol runs both
-environments (separated topologies, absolute binding and hydration). If all other legs of the input are of a single
-phase there is nothing to subtract, and each is a direct edge. Notes on an edge:
+A pair with vacuum, solvent and complex legs gives a binding and a hydration edge, which then share their solvent leg.
+A leg of phase `binding` or `hydration` is itself such an edge: its Protocol runs both environments (separated
+topologies, absolute binding and hydration). If all other legs of the input have a single phase, nothing is subtracted,
+and each is a direct edge. Notes on an edge:
 
 ====================== ==========================================================================
-``missing-leg``        the edge is not whole; `missing` names the phases
-``failed-leg``         a leg without a value (NaN); it counts as missing unless another takes its place
+``missing-leg``        the edge is incomplete; `missing` names the phases
+``failed-leg``         a leg without a value (NaN); it counts as missing unless another replaces it
 ``legs-combined``      several legs of one phase, by inverse variance
 ``reversed-leg``       a leg was given b -> a and negated
 ``exact-leg``          among several legs some have zero uncertainty; only they count
-``unknown-uncertainty``  a leg states no uncertainty; others of its phase count alone, or the edge's
+``unknown-uncertainty``  a leg states no uncertainty; only others of its phase count, or the edge's
                        uncertainty is NaN
-``single-phase``       the only phase of the input, taken as it stands
-``edges-combined``     the same edge in several ways (from its legs, by itself), by inverse variance
+``single-phase``       the only phase of the input, used unchanged
+``edges-combined``     the same edge in several ways (from its legs, directly), by inverse variance
 ====================== ==========================================================================
 """
 
@@ -46,13 +46,13 @@ __all__ = ["EdgeEstimate", "Kind", "Leg", "Phase", "assemble_edges", "whole_edge
 Phase = Literal["complex", "solvent", "vacuum", "direct", "binding", "hydration"]
 Kind = Literal["binding", "hydration", "direct"]
 
-#: Per kind, the phase that counts positive and the one that is subtracted.
+#: Per kind, the phase with positive sign and the one that is subtracted.
 _CYCLES: dict[Kind, tuple[Phase, Phase]] = {
     "binding": ("complex", "solvent"),
     "hydration": ("solvent", "vacuum"),
 }
 _KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
-#: Phases of legs that are edges by themselves, and of which kind.
+#: Phases of legs that are themselves edges, and the kinds of these.
 _COMPLETE: Final[dict[Phase, Kind]] = {"binding": "binding", "hydration": "hydration", "direct": "direct"}
 
 FloatArray = NDArray[np.float64]
@@ -67,11 +67,11 @@ class Leg:
     ligand_a, ligand_b : hashable
         From, to.
     phase : {"complex", "solvent", "vacuum", "direct", "binding", "hydration"}
-        Environment; one of the last three for what is a difference between ligands by itself.
+        Environment; one of the last three for a leg that is itself a difference between ligands.
     value_kcal_mol, uncertainty_kcal_mol : float
-        NaN where failed or unknown.
+        NaN if failed or unknown.
     group : hashable
-        Legs make an edge only with legs of the same group: say, one protein, or one method.
+        Legs make an edge only with legs of the same group, for example, one protein or one method.
     """
 
     ligand_a: Hashable
@@ -84,28 +84,28 @@ class Leg:
 
 @dataclass(frozen=True, slots=True)
 class EdgeEstimate:
-    """Difference between two ligands, from its legs.
+    """Difference between two ligands, computed from its legs.
 
     Attributes
     ----------
     ligand_a, ligand_b : hashable
         From, to; the direction of the pair's first leg.
     group : hashable
-        Of its legs.
+        Group of its legs.
     kind : {"binding", "hydration", "direct"}
-        Which legs it is made of.
+        Determines the legs it is computed from.
     value_kcal_mol : float
-        Value of a -> b; NaN unless the edge is whole.
+        Value of a -> b; NaN if the edge is incomplete.
     uncertainty_kcal_mol : float
-        Legs' uncertainties in quadrature; NaN unless the edge is whole and they are known.
+        Legs' uncertainties in quadrature; NaN if the edge is incomplete or they are unknown.
     legs : tuple of int
-        Positions, in the input, of the legs it was made of.
+        Indices, in the input, of the legs used.
     phases : tuple of str
-        Phases it is made of, whether or not they are there.
+        Phases it needs, whether or not they exist.
     missing : tuple of str
-        Phases it lacks; empty if it is whole.
+        Phases it lacks; empty if it is complete.
     notes : tuple of Note
-        What was done; their `edges` are positions of legs. Codes in the module's docstring.
+        What was done; their `edges` are indices of legs. Codes in the module docstring.
     """
 
     ligand_a: Hashable
@@ -121,13 +121,13 @@ class EdgeEstimate:
 
     @property
     def whole(self) -> bool:
-        """Whether all its legs are there."""
+        """Return whether all its legs exist."""
         return not self.missing
 
 
 @dataclass(frozen=True, slots=True)
 class _Combined:
-    """All legs of one pair in one phase, turned to the pair's direction and made one."""
+    """All legs of one pair in one phase, combined into one in the pair's direction."""
 
     value: float
     uncertainty: float
@@ -139,7 +139,7 @@ _Pair = tuple[Hashable, Hashable, Hashable]  # group, ligand_a, ligand_b in the 
 
 
 def assemble_edges(legs: Iterable[Leg], *, by_direction: bool = False) -> list[EdgeEstimate]:
-    """Make edges of legs.
+    """Assemble edges from legs.
 
     Parameters
     ----------
@@ -152,8 +152,8 @@ def assemble_edges(legs: Iterable[Leg], *, by_direction: bool = False) -> list[E
     Returns
     -------
     list of EdgeEstimate
-        In order of the pairs' first legs, binding before hydration before direct; incomplete edges
-        among them, with value NaN and their missing phases named.
+        In order of the pairs' first legs, binding before hydration before direct; includes incomplete edges, with
+        value NaN and their missing phases.
 
     Raises
     ------
@@ -180,21 +180,21 @@ def assemble_edges(legs: Iterable[Leg], *, by_direction: bool = False) -> list[E
 def whole_edges(
     edges: Iterable[EdgeEstimate], kind: Kind
 ) -> tuple[list[Hashable], list[Hashable], FloatArray, FloatArray]:
-    """Arrays of the usable edges of one kind, as `estimators.network_mle.solve_network` takes them.
+    """Return arrays of the usable edges of one kind, as input for `estimators.network_mle.solve_network`.
 
     Parameters
     ----------
     edges : iterable of EdgeEstimate
         As assembled.
     kind : {"binding", "hydration", "direct"}
-        Which to take; a network mixes no kinds.
+        Kind to select; a network contains only one kind.
 
     Returns
     -------
     node_a, node_b : list of hashable, length m
         Ligands.
     value, uncertainty : ndarray, shape (m,)
-        kcal/mol. Edges that are not whole, or of unknown uncertainty, are left out.
+        kcal/mol. Edges that are incomplete, or of unknown uncertainty, are left out.
     """
     rows = [e for e in edges if e.kind == kind and e.whole and not np.isnan(e.uncertainty_kcal_mol)]
     return (
@@ -216,7 +216,7 @@ def _check(position: int, leg: Leg) -> None:
 
 
 def _collect(legs: Sequence[Leg]) -> dict[_Pair, dict[Phase, list[int]]]:
-    """Positions of legs by pair, then phase; either direction of a pair finds the first."""
+    """Return indices of legs by pair, then phase; both directions of a pair belong to the first."""
     pairs: dict[_Pair, dict[Phase, list[int]]] = {}
     for position, leg in enumerate(legs):
         pair = (leg.group, leg.ligand_a, leg.ligand_b)
@@ -240,9 +240,9 @@ def _apart(pairs: dict[_Pair, dict[Phase, list[int]]], legs: Sequence[Leg]) -> d
 
 
 def _kinds(own: set[Phase], everywhere: set[Phase]) -> list[Kind]:
-    """Edges a pair is meant to have, given its phases and those of the whole input.
+    """Return the kinds of edges of a pair, given its phases and those of the whole input.
 
-    Complex and vacuum legs each stand for one kind; solvent alone could be a part of any that is made.
+    Complex and vacuum legs each imply one kind; a solvent leg alone may belong to any kind in the input.
     """
     kinds: list[Kind] = []
     solvent_only = "solvent" in own and not own & {"complex", "vacuum"}
@@ -254,7 +254,7 @@ def _kinds(own: set[Phase], everywhere: set[Phase]) -> list[Kind]:
 
 
 def _combine(pair: _Pair, phase: Phase, positions: list[int], legs: Sequence[Leg]) -> _Combined:
-    """Make one leg of several, in the direction of the pair."""
+    """Combine several legs into one, in the direction of the pair."""
     _, ligand_a, ligand_b = pair
     against = [k for k in positions if (legs[k].ligand_a, legs[k].ligand_b) != (ligand_a, ligand_b)]
     notes = []
@@ -283,7 +283,7 @@ def _combine(pair: _Pair, phase: Phase, positions: list[int], legs: Sequence[Leg
 
 
 def _weighted_mean(values: FloatArray, sds: FloatArray) -> tuple[float, float]:
-    """Inverse-variance mean; exact values count alone; unknown uncertainties make it plain and NaN."""
+    """Return the inverse-variance mean; exact values take precedence; unknown uncertainties give mean and NaN."""
     if not len(values):
         return float("nan"), float("nan")
     if np.isnan(sds).any():
@@ -296,7 +296,7 @@ def _weighted_mean(values: FloatArray, sds: FloatArray) -> tuple[float, float]:
 
 
 def _cycle(pair: _Pair, kind: Kind, combined: dict[Phase, _Combined]) -> EdgeEstimate:
-    """Edge as the difference of two phases."""
+    """Return the edge as the difference of two phases."""
     group, ligand_a, ligand_b = pair
     present = [combined[phase] for phase in _CYCLES[kind] if phase in combined]
     missing = tuple(phase for phase in _CYCLES[kind] if phase not in combined or not combined[phase].legs)
@@ -314,7 +314,7 @@ def _cycle(pair: _Pair, kind: Kind, combined: dict[Phase, _Combined]) -> EdgeEst
 
 
 def _by_itself(pair: _Pair, kind: Kind, phase: Phase, leg: _Combined) -> EdgeEstimate:
-    """Edge as the leg it is."""
+    """Return the edge of a leg that is itself an edge."""
     group, ligand_a, ligand_b = pair
     notes = leg.notes
     if phase not in _COMPLETE:
@@ -333,7 +333,7 @@ def _by_itself(pair: _Pair, kind: Kind, phase: Phase, leg: _Combined) -> EdgeEst
 
 
 def _joined(ways: Sequence[EdgeEstimate]) -> EdgeEstimate:
-    """Make one edge of the same difference found in several ways."""
+    """Combine the same difference found in several ways into one edge."""
     if len(ways) == 1:
         return ways[0]
     there = [way for way in ways if way.whole]

@@ -1,13 +1,13 @@
-"""How far computed free energies are from experiment beyond their own uncertainties: the error of the model.
+"""The model error: deviation of computed free energies from experiment beyond their own uncertainties.
 
-Owns that error as a distribution: what published benchmarks show of it, and what assays of a network's own
-ligands make of that. What is done with it is `ranking`'s; agreement as such is `performance`'s.
+Owns that error as a distribution: from published benchmarks, and updated by assays of a network's own ligands.
+`ranking` uses it; `performance` measures agreement as such.
 
-Force field, protonation, binding mode and assay move each ligand by an error of its own, which no repeat and no
-cycle sees. It is taken to be normal with variance sigma ** 2, and sigma ** 2 to be scaled inverse chi-squared
+Force field, protonation, binding mode and assay shift each ligand by an error of its own, which neither repeats nor
+cycles detect. It is assumed to be normal with variance sigma ** 2, and sigma ** 2 to be scaled inverse chi-squared
 distributed over targets. Over the 37 published sets of openfe's 2024 industry benchmark (406 ligands, relative
-binding, three repeats) maximum likelihood gives a typical sigma of 0.93 kcal/mol with 4.5 degrees of freedom: half
-of the targets have 0.8 to 1.3, one in twenty more than 2.
+binding, three repeats) maximum likelihood gives a typical sigma of 0.93 kcal/mol with 4.5 degrees of freedom: half of
+the targets have 0.8 to 1.3, one in twenty more than 2.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class ModelError:
-    """Distribution of the error of a model, of one ligand beside others of its target.
+    """Distribution of the model error of one ligand relative to others of its target.
 
     Attributes
     ----------
     sd_kcal_mol : float
-        Standard deviation; the typical one where it is not known for certain.
+        Standard deviation; the typical one if it is uncertain.
     degrees_of_freedom : float
-        How well it is known: its square is scaled inverse chi-squared distributed. Infinite if for certain.
+        Its precision: the variance is scaled inverse chi-squared distributed. Infinite if exactly known.
     """
 
     sd_kcal_mol: float
@@ -46,14 +46,14 @@ class ModelError:
             raise EstimatorInputError(f"{message}, and positive degrees of freedom, not {self.degrees_of_freedom}")
 
     def draw(self, n_ligands: int, n_draws: int, rng: np.random.Generator) -> FloatArray:
-        """Joint errors of ligands, shape (n_ligands, n_draws); one standard deviation to each draw."""
+        """Return joint errors of ligands, shape (n_ligands, n_draws); one standard deviation per draw."""
         sd = np.full(n_draws, self.sd_kcal_mol)
         if np.isfinite(self.degrees_of_freedom):
             sd = sd * np.sqrt(self.degrees_of_freedom / rng.chisquare(self.degrees_of_freedom, n_draws))
         return np.asarray(rng.standard_normal((n_ligands, n_draws)) * sd, dtype=np.float64)
 
 
-#: Of a target of which nothing is known, from published relative binding free energies (see the module).
+#: Prior for a target without data, from published relative binding free energies (see the module docstring).
 PUBLISHED_BINDING: Final = ModelError(0.93, 4.5)
 
 
@@ -66,11 +66,11 @@ def estimate_model_error(
     relative: bool = True,
     prior: ModelError | None = PUBLISHED_BINDING,
 ) -> ModelError:
-    """Estimate the model error from ligands that have assays.
+    """Estimate the model error from ligands with assays.
 
-    The scatter between estimates and experiments that their uncertainties do not explain is the model's. It is
-    combined with the prior, each by its degrees of freedom; those of the ligands count as far as the model error
-    stands out from uncertainties.
+    The scatter between estimates and experiments that their uncertainties do not explain is the model error. It is
+    combined with the prior, each weighted by its degrees of freedom; those of the ligands count to the extent that the
+    model error exceeds the uncertainties.
 
     Parameters
     ----------
@@ -83,12 +83,12 @@ def estimate_model_error(
     relative : bool
         Whether estimates have no zero of their own: both sides are then shifted to mean zero.
     prior : ModelError, optional
-        What is known beforehand; None if nothing is.
+        Prior; None for no prior.
 
     Raises
     ------
     EstimatorInputError
-        If shapes disagree, or there are neither enough ligands (two, or one that is absolute) nor a prior.
+        If shapes differ, or there are neither enough ligands (two, or one that is absolute) nor a prior.
     """
     y, x = np.asarray(estimate_kcal_mol, dtype=np.float64), np.asarray(experiment_kcal_mol, dtype=np.float64)
     spread = np.array(covariance, dtype=np.float64)

@@ -1,13 +1,12 @@
 """Maximum-likelihood free energies of a whole network, from its edges.
 
-Owns the model: how edges enter, and the gauge. Legs become edges in `edges`; labels and numbers are
-checked in `network_input`, components solved in `network_solution`, results put together in
-`network_estimate`.
+Owns the model: how edges enter, and the gauge. `edges` assembles edges from legs; labels and numbers are validated in
+`network_input`, components solved in `network_solution`, results assembled in `network_estimate`.
 
-Given edges a -> b with values d ~ N(f_b - f_a, s^2), the estimate maximises the likelihood of f, as in
-Xu 2019 (doi:10.1021/acs.jcim.9b00528). Conventions are those of cinnabar: the mean of f over a connected
-component is zero, the covariance is the pseudo-inverse of the weighted Laplacian (so relative to that
-mean, not to a reference ligand), nodes stand in order of first appearance.
+Given edges a -> b with values d ~ N(f_b - f_a, s^2), the estimate maximises the likelihood of f, as in Xu 2019
+(doi:10.1021/acs.jcim.9b00528). Conventions are those of cinnabar: the mean of f over a connected component is zero,
+the covariance is the pseudo-inverse of the weighted Laplacian (so relative to that mean, not to a reference ligand),
+nodes are in order of first appearance.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from estimators.partition import label_components
 
 __all__ = ["MAX_COVARIANCE_NODES", "ComponentEstimate", "Contrasts", "NetworkEstimate", "solve_network"]
 
-#: A full covariance is formed up to this many nodes (3.2 GB); beyond it only the uncertainties are.
+#: A full covariance is computed up to this many nodes (3.2 GB); above, only the uncertainties are.
 MAX_COVARIANCE_NODES = 20_000
 
 
@@ -51,25 +50,25 @@ def solve_network(
     value : array_like, shape (m,)
         Measured ``f[b] - f[a]``, kcal/mol.
     uncertainty : array_like, shape (m,)
-        Standard errors, kcal/mol; zero means exact (say, identical ligands).
+        Standard errors, kcal/mol; zero means exact (for example, identical ligands).
     nodes : sequence of hashable, optional
-        Labels that come first in the result, whether or not an edge reaches them.
+        Labels that come first in the result, even without an edge.
     experimental : mapping of label to float, optional
-        Experimental free energies, kcal/mol; NaN counts as absent. Each component is shifted so that the
-        mean of its estimates over the nodes with experiment is the mean of their experiments: where all
-        have one, ``MLE + mean(experiment)``, the convention of published tables. The shift enters
-        neither uncertainties nor covariance, which stay relative to the component's mean.
+        Experimental free energies, kcal/mol; NaN counts as missing. Each component is shifted so that the mean of its
+        estimates over the nodes with experiment equals the mean of their experiments: if all have one, ``MLE +
+        mean(experiment)``, the convention of published tables. The shift affects neither uncertainties nor covariance,
+        which remain relative to the component's mean.
     covariance : bool
-        Whether to form the full covariance (up to `MAX_COVARIANCE_NODES` nodes). Without it the
-        uncertainties cost no dense n by n matrix.
+        Whether to compute the full covariance (up to `MAX_COVARIANCE_NODES` nodes). Without it, the uncertainties need
+        no dense n by n matrix.
     exact : bool
-        Whether to eliminate any network to the end. By default the uncertainties of networks of tens of
-        thousands of nodes without clusters (random ones), whose elimination takes minutes and gigabytes, are
-        estimated from samples, which a note says; values, differences and contrasts are exact there too.
+        Whether to eliminate any network completely. By default the uncertainties of networks of tens of thousands of
+        nodes without clusters (random ones), whose elimination takes minutes and gigabytes, are estimated from
+        samples, as recorded in a note; values, differences and contrasts are exact there too.
     references : collection of hashable
-        Labels of nodes that stand for no ligand, from which edges of absolute results start. Values,
-        uncertainties and covariance of a component with such a node are absolute, the node itself is zero, and
-        experiment does not shift it.
+        Labels of nodes that represent no ligand, from which edges of absolute results start. Values, uncertainties and
+        covariance of a component with such a node are absolute, the node itself is zero, and experiment does not shift
+        it.
 
     Returns
     -------
@@ -79,8 +78,8 @@ def solve_network(
     Raises
     ------
     EstimatorInputError
-        If arrays disagree in length, a value is not finite, an uncertainty is negative or not finite
-        (the message names the edge), or a label is given twice in `nodes`.
+        If arrays differ in length, a value is not finite, an uncertainty is negative or not finite (the message names
+        the edge), or a label is given twice in `nodes`.
 
     References
     ----------

@@ -1,7 +1,7 @@
 """Width of a mixture of normal distributions, as one standard deviation.
 
-Owns the convention of all uncertainties that are only known as a distribution: the 97.5 % point over 1.96, so
-that plus and minus 1.96 of it hold 95 %.
+Owns the convention for all uncertainties that are only known as a distribution: the 97.5 % point over 1.96, so that
+plus and minus 1.96 of it cover 95 %.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ FloatArray = NDArray[np.float64]
 
 
 def mixture_sd(sd: FloatArray, weight: FloatArray) -> float:
-    """Return the 97.5 % point over 1.96 of normal distributions around zero, mixed.
+    """Return the 97.5 % point over 1.96 of a mixture of normal distributions around zero.
 
     Parameters
     ----------
     sd : ndarray, shape (p,)
         Standard deviations, not all zero.
     weight : ndarray, shape (p,)
-        Their probabilities, which add up to one.
+        Their probabilities, which sum to one.
     """
     positive = (sd > 0) & (weight > 0)
     if not positive.any():

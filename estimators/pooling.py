@@ -1,28 +1,28 @@
-"""What the repeats of a whole network say about the error of one result.
+"""Pooling of the scatter between repeats over a whole network, for the error of one result.
 
-Owns how the scatter between repeats is pooled over legs, and the uncertainty each mean gets from it. How
-the results of one leg combine by themselves is `replicates`'; what cycles say is `cycle_closure`'s.
+Owns the pooling over legs, and the resulting uncertainty of each mean. `replicates` combines the results of one leg;
+`cycle_closure` and `shared_error` use the cycles.
 
-Two or three repeats say little about their own spread, and what a Protocol states of a result may be
-too small by any factor, but a network has many legs. The variance of one result of leg i is taken to be
+Two or three repeats determine their own spread poorly, and the uncertainty that a Protocol states may be too small by
+any factor, but a network has many legs. The variance of one result of leg i is modelled as
 
     sigma_i ** 2 = phi * v_i * d0 / chi2(d0)
 
-with v_i what the results of the leg state of themselves (or one and the same for all legs where nothing is
-stated), phi a factor common to the legs, and d0 how alike they are: the moderated variance of Smyth 2004,
-with stated variances as its trend. phi and d0 are not fitted to a point, as a few legs do not determine
-them: their posterior is laid out on a grid. The error of a leg's mean is then a mixture of Student t
-distributions, which shrinks the leg's own scatter towards the network's; the uncertainty reported is
-its 97.5 % point over 1.96, so that plus and minus 1.96 uncertainties hold 95 %. For four and more degrees
-of freedom that is within 2 % of the standard deviation too, so sums of legs may be taken in quadrature.
+with v_i the variance stated by the results of the leg (or the same constant for all legs if nothing is stated), phi a
+factor common to the legs, and d0 their similarity: the moderated variance of Smyth 2004, with stated variances as its
+trend. phi and d0 are not fitted to a point, as a few legs do not determine them: their posterior is computed on a
+grid. The error of a leg's mean is then a mixture of Student t distributions, which shrinks the leg's own scatter
+towards the network's; the reported uncertainty is its 97.5 % point over 1.96, so that plus and minus 1.96
+uncertainties cover 95 %. For four and more degrees of freedom this is also within 2 % of the standard deviation, so
+legs may be added in quadrature.
 
-What a few legs state may be nonsense (a failed error analysis next to repeats that agree), and must not
-speak for the others: a share of 2 % of the legs is taken to have a ratio of scatter to statement that lies
-anywhere, log-normal around phi with standard deviation 6. `doubt` is the posterior probability of that.
+The uncertainties stated by a few legs may be meaningless (a failed error analysis with repeats that agree), and must
+not affect the others: a fraction of 2 % of the legs is assumed to have an arbitrary ratio of scatter to stated
+variance, log-normal around phi with standard deviation 6. `doubt` is the posterior probability of that.
 
-Prior: log(phi) is normal around zero with standard deviation 2 where uncertainties are stated (published
-repeats of relative binding free energies have phi near 1 in solvent and 8 in complex) and flat where they
-are not; log(d0) is uniform between 1.5 and 400.
+Prior: log(phi) is normal around zero with standard deviation 2 if uncertainties are stated (published repeats of
+relative binding free energies have phi near 1 in solvent and 8 in complex) and flat if they are not; log(d0) is
+uniform between 1.5 and 400.
 
 References
 ----------
@@ -46,16 +46,16 @@ __all__ = ["PooledSpread", "pool_spread"]
 
 _PRIOR_SD: Final = 2.0
 _LEAST_DOF, _MOST_DOF = 1.5, 400.0
-#: Share of legs whose statements mean nothing, and how far their ratios then lie from the others', as a logarithm.
+#: Fraction of legs with meaningless stated variances, and standard deviation of their log ratio to the others'.
 _NONSENSE_SHARE: Final = 0.02
 _NONSENSE_SD: Final = 6.0
-#: Points of log(phi) and of log(d0): first where the posterior may be at all, then where it is.
+#: Points of log(phi) and of log(d0): first over the whole range, then where the posterior is.
 _PHI_POINTS: Final = 24
 _DOF_POINTS: Final = 9
 _BELOW, _ABOVE = 6.0, 4.0
-#: What has less than this share of the largest weight is left out.
+#: Points with less than this fraction of the largest weight are left out.
 _NEGLIGIBLE: Final = 5e-3
-#: Quantiles are reckoned at so many ratios of scatter to statement, and interpolated between.
+#: Quantiles are computed at this number of ratios of scatter to stated variance, and interpolated between.
 _QUANTILE_POINTS: Final = 16
 _LEAST_RATIO: Final = 1e-6
 _STEPS: Final = 4
@@ -65,23 +65,22 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PooledSpread:
-    """Posterior of how single results scatter, from all legs that have repeats.
+    """Posterior of the scatter of single results, from all legs that have repeats.
 
     Attributes
     ----------
     scale : {"own", "common"}
-        Whether `ratio` multiplies the variances that results state, or is itself the variance of every
-        result, (kcal/mol)^2.
+        Whether `ratio` multiplies the stated variances, or is itself the variance of every result, (kcal/mol)^2.
     ratio : float
-        phi, its posterior median.
+        Posterior median of phi.
     prior_dof : float
-        d0, its posterior median: how many degrees of freedom the network's spread is worth to one leg.
+        Posterior median of d0: the degrees of freedom that the network's spread contributes to one leg.
     degrees_of_freedom : int
-        Of all repeats together.
+        Total over all repeats.
     n_legs : int
-        Legs with repeats.
+        Number of legs with repeats.
     doubt : ndarray, shape (m,)
-        Of each leg given, the probability that what it states means nothing; 0 for one without repeats.
+        For each given leg, the probability that its stated variance is meaningless; 0 for one without repeats.
     """
 
     scale: Literal["own", "common"]
@@ -95,16 +94,16 @@ class PooledSpread:
     _weight: FloatArray
 
     def uncertainty(self, variance: ArrayLike, n: ArrayLike, sd: ArrayLike) -> FloatArray:
-        """Uncertainty of means, such that 95 % of them lie within 1.96 of it from the truth.
+        """Return uncertainties of means, such that 95 % of them are within 1.96 uncertainties of the truth.
 
         Parameters
         ----------
         variance : array_like, shape (m,)
-            Stated variance of one result, (kcal/mol)^2; it does not matter where nothing is stated.
+            Stated variance of one result, (kcal/mol)^2; arbitrary if nothing is stated.
         n : array_like of int, shape (m,)
-            Results.
+            Number of results.
         sd : array_like, shape (m,)
-            Sample standard deviation over them, kcal/mol; NaN for one.
+            Their sample standard deviation, kcal/mol; NaN for one.
         """
         base, ratio, count = _ratios(variance, n, sd, self.scale)
         factor = np.empty(len(base))
@@ -114,14 +113,14 @@ class PooledSpread:
         return np.asarray(factor * np.sqrt(base / count), dtype=np.float64)
 
     def result_probability(self, away: ArrayLike, variance: ArrayLike, n: ArrayLike, sd: ArrayLike) -> FloatArray:
-        """Probability that one more result lies as far from the mean of others, two-sided.
+        """Return the probability that one more result is at least this far from the mean of the others, two-sided.
 
         Parameters
         ----------
         away : array_like, shape (m,)
-            Result less the mean of the others, kcal/mol.
+            Result minus the mean of the others, kcal/mol.
         variance, n, sd : array_like, shape (m,)
-            As for `uncertainty`, of the others.
+            As in `uncertainty`, for the others.
         """
         base, ratio, count = _ratios(variance, n, sd, self.scale)
         distance = np.abs(np.asarray(away, dtype=np.float64)) / np.sqrt(base * (1 + 1 / count))
@@ -130,10 +129,10 @@ class PooledSpread:
             nu = dof + count - 1
             scale = np.sqrt((dof * phi + (count - 1) * ratio) / nu)
             total += weight * 2 * special.stdtr(nu, -distance / scale)
-        return np.minimum(total, 1.0)  # weights add up to one but for rounding
+        return np.minimum(total, 1.0)  # weights sum to one up to rounding
 
     def scatter_probability(self, variance: ArrayLike, n: ArrayLike, sd: ArrayLike) -> FloatArray:
-        """Probability that the repeats of one leg scatter so much, or so little, two-sided; parameters as before."""
+        """Return the two-sided probability that the repeats of one leg scatter this much or this little."""
         base, ratio, count = _ratios(variance, n, sd, self.scale)
         more, less = np.zeros(len(base)), np.zeros(len(base))
         for phi, dof, weight in zip(self._phi, self._dof, self._weight, strict=True):
@@ -142,7 +141,7 @@ class PooledSpread:
         return np.asarray(np.minimum(2 * np.minimum(more, less), 1.0), dtype=np.float64)
 
     def _factors(self, dof: float, ratio: FloatArray) -> FloatArray:
-        """97.5 % point over 1.96, in units of sqrt(v / n), by ratio of scatter to statement."""
+        """Return the 97.5 % point over 1.96, in units of sqrt(v / n), by ratio of scatter to stated variance."""
         if dof == 0:
             return np.full(len(ratio), self._quantile(0.0, np.zeros(1))[0] / NORMAL_95)
         if len(ratio) <= _QUANTILE_POINTS:
@@ -154,7 +153,7 @@ class PooledSpread:
         return between
 
     def _quantile(self, dof: float, ratio: FloatArray) -> FloatArray:
-        """97.5 % point of the mixture of t distributions, by Newton's method on the logarithm of the point."""
+        """Return the 97.5 % point of the mixture of t distributions, by Newton's method on its logarithm."""
         nu = self._dof + dof
         scale = np.sqrt((self._dof * self._phi + dof * ratio[:, None]) / nu)
         log_norm = special.gammaln((nu + 1) / 2) - special.gammaln(nu / 2) - 0.5 * np.log(nu * np.pi)
@@ -163,7 +162,7 @@ class PooledSpread:
             t = point[:, None] / scale
             beyond = special.stdtr(nu, -t) @ self._weight
             density = (np.exp(log_norm - (nu + 1) / 2 * np.log1p(t**2 / nu)) / scale) @ self._weight
-            # the tail is close to a power of the point: its logarithm is close to straight in that of the point
+            # the tail is nearly a power law in the point, so its logarithm is nearly linear in that of the point
             step = np.log(beyond / 0.025) * beyond / (density * point)
             point = point * np.exp(np.clip(step, -1.0, 1.0))
         return np.asarray(point, dtype=np.float64)
@@ -175,12 +174,12 @@ def pool_spread(variance: ArrayLike | None, n: ArrayLike, sd: ArrayLike) -> Pool
     Parameters
     ----------
     variance : array_like, shape (m,), optional
-        Variance that one result of each leg states, (kcal/mol)^2, above zero. None if nothing is stated:
-        then all results of all legs have one variance, up to d0.
+        Stated variance of one result of each leg, (kcal/mol)^2, above zero. None if nothing is stated: then all
+        results of all legs have one variance, up to d0.
     n : array_like of int, shape (m,)
-        Results of each leg; those with one say nothing.
+        Number of results of each leg; those with one are ignored.
     sd : array_like, shape (m,)
-        Sample standard deviation (ddof = 1) over them, kcal/mol.
+        Their sample standard deviation (ddof = 1), kcal/mol.
 
     Raises
     ------
@@ -221,7 +220,7 @@ def pool_spread(variance: ArrayLike | None, n: ArrayLike, sd: ArrayLike) -> Pool
 def _ratios(
     variance: ArrayLike, n: ArrayLike, sd: ArrayLike, scale: str
 ) -> tuple[FloatArray, FloatArray, NDArray[np.int64]]:
-    """Base variance, ratio of scatter to it (0 for one result), and number of results."""
+    """Return base variance, ratio of scatter to it (0 for one result), and number of results."""
     count = np.asarray(n, dtype=np.int64)
     base = np.ones(len(count)) if scale == "common" else np.asarray(variance, dtype=np.float64)
     ratio = np.where(count > 1, np.asarray(sd, dtype=np.float64) ** 2 / base, 0.0)
@@ -231,7 +230,7 @@ def _ratios(
 def _posterior(
     ratio: FloatArray, dof: NDArray[np.int64], *, prior_sd: float, nonsense: float
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Points of log(phi), shape (p,), of log(d0), shape (q,), and the weight of each with each, shape (p, q)."""
+    """Return points of log(phi), shape (p,), of log(d0), shape (q,), and the joint weights, shape (p, q)."""
     centre = float(np.log((dof @ ratio + 1e-12) / dof.sum()))
     shrunk = centre * prior_sd**2 / (prior_sd**2 + 2 / dof.sum()) if np.isfinite(prior_sd) else centre
     phi_range = (shrunk - _BELOW, shrunk + _ABOVE)
@@ -248,7 +247,7 @@ def _posterior(
 
 
 def _where_seen(points: FloatArray, weight: FloatArray) -> tuple[float, float]:
-    """Range that holds every weight worth mentioning, and one step more on either side."""
+    """Return the range of all non-negligible weights, extended by one step on either side."""
     seen, step = np.flatnonzero(weight > _NEGLIGIBLE), points[1] - points[0]
     return float(points[seen[0]] - step), float(points[seen[-1]] + step)
 
@@ -256,7 +255,7 @@ def _where_seen(points: FloatArray, weight: FloatArray) -> tuple[float, float]:
 def _log_likelihood(
     ratio: FloatArray, dof: NDArray[np.int64], log_phi: FloatArray, prior_dof: FloatArray, share: float
 ) -> FloatArray:
-    """Of all log ratios, each log(phi) plus that of an F variable of (dof, d0), or nonsense; shape (p, q)."""
+    """Return the likelihood of all log ratios: log(phi) plus that of an F variable, or meaningless; shape (p, q)."""
     total = np.zeros((len(log_phi), len(prior_dof)))
     for own in np.unique(dof):
         log_ratio = np.log(ratio[dof == own]) - log_phi[:, None]
@@ -270,7 +269,7 @@ def _log_likelihood(
 def _doubt(
     ratio: FloatArray, dof: NDArray[np.int64], log_phi: FloatArray, prior_dof: FloatArray, weight: FloatArray
 ) -> FloatArray:
-    """Probability of nonsense of each leg, over the posterior."""
+    """Return the posterior probability that each leg is meaningless."""
     doubt = np.zeros(len(ratio))
     for own in np.unique(dof):
         log_ratio = np.log(ratio[dof == own]) - log_phi[:, None]
@@ -282,14 +281,14 @@ def _doubt(
 
 
 def _log_sense(log_ratio: FloatArray, dof: int, d0: float, nonsense: float) -> FloatArray:
-    """Log density of the logarithm of an F variable, times the share of legs that it holds for."""
+    """Return the log density of the logarithm of an F variable, times the fraction of meaningful legs."""
     constant = 0.5 * dof * np.log(dof / d0) - special.betaln(dof / 2, d0 / 2) + np.log1p(-nonsense)
     bent = 0.5 * (dof + d0) * np.log1p(np.exp(log_ratio) * (dof / d0))
     return np.asarray(constant + 0.5 * dof * log_ratio - bent, dtype=np.float64)
 
 
 def _log_nonsense(log_ratio: FloatArray, share: float) -> FloatArray:
-    """Log density of a ratio that lies anywhere, times the share of legs that it holds for."""
+    """Return the log density of an arbitrary ratio, times the fraction of meaningless legs."""
     constant = np.log(share / _NONSENSE_SD) - 0.5 * np.log(2 * np.pi)
     return np.asarray(constant - 0.5 * (log_ratio / _NONSENSE_SD) ** 2, dtype=np.float64)
 

@@ -1,9 +1,9 @@
-"""How sure a ranking is: the probability of every ligand to be the best, or among the best.
+"""Certainty of a ranking: the probability of every ligand to be the best, or among the best.
 
-Owns what is counted over draws from the normal distribution that an estimate is. Draws of networks too
-large for a covariance come from `network_draws`; what a model misses of experiment is `model_error`'s.
+Owns the counts over draws from the normal distribution of an estimate. Draws of networks too large for a covariance
+come from `network_draws`; the deviation of a model from experiment is in `model_error`.
 
-Low free energies are best. Values of two connected components share no zero: rank each on its own.
+Low free energies are best. Values of different connected components have different zeros: rank each separately.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from estimators.network_solution import NetworkSolution
 
 __all__ = ["Ranking", "probability_better", "rank_nodes"]
 
-#: Values drawn at a time.
+#: Number of values drawn at a time.
 _CHUNK_ENTRIES = 2_000_000
-#: Counters of ranks held at most; beyond it ranks are counted in bins.
+#: Maximum number of rank counters; above, ranks are counted in bins.
 _HISTOGRAM_ENTRIES = 20_000_000
-#: Ligands closer than this are equal, and chance decides which goes first, kcal/mol.
+#: Ligands closer than this are equal and sorted at random, kcal/mol.
 _TIE_KCAL_MOL = 1e-9
-#: A covariance may miss being positive by this share of its largest eigenvalue.
+#: Tolerance for negative eigenvalues of a covariance, as a fraction of its largest one.
 _NEGATIVE_SHARE = 1e-8
 
 FloatArray = NDArray[np.float64]
@@ -39,25 +39,25 @@ _Sampler = Callable[[int, np.random.Generator], FloatArray]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ranking:
-    """Ranks of n ligands, the best having rank 1. NaN where a ligand has no value.
+    """Ranks of n ligands; the best has rank 1. NaN for a ligand without a value.
 
     Attributes
     ----------
     p_best : ndarray, shape (n,)
-        Probability to be the best; adds up to one.
+        Probability to be the best; sums to one.
     p_top : ndarray, shape (n,)
-        Probability to be among the best `top`; adds up to `top`.
+        Probability to be among the best `top`; sums to `top`.
     expected_rank : ndarray, shape (n,)
         Mean rank.
     rank_low, rank_high : ndarray, shape (n,)
-        Central interval of the rank. Of more than 4,472 ligands ranks are counted in bins, and the
-        interval is widened to whole bins.
+        Central interval of the rank. With more than 4,472 ligands, ranks are counted in bins, and the interval is
+        widened to whole bins.
     top : int
-        What `p_top` is about.
+        Number of ligands for `p_top`.
     confidence : float
-        Of the interval.
+        Confidence of the interval.
     n_draws : int
-        Draws counted.
+        Number of draws.
     """
 
     p_best: FloatArray
@@ -71,7 +71,7 @@ class Ranking:
 
     @property
     def max_standard_error(self) -> float:
-        """Monte Carlo standard error of a probability of one half; that of any other is smaller."""
+        """Return the Monte Carlo standard error of a probability of one half; all others have smaller ones."""
         return 0.5 / float(np.sqrt(self.n_draws))
 
 
@@ -92,25 +92,24 @@ def rank_nodes(
     value_kcal_mol : array_like, shape (n,)
         Estimates; NaN is left out.
     spread : array_like, shape (n, n), or NetworkEstimate
-        Covariance of the values in (kcal/mol)^2, which may be singular (as one relative to a mean is); or
-        the network they come from, of any size, with or without a covariance.
+        Covariance of the values in (kcal/mol)^2, possibly singular (such as one relative to a mean); or their network
+        estimate, of any size, with or without a covariance.
     top : int
-        How many are "the best few"; at most n.
+        Number of ligands for "the best few"; at most n.
     n_draws : int
-        Joint draws of all values; see `Ranking.max_standard_error`.
+        Number of joint draws of all values; see `Ranking.max_standard_error`.
     confidence : float
-        Of the interval of ranks.
+        Confidence of the interval of ranks.
     seed : int
-        Of the draws: the same numbers give the same ranking.
+        Seed of the draws: the same numbers give the same ranking.
     model_error : ModelError, optional
-        Drawn as well, so that probabilities are about experiment and not about what the model would give
-        with endless sampling.
+        Also drawn, so that probabilities refer to experiment rather than to the model with infinite sampling.
 
     Raises
     ------
     EstimatorInputError
-        If shapes disagree, no value is there, the covariance is not one, the network was corrected for changed
-        edges and has none, or `top` is below one.
+        If shapes differ, there is no value, the covariance is invalid, the network was corrected for changed edges and
+        has no covariance, or `top` is below one.
     """
     value = np.array(value_kcal_mol, dtype=np.float64)
     sampler = _of_network(spread, value) if isinstance(spread, NetworkEstimate) else _gaussian(spread, value)
@@ -143,20 +142,20 @@ def rank_nodes(
 
 
 def probability_better(value_kcal_mol: ArrayLike, covariance: ArrayLike) -> FloatArray:
-    """Probability that ligand i is better (lower) than ligand j, exact, for all pairs.
+    """Return the exact probability that ligand i is better (lower) than ligand j, for all pairs.
 
     Parameters
     ----------
     value_kcal_mol : array_like, shape (n,)
         Estimates.
     covariance : array_like, shape (n, n)
-        Of the values, (kcal/mol)^2.
+        Covariance of the values, (kcal/mol)^2.
 
     Returns
     -------
     ndarray, shape (n, n)
-        Entry (i, j); one half on the diagonal and for equal values without uncertainty, NaN without a value.
-        Of any pairs of a larger network take `NetworkEstimate.difference`.
+        Entry (i, j); one half on the diagonal and for equal values without uncertainty, NaN without a value. For pairs
+        of a larger network use `NetworkEstimate.difference`.
     """
     value = np.array(value_kcal_mol, dtype=np.float64)
     matrix = _checked(covariance, value)
@@ -184,7 +183,7 @@ class _Tally:
 
     @classmethod
     def of(cls, n: int, top: int) -> _Tally:
-        """Nothing counted yet."""
+        """Return empty counts."""
         n_bins = min(n, max(2, _HISTOGRAM_ENTRIES // n))
         return cls(top, np.zeros(n), np.zeros(n), np.zeros(n), np.zeros((n, n_bins), dtype=np.int64))
 
@@ -205,18 +204,18 @@ class _Tally:
         self.n_draws += drawn.shape[1]
 
     def interval(self, confidence: float) -> tuple[FloatArray, FloatArray]:
-        """Lowest and highest rank of the central interval."""
+        """Return the lowest and highest rank of the central interval."""
         n, n_bins = self.histogram.shape
         below = np.cumsum(self.histogram, axis=1)
         tail = 0.5 * (1.0 - confidence) * self.n_draws
         low, high = (below <= tail).sum(axis=1), (below < self.n_draws - tail).sum(axis=1)
-        # bin b holds the ranks whose (rank * bins) // n is b
+        # bin b contains the ranks whose (rank * bins) // n is b
         first, last = -(-low * n // n_bins) + 1, -(-(high + 1) * n // n_bins)
         return first.astype(np.float64), last.astype(np.float64)
 
 
 def _gaussian(covariance: ArrayLike, value: FloatArray) -> _Sampler:
-    """Draws from a covariance, singular or not."""
+    """Return a sampler for a covariance, singular or not."""
     matrix = _checked(covariance, value)
     known = np.flatnonzero(np.isfinite(value))
     scales, axes = np.linalg.eigh(matrix[np.ix_(known, known)])

@@ -1,25 +1,25 @@
-"""Errors that the repeats of an edge share, which cycles see and repeats do not.
+"""Errors shared by the repeats of an edge, which cycles detect and repeats do not.
 
-Owns their prior, their posterior given the cycles of a network, and what is added to every edge. What the
-repeats show is `pooling`'s; whether cycles close is tested by `cycle_closure`.
+Owns their prior, their posterior given the cycles of a network, and the error added to every edge. `pooling` estimates
+the scatter of repeats; `cycle_closure` tests whether cycles close.
 
-A slow degree of freedom that no run samples, or a poor atom mapping, moves all results of an edge together.
-The variance of an edge is taken to be
+A slow degree of freedom that no run samples, or a poor atom mapping, shifts all results of an edge together. The
+variance of an edge is modelled as
 
     s_k ** 2 + tau ** 2
 
-with s_k what its repeats show and tau the same for all edges. The sums around independent cycles tell of tau
-by their (restricted) likelihood, which is laid out on a grid together with a prior. One or two cycles say
-little: there the prior decides, and no factor of a t distribution with one degree of freedom (6.5) does.
+with s_k from its repeats and tau the same for all edges. The sums around independent cycles provide the (restricted)
+likelihood of tau, which is evaluated on a grid together with a prior. One or two cycles contain little information:
+then the prior dominates, rather than the factor of a t distribution with one degree of freedom (6.5).
 
-Prior: tau over the typical standard deviation of a *single* result of an edge follows a half-t distribution
-with 4 degrees of freedom and scale 0.65. That scale is the marginal maximum-likelihood estimate over the 36 networks
-with cycles of three repeats per leg that openfe's 2024 industry benchmark published; heavier tails (half-Cauchy)
-and lighter ones (half-normal) fit these as well, within 1.1 in log-likelihood, and a common tau of zero is 67 worse.
-Relative to a single result and not in kcal/mol, so that precise Protocols are not widened by what binding shows;
-the published networks prefer that by 1.5 to 2 in log-likelihood.
+Prior: tau divided by the typical standard deviation of a *single* result of an edge follows a half-t distribution with
+4 degrees of freedom and scale 0.65. That scale is the marginal maximum-likelihood estimate over the 36 networks with
+cycles and three repeats per leg in openfe's 2024 industry benchmark; heavier tails (half-Cauchy) and lighter ones
+(half-normal) fit these equally well, within 1.1 in log-likelihood, and a common tau of zero is 67 worse. It is
+relative to a single result rather than in kcal/mol, so that precise Protocols are not widened by the errors of binding
+calculations; the published networks prefer this by 1.5 to 2 in log-likelihood.
 
-What is reported is one standard deviation: the 97.5 % point over 1.96 of the mixture over the posterior, as
+The reported value is one standard deviation: the 97.5 % point over 1.96 of the mixture over the posterior, as
 everywhere with rule `pooled`.
 
 References
@@ -47,11 +47,11 @@ __all__ = ["PRIOR_DOF", "PRIOR_SCALE", "SharedError", "estimate_shared_error", "
 #: Scale of the half-t prior in standard deviations of one result of an edge, and its degrees of freedom.
 PRIOR_SCALE: Final = 0.65
 PRIOR_DOF: Final = 4.0
-#: Networks of more cycles need no prior: moments of the residuals are as good, and cost no dense matrix.
+#: Networks with more cycles need no prior: moments of the residuals are as good, without a dense matrix.
 _MOST_CYCLES: Final = 300
 _POINTS: Final = 64
 _LEAST_RATIO, _MOST_RATIO = 0.01, 60.0
-#: Edges this many times less certain than the median say nothing; ones this much more certain count as such.
+#: Edges this many times less certain than the median carry no information; ones this much more certain are capped.
 _DECADES: Final = 1e3
 _STEPS: Final = 2
 
@@ -60,16 +60,16 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class SharedError:
-    """Error of every edge that its repeats share.
+    """Error of every edge that is shared by its repeats.
 
     Attributes
     ----------
     added_kcal_mol : float
-        What is added to the repeats of every edge in quadrature, so that intervals hold 95 %.
+        Added in quadrature to the uncertainty from repeats of every edge, so that intervals cover 95 %.
     median_kcal_mol, high_kcal_mol : float
-        Posterior median of tau, and what it does not exceed with 95 % probability.
+        Posterior median of tau, and its upper limit with 95 % probability.
     degrees_of_freedom : int
-        Independent cycles that tell of it; with none, all numbers are the prior's.
+        Number of independent cycles; without any, all numbers are from the prior.
     """
 
     added_kcal_mol: float
@@ -87,7 +87,7 @@ def with_shared_error(
     *,
     one_result_kcal_mol: float | None = None,
 ) -> tuple[SharedError, NetworkEstimate]:
-    """Estimate again with an error that all repeats of an edge share. Exact edges stay exact.
+    """Estimate again with an error shared by all repeats of an edge. Exact edges stay exact.
 
     Parameters
     ----------
@@ -96,19 +96,19 @@ def with_shared_error(
     node_a, node_b : sequence of hashable, length m
         Ends of the edges.
     repeats : ndarray, shape (m,)
-        Uncertainty of each edge as repeats show it, kcal/mol.
+        Uncertainty of each edge from its repeats, kcal/mol.
     solve : callable
         Solves the same network with other uncertainties, shape (m,).
     one_result_kcal_mol : float, optional
-        Typical standard deviation of an edge with one result of each leg, by which the prior is scaled; by default
-        sqrt(3) times the median of `repeats`.
+        Typical standard deviation of an edge with one result per leg, which scales the prior; default: sqrt(3) times
+        the median of `repeats`.
 
     Returns
     -------
     SharedError
         Posterior of the shared error.
     NetworkEstimate
-        Solved with it; the one given where nothing is added.
+        Solved with it; the given one if nothing is added.
     """
     there = repeats[np.isfinite(repeats) & (repeats > 0)]
     if not len(there):
@@ -127,16 +127,16 @@ def estimate_shared_error(
     repeats: FloatArray,
     one_result_kcal_mol: float,
 ) -> SharedError:
-    """Posterior of the error that the repeats of an edge share.
+    """Return the posterior of the error shared by the repeats of an edge.
 
     Parameters
     ----------
     node_a, node_b, repeats
-        As for `with_shared_error`.
+        As in `with_shared_error`.
     residual : ndarray, shape (m,)
-        Of each edge, in an estimate or of zero: only sums around cycles count, kcal/mol.
+        Residual of each edge, in any estimate or relative to zero: only sums around cycles matter, kcal/mol.
     one_result_kcal_mol : float
-        Typical standard deviation of an edge with one result of each leg.
+        Typical standard deviation of an edge with one result per leg.
     """
     median = float(np.median(repeats[np.isfinite(repeats) & (repeats > 0)]))
     used = np.flatnonzero(np.isfinite(residual) & (repeats <= _DECADES * median))
@@ -150,7 +150,7 @@ def estimate_shared_error(
     tau = ratio * one_result_kcal_mol
     open_to = (repeats[used] > 0).astype(np.float64)
     log_likelihood = np.array([_log_likelihood(cycles, sums, sd**2 + open_to * t**2) for t in tau])
-    # on a grid of logarithms, so the density is times the ratio itself
+    # on a grid of logarithms, so the density is multiplied by the ratio itself
     log_weight = log_likelihood + np.log(ratio) - (PRIOR_DOF + 1) / 2 * np.log1p((ratio / PRIOR_SCALE) ** 2 / PRIOR_DOF)
     weight = np.exp(log_weight - log_weight.max())
     weight /= weight.sum()
@@ -161,7 +161,7 @@ def estimate_shared_error(
 
 
 def _cycle_matrix(node_a: Sequence[Hashable], node_b: Sequence[Hashable]) -> FloatArray:
-    """Signs of the edges of independent cycles, shape (cycles, edges)."""
+    """Return the signs of the edges of independent cycles, shape (cycles, edges)."""
     place = {node: index for index, node in enumerate(dict.fromkeys([*node_a, *node_b]))}
     tail, head = [place[node] for node in node_a], [place[node] for node in node_b]
     cycles = independent_cycles(len(place), tail, head)
@@ -176,7 +176,7 @@ def _cycle_matrix(node_a: Sequence[Hashable], node_b: Sequence[Hashable]) -> Flo
 
 
 def _log_likelihood(cycles: FloatArray, sums: FloatArray, variance: FloatArray) -> float:
-    """Log density of the sums around cycles, edges being independent."""
+    """Return the log density of the sums around cycles, for independent edges."""
     factor = np.linalg.cholesky((cycles * variance) @ cycles.T)
     standard = np.linalg.solve(factor, sums)
     return float(-np.log(np.diag(factor)).sum() - 0.5 * standard @ standard)
@@ -185,7 +185,7 @@ def _log_likelihood(cycles: FloatArray, sums: FloatArray, variance: FloatArray) 
 def _by_moments(
     estimate: NetworkEstimate, repeats: FloatArray, solve: Callable[[FloatArray], NetworkEstimate]
 ) -> tuple[SharedError, NetworkEstimate]:
-    """What the residuals add up to beyond what repeats let expect, twice, the second time with the first's weights."""
+    """Estimate by moments of the residuals beyond repeats, in two steps, the second with the first's weights."""
     used, shared = repeats, 0.0
     for _ in range(_STEPS):
         shared = _beyond_repeats(estimate, repeats, used)
@@ -197,10 +197,10 @@ def _by_moments(
 
 
 def _beyond_repeats(estimate: NetworkEstimate, repeats: FloatArray, used: FloatArray) -> float:
-    """Spread of the residuals of a network solved with uncertainties `used` beyond that of the repeats."""
+    """Return the spread of the residuals of a network solved with uncertainties `used` beyond that of the repeats."""
     there = (used > 0) & np.isfinite(estimate.edge_variance_kcal2_mol2)
     weight = used[there] ** -2.0
-    # how much of its own error an edge keeps as residual
+    # the fraction of its own error that an edge keeps as residual
     kept = weight - weight**2 * estimate.edge_variance_kcal2_mol2[there]
     excess = weight @ estimate.residual_kcal_mol[there] ** 2 - kept @ repeats[there] ** 2
     return float(np.sqrt(max(excess / kept.sum(), 0.0)))

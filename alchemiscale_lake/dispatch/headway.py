@@ -1,7 +1,7 @@
-"""How far the Tasks of a selection are: which of those claimed really run, and how long the rest will take.
+"""Progress of the Tasks of a selection: which claimed ones are running, and how long the rest will take.
 
-A claim is made before a worker begins: its Task may wait for a place there, or for a job in a queue. A Task
-runs once its attempt has left a heartbeat. For people; nothing is decided by it.
+A claim is made before a worker starts: its Task may wait for a place there, or for a job in a queue. A Task is running
+once its attempt has written a heartbeat. Only for display; no decision depends on it.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ from .forecast import Forecast
 
 __all__ = ["Headway", "Outlook"]
 
-#: Heartbeats are looked for this often; in a bucket every look is a request.
+#: Interval of reading heartbeats; in a bucket each read is a request.
 _LOOK_FOLDER_S: Final = 2.0
 _LOOK_BUCKET_S: Final = 15.0
-#: And for so many attempts at a time.
+#: Maximum number of attempts per read.
 _MOST: Final = 256
-#: So many Tasks, for each that runs, have to end before their pace is believed in.
+#: Number of ended Tasks per running one after which their pace is used.
 _ROUNDS: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """What was seen.
+    """Observed progress.
 
     Attributes
     ----------
     running : int
-        Claimed Tasks whose worker runs them.
+        Number of claimed Tasks that a worker is running.
     queued : int
-        Claimed Tasks that wait for a worker, a job, or a place on a worker.
+        Number of claimed Tasks that wait for a worker, a job, or a place on a worker.
     eta_s : float or None
-        Time until all Tasks that may be claimed have ended, None if unknown.
+        Time until all claimable Tasks have ended, None if unknown.
     """
 
     running: int = 0
@@ -51,7 +51,7 @@ class Outlook:
 
 
 class Headway:
-    """Watches the Tasks of a selection for one dispatcher.
+    """Observes the Tasks of a selection for one dispatcher.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ class Headway:
     selection : Selection
     forecast : Forecast
     clock : callable
-        Monotonic, seconds.
+        Monotonic clock, seconds.
     """
 
     def __init__(
@@ -68,24 +68,24 @@ class Headway:
         self._lake, self._selection, self._forecast, self._clock = lake, selection, forecast, clock
         self._every_s = _LOOK_BUCKET_S if lake.local_path is None else _LOOK_FOLDER_S
         self._looked_at = float("-inf")
-        #: Attempt -> when it began, by the clock here.
+        #: Attempt -> its start, by the local clock.
         self._began: dict[str, float] = {}
         self._first_began: float | None = None
-        #: As of the last look.
+        #: As of the last read.
         self._eta_s: float | None = None
 
     def due(self) -> bool:
-        """Whether it is time for another look at heartbeats."""
+        """Return whether it is time to read heartbeats again."""
         return self._clock() - self._looked_at >= self._every_s
 
     def outlook(self, states: TaskStates, wall_times_s: Sequence[float]) -> Outlook:
-        """Look, if it is time to, and return what is known.
+        """Read heartbeats if due, and return the current progress.
 
         Parameters
         ----------
         states : TaskStates
         wall_times_s : sequence of float
-            Of the attempts that ended since this dispatcher began.
+            Wall times of the attempts that ended since this dispatcher started.
 
         Raises
         ------
@@ -114,7 +114,7 @@ class Headway:
             self._first_began = min(self._began.values())
 
     def _left_s(self, states: TaskStates, held: pl.DataFrame, wall_times_s: Sequence[float]) -> float | None:
-        """Work that is left, divided among as many as run at a time; at least as long as the longest takes."""
+        """Return remaining work divided by the number of concurrent Tasks; at least the longest Task."""
         now = self._clock()
         at_a_time = self._at_a_time(now, wall_times_s)
         waiting = self._selection.candidates(states.claimable()).select("task", "transformation").unique("task")
@@ -129,13 +129,13 @@ class Headway:
         return max(float(left.sum()) / at_a_time, float(left.max() or 0.0))  # type: ignore[arg-type]
 
     def _at_a_time(self, now: float, wall_times_s: Sequence[float]) -> float:
-        """Return how many run side by side: the pace so far where enough ended, else those that run now."""
+        """Return the number of concurrent Tasks: from the pace if enough have ended, else of those running now."""
         if self._first_began is not None and len(wall_times_s) > _ROUNDS * max(len(self._began), 1):
             return sum(wall_times_s) / max(now - self._first_began, 1.0)
         return float(len(self._began))
 
     def _expected_s(self, tasks: pl.DataFrame, wall_times_s: Sequence[float]) -> pl.Series:
-        """Return what each Task takes: by results of its kind, else of others here, else by the cost model."""
+        """Return the expected duration of each Task: from similar results, other results, or the cost model."""
         known = self._forecast.frame(tasks["transformation"]).select("transformation", "expected_s", "source")
         rows = tasks.join(known, on="transformation", how="left", maintain_order="left")
         mean_s = sum(wall_times_s) / len(wall_times_s) if wall_times_s else None

@@ -1,7 +1,7 @@
-"""Which model error the ligands of a network are ranked with.
+"""Choice of the model error for ranking the ligands of a network.
 
-Owns the choice: a value that was asked for, assays of the network's own ligands, published benchmarks. What the
-error is and how it is estimated is `estimators.model_error`'s.
+The options are a requested value, assays of the network's own ligands, and published benchmarks. The error and its
+estimation are in `estimators.model_error`.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from ..errors import EstimationError
 
 __all__ = ["AskedModelError", "ChosenModelError", "choose_model_error"]
 
-#: `auto`, a standard deviation in kcal/mol, or None for none at all.
+#: `auto`, a standard deviation in kcal/mol, or None for no model error.
 AskedModelError = Literal["auto"] | float | None
 
-#: Ligands with assays that tell a model error where no benchmark does.
+#: Minimum number of ligands with assays to estimate a model error without a benchmark.
 _LEAST_ASSAYS: Final = 5
 
 FloatArray = NDArray[np.float64]
@@ -39,7 +39,7 @@ class ChosenModelError:
     component : int
     error : ModelError
     source : str
-        Where it comes from, in words.
+        Description of its source.
     """
 
     kind: str
@@ -60,12 +60,12 @@ def choose_model_error(
         Ligands of the component: columns kind, component, value_kcal_mol, uncertainty_kcal_mol,
         experiment_kcal_mol, experiment_uncertainty_kcal_mol.
     covariance : ndarray, shape (n, n), or None
-        Of these ligands, if it is kept; otherwise they count as independent.
+        Covariance of these ligands, if stored; otherwise they are treated as independent.
 
     Raises
     ------
     EstimationError
-        If `auto` has nothing to go on.
+        If `auto` has no data.
     """
     if asked is None:
         return None

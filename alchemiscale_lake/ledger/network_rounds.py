@@ -1,8 +1,7 @@
-"""Estimates of Transformations become edges, and edges the free energies of a network's ligands.
+"""Computation of an estimate version: edges from Transformations, and free energies of ligands from edges.
 
-Reckons rows, writes none. Which legs make an edge is said in `estimators.edges`, which uncertainty a leg
-has in `estimators.leg_uncertainties`, the model of the network in `estimators.network_mle`. What does not fit
-is put into words by `network_findings`.
+Computes rows, writes none. `estimators.edges` defines which legs make an edge, `estimators.leg_uncertainties` the
+uncertainty of a leg, `estimators.network_mle` the model of the network. `network_findings` describes inconsistencies.
 """
 
 from __future__ import annotations
@@ -33,22 +32,22 @@ from .transformation_estimates import none_if_nan
 
 __all__ = ["MAX_COVARIANCE_LIGANDS", "Round", "inputs_digest", "reckon_round"]
 
-#: Networks with more ligands (of one kind) keep uncertainties but no covariance: it grows with the square.
+#: For networks with more ligands (of one kind) the covariance is not stored, since it grows quadratically.
 MAX_COVARIANCE_LIGANDS: Final = 1000
-#: Raised when the same legs give another round than before, so that rounds are reckoned anew.
+#: Version of the computation; raised when the same legs give other results, so that networks are recomputed.
 _RECKONING: Final = 5
 
 _KINDS: Final[tuple[Kind, ...]] = ("binding", "hydration", "direct")
 
 
 FloatArray = NDArray[np.float64]
-#: Experimental value and uncertainty of ligands.
+#: Experimental value and uncertainty by ligand.
 _Known = Mapping[str, tuple[float, float | None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One round of a network, less its number and time.
+    """One estimate version of a network, without its number and time.
 
     Attributes
     ----------
@@ -67,9 +66,9 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class _Solved:
-    """Edges of one kind and what they give together.
+    """Edges of one kind and their network estimate.
 
-    What is `checked` is the same before an error that repeats share was added, which would excuse what does not fit.
+    `checked` is the same before an error shared by repeats was added, which would hide inconsistencies.
     """
 
     edges: list[AssembledEdge]
@@ -82,14 +81,14 @@ class _Solved:
 
 
 def inputs_digest(legs: pl.DataFrame, assays: pl.DataFrame, rule: LegRule) -> str:
-    """SHA-256 of all that a round is reckoned from: with it equal, the round is.
+    """Return the SHA-256 of all inputs of an estimate version: with equal digests, the result is the same.
 
     Parameters
     ----------
     legs : polars.DataFrame
-        As `legs_to_reckon.sql` answers for one network.
+        From `legs_to_reckon.sql` for one network.
     assays : polars.DataFrame
-        As `newest_assays.sql` answers for its Scope.
+        From `newest_assays.sql` for its Scope.
     rule : {"pooled", "larger", "own", "sem", "sd"}
     """
     of_legs = legs.drop("network", "attempts").sort("transformation").rows()
@@ -99,22 +98,21 @@ def inputs_digest(legs: pl.DataFrame, assays: pl.DataFrame, rule: LegRule) -> st
 
 
 def reckon_round(legs: pl.DataFrame, assays: pl.DataFrame, rule: LegRule = "pooled") -> Round:
-    """Reckon edges, findings and nodes of a network.
+    """Compute edges, findings and nodes of a network.
 
     Parameters
     ----------
     legs : polars.DataFrame
-        As `legs_to_reckon.sql` answers for one network.
+        From `legs_to_reckon.sql` for one network.
     assays : polars.DataFrame
-        Columns ligand, kind, value_kcal_mol, uncertainty_kcal_mol: what counts of `assays`, one row
-        per ligand and kind.
+        Columns ligand, kind, value_kcal_mol, uncertainty_kcal_mol: the current assays, one row per ligand and kind.
     rule : {"pooled", "larger", "own", "sem", "sd"}
-        Which uncertainty a leg enters with, see `estimators.leg_uncertainties`.
+        Uncertainty used for a leg, see `estimators.leg_uncertainties`.
     """
     rows = legs.filter(pl.col("ligand_j").is_not_null() & (pl.col("qualname") != "NonTransformation"))
     rows = rows.sort("phase", "ligand_i", "ligand_j", "transformation").with_row_index("place")
     chosen = leg_uncertainties(evidence_of(rows), rule)
-    # openfe, whose convention `sd` is, lists both directions of a pair
+    # openfe, whose convention is `sd`, lists both directions of a pair
     edges = assemble(rows, chosen, by_direction=rule == "sd")
     solved = {}
     for kind in _KINDS:
@@ -133,7 +131,7 @@ def reckon_round(legs: pl.DataFrame, assays: pl.DataFrame, rule: LegRule = "pool
 def _solve(
     edges: list[AssembledEdge], kind: Kind, assays: pl.DataFrame, chosen: LegUncertainties, *, pooled: bool
 ) -> _Solved:
-    """Estimate the network of one kind; its cycles may correct what results state, or repeats show."""
+    """Estimate the network of one kind; its cycles may correct stated uncertainties, or those from repeats."""
     ligands = list(
         dict.fromkeys(str(ligand) for edge in edges for ligand in (edge.estimate.ligand_a, edge.estimate.ligand_b))
     )
@@ -203,7 +201,7 @@ def _solved(
 
 
 def _of_one_result(edges: Sequence[AssembledEdge], chosen: LegUncertainties) -> float | None:
-    """Typical uncertainty of an edge, were there one result of each of its legs; None if none is uncertain."""
+    """Return the typical uncertainty of an edge with one result per leg; None if none is uncertain."""
     variance = chosen.uncertainty_kcal_mol**2 * chosen.n
     of_edges = np.array([variance[list(edge.members)].sum() for edge in edges if edge.estimate.whole])
     uncertain = of_edges[np.isfinite(of_edges) & (of_edges > 0)]
@@ -218,10 +216,9 @@ def _without_any_uncertainty(edges: Sequence[EdgeEstimate]) -> bool:
 def _experiment(
     ligands: Sequence[str], kind: Kind, assays: pl.DataFrame
 ) -> tuple[dict[str, tuple[float, float | None]], list[Note]]:
-    """Value and uncertainty of each ligand that was measured.
+    """Return value and uncertainty of each measured ligand.
 
-    What a direct edge measures only its Protocol knows, so without assays of that kind a single
-    other kind is taken.
+    Only its Protocol knows what a direct edge measures, so without assays of that kind a single other kind is used.
     """
     of_ligands = assays.filter(pl.col("ligand").is_in(list(ligands)))
     kinds = sorted(of_ligands["kind"].unique())
@@ -242,7 +239,7 @@ def _edge_rows(
     kind: str, solved: _Solved, rows: pl.DataFrame, chosen: LegUncertainties, rule: str
 ) -> list[dict[str, Any]]:
     keys = rows["transformation"].to_list()
-    # in the order of the edges that were solved: those with an uncertainty
+    # in the order of the solved edges: those with an uncertainty
     residuals = iter([] if solved.unknown else solved.estimate.residual_kcal_mol.tolist())
     scale = 1.0 if math.isnan(solved.scale) else solved.scale
     found = []
@@ -308,7 +305,7 @@ def _node_rows(kind: str, solved: _Solved) -> list[dict[str, Any]]:
 
 
 def _notes_by_ligand(ligands: Sequence[Any], notes: Iterable[Note]) -> dict[str, list[str]]:
-    """What is to be said at each ligand: what names it, and what concerns all."""
+    """Return the notes for each ligand: those that name it, and those that concern all."""
     said: dict[str, list[str]] = {str(ligand): [] for ligand in ligands}
     for note in notes:
         concerned = [str(node) for node in note.nodes if str(node) in said] if note.nodes else list(said)

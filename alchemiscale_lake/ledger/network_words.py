@@ -1,6 +1,6 @@
-"""Notes about the uncertainties of a network: what cycles say, and what they cannot.
+"""Notes about the uncertainties of a network: information from cycles, and its limits.
 
-Owns the wording. What is estimated is `estimators.shared_error`'s and `estimators.cycle_closure`'s.
+Owns the wording. The estimates are in `estimators.shared_error` and `estimators.cycle_closure`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ __all__ = ["scaled_by_cycles", "shared_error", "unchecked"]
 
 
 def shared_error(shared: SharedError, closure: ClosureTest) -> Note:
-    """Note what is added to every edge for errors that its repeats share, and what tells of them."""
+    """Return the note on the error added to every edge because its repeats share it, and on the evidence."""
     added = f"{shared.added_kcal_mol:.2g} kcal/mol that the repeats of an edge may share is added to every edge"
     if not closure.degrees_of_freedom:
         message = (
@@ -25,7 +25,7 @@ def shared_error(shared: SharedError, closure: ClosureTest) -> Note:
 
 
 def scaled_by_cycles(scale: float, closure: ClosureTest, *, unknown: bool) -> Note:
-    """Note how much wider uncertainties are than what results state, or what cycles give where nothing is stated."""
+    """Return the note on the factor for stated uncertainties, or on uncertainties from cycles if none is stated."""
     if unknown:
         message = f"no result states an uncertainty: {scale:.2g} kcal/mol per edge is what {_cycles(closure)} give"
     else:
@@ -34,7 +34,7 @@ def scaled_by_cycles(scale: float, closure: ClosureTest, *, unknown: bool) -> No
 
 
 def unchecked() -> Note:
-    """Note that nothing contradicts, or confirms, what single results state."""
+    """Return the note that stated uncertainties of single results are neither contradicted nor confirmed."""
     message = (
         "no leg has repeats and no cycle closes, so nothing checks what results state of their uncertainty (errors of "
         "single published results were 3.6 times that); run repeats or add edges that close cycles"

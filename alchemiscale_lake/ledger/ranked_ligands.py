@@ -1,7 +1,7 @@
-"""Ligands of a network ranked, with the probability of every one to be the best.
+"""Ranking of a network's ligands, with the probability of each to be the best.
 
-Brings the newest round to `estimators.ranking`: with the covariance that is kept, or, where a network is too
-large for one, from its edges.
+Passes the newest estimate version to `estimators.ranking`: with the stored covariance or, if a network is too large
+for one, from its edges.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from .model_errors import AskedModelError, ChosenModelError, choose_model_error
 
 __all__ = ["RankedNetwork", "rank_network"]
 
-#: Joint draws, unless told: for networks with a covariance, and for those too large for one.
+#: Default number of joint draws: for networks with a covariance, and for those too large for one.
 _DRAWS: Final = 10_000
 _DRAWS_WITHOUT_COVARIANCE: Final = 2_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RankedNetwork:
-    """Ligands of the newest round.
+    """Ranked ligands of the newest estimate version.
 
     Attributes
     ----------
@@ -40,13 +40,13 @@ class RankedNetwork:
         rank_low, rank_high, experiment_kcal_mol, experiment_uncertainty_kcal_mol; the best first. Each
         component is ranked on its own.
     top : int
-        What `p_top` is about.
+        Number of ligands for `p_top`.
     max_standard_error : float
-        Monte Carlo standard error of a probability, at most.
+        Upper bound for the Monte Carlo standard error of a probability.
     n_without : int
-        Ligands without a value, left out.
+        Number of ligands without a value, which are left out.
     model_errors : tuple of ChosenModelError
-        One per kind and component; empty if none was drawn.
+        One per kind and component; empty if no model error was drawn.
     """
 
     ligands: pl.DataFrame
@@ -74,22 +74,22 @@ def rank_network(
     network : str
         ScopedKey.
     top : int
-        How many are "the best few".
+        Number of ligands for "the best few".
     kind : str, optional
         `binding`, `hydration` or `direct`.
     n_draws : int, optional
-        Joint draws of all values; by default 10,000, and 2,000 of more than 1,000 ligands.
+        Number of joint draws of all values; default: 10,000, or 2,000 for more than 1,000 ligands.
     seed : int
-        Of the draws.
+        Seed of the draws.
     model_error : "auto", float or None
-        Error of the model beside experiment, kcal/mol, drawn for every ligand: then probabilities are about
-        experiment. `auto` takes it from assays of the network's ligands and from published benchmarks. By default
-        probabilities are about the computed free energies alone.
+        Error of the model relative to experiment, kcal/mol, drawn for every ligand: probabilities then refer to
+        experiment. `auto` estimates it from assays of the network's ligands and from published benchmarks. By default,
+        probabilities refer only to the computed free energies.
 
     Raises
     ------
     EstimationError
-        If no ligand has a value with an uncertainty, or `auto` has nothing to go on.
+        If no ligand has a value with an uncertainty, or `auto` has no data.
     """
     bound = {"network": network, "kind": kind}
     rows = read_sql(connection, statement("ligands_to_rank"), bound)
@@ -126,7 +126,7 @@ def _nothing(network: str, rows: pl.DataFrame) -> str:
 
 
 def _covariance(group: pl.DataFrame) -> NDArray[np.float64] | None:
-    """Covariance of a component's ligands, if it was kept."""
+    """Return the covariance of a component's ligands, if stored."""
     kept = group["covariance_kcal2_mol2"]
     if kept.null_count():
         return None
@@ -134,9 +134,9 @@ def _covariance(group: pl.DataFrame) -> NDArray[np.float64] | None:
 
 
 def _solve_again(edges: pl.DataFrame, group: pl.DataFrame) -> NetworkEstimate:
-    """Solve the component again from its edges: a ranking needs its joint spread, which is not kept.
+    """Solve the component again from its edges, since a ranking needs the covariance, which is not stored.
 
-    Nodes that stand for no ligand come after the ligands.
+    Nodes that represent no ligand come after the ligands.
     """
     ligands: list[Hashable] = group["ligand"].to_list()
     absent: list[Hashable] = sorted(end for end in {*edges["ligand_i"], *edges["ligand_j"]} if is_absent(end))
