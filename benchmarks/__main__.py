@@ -1,4 +1,4 @@
-"""Run benchmarks and say which missed their target: `python -m benchmarks [--quick] [NAME ...]`."""
+"""Run benchmarks and report which missed their target: `python -m benchmarks [--quick] [NAME ...]`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ._table import show
 
 
 def main() -> int:
-    """Run those named, or all."""
+    """Run the given benchmarks, or all."""
     wanted = [word for word in sys.argv[1:] if not word.startswith("-")]
     quick = "--quick" in sys.argv[1:]
     modules = [

@@ -1,4 +1,4 @@
-"""How every benchmark prints its rows."""
+"""Output of the benchmarks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def show(rows: list[dict[str, Any]]) -> None:
 
 
 def main(run: Callable[[bool], list[dict[str, Any]]]) -> None:
-    """Run one benchmark from the command line; `--quick` takes a small case."""
+    """Run one benchmark from the command line; `--quick` runs a small case."""
     rows = run("--quick" in sys.argv[1:])
     show(rows)
     sys.exit(not all(row.get("ok", True) for row in rows))

@@ -1,9 +1,9 @@
-"""Hours predicted before a calculation runs, against one number for all and against a power law in atoms.
+"""Hours predicted before a calculation runs, compared with a constant and with a power law in atoms.
 
-Published throughput: every target is left out with all its rows and predicted from the others, by the model and by
-both baselines in the same turn, and by scikit-learn's BayesianRidge on the same columns; then every set of targets, as
-those of another campaign. How far two sets' hours of one protein lie apart says what no model can beat. Simulated
-lakes: whole targets are left out of lakes whose law the model does not have.
+Published throughput: every target is left out with all its rows and predicted from the others, by the model, by both
+baselines, and by scikit-learn's BayesianRidge on the same columns; then every set of targets, as another campaign. The
+difference between two sets' hours for one protein is a limit for any model. Simulated lakes: whole targets are left
+out of lakes whose cost law differs from the model's.
 
 Run it with ``python -m benchmarks.bench_cost``.
 """
@@ -43,7 +43,7 @@ def run(quick: bool = False) -> list[dict[str, Any]]:
     Parameters
     ----------
     quick : bool
-        Take few and small lakes.
+        Use few and small lakes.
 
     Returns
     -------
@@ -82,7 +82,7 @@ def _published_rows() -> list[dict[str, Any]]:
     ]
     edges = _row("edge", whole, *edge.T, constant[:n] + constant[n:], law[:n] + law[n:], shelf[:n] + shelf[n:])
     bound = named["complex leg"]
-    # The other way up, as published and as the power law is usually fitted: an hour too many is a day too few.
+    # Inverted, as published and as the power law is usually fitted: an hour too many is a day too few.
     ns_per_day = [1.0 / column[bound] for column in (table.hours, predicted, high, low, constant, law, shelf)]
     speed = _row("complex leg, ns/day", *ns_per_day)
     for row in (speed, found[0], edges):
@@ -113,7 +113,7 @@ def _other_set_rows() -> list[dict[str, Any]]:
 
 
 def _between_sets_row(table: Throughput, n: int) -> dict[str, Any]:
-    """Hours per atom of a protein, measured twice: over the square root of two, and as a model would be off."""
+    """Hours per atom of a protein, measured twice: divided by the square root of two, as an error of a model."""
     per_atom = np.log(table.hours[:n] / table.rows["n_atoms"][:n])
     apart = [
         abs(per_atom[i] - per_atom[j])
@@ -128,7 +128,7 @@ def _between_sets_row(table: Throughput, n: int) -> dict[str, Any]:
 def _baselines(
     n_atoms: FloatArray, hours: FloatArray, out: NDArray[np.bool_], n: int, constant: FloatArray, law: FloatArray
 ) -> None:
-    """One number per leg, and for the complex hours ~ atoms ^ b."""
+    """A constant per leg, and for the complex hours ~ atoms ^ b."""
     for leg in (np.arange(2 * n) < n, np.arange(2 * n) >= n):
         constant[out & leg] = law[out & leg] = np.median(hours[leg & ~out])
     bound = np.arange(2 * n) < n
@@ -137,7 +137,7 @@ def _baselines(
 
 
 def _other_gpu_rows() -> list[dict[str, Any]]:
-    """Trained on one GPU model, asked for others: the published ratio, and a wider interval."""
+    """Trained on one GPU model, predicting others: the published ratio, and a wider interval."""
     table = published_throughput()
     model = CostRegressor().fit(table.rows, table.hours)
     n = len(table.hours) // 2
@@ -147,7 +147,7 @@ def _other_gpu_rows() -> list[dict[str, Any]]:
     for gpu in _OTHER_GPUS:
         other = {**asked, "gpu_model": np.full(n, gpu)}
         there = model.predict_distribution(other)
-        # What plain MD takes there over here, for the same systems.
+        # The ratio of plain MD speeds on both for the same systems.
         expected = prior_model().predict_distribution(other).median / prior_model().predict_distribution(asked).median
         ratio, widening = np.median(there.median / here.median), np.median(there.sd_log / here.sd_log)
         inside = (there.low < expected * here.median) & (expected * here.median < there.high)
@@ -187,13 +187,13 @@ def _simulated_row(n_rows: int, n_lakes: int) -> dict[str, Any]:
         f"{n_lakes} simulated lakes of {n_rows:,} results, new targets", *map(np.concatenate, zip(*parts, strict=True))
     )
     row["target"] = f"coverage {_COVERAGE_TARGET[0]:.0%} to {_COVERAGE_TARGET[1]:.0%}"
-    # 60 results of 6 targets teach little of how much targets differ: no target there.
+    # 60 results of 6 targets contain little information on differences between targets: no limit there.
     row["ok"] = n_rows < 400 or _COVERAGE_TARGET[0] <= row["coverage"] <= _COVERAGE_TARGET[1]
     return row
 
 
 def _off_the_shelf(rows: CostRows, hours: FloatArray, asked: CostRows) -> FloatArray:
-    """scikit-learn's own Bayesian regressor on the same columns, also around the physical prior."""
+    """scikit-learn's own Bayesian regressor on the same columns, also relative to the physical prior."""
     pipeline = Pipeline([("columns", CostColumns()), ("regressor", BayesianRidge())])
     pipeline.fit(rows, np.log(hours) - derive(rows).prior_log_hours)
     found: FloatArray = np.exp(pipeline.predict(asked) + derive(asked).prior_log_hours)

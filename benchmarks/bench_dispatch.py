@@ -1,9 +1,8 @@
-"""1,000 no-op ProtocolDAGs through `dispatch`, against the same through bare Dask futures.
+"""1,000 no-op ProtocolDAGs through `dispatch`, compared with bare Dask futures.
 
-The reference creates and executes each ProtocolDAG inside the Dask worker, through gufe itself, and
-throws the result away: no process per unit, no logs, no receipt, no tables, nothing survives a crash.
-The difference is what safety and records cost per Task. Run it with
-``python -m benchmarks.bench_dispatch``.
+The reference creates and executes each ProtocolDAG inside the Dask worker, through gufe itself, and discards the
+result: no process per unit, no logs, no receipt, no tables, no crash safety. The difference is the cost of safety and
+records per Task. Run it with ``python -m benchmarks.bench_dispatch``.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ _WORKERS = 2
 
 
 def run(quick: bool = False) -> list[dict[str, Any]]:
-    """Time both once, start-up taken off each."""
+    """Time both once, without start-up."""
     from tests.networks import noop_network
 
     n_tasks = 100 if quick else 1_000

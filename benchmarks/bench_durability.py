@@ -1,9 +1,9 @@
-"""What fsync costs: `submit`, recording and dispatching on a folder, with it and with it switched off.
+"""Cost of fsync: `submit`, recording and dispatching in a folder, with and without it.
 
-The same calls in turns, in fresh lakes on the same disk (TMPDIR has to lie on it); the reference is the
-same process with `os.fsync` replaced by nothing, which is for measuring only. Dispatching runs no-op Tasks
-through claims, receipts and records, without an engine, so that what remains is what the store costs. Run
-it with ``python -m benchmarks.bench_durability``.
+The same calls alternate, in fresh lakes on the same disk (TMPDIR must be on it); the reference is the same process
+with `os.fsync` replaced by a no-op, which is only for measuring. Dispatching runs no-op Tasks through claims, receipts
+and records, without an engine, so only the cost of the store remains. Run it with ``python -m
+benchmarks.bench_durability``.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ _BATCH = 20
 
 
 def run(quick: bool = False) -> list[dict[str, Any]]:
-    """Time each way in turns; the median of all turns.
+    """Time both alternately; return medians.
 
     Parameters
     ----------
     quick : bool
-        Take three turns rather than nine.
+        Run three rounds rather than nine.
 
     Returns
     -------

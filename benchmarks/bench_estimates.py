@@ -1,15 +1,14 @@
-"""Every estimate of 600 results read back in SQL, gathered and solved, against the result objects.
+"""All estimates of 600 results read from SQL, gathered and solved, compared with reading the result objects.
 
-200 Transformations of a ring of ligands in a protein of some 4,000 atoms, three results each; every
-result object is stored whole, with its own copy of the protein, as compressed keyed chain. Ours is a
-fresh process that never imports gufe: connect, then the value and uncertainty of every result and of
-every Transformation. The reference reads, builds and gathers the same objects in this process, with
-gufe imported beforehand and no time for fetching the Transformations; whatever is alive is shared, as
-gufe does by itself. Both must find the same numbers.
+200 Transformations of a ring of ligands in a protein of about 4,000 atoms, three results each; every result object is
+stored completely, with its own copy of the protein, as a compressed keyed chain. Ours is a fresh process that never
+imports gufe: connect, then read the value and uncertainty of every result and of every Transformation. The reference
+reads, builds and gathers the same objects in this process, with gufe imported beforehand and no time for fetching the
+Transformations; live objects are shared, as gufe does itself. Both must find the same numbers.
 
-Two more rows: from the question to numbers of every ligand (a fresh process gathers the network anew, after one
-result changed, and reads edges and ligands back), and the cold way, where no result has a number in the tables
-and all are gathered from their objects, sharing what they share.
+Two more rows: from one changed result to numbers of every ligand (a fresh process gathers the network again, and reads
+edges and ligands), and the cold case, in which no result has an estimate in the tables and all are gathered from their
+objects, sharing common parts.
 Run it with ``python -m benchmarks.bench_estimates``.
 """
 
@@ -53,10 +52,10 @@ _REPEATS = 3
 _TARGET_S = 1.0
 _TARGET_RATIO = 100.0
 _COLD_TARGET_S = 40.0
-#: gufe's own encoder, one object at a time: copies of the protein are written once and pasted.
+#: gufe's own encoder, one object at a time: copies of the protein are serialised once and inserted.
 _ENCODER = gufe.tokenization.JSON_HANDLER.encoder
 
-#: What the other process runs; it prints seconds, and the numbers it found.
+#: Code of the other process; it prints seconds, and the numbers it found.
 _OURS = """
 import json, sys, time
 from alchemiscale_lake import connect
@@ -71,7 +70,7 @@ print(json.dumps({"seconds": seconds, "results": results, "n_estimates": len(est
 """
 
 
-#: What a fresh process runs to bring the whole network up to date and read it.
+#: Code of a fresh process that updates the whole network and reads it.
 _GATHER = """
 import json, sys, time
 from alchemiscale_lake import connect, Lake
@@ -88,19 +87,19 @@ print(json.dumps({"seconds": seconds, "new": report.new_round, "edges": len(edge
 
 
 def run(quick: bool = False) -> list[dict[str, Any]]:
-    """Time both ways.
+    """Time both.
 
     Parameters
     ----------
     quick : bool
-        Take 20 Transformations, 60 results, and ask for a tenth of the ratio: the reference's cost
-        grows with their number, ours hardly.
+        Use 20 Transformations, 60 results, and require a tenth of the ratio: the reference's cost grows with their
+        number, ours hardly.
 
     Returns
     -------
     list of dict
-        Rows with name, ours_s, reference_s, ratio, target and ok: the reading by itself, and the whole
-        process with its imports (the reference without any).
+        Rows with name, ours_s, reference_s, ratio, target and ok: the reading alone, and the whole process with its
+        imports (the reference without any).
     """
     n = 20 if quick else 200
     with tempfile.TemporaryDirectory() as folder:
@@ -243,7 +242,7 @@ def _execute(transformation: Any, folder: Path) -> Any:
 
 
 def _chain(result: Any, texts: dict[str, str]) -> bytes:
-    """What `dumps_chain` writes; `texts` remembers how each object reads."""
+    """Return the output of `dumps_chain`; `texts` caches the text of each object."""
     links = []
     for key, keyed in gufe_adapter.to_chain(result):
         if key not in texts:

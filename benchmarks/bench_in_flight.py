@@ -1,8 +1,8 @@
-"""5,000 Tasks in flight at once on a simulated pool: memory and latency of the dispatcher, against 50 in flight.
+"""5,000 Tasks in flight in a simulated pool: memory and latency of the dispatcher, compared with 50 in flight.
 
-Nothing runs: every so often an attempt somewhere leaves a receipt, as a worker would. Everything else is
-real: claims, leases, policy, hosts, receipts, tables. Tasks end at the same rate in both cases, so that the
-difference is what the number in flight costs. Run it with ``python -m benchmarks.bench_in_flight``.
+Nothing runs: periodically some attempts leave a receipt, as a worker would. Everything else is real: claims, leases,
+policy, hosts, receipts, tables. Tasks end at the same rate in both cases, so the difference is the cost of the number
+in flight. Run it with ``python -m benchmarks.bench_in_flight``.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class _Handle:
 
 @dataclass
 class _Pool:
-    """So many hosts of four GPUs; attempts end when they are told to."""
+    """Hosts with four GPUs each; attempts end on request."""
 
     n_hosts: int
     durable: bool = False
@@ -87,7 +87,7 @@ class _Pool:
         return Pending()
 
     def retire(self, hostnames: Collection[str]) -> None:
-        """Every simulated host is a good one."""
+        """Do nothing: every simulated host is good."""
 
     def end_some(self, lake: Lake, n: int, rng: random.Random) -> None:
         """Let attempts leave their receipts and end."""

@@ -1,9 +1,8 @@
-"""Whole-network maximum likelihood with full covariance, against cinnabar's own `mle`.
+"""Maximum likelihood of a whole network with full covariance, compared with cinnabar's `mle`.
 
-Both get the same random connected network, each in a process of its own, cinnabar as the graph it asks for
-(built outside its time), ours as plain labels and arrays (numbering and checks inside its time). Memory is
-the peak of the process above what it had with everything imported and the input built.
-Run it with ``python -m benchmarks.bench_mle``.
+Both get the same random connected network, each in a process of its own; cinnabar as the graph it requires (built
+outside its time), ours as plain labels and arrays (numbering and checks inside its time). Memory is the peak of the
+process above its memory after imports and input. Run it with ``python -m benchmarks.bench_mle``.
 """
 
 from __future__ import annotations
@@ -33,13 +32,13 @@ def run(quick: bool = False) -> list[dict[str, Any]]:
     Parameters
     ----------
     quick : bool
-        Take 50 and 200 nodes instead of 50 to 4,000.
+        Use 50 and 200 nodes instead of 50 to 4,000.
 
     Returns
     -------
     list of dict
-        Per size one row with the full covariance, which is what cinnabar reckons too, and one with all
-        standard errors alone.
+        Two rows per size: one with the full covariance, which cinnabar also computes, and one with only the standard
+        errors.
     """
     sizes = (50, 200) if quick else (50, 200, 1_000, 2_000, 4_000)
     return [row for n_nodes in sizes for row in _rows(n_nodes, int(2.5 * n_nodes))]
@@ -80,7 +79,7 @@ def _alone(kind: str, n_nodes: int, n_edges: int) -> dict[str, Any]:
 
 
 def _measure(kind: str, n_nodes: int, n_edges: int) -> dict[str, Any]:
-    """Best time of three (cinnabar of two; one where it takes long), peak memory, values and standard errors."""
+    """Return the best time of three (cinnabar: two, or one if slow), peak memory, values and standard errors."""
     solve = _cinnabar(n_nodes, n_edges) if kind == "cinnabar" else _ours(n_nodes, n_edges, full=kind == "covariance")
     before = _memory_bytes("VmRSS")
     seconds: list[float] = []
@@ -93,7 +92,7 @@ def _measure(kind: str, n_nodes: int, n_edges: int) -> dict[str, Any]:
 
 
 def _memory_bytes(name: str) -> int:
-    """Memory of this process by /proc; `getrusage` would remember the peak of the one that started it."""
+    """Return the memory of this process from /proc; `getrusage` would include the peak of its parent."""
     lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
 

@@ -1,8 +1,8 @@
-"""100,000 ligands and 250,000 edges: values, all standard errors, and pairs of choice, without a dense matrix.
+"""100,000 ligands and 250,000 edges: values, all standard errors, and selected pairs, without a dense matrix.
 
-Programmes of series are eliminated; a random network of that size would fill 25 GB and is sampled, values and
-pairs of choice exactly. Each in a process of its own; memory is that process's peak, imports and input included.
-Run it with ``python -m benchmarks.bench_mle_scale``.
+Programmes of series are eliminated; a random network of that size would fill 25 GB and is sampled, with exact values
+and selected pairs. Each in a process of its own; memory is that process's peak, including imports and input. Run it
+with ``python -m benchmarks.bench_mle_scale``.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ def run(quick: bool = False) -> list[dict[str, Any]]:
     Parameters
     ----------
     quick : bool
-        Take 4,000 ligands instead of 100,000.
+        Use 4,000 ligands instead of 100,000.
 
     Returns
     -------
     list of dict
-        Per network: seconds for values and all standard errors, for standard errors of 100 random pairs
-        after that, peak memory, and how the standard errors came about.
+        Per network: seconds for values and all standard errors, for standard errors of 100 random pairs after that,
+        peak memory, and the method for the standard errors.
     """
     shapes = [(40, 100), (4, 1_000)] if quick else [(1_000, 100), (100, 1_000), (20, 5_000)]
     n_nodes = 4_000 if quick else 100_000

@@ -1,4 +1,4 @@
-"""A network estimated again after ten of its edges changed, against estimating it anew.
+"""Update of a network after ten of its edges changed, compared with solving it again.
 
 Run it with ``python -m benchmarks.bench_mle_update``.
 """
@@ -30,7 +30,7 @@ def run(quick: bool = False) -> list[dict[str, Any]]:
     Parameters
     ----------
     quick : bool
-        Take small ones only.
+        Use only small networks.
 
     Returns
     -------

@@ -1,11 +1,10 @@
-"""Four ProtocolDAGs on a quarter of a GPU each, against one at a time on the whole of it.
+"""Four ProtocolDAGs on a quarter of a GPU each, compared with one at a time on the whole GPU.
 
-The GPU is declared and does not exist: each unit waits for "kernels" that have the device to
-themselves a quarter of the time, and for the host the rest (`shared_gpu`). So this shows what sharing
-does to the idle time of a device, what the gate, the processes and the receipts take away from it, and
-that no more than the device is ever given out. It cannot show what a real device does when kernels of
-several processes share it: their memory bandwidth, caches and clocks, the cost of switching between
-contexts, or what MPS makes of it. Ideal is a factor of four. Run it with
+The GPU is declared and does not exist: each unit waits for "kernels" that have exclusive use of the device a quarter
+of the time, and for the host the rest (`shared_gpu`). So this shows the effect of sharing on the idle time of a
+device, the overhead of the admission queue, the processes and the receipts, and that the device is never
+over-allocated. It cannot show the behaviour of a real device when kernels of several processes share it: memory
+bandwidth, caches and clocks, the cost of context switches, or the effect of MPS. The ideal ratio is four. Run it with
 ``python -m benchmarks.bench_packing``.
 """
 
@@ -38,18 +37,18 @@ _TARGET_RATIO = 2.0
 
 
 def run(quick: bool = False) -> list[dict[str, Any]]:
-    """Time both in one run, after a Task that starts everything up.
+    """Time both in one run, after a warm-up Task.
 
     Parameters
     ----------
     quick : bool
-        Take 8 Tasks of 2 s in place of 24 of 4 s.
+        Run 8 Tasks of 2 s instead of 24 of 4 s.
 
     Returns
     -------
     list of dict
-        One row: ours_s and reference_s for all Tasks, the ratio, the most Tasks and the most of the GPU in use at
-        any moment, target and ok.
+        One row: ours_s and reference_s for all Tasks, the ratio, the maximum number of Tasks and maximum use of the
+        GPU at any time, target and ok.
     """
     from tests.networks import harmonic_system
 
@@ -81,7 +80,7 @@ def run(quick: bool = False) -> list[dict[str, Any]]:
 
 
 def _timed(lake: Lake, transformation: str, n_tasks: int, gpus: float) -> tuple[float, int]:
-    """Seconds for so many Tasks with this share each, and the most that ran at once."""
+    """Return seconds for this number of Tasks with this share each, and the maximum number running at once."""
     specs = tuple(
         AttemptSpec(
             attempt=uuid.uuid4().hex,
@@ -101,7 +100,7 @@ def _timed(lake: Lake, transformation: str, n_tasks: int, gpus: float) -> tuple[
         for spec in specs
     ]
     assert all(row["ok"] for row in rows)
-    # an end before a beginning at the same moment
+    # an end before a start at the same time
     moments = sorted([(row["started_at"], 1) for row in rows] + [(row["ended_at"], -1) for row in rows])
     running = most = 0
     for _, step in moments:

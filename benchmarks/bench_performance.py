@@ -1,9 +1,9 @@
-"""Six statistics of 100 networks with bootstrap intervals, against cinnabar's `bootstrap_statistic`.
+"""Six statistics of 100 networks with bootstrap intervals, compared with cinnabar's `bootstrap_statistic`.
 
-Both resample the same pairs 1,000 times. cinnabar computes one statistic at a time and is given the four it
-shares with us, on two of the networks, its time taken 50-fold; ours are all six, for ligands and edges, and
-their pool. What must agree are the values themselves, and intervals as far as chance lets them.
-Run it with ``python -m benchmarks.bench_performance``.
+Both resample the same pairs 1,000 times. cinnabar computes one statistic at a time, here the four it has in common
+with us, for two of the networks, and its time is multiplied by 50; ours are all six, for ligands and edges, and their
+pool. The values must agree exactly, and the intervals within sampling error. Run it with ``python -m
+benchmarks.bench_performance``.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _TARGET_RATIO = 50.0
 _SHARED = {"RMSE": "RMSE", "MUE": "MUE", "R2": "R2", "kendall_tau": "KTAU"}
 _N_BOOTSTRAP = 1000
 _REFERENCE_NETWORKS = 2
-#: Ends of two intervals, 1,000 resamples each, may lie apart by this share of the width.
+#: Tolerance between the ends of two intervals, 1,000 resamples each, as a fraction of the width.
 _CHANCE_SHARE = 0.3
 
 
@@ -36,7 +36,7 @@ def run(quick: bool = False) -> list[dict[str, Any]]:
     Parameters
     ----------
     quick : bool
-        Take 10 networks of 12 ligands instead of 100 of 30.
+        Use 10 networks of 12 ligands instead of 100 of 30.
 
     Returns
     -------
@@ -71,7 +71,7 @@ def run(quick: bool = False) -> list[dict[str, Any]]:
 
 
 def _reference_s(estimates: NDArray[np.float64], experiments: NDArray[np.float64], ligands: list[Resampled]) -> float:
-    """Seconds that cinnabar takes for the first networks; raises if it finds something else."""
+    """Return cinnabar's seconds for the first networks; raise if its results differ."""
     start = time.perf_counter()
     found = []
     for y, x in zip(estimates[:_REFERENCE_NETWORKS], experiments[:_REFERENCE_NETWORKS], strict=True):
@@ -90,7 +90,7 @@ def _reference_s(estimates: NDArray[np.float64], experiments: NDArray[np.float64
 
 
 def _edges(n_networks: int, n_ligands: int, rng: np.random.Generator) -> dict[str, Any]:
-    """Edges in both directions, for which cinnabar has no single call."""
+    """Return statistics of edges in both directions, for which cinnabar has no single call."""
     n_edges = int(1.6 * n_ligands)
     experiments = rng.normal(0.0, 1.5, (n_networks, n_edges))
     estimates = experiments + rng.normal(0.0, 1.0, (n_networks, n_edges))

@@ -1,9 +1,9 @@
-"""One of three hosts fails every Task at once: the part of all Tasks that it burns, with and without quarantine.
+"""One of three hosts fails every Task at once: fraction of Tasks lost, with and without quarantine.
 
-The dispatcher, its claims, the rules and the tables are the real ones; the hosts, four slots each, and the
-time are simulated: a Task takes an hour on a good host and five seconds on the bad one, and the clock jumps to
-whatever happens next. A Task that failed stays in error, so that one failure burns it; the third case adds a
-restart pattern, by which it runs again elsewhere. Run it with ``python -m benchmarks.bench_quarantine``.
+The dispatcher, its claims, the rules and the tables are real; the hosts, four slots each, and the time are simulated:
+a Task takes an hour on a good host and five seconds on the bad one, and the clock jumps to the next event. A failed
+Task stays in error, so that one failure loses it; the third case adds a restart pattern, by which it runs again
+elsewhere. Run it with ``python -m benchmarks.bench_quarantine``.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class _Clock:
 
 
 def run(quick: bool = False) -> list[dict[str, Any]]:
-    """Play the same campaign three times."""
+    """Run the same campaign three times."""
     n_tasks = 200 if quick else 400
     cases = {
         "without quarantine": _campaign(n_tasks, _NO_RULES),
@@ -111,7 +111,7 @@ def _land(engine: Engine, flight: Flight, now: datetime) -> None:
 
 @contextmanager
 def _simulated_time() -> Iterator[_Clock]:
-    """Let hosts be judged by a clock of our own, and at every turn: on it, turns are far apart."""
+    """Use a simulated clock for hosts, and evaluate them at every turn, since turns are far apart on it."""
     clock = _Clock()
     with mock.patch.object(hosts, "now_utc", clock), mock.patch.object(hosts, "_LONGEST_S", 0.0):
         yield clock

@@ -1,17 +1,17 @@
-"""What a Task costs on a real Slurm beyond its own work, and how soon a cancelled one is gone.
+"""Overhead per Task on a real Slurm, and the time until a cancelled Task is gone.
 
-The Slurm is this machine's own, with two nodes of one core each (`tests/slurm.py`). ProtocolDAGs do nothing,
-so that all that is measured is overhead:
+Slurm runs on this machine, with two nodes of one core each (`tests/slurm.py`). ProtocolDAGs do nothing, so only
+overhead is measured:
 
-- daemon: a dispatcher (without Prefect) and its workers in two queue jobs, against gufe inside bare futures of
-  dask-jobqueue's own workers, as many. Both are warm before the clock starts.
-- single shot: `dispatch --once` until all is recorded, four jobs of many Tasks each, against four sbatch jobs that
-  each run as many ProtocolDAGs in one process through gufe, and against one sbatch job for each ProtocolDAG. Both
-  begin with nothing.
-- cancel: from the call of `cancel_tasks` until no process of the Task is left, on Slurm and on a local pool.
+- daemon: a dispatcher (without Prefect) and its workers in two queue jobs, compared with gufe inside bare futures of
+  the same number of dask-jobqueue workers. Both are warm before the clock starts.
+- batch mode: `dispatch --once` until all is recorded, four jobs of many Tasks each, compared with four sbatch jobs
+  that each run as many ProtocolDAGs in one process through gufe, and with one sbatch job per ProtocolDAG. Both start
+  cold.
+- cancel: from the call of `cancel_tasks` until no process of the Task is left, on Slurm and in a local pool.
 
-The references keep nothing: no process per unit, no logs, no receipt, no tables. Needs root and Debian's Slurm.
-Run it with ``python -m benchmarks.bench_slurm``.
+The references keep nothing: no process per unit, no logs, no receipt, no tables. Needs root and Debian's Slurm. Run it
+with ``python -m benchmarks.bench_slurm``.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def _daemon_row(folder: Path, n_tasks: int) -> dict[str, Any]:
 
 
 def _bare_futures(folder: Path, chains: list[bytes], n_tasks: int) -> tuple[float, float]:
-    """Seconds for all, and seconds until all workers had executed one."""
+    """Return seconds for all, and seconds until all workers had executed one."""
     pool = _pool(folder)
     options = job_options(JobRequest(pool, folder / "logs"))
     began = time.perf_counter()
@@ -171,7 +171,7 @@ def _once_row(cluster: Slurm, folder: Path, n_tasks: int, n_alone: int) -> dict[
 
 
 def _bare_jobs(cluster: Slurm, folder: Path, chain: bytes, *, jobs: int, each: int) -> float:
-    """Seconds from the first sbatch until the last job is gone, so many ProtocolDAGs in each."""
+    """Return seconds from the first sbatch until the last job is gone, with this many ProtocolDAGs in each."""
     (folder / "chain.json").write_bytes(chain)
     command = f"{sys.executable} -m benchmarks.bench_slurm bare {folder}/chain.json {each}"
     began = time.perf_counter()
@@ -196,7 +196,7 @@ def _cancel_row(folder: Path, pool: str, tries: int) -> dict[str, Any]:
     with _dispatching(lake, pool, folder, maximum=1):
         for _ in range(tries):
             _wait(lambda: len(_steps(lake)) == 1)
-            time.sleep(1.5)  # well under way
+            time.sleep(1.5)  # running for some time
             processes = _steps(lake)
             running = list(lake.task_log.states().running())
             began = time.perf_counter()
@@ -213,7 +213,7 @@ def _cancel_row(folder: Path, pool: str, tries: int) -> dict[str, Any]:
 
 
 def _steps(lake: Lake) -> set[int]:
-    """Processes that run ProtocolUnits of a lake."""
+    """Return the processes that run ProtocolUnits of a lake."""
     work = f"{lake.local_path}/work"
     found = ((process.pid, process.info["cwd"] or "") for process in psutil.process_iter(["cwd"]))
     return {pid for pid, folder in found if folder.startswith(work)}
@@ -224,7 +224,7 @@ def _steps(lake: Lake) -> set[int]:
 
 @contextlib.contextmanager
 def _dispatching(lake: Lake, pool: str, folder: Path, **settings: Any) -> Iterator[None]:
-    """Run a dispatcher on a thread meanwhile."""
+    """Run a dispatcher in a thread during the block."""
     from tests.flows.pools import daemon
 
     with daemon(lake, pool, _pools_file(folder, **settings), until="stopped") as running:

@@ -1,11 +1,10 @@
-"""Counts of 1,000,000 Tasks by status, against DuckDB counting one plain Parquet file of the same rows.
+"""Counts of 1,000,000 Tasks by status, compared with DuckDB counting one plain Parquet file of the same rows.
 
-The lake holds the Tasks of 20 networks in 4 Scopes, written as a log in a few large commits and
-folded; then another 2,000 Tasks change, so that there is a tail to heed. The reference is the states
-themselves, in one Parquet file that DuckDB has at hand. Both must count the same. Opening the
-lake (its tables, the views, the tail of the log) is a row of its own, and so is counting with the
-Tasks opened anew each time.
-Run it with ``python -m benchmarks.bench_status``.
+The lake has the Tasks of 20 networks in 4 Scopes, written as a log in a few large commits and folded; then another
+2,000 Tasks change, so that the log has a tail. The reference is the states themselves, in one Parquet file that DuckDB
+has already opened. Both must count the same. Opening the lake (its tables, the views, the tail of the log) is a
+separate row, and so is counting with the Tasks opened again each time. Run it with ``python -m
+benchmarks.bench_status``.
 """
 
 from __future__ import annotations
@@ -39,12 +38,12 @@ _SHARES = {"waiting": 0.3, "complete": 0.6, "error": 0.05, "invalid": 0.04, "del
 
 
 def run(quick: bool = False) -> list[dict[str, Any]]:
-    """Time the counts; the median of 15, in turns.
+    """Time the counts; medians of 15, alternating.
 
     Parameters
     ----------
     quick : bool
-        Take 100,000 Tasks.
+        Use 100,000 Tasks.
 
     Returns
     -------
@@ -131,7 +130,7 @@ def _time_opening(lake: Lake, n: int) -> dict[str, Any]:
 
 
 def _in_turns(ours: Callable[[], object], theirs: Callable[[], object], turns: int = 15) -> tuple[float, float]:
-    """Median seconds of each; called in turns, so that both see the same load."""
+    """Return median seconds of each; called alternately, so that both see the same load."""
     for warm in (ours, theirs):
         warm()
     times = [(_seconds(ours), _seconds(theirs)) for _ in range(turns)]
@@ -148,7 +147,7 @@ def _seconds(call: Callable[[], object]) -> float:
 
 
 def make_lake(folder: Path, n_tasks: int) -> Lake:
-    """Make a lake whose Tasks came in five commits, was folded, and had 2,000 Tasks change since."""
+    """Make a lake whose Tasks were written in five commits and folded, with 2,000 Tasks changed since."""
     lake = Lake.create(folder)
     transformations = _make_networks(lake)
     rng = np.random.default_rng(7)
@@ -190,7 +189,7 @@ def _make_networks(lake: Lake) -> pl.DataFrame:
 
 
 def _created(transformations: pl.DataFrame, n: int, part: int, rng: np.random.Generator) -> pl.DataFrame:
-    """Events that create Tasks and leave them in all statuses at once."""
+    """Return events that create Tasks and leave them in all statuses at once."""
     picked = transformations[rng.integers(0, len(transformations), n)]
     tokens = [f"{int(a):016x}{int(b):016x}" for a, b in rng.integers(0, 2**63, (n, 2))]
     statuses = rng.choice(list(_SHARES), n, p=list(_SHARES.values()))
@@ -200,7 +199,7 @@ def _created(transformations: pl.DataFrame, n: int, part: int, rng: np.random.Ge
 
 
 def _commit(lake: Lake, events: pl.DataFrame) -> None:
-    """Append events as they are: the rules are not what is measured here."""
+    """Append events without checks, which are not measured here."""
     common: Mapping[str, Any] = {"commit_id": "bench", "actor": "bench", "at": now_utc()}
 
     def rows(_: DeltaTable, seq: int) -> pa.Table:

@@ -1,9 +1,8 @@
-"""Submit and read back a network, against gufe's own serialise and deserialise of the same network.
+"""Submit and read back a network, compared with gufe's own serialisation and deserialisation of it.
 
-1,000 ChemicalSystems share one protein of some 4,000 atoms; 2,000 Transformations lie between them.
-Each way is timed from live objects to live objects, so that gufe's own work is part of ours, and
-once without gufe: from the file that gufe wrote to the lake, and from the lake to its text.
-Run it with ``python -m benchmarks.bench_submit``.
+1,000 ChemicalSystems share one protein of about 4,000 atoms, connected by 2,000 Transformations. Each direction is
+timed from live objects to live objects, so that gufe's own work is part of ours, and once without gufe: from a file
+written by gufe to the lake, and from the lake to its text. Run it with ``python -m benchmarks.bench_submit``.
 """
 
 from __future__ import annotations
@@ -36,12 +35,12 @@ _SCOPE = "bench-mark-submit"
 
 
 def run(quick: bool = False) -> list[dict[str, Any]]:
-    """Time each way, ours and gufe's in turns; the best of three, as load only adds.
+    """Time each direction, alternating between ours and gufe's; the best of three, as load only adds.
 
     Parameters
     ----------
     quick : bool
-        Take 100 ChemicalSystems and 200 Transformations, once.
+        Use 100 ChemicalSystems and 200 Transformations, once.
 
     Returns
     -------
@@ -69,7 +68,7 @@ def run(quick: bool = False) -> list[dict[str, Any]]:
 def _time_writing(times: dict[str, list[float]], n_systems: int, turns: int, folder: Path) -> tuple[Lake, str, bytes]:
     """Return a lake with the network, its key there and its text, but not the network.
 
-    gufe does not build an object again while it is alive: it would find them all in its registry.
+    gufe does not build an object again while it is alive: it would find all of them in its registry.
     """
     network = make_network(n_systems, 2 * n_systems)
     file = folder / "network.json"
@@ -84,7 +83,7 @@ def _time_writing(times: dict[str, list[float]], n_systems: int, turns: int, fol
 
 
 def make_network(n_systems: int, n_transformations: int) -> gufe.AlchemicalNetwork:
-    """A ring of ligands in one protein, with chords for what the ring leaves out."""
+    """Return a ring of ligands in one protein, with chords for the remaining Transformations."""
     protein, solvent, protocol = _protein(n_residues=400), gufe.SolventComponent(), NoOpProtocol.with_settings()
     mol = Chem.AddHs(Chem.MolFromSmiles("CC(=O)Nc1ccc(O)cc1"))
     rdDistGeom.EmbedMolecule(mol, randomSeed=7)
@@ -107,7 +106,7 @@ def make_network(n_systems: int, n_transformations: int) -> gufe.AlchemicalNetwo
 
 
 def _protein(n_residues: int) -> gufe.ProteinComponent:
-    """Some ten atoms per residue, strewn about: only their number matters here."""
+    """Return a protein with about ten atoms per residue at random positions: only their number matters here."""
     sequence = ("GASVLKDF" * n_residues)[:n_residues]
     mol = Chem.AddHs(Chem.MolFromSequence(sequence), addResidueInfo=True)
     conformer = Chem.Conformer(mol.GetNumAtoms())
@@ -117,7 +116,7 @@ def _protein(n_residues: int) -> gufe.ProteinComponent:
 
 
 def _serialise(network: Any) -> bytes:
-    """Newer gufe has a keyed chain of its own; for gufe 0.4 the adapter writes it."""
+    """Serialise as a keyed chain: newer gufe does it itself, for gufe 0.4 the adapter does."""
     if hasattr(network, "to_json"):
         return bytes(network.to_json().encode())
     return gufe_adapter.dumps_chain(network)

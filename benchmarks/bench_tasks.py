@@ -1,8 +1,7 @@
-"""Create and action 10,000 Tasks in one commit, against appending the same rows with deltalake alone.
+"""Create and action 10,000 Tasks in one commit, compared with appending the same rows with deltalake alone.
 
-The reference writes the very rows that end up in `tasks` and `task_log` to two bare Delta tables:
-no key is looked up, no rule checked, no race guarded against. Run it with
-``python -m benchmarks.bench_tasks``.
+The reference writes exactly the rows that end up in `tasks` and `task_log` to two bare Delta tables: no key lookup, no
+rules, no protection against races. Run it with ``python -m benchmarks.bench_tasks``.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ _TABLES = ("tasks", "task_log")
 
 
 def run(quick: bool = False) -> list[dict[str, Any]]:
-    """Time both in turns, best of three."""
+    """Time both alternately, best of three."""
     n_tasks = 1_000 if quick else 10_000
     n_transformations = 100
     ours_s, reference_s = [], []

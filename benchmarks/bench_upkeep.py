@@ -1,10 +1,9 @@
-"""A lake of 10,000 small commits before and after upkeep, against a fresh one of the same rows.
+"""A lake with 10,000 small commits before and after maintenance, compared with a fresh one with the same rows.
 
-The history is forged file by file, since making it one commit after the other takes half an hour: one
-Parquet file and one log entry per commit, and the checkpoints that writers leave. All files are then made
-two days old, so that what upkeep keeps by default is the same as in a lake that lived that long. Four
-processes append throughout the upkeep; afterwards every row must be there, theirs too. Run it with
-``python -m benchmarks.bench_upkeep``.
+The history is forged file by file, since making it one commit at a time takes half an hour: one Parquet file and one
+log entry per commit, and the checkpoints that writers leave. All files are then dated two days back, so that default
+retention applies as in a lake of that age. Four processes append during maintenance; afterwards every row must exist,
+including theirs. Run it with ``python -m benchmarks.bench_upkeep``.
 """
 
 from __future__ import annotations
@@ -44,14 +43,14 @@ TARGET = "after upkeep, with four writers throughout, a lake of 10,000 commits w
 _TARGET_RATIO = 2.0
 _N_WRITERS = 4
 _AGE_S = 2 * 86400.0
-#: As far apart as writers leave them in a table of many files.
+#: Distance between checkpoints that writers leave in a table with many files.
 _CHECKPOINT_EVERY = 100
 _RESULTS_PER_COMMIT = 5
 _RECORDED = ("results", "unit_results", "result_files")
 
 
 def run(quick: bool = False) -> list[dict[str, Any]]:
-    """Forge both lakes, measure, do the upkeep among writers, measure again, count the rows."""
+    """Forge both lakes, measure, run maintenance with concurrent writers, measure again, count the rows."""
     n_commits = 500 if quick else 10_000
     with tempfile.TemporaryDirectory() as folder:
         forged, fresh, network = _make_lakes(Path(folder), n_commits)
@@ -103,11 +102,11 @@ def _facts(
     return [*rows, {"name": "every row is there once", "figure": accounted, "ok": accounted}]
 
 
-# --- what is measured -------------------------------------------------------------------------------
+# --- measurements -----------------------------------------------------------------------------------
 
 
 def _measure(forged: Lake, fresh: Lake, network: str, *, turns: int) -> dict[str, tuple[float, float]]:
-    """Median seconds on the forged lake and on the fresh one, in turns; each call opens the lake anew."""
+    """Return median seconds on the forged and on the fresh lake, alternating; each call opens the lake again."""
     measured = {}
     for name, call in {"open": _open, "status": _status, "append": _append, "record": _record}.items():
         times = [(_seconds(call, forged.url, network), _seconds(call, fresh.url, network)) for _ in range(turns + 1)]
@@ -158,7 +157,7 @@ def _write(url: str, stop: Flag, told: multiprocessing.SimpleQueue[dict[str, flo
 
 
 def _among_writers(lake: Lake, work: Callable[[], MaintenanceReport]) -> tuple[MaintenanceReport, dict[str, float]]:
-    """Do `work` while four processes append; return its report, and every Task they created with its seconds."""
+    """Run `work` while four processes append; return its report, and every Task they created with its seconds."""
     context = multiprocessing.get_context("spawn")
     stop, told = context.Event(), context.SimpleQueue()
     writers = [context.Process(target=_write, args=(lake.url, stop, told)) for _ in range(_N_WRITERS)]
@@ -178,7 +177,7 @@ def _among_writers(lake: Lake, work: Callable[[], MaintenanceReport]) -> tuple[M
 
 
 def _accounted(lake: Lake, expected: dict[str, pl.DataFrame], written: dict[str, float]) -> bool:
-    """Whether all rows of old are there once, and all that writers were told is written, and seq has no gap."""
+    """Return whether all old rows exist once, all acknowledged writes exist, and seq has no gap."""
     log = Lake.open(lake.url).table("task_log").scan().collect()
     by_writers = log.filter(pl.col("actor") == "writer")["task"].to_list()
     good = sorted(by_writers) == sorted(written)
@@ -196,7 +195,7 @@ def _accounted(lake: Lake, expected: dict[str, pl.DataFrame], written: dict[str,
 
 
 def _make_lakes(folder: Path, n_commits: int) -> tuple[Lake, Lake, str]:
-    """Make two lakes of the same rows: one by many small commits, one by few; both folded."""
+    """Make two lakes with the same rows: one by many small commits, one by few; both folded."""
     forged = Lake.create(folder / "forged")
     network = submit_network(forged, plain_chain([(f"l{i}", f"l{i + 1}") for i in range(100)]), SCOPE).network
     ensure_tasks(forged, network, max(1, n_commits // 200), creator="bench")
@@ -222,7 +221,7 @@ def _fresh(folder: Path, forged: Lake) -> Lake:
 
 
 def _history(lake: Lake, n_commits: int) -> dict[str, pl.DataFrame]:
-    """Rows of Tasks claimed and completed one by one, and of their results."""
+    """Return rows of Tasks claimed and completed one by one, and of their results."""
     start = lake.task_log.states()
     tasks = start.tasks.head(n_commits // 2).with_columns(
         attempt=pl.Series([uuid.uuid4().hex for _ in range(min(len(start.tasks), n_commits // 2))]),
@@ -248,7 +247,7 @@ def _history(lake: Lake, n_commits: int) -> dict[str, pl.DataFrame]:
 
 
 def _forge(lake: Lake, name: str, frame: pl.DataFrame, per_commit: int, *, last: int | None = None) -> None:
-    """Add rows to a table as commits of so many rows, the way deltalake writes them."""
+    """Add rows to a table as commits of `per_commit` rows, in deltalake's format."""
     assert lake.local_path is not None
     table = lake.table(name)
     rows, folder = table.schema.table(frame), lake.local_path / "tables" / name

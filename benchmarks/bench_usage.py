@@ -1,10 +1,9 @@
-"""Usage of a lake with 1,000,000 results, against DuckDB on the same columns in one plain Parquet file.
+"""Usage of a lake with 1,000,000 results, compared with DuckDB on the same columns in one plain Parquet file.
 
-The results lie in 20 networks of 4 Scopes, on 200 hosts and in 3 pools, over a year. The reference counts
-attempts, failures and hours by host, which is the least that any answer must do; ours also counts Tasks
-once each and finds the names of Protocols or networks. The first row is to be answered within a few
-seconds for a person who waits; its sums must be the reference's.
-Run it with ``python -m benchmarks.bench_usage``.
+The results are in 20 networks of 4 Scopes, on 200 hosts and in 3 pools, over a year. The reference counts attempts,
+failures and hours by host, the minimum for any answer; ours also counts each Task once and looks up the names of
+Protocols or networks. The first row must take at most a few seconds, for interactive use; its sums must equal the
+reference's. Run it with ``python -m benchmarks.bench_usage``.
 """
 
 from __future__ import annotations
@@ -39,12 +38,12 @@ _YEAR = timedelta(days=365)
 
 
 def run(quick: bool = False) -> list[dict[str, Any]]:
-    """Time every dimension, all time and the last week; the median of three.
+    """Time every dimension, for all time and the last week; medians of three.
 
     Parameters
     ----------
     quick : bool
-        Take 50,000 results.
+        Use 50,000 results.
 
     Returns
     -------
@@ -142,7 +141,7 @@ def _make_networks(lake: Lake) -> pl.DataFrame:
 
 
 def _results(transformations: pl.DataFrame, n: int, part: int, rng: np.random.Generator) -> pl.DataFrame:
-    """One good result for most Tasks, a failure before it for some."""
+    """Return one good result for most Tasks, with a preceding failure for some."""
     picked = transformations[rng.integers(0, len(transformations), n)]
     first = part * n
     ok = rng.random(n) < 0.95

@@ -1,4 +1,4 @@
-"""Networks of measured differences to reckon with: random ones, and ones shaped like a programme's."""
+"""Networks of measured differences for benchmarks: random ones, and ones shaped like a programme's."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Network", "programme", "random_network"]
 
 @dataclass(frozen=True)
 class Network:
-    """m edges between n numbered ligands; uncertainties of 0.1 to 1 kcal/mol, values of no meaning."""
+    """m edges between n numbered ligands; uncertainties of 0.1 to 1 kcal/mol, arbitrary values."""
 
     n_nodes: int
     tail: NDArray[np.int64]
@@ -27,13 +27,13 @@ class Network:
         return cls(n_nodes, pairs[:, 0], pairs[:, 1], rng.normal(size=n_edges), rng.uniform(0.1, 1.0, n_edges))
 
     def rows(self) -> tuple[list[str], list[str], NDArray[np.float64], NDArray[np.float64]]:
-        """As `solve_network` takes them."""
+        """Return the input of `solve_network`."""
         node_a, node_b = ([f"lig{k}" for k in ends.tolist()] for ends in (self.tail, self.head))
         return node_a, node_b, self.value, self.uncertainty
 
 
 def random_network(n_nodes: int, n_edges: int, *, seed: int = 2026) -> Network:
-    """A random tree and random further pairs, no pair twice."""
+    """Return a random tree with further random pairs, without duplicates."""
     rng = np.random.default_rng(seed)
     keys = {int(rng.integers(node)) * n_nodes + node for node in range(1, n_nodes)}
     while len(keys) < n_edges:
@@ -44,9 +44,9 @@ def random_network(n_nodes: int, n_edges: int, *, seed: int = 2026) -> Network:
 
 
 def programme(n_series: int, n_ligands: int, *, seed: int = 2026) -> Network:
-    """Series of ligands, each joined to the three most like it, and the series to each other by their first.
+    """Return series of ligands: ligands connected to the three most similar, series by their first ligands.
 
-    Likeness is distance among points in four dimensions, so that series are no mere chains.
+    Similarity is distance between points in four dimensions, so that series are not mere chains.
     """
     rng = np.random.default_rng(seed)
     pairs: list[tuple[int, int]] = []
@@ -55,7 +55,7 @@ def programme(n_series: int, n_ligands: int, *, seed: int = 2026) -> Network:
         places = rng.normal(size=(n_ligands, 4))
         _, nearest = cKDTree(places).query(places, k=min(4, n_ligands))
         near = {(min(a, b), max(a, b)) for a, row in enumerate(nearest.tolist()) for b in row[1:]}
-        # and to the most like of those before it, so that the series hangs together
+        # and to the most similar of the earlier ones, so that the series is connected
         near |= {(int(np.argmin(((places[:a] - places[a]) ** 2).sum(axis=1))), a) for a in range(1, n_ligands)}
         pairs += [(first + a, first + b) for a, b in sorted(near)]
         pairs += sorted({(int(other) * n_ligands, first) for other in rng.integers(series, size=2)} if series else ())

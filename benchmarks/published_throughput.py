@@ -1,7 +1,7 @@
 """Published throughput of openfe calculations as rows of the cost model, one per target and leg.
 
-Hours are what 11 windows of 6 ns take at the published ns/day. Nothing that was measured is among the features: atoms,
-ligands and the set a target belongs to are known before anything runs.
+Hours are those of 11 windows of 6 ns at the published ns/day. No measured quantity is among the features: atoms,
+ligands and the set of a target are known before anything runs.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 __all__ = ["FILE", "Throughput", "published_throughput"]
 
-#: Where the table lies; other tables of the same columns (and perhaps `GPU`) may be put there.
+#: Path of the table; another table with the same columns (and optionally `GPU`) may be used.
 FILE = (
     Path(os.environ.get("ALCHEMISCALE_LAKE_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
     / "openfe2024_l40s_throughput.csv"
@@ -34,7 +34,7 @@ class Throughput:
     targets: NDArray[np.str_]
 
     def part(self, mine: NDArray[np.bool_]) -> tuple[dict[str, NDArray], NDArray[np.float64]]:  # type: ignore[type-arg]
-        """Some of the rows, and their hours."""
+        """Return some of the rows, and their hours."""
         return {name: values[mine] for name, values in self.rows.items()}, self.hours[mine]
 
 

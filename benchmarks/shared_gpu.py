@@ -1,8 +1,8 @@
-"""A Protocol whose one unit keeps a GPU busy part of the time, without a GPU.
+"""A Protocol whose only unit keeps a simulated GPU busy part of the time.
 
-It steps like a molecular dynamics engine: a kernel on the device, then the host's part. A kernel has
-the device to itself, as kernels that fill it do: a lock per name in `CUDA_VISIBLE_DEVICES` stands for
-that. The host's part mostly waits, and burns little CPU.
+It steps like a molecular dynamics engine: a kernel on the device, then the host's part. A kernel has exclusive use of
+the device, like kernels that fill it, simulated by a lock per name in `CUDA_VISIBLE_DEVICES`. The host's part mostly
+waits, and uses little CPU.
 """
 
 from __future__ import annotations
