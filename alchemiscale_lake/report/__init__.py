@@ -10,12 +10,13 @@ from .plots import ddg_pairs, dg_pairs, performance_line, plot_pairs
 from .screen import Screen, lay_out
 from .status import STATUS_STYLES, network_status_table, status_table, transformation_status_table
 from .summary import Summary, ligand_table, summarise
-from .table import ERROR, Table
+from .table import ERROR, NO_ESTIMATE, Table
 from .table_files import table_bytes
 from .tables import REPORTS, EstimateTable, ddg_table, dg_table, raw_table
 
 __all__ = [
     "ERROR",
+    "NO_ESTIMATE",
     "REPORTS",
     "STATUS_STYLES",
     "EstimateTable",

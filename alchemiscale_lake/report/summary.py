@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -14,7 +15,8 @@ from ..ids import ScopedKey
 from ..query import Connection, ask, connect
 from ..store import Lake
 from .plots import dg_pairs, performance_line, plot_pairs
-from .table import ERROR, Table
+from .table import ERROR, NO_ESTIMATE, Table
+from .tables import legs_without_value
 
 __all__ = ["Summary", "ligand_table", "summarise"]
 
@@ -72,16 +74,32 @@ def summarise(lake: Lake, network: str, *, plot: str | Path | None = None, lake_
         lines.append("no ligand has an experimental value, so there is no RMSE and no plot")
     names = ask(connection, "network_states").select("network", "name")
     commands = _next_commands(network, names, lake.url if lake_argument is None else lake_argument)
-    return Summary(ligand_table(ranking), (*lines, "next:", *(f"  {c}" for c in commands)), written)
+    failed = _failed_ligands(connection, network)
+    return Summary(ligand_table(ranking, failed), (*lines, "next:", *(f"  {c}" for c in commands)), written)
 
 
-def ligand_table(ranking: pl.DataFrame) -> Table:
-    """Show the answer to `ligand_ranking`: lowest first, ligands without a value last."""
+def _failed_ligands(connection: Connection, network: str) -> set[str]:
+    """Return the ligands with an edge of which a leg failed."""
+    failed, _ = legs_without_value(connection, network)
+    edges = ask(connection, "latest_edges", network=network).rows(named=True)
+    return {edge[end] for edge in edges if failed.intersection(edge["legs"]) for end in ("ligand_i", "ligand_j")}
+
+
+def ligand_table(ranking: pl.DataFrame, failed: Collection[str]) -> Table:
+    """Show the answer to `ligand_ranking`: lowest first, ligands without a value last.
+
+    Parameters
+    ----------
+    ranking : polars.DataFrame
+    failed : collection of str
+        Ligands that print `Error` for want of a value; others print `-`.
+    """
     rows = []
     for row in ranking.iter_rows(named=True):
         cells = {name: row[column] for name, column in _COLUMNS.items()}
         if row["value_kcal_mol"] is None:
-            cells |= {"DG(MLE) (kcal/mol)": ERROR, "uncertainty (kcal/mol)": ERROR}
+            missing = ERROR if row["ligand"] in failed else NO_ESTIMATE
+            cells |= {"DG(MLE) (kcal/mol)": missing, "uncertainty (kcal/mol)": missing}
         rows.append(tuple(cells.values()))
     return Table(tuple(_COLUMNS), rows, precision_of={"DG(MLE) (kcal/mol)": "uncertainty (kcal/mol)"})
 

@@ -13,10 +13,12 @@ import polars as pl
 from ..cells import tsv_line
 from .digits import round_to_uncertainty, shown
 
-__all__ = ["ERROR", "Table"]
+__all__ = ["ERROR", "NO_ESTIMATE", "Table"]
 
 #: What stands in place of a number that was to be and failed.
 ERROR = "Error"
+#: Stands in place of a number where results are good and give none, as of plain MD.
+NO_ESTIMATE = "-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,11 @@ class Table:
     styles: Mapping[str, str] = field(default_factory=dict)
     row_styles: tuple[str, ...] = ()
     is_sheet: bool = False
+
+    @property
+    def numbers(self) -> frozenset[str]:
+        """Headers of estimates and uncertainties."""
+        return frozenset([*self.precision_of.keys(), *self.precision_of.values()])
 
     @classmethod
     def of(cls, frame: pl.DataFrame, title: str | None = None) -> Table:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from ..cells import csv_line
-from .table import ERROR, Table
+from .table import ERROR, NO_ESTIMATE, Table
 
 __all__ = ["table_bytes"]
 
@@ -24,7 +25,7 @@ def table_bytes(table: Table, path: str | Path) -> bytes:
     if suffix == ".csv":
         return _csv(table).encode()
     if suffix == ".json":
-        records = [dict(zip(table.columns, map(_value, row), strict=True)) for row in table.rows]
+        records = [{name: _value(table, name, cell) for name, cell in _named(table, row)} for row in table.rows]
         return (json.dumps(records, default=str, indent=1, ensure_ascii=False) + "\n").encode()
     if suffix == ".parquet":
         buffer = io.BytesIO()
@@ -49,8 +50,17 @@ def _text(value: Any) -> str:
     return json.dumps(value, default=str) if isinstance(value, (list, dict, tuple)) else str(value)
 
 
-def _value(value: Any) -> Any:
-    if value == ERROR:
+def _named(table: Table, row: tuple[Any, ...]) -> Iterable[tuple[str, Any]]:
+    return zip(table.columns, row, strict=True)
+
+
+def _is_missing(table: Table, column: str, value: Any) -> bool:
+    # a ligand may be called so
+    return value == ERROR or (value == NO_ESTIMATE and column in table.numbers)
+
+
+def _value(table: Table, column: str, value: Any) -> Any:
+    if _is_missing(table, column, value):
         return None
     if isinstance(value, float) and value != value:
         return None
@@ -60,6 +70,6 @@ def _value(value: Any) -> Any:
 def _frame(table: Table) -> pl.DataFrame:
     data = {}
     for k, name in enumerate(table.columns):
-        values = [None if row[k] == ERROR else row[k] for row in table.rows]
+        values = [None if _is_missing(table, name, row[k]) else row[k] for row in table.rows]
         data[name] = pl.Series(name, values, strict=False)
     return pl.DataFrame(data)

@@ -1,12 +1,13 @@
 """Estimates of a network as tables, with openfe's headers: `dg`, `ddg` and `raw`.
 
 Headers, order and what is said of failures follow `openfe gather`, so that what reads its files reads
-ours. What failed prints `Error`; what has not run yet is left out and counted in `remarks`.
+ours. What failed prints `Error`, a good result without an estimate `-`; what has not run yet is left out and
+counted in `remarks`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,7 +18,7 @@ from ..ids import ScopedKey
 from ..networks.measures import MEASURES, is_absent
 from ..query import Connection, ask, read_sql, statement
 from .plots import dg_pairs, performance_line
-from .table import ERROR, Table
+from .table import ERROR, NO_ESTIMATE, Table
 
 __all__ = ["REPORTS", "EstimateTable", "ddg_table", "dg_table", "raw_table"]
 
@@ -102,9 +103,14 @@ def dg_table(connection: Connection, network: str, *, allow_partial: bool = Fals
             network=network,
             n_components=n,
         )
-    broken = _ligands_of(edges.filter(pl.col("status") == "error"))
-    failed = ranking.filter(pl.col("value_kcal_mol").is_null() & pl.col("ligand").is_in(list(broken)))
-    rows = pl.concat([known, failed]).sort("kind", "component", "ligand")
+    edges = _with_missing(connection, network, edges)
+    broken = _ligands_of(edges.filter(pl.col("missing") == ERROR))
+    without = _ligands_of(edges.filter(pl.col("missing") == NO_ESTIMATE))
+    lacking = ranking.filter(pl.col("value_kcal_mol").is_null() & pl.col("ligand").is_in(list(broken | without)))
+    failed = lacking.filter(pl.col("ligand").is_in(list(broken)))
+    rows = pl.concat([known, lacking]).sort("kind", "component", "ligand")
+    rows = rows.with_columns(missing=pl.when(pl.col("ligand").is_in(list(broken))).then(pl.lit(ERROR)))
+    rows = rows.with_columns(pl.col("missing").fill_null(NO_ESTIMATE))
     if not len(disconnected):
         rows = rows.sort("kind", "ligand")
     cells = {"kind": "kind", "ligand": "ligand", _DG: "value_kcal_mol", _UNCERTAINTY: "uncertainty_kcal_mol"}
@@ -119,6 +125,7 @@ def dg_table(connection: Connection, network: str, *, allow_partial: bool = Fals
         *_agreement(known),
         *_said(known),
         *_said_of_edges(edges),
+        *_without_estimate(len(lacking) - len(failed), "ligand"),
         *_left_out(pending, "ligand"),
     )
     return EstimateTable(table, "ligands", len(failed), remarks)
@@ -129,7 +136,8 @@ def ddg_table(connection: Connection, network: str, *, allow_partial: bool = Fal
     edges = ask(connection, "latest_edges", network=network)
     if not len(edges):
         raise EstimationError(_nothing(network, edges), network=network)
-    rows = edges.filter(pl.col("status") != "incomplete")
+    rows = _with_missing(connection, network, edges.filter(pl.col("status") != "incomplete"))
+    n_failed, n_without = (int((rows["missing"] == word).sum()) for word in (ERROR, NO_ESTIMATE))
     cells = {
         "kind": "kind",
         "ligand_i": "ligand_i",
@@ -140,8 +148,12 @@ def ddg_table(connection: Connection, network: str, *, allow_partial: bool = Fal
     return EstimateTable(
         _table(rows, cells, {_DDG: _UNCERTAINTY}),
         "edges",
-        int((rows["status"] == "error").sum()),
-        (*_said_of_edges(rows), *_left_out(len(edges) - len(rows), "edge")),
+        n_failed,
+        (
+            *_said_of_edges(rows),
+            *_without_estimate(n_without, "edge"),
+            *_left_out(len(edges) - len(rows), "edge"),
+        ),
     )
 
 
@@ -151,6 +163,12 @@ def raw_table(connection: Connection, network: str, *, allow_partial: bool = Fal
     rows = read_sql(connection, statement("raw_results"), bound)
     pending = int((rows["state"] == "pending").sum())
     rows = _as_measured(rows.filter(pl.col("state") != "pending"))
+    # a leg without a good result has no attempt here
+    rows = rows.with_columns(
+        missing=pl.when(pl.col("attempt").is_null()).then(pl.lit(ERROR)).otherwise(pl.lit(NO_ESTIMATE))
+    )
+    lacking = rows.filter(pl.col("estimate_kcal_mol").is_null())
+    n_failed = int((lacking["missing"] == ERROR).sum())
     cells = {
         "leg": "phase",
         "ligand_i": "ligand_i",
@@ -161,7 +179,8 @@ def raw_table(connection: Connection, network: str, *, allow_partial: bool = Fal
     if rows["environment"].drop_nulls().n_unique() > 1:
         cells = {"system": "environment"} | cells
     table = _table(rows, cells, {_RAW: _RAW_UNCERTAINTY})
-    return EstimateTable(table, "results", rows["estimate_kcal_mol"].null_count(), _left_out(pending, "leg"))
+    remarks = (*_without_estimate(len(lacking) - n_failed, "result"), *_left_out(pending, "leg"))
+    return EstimateTable(table, "results", n_failed, remarks)
 
 
 def _as_measured(rows: pl.DataFrame) -> pl.DataFrame:
@@ -182,16 +201,44 @@ REPORTS: Final[dict[str, Callable[..., EstimateTable]]] = {"dg": dg_table, "ddg"
 
 
 def _table(rows: pl.DataFrame, cells: dict[str, str], precision_of: dict[str, str]) -> Table:
-    """Pick columns; a missing estimate prints `Error`, and so does its uncertainty."""
+    """Pick columns; a missing estimate prints what the row's `missing` says, and so does its uncertainty."""
     if "kind" in cells and rows["kind"].n_unique() < 2:
         del cells["kind"]
     estimates = [cells[name] for name in precision_of]
     found = []
     for row in rows.iter_rows(named=True):
-        failed = any(row[name] is None for name in estimates)
+        lacks = any(row[name] is None for name in estimates)
         numbers = {c for pair in precision_of.items() for c in pair}
-        found.append(tuple(ERROR if failed and name in numbers else row[c] for name, c in cells.items()))
+        found.append(tuple(row["missing"] if lacks and name in numbers else row[c] for name, c in cells.items()))
     return Table(tuple(cells), found, precision_of=precision_of)
+
+
+def _with_missing(connection: Connection, network: str, edges: pl.DataFrame) -> pl.DataFrame:
+    """Add a column missing: what edges without a value because of a leg print, null for the others."""
+    failed, without = legs_without_value(connection, network)
+    missing = [_missing(row["status"], set(row["legs"]), failed, without) for row in edges.iter_rows(named=True)]
+    return edges.with_columns(missing=pl.Series(missing, dtype=pl.String))
+
+
+def _missing(status: str, legs: Set[str], failed: Set[str], without: Set[str]) -> str | None:
+    if status != "error":
+        return None
+    return NO_ESTIMATE if legs & without and not legs & failed else ERROR
+
+
+def legs_without_value(connection: Connection, network: str) -> tuple[set[str], set[str]]:
+    """Return the Transformations of a network that failed, and those whose good results have no estimate."""
+    legs = ask(connection, "network_legs", network=network).filter(pl.col("state") == "error")
+    good = pl.col("n_results") > 0
+    return set(legs.filter(~good)["transformation"]), set(legs.filter(good)["transformation"])
+
+
+def _without_estimate(n: int, noun: str) -> tuple[str, ...]:
+    """Explain `-`."""
+    if not n:
+        return ()
+    has = f"1 {noun} has" if n == 1 else f"{n} {noun}s have"
+    return (f"{has} no estimate ({NO_ESTIMATE}), although nothing failed: the Protocol gives none, as plain MD does",)
 
 
 def _ligands_of(edges: pl.DataFrame) -> set[Any]:

@@ -2,19 +2,40 @@
 
 from __future__ import annotations
 
+import gzip
+import io
+import json
+from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
+import polars as pl
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 from syrupy.assertion import SnapshotAssertion
 
+from alchemiscale_lake.cli import main
 from alchemiscale_lake.errors import EstimationError
 from alchemiscale_lake.ledger.estimates import gather_network
 from alchemiscale_lake.query import connect
-from alchemiscale_lake.report import REPORTS, Table, ddg_table, dg_table, lay_out, raw_table, round_to_uncertainty
+from alchemiscale_lake.report import (
+    REPORTS,
+    EstimateTable,
+    Table,
+    ddg_table,
+    dg_table,
+    lay_out,
+    raw_table,
+    round_to_uncertainty,
+)
+from alchemiscale_lake.report.summary import summarise
+from alchemiscale_lake.report.table_files import table_bytes
+from alchemiscale_lake.store import Lake
 from tests.campaign import SCOPE, Campaign, small_campaign
+from tests.real_data import real_case
 
 NETWORK = f"AlchemicalNetwork-tyk2-{SCOPE}"
 
@@ -145,3 +166,90 @@ def test_tsv_keeps_one_line_per_row_and_full_precision() -> None:
 
 def test_names_are_no_markup_on_a_terminal() -> None:
     assert "[bold]lig[/bold]" in on_terminal(Table(("ligand",), [("[bold]lig[/bold]",)]))
+
+
+# --- good results without an estimate ---------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Lake, str]:
+    """Edges from `a`: one good (b), one of plain MD (c), one that failed (d), and one with a leg of either (e)."""
+    made = Campaign.at(tmp_path_factory.mktemp("mixed") / "lake")
+    network = made.network("mixed", [("a", other) for other in "bcde"], ("complex", "solvent"))
+    for other, phase in product("bcde", ("complex", "solvent")):
+        (task,) = made.new_tasks(network, [f"a_{other}_{phase}"])
+        if other == "d" or (other == "e" and phase == "complex"):
+            made.result(task, ok=False)
+        else:
+            value = 1.0 if other == "b" else None
+            made.result(task, value, value)
+    gather_network(made.lake, network)
+    return made.lake, network
+
+
+def cells(estimates: EstimateTable) -> dict[str, set[str]]:
+    """What stands where the number would, by ligand j."""
+    columns = estimates.table.columns
+    at = columns.index("ligand_j" if "ligand_j" in columns else "ligand")
+    found: dict[str, set[str]] = {}
+    for row in estimates.table.rows:
+        number = row[next(k for k, name in enumerate(columns) if name in estimates.table.precision_of)]
+        found.setdefault(row[at], set()).add(number if isinstance(number, str) else "number")
+    return found
+
+
+def test_what_gives_no_estimate_is_no_error(mixed: tuple[Lake, str]) -> None:
+    lake, network = mixed
+    con = connect(lake)
+
+    raw, ddg, dg = raw_table(con, network), ddg_table(con, network), dg_table(con, network)
+
+    assert cells(raw) == {"b": {"number"}, "c": {"-"}, "d": {"Error"}, "e": {"-", "Error"}}
+    assert cells(ddg) == {"b": {"number"}, "c": {"-"}, "d": {"Error"}, "e": {"Error"}}
+    assert cells(dg) == {"a": {"number"}, "b": {"number"}, "c": {"-"}, "d": {"Error"}, "e": {"Error"}}
+    assert [estimates.n_failed for estimates in (raw, ddg, dg)] == [3, 2, 2]
+    assert "3 results have no estimate (-), although nothing failed" in " ".join(raw.remarks)
+    assert "1 edge has no estimate (-)" in " ".join(ddg.remarks)
+    assert "1 ligand has no estimate (-)" in " ".join(dg.remarks)
+
+
+def test_the_summary_tells_an_error_from_no_estimate(mixed: tuple[Lake, str]) -> None:
+    lake, network = mixed
+
+    rows = summarise(lake, network).table.rows
+
+    assert {ligand: value for ligand, value, *_ in rows if isinstance(value, str)} == {
+        "c": "-",
+        "d": "Error",
+        "e": "Error",
+    }
+
+
+def test_no_estimate_is_null_in_files_for_programs_and_a_name_is_not(mixed: tuple[Lake, str]) -> None:
+    lake, network = mixed
+    table = ddg_table(connect(lake), network).table
+    named = replace(table, rows=[("-", *row[1:]) for row in table.rows])
+
+    records = json.loads(table_bytes(named, "ddg.json"))
+
+    assert [record["ligand_i"] for record in records] == ["-"] * 4
+    assert [record["DDG(i->j) (kcal/mol)"] is None for record in records] == [False, True, True, True]
+    frame = pl.read_parquet(io.BytesIO(table_bytes(named, "ddg.parquet")))
+    assert frame["DDG(i->j) (kcal/mol)"].null_count() == 3
+    assert frame["ligand_i"].to_list() == ["-"] * 4
+
+
+def test_plain_md_of_openfe_prints_no_error(tmp_path: Path) -> None:
+    content = gzip.decompress(real_case("MDProtocol_json_results.gz").read_bytes())
+    (tmp_path / "md.json").write_bytes(content)
+    environment = {"ALCHEMISCALE_LAKE": str(tmp_path / "lake")}
+    imported = CliRunner().invoke(
+        main, ["import-results", str(tmp_path / "md.json"), "--scope", SCOPE], env=environment
+    )
+    assert imported.exit_code == 0, imported.stderr
+
+    gathered = CliRunner().invoke(main, ["gather", "--report", "raw"], env=environment)
+
+    assert gathered.exit_code == 0
+    assert gathered.stdout.splitlines()[1:] == ["vacuum\tligandA\t\t-\t-"]
+    assert "1 result has no estimate (-), although nothing failed" in gathered.stderr
