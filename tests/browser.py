@@ -1,7 +1,7 @@
-"""A headless Chromium that tests drive, and that can reach nothing but this machine.
+"""A headless Chromium controlled by tests, which can reach only this machine.
 
-Every request that a page makes is kept, and so is what it says on its console. What Chromium asks for
-on its own account is none of them; no name is resolved, so that it gets no answer either.
+All requests of a page, and its console messages, are recorded. Chromium's own requests are not; no name is resolved,
+so these get no answer.
 """
 
 from __future__ import annotations
@@ -47,13 +47,13 @@ _QUIET = (
 
 @dataclass
 class Page:
-    """One tab, spoken to over the DevTools protocol."""
+    """One tab, controlled over the DevTools protocol."""
 
     socket: ClientConnection
     session: str
-    #: URLs asked for by the page, its frames and workers.
+    #: URLs requested by the page, its frames and workers.
     requests: list[str] = field(default_factory=list)
-    #: Errors and warnings on the console, uncaught exceptions, refusals of the content security policy.
+    #: Errors and warnings on the console, uncaught exceptions, violations of the content security policy.
     complaints: list[str] = field(default_factory=list)
     _number: int = 0
 
@@ -88,7 +88,7 @@ class Page:
             self._listen(params["sessionId"])
 
     def _listen(self, session: str) -> None:
-        """Hear a frame or worker of the page too; it waits until we do."""
+        """Attach to a frame or worker of the page too; it waits until this is done."""
         for command in ("Network.enable", "Runtime.enable", "Log.enable", "Runtime.runIfWaitingForDebugger"):
             self._number += 1
             message = {"id": self._number, "method": command, "params": {}, "sessionId": session}
@@ -149,16 +149,16 @@ class Page:
         target.write_bytes(base64.b64decode(shot["data"]))
 
     def elsewhere(self) -> list[str]:
-        """Requests that went to no file, no inline data and not to this machine."""
+        """Return requests other than to files, inline data and this machine."""
         inside = ("file", "data", "blob", "about")
         return [u for u in self.requests if (s := urlsplit(u)).scheme not in inside and s.hostname not in _HERE]
 
 
 @contextmanager
 def browser() -> Iterator[Callable[[], Page]]:
-    """Start Chromium; yields what opens a new tab."""
+    """Start Chromium; yield a function that opens a new tab."""
     chromium = require(["chromium"], ["chromium"])["chromium"]
-    # snapshots of a profile are nothing to keep, and pytest's folders have too long a path for its sockets
+    # profiles need not be kept, and the paths of pytest's folders are too long for its sockets
     profile = Path(tempfile.mkdtemp(prefix="chromium-"))
     process = subprocess.Popen(
         [chromium, *_QUIET, f"--user-data-dir={profile}", "about:blank"],

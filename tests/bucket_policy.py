@@ -1,7 +1,7 @@
-"""An S3 policy enforced on the way to the local server, as AWS does: what is not allowed is forbidden.
+"""An S3 policy enforced by a proxy before the local server, like AWS: what is not allowed is forbidden.
 
-A small part of the language: Allow statements with Action, Resource and StringLike conditions on `s3:prefix`. Whoever
-may not list a bucket is told of a missing object that it is forbidden, as AWS does.
+A small part of the language: Allow statements with Action, Resource and StringLike conditions on `s3:prefix`. Like
+AWS, a client that may not list a bucket gets "forbidden" for a missing object.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ _ACTIONS = {"GET": "s3:GetObject", "HEAD": "s3:GetObject", "PUT": "s3:PutObject"
 
 @dataclass(frozen=True)
 class Policy:
-    """Statements that allow."""
+    """Allow statements."""
 
     statements: list[dict[str, Any]]
 
     @classmethod
     def read(cls, path: Path, url: str) -> Policy:
-        """Read a policy written for BUCKET and PREFIX, as one for the lake at a URL."""
+        """Read a policy written for BUCKET and PREFIX, adapted to the lake at a URL."""
         bucket, _, prefix = url.removeprefix("s3://").partition("/")
         text = path.read_text().replace("BUCKET", bucket).replace("PREFIX", prefix)
         statements = json.loads(text)["Statement"]
@@ -34,7 +34,7 @@ class Policy:
         return cls(statements)
 
     def allows(self, method: str, path: str, body: bytes = b"") -> bool:
-        """Whether a request may be made."""
+        """Return whether a request is allowed."""
         parts = urlsplit(path)
         bucket, _, key = unquote(parts.path).lstrip("/").partition("/")
         query = parse_qs(parts.query, keep_blank_values=True)
@@ -48,7 +48,7 @@ class Policy:
         return self._allows(_ACTIONS[method], f"arn:aws:s3:::{bucket}/{key}", None)
 
     def tells_what_is_missing(self, path: str) -> bool:
-        """Whether the asker hears that an object is missing, rather than forbidden."""
+        """Return whether the client is told that an object is missing, rather than forbidden."""
         bucket = urlsplit(path).path.lstrip("/").partition("/")[0]
         return self._allows("s3:ListBucket", f"arn:aws:s3:::{bucket}", None)
 

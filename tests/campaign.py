@@ -22,7 +22,7 @@ def hours(n: float) -> datetime:
 
 @dataclass
 class Campaign:
-    """Writes into a lake; everything it makes up is numbered, so that two campaigns are equal."""
+    """Writes to a lake; everything invented is numbered, so that two campaigns are equal."""
 
     lake: Lake
     scope: str = SCOPE
@@ -44,7 +44,7 @@ class Campaign:
     ) -> str:
         """Store a network with one Transformation per pair and phase; return its ScopedKey.
 
-        A phase may name its environment: `complex:R-1`.
+        A phase may include its environment: `complex:R-1`.
         """
         scope = scope or self.scope
         keys = {
@@ -87,7 +87,7 @@ class Campaign:
         }
 
     def new_tasks(self, network: str, keys: Iterable[str], *, scope: str | None = None) -> list[str]:
-        """Create and action one Task per Transformation key given."""
+        """Create and action one Task per given Transformation key."""
         scope = scope or self.scope
         states = []
         for key in keys:
@@ -104,7 +104,7 @@ class Campaign:
         self.lake.task_log.commit(lambda _: events, actor="ada")
 
     def set_status(self, task: str, status: str) -> None:
-        """Leave a Task in a status, by an event of no particular kind."""
+        """Set the status of a Task by a generic event."""
         state = self.tasks[task]
         held = ("a0", "local", hours(1)) if status == "running" else (None, None, None)
         after = TaskState(state.scope, task, state.transformation, state.extends, status, 10, *held)
@@ -186,7 +186,7 @@ def _names(state: TaskState) -> dict[str, Any]:
 
 
 def small_campaign(folder: Path) -> Campaign:
-    """A triangle of ligands with solvent and complex legs: two repeats each, one leg failed, one still running."""
+    """Return a triangle of ligands with solvent and complex legs: two repeats each, one leg failed, one running."""
     campaign = Campaign.at(folder)
     network = campaign.network("tyk2", [("a", "b"), ("b", "c"), ("c", "a"), ("c", "d")], ("solvent", "complex"))
     campaign.network("idle", [("x", "y")], scope="org-campaign-other")

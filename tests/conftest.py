@@ -1,4 +1,4 @@
-"""Fixtures that many rooms share."""
+"""Fixtures shared by many rooms."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from hypothesis import settings
 
 from alchemiscale_lake.store import Lake
 
-# how long an example takes depends on what else the machine does
+# the duration of an example depends on the load of the machine
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")
 def empty_lake_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A lake without rows, to copy: creating one takes a second."""
+    """Return a lake without rows, to copy: creating one takes a second."""
     folder = tmp_path_factory.mktemp("template") / "lake"
     Lake.create(folder)
     return folder
@@ -25,6 +25,6 @@ def empty_lake_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def lake(tmp_path: Path, empty_lake_folder: Path) -> Lake:
-    """A lake of this test's own, empty."""
+    """Return an empty lake for this test."""
     shutil.copytree(empty_lake_folder, tmp_path / "lake")
     return Lake.open(tmp_path / "lake")

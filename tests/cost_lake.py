@@ -1,4 +1,4 @@
-"""Lakes in which calculations cost what a simple law says: openfe's legs on GPUs, without openfe or a GPU."""
+"""Lakes in which calculations follow a simple cost law: openfe's legs on GPUs, without openfe or a GPU."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OPENFE = "RelativeHybridTopologyProtocol"
 
 
 def leg(name: str, *, target: int = 0, phase: str = "complex", scope: str = SCOPE, **columns: Any) -> dict[str, Any]:
-    """A row of `transformations`: 11 windows of 6 ns, a protein of 4,000 atoms and more."""
+    """Return a row of `transformations`: 11 windows of 6 ns, a protein of at least 4,000 atoms."""
     n_solute = 3000 + 600 * target if phase == "complex" else 0
     return (
         {c.name: None for c in TABLES["transformations"].columns}
@@ -59,13 +59,13 @@ def leg(name: str, *, target: int = 0, phase: str = "complex", scope: str = SCOP
 
 
 def law_gpu_hours(row: dict[str, Any], gpu: str) -> float:
-    """What one result of it costs: GPU-hours."""
+    """Return the cost of one result in GPU-hours."""
     atoms = 94.6 * (0.365 * (row["n_atoms_b"] or 0) ** (1 / 3) + 2.0) ** 3
     return float(5.0 * (atoms / 30_000) * GPUS[gpu] * row["simulated_ns"] * row["n_windows"] / 66.0)
 
 
 def add_hosts(lake: Lake) -> None:
-    """One host for each GPU model."""
+    """Return one host per GPU model."""
     rows = [TABLES["hosts"].sample(1, host=f"digest of {gpu}", gpu_model=gpu, n_gpus=1).to_pylist()[0] for gpu in GPUS]
     lake.table("hosts").append_new(rows)
 
@@ -73,7 +73,7 @@ def add_hosts(lake: Lake) -> None:
 def result(
     row: dict[str, Any], number: int, gpu: str = "NVIDIA L40S", *, noise: float = 1.0, **columns: Any
 ) -> dict[str, Any]:
-    """A row of `results`."""
+    """Return a row of `results`."""
     wall_time_s = 3600.0 * law_gpu_hours(row, gpu) * noise
     began = hours(number)
     return {
@@ -96,7 +96,7 @@ def result(
 
 
 def openfe_lake(lake: Lake, *, n_targets: int = 6, n_edges: int = 4, seed: int = 1) -> list[dict[str, Any]]:
-    """Fill a lake with edges, of which all but the last of each target have a result on an L40S; return all legs."""
+    """Fill a lake with edges, all but the last of each target with a result on an L40S; return all legs."""
     draw = np.random.default_rng(seed)
     legs = [
         leg(f"t{target}e{edge}{phase}", target=target, phase=phase)
@@ -125,5 +125,5 @@ def stored(lake: Lake, legs: list[dict[str, Any]], n: int) -> str:
 
 
 def tasks(campaign: Campaign, network: str, legs: list[dict[str, Any]]) -> list[str]:
-    """Create and action one Task of each leg."""
+    """Create and action one Task per leg."""
     return campaign.new_tasks(network, [row["key"].removeprefix("Transformation-") for row in legs])

@@ -1,4 +1,4 @@
-"""Programs from Debian that tests run for real, installed when they are missing and we are root."""
+"""Debian programs used by tests, installed if missing and run as root."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ import pytest
 
 
 def find(program: str) -> str | None:
-    """Path of a program, or None."""
+    """Return the path of a program, or None."""
     elsewhere = sorted(str(path) for path in Path("/usr/lib/postgresql").glob("*/bin"))
     return shutil.which(program, path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", *elsewhere]))
 
 
 def require(programs: Sequence[str], packages: Sequence[str]) -> dict[str, str]:
-    """Return the paths of programs, installed if need be; without the right to install, the test is skipped."""
+    """Return the paths of programs, installing them if needed; without the right to install, skip the test."""
     if os.geteuid() != 0:
         pytest.skip(f"{packages[0]}: a server of the tests' own needs root")
     with (Path(tempfile.gettempdir()) / "alchemiscale-lake-installs").open("w") as turn:
-        # of several test processes one installs, and the others wait for it
+        # one of several test processes installs, and the others wait for it
         fcntl.flock(turn, fcntl.LOCK_EX)
         if any(find(program) is None for program in programs):
             _install(packages)

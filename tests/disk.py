@@ -1,9 +1,9 @@
-"""A disk that forgets: what a power cut would leave of a folder, by what was fsynced.
+"""A simulated disk: the state of a folder after a power cut, from what was fsynced.
 
-Within the block, every `os.fsync` of this process is noted. A cut then shows the folder as a file
-system may give it back: a file has the content that it had when it was fsynced last, and a name exists
-if its folder was fsynced since. What is newer may be there too, as ext4 shows it: the name, without or
-with half of the content. Whatever is written by others, as by deltalake, counts as never fsynced.
+Within the block, every `os.fsync` of this process is recorded. A cut then shows the folder as a file system may
+restore it: a file has its content at the last fsync, and a name exists if its folder was fsynced since. Newer changes
+may also be present, as in ext4: the name, without or with half of the content. Anything written by others, such as
+deltalake, counts as never fsynced.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ Names = dict[str, int]
 
 
 class Disk:
-    """Watch a folder; all that is there at the beginning is durable.
+    """Watch a folder; everything in it at the start is durable.
 
     Parameters
     ----------
     root : Path
     before_fsync : callable, optional
-        Called with the path of what is about to be fsynced, relative to the root.
+        Called with the path that is about to be fsynced, relative to the root.
     """
 
     def __init__(self, root: Path, before_fsync: Callable[[str], None] | None = None) -> None:
@@ -43,7 +43,7 @@ class Disk:
         self._trees: list[dict[str, bytes]] = []
 
     def __enter__(self) -> Self:
-        # a file that is known keeps its inode: otherwise another one might get the same
+        # keep a reference to known files, so that another one does not get the same inode
         self._pins = Path(tempfile.mkdtemp(dir=self.root.parent, prefix=".pins-"))
         self._note_all()
         self._real = os.fsync
@@ -58,22 +58,22 @@ class Disk:
 
     @property
     def fsynced_twice(self) -> list[str]:
-        """Files that were fsynced more than once."""
+        """Return files that were fsynced more than once."""
         return sorted({p for p in self.fsynced if (self.root / p).is_file() and self.fsynced.count(p) > 1})
 
     def cuts(self) -> list[dict[str, bytes]]:
-        """What is certain to be there after a cut: before the first fsync, and after each."""
+        """Yield what certainly exists after a cut: before the first fsync, and after each."""
         return [{}, *self._trees]
 
     def certain(self) -> dict[str, bytes]:
-        """Path and content of all files that a cut now would leave for certain."""
+        """Return path and content of all files that would certainly survive a cut now."""
         with self._lock:
             found: dict[str, bytes] = {}
             self._walk(self.root.stat().st_ino, "", found)
             return found
 
     def cut(self, target: Path, *, names: bool = False, half: bool = False) -> None:
-        """Copy what a cut now would leave; with `names` also files not fsynced, empty or with half their content."""
+        """Copy what would survive a cut now; with `names` also files not fsynced, empty or with half their content."""
         with self._lock:
             left = {}
             if names:
@@ -127,5 +127,5 @@ class Disk:
             if inode in self._names:
                 self._walk(inode, f"{prefix}{name}/", found)
             else:
-                # the name without the content: that is what ext4 makes of it
+                # the name without the content, as in ext4
                 found[f"{prefix}{name}"] = self._contents.get(inode, b"")

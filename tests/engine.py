@@ -1,4 +1,4 @@
-"""An engine that runs nothing by itself, so that every turn of a dispatcher can be watched."""
+"""An engine that runs nothing itself, so that every turn of a dispatcher can be observed."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ class Flight:
 
 @dataclass
 class Engine:
-    """Workers of so many `slots` cores each on `hosts`; `land` ends a flight with a receipt, `crash` without.
+    """Workers with `slots` cores each on `hosts`; `land` ends an assignment with a receipt, `crash` without.
 
-    With `whole_jobs` every place is a job to come, and `jobs` of them are taken at a time.
+    With `whole_jobs` every place is a future job, and `jobs` of them are accepted at a time.
     """
 
     lake: Lake

@@ -1,8 +1,8 @@
-"""A campaign in the middle of its work, as an analyst meets one: made up, the same every time, written in bulk.
+"""A campaign in progress, as an analyst finds it: invented, reproducible, written in bulk.
 
-Twenty-two substituted benzanilides in a network with cycles, three repeats of a solvent and a complex
-leg each, three hosts over four days; some edges run, wait, failed or were never begun; most ligands
-have an assay and a structure.
+Twenty-two substituted benzanilides in a network with cycles, three repeats of a solvent and a complex leg each, three
+hosts over four days; some edges are running, waiting, failed or were never started; most ligands have an assay and a
+structure.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ NAME = "benzanilides"
 NETWORK = f"AlchemicalNetwork-{NAME}-{SCOPE}"
 PHASES = ("complex", "solvent")
 N_REPEATS = 3
-#: An edge of which the complex legs are off by 1.2 kcal/mol.
+#: An edge whose complex legs deviate by 1.2 kcal/mol.
 ODD = ("bza-05", "bza-06")
 
 _RING_A = {"H": "c1ccccc1", "F": "c1ccc(F)cc1", "Cl": "c1ccc(Cl)cc1", "OMe": "c1ccc(OC)cc1", "CN": "c1ccc(C#N)cc1"}
@@ -30,13 +30,13 @@ _HOSTS = {"gpu-a1": ("NVIDIA L40S", 1.0), "gpu-a2": ("NVIDIA L40S", 1.05), "gpu-
 
 
 def ligands() -> dict[str, str]:
-    """SMILES by name."""
+    """Return SMILES by name."""
     pairs = list(itertools.product(_RING_A, _RING_B))[:22]
     return {f"bza-{k + 1:02d}": f"O=C(N{_RING_A[a]}){_RING_B[b]}" for k, (a, b) in enumerate(pairs)}
 
 
 def pairs() -> list[tuple[str, str]]:
-    """Edges: a tree, and cycles closed among neighbours."""
+    """Return edges: a tree, and cycles closed among neighbours."""
     draw, names = random.Random(5), list(ligands())
     found = [(names[draw.randrange(max(0, k - 5), k)], names[k]) for k in range(1, len(names))]
     near = [(a, b) for a, b in itertools.combinations(names, 2) if names.index(b) - names.index(a) <= 6]
@@ -44,7 +44,7 @@ def pairs() -> list[tuple[str, str]]:
 
 
 def example_campaign(folder: Path) -> Campaign:
-    """Make it; estimates are left for the first gathering."""
+    """Make the campaign; estimates are left for the first gathering."""
     draw = random.Random(11)
     campaign = Campaign.at(folder)
     edges = pairs()

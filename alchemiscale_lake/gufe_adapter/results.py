@@ -20,7 +20,7 @@ __all__ = ["Estimate", "build_dag_result", "dag_ok", "estimate"]
 
 #: Number of the repeat in the name of a unit.
 _REPEAT: Final = re.compile(r"\brepeat[ _](\d+)")
-#: What gufe >= 1 keeps of where a ProtocolDAGResult comes from.
+#: Origin of a ProtocolDAGResult, as stored by gufe >= 1.
 _LABELS: Final = ("transformation_key", "extends_key")
 
 
@@ -125,7 +125,7 @@ def _gathered(transformation: Any, dag_results: Sequence[Any]) -> Estimate:
 
 
 def _replicates(transformation: Any, dag_results: Sequence[Any], value: float | None) -> tuple[Estimate, ...]:
-    """Gather each repeat within one result by itself.
+    """Gather each repeat within one result separately.
 
     A repeat consists of the units that carry its number in their name, as openfe's and feflow's do
     (`... repeat 0 generation 0`), in all legs, and of those that carry none. There are none where their mean is not the

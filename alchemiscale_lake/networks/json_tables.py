@@ -1,7 +1,7 @@
-"""Tables in JSON, turned into CSV for `edge_table`: records, and the files of openfe-benchmarks.
+"""Tables in JSON, converted to CSV for `edge_table`: records, and the files of openfe-benchmarks.
 
-Records are what `gather -o FILE.json` writes: a list of dicts with the same names. openfe-benchmarks has edges with the
-values of their repeats (`computational_results.json`), and experimental values by ligand.
+Records are the output of `gather -o FILE.json`: a list of dicts with the same names. openfe-benchmarks has edges with
+the values of their repeats (`computational_results.json`), and experimental values by ligand.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _LEGS: Final = ("complex", "solvent", "vacuum")
 
 
 def is_json_table(path: Path) -> bool:
-    """Whether the content of a file begins like a table in JSON."""
+    """Return whether the content of a file starts like a table in JSON."""
     if not path.name.removesuffix(".gz").removesuffix(".zst").endswith(".json"):
         return False
     try:
@@ -38,19 +38,19 @@ def is_json_table(path: Path) -> bool:
 
 
 def table_text(data: bytes, source: str) -> tuple[str, tuple[str, ...]]:
-    """Return a table as CSV or TSV, and notes on what is not in it.
+    """Return a table as CSV or TSV, and notes on omitted content.
 
     Parameters
     ----------
     data : bytes
-        Content of a table: text, or one of the forms in JSON.
+        Content of a table: text, or one of the JSON forms.
     source : str
         Path of the file, for messages.
 
     Raises
     ------
     ContentError
-        If it is damaged, or in an encoding that is not read.
+        If it is damaged, or in an unsupported encoding.
     ResultFileError
         If a value in JSON is not a number or an energy.
     """

@@ -1,7 +1,7 @@
-"""Results of Protocols as keyed-chain JSON: what `to_json` of gufe's ProtocolResults writes.
+"""Results of Protocols as keyed-chain JSON, the output of `to_json` of gufe's ProtocolResults.
 
-Their `data` is that of a file of `openfe quickrun`, without its estimate: that is the mean over repeats where each
-repeat is a result, and else computed from the legs in `leg_estimates`.
+Their `data` is that of a file of `openfe quickrun`, without its estimate: the estimate is the mean over repeats if
+each repeat is a result, and otherwise computed from the legs in `leg_estimates`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["content_of", "is_protocol_result", "read_protocol_result"]
 
 
 def is_protocol_result(root: Mapping[str, Any]) -> bool:
-    """Whether the last object of a chain is the result of a Protocol."""
+    """Return whether the last object of a chain is the result of a Protocol."""
     return isinstance(root.get("data"), Mapping) and "n_protocol_dag_results" in root
 
 
@@ -34,7 +34,7 @@ def read_protocol_result(objects: Sequence[ChainObject], source: str, pool: Obje
     source : str
         Path of the file, for messages.
     pool : ObjectPool
-        Gets the objects the result is about.
+        Receives the objects of the result.
 
     Raises
     ------
@@ -68,7 +68,7 @@ def read_protocol_result(objects: Sequence[ChainObject], source: str, pool: Obje
 
 
 def content_of(by_key: Mapping[str, ChainObject], ends: Ends, source: str, pool: ObjectPool) -> Ends:
-    """Put the objects that a result is about into the pool, if the chain has them all."""
+    """Add the objects of a result to the pool, if the chain contains all of them."""
     keys = [key for key in (ends.state_a, ends.state_b, ends.protocol, *ends.mappings) if key is not None]
     if ends.state_a is None or ends.protocol is None or not all(key in by_key for key in keys):
         return ends
@@ -86,7 +86,7 @@ def content_of(by_key: Mapping[str, ChainObject], ends: Ends, source: str, pool:
 
 
 def _resolved(value: Any, by_key: Mapping[str, ChainObject]) -> Any:
-    """Put units in the places of references to them."""
+    """Replace references to units by the units."""
     key = reference(value)
     if key is not None:
         return by_key[key].keyed_dict

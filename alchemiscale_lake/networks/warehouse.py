@@ -1,7 +1,7 @@
 """Warehouses of openfe >= 1.13: folders with one file per gufe object, named by its key.
 
-`protocol_dags` holds what was planned and `result` the results of units, in whatever order they ended. They are joined
-by the key of the unit into the chain of one ProtocolDAGResult per ProtocolDAG, as gufe writes it.
+`protocol_dags` contains the plans and `result` the results of units, in the order in which they ended. They are joined
+by the key of the unit into one chain of a ProtocolDAGResult per ProtocolDAG, as written by gufe.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def find_dags(folder: Path) -> list[Path]:
 
 
 def is_dag(path: Path) -> bool:
-    """Whether a file is a ProtocolDAG of a warehouse."""
+    """Return whether a file is a ProtocolDAG of a warehouse."""
     return path.parent.name == _DAGS and path.name.startswith("ProtocolDAG-") and path.is_file()
 
 
@@ -78,7 +78,7 @@ def assembled_result(dag: Path) -> bytes:
 
 
 def _by_unit(root: Path) -> Mapping[str, list[str]]:
-    """Return the keys of results by that of their unit; read once while the folder stays as it is."""
+    """Return the keys of results by that of their unit; cached while the folder is unchanged."""
     store = next((root / name for name in _RESULTS if (root / name).is_dir()), None)
     if store is None:
         return {}
@@ -95,7 +95,7 @@ def _index(store: Path, changed_ns: int) -> Mapping[str, list[str]]:
 
 
 def _collect(root: Path, key: str, objects: dict[str, dict[str, Any]]) -> None:
-    """Take in an object, after all that it refers to."""
+    """Add an object, after all objects that it refers to."""
     opened: dict[str, dict[str, Any]] = {}
     waiting = [key]
     while waiting:

@@ -131,7 +131,7 @@ class Lake:
 
     @property
     def tables(self) -> list[str]:
-        """Names of the tables that are there: all but those that came after the lake's format and have no row yet.
+        """Return the names of existing tables: all except those newer than the lake's format without a row yet.
 
         Raises
         ------

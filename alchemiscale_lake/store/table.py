@@ -82,7 +82,7 @@ class LakeTable:
 
     @property
     def exists(self) -> bool:
-        """Whether the table is there. One that came after the lake's format is created when a row is first appended.
+        """Return whether the table exists. One newer than the lake's format is created with its first row.
 
         Raises
         ------

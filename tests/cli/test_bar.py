@@ -1,4 +1,4 @@
-"""The line of progress: what really runs, what waits for a worker, and for how long."""
+"""The progress line: running Tasks, Tasks that wait for a worker, and the time left."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever escapes from a library, in any command, becomes one line and a file with the traceback."""
+"""Any exception from a library, in any command, becomes one line and a file with the traceback."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SECRET = "a-secret-of-somebody"
 
 
 def panic() -> BaseException:
-    """Return a panic of Rust code; polars' is not an Exception."""
+    """Return a panic of Rust code; those of polars are not Exceptions."""
     return pl.exceptions.PanicException("called `Option::unwrap()` on a `None` value")
 
 

@@ -39,7 +39,7 @@ def call(files: Path, command: str, *arguments: str) -> Result:
 
 
 def without_numbers(said: str) -> str:
-    """What a model says differs with every better model; what is said of it does not."""
+    """Mask the numbers, which differ with every better model; the text does not."""
     said = re.sub(r"20\d\d-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?(\+00:00)?)?", "TIME", said)
     said = re.sub(r"\b[0-9a-f]{16}\b", "MODEL", said)
     return re.sub(r"(?<![\w.])(\d+[dhms])+|(?<![\w.])[\d.]+(e\+\d+)?(?![\w])", "#", said)

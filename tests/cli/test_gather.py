@@ -1,4 +1,4 @@
-"""`gather`: rules, findings, and many networks in one go."""
+"""`gather`: rules, findings, and several networks at once."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TRUTH = {"a": 0.0, "b": 1.0, "c": 3.0, "d": 1.5}
 
 
 def fill(campaign: Campaign, network: str, scope: str, *, odd: str | None = None) -> None:
-    """Three results of every leg; one of the leg named `odd` is far from the others."""
+    """Return three results per leg; one of the leg named `odd` is an outlier."""
     rng = np.random.default_rng(7)
     for a, b in RING:
         key = f"{a}_{b}_other"

@@ -1,4 +1,4 @@
-"""`hosts`: what results and people say, in this process; output against snapshots."""
+"""`hosts`: results and user decisions, in this process; output compared with snapshots."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Call = Callable[..., Result]
 
 @pytest.fixture
 def call(lake: Lake) -> Call:
-    """Call `hosts` on a lake where node1 works and node2 fails whatever it gets."""
+    """Call `hosts` on a lake where node1 works and node2 fails every Task."""
     began = now_utc() - timedelta(minutes=5)
     for hostname, ok, wall_time_s in (("node1", True, 3600.0), ("node2", False, 2.0)):
         rows = TABLES["results"].sample(

@@ -1,4 +1,4 @@
-"""`import-results` from files to printed free energies, with published convention."""
+"""`import-results` from files to printed free energies, in the published convention."""
 
 from __future__ import annotations
 

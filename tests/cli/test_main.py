@@ -1,4 +1,4 @@
-"""The group: lazy, quiet, one line per error."""
+"""The command group: lazy, quiet, one line per error."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ def call(lake: Lake, *arguments: str) -> Result:
 
 @pytest.fixture
 def used(lake: Lake) -> Lake:
-    """A lake whose assays came one by one, two days ago."""
+    """Return a lake whose assays were added one by one, two days ago."""
     for i in range(8):
         lake.table("assays").append_new(TABLES["assays"].sample(1, ligand=f"l{i}"))
     assert lake.local_path is not None
@@ -30,7 +30,7 @@ def used(lake: Lake) -> Lake:
 
 
 def essence(text: str) -> str:
-    """Without times, and without the tables that have nothing to do with it."""
+    """Remove times, and tables that are irrelevant here."""
     other = rf"^(table \d+ of \d+: )?({'|'.join(name for name in TABLES if name != 'assays')})\b.*\n"
     text = re.sub(other, "", text, flags=re.MULTILINE)
     text = re.sub(r"table \d+ of \d+", "table n of m", text)

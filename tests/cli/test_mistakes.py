@@ -1,4 +1,4 @@
-"""A mistake is told in one line, and leaves nothing behind."""
+"""A user's mistake is reported in one line, and leaves nothing behind."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ Call = Callable[..., Result]
 
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two networks; of one a Task runs and another has failed."""
+    """Return two networks; one has a running Task and a failed one."""
     folder = tmp_path_factory.mktemp("networks") / "lake"
     campaign = Campaign.at(folder)
     network = campaign.network("tyk2", [("a", "b"), ("b", "c")])

@@ -1,4 +1,4 @@
-"""What explains the numbers is said beside them."""
+"""Explanations of numbers are printed next to them."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ Call = Callable[..., Result]
 
 @pytest.fixture(scope="module")
 def call(tmp_path_factory: pytest.TempPathFactory) -> Call:
-    """Call a command on a gathered campaign; through no terminal, so tables are TSV."""
+    """Call a command on a gathered campaign; not in a terminal, so tables are TSV."""
     campaign = small_campaign(tmp_path_factory.mktemp("performance") / "lake")
     gather_network(campaign.lake, f"AlchemicalNetwork-tyk2-{SCOPE}")
 
@@ -29,7 +29,7 @@ def call(tmp_path_factory: pytest.TempPathFactory) -> Call:
 
 
 def rounded(text: str) -> str:
-    """Numbers to six digits: the last ones are the machine's; days and times left out."""
+    """Round numbers to six digits, since the last ones depend on the machine; remove days and times."""
     header, *lines = [line.split("\t") for line in text.splitlines()]
     kept = [i for i, name in enumerate(header) if name != "as_of"]
 

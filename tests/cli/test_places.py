@@ -1,4 +1,4 @@
-"""The commands of a campaign, where nobody would put a lake."""
+"""The commands of a campaign, with a lake in unusual places."""
 
 from __future__ import annotations
 
@@ -47,6 +47,6 @@ def test_a_campaign_in_an_awkward_place(kind: str, request: pytest.FixtureReques
     assert "waiting\t2" in said("status", network, "--lake", lake)
     said("maintain", "--lake", lake)
     assert said("query", ask, "--lake", lake) == "n\n2\n"
-    # nothing lies anywhere else
+    # nothing was written anywhere else
     keys = ObjectStore(Location.parse(root)).list("")
     assert {key.partition("/lake/")[0] for key in keys} == {NAME}

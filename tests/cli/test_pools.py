@@ -31,7 +31,7 @@ def run(*arguments: str) -> Result:
 
 @pytest.fixture
 def no_queues(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As where dask-jobqueue is not installed."""
+    """Simulate a missing dask-jobqueue."""
     monkeypatch.setattr("importlib.metadata.entry_points", lambda **_: [])
 
 
@@ -129,7 +129,7 @@ def test_directives_are_shown(tmp_path: Path) -> None:
     assert a.startswith("a: submits 0-10 Slurm jobs to queue q, each 1 core, 1GiB for 1h; whenever Tasks wait")
     assert of_a == ["    #SBATCH -J a", "    #SBATCH -p q"]
     assert b.startswith("b: submits")
-    # a queue without directives: all that it reads
+    # a queue without directives: everything it reads
     assert "    RequestCpus = 1\n    export A=1\n    python -m alchemiscale_lake.execution" in done.stdout
 
 

@@ -1,4 +1,4 @@
-"""A lake that may only be read: commands that read work, those that write say so in one line."""
+"""A read-only lake: commands that read work, those that write report it in one line."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ WRITING: Sequence[Sequence[str]] = [
 
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A small campaign, gathered, in a folder that cannot be written."""
+    """Return a small campaign, gathered, in a read-only folder."""
     folder = tmp_path_factory.mktemp("read-only")
     small_campaign(folder / "made")
     made = Lake.open(folder / "made")
@@ -55,7 +55,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         subprocess.run(["chmod", "-R", "u+w", folder / "seen"], check=True)
         return
     (folder / "seen").mkdir()
-    # root may write whatever its mode
+    # root may write regardless of the mode
     tried = subprocess.run(["mount", "--bind", folder / "made", folder / "seen"], capture_output=True, text=True)
     if tried.returncode:
         pytest.skip(f"root cannot mount here: {tried.stderr.strip()}")

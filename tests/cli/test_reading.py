@@ -39,7 +39,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def call(kept: Path, tmp_path: Path) -> Call:
-    """Call a command on a copy of the campaign; through no terminal, so tables are TSV."""
+    """Call a command on a copy of the campaign; not in a terminal, so tables are TSV."""
     lake = tmp_path / "lake"
     shutil.copytree(kept, lake)
 

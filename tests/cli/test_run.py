@@ -1,4 +1,4 @@
-"""`up`, `run` and `dispatch` as processes: interrupted, killed, resumed, and nothing left behind."""
+"""`up`, `run` and `dispatch` as processes: interrupted, killed, resumed, without leftovers."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ from tests.networks import harmonic_network
 from tests.plain import plain_chain
 from tests.prefect_requests import post_to
 
-#: The console script, whatever is on the path.
+#: The console script, independent of PATH.
 MAIN = [sys.executable, "-c", "from alchemiscale_lake.cli import main; main(prog_name='alchemiscale-lake')"]
-#: What httpx, websockets and urllib go by.
+#: Proxy variables of httpx, websockets and urllib.
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "ws_proxy")
 
 
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     cache = tmp_path_factory.getbasetemp() / "user-cache"
     kept = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT")}
-    # a proxy that answers nothing stands in the way of no server of ours
+    # a proxy that does not respond must not affect our own servers
     return kept | {"XDG_CACHE_HOME": str(cache)} | dict.fromkeys(PROXIES, "http://127.0.0.1:9")
 
 
 def start(arguments: list[str], env: Mapping[str, str]) -> subprocess.Popen[str]:
-    """Start a command in a process group of its own, as a shell does."""
+    """Start a command in its own process group, as a shell does."""
     return subprocess.Popen(
         [*MAIN, *arguments], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
@@ -117,14 +117,14 @@ def test_killed_interrupted_resumed(up: Up, tmp_path: Path, tmp_path_factory: py
     own = environment(tmp_path_factory)
     shared = own | {"PREFECT_API_URL": f"{up.ui_url}/api", "PREFECT_API_AUTH_STRING": up.login}
 
-    # kill -9 of the command, its server and workers with it
+    # kill -9 of the command, with its server and workers
     first = start(["run", str(file), "--scope", "a-b-c", "--lake", str(lake), "--workers", "2"], own)
     wait_for(lambda: "running" in statuses(lake), first)
     family = psutil.Process(first.pid).children(recursive=True)
     first.kill()
     assert_gone(family)
     _, said = first.communicate()
-    assert len(family) >= 3  # server, worker process, what that starts units from
+    assert len(family) >= 3  # server, worker process, its fork server
     assert f"continue with: alchemiscale-lake run --resume --lake {lake}" in said
     kept = n_results(lake)
 
@@ -142,7 +142,7 @@ def test_killed_interrupted_resumed(up: Up, tmp_path: Path, tmp_path_factory: py
     assert_gone(family)
     assert "running" not in statuses(lake)
 
-    # to the end, on the pool of `dispatch` alone, then the table
+    # to the end, in the pool of `dispatch` alone, then the table
     third = subprocess.run(
         [*MAIN, "dispatch", "--lake", str(lake)], env=shared, capture_output=True, text=True, check=False
     )
@@ -157,7 +157,7 @@ def test_killed_interrupted_resumed(up: Up, tmp_path: Path, tmp_path_factory: py
     lines = fourth.stdout.splitlines()
     assert lines[0].startswith("ligand\tDG(MLE) (kcal/mol)\tuncertainty (kcal/mol)")
     assert len(lines) == 5
-    # what a command sends through its websocket arrives, too
+    # messages through a command's websocket arrive, too
     assert ask(up, "events/filter")["total"] > 0
     assert "lake:" not in said, "the login is shown on a terminal, and goes into no log"
 
@@ -186,7 +186,7 @@ def test_failed_tasks_are_told_retried_and_seen_later(tmp_path: Path, tmp_path_f
     assert (retried.returncode, retried.stderr.splitlines()[-1]) == (0, "2 of 2 Tasks set waiting")
     assert again.returncode == 1
     assert "2 Task(s) ended in error; see `alchemiscale-lake failures" in again.stderr
-    # what `run` showed, on the server that it recommends
+    # the page that `run` showed, on the recommended server
     process = start(["up", "--port", "0", "--lake", str(lake)], own)
     assert process.stdout is not None
     shown = Up(process, process.stdout.readline().strip(), lake)

@@ -21,7 +21,7 @@ OTHER = "org-campaign-other"
 
 @pytest.fixture(scope="module")
 def campaign(tmp_path_factory: pytest.TempPathFactory) -> Campaign:
-    """Two networks that share a Transformation, and one in another Scope; three days, two hosts."""
+    """Return two networks that share a Transformation, and one in another Scope; three days, two hosts."""
     made = Campaign.at(tmp_path_factory.mktemp("usage") / "lake")
     first = made.network("first", [("a", "b"), ("b", "c")])
     made.network("second", [("b", "c")])
@@ -54,7 +54,7 @@ def test_tables(call: Call, by: str, snapshot: SnapshotAssertion) -> None:
 
 
 def rounded(text: str) -> str:
-    """Long numbers to six digits: the last ones are the machine's."""
+    """Round long numbers to six digits: the last ones depend on the machine."""
     return re.sub(r"\d+\.\d{4,}", lambda found: f"{float(found.group()):.6g}", text)
 
 

@@ -1,4 +1,4 @@
-"""`view`: a page into a file or a pipe; on one small campaign, in this process."""
+"""`view`: a page written to a file or a pipe, for one small campaign, in this process."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What every Protocol of ours must do, as a mixin of tests; and how a test runs a ProtocolDAG.
+"""Contract tests for our Protocols, as a mixin, and helpers for running a ProtocolDAG.
 
-A test class inherits `ProtocolContract` and says what to run:
+A test class inherits `ProtocolContract` and defines what to run:
 
     class TestMyProtocol(ProtocolContract):
         def transformation(self): ...
@@ -26,7 +26,7 @@ FOLDERS = ("shared", "scratch", "stdout", "stderr")
 
 
 def run_unit(dag: bytes, unit_key: str, results: list[bytes], folder: str) -> bytes:
-    """Run one unit of a ProtocolDAG, everything coming and going as JSON."""
+    """Run one unit of a ProtocolDAG, with all inputs and outputs as JSON."""
     unit = next(u for u in gufe_adapter.units_in_order(gufe_adapter.loads_chain(dag)) if str(u.key) == unit_key)
     known = {str(result.source_key): result for result in map(gufe_adapter.loads_chain, results)}
     folders = {name: Path(folder) / name for name in FOLDERS}
@@ -53,15 +53,15 @@ def run_dag(transformation: Any, folder: Path, *, extends: Any = None, pool: Pro
 
 
 class ProtocolContract:
-    """Inherit it, say what to run, and pytest does the rest."""
+    """Inherit this and define what to run; pytest does the rest."""
 
-    #: Whether the Protocol can go on from an earlier result.
+    #: Whether the Protocol can continue from an earlier result.
     can_extend: ClassVar[bool] = True
     #: Module that every process needs; imported once for all of them.
     module: ClassVar[str] = "gufe"
 
     def transformation(self) -> Any:
-        """Return a Transformation that takes seconds at most."""
+        """Return a Transformation that takes at most seconds."""
         raise NotImplementedError
 
     def failing_transformation(self) -> Any:
@@ -70,7 +70,7 @@ class ProtocolContract:
 
     @pytest.fixture
     def pool(self) -> Iterator[ProcessPoolExecutor]:
-        """Processes of which each runs one unit and ends."""
+        """Return processes that run one unit each."""
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload([self.module, "alchemiscale_lake.gufe_adapter", __name__])
         with ProcessPoolExecutor(1, mp_context=context, max_tasks_per_child=1) as pool:

@@ -1,4 +1,4 @@
-"""The dispatcher with an engine of our own, so that every turn can be watched."""
+"""The dispatcher with a simulated engine, so that every turn can be observed."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ def test_a_network_that_is_no_longer_active_stops_what_runs(lake: Lake, network:
     engine = Engine(lake)
     turn = dispatcher(lake, engine, heartbeat_s=0.0)
     turn.step()
-    lake.network_log.set([network], actor="ana", state="inactive")  # whoever set it died before he could release
+    lake.network_log.set([network], actor="ana", state="inactive")  # its process died before it could release
     turn.step()
     turn.step()
     assert all(f.cancelled for f in engine.flights)
@@ -199,7 +199,7 @@ def test_a_host_that_fails_fast_is_left_alone(lake: Lake, network: str) -> None:
     engine.land(bad, ok=False, wall_time_s=1.0, hostname="bad", started_at=now_utc())
     for _ in range(20):
         turn.step()
-        time.sleep(0.02)  # results are read no more often than costs a twentieth of the time
+        time.sleep(0.02)  # results are read at most a twentieth of the time
     assert engine.retired == {"bad"}
     assert [f.place for f in engine.flights].count("bad") <= 2, "one may have been placed before it was known"
     assert set(read_quarantine(lake)) == {"bad"}, "and its workers can read it"
@@ -257,7 +257,7 @@ def test_an_attempt_that_fell_silent_is_given_up(lake: Lake, network: str) -> No
     assert row["reason"] == "lost: no sign of life from node3"
 
 
-# --- jobs that go on without their dispatcher ---------------------------------------------------------
+# --- jobs that continue without their dispatcher -------------------------------------------------------
 
 
 def test_one_turn_submits_whole_jobs_and_leaves_them(lake: Lake, network: str) -> None:
@@ -398,7 +398,7 @@ def test_a_claimer_that_died_with_its_clock_ahead_blocks_nothing(
 def test_a_claimer_whose_clock_is_behind_keeps_its_tasks(
     lake: Lake, network: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """To every clock but its own its lease ran out a month ago."""
+    """By every clock but its own its lease expired a month ago."""
     behind = SimpleNamespace(now=lambda _=None: datetime.now(UTC) - timedelta(days=30))
     with monkeypatch.context() as there:
         there.setattr(claims_module, "now_utc", behind.now)
@@ -412,7 +412,7 @@ def test_a_claimer_whose_clock_is_behind_keeps_its_tasks(
 
 
 def test_single_turns_of_a_pool_watch_together(lake: Lake, network: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From cron, each is a new process: what the last one saw is in the lake."""
+    """With cron, each is a new process: observations of the last one are in the lake."""
     (claim,) = claim_tasks(lake, "elsewhere", 1, lease_s=300, actor="dispatch:elsewhere@1.2@another-machine")
     real = time.monotonic
 
@@ -441,7 +441,7 @@ def test_leases_are_renewed_although_the_clock_was_set(
 
 
 def test_leases_are_not_renewed_before_they_are_due(lake: Lake, network: str) -> None:
-    """By single turns neither, each of which is a new process: the log of a large pool would fill."""
+    """In batch mode neither, with a new process each time: the log of a large pool would fill up."""
     engine = Engine(lake, durable=True, jobs=2)
     dispatcher(lake, engine, lease_s=6000.0).run(until="once")
     before = lake.task_log.states().running()

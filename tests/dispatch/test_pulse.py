@@ -1,4 +1,4 @@
-"""Leases and beats are old when they have not moved, whatever the clocks of others say."""
+"""Leases and heartbeats are old if they have not changed, whatever the clocks of others show."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def pulse(lake: Lake, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Pulse:
 
 
 def held(ends_in_s: float) -> TaskState:
-    """A lease that ends then by the clock here, which is not its writer's."""
+    """Return a lease that ends then by the local clock, which is not its writer's."""
     until = now_utc() + timedelta(seconds=ends_in_s)
     return TaskState(SCOPE, CLAIM.task, CLAIM.transformation, None, "running", 10, CLAIM.attempt, "p", until)
 
@@ -53,12 +53,12 @@ def beat(lake: Lake, ago_s: float) -> None:
 
 
 def look(pulse: Pulse, state: TaskState) -> bool:
-    """Whether one turn of a dispatcher gives an attempt up."""
+    """Return whether one turn of a dispatcher gives an attempt up."""
     return pulse.given_up(pulse.late([state])) == [state]
 
 
 def turns(pulse: Pulse, clock: Clock, state: TaskState, upto_s: float, every_s: float = 20.0) -> float | None:
-    """When an attempt is given up by a dispatcher that looks this often; None if not."""
+    """Return when an attempt is given up by a dispatcher that checks at this interval; None if never."""
     while clock.now <= upto_s:
         if look(pulse, state):
             return clock.now
@@ -68,7 +68,7 @@ def turns(pulse: Pulse, clock: Clock, state: TaskState, upto_s: float, every_s: 
 
 @pytest.mark.parametrize("ends_in_s", [LEASE_S, -HOUR_S, HOUR_S, -400 * 24 * HOUR_S, 400 * 24 * HOUR_S])
 def test_a_lease_lasts_from_when_it_was_first_seen(pulse: Pulse, clock: Clock, ends_in_s: float) -> None:
-    """Whether its writer's clock is right, behind or ahead: it neither blocks its Task nor loses it at once."""
+    """Whether its writer's clock is right, behind or ahead, it neither blocks its Task nor loses it at once."""
     assert turns(pulse, clock, held(ends_in_s), 10_000) == LEASE_S + 120.0
 
 
@@ -97,7 +97,7 @@ def test_after_an_outage_all_are_watched_anew(pulse: Pulse, clock: Clock) -> Non
 
 
 def test_a_dispatcher_that_was_stopped_itself_looks_twice(pulse: Pulse, clock: Clock) -> None:
-    """Ctrl-Z stops it together with its workers' neighbours; the hour that followed was not watched."""
+    """Ctrl-Z suspends it together with its workers; the following hour was not watched."""
     state = held(0.0)
     assert not look(pulse, state)
     clock.now += HOUR_S
@@ -140,7 +140,7 @@ def test_jobs_are_missing_from_when_they_were_first_missed(pulse: Pulse, clock: 
 
 
 def test_how_long_a_lease_lasts_is_asked_once(pulse: Pulse, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And never of one that is renewed in time: it costs a look into the log."""
+    """It never reads the log for a lease that is renewed in time."""
     asked: list[datetime | None] = []
 
     def durations(_: Lake, states: list[TaskState]) -> dict[str | None, float]:

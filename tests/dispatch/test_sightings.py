@@ -1,4 +1,4 @@
-"""What one dispatcher has seen, the next one of its pool goes on with, by one clock."""
+"""A dispatcher continues the observations of the previous one of its pool, by one clock."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from alchemiscale_lake.store.objects import ObjectInfo
 
 
 def sightings(lake: Lake, at_s: float, machine: str = "here") -> Sightings:
-    """Of a new process that takes one look at this time."""
+    """Return the observation of a new process at this time."""
     made = Sightings(lake, "a pool/with signs", clock=lambda: at_s, clock_name=machine)
     made.recall()
     return made
@@ -35,7 +35,7 @@ def test_processes_of_one_machine_watch_as_one(lake: Lake) -> None:
 
 
 def test_of_another_machine_only_what_it_saw_itself_counts(lake: Lake) -> None:
-    """Its clock says nothing here; and a machine that was booted again has another clock."""
+    """Its clock is meaningless here; and a rebooted machine has another clock."""
     assert look(lake, 5000.0) == 0.0
     assert look(lake, 5600.0) == 600.0
     assert look(lake, 10.0, machine="there") == 600.0
@@ -49,7 +49,7 @@ def test_a_machine_whose_clock_went_back_counts_nothing(lake: Lake) -> None:
 
 
 def test_a_bucket_dates_what_was_seen(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whichever machine looks: objects are dated by one clock."""
+    """Objects are dated by one clock, whichever machine checks."""
     bucket_now = datetime(2031, 1, 1, tzinfo=UTC)
     listing = ObjectStore.list_with_times
 

@@ -1,4 +1,4 @@
-"""The page about buckets, from its own text, on a local S3 server."""
+"""The page about buckets, run from its own text, on a local S3 server."""
 
 from __future__ import annotations
 

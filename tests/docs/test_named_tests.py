@@ -1,4 +1,4 @@
-"""Every test that a page names as its proof is there."""
+"""Every test that a page names as evidence exists."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page about Slurm, from its own text, on a Slurm of the tests' own."""
+"""The page about Slurm, run from its own text, on the tests' own Slurm."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.slurm import Slurm, slurm
 
 PAGE = Path(__file__).parents[2] / "docs" / "slurm.md"
 _FENCE = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-#: What a reader changes, too.
+#: Values that a reader changes, too.
 SITE = {"interface: ib0 ": "interface: lo "}
 PROJECT = "/shared/our-project"
 
@@ -35,7 +35,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slurm]:
 
 @pytest.fixture(scope="module")
 def project(cluster: Slurm, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The shared folder of the page, with an environment that is there already."""
+    """Return the shared folder of the page, with an existing environment."""
     folder = tmp_path_factory.mktemp("our-project")
     activate = folder / "miniforge3" / "bin" / "activate"
     activate.parent.mkdir(parents=True)
@@ -44,7 +44,7 @@ def project(cluster: Slurm, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def blocks(project: Path) -> list[tuple[str, str, str]]:
-    """Language, note and text of all blocks, with this site's own words."""
+    """Return language, note and text of all blocks, adapted to this site."""
     text = PAGE.read_text()
     for theirs, ours in SITE.items():
         assert text.count(theirs) == 1, theirs
@@ -58,7 +58,7 @@ def block(project: Path, beginning: str) -> str:
 
 
 def shell(command: str, project: Path) -> str:
-    """Run lines as in a fresh shell of a reader's, which knows nothing but what the page has made."""
+    """Run lines in a fresh shell, which has only what the page has made."""
     source = f"source {project}/campaign.sh; " if (project / "campaign.sh").exists() else activated(project)
     return said(["bash", "-eo", "pipefail", "-c", source + command], project)
 
@@ -76,7 +76,7 @@ def said(command: list[str], project: Path) -> str:
 
 
 def bare(project: Path) -> dict[str, str]:
-    """The environment of cron: next to nothing."""
+    """Return the environment of cron: nearly empty."""
     kept = {"PATH": "/usr/bin:/bin", "HOME": str(project), "SHELL": "/bin/bash", "USER": "root"}
     return kept | {"SLURM_CONF": os.environ["SLURM_CONF"]}
 
@@ -86,13 +86,13 @@ def lake_of(project: Path) -> Lake:
 
 
 def more_tasks(project: Path) -> dict[str, int]:
-    """Create three; return what counts are to be when they are done."""
+    """Create three; return the expected counts at the end."""
     complete = counts(lake_of(project))["complete"]
     shell("alchemiscale-lake tasks create --network rehearsal --count 1 --action", project)
     return {"complete": complete + 3}
 
 
-# --- in the order of the page: each test stands on what the one before it has left --------------------
+# --- in the order of the page: each test depends on the one before it ---------------------------------
 
 
 @pytest.mark.timeout(240)

@@ -57,7 +57,7 @@ def blocks(page: str) -> list[Block]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where a reader works; pages stand on what earlier ones left."""
+    """Return a reader's working folder; pages depend on earlier ones."""
     return tmp_path_factory.mktemp("reader")
 
 

@@ -1,7 +1,7 @@
 """An independent solution of whole networks: normal equations in 150 decimal digits.
 
-Far more digits than any spread of uncertainties can eat, so the plainest formula is exact. A zero
-uncertainty is played by one of 1e-40, whose effect is far below what a double can show.
+These are far more digits than any spread of uncertainties can lose, so the plain formula is exact. A zero uncertainty
+is represented by 1e-40, whose effect is far below the precision of a double.
 """
 
 from __future__ import annotations
@@ -27,9 +27,10 @@ def exact_solution(
     *,
     as_differences: bool = False,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Values of mean zero, shape (n,), and the Laplacian's pseudo-inverse, shape (n, n), of a connected network.
+    """Return values of mean zero, shape (n,), and the Laplacian's pseudo-inverse, shape (n, n), of a connected
+    network.
 
-    The second is the variance of every pair's difference instead if asked for `as_differences`.
+    With `as_differences`, the second is the variance of every pair's difference instead.
     """
     with localcontext() as context:
         context.prec = _DIGITS

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Edges:
-    """m edges over n numbered nodes, and the truth they were drawn from."""
+    """m edges over n numbered nodes, and the true values they were drawn from."""
 
     n_nodes: int
     tail: NDArray[np.int64]
@@ -21,16 +21,16 @@ class Edges:
     truth: NDArray[np.float64]
 
     def labels(self) -> tuple[list[str], list[str]]:
-        """Ends as ligand names."""
+        """Return the ends as ligand names."""
         return [f"lig{k}" for k in self.tail], [f"lig{k}" for k in self.head]
 
     def nodes(self) -> list[str]:
-        """Ligand names in numerical order."""
+        """Return the ligand names in numerical order."""
         return [f"lig{k}" for k in range(self.n_nodes)]
 
 
 def random_network(seed: int, n_nodes: int, n_edges: int, *, decades: float = 1.0, distinct: bool = False) -> Edges:
-    """A random tree and further random pairs; uncertainties log-uniform over `decades` below 1.
+    """Return a random tree with further random pairs; uncertainties are log-uniform over `decades` below 1.
 
     Parallel and reverse edges occur unless `distinct`.
     """
@@ -52,7 +52,7 @@ def random_network(seed: int, n_nodes: int, n_edges: int, *, decades: float = 1.
 
 @st.composite
 def networks(draw: st.DrawFn, *, decades: float = 2.0) -> Edges:
-    """Connected networks of 2 to 12 nodes, parallel and reverse edges included."""
+    """Draw connected networks of 2 to 12 nodes, including parallel and reverse edges."""
     n_nodes = draw(st.integers(2, 12))
     n_edges = draw(st.integers(n_nodes - 1, 2 * n_nodes + 2))
     seed = draw(st.integers(0, 2**32 - 1))

@@ -1,4 +1,4 @@
-"""Networks drawn from a known truth, with repeats of every leg: what a rule's intervals are compared with.
+"""Networks drawn from known true values, with repeats of every leg, to test the coverage of intervals.
 
 Run as a module to print the tables of docs/estimates.md:
 `python -m tests.estimators.replicated_networks [NETWORKS]`.
@@ -19,12 +19,12 @@ from estimators.network_mle import NetworkEstimate, solve_network
 from estimators.replicates import combine
 from estimators.shared_error import with_shared_error
 
-#: How stated uncertainties relate to the true ones: equal, half, equal but for a factor of each leg's own
-#: (lognormal, 0.5), one and the same for legs whose true ones differ (lognormal, 0.6, around thrice that); or
-#: truthful of what repeats differ by, while they share an error of 0.3 kcal/mol per edge.
+#: Relation of stated uncertainties to the true ones: equal, half, equal up to a factor per leg (lognormal, 0.5), one
+#: constant for legs with different true ones (lognormal, 0.6, around thrice that); or correct for the differences of
+#: repeats, which share an error of 0.3 kcal/mol per edge.
 World = Literal["truthful", "half", "uneven", "blind", "shared"]
 
-#: Form of the network; `cyclic` is a random tree with more edges.
+#: Shape of the network; `cyclic` is a random tree with more edges.
 Shape = Literal["cyclic", "star", "ring", "dense"]
 
 SHARED_KCAL_MOL = 0.3
@@ -55,7 +55,7 @@ def coverage(
     shape: Shape = "cyclic",
     seed: int = 5,
 ) -> Coverage:
-    """Simulate networks of binding edges and count how often intervals hold the truth."""
+    """Simulate networks of binding edges and count how often intervals contain the true values."""
     rng = np.random.default_rng(seed)
     hits = []
     for _ in range(n_networks):
@@ -95,7 +95,7 @@ def _one_network(
 def _estimated(
     ends: NDArray[np.int64], value: FloatArray, chosen: LegUncertainties, rule: LegRule
 ) -> tuple[float, FloatArray, NetworkEstimate]:
-    """Factor of all uncertainties, uncertainties of edges, and the network, as a round has them."""
+    """Return the factor of all uncertainties, uncertainties of edges, and the network, as in an estimate version."""
     n_edges = len(ends)
     spread = np.hypot(chosen.uncertainty_kcal_mol[:n_edges], chosen.uncertainty_kcal_mol[n_edges:])
     labels = (ends[:, 0].tolist(), ends[:, 1].tolist())
@@ -111,7 +111,7 @@ def _estimated(
 
 
 def _regular(shape: Shape, n_nodes: int) -> NDArray[np.int64]:
-    """Edges of a star, a ring, or of a ring with every node also joined to those two and three further on."""
+    """Return edges of a star, a ring, or a ring with every node also connected to the next two."""
     if shape == "star":
         return np.array([(0, node) for node in range(1, n_nodes)], dtype=np.int64)
     steps = (1,) if shape == "ring" else (1, 2, 3)
@@ -119,7 +119,7 @@ def _regular(shape: Shape, n_nodes: int) -> NDArray[np.int64]:
 
 
 def _connected(rng: np.random.Generator, n_nodes: int, n_edges: int) -> NDArray[np.int64]:
-    """Random spanning tree, and more pairs."""
+    """Return a random spanning tree, and more pairs."""
     pairs = {(int(rng.integers(0, node)), node) for node in range(1, n_nodes)}
     while len(pairs) < n_edges:
         a, b = sorted(rng.choice(n_nodes, 2, replace=False).tolist())
@@ -128,7 +128,7 @@ def _connected(rng: np.random.Generator, n_nodes: int, n_edges: int) -> NDArray[
 
 
 def _uncertainties(rng: np.random.Generator, world: World, n_legs: int) -> tuple[FloatArray, FloatArray]:
-    """True standard deviation of one result of each leg, and the stated one."""
+    """Return the true standard deviation of one result of each leg, and the stated one."""
     if world == "blind":
         return 0.3 * np.exp(rng.normal(0, 0.6, n_legs)), np.full(n_legs, 0.1)
     stated = rng.uniform(0.1, 0.4, n_legs)
@@ -138,7 +138,7 @@ def _uncertainties(rng: np.random.Generator, world: World, n_legs: int) -> tuple
 
 
 def _print_tables(n_networks: int) -> None:
-    """Coverage by form of the network, and by rule, in Markdown."""
+    """Return the coverage by shape of the network, and by rule, in Markdown."""
     print("| network of 12 ligands | results of a leg | repeats share nothing | repeats share 0.3 kcal/mol per edge |")
     print("| --- | --- | --- | --- |")
     forms: dict[Shape, str] = {"star": "star", "ring": "ring", "cyclic": "19 edges", "dense": "36 edges"}

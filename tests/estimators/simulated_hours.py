@@ -1,8 +1,8 @@
-"""Lakes whose results took hours by a law that the cost model does not have.
+"""Lakes whose results follow another cost law than that of the cost model.
 
-The law is additive where the model is multiplicative: set-up, plus steps x (latency of the GPU x the Protocol's +
-work per atom x the Protocol's), with every GPU model off its published speed, every target off its estimated size,
-slow hosts, noise that differs between Protocols and phases, and stragglers.
+The law is additive where the model is multiplicative: set-up, plus steps x (latency of the GPU x that of the Protocol
++ work per atom x that of the Protocol), with every GPU model deviating from its published speed, every target from its
+estimated size, slow hosts, noise that differs between Protocols and phases, and stragglers.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ GPU_NAMES = (
 
 @dataclass(frozen=True, slots=True)
 class SimulatedLake:
-    """Rows as `estimators.features` names them, and the hours that each took."""
+    """Rows with the names of `estimators.features`, and the hours of each."""
 
     rows: dict[str, NDArray]  # type: ignore[type-arg]
     hours: NDArray[np.float64]
 
     def part(self, mine: NDArray[np.bool_]) -> SimulatedLake:
-        """Some of the rows."""
+        """Return some of the rows."""
         return SimulatedLake({name: values[mine] for name, values in self.rows.items()}, self.hours[mine])
 
 
 def simulated_lake(
     seed: int, *, n_rows: int, n_protocols: int = 4, n_gpus: int = 4, n_targets: int = 15
 ) -> SimulatedLake:
-    """Draw a lake; the same seed draws the same."""
+    """Draw a lake; the same seed draws the same lake."""
     rng = np.random.default_rng(seed)
     protocol, gpu = rng.integers(0, n_protocols, n_rows), rng.integers(0, n_gpus, n_rows)
     target, bound = rng.integers(0, n_targets, n_rows), rng.integers(0, 2, n_rows).astype(float)
@@ -87,7 +87,7 @@ def _step_ms(
     protocol: NDArray[np.intp],
     atoms: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Time of a step: latency and work, each off by GPU model and by Protocol."""
+    """Return the time of a step: latency and work, each with errors by GPU model and by Protocol."""
     n_protocols = int(protocol.max()) + 1
     latency = np.exp(rng.normal(np.log(1.5), 0.25, n_protocols))[protocol]
     work = np.exp(rng.normal(np.log(2.3), 0.35, n_protocols))[protocol]

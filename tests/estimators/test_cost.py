@@ -152,7 +152,7 @@ def test_a_target_that_was_seen_is_known_better() -> None:
     new, unnamed = (model.predict_distribution({**one, "group": np.array([name])}) for name in ("elsewhere", ""))
 
     assert seen.sd_log[0] < 0.6 * new.sd_log[0]
-    # not to say which target it is, is to ask for a new one
+    # without a target, a row is treated as one of a new target
     assert unnamed.sd_log[0] == pytest.approx(new.sd_log[0])
     assert seen.median[0] < new.median[0]
 
@@ -185,7 +185,7 @@ def test_published_targets_left_out() -> None:
 
         ratio[out] = predicted.median / truth
         inside[out] = (truth >= predicted.low) & (truth <= predicted.high)
-    # a power law in atoms, left out in the same way, is off by 8.5 % of the hours and 9.2 % of the ns/day
+    # a power law in atoms, with the same splits, has errors of 8.5 % of the hours and 9.2 % of the ns/day
     assert np.median(np.abs(ratio[:n] - 1)) < 0.075
     assert np.median(np.abs(ratio[n:] - 1)) < 0.06
     # 37 targets: one standard error is 5 %

@@ -33,7 +33,7 @@ def test_another_confidence_is_kept_too() -> None:
 
 
 def test_groups_are_never_on_both_sides() -> None:
-    # Every target is off by much; only whoever has seen it knows by how much.
+    # Every target deviates strongly; only a model that has seen it knows by how much.
     lake = simulated_lake(3, n_rows=300, n_targets=12)
     off = dict(zip(np.unique(lake.rows["group"]), np.linspace(-0.6, 0.6, 12), strict=True))
     hours = lake.hours * np.exp([off[name] for name in lake.rows["group"]])

@@ -1,4 +1,4 @@
-"""Checks of consistency: planted faults are found, named and flagged; chance is not."""
+"""Checks of consistency: planted errors are found, named and flagged; chance is not."""
 
 from __future__ import annotations
 
@@ -188,7 +188,7 @@ def test_bridges_exact_edges_and_loops_are_not_compared() -> None:
     found = disagreeing_edges(node_a, node_b, sd, estimate)
 
     assert sorted(f.subject for f in found) == [("a", "b"), ("a", "c"), ("b", "c")]
-    # one cycle alone: its edges cannot be told apart
+    # one isolated cycle: its edges cannot be distinguished
     assert np.ptp([abs(f.z) for f in found]) == pytest.approx(0.0, abs=1e-9)
 
 
@@ -270,7 +270,7 @@ def test_repeats_raise_false_alarms_in_at_most_one_network_of_twenty(
 
 
 def _flags(rng: np.random.Generator, n_legs: int, n: int, off: float, *, planted: float) -> tuple[bool, bool]:
-    """Whether a result (the planted one, if there is one), and the scatter of a leg, are flagged."""
+    """Return whether a result (the planted one, if any), and the scatter of a leg, are flagged."""
     true = rng.uniform(0.1, 0.4, n_legs)
     stated = true * np.exp(rng.normal(0, off, n_legs))
     values = true[:, None] * rng.standard_normal((n_legs, n))

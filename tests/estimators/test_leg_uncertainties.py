@@ -1,4 +1,4 @@
-"""Rules for the uncertainty of legs: coverage against a known truth, and what each rule does with odd input."""
+"""Rules for the uncertainty of legs: coverage of known true values, and the treatment of unusual input."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_intervals_of_pooled_legs_edges_and_differences_hold_95_per_cent(world: 
 
     # 1,520 legs, 760 edges and 2,640 differences that share errors: the widths are three standard errors
     assert found.legs == pytest.approx(95, abs=2.3)
-    # eight cycles do not rule out that repeats share an error, so edges hold more where they share none
+    # eight cycles do not exclude an error shared by repeats, so edges over-cover where there is none
     assert 95 - 2.6 < found.edges < 99.6
     assert 95 - 3.5 < found.differences < 99.9
 
@@ -166,7 +166,7 @@ def test_an_unknown_rule_is_refused() -> None:
 @pytest.mark.parametrize("absurd", [30.0, 900.0, 1e6])
 @pytest.mark.parametrize("n_legs", [6, 20, 60])
 def test_one_absurd_statement_spoils_neither_its_leg_nor_the_others(absurd: float, n_legs: int) -> None:
-    """A failed MBAR error beside two repeats that agree with it in value."""
+    """A failed MBAR error estimate together with two repeats that agree in value."""
     rng = np.random.default_rng(5)
     values = 0.2 * rng.standard_normal((n_legs, 3))
     stated = np.full((n_legs, 3), 0.2)
@@ -175,7 +175,7 @@ def test_one_absurd_statement_spoils_neither_its_leg_nor_the_others(absurd: floa
     chosen = leg_uncertainties(_evidence(values, stated))
     assert chosen.overruled_kcal2_mol2.keys() == {2}
     assert chosen.overruled_kcal2_mol2[2] == pytest.approx(absurd**2 / 3, rel=0.01)
-    # what nobody knows for certain any more is how alike legs are: wider, but by no more than a half
+    # the similarity of legs becomes uncertain: intervals are wider, but by at most half
     assert (chosen.uncertainty_kcal_mol < 1.5 * without.max()).all()
 
 

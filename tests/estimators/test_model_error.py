@@ -1,4 +1,4 @@
-"""The error of a model beside experiment: found where it is known, and drawn as it is stated."""
+"""The model error: recovered where it is known, and drawn as stated."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_what_uncertainties_explain_is_not_the_models() -> None:
 
     found = estimate_model_error(noisy, np.zeros(30), 25.0 * np.eye(30))
 
-    # such estimates tell next to nothing of an error of about one
+    # such estimates contain little information on an error of about one
     assert found.degrees_of_freedom == pytest.approx(PUBLISHED_BINDING.degrees_of_freedom, abs=0.1)
     assert found.sd_kcal_mol == pytest.approx(PUBLISHED_BINDING.sd_kcal_mol, abs=0.05)
 
@@ -70,7 +70,7 @@ def test_drawn_errors_have_the_spread_that_is_stated() -> None:
 
     assert certain.shape == (40, 5000)
     assert certain.std() == pytest.approx(0.7, rel=0.02)
-    # of a scaled inverse chi-squared variance the mean is larger by dof / (dof - 2)
+    # the mean of a scaled inverse chi-squared variance is larger by dof / (dof - 2)
     assert uncertain.std() == pytest.approx(0.7 * math.sqrt(5 / 3), rel=0.05)
     assert uncertain.std(axis=0).std() > 0.2
 

@@ -27,7 +27,7 @@ def codes(estimate: NetworkEstimate) -> dict[str, Note]:
     return {note.code: note for note in estimate.notes}
 
 
-# --- analytic truth ---------------------------------------------------------------------------------
+# --- known true values --------------------------------------------------------------------------------
 
 
 def test_two_nodes_share_the_difference_and_its_variance() -> None:
@@ -80,7 +80,7 @@ def test_chi2_follows_its_degrees_of_freedom() -> None:
     assert abs(np.mean(chi2) - 51) < 3 * np.sqrt(102 / 60)
 
 
-# --- cinnabar, where it is sound ---------------------------------------------------------------------
+# --- cinnabar, where it is correct -------------------------------------------------------------------
 
 
 @cinnabar_0_2

@@ -19,7 +19,7 @@ def rows_of(edges: Edges) -> Rows:
 
 
 def assert_same(one: NetworkEstimate, other: NetworkEstimate, atol: float = 1e-9) -> None:
-    """All that an update must have in common with a full solution."""
+    """Check everything that an update must have in common with a full solution."""
     assert one.nodes == other.nodes
     np.testing.assert_array_equal(one.component, other.component)
     np.testing.assert_allclose(one.value_kcal_mol, other.value_kcal_mol, rtol=0, atol=atol)
@@ -49,7 +49,7 @@ def test_changed_new_and_removed_edges_and_new_nodes(seed: int, full: bool) -> N
     node_b += ["lig77", "lig5", "new1", "lig8", "new3", "lig3"]
     value += rng.normal(size=6).tolist()
     sd += rng.uniform(0.1, 1.0, 6).tolist()
-    # The two that the rest of the network knows best.
+    # The two most certain ones in the rest of the network.
     leverage = before.edge_variance_kcal2_mol2 / edges.sd**2
     for gone in sorted(np.argsort(leverage)[:2].tolist(), reverse=True):
         del node_a[gone], node_b[gone], value[gone], sd[gone]
@@ -109,11 +109,11 @@ def test_rigid_groups_stay_rigid() -> None:
 @pytest.mark.parametrize(
     ("node_a", "node_b", "sd"),
     [
-        (["a", "b"], ["b", "c"], [0.1, 0.2]),  # the cycle's third edge went, and with it nothing else
-        (["a", "b", "a", "x"], ["b", "c", "c", "y"], [0.1, 0.2, 0.3, 0.1]),  # a component more
+        (["a", "b"], ["b", "c"], [0.1, 0.2]),  # the cycle's third edge was removed, nothing else
+        (["a", "b", "a", "x"], ["b", "c", "c", "y"], [0.1, 0.2, 0.3, 0.1]),  # one component more
         (["a", "b", "a", "d"], ["b", "c", "c", "a"], [0.1, 0.2, 0.0, 0.3]),  # an exact edge
         (["a", "a"], ["b", "c"], [0.1, 0.3]),
-        (["a"], ["b"], [0.1]),  # nodes went
+        (["a"], ["b"], [0.1]),  # nodes were removed
     ],
 )
 def test_what_cannot_be_corrected_is_solved_anew(node_a: list[str], node_b: list[str], sd: list[float]) -> None:

@@ -1,4 +1,4 @@
-"""The one standard deviation that a mixture of normal distributions is reported by."""
+"""The standard deviation that represents a mixture of normal distributions."""
 
 from __future__ import annotations
 

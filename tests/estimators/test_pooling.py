@@ -1,4 +1,4 @@
-"""The pooled spread: what it finds in data of known spread, and how its intervals behave at the limits."""
+"""The pooled spread: recovery of known spreads, and its intervals in limiting cases."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from estimators.pooling import pool_spread
 def draw(
     rng: np.random.Generator, n_legs: int, n: int, ratio: float, dof: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # type: ignore[type-arg]
-    """Stated variances, numbers and sample standard deviations of the model itself."""
+    """Draw stated variances, numbers and sample standard deviations from the model itself."""
     variance = rng.uniform(0.01, 0.2, n_legs)
     true = ratio * variance * (dof / rng.chisquare(dof, n_legs) if np.isfinite(dof) else 1.0)
     return variance, np.full(n_legs, n), np.sqrt(true * rng.chisquare(n - 1, n_legs) / (n - 1))

@@ -1,10 +1,9 @@
 """Published whole-network tables, reproduced from the published repeats of every leg.
 
-One further set of that study, published without names, holds an edge whose standard deviation is
-1.6e-8 kcal/mol among ones of order 0.1. There the published free energies themselves are wrong by up to
-4.5 kcal/mol, because a pseudo-inverse lost modes. It is not in these tables; its like is made here by
-giving one edge of each network such an uncertainty, and the oracle is then the independent exact
-solution, not what a pseudo-inverse would have published.
+One further set of that study, published without names, contains an edge whose standard deviation is 1.6e-8 kcal/mol
+among ones of order 0.1. There the published free energies themselves are wrong by up to 4.5 kcal/mol, because a
+pseudo-inverse lost modes. It is not in these tables; a similar case is made here by giving one edge of each network
+such an uncertainty, and the reference is then the independent exact solution, not the result of a pseudo-inverse.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ pytestmark = pytest.mark.skipif(
 
 @cache
 def table(name: str) -> dict[tuple[str, str], list[Row]]:
-    """Rows of one file by target."""
+    """Return the rows of one file by target."""
     by_target: dict[tuple[str, str], list[Row]] = {}
     with (DATA / name).open(newline="") as stream:
         for row in csv.DictReader(stream):
@@ -51,7 +50,7 @@ def table(name: str) -> dict[tuple[str, str], list[Row]]:
 
 
 def edges_of(rows: list[Row]) -> tuple[list[str], list[str], np.ndarray, np.ndarray]:
-    """Edges of one target from its repeats, as openfe combines them: the sd of three repeats per leg."""
+    """Return edges of one target from its repeats, as combined by openfe: the sd of three repeats per leg."""
     legs = []
     for row in rows:
         for phase in PHASES if not row["failed"] else ():
@@ -78,7 +77,7 @@ def test_every_published_ligand_is_reproduced() -> None:
         np.testing.assert_allclose(ours - ours.mean(), value - value.mean(), rtol=0, atol=1e-8)
         np.testing.assert_allclose(estimate.uncertainty_kcal_mol, sd, rtol=0, atol=1e-8)
         n_ligands += len(value)
-        # Most tables stand on the mean of their own experiments, some on another one.
+        # Most tables are shifted to the mean of their own experiments, some to another one.
         if abs(value.mean() - np.mean(list(experimental.values()))) < 1e-9:
             np.testing.assert_allclose(ours, value, rtol=0, atol=1e-8)
             n_absolute += 1
@@ -113,7 +112,7 @@ def test_an_edge_of_sd_1e_8_meets_the_exact_solution(target: tuple[str, str]) ->
 
 
 def pooled_edges(rows: list[Row]) -> tuple[list[str], list[str], np.ndarray, np.ndarray]:
-    """Edges of one target with what all repeats of a phase show."""
+    """Return edges of one target with uncertainties from all repeats of a phase."""
     whole = [row for row in rows if not row["failed"]]
     evidence = []
     for phase in PHASES:
@@ -127,7 +126,7 @@ def pooled_edges(rows: list[Row]) -> tuple[list[str], list[str], np.ndarray, np.
 
 
 def held_out(rng: np.random.Generator, rows: list[Row], *, shared: bool) -> np.ndarray | None:
-    """Published edges that close cycles, over what the tree of the others says of them, with its uncertainty."""
+    """Yield published edges that close cycles, the difference from the tree of the others, and its uncertainty."""
     node_a, node_b, value, sd = pooled_edges(rows)
     place = {node: k for k, node in enumerate(dict.fromkeys([*node_a, *node_b]))}
     ends = np.array([[place[a], place[b]] for a, b in zip(node_a, node_b, strict=True)])
@@ -152,7 +151,7 @@ def held_out(rng: np.random.Generator, rows: list[Row], *, shared: bool) -> np.n
 
 
 def test_trees_of_published_edges_hold_the_edges_left_out() -> None:
-    """Without cycles, repeats alone hold 84 % of what was measured besides; with the prior of shared errors 97 %."""
+    """Without cycles, repeats alone cover 84 % of the other measurements; with the prior of shared errors 97 %."""
     rng = np.random.default_rng(1)
     held = {}
     for shared in (False, True):
@@ -173,13 +172,13 @@ def test_one_published_cycle_does_not_blow_up_its_network() -> None:
         estimate, node_a, node_b, sd, lambda used: solve_network(node_a, node_b, value, used)
     )
 
-    # edges meet experiment with an RMSE of 0.6; a t distribution with one degree of freedom would add 3.2
+    # edges agree with experiment with an RMSE of 0.6; a t distribution with one degree of freedom would add 3.2
     assert shared.added_kcal_mol < 0.5
     assert 0.2 < estimate.uncertainty_kcal_mol.mean() < 0.6
 
 
 def ranked_beside_experiment(*, model_error: ModelError | None) -> tuple[np.ndarray, np.ndarray]:
-    """Probabilities of all published ligands to be among the best three of their target, and whether they are."""
+    """Return probabilities of all published ligands to be among the best three of their target, and the facts."""
     probability, true = [], []
     for target, rows in table("openfe2024_edges.csv").items():
         measured = {

@@ -52,7 +52,7 @@ def test_the_gradient_of_the_likelihood_vanishes(edges: Edges) -> None:
     try:
         found = solve_network_robust(*edges.labels(), edges.value, edges.sd, nodes=edges.nodes())
     except EstimatorConvergenceError:
-        return  # contradicting edges, said so
+        return  # contradicting edges, as reported
     pull = found.edge_weight * found.estimate.residual_kcal_mol / edges.sd**2
 
     net = np.bincount(edges.head, pull, edges.n_nodes) - np.bincount(edges.tail, pull, edges.n_nodes)

@@ -15,7 +15,7 @@ from tests.estimators.networks import random_network
 
 @pytest.fixture
 def sampled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Networks are sampled however small, unless asked to be exact."""
+    """Sample networks of any size, unless exact ones are requested."""
     monkeypatch.setattr(elimination, "_MOST_EXACT", 30)
 
 

@@ -1,4 +1,4 @@
-"""Errors that repeats share: what few cycles, many cycles and none tell of them."""
+"""Errors shared by repeats: information from few cycles, many cycles and none."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_many_cycles_that_close_leave_little_room_for_shared_errors() -> None:
 
 
 def test_one_cycle_does_not_multiply_by_what_one_degree_of_freedom_is_wider() -> None:
-    # a ring of eight whose sum is thrice what repeats let expect
+    # a ring of eight whose sum is three times that expected from repeats
     nodes = list("abcdefgh")
     value = [3.08 * 0.16 * 8**0.5, *[0.0] * 7]
 
@@ -57,7 +57,7 @@ def test_the_worse_a_cycle_closes_the_more_is_added() -> None:
     added = [solved(*RING, [misfit, 0, 0, 0], [0.1] * 4)[0].added_kcal_mol for misfit in (0.0, 0.5, 2.0, 8.0)]
 
     assert added == sorted(added)
-    # 8 kcal/mol over four edges would be 4 without a prior, which a heavy tail does not hold back for long
+    # 8 kcal/mol over four edges would be 4 without a prior, and a heavy tail reduces that only slightly
     assert 2.0 < added[-1] < 4.0
 
 

@@ -1,4 +1,4 @@
-"""The example network: what it holds, and that experiment beside it is FreeSolv's."""
+"""The example network: its content, and experimental values equal to FreeSolv's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A lake with Transformations in it, and attempts to run them."""
+"""A lake with Transformations, and attempts to run them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SCOPE = "org-campaign-project"
 
 @dataclass(frozen=True)
 class Bench:
-    """A lake to run in, and where work folders lie."""
+    """A lake, and its folder of work folders."""
 
     lake: Lake
     work: Path
@@ -38,13 +38,13 @@ class Bench:
         return f"{transformation.key}-{SCOPE}"
 
     def spec(self, transformation: gufe.Transformation | str, *, like: AttemptSpec | None = None) -> AttemptSpec:
-        """A new attempt, of a new Task or of the Task of another attempt."""
+        """Return a new attempt, of a new Task or of the Task of another attempt."""
         stored = transformation if isinstance(transformation, str) else self.store(transformation)
         task = like.task if like is not None else f"Task-{uuid.uuid4().hex}-{SCOPE}"
         return AttemptSpec(uuid.uuid4().hex, task, stored, SCOPE)
 
     def assignment(self, *specs: AttemptSpec, cores: int = 1, gpus: float = 0.0, **settings: Any) -> Assignment:
-        """Attempts to execute here."""
+        """Return an assignment of attempts."""
         settings = {"work_root": str(self.work), "kill_grace_s": 2.0, **settings}
         return Assignment(self.lake.url, "pool", specs, Resources(cores=cores, gpus=gpus), **settings)
 
@@ -54,7 +54,7 @@ class Bench:
         return self.receipt(spec)
 
     def receipt(self, spec: AttemptSpec) -> Receipt:
-        """The receipt of an attempt."""
+        """Return the receipt of an attempt."""
         receipt = unpack_receipt(self.lake.objects.get(f"{attempt_folder(SCOPE, spec.attempt)}/receipt.arrow"))
         TABLES["results"].table([{**receipt.result, "recorded_at": now_utc()}])
         TABLES["unit_results"].table(receipt.units)
@@ -63,27 +63,27 @@ class Bench:
         return receipt
 
     def result(self, receipt: Receipt) -> Any:
-        """The stored ProtocolDAGResult."""
+        """Return the stored ProtocolDAGResult."""
         data = self.lake.objects.get(receipt.result["object_path"])
         assert len(data) == receipt.result["n_bytes"]
         return gufe_adapter.loads_chain(zstandard.ZstdDecompressor().decompress(data))
 
     def text(self, path: str) -> str:
-        """A stored text."""
+        """Return a stored text."""
         return self.lake.objects.get(path).decode()
 
     def folder(self, spec: AttemptSpec) -> Path:
-        """Work folder of the attempt's Task."""
+        """Return the work folder of the attempt's Task."""
         return self.work / SCOPE / spec.task.split("-")[1]
 
 
 def tries(receipt: Receipt) -> list[tuple[str, int, bool]]:
-    """Name, number and outcome of every execution on a receipt."""
+    """Return name, number and outcome of every execution in a receipt."""
     return [(unit["name"], unit["try_number"], unit["ok"]) for unit in receipt.units]
 
 
 def wait_for(condition: Callable[[], Any], *, timeout_s: float = 15.0) -> Any:
-    """Wait until something is true, and return it."""
+    """Wait until a condition holds, and return its value."""
     deadline = time.monotonic() + timeout_s
     while not (found := condition()):
         assert time.monotonic() < deadline, "waited too long"
@@ -92,7 +92,7 @@ def wait_for(condition: Callable[[], Any], *, timeout_s: float = 15.0) -> Any:
 
 
 def alive(pid: int) -> bool:
-    """Whether a process exists and is no zombie."""
+    """Return whether a process exists and is not a zombie."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
@@ -100,7 +100,7 @@ def alive(pid: int) -> bool:
 
 
 def carrying(mark: str) -> list[int]:
-    """Process ids of all that descend from one zygote."""
+    """Return process ids of all descendants of one fork server."""
     found = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
     token = mark.partition("-")[0]
     return [pid for pid in found if pid != os.getpid() and (mark_of(pid) or "").startswith(token)]

@@ -1,4 +1,4 @@
-"""A Protocol whose units run the Python text in its settings, for failures that nobody foresaw."""
+"""A Protocol whose units run the Python text in its settings, for arbitrary failures."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ScriptedResult(LakeProtocolResult):
 
 
 class ScriptedUnit(gufe.ProtocolUnit):
-    """What the text assigns to `outputs` is returned; it sees `shared`, `scratch` and `inputs`."""
+    """Runs the text and returns `outputs`; the text sees `shared`, `scratch` and `inputs`."""
 
     @staticmethod
     def _execute(ctx: Any, *, text: str, **inputs: Any) -> dict[str, Any]:
@@ -56,7 +56,7 @@ class ScriptedProtocol(LakeProtocol):
 
 
 def scripted(units: dict[str, str] | str, **settings: Any) -> gufe.Transformation:
-    """A Transformation of this Protocol; `units` are texts by name, or the text of the only one."""
+    """Return a Transformation of this Protocol; `units` are texts by name, or the text of the only one."""
     if isinstance(units, str):
         units = {"only": units}
     protocol = ScriptedProtocol.with_settings(units=units, **settings)

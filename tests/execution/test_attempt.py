@@ -146,7 +146,7 @@ def test_exit_codes_are_on_record(bench: Bench) -> None:
 def test_a_hanging_unit_ends_by_timeout(bench: Bench) -> None:
     text = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('stuck'); time.sleep(600)"
 
-    # the time counts from the start of the attempt, and a busy machine takes long over what comes first
+    # the timeout counts from the start of the attempt, and start-up takes long on a busy machine
     for timeout_s in (2, 12, 72):
         spec = bench.spec(scripted({"good": "pass", "stuck": text}))
         receipt = bench.run(spec, timeout_s=float(timeout_s), kill_grace_s=0.3)
@@ -196,7 +196,7 @@ def test_a_stopped_attempt_leaves_no_receipt(bench: Bench) -> None:
 
 
 def test_an_attempt_is_stopped_through_the_lake(bench: Bench) -> None:
-    """Without a `stop` of its own, a worker looks into the attempt's folder."""
+    """Without a `stop` function, a worker checks the attempt's folder."""
     spec = bench.spec(scripted("import time; time.sleep(600)"))
     timer = threading.Timer(1.5, ask_to_stop, (bench.lake, spec))
     timer.start()
@@ -403,7 +403,7 @@ def test_a_unit_that_ran_twice_is_twice_in_the_result(bench: Bench) -> None:
     receipt = bench.run(bench.spec(scripted(text)), unit_retries=1)
     assert tries(receipt) == [("only", 1, False), ("only", 2, True)]
     assert receipt.result["ok"]
-    # gufe 0.4 has room for one per unit
+    # gufe 0.4 keeps only one per unit
     assert len(bench.result(receipt).protocol_unit_results) == (2 if GUFE1 else 1)
 
 

@@ -1,4 +1,4 @@
-"""A worker whose lake is a bucket: asked seldom, stopped all the same, and not held up by a storage that stalls."""
+"""A worker whose lake is a bucket: few requests, stoppable, and not delayed by a stalled storage."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_a_bucket_is_asked_seldom_and_the_attempt_stopped(bench: Bench, way: Way
     release = read_release(bench.lake, SCOPE, spec.attempt)
     assert release is not None
     assert release.kind == "stopped"
-    # the first beat came and went
+    # the first heartbeat was written and removed
     assert [p.rpartition("/")[2] for p in bench.lake.objects.list(f"attempts/{SCOPE}/{spec.attempt}")] == [
         "ended.json",
         "stop",

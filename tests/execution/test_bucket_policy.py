@@ -1,4 +1,4 @@
-"""Workers with the documented bucket policy: they do their work, and can do nothing else."""
+"""Workers with the documented bucket policy: they can do their work, and nothing else."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_a_worker_needs_no_more_than_its_policy_allows(bench: Bench, way: Way) -
     assert execute_assignment(assignment) == [good.attempt, bad.attempt]
     assert execute_assignment(assignment) == [good.attempt, bad.attempt], "what has left a receipt is not run again"
     assert read_release(lake, SCOPE, good.attempt) is None
-    # there is no list of hosts in quarantine: whether it is missing or forbidden cannot be told
+    # there is no list of quarantined hosts: the client cannot distinguish missing from forbidden
     assert [r for r in way.refused if not r.endswith("?list-type=2&prefix=a/prefix/")] == []
     way.policy = None
     assert [bench.receipt(spec).result["ok"] for spec in (good, bad)] == [True, False]

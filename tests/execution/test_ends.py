@@ -1,4 +1,4 @@
-"""How attempts end that do not end by themselves: the job's end, its signals, bad hosts, no progress."""
+"""Attempts that are ended from outside: the job's end, its signals, bad hosts, no progress."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _job_of(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
 
 @contextmanager
 def _worker(bench: Bench, assignment: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A queue's job, as the engines start it."""
+    """Start a queue's job, as the engines do."""
     command = [
         sys.executable,
         "-m",
@@ -158,7 +158,7 @@ def test_a_queue_that_ends_a_job_while_it_plans_waits_for_no_second_plan(bench: 
 def test_from_the_word_to_the_process_gone(
     bench: Bench, tmp_path: Path, record_property: pytest.RecordProperty
 ) -> None:
-    """Cancellation reaches the process tree within a poll and the time that SIGTERM takes."""
+    """Cancellation reaches the process tree within one polling interval plus the time of SIGTERM."""
     text = f"""
 import os, subprocess, time
 helper = subprocess.Popen(['sleep', '600'])

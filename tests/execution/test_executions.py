@@ -1,4 +1,4 @@
-"""What a power cut left of a work folder's records counts as missing."""
+"""Records in a work folder that a power cut damaged count as missing."""
 
 from __future__ import annotations
 

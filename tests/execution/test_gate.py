@@ -1,4 +1,4 @@
-"""Nothing is ever oversubscribed, nobody starves, and nobody is delayed by who goes ahead."""
+"""Admission: never oversubscribed, no starvation, and overtaking delays nobody."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WORKERS = st.builds(Resources, cores=st.integers(1, 8), memory_bytes=MEMORY, gpu
 
 
 def _check(capacity: Resources, seats: list[Seat]) -> None:
-    """What is taken is within what there is, on every device."""
+    """Check that allocations are within the capacity, on every device."""
     assert sum(seat.resources.cores for seat in seats) <= capacity.cores
     if capacity.memory_bytes is not None:
         assert sum(seat.resources.memory_bytes or 0 for seat in seats) <= capacity.memory_bytes
@@ -51,7 +51,7 @@ def test_the_gate_is_never_above_what_there_is(worker: Resources, needs: list[Re
             leaving.leave()
             tickets.remove(leaving)
             _check(worker, [t.seat for t in tickets if t.seat is not None])
-    # all get their turn, but those that are too big for ever
+    # all are admitted eventually, except those that are too big
     while any(t.seat for t in tickets):
         leaving = next(t for t in tickets if t.seat)
         leaving.leave()

@@ -1,4 +1,4 @@
-"""What a host lacks is no Task's fault; what a Protocol does to itself is."""
+"""A lacking host is not a Task's fault; damage by a Protocol to itself is."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _a_well_host(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 16 MiB."""
+    """Mount a file system of 16 MiB."""
     folder = tmp_path / "disk"
     folder.mkdir()
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "none", str(folder)], check=False)
@@ -67,7 +67,7 @@ def test_a_full_disk_releases_the_task_and_pauses_the_host(bench: Bench, small_d
     assert release.kind == "unreadable"
     assert release.reason.startswith("the host is paused: No space left on device in ")
 
-    # nothing begins while it is full, and everything once it is not
+    # nothing starts while it is full, and everything once it is not
     again = bench.spec(spec.transformation, like=spec)
     done: list[list[str]] = []
     _fill(small_disk)
@@ -179,7 +179,7 @@ def test_a_protocol_that_removes_its_work_folder_fails(bench: Bench, text: str) 
     receipt = bench.run(spec)
     assert not receipt.result["ok"]
     assert "the Protocol removed its work folder" in receipt.result["exception"]
-    # and the next attempt can work there, maybe with results that were left
+    # and the next attempt can work there, possibly with leftover results
     bench.run(bench.spec(spec.transformation, like=spec))
 
 

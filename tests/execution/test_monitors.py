@@ -1,4 +1,4 @@
-"""Limits against what is measured, with a tool that tells what the test wants."""
+"""Limits and measurements, with a tool whose output the test defines."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Tell = Callable[[str], None]
 
 @pytest.fixture
 def tell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tell:
-    """Let `nvidia-smi` say something; it notes each call."""
+    """Replace `nvidia-smi`; it records each call."""
     tool, said = tmp_path / "nvidia-smi", tmp_path / "said"
     tool.write_text(f"#!/bin/sh\necho x >> {tmp_path}/calls\ncat {said}\n")
     tool.chmod(0o755)

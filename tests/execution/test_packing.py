@@ -1,4 +1,4 @@
-"""Attempts side by side on one worker, and units within an attempt: what each of them sees and gets."""
+"""Concurrent attempts on one worker, and concurrent units of an attempt: the resources of each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Steps as processes: shared between threads, gone with whoever started them, strangers to each other."""
+"""Processes of steps: shared between threads, ended with their parent, isolated from each other."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_a_unit_outlives_a_killed_zygote_only_by_running_again(bench: Bench, tmp
 
 
 def test_what_a_unit_started_ends_with_it(bench: Bench, tmp_path: Path) -> None:
-    # one in its process group, one in a session of its own, one that forgot where it came from
+    # one in its process group, one in a session of its own, one that cleared its environment
     text = f"""
 import os, subprocess, sys
 folder = {str(tmp_path)!r}

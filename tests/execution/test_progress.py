@@ -28,7 +28,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> _Clock:
 
 @pytest.fixture
 def cpu(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """CPU time that the step has used so far."""
+    """Return the CPU time used by the step so far."""
     used = [0.0]
     monkeypatch.setattr(progress, "_cpu_time_s", lambda pid: used[0])
     return used

@@ -1,4 +1,4 @@
-"""Units that look for the operator's credentials: none are to be found."""
+"""Units that look for the operator's credentials find none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Attempts after attempts: what a killed or failed one leaves is gone on with, or cleared away."""
+"""Repeated attempts: leftovers of a killed or failed one are continued, or removed."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ROOT = Path(__file__).parents[2]
 
 @contextmanager
 def supervisor(bench: Bench, spec: AttemptSpec, **settings: object) -> Iterator[subprocess.Popen[bytes]]:
-    """Run an attempt in a worker process of its own."""
+    """Run an attempt in its own worker process."""
     told = json.dumps([bench.lake.url, str(bench.work), asdict(spec), settings])
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen([sys.executable, "-c", SUPERVISOR, told], env=env, cwd=ROOT)
@@ -72,7 +72,7 @@ outputs['checkpoint'] = (shared / 'checkpoint').read_text()
 
     assert receipt.result["ok"]
     assert (tmp_path / "count").read_text() == "."
-    # the first unit's execution was never reported by the worker that saw it
+    # the worker that observed the first unit's execution never reported it
     assert tries(receipt) == [("first", 1, True), ("second", 1, True)]
     assert bench.text(receipt.units[0]["stdout_path"]) == "hello\n"
     outputs = {r.name: r.outputs for r in bench.result(receipt).protocol_unit_results}
@@ -134,7 +134,7 @@ def test_a_broken_checkpoint_is_cleared_away_and_the_unit_run_again(bench: Bench
 
 
 def test_if_that_does_not_help_all_is_started_clean(bench: Bench, tmp_path: Path) -> None:
-    # what the first unit left is what breaks the second
+    # leftovers of the first unit break the second
     units = {
         "first": "import time; outputs['file'] = str(shared / 'data'); (shared / 'data').touch()",
         "second": "import pathlib; before = inputs['before'][0]; data = pathlib.Path(before.outputs['file'])\n"

@@ -1,4 +1,4 @@
-"""What attempts and dispatchers leave for each other beside receipts: releases, beats, quarantine, assignments."""
+"""Messages between attempts and dispatchers: releases, heartbeats, quarantine, assignments."""
 
 from __future__ import annotations
 

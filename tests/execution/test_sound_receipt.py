@@ -1,4 +1,4 @@
-"""Whatever a Protocol hands over, its attempt leaves a receipt that can be recorded."""
+"""Whatever a Protocol returns, its attempt leaves a receipt that can be recorded."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_a_sound_receipt_stays_as_it_is() -> None:
 def test_a_result_that_breaks_a_rule_is_failed_and_says_so(numbers: dict[str, Any], says: str) -> None:
     good = plain_receipt(SPEC)
     left = sound_receipt(replace(good, result={**good.result, **numbers}))
-    if "ended_at" in numbers:  # its own clock, which the supervisor sees to
+    if "ended_at" in numbers:  # its own clock, which the supervisor corrects
         assert says in left.result["exception"]
         return
     back = unpack_receipt(pack_receipt(left, "secret"))
@@ -78,7 +78,7 @@ from alchemiscale_lake.gufe_adapter.authoring import energy
 from tests.execution.scripted import ScriptedResult
 ScriptedResult.get_uncertainty = lambda self: energy(-0.5)
 """
-#: Unit texts, and what the result says.
+#: Unit texts, and the resulting message.
 HOSTILE = {
     "surrogate": ("raise ValueError('bad \\ud800 text')", "bad \\\\ud800 text"),
     "NUL": ("raise ValueError('bad \\0 text')", "bad"),

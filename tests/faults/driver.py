@@ -1,7 +1,7 @@
 """A whole campaign in one process without Prefect and Dask, to be killed: `python -m tests.faults.driver`.
 
-Submit, create and action Tasks, dispatch on two threads, gather. Being run again, it continues. With
-`--points FILE` it notes the fault points that it passes instead.
+Submit, create and action Tasks, dispatch on two threads, gather. Run again, it continues. With `--points FILE` it
+records the fault points that it passes instead.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class ThreadExecutor:
 
 
 def campaign(place: str, network: Path, scope: str, per_transformation: int, lease_s: float) -> None:
-    """Play the whole campaign, from wherever it stands."""
+    """Run the whole campaign, from its current state."""
     lake = Lake.create(place, exist_ok=True)
     submitted = submit_network(lake, network, scope, creator="driver")
     ensure_tasks(lake, submitted.network, per_transformation, creator="driver")

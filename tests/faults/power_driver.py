@@ -1,7 +1,7 @@
-"""A campaign that notes what was acknowledged: `python -m tests.faults.power_driver LAKE NOTES`.
+"""A campaign that records acknowledgements: `python -m tests.faults.power_driver LAKE NOTES`.
 
-Tasks are created, claimed, worked on, recorded and folded, by batches, until this is killed. Each thing
-is noted in the file NOTES, which lies elsewhere than the lake, once the call that did it has returned.
+Tasks are created, claimed, processed, recorded and folded, in batches, until this is killed. Each operation is
+recorded in the file NOTES, outside the lake, once its call has returned.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Note = Callable[[str, str], object]
 
 
 def campaign(place: str | Path, note: Note, turns: int) -> None:
-    """Play some turns; `note(kind, name)` is called with what was acknowledged."""
+    """Run some turns; `note(kind, name)` is called with each acknowledged operation."""
     lake = Lake.open(place)
     network = submit_network(lake, plain_chain([("a", "b"), ("b", "c"), ("a", "c")]), SCOPE, creator="driver").network
     note("network", network)
@@ -50,13 +50,13 @@ def campaign(place: str | Path, note: Note, turns: int) -> None:
 
 
 def recover(lake: Lake) -> None:
-    """Record what receipts there are, as maintenance and a dispatcher's start do."""
+    """Record all receipts, as maintenance and a dispatcher's start do."""
     held = {s.attempt: s.scope for s in lake.task_log.states().running().values() if s.attempt is not None}
     record_forgotten(lake, {**held, **forgotten_receipts(lake)}, actor="driver")
 
 
 def lost(lake: Lake, notes: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Return what was acknowledged and is not there."""
+    """Return acknowledged operations that are missing."""
     states = lake.task_log.states().tasks
     results = lake.table("results").scan().collect()
     assert results["attempt"].is_unique().all(), "an attempt was recorded twice"

@@ -1,6 +1,6 @@
-"""A plain in-memory reference of what a lake should hold: dictionaries and the rules in words.
+"""A plain in-memory reference for the content of a lake: dictionaries and explicit rules.
 
-Written apart from `alchemiscale_lake.tasks`, so that the two can disagree.
+Written independently of `alchemiscale_lake.tasks`, so that the two can disagree.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class ReferenceTask:
 
 @dataclass
 class Reference:
-    """Networks with their Transformations, those of them not active, Tasks, and results by attempt."""
+    """Networks with their Transformations, those that are not active, Tasks, and results by attempt."""
 
     networks: dict[str, set[str]] = field(default_factory=dict)
     closed: dict[str, str] = field(default_factory=dict)
@@ -46,7 +46,7 @@ class Reference:
                 )
 
     def cancel(self, tasks: list[str], network: str) -> None:
-        """Who is cancelled where it was actioned, and now is wanted nowhere, stops running."""
+        """Stop running Tasks that were cancelled where they were actioned, and are wanted nowhere else."""
         for name in tasks:
             task = self.tasks[name]
             if task.status in LIVE and task.actions.pop(network, None) is not None:
@@ -71,7 +71,7 @@ class Reference:
     def set_status(self, tasks: list[str], to: str) -> None:
         heirs = list(tasks)
         if to != "waiting":
-            for name in heirs:  # grows while it is walked: heirs of heirs
+            for name in heirs:  # grows during the loop: heirs of heirs
                 heirs += [n for n, t in self.tasks.items() if t.extends == name and n not in heirs]
         other = {"invalid": "deleted", "deleted": "invalid"}
         for name in heirs:
@@ -108,10 +108,10 @@ class Reference:
             task.status, task.attempt = "error", None
 
     def store(self, attempt: str, ok: bool) -> None:
-        """Keep a result whose recorder dies before the Task hears of it."""
+        """Keep a result whose recorder dies before the Task is ended."""
         self.results[attempt] = ok
 
     def end_recorded(self, tasks: dict[str, str]) -> None:
-        """Tell every Task (attempt -> Task) of its results, good ones first."""
+        """End every Task (attempt -> Task) by its results, good ones first."""
         for attempt in sorted(self.results, key=lambda a: not self.results[a]):
             self.record(attempt, tasks[attempt], self.results[attempt])

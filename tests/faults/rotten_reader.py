@@ -1,7 +1,7 @@
-"""Flip single bits of a lake's files, one after the other, and note what verification and readers make of each.
+"""Flip single bits of a lake's files, one after the other, and record the outcome of verification and reading.
 
-A process of its own, for a reader may end by a signal: `python -m tests.faults.rotten_reader LAKE FLIPS`,
-where FLIPS is a JSON list of [path within the lake, byte, bit]. One JSON line per flip on stdout.
+A separate process, since a reader may be ended by a signal: `python -m tests.faults.rotten_reader LAKE FLIPS`, where
+FLIPS is a JSON list of [path within the lake, byte, bit]. One JSON line per flip on stdout.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from alchemiscale_lake.store import Checked, Lake, check_table, collect
 
 
 def verify(lake: Lake, path: str) -> list[Checked]:
-    """Run the part of a verification that is concerned with one file."""
+    """Run the part of verification that covers one file."""
     parts = path.split("/")
     if parts[0] == "tables":
         return [check_table(lake, parts[1])]
@@ -28,7 +28,7 @@ def verify(lake: Lake, path: str) -> list[Checked]:
 
 
 def answers(lake: Lake, path: str) -> str:
-    """Read what one file is read for, as commands do."""
+    """Read one file in the way that commands do."""
     parts = path.split("/")
     if parts[0] == "tables":
         name = parts[1]
@@ -42,7 +42,7 @@ def answers(lake: Lake, path: str) -> str:
 
 
 def outcome(place: Path, path: str) -> tuple[str, str]:
-    """What verification says, and what a reader gets: `damaged` or `whole`; the answer, or the kind of error."""
+    """Return the outcome of verification, and of a reader: `damaged` or `whole`; the answer, or the kind of error."""
     said, answer = "whole", ""
     try:
         lake = Lake.open(place)

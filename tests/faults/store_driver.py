@@ -1,7 +1,7 @@
 """A campaign without execution, to be killed: `python -m tests.faults.store_driver LAKE`.
 
-Everything that writes: submit, create Tasks, claim, leave receipts, record, gather, fold, upkeep. Being
-run again, it goes on. With `--points FILE` it notes the fault points that it passes.
+All operations that write: submit, create Tasks, claim, leave receipts, record, gather, fold, maintenance. Run again,
+it continues. With `--points FILE` it records the fault points that it passes.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from tests.plain import SCOPE, leave_receipt, plain_chain, plain_receipt
 
 
 def campaign(place: str) -> None:
-    """Play it all, from wherever it stands."""
+    """Run everything, from the current state."""
     lake = Lake.create(place, exist_ok=True)
     network = submit_network(lake, plain_chain([("a", "b"), ("b", "c"), ("a", "c")]), SCOPE, creator="driver").network
     ensure_tasks(lake, network, 2, creator="driver")
-    # what one that was killed has left: receipts are recorded, the other Tasks given back
+    # leftovers of a killed one: receipts are recorded, the other Tasks released
     held = {s.attempt: s for s in lake.task_log.states().running().values() if s.attempt is not None}
     left = {attempt: state.scope for attempt, state in held.items()} | unrecorded_attempts(lake)
     record_receipts(lake, find_receipts(lake, left), actor="driver")

@@ -1,6 +1,6 @@
-"""Flipped bits at random places of every kind of file: none unnoticed by `verify`, none fatal to a reader.
+"""Flipped bits at random places of every kind of file: none undetected by `verify`, none fatal to a reader.
 
-`ALCHEMISCALE_LAKE_FLIPS` asks for more of them than the default.
+`ALCHEMISCALE_LAKE_FLIPS` sets a larger number than the default.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ BATCH = 150
 
 @pytest.fixture(scope="module")
 def pristine() -> Iterator[Path]:
-    """A small lake with every kind of file: entries, checkpoints, snapshots, data files, objects, receipts."""
+    """Return a small lake with every kind of file: entries, checkpoints, snapshots, data files, objects, receipts."""
     shm = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=shm if shm.is_dir() else None) as folder:
         lake = Lake.create(Path(folder) / "lake")
@@ -58,7 +58,7 @@ def pristine() -> Iterator[Path]:
 
 
 def leave_result(lake: Lake, spec: AttemptSpec) -> None:
-    """Leave and record a result whose objects are really there."""
+    """Leave and record a result with existing objects."""
     plain = plain_receipt(spec)
     folder = attempt_folder(spec.scope, spec.attempt)
     contents = {f"{folder}/result.json.zst": os.urandom(500), f"{folder}/files/kept.txt": b"kept " * 20}
@@ -73,7 +73,7 @@ def leave_result(lake: Lake, spec: AttemptSpec) -> None:
 
 
 def kind_of(path: str) -> str:
-    """Kind of file, by its path."""
+    """Return the kind of a file, by its path."""
     if path.startswith("tables/"):
         name = path.rpartition("/")[2]
         if "_delta_log" not in path:
@@ -83,12 +83,12 @@ def kind_of(path: str) -> str:
 
 
 def flips_of(place: Path, n: int) -> list[tuple[str, int, int]]:
-    """Draw as many flips of every kind of file."""
+    """Draw the same number of flips for every kind of file."""
     draw = random.Random(20261129)
     kinds: dict[str, list[Path]] = {}
     for path in sorted(p for p in place.rglob("*") if p.is_file() and p.stat().st_size):
         if path.name == "receipt.arrow" and not path.read_bytes().startswith(b"alchemiscale-lake receipt"):
-            continue  # of an older version, without a digest
+            continue  # from an older version, without a digest
         kinds.setdefault(kind_of(path.relative_to(place).as_posix()), []).append(path)
     flips = []
     for i in range(n):
@@ -99,7 +99,7 @@ def flips_of(place: Path, n: int) -> list[tuple[str, int, int]]:
 
 
 def play(place: Path, flips: list[tuple[str, int, int]], tmp_path: Path) -> list[list[str]]:
-    """Have them read by child processes; one that ends by a signal shows in the flip that it was at."""
+    """Read them in child processes; if one is ended by a signal, its current flip is the cause."""
     outcomes: list[list[str]] = []
     for start in range(0, len(flips), BATCH):
         batch = flips[start : start + BATCH]

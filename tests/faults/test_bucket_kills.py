@@ -24,7 +24,7 @@ SEED = 20250601
 
 
 def drive(lake: str, *options: str, fault: str | None = None) -> int:
-    """Run the driver to its end, or to its death."""
+    """Run the driver to its end, or until it is killed."""
     env = {k: v for k, v in os.environ.items() if k != "ALCHEMISCALE_LAKE_FAULT"}
     if fault is not None:
         env["ALCHEMISCALE_LAKE_FAULT"] = fault
@@ -36,12 +36,12 @@ def drive(lake: str, *options: str, fault: str | None = None) -> int:
 
 @pytest.mark.timeout(400)
 def test_killed_between_writes_in_a_bucket(bucket: str, tmp_path: Path) -> None:
-    """Kills from all over the campaign, from early to late, hit one lake; all Tasks complete once."""
+    """Kills throughout the campaign, from early to late, on one lake; all Tasks complete once."""
     drive(str(tmp_path / "lake"), "--points", str(tmp_path / "points.json"))
     points = list(dict.fromkeys(json.loads((tmp_path / "points.json").read_text())))
     assert len(points) > 40
     draw = random.Random(SEED)
-    # upkeep passes four points for every table; a few of them will do
+    # maintenance passes four points for every table; a few of them are enough
     upkeep = [p for p in points if p.startswith("upkeep:")]
     writes = [p for p in points if p not in upkeep]
     chosen = {*draw.sample(writes, N_KILLS - 3), *draw.sample(upkeep, 3)}

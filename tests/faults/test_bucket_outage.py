@@ -24,7 +24,7 @@ from tests.s3 import Way, bucket_lake, s3, way
 
 __all__ = ["bucket_lake", "s3", "way"]
 
-#: Into whatever the dispatcher is doing then: claiming, recording, or a heartbeat.
+#: During whatever the dispatcher is doing: claiming, recording, or a heartbeat.
 BEFORE = (5, 100)
 
 

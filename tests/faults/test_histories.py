@@ -1,8 +1,8 @@
-"""Random histories of a lake against a plain reference, with crashes between any two writes.
+"""Random histories of a lake compared with a plain reference, with crashes between any two writes.
 
-Two dispatchers share one lake; any verb may be cut at any fault point. After a cut the lake must
-hold the state of before or of after the verb, never one in between; and repeating the verb must lead
-to the state of after. No processes here: `test_kills.py` kills real ones.
+Two dispatchers share one lake; any operation may be interrupted at any fault point. After an interruption the lake
+must have the state before or after the operation, never one in between; and repeating the operation must lead to the
+state after it. No processes here: `test_kills.py` kills real ones.
 """
 
 from __future__ import annotations
@@ -50,10 +50,10 @@ from alchemiscale_lake.store import Lake
 from tests.faults.reference import Reference, ReferenceTask
 from tests.plain import SCOPE, leave_receipt, plain_chain, plain_receipt
 
-#: `make bench-long` plays 10,000.
+#: `make bench-long` runs 10,000.
 N_HISTORIES = int(os.environ.get("ALCHEMISCALE_LAKE_HISTORIES", "200"))
 PAIRS = [("a", "b"), ("b", "c"), ("a", "c"), ("c", "d")]
-#: What may follow what in the log of one Task; checked on every history.
+#: Allowed successors in the log of one Task; checked on every history.
 LEGAL = {
     "created": {"waiting"},
     "actioned": {"waiting", "running", "error"},
@@ -73,7 +73,7 @@ ENDED = {"complete", "invalid", "deleted"}
 
 
 class Names:
-    """Stands in for uuid4: the same names in every run of a history, so that hypothesis can repeat it."""
+    """Replaces uuid4: the same names in every run of a history, so that hypothesis can repeat it."""
 
     def __init__(self) -> None:
         self.draw = random.Random(0)
@@ -83,12 +83,12 @@ class Names:
 
 
 class Crash(BaseException):
-    """The process is gone: nothing may catch this."""
+    """Simulated death of the process: nothing may catch this."""
 
 
 @pytest.fixture(scope="module")
 def template() -> Path:
-    """A lake with one network to copy: creating it costs a second."""
+    """Return a lake with one network to copy: creating it takes a second."""
     shm = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=shm if shm.is_dir() else None) as folder:
         submit_network(Lake.create(Path(folder) / "template"), plain_chain(PAIRS[:2]), SCOPE, creator="user")
@@ -121,7 +121,7 @@ class Histories(RuleBasedStateMachine):
 
     @initialize(count=st.integers(1, 4))
     def first_tasks(self, count: int) -> None:
-        """Begin where every verb has something to work on."""
+        """Start with something for every operation to work on."""
         network, transformations = self.network_of(2)
         self.ref.networks[network] = transformations
         created = create_tasks(self.lakes[0], [sorted(transformations)[i % 2] for i in range(count)], creator="user")
@@ -158,7 +158,7 @@ class Histories(RuleBasedStateMachine):
         before = set(self.ref.tasks)
         with self.cut(cut):
             create_tasks(lake, [transformation] * count, extends=extends, creator="user")
-        # keys are drawn by the lake; all of them appear or none does
+        # keys are drawn by the lake; either all of them appear or none
         states = Lake.open(lake.url).task_log.states()
         new = sorted(set(states.tasks["task"]) - before)
         assert len(new) in ({count} if cut is None else {0, count})
@@ -208,7 +208,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(who=st.integers(0, 1), data=st.data(), cut=st.none() | st.integers(1, 2))
     def close_and_die(self, who: int, data: st.DataObject, cut: int | None) -> None:
-        """The caller dies before it looks at what runs; a dispatcher makes good for it, perhaps at its second try."""
+        """The caller dies before it stops running Tasks; a dispatcher does it, possibly at its second try."""
         network = data.draw(st.sampled_from(sorted(self.ref.networks)))
         lake = self.lakes[who]
         lake.network_log.set([network], actor="user", state="inactive")
@@ -250,7 +250,7 @@ class Histories(RuleBasedStateMachine):
         held = {task.attempt for task in self.ref.tasks.values()}
         new = {s.task: s for s in running.values() if s.attempt not in held}
         assert set(new) <= possible
-        # strict priority within the network: nobody is passed over by a lower rank of the same network
+        # strict priority within the network: nothing is overtaken by a lower rank of the same network
         self.check_priority(possible, set(new))
         assert len(new) in ({min(count, len(possible))} if cut is None else {0, min(count, len(possible))})
         for state in new.values():
@@ -269,7 +269,7 @@ class Histories(RuleBasedStateMachine):
     @precondition(lambda self: self.attempts)
     @rule(data=st.data(), ok=st.booleans())
     def finish(self, data: st.DataObject, ok: bool) -> None:
-        """A worker leaves its receipt; perhaps long after its lease ended."""
+        """A worker leaves its receipt, possibly long after its lease ended."""
         spec = data.draw(st.sampled_from(sorted(self.attempts.values(), key=lambda a: a.attempt)))
         first = leave_receipt(self.lakes[0], plain_receipt(spec, ok=ok))
         assert first == (spec.attempt not in self.left)
@@ -278,7 +278,7 @@ class Histories(RuleBasedStateMachine):
     @precondition(lambda self: set(self.attempts) - set(self.left))
     @rule(who=st.integers(0, 1), ok=st.booleans(), cut=st.none() | st.integers(1, 12))
     def finish_and_record(self, who: int, ok: bool, cut: int | None) -> None:
-        """The ordinary end of an attempt, whoever records it."""
+        """The normal end of an attempt, whoever records it."""
         spec = self.attempts[min(set(self.attempts) - set(self.left))]
         leave_receipt(self.lakes[0], plain_receipt(spec, ok=ok))
         self.left[spec.attempt] = ok
@@ -293,7 +293,7 @@ class Histories(RuleBasedStateMachine):
     @precondition(lambda self: set(self.attempts) - set(self.left))
     @rule(who=st.integers(0, 1), ok=st.sampled_from([True, True, False]))
     def record_and_die(self, who: int, ok: bool) -> None:
-        """The recorder is killed between the result and its event: recorded, but not told."""
+        """The recorder is killed between the result and its event: recorded, but the Task is still open."""
         spec = self.attempts[min(set(self.attempts) - set(self.left))]
         leave_receipt(self.lakes[0], plain_receipt(spec, ok=ok))
         self.left[spec.attempt] = ok
@@ -310,7 +310,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(who=st.integers(0, 1), recently=st.booleans(), cut=st.none() | st.integers(1, 2))
     def tell(self, who: int, recently: bool, cut: int | None) -> None:
-        """Tasks hear of what is recorded."""
+        """End the Tasks of recorded results."""
 
         def verb(lake: Lake) -> None:
             end_recorded(lake, actor=f"d{who}", within=RECENT if recently else None)
@@ -319,7 +319,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(who=st.integers(0, 1), cut=st.none() | st.integers(1, 12))
     def sweep(self, who: int, cut: int | None) -> None:
-        """Find receipts of attempts that nobody waits for."""
+        """Find receipts of attempts without a waiting dispatcher."""
         forgotten = unrecorded_attempts(self.lakes[who])
         held = {task.attempt for task in self.ref.tasks.values()}
         assert set(forgotten) == set(self.attempts) - set(self.ref.results) - held
@@ -331,7 +331,7 @@ class Histories(RuleBasedStateMachine):
     @precondition(lambda self: any(t.attempt for t in self.ref.tasks.values()))
     @rule(who=st.integers(0, 1), reason=st.none() | st.just("stopped"), cut=st.none() | st.integers(1, 2))
     def end_all(self, who: int, reason: str | None, cut: int | None) -> None:
-        """Leases run out while they are watched, or are released."""
+        """Leases expire while they are watched, or are released."""
         held = {t.attempt: name for name, t in self.ref.tasks.items() if t.attempt}
 
         def expect(ref: Reference) -> None:
@@ -351,7 +351,7 @@ class Histories(RuleBasedStateMachine):
     @precondition(lambda self: any(t.attempt for t in self.ref.tasks.values()))
     @rule(who=st.integers(0, 1), data=st.data())
     def expire_in_vain(self, who: int, data: st.DataObject) -> None:
-        """A holder renews between the watcher's last look and its commit."""
+        """A holder renews between the watcher's last check and its commit."""
         held = {t.attempt: name for name, t in self.ref.tasks.items() if t.attempt}
         attempt = data.draw(st.sampled_from(sorted(held)))
         watched = self.lakes[who].task_log.states().of([held[attempt]]).values()
@@ -360,7 +360,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(who=st.integers(0, 1), cut=st.none() | st.integers(1, 2))
     def upkeep(self, who: int, cut: int | None) -> None:
-        """Fold, compact and checkpoint, perhaps cut short; then go on with a lake opened anew."""
+        """Fold, compact and checkpoint, possibly interrupted; then continue with the lake reopened."""
         with self.cut(cut):
             self.lakes[who].task_log.fold()
         delta = self.lakes[who].table("task_log").snapshot()
@@ -368,7 +368,7 @@ class Histories(RuleBasedStateMachine):
         delta.create_checkpoint()
         self.lakes[who] = Lake.open(self.lakes[who].url)
 
-    # --- how a verb is played ---------------------------------------------------------------------
+    # --- running an operation ---------------------------------------------------------------------
 
     def record_these(self, who: int, attempts: list[str], cut: int | None) -> None:
         def verb(lake: Lake) -> None:
@@ -392,7 +392,7 @@ class Histories(RuleBasedStateMachine):
         *,
         finish: bool = False,
     ) -> None:
-        """Play a verb, cut at the `cut`-th fault point if it has so many; `finish` plays it again after a cut."""
+        """Run an operation, interrupted at the `cut`-th fault point if it has that many; `finish` repeats it."""
         lake = self.lakes[who]
         after = self.ref.copy()
         expect(after)
@@ -405,7 +405,7 @@ class Histories(RuleBasedStateMachine):
             elif tasks_of(lake) == tasks_of_reference(self.ref) and tasks_of_reference(self.ref) != tasks_of_reference(
                 after
             ):
-                return  # nothing landed: the state of before
+                return  # nothing was committed: the state before
             else:
                 verb(lake)
         self.ref = after
@@ -413,7 +413,7 @@ class Histories(RuleBasedStateMachine):
     def play_stopping(
         self, who: int, verb: Callable[[Lake], object], expect: Callable[[Reference], None], cut: int | None
     ) -> None:
-        """Play a verb that may take Tasks from workers: uncut, each of them, and nobody else, hears of it."""
+        """Run an operation that may take Tasks from workers: each of them, and no other, is notified."""
         held = {task.attempt for task in self.ref.tasks.values()}
         told = self.stopped()
         self.play(who, verb, expect, cut)
@@ -430,7 +430,7 @@ class Histories(RuleBasedStateMachine):
 
     @contextlib.contextmanager
     def cut(self, nth: int | None):  # type: ignore[no-untyped-def]
-        """Crash at the nth fault point; yields a list that is not empty if it came to that."""
+        """Crash at the nth fault point; yield a list that is not empty if that was reached."""
         passed, crashed = [], []
 
         def hook(name: str) -> None:
@@ -443,18 +443,18 @@ class Histories(RuleBasedStateMachine):
             yield crashed
 
     def network_of(self, n: int) -> tuple[str, set[str]]:
-        """ScopedKeys of the network with the first `n` pairs and of its Transformations."""
+        """Return ScopedKeys of the network with the first `n` pairs and of its Transformations."""
         transformations = {f"Transformation-{a}_{b}-{SCOPE}" for a, b in PAIRS[:n]}
         return f"{plain_chain(PAIRS[:n])[-1][0]}-{SCOPE}", transformations
 
     def some_tasks(self, data: st.DataObject, most: int = 4) -> list[str]:
         return data.draw(st.lists(st.sampled_from(sorted(self.ref.tasks)), min_size=1, max_size=most, unique=True))
 
-    # --- what must hold ---------------------------------------------------------------------------
+    # --- invariants -------------------------------------------------------------------------------
 
     @invariant()
     def both_see_the_reference(self) -> None:
-        """In turns, for it is the dearest part of a step."""
+        """Check alternately, since this is the most expensive part of a step."""
         self.steps += 1
         assert tasks_of(self.lakes[self.steps % 2]) == tasks_of_reference(self.ref)
 
@@ -519,7 +519,7 @@ def tasks_of_reference(ref: Reference) -> dict[str, tuple[object, ...]]:
 
 @pytest.mark.timeout(600 + 10 * N_HISTORIES)
 def test_random_histories_agree_with_the_reference(template: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Some hundreds by default; `ALCHEMISCALE_LAKE_HISTORIES` asks for more."""
+    """Some hundreds by default; `ALCHEMISCALE_LAKE_HISTORIES` sets more."""
     Histories.template = template
     monkeypatch.setattr(uuid, "uuid4", Names())  # and undo at the end what every history sets anew
     run_state_machine_as_test(

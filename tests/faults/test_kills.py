@@ -1,8 +1,7 @@
-"""Real processes, really killed: whatever dies and whenever, the campaign ends with the same tables.
+"""Real processes, really killed: whatever is killed and whenever, the campaign ends with the same tables.
 
-Results are reproducible (a seed in the Protocol), so that the tables at the end can be compared with
-those of a campaign that nobody disturbed. `test_histories.py` plays many more histories, without
-processes.
+Results are reproducible (a seed in the Protocol), so that the final tables can be compared with those of an
+undisturbed campaign. `test_histories.py` runs many more histories, without processes.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ from tests.networks import harmonic_network
 
 REPOSITORY = Path(__file__).parents[2]
 N_EDGES = 4
-#: Enough to take a while in the engine and to be killed there, few enough to be quick.
+#: Enough to be killed in the engine, few enough to be fast.
 SETTINGS = {"n_samples": 20, "n_windows": 2, "protocol_seed": 7}
 SEED = 20250601
 N_GROUPS = 7
@@ -45,7 +44,7 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @dataclass(frozen=True)
 class Undisturbed:
-    """What a campaign that nobody disturbed ends with, and the fault points it passed."""
+    """The final tables of an undisturbed campaign, and the fault points it passed."""
 
     tables: dict[str, list[tuple[object, ...]]]
     points: Counter[str]
@@ -60,7 +59,7 @@ def undisturbed(network: Path, tmp_path_factory: pytest.TempPathFactory) -> Undi
 
 
 def drive(lake: Path, network: Path, *options: str, fault: str | None = None) -> int:
-    """Run the driver to its end, or to its death."""
+    """Run the driver to its end, or until it is killed."""
     env = {k: v for k, v in os.environ.items() if k != "ALCHEMISCALE_LAKE_FAULT"}
     if fault is not None:
         env["ALCHEMISCALE_LAKE_FAULT"] = fault
@@ -71,7 +70,7 @@ def drive(lake: Path, network: Path, *options: str, fault: str | None = None) ->
 
 
 def final_tables(lake: Path) -> dict[str, list[tuple[object, ...]]]:
-    """What must be the same in the end: states, results, and numbers at all three levels."""
+    """Return what must be equal at the end: states, results, and numbers at all three levels."""
     frames = Lake.open(lake).snapshot()
     states = Lake.open(lake).task_log.states().tasks
     results = frames["results"].collect()
@@ -115,14 +114,14 @@ def test_the_undisturbed_campaign_is_what_was_asked_for(undisturbed: Undisturbed
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("group", range(N_GROUPS))
 def test_killed_between_any_two_writes(group: int, network: Path, undisturbed: Undisturbed, tmp_path: Path) -> None:
-    """SIGKILL at every fault point, each in one of the groups; a campaign takes its kills until it ends."""
+    """SIGKILL at every fault point, each in one of the groups; a campaign is killed until it ends."""
     draw = random.Random(SEED + group)
-    # from early to late, so that what one kill lets happen does not spare the next
+    # from early to late, so that the progress after one kill does not skip the next
     points = list(undisturbed.points.items())[group::N_GROUPS]
     lakes, missed = [tmp_path / "lake"], []
     for name, passages in points:
         if drive(lakes[-1], network, fault=f"{name}@{draw.randint(1, min(passages, 2))}") == 0:
-            # the campaign ended before the point: a new one takes this kill and the next
+            # the campaign ended before the point: use a new one for this kill and the next
             lakes.append(tmp_path / f"lake{len(lakes)}")
             if drive(lakes[-1], network, fault=f"{name}@1") == 0:
                 missed.append(name)
@@ -156,7 +155,7 @@ def test_two_dispatchers_race_and_one_is_killed(network: Path, undisturbed: Undi
 
 @dataclass
 class Command:
-    """`alchemiscale-lake run` in its own session, and what runs below it."""
+    """`alchemiscale-lake run` in its own session, with its descendants."""
 
     process: subprocess.Popen[bytes]
 
@@ -228,18 +227,18 @@ def test_the_command_is_killed_wherever_it_hurts(
     draw = random.Random(SEED + 2)
     lake, slow = tmp_path / "lake", tmp_path / "slow.json"
     dump_network(harmonic_network(4, N_EDGES, duration_s=2.0, **SETTINGS), slow)
-    # chance may hit one Task's unit, its zygote and its worker one after another
+    # one Task's unit, its fork server and its worker may be hit one after another
     retries = ("--unit-retries", "3")
     command = start(str(slow), "--scope", "org-campaign-project", "-t", str(N_REPEATS), *retries)
     killed = []
     for kill in KILLS:
         if not can_be_killed(command, kill, lake):
-            break  # on a slow machine the campaign may be over before the last kills
+            break  # on a slow machine the campaign may end before the last kills
         time.sleep(draw.uniform(0.0, 1.0))
         killed.append(kill)
         for victim in draw.sample(found := victims(command, kill), k=min(1, len(found))):
             with_suppressed(victim.kill)
-        if kill == "flow":  # the others the command makes good by itself
+        if kill == "flow":  # the command recovers from the others itself
             wait_until_gone(command)
             command = start("--resume", *retries)
     assert command.process.wait(timeout=240) == 0, log_of(tmp_path)
@@ -251,7 +250,7 @@ def test_the_command_is_killed_wherever_it_hurts(
 
 
 def can_be_killed(command: Command, kill: str, lake: Path) -> bool:
-    """Wait until a Task runs and there is something of that kind to kill; False if the command ended before."""
+    """Wait until a Task is running and something of that kind exists; return False if the command ended before."""
     deadline = time.monotonic() + 90.0
     while command.process.poll() is None:
         if "running" in statuses(lake) and victims(command, kill):
@@ -269,7 +268,7 @@ def log_of(folder: Path) -> str:
 
 
 def victims(command: Command, kill: str) -> list[psutil.Process]:
-    """Processes of one kind that are there to be killed."""
+    """Return processes of one kind that can be killed."""
     zygotes = command.find("execution.zygote")
     parents: dict[str, Callable[[], list[psutil.Process | None]]] = {
         "flow": lambda: [psutil.Process(command.process.pid)],
@@ -284,7 +283,7 @@ def victims(command: Command, kill: str) -> list[psutil.Process]:
 
 
 def wait_until_gone(command: Command) -> None:
-    """A command that was killed leaves no process behind."""
+    """A killed command leaves no process behind."""
     below = command.below()
     command.process.wait(timeout=120)
     _, left = psutil.wait_procs(below, timeout=20)

@@ -1,8 +1,8 @@
-"""Random histories of several pools: dispatchers that die at any fault point, storage that fails, clocks that differ.
+"""Random histories of several pools: dispatchers killed at any fault point, failing storage, different clocks.
 
-Every turn is one of a real `Dispatcher`; what it hands out runs in `world.py`. Whatever happens, no
-Task is worked on by two that do not know of it, no host gets more than it has room for, every result is
-there once; and once faults stop, every Task that may complete does so, once.
+Every turn is one of a real `Dispatcher`; its assignments run in `world.py`. Whatever happens, no Task is run by two
+workers unaware of each other, no host gets more than its capacity, every result exists once; and once faults stop,
+every Task that may complete does so, once.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ from alchemiscale_lake.store.objects import ObjectStore
 from tests.faults.world import Clock, JobQueue, MachineClock, Worker, WorkerPool, World
 from tests.plain import SCOPE, plain_chain
 
-#: `make bench-long` plays more.
+#: `make bench-long` runs more.
 N_HISTORIES = int(os.environ.get("ALCHEMISCALE_LAKE_POOL_HISTORIES", "16"))
 NETWORK = f"{plain_chain([('a', 'b')])[-1][0]}-{SCOPE}"
 NEEDS = {"SomeProtocol": {"cores": 1, "gpus": 0, "memory": "1GB", "duration": "20m"}}
@@ -67,12 +67,12 @@ POOLS = Pools.model_validate(
     }
 )
 
-#: By which a machine's clock may be wrong: right, a little, hours, and longer than a history lasts.
+#: Errors of a machine's clock: none, small, hours, and longer than a history lasts.
 SKEWS_S = [0.0, 0.0, 90.0, -90.0, 7200.0, -7200.0, 30 * 86400.0, -30 * 86400.0]
 
 
 class Crash(BaseException):
-    """The process is gone: nothing may catch this."""
+    """Simulated death of the process: nothing may catch this."""
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,7 @@ def template() -> Path:
 class PoolHistories(RuleBasedStateMachine):
     template: Path
     patch: pytest.MonkeyPatch
-    #: Called before every request to the store; of the one history that is played.
+    #: Called before every request to the store, for the current history.
     passes: Callable[[], None] = staticmethod(lambda: None)
 
     def __init__(self) -> None:
@@ -138,7 +138,7 @@ class PoolHistories(RuleBasedStateMachine):
         policy=st.booleans(),
     )
     def begin(self, count: int, same_machine: bool, skews_s: list[float], drift: float, policy: bool) -> None:
-        """Two pools that share nothing but the lake, one of which has hosts of the other's names, and a queue."""
+        """Two pools that share only the lake, one of which has hosts with the other's names, and a queue."""
         self.same_machine, self.pools = same_machine, POOLS if policy else None
         self.machines = {
             name: MachineClock(skew_s, drift if name == "twin" else 0.0, 1e3 * 7**i)
@@ -162,7 +162,7 @@ class PoolHistories(RuleBasedStateMachine):
         nth=st.integers(1, 60),
     )
     def turn(self, pool: str, fate: str | None, nth: int) -> None:
-        """One turn, cut short at the nth fault point, or the nth request of the storage failing for a while."""
+        """One turn, interrupted at the nth fault point, or with the nth request to the storage failing for a while."""
         with (
             self.fate(fate, nth) as crashed,
             self.clock.on(self.machines[pool]),
@@ -177,7 +177,7 @@ class PoolHistories(RuleBasedStateMachine):
 
     @rule(pool=st.sampled_from(["own", "twin", "rented"]), skew_s=st.sampled_from(SKEWS_S))
     def clock_jumps(self, pool: str, skew_s: float) -> None:
-        """Somebody sets a machine's clock, or NTP does."""
+        """A machine's clock is set by a user or NTP."""
         self.machines[pool].skew_s = skew_s
 
     @precondition(lambda self: self.at)
@@ -212,7 +212,7 @@ class PoolHistories(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([5, 30, 61, 130, 700]), beating=st.booleans())
     def time_passes(self, seconds: float, beating: bool) -> None:
-        """Workers beat, unless nobody hears them."""
+        """Workers write heartbeats, unless the storage fails."""
         self.clock.passed_s += seconds
         for worker in self.world.alive() if beating else ():
             self.world.heed(worker)
@@ -231,7 +231,7 @@ class PoolHistories(RuleBasedStateMachine):
 
     @rule(state=st.sampled_from(["active", "inactive", "active"]))
     def switch(self, state: str) -> None:
-        """Off and on again, before anybody has noticed."""
+        """Off and on again, before anything notices."""
         set_network_state(self.lake, [NETWORK], state, actor="user")
 
     # --- dispatchers ------------------------------------------------------------------------------
@@ -272,7 +272,7 @@ class PoolHistories(RuleBasedStateMachine):
 
     @contextlib.contextmanager
     def fate(self, kind: str | None, nth: int):  # type: ignore[no-untyped-def]
-        """Crash at the nth fault point, or fail at it and the next three; yields a list, not empty after a crash."""
+        """Crash at the nth fault point, or fail at it and the next three; yield a list, not empty after a crash."""
         n, crashed = 0, list[str]()
 
         def at(name: str) -> None:
@@ -291,11 +291,11 @@ class PoolHistories(RuleBasedStateMachine):
             finally:
                 PoolHistories.passes = staticmethod(lambda: None)
 
-    # --- what must hold ---------------------------------------------------------------------------
+    # --- invariants -------------------------------------------------------------------------------
 
     @invariant()
     def nobody_works_on_what_another_holds(self) -> None:
-        """Whoever does not hold its Task any more, while another does, has been told to stop."""
+        """A worker that no longer holds its Task, while another does, was asked to stop."""
         if not self.engines:
             return
         held = {task: state.attempt for task, state in self.lake.task_log.states().running().items()}
@@ -305,7 +305,7 @@ class PoolHistories(RuleBasedStateMachine):
                 assert is_asked_to_stop(self.lake, worker.spec), f"{worker.spec.attempt} of {worker.pool} goes on"
 
     def nobody_is_given_up_who_beats(self) -> None:
-        """A lease that ran out is no reason to end what gives signs of life, whatever clocks say."""
+        """An expired lease alone does not end an attempt with heartbeats, whatever clocks show."""
         log = self.lake.table("task_log").scan().filter(pl.col("event") == "expired").select("of_attempt").collect()
         expired = set(log["of_attempt"])
         for worker in self.world.alive():
@@ -319,7 +319,7 @@ class PoolHistories(RuleBasedStateMachine):
         assert rows["attempt"].is_unique().all()
 
     def in_the_end_all_is_done(self) -> None:
-        """No more faults; a network that is active; every Task actioned."""
+        """No more faults; an active network; every Task actioned."""
         set_network_state(self.lake, [NETWORK], "active", actor="user")
         for round_ in range(80):
             self.clock.passed_s += 60.0 if round_ < 20 else 1200.0
@@ -363,7 +363,7 @@ class PoolHistories(RuleBasedStateMachine):
         self.no_good_result_is_lost()
 
     def no_good_result_is_lost(self) -> None:
-        """Every receipt that lies in the lake is in the tables, late ones too."""
+        """Every receipt in the lake is in the tables, including late ones."""
         left = {path.parent.name for path in (self.folder / "lake" / "attempts").rglob("receipt.arrow")}
         for pool in sorted(self.at):
             self.at[pool]._salvage._swept_at = self.at[pool]._salvage._swept_all_at = 0.0
@@ -373,7 +373,7 @@ class PoolHistories(RuleBasedStateMachine):
 
 @pytest.mark.timeout(900 + 30 * N_HISTORIES)
 def test_random_histories_of_pools(template: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sixteen by default; `ALCHEMISCALE_LAKE_POOL_HISTORIES` asks for more."""
+    """Sixteen by default; `ALCHEMISCALE_LAKE_POOL_HISTORIES` sets more."""
     PoolHistories.template, PoolHistories.patch = template, monkeypatch
     monkeypatch.setattr(at_once, "_AT_ONCE", 1)  # the same order of requests every time
     for verb in ("get", "put", "put_exclusive", "exists"):
@@ -393,7 +393,7 @@ def test_random_histories_of_pools(template: Path, monkeypatch: pytest.MonkeyPat
 
 
 def interruptible(verb: Callable[..., Any]) -> Callable[..., Any]:
-    """Have a request to the store fail if that is its fate."""
+    """Make a request to the store fail if that is its fate."""
 
     def request(self: ObjectStore, *args: Any, **kwargs: Any) -> Any:
         PoolHistories.passes()

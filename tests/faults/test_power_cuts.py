@@ -1,8 +1,8 @@
-"""The power goes while a campaign runs: whatever was acknowledged is there afterwards, after a repair.
+"""A power cut during a campaign: everything acknowledged exists afterwards, after a repair.
 
-Once with a real file system: ext4 in a file, mounted as a loop device and copied while it is written to,
-which is what a disk holds at that instant; its journal is replayed when the copy is mounted. And once,
-everywhere, with a disk that forgets what was not fsynced.
+Once with a real file system: ext4 in a file, mounted as a loop device and copied while it is written to, which is the
+state of a disk at that instant; its journal is replayed when the copy is mounted. And once, everywhere, with a
+simulated disk that loses what was not fsynced.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Notes = list[tuple[str, str]]
 
 
 def after_the_cut(folder: Path, notes: Notes) -> int:
-    """Repair a lake, recover it and check it; return how much was torn."""
+    """Repair a lake, recover it and check it; return how much was damaged."""
     then = time.time() - 3600
     for path in folder.glob("tables/*/_delta_log/*"):
         os.utime(path, (then, then))
@@ -94,7 +94,7 @@ def mounted(image: Path, at: Path) -> Iterator[Path]:
 
 
 def copy_of(image: Path) -> bytes:
-    """What the disk holds now; read again until nothing was written meanwhile."""
+    """Return the current state of the disk; read again until nothing was written meanwhile."""
     data = image.read_bytes()
     while (again := image.read_bytes()) != data:
         data = again
@@ -126,7 +126,7 @@ def test_an_ext4_is_cut_while_a_campaign_runs(image: Path, tmp_path: Path, empty
 def cuts_while_they_write(
     image: Path, notes: Path, writers: list[subprocess.Popen[bytes]]
 ) -> Iterator[tuple[bytes, Notes]]:
-    """Yield what the disk held at random instants, and what was acknowledged by then."""
+    """Yield the state of the disk at random instants, and what was acknowledged by then."""
     chance, seen = random.Random(2), 0
     for _ in range(N_CUTS):
         while len(known := noted(notes)) < seen + 4:

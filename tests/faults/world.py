@@ -1,7 +1,7 @@
-"""A world of pools without processes: hosts, jobs and workers that act one step at a time, and one clock for all.
+"""A simulated world of pools without processes: hosts, jobs and workers that act step by step, and one clock.
 
-Workers keep to what `execution` promises: they look for a wish to stop before they begin, end with a
-receipt, with a word, or without one, and go on when their dispatcher dies.
+Workers behave as `execution` promises: they check for stop requests before they start, end with a receipt, with a
+release, or without either, and continue when their dispatcher dies.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tests.plain import leave_receipt, plain_receipt
 
 @dataclass
 class MachineClock:
-    """How the clocks of one machine differ from the true time."""
+    """Deviation of the clocks of one machine from the true time."""
 
     skew_s: float = 0.0
     drift: float = 0.0
@@ -35,7 +35,7 @@ class MachineClock:
 
 @dataclass
 class Clock:
-    """Time that passes when it is told to, as the machine has it whose turn it is."""
+    """Simulated time, as seen by the current machine."""
 
     start: datetime = field(default_factory=lambda: datetime.now(UTC))
     passed_s: float = 0.0
@@ -52,7 +52,7 @@ class Clock:
 
     @contextmanager
     def on(self, machine: MachineClock):  # type: ignore[no-untyped-def]
-        """Let it be read on this machine."""
+        """Read the time on this machine within the block."""
         before, self.here = self.here, machine
         try:
             yield
@@ -62,7 +62,7 @@ class Clock:
 
 @dataclass(eq=False)
 class Worker:
-    """One attempt, on its way to a host or there."""
+    """One attempt, on its way to a host or on it."""
 
     spec: AttemptSpec
     pool: str
@@ -74,7 +74,7 @@ class Worker:
 
 @dataclass(eq=False)
 class Job:
-    """An assignment in the hands of an engine."""
+    """An assignment submitted to an engine."""
 
     pool: str
     place: str
@@ -106,7 +106,7 @@ class World:
         return [w for w in workers if not w.ended and pool in (None, w.pool)]
 
     def begin(self, worker: Worker) -> None:
-        """Come to the host: begin, wait until there is room, or tell why not."""
+        """Arrive at the host: start, wait for capacity, or report why not."""
         beside = [w for w in self.alive(worker.pool) if w.host == worker.host and w.started_at is not None]
         if has_receipt(self.lake, worker.spec):
             worker.ended = True
@@ -137,14 +137,14 @@ class World:
         worker.ended = True
 
     def heed(self, worker: Worker) -> None:
-        """Look whether it is still wanted, as workers do every second."""
+        """Check for a stop request, as workers do every second."""
         if is_asked_to_stop(self.lake, worker.spec):
             self.say(worker, "stopped")
 
 
 @dataclass
 class WorkerPool:
-    """Hosts of two cores, whose workers belong to a dispatcher; those of a dead one go on until they notice."""
+    """Hosts with two cores, whose workers belong to a dispatcher; those of a dead one continue until they notice."""
 
     world: World
     name: str
@@ -182,7 +182,7 @@ class WorkerPool:
 
 @dataclass
 class JobQueue:
-    """A queue that runs up to two jobs of up to two attempts, and goes on without anybody."""
+    """A queue that runs up to two jobs of up to two attempts, and continues without a dispatcher."""
 
     world: World
     name: str
@@ -213,4 +213,4 @@ class JobQueue:
         return Pending()
 
     def retire(self, hostnames: Collection[str]) -> None:
-        """Jobs land where they land."""
+        """Jobs start wherever there is room."""
