@@ -27,6 +27,7 @@ __all__ = ["EDGE_STATUSES", "NetworkGraph", "network_graph"]
 #: What an edge or ligand is, the most pressing first: an edge is the first that fits.
 EDGE_STATUSES: Final = ("error", "running", "waiting", "complete", "idle")
 
+_NO_ESTIMATE: Final = "no estimate"
 _TASK_COLUMNS: Final = ("n_waiting", "n_running", "n_complete", "n_error")
 _NUMBERS: Final = ("value_kcal_mol", "uncertainty_kcal_mol", "residual_kcal_mol")
 
@@ -186,7 +187,10 @@ def _concerns(subject: Sequence[str], edge: Row, nodes: Sequence[Row]) -> bool:
 
 def _edge_status(status: str, legs: Sequence[Row]) -> str:
     """One of `EDGE_STATUSES`: more results under way say more than those that are there."""
-    if status == "error" or (status != "ok" and any(leg["state"] == "error" for leg in legs)):
+    lacking = [leg for leg in legs if leg["state"] == "error"]
+    if status != "ok" and any(not _gives_no_estimate(leg) for leg in lacking):
+        return "error"
+    if status == "error" and not lacking:
         return "error"
     for of_task in ("running", "waiting"):
         if any(leg[f"n_{of_task}"] for leg in legs):
@@ -195,9 +199,16 @@ def _edge_status(status: str, legs: Sequence[Row]) -> str:
     return "complete" if status == "ok" or all(leg["n_results"] for leg in legs) else "idle"
 
 
+def _gives_no_estimate(leg: Row) -> bool:
+    """Whether its results are good and have no estimate, as those of plain MD: nothing failed."""
+    return bool(leg["state"] == "error" and leg["n_results"])
+
+
 def _leg(leg: Row) -> Row:
     plain = {name: leg[name] for name in ("name", "phase", "state", "n_results", "n_failed", "note")}
     plain["key"] = leg["transformation"]
+    if _gives_no_estimate(leg):
+        plain["state"] = _NO_ESTIMATE
     pair = {"from": leg["ligand_i"], "to": leg["ligand_j"]}
     tasks = {name: leg[name] or 0 for name in _TASK_COLUMNS}
     numbers = {"value": leg["value_kcal_mol"], "uncertainty": leg["uncertainty_kcal_mol"]}

@@ -122,6 +122,21 @@ def test_ligands_have_the_structure_of_their_assay_or_none(example: Campaign, mo
     assert content(network_page(example.lake))["structures"] == []
 
 
+def test_plain_md_is_no_error(tmp_path: Path) -> None:
+    made = Campaign.at(tmp_path / "lake")
+    network = made.network("md", [("a", "b"), ("a", "c")])
+    for leg, ok in (("a_b_other", True), ("a_c_other", False)):
+        (task,) = made.new_tasks(network, [leg])
+        made.result(task, ok=ok)
+    gather_network(made.lake, network)
+
+    (kind,) = network_graph(made.lake, network).kinds
+
+    shown = {kind["nodes"][edge["j"]]["name"]: edge for edge in kind["edges"]}
+    assert {name: edge["status"] for name, edge in shown.items()} == {"b": "complete", "c": "error"}
+    assert {name: edge["legs"][0]["state"] for name, edge in shown.items()} == {"b": "no estimate", "c": "error"}
+
+
 def test_before_the_first_round_legs_are_drawn(tmp_path: Path) -> None:
     campaign = small_campaign(tmp_path / "lake")
 

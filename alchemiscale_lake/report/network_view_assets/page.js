@@ -264,7 +264,7 @@
     parts.push(...e.findings.map((says) => element("p", { class: "finding" }, says)));
     for (const leg of e.legs) {
       parts.push(element("h3", {}, leg.phase === "other" ? "leg" : leg.phase), facts([
-        [`${leg.from} → ${leg.to}`, leg.state === "error" ? "error" : pair(leg.value, leg.uncertainty)],
+        [`${leg.from} → ${leg.to}`, leg.state === "error" || leg.state === "no estimate" ? leg.state : pair(leg.value, leg.uncertainty)],
         ["results", `${leg.n_results}` + (leg.n_failed ? `, ${leg.n_failed} failed` : "")],
         ["Tasks", tasks(leg)],
       ]), element("p", {}, leg.name), leg.note ? element("p", {}, leg.note) : null);
