@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from estimators.network_estimate import NetworkEstimate
 from estimators.notes import Note
 
-__all__ = ["on_absolute_scale"]
+__all__ = ["on_absolute_scale", "with_variances"]
 
 FloatArray = NDArray[np.float64]
 
@@ -52,7 +52,8 @@ def on_absolute_scale(estimate: NetworkEstimate, references: Collection[Hashable
         variance[members] = _variances_against(estimate, members, reference)
         if covariance is not None:
             block = np.ix_(members, members)
-            covariance[block] = _against(covariance[block], int(np.flatnonzero(members == reference)[0]))
+            moved = _against(covariance[block], int(np.flatnonzero(members == reference)[0]))
+            covariance[block] = with_variances(moved, variance[members])
         components[own] = replace(components[own], shift_kcal_mol=0.0, absolute=True)
         ligands = tuple(estimate.nodes[k] for k in members if k != reference)
         message = f"absolute results fix the zero of {len(ligands)} values"
@@ -66,6 +67,23 @@ def on_absolute_scale(estimate: NetworkEstimate, references: Collection[Hashable
         components=tuple(components),
         notes=tuple(notes),
     )
+
+
+def with_variances(covariance: FloatArray, variance: FloatArray) -> FloatArray:
+    """Return a covariance with these variances, and no entry larger than they allow.
+
+    Parameters
+    ----------
+    covariance : ndarray, shape (n, n)
+        With entries that are differences of larger numbers, and so may have lost digits.
+    variance : ndarray, shape (n,)
+        Computed without cancellation.
+    """
+    deviation = np.sqrt(np.maximum(variance, 0.0))
+    most = np.multiply.outer(deviation, deviation)
+    result: FloatArray = np.clip(covariance, -most, most)
+    result[np.diag_indices(len(variance))] = variance
+    return result
 
 
 def _references_of(estimate: NetworkEstimate, references: Collection[Hashable]) -> dict[int, int]:

@@ -15,6 +15,7 @@ from enum import Enum
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from estimators.absolute_scale import with_variances
 from estimators.errors import EstimatorInputError
 from estimators.network_estimate import Contrasts, NetworkEstimate
 from estimators.network_mle import solve_network
@@ -159,20 +160,22 @@ def _posterior(
     n_nodes = len(labels)
     reached = joint.component[:n_nodes] == joint.component[n_nodes]
     values = np.where(reached, joint.value_kcal_mol[:n_nodes] - joint.value_kcal_mol[n_nodes], np.nan)
-    to_origin = _covariance_with(joint, n_nodes)
-    variance = joint.uncertainty_kcal_mol**2
-    variances = np.where(reached, variance[:n_nodes] - 2.0 * to_origin[:n_nodes] + to_origin[n_nodes], np.nan)
+    # from the solver: a prior far more certain than the edges would cancel in sums of covariances
+    deviations = joint.difference([(_Origin.ORIGIN, label) for label in labels]).uncertainty_kcal_mol
+    variances = np.where(reached, deviations**2, np.nan)
     matrix = None
     if joint.covariance is not None:
+        to_origin = _covariance_with(joint, n_nodes)
         matrix = joint.covariance[:n_nodes, :n_nodes] - np.add.outer(to_origin[:n_nodes], to_origin[:n_nodes])
         matrix += to_origin[n_nodes]
         matrix[~reached] = np.nan
         matrix[:, ~reached] = np.nan
+        matrix = with_variances(matrix, variances)
     means = np.array([given[label][0] if label in given else np.nan for label in labels], dtype=np.float64)
     return PosteriorEstimate(
         nodes=tuple(labels),
         value_kcal_mol=values,
-        uncertainty_kcal_mol=np.sqrt(np.maximum(variances, 0.0)),
+        uncertainty_kcal_mol=np.sqrt(variances),
         covariance=matrix,
         residual_kcal_mol=joint.residual_kcal_mol[:n_edges],
         edge_variance_kcal2_mol2=joint.edge_variance_kcal2_mol2[:n_edges],

@@ -141,15 +141,16 @@ def rank_nodes(
     )
 
 
-def probability_better(value_kcal_mol: ArrayLike, covariance: ArrayLike) -> FloatArray:
+def probability_better(value_kcal_mol: ArrayLike, spread: ArrayLike | NetworkEstimate) -> FloatArray:
     """Return the exact probability that ligand i is better (lower) than ligand j, for all pairs.
 
     Parameters
     ----------
     value_kcal_mol : array_like, shape (n,)
         Estimates.
-    covariance : array_like, shape (n, n)
-        Covariance of the values, (kcal/mol)^2.
+    spread : array_like, shape (n, n), or NetworkEstimate
+        Covariance of the values, (kcal/mol)^2; or the network they come from, whose differences lose no digits
+        where uncertainties span many decades.
 
     Returns
     -------
@@ -158,16 +159,29 @@ def probability_better(value_kcal_mol: ArrayLike, covariance: ArrayLike) -> Floa
         of a larger network use `NetworkEstimate.difference`.
     """
     value = np.array(value_kcal_mol, dtype=np.float64)
-    matrix = _checked(covariance, value)
+    variance = _pair_variances(spread, value)
     ahead = value[None, :] - value[:, None]
-    variances = np.diag(matrix)
-    variance = np.maximum(variances[:, None] + variances[None, :] - 2.0 * matrix, 0.0)
     certain = variance <= _TIE_KCAL_MOL**2
     decided = np.where(np.abs(ahead) <= _TIE_KCAL_MOL, 0.5, (ahead > 0).astype(np.float64))
     with np.errstate(invalid="ignore"):
         result: FloatArray = np.where(certain, decided, ndtr(ahead / np.sqrt(np.where(certain, 1.0, variance))))
     result[np.isnan(ahead)] = np.nan
     return result
+
+
+def _pair_variances(spread: ArrayLike | NetworkEstimate, value: FloatArray) -> FloatArray:
+    """Variance of the difference of every two values."""
+    if isinstance(spread, NetworkEstimate):
+        if len(spread.nodes) != len(value):
+            raise EstimatorInputError(f"{len(value)} values were given for a network of {len(spread.nodes)} nodes")
+        first, second = np.triu_indices(len(value), 1)
+        pairs = [(spread.nodes[i], spread.nodes[j]) for i, j in zip(first.tolist(), second.tolist(), strict=True)]
+        variance = np.zeros((len(value), len(value)))
+        variance[first, second] = variance[second, first] = spread.difference(pairs).uncertainty_kcal_mol ** 2
+        return variance
+    matrix = _checked(spread, value)
+    variances = np.diag(matrix)
+    return np.asarray(np.maximum(variances[:, None] + variances[None, :] - 2.0 * matrix, 0.0), dtype=np.float64)
 
 
 @dataclass(slots=True, eq=False)

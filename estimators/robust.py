@@ -1,7 +1,7 @@
 """Free energies of a whole network whose edges may be far off now and then: heavy-tailed measurements.
 
-Owns the likelihood, its maximisation and its information. Everything else is as in `network_mle`, whose
-estimate is the limit of many degrees of freedom.
+Owns the likelihood, its maximisation and its information; draws are `robust_draws`'. Everything else
+is as in `network_mle`, whose estimate is the limit of many degrees of freedom.
 
 Each edge is ``d ~ f_b - f_a + s t``, with t of Student's distribution with nu degrees of freedom. The
 maximum is found by expectation maximisation: an edge whose residual is z of its standard errors counts
@@ -15,8 +15,9 @@ doi:10.1080/01621459.1989.10478852.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -26,23 +27,37 @@ from estimators.absolute_scale import on_absolute_scale
 from estimators.errors import EstimatorConvergenceError, EstimatorInputError
 from estimators.network_estimate import NetworkEstimate, Solution, assemble
 from estimators.network_input import MeasuredNetwork, read_network
-from estimators.network_solution import solve_components
+from estimators.network_solution import NetworkSolution, solve_components
 from estimators.notes import Note
 from estimators.partition import label_components, split
 from estimators.rigid import contract
+from estimators.robust_draws import spread_around
 
-__all__ = ["DEFAULT_DEGREES_OF_FREEDOM", "MAX_OBSERVED_NODES", "RobustEstimate", "solve_network_robust"]
+__all__ = [
+    "DEFAULT_DEGREES_OF_FREEDOM",
+    "MAX_OBSERVED_NODES",
+    "MAX_SAMPLED_NODES",
+    "RobustEstimate",
+    "solve_network_robust",
+]
 
 #: Four is the usual choice: three residuals of a standard error each weigh 5/4, one of five weighs 1/6.
 DEFAULT_DEGREES_OF_FREEDOM = 4.0
-#: Networks of more nodes get the expected information, which needs no dense matrix.
+#: Networks of more nodes get the expected information, which needs no draws and no dense matrix.
+MAX_SAMPLED_NODES = 120
+#: The same with two degrees of freedom and fewer, where the posterior need not have a spread.
 MAX_OBSERVED_NODES = 4_000
+_STEPS = 3
 
 #: Values have come to rest when none moves by more than this share of the largest uncertainty.
 _REST_SHARE = 1e-10
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+
+
+class _NoMaximumError(Exception):
+    """The values rest where the likelihood has no maximum: edges that contradict each other are equally credible."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,8 +68,8 @@ class RobustEstimate:
     ----------
     estimate : NetworkEstimate
         Values, uncertainties and the rest, as of `estimators.network_mle.solve_network`; its chi-square is
-        that of the residuals by the edges' own uncertainties. The note ``observed-information`` or
-        ``expected-information`` says where the uncertainties come from.
+        that of the residuals by the edges' own uncertainties. The note ``sampled-posterior``,
+        ``observed-information`` or ``expected-information`` says where the uncertainties come from.
     edge_weight : ndarray, shape (m,)
         How much each edge counted beside one that is Gaussian: below one for outliers, at most
         ``(nu + 1) / nu``. One for edges of zero uncertainty, which are constraints, and for self-loops.
@@ -123,15 +138,15 @@ def solve_network_robust(
     Returns
     -------
     RobustEstimate
-        With the full covariance up to `MAX_OBSERVED_NODES` nodes.
+        With the full covariance up to `MAX_SAMPLED_NODES` nodes. Where edges contradict each other and are equally
+        credible, values rest between them, with uncertainties that span them.
 
     Raises
     ------
     EstimatorInputError
         As `solve_network`, or if `degrees_of_freedom` is not positive.
     EstimatorConvergenceError
-        If the values did not come to rest, or where they rest is no maximum (two groups of edges that
-        contradict each other and are equally credible).
+        If the values did not come to rest.
     """
     if not degrees_of_freedom > 0:
         message = f"degrees_of_freedom is {degrees_of_freedom}; give a positive number, such as 4"
@@ -143,19 +158,52 @@ def solve_network_robust(
     squared = _squared_pulls(network, counted, values)
     weight = np.ones(len(network.value))
     weight[counted] = (degrees_of_freedom + 1.0) / (degrees_of_freedom + squared)
-    solution: Solution
-    if network.n_nodes <= MAX_OBSERVED_NODES:
-        curvature = weight[counted] * (degrees_of_freedom - squared) / (degrees_of_freedom + squared)
-        solution = _observed(network, component, counted, curvature, values)
-        note = Note("observed-information", "uncertainties are by the observed information of the likelihood")
-    else:
-        share = (degrees_of_freedom + 1.0) / (degrees_of_freedom + 3.0)
-        expected = replace(network, uncertainty=network.uncertainty / np.sqrt(share))
-        solution = replace(solve_components(expected, component, full=False), network=network, value=values)
-        note = Note("expected-information", "too many nodes for the observed information; the expected one was taken")
+    solution, note = _spread(network, component, counted, values, squared, degrees_of_freedom)
     estimate = assemble(network, solution, experimental, covariance_omitted=solution.covariance is None)
     estimate = on_absolute_scale(replace(estimate, notes=(*estimate.notes, note)), references)
     return RobustEstimate(estimate, weight, degrees_of_freedom, n_iterations)
+
+
+def _spread(
+    network: MeasuredNetwork,
+    component: IntArray,
+    counted: IntArray,
+    values: FloatArray,
+    squared: FloatArray,
+    freedom: float,
+) -> tuple[Solution, Note]:
+    """Uncertainties around the values, in the best way that the size of the network allows."""
+    if network.n_nodes <= MAX_SAMPLED_NODES and freedom > 2.0:
+        note = Note("sampled-posterior", "uncertainties are the posterior's spread around the values, from draws of it")
+        return _dense(network, component, values, partial(_drawn, network, counted, values, freedom)), note
+    if network.n_nodes <= MAX_OBSERVED_NODES and freedom <= 2.0:
+        curvature = (freedom + 1.0) * (freedom - squared) / (freedom + squared) ** 2
+        information = curvature / network.uncertainty[counted] ** 2
+        try:
+            solution = _dense(network, component, values, partial(_inverted, network, counted, information))
+        except _NoMaximumError:
+            pass
+        else:
+            return solution, Note(
+                "observed-information", "uncertainties are by the observed information of the likelihood"
+            )
+    expected = _expected(network, component, counted, freedom)
+    message = "uncertainties are by the expected information of the likelihood, widened where few edges tell"
+    return replace(expected, network=network, value=values), Note("expected-information", message)
+
+
+def _expected(network: MeasuredNetwork, component: IntArray, counted: IntArray, freedom: float) -> NetworkSolution:
+    """Solve with every edge as wide as its distribution makes a mean of many; or itself, where it stands alone."""
+    of_many = (freedom + 3.0) / (freedom + 1.0)
+    alone = max(freedom / (freedom - 2.0), of_many) if freedom > 2.0 else of_many
+    uncertainty = network.uncertainty * np.sqrt(alone)
+    for _ in range(_STEPS):
+        solution = solve_components(replace(network, uncertainty=uncertainty), component, full=False)
+        share = np.clip(solution.edge_variance[counted] / uncertainty[counted] ** 2, 0.0, 1.0)
+        wider = of_many + share * (alone - of_many)
+        uncertainty = network.uncertainty.copy()
+        uncertainty[counted] *= np.sqrt(wider)
+    return solve_components(replace(network, uncertainty=uncertainty), component, full=False)
 
 
 def _squared_pulls(network: MeasuredNetwork, counted: IntArray, values: FloatArray) -> FloatArray:
@@ -185,24 +233,23 @@ def _maximise(
     raise EstimatorConvergenceError(message, moved_kcal_mol=moved)
 
 
-def _observed(
-    network: MeasuredNetwork, component: IntArray, counted: IntArray, curvature: FloatArray, values: FloatArray
+def _dense(
+    network: MeasuredNetwork,
+    component: IntArray,
+    values: FloatArray,
+    spread: Callable[[IntArray, IntArray, FloatArray, IntArray], FloatArray],
 ) -> _DenseSolution:
-    """Covariance from the negative second derivatives of the log-likelihood, some of them of the wrong sign."""
+    """Solution from the spread of each component's rigid groups: `spread` of group, place of it, values, members."""
     exact = network.exact
     n_nodes = network.n_nodes
     group = contract(n_nodes, network.tail[exact], network.head[exact], network.value[exact]).group
     matrix = np.zeros((n_nodes, n_nodes))
-    information = curvature / network.uncertainty[counted] ** 2
     for members in split(component, int(component.max(initial=-1)) + 1):
         if np.isnan(values[members[0]]):
             matrix[members, members] = np.nan
             continue
-        groups, place = np.unique(group[members], return_inverse=True)
-        inside = component[network.tail[counted]] == component[members[0]]
-        tail = np.searchsorted(groups, group[network.tail[counted][inside]])
-        head = np.searchsorted(groups, group[network.head[counted][inside]])
-        block = _pseudo_inverse(len(groups), tail, head, information[inside])[np.ix_(place, place)]
+        groups, first, place = np.unique(group[members], return_index=True, return_inverse=True)
+        block = spread(group, groups, values[members[first]], members)[np.ix_(place, place)]
         mean = block.mean(axis=0)
         block -= np.add.outer(mean - 0.5 * mean.mean(), mean - 0.5 * mean.mean())
         matrix[np.ix_(members, members)] = block
@@ -213,6 +260,49 @@ def _observed(
     return _DenseSolution(component, values, np.maximum(diagonal, 0.0), np.maximum(along, 0.0), matrix)
 
 
+def _ends_inside(
+    network: MeasuredNetwork, counted: IntArray, group: IntArray, groups: IntArray, members: IntArray
+) -> tuple[NDArray[np.bool_], IntArray, IntArray]:
+    """Which edges are of these members, and the places of their ends among the groups."""
+    inside = np.isin(network.tail[counted], members)
+    tail = np.searchsorted(groups, group[network.tail[counted][inside]])
+    head = np.searchsorted(groups, group[network.head[counted][inside]])
+    return inside, tail, head
+
+
+def _drawn(
+    network: MeasuredNetwork,
+    counted: IntArray,
+    values: FloatArray,
+    freedom: float,
+    group: IntArray,
+    groups: IntArray,
+    centre: FloatArray,
+    members: IntArray,
+) -> FloatArray:
+    """Spread over the posterior, in some gauge."""
+    inside, tail, head = _ends_inside(network, counted, group, groups, members)
+    edges = counted[inside]
+    # differences between groups, the nodes of which keep their offsets
+    step = values[network.head[edges]] - values[network.tail[edges]]
+    between = network.value[edges] - step + centre[head] - centre[tail]
+    return spread_around(centre, tail, head, between, network.uncertainty[edges], freedom)
+
+
+def _inverted(
+    network: MeasuredNetwork,
+    counted: IntArray,
+    information: FloatArray,
+    group: IntArray,
+    groups: IntArray,
+    centre: FloatArray,
+    members: IntArray,
+) -> FloatArray:
+    """Inverse of the information, in some gauge."""
+    inside, tail, head = _ends_inside(network, counted, group, groups, members)
+    return _pseudo_inverse(len(centre), tail, head, information[inside])
+
+
 def _pseudo_inverse(size: int, tail: IntArray, head: IntArray, information: FloatArray) -> FloatArray:
     """Covariance of one component's groups, in some gauge."""
     laplacian = np.zeros((size, size))
@@ -221,9 +311,7 @@ def _pseudo_inverse(size: int, tail: IntArray, head: IntArray, information: Floa
     laplacian[np.diag_indices(size)] -= laplacian.sum(axis=1)
     factor, failed = lapack.dpotrf(laplacian[:-1, :-1], lower=1)
     if failed:
-        message = "the values rest where the likelihood has no maximum: edges that contradict each other are equally "
-        message += "credible; look at the largest residuals of the Gaussian estimate, or allow more degrees of freedom"
-        raise EstimatorConvergenceError(message)
+        raise _NoMaximumError
     inverse, _ = lapack.dpotri(factor, lower=1)
     result = np.zeros((size, size))
     result[:-1, :-1] = np.tril(inverse) + np.tril(inverse, -1).T

@@ -82,3 +82,12 @@ def test_values_do_not_depend_on_which_way_an_absolute_edge_is_given(seed: int, 
     assert forth.value_kcal_mol == pytest.approx(back.value_kcal_mol, abs=1e-10)
     assert forth.value_kcal_mol[:n] == pytest.approx(np.cumsum(value), abs=1e-10)
     assert forth.uncertainty_kcal_mol[:n] == pytest.approx(np.sqrt(np.cumsum(sd**2)), rel=1e-9)
+
+
+@pytest.mark.parametrize("certain", [1e-6, 1e-12])
+def test_an_absolute_result_far_more_certain_than_edges_keeps_its_digits(certain: float) -> None:
+    found = solve_network(["none", "a"], ["a", "b"], [-9.0, 1.0], [certain, 0.3], references=["none"])
+
+    assert found.uncertainty_kcal_mol[1:] == pytest.approx(np.hypot(certain, [0.0, 0.3]), rel=1e-9)
+    assert found.covariance is not None
+    assert np.diag(found.covariance)[1:] == pytest.approx(found.uncertainty_kcal_mol[1:] ** 2, rel=1e-12)

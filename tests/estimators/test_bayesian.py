@@ -120,3 +120,14 @@ def test_priors_that_are_none_are_refused(prior: tuple[float, float]) -> None:
 def test_a_label_given_twice_is_refused() -> None:
     with pytest.raises(EstimatorInputError, match="'a' is given twice"):
         solve_network_bayesian(["a"], ["b"], [1.0], [0.1], {}, nodes=["a", "a"])
+
+
+@pytest.mark.parametrize("certain", [1e-4, 1e-6, 1e-10, 1e-14])
+def test_a_prior_far_more_certain_than_the_edges_keeps_its_digits(certain: float) -> None:
+    found = solve_network_bayesian(["a", "b"], ["b", "c"], [1.0, 2.0], [0.2, 0.2], {"a": (-9.0, certain)})
+
+    assert found.uncertainty_kcal_mol == pytest.approx(np.hypot(certain, [0.0, 0.2, 0.2 * 2**0.5]), rel=1e-9)
+    assert found.covariance is not None
+    assert np.diag(found.covariance) == pytest.approx(found.uncertainty_kcal_mol**2, rel=1e-12)
+    most = np.multiply.outer(found.uncertainty_kcal_mol, found.uncertainty_kcal_mol)
+    assert (np.abs(found.covariance) <= most * (1 + 1e-12)).all()

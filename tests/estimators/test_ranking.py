@@ -228,3 +228,21 @@ def test_a_corrected_network_is_ranked_by_its_covariance_or_not_at_all(covarianc
 def test_what_cannot_be_ranked_is_refused(values: list[float], covariance: object, options: dict, match: str) -> None:
     with pytest.raises(EstimatorInputError, match=match):
         rank_nodes(values, covariance, **options)  # type: ignore[arg-type]
+
+
+def test_pairs_of_a_network_keep_their_digits_where_uncertainties_span_many_decades() -> None:
+    estimate = solve_network(["a", "b", "c"], ["b", "c", "d"], [1e-4, 1.0, 1.0], [1e-4, 1.0, 1e8])
+
+    better = probability_better(estimate.value_kcal_mol, estimate)
+    by_covariance = probability_better(estimate.value_kcal_mol, estimate.covariance)  # type: ignore[arg-type]
+
+    assert better[0, 1] == pytest.approx(ndtr(1.0), abs=1e-6)
+    assert better[1, 0] == pytest.approx(1 - ndtr(1.0), abs=1e-6)
+    # what is left of the pair in the covariance is rounding
+    assert abs(by_covariance[0, 1] - ndtr(1.0)) > 0.001
+    assert np.diag(better) == pytest.approx(0.5)
+
+
+def test_a_network_of_other_ligands_is_refused() -> None:
+    with pytest.raises(EstimatorInputError, match="2 values were given for a network of 3 nodes"):
+        probability_better([0.0, 1.0], random_network(3, 3))

@@ -12,7 +12,7 @@ from estimators.robust import solve_network_robust
 from tests.estimators.networks import Edges, networks, random_network
 
 
-@pytest.mark.parametrize("freedom", [1.0, 4.0, 30.0])
+@pytest.mark.parametrize("freedom", [1.0, 2.0, 4.0, 30.0])
 def test_repeated_measurements_have_students_location(freedom: float) -> None:
     value, sd = np.array([1.0, 1.2, 0.9, 4.0, 1.1]), np.array([0.2, 0.3, 0.1, 0.2, 0.4])
 
@@ -20,15 +20,23 @@ def test_repeated_measurements_have_students_location(freedom: float) -> None:
         return -float(stats.t.logpdf(value, freedom, location, sd).sum())
 
     best = optimize.minimize_scalar(loss, bracket=(0.8, 1.3), tol=1e-12).x
-    step = 1e-4
-    information = (loss(best + step) - 2 * loss(best) + loss(best - step)) / step**2
+    if freedom <= 2:
+        step = 1e-4
+        variance = step**2 / (loss(best + step) - 2 * loss(best) + loss(best - step))
+    else:
+        at = np.linspace(best - 10, best + 10, 40_001)
+        weight = np.exp(stats.t.logpdf(value[:, None], freedom, at, sd[:, None]).sum(axis=0) + loss(best))
+        variance = float(weight @ (at - best) ** 2 / weight.sum())
 
     found = solve_network_robust(["a"] * 5, ["b"] * 5, value, sd, degrees_of_freedom=freedom)
 
     difference = found.estimate.difference([("a", "b")])
     assert difference.value_kcal_mol[0] == pytest.approx(best, abs=1e-7)
-    assert difference.uncertainty_kcal_mol[0] == pytest.approx(information**-0.5, rel=1e-5)
-    np.testing.assert_allclose(found.estimate.edge_variance_kcal2_mol2, 1 / information, rtol=1e-5)
+    # drawn where there is a spread: within three standard errors
+    assert difference.uncertainty_kcal_mol[0] == pytest.approx(variance**0.5, rel=1e-5 if freedom <= 2 else 0.06)
+    np.testing.assert_allclose(
+        found.estimate.edge_variance_kcal2_mol2, difference.uncertainty_kcal_mol[0] ** 2, rtol=1e-9
+    )
     expected = (freedom + 1) / (freedom + ((value - best) / sd) ** 2)
     np.testing.assert_allclose(found.edge_weight, expected, rtol=1e-6)
 
@@ -39,7 +47,7 @@ def test_many_degrees_of_freedom_are_gaussian(edges: Edges) -> None:
     rows = (*edges.labels(), edges.value, edges.sd)
     gaussian = solve_network(*rows)
 
-    found = solve_network_robust(*rows, degrees_of_freedom=1e9)
+    found = solve_network_robust(*rows, degrees_of_freedom=1e13)
 
     np.testing.assert_allclose(found.estimate.value_kcal_mol, gaussian.value_kcal_mol, atol=1e-6)
     np.testing.assert_allclose(found.estimate.covariance, gaussian.covariance, atol=1e-6)
@@ -52,7 +60,7 @@ def test_the_gradient_of_the_likelihood_vanishes(edges: Edges) -> None:
     try:
         found = solve_network_robust(*edges.labels(), edges.value, edges.sd, nodes=edges.nodes())
     except EstimatorConvergenceError:
-        return  # contradicting edges, as reported
+        return  # still moving, as reported
     pull = found.edge_weight * found.estimate.residual_kcal_mol / edges.sd**2
 
     net = np.bincount(edges.head, pull, edges.n_nodes) - np.bincount(edges.tail, pull, edges.n_nodes)
@@ -92,7 +100,7 @@ def test_exact_edges_stay_constraints() -> None:
     assert found.edge_weight[3:].tolist() == [1.0, 1.0]
     assert np.isnan(estimate.value_kcal_mol[0])
     assert np.isnan(estimate.difference([("z", "z")]).value_kcal_mol[0])
-    assert {"exact-edges", "self-loops", "isolated-nodes", "observed-information"} <= {
+    assert {"exact-edges", "self-loops", "isolated-nodes", "sampled-posterior"} <= {
         note.code for note in estimate.notes
     }
 
@@ -100,21 +108,55 @@ def test_exact_edges_stay_constraints() -> None:
 def test_large_networks_take_the_expected_information(monkeypatch: pytest.MonkeyPatch) -> None:
     edges = random_network(5, 40, 160)
     rows = (*edges.labels(), edges.value, edges.sd)
-    observed = solve_network_robust(*rows).estimate
-    monkeypatch.setattr(robust, "MAX_OBSERVED_NODES", 10)
+    sampled = solve_network_robust(*rows).estimate
+    monkeypatch.setattr(robust, "MAX_SAMPLED_NODES", 10)
 
     expected = solve_network_robust(*rows).estimate
 
     assert expected.notes[-1].code == "expected-information"
     assert expected.covariance is None
-    np.testing.assert_array_equal(expected.value_kcal_mol, observed.value_kcal_mol)
+    np.testing.assert_array_equal(expected.value_kcal_mol, sampled.value_kcal_mol)
     gaussian = solve_network(*rows).uncertainty_kcal_mol
-    np.testing.assert_allclose(expected.uncertainty_kcal_mol, gaussian * np.sqrt(7 / 5), rtol=1e-9)
-    np.testing.assert_allclose(expected.uncertainty_kcal_mol, observed.uncertainty_kcal_mol, rtol=0.5)
+    # between an edge among many (7/5) and one alone (2)
+    assert (expected.uncertainty_kcal_mol > gaussian * np.sqrt(7 / 5)).all()
+    assert (expected.uncertainty_kcal_mol < gaussian * np.sqrt(2)).all()
+    np.testing.assert_allclose(expected.uncertainty_kcal_mol, sampled.uncertainty_kcal_mol, rtol=0.5)
+
+
+@pytest.mark.parametrize("sampled", [True, False])
+def test_an_edge_alone_is_as_wide_as_its_distribution(monkeypatch: pytest.MonkeyPatch, sampled: bool) -> None:
+    if not sampled:
+        monkeypatch.setattr(robust, "MAX_SAMPLED_NODES", 1)
+
+    found = solve_network_robust(["a", "b"], ["b", "c"], [1.0, 2.0], [0.1, 0.3]).estimate
+
+    # Student's t with 4 degrees of freedom has a standard deviation of sqrt(2), and 97.5 % below 1.96 times that
+    difference = found.difference([("a", "b"), ("b", "c")])
+    assert difference.uncertainty_kcal_mol == pytest.approx([0.1 * 2**0.5, 0.3 * 2**0.5], rel=0.1 if sampled else 1e-9)
+
+
+@pytest.mark.parametrize(("n_edges", "n_networks"), [(11, 60), (18, 60), (30, 40)])
+@pytest.mark.parametrize("sampled", [True, False])
+def test_intervals_cover_with_few_edges_per_node_too(
+    monkeypatch: pytest.MonkeyPatch, n_edges: int, n_networks: int, sampled: bool
+) -> None:
+    if not sampled:
+        monkeypatch.setattr(robust, "MAX_SAMPLED_NODES", 1)
+    rng = np.random.default_rng(6)
+    inside = []
+    for seed in range(n_networks):
+        edges = random_network(seed, 12, n_edges)
+        step = edges.truth[edges.head] - edges.truth[edges.tail]
+        value = step + edges.sd * rng.standard_t(4, size=len(step))
+        found = solve_network_robust(*edges.labels(), value, edges.sd, nodes=edges.nodes()).estimate
+        error = found.value_kcal_mol - (edges.truth - edges.truth.mean())
+        inside.append(np.abs(error) < 1.96 * found.uncertainty_kcal_mol)
+
+    # 12 nodes of 40 to 60 networks, those of a network moving together; curvature alone held 86 %
+    assert np.mean(inside) == pytest.approx(0.95, abs=0.03)
 
 
 def test_intervals_cover_where_tails_are_heavy() -> None:
-    # Many edges per node: with few, the likelihood is no parabola and intervals are somewhat narrow.
     edges = random_network(9, 8, 160)
     truth = edges.truth - edges.truth.mean()
     step = edges.truth[edges.head] - edges.truth[edges.tail]
@@ -130,9 +172,32 @@ def test_intervals_cover_where_tails_are_heavy() -> None:
     assert abs(np.mean(np.abs(pulls) < 1.96) - 0.95) < 0.02
 
 
-def test_a_tie_between_contradicting_edges_is_an_error() -> None:
-    with pytest.raises(EstimatorConvergenceError, match="equally credible"):
-        solve_network_robust(["a", "a"], ["b", "b"], [-5.0, 5.0], [0.1, 0.1])
+@pytest.mark.parametrize("freedom", [2.0, 4.0])
+def test_a_tie_between_contradicting_edges_has_an_uncertainty_that_spans_them(freedom: float) -> None:
+    found = solve_network_robust(["a", "a"], ["b", "b"], [-5.0, 5.0], [0.1, 0.1], degrees_of_freedom=freedom)
+
+    difference = found.estimate.difference([("a", "b")])
+    assert difference.value_kcal_mol[0] == pytest.approx(0.0, abs=1e-6)
+    # with few degrees of freedom only the expected information is left
+    assert 4.0 < difference.uncertainty_kcal_mol[0] < 6.0 or freedom == 2.0
+    assert found.edge_weight == pytest.approx([found.edge_weight[0]] * 2)
+
+
+@pytest.mark.parametrize("n_more", [0, 3])
+def test_a_triangle_that_misses_by_8_has_values_with_large_uncertainties(n_more: int) -> None:
+    more = [f"d{k}" for k in range(n_more)]
+
+    found = solve_network_robust(
+        ["a", "b", "c", *["a"] * n_more], ["b", "c", "a", *more], [1.0, 1.0, 6.0, *[0.5] * n_more], [0.2] * (3 + n_more)
+    ).estimate
+
+    # any of the three may be the one that is wrong
+    difference = found.difference([("a", "b"), ("b", "c"), ("c", "a")])
+    assert difference.value_kcal_mol == pytest.approx([-5 / 3, -5 / 3, 10 / 3], abs=1e-6)
+    assert (difference.uncertainty_kcal_mol > 2.5).all()
+    assert (difference.uncertainty_kcal_mol < 6.0).all()
+    if n_more:
+        assert found.difference([("a", "d0")]).uncertainty_kcal_mol[0] < 0.4
 
 
 def test_too_few_iterations_are_an_error() -> None:
