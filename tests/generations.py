@@ -1,4 +1,4 @@
-"""Which generation of gufe the tests run on, and marks of tests that need a certain environment."""
+"""The generation of gufe that the tests run on, and marks of tests that need a certain environment."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from alchemiscale_lake.gufe_adapter import gufe_version
 
 Test = TypeVar("Test", bound=Callable[..., object])
 
-#: Whether the installed gufe is of the generation that openfe uses.
+#: Whether the installed gufe is of the generation used by openfe.
 GUFE1 = hasattr(GufeTokenizable, "to_keyed_chain")
 
 
@@ -25,7 +25,7 @@ def gufe1(test: Test) -> Test:
 
 
 def without_openfe(test: Test) -> Test:
-    """Mark a test as one about openfe that is not installed."""
+    """Mark a test about a missing openfe."""
     is_here = importlib.util.find_spec("openfe") is not None
     return pytest.mark.skipif(is_here, reason="openfe is installed here")(test)
 

@@ -1,8 +1,8 @@
-"""A Kubernetes API server as real as one can be without a cluster: Jobs become Pods, Pods become local processes.
+"""A Kubernetes API server as real as possible without a cluster: Jobs become Pods, Pods become local processes.
 
 Names are generated, objects have uids and resource versions, lists are selected by labels, watches stream, rights are
-those of a Role, a deleted or evicted Pod gets SIGTERM and later SIGKILL. There is no scheduler, no image, no GPU, no
-network policy, no admission, no quota, no node that fails by itself.
+those of a Role, a deleted or evicted Pod gets SIGTERM and later SIGKILL. There is no scheduler, image, GPU, network
+policy, admission or quota, and no node fails by itself.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ _NODE = "node-1"
 
 @dataclass
 class Cluster:
-    """What the server holds.
+    """The objects of the server.
 
     `rules` are those of a Role in `namespace`; `variables` the content of ConfigMaps and Secrets, by name; `requests`
-    what was asked (verb, group, resource, namespace) and whether the Role allows it.
+    are the received requests (verb, group, resource, namespace) and whether the Role allows them.
     """
 
     folder: Path
@@ -59,19 +59,19 @@ class Cluster:
     # --- for tests ----------------------------------------------------------------------------------
 
     def list(self, resource: str) -> list[Object]:
-        """Objects as they are now."""
+        """Return the current objects."""
         return [json.loads(json.dumps(o)) for (kind, _), o in list(self.objects.items()) if kind == resource]
 
     def evict(self, pod: str) -> None:
-        """Have a node's kubelet end a Pod, as `kubectl drain` does."""
+        """End a Pod as a node's kubelet does for `kubectl drain`."""
         asyncio.run_coroutine_threadsafe(self._end_pod(pod, "Evicted"), self.loop).result(timeout=90.0)
 
     def log(self, pod: str) -> str:
-        """What the container of a Pod wrote."""
+        """Return the output of a Pod's container."""
         return (self.folder / f"{pod}.log").read_text(errors="replace")
 
     def kubeconfig(self) -> Path:
-        """A file that `kubectl` and the clients take."""
+        """Return a configuration file for `kubectl` and the clients."""
         path = self.folder / "kubeconfig"
         named = {"name": "fake"}
         content = {
@@ -208,7 +208,7 @@ class Cluster:
         return code
 
     def _environment(self, container: Object) -> dict[str, str]:
-        # nothing of this process's: a container has what its Job gives it
+        # nothing of this process's environment: a container has only that of its Job
         variables = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.defpath}", "HOME": str(self.folder)}
         for source in container.get("envFrom", []):
             (where,) = source.values()
@@ -255,7 +255,7 @@ class Cluster:
 def kubernetes(
     folder: Path, namespace: str, rules: Sequence[Mapping[str, Any]], variables: Mapping[str, Mapping[str, str]]
 ) -> Iterator[Cluster]:
-    """Serve a cluster on a free port; at the end no process of its Pods is left."""
+    """Serve a cluster on a free port; on exit no process of its Pods remains."""
     folder.mkdir()
     cluster = Cluster(folder, namespace, rules, variables)
     app = web.Application()

@@ -1,4 +1,4 @@
-"""A notebook served by marimo on a free port, as an analyst would read it."""
+"""A notebook served by marimo on a free port, as read by an analyst."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 
 @contextmanager
 def served(notebook: Path, lake: Path, folder: Path) -> Iterator[str]:
-    """Serve a notebook as an app; yields its address."""
+    """Serve a notebook as an app; yield its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -54,7 +54,7 @@ def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
             time.sleep(0.2)
 
 
-#: All that can be read, in the shadow trees of marimo's own elements too.
+#: All readable text, including the shadow trees of marimo's elements.
 _TEXT = """(function text(node) {
     const inside = node.shadowRoot ? text(node.shadowRoot) : "";
     if (node.nodeType === Node.TEXT_NODE) return node.data;
@@ -63,7 +63,7 @@ _TEXT = """(function text(node) {
 
 
 def read_until(page: Page, *words: str) -> str:
-    """Wait until all of these can be read; return what can."""
+    """Wait until all of these texts appear; return the text."""
     for word in words:
         page.wait(f"({_TEXT}).includes({word!r})", seconds=120)
     return str(page.evaluate(_TEXT))

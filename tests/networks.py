@@ -1,9 +1,8 @@
 """Networks for tests: small, quick to run, with known answers, on both generations of gufe.
 
 All Transformations use `HarmonicProtocol`; its settings are given as keywords (`n_samples=20`, `fail="raise"`), and
-its `seed` as `protocol_seed`, since `seed` is what the network is drawn from.
-What is equal between two calls with the same arguments: every object and so every key, except the random
-keys of ProtocolUnits.
+its `seed` as `protocol_seed`, since `seed` is that of the network. Two calls with the same arguments give equal
+objects and keys, except for the random keys of ProtocolUnits.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ PHASES = ("vacuum", "solvent", "complex")
 
 
 def harmonic_system(name: str, seed: int = 0) -> gufe.ChemicalSystem:
-    """A ChemicalSystem of one HarmonicState; name and seed decide its parameters."""
+    """Return a ChemicalSystem of one HarmonicState; name and seed determine its parameters."""
     draw = random.Random(f"{seed} {name}")
     state = HarmonicState(
         name,
@@ -49,7 +48,7 @@ def harmonic_system(name: str, seed: int = 0) -> gufe.ChemicalSystem:
 def harmonic_transformation(
     name_a: str = "a", name_b: str = "b", *, seed: int = 0, **settings: Any
 ) -> gufe.Transformation:
-    """One Transformation between two harmonic systems."""
+    """Return one Transformation between two harmonic systems."""
     protocol = _protocol(settings)
     return _transformation(harmonic_system(name_a, seed), harmonic_system(name_b, seed), protocol)
 
@@ -57,9 +56,9 @@ def harmonic_transformation(
 def harmonic_network(
     n_ligands: int = 4, n_edges: int | None = None, seed: int = 0, *, name: str = "harmonic", **settings: Any
 ) -> gufe.AlchemicalNetwork:
-    """A connected network: a random spanning tree, then random further edges up to `n_edges`.
+    """Return a connected network: a random spanning tree, then random further edges up to `n_edges`.
 
-    By default there is one edge more than the tree has, so that there is a cycle.
+    By default there is one more edge than in the tree, so that there is a cycle.
     """
     names = [f"lig{i:03d}" for i in range(n_ligands)]
     pairs = _connected_pairs(names, n_ligands if n_edges is None else n_edges, seed)
@@ -67,7 +66,7 @@ def harmonic_network(
 
 
 def fanning_network(branch: int = 3, depth: int = 2, seed: int = 0, **settings: Any) -> gufe.AlchemicalNetwork:
-    """A tree: every ligand above the last level has `branch` Transformations downwards."""
+    """Return a tree: every ligand above the last level has `branch` Transformations downwards."""
     pairs, level = [], ["lig"]
     for _ in range(depth):
         children = {parent: [f"{parent}_{i}" for i in range(branch)] for parent in level}
@@ -79,7 +78,7 @@ def fanning_network(branch: int = 3, depth: int = 2, seed: int = 0, **settings: 
 def disconnected_network(
     n_parts: int = 2, n_ligands: int = 3, seed: int = 0, **settings: Any
 ) -> gufe.AlchemicalNetwork:
-    """Several connected parts with nothing between them."""
+    """Return several unconnected parts."""
     pairs = []
     for part in range(n_parts):
         pairs += _connected_pairs([f"part{part}_lig{i}" for i in range(n_ligands)], n_ligands - 1, seed + part)
@@ -89,7 +88,7 @@ def disconnected_network(
 def legs_network(
     n_ligands: int = 3, phases: Sequence[str] = ("solvent", "complex"), *, name: str = "legs", **settings: Any
 ) -> gufe.AlchemicalNetwork:
-    """Real small molecules in a ring of edges, each with one Transformation per phase, named as openfe does.
+    """Return real small molecules in a ring of edges, each with one Transformation per phase, named as in openfe.
 
     `phases` are any of vacuum, solvent and complex; the protein is a dipeptide.
     """
@@ -104,7 +103,7 @@ def legs_network(
 
 
 def noop_network(n_transformations: int = 4, **settings: Any) -> gufe.AlchemicalNetwork:
-    """Many Transformations in a chain that do nothing."""
+    """Return a chain of many Transformations that do nothing."""
     protocol = NoOpProtocol.with_settings(**settings)
     systems = [harmonic_system(f"lig{i:05d}") for i in range(n_transformations + 1)]
     edges = [_transformation(a, b, protocol) for a, b in itertools.pairwise(systems)]
@@ -112,13 +111,13 @@ def noop_network(n_transformations: int = 4, **settings: Any) -> gufe.Alchemical
 
 
 def non_transformation(name: str = "a", **settings: Any) -> gufe.NonTransformation:
-    """A NonTransformation: a system sampled as it is."""
+    """Return a NonTransformation: a system sampled unchanged."""
     return gufe.NonTransformation(harmonic_system(name), _protocol(settings), name=name)
 
 
 @functools.cache
 def small_molecule(name: str, smiles: str) -> gufe.SmallMoleculeComponent:
-    """A molecule with hydrogens and coordinates, the same in every call."""
+    """Return a molecule with hydrogens and coordinates, the same in every call."""
     mol = Chem.AddHs(Chem.MolFromSmiles(smiles))
     AllChem.EmbedMolecule(mol, randomSeed=7)
     return gufe.SmallMoleculeComponent.from_rdkit(mol, name=name)
@@ -126,14 +125,14 @@ def small_molecule(name: str, smiles: str) -> gufe.SmallMoleculeComponent:
 
 @functools.cache
 def protein() -> gufe.ProteinComponent:
-    """A dipeptide."""
+    """Return a dipeptide."""
     mol = Chem.AddHs(Chem.MolFromSequence("GA"), addResidueInfo=True)
     AllChem.EmbedMolecule(mol, randomSeed=7)
     return gufe.ProteinComponent(mol, name="protein")
 
 
 def sorted_edges(network: gufe.AlchemicalNetwork) -> list[gufe.Transformation]:
-    """The Transformations of a network by name: gufe keeps them in a set."""
+    """Return the Transformations of a network by name: gufe keeps them in a set."""
     return sorted(network.edges, key=lambda edge: (edge.name or "", str(edge.key)))
 
 

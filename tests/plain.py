@@ -1,4 +1,4 @@
-"""Networks as plain keyed chains and results as plain rows: for tests that need no gufe."""
+"""Networks as plain keyed chains and results as plain rows: for tests without gufe."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ T0 = datetime(2025, 6, 1, tzinfo=UTC)
 
 
 def reference(key: str) -> dict[str, str]:
-    """A reference to another object of the chain."""
+    """Return a reference to another object of the chain."""
     return {":gufe-key:": key}
 
 
 def plain_chain(pairs: Sequence[tuple[str, str]], *, name: str = "plain") -> Chain:
-    """A network with one Transformation per pair of ligand names, of classes that exist nowhere."""
+    """Return a network with one Transformation per pair of ligand names, of classes that do not exist."""
     ligands = sorted({ligand for pair in pairs for ligand in pair})
     chain: Chain = [(f"Ligand-{n}", _thing("Ligand", name=n)) for n in ligands]
     chain += [
@@ -64,7 +64,7 @@ def plain_receipt(
     hostname: str | None = None,
     exception: str = "ValueError: it was asked to fail",
 ) -> Receipt:
-    """A receipt as an execution would leave it, with one unit and one file."""
+    """Return a receipt as from an execution, with one unit and one file."""
     folder = attempt_folder(spec.scope, spec.attempt)
     host = TABLES["hosts"].sample(1, host="digest-of-host").to_pylist()[0]
     common = {"scope": spec.scope, "attempt": spec.attempt}
@@ -86,7 +86,7 @@ def plain_receipt(
 
 
 def leave_receipt(lake: Lake, receipt: Receipt) -> bool:
-    """Put a receipt where the worker would that the attempt was handed to."""
+    """Write a receipt where the attempt's worker would."""
     folder = attempt_folder(str(receipt.result["scope"]), receipt.attempt)
     return lake.objects.put_exclusive(
         f"{folder}/receipt.arrow", pack_receipt(receipt, lake.receipt_key.secret_of(receipt.attempt))
@@ -94,7 +94,7 @@ def leave_receipt(lake: Lake, receipt: Receipt) -> bool:
 
 
 def old_receipt(receipt: Receipt) -> bytes:
-    """A receipt as earlier versions wrote it: a bare Arrow file."""
+    """Return a receipt as written by earlier versions: a bare Arrow file."""
     parts = {
         "result": (RESULTS, dict(receipt.result)),
         "units": (UNIT_RESULTS, [dict(unit) for unit in receipt.units]),

@@ -1,4 +1,4 @@
-"""Requests to a Prefect server as one who may make them: with its login, and the token it wants against forged ones."""
+"""Authorised requests to a Prefect server: with its login, and its token against forged requests."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ import httpx
 from flows._api import Api
 
 _US = "tests"
-#: A server that was killed takes a while to be back, and requests wait for it.
+#: A killed server takes a while to come back, and requests wait for it.
 _PATIENCE_S = 120.0
 
 
 def login(api: Api) -> tuple[str, str]:
-    """User and password."""
+    """Return user and password."""
     assert api.login is not None
     user, _, password = api.login.read_text().strip().partition(":")
     return user, password
 
 
 def get(api: Api, path: str) -> Any:
-    """What the API answers, an error being one."""
+    """Return the API's answer; raise for errors."""
     return _get(api.api_url, login(api), path)
 
 
 def is_there(api: Api, path: str) -> bool:
-    """Whether the API knows what is asked for."""
+    """Return whether the API knows a resource."""
     return httpx.get(f"{api.api_url}/{path}", auth=login(api), timeout=_PATIENCE_S, trust_env=False).is_success
 
 
 def post(api: Api, path: str, **body: Any) -> Any:
-    """What the API answers, an error being one."""
+    """Return the API's answer; raise for errors."""
     return post_to(api.api_url, login(api), path, **body)
 
 

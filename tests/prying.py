@@ -1,7 +1,7 @@
-"""A unit that looks for credentials wherever a process of the same user can, and processes that may not do more.
+"""A unit that looks for credentials wherever a process of the same user can, and unprivileged processes.
 
-Tests run as root in a container, and root reads everything: what is looked at runs without capabilities,
-so that it may do what processes of one user may do to each other.
+Tests run as root in a container, and root reads everything: the tested processes run without capabilities, so that
+they have only the rights that processes of one user have towards each other.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 __all__ = ["PRYING", "found_in", "planted", "without_capabilities"]
 
-#: Writes what it finds to the file named by the environment's `PRYING_REPORT`, or into its shared folder.
+#: Writes its findings to the file named by the environment's `PRYING_REPORT`, or into its shared folder.
 PRYING = r"""
 import os, re, stat
 from pathlib import Path
@@ -67,19 +67,19 @@ _PR_CAPBSET_DROP = 24
 
 
 def planted(name: str) -> str:
-    """A value to look for, under a name of small letters and underscores."""
+    """Return a value to look for, under a name of lower-case letters and underscores."""
     return f"pl4nted-{name}-{secrets.token_hex(16)}"
 
 
 def found_in(report: Path) -> list[str]:
-    """What a prying unit found; fails if it did not look."""
+    """Return the findings of a prying unit; fail if it did not look."""
     looked, *found = report.read_text().splitlines()
     assert looked == "looked"
     return found
 
 
 def without_capabilities() -> None:
-    """To be called between fork and exec: what is executed is a user like any other, with root's files."""
+    """Drop capabilities; called between fork and exec, so that the program has the rights of an ordinary user."""
     if os.getuid() == 0:
         prctl = ctypes.CDLL(None).prctl
         for capability in range(64):

@@ -8,7 +8,7 @@ from alchemiscale_lake.settings import Pool
 
 
 def pool_of(kind: str, **changes: Any) -> Pool:
-    """A pool with what its kind needs, and changes."""
+    """Return a pool with what its kind requires, and changes."""
     needed = {
         "kind": kind,
         "cores": 4,

@@ -1,7 +1,7 @@
-"""Result files in the form that `openfe quickrun` writes, of every generation, and the network they are of.
+"""Result files in the form written by `openfe quickrun`, of every generation, and their network.
 
-Made from the format's description: whole dicts under `protocol_result`, keyed ones under `unit_results`,
-quantities and times as gufe's JSON has them. Keys are MD5 sums of sorted JSON, as gufe's.
+Made from the description of the format: nested dicts under `protocol_result`, keyed ones under `unit_results`,
+quantities and times as in gufe's JSON. Keys are MD5 sums of sorted JSON, like gufe's.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def isotime(at: datetime) -> dict[str, Any]:
 
 
 class QuickrunNetwork:
-    """A network of ligands, whole and as a keyed chain, and files of results of its legs."""
+    """A network of ligands, nested and as a keyed chain, and result files of its legs."""
 
     def __init__(self, pairs: Sequence[tuple[str, str]], *, phases: Sequence[str] = PHASES, protein: str = "P") -> None:
         self.pairs, self.phases = list(pairs), list(phases)
@@ -93,7 +93,7 @@ class QuickrunNetwork:
         return [(a, b, phase) for a, b in self.pairs for phase in self.phases]
 
     def key(self, whole: dict[str, Any]) -> str:
-        """Take an object in with all it holds, and return its key."""
+        """Add an object with everything it contains, and return its key."""
         fields = self._keyed(whole)
         told = {k: v for k, v in fields.items() if k != ":version:" and v is not None}
         if whole["__qualname__"] == "SolventComponent":  # these are defaults, which gufe leaves out
@@ -115,7 +115,7 @@ class QuickrunNetwork:
         return {name: flat(value) for name, value in whole.items()}
 
     def write_network(self, path: Path) -> Path:
-        """The network, as `openfe plan-rbfe-network` writes it."""
+        """Return the network, as written by `openfe plan-rbfe-network`."""
         edges = [self.transformation(*leg) for leg in self.legs()]
         nodes = {self.key(edge[s]): edge[s] for edge in edges for s in ("stateA", "stateB")}
         self.key(thing("AlchemicalNetwork", edges=edges, nodes=list(nodes.values()), name="planned"))
@@ -127,7 +127,7 @@ class QuickrunNetwork:
     def result(
         self, a: str, b: str, phase: str, repeats: Sequence[Repeat], generation: Generation = "three", **ids: str
     ) -> dict[str, Any]:
-        """The content of a file; `ids` fixes the random ids of repeats by their number, `r0` for the first."""
+        """Return the content of a file; `ids` fixes the random ids of repeats by number, `r0` for the first."""
         data, units, good = {}, {}, []
         for number, repeat in enumerate(repeats):
             label = ids.get(f"r{number}") or str(uuid.uuid4().int)
@@ -154,7 +154,7 @@ class QuickrunNetwork:
         self, folder: Path, a: str, b: str, phase: str, repeats: Sequence[Repeat], generation: Generation = "three",
         *, name: str | None = None, packed: bool = False, **ids: str,
     ) -> Path:  # fmt: skip
-        """A file, named after the Transformation as openfe's documentation does."""
+        """Write a file, named after the Transformation as in openfe's documentation."""
         folder.mkdir(parents=True, exist_ok=True)
         text = json.dumps(self.result(a, b, phase, repeats, generation, **ids))
         path = folder / f"{name or f'rbfe_{a}_{phase}_{b}_{phase}'}.json{'.gz' if packed else ''}"
@@ -164,7 +164,7 @@ class QuickrunNetwork:
     def _units(
         self, a: str, b: str, phase: str, number: int, label: str, repeat: Repeat, generation: Generation
     ) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-        """Units of one repeat in order, each keyed and whole; the last one failed if the repeat did."""
+        """Return units of one repeat in order, keyed and nested; the last one failed if the repeat did."""
         leg = self.transformation(a, b, phase)
         about = {"stateA": leg["stateA"], "stateB": leg["stateB"], "ligandmapping": leg["mapping"]}
         common = {"repeat_id": int(label), "generation": 0}

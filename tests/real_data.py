@@ -1,4 +1,4 @@
-"""Network files that others wrote; tests that need one are skipped where they do not lie."""
+"""Third-party network files; tests that need one are skipped where it does not exist."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ FOLDER = Path(os.environ.get("ALCHEMISCALE_LAKE_TEST_DATA", Path(__file__).paren
 
 
 def real_file(name: str) -> Path:
-    """The file's path, or a skip."""
+    """Return the file's path, or skip."""
     path = FOLDER / name
     if not path.is_file():
         pytest.skip(f"{name} is not in {FOLDER}; set ALCHEMISCALE_LAKE_TEST_DATA to the folder that has it")
@@ -22,7 +22,7 @@ CASES = Path(os.environ.get("ALCHEMISCALE_LAKE_TEST_CASES", Path(__file__).paren
 
 
 def real_case(name: str) -> Path:
-    """The path of an input, or of a folder of inputs, that was once handled wrongly, or a skip."""
+    """Return the path of an input, or of a folder of inputs, that once caused an error, or skip."""
     path = CASES / name
     if not path.exists():
         pytest.skip(f"{name} is not in {CASES}; set ALCHEMISCALE_LAKE_TEST_CASES to the folder that has it")

@@ -1,7 +1,7 @@
-"""A local S3 server for the tests, and a way to it that can be made to misbehave.
+"""A local S3 server for the tests, and a proxy that can be made to misbehave.
 
-The server is moto's. Between it and the client stands a small HTTP proxy that counts requests and,
-when told, answers 503, stalls, or cuts the connection: before the server has acted, or after.
+The server is moto's. Between it and the client is a small HTTP proxy that counts requests and, on request, answers
+503, stalls, or cuts the connection: before the server has acted, or after.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from tests.bucket_policy import Policy
 SECRET = "a-very-secret-key"
 TOKEN = "a-very-secret-session-token"
 
-#: What the way to the server does instead of passing a request on.
-#: `unavailable`: 503. `stall`: no answer. `cut`: closed halfway through the request, the server hears nothing.
+#: What the proxy does instead of passing a request on.
+#: `unavailable`: 503. `stall`: no answer. `cut`: closed halfway through the request, the server sees nothing.
 #: `lost`: the server acts, the answer never arrives. `half`: the answer stops halfway.
 Fault = Literal["unavailable", "stall", "cut", "lost", "half"]
 
@@ -42,13 +42,13 @@ _FORBIDDEN = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message><
 
 @dataclass
 class Rule:
-    """Do `fault` to the next `times` requests of `method` whose path contains `path`."""
+    """Apply `fault` to the next `times` requests of `method` whose path contains `path`."""
 
     fault: Fault
     method: str = ""
     path: str = ""
     times: int = 1
-    #: Requests that fit and pass unharmed first.
+    #: Number of matching requests that are passed first.
     after: int = 0
     #: How often it was applied.
     applied: int = 0
@@ -65,12 +65,12 @@ class Rule:
 
 @dataclass
 class Way:
-    """The proxy: rules for the requests to come, and a record of those that came."""
+    """The proxy: rules for future requests, and a record of past ones."""
 
     endpoint: str
     rules: list[Rule] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
-    #: What may be asked at all, None for everything; and what was refused.
+    #: Allowed requests, None for everything; and the rejected ones.
     policy: Policy | None = None
     refused: list[str] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -88,7 +88,7 @@ class Way:
 
     @contextlib.contextmanager
     def counted(self) -> Iterator[list[str]]:
-        """Yield a list that holds, after the block, the requests made within."""
+        """Yield a list that contains, after the block, the requests made within."""
         start, seen = len(self.requests), list[str]()
         yield seen
         seen.extend(self.requests[start:])
@@ -153,7 +153,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.connection.shutdown(socket.SHUT_RDWR)
 
     def log_message(self, *_: object) -> None:
-        """The rules' own record is enough."""
+        """Do not log: the rules' own record is enough."""
 
 
 for _method in ("GET", "PUT", "POST", "DELETE", "HEAD"):
@@ -169,7 +169,7 @@ class _Proxy(ThreadingHTTPServer):
         way.endpoint = f"http://127.0.0.1:{self.server_address[1]}"
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that hung up is no error of ours."""
+        """Ignore clients that closed the connection."""
 
 
 def free_port() -> int:
@@ -219,7 +219,7 @@ def way_to(endpoint: str) -> Iterator[Way]:
 
 
 def s3_environment(endpoint: str) -> dict[str, str]:
-    """What a process needs to reach buckets there."""
+    """Return the environment that a process needs to reach buckets there."""
     return {
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_ACCESS_KEY_ID": "an-id",
@@ -231,7 +231,7 @@ def s3_environment(endpoint: str) -> dict[str, str]:
 
 
 def set_environment(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
-    """Endpoint and credentials in the environment, and nothing of the user's own."""
+    """Set endpoint and credentials in the environment, without the user's own."""
     for name in [n for n in os.environ if n.startswith(("AWS_", "ALCHEMISCALE_LAKE_S3_"))]:
         monkeypatch.delenv(name)
     for name, value in s3_environment(endpoint).items():
@@ -239,14 +239,14 @@ def set_environment(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
 
 
 def new_bucket(endpoint: str) -> str:
-    """Make a bucket; return the URL of a place in it."""
+    """Create a bucket; return the URL of a location in it."""
     name = f"bucket-{uuid.uuid4().hex[:12]}"
     urllib.request.urlopen(urllib.request.Request(f"{endpoint}/{name}", method="PUT"), timeout=10).close()
     return f"s3://{name}/a/prefix"
 
 
 def upload(folder: Path, url: str) -> None:
-    """Copy a lake from a folder into a bucket; a Delta table names no place, so it may move."""
+    """Copy a lake from a folder into a bucket; a Delta table does not contain its location, so it may move."""
     import obstore
     from obstore.store import from_url
 
@@ -257,7 +257,7 @@ def upload(folder: Path, url: str) -> None:
 
 @pytest.fixture(scope="session")
 def s3() -> Iterator[str]:
-    """Endpoint of one S3 server for all the tests of this process."""
+    """Return the endpoint of one S3 server for all the tests of this process."""
     with s3_server() as endpoint:
         yield endpoint
 

@@ -1,7 +1,7 @@
 """A real Slurm on this machine, for tests: own folder, own ports, several nodes with a fake GPU each.
 
-Needs root (for device nodes) and Debian's `slurm-wlm` and `munge`, which are installed when they are
-missing. All nodes are this machine: a job tells them apart by `SLURMD_NODENAME`.
+Needs root (for device nodes) and Debian's `slurm-wlm` and `munge`, which are installed if missing. All nodes are this
+machine: a job distinguishes them by `SLURMD_NODENAME`.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ _START_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job as squeue lists it."""
+    """A job as listed by squeue."""
 
     job_id: str
     state: str
@@ -85,65 +85,65 @@ class Slurm:
     _processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def run(self, *command: str) -> str:
-        """Run a command of Slurm's; return what it says."""
+        """Run a Slurm command; return its output."""
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 0, f"{command}: {done.stderr}"
         return done.stdout
 
     def jobs(self) -> list[Job]:
-        """Jobs that pend, run, or are about to end, oldest first."""
+        """Return jobs that are pending, running, or about to end, oldest first."""
         lines = self.run("squeue", "--noheader", "--sort=i", "--format=%i|%T|%j|%N").splitlines()
         return [Job(*line.split("|")) for line in lines]
 
     def running(self) -> list[Job]:
-        """Jobs that run."""
+        """Return running jobs."""
         return [job for job in self.jobs() if job.state == "RUNNING"]
 
     def cancel(self, job_id: str) -> None:
-        """What a user does with scancel."""
+        """Cancel a job as a user does with scancel."""
         self.run("scancel", job_id)
 
     def drain(self, node: str) -> None:
-        """Let what runs on a node end, and start nothing there."""
+        """Drain a node: its jobs may end, and nothing new starts there."""
         self.run("scontrol", "update", f"NodeName={node}", "State=DRAIN", "Reason=test")
 
     def fail(self, node: str) -> None:
-        """Take a node down with all that runs on it."""
+        """Take a node down with all its jobs."""
         self.run("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=test")
 
     def resume(self, node: str) -> None:
-        """Take a node back into service."""
-        # a node that is back by itself already refuses
+        """Return a node to service."""
+        # a node that has recovered by itself refuses the command
         _said("scontrol", "update", f"NodeName={node}", "State=RESUME")
         self.wait_for(lambda s: s.run("sinfo", "-h", "-n", node, "-o", "%t").strip() in ("idle", "mix", "alloc"))
 
     def stop_controller(self) -> None:
-        """End the controller, which saves what it knows; jobs go on."""
+        """Stop the controller, which saves its state; jobs continue."""
         process = self._processes.pop("slurmctld")
         process.terminate()
         process.wait()
 
     def start_controller(self, *options: str) -> None:
-        """Start the controller, with what it knew before it ended."""
+        """Start the controller with its saved state."""
         self._start("slurmctld", ["slurmctld", "-D", *options])
         _wait(lambda: "is UP" in _said("scontrol", "ping"), "slurmctld answers", self._logs)
         for name, process in self._processes.items():
             if name.startswith("slurmd-"):
-                process.send_signal(signal.SIGHUP)  # registers at once, not at the next ping
+                process.send_signal(signal.SIGHUP)  # registers immediately, not at the next ping
 
     def restart_controller(self) -> None:
-        """End the controller and start it again."""
+        """Restart the controller."""
         self.stop_controller()
         self.start_controller()
         self.wait_for(lambda s: "unk" not in s.run("sinfo", "-h", "-o", "%t"))
 
     def wait_for(self, what: Callable[[Slurm], bool], timeout_s: float = 60.0) -> None:
-        """Wait until something is true of it."""
+        """Wait until a condition holds."""
         _wait(lambda: what(self), "what the test waits for", lambda: f"{self.jobs()}\n{self._logs()}", timeout_s)
 
     def _start(self, name: str, command: list[str]) -> None:
         with (self.folder / "log" / f"{name}.out").open("ab") as log:
-            # its own session: a signal to the tests is none of its business
+            # a separate session, so that signals to the tests do not reach it
             self._processes[name] = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
@@ -181,9 +181,9 @@ class Slurm:
 def slurm(
     folder: Path, *, nodes: int = 3, gpus_per_node: int = 1, cores_per_node: int = 4, kill_wait_s: int = 5
 ) -> Iterator[Slurm]:
-    """Start a Slurm in an empty folder, and end it with all its jobs.
+    """Start a Slurm in an empty folder, and stop it with all its jobs.
 
-    Within, `SLURM_CONF` makes it the Slurm of this process and of what it starts.
+    Within the block, `SLURM_CONF` selects it for this process and its children.
     """
     require(["sbatch", "munged", "slurmctld", "slurmd"], ["slurm-wlm", "munge"])
     names = tuple(f"node{number}" for number in range(1, nodes + 1))

@@ -1,4 +1,4 @@
-"""Durations and memory: what people write, and back again without loss."""
+"""Durations and memory: common forms, and back again without loss."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Content from outside: bombs end early, damage is named, and whatever is read is what was written."""
+"""External content: bombs end early, damage is named, and what is read is what was written."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TEXT = json.dumps([{"a": i} for i in range(20_000)]).encode()
 
 
 def _zstd_zeros(size: int) -> bytes:
-    """Compress zeros without having them: each block of 128 KiB is four bytes."""
+    """Compress zeros without having them in memory: each block of 128 KiB is four bytes."""
     blocks = size // 2**17
     block = (2**17 << 3 | 1 << 1).to_bytes(3, "little") + b" "
     last = (1 << 3 | 1 << 1 | 1).to_bytes(3, "little") + b" "
@@ -123,7 +123,7 @@ def test_no_flip_or_cut_goes_unnoticed(pack: Callable[[bytes], bytes]) -> None:
             found = content.decompress(bytes(damaged), "file")
         except ContentError:
             continue
-        # times in a gzip header do not matter; a header that is none leaves the bytes as they are
+        # times in a gzip header do not matter; an invalid header leaves the bytes as they are
         assert found == TEXT[:2000] or found == damaged
 
 

@@ -1,4 +1,4 @@
-"""What queues can be told, and what would be read as something else."""
+"""What queues accept, and what would be misread."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The file: found, read, and every mistake told with its line."""
+"""The file: found, read, and every mistake reported with its line."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TEMPLATES = [REPOSITORY / "deployments/pools.yaml", *sorted((REPOSITORY / "deplo
 
 @pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Named in messages as one who stands beside it names it."""
+    """Return a name as in messages when run from its folder."""
     monkeypatch.chdir(tmp_path)
     return Path("pools.yaml")
 

@@ -1,4 +1,4 @@
-"""Names that command terminals, browsers or Markdown are shown as what they are, wherever they are shown."""
+"""Names that command terminals, browsers or Markdown are shown as plain text wherever they appear."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ NASTY = [
 
 
 def _is_safe(text: str) -> bool:
-    """Whether nothing in it is a control, a mark of direction or half a character."""
+    """Return whether it has no control characters, directional marks or lone surrogates."""
     bad = {*map(chr, range(0x20)), *map(chr, range(0x7F, 0xA0)), *"\u2028\u2029\u061c\u200e\u200f"}
     bad |= {*map(chr, range(0x202A, 0x202F)), *map(chr, range(0x2066, 0x206A)), *map(chr, range(0xD800, 0xE000))}
     return not bad & set(text)

@@ -1,4 +1,4 @@
-"""The models: what is refused, and what follows from what."""
+"""The models: what is rejected, and derived values."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ def test_what_a_pool_runs(allowed: list[str], excluded: list[str], scope: str) -
     try:
         pool = Pool(kind="local", scopes=tuple(allowed), exclude_scopes=tuple(excluded))
     except ValidationError:
-        # refused only if nothing is left
+        # rejected only if nothing is left
         assert not ((not allowed or any(map(matches, allowed))) and not any(map(matches, excluded)))
         return
     assert pool.runs(scope) == ((not allowed or any(map(matches, allowed))) and not any(map(matches, excluded)))

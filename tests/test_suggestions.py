@@ -1,4 +1,4 @@
-"""Misspelt names lead to the one that was meant."""
+"""Misspelt names lead to the intended one."""
 
 from __future__ import annotations
 

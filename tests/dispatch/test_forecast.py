@@ -78,7 +78,7 @@ def test_two_transformations_tell_nothing_of_a_third(campaign: Campaign) -> None
 
 
 def sized(campaign: Campaign, sizes: list[int]) -> list[str]:
-    """Transformations of so many atoms each."""
+    """Return Transformations with these numbers of atoms."""
     keys = []
     for i, n_atoms in enumerate(sizes):
         row = campaign._transformation(f"sized{i}", "a", "b", "other", campaign.scope, "HarmonicProtocol")
@@ -94,7 +94,7 @@ def test_atoms_count_where_they_explain_durations(campaign: Campaign) -> None:
         results(campaign, network, key, 10.0 * (i + 1))
 
     assert one(campaign.lake, campaign.transformation(wanted)).duration_s == pytest.approx(400.0)
-    # whose size nobody knows is forecast as one of the crowd
+    # one of unknown size is forecast like the average
     assert one(campaign.lake, campaign.transformation("x_y_other")).duration_s == pytest.approx(73.0)
 
 
@@ -198,7 +198,7 @@ def test_a_share_of_a_gpu_makes_the_same_gpu_hours_longer(lake: Lake) -> None:
     assert whole.gpu_hours is not None
     assert shared.gpu_hours is not None
     assert whole.duration_s is not None
-    # four side by side were never seen, so nobody is refused for it
+    # four concurrent ones were never seen, so none is excluded because of it
     assert (shared.source, shared.duration_s) == ("protocol results", pytest.approx(whole.duration_s, rel=1.0))
 
 

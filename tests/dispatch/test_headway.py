@@ -1,4 +1,4 @@
-"""Which Tasks really run, and how long the rest will take."""
+"""Which Tasks are really running, and how long the rest will take."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_claimed_tasks_are_queued_until_their_worker_gives_a_sign(lake: Lake, he
     later = headway.outlook(lake.task_log.states(), [])
 
     assert (before.running, before.queued) == (0, 3)
-    assert at_once == before  # heartbeats are looked for now and then only
+    assert at_once == before  # heartbeats are read only now and then
     assert (later.running, later.queued) == (1, 2)
 
 
@@ -82,7 +82,7 @@ def test_nothing_is_expected_before_anything_is_known(lake: Lake, headway: Headw
     begin(lake, attempt)
     clock.now += 5.0
 
-    # it runs, but for how long do such Tasks run?
+    # it is running, but the duration of such Tasks is unknown
     assert headway.outlook(lake.task_log.states(), []).eta_s is None
 
 
@@ -94,7 +94,7 @@ def test_what_ended_tells_how_long_the_rest_takes(lake: Lake, headway: Headway, 
     clock.now += 1.0
     a_second_later = headway.outlook(lake.task_log.states(), [100.0, 100.0]).eta_s
 
-    # two side by side: six Tasks wait, of 100 s each, and 60 s are left of either that runs
+    # two concurrent Tasks: six wait, of 100 s each, and 60 s are left of each running one
     assert eta_s == pytest.approx((6 * 100.0 + 2 * 60.0) / 2)
     assert a_second_later == pytest.approx(eta_s - 1.0)
 

@@ -1,4 +1,4 @@
-"""Where Tasks start: room, time, hosts to avoid, and nothing ever oversubscribed."""
+"""Where Tasks start: capacity, time, hosts to avoid, and never any oversubscription."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ CLOUD = {"kind": "work-pool", "work_pool": "k8s", "gpus": 1, "priority": 20, "co
 
 
 class Clock:
-    """The time of day, with leaps."""
+    """A simulated time of day, with jumps."""
 
     def __init__(self) -> None:
         self.ahead = timedelta()
@@ -130,7 +130,7 @@ def test_the_budget_counts_what_ended_what_runs_and_what_ended_since_the_last_lo
     clock.ahead = timedelta(seconds=16)
     assert ask(policy, lake).limit == 1
 
-    # one ends, at 0.5 GPU-hours; until the next look it is held to cost what was predicted
+    # one ends, at 0.5 GPU-hours; until the next read its predicted cost counts
     end_claims(lake, {claims[0].attempt: claims[0].task}, actor="p", reason="the pod was evicted")
     began = now_utc().replace(hour=0, minute=0, second=0)
     times = {"started_at": began, "ended_at": began + timedelta(hours=1), "wall_time_s": 3600.0}
@@ -139,7 +139,7 @@ def test_the_budget_counts_what_ended_what_runs_and_what_ended_since_the_last_lo
     assert ask(policy, lake).limit == 1
     clock.ahead = timedelta(seconds=47)
     after = ask(policy, lake)
-    # 1.0 is spent; what was predicted to take an hour is, by its own result, expected to take 1.25
+    # 1.0 is spent; the expected duration is now 1.25 hours instead of one, from its own result
     assert after.limit == 1
     assert after.open
 

@@ -1,4 +1,4 @@
-"""Prices of networks: net of what is there, in pools, with intervals that know what is shared."""
+"""Costs of networks: only remaining work, by pool, with intervals that include shared errors."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ POOLS = Pools.model_validate(
 
 @pytest.fixture
 def legs(lake: Lake) -> list[dict[str, Any]]:
-    """A lake with a trained model; the last edge of each target has no result."""
+    """Return a lake with a trained model; the last edge of each target has no result."""
     rows = openfe_lake(lake)
     train_cost_model(lake)
     return rows
@@ -94,7 +94,7 @@ def test_tasks_that_wait_and_run_are_what_is_left_of_a_network(lake: Lake, legs:
     assert last[legs[7]["name"]].n_idle == 1
     assert last[legs[7]["name"]].total.high == 0.0
     truth = law_gpu_hours(legs[6], "NVIDIA L40S")
-    # one from the beginning, and one that has run for an hour
+    # one just started, and one that has run for an hour
     assert counts.total.median == pytest.approx(2 * truth - 1.0, rel=0.15)
     assert found.gpu_hours.median == pytest.approx(counts.total.median)
     more = priced(lake, network, tasks_per_transformation=4)
@@ -124,7 +124,7 @@ def test_pools_have_wall_times_and_money(lake: Lake, legs: list[dict[str, Any]])
 
     assert list(found) == ["cluster", "cloud", "all together"]
     complex_h, solvent_h = (law_gpu_hours(row, "NVIDIA L40S") for row in legs[6:8])
-    # nothing was seen of the cloud: as elsewhere
+    # there is no data for the cloud: same as elsewhere
     assert (found["cluster"].gpu_model, found["cloud"].gpu_model) == ("NVIDIA L40S", "NVIDIA L40S")
     for name, per_hour in (("cluster", 0.5), ("cloud", 2.0)):
         one = found[name]
@@ -173,7 +173,7 @@ def test_running_tasks_are_counted_where_they_run(lake: Lake, legs: list[dict[st
     network = stored(lake, legs, 8)
     campaign = Campaign(lake)
     (task,) = tasks(campaign, network, [legs[6]])
-    campaign.set_status(task, "running")  # in a pool that the file does not have
+    campaign.set_status(task, "running")  # in a pool that is not in the file
 
     found = {p.pool: p for p in priced(lake, network, POOLS).pools}
 
@@ -234,7 +234,7 @@ def test_what_is_shared_does_not_average_away(lake: Lake) -> None:
 
     assert {t.basis for t in found.transformations} == {"physical prior"}
     assert all(t.extrapolates == "" for t in found.transformations)
-    # were errors independent, 566 of them would leave a few per cent
+    # with independent errors, 566 of them would average out to a few per cent
     assert found.gpu_hours.high / found.gpu_hours.low > 4.0
     # about 4 hours for a complex and 2 for a solvent leg on a good GPU
     assert 283 * 2.0 < found.gpu_hours.median < 283 * 20.0

@@ -1,4 +1,4 @@
-"""One local Prefect server for all tests of flows that run in this process."""
+"""One local Prefect server for all tests of flows in this process."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.networks import harmonic_network, harmonic_transformation
 
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A user's cache folder of these tests' own."""
+    """Return a user's cache folder for these tests."""
     folder = tmp_path_factory.getbasetemp() / "user-cache"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(folder))
@@ -26,12 +26,12 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def api(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    """A local server, started the way the first command of a new user starts it."""
+    """Start a local server in the way the first command of a new user does."""
     before = dict(os.environ)
     with local_api(tmp_path_factory.mktemp("prefect")) as started:
         assert "PREFECT_API_AUTH_STRING" not in os.environ, "what we start ourselves would inherit it"
         assert started.login is not None
-        # for the `prefect` commands and workers that tests start, as their user would
+        # for the `prefect` commands and workers that tests start, as for their user
         os.environ["PREFECT_API_AUTH_STRING"] = started.login.read_text().strip()
         yield started
     os.environ.clear()
@@ -40,7 +40,7 @@ def api(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
 
 @pytest.fixture(scope="session")
 def network_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three ligands in a cycle, and an edge to a fourth that always fails; seconds to run."""
+    """Return three ligands in a cycle, and an edge to a fourth that always fails; it takes seconds to run."""
     good = harmonic_network(3, n_samples=20, n_windows=1)
     bad = harmonic_transformation("lig000", "lig009", fail="raise")
     path = tmp_path_factory.mktemp("networks") / "mixed.json"

@@ -1,4 +1,4 @@
-"""Campaigns on pools: a lake with a network, a dispatcher on a thread, and what must hold in the end."""
+"""Campaigns in pools: a lake with a network, a dispatcher on a thread, and the invariants at the end."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def stored(lake: Lake, network: gufe.AlchemicalNetwork, per_transformation: int 
 
 
 class Daemon:
-    """A dispatcher of a pool on a thread, as the command runs it, without Prefect."""
+    """A dispatcher of a pool on a thread, as run by the command, without Prefect."""
 
     def __init__(self, lake: Lake, pool: str, pools_file: Path, **settings: Any) -> None:
         self._arguments = lake, pool, pools_file
@@ -68,7 +68,7 @@ class Daemon:
 
 @contextlib.contextmanager
 def daemon(lake: Lake, pool: str, pools_file: Path, **settings: Any) -> Iterator[Daemon]:
-    """Start a dispatcher; at the end it is stopped, if it has not ended."""
+    """Start a dispatcher; on exit it is stopped, if it has not ended."""
     started = Daemon(Lake.open(lake.url), pool, pools_file, **settings)
     try:
         yield started
@@ -78,22 +78,22 @@ def daemon(lake: Lake, pool: str, pools_file: Path, **settings: Any) -> Iterator
 
 
 def counts(lake: Lake) -> dict[str, int]:
-    """Tasks by status."""
+    """Return Tasks by status."""
     return dict(lake.task_log.states().tasks["status"].value_counts().iter_rows())
 
 
 def events(lake: Lake, kind: str) -> pl.DataFrame:
-    """Events of a kind, in order."""
+    """Return events of a kind, in order."""
     return lake.table("task_log").scan().filter(pl.col("event") == kind).sort("seq", "idx").collect()
 
 
 def results(lake: Lake) -> pl.DataFrame:
-    """All results."""
+    """Return all results."""
     return lake.table("results").scan().sort("started_at").collect()
 
 
 def wait_until(what: Callable[[], bool], timeout_s: float = 60.0) -> float:
-    """Wait until something is so; return how long that took, seconds."""
+    """Wait until a condition holds; return how long that took, seconds."""
     began = time.monotonic()
     while not what():
         assert time.monotonic() - began < timeout_s, "it did not come about"
@@ -102,7 +102,7 @@ def wait_until(what: Callable[[], bool], timeout_s: float = 60.0) -> float:
 
 
 def assert_all_complete_once(lake: Lake, n_tasks: int) -> None:
-    """Every Task is complete, by exactly one good result, and nothing holds a claim."""
+    """Check that every Task is complete, by exactly one good result, and that there are no claims."""
     assert counts(lake) == {"complete": n_tasks}
     good = results(lake).filter(pl.col("ok"))
     assert good["task"].n_unique() == n_tasks

@@ -13,7 +13,7 @@ from flows._addresses import bypass_proxies, is_here, is_loopback
 def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
     for kind in ("http", "https", "all", "no"):
         for name in (f"{kind}_proxy", f"{kind}_proxy".upper()):
-            # set first, so that what a test adds is removed at its end
+            # set first, so that a test's additions are removed at its end
             monkeypatch.setenv(name, "")
             monkeypatch.delenv(name)
 

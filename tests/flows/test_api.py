@@ -48,7 +48,7 @@ def test_nothing_is_reported_to_anybody(api: Api) -> None:
     assert settings["server"]["ui"]["show_promotional_content"] is False
     assert settings["cloud"]["enable_orchestration_telemetry"] is False
     assert os.environ["DO_NOT_TRACK"] == "1"
-    # not only by its settings: nothing but loopback is connected or listened on
+    # not only by its settings: there are no connections or sockets other than loopback
     (server,) = server_processes(os.getpid())
     ends = [end.ip for c in server.net_connections("inet") for end in (c.laddr, c.raddr) if end]
     assert set(ends) <= {"127.0.0.1", "::1"}
@@ -69,7 +69,7 @@ def test_a_server_that_is_killed_is_started_again_at_the_same_address(api: Api) 
     before.kill()
     before.wait(10)
 
-    # asked before it is back: the request waits, it is not refused
+    # requested before it is back: the request waits, it is not refused
     assert get(api, "health") is True
 
     (after,) = server_processes(os.getpid())
@@ -94,7 +94,7 @@ def test_the_server_of_up_is_found_by_other_commands(api: Api, tmp_path: Path) -
 
 @contextlib.contextmanager
 def serving(folder: Path, api_url: str) -> Iterator[None]:
-    """The folder of an `up` that runs."""
+    """Return the folder of a running `up`."""
     with _api._claim_folder(folder, lasting=True):
         make_login(folder)
         with _api._announce(folder, api_url):
@@ -103,7 +103,7 @@ def serving(folder: Path, api_url: str) -> Iterator[None]:
 
 @pytest.fixture
 def listener() -> Iterator[Listener]:
-    """Where somebody waits for a login."""
+    """A server that expects a login."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(0.0)
         yield Listener(server)
@@ -156,7 +156,7 @@ def test_whoever_has_the_port_of_a_dead_up_is_not_asked(tmp_path: Path, listener
     (tmp_path / "server.json").write_bytes(left)  # it was killed
 
     assert _api._find_lasting(tmp_path) is None
-    # another command has the folder meanwhile, and the file is of nobody who runs
+    # another command has the folder meanwhile, and the file belongs to no running process
     with _api._claim_folder(tmp_path, lasting=False) as folder:
         assert folder == tmp_path
         assert _api._find_lasting(tmp_path) is None

@@ -1,4 +1,4 @@
-"""Prefect's pages in a real browser: they log in, work, and ask nobody but our server."""
+"""Prefect's pages in a real browser: they log in, work, and contact only our server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Flows in this process, on a real server and a real pool: what Prefect shows, what the lake holds."""
+"""Flows in this process, on a real server and in a real pool: what Prefect shows, and what the lake contains."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.prefect_requests import post
 
 
 def read_runs(api: Api, flow_run_name: str) -> tuple[Any, list[Any], dict[str, Any]]:
-    """A flow run, its task runs, and its artifacts by key, as the Prefect UI asks for them."""
+    """Return a flow run, its task runs, and its artifacts by key, as requested by the Prefect UI."""
     of_run: dict[str, Any] = {"flow_runs": {"name": {"any_": [flow_run_name]}}}
     (flow_run,) = post(api, "flow_runs/filter", **of_run)
     task_runs = post(api, "task_runs/filter", **of_run)
@@ -45,7 +45,7 @@ def flows(api: Api) -> Session:
 def played(
     flows: Session, network_file: Path, empty_lake_folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Played:
-    """A campaign of four Transformations, one of which fails, run once for all tests here."""
+    """Run a campaign of four Transformations, one of which fails, once for all tests here."""
     folder = tmp_path_factory.mktemp("campaign") / "lake"
     shutil.copytree(empty_lake_folder, folder)
     heard: list[Progress] = []
@@ -71,7 +71,7 @@ def test_a_campaign_ends_with_estimates(played: Played) -> None:
 def test_every_task_is_a_task_run_with_its_science_name(api: Api, played: Played) -> None:
     flow_run, task_runs, _ = read_runs(api, "run-MCL-1 (new)")
 
-    # one failed, and the flow went on
+    # one failed, and the flow continued
     assert flow_run["state_name"] == "Completed"
     names = played.lake.table("transformations").scan().collect()["name"].to_list()
     assert sorted(run["name"] for run in task_runs) == sorted(f"{name}-r0" for name in names)

@@ -1,4 +1,4 @@
-"""What raises or hangs when an engine is closed changes no outcome."""
+"""Exceptions or hangs while an engine is closed change no outcome."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def complaints(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 def _only_where_we_close(name: str, instead: Callable[..., None]) -> Callable[..., Any]:
-    """Replace a `close`, but not for objects of other tests that are collected meanwhile."""
+    """Replace a `close`, except for objects of other tests that are collected meanwhile."""
     close = getattr(distributed, name).close
 
     def closes(self: Any, *arguments: Any, **settings: Any) -> Any:
@@ -64,7 +64,7 @@ def _only_where_we_close(name: str, instead: Callable[..., None]) -> Callable[..
 
 @contextlib.contextmanager
 def keeping_from_closing(monkeypatch: pytest.MonkeyPatch, instead: dict[str, Any]) -> Iterator[list[Any]]:
-    """Replace the `close` of Dask's classes; yield a list of clients, which are closed in earnest at the end."""
+    """Replace the `close` of Dask's classes; yield a list of clients, which are really closed at the end."""
     opened: list[Any] = []
     with monkeypatch.context() as patched:
         for name, close in instead.items():

@@ -49,7 +49,7 @@ class Composed:
         return f"http://127.0.0.1:{self.port}/api"
 
     def text(self, value: str) -> str:
-        """Put what a container would find under its name where this process finds it."""
+        """Map container paths to local ones."""
         value = re.sub(r"\$\{POSTGRES_PASSWORD:\?[^}]*\}", PASSWORD, value)
         value = re.sub(r"\$\{PREFECT_API_AUTH_STRING:\?[^}]*\}", LOGIN, value)
         value = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", value)
@@ -59,7 +59,7 @@ class Composed:
         return str(self.port) if value == "4200" else value
 
     def command(self, service: str) -> tuple[list[str], dict[str, str]]:
-        """Command and environment of a service."""
+        """Return command and environment of a service."""
         described: dict[str, Any] = SERVICES[service]
         named = {name: self.text(value) for name, value in described.get("environment", {}).items()}
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
@@ -97,7 +97,7 @@ class Composed:
 
 @contextlib.contextmanager
 def postgresql(folder: Path, port: int) -> Iterator[None]:
-    """A real PostgreSQL with the user and database of the service `database`."""
+    """Start a real PostgreSQL with the user and database of the service `database`."""
     found = require(["initdb", "postgres", "psql", "pg_isready"], ["postgresql"])
     settings = SERVICES["database"]["environment"]
     user = settings["POSTGRES_USER"]

@@ -1,4 +1,4 @@
-"""The scheduler and the worker of this machine, as met by another user of it."""
+"""The scheduler and the worker of this machine, contacted by another user of it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from flows._dask_keys import in_memory_keys, keys_in
 from flows._local_pool import local_pool, open_local_executor
 
 NOBODY = 65534
-#: What Dask says of a peer that does not know the keys.
+#: Dask's message about a peer without the keys.
 REFUSED = (OSError, distributed.comm.CommClosedError, asyncio.TimeoutError)
 
 
@@ -32,7 +32,7 @@ def executor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskExecutor]
 
 
 def addresses(executor: DaskExecutor) -> list[str]:
-    """Of the scheduler, its worker, and the process that watches over the worker."""
+    """Return the environments of the scheduler, its worker, and the process that monitors the worker."""
     cluster = executor._client.cluster
     (nanny,) = cluster.workers.values()
     return [cluster.scheduler_address, nanny.worker_address, nanny.address]
@@ -95,7 +95,7 @@ def test_what_answers_without_keys_says_nothing(executor: DaskExecutor) -> None:
         for path in ("status", "info/main/workers.html", "json/counts.json", "metrics", "health", "statics"):
             try:
                 answer = httpx.get(f"http://127.0.0.1:{port}/{path}", timeout=5.0, trust_env=False)
-            except httpx.HTTPError:  # speaks TLS
+            except httpx.HTTPError:  # it expects TLS
                 continue
             answers.append(answer.status_code)
     assert set(answers) == {404}

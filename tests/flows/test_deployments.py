@@ -1,4 +1,4 @@
-"""The deployment files as an operator would use them: deployed and run for real, or read closely where no engine is."""
+"""The deployment files as used by an operator: deployed and run, or inspected where there is no engine."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def bash(command: str, folder: Path, **env: str) -> str:
 
 @pytest.fixture(scope="module")
 def folder(api: Api, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where an operator ran `setup.sh`, against a server that knew nothing."""
+    """Run `setup.sh` as an operator, on an empty server."""
     place = tmp_path_factory.mktemp("operator")
     bash(f"unset ALCHEMISCALE_LAKE; sh {DEPLOYMENTS / 'setup.sh'}", place)
     return place
@@ -65,7 +65,7 @@ def test_all_is_deployed_as_it_stands(deployed: dict[str, dict[str, Any]], folde
         "run-assignment-cloud": "kubernetes"
     }
     for deployment in deployed.values():
-        assert deployment["concurrency_limit"] is None  # the old field; Prefect now keeps it as a limit of its own
+        assert deployment["concurrency_limit"] is None  # the old field; Prefect now stores it separately
         assert deployment["global_concurrency_limit"]["limit"] >= 1
 
 

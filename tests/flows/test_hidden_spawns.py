@@ -1,4 +1,4 @@
-"""Dask workers and commands do not show units the operator's credentials."""
+"""Dask workers and commands do not expose the operator's credentials to units."""
 
 from __future__ import annotations
 

@@ -128,7 +128,7 @@ def test_a_queue_that_keeps_the_beginning_of_a_name() -> None:
 
 @dataclass
 class FakeQueue:
-    """A queue in memory, whose jobs become workers when the test says so."""
+    """A queue in memory, whose jobs become workers on request."""
 
     now: float = 0.0
     jobs: dict[str, QueueJob] = field(default_factory=dict)
@@ -173,7 +173,7 @@ class FakeQueue:
 
 @dataclass
 class Scene:
-    """A pool of jobs at a fake queue."""
+    """A pool of jobs on a fake queue."""
 
     queue: FakeQueue
     jobs: JobPool
@@ -243,7 +243,7 @@ def test_what_pends_and_is_not_needed_is_cancelled_the_youngest_first() -> None:
     s.turn(3)
 
     s.turn(1)
-    assert s.queue.cancelled == []  # the need may come back
+    assert s.queue.cancelled == []  # jobs may be needed again
     s.turn(1, later_s=31.0)
 
     assert s.queue.cancelled == ["3", "2"]

@@ -1,6 +1,6 @@
 """Pods through a Kubernetes work pool: the real prefect-kubernetes worker and our job template, rights and manifests.
 
-The API server is `tests/kubernetes_api.py`, which says what it cannot show.
+The API server is `tests/kubernetes_api.py`, which documents its limits.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.timeout(400)
 
 DEPLOYMENTS = Path(__file__).parents[2] / "deployments" / "kubernetes"
 NAMESPACE = "alchemiscale-lake"
-#: Not the name that `setup.sh` uses: its test shares the server.
+#: Not the name used by `setup.sh`: its test shares the server.
 POOL = "pods-of-a-fake-cluster"
 
 
@@ -55,7 +55,7 @@ def cluster(api: Api, tmp_path: Path) -> Iterator[Cluster]:
 
 
 def worker_environment(cluster: Cluster) -> dict[str, str]:
-    """What worker.yaml sets, and how this cluster is reached."""
+    """Return the settings of worker.yaml, and the address of this cluster."""
     (manifest,) = yaml.safe_load_all((DEPLOYMENTS / "worker.yaml").read_text())
     named = {v["name"]: v.get("value") for v in manifest["spec"]["template"]["spec"]["containers"][0]["env"]}
     integration = {n: v for n, v in named.items() if n.startswith("PREFECT_INTEGRATIONS_")}
@@ -64,7 +64,7 @@ def worker_environment(cluster: Cluster) -> dict[str, str]:
 
 
 def a_template_for_here(tmp_path: Path) -> dict[str, Any]:
-    """The template, with the one path that must exist on a machine that is no container."""
+    """Return the template, with the one path that must exist on a machine that is not a container."""
     content = json.dumps(template()).replace('"/scratch"}', json.dumps(str(tmp_path / "scratch")) + "}")
     return dict(json.loads(content))
 
@@ -96,7 +96,7 @@ def test_tasks_run_in_pods_and_an_evicted_pod_gives_them_back(
     released = lake.table("task_log").scan().filter(pl.col("event") == "released").collect()
     assert [reason.partition(":")[0] for reason in released["reason"]] == ["stopped"]
     check_pods(cluster)
-    # the worker may be quicker to start the evicted one anew than the dispatcher to drop it: it finds nothing to do
+    # the worker may restart the evicted one before the dispatcher drops it: then it finds nothing to do
     states = sorted(run["state"]["type"] for run in flow_runs(api, POOL))
     assert states in (["CANCELLED", "COMPLETED"], ["COMPLETED", "COMPLETED"])
     refused = {request[:4] for request in cluster.requests if not request[4]}
@@ -259,7 +259,7 @@ def test_the_worker_may_do_no_more_than_it_has_to() -> None:
 
 
 async def job_of(**variables: Any) -> dict[str, Any]:
-    """The Job that prefect-kubernetes makes of the template."""
+    """Return the Job that prefect-kubernetes makes from the template."""
     from prefect.client.schemas.objects import FlowRun
     from prefect_kubernetes.worker import KubernetesWorkerJobConfiguration
 
@@ -304,7 +304,7 @@ def test_jobs_are_valid_whatever_is_asked_for(
     job = asyncio.run(job_of(**variables))
 
     pod = job["spec"]["template"]["spec"]
-    # Prefect wants these two where Kubernetes has no place for them, and drops them
+    # Prefect requires these two where Kubernetes has no field for them, and drops them
     assert (pod.pop("parallelism"), pod.pop("completions")) == (1, 1)
     assert "{{" not in json.dumps(job)
     validate(job)

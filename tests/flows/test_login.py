@@ -16,7 +16,7 @@ NOBODY = 65534
 
 @pytest.fixture
 def open_place() -> Iterator[Path]:
-    """A folder that every user of this machine can enter, as many homes are."""
+    """Return a folder that every user of this machine can enter, like many home folders."""
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o755)
         yield Path(name)
@@ -47,7 +47,7 @@ def test_no_other_user_can_read_it(open_place: Path) -> None:
 
     assert read(open_place / "control") == "control"
     assert login not in read(login_file(open_place / "prefect"))
-    # nor if the folder is opened by mistake
+    # nor if the folder is made accessible by mistake
     (open_place / "prefect").chmod(0o755)
     assert login not in read(login_file(open_place / "prefect"))
 

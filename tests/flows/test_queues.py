@@ -23,7 +23,7 @@ from flows._queue_listings import QueueJob, list_jobs, list_nodes
 from flows._queues import Backoff, Listed, Queue, QueueError, QueueRefusal, Watch, log_folder_of
 from tests.queue_pools import pool_of
 
-# --- what queues say ------------------------------------------------------------------------------
+# --- queue messages -------------------------------------------------------------------------------
 
 PBS = """{
     "timestamp":1664911414,
@@ -111,7 +111,7 @@ OAR = """{
 
 
 def answering(*answers: str) -> Callable[..., str]:
-    """A command that says these things, one after the other."""
+    """Replace a command by one with these outputs, in order."""
     left = list(answers)
 
     def run(*command: str, unless: str | None = None) -> str:
@@ -151,7 +151,7 @@ EMPTY_XML = "<job_info><queue_info></queue_info><job_info></job_info></job_info>
     [
         ("slurm", [""]),
         ("pbs", [""]),
-        # all had ended when it was asked for more
+        # all had ended when more were requested
         ("pbs", ["1.server\n", '{"timestamp":1, "pbs_version":"2024.1.2", "pbs_server":"gadi-pbs-01"}']),
         ("pbs", ["1.server\n", ""]),
         ("moab", ['<Data><queue count="0" option="active"></queue></Data>']),
@@ -353,7 +353,7 @@ def test_where_jobs_write_their_output(lake: Lake, tmp_path: Path, monkeypatch: 
         log_folder_of("big", pool_of("slurm", log_folder=str(tmp_path / "file" / "x")), lake)
 
 
-# --- single shot ----------------------------------------------------------------------------------
+# --- batch mode -----------------------------------------------------------------------------------
 
 
 @dataclass
@@ -391,7 +391,7 @@ class MemoryQueue:
 
 @pytest.fixture(autouse=True)
 def prompt(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Listings are never old, and never late."""
+    """Make listings always current."""
     monkeypatch.setattr(_queue_executor, "_LISTED_S", 0.0)
     monkeypatch.setattr(_queue_executor, "_LISTING_LAG_S", 0.0)
 
@@ -452,7 +452,7 @@ def test_what_a_job_runs_is_in_the_lake(executor: QueueExecutor, memory: MemoryQ
 def test_jobs_of_an_earlier_run_are_found_by_their_names(memory: MemoryQueue, lake: Lake) -> None:
     first = QueueExecutor("big", memory, lake)  # type: ignore[arg-type]
     first.submit(assignment_of(lake, "a", "b"), name="x", place="p")
-    # died between submission and the note
+    # died between submission and its record
     orphan = store_assignment(lake, assignment_of(lake, "c"))
     memory.jobs["900"] = QueueJob("900", f"lake-{orphan}", "running")
     memory.jobs["901"] = QueueJob("901", f"lake-{'0' * 32}", "running")  # another lake's

@@ -1,4 +1,4 @@
-"""The form in which people start a flow from the Prefect UI: every field explains itself."""
+"""The form in which users start a flow from the Prefect UI: every field has a description."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_every_parameter_has_a_description(name: str) -> None:
     assert set(fields) == set(inspect.signature(flow.fn).parameters)
     described = {field: properties.get("description", "") for field, properties in fields.items()}
     assert {field: text for field, text in described.items() if len(text) < 10} == {}
-    # Prefect drops what it cannot read: a text that belongs to no parameter, or a section in another form
+    # Prefect drops what it cannot parse: a text of no parameter, or a section in another format
     listed = inspect.getdoc(flow.fn).partition("Args:\n")[2]  # type: ignore[union-attr]
     assert {line.partition(":")[0].strip() for line in listed.splitlines() if line[4:5].strip()} == set(fields)
 

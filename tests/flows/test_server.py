@@ -1,4 +1,4 @@
-"""A server of ours, as met by those who are not let in: web pages, other users, programs without its login."""
+"""Our server and those without access: web pages, other users, programs without its login."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def test_no_other_user_of_this_machine_finds_the_login(api: Api) -> None:
         assert secret not in read(place)
     assert api.login is not None
     assert secret not in read(str(api.login))
-    # not even its owner finds it in what the server was started with, nor in its log
+    # not even its owner finds it in the server's arguments or environment, nor in its log
     assert secret not in Path(f"/proc/{server.pid}/environ").read_bytes()
     assert secret not in (api.login.parent / "server.log").read_bytes()
 

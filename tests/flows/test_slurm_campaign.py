@@ -1,4 +1,4 @@
-"""Whole campaigns on a real Slurm with fake GPUs, through the dispatcher as a daemon and in single shot."""
+"""Whole campaigns on a real Slurm with fake GPUs, with the dispatcher as a daemon and in batch mode."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slurm]:
 
 @pytest.fixture(autouse=True)
 def _empty(cluster: Slurm) -> Iterator[None]:
-    """No test leaves a job behind."""
+    """Check that no test leaves a job behind."""
     yield
     cluster.run("scancel", "--user=root")
     cluster.wait_for(lambda s: not s.jobs())
@@ -83,7 +83,7 @@ def network(n: int = 6, duration_s: float = 0.5, **settings: Any) -> Any:
 
 
 def steps_of(lake: Lake) -> list[psutil.Process]:
-    """Processes that run ProtocolUnits of this lake."""
+    """Return the processes that run ProtocolUnits of this lake."""
     assert lake.local_path is not None
     work = str(lake.local_path / "work")
     found = []
@@ -150,7 +150,7 @@ def test_single_shot_gives_back_what_scancel_ended(cluster: Slurm, lake: Lake, t
     cluster.cancel(cluster.jobs()[0].job_id)
     cluster.wait_for(lambda s: not s.jobs())
     assert counts(lake) == {"running": 1, "waiting": 2}, "nobody has looked yet"
-    time.sleep(10.0)  # a job that young might only not be listed yet
+    time.sleep(10.0)  # a job this young may not be listed yet
     subprocess.run(command, capture_output=True, timeout=60, check=True)
     reasons = events(lake, "released")["reason"].to_list()
     assert len(reasons) == 1
@@ -202,7 +202,7 @@ def test_jobs_with_a_broken_environment_fail_no_task(cluster: Slurm, lake: Lake,
 
 @pytest.mark.timeout(900)
 def test_a_task_longer_than_the_walltime_goes_on_in_the_next_job(cluster: Slurm, lake: Lake, tmp_path: Path) -> None:
-    # of two minutes' job one is used, and some of that for starting; six units of twelve seconds need two such jobs
+    # one of two minutes is used, and part of it for start-up; six units of twelve seconds need two such jobs
     stored(lake, harmonic_network(2, 1, n_samples=10, n_windows=6, duration_s=12.0))
     pools = pools_file(tmp_path, walltime="2m", retire_before="60s", maximum=1)
     with daemon(lake, "cluster", pools) as running:

@@ -1,4 +1,4 @@
-"""The engines of a queue against a real Slurm: jobs come, run, are lost, and go."""
+"""The engines of a queue on a real Slurm: jobs start, run, are lost, and end."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def hand_out(bench: Bench, executor: Executor, spec: AttemptSpec, place: Place) 
 def pump(
     executor: Executor, wanted: Callable[[], int], until: Callable[[Sequence[Place]], bool], timeout_s: float = 90.0
 ) -> Sequence[Place]:
-    """Take turns as a dispatcher does, until something is true of the places."""
+    """Take turns as a dispatcher does, until a condition on the places holds."""
     deadline = time.monotonic() + timeout_s
     while True:
         places = executor.places(wanted())
@@ -150,7 +150,7 @@ def test_a_cancelled_job_gives_its_task_back_and_is_replaced(empty: Slurm, bench
         assert release is not None
         assert (release.kind, release.hostname) == ("stopped", job.node)
 
-        # meanwhile the controller is restarted, and what runs does not mind
+        # meanwhile the controller is restarted, and running jobs are unaffected
         empty.restart_controller()
         (place,) = pump(executor, lambda: 1, lambda places: len(places) == 1)
         again = attempt(bench)

@@ -1,4 +1,4 @@
-"""The executor of work pools against flow runs that only exist in a list; real ones are in test_work_pool_live.py."""
+"""The executor of work pools with flow runs that only exist in a list; real ones are in test_work_pool_live.py."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from alchemiscale_lake.settings import Pool
 from alchemiscale_lake.store import Lake, now_utc
 from tests.flows.work_pools import FakeRuns, make_work_pool
 
-# the API comes first: Prefect reads where it is when it is imported, which is why imports of flows are late here
+# the API comes first: Prefect reads its address on import, which is why flows are imported late here
 pytestmark = pytest.mark.usefixtures("api")
 
 Make = Callable[..., Any]
@@ -57,7 +57,7 @@ def kind_of_release(lake: Lake, assignment: Assignment) -> list[str | None]:
     return [release and release.kind for release in left]
 
 
-# --- places and hand-out --------------------------------------------------------------------------
+# --- places and submission ------------------------------------------------------------------------
 
 
 def test_places_are_what_limits_leave(lake: Lake, make: Make) -> None:
@@ -194,7 +194,7 @@ def test_cancelling_reaches_lake_and_prefect(lake: Lake, make: Make, runs: FakeR
     assert not handle.done(), "its process has still to end"
 
 
-# --- Prefect is gone ------------------------------------------------------------------------------
+# --- Prefect is unavailable -----------------------------------------------------------------------
 
 
 def test_an_api_that_is_gone_ends_nothing(lake: Lake, make: Make, runs: FakeRuns) -> None:
@@ -288,7 +288,7 @@ def test_flow_runs_of_other_lakes_do_not_count(lake: Lake, make: Make, runs: Fak
     assert len(make(some_pool(limits={"maximum": 2})).places(9)) == 2
 
 
-# --- what does not move ---------------------------------------------------------------------------
+# --- stalled flow runs ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -367,7 +367,7 @@ def test_flow_runs_that_a_dead_dispatcher_left_do_not_fill_the_pool_for_ever(
     assert len(executor.places(1)) == 1
 
 
-# --- at Prefect -----------------------------------------------------------------------------------
+# --- requests to Prefect --------------------------------------------------------------------------
 
 
 def test_a_work_pool_that_is_missing_is_told_with_the_remedy(lake: Lake) -> None:

@@ -1,4 +1,4 @@
-"""The whole way through a process work pool: real server, real worker, real flow runs; killed, restarted, cancelled."""
+"""The full path through a process work pool: real server, worker and flow runs; killed, restarted, cancelled."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from tests.flows.work_pools import make_work_pool, wait_until, worker
 from tests.networks import harmonic_network
 from tests.prefect_requests import get, post
 
-# a flow run takes several seconds to start, and minutes on a machine that does much else
+# a flow run takes several seconds to start, and minutes on a busy machine
 pytestmark = pytest.mark.timeout(400)
 
 
@@ -74,7 +74,7 @@ def dispatching(lake: Lake, work_pool: str, *, tasks_per_job: int = 1, **patienc
 
 
 def submit(lake: Lake, folder: Path, n: int, **settings: Any) -> str:
-    """`n` Tasks of as many Transformations."""
+    """Return `n` Tasks of `n` Transformations."""
     dump_network(harmonic_network(n + 1, n, n_samples=20, n_windows=1, **settings), folder / "network.json")
     network = submit_network(lake, folder / "network.json", "a-b-c").network
     ensure_tasks(lake, network, 1, creator="test")
@@ -86,7 +86,7 @@ def statuses(lake: Lake) -> list[str]:
 
 
 def running_attempts(lake: Lake) -> list[str]:
-    """Attempts of Tasks that really run: they beat."""
+    """Return the attempts of Tasks that are really running, with heartbeats."""
     held = [state.attempt for state in lake.task_log.states().running().values() if state.attempt]
     return [attempt for attempt in held if read_beat(lake, "a-b-c", attempt) is not None]
 
@@ -95,7 +95,7 @@ def flow_runs(api: Api, work_pool: str) -> list[dict[str, Any]]:
     only: dict[str, Any] = {"work_pools": {"name": {"any_": [work_pool]}}}
 
     def ask() -> list[dict[str, Any]] | None:
-        with contextlib.suppress(httpx.TransportError):  # a server that just starts
+        with contextlib.suppress(httpx.TransportError):  # a server that is just starting
             return list(post(api, "flow_runs/filter", **only))
         return None
 
@@ -108,7 +108,7 @@ def test_batches_complete_although_the_server_is_restarted(api: Api, lake: Lake,
     (server,) = [p for p in psutil.Process(os.getpid()).children() if "flows._server" in p.cmdline()]
 
     with worker("restarted", tmp_path), dispatching(lake, "restarted", tasks_per_job=2) as dispatcher:
-        # a flow run that has not started yet may crash while there is no server, and be made again
+        # a flow run that has not started yet may crash while there is no server, and be created again
         wait_until(lambda: [bool(run["start_time"]) for run in flow_runs(api, "restarted")] == [True, True])
         wait_until(lambda: running_attempts(lake))
         server.kill()
@@ -134,7 +134,7 @@ def test_a_node_that_is_lost_costs_time_and_nothing_else(api: Api, lake: Lake, t
     with worker("lost", tmp_path), dispatching(lake, "lost") as second:
         report = second.join()
 
-    # the second dispatcher claimed nothing: it found the flow run that the first left waiting
+    # the second dispatcher claimed nothing: it found the waiting flow run of the first
     assert (report.claimed, report.completed) == (0, 1)
     assert statuses(lake) == ["complete"]
     assert sorted(states) == ["CRASHED", "SCHEDULED"]

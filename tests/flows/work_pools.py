@@ -42,11 +42,11 @@ class Worker:
     log: Path
 
     def tree(self) -> list[psutil.Process]:
-        """It and everything it started, as long as it still runs."""
+        """Return it and all its descendants that are still running."""
         return [self.process, *self.process.children(recursive=True)]
 
     def kill(self, *, with_runs: bool = False) -> None:
-        """End it at once, by default alone: what it started goes on."""
+        """Kill it, by default alone: its children continue."""
         for process in self.tree() if with_runs else [self.process]:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
@@ -55,7 +55,7 @@ class Worker:
 
 @contextlib.contextmanager
 def worker(work_pool: str, folder: Path, *arguments: str, kind: str = "process", **env: str) -> Iterator[Worker]:
-    """Run a worker; at the end nothing of it is left."""
+    """Run a worker; on exit nothing of it remains."""
     name = f"worker-{uuid.uuid4().hex[:6]}"
     command = [str(Path(sys.executable).with_name("prefect")), "worker", "start", "--pool", work_pool]
     log = folder / f"{name}.log"
@@ -74,7 +74,7 @@ def worker(work_pool: str, folder: Path, *arguments: str, kind: str = "process",
         yield started
         seen = started.tree() if process.is_running() else []
     finally:
-        # a worker whose server is busy may hang on SIGTERM, and would take flow runs of later tests
+        # a worker with a busy server may hang on SIGTERM, and would take flow runs of later tests
         for each in seen or [process]:
             with contextlib.suppress(psutil.NoSuchProcess):
                 each.kill()
@@ -82,7 +82,7 @@ def worker(work_pool: str, folder: Path, *arguments: str, kind: str = "process",
 
 
 def wait_until(what: Any, *, patience_s: float = 100.0, pause_s: float = 0.1) -> Any:
-    """Return the first true answer of `what`."""
+    """Return the first true result of `what`."""
     deadline = time.monotonic() + patience_s
     while True:
         answer = what()
@@ -94,7 +94,7 @@ def wait_until(what: Any, *, patience_s: float = 100.0, pause_s: float = 0.1) ->
 
 @dataclass
 class FakeRuns:
-    """Flow runs that nobody runs: a list that a test changes as Prefect would."""
+    """Flow runs without a worker: a list that a test changes as Prefect would."""
 
     work_pool: str = "pods"
     job_variables: frozenset[str] = frozenset()
@@ -105,7 +105,7 @@ class FakeRuns:
     given_up: list[uuid.UUID] = field(default_factory=list)
     hindrance: str | None = None
     down: bool = False
-    #: The next creation lands, and its answer is lost.
+    #: The next creation succeeds, but its answer is lost.
     loses_answer: bool = False
     refuses: Exception | None = None
 
@@ -156,7 +156,7 @@ class FakeRuns:
         return self.hindrance
 
     def becomes(self, run: uuid.UUID, state: str, name: str | None = None, **columns: Any) -> None:
-        """Have a flow run change its state."""
+        """Change the state of a flow run."""
         before = self.runs[run]
         columns = {"since": now_utc(), "n_starts": before.n_starts + (state == "RUNNING"), **columns}
         self.runs[run] = replace(before, state=state, state_name=name or state.capitalize(), **columns)

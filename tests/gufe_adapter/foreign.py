@@ -1,4 +1,4 @@
-"""A Protocol as others write it, for the installed generation of gufe; and units that misbehave."""
+"""A third-party Protocol for the installed generation of gufe, and misbehaving units."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Unit(gufe.ProtocolUnit):
 
 
 class RaisingUnit(gufe.ProtocolUnit):
-    """Raises what it is told to."""
+    """Raises the exception in its inputs."""
 
     @staticmethod
     def _execute(ctx: Any, *, what: str, **inputs: Any) -> dict[str, Any]:
@@ -39,7 +39,7 @@ class RaisingUnit(gufe.ProtocolUnit):
 
 
 class ForeignResult(gufe.ProtocolResult):
-    """Returns what it was given."""
+    """Returns its inputs."""
 
     def get_estimate(self) -> Any:
         if self.data["unit"] == "broken":
@@ -56,7 +56,7 @@ class ForeignResult(gufe.ProtocolResult):
 
 
 class ForeignProtocol(gufe.Protocol):
-    """A Protocol that is no LakeProtocol; its units form a diamond."""
+    """A Protocol that is not a LakeProtocol; its units form a diamond."""
 
     result_cls = ForeignResult
 

@@ -1,4 +1,4 @@
-"""A Protocol that repeats itself within one ProtocolDAG, as openfe's do."""
+"""A Protocol with repeats within one ProtocolDAG, like openfe's."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from tests.gufe_adapter.foreign import ForeignResult
 
 #: Complex and solvent leg of each of three repeats, kcal/mol.
 LEGS = {"complex": (5.0, 5.5, 5.1), "solvent": (2.0, 2.1, 1.9)}
-#: What each unit states of its own number.
+#: Uncertainty stated by each unit.
 STATED = {"complex": 0.3, "solvent": 0.4}
 
 
 class LegUnit(gufe.ProtocolUnit):
-    """Returns what it was given."""
+    """Returns its inputs."""
 
     @staticmethod
     def _execute(ctx: Any, *, value: float, leg: str, **inputs: Any) -> dict[str, Any]:
@@ -25,7 +25,7 @@ class LegUnit(gufe.ProtocolUnit):
 
 
 class RepeatingResult(ForeignResult):
-    """The mean over repeats with their standard deviation; 0.0 for one, as openfe has it."""
+    """The mean over repeats with their standard deviation; 0.0 for one, as in openfe."""
 
     def get_estimate(self) -> Any:
         return self.data["value"]
@@ -35,7 +35,7 @@ class RepeatingResult(ForeignResult):
 
 
 class RepeatingProtocol(gufe.Protocol):
-    """Complex minus solvent, in three repeats; `combine` says how repeats become one number."""
+    """Complex minus solvent, in three repeats; `combine` determines how repeats are combined."""
 
     result_cls = RepeatingResult
     combine: Any = staticmethod(statistics.fmean)
@@ -63,13 +63,13 @@ class RepeatingProtocol(gufe.Protocol):
 
 
 class MedianProtocol(RepeatingProtocol):
-    """Takes the median, which is not the mean of its repeats."""
+    """Uses the median, which is not the mean of its repeats."""
 
     combine = staticmethod(statistics.median)
 
 
 class WholeProtocol(RepeatingProtocol):
-    """Refuses a result that lacks repeats."""
+    """Rejects a result with missing repeats."""
 
     def _gather(self, protocol_dag_results: Any) -> dict[str, Any]:
         gathered = super()._gather(protocol_dag_results)

@@ -1,4 +1,4 @@
-"""Objects out as JSON and in again, on both generations of gufe."""
+"""Objects to JSON and back, on both generations of gufe."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_networks_of_all_kinds_come_back_equal(build: Any) -> None:
 
 def test_objects_come_back_shared() -> None:
     data = gufe_adapter.dumps_chain(networks.harmonic_network(4))
-    gc.collect()  # gufe would hand back the objects it still knows
+    gc.collect()  # gufe would return its cached objects
 
     again = gufe_adapter.loads_chain(data)
 
@@ -241,7 +241,7 @@ def test_a_failed_write_leaves_the_old_file(network: gufe.AlchemicalNetwork, tmp
 
 
 def test_nested_dict_file(network: gufe.AlchemicalNetwork, tmp_path: Path) -> None:
-    # what `dump` writes, in both generations
+    # the output of `dump`, in both generations
     file = tmp_path / "network.json"
     file.write_text(json.dumps(network.to_dict(), cls=JSON_HANDLER.encoder, sort_keys=True))
 
@@ -271,7 +271,7 @@ def test_other_binary_files_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "network.msgpack"
     file.write_bytes(b"\x93\x01\x02\x03")
 
-    # gufe 0.4 has no msgpack, and cannot tell
+    # gufe 0.4 has no msgpack, and cannot detect it
     with pytest.raises(InvalidNetworkError if GUFE1 else MissingDependencyError, match="msgpack"):
         gufe_adapter.load_object(file)
 

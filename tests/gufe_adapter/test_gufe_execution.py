@@ -1,4 +1,4 @@
-"""ProtocolDAGs and their units, with Protocols of ours and of others."""
+"""ProtocolDAGs and their units, with our Protocols and third-party ones."""
 
 from __future__ import annotations
 

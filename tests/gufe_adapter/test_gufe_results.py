@@ -1,4 +1,4 @@
-"""From unit results to numbers in kcal/mol."""
+"""Estimates in kcal/mol from unit results."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _failure(unit: Any) -> Any:
 
 @pytest.mark.parametrize("place", range(4))
 def test_a_dag_is_not_ok_wherever_it_failed(place: int, foreign: gufe.Transformation, tmp_path: Path) -> None:
-    # gufe 0.4 itself takes the failure of the last unit for a success
+    # gufe 0.4 itself treats the failure of the last unit as a success
     dag, results = _run(foreign, tmp_path)
     units = gufe_adapter.units_in_order(dag)
 
@@ -110,7 +110,7 @@ def test_of_a_single_repeat_the_uncertainty_is_what_its_units_state(
 
     found = gufe_adapter.estimate(foreign, [gufe_adapter.build_dag_result(dag, results, foreign)])
 
-    # the Protocol gives 0.0, its two legs 0.3 and 0.4
+    # the Protocol returns 0.0, its two legs 0.3 and 0.4
     assert found.uncertainty_kcal_mol == pytest.approx(0.5)
 
 
@@ -153,7 +153,7 @@ def test_each_repeat_within_a_result_has_an_estimate_of_its_own(tmp_path: Path) 
     assert estimate.value_kcal_mol == pytest.approx((3.0 + 3.4 + 3.2) / 3)
     found = [one.value_kcal_mol for one in estimate.replicates]
     assert found == pytest.approx([5.0 - 2.0, 5.5 - 2.1, 5.1 - 1.9])
-    # of one repeat the Protocol says 0.0: what its units state, legs in quadrature
+    # for one repeat the Protocol returns 0.0: the uncertainties stated by its units, legs in quadrature
     assert [one.uncertainty_kcal_mol for one in estimate.replicates] == pytest.approx([0.5] * 3)
     assert all(one.replicates == () for one in estimate.replicates)
 

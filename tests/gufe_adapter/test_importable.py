@@ -1,4 +1,4 @@
-"""Which classes can be imported, without importing them here."""
+"""Check of importable classes, without importing them here."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """alchemiscale's restart policies as a graph of plain dictionaries: hubs, actions, patterns, counters.
 
-Written from the description of alchemiscale's graph (ENFORCES, ACTIONS and APPLIES relations), apart
-from `alchemiscale_lake.tasks.restarts`, so that the two can disagree.
+Written from the description of alchemiscale's graph (ENFORCES, ACTIONS and APPLIES relations), independently of
+`alchemiscale_lake.tasks.restarts`, so that the two can disagree.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Graph:
-    """`applies` is the relation with its counter: it exists while a pattern stands for an actioned Task."""
+    """`applies` is the relation with its counter: it exists while a pattern exists for an actioned Task."""
 
     enforces: dict[str, dict[str, int]] = field(default_factory=dict)
     actions: set[tuple[str, str]] = field(default_factory=set)

@@ -1,4 +1,4 @@
-"""Absolute results are free energies of their ligand: signs, scale, and how they mix with relative ones."""
+"""Absolute results are free energies of their ligand: signs, scale, and mixing with relative ones."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NO_ASSAYS = pl.DataFrame(
 
 
 def legs(*rows: dict[str, Any]) -> pl.DataFrame:
-    """Legs as `legs_to_reckon.sql` answers, each of one result."""
+    """Return legs as from `legs_to_reckon.sql`, each with one result."""
     common = {"network": "n", "qualname": "Transformation", "environment": None, "sd_kcal_mol": None, "failed": False}
     full = []
     for k, row in enumerate(rows):
@@ -68,7 +68,7 @@ def test_a_protocol_that_decouples_in_each_environment_keeps_gufes_direction() -
 
     found = reckon_round(legs(*rows), NO_ASSAYS, "own")
 
-    # losing the ligand costs 8 kcal/mol more in the complex: it binds with -8
+    # decoupling the ligand costs 8 kcal/mol more in the complex: it binds with -8
     assert values(found, "binding") == {"a": pytest.approx(-8.0)}
 
 

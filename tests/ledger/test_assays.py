@@ -1,4 +1,4 @@
-"""Importing experimental values: what people's files look like, and lines that are wrong."""
+"""Import of experimental values: common forms of files, and invalid lines."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def test_a_campaign_is_found_until_it_is_finished(lake: Lake, file: Path) -> Non
     assert prepared.network is not None
 
     finish_campaign(lake, prepared.network)
-    # its Tasks still wait (nobody ran them), so it is found by these
+    # its Tasks are still waiting, so it is found by these
     (by_hand,) = unfinished_campaigns(lake)
     assert (by_hand.network, by_hand.tasks_per_transformation) == (prepared.network, 0)
 

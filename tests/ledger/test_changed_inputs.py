@@ -1,4 +1,4 @@
-"""No free energy is computed from a file that a disk has changed."""
+"""No free energy is computed from a file that changed on disk."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.plain import SCOPE, leave_receipt, plain_chain, plain_receipt
 
 @pytest.fixture
 def network(lake: Lake) -> str:
-    """Two Tasks that are complete."""
+    """Return two complete Tasks."""
     submitted = submit_network(lake, plain_chain([("a", "b"), ("b", "c")]), SCOPE, creator="ana").network
     ensure_tasks(lake, submitted, 1, creator="ana")
     for claim in claim_tasks(lake, "p", 2, lease_s=600, actor="d"):

@@ -97,7 +97,7 @@ def test_only_leases_that_are_due_are_renewed(lake: Lake, network: str) -> None:
 
 
 def test_a_lease_expires_as_it_was_watched_whatever_time_it_is(lake: Lake, network: str) -> None:
-    """Nobody compares its end with a clock: one of a clock that is a year ahead expires like any other."""
+    """Its expiry is not compared with a clock: one from a clock that is a year ahead expires like any other."""
     _, other = claim_tasks(lake, "p", 2, lease_s=365 * 86400, actor="d")
     watched = list(lake.task_log.states().running().values())
     renew_leases(lake, {other.attempt: other.task}, lease_s=60, actor="d")
@@ -107,7 +107,7 @@ def test_a_lease_expires_as_it_was_watched_whatever_time_it_is(lake: Lake, netwo
 
 
 def test_a_lease_lasts_as_long_as_its_writer_meant(lake: Lake, network: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever the writer's clock says: both times in the log are its own."""
+    """Independent of the writer's clock: both times in the log are its own."""
     ahead = SimpleNamespace(now=lambda _=None: datetime.now(UTC) + timedelta(days=400))
     monkeypatch.setattr(claims_module, "now_utc", ahead.now)
     monkeypatch.setattr(task_log, "datetime", ahead)

@@ -1,4 +1,4 @@
-"""Comparisons with experiment: what is paired, what is pooled, what happens over time."""
+"""Comparisons with experiment: what is paired, what is pooled, and the development over time."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def store_round(
     kind: str = "binding",
     component: dict[str, int] | None = None,
 ) -> None:
-    """A round whose ligands miss their experiments (-8, -7, ...) by `errors`; edges join neighbours."""
+    """Write an estimate version that deviates from experiments (-8, -7, ...) by `errors`; edges connect neighbours."""
     ligands = sorted(errors)
     experiment = {ligand: -8.0 + index for index, ligand in enumerate(ligands)}
     value = {ligand: experiment[ligand] + errors[ligand] + shift for ligand in ligands}
@@ -62,7 +62,8 @@ def store_network(lake: Lake, network: str, scope: str = "org-campaign-one") -> 
 
 @pytest.fixture
 def connection(lake: Lake) -> Connection:
-    """Two networks in two Scopes of one programme, the first with three rounds, and one elsewhere."""
+    """Return two networks in two Scopes of one programme, the first with three estimate versions, and one
+    elsewhere."""
     store_network(lake, "n1")
     store_round(lake, "n1", 1, {"a": 1.0, "b": -1.0}, day=0)
     store_round(lake, "n1", 2, {"a": 0.5, "b": -0.5, "c": 0.4}, day=0.2)
@@ -90,7 +91,7 @@ def test_the_newest_round_of_every_network_is_compared(connection: Connection) -
         ("n3", "ddG", 1, 1),
     ]
     errors = np.array(list(OFFSETS.values()))
-    assert rmse(found[0]) == pytest.approx(errors.std())  # the shift of the whole network is not seen
+    assert rmse(found[0]) == pytest.approx(errors.std())  # the shift of the whole network has no effect
     assert rmse(found[1]) == pytest.approx(math.sqrt(np.mean(np.diff(errors) ** 2)))
     assert found[0].as_of == T0 + timedelta(days=3)
 

@@ -117,7 +117,7 @@ def test_what_is_evidence(lake: Lake) -> None:
     lake.table("results").append_new(
         [
             result(row, 1, wall_time_s=7200.0, gpu_time_s=1800.0),  # a quarter of a GPU
-            result(row, 2, gpu_time_s=None, host=None),  # imported: nobody knows on what
+            result(row, 2, gpu_time_s=None, host=None),  # imported: GPU unknown
             result(row, 3, wall_time_s=0.0),
             result(row, 4, ok=False, exception="it failed"),
             result(harmonic, 5, wall_time_s=36.0, gpu_time_s=None),

@@ -56,7 +56,7 @@ def test_without_own_results_the_model_speaks_alone() -> None:
     assert ahead.basis == ["physical prior", "own results", "physical prior"]
     assert ahead.median[1] == pytest.approx(np.exp(0.5))
     assert ahead.high[0] / ahead.low[0] > 5.0 > ahead.high[1] / ahead.low[1]
-    # that nothing was seen is said once, of the lake, and is no news of each Transformation
+    # missing results are reported once, for the lake, and not for each Transformation
     assert not ahead.extrapolates.any()
 
 
@@ -70,7 +70,7 @@ def test_results_from_another_gpu_model_are_carried_over_and_trusted_less() -> N
     assert here.median == pytest.approx([np.e, np.e])
     assert (carried.median > 1.2 * here.median).all()
     assert (carried.high / carried.low > here.high / here.low).all()
-    # what the step may be off by is the same for both
+    # the error of the conversion is the same for both
     assert carried.shared[0] == pytest.approx(carried.shared[1])
     assert carried.part(1, 2).median == pytest.approx(carried.median[1:])
 

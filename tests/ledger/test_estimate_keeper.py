@@ -1,4 +1,4 @@
-"""Estimates kept current: which networks, when, and what a lake that does not answer does to it."""
+"""Continuously updated estimates: which networks, when, and the effect of an unresponsive lake."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.campaign import Campaign
 
 
 def three_networks(folder: Path) -> tuple[Campaign, list[str], str]:
-    """Two that share a Transformation, and one of its own; the shared one has a result."""
+    """Return two networks that share a Transformation, and a separate one; the shared one has a result."""
     campaign = Campaign.at(folder)
     networks = [
         campaign.network(name, pairs)

@@ -25,7 +25,7 @@ RING = [("a", "b"), ("b", "c"), ("c", "a")]
 
 
 class CrashError(Exception):
-    """What a fault hook raises."""
+    """The exception of a fault hook."""
 
 
 def campaign_with_results(folder: Path, per_leg: int = 2) -> tuple[Campaign, str]:
@@ -41,7 +41,7 @@ def counts(campaign: Campaign) -> dict[str, int]:
 
 
 def contents(campaign: Campaign) -> dict[str, list[dict[str, object]]]:
-    """Rows of the newest round without times and numbers that depend on when it was gathered."""
+    """Return the newest estimate version without times and numbers that depend on when it was gathered."""
     con = connect(campaign.lake)
     questions = {q: ask(con, q) for q in ("current_transformation_estimates", "latest_edges", "ligand_ranking")}
     apart = ("estimated_at", "as_of_seq", "round", "results_digest")
@@ -97,7 +97,7 @@ def test_legs_of_two_environments_become_binding_edges_pinned_to_experiment(tmp_
 
 
 def test_the_same_ligands_in_two_proteins_are_not_taken_for_one_another(tmp_path: Path) -> None:
-    """Selectivity: each protein has its own free energies, and both stand on the same solvent legs."""
+    """Selectivity: each protein has its own free energies, and both use the same solvent legs."""
     campaign = Campaign.at(tmp_path / "lake")
     phases = ("complex:ProteinComponent-aaaaaaaa1", "complex:ProteinComponent-bbbbbbbb2", "solvent", "vacuum")
     network = campaign.network("selectivity", [("a", "b"), ("b", "c"), ("a", "c")], phases)
@@ -250,7 +250,7 @@ def test_another_rule_makes_a_round_and_regathers_nothing(tmp_path: Path) -> Non
         again = gather_network(campaign.lake, network, rule=rule)
         row = ask(connect(campaign.lake), "latest_edges").row(0, named=True)
         assert (report.n_regathered, report.new_round, again.new_round) == (0, True, False)
-        if rule != "pooled":  # where no cycle shows that repeats share nothing, an edge gets more than its leg
+        if rule != "pooled":  # an edge without cycles is less certain than its leg
             assert row["leg_uncertainties_kcal_mol"] == [row["uncertainty_kcal_mol"]]
         seen.append((report.round, row["rule"], round(row["uncertainty_kcal_mol"], 3)))
 

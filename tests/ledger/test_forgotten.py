@@ -1,4 +1,4 @@
-"""Receipts count whatever the task log says of their attempts."""
+"""Receipts count whatever the task log contains about their attempts."""
 
 from __future__ import annotations
 

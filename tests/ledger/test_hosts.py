@@ -1,4 +1,4 @@
-"""The memory of hosts on a lake: from results, from people, and what workers read of it."""
+"""Host records of a lake: from results, from users, and what workers read of them."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ T2 = f"Task-2-{SCOPE}"
 
 @pytest.fixture(autouse=True)
 def never_late(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every question reads the lake anew."""
+    """Read the lake again for every query."""
     monkeypatch.setattr(hosts, "_LONGEST_S", 0.0)
 
 
 def leave_results(
     lake: Lake, hostname: str | None, tasks: Sequence[int], *, ok: bool = False, minutes_ago: float = 1.0, **more: Any
 ) -> None:
-    """One result per Task number, a second apart."""
+    """Return one result per Task number, a second apart."""
     began = now_utc() - timedelta(minutes=minutes_ago)
     ended = [began + timedelta(seconds=i) for i in range(len(tasks))]
     row = {"scope": SCOPE, "ok": ok, "hostname": hostname, "wall_time_s": 1.0, "started_at": began, **more}
@@ -83,7 +83,7 @@ def test_results_tell_which_host_is_bad(lake: Lake) -> None:
 
 @pytest.mark.parametrize("skew", [timedelta(days=9), timedelta(days=-9), timedelta(minutes=-50)])
 def test_a_host_is_judged_by_the_clock_of_who_recorded(lake: Lake, skew: timedelta) -> None:
-    """One whose clock is ahead would be barred for as long, one whose clock is behind never."""
+    """A host whose clock is ahead would be excluded for as long, one whose clock is behind never."""
     recorded = [now_utc() - timedelta(seconds=60 - i) for i in range(3)]
     ended = [at + skew for at in recorded]
     leave_results(lake, "bad", [1, 2, 3], started_at=ended[0], ended_at=ended, recorded_at=recorded)

@@ -24,7 +24,7 @@ from tests.plain import SCOPE, leave_receipt, plain_chain, plain_receipt
 
 @pytest.fixture
 def done(lake: Lake) -> list[AttemptSpec]:
-    """Two Tasks that are complete."""
+    """Return two complete Tasks."""
     network = submit_network(lake, plain_chain([("a", "b"), ("b", "c")]), SCOPE, creator="ana").network
     ensure_tasks(lake, network, 1, creator="ana")
     specs = []
@@ -37,7 +37,7 @@ def done(lake: Lake) -> list[AttemptSpec]:
 
 
 def lose_rows(lake: Lake) -> None:
-    """The data files of all results are gone, an hour after the last write."""
+    """Remove the data files of all results, an hour after the last write."""
     assert lake.local_path is not None
     for path in lake.local_path.glob("tables/results/**/part-*.parquet"):
         path.unlink()

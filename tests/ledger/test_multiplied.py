@@ -1,4 +1,4 @@
-"""That repeats multiply is said before anything runs."""
+"""A warning about multiplied repeats appears before anything runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rounds of networks with odd evidence: nothing stated, no repeats, both directions, wrong results."""
+"""Estimate versions of networks with unusual data: nothing stated, no repeats, both directions, wrong results."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def gathered(
     stated: float | None,
     phases: tuple[str, ...] = ("other",),
 ) -> tuple[Campaign, dict[str, list[dict[str, Any]]]]:
-    """Edges, ligands and findings of a network with these results of every leg."""
+    """Return edges, ligands and findings of a network with these results per leg."""
     campaign = Campaign.at(folder)
     network = campaign.network("net", pairs, phases)
     for (a, b), values in results.items():
@@ -71,7 +71,7 @@ def test_cycles_scale_what_single_results_understate(tmp_path: Path) -> None:
     assert 0.3 < scaled < 0.8
     assert [e["leg_uncertainties_kcal_mol"] for e in found["latest_edges"]] == [[pytest.approx(scaled)]] * 21
     (closure,) = [f for f in found["latest_findings"] if f["checked"] == "closure"]
-    assert not closure["flagged"]  # uncertainties are what makes the cycles fit
+    assert not closure["flagged"]  # the uncertainties are what makes the cycles fit
 
 
 def test_single_results_that_close_are_believed(tmp_path: Path) -> None:

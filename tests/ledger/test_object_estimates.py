@@ -1,4 +1,4 @@
-"""Numbers of results that came without one: gathered from their objects once, and told where they cannot be."""
+"""Estimates of results without one: gathered from their objects once, and reported if impossible."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[gufe.Transfo
 
 @pytest.fixture
 def stored(tmp_path: Path, results: list[tuple[gufe.Transformation, bytes]]) -> tuple[Lake, str]:
-    """A network whose results have objects and no numbers."""
+    """Return a network whose results have objects but no estimates."""
     lake = Lake.create(tmp_path / "lake")
     network = submit_network(lake, networks.harmonic_network(3), SCOPE).network
     rows = []

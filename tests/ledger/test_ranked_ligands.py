@@ -1,4 +1,4 @@
-"""Rankings of a network as it lies in a lake."""
+"""Rankings of a network in a lake."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ EDGES = {("a", "b"): 0.1, ("b", "c"): 0.3, ("c", "d"): -0.2, ("d", "a"): -0.1, (
 
 @pytest.fixture
 def network(lake: Lake) -> str:
-    """A square of close ligands, a pair apart from it, and one edge that has not run."""
+    """Return a square of close ligands, a separate pair, and one edge that has not run."""
     campaign = Campaign(lake)
     network = campaign.network("square", [*EDGES, ("x", "z")])
     for (a, b), value in EDGES.items():

@@ -1,4 +1,4 @@
-"""A receipt counts only for its attempt; a bad one is set aside and hurts only its own Task."""
+"""A receipt counts only for its attempt; a bad one is moved aside and affects only its own Task."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def claim_two(lake: Lake) -> list[Claim]:
 
 @pytest.fixture
 def claims(lake: Lake) -> list[Claim]:
-    """One in SCOPE and one in OTHER_SCOPE, handed out after the key was made."""
+    """Return one in SCOPE and one in OTHER_SCOPE, claimed after the key was created."""
     assert lake.receipt_key
     return claim_two(lake)
 

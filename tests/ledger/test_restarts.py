@@ -1,4 +1,4 @@
-"""Restart policies on a lake: against an independent reference, and what the log says of each decision."""
+"""Restart policies of a lake: compared with an independent reference, and their record in the log."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def network(lake: Lake) -> str:
 
 
 def failing(spec: AttemptSpec, traceback: str | None) -> Receipt:
-    """A receipt of a failed attempt with a traceback; without one, only the result's exception speaks."""
+    """Return a receipt of a failed attempt with a traceback; without one, only the result's exception is searched."""
     receipt = plain_receipt(spec, ok=False)
     return Receipt(
         result=receipt.result,
@@ -53,7 +53,7 @@ def failing(spec: AttemptSpec, traceback: str | None) -> Receipt:
 
 
 def run_all(lake: Lake, traceback: str | None, *, ok: bool = False) -> list[str]:
-    """Claim all that may be, and end it so; return the Tasks."""
+    """Claim all claimable Tasks, and end them this way; return the Tasks."""
     claims = claim_tasks(lake, "p", 100, lease_s=1e4, actor="d")
     specs = [AttemptSpec(c.attempt, c.task, c.transformation, c.scope) for c in claims]
     receipts = [plain_receipt(spec) if ok else failing(spec, traceback) for spec in specs]
@@ -303,7 +303,7 @@ class Policies(RuleBasedStateMachine):
 
     @rule(hub=st.integers(0, 1), n=st.integers(0, 1), traceback=st.sampled_from(TRACEBACKS[:2]))
     def begin_anew_and_fail(self, hub: int, n: int, traceback: str) -> None:
-        """What was counted until the Task is cancelled must be forgotten, and nothing else."""
+        """Counts up to the cancellation of a Task must be dropped, and nothing else."""
         self._fail(traceback)
         self.cancel(hub, n)
         self.action(hub, n)
@@ -317,7 +317,7 @@ class Policies(RuleBasedStateMachine):
         self._fail(traceback)
 
     def _fail(self, traceback: str) -> None:
-        """All that may be claimed is run and fails."""
+        """Run all claimable Tasks, which fail."""
         failed = run_all(self.lake, traceback)
         assert sorted(failed) == sorted(
             t for t in self.tasks if self.graph.status[t] == "waiting" and any(on == t for on, _ in self.graph.actions)

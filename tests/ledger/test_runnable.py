@@ -1,4 +1,4 @@
-"""Tasks whose Protocol is not installed here are found before they are claimed, and left alone."""
+"""Tasks whose Protocol is not installed here are detected before they are claimed, and left alone."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ELSEWHERE = "org-campaign-elsewhere"
 
 @pytest.fixture
 def mixed(lake: Lake) -> Lake:
-    """A network that can run here, with four Tasks, and one that cannot, with two."""
+    """Return a network that can run here, with four Tasks, and one that cannot, with two."""
     here = submit_network(lake, noop_network(), ELSEWHERE).network
     ensure_tasks(lake, here, 1, creator="ana")
     absent = submit_network(lake, plain_chain([("a", "b"), ("b", "c")]), SCOPE).network

@@ -1,4 +1,4 @@
-"""Boxes that cost follows: from a network's file, and from what a lake keeps of it."""
+"""Box sizes for costs: from a network's file, and from the objects in a lake."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SCOPE = Scope.parse("org-campaign-project")
 
 @pytest.fixture
 def stored(lake: Lake) -> pl.DataFrame:
-    """Transformations of TYK2 as a lake has them."""
+    """Return Transformations of TYK2 as stored in a lake."""
     submit_network(lake, read_network(real_file("tyk2_network.json")), SCOPE)
     return lake.table("transformations").scan().collect()
 

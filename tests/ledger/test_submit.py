@@ -1,4 +1,4 @@
-"""Submitting: stored as it stands, once, visible last; refused with nothing written."""
+"""Submission: stored unchanged, once, visible last; rejected with nothing written."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ POINTS = [f"submit:{table}-written" for table in TABLES[:4]]
 
 @pytest.fixture(scope="module")
 def empty_lake(empty_lake_folder) -> Iterator[Lake]:
-    """A lake that nothing may be written to."""
+    """Return a read-only lake."""
     lake = Lake.open(empty_lake_folder)
     yield lake
     assert not any(counts(lake).values())
@@ -45,7 +45,7 @@ def versions(lake: Lake) -> dict[str, int]:
 
 
 def grown_chain() -> Chain:
-    """`small_chain` with one ligand and one Transformation more."""
+    """Return `small_chain` with one more ligand and one more Transformation."""
     chain = small_chain(
         L_c=molecule("cyd", elements=(6, 6)),
         S_c=system("cyd_solvent", ligand="L-c", solvent="W-1"),
@@ -185,7 +185,7 @@ def test_a_file_cut_or_spoilt_anywhere_is_refused_with_nothing_written(tmp_path,
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.data())
 def test_a_chain_with_a_reference_turned_elsewhere_is_refused_or_whole(empty_lake, data):
-    """Whatever one reference is turned to, a network that is accepted has only whole Transformations."""
+    """Whatever one reference is changed to, an accepted network has only complete Transformations."""
     words = text(small_chain())
     keys = [key for key, _ in small_chain()]
     spots = [i for i in range(len(words)) if words.startswith('":gufe-key:": "', i)]

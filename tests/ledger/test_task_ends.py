@@ -1,4 +1,4 @@
-"""What is recorded but was not told is told: a killed recorder leaves no Task behind that is run again."""
+"""Recorded results without an event get one: a killed recorder leaves no Task behind that is run again."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.plain import SCOPE, plain_chain, plain_receipt
 
 
 class Killed(BaseException):
-    """The recorder is gone: nothing may catch this."""
+    """Simulated death of the recorder: nothing may catch this."""
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Running Tasks that nobody wants: released, stopped, not claimed again."""
+"""Running Tasks that are no longer wanted: released, stopped, not claimed again."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def network(lake: Lake) -> str:
 
 @pytest.fixture
 def wider(lake: Lake) -> str:
-    """A second network with the same Transformation."""
+    """Return a second network with the same Transformation."""
     return submit_network(lake, plain_chain([("a", "b"), ("b", "c")]), SCOPE).network
 
 
@@ -49,7 +49,7 @@ def claim_all(lake: Lake) -> list[AttemptSpec]:
 
 
 def running_on(lake: Lake, *networks: str) -> AttemptSpec:
-    """One Task, actioned on these networks and running."""
+    """Return one running Task, actioned on these networks."""
     (task,) = create_tasks(lake, [AB], creator="ana")
     for network in networks:
         action_tasks(lake, [task], network, actor="ana")

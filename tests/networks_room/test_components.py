@@ -1,4 +1,4 @@
-"""Facts about components, of both generations of gufe and of classes nobody knows."""
+"""Facts about components, of both generations of gufe and of unknown classes."""
 
 from __future__ import annotations
 

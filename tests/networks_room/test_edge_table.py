@@ -1,4 +1,4 @@
-"""Tables of edges: two forms, told by their columns."""
+"""Tables of edges: two forms, distinguished by their columns."""
 
 from __future__ import annotations
 

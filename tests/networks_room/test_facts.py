@@ -1,4 +1,4 @@
-"""Rows of `transformations`: what the dicts tell, for every kind of Transformation."""
+"""Rows of `transformations`: facts from the dicts, for every kind of Transformation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keys against content: what gufe >= 1 wrote is recognised, what was edited afterwards is refused."""
+"""Keys and content: objects written by gufe >= 1 are verified, those edited afterwards are rejected."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SCOPE = "org-campaign-project"
 
 
 def keyed(chain: list[Any]) -> list[Any]:
-    """Give every object of a chain, dependencies first, the key that gufe >= 1 would."""
+    """Give every object of a chain, dependencies first, the key that gufe >= 1 would compute."""
     keys: dict[str, str] = {}
 
     def renamed(value: Any) -> Any:
@@ -41,7 +41,7 @@ def keyed(chain: list[Any]) -> list[Any]:
 
 
 def edited(chain: list[Any], qualname: str) -> list[Any]:
-    """Change one object of a class and leave its key."""
+    """Change one object of a class and keep its key."""
     changed = json.loads(json.dumps(chain))
     fields = next(fields for _, fields in changed if fields["__qualname__"] == qualname)
     fields["edited"] = "by hand"
@@ -83,7 +83,7 @@ def test_keys_of_gufe_0_4_are_unverified_and_not_refused(tmp_path: Path) -> None
 
 def test_where_two_contents_have_one_key_the_genuine_one_is_named(tmp_path: Path) -> None:
     genuine = keyed(small_chain())
-    # of a class whose defaults nobody knows, in a file that most keys of are unknown: accepted as it is
+    # of a class with unknown defaults, in a file in which most keys are unverified: accepted unchanged
     strange = [[key, {**fields, "edited": "by hand"}] for key, fields in genuine]
     first, second = Lake.create(tmp_path / "first"), Lake.create(tmp_path / "second")
     submit_network(first, text(strange).encode(), SCOPE)

@@ -1,4 +1,4 @@
-"""Labels of ligands: one each, none twice, and those that stand stay."""
+"""Labels of ligands: one each, unique, and existing ones are kept."""
 
 from __future__ import annotations
 

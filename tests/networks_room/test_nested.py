@@ -1,4 +1,4 @@
-"""Whole dicts become the same objects under the same keys that a keyed chain has."""
+"""Nested dicts become the same objects with the same keys as in a keyed chain."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.real_data import real_file
 
 
 def expanded(chain: dict[str, dict[str, Any]], key: str) -> dict[str, Any]:
-    """An object of a keyed chain with all it refers to written out."""
+    """Return an object of a keyed chain with all its references written out."""
 
     def whole(value: Any) -> Any:
         if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""What is a network that can be stored, and what is refused by name."""
+"""Networks that can be stored, and those that are rejected by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Atoms without a partner, rings broken and made."""
+"""Unmapped atoms, rings broken and formed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `openfe quickrun` wrote, of any generation, is read as results."""
+"""Output of `openfe quickrun`, of any generation, is read as results."""
 
 from __future__ import annotations
 

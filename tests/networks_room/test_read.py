@@ -1,4 +1,4 @@
-"""Files, folders, chains and live objects: all that holds a network, and what is refused."""
+"""Files, folders, chains and live objects: all sources of a network, and what is rejected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files are read the same in one process and in several; each object is told of once."""
+"""Files are read the same in one process and in several; each object is returned once."""
 
 from __future__ import annotations
 

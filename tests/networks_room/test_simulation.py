@@ -1,4 +1,4 @@
-"""What settings say of simulations, for the Protocols people use and for those nobody has heard of."""
+"""Simulation parameters from settings, for common and for unknown Protocols."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From rows back to the text of a chain, byte for byte what arrived."""
+"""From rows back to the text of a chain, byte for byte as it arrived."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_no_flip_in_a_stored_object_goes_unnoticed(checksum):
         except DamagedError as e:
             n_refused += str(e).startswith("K-1 in Scope a-b-c in the lake is damaged")
         else:
-            # bits that say nothing about the content, such as the size of a window
+            # bits that do not affect the content, such as the size of a window
             assert json.loads(found) == KEYED
     assert n_refused > 2900
 

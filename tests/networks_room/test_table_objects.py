@@ -1,4 +1,4 @@
-"""What a table tells is stored like any network."""
+"""Content of a table is stored like any network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Warehouses of openfe: what units left behind becomes ProtocolDAGResults."""
+"""Warehouses of openfe: the outputs of units become ProtocolDAGResults."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A lake in the middle of a campaign, for notebooks to read."""
+"""A lake with a campaign in progress, for notebooks to read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Notebooks served by marimo, in a real browser that reaches nothing but this machine."""
+"""Notebooks served by marimo, in a real browser that can reach only this machine."""
 
 from __future__ import annotations
 

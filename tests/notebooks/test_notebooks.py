@@ -1,4 +1,4 @@
-"""Notebooks run without an error in any cell: as marimo's, as Jupyter's, on a lake at work and on an empty one."""
+"""Notebooks run without an error in any cell: in marimo and in Jupyter, on a busy lake and on an empty one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.example_campaign import N_REPEATS, ligands, pairs
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(path.stem for path in FOLDER.glob("*.py"))
 
-#: What each is to show of the campaign at work, by kind of output.
+#: Expected outputs for the campaign in progress, by kind.
 SHOWN: dict[str, dict[type, int]] = {
     "compare_with_experiment": {Picture: 1, NetworkPage: 1},
     "cost_and_throughput": {Picture: 2},

@@ -1,4 +1,4 @@
-"""HarmonicProtocol against what is known exactly, and each of its switches."""
+"""HarmonicProtocol compared with exact results, and each of its options."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class TestNoOpContract(ProtocolContract):
         return networks.sorted_edges(networks.noop_network(1, fail="raise"))[0]
 
 
-# --- the truth ----------------------------------------------------------------------------------
+# --- exact results ------------------------------------------------------------------------------
 
 spring_constants = st.floats(0.1, 10.0)
 positions = st.floats(-3.0, 3.0)
@@ -106,7 +106,7 @@ def test_truth_closes_cycles_and_needs_no_harmonic_component() -> None:
 
     for edge in network.edges:
         assert true_difference_kcal_mol(edge) == pytest.approx(truth[edge.stateB.name] - truth[edge.stateA.name])
-    # every environment has energies of its own, so that binding and solvation differ from zero
+    # every environment has its own energies, so that binding and solvation differ from zero
     assert len(set(truth.values())) == 9
 
 
@@ -371,7 +371,7 @@ assert numpy.geterr() == before
 
 
 def _run_quietly(transformation: Any, folder: Path) -> None:
-    faulthandler.disable()  # pytest's would report the death that is asked for
+    faulthandler.disable()  # pytest's would report the requested death
     run_dag(transformation, folder)
 
 

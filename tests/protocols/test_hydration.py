@@ -1,4 +1,4 @@
-"""HydrationProtocol as gufe sees it: its units, what they hand on, repeats, extensions, refusals."""
+"""HydrationProtocol as seen by gufe: its units, their outputs, repeats, extensions, rejections."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def edge(a: str, b: str, **settings: Any) -> Any:
 
 
 def run_unit(unit: Any, folder: Path, results: dict[str, Any]) -> Any:
-    """Run a unit in directories of its own."""
+    """Run a unit in its own directories."""
     folders = {word: folder / str(unit.key) / word for word in FOLDERS}
     for path in folders.values():
         path.mkdir(parents=True, exist_ok=True)
@@ -84,7 +84,7 @@ class TestHydrationContract(ProtocolContract):
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], tuple[Any, Any]]:
-    """Transformation and ProtocolDAGResult of a cycle of three edges, and of one of them reversed."""
+    """Return Transformation and ProtocolDAGResult of a cycle of three edges, and of one of them reversed."""
     folder = tmp_path_factory.mktemp("results")
     pairs = [("methane", "methanol"), ("methanol", "ethane"), ("ethane", "methane"), ("methanol", "methane")]
     edges = {pair: edge(*pair, seed=1) for pair in pairs}  # so that 3 sigma is not a matter of the day
@@ -115,7 +115,7 @@ def test_estimate_is_the_difference_of_two_hydration_free_energies(
     assert estimate.uncertainty_kcal_mol == pytest.approx(
         math.hypot(analysis["A"]["uncertainty_kcal_mol"], analysis["B"]["uncertainty_kcal_mol"])
     )
-    # methane is liked by gas, methanol by water, each within the model's error of experiment
+    # methane prefers gas, methanol water, each within the model's error of experiment
     assert analysis["A"]["dg_kcal_mol"] == pytest.approx(2.00, abs=0.6)
     assert analysis["B"]["dg_kcal_mol"] == pytest.approx(-5.10, abs=0.8)
     for label in "AB":

@@ -1,4 +1,4 @@
-"""BAR between two ends against analytic truth."""
+"""BAR between two ends compared with analytic results."""
 
 from __future__ import annotations
 

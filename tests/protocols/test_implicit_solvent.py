@@ -1,4 +1,4 @@
-"""The physics of HydrationProtocol against independent formulas, and its saved state against kills."""
+"""The physics of HydrationProtocol compared with independent formulas, and kills while its state is saved."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def ethanol() -> tuple[str, npt.NDArray[np.float64]]:
 
 
 def obc2_kj_mol(system: openmm.System, positions_nm: npt.NDArray[np.float64]) -> float:
-    """Generalised Born (OBC2) and surface energy, written from the papers with loops over atoms."""
+    """Compute generalised Born (OBC2) and surface energy, implemented from the papers with loops over atoms."""
     (force,) = (f for f in system.getForces() if isinstance(f, openmm.GBSAOBCForce))
     parameters = [force.getParticleParameters(i) for i in range(force.getNumParticles())]
     charge = np.array([q.value_in_unit(openmm.unit.elementary_charge) for q, _, _ in parameters])
@@ -136,7 +136,7 @@ def test_bar_agrees_with_exponential_averages_of_both_ends(
     ):
         uncertainty = KT * weights.std() / weights.mean() / np.sqrt(n_effective)
         assert abs(estimate.dg_kcal_mol - end) < 3 * np.hypot(uncertainty, estimate.uncertainty_kcal_mol)
-    # the solvent's pull is on only where it should be, so the ensembles differ
+    # the solvent acts only where it should, so the ensembles differ
     assert solvent.mean() < vacuum.mean()
 
 

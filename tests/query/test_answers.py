@@ -1,4 +1,4 @@
-"""Rows of every type that DuckDB has arrive, whatever polars lacks."""
+"""Rows with every type that DuckDB has are returned, even those that polars lacks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Counts and the `task_states` view against `TaskStates`, over random histories folded at random points."""
+"""Counts and the `task_states` view compared with `TaskStates`, for random histories folded at random points."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ SCOPES = ("org-campaign-project", "org-campaign-other")
 NETWORK = "AlchemicalNetwork-n-org-campaign-project"
 LEASE = datetime(2025, 1, 1, tzinfo=UTC)
 
-#: One step: which Task (of four), what is done to it.
+#: One step: which Task (of four), and the operation.
 VERBS = ("create", "claim", "renew", "complete", "late", "fail", "release", "waiting", "invalid", "priority", "action")
 steps = st.lists(st.tuples(st.integers(0, 3), st.sampled_from(VERBS)), max_size=12)
 
 
 def apply_verb(states: dict[str, TaskState], number: int, verb: str, per_transformation: int = 2) -> Event | None:
-    """The event of one verb, by the real rules; None where they refuse."""
+    """Return the event of one operation, by the real rules; None if they refuse."""
     scope = SCOPES[number % 2]
     task = f"Task-{number}-{scope}"
     state = states.get(task)
@@ -69,7 +69,7 @@ def _all_states(states: TaskStates) -> list[TaskState]:
 
 
 def test_every_short_history_counts_right_wherever_it_was_folded(tmp_path: Path) -> None:
-    """One Task for each: what was done before the fold, and what after; its counts are its own."""
+    """One Task for each: its state before the fold, and after; the counts are its own."""
     before = [("create", *verbs) for n in range(3) for verbs in itertools.product(VERBS[1:], repeat=n)]
     after = [(verb, *more) for verb in VERBS[1:] for more in ((), ("complete",), ("action",))]
     histories = list(itertools.product(before, after))
@@ -125,7 +125,7 @@ def test_view_and_counts_agree_with_task_states_whatever_was_folded(
 
 
 def as_from_a_bucket(lake: Lake) -> TaskSnapshot:
-    """DuckDB cannot read the files of a bucket by itself."""
+    """DuckDB cannot read the files of a bucket itself."""
     return replace(TaskSnapshot.of(lake), files=[])
 
 

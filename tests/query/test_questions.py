@@ -1,4 +1,4 @@
-"""Every named question over one small campaign, against snapshots; and what the connection promises."""
+"""Every named query on one small campaign, compared with snapshots; and the guarantees of the connection."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from alchemiscale_lake.report import Table
 from alchemiscale_lake.schemas import TABLES
 from tests.campaign import SCOPE, Campaign, hours, small_campaign
 
-#: When a row was written is not the same twice; the words of notes are the estimators' own matter.
+#: Times of writing differ between runs; the texts of notes belong to the estimators.
 _APART = ("estimated_at", "found_at", "leg_uncertainties_kcal_mol", "recorded_at", "note", "notes")
 NETWORK = f"AlchemicalNetwork-tyk2-{SCOPE}"
 
@@ -38,7 +38,7 @@ def test_answers(connection: duckdb.DuckDBPyConnection, question: str, snapshot:
     answer = ask(connection, question)
 
     assert len(answer)
-    # the last digits of a sum of floats are the machine's
+    # the last digits of a sum of floats depend on the machine
     assert Table.of(answer.drop([c for c in _APART if c in answer.columns])).tsv(digits=9) == snapshot
 
 

@@ -1,4 +1,4 @@
-"""Every way out of a query that DuckDB documents: closed by default, open to who asks for it."""
+"""Every documented way out of a DuckDB query: closed by default, open on request."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from alchemiscale_lake.query import Connection, connect, read_sql
 from alchemiscale_lake.store import Lake
 from tests.campaign import small_campaign
 
-#: Statements over files below `{dir}`: `in.csv`, `in.json`, `in.parquet`, `other.db` and `dump/` are there.
+#: Statements with files below `{dir}`: `in.csv`, `in.json`, `in.parquet`, `other.db` and `dump/` exist.
 FILES = {
     "copy to csv": "copy (select 1) to '{dir}/out.csv'",
     "copy to parquet": "copy networks to '{dir}/out.parquet' (format parquet)",
@@ -46,7 +46,7 @@ FILES = {
     "logging": "call enable_logging(storage = 'file', storage_path = '{dir}/log')",
     "variable of Python": "from names_of_people",
 }
-#: Not tried where they are allowed: there is nothing here to load or to fetch from (or DuckDB fails by itself).
+#: Not run where they are allowed: there is nothing here to load or fetch (or DuckDB fails itself).
 ELSEWHERE = {
     "import": "import database '{dir}/dump'",
     "pragma import": "pragma import_database('{dir}/dump')",

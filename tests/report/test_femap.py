@@ -22,7 +22,7 @@ CONTENT = FEMapContent(
     {"a": (-1.25, 0.05), "b": (-0.2, 0.06), "c": (1.45, 0.1)},
 )
 
-#: Shape of the cinnabar that is installed; the tests hold for either.
+#: Shape of the installed cinnabar; the tests are valid for either.
 MEASURED = femap._has_measurements()
 
 
@@ -114,7 +114,7 @@ def test_without_cinnabar_the_error_says_what_to_install(monkeypatch: pytest.Mon
 
 
 def _write_round(lake: Lake, network: str) -> None:
-    """One edge, a second without a value, and an experiment of one ligand."""
+    """Return one edge, a second without a value, and an experimental value of one ligand."""
     common = {"scope": "org-cam-pro", "network": network, "round": 1, "kind": "binding"}
     edges = {
         "ligand_i": ["lig1", "lig1"],

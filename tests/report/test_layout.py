@@ -1,4 +1,4 @@
-"""Layout: neighbours near, everything apart, the same picture every time."""
+"""Layout: neighbours are close, everything is separated, the picture is reproducible."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page of a network: all inside, deaf to what names say, and alive in a real browser."""
+"""The page of a network: self-contained, safe from malicious names, and working in a real browser."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Campaign:
 
 
 class NastyCampaign(Campaign):
-    """Ligands a, b, c, d under other names."""
+    """Return ligands a, b, c, d under other names."""
 
     def _transformation(self, key: str, a: str, b: str, phase: str, scope: str, protocol: str) -> dict[str, Any]:
         names = dict(zip("abcd", NASTY, strict=True))
@@ -50,7 +50,7 @@ class NastyCampaign(Campaign):
 
 @pytest.fixture(scope="module")
 def nasty(tmp_path_factory: pytest.TempPathFactory) -> NetworkPage:
-    """A page in which every name tries to be more than a name."""
+    """Return a page in which every name is an injection attempt."""
     campaign = NastyCampaign.at(tmp_path_factory.mktemp("nasty") / "lake")
     network = campaign.network("nasty", list(itertools.pairwise("abcda")))
     for k, key in enumerate(("a_b_other", "b_c_other", "c_d_other")):
@@ -294,7 +294,7 @@ def test_a_nasty_name_is_shown_and_does_nothing(nasty: NetworkPage, tab: Callabl
 
 
 def test_a_script_that_got_in_would_not_run(nasty: NetworkPage, tab: Callable[[], Page], tmp_path: Path) -> None:
-    """The second wall: the policy, tried with the first one torn down."""
+    """The second defence: the content security policy, tested with the first one disabled."""
     file = tmp_path / "breached.html"
     breach = "<script>window.breached = 1</script><img src='http://127.0.0.1:9/x' onerror='window.breached = 2'>"
     file.write_text(nasty.html.replace("<main>", f"<main>{breach}"), encoding="utf-8")

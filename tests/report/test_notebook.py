@@ -1,4 +1,4 @@
-"""What notebooks stand on: the lake they were pointed at, pictures, plots of a campaign's progress."""
+"""Functions used by notebooks: their lake, pictures, plots of a campaign's progress."""
 
 from __future__ import annotations
 

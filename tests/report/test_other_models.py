@@ -1,4 +1,4 @@
-"""The models besides maximum likelihood, on a network with a known truth."""
+"""Models other than maximum likelihood, on a network with known true values."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def campaign(tmp_path: Path) -> Campaign:
 
 
 def gathered(campaign: Campaign, *, gross: float = 0.0) -> str:
-    """A clique of ligands whose edges are right but for the first."""
+    """Return a clique of ligands whose edges are correct except for the first."""
     network = campaign.network("net", PAIRS, ("other",))
     for a, b in PAIRS:
         (task,) = campaign.new_tasks(network, [f"{a}_{b}_other"])
@@ -56,7 +56,7 @@ def test_experiment_as_a_prior_takes_part_with_its_uncertainty(campaign: Campaig
 
     found = model_table(connect(campaign.lake), network, "bayesian")
 
-    # edges say f - a = 5 with a variance of 0.1**2 / 3, assays 7 with 2 * 0.2**2
+    # edges state f - a = 5 with a variance of 0.1**2 / 3, assays 7 with 2 * 0.2**2
     weights = (3 / 0.1**2, 1 / (2 * 0.2**2))
     expected = (5.0 * weights[0] + 7.0 * weights[1]) / sum(weights)
     values = {row[0]: row[1] for row in found.table.rows}

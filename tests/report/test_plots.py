@@ -1,4 +1,4 @@
-"""Plots in cinnabar's form, without a window or global state; and the summary that a campaign ends with."""
+"""Plots in cinnabar's form, without a window or global state; and the summary at the end of a campaign."""
 
 from __future__ import annotations
 

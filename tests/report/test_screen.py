@@ -1,4 +1,4 @@
-"""Tables for a terminal: one line per row, whole names and numbers, and a word on what is not shown."""
+"""Tables for a terminal: one line per row, full names and numbers, and a note on what is not shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Structures: chemists' drawings from SMILES or a stored gufe object, without gufe and without harm."""
+"""Structures: drawings from SMILES or a stored gufe object, without gufe and without harm."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_what_is_no_smiles_has_no_structure(capfd: pytest.CaptureFixture[str]) -
 
 
 def phenylethanol(chirality: int) -> dict[str, Any]:
-    """1-phenylethanol in the rows that gufe 1 writes."""
+    """Return 1-phenylethanol in the rows written by gufe 1."""
     atoms = [[6, 0, 0, False, 0, 0, {}, 4], [6, 0, 0, False, chirality, 0, {}, 4], [8, 0, 0, False, 0, 0, {}, 4]]
     atoms += [[6, 0, 0, True, 0, 0, {}, 3]] * 6 + [[1, 0, 0, False, 0, 0, {}, 1]] * 10
     bonds = [[0, 1, 1, 0, {}], [1, 2, 1, 0, {}], [1, 3, 1, 0, {}]]
@@ -59,7 +59,7 @@ def test_a_molecule_of_the_gufe_installed_is_drawn_as_its_smiles_is() -> None:
     assert structure is not None
     assert of_smiles is not None
     assert colours(structure) == colours(of_smiles)
-    # the same lines, if perhaps turned: an aromatic ring is drawn as one
+    # the same lines, possibly rotated: an aromatic ring is drawn as one
     assert [len(d.split()) for _, _, d in structure][:1] == [len(d.split()) for _, _, d in of_smiles][:1]
 
 

@@ -1,4 +1,4 @@
-"""What the throughput plot is drawn from."""
+"""The data of the throughput plot."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.campaign import Campaign, hours
 
 @pytest.fixture(scope="module")
 def connection(tmp_path_factory: pytest.TempPathFactory) -> Connection:
-    """Twelve hosts, one result each on the first day; three more on the fourth, one of an unknown host."""
+    """Return twelve hosts, one result each on the first day; three more on the fourth, one of an unknown host."""
     campaign = Campaign.at(tmp_path_factory.mktemp("throughput") / "lake")
     network = campaign.network("n", [("a", "b")])
     tasks = campaign.new_tasks(network, ["a_b_other"] * 15)

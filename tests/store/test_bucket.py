@@ -1,4 +1,4 @@
-"""The same lake in a bucket, against a local S3 server."""
+"""The same lake in a bucket, on a local S3 server."""
 
 from __future__ import annotations
 

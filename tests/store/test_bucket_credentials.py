@@ -1,4 +1,4 @@
-"""Missing credentials are said at once."""
+"""Missing credentials are reported immediately."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ URL = "s3://bucket/prefix"
 
 @pytest.fixture(autouse=True)
 def bare(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing in the environment; a metadata service that nobody answers for."""
+    """An empty environment, and a metadata service that does not answer."""
     import os
 
     for name in [name for name in os.environ if name.startswith("AWS_")]:

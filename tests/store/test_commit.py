@@ -1,4 +1,4 @@
-"""Commits whose outcome is unknown, and writers that slept."""
+"""Commits with unknown outcome, and writers that were suspended."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_a_failure_that_lasts_is_an_error(lake: Lake, monkeypatch: pytest.Monkey
 def test_a_writer_that_slept_looks_whether_its_commit_counts(
     lake: Lake, landed: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Below a checkpoint that was made meanwhile, a commit may be taken and never be seen."""
+    """Below a checkpoint that was written meanwhile, a commit may be accepted and never be seen."""
     real, real_elapsed, calls = commit_module._write, commit_module.elapsed_s, []
 
     def write(*args: object) -> None:

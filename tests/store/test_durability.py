@@ -1,4 +1,4 @@
-"""A power cut takes nothing that was acknowledged: data, then the commit, then its name are fsynced."""
+"""A power cut removes nothing that was acknowledged: data, then the commit, then its name are fsynced."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def added_by(entries: list[bytes]) -> list[dict[str, object]]:
 def test_whoever_builds_upon_a_commit_makes_it_last(
     lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its writer may be dead, or not so far yet, or of a version that did not fsync."""
+    """Its writer may be dead, or still writing, or of a version that did not fsync."""
     assert lake.local_path is not None
     with Disk(lake.local_path) as disk:
         with monkeypatch.context() as m:

@@ -1,4 +1,4 @@
-"""Awkward names of folders and prefixes: they work everywhere alike, or are refused before anything is made."""
+"""Unusual names of folders and prefixes: they work the same everywhere, or are rejected before anything is made."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ ONLY_ENCODED = ["a%20b", "50%ab", "x%2Fy"]
 
 
 def write_and_read(location: Location) -> None:
-    """Everything that a client of ours does at a place."""
+    """Run everything that our clients do at a location."""
     objects = ObjectStore(location)
     table = LakeTable(location, TABLES["network_log"], objects)
     assert objects.put_exclusive("attempts/o-c-p/1/receipt.arrow", b"receipt")
@@ -63,7 +63,7 @@ def write_and_read(location: Location) -> None:
     frame = table.scan()
     assert frame.sort("scope").collect().rows(named=True) == rows
     assert frame.filter(scope="o-c-q").select("network", "scope").collect().rows() == [("n2", "o-c-q")]
-    # a column without statistics in the log, and of a partition that is not asked for
+    # a column without statistics in the log, and of a partition that was not requested
     assert frame.filter(network="n1").select("scope").collect().rows() == [("o-c-p",)]
 
 

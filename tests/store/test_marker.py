@@ -1,4 +1,4 @@
-"""`lake.json` is written again from what the tables say, and nothing else is made a lake."""
+"""`lake.json` is restored from the tables, and nothing else is turned into a lake."""
 
 from __future__ import annotations
 

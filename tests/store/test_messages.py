@@ -1,4 +1,4 @@
-"""Messages in an attempt's folder: left, replaced, read, taken away, and none that stops its reader."""
+"""Messages in an attempt's folder: written, replaced, read, removed, and none that breaks its reader."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A bucket that answers 503, stalls, or dies in the middle of a request or of its answer."""
+"""A bucket that answers 503, stalls, or breaks off during a request or its response."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from tests.plain import SCOPE
 from tests.s3 import SECRET, TOKEN, Fault, Way
 
 ASSAYS = TABLES["assays"]
-#: With a time-out of 1 s and retries for 2 s, and three tries of a commit.
+#: Timeout of 1 s, retries for 2 s, and three tries of a commit.
 LONGEST_S = 25.0
 
 
 def create(lake: Lake, name: str) -> int | None:
-    """Create a Task unless it is there: what a caller may safely repeat."""
+    """Create a Task unless it exists: an operation that a caller may safely repeat."""
     task = f"Task-{name}-{SCOPE}"
 
     def decide(states: TaskStates) -> list[Event]:
@@ -66,7 +66,7 @@ def test_503_for_a_while_is_not_even_noticed(name: str, bucket_lake: str, way: W
 )
 def test_a_bucket_that_is_gone_is_an_error_in_time(name: str, fault: Fault, bucket_lake: str, way: Way) -> None:
     lake = Lake.open(bucket_lake)
-    create(lake, "a")  # so that a fold has something to do
+    create(lake, "a")  # so that there is something to fold
     way.misbehave(fault, times=10**6)
     began = time.monotonic()
     with pytest.raises(StorageError) as caught:
@@ -114,7 +114,7 @@ def test_rows_are_appended_once_whatever_becomes_of_the_write(fault: Fault, buck
 def test_one_knows_ones_own_object_again(fault: Fault, bucket_lake: str, way: Way) -> None:
     objects = Lake.open(bucket_lake).objects
     way.misbehave(fault, method="PUT", path="receipt.arrow")
-    if fault == "stall":  # nothing was written, and nobody can tell whether it will be
+    if fault == "stall":  # nothing was written, and it is unknown whether it will be
         with pytest.raises(StorageError):
             objects.put_exclusive("x/receipt.arrow", b"mine")
     assert objects.put_exclusive("x/receipt.arrow", b"mine")
@@ -145,9 +145,9 @@ def test_what_is_read_is_whole(fault: Fault, bucket_lake: str, way: Way) -> None
 
 @pytest.mark.timeout(180)
 def test_writers_in_a_storm(bucket_lake: str, way: Way) -> None:
-    """Three writers, requests harmed in all ways; each Task is created once, no commit is lost."""
+    """Three writers, with all kinds of faults; each Task is created once, no commit is lost."""
     draw = random.Random(20250601)
-    # one that stalls costs the client a second, so there are fewer of them
+    # each stalled request costs the client a second, so there are fewer of them
     faults = [fault for fault in get_args(Fault) if fault != "stall"] * 4 + ["stall"]
     calm = threading.Event()
     created: list[str] = []

@@ -1,4 +1,4 @@
-"""Lakes of earlier formats open, answer the same, are checked, and get what came later with their first row."""
+"""Lakes of earlier formats open, return the same answers, are checked, and get newer tables with their first row."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from alchemiscale_lake.store import Lake
 
 ARCHIVE = Path(__file__).parents[1] / "data" / "lake-format-1.tar.xz"
 LATER = [name for name, schema in TABLES.items() if schema.since > 1]
-#: What the version that wrote it printed.
+#: Output of the version that wrote it.
 RANKING = {"a": -8.054507848293131, "b": -6.34549215170687, "c": -8.1502720115482}
 
 

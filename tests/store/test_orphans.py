@@ -28,7 +28,7 @@ def leave(lake: Lake, attempt: str, names: Iterable[str]) -> None:
 
 
 def claimed(lake: Lake, *, held: bool = False) -> str:
-    """Claim a new Task; unless it is held, let it go again. Return the attempt."""
+    """Claim a new Task; unless it is held, release it. Return the attempt."""
     attempt = uuid.uuid4().hex
     task = f"Task-{uuid.uuid4().hex}-{SCOPE}"
     waiting = TaskState(SCOPE, task, f"Transformation-1-{SCOPE}", None)

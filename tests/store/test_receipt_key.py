@@ -1,4 +1,4 @@
-"""The key that receipts are signed with: made once, kept from others, and missed in words."""
+"""The key that receipts are signed with: created once, hidden from others, reported if missing."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_a_key_of_another_user_is_missed_in_words(lake: Lake, monkeypatch: pytes
     def refuse(path: Path) -> bytes:
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
-    # root, as whom tests may run, is refused nothing
+    # root, who may run the tests, is denied nothing
     monkeypatch.setattr(Path, "read_bytes", refuse)
     with pytest.raises(SigningKeyError, match="cannot be read by this user"):
         receipt_key(lake.objects, lake.local_path, 0)

@@ -1,4 +1,4 @@
-"""What a power cut leaves torn is recognised on opening, and mended without deleting anything."""
+"""Damage by a power cut is detected on opening, and repaired without deleting anything."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def flip(path: Path) -> None:
 
 
 CHECKPOINT = "00000000000000000020.checkpoint.parquet"
-#: How it is torn, what is said of it, and which Tasks are gone.
+#: Kind of damage, its description, and the lost Tasks.
 TORN: dict[str, tuple[Callable[[Path], object], str, set[str]]] = {
     "the last entry is empty": (lambda log: entry(log, 23).write_bytes(b""), "an empty entry", {"22"}),
     "the last entry is cut": (lambda log: halve(entry(log, 23)), "a damaged entry", {"22"}),
@@ -182,7 +182,7 @@ def test_a_file_that_is_changed_further_is_set_aside(lake: Lake) -> None:
 
 
 def test_an_entry_without_its_own_digest_is_restored_by_the_next_one(lake: Lake) -> None:
-    """As the first entry of a table, and those of older versions."""
+    """Also as the first entry of a table, and those of older versions."""
     assert lake.local_path is not None
     log = lake.local_path / "tables" / "assays" / "_delta_log"
     lake.table("assays").append_new(ASSAYS.sample(1))

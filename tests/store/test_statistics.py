@@ -1,4 +1,4 @@
-"""Statistics never hide a row, from whichever reader."""
+"""Statistics never hide a row from any reader."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_every_value_lies_in_its_range_or_there_is_none(rows: list[dict[str, Any
                 )
                 assert low <= value <= high
     if "nullCount" in stated:
-        # a column without a range would be taken for one that has nothing
+        # a column without a range would be treated as one without values
         filled = {name for name in stated["nullCount"] if stated["nullCount"][name] < len(rows)}
         assert filled == set(least) == set(most)
 

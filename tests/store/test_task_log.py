@@ -60,7 +60,7 @@ def test_a_decision_is_made_again_in_sight_of_what_came_between(lake: Lake) -> N
 
     def raise_priority(states: TaskStates) -> list[Event]:
         seen.append(str(states.of([task])[task].priority))
-        if len(seen) == 1:  # another writer gets in between this decision and its commit
+        if len(seen) == 1:  # another writer commits between this decision and its commit
             other.task_log.commit(lambda s: [_prioritised(s, task, 3)], actor="other")
         return [_prioritised(states, task, states.of([task])[task].priority + 1)]
 
@@ -99,7 +99,7 @@ def test_processes_never_claim_the_same_task(lake: Lake) -> None:
 
 
 def test_a_commit_that_landed_unheard_is_not_made_twice(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The storage took the write but its answer was lost: a 412 to a retried put."""
+    """The storage accepted the write but its answer was lost: a 412 to a retried put."""
     from deltalake.exceptions import CommitFailedError
 
     import alchemiscale_lake.store.commit as commit_module
@@ -166,7 +166,7 @@ def test_the_log_folds_itself_when_its_tail_grows(lake: Lake, monkeypatch: pytes
     monkeypatch.setattr("alchemiscale_lake.store.task_log._FOLD_AFTER_ROWS", 10)
     create(lake, 12)
     assert lake.table("task_snapshots").scan().collect().height == 0
-    create(lake, 1)  # whoever commits next folds what lies behind
+    create(lake, 1)  # the next writer folds the tail
     folded = lake.table("task_snapshots").scan().collect()
     assert folded["as_of_seq"].unique().to_list() == [2]
     assert len(folded) == 13

@@ -27,7 +27,7 @@ OTHER_SCOPE = "org-campaign-other"
 
 
 def later(days: float = 8.0) -> dict[str, object]:
-    """As of some days from now, when all that is there now has become old."""
+    """Maintain as of some days from now, when everything that exists now is old."""
     return {"now": now_utc() + timedelta(days=days)}
 
 
@@ -46,7 +46,7 @@ def commit_small(lake: Lake, n: int = 12) -> list[str]:
 
 
 def content(lake: Lake) -> dict[str, pl.DataFrame]:
-    """All rows that upkeep has no business with."""
+    """Return all rows that maintenance must not change."""
     frames = {name: lake.table(name).scan().collect() for name in TABLES if not name.endswith("_snapshots")}
     return {name: frame.sort(TABLES[name].key) for name, frame in frames.items()}
 
@@ -94,7 +94,7 @@ def test_what_is_young_stays(lake: Lake) -> None:
 
 
 def test_a_reader_reads_on(lake: Lake) -> None:
-    """What a snapshot lists is there for as long as was promised, however old the files themselves are."""
+    """Files of a snapshot exist for the promised time, however old the files themselves are."""
     commit_small(lake)
     make_old(lake, days=100)
     table = lake.table("task_log")
@@ -197,7 +197,7 @@ def test_cut_anywhere_and_done_again(lake: Lake) -> None:
 
 @pytest.mark.timeout(120)
 def test_writers_at_once_with_upkeep_after_upkeep(place: str) -> None:
-    """Every row is there once, and every commit has its number."""
+    """Every row exists once, and every commit has its number."""
     created: list[str] = []
     done = threading.Event()
 
@@ -283,7 +283,7 @@ def test_the_place_of_one_that_died_is_taken_over(lake: Lake, holder: dict[str, 
 
 @pytest.mark.parametrize("ahead_s", [600.0, -86400.0, 30 * 86400.0])
 def test_one_that_lives_elsewhere_is_waited_for_whatever_its_clock_says(lake: Lake, ahead_s: float) -> None:
-    """It holds the lease until it has not written it for half an hour, by the clock that dates files."""
+    """It holds the lease until it has not renewed it for half an hour, by the clock that dates files."""
     said = {"hostname": "elsewhere", "pid": 1, "until": time.time() + ahead_s}
     lake.objects.put("upkeep/00000007.json", json.dumps(said).encode())
     with pytest.raises(UpkeepRunningError, match=r"already running.*try again in 30 minutes"):
@@ -298,7 +298,7 @@ def test_one_that_lives_elsewhere_is_waited_for_whatever_its_clock_says(lake: La
 def test_what_was_just_written_is_young_to_a_machine_whose_clock_is_ahead(
     lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Writers may be about to commit through a snapshot of a minute ago: the log entries since must be there."""
+    """Writers may commit through a snapshot that is a minute old: the log entries since must exist."""
     for n in range(3):
         lake.network_log.set([f"AlchemicalNetwork-{n}-{SCOPE}"], actor="ana", weight=0.1)
     entries = set(lake.objects.list("tables/network_log/_delta_log"))
@@ -337,7 +337,7 @@ STEPS = st.lists(
 def test_upkeep_is_never_noticed(
     steps: list[str], empty_lake_folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Whatever the order of commits, folds and upkeep, all handles see all that was created."""
+    """Whatever the order of commits, folds and maintenance, all handles see everything that was created."""
     import shutil
 
     folder = tmp_path_factory.mktemp("steps") / "lake"

@@ -1,4 +1,4 @@
-"""The small form of the benchmark: what it counts must be right, whatever the times."""
+"""The small version of the benchmark: its counts must be right, whatever the times."""
 
 from __future__ import annotations
 

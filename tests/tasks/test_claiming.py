@@ -72,12 +72,12 @@ def test_networks_of_no_weight_and_unknown_ones_get_nothing() -> None:
 
 
 def test_a_network_is_served_in_proportion_to_its_transformations() -> None:
-    """One network of 30 against 10 of 3: each Transformation should have the same chance (alchemiscale#393)."""
+    """One network of 30 and 10 of 3: each Transformation should have the same chance (alchemiscale#393)."""
     rows = [(f"big{i}", f"B{i}", 10, "big", 0.5) for i in range(30)]
     rows += [(f"small{n}_{i}", f"S{n}_{i}", 10, f"n{n}", 0.5) for n in range(10) for i in range(3)]
     weights = {r[3]: 0.5 for r in rows}
     big = sum(t.startswith("big") for seed in range(400) for t in draw(rows, weights, 6, seed))
-    # 2400 draws, half expected of the big one; sd about 24
+    # 2400 draws, half expected from the big one; sd about 24
     assert abs(big - 1200) < 4 * 25
 
 

@@ -1,4 +1,4 @@
-"""What is taken by default, and what configuration changes of it."""
+"""Default needs, and their overrides by configuration."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_units_that_leave_the_gpu_alone() -> None:
     needs = unit_needs(None)
 
     assert needs["HybridTopologySetupUnit"] == Resources(1, None, 0.0)
-    # these take what their Task has, the GPU too
+    # these use the resources of their Task, including the GPU
     assert not {"HybridTopologyMultiStateSimulationUnit", "SepTopComplexSetupUnit", "SetupUnit"} & needs.keys()
 
 

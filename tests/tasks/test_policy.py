@@ -25,7 +25,7 @@ def pools(shares: Mapping[str, float] | None = None, **by_name: dict[str, Any]) 
 
 
 def waiting(n: int, *, hours: float | None = 1.0, start: int = 0, priority: int = 10, **values: Any) -> list[dict]:
-    """Plain rows of Tasks, one Transformation each."""
+    """Return plain rows of Tasks, one Transformation each."""
     return [
         {
             "task": f"Task-{i:04d}-{SCOPE}",
@@ -57,7 +57,7 @@ def ask(
     views: Mapping[str, PoolView] | None = None,
     since: Mapping[str, datetime] | None = None,
 ) -> Admission:
-    """Ask the policy, every pool being heard of."""
+    """Apply the policy, with a report from every pool."""
     views = dict.fromkeys(settings.pools, PoolView()) | dict(views or {})
     runs = [row | {"pool": pool} for pool, rows in (running or {}).items() for row in rows]
     frame = pl.DataFrame(tasks, schema=_SCHEMA)
@@ -74,7 +74,7 @@ def names(admission: Admission) -> set[str]:
     return {task[5:9] for task in admission.candidates["task"]}
 
 
-# --- alone ------------------------------------------------------------------------------------------
+# --- a single pool ----------------------------------------------------------------------------------
 
 
 def test_a_pool_alone_gets_all_that_it_can_take() -> None:

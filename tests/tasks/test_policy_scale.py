@@ -1,4 +1,4 @@
-"""A hundred thousand Tasks wait: a claim is decided between two commits, and must not take longer than they do."""
+"""With a hundred thousand waiting Tasks: a claim is decided between two commits, and must not take longer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from alchemiscale_lake.tasks.fitness import NEEDS_SCHEMA, fitness
 from alchemiscale_lake.tasks.policy import PoolView, Situation, admit
 
 N_TASKS, N_TRANSFORMATIONS = 100_000, 30_000
-#: Some fifteen times what it takes on an idle machine: enough to tell columns from loops.
+#: About fifteen times the time on an idle machine: enough to distinguish columns from loops.
 LONGEST_S = 2.5
 POOLS = Pools.model_validate(
     {

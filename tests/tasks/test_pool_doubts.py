@@ -1,4 +1,4 @@
-"""What is allowed but probably not meant."""
+"""Settings that are allowed but probably not intended."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which hosts are held to be bad, and for how long."""
+"""Which hosts are quarantined, and for how long."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from alchemiscale_lake.tasks.quarantine import OUTCOMES, HostRecord, fold_outcom
 
 T0 = datetime(2025, 6, 1, tzinfo=UTC)
 RULES = QuarantineRules(failures=3, window_s=3600, fast_s=300, penalty_s=600, longest_s=4800, forgive_after_s=86400)
-#: hostname, Task, ok, minutes after T0 that it ended, seconds that it took
+#: hostname, Task, ok, end in minutes after T0, duration in seconds
 Row = tuple[str, str, bool, float, float]
 
 
@@ -158,7 +158,7 @@ outcomes = st.lists(
 
 
 def plainly(rows: Sequence[Row], rules: QuarantineRules) -> dict[str, datetime | None]:
-    """The rules in words, one row after the other; written apart from the code."""
+    """Apply the rules row by row; written independently of the code."""
     blamed = {t for _, t, *_ in rows if len({h for h, u, ok, *_ in rows if u == t and not ok}) > 1}
     blamed -= {t for _, t, ok, *_ in rows if ok}
     found: dict[str, datetime | None] = {}

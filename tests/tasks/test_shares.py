@@ -95,7 +95,7 @@ def test_work_conserving_and_never_to_one_above_its_share_before_one_below(
     for scope, n in got.items():
         after[groups[scope][0]] += n
     left = {groups[s] for s in waiting if waiting[s] > got[s]}
-    # whoever still waits would not, with one more Task, have less for its share than somebody who was served
+    # a group that still waits would not, with one more Task, have less for its share than one that was served
     for group, share in left:
         for scope in got:
             served, its_share = groups[scope]
