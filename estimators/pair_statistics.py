@@ -14,10 +14,13 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["STATISTICS", "count_picks"]
+__all__ = ["LIGANDS_ONLY", "ORDERS", "STATISTICS", "count_picks"]
 
 #: Maximum number of signs of differences in memory (4 bytes each).
 _BLOCK_ENTRIES = 4_000_000
+
+#: A mean below this fraction of the values is rounding.
+_ROUNDING = 1e-12
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -78,8 +81,7 @@ def _spearman(y: FloatArray, x: FloatArray, counts: FloatArray) -> FloatArray:
 def _kendall(y: FloatArray, x: FloatArray, counts: FloatArray) -> FloatArray:
     """Return Kendall's tau-b."""
     if y.ndim == 2 or x.ndim == 2:
-        rows = zip(np.broadcast_to(y, counts.shape), np.broadcast_to(x, counts.shape), counts, strict=True)
-        return np.array([_kendall(*(row[0], row[1], row[2][None, :]))[0] for row in rows])
+        return _row_by_row(_kendall, y, x, counts)
     untied = np.sqrt(_n_untied(y, counts) * _n_untied(x, counts))
     flat = untied == 0
     result: FloatArray = np.where(flat, np.nan, _concordance(y, x, counts) / np.where(flat, 1.0, untied))
@@ -99,6 +101,68 @@ def _concordance(y: FloatArray, x: FloatArray, counts: FloatArray) -> FloatArray
             signs *= np.sign(x[rows, None] - x[columns])
             total += weight * np.einsum("bi,bi->b", short[:, columns] @ signs.T, counts[:, rows])
     return total
+
+
+def _nrmse(y: FloatArray, x: FloatArray, counts: FloatArray) -> FloatArray:
+    """Return the RMSE over the mean of the experiments; NaN where that is zero (edges in both directions)."""
+    mean = np.abs(_mean(x, counts))
+    undefined = mean <= _ROUNDING * _mean(np.abs(x), counts)
+    result: FloatArray = np.where(undefined, np.nan, _rmse(y, x, counts) / np.where(undefined, 1.0, mean))
+    return result
+
+
+def _rae(y: FloatArray, x: FloatArray, counts: FloatArray) -> FloatArray:
+    """Return the MUE over that of always predicting the mean of the experiments."""
+    spread = _mean(np.abs(x - _mean(x, counts)[:, None]), counts)
+    flat = _flat(x, counts)
+    result: FloatArray = np.where(flat, np.nan, _mue(y, x, counts) / np.where(flat, 1.0, spread))
+    return result
+
+
+def _predictive_index(y: FloatArray, x: FloatArray, counts: FloatArray) -> FloatArray:
+    """Return Pearlman and Charifson's index: concordance of pairs, weighted by their experimental difference."""
+    if y.ndim == 2 or x.ndim == 2:
+        return _row_by_row(_predictive_index, y, x, counts)
+    right, total = np.zeros(len(counts)), np.zeros(len(counts))
+    step = max(1, _BLOCK_ENTRIES // len(y))
+    for start in range(0, len(y), step):
+        rows = slice(start, start + step)
+        apart = x[rows, None] - x
+        ordered = apart * np.sign(y[rows, None] - y)
+        right += np.einsum("bi,bi->b", counts @ ordered.T, counts[:, rows])
+        total += np.einsum("bi,bi->b", counts @ np.abs(apart).T, counts[:, rows])
+    flat = total == 0
+    result: FloatArray = np.where(flat, np.nan, right / np.where(flat, 1.0, total))
+    return result
+
+
+def _fraction_best(y: FloatArray, x: FloatArray, counts: FloatArray) -> FloatArray:
+    """Return the mean, over k up to half of the ligands, of the fraction of the best k that the estimates share.
+
+    cinnabar's `compute_fraction_best_ligands`, due to Christopher Bayly. Equal values are ordered by the other side.
+    """
+    if y.ndim == 2 or x.ndim == 2:
+        return _row_by_row(_fraction_best, y, x, counts)
+    before = np.empty((2, *counts.shape))
+    for side, order in enumerate((np.lexsort((x, y)), np.lexsort((y, x)))):
+        before[side][:, order] = np.cumsum(counts[:, order], axis=1) - counts[:, order]
+    # copies of a pair stand side by side in both orders; one with rank k is shared by all sets of k and more
+    first = before.max(axis=0).astype(np.int64)
+    n = int(counts[0].sum()) if len(counts) else 0
+    half = n // 2
+    if not half:
+        return np.full(len(counts), np.nan)
+    worth = np.cumsum(1.0 / np.arange(half, 0, -1))[::-1]
+    so_far = np.concatenate([[0.0], np.cumsum(worth)])
+    last = np.minimum(first + counts.astype(np.int64), half)
+    result: FloatArray = (so_far[last] - so_far[np.minimum(first, half)]).sum(axis=1) / half
+    return result
+
+
+def _row_by_row(statistic: PairStatistic, y: FloatArray, x: FloatArray, counts: FloatArray) -> FloatArray:
+    """Evaluate a statistic where each resample has its own values."""
+    rows = zip(np.broadcast_to(y, counts.shape), np.broadcast_to(x, counts.shape), counts, strict=True)
+    return np.array([statistic(one_y, one_x, count[None, :])[0] for one_y, one_x, count in rows])
 
 
 def _n_untied(values: FloatArray, counts: FloatArray) -> FloatArray:
@@ -146,4 +210,12 @@ STATISTICS: dict[str, PairStatistic] = {
     "pearson_r": _pearson,
     "spearman_rho": _spearman,
     "kendall_tau": _kendall,
+    "NRMSE": _nrmse,
+    "RAE": _rae,
+    "predictive_index": _predictive_index,
+    "fraction_best": _fraction_best,
 }
+#: Statistics that two pairs always meet in the same way, whatever their values.
+ORDERS = ("R2", "pearson_r", "spearman_rho", "kendall_tau", "predictive_index", "fraction_best")
+#: Statistics that do not exist for edges in both directions, whose mean is zero and whose best are the worst reversed.
+LIGANDS_ONLY = ("NRMSE", "fraction_best")

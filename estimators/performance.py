@@ -26,12 +26,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from estimators.errors import EstimatorInputError
-from estimators.pair_statistics import STATISTICS, count_picks
+from estimators.pair_statistics import LIGANDS_ONLY, ORDERS, STATISTICS, count_picks
 
 __all__ = ["STATISTICS", "Performance", "Resampled", "Statistic", "assess", "pool", "resample"]
 
 #: Statistics that are energies, and whether their squares (2) or they themselves (1) are means over pairs.
 _POWERS = {"RMSE": 2.0, "MUE": 1.0}
+#: Fewer pairs on one zero are always in line and equally far off: no correlation, no interval.
+_FEWEST = 3
 #: Maximum number of pairs in memory while resampling.
 _CHUNK_ENTRIES = 2_000_000
 
@@ -110,7 +112,8 @@ class Resampled:
 
     def performance(self, confidence: float = 0.95) -> Performance:
         """Return values with percentile intervals."""
-        intervals = [_interval(column, confidence) for column in self.samples.T]
+        nothing = (float("nan"), float("nan"))
+        intervals = [_interval(column, confidence) if self.n >= _FEWEST else nothing for column in self.samples.T]
         found = zip(STATISTICS, self.value.tolist(), intervals, strict=True)
         statistics = tuple(Statistic(name, value, low, high) for name, value, (low, high) in found)
         return Performance(self.n, self.relative, confidence, statistics)
@@ -223,7 +226,9 @@ def resample(
         shared = ", on a zero shared with another" if moved.any() else ""
         raise EstimatorInputError(f"none of {len(y)} pairs has both an estimate and an experiment{shared}")
     y, x, zero, moved = y[both], x[both], zero[both], moved[both]
-    y, x = y - np.where(moved, _means(y, zero), 0.0), x - np.where(moved, _means(x, zero), 0.0)
+    # to the mean of all experiments: errors and correlations do not depend on it, NRMSE is relative to it
+    centre = float(x.mean())
+    y, x = (values + np.where(moved, centre - _means(values, zero), 0.0) for values in (y, x))
     draws = _Draws(y, x, [None if error is None else error[both] for error in errors], both_directions)
     return Resampled(len(y), bool(moved.any()), draws.value(), draws.samples(n_bootstrap, seed))
 
@@ -298,7 +303,12 @@ class _Draws:
         if self.mirrored:
             y, x = np.concatenate([y, -y], axis=-1), np.concatenate([x, -x], axis=-1)
             counts = np.concatenate([counts, counts], axis=-1)
-        return np.stack([function(y, x, counts) for function in STATISTICS.values()], axis=1)
+        found = np.stack([function(y, x, counts) for function in STATISTICS.values()], axis=1)
+        undefined = set(LIGANDS_ONLY) if self.mirrored else set()
+        if len(self.y) < (2 if self.mirrored else _FEWEST):
+            undefined |= set(ORDERS)
+        found[:, [name in undefined for name in STATISTICS]] = np.nan
+        return found
 
 
 def _together(values: FloatArray, shares: FloatArray) -> FloatArray:

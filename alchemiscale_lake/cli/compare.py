@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-_STATISTICS = ("RMSE", "MUE", "R2", "pearson_r", "spearman_rho", "kendall_tau")
+_SHOWN = ("RMSE", "MUE", "R2", "pearson_r", "spearman_rho", "kendall_tau")
+_STATISTICS = (*_SHOWN, "NRMSE", "RAE", "predictive_index", "fraction_best")
 
 
 @click.command("compare")
@@ -45,7 +46,7 @@ _STATISTICS = ("RMSE", "MUE", "R2", "pearson_r", "spearman_rho", "kendall_tau")
     "statistics",
     type=click.Choice(_STATISTICS, case_sensitive=False),
     multiple=True,
-    help="Only this one; may be repeated.",
+    help="Only this one; may be repeated.  [default: the first six]",
 )
 @click.option(
     "--bootstrap", type=click.IntRange(min=0), default=1000, show_default=True, metavar="N", help="Resamples."
@@ -106,8 +107,12 @@ def command(
     connection = connect(opened)
     found = compare(connection, **chosen, by=by, over=over, uncertainties=uncertainties, n_bootstrap=bootstrap)
     names = dict(ask(connection, "network_states").select("network", "name").iter_rows())
-    table = comparison_table(found, by=by, over_time=over_time, names=names, statistics=statistics)
+    shown = statistics or _SHOWN
+    table = comparison_table(found, by=by, over_time=over_time, names=names, statistics=shown)
     show_table(table, tsv=tsv, output=output, counted=f"{len(found)} comparisons")
+    few = sum(one.performance.n < 3 for one in found)
+    if few:
+        say(f"{few} of {len(found)} comparisons are of one or two pairs: too few for an interval or a correlation")
     if plot is not None:
         figure = _over_time(found, statistics) if over_time else _scatter(connection, chosen)
         figure.savefig(Path(plot))

@@ -46,6 +46,7 @@ def rounded(text: str) -> str:
     "arguments",
     [
         ("compare", "tyk2"),
+        ("compare", "tyk2", "--statistic", "NRMSE", "--statistic", "rae", "--statistic", "fraction_best"),
         ("compare", "--over-time", "--statistic", "RMSE"),
         ("compare", "--by", "scope", "--statistic", "mue", "--statistic", "kendall_tau"),
         ("compare", "--by", "programme", "--over-time", "--statistic", "RMSE", "--resample", "networks"),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 
+import cinnabar
 import numpy as np
 import pytest
 from cinnabar.stats import bootstrap_statistic
@@ -69,6 +70,75 @@ def test_intervals_are_cinnabars(name: str, theirs: str) -> None:
     assert ours.high == pytest.approx(reference["high"], abs=0.15 * width)
 
 
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("n", [3, 4, 11, 40])
+def test_cinnabars_other_statistics_by_their_definitions(seed: int, n: int) -> None:
+    y, x = sample(n, seed)
+
+    found = assess(y, x, relative=False, n_bootstrap=10)
+
+    assert found["NRMSE"].value == pytest.approx(np.sqrt(np.mean((y - x) ** 2)) / abs(x.mean()))
+    assert found["RAE"].value == pytest.approx(np.mean(np.abs(y - x)) / np.mean(np.abs(x - x.mean())))
+    pairs = [(i, j) for i in range(n) for j in range(i)]
+    weight = np.array([abs(x[i] - x[j]) for i, j in pairs])
+    order = np.array([np.sign((x[i] - x[j]) * (y[i] - y[j])) for i, j in pairs])
+    assert found["predictive_index"].value == pytest.approx(weight @ order / weight.sum())
+    best = [len({*np.argsort(y)[:k]} & {*np.argsort(x)[:k]}) / k for k in range(1, n // 2 + 1)]
+    assert found["fraction_best"].value == pytest.approx(np.mean(best))
+
+
+@cinnabar_0_2
+def test_rae_is_cinnabars() -> None:
+    y, x = sample()
+    np.random.seed(0)
+
+    reference = bootstrap_statistic(x, y, statistic="RAE", nbootstrap=500)
+    ours = assess(y, x, relative=False, n_bootstrap=4000)["RAE"]
+
+    assert ours.value == pytest.approx(reference["mle"])
+    width = reference["high"] - reference["low"]
+    assert ours.low == pytest.approx(reference["low"], abs=0.15 * width)
+    assert ours.high == pytest.approx(reference["high"], abs=0.15 * width)
+
+
+@pytest.mark.skipif(
+    not hasattr(cinnabar, "compute_fraction_best_ligands"),
+    reason="this cinnabar has neither NRMSE, the predictive index nor the fraction of best ligands",
+)
+@pytest.mark.parametrize("seed", range(3))
+def test_statistics_are_those_of_the_newest_cinnabar(seed: int) -> None:
+    from cinnabar.stats import calculate_nrmse, calculate_predictive_index, calculate_rae
+
+    y, x = sample(17, seed)
+
+    found = assess(y, x, relative=False, n_bootstrap=10)
+
+    assert found["NRMSE"].value == pytest.approx(calculate_nrmse(x, y))
+    assert found["RAE"].value == pytest.approx(calculate_rae(x, y))
+    assert found["predictive_index"].value == pytest.approx(calculate_predictive_index(x, y))
+    assert found["fraction_best"].value == pytest.approx(cinnabar.compute_fraction_best_ligands(x, y))
+
+
+def test_what_depends_on_the_zero_or_the_direction_is_not_given_for_edges() -> None:
+    y, x = sample()
+
+    found = assess(y, x, relative=False, both_directions=True, n_bootstrap=10)
+
+    assert math.isnan(found["NRMSE"].value)
+    assert math.isnan(found["fraction_best"].value)
+    assert 0 < found["predictive_index"].value <= 1
+
+
+@pytest.mark.parametrize("relative", [True, False])
+def test_two_ligands_have_errors_but_neither_intervals_nor_correlations(relative: bool) -> None:
+    found = assess([1.0, 2.0], [1.0, 4.0], relative=relative)
+
+    assert found["RMSE"].value > 0
+    assert math.isnan(found["RMSE"].low)
+    assert math.isnan(found["R2"].value)
+    assert math.isnan(found["kendall_tau"].high)
+
+
 def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
     covered = 0
     for seed in range(200):
@@ -121,8 +191,8 @@ def test_unusable_pairs_are_refused(y: list[float], x: list[float], match: str) 
 
 
 def test_an_unknown_name_is_a_key_error() -> None:
-    with pytest.raises(KeyError, match="RAE"):
-        assess([1.0], [1.0], relative=False)["RAE"]
+    with pytest.raises(KeyError, match="R3"):
+        assess([1.0], [1.0], relative=False)["R3"]
 
 
 @settings(deadline=None)
