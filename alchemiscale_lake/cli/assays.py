@@ -21,12 +21,20 @@ __all__ = ["command"]
     show_default=True,
     help="What was measured.",
 )
+@click.option(
+    "--temperature",
+    type=click.FloatRange(250.0, 400.0),
+    default=298.15,
+    show_default=True,
+    metavar="KELVIN",
+    help="Temperature of Kd, Ki, IC50 and of pKi, pIC50, if the file does not state it.",
+)
 @click.option("--source", default=None, help="Where the values come from.  [default: the file's name]")
-def command(file: str, lake: str, scope: str, kind: str, source: str | None) -> None:
+def command(file: str, lake: str, scope: str, kind: str, temperature: float, source: str | None) -> None:
     """Import experimental values.
 
-    FILE is a CSV or TSV with a header: `ligand`, `value_kcal_mol` (or `pic50`), and where known
-    `uncertainty_kcal_mol`, `smiles`, `source`. The next `gather` puts estimates on their scale.
+    FILE is a CSV or TSV with a header: `ligand`, `value_kcal_mol` (or `pKi`, `pIC50`, `Ki (nM)`, `Kd (nM)`, `IC50 (nM)`),
+    and where known `uncertainty_kcal_mol`, `smiles`, `source`. The next `gather` puts estimates on their scale.
 
     \b
     Example:
@@ -36,7 +44,7 @@ def command(file: str, lake: str, scope: str, kind: str, source: str | None) -> 
     from ..store import Lake
 
     opened = Lake.open(lake)
-    new = import_assays(opened, file, scope, kind, source=source)
+    new = import_assays(opened, file, scope, kind, source=source, temperature_kelvin=temperature, tell=say)
     say(f"imported {new} new {kind} values into {scope}")
     unmatched = unmatched_assays(opened, scope)
     if unmatched is not None:

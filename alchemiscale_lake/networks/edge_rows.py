@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from ..cells import MISSING
 from .edge_values import EdgeValue, LigandValue
+from .measurements import Measured, Measurements
 from .table_columns import Columns
 
-__all__ = ["Found", "row_reader"]
+__all__ = ["Found", "RowReader", "row_reader"]
 
 PHASES: Final = ("complex", "solvent", "vacuum", "direct")
 #: Texts in `gather --report raw` for values of whole edges, and for differences of two legs.
@@ -21,17 +23,31 @@ _TRUE: Final = frozenset({"true", "1", "1.0", "yes", "t", "failed"})
 Found: TypeAlias = Iterator["EdgeValue | LigandValue | tuple[str, str, str, str] | str"]
 
 
-def row_reader(columns: Columns) -> Callable[[Columns, Sequence[str]], Found] | None:
-    """Return the function that reads a row of a table with these columns; None for an unknown kind of table.
+@dataclass(frozen=True, slots=True)
+class RowReader:
+    """Reads rows of one kind of table; raises ValueError if a row cannot be read.
 
-    It raises ValueError if a row cannot be read.
+    Attributes
+    ----------
+    read : callable
+        Takes the columns and a row.
+    notes : callable
+        Returns how values were taken, after the last row.
     """
+
+    read: Callable[[Columns, Sequence[str]], Found]
+    notes: Callable[[], list[str]] = list
+
+
+def row_reader(columns: Columns, header: Sequence[str]) -> RowReader | None:
+    """Return the reader of the kind of table that has this header; None if there is no such kind."""
     if columns.ligands and columns.wide:
-        return _read_wide
+        return RowReader(_read_wide)
     if columns.ligands and "value" in columns.at:
-        return _Long().read
-    if "ligand" in columns.at and ("experiment" in columns.at or "computational" in columns.at):
-        return _read_ligand
+        return RowReader(_Long().read)
+    measurements = Measurements(header)
+    if "ligand" in measurements.at and (measurements.explicit or "computational" in columns.at):
+        return RowReader(_Ligands(measurements).read, measurements.notes)
     return None
 
 
@@ -109,20 +125,22 @@ def _repeat(told: str) -> int:
     return int(number)
 
 
-def _read_ligand(columns: Columns, row: Sequence[str]) -> Found:
-    ligand = columns.text(row, "ligand")
-    if not ligand:
-        raise ValueError("no name in the ligand column")
-    column = "experiment" if "experiment" in columns.at else "value"
-    if column == "value" and columns.text(row, "computational").lower() in _TRUE:
-        yield "computed free energies of ligands, which follow from edges"
-        return
-    value = columns.number(row, columns.at.get(column))
-    if value is None:
-        yield "ligands without an experimental value"
-        return
-    of = "experiment uncertainty" if column == "experiment" else "uncertainty"
-    yield LigandValue(columns.system(row), ligand, value, _positive(columns.number(row, columns.at.get(of))))
+class _Ligands:
+    """Reads rows of one experimental value each."""
+
+    def __init__(self, measurements: Measurements) -> None:
+        self._measurements = measurements
+
+    def read(self, columns: Columns, row: Sequence[str]) -> Found:
+        if columns.text(row, "computational").lower() in _TRUE:
+            yield "computed free energies of ligands, which follow from edges"
+            return
+        measured = self._measurements.read(row)
+        if isinstance(measured, Measured):
+            system = columns.system(row)
+            yield LigandValue(system, measured.ligand, measured.value_kcal_mol, measured.uncertainty_kcal_mol)
+        elif measured:
+            yield "ligands without an experimental value"
 
 
 def _pair(columns: Columns, row: Sequence[str]) -> tuple[str, str]:

@@ -14,13 +14,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from ..cells import Row, table_rows
 from ..errors import ContentError, ResultFileError
-from .edge_rows import Found, row_reader
+from .edge_rows import RowReader, row_reader
 from .edge_values import EdgeTable, EdgeValue, LigandValue
 from .marked_rows import is_comment, sure_names
 from .table_columns import Columns
@@ -70,7 +70,7 @@ class _Part:
     """Rows below one header."""
 
     columns: Columns
-    read: Callable[[Columns, Sequence[str]], Found]
+    reader: RowReader
     rows: list[Row]
 
 
@@ -106,8 +106,8 @@ def _sole_part(rows: list[Row], source: str) -> _Part:
 
 def _part(header: Sequence[str], rows: list[Row]) -> _Part | None:
     columns = Columns(header)
-    read = row_reader(columns)
-    return None if read is None else _Part(columns, read, rows)
+    reader = row_reader(columns, header)
+    return None if reader is None else _Part(columns, reader, rows)
 
 
 def _not_edges(header: Sequence[str], source: str) -> ResultFileError:
@@ -135,6 +135,7 @@ class _Reading:
     values: list[EdgeValue] = field(default_factory=list)
     ligands: list[LigandValue] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
     #: Values by leg and repeat number, with their lines.
     numbered: dict[tuple[object, ...], tuple[EdgeValue, int]] = field(default_factory=dict)
@@ -147,10 +148,11 @@ class _Reading:
                 if is_comment(row, names):
                     self.left_out[_COMMENTS] += 1
                     continue
-                for found in part.read(part.columns, row.cells):
+                for found in part.reader.read(part.columns, row.cells):
                     self._take(found, row.number)
             except ValueError as e:
                 self.problems.append(f"{self.source}:{row.number}: {e}")
+        self.notes += [f"{self.source}: {note}" for note in part.reader.notes()]
 
     def _take(self, found: EdgeValue | LigandValue | tuple[str, str, str, str] | str, line: int) -> None:
         if isinstance(found, str):
@@ -179,14 +181,15 @@ class _Reading:
             why = f"no rows below the header{self._said()}"
             said = "\n".join(self.problems[:_NAMED]) + more if self.problems else f"{self.source}: {why}"
             raise ResultFileError(said, source=self.source, problems=self.problems)
-        notes = [f"{self.source}: left out {n} {what}" for what, n in self.left_out.items()]
+        notes = [*self.notes, *(f"{self.source}: left out {n} {what}" for what, n in self.left_out.items())]
         empty = len(self.edges.keys() - {value.edge for value in self.values})
         if empty:
             notes.append(f"{self.source}: {empty} of {len(self.edges)} legs have no value")
         return EdgeTable(self.source, tuple(self.edges), tuple(self.values), tuple(self.ligands), tuple(notes))
 
     def _said(self) -> str:
-        return "".join(f"; {n} {what}" for what, n in self.left_out.items())
+        notes = [note.removeprefix(f"{self.source}: ") for note in self.notes]
+        return "".join(f"; {said}" for said in (*notes, *(f"{n} {what}" for what, n in self.left_out.items())))
 
 
 def _numbers(value: EdgeValue) -> tuple[float | None, float | None, bool]:

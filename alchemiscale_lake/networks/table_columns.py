@@ -41,12 +41,6 @@ _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "charge": ("alchemical charge difference",),
     "score": ("lomap score", "mapping score", "score"),
     "ligand": ("ligand name", "ligand", "name", "compound", "label"),
-    "experiment": (
-        "exp dg", "expt dg", "dg exp", "dg expt", "exp", "expt", "experiment", "experimental value",
-    ),
-    "experiment uncertainty": (
-        "exp ddg", "expt ddg", "exp uncertainty", "dg exp uncertainty", "exp dg error", "exp dg uncertainty",
-    ),
 }  # fmt: skip
 
 

@@ -114,9 +114,9 @@ def test_an_uncertainty_of_a_computed_value_is_left_alone(lake, write):
     [
         ("b,", "no value for ligand 'b'"),
         ("b", "no value for ligand 'b'"),
-        ("b,much", "value is 'much', not a number"),
-        ("b,nan", "value is 'nan', not a number"),
-        ("b,1,inf", "uncertainty is 'inf', not a number"),
+        ("b,much", "value_kcal_mol is 'much', not a number"),
+        ("b,nan", "no value for ligand 'b'"),
+        ("b,1,inf", "uncertainty_kcal_mol is 'inf', not a number"),
         ("b,1,-0.1", "the uncertainty of ligand 'b' is negative"),
         (",1", "no name in the ligand column"),
         ("a,-2", "ligand 'a' has another value above"),
