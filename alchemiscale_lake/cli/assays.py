@@ -33,8 +33,9 @@ __all__ = ["command"]
 def command(file: str, lake: str, scope: str, kind: str, temperature: float, source: str | None) -> None:
     """Import experimental values.
 
-    FILE is a CSV or TSV with a header: `ligand`, `value_kcal_mol` (or `pKi`, `pIC50`, `Ki (nM)`, `Kd (nM)`, `IC50 (nM)`),
-    and where known `uncertainty_kcal_mol`, `smiles`, `source`. The next `gather` puts estimates on their scale.
+    FILE is a CSV or TSV with a header: `ligand`, `value_kcal_mol` (or `pKi`, `pIC50`, `Ki (nM)`, `Kd (nM)`,
+    `IC50 (nM)`), and where known `uncertainty_kcal_mol`, `smiles`, `source`. The next `gather` puts estimates on their
+    scale.
 
     \b
     Example:
