@@ -55,8 +55,8 @@ def parse_seconds(value: Any) -> Any:
     if _NUMBER.fullmatch(text):
         return _to_float(Fraction(text), value)
     if re.fullmatch(r"\d+:\d\d", text):
-        raise ValueError(f"{value!r} is minutes to some queues and hours to others; write 30m, 24h or 24:00:00")
-    raise ValueError(f"{value!r} is no duration; write 90s, 30m, 24h, 2d, 1h30m or 24:00:00")
+        raise ValueError(f"{value!r} is minutes for some queues, hours for others; write 30m, 24h or 24:00:00")
+    raise ValueError(f"{value!r} is not a valid duration; write 90s, 30m, 24h, 2d, 1h30m or 24:00:00")
 
 
 def format_seconds(seconds: float) -> str:
@@ -101,7 +101,7 @@ def parse_bytes(value: Any) -> Any:
         return value
     found = _MEMORY.fullmatch(value.strip().lower())
     if not found:
-        raise ValueError(f"{value!r} is no amount of memory; write 16GiB, 16GB or a number of bytes")
+        raise ValueError(f"{value!r} is not an amount of memory; write 16GiB, 16GB or a number of bytes")
     return int(Fraction(found[1]) * _BYTES[found[2]])
 
 
@@ -119,4 +119,4 @@ def _to_float(exact: Fraction | int, value: str) -> float:
     try:
         return float(exact)
     except OverflowError as e:
-        raise ValueError(f"{value!r} is longer than any duration; write 90s, 30m or 24h") from e
+        raise ValueError(f"{value!r} is too long for a duration; write 90s, 30m or 24h") from e

@@ -91,11 +91,9 @@ def read_file(path: str | os.PathLike[str]) -> bytes:
                 parts.append(part)
                 size += len(part)
                 if size > limit:
-                    raise _too_large(str(file), limit, "the file goes on")
+                    raise _too_large(str(file), limit, "the file is longer")
     except OSError as e:
-        raise ContentError(
-            f"{file}: cannot be read ({e.strerror or e}); give a file that can be", source=str(file)
-        ) from e
+        raise ContentError(f"{file}: cannot be read ({e.strerror or e}); give a readable file", source=str(file)) from e
     return decompress(b"".join(parts), str(file))
 
 
@@ -129,14 +127,13 @@ def decompress(data: bytes, source: str) -> bytes:
                 raise _too_large(source, limit, f"its {len(data)} compressed bytes expand to more")
             if size > _UNSUSPICIOUS and size > ratio * n_read:
                 raise ContentError(
-                    f"{source}: the first {n_read} compressed bytes expand more than {ratio}-fold, which no "
-                    "network or result does; give the file uncompressed if you trust it",
+                    f"{source}: the first {n_read} compressed bytes expand more than {ratio}-fold, unlike any "
+                    "network or result; give the file uncompressed if you trust it",
                     source=source,
                 )
     except (zstandard.ZstdError, zlib.error, EOFError, MemoryError) as e:
         raise ContentError(
-            f"{source}: the compressed file is cut short or damaged ({e or type(e).__name__}); copy it or write it "
-            "again",
+            f"{source}: the compressed file is truncated or damaged ({e or type(e).__name__}); copy or write it again",
             source=source,
         ) from e
     return b"".join(found)
@@ -199,7 +196,7 @@ def decode_text(data: bytes, source: str) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as e:
         raise ContentError(
-            f"{source}: not UTF-8 at byte {e.start} of {len(data)}; the file is damaged, copy it or write it again",
+            f"{source}: not UTF-8 at byte {e.start} of {len(data)}; the file is damaged; copy or write it again",
             source=source,
             byte=e.start,
         ) from e
@@ -252,7 +249,7 @@ def parse_json(text: str, source: str) -> Any:
         raise _too_deep(source) from e
     except ValueError as e:  # also a number with thousands of digits
         raise ContentError(
-            f"{source}: not whole JSON: {e}; the file is cut short or damaged, copy it or write it again",
+            f"{source}: not valid JSON: {e}; the file is truncated or damaged; copy or write it again",
             source=source,
         ) from e
     check_depth(value, source)
@@ -265,7 +262,7 @@ def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         seen: set[str] = set()
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise ValueError(f"the key {twice!r} stands twice in one object")
+        raise ValueError(f"the key {twice!r} occurs twice in one object")
     return found
 
 
@@ -289,7 +286,7 @@ def check_depth(value: Any, source: str) -> None:
 
 def _too_deep(source: str) -> ContentError:
     return ContentError(
-        f"{source}: lists and dicts are nested in more than {MAX_DEPTH} levels, which no network or result needs; "
+        f"{source}: lists and dicts are nested in more than {MAX_DEPTH} levels, unlike any network or result; "
         "write the file again with the tool that made it",
         source=source,
     )

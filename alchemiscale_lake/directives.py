@@ -47,25 +47,25 @@ def word_mistake(kind: str, key: str, text: str) -> str | None:
     text : str
     """
     if not text.strip():
-        return "is empty; leave the key out"
+        return "is empty; omit the key"
     bad = _unreadable(text, _NEVER)
     if bad:
-        return f"{text!r} holds {bad}, which no directive can carry; write the name that the site uses"
+        return f"{text!r} contains {bad}, which is not allowed in a directive; write the name that the site uses"
     if any(c.isspace() for c in text) and kind not in _QUOTED_WORDS.get(key, ()):
-        return f"{text!r} holds a space: {kind} reads it as several words; give one {key}"
+        return f"{text!r} contains a space: {kind} reads it as several words; give one {key}"
     return None
 
 
 def log_folder_mistake(kind: str, folder: str) -> str | None:
     """Return why the jobs of a queue cannot write their output to a folder, None if they can."""
     if not folder.strip():
-        return "is empty; leave the key out"
+        return "is empty; omit the key"
     bad = _unreadable(folder, _NEVER + _REPLACED.get(kind, ""))
     if bad is None and kind not in _QUOTED_FOLDERS and any(c.isspace() for c in folder):
         bad = "a space"
     if bad is None:
         return None
-    return f"{folder!r} holds {bad}, which {kind} does not read as part of a path; name another folder"
+    return f"{folder!r} contains {bad}, which {kind} does not read as part of a path; give another folder"
 
 
 def directive_mistakes(kind: str, directives: Sequence[str]) -> Iterator[str]:
@@ -81,11 +81,11 @@ def directive_mistakes(kind: str, directives: Sequence[str]) -> Iterator[str]:
 
 def _wrong_line(directive: str, marker: str | None) -> str | None:
     if not directive.strip():
-        return "is empty; leave it out"
+        return "is empty; omit it"
     if any(not c.isprintable() and c != "\t" for c in directive):
-        return "holds a line break or a control character; write each directive as an item of its own"
+        return "contains a line break or a control character; write each directive as a separate item"
     if directive.lstrip().startswith(marker or "#"):
-        return f"would be a comment: leave out {directive.split()[0]!r}, which is written by itself"
+        return f"would be a comment: omit {directive.split()[0]!r}, which is added automatically"
     return None
 
 
@@ -94,14 +94,14 @@ def _wrong_words(kind: str, directive: str) -> str | None:
     try:
         words = shlex.split(directive, comments=kind == "slurm")
     except ValueError:
-        return "has a quotation mark without its partner"
+        return "has an unmatched quotation mark"
     if not words or not words[0].startswith("-"):
         return "does not begin with an option, as in --gres=gpu:1 or -l gpu=1"
     if kind not in _ONE_VALUE:
         return None
     for before, word in zip(["", *words], words, strict=False):
         if not word.startswith("-") and (not before.startswith("-") or "=" in before):
-            return f"holds {word!r}, which belongs to no option; put a value that holds spaces between quotes"
+            return f"contains {word!r}, which belongs to no option; quote values with spaces"
     return None
 
 

@@ -71,7 +71,7 @@ class Scope:
         if len(parts) != 3:
             raise InvalidScopeError(
                 f"{text!r} is not a Scope; write three names joined by '-', as in asap-sars2-mpro "
-                "('-' cannot stand inside a name, '*' is the wildcard)",
+                "(a name cannot contain '-', and '*' is the wildcard)",
                 value=text,
             )
         return cls(*parts)
@@ -90,7 +90,7 @@ class Scope:
         """Return self, or raise InvalidScopeError if a level is a wildcard."""
         if not self.specific:
             raise InvalidScopeError(
-                f"Scope {self} has a wildcard; name org, campaign and project to write into it",
+                f"Scope {self} has a wildcard; give org, campaign and project to write to it",
                 value=str(self),
             )
         return self
@@ -119,7 +119,7 @@ class ScopedKey:
         prefix, dash, token = key.partition("-")
         if not dash or not _PREFIX.fullmatch(prefix) or not _TOKEN.fullmatch(token):
             raise InvalidKeyError(
-                f"{self.gufe_key!r} is not a gufe key; it should read <qualname>-<token>", value=self.gufe_key
+                f"{self.gufe_key!r} is not a gufe key; it must have the form <qualname>-<token>", value=self.gufe_key
             )
         object.__setattr__(self, "gufe_key", key)
         self.scope.require_specific()
@@ -133,7 +133,7 @@ class ScopedKey:
         parts = text.split("-") if isinstance(text, str) else []
         if len(parts) != 5:
             raise InvalidKeyError(
-                f"{text!r} is not a ScopedKey; it should read <qualname>-<token>-<org>-<campaign>-<project>",
+                f"{text!r} is not a ScopedKey; it must have the form <qualname>-<token>-<org>-<campaign>-<project>",
                 value=text,
             )
         return cls("-".join(parts[:2]), Scope(*parts[2:]))

@@ -46,7 +46,7 @@ _ROUNDING: Final = 1e-6
 
 def _check_bytes(value: int) -> int:
     if value < _LEAST_MEMORY_BYTES:
-        raise ValueError(f"{format_bytes(value)} is less than 1MiB; say the unit, as in {max(value, 1)}GiB")
+        raise ValueError(f"{format_bytes(value)} is less than 1MiB; give the unit, as in {max(value, 1)}GiB")
     return value
 
 
@@ -59,7 +59,7 @@ def _parse_scope(value: Any) -> Any:
 
 def _check_class(value: str) -> str:
     if not value.isidentifier():
-        raise ValueError(f"{value!r} is no class; give its name alone, as in RelativeHybridTopologyProtocol")
+        raise ValueError(f"{value!r} is not a class name; omit the module, as in RelativeHybridTopologyProtocol")
     return value
 
 
@@ -70,7 +70,7 @@ def _check_class_or_any(value: str) -> str:
 def _no_bool(value: Any) -> Any:
     # it would be accepted as 0 or 1
     if value is True or value is False:
-        raise ValueError(f"{str(value).lower()} is no value here; give a number or a text")
+        raise ValueError(f"{str(value).lower()} is not allowed here; give a number or text")
     return value
 
 
@@ -120,7 +120,7 @@ class Needs(_Model):
     @model_validator(mode="after")
     def _can_be_had(self) -> Needs:
         if self.gpus > 1 and self.gpus != int(self.gpus):
-            _refuse([("gpus", f"{self.gpus} is neither a share of one GPU nor a whole number of them")])
+            _refuse([("gpus", f"{self.gpus} is neither a fraction of one GPU nor a whole number of GPUs")])
         return self
 
 
@@ -158,7 +158,7 @@ class Burst(_Model):
     @model_validator(mode="after")
     def _some_threshold(self) -> Burst:
         if self.backlog_gpu_hours is None and self.oldest_waiting_s is None and self.budget_per_day is None:
-            raise ValueError("names no threshold; give backlog_gpu_hours, oldest_waiting or budget_per_day")
+            raise ValueError("has no threshold; give backlog_gpu_hours, oldest_waiting or budget_per_day")
         return self
 
 
@@ -320,8 +320,8 @@ class Pool(_Model):
         missing = [name for name in needed if getattr(self, name) is None]
         given = [name for name in useless if getattr(self, name)]
         return [
-            *((_key(type(self), name), f"is missing: a {self.kind} pool has to say it") for name in missing),
-            *((_key(type(self), name), f"means nothing to a {self.kind} pool; remove it") for name in given),
+            *((_key(type(self), name), f"is missing: a {self.kind} pool requires it") for name in missing),
+            *((_key(type(self), name), f"does not apply to a {self.kind} pool; remove it") for name in given),
         ]
 
     def _against_itself(self) -> list[tuple[str, str]]:
@@ -333,7 +333,7 @@ class Pool(_Model):
                 ("retire_before", f"is not shorter than the walltime of {walltime}: no Task would ever run")
             )
         if self.lease_s <= self.heartbeat_s:
-            mistakes.append(("lease", "is not longer than the heartbeat: every claim would be given up"))
+            mistakes.append(("lease", "is not longer than the heartbeat: every claim would be lost"))
         if not any(self.runs(scope) for scope in self.scopes or ("*-*-*",)):
             mistakes.append(("exclude_scopes", "leaves no Scope to run"))
         if self.protocols and not any(self.runs_protocol(name) for name in self.protocols):
@@ -366,5 +366,5 @@ class Pools(_Model):
         widest = [n for n, one in scopes.items() if not any(o != one and o.is_superset(one) for o in scopes.values())]
         whole = math.fsum(shares[name] for name in widest)
         if whole > 1.0 + _ROUNDING:
-            raise ValueError(f"they add up to {whole:g}; give each Scope its part of 1")
+            raise ValueError(f"they add up to {whole:g}; give fractions of 1")
         return shares

@@ -29,7 +29,7 @@ def storable(text: str, limit: int = SHORT, *, whole: str | None = None) -> str:
         Location of the full text, mentioned in the note that replaces the middle.
     """
     if len(text) > limit:
-        note = f"\n[... {{}} characters left out{'' if whole is None else f'; the whole text is {whole}'} ...]\n"
+        note = f"\n[... {{}} characters omitted{'' if whole is None else f'; the whole text is {whole}'} ...]\n"
         kept = max(limit - len(note) - 16, 0)
         head, tail = text[: kept - kept // 2], text[len(text) - kept // 2 :]
         text = head + note.format(len(text) - len(head) - len(tail)) + tail

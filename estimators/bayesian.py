@@ -160,7 +160,7 @@ def _posterior(
     n_nodes = len(labels)
     reached = joint.component[:n_nodes] == joint.component[n_nodes]
     values = np.where(reached, joint.value_kcal_mol[:n_nodes] - joint.value_kcal_mol[n_nodes], np.nan)
-    # from the solver: sums of covariances would lose the digits of a prior far more certain than the edges
+    # from the solver: a prior far more certain than the edges would cancel in sums of covariances
     deviations = joint.difference([(_Origin.ORIGIN, label) for label in labels]).uncertainty_kcal_mol
     variances = np.where(reached, deviations**2, np.nan)
     matrix = None

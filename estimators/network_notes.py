@@ -1,14 +1,14 @@
-"""Notes on a network estimate: what the solver assumed, left out or approximated.
+"""What a network estimate says about itself.
 
-Owns the wording and the codes; `network_input` and `network_mle` find out what applies.
+Owns the wording and the codes; whether something happened is found in `network_input` and `network_mle`.
 
 ========================= =========================================================================
 code                      what was done
 ========================= =========================================================================
-``wide-uncertainties``    uncertainties span many decades; solved without subtraction, all edges count
-``exact-edges``           zero uncertainty: the difference of the two nodes is fixed
+``wide-uncertainties``    uncertainties span many decades; solved without subtraction, so all count
+``exact-edges``           zero uncertainty: the two nodes are tied rigidly together
 ``exact-contradiction``   exact edges contradict each other around a cycle: least squares among them,
-                          residuals remain, chi-square is infinite
+                          residuals left, chi-square infinite
 ``parallel-edges``        several edges of one pair, in either direction: each counts as a measurement
 ``self-loops``            edges from a node to itself carry no information and are left out
 ``isolated-nodes``        nodes without an edge have no estimate (NaN)
@@ -36,9 +36,9 @@ from estimators.notes import Note
 
 __all__ = ["describe"]
 
-#: Uncertainties that differ by more than this are noted; a pseudo-inverse in double precision fails near it.
+#: Uncertainties further apart than this are noted; a pseudo-inverse in double precision fails near it.
 _WIDE_SHARE = 1e-6
-#: Number of labels listed in a note.
+#: Labels that are named one by one.
 _NAMED = 5
 
 IntArray = NDArray[np.int64]
@@ -60,7 +60,7 @@ def describe(
     Parameters
     ----------
     network : MeasuredNetwork
-        The network that was solved.
+        What was estimated from.
     component : ndarray of int, shape (n,)
         Component of each node.
     contradicted : ndarray of int
@@ -68,11 +68,11 @@ def describe(
     worst_kcal_mol : float
         See `contradicted`.
     pinned : ndarray of bool, shape (number of components,), or None
-        Components with experimental values; None if none were requested.
+        Components with experiment; None if experiment was not asked for.
     experimental : mapping of label to float
         Experimental values given.
     covariance_omitted : bool
-        Whether a covariance was requested and not computed.
+        Whether a covariance was asked for and not formed.
 
     Returns
     -------
@@ -134,7 +134,7 @@ def _uncertainties(network: MeasuredNetwork) -> Iterator[Note]:
 
 
 def _experiment(network: MeasuredNetwork, pinned: BoolArray, experimental: Mapping[Hashable, float]) -> Iterator[Note]:
-    """Nodes on the scale of experiment, and experimental values without a node."""
+    """Which nodes are on the scale of experiment, and which experiments met no node."""
     held = tuple(network.nodes[k] for k in np.flatnonzero(pinned))
     free = tuple(network.nodes[k] for k in np.flatnonzero(~pinned))
     if held:

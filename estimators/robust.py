@@ -1,11 +1,11 @@
-"""Free energies of a network with heavy-tailed measurement errors, so that single outliers have little effect.
+"""Free energies of a whole network whose edges may be far off now and then: heavy-tailed measurements.
 
-Owns the likelihood, its maximisation and its information; `robust_draws` owns sampling. Everything else is as in
-`network_mle`, whose estimate is the limit of many degrees of freedom.
+Owns the likelihood, its maximisation and its information; draws are `robust_draws`'. Everything else
+is as in `network_mle`, whose estimate is the limit of many degrees of freedom.
 
-Each edge is ``d ~ f_b - f_a + s t``, where t follows Student's distribution with nu degrees of freedom. The maximum is
-found by expectation maximisation: an edge with a residual of z standard errors has the weight
-``(nu + 1) / (nu + z^2)``, repeated until the values converge.
+Each edge is ``d ~ f_b - f_a + s t``, with t of Student's distribution with nu degrees of freedom. The
+maximum is found by expectation maximisation: an edge whose residual is z of its standard errors counts
+``(nu + 1) / (nu + z^2)`` times, until nothing moves.
 
 References
 ----------
@@ -41,15 +41,15 @@ __all__ = [
     "solve_network_robust",
 ]
 
-#: Four is the usual choice: an edge without residual has weight 5/4, one off by five standard errors 1/6.
+#: Four is the usual choice: three residuals of a standard error each weigh 5/4, one of five weighs 1/6.
 DEFAULT_DEGREES_OF_FREEDOM = 4.0
-#: Larger networks use the expected information, which needs neither draws nor a dense matrix.
+#: Networks of more nodes get the expected information, which needs no draws and no dense matrix.
 MAX_SAMPLED_NODES = 120
-#: The same for two degrees of freedom or fewer, where the posterior may have no variance.
+#: The same with two degrees of freedom and fewer, where the posterior need not have a spread.
 MAX_OBSERVED_NODES = 4_000
 _STEPS = 3
 
-#: Values have converged when none changes by more than this fraction of the largest uncertainty.
+#: Values have come to rest when none moves by more than this share of the largest uncertainty.
 _REST_SHARE = 1e-10
 
 FloatArray = NDArray[np.float64]
@@ -57,7 +57,7 @@ IntArray = NDArray[np.int64]
 
 
 class _NoMaximumError(Exception):
-    """Iteration stopped where the likelihood has no maximum: contradicting edges are equally credible."""
+    """The values rest where the likelihood has no maximum: edges that contradict each other are equally credible."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,16 +67,16 @@ class RobustEstimate:
     Attributes
     ----------
     estimate : NetworkEstimate
-        Values, uncertainties and the rest, as from `estimators.network_mle.solve_network`; chi-square is that of the
-        residuals with the edges' own uncertainties. The note ``sampled-posterior``, ``observed-information`` or
-        ``expected-information`` names the source of the uncertainties.
+        Values, uncertainties and the rest, as of `estimators.network_mle.solve_network`; its chi-square is
+        that of the residuals by the edges' own uncertainties. The note ``sampled-posterior``,
+        ``observed-information`` or ``expected-information`` says where the uncertainties come from.
     edge_weight : ndarray, shape (m,)
-        Weight of each edge relative to a Gaussian one: below one for outliers, at most ``(nu + 1) / nu``. One for
-        edges of zero uncertainty, which are constraints, and for self-loops.
+        How much each edge counted beside one that is Gaussian: below one for outliers, at most
+        ``(nu + 1) / nu``. One for edges of zero uncertainty, which are constraints, and for self-loops.
     degrees_of_freedom : float
         nu.
     n_iterations : int
-        Number of iterations until the values converged.
+        Until the values came to rest.
     """
 
     estimate: NetworkEstimate
@@ -121,32 +121,32 @@ def solve_network_robust(
     references: Collection[Hashable] = (),
     max_iterations: int = 1000,
 ) -> RobustEstimate:
-    """Estimate node free energies from differences with outliers.
+    """Estimate node free energies from differences of which some may be far off.
 
-    The likelihood may have several maxima where edges contradict each other; the result is the one reached from the
-    Gaussian estimate.
+    The likelihood may have several maxima where edges contradict each other; this is the one that is
+    reached from the Gaussian estimate.
 
     Parameters
     ----------
     node_a, node_b, value, uncertainty, nodes, experimental, references
         As in `estimators.network_mle.solve_network`.
     degrees_of_freedom : float
-        nu > 0 of Student's distribution; the uncertainty of an edge is its scale.
+        nu > 0 of Student's distribution, whose scale an edge's uncertainty is taken for.
     max_iterations : int
-        Maximum number of iterations.
+        Limit of the iteration.
 
     Returns
     -------
     RobustEstimate
-        With the full covariance up to `MAX_SAMPLED_NODES` nodes. Where contradicting edges are equally credible, the
-        values lie between them, with uncertainties that span them.
+        With the full covariance up to `MAX_SAMPLED_NODES` nodes. Where edges contradict each other and are equally
+        credible, values rest between them, with uncertainties that span them.
 
     Raises
     ------
     EstimatorInputError
         As `solve_network`, or if `degrees_of_freedom` is not positive.
     EstimatorConvergenceError
-        If the values did not converge.
+        If the values did not come to rest.
     """
     if not degrees_of_freedom > 0:
         message = f"degrees_of_freedom is {degrees_of_freedom}; give a positive number, such as 4"
@@ -172,7 +172,7 @@ def _spread(
     squared: FloatArray,
     freedom: float,
 ) -> tuple[Solution, Note]:
-    """Return uncertainties around the values, by the best method feasible for the size of the network."""
+    """Uncertainties around the values, in the best way that the size of the network allows."""
     if network.n_nodes <= MAX_SAMPLED_NODES and freedom > 2.0:
         note = Note("sampled-posterior", "uncertainties are the posterior's spread around the values, from draws of it")
         return _dense(network, component, values, partial(_drawn, network, counted, values, freedom)), note
@@ -193,7 +193,7 @@ def _spread(
 
 
 def _expected(network: MeasuredNetwork, component: IntArray, counted: IntArray, freedom: float) -> NetworkSolution:
-    """Solve with widened edges: by the expected information among many, up to the full variance for one alone."""
+    """Solve with every edge as wide as its distribution makes a mean of many; or itself, where it stands alone."""
     of_many = (freedom + 3.0) / (freedom + 1.0)
     alone = max(freedom / (freedom - 2.0), of_many) if freedom > 2.0 else of_many
     uncertainty = network.uncertainty * np.sqrt(alone)
@@ -207,7 +207,7 @@ def _expected(network: MeasuredNetwork, component: IntArray, counted: IntArray, 
 
 
 def _squared_pulls(network: MeasuredNetwork, counted: IntArray, values: FloatArray) -> FloatArray:
-    """Return squared residuals in units of the edges' uncertainties."""
+    """Squared residuals of some edges by their uncertainties."""
     step = values[network.head[counted]] - values[network.tail[counted]]
     pulls: FloatArray = ((network.value[counted] - step) / network.uncertainty[counted]) ** 2
     return pulls
@@ -216,7 +216,7 @@ def _squared_pulls(network: MeasuredNetwork, counted: IntArray, values: FloatArr
 def _maximise(
     network: MeasuredNetwork, component: IntArray, counted: IntArray, freedom: float, max_iterations: int
 ) -> tuple[FloatArray, int]:
-    """Return the converged values and the number of iterations."""
+    """Values at rest, and after how many iterations."""
     values = solve_components(network, component, full=False, only_values=True).value
     moved = 0.0
     for iteration in range(1, max_iterations + 1):
@@ -239,7 +239,7 @@ def _dense(
     values: FloatArray,
     spread: Callable[[IntArray, IntArray, FloatArray, IntArray], FloatArray],
 ) -> _DenseSolution:
-    """Assemble a solution from each component's rigid groups: `spread(group, groups, values, members)`."""
+    """Solution from the spread of each component's rigid groups: `spread` of group, place of it, values, members."""
     exact = network.exact
     n_nodes = network.n_nodes
     group = contract(n_nodes, network.tail[exact], network.head[exact], network.value[exact]).group
@@ -263,7 +263,7 @@ def _dense(
 def _ends_inside(
     network: MeasuredNetwork, counted: IntArray, group: IntArray, groups: IntArray, members: IntArray
 ) -> tuple[NDArray[np.bool_], IntArray, IntArray]:
-    """Return which edges belong to these members, and the positions of their ends among the groups."""
+    """Which edges are of these members, and the places of their ends among the groups."""
     inside = np.isin(network.tail[counted], members)
     tail = np.searchsorted(groups, group[network.tail[counted][inside]])
     head = np.searchsorted(groups, group[network.head[counted][inside]])
@@ -280,10 +280,10 @@ def _drawn(
     centre: FloatArray,
     members: IntArray,
 ) -> FloatArray:
-    """Return the posterior covariance around the values, in some gauge."""
+    """Spread over the posterior, in some gauge."""
     inside, tail, head = _ends_inside(network, counted, group, groups, members)
     edges = counted[inside]
-    # differences between groups; nodes keep their offsets within a group
+    # differences between groups, the nodes of which keep their offsets
     step = values[network.head[edges]] - values[network.tail[edges]]
     between = network.value[edges] - step + centre[head] - centre[tail]
     return spread_around(centre, tail, head, between, network.uncertainty[edges], freedom)
@@ -298,13 +298,13 @@ def _inverted(
     centre: FloatArray,
     members: IntArray,
 ) -> FloatArray:
-    """Return the inverse of the information, in some gauge."""
+    """Inverse of the information, in some gauge."""
     inside, tail, head = _ends_inside(network, counted, group, groups, members)
     return _pseudo_inverse(len(centre), tail, head, information[inside])
 
 
 def _pseudo_inverse(size: int, tail: IntArray, head: IntArray, information: FloatArray) -> FloatArray:
-    """Return the covariance of one component's groups, in some gauge."""
+    """Covariance of one component's groups, in some gauge."""
     laplacian = np.zeros((size, size))
     np.add.at(laplacian, (tail, head), -information)
     np.add.at(laplacian, (head, tail), -information)

@@ -1,11 +1,11 @@
-"""Posterior spread of node values with heavy-tailed edges, by Gibbs sampling.
+"""Spread of node values where edges are heavy-tailed, from draws of the posterior.
 
-Owns the sampler. `robust` owns the estimate and decides when to sample.
+Owns the sampler. The estimate itself, and when it is drawn from, is `robust`'s.
 
-With a flat prior on the node values, Student's likelihood is a normal one with unknown edge weights: given the weights
-all nodes are normally distributed, given the nodes every weight is gamma distributed. Many short chains start from
-random weights, so that each of several contradicting edges can be the wrong one. Conditional means and covariances
-are averaged instead of draws, which is exact in the limit of many degrees of freedom.
+With a flat prior on the node values, Student's likelihood is a normal one whose edges have unknown weights:
+given the weights all nodes are normal, given the nodes every weight is gamma distributed (Gibbs sampling). Many short
+chains begin with weights drawn at random, so that where edges contradict each other, each may be the one that is
+wrong. What is averaged are conditional means and covariances, not draws: with many degrees of freedom that is exact.
 
 References
 ----------
@@ -25,7 +25,7 @@ _CHAINS, _CHAINS_OF_MANY = 64, 16
 _MANY_NODES: Final = 60
 _DISCARDED, _KEPT = 20, 30
 _SEED: Final = 2019
-#: Lower limit of a weight, so that a distant outlier does not make a matrix singular.
+#: Of a weight, so that an edge far off does not make a matrix singular.
 _LEAST_WEIGHT: Final = 1e-9
 
 FloatArray = NDArray[np.float64]
@@ -35,7 +35,7 @@ IntArray = NDArray[np.int64]
 def spread_around(
     centre: FloatArray, tail: IntArray, head: IntArray, value: FloatArray, sd: FloatArray, freedom: float
 ) -> FloatArray:
-    """Return the mean square deviation of node values from given ones, over the posterior.
+    """Mean square of node values around given ones, over the posterior.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def spread_around(
     value, sd : ndarray, shape (m,)
         Measured differences and the scale of their errors, kcal/mol.
     freedom : float
-        Degrees of freedom of the edges, above 2: the variance may not exist with fewer.
+        Degrees of freedom of the edges, above 2: with fewer a spread need not exist.
 
     Returns
     -------
@@ -81,7 +81,7 @@ def spread_around(
 
 
 def _laplacians(tail: IntArray, head: IntArray, precision: FloatArray, size: int) -> FloatArray:
-    """Return the information of the nodes in each chain, without the last node."""
+    """Information of the nodes in each chain, the last node left out."""
     full = np.zeros((len(precision), size + 1, size + 1))
     for k, (a, b) in enumerate(zip(tail.tolist(), head.tolist(), strict=True)):
         full[:, [a, b], [b, a]] -= precision[:, k, None]
@@ -90,6 +90,6 @@ def _laplacians(tail: IntArray, head: IntArray, precision: FloatArray, size: int
 
 
 def _applied(matrices: FloatArray, vectors: FloatArray, *, transposed: bool = False) -> FloatArray:
-    """Multiply each chain's matrix with its vector."""
+    """Product of each chain's matrix with its vector."""
     turned = np.swapaxes(matrices, 1, 2) if transposed else matrices
     return np.asarray((turned @ vectors[:, :, None])[:, :, 0], dtype=np.float64)

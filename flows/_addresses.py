@@ -1,4 +1,4 @@
-"""Addresses of this machine: which they are, and that no proxy stands between them and us."""
+"""Addresses of this machine, and bypassing proxies for them."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach a server that listens on this address."""
+    """Return whether a server that listens on this address is reachable from this machine only."""
     found = _addresses(host)
     return bool(found) and all(address.is_loopback for address in found)
 
 
 def is_here(host: str) -> bool:
-    """Whether all addresses that a name stands for are this machine's own."""
+    """Return whether all addresses of a host name belong to this machine."""
     found = _addresses(host)
     own = {
         ipaddress.ip_address(address.address.partition("%")[0])
@@ -40,10 +40,10 @@ def _addresses(host: str) -> set[ipaddress.IPv4Address | ipaddress.IPv6Address]:
 
 
 def bypass_proxies(*hosts: str) -> None:
-    """Keep the user's proxies from requests to this machine, in this process and its children.
+    """Bypass the user's proxies for requests to this machine, in this process and its children.
 
-    Adds to `no_proxy`, in both spellings, and only if a proxy is set. `hosts` are further names of
-    this machine; the loopback addresses always count.
+    Extends `no_proxy` and `NO_PROXY`, only if a proxy is set. `hosts` are further names of this machine;
+    the loopback addresses are always included.
     """
     if not any(kind != "no" for kind in urllib.request.getproxies_environment()):
         return

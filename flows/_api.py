@@ -1,8 +1,8 @@
-"""A Prefect API for one command: the user's own, or a local server that comes and goes with it.
+"""A Prefect API for one command: the user's server, or a local server that lives as long as the command.
 
-Owns the environment that Prefect reads, and how a server is found. Import nothing of Prefect before
-`local_api` has been entered: Prefect reads its settings once, when first imported. What the server
-stores is a view for people; the lake never depends on it, and its folder may be deleted at any time.
+Owns the environment that Prefect reads, and the discovery of a server. Do not import Prefect before entering
+`local_api`: Prefect reads its settings once, on first import. The server stores only a view for people; the lake
+never depends on it, and its folder may be deleted at any time.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = ["Api", "local_api", "quiet_environment"]
 
 _LOOPBACK = "127.0.0.1"
 
-#: What no user asked for: reports to others, advertisements, logs on the terminal, long waits for a dead server.
+#: Disables telemetry, promotional content, logs on the terminal, and long waits for a dead server.
 _QUIET = {
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -49,18 +49,18 @@ _QUIET = {
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """Where the Prefect API of this command is.
+    """Address of the Prefect API of this command.
 
     Attributes
     ----------
     api_url, ui_url : str
-        Addresses of the API and of the pages for people.
+        Addresses of the API and the UI.
     ours : bool
-        Whether this process started it and will stop it.
+        Whether this process started the server and will stop it.
     login : Path or None
-        The file with what people are asked for on the pages; None for a server of the user's own.
+        File with the login of the UI; None if the user runs the server.
     kept : bool
-        Whether what a server of ours shows is there for the next one.
+        Whether the history of a server started by us is kept for the next one.
     """
 
     api_url: str
@@ -71,7 +71,7 @@ class Api:
 
 
 def quiet_environment(*, verbose: bool = False) -> None:
-    """Set what keeps Prefect and Dask quiet, where the user has not set it, for this process and its children."""
+    """Set the environment variables that silence Prefect and Dask, unless the user has set them."""
     for name, value in _QUIET.items():
         if verbose and "LOGGING" in name:
             continue
@@ -88,30 +88,30 @@ def local_api(
     verbose: bool = False,
     on_restart: Callable[[str], None] | None = None,
 ) -> Iterator[Api]:
-    """Make sure that this process has a Prefect API.
+    """Provide a Prefect API for this process.
 
-    With `PREFECT_API_URL` set, that one is used. Otherwise, if `alchemiscale-lake up` serves this lake
-    on this machine, its server is. Otherwise a server is started and, at the end, stopped.
+    If `PREFECT_API_URL` is set, that API is used. Otherwise, if `alchemiscale-lake up` serves this lake
+    on this machine, its server is used. Otherwise a server is started, and stopped at the end.
 
     Parameters
     ----------
     state_dir : Path
         Folder for the server's database and log.
     host, port : str, int
-        Where to listen; port 0 takes a free one.
+        Address to listen on; port 0 takes a free one.
     lasting : bool
-        Run the services that schedules and automations need, and let other commands find this server.
+        Run the services for schedules and automations, and let other commands find this server.
     verbose : bool
-        Leave Prefect's logs on the terminal.
+        Show Prefect's logs on the terminal.
     on_restart : callable, optional
-        Told, in words, when the server had died and is started again.
+        Called with a message when the server has died and is restarted.
 
     Raises
     ------
     StorageError
         If the server does not answer in time.
     SettingsError
-        If the address cannot be listened on, or `lasting` and another server has this folder.
+        If the address is not available, or with `lasting` if another server uses this folder.
     """
     quiet_environment(verbose=verbose)
     bypass_proxies()
@@ -129,7 +129,7 @@ def local_api(
         closing = stack.enter_context(Closing("the local Prefect server"))
         closing.callback(server.stop)
         server.start()
-        # the server needs seconds of one core to start; our own imports fit into them
+        # the server takes seconds to start; meanwhile this process does its imports
         stack.enter_context(_connected(server.api_url, server.login, PREFECT_HOME=str(folder)))
         server.wait_until_healthy()
         if lasting:
@@ -144,17 +144,17 @@ def local_api(
 
 @contextlib.contextmanager
 def _claim_folder(state_dir: Path, *, lasting: bool) -> Iterator[Path]:
-    """Yield `state_dir`, locked; if another process has it, a throw-away folder."""
+    """Yield `state_dir`, locked; a temporary folder if another process has locked it."""
     with contextlib.ExitStack() as stack:
         if make_private(state_dir) and _lock(stack.enter_context((state_dir / "lock").open("a"))):
-            # of a server that was killed: whoever has its port now is not to be sent the login
+            # left by a killed server: the process that has its port now must not get the login
             (state_dir / "server.json").unlink(missing_ok=True)
             yield state_dir
             return
         if lasting:
             raise SettingsError(
-                f"another command runs a Prefect server in {state_dir}, or the folder is not yours; "
-                "stop that command (or let it end) first",
+                f"another command runs a Prefect server in {state_dir}, or the folder belongs to another user; "
+                "stop that command or wait until it ends",
                 folder=str(state_dir),
             )
         with tempfile.TemporaryDirectory(prefix="alchemiscale-lake-prefect-", ignore_cleanup_errors=True) as folder:
@@ -181,25 +181,25 @@ def _announce(folder: Path, api_url: str) -> Iterator[None]:
 
 
 def _find_lasting(folder: Path) -> str | None:
-    """Return the address of the server that `up` runs for this lake here, if it answers.
+    """Return the address of the server that `up` runs for this lake on this machine, if it responds.
 
-    Its login will be sent there, so it has to be this user's, on this machine, and still be running:
-    once it has ended, another user could have its port.
+    The login is sent there, so the server must be this user's, on this machine, and running: after it has
+    ended, another user could have its port.
     """
     try:
-        said: dict[str, Any] = json.loads(read_own(folder / "server.json") or "")
-        url = str(said["api_url"])
+        known: dict[str, Any] = json.loads(read_own(folder / "server.json") or "")
+        url = str(known["api_url"])
         host = urlsplit(url).hostname
     except (ValueError, KeyError, TypeError):
         return None
-    if said.get("host") != socket.gethostname() or not host or not is_here(host) or not _in_use(folder):
+    if known.get("host") != socket.gethostname() or not host or not is_here(host) or not _in_use(folder):
         return None
     try:
         read_login(folder)
     except StorageError:
         return None
     bypass_proxies(host)
-    # one that is no more refuses at once, one that is busy takes its time
+    # a stopped server refuses at once; a busy one takes time
     return url if is_healthy(url, timeout_s=10.0) else None
 
 
@@ -211,15 +211,15 @@ def _in_use(folder: Path) -> bool:
         return False
 
 
-# --- what Prefect reads ---------------------------------------------------------------------------
+# --- Prefect's settings -----------------------------------------------------------------------------
 
 
 @contextlib.contextmanager
 def _connected(api_url: str, login: str, **variables: str) -> Iterator[None]:
-    """Have this process speak to a server of ours.
+    """Connect this process to a server started by us.
 
-    The login stays out of the environment: children would inherit it, and Protocol code run by them could
-    read it. Prefect's own children get it from Prefect.
+    The login is kept out of the environment: child processes would inherit it, and Protocol code in them could
+    read it. Prefect's own child processes get it from Prefect.
     """
     bypass_proxies(urlsplit(api_url).hostname or _LOOPBACK)
     with _environment({"PREFECT_API_URL": api_url, **variables}):
@@ -232,7 +232,7 @@ def _connected(api_url: str, login: str, **variables: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _environment(values: dict[str, str]) -> Iterator[None]:
-    """Set variables for as long as this is entered."""
+    """Set environment variables within the block."""
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:
@@ -247,7 +247,7 @@ def _environment(values: dict[str, str]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _prefect_settings(api_url: str, login: str | None = None) -> Iterator[None]:
-    """Set the same for a Prefect that this process had imported before; one that is to come reads the environment."""
+    """Apply the settings to Prefect if it is already imported; otherwise it will read the environment."""
     if "prefect" not in sys.modules:
         yield
         return
@@ -260,7 +260,7 @@ def _prefect_settings(api_url: str, login: str | None = None) -> Iterator[None]:
     )
 
     if login is None:
-        # the user's, read again: what Prefect holds may be of a server of ours, and that is not for another
+        # read the user's login again: the current one may be of our server and must not go to another
         theirs = Settings().api.auth_string
         new: dict[Any, Any] = {PREFECT_API_AUTH_STRING: theirs and theirs.get_secret_value()}
     else:
@@ -271,12 +271,12 @@ def _prefect_settings(api_url: str, login: str | None = None) -> Iterator[None]:
 
 
 def _flush() -> None:
-    with forgiving("Prefect's view of what ran"):
+    with forgiving("Prefect's record of the run"):
         _flush_prefect()
 
 
 def _flush_prefect() -> None:
-    """Let the events and logs that Prefect sends in the background arrive before the server stops."""
+    """Wait until Prefect's background threads have sent their events and logs, before the server stops."""
     from prefect._internal.concurrency.services import QueueService
     from prefect.events.worker import EventsWorker
     from prefect.logging.handlers import APILogWorker

@@ -1,6 +1,6 @@
-"""What a flow run shows of itself in the Prefect UI: progress, a table of estimates, a summary.
+"""Artifacts of flow runs in the Prefect UI: progress, a table of estimates, a summary.
 
-A view, never a record: if Prefect does not answer, publishing ends and the work goes on.
+Artifacts are a view, not a record: if Prefect does not respond, publishing stops and the work continues.
 """
 
 from __future__ import annotations
@@ -37,17 +37,17 @@ _MARKS = re.compile(r"[\\`*_\[\]#!|~]")
 
 
 def artifact_key(*parts: str) -> str:
-    """Join names to a key of the form that Prefect takes: `[a-z0-9-]`."""
+    """Join names to an artifact key of the characters that Prefect allows: `[a-z0-9-]`."""
     return re.sub(r"[^a-z0-9]+", "-", "-".join(parts).lower()).strip("-") or "lake"
 
 
 def escaped(text: str) -> str:
-    """Return foreign text (a name, an exception) so that neither Markdown nor HTML is made of it."""
+    """Escape untrusted text (a name, an exception) for Markdown and HTML."""
     return _MARKS.sub(r"\\\g<0>", html.escape(one_line(text), quote=False))
 
 
 def code(text: str) -> str:
-    """Return foreign text as a span of code that it cannot end.
+    """Return untrusted text as a Markdown code span that the text cannot close.
 
     >>> code("a `b` c")
     '`` a `b` c ``'
@@ -60,9 +60,9 @@ def code(text: str) -> str:
 
 @contextlib.contextmanager
 def progress_artifact(title: str) -> Iterator[Callable[[Progress], None]]:
-    """Yield a function that shows progress: one artifact, updated every few seconds by a thread of its own."""
+    """Yield a function that publishes progress: one artifact, updated every few seconds by a separate thread."""
     news = _News(title)
-    # the thread needs the flow run's context to name the run the artifact belongs to
+    # the thread needs the flow run's context to attach the artifact to the run
     context = contextvars.copy_context()
     thread = threading.Thread(target=context.run, args=(news.publish,), name="progress-artifact", daemon=True)
     thread.start()
@@ -74,10 +74,10 @@ def progress_artifact(title: str) -> Iterator[Callable[[Progress], None]]:
 
 
 def publish_table(title: str, rows: Sequence[Mapping[str, Any]], *, description: str) -> None:
-    """Show rows as a table artifact."""
+    """Publish rows as a table artifact."""
     if not _answering():
         return
-    with _forgiven():
+    with _tolerated():
         create_table_artifact(
             table=[{name: _cell(value) for name, value in row.items()} for row in rows],
             key=artifact_key(title),
@@ -90,15 +90,15 @@ def _cell(value: Any) -> Any:
 
 
 def publish_markdown(title: str, text: str, *, description: str) -> None:
-    """Show a markdown artifact; foreign text in it has gone through `escaped` or `code`."""
+    """Publish a Markdown artifact; untrusted text in it must have gone through `escaped` or `code`."""
     if not _answering():
         return
-    with _forgiven():
+    with _tolerated():
         create_markdown_artifact(markdown=text, key=artifact_key(title), description=escaped(description))
 
 
 class _News:
-    """The newest progress; what was not shown in time is not shown at all."""
+    """The newest progress; outdated progress is dropped."""
 
     def __init__(self, title: str) -> None:
         self._title = title
@@ -117,7 +117,7 @@ class _News:
             self._arrived.notify()
 
     def publish(self) -> None:
-        with _forgiven():
+        with _tolerated():
             # sync here, though typed as either: no event loop runs in this thread
             artifact = cast("UUID", create_progress_artifact(0.0, key=artifact_key(self._title, "progress")))
             while True:
@@ -148,11 +148,11 @@ def _answering() -> bool:
 
 
 @contextlib.contextmanager
-def _forgiven() -> Iterator[None]:
+def _tolerated() -> Iterator[None]:
     global _silent_until
     try:
         yield
     except httpx.HTTPError as e:
-        # each failure has cost its retries; the next ones are spared them for a while
+        # every failure costs several retries; skip publishing for a while
         _silent_until = time.monotonic() + _PAUSE_S
-        _log.warning("Prefect does not answer (%s); its pages will show less, the lake holds everything", e)
+        _log.warning("Prefect does not respond (%s); its UI will be incomplete, the lake has all results", e)

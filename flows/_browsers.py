@@ -1,4 +1,4 @@
-"""What browsers are told by a Prefect server of ours: ask nobody else, and let no other page in."""
+"""Security headers of our Prefect servers: browsers load nothing from elsewhere, and other pages get no access."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ _Receive = Callable[[], Awaitable[_Message]]
 _Send = Callable[[_Message], Awaitable[None]]
 _App = Callable[[_Message, _Receive, _Send], Awaitable[None]]
 
-#: Prefect's pages ask an analytics host whatever the server's settings say; `connect-src` forbids it. What
-#: they cannot do without: shaders of the graph of a run are made by `eval`, components write inline styles, and workers
-#: come from text within scripts.
+#: Prefect's pages contact an analytics host regardless of the server's settings; `connect-src` forbids it. The pages
+#: need `eval` (shaders of the run graph), inline styles (components) and blob workers (text within scripts).
 _CONTENT: Final = "; ".join(
     (
         "default-src 'self'",
@@ -41,7 +40,7 @@ _ANY_ORIGIN: Final = (b"access-control-allow-origin", b"*")
 
 
 class BrowserPolicy:
-    """Adds the headers to every answer of an ASGI application.
+    """Adds the headers to every response of an ASGI application.
 
     Parameters
     ----------
@@ -52,14 +51,14 @@ class BrowserPolicy:
         self._app: _App = app
 
     async def __call__(self, scope: _Message, receive: _Receive, send: _Send) -> None:
-        """Answer one request."""
+        """Handle one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
 
         async def send_with_policy(message: _Message) -> None:
             if message["type"] == "http.response.start":
-                # Prefect's refusal of a CSRF token is open to every origin, whatever the settings say
+                # Prefect's rejection of a CSRF token allows every origin, regardless of the settings
                 kept = [(n, v) for n, v in message["headers"] if (n.lower(), v) != _ANY_ORIGIN]
                 message = {**message, "headers": [*kept, *_HEADERS]}
             await send(message)

@@ -1,7 +1,7 @@
-"""Closing engines: what fails or hangs there changes nothing about the campaign that ran in them.
+"""Closing engines: errors and hangs there do not affect the outcome of the campaign.
 
-When an engine is closed, results are in the lake and claims are given back. A connection that is slow to
-close is worth a line on stderr, and not the exit code of a campaign that took a week.
+When an engine is closed, results are in the lake and claims are released. A connection that is slow to close
+is worth a line on stderr, but must not change the exit code of a campaign that took a week.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from typing import Final, Self
 __all__ = ["Closing", "forgiving"]
 
 _log = logging.getLogger(__name__)
-#: What is being closed gets so long, in seconds, beyond any time-out of its own.
+#: Default time limit for closing something, in seconds, beyond its own time-outs.
 _PATIENCE_S: Final = 30.0
 
 
 class Closing:
-    """Closes things in reverse order, each in its own time; use it as a context.
+    """Closes resources in reverse order, each with a time limit; use it as a context manager.
 
-    What raises, or does not return in time, is left behind: one warning names all of it, and the next is
-    closed. An error of the block itself goes on unchanged.
+    A callback that raises or does not return in time is abandoned, and the next one is called; one warning lists
+    all of them. An error of the block itself propagates unchanged.
 
     Parameters
     ----------
     what : str
-        For people: what is closed as a whole.
+        Name of the closed resource, for the warning.
     """
 
     def __init__(self, what: str) -> None:
@@ -37,14 +37,14 @@ class Closing:
         self._steps: list[tuple[Callable[[], object], float]] = []
 
     def callback(self, close: Callable[[], object], *, within_s: float = _PATIENCE_S) -> None:
-        """Have something closed at the end.
+        """Register a callback for the end of the block.
 
         Parameters
         ----------
         close : callable
-            Called in a thread of its own, so that it may hang.
+            Called in a separate thread, so that it may hang.
         within_s : float
-            It is waited for so long.
+            Time limit.
         """
         self._steps.append((close, within_s))
 
@@ -65,7 +65,7 @@ class Closing:
 
 @contextlib.contextmanager
 def forgiving(what: str) -> Iterator[None]:
-    """Turn any error of the block, which closes something, into one warning."""
+    """Turn any error of the block, which closes a resource, into one warning."""
     try:
         yield
     except Exception as e:
@@ -73,20 +73,20 @@ def forgiving(what: str) -> Iterator[None]:
 
 
 def _problem(close: Callable[[], object], within_s: float) -> str | None:
-    """Close, and return what went wrong; None if nothing did."""
+    """Close, and return the problem; None if there was none."""
     raised: list[BaseException] = []
 
     def run() -> None:
         try:
             close()
-        except BaseException as e:  # of a thread that has nobody else to tell
+        except BaseException as e:  # reported by the calling thread
             raised.append(e)
 
     thread = threading.Thread(target=run, name="closing", daemon=True)
     thread.start()
     thread.join(within_s)
     if thread.is_alive():
-        return f"no answer within {within_s:g} s"
+        return f"no response within {within_s:g} s"
     return _described(raised[0]) if raised else None
 
 

@@ -1,7 +1,7 @@
-"""The lake's credentials: from the environment as it is, or from a Prefect block that it names.
+"""Credentials of the lake, from the environment or from a Prefect block named there.
 
-They go into this process's environment, where the libraries that speak to buckets look for them, and
-nowhere else: not into parameters, logs, errors or tables.
+They are put into this process's environment, where bucket clients look for them, and nowhere else: not into
+parameters, logs, errors or tables.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from alchemiscale_lake.secrecy import forbid_reading
 
 __all__ = ["BLOCK_VARIABLE", "load_credentials"]
 
-#: Names the block: `lake-bucket`, a Secret block, or `secret/lake-bucket`.
+#: Variable with the name of the Secret block: `lake-bucket` or `secret/lake-bucket`.
 BLOCK_VARIABLE: Final = "ALCHEMISCALE_LAKE_CREDENTIALS_BLOCK"
-#: A block may not set what changes which code runs, such as PATH, LD_PRELOAD or PYTHONPATH.
+#: A block must not set variables that change which code runs, such as PATH, LD_PRELOAD or PYTHONPATH.
 _ALLOWED: Final = re.compile(r"(AWS|AZURE|GOOGLE|GCS|S3)_[A-Z0-9_]+|ALCHEMISCALE_LAKE(_[A-Z0-9_]+)?")
 
 
 def load_credentials() -> tuple[str, ...]:
-    """Put the credentials of the named block into the environment; without a name, do nothing.
+    """Put the credentials of the named block into the environment; do nothing if no block is named.
 
-    What the environment has already stays.
+    Variables that are already set are kept.
 
     Returns
     -------
@@ -35,9 +35,9 @@ def load_credentials() -> tuple[str, ...]:
     Raises
     ------
     SettingsError
-        If the block is not there or holds something else than credentials.
+        If the block does not exist or contains something other than credentials.
     """
-    # whether they come from a block or were there: from now on this process is not to be read
+    # the environment now contains credentials, from a block or from before: forbid reading this process
     forbid_reading()
     block = os.environ.get(BLOCK_VARIABLE)
     if not block:
@@ -51,15 +51,15 @@ def _variables(block: str) -> Mapping[str, str]:
     content = _content(block)
     if not isinstance(content, dict) or not all(isinstance(value, str) for value in content.values()):
         raise SettingsError(
-            f"Prefect block {block!r} does not hold an object of strings; save it as a Secret with a value like "
+            f"Prefect block {block!r} is not an object of strings; save it as a Secret with a value like "
             '{"AWS_ACCESS_KEY_ID": "...", "AWS_SECRET_ACCESS_KEY": "..."}',
             block=block,
         )
     refused = sorted(name for name in content if not _ALLOWED.fullmatch(str(name)))
     if refused:
         raise SettingsError(
-            f"Prefect block {block!r} sets {', '.join(refused)}; it may set AWS_*, AZURE_*, GOOGLE_* and "
-            "ALCHEMISCALE_LAKE* variables only",
+            f"Prefect block {block!r} sets {', '.join(refused)}; it may only set AWS_*, AZURE_*, GOOGLE_* and "
+            "ALCHEMISCALE_LAKE* variables",
             block=block,
         )
     return content
@@ -74,7 +74,7 @@ def _content(block: str) -> Any:
     try:
         secret: Any = Secret.load(name)
         return secret.get()
-    except ValueError as e:  # what Prefect raises if there is none
+    except ValueError as e:  # raised by Prefect if the block does not exist
         raise SettingsError(
-            f"Prefect has no Secret block {name!r}, which {BLOCK_VARIABLE} names; save one under that name", block=block
+            f"Prefect has no Secret block {name!r}, set in {BLOCK_VARIABLE}; save one under that name", block=block
         ) from e

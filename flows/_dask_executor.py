@@ -1,7 +1,7 @@
 """Assignments as futures of a Dask client, each pinned to the worker that the dispatcher chose.
 
-Knows workers and what was placed on them, whatever started them: `_local_pool` and `_jobqueue_pool`
-do. How many attempts a worker really runs side by side is decided on it, in `execution`.
+Tracks workers and the assignments placed on them; `_local_pool` and `_jobqueue_pool` start the workers. The
+worker itself, in `execution`, decides how many attempts it runs at a time.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from alchemiscale_lake.store import Lake
 
 __all__ = ["DASK_SETTINGS", "DaskExecutor", "DaskHandle", "Scaling", "Worker", "threads_of"]
 
-#: Attempts that a worker takes beyond one for each of its cores, so that short ones leave no gaps.
+#: Attempts queued on a worker in addition to one per core, so that short ones leave no gaps.
 _AHEAD = 32
 
-#: What a scheduler and workers of ours are set to.
+#: Dask settings of our schedulers and workers.
 DASK_SETTINGS: Mapping[str, Any] = {
-    # a pinned assignment has no second worker to go to; whoever runs it next is decided by the dispatcher
+    # a pinned assignment cannot move to another worker; the dispatcher decides who runs it next
     "distributed.scheduler.allowed-failures": 0,
     "distributed.scheduler.work-stealing": False,
-    # a ProtocolDAG's memory belongs to its own process; the worker has nothing to spill or to pause for
+    # a ProtocolDAG runs in a separate process, so the worker has nothing to spill or to pause for
     "distributed.worker.memory.target": False,
     "distributed.worker.memory.spill": False,
     "distributed.worker.memory.pause": False,
     "distributed.worker.memory.terminate": False,
     "distributed.admin.tick.limit": "1h",
-    # these ask nobody who they are
+    # these routes have no authentication
     "distributed.scheduler.http.routes": [],
     "distributed.worker.http.routes": [],
 }
@@ -44,19 +44,19 @@ DASK_SETTINGS: Mapping[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """A worker process that is connected.
+    """A connected worker process.
 
     Attributes
     ----------
     address, name : str
-        Where it listens, and what whoever started it calls it.
+        Address it listens on, and the name given when it was started.
     identity : str
-        Tells it from a later worker at the same address.
+        Distinguishes it from a later worker at the same address.
     hostname : str
     ends_in_s : float or None
-        Time left to its job.
+        Time until the end of its job.
     attempts : int
-        Attempts placed there that have not ended.
+        Number of unfinished attempts placed on it.
     """
 
     address: str
@@ -68,22 +68,22 @@ class Worker:
 
 
 class Scaling(Protocol):
-    """What starts workers when there is work, and lets them go when there is none."""
+    """Starts workers when there is work, and stops them when there is none."""
 
     def adjust(self, workers: Sequence[Worker], wanted: int, barred: Collection[str]) -> Collection[str]:
-        """Start, or let go. Return the addresses of workers that take attempts."""
+        """Start or stop workers. Return the addresses of workers that take attempts."""
 
     def pending(self) -> Pending:
-        """Tell of workers asked for that have not begun."""
+        """Return the requested workers that have not started."""
 
 
 def threads_of(capacity: Resources) -> int:
-    """Return the threads of a worker: one for each attempt that may run or wait there."""
+    """Return the number of threads of a worker: one per attempt that may run or wait there."""
     return capacity.cores + _AHEAD
 
 
 class DaskHandle:
-    """One assignment that was handed out.
+    """A dispatched assignment.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ class DaskHandle:
     Attributes
     ----------
     takes : Resources
-        What its attempts take of the worker.
+        Resources of the worker that its attempts use.
     n_attempts : int
     """
 
@@ -111,34 +111,34 @@ class DaskHandle:
         self.takes = _sum(spec.resources or assignment.resources for spec in assignment.attempts)
 
     def done(self) -> bool:
-        """Whether it ran, or its worker is lost."""
+        """Return whether it has run, or its worker is lost."""
         if not self._future.done() and not self._executor.is_connected(self._address, self._identity):
-            # pinned to a worker that is gone, it would wait for ever
+            # pinned to a worker that is gone, it would wait forever
             self._future.cancel()
         return bool(self._future.done())
 
     def exception(self) -> BaseException | None:
-        """Once done: why it could not be run, or None. A lost worker is nothing that speaks against the Task."""
+        """Return why it could not be run; None if it ran or its worker was lost, which is not the Task's fault."""
         if self._future.status != "error":
             return None
         error: BaseException | None = self._future.exception()
         return None if type(error).__name__ == "KilledWorker" else error
 
     def cancel(self) -> None:
-        """Tell whoever runs it to stop; it is done when that has happened."""
+        """Ask the worker to stop it; it is done once it has stopped."""
         for spec in self._assignment.attempts:
-            # through the lake: a thread of a worker cannot be told otherwise
+            # through the lake: there is no other way to reach a worker's thread
             ask_to_stop(self._executor.lake, spec)
 
 
 class _Nowhere:
-    """The handle of what was placed on a worker that had gone meanwhile."""
+    """Handle of an assignment whose worker disappeared before it arrived."""
 
     def done(self) -> bool:
         return True
 
     def exception(self) -> NotBegunError:
-        return NotBegunError("its worker had gone before it got there")
+        return NotBegunError("its worker disappeared before it arrived")
 
     def cancel(self) -> None:
         return None
@@ -152,11 +152,11 @@ class DaskExecutor:
     client : distributed.Client
         Connected to a cluster whose scheduler runs in this process.
     lake : Lake
-        The lake of the assignments; a cancelled one is told to stop through it.
+        Lake of the assignments; cancellation requests go through it.
     capacity : Resources
-        Of one worker.
+        Capacity of one worker.
     scaling : Scaling, optional
-        Starts and lets go workers; by default they are what they are.
+        Starts and stops workers; by default the set of workers is fixed.
     """
 
     durable = False
@@ -172,7 +172,7 @@ class DaskExecutor:
         self._barred: frozenset[str] = frozenset()
 
     def places(self, workers: int) -> Sequence[Place]:
-        """Tell where attempts can start now: one place per connected worker that takes any."""
+        """Return where attempts can start now: one place per connected worker that takes attempts."""
         self._forget_done()
         connected = self._connected()
         taking = {w.address for w in connected}
@@ -181,7 +181,7 @@ class DaskExecutor:
         return [self._place(w) for w in connected if w.address in taking and w.hostname not in self._barred]
 
     def submit(self, assignment: Assignment, *, name: str, place: str) -> Handle:
-        """Hand an assignment out to one worker."""
+        """Submit an assignment to one worker."""
         state = self._scheduler.workers.get(place)
         if state is None:
             return _Nowhere()
@@ -194,20 +194,20 @@ class DaskExecutor:
         return handle
 
     def find(self, attempts: Mapping[str, str]) -> Mapping[str, Handle]:
-        """Find nothing: what a dispatcher handed out here ends with it."""
+        """Return nothing: assignments of this engine end with their dispatcher."""
         return {}
 
     def pending(self) -> Pending:
-        """Tell of workers asked for that have not begun."""
+        """Return the requested workers that have not started."""
         return Pending() if self._scaling is None else self._scaling.pending()
 
     def retire(self, hostnames: Collection[str]) -> None:
-        """Place nothing on these hosts."""
+        """Exclude these hosts."""
         self._barred = frozenset(hostnames)
 
     def is_connected(self, address: str, identity: str) -> bool:
-        """Whether a worker is there, and is not another at the same address."""
-        # the scheduler lives in this process, and one look-up in a dict needs no lock
+        """Return whether this worker, and not another at the same address, is connected."""
+        # the scheduler is in this process, and one dict look-up needs no lock
         state = self._scheduler.workers.get(address)
         return state is not None and state.server_id == identity
 
@@ -223,7 +223,7 @@ class DaskExecutor:
         self._first_seen = {str(s.server_id): self._first_seen.get(str(s.server_id), now) for s in states}
         found = []
         for state in states:
-            # a worker that does not say where it is was started by this process, on this machine
+            # a worker that does not report its host was started by this process, on this machine
             ends_in_s = state.extra.get("job_ends_in_s")
             seen_s = now - self._first_seen[str(state.server_id)]
             worker = Worker(
@@ -238,7 +238,7 @@ class DaskExecutor:
         return sorted(found, key=lambda w: w.name)
 
     async def _states(self) -> list[Any]:
-        # in the scheduler's own thread: its collections change while others look
+        # in the scheduler's own thread, which changes its collections
         return [state for state in self._scheduler.workers.values() if state.status.name == "running"]
 
     def _place(self, worker: Worker) -> Place:

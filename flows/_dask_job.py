@@ -1,7 +1,7 @@
 """The process of a Dask worker in a queue job: `python -m flows._dask_job`, with dask worker's own arguments.
 
-Its environment holds the lake's credentials, and units of other jobs on the host may look: it forbids being
-read before Dask is imported, which takes a second.
+Its environment contains the lake's credentials, and units of other jobs on the host could read them: it forbids
+reading its memory before Dask is imported, which takes a second.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Keys by which a scheduler of ours and its workers know each other; traffic without them is refused.
+"""TLS keys by which our schedulers and workers authenticate each other; connections without them are refused.
 
-Each dispatcher makes its own, for as long as it runs.
+Each dispatcher creates its own keys for its lifetime.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["QuotedKeys", "in_memory_keys", "keys_in"]
 
 
 class QuotedKeys:
-    """Keys as a shell reads them: dask-jobqueue puts their paths into a command as they are.
+    """Keys with shell-quoted paths: dask-jobqueue puts the paths into a command unquoted.
 
     Parameters
     ----------
@@ -27,13 +27,13 @@ class QuotedKeys:
         self._security = security
 
     def get_tls_config_for_role(self, role: str) -> dict[str, str]:
-        """Return the paths that a worker is told on its command line, quoted."""
-        told: dict[str, str] = self._security.get_tls_config_for_role(role)
-        return {key: shlex.quote(value) for key, value in told.items() if value is not None}
+        """Return the paths for a worker's command line, quoted."""
+        paths: dict[str, str] = self._security.get_tls_config_for_role(role)
+        return {key: shlex.quote(value) for key, value in paths.items() if value is not None}
 
 
 def in_memory_keys() -> Any:
-    """Make keys that are in no file: a `distributed.Security` for workers that this process starts."""
+    """Create keys in memory only: a `distributed.Security` for workers that this process starts."""
     import distributed
 
     make_temporary: Any = distributed.Security.temporary
@@ -42,18 +42,18 @@ def in_memory_keys() -> Any:
 
 @contextlib.contextmanager
 def keys_in(folder: Path) -> Iterator[Any]:
-    """Make keys for workers elsewhere: a `distributed.Security` of files that only this user can read.
+    """Create keys for remote workers: a `distributed.Security` of files that only this user can read.
 
     Parameters
     ----------
     folder : Path
-        Seen by this machine and the workers'. The files are gone at the end.
+        Folder shared with the workers' machines. The files are deleted at the end.
     """
     import distributed
 
     make_security: Any = distributed.Security
     made = in_memory_keys()
-    # made with mode 0700
+    # created with mode 0700
     with tempfile.TemporaryDirectory(prefix=".keys-", dir=folder, ignore_cleanup_errors=True) as own:
         cert, key = Path(own) / "cert.pem", Path(own) / "key.pem"
         cert.write_text(made.tls_worker_cert)

@@ -1,8 +1,8 @@
-"""What a Dask worker in a queue job adds to Dask's own: a preload module, imported on compute nodes only.
+"""Preload module of Dask workers in queue jobs, imported on compute nodes only.
 
-It tells the scheduler where it is and when its job ends. When its job is told to end, it ends what it
-runs before it closes, so that the dispatcher hears of each attempt why; when its dispatcher is gone,
-it ends what it runs, and itself.
+The worker reports its host and the end of its job to the scheduler. When its job gets SIGTERM, it stops its
+attempts before it closes, so that the dispatcher learns the reason for each; when its dispatcher is gone, it
+stops its attempts and exits.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ from alchemiscale_lake.execution.job import seconds_left, stop_all
 
 __all__ = ["dask_setup", "dask_teardown"]
 
-#: Attempts have so long to end; queues commonly kill what does not end within 30 s.
+#: Time limit for stopping attempts; queues commonly kill processes after 30 s.
 _ENDING_S: Final = 20.0
-#: After so long the process ends, whatever still hangs in it; what it started ends with it.
+#: The process exits after this time even if something hangs; its child processes end with it.
 _LAST_S: Final = 40.0
 
 
 async def dask_setup(worker: Any) -> None:
-    """Have the scheduler told of this worker's host and job, and hear of the job's end."""
+    """Report this worker's host and job to the scheduler, and listen for the job's end."""
     # a duration: the dispatcher counts it from when it first sees this worker, by its own clock
-    told = {"hostname": hostname(), "queue_job": queue_job(), "job_ends_in_s": seconds_left()}
-    for name, value in told.items():
+    facts = {"hostname": hostname(), "queue_job": queue_job(), "job_ends_in_s": seconds_left()}
+    for name, value in facts.items():
         worker.startup_information[name] = _telling(value)
     _Ending(worker).listen()
 
 
 async def dask_teardown(worker: Any) -> None:
-    """End the attempts that run here, and make sure of the process's own end."""
+    """Stop the attempts that run here, and guarantee that the process ends."""
     last = threading.Timer(_LAST_S, os._exit, args=(1,))
     last.daemon = True
     last.start()
-    await _end_attempts(worker, "the worker ends: its dispatcher is gone, or needs it no more")
+    await _end_attempts(worker, "the worker ends: its dispatcher is gone or no longer needs it")
 
 
 def _telling(value: Any) -> Callable[[Any], Any]:
@@ -60,9 +60,9 @@ async def _end_attempts(worker: Any, reason: str) -> None:
 
 
 class _Ending:
-    """What a worker does when its job is told to end: first its attempts, then itself.
+    """Shutdown of a worker whose job gets SIGTERM: first its attempts, then the worker.
 
-    Dask would leave the scheduler at once, and die of a second signal; queues send theirs more than once.
+    Dask alone would leave the scheduler at once, and die of a second signal, which queues do send.
     """
 
     def __init__(self, worker: Any) -> None:
@@ -83,9 +83,9 @@ class _Ending:
             self._begun = self._loop.create_task(self._end())
 
     async def _end(self) -> None:
-        # takes nothing more, and the scheduler knows
+        # take no more work, and let the scheduler know
         self._worker.status = Status.paused
-        await _end_attempts(self._worker, "the job was told to end (SIGTERM)")
+        await _end_attempts(self._worker, "the job received SIGTERM")
         if callable(self._close):
             self._close(signal.SIGTERM, None)
             signal.signal(signal.SIGTERM, self._hear)

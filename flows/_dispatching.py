@@ -1,4 +1,4 @@
-"""Dispatching for a pool: its engine, the dispatcher, and what people see of both."""
+"""Dispatching for a pool: its engine, the dispatcher, and their display in the Prefect UI."""
 
 from __future__ import annotations
 
@@ -31,24 +31,24 @@ Until = Literal["drained", "stopped", "once"]
 
 @dataclass(frozen=True, slots=True)
 class Dispatched:
-    """What a dispatcher did, and whether it was asked to stop before it was done."""
+    """Report of a dispatcher, and whether it was asked to stop before it was done."""
 
     report: DispatchReport
     interrupted: bool
 
 
 def handed_back(report: T) -> State[T]:
-    """Return the state of a flow run that was asked to stop, with what it reports nevertheless."""
-    return Cancelled(message="stopped; running Tasks were handed back", data=report)
+    """Return the state of a flow run that was asked to stop, with its report."""
+    return Cancelled(message="stopped; running Tasks were released", data=report)
 
 
 def dispatch_tasks(
     lake: Lake, plan: DispatchPlan, *, title: str, until: Until = "drained", gather_at_end: bool = True
 ) -> Dispatched:
-    """Claim, run, collect and record for a pool, until nothing is left or someone says stop.
+    """Claim, run, collect and record Tasks for a pool, until nothing is left or a stop is requested.
 
-    Call it from a flow: every Task becomes a task run of it, and its progress an artifact. Estimates are kept
-    current meanwhile; the last ones may be left to the caller.
+    Call it from a flow: every Task becomes a task run, and progress an artifact. Estimates are updated meanwhile;
+    the final update can be left to the caller.
     """
     with (
         stop_event() as stop,
@@ -64,7 +64,7 @@ def dispatch_tasks(
             show(progress)
             tell(progress)
 
-        # what outlives this flow run would be shown as handed back at its end
+        # assignments that outlive this flow run would be shown as released at its end
         executor = engine if engine.durable else ShowingExecutor(engine, runs)
         dispatcher = Dispatcher(lake, executor, plan.settings, pools=plan.pools, on_progress=on_progress)
         report = dispatcher.run(until="once" if plan.once else until, stop=stop)

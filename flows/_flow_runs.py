@@ -1,7 +1,6 @@
-"""The flow runs of one pool as the Prefect API tells of them: list, create, cancel, give up.
+"""The flow runs of one pool in the Prefect API: list, create, cancel, give up.
 
-Every failure to reach the API is a StorageError. What follows from what it tells is decided in
-`_work_pool.py`.
+Every failure to reach the API is a StorageError. Decisions are made in `_work_pool.py`.
 """
 
 from __future__ import annotations
@@ -30,13 +29,13 @@ __all__ = ["LIVE", "FlowRuns", "SeenRun", "open_flow_runs"]
 
 #: States of a flow run that has not ended.
 LIVE: Final = ("SCHEDULED", "PENDING", "RUNNING", "PAUSED", "CANCELLING")
-#: Prefect's own limit to one answer.
+#: Prefect's limit per response.
 _PAGE: Final = 200
 _TIMEOUT_S: Final = 20.0
 _ATTEMPT: Final = "attempt:"
-#: Importable wherever the package is installed: no code is fetched.
+#: Importable from the installed package: no code is fetched.
 _ENTRYPOINT: Final = "flows.run_assignment.run_assignment"
-#: Without a step that chooses the folder Prefect copies the worker's, with all that lies in it.
+#: Without a step that sets the folder, Prefect copies the worker's folder with all its contents.
 _PULL: Final = [{"prefect.deployments.steps.set_working_directory": {"directory": "/"}}]
 
 
@@ -51,11 +50,11 @@ class SeenRun:
         Its parameters.
     attempts : tuple of str
     state, state_name, message : str
-        Type, such as RUNNING; name, such as AwaitingRetry; what Prefect says of it.
+        State type, such as RUNNING; state name, such as AwaitingRetry; Prefect's message.
     since : datetime
-        When it came into this state.
+        When it entered this state.
     n_starts : int
-        How often it began to run.
+        Number of times it started.
     """
 
     id: UUID
@@ -70,13 +69,13 @@ class SeenRun:
 
     @property
     def live(self) -> bool:
-        """Whether it has not ended."""
+        """Return whether it has not ended."""
         return self.state in LIVE
 
 
 @dataclass(frozen=True, slots=True)
 class FlowRuns:
-    """The flow runs of the deployment that a pool has in its work pool.
+    """The flow runs of a pool's deployment in its work pool.
 
     Parameters
     ----------
@@ -84,7 +83,7 @@ class FlowRuns:
     deployment : UUID
     work_pool : str
     job_variables : frozenset of str
-        Names of those that the work pool knows.
+        Names of the job variables of the work pool.
     """
 
     client: SyncPrefectClient
@@ -93,7 +92,7 @@ class FlowRuns:
     job_variables: frozenset[str]
 
     def live(self) -> list[SeenRun]:
-        """Return those that have not ended.
+        """Return the flow runs that have not ended.
 
         Raises
         ------
@@ -103,7 +102,7 @@ class FlowRuns:
         return self._read({"state": {"type": {"any_": list(LIVE)}}})
 
     def read(self, ids: Collection[UUID]) -> list[SeenRun]:
-        """Return these, in whatever state they are; one that was deleted is missing.
+        """Return these flow runs, in any state; deleted ones are missing.
 
         Raises
         ------
@@ -129,7 +128,7 @@ class FlowRuns:
                 if not page:
                     break
                 runs += page
-        # a run that ends while the pages are read shifts the rest: seen twice, or next time
+        # a run that ends while pages are read shifts the rest, which are then seen twice or next time
         return list({seen.id: seen for seen in map(_seen, runs)}.values())
 
     def create(
@@ -141,14 +140,14 @@ class FlowRuns:
         parameters: Mapping[str, Any],
         job_variables: Mapping[str, Any],
     ) -> SeenRun:
-        """Create the flow run of an assignment; if there is one, that is returned.
+        """Create the flow run of an assignment; return the existing one if there is one.
 
         Raises
         ------
         StorageError
             If the Prefect API does not answer.
         SettingsError
-            If it refuses.
+            If Prefect rejects it.
         """
         try:
             with _answering():
@@ -162,24 +161,24 @@ class FlowRuns:
                 )
         except httpx.HTTPStatusError as e:
             raise SettingsError(
-                f"Prefect refused a flow run in work pool {self.work_pool!r} ({e.response.status_code}: "
+                f"Prefect rejected a flow run in work pool {self.work_pool!r} ({e.response.status_code}: "
                 f"{e.response.text[:300]})",
                 work_pool=self.work_pool,
             ) from e
         return _seen(run)
 
     def cancel(self, run: UUID) -> None:
-        """Cancel a flow run: one that has not begun is gone at once, the process of another gets SIGTERM.
+        """Cancel a flow run: one that has not started is cancelled at once, the process of another gets SIGTERM.
 
         Raises
         ------
         StorageError
             If the Prefect API does not answer.
         """
-        self._set_state(run, Cancelling(message="its Tasks are not wanted any more"), force=False)
+        self._set_state(run, Cancelling(message="its Tasks are no longer needed"), force=False)
 
     def drop(self, run: UUID, reason: str) -> None:
-        """Cancel a flow run that nobody runs now: Prefect would wait for the end of the pod that it once had.
+        """Cancel a flow run that is not running: Prefect would wait for the end of its former pod.
 
         Raises
         ------
@@ -189,7 +188,7 @@ class FlowRuns:
         self._set_state(run, Cancelled(message=reason), force=True)
 
     def give_up(self, run: UUID, reason: str) -> None:
-        """Note that nobody runs this flow run any more.
+        """Mark a flow run as crashed, because nothing runs it any more.
 
         Raises
         ------
@@ -199,12 +198,12 @@ class FlowRuns:
         self._set_state(run, Crashed(message=reason), force=True)
 
     def _set_state(self, run: UUID, state: Any, *, force: bool) -> None:
-        # one that was deleted, or whose end was quicker, needs nothing more
+        # nothing to do for a run that was deleted or has just ended
         with contextlib.suppress(ObjectNotFound, httpx.HTTPStatusError), _answering():
             self.client.set_flow_run_state(run, state, force=force)
 
     def obstacle(self) -> str | None:
-        """Say why nothing would begin in the work pool now; None if something would.
+        """Return why no flow run would start in the work pool now; None if one would.
 
         Raises
         ------
@@ -215,17 +214,17 @@ class FlowRuns:
             with _answering():
                 pool = self.client.read_work_pool(self.work_pool)
         except ObjectNotFound:
-            return f"work pool {self.work_pool!r} is gone"
+            return f"work pool {self.work_pool!r} was deleted"
         if pool.is_paused or pool.status == WorkPoolStatus.PAUSED:
-            return f"work pool {self.work_pool!r} is paused; `prefect work-pool resume {self.work_pool}` goes on"
+            return f"work pool {self.work_pool!r} is paused; run `prefect work-pool resume {self.work_pool}`"
         if pool.status == WorkPoolStatus.NOT_READY and not (pool.is_push_pool or pool.is_managed_pool):
-            return f"no worker serves work pool {self.work_pool!r}; `prefect worker start --pool {self.work_pool}`"
+            return f"work pool {self.work_pool!r} has no worker; run `prefect worker start --pool {self.work_pool}`"
         return None
 
 
 @contextlib.contextmanager
 def open_flow_runs(pool: str, work_pool: str) -> Iterator[FlowRuns]:
-    """Yield the flow runs of a pool; their deployment is created if there is none.
+    """Yield the flow runs of a pool; create their deployment if there is none.
 
     Raises
     ------
@@ -263,7 +262,7 @@ def _deployment(client: SyncPrefectClient, name: str, work_pool: str) -> UUID:
         return client.create_deployment(
             flow_id=client.create_flow(run_assignment),
             name=name,
-            description="Runs what a dispatcher hands out; it makes the flow runs itself.",
+            description="Runs assignments of a dispatcher, which creates the flow runs.",
             entrypoint=_ENTRYPOINT,
             work_pool_name=work_pool,
             pull_steps=_PULL,
@@ -281,15 +280,15 @@ def _deployment(client: SyncPrefectClient, name: str, work_pool: str) -> UUID:
 
 @contextlib.contextmanager
 def _answering() -> Iterator[None]:
-    """Turn an API that does not answer, or only says that it cannot now, into a StorageError."""
+    """Raise StorageError if the API does not respond, or reports that it is temporarily unavailable."""
     try:
         yield
     except httpx.HTTPStatusError as e:
         if e.response.status_code < 500 and e.response.status_code != 429:
             raise
-        raise StorageError(f"the Prefect API answers {e.response.status_code}; trying again") from e
+        raise StorageError(f"the Prefect API returns status {e.response.status_code}; trying again") from e
     except (httpx.HTTPError, OSError) as e:
-        raise StorageError(f"the Prefect API does not answer ({type(e).__name__}: {e}); trying again") from e
+        raise StorageError(f"the Prefect API does not respond ({type(e).__name__}: {e}); trying again") from e
 
 
 def _seen(run: FlowRun) -> SeenRun:

@@ -1,8 +1,8 @@
-"""Processes that Python's multiprocessing starts, without credentials in what others can read of them.
+"""Processes started by Python's multiprocessing, without credentials that other processes could read.
 
-Dask starts its local worker through multiprocessing, which hands down the environment as it is, to be
-read in `/proc` as long as the process lives. Here it is handed down without secrets, and a worker gets
-its arguments, with the secrets among them, only once it has forbidden being read.
+Dask starts its local worker through multiprocessing, which passes the whole environment, readable in `/proc`
+as long as the process lives. Here the environment is passed without secrets, and a worker gets its arguments,
+including secrets, only after it has forbidden reading its memory.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from alchemiscale_lake.secrecy import without_secrets
 
 __all__ = ["hidden_spawns"]
 
-#: Put before the code of a new Python: `secrecy.forbid_reading` without an import of ours, then the news of it.
+#: Prefix for the code of a new Python: `secrecy.forbid_reading` without our imports, then a signal that it is done.
 _FORBID = "import ctypes, os; ctypes.CDLL(None).prctl(4, 0, 0, 0, 0); os.close({fd}); "
 
 
 @contextlib.contextmanager
 def hidden_spawns() -> Iterator[None]:
-    """Start what multiprocessing spawns in this process without secrets, and unreadable, within the block."""
+    """Within the block, spawn multiprocessing processes without secrets and unreadable by others."""
     patched: Any = util
     before = patched.spawnv_passfds
     patched.spawnv_passfds = _spawn
@@ -36,7 +36,7 @@ def hidden_spawns() -> Iterator[None]:
 
 
 def _spawn(path: str | bytes, arguments: Sequence[str | bytes], descriptors: Sequence[int]) -> int:
-    """Do what `multiprocessing.util.spawnv_passfds` does; return once the process cannot be read."""
+    """Replace `multiprocessing.util.spawnv_passfds`; return once the process cannot be read."""
     command = [os.fsdecode(argument) for argument in arguments]
     told, tell = os.pipe()
     try:
@@ -53,7 +53,7 @@ def _spawn(path: str | bytes, arguments: Sequence[str | bytes], descriptors: Seq
         os.close(tell)
         if sys.platform != "linux":
             os.close(told)
-    # it is multiprocessing's to wait for; without this, Popen would reap it
+    # multiprocessing waits for the process; without this, Popen would reap it
     process.returncode = 0
     if sys.platform == "linux":
         os.read(told, 1)  # nothing, at once when the other end is closed

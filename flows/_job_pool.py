@@ -1,7 +1,7 @@
-"""How many jobs a pool has in its queue: as many as there is work for, within its limits.
+"""Scaling of a pool's queue jobs: as many as there is work for, within its limits.
 
-Decides who comes and goes. A worker that runs something is never let go; what is let go is what
-pends and is not needed, what has been idle for long, and what is near its end.
+Decides which jobs are submitted and stopped. A worker that runs something is never stopped; stopped are pending
+jobs that are not needed, workers that have been idle for long, and workers near the end of their job.
 """
 
 from __future__ import annotations
@@ -23,28 +23,28 @@ __all__ = ["JobPool", "WorkerJobs"]
 
 _log = logging.getLogger(__name__)
 
-#: What pends is kept for so long after the need for it has gone: its place in the queue is worth something.
+#: Pending jobs are kept this long after they are no longer needed: their place in the queue is valuable.
 _SURPLUS_S: Final = 30.0
-#: A job that was let go and is still there after so long is cancelled.
+#: A dismissed job that is still listed after this time is cancelled.
 _GOODBYE_S: Final = 60.0
-#: A queue may take so long to list what it has taken.
+#: Maximum delay until a queue lists a submitted job.
 _LISTING_LAG_S: Final = 5.0
 
 
 class WorkerJobs(Protocol):
-    """The jobs that hold workers, at a queue."""
+    """The queue jobs that run workers."""
 
     def submit(self, name: str, barred: Collection[str]) -> str:
-        """Submit one; return its id. May raise QueueError."""
+        """Submit a job; return its id. May raise QueueError."""
 
     def cancel(self, job_ids: Sequence[str]) -> None:
-        """Cancel some. May raise QueueError."""
+        """Cancel jobs. May raise QueueError."""
 
     def look(self) -> Listed | None:
-        """Return what the queue said last of this user's jobs, without waiting for it."""
+        """Return the last listing of this user's jobs, without waiting for the queue."""
 
     def dismiss(self, address: str) -> None:
-        """Have an idle worker end, and its job with it."""
+        """Stop an idle worker, and thereby its job."""
 
 
 @dataclass(slots=True)
@@ -66,7 +66,7 @@ class JobPool:
     pool : Pool
     jobs : WorkerJobs
     prefix : str
-        Names of its jobs begin with it; no other dispatcher's do.
+        Prefix of its job names, unique to this dispatcher.
     clock : callable
         Monotonic, seconds.
     """
@@ -79,11 +79,11 @@ class JobPool:
         self._n_named = 0
         self._surplus_since: float | None = None
         self._backoff = Backoff(clock=clock)
-        # one at a time, and never the dispatcher's own time: a busy queue takes seconds for each
+        # one command at a time, outside the dispatcher's thread: a busy queue takes seconds for each
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="queue-commands")
 
     def adjust(self, workers: Sequence[Worker], wanted: int, barred: Collection[str]) -> Collection[str]:
-        """Submit, or let go. Return the addresses of workers that take attempts."""
+        """Submit or stop jobs. Return the addresses of workers that take attempts."""
         present = {worker.name: worker for worker in workers if worker.name in self._jobs}
         self._settle(present)
         self._note(present)
@@ -98,28 +98,28 @@ class JobPool:
         return [worker.address for name, worker in present.items() if name in usable and self._stays(self._jobs[name])]
 
     def pending(self) -> Pending:
-        """Tell of jobs whose worker has not begun."""
+        """Return the jobs whose worker has not started."""
         waiting = [job for job in self._jobs.values() if not job.connected and job.let_go_at is None]
         since = [job.submitted_at for job in waiting if job.submitted_at is not None]
         return Pending(len(waiting), self._clock() - min(since) if since else None)
 
     def close(self) -> None:
-        """Cancel all that is left, those that run too: nothing of theirs is wanted any more."""
+        """Cancel all remaining jobs, including running ones: their work is no longer needed."""
         self._thread.shutdown(wait=True, cancel_futures=True)
         for job in self._jobs.values():
-            # what was submitted since the last turn
+            # jobs submitted since the last turn
             if job.job_id is None and not job.submission.cancelled() and job.submission.exception() is None:
                 job.job_id = job.submission.result()
         left = [job.job_id for job in self._jobs.values() if job.job_id is not None]
         try:
             self._queue.cancel(left)
         except QueueError as e:
-            _log.warning("jobs %s could not be cancelled (%s); they end by themselves", ", ".join(left), e)
+            _log.warning("jobs %s could not be cancelled (%s); they will end on their own", ", ".join(left), e)
 
-    # --- what became of them ------------------------------------------------------------------------
+    # --- status of jobs -----------------------------------------------------------------------------
 
     def _settle(self, present: Mapping[str, Worker]) -> None:
-        """Forget jobs that were refused, or have ended."""
+        """Remove jobs that were refused or have ended."""
         listed = self._queue.look()
         for job in list(self._jobs.values()):
             if not job.submission.done():
@@ -130,12 +130,12 @@ class JobPool:
                 continue
             if job.name not in present and listed is not None and self._is_gone(job, listed):
                 if not job.connected and job.let_go_at is None:
-                    # a wrong path, a module that is not there: the next would fare no better
-                    self._backoff.wait(f"job {job.job_id or job.name} ended before its worker began; see its output")
+                    # a wrong path, a missing module: the next job would fail too
+                    self._backoff.wait(f"job {job.job_id or job.name} ended before its worker started; see its output")
                 del self._jobs[job.name]
 
     def _was_refused(self, job: _Job, listed: Listed | None) -> bool:
-        """Note the id of a job; forget it if the queue would not have it."""
+        """Set the id of a submitted job; remove the job if the queue refused it."""
         if job.job_id is not None:
             return False
         error = job.submission.exception()
@@ -146,7 +146,7 @@ class JobPool:
             del self._jobs[job.name]
             return True
         elif isinstance(error, QueueError):
-            # it may have been taken all the same, and then turns up under its name
+            # the queue may have accepted it; then it is listed under its name
             self._backoff.wait(str(error))
             turned_up = None if listed is None else listed.named(job.name)
             job.job_id = None if turned_up is None else turned_up.job_id
@@ -174,11 +174,11 @@ class JobPool:
         if not self._stays(job):
             return False
         if worker is None:
-            return not job.connected  # else its worker is lost, and the queue does not know yet
+            return not job.connected  # otherwise its worker is lost, and the queue does not know yet
         near_its_end = worker.ends_in_s is not None and worker.ends_in_s <= self._pool.retire_before_s
         return not near_its_end and worker.hostname not in barred
 
-    # --- coming and going ---------------------------------------------------------------------------
+    # --- submitting and stopping --------------------------------------------------------------------
 
     def _submit(self, n: int, barred: Collection[str]) -> None:
         limits = self._pool.limits
@@ -200,7 +200,7 @@ class JobPool:
             self._surplus_since = now
         pending = [job for name, job in usable.items() if name not in present and job.job_id is not None]
         if self._surplus_since is not None and now - self._surplus_since >= min(_SURPLUS_S, self._pool.idle_s):
-            dispensable = pending[::-1][:surplus]  # the youngest have waited least
+            dispensable = pending[::-1][:surplus]  # the newest have waited least
             for job in dispensable:
                 job.let_go_at = now
             self._cancel(dispensable)
@@ -218,7 +218,7 @@ class JobPool:
 
     def _let_go(self, job: _Job, worker: Worker) -> None:
         if self._stays(job):
-            _log.info("worker %s on %s is let go", job.name, worker.hostname)
+            _log.info("stopping worker %s on %s", job.name, worker.hostname)
             job.let_go_at = self._clock()
             self._queue.dismiss(worker.address)
 

@@ -1,7 +1,7 @@
-"""Job scripts: from a pool's settings to what a queue is given, through dask-jobqueue's classes.
+"""Job scripts: from a pool's settings to a queue's script, through dask-jobqueue's classes.
 
-The same settings serve jobs that hold a Dask worker and jobs that run one stored assignment. What a
-queue is asked for beyond them is an operator's to say, in `directives`, which come last and so win.
+The same settings serve jobs with a Dask worker and jobs that run one stored assignment. Operators add further
+`directives`, which come last and therefore take precedence.
 """
 
 from __future__ import annotations
@@ -34,23 +34,23 @@ _CLASSES: Final = {
     "moab": "MoabCluster",
 }
 _LONGEST_NAME: Final = {"moab": 15}
-#: What dask-jobqueue asks HTCondor for by itself.
+#: Attributes that dask-jobqueue itself sets for HTCondor.
 _OF_HTCONDOR: Final = ("batch_name", "RequestCpus", "RequestMemory", "RequestDisk")
-#: A worker that finds no dispatcher, because that has ended, ends after so long.
+#: A worker that cannot reach its dispatcher ends after this time.
 _DEATH_TIMEOUT_S: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
 class JobRequest:
-    """What all jobs of a pool have in common.
+    """Properties shared by all jobs of a pool.
 
     Attributes
     ----------
     pool : Pool
     log_folder : Path
-        Where jobs write their output; it has to exist when they start.
+        Folder for job output; it must exist when jobs start.
     excluded : tuple of str
-        Nodes that they are to stay off, on queues that can be told.
+        Nodes to avoid, on queues that support this.
     """
 
     pool: Pool
@@ -78,7 +78,7 @@ def cluster_class(kind: str) -> Any:
 
 @contextlib.contextmanager
 def _signals_left_alone() -> Iterator[None]:
-    """Keep dask-jobqueue from taking Ctrl-C for itself while it is imported, which outside the main thread fails."""
+    """Keep dask-jobqueue from setting a Ctrl-C handler on import, which fails outside the main thread."""
     set_handler = signal.signal
     signal.signal = lambda number, handler: signal.getsignal(number)  # type: ignore[assignment]
     try:
@@ -88,7 +88,7 @@ def _signals_left_alone() -> Iterator[None]:
 
 
 def queue_name(kind: str, name: str) -> str:
-    """Return the name of a job as its queue will tell it: some keep the beginning only."""
+    """Return the name of a job as its queue lists it: some queues truncate names."""
     return name[: _LONGEST_NAME.get(kind, len(name))]
 
 
@@ -98,12 +98,12 @@ def python_of(pool: Pool) -> str:
 
 
 def job_options(request: JobRequest) -> dict[str, Any]:
-    """Return what dask-jobqueue's class for a pool is called with.
+    """Return the arguments for dask-jobqueue's class of a pool.
 
     Raises
     ------
     SettingsError
-        If the pool asks for what its queue does not know.
+        If the pool has settings that its queue does not support.
     """
     pool = request.pool
     own = _KINDS[pool.kind](request)
@@ -115,7 +115,7 @@ def job_options(request: JobRequest) -> dict[str, Any]:
         "nanny": False,
         "death_timeout": _DEATH_TIMEOUT_S,
         "interface": pool.interface,
-        # the worker takes the shell's place, so that the queue's warnings reach it
+        # the worker replaces the shell, so that it receives the queue's signals
         "python": f"exec {shlex.quote(python_of(pool))}",
         "job_script_prologue": _prologue(pool),
         "job_extra_directives": directives,
@@ -124,11 +124,11 @@ def job_options(request: JobRequest) -> dict[str, Any]:
 
 
 def job_of(request: JobRequest, name: str, command: str) -> Any:
-    """Return a job of dask-jobqueue's that runs one command."""
+    """Return a dask-jobqueue job that runs one command."""
     kind = request.pool.kind
     options = {**job_options(request), "name": name, "job_name": queue_name(kind, name)}
     job = cluster_class(kind).job_cls("tcp://nobody:0", **options)
-    # the class knows jobs that hold a Dask worker only; all else about them is the same
+    # the class only supports jobs with a Dask worker; everything else is the same
     commands = [f"exec {command}"]
     if kind == "htcondor":
         commands = [*_prologue(request.pool), *commands]
@@ -137,40 +137,40 @@ def job_of(request: JobRequest, name: str, command: str) -> Any:
 
 
 def job_script(name: str, pool: Pool, command: str) -> str:
-    """Return the script that a job of a pool would be submitted with.
+    """Return the job script of a pool.
 
     Parameters
     ----------
     name : str
-        Of the job.
+        Name of the job.
     pool : Pool
     command : str
-        What it would run.
+        Command that the job runs.
 
     Raises
     ------
     MissingDependencyError
         If dask-jobqueue is not installed.
     SettingsError
-        If the pool asks for what its queue does not know.
+        If the pool has settings that its queue does not support.
     """
     log_folder = Path(pool.log_folder).expanduser() if pool.log_folder else Path("logs")
     return str(job_of(JobRequest(pool, log_folder), name, command).job_script())
 
 
-# --- what the queues call things --------------------------------------------------------------------
+# --- settings per kind of queue ---------------------------------------------------------------------
 
 
 def _prologue(pool: Pool) -> list[str]:
-    """Return the lines that a job begins with: its clock runs before modules are loaded."""
+    """Return the first lines of a job: its clock starts before modules are loaded."""
     seconds = math.floor(pool.walltime_s or 0)
-    # no $(...): in a submit file of HTCondor that is a macro
+    # no $(...): that is a macro in a submit file of HTCondor
     return ["now=`date +%s`", f"export {ENDS_AT}=`expr $now + {seconds}`", *pool.environment]
 
 
 def _slurm(request: JobRequest) -> dict[str, Any]:
     pool = request.pool
-    # a Task whose job is lost goes back to the lake; the same job again would run what others have by then
+    # Tasks of a lost job are requeued in the lake; a requeued job would run Tasks that others have claimed
     output = quoted(pool.kind, f"{str(request.log_folder).replace('%', '%%')}/%x-%j.out")
     directives = [f"-o {output}", "--no-requeue"]
     if pool.gpus and not _says(pool, "--gres", "--gpus", "-G"):
@@ -205,26 +205,26 @@ def _lsf(request: JobRequest) -> dict[str, Any]:
         directives.append(f'-gpu "num={pool.gpus}"')
     minutes = math.ceil((pool.walltime_s or 0) / 60)
     walltime = f"{minutes // 60:02d}:{minutes % 60:02d}"
-    # dask-jobqueue puts the project between quotes by itself
+    # dask-jobqueue quotes the project itself
     queue = _named(pool)["queue"]
     return _with(pool, directives, queue=queue, project=pool.account, walltime=walltime)
 
 
 def _sge(request: JobRequest) -> dict[str, Any]:
-    # cores, memory and GPUs are called differently at every site: directives
+    # names of cores, memory and GPUs depend on the site: use directives
     pool = request.pool
     directives = [f"-o {request.log_folder}/", "-r n"]
     return _with(pool, directives, queue=pool.queue, project=pool.account, walltime=_clock(pool))
 
 
 def _oar(request: JobRequest) -> dict[str, Any]:
-    # a second -l is not added to the first but an alternative to it, so that an operator's takes its place
+    # OAR treats a second -l as an alternative, so an operator's -l replaces ours
     pool = request.pool
     asked = [d for d in pool.directives if d.startswith("-l ")]
     spec = asked[0].removeprefix("-l ").strip() if asked else f"/nodes=1/core={pool.cores}"
     if pool.gpus and not asked:
         raise SettingsError(
-            "OAR calls GPUs differently at every site; name cores and GPUs in directives, as in "
+            "the name of GPUs in OAR depends on the site; request cores and GPUs in directives, as in "
             f'"-l /nodes=1/gpu={pool.gpus}/core={pool.cores}"',
             gpus=pool.gpus,
         )
@@ -237,20 +237,22 @@ def _oar(request: JobRequest) -> dict[str, Any]:
 def _htcondor(request: JobRequest) -> dict[str, Any]:
     pool = request.pool
     folder = request.log_folder
-    said = {"Output": f"{folder}/$(ClusterId).out", "Error": f"{folder}/$(ClusterId).out", "Log": f"{folder}/jobs.log"}
-    said |= {"Stream_Output": "True", "Stream_Error": "True"}
+    lines = {"Output": f"{folder}/$(ClusterId).out", "Error": f"{folder}/$(ClusterId).out", "Log": f"{folder}/jobs.log"}
+    lines |= {"Stream_Output": "True", "Stream_Error": "True"}
     if pool.account:
-        said["accounting_group"] = pool.account
+        lines["accounting_group"] = pool.account
     if pool.gpus:
-        said["request_gpus"] = str(pool.gpus)
+        lines["request_gpus"] = str(pool.gpus)
     for directive in pool.directives:
         key, equals, value = directive.partition("=")
         if not equals:
-            raise SettingsError(f"directive {directive!r} is none of HTCondor's; write name = value", value=directive)
-        said = {k: v for k, v in said.items() if k.lower() != key.strip().lower()} | {key.strip(): value.strip()}
-    said = {key: value for key, value in said.items() if not _skipped(pool, key)}
+            raise SettingsError(
+                f"directive {directive!r} is not valid for HTCondor; write name = value", value=directive
+            )
+        lines = {k: v for k, v in lines.items() if k.lower() != key.strip().lower()} | {key.strip(): value.strip()}
+    lines = {key: value for key, value in lines.items() if not _skipped(pool, key)}
     skip = [key for key in _OF_HTCONDOR if _skipped(pool, key)]
-    return {"job_extra_directives": said, "disk": f"{pool.disk_bytes}B", "job_directives_skip": skip}
+    return {"job_extra_directives": lines, "disk": f"{pool.disk_bytes}B", "job_directives_skip": skip}
 
 
 _KINDS: Final[Mapping[str, Callable[[JobRequest], dict[str, Any]]]] = {
@@ -265,7 +267,7 @@ _KINDS: Final[Mapping[str, Callable[[JobRequest], dict[str, Any]]]] = {
 
 
 def _named(pool: Pool) -> dict[str, str | None]:
-    """Return queue and account as the queue reads them."""
+    """Return queue and account, quoted for the queue."""
     named = {"queue": pool.queue, "account": pool.account}
     return {key: None if text is None else quoted(pool.kind, text) for key, text in named.items()}
 

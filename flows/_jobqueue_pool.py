@@ -1,8 +1,8 @@
-"""Workers in the jobs of a batch queue: a scheduler in this process, one Dask worker per job.
+"""Workers in jobs of a batch queue: a scheduler in this process, one Dask worker per job.
 
-A job whose dispatcher is gone ends by itself within about a minute, one that still pends as soon as
-it starts. Traffic is encrypted, and only jobs of this dispatcher have the keys: on a cluster others
-could reach its port, and who can speak to a scheduler can run anything.
+A job whose dispatcher is gone ends on its own within about a minute, a pending one soon after it starts. Traffic
+is encrypted, and only jobs of this dispatcher have the keys: other users of a cluster can reach the port, and
+anyone who can connect to a scheduler can run arbitrary code.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ from ._queues import Listed, Queue, Watch, log_folder_of
 __all__ = ["open_jobqueue_executor"]
 
 _CLOSE_S: Final = 5.0
-#: A queue that is slow to answer has so long for the submissions under way and for cancelling what is left.
+#: Time limit for a slow queue to finish pending submissions and cancel the remaining jobs.
 _CANCEL_S: Final = 180.0
 
 
 @contextlib.contextmanager
 def open_jobqueue_executor(name: str, pool: Pool, lake: Lake) -> Iterator[DaskExecutor]:
-    """Open the queue of a pool; at the end no job of this dispatcher is left in it.
+    """Open the queue of a pool; at the end, no job of this dispatcher is left in it.
 
     Raises
     ------
     MissingDependencyError
         If dask-jobqueue is not installed.
     SettingsError
-        If the pool's settings do not go with its queue.
+        If the pool has settings that its queue does not support.
     """
     queue = Queue(pool, log_folder_of(name, pool, lake))
     with contextlib.ExitStack() as stack:
@@ -67,7 +67,7 @@ def _open_scheduler(queue: Queue, keys: Any, closing: Closing) -> tuple[Any, Any
         scheduler_options={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
         worker_command="flows._dask_job",
         worker_extra_args=[
-            # later options win over dask-jobqueue's own, which divides memory and cores among threads
+            # these override dask-jobqueue's options, which divide memory and cores among threads
             *("--nthreads", str(threads_of(pool.capacity))),
             *("--memory-limit", "0"),
             *("--preload", "flows._dask_worker"),
@@ -83,7 +83,7 @@ def _open_scheduler(queue: Queue, keys: Any, closing: Closing) -> tuple[Any, Any
 
 
 class _Jobs:
-    """The worker jobs of one scheduler, at its queue."""
+    """The worker jobs of one scheduler in its queue."""
 
     def __init__(self, queue: Queue, cluster: Any, client: Any) -> None:
         self._queue, self._cluster, self._client = queue, cluster, client

@@ -1,6 +1,6 @@
-"""Launch a flow from a command: an API for it, the flow by its deployment's name, clear errors.
+"""Launch a flow from a command: provide an API, load the flow by its deployment's name, raise clear errors.
 
-What the commands' `_launch` module calls. Nothing of Prefect is imported before the API's address is set.
+Called by the commands' `_launch` module. Prefect is not imported before the API's address is set.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _OURS = ("alchemiscale_lake", "flows")
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A Prefect API, and flows to call with it."""
+    """A Prefect API and the flows to call with it."""
 
     api: Api
     say: Callable[[str], None]
@@ -52,7 +52,7 @@ class Session:
 
     @property
     def login(self) -> Path | None:
-        """File with what the Prefect UI asks for; None for a server of the user's own."""
+        """File with the login of the Prefect UI; None if the user runs the server."""
         return self.api.login
 
     def call(self, deployment: str, on_progress: Callable[[Progress], None] | None = None, **parameters: Any) -> Any:
@@ -61,7 +61,7 @@ class Session:
         Raises
         ------
         StorageError
-            If the Prefect API stopped answering. What had run is in the lake.
+            If the Prefect API stopped responding. Finished results are in the lake.
         """
         import httpx
 
@@ -69,42 +69,42 @@ class Session:
         flow = entry.load()
         with listening(on_progress or _ignore), keeping() as kept:
             try:
-                # an interrupted flow ends in the state Cancelled, and still has something to say
-                said = flow(**parameters, return_state=True).result(raise_on_failure=False)
+                # an interrupted flow ends in the state Cancelled, and still has a report
+                result = flow(**parameters, return_state=True).result(raise_on_failure=False)
             except httpx.HTTPError as e:
-                what = f"the Prefect API at {self.api.api_url} stopped answering ({type(e).__name__}: {e})"
+                what = f"the Prefect API at {self.api.api_url} stopped responding ({type(e).__name__}: {e})"
                 if kept:
-                    self.say(f"{what}; its pages show less than was done, the lake holds everything")
+                    self.say(f"{what}; its UI is incomplete, the lake has all results")
                     return kept[-1]
                 raise StorageError(
-                    f"{what}. Every result that came back is in the lake; `alchemiscale-lake run --resume` continues",
+                    f"{what}. All finished results are in the lake; continue with `alchemiscale-lake run --resume`",
                     api=self.api.api_url,
                 ) from e
-        if isinstance(said, BaseException):
-            raise said
-        return said
+        if isinstance(result, BaseException):
+            raise result
+        return result
 
 
 @contextmanager
 def session(lake: Lake, *, say: Callable[[str], None], verbose: bool = False) -> Iterator[Session]:
-    """Yield a way to call flows on a lake; a local Prefect server lives as long, if one is needed.
+    """Yield a session that calls flows on a lake, with a local Prefect server if one is needed.
 
     Parameters
     ----------
     lake : Lake
     say : callable
-        Told what people should know, such as that the server had to be started again.
+        Called with messages for the user, such as a restart of the server.
     verbose : bool
         Show Prefect's and Dask's logs.
     """
-    with _warnings_told(say), _local_api(lake, say=say, verbose=verbose) as api:
+    with _warnings_shown(say), _local_api(lake, say=say, verbose=verbose) as api:
         yield Session(api, say)
 
 
 @contextmanager
-def _warnings_told(say: Callable[[str], None]) -> Iterator[None]:
-    """Tell people what our own loggers warn of, which Prefect's settings would leave unsaid."""
-    handler = _Teller(say)
+def _warnings_shown(say: Callable[[str], None]) -> Iterator[None]:
+    """Show warnings of our own loggers, which Prefect's settings would suppress."""
+    handler = _WarningHandler(say)
     loggers = [logging.getLogger(name) for name in _OURS]
     for logger in loggers:
         logger.addHandler(handler)
@@ -117,8 +117,8 @@ def _warnings_told(say: Callable[[str], None]) -> Iterator[None]:
             logger.propagate = True
 
 
-class _Teller(logging.Handler):
-    """Says what is logged, with the time: dispatchers run for weeks."""
+class _WarningHandler(logging.Handler):
+    """Prints log records with their time, since dispatchers run for weeks."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
         super().__init__(logging.WARNING)
@@ -132,9 +132,9 @@ class _Teller(logging.Handler):
 @contextmanager
 def _local_api(lake: Lake, *, say: Callable[[str], None], verbose: bool) -> Iterator[Api]:
     if not verbose:
-        # third parties' talk among themselves; a command's user can do nothing about it
+        # warnings of third-party packages, about which the user can do nothing
         warnings.filterwarnings("ignore")
-        # and Prefect's handler would print to stderr what it cannot send
+        # Prefect's handler would print log records that it cannot send to stderr
         logging.raiseExceptions = False
     with local_api(state_dir(lake), verbose=verbose, on_restart=say) as api:
         if api.ours:
@@ -145,4 +145,4 @@ def _local_api(lake: Lake, *, say: Callable[[str], None], verbose: bool) -> Iter
 
 
 def _ignore(progress: Progress) -> None:
-    """Hear, and do nothing."""
+    """Ignore progress."""

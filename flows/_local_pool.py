@@ -1,12 +1,12 @@
-"""The worker on this machine: a Dask cluster of one process that ends with this one, however that ends.
+"""The worker on this machine: a Dask cluster of one process that ends with this process, however it ends.
 
-One is enough, for its threads only wait: the work is done in processes that execution starts. What
-these begin from, with every import done, takes seconds and hundreds of MB per worker process. And
-a Task may have all that the pool has. The worker imports the lake and never Prefect; it needs no
-API, only the scheduler in this process.
+One worker is enough, since its threads only wait: the work runs in processes started by `execution`. Their fork
+server, with all imports done, takes seconds and hundreds of MB per worker process, and a Task may use all
+resources of the pool. The worker imports the lake but not Prefect; it needs no API, only the scheduler in this
+process.
 
-Scheduler and worker know each other by keys that exist in their memory only: other users of this
-machine can reach the ports, and who can speak to a scheduler can run anything as its owner.
+Scheduler and worker authenticate each other by keys that exist only in memory: other users of this machine can
+reach the ports, and anyone who can connect to a scheduler can run arbitrary code as its owner.
 """
 
 from __future__ import annotations
@@ -43,19 +43,19 @@ _LOOPBACK = "127.0.0.1"
 
 
 def default_workers(cores_per_task: int = 1) -> int:
-    """Return how many Tasks this process's cores can run at a time."""
+    """Return how many Tasks this process's cores can run at the same time."""
     return max(1, _cores_here() // max(1, cores_per_task))
 
 
 def local_pool(workers: int | None = None, cores_per_task: int = 1) -> Pool:
-    """Return the settings of this machine as a pool, for want of a pools file.
+    """Return settings for this machine as a pool, without a pools file.
 
     Parameters
     ----------
     workers : int, optional
-        Tasks that run at a time; as many as the cores allow, by default.
+        Number of Tasks run at a time; by default as many as the cores allow.
     cores_per_task : int
-        Cores that each of them may use.
+        Cores per Task.
 
     Raises
     ------
@@ -72,7 +72,7 @@ def local_pool(workers: int | None = None, cores_per_task: int = 1) -> Pool:
 
 @contextlib.contextmanager
 def open_local_executor(pool: Pool, lake: Lake) -> Iterator[DaskExecutor]:
-    """Start the worker of a local pool; at the end no process of its is left."""
+    """Start the worker of a local pool; at the end, none of its processes is left."""
     whole = Resources(pool.cores or _cores_here(), pool.memory_bytes, float(pool.gpus))
     with _open_client(threads_of(whole)) as client:
         yield DaskExecutor(client, lake, whole)
@@ -88,11 +88,11 @@ def _open_client(threads: int) -> Iterator[Any]:
         forbid_reading()
         stack.enter_context(hidden_spawns())
         stack.enter_context(dask.config.set(dict(DASK_SETTINGS)))
-        # what a worker that hangs still writes there is not worth an error
+        # a hanging worker may still write there during clean-up; ignore it
         temporary = tempfile.TemporaryDirectory(prefix="alchemiscale-lake-dask-", ignore_cleanup_errors=True)
         folder = stack.enter_context(temporary)
         security = in_memory_keys()
-        # no dashboard; the HTTP server that there still is answers nothing, and is on a port that nobody else has
+        # no dashboard; the remaining HTTP server has no routes, and gets a free port
         common = {"host": _LOOPBACK, "protocol": "tls://", "security": security, "dashboard": False}
         common |= {"dashboard_address": f"{_LOOPBACK}:0"}
         worker: dict[str, Any] = {
@@ -101,7 +101,7 @@ def _open_client(threads: int) -> Iterator[Any]:
             "local_directory": folder,
             "silence_logs": logging.WARNING,
         }
-        # through a pipe, after it has forbidden being read
+        # sent through a pipe, after the worker has forbidden reading its memory
         worker["env"] = _credentials()
         left = stack.enter_context(_killed())
         closing = stack.enter_context(Closing("Dask's cluster on this machine"))
@@ -121,10 +121,10 @@ def _open_client(threads: int) -> Iterator[Any]:
 
 @contextlib.contextmanager
 def _deaf_to_interrupts() -> Iterator[None]:
-    """Keep Ctrl-C, which a terminal sends to all, from the processes of threads that start here.
+    """Block Ctrl-C, which a terminal sends to the whole process group, in threads and processes started here.
 
-    Signal masks are inherited: by the cluster's event loop, by the threads that start workers for it
-    at any time, and by the workers. This process hears it as ever, at the latest at the end.
+    Signal masks are inherited by the cluster's event loop, by the threads that later start workers, and by
+    the workers. This process handles it as usual, at the latest at the end of the block.
     """
     # the first spawn would start this helper and, as a side effect, unblock signals in its thread
     resource_tracker.ensure_running()
@@ -139,7 +139,7 @@ def _processes(cluster: Any) -> list[psutil.Process]:
     """Return the workers of a cluster, and the processes that they started."""
     found = []
     for nanny in list(cluster.workers.values()):
-        with contextlib.suppress(psutil.NoSuchProcess, AttributeError):  # a worker that just ended has no process
+        with contextlib.suppress(psutil.NoSuchProcess, AttributeError):  # a worker that has just ended
             worker = psutil.Process(nanny.process.pid)
             found += [worker, *worker.children(recursive=True)]
     return found
@@ -147,7 +147,7 @@ def _processes(cluster: Any) -> list[psutil.Process]:
 
 @contextlib.contextmanager
 def _killed() -> Iterator[list[psutil.Process]]:
-    """Yield a list; processes in it that are still there at the end are killed."""
+    """Yield a list; processes in it that are still running at the end are killed."""
     left: list[psutil.Process] = []
     try:
         yield left
@@ -158,12 +158,12 @@ def _killed() -> Iterator[list[psutil.Process]]:
 
 
 def _close(cluster_or_client: Any) -> None:
-    with contextlib.suppress(TimeoutError):  # of a machine that is busy; what is left is killed
+    with contextlib.suppress(TimeoutError):  # on a busy machine; remaining processes are killed
         cluster_or_client.close(timeout=_CLOSE_S)
 
 
 def _credentials() -> dict[str, str]:
-    """Return the secrets that a worker needs: all but Prefect's, which it has no use for."""
+    """Return the secrets that a worker needs: all except Prefect's."""
     return {name: value for name, value in only_secrets(os.environ).items() if not name.startswith("PREFECT_")}
 
 

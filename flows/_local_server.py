@@ -1,7 +1,7 @@
-"""The process of a local Prefect server, as long as one command lives: started, watched, stopped.
+"""The process of a local Prefect server for the lifetime of one command: started, monitored, stopped.
 
-Owns its settings and its socket. Which folder it gets and how others find it is `_api`'s; what it
-answers is `_server`'s.
+Owns its settings and socket. `_api` chooses the folder and lets others find the server; `_server` serves the
+requests.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ __all__ = ["GRACE_S", "LocalServer", "is_healthy"]
 _START_S = 180.0
 GRACE_S = 3.0
 _RESTARTS = 3
-#: Services for schedules, automations and remote workers: of no use to a server that lives for one command.
+#: Services for schedules, automations and remote workers, not needed by a server for one command.
 _LASTING_SERVICES = (
     "SCHEDULER",
     "LATE_RUNS",
@@ -46,18 +46,18 @@ _LASTING_SERVICES = (
 
 
 class LocalServer:
-    """One server process, started again (on the same socket) if it dies unasked.
+    """One server process, restarted (on the same socket) if it dies unexpectedly.
 
     Parameters
     ----------
     folder : Path
-        This user's own, for its database, log and login.
+        Private folder of this user for its database, log and login.
     host, port : str, int
-        Where to listen; port 0 takes a free one.
+        Address to listen on; port 0 takes a free one.
     lasting : bool
-        Run the services that schedules and automations need.
+        Run the services for schedules and automations.
     on_restart : callable, optional
-        Told, in words, when the server had died and is started again.
+        Called with a message when the server has died and is restarted.
 
     Attributes
     ----------
@@ -65,15 +65,15 @@ class LocalServer:
     login : str
         Its auth string, `user:password`.
     host : str
-        The name of this machine in its address.
+        Name of this machine in its address.
     """
 
     def __init__(
         self, folder: Path, host: str, port: int, *, lasting: bool, on_restart: Callable[[str], None] | None
     ) -> None:
         try:
-            # our socket, handed down: nobody can take the port in between, and while a server that
-            # died starts again, requests wait instead of being refused
+            # the server inherits our socket: no other process can take the port, and requests wait
+            # instead of being refused while the server restarts
             self._socket = socket.create_server((host, port), backlog=512)
         except OSError as e:
             raise SettingsError(
@@ -92,7 +92,7 @@ class LocalServer:
         self._fresh = False
 
     def start(self) -> None:
-        """Start it; it answers some seconds later."""
+        """Start the server; it responds some seconds later."""
         if not self.database.exists():
             self._fresh = not _state.copy_template(self.database)
             if not self._fresh:
@@ -103,13 +103,13 @@ class LocalServer:
         descriptor = self._socket.fileno()
         command = [sys.executable, "-m", "flows._server", str(descriptor), str(os.getpid())]
         with self.log.open("ab") as log:
-            # its own session: Ctrl-C in the terminal reaches the command, not its server
+            # in a separate session: Ctrl-C in the terminal reaches the command, not its server
             self._process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                # neither logins to other servers nor the keys of buckets, for which this one has no use
+                # without logins to other servers and keys of buckets, which it does not need
                 env={**without_secrets(os.environ), **self._settings()},
                 pass_fds=[descriptor],
                 start_new_session=True,
@@ -122,7 +122,7 @@ class LocalServer:
             "PREFECT_SERVER_DATABASE_CONNECTION_URL": _state.database_url(self.database),
             "PREFECT_SERVER_DATABASE_MIGRATE_ON_START": "false" if migrated else "true",
             "PREFECT_SERVER_UI_STATIC_DIRECTORY": str(_state.cache_dir() / "ui"),
-            # its pages ask the server they came from, by whatever name they reached it, and no other page may
+            # pages call the server they came from, under any host name; other origins are refused
             "PREFECT_SERVER_UI_API_URL": "/api",
             "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": self.api_url.removesuffix("/api"),
             "PREFECT_SERVER_CSRF_PROTECTION_ENABLED": "true",
@@ -138,31 +138,31 @@ class LocalServer:
         return settings
 
     def wait_until_healthy(self) -> None:
-        """Return when it answers.
+        """Wait until the server responds.
 
         Raises
         ------
         StorageError
-            If it ends instead, or does not answer in time.
+            If it exits or does not respond in time.
         """
         deadline = time.monotonic() + _START_S
         while not is_healthy(self.api_url, timeout_s=2.0):
             process = self._process
             if self._stopping.is_set() or (process is not None and process.poll() is not None):
                 raise StorageError(
-                    f"the local Prefect server ended while it started; its log is {self.log}. "
-                    f"{self.folder} holds no results and may be deleted if the log speaks of the database",
+                    f"the local Prefect server exited during start-up; see its log {self.log}. "
+                    f"{self.folder} has no results and may be deleted if the log reports a database error",
                     log=str(self.log),
                 )
             if time.monotonic() > deadline:
                 raise StorageError(
-                    f"the local Prefect server did not answer within {_START_S:.0f} s; its log is {self.log}",
+                    f"the local Prefect server did not respond within {_START_S:.0f} s; see its log {self.log}",
                     log=str(self.log),
                 )
         self._version.write_text(_prefect_version())
         threading.Thread(target=self._guard, name="prefect-server-guard", daemon=True).start()
         if self._fresh:
-            with contextlib.suppress(OSError):  # a cache that cannot be written costs seconds next time, no more
+            with contextlib.suppress(OSError):  # without the cache, the next start takes seconds longer
                 _state.keep_template(self.database)
 
     def _guard(self) -> None:
@@ -172,13 +172,13 @@ class LocalServer:
             if self._stopping.is_set():
                 return
             if self._on_restart is not None:
-                self._on_restart(f"the local Prefect server ended ({_describe(code)}); starting it again")
+                self._on_restart(f"the local Prefect server exited ({_describe(code)}); restarting it")
             self._spawn()
-            if self._stopping.is_set():  # stopped between the look and the start
+            if self._stopping.is_set():  # stopped between the check and the start
                 self._end()
 
     def stop(self) -> None:
-        """End it, and do not start it again."""
+        """Stop the server, without a restart."""
         self._stopping.set()
         self._end()
         self._socket.close()
@@ -196,8 +196,8 @@ class LocalServer:
 
 
 def is_healthy(api_url: str, *, timeout_s: float) -> bool:
-    """Whether a Prefect API answers at an address of this machine. It is asked without a login."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy has no business on loopback
+    """Return whether a Prefect API responds at an address of this machine; no login is sent."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy for local addresses
     try:
         with opener.open(f"{api_url}/health", timeout=timeout_s) as answer:
             return bool(answer.status == 200)

@@ -1,7 +1,7 @@
-"""Who may use a Prefect server of ours: whoever can read one file, which is its owner alone.
+"""Access to our Prefect servers: anyone who can read the login file, which only its owner can.
 
-Owns the server's auth string and the rights of the folder it lies in. The string is handed from
-process to process by this file only: not on a command line, and not in an environment at start.
+Owns the server's auth string and the permissions of its folder. Processes pass the string on through this file
+only: not on a command line, and not in the environment at start.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ def login_file(folder: Path) -> Path:
 
 
 def make_login(folder: Path) -> str:
-    """Return the auth string of the server in `folder`, and make one if there is none.
+    """Return the auth string of the server in `folder`; create one if there is none.
 
-    One that others could have read or written is replaced. It stays the same when the server is
-    started again, so that browsers stay logged in; to change it, delete the file.
+    A string that other users could have read or written is replaced. It stays the same when the server is
+    restarted, so that browsers stay logged in; to change it, delete the file.
 
     Raises
     ------
     StorageError
-        If the folder cannot be kept from other users.
+        If the folder cannot be made private.
     """
     if not make_private(folder):
         raise StorageError(
-            f"{folder} cannot be kept from other users, and is to hold the login of a Prefect server; "
+            f"{folder} cannot be made private, as needed for the login of a Prefect server; "
             "remove it, or use a lake on a file system with owners and permissions",
             folder=str(folder),
         )
@@ -63,7 +63,7 @@ def read_login(folder: Path) -> str:
     Raises
     ------
     StorageError
-        If there is none, or others could have read or written it.
+        If there is none, or other users could have read or written it.
     """
     path = login_file(folder)
     content = read_own(path)
@@ -76,7 +76,7 @@ def read_login(folder: Path) -> str:
 
 
 def read_own(path: Path) -> str | None:
-    """Return the text of a file that nobody but this user can have read or written; None for any other."""
+    """Return the text of a file that only this user can have read or written; None otherwise."""
     with contextlib.suppress(OSError, UnicodeDecodeError), _opened(path) as handle:
         if _is_own(os.fstat(handle), stat.S_ISREG):
             return os.read(handle, _LONGEST).decode()
@@ -84,15 +84,15 @@ def read_own(path: Path) -> str | None:
 
 
 def make_private(folder: Path) -> bool:
-    """Make a folder that is this user's own and closed to others; return whether it now is.
+    """Create a folder that belongs to this user and is closed to others; return whether it is so now.
 
-    A folder of another user and a link are left as they are.
+    A folder of another user and a symbolic link are not changed.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = folder.lstat()
         if stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid():
-            folder.chmod(0o700)  # one of an earlier version was open to read
+            folder.chmod(0o700)  # earlier versions made it readable
         return _is_own(folder.lstat(), stat.S_ISDIR)
     except OSError:
         return False
@@ -100,7 +100,7 @@ def make_private(folder: Path) -> bool:
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[int]:
-    # a link would lead to a file that someone else chose, a pipe would block
+    # a symbolic link could lead to a file of another user's choice, and a pipe would block
     handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         yield handle

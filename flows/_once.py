@@ -1,6 +1,6 @@
-"""Single shot: collect what finished since the last time, submit what there is work for, and end.
+"""Batch mode (`--once`): collect finished jobs, submit jobs for waiting Tasks, and exit.
 
-For sites that forbid processes that stay. It needs no Prefect API and leaves no scheduler behind.
+For sites that forbid long-running processes. It needs no Prefect API and leaves no scheduler behind.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ def dispatch_once(
     unit_retries: int | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> DispatchReport:
-    """Take one turn for a pool whose jobs go on without this process.
+    """Run one dispatch turn for a pool whose jobs continue without this process.
 
     Raises
     ------
     SettingsError
-        If the pools file has no such pool, or one of this machine.
+        If the pools file has no such pool, or it is a local pool.
     """
     plan = plan_dispatch(
         lake, pool, selection, pools_file=pools_file, timeout_s=timeout_s, unit_retries=unit_retries, once=True

@@ -1,6 +1,6 @@
-"""Which flow runs have waited or been silent for too long: what Prefect says of them does not change any more.
+"""Detection of flow runs that have waited or sent no heartbeat for too long, whose Prefect state is stuck.
 
-Rules and clocks; what is done about it is in `_work_pool.py`.
+Rules and clocks; `_work_pool.py` acts on them.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ __all__ = ["Listener", "Overdue", "Patience", "overdue"]
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How often Prefect is asked, and how long is waited for what does not move.
+    """Polling interval and time limits for stuck flow runs.
 
     Parameters
     ----------
     look_s : float
-        Between two looks at the flow runs.
+        Interval between two queries of the flow runs.
     scheduled_s : float
-        A flow run that no worker takes for so long is given back.
+        A flow run that no worker takes within this time is released.
     submitting_s : float
-        One that a worker took and has not started since is lost: the worker was killed.
+        A flow run that a worker took but did not start within this time is lost: the worker was killed.
     unschedulable_s : float
-        One whose pod finds no node is given back.
+        A flow run whose pod finds no node within this time is released.
     silent_s : float
-        One that runs, says Prefect, while its Tasks give no sign of life is lost.
+        A flow run that Prefect reports as running, but whose Tasks send no heartbeat for this time, is lost.
     confirm_s : float
-        After so long the silence is listened to once more: the flow run may just have been ending.
+        Time until the missing heartbeat is checked again: the flow run may just have been ending.
     refused_s : float
-        After a flow run that could not start nothing is submitted for so long; doubled each time.
+        Pause of submissions after a flow run that could not start; doubled each time.
     """
 
     look_s: float = 2.0
@@ -55,15 +55,16 @@ class Patience:
 
 @dataclass(frozen=True, slots=True)
 class Overdue:
-    """Why a flow run that waits is given up.
+    """Reason to give up a waiting flow run.
 
     Attributes
     ----------
     kind : str
-        evicted: its pod was told to go, its Tasks were given back, and Prefect would start it anew.
-        unclaimed: no worker took it. unsubmitted: one took it and did no more. unschedulable: its pod waits for a node.
+        evicted: its pod was evicted, its Tasks were released, and Prefect would start it again.
+        unclaimed: no worker took it. unsubmitted: a worker took it but did not start it. unschedulable: its pod waits
+        for a node.
     reason : str
-        For people.
+        Description for the user.
     """
 
     kind: Literal["evicted", "unclaimed", "unsubmitted", "unschedulable"]
@@ -71,7 +72,7 @@ class Overdue:
 
 
 def overdue(run: SeenRun, now: datetime, patience: Patience) -> Overdue | None:
-    """Tell whether, and why, a flow run that has not begun is not to be waited for any longer."""
+    """Return why a flow run that has not started is given up; None if it is not."""
     waited_s = (now - run.since).total_seconds()
     if run.state in ("SCHEDULED", "PENDING") and run.n_starts:
         return Overdue("evicted", "its pod was evicted")
@@ -89,9 +90,9 @@ def overdue(run: SeenRun, now: datetime, patience: Patience) -> Overdue | None:
 
 
 class Listener:
-    """Listens for signs of life of flow runs that are said to run.
+    """Checks the heartbeats of flow runs that Prefect reports as running.
 
-    A process or node that is gone takes with it who would have told Prefect.
+    When a process or node is lost, nothing reports that to Prefect.
 
     Parameters
     ----------
@@ -106,15 +107,15 @@ class Listener:
         self._suspected: set[UUID] = set()
 
     def is_silent(self, run: SeenRun, specs: Sequence[AttemptSpec]) -> bool:
-        """Whether nothing has been heard for long, twice.
+        """Return whether no heartbeat was seen for too long, in two checks.
 
         Raises
         ------
         StorageError
-            If the lake does not answer.
+            If the lake does not respond.
         """
         silent = timedelta(seconds=self._patience.silent_s)
-        # of the server's clock: one that is off has its flow runs listened to sooner or later, and twice in any case
+        # `since` is the server's clock: if it is off, the checks start earlier or later, but there are always two
         if not specs or now_utc() - run.since <= silent or time.monotonic() < self._next_at.get(run.id, 0.0):
             return False
         beats = (read_beat(self._lake, spec.scope, spec.attempt) for spec in specs)
@@ -129,9 +130,9 @@ class Listener:
         return False
 
     def _unmoved_s(self, run: UUID, beats: frozenset[datetime]) -> float:
-        """For how long the beats have not moved, by the clock here and not by that of whoever dated them.
+        """Return how long the heartbeats have not changed, by the local clock, not by that of their writer.
 
-        Without a beat there is nothing to wait for.
+        Without a heartbeat, the time is infinite.
         """
         now = time.monotonic()
         before = self._beats.get(run)
@@ -139,7 +140,7 @@ class Listener:
         return now - self._beats[run][1] if beats else math.inf
 
     def forget_all_but(self, ids: Collection[UUID]) -> None:
-        """Drop what is remembered of flow runs that have ended."""
+        """Remove the records of flow runs that have ended."""
         self._next_at = {run: at for run, at in self._next_at.items() if run in ids}
         self._beats = {run: seen for run, seen in self._beats.items() if run in ids}
         self._suspected.intersection_update(ids)

@@ -1,4 +1,4 @@
-"""From the name of a pool to what a dispatcher for it is told. Nothing here imports Prefect."""
+"""From the name of a pool to the settings of its dispatcher. Nothing here imports Prefect."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class DispatchPlan:
-    """A pool to dispatch for.
+    """A pool and the settings of its dispatcher.
 
     Attributes
     ----------
     name : str
     pool : Pool
     pools : Pools or None
-        All pools, if there is a file of them.
+        All pools of the pools file, if there is one.
     settings : DispatchSettings
     once : bool
-        For one turn only.
+        Batch mode: one turn only.
     """
 
     name: str
@@ -61,17 +61,17 @@ def plan_dispatch(
     Raises
     ------
     SettingsError
-        If the file has no such pool, or what was asked does not go with it.
+        If the file has no such pool, or the options do not apply to it.
     MissingClassError
-        If the pool is this machine and the Protocol of no Task is installed here, unless the dispatcher is to wait for
-        more Tasks (`is_patient`).
+        If the pool is this machine and no Task's Protocol is installed here, unless the dispatcher waits for more
+        Tasks (`is_patient`).
     """
     path = find_pools_file(pools_file)
     pools = None if path is None else load_pools(path)
     if pools is None or (name == "local" and name not in pools.pools and pools_file is None):
         if once:
             raise SettingsError(
-                f"single shot needs a pool whose jobs outlive this command; describe {name!r} in a pools file",
+                f"--once needs a pool whose jobs outlive this command; define {name!r} in a pools file",
                 pool=name,
             )
         pool = local_pool(workers, cores_per_task or 1)
@@ -81,7 +81,7 @@ def plan_dispatch(
         plan = _from_file(lake, name, pools, selection, str(path), once=once)
         if workers is not None or cores_per_task is not None:
             raise SettingsError(
-                f"pool {name!r} is described in {path}; change limits, cores and protocols there instead of "
+                f"pool {name!r} is defined in {path}; change limits, cores and protocols there instead of "
                 "giving --workers or --cores-per-task",
                 pool=name,
             )
@@ -98,12 +98,12 @@ def plan_dispatch(
 
 
 def _without_missing(lake: Lake, plan: DispatchPlan) -> DispatchPlan:
-    """Leave out Tasks whose Protocol is not installed here, where the pool's workers have this environment.
+    """Exclude Tasks whose Protocol is not installed here, for a pool whose workers use this environment.
 
     Raises
     ------
     MissingClassError
-        If that is all there is to do.
+        If no other Tasks are left.
     """
     found = not_runnable(lake, plan.settings.selection)
     if found is None:
@@ -122,7 +122,7 @@ def _from_file(lake: Lake, name: str, pools: Pools, selection: Selection, path: 
     pool = pools.pools[name]
     if once and pool.kind == "local":
         raise SettingsError(
-            f"pool {name!r} is local: its work ends with this command, so there is no single shot; leave --once away",
+            f"pool {name!r} is local: its work ends with this command, so --once does not apply; omit --once",
             pool=name,
         )
     durable = once or pool.kind == "work-pool"

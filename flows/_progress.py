@@ -1,7 +1,7 @@
-"""Who in this process hears of a flow's progress and its report: a command's progress bar, a test.
+"""Listeners in this process for a flow's progress and report: a command's progress bar, a test.
 
-A flow's parameters are data, so a listener cannot be one of them; and its return value is lost if
-Prefect cannot be told of its end.
+A flow's parameters are data, so a listener cannot be one of them; and its return value is lost if Prefect
+cannot record its end.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _keepers: list[list[Any]] = []
 
 @contextlib.contextmanager
 def listening(listener: Callable[[Progress], None]) -> Iterator[None]:
-    """Let `listener` hear of all progress in this process, in the thread that dispatches."""
+    """Call `listener` with all progress in this process, in the dispatching thread."""
     _listeners.append(listener)
     try:
         yield
@@ -31,14 +31,14 @@ def listening(listener: Callable[[Progress], None]) -> Iterator[None]:
 
 
 def tell(progress: Progress) -> None:
-    """Tell every listener."""
+    """Call every listener."""
     for listener in list(_listeners):
         listener(progress)
 
 
 @contextlib.contextmanager
 def keeping() -> Iterator[list[Any]]:
-    """Yield a list that gets the reports of flows which reach their end within the block."""
+    """Yield a list that collects the reports of flows that finish within the block."""
     kept: list[Any] = []
     _keepers.append(kept)
     try:
@@ -48,7 +48,7 @@ def keeping() -> Iterator[list[Any]]:
 
 
 def reported(report: T) -> T:
-    """Keep what a flow is about to return, and return it."""
+    """Store the report that a flow is about to return, and return it."""
     for kept in _keepers:
         kept.append(report)
     return report

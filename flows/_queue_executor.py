@@ -1,8 +1,7 @@
-"""Single shot: queue jobs that each run one stored assignment and need nobody to wait for them.
+"""Batch mode (`--once`): queue jobs that each run one stored assignment without a waiting process.
 
-What was submitted is known to the queue, by name, and to the lake: `assignments/<id>.json` is what a
-job runs, `assignments/<id>.job.json` the note of its id. Between the two a process may die; the name
-of the job leads from the one to the other.
+The queue knows submitted jobs by name, and the lake by file: `assignments/<id>.json` is the assignment,
+`assignments/<id>.job.json` has the job id. If the process dies between the two, the job is found by its name.
 """
 
 from __future__ import annotations
@@ -32,9 +31,9 @@ __all__ = ["QueueExecutor", "QueueHandle", "open_queue_executor"]
 
 _log = logging.getLogger(__name__)
 
-#: A listing is good for so long.
+#: Maximum age of a listing.
 _LISTED_S: Final = 2.0
-#: A queue may take so long to list what it has taken.
+#: Maximum delay until a queue lists a submitted job.
 _LISTING_LAG_S: Final = 5.0
 _NAME: Final = re.compile(r"lake-([0-9a-f]{10,32})")
 
@@ -48,7 +47,7 @@ def open_queue_executor(name: str, pool: Pool, lake: Lake) -> Iterator[QueueExec
     MissingDependencyError
         If dask-jobqueue is not installed.
     SettingsError
-        If the pool's settings do not go with its queue.
+        If the pool has settings that its queue does not support.
     """
     yield QueueExecutor(name, Queue(pool, log_folder_of(name, pool, lake)), lake)
 
@@ -61,9 +60,9 @@ class QueueHandle:
     executor : QueueExecutor
     assignment : Assignment
     name : str
-        Of the job.
+        Name of the job.
     job_id : str or None
-        None if the queue did not answer when the job was submitted.
+        None if the queue did not respond when the job was submitted.
     submitted_at : float
         On the monotonic clock.
     """
@@ -78,7 +77,7 @@ class QueueHandle:
         self._gone = False
 
     def done(self) -> bool:
-        """Whether the queue no longer knows its job. A queue that does not answer knows it."""
+        """Return whether the queue no longer lists its job; False if the queue does not respond."""
         if self._gone:
             return True
         listed = self._executor.listed()
@@ -89,16 +88,16 @@ class QueueHandle:
             self._job_id = job.job_id
             return False
         if self._job_id is None:
-            self._stop()  # should it come after all, it has nothing to run
+            self._stop()  # if the job appears later, it must not run anything
         self._gone = True
         return True
 
     def exception(self) -> NotBegunError | None:
-        """Once done: that the queue never knew of it, or None; what a job has to say it leaves in the lake."""
-        return None if self._job_id is not None else NotBegunError("its queue did not answer, and has no such job")
+        """Return an error if the queue never had the job, else None: jobs report through the lake."""
+        return None if self._job_id is not None else NotBegunError("its queue did not respond, and has no such job")
 
     def cancel(self) -> None:
-        """Tell it to stop, and take it out of the queue."""
+        """Ask it to stop, and remove it from the queue."""
         self._stop()
         listed = self._executor.listed()
         job = None if listed is None else self._find(listed)
@@ -115,7 +114,7 @@ class QueueHandle:
 
 
 class _Refused:
-    """The handle of what the queue would not take."""
+    """Handle of an assignment that the queue refused."""
 
     def __init__(self, reason: str) -> None:
         self._reason = reason
@@ -131,7 +130,7 @@ class _Refused:
 
 
 class QueueExecutor:
-    """Runs each assignment in a queue job of its own.
+    """Runs each assignment in a separate queue job.
 
     Parameters
     ----------
@@ -157,7 +156,7 @@ class QueueExecutor:
         self._barred: tuple[str, ...] = ()
 
     def places(self, workers: int) -> Sequence[Place]:
-        """Tell how many jobs may still be submitted: one empty place for each."""
+        """Return one empty place for each job that may still be submitted."""
         limits, pool = self._queue.pool.limits, self._queue.pool
         listed = self.listed()
         if listed is None or not self._backoff.is_over:
@@ -172,10 +171,10 @@ class QueueExecutor:
         ]
 
     def submit(self, assignment: Assignment, *, name: str, place: str) -> Handle:
-        """Keep an assignment in the lake, and submit a job that runs it."""
+        """Store an assignment in the lake, and submit a job that runs it."""
         self._free = [free for free in self._free if free != place]
         if not self._backoff.is_over:
-            return _Refused("its queue is left alone for a while")
+            return _Refused("submissions to its queue are paused")
         assignment_id = store_assignment(self.lake, assignment)
         job_name = queue_name(self._queue.pool.kind, f"lake-{assignment_id}")
         python, lake = shlex.quote(python_of(self._queue.pool)), shlex.quote(self.lake.url)
@@ -196,12 +195,12 @@ class QueueExecutor:
         return QueueHandle(self, assignment, job_name, job_id, now)
 
     def find(self, attempts: Mapping[str, str]) -> Mapping[str, Handle]:
-        """Find the jobs, of this process or an earlier one, that attempts are under way in.
+        """Find the jobs, of this process or an earlier one, that run the given attempts.
 
         Raises
         ------
         QueueError
-            If the queue does not answer: whether a job goes on cannot be told.
+            If the queue does not respond: then it is unknown whether a job continues.
         """
         self._asked_at, self._listed = time.monotonic(), self._queue.list()
         found: dict[str, Handle] = {}
@@ -214,36 +213,36 @@ class QueueExecutor:
         return found
 
     def pending(self) -> Pending:
-        """Tell of this pool's jobs that the queue lets wait; since when, it does not say."""
+        """Return the number of this pool's pending jobs; the queue does not report since when they wait."""
         listed = self._listed
         jobs = () if listed is None else listed.jobs.values()
         return Pending(sum(job.state == "pending" and self._pool_of(job) == self._name for job in jobs))
 
     def retire(self, hostnames: Collection[str]) -> None:
-        """Have further jobs stay off these hosts, where the queue can be told."""
+        """Exclude these hosts from further jobs, if the queue supports it."""
         self._barred = tuple(sorted(hostnames))
 
     def listed(self) -> Listed | None:
-        """Return what the queue says of this user's jobs; if it does not answer, None or what it said before."""
+        """Return the queue's listing of this user's jobs; if it does not respond, the previous one or None."""
         if time.monotonic() - self._asked_at >= _LISTED_S:
             self._asked_at = time.monotonic()
             try:
                 self._listed = self._queue.list()
             except QueueError as e:
-                _log.warning("%s; jobs are taken to be as they were", e)
+                _log.warning("%s; using the last known state of jobs", e)
         return self._listed
 
     def cancel(self, job_id: str) -> None:
-        """Take a job out of the queue; if that does not answer, the stop object in the lake is left to do it."""
+        """Remove a job from the queue; if that fails, the stop request in the lake still stops it."""
         try:
             self._queue.cancel([job_id])
         except QueueError as e:
             _log.warning("job %s could not be cancelled: %s", job_id, e)
 
-    # --- which jobs are this pool's -----------------------------------------------------------------
+    # --- jobs of this pool --------------------------------------------------------------------------
 
     def _in_queue(self, listed: Listed) -> int:
-        """Count this pool's jobs, those included that are too young to be listed."""
+        """Count this pool's jobs, including those too new to be listed."""
         named = {job.name for job in listed.jobs.values()}
         young = {
             name for name, at in self._submitted.items() if name not in named and listed.asked_at < at + _LISTING_LAG_S
@@ -251,7 +250,7 @@ class QueueExecutor:
         return len(young) + sum(self._pool_of(job) == self._name for job in listed.jobs.values())
 
     def _pool_of(self, job: QueueJob) -> str | None:
-        """Return the pool of a job; None if it is none of this lake's."""
+        """Return the pool of a job; None if it is not of this lake."""
         if job.name not in self._ours:
             assignment = self._assignment_of(job)
             self._ours[job.name] = None if assignment is None else assignment.pool
@@ -264,10 +263,10 @@ class QueueExecutor:
         try:
             return load_assignment(self.lake, self._whole_id(match[1]))
         except NotFoundError:
-            return None  # of another lake, whose jobs this user has in the same queue
+            return None  # a job of another lake of this user in the same queue
 
     def _whole_id(self, beginning: str) -> str:
-        """Return the id of an assignment by what the queue tells of it."""
+        """Return the full id of an assignment, from the part that the queue lists."""
         if len(beginning) == 32:
             return beginning
         stored = (path.rpartition("/")[2].partition(".")[0] for path in self.lake.objects.list("assignments"))
@@ -279,4 +278,4 @@ class QueueExecutor:
         try:
             self.lake.objects.put(f"assignments/{assignment_id}.job.json", data)
         except StorageError as e:
-            _log.warning("job %s runs assignment %s, but that could not be noted: %s", job_id, assignment_id, e)
+            _log.warning("job %s runs assignment %s, but its id could not be stored: %s", job_id, assignment_id, e)

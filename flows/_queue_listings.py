@@ -1,7 +1,7 @@
-"""What queues say of a user's jobs: one command per kind, and how its answer is read.
+"""Listings of a user's jobs: one command and parser per kind of queue.
 
-A job that is listed pends or runs; one that is not has ended, whatever became of it. A job that is
-held, or about to end, is still there.
+A listed job is pending or running; an unlisted job has ended, with any outcome. Jobs that are held or about to
+end are still listed.
 """
 
 from __future__ import annotations
@@ -15,14 +15,13 @@ from xml.etree import ElementTree
 
 __all__ = ["Command", "QueueJob", "list_jobs", "list_nodes"]
 
-#: Runs a command; returns what it said on stdout. Raises if it failed, unless what it said on stderr contains
-#: the words given.
+#: Runs a command and returns its stdout. Raises if it failed, unless its stderr contains the given words.
 Command = Callable[..., str]
 
 
 @dataclass(frozen=True, slots=True)
 class QueueJob:
-    """A job that a queue knows.
+    """A job listed by a queue.
 
     Attributes
     ----------
@@ -37,22 +36,22 @@ class QueueJob:
 
 
 def list_jobs(kind: str, run: Command) -> dict[str, QueueJob]:
-    """Ask a queue for this user's jobs, by id.
+    """List this user's jobs in a queue, by id.
 
     Raises
     ------
     ValueError
-        If its answer cannot be read.
+        If the output of the queue cannot be parsed.
     """
     try:
         jobs = _LISTINGS[kind](run, getpass.getuser())
     except (ValueError, KeyError, TypeError, AttributeError, ElementTree.ParseError) as e:
-        raise ValueError(f"the answer of {kind} cannot be read ({type(e).__name__}: {e})") from e
+        raise ValueError(f"the job listing of {kind} cannot be parsed ({type(e).__name__}: {e})") from e
     return {job.job_id: job for job in jobs}
 
 
 def list_nodes(kind: str, run: Command) -> frozenset[str]:
-    """Ask a queue for the names of its nodes, where jobs can be told to stay off some; else none."""
+    """Return the names of a queue's nodes if jobs can exclude nodes there; otherwise an empty set."""
     if kind != "slurm":
         return frozenset()
     return frozenset(run("sinfo", "--noheader", "--Node", "--format=%N").split())
@@ -65,14 +64,14 @@ def _slurm(run: Command, user: str) -> list[QueueJob]:
 
 
 def _pbs(run: Command, user: str) -> list[QueueJob]:
-    # qstat takes a user or the long form, not both
+    # qstat takes a user or the full format, not both
     ids = run("qselect", "-u", user).split()
     if not ids:
         return []
-    # one that ended in between is said to be unknown, the others are told
+    # a job that ended meanwhile is reported as unknown, the others are listed
     answer = json.loads(run("qstat", "-f", "-F", "json", *ids, unless="Unknown Job Id") or "{}")
     jobs: Mapping[str, Any] = answer.get("Jobs", {})
-    # submission tells the number alone
+    # submission returns the number only
     return [_job(i.partition(".")[0], job["Job_Name"], job["job_state"] in "QHWT") for i, job in jobs.items()]
 
 
@@ -109,7 +108,7 @@ def _text(job: ElementTree.Element, name: str) -> str:
 
 def _htcondor(run: Command, user: str) -> list[QueueJob]:
     said = run("condor_q", user, "-json", "-attributes", "ClusterId,ProcId,JobStatus,JobBatchName")
-    # of no jobs it says nothing; those removed (3) or completed (4) stay until their output is fetched
+    # without jobs the output is empty; removed (3) or completed (4) jobs stay until their output is fetched
     jobs = [job for job in json.loads(said or "[]") if job["JobStatus"] not in (3, 4)]
     return [
         _job(f"{job['ClusterId']}.{job['ProcId']}", job.get("JobBatchName", ""), job["JobStatus"] in (1, 5))

@@ -1,6 +1,6 @@
-"""A batch queue: submit, list, cancel, with time-outs. What is worth submitting is decided elsewhere.
+"""A batch queue: submit, list and cancel jobs, with time-outs. Other modules decide what to submit.
 
-`job_script` shows what would be submitted.
+`job_script` returns the script of a job.
 """
 
 from __future__ import annotations
@@ -29,27 +29,27 @@ __all__ = ["Backoff", "Listed", "Queue", "QueueError", "QueueRefusal", "Watch", 
 
 _log = logging.getLogger(__name__)
 
-#: A queue that does not answer a command within this time, in seconds, has not answered.
+#: Time-out of a queue command, in seconds.
 _PATIENCE_S: Final = 60.0
 _NODES_EVERY_S: Final = 600.0
 
 
 class QueueError(TransientError):
-    """A queue did not answer, or not in a way that can be read; it may have done what it was asked."""
+    """A queue did not respond, or its output cannot be parsed; it may have executed the command."""
 
 
-class QueueRefusal(QueueError):  # noqa: N818 - it is what the queue said
+class QueueRefusal(QueueError):  # noqa: N818 - the queue's own response
     """A queue refused a job: nothing was submitted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """What a queue said of this user's jobs.
+    """A queue's listing of this user's jobs.
 
     Attributes
     ----------
     asked_at : float
-        When, on the monotonic clock: jobs submitted later are not in it.
+        Time of the request on the monotonic clock: jobs submitted later are not in it.
     jobs : mapping
         By id.
     """
@@ -58,7 +58,7 @@ class Listed:
     jobs: Mapping[str, QueueJob]
 
     def named(self, name: str) -> QueueJob | None:
-        """Return the job that the queue tells under a name."""
+        """Return the job with a name, if any."""
         return next((job for job in self.jobs.values() if job.name == name), None)
 
 
@@ -69,7 +69,7 @@ class Queue:
     ----------
     pool : Pool
     log_folder : Path
-        Where its jobs write their output.
+        Folder for the output of its jobs.
     """
 
     def __init__(self, pool: Pool, log_folder: Path) -> None:
@@ -78,7 +78,7 @@ class Queue:
         self._nodes: tuple[float, frozenset[str]] | None = None
 
     def request(self, barred: Collection[str] = ()) -> JobRequest:
-        """Return what a job is asked for, with hosts it is to stay off as far as the queue knows them."""
+        """Return the job request, excluding those of the given hosts that the queue knows."""
         excluded = tuple(sorted(self._known(barred))) if barred else ()
         return JobRequest(self.pool, self.log_folder, excluded)
 
@@ -88,30 +88,30 @@ class Queue:
         Raises
         ------
         QueueRefusal
-            If the queue will not have it.
+            If the queue refuses it.
         QueueError
-            If the queue does not answer; the job may turn up nevertheless, under its name.
+            If the queue does not respond; the job may still appear under its name.
         """
         return self.submit_job(job_of(self.request(barred), name, command))
 
     def submit_job(self, job: Any) -> str:
-        """Submit a job of dask-jobqueue's; return its id. Raises as `submit`."""
-        # dask-jobqueue knows how each queue is handed a script; its own call has no time-out
+        """Submit a dask-jobqueue job; return its id. Raises as `submit`."""
+        # dask-jobqueue knows how to submit a script to each queue, but its own call has no time-out
         job._call = _call
         with job.job_file() as script:
-            said = asyncio.run(job._submit_job(script))
+            output = asyncio.run(job._submit_job(script))
         try:
-            return str(job._job_id_from_submit_output(said))
+            return str(job._job_id_from_submit_output(output))
         except ValueError as e:
-            raise QueueError(f"{job.submit_command} told no job id but: {said.strip()}") from e
+            raise QueueError(f"{job.submit_command} returned no job id; its output: {output.strip()}") from e
 
     def list(self) -> Listed:
-        """Ask for this user's jobs.
+        """List this user's jobs.
 
         Raises
         ------
         QueueError
-            If the queue does not answer.
+            If the queue does not respond.
         """
         asked_at = time.monotonic()
         try:
@@ -120,37 +120,37 @@ class Queue:
             raise QueueError(str(e), kind=self.pool.kind) from e
 
     def cancel(self, job_ids: Sequence[str]) -> None:
-        """Cancel jobs; those that have ended are no error.
+        """Cancel jobs; ended jobs are not an error.
 
         Raises
         ------
         QueueError
-            If the queue does not answer.
+            If the queue does not respond.
         """
         if job_ids:
             command = [*shlex.split(self._job_class.cancel_command), *job_ids]
-            # each queue has its own words for a job that is gone; whether it is, the next listing tells
+            # queues report ended jobs in different ways; the next listing shows which have ended
             run_command(*command, unless="")
 
     def _known(self, hostnames: Collection[str]) -> frozenset[str]:
-        """Return the hosts that are nodes of this queue: a job that is to stay off others is refused."""
+        """Return the hosts that are nodes of this queue: a job that excludes unknown hosts is refused."""
         if self._nodes is None or time.monotonic() - self._nodes[0] > _NODES_EVERY_S:
             try:
                 self._nodes = time.monotonic(), list_nodes(self.pool.kind, run_command)
             except QueueError as e:
-                _log.warning("cannot ask for the nodes of the queue: %s", e)
+                _log.warning("cannot list the nodes of the queue: %s", e)
                 return frozenset()
         return self._nodes[1] & frozenset(hostnames)
 
 
 class Watch:
-    """Lists a queue's jobs in a thread of its own, so that nobody waits for a queue that hangs.
+    """Lists a queue's jobs in a separate thread, so that a hanging queue blocks nothing.
 
     Parameters
     ----------
     queue : Queue
     every_s : float
-        So long a listing is good enough.
+        Interval between listings.
     """
 
     def __init__(self, queue: Queue, *, every_s: float = 2.0) -> None:
@@ -161,12 +161,12 @@ class Watch:
         self._last: Listed | None = None
 
     def look(self) -> Listed | None:
-        """Return the last listing, None before the first; ask for another if it is old."""
+        """Return the last listing, None before the first; request another if it is old."""
         if self._under_way is not None and self._under_way.done():
             try:
                 self._last = self._under_way.result()
             except QueueError as e:
-                _log.warning("%s; what is known of jobs is older", e)
+                _log.warning("%s; using the last known state of jobs", e)
             self._under_way = None
         if self._under_way is None and time.monotonic() - self._asked_at >= self._every_s:
             self._asked_at = time.monotonic()
@@ -174,12 +174,12 @@ class Watch:
         return self._last
 
     def close(self) -> None:
-        """Ask no more."""
+        """Stop listing."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
 
 class Backoff:
-    """How long to leave a queue alone that refuses jobs, or whose jobs end at once: longer each time.
+    """Pause of submissions to a queue that refuses jobs, or whose jobs end at once; doubled each time.
 
     Parameters
     ----------
@@ -197,11 +197,11 @@ class Backoff:
 
     @property
     def is_over(self) -> bool:
-        """Whether one may try."""
+        """Return whether the pause is over."""
         return self._clock() >= self._until
 
     def wait(self, reason: str) -> None:
-        """Leave it alone for a while, and say why."""
+        """Start a pause, and log the reason."""
         if self.is_over:
             _log.warning("%s; trying again in %.0f s", reason, self._next_s)
             self._until = self._clock() + self._next_s
@@ -239,24 +239,24 @@ def log_folder_of(name: str, pool: Pool, lake: Lake) -> Path:
     folder = folder.resolve()
     mistake = log_folder_mistake(pool.kind, str(folder))
     if mistake is not None:
-        raise SettingsError(f"the output of jobs of pool {name} goes to {mistake}, as its log_folder", pool=name)
+        raise SettingsError(f"output of jobs of pool {name}: {mistake} as its log_folder", pool=name)
     return folder
 
 
 def run_command(*command: str, unless: str | None = None) -> str:
-    """Run a command of a queue; return what it said.
+    """Run a command of a queue; return its output.
 
     Raises
     ------
     QueueError
-        If it does not answer in time, is not there, or fails, except with the words `unless` on stderr.
+        If it does not respond in time, does not exist, or fails, except with the words `unless` on stderr.
     """
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=_PATIENCE_S, stdin=subprocess.DEVNULL, check=False
         )
     except subprocess.TimeoutExpired as e:
-        raise QueueError(f"{command[0]} did not answer within {_PATIENCE_S:g} s", command=command[0]) from e
+        raise QueueError(f"{command[0]} did not respond within {_PATIENCE_S:g} s", command=command[0]) from e
     except OSError as e:
         raise QueueError(f"{command[0]} cannot be run ({e.strerror}); is this a host of the queue?") from e
     if done.returncode != 0 and (unless is None or unless not in done.stderr):
@@ -265,8 +265,8 @@ def run_command(*command: str, unless: str | None = None) -> str:
 
 
 async def _call(command: Sequence[str], *, shell: bool = False) -> str:
-    """Hand a job to its queue; return what that said."""
-    # bsub reads the script by way of the shell, where dask-jobqueue would drop its complaints
+    """Submit a job; return the output of the command."""
+    # bsub reads the script through the shell, where dask-jobqueue would drop error messages
     line = command[0].removesuffix("2> /dev/null")
     name = shlex.split(line.partition("<")[0])[0]
     try:
@@ -280,11 +280,11 @@ async def _call(command: Sequence[str], *, shell: bool = False) -> str:
             check=False,
         )
     except subprocess.TimeoutExpired as e:
-        raise QueueError(f"{name} did not answer within {_PATIENCE_S:g} s", command=name) from e
+        raise QueueError(f"{name} did not respond within {_PATIENCE_S:g} s", command=name) from e
     except OSError as e:
         raise QueueRefusal(f"{name} cannot be run ({e.strerror}); is this a host of the queue?", command=name) from e
     if done.returncode != 0:
-        # a queue that is too busy to answer may have taken the job all the same
+        # a queue that is too busy to respond may still have accepted the job
         kind = QueueError if "timed out" in done.stderr.lower() else QueueRefusal
         raise kind(f"{name} failed: {done.stderr.strip()[-500:]}", command=name)
     return done.stdout

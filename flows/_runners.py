@@ -1,4 +1,4 @@
-"""From a pool's settings to the executor that serves it: what flows that dispatch begin with.
+"""From a pool's settings to its executor.
 
 Engines that need Prefect are elsewhere (`_work_pool`): nothing here imports it.
 """
@@ -27,16 +27,16 @@ def open_executor(name: str, pool: Pool, lake: Lake, *, once: bool = False) -> I
         Name of the pool.
     pool : Pool
     lake : Lake
-        Where its assignments are from.
+        Lake of its assignments.
     once : bool
-        For a queue: every job runs one stored assignment, and goes on when this process ends.
+        For a queue: every job runs one stored assignment, and continues when this process ends.
 
     Raises
     ------
     MissingDependencyError
         If dask-jobqueue is needed and not installed.
     SettingsError
-        If the pool cannot be opened as it is described.
+        If the pool's settings are not valid.
     """
     if pool.kind == "local":
         with open_local_executor(pool, lake) as local:

@@ -1,6 +1,6 @@
-"""`up`: a lasting local Prefect server for one lake, with the deployments served from this machine.
+"""`up`: a local Prefect server for one lake, with the deployments served from this machine.
 
-While it runs, commands on the same lake use its server. It holds no results: stopped or killed, it
+While it runs, commands on the same lake use its server. It stores no results: after it is stopped or killed it
 can be started again, and the history of runs is in the lake's `prefect` folder.
 """
 
@@ -30,7 +30,7 @@ __all__ = ["DEPLOYMENTS", "up"]
 #: Named like their flows' files.
 DEPLOYMENTS = ("submit-network", "dispatch", "gather-network", "run-campaign", "maintain-lake", "train-cost-model")
 _GROUP = "alchemiscale_lake.flows"
-#: For flow runs to hand their Tasks back.
+#: Time for flow runs to release their Tasks.
 _GRACE_S = 15.0
 
 
@@ -50,21 +50,22 @@ def up(
     lake : Lake
         Default lake of the deployments.
     host, port : str, int
-        Where to listen. With `PREFECT_API_URL` set no server is started; the deployments are served to that one.
+        Address to listen on. With `PREFECT_API_URL` set, no server is started, and the deployments are served to
+        that one.
     verbose : bool
         Show Prefect's logs.
     say : callable
-        Told what people should know.
+        Called with messages for the user.
     ready : callable
-        Given the address of the UI, and the file with what it asks for, once everything is served. There is
-        no file for a server of the user's own.
+        Called with the address of the UI and the file with its login (None if the user runs the server) once
+        everything is served.
 
     Raises
     ------
     SettingsError
-        If the port is taken, or another command's server has the lake's `prefect` folder.
+        If the port is taken, or another command's server uses the lake's `prefect` folder.
     """
-    # flow runs are processes of their own; they end with this one however it ends
+    # flow runs are separate processes; they end with this one, however it ends
     os.environ[PARENT_VARIABLE] = str(os.getpid())
     with local_api(state_dir(lake), host=host, port=port, lasting=True, verbose=verbose, on_restart=say) as api:
         if api.ours:
@@ -73,8 +74,8 @@ def up(
             close_stale_runs()
             if not is_loopback(host):
                 say(
-                    f"others can reach {api.ui_url}, and the login travels there unencrypted: whoever listens on the "
-                    "network can run code as you. Use it behind a proxy with TLS only, or through an SSH tunnel"
+                    f"other machines can reach {api.ui_url}, and the login is sent unencrypted: anyone who can read "
+                    "the network traffic can run code as you. Use a TLS proxy or an SSH tunnel"
                 )
         try:
             with _stopping(say) as stop:
@@ -88,7 +89,7 @@ def _serve(lake: Lake, stop: Callable[..., None], ready: Callable[[], None]) -> 
     from prefect.types.entrypoint import EntrypointType
 
     runner: Any = Runner(pause_on_shutdown=False)
-    # it would take SIGTERM for itself and kill its flow runs before they can hand anything back
+    # it would handle SIGTERM itself and kill its flow runs before they can release their Tasks
     runner.handle_sigterm = stop
     for name in DEPLOYMENTS:
         (entry,) = importlib.metadata.entry_points(group=_GROUP, name=name)
@@ -102,13 +103,13 @@ def _serve(lake: Lake, stop: Callable[..., None], ready: Callable[[], None]) -> 
 
 @contextlib.contextmanager
 def _stopping(say: Callable[[str], None]) -> Iterator[Callable[..., None]]:
-    """Handle Ctrl-C and SIGTERM: flow runs end first, then we do; yield the handler."""
+    """Handle Ctrl-C and SIGTERM: stop the flow runs first, then this process; yield the handler."""
     before = {child.pid for child in psutil.Process().children()}
     asked = False
 
     def stop(number: int, frame: FrameType | None) -> None:
         nonlocal asked
-        say("stopping at once" if asked else "stopping: running Tasks are handed back (again to stop at once)")
+        say("stopping now" if asked else "stopping: releasing running Tasks (Ctrl-C again to stop now)")
         grace_s, asked = 0.0 if asked else _GRACE_S, True
         _end_runs(before, grace_s)
         raise KeyboardInterrupt
@@ -122,7 +123,7 @@ def _stopping(say: Callable[[str], None]) -> Iterator[Callable[..., None]]:
 
 
 def _end_runs(before: set[int], grace_s: float) -> None:
-    """End the flow runs: they hand their Tasks back; what takes too long is killed."""
+    """Stop the flow runs, which release their Tasks; kill those that take too long."""
     runs = [child for child in psutil.Process().children() if child.pid not in before]
     everything = [process for run in runs for process in [run, *run.children(recursive=True)]]
     for run in runs:

@@ -1,9 +1,9 @@
-"""The process of a Prefect server: authenticated, and closed to other pages of a browser.
+"""The process of a Prefect server, with authentication and protection against other pages of a browser.
 
-Started by `flows._api` as `python -m flows._server SOCKET_FD PARENT_PID`, it serves on an inherited
-socket, takes its login from the file in PREFECT_HOME, and never outlives its parent. In a container
-it is `python -m flows._server --host HOST --port PORT`, with its login in
-PREFECT_SERVER_API_AUTH_STRING. All other settings come from the environment.
+Started by `flows._api` as `python -m flows._server SOCKET_FD PARENT_PID`, it serves on an inherited socket, reads
+its login from the file in PREFECT_HOME, and never outlives its parent. In a container it is
+`python -m flows._server --host HOST --port PORT`, with its login in PREFECT_SERVER_API_AUTH_STRING. All other
+settings come from the environment.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _LOGIN = "PREFECT_SERVER_API_AUTH_STRING"
 
 
 def main(argv: list[str]) -> None:
-    """Serve until told to stop (SIGTERM) or left alone."""
+    """Serve until SIGTERM or the end of the parent process."""
     asked = _arguments(argv)
     if asked.host is None:
         _serve_parent(asked.descriptor, asked.parent)
@@ -39,8 +39,8 @@ def main(argv: list[str]) -> None:
 
 def _arguments(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m flows._server", description="Run a Prefect server.")
-    parser.add_argument("descriptor", type=int, nargs="?", help="an inherited socket that listens")
-    parser.add_argument("parent", type=int, nargs="?", help="process with which the server ends")
+    parser.add_argument("descriptor", type=int, nargs="?", help="inherited listening socket")
+    parser.add_argument("parent", type=int, nargs="?", help="parent process; the server ends with it")
     parser.add_argument("--host", help="address to listen on, instead of an inherited socket")
     parser.add_argument("--port", type=int, default=4200)
     asked = parser.parse_args(argv)
@@ -51,7 +51,7 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
 
 def _serve_parent(descriptor: int, parent: int) -> None:
     listening = socket.socket(fileno=descriptor)
-    # Ctrl-C is for the command that started us; it stops us when it is ready to
+    # Ctrl-C is handled by the command that started this server, which then stops it
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     forbid_reading()
@@ -70,7 +70,7 @@ def _serve_address(host: str, port: int) -> None:
         )
     defaults = {
         "PREFECT_SERVER_CSRF_PROTECTION_ENABLED": "true",
-        # pages ask the server they came from, at whatever address: no other origin needs to be let in
+        # pages call the server they came from, at any address: no other origin needs access
         "PREFECT_SERVER_UI_API_URL": "/api",
         "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": f"http://127.0.0.1:{port}",
     }
@@ -91,7 +91,7 @@ def _serve(listening: list[socket.socket], *, grace_s: int) -> None:
 
 
 def _end_with(parent: int) -> None:
-    # polling the parent's id works for every way a parent can end, SIGKILL included, and on every Unix
+    # polling the parent's id works for every end of the parent, including SIGKILL, and on every Unix
     while os.getppid() == parent:
         time.sleep(_LOOK_S)
     os._exit(1)

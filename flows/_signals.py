@@ -1,4 +1,4 @@
-"""Asked to stop: once, and running Tasks are handed back; twice, and everything ends at once."""
+"""Stop requests: the first releases running Tasks, the second exits immediately."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _LOOK_S = 0.5
 
 @contextlib.contextmanager
 def stop_event() -> Iterator[threading.Event]:
-    """Yield an event that Ctrl-C, SIGTERM, or the end of the `up` that started this run sets.
+    """Yield an event that is set by Ctrl-C, SIGTERM, or the end of the `up` that started this run.
 
-    A second Ctrl-C kills the processes started from here and this one. Signals are left alone
-    outside the main thread, where Python does not allow to handle them.
+    A second Ctrl-C kills this process and its children. Outside the main thread, where Python cannot handle
+    signals, they are not handled.
     """
     stop = threading.Event()
     parent = os.environ.get(PARENT_VARIABLE)
@@ -36,12 +36,12 @@ def stop_event() -> Iterator[threading.Event]:
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         if stop.is_set():
-            # SIGTERM may come on top of a Ctrl-C that reached the whole process group; it is no second wish
+            # SIGTERM may follow a Ctrl-C that reached the whole process group; it is not a second request
             if number == signal.SIGINT:
                 _end_at_once(number)
             return
         stop.set()
-        sys.stderr.write("\nstopping: running Tasks are handed back (again to stop at once)\n")
+        sys.stderr.write("\nstopping: releasing running Tasks (Ctrl-C again to stop now)\n")
 
     before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -1,4 +1,4 @@
-"""Runs that the Prefect server believes to be running though their processes are gone."""
+"""Runs that the Prefect server shows as running although their processes are gone."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from prefect.states import Crashed
 
 __all__ = ["close_stale_runs"]
 
-#: The server answers with no more at a time; what is beyond stays as it is, it is only a view.
+#: The server's limit per response; further runs are not updated, since they are only a view.
 _MOST = 200
 _ALIVE = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
 
 
 def close_stale_runs() -> None:
-    """Mark as crashed what was running when an earlier server of ours ended; call it before any run begins.
+    """Mark runs as crashed that were running when an earlier server ended; call this before any run starts.
 
-    Only for a server that serves one process at a time: then nothing that it believes alive can be.
+    Only for a server that serves one process at a time: then no run shown as running can be alive.
     """
     died: State[Any] = Crashed(message="the process that ran it ended")
     flow_state = FlowRunFilterState(type=FlowRunFilterStateType(any_=_ALIVE))

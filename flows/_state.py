@@ -1,4 +1,4 @@
-"""Where the local Prefect server keeps its files. None of them holds anything that must survive."""
+"""Locations of the local Prefect server's files, all of which can be deleted."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ _APP = "alchemiscale-lake"
 def state_dir(lake: Lake) -> Path:
     """Return the folder for the Prefect server of one lake.
 
-    `prefect/` inside a lake that is a folder, if it is this user's and can be closed to others: it holds a
-    login. For a bucket, and for the lake of a group whose `prefect/` is another's, a folder in this user's home.
+    `prefect/` inside a lake that is a folder, if it belongs to this user and can be made private, since it
+    contains a login. For a bucket, and for a group's lake whose `prefect/` belongs to another user, a folder in
+    this user's home.
     """
     if lake.local_path is not None and make_private(lake.local_path / "prefect"):
         return lake.local_path / "prefect"
@@ -35,17 +36,17 @@ def state_dir(lake: Lake) -> Path:
 
 
 def cache_dir() -> Path:
-    """Return the folder for what can be made again at any time: per Prefect version, per user."""
+    """Return the cache folder, per Prefect version and user."""
     return _user_dir("XDG_CACHE_HOME", ".cache") / _APP / f"prefect-{importlib.metadata.version('prefect')}"
 
 
 def database_url(database: Path) -> str:
-    """Return the URL by which a server opens a SQLite file; a `?` or `#` in its path must not end it."""
+    """Return the URL of a SQLite file, with `?` and `#` in its path quoted."""
     return f"sqlite+aiosqlite:///{quote(str(database))}"
 
 
 def copy_template(database: Path) -> bool:
-    """Put a copy of the migrated, empty database at `database`; False if there is none yet."""
+    """Copy the migrated, empty database to `database`; return False if there is none yet."""
     template = cache_dir() / "template.db"
     try:
         content = template.read_bytes()
@@ -56,16 +57,16 @@ def copy_template(database: Path) -> bool:
 
 
 def keep_template(database: Path) -> None:
-    """Keep a copy of a migrated, still empty database for the next lake.
+    """Store a copy of a migrated, still empty database for the next lake.
 
-    Two processes may do this at once: each writes a file of its own, and the last rename wins.
+    Two processes may do this at the same time: each writes a separate file, and the last rename wins.
     """
     template = cache_dir() / "template.db"
     if template.exists():
         return
     with tempfile.TemporaryDirectory(prefix="alchemiscale-lake-") as folder:
         copy = Path(folder) / "template.db"
-        # the server holds the database open: SQLite's own backup sees a consistent state, a file copy may not
+        # the server has the database open: SQLite's backup is consistent, a file copy may not be
         source, target = sqlite3.connect(database), sqlite3.connect(copy)
         try:
             source.backup(target)
@@ -93,9 +94,9 @@ def _user_dir(variable: str, below_home: str) -> Path:
     except RuntimeError:  # an account without a home, as in some containers
         folder = Path(tempfile.gettempdir()) / f"{_APP}-{os.getuid()}"
     if not make_private(folder):
-        # pages are served from it: whoever could write there would see what is typed into them
+        # pages are served from it: a user who could write there could read what is typed into them
         raise SettingsError(
-            f"{folder} belongs to another user; set XDG_CACHE_HOME and XDG_STATE_HOME to folders of your own",
+            f"{folder} belongs to another user; set XDG_CACHE_HOME and XDG_STATE_HOME to your own folders",
             folder=str(folder),
         )
     return folder

@@ -1,4 +1,4 @@
-"""The artifacts that a campaign or a gathering ends with: the ligands' estimates and a summary."""
+"""Final artifacts of a campaign or gathering: the ligands' estimates and a summary."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MOST_FAILURES = 20
 
 
 def publish_estimates(lake: Lake, report: GatherReport, *, title: str) -> None:
-    """Show the newest round of a network as a table of ligands."""
+    """Publish the newest estimates of a network as a table of ligands."""
     ranking = ask(connect(lake), "ligand_ranking", network=report.network).head(_MOST_ROWS)
     rows = [
         {
@@ -35,25 +35,25 @@ def publish_estimates(lake: Lake, report: GatherReport, *, title: str) -> None:
         for row in ranking.iter_rows(named=True)
     ]
     if rows:
-        said = f"{report.n_whole_edges} of {report.n_edges} edges whole; round {report.round}"
-        publish_table(f"{title}-estimates", rows, description=f"Free energies of {title}: {said}")
+        status = f"{report.n_whole_edges} of {report.n_edges} edges complete; estimate version {report.round}"
+        publish_table(f"{title}-estimates", rows, description=f"Free energies of {title}: {status}")
 
 
 def publish_campaign(lake: Lake, title: str, network: str, dispatched: Dispatched, gathered: GatherReport) -> None:
-    """Show what ran, what failed and why, and what to type next."""
+    """Publish a summary: completed and failed Tasks, causes of failures, and next commands."""
     report = dispatched.report
     lines = [
         f"# {escaped(title)}",
         f"{code(network)} in {code(lake.url)}",
         f"- {report.completed} Tasks complete and {report.failed} failed in this run, {report.wall_time_s:.0f} s",
-        f"- {report.recovered} results were found that an earlier run had left",
+        f"- {report.recovered} results of an earlier run were recovered",
         f"- {gathered.n_estimated} of {gathered.n_transformations} Transformations have an estimate",
         *_failures(lake, network),
         "",
         "Next:",
         f"```\nalchemiscale-lake status --lake {lake.url}\nalchemiscale-lake gather --lake {lake.url} --report dg\n```",
     ]
-    publish_markdown(f"{title}-summary", "\n".join(lines), description=f"What ran of {title}")
+    publish_markdown(f"{title}-summary", "\n".join(lines), description=f"Summary of {title}")
 
 
 def _failures(lake: Lake, network: str) -> list[str]:

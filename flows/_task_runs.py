@@ -1,7 +1,7 @@
-"""One Prefect task run per Task, under its science name: what people see of it in the Prefect UI.
+"""One Prefect task run per Task, named after its Transformation, for display in the Prefect UI.
 
-A task run is a thread of the dispatching process that waits for a verdict; the work is done
-elsewhere and does not depend on it. If Prefect stops answering, only the view suffers.
+A task run is a thread of the dispatching process that waits for the outcome; the work is done elsewhere and does
+not depend on it. If Prefect stops responding, only the display is affected.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ from ._closing import forgiving
 
 __all__ = ["ShowingExecutor", "task_runner", "task_runs"]
 
-#: Task runs that wait at a time, each in a thread: the workers' and those queued behind them. One more
-#: begins late in the view, but its Task does not wait for it.
+#: Maximum number of waiting task runs, one thread each, for running and queued attempts. Further ones start late
+#: in the display, but their Tasks do not wait.
 _MOST_WAITING = 512
 _MESSAGE_CHARACTERS = 2000
 
 
 @task(name="protocol-dag", task_run_name="{name}", cache_policy=NO_CACHE, persist_result=False)
 def _protocol_dag(name: str, verdict: _Verdict) -> State[Any]:
-    """Wait for what becomes of one attempt of a Task."""
+    """Wait for the outcome of one attempt of a Task."""
     return verdict.wait()
 
 
 class _Verdict:
-    """What becomes of one attempt; not a dataclass, for Prefect would look into it."""
+    """Outcome of one attempt; not a dataclass, since Prefect would traverse it."""
 
     __slots__ = ("_future",)
 
@@ -56,7 +56,7 @@ class _Verdict:
 
 
 def task_runner() -> TaskRunner[PrefectFuture[Any]]:
-    """Make the task runner that a flow which shows Tasks needs."""
+    """Create the task runner for a flow that shows Tasks."""
     runner: Any = ThreadPoolTaskRunner(max_workers=_MOST_WAITING)
     return cast("TaskRunner[PrefectFuture[Any]]", runner)
 
@@ -72,7 +72,7 @@ class TaskRuns:
         """Start the task run of an attempt."""
         self._open[attempt] = verdict = _Verdict()
         self._runs[attempt] = _protocol_dag.submit(name=name, verdict=verdict)
-        # a future of Prefect's that is dropped before its end complains, so it is kept until then
+        # Prefect warns about a future that is dropped before its end, so keep it until then
         self._runs = {a: run for a, run in self._runs.items() if a in self._open or not run.state.is_final()}
 
     def end(self, recorded: Iterable[RecordedTask]) -> None:
@@ -83,13 +83,13 @@ class TaskRuns:
                 verdict.give(_state(each.result))
 
     def hand_back(self, attempt: str) -> None:
-        """End the task run of an attempt that was taken back."""
+        """End the task run of an attempt that was released."""
         verdict = self._open.pop(attempt, None)
         if verdict is not None:
-            verdict.give(Cancelled(message="stopped and handed back; the Task is waiting again"))
+            verdict.give(Cancelled(message="stopped and released; the Task is waiting again"))
 
     def close(self) -> None:
-        """End every task run that is still open, and wait until Prefect has heard of all."""
+        """End every open task run, and wait until Prefect has recorded all."""
         for attempt in list(self._open):
             self.hand_back(attempt)
         for run in self._runs.values():
@@ -106,7 +106,7 @@ class ShowingExecutor:
         self.pending, self.retire = inner.pending, inner.retire
 
     def submit(self, assignment: Assignment, *, name: str, place: str) -> Handle:
-        """Hand an assignment out and show it."""
+        """Submit an assignment and show it."""
         handle = self._inner.submit(assignment, name=name, place=place)
         for spec in assignment.attempts:
             self._runs.begin(spec.attempt, name)
@@ -138,16 +138,16 @@ def task_runs() -> Iterator[TaskRuns]:
     try:
         yield runs
     finally:
-        with forgiving("Prefect's view of the Tasks"):
+        with forgiving("Prefect's record of the Tasks"):
             runs.close()
 
 
 def _state(result: Recorded) -> State[Any]:
     if not result.ok:
-        # a state, not an exception: it is no fault of the flow's, which goes on
+        # a state, not an exception: the flow itself has not failed and continues
         return Failed(message=(result.exception or "failed without an exception")[:_MESSAGE_CHARACTERS])
     value, uncertainty = result.estimate_kcal_mol, result.uncertainty_kcal_mol
     if value is None:
-        return Completed(message=f"no estimate of its own, {result.wall_time_s:.1f} s")
+        return Completed(message=f"no single-result estimate, {result.wall_time_s:.1f} s")
     spread = "" if uncertainty is None else f" ± {uncertainty:.2g}"
     return Completed(message=f"{value:.4g}{spread} kcal/mol, {result.wall_time_s:.1f} s")

@@ -1,8 +1,8 @@
 """Assignments as flow runs of a Prefect work pool: Kubernetes pods, processes, containers, ECS tasks.
 
-One flow run per assignment, created when there is work: what is idle does not exist. It goes on
-without this process, and is found again by the attempts it carries. A flow run that runs is never
-ended to have fewer. Prefect's API may be gone for a while: then nothing is known, and nothing given up.
+One flow run per assignment, created when there is work, so there are no idle ones. It continues without this
+process, and is found again by its attempts. Running flow runs are never stopped to scale down. While Prefect's API
+does not respond, nothing is given up.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _LONGEST_SILENCE_OF_API_S: Final = 30.0
 
 
 class WorkPoolHandle:
-    """One assignment that was handed out, or that an earlier dispatcher handed out."""
+    """An assignment dispatched by this or an earlier dispatcher."""
 
     __slots__ = ("_executor", "_name", "assignment", "over", "reason", "run", "specs")
 
@@ -54,21 +54,21 @@ class WorkPoolHandle:
 
     @property
     def name(self) -> str:
-        """Of the flow run, for people."""
+        """Display name of the flow run."""
         return self._name
 
     def done(self) -> bool:
-        """Whether its flow run has ended, or nobody runs it any more."""
+        """Return whether its flow run has ended or was given up."""
         if not self.over:
             self._executor.look()
         return self.over
 
     def exception(self) -> BaseException | None:
-        """Once done: why its process or pod was lost, or None."""
+        """Return why its process or pod was lost, once done; None if it was not."""
         return None if self.reason is None else ExecutionError(self.reason)
 
     def cancel(self) -> None:
-        """Stop it: through the lake, which reaches the worker in any case, and through Prefect."""
+        """Stop it, through the lake, which always reaches the worker, and through Prefect."""
         self._executor.cancel(self)
 
 
@@ -79,7 +79,7 @@ class WorkPoolExecutor:
     ----------
     lake : Lake
     name : str
-        Of the pool.
+        Name of the pool.
     pool : Pool
     runs : FlowRuns
     patience : Patience
@@ -101,10 +101,10 @@ class WorkPoolExecutor:
         self._silences = self._refusals = self._made = 0
         self._paused_until = 0.0
 
-    # --- what a dispatcher asks -------------------------------------------------------------------
+    # --- executor interface -----------------------------------------------------------------------
 
     def places(self, workers: int) -> Sequence[Place]:
-        """Return the flow runs that may be added: none while Prefect, or the work pool, is not there."""
+        """Return one place per flow run that may be added: none while Prefect or the work pool is unavailable."""
         self.look()
         if self._silences or self._obstacle or time.monotonic() < self._paused_until:
             return []
@@ -118,10 +118,9 @@ class WorkPoolExecutor:
         ]
 
     def submit(self, assignment: Assignment, *, name: str, place: str) -> WorkPoolHandle:
-        """Keep the assignment in the lake and create the flow run that runs it.
+        """Store the assignment in the lake and create the flow run that runs it.
 
-        If Prefect does not answer, it is created once it does: the assignment's id keeps it from
-        being created twice.
+        If Prefect does not respond, the flow run is created later: the assignment's id prevents duplicates.
         """
         self._made += 1
         stored = store_assignment(self._lake, assignment)
@@ -134,9 +133,9 @@ class WorkPoolExecutor:
         return handle
 
     def find(self, attempts: Mapping[str, str]) -> Mapping[str, WorkPoolHandle]:
-        """Find the flow runs that carry these attempts and have not ended.
+        """Find the flow runs of these attempts that have not ended.
 
-        While Prefect does not answer, all of them are taken to go on.
+        While Prefect does not respond, all of them are assumed to continue.
         """
         self.look(now=True)
         if self._silences:
@@ -152,20 +151,20 @@ class WorkPoolExecutor:
         return handles
 
     def pending(self) -> Pending:
-        """Tell how many flow runs wait to begin, and for how long."""
+        """Return how many flow runs wait to start, and for how long."""
         waiting = [run.since for run in self._live.values() if run.state in ("SCHEDULED", "PENDING")]
         return Pending(len(waiting), (now_utc() - min(waiting)).total_seconds() if waiting else None)
 
     def retire(self, hostnames: Collection[str]) -> None:
-        """Let new pods keep away from these nodes, where the work pool's template can say so."""
+        """Exclude these nodes for new pods, if the work pool's template supports it."""
         self._retired = tuple(sorted(hostnames))
 
     def cancel(self, handle: WorkPoolHandle) -> None:
-        """Stop what a handle stands for."""
+        """Stop the assignment of a handle."""
         for spec in handle.specs:
             ask_to_stop(self._lake, spec)
         if handle.run is None:
-            # if it was created nevertheless, its worker sees the wish in the lake
+            # if it was created after all, its worker sees the stop request in the lake
             self._end(handle)
             return
         try:
@@ -173,10 +172,10 @@ class WorkPoolExecutor:
         except StorageError as e:
             self._unreachable(e)
 
-    # --- looking ----------------------------------------------------------------------------------
+    # --- polling ----------------------------------------------------------------------------------
 
     def look(self, *, now: bool = False) -> None:
-        """Ask Prefect about all flow runs, at most every few seconds."""
+        """Read all flow runs from Prefect, at most every few seconds."""
         if not now and time.monotonic() < self._next_look:
             return
         self._next_look = time.monotonic() + self._patience.look_s
@@ -205,7 +204,7 @@ class WorkPoolExecutor:
         self._next_look = time.monotonic() + pause_s
 
     def _update(self, handle: WorkPoolHandle, seen: Mapping[UUID, SeenRun]) -> None:
-        """Tell a handle what was seen of its flow run."""
+        """Update a handle with the state of its flow run."""
         if handle.run is None:
             carrying = [run for run in seen.values() if handle.specs[0].attempt in run.attempts]
             if not carrying:
@@ -214,14 +213,14 @@ class WorkPoolExecutor:
             handle.run = carrying[0]
         run = seen.get(handle.run.id)
         if run is None:
-            self._end(handle)  # somebody deleted it
+            self._end(handle)  # it was deleted
         else:
             handle.run = run
             if not run.live:
                 self._conclude(handle, run)
 
     def _conclude(self, handle: WorkPoolHandle, run: SeenRun) -> None:
-        """Find out what the end of a flow run means for its Tasks."""
+        """Release or fail the Tasks of an ended flow run, depending on its state."""
         if run.state == "COMPLETED":
             self._refusals = 0
         elif run.state == "CANCELLED":
@@ -237,24 +236,24 @@ class WorkPoolExecutor:
         self._handles.pop(id(handle), None)
 
     def _refuse(self, specs: Sequence[AttemptSpec], reason: str) -> None:
-        """Give Tasks back that are not to blame, and submit nothing for a while: the next would fare alike."""
+        """Release Tasks without blaming them, and pause submissions: the next flow run would fail too."""
         self._say(specs, "refused", reason)
         pause_s = min(self._patience.refused_s * 2**self._refusals, _LONGEST_PAUSE_S)
         self._refusals += 1
         self._paused_until = time.monotonic() + pause_s
-        _log.warning("pool %s: %s; nothing is submitted for %.0f s", self._name, reason, pause_s)
+        _log.warning("pool %s: %s; submissions are paused for %.0f s", self._name, reason, pause_s)
 
     def _say(self, specs: Sequence[AttemptSpec], kind: ReleaseKind, reason: str) -> None:
-        """Leave word for attempts that left none themselves."""
+        """Write a release for attempts that left neither a receipt nor a release."""
         for spec in specs:
             with contextlib.suppress(StorageError):
                 if not has_receipt(self._lake, spec) and read_release(self._lake, spec.scope, spec.attempt) is None:
                     leave_release(self._lake, spec, Release(kind, reason, f"work pool {self._pool.work_pool}"))
 
-    # --- those that do not move -------------------------------------------------------------------
+    # --- stuck flow runs --------------------------------------------------------------------------
 
     def _look_after(self, live: Mapping[UUID, SeenRun]) -> None:
-        """Give up flow runs that wait or are silent for too long, also those of earlier dispatchers."""
+        """Give up flow runs that wait or send no heartbeat for too long, including those of earlier dispatchers."""
         handles = {handle.run.id: handle for handle in self._handles.values() if handle.run is not None}
         self._strangers = {
             run.id: self._strangers.get(run.id) or WorkPoolHandle(self, (), assignment=run.assignment, run=run)
@@ -276,9 +275,9 @@ class WorkPoolExecutor:
 
     def _give_back(self, handle: WorkPoolHandle, run: SeenRun, late: Overdue) -> None:
         for spec in handle.specs:
-            ask_to_stop(self._lake, spec)  # should it start after all
+            ask_to_stop(self._lake, spec)  # in case it starts after all
         if late.kind == "unsubmitted":
-            # whom Prefect would tell to cancel it is gone
+            # the worker that would cancel it for Prefect is gone
             self._runs.give_up(run.id, late.reason)
         elif late.kind == "evicted":
             self._runs.drop(run.id, late.reason)
@@ -291,7 +290,7 @@ class WorkPoolExecutor:
         self._end(handle)
 
     def _give_up(self, handle: WorkPoolHandle, run: SeenRun) -> None:
-        reason = "no sign of life from its flow run: the process, pod or node is gone"
+        reason = "no heartbeat from its flow run: the process, pod or node is gone"
         for spec in handle.specs:
             ask_to_stop(self._lake, spec)
         self._runs.give_up(run.id, reason)
@@ -317,7 +316,7 @@ class WorkPoolExecutor:
         self._live[handle.run.id] = handle.run
 
     def _job_variables(self) -> dict[str, Any]:
-        """Return what the pool says of a pod, as far as the work pool's template has a variable for it."""
+        """Return the pool's settings of a pod for which the work pool's template has a variable."""
         pool = self._pool
         offered: dict[str, Any] = {"gpus": pool.gpus, "excluded_nodes": list(self._retired) or None}
         if pool.cores is not None:
@@ -325,7 +324,7 @@ class WorkPoolExecutor:
         if pool.memory_bytes is not None:
             offered |= {"memory_request": str(pool.memory_bytes), "memory_limit": str(pool.memory_bytes)}
         if pool.walltime_s is not None:
-            # pulling the image counts for the pod, and not for the Tasks
+            # pulling the image counts towards the pod's deadline, but not the Tasks'
             offered |= {"active_deadline_seconds": int(pool.walltime_s + pool.retire_before_s)}
         return {k: v for k, v in offered.items() if v is not None and k in self._runs.job_variables}
 
@@ -344,7 +343,7 @@ def _bare_spec(attempt: str, scope: str) -> AttemptSpec:
 def open_work_pool(
     lake: Lake, name: str, pool: Pool, *, patience: Patience | None = None
 ) -> Iterator[WorkPoolExecutor]:
-    """Yield the executor of a pool of kind `work-pool`; at the end its flow runs go on.
+    """Yield the executor of a pool of kind `work-pool`; its flow runs continue after the end.
 
     Raises
     ------
@@ -353,6 +352,6 @@ def open_work_pool(
     StorageError
         If the Prefect API does not answer.
     """
-    assert pool.work_pool is not None, "settings see to it"
+    assert pool.work_pool is not None, "ensured by settings"
     with open_flow_runs(name, pool.work_pool) as runs:
         yield WorkPoolExecutor(lake, name, pool, runs, patience)

@@ -1,4 +1,4 @@
-"""Flow `dispatch`: claim Tasks for one pool, run them there, record what comes back."""
+"""Flow `dispatch`: claim Tasks for one pool, run them there, record their results."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["dispatch"]
 
 @flow(
     name="dispatch",
-    description="Run the Tasks of a lake that may be claimed, in one pool.",
+    description="Run the waiting Tasks of a lake, in one pool.",
     flow_run_name="dispatch-{pool}",
     task_runner=task_runner(),
     persist_result=False,
@@ -38,20 +38,20 @@ def dispatch(
     drain: bool = True,
     once: bool = False,
 ) -> Dispatched | State[Dispatched]:
-    """Run the Tasks of a lake that may be claimed, in one pool.
+    """Run the waiting Tasks of a lake, in one pool.
 
     Args:
-        lake: The lake: a folder on the machine where the flow runs, or the URL of a bucket.
+        lake: Lake: a folder on the machine where the flow runs, or the URL of a bucket.
         pool: Name of the pool in the pools file. Without a file: the name under which this machine claims Tasks.
-        pools_file: The pools file. Empty: ALCHEMISCALE_LAKE_POOLS, else pools.yaml in the folder of the flow, if any.
+        pools_file: Pools file. Empty: ALCHEMISCALE_LAKE_POOLS, else pools.yaml in the folder of the flow, if any.
         scopes: Only Tasks in these Scopes (org-campaign-project; * is the wildcard). Empty: all Scopes.
         networks: Only Tasks that are actioned on these networks (ScopedKeys). Empty: all networks.
-        workers: Without a pools file: Tasks that run at a time. Empty: as many as the cores allow.
-        cores_per_task: Without a pools file: cores for each Task. Empty: 1.
-        timeout_s: An attempt at a Task that takes longer, in seconds, fails. Empty: as the pool says, else no limit.
-        unit_retries: Times that a failed ProtocolUnit is run again within an attempt. Empty: as the pool says, else 1.
-        drain: End when nothing is left to do. Otherwise wait for more work until stopped.
-        once: Submit jobs, collect what finished since the last time, and end.
+        workers: Without a pools file: number of Tasks run at a time. Empty: as many as the cores allow.
+        cores_per_task: Without a pools file: cores per Task. Empty: 1.
+        timeout_s: Time limit of a Task attempt in seconds; longer attempts fail. Empty: the pool's, else no limit.
+        unit_retries: Number of retries of a failed ProtocolUnit within an attempt. Empty: the pool's, else 1.
+        drain: Exit when nothing is left to do. Otherwise wait for more work until stopped.
+        once: Collect finished jobs, submit new ones and exit.
     """
     load_credentials()
     place = Lake.open(lake)

@@ -1,4 +1,4 @@
-"""Flow `gather_network`: new results become estimates of Transformations, edges and ligands."""
+"""Flow `gather_network`: estimates of Transformations, edges and ligands from new results."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ._summary import publish_estimates
 
 __all__ = ["gather_network"]
 
-#: Of many networks that changed, so many are shown as artifacts.
+#: Maximum number of changed networks published as artifacts.
 _MOST_SHOWN = 20
 
 
@@ -26,22 +26,22 @@ def _name() -> str:
 
 @flow(
     name="gather-network",
-    description="Bring the estimates of networks up to date. Costs follow what is new.",
+    description="Update the estimates of networks. Only new results are processed.",
     flow_run_name=_name,
     persist_result=False,
 )
 def gather_network(
     network: str | None = None, lake: str = "./lake", scope: str | None = None, rule: LegRule | None = None
 ) -> list[GatherReport]:
-    """Bring the estimates of networks up to date. Costs follow what is new.
+    """Update the estimates of networks. Only new results are processed.
 
     Args:
         network: Name or ScopedKey of one network. Empty: all networks of the Scope.
-        lake: The lake: a folder on the machine where the flow runs, or the URL of a bucket.
-        scope: Which networks to gather, or where to look for the name (* is the wildcard). Empty: everywhere.
-        rule: How the uncertainty of a leg is made: from the repeats of all legs together (pooled), or from its own:
-            standard deviation (sd), standard error (sem), as stated by the results (own), the larger of the last two
-            (larger). Empty: the rule that the network was last gathered by.
+        lake: Lake: a folder on the machine where the flow runs, or the URL of a bucket.
+        scope: Scope of the networks, or in which to look for the name (* is the wildcard). Empty: all Scopes.
+        rule: Uncertainty of a leg: from the repeats of all legs (pooled), or from its own results only: their standard
+            deviation (sd), their standard error (sem), the uncertainty they report (own), the larger of the last two
+            (larger). Empty: the network's last rule.
     """
     load_credentials()
     place = Lake.open(lake)

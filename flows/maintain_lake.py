@@ -1,4 +1,4 @@
-"""Flow `maintain_lake`: keep a lake fast and small; to be scheduled once a day."""
+"""Flow `maintain_lake`: compact and clean a lake; schedule it once a day."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ _log = logging.getLogger(__name__)
 
 @flow(
     name="maintain-lake",
-    description="Merge small files, clean the tables' logs, delete files that nobody can need any more.",
+    description="Compact small files, clean the tables' logs, and delete files that are no longer needed.",
     flow_run_name="maintain-lake",
     persist_result=False,
 )
 def maintain_lake(
     lake: str = "./lake", dry_run: bool = False, keep_log: str = "1h", keep_files: str = "24h"
 ) -> MaintenanceReport:
-    """Merge small files, clean the tables' logs, delete what nobody can need any more.
+    """Compact small files, clean the tables' logs, and delete files that are no longer needed.
 
     Args:
-        lake: The lake: a folder on the machine where the flow runs, or the URL of a bucket.
-        dry_run: Report what would be done, and change nothing.
-        keep_log: How long entries of the tables' logs are kept, as in 90m, 1h or 2d.
-        keep_files: How long files are kept after newer ones have replaced them: longer than the longest query runs.
+        lake: Lake: a folder on the machine where the flow runs, or the URL of a bucket.
+        dry_run: Report what would be done, without doing it.
+        keep_log: Retention of the tables' log entries, as in 90m, 1h or 2d.
+        keep_files: Retention of replaced files; set it longer than the longest query.
     """
     settings = UpkeepSettings(_seconds("keep_log", keep_log), _seconds("keep_files", keep_files), dry_run=dry_run)
     load_credentials()
@@ -46,7 +46,7 @@ def maintain_lake(
         record_forgotten(opened, forgotten_receipts(opened), actor=user_name())
     ended = [] if dry_run else end_recorded(opened, actor=user_name())
     if ended:
-        _log.info("%d Tasks had not heard of their recorded results; they have ended now", len(ended))
+        _log.info("%d Tasks had recorded results but had not ended; they have ended now", len(ended))
     report = maintain(opened, settings, tell=_log.info)
     table = upkeep_table(report)
     rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows]

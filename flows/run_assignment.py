@@ -1,7 +1,7 @@
 """Flow `run_assignment`: run the Tasks of one assignment, in the pod or process that Prefect started for it.
 
-It needs the lake, and the Prefect API for nothing but its own state: should that be gone, the
-receipts are in the lake all the same.
+It needs the lake, and the Prefect API only for its own state: if the API is unavailable, receipts are still
+written to the lake.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ _ENDS_AT: Final = "ALCHEMISCALE_LAKE_JOB_ENDS_AT"
 
 @flow(
     name="run-assignment",
-    description="Run an assignment that a dispatcher left in the lake. Dispatchers start this flow; people do not.",
+    description="Run an assignment stored by a dispatcher. Started by dispatchers, not by users.",
     persist_result=False,
 )
 def run_assignment(lake: str, assignment: str, walltime_s: float | None = None) -> State[Any]:
-    """Run an assignment that a dispatcher left in the lake.
+    """Run an assignment stored by a dispatcher.
 
-    A Task that fails leaves a receipt that says so, and is no failure of this flow. Told to end
-    (cancelled, pod evicted), it gives its Tasks back.
+    A failed Task leaves a receipt and does not fail this flow. When it is cancelled or its pod evicted, the flow
+    releases its Tasks.
 
     Args:
-        lake: The lake: a folder or the URL of a bucket, as seen from where the flow runs.
+        lake: Lake: a folder on the machine where the flow runs, or the URL of a bucket.
         assignment: Id of the assignment.
-        walltime_s: Seconds that this process is given, from its start. Tasks are stopped before they have passed.
+        walltime_s: Time limit of this process in seconds, from its start. Tasks are stopped before.
     """
     load_credentials()
     if walltime_s is not None:
@@ -55,22 +55,22 @@ def run_assignment(lake: str, assignment: str, walltime_s: float | None = None) 
     say_begun(place, to_run)
     finished = _execute(to_run) if to_run.attempts else []
     n_given_back = len(to_run.attempts) - len(finished)
-    return Completed(message=f"{len(finished)} Tasks ran, {n_given_back} were given back")
+    return Completed(message=f"{len(finished)} Tasks ran, {n_given_back} were released")
 
 
 def _without_given_back(lake: Lake, assignment: Assignment) -> Assignment:
-    """Leave out what an earlier pod of this flow run gave back: others may have claimed it since."""
+    """Exclude attempts released by an earlier pod of this flow run: their Tasks may have been claimed since."""
     left = tuple(spec for spec in assignment.attempts if read_release(lake, spec.scope, spec.attempt) is None)
     return replace(assignment, attempts=left)
 
 
 def _execute(assignment: Assignment) -> list[str]:
-    # in a thread, for Prefect turns SIGTERM into an exception in the main one, wherever that is
+    # in a separate thread: Prefect turns SIGTERM into an exception anywhere in the main thread
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="assignment") as thread:
         running = thread.submit(execute_assignment, assignment)
         try:
             return running.result()
         except TerminationSignal:
             stop_all("the flow run was cancelled, or its pod evicted")
-            # leaving the block waits until every attempt has said why it ended
+            # leaving the block waits until every attempt has reported why it ended
             raise

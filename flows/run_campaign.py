@@ -1,4 +1,4 @@
-"""Flow `run_campaign`: the main job, start to finish: submit, run every Task, gather."""
+"""Flow `run_campaign`: submit a network, run all of its Tasks, gather."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ __all__ = ["CampaignReport", "run_campaign"]
 
 @dataclass(frozen=True, slots=True)
 class CampaignReport:
-    """What became of a campaign.
+    """Outcome of a campaign.
 
     Attributes
     ----------
     campaign : Campaign
-        With its network.
+        The campaign, with its network.
     n_created : int
-        Tasks that were created.
+        Number of Tasks created.
     dispatched : Dispatched
     gathered : GatherReport or None
         None if the run was asked to stop.
@@ -48,7 +48,7 @@ class CampaignReport:
 
 
 def _stored_network(lake: Lake, network: str) -> str | None:
-    """Return the ScopedKey if that is what `network` is, None if it should be a file."""
+    """Return `network` if it is the ScopedKey of a stored network, None if it is a file."""
     if network.count("-") != 4 or Path(network).exists():
         return None
     return find_network(lake, network)
@@ -61,7 +61,7 @@ def _name() -> str:
 
 @flow(
     name="run-campaign",
-    description="Submit a network, run all of its Tasks in one pool, and gather it. Running it again continues.",
+    description="Submit a network, run all of its Tasks in one pool, and gather it. Run it again to continue.",
     flow_run_name=_name,
     task_runner=task_runner(),
     persist_result=False,
@@ -83,23 +83,23 @@ def run_campaign(
 ) -> CampaignReport | State[CampaignReport]:
     """Submit a network, run all of its Tasks in one pool, and gather it.
 
-    Running it again continues: what is there is not done twice.
+    Run it again to continue: completed work is not repeated.
 
     Args:
         network: File or folder of the network on the machine where the flow runs, or the ScopedKey of a network in the
             lake.
-        scope: Where the network is stored, as org-campaign-project.
-        lake: The lake: a folder on the machine where the flow runs, or the URL of a bucket. Created if there is none.
-        name: Name of the network in the lake. Empty: its own.
-        tasks_per_transformation: Independent Tasks that each Transformation is to have. 0 runs those that are there.
+        scope: Scope to store the network in, as org-campaign-project.
+        lake: Lake: a folder on the machine where the flow runs, or the URL of a bucket. Created if it does not exist.
+        name: Name of the network in the lake. Empty: the network's own name.
+        tasks_per_transformation: Number of independent Tasks per Transformation. 0 runs existing Tasks only.
         assays: CSV of experimental values (columns ligand and value_kcal_mol), on the machine where the flow runs.
-        assay_kind: What was measured.
+        assay_kind: Quantity that was measured.
         pool: Name of the pool in the pools file. Without a file: the name under which this machine claims Tasks.
-        pools_file: The pools file. Empty: ALCHEMISCALE_LAKE_POOLS, else pools.yaml in the folder of the flow, if any.
-        workers: Without a pools file: Tasks that run at a time. Empty: as many as the cores allow.
-        cores_per_task: Without a pools file: cores for each Task. Empty: 1.
-        timeout_s: An attempt at a Task that takes longer, in seconds, fails. Empty: as the pool says, else no limit.
-        unit_retries: Times that a failed ProtocolUnit is run again within an attempt. Empty: as the pool says, else 1.
+        pools_file: Pools file. Empty: ALCHEMISCALE_LAKE_POOLS, else pools.yaml in the folder of the flow, if any.
+        workers: Without a pools file: number of Tasks run at a time. Empty: as many as the cores allow.
+        cores_per_task: Without a pools file: cores per Task. Empty: 1.
+        timeout_s: Time limit of a Task attempt in seconds; longer attempts fail. Empty: the pool's, else no limit.
+        unit_retries: Number of retries of a failed ProtocolUnit within an attempt. Empty: the pool's, else 1.
     """
     load_credentials()
     place = Lake.create(lake, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Flow `submit_network`: a network file becomes rows of the lake, and Tasks if asked for."""
+"""Flow `submit_network`: store a network file in the lake, and optionally create Tasks."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ __all__ = ["submit_network"]
 
 @flow(
     name="submit-network",
-    description="Store a network in the lake, and create Tasks if asked for.",
+    description="Store a network in the lake, and optionally create Tasks.",
     flow_run_name="submit-{scope}",
     persist_result=False,
 )
 def submit_network(
     network: str, scope: str, lake: str = "./lake", name: str | None = None, tasks_per_transformation: int = 0
 ) -> Submission:
-    """Store a network, and see to it that each of its Transformations has so many Tasks, actioned.
+    """Store a network, and create and action Tasks up to a number per Transformation.
 
     Args:
         network: File or folder of the network, on the machine where the flow runs.
-        scope: Where the network is stored, as org-campaign-project.
-        lake: The lake: a folder on the machine where the flow runs, or the URL of a bucket. Created if there is none.
-        name: Name of the network in the lake. Empty: its own.
-        tasks_per_transformation: Tasks that each Transformation is to have; those that are there count. 0 creates none.
+        scope: Scope to store the network in, as org-campaign-project.
+        lake: Lake: a folder on the machine where the flow runs, or the URL of a bucket. Created if it does not exist.
+        name: Name of the network in the lake. Empty: the network's own name.
+        tasks_per_transformation: Number of Tasks per Transformation, including existing ones. 0 creates none.
     """
     load_credentials()
     place = Lake.create(lake, exist_ok=True)
@@ -42,6 +42,6 @@ def submit_network(
         f"{submission.name or 'network'}-submitted",
         f"{code(submission.network)}\n\n{submission.n_transformations} Transformations "
         f"({submission.n_new_transformations} new), {submission.n_new_objects} new objects.",
-        description="What the submission stored",
+        description="Stored objects",
     )
     return submission

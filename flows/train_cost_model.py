@@ -1,4 +1,4 @@
-"""Flow `train_cost_model`: learn from new results what calculations cost; to be scheduled every few hours."""
+"""Flow `train_cost_model`: train a cost model from new results; schedule it every few hours."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ __all__ = ["train_cost_model"]
 
 @flow(
     name="train-cost-model",
-    description="Learn from new results what calculations cost.",
+    description="Train a cost model from new results.",
     flow_run_name="train-cost-model",
     persist_result=False,
 )
 def train_cost_model(lake: str = "./lake", force: bool = False) -> Training:
-    """Train a model of what calculations cost, if there are a fifth more results than the last time.
+    """Train a cost model, if there are a fifth more results than the last model had.
 
-    Three results of a Protocol or GPU model that the last model has not seen are enough, too.
+    Three results of a Protocol or GPU model that the last model has not seen are also enough.
 
     Args:
-        lake: The lake: a folder on the machine where the flow runs, or the URL of a bucket.
-        force: Train although there are fewer than a fifth more results than the last time.
+        lake: Lake: a folder on the machine where the flow runs, or the URL of a bucket.
+        force: Train even if there are fewer than a fifth more results.
     """
     load_credentials()
     training = train(Lake.open(lake), force=force, actor="train-cost-model")

@@ -55,11 +55,11 @@ def test_the_file_given_goes_first(file: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_file_that_is_named_has_to_exist(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(SettingsError, match=r"no pools file at nosuch.yaml; begin"):
+    with pytest.raises(SettingsError, match=r"no pools file at nosuch.yaml; copy"):
         find_pools_file("nosuch.yaml")
 
     monkeypatch.setenv("ALCHEMISCALE_LAKE_POOLS", "nosuch.yaml")
-    with pytest.raises(SettingsError, match=r"nosuch.yaml, which ALCHEMISCALE_LAKE_POOLS names"):
+    with pytest.raises(SettingsError, match=r"nosuch.yaml, set in ALCHEMISCALE_LAKE_POOLS"):
         find_pools_file()
 
 
@@ -68,7 +68,7 @@ def test_what_cannot_be_read(file: Path) -> None:
         load_pools("pools.yaml")
 
     file.write_bytes(b"pools: \xff\xfe")
-    with pytest.raises(SettingsError, match="no UTF-8 text"):
+    with pytest.raises(SettingsError, match="not UTF-8 text"):
         load_pools("pools.yaml")
 
 
@@ -180,21 +180,21 @@ def test_all_mistakes_at_once(file: Path) -> None:
 
     assert found == [
         "3: pools.first.kind: 'slrum' is unknown; did you mean slurm? "
-        "There are local, slurm, pbs, lsf, sge, htcondor, oar, moab, work-pool",
+        "Choose one of local, slurm, pbs, lsf, sge, htcondor, oar, moab, work-pool",
         "4: pools.first.walltim: unknown key; did you mean walltime?",
         "7: pools.second.partition: unknown key; did you mean queue?",
         "8: pools.second.maximum: unknown key; put it under limits",
-        "9: pools.second.cores: 'four' is no whole number",
-        "10: pools.second.memory: 16B is less than 1MiB; say the unit, as in 16GiB",
-        "11: pools.second.walltime: '24:00' is minutes to some queues and hours to others; write 30m, 24h or 24:00:00",
-        "12: pools.second.lease: is not longer than the heartbeat: every claim would be given up",
+        "9: pools.second.cores: 'four' is not a whole number",
+        "10: pools.second.memory: 16B is less than 1MiB; give the unit, as in 16GiB",
+        "11: pools.second.walltime: '24:00' is minutes for some queues, hours for others; write 30m, 24h or 24:00:00",
+        "12: pools.second.lease: is not longer than the heartbeat: every claim would be lost",
         "13: pools.second.scopes.0: 'a-b' is not a Scope; write three names joined by '-', as in asap-sars2-mpro "
-        "('-' cannot stand inside a name, '*' is the wildcard)",
+        "(a name cannot contain '-', and '*' is the wildcard)",
         "15: pools.second.limits.minimum: 5 is above the maximum of 2",
-        "17: pools.3d: '3d' names no pool; begin with a letter, then letters, digits, '-' and '_', 63 at most",
-        "19: protocols.openfe.X: 'openfe.X' is no class; give its name alone, as in RelativeHybridTopologyProtocol",
+        "17: pools.3d: '3d' is not a pool name; begin with a letter, then letters, digits, '-' and '_', at most 63",
+        "19: protocols.openfe.X: 'openfe.X' is not a class name; omit the module, as in RelativeHybridTopologyProtocol",
         "20: protocols.Y.duration_s: unknown key; write duration, with its unit in the value",
-        "21: shares: they add up to 1.3; give each Scope its part of 1",
+        "21: shares: they add up to 1.3; give fractions of 1",
     ]
 
 
@@ -203,33 +203,33 @@ def test_all_mistakes_at_once(file: Path) -> None:
     [
         ("", "1: is empty; begin with a line `pools:`"),
         ("# nothing yet\n", "1: is empty; begin"),
-        ("- a\n", "1: holds no keys; begin with a line `pools:`"),
+        ("- a\n", "1: has no keys; begin with a line `pools:`"),
         ("lake: x\n", "1: pools: is missing; add a line `pools:`"),
         ("pools:\n", "1: pools: has no value; give one, or remove the key"),
         ("pools: {}\n", "1: pools: is empty; name at least one"),
-        ("pools: local\n", "1: pools: 'local' stands where keys are to stand"),
-        ("pools:\n  a: local\n", "2: pools.a: 'local' stands where keys are to stand"),
+        ("pools: local\n", "1: pools: 'local' is given instead of keys"),
+        ("pools:\n  a: local\n", "2: pools.a: 'local' is given instead of keys"),
         ("pools:\n  a:\n    cores: 1\n", "2: pools.a.kind: is missing; add a line `kind:`"),
         ("pools:\n  a:\n    kind: local\n    limits:\n", "4: pools.a.limits: has no value"),
         ("pools:\n  a:\n    kind: local\n    cores: 0\n", "4: pools.a.cores: 0 is less than 1"),
-        ("pools:\n  a:\n    kind: local\n    cores: yes\n", "4: pools.a.cores: 'yes' is no whole number"),
-        ("pools:\n  a:\n    kind: local\n    cores: true\n", "4: pools.a.cores: true is no value here"),
+        ("pools:\n  a:\n    kind: local\n    cores: yes\n", "4: pools.a.cores: 'yes' is not a whole number"),
+        ("pools:\n  a:\n    kind: local\n    cores: true\n", "4: pools.a.cores: true is not allowed here"),
         ("pools:\n  a:\n    kind: local\n    heartbeat: .inf\n", "4: pools.a.heartbeat: inf is not finite"),
         ("pools:\n  a:\n    kind: local\n    heartbeat: 0\n", "4: pools.a.heartbeat: 0 is not above 0"),
-        ("pools:\n  a:\n    kind: local\n    work_root: 3\n", "4: pools.a.work_root: 3 is no text; put it in quotes"),
-        ("pools:\n  a:\n    kind: local\n    scopes: {a: b}\n", "4: pools.a.scopes: {'a': 'b'} is no list"),
-        ("pools:\n  a:\n    kind: local\n    kind: local\n", "4: pools.a.kind: stands here twice, first in line 3"),
-        ("pools:\n  a: {kind: local}\n  a: {kind: local}\n", "3: pools.a: stands here twice, first in line 2"),
-        ("pools:\n  a:\n\tkind: local\n", "3: a tab in the indentation; YAML wants spaces"),
-        ("pools:\n  a:\n    scopes: [*-*-*]\n", "3: no YAML: "),
-        ("pools:\n  a: b: c\n", "2: no YAML: mapping values are not allowed here; check the indentation"),
-        ("pools:\n  a: {kind: local\n", "3: no YAML: "),
-        ("pools: {}\n---\npools: {}\n", "2: no YAML: "),
+        ("pools:\n  a:\n    kind: local\n    work_root: 3\n", "4: pools.a.work_root: 3 is not text; put it in quotes"),
+        ("pools:\n  a:\n    kind: local\n    scopes: {a: b}\n", "4: pools.a.scopes: {'a': 'b'} is not a list"),
+        ("pools:\n  a:\n    kind: local\n    kind: local\n", "4: pools.a.kind: is given twice, first in line 3"),
+        ("pools:\n  a: {kind: local}\n  a: {kind: local}\n", "3: pools.a: is given twice, first in line 2"),
+        ("pools:\n  a:\n\tkind: local\n", "3: a tab in the indentation; use spaces"),
+        ("pools:\n  a:\n    scopes: [*-*-*]\n", "3: not valid YAML: "),
+        ("pools:\n  a: b: c\n", "2: not valid YAML: mapping values are not allowed here; check the indentation"),
+        ("pools:\n  a: {kind: local\n", "3: not valid YAML: "),
+        ("pools: {}\n---\npools: {}\n", "2: not valid YAML: "),
         ("pools: \x00\n", "1: a character that YAML forbids"),
         ("pools:\n  a: {kind: !!python/name:os.system x}\n", "2: pools.a.kind: the tag "),
-        ("pools: &a\n  a: *a\n", "1: pools.a: '*' names something that contains it"),
-        ("pools:\n  a:\n    <<: 3\n    kind: local\n", "3: pools.a: '<<' takes a mapping"),
-        ("pools:\n  [a, b]: 3\n", "2: pools: a key is one word"),
+        ("pools: &a\n  a: *a\n", "1: pools.a: '*' refers to a value that contains it"),
+        ("pools:\n  a:\n    <<: 3\n    kind: local\n", "3: pools.a: '<<' needs a mapping"),
+        ("pools:\n  [a, b]: 3\n", "2: pools: a key must be one word"),
         ("pools:\n  a:\n    kind: ${NOSUCH}\n", "3: pools.a.kind: ${NOSUCH} is not set; export NOSUCH, or write"),
         ("pools:\n  a:\n    kind: ${\n", "3: pools.a.kind: '${' begins a variable"),
     ],
@@ -265,7 +265,7 @@ def test_nothing_that_only_follows_is_told(file: Path) -> None:
         ("backlog_gpu_hours", "put it under burst"),
         ("walltime_s", "write walltime, with its unit in the value"),
         ("work-root", "did you mean work_root?"),
-        ("qwertz", "known here: kind, cores, memory, "),
+        ("qwertz", "known keys: kind, cores, memory, "),
     ],
 )
 def test_unknown_keys_are_guessed(file: Path, key: str, meant: str) -> None:
@@ -307,7 +307,7 @@ def test_secrets_are_refused_and_not_repeated(file: Path, line: str) -> None:
 
     found = mistakes(file, f"hosts: {{}}\n{line}\n", values)
 
-    assert any("a credential does not belong in this file" in one for one in found)
+    assert any("this file must not contain credentials" in one for one in found)
     assert not any(HIDDEN in one or "AKIAABCDEFGHIJKLMNOP" in one for one in found)
 
 

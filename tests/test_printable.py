@@ -93,9 +93,9 @@ def test_a_command_shows_foreign_text_safely(tmp_path: Path) -> None:
 
 
 def test_what_is_logged_on_a_terminal_is_safe(capsys: pytest.CaptureFixture[str]) -> None:
-    from flows._launch import _Teller
+    from flows._launch import _WarningHandler
 
-    _Teller(say).emit(logging.LogRecord("a", logging.WARNING, "f", 1, "host %s", ("\x1b[2J",), None))
+    _WarningHandler(say).emit(logging.LogRecord("a", logging.WARNING, "f", 1, "host %s", ("\x1b[2J",), None))
 
     assert "\\x1b[2J" in capsys.readouterr().err
 

@@ -56,9 +56,9 @@ def test_every_rule_is_told_at_once() -> None:
     )
 
     for line in (
-        "memory: is missing: a slurm pool has to say it",
+        "memory: is missing: a slurm pool requires it",
         "walltime: is missing",
-        "work_pool: means nothing to a slurm pool",
+        "work_pool: does not apply to a slurm pool",
         "lease: is not longer than the heartbeat",
         "exclude_scopes: leaves no Scope to run",
     ):
@@ -70,22 +70,22 @@ def test_every_rule_is_told_at_once() -> None:
     ("keys", "said"),
     [
         ({"kind": "htcondor"}, "disk: is missing"),
-        ({"kind": "htcondor", "disk": "1GB", "queue": "x"}, "queue: means nothing to a htcondor pool"),
+        ({"kind": "htcondor", "disk": "1GB", "queue": "x"}, "queue: does not apply to a htcondor pool"),
         ({"walltime": "5m"}, "retire_before: is not shorter than the walltime of 5m"),
         ({"protocols": ["A"], "exclude_protocols": ["A"]}, "exclude_protocols: leaves no Protocol to run"),
         ({"scopes": "a-b-c", "exclude_scopes": ["a-*-*"]}, "exclude_scopes: leaves no Scope to run"),
         ({"scopes": "a-b"}, "'a-b' is not a Scope"),
-        ({"protocols": "openfe.A"}, "'openfe.A' is no class"),
-        ({"cores": True}, "true is no value here"),
+        ({"protocols": "openfe.A"}, "'openfe.A' is not a class name"),
+        ({"cores": True}, "true is not allowed here"),
         ({"cores": 0}, "greater than or equal to 1"),
-        ({"memory": 32}, "32B is less than 1MiB; say the unit, as in 32GiB"),
+        ({"memory": 32}, "32B is less than 1MiB; give the unit, as in 32GiB"),
         ({"memory": 0}, "less than 1MiB"),
         ({"walltime": float("inf")}, "finite number"),
         ({"walltime": 0}, "greater than 0"),
         ({"gpus": 0.5}, "valid integer"),
         ({"cost_per_gpu_hour": -1}, "greater than or equal to 0"),
         ({"limits": {"minimum": 3, "maximum": 2, "soft": 2, "hard": 1}}, "minimum: 3 is above the maximum of 2\nsoft"),
-        ({"burst": {}}, "names no threshold"),
+        ({"burst": {}}, "has no threshold"),
         ({"kind": "slrum"}, "Input should be 'local', 'slurm'"),
     ],
 )
@@ -95,11 +95,11 @@ def test_impossible_pools(keys: dict[str, Any], said: str) -> None:
 
 @pytest.mark.parametrize("key", ["queue", "account", "interface", "log_folder", "directives", "environment", "python"])
 def test_this_machine_has_no_queue(key: str) -> None:
-    assert f"{key}: means nothing to a local pool; remove it" in refused(Pool, kind="local", **{key: "x"})
+    assert f"{key}: does not apply to a local pool; remove it" in refused(Pool, kind="local", **{key: "x"})
 
 
 def test_a_share_of_a_gpu_is_of_one() -> None:
-    assert "neither a share of one GPU nor a whole number" in refused(Needs, gpus=1.5)
+    assert "neither a fraction of one GPU nor a whole number" in refused(Needs, gpus=1.5)
     assert Needs(gpus=2).resources.gpus == 2.0
     assert Needs(gpus=0.25).resources.gpus == 0.25
 

@@ -35,4 +35,4 @@ def test_head_and_tail_of_a_long_text_are_kept() -> None:
     assert len(stored) <= 2000
     assert stored.startswith("ValueError: x")
     assert stored.endswith("x at line 7")
-    assert "characters left out; the whole text is units/00/exception.txt" in stored
+    assert "characters omitted; the whole text is units/00/exception.txt" in stored

@@ -1,6 +1,6 @@
-"""The command line: one file per command, imported when it is called, so that `--help` is fast.
+"""The command line: one file per command, imported on use so that `--help` is fast.
 
-stdout is the data, stderr is the talk. A command raises `LakeError`; `_errors` makes one line of it.
+Data goes to stdout, messages to stderr. A command raises `LakeError`; `_errors` prints it as one line.
 """
 
 from __future__ import annotations
@@ -16,37 +16,37 @@ from ._errors import LakeGroup
 
 __all__ = ["COMMANDS", "main"]
 
-#: Command -> one sentence for the list of commands; the module has the same name, with `_` for `-`.
+#: Command -> its summary in the list of commands; the module has the same name, with `_` for `-`.
 COMMANDS: Final = {
     "init": "Create an empty lake.",
     "submit": "Store a network in a lake.",
     "run": "Submit a network, run all of its Tasks here, and print its free energies.",
-    "dispatch": "Run the Tasks of a lake that wait.",
+    "dispatch": "Run the waiting Tasks of a lake.",
     "pools": "Show and check the pools of a pools file.",
-    "estimate-cost": "Estimate what a network will cost, and when it will be done.",
-    "cost-model": "Train models of cost, and show what they rest on.",
-    "plan-dispatch": "Explain what would be claimed where, and why.",
-    "gather": "Print estimates.",
-    "view": "Draw a network as one page.",
+    "estimate-cost": "Estimate the cost and completion time of a network.",
+    "cost-model": "Train cost models, and show their data and accuracy.",
+    "plan-dispatch": "Show which pool would claim which Tasks, and why.",
+    "gather": "Update and print free energy estimates.",
+    "view": "Draw a network as one HTML page.",
     "compare": "Compare estimates with experiment.",
-    "rank": "Rank ligands, and say how sure the order is.",
+    "rank": "Rank ligands, with the uncertainty of the order.",
     "status": "Count Tasks by status.",
-    "networks": "List networks, set their state and weight, have failed Tasks restarted.",
-    "tasks": "List Tasks, and change them.",
-    "failures": "List what failed, and why.",
-    "hosts": "Show how hosts behaved, and which get nothing for now.",
-    "usage": "Show what was computed, what it cost, where it failed.",
-    "query": "Ask the lake in SQL.",
+    "networks": "List networks, set their state, weight and restart patterns.",
+    "tasks": "List, create and change Tasks.",
+    "failures": "List failures and their causes.",
+    "hosts": "Show the reliability of hosts, and which are quarantined.",
+    "usage": "Show compute, cost and failure rates.",
+    "query": "Query the lake in SQL.",
     "import-results": "Import results of openfe quickrun, and tables of edges.",
     "assays": "Import experimental values.",
-    "maintain": "Keep a lake fast and small.",
+    "maintain": "Compact tables and delete files that are no longer needed.",
     "verify": "Check every file of a lake against its digest.",
     "up": "Serve the Prefect UI and the deployments.",
 }
 
 
 class _Lazy(LakeGroup):
-    """A group that imports a command when it is asked for."""
+    """A group that imports a command on first use."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -65,7 +65,7 @@ class _Lazy(LakeGroup):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        # without importing any of them
+        # imports no command
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
@@ -73,14 +73,14 @@ class _Lazy(LakeGroup):
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="alchemiscale-lake")
 def main() -> None:
-    """Alchemical free energy campaigns at scale, on a lake of tables.
+    """Run alchemical free energy campaigns at scale, on a lake of tables.
 
-    A lake is a folder or an S3 URL. Every command takes --lake; by default it is ALCHEMISCALE_LAKE,
+    A lake is a folder or an S3 URL. Every command takes --lake; the default is ALCHEMISCALE_LAKE,
     else ./lake.
 
     \b
     Example:
       alchemiscale-lake run network.json --scope org-campaign-project
     """
-    # the environment has the lake's credentials, and units that run beside this may look
+    # the environment holds the lake's credentials, and ProtocolUnits of the same user could read it
     forbid_reading()

@@ -1,4 +1,4 @@
-"""Progress bars on stderr: of Tasks, on a terminal or as a line now and then; of files, on a terminal."""
+"""Progress on stderr: Tasks as a bar on a terminal, else as periodic lines; files as a bar, on a terminal only."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 __all__ = ["FileBar", "TaskBar"]
 
 _LINE_EVERY_S: Final = 10.0
-#: Fewer files than this are read before anybody looks.
+#: Fewer files than this are read too quickly for a bar.
 _WORTH_A_BAR: Final = 20
 
 
 class _Bar:
-    """A bar that is there between `with` and its end."""
+    """A progress bar, shown inside its `with` block."""
 
     _bar: Progress
 
@@ -38,7 +38,7 @@ class _Bar:
 
 
 class FileBar(_Bar):
-    """Shows files read and stored, if they are many; use as a context manager and call it."""
+    """Progress of reading and storing many files; use as a context manager and call it."""
 
     def __init__(self) -> None:
         console = Console(file=sys.stderr)
@@ -46,7 +46,7 @@ class FileBar(_Bar):
         self._tasks: dict[str, TaskID] = {}
 
     def __call__(self, what: str, done: int, total: int) -> None:
-        """Show that so many files of so many are read or stored."""
+        """Show how many of `total` files are read or stored."""
         if total < _WORTH_A_BAR:
             return
         if what not in self._tasks:
@@ -55,7 +55,7 @@ class FileBar(_Bar):
 
 
 class TaskBar(_Bar):
-    """Shows `Progress` of a dispatcher; use as a context manager and call it."""
+    """Progress of a dispatcher; use as a context manager and call it."""
 
     def __init__(self) -> None:
         console = Console(file=sys.stderr)
@@ -64,32 +64,32 @@ class TaskBar(_Bar):
             TextColumn("Tasks"),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[said]}"),
+            TextColumn("{task.fields[counts]}"),
             TimeElapsedColumn(),
             console=console,
             disable=not self._live,
         )
-        self._task = self._bar.add_task("Tasks", total=None, said="starting")
-        self._said_at = self._began = time.monotonic()
+        self._task = self._bar.add_task("Tasks", total=None, counts="starting")
+        self._printed_at = self._began = time.monotonic()
 
     def __call__(self, progress: TaskProgress) -> None:
-        """Show this."""
+        """Show current progress."""
         ended, total = progress.ended, progress.total
-        said = f"{progress.complete} complete  {progress.running} running"
-        said += f"  {progress.queued} queued" if progress.queued else ""
-        said += f"  {progress.error} error"
-        said += f"  about {_rough(progress.eta_s)} left" if progress.eta_s is not None and ended < total else ""
+        counts = f"{progress.complete} complete  {progress.running} running"
+        counts += f"  {progress.queued} queued" if progress.queued else ""
+        counts += f"  {progress.error} error"
+        counts += f"  about {_rough(progress.eta_s)} left" if progress.eta_s is not None and ended < total else ""
         if self._live:
-            self._bar.update(self._task, total=total, completed=ended, said=said)
+            self._bar.update(self._task, total=total, completed=ended, counts=counts)
             return
         now = time.monotonic()
-        if ended == total or now - self._said_at >= _LINE_EVERY_S:
-            self._said_at = now
-            say(f"Tasks {ended}/{total}  {said}  {now - self._began:.0f} s")
+        if ended == total or now - self._printed_at >= _LINE_EVERY_S:
+            self._printed_at = now
+            say(f"Tasks {ended}/{total}  {counts}  {now - self._began:.0f} s")
 
 
 def _rough(seconds: float) -> str:
-    """Write a duration that is not known better than this.
+    """Format a duration that is known only roughly.
 
     >>> [_rough(s) for s in (3.0, 200.0, 5400.0, 200_000.0)]
     ['a minute', '3 min', '1.5 h', '2.3 days']

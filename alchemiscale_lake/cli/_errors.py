@@ -1,7 +1,7 @@
-"""From an error to one clear line and an exit code.
+"""Turn an error into one clear line and an exit code.
 
-An error of ours speaks for itself. Whatever else escapes, of a library or of our own fault, becomes one line too: what
-was being done, the kind of error and its first line, and the file that has the whole traceback.
+A `LakeError` is printed as it is. Any other exception becomes one line too: the command, the type and first line of
+the exception, and the file with the full traceback.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ _LONGEST: Final = 300
 
 
 def say(text: str, **style: Any) -> None:
-    """Tell the user something, on stderr. What would command the terminal is escaped."""
+    """Print a message on stderr. Terminal control sequences are escaped."""
     click.secho(printable(text), err=True, **style)
 
 
 def put_out(text: str, *, nl: bool = True, **style: Any) -> None:
-    """Write to stdout. What would command the terminal is escaped."""
+    """Write to stdout. Terminal control sequences are escaped."""
     click.secho(printable(text), nl=nl, **style)
 
 
@@ -42,20 +42,20 @@ class LakeGroup(click.Group):
     """A group whose commands may raise `LakeError` and be interrupted."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run as a program. After a flow, leave without Python's last rites."""
+        """Run as a program. After a flow, exit without Python's interpreter shutdown."""
         try:
             return self.main(*args, **kwargs)
         except SystemExit as e:
             if "prefect" not in sys.modules or not isinstance(e.code, int):
                 raise
-            # all of ours is closed by now; what is left are background threads of Prefect's, which keep
-            # objects alive that duckdb then prints pages about
+            # everything of ours is closed; Prefect's background threads keep objects alive, about which duckdb
+            # prints pages of errors at shutdown
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(e.code)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; an error becomes one line, unless ALCHEMISCALE_LAKE_DEBUG is set."""
+        """Run the command; print an error as one line unless ALCHEMISCALE_LAKE_DEBUG is set."""
         try:
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort, SystemExit, GeneratorExit):
@@ -69,7 +69,7 @@ class LakeGroup(click.Group):
             say("interrupted")
             ctx.exit(INTERRUPTED)
         except BrokenPipeError:
-            # the reader of our output has gone, as `head` does; Python must not complain at exit either
+            # the reader closed the pipe, as `head` does; Python must not complain at exit either
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ctx.exit(1)
         except BaseException as e:  # a panic of Rust code is not an Exception
@@ -80,18 +80,18 @@ class LakeGroup(click.Group):
 
 
 def _doing(ctx: click.Context) -> str:
-    """Return the command as it was called, without its arguments: they may be secret."""
+    """Return the command name without its arguments, which may be secret."""
     called = ctx.invoked_subcommand
     return f"{ctx.command_path} {called}" if called else ctx.command_path
 
 
 def _unforeseen(error: BaseException, doing: str) -> str:
-    """Describe an error that nobody foresaw in one line, and keep its traceback in a file."""
+    """Describe an unexpected error in one line, and save its traceback to a file."""
     from ..store.failures import scrub
 
     kind = type(error)
     name = kind.__name__ if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}.{kind.__name__}"
-    first = next((line.strip() for line in _text(error).splitlines() if line.strip()), "without a message")
+    first = next((line.strip() for line in _text(error).splitlines() if line.strip()), "no message")
     line = "".join(c if c.isprintable() else " " for c in scrub(first))
     line = line if len(line) <= _LONGEST else f"{line[:_LONGEST]} ..."
     kept = _keep(scrub(_traceback(error)))
@@ -102,7 +102,7 @@ def _unforeseen(error: BaseException, doing: str) -> str:
 def _text(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception:  # the message of a foreign error is foreign code
+    except Exception:  # __str__ of a third-party exception may itself fail
         return ""
 
 
@@ -114,7 +114,7 @@ def _traceback(error: BaseException) -> str:
 
 
 def _keep(text: str) -> Path | None:
-    """Write a file that only this user may read: among the user's states, else among temporary files."""
+    """Write a file readable by this user only, in the XDG state folder, else in the temporary folder."""
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
     state = os.environ.get("XDG_STATE_HOME")
     with contextlib.suppress(OSError, RuntimeError):

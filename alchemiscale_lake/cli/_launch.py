@@ -1,4 +1,4 @@
-"""Flows for commands: found by the entry points of their deployments, never imported by name."""
+"""Flows for commands, found through the entry points of their deployments and never imported by name."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _GROUP = "alchemiscale_lake.flows"
 
 
 class Session(Protocol):
-    """Flows to call, and the Prefect API they report to."""
+    """Callable flows and the Prefect API they report to."""
 
     @property
     def ui_url(self) -> str:
-        """Address of the pages for people."""
+        """Address of the Prefect UI."""
 
     @property
     def is_ours(self) -> bool:
@@ -38,14 +38,14 @@ class Session(Protocol):
 
     @property
     def login(self) -> Path | None:
-        """File with what these pages ask for; None for a server of the user's own."""
+        """File with the login of the UI; None if the user runs the server."""
 
     def call(self, deployment: str, on_progress: Callable[[Progress], None] | None = None, **parameters: Any) -> Any:
         """Run a flow in this process and return what it returns."""
 
 
 def session(lake: Lake, *, say: Callable[[str], None], verbose: bool = False) -> AbstractContextManager[Session]:
-    """Open a way to call flows on a lake.
+    """Open a session that calls flows on a lake.
 
     Raises
     ------
@@ -62,13 +62,13 @@ def up(lake: Lake, **settings: Any) -> None:
 
 
 def dispatch_once(lake: Lake, pool: str, **settings: Any) -> DispatchReport:
-    """Take one turn for a pool whose jobs go on without this process."""
+    """Run one dispatch turn for a pool whose jobs continue without this process."""
     report: DispatchReport = _engine("_once").dispatch_once(lake, pool, **settings)
     return report
 
 
 def open_lake(place: str, say: Callable[[str], None]) -> Lake:
-    """Open a lake; create it, and say so, if there is none."""
+    """Open a lake; create it, with a message, if it does not exist."""
     from ..errors import NotALakeError
     from ..store import Lake
 
@@ -81,7 +81,7 @@ def open_lake(place: str, say: Callable[[str], None]) -> Lake:
 
 
 def _engine(module: str) -> Any:
-    """Import a module that lies beside the flows, wherever the entry points say these are."""
+    """Import a sibling module of the flows, wherever the entry points locate them."""
     missing = [name for name in ("prefect", "distributed") if importlib.util.find_spec(name) is None]
     entries = importlib.metadata.entry_points(group=_GROUP, name="run-campaign")
     if missing or not entries:

@@ -31,7 +31,7 @@ lake_option = click.option(
     default="./lake",
     show_default="ALCHEMISCALE_LAKE, else ./lake",
     metavar="FOLDER|URL",
-    help="The lake.",
+    help="Lake to use.",
 )
 
 #: `scope: str | None`
@@ -46,7 +46,7 @@ tasks_option = click.option(
     type=click.IntRange(min=0),
     default=None,
     metavar="N",
-    help="Independent Tasks that each Transformation is to have; those there already count.",
+    help="Number of independent Tasks per Transformation, including existing ones.",
 )
 
 #: `pools_file: str | None`
@@ -57,22 +57,22 @@ pools_option = click.option(
     default=None,
     show_default="ALCHEMISCALE_LAKE_POOLS, else pools.yaml if there is one",
     metavar="FILE",
-    help="The pools file.",
+    help="Pools file.",
 )
 
 
 def is_given(ctx: click.Context, option: str) -> bool:
-    """Whether an option is somebody's word, on the command line or in the environment."""
+    """Return whether the user gave an option, on the command line or in the environment."""
     return ctx.get_parameter_source(option) is not ParameterSource.DEFAULT
 
 
 def at_lake(lake: str) -> str:
-    """Return the option that makes a command that is shown find this lake; empty if it does so anyway."""
+    """Return the --lake option for a suggested command; empty if the command finds this lake by default."""
     return "" if lake == os.environ.get("ALCHEMISCALE_LAKE", "./lake") else f" --lake {shlex.quote(lake)}"
 
 
 def lake_of_pools(ctx: click.Context, lake: str, pools_file: str | None) -> str:
-    """Return the lake that the pools file names, unless one was given."""
+    """Return the lake named in the pools file, unless --lake was given."""
     from ..pools_file import find_pools_file, load_pools
 
     if is_given(ctx, "lake"):
@@ -95,9 +95,9 @@ def pool_options(command: F) -> F:
             "-n",
             type=click.IntRange(min=1),
             default=None,
-            show_default="as the cores allow",
+            show_default="as many as the cores allow",
             metavar="N",
-            help="Tasks that run at a time, without a pools file.",
+            help="Number of Tasks run at a time, without a pools file.",
         ),
         click.option(
             "--cores-per-task",
@@ -105,7 +105,7 @@ def pool_options(command: F) -> F:
             default=None,
             show_default="1",
             metavar="N",
-            help="Cores that each of them may use, without a pools file.",
+            help="Cores per Task, without a pools file.",
         ),
         click.option(
             "--timeout",
@@ -114,7 +114,7 @@ def pool_options(command: F) -> F:
             default=None,
             show_default="the pool's, else none",
             metavar="SECONDS",
-            help="An attempt at a Task that takes longer fails.",
+            help="Fail a Task attempt that runs longer than this.",
         ),
         click.option(
             "--unit-retries",
@@ -122,7 +122,7 @@ def pool_options(command: F) -> F:
             default=None,
             show_default="the pool's, else 1",
             metavar="N",
-            help="Times a failed ProtocolUnit is run again within an attempt.",
+            help="Number of retries of a failed ProtocolUnit within an attempt.",
         ),
     )
     for option in reversed(options):

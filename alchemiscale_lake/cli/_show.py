@@ -1,4 +1,4 @@
-"""Tables on stdout: for people on a terminal, TSV through a pipe; into a file by its suffix."""
+"""Tables on stdout: laid out on a terminal, TSV through a pipe; in a file, the format of its suffix."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ __all__ = ["output_options", "show_summary", "show_table"]
 F = TypeVar("F", bound=Callable[..., object])
 
 _KEYS: Final = f"{__name__}.keys"
-#: Rows of an answer on a terminal.
+#: Rows of a query result shown on a terminal.
 _MOST_ROWS: Final = 40
 
 
 def output_options(command: F) -> F:
-    """Add `tsv: bool` and `output: str | None`; and `--keys`, which `show_table` sees to."""
+    """Add `tsv: bool`, `output: str | None`, and `--keys`, which `show_table` handles."""
     options = (
-        click.option("--tsv", is_flag=True, help="Write TSV with full precision; through a pipe that is so anyway."),
+        click.option("--tsv", is_flag=True, help="Write TSV with full precision; the default through a pipe."),
         click.option(
             "-o",
             "--output",
             default=None,
             type=click.Path(dir_okay=False, allow_dash=True),
             metavar="FILE",
-            help="Write into a file, by its suffix .tsv, .csv, .json or .parquet.",
+            help="Write to a file; its suffix gives the format: .tsv, .csv, .json or .parquet.",
         ),
         click.option(
             "--keys",
             is_flag=True,
             expose_value=False,
             callback=_keep_keys,
-            help="Show columns of gufe keys and ids on a terminal, too.",
+            help="Show columns of gufe keys and ids on a terminal too.",
         ),
     )
     for option in reversed(options):
@@ -70,12 +70,12 @@ def show_table(
     tsv : bool
         Write TSV on a terminal too.
     output : str, optional
-        Write into this file; `-` is TSV on stdout.
+        Write to this file; `-` is TSV on stdout.
     counted : str, optional
-        What the file holds, as in `42 edges, 2 failed`.
+        Contents of the file in words, as in `42 edges, 2 failed`.
     as_asked : bool
-        The columns are the user's own choice, keys among them, and rows may be many: of more than forty the
-        first and last are shown.
+        Whether the user chose the columns, as in a query: key columns are shown, and of more than forty rows only
+        the first and last.
     """
     from ..report import lay_out, table_bytes
 
@@ -99,7 +99,7 @@ def show_table(
 
 
 def show_summary(lake: Lake, network: str, *, plot: str | None = None, lake_argument: str | None = None) -> None:
-    """Show the last words of a campaign: ligands on stdout, all else on stderr."""
+    """Show the summary of a campaign: ligands on stdout, everything else on stderr."""
     from ..report import summarise
 
     summary = summarise(lake, network, plot=plot, lake_argument=lake_argument)

@@ -1,4 +1,4 @@
-"""`alchemiscale-lake assays`: experimental values in."""
+"""`alchemiscale-lake assays`: import experimental values."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ __all__ = ["command"]
 @click.command("assays")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False))
 @lake_option
-@click.option("--scope", required=True, metavar="ORG-CAMPAIGN-PROJECT", help="Scope the values are used in.")
+@click.option("--scope", required=True, metavar="ORG-CAMPAIGN-PROJECT", help="Scope to import into.")
 @click.option(
     "--kind",
     type=click.Choice(["binding", "hydration", "direct"], case_sensitive=False),
     default="binding",
     show_default=True,
-    help="What was measured.",
+    help="Quantity that was measured.",
 )
 @click.option(
     "--temperature",
@@ -29,7 +29,7 @@ __all__ = ["command"]
     metavar="KELVIN",
     help="Temperature of Kd, Ki, IC50 and of pKi, pIC50, if the file does not state it.",
 )
-@click.option("--source", default=None, help="Where the values come from.  [default: the file's name]")
+@click.option("--source", default=None, help="Source of the values.  [default: the file's name]")
 def command(file: str, lake: str, scope: str, kind: str, temperature: float, source: str | None) -> None:
     """Import experimental values.
 

@@ -1,4 +1,4 @@
-"""`alchemiscale-lake compare`: estimates against experiment, with intervals."""
+"""`alchemiscale-lake compare`: estimates compared with experiment, with intervals."""
 
 from __future__ import annotations
 
@@ -31,25 +31,25 @@ _STATISTICS = (*_SHOWN, "NRMSE", "RAE", "predictive_index", "fraction_best")
     "--kind",
     type=click.Choice(["binding", "hydration", "direct"], case_sensitive=False),
     default=None,
-    help="Only what measures this.",
+    help="Only values of this quantity.",
 )
 @click.option(
     "--by",
     type=click.Choice(["network", "scope", "programme"], case_sensitive=False),
     default="network",
     show_default=True,
-    help="What one comparison is of; a programme is org-campaign-*.",
+    help="Unit of comparison; a programme is org-campaign-*.",
 )
-@click.option("--over-time", is_flag=True, help="Every round, or every day on which something changed.")
+@click.option("--over-time", is_flag=True, help="One row per estimate version, or per day with a change.")
 @click.option(
     "--statistic",
     "statistics",
     type=click.Choice(_STATISTICS, case_sensitive=False),
     multiple=True,
-    help="Only this one; may be repeated.  [default: the first six]",
+    help="Only this statistic; may be repeated.  [default: the first six]",
 )
 @click.option(
-    "--bootstrap", type=click.IntRange(min=0), default=1000, show_default=True, metavar="N", help="Resamples."
+    "--bootstrap", type=click.IntRange(min=0), default=1000, show_default=True, metavar="N", help="Number of resamples."
 )
 @click.option(
     "--resample",
@@ -57,16 +57,16 @@ _STATISTICS = (*_SHOWN, "NRMSE", "RAE", "predictive_index", "fraction_best")
     type=click.Choice(["pairs", "networks"], case_sensitive=False),
     default="pairs",
     show_default=True,
-    help="Whether intervals of pooled networks stand for other ligands, or for other networks too.",
+    help="Resampling unit for pooled networks: pairs generalize to other ligands, networks to other networks too.",
 )
-@click.option("--uncertainties", is_flag=True, help="Let resamples draw values within their uncertainties.")
+@click.option("--uncertainties", is_flag=True, help="Also resample values within their uncertainties.")
 @output_options
 @click.option(
     "--plot",
     default=None,
     type=click.Path(dir_okay=False),
     metavar="FILE",
-    help="Draw estimate against experiment, or the statistic over time (png, pdf, svg).",
+    help="Plot estimate against experiment, or the statistic over time (png, pdf, svg).",
 )
 def command(
     network: str | None,
@@ -85,9 +85,9 @@ def command(
 ) -> None:
     """Compare estimates with experiment.
 
-    NETWORK is a name, a ScopedKey or the beginning of one; all networks by default. Ligands (dG) are
-    compared on the zero of their network, edges (ddG) in both directions. Errors are in kcal/mol,
-    intervals are 95% bootstrap intervals. Run `gather` first to have the newest results in it.
+    NETWORK is a name, a ScopedKey or a prefix of one; the default is all networks. Ligands (dG) are
+    compared after centering each network, edges (ddG) in both directions. Errors are in kcal/mol,
+    intervals are 95% bootstrap intervals. Run `gather` first to include the newest results.
 
     \b
     Examples:
@@ -126,7 +126,7 @@ def _over_time(found: list[Comparison], statistics: tuple[str, ...]) -> Figure:
 
 
 def _scatter(connection: Connection, chosen: dict[str, Any]) -> Figure:
-    """All that was compared in one figure, ligands beside edges."""
+    """Plot all compared pairs in one figure, ligands beside edges."""
     from ..ledger.comparisons import compared_pairs
     from ..report.plots import centred_pairs, edge_pairs, plot_comparison
 
@@ -135,6 +135,6 @@ def _scatter(connection: Connection, chosen: dict[str, Any]) -> Figure:
         "ΔG": centred_pairs(compared_pairs(connection, "dG", **wanted)),
         "ΔΔG": edge_pairs(compared_pairs(connection, "ddG", **wanted)),
     }
-    # correlations of several networks are not those of their pairs together
+    # correlations of several networks do not follow from their pooled pairs
     names = ("RMSE", "MUE", "R2", "kendall_tau") if "network" in chosen else ("RMSE", "MUE")
     return plot_comparison({name: pairs for name, pairs in panels.items() if len(pairs)}, statistics=names)

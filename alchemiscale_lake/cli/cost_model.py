@@ -1,4 +1,4 @@
-"""`alchemiscale-lake cost-model`: train models of cost from results, list them, show what one rests on."""
+"""`alchemiscale-lake cost-model`: train cost models from results, list them, and show one in detail."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ __all__ = ["command"]
 
 @click.group("cost-model", cls=LakeGroup)
 def command() -> None:
-    """Train models of what calculations cost, and see what they are worth.
+    """Train models of the cost of calculations, and show how accurate they are.
 
-    A lake has one model for all Scopes; the newest counts. Without one, physics and published speeds of GPU models
-    are all there is.
+    A lake has one model for all Scopes; the newest is used. Without a model, costs are estimated from physics and
+    published GPU speeds.
 
     \b
     Example:
@@ -26,9 +26,11 @@ def command() -> None:
 
 @command.command("train")
 @lake_option
-@click.option("--force", is_flag=True, help="Train although little is new.")
+@click.option("--force", is_flag=True, help="Train even if there is little new data.")
 def train(lake: str, force: bool) -> None:
-    """Train a model from all good results, if a fifth more are there than the last time, or something new.
+    """Train a model from all good results, if enough is new.
+
+    Enough is a fifth more results than the last model had, or three results of a new Protocol or GPU model.
 
     \b
     Example:
@@ -45,7 +47,7 @@ def train(lake: str, force: bool) -> None:
 @lake_option
 @output_options
 def list_models(lake: str, tsv: bool, output: str | None) -> None:
-    """List all models, the newest first.
+    """List all models, newest first.
 
     \b
     Example:
@@ -63,9 +65,9 @@ def list_models(lake: str, tsv: bool, output: str | None) -> None:
 @lake_option
 @output_options
 def show(model: str | None, lake: str, tsv: bool, output: str | None) -> None:
-    """Show what a model rests on: data, features, error and coverage where the answer was left out.
+    """Show a model in detail: data, features, cross-validated error and coverage.
 
-    MODEL is a name or the beginning of one; the model that counts by default.
+    MODEL is a name or a prefix of one; the default is the newest model.
 
     \b
     Example:

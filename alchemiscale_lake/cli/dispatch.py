@@ -1,4 +1,4 @@
-"""`alchemiscale-lake dispatch`: run the Tasks of a lake that wait."""
+"""`alchemiscale-lake dispatch`: run the waiting Tasks of a lake."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ __all__ = ["command"]
 )
 @click.option("--network", "networks", multiple=True, help="Only these networks, by name or ScopedKey.")
 @pool_options
-@click.option("--drain/--forever", default=True, show_default=True, help="End when nothing is left, or wait for more.")
-@click.option("--once", is_flag=True, help="Submit jobs, collect what finished since the last time, and end; for cron.")
+@click.option("--drain/--forever", default=True, show_default=True, help="Exit when no Task is left, or wait for more.")
+@click.option("--once", is_flag=True, help="Collect finished jobs, submit new ones and exit; for cron.")
 @verbose_option
 @click.pass_context
 def command(
@@ -45,11 +45,11 @@ def command(
     verbose: bool,
     **settings: Any,
 ) -> None:
-    """Run the Tasks of a lake that wait, in one pool.
+    """Run the waiting Tasks of a lake, in one pool.
 
-    POOL is described in a pools file (see `alchemiscale-lake pools`); without one it is this machine.
-    Several dispatchers, here and elsewhere, may work on one lake. Ctrl-C hands running Tasks back;
-    twice, it ends at once. Nothing is lost either way.
+    POOL is defined in a pools file (see `alchemiscale-lake pools`); without a pools file it is this machine.
+    Several dispatchers, on any machines, may work on one lake. Ctrl-C releases running Tasks; a second
+    Ctrl-C exits immediately. Nothing is lost either way.
 
     Exit code 1 if Tasks ended in error meanwhile.
 
@@ -68,7 +68,7 @@ def command(
     seq = place.task_log.states().seq
     if once and not _needs_prefect(pool, settings["pools_file"]):
         if settings.pop("workers") or settings.pop("cores_per_task"):
-            raise click.UsageError("--workers and --cores-per-task are for this machine; --once is for a queue")
+            raise click.UsageError("--workers and --cores-per-task apply to this machine, and --once to a queue")
         with TaskBar() as bar:
             del settings["drain"]
             report = dispatch_once(place, pool, selection=selection, on_progress=bar, **settings)
@@ -122,9 +122,9 @@ def _needs_prefect(pool: str, pools_file: str | None) -> bool:
 
 
 def _conclude(report: DispatchReport) -> None:
-    said = f"{report.completed} complete, {report.failed} failed, {report.released} handed back"
+    line = f"{report.completed} complete, {report.failed} failed, {report.released} released"
     if report.restarted:
-        said += f", {report.restarted} restarted"
+        line += f", {report.restarted} restarted"
     if report.in_flight:
-        said += f", {report.in_flight} in flight"
-    say(said)
+        line += f", {report.in_flight} in flight"
+    say(line)

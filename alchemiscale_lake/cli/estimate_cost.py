@@ -1,4 +1,4 @@
-"""`alchemiscale-lake estimate-cost`: what a network will cost, before it is submitted or while it runs."""
+"""`alchemiscale-lake estimate-cost`: the cost of a network, before it is submitted or while it runs."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ __all__ = ["command"]
     "-t",
     type=click.IntRange(min=0),
     default=None,
-    show_default="1 for a file, what its Tasks amount to for a network of the lake",
+    show_default="1 for a file, the existing Tasks for a network in the lake",
     metavar="N",
-    help="Independent Tasks that each Transformation is to have; those there already count.",
+    help="Number of independent Tasks per Transformation, including existing ones.",
 )
 @pools_option
 @click.option("--pool", default=None, metavar="NAME", help="Only this pool of the pools file.")
 @click.option(
     "--gpu",
     default=None,
-    show_default="what pools and Protocols were seen to run on",
+    show_default="the models that pools and Protocols ran on",
     metavar="MODEL",
-    help='GPU model to price for: as nvidia-smi names it, or a multiple of another, as "0.8 x RTX 4090".',
+    help='GPU model to price for: its nvidia-smi name, or a multiple of another, as in "0.8 x RTX 4090".',
 )
 @click.option("--by-transformation", is_flag=True, help="One row per Transformation instead of per pool.")
 @output_options
@@ -61,12 +61,12 @@ def command(
     tsv: bool,
     output: str | None,
 ) -> None:
-    """Estimate what a network will cost: GPU-hours, wall time and money, with intervals that hold nine times of ten.
+    """Estimate the cost of a network: GPU-hours, wall time and money, with 90 % intervals.
 
-    NETWORK is a file or folder, of any form that submit reads, which is not submitted by this; or a network of the
-    lake, of which the Tasks that run and wait are priced. What the Scope holds already costs nothing: good results of
-    the same Transformations, and of a file also Tasks that run or wait. Protocols that take no GPU cost worker-hours.
-    Wall times and money need a pools file.
+    NETWORK is a file or folder that submit can read (it is not submitted), or a network in the lake, of which the
+    running and waiting Tasks are priced. Work already in the Scope costs nothing: good results of the same
+    Transformations and, for a file, also running or waiting Tasks. Protocols without a GPU cost worker-hours. Wall
+    times and money need a pools file.
 
     \b
     Examples:
@@ -97,19 +97,19 @@ def command(
 
 @contextmanager
 def _opened(place: str, network: str | None, *, asked: bool) -> Iterator[Lake]:
-    """Open the lake; for a file where nobody spoke of a lake, and there is none, one that knows nothing."""
+    """Open the lake; for a file with no lake given and none at the default place, an empty temporary one."""
     from ..store import Lake
 
     if asked or network is None or not Path(network).exists() or Path(place).exists():
         yield Lake.open(place)
         return
-    say("there is no lake here, whose results would count: reckoned from physics alone")
+    say("there is no lake here to take earlier results from: costs are estimated from physics alone")
     with TemporaryDirectory(prefix="alchemiscale-lake-") as folder:
         yield Lake.create(Path(folder) / "lake")
 
 
 def _remaining(lake: Lake, network: str | None, scope: str | None, tasks_per_transformation: int | None) -> Remaining:
-    """Look at a file, if there is one of that name, else for a network in the lake."""
+    """Return what is left to compute of a file, if there is one of that name, else of a network in the lake."""
     from ..dispatch.remaining import remaining_of_file, remaining_of_network
     from ..errors import InvalidScopeError
     from ..networks import read_network
@@ -120,7 +120,8 @@ def _remaining(lake: Lake, network: str | None, scope: str | None, tasks_per_tra
     if network is not None and Path(network).exists():
         if scope is None:
             raise InvalidScopeError(
-                f"{network} is a file: give --scope ORG-CAMPAIGN-PROJECT, since results of that Scope count", value=None
+                f"{network} is a file: give --scope ORG-CAMPAIGN-PROJECT; results already in that Scope cost nothing",
+                value=None,
             )
         wanted = 1 if tasks_per_transformation is None else tasks_per_transformation
         return remaining_of_file(lake, read_network(network), scope, tasks_per_transformation=wanted, now=now)

@@ -1,4 +1,4 @@
-"""`alchemiscale-lake failures`: what failed, and why."""
+"""`alchemiscale-lake failures`: failed attempts and their causes."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _COLUMNS = ("task", "transformation_name", "unit", "exception", "hostname", "end
 @click.argument("network", required=False)
 @lake_option
 @scope_option
-@click.option("--all", "everything", is_flag=True, help="Also failures of Tasks that are complete by now.")
+@click.option("--all", "everything", is_flag=True, help="Also list failures of Tasks that are now complete.")
 @click.option("--each", is_flag=True, help="One row per failed attempt, oldest first, instead of one per kind.")
-@click.option("--traceback", is_flag=True, help="Print the traceback of each.")
+@click.option("--traceback", is_flag=True, help="Print the traceback of each failure.")
 @output_options
 def command(
     network: str | None,
@@ -39,10 +39,10 @@ def command(
     tsv: bool,
     output: str | None,
 ) -> None:
-    """List what failed, and why.
+    """List failures and their causes.
 
-    One row per kind of failure: the same exception of the same unit, but for numbers. With --each one per failed
-    attempt, with paths within the lake.
+    One row per kind of failure: the same exception in the same unit, ignoring numbers. With --each, one row per
+    failed attempt, with paths relative to the lake.
 
     \b
     Example:
@@ -60,7 +60,7 @@ def command(
     kinds = failures if each else failure_kinds(failures)
     if traceback and not tsv and output is None:
         for row in kinds.iter_rows(named=True):
-            many = f"{row['n']} x, the newest: " if not each and row["n"] > 1 else ""
+            many = f"{row['n']} x, newest: " if not each and row["n"] > 1 else ""
             put_out(f"{many}{row['task']}  {row['transformation_name']}  {row['unit'] or ''}".rstrip())
             put_out(row["traceback"] or row["exception"])
             put_out("")
@@ -73,7 +73,7 @@ def command(
         say(
             "nothing failed"
             if everything
-            else "no failed Task is left; --all also lists those that are complete by now"
+            else "there are no failed Tasks; --all also lists failures of Tasks that are now complete"
         )
     elif not everything:
         of = "" if network is None else f" --network {shlex.quote(network)}"

@@ -1,4 +1,4 @@
-"""`alchemiscale-lake gather`: bring estimates up to date and print them, as `openfe gather` does."""
+"""`alchemiscale-lake gather`: update estimates and print them, as `openfe gather` does."""
 
 from __future__ import annotations
 
@@ -32,35 +32,35 @@ _MOST_FAILURES: Final = 5
     "--report",
     type=click.Choice(["dg", "ddg", "raw", "findings"], case_sensitive=False),
     default=None,
-    show_default="dg; what was gathered, if that is several networks",
-    help="Ligands (dg), edges between them (ddg), every result of every leg (raw), or what does not fit (findings).",
+    show_default="dg; a summary for several networks",
+    help="Ligands (dg), edges between them (ddg), every result of every leg (raw), or inconsistencies (findings).",
 )
 @click.option(
     "--rule",
     type=click.Choice(["pooled", "larger", "own", "sem", "sd"]),
     default=None,
-    show_default="what the network was last gathered by, at first pooled",
-    help="Uncertainty of a leg: from the repeats of all legs of the network together (pooled), or from its own "
-    "results alone: standard deviation over them, as openfe publishes (sd), standard error (sem), what they state "
-    "(own), or the larger of the last two.",
+    show_default="the network's last rule, else pooled",
+    help="Uncertainty of a leg: from the repeats of all legs of the network (pooled), or from its own results only: "
+    "their standard deviation, as openfe publishes (sd), their standard error (sem), the uncertainty they report "
+    "(own), or the larger of the last two (larger).",
 )
 @click.option(
     "--model",
     type=click.Choice(["mle", "robust", "bayesian"]),
     default="mle",
     show_default=True,
-    help="With dg: maximum likelihood, which is what is kept; heavy-tailed edges (robust); or experimental values as "
-    "a prior (bayesian). The last two are only shown.",
+    help="With dg: maximum likelihood (mle); heavy-tailed edges (robust); or experimental values as a prior "
+    "(bayesian). Only mle is stored; the others are only printed.",
 )
 @click.option(
     "--as-is",
     is_flag=True,
-    help="Show the newest estimates as they stand, and write nothing: for a lake that may only be read.",
+    help="Print the newest stored estimates and write nothing, as for a read-only lake.",
 )
 @click.option(
     "--from-objects",
     is_flag=True,
-    help="First gather results that came without a number from their objects; needs gufe and the Protocols.",
+    help="First compute the missing estimates of results from their stored objects; needs gufe and the Protocols.",
 )
 @output_options
 @click.option(
@@ -68,10 +68,10 @@ _MOST_FAILURES: Final = 5
     default=None,
     type=click.Path(dir_okay=False),
     metavar="FILE",
-    help="Draw estimate against experiment (png, pdf, svg).",
+    help="Plot estimate against experiment (png, pdf, svg).",
 )
 @click.option(
-    "--allow-partial", is_flag=True, help="With dg: show the parts of a disconnected network, each by itself."
+    "--allow-partial", is_flag=True, help="With dg: print each connected part of a disconnected network separately."
 )
 def command(
     network: str | None,
@@ -87,11 +87,11 @@ def command(
     plot: str | None,
     allow_partial: bool,
 ) -> None:
-    """Bring the estimates of networks up to date, and print them.
+    """Update the estimates of networks, and print them.
 
-    NETWORK is a name, a ScopedKey or the beginning of one; it may be left out if there is only one. With --scope
-    and without NETWORK all networks there are gathered in one go. Values are in kcal/mol. What failed prints Error;
-    what has not run yet is left out.
+    NETWORK is a name, a ScopedKey or a prefix of one; it may be omitted if there is only one. With --scope and
+    without NETWORK, all networks of that Scope are gathered. Values are in kcal/mol. Failed Transformations print
+    Error; those that have not run yet are omitted.
 
     \b
     Examples:
@@ -105,14 +105,14 @@ def command(
     from ..store import Lake
 
     if model != "mle" and (report not in (None, "dg") or plot is not None):
-        raise click.UsageError(f"--model {model} is for --report dg without --plot")
+        raise click.UsageError(f"--model {model} needs --report dg and no --plot")
     if as_is and (from_objects or rule is not None):
-        raise click.UsageError("--as-is gathers nothing, so that --from-objects and --rule say nothing beside it")
+        raise click.UsageError("--as-is gathers nothing, so it excludes --from-objects and --rule")
     opened = Lake.open(lake)
     networks = _networks(opened, network, scope)
     if len(networks) > 1 and (as_is or model != "mle"):
-        said = "--as-is" if as_is else f"--model {model}"
-        raise click.UsageError(f"{said} is for one network and {scope} has {len(networks)}; name one")
+        option = "--as-is" if as_is else f"--model {model}"
+        raise click.UsageError(f"{option} takes one network and {scope} has {len(networks)}; name one")
     if from_objects:
         _fill(opened, networks)
     done = [] if as_is else gather_networks(opened, networks, rule=rule)
@@ -143,11 +143,11 @@ def _networks(lake: Lake, network: str | None, scope: str | None) -> list[str]:
 
 
 def _fill(lake: Lake, networks: list[str]) -> None:
-    """Gather results without a number from their objects, and say what came of it."""
+    """Compute missing estimates of results from their objects, and print the outcome."""
     from ..ledger.object_estimates import fill_estimates
 
     report = fill_estimates(lake, networks)
-    say(f"{report.n_filled} of {report.n_missing} results without a number were gathered from their objects")
+    say(f"estimates of {report.n_filled} of {report.n_missing} results without one were computed from their objects")
     for failure in report.failures[:_MOST_FAILURES]:
         say(f"  {failure}")
     if len(report.failures) > _MOST_FAILURES:
@@ -178,7 +178,7 @@ def _show_one(
         say(remark)
     flagged = n_flagged(connection, network).get(network, 0)
     if flagged and report != "findings":
-        say(f"{flagged} finding{'s stand' if flagged > 1 else ' stands'} out: see --report findings")
+        say(f"{flagged} finding{'s are' if flagged > 1 else ' is'} flagged: see --report findings")
 
 
 def _show_many(
@@ -194,8 +194,8 @@ def _show_many(
     from ..report.findings import findings_table, gathered_table
 
     if plot is not None or report not in (None, "findings"):
-        what = "--plot is" if plot is not None else f"--report {report} is"
-        raise click.UsageError(f"{what} for one network and {scope} has {len(done)}; name one")
+        option = "--plot" if plot is not None else f"--report {report}"
+        raise click.UsageError(f"{option} takes one network and {scope} has {len(done)}; name one")
     if report == "findings":
         found = findings_table(connection, None, scope=scope)
         show_table(found.table, tsv=tsv, output=output, counted=found.counted)

@@ -1,4 +1,4 @@
-"""`alchemiscale-lake hosts`: how hosts behaved, and which get nothing for now."""
+"""`alchemiscale-lake hosts`: reliability and quarantine of hosts."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ __all__ = ["command"]
 @output_options
 @click.pass_context
 def command(ctx: click.Context, lake: str, pools_file: str | None, tsv: bool, output: str | None) -> None:
-    """Show how hosts behaved, and which get nothing for now.
+    """Show the reliability of hosts, and which are quarantined.
 
-    A host whose attempts fail fast and in a row is quarantined for a while, by the rules under `hosts` in
-    the pools file. Results of the last two weeks count. A host that lacks something, such as space on a disk,
-    pauses by itself until it has it; its reason says so.
+    A host with fast consecutive failures is quarantined for a while, by the rules under `hosts` in the pools
+    file. Results of the last two weeks are counted. A host that lacks a resource, such as disk space, pauses
+    itself until it is available; the reason column shows it.
 
     \b
     Examples:
@@ -44,7 +44,7 @@ def command(ctx: click.Context, lake: str, pools_file: str | None, tsv: bool, ou
 @pools_option
 @output_options
 def list_command(lake: str, pools_file: str | None, tsv: bool, output: str | None) -> None:
-    """List hosts, those in quarantine on top.
+    """List hosts, quarantined ones first.
 
     \b
     Example:
@@ -55,11 +55,11 @@ def list_command(lake: str, pools_file: str | None, tsv: bool, output: str | Non
 
 @command.command("quarantine")
 @click.argument("hostnames", nargs=-1, required=True, metavar="HOST...")
-@click.option("--for", "duration", required=True, metavar="TIME", help="For so long, as in 90m, 24h or 7d.")
-@click.option("--reason", default=None, help="Why; kept in the log.")
+@click.option("--for", "duration", required=True, metavar="TIME", help="Duration, as in 90m, 24h or 7d.")
+@click.option("--reason", default=None, help="Reason; kept in the log.")
 @lake_option
 def quarantine_command(hostnames: tuple[str, ...], duration: str, reason: str | None, lake: str) -> None:
-    """Give hosts nothing for a while. What runs there goes on.
+    """Quarantine hosts: they get no new Tasks for a while. Running Tasks continue.
 
     \b
     Example:
@@ -73,15 +73,15 @@ def quarantine_command(hostnames: tuple[str, ...], duration: str, reason: str | 
     opened = Lake.open(lake)
     for hostname in hostnames:
         quarantine_host(opened, hostname, until, actor=user_name(), reason=reason)
-        say(f"{hostname} gets nothing until {until:%Y-%m-%d %H:%M} UTC")
+        say(f"{hostname} is quarantined until {until:%Y-%m-%d %H:%M} UTC")
 
 
 @command.command("forgive")
 @click.argument("hostnames", nargs=-1, required=True, metavar="HOST...")
-@click.option("--reason", default=None, help="Why; kept in the log.")
+@click.option("--reason", default=None, help="Reason; kept in the log.")
 @lake_option
 def forgive_command(hostnames: tuple[str, ...], reason: str | None, lake: str) -> None:
-    """End the quarantine of hosts and forget what led to it.
+    """End the quarantine of hosts and ignore their earlier failures.
 
     \b
     Example:
@@ -94,7 +94,7 @@ def forgive_command(hostnames: tuple[str, ...], reason: str | None, lake: str) -
     opened = Lake.open(lake)
     for hostname in hostnames:
         forgive_host(opened, hostname, actor=user_name(), reason=reason)
-        say(f"{hostname} is forgiven")
+        say(f"{hostname} is no longer quarantined; its earlier failures are ignored")
 
 
 def _list(lake: str, pools_file: str | None, tsv: bool, output: str | None) -> None:
@@ -108,7 +108,7 @@ def _list(lake: str, pools_file: str | None, tsv: bool, output: str | None) -> N
 
 
 def _rules(pools_file: str | None) -> QuarantineRules:
-    """Return the rules of the pools file, or the usual ones where there is none."""
+    """Return the rules of the pools file; the defaults without one."""
     from ..pools_file import find_pools_file, load_pools
     from ..settings import QuarantineRules
 
@@ -124,5 +124,5 @@ def _seconds(duration: str) -> float:
     except ValueError as e:
         raise click.BadParameter(str(e), param_hint="--for") from e
     if not 0 < seconds < 1e9:
-        raise click.BadParameter(f"{duration!r} is no time to come", param_hint="--for")
+        raise click.BadParameter(f"{duration!r} is not a positive duration below 30 years", param_hint="--for")
     return seconds

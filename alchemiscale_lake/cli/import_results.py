@@ -1,4 +1,4 @@
-"""`alchemiscale-lake import-results`: results of others in."""
+"""`alchemiscale-lake import-results`: import results computed elsewhere."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 _SHOWN: Final = 10
-#: A process parses so much in the seconds that it takes to start.
+#: Input parsed by one process in the time that starting another takes.
 _WORTH_PROCESSES_BYTES: Final = 150e6
 
 
@@ -32,29 +32,29 @@ _WORTH_PROCESSES_BYTES: Final = 150e6
     "--scope",
     required=True,
     metavar="ORG-CAMPAIGN-PROJECT",
-    help="Scope to import into; of a table with several systems, ORG-CAMPAIGN-* gives each its own.",
+    help="Scope to import into; for a table with several systems, ORG-CAMPAIGN-* makes one Scope per system.",
 )
 @click.option(
     "--network",
     default=None,
     metavar="NAME",
-    help="Name of their network, to be made or to be added to.  [default: by keys, else the folder's or system's name]",
+    help="Name of the network, new or existing.  [default: found by keys, else the folder's or system's name]",
 )
 @click.option(
     "--network-file",
     default=None,
     type=click.Path(exists=True),
     metavar="FILE",
-    help="The network they are of, as `submit` takes it; it is submitted too.",
+    help="Network that the results belong to, in a form that `submit` reads; it is submitted too.",
 )
 @click.option(
     "--kind",
     type=click.Choice(["binding", "hydration", "direct"], case_sensitive=False),
     default="binding",
     show_default=True,
-    help="What experimental values in tables measure.",
+    help="Quantity that experimental values in tables measure.",
 )
-@click.option("--skip-bad", is_flag=True, help="Leave out files that cannot be imported, instead of importing nothing.")
+@click.option("--skip-bad", is_flag=True, help="Skip files that cannot be imported, instead of importing nothing.")
 def command(
     paths: tuple[str, ...],
     lake: str,
@@ -67,9 +67,9 @@ def command(
     """Import results, and print the ScopedKeys of their networks.
 
     PATHS are result files of `openfe quickrun` (.json, .json.gz), folders of them, ProtocolDAGResults
-    (keyed-chain .json, .json.zst), and tables of edges with repeats (.csv, .tsv). Each repeat becomes a
-    result of a complete Task, each failed one of a Task in error. Importing again adds what is new.
-    Neither openfe nor the Protocols need to be installed.
+    (keyed-chain .json, .json.zst), and tables of edges with repeats (.csv, .tsv). Each repeat becomes the
+    result of a complete Task, each failed repeat that of a Task in error. Importing again adds only new
+    results. Neither openfe nor the Protocols need to be installed.
 
     \b
     Example:
@@ -80,7 +80,7 @@ def command(
     from ..networks.result_files import find_result_files
 
     Scope.parse(scope)
-    found = find_result_files(paths)  # what is refused must not leave an empty lake behind
+    found = find_result_files(paths)  # before the lake is created: bad input must not leave an empty lake behind
     with FileBar() as bar:
         report = import_results(
             open_lake(lake, say),
@@ -95,24 +95,24 @@ def command(
         )
     for key in report.networks:
         put_out(key)
-    for line in _told(report):
+    for line in _summary(report):
         say(line)
 
 
 def _processes(files: Sequence[Path]) -> int:
-    """As many processes as there are cores, where reading takes longer than starting them."""
+    """Return the number of cores if reading takes longer than starting processes, else 1."""
     packed = sum(5 * path.stat().st_size if path.suffix != ".json" else path.stat().st_size for path in files)
     return len(os.sched_getaffinity(0)) if packed > _WORTH_PROCESSES_BYTES else 1
 
 
-def _told(report: ImportReport) -> list[str]:
+def _summary(report: ImportReport) -> list[str]:
     lines = [f"skipped {why}" for _, why in report.bad] + list(report.notes)
     if len(lines) > _SHOWN:
         lines = [*lines[:_SHOWN], f"... and {len(lines) - _SHOWN} more"]
-    known = f", {report.n_known_files} of them known" if report.n_known_files else ""
+    known = f", {report.n_known_files} of them already imported" if report.n_known_files else ""
     lines.append(
-        f"{report.n_files} file(s){known}: {report.n_good} new results, {report.n_failed} new failed ones, "
-        f"{report.n_known} known; {report.n_transformations} new Transformations"
+        f"{report.n_files} file(s){known}: {report.n_good} new results, {report.n_failed} new failures, "
+        f"{report.n_known} already imported; {report.n_transformations} new Transformations"
     )
     if report.n_without_estimate:
         lines.append(f"{report.n_without_estimate} good results have no estimate")

@@ -15,7 +15,7 @@ __all__ = ["command"]
 def command(lake: str) -> None:
     """Create an empty lake, and print its URL.
 
-    `submit` and `run` create one too, so this is only needed to choose the place beforehand.
+    `submit` and `run` also create a lake if needed, so this is only needed to choose its location beforehand.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""`alchemiscale-lake maintain`: keep a lake fast and small."""
+"""`alchemiscale-lake maintain`: compact and clean a lake."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ._show import output_options, show_table
 
 __all__ = ["command"]
 
-#: Tasks named one by one.
+#: Tasks listed individually.
 _SHOWN: Final = 5
 
 
@@ -26,7 +26,7 @@ def _duration(_: click.Context, parameter: click.Parameter, value: str) -> float
 
 @click.command("maintain")
 @lake_option
-@click.option("--dry-run", is_flag=True, help="Only show what would be done.")
+@click.option("--dry-run", is_flag=True, help="Print what would be done, without doing it.")
 @click.option(
     "--keep-log",
     "keep_log_s",
@@ -34,7 +34,7 @@ def _duration(_: click.Context, parameter: click.Parameter, value: str) -> float
     show_default=True,
     callback=_duration,
     metavar="DURATION",
-    help="How long entries of the tables' logs are kept.",
+    help="Retention of the tables' log entries.",
 )
 @click.option(
     "--keep-files",
@@ -43,13 +43,13 @@ def _duration(_: click.Context, parameter: click.Parameter, value: str) -> float
     show_default=True,
     callback=_duration,
     metavar="DURATION",
-    help="How long files are kept that newer ones replaced: longer than the longest query runs.",
+    help="Retention of replaced files; set it longer than the longest query.",
 )
 @click.option(
     "--repair",
     "repair_first",
     is_flag=True,
-    help="First repair what is damaged; what is taken out goes to the folder 'damaged' of the lake.",
+    help="First repair damage; removed files are moved to the folder 'damaged' of the lake.",
 )
 @output_options
 def command(
@@ -61,11 +61,11 @@ def command(
     tsv: bool,
     output: str | None,
 ) -> None:
-    """Merge small files, clean the tables' logs, delete what nobody can need any more.
+    """Compact small files, clean the tables' logs, and delete files that are no longer needed.
 
-    No row is touched. Whatever reads or writes the lake meanwhile goes on; being killed does no harm.
-    Run it once a day where Tasks are short or dispatchers many. Results whose receipts lie in the
-    lake and are in no table are recorded.
+    No row changes. Readers and writers can continue meanwhile, and the command may be killed at any time.
+    Run it daily if Tasks are short or there are many dispatchers. Results whose receipts are stored but in no
+    table are recorded.
 
     \b
     Example:
@@ -88,13 +88,13 @@ def command(
         recorded = record_forgotten(opened, forgotten, actor=user_name())
         say(f"{sum(r.new for r in recorded)} result(s) recorded from receipts that were in no table")
         if n_failed := sum(r.new and not r.ok for r in recorded):
-            say(f"{n_failed} of them failed or are of bad receipts: see `alchemiscale-lake failures --all`")
+            say(f"{n_failed} of them failed or have invalid receipts: see `alchemiscale-lake failures --all`")
     ended = [] if dry_run else end_recorded(opened, actor=user_name())
     if ended:
-        say(f"{len(ended)} Tasks had not heard of their recorded results; they have ended now")
+        say(f"{len(ended)} Task(s) had recorded results but had not ended; they have ended now")
     lost = end_lost(opened, actor=user_name()) if repair_first and not dry_run else []
     if lost:
-        say(f"{len(lost)} Task(s) were complete and their results are lost; they are in error now:")
+        say(f"{len(lost)} complete Task(s) have lost their results; their status is now error:")
         for task in lost[:_SHOWN]:
             say(f"  {task}")
         if len(lost) > _SHOWN:
@@ -106,18 +106,18 @@ def command(
 
 
 def _repair(place: str, dry_run: bool) -> None:
-    """Repair the marker, then the key and the tables; exit 1 if that is wanted and only a dry run."""
+    """Repair the marker, then the key and the tables; exit with 1 if a dry run finds damage."""
     from ..store import Lake, Location, repair, restore_marker
 
     location = Location.parse(place)
     problem = restore_marker(location, dry_run=dry_run)
     if problem is not None:
-        say(f"lake.json is {problem}; " + ("it would be written again" if dry_run else "it is written again"))
+        say(f"lake.json is {problem}; " + ("it would be rewritten" if dry_run else "it has been rewritten"))
         if dry_run:
             raise SystemExit(1)
     repaired = repair(Lake.open(place), tell=say, dry_run=dry_run)
     for loss in repaired.losses:
         say(str(loss))
-    say(f"{len(repaired.losses)} damage(s)" if repaired.losses else "nothing is damaged")
+    say(f"{len(repaired.losses)} damaged item(s)" if repaired.losses else "nothing is damaged")
     if dry_run and repaired.losses:
         raise SystemExit(1)

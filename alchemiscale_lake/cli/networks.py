@@ -23,16 +23,16 @@ _pattern_option = click.option(
     "--pattern", "patterns", multiple=True, required=True, help="Regular expression; may be repeated."
 )
 _max_option = click.option(
-    "--max", "most", type=click.IntRange(min=1), required=True, metavar="N", help="Restarts it allows each Task."
+    "--max", "most", type=click.IntRange(min=1), required=True, metavar="N", help="Maximum number of restarts per Task."
 )
-_reason_option = click.option("--reason", default=None, help="Why; kept in the log.")
+_reason_option = click.option("--reason", default=None, help="Reason; kept in the log.")
 
 
 @click.group("networks", cls=LakeGroup)
 def command() -> None:
-    """List networks, set their state and weight, have failed Tasks restarted.
+    """List networks, set their state, weight and restart patterns.
 
-    A network is given by its name, its ScopedKey, or the beginning of that.
+    A network is given by its name, its ScopedKey, or a prefix of the ScopedKey.
 
     \b
     Examples:
@@ -48,7 +48,7 @@ def command() -> None:
 @scope_option
 @output_options
 def list_command(states: tuple[str, ...], lake: str, scope: str | None, tsv: bool, output: str | None) -> None:
-    """List networks of all states, deleted ones too.
+    """List networks in any state, including deleted ones.
 
     \b
     Example:
@@ -73,8 +73,8 @@ def list_command(states: tuple[str, ...], lake: str, scope: str | None, tsv: boo
 def set_state_command(networks: tuple[str, ...], state: str, reason: str | None, lake: str, scope: str | None) -> None:
     """Set networks active, inactive, invalid or deleted.
 
-    Only active networks are claimed from. Running Tasks that no active network wants any more are given
-    back, and their workers stop within seconds. Nothing is erased: any state may be set again.
+    Tasks are claimed from active networks only. Running Tasks that no active network needs any more are
+    released, and their workers stop within seconds. Nothing is erased: any state can be set again.
 
     \b
     Example:
@@ -87,7 +87,7 @@ def set_state_command(networks: tuple[str, ...], state: str, reason: str | None,
     stopped = set_network_state(opened, found, state, actor=user_name(), reason=reason)
     say(f"{_count(len(found), 'network')} set {state}")
     if stopped:
-        say(f"{_count(len(stopped), 'running Task')} given back and stopped")
+        say(f"{_count(len(stopped), 'running Task')} stopped and released")
 
 
 @command.command("set-weight")
@@ -99,7 +99,7 @@ def set_state_command(networks: tuple[str, ...], state: str, reason: str | None,
 def set_weight_command(
     networks: tuple[str, ...], weight: float, reason: str | None, lake: str, scope: str | None
 ) -> None:
-    """Set the weight of networks against each other; 0 gets no new compute, and what runs goes on.
+    """Set the relative weight of networks; 0 gets no new compute, and running Tasks continue.
 
     \b
     Example:
@@ -115,11 +115,11 @@ def set_weight_command(
 
 @command.group("restart-patterns", cls=LakeGroup)
 def restart_patterns() -> None:
-    """Have Tasks run again whose failures fit a pattern.
+    """Restart Tasks whose failures match a pattern.
 
-    Patterns are regular expressions, searched for in the tracebacks of a Task's latest failure. Each that
-    is found counts for the Task. A Task is restarted until a pattern that is found has used up its
-    restarts; then, or if none is found, it is cancelled on the network and stays in error.
+    Patterns are regular expressions, searched for in the tracebacks of a Task's latest failure. Every match
+    counts as one restart for that pattern and Task. A Task is restarted until a matching pattern has reached
+    its maximum; then, or if no pattern matches, it is cancelled on the network and stays in error.
     """
 
 
@@ -129,7 +129,7 @@ def restart_patterns() -> None:
 @scope_option
 @output_options
 def list_patterns_command(network: str, lake: str, scope: str | None, tsv: bool, output: str | None) -> None:
-    """List the restart patterns of a network, and the restarts that they led to.
+    """List the restart patterns of a network, and the restarts they caused.
 
     \b
     Example:
@@ -148,9 +148,9 @@ def list_patterns_command(network: str, lake: str, scope: str | None, tsv: bool,
 @lake_option
 @scope_option
 def add_patterns_command(network: str, patterns: tuple[str, ...], most: int, lake: str, scope: str | None) -> None:
-    """Add restart patterns; Tasks in error are looked at at once.
+    """Add restart patterns, and apply them to Tasks in error at once.
 
-    A pattern that the network has already gets the new number, and counts from zero again.
+    A pattern that already exists gets the new maximum, and its count restarts from zero.
 
     \b
     Example:
@@ -165,7 +165,7 @@ def add_patterns_command(network: str, patterns: tuple[str, ...], most: int, lak
     cancelled = {d.task for d in decisions if d.kind == "cancelled"} - restarted
     say(f"{_count(len(set(patterns)), 'pattern')} added")
     if decisions:
-        say(f"of the Tasks in error {len(restarted)} restarted, {len(cancelled)} cancelled")
+        say(f"of the Tasks in error, {len(restarted)} restarted and {len(cancelled)} cancelled")
 
 
 @restart_patterns.command("set")
@@ -175,7 +175,7 @@ def add_patterns_command(network: str, patterns: tuple[str, ...], most: int, lak
 @lake_option
 @scope_option
 def set_patterns_command(network: str, patterns: tuple[str, ...], most: int, lake: str, scope: str | None) -> None:
-    """Change how many restarts patterns allow; what was counted stays.
+    """Change the maximum number of restarts of patterns; their counts are kept.
 
     \b
     Example:
@@ -213,7 +213,7 @@ def remove_patterns_command(network: str, patterns: tuple[str, ...], lake: str, 
 @lake_option
 @scope_option
 def clear_patterns_command(network: str, lake: str, scope: str | None) -> None:
-    """Remove all restart patterns of a network: failed Tasks stay in error, and actioned.
+    """Remove all restart patterns of a network. Failed Tasks stay in error and actioned.
 
     \b
     Example:
@@ -227,7 +227,7 @@ def clear_patterns_command(network: str, lake: str, scope: str | None) -> None:
     say(f"{_count(len(removed), 'pattern')} removed")
 
 
-# --- what they share ------------------------------------------------------------------------------
+# --- shared helpers --------------------------------------------------------------------------------
 
 
 def _find(lake: str, networks: Sequence[str], scope: str | None) -> tuple[Lake, list[str]]:
@@ -239,11 +239,11 @@ def _find(lake: str, networks: Sequence[str], scope: str | None) -> tuple[Lake, 
 
 
 def _answer(asked: Sequence[str], done: Sequence[str], what: str) -> None:
-    """Say which patterns were found; exit with 1 if any was not."""
+    """Print the outcome for the patterns; exit with 1 if the network lacks any of them."""
     missing = sorted(set(asked) - set(done))
     say(f"{_count(len(done), 'pattern')} {what}")
     for pattern in missing:
-        say(f"  {pattern!r} is no pattern of this network")
+        say(f"  {pattern!r} is not a restart pattern of this network")
     if missing:
         click.get_current_context().exit(1)
 

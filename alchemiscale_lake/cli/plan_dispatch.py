@@ -1,4 +1,4 @@
-"""`alchemiscale-lake plan-dispatch`: what would go where, and why."""
+"""`alchemiscale-lake plan-dispatch`: a dry run of placement, with reasons."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ __all__ = ["command"]
 @click.command("plan-dispatch")
 @lake_option
 @pools_option
-@click.option("--all-pools", is_flag=True, help="Plan as if a dispatcher worked for every pool.")
+@click.option("--all-pools", is_flag=True, help="Plan as if every pool had a dispatcher.")
 @output_options
 @click.pass_context
 def command(
     ctx: click.Context, /, lake: str, pools_file: str | None, all_pools: bool, tsv: bool, output: str | None
 ) -> None:
-    """Explain, without doing it, what would be claimed by which pool, and why.
+    """Show which pool would claim which Tasks, and why, without claiming any.
 
-    One turn of every pool's dispatcher is played, in their order. Pools that no dispatcher was heard of within
-    ten minutes take part only if none was heard of at all, or with --all-pools.
+    One turn of every pool's dispatcher is simulated, in pool order. Pools whose dispatcher was not seen within
+    the last ten minutes are included only if no dispatcher was seen at all, or with --all-pools.
 
     \b
     Example:
@@ -38,7 +38,7 @@ def command(
     found = find_pools_file(pools_file)
     if found is None:
         raise SettingsError(
-            "there is no pools file; give --pools FILE, or begin ./pools.yaml with one of deployments/pools/"
+            "there is no pools file; give --pools FILE, or copy one of deployments/pools/ to ./pools.yaml"
         )
     pools = load_pools(found)
     opened = Lake.open(lake_of_pools(ctx, lake, str(found)))

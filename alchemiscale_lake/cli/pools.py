@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 _file_argument = click.argument("file", required=False, metavar="[FILE]")
-#: What a job runs is the dispatcher's business; a reader of directives wants to see where it goes.
+#: Placeholder for the command that the dispatcher puts into a job script.
 _JOB_COMMAND = "python -m alchemiscale_lake.execution --lake LAKE --assignment ID"
 
 
@@ -28,7 +28,7 @@ _JOB_COMMAND = "python -m alchemiscale_lake.execution --lake LAKE --assignment I
 def command() -> None:
     """Show and check the pools of a pools file.
 
-    FILE is by default what ALCHEMISCALE_LAKE_POOLS names, else ./pools.yaml.
+    The default of FILE is ALCHEMISCALE_LAKE_POOLS, else ./pools.yaml.
 
     \b
     Examples:
@@ -41,7 +41,7 @@ def command() -> None:
 @_file_argument
 @output_options
 def list_command(file: str | None, tsv: bool, output: str | None) -> None:
-    """List pools, those that go first on top; on a terminal, one beside the other.
+    """List pools in order of preference; on a terminal, side by side.
 
     \b
     Example:
@@ -58,11 +58,11 @@ def list_command(file: str | None, tsv: bool, output: str | None) -> None:
 @command.command("check")
 @_file_argument
 def check_command(file: str | None) -> None:
-    """Check a pools file, and tell what will happen.
+    """Check a pools file, and describe each pool.
 
-    Mistakes are told with their lines, all at once, and end with exit code 1. Otherwise each pool is told in one
-    sentence, with the directives that its jobs would carry; what is allowed but probably not meant is told on
-    stderr. Nothing is submitted.
+    All mistakes are printed with their line numbers, with exit code 1. Otherwise each pool is described in one
+    sentence, with the directives of its jobs; settings that are valid but probably unintended are printed on
+    stderr as warnings. Nothing is submitted.
 
     \b
     Example:
@@ -89,7 +89,7 @@ def check_command(file: str | None) -> None:
     for doubt in doubts(read.pools):
         say(f"Warning: {read.where(*doubt.key)}: {doubt.text}", fg="yellow")
     count = len(read.pools.pools)
-    say(f"{read.path} holds {count} {'pool' if count == 1 else 'pools'} and no mistakes")
+    say(f"{read.path} has {count} {'pool' if count == 1 else 'pools'} and no mistakes")
 
 
 def _read(file: str | None) -> PoolsFile:
@@ -99,14 +99,14 @@ def _read(file: str | None) -> PoolsFile:
     found = find_pools_file(file)
     if found is None:
         raise SettingsError(
-            f"there is no ./pools.yaml, and {POOLS_VARIABLE} is not set; name a file, and begin with one of "
-            "deployments/pools/"
+            f"there is no ./pools.yaml, and {POOLS_VARIABLE} is not set; name a file, or copy one of "
+            "deployments/pools/ to ./pools.yaml"
         )
     return read_pools_file(found)
 
 
 def _job_script() -> Callable[..., str] | None:
-    """Find the function that writes the script of a queue job; None without dask-jobqueue."""
+    """Return the function that writes the script of a queue job; None without dask-jobqueue."""
     entries = importlib.metadata.entry_points(group="alchemiscale_lake.flows", name="pool-directives")
     if importlib.util.find_spec("dask_jobqueue") is None:
         return None
@@ -115,7 +115,7 @@ def _job_script() -> Callable[..., str] | None:
 
 
 def _directives(job_script: Callable[..., str], name: str, pool: Pool) -> list[str]:
-    """Return the lines that the queue reads, or the whole script of a queue that has no such lines."""
+    """Return the directive lines of the job script, or the whole script for a queue without directives."""
     script = job_script(name, pool, _JOB_COMMAND)
     headers = [line for line in script.splitlines() if line.startswith("#") and not line.startswith("#!")]
     return headers or [line for line in script.splitlines() if line.strip()]

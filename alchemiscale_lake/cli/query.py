@@ -15,18 +15,18 @@ __all__ = ["command"]
 @click.command("query")
 @click.argument("sql", required=False)
 @lake_option
-@click.option("--list", "listed", is_flag=True, help="List tables and named questions instead.")
+@click.option("--list", "listed", is_flag=True, help="List tables and named queries instead.")
 @click.option(
     "--unsafe",
     is_flag=True,
-    help="Let the statement do all that DuckDB can: read and write files, attach databases, load extensions.",
+    help="Allow everything DuckDB can do: read and write files, attach databases, load extensions.",
 )
 @output_options
 def command(sql: str | None, lake: str, listed: bool, unsafe: bool, tsv: bool, output: str | None) -> None:
-    """Ask the lake in SQL.
+    """Query the lake in SQL.
 
-    SQL is one DuckDB statement; every table and every named question of the lake is a view. With `-`
-    it is read from standard input. It can read the lake and nothing else, unless --unsafe is given.
+    SQL is one DuckDB statement; every table and every named query of the lake is a view. With `-`, the
+    statement is read from standard input. It can read only the lake, unless --unsafe is given.
 
     \b
     Example:
@@ -39,10 +39,10 @@ def command(sql: str | None, lake: str, listed: bool, unsafe: bool, tsv: bool, o
 
     if listed:
         tables = [(name, "table", schema.doc) for name, schema in TABLES.items()]
-        questions = [(q.name, "question", f"{q.says}; {q.grain}") for q in QUESTIONS.values() if q.order_by]
-        show_table(Table(("name", "kind", "holds"), tables + questions), tsv=tsv, output=output)
+        queries = [(q.name, "named query", f"{q.says}; {q.grain}") for q in QUESTIONS.values() if q.order_by]
+        show_table(Table(("name", "kind", "contents"), tables + queries), tsv=tsv, output=output)
         return
     if sql is None:
-        raise click.UsageError("give an SQL statement, or --list to see what can be asked")
+        raise click.UsageError("give an SQL statement, or --list to list tables and named queries")
     text = sys.stdin.read() if sql == "-" else sql
     show_table(Table.of(read_sql(connect(Lake.open(lake), unsafe=unsafe), text)), tsv=tsv, output=output, as_asked=True)

@@ -1,4 +1,4 @@
-"""`alchemiscale-lake rank`: ligands by free energy, and how sure that order is."""
+"""`alchemiscale-lake rank`: ligands by free energy, with the uncertainty of the order."""
 
 from __future__ import annotations
 
@@ -39,14 +39,19 @@ def _model_error(ctx: click.Context, param: click.Parameter, value: str) -> Aske
 @lake_option
 @scope_option
 @click.option(
-    "--top", type=click.IntRange(min=1), default=3, show_default=True, metavar="K", help="How many are the best few."
+    "--top",
+    type=click.IntRange(min=1),
+    default=3,
+    show_default=True,
+    metavar="K",
+    help="Number of ligands that count as the best.",
 )
-@click.option("--limit", type=click.IntRange(min=1), default=None, metavar="N", help="Show only the first N.")
+@click.option("--limit", type=click.IntRange(min=1), default=None, metavar="N", help="Show only the first N ligands.")
 @click.option(
     "--kind",
     type=click.Choice(["binding", "hydration", "direct"], case_sensitive=False),
     default=None,
-    help="Only what measures this.",
+    help="Only values of this quantity.",
 )
 @click.option(
     "--draws",
@@ -54,7 +59,7 @@ def _model_error(ctx: click.Context, param: click.Parameter, value: str) -> Aske
     default=None,
     show_default="10000; 2000 for more than 1000 ligands",
     metavar="N",
-    help="Joint draws that are counted.",
+    help="Number of joint draws.",
 )
 @click.option(
     "--model-error",
@@ -62,7 +67,7 @@ def _model_error(ctx: click.Context, param: click.Parameter, value: str) -> Aske
     default="none",
     show_default=True,
     metavar="auto|VALUE|none",
-    help="Error of the model beside experiment, drawn as well; auto: from assays and published benchmarks.",
+    help="Error of the model relative to experiment, also drawn; auto: from assays and published benchmarks.",
 )
 @output_options
 def command(
@@ -77,12 +82,12 @@ def command(
     tsv: bool,
     output: str | None,
 ) -> None:
-    """Rank ligands, with the probability of each to be the best or among the best.
+    """Rank ligands, with the probability that each is the best or among the best.
 
-    NETWORK is a name, a ScopedKey or the beginning of one; it may be left out if there is only one. The
-    lowest free energy is the best. Probabilities and the 95% interval of the rank follow from values and
-    uncertainties of the newest round together with their correlation. Run `gather` first. With
-    `--model-error` they are about experiment: how far force field and model are off is drawn too.
+    NETWORK is a name, a ScopedKey or a prefix of one; it may be omitted if there is only one. The lowest
+    free energy is the best. Probabilities and the 95% interval of the rank are computed from the values,
+    uncertainties and correlations of the newest estimates. Run `gather` first. With `--model-error`, they
+    refer to experiment: the error of force field and model is also drawn.
 
     \b
     Examples:
@@ -107,9 +112,9 @@ def command(
 
 
 def _about(ranked: RankedNetwork) -> list[str]:
-    """What probabilities are about: the computed free energies, or experiment."""
+    """Return lines that state whether probabilities refer to computed free energies or to experiment."""
     if not ranked.model_errors:
-        return ["probabilities are about the computed free energies; --model-error auto makes them about experiment"]
+        return ["probabilities refer to the computed free energies; with --model-error auto, to experiment"]
     several = len(ranked.model_errors) > 1
     return [
         f"model error{f' of {one.kind}, component {one.component}' if several else ''}: "

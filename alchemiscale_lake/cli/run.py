@@ -1,4 +1,4 @@
-"""`alchemiscale-lake run`: a network from its file to its free energies, on this machine."""
+"""`alchemiscale-lake run`: from a network file to free energies, in one command."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ __all__ = ["command"]
     type=click.Choice(["binding", "hydration", "direct"]),
     default="binding",
     show_default=True,
-    help="What was measured.",
+    help="Quantity that was measured.",
 )
 @click.option(
     "--plot",
     default=None,
     type=click.Path(dir_okay=False),
     show_default="plots/ in the lake",
-    help="Where to draw estimate against experiment.",
+    help="File for the plot of estimate against experiment.",
 )
-@click.option("--pool", default="local", show_default=True, help="The pool to run in; see the pools file.")
+@click.option("--pool", default="local", show_default=True, help="Pool of the pools file to run in.")
 @pool_options
-@click.option("--resume", is_flag=True, help="Continue what was begun in this lake and is not finished.")
+@click.option("--resume", is_flag=True, help="Continue unfinished runs of this lake.")
 @verbose_option
 @click.pass_context
 def command(
@@ -65,35 +65,35 @@ def command(
 ) -> None:
     """Submit a network, run all of its Tasks, and print its free energies.
 
-    NETWORK is a file or folder as `submit` takes it, or the name or ScopedKey of a network in the
-    lake. Every Transformation gets one Task, or --tasks-per-transformation. Interrupted in any way,
-    by Ctrl-C (twice: at once), by kill -9, by a power cut, `run --resume` continues to the same
-    end: no result is lost, none counted twice. Exit code 1 if Tasks ended in error,
-    or stay waiting because their Protocol is not installed here.
+    NETWORK is a file or folder that `submit` can read, or the name or ScopedKey of a network in the
+    lake. Every Transformation gets one Task, or --tasks-per-transformation. After any interruption,
+    by Ctrl-C (a second one exits immediately), kill -9 or a power cut, `run --resume` continues: no
+    result is lost, and none is counted twice. Exit code 1 if Tasks ended in error, or stay waiting
+    because their Protocol is not installed here.
 
-    Progress counts as running what workers run, and as queued what is claimed and waits for a worker. The time
-    left is estimated from Tasks that ended, before that from the cost model; it is left out where nothing is known.
+    In the progress line, queued Tasks are claimed and wait for a worker. The time left is estimated from ended
+    Tasks, before that from the cost model; it is omitted if unknown.
 
     \b
     Example:
       alchemiscale-lake run network.json --scope org-campaign-project -t 3 --assays experiment.csv
     """
     if network is None and not resume:
-        raise click.UsageError("give a NETWORK, or --resume to continue what was begun")
+        raise click.UsageError("give a NETWORK, or --resume to continue unfinished runs")
     place = _lake_for(lake, network, scope)
     if network is not None:
         begun = [_begin(place, network, scope, name, tasks_per_transformation, assays, assay_kind)]
     else:
         begun = _unfinished(place, tasks_per_transformation)
     if not begun:
-        say(f"nothing is left to resume in {place.url}; see `alchemiscale-lake status{at_lake(lake)}`")
+        say(f"{place.url} has no unfinished run; see `alchemiscale-lake status{at_lake(lake)}`")
         return
     again = f"alchemiscale-lake run --resume{at_lake(lake)}"
     say(f"if this is interrupted, continue with: {again}")
     undone: list[int | None] = []
     with session(place, say=say, verbose=verbose) as flows:
-        login = f" (it asks for the line in {flows.login})" if flows.login else ""
-        say(f"watch it at {flows.ui_url}{login}")
+        login = f" (log in with the line in {flows.login})" if flows.login else ""
+        say(f"watch the run at {flows.ui_url}{login}")
         later = _later(flows, at_lake(lake))
         try:
             for campaign in begun:
@@ -111,16 +111,16 @@ def command(
 
 
 def _later(flows: Session, at: str) -> str | None:
-    """Say how to see the pages that end with this command; None where they go on."""
+    """Return how to see the UI after this command; None if the UI outlives it."""
     if not flows.is_ours:
         return None
     if not flows.is_kept:
-        return f"{flows.ui_url} ends with this command, and its pages with it; the lake holds all results"
-    return f"{flows.ui_url} ends with this command; to look at its pages later: alchemiscale-lake up{at}"
+        return f"{flows.ui_url} ends with this command; the lake has all results"
+    return f"{flows.ui_url} ends with this command; to see it later: alchemiscale-lake up{at}"
 
 
 def _lake_for(lake: str, network: str | None, scope: str | None) -> Lake:
-    """Open the lake; create it only for a network that can be stored, so that a mistake leaves nothing behind."""
+    """Open the lake; create it only for a network that can be stored, so that bad input leaves nothing behind."""
     from ..ids import Scope
     from ..networks import read_network
     from ..store import Lake
@@ -131,9 +131,9 @@ def _lake_for(lake: str, network: str | None, scope: str | None) -> Lake:
         try:
             return Lake.open(lake)
         except NotALakeError as e:
-            raise NotFoundError(f"{network!r} is neither a file or folder here nor a network, for {e}") from e
+            raise NotFoundError(f"there is no file, folder or network {network!r}: {e}") from e
     if scope is None:
-        raise click.UsageError("give the --scope that the network is to be stored in, as org-campaign-project")
+        raise click.UsageError("give --scope ORG-CAMPAIGN-PROJECT to store the network in")
     Scope.parse(scope).require_specific()
     read_network(network)
     return open_lake(lake, say)
@@ -161,15 +161,15 @@ def _begin(
         try:
             wanted = {"network": find_network(lake, network, scope=scope)}
         except NotFoundError as e:
-            raise NotFoundError(f"{network!r} is neither a file or folder here nor a network in {lake.url}") from e
+            raise NotFoundError(f"there is no file or folder {network!r}, and no such network in {lake.url}") from e
         scope = str(ScopedKey.from_str(wanted["network"]).scope)
         name = name or network_name(lake, wanted["network"])
-        said = multiplied_repeats(lake, wanted["network"], tasks_per_transformation or 1)
+        warning = multiplied_repeats(lake, wanted["network"], tasks_per_transformation or 1)
     else:
         rows = transformation_rows(read_network(network), Scope.parse(scope or "*-*-*"), now_utc())
-        said = simulations_of([row["n_repeats"] for row in rows], tasks_per_transformation or 1)
-    if said is not None:
-        say(said)
+        warning = simulations_of([row["n_repeats"] for row in rows], tasks_per_transformation or 1)
+    if warning is not None:
+        say(warning)
     assert scope is not None
     tasks = 1 if tasks_per_transformation is None else tasks_per_transformation
     return new_campaign(
@@ -197,7 +197,7 @@ def _unfinished(lake: Lake, tasks_per_transformation: int | None) -> list[Campai
 def _run(
     flows: Session, lake: Lake, lake_argument: str, campaign: Campaign, plot: str | None, settings: dict[str, Any]
 ) -> int | None:
-    """Run one campaign and print its summary; return how many Tasks are not done, None if it was interrupted."""
+    """Run one campaign and print its summary; return the number of unfinished Tasks, None if interrupted."""
     from ..ledger.tasks import tasks_in_error
 
     say(f"{campaign.title} ({campaign.scope})")
@@ -215,7 +215,7 @@ def _run(
             **settings,
         )
     done = report.dispatched.report
-    say(f"{done.completed} Tasks complete, {done.failed} failed, {done.released} handed back")
+    say(f"{done.completed} Tasks complete, {done.failed} failed, {done.released} released")
     if report.dispatched.interrupted:
         return None
     n_failed = tasks_in_error(lake, report.campaign.network)
@@ -223,19 +223,19 @@ def _run(
         at = at_lake(lake_argument)
         name = shlex.quote(report.campaign.title)
         say(f"{n_failed} Task(s) are in error")
-        say(f"why: alchemiscale-lake failures {name}{at}")
+        say(f"to see why: alchemiscale-lake failures {name}{at}")
         say(f"to run them again: alchemiscale-lake tasks retry --network {name}{at}; alchemiscale-lake run {name}{at}")
     show_summary(lake, report.campaign.network, plot=plot, lake_argument=lake_argument)
     return n_failed + _left_waiting(lake, report.campaign.network)
 
 
 def _left_waiting(lake: Lake, network: str) -> int:
-    """Count Tasks that wait because their Protocol is not installed here, and say which that is."""
+    """Count Tasks that wait because their Protocol is not installed here, and print which one."""
     from ..ledger.claims import Selection
     from ..ledger.runnable import not_runnable
 
     left = not_runnable(lake, Selection(networks=(network,)))
     if left is None:
         return 0
-    say(f"{left.n_tasks} Task(s) could not run here and stay waiting: {'; '.join(left.why)}")
+    say(f"{left.n_tasks} Task(s) cannot run here and stay waiting: {'; '.join(left.why)}")
     return left.n_tasks

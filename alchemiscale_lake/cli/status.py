@@ -14,15 +14,15 @@ __all__ = ["command"]
 @click.argument("network", required=False)
 @lake_option
 @scope_option
-@click.option("--transformations", is_flag=True, help="Count for each Transformation of the network.")
+@click.option("--transformations", is_flag=True, help="One row per Transformation of the network.")
 @output_options
 def command(
     network: str | None, lake: str, scope: str | None, transformations: bool, tsv: bool, output: str | None
 ) -> None:
     """Count Tasks by status.
 
-    Without NETWORK every network of the lake (or of --scope) is one row. NETWORK is a name, a
-    ScopedKey or the beginning of one; all Tasks of its Transformations count, actioned or not.
+    Without NETWORK, prints one row per network of the lake (or of --scope). NETWORK is a name, a
+    ScopedKey or a prefix of one; all Tasks of its Transformations are counted, actioned or not.
 
     \b
     Example:

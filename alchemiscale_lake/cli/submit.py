@@ -14,16 +14,16 @@ __all__ = ["command"]
 @click.command("submit")
 @click.argument("network", type=click.Path())
 @lake_option
-@click.option("--scope", required=True, metavar="ORG-CAMPAIGN-PROJECT", help="Scope to store it in.")
+@click.option("--scope", required=True, metavar="ORG-CAMPAIGN-PROJECT", help="Scope to store the network in.")
 @click.option("--name", default=None, help="Name in the lake.  [default: the network's own]")
 @tasks_option
 def command(network: str, lake: str, scope: str, name: str | None, tasks_per_transformation: int | None) -> None:
     """Store a network in a lake, and print its ScopedKey.
 
-    NETWORK is what openfe wrote: a network file (.json, .json.gz, .json.zst), the folder of
+    NETWORK is written by openfe: a network file (.json, .json.gz, .json.zst), the folder of
     `openfe plan-rbfe-network`, or a Transformation file. Its Protocols need not be installed.
-    Submitting it again, or a grown one, stores only what is new. Without
-    --tasks-per-transformation no Tasks are created.
+    Submitting the same or an extended network again stores only new objects. Without
+    --tasks-per-transformation, no Tasks are created.
 
     \b
     Example:
@@ -36,7 +36,7 @@ def command(network: str, lake: str, scope: str, name: str | None, tasks_per_tra
     from ..networks import read_network
 
     wanted = Scope.parse(scope).require_specific()
-    given = read_network(network)  # what is refused must not leave an empty lake behind
+    given = read_network(network)  # before the lake is created: bad input must not leave an empty lake behind
     place = open_lake(lake, say)
     submission = submit_network(place, given, wanted, name=name)
     put_out(submission.network)

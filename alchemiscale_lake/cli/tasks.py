@@ -1,4 +1,4 @@
-"""`alchemiscale-lake tasks`: list Tasks, and change them."""
+"""`alchemiscale-lake tasks`: list, create and change Tasks."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _COLUMNS = ("task", "status", "priority", "transformation_name", "pool", "attemp
 
 
 _status_option = click.option(
-    "--status", type=click.Choice(_STATUSES), multiple=True, help="Only Tasks in this status."
+    "--status", type=click.Choice(_STATUSES), multiple=True, help="Only Tasks with this status."
 )
 _OPTIONS = (
     lake_option,
     scope_option,
-    click.option("--network", default=None, help="Only Tasks of this network (name, ScopedKey or its beginning)."),
+    click.option("--network", default=None, help="Only Tasks of this network (name, ScopedKey or a prefix of it)."),
     _status_option,
     click.option("--transformation", default=None, help="Only Tasks of this Transformation (name or ScopedKey)."),
 )
@@ -57,15 +57,15 @@ _tasks_argument = click.argument("tasks", nargs=-1, metavar="[TASK]...")
 
 @click.group("tasks", cls=LakeGroup, invoke_without_command=True)
 @_selection
-@click.option("--limit", type=click.IntRange(min=1), default=None, metavar="N", help="Show no more than N.")
+@click.option("--limit", type=click.IntRange(min=1), default=None, metavar="N", help="Show at most N Tasks.")
 @output_options
 @click.pass_context
 def command(ctx: click.Context, /, **options: Any) -> None:
-    """List Tasks, and change them.
+    """List, create and change Tasks.
 
-    Without a further command Tasks are listed. Commands that change Tasks take ScopedKeys, `-` to read
-    them from standard input (the first column counts), or the same filters; every Task that cannot be
-    changed is named with the reason.
+    Without a subcommand, Tasks are listed. Subcommands that change Tasks take ScopedKeys, `-` to read
+    them from the first column of standard input, or the same filters; every Task that cannot be changed
+    is printed with the reason.
 
     \b
     Examples:
@@ -75,12 +75,12 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     if ctx.invoked_subcommand is None:
         _list(**options)
     elif any(value for name, value in options.items() if name != "lake" or _was_given(ctx, name)):
-        raise click.UsageError(f"put the options behind '{ctx.invoked_subcommand}'")
+        raise click.UsageError(f"put the options after '{ctx.invoked_subcommand}'")
 
 
 @command.command("list")
 @_selection
-@click.option("--limit", type=click.IntRange(min=1), default=None, metavar="N", help="Show no more than N.")
+@click.option("--limit", type=click.IntRange(min=1), default=None, metavar="N", help="Show at most N Tasks.")
 @output_options
 def list_command(**options: Any) -> None:
     """List Tasks."""
@@ -88,8 +88,10 @@ def list_command(**options: Any) -> None:
 
 
 @command.command("create")
-@click.option("--network", default=None, help="For every Transformation of this network.")
-@click.option("--transformation", "transformations", multiple=True, help="For this Transformation; may be repeated.")
+@click.option("--network", default=None, help="Network to create Tasks for.")
+@click.option(
+    "--transformation", "transformations", multiple=True, help="Create Tasks for this Transformation; may be repeated."
+)
 @click.option(
     "--tasks-per-transformation",
     "-t",
@@ -99,10 +101,12 @@ def list_command(**options: Any) -> None:
     default=1,
     show_default=True,
     metavar="N",
-    help="New Tasks of each Transformation.",
+    help="Number of new Tasks per Transformation.",
 )
-@click.option("--extends", default=None, metavar="TASK", help="Task that the new ones continue.")
-@click.option("--action/--no-action", "actioned", default=True, show_default=True, help="Action them on the network.")
+@click.option("--extends", default=None, metavar="TASK", help="Task that the new Tasks extend.")
+@click.option(
+    "--action/--no-action", "actioned", default=True, show_default=True, help="Action the new Tasks on the network."
+)
 @lake_option
 @scope_option
 def create_command(
@@ -116,7 +120,7 @@ def create_command(
 ) -> None:
     """Create Tasks and print their ScopedKeys.
 
-    New Tasks are added to those there are; `submit --tasks-per-transformation` tops up instead.
+    The new Tasks are additional; `submit --tasks-per-transformation` counts existing Tasks.
     """
     from ..ledger.multiplied import multiplied_repeats
     from ..ledger.tasks import action_tasks, create_tasks, network_transformations
@@ -145,7 +149,7 @@ def create_command(
 @_selection
 @click.option("--weight", type=click.FloatRange(0, 1), default=None, help="Weight of the action.  [default: 0.5]")
 def action_command(tasks: tuple[str, ...], weight: float | None, **selection: Any) -> None:
-    """Action Tasks on --network, so that they may be claimed."""
+    """Action Tasks on --network, so that they can be claimed."""
     from ..ledger.tasks import action_tasks
 
     lake, user, network, chosen = _chosen(tasks, selection, needs_network=True)
@@ -156,7 +160,7 @@ def action_command(tasks: tuple[str, ...], weight: float | None, **selection: An
 @_tasks_argument
 @_selection
 def cancel_command(tasks: tuple[str, ...], **selection: Any) -> None:
-    """Take Tasks off --network; their status stays, nobody claims them there any more."""
+    """Cancel Tasks on --network: they are no longer claimed for it, and keep their status."""
     from ..ledger.tasks import cancel_tasks
 
     lake, user, network, chosen = _chosen(tasks, selection, needs_network=True)
@@ -167,9 +171,9 @@ def cancel_command(tasks: tuple[str, ...], **selection: Any) -> None:
 @click.argument("to", type=click.Choice(["waiting", "invalid", "deleted"]))
 @_tasks_argument
 @_selection
-@click.option("--reason", default=None, help="Why; kept in the log.")
+@click.option("--reason", default=None, help="Reason; kept in the log.")
 def set_status_command(to: str, tasks: tuple[str, ...], reason: str | None, **selection: Any) -> None:
-    """Set Tasks waiting, invalid or deleted; the last two also every Task that extends them."""
+    """Set Tasks waiting, invalid or deleted; the last two also apply to every Task that extends them."""
     from ..ledger.tasks import set_tasks_status
 
     lake, user, _, chosen = _chosen(tasks, selection)
@@ -229,7 +233,7 @@ def set_weight_command(weight: float, tasks: tuple[str, ...], **selection: Any) 
     _answer(set_tasks_weight(lake, chosen, network, weight, actor=user), f"set to weight {weight}")
 
 
-# --- what they share ------------------------------------------------------------------------------
+# --- shared helpers --------------------------------------------------------------------------------
 
 
 def _was_given(ctx: click.Context, name: str) -> bool:
@@ -252,7 +256,7 @@ def _list(*, lake: str, limit: int | None, tsv: bool, output: str | None, **sele
 def _select(
     lake: Lake, *, scope: str | None, network: str | None, status: Sequence[str], transformation: str | None
 ) -> pl.DataFrame:
-    """Tasks that fit, by transformation and key."""
+    """Return the matching Tasks, sorted by Transformation and key."""
     import polars as pl
 
     from ..ledger.tasks import network_transformations
@@ -278,7 +282,7 @@ def _select(
 def _chosen(
     tasks: Sequence[str], selection: dict[str, Any], *, needs_network: bool = False
 ) -> tuple[Lake, str, str, list[str]]:
-    """Lake, user, network (or '') and the Tasks that were named, piped in or selected."""
+    """Return lake, user, network (or '') and the Tasks that were named, piped in or selected."""
     from ..ledger.user import user_name
     from ..query import find_network
     from ..store import Lake
@@ -290,16 +294,16 @@ def _chosen(
     if "-" in tasks:
         lines = sys.stdin.read().splitlines()
         first_column = (line.split("\t")[0].strip() for line in lines)
-        tasks = [word for word in first_column if word not in ("", "task")]  # a table's header is no Task
+        tasks = [word for word in first_column if word not in ("", "task")]  # skip the header of a piped table
     elif not tasks:
         if not any(selection.values()):
-            raise click.UsageError("name Tasks, or select them with --network, --status, --transformation or --scope")
+            raise click.UsageError("give Tasks, or select them with --network, --status, --transformation or --scope")
         tasks = _select(lake, **selection)["task"].to_list()
     return lake, user_name(), network, list(dict.fromkeys(tasks))
 
 
 def _transformation_key(lake: Lake, name: str, scope: str | None) -> str:
-    """ScopedKey of a Transformation given by key or name."""
+    """Return the ScopedKey of a Transformation given by key or name."""
     import polars as pl
 
     from ..errors import AmbiguousScopeError, NotFoundError
@@ -312,12 +316,15 @@ def _transformation_key(lake: Lake, name: str, scope: str | None) -> str:
     if len(found) == 1:
         return str(found[0])
     if found:
-        raise AmbiguousScopeError(f"{name!r} fits {len(found)} Transformations: {', '.join(found)}", value=name)
-    raise NotFoundError(f"the lake holds no Transformation {name!r}; see `alchemiscale-lake status --transformations`")
+        raise AmbiguousScopeError(
+            f"{name!r} matches {len(found)} Transformations: {', '.join(found)}; give one of these ScopedKeys",
+            value=name,
+        )
+    raise NotFoundError(f"the lake has no Transformation {name!r}; see `alchemiscale-lake status --transformations`")
 
 
 def _answer(outcomes: Sequence[TaskOutcome], done: str) -> None:
-    """Say what became of each Task; exit with 1 if any was refused."""
+    """Print the outcome for the Tasks; exit with 1 if any was refused."""
     refused = [outcome for outcome in outcomes if not outcome.ok]
     say(f"{len(outcomes) - len(refused)} of {len(outcomes)} Tasks {done}")
     for outcome in refused:

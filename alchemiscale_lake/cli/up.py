@@ -1,4 +1,4 @@
-"""`alchemiscale-lake up`: a lasting local Prefect server with the deployments served."""
+"""`alchemiscale-lake up`: a local Prefect server that serves the deployments."""
 
 from __future__ import annotations
 
@@ -17,15 +17,21 @@ __all__ = ["command"]
 @click.command("up")
 @lake_option
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=4200, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
+@click.option(
+    "--port",
+    default=4200,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="Port to listen on; 0 takes a free one.",
+)
 @verbose_option
 def command(lake: str, host: str, port: int, verbose: bool) -> None:
     """Serve the Prefect UI and the deployments of a lake, and print the UI's address.
 
-    Runs until Ctrl-C. Other commands on this lake then show their runs there too. Flow runs started
-    from the UI work on this machine and end with this command, their Tasks handed back. Whoever logs in
-    to the UI can run code as you: its login is in a file that only you can read, and shown on a terminal.
-    With PREFECT_API_URL set, the deployments are served to that server instead.
+    Runs until Ctrl-C. Meanwhile, other commands on this lake report their runs to the same UI. Flow runs
+    started from the UI run on this machine; they end with this command, and their Tasks are released.
+    Anyone who logs in to the UI can run code as you: the login is in a file that only you can read, and is
+    shown on a terminal. With PREFECT_API_URL set, the deployments are served to that server instead.
 
     \b
     Example:
@@ -35,16 +41,15 @@ def command(lake: str, host: str, port: int, verbose: bool) -> None:
 
     def ready(ui_url: str, login: Path | None) -> None:
         click.echo(ui_url)
-        say("the Prefect UI is at this address, the deployments are served; Ctrl-C stops both")
+        say("the Prefect UI is at this address and the deployments are served; Ctrl-C stops both")
         if login is not None:
             say(_how_to_log_in(login))
 
-    say("starting a Prefect server, a few seconds")
+    say("starting a Prefect server (a few seconds)")
     _launch.up(place, host=host, port=port, verbose=verbose, say=say, ready=ready)
 
 
 def _how_to_log_in(login: Path) -> str:
-    where = f"it is kept in {login}, for you alone"
-    if not sys.stderr.isatty():  # what is written to a log is read by others
+    if not sys.stderr.isatty():  # others may read a log
         return f"log in with the line in {login}"
-    return f"log in with {login.read_text().strip()} ({where})"
+    return f"log in with {login.read_text().strip()} (stored in {login}, readable only by you)"

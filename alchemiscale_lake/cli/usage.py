@@ -1,4 +1,4 @@
-"""`alchemiscale-lake usage`: what was computed, what it cost, where it failed, what it holds."""
+"""`alchemiscale-lake usage`: compute, failures and storage."""
 
 from __future__ import annotations
 
@@ -26,16 +26,18 @@ __all__ = ["command"]
     type=click.Choice(["day", "scope", "protocol", "host", "pool", "network"], case_sensitive=False),
     default="scope",
     show_default=True,
-    help="One row per what; days are UTC.",
+    help="Group by this, one row each; days are UTC.",
 )
-@click.option("--since", default=None, metavar="TIME", help="Only attempts that ended since, as in 7d or 36h.")
+@click.option(
+    "--since", default=None, metavar="TIME", help="Only attempts that ended within this time, as in 7d or 36h."
+)
 @output_options
 @click.option(
     "--plot",
     default=None,
     type=click.Path(dir_okay=False),
     metavar="FILE",
-    help="Draw results and hours over time, added up (png, pdf, svg).",
+    help="Plot cumulative results and hours over time (png, pdf, svg).",
 )
 def command(
     lake: str,
@@ -46,11 +48,11 @@ def command(
     output: str | None,
     plot: str | None,
 ) -> None:
-    """Show what was computed: Tasks, hours, failures, storage.
+    """Show compute usage: Tasks, hours, failures, storage.
 
-    Tasks are those with a good result; failure rates are of attempts, with 95% Wilson intervals. By network
-    a Transformation that two networks share counts in both. Bytes are those of all results, whenever they
-    came.
+    Tasks are those with a good result; failure rates are per attempt, with 95% Wilson intervals. By network,
+    a Transformation shared by two networks counts in both. Bytes are those of all results, regardless of
+    --since.
 
     \b
     Examples:
@@ -83,5 +85,5 @@ def _window(since: str) -> timedelta:
     except ValueError as e:
         raise click.BadParameter(str(e), param_hint="--since") from e
     if not 0 < seconds < 1e10:
-        raise click.BadParameter(f"{since!r} is no time before now", param_hint="--since")
+        raise click.BadParameter(f"{since!r} is not a positive duration below 300 years", param_hint="--since")
     return timedelta(seconds=seconds)

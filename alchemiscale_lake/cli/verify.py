@@ -1,4 +1,4 @@
-"""`alchemiscale-lake verify`: whether every file of a lake is as it was written."""
+"""`alchemiscale-lake verify`: check that every file of a lake is as it was written."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ __all__ = ["command"]
 def command(ctx: click.Context, /, lake: str, tsv: bool, output: str | None) -> None:
     """Check every file of a lake: tables, result objects, receipts.
 
-    Data files, log entries, result objects and kept files are compared with the SHA-256 that they were
-    written with. Nothing is changed. Exit code 1 if something is damaged; the table says what to do.
+    Data files, log entries, result objects and kept files are compared with the SHA-256 recorded when they
+    were written. Nothing is changed. Exit code 1 if something is damaged; the table says what to do.
 
     \b
     Example:

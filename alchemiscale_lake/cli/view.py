@@ -1,4 +1,4 @@
-"""`alchemiscale-lake view`: a network as one page that a browser opens."""
+"""`alchemiscale-lake view`: a network as one self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["command"]
     type=click.Choice(["status", "estimate", "uncertainty", "residual", "experiment"], case_sensitive=False),
     default="status",
     show_default=True,
-    help="What ligands and edges are coloured by at first; the page offers them all.",
+    help="Initial colouring of ligands and edges; the page can switch between all.",
 )
 @click.option(
     "-o",
@@ -32,14 +32,14 @@ __all__ = ["command"]
     type=click.Path(dir_okay=False, allow_dash=True),
     show_default="<ScopedKey>.html",
     metavar="FILE",
-    help="Where the page goes; `-` is standard output.",
+    help="Output file; `-` is standard output.",
 )
-@click.option("--as-is", is_flag=True, help="Show the newest round as it stands, and write nothing into the lake.")
+@click.option("--as-is", is_flag=True, help="Show the newest stored estimates, and write nothing to the lake.")
 def command(network: str | None, lake: str, scope: str | None, colour: str, output: str | None, as_is: bool) -> None:
-    """Draw a network of ligands as one page, to open in a browser or to mail.
+    """Draw a network of ligands as one self-contained HTML page.
 
-    NETWORK is a name, a ScopedKey or the beginning of one; it may be left out if there is only one.
-    Estimates are brought up to date first. The page has everything inside and asks nobody for anything.
+    NETWORK is a name, a ScopedKey or a prefix of one; it may be omitted if there is only one.
+    Estimates are updated first. The page loads nothing from the network.
 
     \b
     Example:

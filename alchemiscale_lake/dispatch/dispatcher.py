@@ -222,7 +222,7 @@ class Dispatcher:
         if hosts != self._hand_out.barred:
             publish(self._lake, hosts)
             for name in sorted(hosts.keys() - self._hand_out.barred.keys()):
-                _log.warning("host %s is in quarantine until %s; see `alchemiscale-lake hosts`", name, hosts[name])
+                _log.warning("host %s is quarantined until %s; see `alchemiscale-lake hosts`", name, hosts[name])
             self._hand_out.barred = hosts
         self._hand_out.on_parole = on_parole(self._lake, self._settings.hosts)
         self._executor.retire(hosts)
@@ -245,9 +245,9 @@ class Dispatcher:
         self._listened_at = time.monotonic()
         claims = self._flights.claims()
         for attempt, beat in self._pulse.silent(claims).items():
-            _log.warning("attempt %s on %s is silent since %s; given up", attempt, beat.hostname, beat.at)
+            _log.warning("attempt %s on %s has sent no heartbeat since %s; given up", attempt, beat.hostname, beat.at)
             self._flights.stop([attempt])
-            word = ("lost", f"no sign of life from {beat.hostname}")
+            word = ("lost", f"no heartbeat from {beat.hostname}")
             self._books.end_without_receipt([claims[attempt]], {attempt: word})
             self._flights.settle([attempt])
 
@@ -272,7 +272,7 @@ class Dispatcher:
                 self._tell(self._lake.task_log.states())
             except TransientError as e:
                 if time.monotonic() > deadline:
-                    _log.warning("%s; what is still claimed comes back when its leases end", e)
+                    _log.warning("%s; remaining claims are released when their leases expire", e)
                     return
                 time.sleep(outage.pause_after(e))
             else:

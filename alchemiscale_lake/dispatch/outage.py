@@ -54,7 +54,7 @@ class Outage:
             self._since, self._pause_s = now, self._first_pause_s
         pause_s = self._pause_s
         if now + pause_s - self._since > self._give_up_s:
-            _log.error("no answer for %.0f s; given up", now - self._since)
+            _log.error("no response for %.0f s; giving up", now - self._since)
             raise error
         _log.warning("%s; trying again in %.0f s", error, pause_s)
         self._pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
@@ -63,5 +63,5 @@ class Outage:
     def over(self) -> None:
         """Record a successful turn."""
         if self._since is not None:
-            _log.warning("there is an answer again after %.0f s", self._clock() - self._since)
+            _log.warning("responding again after %.0f s", self._clock() - self._since)
         self._since = None

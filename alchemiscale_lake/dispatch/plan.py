@@ -27,13 +27,13 @@ __all__ = ["DispatchPlan", "PoolPlan", "Unplaced", "plan_dispatch"]
 _REMEDIES: Final = (
     "",
     "add it to `scopes` of the pool",
-    "take it out of `exclude_scopes`",
+    "remove it from `exclude_scopes`",
     "add it to `protocols` of the pool",
-    "take it out of `exclude_protocols`",
-    "give the pool's workers more `gpus`, or the Protocol fewer under `protocols`",
-    "give the pool's workers more `cores`, or the Protocol fewer under `protocols`",
-    "give the pool's workers more `memory`, or the Protocol less under `protocols`",
-    "give the pool a longer `walltime`",
+    "remove it from `exclude_protocols`",
+    "increase `gpus` of the pool's workers, or decrease those of the Protocol under `protocols`",
+    "increase `cores` of the pool's workers, or decrease those of the Protocol under `protocols`",
+    "increase `memory` of the pool's workers, or decrease that of the Protocol under `protocols`",
+    "increase the `walltime` of the pool",
 )
 _SLACK: Final = 1e-9
 
@@ -209,7 +209,7 @@ class _Play:
         taken = rows.filter(pl.col(part_in(name)).cum_sum() <= workers + _SLACK)
         admitted = admission.candidates["task"].n_unique()
         full = len(taken) < admitted and (admission.limit is None or len(taken) < admission.limit)
-        return taken, (f"has room for {say_tasks(len(taken))}, {admitted} could come",) if full else ()
+        return taken, (f"has capacity for {len(taken)} of {say_tasks(admitted)}",) if full else ()
 
     def _start(self, name: str, taken: pl.DataFrame) -> None:
         started = taken.with_columns(pool=pl.lit(name), attempt=pl.lit("planned:") + pl.col("task"))
@@ -257,7 +257,7 @@ def _own_room(pools: Pools, name: str, running: pl.DataFrame, situation: Situati
 
 
 def _no_dispatcher(name: str) -> str:
-    return f"no dispatcher was heard of within ten minutes; start one with `alchemiscale-lake dispatch {name}`"
+    return f"no dispatcher was seen within the last ten minutes; start one with `alchemiscale-lake dispatch {name}`"
 
 
 def _unplaced(pools: Pools, left: pl.DataFrame, survey: Survey, planned: Mapping[str, PoolPlan]) -> list[Unplaced]:
@@ -280,7 +280,7 @@ def _not_now(plan: PoolPlan) -> str:
     """Return why a pool leaves Tasks that it could run."""
     if plan.state != "open":
         return "it is closed now" if plan.state == "closed" else "it has no dispatcher"
-    return "it takes no more now"
+    return "it takes no more Tasks now"
 
 
 def _count_waiting(states: TaskStates) -> int:

@@ -83,9 +83,7 @@ class PoolPolicy:
         clock: Callable[[], datetime] = now_utc,
     ) -> None:
         if pool not in pools.pools:
-            raise SettingsError(
-                f"there is no pool {pool!r} among those configured; there are {', '.join(pools.pools)}", pool=pool
-            )
+            raise SettingsError(f"the pools file has no pool {pool!r}; it has {', '.join(pools.pools)}", pool=pool)
         self._pools, self._pool, self._clock = pools, pool, clock
         self._survey = Survey(lake, pools, forecast)
         self._patience = _Patience()

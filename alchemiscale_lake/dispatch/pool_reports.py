@@ -93,7 +93,7 @@ def pool_reports(lake: Lake) -> dict[str, PoolReport]:
         except NotFoundError:
             continue
         except _UNREADABLE as e:
-            _log.warning("%s is passed over: it is no report of a pool: %s", path, e)
+            _log.warning("%s is ignored: it is not a valid pool report: %s", path, e)
             continue
         found[unquote(path.removeprefix(f"{_FOLDER}/").removesuffix(".json"))] = report
     return found
@@ -109,7 +109,7 @@ def _read(data: bytes) -> PoolReport:
         raise TypeError(f"{type(said).__name__} instead of an object")
     at = datetime.fromisoformat(said["at"])
     if at.tzinfo is None:
-        raise ValueError(f"{at} names no time zone")
+        raise ValueError(f"{at} has no time zone")
     known = {field.name for field in fields(PoolReport)}
     # a newer dispatcher may add keys
     return PoolReport(**{k: v for k, v in said.items() if k in known} | {"at": at})

@@ -195,7 +195,9 @@ def price(
         If the file has no such pool.
     """
     if pool is not None and (pools is None or pool not in pools.pools):
-        there = f"there are {', '.join(pools.pools)}" if pools is not None else "there is no pools file; give --pools"
+        there = (
+            f"the pools file has {', '.join(pools.pools)}" if pools is not None else "give a pools file with --pools"
+        )
         raise SettingsError(f"there is no pool {pool!r}: {there}", pool=pool)
     evidence = cost_history(lake)
     known, history = model_at_hand(lake, evidence), evidence.rows
@@ -367,7 +369,7 @@ def _together(crews: Mapping[str, _Seen], worlds: Worlds) -> PoolPrice:
         gpu_model=None,
         slots=sum(seen.slots for seen in crews.values()),
         n_tasks=len(anybody) + sum(seen.n_running for seen in crews.values()),
-        refused={"no pool takes it": int(nobody.sum())} if nobody.any() else {},
+        refused={"no pool can take it": int(nobody.sum())} if nobody.any() else {},
         gpu_hours=Amount.of(used[:, 0]),
         wall_h=Amount.of(wall) if np.isfinite(wall).all() and not nobody.any() else None,
         cost=Amount.of(used[:, 1]),

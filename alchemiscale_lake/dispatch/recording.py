@@ -34,12 +34,12 @@ __all__ = ["NO_WORD", "Books", "Ending", "recent_refusals"]
 #: Kind and reason of an ending without a receipt.
 Ending = tuple[str, str]
 #: Default ending of an attempt without any report.
-NO_WORD: Final[Ending] = ("lost", "its worker or job ended without a word")
+NO_WORD: Final[Ending] = ("lost", "its worker or job ended without a report")
 #: Number of endings of one kind, without a result in between, after which the Task fails.
 _MOST: Final = {"lost": 3, "walltime": 20}
 _FAILURE: Final = {
-    "lost": "WorkerLost: {n} workers in a row ended under it; the last: {reason}",
-    "walltime": "WalltimeExceeded: {n} jobs in a row ended before it did; give its pool a longer walltime",
+    "lost": "WorkerLost: {n} workers in a row ended while running it; the last: {reason}",
+    "walltime": "WalltimeExceeded: {n} jobs in a row ended before it did; increase the walltime of its pool",
 }
 #: How long refusals are remembered, by the clock of the refused dispatcher: if that is wrong, a Task cools down once
 #: more, or not at all.
@@ -163,7 +163,7 @@ class Books:
             return left.kind, f"{left.reason} ({left.hostname})"
         if self._durable and said[0] == "lost" and not has_begun(self._lake, claim.scope, claim.attempt):
             # for example a broken environment: not the Task's fault, and an immediate retry would fail too
-            return "refused", "its job ended before it began; see the job's output"
+            return "refused", "its job ended before the attempt started; see the job's output"
         return said
 
 
@@ -174,7 +174,7 @@ def _count_endings(lake: Lake, tasks: Collection[str]) -> Counter[tuple[str, str
     log = lake.table("task_log").scan().filter(pl.col("task").is_in(list(tasks)))
     fresh = pl.col("event").is_in(_FRESH_START)
     log = log.filter(fresh | (pl.col("event") == "released")).select("task", "seq", "event", "reason")
-    rows = collect(log, "how attempts ended")
+    rows = collect(log, "outcomes of attempts")
     start = rows.filter(pl.col("event") != "released").group_by("task").agg(start=pl.col("seq").max())
     since = rows.filter(pl.col("event") == "released").join(start, on="task").filter(pl.col("seq") > pl.col("start"))
     kinds = pl.col("reason").str.split(":").list.first()

@@ -139,7 +139,7 @@ class Salvage:
         held = [s for s in self._running() if s.pool == self._pool]
         claimed_by = claimers(self._lake, held)
         strays = [claim_of(s) for s in held if s.attempt and claimed_by.get(s.attempt, ("",))[0] == self._actor]
-        self.give_back(strays, "it could not be handed out")
+        self.give_back(strays, "it could not be dispatched")
 
     def give_back(self, claims: Collection[Claim], reason: str) -> None:
         """Record attempts with a receipt; stop and release the others."""

@@ -130,7 +130,7 @@ class Sightings:
             except NotFoundError:
                 continue
             except _UNREADABLE as e:
-                _log.warning("%s is ignored, it cannot be read: %s", info.path, e)
+                _log.warning("%s is ignored because it cannot be read: %s", info.path, e)
                 self._files[info.path] = set()
 
     def save(self, kept: Collection[str], *, now: bool = False) -> None:
@@ -160,7 +160,7 @@ class Sightings:
             self._lake.objects.delete(over)
             self._files = {path: whose for path, whose in self._files.items() if path not in over}
         except StorageError as e:
-            _log.warning("what the dispatcher has seen of others could not be saved: %s", e)
+            _log.warning("the dispatcher's observations of other dispatchers could not be saved: %s", e)
         self._saved_at = reading
 
     @property

@@ -149,7 +149,7 @@ class Survey:
 
     def _read(self) -> _Read:
         if self._last is None:
-            raise RuntimeError("refresh() comes first")
+            raise RuntimeError("call refresh() first")
         return self._last
 
     def _committed(self, name: str, running: pl.DataFrame, read: _Read) -> float:

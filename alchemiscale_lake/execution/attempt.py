@@ -112,7 +112,7 @@ class AttemptRun:
         if has_receipt(self.lake, self.spec):
             return None
         if self.stop(self.spec.attempt):
-            return Release("stopped", "the attempt was stopped before it began", hostname())
+            return Release("stopped", "the attempt was stopped before it started", hostname())
         with Lifeline(self.lake, self.spec, self.stop) as lifeline:
             seat = self._admitted(lifeline)
             return seat if isinstance(seat, Release) else self._use(seat, lifeline)
@@ -124,7 +124,7 @@ class AttemptRun:
         troubled_at: float | None = None
         while True:
             if lifeline.told.done():
-                return Release("stopped", "the attempt was stopped before it began", hostname())
+                return Release("stopped", "the attempt was stopped before it started", hostname())
             seat = self.ticket.wait(_LOOK_EVERY_S)
             if (reason := self._refusal()) is not None:
                 return Release("refused", reason, hostname())
@@ -147,12 +147,12 @@ class AttemptRun:
         left_s, retire_s, duration_s = seconds_left(), self.assignment.retire_before_s, self.spec.duration_s or 0.0
         if left_s is not None and duration_s >= left_s - retire_s:
             takes = f"; the Task takes about {duration_s:.0f} s" if duration_s else ""
-            return f"the job ends in {left_s:.0f} s, its Tasks are stopped {retire_s:.0f} s before{takes}"
+            return f"the job ends in {left_s:.0f} s, and its Tasks are stopped {retire_s:.0f} s earlier{takes}"
         if (reason := self.gate.too_big(self.ticket.needs)) is not None:
             return f"the attempt {reason}"
         held_s = 0.0 if self.ticket.held_at is None else time.monotonic() - self.ticket.held_at
         if self.ticket.seat is None and held_s > self.assignment.monitors.give_back_after_s:
-            return f"waited {held_s:.0f} s beside others: {self.ticket.held}"
+            return f"waited {held_s:.0f} s for admission: {self.ticket.held}"
         return None
 
     # --- from its start on --------------------------------------------------------------------------
@@ -167,7 +167,7 @@ class AttemptRun:
         except OSError as e:
             if e.errno is None:  # ours: the attempt runs twice
                 return self._report(_not_prepared(e), seat, None, started_at, watch)
-            said = f"no work folder can be made in {self.root}: {e}"
+            said = f"cannot create a work folder in {self.root}: {e}"
             host_health().pause(said, self.root)
             raise HostFaultError(said, folder=str(self.root)) from e
         with held as folder:
@@ -218,7 +218,7 @@ class AttemptRun:
         except (LakeError, OSError) as e:  # an object or the work folder is missing: a failure of this Task
             if is_host_fault(e) and not fills(folder.path, folder.path):
                 host_health().pause(f"{e} in {folder.path}", self.root)
-                raise HostFaultError(f"{e} in {folder.path}; make room there", folder=str(folder.path)) from e
+                raise HostFaultError(f"{e} in {folder.path}; free space there", folder=str(folder.path)) from e
             return _not_prepared(e)
         finally:
             launcher.close()
@@ -246,7 +246,7 @@ def _make_room(folder: WorkFolder) -> None:
 
 def _lost_folder(missing: str, outcome: DagOutcome) -> DagOutcome:
     """Return the outcome of an attempt whose Protocol removed its work folder."""
-    error = ExecutionError(f"the Protocol removed its work folder, or what is in it ({missing} is not there)")
+    error = ExecutionError(f"the Protocol removed its work folder or files in it ({missing} does not exist)")
     lost = _not_prepared(error)
     # their results and output are lost with it
     before = [replace(execution, result=None) for execution in outcome.executions]

@@ -40,4 +40,4 @@ def read_capped(path: Path, limit: int = CAPTURE_BYTES) -> bytes | None:
         if e.errno in (errno.ELOOP, errno.EMLINK, errno.ENXIO):  # a link or a socket
             return None
         raise
-    return head + f"\n[... {size - len(head) - len(tail)} bytes left out ...]\n".encode() + tail
+    return head + f"\n[... {size - len(head) - len(tail)} bytes omitted ...]\n".encode() + tail

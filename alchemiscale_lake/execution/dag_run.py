@@ -174,7 +174,7 @@ class DagRun:
             qualname=f"Protocol.{name}",
             label=label,
             ok=False,
-            exception=outcome.exception or ("ExecutionError", f"{name} left nothing behind"),
+            exception=outcome.exception or ("ExecutionError", f"{name} left no result"),
             traceback=outcome.traceback,
             started_at=outcome.started_at.isoformat(),
             ended_at=outcome.ended_at.isoformat(),

@@ -110,7 +110,7 @@ def read_plan(folder: Path) -> Plan | None:
     except FileNotFoundError:
         return None
     except _UNREADABLE as e:
-        _log.warning("%s cannot be read, as after a power cut (%s); it is made again", folder / PLAN, e)
+        _log.warning("%s cannot be read, as after a power cut (%s); it is created again", folder / PLAN, e)
         return None
 
 

@@ -42,4 +42,4 @@ def run_job(arguments: list[str] | None = None) -> int:
 
 
 def _stop(signum: int, _: object) -> None:
-    stop_all(f"the job was told to end ({signal.Signals(signum).name})")
+    stop_all(f"the job received {signal.Signals(signum).name}")

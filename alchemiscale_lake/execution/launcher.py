@@ -78,14 +78,14 @@ class Launched:
     def outcome(self) -> StepOutcome:
         """Return its outcome; if it is still running, that it cannot be terminated."""
         future = self.process.ended
-        ended = future.result() if future.done() else StepExit(None, problem="the system does not let go of it")
+        ended = future.result() if future.done() else StepExit(None, problem="the operating system cannot terminate it")
         duration_s = time.monotonic() - self.started
         content = read_left(self.run / OUTCOME)
         if content is None or not isinstance(content.get("ok"), bool):
             content = {"ok": False, "exception": self._death(ended), "traceback": self._last_words()}
         said, trace = content.get("exception"), content.get("traceback")
         texts = [str(text) for text in said] if isinstance(said, list) else []
-        exception = tuple(texts) or ("ExecutionError", "the step failed and left no reason")
+        exception = tuple(texts) or ("ExecutionError", "the step failed without a reason")
         return StepOutcome(
             ok=content["ok"],
             exception=None if content["ok"] else exception,
@@ -98,16 +98,16 @@ class Launched:
 
     def _death(self, ended: StepExit) -> list[str]:
         if ended.exit_code is None:
-            blamed = "; it served this attempt alone, so that a unit may have ended it" if self.alone else ""
+            blamed = "; it served only this attempt, so a unit may have killed it" if self.alone else ""
             return ["ProcessDied", f"lost: {ended.problem}{blamed}"]
         if ended.exit_code >= 0:
-            return ["ProcessDied", f"the process left with exit code {ended.exit_code} before it could report"]
+            return ["ProcessDied", f"the process exited with code {ended.exit_code} before it reported"]
         name = signal.Signals(-ended.exit_code).name
         said = f"killed by signal {-ended.exit_code} ({name})"
         if name == "SIGKILL":
             peak, limit = ended.peak_memory_bytes or 0, self.memory_bytes or psutil.virtual_memory().total
             said += (
-                ": by the system or the queue for want of memory, or by hand; "
+                ": by the system or the queue for lack of memory, or by a user; "
                 f"peak memory {peak / 2**30:.2f} GiB of {limit / 2**30:.2f} GiB"
             )
         return ["ProcessDied", said]
@@ -115,8 +115,8 @@ class Launched:
     def _last_words(self) -> str:
         told = read_capped(self.run / "stderr.txt", _TRACEBACK_BYTES)
         if told is None:
-            return "no traceback: the process died without a word on stderr"
-        return "what the process left on stderr:\n" + told.decode(errors="replace")
+            return "no traceback: the process died without output on stderr"
+        return "stderr of the process:\n" + told.decode(errors="replace")
 
 
 def read_left(path: Path) -> dict[str, Any] | None:
@@ -226,7 +226,7 @@ class Launcher:
         full = full_file_system(self._needed)
         if full is not None and not fills(self.folder.path, full[0]):
             host_health().pause(full[1], full[0])
-            raise HostFaultError(f"{full[1]}; make room there", folder=str(full[0]))
+            raise HostFaultError(f"{full[1]}; free space there", folder=str(full[0]))
         if outcome.exit.problem is not None and self._own_server is None:
             self._own_server = self._server.apart()
         return full is not None

@@ -94,7 +94,7 @@ class Lifeline:
                     self._has_beaten = True
                     leave_beat(self._lake, self._spec, self._beat(self._started_at))
             except (LakeError, OSError) as e:
-                _log.warning("attempt %s: the lake did not take its beat: %s", self._spec.attempt, e)
+                _log.warning("attempt %s: could not write its heartbeat to the lake: %s", self._spec.attempt, e)
 
     def _beat(self, started_at: datetime) -> Beat:
         vitals = self.vitals

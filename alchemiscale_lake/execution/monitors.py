@@ -142,7 +142,7 @@ class MonitoredLimits:
         if now - last_start < monitors.window_s or not uses:
             if samples and _use_of(name, samples[-1].gpus) is None:
                 return None
-            return f"GPU {name} is not measured long enough yet to tell what its last attempt needs"
+            return f"GPU {name} has not been measured long enough to know what its last attempt needs"
         means = {
             "GPU utilisation": _mean([use.utilisation for use in uses]),
             "GPU memory": _mean([use.memory for use in uses]),

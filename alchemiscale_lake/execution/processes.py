@@ -110,7 +110,7 @@ class StepServer:
         """
         with self._lock:
             if self._closed:
-                raise TransientError("this worker is shutting down; the attempt has to be made again elsewhere")
+                raise TransientError("this worker is shutting down; the attempt must run elsewhere")
             for _ in range(3):
                 if self._link is None or not self._link.alive:
                     # a fork server that died while importing may do so again: let each step import for itself
@@ -118,7 +118,7 @@ class StepServer:
                 process = StepProcess(next(self._numbers), self._link)
                 if self._link.submit(process, {**request, "id": process.number}):
                     return process
-        raise ExecutionError("cannot start a process to run units in; see the log for what its Python said")
+        raise ExecutionError("cannot start a process for units; see the log for the error of its Python")
 
     @property
     def pid(self) -> int | None:

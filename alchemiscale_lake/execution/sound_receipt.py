@@ -40,7 +40,7 @@ def sound_receipt(receipt: Receipt) -> Receipt:
     problems = receipt.problems()
     if not problems:
         return receipt
-    said = f"SchemaError: the result does not fit the tables: {'; '.join(problems)}"
+    said = f"SchemaError: the result does not match the tables' schemas: {'; '.join(problems)}"
     given = {name: receipt.result.get(name) for name in _NUMBERS}
     if any(value is not None for value in given.values()):
         said += f" ({', '.join(f'{name} = {value!r}' for name, value in given.items())})"

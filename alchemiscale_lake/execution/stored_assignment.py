@@ -59,8 +59,8 @@ def load_assignment(lake: Lake, assignment_id: str) -> Assignment:
     stored = json.loads(lake.objects.get(_path(assignment_id)))
     if stored["format"] not in range(1, _FORMAT + 1):
         raise LakeVersionError(
-            f"assignment {assignment_id} has format {stored['format']}, this version knows 1 to {_FORMAT}; "
-            "run the same alchemiscale-lake where Tasks are dispatched and where they are computed",
+            f"assignment {assignment_id} has format {stored['format']}, this version supports 1 to {_FORMAT}; "
+            "install the same version of alchemiscale-lake for dispatchers and workers",
             format=stored["format"],
         )
     content: dict[str, Any] = stored["assignment"]

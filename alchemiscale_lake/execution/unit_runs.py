@@ -111,7 +111,7 @@ class UnitRuns:
         ready.sort(key=lambda unit: unit.index)
         if not ready and not self._running:
             left = ", ".join(unit.name for unit in self._waiting.values())
-            raise ExecutionError(f"the units {left} depend on each other in a circle; check the Protocol's _create")
+            raise ExecutionError(f"the units {left} depend on each other in a cycle; check the Protocol's _create")
         while ready:
             needs = self._needs_of(ready)
             unit = ready.pop(0)
@@ -172,7 +172,7 @@ class UnitRuns:
             outcome = replace(outcome, exception=stuck)
         if self._launcher.examine(outcome):
             outcome = replace(
-                outcome, exception=("DiskFull", f"the Task's own files fill the file system of {self._folder}")
+                outcome, exception=("DiskFull", f"the Task's own files have filled the file system of {self._folder}")
             )
             # otherwise nothing could be written about it, and it cannot continue from there
             shutil.rmtree(running.scratch, ignore_errors=True)

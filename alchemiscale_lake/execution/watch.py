@@ -61,7 +61,7 @@ class Watch:
         if cut is Cut.TIMEOUT:
             return f"timeout after {self.timeout_s:g} s"
         if cut is Cut.WALLTIME:
-            return f"stopped {self._retire_before_s:g} s before its job ends"
+            return f"stopped {self._retire_before_s:g} s before the end of its job"
         return stop_reason() or "the attempt was stopped"
 
     def exception(self, cut: Cut) -> tuple[str, str]:

@@ -95,7 +95,7 @@ def missing_class(missing: list[tuple[str, str, Exception]]) -> MissingClassErro
 
 def _remedy(package: str) -> str:
     if package == "gufe":
-        return f"the installed gufe {gufe_version()} has no such class: install gufe >= 1 from conda-forge"
+        return f"the installed gufe {gufe_version()} does not have this class: install gufe >= 1 from conda-forge"
     if package in _CONDA_ONLY:
         return f"install {package} from conda-forge (not from PyPI)"
     return f"install {package}"

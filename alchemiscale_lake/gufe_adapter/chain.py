@@ -79,7 +79,7 @@ def dumps_chain(obj: Any) -> bytes:
     except (TypeError, ValueError) as e:
         raise ExecutionError(
             f"{type(obj).__name__} {getattr(obj, 'name', None) or ''} cannot be written as JSON ({e}); a Protocol must "
-            f"return gufe objects, plain Python values, arrays and paths (gufe {gufe_version()} is here)",
+            f"return gufe objects, plain Python values, arrays and paths (gufe {gufe_version()} is installed)",
             key=str(obj.key),
         ) from e
 
@@ -237,7 +237,7 @@ def build_chain(chain: Any) -> Any:
     for key, keyed_dict in chain:
         if not tok.is_gufe_dict(keyed_dict):
             raise InvalidNetworkError(
-                f"{key} in the chain names no class; write the file with gufe's `to_json`", key=str(key)
+                f"{key} in the chain has no class name; write the file with gufe's `to_json`", key=str(key)
             )
     require_classes((keyed_dict["__module__"], keyed_dict["__qualname__"]) for _, keyed_dict in chain)
     objects: dict[str, Any] = {}
@@ -271,7 +271,7 @@ def _resolve(value: Any, objects: dict[str, Any]) -> Any:
                 return objects[str(value[_KEY])]
             except KeyError as e:
                 raise InvalidNetworkError(
-                    f"the chain refers to {value[_KEY]} before defining it; write the file anew with gufe's `to_json`",
+                    f"the chain refers to {value[_KEY]} before defining it; write the file again with gufe's `to_json`",
                     key=value[_KEY],
                 ) from e
         return {key: _resolve(item, objects) for key, item in value.items()}
@@ -292,6 +292,6 @@ def unreadable(reason: Exception, qualname: str | None = None) -> InvalidNetwork
     """Return the error about an object that this gufe cannot build, with the reason."""
     return InvalidNetworkError(
         f"{qualname or 'an object'} cannot be rebuilt by gufe {gufe_version()} "
-        f"({type(reason).__name__}: {reason}); use the gufe that wrote it, or a newer one",
+        f"({type(reason).__name__}: {reason}); use the gufe version that wrote it, or a newer one",
         qualname=qualname,
     )

@@ -204,7 +204,7 @@ def _usable(unit: Any, results: Mapping[str, Any]) -> Mapping[str, Any]:
             state = "has no result" if result is None else "failed"
             raise ExecutionError(
                 f"unit {unit.name} ({unit.key}) cannot run: {needed.name} ({needed.key}), which it depends on, "
-                f"{state}; run that one first",
+                f"{state}; run it first",
                 unit_key=str(unit.key),
                 needs=str(needed.key),
             )
@@ -232,8 +232,8 @@ def _context(folders: Mapping[str, Path]) -> Any:
     unknown = [p.name for p in parameters.values() if p.default is p.empty and p.name not in folders]
     if unknown:
         raise ExecutionError(
-            f"the Context of this gufe needs {', '.join(unknown)}, which this version of alchemiscale-lake "
-            "does not know; use an older gufe or a newer alchemiscale-lake",
+            f"the Context of this gufe requires {', '.join(unknown)}, which this version of alchemiscale-lake "
+            "does not support; use an older gufe or a newer alchemiscale-lake",
             parameters=unknown,
         )
     return Context(**{word: folder for word, folder in folders.items() if word in parameters})

@@ -86,7 +86,7 @@ def _unpack(raw: bytes) -> Any:
     except ImportError as e:
         raise MissingDependencyError(
             f"the file is neither JSON nor readable by gufe {gufe_version()}; "
-            "if it is msgpack, read it with a gufe that has `from_msgpack`",
+            "if it is msgpack, use a gufe version with `from_msgpack`",
             package="gufe",
         ) from e
     try:

@@ -111,7 +111,7 @@ def estimate(transformation: Any, dag_results: Iterable[Any]) -> Estimate:
         protocol = type(transformation.protocol).__qualname__
         raise EstimationError(
             f"{protocol} could not gather {len(usable)} results of {transformation.name or transformation.key} "
-            f"({type(e).__name__}: {e}); check that they were made by this version of {protocol}",
+            f"({type(e).__name__}: {e}); check that they were computed by this version of {protocol}",
             transformation=str(transformation.key),
             n_results=len(usable),
         ) from e

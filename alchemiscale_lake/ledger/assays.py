@@ -123,7 +123,7 @@ def unmatched_assays(lake: Lake, scope: Scope | str) -> str | None:
         return None
     told = [f"{name!r}{did_you_mean(name, ligands).replace('; did', ' (did').replace('?', '?)')}" for name in unknown]
     more = f" and {len(told) - _NAMED} more" if len(told) > _NAMED else ""
-    return f"{len(unknown)} experimental values fit no ligand of {scope}: {', '.join(told[:_NAMED])}{more}"
+    return f"{len(unknown)} experimental values match no ligand of {scope}: {', '.join(told[:_NAMED])}{more}"
 
 
 def _read_values(path: Path, source: str, temperature_kelvin: float, tell: Callable[[str], None]) -> list[_Row]:
@@ -146,7 +146,7 @@ def _read_values(path: Path, source: str, temperature_kelvin: float, tell: Calla
         shown = "\n".join(problems[:10])
         more = f"\n... and {len(problems) - 10} more" if len(problems) > 10 else ""
         raise SchemaError(
-            f"{len(problems)} bad line(s), nothing was imported; correct them and import again:\n{shown}{more}",
+            f"{len(problems)} invalid line(s), nothing was imported; correct them and import again:\n{shown}{more}",
             path=str(path),
             problems=problems,
         )
@@ -163,11 +163,11 @@ def _read_values(path: Path, source: str, temperature_kelvin: float, tell: Calla
 def _add(values: dict[str, _Row], measured: Measured | str, source: str) -> None:
     if not isinstance(measured, Measured):
         if measured:
-            raise ValueError(f"no value for ligand {measured!r}; take the line out if it was not measured")
+            raise ValueError(f"no value for ligand {measured!r}; remove the line if it was not measured")
         return
     before = values.setdefault(measured.ligand, asdict(measured) | {"source": measured.source or source})
     if before["value_kcal_mol"] != measured.value_kcal_mol:
-        raise ValueError(f"ligand {measured.ligand!r} has another value above; keep one line per ligand")
+        raise ValueError(f"ligand {measured.ligand!r} already has a value in an earlier line; keep one line per ligand")
 
 
 def _silent(_: str) -> None:

@@ -245,7 +245,7 @@ def claimers(lake: Lake, running: Collection[TaskState]) -> dict[str, tuple[str,
         return {}
     claimed = (pl.col("event") == "claimed") & pl.col("of_attempt").is_in(attempts)
     log = lake.table("task_log").scan().filter(claimed).select("of_attempt", "actor", "at")
-    rows = collect(log, "who claimed what")
+    rows = collect(log, "claims")
     return {attempt: (actor, at) for attempt, actor, at in rows.iter_rows()}
 
 

@@ -236,6 +236,6 @@ def _pooled(members: list[_Round], *, over_time: bool) -> Iterator[tuple[datetim
 def _nothing(network: str | None, scope: Scope | str | None) -> str:
     where = network or (f"Scope {scope}" if scope is not None else "the lake")
     return (
-        f"nothing of {where} can be compared: no two ligands of a network have both an estimate and an experimental "
+        f"nothing in {where} can be compared: no two ligands of a network have both an estimate and an experimental "
         "value; import values with `alchemiscale-lake assays FILE --scope ...`, then run `alchemiscale-lake gather`"
     )

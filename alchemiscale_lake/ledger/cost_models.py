@@ -124,19 +124,19 @@ def train_cost_model(lake: Lake, *, force: bool = False, actor: str | None = Non
     if not len(history.rows):
         if force:
             raise EstimationError(
-                f"there is nothing to train on: of {history.n_results} good results none tells what it cost; "
-                "until Tasks have run, estimates rest on physics",
+                f"there is nothing to train on: none of {history.n_results} good results has a measured cost; "
+                "until Tasks have run, costs are estimated from physics",
                 n_results=history.n_results,
             )
-        return Training(newest_model(lake), False, "there is no result that tells what it cost", history.n_results)
+        return Training(newest_model(lake), False, "no result has a measured cost", history.n_results)
     if why is None and not force:
-        said = f"{history.n_results} results now, {newest['n_results']} when it was trained" if newest else ""
-        return Training(newest_model(lake), False, f"nothing much is new: {said}", history.n_results)
+        counts = f"{history.n_results} results now, {newest['n_results']} when it was trained" if newest else ""
+        return Training(newest_model(lake), False, f"there is little new data: {counts}", history.n_results)
     model = _trained(lake, history.rows)
     row = _row(model, history, actor or user_name(), now_utc())
     lake.table("cost_models").append_new([row])
     known = KnownModel(model, str(row["model"]), row["trained_at"])
-    return Training(known, True, why or "asked for", history.n_results)
+    return Training(known, True, why or "forced", history.n_results)
 
 
 def why_due(newest: dict[str, Any] | None, history: CostHistory) -> str | None:
@@ -151,16 +151,16 @@ def why_due(newest: dict[str, Any] | None, history: CostHistory) -> str | None:
     if not len(history.rows):
         return None
     if newest is None:
-        return "the first"
+        return "the first model"
     if _known(newest).model.is_superseded:
-        return "the last was trained by an older release"
+        return "the last model is from an older release"
     if history.n_results >= (1.0 + _MORE) * newest["n_results"] and history.n_results > newest["n_results"]:
-        return f"{history.n_results} results now, {newest['n_results']} when the last was trained"
+        return f"{history.n_results} results now, {newest['n_results']} when the last model was trained"
     for column, seen in (("protocol_qualname", newest["protocols"]), ("gpu_model", newest["gpu_models"])):
         counts = history.rows.group_by(pl.col(column).fill_null(UNKNOWN_GPU)).len().filter(pl.col("len") >= _NEWS)
         new = sorted(set(counts[column]) - set(seen))
         if new:
-            return f"results of {new[0]}, which the last has not seen"
+            return f"results of {new[0]}, which the last model has not seen"
     return None
 
 
@@ -192,8 +192,11 @@ def read_model(lake: Lake, name: str | None = None) -> KnownModel:
         return newest_model(lake) if row is None else _known(row)
     models = cost_models(lake).filter(pl.col("model").str.starts_with(name))
     if len(models) != 1:
-        found = "several begin so: give more of it" if len(models) else "`alchemiscale-lake cost-model list` has all"
-        raise NotFoundError(f"there is no one cost model {name!r}; {found}", model=name)
+        if len(models):
+            raise NotFoundError(f"{name!r} matches {len(models)} cost models; give more of the name", model=name)
+        raise NotFoundError(
+            f"there is no cost model {name!r}; `alchemiscale-lake cost-model list` lists all", model=name
+        )
     return _known(_rows(lake).filter(pl.col("model") == models["model"].item()).row(0, named=True))
 
 
@@ -227,7 +230,7 @@ def _known(row: dict[str, Any]) -> KnownModel:
         return KnownModel(from_json(row["parameters_json"]), row["model"], row["trained_at"])
     except EstimatorInputError as e:
         raise EstimationError(
-            f"cost model {row['model']} cannot be read: {e}; `alchemiscale-lake cost-model train --force` makes one",
+            f"cost model {row['model']} cannot be read: {e}; `alchemiscale-lake cost-model train --force` replaces it",
             model=row["model"],
         ) from e
 

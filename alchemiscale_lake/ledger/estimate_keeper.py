@@ -89,5 +89,5 @@ class EstimateKeeper:
         try:
             gather_networks(self._lake, networks_holding(self._lake, taken))
         except LakeError as e:
-            _log.warning("estimates are not brought up to date for now: %s", e)
+            _log.warning("estimates are not updated for now: %s", e)
             self.note(taken)

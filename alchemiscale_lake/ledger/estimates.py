@@ -164,7 +164,7 @@ class _Reading:
         known = set(read_sql(connection, "select network from networks")["network"])
         for network in networks:
             if network not in known:
-                message = f"the lake holds no network {network}; see `alchemiscale-lake status`"
+                message = f"the lake has no network {network}; see `alchemiscale-lake status`"
                 raise NotFoundError(message, network=network)
         return cls(connection, networks, sorted({str(ScopedKey.from_str(network).scope) for network in networks}))
 

@@ -69,7 +69,7 @@ def read_tracebacks(lake: Lake, attempts: Collection[str], tasks: Collection[Tas
         & ~pl.col("ok")
     )
     units = lake.table("unit_results").scan().filter(wanted)
-    texts = collect(units.select("attempt", pl.coalesce("traceback", "exception")), "what units failed of")
+    texts = collect(units.select("attempt", pl.coalesce("traceback", "exception")), "failures of units")
     for attempt, text in texts.iter_rows():
         found[attempt].append(text)
     if not all(found.values()):

@@ -128,7 +128,7 @@ def paused_hosts(lake: Lake) -> dict[str, tuple[datetime, str]]:
     log = lake.table("task_log").scan()
     released = (pl.col("event") == "released") & (pl.col("at") > now_utc() - _PAUSED_WITHIN)
     said = pl.col("reason").str.extract_groups(rf"{PAUSED}: (?<why>.*) \((?<hostname>[^()]*)\)$")
-    rows = collect(log.filter(released).select("at", said=said).unnest("said"), "which hosts are paused")
+    rows = collect(log.filter(released).select("at", said=said).unnest("said"), "paused hosts")
     last = rows.drop_nulls().sort("at").unique("hostname", keep="last")
     memory = _remember(lake)
     with memory.lock:
@@ -160,7 +160,10 @@ def quarantine_host(lake: Lake, hostname: str, until: datetime, *, actor: str, r
         If that time is in the past.
     """
     if until <= now_utc():
-        raise SettingsError(f"{until.isoformat()} is over; give a time to come, or forgive the host", value=until)
+        raise SettingsError(
+            f"{until.isoformat()} is in the past; give a later time, or end the quarantine with `hosts forgive`",
+            value=until,
+        )
     lake.host_log.decide(hostname, until, actor=actor, reason=reason)
     _forget(lake)
     publish_quarantine(lake, read_quarantine(lake) | {hostname: until})
@@ -219,7 +222,7 @@ def _remember(lake: Lake) -> _Memory:
             recent = table.scan(delta).filter(
                 (pl.col("recorded_at") > now_utc() - _LOOK_BACK) & pl.col("hostname").is_not_null()
             )
-            rows = collect(recent.select(*OUTCOMES, "recorded_at"), "what hosts did")
+            rows = collect(recent.select(*OUTCOMES, "recorded_at"), "outcomes of attempts by host")
             memory.outcomes = _by_clock_of_recorders(rows).select(list(OUTCOMES))
             memory.version, memory.decisions = delta.version(), decisions
             memory.rules, memory.failed = None, None

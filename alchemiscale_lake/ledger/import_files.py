@@ -169,8 +169,8 @@ class FileImport:
         found = collect(named.select("network"), "networks")["network"].to_list()
         if len(found) > 1:
             raise ResultFileError(
-                f"{len(found)} networks of Scope {self._scope} have the name {self._name!r}; give the ScopedKey of "
-                f"the one you mean: {', '.join(found)}",
+                f"{len(found)} networks in Scope {self._scope} have the name {self._name!r}; give the ScopedKey of "
+                f"one of them: {', '.join(found)}",
                 candidates=found,
             )
         return found[0] if found else None
@@ -207,16 +207,16 @@ class FileImport:
             if key is not None:
                 placed.append((one, key))
             elif self._closed:
-                why = f"{path}: belongs to no Transformation of {self._standing}; give the network it is of"
+                why = f"{path}: belongs to no Transformation of {self._standing}; give its network"
                 reading.bad.append((path, why))
             else:
                 # if all repeats failed, openfe writes nothing that identifies them
                 why = (
-                    "it holds neither its systems nor, in the names of its units and its file, ligands and leg"
+                    "it contains neither its systems nor, in the names of its units and its file, ligands and leg"
                     if works
-                    else "it failed before it could say what it is"
+                    else "it failed before naming its Transformation"
                 )
-                reading.left_out.append(f"{path}: left out: {why}; give --network-file")
+                reading.left_out.append(f"{path}: skipped, {why}; give --network-file")
         return placed
 
     # --- estimates --------------------------------------------------------------------------------
@@ -230,7 +230,7 @@ class FileImport:
             transformation = gufe_adapter.loads_chain(self._chain_text(key))
             numbers = gufe_adapter.estimate(transformation, [gufe_adapter.loads_chain(read_raw(one.path).data)])
         except LakeError as e:
-            reading.notes.append(f"{one.path}: stored without a number: {e.message}")
+            reading.notes.append(f"{one.path}: stored without an estimate: {e.message}")
             return one
         value, uncertainty = numbers.value_kcal_mol, numbers.uncertainty_kcal_mol
         known = replace(result, estimate_kcal_mol=value, uncertainty_kcal_mol=uncertainty)

@@ -141,7 +141,8 @@ def _scope_of(scope: Scope, system: str) -> Scope:
         return scope
     if scope.campaign is None:
         raise InvalidScopeError(
-            f"Scope {scope}: of a table, systems can fill the project only; write org-campaign-*", value=str(scope)
+            f"Scope {scope}: the systems of a table can only replace the project; write org-campaign-*",
+            value=str(scope),
         )
     project = re.sub(r"[^A-Za-z0-9]+", "_", system).strip("_") or "imported"
     return Scope(scope.org, scope.campaign, project if project[0].isalpha() else f"p_{project}")
@@ -168,6 +169,6 @@ def _clash(rows: Iterable[dict[str, Any]]) -> str | None:
         if known != row["value_kcal_mol"]:
             return (
                 f"{row['source']}: ligand {row['ligand']!r} has several experimental values in Scope {row['scope']}, "
-                "of several systems perhaps; give each system a Scope of its own: --scope 'org-campaign-*'"
+                "possibly of several systems; give each system its own Scope: --scope 'org-campaign-*'"
             )
     return None

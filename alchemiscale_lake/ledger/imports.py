@@ -237,8 +237,8 @@ def _report(reading: Reading, written: Written, n_assays: int) -> ImportReport:
 def _refusal(reading: Reading) -> ResultFileError:
     said = "\n".join([*(why for _, why in reading.bad[:_NAMED]), *_more(reading.bad)])
     return ResultFileError(
-        f"{len(reading.bad)} of {reading.n_files} file(s) cannot be imported, and nothing was; mend them, or leave "
-        f"them out with --skip-bad:\n{said}",
+        f"{len(reading.bad)} of {reading.n_files} file(s) cannot be imported, and nothing was; correct them, or skip "
+        f"them with --skip-bad:\n{said}",
         bad=reading.bad,
     )
 

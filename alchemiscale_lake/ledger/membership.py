@@ -43,9 +43,7 @@ def require_networks(lake: Lake, networks: Iterable[str]) -> None:
     rows = lake.table("networks").scan().filter(pl.col("scope").is_in(list(scopes)))
     missing = sorted(wanted - set(rows.select("network").collect()["network"]))
     if missing:
-        raise NotFoundError(
-            f"the lake holds no network {missing[0]}; see `alchemiscale-lake status`", network=missing[0]
-        )
+        raise NotFoundError(f"the lake has no network {missing[0]}; see `alchemiscale-lake status`", network=missing[0])
 
 
 def require_transformations(lake: Lake, transformations: Iterable[str]) -> None:

@@ -42,8 +42,8 @@ def simulations_of(n_repeats: Sequence[int | None], tasks_per_transformation: in
     low, high = min(several), max(several)
     made = f"{low * tasks_per_transformation}" if low == high else f"up to {high * tasks_per_transformation}"
     return (
-        f"{repeats_within(n_repeats)}: with {tasks_per_transformation} Tasks each that is {made} "
-        "simulations of every leg; --tasks-per-transformation 1 makes as many as the settings say"
+        f"{repeats_within(n_repeats)}: {tasks_per_transformation} Tasks each make {made} "
+        "simulations of every leg; --tasks-per-transformation 1 makes the number in the settings"
     )
 
 
@@ -55,6 +55,6 @@ def repeats_within(n_repeats: Sequence[int | None]) -> str | None:
     low, high = min(several), max(several)
     within = f"{low}" if low == high else f"{low} to {high}"
     return (
-        f"{len(several)} of {len(n_repeats)} Transformations make {within} repeats within each Task "
+        f"{len(several)} of {len(n_repeats)} Transformations run {within} repeats within each Task "
         "(`protocol_repeats` in their settings)"
     )

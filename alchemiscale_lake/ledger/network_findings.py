@@ -32,7 +32,7 @@ __all__ = ["SolvedKind", "finding_rows"]
 #: Number of findings kept per check and kind, in addition to those that are flagged.
 _KEPT: Final = 20
 #: Suffix for a leg whose stated uncertainty is not used.
-_OVERRULED: Final = "; what they state is not used"
+_OVERRULED: Final = "; their stated uncertainties are not used"
 #: A closure test with a lower p-value is flagged.
 _CLOSURE_P: Final = 0.05
 
@@ -125,8 +125,8 @@ def _leg_rows(legs: pl.DataFrame, chosen: LegUncertainties) -> list[dict[str, An
     def of_leg(finding: Finding) -> tuple[list[str], str]:
         k = int(str(finding.subject[0]))
         n, value, expected = len(values[k]), finding.value_kcal_mol, finding.uncertainty_kcal_mol
-        usual = "by what they state and like legs show" if chosen.stated_variance_kcal2_mol2[k] > 0 else "in like legs"
-        says = f"{n} results scatter by {value:.2f} kcal/mol, where {expected:.2f} would be usual {usual}"
+        source = "stated uncertainties and " if chosen.stated_variance_kcal2_mol2[k] > 0 else ""
+        says = f"{n} results scatter by {value:.2f} kcal/mol; expected {expected:.2f} from {source}similar legs"
         return [keys[k]], f"{names[k]}: {says}" + (_OVERRULED if k in chosen.overruled_kcal2_mol2 else "")
 
     def of_result(finding: Finding) -> tuple[list[str], str]:
@@ -134,7 +134,7 @@ def _leg_rows(legs: pl.DataFrame, chosen: LegUncertainties) -> list[dict[str, An
         away, expected = finding.value_kcal_mol, finding.uncertainty_kcal_mol
         side = "above" if away > 0 else "below"
         says = f"result {values[k][j]:.2f} is {abs(away):.2f} {side} the mean of the {len(values[k]) - 1} others"
-        return [keys[k], attempts[k][j]], f"{names[k]}: {says}, where {expected:.2f} kcal/mol would be usual"
+        return [keys[k], attempts[k][j]], f"{names[k]}: {says}; expected {expected:.2f} kcal/mol"
 
     for phase, found in scattering.items():
         rows += _rows("repeats", phase, ranked(found), of_leg)
@@ -162,9 +162,9 @@ def _spread_row(phase: str, protocol: str, spread: PooledSpread, variance: np.nd
     typical = math.sqrt(spread.ratio * (float(np.median(variance)) if spread.scale == "own" else 1.0))
     seen = f"{phase} legs of {protocol}: {spread.degrees_of_freedom} repeats of {spread.n_legs} legs"
     if spread.scale == "own":
-        says = f"{seen} scatter {math.sqrt(spread.ratio):.2g} times what results state"
+        says = f"{seen} scatter {math.sqrt(spread.ratio):.2g} times as much as their stated uncertainties"
     else:
-        says = f"{seen} scatter by {typical:.2g} kcal/mol; results state nothing"
+        says = f"{seen} scatter by {typical:.2g} kcal/mol; results state no uncertainty"
     return {
         "checked": "spread",
         "kind": phase,
@@ -174,7 +174,7 @@ def _spread_row(phase: str, protocol: str, spread: PooledSpread, variance: np.nd
         "z": None,
         "p_value": None,
         "flagged": False,
-        "says": f"{says} (worth {spread.prior_dof:.3g} repeats to each leg)",
+        "says": f"{says} (counts as {spread.prior_dof:.3g} repeats in each leg)",
     }
 
 
@@ -195,7 +195,11 @@ def _parallel_rows(legs: pl.DataFrame, chosen: LegUncertainties) -> list[dict[st
 
     def say(finding: Finding) -> tuple[list[str], str]:
         first, second = (int(str(part)) for part in finding.subject)
-        both = f"{names[first]} and back add up to" if finding in hysteresis else f"two legs {names[first]} differ by"
+        both = (
+            f"{names[first]} and its reverse add up to"
+            if finding in hysteresis
+            else f"two legs {names[first]} differ by"
+        )
         return [keys[first], keys[second]], f"{both} {_with_error(finding)}"
 
     rows = []
@@ -220,7 +224,7 @@ def _edge_rows(solved: SolvedKind) -> list[dict[str, Any]]:
         side = "above" if finding.value_kcal_mol > 0 else "below"
         says = f"{abs(finding.value_kcal_mol):.2f} +/- {finding.uncertainty_kcal_mol:.2f} kcal/mol {side}"
         edge = f"absolute {solved.kind} of {b}" if is_absent(a) else f"{solved.kind} {a} -> {b}"
-        return [a, b], f"{edge} is {says} what the rest of the network says"
+        return [a, b], f"{edge} is {says} the value from the rest of the network"
 
     def of_cycle(finding: Finding) -> tuple[list[str], str]:
         nodes = [str(node) for node in finding.subject]
@@ -237,12 +241,10 @@ def _closure_rows(solved: SolvedKind) -> list[dict[str, Any]]:
     if not closure.degrees_of_freedom:
         return []
     share = closure.chi2 / closure.degrees_of_freedom
-    says = (
-        f"{solved.kind}: misfit of {closure.degrees_of_freedom} independent cycles is {share:.2f} of what is expected"
-    )
+    says = f"{solved.kind}: reduced chi-squared {share:.2f} over {closure.degrees_of_freedom} independent cycles"
     flagged = closure.p_value < _CLOSURE_P
     found = Finding((solved.kind,), math.nan, math.nan, math.nan, closure.p_value, flagged)
-    return _rows("closure", solved.kind, [found], lambda _: ([], f"{says} (chi-square {closure.chi2:.1f})"))
+    return _rows("closure", solved.kind, [found], lambda _: ([], f"{says} (chi-squared {closure.chi2:.1f})"))
 
 
 def _with_error(finding: Finding) -> str:

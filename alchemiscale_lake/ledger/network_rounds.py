@@ -150,7 +150,7 @@ def _solve(
         closure, unknown = closure_of(estimate), False
     elif unknown:
         edges = [edge.with_uncertainty(math.nan) for edge in edges]
-        message = "no result states an uncertainty, and neither repeats nor cycles give one: edges count alike"
+        message = "no result has an uncertainty, and neither repeats nor cycles provide one: edges have equal weight"
         notes.append(Note("uncertainty-unknown", message))
     elif alone and not closure.degrees_of_freedom and len(edges):
         notes.append(unchecked())
@@ -169,7 +169,7 @@ def _solve(
             edges = [edge.widened(shared.added_kcal_mol) for edge in edges]
             notes.append(shared_error(shared, closure))
     if len(ligands) > MAX_COVARIANCE_LIGANDS:
-        message = f"{len(ligands)} ligands are more than {MAX_COVARIANCE_LIGANDS}: no covariance is kept"
+        message = f"{len(ligands)} ligands exceed the limit of {MAX_COVARIANCE_LIGANDS}: no covariance is stored"
         notes.append(Note("covariance-omitted", message))
     return _Solved(edges, estimate, checked, scale, unknown, notes, experiment)
 

@@ -80,7 +80,7 @@ def fill_estimates(
             failures.append(f"{attempt}: {e}")
         else:
             if estimate.value_kcal_mol is None:
-                failures.append(f"{attempt}: the Protocol gave no finite number")
+                failures.append(f"{attempt}: the Protocol returned no finite estimate")
             else:
                 found.append(_row(scope, attempt, estimate))
         if len(found) == _BATCH or (found and done == len(rows)):

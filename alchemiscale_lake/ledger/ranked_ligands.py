@@ -117,11 +117,9 @@ def rank_network(
 
 def _nothing(network: str, rows: pl.DataFrame) -> str:
     if rows["value_kcal_mol"].count():
-        why = "its results state no uncertainty, and there are no repeats to tell one; run more repeats"
+        why = "its results have no uncertainty, and there are no repeats to estimate one; run more repeats"
     else:
-        why = (
-            "none has a value; run `alchemiscale-lake gather`, and see `alchemiscale-lake status` for what is under way"
-        )
+        why = "none has a value; run `alchemiscale-lake gather`, and see `alchemiscale-lake status` for its Tasks"
     return f"no ligand of {network} can be ranked: {why}"
 
 

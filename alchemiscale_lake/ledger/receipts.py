@@ -120,7 +120,7 @@ def _claimed(
     if sought:
         log = lake.table("task_log").scan().filter(pl.col("scope").is_in({scopes[attempt] for attempt in sought}))
         log = log.filter((pl.col("event") == "claimed") & pl.col("attempt").is_in(sought))
-        rows = collect(log.select(columns), "how attempts were claimed")
+        rows = collect(log.select(columns), "claims of attempts")
         found |= {attempt: _Claimed(*rest) for attempt, *rest in rows.iter_rows()}
     return found
 
@@ -149,7 +149,7 @@ def _checked(lake: Lake, found: _Found) -> Receipt:
     if not is_old_receipt(data):
         payload = open_envelope(data).payload
         if not before_the_key and not _is_signed(lake, found.attempt, data):
-            raise ReceiptError("it was not signed by the worker that the attempt was handed to")
+            raise ReceiptError("it was not signed by the worker that the attempt was assigned to")
         receipt = read_payload(payload)
     elif before_the_key:
         receipt = read_old_receipt(data)
@@ -174,22 +174,22 @@ def _check_whose(lake: Lake, receipt: Receipt, found: _Found) -> None:
         expected |= {"task": claim.task, "transformation": claim.transformation}
     elif _transformation_of(lake, result["task"], found.scope) != result["transformation"]:
         # if a damaged log has lost the claim, a signed receipt counts for an existing Task
-        raise ReceiptError(f"its Task {_shown(result['task'])} is not one that was claimed")
+        raise ReceiptError(f"its Task {_shown(result['task'])} was not claimed")
     for name, value in expected.items():
         if result[name] != value:
-            raise ReceiptError(f"its {name} is {_shown(result[name])}, that of its claim is {value}")
+            raise ReceiptError(f"its {name} is {_shown(result[name])}, but its claim has {value}")
     for row in (*receipt.units, *receipt.files, *receipt.replicates):
         if (row["attempt"], row["scope"]) != (found.attempt, found.scope):
-            raise ReceiptError(f"it holds rows of another attempt, {_shown(row['attempt'])}")
+            raise ReceiptError(f"it contains rows of another attempt, {_shown(row['attempt'])}")
     if result["host"] not in (None, receipt.host["host"]):
-        raise ReceiptError(f"its host {_shown(result['host'])} is not the one that it describes")
+        raise ReceiptError(f"its host {_shown(result['host'])} is not the host that it describes")
     for row in (result, *receipt.units, *receipt.files):
         for path in (row[name] for name in _PATHS if row.get(name) is not None):
             if not path.startswith(f"{found.folder}/") or not _is_plain(path):
                 raise ReceiptError(f"its object {_shown(path)} is not in the folder of its attempt")
     for file in receipt.files:
         if not _is_plain(file["path"]):
-            raise ReceiptError(f"its file {_shown(file['path'])} has a path that leads elsewhere")
+            raise ReceiptError(f"its file {_shown(file['path'])} has a path outside that folder")
 
 
 def _is_plain(path: str) -> bool:
@@ -209,7 +209,7 @@ def _set_aside(lake: Lake, found: _Found, why: str) -> Receipt | None:
     An interruption at any point is repaired by repeating: the bad one stays until the last step.
     """
     reason = storable(f"BadReceipt: {why}")
-    _log.warning("%s/%s does not count and is set aside as %s: %s", found.folder, _RECEIPT, _ASIDE, reason)
+    _log.warning("%s/%s is rejected and renamed to %s: %s", found.folder, _RECEIPT, _ASIDE, reason)
     note: dict[str, Any] = {"reason": reason, "at": now_utc().isoformat()}
     if isinstance(found.data, bytes):
         lake.objects.put(f"{found.folder}/{_ASIDE}", found.data)

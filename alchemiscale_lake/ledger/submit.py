@@ -163,8 +163,8 @@ def _stored_objects(lake: Lake, network: Network, scope: Scope, digests: Mapping
             before = json.loads(stored_text(packed, digest_then, f"{key} in Scope {scope}"))
             if not same_content(before, network.objects[key].keyed_dict):
                 raise InvalidNetworkError(
-                    f"{network.source}: {key} differs from the object with this key in Scope {scope}; a key is made "
-                    f"from the content, so {_edited(key, before, network.objects[key].keyed_dict)}",
+                    f"{network.source}: {key} differs from the object with this key in Scope {scope}; keys are "
+                    f"computed from content, so {_edited(key, before, network.objects[key].keyed_dict)}",
                     source=network.source,
                     key=key,
                     scope=str(scope),

@@ -21,7 +21,7 @@ __all__ = ["RECENT", "EndedTask", "end_lost", "end_recorded", "ends_of"]
 
 #: Results recorded within this time are checked often, older ones rarely.
 RECENT: Final = timedelta(days=1)
-_LOST: Final = "its result is lost: it is in no table, and no receipt of it counts"
+_LOST: Final = "its result is lost: it is in no table, and there is no valid receipt of it"
 _COLUMNS: Final = ("scope", "task", "attempt", "ok", "exception")
 
 

@@ -191,7 +191,7 @@ def _decide_each(
 
 
 def _missing(task: str) -> Refusal:
-    return Refusal(task, "the lake holds no such Task")
+    return Refusal(task, "the lake has no such Task")
 
 
 def _outcome(task: str, done: Event | Refusal) -> TaskOutcome:

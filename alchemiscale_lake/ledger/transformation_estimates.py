@@ -146,7 +146,7 @@ def _note(combined: ReplicateEstimate, replicates: Sequence[_Replicate], results
     if n_without:
         notes.append(f"{n_without} of {len(results)} good results have no estimate")
     if math.isnan(combined.uncertainty):
-        notes.append("no uncertainty is known")
+        notes.append("the uncertainty is unknown")
     if n_extending:
-        notes.append(f"{n_extending} of {len(results)} results extend others; each counts as a repeat of its own")
+        notes.append(f"{n_extending} of {len(results)} results extend others; each counts as a separate repeat")
     return "; ".join(notes) or None

@@ -100,7 +100,7 @@ def stop_attempts(lake: Lake, specs: Sequence[AttemptSpec]) -> list[AttemptSpec]
     unheard = [spec for spec in at_once(lambda spec: _ask(lake, spec), specs) if spec is not None]
     if unheard:
         _log.warning(
-            "%d of %d attempts could not be asked to stop, such as %s; they stop at their next renewal",
+            "could not ask %d of %d attempts to stop, such as %s; they stop at their next lease renewal",
             len(unheard),
             len(specs),
             unheard[0].attempt,

@@ -89,7 +89,7 @@ def check_digests(lake: Lake, table: str) -> Checked:
         if data is None:
             return 0, Flaw(path, "is missing", remedy)
         is_damaged = named[path] is not None and hashlib.sha256(data).hexdigest() != named[path]
-        what = "does not have the SHA-256 that its row in the table tells"
+        what = "does not have the SHA-256 recorded in the table"
         return len(data), Flaw(path, what, remedy) if is_damaged else None
 
     return _checked(kind, sorted(named), check, sum(digest is None for digest in named.values()))
@@ -133,7 +133,7 @@ def _flaw_of_key(lake: Lake) -> Flaw | None:
     try:
         check_receipt_key(lake.objects, lake.local_path)
     except SigningKeyError as e:
-        return Flaw(RECEIPT_KEY, e.message, "do as it says before anything else: without it no receipt counts")
+        return Flaw(RECEIPT_KEY, e.message, "do this before anything else: without the key no receipt is accepted")
     return None
 
 
@@ -146,7 +146,7 @@ def _checked_json(lake: Lake, kind: str, paths: Sequence[str]) -> Checked:
             is_object = isinstance(json.loads(data), dict)
         except (ValueError, RecursionError):
             is_object = False
-        what, remedy = "is not a JSON object", "delete it: it is ignored, and written again where it is needed"
+        what, remedy = "is not a JSON object", "delete it: it is ignored, and rewritten when needed"
         return len(data), None if is_object else Flaw(path, what, _REPAIR if path == "lake.json" else remedy)
 
     return _checked(kind, paths, check, len(paths))

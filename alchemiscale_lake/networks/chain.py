@@ -139,14 +139,14 @@ class _Reader:
         token = self._text[start : start + 1]
         if not token or token not in allowed:
             wanted = " or ".join(f"'{t}'" for t in allowed)
-            self.fail(start, f"expected {wanted}, found {f'{token!r}' if token else 'the end of the text'}")
+            self.fail(start, f"expected {wanted}, found {f'{token!r}' if token else 'the end of the file'}")
         return token, start + 1
 
     def end(self, at: int) -> None:
         """Raise unless only whitespace is left."""
         start = self.after_space(at)
         if start != len(self._text):
-            self.fail(start, "something follows the end of the chain")
+            self.fail(start, "there is text after the end of the chain")
 
     def fail(self, at: int, why: str) -> NoReturn:
         line = self._text.count("\n", 0, at) + 1
@@ -154,8 +154,8 @@ class _Reader:
         size = len(self._text.encode(errors="surrogatepass"))
         byte = len(self._text[:at].encode(errors="surrogatepass"))
         raise InvalidNetworkError(
-            f"{self._source}: not a whole keyed chain: line {line}, column {column} (byte {byte} of {size}), "
-            f"{self.place}: {why}; the file is cut short or damaged, copy it or write it again",
+            f"{self._source}: not a complete keyed chain: line {line}, column {column} (byte {byte} of {size}), "
+            f"{self.place}: {why}; the file is truncated or damaged; copy or write it again",
             source=self._source,
             line=line,
             column=column,
@@ -196,14 +196,14 @@ def _read_object(reader: _Reader, text: str, at: int, source: str, number: int) 
     _, at = reader.token(at, "[")
     key, _, at, _ = reader.value(at)
     if not isinstance(key, str):
-        reader.fail(at, f"an object begins with its key, a text; found {type(key).__name__}")
+        reader.fail(at, f"an object must begin with its key, a string; found {type(key).__name__}")
     reader.place = f"in object {number} ({key})"
     _, at = reader.token(at, ",")
     keyed_dict, start, end, found = reader.value(at)
     if not isinstance(keyed_dict, dict) or not isinstance(keyed_dict.get("__qualname__"), str):
-        reader.fail(start, "after its key an object has a dict that names its class in '__qualname__'")
+        reader.fail(start, "the key must be followed by a dict that names the class in '__qualname__'")
     if not all(isinstance(needed, str) for needed in found):
-        reader.fail(start, f"a {_REFERENCE!r} must be a text")
+        reader.fail(start, f"a {_REFERENCE!r} must be a string")
     _, at = reader.token(end, "]")
     return ChainObject(key, keyed_dict, text[start:end], tuple(dict.fromkeys(found))), at
 
@@ -224,7 +224,7 @@ def index_chain(objects: Iterable[ChainObject], source: str) -> dict[str, ChainO
         before = by_key.setdefault(obj.key, obj)
         if before.text != obj.text and digest(before.keyed_dict) != digest(obj.keyed_dict):
             raise InvalidNetworkError(
-                f"{source}: two different objects have the key {obj.key}; a key is made from the content, so one of "
+                f"{source}: two different objects have the key {obj.key}; keys are computed from content, so one of "
                 "them was edited by hand: write the network again with the tool that made it",
                 source=source,
                 key=obj.key,
@@ -233,7 +233,7 @@ def index_chain(objects: Iterable[ChainObject], source: str) -> dict[str, ChainO
         for needed in obj.refers_to:
             if needed not in by_key:
                 raise InvalidNetworkError(
-                    f"{source}: {_called(obj)} refers to {needed}, which is not in the chain; a part of the file is "
+                    f"{source}: {_called(obj)} refers to {needed}, which is not in the chain; part of the file is "
                     "missing: write the network again with the tool that made it",
                     source=source,
                     key=obj.key,
@@ -260,7 +260,7 @@ def closure(by_key: Mapping[str, ChainObject], roots: Sequence[str], source: str
             for needed in reversed(by_key[key].refers_to):
                 if done.get(needed) is False:
                     raise InvalidNetworkError(
-                        f"{source}: {_called(by_key[key])} refers to {needed}, which itself needs it; such objects "
+                        f"{source}: {_called(by_key[key])} refers to {needed}, which refers back to it; such objects "
                         "cannot be built: write the network again with the tool that made it",
                         source=source,
                         key=key,

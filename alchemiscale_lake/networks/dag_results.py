@@ -52,7 +52,7 @@ def read_dag_result(text: str, source: str, pool: ObjectPool) -> ResultFile:
     if not isinstance(root.get("protocol_unit_results"), list):
         raise ResultFileError(
             f"{source}: a keyed chain of {root.get('__qualname__') or 'nothing'}, not of a ProtocolDAGResult or "
-            "ProtocolResult; networks go to `alchemiscale-lake submit`",
+            "ProtocolResult; submit networks with `alchemiscale-lake submit`",
             source=source,
         )
     executed = [by_key[str(reference(value))].keyed_dict for value in root["protocol_unit_results"]]
@@ -62,7 +62,7 @@ def read_dag_result(text: str, source: str, pool: ObjectPool) -> ResultFile:
         protocol = None if ends.protocol is None else ends.protocol.partition("-")[0]
         value, uncertainty = _estimate(executed, protocol or "")
     except (KeyError, TypeError, AttributeError, ValueError) as e:
-        raise ResultFileError(f"{source}: a unit result in it cannot be read ({e})", source=source) from e
+        raise ResultFileError(f"{source}: a unit result in the file cannot be read ({e})", source=source) from e
     transformation = root.get("transformation_key")
     ends = replace(ends, transformation=str(transformation) if transformation else None)
     return ResultFile(

@@ -80,7 +80,7 @@ class _Long:
             yield "experimental differences between ligands"
             return
         if columns.names_legs and not any(row[at] for at in columns.ligands[1:] if at < len(row)):
-            yield "rows about a single system, which are no edges"
+            yield "rows about a single system, which are not edges"
             return
         phase = self._phase(columns, row)
         system, ligand_a, ligand_b = columns.system(row), *_pair(columns, row)
@@ -100,12 +100,12 @@ class _Long:
     def _phase(self, columns: Columns, row: Sequence[str]) -> str:
         phase = columns.text(row, "phase").lower() or "direct"
         if phase not in PHASES and phase not in _WHOLE:
-            raise ValueError(f"phase {phase!r} is none of {', '.join(PHASES)}")
+            raise ValueError(f"phase {phase!r} is not one of {', '.join(PHASES)}")
         if phase in PHASES:
             return phase
         self._kind = self._kind or phase
         if phase != self._kind:
-            raise ValueError(f"{phase} stands beside {self._kind}; give each in a table of its own")
+            raise ValueError(f"{phase} is mixed with {self._kind}; give each in a separate table")
         return "direct"
 
 
@@ -119,7 +119,7 @@ def _uncertainty(columns: Columns, row: Sequence[str]) -> float | None:
 def _repeat(told: str) -> int:
     number = float(told)
     if not 0 <= number < 1e6:
-        raise ValueError(f"repeat is {told!r}, not a small number")
+        raise ValueError(f"repeat is {told!r}, which is too large")
     if number % 1:
         raise ValueError(f"repeat is {told!r}, not a whole number")
     return int(number)
@@ -148,7 +148,7 @@ def _pair(columns: Columns, row: Sequence[str]) -> tuple[str, str]:
     if not ligand_a or not ligand_b:
         raise ValueError("a ligand has no name")
     if ligand_a == ligand_b:
-        raise ValueError(f"an edge leads from {ligand_a!r} to itself")
+        raise ValueError(f"an edge connects {ligand_a!r} to itself")
     return ligand_a, ligand_b
 
 

@@ -119,7 +119,7 @@ def _not_edges(header: Sequence[str], source: str) -> ResultFileError:
         )
     else:
         why = (
-            "no table of edges: it needs two columns of ligands (ligand_i, ligand_j) and either "
+            "not a table of edges: it needs two columns of ligands (ligand_i, ligand_j) and either "
             "`value_kcal_mol` or columns such as `complex_repeat_0_DG (kcal/mol)`; or, for experimental values, "
             f"`ligand` and `exp DG (kcal/mol)`. It has: {', '.join(header) or 'nothing'}"
         )
@@ -168,11 +168,11 @@ class _Reading:
             if known is found:
                 self.values.append(found)
             elif _numbers(known) == _numbers(found):
-                self.left_out["values that are there twice under one number of repeat"] += 1
+                self.left_out["duplicate values with the same repeat number"] += 1
             else:
                 raise ValueError(
                     f"repeat {found.repeat} of {found.ligand_a} to {found.ligand_b} ({found.phase}) has another value "
-                    f"on line {before}; number repeats apart, or leave the column out"
+                    f"on line {before}; give repeats different numbers, or omit the column"
                 )
 
     def done(self) -> EdgeTable:

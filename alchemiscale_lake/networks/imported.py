@@ -197,7 +197,7 @@ def energy_kcal_mol(value: Any) -> float | None:
         unit = str(value.get("unit", "")).replace(" ", "").replace("**-1", "").lower()
         value = value.get("magnitude", value.get("val"))
         if unit not in _ENERGIES:
-            raise ValueError(f"an energy has the unit {unit!r}; known are {', '.join(_ENERGIES)}")
+            raise ValueError(f"an energy has the unknown unit {unit!r}; known units are {', '.join(_ENERGIES)}")
         factor = _ENERGIES[unit]
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"{value!r} is not an energy")

@@ -45,8 +45,8 @@ def unverified_keys(network: Network) -> tuple[str, ...]:
     n_verified = len(objects) - len(found)
     if edited and n_verified > len(found):
         raise InvalidNetworkError(
-            f"{network.source}: {edited[0]} is not what its key says, though {n_verified} other objects are: it was "
-            "edited after gufe wrote it; change it with the tool that made it, which gives it a key of its own",
+            f"{network.source}: {edited[0]} does not match its key, while {n_verified} other objects do: it was edited "
+            "after gufe wrote it; change it with the tool that made it, which computes a new key",
             source=network.source,
             key=edited[0],
             edited=edited,

@@ -113,7 +113,7 @@ def network_of(
         _check_system(by_key, node, source)
     for key in (network.key, *edges, *nodes):
         if not _MEMBER_KEY.fullmatch(key):
-            raise _refused(source, key, "its key does not read <class>-<token>; do not edit keys")
+            raise _refused(source, key, "its key does not have the form <class>-<token>; do not edit keys")
     own_name = name or network.keyed_dict.get("name")
     return Network(
         objects={obj.key: obj for obj in closure(by_key, [network.key], source)},
@@ -157,7 +157,7 @@ def _joined(by_key: Mapping[str, ChainObject], roots: Sequence[str], source: str
 def _members(network: ChainObject, field: str, source: str) -> dict[str, None]:
     members = [reference(value) for value in network.keyed_dict[field]]
     if None in members:
-        raise _refused(source, network.key, f"entry {members.index(None) + 1} of its {field} is no gufe key")
+        raise _refused(source, network.key, f"entry {members.index(None) + 1} of its {field} is not a gufe key")
     return dict.fromkeys(member for member in members if member is not None)
 
 
@@ -174,7 +174,7 @@ def _checked_states(by_key: Mapping[str, ChainObject], edge: str, source: str) -
         raise _refused(
             source,
             edge,
-            f"'{fields.get('name') or transformation.qualname}' leads from the ChemicalSystem {state_a} to itself; "
+            f"'{fields.get('name') or transformation.qualname}' transforms the ChemicalSystem {state_a} into itself; "
             "use a NonTransformation to sample one system, or give it two different states",
         )
     return [state for state in states if state is not None]

@@ -29,7 +29,7 @@ __all__ = ["counted_repeats", "ends_of_units", "per_repeat", "read_quickrun", "u
 
 _MAPPINGS: Final = ("ligandmapping", "mapping", "mappings")
 _GPUS: Final = frozenset({"cuda", "opencl", "hip"})
-_NO_ESTIMATE: Final = "no estimate in the file, and no exception either"
+_NO_ESTIMATE: Final = "the file has neither an estimate nor an exception"
 
 Units = Sequence[tuple[str, Mapping[str, Any]]]
 
@@ -65,7 +65,7 @@ def read_quickrun(content: Any, source: str, pool: ObjectPool) -> ResultFile:
         ends = _ends(counted, units, str(result.get("__qualname__", "")), str(result.get("__module__", "")), pool)
     except (KeyError, TypeError, AttributeError, ValueError, IndexError) as e:
         raise ResultFileError(
-            f"{source}: not a result of `openfe quickrun` ({type(e).__name__}: {e}); give files that it wrote",
+            f"{source}: not a result of `openfe quickrun` ({type(e).__name__}: {e}); give files written by it",
             source=source,
         ) from e
     return ResultFile(

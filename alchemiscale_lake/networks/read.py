@@ -85,7 +85,7 @@ def _network(sources: Sequence[_Source], name: str | None) -> Network:
         for one in sources:
             if not is_transformation(one.root):
                 raise InvalidNetworkError(
-                    f"{one.name}: holds a {one.root.qualname}, but of several files each must be a Transformation; "
+                    f"{one.name}: contains a {one.root.qualname}, but each of several files must be a Transformation; "
                     "submit networks one by one",
                     source=one.name,
                 )
@@ -111,8 +111,8 @@ def _from_folder(folder: Path) -> Network:
     networks = [one for one in found if is_network(one.root)]
     if len(networks) > 1:
         raise InvalidNetworkError(
-            f"{folder}: holds {len(networks)} networks ({', '.join(Path(n.name).name for n in networks)}); "
-            "give the file of the one you mean",
+            f"{folder}: contains {len(networks)} networks ({', '.join(Path(n.name).name for n in networks)}); "
+            "give the file of one of them",
             source=str(folder),
         )
     if networks:
@@ -120,8 +120,8 @@ def _from_folder(folder: Path) -> Network:
     found = found or [_read_file(path) for path in _files(folder / "transformations")]
     if not found:
         raise InvalidNetworkError(
-            f"{folder}: holds no network file ({folder.name}.json) and no Transformation files; "
-            "give the folder that openfe's planner wrote, or a file",
+            f"{folder}: contains no network file ({folder.name}.json) and no Transformation files; "
+            "give a folder written by openfe's planner, or a file",
             source=str(folder),
         )
     return _network(found, folder.resolve().name)
@@ -141,10 +141,10 @@ def _read_file(path: Path) -> _Source:
     if raw.lstrip()[:1] == b"[" or raw.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
         return _from_text(raw, str(path))
     if not raw.strip():
-        raise InvalidNetworkError(f"{path}: the file is empty; copy it or write it again", source=str(path))
+        raise InvalidNetworkError(f"{path}: the file is empty; copy or write it again", source=str(path))
     if not _gufe_may_read(raw):
         raise InvalidNetworkError(
-            f"{path}: neither JSON nor msgpack; give what openfe or gufe wrote for an AlchemicalNetwork",
+            f"{path}: neither JSON nor msgpack; give an AlchemicalNetwork file written by openfe or gufe",
             source=str(path),
         )
     if raw.lstrip()[:1] == b"{":
@@ -197,7 +197,7 @@ def _from_plain(chain: Sequence[Any]) -> _Source:
         text = json.dumps(chain)
     except (TypeError, ValueError, RecursionError) as e:
         raise InvalidNetworkError(
-            f"keyed chain: holds what JSON cannot say ({e}); give [(key, keyed dict), ...] as plain data, "
+            f"keyed chain: has values that JSON cannot represent ({e}); give [(key, keyed dict), ...] as plain data, "
             "a path, or a gufe object"
         ) from e
     return _from_text(text.encode(), "keyed chain")

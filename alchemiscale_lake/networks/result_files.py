@@ -90,8 +90,8 @@ def find_result_files(paths: Iterable[str | Path]) -> list[Path]:
             raise ResultFileError(f"{path}: there is no such file or folder", source=str(path))
     if not found:
         raise ResultFileError(
-            f"{', '.join(map(str, given)) or 'nothing'}: no results of `openfe quickrun` in there (.json, .json.gz, "
-            ".json.zst); name tables of edges (.csv, .tsv) one by one",
+            f"{', '.join(map(str, given)) or 'nothing'}: no results of `openfe quickrun` found (.json, .json.gz, "
+            ".json.zst); give tables of edges (.csv, .tsv) by their file names",
             sources=[str(path) for path in given],
         )
     return list(found)
@@ -142,7 +142,7 @@ def read_result_file(raw: RawFile, pool: ObjectPool) -> ResultFile:
         raise ResultFileError(e.message, **e.facts) from e
     if not isinstance(fields, dict) or "protocol_result" not in fields:
         raise ResultFileError(
-            f"{source}: JSON, but no result of `openfe quickrun`; networks and Transformations go to "
+            f"{source}: JSON, but not a result of `openfe quickrun`; submit networks and Transformations with "
             "`alchemiscale-lake submit`",
             source=source,
         )

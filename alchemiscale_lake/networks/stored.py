@@ -47,9 +47,7 @@ def read_chain_text(objects: pl.LazyFrame, scope: Scope | str, key: str) -> byte
     here = objects.filter(pl.col("scope") == scope)
     needs = dict(here.select("key", "refers_to").collect().iter_rows())
     if key not in needs:
-        raise NotFoundError(
-            f"Scope {scope} holds no object {key}; submit its network there first", key=key, scope=scope
-        )
+        raise NotFoundError(f"Scope {scope} has no object {key}; submit its network there first", key=key, scope=scope)
     ordered = _ordered(needs, key, scope)
     wanted = here if len(ordered) == len(needs) else here.filter(pl.col("key").is_in(ordered))
     rows = wanted.select("key", "keyed_dict", "digest").collect().iter_rows()
@@ -111,7 +109,7 @@ def _ordered(needs: dict[str, list[str]], root: str, scope: str) -> list[str]:
         elif key not in ordered:
             if key not in needs:
                 raise NotFoundError(
-                    f"object {key}, which {root} needs, is missing in Scope {scope}; submit the network again",
+                    f"object {key}, needed by {root}, is missing in Scope {scope}; submit the network again",
                     key=key,
                     scope=scope,
                 )

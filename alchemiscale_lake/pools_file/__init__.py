@@ -65,9 +65,9 @@ def find_pools_file(given: str | None = None) -> Path | None:
         return _DEFAULT if _DEFAULT.is_file() else None
     path = Path(named)
     if not path.is_file():
-        source = "" if given else f", which {POOLS_VARIABLE} names"
+        source = "" if given else f", set in {POOLS_VARIABLE}"
         raise SettingsError(
-            f"there is no pools file at {path}{source}; begin with one of deployments/pools/, or name another",
+            f"there is no pools file at {path}{source}; copy one of deployments/pools/, or name another file",
             path=str(path),
         )
     return path
@@ -124,7 +124,7 @@ def _text(file: Path) -> str:
     try:
         return content.decode_text(data, str(file))
     except ContentError as e:
-        raise SettingsError(f"{file} is no UTF-8 text; save it as UTF-8", path=str(file)) from e
+        raise SettingsError(f"{file} is not UTF-8 text; save it as UTF-8", path=str(file)) from e
 
 
 def _refusal(file: Path, document: Document, mistakes: list[Mistake]) -> SettingsError:

@@ -107,7 +107,7 @@ def read_document(text: str, environment: Mapping[str, str]) -> Document:
     if root is None:
         return Document(mistakes=[Mistake((), "is empty; begin with a line `pools:`", 1)], readable=False)
     if not isinstance(root, yaml.MappingNode):
-        said = "holds no keys; begin with a line `pools:` and put each pool under it"
+        said = "has no keys; begin with a line `pools:` and put each pool under it"
         return Document(mistakes=[Mistake((), said, _line(root))], readable=False)
     document = Document()
     try:
@@ -153,14 +153,14 @@ class _Reader:
             if inner.tag == _MERGE:
                 for source in value.value if isinstance(value, yaml.SequenceNode) else [value]:
                     if not isinstance(source, yaml.MappingNode) or any(source is one for one in [*self._open, node]):
-                        self._fail(key, "'<<' takes a mapping that was named with '&' before", inner)
+                        self._fail(key, "'<<' needs a mapping named with '&' earlier in the file", inner)
                     else:
                         merged = self._entries(source, key) | merged
             elif not isinstance(inner, yaml.ScalarNode):
-                self._fail(key, "a key is one word", inner)
+                self._fail(key, "a key must be one word", inner)
             elif inner.value in own:
                 first = _line(own[inner.value][0])
-                self._fail((*key, inner.value), f"stands here twice, first in line {first}; remove one", inner)
+                self._fail((*key, inner.value), f"is given twice, first in line {first}; remove one", inner)
             else:
                 own[inner.value] = (inner, value)
         return own | {name: entry for name, entry in merged.items() if name not in own}
@@ -168,14 +168,16 @@ class _Reader:
     def _count(self, node: yaml.Node) -> None:
         self._n_values += 1
         if self._n_values > _MAX_VALUES:
-            raise _TooMuchError(f"has more than {_MAX_VALUES} values, counted after '*' and '<<'; name fewer", node)
+            raise _TooMuchError(
+                f"has more than {_MAX_VALUES} values, counted after expanding '*' and '<<'; use fewer", node
+            )
         if len(self._open) > _MAX_DEPTH:
             raise _TooMuchError(f"is nested in more than {_MAX_DEPTH} levels", node)
 
     def _value(self, node: yaml.Node, key: Key) -> Any:
         self._count(node)
         if any(node is one for one in self._open):
-            return self._fail(key, "'*' names something that contains it", node)
+            return self._fail(key, "'*' refers to a value that contains it", node)
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, key)
         self._open.append(node)
@@ -206,13 +208,13 @@ class _Reader:
             if len(text) > _MAX_DIGITS:
                 return self._fail(key, f"a number of {len(text)} digits", node)
             return int(text) if tag == "int" else float(text.replace(".inf", "inf").replace(".nan", "nan").lower())
-        return self._fail(key, f"the tag {node.tag} is not understood; remove it", node)
+        return self._fail(key, f"the tag {node.tag} is not supported; remove it", node)
 
     def _expanded(self, text: str, key: Key, node: yaml.Node) -> str:
         def value(found: re.Match[str]) -> str:
             name = found["name"]
             if found["open"]:
-                self._fail(key, "'${' begins a variable, as in ${NAME}; for the two characters write $${", node)
+                self._fail(key, "'${' begins a variable, as in ${NAME}; for a literal '${' write $${", node)
             elif name and names_secret(name):
                 self._fail(key, f"${{{name}}} is a secret: {ADVICE}", node)
             elif name:
@@ -246,16 +248,16 @@ def _line(node: yaml.Node) -> int:
 def _syntax_mistakes(text: str, error: yaml.YAMLError) -> list[Mistake]:
     tabs = [number for number, line in enumerate(text.splitlines(), start=1) if re.match(r"[ ]*\t+\s*\S", line)]
     if tabs:
-        return [Mistake((), "a tab in the indentation; YAML wants spaces", number) for number in tabs]
+        return [Mistake((), "a tab in the indentation; use spaces", number) for number in tabs]
     if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
         position = getattr(error, "position", 0)
         return [Mistake((), "a character that YAML forbids; remove it", text.count("\n", 0, position) + 1)]
     problem, context = str(error.problem), str(error.context)
     hint = "check the indentation and the line above"
     if "alias" in problem or "alias" in context:
-        hint = "put what begins with '*' in quotes, as in '*-*-*'"
+        hint = "quote values that begin with '*', as in '*-*-*'"
     elif "mapping values are not allowed" in problem:
-        hint = "check the indentation, and put a text that contains ': ' in quotes"
+        hint = "check the indentation, and quote values that contain ': '"
     elif "single document" in str(error.context):
-        hint = "one file is one document; remove what follows '---'"
-    return [Mistake((), f"no YAML: {problem}; {hint}", error.problem_mark.line + 1)]
+        hint = "a file must have one document; remove everything after '---'"
+    return [Mistake((), f"not valid YAML: {problem}; {hint}", error.problem_mark.line + 1)]

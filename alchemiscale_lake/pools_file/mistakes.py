@@ -127,7 +127,7 @@ def _suggestion(name: str, model: type[BaseModel]) -> str:
         if inner is not None and not is_mapping and bare in _keys(inner):
             return f"put it under {holder}"
     close = difflib.get_close_matches(bare, known, n=1, cutoff=0.6)
-    return f"did you mean {close[0]}?" if close else f"known here: {', '.join(known)}"
+    return f"did you mean {close[0]}?" if close else f"known keys: {', '.join(known)}"
 
 
 def _found(error: ValidationError) -> Iterator[Mistake]:
@@ -164,9 +164,9 @@ def _sentence(key: Key, error: Any) -> str:
     if kind == "literal_error":
         return _not_one_of(str(value), str(limits["expected"]))
     if kind == "string_pattern_mismatch" or (kind == "string_too_long" and key[0] == "pools"):
-        return f"{shown} names no pool; begin with a letter, then letters, digits, '-' and '_', 63 at most"
+        return f"{shown} is not a pool name; begin with a letter, then letters, digits, '-' and '_', at most 63"
     if kind == "string_type":
-        return f"{shown} is no text; put it in quotes" if isinstance(value, (int, float)) else "must be a text"
+        return f"{shown} is not text; put it in quotes" if isinstance(value, (int, float)) else "must be text"
     for beginning, said in _SENTENCES.items():
         if kind.startswith(beginning):
             return said.format(shown=shown, **limits)
@@ -174,15 +174,15 @@ def _sentence(key: Key, error: Any) -> str:
 
 
 _SENTENCES: Final[Mapping[str, str]] = {
-    "int": "{shown} is no whole number",
-    "float": "{shown} is no number",
+    "int": "{shown} is not a whole number",
+    "float": "{shown} is not a number",
     "finite": "{shown} is not finite; give a number",
     "greater_than_equal": "{shown} is less than {ge:g}",
     "greater_than": "{shown} is not above {gt:g}",
     "less_than_equal": "{shown} is more than {le:g}",
-    "model": "{shown} stands where keys are to stand, indented, one in a line",
-    "dict": "{shown} stands where keys are to stand, indented, one in a line",
-    "tuple": "{shown} is no list; write one item in a line, after '- '",
+    "model": "{shown} is given instead of keys; write indented keys, one per line",
+    "dict": "{shown} is given instead of keys; write indented keys, one per line",
+    "tuple": "{shown} is not a list; write one item per line, after '- '",
     "too_short": "is empty; name at least one",
 }
 
@@ -191,7 +191,7 @@ def _not_one_of(value: str, expected: str) -> str:
     choices = expected.replace("'", "").replace(" or ", ", ").split(", ")
     close = difflib.get_close_matches(value.lower(), choices, n=1)
     meant = f"did you mean {close[0]}? " if close else ""
-    return f"{value!r} is unknown; {meant}There are {', '.join(choices)}"
+    return f"{value!r} is unknown; {meant}Choose one of {', '.join(choices)}"
 
 
 def _follows(mistake: Mistake, aside: set[Key]) -> bool:

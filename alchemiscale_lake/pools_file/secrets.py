@@ -12,8 +12,8 @@ __all__ = ["ADVICE", "holds_secret", "names_secret"]
 
 #: Advice in messages.
 ADVICE: Final = (
-    "a credential does not belong in this file; export it where dispatchers and workers run, "
-    "or keep it in a Prefect block that ALCHEMISCALE_LAKE_CREDENTIALS_BLOCK names"
+    "this file must not contain credentials; export them where dispatchers and workers run, "
+    "or store them in the Prefect block named by ALCHEMISCALE_LAKE_CREDENTIALS_BLOCK"
 )
 
 _WORDS: Final = ("SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "TOKEN", "CREDENTIAL", "CREDENTIALS", "APIKEY")

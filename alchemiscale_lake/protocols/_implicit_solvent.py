@@ -254,7 +254,7 @@ def _run(context: Any, n_frames: int, plan: SamplingPlan) -> Floats:
         energies[frame] = _solvation_energy(context)
     if not np.isfinite(energies).all():
         raise ExecutionError(
-            f"the dynamics left the finite numbers; use a shorter timestep than {plan.timestep_fs} fs "
+            f"the dynamics produced NaN or infinity; use a shorter timestep than {plan.timestep_fs} fs "
             "or check the ligand's conformer",
             timestep_fs=plan.timestep_fs,
         )
@@ -309,15 +309,17 @@ def _resume(context: Any, checkpoint: Path, fingerprint: str) -> Floats | None:
     content = checkpoint.read_bytes()
     digest, content = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
     if hashlib.sha256(content).digest() != digest:
-        _LOG.warning("saved state %s is damaged; starting clean", checkpoint)
+        _LOG.warning("saved state %s is damaged; starting from the beginning", checkpoint)
         return None
     with np.load(io.BytesIO(content), allow_pickle=False) as saved:
         if str(saved["fingerprint"]) != fingerprint:
-            _LOG.warning("saved state %s is of another calculation or OpenMM; starting clean", checkpoint)
+            _LOG.warning(
+                "saved state %s is of another calculation or OpenMM version; starting from the beginning", checkpoint
+            )
             return None
         try:
             context.loadCheckpoint(saved["state"].tobytes())
         except openmm.OpenMMException as e:  # binary, and specific to one kind of machine
-            _LOG.warning("OpenMM does not take saved state %s (%s); starting clean", checkpoint, e)
+            _LOG.warning("OpenMM cannot load saved state %s (%s); starting from the beginning", checkpoint, e)
             return None
         return np.array(saved["solvation_kj_mol"], dtype=np.float64)

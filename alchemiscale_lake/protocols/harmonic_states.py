@@ -111,7 +111,7 @@ def harmonic_state(system: Any) -> State:
     given = [component for _, component in components if isinstance(component, HarmonicState)]
     if len(given) > 1:
         raise InvalidNetworkError(
-            f"system {system.name!r} holds {len(given)} HarmonicStates; give it one", name=system.name
+            f"system {system.name!r} has {len(given)} HarmonicStates; give it exactly one", name=system.name
         )
     if given:
         return given[0].parameters

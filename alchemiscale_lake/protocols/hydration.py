@@ -69,7 +69,7 @@ class HydrationSettings(LakeSettings):
             )
         if self.sampling_time_ps < 20.0 * self.save_interval_ps:
             raise ValueError(
-                f"sampling_time_ps {self.sampling_time_ps} holds fewer than 20 frames of {self.save_interval_ps} ps; "
+                f"sampling_time_ps {self.sampling_time_ps} has fewer than 20 frames of {self.save_interval_ps} ps; "
                 "sample longer or save more often"
             )
         return self
@@ -218,7 +218,7 @@ class HydrationProtocol(LakeProtocol):
         ligands = [_ligand(state_a, "A"), _ligand(state_b, "B")]
         if ligands[0] == ligands[1]:
             raise ExecutionError(
-                f"both states hold the same ligand {ligands[0].name!r}, so there is nothing to transform; "
+                f"both states contain the same ligand {ligands[0].name!r}, so there is nothing to transform; "
                 "give two different ligands",
                 ligand=ligands[0].name,
             )
@@ -243,8 +243,7 @@ class HydrationProtocol(LakeProtocol):
         analyses = [_outputs(dag_result, "analyse") for dag_result in protocol_dag_results]
         if not analyses or None in analyses:
             raise EstimationError(
-                "a ProtocolDAGResult without a finished analysis cannot be gathered; gather complete results, at "
-                "least one",
+                "a ProtocolDAGResult without a finished analysis cannot be gathered; give at least one complete result",
                 n_results=len(analyses),
             )
         found = [analysis for analysis in analyses if analysis is not None]
@@ -262,7 +261,7 @@ def _ligand(state: Any, label: str) -> Any:
     solvents = [c for c in components if isinstance(c, gufe.SolventComponent)]
     if (len(ligands), len(solvents), len(components)) != (1, 1, 2):
         raise ExecutionError(
-            f"state {label} holds {sorted(type(c).__name__ for c in components)}; HydrationProtocol takes exactly one "
+            f"state {label} has {sorted(type(c).__name__ for c in components)}; HydrationProtocol takes exactly one "
             "SmallMoleculeComponent and one SolventComponent",
             state=label,
         )
@@ -275,15 +274,15 @@ def _ligand(state: Any, label: str) -> Any:
     atoms = list(ligand.to_rdkit().GetAtoms())
     if unknown := sorted({atom.GetSymbol() for atom in atoms} - _ELEMENTS):
         raise ExecutionError(
-            f"ligand {ligand.name!r} holds {', '.join(unknown)}, for which OBC2 has no radius; it has them for "
+            f"ligand {ligand.name!r} contains {', '.join(unknown)}, for which OBC2 has no radius; it has radii for "
             f"{', '.join(sorted(_ELEMENTS))}",
             ligand=ligand.name,
             elements=unknown,
         )
     if charge := sum(atom.GetFormalCharge() for atom in atoms):
         raise ExecutionError(
-            f"ligand {ligand.name!r} has charge {charge:+d}; the hydration of ions is beyond these charges and this "
-            "solvent model, give a neutral form",
+            f"ligand {ligand.name!r} has charge {charge:+d}; these charges and this solvent model do not describe "
+            "ions, give a neutral form",
             ligand=ligand.name,
             charge=charge,
         )

@@ -92,7 +92,7 @@ def ask(
     known = QUESTIONS.get(question)
     if known is None or known.order_by is None:
         names = ", ".join(name for name, q in QUESTIONS.items() if q.order_by)
-        raise NotFoundError(f"there is no question {question!r}; there are {names}", question=question)
+        raise NotFoundError(f"there is no named query {question!r}; there are {names}", question=question)
     wanted = {"network": network, **equals}
     wanted = {column: value for column, value in wanted.items() if value is not None}
     columns = connection.sql(f"from {known.name} limit 0").columns
@@ -110,7 +110,9 @@ def ask(
 
 #: Error messages of DuckDB and polars that indicate a damaged data file.
 _OF_A_FILE: Final = re.compile(r"parquet|zstd|thrift|metadata|page header|magic|ComputeError", re.IGNORECASE)
-_MAY_BE_DAMAGED: Final = "a data file may be damaged: `alchemiscale-lake verify` names it, `maintain --repair` helps"
+_MAY_BE_DAMAGED: Final = (
+    "a data file may be damaged: find it with `alchemiscale-lake verify`, repair it with `maintain --repair`"
+)
 
 
 def read_sql(connection: Connection, sql: str, params: Mapping[str, Any] | None = None) -> pl.DataFrame:
@@ -130,10 +132,10 @@ def read_sql(connection: Connection, sql: str, params: Mapping[str, Any] | None 
     except duckdb.Error as e:
         advice = refusal(connection, e) or (_MAY_BE_DAMAGED if _OF_A_FILE.search(str(e)) else None)
         why = f"{_first(e)}; {advice}" if advice else str(e).partition("\n\nStack Trace:")[0]
-        raise QueryError(f"DuckDB refused the query: {why}", sql=sql) from e
+        raise QueryError(f"DuckDB rejected the query: {why}", sql=sql) from e
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as e:
         raise QueryError(
-            f"the answer has a value that cannot be shown ({_first(e)}); cast its column to varchar", sql=sql
+            f"the result has a value that cannot be shown ({_first(e)}); cast its column to varchar", sql=sql
         ) from e
 
 

@@ -55,7 +55,11 @@ def find_network(lake: Lake, text: str | None = None, *, scope: Scope | str | No
         if len(fits):
             listed = [f"  {network}  {name or ''}".rstrip() for _, network, name in fits.head(_SHOWN).iter_rows()]
             more = f"\n  and {len(fits) - _SHOWN} more" if len(fits) > _SHOWN else ""
-            what = "which network?" if text is None else f"{text!r} fits {len(fits)} networks{where}:"
+            what = (
+                "several networks; give one of these:"
+                if text is None
+                else f"{text!r} matches {len(fits)} networks{where}:"
+            )
             raise AmbiguousScopeError(
                 "\n".join([what, *listed]) + more + "\ngive more of the ScopedKey, or --scope",
                 value=text,

@@ -70,14 +70,14 @@ def refusal(connection: duckdb.DuckDBPyConnection, error: duckdb.Error) -> str |
     text = str(error)
     if _REFUSALS.search(text):
         return (
-            "a query may read the lake and nothing else; to read or write files, attach databases, load extensions "
-            "or change settings, use `query --unsafe`, in Python `connect(lake, unsafe=True)`"
+            "a query can only read the lake; to read or write files, attach databases, load extensions "
+            "or change settings, use `query --unsafe`, or `connect(lake, unsafe=True)` in Python"
         )
     named = _NOT_A_TABLE.search(text)
     if named:
         return (
-            f"a query may read the lake and nothing else; if {named[1]} is a file, use `query --unsafe`, in Python "
-            "`connect(lake, unsafe=True)`"
+            f"a query can only read the lake; if {named[1]} is a file, use `query --unsafe`, or "
+            "`connect(lake, unsafe=True)` in Python"
         )
     return None
 

@@ -1,6 +1,6 @@
-"""What people look at: tables of estimates and of Tasks, plots, the last words of a campaign.
+"""Output for people: tables of estimates and Tasks, plots, campaign summaries.
 
-Reads through `query`, reckons nothing itself, prints nothing: commands and flows show what it returns.
+Reads through `query`; computes and prints nothing. Commands and flows show what it returns.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""How a campaign goes, as plots: results over time, and what one result takes.
+"""Plots of a campaign's progress: results over time, and hours per result.
 
-Takes answers to questions as data frames. Estimates against experiment are drawn in `plots`, throughput
-in `usage_plots`; as there, no window is opened and no global state touched.
+Takes results of named queries as data frames. Estimates against experiment are in `plots`, throughput in
+`usage_plots`; as there, no window is opened and no global state changed.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ _FAILED: Final = "#d55e00"
 
 
 def plot_progress(results: pl.DataFrame, n_tasks: int) -> Figure:
-    """Draw how many Tasks have come to an end since the first did.
+    """Plot the cumulative number of ended Tasks over time.
 
     Parameters
     ----------
     results : polars.DataFrame
         Columns `ended_at` (timestamp) and `ok` (bool), one row per result.
     n_tasks : int
-        Tasks there are, drawn as the line to reach.
+        Total number of Tasks, drawn as a horizontal line.
 
     Raises
     ------
@@ -58,18 +58,18 @@ def plot_progress(results: pl.DataFrame, n_tasks: int) -> Figure:
 
 
 def plot_hours_per_result(results: pl.DataFrame) -> Figure:
-    """Draw what one result takes, one row per kind of result.
+    """Plot the hours per result, one row per label.
 
     Parameters
     ----------
     results : polars.DataFrame
-        Columns `label` (what is compared, such as GPU model and phase) and `hours`.
+        Columns `label` (the compared group, such as GPU model and phase) and `hours`.
     """
     _some(results, "result")
     groups = results.group_by("label", maintain_order=True).agg("hours").sort("label")
     figure, axes = _paper(0.6 + 0.32 * len(groups))
     for place, hours in enumerate(groups["hours"]):
-        # spread by rank, not by chance: the same figure every time
+        # spread by rank, not at random, so that the figure is reproducible
         spread = (np.arange(len(hours)) % 5 - 2) * 0.07
         axes.plot(sorted(hours), place + spread, "o", color=_GOOD, alpha=0.45, markersize=3.5, markeredgewidth=0)
         axes.plot([float(np.median(hours))] * 2, [place - 0.3, place + 0.3], color=_INK, linewidth=1.6)

@@ -1,4 +1,4 @@
-"""Prices and models of cost as tables and sentences."""
+"""Prices and cost models as tables and sentences."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ _NUMBERS: Final = re.compile(r"[0-9.,]+")
 
 
 def price_table(price: Price, *, compact: bool = False) -> Table:
-    """One row per pool, and one for all together; without pools one row for the network.
+    """Build a table with one row per pool and a total; without pools, one row for the network.
 
     Parameters
     ----------
     price : Price
     compact : bool
-        For people: each interval in one cell.
+        For a terminal: each interval in one cell.
     """
     width = 1 if compact else 3
     columns = ["pool", "gpu_model", "slots", "tasks"]
@@ -55,13 +55,13 @@ def price_table(price: Price, *, compact: bool = False) -> Table:
 
 
 def transformations_table(price: Price, *, compact: bool = False) -> Table:
-    """One row per Transformation.
+    """Build a table with one row per Transformation.
 
     Parameters
     ----------
     price : Price
     compact : bool
-        For people: each interval in one cell, and no keys.
+        For a terminal: each interval in one cell, and no keys.
     """
     width = 1 if compact else 3
     counts = ("results", "running", "waiting", "idle", "new")
@@ -80,22 +80,23 @@ def transformations_table(price: Price, *, compact: bool = False) -> Table:
 
 
 def price_lines(price: Price) -> list[str]:
-    """Say what was counted, on what the numbers rest, and what they assume."""
+    """Return lines with what was counted, the basis of the estimate, and its assumptions."""
     lines = [_counted(price), _hours(price), *_basis(price), *_extrapolations(price), *_speeds(price)]
     for pool in price.pools:
-        lines += [f"{pool.pool}: {say_tasks(n)} not counted: {why}" for why, n in pool.refused.items()]
+        lines += [f"{pool.pool}: {say_tasks(n)} excluded: {why}" for why, n in pool.refused.items()]
         if pool.wall_h is not None and pool is price.pools[-1]:
             lines.append(_when(price, pool))
     if not price.pools:
-        lines.append("wall time and money depend on pools: give --pools FILE")
+        lines.append("wall time and cost in money need pools: give --pools FILE")
     elif any(pool.wall_h is not None for pool in price.pools):
-        others = f"; {say_tasks(price.remaining.n_others)} of others wait too" if price.remaining.n_others else ""
-        lines.append(f"wall times are those of pools that are free, and do nothing else{others}")
+        n_others = price.remaining.n_others
+        others = f"; {say_tasks(n_others)} of other networks are also waiting" if n_others else ""
+        lines.append(f"wall times assume that the pools are idle and run nothing else{others}")
     return lines
 
 
 def training_line(training: Training) -> str:
-    """Say what a training did."""
+    """Return the outcome of a training in one line."""
     if not training.trained:
         return f"no model was trained: {training.why}"
     card = training.known.card
@@ -103,7 +104,7 @@ def training_line(training: Training) -> str:
 
 
 def models_table(models: pl.DataFrame) -> Table:
-    """One row per model, newest first."""
+    """Build a table with one row per model, newest first."""
     shown = models.select(
         "model",
         "trained_at",
@@ -122,7 +123,7 @@ def models_table(models: pl.DataFrame) -> Table:
 
 
 def model_table(known: KnownModel) -> Table:
-    """Show a model's card, one row per fact."""
+    """Build a table of a model's card, one row per fact."""
     card = known.card
     facts: list[tuple[str, Any]] = [
         ("model", known.name or "physical prior"),
@@ -133,7 +134,7 @@ def model_table(known: KnownModel) -> Table:
         ("gpu_models", _counts(card.gpu_models)),
         ("validation", card.validation),
         ("error_fraction", _known(card.mdape)),
-        ("error_fraction of one number for all", _known(card.mdape_constant)),
+        ("error_fraction of a constant prediction", _known(card.mdape_constant)),
         ("error_fraction of a power law in atoms", _known(card.mdape_power_law)),
         ("coverage_fraction", _known(card.coverage)),
         ("confidence_fraction", card.confidence),
@@ -145,9 +146,9 @@ def model_table(known: KnownModel) -> Table:
 
 
 def model_lines(known: KnownModel) -> list[str]:
-    """Say what a model is good for."""
+    """Return a model's size and accuracy in one line."""
     if not known.is_trained:
-        return ["no model was trained: estimates rest on physics and published speeds of GPU models, and are wide"]
+        return ["no model has been trained: estimates use physics and published GPU speeds, with wide intervals"]
     return [f"model {known.name}: {known.card.n_rows} results{_quality(known)}"]
 
 
@@ -159,7 +160,7 @@ def _three(name: str) -> tuple[str, str, str]:
 
 
 def _cells(amount: Amount | None, compact: bool) -> tuple[float | str | None, ...]:
-    """As many digits as such numbers have."""
+    """Return an amount's cells, rounded to its meaningful digits."""
     if amount is None:
         return (None,) if compact else (None, None, None)
     if not compact:
@@ -187,17 +188,13 @@ def _pending(price: Price, n: int) -> int:
 def _counted(price: Price) -> str:
     rows = price.remaining.rows
     total = {name: int(rows[name].sum()) for name in ("n_results", "n_running", "n_waiting", "n_idle", "n_new")}
-    parts = [_said(len(rows))]
-    words = (
-        ("n_results", "result is there", "results are there"),
-        ("n_running", "Task runs", "Tasks run"),
-        ("n_waiting", "Task waits", "Tasks wait"),
-    )
-    parts += [f"{n} {one if n == 1 else many}" for name, one, many in words if (n := total[name])]
-    new = total["n_new"]
-    parts.append(f"{new} {'is' if new == 1 else 'are'} to be created" if new else "none is to be created")
-    if total["n_idle"]:
-        parts.append(f"{total['n_idle']} wait but are actioned on no active network, and are not counted")
+    parts = [_transformations(len(rows))]
+    if n := total["n_results"]:
+        parts.append(f"{n} existing result{'s' if n != 1 else ''}")
+    parts += [f"{say_tasks(n)} {state}" for state in ("running", "waiting") if (n := total[f"n_{state}"])]
+    parts.append(f"{say_tasks(total['n_new']) if total['n_new'] else 'no Task'} to be created")
+    if n := total["n_idle"]:
+        parts.append(f"{say_tasks(n)} waiting but not actioned on an active network, excluded")
     return ", ".join(parts)
 
 
@@ -205,7 +202,7 @@ def _hours(price: Price) -> str:
     amount = price.gpu_hours
     on_gpus = [t.gpus > 0 for t in price.transformations]
     what = "GPU-hours" if all(on_gpus) else "GPU-hours and worker-hours" if any(on_gpus) else "worker-hours"
-    return f"{amount.median:.4g} {what}, nine times of ten {amount.low:.4g} to {amount.high:.4g}"
+    return f"{amount.median:.4g} {what}, 90 % interval {amount.low:.4g} to {amount.high:.4g}"
 
 
 def _basis(price: Price) -> list[str]:
@@ -214,7 +211,7 @@ def _basis(price: Price) -> list[str]:
     for basis in ("own results", "trained model", "physical prior"):
         if counts[basis]:
             word = _model_words(price.known) if basis == "trained model" else basis
-            lines.append(f"{_said(counts[basis])} by {word}")
+            lines.append(f"{_transformations(counts[basis])} estimated from {word}")
     return lines
 
 
@@ -222,12 +219,12 @@ def _model_words(known: KnownModel) -> str:
     if known.name is not None:
         return f"trained model {known.name}{_quality(known)}"
     return (
-        f"a model trained just now on {known.card.n_rows} results{_quality(known)}; "
-        "keep one: `alchemiscale-lake cost-model train`"
+        f"a temporary model of {known.card.n_rows} results{_quality(known)}; "
+        "to store one: `alchemiscale-lake cost-model train`"
     )
 
 
-def _said(n: int) -> str:
+def _transformations(n: int) -> str:
     return f"{n} Transformation{'s' if n != 1 else ''}"
 
 
@@ -235,31 +232,31 @@ def _quality(known: KnownModel) -> str:
     card = known.card
     if math.isnan(card.mdape):
         return ""
-    covered = "" if math.isnan(card.coverage) else f", {card.coverage:.0%} within intervals of {card.confidence:.0%}"
-    return f" (median error {card.mdape:.1%} where left out{covered})"
+    covered = "" if math.isnan(card.coverage) else f", {card.confidence:.0%} intervals cover {card.coverage:.0%}"
+    return f" (cross-validated median error {card.mdape:.1%}{covered})"
 
 
 def _extrapolations(price: Price) -> list[str]:
-    """Say once what is said of many but for the numbers."""
+    """Return one line per reason, merging reasons that differ only in numbers."""
     reasons: dict[str, list[str]] = {}
     for t in price.transformations:
         if t.extrapolates:
             reasons.setdefault(_NUMBERS.sub("", t.extrapolates), []).append(t.extrapolates)
     lines = []
-    for alike in sorted(reasons.values(), key=lambda said: (-len(said), said[0])):
-        such = "" if len(set(alike)) == 1 else "such as "
-        lines.append(f"extrapolated for {_said(len(alike))}: {such}{alike[0]}")
+    for alike in sorted(reasons.values(), key=lambda group: (-len(group), group[0])):
+        example = "" if len(set(alike)) == 1 else "for example "
+        lines.append(f"extrapolated for {_transformations(len(alike))}: {example}{alike[0]}")
     return lines
 
 
 def _speeds(price: Price) -> list[str]:
-    """GPU models that hours were guessed for, and what would help."""
+    """Return one line per GPU model of unknown speed, with the remedy."""
     lines = []
     for name in price.gpus_without_speed:
         what = f"the speed of GPU model {name!r} is unknown" if name else "the GPU model is unknown"
         help_ = "give its speed" if name else "name it, or give its speed"
         lines.append(
-            f"{what}: priced as an {REFERENCE_MODEL}, which may be wrong by a factor of 3; {help_} as a multiple of a "
+            f"{what}: priced as an {REFERENCE_MODEL}, possibly off by a factor of 3; {help_} as a multiple of a "
             'listed model, as in --gpu "0.8 x RTX 4090"'
         )
     return lines
@@ -272,7 +269,7 @@ def _when(price: Price, pool: PoolPrice) -> str:
     when = ""
     if price.remaining.network is not None and done is not None:
         when = f": done at {done[0]:%Y-%m-%d %H:%M}, probably before {done[2]:%Y-%m-%d %H:%M} UTC"
-    return f"{pool.pool}: {median}, nine times of ten {low} to {high}{when}"
+    return f"{pool.pool}: wall time {median}, 90 % interval {low} to {high}{when}"
 
 
 def _span(hours: float) -> str:

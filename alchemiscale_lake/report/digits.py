@@ -1,7 +1,7 @@
-"""How many digits of a number people see: one rule for every screen.
+"""Rounding of displayed numbers: one rule for every screen.
 
-An uncertainty has two significant figures and its value as many places; any other number four significant digits,
-and all of those before the point. Files and pipes get full precision.
+An uncertainty has two significant figures and its value as many places; any other number has four significant
+digits, and all digits before the point. Files and pipes get full precision.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import Any, Final
 __all__ = ["round_to_uncertainty", "shown"]
 
 _FIGURES: Final = 2
-#: Below and from here on, numbers are written with an exponent.
+#: Numbers below the first or from the second on are written with an exponent.
 _SMALLEST, _LARGEST = 1e-4, 1e15
 
 
 def shown(value: Any) -> str:
-    """Return the text of one cell for people.
+    """Return the displayed text of one cell.
 
     >>> shown(1234.5678), shown(0.012345678), shown(3.0), shown(2.5e-7)
     ('1235', '0.01235', '3', '2.5e-07')

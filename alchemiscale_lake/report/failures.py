@@ -1,4 +1,4 @@
-"""Failures of a kind, told once: the same exception of the same unit, but for numbers, however many Tasks it hit."""
+"""Failures grouped by kind: the same exception in the same unit, ignoring numbers."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from .table import Table
 
 __all__ = ["failure_kinds", "failures_table"]
 
-#: What differs between failures of one kind: numbers, addresses, keys and paths of single Tasks.
+#: Ignored when failures are compared: numbers, addresses, keys and paths of single Tasks.
 _PARTICULAR: Final = re.compile(r"0x[0-9a-f]+|[0-9a-f]{32}|\d+(?:\.\d+)?(?:e[+-]?\d+)?|/\S+", re.IGNORECASE)
 
 
 def failure_kinds(failures: pl.DataFrame) -> pl.DataFrame:
-    """Group failures, as the question `failures` answers, by what is common to them; the most frequent first.
+    """Group the result of the named query `failures` by kind, most frequent first.
 
     Returns
     -------
@@ -43,7 +43,7 @@ def failure_kinds(failures: pl.DataFrame) -> pl.DataFrame:
 
 
 def failures_table(kinds: pl.DataFrame) -> Table:
-    """Lay kinds of failures out: how many of each, and where."""
+    """Build a table of the kinds of failures, with counts and Transformations."""
     others = pl.col("n_transformations") - 1
     where = pl.when(others > 0).then(pl.format("{} and {} more", "transformation_name", others))
     shown = kinds.with_columns(transformations=where.otherwise(pl.col("transformation_name")))

@@ -1,9 +1,9 @@
-"""Networks as cinnabar's FEMap, and FEMaps as networks: the one home of cinnabar in the lake.
+"""Conversion between networks and cinnabar's FEMap: the only module that imports cinnabar.
 
-Owns the translation in both directions. Which edges and experiments count is the query's matter, what is
-estimated from them `estimators`'. cinnabar is optional; its two shapes are told apart by what it offers:
-`cinnabar.femap` holds measurements with units and knows repeated ones, `cinnabar.wrangle` (up to 0.2) one
-number per edge in kcal/mol.
+Owns the conversion in both directions. The query selects edges and experiments; `estimators` computes
+estimates from them. cinnabar is optional, and its two interfaces are detected by module: `cinnabar.femap` has
+measurements with units, including repeated ones; `cinnabar.wrangle` (up to 0.2) has one number per edge in
+kcal/mol.
 """
 
 from __future__ import annotations
@@ -24,27 +24,25 @@ from ..store import Lake
 
 __all__ = ["FEMapContent", "from_femap", "network_femap", "to_femap"]
 
-#: What estimates of the lake are called as a source of measurements.
+#: Source name of the lake's estimates in a FEMap.
 SOURCE: Final = "alchemiscale-lake"
 _KCAL: Final = "kilocalorie_per_mole"
 
 
 @dataclass(frozen=True, slots=True)
 class FEMapContent:
-    """What a FEMap holds, in kcal/mol, as `estimators.solve_network` takes it.
+    """Content of a FEMap in kcal/mol, in the form of `estimators.solve_network`.
 
     Attributes
     ----------
     node_a, node_b : list of hashable
-        Ends of the calculated edges; an absolute result leads from `alchemiscale_lake.networks.measures.ABSENT`.
+        Ends of the calculated edges; an absolute result starts at `alchemiscale_lake.networks.measures.ABSENT`.
     value_kcal_mol, uncertainty_kcal_mol : list of float
         Calculated ``f(b) - f(a)``.
     experimental : dict of label to (value, uncertainty)
-        Measured affinities; the mean where there are several of one ligand. An uncertainty that is not
-        known is NaN.
+        Measured affinities; the mean if a ligand has several. An unknown uncertainty is NaN.
     estimated : dict of label to (value, uncertainty)
-        Absolute values that are calculated, such as those of a maximum-likelihood estimate; the last where
-        there are several.
+        Calculated absolute values, such as maximum-likelihood estimates; the last if a ligand has several.
     """
 
     node_a: list[Hashable] = field(default_factory=list)
@@ -55,29 +53,29 @@ class FEMapContent:
     estimated: dict[Hashable, tuple[float, float]] = field(default_factory=dict)
 
     def edges(self) -> tuple[list[Hashable], list[Hashable], list[float], list[float]]:
-        """The first four arguments of `estimators.solve_network`."""
+        """Return the first four arguments of `estimators.solve_network`."""
         return self.node_a, self.node_b, self.value_kcal_mol, self.uncertainty_kcal_mol
 
 
 def network_femap(lake: Lake, network: str | ScopedKey, *, kind: str | None = None) -> Any:
-    """Edges, experiments and estimates of a network's newest round as a FEMap.
+    """Build a FEMap of a network's newest edges, experiments and estimates.
 
     Parameters
     ----------
     lake : Lake
     network : str or ScopedKey
     kind : str, optional
-        ``binding``, ``hydration`` or ``direct``; needed only where a network has several.
+        ``binding``, ``hydration`` or ``direct``; needed only if a network has several.
 
     Returns
     -------
     cinnabar.FEMap
-        Of whichever cinnabar is installed.
+        In the interface of the installed cinnabar.
 
     Raises
     ------
     NotFoundError
-        If the network has no estimates (of that kind), or several kinds and none was named.
+        If the network has no estimates (of that kind), or several kinds and `kind` is not given.
     MissingDependencyError
         If cinnabar is not installed.
     """
@@ -86,10 +84,12 @@ def network_femap(lake: Lake, network: str | ScopedKey, *, kind: str | None = No
     nodes = read_sql(connection, statement("ligands_to_rank"), {"network": network, "kind": kind})
     kinds = sorted(nodes["kind"].unique())
     if len(kinds) != 1:
-        said = (
-            f"several kinds of estimates ({', '.join(kinds)}); name one" if kinds else "no estimates; `gather` it first"
+        problem = (
+            f"several kinds of estimates ({', '.join(kinds)}); give one as `kind`"
+            if kinds
+            else "no estimates; run `gather` first"
         )
-        raise NotFoundError(f"{network} has {said}", network=network, kinds=kinds)
+        raise NotFoundError(f"{network} has {problem}", network=network, kinds=kinds)
     edges = ask(connection, "latest_edges", network=network, kind=kinds[0]).filter(
         pl.col("value_kcal_mol").is_not_null()
     )
@@ -116,21 +116,20 @@ def to_femap(content: FEMapContent) -> Any:
     Parameters
     ----------
     content : FEMapContent
-        Edges, experiments and, for a cinnabar that can hold them, estimates.
+        Edges, experiments and, if cinnabar supports them, estimates.
 
     Returns
     -------
     cinnabar.FEMap
-        In the shape of `cinnabar.femap`, estimates stand against a reference state of their own, for their
-        zero is not that of experiment; an uncertainty that is not known is zero. In that of
-        `cinnabar.wrangle`, edges of one pair are one edge, their weighted mean (it would count a reverse edge
-        twice), ligands without experiment have NaN, and cinnabar reckons its own estimates.
+        With `cinnabar.femap`, estimates refer to their own reference state, since their zero differs from
+        that of experiment; an unknown uncertainty is zero. With `cinnabar.wrangle`, several edges of one pair
+        become their weighted mean (cinnabar would count a reverse edge twice), ligands without experiment
+        have NaN, and cinnabar computes its own estimates.
 
     Raises
     ------
     EstimationError
-        If an edge has zero uncertainty, or is an absolute result, for the shape of `cinnabar.wrangle`, which
-        cannot hold either.
+        With `cinnabar.wrangle`, if an edge has zero uncertainty or is an absolute result: it supports neither.
     MissingDependencyError
         If cinnabar is not installed.
     """
@@ -138,25 +137,25 @@ def to_femap(content: FEMapContent) -> Any:
 
 
 def from_femap(femap: Any) -> FEMapContent:
-    """Take a FEMap apart.
+    """Read the content of a FEMap.
 
     Parameters
     ----------
     femap : cinnabar.FEMap
-        Of either shape.
+        Of either interface.
 
     Returns
     -------
     FEMapContent
-        Ready for `estimators.solve_network`: ``solve_network(*content.edges())``.
+        For `estimators.solve_network`: ``solve_network(*content.edges())``.
     """
     return _read_plain(femap) if hasattr(femap, "results") else _read_measured(femap)
 
 
 def _has_measurements() -> bool:
-    """Whether the cinnabar that is installed has measurements with units."""
+    """Return whether the installed cinnabar has measurements with units."""
     if find_spec("cinnabar") is None:
-        message = "a FEMap needs cinnabar; install it (conda-forge has the newest), or write tables with `gather`"
+        message = "a FEMap needs cinnabar; install it (the newest is on conda-forge), or write tables with `gather`"
         raise MissingDependencyError(message, package="cinnabar")
     return find_spec("cinnabar.femap") is not None
 
@@ -204,7 +203,7 @@ def _read_measured(femap: Any) -> FEMapContent:
             if one.computational:
                 _add_edge(content, a, b, value, uncertainty)
         elif isinstance(b, ReferenceState):
-            continue  # how the zero of an estimate lies to that of experiment
+            continue  # offset between the zeros of estimate and experiment
         elif one.computational:
             content.estimated[b] = (value, uncertainty)
         else:
@@ -238,14 +237,14 @@ def _build_plain(content: FEMapContent) -> Any:
 
     if any(is_absent(str(a)) for a in content.node_a):
         message = (
-            "this cinnabar cannot hold absolute results beside relative ones; install one that has `cinnabar.femap`"
+            "this cinnabar does not support absolute results next to relative ones; install one with `cinnabar.femap`"
         )
         raise EstimationError(f"{message} (0.6 or newer), or write tables with `gather`")
     merged = _merged(*content.edges())
     exact = [pair for pair, (_, uncertainty) in merged.items() if not uncertainty > 0.0]
     if exact:
-        message = f"edge {exact[0][0]} -> {exact[0][1]} has no uncertainty above zero, by which this cinnabar divides; "
-        message += "leave such edges out, or install a cinnabar that has `cinnabar.femap`"
+        message = f"edge {exact[0][0]} -> {exact[0][1]} has no positive uncertainty, and this cinnabar divides by it; "
+        message += "omit such edges, or install a cinnabar with `cinnabar.femap` (0.6 or newer)"
         raise EstimationError(message, edges=exact)
     result = wrangle.FEMap.__new__(wrangle.FEMap)  # its constructor only reads files
     calculated = [
@@ -266,7 +265,7 @@ def _build_plain(content: FEMapContent) -> Any:
 def _merged(
     node_a: Sequence[Hashable], node_b: Sequence[Hashable], values: Sequence[float], uncertainties: Sequence[float]
 ) -> Mapping[tuple[Hashable, Hashable], tuple[float, float]]:
-    """Weighted mean of the edges of each pair, in the direction of the first."""
+    """Return the weighted mean of the edges of each pair, in the direction of the first."""
     merged: dict[tuple[Hashable, Hashable], list[tuple[float, float]]] = {}
     for a, b, value, uncertainty in zip(node_a, node_b, values, uncertainties, strict=True):
         if (b, a) in merged:

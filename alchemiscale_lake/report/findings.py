@@ -1,6 +1,6 @@
-"""What does not fit among the results of networks, and what a gathering of many networks did, as tables.
+"""Findings (inconsistencies among the results of networks) and outcomes of gathering many networks, as tables.
 
-Owns the choice of what is shown; `latest_findings` has all that was kept.
+Owns the choice of the findings shown; the named query `latest_findings` has all of them.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from .tables import EstimateTable
 
 __all__ = ["findings_table", "gathered_table", "n_flagged"]
 
-#: Of each check and kind so many are shown, and beyond them those that are flagged.
+#: Findings shown per check and kind, in addition to all flagged ones.
 _SHOWN: Final = 5
 
 
 def findings_table(connection: Connection, network: str | None, *, scope: Scope | str | None = None) -> EstimateTable:
-    """One row per finding: those that stand out first, then the least probable of each check.
+    """Build a table with one row per finding: flagged ones first, then the least probable of each check.
 
     Parameters
     ----------
     connection : Connection
     network : str, optional
-        ScopedKey; None for all networks, which are then named in the first column.
+        ScopedKey; None for all networks, with their names in the first column.
     scope : Scope or str, optional
         Only networks of this Scope (wildcards allowed).
     """
@@ -56,11 +56,11 @@ def findings_table(connection: Connection, network: str | None, *, scope: Scope 
         row_styles=tuple("" if flagged else "dim" for flagged in shown["flagged"]),
     )
     n = int(found["flagged"].sum())
-    return EstimateTable(table, "findings", 0, (_stands_out(n),))
+    return EstimateTable(table, "findings", 0, (_count_flagged(n),))
 
 
 def gathered_table(connection: Connection, reports: Sequence[GatherReport]) -> Table:
-    """One row per network that was gathered."""
+    """Build a table with one row per gathered network."""
     names = dict(ask(connection, "network_states").select("network", "name").iter_rows())
     flagged = n_flagged(connection)
     rows = [
@@ -94,12 +94,12 @@ def gathered_table(connection: Connection, reports: Sequence[GatherReport]) -> T
 
 
 def n_flagged(connection: Connection, network: str | None = None) -> dict[str, int]:
-    """Findings that stand out, by network; networks without any are left out."""
+    """Return the number of flagged findings by network; networks without any are omitted."""
     flagged = ask(connection, "latest_findings", network=network, flagged=True)
     return dict(flagged.group_by("network", maintain_order=True).len().iter_rows())
 
 
-def _stands_out(n: int) -> str:
+def _count_flagged(n: int) -> str:
     if not n:
-        return "nothing stands out"
-    return "1 finding stands out" if n == 1 else f"{n} findings stand out"
+        return "no finding is flagged"
+    return "1 finding is flagged" if n == 1 else f"{n} findings are flagged"

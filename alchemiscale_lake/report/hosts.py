@@ -1,4 +1,4 @@
-"""Hosts as a table: how their attempts ended, and which get nothing for now."""
+"""Hosts as a table: outcomes of their attempts, and quarantine."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def hosts_table(
     now: datetime,
     paused: Mapping[str, tuple[datetime, str]] | None = None,
 ) -> Table:
-    """One row per host, those in quarantine on top; of those `paused` (when, why) the reason says so."""
+    """Build a table with one row per host, quarantined ones first; `paused` maps a host to (when, why)."""
     paused = paused or {}
     records = {**{name: HostRecord(name) for name in paused}, **records}
     models = _gpu_models(lake)
@@ -63,11 +63,11 @@ def hosts_table(
 
 
 def _paused(pause: tuple[datetime, str] | None) -> str | None:
-    return None if pause is None else f"paused by itself at {pause[0]:%Y-%m-%d %H:%M} UTC: {pause[1]}"
+    return None if pause is None else f"paused itself at {pause[0]:%Y-%m-%d %H:%M} UTC: {pause[1]}"
 
 
 def _gpu_models(lake: Lake) -> dict[str, str]:
-    """GPU model by host name, as described last."""
+    """Return the GPU model by host name, from the newest description."""
     rows = lake.table("hosts").scan().filter(pl.col("gpu_model").is_not_null())
     last = rows.select("hostname", "gpu_model", "first_seen_at").collect().sort("first_seen_at")
     return dict(last.select("hostname", "gpu_model").iter_rows())

@@ -1,9 +1,8 @@
-"""Places of a network's nodes in the plane, so that distance on paper is distance in the network.
+"""Positions of a network's nodes in the plane, so that distances in the plane match distances in the network.
 
-Each connected component is laid out by itself, by lowering its stress over distances to neighbours
-and to pivots from what classical scaling gives, and turned so that it lies flat; components are then
-put side by side. Nothing
-is random: the same network is drawn alike every time. Who draws it, and what, is in `network_view`.
+Each connected component is laid out separately: classical scaling, then stress minimization over distances
+to neighbours and to pivots, then a rotation to its widest orientation. Components are placed side by side.
+The layout is deterministic. Drawing is in `network_view`.
 
 References
 ----------
@@ -25,17 +24,17 @@ from scipy.sparse.csgraph import connected_components, dijkstra
 
 __all__ = ["place_nodes"]
 
-#: Nodes that every node keeps its distance to, beside its neighbours: all of them in most networks.
+#: Nodes that every node keeps its distance to, besides its neighbours: all of them in most networks.
 _N_PIVOTS: Final = 200
-#: With so many distances fewer pivots do, but never fewer than these.
+#: Beyond this many distances, fewer pivots are used, but at least `_MIN_PIVOTS`.
 _MAX_DISTANCES: Final = 200_000
 _MIN_PIVOTS: Final = 50
 _N_ROUNDS: Final = 150
-#: How far a node goes towards where the others want it: all at once would overshoot.
+#: Fraction of the computed displacement applied per iteration, to avoid overshoot.
 _STEP: Final = 0.7
-#: A round in which no node moves farther, in mean edge lengths, is the last.
+#: Convergence: largest displacement of a node in the last iteration, in mean edge lengths.
 _SETTLED: Final = 2e-3
-#: Room around a component, in mean edge lengths.
+#: Margin around a component, in mean edge lengths.
 _MARGIN: Final = 1.0
 
 Places = NDArray[np.float64]
@@ -48,12 +47,12 @@ def place_nodes(n_nodes: int, edges: Sequence[tuple[int, int]]) -> Places:
     ----------
     n_nodes : int
     edges : sequence of (int, int)
-        Pairs of nodes, by place; repeated ones and loops change nothing.
+        Pairs of node indices; duplicates and self-loops are ignored.
 
     Returns
     -------
     ndarray, shape (n_nodes, 2)
-        In units in which an edge is about 1 long; centred on the origin.
+        In units of about one edge length, centred on the origin.
     """
     if not n_nodes:
         return np.zeros((0, 2))
@@ -69,7 +68,7 @@ def place_nodes(n_nodes: int, edges: Sequence[tuple[int, int]]) -> Places:
 
 
 def _edge_lengths(n_nodes: int, edges: Sequence[tuple[int, int]]) -> Any:
-    """Sparse symmetric matrix of lengths: an edge between two crowded nodes is longer, to make room."""
+    """Return the sparse symmetric matrix of edge lengths; edges between high-degree nodes are longer."""
     pairs = np.array(sorted({(min(e), max(e)) for e in edges if e[0] != e[1]}), dtype=np.int64).reshape(-1, 2)
     tail, head = pairs.T
     ones = coo_array((np.ones(len(pairs)), (tail, head)), shape=(n_nodes, n_nodes)).tocsr()
@@ -93,7 +92,7 @@ def _place_component(lengths: Any) -> Places:
 
 
 def _distances_to_pivots(lengths: Any) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Choose pivots, each the farthest from those before; distances have shape (n, pivots)."""
+    """Choose pivots, each the farthest from the earlier ones; distances have shape (n, pivots)."""
     n = lengths.shape[0]
     n_pivots = min(n, _N_PIVOTS, max(_MIN_PIVOTS, _MAX_DISTANCES // n))
     pivots = np.zeros(n_pivots, dtype=np.int64)
@@ -107,24 +106,24 @@ def _distances_to_pivots(lengths: Any) -> tuple[NDArray[np.int64], NDArray[np.fl
 
 
 def _scale(distances: NDArray[np.float64]) -> Places:
-    """Classical scaling of the distances to pivots."""
+    """Return positions by classical scaling of the distances to pivots."""
     squared = distances**2
     centred = squared.mean(axis=0) + squared.mean(axis=1, keepdims=True) - squared - squared.mean()
     _, vectors = np.linalg.eigh(centred.T @ centred)
     places = centred @ vectors[:, [-1, -2]]
     places *= distances.max() / max(float(np.ptp(places[:, 0])), 1e-12)
-    # nodes that look alike from every pivot must not begin on one spot, from which nothing parts them
+    # nodes with equal distances to every pivot must not start at the same position: nothing would separate them
     angle = np.arange(len(places)) * 2.399963
     apart: Places = places + 0.05 * np.column_stack([np.cos(angle), np.sin(angle)])
     return apart
 
 
 def _lower_stress(places: Places, edges: Any, pivots: NDArray[np.int64], wanted: NDArray[np.float64]) -> Places:
-    """Move every node to where its pivots and neighbours want it: sum of (distance - wanted)^2 / wanted^2."""
+    """Minimize the stress over pivots and neighbours: sum of (distance - wanted)^2 / wanted^2."""
     tail, head, length = edges.row, edges.col, edges.data
-    # a pivot speaks for all the nodes nearest to it
-    spoken_for = np.bincount(wanted.argmin(axis=1), minlength=len(pivots))
-    weight = np.where(wanted > 0, spoken_for / np.where(wanted > 0, wanted, 1.0) ** 2, 0.0)
+    # a pivot represents all nodes nearest to it
+    represented = np.bincount(wanted.argmin(axis=1), minlength=len(pivots))
+    weight = np.where(wanted > 0, represented / np.where(wanted > 0, wanted, 1.0) ** 2, 0.0)
     weight_edge = length**-2
     total = weight.sum(axis=1) + np.bincount(tail, weight_edge, minlength=len(places))
     for _ in range(_N_ROUNDS):
@@ -145,15 +144,15 @@ def _lower_stress(places: Places, edges: Any, pivots: NDArray[np.int64], wanted:
 
 
 def _distances(nodes: Places, others: Places) -> NDArray[np.float64]:
-    """Distance of every node to every other, shape (nodes, others)."""
+    """Return the distance of every node to every other, shape (nodes, others)."""
     x, y = (nodes[:, None, axis] - others[None, :, axis] for axis in (0, 1))
-    # numpy's hypot, which minds overflow, takes several times as long
+    # numpy's hypot guards against overflow and takes several times as long
     distances: NDArray[np.float64] = np.sqrt(x * x + y * y)
     return distances
 
 
 def _lay_flat(places: Places) -> Places:
-    """Turn the longest axis into the horizontal, and the first node to the left."""
+    """Rotate the longest axis to the horizontal, with the first node on the left."""
     centred: Places = places - places.mean(axis=0)
     if len(centred) < 2:
         return centred
@@ -164,7 +163,7 @@ def _lay_flat(places: Places) -> Places:
 
 
 def _side_by_side(sizes: Sequence[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
-    """Lower corners of boxes in rows, so that the whole is about as wide as a screen."""
+    """Return the lower corners of boxes placed in rows, with about the aspect ratio of a screen."""
     padded = [size + _MARGIN for size in sizes]
     width = max(max(box[0] for box in padded), 1.6 * float(np.sqrt(sum(box.prod() for box in padded) / 1.6)))
     corners, x, y, height = [], 0.0, 0.0, 0.0

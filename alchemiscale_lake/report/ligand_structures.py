@@ -1,6 +1,6 @@
-"""Which molecule each ligand of a network is: its gufe object as stored, else the SMILES of its assay.
+"""Structures of the ligands of a network, from the stored gufe object or else the SMILES of the assay.
 
-How a molecule is drawn is in `structures`. Where RDKit is not installed there are none.
+Molecules are drawn in `structures`. Without RDKit there are no structures.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from .structures import Structure, draw_small_molecule, draw_smiles, has_rdkit
 
 __all__ = ["add_structures"]
 
-#: Networks with more ligands are shown without structures: the page would weigh too much.
+#: Networks with more ligands are shown without structures: the page would be too large.
 _MAX_LIGANDS: Final = 1000
 
 
 def add_structures(lake: Lake, network: str, kinds: Iterable[Mapping[str, Any]]) -> list[Structure]:
-    """Draw the ligands of a network, each molecule once.
+    """Draw each molecule of a network once.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def add_structures(lake: Lake, network: str, kinds: Iterable[Mapping[str, Any]])
     network : str
         ScopedKey.
     kinds : iterable of mapping
-        As in `NetworkGraph.kinds`; `structure` of a node becomes its place in what is returned.
+        As in `NetworkGraph.kinds`; `structure` of a node is set to its index in the returned list.
     """
     nodes = [node for kind in kinds for node in kind["nodes"]]
     if not has_rdkit() or len({node["name"] for node in nodes}) > _MAX_LIGANDS:
@@ -40,7 +40,7 @@ def add_structures(lake: Lake, network: str, kinds: Iterable[Mapping[str, Any]])
     drawn: dict[str, int | None] = {}
     structures: list[Structure] = []
     for node in nodes:
-        # a node of one of several proteins is called `<ligand> in <protein>`
+        # with several proteins, nodes are named `<ligand> in <protein>`
         ligand = node["name"] if node["name"] in molecules else node["name"].rpartition(" in ")[0]
         if ligand not in drawn:
             structure = _draw(molecules.get(ligand))
@@ -51,7 +51,7 @@ def add_structures(lake: Lake, network: str, kinds: Iterable[Mapping[str, Any]])
 
 
 def _molecules(lake: Lake, network: str) -> dict[str, str | bytes]:
-    """SMILES, or the text of the keyed dict, by name of the ligand."""
+    """Return the SMILES, or the text of the keyed dict, by ligand name."""
     scope = str(ScopedKey.from_str(network).scope)
     here = pl.col("scope") == scope
     measured = lake.table("assays").scan().filter(here & pl.col("smiles").is_not_null())

@@ -1,7 +1,7 @@
-"""A network of ligands as plain data to draw: what is known of every node, edge and leg, and where it goes.
+"""A network of ligands as plain data for drawing: nodes, edges and legs, with positions and estimates.
 
-Reads the newest round where there is one, and the legs themselves before the first. How it looks is
-the page's affair, see `network_view`.
+Reads the newest estimates, or the legs themselves if the network was never gathered. The page decides on the
+appearance, see `network_view`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .structures import Structure
 
 __all__ = ["EDGE_STATUSES", "NetworkGraph", "network_graph"]
 
-#: What an edge or ligand is, the most pressing first: an edge is the first that fits.
+#: Statuses of an edge or ligand, most urgent first: an edge has the first that applies.
 EDGE_STATUSES: Final = ("error", "running", "waiting", "complete", "idle")
 
 _NO_ESTIMATE: Final = "no estimate"
@@ -36,19 +36,19 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class NetworkGraph:
-    """What a page draws.
+    """Content of a page.
 
     Attributes
     ----------
     network, scope : str
     name : str
-        The network's own, else its ScopedKey.
+        Name of the network, else its ScopedKey.
     as_of : str
-        Time of the newest round; "" before the first.
+        Time of the newest estimates; "" if the network was never gathered.
     kinds : list of dict
-        Per kind (`binding`, ...): `kind`, `nodes`, `edges` and `findings` (what stands out), plain data.
+        Per kind (`binding`, ...): `kind`, `nodes`, `edges` and flagged `findings`, plain data.
     structures : list of Structure
-        What the nodes' `structure` counts from.
+        Structures that the nodes' `structure` indexes.
     """
 
     network: str
@@ -60,7 +60,7 @@ class NetworkGraph:
 
 
 def network_graph(lake: Lake, network: str) -> NetworkGraph:
-    """Gather what there is to draw of a network.
+    """Collect the data for drawing a network.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def network_graph(lake: Lake, network: str) -> NetworkGraph:
 
 
 def _legs(connection: Connection, network: str) -> dict[str, Row]:
-    """What is known of every Transformation of the network, by ScopedKey."""
+    """Return one row per Transformation of the network, by ScopedKey."""
     legs = ask(connection, "network_legs", network=network).filter(
         pl.col("ligand_j").is_not_null() & (pl.col("qualname") != "NonTransformation")
     )
@@ -112,7 +112,7 @@ def _legs(connection: Connection, network: str) -> dict[str, Row]:
 
 
 def _edges_of(legs: Mapping[str, Row]) -> pl.DataFrame:
-    """Edges before the first round: the pairs that legs join, without numbers."""
+    """Return the edges of a network without estimates: the ligand pairs of its legs, without numbers."""
     phases = {leg["phase"] for leg in legs.values()}
     kind = "binding" if "complex" in phases else "hydration" if phases >= {"solvent", "vacuum"} else "direct"
     pairs: dict[tuple[str, str], list[str]] = {}
@@ -139,7 +139,7 @@ def _of_kind(kind: str, edges: pl.DataFrame, ligands: pl.DataFrame, legs: Mappin
 
 
 def _between_ligands(row: Row) -> Row:
-    """An absolute result, which leads from nothing to its ligand, as an edge from the ligand to itself."""
+    """Turn an absolute result, an edge from nothing to its ligand, into an edge from the ligand to itself."""
     ligands = [row[end] for end in ("ligand_i", "ligand_j") if not is_absent(row[end])]
     return {**row, "ligand_i": ligands[0], "ligand_j": ligands[-1]}
 
@@ -162,7 +162,7 @@ def _edge(row: Row, place: Mapping[str, int], known: Mapping[str, Row], legs: Ma
 
 
 def _add_findings(connection: Connection, network: str, kinds: Sequence[Row]) -> None:
-    """Write what stands out to its kind, with the edges concerned, and to these edges."""
+    """Add flagged findings to their kind, with the edges concerned, and to these edges."""
     rows = ask(connection, "latest_findings", network=network, flagged=True)
     subjects = sorted({one for subject in rows["subject"] for one in subject})
     sql = "select attempt, transformation from results where attempt in (select unnest($subjects))"
@@ -173,20 +173,20 @@ def _add_findings(connection: Connection, network: str, kinds: Sequence[Row]) ->
             edges = [k for k, edge in enumerate(kind["edges"]) if _concerns(subject, edge, kind["nodes"])]
             if kind["kind"] == row["kind"] or (edges and row["kind"] not in {one["kind"] for one in kinds}):
                 kind["findings"].append({"says": row["says"], "edges": edges})
-                # of a cycle nobody knows which edge is to blame
+                # for a cycle it is unknown which edge is wrong
                 for k in edges if row["checked"] != "cycle" else ():
                     kind["edges"][k]["findings"].append(row["says"])
 
 
 def _concerns(subject: Sequence[str], edge: Row, nodes: Sequence[Row]) -> bool:
-    """Whether a finding about an edge, a cycle or Transformations is about this edge."""
+    """Return whether a finding about an edge, a cycle or Transformations concerns this edge."""
     around = {frozenset(pair) for pair in zip(subject, [*subject[1:], *subject[:1]], strict=True)}
     ends = frozenset((nodes[edge["i"]]["name"], nodes[edge["j"]]["name"]))
     return ends in around or any(leg["key"] in subject for leg in edge["legs"])
 
 
 def _edge_status(status: str, legs: Sequence[Row]) -> str:
-    """One of `EDGE_STATUSES`: more results under way say more than those that are there."""
+    """Return one of `EDGE_STATUSES`; running and waiting Tasks take precedence over existing results."""
     lacking = [leg for leg in legs if leg["state"] == "error"]
     if status != "ok" and any(not _gives_no_estimate(leg) for leg in lacking):
         return "error"
@@ -195,7 +195,7 @@ def _edge_status(status: str, legs: Sequence[Row]) -> str:
     for of_task in ("running", "waiting"):
         if any(leg[f"n_{of_task}"] for leg in legs):
             return of_task
-    # results that no round has taken up yet are there all the same
+    # also complete if results exist that were not gathered yet
     return "complete" if status == "ok" or all(leg["n_results"] for leg in legs) else "idle"
 
 
@@ -217,7 +217,7 @@ def _leg(leg: Row) -> Row:
 
 def _node(name: str, row: Mapping[str, Any], status: str, at: Sequence[float]) -> Row:
     value, measured = row.get("value_kcal_mol"), row.get("experiment_kcal_mol")
-    # one scale only where experiment fixes the zero
+    # comparable only where experiment fixes the zero
     off = None if value is None or measured is None or not row.get("absolute") else value - measured
     return {
         "name": name,
@@ -237,7 +237,7 @@ def _node(name: str, row: Mapping[str, Any], status: str, at: Sequence[float]) -
 
 
 def _node_statuses(n_nodes: int, edges: Sequence[Row]) -> list[str]:
-    """A ligand is what is best of its edges once it has a whole one, else what is most pressing of them."""
+    """Return each ligand's status: complete if any of its edges is, else the most urgent of its edges."""
     around: list[set[str]] = [set() for _ in range(n_nodes)]
     for edge in edges:
         around[edge["i"]].add(edge["status"])
@@ -247,5 +247,5 @@ def _node_statuses(n_nodes: int, edges: Sequence[Row]) -> list[str]:
 
 
 def _number(value: float | None) -> float | None:
-    """Seven figures are more than a picture shows; what is not finite has no place in JSON."""
+    """Round to seven figures; None for numbers that are not finite, which JSON cannot hold."""
     return None if value is None or not math.isfinite(value) else float(f"{value:.7g}")

@@ -1,7 +1,7 @@
-"""A network as one page: open it in a browser, mail it, show it in a notebook.
+"""A network as one self-contained HTML page for browsers, mail and notebooks.
 
-Everything the page needs is inside it, and its content security policy forbids it to ask anybody for
-anything or to run any script but its own. What it shows is gathered in `network_graph`.
+The page loads nothing, and its content security policy forbids network requests and any script but its own.
+Its data comes from `network_graph`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .structures import HEIGHT, WIDTH
 
 __all__ = ["COLOURS", "NetworkPage", "draw_page", "network_page"]
 
-#: What ligands and edges may be coloured by.
+#: Available colourings of ligands and edges.
 COLOURS: Final = ("status", "estimate", "uncertainty", "residual", "experiment")
 
 _PLACE: Final = re.compile(r"\{\{(\w+)\}\}")
@@ -32,14 +32,14 @@ _HEIGHT_PX: Final = 640
 
 @dataclass(frozen=True, slots=True)
 class NetworkPage:
-    """A page; notebooks show it in a frame of its own.
+    """An HTML page; notebooks show it in a frame.
 
     Attributes
     ----------
     html : str
-        The whole page.
+        The complete page.
     n_ligands, n_edges : int
-        What it shows, of all kinds.
+        Numbers of ligands and edges shown, over all kinds.
     """
 
     html: str
@@ -47,11 +47,11 @@ class NetworkPage:
     n_edges: int
 
     def __str__(self) -> str:
-        """Return the page, as it is to be written into a file."""
+        """Return the page as HTML."""
         return self.html
 
     def _repr_html_(self) -> str:
-        """What Jupyter and marimo show: the page in a frame that may run scripts and nothing else."""
+        """Return the page in a sandboxed frame that allows scripts only, for Jupyter and marimo."""
         return (
             f'<iframe sandbox="allow-scripts" title="network of ligands" srcdoc="{html.escape(self.html)}" '
             f'style="width: 100%; height: {_HEIGHT_PX}px; border: 1px solid #8884; border-radius: 8px"></iframe>'
@@ -59,25 +59,25 @@ class NetworkPage:
 
 
 def network_page(lake: Lake, network: str | None = None, *, colour: str = "status") -> NetworkPage:
-    """Draw a network as of its newest round.
+    """Draw a network with its newest estimates.
 
     Parameters
     ----------
     lake : Lake
     network : str, optional
-        Name, ScopedKey or the beginning of one; may be left out if there is only one.
+        Name, ScopedKey or a prefix of one; may be omitted if there is only one.
     colour : str
-        What it is coloured by at first, one of `COLOURS`; the reader may choose another.
+        Initial colouring, one of `COLOURS`; the reader can choose another.
 
     Returns
     -------
     NetworkPage
-        `str()` of it is the page; a notebook shows the object itself.
+        `str()` of it is the HTML; notebooks display the object.
 
     Raises
     ------
     NotFoundError
-        If there is no such network, or no such colouring.
+        If the network or the colouring does not exist.
     EstimationError
         If it has no edge between ligands.
     """
@@ -85,9 +85,9 @@ def network_page(lake: Lake, network: str | None = None, *, colour: str = "statu
 
 
 def draw_page(graph: NetworkGraph, *, colour: str = "status") -> NetworkPage:
-    """Write the page of what was gathered."""
+    """Build the page from collected data."""
     if colour not in COLOURS:
-        raise NotFoundError(f"a network cannot be coloured by {colour!r}; choose of {', '.join(COLOURS)}")
+        raise NotFoundError(f"a network cannot be coloured by {colour!r}; choose one of {', '.join(COLOURS)}")
     style, script = _asset("page.css"), _asset("page.js")
     parts = {
         "policy": (
@@ -99,14 +99,14 @@ def draw_page(graph: NetworkGraph, *, colour: str = "status") -> NetworkPage:
         "script": script,
         "data": _data(graph, colour),
     }
-    # in one pass: what a name says is never looked through for places
+    # in one pass, so that placeholders inside names are not replaced
     page = _PLACE.sub(lambda place: parts[place[1]], _asset("page.html"))
     n_ligands, n_edges = (sum(len(kind[what]) for kind in graph.kinds) for what in ("nodes", "edges"))
     return NetworkPage(page, n_ligands, n_edges)
 
 
 def _data(graph: NetworkGraph, colour: str) -> str:
-    """JSON in which nothing can end the element it stands in."""
+    """Return JSON that cannot close the HTML element around it."""
     content = {
         "name": graph.name,
         "scope": graph.scope,

@@ -1,4 +1,4 @@
-"""Networks as a table: what their users decided about them, and their restart patterns."""
+"""Networks as a table: state, weight and restart patterns."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["networks_table", "restart_patterns_table"]
 
 
 def networks_table(lake: Lake, scope: Scope | str | None = None, states: Collection[str] = ()) -> Table:
-    """One row per network, of all states or of those given."""
+    """Build a table with one row per network, in any or in the given states."""
     rows = ask(connect(lake), "network_states", scope=scope)
     if states:
         rows = rows.filter(pl.col("state").is_in(list(states)))
@@ -36,7 +36,7 @@ def networks_table(lake: Lake, scope: Scope | str | None = None, states: Collect
 
 
 def restart_patterns_table(lake: Lake, network: str) -> Table:
-    """One row per restart pattern of a network, with the restarts that it led to since it was added."""
+    """Build a table with one row per restart pattern of a network, with its restarts since it was added."""
     log = lake.table("task_log").scan().filter((pl.col("event") == "restarted") & (pl.col("network") == network))
     counted = log.group_by("pattern", "pattern_seq").agg(pl.len(), pl.col("task").n_unique().alias("tasks")).collect()
     made = {(pattern, seq): (n, tasks) for pattern, seq, n, tasks in counted.iter_rows()}

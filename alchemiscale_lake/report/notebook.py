@@ -1,6 +1,6 @@
-"""What notebooks need beside the tables: the lake they were pointed at, and figures that every notebook shows.
+"""Helpers for notebooks: opening the lake, tables as data frames, and displayable figures.
 
-Works alike in marimo, in Jupyter and in a plain script; imports neither.
+Works in marimo, Jupyter and plain scripts; imports neither of the first two.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ if TYPE_CHECKING:
 
 __all__ = ["Picture", "frame", "open_lake", "picture"]
 
-#: Pictures are drawn with twice the pixels they are shown in, for screens that have them.
+#: Pixels per displayed pixel, for high-resolution screens.
 _PIXELS: Final = 2
 _DPI: Final = 100 * _PIXELS
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A drawn figure, shown by marimo and Jupyter without further ado.
+    """A rendered figure that marimo and Jupyter display.
 
     Attributes
     ----------
     png : bytes
     width_px : int
-        How wide it is shown.
+        Display width.
     says : str
-        For readers who cannot see it.
+        Alternative text.
     """
 
     png: bytes
@@ -49,7 +49,7 @@ class Picture:
         from html import escape
 
         data = base64.b64encode(self.png).decode()
-        # figures have dark ink, and notebooks may be dark
+        # figures are drawn in dark colours, and notebooks may have a dark background
         return (
             f'<img alt="{escape(self.says)}" width="{self.width_px}" src="data:image/png;base64,{data}" '
             'style="max-width: 100%; background: white; border-radius: 6px">'
@@ -57,30 +57,30 @@ class Picture:
 
 
 def picture(figure: Figure, says: str = "figure") -> Picture:
-    """Draw a figure for a notebook.
+    """Render a figure for a notebook.
 
     Parameters
     ----------
     figure : matplotlib Figure
     says : str
-        What it shows, in words.
+        Alternative text.
     """
     paper = io.BytesIO()
-    # all that was drawn, where titles stand out too
+    # a tight bounding box includes titles that extend beyond the axes
     figure.savefig(paper, format="png", dpi=_DPI, bbox_inches="tight", pad_inches=0.05)
     png = paper.getvalue()
-    # the width, where every PNG has it
+    # bytes 16 to 20 of a PNG are its width
     return Picture(png, int.from_bytes(png[16:20], "big") // _PIXELS, says)
 
 
 def frame(table: Table, *, decimals: int = 2) -> pl.DataFrame:
-    """Return a table of `report` as a data frame, which notebooks sort, search and page.
+    """Return a table of `report` as a data frame, which notebooks can sort, search and page.
 
     Parameters
     ----------
     table : Table
     decimals : int
-        Places that numbers are rounded to, where the table does not say.
+        Decimal places, where the table does not set them.
     """
     rows = pl.DataFrame(list(table.rows), schema=list(table.columns), orient="row", infer_schema_length=None)
     places = {name: table.decimals.get(name, decimals) for name, kind in rows.schema.items() if kind.is_float()}
@@ -88,15 +88,15 @@ def frame(table: Table, *, decimals: int = 2) -> pl.DataFrame:
 
 
 def open_lake(arguments: Sequence[str] | None = None) -> Lake:
-    """Open the lake that a notebook was pointed at.
+    """Open the lake of a notebook.
 
-    It is the one after `--lake` on its command line (`marimo run NOTEBOOK -- --lake ./lake`), else
+    The lake is the value of `--lake` on the command line (`marimo run NOTEBOOK -- --lake ./lake`), else
     ALCHEMISCALE_LAKE, else `./lake`.
 
     Parameters
     ----------
     arguments : sequence of str, optional
-        By default those of this process.
+        Command line; by default that of this process.
 
     Raises
     ------

@@ -1,6 +1,6 @@
-"""Ligands by another model than the one that rounds are kept by: `robust` and `bayesian`.
+"""Ligand estimates by the alternative models `robust` and `bayesian`, which are not stored.
 
-Reads the newest round, writes nothing. The models are `estimators.robust` and `estimators.bayesian`.
+Reads the newest edges and writes nothing. The models are `estimators.robust` and `estimators.bayesian`.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ __all__ = ["ASSAY_SD_KCAL_MOL", "Model", "model_table"]
 
 Model = Literal["mle", "robust", "bayesian"]
 
-#: Of an assay that states no uncertainty: 0.3 logarithmic units of affinity at room temperature.
+#: Default uncertainty of an assay: 0.3 logarithmic units of affinity at room temperature.
 ASSAY_SD_KCAL_MOL: Final = 0.4
-#: An edge that counts less than this share of a good one is named.
+#: Edges with a weight below this fraction of a good edge's are listed.
 _TRUSTED_LESS: Final = 0.5
 _MOST_NAMED: Final = 5
 
@@ -36,7 +36,7 @@ _EXPERIMENT: Final = "experiment (kcal/mol)"
 
 
 def model_table(connection: Connection, network: str, model: Model) -> EstimateTable:
-    """One row per ligand of the newest round, estimated again by another model.
+    """Build a table with one row per ligand, estimated from the newest edges by another model.
 
     Parameters
     ----------
@@ -44,14 +44,14 @@ def model_table(connection: Connection, network: str, model: Model) -> EstimateT
     network : str
         ScopedKey.
     model : {"robust", "bayesian"}
-        Heavy-tailed edges (Student's t, 4 degrees of freedom); or experiment as a prior, with which values
-        are absolute.
+        Heavy-tailed edges (Student's t, 4 degrees of freedom); or experiment as a prior, which makes values
+        absolute.
 
     Raises
     ------
     EstimationError
-        If the network has no edge with a value and uncertainty, no experiment where the model needs it, or
-        the model does not converge.
+        If the network has no edge with a value and uncertainty, has no experiment although the model needs
+        it, or the model does not converge.
     """
     ligands = ask(connection, "ligand_ranking", network=network)
     usable = (pl.col("status") == "ok") & pl.col("uncertainty_kcal_mol").is_not_null()
@@ -66,14 +66,14 @@ def model_table(connection: Connection, network: str, model: Model) -> EstimateT
     remarks: list[str] = []
     for kind in kinds:
         known = ligands.filter(pl.col("kind") == kind).sort("ligand")
-        values, said = solve(edges.filter(pl.col("kind") == kind), known, network)
+        values, lines = solve(edges.filter(pl.col("kind") == kind), known, network)
         for ligand, experiment in known.select("ligand", "experiment_kcal_mol").iter_rows():
             if ligand in values:
                 rows.append((*((kind,) if len(kinds) > 1 else ()), ligand, *values[ligand], experiment))
-        remarks += said
+        remarks += lines
     columns = (*(("kind",) if len(kinds) > 1 else ()), "ligand", _VALUE, _UNCERTAINTY, _EXPERIMENT)
     table = Table(columns, rows, precision_of={_VALUE: _UNCERTAINTY})
-    return EstimateTable(table, "ligands", 0, (*remarks, "nothing was recorded: rounds are kept by maximum likelihood"))
+    return EstimateTable(table, "ligands", 0, (*remarks, "nothing was stored: stored estimates use maximum likelihood"))
 
 
 _Values = dict[str, tuple[float, float]]
@@ -103,16 +103,16 @@ def _robust(edges: pl.DataFrame, ligands: pl.DataFrame, network: str) -> tuple[_
     order = np.argsort(found.edge_weight)[:_MOST_NAMED]
     doubted = [k for k in order.tolist() if found.edge_weight[k] < _TRUSTED_LESS]
     named = ", ".join(f"{node_a[k]} -> {node_b[k]} ({found.edge_weight[k]:.2f})" for k in doubted)
-    said = f"edges trusted less, with what they count: {named}" if doubted else "no edge had to be trusted less"
+    line = f"edges with reduced weight: {named}" if doubted else "no edge has a reduced weight"
     estimate = found.estimate
-    return _finite(estimate.nodes, estimate.value_kcal_mol, estimate.uncertainty_kcal_mol), [said]
+    return _finite(estimate.nodes, estimate.value_kcal_mol, estimate.uncertainty_kcal_mol), [line]
 
 
 def _bayesian(edges: pl.DataFrame, ligands: pl.DataFrame, network: str) -> tuple[_Values, list[str]]:
     measured = ligands.filter(pl.col("experiment_kcal_mol").is_not_null())
     if not len(measured):
         raise EstimationError(
-            f"no ligand of {network} has an experimental value, which this model starts from; import some with "
+            f"no ligand of {network} has an experimental value, and this model needs one; import some with "
             "`alchemiscale-lake assays FILE --scope ...`",
             network=network,
         )
@@ -120,13 +120,13 @@ def _bayesian(edges: pl.DataFrame, ligands: pl.DataFrame, network: str) -> tuple
     sd = pl.when(unstated).then(ASSAY_SD_KCAL_MOL).otherwise(pl.col("experiment_uncertainty_kcal_mol"))
     rows = measured.with_columns(sd=sd).select("ligand", "experiment_kcal_mol", "sd").iter_rows()
     prior = {ligand: (mean, width) for ligand, mean, width in rows}
-    # absolute results start from nothing, which is zero for certain
+    # absolute results start from nothing, which is exactly zero
     prior |= {end: (0.0, 0.0) for end in {*edges["ligand_i"], *edges["ligand_j"]} if is_absent(end)}
     found = solve_network_bayesian(*_columns(edges), prior)
-    said = [f"{len(measured)} measured ligands take part with their uncertainty; values are absolute"]
+    lines = [f"{len(measured)} measured ligands are used as a prior, with their uncertainty; values are absolute"]
     if unstated.any():
-        said.append(f"{int(unstated.sum())} of them state none: {ASSAY_SD_KCAL_MOL:g} kcal/mol was taken")
-    return _finite(found.nodes, found.value_kcal_mol, found.uncertainty_kcal_mol), said
+        lines.append(f"{int(unstated.sum())} of them have no uncertainty: {ASSAY_SD_KCAL_MOL:g} kcal/mol was assumed")
+    return _finite(found.nodes, found.value_kcal_mol, found.uncertainty_kcal_mol), lines
 
 
 def _finite(nodes: tuple[Any, ...], value: Any, uncertainty: Any) -> _Values:

@@ -24,17 +24,17 @@ def comparison_table(
     names: Mapping[str, str | None] | None = None,
     statistics: Collection[str] = (),
 ) -> Table:
-    """One row per comparison and statistic, with its interval.
+    """Build a table with one row per comparison and statistic, with its interval.
 
     Parameters
     ----------
     comparisons : sequence of Comparison
     by : {"network", "scope", "programme"}
-        As they were asked for.
+        Unit of comparison.
     over_time : bool
-        Whether to say when, and of which round.
+        Whether to add columns for the time and the estimate version.
     names : mapping of str to str, optional
-        Names of networks by ScopedKey; put first.
+        Names of networks by ScopedKey, for the first column.
     statistics : collection of str, optional
         Only these; all by default.
     """
@@ -60,13 +60,13 @@ def comparison_table(
 
 
 def ranking_table(ranked: RankedNetwork, *, shown: int | None = None) -> Table:
-    """One row per ligand, the best first; kinds and components are named where there are several.
+    """Build a table with one row per ligand, best first; with columns for kind and component if there are several.
 
     Parameters
     ----------
     ranked : RankedNetwork
     shown : int, optional
-        Only so many of each component.
+        Maximum number of ligands per component.
     """
     frame = ranked.ligands
     cells = {"kind": "kind"} if frame["kind"].n_unique() > 1 else {}

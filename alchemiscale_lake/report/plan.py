@@ -28,32 +28,32 @@ _COLUMNS = (
     "networks",
 )
 
-#: Whose word hours are.
-_WORDS: Final = {
-    "own results": "as their own results took",
-    "cost model": "by the trained cost model",
-    "protocol results": "as others of their Protocol took",
-    "declared": "as declared",
-    "extrapolated": "by physics, or by a model that has seen nothing like them",
+#: Source of the expected hours -> its description.
+_SOURCES: Final = {
+    "own results": "from results of the same Transformations",
+    "cost model": "from the trained cost model",
+    "protocol results": "from results of the same Protocol",
+    "declared": "as declared in the pools file",
+    "extrapolated": "from physics, or extrapolated by the cost model",
 }
 
 
 def plan_table(lake: Lake, plan: DispatchPlan) -> Table:
-    """One row per pool, in the order in which they go."""
+    """Build a table with one row per pool, in dispatch order."""
     names = _network_names(lake)
     return Table(_COLUMNS, [_row(pool, names) for pool in plan.pools])
 
 
 def plan_lines(plan: DispatchPlan) -> list[str]:
-    """Say why: pool by pool, then the Tasks that no pool would claim, with what to change."""
+    """Return reasons pool by pool, then the Tasks that no pool would claim, with remedies."""
     lines = [_waiting(plan)]
     if plan.assumed:
-        lines.append("planned as if a dispatcher worked for every pool")
+        lines.append("planned as if every pool had a dispatcher")
     for pool in plan.pools:
         lines += [f"{pool.pool}: {reason}" for reason in pool.reasons]
-        lines += [f"{pool.pool}: hours of {say_tasks(n)} {_WORDS[source]}" for source, n in pool.sources.items()]
+        lines += [f"{pool.pool}: hours of {say_tasks(n)} {_SOURCES[source]}" for source, n in pool.sources.items()]
         if pool.n_unknown:
-            lines.append(f"{pool.pool}: {say_tasks(pool.n_unknown)} of unknown duration count no hours")
+            lines.append(f"{pool.pool}: {say_tasks(pool.n_unknown)} of unknown duration counted as 0 hours")
     for group in plan.unplaced:
         lines += _unplaced(group)
     return lines
@@ -66,10 +66,10 @@ def _row(plan: PoolPlan, names: Mapping[str, str]) -> tuple[object, ...]:
 
 
 def _waiting(plan: DispatchPlan) -> str:
-    text = f"{say_tasks(plan.n_claimable)} may be claimed"
+    text = f"{say_tasks(plan.n_claimable)} can be claimed"
     if plan.n_not_claimable:
         text += (
-            f"; {plan.n_not_claimable} more wait, but are actioned on no active network, "
+            f"; {plan.n_not_claimable} more are waiting but not actioned on an active network, "
             "or extend a Task that is not complete"
         )
     return text
@@ -79,13 +79,13 @@ def _unplaced(group: Unplaced) -> Sequence[str]:
     what = f"{say_tasks(group.n_tasks)} of {group.protocol} in {group.scope}"
     if not group.remedies:
         return (f"left waiting: {what}: {_by_text(group.why)}",)
-    return (f"no pool can take {what}: {_by_text(group.why)}", f"  to change that: {_by_text(group.remedies)}")
+    return (f"no pool can take {what}: {_by_text(group.why)}", f"  remedy: {_by_text(group.remedies)}")
 
 
-def _by_text(said: Mapping[str, str]) -> str:
-    """Say once what is said of several pools."""
+def _by_text(texts: Mapping[str, str]) -> str:
+    """Join the texts of pools, each distinct text once."""
     pools: dict[str, list[str]] = {}
-    for pool, text in said.items():
+    for pool, text in texts.items():
         pools.setdefault(text, []).append(pool)
     return "; ".join(f"{text} ({', '.join(names)})" for text, names in pools.items())
 

@@ -1,8 +1,8 @@
-"""Estimate against experiment, in the form of cinnabar's plots, and how that came about.
+"""Plots of estimates against experiment, in the style of cinnabar, and of statistics over time.
 
-Experiment on x, calculation on y, both on one scale; the dotted line is x = y, the bands are 0.5 and
-1.0 kcal/mol. matplotlib is used through its objects alone: no window, no global state is touched;
-showing and saving belong to the caller.
+Experiment is on x and calculation on y, on the same scale; the dotted line is x = y, the bands are 0.5 and
+1.0 kcal/mol. Only matplotlib's object interface is used: no window is opened and no global state changed;
+showing and saving are left to the caller.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ __all__ = [
     "plot_pairs",
 ]
 
-#: What a plot is drawn from: columns of `dg_pairs` and `ddg_pairs`.
+#: Columns that plots need, as returned by `dg_pairs` and `ddg_pairs`.
 PAIR_COLUMNS: Final = ("label", "experiment", "experiment_uncertainty", "estimate", "estimate_uncertainty")
 
 _SIDE_IN: Final = 3.25
 _BANDS_KCAL_MOL: Final = (1.0, 0.5)
-#: |x - y| at which the colour is as far as it goes.
+#: |x - y| at which the colour scale ends.
 _WORST_KCAL_MOL: Final = 2.0
 
 
 def dg_pairs(ranking: pl.DataFrame) -> pl.DataFrame:
-    """Ligands that have both, from the answer to `ligand_ranking`; columns `PAIR_COLUMNS`, kcal/mol."""
+    """Select ligands with estimate and experiment from `ligand_ranking`; columns `PAIR_COLUMNS`, kcal/mol."""
     both = pl.col("value_kcal_mol").is_not_null() & pl.col("experiment_kcal_mol").is_not_null()
     return ranking.filter(both).select(
         label="ligand",
@@ -57,7 +57,7 @@ def dg_pairs(ranking: pl.DataFrame) -> pl.DataFrame:
 
 
 def ddg_pairs(edges: pl.DataFrame, ranking: pl.DataFrame) -> pl.DataFrame:
-    """Edges that have both, from the answers to `latest_edges` and `ligand_ranking`."""
+    """Select edges with estimate and experiment from `latest_edges` and `ligand_ranking`."""
     known = ranking.filter(pl.col("experiment_kcal_mol").is_not_null())
     known = known.select("kind", "ligand", x="experiment_kcal_mol", s="experiment_uncertainty_kcal_mol")
     rows = edges.filter(pl.col("value_kcal_mol").is_not_null())
@@ -73,10 +73,10 @@ def ddg_pairs(edges: pl.DataFrame, ranking: pl.DataFrame) -> pl.DataFrame:
 
 
 def centred_pairs(pairs: pl.DataFrame) -> pl.DataFrame:
-    """Ligands of any number of networks to draw together, from the answer to `compared_ligands`.
+    """Select ligands of one or more networks from `compared_ligands`, centred per component.
 
-    Both sides of every component are put on its own zero, and back to the mean of all experiments, so that what
-    is seen is what `estimators.performance` compares.
+    Both values are centred on the mean of their component and shifted to the mean of all experiments, so that the
+    plot shows what `estimators.performance` compares.
     """
     zero = ("network", "kind", "component")
     shared = pairs.filter(pl.len().over(zero) > 1)
@@ -97,18 +97,18 @@ def plot_pairs(pairs: pl.DataFrame, *, quantity: str = ..., title: str | None = 
 def plot_pairs(
     pairs: pl.DataFrame, *, quantity: str = "ΔG", title: str | None = None, ax: Axes | None = None
 ) -> Figure | Axes:
-    """Draw estimates against experiment.
+    """Plot estimates against experiment.
 
     Parameters
     ----------
     pairs : polars.DataFrame
         Columns `PAIR_COLUMNS`, kcal/mol; uncertainties may be null.
     quantity : str
-        What the axes say: `ΔG` or `ΔΔG`.
+        Axis label: `ΔG` or `ΔΔG`.
     title : str, optional
-        Put above the number of points, RMSE and MUE.
+        Shown above the number of points, RMSE and MUE.
     ax : matplotlib Axes, optional
-        Where to draw; a new square figure of 3.25 in by default.
+        Axes to draw on; by default a new square figure of 3.25 in.
 
     Returns
     -------
@@ -141,7 +141,7 @@ def plot_pairs(
     axes.set(xlim=(low, high), ylim=(low, high), aspect="equal")
     axes.set_xlabel(f"Experimental {quantity} (kcal mol$^{{-1}}$)", fontsize=8)
     axes.set_ylabel(f"Calculated {quantity} (kcal mol$^{{-1}}$)", fontsize=8)
-    # one scale, so the same ticks
+    # both axes have the same scale, so the same ticks
     ticks = [tick for tick in axes.get_yticks() if low <= tick <= high]
     axes.set_xticks(ticks)
     axes.set_yticks(ticks)
@@ -152,7 +152,7 @@ def plot_pairs(
 
 
 def edge_pairs(pairs: pl.DataFrame) -> pl.DataFrame:
-    """Edges to draw, from the answer to `compared_edges`."""
+    """Select edges from `compared_edges`; columns `PAIR_COLUMNS`, kcal/mol."""
     return pairs.select(
         label=pl.format("{} -> {}", "ligand_i", "ligand_j"),
         experiment="experiment_kcal_mol",
@@ -168,17 +168,17 @@ def plot_comparison(
     statistics: tuple[str, ...] = ("RMSE", "MUE", "R2", "kendall_tau"),
     title: str | None = None,
 ) -> Figure:
-    """Draw ligands and edges side by side.
+    """Plot ligands and edges side by side.
 
     Parameters
     ----------
     panels : mapping of str to polars.DataFrame
-        What the axes say (`ΔG`, `ΔΔG`) to pairs with columns `PAIR_COLUMNS`. Correlations of `ΔΔG` are those
-        of edges in both directions.
+        Axis label (`ΔG`, `ΔΔG`) to pairs with columns `PAIR_COLUMNS`. Correlations of `ΔΔG` count edges in
+        both directions.
     statistics : tuple of str
-        What stands above each, with its interval.
+        Statistics shown above each panel, with their intervals.
     title : str, optional
-        Put above all.
+        Shown above the figure.
 
     Raises
     ------
@@ -199,12 +199,12 @@ def plot_comparison(
 
 
 def plot_over_time(comparisons: Sequence[Comparison], *, statistic: str = "RMSE") -> Figure:
-    """Draw how a statistic moved as results arrived, with its interval.
+    """Plot a statistic over time, with its interval.
 
     Parameters
     ----------
     comparisons : sequence of Comparison
-        Made `over_time`; one line per subject, kind and quantity.
+        Computed with `over_time`; one line per subject, kind and quantity.
     statistic : str
         Name of a statistic.
 
@@ -235,7 +235,7 @@ def plot_over_time(comparisons: Sequence[Comparison], *, statistic: str = "RMSE"
 
 
 def performance_line(pairs: pl.DataFrame) -> str:
-    """RMSE and MUE with their bootstrap intervals, in one line."""
+    """Return RMSE and MUE with their bootstrap intervals in one line."""
     found = _assess(pairs)
     return ", ".join(
         f"{s.name} {s.value:.2f} kcal/mol (95% {s.low:.2f} to {s.high:.2f})" for s in _of(found, ("RMSE", "MUE"))
@@ -243,7 +243,7 @@ def performance_line(pairs: pl.DataFrame) -> str:
 
 
 def new_figure(width_in: float, height_in: float) -> Figure:
-    """An empty figure that no window knows of.
+    """Create an empty figure without a window.
 
     Raises
     ------
@@ -287,7 +287,7 @@ def _title_lines(found: Performance, names: tuple[str, ...]) -> Iterable[str]:
 
 
 def _assess(pairs: pl.DataFrame, *, both_directions: bool = False) -> Performance:
-    # estimates with experiment beside them were brought to its scale, so nothing is left to shift
+    # estimates with an experimental value are already on its scale
     estimate, experiment = pairs["estimate"].to_numpy(), pairs["experiment"].to_numpy()
     return assess(estimate, experiment, relative=False, both_directions=both_directions)
 

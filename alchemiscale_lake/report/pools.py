@@ -1,4 +1,4 @@
-"""Pools as a table, and each in one sentence."""
+"""Pools as a table, and each pool as one sentence."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _COLUMNS = (
     "burst",
 )
 
-#: As their makers write them.
+#: Names of the queue systems.
 _QUEUES: Final = {
     "slurm": "Slurm",
     "pbs": "PBS",
@@ -41,13 +41,13 @@ _UNSET: Final = {None, _ALL, 0.0}
 
 
 def pools_table(pools: Pools) -> Table:
-    """One row per pool, those that go first on top."""
+    """Build a table with one row per pool, in order of preference."""
     ordered = sorted(pools.pools.items(), key=lambda item: (item[1].priority, item[1].burst is not None, item[0]))
     return Table(_COLUMNS, [_row(name, pool) for name, pool in ordered])
 
 
 def pools_sheet(pools: Pools) -> Table:
-    """One column per pool, for people: what no pool sets is left out."""
+    """Build a table with one column per pool, for a terminal; rows that no pool sets are omitted."""
     table = pools_table(pools)
     names, *columns = zip(*table.rows, strict=True)
     rows = [
@@ -59,7 +59,7 @@ def pools_sheet(pools: Pools) -> Table:
 
 
 def pool_sentence(name: str, pool: Pool) -> str:
-    """Say what will happen, in one line."""
+    """Describe in one line what a pool does."""
     clauses = [f"{name}: {_what(pool)}", f"{_when(pool)} (priority {pool.priority})"]
     if pool.kind in JOBQUEUE_KINDS:
         clauses.append(f"jobs without work end after {format_seconds(pool.idle_s)}")
@@ -68,7 +68,7 @@ def pool_sentence(name: str, pool: Pool) -> str:
     if pool.protocols or pool.exclude_protocols:
         clauses.append(f"Protocols {_chosen(pool.protocols, pool.exclude_protocols)}")
     if pool.gpus and pool.cost_per_gpu_hour:
-        clauses.append(f"costs {most_per_day(pool):,.0f} a day at most")
+        clauses.append(f"costs at most {most_per_day(pool):,.0f} a day")
     return "; ".join(clauses)
 
 
@@ -119,7 +119,7 @@ def _called(pool: Pool, number: int) -> str:
 
 def _when(pool: Pool) -> str:
     opens, budget = ("", "") if pool.burst is None else _thresholds(pool.burst)
-    return ", ".join([f"only past {opens}" if opens else "whenever Tasks wait", *([budget] if budget else [])])
+    return ", ".join([f"only above {opens}" if opens else "whenever Tasks wait", *([budget] if budget else [])])
 
 
 def _thresholds(burst: Burst) -> tuple[str, str]:
@@ -132,7 +132,7 @@ def _thresholds(burst: Burst) -> tuple[str, str]:
 
 
 def _chosen(only: tuple[str, ...], but: tuple[str, ...]) -> str:
-    return (" ".join(only) or _ALL) + (f" but {' '.join(but)}" if but else "")
+    return (" ".join(only) or _ALL) + (f" except {' '.join(but)}" if but else "")
 
 
 def _count(number: int, noun: str) -> str:

@@ -1,8 +1,7 @@
-"""A table laid out for a terminal: one line per row, names and numbers never broken.
+"""Layout of a table for a terminal: one line per row, names and numbers never wrapped.
 
-Keys are left out unless they are asked for: 60 characters that nobody reads. What is wider than the terminal is cut:
-first long texts, then columns from the right, as far as the first one; a line below says what is missing and how
-to see it.
+Columns of keys (60 characters each) are hidden unless requested. A table wider than the terminal is shortened: first
+long texts, then columns from the right, except the first one; a note below lists what is missing and how to show it.
 """
 
 from __future__ import annotations
@@ -19,25 +18,25 @@ if TYPE_CHECKING:
 
 __all__ = ["Screen", "lay_out"]
 
-#: A gufe key, a ScopedKey, an attempt's id, a digest.
+#: A gufe key, a ScopedKey, an attempt id or a digest.
 _KEY: Final = re.compile(r"(?:[A-Za-z_]\w*-)?[0-9a-f]{32,64}(?:-[^-\s]+-[^-\s]+-[^-\s]+)?")
 #: Where a header may be broken.
 _WORDS: Final = re.compile(r"(?<=[ _])")
-#: A text is not cut below this.
+#: Minimum width of a shortened text.
 _LEAST_TEXT: Final = 24
-#: Of columns that are not shown, so many are named.
+#: Maximum number of omitted columns that are named.
 _NAMED: Final = 6
-#: Between two columns.
+#: Spaces between two columns.
 _GAP: Final = 2
 
 
 class Screen:
-    """What is shown of a table.
+    """Displayed part of a table.
 
     Attributes
     ----------
     notes : list of str
-        What is not shown, and how to see it.
+        Omitted parts, and how to show them.
     """
 
     def __init__(self, columns: Sequence[_Column], table: Table, shown: Sequence[int], notes: list[str]) -> None:
@@ -84,11 +83,11 @@ class _Column:
         self.width = max(self.widest, _width(self.name))
 
     def break_header(self) -> None:
-        """Let the header take several lines, so that it is no wider than cells or its longest word."""
+        """Wrap the header, so that it is no wider than the cells or its longest word."""
         self.width = max([self.widest, *(_width(word.rstrip()) for word in _WORDS.split(self.name))])
 
     def narrow(self, width: int) -> None:
-        """Let texts take several lines, or shorten every cell, to a width."""
+        """Wrap texts, or shorten every cell, to a width."""
         self.width = width
         if not (self.wraps and self.is_text):
             self.cells = [cell if _width(cell) <= width else _cut(cell, width) for cell in self.cells]
@@ -96,7 +95,7 @@ class _Column:
 
     @property
     def header(self) -> str:
-        """The name on as many lines as it needs, broken between words."""
+        """Return the name, wrapped between words."""
         lines = [""]
         for word in _WORDS.split(self.name):
             if lines[-1] and _width((lines[-1] + word).rstrip()) > self.width:
@@ -113,11 +112,11 @@ def lay_out(table: Table, width: int, *, keys: bool = False, most_rows: int | No
     ----------
     table : Table
     width : int
-        Of the terminal, characters.
+        Width of the terminal in characters.
     keys : bool
-        Show columns that hold nothing but keys.
+        Show columns that contain only keys.
     most_rows : int, optional
-        Of more rows, the first and the last are shown.
+        Maximum number of rows; of more, the first and the last are shown.
     """
     positions = _positions(len(table.rows), most_rows)
     rows = [table.rows[k] for k in positions]
@@ -134,26 +133,26 @@ def lay_out(table: Table, width: int, *, keys: bool = False, most_rows: int | No
         notes.append(f"hidden: {', '.join(hidden)}; --keys shows them")
     cut = [column.name for column in fitting if column.is_cut]
     if cut:
-        notes.append(f"cut: {', '.join(cut)}; a wider terminal, --tsv or -o FILE shows all")
+        notes.append(f"shortened: {', '.join(cut)}; a wider terminal, --tsv or -o FILE shows all")
     if len(fitting) < len(shown):
         names = [column.name for column in shown[len(fitting) :]]
         more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
         missing = ", ".join(names[:_NAMED]) + more
         notes.append(f"too wide: {missing} not shown; a wider terminal, --tsv or -o FILE shows all")
     if len(rows) < len(table.rows):
-        notes.append(f"{len(table.rows)} rows, {len(rows)} shown; --tsv or -o FILE shows all")
+        notes.append(f"{len(rows)} of {len(table.rows)} rows shown; --tsv or -o FILE shows all")
     return Screen(fitting, table, positions, notes)
 
 
 def _positions(n: int, most: int | None) -> list[int]:
-    """Return which of n rows are shown: all, or as many of the first as of the last."""
+    """Return the indices of the rows shown: all, or half from the start and half from the end."""
     if most is None or n <= most:
         return list(range(n))
     return [*range(most - most // 2), *range(n - most // 2, n)]
 
 
 def _fitted(columns: list[_Column], width: int) -> list[_Column]:
-    """Break headers, narrow texts, then leave columns out from the right, until the rest fits."""
+    """Wrap headers, narrow texts, then drop columns from the right, until the rest fits."""
     if _total(columns) > width:
         for column in columns:
             column.break_header()

@@ -1,4 +1,4 @@
-"""Counts of Tasks as tables, in alchemiscale's order and colours."""
+"""Task counts as tables, in alchemiscale's order and colours."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ STATUS_STYLES: Final[Mapping[str, str]] = {
 
 
 def status_table(counts: Mapping[str, int], title: str) -> Table:
-    """One row per status."""
+    """Build a table with one row per status."""
     rows = [(status, counts[status]) for status in STATUS_STYLES]
     return Table(("status", "count"), rows, title, row_styles=tuple(STATUS_STYLES.values()))
 
 
 def network_status_table(lake: Lake, scope: Scope | str | None = None) -> Table:
-    """One row per network that is not deleted, with its Tasks by status."""
+    """Build a table with one row per network that is not deleted, with its Tasks by status."""
     networks = ask(connect(lake), "network_states", scope=scope).filter(pl.col("state") != "deleted")
     counted = status_counts_by(lake, "network")
     rows = networks.join(counted, on="network", how="left").sort("scope", "name", "network")
@@ -42,7 +42,7 @@ def network_status_table(lake: Lake, scope: Scope | str | None = None) -> Table:
 
 
 def transformation_status_table(lake: Lake, network: str) -> Table:
-    """One row per Transformation of a network."""
+    """Build a table with one row per Transformation of a network."""
     rows = ask(connect(lake), "transformation_status", network=network)
     counts = [f"n_{status}" for status in STATUS_STYLES]
     columns = ("name", *STATUS_STYLES, "transformation")

@@ -1,7 +1,7 @@
-"""Ligands as chemists draw them: lines and letters of a 2-D structure, where RDKit is installed.
+"""2-D structures of ligands as SVG paths, if RDKit is installed.
 
-A structure is paths without style or script, so that the page that shows it decides on colours and
-nothing in a molecule's name or file reaches it. Which molecule a ligand is, `network_graph` says.
+A structure is a list of paths without style or script: the page sets the colours, and nothing from a molecule's
+name or file reaches the page. `ligand_structures` finds the molecule of a ligand.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from typing import Any, Final
 
 __all__ = ["Structure", "draw_small_molecule", "draw_smiles", "has_rdkit"]
 
-#: Paths of one colour each: stroke, fill, and what SVG calls `d`. Colours are `#rrggbb`, "" where nothing
-#: is painted, and "ink" for what is black on white paper.
+#: Paths of one colour each: stroke, fill, and the SVG attribute `d`. Colours are `#rrggbb`, "" for none, and "ink"
+#: for black.
 Structure = list[tuple[str, str, str]]
 
-#: The paper, in the units of the paths.
+#: Size of the drawing, in the units of the paths.
 WIDTH, HEIGHT = 220, 150
 
 _PATH: Final = re.compile(r"<path\b[^>]*?/?>")
@@ -27,7 +27,7 @@ _BLACK: Final = "#000000"
 
 
 def has_rdkit() -> bool:
-    """Whether structures can be drawn."""
+    """Return whether structures can be drawn."""
     try:
         import rdkit  # noqa: F401
     except ImportError:
@@ -36,7 +36,7 @@ def has_rdkit() -> bool:
 
 
 def draw_smiles(smiles: str) -> Structure | None:
-    """Draw a SMILES; None where RDKit cannot read it."""
+    """Draw a SMILES; None if RDKit cannot read it."""
     from rdkit import Chem, rdBase
 
     with rdBase.BlockLogs():
@@ -54,7 +54,7 @@ def draw_small_molecule(keyed_dict: Mapping[str, Any]) -> Structure | None:
     Returns
     -------
     Structure or None
-        None where it has none, or they make no molecule.
+        None if it has neither, or they are not a valid molecule.
     """
     from rdkit import Chem, rdBase
 
@@ -67,7 +67,7 @@ def draw_small_molecule(keyed_dict: Mapping[str, Any]) -> Structure | None:
             Chem.SanitizeMol(molecule)
             return _draw(Chem.RemoveHs(molecule))
     except (ValueError, TypeError, KeyError, IndexError, RuntimeError, OverflowError):
-        # written by another gufe, or no molecule: the page does without
+        # written by another gufe version, or not a molecule: the page omits the structure
         return None
 
 
@@ -79,11 +79,11 @@ def _molecule(atoms: list[Any], bonds: list[Any]) -> Any:
         atom = Chem.Atom(number)
         atom.SetFormalCharge(charge)
         atom.SetNoImplicit(True)
-        # gufe 0.4 wrote the atom's name second, and bonds as Kekule drew them: RDKit finds the rest by itself
+        # gufe 0.4 wrote the atom's name second, and Kekule bonds: RDKit perceives aromaticity
         if not isinstance(isotope, str):
             atom.SetIsotope(isotope)
             atom.SetIsAromatic(bool(aromatic))
-            # gufe numbers chirality and orders as RDKit does
+            # gufe uses RDKit's numbers for chirality and bond orders
             atom.SetChiralTag(Chem.ChiralType.values[chirality])
         molecule.AddAtom(atom)
     for begin, end, order, *_ in bonds:
@@ -111,7 +111,7 @@ def _draw(molecule: Any) -> Structure | None:
 
 
 def _paths(svg: str) -> Structure:
-    """Keep of an SVG what its paths are, one path per pair of colours."""
+    """Return the paths of an SVG, one per pair of colours."""
     joined: dict[tuple[str, str], list[str]] = {}
     for tag in _PATH.findall(svg):
         attributes = dict(_ATTRIBUTE.findall(tag))

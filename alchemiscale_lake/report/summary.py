@@ -1,4 +1,4 @@
-"""What a campaign ends with: ligands next to experiment, how well they agree, a plot, what to do next."""
+"""Summary of a campaign: ligands compared with experiment, agreement, a plot, and next commands."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ _COLUMNS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The last words about a network.
+    """Summary of a network.
 
     Attributes
     ----------
     table : Table
         Ligands: estimate, uncertainty, experiment.
     lines : tuple of str
-        RMSE and where the plot is (or why there is none), and the next three commands.
+        RMSE, the path of the plot (or why there is none), and three next commands.
     plot : Path or None
-        The plot that was written.
+        File of the plot, if written.
     """
 
     table: Table
@@ -48,7 +48,7 @@ class Summary:
 
 
 def summarise(lake: Lake, network: str, *, plot: str | Path | None = None, lake_argument: str | None = None) -> Summary:
-    """Summarise the newest round of a network.
+    """Summarise the newest estimates of a network.
 
     Parameters
     ----------
@@ -56,10 +56,10 @@ def summarise(lake: Lake, network: str, *, plot: str | Path | None = None, lake_
     network : str
         ScopedKey.
     plot : path, optional
-        Where to draw estimates against experiment; by default `plots/<network>.png` in a lake that is
-        a folder, else nowhere.
+        File for the plot of estimates against experiment; by default `plots/<network>.png` in the lake if it
+        is a folder, else no plot.
     lake_argument : str, optional
-        What stands after `--lake` in the commands; the lake's URL by default, nothing for `./lake`.
+        Value of `--lake` in the commands; the lake's URL by default, omitted for `./lake`.
     """
     connection = connect(lake)
     ranking = ask(connection, "ligand_ranking", network=network)
@@ -79,20 +79,20 @@ def summarise(lake: Lake, network: str, *, plot: str | Path | None = None, lake_
 
 
 def _failed_ligands(connection: Connection, network: str) -> set[str]:
-    """Return the ligands with an edge of which a leg failed."""
+    """Return the ligands with an edge that has a failed leg."""
     failed, _ = legs_without_value(connection, network)
     edges = ask(connection, "latest_edges", network=network).rows(named=True)
     return {edge[end] for edge in edges if failed.intersection(edge["legs"]) for end in ("ligand_i", "ligand_j")}
 
 
 def ligand_table(ranking: pl.DataFrame, failed: Collection[str]) -> Table:
-    """Show the answer to `ligand_ranking`: lowest first, ligands without a value last.
+    """Build a table of `ligand_ranking`: lowest first, ligands without a value last.
 
     Parameters
     ----------
     ranking : polars.DataFrame
     failed : collection of str
-        Ligands that print `Error` for want of a value; others print `-`.
+        Ligands without a value that print `Error`; others print `-`.
     """
     rows = []
     for row in ranking.iter_rows(named=True):

@@ -1,4 +1,4 @@
-"""A table to be read: full numbers as TSV for programs; how people see it is in `screen`."""
+"""A table of results: full precision as TSV; its layout on a terminal is in `screen`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .digits import round_to_uncertainty, shown
 
 __all__ = ["ERROR", "NO_ESTIMATE", "Table"]
 
-#: What stands in place of a number that was to be and failed.
+#: Text in place of a number whose computation failed.
 ERROR = "Error"
 #: Stands in place of a number where results are good and give none, as of plain MD.
 NO_ESTIMATE = "-"
@@ -23,7 +23,7 @@ NO_ESTIMATE = "-"
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows under headers, in the order in which they are shown.
+    """Columns and rows, in display order.
 
     Attributes
     ----------
@@ -32,18 +32,18 @@ class Table:
     rows : sequence of tuple
         Cells: None, text, numbers, times or lists.
     title : str or None
-        For people, to be shown above.
+        Shown above the table on a terminal.
     precision_of : mapping of str to str
-        Header of an estimate to the header of its uncertainty, to whose second figure both are rounded
-        on a terminal.
+        Header of an estimate to the header of its uncertainty; a terminal rounds both to the second figure
+        of the uncertainty.
     decimals : mapping of str to int
-        Header to the digits behind the point that a terminal shows.
+        Header to the number of decimals shown on a terminal.
     styles : mapping of str to str
         rich style per header.
     row_styles : tuple of str
         rich style per row, if given.
     is_sheet : bool
-        A page about a few things rather than rows of many: on a terminal its texts may take several lines.
+        Whether the table describes a few items in columns: on a terminal its texts may wrap.
     """
 
     columns: tuple[str, ...]
@@ -62,20 +62,20 @@ class Table:
 
     @classmethod
     def of(cls, frame: pl.DataFrame, title: str | None = None) -> Table:
-        """Show a data frame as it is."""
+        """Build a table from a data frame."""
         return cls(tuple(frame.columns), frame.rows(), title)
 
     def tsv(self, *, digits: int | None = None) -> str:
         """Write tab-separated text: one header line, newline endings, empty for missing.
 
-        Numbers have full precision, or so many `digits`. Texts stand as they are, or as JSON strings where they would
-        not be read back as they are (`cells`).
+        Numbers have full precision, or the given number of significant `digits`. Texts that would not be read back
+        unchanged are written as JSON strings (`cells`).
         """
         lines = [self.columns, *([_plain(cell, digits) for cell in row] for row in self.rows)]
         return "".join(map(tsv_line, lines))
 
     def cells(self, row: tuple[Any, ...]) -> list[str]:
-        """Return the cells of a row as people see them."""
+        """Return the displayed cells of a row."""
         values = dict(zip(range(len(row)), row, strict=True))
         texts = {k: shown(value) for k, value in values.items()}
         for name, digits in self.decimals.items():

@@ -1,4 +1,4 @@
-"""A table in a file, by its suffix: `.tsv` (and any other), `.csv`, `.json`, `.parquet`."""
+"""Tables as files; the suffix gives the format: `.csv`, `.json`, `.parquet`, and TSV for any other."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ __all__ = ["table_bytes"]
 
 
 def table_bytes(table: Table, path: str | Path) -> bytes:
-    """Return what a file of this name is to hold: full precision, one record per row.
+    """Return the contents of a file of this name, with full precision and one record per row.
 
-    In `.json` and `.parquet` numbers stay numbers: what could not be computed is null there.
+    In `.json` and `.parquet`, numbers that could not be computed are null.
     """
     suffix = Path(path).suffix.lower()
     if suffix == ".csv":

@@ -1,7 +1,7 @@
 """Estimates of a network as tables, with openfe's headers: `dg`, `ddg` and `raw`.
 
-Headers, order and what is said of failures follow `openfe gather`, so that what reads its files reads
-ours. What failed prints `Error`, a good result without an estimate `-`; what has not run yet is left out and
+Headers, order and the treatment of failures follow `openfe gather`, so that readers of its files can read
+these. Failures print `Error`, good results without an estimate `-`; rows without a result yet are omitted and
 counted in `remarks`.
 """
 
@@ -23,8 +23,8 @@ from .table import ERROR, NO_ESTIMATE, Table
 __all__ = ["REPORTS", "EstimateTable", "ddg_table", "dg_table", "raw_table"]
 
 _EXPERIMENT: Final = "experiment (kcal/mol)"
-#: Codes of notes that the remark about the scale says already, or that are about the computation alone.
-_UNSAID: Final = frozenset(
+#: Codes of notes not shown: covered by the remark about the scale, or about the computation only.
+_HIDDEN: Final = frozenset(
     {
         "absolute-results",
         "covariance-omitted",
@@ -44,17 +44,17 @@ _RAW_UNCERTAINTY: Final = "MBAR uncertainty (kcal/mol)"
 
 @dataclass(frozen=True, slots=True)
 class EstimateTable:
-    """A table and what is to be said about it.
+    """A table with remarks.
 
     Attributes
     ----------
     table : Table
     noun : str
-        What a row is, in the plural.
+        Plural noun for the rows.
     n_failed : int
-        Rows that print `Error`.
+        Number of rows that print `Error`.
     remarks : tuple of str
-        Sentences for people: what is missing, which scale the values are on.
+        Sentences about missing rows and the scale of the values.
     """
 
     table: Table
@@ -64,14 +64,14 @@ class EstimateTable:
 
     @property
     def counted(self) -> str:
-        """Such as `42 edges, 2 failed`."""
+        """Return a count of rows, such as `42 edges, 2 failed`."""
         return f"{len(self.table.rows)} {self.noun}, {self.n_failed} failed"
 
 
 def dg_table(connection: Connection, network: str, *, allow_partial: bool = False) -> EstimateTable:
-    """One row per ligand: the free energy of the newest round.
+    """Build a table with one row per ligand: its newest free energy.
 
-    Columns are openfe's; `kind` is put first if there are several, `component` last if the network is
+    Columns are openfe's; `kind` is added first if there are several, `component` last if the network is
     disconnected.
 
     Parameters
@@ -80,12 +80,12 @@ def dg_table(connection: Connection, network: str, *, allow_partial: bool = Fals
     network : str
         ScopedKey.
     allow_partial : bool
-        Whether to show the components of a disconnected network, each on its own scale.
+        Show the components of a disconnected network, each on its own scale.
 
     Raises
     ------
     EstimationError
-        If there is no value, or the network is disconnected and that was not allowed.
+        If there is no value, or the network is disconnected without `allow_partial`.
     """
     ranking = ask(connection, "ligand_ranking", network=network)
     edges = ask(connection, "latest_edges", network=network)
@@ -97,9 +97,9 @@ def dg_table(connection: Connection, network: str, *, allow_partial: bool = Fals
     if len(disconnected) and not allow_partial:
         kind, n = disconnected.sort("kind").row(0)
         raise EstimationError(
-            f"the {kind} network has {n} parts that no edge with a result connects, so that the ligands of one cannot "
-            "be compared with those of another; use --report=ddg, run what is missing, or take each part on its own "
-            "scale with --allow-partial",
+            f"the {kind} network has {n} parts that are not connected by an edge with a result, so ligands of "
+            "different parts cannot be compared; use --report=ddg, run the missing Tasks, or print each part on its "
+            "own scale with --allow-partial",
             network=network,
             n_components=n,
         )
@@ -123,16 +123,16 @@ def dg_table(connection: Connection, network: str, *, allow_partial: bool = Fals
     remarks = (
         _scale(known),
         *_agreement(known),
-        *_said(known),
-        *_said_of_edges(edges),
+        *_notes(known),
+        *_notes_of_edges(edges),
         *_without_estimate(len(lacking) - len(failed), "ligand"),
-        *_left_out(pending, "ligand"),
+        *_omitted(pending, "ligand"),
     )
     return EstimateTable(table, "ligands", len(failed), remarks)
 
 
 def ddg_table(connection: Connection, network: str, *, allow_partial: bool = False) -> EstimateTable:
-    """One row per edge of the newest round; those that lack a leg still to run are left out."""
+    """Build a table with one row per edge, newest estimates; edges with a leg still to run are omitted."""
     edges = ask(connection, "latest_edges", network=network)
     if not len(edges):
         raise EstimationError(_nothing(network, edges), network=network)
@@ -150,15 +150,15 @@ def ddg_table(connection: Connection, network: str, *, allow_partial: bool = Fal
         "edges",
         n_failed,
         (
-            *_said_of_edges(rows),
+            *_notes_of_edges(rows),
             *_without_estimate(n_without, "edge"),
-            *_left_out(len(edges) - len(rows), "edge"),
+            *_omitted(len(edges) - len(rows), "edge"),
         ),
     )
 
 
 def raw_table(connection: Connection, network: str, *, allow_partial: bool = False) -> EstimateTable:
-    """One row per result that counts, and one per leg that failed."""
+    """Build a table with one row per result used for estimates, and one per failed leg."""
     bound = {"network": network, "scope": str(ScopedKey.from_str(network).scope)}
     rows = read_sql(connection, statement("raw_results"), bound)
     pending = int((rows["state"] == "pending").sum())
@@ -179,12 +179,12 @@ def raw_table(connection: Connection, network: str, *, allow_partial: bool = Fal
     if rows["environment"].drop_nulls().n_unique() > 1:
         cells = {"system": "environment"} | cells
     table = _table(rows, cells, {_RAW: _RAW_UNCERTAINTY})
-    remarks = (*_without_estimate(len(lacking) - n_failed, "result"), *_left_out(pending, "leg"))
+    remarks = (*_without_estimate(len(lacking) - n_failed, "result"), *_omitted(pending, "leg"))
     return EstimateTable(table, "results", n_failed, remarks)
 
 
 def _as_measured(rows: pl.DataFrame) -> pl.DataFrame:
-    """Name the kind where a result is a difference of two legs, and lead from nothing to the ligand if absolute."""
+    """Show the kind of results that are a difference of two legs, and let absolute results start from nothing."""
     found = []
     for row in rows.iter_rows(named=True):
         measure = MEASURES.get(row["protocol"])
@@ -196,12 +196,12 @@ def _as_measured(rows: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame(found, schema=rows.schema).sort("phase", "ligand_i", "ligand_j", maintain_order=True)
 
 
-#: What `--report` names.
+#: Report name -> function.
 REPORTS: Final[dict[str, Callable[..., EstimateTable]]] = {"dg": dg_table, "ddg": ddg_table, "raw": raw_table}
 
 
 def _table(rows: pl.DataFrame, cells: dict[str, str], precision_of: dict[str, str]) -> Table:
-    """Pick columns; a missing estimate prints what the row's `missing` says, and so does its uncertainty."""
+    """Select columns; a missing estimate and its uncertainty print the row's `missing` text."""
     if "kind" in cells and rows["kind"].n_unique() < 2:
         del cells["kind"]
     estimates = [cells[name] for name in precision_of]
@@ -251,18 +251,18 @@ def _scale(known: pl.DataFrame) -> str:
         "absolute: absolute results fix their zero": known.select(fixed.fill_null(False)).to_series(),
         "on the scale of experiment: their mean over measured ligands is that of the measurements": known["absolute"],
     }
-    rest, said = pl.Series([True] * len(known)), []
-    for says, holds in scales.items():
-        if (rest & holds).any():
-            said.append(says)
-        rest &= ~holds
+    rest, found = pl.Series([True] * len(known)), []
+    for text, applies in scales.items():
+        if (rest & applies).any():
+            found.append(text)
+        rest &= ~applies
     if rest.any():
-        said.append("relative: their mean is zero (give experimental values with `alchemiscale-lake assays`)")
-    return f"values are {said[0]}" if len(said) == 1 else f"values of each part are {'; or '.join(said)}"
+        found.append("relative: their mean is zero (import experimental values with `alchemiscale-lake assays`)")
+    return f"values are {found[0]}" if len(found) == 1 else f"values of each part are {'; or '.join(found)}"
 
 
 def _agreement(known: pl.DataFrame) -> list[str]:
-    """How well each kind agrees with experiment."""
+    """Return one line per kind about its agreement with experiment."""
     lines = []
     for (kind,), of_kind in known.group_by("kind", maintain_order=True):
         pairs = dg_pairs(of_kind)
@@ -272,24 +272,24 @@ def _agreement(known: pl.DataFrame) -> list[str]:
     return lines
 
 
-def _said(known: pl.DataFrame) -> list[str]:
-    """Notes about how values and uncertainties were made, each once, without its code."""
+def _notes(known: pl.DataFrame) -> list[str]:
+    """Return the distinct notes about values and uncertainties, without their codes."""
     notes = known["notes"].explode().drop_nulls().unique(maintain_order=True)
-    return [text for code, _, text in (str(note).partition(": ") for note in notes) if code not in _UNSAID]
+    return [text for code, _, text in (str(note).partition(": ") for note in notes) if code not in _HIDDEN]
 
 
-def _said_of_edges(edges: pl.DataFrame) -> list[str]:
-    """Notes of edges with a value, each once, with the number of edges that it is about."""
+def _notes_of_edges(edges: pl.DataFrame) -> list[str]:
+    """Return the distinct notes of edges with a value, with the number of edges each applies to."""
     notes = edges.filter((pl.col("status") == "ok") & pl.col("note").is_not_null())
     counted = notes.group_by("note", maintain_order=True).len()
     return [f"{n} of {len(edges)} edges: {note}" for note, n in counted.iter_rows()]
 
 
-def _left_out(n: int, noun: str) -> tuple[str, ...]:
+def _omitted(n: int, noun: str) -> tuple[str, ...]:
     if not n:
         return ()
     return (
-        f"1 {noun} has no result yet and is left out" if n == 1 else f"{n} {noun}s have no result yet and are left out",
+        f"1 {noun} has no result yet and is omitted" if n == 1 else f"{n} {noun}s have no result yet and are omitted",
     )
 
 
@@ -297,6 +297,6 @@ def _nothing(network: str, rows: pl.DataFrame) -> str:
     if not len(rows):
         return f"{network} has no edges between ligands; see `alchemiscale-lake gather --report raw`"
     return (
-        f"no edge of {network} has a result yet; see `alchemiscale-lake status` for what is under way "
-        "and `alchemiscale-lake failures` for what went wrong"
+        f"no edge of {network} has a result yet; see `alchemiscale-lake status` for its Tasks "
+        "and `alchemiscale-lake failures` for failures"
     )

@@ -1,4 +1,4 @@
-"""What an upkeep did, as a table and in one line."""
+"""Outcome of maintenance, as a table and in one line."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["upkeep_line", "upkeep_table"]
 
 
 def upkeep_table(report: MaintenanceReport) -> Table:
-    """One row per table of the lake, and one per kind of what attempts left behind."""
+    """Build a table with one row per table of the lake, and one per kind of orphaned object."""
     columns = ("what", "files before", "files after", "log before", "log after", "freed (bytes)", "seconds", "note")
     tables = [
         (
@@ -29,11 +29,11 @@ def upkeep_table(report: MaintenanceReport) -> Table:
 
 
 def upkeep_line(report: MaintenanceReport) -> str:
-    """Say how much smaller the lake is now."""
+    """Return in one line how much was removed."""
     fewer = sum(t.files_before - t.files_after for t in report.tables)
     orphans = sum(o.n_objects for o in report.orphans)
     verb = "would be" if report.dry_run else "were"
     return (
-        f"{fewer} data files {verb} merged away, {orphans} left-over objects {verb} deleted, "
+        f"{fewer} data files {verb} removed by compaction, {orphans} orphaned objects {verb} deleted, "
         f"{report.freed_bytes / 1e6:.1f} MB {verb} freed, in {report.wall_time_s:.1f} s"
     )

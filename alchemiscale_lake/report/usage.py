@@ -1,4 +1,4 @@
-"""What was computed, where it failed, what it holds: tables for operators."""
+"""Usage tables for operators: compute, failures, storage."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["DIMENSIONS", "Dimension", "usage_frame", "usage_table"]
 
 Dimension = Literal["day", "scope", "protocol", "host", "pool", "network"]
 
-#: What usage can be told by.
+#: Dimensions that usage can be grouped by.
 DIMENSIONS: Final[tuple[Dimension, ...]] = ("day", "scope", "protocol", "host", "pool", "network")
 
 _COLUMNS: Final = (
@@ -50,25 +50,25 @@ def usage_frame(
     window: timedelta | None = None,
     now: datetime | None = None,
 ) -> pl.DataFrame:
-    """Sum what attempts did and cost.
+    """Sum results, failures and hours of attempts.
 
     Parameters
     ----------
     connection : Connection
     by : {"day", "scope", "protocol", "host", "pool", "network"}
-        One row per what; days are UTC. A Transformation of two networks counts in both.
+        Dimension with one row per value; days are UTC. A Transformation of two networks counts in both.
     scope : Scope or str, optional
         Only this Scope (wildcards allowed).
     window : timedelta, optional
-        Only attempts that ended so long before `now`; all by default.
+        Only attempts that ended within this time before `now`; all by default.
     now : datetime, optional
-        With `window`: the end of it.
+        End of `window`.
 
     Returns
     -------
     polars.DataFrame
         Columns name, n_tasks (with a good result), tasks_per_day (over the window, or from the first start
-        to the last end, one day at least), n_attempts, n_failed, failure_rate with its 95% Wilson interval,
+        to the last end, at least one day), n_attempts, n_failed, failure_rate with its 95% Wilson interval,
         wall_h, core_h, gpu_h, result_bytes.
     """
     pattern = None if scope is None else str(Scope.parse(scope))
@@ -85,16 +85,16 @@ def usage_table(
     window: timedelta | None = None,
     now: datetime | None = None,
 ) -> Table:
-    """`usage_frame` as a table; by network or Scope with the bytes that all its results hold."""
+    """Build a table of `usage_frame`; by network or Scope, with the bytes of all results."""
     frame = usage_frame(connection, by, scope=scope, window=window, now=now).rename({"name": by})
     columns: tuple[str, ...] = (by, *_COLUMNS)
     if by in ("network", "scope"):
-        question = "network_storage" if by == "network" else "scope_storage"
-        held = ask(connection, question, scope=scope).with_columns(
+        query = "network_storage" if by == "network" else "scope_storage"
+        stored = ask(connection, query, scope=scope).with_columns(
             stored_bytes=pl.col("result_bytes") + pl.col("file_bytes")
         )
         names = {"name": "name"} if by == "network" else {}
-        frame = frame.join(held.select(by, "stored_bytes", *names), on=by, how="left", maintain_order="left")
-        # the name that people gave stands first, the ScopedKey last
+        frame = frame.join(stored.select(by, "stored_bytes", *names), on=by, how="left", maintain_order="left")
+        # the name is the first column, the ScopedKey the last
         columns = (*names, *_COLUMNS, "stored_bytes", by) if by == "network" else (by, *_COLUMNS, "stored_bytes")
     return Table(columns, frame.select(columns).rows(), decimals=_DECIMALS)

@@ -1,6 +1,6 @@
-"""Throughput over time: Tasks done and GPU-hours spent, added up.
+"""Plots of throughput over time: cumulative results and GPU-hours.
 
-matplotlib is used through its objects alone, as in `plots`; showing and saving belong to the caller.
+Only matplotlib's object interface is used, as in `plots`; showing and saving are left to the caller.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 __all__ = ["THROUGHPUT_BY", "plot_throughput", "throughput_by_day"]
 
-#: What throughput can be split by, and the column of the question `throughput` that says it.
+#: Dimensions of throughput, and their columns in the named query `throughput`.
 THROUGHPUT_BY: Final = {"scope": "scope", "protocol": "protocol", "host": "hostname", "pool": "pool"}
 
-#: Groups drawn apart; the rest are drawn together.
+#: Groups drawn separately; the rest are drawn as one.
 _MOST_GROUPS: Final = 8
 _OTHERS: Final = "others"
 _UNKNOWN: Final = "unknown"
@@ -40,13 +40,13 @@ def throughput_by_day(
     window: timedelta | None = None,
     now: datetime | None = None,
 ) -> pl.DataFrame:
-    """Add up results and hours, day by day.
+    """Return cumulative results and hours by day.
 
     Parameters
     ----------
     connection : Connection
     by : {"scope", "protocol", "host", "pool"}
-        What is told apart: the groups with most results, up to eight, and `others`.
+        Grouping: the eight groups with the most results, and `others`.
     scope : Scope or str, optional
         Only this Scope (wildcards allowed).
     window : timedelta, optional
@@ -85,9 +85,9 @@ def plot_throughput(
     window: timedelta | None = None,
     now: datetime | None = None,
 ) -> Figure:
-    """Draw Tasks done and hours spent over time, one layer per group.
+    """Plot cumulative results and hours over time, one layer per group.
 
-    GPU-hours, or core-hours where no GPU was used.
+    Hours are GPU-hours, or core-hours if no GPU was used.
 
     Parameters
     ----------
@@ -97,13 +97,13 @@ def plot_throughput(
     Raises
     ------
     EstimationError
-        If nothing was computed.
+        If no attempt ended in this Scope and window.
     MissingDependencyError
         If matplotlib is not installed.
     """
     rows = throughput_by_day(connection, by=by, scope=scope, window=window, now=now)
     if not len(rows):
-        raise EstimationError("there is nothing to plot: no attempt ended there; see `alchemiscale-lake usage`")
+        raise EstimationError("there is nothing to plot: no attempt has ended; see `alchemiscale-lake usage`")
     figure = new_figure(6.5, 4.5)
     upper, lower = figure.subplots(2, 1, sharex=True)
     hours, label = ("gpu_h", "GPU-hours") if rows["gpu_h"].max() else ("core_h", "core-hours")
@@ -117,9 +117,9 @@ def plot_throughput(
 
 
 def _stack(axes: Axes, rows: pl.DataFrame, column: str, label: str) -> None:
-    """One layer per group, in the order of the rows."""
+    """Draw one layer per group, in the order of the rows."""
     parts = rows.partition_by("group", maintain_order=True)
-    # sums are those at the end of a day; before the first there was nothing
+    # sums are those at the end of a day; they start from zero
     ends = [day + timedelta(days=1) for day in parts[0]["day"]]
     days: Any = [parts[0]["day"][0], *ends]
     layers = [np.concatenate([[0.0], part[column].cast(pl.Float64).to_numpy()]) for part in parts]

@@ -1,4 +1,4 @@
-"""What a verification found, as a table and in one line."""
+"""Outcome of a verification, as a table and in one line."""
 
 from __future__ import annotations
 
@@ -9,17 +9,16 @@ __all__ = ["flaws_table", "verification_line"]
 
 
 def flaws_table(verified: Verified) -> Table:
-    """One row per file that is not as it was written."""
-    return Table(("file", "what", "what to do"), [(f.path, f.what, f.remedy) for f in verified.flaws])
+    """Build a table with one row per damaged file."""
+    return Table(("file", "damage", "what to do"), [(f.path, f.what, f.remedy) for f in verified.flaws])
 
 
 def verification_line(verified: Verified) -> str:
-    """Say how much was checked, how much of it without a digest, and how much is damaged."""
+    """Return in one line how much was checked, how much of it without a digest, and how much is damaged."""
     n_files = sum(kind.n_files for kind in verified.kinds)
     n_bytes = sum(kind.n_bytes for kind in verified.kinds)
     n_uncertain = sum(kind.n_uncertain for kind in verified.kinds)
     n_flaws = len(verified.flaws)
-    return (
-        f"{n_files} files ({n_bytes / 1e6:.1f} MB) checked, {n_uncertain} of them without a digest, by reading alone; "
-        + (f"{n_flaws} damaged" if n_flaws else "none is damaged")
+    return f"{n_files} files ({n_bytes / 1e6:.1f} MB) checked, {n_uncertain} of them without a digest (only read); " + (
+        f"{n_flaws} damaged" if n_flaws else "none is damaged"
     )

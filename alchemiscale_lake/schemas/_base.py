@@ -121,11 +121,11 @@ class TableSchema:
             arrays = [_array([row.get(c.name) for row in rows], c.type) for c in self.columns]
             return pa.Table.from_arrays(arrays, schema=loose)
         except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError) as e:
-            raise SchemaError(f"a value does not fit table '{self.name}': {e}", table=self.name, cause=str(e)) from e
+            raise SchemaError(f"a value does not match table '{self.name}': {e}", table=self.name, cause=str(e)) from e
 
     def _null_problems(self, table: pa.Table) -> list[str]:
         counts = {c.name: table.column(c.name).null_count for c in self.columns if not c.nullable}
-        return [f"column '{name}' may not be null ({n} row(s))" for name, n in counts.items() if n]
+        return [f"column '{name}' must not be null ({n} row(s))" for name, n in counts.items() if n]
 
     def _choice_problems(self, table: pa.Table) -> list[str]:
         problems = []

@@ -62,9 +62,9 @@ class BucketSettings:
             try:
                 given[field.name] = kind(text)
             except ValueError as e:
-                raise SettingsError(f"{name}={text!r} is no number; give one, as in {name}=30", value=text) from e
+                raise SettingsError(f"{name}={text!r} is not a number; give one, as in {name}=30", value=text) from e
             if not given[field.name] >= 0 or (kind is float and not 0 < given[field.name] < float("inf")):
-                raise SettingsError(f"{name}={text!r} makes no sense; give a positive number", value=text)
+                raise SettingsError(f"{name}={text!r} is out of range; give a positive number", value=text)
         return cls(**given)
 
     def for_deltalake(self) -> dict[str, str]:

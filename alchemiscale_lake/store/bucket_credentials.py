@@ -50,9 +50,9 @@ def require_credentials(url: str) -> None:
     if any(all(os.environ.get(name) for name in names) for names in _OTHERS) or _has_metadata_service():
         return
     raise SettingsError(
-        f"nothing gives credentials for {url}; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or "
+        f"no credentials for {url}; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or "
         "AWS_WEB_IDENTITY_TOKEN_FILE and AWS_ROLE_ARN (files such as ~/.aws/credentials are not read; "
-        "`eval $(aws configure export-credentials --format env)` puts a profile into the environment)",
+        "`eval $(aws configure export-credentials --format env)` exports a profile to the environment)",
         variable=_PAIR[0],
     )
 

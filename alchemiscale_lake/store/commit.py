@@ -127,7 +127,7 @@ def compare_and_append(
         # about the duration of one try: longer waits would starve this writer, since winners do not wait
         time.sleep(min(_SHORTEST_WAIT_S + elapsed_s(opened), _LONGEST_WAIT_S) * random.random())
     raise CommitConflictError(
-        f"other writers won {_TRIES} times in a row on table '{name}'; use fewer, larger batches, then try again",
+        f"other writers won {_TRIES} commits in a row on table '{name}'; use fewer, larger batches, then try again",
         table=name,
     )
 
@@ -211,7 +211,7 @@ def _checkpoint_if_due(delta: DeltaTable, name: str, log: DeltaLog) -> None:
     try:
         log.checkpoint(delta)
     except (DeltaError, OSError) as e:
-        _log.warning("no checkpoint of table '%s' at version %d: %s", name, version, scrub(str(e)))
+        _log.warning("could not write a checkpoint of table '%s' at version %d: %s", name, version, scrub(str(e)))
 
 
 def clocks_s() -> tuple[float, ...]:

@@ -66,7 +66,7 @@ def compact(objects: ObjectStore, table: LakeTable, delta: DeltaTable) -> str | 
                 added += table.files.write(rows, delta, data_change=False)
                 replaced += together
         if replaced and not _commit(table, delta, added, replaced):
-            return "its files were replaced meanwhile; compacted the next time"
+            return "its files were replaced meanwhile; it will be compacted next time"
     return None
 
 
@@ -99,8 +99,8 @@ def _read(objects: ObjectStore, table: LakeTable, delta: DeltaTable, partition: 
     data = objects.get(path)
     if is_as_written(path, data) is False:
         raise DamagedError(
-            f"{path} is not what was written: its content does not fit the digest in its name; "
-            "restore it from a backup, or let `alchemiscale-lake maintain --repair` set it aside",
+            f"{path} is damaged: its content does not match the digest in its name; "
+            "restore it from a backup, or set it aside with `alchemiscale-lake maintain --repair`",
             table=table.schema.name,
             path=path,
         )

@@ -124,7 +124,9 @@ def damage_of_file(table: Path, path: str, n_bytes: int, *, read: bool = False) 
             opened.seek(max(size - len(_MAGIC), 0))
             end = opened.read()
         if size != n_bytes or begin != _MAGIC or end != _MAGIC:
-            return Damage(unquote(path), "a cut file" if size < n_bytes or not begin.strip(b"\0") else "a changed file")
+            return Damage(
+                unquote(path), "a truncated file" if size < n_bytes or not begin.strip(b"\0") else "a changed file"
+            )
         if read and is_as_written(path, file.read_bytes()) is False:
             return Damage(unquote(path), "a changed file")
     except FileNotFoundError:

@@ -71,10 +71,10 @@ def collect(frame: pl.LazyFrame, what: str) -> pl.DataFrame:
     try:
         return frame.collect()
     except (pl.exceptions.ComputeError, OSError) as e:
-        fail(f"could not read {what} (should it stay so, `alchemiscale-lake verify` names damaged files)", e)
+        fail(f"could not read {what} (if this persists, `alchemiscale-lake verify` lists damaged files)", e)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as e:
         # a panic is a BaseException and would end the reading process
-        fail(f"could not read {what}, whose files may be damaged (`alchemiscale-lake verify` finds out)", e)
+        fail(f"could not read {what}, whose files may be damaged (check with `alchemiscale-lake verify`)", e)
 
 
 def _short(text: str) -> str:

@@ -76,10 +76,10 @@ class Lake:
         if read_marker(location) is not None:
             if exist_ok:
                 return cls.open(place)
-            raise LakeExistsError(f"there is a lake at {location.url} already; open it instead", place=location.url)
+            raise LakeExistsError(f"there is already a lake at {location.url}; open it instead", place=location.url)
         if path is not None and path.is_dir() and not has_tables(location) and _foreign(path):
             raise LakeExistsError(
-                f"{path} holds other files ({', '.join(_foreign(path)[:3])}); give an empty or new folder",
+                f"{path} contains other files ({', '.join(_foreign(path)[:3])}); give an empty or new folder",
                 place=str(path),
             )
         if path is not None:
@@ -110,8 +110,8 @@ class Lake:
             raise NotALakeError(_none_at(location), place=location.url)
         if marker.format > FORMAT:
             raise LakeVersionError(
-                f"the lake at {location.url} has format {marker.format}, made by alchemiscale-lake "
-                f"{marker.made_by}; this version knows formats up to {FORMAT}: upgrade alchemiscale-lake",
+                f"the lake at {location.url} has format {marker.format}, written by alchemiscale-lake "
+                f"{marker.made_by}; this version supports formats up to {FORMAT}: upgrade alchemiscale-lake",
                 place=location.url,
                 format=marker.format,
             )
@@ -191,8 +191,8 @@ def _version() -> str:
 def _none_at(location: Location) -> str:
     if has_tables(location):
         return (
-            f"the lake at {location.url} has no {MARKER}: it is being created just now, or has lost it; "
-            "`alchemiscale-lake maintain --repair` writes it again"
+            f"the lake at {location.url} has no {MARKER}: it is being created right now, or the file was lost; "
+            "`alchemiscale-lake maintain --repair` restores it"
         )
     return (
         f"there is no lake at {location.url}; create one with `alchemiscale-lake init` "
@@ -210,8 +210,8 @@ def _make_root(path: Path) -> None:
     try:
         if not has_hard_links(nearest):
             raise SettingsError(
-                f"the file system of {nearest} has no hard links, by which only one of two commits to a table counts; "
-                "give a folder on another one (such as ext4, XFS, NFS or Lustre), or a bucket",
+                f"the file system of {nearest} has no hard links, which commits to tables need; "
+                "give a folder on another file system (such as ext4, XFS, NFS or Lustre), or a bucket",
                 place=str(path),
             )
         make_folder(path / "tables")

@@ -58,7 +58,7 @@ class Location:
         """
         text = str(place)
         if not text.strip():
-            raise SettingsError("the lake's place is empty; give a folder or an s3:// URL", value=text)
+            raise SettingsError("the location of the lake is empty; give a folder or an s3:// URL", value=text)
         match = None if isinstance(place, Path) else _URL.fullmatch(text)
         scheme = "" if match is None else match["scheme"].lower()
         if match is None or (scheme not in ("file", "s3", "s3a") and match["slashes"] == "/"):
@@ -72,7 +72,7 @@ class Location:
             return cls(_folder_url(f"/{unquote(path, errors='surrogateescape')}", text))
         if scheme not in ("s3", "s3a") or match["slashes"] != "//":
             raise SettingsError(
-                f"{text!r} is not a place for a lake; give a folder, file:///... or s3://bucket/prefix", value=text
+                f"{text!r} is not a location for a lake; give a folder, file:///... or s3://bucket/prefix", value=text
             )
         return cls(_bucket_url(match["rest"], text))
 
@@ -106,9 +106,7 @@ def _folder_url(path: str, given: str) -> str:
         folder = Path(os.path.realpath(path)) if ".." in Path(path).parts else Path(path).absolute()
         real = Path(os.path.realpath(folder))
     except OSError as e:
-        raise SettingsError(
-            f"cannot tell where {_shown(given)} is: {e.strerror}; give an absolute path", value=given
-        ) from e
+        raise SettingsError(f"cannot resolve {_shown(given)}: {e.strerror}; give an absolute path", value=given) from e
     # two leading slashes have a special meaning in POSIX that nobody intends
     folder = Path("/", *folder.parts[1:])
     # deltalake follows symbolic links, and then sees the names behind them
@@ -117,8 +115,8 @@ def _folder_url(path: str, given: str) -> str:
         found = _MISREAD.search(str(seen))
         if found is not None:
             raise SettingsError(
-                f"the folder {_shown(str(seen))} has {found[0]!r} in its path, which the tables' storage takes for "
-                "something else; give a folder without any of [ ] ^ | \\ and without % before two hex digits",
+                f"the folder {_shown(str(seen))} has {found[0]!r} in its path, which the tables' storage "
+                "misinterprets; give a folder without any of [ ] ^ | \\ and without % before two hex digits",
                 value=given,
             )
         _refuse_long(seen, given)
@@ -140,23 +138,21 @@ def _bucket_url(rest: str, given: str) -> str:
     bucket, _, prefix = rest.partition("/")
     if "@" in bucket:
         raise SettingsError(
-            "credentials do not belong in a lake's URL; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+            "a lake's URL must not contain credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
         )
     if not _BUCKET.fullmatch(bucket):
-        raise SettingsError(
-            f"{bucket!r} in {_shown(given)} is not the name of a bucket; give s3://bucket/prefix", value=given
-        )
+        raise SettingsError(f"{bucket!r} in {_shown(given)} is not a bucket name; give s3://bucket/prefix", value=given)
     names = [name for name in unquote(prefix, errors="surrogateescape").split("/") if name]
     decoded = "/".join(names)
     _refuse_unprintable(decoded, given)
     if {".", ".."} & set(names):
         raise SettingsError(
-            f"{_shown(given)} has . or .. in its prefix; buckets have no folders, leave it out", value=given
+            f"{_shown(given)} has . or .. in its prefix; buckets have no folders, so remove it", value=given
         )
     if _ENCODED.search(decoded):
         raise SettingsError(
-            f"the prefix in {_shown(given)} has % before two hex digits in its name, which clients of buckets "
-            "do not read alike; give another prefix",
+            f"the prefix in {_shown(given)} has % before two hex digits in its name, which bucket clients "
+            "interpret differently; give another prefix",
             value=given,
         )
     if len(decoded.encode()) > _LONGEST_PREFIX:
@@ -171,12 +167,12 @@ def _refuse_unprintable(path: str, given: str) -> None:
         path.encode()
     except UnicodeEncodeError as e:
         raise SettingsError(
-            f"the path {_shown(given)} is not UTF-8; give another place for the lake", value=given
+            f"the path {_shown(given)} is not UTF-8; give another location for the lake", value=given
         ) from e
     found = _CONTROL.search(path)
     if found is not None:
         raise SettingsError(
-            f"the path {_shown(given)} has the control character {found[0]!r} in it; give another place for the lake",
+            f"the path {_shown(given)} has the control character {found[0]!r}; give another location for the lake",
             value=given,
         )
 

@@ -68,9 +68,9 @@ def read_marker(location: Location) -> Marker | None:
     except OSError as e:
         fail(f"cannot look for a lake in {location.url}", e, place=location.url)
     except (ValueError, TypeError, KeyError, AttributeError) as e:
-        what = "is damaged; `alchemiscale-lake maintain --repair` writes it again"
+        what = "is damaged; `alchemiscale-lake maintain --repair` restores it"
         if not has_tables(location):
-            what = "is not that of a lake, and there are no tables; give another place"
+            what = "does not belong to a lake, and there are no tables; give another location"
         raise NotALakeError(f"{MARKER} at {location.url} {what}", place=location.url) from e
 
 
@@ -112,12 +112,12 @@ def restore_marker(location: Location, *, dry_run: bool = False) -> str | None:
     rows = collect(LakeTable(location, TABLES["migrations"], objects).scan(), "table 'migrations'").sort("format")
     if rows.is_empty():
         raise NotALakeError(
-            f"the creation of the lake at {location.url} never ended; run `alchemiscale-lake init` again",
+            f"the creation of the lake at {location.url} was interrupted; run `alchemiscale-lake init` again",
             place=location.url,
         )
     format_, made_by = rows.row(-1, named=True)["format"], rows.row(0, named=True)["package_version"]
     if found is not None and found.format != format_:
-        problem = f"wrong: it says format {found.format}, the tables have {format_}"
+        problem = f"wrong: it has format {found.format}, the tables have {format_}"
     if problem is not None and not dry_run:
         objects.put(MARKER, json.dumps({"format": format_, "made_by": made_by}).encode())
     return problem

@@ -74,7 +74,7 @@ def read_message(lake: Lake, scope: str, attempt: str, message: Message, kind: t
     except NotFoundError:
         return None
     except (ValueError, RecursionError, ObjectTooLargeError) as e:
-        _log.warning("%s is not a message and is ignored: %s", path, storable(str(e), 300))
+        _log.warning("%s is ignored because it is not a valid message: %s", path, storable(str(e), 300))
         return None
 
 
@@ -86,7 +86,7 @@ def _parse(data: bytes, kind: type[_T]) -> _T:
     for field in fields(said):
         value = getattr(said, field.name)
         if isinstance(value, datetime) and not (value.tzinfo and _EARLIEST <= value <= _LATEST):
-            raise ValueError(f"{field.name}: {value} is not a time in UTC that can be")
+            raise ValueError(f"{field.name}: {value} is not a valid UTC time")
         if isinstance(value, int) and abs(value) >= 2**63:
             raise ValueError(f"{field.name} has more than 64 bits")
     return said

@@ -86,7 +86,9 @@ class NetworkLog:
             If the state is unknown or the weight outside [0, 1].
         """
         if state is not None and state not in NETWORK_STATES:
-            raise SchemaError(f"a network is {', '.join(NETWORK_STATES)}; not {state!r}", value=state)
+            raise SchemaError(
+                f"the state of a network is one of {', '.join(NETWORK_STATES)}, not {state!r}", value=state
+            )
 
         def rows(standing: _Standing, network: str, _: int) -> list[dict[str, Any]]:
             now = standing.states.get(network, NetworkState())

@@ -147,7 +147,7 @@ class ObjectStore:
         except FileNotFoundError:
             return None
         except (BaseError, OSError) as e:
-            fail(f"cannot tell whether {path} was written", e, path=path)
+            fail(f"cannot determine whether {path} was written", e, path=path)
         return str(attributes.get(_WRITER, ""))
 
     def _local(self, path: str) -> Path:
@@ -193,15 +193,15 @@ class ObjectStore:
                 raise ObjectTooLargeError(f"{path} has {n_bytes} bytes, more than {limit}", path=path, n_bytes=n_bytes)
             data = bytes(found.bytes())
         except FileNotFoundError as e:
-            raise NotFoundError(f"the lake holds no object {path}", path=path) from e
+            raise NotFoundError(f"the lake has no object {path}", path=path) from e
         except (BaseError, OSError) as e:
             if self._is_missing(path, e):
-                raise NotFoundError(f"the lake holds no object {path}", path=path) from e
+                raise NotFoundError(f"the lake has no object {path}", path=path) from e
             fail(f"cannot read {path}", e, path=path)
         if digest is not None and hashlib.sha256(data).hexdigest() != digest:
             raise DamagedError(
-                f"{path} in the lake is damaged: its content does not have the SHA-256 {digest[:16]}... that it was "
-                "written with; restore it from a copy of the lake, or compute its Task again",
+                f"{path} in the lake is damaged: its content does not have the SHA-256 {digest[:16]}... recorded "
+                "for it; restore it from a copy of the lake, or run its Task again",
                 path=path,
                 digest=digest,
             )

@@ -82,7 +82,7 @@ def receipt_key(objects: ObjectStore, root: Path | None, seq: int) -> ReceiptKey
         _hide(root, RECEIPT_KEY)
         found = _read(objects, root)
     if found is None:
-        raise SigningKeyError(f"{RECEIPT_KEY} of the lake was deleted just now; try again", path=RECEIPT_KEY)
+        raise SigningKeyError(f"{RECEIPT_KEY} of the lake was just deleted; try again", path=RECEIPT_KEY)
     return found
 
 
@@ -144,7 +144,7 @@ def _read(objects: ObjectStore, root: Path | None) -> ReceiptKey | None:
         return None
     except PermissionError as e:
         raise SigningKeyError(
-            f"{e.filename} cannot be read by this user; dispatch as the user who owns the lake, or make the lake's "
+            f"{e.filename} cannot be read by this user; run dispatchers as the owner of the lake, or make the lake's "
             "folder and this file readable and writable for your group",
             path=RECEIPT_KEY,
         ) from e
@@ -160,8 +160,8 @@ def _read(objects: ObjectStore, root: Path | None) -> ReceiptKey | None:
     if not is_right:
         raise SigningKeyError(
             f"{RECEIPT_KEY} of the lake is damaged; run `alchemiscale-lake maintain --repair`, restore it from a "
-            "backup, or stop all dispatchers and delete it: a new one is made, and receipts of attempts claimed until "
-            "then need no signature",
+            "backup, or stop all dispatchers and delete it: a new key is created, and receipts of earlier claims "
+            "need no signature",
             path=RECEIPT_KEY,
         )
     return ReceiptKey(key, since_seq)

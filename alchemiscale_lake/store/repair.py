@@ -68,11 +68,11 @@ class Loss:
         where = f"table {self.table}: {self.damage}" if self.table else str(self.damage)
         if self.is_restored:
             kept = f"; the damaged one is in {self.moved_to}" if self.moved_to else ""
-            return f"{where}: one bit had changed, restored{kept}"
+            return f"{where}: one flipped bit was restored{kept}"
         rows = "an unknown number of rows" if self.n_rows is None else f"{self.n_rows} row(s)"
         if self.damage.what == "a damaged checkpoint":
             rows = "nothing"
-        kept = f"; what was left of it is in {self.moved_to}" if self.moved_to else ""
+        kept = f"; the remains are in {self.moved_to}" if self.moved_to else ""
         return f"{where}: {rows} lost{kept}"
 
 
@@ -130,7 +130,7 @@ def _refuse_if_tables_are_gone(root: Path, names: Sequence[str]) -> None:
             gone.append(name)
     if gone:
         raise DamagedError(
-            f"table(s) {', '.join(gone)} are gone from {root / 'tables'}: there is nothing to repair them from; "
+            f"table(s) {', '.join(gone)} are missing from {root / 'tables'} and cannot be repaired; "
             "restore them from a backup",
             tables=gone,
         )
@@ -167,10 +167,12 @@ def _wait_for_quiet(root: Path, tell: Callable[[str], None]) -> None:
     left_s = _QUIET.total_seconds() - (now_s - newest_s)
     if not 0 < left_s <= _QUIET.total_seconds():
         return
-    tell(f"tables were written to {now_s - newest_s:.0f} s ago; waiting {left_s:.0f} s to see that nobody does")
+    tell(
+        f"tables were written to {now_s - newest_s:.0f} s ago; waiting {left_s:.0f} s to check that no writer is active"
+    )
     time.sleep(left_s)
     if _newest_entry_s(root) != newest_s:
-        raise UpkeepRunningError(f"the tables of {root} are being written to; stop whatever does so, then repair them")
+        raise UpkeepRunningError(f"the tables of {root} are being written to; stop all writers, then repair again")
 
 
 def _newest_entry_s(root: Path) -> float:
@@ -285,7 +287,7 @@ def _damaged_files(folder: Path) -> dict[Damage, int | None]:
     try:
         actions = pl.DataFrame(pa.table(DeltaTable(str(folder)).get_add_actions(flatten=True)))
     except (DeltaError, OSError) as e:
-        fail(f"cannot open table '{folder.name}' at {folder}, although its log looks whole", e, table=folder.name)
+        fail(f"cannot open table '{folder.name}' at {folder}, although its log looks complete", e, table=folder.name)
     found: dict[Damage, int | None] = {}
     for path, size, n_rows in actions.select("path", "size_bytes", "num_records").iter_rows():
         damage = damage_of_file(folder, path, size, read=True)
@@ -303,5 +305,5 @@ def _take_out(table: LakeTable, paths: Sequence[str] | None) -> None:
     try:
         commit_actions(delta, removed, files=table.files, previous=previous)
     except (DeltaError, OSError) as e:
-        fail(f"could not take damaged files out of table '{table.schema.name}'", e, table=table.schema.name)
+        fail(f"could not remove damaged files from table '{table.schema.name}'", e, table=table.schema.name)
     table.log.make_durable(delta.version() + 1)

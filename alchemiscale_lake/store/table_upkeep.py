@@ -65,11 +65,13 @@ class UpkeepSettings:
 
     def __post_init__(self) -> None:
         if not self.keep_log_s >= 900:
-            raise SettingsError("the tables' logs are kept 15 minutes at least; keep them for 15m or longer")
+            raise SettingsError("the tables' logs must be kept for at least 15m")
         if not 3600 <= self.keep_files_s <= 7 * 86400:
-            raise SettingsError("replaced files are kept one hour to seven days; keep them for 1h to 7d")
+            raise SettingsError("replaced files must be kept for 1h to 7d")
         if not self.keep_orphans_s >= 30 * 86400:
-            raise SettingsError("what attempts left is kept 30 days at least, for a late result counts")
+            raise SettingsError(
+                "orphaned objects of attempts must be kept for at least 30 days, since late results are accepted"
+            )
 
 
 @dataclass(frozen=True, slots=True)

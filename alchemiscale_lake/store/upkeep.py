@@ -88,7 +88,7 @@ def maintain(
             tell(f"table {i} of {len(names)}: {name}")
             tables.append(keep_up(lake.objects, lake.table(name), settings, now))
         still_alone()
-        tell("attempts: looking for what nobody came back for")
+        tell("attempts: looking for orphaned objects")
         orphans = sweep_orphans(
             lake,
             older_than=now - timedelta(seconds=settings.keep_orphans_s),

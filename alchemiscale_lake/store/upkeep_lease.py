@@ -53,7 +53,7 @@ class UpkeepLease:
             return
         self._next_s = time.monotonic() + _RENEWED_AFTER_S
         if self._objects.exists(_path(self._n + 1)):
-            raise UpkeepRunningError("another upkeep took over, as this one was not heard of for long")
+            raise UpkeepRunningError("another maintenance run took over, as this one had not renewed its lease")
         self._say(time.time() + _LASTS.total_seconds())
 
     def _end(self) -> None:
@@ -80,7 +80,7 @@ def hold_upkeep(objects: ObjectStore) -> Iterator[UpkeepLease]:
         _refuse_if_held(objects, last, listed[last])
     content = {"hostname": socket.gethostname(), "pid": os.getpid(), "until": time.time() + _LASTS.total_seconds()}
     if not objects.put_exclusive(_path(last + 1), json.dumps(content).encode()):
-        raise UpkeepRunningError("another upkeep has just begun; let it do the work")
+        raise UpkeepRunningError("maintenance of this lake has just been started by another process")
     # the highest stays for ever, so that no number is used twice
     objects.delete(_path(n) for n in found)
     lease = UpkeepLease(objects, last + 1, content)

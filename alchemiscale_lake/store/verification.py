@@ -159,12 +159,12 @@ class _TableCheck:
         """Check an entry against `digest`, recorded in the next one; return the digest it records for the previous."""
         actions = read_entry(data)
         if actions is None:
-            self._flaws.append(Flaw(path, "a log entry is cut or changed", _REPAIR))
+            self._flaws.append(Flaw(path, "a log entry is truncated or changed", _REPAIR))
             return None
         if digest is None:
             self._n_uncertain += not has_digest(actions)
         elif hashlib.sha256(data).hexdigest() != digest and not is_repair(actions):
-            self._flaws.append(Flaw(path, "is not what the next entry was built on", _REPAIR_OR_RESTORE))
+            self._flaws.append(Flaw(path, "does not match the digest in the next entry", _REPAIR_OR_RESTORE))
         for add in (action["add"] for action in actions if isinstance(action.get("add"), dict)):
             problem = _problem_of_add(add)
             if problem is not None:
@@ -185,7 +185,7 @@ class _TableCheck:
                 flaw = read_checked(data, path)
             else:
                 is_whole = hashlib.sha256(data).hexdigest() == digest and len(data) == hint.get("sizeInBytes")
-                flaw = None if is_whole else Flaw(path, "is not the checkpoint that was written", "")
+                flaw = None if is_whole else Flaw(path, "does not match the checkpoint that was written", "")
             if flaw is not None:
                 self._flaws.append(Flaw(path, flaw.what, _REPAIR))
 
@@ -206,7 +206,7 @@ class _TableCheck:
         except (ValueError, TypeError, KeyError, LakeError, pa.ArrowException, OSError):
             is_right, hint = False, {}
         if not is_right:
-            self._flaws.append(Flaw(path, "does not describe a checkpoint that is there", _REPAIR))
+            self._flaws.append(Flaw(path, "refers to a checkpoint that does not exist", _REPAIR))
         return hint if is_right else {}
 
     # --- data files -------------------------------------------------------------------------------
@@ -226,14 +226,14 @@ class _TableCheck:
         if data is None:
             return
         within = path.removeprefix(f"{self._folder}/")
-        remedy = _REPAIR_OR_RESTORE if path in live else "delete it: no row of the table is in it any more"
+        remedy = _REPAIR_OR_RESTORE if path in live else "delete it: the table no longer uses it"
         if digest_of_name(path) is None:
             self._n_uncertain += 1
             flaw = read_checked(data, path)
             if flaw is not None:
                 self._flaws.append(Flaw(path, flaw.what, remedy))
         elif not is_as_written(path, data):
-            self._flaws.append(Flaw(path, "its content is not that of its name", remedy))
+            self._flaws.append(Flaw(path, "its content does not match the digest in its name", remedy))
         add = self._adds.get(within)
         if add is not None and path in live:
             self._flaws += [Flaw(path, problem, _RESTORE) for problem in _disagreements(add, data)]
@@ -260,18 +260,18 @@ def _problem_of_add(add: Mapping[str, Any]) -> str | None:
         path, size, values = str(add["path"]), int(add["size"]), dict(add["partitionValues"])
         stats = json.loads(add["stats"]) if add.get("stats") else {}
     except (KeyError, TypeError, ValueError):
-        return "it does not say what a data file is"
+        return "it does not describe its data file"
     folders = dict(part.split("=", 1) for part in unquote(path).split("/")[:-1] if "=" in part)
     told = {name: "" if value is None else str(value) for name, value in values.items()}
     if {name: unquote(value) for name, value in folders.items()} != told or size <= 0 or not isinstance(stats, dict):
-        return "its data file lies in another partition than it says"
+        return "its data file is not in the partition that it names"
     return None
 
 
 def _disagreements(add: Mapping[str, Any], data: bytes) -> Iterator[str]:
     """Compare the log's description of a data file with the file."""
     if int(add["size"]) != len(data):
-        yield f"it has {len(data)} bytes, the log says {add['size']}"
+        yield f"it has {len(data)} bytes, the log has {add['size']}"
         return
     try:
         metadata = pq.ParquetFile(pa.BufferReader(data)).metadata
@@ -280,4 +280,4 @@ def _disagreements(add: Mapping[str, Any], data: bytes) -> Iterator[str]:
     stats = json.loads(add["stats"]) if add.get("stats") else {}
     n_rows = stats.get("numRecords")
     if n_rows is not None and n_rows != metadata.num_rows:
-        yield f"it has {metadata.num_rows} rows, the log says {n_rows}"
+        yield f"it has {metadata.num_rows} rows, the log has {n_rows}"

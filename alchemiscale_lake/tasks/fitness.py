@@ -39,7 +39,7 @@ REFUSALS: Final = (
     "it needs more GPUs than a worker has",
     "it needs more cores than a worker has",
     "it needs more memory than a worker has",
-    "it is expected to take longer than a worker's walltime less `retire_before`",
+    "it is expected to take longer than a worker's walltime minus `retire_before`",
 )
 #: Cores assumed for a machine whose cores are unknown, so that cores never exclude it.
 _UNCOUNTED_CORES: Final = 2**20

@@ -124,7 +124,7 @@ def admit(pools: Pools, name: str, candidates: pl.DataFrame, running: pl.DataFra
         return Admission(candidates.clear(), 0, False, said, held_back=mine["task"])
     reasons, could_take = list(said), mine.select("task")
     left_to, left = _leave_to_others(pools, name, tasks, running, situation)
-    reasons += [f"{say_tasks(n)} left to {other}, which has room for that" for other, n in left_to.items()]
+    reasons += [f"{say_tasks(n)} left to {other}, which has capacity for that" for other, n in left_to.items()]
     mine = mine.join(left, on="task", how="anti", maintain_order="left") if len(left) else mine
     n_running = int((running["pool"] == name).sum())
     mine, limit, why = _limited(pools, name, mine, n_running, running, situation)
@@ -186,18 +186,18 @@ def _is_open(pool: Pool, name: str, mine: pl.DataFrame, situation: Situation) ->
     if burst.budget_per_day is not None:
         committed = situation.of(name).committed_today
         if committed >= burst.budget_per_day:
-            spent = f"{committed:.2f} of budget_per_day {burst.budget_per_day:g} are spent or set aside today (UTC)"
+            spent = f"{committed:.2f} of budget_per_day {burst.budget_per_day:g} are spent or reserved today (UTC)"
             return False, (f"closed: {spent}",)
     passed: list[str] = []
     missed: list[str] = []
     if burst.backlog_gpu_hours is not None:
         hours, unknown = float(mine[hours_in(name)].sum()), mine[hours_in(name)].null_count()
-        beside = f" ({say_tasks(unknown)} of unknown duration not counted)" if unknown else ""
-        text = f"{hours:.4g} GPU-hours wait{beside}, backlog_gpu_hours is {burst.backlog_gpu_hours:g}"
+        beside = f" ({say_tasks(unknown)} of unknown duration excluded)" if unknown else ""
+        text = f"{hours:.4g} GPU-hours waiting{beside}, backlog_gpu_hours is {burst.backlog_gpu_hours:g}"
         (passed if hours > burst.backlog_gpu_hours else missed).append(text)
     if burst.oldest_waiting_s is not None:
         age_s = _oldest_s(mine, situation)
-        text = f"the oldest Task has waited {_span(age_s)}, oldest_waiting is {_span(burst.oldest_waiting_s)}"
+        text = f"the oldest Task has been waiting {_span(age_s)}, oldest_waiting is {_span(burst.oldest_waiting_s)}"
         (passed if age_s > burst.oldest_waiting_s else missed).append(text)
     if missed and not passed:
         return False, tuple(f"closed: {text}" for text in missed)
@@ -226,7 +226,7 @@ def _affordable(pool: Pool, name: str, mine: pl.DataFrame, view: PoolView) -> tu
         )
         mine = mine.join(within, on="task", how="semi", maintain_order="left")
     if n < len(within):
-        reasons.append(f"{left:.2f} are left of today's budget: {say_tasks(n)} at most")
+        reasons.append(f"{left:.2f} left of today's budget: at most {say_tasks(n)}")
     return mine, n, reasons
 
 
@@ -278,7 +278,7 @@ def _limited(
     if limits.hard is not None:
         limit = max(0, limits.hard - n_running)
         if limit < len(mine):
-            reasons.append(f"limits.hard is {limits.hard}, {say_tasks(n_running)} in flight: {limit} more at most")
+            reasons.append(f"limits.hard is {limits.hard}, {say_tasks(n_running)} in flight: at most {limit} more")
     if limits.soft is not None and len(mine):
         shared = pl.lit(value=False)
         for other in pools.pools:
@@ -294,16 +294,16 @@ def _limited(
                 mine = own
             if not room or room < len(own):
                 reasons.append(
-                    f"{said}: {'only Tasks that no other pool takes' if not room else f'{room} more at most'}"
+                    f"{said}: {'only Tasks that no other pool takes' if not room else f'at most {room} more'}"
                 )
     return mine, limit, reasons
 
 
 def _nothing(tasks: pl.DataFrame, name: str) -> str:
     if not len(tasks):
-        return "nothing waits"
+        return "no Task is waiting"
     code = tasks[refused_by(name)].mode().sort()[0]
-    return f"takes none of {say_tasks(len(tasks))} that may be claimed; of most, {REFUSALS[code]}"
+    return f"takes none of {say_tasks(len(tasks))} that can be claimed; for most, {REFUSALS[code]}"
 
 
 def say_tasks(n: int) -> str:

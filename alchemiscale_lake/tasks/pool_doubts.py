@@ -60,17 +60,17 @@ def most_per_day(pool: Pool) -> float:
 def _costs(pool: Pool, _: Pools) -> Iterator[tuple[str, str]]:
     budget = None if pool.burst is None else pool.burst.budget_per_day
     if pool.cost_per_gpu_hour and not pool.gpus:
-        yield "cost_per_gpu_hour", "counts nothing, as the pool has no GPUs"
+        yield "cost_per_gpu_hour", "has no effect, as the pool has no GPUs"
     elif pool.cost_per_gpu_hour and budget is None:
         yield (
             "limits",
-            f"{pool.limits.maximum} workers cost {most_per_day(pool):,.0f} a day and no budget ends it; "
-            "give burst.budget_per_day or a smaller maximum",
+            f"{pool.limits.maximum} workers cost {most_per_day(pool):,.0f} a day and there is no budget; "
+            "set burst.budget_per_day or a smaller maximum",
         )
     if budget is not None and not pool.cost_per_gpu_hour:
         yield "burst", "budget_per_day is never reached, as cost_per_gpu_hour is 0"
     if pool.limits.minimum and (pool.cost_per_gpu_hour or pool.burst):
-        yield "limits", f"{pool.limits.minimum} workers stay, and cost, although there is no work"
+        yield "limits", f"{pool.limits.minimum} workers keep running, and cost money, without work"
     if pool.limits.hard == 0:
         yield "limits", "hard is 0: nothing is ever claimed"
 
@@ -80,17 +80,17 @@ def _gpus(pool: Pool, _: Pools) -> Iterator[tuple[str, str]]:
     if pool.gpus and pool.kind in _GPU_DIRECTIVES and not any("gpu" in line.lower() for line in pool.directives):
         yield "gpus", f"no directive asks the queue for a GPU; add one, as in {_GPU_DIRECTIVES[pool.kind]}"
     if not pool.gpus and asks:
-        yield "gpus", f"is 0 although the directive {asks!r} seems to ask for one: no Task is given a GPU; say how many"
+        yield "gpus", f"is 0 although the directive {asks!r} seems to request one: no Task gets a GPU; set the number"
     elif not pool.gpus and "gpu" in (pool.queue or "").lower():
         yield (
             "gpus",
             (
                 f"is 0, so jobs ask for no GPU, although the name of queue {pool.queue!r} suggests one; "
-                "give gpus if Tasks are to have them"
+                "set gpus if Tasks need them"
             ),
         )
     if pool.gpus and pool.cores is not None and pool.cores < pool.gpus:
-        yield "cores", "fewer than GPUs: a Task on a GPU takes a core, so GPUs stay without work"
+        yield "cores", "fewer than GPUs: a Task on a GPU takes a core, so some GPUs stay idle"
 
 
 def _folders(pool: Pool, _: Pools) -> Iterator[tuple[str, str]]:
@@ -99,16 +99,16 @@ def _folders(pool: Pool, _: Pools) -> Iterator[tuple[str, str]]:
     if pool.work_root is None:
         yield (
             "work_root",
-            "is not set: beside a lake in a bucket, work in progress lies on the node and is lost with the job; "
-            "name a folder that all nodes share",
+            "is not set: with a lake in a bucket, work in progress is on the node and is lost with the job; "
+            "set a folder that all nodes share",
         )
     elif pool.work_root.startswith(("/tmp", "/var/tmp", "/dev/shm")):
-        yield "work_root", f"{pool.work_root} is every node's own: what a job leaves there no other can continue"
+        yield "work_root", f"{pool.work_root} is local to each node: no other job can continue the work left there"
 
 
 def _times(pool: Pool, _: Pools) -> Iterator[tuple[str, str]]:
     if pool.lease_s < _HEARTBEATS_PER_LEASE * pool.heartbeat_s:
-        yield "lease", f"is shorter than {_HEARTBEATS_PER_LEASE} heartbeats: one that is late costs a Task"
+        yield "lease", f"is shorter than {_HEARTBEATS_PER_LEASE} heartbeats: one late heartbeat loses a Task"
     if pool.timeout_s is not None and pool.stuck_after_s is not None and pool.stuck_after_s >= pool.timeout_s:
         yield "stuck_after", "is never reached, as the timeout is shorter"
     if pool.walltime_s is None:
@@ -116,7 +116,7 @@ def _times(pool: Pool, _: Pools) -> Iterator[tuple[str, str]]:
     if pool.walltime_s < _SHORT_WALLTIME_S:
         yield "walltime", f"{format_seconds(pool.walltime_s)} is short; a number without unit is seconds"
     if pool.timeout_s is not None and pool.timeout_s >= pool.walltime_s - pool.retire_before_s:
-        yield "timeout", "is never reached, as the job retires before"
+        yield "timeout", "is never reached, as the job retires earlier"
 
 
 def _durations(pool: Pool, pools: Pools) -> Iterator[tuple[str, str]]:
@@ -127,8 +127,8 @@ def _durations(pool: Pool, pools: Pools) -> Iterator[tuple[str, str]]:
         if needs.duration_s is not None and needs.duration_s > room_s and pool.runs_protocol(name):
             yield (
                 "walltime",
-                f"a Task of {name} is declared to take {format_seconds(needs.duration_s)} and the job has "
-                f"{format_seconds(room_s)} for it: none will start here",
+                f"a Task of {name} is declared to take {format_seconds(needs.duration_s)} and the job allows "
+                f"{format_seconds(room_s)}: none will start here",
             )
 
 
@@ -138,9 +138,9 @@ def _order(pools: Pools) -> Iterator[Doubt]:
         if pool.burst is None:
             continue
         if not owned:
-            yield Doubt(("pools", name, "burst"), "no pool is without burst: Tasks wait until a threshold is passed")
+            yield Doubt(("pools", name, "burst"), "every pool has burst: Tasks wait until a threshold is exceeded")
         elif pool.priority <= min(owned):
-            yield Doubt(("pools", name, "priority"), f"{pool.priority} goes before every pool without burst")
+            yield Doubt(("pools", name, "priority"), f"{pool.priority} precedes every pool without burst")
 
 
 def _misspelt(pools: Pools) -> Iterator[Doubt]:
@@ -155,7 +155,7 @@ def _close(classes: Collection[str], key: tuple[str, ...], known: Collection[str
     for name in classes:
         near = difflib.get_close_matches(name, known, n=1, cutoff=0.85)
         if name not in known and near:
-            yield Doubt((*key, name), f"{name} is not known here; did you mean {near[0]}?")
+            yield Doubt((*key, name), f"{name} is unknown; did you mean {near[0]}?")
 
 
 def _homeless(pools: Pools) -> Iterator[Doubt]:
@@ -164,11 +164,11 @@ def _homeless(pools: Pools) -> Iterator[Doubt]:
         needs = needs_of(pools, name).resources
         homes = [pool for pool in pools.pools.values() if name == ANY_PROTOCOL or pool.runs_protocol(name)]
         if not any(_may_fit(needs, pool) for pool in homes):
-            yield Doubt(("protocols", name), f"{_said(needs)} fit into no worker that may run it; it will never start")
+            yield Doubt(("protocols", name), f"{_said(needs)} exceed every worker that may run it; it will never start")
     taken = unit_needs(pools)
     for name in pools.units:
         if not any(_may_fit(taken[name], pool) for pool in pools.pools.values()):
-            yield Doubt(("units", name), f"{_said(taken[name])} fit into no worker; it will never start")
+            yield Doubt(("units", name), f"{_said(taken[name])} exceed every worker; it will never start")
 
 
 def _may_fit(needs: Resources, pool: Pool) -> bool:
@@ -189,5 +189,5 @@ def _shared_memory(pools: Pools) -> Iterator[Doubt]:
     for name in pools.protocols:
         if shares(needs_of(pools, name)):
             yield Doubt(
-                ("protocols", name), "Tasks share a GPU and their memory is not counted; give memory, so that all fit"
+                ("protocols", name), "Tasks share a GPU and their memory is not counted; set memory, so that all fit"
             )

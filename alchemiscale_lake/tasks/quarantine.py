@@ -159,7 +159,9 @@ def _sentence(record: HostRecord, rows: Iterable[tuple[datetime, bool]], rules: 
         streak = [then for then in streak if at - then <= window] + [at]
         if not parole and len(streak) < rules.failures:
             continue
-        reason = "a fast failure on parole" if parole else f"{len(streak)} fast failures without a success between"
+        reason = (
+            "a fast failure on probation" if parole else f"{len(streak)} fast failures without a success in between"
+        )
         until = at + timedelta(seconds=_penalty_s(rules, quarantines))
         quarantines, parole, streak = quarantines + 1, True, []
     return HostRecord(

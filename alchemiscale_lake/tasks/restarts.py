@@ -68,17 +68,17 @@ def check_patterns(patterns: Collection[str], max_retries: int | None = None) ->
     """
     if max_retries is not None and max_retries < 1:
         raise SettingsError(
-            f"a pattern allows at least 1 restart, not {max_retries}; to have none, remove the pattern",
+            f"a pattern allows at least 1 restart, not {max_retries}; for none, remove the pattern",
             value=max_retries,
         )
     for pattern in patterns:
         if not pattern:
-            raise SettingsError("a restart pattern may not be empty; `.` fits every failure", value=pattern)
+            raise SettingsError("a restart pattern must not be empty; `.` matches every failure", value=pattern)
         try:
             _compiled(pattern)
         except re.error as e:
             raise SettingsError(
-                f"{pattern!r} is no regular expression: {e}; write \\ before characters meant as they are",
+                f"{pattern!r} is not a regular expression: {e}; write \\ before literal special characters",
                 value=pattern,
             ) from e
 

@@ -83,7 +83,7 @@ def action(state: TaskState, network: str, weight: float | None, standing: float
     if bad:
         return Refusal(state.task, bad)
     if standing is not None and weight in (None, standing):
-        return Refusal(state.task, "it is actioned there already", harmless=True)
+        return Refusal(state.task, "it is already actioned there", harmless=True)
     return Event("actioned", state, network=network, weight=0.5 if weight is None else weight)
 
 
@@ -115,7 +115,7 @@ def set_priority(state: TaskState, priority: int) -> Event | Refusal:
     if not 1 <= priority <= _HIGHEST_PRIORITY:
         return Refusal(state.task, f"a priority is a whole number from 1 to 2^63 - 1, not {priority}")
     if priority == state.priority:
-        return Refusal(state.task, f"its priority is {priority} already", harmless=True)
+        return Refusal(state.task, f"its priority is already {priority}", harmless=True)
     return Event("priority", replace(state, priority=priority))
 
 
@@ -123,11 +123,13 @@ def set_status(state: TaskState, status: str, reason: str | None = None) -> Even
     """Set the status as a user may: `waiting`, `invalid` or `deleted`."""
     allowed = _BY_USER.get(status)
     if allowed is None:
-        return Refusal(state.task, f"users set waiting, invalid or deleted; {status!r} comes from execution alone")
+        return Refusal(state.task, f"users can set waiting, invalid or deleted; {status!r} is set by execution only")
     if state.status not in allowed:
-        return Refusal(state.task, f"it is {state.status}, and a Task becomes {status} only from {', '.join(allowed)}")
+        return Refusal(
+            state.task, f"it is {state.status}, and a Task can become {status} only from {', '.join(allowed)}"
+        )
     if state.status == status:
-        return Refusal(state.task, f"it is {status} already", harmless=True)
+        return Refusal(state.task, f"it is already {status}", harmless=True)
     return Event("status", _free(state, status), of_attempt=state.attempt, reason=reason)
 
 
@@ -142,14 +144,14 @@ def claim(state: TaskState, attempt: str, pool: str, lease_expires_at: datetime)
 def renew(state: TaskState, attempt: str, lease_expires_at: datetime) -> Event | Refusal:
     """Extend the lease of an attempt."""
     if state.attempt != attempt:
-        return Refusal(state.task, f"attempt {attempt} does not hold it any more")
+        return Refusal(state.task, f"attempt {attempt} no longer holds it")
     return Event("renewed", replace(state, lease_expires_at=lease_expires_at), of_attempt=attempt)
 
 
 def complete(state: TaskState, attempt: str) -> Event | Refusal:
     """Complete a Task with a good result. A late result counts too, whoever holds the claim by now."""
     if state.status == "complete":
-        return Refusal(state.task, "it is complete already", harmless=True)
+        return Refusal(state.task, "it is already complete", harmless=True)
     if state.status not in ACTIONABLE:
         return Refusal(state.task, f"it is {state.status}; the result is kept, the Task stays {state.status}")
     return Event("completed", _free(state, "complete"), of_attempt=attempt)
@@ -158,7 +160,7 @@ def complete(state: TaskState, attempt: str) -> Event | Refusal:
 def fail(state: TaskState, attempt: str, reason: str | None) -> Event | Refusal:
     """End an attempt with a failed result. It changes the Task only while the attempt holds the claim."""
     if state.attempt != attempt:
-        return Refusal(state.task, f"attempt {attempt} does not hold it any more", harmless=True)
+        return Refusal(state.task, f"attempt {attempt} no longer holds it", harmless=True)
     return Event("failed", _free(state, "error"), of_attempt=attempt, reason=reason)
 
 
@@ -172,7 +174,7 @@ def lose(state: TaskState, reason: str) -> Event | Refusal:
 def release(state: TaskState, attempt: str, reason: str | None) -> Event | Refusal:
     """Release a claim without a result."""
     if state.attempt != attempt:
-        return Refusal(state.task, f"attempt {attempt} does not hold it any more", harmless=True)
+        return Refusal(state.task, f"attempt {attempt} no longer holds it", harmless=True)
     return Event("released", _free(state, "waiting"), of_attempt=attempt, reason=reason)
 
 
@@ -209,10 +211,10 @@ def expire(state: TaskState, watched: TaskState) -> Event | Refusal:
     No clock is read here: the watcher has seen the lease unchanged for its whole duration.
     """
     if state.attempt is None or state.attempt != watched.attempt:
-        return Refusal(state.task, f"attempt {watched.attempt} does not hold it any more", harmless=True)
+        return Refusal(state.task, f"attempt {watched.attempt} no longer holds it", harmless=True)
     if state.lease_expires_at != watched.lease_expires_at:
         return Refusal(state.task, "its lease was renewed", harmless=True)
-    return Event("expired", _free(state, "waiting"), of_attempt=state.attempt, reason="no news within the lease")
+    return Event("expired", _free(state, "waiting"), of_attempt=state.attempt, reason="no renewal within the lease")
 
 
 def _free(state: TaskState, status: str) -> TaskState:
@@ -222,4 +224,4 @@ def _free(state: TaskState, status: str) -> TaskState:
 def _bad_weight(weight: float | None) -> str | None:
     if weight is None or 0.0 <= weight <= 1.0:
         return None
-    return f"a weight lies within 0 and 1, {weight} does not"
+    return f"a weight must be between 0 and 1, not {weight}"

@@ -76,7 +76,7 @@ def test_a_file(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     header, *rows = (files / "price.tsv").read_text().splitlines()
     assert header.split("\t")[:4] == ["pool", "gpu_model", "slots", "tasks"]
     assert [row.split("\t")[0] for row in rows] == ["cluster", "here", "all together"]
-    assert "1 Transformation, 2 are to be created" in result.stderr
+    assert "1 Transformation, 2 Tasks to be created" in result.stderr
 
     no_scope = call(files, "estimate-cost", "network.json")
     assert no_scope.exit_code == 1
@@ -84,10 +84,10 @@ def test_a_file(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_models_are_trained_listed_and_shown(files: Path, snapshot: SnapshotAssertion) -> None:
-    assert "estimates rest on physics" in call(files, "cost-model show").stderr
+    assert "estimates use physics" in call(files, "cost-model show").stderr
     trained = call(files, "cost-model train")
     assert trained.stderr.startswith("trained model ")
-    assert "no model was trained: nothing much is new" in call(files, "cost-model train").stderr
+    assert "no model was trained: there is little new data" in call(files, "cost-model train").stderr
     assert call(files, "cost-model train", "--force").exit_code == 0
 
     listed = call(files, "cost-model list")
@@ -98,7 +98,7 @@ def test_models_are_trained_listed_and_shown(files: Path, snapshot: SnapshotAsse
 
     wrong = call(files, "cost-model show", "nothing")
     assert wrong.exit_code == 1
-    assert wrong.stderr.startswith("Error: there is no one cost model 'nothing'")
+    assert wrong.stderr.startswith("Error: there is no cost model 'nothing'")
 
 
 def test_a_file_has_a_price_before_there_is_a_lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,7 +111,7 @@ def test_a_file_has_a_price_before_there_is_a_lake(tmp_path: Path, monkeypatch: 
     elsewhere = CliRunner().invoke(main, [*words, "--lake", "nowhere"])
 
     assert priced.exit_code == 0, priced.output
-    assert "reckoned from physics alone" in priced.stderr
+    assert "estimated from physics alone" in priced.stderr
     assert float(priced.stdout.splitlines()[1].split("\t")[4]) > 0
     assert elsewhere.exit_code == 1
     assert "there is no lake at" in elsewhere.stderr

@@ -76,7 +76,7 @@ def test_findings_name_the_odd_result_first_and_other_reports_point_to_them(call
     assert float(results[0]["value (kcal/mol)"]) > 3
     assert [row["flagged"] for row in rows(found)] == sorted((row["flagged"] for row in rows(found)), reverse=True)
     assert {"spread", "closure", "cycle", "edge", "repeats", "result"} <= {row["check"] for row in rows(found)}
-    assert "stand" in found.stderr
+    assert "flagged" in found.stderr
     assert "see --report findings" in values.stderr
     assert {row["network"] for row in rows(everywhere)} == {"clean", "odd"}
 
@@ -96,8 +96,8 @@ def test_the_rule_is_the_users(call: Call) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("gather", "--scope", "org-campaign-*", "--report", "ddg"), 2, "--report ddg is for one network"),
-        (("gather", "--scope", "org-campaign-*", "--plot", "x.png"), 2, "--plot is for one network"),
+        (("gather", "--scope", "org-campaign-*", "--report", "ddg"), 2, "--report ddg takes one network"),
+        (("gather", "--scope", "org-campaign-*", "--plot", "x.png"), 2, "--plot takes one network"),
         (("gather", "--scope", "org-nowhere-*"), 1, "there is no network in Scope org-nowhere-*"),
         (("gather", "clean", "--rule", "mean"), 2, "'mean' is not one of"),
     ],

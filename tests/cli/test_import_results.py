@@ -57,10 +57,10 @@ def test_a_bad_file_is_named_and_can_be_left_out(call: Call, folder: Path) -> No
     done = call("import-results", str(folder), "--scope", SCOPE, "--skip-bad")
 
     assert (refused.exit_code, refused.stdout) == (1, "")
-    assert f"{bad}: not whole JSON" in refused.stderr
+    assert f"{bad}: not valid JSON" in refused.stderr
     assert done.exit_code == 0
     assert f"skipped {bad}" in done.stderr
-    assert "8 new results, 1 new failed ones" in done.stderr
+    assert "8 new results, 1 new failures" in done.stderr
 
 
 def test_what_is_refused_leaves_no_lake(call: Call, tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def test_init(tmp_path: Path) -> None:
 
     assert (made.exit_code, made.stdout) == (0, f"{(tmp_path / 'lake').as_uri()}\n")
     assert again.exit_code == 1
-    assert "there is a lake at" in again.stderr
+    assert "there is already a lake at" in again.stderr
 
 
 def test_submit(tmp_path: Path) -> None:
@@ -106,8 +106,8 @@ def test_submit(tmp_path: Path) -> None:
         (["submit", "nosuch.json", "--scope", "a-b-c"], 1, "nosuch.json"),
         (["submit", "nosuch.json", "--scope", "a-b-*"], 1, "wildcard"),
         (["run"], 2, "give a NETWORK, or --resume"),
-        (["run", "nosuch.json", "--scope", "a-b-c"], 1, "neither a file or folder here nor a network"),
-        (["run", "pyproject.toml"], 2, "give the --scope"),
+        (["run", "nosuch.json", "--scope", "a-b-c"], 1, "there is no file, folder or network"),
+        (["run", "pyproject.toml"], 2, "give --scope"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -122,7 +122,7 @@ def test_nothing_to_resume_is_said(lake: Lake) -> None:
     done = CliRunner().invoke(main, ["run", "--resume", "--lake", lake.url])
 
     assert done.exit_code == 0
-    assert "nothing is left to resume" in done.stderr
+    assert "has no unfinished run" in done.stderr
 
 
 def test_missing_engines_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lake: Lake) -> None:

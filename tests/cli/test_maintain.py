@@ -52,8 +52,8 @@ def test_maintain(used: Lake, arguments: tuple[str, ...], snapshot: SnapshotAsse
     ("arguments", "says", "code"),
     [
         (("--keep-log", "soon"), "no duration", 2),
-        (("--keep-log", "1m"), "kept 15 minutes at least", 1),
-        (("--keep-files", "30d"), "one hour to seven days", 1),
+        (("--keep-log", "1m"), "kept for at least 15m", 1),
+        (("--keep-files", "30d"), "kept for 1h to 7d", 1),
     ],
 )
 def test_mistakes(lake: Lake, arguments: tuple[str, ...], says: str, code: int) -> None:

@@ -69,7 +69,7 @@ def test_state_weight_and_patterns_are_listed(call: Call, snapshot: SnapshotAsse
 
 def test_a_network_set_inactive_stops_what_runs(call: Call, opened: Callable[[], Lake]) -> None:
     result = call("set-state", "tyk2", "mcl1", "inactive")
-    assert result.stderr.splitlines() == ["2 networks set inactive", "1 running Task given back and stopped"]
+    assert result.stderr.splitlines() == ["2 networks set inactive", "1 running Task stopped and released"]
     assert opened().task_log.states().running() == {}
     assert opened().objects.list("attempts") == [f"attempts/org-campaign-project/{'f' * 32}/stop"]
     assert call("set-state", "tyk2", "active").stderr.splitlines() == ["1 network set active"]
@@ -81,7 +81,7 @@ def test_patterns_are_changed_removed_and_cleared(call: Call) -> None:
     assert "NaN\t5\t0\t0" in call("restart-patterns", "list", "tyk2").stdout
     unknown = call("restart-patterns", "remove", "tyk2", "--pattern", "NaN", "--pattern", "none")
     assert unknown.exit_code == 1
-    assert unknown.stderr.splitlines() == ["1 pattern removed", "  'none' is no pattern of this network"]
+    assert unknown.stderr.splitlines() == ["1 pattern removed", "  'none' is not a restart pattern of this network"]
     assert call("restart-patterns", "clear", "tyk2").stderr == "1 pattern removed\n"
     assert call("restart-patterns", "list", "tyk2").stdout.splitlines()[1:] == []
 
@@ -92,7 +92,7 @@ def test_patterns_are_changed_removed_and_cleared(call: Call) -> None:
         (("set-state", "nothing", "inactive"), "nothing"),
         (("set-state", "tyk2", "paused"), "'paused' is not one of"),
         (("set-weight", "tyk2", "2"), "0<=x<=1"),
-        (("restart-patterns", "add", "tyk2", "--pattern", "(", "--max", "1"), "no regular expression"),
+        (("restart-patterns", "add", "tyk2", "--pattern", "(", "--max", "1"), "not a regular expression"),
         (("restart-patterns", "add", "tyk2", "--pattern", "x", "--max", "0"), "x>=1"),
         (("restart-patterns", "add", "tyk2", "--max", "1"), "Missing option '--pattern'"),
     ],

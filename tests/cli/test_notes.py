@@ -31,15 +31,15 @@ def test_experimental_names_that_fit_no_ligand_are_named(tmp_path: Path) -> None
     lake, case = tmp_path / "lake", real_case("12-unmatched-experiment")
     call(lake, "import-results", str(case / "edges.csv"), "--scope", SCOPE)
     said = call(lake, "assays", str(case / "experiment.csv"), "--scope", SCOPE).stderr
-    assert "2 experimental values fit no ligand of a-b-c: 'B' (did you mean 'b'?), 'cafe_1'" in said
-    assert "fit no ligand of a-b-c" in call(lake, "gather").stderr
+    assert "2 experimental values match no ligand of a-b-c: 'B' (did you mean 'b'?), 'cafe_1'" in said
+    assert "match no ligand of a-b-c" in call(lake, "gather").stderr
 
 
 def test_accents_of_either_form_fit(tmp_path: Path) -> None:
     lake, case = tmp_path / "lake", real_case("12-unmatched-experiment")
     call(lake, "import-results", str(case / "edges.csv"), "--scope", SCOPE)
     said = call(lake, "assays", str(case / "experiment-nfd.csv"), "--scope", SCOPE).stderr
-    assert "fit no ligand" not in said
+    assert "match no ligand" not in said
 
 
 def test_experiment_stands_beside_estimates_with_how_well_they_agree(tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def test_files_are_tables(call: Call, tmp_path: Path) -> None:
         (("compare", "idle"), "can be compared: no two ligands"),
         (("compare", "nosuch"), "no network has the name"),
         (("rank", "idle"), "can be ranked"),
-        (("rank",), "which network?"),
+        (("rank",), "several networks"),
     ],
 )
 def test_refusals_are_one_line(call: Call, arguments: tuple[str, ...], said: str) -> None:

@@ -157,7 +157,7 @@ def test_templates_ask_their_queues(template: str, asked: list[str], monkeypatch
 
 def test_what_a_queue_does_not_know_has_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def job_script(name: str, pool: Pool, command: str) -> str:
-        raise SettingsError("directive 'x' is none of HTCondor's; write name = value", value="x")
+        raise SettingsError("directive 'x' is not valid for HTCondor; write name = value", value="x")
 
     monkeypatch.setattr("importlib.metadata.entry_points", lambda **_: [SimpleNamespace(load=lambda: job_script)])
     monkeypatch.chdir(tmp_path)
@@ -167,7 +167,7 @@ def test_what_a_queue_does_not_know_has_a_line(tmp_path: Path, monkeypatch: pyte
     done = run("check")
 
     assert done.exit_code == 1
-    assert "Error: pools.yaml:2: pools.a: directive 'x' is none of HTCondor's" in done.stderr
+    assert "Error: pools.yaml:2: pools.a: directive 'x' is not valid for HTCondor" in done.stderr
 
 
 @pytest.mark.usefixtures("no_queues")

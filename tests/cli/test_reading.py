@@ -75,15 +75,15 @@ def test_reading(call: Call, arguments: Sequence[str], snapshot: SnapshotAsserti
 
 
 REFUSED: Sequence[tuple[Sequence[str], int, str]] = [
-    (("gather",), 1, "Error: which network?\n  AlchemicalNetwork-idle"),
+    (("gather",), 1, "Error: several networks; give one of these:\n  AlchemicalNetwork-idle"),
     (("gather", "idle"), 1, "no edge of AlchemicalNetwork-idle-org-campaign-other has a result yet"),
     (("status", "nosuch"), 1, "no network has the name or ScopedKey 'nosuch'"),
     (("status", "--lake", "nowhere"), 1, "there is no lake at"),
     (("status", "--scope", "org"), 1, "'org' is not a Scope"),
     (("query", "selct 1"), 1, "syntax error"),
     (("query",), 2, "give an SQL statement"),
-    (("tasks", "--network", "tyk2", "list"), 2, "put the options behind 'list'"),
-    (("tasks", "set-status", "waiting"), 2, "name Tasks, or select them"),
+    (("tasks", "--network", "tyk2", "list"), 2, "put the options after 'list'"),
+    (("tasks", "set-status", "waiting"), 2, "give Tasks, or select them"),
     (("tasks", "set-status", "complete", "Task-0001"), 2, "'complete' is not one of"),
     (("tasks", "create", "--network", "tyk2", "--transformation", "nosuch"), 1, "no Transformation 'nosuch'"),
 ]
@@ -127,9 +127,9 @@ def test_gather_writes_files(call: Call, tmp_path: Path) -> None:
 def test_query_lists_tables_and_questions(call: Call) -> None:
     lines = [line.split("\t") for line in call("query", "--list").stdout.splitlines()]
 
-    assert lines[0] == ["name", "kind", "holds"]
+    assert lines[0] == ["name", "kind", "contents"]
     assert {"results", "task_log"} < {name for name, kind, _ in lines if kind == "table"}
-    assert {"failures", "ligand_ranking"} < {name for name, kind, _ in lines if kind == "question"}
+    assert {"failures", "ligand_ranking"} < {name for name, kind, _ in lines if kind == "named query"}
 
 
 def test_a_dash_as_output_is_stdout(call: Call) -> None:
@@ -146,7 +146,7 @@ def test_tasks_are_changed_by_filter_and_refusals_are_named(call: Call) -> None:
     assert refused.exit_code == 1
     assert refused.stderr.splitlines()[0] == "0 of 2 Tasks set waiting"
     assert f"Task-0001-{SCOPE}: it is complete" in refused.stderr
-    assert "Task-nosuch: the lake holds no such Task" in refused.stderr
+    assert "Task-nosuch: the lake has no such Task" in refused.stderr
 
 
 def test_tasks_can_be_piped_from_one_command_into_the_next(call: Call) -> None:
@@ -270,7 +270,7 @@ def test_failures_of_one_kind_are_counted_together(tmp_path: Path) -> None:
     retry = f"alchemiscale-lake tasks retry --network chain --lake {lake.url}"
     assert grouped.stderr == f"next: {retry}\n"
     assert len(failures("--each").stdout.splitlines()) == 7
-    assert failures("--traceback").stdout.startswith("5 x, the newest: Task-")
+    assert failures("--traceback").stdout.startswith("5 x, newest: Task-")
     again = CliRunner().invoke(main, shlex.split(retry)[1:])
     assert again.exit_code == 0, again.output
     assert again.stderr.splitlines() == [

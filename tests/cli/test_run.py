@@ -136,7 +136,7 @@ def test_killed_interrupted_resumed(up: Up, tmp_path: Path, tmp_path_factory: py
     out, said = second.communicate(timeout=20)
     assert second.returncode == 130
     assert out == ""
-    assert "running Tasks are handed back" in said
+    assert "releasing running Tasks" in said
     assert f"stopped; to continue: alchemiscale-lake run --resume --lake {lake}" in said
     assert "Traceback" not in said
     assert_gone(family)
@@ -181,7 +181,7 @@ def test_failed_tasks_are_told_retried_and_seen_later(tmp_path: Path, tmp_path_f
     assert ran.returncode == 1
     assert "2 Task(s) are in error" in ran.stderr
     assert f"to run them again: alchemiscale-lake tasks retry --network bad --lake {lake}" in ran.stderr
-    assert f"to look at its pages later: alchemiscale-lake up --lake {lake}" in ran.stderr
+    assert f"to see it later: alchemiscale-lake up --lake {lake}" in ran.stderr
     assert idle.returncode == 0, "what failed before is not this command's"
     assert (retried.returncode, retried.stderr.splitlines()[-1]) == (0, "2 of 2 Tasks set waiting")
     assert again.returncode == 1

@@ -105,7 +105,7 @@ def test_nothing_to_plot_is_told(call: Call, tmp_path: Path) -> None:
     result = call("--since", "1d", "--plot", str(tmp_path / "none.png"))
 
     assert result.exit_code == 1
-    assert "no attempt ended there" in result.stderr
+    assert "no attempt has ended" in result.stderr
 
 
 def test_help_shows_an_example(call: Call) -> None:

@@ -114,7 +114,7 @@ def test_a_task_whose_workers_end_under_it_three_times_is_a_failed_result(lake: 
     log = lake.table("task_log").scan().filter(pl.col("event") == "released").collect()
     assert log["reason"].to_list() == ["lost: RuntimeError: out of memory"] * 2
     row = lake.table("results").scan().collect().row(0, named=True)
-    said = "WorkerLost: 3 workers in a row ended under it; the last: RuntimeError: out of memory"
+    said = "WorkerLost: 3 workers in a row ended while running it; the last: RuntimeError: out of memory"
     assert (row["ok"], row["exception"]) == (False, said)
 
 
@@ -254,7 +254,7 @@ def test_an_attempt_that_fell_silent_is_given_up(lake: Lake, network: str) -> No
     assert engine.flights[0].cancelled
     assert not engine.flights[1].cancelled
     (row,) = lake.table("task_log").scan().filter(pl.col("event") == "released").collect().iter_rows(named=True)
-    assert row["reason"] == "lost: no sign of life from node3"
+    assert row["reason"] == "lost: no heartbeat from node3"
 
 
 # --- jobs that continue without their dispatcher -------------------------------------------------------
@@ -280,7 +280,10 @@ def test_the_next_turn_collects_what_ended_and_goes_on_with_what_runs(lake: Lake
 
 @pytest.mark.parametrize(
     ("begun", "reason"),
-    [(True, "lost: its job is gone"), (False, "refused: its job ended before it began; see the job's output")],
+    [
+        (True, "lost: its job is gone"),
+        (False, "refused: its job ended before the attempt started; see the job's output"),
+    ],
 )
 def test_a_job_that_is_gone_without_a_word_is_given_back(
     lake: Lake, network: str, monkeypatch: pytest.MonkeyPatch, begun: bool, reason: str

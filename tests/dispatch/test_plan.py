@@ -42,7 +42,7 @@ def test_pool_after_pool_takes_what_it_has_room_for(campaign: Campaign) -> None:
     assert would_claim(plan) == {"local": 2, "cluster": 3, "cloud": 3}
     assert plan.assumed
     assert (plan.n_claimable, plan.n_not_claimable, plan.unplaced) == (8, 0, ())
-    assert cluster.reasons == ("has room for 3 Tasks, 6 could come",)
+    assert cluster.reasons == ("has capacity for 3 of 6 Tasks",)
     assert (cloud.state, cloud.gpu_hours, cloud.cost) == ("open", 6.0, 12.0)
     assert sum(sum(pool.networks.values()) for pool in plan.pools) == 8
 
@@ -82,8 +82,8 @@ def test_what_runs_takes_room_and_a_closed_pool_is_told(campaign: Campaign) -> N
     (group,) = plan.unplaced
     assert group.n_tasks == 3
     assert group.why == {
-        "local": "it takes no more now",
-        "cluster": "it takes no more now",
+        "local": "it takes no more Tasks now",
+        "cluster": "it takes no more Tasks now",
         "cloud": "it is closed now",
     }
     assert group.remedies == {}
@@ -99,9 +99,9 @@ def test_what_no_pool_can_take_comes_with_what_to_change(campaign: Campaign) -> 
     assert (group.protocol, group.scope, group.n_tasks) == ("LongProtocol", "org-campaign-project", 2)
     assert group.why["cluster"].startswith("it is expected to take longer")
     assert group.remedies == {
-        "local": "take it out of `exclude_protocols`",
-        "cluster": "give the pool a longer `walltime`",
-        "cloud": "take it out of `exclude_protocols`",
+        "local": "remove it from `exclude_protocols`",
+        "cluster": "increase the `walltime` of the pool",
+        "cloud": "remove it from `exclude_protocols`",
     }
 
 
@@ -117,4 +117,4 @@ def test_tasks_that_wait_and_may_not_be_claimed_are_counted(campaign: Campaign) 
 def test_an_empty_lake(lake: Lake) -> None:
     plan = plan_dispatch(lake, config())
     assert would_claim(plan) == {"local": 0, "cluster": 0, "cloud": 0}
-    assert plan.pools[0].reasons == ("nothing waits",)
+    assert plan.pools[0].reasons == ("no Task is waiting",)

@@ -67,7 +67,7 @@ def test_without_pools_everything_on_active_networks_may_be_claimed(campaign: Ca
 
 
 def test_a_pool_that_is_not_in_the_file_is_refused(lake: Lake) -> None:
-    with pytest.raises(SettingsError, match="there is no pool 'clod' among those configured; there are owned, cloud"):
+    with pytest.raises(SettingsError, match="the pools file has no pool 'clod'; it has owned, cloud"):
         policy_for(lake, config(), "clod")
 
 
@@ -115,7 +115,7 @@ def test_the_age_of_what_waits_opens_a_rented_pool(campaign: Campaign) -> None:
     clock.ahead = timedelta(hours=3)
     opened = ask(policy, lake)
     assert opened.open
-    assert opened.reasons[0] == "open: the oldest Task has waited 3h, oldest_waiting is 2h"
+    assert opened.reasons[0] == "open: the oldest Task has been waiting 3h, oldest_waiting is 2h"
 
 
 def test_the_budget_counts_what_ended_what_runs_and_what_ended_since_the_last_look(campaign: Campaign) -> None:

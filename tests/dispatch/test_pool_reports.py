@@ -35,7 +35,7 @@ def test_what_a_newer_dispatcher_adds_is_passed_over_and_what_is_no_report_too(
 
     with caplog.at_level(logging.WARNING):
         assert pool_reports(lake) == {"new": PoolReport(T0, "p")}
-    assert "pools/cut.json is passed over" in caplog.text
+    assert "pools/cut.json is ignored" in caplog.text
 
 
 def test_heard_of_for_ten_minutes() -> None:

@@ -147,9 +147,9 @@ def test_pools_have_wall_times_and_money(lake: Lake, legs: list[dict[str, Any]])
 def test_only_one_pool_if_asked_for(lake: Lake, legs: list[dict[str, Any]]) -> None:
     network = stored(lake, legs, 8)
     assert [p.pool for p in priced(lake, network, POOLS, tasks_per_transformation=1, pool="cloud").pools] == ["cloud"]
-    with pytest.raises(SettingsError, match="there is no pool 'clod': there are cluster, cloud"):
+    with pytest.raises(SettingsError, match="there is no pool 'clod': the pools file has cluster, cloud"):
         priced(lake, network, POOLS, pool="clod")
-    with pytest.raises(SettingsError, match="there is no pools file"):
+    with pytest.raises(SettingsError, match="give a pools file"):
         priced(lake, network, None, pool="cloud")
 
 

@@ -133,7 +133,7 @@ def test_the_line_for_cron(cluster: Slurm, project: Path) -> None:
     assert counts(lake) == done
     assert len(set(results(lake)["queue_job"][-3:])) == 1, "three Tasks travelled in one job"
     log = (project / "dispatch.log").read_text()
-    assert log.splitlines()[-1].startswith("3 complete, 0 failed, 0 handed back")
+    assert log.splitlines()[-1].startswith("3 complete, 0 failed, 0 released")
     assert list((project / "logs").glob("lake-[0-9a-f]*.out"))
 
 

@@ -238,7 +238,7 @@ def test_pairs_of_a_network_keep_their_digits_where_uncertainties_span_many_deca
 
     assert better[0, 1] == pytest.approx(ndtr(1.0), abs=1e-6)
     assert better[1, 0] == pytest.approx(1 - ndtr(1.0), abs=1e-6)
-    # the covariance holds only rounding errors for this pair
+    # what is left of the pair in the covariance is rounding
     assert abs(by_covariance[0, 1] - ndtr(1.0)) > 0.001
     assert np.diag(better) == pytest.approx(0.5)
 

@@ -32,7 +32,7 @@ def test_repeated_measurements_have_students_location(freedom: float) -> None:
 
     difference = found.estimate.difference([("a", "b")])
     assert difference.value_kcal_mol[0] == pytest.approx(best, abs=1e-7)
-    # sampled where the posterior has a variance: within three standard errors
+    # drawn where there is a spread: within three standard errors
     assert difference.uncertainty_kcal_mol[0] == pytest.approx(variance**0.5, rel=1e-5 if freedom <= 2 else 0.06)
     np.testing.assert_allclose(
         found.estimate.edge_variance_kcal2_mol2, difference.uncertainty_kcal_mol[0] ** 2, rtol=1e-9
@@ -60,7 +60,7 @@ def test_the_gradient_of_the_likelihood_vanishes(edges: Edges) -> None:
     try:
         found = solve_network_robust(*edges.labels(), edges.value, edges.sd, nodes=edges.nodes())
     except EstimatorConvergenceError:
-        return  # not converged, as reported
+        return  # still moving, as reported
     pull = found.edge_weight * found.estimate.residual_kcal_mol / edges.sd**2
 
     net = np.bincount(edges.head, pull, edges.n_nodes) - np.bincount(edges.tail, pull, edges.n_nodes)
@@ -117,7 +117,7 @@ def test_large_networks_take_the_expected_information(monkeypatch: pytest.Monkey
     assert expected.covariance is None
     np.testing.assert_array_equal(expected.value_kcal_mol, sampled.value_kcal_mol)
     gaussian = solve_network(*rows).uncertainty_kcal_mol
-    # between one edge among many (7/5) and a single edge (2)
+    # between an edge among many (7/5) and one alone (2)
     assert (expected.uncertainty_kcal_mol > gaussian * np.sqrt(7 / 5)).all()
     assert (expected.uncertainty_kcal_mol < gaussian * np.sqrt(2)).all()
     np.testing.assert_allclose(expected.uncertainty_kcal_mol, sampled.uncertainty_kcal_mol, rtol=0.5)
@@ -152,7 +152,7 @@ def test_intervals_cover_with_few_edges_per_node_too(
         error = found.value_kcal_mol - (edges.truth - edges.truth.mean())
         inside.append(np.abs(error) < 1.96 * found.uncertainty_kcal_mol)
 
-    # 12 nodes of 40 to 60 networks, correlated within a network; curvature alone covered 86 %
+    # 12 nodes of 40 to 60 networks, those of a network moving together; curvature alone held 86 %
     assert np.mean(inside) == pytest.approx(0.95, abs=0.03)
 
 
@@ -168,7 +168,7 @@ def test_intervals_cover_where_tails_are_heavy() -> None:
         found = solve_network_robust(*edges.labels(), value, edges.sd, nodes=edges.nodes()).estimate
         pulls.append((found.value_kcal_mol - truth) / found.uncertainty_kcal_mol)
 
-    # 960 correlated pulls: independent ones would scatter by 0.007, the eight of a network are correlated
+    # 960 correlated pulls; independent ones would scatter by 0.007, the eight of a network move together.
     assert abs(np.mean(np.abs(pulls) < 1.96) - 0.95) < 0.02
 
 
@@ -178,7 +178,7 @@ def test_a_tie_between_contradicting_edges_has_an_uncertainty_that_spans_them(fr
 
     difference = found.estimate.difference([("a", "b")])
     assert difference.value_kcal_mol[0] == pytest.approx(0.0, abs=1e-6)
-    # few degrees of freedom leave only the expected information
+    # with few degrees of freedom only the expected information is left
     assert 4.0 < difference.uncertainty_kcal_mol[0] < 6.0 or freedom == 2.0
     assert found.edge_weight == pytest.approx([found.edge_weight[0]] * 2)
 
@@ -191,7 +191,7 @@ def test_a_triangle_that_misses_by_8_has_values_with_large_uncertainties(n_more:
         ["a", "b", "c", *["a"] * n_more], ["b", "c", "a", *more], [1.0, 1.0, 6.0, *[0.5] * n_more], [0.2] * (3 + n_more)
     ).estimate
 
-    # any of the three edges may be the wrong one
+    # any of the three may be the one that is wrong
     difference = found.difference([("a", "b"), ("b", "c"), ("c", "a")])
     assert difference.value_kcal_mol == pytest.approx([-5 / 3, -5 / 3, 10 / 3], abs=1e-6)
     assert (difference.uncertainty_kcal_mol > 2.5).all()

@@ -98,7 +98,7 @@ def test_output_of_programs_that_a_unit_runs_is_kept_and_cut_to_size(bench: Benc
     kept = bench.text(receipt.units[0]["stdout_path"])
     assert kept.startswith("begin\n1\n")
     assert kept.endswith("300000\nend\n")
-    assert "bytes left out" in kept
+    assert "bytes omitted" in kept
     assert len(kept) < 2**20 + 100
     assert receipt.units[0]["stderr_path"] is None
 
@@ -107,9 +107,9 @@ DEATHS = {
     "raise": ("raise ValueError('bad input')", "ValueError", "bad input", "ValueError: bad input"),
     "memory": ("raise MemoryError('no more')", "MemoryError", "no more", "Traceback"),
     "exit": ("import sys; sys.exit(3)", "SystemExit", "3", "Traceback"),
-    "os-exit": ("import os; os._exit(7)", "ProcessDied", "exit code 7", "without a word"),
+    "os-exit": ("import os; os._exit(7)", "ProcessDied", "exit code 7", "without output"),
     "segfault": ("import ctypes; ctypes.string_at(0)", "ProcessDied", "signal 11 (SIGSEGV)", "Segmentation fault"),
-    "kill": ("import os; os.kill(os.getpid(), 9)", "ProcessDied", "want of memory", "without a word"),
+    "kill": ("import os; os.kill(os.getpid(), 9)", "ProcessDied", "lack of memory", "without output"),
     "not-json": ("outputs['x'] = object()", "Error", "JSON", "Traceback"),
 }
 

@@ -94,14 +94,14 @@ outputs['checkpoint'] = (shared / 'checkpoint').read_text()
     assert execute_assignment(bench.assignment(spec, retire_before_s=4.0)) == []
     assert time.monotonic() - began < 6.5
     assert not alive(int((tmp_path / "pid").read_text()))
-    assert _release(bench, spec.attempt) == Release("walltime", "stopped 4 s before its job ends", "node1")
+    assert _release(bench, spec.attempt) == Release("walltime", "stopped 4 s before the end of its job", "node1")
 
     monkeypatch.delenv(job.ENDS_AT)
     receipt = bench.run(bench.spec(spec.transformation, like=spec))
 
     assert receipt.result["ok"]
     assert tries(receipt) == [("first", 1, True), ("second", 1, False), ("second", 2, True)]
-    assert receipt.units[1]["exception"] == "Cancelled: stopped 4 s before its job ends"
+    assert receipt.units[1]["exception"] == "Cancelled: stopped 4 s before the end of its job"
 
 
 def test_an_end_that_is_no_number_is_no_end(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,7 +121,7 @@ def test_a_job_that_is_told_to_end_gives_its_tasks_back(bench: Bench, tmp_path: 
         assert process.wait(20) == 0
         assert time.monotonic() - began < 8.0
     assert not alive(int(pids[0]))
-    told = f"the job was told to end ({signum.name})"
+    told = f"the job received {signum.name}"
     assert _release(bench, running.attempt) == Release("stopped", told, "node1")
     assert _release(bench, waiting.attempt) == Release("refused", told, "node1")
     assert bench.folder(running).is_dir()

@@ -76,7 +76,7 @@ def test_a_moment_is_no_average() -> None:
 
 def test_what_a_device_needs_must_have_shown_since_the_last_start() -> None:
     limits = _watched(Monitors(gpu_utilisation=0.8, window_s=10.0), _samples(8))
-    assert "not measured long enough" in str(limits.device("0", time.monotonic() - 1.0))
+    assert "not been measured long enough" in str(limits.device("0", time.monotonic() - 1.0))
     assert limits.device("0", time.monotonic() - 11.0) is None
 
 

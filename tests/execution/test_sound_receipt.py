@@ -29,7 +29,7 @@ def test_a_sound_receipt_stays_as_it_is() -> None:
         ({"uncertainty_kcal_mol": float("nan")}, "uncertainty_kcal_mol = nan"),
         ({"estimate_kcal_mol": float("inf")}, "estimate_kcal_mol = inf"),
         ({"estimate_kcal_mol": "much"}, "estimate_kcal_mol = 'much'"),
-        ({"estimate_kcal_mol": {"a": 1}}, "does not fit"),
+        ({"estimate_kcal_mol": {"a": 1}}, "does not match"),
         ({"ended_at": plain_receipt(SPEC).result["started_at"].replace(year=2001)}, "an attempt ends after it starts"),
     ],
 )

@@ -130,7 +130,7 @@ def test_an_api_that_goes_at_the_end_costs_no_report(lake: Lake, monkeypatch: py
     monkeypatch.setattr("prefect.flow_engine.run_flow", lambda *_, **__: _refuse(reported("what was done")))
 
     assert gone.call("dispatch", lake=lake.url) == "what was done"
-    assert "the lake holds everything" in heard[0]
+    assert "the lake has all results" in heard[0]
 
 
 def _hush(said: str) -> None: ...

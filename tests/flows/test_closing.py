@@ -88,7 +88,7 @@ def test_everything_is_closed_in_reverse_order_and_told_once(
 
     assert closed == [2, 1]
     assert complaints(caplog) == [
-        "the engine did not close properly (no answer within 0.1 s; TimeoutError: timed out after 5 s); "
+        "the engine did not close properly (no response within 0.1 s; TimeoutError: timed out after 5 s); "
         "no result is affected"
     ]
 

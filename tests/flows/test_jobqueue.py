@@ -76,7 +76,7 @@ def test_directives_come_last_and_some_can_be_left_out() -> None:
 @pytest.mark.parametrize(
     ("pool", "match"),
     [
-        (pool_of("oar", gpus=1), "OAR calls GPUs differently"),
+        (pool_of("oar", gpus=1), "the name of GPUs in OAR"),
         (pool_of("htcondor", directives=["nonsense"]), "name = value"),
     ],
 )
@@ -346,7 +346,7 @@ def test_jobs_that_end_before_they_begin_are_not_submitted_for_ever(caplog: pyte
             s.queue.end(job_id)
 
     assert 3 <= len(submitted) <= 7
-    assert "ended before its worker began" in caplog.text
+    assert "ended before its worker started" in caplog.text
 
 
 def test_a_refusal_is_told_once_and_tried_again_later(caplog: pytest.LogCaptureFixture) -> None:
@@ -367,7 +367,7 @@ def test_a_refusal_is_told_once_and_tried_again_later(caplog: pytest.LogCaptureF
 
 def test_a_job_whose_submission_was_not_answered_may_turn_up() -> None:
     s = scene(maximum=1)
-    s.queue.refuses = QueueError("sbatch did not answer within 60 s")
+    s.queue.refuses = QueueError("sbatch did not respond within 60 s")
     s.turn(1)
     s.queue.refuses = None
     s.queue.jobs["77"] = QueueJob("77", "lake-test-1", "pending")

@@ -86,7 +86,7 @@ def test_links_files_and_folders_of_others_are_left_alone(tmp_path: Path) -> Non
     assert not make_private(tmp_path / "link")
     assert not make_private(tmp_path / "file")
     assert (tmp_path / "target").stat().st_mode & 0o777 == 0o755
-    with pytest.raises(StorageError, match="cannot be kept from other users"):
+    with pytest.raises(StorageError, match="cannot be made private"):
         make_login(tmp_path / "link")
 
 

@@ -24,10 +24,10 @@ def test_the_flow_keeps_a_lake_up_and_shows_what_it_did(api: Api, tmp_path: Path
     newest: dict[str, Any] = {"artifacts": {"key": {"any_": ["maintain-lake"]}}, "sort": "CREATED_DESC", "limit": 1}
     (shown,) = post(api, "artifacts/filter", **newest)
     assert "assays" in shown["data"]
-    assert "5 data files were merged away" in shown["description"]
+    assert "5 data files were removed by compaction" in shown["description"]
 
 
 def test_a_duration_that_is_none_is_named(api: Api, tmp_path: Path) -> None:
     Lake.create(tmp_path / "lake")
-    with pytest.raises(SettingsError, match="keep_log: 'soon' is no duration"):
+    with pytest.raises(SettingsError, match="keep_log: 'soon' is not a valid duration"):
         maintain_lake(lake=str(tmp_path / "lake"), keep_log="soon")

@@ -258,7 +258,7 @@ def test_a_queue_that_does_not_answer(
 
     monkeypatch.setattr(_queues, "_PATIENCE_S", 0.2)
     commands("squeue", "sleep 5")
-    with pytest.raises(QueueError, match="did not answer"):
+    with pytest.raises(QueueError, match="did not respond"):
         queue.list()
 
     monkeypatch.setenv("PATH", "/nowhere")

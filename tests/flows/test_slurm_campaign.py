@@ -197,7 +197,7 @@ def test_jobs_with_a_broken_environment_fail_no_task(cluster: Slurm, lake: Lake,
     assert counts(lake).get("error", 0) == 0
     assert results(lake).is_empty()
     reasons = set(events(lake, "released")["reason"])
-    assert reasons == {"refused: its job ended before it began; see the job's output"}
+    assert reasons == {"refused: its job ended before the attempt started; see the job's output"}
 
 
 @pytest.mark.timeout(900)

@@ -23,6 +23,6 @@ def test_the_flow_trains_when_it_is_due_and_shows_the_card(api: Api, tmp_path: P
     found = post(api, "artifacts/filter", artifacts={"key": {"any_": ["cost-model"]}})
     shown = {each["description"]: each["data"] for each in found}
     assert len(shown) == 3
-    assert "no model was trained: there is no result that tells what it cost" in shown
+    assert "no model was trained: no result has a measured cost" in shown
     (card,) = [data for said, data in shown.items() if said.startswith(f"trained model {first.known.name}")]
     assert "RelativeHybridTopologyProtocol (18)" in card

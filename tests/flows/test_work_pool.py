@@ -351,7 +351,7 @@ def test_silence_is_the_end_and_a_sign_of_life_is_not(lake: Lake, make: Make, ru
     assert not handle.done(), "once is no proof"
 
     assert handle.done()
-    assert "no sign of life" in str(handle.exception())
+    assert "no heartbeat" in str(handle.exception())
     assert runs.given_up == [runs.only]
 
 
@@ -385,7 +385,7 @@ def test_the_deployment_is_made_once_and_bound_to_its_work_pool(lake: Lake) -> N
     with open_flow_runs("twice", "first") as one, open_flow_runs("twice", "first") as two:
         assert one.deployment == two.deployment
         assert {"env", "working_dir"} <= one.job_variables
-        assert "no worker serves work pool 'first'" in str(one.obstacle())
+        assert "work pool 'first' has no worker" in str(one.obstacle())
 
     with pytest.raises(SettingsError, match="belongs to work pool 'first'"), open_flow_runs("twice", "second"):
         pass

@@ -139,7 +139,7 @@ def test_a_node_that_is_lost_costs_time_and_nothing_else(api: Api, lake: Lake, t
     assert statuses(lake) == ["complete"]
     assert sorted(states) == ["CRASHED", "SCHEDULED"]
     released = lake.table("task_log").scan().filter(pl.col("event") == "released").collect()
-    assert ["no sign of life" in reason for reason in released["reason"]] == [True]
+    assert ["no heartbeat" in reason for reason in released["reason"]] == [True]
 
 
 def test_cancelling_reaches_the_process(api: Api, lake: Lake, tmp_path: Path) -> None:
@@ -191,7 +191,7 @@ def test_single_shot_from_the_command_line(api: Api, lake: Lake, tmp_path: Path)
         wait_until(lambda: [run["state"]["type"] for run in flow_runs(api, "shots")] == ["COMPLETED"])
         second = shoot()
 
-    assert "0 complete, 0 failed, 0 handed back" in first
+    assert "0 complete, 0 failed, 0 released" in first
     assert "2 complete" in second
     assert statuses(lake) == ["complete"] * 2
 

@@ -129,7 +129,7 @@ def test_a_failed_result_is_not_worked_with(folders: dict[str, Path]) -> None:
     broken = RaisingUnit(name="broken", what="plain")
     failure = gufe_adapter.execute_unit(broken, results={}, **folders)
 
-    with pytest.raises(ExecutionError, match="failed; run that one first"):
+    with pytest.raises(ExecutionError, match="failed; run it first"):
         gufe_adapter.execute_unit(
             Unit(name="next", number=1.0, before=[broken]), results={str(broken.key): failure}, **folders
         )

@@ -119,7 +119,7 @@ def test_an_uncertainty_of_a_computed_value_is_left_alone(lake, write):
         ("b,1,inf", "uncertainty_kcal_mol is 'inf', not a number"),
         ("b,1,-0.1", "the uncertainty of ligand 'b' is negative"),
         (",1", "no name in the ligand column"),
-        ("a,-2", "ligand 'a' has another value above"),
+        ("a,-2", "ligand 'a' already has a value in an earlier line"),
     ],
 )
 def test_a_bad_line_is_named_and_nothing_is_imported(lake, write, line, why):
@@ -135,7 +135,7 @@ def test_a_bad_line_is_named_and_nothing_is_imported(lake, write, line, why):
 def test_many_bad_lines_are_counted(lake, write):
     path = write("ligand,value\n" + "".join(f"l{i},x\n" for i in range(25)))
 
-    with pytest.raises(SchemaError, match=r"25 bad line(.|\n)*and 15 more"):
+    with pytest.raises(SchemaError, match=r"25 invalid line(.|\n)*and 15 more"):
         import_assays(lake, path, SCOPE)
 
 

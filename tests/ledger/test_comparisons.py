@@ -201,7 +201,7 @@ def test_networks_without_two_measured_ligands_and_deleted_ones_are_left_out(lak
 
     assert {one.subject for one in compare(connection)} == {"good"}
     assert {one.subject for one in compare(connection, network=gone)} == {gone}
-    with pytest.raises(EstimationError, match="nothing of lone can be compared"):
+    with pytest.raises(EstimationError, match="nothing in lone can be compared"):
         compare(connection, network="lone")
 
 
@@ -215,5 +215,5 @@ def test_uncertainties_widen_and_networks_can_be_drawn_anew(connection: Connecti
 
 
 def test_a_lake_without_estimates_says_what_to_do(tmp_path: Path, lake: Lake) -> None:
-    with pytest.raises(EstimationError, match=r"nothing of the lake can be compared.*alchemiscale-lake assays FILE"):
+    with pytest.raises(EstimationError, match=r"nothing in the lake can be compared.*alchemiscale-lake assays FILE"):
         compare(connect(lake))

@@ -80,5 +80,5 @@ def test_a_lake_that_does_not_answer_is_asked_again(
         keeper.note([transformation])
         keeper._gather()
 
-    assert "estimates are not brought up to date for now: no answer" in caplog.text
+    assert "estimates are not updated for now: no answer" in caplog.text
     assert gathered(campaign) == {one, two}

@@ -363,7 +363,7 @@ def test_two_networks_share_the_estimates_of_their_transformations(tmp_path: Pat
 def test_an_unknown_network_is_told(tmp_path: Path) -> None:
     campaign = Campaign.at(tmp_path / "lake")
 
-    with pytest.raises(NotFoundError, match="holds no network AlchemicalNetwork-none"):
+    with pytest.raises(NotFoundError, match="has no network AlchemicalNetwork-none"):
         gather_network(campaign.lake, f"AlchemicalNetwork-none-{SCOPE}")
 
 

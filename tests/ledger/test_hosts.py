@@ -193,7 +193,7 @@ def test_the_longer_quarantine_holds(lake: Lake) -> None:
 
 
 def test_a_quarantine_ends_in_the_future(lake: Lake) -> None:
-    with pytest.raises(SettingsError, match="is over"):
+    with pytest.raises(SettingsError, match="is in the past"):
         quarantine_host(lake, "bad", now_utc() - timedelta(seconds=1), actor="ana")
     assert lake.host_log.decisions() == {}
 

@@ -93,7 +93,7 @@ def test_a_number_that_needs_what_is_not_here_is_missing_and_told(lake: Lake, tm
     report = import_results(lake, [file], SCOPE)
 
     assert (report.n_good, report.n_without_estimate) == (1, 1)
-    assert report.notes[0].startswith(f"{file}: stored without a number: ")
+    assert report.notes[0].startswith(f"{file}: stored without an estimate: ")
     assert result(lake)["estimate_kcal_mol"] is None
 
 

@@ -70,13 +70,13 @@ def test_importing_again_adds_nothing(lake: Lake, tmp_path: Path) -> None:
     assert (again.n_good, again.n_known, again.n_transformations) == (0, 1, 0)
 
 
-@pytest.mark.parametrize(("value", "why"), [(1.0, "it holds neither its systems nor"), (None, "it failed before")])
+@pytest.mark.parametrize(("value", "why"), [(1.0, "it contains neither its systems nor"), (None, "it failed before")])
 def test_an_import_that_finds_nothing_is_refused_with_the_reason(
     lake: Lake, tmp_path: Path, value: float | None, why: str
 ) -> None:
     path = write(tmp_path / "r", "a", "b", "solvent", value, name="result.json")
 
-    with pytest.raises(ResultFileError, match=rf"nothing was imported:\n{path}: left out: {why}"):
+    with pytest.raises(ResultFileError, match=rf"nothing was imported:\n{path}: skipped, {why}"):
         import_results(lake, [path], SCOPE)
 
 

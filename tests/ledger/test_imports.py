@@ -240,7 +240,7 @@ def test_a_failure_of_nothing_known_is_left_out_and_told(lake: Lake, network: Qu
     later = import_results(lake, [tmp_path / "r"], SCOPE, network_file=network.write_network(tmp_path / "network.json"))
 
     assert (report.n_good, report.n_failed) == (1, 0)
-    assert report.notes == (f"{lost}: left out: it failed before it could say what it is; give --network-file",)
+    assert report.notes == (f"{lost}: skipped, it failed before naming its Transformation; give --network-file",)
     assert (later.n_known_files, later.n_failed) == (1, 1)
 
 
@@ -268,7 +268,7 @@ def test_several_networks_of_one_name_must_be_told_apart(lake: Lake, network: Qu
         planned = QuickrunNetwork(pairs).write_network(tmp_path / "network.json")
         submit_network(lake, planned, SCOPE, name="twice")
 
-    with pytest.raises(ResultFileError, match="2 networks of Scope"):
+    with pytest.raises(ResultFileError, match="2 networks in Scope"):
         import_results(lake, [write_all(network, tmp_path / "r")], SCOPE, network="twice")
 
 
@@ -293,8 +293,8 @@ def test_nothing_is_imported_if_a_file_is_bad(lake: Lake, bad: Path) -> None:
     with pytest.raises(ResultFileError, match="2 of 8 file") as caught:
         import_results(lake, [bad], SCOPE)
 
-    assert "cut.json: not whole JSON" in caught.value.message
-    assert "cut_too.json.gz: the compressed file is cut short or damaged" in caught.value.message
+    assert "cut.json: not valid JSON" in caught.value.message
+    assert "cut_too.json.gz: the compressed file is truncated or damaged" in caught.value.message
     assert rows(lake, "results") == rows(lake, "imports") == []
 
 
@@ -306,7 +306,7 @@ def test_bad_files_can_be_left_out(lake: Lake, bad: Path) -> None:
 
 
 def test_a_file_that_is_named_must_hold_results(lake: Lake, bad: Path) -> None:
-    with pytest.raises(ResultFileError, match=r"db\.json: JSON, but no result"):
+    with pytest.raises(ResultFileError, match=r"db\.json: JSON, but not a result"):
         import_results(lake, [bad / "db.json"], SCOPE)
     with pytest.raises(ResultFileError, match="of AlchemicalNetwork, not of a ProtocolDAGResult"):
         import_results(lake, [bad / "network.json"], SCOPE, skip_bad=True)
@@ -317,7 +317,7 @@ def test_a_file_that_is_named_must_hold_results(lake: Lake, bad: Path) -> None:
 def test_a_folder_without_results_is_refused(lake: Lake, tmp_path: Path) -> None:
     (tmp_path / "r").mkdir()
 
-    with pytest.raises(ResultFileError, match="no results of `openfe quickrun` in there"):
+    with pytest.raises(ResultFileError, match="no results of `openfe quickrun` found"):
         import_results(lake, [tmp_path / "r"], SCOPE)
 
 
@@ -415,7 +415,7 @@ def test_experiments_of_one_name_do_not_share_a_scope(lake: Lake, edges: Path, t
 
 @pytest.mark.parametrize("scope", ["org-*-*", "*-*-*"])
 def test_systems_fill_projects_only(lake: Lake, edges: Path, scope: str) -> None:
-    with pytest.raises(InvalidScopeError, match="the project only"):
+    with pytest.raises(InvalidScopeError, match="only replace the project"):
         import_results(lake, [edges], scope)
 
 

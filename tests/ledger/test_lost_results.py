@@ -73,12 +73,12 @@ def test_a_task_whose_receipt_does_not_count_is_in_error(lake: Lake, done: list[
         lake.objects.delete([receipt])
     lose_rows(lake)
     said = repair(lake.url)
-    assert f"1 Task(s) were complete and their results are lost; they are in error now:\n  {bad.task}" in said
+    assert f"1 complete Task(s) have lost their results; their status is now error:\n  {bad.task}" in said
     assert "tasks set-status waiting --status error" in said
     if how == "changed":
-        assert "1 of them failed or are of bad receipts: see `alchemiscale-lake failures --all`" in said
+        assert "1 of them failed or have invalid receipts: see `alchemiscale-lake failures --all`" in said
     assert statuses(lake) == {bad.task: "error", good.task: "complete"}
-    assert repair(lake.url).count("are lost") == 0
+    assert repair(lake.url).count("have lost") == 0
     ran = CliRunner().invoke(main, ["tasks", "set-status", "waiting", "--status", "error", "--lake", lake.url])
     assert ran.exit_code == 0, ran.output
     assert [claim.task for claim in claim_tasks(lake, "p", 2, lease_s=600, actor="d")] == [bad.task]
@@ -99,6 +99,6 @@ def test_a_dry_run_changes_nothing(lake: Lake, done: list[AttemptSpec]) -> None:
 def test_a_dry_run_says_what_is_wrong_with_the_marker(lake: Lake) -> None:
     lake.objects.put("lake.json", b"")
     ran = CliRunner().invoke(main, ["maintain", "--repair", "--dry-run", "--lake", lake.url])
-    assert (ran.exit_code, ran.stderr) == (1, "lake.json is damaged; it would be written again\n")
-    assert "lake.json is damaged; it is written again" in repair(lake.url)
+    assert (ran.exit_code, ran.stderr) == (1, "lake.json is damaged; it would be rewritten\n")
+    assert "lake.json is damaged; it has been rewritten" in repair(lake.url)
     assert json.loads(lake.objects.get("lake.json"))["format"]

@@ -14,9 +14,9 @@ from tests.real_data import real_file
 def test_only_what_multiplies_is_said() -> None:
     assert simulations_of([1, None], 3) is None
     assert simulations_of([3, 3], 1) is None
-    assert "make 3 repeats within each Task" in str(simulations_of([3, 3, None], 3))
+    assert "run 3 repeats within each Task" in str(simulations_of([3, 3, None], 3))
     assert "2 of 3 Transformations" in str(simulations_of([3, 3, None], 3))
-    assert "that is 9 simulations of every leg" in str(simulations_of([3, 3], 3))
+    assert "3 Tasks each make 9 simulations of every leg" in str(simulations_of([3, 3], 3))
     assert "2 to 3 repeats" in str(simulations_of([2, 3], 2))
     assert "up to 6 simulations" in str(simulations_of([2, 3], 2))
 
@@ -26,7 +26,7 @@ def test_submit_says_it_of_a_network_that_openfe_planned(tmp_path: Path) -> None
     command = ["submit", str(file), "--scope", "a-b-c", "--lake", str(tmp_path / "lake"), "-t", "3"]
     done = CliRunner().invoke(main, command)
     assert done.exit_code == 0, done.output
-    assert "18 of 18 Transformations make 3 repeats within each Task" in done.stderr
+    assert "18 of 18 Transformations run 3 repeats within each Task" in done.stderr
     assert "9 simulations of every leg" in done.stderr
 
 
@@ -38,7 +38,7 @@ def test_estimate_cost_says_it_before_submitting(tmp_path: Path) -> None:
     once, thrice = (CliRunner().invoke(main, [*command, n]) for n in ("1", "3"))
 
     assert (once.exit_code, thrice.exit_code) == (0, 0), once.output + thrice.output
-    assert "18 of 18 Transformations make 3 repeats within each Task (`protocol_repeats` in their" in once.stderr
+    assert "18 of 18 Transformations run 3 repeats within each Task (`protocol_repeats` in their" in once.stderr
     assert "simulations of every leg" not in once.stderr
     assert "9 simulations of every leg" in thrice.stderr
 
@@ -52,10 +52,10 @@ def test_tasks_create_says_it_once_they_multiply(tmp_path: Path) -> None:
 
     assert (first.exit_code, second.exit_code) == (0, 0), first.output + second.output
     assert "simulations of every leg" not in first.stderr
-    assert "with 2 Tasks each that is 6 simulations of every leg" in second.stderr
+    assert "2 Tasks each make 6 simulations of every leg" in second.stderr
     assert len(second.stdout.split()) == 18
 
 
 def test_repeats_of_one_are_not_worth_a_word() -> None:
     assert repeats_within([1, None]) is None
-    assert str(repeats_within([3, 1])).startswith("1 of 2 Transformations make 3 repeats")
+    assert str(repeats_within([3, 1])).startswith("1 of 2 Transformations run 3 repeats")

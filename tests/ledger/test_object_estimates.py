@@ -101,7 +101,10 @@ def test_a_result_that_cannot_be_gathered_is_told_and_others_are_done(
     report = fill_estimates(lake, [network])
 
     assert report.n_filled == report.n_missing - 2
-    assert report.failures == (f"{0:032x}: made by another version", f"{1:032x}: the Protocol gave no finite number")
+    assert report.failures == (
+        f"{0:032x}: made by another version",
+        f"{1:032x}: the Protocol returned no finite estimate",
+    )
 
 
 def test_the_command_fills_and_gathers(stored: tuple[Lake, str]) -> None:
@@ -111,7 +114,7 @@ def test_the_command_fills_and_gathers(stored: tuple[Lake, str]) -> None:
 
     n = lake.table("results").scan().select(pl.len()).collect().item()
     assert result.exit_code == 0, result.stderr
-    assert f"{n} of {n} results without a number were gathered from their objects" in result.stderr
+    assert f"estimates of {n} of {n} results without one were computed from their objects" in result.stderr
     assert len(result.stdout.splitlines()) == n + 1
     assert "Error" not in result.stdout
 

@@ -203,7 +203,7 @@ def test_patterns_are_listed_changed_removed_cleared(lake: Lake, network: str) -
 
 
 def test_what_cannot_be_a_pattern_writes_nothing(lake: Lake, network: str) -> None:
-    with pytest.raises(SettingsError, match="no regular expression"):
+    with pytest.raises(SettingsError, match="not a regular expression"):
         add_task_restart_patterns(lake, network, ["good", "("], 1, actor="ana")
     with pytest.raises(SettingsError, match="at least 1"):
         add_task_restart_patterns(lake, network, ["good"], 0, actor="ana")

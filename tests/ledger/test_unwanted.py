@@ -183,7 +183,7 @@ def test_a_storage_that_refuses_the_word_keeps_the_release(
     monkeypatch.setattr(lake.objects, "put", refuse)
     cancel_tasks(lake, [spec.task], network, actor="ana")
     assert is_free(lake, spec)
-    assert "1 of 1 attempts could not be asked to stop" in caplog.text
+    assert "could not ask 1 of 1 attempts to stop" in caplog.text
 
 
 def test_only_networks_of_the_lake_get_a_state(lake: Lake, network: str) -> None:
@@ -194,7 +194,7 @@ def test_only_networks_of_the_lake_get_a_state(lake: Lake, network: str) -> None
         set_network_weight(lake, [nowhere], 0.1, actor="ana")
     with pytest.raises(SchemaError, match="not 'paused'"):
         set_network_state(lake, [network], "paused", actor="ana")
-    with pytest.raises(SchemaError, match="within 0 and 1"):
+    with pytest.raises(SchemaError, match="between 0 and 1"):
         set_network_weight(lake, [network], 1.5, actor="ana")
     assert lake.network_log.states() == {}
 

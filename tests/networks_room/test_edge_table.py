@@ -111,14 +111,14 @@ def test_columns_that_name_a_system(columns: str, system: str) -> None:
 @pytest.mark.parametrize(
     ("lines", "said"),
     [
-        (("a,b", "1,2"), "no table of edges"),
-        (("",), "no table of edges"),
+        (("a,b", "1,2"), "not a table of edges"),
+        (("",), "not a table of edges"),
         (("ligand_i,ligand_j,value",), "no rows below the header"),
         (("ligand_i,ligand_j,value", "a,b,1.0", "a,c,much"), "edges.csv:3: 'much' in column 'value' is not a number"),
         (("ligand_i,ligand_j,value,uncertainty", "a,b,1.0,-0.1"), "edges.csv:2: an uncertainty is negative"),
-        (("ligand_i,ligand_j,value", "a,a,1.0"), "edges.csv:2: an edge leads from 'a' to itself"),
+        (("ligand_i,ligand_j,value", "a,a,1.0"), "edges.csv:2: an edge connects 'a' to itself"),
         (("ligand_i,ligand_j,value", ",b,1.0"), "edges.csv:2: a ligand has no name"),
-        (("ligand_i,ligand_j,phase,value", "a,b,gas,1.0"), "phase 'gas' is none of complex, solvent, vacuum"),
+        (("ligand_i,ligand_j,phase,value", "a,b,gas,1.0"), "phase 'gas' is not one of complex, solvent, vacuum"),
     ],
 )
 def test_what_cannot_be_read_is_refused(lines: tuple[str, ...], said: str) -> None:
@@ -192,7 +192,7 @@ def test_a_number_of_repeat_stands_for_one_value() -> None:
     table = read(LONG, "a,b,solvent,0,1.0,0.1", "a,b,solvent,0,1.0,0.1")
 
     assert len(table.values) == 1
-    assert table.notes == ("edges.csv: left out 1 values that are there twice under one number of repeat",)
+    assert table.notes == ("edges.csv: left out 1 duplicate values with the same repeat number",)
 
 
 def test_legs_without_a_value_are_counted() -> None:

@@ -60,7 +60,7 @@ def test_records_that_gather_writes_are_read() -> None:
     [
         ({"dg": [{"ligand": "a"}], "ddg": []}, "1 free energies of ligands and no edges"),
         ({"ddg": [{"ligand_a": "a", "ligand_b": "b"}]}, "no values of legs"),
-        ({"a": {"dg": {"magnitude": 1, "unit": "meter"}}}, "an energy has the unit 'meter'"),
+        ({"a": {"dg": {"magnitude": 1, "unit": "meter"}}}, "an energy has the unknown unit 'meter'"),
     ],
 )
 def test_what_cannot_be_read_is_refused(value: Any, said: str) -> None:

@@ -62,7 +62,7 @@ def test_an_edited_file_of_openfe_is_refused_and_says_which_object(tmp_path: Pat
     file.write_text(json.dumps(edited(chain, qualname)))
     lake = Lake.create(tmp_path / "lake")
 
-    with pytest.raises(InvalidNetworkError, match=rf"network\.json: {qualname}-\w+ is not what its key says"):
+    with pytest.raises(InvalidNetworkError, match=rf"network\.json: {qualname}-\w+ does not match its key"):
         submit_network(lake, file, SCOPE)
 
     assert not len(lake.table("gufe_objects").scan().collect())

@@ -41,14 +41,17 @@ BAD = {
     "empty": ({"N_1": network(["S-a"], [])}, "N-1 cannot be stored: it has no Transformations"),
     "edge is a system": ({"N_1": network([], ["S-a"])}, "S-a cannot be stored: it is a ChemicalSystem, but an edge"),
     "node is a ligand": ({"N_1": network(["L-a"], ["T-ab"])}, "L-a cannot be stored: it is a SmallMoleculeComponent"),
-    "edge is no key": ({"N_1": thing("AlchemicalNetwork", edges=[1], nodes=[])}, "entry 1 of its edges is no gufe key"),
+    "edge is no key": (
+        {"N_1": thing("AlchemicalNetwork", edges=[1], nodes=[])},
+        "entry 1 of its edges is not a gufe",
+    ),
     "to itself": (
         {"T_ab": transformation("S-a", "S-a", name="loop")},
-        "'loop' leads from the ChemicalSystem S-a to itself",
+        "'loop' transforms the ChemicalSystem S-a into itself",
     ),
     "to its copy": (
         {"S_b": system("ana_solvent", ligand="L-a", solvent="W-1")},
-        "leads from the ChemicalSystem S-a to",
+        "transforms the ChemicalSystem S-a into",
     ),
     "state is no key": (
         {"T_ab": transformation("S-a", "S-b") | {"stateB": None}},
@@ -76,7 +79,7 @@ def test_what_cannot_be_stored_is_refused_by_name(case):
 def test_a_key_that_names_no_class_is_refused():
     chain = [(key if key != "N-1" else "network", content) for key, content in small_chain()]
 
-    with pytest.raises(InvalidNetworkError, match="does not read <class>-<token>"):
+    with pytest.raises(InvalidNetworkError, match="does not have the form <class>-<token>"):
         build(chain, ["network"])
 
 

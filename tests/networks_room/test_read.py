@@ -159,13 +159,13 @@ REFUSED = {
     "not UTF-8": (b'[["a\xff', "not UTF-8 at byte 4"),
     "empty list": (b"[]", "an empty list"),
     "other JSON": (b'{"nodes": []}', "not a gufe object"),
-    "cut dict": (b'{"__qualname__": "Alch', "not whole JSON"),
-    "cut gzip": (gzip.compress(b"[]" * 99)[:-9], "compressed file is cut short"),
+    "cut dict": (b'{"__qualname__": "Alch', "not valid JSON"),
+    "cut gzip": (gzip.compress(b"[]" * 99)[:-9], "compressed file is truncated"),
     "cut zstd": (
         zstandard.ZstdCompressor().compress(text(small_chain()).encode())[:-9],
-        "compressed file is cut short",
+        "compressed file is truncated",
     ),
-    "bad zstd": (b"\x28\xb5\x2f\xfdhello", "compressed file is cut short"),
+    "bad zstd": (b"\x28\xb5\x2f\xfdhello", "compressed file is truncated"),
     "a system": (text(small_chain()[:-2]).encode(), "neither an AlchemicalNetwork nor a Transformation"),
 }
 
@@ -185,11 +185,11 @@ def test_other_files_are_refused_by_name(tmp_path, case):
 def test_no_file_no_folder_content_and_no_gufe_object_are_refused(tmp_path):
     with pytest.raises(InvalidNetworkError, match="cannot be read"):
         read_network(tmp_path / "absent.json")
-    with pytest.raises(InvalidNetworkError, match="holds no network file"):
+    with pytest.raises(InvalidNetworkError, match="contains no network file"):
         read_network(tmp_path)
     with pytest.raises(InvalidNetworkError, match="not a gufe object"):
         read_network(3)
-    with pytest.raises(InvalidNetworkError, match="what JSON cannot say"):
+    with pytest.raises(InvalidNetworkError, match="values that JSON cannot represent"):
         read_network([("a-1", {"x": object()})])
     with pytest.raises(InvalidNetworkError, match="an empty list"):
         read_network([])
@@ -200,9 +200,9 @@ def test_a_folder_of_two_networks_and_files_of_networks_are_refused(tmp_path):
     for file in files:
         file.write_text(text(small_chain(N_1=network(["S-a"], ["T-ab"], name=file.stem))))
 
-    with pytest.raises(InvalidNetworkError, match="holds 2 networks"):
+    with pytest.raises(InvalidNetworkError, match="contains 2 networks"):
         read_network(tmp_path)
-    with pytest.raises(InvalidNetworkError, match="each must be a Transformation"):
+    with pytest.raises(InvalidNetworkError, match="each of several files must be a Transformation"):
         read_network(files)
 
 

@@ -53,9 +53,9 @@ def test_odd_texts_survive():
 def test_other_scopes_and_missing_objects_are_not_found():
     objects = table(text(small_chain()))
 
-    with pytest.raises(NotFoundError, match="Scope org-campaign-other holds no object N-1"):
+    with pytest.raises(NotFoundError, match="Scope org-campaign-other has no object N-1"):
         read_chain_text(objects, "org-campaign-other", "N-1")
-    with pytest.raises(NotFoundError, match="object W-1, which T-ab needs, is missing"):
+    with pytest.raises(NotFoundError, match="object W-1, needed by T-ab, is missing"):
         read_chain_text(objects.filter(pl.col("key") != "W-1"), SCOPE, "T-ab")
     with pytest.raises(InvalidScopeError):
         read_chain_text(objects, "nonsense", "N-1")

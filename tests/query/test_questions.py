@@ -102,9 +102,9 @@ def test_scopes_may_be_patterns(connection: duckdb.DuckDBPyConnection, scope: st
 
 
 def test_what_cannot_be_asked_is_told(connection: duckdb.DuckDBPyConnection) -> None:
-    with pytest.raises(NotFoundError, match="no question 'status'; there are task_states, "):
+    with pytest.raises(NotFoundError, match="no named query 'status'; there are task_states, "):
         ask(connection, "status")
-    with pytest.raises(NotFoundError, match="no question 'in_scope'"):
+    with pytest.raises(NotFoundError, match="no named query 'in_scope'"):
         ask(connection, "in_scope")
     with pytest.raises(NotFoundError, match="'throughput' has no column network"):
         ask(connection, "throughput", network=NETWORK)
@@ -136,9 +136,9 @@ def test_the_only_network_need_not_be_named(campaign: Campaign) -> None:
 
 
 def test_an_ambiguous_network_lists_the_candidates(campaign: Campaign) -> None:
-    with pytest.raises(AmbiguousScopeError, match="which network\\?") as unnamed:
+    with pytest.raises(AmbiguousScopeError, match="several networks") as unnamed:
         find_network(campaign.lake)
-    with pytest.raises(AmbiguousScopeError, match="fits 2 networks"):
+    with pytest.raises(AmbiguousScopeError, match="matches 2 networks"):
         find_network(campaign.lake, "AlchemicalNetwork-")
 
     assert unnamed.value.facts["candidates"] == ["AlchemicalNetwork-idle-org-campaign-other", NETWORK]

@@ -101,7 +101,7 @@ def test_what_does_not_fit_is_marked_at_its_edge(example: Campaign) -> None:
 
     odd = {(kind["nodes"][e["i"]]["name"], kind["nodes"][e["j"]]["name"]): e["findings"] for e in kind["edges"]}
 
-    assert any("what the rest of the network" in says for says in odd[ODD])
+    assert any("the value from the rest of the network" in says for says in odd[ODD])
     flagged = ask(connect(example.lake), "latest_findings", flagged=True)
     named = {tuple(s) for s in flagged.filter(pl.col("checked") == "edge")["subject"].to_list()}
     assert {pair for pair, findings in odd.items() if findings} == named, "a cycle alone blames no edge"
@@ -156,7 +156,7 @@ def test_what_cannot_be_drawn_is_told(lake: Lake) -> None:
     with pytest.raises(EstimationError, match="no edges between ligands"):
         network_page(lake)
     campaign.network("two", [("a", "b")])
-    with pytest.raises(NotFoundError, match=r"coloured by 'mood'; choose of status, estimate"):
+    with pytest.raises(NotFoundError, match=r"coloured by 'mood'; choose one of status, estimate"):
         network_page(lake, "two", colour="mood")
 
 
@@ -222,8 +222,8 @@ def test_a_reader_sees_points_drags_searches(example: Campaign, tab: Callable[[]
     assert page.text("h1") == "benzanilides"
     assert page.text("#details").startswith("22 ligands, 34 edges")
     assert "28 edges" in page.text("#legend")
-    assert "not begun" in page.text("#legend")
-    assert "does not fit" in page.text("#legend")
+    assert "not started" in page.text("#legend")
+    assert "flagged" in page.text("#legend")
     assert page.evaluate(f"document.querySelector('[data-edge=\"{ODD[0]} -> {ODD[1]}\"] .mark').textContent") == "!"
 
     at = page.middle_of("[data-ligand='bza-10'] circle")
@@ -270,7 +270,7 @@ def test_colours_follow_the_choice_and_the_theme(example: Campaign, tab: Callabl
     assert len(set(seen.values())) >= 4
     assert seen["status"] == "rgb(0, 158, 115)"
     choose(page, "residual")
-    assert "estimate less experiment" in page.text("#legend")
+    assert "estimate minus experiment" in page.text("#legend")
     light = colour_of(page, "body", "backgroundColor")
     page.dark()
     assert colour_of(page, "body", "backgroundColor") != light

@@ -45,7 +45,7 @@ def test_a_gross_edge_is_named_and_moves_robust_values_less(campaign: Campaign) 
     robust = {row[0]: row[1] for row in found.table.rows}
     assert abs(robust["b"] - robust["a"] - 1.0) < 0.1
     assert likelihood["b"] - likelihood["a"] - 1.0 > 1.0
-    assert found.remarks[0].startswith("edges trusted less, with what they count: a -> b (0.0")
+    assert found.remarks[0].startswith("edges with reduced weight: a -> b (0.0")
     assert found.counted == "6 ligands, 0 failed"
 
 
@@ -62,7 +62,7 @@ def test_experiment_as_a_prior_takes_part_with_its_uncertainty(campaign: Campaig
     values = {row[0]: row[1] for row in found.table.rows}
     assert values["f"] - values["a"] == pytest.approx(expected, abs=1e-9)
     assert (values["f"] + values["a"]) / 2 == pytest.approx(-6.5, abs=1e-9)
-    assert found.remarks[0] == "2 measured ligands take part with their uncertainty; values are absolute"
+    assert found.remarks[0] == "2 measured ligands are used as a prior, with their uncertainty; values are absolute"
 
 
 def test_what_is_missing_is_said(campaign: Campaign) -> None:
@@ -86,6 +86,6 @@ def test_the_command_shows_a_model_and_records_nothing(campaign: Campaign) -> No
 
     assert shown.exit_code == 0, shown.output
     assert shown.stdout.splitlines()[0].startswith("ligand\tDG (kcal/mol)\t")
-    assert "nothing was recorded" in shown.stderr
+    assert "nothing was stored" in shown.stderr
     assert len(campaign.lake.table("network_estimates").scan().collect()) == rounds
     assert refused.exit_code == 2

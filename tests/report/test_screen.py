@@ -45,7 +45,7 @@ def test_at_80_columns_texts_are_cut_and_the_rest_is_whole() -> None:
 def test_at_200_columns_all_is_there() -> None:
     lines, notes = on(200, keys=True)
     assert KEY in lines[1]
-    assert notes == ["cut: note; a wider terminal, --tsv or -o FILE shows all"]
+    assert notes == ["shortened: note; a wider terminal, --tsv or -o FILE shows all"]
     assert on(300, keys=True)[1] == []
 
 
@@ -59,7 +59,7 @@ def test_of_many_rows_the_first_and_the_last_are_shown_where_asked() -> None:
     table = Table(("i",), [(i,) for i in range(100)], row_styles=("dim",) * 100)
     lines, notes = on(80, table, most_rows=5)
     assert [int(line) for line in lines[1:]] == [0, 1, 2, 98, 99]
-    assert notes == ["100 rows, 5 shown; --tsv or -o FILE shows all"]
+    assert notes == ["5 of 100 rows shown; --tsv or -o FILE shows all"]
     assert len(on(80, table)[0]) == 101
 
 

@@ -1,4 +1,4 @@
-"""Tables: openfe's headers, rounding to the uncertainty, failed and missing results, disconnected networks."""
+"""Tables: openfe's headers, rounding to the uncertainty, what failed and what is missing, disconnected networks."""
 
 from __future__ import annotations
 
@@ -173,7 +173,7 @@ def test_names_are_no_markup_on_a_terminal() -> None:
 
 @pytest.fixture(scope="module")
 def mixed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Lake, str]:
-    """Edges from `a`: good (b), plain MD (c), failed (d), and one failed and one plain MD leg (e)."""
+    """Edges from `a`: one good (b), one of plain MD (c), one that failed (d), and one with a leg of either (e)."""
     made = Campaign.at(tmp_path_factory.mktemp("mixed") / "lake")
     network = made.network("mixed", [("a", other) for other in "bcde"], ("complex", "solvent"))
     for other, phase in product("bcde", ("complex", "solvent")):
@@ -188,7 +188,7 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Lake, str]:
 
 
 def cells(estimates: EstimateTable) -> dict[str, set[str]]:
-    """Return the text shown in place of the number, by ligand j."""
+    """What stands where the number would, by ligand j."""
     columns = estimates.table.columns
     at = columns.index("ligand_j" if "ligand_j" in columns else "ligand")
     found: dict[str, set[str]] = {}

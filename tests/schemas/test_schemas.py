@@ -48,7 +48,7 @@ def test_rows_come_back_in_order_and_type() -> None:
         ({"n": True}, "things"),
         ({"n": 2**63}, "things"),
         ({"x_kcal_mol": "low"}, "things"),
-        ({"scope": None}, "column 'scope' may not be null"),
+        ({"scope": None}, "column 'scope' must not be null"),
         ({"kind": "c"}, "'kind' is 'c', not one of a, b"),
         ({"n": 0}, "n counts from 1"),
         ({"colour": "red"}, "no column ['colour']"),

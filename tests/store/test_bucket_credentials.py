@@ -26,7 +26,7 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("ask", [Lake.open, Lake.create, lambda url: Lake.create(url, exist_ok=True)])
 def test_without_any_it_is_said_before_the_storage_is_asked(ask: object) -> None:
-    with pytest.raises(SettingsError, match="nothing gives credentials for s3://bucket/prefix; set AWS_ACCESS_KEY_ID"):
+    with pytest.raises(SettingsError, match="no credentials for s3://bucket/prefix; set AWS_ACCESS_KEY_ID"):
         ask(URL)  # type: ignore[operator]
 
 

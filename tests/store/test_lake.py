@@ -58,10 +58,10 @@ def test_open_refuses_what_is_no_lake(tmp_path: Path) -> None:
     with pytest.raises(NotALakeError, match="there is no lake at"):
         Lake.open(tmp_path)
     (tmp_path / "lake.json").write_text("{")
-    with pytest.raises(NotALakeError, match="is not that of a lake"):
+    with pytest.raises(NotALakeError, match="does not belong to a lake"):
         Lake.open(tmp_path)
     (tmp_path / "lake.json").write_text('{"colour": "blue"}')
-    with pytest.raises(NotALakeError, match="is not that of a lake"):
+    with pytest.raises(NotALakeError, match="does not belong to a lake"):
         Lake.open(tmp_path)
 
 

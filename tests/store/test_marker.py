@@ -41,7 +41,7 @@ def test_a_format_that_the_tables_do_not_have_is_put_right(lake: Lake) -> None:
     lose(lake, json.dumps({"format": FORMAT + 4, "made_by": "9"}).encode())
     with pytest.raises(LakeVersionError):
         Lake.open(lake.url)
-    assert str(restore_marker(Location.parse(lake.url))).startswith("wrong: it says format")
+    assert str(restore_marker(Location.parse(lake.url))).startswith("wrong: it has format")
     assert Lake.open(lake.url)
 
 

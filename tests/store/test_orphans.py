@@ -56,7 +56,7 @@ def test_what_was_left_without_a_result_goes_after_30_days(lake: Lake) -> None:
     attempt = claimed(lake)
     leave(lake, attempt, LEFT)
     in_days(lake, 29)
-    assert names(lake, attempt) == LEFT, "a late result counts"
+    assert names(lake, attempt) == LEFT, "late results are accepted"
     report = in_days(lake, 31)
     assert names(lake, attempt) == set()
     assert {o.kind: o.n_objects for o in report.orphans} == {

@@ -62,7 +62,7 @@ def test_no_flipped_bit_of_a_key_goes_unnoticed_and_repair_flips_it_back(lake: L
         with pytest.raises(SigningKeyError, match="maintain --repair"):
             check_receipt_key(lake.objects, lake.local_path)
     (loss,) = repair(lake, tell=lambda _: None).losses
-    assert "keys/receipts.json): one bit had changed, restored" in str(loss)
+    assert "keys/receipts.json): one flipped bit was restored" in str(loss)
     assert (path.read_bytes(), path.stat().st_mode) == (written, mode)
 
 

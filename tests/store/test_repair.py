@@ -124,8 +124,8 @@ TORN: dict[str, tuple[Callable[[Path], object], str, set[str]]] = {
     "the checkpoint is empty": (lambda log: (log / CHECKPOINT).write_bytes(b""), "a damaged checkpoint", set()),
     "the checkpoint is cut": (lambda log: halve(log / CHECKPOINT), "a damaged checkpoint", set()),
     "a flipped bit in the checkpoint": (lambda log: flip(log / CHECKPOINT), "a damaged checkpoint", set()),
-    "the newest file is empty": (lambda log: file_of(log, 23).write_bytes(b""), "a cut file", {"22"}),
-    "the newest file is zeros": (lambda log: zero(file_of(log, 23)), "a cut file", {"22"}),
+    "the newest file is empty": (lambda log: file_of(log, 23).write_bytes(b""), "a truncated file", {"22"}),
+    "the newest file is zeros": (lambda log: zero(file_of(log, 23)), "a truncated file", {"22"}),
     "the newest file is missing": (lambda log: file_of(log, 23).unlink(), "a missing file", {"22"}),
 }
 
@@ -166,7 +166,7 @@ def test_a_file_with_one_flipped_bit_is_restored(lake: Lake) -> None:
         flip(path)
     losses = mend(lake).losses
     assert [loss.is_restored for loss in losses] == [True, True]
-    assert "one bit had changed, restored" in str(losses[0])
+    assert "one flipped bit was restored" in str(losses[0])
     assert [path.read_bytes() for path in files] == written
     assert mend(lake).losses == []
 
@@ -198,7 +198,7 @@ def test_rows_that_are_gone_are_counted(lake: Lake) -> None:
     assert lake.local_path is not None
     file_of(lake.local_path / "tables" / "task_log" / "_delta_log", 23).write_bytes(b"")
     (loss,) = mend(lake).losses
-    assert "table task_log: a cut file" in str(loss)
+    assert "table task_log: a truncated file" in str(loss)
     assert "1 row(s) lost" in str(loss)
 
 
@@ -227,7 +227,7 @@ def test_a_table_that_is_gone_is_not_made_up(lake: Lake) -> None:
     assert lake.local_path is not None
     entry(lake.local_path / "tables" / "task_log" / "_delta_log", 23).write_bytes(b"")
     shutil.rmtree(lake.local_path / "tables" / "results" / "_delta_log")
-    with pytest.raises(DamagedError, match=r"table\(s\) results are gone.*backup"):
+    with pytest.raises(DamagedError, match=r"table\(s\) results are missing.*backup"):
         mend(lake)
     assert entry(lake.local_path / "tables" / "task_log" / "_delta_log", 23).exists()
 

@@ -53,7 +53,7 @@ REFUSED: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ({}, {"gpus": 3.0}, "it needs more GPUs than a worker has"),
     ({}, {"cores": 9}, "it needs more cores than a worker has"),
     ({}, {"memory_bytes": 33 * 2**30}, "it needs more memory than a worker has"),
-    ({}, {"duration_s": 23.5 * 3600}, "walltime less `retire_before`"),
+    ({}, {"duration_s": 23.5 * 3600}, "walltime minus `retire_before`"),
 ]
 
 

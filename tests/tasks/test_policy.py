@@ -89,10 +89,10 @@ def test_when_it_can_take_nothing_it_says_why() -> None:
 
     assert not len(admission.candidates)
     assert admission.reasons == (
-        "takes none of 2 Tasks that may be claimed; of most, it is expected to take longer than a worker's walltime "
-        "less `retire_before`",
+        "takes none of 2 Tasks that can be claimed; for most, it is expected to take longer than a worker's walltime "
+        "minus `retire_before`",
     )
-    assert ask(pools(a=NODE), "a", []).reasons == ("nothing waits",)
+    assert ask(pools(a=NODE), "a", []).reasons == ("no Task is waiting",)
 
 
 def test_the_hard_limit_is_what_is_left_of_it() -> None:
@@ -100,7 +100,7 @@ def test_the_hard_limit_is_what_is_left_of_it() -> None:
     admission = ask(settings, "a", waiting(9), running={"a": waiting(3, start=50)})
 
     assert admission.limit == 2
-    assert admission.reasons == ("limits.hard is 5, 3 Tasks in flight: 2 more at most",)
+    assert admission.reasons == ("limits.hard is 5, 3 Tasks in flight: at most 2 more",)
     assert ask(settings, "a", waiting(9), running={"a": waiting(7, start=50)}).limit == 0
 
 
@@ -120,7 +120,7 @@ def test_tasks_are_left_to_a_pool_that_goes_before_and_has_room() -> None:
 
     assert len(names(admission)) == 7
     assert admission.left_to == {"first": 3}
-    assert "3 Tasks left to first, which has room for that" in admission.reasons
+    assert "3 Tasks left to first, which has capacity for that" in admission.reasons
 
 
 def test_what_is_left_is_what_would_be_drawn_last() -> None:
@@ -197,18 +197,18 @@ def test_below_its_thresholds_a_rented_pool_is_closed() -> None:
 
     assert (admission.open, admission.limit, len(admission.candidates)) == (False, 0, 0)
     assert admission.reasons == (
-        "closed: 5 GPU-hours wait, backlog_gpu_hours is 5",
-        "closed: the oldest Task has waited 2h, oldest_waiting is 3h",
+        "closed: 5 GPU-hours waiting, backlog_gpu_hours is 5",
+        "closed: the oldest Task has been waiting 2h, oldest_waiting is 3h",
     )
 
 
 @pytest.mark.parametrize(
     ("burst", "reason"),
     [
-        ({"backlog_gpu_hours": 4.5, "oldest_waiting": "9h"}, "open: 5 GPU-hours wait, backlog_gpu_hours is 4.5"),
+        ({"backlog_gpu_hours": 4.5, "oldest_waiting": "9h"}, "open: 5 GPU-hours waiting, backlog_gpu_hours is 4.5"),
         (
             {"backlog_gpu_hours": 90, "oldest_waiting": "1h"},
-            "open: the oldest Task has waited 2h, oldest_waiting is 1h",
+            "open: the oldest Task has been waiting 2h, oldest_waiting is 1h",
         ),
     ],
 )
@@ -216,7 +216,7 @@ def test_any_threshold_opens_it_to_what_owned_pools_cannot_take(burst: dict[str,
     since = {row["task"]: NOW - timedelta(hours=2) for row in waiting(5)}
     admission = ask(cloud(**burst), "cloud", waiting(5), since=since)
 
-    assert admission.reasons == (reason, "2 Tasks left to owned, which has room for that")
+    assert admission.reasons == (reason, "2 Tasks left to owned, which has capacity for that")
     assert len(names(admission)) == 3
 
 
@@ -224,7 +224,7 @@ def test_the_backlog_is_of_what_it_may_take_and_says_what_it_does_not_count() ->
     tasks = [*waiting(3), *waiting(5, start=3, gpus=2.0), *waiting(2, start=8, hours=None)]
     admission = ask(cloud(backlog_gpu_hours=4), "cloud", tasks)
     assert admission.reasons == (
-        "closed: 3 GPU-hours wait (2 Tasks of unknown duration not counted), backlog_gpu_hours is 4",
+        "closed: 3 GPU-hours waiting (2 Tasks of unknown duration excluded), backlog_gpu_hours is 4",
     )
 
 
@@ -234,10 +234,10 @@ def test_a_spent_budget_closes_it_and_the_rest_limits_it() -> None:
     left = ask(settings, "cloud", waiting(9), views={"cloud": PoolView(committed_today=5.0)})
 
     assert not spent.open
-    assert spent.reasons == ("closed: 10.00 of budget_per_day 10 are spent or set aside today (UTC)",)
+    assert spent.reasons == ("closed: 10.00 of budget_per_day 10 are spent or reserved today (UTC)",)
     # one costs 2.0
     assert (left.open, left.limit) == (True, 2)
-    assert left.reasons[-1] == "5.00 are left of today's budget: 2 Tasks at most"
+    assert left.reasons[-1] == "5.00 left of today's budget: at most 2 Tasks"
 
 
 def test_a_task_that_the_rest_of_the_budget_does_not_pay_for_stays() -> None:

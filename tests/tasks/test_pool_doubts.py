@@ -27,11 +27,14 @@ def test_plain_pools_raise_none(pool: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("pool", "said"),
     [
-        (CLOUD | {"cost_per_gpu_hour": 2}, "limits: 10 workers cost 480 a day and no budget ends it"),
-        (CLOUD | {"gpus": 0, "cost_per_gpu_hour": 2}, "cost_per_gpu_hour: counts nothing"),
+        (CLOUD | {"cost_per_gpu_hour": 2}, "limits: 10 workers cost 480 a day and there is no budget"),
+        (CLOUD | {"gpus": 0, "cost_per_gpu_hour": 2}, "cost_per_gpu_hour: has no effect"),
         (CLOUD | {"burst": {"budget_per_day": 5}}, "burst: budget_per_day is never reached"),
-        (CLOUD | {"burst": {"oldest_waiting": "1d"}, "limits": {"minimum": 2}}, "limits: 2 workers stay, and cost"),
-        (CLOUD | {"burst": {"oldest_waiting": "1d"}, "priority": 10}, "priority: 10 goes before every pool"),
+        (
+            CLOUD | {"burst": {"oldest_waiting": "1d"}, "limits": {"minimum": 2}},
+            "limits: 2 workers keep running",
+        ),
+        (CLOUD | {"burst": {"oldest_waiting": "1d"}, "priority": 10}, "priority: 10 precedes every pool"),
         (HERE | {"limits": {"hard": 0}}, "limits: hard is 0"),
         (QUEUE | {"kind": "oar"}, "gpus: no directive asks the queue for a GPU; add one, as in '-l /nodes=1/gpu=1"),
         (QUEUE | {"kind": "sge", "queue": "gpu"}, "gpus: no directive asks"),
@@ -39,12 +42,12 @@ def test_plain_pools_raise_none(pool: dict[str, Any]) -> None:
         (QUEUE | {"gpus": 0, "queue": "gpu-long"}, "gpus: is 0, so jobs ask for no GPU, although the name of"),
         (QUEUE | {"gpus": 4, "cores": 2}, "cores: fewer than GPUs"),
         (QUEUE | {"work_root": None}, "work_root: is not set"),
-        (QUEUE | {"work_root": "/tmp/x"}, "work_root: /tmp/x is every node's own"),
+        (QUEUE | {"work_root": "/tmp/x"}, "work_root: /tmp/x is local to each node"),
         (QUEUE | {"lease": "50s"}, "lease: is shorter than 3 heartbeats"),
         (QUEUE | {"timeout": "1h", "stuck_after": "1h"}, "stuck_after: is never reached"),
         (QUEUE | {"timeout": "24h"}, "timeout: is never reached"),
         (QUEUE | {"walltime": 400}, "walltime: 6m40s is short; a number without unit is seconds"),
-        (HERE | {"protocols": "SepTopsProtocol"}, "protocols.SepTopsProtocol: SepTopsProtocol is not known here; did"),
+        (HERE | {"protocols": "SepTopsProtocol"}, "protocols.SepTopsProtocol: SepTopsProtocol is unknown; did"),
     ],
 )
 def test_one_doubt(pool: dict[str, Any], said: str) -> None:
@@ -61,17 +64,17 @@ def test_most_jobs_ask_for_their_gpus_themselves(kind: str) -> None:
 @pytest.mark.parametrize(
     ("keys", "said"),
     [
-        ({"protocols": {"Mine": {"gpus": 2}}}, "protocols.Mine: 1 cores and 2 GPUs fit into no worker"),
-        ({"protocols": {"Mine": {"memory": "33GiB", "cores": 2}}}, "protocols.Mine: 2 cores, 33GiB and 0 GPUs fit"),
-        ({"units": {"Mine": {"cores": 9}}}, "units.Mine: 9 cores and 0 GPUs fit into no worker"),
+        ({"protocols": {"Mine": {"gpus": 2}}}, "protocols.Mine: 1 cores and 2 GPUs exceed every worker"),
+        ({"protocols": {"Mine": {"memory": "33GiB", "cores": 2}}}, "protocols.Mine: 2 cores, 33GiB and 0 GPUs exceed"),
+        ({"units": {"Mine": {"cores": 9}}}, "units.Mine: 9 cores and 0 GPUs exceed every worker"),
         ({"protocols": {"Mine": {"gpus": 0.5}}}, "protocols.Mine: Tasks share a GPU and their memory is not counted"),
         (
             {"protocols": {"SepTopProtocol": {"duration": "24h"}}},
-            "pools.it.walltime: a Task of SepTopProtocol is declared to take 24h and the job has 23h55m for it",
+            "pools.it.walltime: a Task of SepTopProtocol is declared to take 24h and the job allows 23h55m",
         ),
         (
             {"units": {"HybridTopologySetUpUnit": {}}},
-            "units.HybridTopologySetUpUnit: HybridTopologySetUpUnit is not known here; did you mean HybridTopologySetu",
+            "units.HybridTopologySetUpUnit: HybridTopologySetUpUnit is unknown; did you mean HybridTopologySetu",
         ),
     ],
 )
@@ -94,7 +97,7 @@ def test_nothing_but_burst() -> None:
     (found,) = doubts(Pools.model_validate(keys))
 
     assert found.key == ("pools", "cloud", "burst")
-    assert "no pool is without burst" in found.text
+    assert "every pool has burst" in found.text
 
 
 @pytest.mark.parametrize(("budget", "most"), [(None, 4800.0), (100.0, 100.0), (9000.0, 4800.0)])

@@ -42,7 +42,7 @@ def test_fast_failures_in_a_row_lead_to_quarantine_from_the_last() -> None:
     assert record.quarantined_until == at(12)
     assert record.is_quarantined(at(11))
     assert not record.is_quarantined(at(12))
-    assert record.reason == "3 fast failures without a success between"
+    assert record.reason == "3 fast failures without a success in between"
     assert (record.attempts, record.failures, record.fast_failures, record.last_seen_at) == (3, 3, 3, at(2))
 
 
@@ -78,7 +78,7 @@ def test_on_parole_one_failure_is_enough_and_the_penalty_doubles_up_to_the_limit
         ends.append(ends[-1] + 1 + penalty)
     record = fold(rows)["bad"]
     assert record.quarantined_until == at(ends[-1])
-    assert record.reason == "a fast failure on parole"
+    assert record.reason == "a fast failure on probation"
     assert record.next_penalty_s(RULES, at(ends[-1])) == 4800
 
 

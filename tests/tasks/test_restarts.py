@@ -103,7 +103,7 @@ def test_patterns_mean_what_they_mean_to_python(pattern: str, found: bool) -> No
 
 @pytest.mark.parametrize("pattern", ["(", "*", "[a", r"(?P<x>a)(?P<x>b)"])
 def test_what_is_no_regular_expression_is_refused_with_the_reason(pattern: str) -> None:
-    with pytest.raises(SettingsError, match="no regular expression"):
+    with pytest.raises(SettingsError, match="not a regular expression"):
         check_patterns([pattern])
 
 

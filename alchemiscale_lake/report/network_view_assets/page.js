@@ -11,7 +11,7 @@
   const DIVERGING = ["#1b5fa8", "#5b9bd0", "#a9c8e2", "#d5d5d5", "#f2bf85", "#e08a2e", "#a85200"];
   const DASHES = { complete: "", running: "9 5", waiting: "2 5", error: "1 4 7 4", idle: "1 7" };
   const MEANING = {
-    complete: "complete", running: "running", waiting: "waiting", error: "error", idle: "not begun",
+    complete: "complete", running: "running", waiting: "waiting", error: "error", idle: "not started",
   };
   const WIDTHS = { least: 1.4, most: 6 };
 
@@ -41,7 +41,7 @@
     uncertainty: { title: "Uncertainty (kcal/mol)", node: (n) => n.uncertainty, edge: (e) => e.uncertainty },
     residual: {
       title: "Residual (kcal/mol)", node: (n) => n.residual, edge: (e) => e.residual, around: true,
-      says: "ligands: estimate less experiment; edges: edge less network",
+      says: "ligands: estimate minus experiment; edges: edge minus network",
     },
     experiment: { title: "Experiment (kcal/mol)", node: (n) => n.experiment },
   };
@@ -193,7 +193,7 @@
       parts.push(widths);
     }
     const odd = edges.filter((e) => e.findings.length).length;
-    if (odd) parts.push(row(element("span", { class: "mark" }, "!"), "does not fit", element("b", {}, odd + (odd === 1 ? " edge" : " edges"))));
+    if (odd) parts.push(row(element("span", { class: "mark" }, "!"), "flagged", element("b", {}, odd + (odd === 1 ? " edge" : " edges"))));
     legend.replaceChildren(...parts);
   };
 
@@ -288,8 +288,8 @@
     });
     return [
       element("h2", {}, `${nodes.length} ligands, ${edges.length} edges`),
-      element("p", {}, "kcal/mol, lowest first. Point at a ligand or an edge; click to keep it."), element("table", {}, body),
-      findings.length ? element("h3", {}, "what does not fit") : null, ...findings,
+      element("p", {}, "kcal/mol, lowest first. Hover over a ligand or an edge for details; click to keep them."), element("table", {}, body),
+      findings.length ? element("h3", {}, "findings") : null, ...findings,
     ];
   };
 
