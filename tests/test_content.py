@@ -66,7 +66,7 @@ def test_a_bomb_ends_early_with_one_line(tmp_path: Path, bomb: str, reader: str)
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress, zstandard.compress])
-def test_a_file_beyond_the_limit_says_how_to_raise_it(
+def test_a_file_beyond_the_limit_is_refused_naming_the_setting(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pack: Callable[[bytes], bytes]
 ) -> None:
     file = tmp_path / "network.json"
@@ -79,7 +79,7 @@ def test_a_file_beyond_the_limit_says_how_to_raise_it(
     assert content.read_file(file) == TEXT
 
 
-def test_a_limit_that_is_no_amount_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_limit_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(content.MAX_BYTES_VARIABLE, "plenty")
 
     with pytest.raises(SettingsError, match="ALCHEMISCALE_LAKE_MAX_BYTES: 'plenty'"):

@@ -19,7 +19,7 @@ def test_every_error_survives_a_process_boundary(cls: type[errors.LakeError]) ->
 
 
 @pytest.mark.parametrize("cls", CLASSES)
-def test_every_error_says_whether_trying_again_may_help(cls: type[errors.LakeError]) -> None:
+def test_every_error_states_whether_retrying_may_help(cls: type[errors.LakeError]) -> None:
     if cls is not errors.LakeError:
         assert issubclass(cls, errors.TransientError) != issubclass(cls, errors.TerminalError)
 

@@ -27,7 +27,7 @@ def test_scopes_survive_their_text(org: str, campaign: str, project: str) -> Non
     "text",
     ["", "a", "a-b", "a-b-c-d", "a b-c-d", "1a-b-c", "a-b-ä", "a--c", "*-b-c", "a-*-c", "*-*-c", " a-b-c", "a-b-c\n"],
 )
-def test_what_is_no_scope(text: str) -> None:
+def test_invalid_scopes(text: str) -> None:
     with pytest.raises(InvalidScopeError):
         Scope.from_str(text)
 
@@ -54,7 +54,7 @@ def test_scoped_keys_survive_their_text(qualname: str, token: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "Transformation-ab", "T-a-b-c-d-e", "-ab-a-b-c", "T--a-b-c", "T a-ab-a-b-c"])
-def test_what_is_no_scoped_key(text: str) -> None:
+def test_invalid_scoped_keys(text: str) -> None:
     with pytest.raises(InvalidKeyError):
         ScopedKey.from_str(text)
 

@@ -33,7 +33,7 @@ def test_the_nearest_is_suggested_and_nothing_far_off() -> None:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_commands_say_what_was_meant_and_fail(tmp_path: Path, arguments: list[str], said: str) -> None:
+def test_commands_suggest_the_intended_name_and_fail(tmp_path: Path, arguments: list[str], said: str) -> None:
     lake = Lake.create(tmp_path / "lake")
     submit_network(lake, plain_chain([("a", "b")]), SCOPE, name="tyk2")
     done = CliRunner().invoke(main, arguments, env={"ALCHEMISCALE_LAKE": lake.url})

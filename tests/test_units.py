@@ -32,7 +32,7 @@ def test_openmm_quantities() -> None:
 
 
 @pytest.mark.parametrize("value", ["low", [], {}, object()])
-def test_what_is_no_energy(value: object) -> None:
+def test_units_that_are_not_energies(value: object) -> None:
     with pytest.raises(UnitConversionError):
         kcal_mol(value)
 

@@ -31,5 +31,5 @@ def test_a_line_where_there_is_no_terminal(
     ("seconds", "said"),
     [(3.0, "a minute"), (200.0, "3 min"), (5400.0, "1.5 h"), (40_000.0, "11 h"), (200_000.0, "2.3 days")],
 )
-def test_what_is_known_roughly_is_told_roughly(seconds: float, said: str) -> None:
+def test_rough_estimates_are_printed_as_rough(seconds: float, said: str) -> None:
     assert _bar._rough(seconds) == said

@@ -62,7 +62,7 @@ def test_the_file_is_found(files: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert (files / "plan.tsv").read_text().startswith("pool\tkind\tpriority\tstate\t")
 
 
-def test_without_a_file_it_says_how_to_begin(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_file_it_prints_how_to_begin(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(files / "lake")
     monkeypatch.delenv("ALCHEMISCALE_LAKE_POOLS", raising=False)
     result = call(files)

@@ -84,7 +84,7 @@ def test_what_reads_works(
 
 
 @pytest.mark.parametrize("arguments", WRITING, ids=" ".join)
-def test_what_writes_says_so_in_one_line(
+def test_writing_commands_fail_in_one_line(
     lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: Sequence[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)

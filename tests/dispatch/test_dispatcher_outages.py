@@ -110,7 +110,7 @@ def test_an_outage_ends_nothing_and_loses_no_claim(lake: Lake, network: str, sto
     assert not len(lake.table("task_log").scan().filter(pl.col("event").is_in(["released", "expired"])).collect())
 
 
-def test_an_outage_that_lasts_is_an_error_and_the_engine_is_told_to_stop(
+def test_a_long_outage_is_an_error_and_stops_the_engine(
     lake: Lake, network: str, storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dispatcher_module, "Outage", functools.partial(Outage, give_up_s=0.2, first_pause_s=0.05))
@@ -127,7 +127,7 @@ def test_an_outage_that_lasts_is_an_error_and_the_engine_is_told_to_stop(
     assert all(flight.cancelled for flight in engine.flights)
 
 
-def test_a_claim_of_unknown_outcome_is_given_back_once_there_is_an_answer(lake: Lake, network: str) -> None:
+def test_a_claim_of_unknown_outcome_is_released_after_the_outage(lake: Lake, network: str) -> None:
     engine = Engine(lake, durable=True, whole_jobs=True)
     turn = dispatcher(lake, engine, lease_s=6 * 3600.0)
 
@@ -198,7 +198,7 @@ def test_a_lost_worker_that_comes_back_finds_the_place_taken(lake: Lake, network
     assert found.result["exception"] == "WorkerLost: again", "what is recorded is what lies in the lake"
 
 
-def test_what_a_queue_did_not_take_is_no_failure_of_its_task(lake: Lake, network: str) -> None:
+def test_a_rejected_submission_is_not_a_failure_of_the_task(lake: Lake, network: str) -> None:
     engine = Engine(lake, slots=1)
     turn = dispatcher(lake, engine)
     for n in range(6):

@@ -51,7 +51,7 @@ def test_a_pool_gets_what_only_it_takes() -> None:
     assert {name: float(used[0, 0]) for name, used in done.used.items()} == {"a": 2.0, "b": 4.0}
 
 
-def test_what_nobody_takes_is_never_done() -> None:
+def test_tasks_without_a_worker_never_finish() -> None:
     assert np.isinf(finish({"a": crew(3, [1.0, np.inf])}).wall_h).all()
     assert np.isinf(finish({"a": crew(0, [1.0])}).wall_h).all()
     assert finish({"a": crew(0, [])}).wall_h == pytest.approx([0.0])

@@ -38,13 +38,13 @@ def results(campaign: Campaign, network: str, key: str, *wall_times_s: float, ok
         campaign.result(task, 1.0 if ok else None, 0.1 if ok else None, ok=ok, wall_time_s=wall_time_s)
 
 
-def test_nobody_knows_at_first(campaign: Campaign) -> None:
+def test_without_results_durations_are_unknown(campaign: Campaign) -> None:
     campaign.network("n", [("a", "b")])
     found = one(campaign.lake, campaign.transformation("a_b_other"))
     assert found == Forecasted(Resources(1, None, 0.0), None, None, None)
 
 
-def test_declared_until_results_tell_better(campaign: Campaign) -> None:
+def test_declared_durations_apply_until_results_exist(campaign: Campaign) -> None:
     network = campaign.network("n", [("a", "b"), ("b", "c"), ("c", "d"), ("d", "e")])
     declared = pools(HarmonicProtocol={"gpus": 0.5, "cores": 2, "memory": "1GiB", "duration": "1h"})
     wanted = campaign.transformation("a_b_other")
@@ -70,7 +70,7 @@ def test_own_results_are_taken_at_two_standard_deviations(campaign: Campaign) ->
     assert one(campaign.lake, campaign.transformation("a_b_other")).duration_s == pytest.approx(400.0)
 
 
-def test_two_transformations_tell_nothing_of_a_third(campaign: Campaign) -> None:
+def test_two_transformations_are_too_few_to_predict_a_third(campaign: Campaign) -> None:
     network = campaign.network("n", [("a", "b"), ("b", "c"), ("c", "d")])
     results(campaign, network, "b_c_other", 100.0)
     results(campaign, network, "c_d_other", 100.0)
@@ -106,7 +106,7 @@ def test_atoms_do_not_count_where_they_explain_nothing(campaign: Campaign) -> No
     assert one(campaign.lake, campaign.transformation(wanted)).duration_s == pytest.approx(50.0)
 
 
-def test_the_same_settings_tell_more_than_the_same_class(campaign: Campaign) -> None:
+def test_the_same_settings_take_precedence_over_the_same_class(campaign: Campaign) -> None:
     network = campaign.network("n", [("a", "b"), ("b", "c"), ("c", "d"), ("x", "y")])
     for key in ("a_b_other", "b_c_other", "c_d_other"):
         results(campaign, network, key, 100.0)
@@ -123,7 +123,7 @@ def test_the_same_settings_tell_more_than_the_same_class(campaign: Campaign) -> 
     assert one(campaign.lake, campaign.transformation("l3")).duration_s == pytest.approx(900.0)
 
 
-def test_results_are_read_again_after_half_a_minute_and_new_transformations_at_once(campaign: Campaign) -> None:
+def test_results_are_read_again_after_half_a_minute_and_new_transformations_immediately(campaign: Campaign) -> None:
     network = campaign.network("n", [("a", "b")])
     clock = Clock()
     forecast = Forecast(campaign.lake, None, clock=clock)
@@ -159,7 +159,7 @@ def test_physics_is_expected_and_keeps_no_task_from_a_worker(lake: Lake) -> None
     assert 0.3 < found.gpu_hours < 20.0
 
 
-def test_a_trained_model_tells_of_transformations_without_results(lake: Lake) -> None:
+def test_a_trained_model_predicts_transformations_without_results(lake: Lake) -> None:
     legs = openfe_lake(lake)
     without = [row for row in legs if "e3" in row["key"]]
     assert {f.source for f in Forecast(lake, None).of([row["transformation"] for row in without]).values()} == {

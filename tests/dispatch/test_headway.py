@@ -86,7 +86,7 @@ def test_nothing_is_expected_before_anything_is_known(lake: Lake, headway: Headw
     assert headway.outlook(lake.task_log.states(), []).eta_s is None
 
 
-def test_what_ended_tells_how_long_the_rest_takes(lake: Lake, headway: Headway, clock: Clock) -> None:
+def test_finished_tasks_predict_the_remaining_duration(lake: Lake, headway: Headway, clock: Clock) -> None:
     for attempt in claim(lake, 2):
         begin(lake, attempt, ran_for_s=40.0)
 
@@ -119,7 +119,7 @@ def test_the_pace_so_far_counts_once_there_is_one(lake: Lake, headway: Headway, 
     assert eta_s == pytest.approx(7 * 10.0 / 0.5)
 
 
-def test_a_dispatcher_tells_when_a_task_begins_although_the_log_does_not_move(lake: Lake, network: str) -> None:
+def test_a_dispatcher_reports_a_task_start_although_the_log_is_unchanged(lake: Lake, network: str) -> None:
     told: list[Progress] = []
     engine = Engine(lake, slots=2)
     settings = DispatchSettings(resources=Resources(), poll_s=0.01, selection=Selection(networks=(network,)))
@@ -137,7 +137,7 @@ def test_a_dispatcher_tells_when_a_task_begins_although_the_log_does_not_move(la
     assert [(p.running, p.queued, p.waiting, p.total) for p in told] == [(0, 2, 6, 8), (1, 1, 6, 8)]
 
 
-def test_nothing_left_is_no_outlook(lake: Lake) -> None:
+def test_without_remaining_tasks_there_is_no_forecast(lake: Lake) -> None:
     headway = Headway(lake, Selection(), Forecast(lake, None))
 
     assert headway.outlook(lake.task_log.states(), [1.0]) == Outlook(0, 0, None)

@@ -26,7 +26,7 @@ def test_pauses_grow_to_half_a_minute_and_end_after_ten() -> None:
     assert 570 < clock.now <= 600
 
 
-def test_a_turn_that_went_well_starts_the_count_anew() -> None:
+def test_a_successful_turn_resets_the_count() -> None:
     clock = Clock()
     outage = Outage(clock=clock)
     outage.pause_after(StorageError("503"))

@@ -43,7 +43,7 @@ def test_a_task_too_long_for_what_is_left_of_a_job_does_not_start_there() -> Non
     assert place_drafts([draft("t", duration_s=None)], places[:1], retire_before_s=1000.0) == {}
 
 
-def test_a_task_goes_elsewhere_than_where_it_failed_unless_nobody_else_wants_the_room() -> None:
+def test_a_task_avoids_the_host_where_it_failed_unless_that_is_otherwise_idle() -> None:
     failed = draft("t", avoid=frozenset({"a"}))
     assert place_drafts([failed], [place("a"), place("b")]) == {"t": "b"}
     assert place_drafts([failed, draft("u")], [place("a")]) == {"u": "a"}

@@ -87,7 +87,7 @@ def test_an_attempt_that_beats_is_not_given_up(pulse: Pulse, clock: Clock, lake:
     assert turns(pulse, clock, state, 10_000) == pytest.approx(2000.0 + 120.0, abs=61.0)
 
 
-def test_after_an_outage_all_are_watched_anew(pulse: Pulse, clock: Clock) -> None:
+def test_after_an_outage_all_heartbeats_are_timed_afresh(pulse: Pulse, clock: Clock) -> None:
     state = held(0.0)
     assert turns(pulse, clock, state, LEASE_S + 100.0) is None
     pulse.forget()

@@ -65,7 +65,7 @@ def test_a_bucket_dates_what_was_seen(lake: Lake, monkeypatch: pytest.MonkeyPatc
     assert look(lake, 7e6, machine="two") == 7200.0
 
 
-def test_what_concerns_nobody_any_more_is_deleted(lake: Lake) -> None:
+def test_sightings_without_an_owner_are_deleted(lake: Lake) -> None:
     look(lake, 1.0, machine="gone")
     made = sightings(lake, 2.0)
     made.look("leases", {"a2": "y"})

@@ -76,7 +76,7 @@ def test_attempts_are_open_until_their_end_is_logged(lake: Lake) -> None:
     assert attempts(times.given_back) == []
 
 
-def test_all_at_once_says_the_same_as_bit_by_bit(lake: Lake) -> None:
+def test_reading_all_equals_reading_incrementally(lake: Lake) -> None:
     campaign = Campaign(lake)
     network = campaign.network("n", [("a", "b")])
     tasks = campaign.new_tasks(network, ["a_b_other"] * 3)

@@ -83,7 +83,7 @@ def happen(campaign: Campaign, event: object) -> None:
     campaign.tasks[event.after.task] = event.after
 
 
-def test_what_runs_counts_until_now_and_what_was_given_back_from_its_claim(campaign: Campaign, task: str) -> None:
+def test_running_attempts_count_until_now_and_released_ones_from_their_claim(campaign: Campaign, task: str) -> None:
     happen(campaign, status.claim(campaign.tasks[task], "a1", "cloud", now_utc()))
     in_an_hour = now_utc() + timedelta(hours=1)
     if day_began(in_an_hour) != day_began(now_utc()):
@@ -99,7 +99,7 @@ def test_what_runs_counts_until_now_and_what_was_given_back_from_its_claim(campa
     assert 0.0 < back.ended_gpu_hours < 0.01
 
 
-def test_an_attempt_given_back_that_left_a_result_after_all_counts_once(campaign: Campaign, task: str) -> None:
+def test_a_released_attempt_with_a_late_result_counts_once(campaign: Campaign, task: str) -> None:
     happen(campaign, status.claim(campaign.tasks[task], f"{1:032x}", "cloud", now_utc()))
     happen(campaign, status.release(campaign.tasks[task], f"{1:032x}", "stopped"))
     began = day_began(now_utc())

@@ -110,7 +110,7 @@ def test_hours_that_cannot_be_are_refused() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"format": 1}', '{"format": 99}', "null"])
-def test_text_that_is_no_model_is_refused(text: str) -> None:
+def test_text_that_is_not_a_model_is_refused(text: str) -> None:
     with pytest.raises(EstimatorInputError, match="train it again"):
         from_json(text)
 

@@ -55,7 +55,7 @@ def test_stragglers_do_not_bend_the_rest() -> None:
     assert np.abs(_predicted(laid_out, posterior)[6:]).max() < 0.1
 
 
-def test_noise_is_told_apart_by_protocol() -> None:
+def test_noise_is_estimated_per_protocol() -> None:
     laid_out = _laid_out(600)
     noisy = laid_out.derived.rows["protocol"] == "Q"
 

@@ -102,7 +102,7 @@ def test_a_cycle_adds_up_in_its_own_direction() -> None:
     assert (found.z, found.flagged) == (pytest.approx(-5.0), True)
 
 
-def test_rounding_is_no_misfit() -> None:
+def test_rounding_is_not_a_misfit() -> None:
     value = np.array([0.1, 0.2, -(0.1 + 0.2)])
 
     (found,) = close_cycles(list("abc"), list("bca"), value, np.zeros(3))
@@ -283,7 +283,7 @@ def _flags(rng: np.random.Generator, n_legs: int, n: int, off: float, *, planted
     return any(f.subject == (0, 0) for f in of_results) if planted else bool(of_results), bool(of_legs)
 
 
-def test_a_leg_that_scatters_far_less_than_it_states_is_named() -> None:
+def test_a_leg_with_far_less_scatter_than_stated_is_reported() -> None:
     sd, n = np.full(20, 0.2), np.full(20, 3)
     variance = np.full(20, 0.04)
     variance[7] = 9e4
@@ -293,7 +293,7 @@ def test_a_leg_that_scatters_far_less_than_it_states_is_named() -> None:
     assert not any(f.flagged for f in others)
 
 
-def test_two_results_cannot_tell_which_is_odd() -> None:
+def test_two_results_do_not_show_which_is_the_outlier() -> None:
     spread = pool_spread([0.04], [2], [0.2])
 
     assert outlying_results([np.array([0.0, 5.0]), np.array([1.0])], np.array([0.04, 0.04]), spread) == ([], 0)

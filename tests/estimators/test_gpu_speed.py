@@ -108,7 +108,7 @@ def test_a_slice_of_a_card_is_slower_where_there_is_work() -> None:
     assert slice_.sd_log > whole.sd_log
 
 
-def test_another_board_with_the_same_chip_is_less_sure() -> None:
+def test_another_board_with_the_same_chip_is_less_certain() -> None:
     desk, laptop = speed_of("NVIDIA GeForce RTX 4090"), speed_of("NVIDIA GeForce RTX 4090 Laptop GPU")
     assert desk is not None
     assert laptop is not None
@@ -141,7 +141,7 @@ def test_ratios_to_an_l40s_are_as_published_for_plain_md(name: str) -> None:
     assert np.abs(np.log(ratio / published)).max() < 2 * speed.sd_log
 
 
-def test_a_model_scaled_by_data_sheets_is_less_sure_and_as_quick_to_launch() -> None:
+def test_scaling_by_data_sheets_widens_the_interval_and_keeps_the_overhead() -> None:
     scaled, measured = speed_of("RTX 3080"), speed_of("RTX 3090")
     assert scaled is not None
     assert measured is not None

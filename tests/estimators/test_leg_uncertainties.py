@@ -33,14 +33,14 @@ def test_intervals_of_pooled_legs_edges_and_differences_hold_95_per_cent(world: 
 
 
 @pytest.mark.parametrize("world", ["truthful", "half"])
-def test_without_repeats_cycles_tell_truthful_statements_from_false_ones(world: World) -> None:
+def test_without_repeats_cycles_distinguish_correct_from_wrong_uncertainties(world: World) -> None:
     found = coverage(world, 1, "pooled", n_networks=60)
 
     assert found.edges == pytest.approx(95, abs=2.6)
     assert found.differences == pytest.approx(95, abs=3.5)
 
 
-def test_cycles_tell_of_errors_that_repeats_share() -> None:
+def test_cycles_reveal_errors_shared_by_repeats() -> None:
     found = coverage("shared", 3, "pooled", n_networks=40, n_nodes=24, n_edges=40)
     alone = coverage("shared", 3, "larger", n_networks=20, n_nodes=24, n_edges=40)
 
@@ -127,7 +127,7 @@ def test_zero_is_believed_where_the_protocol_can_state_more_or_repeats_agree(
     np.testing.assert_allclose(leg_uncertainties(legs).uncertainty_kcal_mol, expected)
 
 
-def test_zero_that_scatter_contradicts_is_no_statement() -> None:
+def test_a_stated_zero_that_scatter_contradicts_is_ignored() -> None:
     found = leg_uncertainties([leg([1.0, 2.0], [0.0, 0.0]), leg([1.0], [0.0])])
 
     assert (found.uncertainty_kcal_mol > 0.3).all()

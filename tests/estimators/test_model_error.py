@@ -12,7 +12,7 @@ from estimators.model_error import PUBLISHED_BINDING, ModelError, estimate_model
 from estimators.ranking import rank_nodes
 
 
-def test_many_assays_tell_the_error_by_themselves() -> None:
+def test_many_assays_determine_the_error_without_a_prior() -> None:
     rng = np.random.default_rng(1)
     truth = rng.normal(0, 2, 400)
     estimate = truth + 7.0 + rng.normal(0, math.hypot(0.6, 0.2), 400)
@@ -48,7 +48,7 @@ def test_what_uncertainties_explain_is_not_the_models() -> None:
     assert found.sd_kcal_mol == pytest.approx(PUBLISHED_BINDING.sd_kcal_mol, abs=0.05)
 
 
-def test_without_assays_the_prior_stands_and_without_both_nothing_can_be_told() -> None:
+def test_without_assays_the_prior_applies_and_without_both_the_error_is_unknown() -> None:
     assert estimate_model_error([1.0], [5.0], [[0.1]]) is PUBLISHED_BINDING
     assert estimate_model_error([1.0], [5.0], [[0.0]], relative=False, prior=None).sd_kcal_mol == 4.0
     with pytest.raises(EstimatorInputError, match="1 ligands with an assay do not tell a model error"):
@@ -75,7 +75,7 @@ def test_drawn_errors_have_the_spread_that_is_stated() -> None:
     assert uncertain.std(axis=0).std() > 0.2
 
 
-def test_a_model_error_makes_ranks_less_sure_and_none_leaves_them() -> None:
+def test_a_model_error_makes_ranks_less_certain_and_zero_changes_nothing() -> None:
     value, covariance = [0.0, 1.0, 3.0], 0.01 * np.eye(3)
 
     sure = rank_nodes(value, covariance)

@@ -189,7 +189,7 @@ def test_everything_exact_leaves_nothing_to_estimate() -> None:
     np.testing.assert_array_equal(estimate.covariance, np.zeros((3, 3)))
 
 
-def test_contradicting_exact_edges_give_way_equally_and_say_so() -> None:
+def test_contradicting_exact_edges_yield_equally_with_a_note() -> None:
     estimate = solve_network(["a", "b", "c", "c"], ["b", "c", "a", "d"], [1.0, 1.0, -1.7, 1.0], [0, 0, 0, 0.1])
 
     note = codes(estimate)["exact-contradiction"]
@@ -199,7 +199,7 @@ def test_contradicting_exact_edges_give_way_equally_and_say_so() -> None:
     assert estimate.components[0].chi2 == np.inf
 
 
-def test_rounding_around_an_exact_cycle_is_no_contradiction() -> None:
+def test_rounding_around_an_exact_cycle_is_not_a_contradiction() -> None:
     estimate = solve_network(["a", "b", "c"], ["b", "c", "a"], [0.1, 0.2, -0.3], [0.0] * 3)
 
     assert set(codes(estimate)) == {"exact-edges"}
@@ -227,7 +227,7 @@ def test_reverse_edge_counts_as_a_second_measurement() -> None:
     assert "1 of them against" in codes(estimate)["parallel-edges"].message
 
 
-def test_self_loops_change_nothing_but_are_told() -> None:
+def test_self_loops_change_nothing_and_are_noted() -> None:
     estimate = solve_network(["a", "b", "a"], ["b", "b", "c"], [1.0, 0.4, 2.0], [0.1, 0.1, 0.1])
     without = solve_network(["a", "a"], ["b", "c"], [1.0, 2.0], [0.1, 0.1])
 

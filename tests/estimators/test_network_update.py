@@ -116,7 +116,7 @@ def test_rigid_groups_stay_rigid() -> None:
         (["a"], ["b"], [0.1]),  # nodes were removed
     ],
 )
-def test_what_cannot_be_corrected_is_solved_anew(node_a: list[str], node_b: list[str], sd: list[float]) -> None:
+def test_unsupported_changes_cause_a_full_solve(node_a: list[str], node_b: list[str], sd: list[float]) -> None:
     before = solve_network(["a", "b", "a", "d"], ["b", "c", "c", "a"], [1.0, 2.0, 2.9, 1.0], [0.1, 0.2, 0.3, 0.3])
     value = [1.0] * len(sd)
 
@@ -132,7 +132,7 @@ def test_an_edge_that_held_two_parts_together_leaves_two() -> None:
     assert not isinstance(updated.solution, UpdatedSolution)
 
 
-def test_many_changes_are_solved_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_changes_cause_a_full_solve(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(network_update, "_MOST_PAIRS", 5)
     node_a, node_b, value, sd = rows_of(random_network(3, 60, 150, distinct=True))
     before = solve_network(node_a, node_b, value, sd)

@@ -74,7 +74,7 @@ def test_a_result_at_the_mean_of_the_others_has_no_probability_above_one(n_legs:
     assert p == pytest.approx(1.0)
 
 
-def test_what_cannot_be_pooled_is_told() -> None:
+def test_legs_that_cannot_be_pooled_are_refused() -> None:
     with pytest.raises(EstimatorInputError, match="no leg has repeats"):
         pool_spread([0.1, 0.2], [1, 1], [np.nan, np.nan])
     with pytest.raises(EstimatorInputError, match="above zero"):

@@ -30,7 +30,7 @@ TORN = [
 
 
 @pytest.mark.parametrize("left", TORN)
-def test_a_torn_plan_is_no_plan(tmp_path: Path, left: bytes) -> None:
+def test_a_truncated_plan_is_ignored(tmp_path: Path, left: bytes) -> None:
     (tmp_path / PLAN).write_text(json.dumps({"units": [UNIT], "provenance": {"gufe": "1"}}))
     assert read_plan(tmp_path) is not None
     (tmp_path / PLAN).write_bytes(left)
@@ -38,7 +38,7 @@ def test_a_torn_plan_is_no_plan(tmp_path: Path, left: bytes) -> None:
 
 
 @pytest.mark.parametrize("left", TORN)
-def test_a_torn_record_is_no_record(tmp_path: Path, left: bytes) -> None:
+def test_a_truncated_record_is_ignored(tmp_path: Path, left: bytes) -> None:
     for name in ("whole", "torn"):
         (tmp_path / "runs" / name).mkdir(parents=True)
         write_record(tmp_path / "runs" / name, EXECUTION)

@@ -63,7 +63,7 @@ def test_the_gate_is_never_above_what_there_is(worker: Resources, needs: list[Re
 
 @settings(max_examples=200, deadline=None)
 @given(WORKERS, st.lists(NEEDS, max_size=6), NEEDS, st.lists(NEEDS, max_size=8))
-def test_nobody_is_delayed_by_those_who_came_later(
+def test_later_attempts_do_not_delay_earlier_ones(
     worker: Resources, before: list[Resources], mine: Resources, later: list[Resources]
 ) -> None:
     gate = Gate(lambda: None)

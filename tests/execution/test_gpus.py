@@ -27,7 +27,7 @@ def nvidia_smi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("-1", []),
     ],
 )
-def test_the_queue_says_which_devices(
+def test_devices_assigned_by_the_queue_are_used(
     nvidia_smi: Path, monkeypatch: pytest.MonkeyPatch, told: str, devices: list[str]
 ) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", told)
@@ -41,7 +41,7 @@ def test_without_a_word_all_that_the_tool_lists(nvidia_smi: Path, monkeypatch: p
     assert visible_devices() == ["0", "1"]
 
 
-def test_nobody_knows_of_devices(nvidia_smi: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_devices_may_be_unknown(nvidia_smi: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     nvidia_smi.write_text("#!/bin/sh\nexit 9\n")
     assert visible_devices() is None

@@ -43,7 +43,7 @@ def test_the_host_fits_its_table() -> None:
     assert "Linux" in row["os"]
 
 
-def test_a_host_is_told_by_what_it_is_not_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_host_is_identified_by_its_properties_not_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     first = host.describe_host()
     host._description.cache_clear()
     monkeypatch.setattr(host.socket, "gethostname", lambda: "another")
@@ -64,7 +64,7 @@ def test_gpus_are_those_that_the_tool_names(tools: Path) -> None:
 
 
 @pytest.mark.parametrize("script", ["echo 'no devices were found'; exit 6", "echo 'No devices were found'"])
-def test_a_tool_without_a_gpu_is_no_gpu(tools: Path, script: str) -> None:
+def test_a_gpu_tool_without_a_gpu_means_no_gpu(tools: Path, script: str) -> None:
     _nvidia_smi(tools, script)
     row = host.describe_host()
     assert (row["gpu_model"], row["n_gpus"]) == (None, 0)

@@ -91,13 +91,13 @@ def test_shares_see_their_device_and_whole_gpus_theirs(bench: Bench, monkeypatch
     ]
 
 
-def test_gpus_that_nobody_sees_are_numbers(bench: Bench) -> None:
+def test_undetected_gpus_are_numbered(bench: Bench) -> None:
     specs = _specs(bench, 2, LOOK, gpus=1.0)
     execute_assignment(bench.assignment(*specs, cores=8, gpus=2.0))
     assert sorted(_sees(bench, spec)[0][0] for spec in specs) == ["0", "1"]
 
 
-def test_what_is_not_there_is_refused_at_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_devices_are_refused_immediately(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
     big, fits = _specs(bench, 1, gpus=2.0)[0], _specs(bench, 1, gpus=1.0)[0]
     assert execute_assignment(bench.assignment(big, fits, cores=2, gpus=2.0)) == [fits.attempt]

@@ -42,7 +42,7 @@ def _request(tmp_path: Path, **changed: Any) -> dict[str, Any]:
     }
 
 
-def test_a_step_that_cannot_run_says_why(server: StepServer, tmp_path: Path) -> None:
+def test_a_step_that_cannot_run_states_the_reason(server: StepServer, tmp_path: Path) -> None:
     ended = server.start(_request(tmp_path, step="nonsense")).ended.result(60)
     outcome = json.loads((tmp_path / "outcome.json").read_text())
     assert ended.exit_code == 1

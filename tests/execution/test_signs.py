@@ -104,7 +104,7 @@ def test_an_assignment_is_loaded_as_it_was_stored(lake: Lake) -> None:
     assert load_assignment(lake, store_assignment(lake, assignment)) == assignment
 
 
-def test_an_assignment_of_another_version_says_so(lake: Lake) -> None:
+def test_an_assignment_of_another_version_is_refused(lake: Lake) -> None:
     lake.objects.put("assignments/x.json", b'{"format": 99}')
     with pytest.raises(LakeVersionError, match="format 99"):
         load_assignment(lake, "x")
@@ -123,7 +123,7 @@ def test_the_command_runs_a_stored_assignment(
     assert (bench.receipt(good).result["ok"], bench.receipt(bad).result["ok"]) == (True, False)
 
 
-def test_the_command_says_what_it_did_not_find(
+def test_the_command_names_what_it_did_not_find(
     bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("signal.signal", lambda *_: None)

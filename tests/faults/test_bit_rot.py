@@ -129,7 +129,7 @@ def test_no_flipped_bit_is_unnoticed_or_fatal(pristine: Path, tmp_path: Path) ->
     assert not unnoticed, unnoticed[:5]
 
 
-def test_a_whole_lake_verifies_and_a_damaged_one_says_what_to_do(pristine: Path, tmp_path: Path) -> None:
+def test_an_intact_lake_verifies_and_damage_is_reported_with_the_remedy(pristine: Path, tmp_path: Path) -> None:
     place = tmp_path / "lake"
     shutil.copytree(pristine, place)
     done = CliRunner().invoke(main, ["verify", "--lake", str(place)])

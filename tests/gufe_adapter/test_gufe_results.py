@@ -114,7 +114,7 @@ def test_of_a_single_repeat_the_uncertainty_is_what_its_units_state(
     assert found.uncertainty_kcal_mol == pytest.approx(0.5)
 
 
-def test_what_is_no_energy_is_refused(foreign: gufe.Transformation, tmp_path: Path) -> None:
+def test_a_quantity_that_is_not_an_energy_is_refused(foreign: gufe.Transformation, tmp_path: Path) -> None:
     dag, results = _run(foreign, tmp_path, name="kelvin")
 
     with pytest.raises(UnitConversionError):

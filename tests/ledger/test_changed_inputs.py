@@ -43,7 +43,7 @@ def test_every_byte_of_an_input_counts(lake: Lake, network: str, table: str) -> 
     assert gather_network(Lake.open(lake.url), network).new_round
 
 
-def test_a_query_that_meets_a_changed_file_says_what_names_it(lake: Lake, network: str) -> None:
+def test_a_query_that_meets_a_changed_file_suggests_verify(lake: Lake, network: str) -> None:
     assert lake.local_path is not None
     path = next(lake.local_path.glob("tables/results/**/part-*.parquet"))
     written = path.read_bytes()

@@ -80,7 +80,7 @@ def test_single_results_that_close_are_believed(tmp_path: Path) -> None:
     assert [e["uncertainty_kcal_mol"] for e in found["latest_edges"]] == pytest.approx([0.1] * 3)
 
 
-def test_what_repeats_of_an_edge_share_is_added_where_cycles_tell_of_it(tmp_path: Path) -> None:
+def test_the_error_shared_by_repeats_is_added_where_cycles_reveal_it(tmp_path: Path) -> None:
     rng = np.random.default_rng(2)
     shared = dict(zip(CLIQUE, rng.normal(0, 0.6, len(CLIQUE)), strict=True))
     values = {pair: (shared[pair] + rng.normal(0, 0.1, 3)).tolist() for pair in CLIQUE}
@@ -107,7 +107,7 @@ def test_cycles_that_close_leave_little_to_be_shared(tmp_path: Path) -> None:
     assert all(e["uncertainty_kcal_mol"] < 0.15 for e in found["latest_edges"])
 
 
-def test_a_network_without_cycles_says_what_it_cannot_know(tmp_path: Path) -> None:
+def test_a_network_without_cycles_notes_what_is_unknown(tmp_path: Path) -> None:
     star = [("a", "b"), ("a", "c"), ("a", "d")]
     rng = np.random.default_rng(2)
     repeated = {pair: rng.normal(0, 0.1, 3).tolist() for pair in star}

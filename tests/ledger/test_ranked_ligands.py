@@ -49,7 +49,7 @@ def test_each_component_is_ranked_by_its_covariance(lake: Lake, network: str) ->
     assert (ranked.n_without, ranked.max_standard_error) == (1, 0.005)
 
 
-def test_without_a_covariance_the_edges_tell_the_same(
+def test_without_a_covariance_the_edges_give_the_same_ranks(
     lake: Lake, network: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gather_network(lake, network)
@@ -75,7 +75,9 @@ def test_without_a_covariance_the_edges_tell_the_same(
     ("value", "said"),
     [(None, "can be ranked: none has a value; .*alchemiscale-lake gather"), (1.0, "run more repeats")],
 )
-def test_a_network_that_cannot_be_ranked_says_what_to_do(lake: Lake, value: float | None, said: str) -> None:
+def test_a_network_that_cannot_be_ranked_is_reported_with_the_remedy(
+    lake: Lake, value: float | None, said: str
+) -> None:
     network = f"AlchemicalNetwork-none-{SCOPE}"
     rows = TABLES["network_estimates"].sample(1, network=network, value_kcal_mol=value, uncertainty_kcal_mol=None)
     lake.table("network_estimates").append_new(rows)
@@ -99,7 +101,7 @@ def test_a_model_error_is_drawn_for_every_component_where_it_is_asked_for(lake: 
     assert ranked.ligands["p_best"].max() < plain.ligands["p_best"].max()  # type: ignore[operator]
 
 
-def test_where_neither_benchmarks_nor_assays_tell_a_model_error_auto_says_so(lake: Lake, network: str) -> None:
+def test_an_automatic_model_error_without_benchmarks_and_assays_is_refused(lake: Lake, network: str) -> None:
     gather_network(lake, network)
 
     with pytest.raises(

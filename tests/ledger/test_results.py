@@ -46,7 +46,7 @@ def test_recording_again_changes_nothing(lake: Lake, claims: list[Claim]) -> Non
     assert versions == {t: lake.table(t).snapshot().version() for t in versions}
 
 
-def test_a_late_good_result_ends_its_task_whoever_holds_it(lake: Lake, claims: list[Claim]) -> None:
+def test_a_late_good_result_completes_its_task_regardless_of_the_claim(lake: Lake, claims: list[Claim]) -> None:
     late = claims[0]
     end_claims(lake, {late.attempt: late.task}, actor="d", reason="lost")
     (again,) = claim_tasks(lake, "p", 9, lease_s=600, actor="d2")

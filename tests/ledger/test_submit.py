@@ -227,7 +227,7 @@ def test_a_crash_between_any_two_writes_is_made_good_by_submitting_again(lake, p
     }
 
 
-def test_two_submitting_at_once_store_everything_once(lake):
+def test_concurrent_submissions_store_everything_once(lake):
     results: list[Submission] = []
     chains = [small_chain(), grown_chain()] * 2
     threads = [

@@ -114,7 +114,7 @@ def test_a_corrected_value_takes_the_place_of_the_one_before(tables: Tables) -> 
     )
 
 
-def test_a_value_that_was_replaced_stays_so_unless_it_is_given_anew(tables: Tables) -> None:
+def test_a_replaced_value_stays_replaced_unless_it_is_imported_again(tables: Tables) -> None:
     tables.give("v1.csv", NUMBERED, "a,b,solvent,0,-2.0,0.1")
     tables.give("v2.csv", NUMBERED, "a,b,solvent,0,-2.5,0.1")
 

@@ -50,7 +50,7 @@ def test_a_late_good_result_without_its_event_ends_its_task(lake: Lake, claim: C
     assert lake.table("task_log").snapshot().version() == version
 
 
-def test_it_ends_also_for_whoever_claimed_the_task_since(lake: Lake, claim: Claim) -> None:
+def test_it_ends_for_a_later_claim_of_the_task_too(lake: Lake, claim: Claim) -> None:
     end_claims(lake, {claim.attempt: claim.task}, actor="d", reason="lost")
     record_and_die(lake, claim)
     (again,) = claim_tasks(lake, "p", 1, lease_s=600, actor="d2")

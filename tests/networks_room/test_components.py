@@ -18,7 +18,7 @@ def facts(fields):
 
 
 @pytest.mark.parametrize("write", [molecule, old_molecule])
-def test_a_small_molecule_tells_its_name_atoms_and_charge(write):
+def test_name_atoms_and_charge_of_a_small_molecule_are_read(write):
     found = facts(write("ana", elements=(7, 6, 1, 1), charge=-1))
 
     assert (found.name, found.role) == ("ana", "small_molecule")
@@ -38,7 +38,7 @@ def test_solvent_has_no_explicit_atoms():
     assert (facts(solvent()).role, facts(solvent()).n_atoms) == ("solvent", None)
 
 
-def test_an_unknown_class_tells_its_name_and_no_more():
+def test_only_the_name_of_an_unknown_class_is_read():
     found = facts(thing("HarmonicState", name="h1", offset_kcal_mol=1.0))
 
     assert (found.name, found.role, found.n_atoms, found.formal_charge) == ("h1", "other", None, None)

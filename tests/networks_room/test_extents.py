@@ -70,7 +70,7 @@ def test_every_generation_of_gufe_is_read(fields: dict[str, Any]) -> None:
         {"conformers": [_npy([["a", "b", "c"]], "U1")]},
     ],
 )
-def test_what_is_not_coordinates_is_unknown(fields: dict[str, Any]) -> None:
+def test_invalid_coordinates_are_unknown(fields: dict[str, Any]) -> None:
     assert diameter_nm([fields]) is None
     assert diameter_nm([{"conformers": [_LINE]}, fields]) is None
     assert diameter_nm([]) is None

@@ -26,7 +26,7 @@ def rows_of(chain, **options):
     return {row["key"]: row for row in rows}
 
 
-def test_a_leg_in_solvent_tells_all_that_its_dicts_say():
+def test_all_facts_of_a_solvent_leg_are_read_from_its_dicts():
     row = rows_of(small_chain())["T-ab"]
 
     assert row == {
@@ -100,7 +100,7 @@ def put(more, chain):
     return [(key.replace("_", "-"), content) for key, content in more.items()] + chain
 
 
-def test_unknown_components_are_told_by_name_and_the_phase_is_other():
+def test_unknown_components_are_named_and_the_phase_is_other():
     states = {key: thing("HarmonicState", name=key[-1], x=key) for key in ("L_a", "L_b")}
     chain = small_chain(**states, S_a=system(ligand="L-a"), S_b=system(ligand="L-b"))
 
@@ -199,7 +199,7 @@ def test_a_ligand_without_a_name_is_called_by_the_one_name_its_systems_share_els
     assert rows_of(more)["T-ab"]["ligand_a_name"] == "L-a"
 
 
-def test_two_ligands_of_one_name_are_told_apart():
+def test_two_ligands_of_one_name_are_distinguished():
     row = rows_of(small_chain(L_b=molecule("ana", elements=(9,))))["T-ab"]
 
     assert row["ligand_a_name"] != row["ligand_b_name"]

@@ -28,7 +28,7 @@ def test_labels_do_not_follow_the_order_given(names):
     assert label_ligands(names) == label_ligands(dict(reversed(names.items())))
 
 
-def test_a_name_of_one_ligand_is_its_label_and_a_shared_one_is_told_apart_by_key():
+def test_a_unique_name_is_the_label_and_a_shared_one_is_extended_by_the_key():
     labels = label_ligands({"C-0123456789": "x", "C-abcdef0123": "x", "C-ffffff": "y", "C-eeeeee": None})
 
     assert labels == {

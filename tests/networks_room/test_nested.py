@@ -66,7 +66,7 @@ def test_a_key_that_is_given_stands() -> None:
     assert pool.objects["Thing-known"].keyed_dict["x"] == 1
 
 
-def test_a_token_tells_content_apart_but_not_versions() -> None:
+def test_a_token_depends_on_content_but_not_on_versions() -> None:
     fields = {"__qualname__": "Thing", "x": 1, ":version:": 1}
 
     assert gufe_token(fields) == gufe_token({**fields, ":version:": 2})

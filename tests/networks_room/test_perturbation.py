@@ -38,7 +38,7 @@ def test_what_a_mapping_changes(a, b, pairs, changes) -> None:
     assert mapping_facts(mapped(pairs), a, b).changes == Perturbation(*changes)
 
 
-def test_without_its_molecules_a_mapping_tells_its_size_only() -> None:
+def test_without_its_molecules_only_the_size_of_a_mapping_is_known() -> None:
     assert mapping_facts(mapped({0: 0}), None, molecule(1, [])).changes == Perturbation()
     assert mapping_facts({"componentA_to_componentB": {"x": 0}}, None, None).n_mapped == 1
     protein = ComponentFacts("R-1", None, "protein", 9, 4, 0)

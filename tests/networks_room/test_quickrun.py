@@ -37,7 +37,7 @@ def test_every_repeat_is_a_result_with_its_own_numbers(generation: Generation) -
 
 
 @pytest.mark.parametrize("generation", GENERATIONS)
-def test_a_file_tells_what_it_is_of(generation: Generation) -> None:
+def test_a_file_identifies_its_ends_mapping_and_protocol(generation: Generation) -> None:
     pool = ObjectPool()
     leg = NETWORK.transformation("ana", "bob", "complex")
 
@@ -135,7 +135,7 @@ def test_units_of_energy(quantity: Any, kcal_mol: float) -> None:
     assert energy_kcal_mol(quantity) == pytest.approx(kcal_mol, rel=1e-15)
 
 
-def test_a_unit_that_is_no_energy_is_refused() -> None:
+def test_a_unit_that_is_not_an_energy_is_refused() -> None:
     content = NETWORK.result("ana", "bob", "solvent", [(1.0, 0.1)])
     (units,) = content["protocol_result"]["data"].values()
     units[0]["outputs"]["unit_estimate"] = {"magnitude": 1.0, "unit": "nanometer"}
@@ -145,7 +145,7 @@ def test_a_unit_that_is_no_energy_is_refused() -> None:
 
 
 @pytest.mark.parametrize("content", [{}, {"protocol_result": {}}, {"protocol_result": {"data": 3}}, [], None])
-def test_what_is_no_result_is_refused(content: Any) -> None:
+def test_a_file_that_is_not_a_result_is_refused(content: Any) -> None:
     with pytest.raises(ResultFileError, match="not a result of `openfe quickrun`"):
         read(content)
 

@@ -32,7 +32,7 @@ def test_several_processes_read_as_one_does(paths: list[Path]) -> None:
     assert [r.problem is None for r in alone] == [True, True, False, True, True, False]
 
 
-def test_every_object_is_told_of_once(paths: list[Path]) -> None:
+def test_every_object_is_reported_once(paths: list[Path]) -> None:
     keys = [obj.key for reading in read_all(paths, frozenset()) for obj in reading.objects]
 
     assert len(keys) == len(set(keys))

@@ -148,7 +148,7 @@ VALUES = (
     ),
     st.sampled_from(["HydrationProtocol", "NonEquilibriumCyclingProtocol", "P"]),
 )
-def test_whatever_settings_say_numbers_are_sensible_or_none(settings: dict[str, Any], qualname: str) -> None:
+def test_numbers_are_sensible_or_none_for_all_settings(settings: dict[str, Any], qualname: str) -> None:
     found = simulation_facts(qualname, settings, "solvent")
     for value in (found.simulated_ns, found.timestep_fs, found.solvent_padding_nm):
         assert value is None or 0.0 <= value < float("inf")

@@ -90,7 +90,7 @@ def test_a_unit_that_failed_ends_its_dag(tmp_path: Path) -> None:
     assert (result.ok, result.exception) == (False, "ValueError: it blew up")
 
 
-def test_a_warehouse_that_lacks_an_object_says_which(tmp_path: Path) -> None:
+def test_an_object_missing_from_a_warehouse_is_named(tmp_path: Path) -> None:
     root = warehouse(tmp_path / "w", ("ana", "bob", "complex", [(1.0, 0.1)]))
     next((root / "setup").glob("ProteinComponent-*")).unlink()
 

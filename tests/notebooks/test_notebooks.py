@@ -57,7 +57,7 @@ def test_every_cell_runs_and_shows_what_it_is_for(
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
-def test_an_empty_lake_is_no_error(name: str, empty_lake_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_lake_is_not_an_error(name: str, empty_lake_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     outputs, _ = run(name, empty_lake_folder, monkeypatch)
 
     assert outputs

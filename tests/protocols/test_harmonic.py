@@ -354,7 +354,7 @@ def test_works_travel_through_shared_files(tmp_path: Path) -> None:
 # --- manners ------------------------------------------------------------------------------------
 
 
-def test_import_leaves_pymbar_out_and_analysis_says_nothing() -> None:
+def test_import_does_not_load_pymbar_and_analysis_prints_nothing() -> None:
     code = """
 import logging, sys
 from alchemiscale_lake.protocols import harmonic

@@ -57,7 +57,7 @@ def test_overlap_is_that_of_mbar(gap_kj_mol: float) -> None:
     assert overlap == pytest.approx(bar_overlap(forward, reverse), rel=1e-6)
 
 
-def test_nearly_rigid_molecule_is_no_trouble() -> None:
+def test_a_nearly_rigid_molecule_is_analysed() -> None:
     rng = np.random.default_rng(4)
     vacuum, solvent = (6.7 + 0.01 * rng.normal(size=400) for _ in range(2))
 

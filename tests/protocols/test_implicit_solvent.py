@@ -264,7 +264,7 @@ def test_state_that_openmm_refuses_is_not_used(
     np.testing.assert_array_equal(samples.solvation_kj_mol, uninterrupted[0].solvation_kj_mol)
 
 
-def test_dynamics_that_explodes_says_what_to_change(
+def test_unstable_dynamics_is_reported_with_the_remedy(
     ethanol: tuple[str, npt.NDArray[np.float64]], tmp_path: Path
 ) -> None:
     with pytest.raises(ExecutionError, match="shorter timestep than 60"):

@@ -159,7 +159,7 @@ def test_a_receipt_with_a_bad_value_is_not_packed() -> None:
             pack_receipt(Receipt({**good.result, column: value}, good.units, good.files, good.host), SECRET)
 
 
-def test_what_a_newer_worker_says_beyond_is_ignored() -> None:
+def test_additional_fields_of_a_newer_worker_are_ignored() -> None:
     said = payload_of(plain_receipt(SPEC))
     said["result"]["news"] = said["more"] = {"x": 1}
     assert read_payload(json.dumps(said).encode()).attempt == "a1"

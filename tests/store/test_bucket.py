@@ -45,7 +45,7 @@ def test_a_campaign_in_a_bucket(bucket: str) -> None:
     assert rows == [(3,)]
 
 
-def test_writers_at_once_claim_each_task_once(bucket: str) -> None:
+def test_concurrent_writers_claim_each_task_once(bucket: str) -> None:
     lake = Lake.create(bucket)
     network = submit_network(lake, plain_chain([("a", "b"), ("b", "c")]), SCOPE).network
     ensure_tasks(lake, network, 6, creator="ana")

@@ -135,7 +135,7 @@ def test_a_checkpoint_appears_whole(lake: Lake, tmp_path: Path) -> None:
     assert Lake.open(tmp_path / "cut").task_log.states().seq == 20
 
 
-def test_file_names_tell_their_content(lake: Lake) -> None:
+def test_file_names_contain_a_digest_of_the_content(lake: Lake) -> None:
     create(lake, "a", "b")
     assert lake.local_path is not None
     (path,) = (lake.local_path / "tables" / "task_log").rglob("*.parquet")
@@ -146,7 +146,7 @@ def test_file_names_tell_their_content(lake: Lake) -> None:
     assert is_as_written("part-00000-1749e6e2-f4e6-4941-9eb0-c9b3b35120c1-c000.snappy.parquet", data) is None
 
 
-def test_each_entry_tells_the_one_before_it(lake: Lake) -> None:
+def test_each_entry_names_its_predecessor(lake: Lake) -> None:
     for i in range(3):
         create(lake if i % 2 else Lake.open(lake.url), str(i))
     assert lake.local_path is not None

@@ -85,7 +85,7 @@ def assert_no_secret(error: BaseException) -> None:
 
 @pytest.mark.parametrize("fault", ["lost", "cut", "stall", "unavailable"])
 @pytest.mark.parametrize("what", ["_delta_log/0", ".parquet"])
-def test_a_commit_lands_once_whatever_becomes_of_its_writes(
+def test_a_commit_is_applied_once_whatever_the_outcome_of_its_writes(
     what: str, fault: Fault, bucket_lake: str, way: Way
 ) -> None:
     lake = Lake.open(bucket_lake)
@@ -100,7 +100,7 @@ def test_a_commit_lands_once_whatever_becomes_of_its_writes(
 
 
 @pytest.mark.parametrize("fault", ["lost", "cut", "unavailable"])
-def test_rows_are_appended_once_whatever_becomes_of_the_write(fault: Fault, bucket_lake: str, way: Way) -> None:
+def test_rows_are_appended_once_whatever_the_outcome_of_the_write(fault: Fault, bucket_lake: str, way: Way) -> None:
     table = Lake.open(bucket_lake).table("assays")
     rows = ASSAYS.sample(3)
     rule = way.misbehave(fault, method="PUT", path="assays/_delta_log")
@@ -193,7 +193,7 @@ def test_no_credential_is_in_any_object(bucket_lake: str, way: Way) -> None:
     assert not any(SECRET in request or TOKEN in request for request in way.requests)
 
 
-def test_what_a_client_says_is_scrubbed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_secrets_are_removed_from_messages_of_clients(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "abcd/efgh")
     said = scrub(
         "PUT https://ana:pw@host/b?X-Amz-Signature=0123&X-Amz-Credential=AK%2F2025&x=1 key abcd/efgh "

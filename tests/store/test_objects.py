@@ -62,7 +62,7 @@ def test_a_cut_write_leaves_no_object(objects: ObjectStore, monkeypatch: pytest.
     assert objects.put_exclusive("x/receipt.arrow", b"data")
 
 
-def test_listing_tells_sizes_and_times_and_what_was_left_half_written(objects: ObjectStore, tmp_path: Path) -> None:
+def test_listing_has_sizes_times_and_incomplete_writes(objects: ObjectStore, tmp_path: Path) -> None:
     before = datetime.now(UTC) - timedelta(seconds=2)
     objects.put("a/one", b"1")
     objects.put("a/b/.0123.part", b"half")
@@ -75,7 +75,7 @@ def test_listing_tells_sizes_and_times_and_what_was_left_half_written(objects: O
     assert objects.list("a") == ["a/one"]
 
 
-def test_many_are_deleted_at_once(objects: ObjectStore) -> None:
+def test_many_objects_are_deleted_together(objects: ObjectStore) -> None:
     paths = [f"many/{i:04d}" for i in range(30)]
     for path in paths:
         objects.put(path, b"")

@@ -53,7 +53,7 @@ def test_no_rows_make_no_commit(lake: Lake) -> None:
     assert lake.table("assays").snapshot().version() == 0
 
 
-def test_writers_at_once_neither_lose_nor_double(lake: Lake) -> None:
+def test_concurrent_writers_neither_lose_nor_duplicate_rows(lake: Lake) -> None:
     """Four writers, overlapping keys."""
     written: list[int] = []
 

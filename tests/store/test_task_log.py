@@ -42,7 +42,7 @@ def action(lake: Lake, tasks: Sequence[str]) -> None:
     lake.task_log.commit(decide, actor="t")
 
 
-def test_commits_are_numbered_without_gaps_and_nothing_is_no_commit(lake: Lake) -> None:
+def test_commits_are_numbered_without_gaps_and_an_empty_one_has_no_number(lake: Lake) -> None:
     create(lake, 2)
     nothing = lake.task_log.commit(lambda _: [], actor="t")
     second = lake.task_log.commit(lambda _: [Event("created", new_task())], actor="t")
@@ -133,7 +133,7 @@ def test_states_of_a_fold_plus_tail_equal_those_of_the_whole_log(lake: Lake) -> 
         assert getattr(folded, name).sort("task").equals(getattr(whole, name).sort("task"))
 
 
-def test_a_fold_cut_between_its_two_tables_harms_nobody(lake: Lake) -> None:
+def test_a_fold_interrupted_between_its_two_tables_is_harmless(lake: Lake) -> None:
     class CutError(BaseException):
         pass
 

@@ -196,7 +196,7 @@ def test_cut_anywhere_and_done_again(lake: Lake) -> None:
 
 
 @pytest.mark.timeout(120)
-def test_writers_at_once_with_upkeep_after_upkeep(place: str) -> None:
+def test_concurrent_writers_during_repeated_maintenance(place: str) -> None:
     """Every row exists once, and every commit has its number."""
     created: list[str] = []
     done = threading.Event()
@@ -242,7 +242,7 @@ def test_files_of_lost_races_go_once_the_table_has_moved_on(lake: Lake) -> None:
     assert Lake.open(lake.url).task_log.states().seq == 3
 
 
-def test_a_dry_run_tells_and_touches_nothing(lake: Lake) -> None:
+def test_a_dry_run_reports_and_changes_nothing(lake: Lake) -> None:
     commit_small(lake, 20)
     make_old(lake, days=2)
     before = paths(lake)

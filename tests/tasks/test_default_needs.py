@@ -42,7 +42,7 @@ def test_what_is_declared_goes_over_what_is_known_key_by_key() -> None:
     assert needs_of(declared, "PlainMDProtocol").gpus == 1.0
 
 
-def test_a_default_for_what_nobody_knows() -> None:
+def test_unknown_needs_have_a_default() -> None:
     declared = pools(protocols={"*": {"gpus": 1, "cores": 2}, "Mine": {"cores": 4}})
 
     assert needs_of(None, "Yours") == Needs()

@@ -86,7 +86,7 @@ def test_a_failed_result_speaks_only_for_the_holder(at: str) -> None:
 
 
 @pytest.mark.parametrize("at", STATUSES)
-def test_claims_are_given_back_by_their_holder(at: str) -> None:
+def test_claims_are_released_by_their_holder(at: str) -> None:
     assert resulting(status.release(task(at), "a1", "stop")) == ("waiting" if at == "running" else None)
     assert resulting(status.release(task(at), "a0", "stop")) is None
 
