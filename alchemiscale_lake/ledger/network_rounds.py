@@ -27,7 +27,7 @@ from estimators.shared_error import with_shared_error
 from ..networks.measures import is_absent
 from .assembled_edges import AssembledEdge, assemble, evidence_of
 from .network_findings import SolvedKind, finding_rows
-from .network_words import scaled_by_cycles, shared_error, unchecked
+from .network_words import conflicting_assays, scaled_by_cycles, shared_error, unchecked
 from .transformation_estimates import none_if_nan
 
 __all__ = ["MAX_COVARIANCE_LIGANDS", "Round", "inputs_digest", "reckon_round"]
@@ -228,6 +228,7 @@ def _experiment(
         chosen = kinds[0]
         notes.append(Note("experiment-kind", f"compared with experimental values of kind {chosen}"))
     rows = of_ligands.filter(pl.col("kind") == chosen).sort("ligand")
+    notes += conflicting_assays(rows)
     columns = rows.select("ligand", "value_kcal_mol", "uncertainty_kcal_mol")
     return {ligand: (value, uncertainty) for ligand, value, uncertainty in columns.iter_rows()}, notes
 

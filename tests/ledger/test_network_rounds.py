@@ -123,6 +123,22 @@ def test_a_network_without_cycles_notes_what_is_unknown(tmp_path: Path) -> None:
     assert [e["uncertainty_kcal_mol"] for e in single["latest_edges"]] == pytest.approx([0.1] * 3)
 
 
+@pytest.mark.parametrize(("second", "conflicting"), [(-7.0, True), (-8.9, False), (-8.5, False)])
+def test_assays_of_one_ligand_that_disagree_are_noted_at_it(tmp_path: Path, second: float, conflicting: bool) -> None:
+    campaign, _ = gathered(tmp_path / "lake", RING, {("a", "b"): [1.0], ("b", "c"): [1.0], ("c", "a"): [-2.0]}, 0.1)
+    campaign.assay("a", -9.0, n=1)
+    campaign.assay("a", second, n=2)
+    campaign.assay("b", -8.0, n=1)
+
+    gather_network(campaign.lake, f"AlchemicalNetwork-net-{SCOPE}")
+
+    rows = {row["ligand"]: row for row in ask(connect(campaign.lake), "ligand_ranking").to_dicts()}
+    assert rows["a"]["experiment_kcal_mol"] == second
+    said = "experiment-conflict: experimental values of a lie between -9.00 and -7.00 kcal/mol; the one entered last"
+    assert any(note.startswith(said) for note in rows["a"]["notes"]) == conflicting
+    assert not any(note.startswith("experiment-conflict") for note in rows["b"]["notes"])
+
+
 def test_both_directions_are_compared_and_a_wrong_edge_is_first(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     pairs = [*CLIQUE, ("b", "a")]

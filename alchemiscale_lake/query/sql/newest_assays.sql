@@ -2,12 +2,15 @@
 -- grain: one row per Scope, ligand and kind; the newest if there are several
 -- inputs: assays
 -- parameters: $scopes
+-- lowest_kcal_mol, highest_kcal_mol: over all values entered, so that values that disagree are seen
 select
     scope,
     ligand,
     kind,
     value_kcal_mol,
-    uncertainty_kcal_mol
+    uncertainty_kcal_mol,
+    min(value_kcal_mol) over (partition by scope, ligand, kind) as lowest_kcal_mol,
+    max(value_kcal_mol) over (partition by scope, ligand, kind) as highest_kcal_mol
 from assays
 where list_contains($scopes, scope)
 qualify row_number() over (partition by scope, ligand, kind order by entered_at desc, value_kcal_mol, source) = 1
