@@ -74,7 +74,7 @@ def test_no_memory(text: str) -> None:
 
 
 @pytest.mark.parametrize("value", [None, 12, 1.5, [1]])
-def test_what_is_no_text_is_left_alone(value: object) -> None:
+def test_values_that_are_not_text_are_unchanged(value: object) -> None:
     assert parse_seconds(value) is value
     assert parse_bytes(value) is value
 

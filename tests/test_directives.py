@@ -17,7 +17,7 @@ from tests.queue_pools import pool_of
 
 @pytest.mark.parametrize("kind", JOBQUEUE_KINDS)
 @pytest.mark.parametrize("text", ["", " ", "a'b", 'a"b', "a\\b", "a$b", "a`b", "a\nb", "a\tb"])
-def test_no_queue_is_told_these(kind: str, text: str) -> None:
+def test_these_directives_are_never_written(kind: str, text: str) -> None:
     assert word_mistake(kind, "queue", text) is not None
     assert word_mistake(kind, "account", text) is not None
     assert log_folder_mistake(kind, text) is not None

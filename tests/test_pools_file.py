@@ -150,7 +150,7 @@ def test_amounts_round_trip_through_a_file(tmp_path_factory: pytest.TempPathFact
 # --- mistakes ----------------------------------------------------------------------------------
 
 
-def test_all_mistakes_at_once(file: Path) -> None:
+def test_all_mistakes_are_reported_together(file: Path) -> None:
     found = mistakes(
         file,
         """\
@@ -246,7 +246,7 @@ def test_every_line_with_a_tab_is_named(file: Path) -> None:
     assert [line.partition(":")[0] for line in found] == ["2", "3"]
 
 
-def test_nothing_that_only_follows_is_told(file: Path) -> None:
+def test_consequences_of_a_mistake_are_not_reported(file: Path) -> None:
     found = mistakes(file, "pools:\n  a:\n    kind: slurm\n    cores: x\n    memory: x\n    walltime: ${X}\n", {})
 
     assert [line.partition(": ")[2].partition(":")[0] for line in found] == [

@@ -71,7 +71,7 @@ def test_a_table_is_safe_and_tsv_has_one_line_per_row(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NASTY)
-def test_what_commands_say_is_safe(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_output_of_commands_is_safe(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     say(f"network {name}", fg="red")
     put_out(f"network {name}")
 

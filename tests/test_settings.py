@@ -50,7 +50,7 @@ def test_unknown_keys_are_refused(model: type[BaseModel]) -> None:
     assert "Extra inputs are not permitted" in refused(model, nonsense=1)
 
 
-def test_every_rule_is_told_at_once() -> None:
+def test_all_violations_are_reported_together() -> None:
     said = refused(
         Pool, kind="slurm", cores=1, lease="5s", exclude_scopes="*-*-*", work_pool="x", retire_before="1h", disk="1GB"
     )

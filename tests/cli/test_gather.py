@@ -102,7 +102,9 @@ def test_the_rule_is_the_users(call: Call) -> None:
         (("gather", "clean", "--rule", "mean"), 2, "'mean' is not one of"),
     ],
 )
-def test_what_cannot_be_gathered_is_told(call: Call, arguments: tuple[str, ...], code: int, said: str) -> None:
+def test_results_that_cannot_be_gathered_are_reported(
+    call: Call, arguments: tuple[str, ...], code: int, said: str
+) -> None:
     result = call(*arguments)
 
     assert (result.exit_code, result.stdout) == (code, "")

@@ -64,7 +64,7 @@ def test_debugging_shows_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert type(done.exception).__name__ == "NotALakeError"
 
 
-def test_an_interrupt_is_no_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupt_is_not_a_crash(monkeypatch: pytest.MonkeyPatch) -> None:
     @click.command()
     def interrupted() -> None:
         raise KeyboardInterrupt

@@ -63,7 +63,7 @@ def test_mistakes(lake: Lake, arguments: tuple[str, ...], says: str, code: int) 
     assert "Traceback" not in result.output
 
 
-def test_a_second_one_says_who_is_at_it(lake: Lake) -> None:
+def test_a_second_run_names_the_first(lake: Lake) -> None:
     from alchemiscale_lake.store.upkeep_lease import hold_upkeep
 
     with hold_upkeep(lake.objects):

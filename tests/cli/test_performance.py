@@ -102,7 +102,7 @@ def test_refusals_are_one_line(call: Call, arguments: tuple[str, ...], said: str
 
 
 @pytest.mark.parametrize("value", ["-1", "inf", "about one", "nan"])
-def test_what_is_no_model_error_is_refused(call: Call, value: str) -> None:
+def test_an_invalid_model_error_is_refused(call: Call, value: str) -> None:
     result = call("rank", "tyk2", "--model-error", value)
 
     assert result.exit_code == 2

@@ -78,7 +78,7 @@ def test_list_for_people(snapshot: SnapshotAssertion) -> None:
     assert shown.getvalue() == snapshot
 
 
-def test_people_see_no_row_that_says_nothing() -> None:
+def test_empty_rows_are_not_printed() -> None:
     table = pools_sheet(Pools.model_validate({"pools": {"a": {"kind": "local"}, "b": {"kind": "local", "cores": 2}}}))
 
     assert table.columns == ("pool", "a", "b")
@@ -171,7 +171,7 @@ def test_what_a_queue_does_not_know_has_a_line(tmp_path: Path, monkeypatch: pyte
 
 
 @pytest.mark.usefixtures("no_queues")
-def test_doubts_have_lines_and_are_no_mistakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_warnings_have_line_numbers_and_are_not_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("pools.yaml").write_text(
         "pools:\n  a:\n    kind: slurm\n    cores: 2\n    memory: 1GiB\n    walltime: 1h\nunits:\n  X: {cores: 3}\n"

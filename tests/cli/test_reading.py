@@ -99,7 +99,7 @@ def test_refused(call: Call, arguments: Sequence[str], code: int, said: str) -> 
     assert said in result.stderr
 
 
-def test_gather_dg_has_full_precision_and_says_the_scale(call: Call) -> None:
+def test_gather_dg_has_full_precision_and_names_the_scale(call: Call) -> None:
     result = call("gather", "tyk2")
 
     lines = [line.split("\t") for line in result.stdout.splitlines()]

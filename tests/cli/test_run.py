@@ -162,7 +162,9 @@ def test_killed_interrupted_resumed(up: Up, tmp_path: Path, tmp_path_factory: py
     assert "lake:" not in said, "the login is shown on a terminal, and goes into no log"
 
 
-def test_failed_tasks_are_told_retried_and_seen_later(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_failed_tasks_are_reported_retried_and_listed_later(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     file, lake, own = tmp_path / "bad.json", tmp_path / "lake", environment(tmp_path_factory)
     dump_network(harmonic_network(3, 2, name="bad", fail="raise", n_windows=1, n_samples=20), file)
 

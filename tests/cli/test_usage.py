@@ -101,7 +101,7 @@ def test_plots(call: Call, tmp_path: Path, by: str) -> None:
     assert target.read_bytes().startswith(b"\x89PNG")
 
 
-def test_nothing_to_plot_is_told(call: Call, tmp_path: Path) -> None:
+def test_nothing_to_plot_is_an_error(call: Call, tmp_path: Path) -> None:
     result = call("--since", "1d", "--plot", str(tmp_path / "none.png"))
 
     assert result.exit_code == 1

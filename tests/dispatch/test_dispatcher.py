@@ -118,7 +118,7 @@ def test_a_task_whose_workers_end_under_it_three_times_is_a_failed_result(lake: 
     assert (row["ok"], row["exception"]) == (False, said)
 
 
-def test_what_an_attempt_says_of_its_end_is_the_reason_in_the_log(lake: Lake, network: str) -> None:
+def test_the_reason_in_the_log_is_the_one_that_the_attempt_stated(lake: Lake, network: str) -> None:
     engine = Engine(lake)
     turn = dispatcher(lake, engine, slots=6)
     turn.step()
@@ -143,7 +143,7 @@ def test_a_place_that_refuses_is_left_alone_for_a_while(lake: Lake, network: str
     assert counts(lake) == {"running": 1, "waiting": 5}
 
 
-def test_stopping_cancels_and_gives_back(lake: Lake, network: str) -> None:
+def test_stopping_cancels_attempts_and_releases_claims(lake: Lake, network: str) -> None:
     engine, stop = Engine(lake), threading.Event()
     thread = threading.Timer(0.3, stop.set)
     thread.start()
@@ -154,7 +154,7 @@ def test_stopping_cancels_and_gives_back(lake: Lake, network: str) -> None:
     assert counts(lake) == {"waiting": 6}
 
 
-def test_an_error_in_the_engine_gives_back_what_was_claimed(lake: Lake, network: str) -> None:
+def test_an_error_in_the_engine_releases_claimed_tasks(lake: Lake, network: str) -> None:
     class BrokenEngine(Engine):
         def submit(self, assignment: Assignment, *, name: str, place: str) -> Flight:
             if self.flights:
@@ -177,7 +177,7 @@ def test_a_task_set_invalid_is_cancelled_in_the_next_turn(lake: Lake, network: s
     assert not engine.flights[1].cancelled
 
 
-def test_a_network_that_is_no_longer_active_stops_what_runs(lake: Lake, network: str) -> None:
+def test_an_inactive_network_stops_its_running_tasks(lake: Lake, network: str) -> None:
     engine = Engine(lake)
     turn = dispatcher(lake, engine, heartbeat_s=0.0)
     turn.step()
@@ -285,7 +285,7 @@ def test_the_next_turn_collects_what_ended_and_goes_on_with_what_runs(lake: Lake
         (False, "refused: its job ended before the attempt started; see the job's output"),
     ],
 )
-def test_a_job_that_is_gone_without_a_word_is_given_back(
+def test_the_task_of_a_job_that_vanished_is_released(
     lake: Lake, network: str, monkeypatch: pytest.MonkeyPatch, begun: bool, reason: str
 ) -> None:
     monkeypatch.setattr(salvage, "_UNLISTED_S", 0.0)
@@ -358,7 +358,7 @@ def test_workers_are_asked_for_as_there_is_work(lake: Lake, network: str) -> Non
     assert engine.wanted[-1] == 0
 
 
-def test_receipts_of_a_dead_dispatcher_are_recorded_and_the_rest_claimed_anew(lake: Lake, network: str) -> None:
+def test_receipts_of_a_dead_dispatcher_are_recorded_and_the_rest_claimed_again(lake: Lake, network: str) -> None:
     dead = process_name("dispatch:local").replace(".", ".9", 1)  # same machine, a process that never was
     left, _ = claim_tasks(lake, "local", 2, lease_s=600, actor=dead)
     leave_receipt(lake, plain_receipt(AttemptSpec(left.attempt, left.task, left.transformation, left.scope)))
@@ -377,7 +377,7 @@ def test_expired_leases_of_others_are_reaped_live_ones_waited_for(lake: Lake, ne
     assert report.released == 3
 
 
-def test_a_late_receipt_nobody_waits_for_is_swept_up(lake: Lake, network: str) -> None:
+def test_a_late_receipt_without_a_waiting_attempt_is_recorded(lake: Lake, network: str) -> None:
     (claim,) = claim_tasks(lake, "elsewhere", 1, lease_s=0, actor="x")
     end_claims(lake, {claim.attempt: claim.task}, actor="x", reason="lost")
     leave_receipt(lake, plain_receipt(AttemptSpec(claim.attempt, claim.task, claim.transformation, claim.scope)))

@@ -47,7 +47,7 @@ def test_pool_after_pool_takes_what_it_has_room_for(campaign: Campaign) -> None:
     assert sum(sum(pool.networks.values()) for pool in plan.pools) == 8
 
 
-def test_nothing_is_written_and_it_says_the_same_again(campaign: Campaign) -> None:
+def test_a_plan_writes_nothing_and_is_repeatable(campaign: Campaign) -> None:
     lake, now = campaign.lake, now_utc()
     assert lake.local_path is not None
     before = sorted(str(path) for path in lake.local_path.rglob("*"))
@@ -71,7 +71,7 @@ def test_only_pools_that_were_heard_of_take_part(campaign: Campaign) -> None:
     assert would_claim(everybody) == {"local": 2, "cluster": 3, "cloud": 3}
 
 
-def test_what_runs_takes_room_and_a_closed_pool_is_told(campaign: Campaign) -> None:
+def test_running_tasks_use_capacity_and_a_closed_pool_is_reported(campaign: Campaign) -> None:
     for task in list(campaign.tasks)[:2]:
         campaign.set_status(task, "running")
     plan = plan_dispatch(campaign.lake, config(burst={"backlog_gpu_hours": 90}))

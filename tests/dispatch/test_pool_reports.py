@@ -26,9 +26,7 @@ def test_a_lake_without_reports(lake: Lake) -> None:
     assert pool_reports(lake) == {}
 
 
-def test_what_a_newer_dispatcher_adds_is_passed_over_and_what_is_no_report_too(
-    lake: Lake, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_unknown_fields_and_invalid_reports_are_ignored(lake: Lake, caplog: pytest.LogCaptureFixture) -> None:
     lake.objects.put("pools/new.json", json.dumps({"at": T0.isoformat(), "process": "p", "mood": "good"}).encode())
     lake.objects.put("pools/cut.json", b'{"at": "2025')
     lake.objects.put("pools/list.json", b"[]")

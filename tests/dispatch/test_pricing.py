@@ -153,7 +153,7 @@ def test_only_one_pool_if_asked_for(lake: Lake, legs: list[dict[str, Any]]) -> N
         priced(lake, network, None, pool="cloud")
 
 
-def test_a_pool_says_what_it_does_not_take(lake: Lake, legs: list[dict[str, Any]]) -> None:
+def test_a_pool_states_which_tasks_it_does_not_take(lake: Lake, legs: list[dict[str, Any]]) -> None:
     network = stored(lake, legs, 8)
     cluster = POOLS.pools["cluster"].model_copy(update={"walltime_s": 5 * 3600.0})
     pools = POOLS.model_copy(update={"pools": POOLS.pools | {"cluster": cluster}})
@@ -182,7 +182,7 @@ def test_running_tasks_are_counted_where_they_run(lake: Lake, legs: list[dict[st
     assert found["all together"].wall_h.median == pytest.approx(law_gpu_hours(legs[6], "NVIDIA L40S"), rel=0.15)
 
 
-def test_another_gpu_model_is_wider_and_told(lake: Lake, legs: list[dict[str, Any]]) -> None:
+def test_another_gpu_model_widens_the_interval_and_is_reported(lake: Lake, legs: list[dict[str, Any]]) -> None:
     network = stored(lake, legs, 8)
     here = priced(lake, network, tasks_per_transformation=2)
     there = priced(lake, network, tasks_per_transformation=2, gpu="Tesla T4")
@@ -193,7 +193,7 @@ def test_another_gpu_model_is_wider_and_told(lake: Lake, legs: list[dict[str, An
     assert here.transformations[-1].extrapolates == ""
 
 
-def test_a_gpu_model_that_nobody_knows_is_named_with_what_to_do(lake: Lake, legs: list[dict[str, Any]]) -> None:
+def test_an_unknown_gpu_model_is_reported_with_the_remedy(lake: Lake, legs: list[dict[str, Any]]) -> None:
     network = stored(lake, legs, 8)
 
     said = {
@@ -216,7 +216,7 @@ def test_half_a_gpu_takes_twice_as_long(lake: Lake, legs: list[dict[str, Any]]) 
     assert 1.4 < half / whole < 2.1
 
 
-def test_nobody_knows_on_what_an_empty_lake_runs(lake: Lake) -> None:
+def test_the_gpu_model_of_an_empty_lake_is_unknown(lake: Lake) -> None:
     network = read_network(real_file("jacs_network.json.zst"))
     left = remaining_of_file(lake, network, SCOPE, tasks_per_transformation=1, now=now_utc())
 
@@ -275,7 +275,7 @@ def test_a_network_that_is_not_there(lake: Lake) -> None:
         priced(lake, f"AlchemicalNetwork-x-{SCOPE}")
 
 
-def test_before_any_training_results_tell_all_the_same(lake: Lake) -> None:
+def test_results_are_used_before_any_training(lake: Lake) -> None:
     rows = openfe_lake(lake)
     found = priced(lake, stored(lake, rows, 8), tasks_per_transformation=1)
     assert found.transformations[-1].basis == "trained model"

@@ -55,7 +55,7 @@ def test_without_assays_the_prior_applies_and_without_both_the_error_is_unknown(
         estimate_model_error([1.0], [5.0], [[0.1]], prior=None)
 
 
-def test_what_is_no_model_error_is_refused() -> None:
+def test_an_invalid_model_error_is_refused() -> None:
     with pytest.raises(EstimatorInputError, match="finite and not negative, not -1"):
         ModelError(-1.0)
     with pytest.raises(EstimatorInputError, match="disagree"):

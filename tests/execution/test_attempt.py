@@ -289,7 +289,7 @@ def test_a_result_is_extended(bench: Bench) -> None:
     assert outputs["n_samples"] == 20
 
 
-def test_a_damaged_result_is_not_extended_and_the_attempt_says_so(bench: Bench) -> None:
+def test_a_damaged_result_is_not_extended_and_the_attempt_names_it(bench: Bench) -> None:
     stored = bench.store(scripted("pass"))
     first = bench.run(bench.spec(stored)).result
     path, digest = first["object_path"], first["digest"]
@@ -314,7 +314,7 @@ def test_an_attempt_with_a_receipt_is_not_run_again(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("place", ["before-result", "before-receipt"])
-def test_a_crash_before_the_receipt_is_mended_by_running_again(bench: Bench, place: str) -> None:
+def test_a_crash_before_the_receipt_is_repaired_by_running_again(bench: Bench, place: str) -> None:
     spec = bench.spec(scripted("pass"))
 
     def crash(name: str) -> None:

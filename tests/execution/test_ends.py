@@ -104,13 +104,13 @@ outputs['checkpoint'] = (shared / 'checkpoint').read_text()
     assert receipt.units[1]["exception"] == "Cancelled: stopped 4 s before the end of its job"
 
 
-def test_an_end_that_is_no_number_is_no_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_end_of_a_job_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(job.ENDS_AT, "UNLIMITED")
     assert job.seconds_left() is None
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
-def test_a_job_that_is_told_to_end_gives_its_tasks_back(bench: Bench, tmp_path: Path, signum: signal.Signals) -> None:
+def test_a_job_that_receives_a_signal_releases_its_tasks(bench: Bench, tmp_path: Path, signum: signal.Signals) -> None:
     text = f"import os, time; open({str(tmp_path)!r} + '/pid', 'a').write(f'{{os.getpid()}} '); time.sleep(600)"
     running, waiting = bench.spec(scripted(text)), bench.spec(scripted("pass"))
     stored = store_assignment(bench.lake, bench.assignment(running, waiting))
@@ -192,7 +192,7 @@ def test_a_quarantined_host_runs_nothing(bench: Bench) -> None:
     assert not bench.folder(spec).exists()
 
 
-def test_results_tell_the_node(bench: Bench) -> None:
+def test_results_name_the_node(bench: Bench) -> None:
     assert bench.run(bench.spec(scripted("pass"))).result["hostname"] == "node1"
 
 
@@ -253,7 +253,7 @@ def test_a_running_attempt_beats_and_one_that_ended_does_not(bench: Bench, monke
     assert bench.receipt(spec).result["ok"]
 
 
-def test_beats_tell_how_far_it_is(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_heartbeats_report_progress(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lifeline, "_ASK_FOLDER_S", 0.05)
     monkeypatch.setattr(lifeline, "_FIRST_BEAT_S", 0.0)
     monkeypatch.setattr(lifeline.Lifeline.__init__, "__kwdefaults__", {"beat_s": 0.05})

@@ -114,7 +114,7 @@ def test_a_unit_whose_disk_has_room_again_is_run_again(bench: Bench, tmp_path: P
     assert tries(receipt) == [("only", 1, False), ("only", 2, True)]
 
 
-def test_a_unit_that_only_says_so_fails(bench: Bench) -> None:
+def test_a_unit_that_only_claims_a_host_fault_fails(bench: Bench) -> None:
     receipt = bench.run(bench.spec(scripted("raise OSError(28, 'No space left on device')")))
     assert [ok for _, _, ok in tries(receipt)] == [False] * 3
     assert not receipt.result["ok"]
@@ -153,7 +153,7 @@ def test_a_host_without_processes_releases_the_task(bench: Bench, monkeypatch: p
     assert host_faults.host_health().trouble() == "cannot start a process: EAGAIN"
 
 
-def test_a_work_folder_that_cannot_be_made_is_no_tasks_fault(bench: Bench, tmp_path: Path) -> None:
+def test_a_work_folder_that_cannot_be_created_is_a_host_fault(bench: Bench, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     spec = bench.spec(scripted("pass"))
     assignment: Assignment = replace(bench.assignment(spec), work_root=str(tmp_path / "file" / "work"))

@@ -68,7 +68,7 @@ def test_averages_are_held_against_the_limits() -> None:
     assert "GPU memory 85%" in str(_watched(monitors, _samples(5, gpu_memory=0.85)).device("GPU-aa", long_ago))
 
 
-def test_a_moment_is_no_average() -> None:
+def test_a_single_sample_is_not_an_average() -> None:
     monitors = Monitors(cpu=0.8, window_s=10.0)
     assert _watched(monitors, [*_samples(9, cpu=0.3), Sample(time.monotonic(), 1.0, 0.1)]).host() is None
     assert _watched(monitors, [*_samples(9, 10.0, cpu=1.0)][:-2]).host() is not None
@@ -80,7 +80,7 @@ def test_what_a_device_needs_must_have_shown_since_the_last_start() -> None:
     assert limits.device("0", time.monotonic() - 11.0) is None
 
 
-def test_a_device_that_nobody_measures_is_held_against_nothing() -> None:
+def test_an_unmeasured_device_has_no_limit() -> None:
     limits = _watched(Monitors(gpu_utilisation=0.8, window_s=10.0), _samples(8))
     assert limits.device("MIG-77", time.monotonic()) is None
 

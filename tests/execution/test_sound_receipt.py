@@ -33,7 +33,7 @@ def test_a_sound_receipt_stays_as_it_is() -> None:
         ({"ended_at": plain_receipt(SPEC).result["started_at"].replace(year=2001)}, "an attempt ends after it starts"),
     ],
 )
-def test_a_result_that_breaks_a_rule_is_failed_and_says_so(numbers: dict[str, Any], says: str) -> None:
+def test_a_result_that_violates_a_rule_fails_and_names_the_rule(numbers: dict[str, Any], says: str) -> None:
     good = plain_receipt(SPEC)
     left = sound_receipt(replace(good, result={**good.result, **numbers}))
     if "ended_at" in numbers:  # its own clock, which the supervisor corrects

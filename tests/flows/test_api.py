@@ -225,7 +225,7 @@ def test_a_taken_port_is_a_clear_error(tmp_path: Path) -> None:
             LocalServer(tmp_path, "127.0.0.1", port, lasting=False, on_restart=None)
 
 
-def test_a_server_that_cannot_start_says_where_its_log_is(
+def test_a_server_that_cannot_start_reports_the_path_of_its_log(
     tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("PREFECT_API_URL", raising=False)

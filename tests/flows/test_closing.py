@@ -76,7 +76,7 @@ def keeping_from_closing(monkeypatch: pytest.MonkeyPatch, instead: dict[str, Any
                 each.close(timeout=1.0)
 
 
-def test_everything_is_closed_in_reverse_order_and_told_once(
+def test_everything_is_closed_in_reverse_order_and_reported_once(
     caplog: pytest.LogCaptureFixture, hang: Callable[..., None]
 ) -> None:
     closed: list[int] = []
@@ -108,7 +108,7 @@ def test_an_error_of_the_work_itself_goes_on() -> None:
     assert closed == [1]
 
 
-def test_what_closes_well_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
+def test_closing_without_errors_prints_nothing(caplog: pytest.LogCaptureFixture) -> None:
     with Closing("the engine") as closing:
         closing.callback(lambda: None)
 

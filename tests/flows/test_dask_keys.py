@@ -83,7 +83,7 @@ def test_a_worker_of_another_user_is_not_taken(executor: DaskExecutor, tmp_path:
     assert list(executor._client.scheduler_info()["workers"]) == [before]
 
 
-def test_what_answers_without_keys_says_nothing(executor: DaskExecutor) -> None:
+def test_an_answer_without_keys_discloses_nothing(executor: DaskExecutor) -> None:
     import httpx
 
     family = [psutil.Process(), *psutil.Process().children(recursive=True)]

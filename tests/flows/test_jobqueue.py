@@ -104,7 +104,7 @@ def test_spaces_are_quoted(kind: str, account: str, output: str) -> None:
     assert output in lines
 
 
-def test_slurm_is_told_which_nodes_to_stay_off() -> None:
+def test_slurm_jobs_exclude_quarantined_nodes() -> None:
     request = JobRequest(pool_of("slurm"), Path("/scratch/logs"), ("node1", "node7"))
 
     assert "#SBATCH --exclude=node1,node7\n" in job_of(request, "lake-1", "x").job_script()
@@ -210,7 +210,7 @@ def test_as_many_jobs_as_there_is_work_for() -> None:
     assert len(s.queue.jobs) == 5
 
 
-def test_few_are_submitted_at_once() -> None:
+def test_few_jobs_are_submitted_together() -> None:
     s = scene(maximum=50, submit_at_once=2)
 
     sizes = []
@@ -324,7 +324,7 @@ def test_a_host_to_be_let_alone_loses_its_workers_once_they_are_idle() -> None:
     assert sorted(s.queue.jobs) == ["2", "3"]
 
 
-def test_a_job_that_died_with_its_worker_is_replaced_at_once() -> None:
+def test_a_job_that_died_with_its_worker_is_replaced_immediately() -> None:
     s = scene(maximum=1)
     s.turn(1)
     s.queue.begin("1")
@@ -349,7 +349,7 @@ def test_jobs_that_end_before_they_begin_are_not_submitted_for_ever(caplog: pyte
     assert "ended before its worker started" in caplog.text
 
 
-def test_a_refusal_is_told_once_and_tried_again_later(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_rejected_submission_is_reported_once_and_retried_later(caplog: pytest.LogCaptureFixture) -> None:
     s = scene(maximum=3)
     s.queue.refuses = QueueRefusal("sbatch failed: invalid partition")
     s.turn(3)
@@ -416,7 +416,7 @@ def test_at_the_end_nothing_is_left() -> None:
         max_size=15,
     ),
 )
-def test_never_too_many_and_nobody_is_let_go_who_works(
+def test_the_limit_of_jobs_is_kept_and_no_busy_worker_is_released(
     maximum: int, minimum: int, script: list[tuple[int, str, int]]
 ) -> None:
     s = scene(maximum=maximum, minimum=minimum)

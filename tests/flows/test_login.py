@@ -61,7 +61,7 @@ def test_one_that_others_could_read_is_replaced(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "lake:short", "nonsense", "a:b\nc:d", "lake:" + "ä" * 40])
-def test_what_is_no_login_is_replaced(tmp_path: Path, content: str) -> None:
+def test_an_invalid_login_is_replaced(tmp_path: Path, content: str) -> None:
     login_file(tmp_path).touch(mode=0o600)
     login_file(tmp_path).write_text(content)
 

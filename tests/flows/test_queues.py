@@ -172,7 +172,7 @@ def test_what_cannot_be_read_is_an_error_and_no_empty_queue(kind: str) -> None:
         list_jobs(kind, answering("slurm_load_jobs error", "what?"))
 
 
-def test_only_slurm_tells_its_nodes() -> None:
+def test_only_slurm_lists_its_nodes() -> None:
     assert list_nodes("slurm", answering("node1\nnode2\nnode1\n")) == {"node1", "node2"}
     assert list_nodes("pbs", answering()) == frozenset()
 
@@ -237,7 +237,7 @@ def test_each_queue_is_handed_its_script(
     "says",
     ['echo "Batch job submission failed: Socket timed out on send/recv operation" >&2; exit 1', "sleep 5", "echo what"],
 )
-def test_a_job_of_which_nobody_knows_whether_it_was_taken(
+def test_a_job_of_unknown_submission_outcome(
     says: str, queue: Queue, commands: Callable[[str, str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_queues, "_PATIENCE_S", 0.3)
@@ -266,7 +266,7 @@ def test_a_queue_that_does_not_answer(
         queue.list()
 
 
-def test_the_empty_queue_of_lsf_is_no_failure(commands: Callable[[str, str], None], tmp_path: Path) -> None:
+def test_an_empty_queue_of_lsf_is_not_a_failure(commands: Callable[[str, str], None], tmp_path: Path) -> None:
     commands("bjobs", 'echo "No unfinished job found" >&2; exit 255')
 
     assert Queue(pool_of("lsf"), tmp_path).list().jobs == {}
@@ -502,7 +502,7 @@ def test_a_queue_of_short_names(lake: Lake) -> None:
     assert set(found) == {"a"}
 
 
-def test_cancelling_tells_the_job_and_the_queue(executor: QueueExecutor, memory: MemoryQueue, lake: Lake) -> None:
+def test_cancelling_notifies_the_job_and_the_queue(executor: QueueExecutor, memory: MemoryQueue, lake: Lake) -> None:
     assignment = assignment_of(lake, "a", "b")
     handle = executor.submit(assignment, name="x", place="p")
 
@@ -527,7 +527,7 @@ def test_a_refusal_gives_the_tasks_back_and_waits(executor: QueueExecutor, memor
     assert executor.places(1) == []
 
 
-def test_a_submission_without_an_answer_is_under_way_until_the_queue_says_no(
+def test_a_submission_without_an_answer_is_pending_until_the_queue_denies_it(
     executor: QueueExecutor, memory: MemoryQueue, lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_queue_executor, "_LISTING_LAG_S", 0.3)

@@ -47,7 +47,7 @@ def test_every_parameter_has_a_description(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FLOWS)
-def test_a_flow_says_what_it_does_in_a_line_or_two(name: str) -> None:
+def test_a_flow_is_described_in_a_line_or_two(name: str) -> None:
     flow = flow_of(name)
 
     assert flow.description

@@ -92,7 +92,7 @@ def test_everything_listens_on_loopback(executor: DaskExecutor) -> None:
     assert listening <= {"127.0.0.1"}
 
 
-def test_places_tell_what_is_left_of_a_worker(executor: DaskExecutor, bench: Bench) -> None:
+def test_places_state_the_free_capacity_of_a_worker(executor: DaskExecutor, bench: Bench) -> None:
     (before,) = executor.places(1)
     first, second = small(bench, duration_s=1.5), small(bench, duration_s=1.5)
 
@@ -112,7 +112,7 @@ def test_places_tell_what_is_left_of_a_worker(executor: DaskExecutor, bench: Ben
     assert left_receipt(bench.lake, second)
 
 
-def test_what_waits_behind_does_not_make_less_than_nothing(executor: DaskExecutor, bench: Bench) -> None:
+def test_queued_assignments_do_not_make_capacity_negative(executor: DaskExecutor, bench: Bench) -> None:
     (place,) = executor.places(1)
     whole = [replace(small(bench), resources=None) for _ in range(2)]
     handles = [executor.submit(bench.assignment(s, cores=2), name="x", place=place.name) for s in whole]
@@ -123,7 +123,7 @@ def test_what_waits_behind_does_not_make_less_than_nothing(executor: DaskExecuto
     wait_for(lambda: all(handle.done() for handle in handles))
 
 
-def test_a_host_to_be_let_alone_is_no_place(executor: DaskExecutor) -> None:
+def test_a_retired_host_is_not_a_place(executor: DaskExecutor) -> None:
     (place,) = executor.places(1)
     assert place.hostname is not None
 
@@ -135,7 +135,7 @@ def test_a_host_to_be_let_alone_is_no_place(executor: DaskExecutor) -> None:
     assert executor.places(1) == [place]
 
 
-def test_a_cancelled_assignment_is_told_to_stop(executor: DaskExecutor, bench: Bench) -> None:
+def test_a_cancelled_assignment_receives_the_stop_request(executor: DaskExecutor, bench: Bench) -> None:
     (place,) = executor.places(1)
     spec = small(bench, duration_s=60.0)
     handle = executor.submit(bench.assignment(spec, cores=2), name="x", place=place.name)
@@ -149,7 +149,9 @@ def test_a_cancelled_assignment_is_told_to_stop(executor: DaskExecutor, bench: B
     assert not left_receipt(bench.lake, spec)
 
 
-def test_an_assignment_that_cannot_be_run_says_why(executor: DaskExecutor, bench: Bench, tmp_path: Path) -> None:
+def test_an_assignment_that_cannot_be_run_states_the_reason(
+    executor: DaskExecutor, bench: Bench, tmp_path: Path
+) -> None:
     (place,) = executor.places(1)
     nowhere = Assignment(str(tmp_path / "no-lake"), "pool", (small(bench),), Resources(2))
 

@@ -161,7 +161,7 @@ def test_a_cancelled_job_gives_its_task_back_and_is_replaced(empty: Slurm, bench
         assert other.job_id != job.job_id
 
 
-def test_a_queue_that_refuses_is_told_and_left_alone(
+def test_rejections_by_the_queue_are_reported_and_followed_by_a_pause(
     empty: Slurm, bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
     with open_executor("refused", pool_of(queue="no-such-partition"), bench.lake) as executor:
@@ -230,7 +230,7 @@ def test_jobs_end_by_themselves_when_their_dispatcher_is_killed(empty: Slurm, be
     assert time.monotonic() - killed_at < 60.0
 
 
-def test_single_shot_jobs_need_nobody(empty: Slurm, bench: Bench) -> None:
+def test_single_shot_jobs_need_no_dispatcher(empty: Slurm, bench: Bench) -> None:
     good, bad = attempt(bench), attempt(bench, fail="raise")
     pool = pool_of(maximum=2)
     with open_executor("pool", pool, bench.lake, once=True) as first:
@@ -284,7 +284,7 @@ def test_a_single_shot_job_is_cancelled(empty: Slurm, bench: Bench) -> None:
         ('--comment="x', False),
     ],
 )
-def test_slurm_reads_what_is_no_mistake(empty: Slurm, tmp_path: Path, directive: str, is_read: bool) -> None:
+def test_the_check_of_directives_agrees_with_slurm(empty: Slurm, tmp_path: Path, directive: str, is_read: bool) -> None:
     script = tmp_path / "job.sh"
     script.write_text(f"#!/bin/bash\n#SBATCH {directive}\ntrue\n")
 

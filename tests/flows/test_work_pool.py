@@ -104,7 +104,7 @@ def test_a_template_gets_the_variables_it_knows(lake: Lake, make: Make, runs: Fa
     ]
 
 
-def test_what_waits_is_told(lake: Lake, make: Make, runs: FakeRuns) -> None:
+def test_waiting_runs_are_reported(lake: Lake, make: Make, runs: FakeRuns) -> None:
     executor = make()
     assert (executor.pending().jobs, executor.pending().oldest_s) == (0, None)
     running, waiting = (executor.submit(an_assignment(lake), name="", place="") for _ in range(2))
@@ -118,7 +118,7 @@ def test_what_waits_is_told(lake: Lake, make: Make, runs: FakeRuns) -> None:
     assert 100.0 <= told.oldest_s < 110.0
 
 
-def test_nothing_is_claimed_for_a_pool_that_nobody_serves(make: Make, runs: FakeRuns) -> None:
+def test_nothing_is_claimed_for_a_pool_without_a_worker(make: Make, runs: FakeRuns) -> None:
     executor = make()
     assert executor.places(1)
 
@@ -141,7 +141,7 @@ def test_the_end_of_a_flow_run_ends_its_handle(lake: Lake, make: Make, runs: Fak
     assert handle.exception() is None
 
 
-def test_a_crash_is_told_with_its_reason(lake: Lake, make: Make, runs: FakeRuns) -> None:
+def test_a_crash_is_reported_with_its_reason(lake: Lake, make: Make, runs: FakeRuns) -> None:
     assignment = an_assignment(lake)
     handle = make().submit(assignment, name="", place="")
     runs.becomes(runs.only, "RUNNING")
@@ -153,7 +153,7 @@ def test_a_crash_is_told_with_its_reason(lake: Lake, make: Make, runs: FakeRuns)
 
 
 @pytest.mark.parametrize("state", ["FAILED", "CRASHED"])
-def test_what_could_not_start_is_no_fault_of_the_task(lake: Lake, make: Make, runs: FakeRuns, state: str) -> None:
+def test_a_failed_start_is_not_a_failure_of_the_task(lake: Lake, make: Make, runs: FakeRuns, state: str) -> None:
     executor = make()
     assignment = an_assignment(lake)
     handle = executor.submit(assignment, name="", place="")
@@ -172,7 +172,7 @@ def test_a_deleted_flow_run_has_ended(lake: Lake, make: Make, runs: FakeRuns) ->
     assert handle.done()
 
 
-def test_cancelled_by_hand_is_given_back_and_no_loss(lake: Lake, make: Make, runs: FakeRuns) -> None:
+def test_a_manually_cancelled_run_is_released_without_loss(lake: Lake, make: Make, runs: FakeRuns) -> None:
     assignment = an_assignment(lake)
     handle = make().submit(assignment, name="", place="")
     runs.becomes(runs.only, "CANCELLED")
@@ -238,7 +238,7 @@ def test_what_was_never_submitted_can_be_cancelled(lake: Lake, make: Make, runs:
     assert is_asked_to_stop(lake, assignment.attempts[0])
 
 
-def test_a_refusal_gives_back(lake: Lake, make: Make, runs: FakeRuns) -> None:
+def test_a_refusal_releases_tasks(lake: Lake, make: Make, runs: FakeRuns) -> None:
     runs.refuses = SettingsError("unknown job variable")
     assignment = an_assignment(lake)
 
@@ -299,7 +299,7 @@ def test_flow_runs_of_other_lakes_do_not_count(lake: Lake, make: Make, runs: Fak
         ("PENDING", "InfrastructurePending", {"unschedulable_s": 60.0}, "cancelled"),
     ],
 )
-def test_what_never_starts_is_given_back(
+def test_a_run_that_never_starts_is_released(
     lake: Lake, make: Make, runs: FakeRuns, state: str, name: str, patience: dict[str, float], ending: str
 ) -> None:
     executor = make(**patience)
@@ -370,7 +370,7 @@ def test_flow_runs_that_a_dead_dispatcher_left_do_not_fill_the_pool_for_ever(
 # --- requests to Prefect --------------------------------------------------------------------------
 
 
-def test_a_work_pool_that_is_missing_is_told_with_the_remedy(lake: Lake) -> None:
+def test_a_missing_work_pool_is_reported_with_the_remedy(lake: Lake) -> None:
     from flows._work_pool import open_work_pool
 
     with pytest.raises(SettingsError, match="prefect work-pool create pods"), open_work_pool(lake, "x", some_pool()):
@@ -459,7 +459,9 @@ def test_without_a_block_nothing_is_asked(monkeypatch: pytest.MonkeyPatch) -> No
         ({"AWS_REGION": 1}, "object of strings"),
     ],
 )
-def test_what_is_no_credential_is_refused_and_not_shown(block: Callable[[Any], None], content: Any, said: str) -> None:
+def test_an_invalid_credential_is_refused_and_not_printed(
+    block: Callable[[Any], None], content: Any, said: str
+) -> None:
     from flows._credentials import load_credentials
 
     block(content)

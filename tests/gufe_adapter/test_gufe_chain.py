@@ -299,7 +299,7 @@ def test_other_files_are_refused_by_name(content: str, said: str, tmp_path: Path
     assert str(file) in str(caught.value)
 
 
-def test_a_dict_is_no_chain(network: gufe.AlchemicalNetwork) -> None:
+def test_a_dict_is_not_a_chain(network: gufe.AlchemicalNetwork) -> None:
     with pytest.raises(InvalidNetworkError, match="not a keyed chain"):
         gufe_adapter.loads_chain(json.dumps(network.to_dict(), cls=JSON_HANDLER.encoder))
 
@@ -336,7 +336,7 @@ def test_import_class() -> None:
         ("gufe", "Newer", "does not have this class: install gufe >= 1"),
     ],
 )
-def test_missing_class_says_what_to_install(module: str, qualname: str, said: str) -> None:
+def test_a_missing_class_is_reported_with_the_package_to_install(module: str, qualname: str, said: str) -> None:
     with pytest.raises(MissingClassError, match=said) as caught:
         gufe_adapter.import_class(module, qualname)
     assert caught.value.facts["module"] == module
@@ -368,7 +368,7 @@ def test_importing_the_adapter_imports_no_gufe() -> None:
     assert done.stdout.split() == ["False", gufe.__version__.lstrip("v")]
 
 
-def test_without_gufe_the_adapter_says_so() -> None:
+def test_without_gufe_the_adapter_raises_a_clear_error() -> None:
     code = """
 import sys
 sys.modules["gufe"] = None

@@ -147,7 +147,7 @@ def test_many_bad_lines_are_counted(lake, write):
         ("ligand,value\n", "no values below the header"),
     ],
 )
-def test_a_file_that_is_no_such_table_is_refused(lake, write, content, why):
+def test_a_file_that_is_not_an_assay_table_is_refused(lake, write, content, why):
     with pytest.raises(SchemaError, match=why):
         import_assays(lake, write(content), SCOPE)
 

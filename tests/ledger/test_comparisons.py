@@ -96,7 +96,7 @@ def test_the_newest_round_of_every_network_is_compared(connection: Connection) -
     assert found[0].as_of == T0 + timedelta(days=3)
 
 
-def test_it_is_what_the_estimator_says_of_the_pairs(connection: Connection) -> None:
+def test_comparisons_equal_the_estimator_on_the_pairs(connection: Connection) -> None:
     (dg, ddg) = compare(connection, network="n1", n_bootstrap=50)
 
     ligands, edges = (compared_pairs(connection, quantity, network="n1") for quantity in ("dG", "ddG"))
@@ -205,7 +205,7 @@ def test_networks_without_two_measured_ligands_and_deleted_ones_are_left_out(lak
         compare(connection, network="lone")
 
 
-def test_uncertainties_widen_and_networks_can_be_drawn_anew(connection: Connection) -> None:
+def test_uncertainties_widen_and_networks_can_be_resampled(connection: Connection) -> None:
     def width(**options: object) -> float:
         found = compare(connection, by="programme", scope="org-campaign-*", **options)[0]  # type: ignore[arg-type]
         return found.performance["RMSE"].high - found.performance["RMSE"].low
@@ -214,6 +214,6 @@ def test_uncertainties_widen_and_networks_can_be_drawn_anew(connection: Connecti
     assert width(over="networks") > width()
 
 
-def test_a_lake_without_estimates_says_what_to_do(tmp_path: Path, lake: Lake) -> None:
+def test_a_lake_without_estimates_is_reported_with_the_remedy(tmp_path: Path, lake: Lake) -> None:
     with pytest.raises(EstimationError, match=r"nothing in the lake can be compared.*alchemiscale-lake assays FILE"):
         compare(connect(lake))

@@ -68,7 +68,7 @@ def test_it_is_due_again_after_a_fifth_more_results(lake: Lake) -> None:
     assert cost_models(lake)["model"].to_list() == [more.known.name, first]
 
 
-def test_three_results_of_something_new_make_it_due_at_once(lake: Lake) -> None:
+def test_three_results_of_a_new_kind_make_training_due_immediately(lake: Lake) -> None:
     legs = openfe_lake(lake)
     train_cost_model(lake)
 

@@ -360,7 +360,7 @@ def test_two_networks_share_the_estimates_of_their_transformations(tmp_path: Pat
     assert (report.n_regathered, report.n_estimated, report.n_edges) == (0, 3, 4)
 
 
-def test_an_unknown_network_is_told(tmp_path: Path) -> None:
+def test_an_unknown_network_is_an_error(tmp_path: Path) -> None:
     campaign = Campaign.at(tmp_path / "lake")
 
     with pytest.raises(NotFoundError, match="has no network AlchemicalNetwork-none"):
@@ -420,7 +420,7 @@ def test_a_round_cut_before_its_nodes_is_not_mixed_with_newer_results(tmp_path: 
     assert edges["round"].unique().to_list() == [2]
 
 
-def test_two_gatherers_at_once_make_one_round(tmp_path: Path) -> None:
+def test_concurrent_gather_runs_create_one_estimate_version(tmp_path: Path) -> None:
     campaign, network = campaign_with_results(tmp_path / "lake")
     reports = []
 

@@ -66,7 +66,7 @@ def test_an_empty_lake_knows_no_host(lake: Lake) -> None:
     assert failed_hosts(lake) == {}
 
 
-def test_results_tell_which_host_is_bad(lake: Lake) -> None:
+def test_results_identify_the_bad_host(lake: Lake) -> None:
     leave_results(lake, "good", [1, 2, 3], ok=True)
     leave_results(lake, "bad", [1, 2, 3])
     leave_results(lake, None, [4, 5, 6])
@@ -162,7 +162,7 @@ def test_a_person_quarantines_and_forgives(lake: Lake) -> None:
     ]
 
 
-def test_forgiving_ends_what_results_led_to_and_starts_anew(lake: Lake) -> None:
+def test_a_reset_ends_an_automatic_quarantine_and_restarts_the_count(lake: Lake) -> None:
     leave_results(lake, "bad", [1, 2, 3])
     assert list(quarantined(lake, RULES)) == ["bad"]
     forgive_host(lake, "bad", actor="ana")
@@ -174,7 +174,7 @@ def test_forgiving_ends_what_results_led_to_and_starts_anew(lake: Lake) -> None:
     assert list(quarantined(lake, RULES)) == ["bad"]
 
 
-def test_a_forgiven_host_stays_forgiven_when_a_person_quarantines_it_again(lake: Lake) -> None:
+def test_a_reset_host_stays_reset_when_a_user_quarantines_it_again(lake: Lake) -> None:
     leave_results(lake, "bad", [1, 2, 3])
     forgive_host(lake, "bad", actor="ana")
     until = soon()

@@ -82,7 +82,7 @@ def test_openfes_relative_numbers_need_nothing(
     assert (row["estimate_kcal_mol"], row["uncertainty_kcal_mol"]) == pytest.approx((value, uncertainty))
 
 
-def test_a_number_that_needs_what_is_not_here_is_missing_and_told(lake: Lake, tmp_path: Path) -> None:
+def test_a_number_that_needs_missing_outputs_is_missing_and_reported(lake: Lake, tmp_path: Path) -> None:
     file = tmp_path / "result.json"
     chain = json.loads(dag_chain(QuickrunNetwork([("ana", "bob")]), [(1.0, 0.1)]))
     for _, fields in chain:

@@ -89,7 +89,7 @@ def test_facts_are_those_of_a_submitted_network(lake: Lake, network: QuickrunNet
     assert imported.sort("state_a", "state_b").to_dicts() == submitted.sort("state_a", "state_b").to_dicts()
 
 
-def test_results_say_where_they_are_from(lake: Lake, network: QuickrunNetwork, tmp_path: Path) -> None:
+def test_results_state_their_source(lake: Lake, network: QuickrunNetwork, tmp_path: Path) -> None:
     path = network.write(tmp_path / "tyk2", "ana", "bob", "complex", [(1.0, 0.1), (1.2, 0.2)], packed=True)
 
     import_results(lake, [path], SCOPE, creator="ada")
@@ -121,7 +121,7 @@ def test_importing_again_adds_nothing(lake: Lake, network: QuickrunNetwork, tmp_
     assert {table: rows(lake, table) for table in before} == before
 
 
-def test_a_copy_compressed_or_written_anew_is_known(lake: Lake, network: QuickrunNetwork, tmp_path: Path) -> None:
+def test_a_compressed_or_rewritten_copy_is_recognised(lake: Lake, network: QuickrunNetwork, tmp_path: Path) -> None:
     path = network.write(tmp_path / "a", "ana", "bob", "complex", [(1.0, 0.1)])
     anew = tmp_path / "anew.json"
     anew.write_text(json.dumps(json.loads(path.read_text()), indent=1))
@@ -171,7 +171,7 @@ def test_a_run_that_was_resumed_counts_once(lake: Lake, network: QuickrunNetwork
     assert len(ask(connect(lake), "counted_results")) == 2
 
 
-def test_failed_results_have_tasks_in_error_that_nobody_runs(
+def test_failed_results_have_tasks_in_error_that_are_not_run(
     lake: Lake, network: QuickrunNetwork, tmp_path: Path
 ) -> None:
     network.write(tmp_path / "r", "ana", "bob", "complex", [(1.0, 0.1), "it blew up"])
@@ -232,7 +232,9 @@ def test_a_failure_that_has_no_names_is_placed_by_its_keys(
     assert (report.n_good, report.n_failed, report.n_transformations, report.notes) == (1, 1, 1, ())
 
 
-def test_a_failure_of_nothing_known_is_left_out_and_told(lake: Lake, network: QuickrunNetwork, tmp_path: Path) -> None:
+def test_a_failure_of_an_unknown_transformation_is_skipped_and_reported(
+    lake: Lake, network: QuickrunNetwork, tmp_path: Path
+) -> None:
     network.write(tmp_path / "r", "ana", "bob", "complex", [(1.0, 0.1)])
     lost = network.write(tmp_path / "r", "bob", "cid", "complex", ["no"])
 
@@ -255,7 +257,7 @@ def test_names_decide_where_another_gufe_made_the_keys(lake: Lake, network: Quic
     assert len(rows(lake, "transformations")) == 6
 
 
-def test_what_is_not_of_the_network_file_is_refused(lake: Lake, network: QuickrunNetwork, tmp_path: Path) -> None:
+def test_results_outside_the_network_file_are_refused(lake: Lake, network: QuickrunNetwork, tmp_path: Path) -> None:
     planned = QuickrunNetwork(PAIRS[:1]).write_network(tmp_path / "network.json")
 
     with pytest.raises(ResultFileError, match="belongs to no Transformation of AlchemicalNetwork-"):
@@ -263,7 +265,9 @@ def test_what_is_not_of_the_network_file_is_refused(lake: Lake, network: Quickru
     assert rows(lake, "results") == rows(lake, "networks") == []
 
 
-def test_several_networks_of_one_name_must_be_told_apart(lake: Lake, network: QuickrunNetwork, tmp_path: Path) -> None:
+def test_several_networks_of_one_name_must_be_distinguished(
+    lake: Lake, network: QuickrunNetwork, tmp_path: Path
+) -> None:
     for pairs in (PAIRS, PAIRS[:2]):
         planned = QuickrunNetwork(pairs).write_network(tmp_path / "network.json")
         submit_network(lake, planned, SCOPE, name="twice")

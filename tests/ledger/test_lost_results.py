@@ -56,7 +56,7 @@ def repair(place: Path | str) -> str:
     return str(ran.stderr)
 
 
-def test_what_its_receipt_still_says_is_recorded_again(lake: Lake, done: list[AttemptSpec]) -> None:
+def test_a_lost_result_is_recorded_again_from_its_receipt(lake: Lake, done: list[AttemptSpec]) -> None:
     lose_rows(lake)
     assert "2 result(s) recorded from receipts" in repair(lake.url)
     assert statuses(lake) == {spec.task: "complete" for spec in done}
@@ -96,7 +96,7 @@ def test_a_dry_run_changes_nothing(lake: Lake, done: list[AttemptSpec]) -> None:
     assert "a missing file" in ran.stderr
 
 
-def test_a_dry_run_says_what_is_wrong_with_the_marker(lake: Lake) -> None:
+def test_a_dry_run_reports_what_is_wrong_with_the_marker(lake: Lake) -> None:
     lake.objects.put("lake.json", b"")
     ran = CliRunner().invoke(main, ["maintain", "--repair", "--dry-run", "--lake", lake.url])
     assert (ran.exit_code, ran.stderr) == (1, "lake.json is damaged; it would be rewritten\n")

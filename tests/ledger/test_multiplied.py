@@ -21,7 +21,7 @@ def test_only_what_multiplies_is_said() -> None:
     assert "up to 6 simulations" in str(simulations_of([2, 3], 2))
 
 
-def test_submit_says_it_of_a_network_that_openfe_planned(tmp_path: Path) -> None:
+def test_submit_warns_about_a_network_planned_by_openfe(tmp_path: Path) -> None:
     file = real_file("tyk2_network.json")
     command = ["submit", str(file), "--scope", "a-b-c", "--lake", str(tmp_path / "lake"), "-t", "3"]
     done = CliRunner().invoke(main, command)
@@ -30,7 +30,7 @@ def test_submit_says_it_of_a_network_that_openfe_planned(tmp_path: Path) -> None
     assert "9 simulations of every leg" in done.stderr
 
 
-def test_estimate_cost_says_it_before_submitting(tmp_path: Path) -> None:
+def test_estimate_cost_warns_before_submitting(tmp_path: Path) -> None:
     file = real_file("tyk2_network.json")
     command = ["estimate-cost", str(file), "--scope", "a-b-c", "--lake", str(tmp_path / "lake"), "-t"]
     CliRunner().invoke(main, ["init", "--lake", str(tmp_path / "lake")])
@@ -43,7 +43,7 @@ def test_estimate_cost_says_it_before_submitting(tmp_path: Path) -> None:
     assert "9 simulations of every leg" in thrice.stderr
 
 
-def test_tasks_create_says_it_once_they_multiply(tmp_path: Path) -> None:
+def test_tasks_create_warns_once_tasks_multiply(tmp_path: Path) -> None:
     file, lake = real_file("tyk2_network.json"), str(tmp_path / "lake")
     CliRunner().invoke(main, ["submit", str(file), "--scope", "a-b-c", "--lake", lake])
     create = ["tasks", "create", "--network", "tyk2_network", "--lake", lake]

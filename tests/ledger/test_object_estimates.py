@@ -84,7 +84,7 @@ def test_numbers_are_those_of_the_protocol(
     assert rows["uncertainty_kcal_mol"].to_list() == [e.uncertainty_kcal_mol for e in expected]
 
 
-def test_a_result_that_cannot_be_gathered_is_told_and_others_are_done(
+def test_a_result_that_cannot_be_gathered_is_reported_and_others_are_gathered(
     stored: tuple[Lake, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lake, network = stored

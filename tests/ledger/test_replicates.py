@@ -97,7 +97,7 @@ def test_replicates_travel_in_the_receipt_and_older_workers_leave_none() -> None
 
 
 @pytest.mark.parametrize("bad", [(math.nan, 0.1), (1.0, -0.1), ("one", 0.1), (1.0, math.inf)])
-def test_a_bad_replicate_fails_its_result_and_says_so(bad: tuple[Any, Any]) -> None:
+def test_a_bad_replicate_fails_its_result_with_the_reason(bad: tuple[Any, Any]) -> None:
     spec = AttemptSpec("a" * 32, f"Task-1-{SCOPE}", f"Transformation-1-{SCOPE}", SCOPE)
     receipt = with_repeats(plain_receipt(spec), ((1.0, 0.1), bad))
     with pytest.raises(ReceiptError):

@@ -134,7 +134,7 @@ def test_one_network_restarts_what_another_cancels(lake: Lake, network: str) -> 
     assert lake.task_log.states().networks_of([task])[task] == {network: 0.5}
 
 
-def test_counts_are_forgotten_when_the_task_is_cancelled_or_the_pattern_added_anew(lake: Lake, network: str) -> None:
+def test_counts_are_reset_when_the_task_is_cancelled_or_the_pattern_added_again(lake: Lake, network: str) -> None:
     (task,) = ensure_tasks(lake, network, 1, creator="ana")
     add_task_restart_patterns(lake, network, ["boom"], 1, actor="ana")
 

@@ -83,7 +83,7 @@ def test_a_malformed_chain_names_line_column_byte_and_object():
         ('[["a-1", {"x": ' + "1" * 10_000 + "}]]", "digits"),
     ],
 )
-def test_what_is_no_chain_is_refused(bad, why):
+def test_an_invalid_chain_is_refused(bad, why):
     with pytest.raises(InvalidNetworkError, match=why):
         parse_chain(bad)
 

@@ -39,7 +39,7 @@ def test_a_row_per_edge() -> None:
     assert table.edges == (("jacs/tyk2", "a", "b", "complex"), ("jacs/tyk2", "a", "b", "solvent"))
 
 
-def test_missing_repeats_are_left_out_and_failed_edges_are_told() -> None:
+def test_missing_repeats_are_skipped_and_failed_edges_reported() -> None:
     table = read(WIDE, "a,b,1.5,,9,nan,0.2,,,True,jacs,tyk2,,", "c,d,,,,,,,,,jacs,p38,,")
 
     assert numbers(table) == [("a", "b", "complex", 0, 1.5, None)]
@@ -78,7 +78,7 @@ def test_repeats_may_be_numbered() -> None:
     assert [v.repeat for v in table.values] == [2, 0]
 
 
-def test_experimental_values_are_told_by_their_one_ligand() -> None:
+def test_experimental_values_are_recognised_by_their_single_ligand() -> None:
     table = read(
         "ligand name,DG (kcal/mol),Exp DG (kcal/mol),Exp dDG (kcal/mol),system group,system name",
         "a,-1.0,-9.1,0.2,jacs,tyk2",
@@ -199,7 +199,7 @@ def test_legs_without_a_value_are_counted() -> None:
     assert read(LONG, "a,b,solvent,0,1.0,0.1", "b,c,solvent,0,,").notes == ("edges.csv: 1 of 2 legs have no value",)
 
 
-def test_computed_and_measured_values_of_cinnabars_frames_are_told_apart() -> None:
+def test_computed_and_measured_values_of_cinnabars_frames_are_distinguished() -> None:
     edges = read(
         "labelA,labelB,DDG (kcal/mol),uncertainty (kcal/mol),source,computational",
         "a,b,1.0,0.1,openfe,True",
@@ -216,6 +216,6 @@ def test_computed_and_measured_values_of_cinnabars_frames_are_told_apart() -> No
     assert ligands.notes == ("edges.csv: left out 1 computed free energies of ligands, which follow from edges",)
 
 
-def test_a_table_of_computed_ligands_says_what_to_give() -> None:
+def test_a_table_of_computed_ligands_is_refused_with_the_remedy() -> None:
     with pytest.raises(ResultFileError, match=r"computed free energies of ligands, .* give the edges"):
         read("ligand\tDG(MLE) (kcal/mol)\tuncertainty (kcal/mol)", "a\t1.0\t0.1")

@@ -56,7 +56,7 @@ def test_every_object_that_openfe_wrote_is_verified(name: str) -> None:
 @pytest.mark.parametrize(
     "qualname", ["SmallMoleculeComponent", "ProteinComponent", "RelativeHybridTopologyProtocol", "Transformation"]
 )
-def test_an_edited_file_of_openfe_is_refused_and_says_which_object(tmp_path: Path, qualname: str) -> None:
+def test_an_edited_file_of_openfe_is_refused_naming_the_object(tmp_path: Path, qualname: str) -> None:
     chain = json.loads(zstandard.decompress(real_file("jacs_network.json.zst").read_bytes()))
     file = tmp_path / "network.json"
     file.write_text(json.dumps(edited(chain, qualname)))

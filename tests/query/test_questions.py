@@ -42,7 +42,7 @@ def test_answers(connection: duckdb.DuckDBPyConnection, question: str, snapshot:
     assert Table.of(answer.drop([c for c in _APART if c in answer.columns])).tsv(digits=9) == snapshot
 
 
-def test_no_question_hides_a_table_and_each_tells_its_grain() -> None:
+def test_no_named_query_hides_a_table_and_each_states_its_grain() -> None:
     assert not set(QUESTIONS) & set(TABLES)
     assert all(question.says and question.grain for question in QUESTIONS.values())
 
@@ -101,7 +101,7 @@ def test_scopes_may_be_patterns(connection: duckdb.DuckDBPyConnection, scope: st
     assert ask(connection, "network_states", scope=scope)["name"].to_list() == names
 
 
-def test_what_cannot_be_asked_is_told(connection: duckdb.DuckDBPyConnection) -> None:
+def test_an_invalid_query_is_reported(connection: duckdb.DuckDBPyConnection) -> None:
     with pytest.raises(NotFoundError, match="no named query 'status'; there are task_states, "):
         ask(connection, "status")
     with pytest.raises(NotFoundError, match="no named query 'in_scope'"):
@@ -145,7 +145,7 @@ def test_an_ambiguous_network_lists_the_candidates(campaign: Campaign) -> None:
     assert all(name in str(unnamed.value) for name in unnamed.value.facts["candidates"])
 
 
-def test_an_unknown_network_and_an_empty_lake_are_told(campaign: Campaign, tmp_path: Path) -> None:
+def test_an_unknown_network_and_an_empty_lake_are_reported(campaign: Campaign, tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match="no network has the name or ScopedKey 'nosuch'"):
         find_network(campaign.lake, "nosuch")
     with pytest.raises(NotFoundError, match="there is no network in"):

@@ -100,12 +100,12 @@ def test_a_network_of_the_lake_becomes_a_map(lake: Lake) -> None:
     assert math.isnan(found.experimental["lig1"][1]) or found.experimental["lig1"][1] == 0.0
 
 
-def test_a_network_without_estimates_says_so(lake: Lake) -> None:
+def test_a_network_without_estimates_is_reported(lake: Lake) -> None:
     with pytest.raises(NotFoundError, match="no estimates"):
         network_femap(lake, "AlchemicalNetwork-" + "a" * 32 + "-org-cam-pro")
 
 
-def test_without_cinnabar_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_cinnabar_the_error_names_the_package_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cinnabar", None)
     monkeypatch.setattr(femap, "find_spec", lambda _: None)
 

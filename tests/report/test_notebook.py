@@ -95,7 +95,7 @@ def test_hours_stand_by_what_is_compared() -> None:
     assert axes.get_xlim()[0] == 0
 
 
-def test_nothing_to_draw_is_told() -> None:
+def test_nothing_to_draw_is_an_error() -> None:
     with pytest.raises(EstimationError, match="nothing to plot"):
         plot_progress(pl.DataFrame({"ended_at": [T0], "ok": [True]}).clear(), 3)
     with pytest.raises(EstimationError, match="nothing to plot"):

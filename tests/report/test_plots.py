@@ -103,7 +103,7 @@ def test_pyplot_is_never_touched() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_no_pairs_and_no_matplotlib_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_pairs_and_missing_matplotlib_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(EstimationError, match=r"nothing to plot.*alchemiscale-lake assays"):
         plot_pairs(pairs_of().clear())
 
@@ -130,7 +130,7 @@ def test_pairs_of_edges_are_differences_of_experiments(campaign: Campaign) -> No
     assert dg_pairs(ask(con, "ligand_ranking"))["label"].to_list() == ["a", "b", "c"]
 
 
-def test_a_summary_tells_ligands_rmse_plot_and_what_to_do_next(campaign: Campaign) -> None:
+def test_a_summary_has_ligands_rmse_plot_and_next_steps(campaign: Campaign) -> None:
     summary = summarise(campaign.lake, NETWORK, lake_argument="./lake")
 
     assert summary.table.columns == (

@@ -107,7 +107,7 @@ def test_a_disconnected_network_stops_dg_and_may_be_taken_part_by_part(tmp_path:
     assert ddg_table(con, network).counted == "2 edges, 0 failed"
 
 
-def test_a_network_with_two_kinds_says_which(tmp_path: Path) -> None:
+def test_a_network_with_two_kinds_has_a_column_for_it(tmp_path: Path) -> None:
     campaign = Campaign.at(tmp_path / "lake")
     network = campaign.network("kinds", [("a", "b")], ("vacuum", "solvent", "complex"))
     for task in campaign.new_tasks(network, [f"a_b_{phase}" for phase in ("vacuum", "solvent", "complex")]):
@@ -120,7 +120,7 @@ def test_a_network_with_two_kinds_says_which(tmp_path: Path) -> None:
     assert [row[0] for row in table.rows] == ["binding", "hydration"]
 
 
-def test_without_results_the_next_step_is_told(tmp_path: Path) -> None:
+def test_without_results_the_next_step_is_reported(tmp_path: Path) -> None:
     campaign = Campaign.at(tmp_path / "lake")
     network = campaign.network("fresh", [("a", "b")])
     con = connect(campaign.lake)
@@ -198,7 +198,7 @@ def cells(estimates: EstimateTable) -> dict[str, set[str]]:
     return found
 
 
-def test_what_gives_no_estimate_is_no_error(mixed: tuple[Lake, str]) -> None:
+def test_a_result_without_an_estimate_is_not_an_error(mixed: tuple[Lake, str]) -> None:
     lake, network = mixed
     con = connect(lake)
 
@@ -213,7 +213,7 @@ def test_what_gives_no_estimate_is_no_error(mixed: tuple[Lake, str]) -> None:
     assert "1 ligand has no estimate (-)" in " ".join(dg.remarks)
 
 
-def test_the_summary_tells_an_error_from_no_estimate(mixed: tuple[Lake, str]) -> None:
+def test_the_summary_distinguishes_an_error_from_no_estimate(mixed: tuple[Lake, str]) -> None:
     lake, network = mixed
 
     rows = summarise(lake, network).table.rows

@@ -66,7 +66,7 @@ def test_floats_in_an_integer_column_of_a_frame_are_refused() -> None:
     assert SCHEMA.table(frame.with_columns(n=pl.lit(9.0))).column("n").to_pylist() == [9]
 
 
-def test_every_problem_is_told_at_once() -> None:
+def test_all_problems_are_reported_together() -> None:
     with pytest.raises(SchemaError, match=r"^2 problem"):
         SCHEMA.table([{**GOOD, "n": 0, "kind": "z"}])
 

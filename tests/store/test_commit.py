@@ -24,7 +24,7 @@ def create(lake: Lake, name: str) -> int | None:
 
 @pytest.mark.parametrize("landed", [True, False])
 @pytest.mark.parametrize("error", [DeltaError("gone"), OSError(errno.EIO, "input/output error")])
-def test_a_failure_that_says_nothing_is_looked_into(
+def test_a_failure_without_a_message_is_investigated(
     lake: Lake, landed: bool, error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real, calls = commit_module._write, []

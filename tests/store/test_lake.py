@@ -52,7 +52,7 @@ def test_create_refuses_a_lake_a_file_and_a_folder_in_use(tmp_path: Path, lake: 
     assert [p.name for p in (tmp_path / "used").iterdir()] == ["thesis.tex"]
 
 
-def test_open_refuses_what_is_no_lake(tmp_path: Path) -> None:
+def test_open_refuses_a_folder_that_is_not_a_lake(tmp_path: Path) -> None:
     with pytest.raises(NotALakeError, match="there is no lake at"):
         Lake.open(tmp_path / "nothing")
     with pytest.raises(NotALakeError, match="there is no lake at"):
@@ -72,7 +72,7 @@ def test_open_refuses_a_newer_format(lake: Lake) -> None:
         Lake.open(lake.url)
 
 
-def test_a_creation_cut_short_is_no_lake_and_can_be_repeated(tmp_path: Path) -> None:
+def test_an_interrupted_creation_is_not_a_lake_and_can_be_repeated(tmp_path: Path) -> None:
     class CutError(BaseException):
         pass
 
@@ -105,7 +105,7 @@ def test_an_unknown_table_is_named(lake: Lake) -> None:
         lake.table("tranformations")
 
 
-def test_a_missing_table_says_that_the_lake_is_damaged(lake: Lake) -> None:
+def test_a_missing_table_is_reported_as_damage(lake: Lake) -> None:
     assert lake.local_path is not None
     (lake.local_path / "tables" / "results").rename(lake.local_path / "elsewhere")
     with pytest.raises(NotALakeError, match="table 'results' is missing"):

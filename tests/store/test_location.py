@@ -150,7 +150,7 @@ def test_other_prefixes_are_refused_before_anything_is_made(name: str, bucket: s
         ("/tmp/\udcff", "not UTF-8"),
     ],
 )
-def test_what_is_not_a_place_is_said(place: str, says: str) -> None:
+def test_an_invalid_location_is_refused_with_the_reason(place: str, says: str) -> None:
     with pytest.raises(SettingsError, match=says) as refused:
         Location.parse(place)
 

@@ -83,7 +83,7 @@ def test_of_a_recorded_attempt_only_messages_go(lake: Lake) -> None:
     assert names(lake, attempt) == {"units/00/stdout.txt", "result.json.zst", "files/traj.xtc", "files/stop"}
 
 
-def test_what_lies_beside_a_receipt_stays_even_if_nobody_knows_the_attempt(lake: Lake) -> None:
+def test_files_beside_a_receipt_are_kept_even_if_the_attempt_is_unknown(lake: Lake) -> None:
     attempt = uuid.uuid4().hex
     leave(lake, attempt, LEFT | {"receipt.arrow", "result.json.zst"})
     in_days(lake, 400)

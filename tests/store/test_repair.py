@@ -131,7 +131,7 @@ TORN: dict[str, tuple[Callable[[Path], object], str, set[str]]] = {
 
 
 @pytest.mark.parametrize("how", TORN)
-def test_what_is_torn_is_told_and_mended(lake: Lake, how: str) -> None:
+def test_truncated_entries_are_reported_and_repaired(lake: Lake, how: str) -> None:
     tear, what, gone = TORN[how]
     assert lake.local_path is not None
     log = lake.local_path / "tables" / "task_log" / "_delta_log"
@@ -232,7 +232,7 @@ def test_a_table_that_is_gone_is_not_made_up(lake: Lake) -> None:
     assert entry(lake.local_path / "tables" / "task_log" / "_delta_log", 23).exists()
 
 
-def test_nothing_is_mended_beside_a_writer(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_repaired_during_a_write(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     assert lake.local_path is not None
     log = lake.local_path / "tables" / "task_log" / "_delta_log"
     entry(log, 23).write_bytes(b"")
@@ -252,7 +252,7 @@ def test_nothing_is_mended_beside_a_writer(lake: Lake, monkeypatch: pytest.Monke
     assert entry(log, 23).exists()
 
 
-def test_repair_waits_until_it_knows_that_nobody_writes(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_repair_waits_until_no_process_writes(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     assert lake.local_path is not None
     monkeypatch.setattr(sys.modules["alchemiscale_lake.store.repair"], "_QUIET", timedelta(seconds=2))
     create(lake, "new")
@@ -289,7 +289,7 @@ def test_a_creation_that_was_cut_is_done_again(tmp_path: Path, template: Path) -
 
 
 @pytest.mark.parametrize("left", [b"", b"\0\0\0", b"{", b"[]", b"{}"])
-def test_a_torn_lease_is_nobodys(lake: Lake, left: bytes) -> None:
+def test_a_truncated_lease_has_no_holder(lake: Lake, left: bytes) -> None:
     lake.objects.put("upkeep/00000007.json", left)
     maintain(lake)
     assert lake.objects.list("upkeep") == ["upkeep/00000008.json"]

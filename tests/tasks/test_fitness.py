@@ -98,7 +98,7 @@ def test_a_worker_without_gpu_counts_worker_hours() -> None:
     assert judged(pools(gpus=0), needs(gpus=0.0, cores=2))[2] == pytest.approx(0.25)
 
 
-def test_a_machine_whose_cores_nobody_counted_takes_as_many_tasks_as_its_limit() -> None:
+def test_a_machine_with_an_unknown_number_of_cores_takes_as_many_tasks_as_its_limit() -> None:
     local = Pools.model_validate({"pools": {"p": {"kind": "local", "limits": {"maximum": 4}}}})
 
     assert judged(local, needs(gpus=0.0, cores=64)) == (FITS, 0.25, 1.0)

@@ -84,7 +84,7 @@ def test_a_pool_alone_gets_all_that_it_can_take() -> None:
     assert (admission.open, admission.limit, admission.reasons) == (True, None, ())
 
 
-def test_when_it_can_take_nothing_it_says_why() -> None:
+def test_a_pool_that_can_take_nothing_states_the_reason() -> None:
     admission = ask(pools(a=NODE), "a", waiting(2, hours=30))
 
     assert not len(admission.candidates)
@@ -220,7 +220,7 @@ def test_any_threshold_opens_it_to_what_owned_pools_cannot_take(burst: dict[str,
     assert len(names(admission)) == 3
 
 
-def test_the_backlog_is_of_what_it_may_take_and_says_what_it_does_not_count() -> None:
+def test_the_backlog_counts_eligible_tasks_and_states_the_others() -> None:
     tasks = [*waiting(3), *waiting(5, start=3, gpus=2.0), *waiting(2, start=8, hours=None)]
     admission = ask(cloud(backlog_gpu_hours=4), "cloud", tasks)
     assert admission.reasons == (
@@ -266,7 +266,7 @@ def test_a_cheaper_rented_pool_goes_before_a_dear_one_while_it_is_open() -> None
 # --- shares, and whatever may come ----------------------------------------------------------------
 
 
-def test_shares_are_told_to_the_draw() -> None:
+def test_shares_are_passed_to_the_draw() -> None:
     settings = pools({"org-campaign-*": 0.25}, a=NODE)
     admission = ask(settings, "a", waiting(2), running={"a": waiting(3, start=50)})
     assert admission.candidates.select("turn_group", "turn_share", "turn_running").unique().row(0) == (

@@ -71,7 +71,7 @@ def test_what_ends_during_a_quarantine_adds_nothing() -> None:
     assert (record.quarantined_until, record.quarantines) == (at(12), 1)
 
 
-def test_on_parole_one_failure_is_enough_and_the_penalty_doubles_up_to_the_limit() -> None:
+def test_on_probation_one_failure_suffices_and_the_penalty_doubles_up_to_the_limit() -> None:
     rows, ends = fails([0, 1, 2]), [12.0]
     for penalty in (20, 40, 80, 80):
         rows += fails([ends[-1] + 1])
@@ -82,14 +82,14 @@ def test_on_parole_one_failure_is_enough_and_the_penalty_doubles_up_to_the_limit
     assert record.next_penalty_s(RULES, at(ends[-1])) == 4800
 
 
-def test_parole_begins_with_the_end_of_quarantine_and_ends_when_all_is_forgiven() -> None:
+def test_probation_begins_after_quarantine_and_ends_when_all_penalties_expired() -> None:
     record = fold(fails([0, 1, 2]))["bad"]
     assert [record.is_on_parole(RULES, at(m)) for m in (11, 12, 12 + 1439, 12 + 1440)] == [False, True, True, False]
     proved = fold([*fails([0, 1, 2]), ("bad", "good", True, 15.0, 60.0)])["bad"]
     assert not proved.is_on_parole(RULES, at(16))
 
 
-def test_a_success_ends_parole_but_not_the_doubling() -> None:
+def test_a_success_ends_probation_but_not_the_doubling() -> None:
     rows = [*fails([0, 1, 2]), ("bad", "good", True, 15.0, 60.0), *fails([16, 17])]
     record = fold(rows)["bad"]
     assert (record.quarantined_until, record.on_parole) == (at(12), False)
@@ -130,7 +130,7 @@ def test_a_slow_failure_elsewhere_excuses_no_host() -> None:
     assert fold(rows)["bad"].quarantined_until == at(12)
 
 
-def test_a_forgiven_host_starts_anew() -> None:
+def test_a_reset_host_starts_without_penalties() -> None:
     rows = fails([0, 1, 2, 13])
     assert fold(rows, bad=at(14))["bad"].quarantined_until is None
     record = fold([*rows, *fails([15, 16])], bad=at(14))["bad"]

@@ -20,7 +20,7 @@ def test_without_patterns_nothing_is_decided() -> None:
     assert judge({}, {}, [CUDA]) == []
 
 
-def test_a_match_restarts_and_says_how_often() -> None:
+def test_a_match_restarts_and_states_the_count() -> None:
     (verdict,) = judge(allowing(CUDA_ERROR=3), {"CUDA_ERROR": 1}, [CUDA])
     assert (verdict.kind, verdict.pattern) == ("restarted", "CUDA_ERROR")
     assert verdict.reason == "pattern 'CUDA_ERROR' matched: restart 2 of 3"
@@ -102,7 +102,7 @@ def test_patterns_mean_what_they_mean_to_python(pattern: str, found: bool) -> No
 
 
 @pytest.mark.parametrize("pattern", ["(", "*", "[a", r"(?P<x>a)(?P<x>b)"])
-def test_what_is_no_regular_expression_is_refused_with_the_reason(pattern: str) -> None:
+def test_an_invalid_regular_expression_is_refused_with_the_reason(pattern: str) -> None:
     with pytest.raises(SettingsError, match="not a regular expression"):
         check_patterns([pattern])
 
