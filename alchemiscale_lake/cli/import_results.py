@@ -66,8 +66,9 @@ def command(
 ) -> None:
     """Import results, and print the ScopedKeys of their networks.
 
-    PATHS are result files of `openfe quickrun` (.json, .json.gz), folders of them, ProtocolDAGResults
-    (keyed-chain .json, .json.zst), and tables of edges with repeats (.csv, .tsv). Each repeat becomes the
+    PATHS are result files of `openfe quickrun` (.json, .json.gz), folders of them, warehouses of openfe,
+    ProtocolDAGResults and ProtocolResults (keyed-chain .json, .json.zst), and tables of edges with repeats
+    or of experimental values (.csv, .tsv, .json; name them one by one). Each repeat becomes the
     result of a complete Task, each failed repeat that of a Task in error. Importing again adds only new
     results. Neither openfe nor the Protocols need to be installed.
 
@@ -76,14 +77,16 @@ def command(
       alchemiscale-lake import-results results/ --scope org-campaign-project --network-file network.json
     """
     from ..ids import Scope
+    from ..ledger.assays import unmatched_assays
     from ..ledger.imports import import_results
     from ..networks.result_files import find_result_files
 
-    Scope.parse(scope)
+    parsed = Scope.parse(scope)
     found = find_result_files(paths)  # before the lake is created: bad input must not leave an empty lake behind
+    opened = open_lake(lake, say)
     with FileBar() as bar:
         report = import_results(
-            open_lake(lake, say),
+            opened,
             paths,
             scope,
             network=network,
@@ -97,6 +100,9 @@ def command(
         put_out(key)
     for line in _summary(report):
         say(line)
+    unmatched = unmatched_assays(opened, parsed) if report.n_assays and parsed.specific else None
+    if unmatched is not None:
+        say(unmatched)
 
 
 def _processes(files: Sequence[Path]) -> int:

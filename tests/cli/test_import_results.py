@@ -101,3 +101,14 @@ def test_reports_are_imported_again(call: Call, tmp_path: Path, case: str, repor
     )
     assert then == first
     assert len(first) > 1
+
+
+def test_experimental_values_that_match_no_ligand_are_named(call: Call, tmp_path: Path) -> None:
+    (tmp_path / "edges.csv").write_text("ligand_i,ligand_j,value\nana,bob,1.0\n")
+    (tmp_path / "exp.csv").write_text("ligand,Ki (nM)\nana,5\nBob_1,7\n")
+
+    done = call("import-results", str(tmp_path / "edges.csv"), str(tmp_path / "exp.csv"), "--scope", SCOPE)
+
+    assert done.exit_code == 0, done.stderr
+    assert "2 new experimental values" in done.stderr
+    assert f"1 experimental values fit no ligand of {SCOPE}: 'Bob_1'" in done.stderr

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from alchemiscale_lake.errors import ResultFileError
+from alchemiscale_lake.errors import ContentError, ResultFileError
 from alchemiscale_lake.ledger.imports import import_results
 from alchemiscale_lake.networks.edge_table import EdgeTable, read_edge_table
 from alchemiscale_lake.networks.json_tables import is_json_table, table_text
@@ -83,3 +83,26 @@ def test_a_benchmark_is_imported_and_known_again(lake: Lake, tmp_path: Path) -> 
     again = import_results(lake, [path], "org-campaign-*")
 
     assert (again.n_good, again.n_known) == (0, 5)
+
+
+TABLE = "ligand_i,ligand_j,value\ncafé,b,1.5\n"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_tables_are_utf_8_or_utf_16_with_a_mark(encoding: str) -> None:
+    text, _ = table_text(TABLE.encode(encoding), "x.csv")
+
+    assert [v.ligand_a for v in read_edge_table(text, "x.csv").values] == ["café"]
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (TABLE.encode("latin-1"), r"x\.csv:2: not UTF-8 at byte 27 .*; save it as CSV UTF-8"),
+        (TABLE.encode("utf-16-le"), r"x\.csv: not text, it has NUL bytes from byte 1; .* save it as CSV UTF-8"),
+        (b"\0" * 100, r"x\.csv: not text, it has NUL bytes from byte 0; the file is damaged"),
+    ],
+)
+def test_other_encodings_are_refused_with_the_remedy(data: bytes, said: str) -> None:
+    with pytest.raises(ContentError, match=said):
+        table_text(data, "x.csv")
