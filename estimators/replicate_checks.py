@@ -11,6 +11,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
 from estimators.findings import Finding, normal_deviate
 from estimators.pooling import PooledSpread
@@ -20,6 +21,9 @@ __all__ = ["outlying_results", "scattering_legs"]
 #: More probable results are not findings, except for this number that is always shown.
 _ORDINARY_P: Final = 0.05
 _MOST_ORDINARY: Final = 20
+#: Distance between the quartiles of a normal distribution, in standard deviations.
+_NORMAL_QUARTILES: Final = 1.349
+_LEAST_RATIO: Final = 1e-12
 
 FloatArray = NDArray[np.float64]
 
@@ -91,8 +95,22 @@ def scattering_legs(n: NDArray[np.int64], sd: FloatArray, variance: FloatArray, 
     legs = np.flatnonzero(n > 1)
     base = np.ones(len(legs)) if spread.scale == "common" else variance[legs]
     expected = np.sqrt(spread.ratio * base)
-    p = spread.scatter_probability(base, n[legs], sd[legs])
+    p = np.maximum(
+        spread.scatter_probability(base, n[legs], sd[legs]), _among_others(sd[legs] ** 2 / base, n[legs] - 1)
+    )
     z = np.copysign(normal_deviate(p), sd[legs] - expected)
     columns = (legs, sd[legs], expected, z, p)
     rows = zip(*(column.tolist() for column in columns), strict=True)
     return [Finding((k,), s, usual, dev, q, effect_kcal_mol=s - usual) for k, s, usual, dev, q in rows]
+
+
+def _among_others(ratio: FloatArray, dof: NDArray[np.int64]) -> FloatArray:
+    """Return the two-sided probability of each ratio of scatter to statement, were their logarithms alike and normal.
+
+    Statements that are off by a factor of each leg's own make tails that an F distribution does not have. The location
+    and scale of the logarithms are those of the middle half of the legs, and at least what repeats alone make.
+    """
+    log_ratio = np.log(np.maximum(ratio, _LEAST_RATIO))
+    low, middle, high = np.quantile(log_ratio, [0.25, 0.5, 0.75])
+    scale = np.maximum((high - low) / _NORMAL_QUARTILES, np.sqrt(special.polygamma(1, dof / 2)))
+    return np.asarray(2 * special.stdtr(max(len(ratio) - 1, 1), -np.abs(log_ratio - middle) / scale), dtype=np.float64)

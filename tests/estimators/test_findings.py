@@ -245,6 +245,16 @@ def test_legs_that_scatter_more_than_others_are_named() -> None:
     assert found[0].uncertainty_kcal_mol == pytest.approx(0.2, rel=0.3)
 
 
+@pytest.mark.parametrize("n_legs", [1, 2, 12])
+def test_legs_of_like_scatter_are_no_findings_however_few(n_legs: int) -> None:
+    n, sd, variance = np.full(n_legs, 3), np.linspace(0.19, 0.21, n_legs), np.full(n_legs, 0.04)
+
+    found = scattering_legs(n, sd, variance, pool_spread(variance, n, sd))
+
+    assert len(found) == n_legs
+    assert all(0.1 < f.p_value <= 1.0 for f in found)
+
+
 def test_what_is_too_small_to_act_upon_is_not_flagged() -> None:
     flags = [ranked([Finding((0,), off, 0.001, 50.0, 1e-20)])[0].flagged for off in (0.02, -0.29, 0.31, -0.31)]
     assert flags == [False, False, True, True]
@@ -256,7 +266,7 @@ def test_what_is_too_small_to_act_upon_is_not_flagged() -> None:
 #: results (3 kcal/mol off) that are. Stated errors are off by a lognormal factor.
 @pytest.mark.parametrize(
     ("n_legs", "n", "off", "least_detected"),
-    [(40, 3, 0.0, 85), (40, 3, 0.3, 60), (40, 5, 0.3, 85), (40, 5, 0.6, 55), (8, 5, 0.6, 70)],
+    [(40, 3, 0.0, 85), (40, 3, 0.3, 60), (40, 5, 0.3, 85), (40, 5, 0.6, 55), (8, 5, 0.6, 70), (40, 5, 0.9, 20)],
 )
 def test_repeats_raise_false_alarms_in_at_most_one_network_of_twenty(
     n_legs: int, n: int, off: float, least_detected: int
