@@ -17,6 +17,7 @@ from alchemiscale_lake.ledger.estimate_keeper import EstimateKeeper
 from alchemiscale_lake.store import Lake
 
 from ._artifacts import progress_artifact
+from ._pages import keep_pages
 from ._plans import DispatchPlan
 from ._progress import tell
 from ._runners import open_executor
@@ -52,7 +53,7 @@ def dispatch_tasks(
     """
     with (
         stop_event() as stop,
-        EstimateKeeper(lake, at_end=gather_at_end) as estimates,
+        EstimateKeeper(lake, at_end=gather_at_end, on_gathered=lambda done: keep_pages(lake, done)) as estimates,
         _engine(lake, plan) as engine,
         task_runs() as runs,
         progress_artifact(title) as show,

@@ -14,6 +14,7 @@ from alchemiscale_lake.store import Lake
 
 from ._artifacts import code, escaped, publish_markdown, publish_table
 from ._dispatching import Dispatched
+from ._pages import page_text, publish_page
 
 __all__ = ["publish_campaign", "publish_estimates"]
 
@@ -40,11 +41,13 @@ def publish_estimates(lake: Lake, report: GatherReport, *, title: str) -> None:
 
 
 def publish_campaign(lake: Lake, title: str, network: str, dispatched: Dispatched, gathered: GatherReport) -> None:
-    """Publish a summary: completed and failed Tasks, causes of failures, and next commands."""
+    """Show what ran, what failed and why, where the page is, and what to type next."""
     report = dispatched.report
+    place = publish_page(lake, network, title=title)
     lines = [
         f"# {escaped(title)}",
-        f"{code(network)} in {code(lake.url)}",
+        f"{code(str(ScopedKey.from_str(network).scope))} in {code(lake.url)}",
+        *([] if place is None else [f"- {page_text(place)}"]),
         f"- {report.completed} Tasks complete and {report.failed} failed in this run, {report.wall_time_s:.0f} s",
         f"- {report.recovered} results of an earlier run were recovered",
         f"- {gathered.n_estimated} of {gathered.n_transformations} Transformations have an estimate",

@@ -5,12 +5,14 @@ from __future__ import annotations
 from prefect import flow
 from prefect.runtime import flow_run
 
+from alchemiscale_lake.ledger.campaigns import network_name
 from alchemiscale_lake.ledger.estimates import GatherReport, gather_networks, gather_scope
 from alchemiscale_lake.query import find_network
 from alchemiscale_lake.store import Lake
 from estimators.leg_uncertainties import LegRule
 
 from ._credentials import load_credentials
+from ._pages import keep_pages, publish_page
 from ._summary import publish_estimates
 
 __all__ = ["gather_network"]
@@ -51,5 +53,8 @@ def gather_network(
         reports = gather_networks(place, [find_network(place, network, scope=scope)], rule=rule)
     changed = [report for report in reports if report.new_round] if network is None else reports
     for report in changed[:_MOST_SHOWN]:
-        publish_estimates(place, report, title=network or report.network)
+        title = network_name(place, report.network) or report.network
+        publish_estimates(place, report, title=title)
+        publish_page(place, report.network, title=title)
+    keep_pages(place, changed[_MOST_SHOWN:])
     return reports

@@ -48,7 +48,7 @@ def main(folder: Path) -> None:
 
 def shoot_page(page: Page, file: Path) -> None:
     """The network, with a ligand chosen; and dark, with an edge chosen."""
-    page.size(1100, 680)
+    page.size(1200, 760)
     page.open(file.as_uri())
     page.click(*page.middle_of("[data-ligand='bza-10'] circle"))
     page.screenshot(IMAGES / "network-view.png")

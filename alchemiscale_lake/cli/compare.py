@@ -114,19 +114,29 @@ def command(
     if few:
         say(f"{few} of {len(found)} comparisons are of one or two pairs: too few for an interval or a correlation")
     if plot is not None:
-        figure = _over_time(found, statistics) if over_time else _scatter(connection, chosen)
+        title = _title(chosen, names)
+        figure = _over_time(found, statistics, names, title) if over_time else _scatter(connection, chosen, title)
         figure.savefig(Path(plot))
         say(f"wrote {plot}")
 
 
-def _over_time(found: list[Comparison], statistics: tuple[str, ...]) -> Figure:
+def _title(chosen: dict[str, Any], names: dict[str, str | None]) -> str:
+    """Return what was compared, as people call it."""
+    if "network" in chosen:
+        return names.get(chosen["network"]) or "network without a name"
+    return f"all networks of {chosen['scope']}" if chosen["scope"] else "all networks"
+
+
+def _over_time(
+    found: list[Comparison], statistics: tuple[str, ...], names: dict[str, str | None], title: str
+) -> Figure:
     from ..report.plots import plot_over_time
 
-    return plot_over_time(found, statistic=statistics[0] if statistics else "RMSE")
+    return plot_over_time(found, statistic=statistics[0] if statistics else "RMSE", names=names, title=title)
 
 
-def _scatter(connection: Connection, chosen: dict[str, Any]) -> Figure:
-    """Plot all compared pairs in one figure, ligands beside edges."""
+def _scatter(connection: Connection, chosen: dict[str, Any], title: str) -> Figure:
+    """All that was compared in one figure, ligands beside edges."""
     from ..ledger.comparisons import compared_pairs
     from ..report.plots import centred_pairs, edge_pairs, plot_comparison
 
@@ -137,4 +147,4 @@ def _scatter(connection: Connection, chosen: dict[str, Any]) -> Figure:
     }
     # correlations of several networks do not follow from their pooled pairs
     names = ("RMSE", "MUE", "R2", "kendall_tau") if "network" in chosen else ("RMSE", "MUE")
-    return plot_comparison({name: pairs for name, pairs in panels.items() if len(pairs)}, statistics=names)
+    return plot_comparison({name: pairs for name, pairs in panels.items() if len(pairs)}, statistics=names, title=title)

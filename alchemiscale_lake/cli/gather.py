@@ -119,6 +119,7 @@ def command(
     connection = connect(opened)
     if len(networks) > 1:
         _show_many(connection, done, scope, report, tsv=tsv, output=output, plot=plot)
+        _write_pages(opened, done)
         return
     for one in done:
         say(f"{one.n_regathered} of {one.n_transformations} Transformations had new results")
@@ -132,6 +133,27 @@ def command(
         say(unmatched)
     if plot is not None:
         _draw(connection, name, report or "dg", Path(plot))
+    if not as_is:
+        _write_page(opened, name)
+
+
+def _write_page(lake: Lake, network: str) -> None:
+    from ..report.campaign_page import shown_place, written_page
+
+    place, told = written_page(lake, network)
+    say(told if place is None else f"next: open in a browser: {shown_place(place)}")
+
+
+def _write_pages(lake: Lake, done: list[GatherReport]) -> None:
+    """Write the pages of the networks that changed, and say once where they are."""
+    from ..report.campaign_page import written_page
+
+    pages = [written_page(lake, one.network) for one in done if one.new_round]
+    failed = [told for place, told in pages if place is None]
+    if len(failed) < len(pages):
+        say(f"{len(pages) - len(failed)} pages written, in plots/ of {lake.url}")
+    for told in failed[:1]:
+        say(f"{told} ({len(failed)} such)" if len(failed) > 1 else told)
 
 
 def _networks(lake: Lake, network: str | None, scope: str | None) -> list[str]:
@@ -215,6 +237,7 @@ def _draw(connection: Connection, network: str, report: str, target: Path) -> No
     ranking = ask(connection, "ligand_ranking", network=network)
     edges = report == "ddg"
     pairs = ddg_pairs(ask(connection, "latest_edges", network=network), ranking) if edges else dg_pairs(ranking)
-    figure = plot_pairs(pairs, quantity="ΔΔG" if edges else "ΔG")
+    title = ask(connection, "network_states", network=network)["name"].item()
+    figure = plot_pairs(pairs, quantity="ΔΔG" if edges else "ΔG", title=title)
     figure.savefig(target)
     say(f"wrote {target} ({len(pairs)} {'edges' if edges else 'ligands'}; {performance_line(pairs)})")

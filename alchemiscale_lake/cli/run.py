@@ -40,8 +40,8 @@ __all__ = ["command"]
     "--plot",
     default=None,
     type=click.Path(dir_okay=False),
-    show_default="plots/ in the lake",
-    help="File for the plot of estimate against experiment.",
+    show_default="plots/<scope>/<name>.png in the lake",
+    help="Where to draw estimate against experiment.",
 )
 @click.option("--pool", default="local", show_default=True, help="Pool of the pools file to run in.")
 @pool_options

@@ -30,16 +30,20 @@ __all__ = ["command"]
     "--output",
     default=None,
     type=click.Path(dir_okay=False, allow_dash=True),
-    show_default="<ScopedKey>.html",
+    show_default="<name>.html",
     metavar="FILE",
     help="Output file; `-` is standard output.",
 )
 @click.option("--as-is", is_flag=True, help="Show the newest stored estimates, and write nothing to the lake.")
-def command(network: str | None, lake: str, scope: str | None, colour: str, output: str | None, as_is: bool) -> None:
+@click.option("--keys", is_flag=True, help="Show gufe keys on the page as well.")
+def command(
+    network: str | None, lake: str, scope: str | None, colour: str, output: str | None, as_is: bool, keys: bool
+) -> None:
     """Draw a network of ligands as one self-contained HTML page.
 
     NETWORK is a name, a ScopedKey or a prefix of one; it may be omitted if there is only one.
-    Estimates are updated first. The page loads nothing from the network.
+    Estimates are updated first. The page shows the network, structures, the atom mapping of every edge, and
+    estimates against experiment; it loads nothing from the network.
 
     \b
     Example:
@@ -47,6 +51,7 @@ def command(network: str | None, lake: str, scope: str | None, colour: str, outp
     """
     from ..ledger.estimates import gather_network
     from ..query import find_network
+    from ..report.file_names import file_stem
     from ..report.network_view import network_page
     from ..store import Lake
 
@@ -54,11 +59,13 @@ def command(network: str | None, lake: str, scope: str | None, colour: str, outp
     found = find_network(opened, network, scope=scope)
     if not as_is:
         gather_network(opened, found)
-    page = network_page(opened, found, colour=colour)
+    page = network_page(opened, found, colour=colour, keys=keys)
+    for note in page.notes:
+        say(note)
     if output == "-":
         sys.stdout.write(page.html)
         return
-    target = Path(output or f"{found}.html")
+    target = Path(output or f"{file_stem(opened, found)}.html")
     target.write_text(page.html, encoding="utf-8", newline="\n")
     edges = "1 edge" if page.n_edges == 1 else f"{page.n_edges} edges"
     say(f"wrote {target} ({page.n_ligands} ligands, {edges})")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Final
 
@@ -17,7 +17,7 @@ import polars as pl
 from ..errors import LakeError
 from ..ids import ScopedKey
 from ..store import Lake, collect
-from .estimates import gather_networks
+from .estimates import GatherReport, gather_networks
 
 __all__ = ["EstimateKeeper", "networks_holding"]
 
@@ -48,10 +48,19 @@ class EstimateKeeper:
         Minimum time between two gatherings; longer if gathering itself takes long.
     at_end : bool
         Whether to gather the remaining networks on exit.
+    on_gathered : callable, optional
+        Called with the reports of each gathering, in the thread that gathered.
     """
 
-    def __init__(self, lake: Lake, *, every_s: float = _EVERY_S, at_end: bool = True) -> None:
-        self._lake, self._every_s, self._at_end = lake, every_s, at_end
+    def __init__(
+        self,
+        lake: Lake,
+        *,
+        every_s: float = _EVERY_S,
+        at_end: bool = True,
+        on_gathered: Callable[[list[GatherReport]], None] | None = None,
+    ) -> None:
+        self._lake, self._every_s, self._at_end, self._on_gathered = lake, every_s, at_end, on_gathered
         self._new: set[str] = set()
         self._lock = threading.Lock()
         self._closed = threading.Event()
@@ -87,7 +96,9 @@ class EstimateKeeper:
         if not taken:
             return
         try:
-            gather_networks(self._lake, networks_holding(self._lake, taken))
+            reports = gather_networks(self._lake, networks_holding(self._lake, taken))
+            if self._on_gathered is not None:
+                self._on_gathered(reports)
         except LakeError as e:
             _log.warning("estimates are not updated for now: %s", e)
             self.note(taken)

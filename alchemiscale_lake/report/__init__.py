@@ -6,10 +6,11 @@ Reads through `query`; computes and prints nothing. Commands and flows show what
 from __future__ import annotations
 
 from .digits import round_to_uncertainty
+from .ligand_table import ligand_table
 from .plots import ddg_pairs, dg_pairs, performance_line, plot_pairs
 from .screen import Screen, lay_out
 from .status import STATUS_STYLES, network_status_table, status_table, transformation_status_table
-from .summary import Summary, ligand_table, summarise
+from .summary import Summary, summarise
 from .table import ERROR, NO_ESTIMATE, Table
 from .table_files import table_bytes
 from .tables import REPORTS, EstimateTable, ddg_table, dg_table, raw_table

@@ -13,6 +13,7 @@ import polars as pl
 
 from ..errors import EstimationError
 from .plots import new_figure
+from .point_labels import plain
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -25,15 +26,17 @@ _GOOD: Final = "#009384"
 _FAILED: Final = "#d55e00"
 
 
-def plot_progress(results: pl.DataFrame, n_tasks: int) -> Figure:
-    """Plot the cumulative number of ended Tasks over time.
+def plot_progress(results: pl.DataFrame, n_tasks: int, *, title: str | None = None) -> Figure:
+    """Draw how many Tasks have come to an end since the first did.
 
     Parameters
     ----------
     results : polars.DataFrame
         Columns `ended_at` (timestamp) and `ok` (bool), one row per result.
     n_tasks : int
-        Total number of Tasks, drawn as a horizontal line.
+        Tasks there are, drawn as the line to reach.
+    title : str, optional
+        The network's name, say.
 
     Raises
     ------
@@ -54,16 +57,20 @@ def plot_progress(results: pl.DataFrame, n_tasks: int) -> Figure:
     axes.set_ylabel("results", fontsize=8)
     _dates(axes)
     axes.legend(fontsize=8, frameon=False, loc="lower right")
+    if title:
+        axes.set_title(plain(title), fontsize=8, loc="right")
     return figure
 
 
-def plot_hours_per_result(results: pl.DataFrame) -> Figure:
-    """Plot the hours per result, one row per label.
+def plot_hours_per_result(results: pl.DataFrame, *, title: str | None = None) -> Figure:
+    """Draw what one result takes, one row per kind of result.
 
     Parameters
     ----------
     results : polars.DataFrame
-        Columns `label` (the compared group, such as GPU model and phase) and `hours`.
+        Columns `label` (what is compared, such as GPU model and phase) and `hours`.
+    title : str, optional
+        The network's name, say.
     """
     _some(results, "result")
     groups = results.group_by("label", maintain_order=True).agg("hours").sort("label")
@@ -73,11 +80,13 @@ def plot_hours_per_result(results: pl.DataFrame) -> Figure:
         spread = (np.arange(len(hours)) % 5 - 2) * 0.07
         axes.plot(sorted(hours), place + spread, "o", color=_GOOD, alpha=0.45, markersize=3.5, markeredgewidth=0)
         axes.plot([float(np.median(hours))] * 2, [place - 0.3, place + 0.3], color=_INK, linewidth=1.6)
-    axes.set_yticks(range(len(groups)), groups["label"].to_list())
+    axes.set_yticks(range(len(groups)), [plain(label) for label in groups["label"]])
     axes.set_ylim(len(groups) - 0.5, -0.5)
     axes.set_xlim(0, None)
     axes.set_xlabel("hours per result; the line is the median", fontsize=8)
     axes.tick_params(labelsize=8)
+    if title:
+        axes.set_title(plain(title), fontsize=8, loc="right")
     return figure
 
 

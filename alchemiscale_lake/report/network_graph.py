@@ -13,6 +13,8 @@ from typing import Any, Final
 
 import polars as pl
 
+from estimators.performance import assess
+
 from ..errors import EstimationError
 from ..ids import ScopedKey
 from ..networks.measures import is_absent
@@ -20,9 +22,11 @@ from ..query import Connection, ask, connect, read_sql
 from ..store import Lake
 from .layout import place_nodes
 from .ligand_structures import add_structures
+from .note_texts import without_codes
+from .plots import dg_pairs
 from .structures import Structure
 
-__all__ = ["EDGE_STATUSES", "NetworkGraph", "network_graph"]
+__all__ = ["EDGE_STATUSES", "NetworkGraph", "Row", "network_graph"]
 
 #: Statuses of an edge or ligand, most urgent first: an edge has the first that applies.
 EDGE_STATUSES: Final = ("error", "running", "waiting", "complete", "idle")
@@ -30,6 +34,9 @@ EDGE_STATUSES: Final = ("error", "running", "waiting", "complete", "idle")
 _NO_ESTIMATE: Final = "no estimate"
 _TASK_COLUMNS: Final = ("n_waiting", "n_running", "n_complete", "n_error")
 _NUMBERS: Final = ("value_kcal_mol", "uncertainty_kcal_mol", "residual_kcal_mol")
+
+_STATISTICS: Final = ("RMSE", "MUE")
+_FEWEST_PAIRS: Final = 2
 
 Row = dict[str, Any]
 
@@ -42,13 +49,16 @@ class NetworkGraph:
     ----------
     network, scope : str
     name : str
-        Name of the network, else its ScopedKey.
+        Name of the network; "" if it has none.
     as_of : str
         Time of the newest estimates; "" if the network was never gathered.
     kinds : list of dict
-        Per kind (`binding`, ...): `kind`, `nodes`, `edges` and flagged `findings`, plain data.
+        Per kind (`binding`, ...): `kind`, `nodes`, `edges`, flagged `findings` and `performance` (RMSE and MUE,
+        each with the limits of its interval; None without experiment), plain data.
     structures : list of Structure
         Structures that the nodes' `structure` indexes.
+    notes : list of str
+        Reasons why structures are missing.
     """
 
     network: str
@@ -57,6 +67,7 @@ class NetworkGraph:
     as_of: str
     kinds: list[Row]
     structures: list[Structure]
+    notes: list[str]
 
 
 def network_graph(lake: Lake, network: str) -> NetworkGraph:
@@ -94,10 +105,11 @@ def network_graph(lake: Lake, network: str) -> NetworkGraph:
     return NetworkGraph(
         network=network,
         scope=str(ScopedKey.from_str(network).scope),
-        name=(state["name"].item() if len(state) else None) or network,
+        name=(state["name"].item() if len(state) else None) or "",
         as_of=as_of or "",
         kinds=kinds,
-        structures=drawn,
+        structures=drawn.structures,
+        notes=drawn.notes,
     )
 
 
@@ -135,7 +147,17 @@ def _of_kind(kind: str, edges: pl.DataFrame, ligands: pl.DataFrame, legs: Mappin
     for edge in every:
         if edge["i"] == edge["j"] and edge["value"] is not None:
             nodes[edge["i"]]["notes"].append(f"absolute result: {edge['value']:.2f} kcal/mol")
-    return {"kind": kind, "nodes": nodes, "edges": shown, "findings": []}
+    performance = _performance(ligands.filter(pl.col("kind") == kind))
+    return {"kind": kind, "nodes": nodes, "edges": shown, "findings": [], "performance": performance}
+
+
+def _performance(ligands: pl.DataFrame) -> Row | None:
+    """Return the statistics that `gather` prints for these ligands."""
+    pairs = dg_pairs(ligands)
+    if len(pairs) < _FEWEST_PAIRS:
+        return None
+    found = assess(pairs["estimate"].to_numpy(), pairs["experiment"].to_numpy(), relative=False)
+    return {name: [_number(v) for v in (found[name].value, found[name].low, found[name].high)] for name in _STATISTICS}
 
 
 def _between_ligands(row: Row) -> Row:
@@ -156,7 +178,9 @@ def _edge(row: Row, place: Mapping[str, int], known: Mapping[str, Row], legs: Ma
         "experiment": None if i is None or j is None else _number(j - i),
         "status": _edge_status(row["status"], of_edge),
         "findings": [],
-        "note": row["note"],
+        "mapping": None,
+        "atoms": None,
+        "note": without_codes(row["note"] or ""),
         "legs": [_leg(leg) for leg in of_edge],
     }
 
@@ -205,7 +229,8 @@ def _gives_no_estimate(leg: Row) -> bool:
 
 
 def _leg(leg: Row) -> Row:
-    plain = {name: leg[name] for name in ("name", "phase", "state", "n_results", "n_failed", "note")}
+    plain = {name: leg[name] for name in ("name", "phase", "state", "n_results", "n_failed")}
+    plain["note"] = without_codes(leg["note"] or "")
     plain["key"] = leg["transformation"]
     if _gives_no_estimate(leg):
         plain["state"] = _NO_ESTIMATE
@@ -231,7 +256,7 @@ def _node(name: str, row: Mapping[str, Any], status: str, at: Sequence[float]) -
         "absolute": bool(row.get("absolute")),
         "component": row.get("component"),
         "status": "complete" if value is not None and status == "idle" else status,
-        "notes": list(row.get("notes") or []),
+        "notes": [without_codes(note) for note in row.get("notes") or []],
         "structure": None,
     }
 

@@ -18,8 +18,7 @@ from typing import Final
 from ..errors import NotFoundError
 from ..query import find_network
 from ..store import Lake
-from .network_graph import NetworkGraph, network_graph
-from .structures import HEIGHT, WIDTH
+from .network_graph import NetworkGraph, Row, network_graph
 
 __all__ = ["COLOURS", "NetworkPage", "draw_page", "network_page"]
 
@@ -28,6 +27,11 @@ COLOURS: Final = ("status", "estimate", "uncertainty", "residual", "experiment")
 
 _PLACE: Final = re.compile(r"\{\{(\w+)\}\}")
 _HEIGHT_PX: Final = 640
+#: Each uses only those before it.
+_SCRIPTS: Final = ("basics.js", "molecule.js", "cards.js", "scatter.js", "page.js")
+_UNNAMED: Final = "network without a name"
+#: A gufe key.
+_KEY: Final = re.compile(r"\w+-[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +44,14 @@ class NetworkPage:
         The complete page.
     n_ligands, n_edges : int
         Numbers of ligands and edges shown, over all kinds.
+    notes : tuple of str
+        Reasons why structures are missing.
     """
 
     html: str
     n_ligands: int
     n_edges: int
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """Return the page as HTML."""
@@ -58,7 +65,7 @@ class NetworkPage:
         )
 
 
-def network_page(lake: Lake, network: str | None = None, *, colour: str = "status") -> NetworkPage:
+def network_page(lake: Lake, network: str | None = None, *, colour: str = "status", keys: bool = False) -> NetworkPage:
     """Draw a network with its newest estimates.
 
     Parameters
@@ -68,6 +75,8 @@ def network_page(lake: Lake, network: str | None = None, *, colour: str = "statu
         Name, ScopedKey or a prefix of one; may be omitted if there is only one.
     colour : str
         Initial colouring, one of `COLOURS`; the reader can choose another.
+    keys : bool
+        Show gufe keys beside names.
 
     Returns
     -------
@@ -81,43 +90,54 @@ def network_page(lake: Lake, network: str | None = None, *, colour: str = "statu
     EstimationError
         If it has no edge between ligands.
     """
-    return draw_page(network_graph(lake, find_network(lake, network)), colour=colour)
+    return draw_page(network_graph(lake, find_network(lake, network)), colour=colour, keys=keys)
 
 
-def draw_page(graph: NetworkGraph, *, colour: str = "status") -> NetworkPage:
+def draw_page(graph: NetworkGraph, *, colour: str = "status", keys: bool = False) -> NetworkPage:
     """Build the page from collected data."""
     if colour not in COLOURS:
         raise NotFoundError(f"a network cannot be coloured by {colour!r}; choose one of {', '.join(COLOURS)}")
-    style, script = _asset("page.css"), _asset("page.js")
+    style = _asset("page.css")
+    script = "\n".join(_asset(name) for name in _SCRIPTS)
     parts = {
         "policy": (
             f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; "
             "base-uri 'none'; form-action 'none'"
         ),
-        "title": html.escape(graph.name),
+        "title": html.escape(graph.name or _UNNAMED),
         "style": style,
         "script": script,
-        "data": _data(graph, colour),
+        "data": _data(graph, colour, keys=keys),
     }
     # in one pass, so that placeholders inside names are not replaced
     page = _PLACE.sub(lambda place: parts[place[1]], _asset("page.html"))
     n_ligands, n_edges = (sum(len(kind[what]) for kind in graph.kinds) for what in ("nodes", "edges"))
-    return NetworkPage(page, n_ligands, n_edges)
+    return NetworkPage(page, n_ligands, n_edges, tuple(graph.notes))
 
 
-def _data(graph: NetworkGraph, colour: str) -> str:
+def _data(graph: NetworkGraph, colour: str, *, keys: bool) -> str:
     """Return JSON that cannot close the HTML element around it."""
     content = {
-        "name": graph.name,
+        "name": graph.name or _UNNAMED,
         "scope": graph.scope,
         "as_of": graph.as_of,
         "colour": colour,
-        "kinds": graph.kinds,
+        "network": graph.network if keys else "",
+        "kinds": graph.kinds if keys else [_without_keys(kind) for kind in graph.kinds],
         "structures": graph.structures,
-        "paper": (WIDTH, HEIGHT),
+        "notes": graph.notes,
     }
     text = json.dumps(content, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _without_keys(kind: Row) -> Row:
+    """Remove gufe keys, and names that consist of them."""
+    edges = []
+    for edge in kind["edges"]:
+        legs = [{name: value for name, value in leg.items() if name != "key"} for leg in edge["legs"]]
+        edges.append(edge | {"legs": [leg | {"name": "" if _KEY.search(leg["name"]) else leg["name"]} for leg in legs]})
+    return kind | {"edges": edges}
 
 
 def _asset(name: str) -> str:

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any, Final, overload
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from estimators.performance import Performance, assess
 
 from ..errors import EstimationError, MissingDependencyError
 from ..ledger.comparisons import Comparison
+from .point_labels import label_worst, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,6 +40,10 @@ __all__ = [
 #: Columns that plots need, as returned by `dg_pairs` and `ddg_pairs`.
 PAIR_COLUMNS: Final = ("label", "experiment", "experiment_uncertainty", "estimate", "estimate_uncertainty")
 
+_NOTHING: Final = (
+    "there is nothing to plot: no estimate has an experimental value; import some with "
+    "`alchemiscale-lake assays FILE --scope ...`"
+)
 _SIDE_IN: Final = 3.25
 _BANDS_KCAL_MOL: Final = (1.0, 0.5)
 #: |x - y| at which the colour scale ends.
@@ -122,12 +128,16 @@ def plot_pairs(
         If matplotlib is not installed.
     """
     if not len(pairs):
-        raise EstimationError(
-            "there is nothing to plot: no estimate has an experimental value; import some with "
-            "`alchemiscale-lake assays FILE --scope ...`"
-        )
+        raise EstimationError(_NOTHING)
     figure, axes = _axes(ax)
-    x, y = (pairs[name].to_numpy() for name in ("experiment", "estimate"))
+    heading = [plain(title)] if title else []
+    _draw_pairs(axes, pairs, quantity, [*heading, *_title_lines(_assess(pairs), ("RMSE", "MUE"))])
+    _label(axes, pairs)
+    return figure if ax is None else axes
+
+
+def _draw_pairs(axes: Axes, pairs: pl.DataFrame, quantity: str, heading: Iterable[str]) -> None:
+    x, y = _xy(pairs)
     x_error, y_error = (
         pairs[name].cast(pl.Float64).fill_null(0.0).to_numpy()
         for name in ("experiment_uncertainty", "estimate_uncertainty")
@@ -146,9 +156,15 @@ def plot_pairs(
     axes.set_xticks(ticks)
     axes.set_yticks(ticks)
     axes.tick_params(labelsize=8)
-    heading = [title] if title else []
-    axes.set_title("\n".join([*heading, *_statistics(pairs)]), fontsize=7, family="monospace", loc="right")
-    return figure if ax is None else axes
+    axes.set_title("\n".join(heading), fontsize=7, family="monospace", loc="right")
+
+
+def _label(axes: Axes, pairs: pl.DataFrame) -> None:
+    label_worst(axes, *_xy(pairs), pairs["label"].to_list())
+
+
+def _xy(pairs: pl.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    return pairs["experiment"].cast(pl.Float64).to_numpy(), pairs["estimate"].cast(pl.Float64).to_numpy()
 
 
 def edge_pairs(pairs: pl.DataFrame) -> pl.DataFrame:
@@ -187,19 +203,29 @@ def plot_comparison(
     MissingDependencyError
         If matplotlib is not installed.
     """
-    figure = new_figure(_SIDE_IN * max(len(panels), 1), _SIDE_IN + 0.4)
+    if not any(len(pairs) for pairs in panels.values()):
+        raise EstimationError(_NOTHING)
+    figure = new_figure(_SIDE_IN * len(panels), _SIDE_IN + 0.4)
     for place, (quantity, pairs) in enumerate(panels.items(), 1):
         axes = figure.add_subplot(1, len(panels), place)
-        plot_pairs(pairs, quantity=quantity, ax=axes)
         found = _assess(pairs, both_directions=quantity == "ΔΔG")
-        axes.set_title("\n".join(_title_lines(found, statistics)), fontsize=7, family="monospace", loc="right")
+        _draw_pairs(axes, pairs, quantity, _title_lines(found, statistics))
     if title:
-        figure.suptitle(title, fontsize=8)
+        figure.suptitle(plain(title), fontsize=8)
+    # names of points go last, when nothing moves any more
+    for axes, pairs in zip(figure.axes, panels.values(), strict=True):
+        _label(axes, pairs)
     return figure
 
 
-def plot_over_time(comparisons: Sequence[Comparison], *, statistic: str = "RMSE") -> Figure:
-    """Plot a statistic over time, with its interval.
+def plot_over_time(
+    comparisons: Sequence[Comparison],
+    *,
+    statistic: str = "RMSE",
+    names: Mapping[str, str | None] | None = None,
+    title: str | None = None,
+) -> Figure:
+    """Draw how a statistic moved as results arrived, with its interval.
 
     Parameters
     ----------
@@ -207,6 +233,9 @@ def plot_over_time(comparisons: Sequence[Comparison], *, statistic: str = "RMSE"
         Computed with `over_time`; one line per subject, kind and quantity.
     statistic : str
         Name of a statistic.
+    names : mapping of str to str, optional
+        What subjects are called, by what they are; without, a single one is not named in the legend.
+    title : str, optional
 
     Raises
     ------
@@ -215,10 +244,14 @@ def plot_over_time(comparisons: Sequence[Comparison], *, statistic: str = "RMSE"
     """
     figure = new_figure(6.5, 3.25)
     axes = figure.add_subplot()
-    lines: dict[str, list[Comparison]] = {}
+    lines: dict[tuple[str, str], list[Comparison]] = {}
+    alone = len({one.subject for one in comparisons}) == 1
     for one in comparisons:
-        lines.setdefault(f"{one.subject} {one.kind} {one.quantity}", []).append(one)
-    for label, members in lines.items():
+        # of one network alone its key says nothing
+        subject = (names or {}).get(one.subject) or ("" if alone else one.subject)
+        label = plain(f"{subject} {one.kind} {one.quantity}".strip())
+        lines.setdefault((one.subject, label), []).append(one)
+    for (_, label), members in lines.items():
         found = [one.performance[statistic] for one in members]
         when: Any = [one.as_of for one in members]
         (line,) = axes.plot(when, [s.value for s in found], marker="o", markersize=3, linewidth=1.0, label=label)
@@ -228,6 +261,8 @@ def plot_over_time(comparisons: Sequence[Comparison], *, statistic: str = "RMSE"
     axes.set_ylabel(f"{statistic}{unit}", fontsize=8)
     axes.tick_params(labelsize=8)
     axes.legend(fontsize=6, frameon=False)
+    if title:
+        axes.set_title(plain(title), fontsize=8)
     for text in axes.get_xticklabels():
         text.set_rotation(30)
         text.set_horizontalalignment("right")
@@ -274,10 +309,6 @@ def _draw_bands(axes: Axes, low: float, high: float) -> None:
     for width in _BANDS_KCAL_MOL:
         axes.fill_between(ends, ends - width, ends + width, color="gray", alpha=0.2, linewidth=0, zorder=0)
     axes.plot(ends, ends, "k:", linewidth=1.0, zorder=1)
-
-
-def _statistics(pairs: pl.DataFrame) -> Iterable[str]:
-    return _title_lines(_assess(pairs), ("RMSE", "MUE"))
 
 
 def _title_lines(found: Performance, names: tuple[str, ...]) -> Iterable[str]:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import polars as pl
 
@@ -14,18 +12,12 @@ from ..errors import MissingDependencyError
 from ..ids import ScopedKey
 from ..query import Connection, ask, connect
 from ..store import Lake
+from .campaign_page import report_path, shown_place, written_page
+from .ligand_table import failed_ligands, ligand_table
 from .plots import dg_pairs, performance_line, plot_pairs
-from .table import ERROR, NO_ESTIMATE, Table
-from .tables import legs_without_value
+from .table import Table
 
-__all__ = ["Summary", "ligand_table", "summarise"]
-
-_COLUMNS: Final = {
-    "ligand": "ligand",
-    "DG(MLE) (kcal/mol)": "value_kcal_mol",
-    "uncertainty (kcal/mol)": "uncertainty_kcal_mol",
-    "experiment (kcal/mol)": "experiment_kcal_mol",
-}
+__all__ = ["Summary", "summarise"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +29,7 @@ class Summary:
     table : Table
         Ligands: estimate, uncertainty, experiment.
     lines : tuple of str
-        RMSE, the path of the plot (or why there is none), and three next commands.
+        RMSE, the path of the plot (or why there is none), the place of the network's page, and three next commands.
     plot : Path or None
         File of the plot, if written.
     """
@@ -48,7 +40,7 @@ class Summary:
 
 
 def summarise(lake: Lake, network: str, *, plot: str | Path | None = None, lake_argument: str | None = None) -> Summary:
-    """Summarise the newest estimates of a network.
+    """Summarise the newest estimates of a network, and write its page.
 
     Parameters
     ----------
@@ -56,8 +48,8 @@ def summarise(lake: Lake, network: str, *, plot: str | Path | None = None, lake_
     network : str
         ScopedKey.
     plot : path, optional
-        File for the plot of estimates against experiment; by default `plots/<network>.png` in the lake if it
-        is a folder, else no plot.
+        File for the plot of estimates against experiment; by default next to the page if the lake is a folder,
+        else no plot.
     lake_argument : str, optional
         Value of `--lake` in the commands; the lake's URL by default, omitted for `./lake`.
     """
@@ -74,34 +66,13 @@ def summarise(lake: Lake, network: str, *, plot: str | Path | None = None, lake_
         lines.append("no ligand has an experimental value, so there is no RMSE and no plot")
     names = ask(connection, "network_states").select("network", "name")
     commands = _next_commands(network, names, lake.url if lake_argument is None else lake_argument)
-    failed = _failed_ligands(connection, network)
-    return Summary(ligand_table(ranking, failed), (*lines, "next:", *(f"  {c}" for c in commands)), written)
-
-
-def _failed_ligands(connection: Connection, network: str) -> set[str]:
-    """Return the ligands with an edge that has a failed leg."""
-    failed, _ = legs_without_value(connection, network)
-    edges = ask(connection, "latest_edges", network=network).rows(named=True)
-    return {edge[end] for edge in edges if failed.intersection(edge["legs"]) for end in ("ligand_i", "ligand_j")}
-
-
-def ligand_table(ranking: pl.DataFrame, failed: Collection[str]) -> Table:
-    """Build a table of `ligand_ranking`: lowest first, ligands without a value last.
-
-    Parameters
-    ----------
-    ranking : polars.DataFrame
-    failed : collection of str
-        Ligands without a value that print `Error`; others print `-`.
-    """
-    rows = []
-    for row in ranking.iter_rows(named=True):
-        cells = {name: row[column] for name, column in _COLUMNS.items()}
-        if row["value_kcal_mol"] is None:
-            missing = ERROR if row["ligand"] in failed else NO_ESTIMATE
-            cells |= {"DG(MLE) (kcal/mol)": missing, "uncertainty (kcal/mol)": missing}
-        rows.append(tuple(cells.values()))
-    return Table(tuple(_COLUMNS), rows, precision_of={"DG(MLE) (kcal/mol)": "uncertainty (kcal/mol)"})
+    place, told = written_page(lake, network)
+    if place is None:
+        lines.append(told)
+    else:
+        commands = (f"open in a browser: {shown_place(place)}", *commands)
+    table = ligand_table(ranking, failed_ligands(connection, network))
+    return Summary(table, (*lines, "next:", *(f"  {c}" for c in commands)), written)
 
 
 def _draw(connection: Connection, pairs: pl.DataFrame, network: str, target: Path) -> tuple[Path | None, str]:
@@ -118,7 +89,7 @@ def _draw(connection: Connection, pairs: pl.DataFrame, network: str, target: Pat
 def _plot_path(lake: Lake, network: str, plot: str | Path | None) -> Path | None:
     if plot is not None:
         return Path(plot)
-    return None if lake.local_path is None else lake.local_path / "plots" / f"{network}.png"
+    return None if lake.local_path is None else lake.local_path / report_path(lake, network, ".png")
 
 
 def _next_commands(network: str, names: pl.DataFrame, lake_argument: str) -> tuple[str, ...]:

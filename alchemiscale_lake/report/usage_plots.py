@@ -15,6 +15,7 @@ from ..errors import EstimationError
 from ..ids import Scope
 from ..query import Connection, ask
 from .plots import new_figure
+from .point_labels import plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -84,6 +85,7 @@ def plot_throughput(
     scope: Scope | str | None = None,
     window: timedelta | None = None,
     now: datetime | None = None,
+    title: str | None = None,
 ) -> Figure:
     """Plot cumulative results and hours over time, one layer per group.
 
@@ -93,6 +95,8 @@ def plot_throughput(
     ----------
     connection, by, scope, window, now
         As in `throughput_by_day`.
+    title : str, optional
+        What is counted, such as a Scope; by default the Scope, if there is one.
 
     Raises
     ------
@@ -110,6 +114,8 @@ def plot_throughput(
     _stack(upper, rows, "n_results", "results")
     _stack(lower, rows, hours, label)
     upper.legend(loc="upper left", fontsize=7, frameon=False)
+    heading = title or (str(scope) if scope is not None else "all Scopes of the lake")
+    upper.set_title(plain(heading), fontsize=8, loc="right")
     for text in lower.get_xticklabels():
         text.set_rotation(30)
         text.set_horizontalalignment("right")
@@ -123,7 +129,7 @@ def _stack(axes: Axes, rows: pl.DataFrame, column: str, label: str) -> None:
     ends = [day + timedelta(days=1) for day in parts[0]["day"]]
     days: Any = [parts[0]["day"][0], *ends]
     layers = [np.concatenate([[0.0], part[column].cast(pl.Float64).to_numpy()]) for part in parts]
-    axes.stackplot(days, *layers, labels=[part["group"][0] for part in parts], colors=_PALETTE[: len(parts)])
+    axes.stackplot(days, *layers, labels=[plain(part["group"][0]) for part in parts], colors=_PALETTE[: len(parts)])
     axes.set_ylabel(f"{label}, cumulative", fontsize=8)
     axes.set_xlim(days[0], days[-1])
     axes.set_ylim(bottom=0)

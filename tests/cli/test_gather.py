@@ -55,6 +55,8 @@ def test_a_scope_is_gathered_in_one_go(call: Call) -> None:
     assert first.exit_code == again.exit_code == 0, first.stderr
     assert "2 networks gathered: 12 Transformations had new results, 2 networks changed" in first.stderr
     assert "2 networks gathered: 0 Transformations had new results, 0 networks changed" in again.stderr
+    assert "2 pages written, in plots/ of " in first.stderr
+    assert "pages written" not in again.stderr
     assert [(row["name"], row["n_whole_edges"], row["new_round"]) for row in rows(first)] == [
         ("odd", "6", "true"),
         ("clean", "6", "true"),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from matplotlib.figure import Figure
 from syrupy.assertion import SnapshotAssertion
 
 from alchemiscale_lake.cli import main
@@ -74,6 +75,35 @@ def test_plots(call: Call, tmp_path: Path, options: tuple[str, ...]) -> None:
     assert result.exit_code == 0, result.stderr
     assert target.read_bytes().startswith(b"\x89PNG")
     assert f"wrote {target}" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "title"),
+    [
+        (("compare", "tyk2"), "tyk2"),
+        (("compare", "tyk2", "--over-time"), "tyk2"),
+        (("compare",), "all networks"),
+        (("compare", "--scope", "org-campaign-*"), "all networks of org-campaign-*"),
+        (("gather", "tyk2"), "tyk2"),
+        (("gather", "tyk2", "--report", "ddg"), "tyk2"),
+    ],
+    ids=" ".join,
+)
+def test_plots_say_what_they_are_of(
+    call: Call, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], title: str
+) -> None:
+    drawn: list[Figure] = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: drawn.append(figure))
+
+    result = call(*arguments, "--plot", "plot.png")
+
+    assert result.exit_code == 0, result.stderr
+    figure = drawn[0]  # gather draws its page, too
+    above = figure.get_suptitle() or figure.axes[0].get_title() or figure.axes[0].get_title(loc="right")
+    assert above.splitlines()[0] == title
+    legends = [axes.get_legend() for axes in figure.axes]
+    told = [text.get_text() for legend in legends if legend for text in legend.get_texts()]
+    assert not [text for text in told if "AlchemicalNetwork-" in text]
 
 
 def test_files_are_tables(call: Call, tmp_path: Path) -> None:

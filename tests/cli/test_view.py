@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from alchemiscale_lake.cli import main
+from alchemiscale_lake.report import ligand_structures
 from alchemiscale_lake.store import Lake
 from tests.campaign import SCOPE, small_campaign
 
@@ -42,6 +43,16 @@ def test_a_page_is_written_with_estimates_up_to_date(call: Call, tmp_path: Path)
     assert len(Lake.open("lake").table("network_estimates").scan().collect()) == 4
 
 
+def test_what_is_not_drawn_is_told_in_one_line(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ligand_structures, "has_rdkit", lambda: False)
+
+    result = call("tyk2", "-o", "-")
+
+    assert result.exit_code == 0
+    assert result.stderr == "ligands are shown by name alone: structures need RDKit, which is not installed\n"
+    assert result.stdout.endswith("</html>")
+
+
 def test_as_is_writes_nothing_into_the_lake(call: Call) -> None:
     result = call("tyk2", "--as-is", "-o", "-")
 
@@ -54,8 +65,8 @@ def test_as_is_writes_nothing_into_the_lake(call: Call) -> None:
 def test_the_file_is_called_after_the_network(call: Call, tmp_path: Path) -> None:
     result = call("idle", "--scope", "org-campaign-other")
 
-    assert result.stderr == "wrote AlchemicalNetwork-idle-org-campaign-other.html (2 ligands, 1 edge)\n"
-    assert (tmp_path / "AlchemicalNetwork-idle-org-campaign-other.html").exists()
+    assert result.stderr == "wrote idle.html (2 ligands, 1 edge)\n"
+    assert (tmp_path / "idle.html").exists()
 
 
 @pytest.mark.parametrize(
@@ -72,3 +83,18 @@ def test_mistakes_are_told(call: Call, tmp_path: Path, arguments: tuple[str, ...
     assert result.exit_code in (1, 2)
     assert message in result.stderr
     assert not list(tmp_path.glob("*.html"))
+
+
+def test_gather_says_where_the_lasting_page_is(kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(kept, tmp_path / "lake")
+    monkeypatch.chdir(tmp_path)
+    page = tmp_path / "lake" / "plots" / SCOPE / "tyk2.html"
+
+    gathered = CliRunner().invoke(main, ["gather", "tyk2", "--report", "ddg", "--lake", "lake"])
+
+    assert gathered.exit_code == 0, gathered.stderr
+    assert gathered.stderr.splitlines()[-1] == f"next: open in a browser: lake/plots/{SCOPE}/tyk2.html"
+    assert "Tasks complete" in page.read_text(encoding="utf-8")
+    page.unlink()
+    as_is = CliRunner().invoke(main, ["gather", "tyk2", "--as-is", "--report", "ddg", "--lake", "lake"])
+    assert (as_is.exit_code, page.exists()) == (0, False), "which writes nothing"

@@ -86,12 +86,17 @@ def test_every_task_is_a_task_run_with_its_science_name(api: Api, played: Played
 def test_artifacts_show_progress_estimates_and_a_summary(api: Api, played: Played) -> None:
     _, _, artifacts = read_runs(api, "run-MCL-1 (new)")
 
-    assert sorted(artifacts) == ["mcl-1-new-estimates", "mcl-1-new-progress", "mcl-1-new-summary"]
+    shown = ("estimates", "page", "progress", "summary")
+    assert sorted(artifacts) == [f"mcl-1-new-{what}" for what in shown]
     assert artifacts["mcl-1-new-progress"]["data"] == 100.0
     assert "DG(MLE) (kcal/mol)" in artifacts["mcl-1-new-estimates"]["data"]
     summary = artifacts["mcl-1-new-summary"]["data"]
     assert "InjectedFailureError" in summary
     assert "alchemiscale-lake status" in summary
+    (page,) = (played.lake.local_path / "plots" / "a-b-c").glob("*.html")  # type: ignore[operator]
+    assert str(page) in summary
+    assert str(page) in artifacts["mcl-1-new-page"]["data"]
+    assert "Tasks complete" in page.read_text(encoding="utf-8")
 
 
 def test_running_it_again_does_nothing_twice(flows: Session, played: Played, network_file: Path) -> None:

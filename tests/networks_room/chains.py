@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import Any
+
+from rdkit import Chem
 
 Chain = list[tuple[str, dict[str, Any]]]
 
@@ -22,6 +25,18 @@ def molecule(name: Any = None, *, elements: tuple[int, ...] = (6, 8, 1), charge:
     """A SmallMoleculeComponent as gufe >= 1 writes it; the charge sits on the first atom."""
     atoms = [[z, 0, charge if i == 0 else 0, False, 0, 0, {}, 3] for i, z in enumerate(elements)]
     return thing("SmallMoleculeComponent", atoms=atoms, bonds=[], molprops={} if name is None else {"ofe-name": name})
+
+
+def real_molecule(name: str, smiles: str) -> dict[str, Any]:
+    """A SmallMoleculeComponent of all the atoms and bonds of a SMILES, hydrogens last, as gufe >= 1 writes it."""
+    mol = Chem.AddHs(Chem.MolFromSmiles(smiles))
+    tags, orders = (list(kind.values.values()) for kind in (Chem.ChiralType, Chem.BondType))
+    atoms = [
+        [a.GetAtomicNum(), 0, a.GetFormalCharge(), a.GetIsAromatic(), tags.index(a.GetChiralTag()), 0, {}, 3]
+        for a in mol.GetAtoms()
+    ]
+    bonds = [[b.GetBeginAtomIdx(), b.GetEndAtomIdx(), orders.index(b.GetBondType()), 0, {}] for b in mol.GetBonds()]
+    return thing("SmallMoleculeComponent", atoms=atoms, bonds=bonds, molprops={"ofe-name": name})
 
 
 def old_molecule(name: str, *, elements: tuple[int, ...] = (6, 8, 1), charge: int = 0) -> dict[str, Any]:
@@ -84,6 +99,26 @@ def small_chain(**changes: dict[str, Any]) -> Chain:
         "N_1": network(["S-a", "S-b"], ["T-ab"]),
     } | changes
     return [(key.replace("_", "-"), content) for key, content in objects.items()]
+
+
+#: Of `mapped_chain`: the ring's carbons come first, then what is on the last of them, in all three.
+MAPPED = {"phenol": "c1ccccc1O", "aniline": "c1ccccc1N", "chloride": "c1ccccc1C(Cl)C"}
+
+
+def mapped_chain() -> Chain:
+    """Three real molecules in solvent, two Transformations; the ring and the atom on it are mapped."""
+    objects: dict[str, dict[str, Any]] = {"W-1": solvent(), "P-1": thing("SomeProtocol", "some.where", settings={})}
+    for name, smiles in MAPPED.items():
+        objects[f"L-{name}"] = real_molecule(name, smiles)
+        objects[f"S-{name}"] = system(name, ligand=f"L-{name}", solvent="W-1")
+    edges = []
+    for a, b in itertools.pairwise(MAPPED):
+        pairs = {str(k): k for k in range(7)}
+        ends = {"componentA": ref(f"L-{a}"), "componentB": ref(f"L-{b}")}
+        objects[f"M-{a}"] = thing("LigandAtomMapping", **ends, componentA_to_componentB=pairs, annotations="{}")
+        objects[f"T-{a}"] = transformation(f"S-{a}", f"S-{b}", mapping=ref(f"M-{a}"), name=f"{a}_{b}")
+        edges.append(f"T-{a}")
+    return [*objects.items(), ("N-1", network([f"S-{name}" for name in MAPPED], edges, "mapped"))]
 
 
 def text(chain: Chain) -> str:

@@ -11,25 +11,37 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 
 from alchemiscale_lake.errors import EstimationError, NotFoundError
 from alchemiscale_lake.ledger.estimates import gather_network
+from alchemiscale_lake.ledger.submit import submit_network
 from alchemiscale_lake.query import ask, connect
-from alchemiscale_lake.report import ligand_structures
+from alchemiscale_lake.report import dg_pairs, ligand_structures, performance_line
 from alchemiscale_lake.report.network_graph import network_graph
 from alchemiscale_lake.report.network_view import COLOURS, NetworkPage, draw_page, network_page
 from alchemiscale_lake.store import Lake
 from tests.browser import Page, browser
-from tests.campaign import SCOPE, Campaign, small_campaign
+from tests.campaign import SCOPE, Campaign, hours, small_campaign
 from tests.example_campaign import NETWORK, ODD, example_campaign, ligands, pairs
+from tests.networks import legs_network
+from tests.networks_room.chains import mapped_chain
 
 #: A browser may have to be installed first.
 pytestmark = pytest.mark.timeout(700)
 
 TYK2 = f"AlchemicalNetwork-tyk2-{SCOPE}"
 NASTY = ["</script><img src=x onerror=alert(1)>", "<!--<script>", "{{script}} & \"'`\u2028", "]]>"]
+
+
+@pytest.fixture(scope="module")
+def mapped(tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    """Molecules as gufe objects, with mappings."""
+    lake = Lake.create(tmp_path_factory.mktemp("mapped") / "lake")
+    submit_network(lake, mapped_chain(), SCOPE)
+    return lake
 
 
 @pytest.fixture(scope="module")
@@ -113,13 +125,70 @@ def test_what_does_not_fit_is_marked_at_its_edge(example: Campaign) -> None:
 
 
 def test_ligands_have_the_structure_of_their_assay_or_none(example: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
-    data = content(network_page(example.lake))
+    page = network_page(example.lake)
+    data = content(page)
     drawn = [node["structure"] for node in data["kinds"][0]["nodes"]]
     assert len(data["structures"]) == len([k for k in drawn if k is not None]) == 19
+    assert page.notes == ()
 
     monkeypatch.setattr(ligand_structures, "has_rdkit", lambda: False)
+    page = network_page(example.lake)
 
-    assert content(network_page(example.lake))["structures"] == []
+    assert content(page)["structures"] == []
+    assert len(page.notes) == 1
+    assert "structures need RDKit" in page.notes[0]
+
+
+def test_molecules_that_rdkit_cannot_read_are_named(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    submit_network(lake, legs_network(3), SCOPE)
+    monkeypatch.setattr(ligand_structures, "read_small_molecule", lambda _: None)
+
+    page = network_page(lake)
+
+    assert page.notes == ("shown by name alone, for RDKit cannot read their molecule: lig0, lig1, lig2",)
+    assert [node["structure"] for node in content(page)["kinds"][0]["nodes"]] == [None] * 3
+
+
+def test_edges_say_which_atoms_are_mapped(mapped: Lake) -> None:
+    data = content(network_page(mapped))
+
+    (kind,) = data["kinds"]
+    nodes, structures = kind["nodes"], data["structures"]
+    edges = {(nodes[e["i"]]["name"], nodes[e["j"]]["name"]): e for e in kind["edges"]}
+    edge = edges["phenol", "aniline"]
+    assert edge["atoms"] == [7, 13 - 7, 14 - 7]
+    assert edge["mapping"] == [k for k in range(7) for _ in "ij"]
+    at = [np.array(structures[nodes[edge[end]]["structure"]]["xy"]).reshape(-1, 2)[:7] for end in "ij"]
+    np.testing.assert_allclose(at[0], at[1], atol=2)
+    other = edges["aniline", "chloride"]
+    assert len(structures[nodes[other["j"]]["structure"]]["xy"]) // 2 == 9, "two of them have no partner"
+    assert other["mapping"] == edge["mapping"]
+
+
+def test_agreement_is_what_gather_says(example: Campaign) -> None:
+    (kind,) = content(network_page(example.lake))["kinds"]
+
+    pairs = dg_pairs(ask(connect(example.lake), "ligand_ranking", network=NETWORK))
+    value, low, high = kind["performance"]["RMSE"]
+    assert f"RMSE {value:.2f} kcal/mol (95% {low:.2f} to {high:.2f})" in performance_line(pairs)
+
+
+def test_notes_are_sentences_without_their_codes(example: Campaign) -> None:
+    (kind,) = content(network_page(example.lake))["kinds"]
+
+    notes = {note for node in kind["nodes"] for note in node["notes"]}
+    assert notes
+    assert not [note for note in notes if re.match(r"[a-z-]+: ", note)]
+
+
+def test_keys_are_shown_on_request_only(lake: Lake) -> None:
+    network = submit_network(lake, legs_network(3), SCOPE).network
+
+    plain, with_keys = network_page(lake).html, network_page(lake, keys=True).html
+
+    assert re.findall(r"\w+-[0-9a-f]{32}", plain) == []
+    assert network in with_keys
+    assert "Transformation-" in with_keys
 
 
 def test_plain_md_is_no_error(tmp_path: Path) -> None:
@@ -231,7 +300,7 @@ def test_a_reader_sees_points_drags_searches(example: Campaign, tab: Callable[[]
     assert page.text("#details h2") == "bza-10"
     page.click(*at)
     assert "estimate − experiment" in page.text("#details")
-    assert page.evaluate("document.querySelectorAll('#details .structure path').length") > 2
+    assert page.evaluate("document.querySelectorAll('#details .structure .letter').length") == 4
 
     before = page.evaluate("document.querySelector('[data-ligand=\"bza-10\"]').getAttribute('transform')")
     page.drag(at, (at[0] + 60, at[1] + 40))
@@ -256,6 +325,81 @@ def test_a_reader_sees_points_drags_searches(example: Campaign, tab: Callable[[]
     page.mouse("mouseWheel", 300, 300, deltaX=0, deltaY=-240)
     page.wait(f"document.getElementById('world').getAttribute('transform') !== {json.dumps(scale)}")
     assert (page.complaints, page.requests) == ([], [file.as_uri()])
+
+
+def click_edge(page: Page, edge: str) -> None:
+    x, y = page.evaluate(
+        f"(() => {{ const hit = document.querySelector('[data-edge=\"{edge}\"] .hit'), m = hit.getScreenCTM();"
+        " const p = hit.getPointAtLength(hit.getTotalLength() / 2); return [m.a * p.x + m.e, m.d * p.y + m.f]; })()"
+    )
+    page.click(x, y)
+
+
+def test_an_edge_shows_both_ligands_and_what_changes(mapped: Lake, tab: Callable[[], Page], tmp_path: Path) -> None:
+    file = tmp_path / "mapped.html"
+    file.write_text(network_page(mapped).html, encoding="utf-8")
+    page = tab()
+    page.open(file.as_uri())
+
+    click_edge(page, "phenol -> aniline")
+
+    count = "document.querySelectorAll('#details figure:nth-child({}) {}').length"
+    assert page.evaluate("document.querySelectorAll('#details figure').length") == 2
+    # oxygen became nitrogen
+    assert [page.evaluate(count.format(k, "circle.changed")) for k in (1, 2)] == [1, 1]
+    assert [page.evaluate(count.format(k, "circle.alone")) for k in (1, 2)] == [0, 0]
+    assert "7 atoms mapped, 6 only in phenol, 7 only in aniline" in page.text("#details .key")
+    views = page.evaluate("[...document.querySelectorAll('#details .structure')].map(s => s.getAttribute('viewBox'))")
+    assert len(set(views)) == 1, "both on one scale, their core in one place"
+    click_edge(page, "aniline -> chloride")
+    assert [page.evaluate(count.format(k, "circle.alone")) for k in (1, 2)] == [0, 2]
+    page.evaluate("document.querySelector('#details .enlarge').click()")
+    assert page.evaluate("document.querySelectorAll('#large[open] svg').length") == 2
+    assert (page.complaints, page.requests) == ([], [file.as_uri()])
+
+
+def test_structures_show_on_zoom_and_only_in_sight(example: Campaign, tab: Callable[[], Page], tmp_path: Path) -> None:
+    file = tmp_path / "network.html"
+    file.write_text(network_page(example.lake).html, encoding="utf-8")
+    page = tab()
+    page.size(1100, 700)
+    page.open(file.as_uri())
+    page.evaluate("for (let k = 0; k < 9; k++) document.getElementById('farther').click()")
+    page.wait("document.querySelectorAll('.card').length === 0")
+
+    page.evaluate("document.getElementById('fit').click()")
+    for _ in range(4):
+        page.evaluate("document.getElementById('closer').click()")
+
+    page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    shown = page.evaluate("document.querySelectorAll('.card').length")
+    assert 0 < shown < 19, "those in sight"
+    assert page.evaluate("document.querySelectorAll('.card .molecule .lines').length") == shown
+
+
+def test_estimates_are_drawn_against_experiment(example: Campaign, tab: Callable[[], Page], tmp_path: Path) -> None:
+    file = tmp_path / "network.html"
+    file.write_text(network_page(example.lake).html, encoding="utf-8")
+    page = tab()
+    page.size(1100, 700)
+    page.open(file.as_uri())
+
+    assert page.evaluate("document.querySelectorAll('.scatter .point').length") == 19
+    assert "RMSE (kcal/mol)" in page.text("#details")
+    named = page.evaluate("[...document.querySelectorAll('.scatter .named')].map(t => t.textContent)")
+    assert "bza-17" in named, "the one farthest from experiment"
+    boxes = page.evaluate(
+        "[...document.querySelectorAll('.scatter .named')].map(t => t.getBoundingClientRect())"
+        ".map(b => [b.left, b.top, b.right, b.bottom])"
+    )
+    assert not [1 for a, b in itertools.combinations(boxes, 2) if overlap(a, b)]
+    page.evaluate("document.querySelector('.scatter [data-ligand=\"bza-17\"]').dispatchEvent(new Event('click'))")
+    assert page.text("#details h2") == "bza-17"
+    assert page.complaints == []
+
+
+def overlap(a: list[float], b: list[float]) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 
 def test_colours_follow_the_choice_and_the_theme(example: Campaign, tab: Callable[[], Page], tmp_path: Path) -> None:
@@ -312,6 +456,17 @@ def test_two_thousand_ligands_are_drawn(tab: Callable[[], Page], lake: Lake, tmp
     names = [f"l{k:04d}" for k in range(2000)]
     edges = [(names[max(0, k - 1 - k % 13)], names[k]) for k in range(1, 2000)]
     campaign.network("large", [*edges, *((names[k], names[k + 7]) for k in range(0, 1900, 2))])
+    measured = {
+        "kind": "direct",
+        "value_kcal_mol": -8.0,
+        "source": "a paper",
+        "entered_by": "ada",
+        "entered_at": hours(0),
+    }
+    tails = ["C" * (1 + k % 9) + "N" * (k % 2) for k in range(2000)]
+    smiles = [f"O=C(NC{tail})c1ccc(F)cc1C(=O)N1CCC(Cn2cncn2)CC1" for tail in tails]
+    rows = [{"scope": SCOPE, "ligand": name, "smiles": one} for name, one in zip(names, smiles, strict=True)]
+    lake.table("assays").append_new([row | measured for row in rows])
     file = tmp_path / "large.html"
     page = network_page(lake)
     file.write_text(page.html, encoding="utf-8")
@@ -320,5 +475,14 @@ def test_two_thousand_ligands_are_drawn(tab: Callable[[], Page], lake: Lake, tmp
     opened.open(file.as_uri())
 
     assert opened.evaluate("document.querySelectorAll('.node').length") == page.n_ligands == 2000
+    # about one second on an idle machine; structures are 1.4 kB each, and none is drawn before it is looked at
     assert opened.evaluate("performance.now()") < 20_000
+    assert len(page.html) < 5_000_000
+    assert opened.evaluate("document.querySelectorAll('.molecule').length") == 0
+    opened.evaluate(
+        "(() => { const s = document.getElementById('search');"
+        " s.value = 'l0040'; s.dispatchEvent(new Event('input')); })()"
+    )
+    opened.evaluate("for (let k = 0; k < 5; k++) document.getElementById('closer').click()")
+    assert 0 < opened.wait("document.querySelectorAll('.card').length") <= 120
     assert opened.complaints == []

@@ -145,7 +145,12 @@ def test_a_summary_has_ligands_rmse_plot_and_next_steps(campaign: Campaign) -> N
     assert summary.plot is not None
     assert summary.lines[1] == f"plot: {summary.plot}"
     assert summary.plot.read_bytes().startswith(b"\x89PNG")
-    assert len(summary.lines[summary.lines.index("next:") + 1 :]) == 3
+    after = summary.lines[summary.lines.index("next:") + 1 :]
+    assert len(after) == 4
+    page = campaign.lake.local_path / "plots" / SCOPE / "tyk2.html"  # type: ignore[operator]
+    assert after[0] == f"  open in a browser: {page}"
+    assert page.exists()
+    assert summary.plot == page.with_suffix(".png")
     assert all("alchemiscale-lake " in line for line in summary.lines[-3:])
 
 

@@ -4,31 +4,77 @@ from __future__ import annotations
 
 import builtins
 import json
-import re
 from typing import Any
 
+import numpy as np
 import pytest
 
-from alchemiscale_lake.report.structures import draw_small_molecule, draw_smiles, has_rdkit
+from alchemiscale_lake.report.structures import (
+    HASH,
+    LEFT,
+    RIGHT,
+    TRIPLE,
+    WEDGE,
+    Depicted,
+    Structure,
+    depict,
+    has_rdkit,
+    read_small_molecule,
+    read_smiles,
+)
 from tests.networks import small_molecule
 
 
-def colours(structure: Any) -> set[str]:
-    return {colour for stroke, fill, _ in structure for colour in (stroke, fill)} - {""}
+def drawn(smiles: str, like: Depicted | None = None, shared: dict[int, int] | None = None) -> Depicted:
+    molecule = read_smiles(smiles)
+    assert molecule is not None
+    return depict(molecule, like, shared)
 
 
-def test_a_smiles_becomes_paths_with_the_colours_of_its_atoms() -> None:
-    structure = draw_smiles("OC(=O)c1ccc(Cl)cc1")
-
-    assert structure is not None
-    assert colours(structure) == {"ink", "#ff0000", "#00cc00"}
-    assert all(re.fullmatch(r"[A-Z0-9eE .,+-]+", d) for _, _, d in structure)
-    assert any(fill == "#ff0000" for _, fill, _ in structure), "letters are filled paths"
+def letters(structure: Structure) -> list[str]:
+    return sorted(f"{symbol}H{n_hydrogens}{charge:+d}" for _, symbol, n_hydrogens, charge in structure["atoms"])
 
 
-def test_what_is_no_smiles_has_no_structure(capfd: pytest.CaptureFixture[str]) -> None:
-    assert draw_smiles("not a molecule") is None
-    assert draw_smiles("") is None
+def places(structure: Structure) -> np.ndarray[Any, Any]:
+    return np.array(structure["xy"]).reshape(-1, 2)
+
+
+def kinds(structure: Structure) -> list[int]:
+    return sorted(structure["bonds"][2::3])
+
+
+def test_a_smiles_becomes_places_letters_and_bonds() -> None:
+    structure = drawn("OC(=O)c1ccc(C#N)cc1").structure
+
+    assert letters(structure) == ["NH0+0", "OH0+0", "OH1+0"]
+    assert len(places(structure)) == 11
+    assert set(kinds(structure)) == {1, 2, TRIPLE, *({LEFT, RIGHT} & set(kinds(structure)))}
+    # of the ring, whichever way its bonds go
+    assert sum(kind in (LEFT, RIGHT) for kind in kinds(structure)) == 3
+    begin, end, _ = np.array(structure["bonds"]).reshape(-1, 3).T
+    lengths = np.linalg.norm(places(structure)[begin] - places(structure)[end], axis=1)
+    assert lengths.tolist() == pytest.approx([100] * 11, abs=3)
+    assert json.loads(json.dumps(structure)) == structure
+
+
+@pytest.mark.parametrize(
+    ("smiles", "told"),
+    [
+        ("C[N+](C)(C)C", ["NH0+1"]),
+        ("CC([O-])=O", ["OH0+0", "OH0-1"]),
+        ("[2H]C", ["2HH0+0"]),
+        ("C", ["CH4+0"]),
+        ("CC", []),
+        ("Cl", ["ClH1+0"]),
+    ],
+)
+def test_letters_carry_hydrogens_charges_and_isotopes(smiles: str, told: list[str]) -> None:
+    assert letters(drawn(smiles).structure) == told
+
+
+def test_what_is_no_smiles_is_not_read(capfd: pytest.CaptureFixture[str]) -> None:
+    assert read_smiles("not a molecule") is None
+    assert read_smiles("") is None
     assert capfd.readouterr().err == ""
 
 
@@ -43,24 +89,66 @@ def phenylethanol(chirality: int) -> dict[str, Any]:
 
 
 def test_a_molecule_of_gufe_1_is_drawn_with_its_chirality() -> None:
-    drawn = [draw_small_molecule(phenylethanol(chirality)) for chirality in (0, 1, 2)]
+    wedges = []
+    for chirality in (0, 1, 2):
+        molecule = read_small_molecule(phenylethanol(chirality))
+        assert molecule is not None
+        structure = depict(molecule).structure
+        assert letters(structure) == ["OH1+0"]
+        wedges.append({WEDGE, HASH} & set(kinds(structure)))
 
-    assert [structure and colours(structure) for structure in drawn] == [{"ink", "#ff0000"}] * 3
-    flat, one, other = map(json.dumps, drawn)
-    assert len({flat, one, other}) == 3
+    assert wedges[0] == set()
+    assert len(wedges[1]) == len(wedges[2]) == 1
+    assert wedges[1] != wedges[2]
 
 
 def test_a_molecule_of_the_gufe_installed_is_drawn_as_its_smiles_is() -> None:
-    molecule = small_molecule("acid", "OC(=O)c1ccc(Cl)cc1")
+    stored = small_molecule("acid", "OC(=O)c1ccc(Cl)cc1")
 
-    structure = draw_small_molecule(json.loads(json.dumps(molecule.to_dict(), default=str)))
+    molecule = read_small_molecule(json.loads(json.dumps(stored.to_dict(), default=str)))
 
-    of_smiles = draw_smiles("OC(=O)c1ccc(Cl)cc1")
-    assert structure is not None
-    assert of_smiles is not None
-    assert colours(structure) == colours(of_smiles)
-    # the same lines, possibly rotated: an aromatic ring is drawn as one
-    assert [len(d.split()) for _, _, d in structure][:1] == [len(d.split()) for _, _, d in of_smiles][:1]
+    assert molecule is not None
+    one = depict(molecule)
+    of_smiles = drawn("OC(=O)c1ccc(Cl)cc1").structure
+    assert letters(one.structure) == letters(of_smiles)
+    assert len(one.structure["bonds"]) == len(of_smiles["bonds"])
+    # hydrogens are read and not drawn
+    assert sorted(one.place) == list(range(10))
+
+
+def test_a_series_shows_its_core_in_one_place() -> None:
+    phenol = drawn("c1ccccc1O")
+    shared = {k: k for k in range(6)}
+
+    toluene = drawn("c1ccccc1CC(C)N", phenol, shared)
+
+    np.testing.assert_allclose(places(toluene.structure)[:6], places(phenol.structure)[:6], atol=2)
+
+
+def test_what_does_not_fit_its_neighbour_is_drawn_by_itself_and_turned_like_it() -> None:
+    benzene = drawn("c1ccccc1C")
+
+    cyclopentane = drawn("C1CCCC1C", benzene, {0: 0, 1: 1, 2: 2, 3: 3, 5: 4, 6: 5})
+
+    begin, end, _ = np.array(cyclopentane.structure["bonds"]).reshape(-1, 3).T
+    at = places(cyclopentane.structure)
+    assert np.linalg.norm(at[begin] - at[end], axis=1).tolist() == pytest.approx([100] * 6, abs=3)
+    there = places(benzene.structure)
+    assert np.linalg.norm(at[5] - there[6]) < 80
+
+
+def test_a_mirrored_drawing_is_the_same_molecule() -> None:
+    from rdkit import Chem
+
+    one, mirrored = drawn("C[C@H](O)c1ccc(F)cc1"), drawn("C[C@H](O)c1ccc(F)cc1")
+    conformer = one.molecule.GetConformer()
+    for k, (x, y, _) in enumerate(conformer.GetPositions()):
+        conformer.SetAtomPosition(k, (-x, y, 0.0))
+
+    like = drawn("C[C@H](O)c1ccc(F)cc1", Depicted(one.molecule, one.structure, one.place), {k: k for k in range(10)})
+
+    assert {WEDGE, HASH} & set(kinds(like.structure)) != {WEDGE, HASH} & set(kinds(mirrored.structure))
+    assert Chem.MolToSmiles(like.molecule) == Chem.MolToSmiles(mirrored.molecule)
 
 
 @pytest.mark.parametrize(
@@ -79,8 +167,8 @@ def test_a_molecule_of_the_gufe_installed_is_drawn_as_its_smiles_is() -> None:
         {"atoms": [[6, 0, 0, False, 0]] * 2, "bonds": [[0, 1, "="]]},
     ],
 )
-def test_odd_content_has_no_structure(content: dict[str, Any], capfd: pytest.CaptureFixture[str]) -> None:
-    assert draw_small_molecule(content) is None
+def test_odd_content_is_not_read(content: dict[str, Any], capfd: pytest.CaptureFixture[str]) -> None:
+    assert read_small_molecule(content) is None
     assert capfd.readouterr().err == ""
 
 

@@ -54,3 +54,9 @@ def test_the_figure_starts_at_nothing_and_ends_at_the_sums(connection: Connectio
     assert (heights.min(), heights.max()) == (0.0, 15.0)
     assert lower.get_ylabel().startswith("GPU-hours")
     assert [text.get_text() for text in upper.get_legend().get_texts()] == ["local"]
+
+
+def test_a_plot_says_what_is_counted(connection: Connection) -> None:
+    upper, _ = plot_throughput(connection, scope="org-*-*").axes
+
+    assert upper.get_title(loc="right") == "org-*-*"

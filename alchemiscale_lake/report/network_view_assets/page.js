@@ -1,69 +1,20 @@
-"use strict";
 // Draws what the page carries; asks nobody for anything. Every word from the lake reaches the page as text.
 (() => {
-  const SVG = "http://www.w3.org/2000/svg";
+  const { element, shape, known, number, pair, variable, makeScale } = Basics;
   const data = JSON.parse(document.getElementById("data").textContent);
   const at = (id) => document.getElementById(id);
   const drawing = at("drawing"), world = at("world");
   const RADIUS = 0.17;
-  // viridis, and a blue to orange through grey: both are told apart without red and green
-  const SEQUENTIAL = ["#472d7b", "#3b528b", "#2c728e", "#21918c", "#28ae80", "#5ec962", "#addc30", "#fde725"];
-  const DIVERGING = ["#1b5fa8", "#5b9bd0", "#a9c8e2", "#d5d5d5", "#f2bf85", "#e08a2e", "#a85200"];
   const DASHES = { complete: "", running: "9 5", waiting: "2 5", error: "1 4 7 4", idle: "1 7" };
   const MEANING = {
     complete: "complete", running: "running", waiting: "waiting", error: "error", idle: "not started",
   };
   const WIDTHS = { least: 1.4, most: 6 };
 
-  let kind, mode = data.colour, selected = null, nodes = [], edges = [], scale = null;
+  let asked = false, roomy = 0, kind, mode = data.colour, selected = null, nodes = [], edges = [], scale = null;
   const view = { x: 0, y: 0, k: 1 };
 
-  const element = (tag, attributes = {}, ...children) => {
-    const made = document.createElement(tag);
-    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-    made.append(...children.filter((child) => child !== null && child !== undefined));
-    return made;
-  };
-  const shape = (tag, attributes = {}) => {
-    const made = document.createElementNS(SVG, tag);
-    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-    return made;
-  };
-  const known = (value) => value !== null && value !== undefined;
-  const number = (value) => (known(value) ? value.toFixed(2).replace(/^-0\.00$/, "0.00").replace("-", "−") : "");
-  const pair = (value, error) =>
-    known(value) ? number(value) + (known(error) ? " ± " + (error < 0.005 && error > 0 ? "<0.01" : number(error)) : "") : "none yet";
-  const variable = (name) => `var(--${name})`;
-
   // --- colours -----------------------------------------------------------------------------------
-  const quantities = {
-    estimate: { title: "Estimate (kcal/mol)", node: (n) => n.value },
-    uncertainty: { title: "Uncertainty (kcal/mol)", node: (n) => n.uncertainty, edge: (e) => e.uncertainty },
-    residual: {
-      title: "Residual (kcal/mol)", node: (n) => n.residual, edge: (e) => e.residual, around: true,
-      says: "ligands: estimate minus experiment; edges: edge minus network",
-    },
-    experiment: { title: "Experiment (kcal/mol)", node: (n) => n.experiment },
-  };
-
-  const mix = (stops, part) => {
-    const place = Math.min(Math.max(part, 0), 1) * (stops.length - 1), low = Math.min(Math.floor(place), stops.length - 2);
-    const [a, b] = [stops[low], stops[low + 1]].map((hex) => [1, 3, 5].map((k) => parseInt(hex.slice(k, k + 2), 16)));
-    const channels = a.map((value, k) => Math.round(value + (b[k] - value) * (place - low)));
-    return "#" + channels.map((value) => value.toString(16).padStart(2, "0")).join("");
-  };
-
-  const makeScale = () => {
-    const quantity = quantities[mode];
-    if (!quantity) return null;
-    const values = nodes.map((n) => quantity.node(n)).concat(quantity.edge ? edges.map((e) => quantity.edge(e)) : []).filter(known);
-    if (!values.length) return { ...quantity, empty: true, colour: () => null };
-    let low = values.reduce((a, b) => Math.min(a, b)), high = values.reduce((a, b) => Math.max(a, b));
-    if (quantity.around) { high = Math.max(Math.abs(low), Math.abs(high), 0.01); low = -high; }
-    if (mode === "uncertainty") low = 0;
-    const stops = quantity.around ? DIVERGING : SEQUENTIAL;
-    return { ...quantity, low, high, stops, colour: (v) => (known(v) ? mix(stops, high > low ? (v - low) / (high - low) : 0.5) : null) };
-  };
   const nodeColour = (n) => (mode === "status" ? variable(n.status) : scale.colour(scale.node(n)));
   const edgeColour = (e) => {
     if (mode === "status") return variable(e.status);
@@ -110,19 +61,20 @@
       }
       e.group.thing = e;
     }
-    nodes.forEach((n) => { n.edges = []; });
+    nodes.forEach((n) => { n.edges = []; n.card = null; });
     for (const e of edges) { nodes[e.i].edges.push(e); if (e.i !== e.j) nodes[e.j].edges.push(e); }
     for (const n of nodes) {
       n.group = shape("g", { class: "node", "data-ligand": n.name, "aria-label": n.name });
       // beyond this many a reader who tabs would never come to the end
       if (nodes.length <= 150) n.group.setAttribute("tabindex", "0");
-      const label = shape("text", { y: RADIUS, dy: "1.15em" });
+      const label = shape("text", { class: "name", y: RADIUS, dy: "1.15em" });
       label.textContent = n.name;
       n.group.append(shape("circle", { r: RADIUS }), label);
       n.group.thing = n;
       placeNode(n);
     }
     edges.forEach(placeEdge);
+    roomy = Cards.threshold(nodes);
     at("edges").replaceChildren(...edges.map((e) => e.group));
     at("nodes").replaceChildren(...nodes.map((n) => n.group));
     paint();
@@ -131,11 +83,12 @@
   };
 
   const paint = () => {
-    scale = makeScale();
+    scale = makeScale(mode, nodes, edges);
     for (const n of nodes) {
       const colour = nodeColour(n), circle = n.group.firstChild;
       circle.setAttribute("class", colour ? "" : "empty");
       circle.style.fill = colour || "var(--paper)";
+      if (n.card) n.card.firstChild.style.stroke = colour || "var(--soft)";
       n.group.dataset.status = n.status;
     }
     for (const e of edges) {
@@ -208,17 +161,26 @@
     made.style.background = colour || "var(--unknown)";
     return made;
   };
-  const structureOf = (n) => {
-    const paths = known(n.structure) ? data.structures[n.structure] : null;
-    if (!paths) return null;
-    const drawn = shape("svg", { viewBox: `0 0 ${data.paper[0]} ${data.paper[1]}`, class: "structure", role: "img", "aria-label": "structure of " + n.name });
-    for (const [stroke, fill, d] of paths) {
-      const one = shape("path", { d });
-      if (stroke === "ink") one.classList.add("ink-stroke"); else one.style.stroke = stroke || "none";
-      if (fill === "ink") one.classList.add("ink-fill"); else one.style.fill = fill || "none";
-      drawn.append(one);
-    }
-    return drawn;
+  const known2d = (n) => (known(n.structure) ? data.structures[n.structure] : null);
+  const enlarge = (made) => {
+    const button = element("button", { type: "button", class: "enlarge", title: "Enlarge" }, made());
+    button.addEventListener("click", () => { at("large").replaceChildren(made()); at("large").showModal(); });
+    return button;
+  };
+  const structureOf = (n) => (known2d(n) ? enlarge(() => Molecule.alone(known2d(n), n.name)) : element("p", { class: "nameless" }, "no structure"));
+  const pairOf = (e) => {
+    const ends = [nodes[e.i], nodes[e.j]];
+    if (!ends.every(known2d)) return element("p", { class: "nameless" }, "no structures");
+    return enlarge(() => {
+      const { svgs, used } = Molecule.pair(...ends.map(known2d), e.mapping, ends.map((n) => n.name));
+      const figures = svgs.map((svg, k) => element("figure", {}, svg, element("figcaption", {}, ends[k].name)));
+      const key = element("p", { class: "key" });
+      if (used.has("alone")) key.append(element("span", { class: "alone" }), "only in this ligand");
+      if (used.has("changed")) key.append(element("span", { class: "changed" }), "other element");
+      const told = e.atoms ? `${e.atoms[0]} atoms mapped, ${e.atoms[1]} only in ${ends[0].name}, ${e.atoms[2]} only in ${ends[1].name}` : "no atom mapping is stored";
+      key.append(element("div", {}, told));
+      return element("div", { class: "pair" }, ...figures, key);
+    });
   };
   const clickable = (row, thing) => {
     row.classList.add("go");
@@ -252,7 +214,7 @@
   };
   const edgeDetails = (e) => {
     const a = nodes[e.i], b = nodes[e.j], parts = [
-      element("h2", {}, `${a.name} → ${b.name}`),
+      element("h2", {}, `${a.name} → ${b.name}`), pairOf(e),
       facts([
         ["ΔΔG of the edge", pair(e.value, e.uncertainty)],
         ["of the network", known(e.value) && known(e.residual) ? number(e.value - e.residual) : ""],
@@ -267,10 +229,17 @@
         [`${leg.from} → ${leg.to}`, leg.state === "error" || leg.state === "no estimate" ? leg.state : pair(leg.value, leg.uncertainty)],
         ["results", `${leg.n_results}` + (leg.n_failed ? `, ${leg.n_failed} failed` : "")],
         ["Tasks", tasks(leg)],
-      ]), element("p", {}, leg.name), leg.note ? element("p", {}, leg.note) : null);
+      ]), leg.name ? element("p", {}, leg.name) : null, leg.key ? element("p", {}, leg.key) : null, leg.note ? element("p", {}, leg.note) : null);
     }
     if (e.note) parts.push(element("h3", {}, "notes"), element("p", {}, e.note));
     return parts;
+  };
+  const agreement = () => {
+    const points = nodes.filter((n) => known(n.value) && known(n.experiment)).map((n) => ({ name: n.name, x: n.experiment, y: n.value, thing: n }));
+    if (!kind.performance || points.length < 2) return [];
+    const told = ["RMSE", "MUE"].map((name) => [name, kind.performance[name]]).filter(([, found]) => found);
+    const rows = told.map(([name, [value, low, high]]) => [name + " (kcal/mol)", number(value) + (known(low) && known(high) ? ` (95 %: ${number(low)} to ${number(high)})` : "")]);
+    return [facts([...rows, ["ligands with experiment", String(points.length)]]), Scatter.draw(points, nodeColour, (n) => { select(n); reveal(n); })];
   };
   const overview = () => {
     const order = (n) => (known(n.value) ? n.value : Infinity);
@@ -287,13 +256,16 @@
       return finding.edges.length ? clickable(said, edges[finding.edges[0]]) : said;
     });
     return [
-      element("h2", {}, `${nodes.length} ligands, ${edges.length} edges`),
-      element("p", {}, "kcal/mol, lowest first. Hover over a ligand or an edge for details; click to keep them."), element("table", {}, body),
+      element("h2", {}, `${nodes.length} ligands, ${edges.length} edges`), ...agreement(),
+      element("p", {}, "kcal/mol, lowest first. Hover over a ligand or an edge for details; click to keep them."), ...data.notes.map((note) => element("p", {}, note)), element("table", {}, body),
       findings.length ? element("h3", {}, "findings") : null, ...findings,
     ];
   };
 
-  const show = (thing) => {
+  let shown;
+  const show = (thing, again = true) => {
+    if (!again && thing === shown) return;
+    shown = thing;
     const parts = thing === null ? overview() : thing.edges ? ligandDetails(thing) : edgeDetails(thing);
     at("details").replaceChildren(...parts.filter((part) => part !== null));
   };
@@ -315,12 +287,17 @@
     world.style.setProperty("--zoom", view.k);
     world.classList.toggle("named", view.k >= 42);
     world.classList.toggle("far", view.k < 18);
+    if (!asked) { asked = true; requestAnimationFrame(showCards); }
+  };
+  const showCards = () => {
+    asked = false;
+    Cards.update(nodes, view, roomy, drawing.getBoundingClientRect(), world, known2d, nodeColour);
   };
   const fit = () => {
     const box = drawing.getBoundingClientRect(), xs = nodes.map((n) => n.x), ys = nodes.map((n) => n.y);
     const low = (values) => values.reduce((a, b) => Math.min(a, b)), high = (values) => values.reduce((a, b) => Math.max(a, b));
     const [x0, x1, y0, y1] = [low(xs) - 0.6, high(xs) + 0.6, low(ys) - 0.6, high(ys) + 0.6];
-    view.k = Math.min(box.width / (x1 - x0), box.height / (y1 - y0), 130) || 1;
+    view.k = Math.min(box.width / (x1 - x0), box.height / (y1 - y0), 210) || 1;
     view.x = box.width / 2 - (view.k * (x0 + x1)) / 2;
     view.y = box.height / 2 - (view.k * (y0 + y1)) / 2;
     move();
@@ -346,7 +323,7 @@
     drawing.setPointerCapture(event.pointerId);
   });
   drawing.addEventListener("pointermove", (event) => {
-    if (!held) { if (selected === null) show(thingAt(event)); return; }
+    if (!held) { if (selected === null) show(thingAt(event), false); return; }
     const dx = event.clientX - held.x, dy = event.clientY - held.y;
     if (!held.far && Math.hypot(dx, dy) < 4) return;
     held.far = true; held.x = event.clientX; held.y = event.clientY;
@@ -363,7 +340,7 @@
   };
   drawing.addEventListener("pointerup", letGo);
   drawing.addEventListener("pointercancel", letGo);
-  drawing.addEventListener("pointerleave", () => { if (!held && selected === null) show(null); });
+  drawing.addEventListener("pointerleave", () => { if (!held && selected === null) show(null, false); });
   drawing.addEventListener("wheel", (event) => {
     event.preventDefault();
     const box = drawing.getBoundingClientRect();
@@ -396,6 +373,7 @@
   at("fit").addEventListener("click", fit);
   at("closer").addEventListener("click", () => zoomMiddle(1.4));
   at("farther").addEventListener("click", () => zoomMiddle(1 / 1.4));
+  at("large").addEventListener("click", () => at("large").close());
   at("theme").addEventListener("click", () => {
     const root = document.documentElement, dark = matchMedia("(prefers-color-scheme: dark)").matches;
     const now = root.dataset.theme || (dark ? "dark" : "light");
@@ -405,7 +383,7 @@
   at("kind-label").hidden = data.kinds.length < 2;
   at("kind").addEventListener("change", () => { kind = data.kinds[at("kind").value]; build(); find(); });
   at("name").textContent = data.name;
-  at("about").textContent = [data.scope, data.as_of ? "estimates of " + data.as_of : "no estimates yet"].join(" · ");
+  at("about").textContent = [data.scope, data.network, data.as_of ? "estimates of " + data.as_of : "no estimates yet"].filter(Boolean).join(" · ");
   kind = data.kinds[0];
   build();
   let width = drawing.clientWidth;

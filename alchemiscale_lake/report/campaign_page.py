@@ -1,0 +1,293 @@
+"""The permanent page of a network: progress, cost, ranking, estimates against experiment, findings, failures.
+
+One file in the lake, replaced as a whole after every gathering, always at the same place. It runs no script and
+loads nothing. `network_view` draws the interactive network, a page of its own.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import io
+import re
+import shlex
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+
+from ..errors import LakeError, MissingDependencyError
+from ..ids import ScopedKey
+from ..query import Connection, ask, connect
+from ..store import Lake, now_utc
+from .failures import failure_kinds
+from .file_names import file_stem
+from .ligand_table import failed_ligands, ligand_table
+from .note_texts import without_codes
+from .plots import dg_pairs, performance_line, plot_pairs
+from .table import Table
+from .usage import usage_frame
+
+__all__ = ["campaign_page", "page_place", "report_path", "shown_place", "write_campaign_page", "written_page"]
+
+_PLACE: Final = re.compile(r"\{\{(\w+)\}\}")
+_STATUSES: Final = ("complete", "running", "waiting", "error")
+_MOST_ROWS: Final = 1000
+_MOST_FINDINGS: Final = 10
+_MOST_FAILURES: Final = 5
+_DPI: Final = 200
+#: The unit stands above the table.
+_SHORT: Final = {
+    "DG(MLE) (kcal/mol)": "ΔG",
+    "uncertainty (kcal/mol)": "uncertainty",
+    "experiment (kcal/mol)": "experiment",
+}
+_UNNAMED: Final = "network without a name"
+
+
+def report_path(lake: Lake, network: str, suffix: str) -> str:
+    """Return where a file about a network lies in the lake: `plots/<scope>/<name><suffix>`."""
+    return f"plots/{ScopedKey.from_str(network).scope}/{file_stem(lake, network, in_scope=True)}{suffix}"
+
+
+def page_place(lake: Lake, network: str) -> str:
+    """Return where the page of a network is: a path in a folder, a URL in a bucket."""
+    path = report_path(lake, network, ".html")
+    return f"{lake.url.rstrip('/')}/{path}" if lake.local_path is None else str(lake.local_path / path)
+
+
+def shown_place(place: str) -> str:
+    """Return a place as people read it: a path from the current folder on, if it lies there."""
+    here = Path.cwd()
+    return str(Path(place).relative_to(here)) if Path(place).is_relative_to(here) else place
+
+
+def write_campaign_page(lake: Lake, network: str) -> str:
+    """Write the page of a network as it stands now; return where it is.
+
+    Parameters
+    ----------
+    lake : Lake
+    network : str
+        ScopedKey.
+
+    Raises
+    ------
+    StorageError
+        If the lake cannot be written.
+    """
+    page = campaign_page(lake, network, at=now_utc())
+    lake.objects.put(report_path(lake, network, ".html"), page.encode())
+    return page_place(lake, network)
+
+
+def written_page(lake: Lake, network: str) -> tuple[str | None, str]:
+    """Write the page of a network; a failure to write it is returned, not raised.
+
+    Returns
+    -------
+    place : str or None
+        Where it is; None if it could not be written.
+    line : str
+        Where it is, or why it was not written.
+    """
+    try:
+        place = write_campaign_page(lake, network)
+    except (LakeError, OSError) as e:
+        return None, f"the page of the network was not written: {e}"
+    return place, f"page: {place}"
+
+
+def campaign_page(lake: Lake, network: str, *, at: datetime) -> str:
+    """Return the page of a network.
+
+    Parameters
+    ----------
+    lake : Lake
+    network : str
+        ScopedKey.
+    at : datetime
+        When it is written, UTC.
+    """
+    connection = connect(lake)
+    state = ask(connection, "network_states", network=network)
+    name = (state["name"].item() if len(state) else None) or _UNNAMED
+    ranking = ask(connection, "ligand_ranking", network=network)
+    style = _asset("page.css")
+    policy = f"default-src 'none'; img-src data:; style-src '{_hash(style)}'; base-uri 'none'; form-action 'none'"
+    parts = {
+        "policy": policy,
+        "title": html.escape(name),
+        "style": style,
+        "about": html.escape(_about(network, ranking, at)),
+        "sections": "\n".join(
+            [
+                _progress(connection, network),
+                _cost(connection, network),
+                _ranking(ranking, failed_ligands(connection, network)),
+                _agreement(ranking, name),
+                _findings(connection, network),
+                _failures(connection, network),
+                _more(lake, network, name),
+            ]
+        ),
+    }
+    # in one pass, so that a name with braces is not substituted again
+    return _PLACE.sub(lambda place: parts[place[1]], _asset("page.html")) + "\n"
+
+
+def _about(network: str, ranking: pl.DataFrame, at: datetime) -> str:
+    gathered = ranking["estimated_at"].max() if len(ranking) else None
+    told = f"estimates of {gathered:%Y-%m-%d %H:%M} UTC" if isinstance(gathered, datetime) else "no estimates yet"
+    return f"{ScopedKey.from_str(network).scope} · {told} · written {at:%Y-%m-%d %H:%M} UTC"
+
+
+# --- sections ---------------------------------------------------------------------------------------
+
+
+def _progress(connection: Connection, network: str) -> str:
+    rows = ask(connection, "network_status", network=network).to_dicts()
+    counts = {status: int(rows[0][f"n_{status}"]) if rows else 0 for status in _STATUSES}
+    total = sum(counts.values())
+    chips = "".join(f'<span class="chip {status}"></span>{n} {status}' for status, n in counts.items())
+    body = [f"<p>{counts['complete']} of {total} Tasks complete</p>" if total else "<p>No Tasks yet.</p>"]
+    if total:
+        body += [_bar(counts, total), f'<p class="soft">{chips}</p>']
+    return _section("Progress", body)
+
+
+def _bar(counts: Mapping[str, int], total: int) -> str:
+    parts, x = [], 0.0
+    for status, n in counts.items():
+        width = 1000 * n / total
+        parts.append(f'<rect class="{status}" x="{x:.1f}" width="{width:.1f}" height="10"></rect>')
+        x += width
+    return (
+        f'<svg class="bar" viewBox="0 0 1000 10" preserveAspectRatio="none" aria-hidden="true">{"".join(parts)}</svg>'
+    )
+
+
+def _cost(connection: Connection, network: str) -> str:
+    scope = ScopedKey.from_str(network).scope
+    used = usage_frame(connection, "network", scope=scope).filter(pl.col("name") == network).to_dicts()
+    if not used:
+        return _section("Cost", ["<p>Nothing has been computed yet.</p>"])
+    row = used[0]
+    facts = [("results", f"{row['n_tasks']}"), ("failed attempts", f"{row['n_failed']} of {row['n_attempts']}")]
+    for column, unit in (("gpu_h", "GPU-hours"), ("core_h", "core-hours")):
+        if row[column]:
+            each = f" ({row[column] / row['n_tasks']:.2g} per result)" if row["n_tasks"] else ""
+            facts.append((unit, f"{row[column]:,.1f}{each}"))
+    facts.append(("results per day", f"{row['tasks_per_day']:.1f}" if row["tasks_per_day"] is not None else ""))
+    return _section("Cost", [_table((), [(fact, told) for fact, told in facts if told], numbers={1})])
+
+
+def _ranking(ranking: pl.DataFrame, failed: Collection[str]) -> str:
+    if not len(ranking):
+        return _section("Ligands", ["<p>No estimates yet.</p>"])
+    body = []
+    kinds = ranking["kind"].unique(maintain_order=True).to_list()
+    for kind in kinds:
+        rows = ranking.filter(pl.col("kind") == kind)
+        body += [f"<h2>{html.escape(kind)}</h2>"] if len(kinds) > 1 else []
+        body.append(_ligands(ligand_table(rows.head(_MOST_ROWS), failed)))
+        if len(rows) > _MOST_ROWS:
+            body.append(f'<p class="soft">{_MOST_ROWS} of {len(rows)} ligands are shown.</p>')
+    notes = sorted({without_codes(note) for found in ranking["notes"].to_list() for note in found or ()})
+    body += [f'<p class="soft">{html.escape(note)}</p>' for note in notes]
+    return _section("Ligands (kcal/mol)", body)
+
+
+def _ligands(table: Table) -> str:
+    headers = ["", *(_SHORT.get(header, header) for header in table.columns)]
+    rows = [(str(k), *table.cells(row)) for k, row in enumerate(table.rows, 1)]
+    return _table(headers, rows, numbers=set(range(2, len(headers))))
+
+
+def _agreement(ranking: pl.DataFrame, name: str) -> str:
+    body = []
+    for kind in ranking["kind"].unique(maintain_order=True).to_list():
+        pairs = dg_pairs(ranking.filter(pl.col("kind") == kind))
+        if not len(pairs):
+            continue
+        body.append(f"<p>{html.escape(performance_line(pairs))} over {len(pairs)} ligands</p>")
+        try:
+            figure = plot_pairs(pairs, title=name)
+        except MissingDependencyError as e:
+            body.append(f'<p class="soft">{html.escape(str(e))}</p>')
+            continue
+        paper = io.BytesIO()
+        figure.savefig(paper, format="png", dpi=_DPI)
+        drawn = base64.b64encode(paper.getvalue()).decode()
+        body.append(f'<img alt="estimates against experiment" src="data:image/png;base64,{drawn}">')
+    return _section("Against experiment", body or ["<p>No ligand has both an estimate and an experimental value.</p>"])
+
+
+def _findings(connection: Connection, network: str) -> str:
+    found = ask(connection, "latest_findings", network=network, flagged=True)["says"].to_list()
+    if not found:
+        return ""
+    body = [f'<p class="finding">{html.escape(says)}</p>' for says in found[:_MOST_FINDINGS]]
+    if len(found) > _MOST_FINDINGS:
+        body.append(f'<p class="soft">and {len(found) - _MOST_FINDINGS} more</p>')
+    return _section("Findings", body, wide=True)
+
+
+def _failures(connection: Connection, network: str) -> str:
+    legs = ask(connection, "network_legs", network=network)["transformation"]
+    failures = ask(connection, "failures", scope=ScopedKey.from_str(network).scope)
+    failures = failures.filter(pl.col("transformation").is_in(legs.to_list()))
+    if not len(failures):
+        return ""
+    kinds = failure_kinds(failures)
+    rows = [
+        (str(row["n"]), str(row["exception"]), str(row["transformation_name"]))
+        for row in kinds.head(_MOST_FAILURES).iter_rows(named=True)
+    ]
+    return _section("Failures", [_table(("attempts", "why", "for example"), rows)], wide=True)
+
+
+def _more(lake: Lake, network: str, name: str) -> str:
+    called = shlex.quote(name) if name != _UNNAMED else ScopedKey.from_str(network).gufe_key
+    at = shlex.quote(lake.url if lake.local_path is None else str(lake.local_path))
+    commands = {
+        "the network, with structures and atom mappings": f"alchemiscale-lake view {called} --lake {at}",
+        "edges": f"alchemiscale-lake gather {called} --report ddg --lake {at}",
+        "why Tasks failed": f"alchemiscale-lake failures {called} --lake {at}",
+    }
+    rows = [
+        f"<tr><th>{html.escape(what)}</th><td><code>{html.escape(c)}</code></td></tr>" for what, c in commands.items()
+    ]
+    return _section("More", [f"<table>{''.join(rows)}</table>"], wide=True)
+
+
+# --- as HTML ----------------------------------------------------------------------------------------
+
+
+def _section(title: str, body: Iterable[str], *, wide: bool = False) -> str:
+    return f"<section{' class=wide' if wide else ''}><h2>{html.escape(title)}</h2>{''.join(body)}</section>"
+
+
+def _table(headers: Sequence[str], rows: Iterable[Sequence[Any]], *, numbers: Iterable[int] = ()) -> str:
+    right = set(numbers)
+
+    def cells(tag: str, row: Sequence[Any]) -> str:
+        made = (
+            f"<{tag}{' class=number' if k in right else ''}>{html.escape(str(c))}</{tag}>" for k, c in enumerate(row)
+        )
+        return f"<tr>{''.join(made)}</tr>"
+
+    head = f"<thead>{cells('th', headers)}</thead>" if headers else ""
+    return f"<table>{head}<tbody>{''.join(cells('td', row) for row in rows)}</tbody></table>"
+
+
+def _asset(name: str) -> str:
+    return (files(__package__) / "campaign_page_assets" / name).read_text(encoding="utf-8").strip()
+
+
+def _hash(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
