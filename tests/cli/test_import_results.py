@@ -111,4 +111,4 @@ def test_experimental_values_that_match_no_ligand_are_named(call: Call, tmp_path
 
     assert done.exit_code == 0, done.stderr
     assert "2 new experimental values" in done.stderr
-    assert f"1 experimental values fit no ligand of {SCOPE}: 'Bob_1'" in done.stderr
+    assert f"1 experimental values match no ligand of {SCOPE}: 'Bob_1'" in done.stderr
