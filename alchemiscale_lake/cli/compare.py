@@ -12,6 +12,7 @@ from ._options import lake_option, scope_option
 from ._show import output_options, show_table
 
 if TYPE_CHECKING:
+    import polars as pl
     from matplotlib.figure import Figure
 
     from ..ledger.comparisons import Comparison
@@ -68,6 +69,13 @@ _STATISTICS = (*_SHOWN, "NRMSE", "RAE", "predictive_index", "fraction_best")
     metavar="FILE",
     help="Plot estimate against experiment, or the statistic over time (png, pdf, svg).",
 )
+@click.option(
+    "--ecdf",
+    default=None,
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="Draw the cumulative distribution of errors (png, pdf, svg).",
+)
 def command(
     network: str | None,
     lake: str,
@@ -82,6 +90,7 @@ def command(
     tsv: bool,
     output: str | None,
     plot: str | None,
+    ecdf: str | None,
 ) -> None:
     """Compare estimates with experiment.
 
@@ -118,6 +127,11 @@ def command(
         figure = _over_time(found, statistics, names, title) if over_time else _scatter(connection, chosen, title)
         figure.savefig(Path(plot))
         say(f"wrote {plot}")
+    if ecdf is not None:
+        from ..report.error_plots import plot_ecdf
+
+        plot_ecdf(_panels(connection, chosen)).savefig(Path(ecdf))
+        say(f"wrote {ecdf}")
 
 
 def _title(chosen: dict[str, Any], names: dict[str, str | None]) -> str:
@@ -136,15 +150,22 @@ def _over_time(
 
 
 def _scatter(connection: Connection, chosen: dict[str, Any], title: str) -> Figure:
-    """All that was compared in one figure, ligands beside edges."""
-    from ..ledger.comparisons import compared_pairs
-    from ..report.plots import centred_pairs, edge_pairs, plot_comparison
+    """Plot all compared pairs in one figure, ligands beside edges."""
+    from ..report.plots import plot_comparison
 
-    wanted = {**chosen, "over_time": False}
-    panels = {
-        "ΔG": centred_pairs(compared_pairs(connection, "dG", **wanted)),
-        "ΔΔG": edge_pairs(compared_pairs(connection, "ddG", **wanted)),
-    }
+    panels = _panels(connection, chosen)
     # correlations of several networks do not follow from their pooled pairs
     names = ("RMSE", "MUE", "R2", "kendall_tau") if "network" in chosen else ("RMSE", "MUE")
     return plot_comparison({name: pairs for name, pairs in panels.items() if len(pairs)}, statistics=names, title=title)
+
+
+def _panels(connection: Connection, chosen: dict[str, Any]) -> dict[str, pl.DataFrame]:
+    """Return the newest pairs of ligands and edges, by what the axes say."""
+    from ..ledger.comparisons import compared_pairs
+    from ..report.plots import centred_pairs, edge_pairs
+
+    wanted = {**chosen, "over_time": False}
+    return {
+        "ΔG": centred_pairs(compared_pairs(connection, "dG", **wanted)),
+        "ΔΔG": edge_pairs(compared_pairs(connection, "ddG", **wanted)),
+    }

@@ -106,6 +106,16 @@ def test_plots_say_what_they_are_of(
     assert not [text for text in told if "AlchemicalNetwork-" in text]
 
 
+def test_the_distribution_of_errors_is_drawn(call: Call, tmp_path: Path) -> None:
+    target = tmp_path / "ecdf.png"
+
+    result = call("compare", "--ecdf", str(target))
+
+    assert result.exit_code == 0, result.stderr
+    assert target.read_bytes().startswith(b"\x89PNG")
+    assert f"wrote {target}" in result.stderr
+
+
 def test_files_are_tables(call: Call, tmp_path: Path) -> None:
     result = call("compare", "tyk2", "-o", str(tmp_path / "found.tsv"))
 

@@ -1,0 +1,68 @@
+"""Cumulative distribution of errors against experiment, in the form of cinnabar's plots.
+
+matplotlib is used through its objects alone, as in `plots`; showing and saving belong to the caller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import polars as pl
+
+from ..errors import EstimationError
+from .plots import new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["plot_ecdf"]
+
+_SIDE_IN: Final = 3.25
+_CONFIDENCE: Final = 0.95
+
+
+def plot_ecdf(panels: Mapping[str, pl.DataFrame], *, n_bootstrap: int = 1000, seed: int = 2019) -> Figure:
+    """Draw the fraction of ligands, and of edges, whose error is at most so large, with its bootstrap interval.
+
+    Parameters
+    ----------
+    panels : mapping of str to polars.DataFrame
+        Label of each curve (`ΔG`, `ΔΔG`) to pairs with columns `plots.PAIR_COLUMNS`, kcal/mol.
+    n_bootstrap : int
+        Number of resamples of the pairs; 0 for no interval.
+    seed : int
+        Seed of the resampling.
+
+    Raises
+    ------
+    EstimationError
+        If there are no pairs.
+    MissingDependencyError
+        If matplotlib is not installed.
+    """
+    curves = {label: pairs for label, pairs in panels.items() if len(pairs)}
+    if not curves:
+        raise EstimationError(
+            "there is nothing to plot: no estimate has an experimental value; import some with "
+            "`alchemiscale-lake assays FILE --scope ...`"
+        )
+    figure = new_figure(_SIDE_IN, _SIDE_IN)
+    axes = figure.add_subplot()
+    rng = np.random.default_rng(seed)
+    for label, pairs in curves.items():
+        error = np.sort(np.abs(pairs["estimate"].to_numpy() - pairs["experiment"].to_numpy()))
+        at, share = np.concatenate([[0.0], error]), np.arange(len(error) + 1) / len(error)
+        (line,) = axes.step(at, share, where="post", linewidth=1.5, label=f"{label} (N = {len(error)})")
+        if n_bootstrap:
+            drawn = np.sort(rng.choice(error, (n_bootstrap, len(error))), axis=1)
+            below = np.array([np.searchsorted(one, at, side="right") for one in drawn]) / len(error)
+            low, high = np.quantile(below, [(1 - _CONFIDENCE) / 2, (1 + _CONFIDENCE) / 2], axis=0)
+            axes.fill_between(at, low, high, step="post", color=line.get_color(), alpha=0.15, linewidth=0)
+    axes.set(xlim=(0.0, None), ylim=(0.0, 1.02))
+    axes.set_xlabel("|calculated - experimental| (kcal mol$^{-1}$)", fontsize=8)
+    axes.set_ylabel("Cumulative fraction", fontsize=8)
+    axes.tick_params(labelsize=8)
+    axes.legend(fontsize=7, frameon=False, loc="lower right")
+    return figure
