@@ -15,9 +15,10 @@ import polars as pl
 import psutil
 import pytest
 
+from alchemiscale_lake.dispatch import salvage
 from alchemiscale_lake.ledger.network_state import set_network_state
 from alchemiscale_lake.ledger.tasks import cancel_tasks
-from alchemiscale_lake.store import Lake
+from alchemiscale_lake.store import Lake, now_utc
 from tests.flows.pools import assert_all_complete_once, counts, daemon, events, results, stored, wait_until
 from tests.networks import harmonic_network
 from tests.slurm import Slurm, slurm
@@ -93,6 +94,12 @@ def steps_of(lake: Lake) -> list[psutil.Process]:
     return found
 
 
+def wait_until_missed(lake: Lake) -> None:
+    """Wait until the youngest claim is so old that its job, if it is not listed, is taken for lost."""
+    claimed_at = events(lake, "claimed")["at"].max()
+    wait_until(lambda: (now_utc() - claimed_at).total_seconds() > salvage._UNLISTED_S)
+
+
 def test_a_daemon_brings_jobs_when_there_is_work_and_lets_them_go(cluster: Slurm, lake: Lake, tmp_path: Path) -> None:
     stored(lake, network(), 2)
     command = [*MAIN, "dispatch", "cluster", "--pools", str(pools_file(tmp_path)), "--lake", lake.url]
@@ -150,7 +157,7 @@ def test_single_shot_gives_back_what_scancel_ended(cluster: Slurm, lake: Lake, t
     cluster.cancel(cluster.jobs()[0].job_id)
     cluster.wait_for(lambda s: not s.jobs())
     assert counts(lake) == {"running": 1, "waiting": 2}, "nobody has looked yet"
-    time.sleep(10.0)  # a job this young may not be listed yet
+    wait_until_missed(lake)
     subprocess.run(command, capture_output=True, timeout=60, check=True)
     reasons = events(lake, "released")["reason"].to_list()
     assert len(reasons) == 1
@@ -192,7 +199,7 @@ def test_jobs_with_a_broken_environment_fail_no_task(cluster: Slurm, lake: Lake,
     for _ in range(2):
         subprocess.run(command, capture_output=True, timeout=60, check=True)
         cluster.wait_for(lambda s: not s.jobs())
-        time.sleep(11.0)  # a job this young may not be listed yet
+        wait_until_missed(lake)
     subprocess.run(command, capture_output=True, timeout=60, check=True)
     assert counts(lake).get("error", 0) == 0
     assert results(lake).is_empty()
