@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -10,13 +11,14 @@ import click
 from ._bar import FileBar
 from ._errors import put_out, say
 from ._launch import open_lake
-from ._options import lake_option
+from ._options import at_lake, lake_option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from ..ledger.imports import ImportReport
+    from ..store import Lake
 
 __all__ = ["command"]
 
@@ -103,6 +105,19 @@ def command(
     unmatched = unmatched_assays(opened, parsed) if report.n_assays and parsed.specific else None
     if unmatched is not None:
         say(unmatched)
+    if report.networks and report.n_good:
+        say(f"next: alchemiscale-lake gather {_networks_of(opened, report)}{at_lake(lake)}")
+
+
+def _networks_of(lake: Lake, report: ImportReport) -> str:
+    """Return the arguments of `gather` for what was imported: a network, or a Scope if there are several."""
+    from ..ids import ScopedKey
+    from ..report.summary import network_word
+
+    if len(report.networks) == 1:
+        return network_word(report.networks[0], lake.table("networks").scan().select("network", "name").collect())
+    scopes = sorted({str(ScopedKey.from_str(network).scope) for network in report.networks})
+    return f"--scope {scopes[0] if len(scopes) == 1 else shlex.quote('*-*-*')}"
 
 
 def _processes(files: Sequence[Path]) -> int:
@@ -124,6 +139,4 @@ def _summary(report: ImportReport) -> list[str]:
         lines.append(f"{report.n_without_estimate} good results have no estimate")
     if report.n_assays:
         lines.append(f"{report.n_assays} new experimental values")
-    if report.networks and report.n_good:
-        lines.append(f"next: alchemiscale-lake gather {report.networks[0] if len(report.networks) == 1 else 'NETWORK'}")
     return lines

@@ -17,7 +17,7 @@ from .ligand_table import failed_ligands, ligand_table
 from .plots import dg_pairs, performance_line, plot_pairs
 from .table import Table
 
-__all__ = ["Summary", "summarise"]
+__all__ = ["Summary", "network_word", "summarise"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +92,24 @@ def _plot_path(lake: Lake, network: str, plot: str | Path | None) -> Path | None
     return None if lake.local_path is None else lake.local_path / report_path(lake, network, ".png")
 
 
-def _next_commands(network: str, names: pl.DataFrame, lake_argument: str) -> tuple[str, ...]:
-    at = f" --lake {shlex.quote(lake_argument)}" if lake_argument not in ("", "./lake") else ""
+def network_word(network: str, names: pl.DataFrame) -> str:
+    """Return the word by which a command finds a network: its name, quoted for a shell, or its key if others share it.
+
+    Parameters
+    ----------
+    network : str
+        ScopedKey.
+    names : polars.DataFrame
+        Columns network, name: all networks of the lake.
+    """
     name = names.filter(pl.col("network") == network)["name"].item()
     is_alone = name is not None and names["name"].to_list().count(name) == 1
-    called = shlex.quote(name) if is_alone else ScopedKey.from_str(network).gufe_key
+    return shlex.quote(name) if is_alone else str(ScopedKey.from_str(network).gufe_key)
+
+
+def _next_commands(network: str, names: pl.DataFrame, lake_argument: str) -> tuple[str, ...]:
+    at = f" --lake {shlex.quote(lake_argument)}" if lake_argument not in ("", "./lake") else ""
+    called = network_word(network, names)
     sql = "from throughput"
     return (
         f"alchemiscale-lake gather {called} --report ddg{at}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import shlex
 import shutil
 from pathlib import Path
 
@@ -160,6 +161,18 @@ def test_a_single_repeat_has_the_uncertainty_that_its_unit_states(tmp_path: Path
 
     raw = call(tmp_path / "lake", "gather", "--report", "raw", "--tsv").stdout.splitlines()
     assert 0.005 < float(raw[1].split("\t")[-1]) < 1.0
+
+
+def test_the_next_command_works_as_it_is_printed(tmp_path: Path) -> None:
+    edges, lake = real_case("02-equals-in-path") / "edges.csv", tmp_path / "my lake"
+    words = ["import-results", str(edges), "--scope", SCOPE, "--network", "my network", "--lake", str(lake)]
+
+    said = CliRunner().invoke(main, words).stderr
+    (line,) = [line for line in said.splitlines() if line.startswith("next: alchemiscale-lake ")]
+    done = CliRunner().invoke(main, shlex.split(line)[2:])
+
+    assert done.exit_code == 0, done.output
+    assert "'my network'" in line
 
 
 def test_every_case_is_tested() -> None:
