@@ -145,7 +145,7 @@ def _check(prior: Mapping[Hashable, tuple[float, float]], weak_prior: tuple[floa
     for label, (mean, deviation) in [*prior.items(), *([("the rest", weak_prior)] if weak_prior else [])]:
         if not (np.isfinite(mean) and np.isfinite(deviation) and deviation >= 0.0):
             message = f"the prior of {label} has mean {mean} and standard deviation {deviation}: both must be finite, "
-            message += "and the second not negative; leave out nodes of which nothing is known"
+            message += "and the second not negative; omit nodes without prior knowledge"
             raise EstimatorInputError(message, node=label)
 
 

@@ -208,7 +208,7 @@ def _groups(rows: dict[str, NDArray[Any]], groups: ArrayLike | None, hours: Floa
         raise EstimatorInputError(f"{n} cost rows have hours of shape {hours.shape}; give one number per row")
     if not (np.isfinite(hours) & (hours > 0)).all():
         bad = hours[~(np.isfinite(hours) & (hours > 0))]
-        raise EstimatorInputError(f"{len(bad)} of {n} hours are not positive, the first is {bad[0]}; leave them out")
+        raise EstimatorInputError(f"{len(bad)} of {n} hours are not positive, the first is {bad[0]}; omit them")
     if groups is None:
         of_column: NDArray[np.str_] = rows["group"]
         return of_column if (of_column != "").any() else None

@@ -265,14 +265,14 @@ def _reasons(
     n = len(derived.n_atoms)
     beyond, unlike = np.zeros(n), np.zeros(n, dtype=bool)
     if ranges is None:
-        return ["no result seen yet: physics and published GPU speeds only"] * n, beyond, np.ones(n, dtype=bool)
+        return ["no results yet: physics and published GPU speeds only"] * n, beyond, np.ones(n, dtype=bool)
     why: list[list[str]] = [[] for _ in range(n)]
     protocol = derived.rows["protocol"]
     for what, block, level in (("Protocol", "protocol", protocol), ("GPU model", "gpu", derived.gpu_model)):
         new = ~np.isin(level, columns_of(columns, block))
         unlike |= new
         for row in np.flatnonzero(new):
-            why[row].append(f"no result of {what} {str(level[row]) or 'unknown'} seen")
+            why[row].append(f"no results of {what} {str(level[row]) or 'unknown'} in the training data")
     for name in RANGED:
         values = _ranged(derived, name)
         for of, of_protocol in ranges.items():
@@ -300,4 +300,4 @@ def _watch(
     outside = distance > np.log(RANGED[name])
     beyond += np.where(outside, _BEYOND_SD * distance, 0.0)
     for row in np.flatnonzero(outside):
-        why[row].append(f"{values[row]:,.0f} {_SPOKEN[name]}, seen {least:,.0f} to {most:,.0f}")
+        why[row].append(f"{values[row]:,.0f} {_SPOKEN[name]}, training data {least:,.0f} to {most:,.0f}")

@@ -262,11 +262,11 @@ def _combine(pair: _Pair, phase: Phase, positions: list[int], legs: Sequence[Leg
         notes.append(Note("reversed-leg", f"{phase} legs given {ligand_b} -> {ligand_a}: negated", tuple(against)))
     failed = [k for k in positions if np.isnan(legs[k].value_kcal_mol)]
     if failed:
-        notes.append(Note("failed-leg", f"{phase} legs without a value were left out", tuple(failed)))
+        notes.append(Note("failed-leg", f"{phase} legs without a value were omitted", tuple(failed)))
     there = [k for k in positions if k not in failed]
     unknown = [k for k in there if np.isnan(legs[k].uncertainty_kcal_mol)]
     if unknown:
-        message = f"{phase} legs state no uncertainty"
+        message = f"{phase} legs have no uncertainty"
         notes.append(Note("unknown-uncertainty", message, tuple(unknown)))
         there = [k for k in there if k not in unknown] or there
     signs = np.array([-1.0 if k in against else 1.0 for k in there])
@@ -275,7 +275,7 @@ def _combine(pair: _Pair, phase: Phase, positions: list[int], legs: Sequence[Leg
     if len(there) > 1:
         exact = sds == 0
         if exact.any():
-            message = f"{phase} legs of zero uncertainty count alone among {len(there)}"
+            message = f"only {phase} legs of zero uncertainty are used, of {len(there)}"
             notes.append(Note("exact-leg", message, tuple(np.array(there)[exact].tolist())))
         notes.append(Note("legs-combined", f"{len(there)} {phase} legs were combined", tuple(there)))
     value, uncertainty = _weighted_mean(values, sds)
@@ -321,7 +321,7 @@ def _by_itself(pair: _Pair, kind: Kind, phase: Phase, leg: _Combined) -> EdgeEst
         notes += (
             Note(
                 "single-phase",
-                f"only the {phase} leg is there: the value is that of the leg, not a difference of two legs",
+                f"only the {phase} leg exists: the value is that of the leg, not a difference of two legs",
                 leg.legs,
             ),
         )

@@ -109,7 +109,7 @@ class Elimination:
     def resistances(self) -> FloatArray:
         """Return the variance of the difference of every pair of potentials, shape (n, n), diagonal zero."""
         if isinstance(self.core, SampledCore):
-            message = f"variances of all pairs of {self.n_nodes} nodes are too many; estimate with `exact=True`"
+            message = f"variances of all pairs of {self.n_nodes} nodes are too many without `exact=True`"
             raise EstimatorInputError(message, n_nodes=self.n_nodes)
         # In the order of elimination, everything known so far is contiguous.
         order = np.concatenate([*(star.nodes for star in self.stars), self.core.order])

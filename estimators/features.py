@@ -164,7 +164,7 @@ def complete_rows(rows: CostRows) -> dict[str, NDArray]:  # type: ignore[type-ar
         if name not in FEATURES and name not in STRINGS:
             near = difflib.get_close_matches(name, [*FEATURES, *STRINGS], n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join([*FEATURES, *STRINGS])}"
-            raise EstimatorInputError(f"cost rows have a column {name!r} that is no feature; {hint}", column=name)
+            raise EstimatorInputError(f"cost rows have a column {name!r} that is not a feature; {hint}", column=name)
     lengths = {name: len(values) for name, values in rows.items()}
     if len(set(lengths.values())) > 1:
         raise EstimatorInputError(f"cost rows have columns of unequal length: {lengths}")

@@ -111,7 +111,7 @@ def _check_numbers(node_a: Sequence[Hashable], node_b: Sequence[Hashable], value
     raise EstimatorInputError(
         f"edge {edge} ({node_a[edge]} -> {node_b[edge]}) has value {values[edge]} and uncertainty {sds[edge]}, "
         f"one of {len(bad)} such edges: values must be finite, uncertainties finite and not negative; "
-        "leave out edges without a result, or give an uncertainty you can defend",
+        "omit edges without a result, or give a realistic uncertainty",
         edge=edge,
         edges=bad.tolist(),
     )

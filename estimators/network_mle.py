@@ -98,6 +98,6 @@ def solve_network(
     estimate = on_absolute_scale(estimate, references)
     if not solution.sampling_error:
         return estimate
-    message = "uncertainties were estimated from samples, for this network is costly to eliminate: to "
-    message += f"{solution.sampling_error:.1%} of each at worst (one standard error); `exact=True` reckons them"
+    message = "uncertainties were estimated from samples, since this network is costly to solve exactly; their "
+    message += f"standard error is at most {solution.sampling_error:.1%}; `exact=True` computes them exactly"
     return replace(estimate, notes=(*estimate.notes, Note("sampled-uncertainties", message)))

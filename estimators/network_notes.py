@@ -81,13 +81,13 @@ def describe(
     """
     notes = [*_shape(network, component), *_uncertainties(network)]
     if len(contradicted):
-        message = f"edges of zero uncertainty contradict each other, by up to {worst_kcal_mol:.3g} kcal/mol"
-        message += " after least squares among them"
+        message = f"edges of zero uncertainty contradict each other by up to {worst_kcal_mol:.3g} kcal/mol"
+        message += " after a least-squares fit"
         notes.append(Note("exact-contradiction", message, _plain(contradicted)))
     if pinned is not None:
         notes += _experiment(network, pinned[component], experimental)
     if covariance_omitted:
-        message = f"no full covariance of {network.n_nodes} nodes was formed; uncertainties are given"
+        message = f"no full covariance of {network.n_nodes} nodes was computed; uncertainties are available"
         notes.append(Note("covariance-omitted", message))
     return tuple(notes)
 
@@ -100,21 +100,21 @@ def _shape(network: MeasuredNetwork, component: IntArray) -> Iterator[Note]:
     """Self-loops, parallel edges, isolated nodes, components."""
     loops = np.flatnonzero(network.tail == network.head)
     if len(loops):
-        message = f"{len(loops)} edges lead from a node to itself and were left out"
+        message = f"{len(loops)} edges connect a node to itself and were omitted"
         yield Note("self-loops", message, _plain(loops))
     parallel, n_against = network.parallel()
     if len(parallel):
-        message = f"{len(parallel)} edges share their pair of nodes with others, {n_against} of them against"
-        yield Note("parallel-edges", f"{message} its first; each counts as a measurement", _plain(parallel))
+        message = f"{len(parallel)} edges share their pair of nodes with others, {n_against} of them reversed"
+        yield Note("parallel-edges", f"{message}; each counts as a separate measurement", _plain(parallel))
     touched = np.zeros(network.n_nodes, dtype=bool)
     touched[network.tail[network.used]] = touched[network.head[network.used]] = True
     alone = tuple(network.nodes[k] for k in np.flatnonzero(~touched))
     if alone:
-        message = f"{len(alone)} nodes have no edge to another node and so no estimate"
+        message = f"{len(alone)} nodes have no edge to another node and therefore no estimate"
         yield Note("isolated-nodes", message, nodes=alone)
     n_connected = len(np.unique(component[touched]))
     if n_connected > 1:
-        message = f"the network falls into {n_connected} components; values compare only within one"
+        message = f"the network has {n_connected} components; values are comparable only within a component"
         yield Note("disconnected", message)
 
 
@@ -122,7 +122,7 @@ def _uncertainties(network: MeasuredNetwork) -> Iterator[Note]:
     """Exact edges and wide spreads."""
     exact = network.exact
     if len(exact):
-        message = f"{len(exact)} edges have zero uncertainty; their nodes were tied rigidly together"
+        message = f"{len(exact)} edges have zero uncertainty; the differences of their nodes are fixed"
         yield Note("exact-edges", message, _plain(exact))
     inexact = np.setdiff1d(network.used, exact)
     spread = network.uncertainty[inexact]
@@ -130,7 +130,7 @@ def _uncertainties(network: MeasuredNetwork) -> Iterator[Note]:
     narrow = inexact[spread < _WIDE_SHARE * largest]
     if len(narrow):
         message = f"uncertainties span {spread.min():.2g} to {largest:.2g} kcal/mol; solved without"
-        yield Note("wide-uncertainties", f"{message} subtraction, so that all count", _plain(narrow))
+        yield Note("wide-uncertainties", f"{message} subtraction, to preserve precision", _plain(narrow))
 
 
 def _experiment(network: MeasuredNetwork, pinned: BoolArray, experimental: Mapping[Hashable, float]) -> Iterator[Note]:
@@ -141,11 +141,11 @@ def _experiment(network: MeasuredNetwork, pinned: BoolArray, experimental: Mappi
         message = f"{len(held)} nodes are on the absolute scale of experiment"
         yield Note("experiment-pinned", message, nodes=held)
     if free:
-        message = f"{len(free)} nodes are in components without experiment; they stay relative, mean zero"
+        message = f"{len(free)} nodes are in components without experiment; their values are relative, with mean zero"
         yield Note("experiment-missing", message, nodes=free)
     unknown = tuple(sorted(set(experimental).difference(network.nodes), key=str))
     if unknown:
         named = ", ".join(str(label) for label in unknown[:_NAMED])
         more = f" and {len(unknown) - _NAMED} more" if len(unknown) > _NAMED else ""
-        message = f"{len(unknown)} experimental values are of labels that are not in the network: {named}{more}"
+        message = f"{len(unknown)} experimental values have labels that are not in the network: {named}{more}"
         yield Note("experiment-unknown", message, nodes=unknown)

@@ -188,14 +188,14 @@ def pool_spread(variance: ArrayLike | None, n: ArrayLike, sd: ArrayLike) -> Pool
     """
     given = np.ones(np.shape(n)) if variance is None else np.asarray(variance, dtype=np.float64)
     if not (given > 0).all():
-        raise EstimatorInputError("stated variances must be above zero; leave exact and unstated legs out")
+        raise EstimatorInputError("stated variances must be positive; omit legs with zero or unknown uncertainty")
     scale: Literal["own", "common"] = "common" if variance is None else "own"
     _, ratio, count = _ratios(given, n, sd, scale)
     dof = count - 1
     repeated = dof > 0
     ratio, dof = np.maximum(ratio[repeated], _LEAST_RATIO**2), dof[repeated]
     if not len(dof):
-        raise EstimatorInputError("no leg has repeats: there is no scatter to pool")
+        raise EstimatorInputError("no leg has repeats, so there is no scatter to pool")
     stated = scale == "own"
     share = _NONSENSE_SHARE if stated else 0.0
     log_phi, log_dof, weight = _posterior(ratio, dof, prior_sd=_PRIOR_SD if stated else np.inf, nonsense=share)

@@ -234,7 +234,7 @@ def _gaussian(covariance: ArrayLike, value: FloatArray) -> _Sampler:
     known = np.flatnonzero(np.isfinite(value))
     scales, axes = np.linalg.eigh(matrix[np.ix_(known, known)])
     if len(scales) and scales[0] < -_NEGATIVE_SHARE * max(float(scales[-1]), _TIE_KCAL_MOL**2):
-        message = f"the covariance has the eigenvalue {scales[0]:.3g} (kcal/mol)^2, so it is none; give it as estimated"
+        message = f"the covariance has the eigenvalue {scales[0]:.3g} (kcal/mol)^2: it is invalid; give it as estimated"
         raise EstimatorInputError(message, eigenvalue=float(scales[0]))
     root = axes * np.sqrt(np.maximum(scales, 0.0))
 
@@ -265,7 +265,7 @@ def _checked(covariance: ArrayLike, value: FloatArray) -> FloatArray:
         raise EstimatorInputError(f"values have shape {value.shape} and their covariance {matrix.shape}")
     known = np.isfinite(value)
     if not np.isfinite(matrix[np.ix_(known, known)]).all():
-        raise EstimatorInputError("the covariance of ligands with a value is not finite; leave those ligands out")
+        raise EstimatorInputError("the covariance of ligands with a value is not finite; omit those ligands")
     return matrix
 
 

@@ -159,7 +159,7 @@ def _usable(
     u = [_plain(uncertainty) for uncertainty in uncertainties] if uncertainties is not None else [math.nan] * len(x)
     if any(math.isinf(number) for number in (*x, *u)) or any(uncertainty < 0 for uncertainty in u):
         message = f"values {x} with uncertainties {u}: both must be finite, and uncertainties"
-        raise EstimatorInputError(f"{message} not negative; leave unknown ones None")
+        raise EstimatorInputError(f"{message} not negative; use None for unknown ones")
     there = [k for k, value in enumerate(x) if not math.isnan(value)]
     if not there:
         raise EstimatorInputError(f"none of {len(x)} results has a value; a mean needs at least one")

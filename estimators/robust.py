@@ -185,7 +185,7 @@ def _spread(
             pass
         else:
             return solution, Note(
-                "observed-information", "uncertainties are by the observed information of the likelihood"
+                "observed-information", "uncertainties are from the observed information of the likelihood"
             )
     expected = _expected(network, component, counted, freedom)
     message = "uncertainties are by the expected information of the likelihood, widened where few edges tell"

@@ -161,9 +161,7 @@ class SampledCore:
             before, size = size, (left * scaled).sum(axis=0)
             direction *= size / np.maximum(before, np.finfo(np.float32).tiny)
             direction += scaled
-        message = (
-            f"{_MOST_ITERATIONS} iterations did not solve a part of {self.n_nodes} nodes; estimate with `exact=True`"
-        )
+        message = f"{_MOST_ITERATIONS} iterations did not converge for a part of {self.n_nodes} nodes; use `exact=True`"
         raise EstimatorConvergenceError(message, n_nodes=self.n_nodes)
 
 

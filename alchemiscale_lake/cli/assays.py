@@ -34,8 +34,8 @@ def command(file: str, lake: str, scope: str, kind: str, temperature: float, sou
     """Import experimental values.
 
     FILE is a CSV or TSV with a header: `ligand`, `value_kcal_mol` (or `pKi`, `pIC50`, `Ki (nM)`, `Kd (nM)`,
-    `IC50 (nM)`), and where known `uncertainty_kcal_mol`, `smiles`, `source`. The next `gather` puts estimates on their
-    scale.
+    `IC50 (nM)`), and optionally `uncertainty_kcal_mol`, `smiles`, `source`. The next `gather` shifts estimates to
+    their scale.
 
     \b
     Example:

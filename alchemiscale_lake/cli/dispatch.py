@@ -53,7 +53,7 @@ def command(
 
     Exit code 1 if Tasks ended in error meanwhile.
 
-    Progress counts as running what workers run, and as queued what is claimed and waits for a worker.
+    In the progress line, queued Tasks are claimed and wait for a worker.
 
     \b
     Examples:
@@ -86,7 +86,7 @@ def command(
 
 
 def _selection(lake: Lake, scopes: Sequence[str], networks: Sequence[str], *, is_patient: bool) -> Selection:
-    """Return which Tasks are meant; a Scope that holds nothing is a mistake, or yet to come if we wait for it."""
+    """Return the selection; a Scope without networks is an error, or a warning if the dispatcher waits for it."""
     from ..errors import NotFoundError
     from ..ids import Scope
     from ..ledger.claims import Selection

@@ -184,7 +184,7 @@ def set_status_command(to: str, tasks: tuple[str, ...], reason: str | None, **se
 @_tasks_argument
 @_retried
 def retry_command(tasks: tuple[str, ...], **selection: Any) -> None:
-    """Set Tasks in error waiting again, so that `run` or `dispatch` runs them: all of the lake, or those selected.
+    """Set Tasks in error waiting, so that `run` or `dispatch` runs them again: all in the lake, or those selected.
 
     \b
     Examples:

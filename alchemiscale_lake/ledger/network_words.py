@@ -46,11 +46,11 @@ def conflicting_assays(assays: pl.DataFrame) -> list[Note]:
 
 def shared_error(shared: SharedError, closure: ClosureTest) -> Note:
     """Return the note on the error added to every edge because its repeats share it, and on the evidence."""
-    added = f"{shared.added_kcal_mol:.2g} kcal/mol that the repeats of an edge may share is added to every edge"
+    added = f"{shared.added_kcal_mol:.2g} kcal/mol, which the repeats of an edge may share, is added to every edge"
     if not closure.degrees_of_freedom:
         message = (
             f"no cycle shows whether the repeats of an edge share an error: {added}, as published networks show "
-            f"(95 % of such networks have less than {shared.high_kcal_mol:.2g}); edges that close cycles would tell"
+            f"(95 % of such networks have less than {shared.high_kcal_mol:.2g}); edges that close cycles measure it"
         )
         return Note("shared-error", message)
     return Note("shared-error", f"{_misfit(closure)}: {added}")
@@ -59,17 +59,17 @@ def shared_error(shared: SharedError, closure: ClosureTest) -> Note:
 def scaled_by_cycles(scale: float, closure: ClosureTest, *, unknown: bool) -> Note:
     """Return the note on the factor for stated uncertainties, or on uncertainties from cycles if none is stated."""
     if unknown:
-        message = f"no result states an uncertainty: {scale:.2g} kcal/mol per edge is what {_cycles(closure)} give"
+        message = f"no result has an uncertainty: {scale:.2g} kcal/mol per edge is estimated from {_cycles(closure)}"
     else:
-        message = f"{_misfit(closure)} and there are no repeats: uncertainties are {scale:.2g} times what results state"
+        message = f"{_misfit(closure)} and there are no repeats: stated uncertainties are scaled by {scale:.2g}"
     return Note("scaled-by-cycles", message)
 
 
 def unchecked() -> Note:
     """Return the note that stated uncertainties of single results are neither contradicted nor confirmed."""
     message = (
-        "no leg has repeats and no cycle closes, so nothing checks what results state of their uncertainty (errors of "
-        "single published results were 3.6 times that); run repeats or add edges that close cycles"
+        "no leg has repeats and no cycle closes, so stated uncertainties are not checked (errors of single published "
+        "results were 3.6 times the stated ones); run repeats or add edges that close cycles"
     )
     return Note("uncertainty-unchecked", message)
 

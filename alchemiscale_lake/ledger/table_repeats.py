@@ -218,7 +218,7 @@ class _Table:
             # a process that stored it may have died before the other one was replaced
             return self._replacing(value, record, match.identity, [] if match.in_log else others)
         if match is not None and (not others or match.digest == self._digest):
-            self._counts["values were replaced or made invalid before, and stay so"] += 1
+            self._counts["values were replaced or made invalid earlier, and stay so"] += 1
             return Settled(value, record, match.identity)
         return self._replacing(value, record, self._free(value, record), others)
 
@@ -228,8 +228,8 @@ class _Table:
         if clash is not None:
             raise ResultFileError(
                 f"{self._source}: repeat {value.repeat} of {value.ligand_a} to {value.ligand_b} ({value.phase}) has "
-                f"another value in {clash}; number repeats apart or leave the column out, or import the correction by "
-                "itself",
+                f"another value in {clash}; give repeats different numbers, omit the column, or import the correction "
+                "separately",
                 source=self._source,
             )
         if others:
@@ -250,7 +250,7 @@ class _Table:
         for file in self._files:
             if file.digest != self._digest and file.held and file.held <= held:
                 earlier.append(file)
-                said = f"values of {file.source} are all there again and count once; if not the same, number repeats"
+                said = f"values of {file.source} are all repeated and count once; if they differ, number the repeats"
                 self._counts[said] += file.held.total()
         there: dict[tuple[Any, ...], list[str]] = {}
         for known in (known for file in earlier for known in file.known):
@@ -264,7 +264,7 @@ class _Table:
                 yield value, known_as.pop(0)
             else:
                 if _leg(value) in others:
-                    self._counts["values count as repeats beside earlier ones; number repeats to correct values"] += 1
+                    self._counts["values count as further repeats; number repeats to correct values"] += 1
                 yield value, f"{self._digest} {record.label}"
 
 

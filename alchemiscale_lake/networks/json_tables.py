@@ -64,7 +64,7 @@ def table_text(data: bytes, source: str) -> tuple[str, tuple[str, ...]]:
             return _benchmark(value, source)
         return _csv([_measured(name, fields) for name, fields in value.items()]), ()
     except (AttributeError, KeyError, TypeError, ValueError) as e:
-        raise ResultFileError(f"{source}: a table in JSON that cannot be read ({e})", source=source) from e
+        raise ResultFileError(f"{source}: the JSON table cannot be read ({e})", source=source) from e
 
 
 def _csv(records: Sequence[Mapping[str, Any]]) -> str:

@@ -211,7 +211,7 @@ class Measurements:
         if unit in _MOLAR:
             return self._energy_of(row, value * _MOLAR[unit], _scaled(error, _MOLAR[unit]), kind)
         if unit and energy_unit(unit) is None:
-            raise ValueError(f"unit {unit!r} is none of kcal/mol, kJ/mol, M, mM, uM, nM, pM, fM")
+            raise ValueError(f"unit {unit!r} is not one of kcal/mol, kJ/mol, M, mM, uM, nM, pM, fM")
         if not unit and kind.startswith("p"):
             return self._from_logarithm(row, value, error)
         if not unit and kind in _KINDS:
@@ -262,7 +262,7 @@ class Measurements:
         self, row: Sequence[str], molar: float, error: float | None, kind: str
     ) -> tuple[float, float | None]:
         if molar <= 0:
-            raise ValueError(f"a concentration is {molar:g} M, and not above 0")
+            raise ValueError(f"a concentration is {molar:g} M; it must be positive")
         if kind in _AS:
             self._counts[_AS[kind]] += 1
         kt = self._kt(row)

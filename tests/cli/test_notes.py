@@ -24,7 +24,7 @@ def test_legs_alone_are_not_passed_off_as_differences(tmp_path: Path, report: st
     lake = tmp_path / "lake"
     call(lake, "import-results", str(real_case("13-solvent-only") / "edges.csv"), "--scope", SCOPE)
     said = call(lake, "gather", "--report", report).stderr
-    assert "2 of 2 edges: only the solvent leg is there: the value is that of the leg, not a difference" in said
+    assert "2 of 2 edges: only the solvent leg exists: the value is that of the leg, not a difference" in said
 
 
 def test_experimental_names_that_fit_no_ligand_are_named(tmp_path: Path) -> None:

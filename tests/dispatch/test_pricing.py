@@ -189,7 +189,7 @@ def test_another_gpu_model_widens_the_interval_and_is_reported(lake: Lake, legs:
 
     assert there.gpu_hours.median > 1.5 * here.gpu_hours.median
     assert there.gpu_hours.high / there.gpu_hours.low > here.gpu_hours.high / here.gpu_hours.low
-    assert "no result of GPU model T4 seen" in there.transformations[-1].extrapolates
+    assert "no results of GPU model T4 in the training data" in there.transformations[-1].extrapolates
     assert here.transformations[-1].extrapolates == ""
 
 

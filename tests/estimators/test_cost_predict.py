@@ -111,13 +111,13 @@ def test_no_rows_give_no_predictions() -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"protocol": "Other"}, "no result of Protocol Other seen"),
-        ({"gpu_model": "Tesla T4"}, "no result of GPU model T4 seen"),
-        ({"n_atoms": 1e6}, "1,000,000 atoms, seen 20,000 to 80,000"),
-        ({"simulated_ns": 60.0}, "steps, seen"),
+        ({"protocol": "Other"}, "no results of Protocol Other in the training data"),
+        ({"gpu_model": "Tesla T4"}, "no results of GPU model T4 in the training data"),
+        ({"n_atoms": 1e6}, "1,000,000 atoms, training data 20,000 to 80,000"),
+        ({"simulated_ns": 60.0}, "steps, training data"),
         ({"n_atoms": np.nan}, "atoms unknown"),
         ({"simulated_ns": np.nan}, "steps unknown"),
-        ({"packing": 4.0}, "4 side by side, seen 1 to 1"),
+        ({"packing": 4.0}, "4 side by side, training data 1 to 1"),
     ],
 )
 def test_extrapolation_is_said_and_widens(change: dict[str, object], said: str) -> None:

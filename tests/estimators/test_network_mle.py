@@ -224,7 +224,7 @@ def test_reverse_edge_counts_as_a_second_measurement() -> None:
     np.testing.assert_allclose(estimate.value_kcal_mol, [-0.5, 0.5], rtol=1e-14)
     np.testing.assert_allclose(estimate.uncertainty_kcal_mol, 0.05 / np.sqrt(2), rtol=1e-14)
     assert codes(estimate)["parallel-edges"].edges == (0, 1)
-    assert "1 of them against" in codes(estimate)["parallel-edges"].message
+    assert "1 of them reversed" in codes(estimate)["parallel-edges"].message
 
 
 def test_self_loops_change_nothing_and_are_noted() -> None:

@@ -94,5 +94,5 @@ def test_an_iteration_that_does_not_end_is_an_error(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(sampled_core, "_MOST_ITERATIONS", 3)
     edges = random_network(3, 600, 1500)
 
-    with pytest.raises(EstimatorConvergenceError, match="3 iterations did not solve a part of"):
+    with pytest.raises(EstimatorConvergenceError, match="3 iterations did not converge for a part of"):
         solve_network(*edges.labels(), edges.value, edges.sd, covariance=False)

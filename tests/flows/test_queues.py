@@ -168,7 +168,7 @@ def test_an_empty_queue(kind: str, answers: Sequence[str]) -> None:
 
 @pytest.mark.parametrize("kind", JOBQUEUE_KINDS)
 def test_what_cannot_be_read_is_an_error_and_no_empty_queue(kind: str) -> None:
-    with pytest.raises(ValueError, match="cannot be read"):
+    with pytest.raises(ValueError, match="cannot be parsed"):
         list_jobs(kind, answering("slurm_load_jobs error", "what?"))
 
 

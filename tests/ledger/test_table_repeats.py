@@ -73,7 +73,7 @@ def test_equal_values_of_two_tables_are_two_repeats(tables: Tables) -> None:
 
     assert tables.counted() == [-5.1, -5.0, -2.0, -2.0]
     assert report.notes == (
-        f"{tables.folder / 'r1.csv'}: 2 values count as repeats beside earlier ones; number repeats to correct values",
+        f"{tables.folder / 'r1.csv'}: 2 values count as further repeats; number repeats to correct values",
     )
 
 
@@ -98,7 +98,7 @@ def test_a_table_that_grew_counts_what_it_had_once(tables: Tables) -> None:
 
     assert (report.n_good, report.n_known) == (1, 3)
     assert tables.counted() == [-2.2, -2.0, -2.0, -2.0]
-    assert all("are all there again and count once" in note for note in report.notes)
+    assert all("are all repeated and count once" in note for note in report.notes)
 
 
 def test_a_corrected_value_takes_the_place_of_the_one_before(tables: Tables) -> None:
@@ -121,7 +121,7 @@ def test_a_replaced_value_stays_replaced_unless_it_is_imported_again(tables: Tab
     again = tables.give("v1.csv", NUMBERED, "a,b,solvent,0,-2.0,0.1")
 
     assert tables.counted() == [-2.5]
-    assert again.notes == (f"{tables.folder / 'v1.csv'}: 1 values were replaced or made invalid before, and stay so",)
+    assert again.notes == (f"{tables.folder / 'v1.csv'}: 1 values were replaced or made invalid earlier, and stay so",)
     tables.give("v3.csv", NUMBERED, "a,b,solvent,0,-2.0,0.1", "b,c,solvent,0,-1.0,0.1")
     assert tables.counted() == [-2.0, -1.0]
 

@@ -113,7 +113,7 @@ def test_how_concentrations_were_taken_is_counted() -> None:
         ("ligand,Ki", "a,5", "Ki has no unit"),
         ("ligand,Ki (nM)", "a,0", "a concentration is 0 M"),
         ("ligand,Ki (nM)", "a,strong", "'strong', not a number"),
-        ("ligand,value,unit", "a,5,furlong", "unit 'furlong' is none of"),
+        ("ligand,value,unit", "a,5,furlong", "unit 'furlong' is not one of"),
         ("ligand,type,value", "a,Ki,5", "ki without a unit"),
         ("ligand,Ki (nM),temperature", "a,5,37", "give it in kelvin"),
         ("ligand,Ki (nM)", ",5", "no name in the ligand column"),
