@@ -87,7 +87,7 @@ def test_a_command_shows_foreign_text_safely(tmp_path: Path) -> None:
     asked = CliRunner().invoke(main, ["query", "--lake", str(lake.local_path), sql])
     refused = CliRunner().invoke(main, ["submit", str(tmp_path / "\x1b[2J.json"), "--scope", "a-b-c"])
 
-    assert asked.stdout == "\\x1b[31m\n\\x1b[2J\\nx\n"
+    assert asked.stdout == '"\\u001b[31m"\n"\\u001b[2J\\nx"\n'
     assert refused.exit_code != 0
     assert "\x1b" not in refused.stderr
 
@@ -101,4 +101,4 @@ def test_what_is_logged_on_a_terminal_is_safe(capsys: pytest.CaptureFixture[str]
 
 
 def test_frames_are_shown_as_they_are() -> None:
-    assert Table.of(pl.DataFrame({"a": ["x\\y", "é"]})).tsv() == "a\nx\\\\y\né\n"
+    assert Table.of(pl.DataFrame({"a": ["x\\y", "é"]})).tsv() == "a\nx\\y\né\n"

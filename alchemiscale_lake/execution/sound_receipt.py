@@ -35,7 +35,7 @@ def sound_receipt(receipt: Receipt) -> Receipt:
         [_with_text(unit) for unit in receipt.units],
         list(receipt.files),
         _with_text(receipt.host),
-        list(receipt.replicates),
+        receipt.replicates,
     )
     problems = receipt.problems()
     if not problems:
