@@ -105,17 +105,18 @@ def _concordance(y: FloatArray, x: FloatArray, counts: FloatArray) -> FloatArray
 
 def _nrmse(y: FloatArray, x: FloatArray, counts: FloatArray) -> FloatArray:
     """Return the RMSE over the mean of the experiments; NaN where that is zero (edges in both directions)."""
-    mean = np.abs(_mean(x, counts))
-    undefined = mean <= _ROUNDING * _mean(np.abs(x), counts)
-    result: FloatArray = np.where(undefined, np.nan, _rmse(y, x, counts) / np.where(undefined, 1.0, mean))
+    mean, rmse = np.abs(_mean(x, counts)), _rmse(y, x, counts)
+    undefined = mean <= _ROUNDING * (_mean(np.abs(x), counts) + rmse)
+    result: FloatArray = np.where(undefined, np.nan, rmse / np.where(undefined, 1.0, mean))
     return result
 
 
 def _rae(y: FloatArray, x: FloatArray, counts: FloatArray) -> FloatArray:
     """Return the MUE over that of always predicting the mean of the experiments."""
     spread = _mean(np.abs(x - _mean(x, counts)[:, None]), counts)
-    flat = _flat(x, counts)
-    result: FloatArray = np.where(flat, np.nan, _mue(y, x, counts) / np.where(flat, 1.0, spread))
+    mue = _mue(y, x, counts)
+    flat = _flat(x, counts) | (spread <= _ROUNDING * mue)
+    result: FloatArray = np.where(flat, np.nan, mue / np.where(flat, 1.0, spread))
     return result
 
 
