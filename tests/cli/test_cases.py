@@ -128,7 +128,7 @@ def test_one_leg_alone_is_not_passed_off_as_an_edge(tmp_path: Path) -> None:
     done = call(tmp_path / "lake", "gather", "--report", "ddg")
 
     assert done.exit_code == 0, done.output
-    assert "only the vacuum leg is there" in done.stderr
+    assert "only the vacuum leg exists" in done.stderr
 
 
 def test_a_good_result_without_an_estimate_is_no_error(tmp_path: Path) -> None:

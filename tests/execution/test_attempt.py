@@ -107,7 +107,7 @@ DEATHS = {
     "raise": ("raise ValueError('bad input')", "ValueError", "bad input", "ValueError: bad input"),
     "memory": ("raise MemoryError('no more')", "MemoryError", "no more", "Traceback"),
     "exit": ("import sys; sys.exit(3)", "SystemExit", "3", "Traceback"),
-    "os-exit": ("import os; os._exit(7)", "ProcessDied", "exit code 7", "without output"),
+    "os-exit": ("import os; os._exit(7)", "ProcessDied", "exited with code 7", "without output"),
     "segfault": ("import ctypes; ctypes.string_at(0)", "ProcessDied", "signal 11 (SIGSEGV)", "Segmentation fault"),
     "kill": ("import os; os.kill(os.getpid(), 9)", "ProcessDied", "lack of memory", "without output"),
     "not-json": ("outputs['x'] = object()", "Error", "JSON", "Traceback"),
