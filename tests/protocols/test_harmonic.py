@@ -248,7 +248,7 @@ def test_spring_constant_must_be_positive() -> None:
 def test_two_harmonic_states_in_one_system_are_refused() -> None:
     system = gufe.ChemicalSystem({"a": HarmonicState("a"), "b": HarmonicState("b")}, name="twins")
 
-    with pytest.raises(InvalidNetworkError, match="'twins' holds 2"):
+    with pytest.raises(InvalidNetworkError, match="'twins' has 2"):
         true_free_energy_kcal_mol(system)
 
 
