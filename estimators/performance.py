@@ -118,6 +118,32 @@ class Resampled:
         statistics = tuple(Statistic(name, value, low, high) for name, value, (low, high) in found)
         return Performance(self.n, self.relative, confidence, statistics)
 
+    def minus(self, other: Resampled, confidence: float = 0.95) -> tuple[Statistic, ...]:
+        """Return the differences of all statistics, with percentile intervals of the joint resamples.
+
+        Parameters
+        ----------
+        other : Resampled
+            Of the same pairs in the same order, resampled with the same number and seed.
+        confidence : float
+            Confidence of the intervals.
+
+        Raises
+        ------
+        EstimatorInputError
+            If numbers of pairs or of resamples differ.
+        """
+        if self.n != other.n or self.samples.shape != other.samples.shape:
+            raise EstimatorInputError(
+                f"{self.n} pairs with {len(self.samples)} resamples and {other.n} with {len(other.samples)} are not "
+                "resampled jointly; give the same pairs, number of resamples and seed"
+            )
+        nothing = (float("nan"), float("nan"))
+        columns = (self.samples - other.samples).T
+        intervals = [_interval(column, confidence) if self.n >= _FEWEST else nothing for column in columns]
+        found = zip(STATISTICS, (self.value - other.value).tolist(), intervals, strict=True)
+        return tuple(Statistic(name, value, low, high) for name, value, (low, high) in found)
+
 
 def assess(
     estimate_kcal_mol: ArrayLike,

@@ -12,11 +12,14 @@ from ._options import lake_option, scope_option
 from ._show import output_options, show_table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import polars as pl
     from matplotlib.figure import Figure
 
     from ..ledger.comparisons import Comparison
     from ..query import Connection
+    from ..report import Table
 
 __all__ = ["command"]
 
@@ -60,6 +63,12 @@ _STATISTICS = (*_SHOWN, "NRMSE", "RAE", "predictive_index", "fraction_best")
     show_default=True,
     help="Resampling unit for pooled networks: pairs generalize to other ligands, networks to other networks too.",
 )
+@click.option(
+    "--against",
+    default=None,
+    metavar="NETWORK",
+    help="Another network, side by side on the ligands and edges of both, with joint intervals of the differences.",
+)
 @click.option("--uncertainties", is_flag=True, help="Also resample values within their uncertainties.")
 @output_options
 @click.option(
@@ -86,6 +95,7 @@ def command(
     statistics: tuple[str, ...],
     bootstrap: int,
     over: Literal["pairs", "networks"],
+    against: str | None,
     uncertainties: bool,
     tsv: bool,
     output: str | None,
@@ -102,7 +112,16 @@ def command(
     Examples:
       alchemiscale-lake compare tyk2 --plot tyk2.png
       alchemiscale-lake compare --by programme --over-time --statistic RMSE
+      alchemiscale-lake compare openff-2.2 --against openff-1.3
     """
+    if against is not None:
+        if network is None or by != "network" or over_time or uncertainties or plot or ecdf:
+            raise click.UsageError(
+                "--against needs NETWORK and takes neither --by, --over-time, --uncertainties, --plot nor --ecdf"
+            )
+        table, n = _side_by_side(lake, network, against, scope, kind, statistics or _SHOWN, bootstrap)
+        show_table(table, tsv=tsv, output=output, counted=f"{n} comparisons")
+        return
     from ..ledger.comparisons import compare
     from ..query import ask, connect, find_network, require_scope
     from ..report.performance import comparison_table
@@ -132,6 +151,26 @@ def command(
 
         plot_ecdf(_panels(connection, chosen)).savefig(Path(ecdf))
         say(f"wrote {ecdf}")
+
+
+def _side_by_side(
+    lake: str, network: str, other: str, scope: str | None, kind: str | None, statistics: Sequence[str], bootstrap: int
+) -> tuple[Table, int]:
+    """Compare two networks on what both estimate; return the table and its number of quantities."""
+    from ..ledger.side_by_side import compare_sources
+    from ..query import ask, connect, find_network, require_scope
+    from ..report.performance import side_by_side_table
+    from ..store import Lake
+
+    opened = Lake.open(lake)
+    require_scope(opened, scope)
+    keys = [find_network(opened, one, scope=scope) for one in (network, other)]
+    connection = connect(opened)
+    names = dict(ask(connection, "network_states").select("network", "name").iter_rows())
+    found = compare_sources(connection, *keys, kind=kind, n_bootstrap=bootstrap)
+    n = len({(one.kind, one.quantity) for one in found})
+    first, second = (str(names.get(key) or word) for key, word in zip(keys, (network, other), strict=True))
+    return side_by_side_table(found, (first, second), statistics=statistics), n
 
 
 def _title(chosen: dict[str, Any], names: dict[str, str | None]) -> str:

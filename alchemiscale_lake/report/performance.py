@@ -8,9 +8,10 @@ from typing import Any, Final
 
 from ..ledger.comparisons import By, Comparison
 from ..ledger.ranked_ligands import RankedNetwork
+from ..ledger.side_by_side import SideBySide
 from .table import Table
 
-__all__ = ["ENERGY_STATISTICS", "comparison_table", "ranking_table"]
+__all__ = ["ENERGY_STATISTICS", "comparison_table", "ranking_table", "side_by_side_table"]
 
 #: Statistics in kcal/mol; the others have no unit.
 ENERGY_STATISTICS: Final = ("RMSE", "MUE")
@@ -57,6 +58,40 @@ def comparison_table(
     last = ("network",) if by == "network" else ()
     columns = (*first, "kind", "quantity", *when_names, *size_names, "n", "statistic", "unit", "value", "low", "high")
     return Table((*columns, *last), rows, decimals={"value": 2, "low": 2, "high": 2})
+
+
+def side_by_side_table(
+    comparisons: Sequence[SideBySide], names: tuple[str, str], *, statistics: Collection[str] = ()
+) -> Table:
+    """Build a table with one row per quantity and statistic: both networks and their difference with its interval.
+
+    Parameters
+    ----------
+    comparisons : sequence of SideBySide
+    names : tuple of str
+        Headers of the network and of the other.
+    statistics : collection of str, optional
+        Only these; all by default.
+    """
+    rows = [
+        (
+            one.kind,
+            one.quantity,
+            one.n,
+            one.statistic,
+            "kcal/mol" if one.statistic in ENERGY_STATISTICS else None,
+            _known(one.value),
+            _known(one.other),
+            _known(one.difference.value),
+            _known(one.difference.low),
+            _known(one.difference.high),
+        )
+        for one in comparisons
+        if not statistics or one.statistic in statistics
+    ]
+    first, second = names if names[0] != names[1] else (names[0], f"{names[1]} (other)")
+    columns = ("kind", "quantity", "n", "statistic", "unit", first, second, "difference", "low", "high")
+    return Table(columns, rows, decimals=dict.fromkeys((first, second, "difference", "low", "high"), 2))
 
 
 def ranking_table(ranked: RankedNetwork, *, shown: int | None = None) -> Table:

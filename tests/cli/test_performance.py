@@ -12,7 +12,9 @@ from syrupy.assertion import SnapshotAssertion
 
 from alchemiscale_lake.cli import main
 from alchemiscale_lake.ledger.estimates import gather_network
+from alchemiscale_lake.store import Lake
 from tests.campaign import SCOPE, small_campaign
+from tests.ledger.test_comparisons import store_network, store_round
 
 Call = Callable[..., Result]
 
@@ -155,3 +157,26 @@ def test_help_shows_an_example(call: Call, name: str) -> None:
 
     assert f"  alchemiscale-lake {name}" in result.stdout
     assert "\\b" not in result.stdout
+
+
+def test_two_networks_side_by_side(tmp_path: Path) -> None:
+    lake = Lake.create(tmp_path / "lake")
+    for name in ("openff-2.2", "openff-1.3"):
+        store_network(lake, name)
+    store_round(lake, "openff-2.2", 1, {"a": 0.1, "b": -0.1, "c": 0.4, "d": -0.6})
+    store_round(lake, "openff-1.3", 1, {"a": 0.2, "b": -0.2, "c": 0.9, "d": -1.0})
+    command = ["compare", "openff-2.2", "--against", "openff-1.3", "--lake", str(tmp_path / "lake")]
+
+    shown = CliRunner().invoke(main, [*command, "--statistic", "rmse", "--statistic", "mue", "--tsv"])
+    refused = CliRunner().invoke(main, [*command, "--over-time"])
+
+    assert shown.exit_code == 0, shown.output
+    assert [line.split("\t")[1:4] for line in shown.stdout.splitlines()[1:]] == [
+        ["dG", "4", "RMSE"],
+        ["dG", "4", "MUE"],
+        ["ddG", "3", "RMSE"],
+        ["ddG", "3", "MUE"],
+    ]
+    assert shown.stdout.splitlines()[0].split("\t")[5:8] == ["openff-2.2", "openff-1.3", "difference"]
+    assert refused.exit_code == 2
+    assert "--against needs NETWORK" in refused.stderr

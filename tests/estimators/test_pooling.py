@@ -77,5 +77,5 @@ def test_a_result_at_the_mean_of_the_others_has_no_probability_above_one(n_legs:
 def test_legs_that_cannot_be_pooled_are_refused() -> None:
     with pytest.raises(EstimatorInputError, match="no leg has repeats"):
         pool_spread([0.1, 0.2], [1, 1], [np.nan, np.nan])
-    with pytest.raises(EstimatorInputError, match="above zero"):
+    with pytest.raises(EstimatorInputError, match="must be positive"):
         pool_spread([0.0], [2], [0.1])

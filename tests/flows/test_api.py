@@ -200,7 +200,7 @@ def test_a_folder_of_another_user_is_not_used(tmp_path: Path) -> None:
 
     with _api._claim_folder(planted, lasting=False) as folder:
         assert folder != planted
-    with pytest.raises(SettingsError, match="not yours"), _api._claim_folder(planted, lasting=True):
+    with pytest.raises(SettingsError, match="belongs to another user"), _api._claim_folder(planted, lasting=True):
         pass
 
 

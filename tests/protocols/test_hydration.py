@@ -325,7 +325,7 @@ def octanol() -> Any:
         ),
         (lambda: in_water(ligand("acetate", "CC(=O)[O-]")), "'acetate' has charge -1"),
         (lambda: gufe.ChemicalSystem({"ligand": ligand("methane"), "solvent": octanol()}), "OBC2 is a model of water"),
-        (lambda: in_water(ligand("bromomethane", "CBr")), "'bromomethane' holds Br, for which OBC2 has no radius"),
+        (lambda: in_water(ligand("bromomethane", "CBr")), "'bromomethane' contains Br, for which OBC2 has no radius"),
         (lambda: in_water(ligand("methanol")), "same ligand 'methanol'"),
     ],
 )
@@ -343,7 +343,7 @@ def test_unfinished_result_is_neither_gathered_nor_extended(
     units = [r for r in complete.protocol_unit_results if r.name == "setup"]
     unfinished = adapter.build_dag_result(complete, units, transformation)
 
-    with pytest.raises(EstimationError, match="complete results"):
+    with pytest.raises(EstimationError, match="complete result"):
         transformation.protocol.gather([complete, unfinished])
     with pytest.raises(ExecutionError, match="no finished unit 'sample-A-vacuum'"):
         adapter.create_protocol_dag(transformation, extends=unfinished)
