@@ -68,7 +68,7 @@ _MOST_FAILURES: Final = 5
     default=None,
     type=click.Path(dir_okay=False),
     metavar="FILE",
-    help="Plot estimate against experiment (png, pdf, svg).",
+    help="Plot estimate against experiment or, with --report findings, the closure of cycles (png, pdf, svg).",
 )
 @click.option(
     "--allow-partial", is_flag=True, help="With dg: print each connected part of a disconnected network separately."
@@ -231,13 +231,20 @@ def _show_many(
 
 
 def _draw(connection: Connection, network: str, report: str, target: Path) -> None:
+    from ..ledger.cycle_closures import cycle_closures
     from ..query import ask
     from ..report import ddg_pairs, dg_pairs, performance_line, plot_pairs
+    from ..report.error_plots import plot_cycle_closures
 
+    title = ask(connection, "network_states", network=network)["name"].item()
+    if report == "findings":
+        closures = cycle_closures(connection, network)
+        plot_cycle_closures(closures, title=title).savefig(target)
+        say(f"wrote {target} ({len(closures)} independent cycles)")
+        return
     ranking = ask(connection, "ligand_ranking", network=network)
     edges = report == "ddg"
     pairs = ddg_pairs(ask(connection, "latest_edges", network=network), ranking) if edges else dg_pairs(ranking)
-    title = ask(connection, "network_states", network=network)["name"].item()
     figure = plot_pairs(pairs, quantity="ΔΔG" if edges else "ΔG", title=title)
     figure.savefig(target)
     say(f"wrote {target} ({len(pairs)} {'edges' if edges else 'ligands'}; {performance_line(pairs)})")

@@ -1,4 +1,4 @@
-"""Cumulative distribution of errors against experiment, in the form of cinnabar's plots.
+"""Cumulative distributions of errors against experiment, and of closures of cycles.
 
 matplotlib is used through its objects alone, as in `plots`; showing and saving belong to the caller.
 """
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import polars as pl
+from scipy.special import erf
 
 from ..errors import EstimationError
 from .plots import new_figure
@@ -17,7 +18,7 @@ from .plots import new_figure
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["plot_ecdf"]
+__all__ = ["plot_cycle_closures", "plot_ecdf"]
 
 _SIDE_IN: Final = 3.25
 _CONFIDENCE: Final = 0.95
@@ -65,4 +66,49 @@ def plot_ecdf(panels: Mapping[str, pl.DataFrame], *, n_bootstrap: int = 1000, se
     axes.set_ylabel("Cumulative fraction", fontsize=8)
     axes.tick_params(labelsize=8)
     axes.legend(fontsize=7, frameon=False, loc="lower right")
+    return figure
+
+
+def plot_cycle_closures(closures: pl.DataFrame, *, title: str | None = None) -> Figure:
+    """Draw the fraction of independent cycles that close within so much, beside what their uncertainties predict.
+
+    A curve to the right of the dashed one means that uncertainties are too small, or that edges contradict each other.
+
+    Parameters
+    ----------
+    closures : polars.DataFrame
+        As from `ledger.cycle_closures`: columns kind, cycle, closure_kcal_mol, uncertainty_kcal_mol.
+    title : str, optional
+        Name of the network.
+
+    Raises
+    ------
+    EstimationError
+        If there is no cycle.
+    MissingDependencyError
+        If matplotlib is not installed.
+    """
+    if closures.is_empty():
+        raise EstimationError(
+            "there is nothing to plot: the network has no cycle whose edges all have an estimate; plan redundant "
+            "edges, or wait for results"
+        )
+    figure = new_figure(_SIDE_IN, _SIDE_IN)
+    axes = figure.add_subplot()
+    for (kind,), own in closures.group_by("kind", maintain_order=True):
+        size = np.sort(np.abs(own["closure_kcal_mol"].to_numpy()))
+        at, share = np.concatenate([[0.0], size]), np.arange(len(size) + 1) / len(size)
+        (line,) = axes.step(at, share, where="post", linewidth=1.5, label=f"{kind} ({len(size)} cycles)")
+        grid = np.linspace(0.0, max(float(size[-1]), 2.5 * float(own["uncertainty_kcal_mol"].max())), 200)  # type: ignore[arg-type]
+        expected = erf(grid[:, None] / (np.sqrt(2.0) * own["uncertainty_kcal_mol"].to_numpy())).mean(axis=1)
+        axes.plot(
+            grid, expected, linestyle="--", linewidth=1.0, color=line.get_color(), label="as uncertainties predict"
+        )
+    axes.set(xlim=(0.0, None), ylim=(0.0, 1.02))
+    axes.set_xlabel("|sum around a cycle| (kcal mol$^{-1}$)", fontsize=8)
+    axes.set_ylabel("Cumulative fraction", fontsize=8)
+    axes.tick_params(labelsize=8)
+    axes.legend(fontsize=7, frameon=False, loc="lower right")
+    if title is not None:
+        axes.set_title(title.replace("$", r"\$"), fontsize=9)
     return figure

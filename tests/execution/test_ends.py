@@ -73,7 +73,7 @@ def test_a_task_that_takes_longer_than_the_job_is_not_begun(bench: Bench, monkey
     release = _release(bench, long.attempt)
     assert (release.kind, release.hostname) == ("refused", "node1")
     assert release.reason.startswith("the job ends in ")
-    assert release.reason.endswith(", its Tasks are stopped 30 s before; the Task takes about 75 s")
+    assert release.reason.endswith(", and its Tasks are stopped 30 s earlier; the Task takes about 75 s")
     assert not bench.folder(long).exists()
 
 

@@ -242,7 +242,7 @@ def test_state_of_another_calculation_is_not_used(
     samples = implicit.sample(*ethanol, phase=phase, plan=plan, checkpoint=tmp_path / "state")
 
     assert samples.n_resumed_frames == 0
-    assert "starting clean" in caplog.text
+    assert "starting from the beginning" in caplog.text
 
 
 def test_state_that_openmm_refuses_is_not_used(

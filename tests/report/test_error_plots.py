@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from alchemiscale_lake.errors import EstimationError
-from alchemiscale_lake.report.error_plots import plot_ecdf
+from alchemiscale_lake.report.error_plots import plot_cycle_closures, plot_ecdf
 
 PAIRS = pl.DataFrame({"experiment": [0.0, 1.0, 2.0, 3.0], "estimate": [0.5, 1.0, 0.0, 4.0]})
 
@@ -27,3 +27,30 @@ def test_the_curve_is_the_fraction_of_errors_up_to_each() -> None:
 def test_without_pairs_there_is_nothing_to_plot() -> None:
     with pytest.raises(EstimationError, match="nothing to plot"):
         plot_ecdf({"ΔG": PAIRS.head(0)})
+
+
+def test_closures_stand_beside_what_their_uncertainties_predict() -> None:
+    closures = pl.DataFrame(
+        {
+            "kind": ["binding"] * 4,
+            "cycle": [["a", "b", "c"]] * 4,
+            "closure_kcal_mol": [-0.5, 1.0, 2.0, -0.2],
+            "uncertainty_kcal_mol": [1.0] * 4,
+        }
+    )
+
+    (axes,) = plot_cycle_closures(closures, title="tyk2 $1").axes
+
+    seen, expected = axes.get_lines()
+    np.testing.assert_allclose(seen.get_xdata(), [0.0, 0.2, 0.5, 1.0, 2.0])
+    np.testing.assert_allclose(seen.get_ydata(), [0.0, 0.25, 0.5, 0.75, 1.0])
+    at = np.asarray(expected.get_xdata())
+    one_sd = np.interp(1.0, at, np.asarray(expected.get_ydata()))
+    assert one_sd == pytest.approx(0.6827, abs=1e-3)
+    assert axes.get_title() == r"tyk2 \$1"
+
+
+def test_a_tree_has_no_closures_to_plot() -> None:
+    empty = pl.DataFrame(schema={"kind": pl.String, "closure_kcal_mol": pl.Float64, "uncertainty_kcal_mol": pl.Float64})
+    with pytest.raises(EstimationError, match="no cycle"):
+        plot_cycle_closures(empty)
