@@ -99,7 +99,9 @@ def estimate_model_error(
     n_free = max(len(y) - int(relative), 0)
     if not n_free:
         if prior is None:
-            raise EstimatorInputError(f"{len(y)} ligands with an assay do not tell a model error; give its value")
+            raise EstimatorInputError(
+                f"the model error cannot be estimated from {len(y)} measured ligand(s); give its value"
+            )
         return prior
     error = y - x
     if relative:

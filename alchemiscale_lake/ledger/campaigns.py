@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,6 +25,8 @@ from .tasks import ensure_tasks
 from .user import user_name
 
 __all__ = ["Campaign", "finish_campaign", "network_name", "new_campaign", "prepare_campaign", "unfinished_campaigns"]
+
+_log = logging.getLogger(__name__)
 
 _FOLDER = "campaigns"
 
@@ -127,7 +130,7 @@ def prepare_campaign(lake: Lake, campaign: Campaign) -> tuple[Campaign, int]:
     network = campaign.network
     assert network is not None
     if campaign.assays is not None:
-        import_assays(lake, campaign.assays, campaign.scope, campaign.assay_kind)
+        import_assays(lake, campaign.assays, campaign.scope, campaign.assay_kind, tell=_log.warning)
     if campaign.tasks_per_transformation < 1:
         return campaign, 0
     created = ensure_tasks(lake, network, campaign.tasks_per_transformation, creator=user_name())

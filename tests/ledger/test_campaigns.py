@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,16 @@ def test_assays_are_imported(lake: Lake, file: Path, tmp_path: Path) -> None:
     prepare_campaign(lake, new_campaign(lake, "a-b-c", source=file, assays=tmp_path / "exp.csv", assay_kind="direct"))
 
     assert lake.table("assays").scan().collect()["value_kcal_mol"].to_list() == [-1.5]
+
+
+def test_remarks_on_assays_are_logged(lake: Lake, file: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    values = tmp_path / "values.csv"
+    values.write_text("ligand,Ki (nM)\nlig000,10\nlig001,>1000\n")
+
+    with caplog.at_level(logging.WARNING):
+        prepare_campaign(lake, new_campaign(lake, "a-b-c", source=file, assays=values))
+
+    assert "lig001" in caplog.text
 
 
 def test_tasks_made_by_hand_are_something_to_resume(lake: Lake, file: Path) -> None:
