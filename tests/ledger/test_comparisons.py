@@ -101,8 +101,11 @@ def test_comparisons_equal_the_estimator_on_the_pairs(connection: Connection) ->
 
     ligands, edges = (compared_pairs(connection, quantity, network="n1") for quantity in ("dG", "ddG"))
     columns = ("value_kcal_mol", "experiment_kcal_mol")
-    assert dg.performance == assess(*(ligands[c] for c in columns), relative=True, n_bootstrap=50)
-    assert ddg.performance == assess(*(edges[c] for c in columns), relative=False, both_directions=True, n_bootstrap=50)
+    of_ligands = assess(*(ligands[c] for c in columns), relative=True, n_bootstrap=50)
+    of_edges = assess(*(edges[c] for c in columns), relative=False, both_directions=True, n_bootstrap=50)
+    # as text, since statistics that edges do not have are NaN, which equals nothing
+    assert repr(dg.performance) == repr(of_ligands)
+    assert repr(ddg.performance) == repr(of_edges)
 
 
 def test_scopes_and_kinds_select(connection: Connection, lake: Lake) -> None:
