@@ -51,7 +51,7 @@ def test_maintain(used: Lake, arguments: tuple[str, ...], snapshot: SnapshotAsse
 @pytest.mark.parametrize(
     ("arguments", "says", "code"),
     [
-        (("--keep-log", "soon"), "no duration", 2),
+        (("--keep-log", "soon"), "not a valid duration", 2),
         (("--keep-log", "1m"), "kept for at least 15m", 1),
         (("--keep-files", "30d"), "kept for 1h to 7d", 1),
     ],

@@ -126,7 +126,7 @@ def test_an_api_that_is_gone_is_a_clear_error(lake: Lake, monkeypatch: pytest.Mo
     gone = Session(Api("http://127.0.0.1:9/api", "http://127.0.0.1:9", ours=False), _hush)
     monkeypatch.setattr("prefect.flow_engine.run_flow", _refuse)
 
-    with pytest.raises(StorageError, match=r"127\.0\.0\.1:9.*stopped answering.*run --resume"):
+    with pytest.raises(StorageError, match=r"127\.0\.0\.1:9.*stopped responding.*run --resume"):
         gone.call("dispatch", lake=lake.url)
 
 

@@ -143,7 +143,6 @@ def test_published_absolute_hydration_results_have_the_sign_of_experiment(tmp_pa
     (ligands, *_) = compare(con, n_bootstrap=20)
     assert not ligands.performance.relative
     assert ligands.performance["RMSE"].value < 0.05
-    assert ligands.performance["spearman_rho"].value == 1.0
     assert "absolute results fix their zero" in dg_table(con, network).remarks[0]
     (kind,) = network_graph(lake, network).kinds
     assert [node["name"] for node in kind["nodes"]] == ["benzene", "ligandA"]
