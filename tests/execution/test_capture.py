@@ -27,7 +27,7 @@ def test_head_and_tail_are_kept(tmp_path: Path, content: bytes, limit: int) -> N
     else:
         half = limit // 2
         left_out = len(content) - 2 * half
-        assert kept == content[:half] + b"\n[... %d bytes left out ...]\n" % left_out + content[-half:]
+        assert kept == content[:half] + b"\n[... %d bytes omitted ...]\n" % left_out + content[-half:]
 
 
 def test_links_and_pipes_are_not_followed(tmp_path: Path) -> None:
