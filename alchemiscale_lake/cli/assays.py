@@ -41,12 +41,12 @@ def command(file: str, lake: str, scope: str, kind: str, temperature: float, sou
     Example:
       alchemiscale-lake assays experiment.csv --scope org-campaign-project --kind hydration
     """
-    from ..ledger.assays import import_assays, unmatched_assays
+    from ..ledger.assays import import_assays, unmatched_assays, unused_assays
     from ..store import Lake
 
     opened = Lake.open(lake)
     new = import_assays(opened, file, scope, kind, source=source, temperature_kelvin=temperature, tell=say)
     say(f"imported {new} new {kind} values into {scope}")
-    unmatched = unmatched_assays(opened, scope)
-    if unmatched is not None:
-        say(unmatched)
+    for remark in (unused_assays(opened, scope, kind), unmatched_assays(opened, scope)):
+        if remark is not None:
+            say(remark)

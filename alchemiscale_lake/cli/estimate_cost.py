@@ -90,6 +90,11 @@ def command(
     show_table(table, tsv=tsv, output=output)
     for line in price_lines(priced):
         say(line)
+    if remaining.network is None and (started := remaining.n_started):
+        say(
+            f"not counted: {started} Tasks of these Transformations that wait or run in {remaining.scope} already; "
+            "`alchemiscale-lake estimate-cost` with the network's name counts them"
+        )
     n_repeats = remaining.rows["n_repeats"].to_list()
     if repeated := simulations_of(n_repeats, remaining.most_tasks) or repeats_within(n_repeats):
         say(repeated)

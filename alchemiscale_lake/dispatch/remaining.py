@@ -54,6 +54,11 @@ class Remaining:
     n_others: int
 
     @property
+    def n_started(self) -> int:
+        """Tasks that wait for a claim, or run."""
+        return int(self.rows.select(n=pl.sum_horizontal("n_running", "n_waiting")).sum().item())
+
+    @property
     def most_tasks(self) -> int:
         """Return the number of Tasks left for the Transformation with the most."""
         left = self.rows.select(n=pl.sum_horizontal("n_running", "n_waiting", "n_idle", "n_new"))

@@ -21,12 +21,13 @@ from ..ids import Scope
 from ..networks.json_tables import table_text
 from ..networks.marked_rows import is_comment, sure_names
 from ..networks.measurements import TEMPERATURE_KELVIN, Measured, Measurements
+from ..networks.measures import MEASURES
 from ..schemas import TABLES
 from ..store import Lake, collect, now_utc
 from ..suggestions import did_you_mean
 from .user import user_name
 
-__all__ = ["import_assays", "unmatched_assays"]
+__all__ = ["import_assays", "unmatched_assays", "unused_assays"]
 
 #: Maximum number of ligands listed in a message.
 _NAMED: Final = 10
@@ -124,6 +125,29 @@ def unmatched_assays(lake: Lake, scope: Scope | str) -> str | None:
     told = [f"{name!r}{did_you_mean(name, ligands).replace('; did', ' (did').replace('?', '?)')}" for name in unknown]
     more = f" and {len(told) - _NAMED} more" if len(told) > _NAMED else ""
     return f"{len(unknown)} experimental values match no ligand of {scope}: {', '.join(told[:_NAMED])}{more}"
+
+
+def unused_assays(lake: Lake, scope: Scope | str, kind: str) -> str | None:
+    """Return why experimental values of a kind are not used in a Scope yet; None if they are.
+
+    Either the Scope has no network, or its networks measure something else.
+    """
+    rows = collect(
+        lake.table("transformations").scan().select("scope", "phase", "protocol_qualname").unique(), "Transformations"
+    )
+    own = rows.filter(pl.col("scope") == str(scope))
+    if own.is_empty():
+        return f"{scope} has no network yet{did_you_mean(str(scope), rows['scope'].unique().to_list())}"
+    measured = {MEASURES[name].kind for name in own["protocol_qualname"] if name in MEASURES}
+    phases = set(own.filter(~pl.col("protocol_qualname").is_in(list(MEASURES)))["phase"])
+    if "complex" in phases:
+        measured.add("binding")
+    elif "vacuum" in phases:
+        measured.add("hydration")
+    if not measured or kind in measured or "other" in phases:
+        return None
+    other = " and ".join(sorted(measured))
+    return f"the networks of {scope} measure {other}, and use no values of kind {kind}: import them with --kind {other}"
 
 
 def _read_values(path: Path, source: str, temperature_kelvin: float, tell: Callable[[str], None]) -> list[_Row]:

@@ -89,6 +89,7 @@ class _Long:
         yield edge
         cell = columns.text(row, "value").lower()
         if cell in MISSING and not failed:
+            yield "rows without a value"
             return
         value = None if cell in _FAILED | MISSING else columns.number(row, columns.at["value"])
         told = columns.text(row, "repeat")

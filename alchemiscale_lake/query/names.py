@@ -61,7 +61,7 @@ def find_network(lake: Lake, text: str | None = None, *, scope: Scope | str | No
                 else f"{text!r} matches {len(fits)} networks{where}:"
             )
             raise AmbiguousScopeError(
-                "\n".join([what, *listed]) + more + "\ngive more of the ScopedKey, or --scope",
+                "\n".join([what, *listed]) + more + "\ngive its name, more of its ScopedKey, or --scope",
                 value=text,
                 candidates=fits["network"].to_list(),
             )

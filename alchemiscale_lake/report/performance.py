@@ -75,22 +75,22 @@ def side_by_side_table(
     """
     rows = [
         (
-            one.kind,
             one.quantity,
             one.n,
             one.statistic,
-            "kcal/mol" if one.statistic in ENERGY_STATISTICS else None,
             _known(one.value),
             _known(one.other),
             _known(one.difference.value),
             _known(one.difference.low),
             _known(one.difference.high),
+            "kcal/mol" if one.statistic in ENERGY_STATISTICS else None,
+            one.kind,
         )
         for one in comparisons
         if not statistics or one.statistic in statistics
     ]
     first, second = names if names[0] != names[1] else (names[0], f"{names[1]} (other)")
-    columns = ("kind", "quantity", "n", "statistic", "unit", first, second, "difference", "low", "high")
+    columns = ("quantity", "n", "statistic", first, second, "difference", "low", "high", "unit", "kind")
     return Table(columns, rows, decimals=dict.fromkeys((first, second, "difference", "low", "high"), 2))
 
 
@@ -123,7 +123,9 @@ def ranking_table(ranked: RankedNetwork, *, shown: int | None = None) -> Table:
     if shown is not None:
         frame = frame.group_by("kind", "component", maintain_order=True).head(shown)
     rows = frame.select(**cells).rows()
-    decimals = {"P(best)": 2, f"P(top {ranked.top})": 2, "rank": 1, "experiment (kcal/mol)": 2}
+    decimals = {"P(best)": 2, f"P(top {ranked.top})": 2, "rank": 1}
+    if "experiment (kcal/mol)" in cells:
+        decimals["experiment (kcal/mol)"] = 2
     return Table(tuple(cells), rows, precision_of={value: uncertainty}, decimals=decimals)
 
 

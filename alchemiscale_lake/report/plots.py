@@ -7,6 +7,7 @@ showing and saving are left to the caller.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, overload
 
@@ -14,7 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from estimators.performance import Performance, assess
+from estimators.performance import Performance, Statistic, assess
 
 from ..errors import EstimationError, MissingDependencyError
 from ..ledger.comparisons import Comparison
@@ -272,9 +273,12 @@ def plot_over_time(
 def performance_line(pairs: pl.DataFrame) -> str:
     """Return RMSE and MUE with their bootstrap intervals in one line."""
     found = _assess(pairs)
-    return ", ".join(
-        f"{s.name} {s.value:.2f} kcal/mol (95% {s.low:.2f} to {s.high:.2f})" for s in _of(found, ("RMSE", "MUE"))
-    )
+    return ", ".join(f"{s.name} {s.value:.2f} kcal/mol{_interval_text(s)}" for s in _of(found, ("RMSE", "MUE")))
+
+
+def _interval_text(statistic: Statistic) -> str:
+    """Return the interval of a statistic in parentheses; empty if there is none."""
+    return "" if math.isnan(statistic.low) else f" (95% {statistic.low:.2f} to {statistic.high:.2f})"
 
 
 def new_figure(width_in: float, height_in: float) -> Figure:

@@ -55,6 +55,11 @@ class Table:
     row_styles: tuple[str, ...] = ()
     is_sheet: bool = False
 
+    def __post_init__(self) -> None:
+        unknown = (self.numbers | set(self.decimals) | set(self.styles)) - set(self.columns)
+        if unknown:  # a terminal would fail where a pipe does not
+            raise ValueError(f"a table with columns {self.columns} formats columns it does not have: {sorted(unknown)}")
+
     @property
     def numbers(self) -> frozenset[str]:
         """Headers of estimates and uncertainties."""

@@ -54,3 +54,50 @@ def test_experiment_stands_beside_estimates_with_how_well_they_agree(tmp_path: P
     assert done.stdout.splitlines()[0].endswith("experiment (kcal/mol)")
     assert "RMSE 0." in done.stderr
     assert "over 3 ligands with experiment" in done.stderr
+
+
+def test_values_of_a_kind_that_no_network_measures_are_said_to_be_unused(tmp_path: Path) -> None:
+    lake = tmp_path / "lake"
+    call(lake, "import-results", str(real_case("absolute_sign")), "--scope", SCOPE)
+    values = str(real_case("absolute_sign_exp.csv"))
+
+    wrong = call(lake, "assays", values, "--scope", SCOPE).stderr
+    right = call(lake, "assays", values, "--scope", SCOPE, "--kind", "hydration").stderr
+
+    assert "measure hydration, and use no values of kind binding: import them with --kind hydration" in wrong
+    assert "--kind" not in right
+
+
+def test_values_of_a_scope_without_a_network_are_said_to_wait(tmp_path: Path) -> None:
+    lake = tmp_path / "lake"
+    call(lake, "import-results", str(real_case("13-solvent-only") / "edges.csv"), "--scope", "org-campaign-project")
+    values = tmp_path / "values.csv"
+    values.write_text("ligand,value_kcal_mol\na,-8\n")
+
+    said = call(lake, "assays", str(values), "--scope", "org-campagn-project").stderr
+
+    assert "org-campagn-project has no network yet; did you mean 'org-campaign-project'?" in said
+
+
+def test_two_ligands_have_no_interval(tmp_path: Path) -> None:
+    lake = tmp_path / "lake"
+    call(lake, "import-results", str(real_case("absolute_sign")), "--scope", SCOPE)
+    call(lake, "assays", str(real_case("absolute_sign_exp.csv")), "--scope", SCOPE, "--kind", "hydration")
+
+    said = call(lake, "gather").stderr
+
+    assert "RMSE 0.02 kcal/mol, MUE" in said
+    assert "nan" not in said
+
+
+@pytest.mark.parametrize("arguments", [["rank"], ["gather"], ["gather", "--report", "ddg"], ["status"], ["tasks"]])
+@pytest.mark.parametrize("case", ["absolute_sign", "13-solvent-only/edges.csv"])
+def test_tables_without_experiment_are_shown_on_a_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str, arguments: list[str]
+) -> None:
+    lake = tmp_path / "lake"
+    call(lake, "import-results", str(real_case(case)), "--scope", SCOPE)
+    call(lake, "gather")
+    monkeypatch.setattr("click.testing._NamedTextIOWrapper.isatty", lambda self: True, raising=False)
+
+    assert call(lake, *arguments).stdout

@@ -171,12 +171,12 @@ def test_two_networks_side_by_side(tmp_path: Path) -> None:
     refused = CliRunner().invoke(main, [*command, "--over-time"])
 
     assert shown.exit_code == 0, shown.output
-    assert [line.split("\t")[1:4] for line in shown.stdout.splitlines()[1:]] == [
+    assert [line.split("\t")[:3] for line in shown.stdout.splitlines()[1:]] == [
         ["dG", "4", "RMSE"],
         ["dG", "4", "MUE"],
         ["ddG", "3", "RMSE"],
         ["ddG", "3", "MUE"],
     ]
-    assert shown.stdout.splitlines()[0].split("\t")[5:8] == ["openff-2.2", "openff-1.3", "difference"]
+    assert shown.stdout.splitlines()[0].split("\t")[3:6] == ["openff-2.2", "openff-1.3", "difference"]
     assert refused.exit_code == 2
     assert "--against needs NETWORK" in refused.stderr
