@@ -36,17 +36,17 @@ def findings_table(connection: Connection, network: str | None, *, scope: Scope 
     found = ask(connection, "latest_findings", network=network, scope=scope)
     shown = found.filter(pl.col("flagged") | (pl.col("rank") <= _SHOWN))
     names = dict(ask(connection, "network_states", scope=scope).select("network", "name").iter_rows())
-    columns = ("flagged", "check", "kind", "finding", "value (kcal/mol)", "expected (kcal/mol)", "p")
+    columns = ("flagged", "check", "p", "finding", "value (kcal/mol)", "expected (kcal/mol)", "kind")
     rows = [
         (
             *(() if network else (names.get(row["network"]) or row["network"],)),
             row["flagged"],
             row["checked"],
-            row["kind"],
+            row["p_value"],
             row["says"],
             row["value_kcal_mol"],
             row["uncertainty_kcal_mol"],
-            row["p_value"],
+            row["kind"],
         )
         for row in shown.iter_rows(named=True)
     ]
@@ -54,6 +54,7 @@ def findings_table(connection: Connection, network: str | None, *, scope: Scope 
         (*(() if network else ("network",)), *columns),
         rows,
         row_styles=tuple("" if flagged else "dim" for flagged in shown["flagged"]),
+        is_sheet=True,  # a finding is a sentence
     )
     n = int(found["flagged"].sum())
     return EstimateTable(table, "findings", 0, (_count_flagged(n),))
