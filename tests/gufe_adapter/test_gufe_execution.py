@@ -197,7 +197,7 @@ def test_context_is_made_from_its_signature(folders: dict[str, Path], monkeypatc
         permanent_storage: Path
 
     monkeypatch.setattr(protocolunit, "Context", Other)
-    with pytest.raises(ExecutionError, match="needs permanent_storage"):
+    with pytest.raises(ExecutionError, match="requires permanent_storage"):
         gufe_adapter.execute_unit(Unit(number=1.0), results={}, **folders)
 
 
