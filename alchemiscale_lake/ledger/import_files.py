@@ -233,7 +233,12 @@ class FileImport:
             reading.notes.append(f"{one.path}: stored without an estimate: {e.message}")
             return one
         value, uncertainty = numbers.value_kcal_mol, numbers.uncertainty_kcal_mol
-        known = replace(result, estimate_kcal_mol=value, uncertainty_kcal_mol=uncertainty)
+        replicates = tuple(
+            (repeat.value_kcal_mol, repeat.uncertainty_kcal_mol)
+            for repeat in numbers.replicates
+            if repeat.value_kcal_mol is not None
+        )
+        known = replace(result, estimate_kcal_mol=value, uncertainty_kcal_mol=uncertainty, replicates=replicates)
         return replace(one, file=replace(one.file, results=(known,)))
 
     def _chain_text(self, key: str) -> bytes:

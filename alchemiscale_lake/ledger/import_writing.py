@@ -110,6 +110,9 @@ def _write_results(
     }
     _append(lake, "tasks", list(tasks.values()))
     _append(lake, "unit_results", [row for attempt, result in results.items() for row in _unit_rows(attempt, result)])
+    _append(
+        lake, "replicates", [row for attempt, result in results.items() for row in _replicate_rows(attempt, result)]
+    )
     fault_point("import:before-results")
     rows = [
         _result_row(attempt, result, stored[result.object_path]) | {"recorded_at": at}
@@ -117,6 +120,14 @@ def _write_results(
     ]
     _append(lake, "results", rows)
     fault_point("import:before-events")
+
+
+def _replicate_rows(attempt: str, result: PlannedResult) -> list[dict[str, Any]]:
+    common = {"scope": str(result.scope), "attempt": attempt}
+    return [
+        common | {"replicate": number, "value_kcal_mol": value, "uncertainty_kcal_mol": uncertainty}
+        for number, (value, uncertainty) in enumerate(result.record.replicates)
+    ]
 
 
 def _end_tasks(lake: Lake, results: Mapping[str, PlannedResult], known: set[str], *, creator: str) -> None:

@@ -69,6 +69,7 @@ def fill_estimates(
     for network in wanted if len(rows) else ():
         reader.loads(read_chain(lake, network))  # all its Transformations, under their stored keys
     found: list[dict[str, Any]] = []
+    replicates: list[dict[str, Any]] = []
     failures: list[str] = []
     n_filled = 0
     for done, (scope, key, attempt, path, digest) in enumerate(rows.iter_rows(), start=1):
@@ -83,12 +84,28 @@ def fill_estimates(
                 failures.append(f"{attempt}: the Protocol returned no finite estimate")
             else:
                 found.append(_row(scope, attempt, estimate))
+                replicates += _replicate_rows(scope, attempt, estimate)
         if len(found) == _BATCH or (found and done == len(rows)):
+            lake.table("replicates").append_new(replicates)
             n_filled += lake.table("result_estimates").append_new(found)
             found.clear()
+            replicates.clear()
         if on_progress is not None:
             on_progress(done, len(rows))
     return FilledReport(len(rows), n_filled, tuple(failures))
+
+
+def _replicate_rows(scope: str, attempt: str, estimate: gufe_adapter.Estimate) -> list[dict[str, Any]]:
+    return [
+        {
+            "scope": scope,
+            "attempt": attempt,
+            "replicate": number,
+            "value_kcal_mol": one.value_kcal_mol,
+            "uncertainty_kcal_mol": one.uncertainty_kcal_mol,
+        }
+        for number, one in enumerate(estimate.replicates)
+    ]
 
 
 def _row(scope: str, attempt: str, estimate: gufe_adapter.Estimate) -> dict[str, Any]:

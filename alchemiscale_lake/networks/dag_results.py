@@ -12,7 +12,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeAlias
 
 from ..errors import InvalidNetworkError, ResultFileError
 from .chain import index_chain, parse_chain, reference
@@ -23,6 +23,9 @@ from .protocol_results import content_of, is_protocol_result, read_protocol_resu
 from .quickrun import ends_of_units, whole_result
 
 __all__ = ["read_dag_result"]
+
+#: Value and uncertainty of each repeat.
+_Replicates: TypeAlias = tuple[tuple[float, float | None], ...]
 
 
 def read_dag_result(text: str, source: str, pool: ObjectPool) -> ResultFile:
@@ -60,7 +63,7 @@ def read_dag_result(text: str, source: str, pool: ObjectPool) -> ResultFile:
         records = tuple(read_unit(fields) for fields in executed)
         ends = ends_of_units(iter(executed))
         protocol = None if ends.protocol is None else ends.protocol.partition("-")[0]
-        value, uncertainty = _estimate(executed, protocol or "")
+        value, uncertainty, replicates = _estimate(executed, protocol or "")
     except (KeyError, TypeError, AttributeError, ValueError) as e:
         raise ResultFileError(f"{source}: a unit result in the file cannot be read ({e})", source=source) from e
     transformation = root.get("transformation_key")
@@ -68,15 +71,18 @@ def read_dag_result(text: str, source: str, pool: ObjectPool) -> ResultFile:
     return ResultFile(
         source=source,
         format="protocol_dag_result",
-        results=(whole_result("all", value, uncertainty, records),),
+        results=(replace(whole_result("all", value, uncertainty, records), replicates=replicates),),
         ends=content_of(by_key, ends, source, pool),
         protocol_qualname=protocol,
         on_gpu=False,
     )
 
 
-def _estimate(executed: Sequence[Mapping[str, Any]], protocol: str) -> tuple[float | None, float | None]:
-    """Return value and uncertainty if each repeat has one unit with a number, of one leg or of those of `LEGS`."""
+def _estimate(executed: Sequence[Mapping[str, Any]], protocol: str) -> tuple[float | None, float | None, _Replicates]:
+    """Return value and uncertainty if each repeat has one unit with a number, of one leg or of those of `LEGS`.
+
+    With several repeats of one leg, also the number of each. Legs that are repeated independently have none.
+    """
     numbers: dict[str, tuple[float, float | None]] = {}
     legs: dict[str, list[Mapping[str, Any]]] = {}
     for fields in executed:
@@ -89,13 +95,13 @@ def _estimate(executed: Sequence[Mapping[str, Any]], protocol: str) -> tuple[flo
         repeat = read_unit(fields).repeat
         value = energy_kcal_mol(outputs["unit_estimate"])
         if repeat in numbers or value is None:
-            return None, None
+            return None, None, ()
         numbers[repeat] = value, energy_kcal_mol(outputs.get("unit_estimate_error"))
     if legs:
-        return legs_estimate(protocol, legs)
+        return *legs_estimate(protocol, legs), ()
     if not numbers:
-        return None, None
+        return None, None, ()
     values = [value for value, _ in numbers.values()]
     if len(values) == 1:
-        return next(iter(numbers.values()))
-    return statistics.fmean(values), statistics.stdev(values)
+        return *next(iter(numbers.values())), ()
+    return statistics.fmean(values), statistics.stdev(values), tuple(numbers.values())

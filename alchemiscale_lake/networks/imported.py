@@ -78,6 +78,8 @@ class ResultRecord:
     ----------
     label : str
         Distinguishes the results of one file.
+    replicates : tuple of (float, float or None)
+        Value and uncertainty of each repeat within the result, kcal/mol; empty if it holds only one.
     """
 
     label: str
@@ -87,6 +89,7 @@ class ResultRecord:
     exception: str | None
     failed_unit: str | None
     units: tuple[UnitRecord, ...]
+    replicates: tuple[tuple[float, float | None], ...] = ()
 
 
 class Content(NamedTuple):

@@ -80,6 +80,9 @@ def test_openfes_relative_numbers_need_nothing(
     row = result(lake)
     assert (report.n_good, report.n_transformations, report.n_without_estimate, report.notes) == (1, 1, 0, ())
     assert (row["estimate_kcal_mol"], row["uncertainty_kcal_mol"]) == pytest.approx((value, uncertainty))
+    replicates = lake.table("replicates").scan().sort("replicate").collect()
+    found = list(replicates.select("value_kcal_mol", "uncertainty_kcal_mol").iter_rows())
+    assert found == (repeats if len(repeats) > 1 else [])
 
 
 def test_a_number_that_needs_missing_outputs_is_missing_and_reported(lake: Lake, tmp_path: Path) -> None:

@@ -136,3 +136,18 @@ def test_a_reader_builds_what_results_share_once(results: list[tuple[gufe.Transf
     assert [str(r.key) for r in read] == [str(r.key) for r in whole]
     assert read == whole
     assert len({str(unit.key) for r in read for unit in r.protocol_units}) == sum(len(r.protocol_units) for r in read)
+
+
+def test_repeats_within_a_result_are_stored_with_its_number(
+    stored: tuple[Lake, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake, network = stored
+    one, two = gufe_adapter.Estimate(1.0, 0.1), gufe_adapter.Estimate(2.0, None)
+    whole = gufe_adapter.Estimate(1.5, 0.7, (one, two))
+    monkeypatch.setattr(gufe_adapter, "estimate", lambda *_: whole)
+
+    fill_estimates(lake, [network])
+    gather_network(lake, network)
+
+    values = ask(connect(lake), "current_transformation_estimates")["values_kcal_mol"].to_list()
+    assert values == [[1.0, 2.0, 1.0, 2.0]] * len(values)
