@@ -106,6 +106,6 @@ def test_a_bad_replicate_fails_its_result_with_the_reason(bad: tuple[Any, Any]) 
     sound = sound_receipt(receipt)
 
     assert not sound.result["ok"]
-    assert "does not match" in sound.result["exception"] or "do not fit" in sound.result["exception"]
+    assert "does not match the tables" in sound.result["exception"]
     assert list(sound.replicates) == []
     pack_receipt(sound, None)
