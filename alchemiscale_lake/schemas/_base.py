@@ -45,6 +45,8 @@ class Column:
         Whether the value may be missing.
     choices : tuple of str
         The only values allowed, if given.
+    since : int
+        Format of the lake that the column came with, if it came later than its table; it is nullable then.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Column:
     doc: str
     nullable: bool = False
     choices: tuple[str, ...] = ()
+    since: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,16 @@ class TableSchema:
     rules: tuple[Rule, ...] = field(default=())
     #: Format of the lake that the table came with.
     since: int = 1
+
+    def __post_init__(self) -> None:
+        required = [c.name for c in self.columns if c.since > self.since and not c.nullable]
+        if required:
+            raise SchemaError(
+                f"column {required} of table '{self.name}' came later than the table, whose older rows lack it: "
+                "declare it nullable",
+                table=self.name,
+                columns=required,
+            )
 
     @property
     def arrow(self) -> pa.Schema:
@@ -166,6 +179,7 @@ class TableSchema:
         body += [
             f"| `{c.name}` | {c.type} | {'yes' if c.nullable else ''} | {c.doc}"
             + (f" One of {_code(c.choices)}." if c.choices else "")
+            + (f" Since format {c.since}; NULL in older rows." if c.since > self.since else "")
             + " |"
             for c in self.columns
         ]

@@ -17,21 +17,23 @@ from typing import Final
 
 import polars as pl
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction
+from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Schema, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import AddAction, RemoveAction
 
 from ..errors import CommitConflictError, StorageError
 from ..faults import fault_point
+from ..schemas import Column
 from .data_files import DataFiles
 from .delta_log import DeltaLog
 from .failures import fail, scrub
-from .log_entry import OWN, PREVIOUS, actions_digest
+from .log_entry import OWN, PREVIOUS, SCHEMA, actions_digest, schema_digest
 
 __all__ = [
     "SNAPSHOT_GOOD_FOR_S",
     "clocks_s",
     "commit_actions",
+    "commit_columns",
     "compare_and_append",
     "elapsed_s",
     "last_number",
@@ -52,6 +54,8 @@ SNAPSHOT_GOOD_FOR_S: Final = 300.0
 _CHECKPOINT_EVERY: Final = 20
 _CHECKPOINT_STRETCH_FILES: Final = 400
 _CHECKPOINT_LONGEST_STRETCH: Final = 5
+#: A failing checkpoint would look like a failed commit; maintenance does the clean-up.
+_NO_HOOKS: Final = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
 
 
 def last_number(delta: DeltaTable, log: str) -> int:
@@ -159,20 +163,42 @@ def commit_actions(
         If another writer committed first.
     DeltaError, OSError
     """
-    digests = {OWN: actions_digest(actions, transaction)} | ({} if previous is None else {PREVIOUS: previous})
     delta.create_write_transaction(
         list(actions),
         "append",
         delta.schema(),
         files.partition_by,
-        commit_properties=CommitProperties(
-            app_transactions=None if transaction is None else [Transaction(*transaction)],
-            # a silent retry inside deltalake would skip the check against the newer state
-            max_commit_retries=0,
-            custom_metadata=digests,
-        ),
-        # a failing checkpoint would look like a failed commit; maintenance does the clean-up
-        post_commithook_properties=PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False),
+        commit_properties=_properties({OWN: actions_digest(actions, transaction)}, previous, transaction),
+        post_commithook_properties=_NO_HOOKS,
+    )
+
+
+def commit_columns(delta: DeltaTable, columns: Sequence[Column], *, previous: str | None) -> None:
+    """Commit through a snapshot: add these columns as the next version, or fail.
+
+    Raises
+    ------
+    CommitFailedError
+        If another writer committed first.
+    DeltaError, OSError
+    """
+    new = Schema.from_arrow(pa.schema([pa.field(c.name, c.type) for c in columns])).fields
+    digest = schema_digest(Schema([*delta.schema().fields, *new]).to_json())
+    delta.alter.add_columns(
+        new,
+        commit_properties=_properties({OWN: actions_digest([], None), SCHEMA: digest}, previous),
+        post_commithook_properties=_NO_HOOKS,
+    )
+
+
+def _properties(
+    digests: dict[str, str], previous: str | None, transaction: tuple[str, int] | None = None
+) -> CommitProperties:
+    return CommitProperties(
+        app_transactions=None if transaction is None else [Transaction(*transaction)],
+        # a silent retry inside deltalake would skip the check against the newer state
+        max_commit_retries=0,
+        custom_metadata=digests if previous is None else {**digests, PREVIOUS: previous},
     )
 
 
@@ -196,7 +222,7 @@ def removals(
 
 
 def _write(delta: DeltaTable, rows: pa.Table, name: str, number: int, files: DataFiles, previous: str | None) -> None:
-    added = files.write(rows, delta)
+    added = files.write(rows)
     fault_point(f"commit:{name}:files")
     commit_actions(delta, added, files=files, previous=previous, transaction=(name, number))
 

@@ -63,7 +63,7 @@ def compact(objects: ObjectStore, table: LakeTable, delta: DeltaTable) -> str | 
                 with ThreadPoolExecutor(_READERS) as pool:
                     read = partial(_read, objects, table, delta, partition)
                     rows = pa.concat_tables(pool.map(read, together))
-                added += table.files.write(rows, delta, data_change=False)
+                added += table.files.write(rows, data_change=False)
                 replaced += together
         if replaced and not _commit(table, delta, added, replaced):
             return "its files were replaced meanwhile; it will be compacted next time"

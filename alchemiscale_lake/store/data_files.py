@@ -12,16 +12,14 @@ import json
 import re
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from deltalake import DeltaTable
 from deltalake.transaction import AddAction
 
-from ..errors import SchemaError
 from ..schemas import TableSchema
 from .objects import ObjectStore
 from .statistics import file_statistics
@@ -67,16 +65,13 @@ class DataFiles:
         """Return the columns by which the table is partitioned."""
         return list(self._schema.partition_by)
 
-    def write(self, rows: pa.Table, delta: DeltaTable, *, data_change: bool = True) -> list[AddAction]:
+    def write(self, rows: pa.Table, *, data_change: bool = True) -> list[AddAction]:
         """Write rows, one file per partition. The files are durable on return, but not yet part of the table.
 
         Raises
         ------
-        SchemaError
-            If the table was created by an older version and lacks a required column.
         StorageError
         """
-        rows = self._fitting(rows, [field.name for field in delta.schema().fields])
         written, objects = [], []
         for values, part in self._partitions(rows):
             data = _parquet(part)
@@ -89,18 +84,6 @@ class DataFiles:
             )
         self._objects.put_new(objects)
         return written
-
-    def _fitting(self, rows: pa.Table, names: Sequence[str]) -> pa.Table:
-        lacking = [name for name in rows.column_names if name not in names]
-        for name in lacking:
-            if rows.column(name).null_count < len(rows):
-                raise SchemaError(
-                    f"table '{self._schema.name}' of this lake has no column '{name}': an older version created it; "
-                    "create a new lake, or use the version that created this one",
-                    table=self._schema.name,
-                    column=name,
-                )
-        return rows.drop_columns(lacking) if lacking else rows
 
     def _partitions(self, rows: pa.Table) -> Iterator[tuple[dict[str, str | None], pa.Table]]:
         if not self._schema.partition_by:

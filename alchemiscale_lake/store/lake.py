@@ -51,10 +51,7 @@ class Lake:
         self._location = location
         self.url = location.url
         self.objects = ObjectStore(location)
-        self._tables = {
-            name: LakeTable(location, schema, self.objects, came_later=schema.since > format_)
-            for name, schema in TABLES.items()
-        }
+        self._tables = {name: LakeTable(location, schema, self.objects, format_) for name, schema in TABLES.items()}
 
     @classmethod
     def create(cls, place: str | Path, *, exist_ok: bool = False) -> Lake:

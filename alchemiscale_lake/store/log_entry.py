@@ -2,7 +2,8 @@
 
 Each entry that we commit carries two digests in its `commitInfo`: that of the previous entry, and that of its own
 actions. The second covers the meaning of the actions rather than their serialisation, since it is computed before
-deltalake serialises them. References: Delta transaction protocol, "Actions".
+deltalake serialises them. An entry that adds columns also carries the digest of the table's new schema, under a key of
+its own, which versions that do not know it ignore. References: Delta transaction protocol, "Actions".
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ __all__ = [
     "OWN",
     "PREVIOUS",
     "REPAIR",
+    "SCHEMA",
     "Entry",
     "actions_digest",
     "entry_name",
@@ -26,12 +28,15 @@ __all__ = [
     "is_repair",
     "previous_digest",
     "read_entry",
+    "schema_digest",
 ]
 
 #: Key in an entry's `commitInfo`: SHA-256 of the previous entry at the time of writing.
 PREVIOUS: Final = "previousSha256"
 #: Key in an entry's `commitInfo`: SHA-256 of its own data files and transaction numbers.
 OWN: Final = "actionsSha256"
+#: Key in an entry's `commitInfo`: SHA-256 of the schema that it gives the table.
+SCHEMA: Final = "schemaSha256"
 #: Operation of entries written by repair.
 REPAIR: Final = "REPAIR"
 #: Known kinds of actions; an entry with another is damaged, since deltalake ignores unknown ones.
@@ -50,8 +55,8 @@ def read_entry(data: bytes) -> Entry | None:
     try:
         actions = [json.loads(line) for line in data.splitlines() if line.strip()]
         is_whole = bool(actions) and all(isinstance(action, dict) and _is_whole(action) for action in actions)
-        own = _info(actions).get(OWN) if is_whole else None
-        is_whole = is_whole and own in (None, _digest(actions))
+        is_whole = is_whole and _info(actions).get(OWN) in (None, _digest(actions))
+        is_whole = is_whole and _info(actions).get(SCHEMA) in (None, *_schemas(actions))
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
     return actions if is_whole else None
@@ -79,6 +84,15 @@ def actions_digest(actions: Sequence[AddAction | RemoveAction], transaction: tup
     parts += [["remove", unquote(a.path)] for a in actions if isinstance(a, RemoveAction)]
     parts += [] if transaction is None else [["txn", *transaction]]
     return _digest_of(parts)
+
+
+def schema_digest(schema: str) -> str:
+    """Return the digest of a table's schema in Delta's JSON."""
+    return hashlib.sha256(json.dumps(json.loads(schema), sort_keys=True).encode()).hexdigest()
+
+
+def _schemas(entry: Entry) -> list[str]:
+    return [schema_digest(action["metaData"]["schemaString"]) for action in entry if "metaData" in action]
 
 
 def _digest(entry: Entry) -> str:

@@ -12,9 +12,11 @@ import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
-from ..errors import NotALakeError
-from ..schemas import TableSchema
-from .commit import commit_actions, compare_and_append, last_number, removals
+from ..errors import CommitConflictError, NotALakeError
+from ..faults import fault_point
+from ..schemas import FORMAT, TableSchema
+from .columns import columns_to_come, nulls
+from .commit import commit_actions, commit_columns, compare_and_append, last_number, removals
 from .damage import damage_of_file
 from .data_files import DataFiles
 from .delta_log import DeltaLog
@@ -30,6 +32,8 @@ Rows: TypeAlias = pa.Table | pl.DataFrame | Sequence[Mapping[str, Any]]
 #: A failure that came faster is retried at once.
 _QUICKLY_S: Final = 1.0
 
+#: Tries to add a column beside writers of rows.
+_TRIES: Final = 50
 #: Files that a reader may still hold are kept for a week; maintenance may remove them earlier, but not later.
 _CONFIGURATION: dict[str, str | None] = {
     "delta.logRetentionDuration": "interval 7 days",
@@ -63,11 +67,10 @@ class LakeTable:
         Its log, with what deltalake's log lacks.
     """
 
-    def __init__(
-        self, location: Location, schema: TableSchema, objects: ObjectStore, *, came_later: bool = False
-    ) -> None:
+    def __init__(self, location: Location, schema: TableSchema, objects: ObjectStore, format_: int = FORMAT) -> None:
         self.schema = schema
-        self._came_later = came_later
+        self._format = format_
+        self._came_later = schema.since > format_
         self._uri = location.join("tables", schema.name)
         self._options = location.storage_options
         self._scan_options = location.scan_options
@@ -149,6 +152,15 @@ class LakeTable:
                 self.log.check(delta.version())
                 return delta
 
+    def add_columns(self) -> None:
+        """Add the columns that came later than the table, as the next writer would.
+
+        Raises
+        ------
+        CommitConflictError, DamagedError, StorageError
+        """
+        self._with_all_columns(self.snapshot())
+
     def checkpoint(self) -> None:
         """Write a checkpoint of the newest version.
 
@@ -180,6 +192,7 @@ class LakeTable:
         if delta is None and not self.exists:
             return pl.DataFrame(self.schema.arrow.empty_table()).lazy()
         delta = self.snapshot() if delta is None else delta
+        lacking = columns_to_come(delta, self.schema, self._format)
         try:
             if is_plain(delta):
                 frame = pl.scan_delta(delta, storage_options=self._scan_options or None)
@@ -187,7 +200,7 @@ class LakeTable:
                 frame = scan_literally(delta)
         except (DeltaError, OSError) as e:
             fail(f"cannot read table '{self.schema.name}'", e, table=self.schema.name)
-        return frame.select(self.schema.names)
+        return frame.with_columns(nulls(lacking)).select(self.schema.names)
 
     def check_files(self, scopes: Collection[str]) -> None:
         """Compare the data files of these Scopes with the digests in their names, each once per process.
@@ -256,8 +269,15 @@ class LakeTable:
         """Append by compare-and-swap the rows that `decide` returns; see `commit.compare_and_append`."""
         if not self.exists:
             self.create()
-        opened = self.snapshot if open_table is None else open_table
-        return compare_and_append(self.schema.name, opened, decide, files=self.files, log=self.log, last=last)
+        open_any = self.snapshot if open_table is None else open_table
+        return compare_and_append(
+            self.schema.name,
+            lambda: self._with_all_columns(open_any()),
+            decide,
+            files=self.files,
+            log=self.log,
+            last=last,
+        )
 
     def replace(self, rows: Rows, *, number: int) -> bool:
         """Replace the content by `rows`, unless a replacement with this or a higher number exists.
@@ -268,7 +288,7 @@ class LakeTable:
             If the storage failed; the content may be the old or the new one.
         """
         table = self.schema.table(rows)
-        delta = self.snapshot()
+        delta = self._with_all_columns(self.snapshot())
         if last_number(delta, self.schema.name) >= number:
             return False
         try:
@@ -276,7 +296,7 @@ class LakeTable:
             replaced = removals(delta, self.files, None, data_change=True)
             commit_actions(
                 delta,
-                [*self.files.write(table, delta), *replaced],
+                [*self.files.write(table), *replaced],
                 files=self.files,
                 previous=previous,
                 transaction=(self.schema.name, number),
@@ -287,6 +307,27 @@ class LakeTable:
         except (DeltaError, OSError) as e:
             fail(f"could not replace the content of table '{self.schema.name}'", e, table=self.schema.name)
         return True
+
+    def _with_all_columns(self, delta: DeltaTable) -> DeltaTable:
+        """Return the newest snapshot if this one lacks columns, after adding them."""
+        for _ in range(_TRIES):
+            lacking = columns_to_come(delta, self.schema, self._format)
+            if not lacking:
+                return delta
+            try:
+                version = delta.version()  # the commit advances it
+                commit_columns(delta, lacking, previous=self.log.make_durable(version))
+                self.log.make_durable(version + 1)
+                fault_point(f"columns:{self.schema.name}:added")
+            except CommitFailedError:
+                pass  # another writer added them, or rows
+            except (DeltaError, OSError) as e:
+                fail(f"could not add columns to table '{self.schema.name}'", e, table=self.schema.name)
+            delta = self.snapshot()
+        raise CommitConflictError(
+            f"other writers kept committing to table '{self.schema.name}' while columns were added; try again",
+            table=self.schema.name,
+        )
 
     def _keys(self, delta: DeltaTable, scopes: Collection[str] | None) -> pl.DataFrame:
         frame = self.scan(delta)
