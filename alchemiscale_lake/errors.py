@@ -27,8 +27,8 @@ __all__ = [
     "MissingClassError",
     "MissingDependencyError",
     "NotALakeError",
-    "NotBegunError",
     "NotFoundError",
+    "NotStartedError",
     "NotWritableError",
     "ObjectTooLargeError",
     "QueryError",
@@ -195,7 +195,7 @@ class SigningKeyError(TerminalError):
     """The key that receipts of a lake are signed with cannot be read."""
 
 
-class NotBegunError(TransientError):
+class NotStartedError(TransientError):
     """An assignment was never started: the queue rejected it, or its worker was gone."""
 
 

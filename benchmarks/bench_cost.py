@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from sklearn.linear_model import BayesianRidge
 from sklearn.pipeline import Pipeline
 
-from estimators.cost import CostRegressor, prior_model, total
-from estimators.cost_design import CostColumns
-from estimators.cost_json import from_json, to_json
-from estimators.features import CostRows, derive
+from alchemiscale_lake.estimators.cost.design_columns import CostColumns
+from alchemiscale_lake.estimators.cost.features import CostRows, derive
+from alchemiscale_lake.estimators.cost.model_json import from_json, to_json
+from alchemiscale_lake.estimators.cost.regressor import CostRegressor, prior_model, total
 from tests.estimators.simulated_hours import simulated_lake
 
 from . import _table

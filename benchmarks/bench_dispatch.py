@@ -17,8 +17,8 @@ from typing import Any
 import distributed
 
 from alchemiscale_lake import gufe_adapter
-from alchemiscale_lake.ledger.submit import submit_network
-from alchemiscale_lake.ledger.tasks import ensure_tasks
+from alchemiscale_lake.statestore.submit import submit_network
+from alchemiscale_lake.statestore.task_operations import ensure_tasks
 from alchemiscale_lake.store import Lake
 
 from . import _table

@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from alchemiscale_lake.execution.assignment import AttemptSpec
-from alchemiscale_lake.ledger.claims import Claim, claim_tasks
-from alchemiscale_lake.ledger.receipts import find_receipts
-from alchemiscale_lake.ledger.results import record_receipts
-from alchemiscale_lake.ledger.submit import submit_network
-from alchemiscale_lake.ledger.tasks import ensure_tasks
+from alchemiscale_lake.statestore.claims import Claim, claim_tasks
+from alchemiscale_lake.statestore.receipts import find_receipts
+from alchemiscale_lake.statestore.result_recording import record_receipts
+from alchemiscale_lake.statestore.submit import submit_network
+from alchemiscale_lake.statestore.task_operations import ensure_tasks
 from alchemiscale_lake.store import Lake
 
 from . import _table

@@ -30,15 +30,15 @@ import polars as pl
 import zstandard
 
 from alchemiscale_lake import gufe_adapter
-from alchemiscale_lake.ledger.estimates import gather_network
-from alchemiscale_lake.ledger.object_estimates import fill_estimates
-from alchemiscale_lake.ledger.results import record_receipts
-from alchemiscale_lake.ledger.submit import submit_network
-from alchemiscale_lake.ledger.tasks import create_tasks
+from alchemiscale_lake.estimates.gathering import gather_network
+from alchemiscale_lake.estimates.object_estimates import fill_estimates
 from alchemiscale_lake.protocols.harmonic import HarmonicProtocol
 from alchemiscale_lake.query import connect
 from alchemiscale_lake.schemas import TABLES
 from alchemiscale_lake.schemas.receipt import Receipt
+from alchemiscale_lake.statestore.result_recording import record_receipts
+from alchemiscale_lake.statestore.submit import submit_network
+from alchemiscale_lake.statestore.task_operations import create_tasks
 from alchemiscale_lake.store import Lake, attempt_folder, now_utc
 
 from . import _table
@@ -74,7 +74,7 @@ print(json.dumps({"seconds": seconds, "results": results, "n_estimates": len(est
 _GATHER = """
 import json, sys, time
 from alchemiscale_lake import connect, Lake
-from alchemiscale_lake.ledger.estimates import gather_network
+from alchemiscale_lake.estimates.gathering import gather_network
 start = time.perf_counter()
 report = gather_network(Lake.open(sys.argv[1]), sys.argv[2])
 con = connect(sys.argv[1])

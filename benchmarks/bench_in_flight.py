@@ -23,9 +23,9 @@ from alchemiscale_lake.dispatch.dispatcher import Dispatcher
 from alchemiscale_lake.dispatch.executor import Pending, Place
 from alchemiscale_lake.dispatch.settings import DispatchSettings
 from alchemiscale_lake.execution.assignment import Assignment
-from alchemiscale_lake.ledger.submit import submit_network
-from alchemiscale_lake.ledger.tasks import ensure_tasks
 from alchemiscale_lake.resources import Resources
+from alchemiscale_lake.statestore.submit import submit_network
+from alchemiscale_lake.statestore.task_operations import ensure_tasks
 from alchemiscale_lake.store import Lake, now_utc
 from tests.plain import SCOPE, leave_receipt, plain_chain, plain_receipt
 

@@ -98,7 +98,7 @@ def _memory_bytes(name: str) -> int:
 
 
 def _ours(n_nodes: int, n_edges: int, *, full: bool) -> Any:
-    from estimators.network_mle import solve_network
+    from alchemiscale_lake.estimators.network.network_mle import solve_network
 
     rows = random_network(n_nodes, n_edges).rows()
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from estimators.network_mle import solve_network
+from alchemiscale_lake.estimators.network.network_mle import solve_network
 
 from . import _table
 from .networks import Network, programme, random_network

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from estimators.network_estimate import NetworkEstimate
-from estimators.network_mle import solve_network
-from estimators.network_update import UpdatedSolution, update_network
+from alchemiscale_lake.estimators.network.network_estimate import NetworkEstimate
+from alchemiscale_lake.estimators.network.network_mle import solve_network
+from alchemiscale_lake.estimators.network.network_update import UpdatedSolution, update_network
 
 from . import _table
 from .networks import Network, programme, random_network

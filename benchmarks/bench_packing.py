@@ -21,8 +21,8 @@ import gufe
 
 from alchemiscale_lake.execution import Assignment, AttemptSpec, Resources, execute_assignment
 from alchemiscale_lake.execution.processes import close_step_server
-from alchemiscale_lake.ledger.submit import submit_network
 from alchemiscale_lake.schemas.receipt import unpack_receipt
+from alchemiscale_lake.statestore.submit import submit_network
 from alchemiscale_lake.store import Lake, attempt_folder
 
 from . import _table

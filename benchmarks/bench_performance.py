@@ -15,7 +15,7 @@ import numpy as np
 from cinnabar.stats import bootstrap_statistic
 from numpy.typing import NDArray
 
-from estimators.performance import Resampled, pool, resample
+from alchemiscale_lake.estimators.statistics.performance import Resampled, pool, resample
 
 from . import _table
 

@@ -18,12 +18,12 @@ from unittest import mock
 
 from alchemiscale_lake.dispatch.dispatcher import Dispatcher
 from alchemiscale_lake.dispatch.settings import DispatchSettings
-from alchemiscale_lake.ledger import hosts
-from alchemiscale_lake.ledger.restarts import add_task_restart_patterns
-from alchemiscale_lake.ledger.submit import submit_network
-from alchemiscale_lake.ledger.tasks import ensure_tasks
 from alchemiscale_lake.resources import Resources
 from alchemiscale_lake.settings import QuarantineRules
+from alchemiscale_lake.statestore import host_records as hosts
+from alchemiscale_lake.statestore.restarts import add_task_restart_patterns
+from alchemiscale_lake.statestore.submit import submit_network
+from alchemiscale_lake.statestore.task_operations import ensure_tasks
 from alchemiscale_lake.store import Lake, now_utc
 from tests.engine import Engine, Flight
 from tests.plain import SCOPE, plain_chain

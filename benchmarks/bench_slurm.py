@@ -32,11 +32,11 @@ import polars as pl
 import psutil
 
 from alchemiscale_lake import gufe_adapter
-from alchemiscale_lake.ledger.submit import submit_network
-from alchemiscale_lake.ledger.tasks import cancel_tasks, ensure_tasks
+from alchemiscale_lake.engines.job_scripts import JobRequest, cluster_class, job_options
 from alchemiscale_lake.settings import Pool
+from alchemiscale_lake.statestore.submit import submit_network
+from alchemiscale_lake.statestore.task_operations import cancel_tasks, ensure_tasks
 from alchemiscale_lake.store import Lake
-from flows._job_scripts import JobRequest, cluster_class, job_options
 from tests.slurm import Slurm, slurm
 
 from . import _table
@@ -225,7 +225,7 @@ def _steps(lake: Lake) -> set[int]:
 @contextlib.contextmanager
 def _dispatching(lake: Lake, pool: str, folder: Path, **settings: Any) -> Iterator[None]:
     """Run a dispatcher in a thread during the block."""
-    from tests.flows.pools import daemon
+    from tests.engines.pools import daemon
 
     with daemon(lake, pool, _pools_file(folder, **settings), until="stopped") as running:
         yield

@@ -21,8 +21,8 @@ from rdkit import Chem
 from rdkit.Chem import rdDistGeom
 
 from alchemiscale_lake import gufe_adapter
-from alchemiscale_lake.ledger.submit import read_chain, submit_network
 from alchemiscale_lake.protocols.noop import NoOpProtocol
+from alchemiscale_lake.statestore.submit import read_chain, submit_network
 from alchemiscale_lake.store import Lake
 
 from . import _table

@@ -13,8 +13,8 @@ from typing import Any
 
 from deltalake import DeltaTable, write_deltalake
 
-from alchemiscale_lake.ledger.submit import submit_network
-from alchemiscale_lake.ledger.tasks import ensure_tasks
+from alchemiscale_lake.statestore.submit import submit_network
+from alchemiscale_lake.statestore.task_operations import ensure_tasks
 from alchemiscale_lake.store import Lake
 from tests.plain import SCOPE, plain_chain
 

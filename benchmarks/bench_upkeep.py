@@ -27,10 +27,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from deltalake import DeltaTable
 
-from alchemiscale_lake.ledger.submit import submit_network
-from alchemiscale_lake.ledger.tasks import ensure_tasks
 from alchemiscale_lake.query import connect, status_counts
 from alchemiscale_lake.schemas import TABLES
+from alchemiscale_lake.statestore.submit import submit_network
+from alchemiscale_lake.statestore.task_operations import ensure_tasks
 from alchemiscale_lake.store import Lake, MaintenanceReport, maintain
 from alchemiscale_lake.tasks import Event, TaskState
 from tests.plain import SCOPE, plain_chain

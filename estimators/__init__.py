@@ -5,15 +5,15 @@ Energies are in kcal/mol throughout.
 
 from __future__ import annotations
 
-from estimators.bayesian import PosteriorEstimate, solve_network_bayesian
-from estimators.edges import EdgeEstimate, Leg, assemble_edges, whole_edges
-from estimators.errors import EstimatorConvergenceError, EstimatorInputError
-from estimators.network_mle import ComponentEstimate, Contrasts, NetworkEstimate, solve_network
-from estimators.network_update import update_network
-from estimators.notes import Note
-from estimators.performance import Performance, Statistic, assess
-from estimators.replicates import ReplicateEstimate, combine
-from estimators.robust import RobustEstimate, solve_network_robust
+from .errors import EstimatorConvergenceError, EstimatorInputError
+from .network.bayesian import PosteriorEstimate, solve_network_bayesian
+from .network.edges import EdgeEstimate, Leg, assemble_edges, whole_edges
+from .network.network_mle import ComponentEstimate, Contrasts, NetworkEstimate, solve_network
+from .network.network_update import update_network
+from .network.replicates import ReplicateEstimate, combine
+from .network.robust import RobustEstimate, solve_network_robust
+from .notes import Note
+from .statistics.performance import Performance, Statistic, assess
 
 __all__ = [
     "ComponentEstimate",

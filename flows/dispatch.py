@@ -5,15 +5,14 @@ from __future__ import annotations
 from prefect import flow
 from prefect.client.schemas.objects import State
 
-from alchemiscale_lake.ids import Scope
-from alchemiscale_lake.ledger.claims import Selection
-from alchemiscale_lake.store import Lake
-
-from ._credentials import load_credentials
-from ._dispatching import Dispatched, dispatch_tasks, handed_back
-from ._plans import plan_dispatch
-from ._progress import reported
-from ._task_runs import task_runner
+from ..flow_steps.dispatching import Dispatched, dispatch_tasks, handed_back
+from ..flow_steps.pool_settings import plan_dispatch
+from ..flow_steps.progress_listeners import reported
+from ..flow_steps.task_runs import task_runner
+from ..ids import Scope
+from ..prefect_api.credentials import load_credentials
+from ..statestore.claims import Selection
+from ..store import Lake
 
 __all__ = ["dispatch"]
 

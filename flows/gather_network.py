@@ -5,15 +5,14 @@ from __future__ import annotations
 from prefect import flow
 from prefect.runtime import flow_run
 
-from alchemiscale_lake.ledger.campaigns import network_name
-from alchemiscale_lake.ledger.estimates import GatherReport, gather_networks, gather_scope
-from alchemiscale_lake.query import find_network
-from alchemiscale_lake.store import Lake
-from estimators.leg_uncertainties import LegRule
-
-from ._credentials import load_credentials
-from ._pages import keep_pages, publish_page
-from ._summary import publish_estimates
+from ..estimates.gathering import GatherReport, gather_networks, gather_scope
+from ..estimators.network.leg_uncertainties import LegRule
+from ..flow_steps.campaigns import network_name
+from ..flow_steps.network_pages import keep_pages, publish_page
+from ..flow_steps.summary import publish_estimates
+from ..prefect_api.credentials import load_credentials
+from ..query import find_network
+from ..store import Lake
 
 __all__ = ["gather_network"]
 

@@ -6,16 +6,15 @@ import logging
 
 from prefect import flow
 
-from alchemiscale_lake.amounts import parse_seconds
-from alchemiscale_lake.errors import SettingsError
-from alchemiscale_lake.ledger.forgotten import forgotten_receipts, record_forgotten
-from alchemiscale_lake.ledger.task_ends import end_recorded
-from alchemiscale_lake.ledger.user import user_name
-from alchemiscale_lake.report.upkeep import upkeep_line, upkeep_table
-from alchemiscale_lake.store import Lake, MaintenanceReport, UpkeepSettings, maintain
-
-from ._artifacts import publish_table
-from ._credentials import load_credentials
+from ..amounts import parse_seconds
+from ..errors import SettingsError
+from ..flow_steps.artifacts import publish_table
+from ..prefect_api.credentials import load_credentials
+from ..report.upkeep import upkeep_line, upkeep_table
+from ..statestore.task_ends import end_recorded
+from ..statestore.unrecorded_receipts import forgotten_receipts, record_forgotten
+from ..statestore.user import user_name
+from ..store import Lake, MaintenanceReport, UpkeepSettings, maintain
 
 __all__ = ["maintain_lake"]
 

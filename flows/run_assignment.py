@@ -17,14 +17,13 @@ from prefect.client.schemas.objects import State
 from prefect.exceptions import TerminationSignal
 from prefect.states import Completed
 
-from alchemiscale_lake.execution import Assignment, execute_assignment
-from alchemiscale_lake.execution.begun import say_begun
-from alchemiscale_lake.execution.job import stop_all
-from alchemiscale_lake.execution.release import read_release
-from alchemiscale_lake.execution.stored_assignment import load_assignment
-from alchemiscale_lake.store import Lake
-
-from ._credentials import load_credentials
+from ..execution import Assignment, execute_assignment
+from ..execution.job import stop_all
+from ..execution.release import read_release
+from ..execution.start_markers import write_start_marker
+from ..execution.stored_assignment import load_assignment
+from ..prefect_api.credentials import load_credentials
+from ..store import Lake
 
 __all__ = ["run_assignment"]
 
@@ -52,7 +51,7 @@ def run_assignment(lake: str, assignment: str, walltime_s: float | None = None) 
         os.environ.setdefault(_ENDS_AT, str(psutil.Process().create_time() + walltime_s))
     place = Lake.open(lake)
     to_run = _without_given_back(place, load_assignment(place, assignment))
-    say_begun(place, to_run)
+    write_start_marker(place, to_run)
     finished = _execute(to_run) if to_run.attempts else []
     n_given_back = len(to_run.attempts) - len(finished)
     return Completed(message=f"{len(finished)} Tasks ran, {n_given_back} were released")

@@ -10,18 +10,17 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 
-from alchemiscale_lake.ledger.campaigns import Campaign, finish_campaign, new_campaign, prepare_campaign
-from alchemiscale_lake.ledger.claims import Selection
-from alchemiscale_lake.ledger.estimates import GatherReport, gather_network
-from alchemiscale_lake.query import find_network
-from alchemiscale_lake.store import Lake
-
-from ._credentials import load_credentials
-from ._dispatching import Dispatched, dispatch_tasks, handed_back
-from ._plans import plan_dispatch
-from ._progress import reported
-from ._summary import publish_campaign, publish_estimates
-from ._task_runs import task_runner
+from ..estimates.gathering import GatherReport, gather_network
+from ..flow_steps.campaigns import Campaign, finish_campaign, new_campaign, prepare_campaign
+from ..flow_steps.dispatching import Dispatched, dispatch_tasks, handed_back
+from ..flow_steps.pool_settings import plan_dispatch
+from ..flow_steps.progress_listeners import reported
+from ..flow_steps.summary import publish_campaign, publish_estimates
+from ..flow_steps.task_runs import task_runner
+from ..prefect_api.credentials import load_credentials
+from ..query import find_network
+from ..statestore.claims import Selection
+from ..store import Lake
 
 __all__ = ["CampaignReport", "run_campaign"]
 

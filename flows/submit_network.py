@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from prefect import flow
 
-from alchemiscale_lake.ledger.submit import Submission
-from alchemiscale_lake.ledger.submit import submit_network as submit
-from alchemiscale_lake.ledger.tasks import ensure_tasks
-from alchemiscale_lake.store import Lake
-
-from ._artifacts import code, publish_markdown
-from ._credentials import load_credentials
+from ..flow_steps.artifacts import code, publish_markdown
+from ..prefect_api.credentials import load_credentials
+from ..statestore.submit import Submission
+from ..statestore.submit import submit_network as submit
+from ..statestore.task_operations import ensure_tasks
+from ..store import Lake
 
 __all__ = ["submit_network"]
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from prefect import flow
 
-from alchemiscale_lake.ledger.cost_models import Training
-from alchemiscale_lake.ledger.cost_models import train_cost_model as train
-from alchemiscale_lake.report.cost import model_table, training_line
-from alchemiscale_lake.store import Lake
-
-from ._artifacts import publish_table
-from ._credentials import load_credentials
+from ..costs.cost_models import Training
+from ..costs.cost_models import train_cost_model as train
+from ..flow_steps.artifacts import publish_table
+from ..prefect_api.credentials import load_credentials
+from ..report.cost import model_table, training_line
+from ..store import Lake
 
 __all__ = ["train_cost_model"]
 

@@ -12,7 +12,7 @@ def _():
     import polars as pl
 
     import alchemiscale_lake
-    from alchemiscale_lake.ledger import comparisons, ranked_ligands
+    from alchemiscale_lake.estimates import comparisons, ranked_ligands
     from alchemiscale_lake.query import ask
     from alchemiscale_lake.report import performance, plots
     from alchemiscale_lake.report.network_view import network_page

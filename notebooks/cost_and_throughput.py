@@ -12,7 +12,8 @@ def _():
     import polars as pl
 
     import alchemiscale_lake
-    from alchemiscale_lake.dispatch import pricing, remaining
+    from alchemiscale_lake.costs import pricing
+    from alchemiscale_lake.costs import remaining_work as remaining
     from alchemiscale_lake.pools_file import find_pools_file, load_pools
     from alchemiscale_lake.report import cost, usage, usage_plots
     from alchemiscale_lake.report.campaign_plots import plot_hours_per_result

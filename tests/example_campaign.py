@@ -52,14 +52,14 @@ def example_campaign(folder: Path) -> Campaign:
     truth = {name: draw.gauss(-8.5, 1.1) for name in ligands()}
     _hosts(campaign)
     _assays(campaign, truth, draw)
-    begun = edges[:-2]
-    keys = [f"{a}_{b}_{phase}" for a, b in begun for phase in PHASES]
+    started = edges[:-2]
+    keys = [f"{a}_{b}_{phase}" for a, b in started for phase in PHASES]
     tasks = campaign.new_tasks(NETWORK, [key for key in keys for _ in range(N_REPEATS)])
-    plan = list(zip(tasks, [(p, ph) for p in begun for ph in PHASES for _ in range(N_REPEATS)], strict=True))
-    late = {*begun[-3:]}
+    plan = list(zip(tasks, [(p, ph) for p in started for ph in PHASES for _ in range(N_REPEATS)], strict=True))
+    late = {*started[-3:]}
     ended = [(task, what) for task, what in plan if what[0] not in late]
     _results(campaign, ended, truth, draw)
-    _leave_running(campaign, [task for task, (pair, _) in plan if pair == begun[-3]])
+    _leave_running(campaign, [task for task, (pair, _) in plan if pair == started[-3]])
     return campaign
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from flows._api import Api
+from alchemiscale_lake.prefect_api.local_api import Api
 
 _US = "tests"
 #: A killed server takes a while to come back, and requests wait for it.

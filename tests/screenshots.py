@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from alchemiscale_lake.ledger.estimates import gather_network
+from alchemiscale_lake.estimates.gathering import gather_network
 from alchemiscale_lake.report.network_view import network_page
 
 from .browser import Page, browser

@@ -16,7 +16,7 @@ import zstandard
 from alchemiscale_lake import content
 from alchemiscale_lake.errors import ContentError, LakeError, SettingsError
 from alchemiscale_lake.gufe_adapter import load_object
-from alchemiscale_lake.ledger.assays import import_assays
+from alchemiscale_lake.importing.assays import import_assays
 from alchemiscale_lake.networks import read_network
 from alchemiscale_lake.networks.edge_table import read_edge_table
 from alchemiscale_lake.networks.nested import ObjectPool

@@ -93,7 +93,7 @@ def test_a_command_shows_foreign_text_safely(tmp_path: Path) -> None:
 
 
 def test_what_is_logged_on_a_terminal_is_safe(capsys: pytest.CaptureFixture[str]) -> None:
-    from flows._launch import _WarningHandler
+    from alchemiscale_lake.flow_steps.launch import _WarningHandler
 
     _WarningHandler(say).emit(logging.LogRecord("a", logging.WARNING, "f", 1, "host %s", ("\x1b[2J",), None))
 

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from alchemiscale_lake.cli import main
-from alchemiscale_lake.ledger.submit import submit_network
+from alchemiscale_lake.statestore.submit import submit_network
 from alchemiscale_lake.store import Lake
 from alchemiscale_lake.suggestions import did_you_mean
 from tests.plain import SCOPE, plain_chain

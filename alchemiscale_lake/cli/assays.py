@@ -41,7 +41,7 @@ def command(file: str, lake: str, scope: str, kind: str, temperature: float, sou
     Example:
       alchemiscale-lake assays experiment.csv --scope org-campaign-project --kind hydration
     """
-    from ..ledger.assays import import_assays, unmatched_assays, unused_assays
+    from ..importing.assays import import_assays, unmatched_assays, unused_assays
     from ..store import Lake
 
     opened = Lake.open(lake)

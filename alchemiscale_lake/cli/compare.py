@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import polars as pl
     from matplotlib.figure import Figure
 
-    from ..ledger.comparisons import Comparison
+    from ..estimates.comparisons import Comparison
     from ..query import Connection
     from ..report import Table
 
@@ -122,7 +122,7 @@ def command(
         table, n = _side_by_side(lake, network, against, scope, kind, statistics or _SHOWN, bootstrap)
         show_table(table, tsv=tsv, output=output, counted=f"{n} comparisons")
         return
-    from ..ledger.comparisons import compare
+    from ..estimates.comparisons import compare
     from ..query import ask, connect, find_network, require_scope
     from ..report.performance import comparison_table
     from ..store import Lake
@@ -157,7 +157,7 @@ def _side_by_side(
     lake: str, network: str, other: str, scope: str | None, kind: str | None, statistics: Sequence[str], bootstrap: int
 ) -> tuple[Table, int]:
     """Compare two networks on what both estimate; return the table and its number of quantities."""
-    from ..ledger.side_by_side import compare_sources
+    from ..estimates.side_by_side import compare_sources
     from ..query import ask, connect, find_network, require_scope
     from ..report.performance import side_by_side_table
     from ..store import Lake
@@ -200,7 +200,7 @@ def _scatter(connection: Connection, chosen: dict[str, Any], title: str) -> Figu
 
 def _panels(connection: Connection, chosen: dict[str, Any]) -> dict[str, pl.DataFrame]:
     """Return the newest pairs of ligands and edges, by what the axes say."""
-    from ..ledger.comparisons import compared_pairs
+    from ..estimates.comparisons import compared_pairs
     from ..report.plots import centred_pairs, edge_pairs
 
     wanted = {**chosen, "over_time": False}

@@ -36,7 +36,7 @@ def train(lake: str, force: bool) -> None:
     Example:
       alchemiscale-lake cost-model train --lake ./lake
     """
-    from ..ledger.cost_models import train_cost_model
+    from ..costs.cost_models import train_cost_model
     from ..report.cost import training_line
     from ..store import Lake
 
@@ -53,7 +53,7 @@ def list_models(lake: str, tsv: bool, output: str | None) -> None:
     Example:
       alchemiscale-lake cost-model list
     """
-    from ..ledger.cost_models import cost_models
+    from ..costs.cost_models import cost_models
     from ..report.cost import models_table
     from ..store import Lake
 
@@ -73,7 +73,7 @@ def show(model: str | None, lake: str, tsv: bool, output: str | None) -> None:
     Example:
       alchemiscale-lake cost-model show
     """
-    from ..ledger.cost_models import read_model
+    from ..costs.cost_models import read_model
     from ..report.cost import model_lines, model_table
     from ..store import Lake
 

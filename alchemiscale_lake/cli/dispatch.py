@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..dispatch.report import DispatchReport
-    from ..ledger.claims import Selection
+    from ..statestore.claims import Selection
     from ..store import Lake
 
 __all__ = ["command"]
@@ -89,8 +89,8 @@ def _selection(lake: Lake, scopes: Sequence[str], networks: Sequence[str], *, is
     """Return the selection; a Scope without networks is an error, or a warning if the dispatcher waits for it."""
     from ..errors import NotFoundError
     from ..ids import Scope
-    from ..ledger.claims import Selection
     from ..query import find_network, require_scope
+    from ..statestore.claims import Selection
 
     for scope in scopes:
         try:
@@ -105,7 +105,7 @@ def _selection(lake: Lake, scopes: Sequence[str], networks: Sequence[str], *, is
 
 def _exit_on_errors(ctx: click.Context, lake: Lake, selection: Selection, seq: int) -> None:
     """Exit with 1 if Tasks ended in error after a commit of the log."""
-    from ..ledger.tasks import failed_since
+    from ..statestore.task_operations import failed_since
 
     n_failed = failed_since(lake, selection, seq)
     if n_failed:

@@ -16,7 +16,7 @@ from ._options import is_given, lake_of_pools, lake_option, pools_option, scope_
 from ._show import output_options, show_table
 
 if TYPE_CHECKING:
-    from ..dispatch.remaining import Remaining
+    from ..costs.remaining_work import Remaining
     from ..store import Lake
 
 __all__ = ["command"]
@@ -73,10 +73,10 @@ def command(
       alchemiscale-lake estimate-cost network.json --scope org-campaign-project -t 3 --pools pools.yaml
       alchemiscale-lake estimate-cost tyk2 --by-transformation
     """
-    from ..dispatch.pricing import price
-    from ..ledger.multiplied import repeats_within, simulations_of
+    from ..costs.pricing import price
     from ..pools_file import find_pools_file, load_pools
     from ..report.cost import price_lines, price_table, transformations_table
+    from ..statestore.simulation_count import repeats_within, simulations_of
     from ..store import now_utc
 
     found = find_pools_file(pools_file)
@@ -115,7 +115,7 @@ def _opened(place: str, network: str | None, *, asked: bool) -> Iterator[Lake]:
 
 def _remaining(lake: Lake, network: str | None, scope: str | None, tasks_per_transformation: int | None) -> Remaining:
     """Return what is left to compute of a file, if there is one of that name, else of a network in the lake."""
-    from ..dispatch.remaining import remaining_of_file, remaining_of_network
+    from ..costs.remaining_work import remaining_of_file, remaining_of_network
     from ..errors import InvalidScopeError
     from ..networks import read_network
     from ..query import find_network

@@ -86,8 +86,8 @@ def _wanted(
 ) -> pl.DataFrame:
     import polars as pl
 
-    from ..ledger.tasks import network_transformations
     from ..query import find_network
+    from ..statestore.task_operations import network_transformations
 
     if network is not None:
         members = network_transformations(lake, find_network(lake, network, scope=scope))

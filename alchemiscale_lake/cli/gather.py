@@ -12,9 +12,8 @@ from ._options import lake_option, scope_option
 from ._show import output_options, show_table
 
 if TYPE_CHECKING:
-    from estimators.leg_uncertainties import LegRule
-
-    from ..ledger.estimates import GatherReport
+    from ..estimates.gathering import GatherReport
+    from ..estimators.network.leg_uncertainties import LegRule
     from ..query import Connection
     from ..report.other_models import Model
     from ..store import Lake
@@ -98,9 +97,9 @@ def command(
       alchemiscale-lake gather tyk2 --report ddg -o ddg.tsv
       alchemiscale-lake gather --scope 'org-campaign-*' --report findings
     """
+    from ..estimates.gathering import gather_networks
     from ..ids import ScopedKey
-    from ..ledger.assays import unmatched_assays
-    from ..ledger.estimates import gather_networks
+    from ..importing.assays import unmatched_assays
     from ..query import connect
     from ..store import Lake
 
@@ -166,7 +165,7 @@ def _networks(lake: Lake, network: str | None, scope: str | None) -> list[str]:
 
 def _fill(lake: Lake, networks: list[str]) -> None:
     """Compute missing estimates of results from their objects, and print the outcome."""
-    from ..ledger.object_estimates import fill_estimates
+    from ..estimates.object_estimates import fill_estimates
 
     report = fill_estimates(lake, networks)
     say(f"estimates of {report.n_filled} of {report.n_missing} results without one were computed from their objects")
@@ -231,7 +230,7 @@ def _show_many(
 
 
 def _draw(connection: Connection, network: str, report: str, target: Path) -> None:
-    from ..ledger.cycle_closures import cycle_closures
+    from ..estimates.cycle_closures import cycle_closures
     from ..query import ask
     from ..report import ddg_pairs, dg_pairs, performance_line, plot_pairs
     from ..report.error_plots import plot_cycle_closures

@@ -65,8 +65,8 @@ def quarantine_command(hostnames: tuple[str, ...], duration: str, reason: str | 
     Example:
       alchemiscale-lake hosts quarantine node17 node18 --for 7d --reason "to be repaired"
     """
-    from ..ledger.hosts import quarantine_host
-    from ..ledger.user import user_name
+    from ..statestore.host_records import quarantine_host
+    from ..statestore.user import user_name
     from ..store import Lake, now_utc
 
     until = now_utc() + timedelta(seconds=_seconds(duration))
@@ -87,8 +87,8 @@ def forgive_command(hostnames: tuple[str, ...], reason: str | None, lake: str) -
     Example:
       alchemiscale-lake hosts forgive node17
     """
-    from ..ledger.hosts import forgive_host
-    from ..ledger.user import user_name
+    from ..statestore.host_records import forgive_host
+    from ..statestore.user import user_name
     from ..store import Lake
 
     opened = Lake.open(lake)
@@ -98,8 +98,8 @@ def forgive_command(hostnames: tuple[str, ...], reason: str | None, lake: str) -
 
 
 def _list(lake: str, pools_file: str | None, tsv: bool, output: str | None) -> None:
-    from ..ledger.hosts import host_records, paused_hosts
     from ..report.hosts import hosts_table
+    from ..statestore.host_records import host_records, paused_hosts
     from ..store import Lake, now_utc
 
     opened, rules = Lake.open(lake), _rules(pools_file)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from ..ledger.imports import ImportReport
+    from ..importing.imports import ImportReport
     from ..store import Lake
 
 __all__ = ["command"]
@@ -79,8 +79,8 @@ def command(
       alchemiscale-lake import-results results/ --scope org-campaign-project --network-file network.json
     """
     from ..ids import Scope
-    from ..ledger.assays import unmatched_assays
-    from ..ledger.imports import import_results
+    from ..importing.assays import unmatched_assays
+    from ..importing.imports import import_results
     from ..networks.result_files import find_result_files
 
     parsed = Scope.parse(scope)

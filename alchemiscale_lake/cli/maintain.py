@@ -71,10 +71,10 @@ def command(
     Example:
       alchemiscale-lake maintain --dry-run
     """
-    from ..ledger.forgotten import forgotten_receipts, record_forgotten
-    from ..ledger.task_ends import end_lost, end_recorded
-    from ..ledger.user import user_name
     from ..report.upkeep import upkeep_line, upkeep_table
+    from ..statestore.task_ends import end_lost, end_recorded
+    from ..statestore.unrecorded_receipts import forgotten_receipts, record_forgotten
+    from ..statestore.user import user_name
     from ..store import Lake, UpkeepSettings, maintain
 
     settings = UpkeepSettings(keep_log_s=keep_log_s, keep_files_s=keep_files_s, dry_run=dry_run)

@@ -80,8 +80,8 @@ def set_state_command(networks: tuple[str, ...], state: str, reason: str | None,
     Example:
       alchemiscale-lake networks set-state tyk2 mcl1 inactive
     """
-    from ..ledger.network_state import set_network_state
-    from ..ledger.user import user_name
+    from ..statestore.network_state import set_network_state
+    from ..statestore.user import user_name
 
     opened, found = _find(lake, networks, scope)
     stopped = set_network_state(opened, found, state, actor=user_name(), reason=reason)
@@ -105,8 +105,8 @@ def set_weight_command(
     Example:
       alchemiscale-lake networks set-weight tyk2 0.9
     """
-    from ..ledger.network_state import set_network_weight
-    from ..ledger.user import user_name
+    from ..statestore.network_state import set_network_weight
+    from ..statestore.user import user_name
 
     opened, found = _find(lake, networks, scope)
     set_network_weight(opened, found, weight, actor=user_name(), reason=reason)
@@ -156,8 +156,8 @@ def add_patterns_command(network: str, patterns: tuple[str, ...], most: int, lak
     Example:
       alchemiscale-lake networks restart-patterns add tyk2 --pattern "CUDA_ERROR|NaN" --max 3
     """
-    from ..ledger.restarts import add_task_restart_patterns
-    from ..ledger.user import user_name
+    from ..statestore.restarts import add_task_restart_patterns
+    from ..statestore.user import user_name
 
     opened, (found,) = _find(lake, [network], scope)
     decisions = add_task_restart_patterns(opened, found, patterns, most, actor=user_name())
@@ -181,8 +181,8 @@ def set_patterns_command(network: str, patterns: tuple[str, ...], most: int, lak
     Example:
       alchemiscale-lake networks restart-patterns set tyk2 --pattern NaN --max 5
     """
-    from ..ledger.restarts import set_task_restart_patterns_allowed_restarts
-    from ..ledger.user import user_name
+    from ..statestore.restarts import set_task_restart_patterns_allowed_restarts
+    from ..statestore.user import user_name
 
     opened, (found,) = _find(lake, [network], scope)
     changed = set_task_restart_patterns_allowed_restarts(opened, found, patterns, most, actor=user_name())
@@ -201,8 +201,8 @@ def remove_patterns_command(network: str, patterns: tuple[str, ...], lake: str, 
     Example:
       alchemiscale-lake networks restart-patterns remove tyk2 --pattern NaN
     """
-    from ..ledger.restarts import remove_task_restart_patterns
-    from ..ledger.user import user_name
+    from ..statestore.restarts import remove_task_restart_patterns
+    from ..statestore.user import user_name
 
     opened, (found,) = _find(lake, [network], scope)
     _answer(patterns, remove_task_restart_patterns(opened, found, patterns, actor=user_name()), "removed")
@@ -219,8 +219,8 @@ def clear_patterns_command(network: str, lake: str, scope: str | None) -> None:
     Example:
       alchemiscale-lake networks restart-patterns clear tyk2
     """
-    from ..ledger.restarts import clear_task_restart_patterns
-    from ..ledger.user import user_name
+    from ..statestore.restarts import clear_task_restart_patterns
+    from ..statestore.user import user_name
 
     opened, (found,) = _find(lake, [network], scope)
     removed = clear_task_restart_patterns(opened, found, actor=user_name())

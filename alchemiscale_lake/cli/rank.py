@@ -12,8 +12,8 @@ from ._options import lake_option, scope_option
 from ._show import output_options, show_table
 
 if TYPE_CHECKING:
-    from ..ledger.model_errors import AskedModelError
-    from ..ledger.ranked_ligands import RankedNetwork
+    from ..estimates.model_errors import AskedModelError
+    from ..estimates.ranked_ligands import RankedNetwork
 
 __all__ = ["command"]
 
@@ -94,7 +94,7 @@ def command(
       alchemiscale-lake rank tyk2 --top 5
       alchemiscale-lake rank tyk2 --model-error auto
     """
-    from ..ledger.ranked_ligands import rank_network
+    from ..estimates.ranked_ligands import rank_network
     from ..query import connect, find_network
     from ..report.performance import ranking_table
     from ..store import Lake

@@ -16,7 +16,7 @@ from ._options import at_lake, lake_option, pool_options, tasks_option, verbose_
 from ._show import show_summary
 
 if TYPE_CHECKING:
-    from ..ledger.campaigns import Campaign
+    from ..flow_steps.campaigns import Campaign
     from ..store import Lake
 
 __all__ = ["command"]
@@ -82,10 +82,10 @@ def command(
         raise click.UsageError("give a NETWORK, or --resume to continue unfinished runs")
     place = _lake_for(lake, network, scope)
     if network is not None:
-        begun = [_begin(place, network, scope, name, tasks_per_transformation, assays, assay_kind)]
+        started = [_begin(place, network, scope, name, tasks_per_transformation, assays, assay_kind)]
     else:
-        begun = _unfinished(place, tasks_per_transformation)
-    if not begun:
+        started = _unfinished(place, tasks_per_transformation)
+    if not started:
         say(f"{place.url} has no unfinished run; see `alchemiscale-lake status{at_lake(lake)}`")
         return
     again = f"alchemiscale-lake run --resume{at_lake(lake)}"
@@ -96,7 +96,7 @@ def command(
         say(f"watch the run at {flows.ui_url}{login}")
         later = _later(flows, at_lake(lake))
         try:
-            for campaign in begun:
+            for campaign in started:
                 undone.append(_run(flows, place, lake, campaign, plot, settings))
                 if undone[-1] is None:
                     break
@@ -148,12 +148,12 @@ def _begin(
     assays: str | None,
     assay_kind: str,
 ) -> Campaign:
+    from ..flow_steps.campaigns import network_name, new_campaign
     from ..ids import Scope, ScopedKey
-    from ..ledger.campaigns import network_name, new_campaign
-    from ..ledger.multiplied import multiplied_repeats, simulations_of
     from ..networks import read_network
     from ..networks.facts import transformation_rows
     from ..query import find_network
+    from ..statestore.simulation_count import multiplied_repeats, simulations_of
     from ..store import now_utc
 
     wanted: dict[str, Any] = {"source": network}
@@ -186,19 +186,19 @@ def _begin(
 def _unfinished(lake: Lake, tasks_per_transformation: int | None) -> list[Campaign]:
     from dataclasses import replace
 
-    from ..ledger.campaigns import unfinished_campaigns
+    from ..flow_steps.campaigns import unfinished_campaigns
 
-    begun = unfinished_campaigns(lake)
+    started = unfinished_campaigns(lake)
     if tasks_per_transformation is not None:
-        begun = [replace(campaign, tasks_per_transformation=tasks_per_transformation) for campaign in begun]
-    return begun
+        started = [replace(campaign, tasks_per_transformation=tasks_per_transformation) for campaign in started]
+    return started
 
 
 def _run(
     flows: Session, lake: Lake, lake_argument: str, campaign: Campaign, plot: str | None, settings: dict[str, Any]
 ) -> int | None:
     """Run one campaign and print its summary; return the number of unfinished Tasks, None if interrupted."""
-    from ..ledger.tasks import tasks_in_error
+    from ..statestore.task_operations import tasks_in_error
 
     say(f"{campaign.title} ({campaign.scope})")
     with TaskBar() as bar:
@@ -231,8 +231,8 @@ def _run(
 
 def _left_waiting(lake: Lake, network: str) -> int:
     """Count Tasks that wait because their Protocol is not installed here, and print which one."""
-    from ..ledger.claims import Selection
-    from ..ledger.runnable import not_runnable
+    from ..statestore.claims import Selection
+    from ..statestore.runnable import not_runnable
 
     left = not_runnable(lake, Selection(networks=(network,)))
     if left is None:

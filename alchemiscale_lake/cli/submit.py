@@ -30,10 +30,10 @@ def command(network: str, lake: str, scope: str, name: str | None, tasks_per_tra
       alchemiscale-lake submit network.json --scope org-campaign-project -t 3
     """
     from ..ids import Scope
-    from ..ledger.multiplied import multiplied_repeats
-    from ..ledger.submit import submit_network
-    from ..ledger.tasks import ensure_tasks
     from ..networks import read_network
+    from ..statestore.simulation_count import multiplied_repeats
+    from ..statestore.submit import submit_network
+    from ..statestore.task_operations import ensure_tasks
 
     wanted = Scope.parse(scope).require_specific()
     given = read_network(network)  # before the lake is created: bad input must not leave an empty lake behind

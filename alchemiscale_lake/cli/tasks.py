@@ -15,7 +15,7 @@ from ._show import output_options, show_table
 if TYPE_CHECKING:
     import polars as pl
 
-    from ..ledger.tasks import TaskOutcome
+    from ..statestore.task_operations import TaskOutcome
     from ..store import Lake
 
 __all__ = ["command"]
@@ -122,10 +122,10 @@ def create_command(
 
     The new Tasks are additional; `submit --tasks-per-transformation` counts existing Tasks.
     """
-    from ..ledger.multiplied import multiplied_repeats
-    from ..ledger.tasks import action_tasks, create_tasks, network_transformations
-    from ..ledger.user import user_name
     from ..query import find_network
+    from ..statestore.simulation_count import multiplied_repeats
+    from ..statestore.task_operations import action_tasks, create_tasks, network_transformations
+    from ..statestore.user import user_name
     from ..store import Lake
 
     opened, user = Lake.open(lake), user_name()
@@ -150,7 +150,7 @@ def create_command(
 @click.option("--weight", type=click.FloatRange(0, 1), default=None, help="Weight of the action.  [default: 0.5]")
 def action_command(tasks: tuple[str, ...], weight: float | None, **selection: Any) -> None:
     """Action Tasks on --network, so that they can be claimed."""
-    from ..ledger.tasks import action_tasks
+    from ..statestore.task_operations import action_tasks
 
     lake, user, network, chosen = _chosen(tasks, selection, needs_network=True)
     _answer(action_tasks(lake, chosen, network, weight=weight, actor=user), "actioned")
@@ -161,7 +161,7 @@ def action_command(tasks: tuple[str, ...], weight: float | None, **selection: An
 @_selection
 def cancel_command(tasks: tuple[str, ...], **selection: Any) -> None:
     """Cancel Tasks on --network: they are no longer claimed for it, and keep their status."""
-    from ..ledger.tasks import cancel_tasks
+    from ..statestore.task_operations import cancel_tasks
 
     lake, user, network, chosen = _chosen(tasks, selection, needs_network=True)
     _answer(cancel_tasks(lake, chosen, network, actor=user), "cancelled")
@@ -174,7 +174,7 @@ def cancel_command(tasks: tuple[str, ...], **selection: Any) -> None:
 @click.option("--reason", default=None, help="Reason; kept in the log.")
 def set_status_command(to: str, tasks: tuple[str, ...], reason: str | None, **selection: Any) -> None:
     """Set Tasks waiting, invalid or deleted; the last two also apply to every Task that extends them."""
-    from ..ledger.tasks import set_tasks_status
+    from ..statestore.task_operations import set_tasks_status
 
     lake, user, _, chosen = _chosen(tasks, selection)
     _answer(set_tasks_status(lake, chosen, to, actor=user, reason=reason), f"set {to}")
@@ -191,7 +191,7 @@ def retry_command(tasks: tuple[str, ...], **selection: Any) -> None:
       alchemiscale-lake tasks retry
       alchemiscale-lake tasks retry --network tyk2
     """
-    from ..ledger.tasks import TaskOutcome, set_tasks_status
+    from ..statestore.task_operations import TaskOutcome, set_tasks_status
 
     at = at_lake(selection["lake"])
     lake, user, _, chosen = _chosen(tasks, {**selection, "status": ("error",)})
@@ -215,7 +215,7 @@ def retry_command(tasks: tuple[str, ...], **selection: Any) -> None:
 @_selection
 def set_priority_command(priority: int, tasks: tuple[str, ...], **selection: Any) -> None:
     """Set the priority of Tasks; the lower number goes first."""
-    from ..ledger.tasks import set_tasks_priority
+    from ..statestore.task_operations import set_tasks_priority
 
     lake, user, _, chosen = _chosen(tasks, selection)
     _answer(set_tasks_priority(lake, chosen, priority, actor=user), f"set to priority {priority}")
@@ -227,7 +227,7 @@ def set_priority_command(priority: int, tasks: tuple[str, ...], **selection: Any
 @_selection
 def set_weight_command(weight: float, tasks: tuple[str, ...], **selection: Any) -> None:
     """Set the weight with which Tasks are actioned on --network; 0 gets no compute."""
-    from ..ledger.tasks import set_tasks_weight
+    from ..statestore.task_operations import set_tasks_weight
 
     lake, user, network, chosen = _chosen(tasks, selection, needs_network=True)
     _answer(set_tasks_weight(lake, chosen, network, weight, actor=user), f"set to weight {weight}")
@@ -259,8 +259,8 @@ def _select(
     """Return the matching Tasks, sorted by Transformation and key."""
     import polars as pl
 
-    from ..ledger.tasks import network_transformations
     from ..query import ask, connect, find_network, require_scope
+    from ..statestore.task_operations import network_transformations
 
     require_scope(lake, scope)
     connection = connect(lake)
@@ -283,8 +283,8 @@ def _chosen(
     tasks: Sequence[str], selection: dict[str, Any], *, needs_network: bool = False
 ) -> tuple[Lake, str, str, list[str]]:
     """Return lake, user, network (or '') and the Tasks that were named, piped in or selected."""
-    from ..ledger.user import user_name
     from ..query import find_network
+    from ..statestore.user import user_name
     from ..store import Lake
 
     lake = Lake.open(selection.pop("lake"))

@@ -25,8 +25,8 @@ def command(ctx: click.Context, /, lake: str, tsv: bool, output: str | None) -> 
     Example:
       alchemiscale-lake verify --lake ./lake
     """
-    from ..ledger.verification import verify_lake
     from ..report.verification import flaws_table, verification_line
+    from ..statestore.lake_verification import verify_lake
     from ..store import Lake
 
     verified = verify_lake(Lake.open(lake), tell=say)

@@ -49,7 +49,7 @@ def command(
     Example:
       alchemiscale-lake view tyk2 --colour residual -o tyk2.html
     """
-    from ..ledger.estimates import gather_network
+    from ..estimates.gathering import gather_network
     from ..query import find_network
     from ..report.file_names import file_stem
     from ..report.network_view import network_page

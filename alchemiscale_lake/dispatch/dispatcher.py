@@ -17,17 +17,17 @@ from typing import Final, Literal
 import numpy as np
 import polars as pl
 
-from ..errors import NotBegunError, StorageError, TransientError
-from ..ledger.claims import process_name
-from ..ledger.hosts import on_parole, publish, quarantined
-from ..ledger.names import TaskNames
-from ..ledger.unwanted import release_unwanted
+from ..costs.forecast import Forecast
+from ..errors import NotStartedError, StorageError, TransientError
 from ..settings import Pools
+from ..statestore.claims import process_name
+from ..statestore.host_records import on_probation, publish, quarantined
+from ..statestore.task_names import TaskNames
+from ..statestore.unwanted_tasks import release_unwanted
 from ..store import Lake, now_utc
 from ..tasks.states import TaskStates
 from .executor import Executor, Handle
 from .flights import Flights
-from .forecast import Forecast
 from .handing_out import HandingOut
 from .headway import Headway, Outlook
 from .outage import Outage
@@ -105,7 +105,7 @@ class Dispatcher:
         self._salvage = Salvage(
             lake, executor, settings.pool, self._role, self._actor, self._flights, self._books, self._pulse
         )
-        self._has_begun = self._is_shaken = False
+        self._has_started = self._is_shaken = False
         self._beat_at = self._listened_at = -math.inf
         self._headway = Headway(lake, settings.selection, forecast)
         self._outlook = Outlook()
@@ -172,10 +172,10 @@ class Dispatcher:
             self._renew()
             self._salvage.give_back_strays()
             self._is_shaken = False
-        if not self._has_begun:
+        if not self._has_started:
             self._salvage.begin()
             self._hand_out.recall(recent_refusals(self._lake))
-            self._has_begun = True
+            self._has_started = True
         return self.step()
 
     # --- collecting -------------------------------------------------------------------------------
@@ -224,7 +224,7 @@ class Dispatcher:
             for name in sorted(hosts.keys() - self._hand_out.barred.keys()):
                 _log.warning("host %s is quarantined until %s; see `alchemiscale-lake hosts`", name, hosts[name])
             self._hand_out.barred = hosts
-        self._hand_out.on_parole = on_parole(self._lake, self._settings.hosts)
+        self._hand_out.on_probation = on_probation(self._lake, self._settings.hosts)
         self._executor.retire(hosts)
 
     def _stop_those_taken(self, states: TaskStates) -> None:
@@ -337,4 +337,6 @@ def _said(handle: Handle) -> Ending:
     error = handle.exception()
     if error is None:
         return NO_WORD
-    return ("refused", str(error)) if isinstance(error, NotBegunError) else ("lost", f"{type(error).__name__}: {error}")
+    return (
+        ("refused", str(error)) if isinstance(error, NotStartedError) else ("lost", f"{type(error).__name__}: {error}")
+    )

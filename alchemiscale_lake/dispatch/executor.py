@@ -64,7 +64,7 @@ class Handle(Protocol):
     def exception(self) -> BaseException | None:
         """Once done, return why the worker was lost, or None. A failed Task is not an exception: it has a receipt.
 
-        A `NotBegunError` means that nothing was run and the Tasks are not at fault.
+        A `NotStartedError` means that nothing was run and the Tasks are not at fault.
         """
 
     def cancel(self) -> None:

@@ -7,10 +7,10 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from ..execution.assignment import AttemptSpec
-from ..execution.stopping import ask_to_stop
-from ..ledger.at_once import at_once
-from ..ledger.claims import Claim
+from ..execution.stop_requests import ask_to_stop
+from ..statestore.claims import Claim
 from ..store import Lake
+from ..store.parallel_requests import at_once
 from .executor import Handle
 
 __all__ = ["Flight", "Flights"]

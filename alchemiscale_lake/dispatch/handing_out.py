@@ -13,19 +13,19 @@ from typing import Final
 import numpy as np
 import polars as pl
 
+from ..costs.forecast import Forecast
 from ..execution.assignment import Assignment, AttemptSpec
-from ..ledger.claims import Claim, claim_chosen, network_weights
-from ..ledger.hosts import failed_hosts
-from ..ledger.names import TaskNames
-from ..ledger.results import good_results
-from ..ledger.runnable import Runnable
 from ..resources import Resources
+from ..statestore.claims import Claim, claim_chosen, network_weights
+from ..statestore.host_records import failed_hosts
+from ..statestore.result_recording import good_results
+from ..statestore.runnable import Runnable
+from ..statestore.task_names import TaskNames
 from ..store import Lake, ReceiptKey
 from ..tasks import TaskStates, choose
 from ..tasks.policy import Admission
 from .executor import Executor, Place
 from .flights import Flight, Flights, spec_of
-from .forecast import Forecast
 from .placing import Draft, place_drafts, workers_wanted
 from .policy import Policy
 from .settings import DispatchSettings
@@ -48,7 +48,7 @@ class HandingOut:
         As last reported by the engine.
     barred : mapping
         Quarantined hosts, with the end of their quarantine: nothing is placed there.
-    on_parole : collection of str
+    on_probation : collection of str
         Hosts on probation after a quarantine: they get one Task, and the next only if it did not fail.
     """
 
@@ -78,7 +78,7 @@ class HandingOut:
         self._key: ReceiptKey | None = None
         self.places: Sequence[Place] = ()
         self.barred: Mapping[str, datetime] = {}
-        self.on_parole: Collection[str] = ()
+        self.on_probation: Collection[str] = ()
 
     def refresh(self) -> None:
         """Reload slowly changing data: states and weights of networks, and the policy inputs."""
@@ -211,10 +211,10 @@ class HandingOut:
         cooling = self._cooling.get(place.name, 0.0) > time.monotonic()
         if cooling or place.hostname in self.barred:
             return False
-        return place.hostname not in self.on_parole or self._flights.at_places()[place.name] == 0
+        return place.hostname not in self.on_probation or self._flights.at_places()[place.name] == 0
 
     def _as_trusted(self, place: Place) -> Place:
-        return replace(place, slots=1) if place.hostname in self.on_parole else place
+        return replace(place, slots=1) if place.hostname in self.on_probation else place
 
     # --- submission -------------------------------------------------------------------------------
 

@@ -13,12 +13,12 @@ from typing import Final
 
 import polars as pl
 
+from ..costs.forecast import Forecast
 from ..execution.heartbeat import Beat, read_beat
-from ..ledger.at_once import at_once
-from ..ledger.claims import Selection
+from ..statestore.claims import Selection
 from ..store import Lake
+from ..store.parallel_requests import at_once
 from ..tasks.states import TaskStates
-from .forecast import Forecast
 
 __all__ = ["Headway", "Outlook"]
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from typing import Final
 
-from ..ledger.claims import renew_leases
+from ..statestore.claims import renew_leases
 from ..store import Lake
 from .flights import Flights
 from .pulse import lease_sign

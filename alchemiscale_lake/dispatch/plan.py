@@ -13,8 +13,8 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from ..ledger.claims import network_weights
 from ..settings import Pools
+from ..statestore.claims import network_weights
 from ..store import Lake, NetworkState, now_utc
 from ..tasks import TaskStates, choose
 from ..tasks.fitness import FITS, REFUSALS, hours_in, part_in, refused_by

@@ -13,13 +13,14 @@ from typing import Final, Protocol
 
 import polars as pl
 
+from ..costs.forecast import Forecast
 from ..errors import SettingsError
 from ..settings import Pools
+from ..statestore.network_state import on_active_networks
 from ..store import Lake, NetworkState, now_utc
 from ..tasks.policy import Admission, Situation, admit
 from ..tasks.states import TaskStates
-from .forecast import Forecast
-from .survey import Survey, on_active_networks
+from .survey import Survey
 
 __all__ = ["AllTasks", "Policy", "PoolPolicy", "policy_for"]
 

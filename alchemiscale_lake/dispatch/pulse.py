@@ -11,9 +11,9 @@ from collections.abc import Collection, Mapping
 from typing import Final
 
 from ..execution.heartbeat import Beat, read_beat
-from ..ledger.at_once import at_once
-from ..ledger.claims import Claim, lease_durations_s
+from ..statestore.claims import Claim, lease_durations_s
 from ..store import Lake
+from ..store.parallel_requests import at_once
 from ..tasks import TaskState
 from .sightings import Sightings
 

@@ -14,17 +14,17 @@ from typing import Final
 
 import polars as pl
 
-from ..execution.begun import has_begun
 from ..execution.release import read_release
-from ..ledger.at_once import at_once
-from ..ledger.claims import Claim, end_claims, expire_claims
-from ..ledger.names import TaskNames
-from ..ledger.receipts import find_receipts, leave_failure
-from ..ledger.restarts import resolve_restarts
-from ..ledger.results import Recorded, record_receipts
-from ..ledger.task_ends import end_recorded
+from ..execution.start_markers import has_started
 from ..schemas.receipt import Receipt
+from ..statestore.claims import Claim, end_claims, expire_claims
+from ..statestore.receipts import find_receipts, leave_failure
+from ..statestore.restarts import resolve_restarts
+from ..statestore.result_recording import Recorded, record_receipts
+from ..statestore.task_ends import end_recorded
+from ..statestore.task_names import TaskNames
 from ..store import Lake, collect, now_utc
+from ..store.parallel_requests import at_once
 from ..tasks import TaskState
 from .flights import spec_of
 from .report import DispatchReport, RecordedTask
@@ -161,7 +161,7 @@ class Books:
         left = read_release(self._lake, claim.scope, claim.attempt)
         if left is not None:
             return left.kind, f"{left.reason} ({left.hostname})"
-        if self._durable and said[0] == "lost" and not has_begun(self._lake, claim.scope, claim.attempt):
+        if self._durable and said[0] == "lost" and not has_started(self._lake, claim.scope, claim.attempt):
             # for example a broken environment: not the Task's fault, and an immediate retry would fail too
             return "refused", "its job ended before the attempt started; see the job's output"
         return said

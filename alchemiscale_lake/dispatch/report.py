@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..ledger.results import Recorded
+from ..statestore.result_recording import Recorded
 
 __all__ = ["DispatchReport", "Progress", "RecordedTask"]
 

@@ -12,14 +12,14 @@ from collections.abc import Collection, Mapping
 from datetime import timedelta
 from typing import Final
 
-from ..execution.stopping import ask_to_stop
-from ..ledger.at_once import at_once
-from ..ledger.claims import Claim, claim_of, claimers, orphaned_attempts, process_is_gone
-from ..ledger.forgotten import forgotten_receipts
-from ..ledger.restarts import resolve_restarts
-from ..ledger.results import unrecorded_attempts
-from ..ledger.task_ends import RECENT
+from ..execution.stop_requests import ask_to_stop
+from ..statestore.claims import Claim, claim_of, claimers, orphaned_attempts, process_is_gone
+from ..statestore.restarts import resolve_restarts
+from ..statestore.result_recording import unrecorded_attempts
+from ..statestore.task_ends import RECENT
+from ..statestore.unrecorded_receipts import forgotten_receipts
 from ..store import Lake, now_utc
+from ..store.parallel_requests import at_once
 from ..tasks import TaskState
 from .executor import Executor
 from .flights import Flight, Flights, spec_of

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from ..ledger.claims import Selection
 from ..resources import Resources
 from ..settings import Monitors, Pool, Pools, QuarantineRules
+from ..statestore.claims import Selection
 from ..tasks.default_needs import unit_needs
 
 __all__ = ["DispatchSettings"]

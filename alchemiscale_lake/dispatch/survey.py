@@ -12,17 +12,18 @@ from typing import Final
 
 import polars as pl
 
+from ..costs.forecast import Forecast
+from ..costs.pool_spending import PoolUsage, day_began, usage_today
 from ..settings import Pools
+from ..statestore.network_state import on_active_networks
+from ..statestore.task_times import TaskTimes
 from ..store import Lake, NetworkState
 from ..tasks.fitness import fitness, refused_by
 from ..tasks.policy import PoolView, Situation, cost_in
 from ..tasks.states import TaskStates
-from .forecast import Forecast
 from .pool_reports import PoolReport, pool_reports
-from .task_times import TaskTimes
-from .usage import PoolUsage, day_began, usage_today
 
-__all__ = ["Survey", "on_active_networks"]
+__all__ = ["Survey"]
 
 _REFRESH: Final = timedelta(seconds=15)
 _NOTHING_USED: Final = {"attempt": pl.String, "pool": pl.String, "hours": pl.Float64}
@@ -163,12 +164,6 @@ class Survey:
         costs = attempts.select("attempt", cost=cost_in(pool, name)).join(used, on="attempt", how="left")
         total = costs.select(pl.max_horizontal("cost", "used").sum()).item()
         return read.usage[name].ended_cost + float(total or 0.0)
-
-
-def on_active_networks(claimable: pl.DataFrame, networks: Mapping[str, NetworkState]) -> pl.DataFrame:
-    """Keep actions on active networks with a positive weight; networks without a decision are active."""
-    shut = [network for network, state in networks.items() if state.state != "active" or state.weight <= 0]
-    return claimable.filter(~pl.col("network").is_in(shut)) if shut else claimable
 
 
 def _running(states: TaskStates, fit: pl.DataFrame) -> pl.DataFrame:

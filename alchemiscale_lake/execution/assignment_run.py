@@ -13,12 +13,12 @@ from typing import Final
 
 from ..resources import Resources
 from ..store import Lake
+from .admission_queue import AdmissionQueue, Ticket, process_queue
 from .assignment import Assignment, AttemptSpec
 from .attempt import AttemptRun
 from .folder import default_work_root, sweep
-from .gate import Gate, Ticket, process_gate
 from .monitors import MonitoredLimits, is_set, process_sampler
-from .stopping import is_asked_to_stop
+from .stop_requests import is_asked_to_stop
 
 __all__ = ["execute_assignment"]
 
@@ -53,7 +53,7 @@ def execute_assignment(assignment: Assignment, *, stop: Callable[[str], bool] | 
     lake = Lake.open(assignment.lake)
     root = Path(assignment.work_root) if assignment.work_root else default_work_root(lake.local_path)
     _sweep_now_and_then(root)
-    gate = process_gate()
+    gate = process_queue()
     gate.grow(assignment.resources)
     with _measured(assignment) as limits:
         run = _Run(lake, assignment, root, gate, limits, stop)
@@ -65,7 +65,7 @@ class _Run:
     lake: Lake
     assignment: Assignment
     root: Path
-    gate: Gate
+    gate: AdmissionQueue
     limits: MonitoredLimits | None
     stop: Callable[[str], bool] | None
     _finished: set[str] = field(default_factory=set)

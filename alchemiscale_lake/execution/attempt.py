@@ -20,11 +20,12 @@ from typing import Final
 from ..errors import ExecutionError, HostFaultError, LakeError, ReceiptError, StorageError, TransientError
 from ..store import Lake, now_utc
 from ..texts import storable
+from .admission_queue import AdmissionQueue, Ticket
 from .assignment import Assignment, AttemptSpec
+from .capacity import Allocation
 from .dag_run import DagOutcome, DagRun, Inputs
 from .executions import Execution
 from .folder import WorkFolder
-from .gate import Gate, Ticket
 from .host import hostname
 from .host_faults import PAUSED, fills, host_health, is_host_fault
 from .inputs import extended_result, transformation_chain
@@ -32,10 +33,9 @@ from .job import seconds_left, stop_reason
 from .launcher import Launcher
 from .lifeline import Lifeline
 from .processes import step_server
-from .quarantined import is_quarantined
+from .quarantine_list import is_quarantined
 from .receipt import Report, has_receipt, leave_receipt
 from .release import Release, leave_release
-from .room import Seat
 from .unit_runs import UnitRules
 from .watch import Cut, Watch
 
@@ -59,7 +59,7 @@ class AttemptRun:
     spec : AttemptSpec
     root : Path
         Folder of work folders.
-    gate : Gate
+    gate : AdmissionQueue
     ticket : Ticket
         Its place in the admission queue.
     stop : callable
@@ -70,7 +70,7 @@ class AttemptRun:
     assignment: Assignment
     spec: AttemptSpec
     root: Path
-    gate: Gate
+    gate: AdmissionQueue
     ticket: Ticket
     stop: Callable[[str], bool]
 
@@ -114,24 +114,24 @@ class AttemptRun:
         if self.stop(self.spec.attempt):
             return Release("stopped", "the attempt was stopped before it started", hostname())
         with Lifeline(self.lake, self.spec, self.stop) as lifeline:
-            seat = self._admitted(lifeline)
-            return seat if isinstance(seat, Release) else self._use(seat, lifeline)
+            allocation = self._admitted(lifeline)
+            return allocation if isinstance(allocation, Release) else self._use(allocation, lifeline)
 
     # --- before it starts ---------------------------------------------------------------------------
 
-    def _admitted(self, lifeline: Lifeline) -> Seat | Release:
+    def _admitted(self, lifeline: Lifeline) -> Allocation | Release:
         """Wait for an allocation and a healthy host; return a release if the attempt must not run."""
         troubled_at: float | None = None
         while True:
             if lifeline.told.done():
                 return Release("stopped", "the attempt was stopped before it started", hostname())
-            seat = self.ticket.wait(_LOOK_EVERY_S)
+            allocation = self.ticket.wait(_LOOK_EVERY_S)
             if (reason := self._refusal()) is not None:
                 return Release("refused", reason, hostname())
             if (trouble := host_health().trouble()) is None:
                 troubled_at = None
-                if seat is not None:
-                    return seat
+                if allocation is not None:
+                    return allocation
                 continue
             troubled_at = troubled_at or time.monotonic()
             if time.monotonic() - troubled_at > self.assignment.monitors.give_back_after_s:
@@ -151,13 +151,13 @@ class AttemptRun:
         if (reason := self.gate.too_big(self.ticket.needs)) is not None:
             return f"the attempt {reason}"
         held_s = 0.0 if self.ticket.held_at is None else time.monotonic() - self.ticket.held_at
-        if self.ticket.seat is None and held_s > self.assignment.monitors.give_back_after_s:
+        if self.ticket.allocation is None and held_s > self.assignment.monitors.give_back_after_s:
             return f"waited {held_s:.0f} s for admission: {self.ticket.held}"
         return None
 
     # --- from its start on --------------------------------------------------------------------------
 
-    def _use(self, seat: Seat, lifeline: Lifeline) -> Release | None:
+    def _use(self, allocation: Allocation, lifeline: Lifeline) -> Release | None:
         """Run with the allocation."""
         assignment, started_at = self.assignment, now_utc()
         lifeline.begin(started_at)
@@ -166,13 +166,13 @@ class AttemptRun:
             held = WorkFolder.acquire(self.root, self.spec.scope, self.spec.task, self.spec.attempt)
         except OSError as e:
             if e.errno is None:  # ours: the attempt runs twice
-                return self._report(_not_prepared(e), seat, None, started_at, watch)
+                return self._report(_not_prepared(e), allocation, None, started_at, watch)
             said = f"cannot create a work folder in {self.root}: {e}"
             host_health().pause(said, self.root)
             raise HostFaultError(said, folder=str(self.root)) from e
         with held as folder:
             try:
-                outcome = self._perform(folder, seat, lifeline, watch)
+                outcome = self._perform(folder, allocation, lifeline, watch)
             except HostFaultError:
                 _make_room(folder)
                 raise
@@ -181,10 +181,10 @@ class AttemptRun:
             if (missing := folder.missing()) is not None:
                 # the folder is unusable; the next attempt creates a new one
                 self.ticket.leave()
-                return self._report(_lost_folder(missing, outcome), seat, None, started_at, watch)
+                return self._report(_lost_folder(missing, outcome), allocation, None, started_at, watch)
             # the rest needs the lake but no capacity here: let the next attempt start
             self.ticket.leave()
-            release = self._report(outcome, seat, folder.path, started_at, watch)
+            release = self._report(outcome, allocation, folder.path, started_at, watch)
             if release is None:
                 if outcome.ok or fills(folder.path, folder.path):
                     folder.remove()
@@ -193,18 +193,20 @@ class AttemptRun:
             return release
 
     def _report(
-        self, outcome: DagOutcome, seat: Seat, work: Path | None, started_at: datetime, watch: Watch
+        self, outcome: DagOutcome, allocation: Allocation, work: Path | None, started_at: datetime, watch: Watch
     ) -> Release | None:
         ended_at = max(now_utc(), started_at)
-        report = Report(self.assignment, self.spec, outcome, seat.resources.gpus, work, started_at, ended_at)
+        report = Report(self.assignment, self.spec, outcome, allocation.resources.gpus, work, started_at, ended_at)
         return None if leave_receipt(self.lake, report, watch) else _given_back(watch)
 
-    def _perform(self, folder: WorkFolder, seat: Seat, lifeline: Lifeline, watch: Watch) -> DagOutcome | None:
+    def _perform(
+        self, folder: WorkFolder, allocation: Allocation, lifeline: Lifeline, watch: Watch
+    ) -> DagOutcome | None:
         assignment = self.assignment
         launcher = Launcher(
             step_server(),
             folder,
-            seat,
+            allocation,
             grace_s=assignment.kill_grace_s,
             stuck_after_s=assignment.stuck_after_s,
             vitals=lifeline.vitals,

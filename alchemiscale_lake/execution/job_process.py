@@ -10,9 +10,9 @@ import sys
 from ..errors import LakeError
 from ..store import Lake
 from .assignment_run import execute_assignment
-from .begun import say_begun
 from .job import stop_all
 from .processes import close_step_server
+from .start_markers import write_start_marker
 from .stored_assignment import load_assignment
 
 __all__ = ["run_job"]
@@ -30,7 +30,7 @@ def run_job(arguments: list[str] | None = None) -> int:
     try:
         lake = Lake.open(options.lake)
         assignment = load_assignment(lake, options.assignment)
-        say_begun(lake, assignment)
+        write_start_marker(lake, assignment)
         finished = execute_assignment(assignment)
     except LakeError as e:
         sys.stderr.write(f"Error: {e}\n")

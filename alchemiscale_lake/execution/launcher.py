@@ -22,6 +22,7 @@ import psutil
 from ..errors import HostFaultError
 from ..secrecy import without_secrets
 from ..store import now_utc
+from .capacity import Allocation
 from .capture import read_capped
 from .child import OUTCOME
 from .folder import WorkFolder
@@ -30,7 +31,6 @@ from .host import hostname
 from .host_faults import fills, full_file_system, host_health, work_folders
 from .processes import StepExit, StepProcess, StepServer, import_path
 from .progress import Progress, Vitals
-from .room import Seat
 from .watch import Cut, Watch
 
 __all__ = ["HEAR_S", "Launched", "Launcher", "StepOutcome", "end_all", "read_left"]
@@ -137,7 +137,7 @@ class Launcher:
     ----------
     server : StepServer
     folder : WorkFolder
-    seat : Seat
+    allocation : Allocation
         Allocation of the attempt.
     grace_s : float
         Time from SIGTERM to SIGKILL.
@@ -153,14 +153,14 @@ class Launcher:
         self,
         server: StepServer,
         folder: WorkFolder,
-        seat: Seat,
+        allocation: Allocation,
         *,
         grace_s: float,
         stuck_after_s: float | None = None,
         vitals: Vitals | None = None,
         lake_folder: Path | None = None,
     ) -> None:
-        self.folder, self.seat, self.grace_s = folder, seat, grace_s
+        self.folder, self.allocation, self.grace_s = folder, allocation, grace_s
         self.vitals = vitals or Vitals()
         self._server, self._stuck_after_s = server, stuck_after_s
         self._own_server: StepServer | None = None
@@ -172,7 +172,7 @@ class Launcher:
         step: str,
         label: str,
         *,
-        seat: Seat | None = None,
+        allocation: Allocation | None = None,
         cwd: Path | None = None,
         folders: Sequence[Path] = (),
         **arguments: Any,
@@ -182,8 +182,8 @@ class Launcher:
         It may use its own allocation or, by default, that of the attempt; writing to its run folder and to `folders`
         counts as progress.
         """
-        seat = seat or self.seat
-        threads = seat.resources.cores
+        allocation = allocation or self.allocation
+        threads = allocation.resources.cores
         run = self.folder.path / "runs" / label
         if run.exists():
             shutil.rmtree(run)
@@ -195,14 +195,14 @@ class Launcher:
                 "arguments": {"folder": str(self.folder.path), **arguments},
                 "run": str(run),
                 "cwd": str(cwd or run),
-                "env": _environment(seat),
+                "env": _environment(allocation),
                 "path": import_path(),
                 "lock": str(self.folder.steps_lock),
                 "threads": threads,
             }
         )
         progress = Progress((run, *folders), self.vitals, self._stuck_after_s)
-        memory_bytes, alone = self.seat.resources.memory_bytes, self._own_server is not None
+        memory_bytes, alone = self.allocation.resources.memory_bytes, self._own_server is not None
         return Launched(process, run, started_at, started, memory_bytes, progress, alone)
 
     def examine(self, outcome: StepOutcome) -> bool:
@@ -277,11 +277,11 @@ class Launcher:
         return replace(outcome, exception=watch.exception(cut), cut=cut), False
 
 
-def _environment(seat: Seat) -> dict[str, str]:
+def _environment(allocation: Allocation) -> dict[str, str]:
     # Protocol code is untrusted and its output goes into the lake: it must not see credentials
     environment = without_secrets(os.environ)
-    environment |= dict.fromkeys(_THREAD_VARIABLES, str(seat.resources.cores))
-    environment[VISIBLE] = ",".join(seat.devices)
+    environment |= dict.fromkeys(_THREAD_VARIABLES, str(allocation.resources.cores))
+    environment[VISIBLE] = ",".join(allocation.devices)
     # CUDA would number devices by speed, the tool and the queue by bus position
     environment.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
     return environment

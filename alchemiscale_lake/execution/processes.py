@@ -1,7 +1,7 @@
 """Processes of steps as seen from the worker: start, wait, signal.
 
 One fork server per worker process serves all its threads; if it dies, its steps end as lost and the next step starts
-another. The fork server itself is in `zygote`.
+another. The fork server itself is in `fork_server`.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class StepProcess:
     pid: int | None = None
 
     @property
-    def zygote(self) -> str:
+    def fork_server(self) -> str:
         """Return the unique token of its fork server."""
         return self._link.token
 
@@ -149,17 +149,17 @@ class _Link:
         self._writing = threading.Lock()
         # units can read every process of this user that does not forbid it, and this one has credentials
         forbid_reading()
-        command = [sys.executable, "-P", "-m", "alchemiscale_lake.execution.zygote", self.token]
+        command = [sys.executable, "-P", "-m", "alchemiscale_lake.execution.fork_server", self.token]
         self._process = subprocess.Popen(
             [*command, *(["--bare"] if bare else [])],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=_zygote_environment(self.token),
+            env=_fork_server_environment(self.token),
             # the supervisor handles a Ctrl-C at the terminal
             start_new_session=True,
         )
         self.pid = self._process.pid
-        self._reader = threading.Thread(target=self._read, name=f"zygote-{self.pid}", daemon=True)
+        self._reader = threading.Thread(target=self._read, name=f"fork server-{self.pid}", daemon=True)
         self._reader.start()
 
     def submit(self, process: StepProcess, request: Mapping[str, Any]) -> bool:
@@ -231,7 +231,7 @@ def _close(pipe: BinaryIO) -> None:
         pipe.close()
 
 
-def _zygote_environment(token: str) -> dict[str, str]:
+def _fork_server_environment(token: str) -> dict[str, str]:
     # the fork server must be able to import what this process can, whose path may have grown since its start. All its
     # descendants can read its environment, so it gets no secrets
     return {**without_secrets(os.environ), "PYTHONPATH": os.pathsep.join(import_path()), MARK: f"{token}-0"}

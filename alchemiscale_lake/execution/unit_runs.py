@@ -12,10 +12,10 @@ from typing import Final
 
 from ..errors import ExecutionError
 from ..resources import Resources
+from .capacity import Allocation, Capacity
 from .executions import Execution, Plan, PlannedUnit, write_record
 from .host_faults import says_full
 from .launcher import HEAR_S, Launched, Launcher, StepOutcome, end_all
-from .room import Room, Seat
 from .steps import RESULT
 from .watch import Cut, Watch
 
@@ -52,7 +52,7 @@ class _Running:
     try_number: int
     launched: Launched
     scratch: Path
-    seat: Seat
+    allocation: Allocation
     leftovers: bool
 
 
@@ -74,13 +74,13 @@ class UnitRuns:
     ) -> None:
         self._launcher, self._watch, self._rules, self._executions = launcher, watch, rules, executions
         self._folder = launcher.folder.path
-        self._room = Room.of_seat(launcher.seat)
+        self._room = Capacity.of_allocation(launcher.allocation)
         self._done = {unit.key for unit in plan.units if self._result_of(unit).exists()}
         self._waiting = {unit.key: unit for unit in plan.units if unit.key not in self._done}
         self._running: dict[str, _Running] = {}
         self._retries: Counter[str] = Counter()
         self._cleaned: set[str] = set()
-        self._lost_zygotes: set[str] = set()
+        self._lost_fork_servers: set[str] = set()
         self._squeezed = 0
         launcher.vitals.units_total = len(plan.units)
 
@@ -115,15 +115,15 @@ class UnitRuns:
         while ready:
             needs = self._needs_of(ready)
             unit = ready.pop(0)
-            if (seat := self._room.take(needs)) is not None:
-                self._launch(unit, seat)
+            if (allocation := self._room.take(needs)) is not None:
+                self._launch(unit, allocation)
 
     def _needs_of(self, ready: Sequence[PlannedUnit]) -> Resources:
         """Return the needs of the first unit, at most the allocation of its attempt.
 
         Units without declared needs share the free cores among themselves, and each has the attempt's GPUs for itself.
         """
-        whole, declared = self._launcher.seat.resources, self._rules.needs
+        whole, declared = self._launcher.allocation.resources, self._rules.needs
         needs = declared.get(ready[0].qualname)
         if needs is not None:
             memory = needs.memory_bytes
@@ -135,7 +135,7 @@ class UnitRuns:
         like = len(ready) - len(others) if whole.gpus == 0 else 1
         return Resources(max(1, (self._room.cores - sum(others)) // like), None, whole.gpus)
 
-    def _launch(self, unit: PlannedUnit, seat: Seat) -> None:
+    def _launch(self, unit: PlannedUnit, allocation: Allocation) -> None:
         try_number = 1 + max(
             (e.try_number for e in self._executions if e.label.rpartition("-")[0] == unit.label), default=0
         )
@@ -148,7 +148,7 @@ class UnitRuns:
         launched = self._launcher.start(
             "unit",
             label,
-            seat=seat,
+            allocation=allocation,
             cwd=scratch,
             folders=(shared, scratch),
             unit_key=unit.key,
@@ -156,7 +156,7 @@ class UnitRuns:
             scratch=str(scratch),
         )
         del self._waiting[unit.key]
-        self._running[unit.key] = _Running(unit, try_number, launched, scratch, seat, leftovers)
+        self._running[unit.key] = _Running(unit, try_number, launched, scratch, allocation, leftovers)
 
     # --- ending -----------------------------------------------------------------------------------
 
@@ -212,7 +212,7 @@ class UnitRuns:
         write_record(run, execution)
         self._executions.append(execution)
         del self._running[unit.key]
-        self._room.give_back(running.seat)
+        self._room.give_back(running.allocation)
         shutil.rmtree(running.scratch, ignore_errors=True)
         return execution
 
@@ -222,7 +222,7 @@ class UnitRuns:
         if not running.launched.process.ended.done():
             # it would share its folder with a process that cannot be terminated
             return False
-        if outcome.exit.problem is not None and self._is_forgiven(running.launched.process.zygote):
+        if outcome.exit.problem is not None and self._is_forgiven(running.launched.process.fork_server):
             return True
         if says_full(outcome.exception, outcome.traceback) and self._squeezed < _LOSSES_FORGIVEN:
             # there is space again: whatever used it, maybe another Task, is gone
@@ -240,11 +240,11 @@ class UnitRuns:
             return True
         return False
 
-    def _is_forgiven(self, zygote: str) -> bool:
+    def _is_forgiven(self, fork_server: str) -> bool:
         """Return whether steps lost with this fork server are rerun for free; all of them count as one loss."""
-        if len(self._lost_zygotes) < _LOSSES_FORGIVEN:
-            self._lost_zygotes.add(zygote)
-        return zygote in self._lost_zygotes
+        if len(self._lost_fork_servers) < _LOSSES_FORGIVEN:
+            self._lost_fork_servers.add(fork_server)
+        return fork_server in self._lost_fork_servers
 
     def _cut_short(self, exception: tuple[str, str]) -> Execution | None:
         """Terminate running units; return the first execution that was lost by it."""

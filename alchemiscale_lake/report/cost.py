@@ -10,11 +10,10 @@ from typing import Any, Final
 
 import polars as pl
 
-from estimators.gpu_speed import REFERENCE_MODEL
-
 from ..amounts import format_seconds
-from ..dispatch.pricing import Amount, PoolPrice, Price
-from ..ledger.cost_models import KnownModel, Training
+from ..costs.cost_models import KnownModel, Training
+from ..costs.pricing import Amount, PoolPrice, Price
+from ..estimators.cost.gpu_speed import REFERENCE_MODEL
 from ..tasks.policy import say_tasks
 from .table import Table
 

@@ -10,8 +10,8 @@ from typing import Final
 
 import polars as pl
 
+from ..estimates.gathering import GatherReport
 from ..ids import Scope
-from ..ledger.estimates import GatherReport
 from ..query import Connection, ask
 from .table import Table
 from .tables import EstimateTable

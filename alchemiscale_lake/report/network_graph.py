@@ -13,9 +13,8 @@ from typing import Any, Final
 
 import polars as pl
 
-from estimators.performance import assess
-
 from ..errors import EstimationError
+from ..estimators.statistics.performance import assess
 from ..ids import ScopedKey
 from ..networks.measures import is_absent
 from ..query import Connection, ask, connect, read_sql

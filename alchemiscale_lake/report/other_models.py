@@ -1,6 +1,6 @@
 """Ligand estimates by the alternative models `robust` and `bayesian`, which are not stored.
 
-Reads the newest edges and writes nothing. The models are `estimators.robust` and `estimators.bayesian`.
+Reads the newest edges and writes nothing. The models are `estimators.network.robust` and `estimators.network.bayesian`.
 """
 
 from __future__ import annotations
@@ -10,11 +10,10 @@ from typing import Any, Final, Literal
 import numpy as np
 import polars as pl
 
-from estimators.bayesian import solve_network_bayesian
-from estimators.errors import EstimatorConvergenceError
-from estimators.robust import solve_network_robust
-
 from ..errors import EstimationError
+from ..estimators.errors import EstimatorConvergenceError
+from ..estimators.network.bayesian import solve_network_bayesian
+from ..estimators.network.robust import solve_network_robust
 from ..networks.measures import is_absent
 from ..query import Connection, ask
 from .table import Table

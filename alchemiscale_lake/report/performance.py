@@ -6,9 +6,9 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
-from ..ledger.comparisons import By, Comparison
-from ..ledger.ranked_ligands import RankedNetwork
-from ..ledger.side_by_side import SideBySide
+from ..estimates.comparisons import By, Comparison
+from ..estimates.ranked_ligands import RankedNetwork
+from ..estimates.side_by_side import SideBySide
 from .table import Table
 
 __all__ = ["ENERGY_STATISTICS", "comparison_table", "ranking_table", "side_by_side_table"]

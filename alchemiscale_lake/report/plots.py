@@ -15,10 +15,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from estimators.performance import Performance, Statistic, assess
-
 from ..errors import EstimationError, MissingDependencyError
-from ..ledger.comparisons import Comparison
+from ..estimates.comparisons import Comparison
+from ..estimators.statistics.performance import Performance, Statistic, assess
 from .point_labels import label_worst, plain
 
 if TYPE_CHECKING:
@@ -83,7 +82,7 @@ def centred_pairs(pairs: pl.DataFrame) -> pl.DataFrame:
     """Select ligands of one or more networks from `compared_ligands`, centred per component.
 
     Both values are centred on the mean of their component and shifted to the mean of all experiments, so that the
-    plot shows what `estimators.performance` compares.
+    plot shows what `estimators.statistics.performance` compares.
     """
     zero = ("network", "kind", "component")
     shared = pairs.filter(pl.len().over(zero) > 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..ledger.verification import Verified
+from ..statestore.lake_verification import Verified
 from .table import Table
 
 __all__ = ["flaws_table", "verification_line"]

@@ -19,7 +19,7 @@ from deltalake import DeltaTable
 from ..errors import SchemaError
 from ..ids import ScopedKey
 from ..schemas import NETWORK_STATES
-from ..tasks.restarts import RestartPattern
+from ..tasks.restart_policy import RestartPattern
 from .commit import last_number
 from .failures import collect
 from .table import LakeTable

@@ -50,7 +50,7 @@ class HostRecord:
         End of its last result.
     quarantines : int
         Quarantines whose penalty has not expired; each doubles the next.
-    on_parole : bool
+    on_probation : bool
         Whether it has had no success since its last quarantine.
     quarantined_until : datetime or None
         End of its last quarantine, possibly in the past.
@@ -64,7 +64,7 @@ class HostRecord:
     fast_failures: int = 0
     last_seen_at: datetime | None = None
     quarantines: int = 0
-    on_parole: bool = False
+    on_probation: bool = False
     quarantined_until: datetime | None = None
     reason: str | None = None
 
@@ -72,10 +72,10 @@ class HostRecord:
         """Return whether the host is excluded now."""
         return self.quarantined_until is not None and self.quarantined_until > now
 
-    def is_on_parole(self, rules: QuarantineRules, now: datetime) -> bool:
+    def is_on_probation(self, rules: QuarantineRules, now: datetime) -> bool:
         """Return whether a quarantine is over, without a success since and with penalties left."""
         left = _left(self.quarantines, self.quarantined_until, now, rules)
-        return self.on_parole and left > 0 and not self.is_quarantined(now)
+        return self.on_probation and left > 0 and not self.is_quarantined(now)
 
     def next_penalty_s(self, rules: QuarantineRules, now: datetime) -> float:
         """Return how long a quarantine that began now would last."""
@@ -145,25 +145,25 @@ def _sentence(record: HostRecord, rows: Iterable[tuple[datetime, bool]], rules: 
     """Replay the successes and fast failures of one host in order."""
     window = timedelta(seconds=rules.window_s)
     streak: list[datetime] = []
-    quarantines, parole = 0, False
+    quarantines, probation = 0, False
     until: datetime | None = None
     reason = None
     for at, ok in rows:
         if ok:
-            streak, parole = [], False
+            streak, probation = [], False
             continue
         if until is not None and at < until:
             continue
         quarantines = _left(quarantines, until, at, rules)
-        parole = parole and quarantines > 0
+        probation = probation and quarantines > 0
         streak = [then for then in streak if at - then <= window] + [at]
-        if not parole and len(streak) < rules.failures:
+        if not probation and len(streak) < rules.failures:
             continue
         reason = (
-            "a fast failure on probation" if parole else f"{len(streak)} fast failures without a success in between"
+            "a fast failure on probation" if probation else f"{len(streak)} fast failures without a success in between"
         )
         until = at + timedelta(seconds=_penalty_s(rules, quarantines))
-        quarantines, parole, streak = quarantines + 1, True, []
+        quarantines, probation, streak = quarantines + 1, True, []
     return HostRecord(
         record.hostname,
         record.attempts,
@@ -171,7 +171,7 @@ def _sentence(record: HostRecord, rows: Iterable[tuple[datetime, bool]], rules: 
         record.fast_failures,
         record.last_seen_at,
         quarantines,
-        parole,
+        probation,
         until,
         reason,
     )

@@ -11,9 +11,9 @@ from click.testing import CliRunner, Result
 from syrupy.assertion import SnapshotAssertion
 
 from alchemiscale_lake.cli import main
-from alchemiscale_lake.ledger.hosts import quarantined
 from alchemiscale_lake.schemas import TABLES
 from alchemiscale_lake.settings import QuarantineRules
+from alchemiscale_lake.statestore.host_records import quarantined
 from alchemiscale_lake.store import Lake, now_utc
 from tests.plain import SCOPE
 

@@ -11,10 +11,10 @@ from matplotlib.figure import Figure
 from syrupy.assertion import SnapshotAssertion
 
 from alchemiscale_lake.cli import main
-from alchemiscale_lake.ledger.estimates import gather_network
+from alchemiscale_lake.estimates.gathering import gather_network
 from alchemiscale_lake.store import Lake
 from tests.campaign import SCOPE, small_campaign
-from tests.ledger.test_comparisons import store_network, store_round
+from tests.estimates.test_comparisons import store_network, store_round
 
 Call = Callable[..., Result]
 

@@ -142,7 +142,7 @@ def test_directives_are_shown(tmp_path: Path) -> None:
     ],
 )
 def test_templates_ask_their_queues(template: str, asked: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    from flows._queues import job_script
+    from alchemiscale_lake.engines.queues import job_script
 
     entry = SimpleNamespace(load=lambda: job_script)
     monkeypatch.setattr("importlib.metadata.entry_points", lambda **_: [entry])

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from alchemiscale_lake.cli import main
-from alchemiscale_lake.ledger.estimates import gather_network
+from alchemiscale_lake.estimates.gathering import gather_network
 from alchemiscale_lake.query import find_network
 from alchemiscale_lake.store import Lake
 from tests.campaign import SCOPE, small_campaign

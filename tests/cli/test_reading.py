@@ -14,14 +14,14 @@ from syrupy.assertion import SnapshotAssertion
 
 from alchemiscale_lake.cli import main
 from alchemiscale_lake.cli._show import show_summary, show_table
+from alchemiscale_lake.estimates.gathering import gather_network
 from alchemiscale_lake.execution.assignment import AttemptSpec
-from alchemiscale_lake.ledger.claims import claim_tasks
-from alchemiscale_lake.ledger.estimates import gather_network
-from alchemiscale_lake.ledger.receipts import find_receipts
-from alchemiscale_lake.ledger.results import record_receipts
-from alchemiscale_lake.ledger.submit import submit_network
-from alchemiscale_lake.ledger.tasks import ensure_tasks
 from alchemiscale_lake.report import Table
+from alchemiscale_lake.statestore.claims import claim_tasks
+from alchemiscale_lake.statestore.receipts import find_receipts
+from alchemiscale_lake.statestore.result_recording import record_receipts
+from alchemiscale_lake.statestore.submit import submit_network
+from alchemiscale_lake.statestore.task_operations import ensure_tasks
 from alchemiscale_lake.store import Lake
 from tests.campaign import SCOPE, Campaign, small_campaign
 from tests.plain import SCOPE as PLAIN_SCOPE

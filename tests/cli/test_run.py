@@ -17,9 +17,9 @@ import psutil
 import pytest
 
 from alchemiscale_lake.errors import NotALakeError
+from alchemiscale_lake.flow_steps.serve import DEPLOYMENTS
 from alchemiscale_lake.gufe_adapter import dump_network
 from alchemiscale_lake.store import Lake
-from flows._serve import DEPLOYMENTS
 from tests.networks import harmonic_network
 from tests.plain import plain_chain
 from tests.prefect_requests import post_to
@@ -108,7 +108,7 @@ def test_up_serves_the_deployments(up: Up) -> None:
 
     assert sorted(deployments) == sorted(DEPLOYMENTS)
     assert all(d["parameters"]["lake"].startswith("file:///") for d in deployments.values())
-    assert deployments["run-campaign"]["entrypoint"] == "flows.run_campaign.run_campaign"
+    assert deployments["run-campaign"]["entrypoint"] == "alchemiscale_lake.flows.run_campaign.run_campaign"
 
 
 def test_killed_interrupted_resumed(up: Up, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -20,20 +20,20 @@ from alchemiscale_lake.dispatch.flights import spec_of
 from alchemiscale_lake.dispatch.report import Progress
 from alchemiscale_lake.dispatch.settings import DispatchSettings
 from alchemiscale_lake.execution.assignment import Assignment, AttemptSpec
-from alchemiscale_lake.execution.begun import say_begun
 from alchemiscale_lake.execution.heartbeat import Beat, leave_beat
-from alchemiscale_lake.execution.quarantined import read_quarantine
+from alchemiscale_lake.execution.quarantine_list import read_quarantine
 from alchemiscale_lake.execution.release import Release, leave_release
-from alchemiscale_lake.execution.stopping import is_asked_to_stop
+from alchemiscale_lake.execution.start_markers import write_start_marker
+from alchemiscale_lake.execution.stop_requests import is_asked_to_stop
 from alchemiscale_lake.faults import fault_hook
-from alchemiscale_lake.ledger import claims as claims_module
-from alchemiscale_lake.ledger.claims import Claim, claim_tasks, end_claims, process_name
-from alchemiscale_lake.ledger.restarts import add_task_restart_patterns
-from alchemiscale_lake.ledger.results import record_receipts
-from alchemiscale_lake.ledger.submit import submit_network
-from alchemiscale_lake.ledger.tasks import action_tasks, create_tasks, ensure_tasks, set_tasks_status
 from alchemiscale_lake.resources import Resources
 from alchemiscale_lake.settings import QuarantineRules
+from alchemiscale_lake.statestore import claims as claims_module
+from alchemiscale_lake.statestore.claims import Claim, claim_tasks, end_claims, process_name
+from alchemiscale_lake.statestore.restarts import add_task_restart_patterns
+from alchemiscale_lake.statestore.result_recording import record_receipts
+from alchemiscale_lake.statestore.submit import submit_network
+from alchemiscale_lake.statestore.task_operations import action_tasks, create_tasks, ensure_tasks, set_tasks_status
 from alchemiscale_lake.store import Lake, now_utc, task_log
 from tests.engine import Engine, Flight
 from tests.plain import SCOPE, leave_receipt, plain_chain, plain_receipt
@@ -279,22 +279,22 @@ def test_the_next_turn_collects_what_ended_and_goes_on_with_what_runs(lake: Lake
 
 
 @pytest.mark.parametrize(
-    ("begun", "reason"),
+    ("started", "reason"),
     [
         (True, "lost: its job is gone"),
         (False, "refused: its job ended before the attempt started; see the job's output"),
     ],
 )
 def test_the_task_of_a_job_that_vanished_is_released(
-    lake: Lake, network: str, monkeypatch: pytest.MonkeyPatch, begun: bool, reason: str
+    lake: Lake, network: str, monkeypatch: pytest.MonkeyPatch, started: bool, reason: str
 ) -> None:
     monkeypatch.setattr(salvage, "_UNLISTED_S", 0.0)
     engine = Engine(lake, durable=True, whole_jobs=True, jobs=2)
     dead = process_name("jobs:local").replace(".", ".9", 1)  # same machine, a process that never was
     (claim,) = claim_tasks(lake, "local", 1, lease_s=6000, actor=dead)
-    if begun:
+    if started:
         spec = AttemptSpec(claim.attempt, claim.task, claim.transformation, claim.scope)
-        say_begun(lake, Assignment(lake.url, "local", (spec,)))
+        write_start_marker(lake, Assignment(lake.url, "local", (spec,)))
     elsewhere = "jobs:local@1.2@another-machine"
     (young,) = claim_tasks(lake, "local", 1, lease_s=6000, actor=elsewhere)
     dispatcher(lake, engine, slots=1).run(until="once")

@@ -19,18 +19,18 @@ from alchemiscale_lake.dispatch.flights import spec_of
 from alchemiscale_lake.dispatch.outage import Outage
 from alchemiscale_lake.dispatch.recording import recent_refusals
 from alchemiscale_lake.dispatch.settings import DispatchSettings
-from alchemiscale_lake.errors import NotBegunError, StorageError
+from alchemiscale_lake.errors import NotStartedError, StorageError
 from alchemiscale_lake.execution.assignment import Assignment
 from alchemiscale_lake.execution.release import Release, leave_release
-from alchemiscale_lake.execution.stopping import is_asked_to_stop
+from alchemiscale_lake.execution.stop_requests import is_asked_to_stop
 from alchemiscale_lake.faults import fault_hook
-from alchemiscale_lake.ledger.claims import Selection
-from alchemiscale_lake.ledger.receipts import find_receipts, leave_failure
-from alchemiscale_lake.ledger.restarts import add_task_restart_patterns
-from alchemiscale_lake.ledger.submit import submit_network
-from alchemiscale_lake.ledger.tasks import ensure_tasks, set_tasks_status
 from alchemiscale_lake.resources import Resources
 from alchemiscale_lake.settings import Pools
+from alchemiscale_lake.statestore.claims import Selection
+from alchemiscale_lake.statestore.receipts import find_receipts, leave_failure
+from alchemiscale_lake.statestore.restarts import add_task_restart_patterns
+from alchemiscale_lake.statestore.submit import submit_network
+from alchemiscale_lake.statestore.task_operations import ensure_tasks, set_tasks_status
 from alchemiscale_lake.store import Lake
 from alchemiscale_lake.store.objects import ObjectStore
 from alchemiscale_lake.store.table import LakeTable
@@ -205,7 +205,7 @@ def test_a_rejected_submission_is_not_a_failure_of_the_task(lake: Lake, network:
         turn._hand_out._cooling.clear()
         turn._hand_out.refresh()
         turn.step()
-        engine.crash(engine.flights[n], NotBegunError("sbatch: MaxSubmitJobs reached"))
+        engine.crash(engine.flights[n], NotStartedError("sbatch: MaxSubmitJobs reached"))
         turn.step()
     assert "error" not in counts(lake)
     log = lake.table("task_log").scan().filter(pl.col("event") == "released").collect()

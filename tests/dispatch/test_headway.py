@@ -8,17 +8,17 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
+from alchemiscale_lake.costs.forecast import Forecast
 from alchemiscale_lake.dispatch.dispatcher import Dispatcher
-from alchemiscale_lake.dispatch.forecast import Forecast
 from alchemiscale_lake.dispatch.headway import Headway, Outlook
 from alchemiscale_lake.dispatch.report import Progress
 from alchemiscale_lake.dispatch.settings import DispatchSettings
 from alchemiscale_lake.execution.assignment import AttemptSpec
 from alchemiscale_lake.execution.heartbeat import Beat, leave_beat
-from alchemiscale_lake.ledger.claims import Selection, claim_tasks
-from alchemiscale_lake.ledger.submit import submit_network
-from alchemiscale_lake.ledger.tasks import ensure_tasks
 from alchemiscale_lake.resources import Resources
+from alchemiscale_lake.statestore.claims import Selection, claim_tasks
+from alchemiscale_lake.statestore.submit import submit_network
+from alchemiscale_lake.statestore.task_operations import ensure_tasks
 from alchemiscale_lake.store import Lake, now_utc
 from tests.engine import Engine
 from tests.plain import SCOPE, plain_chain

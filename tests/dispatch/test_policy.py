@@ -8,8 +8,8 @@ import pytest
 from alchemiscale_lake.dispatch.policy import AllTasks, PoolPolicy, policy_for
 from alchemiscale_lake.dispatch.pool_reports import PoolReport, report_pool
 from alchemiscale_lake.errors import SettingsError
-from alchemiscale_lake.ledger.claims import claim_tasks, end_claims
 from alchemiscale_lake.settings import Pools
+from alchemiscale_lake.statestore.claims import claim_tasks, end_claims
 from alchemiscale_lake.store import Lake, NetworkState, now_utc
 from alchemiscale_lake.tasks.policy import Admission
 from tests.campaign import Campaign

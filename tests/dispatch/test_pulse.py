@@ -12,7 +12,7 @@ from alchemiscale_lake.dispatch.flights import spec_of
 from alchemiscale_lake.dispatch.pulse import Pulse
 from alchemiscale_lake.dispatch.sightings import Sightings
 from alchemiscale_lake.execution.heartbeat import Beat, leave_beat
-from alchemiscale_lake.ledger.claims import Claim
+from alchemiscale_lake.statestore.claims import Claim
 from alchemiscale_lake.store import Lake, now_utc
 from alchemiscale_lake.tasks import TaskState
 from tests.plain import SCOPE
@@ -112,7 +112,7 @@ def test_a_dispatcher_that_was_stopped_itself_looks_twice(pulse: Pulse, clock: C
 
 def test_silence_is_a_beat_that_does_not_move(pulse: Pulse, clock: Clock, lake: Lake) -> None:
     claims = {CLAIM.attempt: CLAIM}
-    assert pulse.silent(claims) == {}, "no beat at all: it has not begun, or is done in a second"
+    assert pulse.silent(claims) == {}, "no beat at all: it has not started, or is done in a second"
     beat(lake, 400 * 24 * HOUR_S)
     for clock.now in (0.0, 120.0, 240.0, 360.0, 480.0, 599.0):
         assert pulse.silent(claims) == {}, "the clock there may be behind"

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from alchemiscale_lake.store import Lake
-from tests.flows.pools import counts, events, results, wait_until
+from tests.engines.pools import counts, events, results, wait_until
 from tests.slurm import Slurm, slurm
 
 PAGE = Path(__file__).parents[2] / "docs" / "slurm.md"

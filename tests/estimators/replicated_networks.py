@@ -13,11 +13,16 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from estimators.cycle_closure import closure_of, scale_from_cycles
-from estimators.leg_uncertainties import LegEvidence, LegRule, LegUncertainties, leg_uncertainties
-from estimators.network_mle import NetworkEstimate, solve_network
-from estimators.replicates import combine
-from estimators.shared_error import with_shared_error
+from alchemiscale_lake.estimators.network.cycle_closure import closure_of, scale_from_cycles
+from alchemiscale_lake.estimators.network.leg_uncertainties import (
+    LegEvidence,
+    LegRule,
+    LegUncertainties,
+    leg_uncertainties,
+)
+from alchemiscale_lake.estimators.network.network_mle import NetworkEstimate, solve_network
+from alchemiscale_lake.estimators.network.replicates import combine
+from alchemiscale_lake.estimators.network.shared_error import with_shared_error
 
 #: Relation of stated uncertainties to the true ones: equal, half, equal up to a factor per leg (lognormal, 0.5), one
 #: constant for legs with different true ones (lognormal, 0.6, around thrice that); or correct for the differences of

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from estimators.gpu_speed import speed_of, unlisted
+from alchemiscale_lake.estimators.cost.gpu_speed import speed_of, unlisted
 
 __all__ = ["SimulatedLake", "simulated_lake"]
 
@@ -32,7 +32,7 @@ GPU_NAMES = (
 
 @dataclass(frozen=True, slots=True)
 class SimulatedLake:
-    """Rows with the names of `estimators.features`, and the hours of each."""
+    """Rows with the names of `alchemiscale_lake.estimators.cost.features`, and the hours of each."""
 
     rows: dict[str, NDArray]  # type: ignore[type-arg]
     hours: NDArray[np.float64]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from estimators.network_mle import solve_network
+from alchemiscale_lake.estimators.network.network_mle import solve_network
 
 ABSENT = "(none)"
 

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from estimators.bayesian import solve_network_bayesian
-from estimators.errors import EstimatorInputError
-from estimators.network_mle import solve_network
+from alchemiscale_lake.estimators.errors import EstimatorInputError
+from alchemiscale_lake.estimators.network.bayesian import solve_network_bayesian
+from alchemiscale_lake.estimators.network.network_mle import solve_network
 from tests.estimators.networks import Edges, networks, random_network
 
 

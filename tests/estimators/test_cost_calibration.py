@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from estimators.cost import CostRegressor
+from alchemiscale_lake.estimators.cost.regressor import CostRegressor
 from tests.estimators.simulated_hours import simulated_lake
 
 

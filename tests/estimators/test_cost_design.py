@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from estimators.cost_design import BLOCKS, POOLED, columns_of, design
-from estimators.features import derive
+from alchemiscale_lake.estimators.cost.design_columns import BLOCKS, POOLED, columns_of, design
+from alchemiscale_lake.estimators.cost.features import derive
 
 
 def _derived(n: int = 4, **columns: object):  # type: ignore[no-untyped-def]

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from estimators.cost_design import design
-from estimators.cost_fit import fit, prior, row_variance
-from estimators.features import derive
+from alchemiscale_lake.estimators.cost.design_columns import design
+from alchemiscale_lake.estimators.cost.features import derive
+from alchemiscale_lake.estimators.cost.fit import fit, prior, row_variance
 
 
 def _laid_out(n: int, seed: int = 0):  # type: ignore[no-untyped-def]

@@ -14,12 +14,12 @@ from sklearn.linear_model import BayesianRidge
 from sklearn.model_selection import GroupKFold, LeaveOneGroupOut, cross_val_predict, cross_val_score
 from sklearn.pipeline import Pipeline
 
-from estimators.cost import CostRegressor
-from estimators.cost_design import CostColumns
-from estimators.cost_fit import PooledRegressor, cost_pipeline
-from estimators.cost_json import from_json, to_json
-from estimators.errors import EstimatorInputError
-from estimators.features import derive
+from alchemiscale_lake.estimators.cost.design_columns import CostColumns
+from alchemiscale_lake.estimators.cost.features import derive
+from alchemiscale_lake.estimators.cost.fit import PooledRegressor, cost_pipeline
+from alchemiscale_lake.estimators.cost.model_json import from_json, to_json
+from alchemiscale_lake.estimators.cost.regressor import CostRegressor
+from alchemiscale_lake.estimators.errors import EstimatorInputError
 from tests.estimators.simulated_hours import SimulatedLake, simulated_lake
 
 

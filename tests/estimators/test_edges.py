@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from estimators.edges import EdgeEstimate, Leg, Phase, assemble_edges, whole_edges
-from estimators.errors import EstimatorInputError
-from estimators.network_mle import solve_network
+from alchemiscale_lake.estimators.errors import EstimatorInputError
+from alchemiscale_lake.estimators.network.edges import EdgeEstimate, Leg, Phase, assemble_edges, whole_edges
+from alchemiscale_lake.estimators.network.network_mle import solve_network
 from tests.estimators.networks import Edges, networks
 
 NAN = float("nan")

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from estimators import dense_core, ordering, stars
-from estimators.elimination import eliminate
+from alchemiscale_lake.estimators.laplacian import dense_core, ordering, stars
+from alchemiscale_lake.estimators.laplacian.elimination import eliminate
 from tests.estimators.exact import exact_solution
 from tests.estimators.networks import random_network
 

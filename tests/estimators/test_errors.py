@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pickle
 
-from estimators.errors import EstimatorConvergenceError, EstimatorInputError
+from alchemiscale_lake.estimators.errors import EstimatorConvergenceError, EstimatorInputError
 
 
 def test_error_survives_pickling_with_its_facts() -> None:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from estimators.errors import EstimatorInputError
-from estimators.features import FEATURES, STRINGS, complete_rows, derive, solvated_atoms
+from alchemiscale_lake.estimators.cost.features import FEATURES, STRINGS, complete_rows, derive, solvated_atoms
+from alchemiscale_lake.estimators.errors import EstimatorInputError
 from tests.real_data import real_file
 
 

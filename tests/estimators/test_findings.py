@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from estimators.cycle_closure import ClosureTest, close_cycles, closure_of, scale_from_cycles
-from estimators.cycles import independent_cycles
-from estimators.edge_checks import compare_parallel_legs, disagreeing_edges
-from estimators.edges import Leg
-from estimators.findings import Finding, deviate, ranked, two_sided
-from estimators.network_mle import solve_network
-from estimators.pooling import pool_spread
-from estimators.replicate_checks import outlying_results, scattering_legs
+from alchemiscale_lake.estimators.network.cycle_closure import ClosureTest, close_cycles, closure_of, scale_from_cycles
+from alchemiscale_lake.estimators.network.cycles import independent_cycles
+from alchemiscale_lake.estimators.network.edge_checks import compare_parallel_legs, disagreeing_edges
+from alchemiscale_lake.estimators.network.edges import Leg
+from alchemiscale_lake.estimators.network.network_mle import solve_network
+from alchemiscale_lake.estimators.network.pooling import pool_spread
+from alchemiscale_lake.estimators.network.replicate_checks import outlying_results, scattering_legs
+from alchemiscale_lake.estimators.statistics.findings import Finding, deviate, ranked, two_sided
 
 RNG_SEED = 12
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from estimators.gpu_speed import known_models, speed_of, unlisted
+from alchemiscale_lake.estimators.cost.gpu_speed import known_models, speed_of, unlisted
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from estimators.errors import EstimatorInputError
-from estimators.leg_uncertainties import LegEvidence, LegRule, leg_uncertainties
-from estimators.replicates import combine
+from alchemiscale_lake.estimators.errors import EstimatorInputError
+from alchemiscale_lake.estimators.network.leg_uncertainties import LegEvidence, LegRule, leg_uncertainties
+from alchemiscale_lake.estimators.network.replicates import combine
 from tests.estimators.replicated_networks import World, coverage
 
 NAN = math.nan

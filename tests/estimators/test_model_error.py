@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from estimators.errors import EstimatorInputError
-from estimators.model_error import PUBLISHED_BINDING, ModelError, estimate_model_error
-from estimators.ranking import rank_nodes
+from alchemiscale_lake.estimators.errors import EstimatorInputError
+from alchemiscale_lake.estimators.network.ranking import rank_nodes
+from alchemiscale_lake.estimators.statistics.model_error import PUBLISHED_BINDING, ModelError, estimate_model_error
 
 
 def test_many_assays_determine_the_error_without_a_prior() -> None:

@@ -9,10 +9,10 @@ from cinnabar import stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from estimators import network_mle
-from estimators.errors import EstimatorInputError
-from estimators.network_mle import NetworkEstimate, solve_network
-from estimators.notes import Note
+from alchemiscale_lake.estimators.errors import EstimatorInputError
+from alchemiscale_lake.estimators.network import network_mle
+from alchemiscale_lake.estimators.network.network_mle import NetworkEstimate, solve_network
+from alchemiscale_lake.estimators.notes import Note
 from tests.estimators.exact import exact_solution
 from tests.estimators.networks import Edges, networks, random_network
 from tests.generations import cinnabar_0_2

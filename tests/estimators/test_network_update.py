@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from estimators import network_update
-from estimators.network_estimate import NetworkEstimate
-from estimators.network_mle import solve_network
-from estimators.network_update import UpdatedSolution, update_network
+from alchemiscale_lake.estimators.network import network_update
+from alchemiscale_lake.estimators.network.network_estimate import NetworkEstimate
+from alchemiscale_lake.estimators.network.network_mle import solve_network
+from alchemiscale_lake.estimators.network.network_update import UpdatedSolution, update_network
 from tests.estimators.networks import Edges, networks, random_network
 
 Rows = tuple[list[str], list[str], list[float], list[float]]

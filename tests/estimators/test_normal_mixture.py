@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import special
 
-from estimators.normal_mixture import NORMAL_95, mixture_sd
+from alchemiscale_lake.estimators.statistics.normal_mixture import NORMAL_95, mixture_sd
 
 
 def test_one_normal_distribution_has_its_own() -> None:

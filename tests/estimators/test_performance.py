@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from estimators.errors import EstimatorInputError
-from estimators.performance import STATISTICS, Resampled, assess, pool, resample
+from alchemiscale_lake.estimators.errors import EstimatorInputError
+from alchemiscale_lake.estimators.statistics.performance import STATISTICS, Resampled, assess, pool, resample
 from tests.generations import cinnabar_0_2
 
 
@@ -230,8 +230,8 @@ def test_large_sets_are_taken_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None
     y, x = sample(50)
     whole = resample(y, x, relative=True, n_bootstrap=30)
 
-    monkeypatch.setattr("estimators.pair_statistics._BLOCK_ENTRIES", 7 * 50)
-    monkeypatch.setattr("estimators.performance._CHUNK_ENTRIES", 11 * 50)
+    monkeypatch.setattr("alchemiscale_lake.estimators.statistics.pair_statistics._BLOCK_ENTRIES", 7 * 50)
+    monkeypatch.setattr("alchemiscale_lake.estimators.statistics.performance._CHUNK_ENTRIES", 11 * 50)
 
     np.testing.assert_allclose(resample(y, x, relative=True, n_bootstrap=30).samples, whole.samples, rtol=1e-12)
 

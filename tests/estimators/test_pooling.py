@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import special
 
-from estimators.errors import EstimatorInputError
-from estimators.normal_mixture import NORMAL_95
-from estimators.pooling import pool_spread
+from alchemiscale_lake.estimators.errors import EstimatorInputError
+from alchemiscale_lake.estimators.network.pooling import pool_spread
+from alchemiscale_lake.estimators.statistics.normal_mixture import NORMAL_95
 
 
 def draw(

@@ -16,14 +16,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from estimators.edges import Leg, Phase, assemble_edges, whole_edges
-from estimators.leg_uncertainties import LegEvidence, leg_uncertainties
-from estimators.model_error import PUBLISHED_BINDING, ModelError, estimate_model_error
-from estimators.network_mle import solve_network
-from estimators.partition import label_components
-from estimators.ranking import rank_nodes
-from estimators.replicates import combine
-from estimators.shared_error import with_shared_error
+from alchemiscale_lake.estimators.network.edges import Leg, Phase, assemble_edges, whole_edges
+from alchemiscale_lake.estimators.network.leg_uncertainties import LegEvidence, leg_uncertainties
+from alchemiscale_lake.estimators.network.network_mle import solve_network
+from alchemiscale_lake.estimators.network.partition import label_components
+from alchemiscale_lake.estimators.network.ranking import rank_nodes
+from alchemiscale_lake.estimators.network.replicates import combine
+from alchemiscale_lake.estimators.network.shared_error import with_shared_error
+from alchemiscale_lake.estimators.statistics.model_error import PUBLISHED_BINDING, ModelError, estimate_model_error
 from tests.estimators.exact import exact_solution
 
 DATA = Path(os.environ.get("ALCHEMISCALE_LAKE_TEST_DATA") or Path(__file__).parents[3] / "shared" / "data")

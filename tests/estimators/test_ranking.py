@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import ndtr
 
-from estimators.errors import EstimatorInputError
-from estimators.network_draws import draw_deviations
-from estimators.network_mle import NetworkEstimate, solve_network
-from estimators.network_update import UpdatedSolution, update_network
-from estimators.ranking import probability_better, rank_nodes
+from alchemiscale_lake.estimators.errors import EstimatorInputError
+from alchemiscale_lake.estimators.network.network_draws import draw_deviations
+from alchemiscale_lake.estimators.network.network_mle import NetworkEstimate, solve_network
+from alchemiscale_lake.estimators.network.network_update import UpdatedSolution, update_network
+from alchemiscale_lake.estimators.network.ranking import probability_better, rank_nodes
 
 #: Five standard errors of a probability over 10,000 draws.
 close = partial(pytest.approx, abs=0.025)
@@ -130,8 +130,8 @@ def test_many_ligands_are_counted_in_bins(monkeypatch: pytest.MonkeyPatch) -> No
     estimate = random_network(40, 80)
     exact = rank_nodes(estimate.value_kcal_mol, estimate.covariance)
 
-    monkeypatch.setattr("estimators.ranking._HISTOGRAM_ENTRIES", 40 * 8)
-    monkeypatch.setattr("estimators.ranking._CHUNK_ENTRIES", 40 * 2_500)
+    monkeypatch.setattr("alchemiscale_lake.estimators.network.ranking._HISTOGRAM_ENTRIES", 40 * 8)
+    monkeypatch.setattr("alchemiscale_lake.estimators.network.ranking._CHUNK_ENTRIES", 40 * 2_500)
     binned = rank_nodes(estimate.value_kcal_mol, estimate.covariance)
 
     assert binned.p_best == close(exact.p_best)

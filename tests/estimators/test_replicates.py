@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from estimators.errors import EstimatorInputError
-from estimators.replicates import Rule, combine
+from alchemiscale_lake.estimators.errors import EstimatorInputError
+from alchemiscale_lake.estimators.network.replicates import Rule, combine
 
 VALUES = [1.0, 2.0, 4.5]
 OWN = [0.3, 0.4, 1.2]

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from scipy import optimize, stats
 
-from estimators import robust
-from estimators.errors import EstimatorConvergenceError, EstimatorInputError
-from estimators.network_mle import solve_network
-from estimators.robust import solve_network_robust
+from alchemiscale_lake.estimators.errors import EstimatorConvergenceError, EstimatorInputError
+from alchemiscale_lake.estimators.network import robust
+from alchemiscale_lake.estimators.network.network_mle import solve_network
+from alchemiscale_lake.estimators.network.robust import solve_network_robust
 from tests.estimators.networks import Edges, networks, random_network
 
 

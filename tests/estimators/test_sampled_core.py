@@ -3,13 +3,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from estimators import elimination, sampled_core
-from estimators.elimination import eliminate
-from estimators.errors import EstimatorConvergenceError, EstimatorInputError
-from estimators.network_draws import draw_deviations
-from estimators.network_mle import solve_network
-from estimators.network_update import update_network
-from estimators.sampled_core import SampledCore, mixes_fast
+from alchemiscale_lake.estimators.errors import EstimatorConvergenceError, EstimatorInputError
+from alchemiscale_lake.estimators.laplacian import elimination, sampled_core
+from alchemiscale_lake.estimators.laplacian.elimination import eliminate
+from alchemiscale_lake.estimators.laplacian.sampled_core import SampledCore, mixes_fast
+from alchemiscale_lake.estimators.network.network_draws import draw_deviations
+from alchemiscale_lake.estimators.network.network_mle import solve_network
+from alchemiscale_lake.estimators.network.network_update import update_network
 from tests.estimators.networks import random_network
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from estimators import shared_error
-from estimators.network_mle import solve_network
-from estimators.shared_error import SharedError, estimate_shared_error, with_shared_error
+from alchemiscale_lake.estimators.network import shared_error
+from alchemiscale_lake.estimators.network.network_mle import solve_network
+from alchemiscale_lake.estimators.network.shared_error import SharedError, estimate_shared_error, with_shared_error
 from tests.estimators.replicated_networks import Shape, coverage
 
 RING = ["a", "b", "c", "d"], ["b", "c", "d", "a"]

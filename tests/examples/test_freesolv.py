@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from alchemiscale_lake import gufe_adapter as adapter
-from alchemiscale_lake.ledger.assays import import_assays
+from alchemiscale_lake.importing.assays import import_assays
 from alchemiscale_lake.store import Lake
 
 pytest.importorskip("gufe", reason="gufe is not installed")

@@ -16,9 +16,9 @@ import zstandard
 from alchemiscale_lake import gufe_adapter
 from alchemiscale_lake.execution import Assignment, AttemptSpec, Resources, execute_assignment
 from alchemiscale_lake.execution.process_tree import mark_of
-from alchemiscale_lake.ledger.submit import submit_network
 from alchemiscale_lake.schemas import TABLES
 from alchemiscale_lake.schemas.receipt import Receipt, unpack_receipt
+from alchemiscale_lake.statestore.submit import submit_network
 from alchemiscale_lake.store import Lake, attempt_folder, now_utc
 
 SCOPE = "org-campaign-project"

@@ -17,10 +17,10 @@ from alchemiscale_lake.errors import NotALakeError, StorageError
 from alchemiscale_lake.execution import Assignment, AttemptSpec, execute_assignment
 from alchemiscale_lake.execution.executions import read_plan
 from alchemiscale_lake.execution.release import read_release
-from alchemiscale_lake.execution.stopping import ask_to_stop, is_asked_to_stop
+from alchemiscale_lake.execution.stop_requests import ask_to_stop, is_asked_to_stop
 from alchemiscale_lake.faults import fault_hook
-from alchemiscale_lake.ledger.submit import submit_network
 from alchemiscale_lake.protocols.harmonic import true_difference_kcal_mol
+from alchemiscale_lake.statestore.submit import submit_network
 from alchemiscale_lake.store import Lake, attempt_folder
 from tests.execution.bench import SCOPE, Bench, tries
 from tests.execution.scripted import scripted

@@ -10,7 +10,7 @@ import pytest
 
 from alchemiscale_lake.execution import execute_assignment, job
 from alchemiscale_lake.execution.release import read_release
-from alchemiscale_lake.execution.stopping import ask_to_stop
+from alchemiscale_lake.execution.stop_requests import ask_to_stop
 from alchemiscale_lake.store import Lake
 from tests.execution.bench import SCOPE, Bench, alive, wait_for
 from tests.execution.scripted import scripted

@@ -8,8 +8,8 @@ import pytest
 
 from alchemiscale_lake.errors import StorageError
 from alchemiscale_lake.execution import execute_assignment
-from alchemiscale_lake.execution.begun import say_begun
 from alchemiscale_lake.execution.release import read_release
+from alchemiscale_lake.execution.start_markers import write_start_marker
 from alchemiscale_lake.execution.stored_assignment import load_assignment, store_assignment
 from alchemiscale_lake.store import Lake
 from tests.bucket_policy import Policy
@@ -35,7 +35,7 @@ def test_a_worker_needs_no_more_than_its_policy_allows(bench: Bench, way: Way) -
     way.policy = Policy.read(POLICY, bench.lake.url)
     lake = Lake.open(bench.lake.url)
     assignment = load_assignment(lake, stored)
-    say_begun(lake, assignment)
+    write_start_marker(lake, assignment)
     assert execute_assignment(assignment) == [good.attempt, bad.attempt]
     assert execute_assignment(assignment) == [good.attempt, bad.attempt], "what has left a receipt is not run again"
     assert read_release(lake, SCOPE, good.attempt) is None

@@ -18,9 +18,9 @@ import pytest
 
 from alchemiscale_lake.execution import execute_assignment, job, lifeline
 from alchemiscale_lake.execution.heartbeat import read_beat
-from alchemiscale_lake.execution.quarantined import publish_quarantine
+from alchemiscale_lake.execution.quarantine_list import publish_quarantine
 from alchemiscale_lake.execution.release import Release, read_release
-from alchemiscale_lake.execution.stopping import ask_to_stop
+from alchemiscale_lake.execution.stop_requests import ask_to_stop
 from alchemiscale_lake.execution.stored_assignment import store_assignment
 from alchemiscale_lake.store import now_utc
 from tests.execution.bench import SCOPE, Bench, alive, tries, wait_for

@@ -138,7 +138,7 @@ def test_what_the_worker_itself_lacks_releases_the_task(
 
 def test_a_host_without_processes_releases_the_task(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     class Unstarted:
-        pid, zygote = None, "none"
+        pid, fork_server = None, "none"
         ended: Future[StepExit] = Future()
 
         def signal(self, signum: int) -> None: ...

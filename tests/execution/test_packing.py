@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from alchemiscale_lake.execution import AttemptSpec, Resources, execute_assignment, gate
+from alchemiscale_lake.execution import AttemptSpec, Resources, execute_assignment
+from alchemiscale_lake.execution import admission_queue as gate
 from alchemiscale_lake.execution.release import Release, read_release
 from alchemiscale_lake.settings import Monitors
 from tests.execution.bench import SCOPE, Bench

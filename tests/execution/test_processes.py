@@ -49,7 +49,7 @@ def test_a_step_that_cannot_run_states_the_reason(server: StepServer, tmp_path: 
     assert outcome["exception"] == ["KeyError", "'nonsense'"]
 
 
-def test_two_threads_share_one_zygote(bench: Bench) -> None:
+def test_two_threads_share_one_fork_server(bench: Bench) -> None:
     specs = [bench.spec(scripted({"a": "pass", "b": "pass"})) for _ in range(2)]
     stored = specs[0].transformation
     parts = [[specs[0], bench.spec(stored)], [specs[1], bench.spec(stored)]]
@@ -71,7 +71,7 @@ def test_two_threads_share_one_zygote(bench: Bench) -> None:
     assert all(bench.receipt(spec).result["ok"] for part in parts for spec in part)
 
 
-def test_a_unit_outlives_a_killed_zygote_only_by_running_again(bench: Bench, tmp_path: Path) -> None:
+def test_a_unit_outlives_a_killed_fork_server_only_by_running_again(bench: Bench, tmp_path: Path) -> None:
     text = (
         f"import os, time, pathlib; note = pathlib.Path({str(tmp_path)!r}) / 'note'\n"
         "if not note.exists(): note.write_text(f'{os.getppid()} {os.getpid()}'); time.sleep(600)"
@@ -80,8 +80,8 @@ def test_a_unit_outlives_a_killed_zygote_only_by_running_again(bench: Bench, tmp
     receipts: list[Any] = []
     thread = threading.Thread(target=lambda: receipts.append(bench.run(spec)))
     thread.start()
-    zygote, child = wait_for(lambda: _numbers(tmp_path / "note"))
-    os.kill(zygote, signal.SIGKILL)
+    fork_server, child = wait_for(lambda: _numbers(tmp_path / "note"))
+    os.kill(fork_server, signal.SIGKILL)
     thread.join()
 
     assert receipts[0].result["ok"]
@@ -149,7 +149,7 @@ outputs['threads'] = openmm.Platform.getPlatformByName('CPU').getPropertyDefault
     assert "plugins/libOpenMM" not in loaded
 
 
-def test_the_zygote_has_one_thread(bench: Bench) -> None:
+def test_the_fork_server_has_one_thread(bench: Bench) -> None:
     bench.run(bench.spec(scripted("pass")))
     assert len(list(Path(f"/proc/{step_server().pid}/task").iterdir())) == 1
 
@@ -190,7 +190,7 @@ def test_a_worker_going_down_ends_everything_and_reports_nothing(bench: Bench, t
     assert not carrying(mark)
 
 
-def test_a_zygote_that_dies_importing_is_tried_without(
+def test_a_fork_server_that_dies_importing_is_tried_without(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, server: StepServer
 ) -> None:
     poison = tmp_path / "path"
@@ -203,7 +203,7 @@ def test_a_zygote_that_dies_importing_is_tried_without(
     assert second.exit_code == 1
 
 
-def test_without_a_zygote_an_attempt_fails(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_fork_server_an_attempt_fails(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     close_step_server()
     monkeypatch.setattr(sys, "executable", "/bin/false")
     receipt = bench.run(bench.spec(scripted("pass")))

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from alchemiscale_lake.errors import LakeVersionError, NotFoundError, StorageError
-from alchemiscale_lake.execution import Assignment, AttemptSpec, Resources, quarantined
+from alchemiscale_lake.execution import Assignment, AttemptSpec, Resources
+from alchemiscale_lake.execution import quarantine_list as quarantined
 from alchemiscale_lake.execution.__main__ import main
 from alchemiscale_lake.execution.heartbeat import Beat, leave_beat, read_beat, remove_beat
-from alchemiscale_lake.execution.quarantined import is_quarantined, publish_quarantine, read_quarantine
+from alchemiscale_lake.execution.quarantine_list import is_quarantined, publish_quarantine, read_quarantine
 from alchemiscale_lake.execution.release import Release, leave_release, read_release
 from alchemiscale_lake.execution.stored_assignment import load_assignment, store_assignment
 from alchemiscale_lake.settings import Monitors

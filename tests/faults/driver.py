@@ -16,13 +16,13 @@ from pathlib import Path
 from alchemiscale_lake.dispatch.dispatcher import Dispatcher
 from alchemiscale_lake.dispatch.executor import Pending, Place
 from alchemiscale_lake.dispatch.settings import DispatchSettings
+from alchemiscale_lake.estimates.gathering import gather_network
 from alchemiscale_lake.execution import Assignment, execute_assignment
 from alchemiscale_lake.faults import fault_hook
-from alchemiscale_lake.ledger.claims import Selection
-from alchemiscale_lake.ledger.estimates import gather_network
-from alchemiscale_lake.ledger.submit import submit_network
-from alchemiscale_lake.ledger.tasks import ensure_tasks
 from alchemiscale_lake.resources import Resources
+from alchemiscale_lake.statestore.claims import Selection
+from alchemiscale_lake.statestore.submit import submit_network
+from alchemiscale_lake.statestore.task_operations import ensure_tasks
 from alchemiscale_lake.store import Lake
 
 

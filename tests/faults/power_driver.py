@@ -12,12 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from alchemiscale_lake.execution.assignment import AttemptSpec
-from alchemiscale_lake.ledger.claims import claim_tasks
-from alchemiscale_lake.ledger.forgotten import forgotten_receipts, record_forgotten
-from alchemiscale_lake.ledger.receipts import find_receipts
-from alchemiscale_lake.ledger.results import record_receipts
-from alchemiscale_lake.ledger.submit import submit_network
-from alchemiscale_lake.ledger.tasks import ensure_tasks
+from alchemiscale_lake.statestore.claims import claim_tasks
+from alchemiscale_lake.statestore.receipts import find_receipts
+from alchemiscale_lake.statestore.result_recording import record_receipts
+from alchemiscale_lake.statestore.submit import submit_network
+from alchemiscale_lake.statestore.task_operations import ensure_tasks
+from alchemiscale_lake.statestore.unrecorded_receipts import forgotten_receipts, record_forgotten
 from alchemiscale_lake.store import Lake
 from tests.plain import SCOPE, leave_receipt, plain_chain, plain_receipt
 

@@ -12,8 +12,8 @@ import sys
 from pathlib import Path
 
 from alchemiscale_lake.errors import LakeError
-from alchemiscale_lake.ledger.verification import check_attempts, check_digests, check_other_objects
 from alchemiscale_lake.schemas.receipt import unpack_receipt
+from alchemiscale_lake.statestore.lake_verification import check_attempts, check_digests, check_other_objects
 from alchemiscale_lake.store import Checked, Lake, check_table, collect
 
 

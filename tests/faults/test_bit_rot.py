@@ -21,14 +21,14 @@ import pytest
 from click.testing import CliRunner
 
 from alchemiscale_lake.cli import main
+from alchemiscale_lake.estimates.gathering import gather_network
 from alchemiscale_lake.execution.assignment import AttemptSpec
-from alchemiscale_lake.ledger.claims import claim_tasks
-from alchemiscale_lake.ledger.estimates import gather_network
-from alchemiscale_lake.ledger.receipts import find_receipts
-from alchemiscale_lake.ledger.results import record_receipts
-from alchemiscale_lake.ledger.submit import submit_network
-from alchemiscale_lake.ledger.tasks import ensure_tasks, set_tasks_priority
 from alchemiscale_lake.schemas.receipt import Receipt
+from alchemiscale_lake.statestore.claims import claim_tasks
+from alchemiscale_lake.statestore.receipts import find_receipts
+from alchemiscale_lake.statestore.result_recording import record_receipts
+from alchemiscale_lake.statestore.submit import submit_network
+from alchemiscale_lake.statestore.task_operations import ensure_tasks, set_tasks_priority
 from alchemiscale_lake.store import Lake, attempt_folder, maintain
 from tests.plain import SCOPE, leave_receipt, plain_chain, plain_receipt
 

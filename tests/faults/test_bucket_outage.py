@@ -12,11 +12,11 @@ import pytest
 from alchemiscale_lake.dispatch.dispatcher import Dispatcher
 from alchemiscale_lake.dispatch.report import DispatchReport
 from alchemiscale_lake.dispatch.settings import DispatchSettings
-from alchemiscale_lake.ledger.restarts import add_task_restart_patterns
-from alchemiscale_lake.ledger.submit import submit_network
-from alchemiscale_lake.ledger.tasks import ensure_tasks
 from alchemiscale_lake.resources import Resources
 from alchemiscale_lake.settings import Pools
+from alchemiscale_lake.statestore.restarts import add_task_restart_patterns
+from alchemiscale_lake.statestore.submit import submit_network
+from alchemiscale_lake.statestore.task_operations import ensure_tasks
 from alchemiscale_lake.store import Lake
 from tests.engine import Engine
 from tests.plain import SCOPE, plain_chain

@@ -30,22 +30,22 @@ from hypothesis.stateful import (
 )
 
 from alchemiscale_lake.execution.assignment import AttemptSpec
-from alchemiscale_lake.execution.stopping import is_asked_to_stop
+from alchemiscale_lake.execution.stop_requests import is_asked_to_stop
 from alchemiscale_lake.faults import fault_hook
-from alchemiscale_lake.ledger.claims import claim_tasks, end_claims, expire_claims, renew_leases
-from alchemiscale_lake.ledger.network_state import set_network_state
-from alchemiscale_lake.ledger.receipts import find_receipts
-from alchemiscale_lake.ledger.results import record_receipts, unrecorded_attempts
-from alchemiscale_lake.ledger.submit import submit_network
-from alchemiscale_lake.ledger.task_ends import RECENT, end_recorded
-from alchemiscale_lake.ledger.tasks import (
+from alchemiscale_lake.statestore.claims import claim_tasks, end_claims, expire_claims, renew_leases
+from alchemiscale_lake.statestore.network_state import set_network_state
+from alchemiscale_lake.statestore.receipts import find_receipts
+from alchemiscale_lake.statestore.result_recording import record_receipts, unrecorded_attempts
+from alchemiscale_lake.statestore.submit import submit_network
+from alchemiscale_lake.statestore.task_ends import RECENT, end_recorded
+from alchemiscale_lake.statestore.task_operations import (
     action_tasks,
     cancel_tasks,
     create_tasks,
     set_tasks_priority,
     set_tasks_status,
 )
-from alchemiscale_lake.ledger.unwanted import release_unwanted
+from alchemiscale_lake.statestore.unwanted_tasks import release_unwanted
 from alchemiscale_lake.store import Lake
 from tests.faults.reference import Reference, ReferenceTask
 from tests.plain import SCOPE, leave_receipt, plain_chain, plain_receipt

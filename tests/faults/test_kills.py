@@ -215,7 +215,7 @@ def wait_for(ready: Callable[[], object], processes: list[subprocess.Popen[bytes
         time.sleep(0.05)
 
 
-KILLS = ["flow", "worker", "child", "zygote", "api", "flow"]
+KILLS = ["flow", "worker", "child", "fork server", "api", "flow"]
 N_REPEATS = 4
 
 
@@ -269,13 +269,13 @@ def log_of(folder: Path) -> str:
 
 def victims(command: Command, kill: str) -> list[psutil.Process]:
     """Return processes of one kind that can be killed."""
-    zygotes = command.find("execution.zygote")
+    fork_servers = command.find("execution.fork_server")
     parents: dict[str, Callable[[], list[psutil.Process | None]]] = {
         "flow": lambda: [psutil.Process(command.process.pid)],
-        "worker": lambda: [z.parent() for z in zygotes],
-        "zygote": lambda: list(zygotes),
-        "child": lambda: [c for z in zygotes for c in z.children()],
-        "api": lambda: list(command.find("flows._server")),
+        "worker": lambda: [z.parent() for z in fork_servers],
+        "fork server": lambda: list(fork_servers),
+        "child": lambda: [c for z in fork_servers for c in z.children()],
+        "api": lambda: list(command.find("alchemiscale_lake.prefect_api.server_process")),
     }
     with contextlib.suppress(psutil.Error):
         return [p for p in parents[kill]() if p is not None]

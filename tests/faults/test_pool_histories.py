@@ -37,15 +37,16 @@ from alchemiscale_lake.dispatch import dispatcher, handing_out, outage, own_leas
 from alchemiscale_lake.dispatch.dispatcher import Dispatcher
 from alchemiscale_lake.dispatch.settings import DispatchSettings
 from alchemiscale_lake.errors import StorageError, TransientError
-from alchemiscale_lake.execution.stopping import is_asked_to_stop
+from alchemiscale_lake.execution.stop_requests import is_asked_to_stop
 from alchemiscale_lake.faults import fault_hook
-from alchemiscale_lake.ledger import at_once, hosts
-from alchemiscale_lake.ledger.network_state import set_network_state
-from alchemiscale_lake.ledger.submit import submit_network
-from alchemiscale_lake.ledger.tasks import action_tasks, cancel_tasks, create_tasks, set_tasks_status
 from alchemiscale_lake.resources import Resources
 from alchemiscale_lake.settings import Pools
+from alchemiscale_lake.statestore import host_records as hosts
+from alchemiscale_lake.statestore.network_state import set_network_state
+from alchemiscale_lake.statestore.submit import submit_network
+from alchemiscale_lake.statestore.task_operations import action_tasks, cancel_tasks, create_tasks, set_tasks_status
 from alchemiscale_lake.store import Lake, task_log
+from alchemiscale_lake.store import parallel_requests as at_once
 from alchemiscale_lake.store.objects import ObjectStore
 from tests.faults.world import Clock, JobQueue, MachineClock, Worker, WorkerPool, World
 from tests.plain import SCOPE, plain_chain
@@ -115,7 +116,7 @@ class PoolHistories(RuleBasedStateMachine):
         self.patch.setattr(survey, "_REFRESH", self.clock.now() - self.clock.now())
         self.patch.setattr(task_log, "datetime", SimpleNamespace(now=self.clock.now))
         self.patch.setattr(dispatcher, "process_name", self.name_dispatcher)
-        for module in (salvage, sys.modules["alchemiscale_lake.ledger.claims"]):
+        for module in (salvage, sys.modules["alchemiscale_lake.statestore.claims"]):
             self.patch.setattr(module, "process_is_gone", lambda name: self.same_machine and name in self.dead)
 
     def name_dispatcher(self, role: str) -> str:

@@ -15,10 +15,10 @@ from datetime import UTC, datetime, timedelta
 from alchemiscale_lake.dispatch.executor import Pending, Place
 from alchemiscale_lake.execution.assignment import Assignment, AttemptSpec
 from alchemiscale_lake.execution.heartbeat import Beat, leave_beat
-from alchemiscale_lake.execution.quarantined import read_quarantine
+from alchemiscale_lake.execution.quarantine_list import read_quarantine
 from alchemiscale_lake.execution.receipt import has_receipt
 from alchemiscale_lake.execution.release import Release, ReleaseKind, leave_release
-from alchemiscale_lake.execution.stopping import ask_to_stop, is_asked_to_stop
+from alchemiscale_lake.execution.stop_requests import ask_to_stop, is_asked_to_stop
 from alchemiscale_lake.resources import Resources
 from alchemiscale_lake.store import Lake
 from tests.plain import leave_receipt, plain_receipt

@@ -13,9 +13,9 @@ import pytest
 import yaml
 
 from alchemiscale_lake.pools_file import load_pools
+from alchemiscale_lake.prefect_api.local_api import Api
 from alchemiscale_lake.store import Lake
-from flows._api import Api
-from tests.flows.work_pools import wait_until, worker
+from tests.engines.work_pools import wait_until, worker
 from tests.prefect_requests import post
 
 DEPLOYMENTS = Path(__file__).parents[2] / "deployments"
@@ -86,7 +86,11 @@ def test_what_needs_to_know_no_pool_starts_by_itself(deployed: dict[str, dict[st
 def test_every_pool_of_the_example_has_its_dispatcher(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAKE", "./lake")
     pools = load_pools(DEPLOYMENTS / "pools.yaml").pools
-    dispatchers = {d["parameters"]["pool"]: d for d in described() if d["entrypoint"] == "flows.dispatch.dispatch"}
+    dispatchers = {
+        d["parameters"]["pool"]: d
+        for d in described()
+        if d["entrypoint"] == "alchemiscale_lake.flows.dispatch.dispatch"
+    }
 
     assert set(dispatchers) == set(pools)
     for name, pool in pools.items():
@@ -123,7 +127,7 @@ def test_setting_up_again_makes_nothing_twice(api: Api, deployed: dict[str, dict
 
 
 def test_the_executor_uses_the_deployment_that_is_there(api: Api, folder: Path, deployed: dict[str, Any]) -> None:
-    from flows._flow_runs import open_flow_runs
+    from alchemiscale_lake.engines.flow_runs import open_flow_runs
 
     with open_flow_runs("cloud", "kubernetes") as runs:
         assert str(runs.deployment) == deployed["run-assignment-cloud"]["id"]

@@ -17,10 +17,10 @@ import yaml
 
 from alchemiscale_lake.execution.release import read_release
 from alchemiscale_lake.pools_file import load_pools
+from alchemiscale_lake.prefect_api.local_api import Api
 from alchemiscale_lake.store import Lake
-from flows._api import Api
-from tests.flows.test_work_pool_live import dispatching, flow_runs, running_attempts, statuses, submit
-from tests.flows.work_pools import wait_until, worker
+from tests.engines.test_work_pool_live import dispatching, flow_runs, running_attempts, statuses, submit
+from tests.engines.work_pools import wait_until, worker
 from tests.kubernetes_api import Cluster, kubernetes
 from tests.prefect_requests import is_there, login
 
@@ -201,7 +201,9 @@ def test_server_and_clients_have_their_login_from_one_secret() -> None:
         assert login_of(manifest, variable) == {"name": "prefect-login", "key": "PREFECT_API_AUTH_STRING"}
     assert login_of("lake-dispatcher", "PREFECT_API_AUTH_STRING") == login_of("prefect-server", server)
     (container,) = deployment("prefect-server")["containers"]
-    assert container["args"][:3] == ["python", "-m", "flows._server"], "which does not start without one"
+    assert container["args"][:3] == ["python", "-m", "alchemiscale_lake.prefect_api.server_process"], (
+        "which does not start without one"
+    )
 
 
 def login_of(name: str, variable: str) -> Any:
@@ -318,9 +320,9 @@ def test_jobs_are_valid_whatever_is_asked_for(
 
 
 def test_the_dispatcher_sets_variables_that_the_template_has(lake: Lake, api: Api) -> None:
+    from alchemiscale_lake.engines.work_pool import WorkPoolExecutor
     from alchemiscale_lake.settings import Pool
-    from flows._work_pool import WorkPoolExecutor
-    from tests.flows.work_pools import FakeRuns
+    from tests.engines.work_pools import FakeRuns
 
     known = frozenset(template()["variables"]["properties"])
     pool = Pool(kind="work-pool", work_pool="k", cores=4, memory="8GiB", gpus=1, walltime="1h")

@@ -11,7 +11,7 @@ import yaml
 from prefect import Flow
 from prefect.utilities.callables import parameter_schema
 
-from flows._serve import DEPLOYMENTS as SERVED
+from alchemiscale_lake.flow_steps.serve import DEPLOYMENTS as SERVED
 from tests.flows.test_deployments import DEPLOYMENTS
 
 ENTRIES = {entry.name: entry for entry in importlib.metadata.entry_points(group="alchemiscale_lake.flows")}

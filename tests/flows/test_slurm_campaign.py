@@ -16,10 +16,10 @@ import psutil
 import pytest
 
 from alchemiscale_lake.dispatch import salvage
-from alchemiscale_lake.ledger.network_state import set_network_state
-from alchemiscale_lake.ledger.tasks import cancel_tasks
+from alchemiscale_lake.statestore.network_state import set_network_state
+from alchemiscale_lake.statestore.task_operations import cancel_tasks
 from alchemiscale_lake.store import Lake, now_utc
-from tests.flows.pools import assert_all_complete_once, counts, daemon, events, results, stored, wait_until
+from tests.engines.pools import assert_all_complete_once, counts, daemon, events, results, stored, wait_until
 from tests.networks import harmonic_network
 from tests.slurm import Slurm, slurm
 

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from alchemiscale_lake.ledger.cost_models import newest_model
+from alchemiscale_lake.costs.cost_models import newest_model
+from alchemiscale_lake.flows.train_cost_model import train_cost_model
+from alchemiscale_lake.prefect_api.local_api import Api
 from alchemiscale_lake.store import Lake
-from flows._api import Api
-from flows.train_cost_model import train_cost_model
 from tests.cost_lake import openfe_lake
 from tests.prefect_requests import post
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from alchemiscale_lake.errors import ContentError, ResultFileError
-from alchemiscale_lake.ledger.imports import import_results
+from alchemiscale_lake.importing.imports import import_results
 from alchemiscale_lake.networks.edge_table import EdgeTable, read_edge_table
 from alchemiscale_lake.networks.json_tables import is_json_table, table_text
 from alchemiscale_lake.store import Lake

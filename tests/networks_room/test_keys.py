@@ -10,10 +10,10 @@ import pytest
 import zstandard
 
 from alchemiscale_lake.errors import InvalidNetworkError
-from alchemiscale_lake.ledger.submit import submit_network
 from alchemiscale_lake.networks import read_network
 from alchemiscale_lake.networks.keys import is_verified, unverified_keys
 from alchemiscale_lake.networks.nested import gufe_token
+from alchemiscale_lake.statestore.submit import submit_network
 from alchemiscale_lake.store import Lake
 from tests.networks_room.chains import small_chain, text
 from tests.real_data import real_file

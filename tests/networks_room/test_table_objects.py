@@ -9,7 +9,7 @@ import pytest
 from alchemiscale_lake.ids import Scope
 from alchemiscale_lake.networks.facts import transformation_rows
 from alchemiscale_lake.networks.nested import ObjectPool
-from alchemiscale_lake.networks.placing import described
+from alchemiscale_lake.networks.result_matching import described
 from alchemiscale_lake.networks.table_objects import add_transformation
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from alchemiscale_lake.errors import ResultFileError
-from alchemiscale_lake.ledger.imports import import_results
+from alchemiscale_lake.importing.imports import import_results
 from alchemiscale_lake.networks.chain import parse_chain
 from alchemiscale_lake.networks.nested import ObjectPool
 from alchemiscale_lake.networks.result_files import find_result_files, read_raw, read_result_file

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from alchemiscale_lake.ledger.estimates import gather_network
+from alchemiscale_lake.estimates.gathering import gather_network
 from tests.example_campaign import NETWORK, example_campaign
 
 

@@ -10,7 +10,7 @@ from syrupy.assertion import SnapshotAssertion
 
 import alchemiscale_lake
 from alchemiscale_lake.errors import AmbiguousScopeError, NotFoundError, QueryError
-from alchemiscale_lake.ledger.estimates import gather_network
+from alchemiscale_lake.estimates.gathering import gather_network
 from alchemiscale_lake.query import QUESTIONS, ask, connect, find_network, read_sql
 from alchemiscale_lake.report import Table
 from alchemiscale_lake.schemas import TABLES

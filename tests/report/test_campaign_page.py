@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from alchemiscale_lake.errors import StorageError
-from alchemiscale_lake.ledger.estimates import gather_network
+from alchemiscale_lake.estimates.gathering import gather_network
 from alchemiscale_lake.report import campaign_page as pages
 from alchemiscale_lake.report.campaign_page import campaign_page, page_place, write_campaign_page, written_page
 from alchemiscale_lake.store import Lake

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from alchemiscale_lake.errors import EstimationError, MissingDependencyError, NotFoundError
+from alchemiscale_lake.estimators import solve_network
 from alchemiscale_lake.report import femap
 from alchemiscale_lake.report.femap import FEMapContent, from_femap, network_femap, to_femap
 from alchemiscale_lake.schemas import TABLES
 from alchemiscale_lake.store import Lake
-from estimators import solve_network
 
 CONTENT = FEMapContent(
     ["a", "b", "a"],

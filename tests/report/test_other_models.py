@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from alchemiscale_lake.cli import main
 from alchemiscale_lake.errors import EstimationError
-from alchemiscale_lake.ledger.estimates import gather_network
+from alchemiscale_lake.estimates.gathering import gather_network
 from alchemiscale_lake.query import ask, connect
 from alchemiscale_lake.report.other_models import model_table
 from tests.campaign import Campaign

@@ -14,7 +14,7 @@ import pytest
 from cinnabar.stats import bootstrap_statistic
 
 from alchemiscale_lake.errors import EstimationError, MissingDependencyError
-from alchemiscale_lake.ledger.estimates import gather_network
+from alchemiscale_lake.estimates.gathering import gather_network
 from alchemiscale_lake.query import ask, connect
 from alchemiscale_lake.report import ddg_pairs, dg_pairs, performance_line, plot_pairs, summarise
 from tests.campaign import SCOPE, Campaign, small_campaign

@@ -19,7 +19,7 @@ from syrupy.assertion import SnapshotAssertion
 
 from alchemiscale_lake.cli import main
 from alchemiscale_lake.errors import EstimationError
-from alchemiscale_lake.ledger.estimates import gather_network
+from alchemiscale_lake.estimates.gathering import gather_network
 from alchemiscale_lake.query import connect
 from alchemiscale_lake.report import (
     REPORTS,

@@ -7,14 +7,14 @@ import threading
 import pytest
 
 from alchemiscale_lake.errors import NotALakeError, NotFoundError
+from alchemiscale_lake.estimates.gathering import gather_network
 from alchemiscale_lake.execution.assignment import AttemptSpec
-from alchemiscale_lake.ledger.claims import claim_tasks
-from alchemiscale_lake.ledger.estimates import gather_network
-from alchemiscale_lake.ledger.receipts import find_receipts
-from alchemiscale_lake.ledger.results import record_receipts
-from alchemiscale_lake.ledger.submit import read_network_chain, submit_network
-from alchemiscale_lake.ledger.tasks import ensure_tasks
 from alchemiscale_lake.query import connect
+from alchemiscale_lake.statestore.claims import claim_tasks
+from alchemiscale_lake.statestore.receipts import find_receipts
+from alchemiscale_lake.statestore.result_recording import record_receipts
+from alchemiscale_lake.statestore.submit import read_network_chain, submit_network
+from alchemiscale_lake.statestore.task_operations import ensure_tasks
 from alchemiscale_lake.store import Lake
 from tests.plain import SCOPE, leave_receipt, plain_chain, plain_receipt
 

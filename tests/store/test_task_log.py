@@ -76,7 +76,7 @@ def _prioritised(states: TaskStates, task: str, priority: int) -> Event:
 
 
 def _claim_all(url: str, who: str, queue: multiprocessing.Queue[list[str]]) -> None:
-    from alchemiscale_lake.ledger.claims import claim_tasks
+    from alchemiscale_lake.statestore.claims import claim_tasks
 
     lake, claimed = Lake.open(url), []
     while claims := claim_tasks(lake, who, 3, lease_s=60, actor=who):

@@ -84,15 +84,15 @@ def test_on_probation_one_failure_suffices_and_the_penalty_doubles_up_to_the_lim
 
 def test_probation_begins_after_quarantine_and_ends_when_all_penalties_expired() -> None:
     record = fold(fails([0, 1, 2]))["bad"]
-    assert [record.is_on_parole(RULES, at(m)) for m in (11, 12, 12 + 1439, 12 + 1440)] == [False, True, True, False]
+    assert [record.is_on_probation(RULES, at(m)) for m in (11, 12, 12 + 1439, 12 + 1440)] == [False, True, True, False]
     proved = fold([*fails([0, 1, 2]), ("bad", "good", True, 15.0, 60.0)])["bad"]
-    assert not proved.is_on_parole(RULES, at(16))
+    assert not proved.is_on_probation(RULES, at(16))
 
 
 def test_a_success_ends_probation_but_not_the_doubling() -> None:
     rows = [*fails([0, 1, 2]), ("bad", "good", True, 15.0, 60.0), *fails([16, 17])]
     record = fold(rows)["bad"]
-    assert (record.quarantined_until, record.on_parole) == (at(12), False)
+    assert (record.quarantined_until, record.on_probation) == (at(12), False)
     assert fold([*rows, *fails([18])])["bad"].quarantined_until == at(18 + 20)
 
 
@@ -105,7 +105,7 @@ def test_good_conduct_halves_the_next_penalty() -> None:
     assert record.next_penalty_s(RULES, at(33 + day)) == 1200
     assert record.next_penalty_s(RULES, at(33 + 5 * day)) == 600
     later = 33.0 + day + 1
-    assert fold([*twice, *fails([later])])["bad"].quarantined_until == at(later + 20), "still on parole"
+    assert fold([*twice, *fails([later])])["bad"].quarantined_until == at(later + 20), "still on probation"
     forgotten = 33.0 + 3 * day
     assert fold([*twice, *fails([forgotten])])["bad"].quarantined_until == at(33), "all is forgiven: one is not enough"
 
@@ -164,19 +164,19 @@ def plainly(rows: Sequence[Row], rules: QuarantineRules) -> dict[str, datetime |
     found: dict[str, datetime | None] = {}
     for host in {h for h, *_ in rows}:
         streak: list[float] = []
-        times, end, parole = 0, None, False
+        times, end, probation = 0, None, False
         for _, task, ok, minute, _ in sorted((r for r in rows if r[0] == host), key=lambda r: r[3]):
             if ok:
-                streak, parole = [], False
+                streak, probation = [], False
             elif task not in blamed and (end is None or minute >= end):
                 if end is not None:
                     good_days = int((minute - end) * 60 / rules.forgive_after_s)
                     times = max(0, times - good_days)
-                    parole = parole and times > 0
+                    probation = probation and times > 0
                 streak = [m for m in streak if (minute - m) * 60 <= rules.window_s] + [minute]
-                if parole or len(streak) >= rules.failures:
+                if probation or len(streak) >= rules.failures:
                     end = minute + min(rules.penalty_s * 2**times, rules.longest_s) / 60
-                    times, parole, streak = times + 1, True, []
+                    times, probation, streak = times + 1, True, []
         found[host] = None if end is None else at(end)
     return found
 

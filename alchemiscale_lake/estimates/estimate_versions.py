@@ -1,0 +1,315 @@
+"""Computation of an estimate version: edges from Transformations, and free energies of ligands from edges.
+
+Computes rows, writes none. `estimators.network.edges` defines which legs make an edge,
+`estimators.network.leg_uncertainties` the uncertainty of a leg, `estimators.network.network_mle` the model of the
+network. `network_findings` describes inconsistencies.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from ..estimators.network.cycle_closure import closure_of, scale_from_cycles
+from ..estimators.network.edges import EdgeEstimate, Kind, whole_edges
+from ..estimators.network.leg_uncertainties import LegRule, LegUncertainties, leg_uncertainties
+from ..estimators.network.network_mle import NetworkEstimate, solve_network
+from ..estimators.network.shared_error import with_shared_error
+from ..estimators.notes import Note
+from ..networks.measures import is_absent
+from .assembled_edges import AssembledEdge, assemble, evidence_of
+from .network_findings import SolvedKind, finding_rows
+from .transformation_estimates import none_if_nan
+from .uncertainty_notes import conflicting_assays, scaled_by_cycles, shared_error, unchecked
+
+__all__ = ["MAX_COVARIANCE_LIGANDS", "Round", "compute_version", "inputs_digest"]
+
+#: For networks with more ligands (of one kind) the covariance is not stored, since it grows quadratically.
+MAX_COVARIANCE_LIGANDS: Final = 1000
+#: Version of the computation; raised when the same legs give other results, so that networks are recomputed.
+_COMPUTATION: Final = 5
+
+_KINDS: Final[tuple[Kind, ...]] = ("binding", "hydration", "direct")
+
+
+FloatArray = NDArray[np.float64]
+#: Experimental value and uncertainty by ligand.
+_Known = Mapping[str, tuple[float, float | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One estimate version of a network, without its number and time.
+
+    Attributes
+    ----------
+    edges : list of dict
+        Rows of `edge_estimates` without scope, network, round and estimated_at.
+    findings : list of dict
+        Rows of `network_findings` without scope, network, round and found_at.
+    nodes : list of dict
+        Rows of `network_estimates` without these, as_of_seq and inputs_digest.
+    """
+
+    edges: list[dict[str, Any]]
+    findings: list[dict[str, Any]]
+    nodes: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Solved:
+    """Edges of one kind and their network estimate.
+
+    `checked` is the same before an error shared by repeats was added, which would hide inconsistencies.
+    """
+
+    edges: list[AssembledEdge]
+    estimate: NetworkEstimate
+    checked: SolvedKind
+    scale: float
+    unknown: bool
+    notes: list[Note]
+    experiment: _Known
+
+
+def inputs_digest(legs: pl.DataFrame, assays: pl.DataFrame, rule: LegRule) -> str:
+    """Return the SHA-256 of all inputs of an estimate version: with equal digests, the result is the same.
+
+    Parameters
+    ----------
+    legs : polars.DataFrame
+        From `legs_to_compute.sql` for one network.
+    assays : polars.DataFrame
+        From `newest_assays.sql` for its Scope.
+    rule : {"pooled", "larger", "own", "sem", "sd"}
+    """
+    of_legs = legs.drop("network", "attempts").sort("transformation").rows()
+    ligands = [*legs["ligand_i"], *legs["ligand_j"]]
+    measured = assays.drop("scope").filter(pl.col("ligand").is_in(ligands)).sort("ligand", "kind").rows()
+    return hashlib.sha256(json.dumps([_COMPUTATION, rule, of_legs, measured]).encode()).hexdigest()
+
+
+def compute_version(legs: pl.DataFrame, assays: pl.DataFrame, rule: LegRule = "pooled") -> Round:
+    """Compute edges, findings and nodes of a network.
+
+    Parameters
+    ----------
+    legs : polars.DataFrame
+        From `legs_to_compute.sql` for one network.
+    assays : polars.DataFrame
+        Columns ligand, kind, value_kcal_mol, uncertainty_kcal_mol: the current assays, one row per ligand and kind.
+    rule : {"pooled", "larger", "own", "sem", "sd"}
+        Uncertainty used for a leg, see `estimators.network.leg_uncertainties`.
+    """
+    rows = legs.filter(pl.col("ligand_j").is_not_null() & (pl.col("qualname") != "NonTransformation"))
+    rows = rows.sort("phase", "ligand_i", "ligand_j", "transformation").with_row_index("place")
+    chosen = leg_uncertainties(evidence_of(rows), rule)
+    # openfe, whose convention is `sd`, lists both directions of a pair
+    edges = assemble(rows, chosen, by_direction=rule == "sd")
+    solved = {}
+    for kind in _KINDS:
+        of_kind = [edge for edge in edges if edge.estimate.kind == kind]
+        if of_kind:
+            solved[kind] = _solve(of_kind, kind, assays, chosen, pooled=rule == "pooled")
+    edge_rows = [row for kind, s in solved.items() for row in _edge_rows(kind, s, rows, chosen, rule)]
+    edge_rows.sort(key=lambda row: (row["kind"], row["ligand_i"], row["ligand_j"]))
+    node_rows = [row for kind, s in solved.items() for row in _node_rows(kind, s)]
+    return Round(edge_rows, finding_rows(rows, chosen, [s.checked for s in solved.values()]), node_rows)
+
+
+# --- networks ---------------------------------------------------------------------------------------
+
+
+def _solve(
+    edges: list[AssembledEdge], kind: Kind, assays: pl.DataFrame, chosen: LegUncertainties, *, pooled: bool
+) -> _Solved:
+    """Estimate the network of one kind; its cycles may correct stated uncertainties, or those from repeats."""
+    ligands = list(
+        dict.fromkeys(str(ligand) for edge in edges for ligand in (edge.estimate.ligand_a, edge.estimate.ligand_b))
+    )
+    experiment, notes = _experiment(ligands, kind, assays)
+    unknown = _without_any_uncertainty([edge.estimate for edge in edges])
+    if unknown:
+        edges = [edge.with_uncertainty(1.0) for edge in edges]
+    estimate = _estimate(edges, kind, ligands, experiment)
+    closure = closure_of(estimate)
+    alone = pooled and not chosen.replicated
+    scale = scale_from_cycles(closure, known=not unknown) if unknown or alone else 1.0
+    if scale not in (0.0, 1.0) and not math.isnan(scale):
+        edges = [edge.with_uncertainty(edge.estimate.uncertainty_kcal_mol * scale) for edge in edges]
+        estimate = _estimate(edges, kind, ligands, experiment)
+        notes.append(scaled_by_cycles(scale, closure, unknown=unknown))
+        closure, unknown = closure_of(estimate), False
+    elif unknown:
+        edges = [edge.with_uncertainty(math.nan) for edge in edges]
+        message = "no result has an uncertainty, and neither repeats nor cycles provide one: edges have equal weight"
+        notes.append(Note("uncertainty-unknown", message))
+    elif alone and not closure.degrees_of_freedom and len(edges):
+        notes.append(unchecked())
+    checked = SolvedKind(kind, estimate, [edge.estimate for edge in edges], closure)
+    if pooled and not alone and not unknown:
+        node_a, node_b, value, repeats = whole_edges(checked.edges, kind)
+        shared, estimate = with_shared_error(
+            estimate,
+            node_a,
+            node_b,
+            repeats,
+            lambda used: _solved(node_a, node_b, value, used, ligands, experiment),
+            one_result_kcal_mol=_of_one_result(edges, chosen),
+        )
+        if shared.added_kcal_mol:
+            edges = [edge.widened(shared.added_kcal_mol) for edge in edges]
+            notes.append(shared_error(shared, closure))
+    if len(ligands) > MAX_COVARIANCE_LIGANDS:
+        message = f"{len(ligands)} ligands exceed the limit of {MAX_COVARIANCE_LIGANDS}: no covariance is stored"
+        notes.append(Note("covariance-omitted", message))
+    return _Solved(edges, estimate, checked, scale, unknown, notes, experiment)
+
+
+def _estimate(
+    edges: Sequence[AssembledEdge], kind: Kind, ligands: Sequence[str], experiment: _Known
+) -> NetworkEstimate:
+    return _solved(*whole_edges([edge.estimate for edge in edges], kind), ligands, experiment)
+
+
+def _solved(
+    node_a: Sequence[Hashable],
+    node_b: Sequence[Hashable],
+    value: FloatArray,
+    uncertainty: FloatArray,
+    ligands: Sequence[str],
+    experiment: _Known,
+) -> NetworkEstimate:
+    return solve_network(
+        node_a,
+        node_b,
+        value,
+        uncertainty,
+        nodes=ligands,
+        experimental={ligand: known for ligand, (known, _) in experiment.items()} or None,
+        covariance=len(ligands) <= MAX_COVARIANCE_LIGANDS,
+        references=[ligand for ligand in ligands if is_absent(ligand)],
+    )
+
+
+def _of_one_result(edges: Sequence[AssembledEdge], chosen: LegUncertainties) -> float | None:
+    """Return the typical uncertainty of an edge with one result per leg; None if none is uncertain."""
+    variance = chosen.uncertainty_kcal_mol**2 * chosen.n
+    of_edges = np.array([variance[list(edge.members)].sum() for edge in edges if edge.estimate.whole])
+    uncertain = of_edges[np.isfinite(of_edges) & (of_edges > 0)]
+    return float(np.sqrt(np.median(uncertain))) if len(uncertain) else None
+
+
+def _without_any_uncertainty(edges: Sequence[EdgeEstimate]) -> bool:
+    whole = [edge for edge in edges if edge.whole]
+    return bool(whole) and all(math.isnan(edge.uncertainty_kcal_mol) for edge in whole)
+
+
+def _experiment(
+    ligands: Sequence[str], kind: Kind, assays: pl.DataFrame
+) -> tuple[dict[str, tuple[float, float | None]], list[Note]]:
+    """Return value and uncertainty of each measured ligand.
+
+    Only its Protocol knows what a direct edge measures, so without assays of that kind a single other kind is used.
+    """
+    of_ligands = assays.filter(pl.col("ligand").is_in(list(ligands)))
+    kinds = sorted(of_ligands["kind"].unique())
+    chosen: str = kind
+    notes = []
+    if kind == "direct" and kind not in kinds and len(kinds) == 1:
+        chosen = kinds[0]
+        notes.append(Note("experiment-kind", f"compared with experimental values of kind {chosen}"))
+    rows = of_ligands.filter(pl.col("kind") == chosen).sort("ligand")
+    notes += conflicting_assays(rows)
+    columns = rows.select("ligand", "value_kcal_mol", "uncertainty_kcal_mol")
+    return {ligand: (value, uncertainty) for ligand, value, uncertainty in columns.iter_rows()}, notes
+
+
+# --- rows -------------------------------------------------------------------------------------------
+
+
+def _edge_rows(
+    kind: str, solved: _Solved, rows: pl.DataFrame, chosen: LegUncertainties, rule: str
+) -> list[dict[str, Any]]:
+    keys = rows["transformation"].to_list()
+    # in the order of the solved edges: those with an uncertainty
+    residuals = iter([] if solved.unknown else solved.estimate.residual_kcal_mol.tolist())
+    scale = 1.0 if math.isnan(solved.scale) else solved.scale
+    found = []
+    for edge in solved.edges:
+        estimate = edge.estimate
+        members = sorted(edge.members, key=lambda k: keys[k])
+        used = estimate.whole and not math.isnan(estimate.uncertainty_kcal_mol)
+        said = dict.fromkeys(note.message for note in estimate.notes)
+        found.append(
+            {
+                "kind": kind,
+                "ligand_i": estimate.ligand_a,
+                "ligand_j": estimate.ligand_b,
+                "value_kcal_mol": none_if_nan(estimate.value_kcal_mol),
+                "uncertainty_kcal_mol": none_if_nan(estimate.uncertainty_kcal_mol),
+                "legs": [keys[k] for k in members],
+                "leg_uncertainties_kcal_mol": [
+                    none_if_nan(scale * float(chosen.uncertainty_kcal_mol[k])) for k in members
+                ],
+                "rule": rule,
+                "missing_legs": list(estimate.missing),
+                "residual_kcal_mol": next(residuals) if used else None,
+                "status": "ok" if estimate.whole else "error" if edge.failed else "incomplete",
+                "note": "; ".join(said) or None,
+            }
+        )
+    return found
+
+
+def _node_rows(kind: str, solved: _Solved) -> list[dict[str, Any]]:
+    estimate = solved.estimate
+    said = _notes_by_ligand(estimate.nodes, [*estimate.notes, *solved.notes])
+    component = estimate.component.tolist()
+    absent = np.array([is_absent(str(ligand)) for ligand in estimate.nodes], dtype=bool)
+    mates = {k: np.flatnonzero((estimate.component == k) & ~absent) for k in set(component)}
+    place = {int(node): index for members in mates.values() for index, node in enumerate(members)}
+    rows = []
+    for index, ligand in enumerate(estimate.nodes):
+        if absent[index]:
+            continue
+        of_component = estimate.components[component[index]]
+        value = none_if_nan(float(estimate.value_kcal_mol[index]))
+        known = solved.experiment.get(str(ligand))
+        blank = solved.unknown or value is None
+        rows.append(
+            {
+                "kind": kind,
+                "component": component[index],
+                "node": place[index],
+                "ligand": ligand,
+                "value_kcal_mol": value,
+                "uncertainty_kcal_mol": None if blank else none_if_nan(float(estimate.uncertainty_kcal_mol[index])),
+                "absolute": value is not None and (of_component.absolute or of_component.n_experimental > 0),
+                "covariance_kcal2_mol2": None
+                if estimate.covariance is None or blank
+                else estimate.covariance[index, mates[component[index]]].tolist(),
+                "experiment_kcal_mol": known[0] if known else None,
+                "experiment_uncertainty_kcal_mol": known[1] if known else None,
+                "notes": said[str(ligand)],
+            }
+        )
+    return rows
+
+
+def _notes_by_ligand(ligands: Sequence[Any], notes: Iterable[Note]) -> dict[str, list[str]]:
+    """Return the notes for each ligand: those that name it, and those that concern all."""
+    said: dict[str, list[str]] = {str(ligand): [] for ligand in ligands}
+    for note in notes:
+        concerned = [str(node) for node in note.nodes if str(node) in said] if note.nodes else list(said)
+        for ligand in concerned:
+            said[ligand].append(f"{note.code}: {note.message}")
+    return said

@@ -1,0 +1,1 @@
+"""Steps that several flows share, and their display in the Prefect UI. The flows are in `flows`."""

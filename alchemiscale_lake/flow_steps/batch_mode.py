@@ -1,0 +1,42 @@
+"""Batch mode (`--once`): collect finished jobs, submit jobs for waiting Tasks, and exit.
+
+For sites that forbid long-running processes. It needs no Prefect API and leaves no scheduler behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..dispatch.dispatcher import Dispatcher
+from ..dispatch.report import DispatchReport, Progress
+from ..engines.pool_engines import open_executor
+from ..statestore.claims import Selection
+from ..store import Lake
+from .pool_settings import plan_dispatch
+
+__all__ = ["dispatch_once"]
+
+
+def dispatch_once(
+    lake: Lake,
+    pool: str,
+    selection: Selection,
+    *,
+    pools_file: str | None = None,
+    timeout_s: float | None = None,
+    unit_retries: int | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> DispatchReport:
+    """Run one dispatch turn for a pool whose jobs continue without this process.
+
+    Raises
+    ------
+    SettingsError
+        If the pools file has no such pool, or it is a local pool.
+    """
+    plan = plan_dispatch(
+        lake, pool, selection, pools_file=pools_file, timeout_s=timeout_s, unit_retries=unit_retries, once=True
+    )
+    with open_executor(plan.name, plan.pool, lake, once=True) as executor:
+        dispatcher = Dispatcher(lake, executor, plan.settings, pools=plan.pools, on_progress=on_progress)
+        return dispatcher.run(until="once")

@@ -1,0 +1,83 @@
+"""Dispatching for a pool: its engine, the dispatcher, and their display in the Prefect UI."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+from prefect.client.schemas.objects import State
+from prefect.states import Cancelled
+
+from ..dispatch.dispatcher import Dispatcher
+from ..dispatch.executor import Executor
+from ..dispatch.report import DispatchReport, Progress
+from ..engines.pool_engines import open_executor
+from ..estimates.estimate_keeper import EstimateKeeper
+from ..store import Lake
+from .artifacts import progress_artifact
+from .network_pages import keep_pages
+from .pool_settings import DispatchPlan
+from .progress_listeners import tell
+from .signals import stop_event
+from .task_runs import ShowingExecutor, task_runs
+
+__all__ = ["Dispatched", "dispatch_tasks", "handed_back"]
+
+T = TypeVar("T")
+Until = Literal["drained", "stopped", "once"]
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatched:
+    """Report of a dispatcher, and whether it was asked to stop before it was done."""
+
+    report: DispatchReport
+    interrupted: bool
+
+
+def handed_back(report: T) -> State[T]:
+    """Return the state of a flow run that was asked to stop, with its report."""
+    return Cancelled(message="stopped; running Tasks were released", data=report)
+
+
+def dispatch_tasks(
+    lake: Lake, plan: DispatchPlan, *, title: str, until: Until = "drained", gather_at_end: bool = True
+) -> Dispatched:
+    """Claim, run, collect and record Tasks for a pool, until nothing is left or a stop is requested.
+
+    Call it from a flow: every Task becomes a task run, and progress an artifact. Estimates are updated meanwhile;
+    the final update can be left to the caller.
+    """
+    with (
+        stop_event() as stop,
+        EstimateKeeper(lake, at_end=gather_at_end, on_gathered=lambda done: keep_pages(lake, done)) as estimates,
+        _engine(lake, plan) as engine,
+        task_runs() as runs,
+        progress_artifact(title) as show,
+    ):
+
+        def on_progress(progress: Progress) -> None:
+            runs.end(progress.newly)
+            estimates.note(ended.result.transformation for ended in progress.newly if ended.result.ok)
+            show(progress)
+            tell(progress)
+
+        # assignments that outlive this flow run would be shown as released at its end
+        executor = engine if engine.durable else ShowingExecutor(engine, runs)
+        dispatcher = Dispatcher(lake, executor, plan.settings, pools=plan.pools, on_progress=on_progress)
+        report = dispatcher.run(until="once" if plan.once else until, stop=stop)
+        return Dispatched(report, stop.is_set())
+
+
+@contextlib.contextmanager
+def _engine(lake: Lake, plan: DispatchPlan) -> Iterator[Executor]:
+    if plan.pool.kind == "work-pool":
+        from ..engines.work_pool import open_work_pool
+
+        with open_work_pool(lake, plan.name, plan.pool) as executor:
+            yield executor
+    else:
+        with open_executor(plan.name, plan.pool, lake, once=plan.once) as executor:
+            yield executor

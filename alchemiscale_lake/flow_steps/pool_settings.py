@@ -1,0 +1,131 @@
+"""From the name of a pool to the settings of its dispatcher. Nothing here imports Prefect."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+
+from ..dispatch.settings import DispatchSettings
+from ..engines.pool_engines import local_pool
+from ..errors import MissingClassError, SettingsError
+from ..pools_file import find_pools_file, load_pools
+from ..resources import Resources
+from ..settings import Pool, Pools
+from ..statestore.claims import Selection
+from ..statestore.runnable import not_runnable
+from ..store import Lake
+
+__all__ = ["DispatchPlan", "plan_dispatch"]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class DispatchPlan:
+    """A pool and the settings of its dispatcher.
+
+    Attributes
+    ----------
+    name : str
+    pool : Pool
+    pools : Pools or None
+        All pools of the pools file, if there is one.
+    settings : DispatchSettings
+    once : bool
+        Batch mode: one turn only.
+    """
+
+    name: str
+    pool: Pool
+    pools: Pools | None
+    settings: DispatchSettings
+    once: bool = False
+
+
+def plan_dispatch(
+    lake: Lake,
+    name: str,
+    selection: Selection,
+    *,
+    pools_file: str | None = None,
+    workers: int | None = None,
+    cores_per_task: int | None = None,
+    timeout_s: float | None = None,
+    unit_retries: int | None = None,
+    once: bool = False,
+    is_patient: bool = False,
+) -> DispatchPlan:
+    """Find the settings of a pool: in a pools file if there is one, else this machine's.
+
+    Raises
+    ------
+    SettingsError
+        If the file has no such pool, or the options do not apply to it.
+    MissingClassError
+        If the pool is this machine and no Task's Protocol is installed here, unless the dispatcher waits for more
+        Tasks (`is_patient`).
+    """
+    path = find_pools_file(pools_file)
+    pools = None if path is None else load_pools(path)
+    if pools is None or (name == "local" and name not in pools.pools and pools_file is None):
+        if once:
+            raise SettingsError(
+                f"--once needs a pool whose jobs outlive this command; define {name!r} in a pools file",
+                pool=name,
+            )
+        pool = local_pool(workers, cores_per_task or 1)
+        each = Resources(cores=cores_per_task or 1, gpus=float(pool.gpus))
+        plan = DispatchPlan(name, pool, None, DispatchSettings(pool=name, selection=selection, resources=each))
+    else:
+        plan = _from_file(lake, name, pools, selection, str(path), once=once)
+        if workers is not None or cores_per_task is not None:
+            raise SettingsError(
+                f"pool {name!r} is defined in {path}; change limits, cores and protocols there instead of "
+                "giving --workers or --cores-per-task",
+                pool=name,
+            )
+    if plan.pool.kind == "local":
+        plan = replace(plan, settings=replace(plan.settings, runs_here=True))
+        if not is_patient:
+            plan = _without_missing(lake, plan)
+    settings = plan.settings
+    if timeout_s is not None:
+        settings = replace(settings, timeout_s=timeout_s)
+    if unit_retries is not None:
+        settings = replace(settings, unit_retries=unit_retries)
+    return replace(plan, settings=settings)
+
+
+def _without_missing(lake: Lake, plan: DispatchPlan) -> DispatchPlan:
+    """Exclude Tasks whose Protocol is not installed here, for a pool whose workers use this environment.
+
+    Raises
+    ------
+    MissingClassError
+        If no other Tasks are left.
+    """
+    found = not_runnable(lake, plan.settings.selection)
+    if found is None:
+        return plan
+    why = "; ".join(found.why)
+    if not found.n_others:
+        raise MissingClassError(f"{found.n_tasks} Task(s) cannot run here and stay waiting: {why}", missing=found.why)
+    _log.warning("%d Task(s) cannot run here and stay waiting: %s", found.n_tasks, why)
+    selection = replace(plan.settings.selection, without=found.transformations)
+    return replace(plan, settings=replace(plan.settings, selection=selection))
+
+
+def _from_file(lake: Lake, name: str, pools: Pools, selection: Selection, path: str, *, once: bool) -> DispatchPlan:
+    if name not in pools.pools:
+        raise SettingsError(f"{path} has no pool {name!r}; it has {', '.join(sorted(pools.pools))}", pool=name)
+    pool = pools.pools[name]
+    if once and pool.kind == "local":
+        raise SettingsError(
+            f"pool {name!r} is local: its work ends with this command, so --once does not apply; omit --once",
+            pool=name,
+        )
+    durable = once or pool.kind == "work-pool"
+    settings = DispatchSettings.of_pool(
+        name, pools, selection=selection, durable=durable, bucket=lake.local_path is None
+    )
+    return DispatchPlan(name, pool, pools, settings, once)

@@ -1,0 +1,228 @@
+"""Import of experimental values: one row of `assays` per ligand of a CSV or TSV file.
+
+A file is imported completely or not at all, and importing it again changes nothing. Comparison of estimates with these
+values is in `query` and `report`.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Final, TypeAlias
+
+import polars as pl
+
+from ..cells import Row, table_rows
+from ..content import read_file
+from ..errors import ContentError, ResultFileError, SchemaError
+from ..ids import Scope
+from ..networks.json_tables import table_text
+from ..networks.marked_rows import is_comment, sure_names
+from ..networks.measurements import TEMPERATURE_KELVIN, Measured, Measurements
+from ..networks.measures import MEASURES
+from ..schemas import TABLES
+from ..statestore.user import user_name
+from ..store import Lake, collect, now_utc
+from ..suggestions import did_you_mean
+
+__all__ = ["import_assays", "unmatched_assays", "unused_assays"]
+
+#: Maximum number of ligands listed in a message.
+_NAMED: Final = 10
+_Row: TypeAlias = "dict[str, str | float | None]"
+
+
+def import_assays(
+    lake: Lake,
+    path: str | Path,
+    scope: Scope | str,
+    kind: str = "binding",
+    *,
+    source: str | None = None,
+    entered_by: str | None = None,
+    temperature_kelvin: float = TEMPERATURE_KELVIN,
+    tell: Callable[[str], None] | None = None,
+) -> int:
+    """Import experimental free energies of ligands.
+
+    Parameters
+    ----------
+    lake : Lake
+    path : path
+        CSV or TSV with a header. Columns: `ligand` (or `name`) as in the network; `value_kcal_mol` (also `DG
+        (kcal/mol)`, `exp DG (kcal/mol)`, `dG_exp`, `expt_DG`, or one in kJ/mol), or `pic50`, `pKi`, `Ki (nM)`,
+        `Kd (nM)`, `IC50 (nM)` and others (`networks.measurements`); optionally `uncertainty_kcal_mol`, `smiles` and
+        `source`. Columns marked as experimental take precedence.
+    scope : Scope or str
+        Specific Scope the values are used in.
+    kind : str
+        `binding`, `hydration` or `direct`.
+    source : str, optional
+        Source of values without one of their own; default: the file's name.
+    entered_by : str, optional
+        Default: the user of this process.
+    temperature_kelvin : float
+        Of concentrations and p-values, unless a column `temperature` states theirs.
+    tell : callable, optional
+        Called with how values were taken and which were left out, with counts.
+
+    Returns
+    -------
+    int
+        Number of values that are new in the lake.
+
+    Raises
+    ------
+    SchemaError
+        If the file is not such a table; every bad line is listed. Nothing is written.
+    InvalidScopeError
+        If the Scope is malformed or has a wildcard.
+
+    Notes
+    -----
+    A pIC50 (or pKi) becomes -R T ln(10) pIC50, a concentration K becomes R T ln(K / 1 M). An IC50 is taken for a Ki.
+    Bounds such as `>1000` are left out.
+    """
+    scope = Scope.parse(scope).require_specific()
+    path = Path(path)
+    kinds = next(c.choices for c in TABLES["assays"].columns if c.name == "kind")
+    if kind not in kinds:
+        raise SchemaError(f"kind of an assay is {kind!r}, not one of {', '.join(kinds)}", value=kind)
+    common = {
+        "scope": str(scope),
+        "kind": kind,
+        "entered_by": entered_by or user_name(),
+        "entered_at": now_utc(),
+    }
+    # accents have two encodings; use the one of the network
+    spelt = {unicodedata.normalize("NFC", name): name for name in _ligands(lake, scope)}
+    rows = [common | row for row in _read_values(path, source or path.name, temperature_kelvin, tell or _silent)]
+    for row in rows:
+        name = unicodedata.normalize("NFC", str(row["ligand"]))
+        row["ligand"] = spelt.get(name, row["ligand"])
+    return lake.table("assays").append_new(rows)
+
+
+def _ligands(lake: Lake, scope: Scope | str) -> set[str]:
+    ends = lake.table("transformations").scan().filter(pl.col("scope") == str(scope))
+    names = collect(ends.select("ligand_a_name", "ligand_b_name"), "ligands")
+    return set(names["ligand_a_name"].drop_nulls()) | set(names["ligand_b_name"].drop_nulls())
+
+
+def unmatched_assays(lake: Lake, scope: Scope | str) -> str | None:
+    """Return a message on experimental values of a Scope that match no ligand there, with suggestions.
+
+    None if all match, or the Scope has no ligands yet.
+    """
+    ligands = _ligands(lake, scope)
+    rows = lake.table("assays").scan().filter(pl.col("scope") == str(scope))
+    assays = collect(rows.select("ligand").unique(), "assays")
+    unknown = sorted(set(assays["ligand"]) - ligands)
+    if not ligands or not unknown:
+        return None
+    told = [f"{name!r}{did_you_mean(name, ligands).replace('; did', ' (did').replace('?', '?)')}" for name in unknown]
+    more = f" and {len(told) - _NAMED} more" if len(told) > _NAMED else ""
+    return f"{len(unknown)} experimental values match no ligand of {scope}: {', '.join(told[:_NAMED])}{more}"
+
+
+def unused_assays(lake: Lake, scope: Scope | str, kind: str) -> str | None:
+    """Return why experimental values of a kind are not used in a Scope yet; None if they are.
+
+    Either the Scope has no network, or its networks measure something else.
+    """
+    rows = collect(
+        lake.table("transformations").scan().select("scope", "phase", "protocol_qualname").unique(), "Transformations"
+    )
+    own = rows.filter(pl.col("scope") == str(scope))
+    if own.is_empty():
+        return f"{scope} has no network yet{did_you_mean(str(scope), rows['scope'].unique().to_list())}"
+    measured = {MEASURES[name].kind for name in own["protocol_qualname"] if name in MEASURES}
+    phases = set(own.filter(~pl.col("protocol_qualname").is_in(list(MEASURES)))["phase"])
+    if "complex" in phases:
+        measured.add("binding")
+    elif "vacuum" in phases:
+        measured.add("hydration")
+    if not measured or kind in measured or "other" in phases:
+        return None
+    other = " and ".join(sorted(measured))
+    return f"the networks of {scope} measure {other}, and use no values of kind {kind}: import them with --kind {other}"
+
+
+def _read_values(path: Path, source: str, temperature_kelvin: float, tell: Callable[[str], None]) -> list[_Row]:
+    rows = _rows(path)
+    start = _header(rows)
+    measurements = _columns(rows[start : start + 1], path, temperature_kelvin)
+    names = sure_names(rows[start + 1 :], [measurements.at["ligand"]])
+    values: dict[str, _Row] = {}
+    problems = []
+    n_comments = 0
+    for row in rows[start + 1 :]:
+        try:
+            if is_comment(row, names):
+                n_comments += 1
+            else:
+                _add(values, measurements.read(row.cells), source)
+        except ValueError as e:
+            problems.append(f"{path}:{row.number}: {e}")
+    if problems:
+        shown = "\n".join(problems[:10])
+        more = f"\n... and {len(problems) - 10} more" if len(problems) > 10 else ""
+        raise SchemaError(
+            f"{len(problems)} invalid line(s), nothing was imported; correct them and import again:\n{shown}{more}",
+            path=str(path),
+            problems=problems,
+        )
+    notes = measurements.notes()
+    if not values:
+        raise SchemaError("; ".join([f"{path}: no values below the header", *notes]), path=str(path))
+    if n_comments:
+        notes.append(f"left out {n_comments} lines that begin with #, taken for comments")
+    for note in notes:
+        tell(f"{path}: {note}")
+    return list(values.values())
+
+
+def _add(values: dict[str, _Row], measured: Measured | str, source: str) -> None:
+    if not isinstance(measured, Measured):
+        if measured:
+            raise ValueError(f"no value for ligand {measured!r}; remove the line if it was not measured")
+        return
+    before = values.setdefault(measured.ligand, asdict(measured) | {"source": measured.source or source})
+    if before["value_kcal_mol"] != measured.value_kcal_mol:
+        raise ValueError(f"ligand {measured.ligand!r} already has a value in an earlier line; keep one line per ligand")
+
+
+def _silent(_: str) -> None:
+    """Ignore a note."""
+
+
+def _rows(path: Path) -> list[Row]:
+    try:
+        return list(table_rows(table_text(read_file(path), str(path))[0], str(path)))
+    except (ContentError, ResultFileError) as e:
+        raise SchemaError(e.message, path=str(path)) from e
+
+
+def _header(rows: Sequence[Row]) -> int:
+    """Return the place of the header: the first row that is not a comment, else a comment above that reads as one."""
+    first = next((k for k, row in enumerate(rows) if not row.marked), 0)
+    places: list[int] = [first, *range(first)]
+    for k in places:
+        if k < len(rows) and "ligand" in (found := Measurements(rows[k].unmarked)).at and found.has_values:
+            return k
+    return first
+
+
+def _columns(rows: Sequence[Row], path: Path, temperature_kelvin: float) -> Measurements:
+    header = rows[0].unmarked if rows else []
+    measurements = Measurements(header, temperature_kelvin)
+    missing = [] if "ligand" in measurements.at else ["a column 'ligand'"]
+    missing += [] if measurements.has_values else ["a column 'value_kcal_mol'"]
+    if missing:
+        place = f"{path}:{rows[0].number if rows else 1}"
+        raise SchemaError(
+            f"{place}: the header needs {' and '.join(missing)}; it has {', '.join(header) or 'nothing'}", place=place
+        )
+    return measurements

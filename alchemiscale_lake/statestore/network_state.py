@@ -1,0 +1,72 @@
+"""State and weight of whole networks, as set by users.
+
+Only active networks are claimed from. When a network ceases to be active, its running Tasks are released, unless
+another active network wants them too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import polars as pl
+
+from ..execution.assignment import AttemptSpec
+from ..faults import fault_point
+from ..store import Lake, NetworkState
+from .network_members import require_networks
+from .unwanted_tasks import release_unwanted
+
+__all__ = ["on_active_networks", "set_network_state", "set_network_weight"]
+
+
+def set_network_state(
+    lake: Lake, networks: Sequence[str], state: str, *, actor: str, reason: str | None = None
+) -> list[AttemptSpec]:
+    """Set the state of networks: `active`, `inactive`, `invalid` or `deleted`.
+
+    Parameters
+    ----------
+    networks : sequence of str
+        ScopedKeys.
+    state : str
+        All transitions are allowed. Tasks, results and actions are kept; waiting Tasks are claimed again once the
+        network is active.
+
+    Returns
+    -------
+    list of AttemptSpec
+        Attempts that lost their Tasks and were asked to stop.
+
+    Raises
+    ------
+    NotFoundError
+        If a network is not in the lake. Nothing is written.
+    SchemaError
+        If the state is unknown. Nothing is written.
+    """
+    require_networks(lake, networks)
+    lake.network_log.set(networks, actor=actor, state=state, reason=reason)
+    fault_point("network-state:before-release")
+    return [] if state == "active" else release_unwanted(lake, actor=actor)
+
+
+def set_network_weight(
+    lake: Lake, networks: Sequence[str], weight: float, *, actor: str, reason: str | None = None
+) -> None:
+    """Set the weight of networks in [0, 1], relative to others, for claiming; 0 gets no new compute.
+
+    Raises
+    ------
+    NotFoundError
+        If a network is not in the lake. Nothing is written.
+    SchemaError
+        If the weight is not within 0 and 1. Nothing is written.
+    """
+    require_networks(lake, networks)
+    lake.network_log.set(networks, actor=actor, weight=weight, reason=reason)
+
+
+def on_active_networks(claimable: pl.DataFrame, networks: Mapping[str, NetworkState]) -> pl.DataFrame:
+    """Keep actions on active networks with a positive weight; networks without a decision are active."""
+    shut = [network for network, state in networks.items() if state.state != "active" or state.weight <= 0]
+    return claimable.filter(~pl.col("network").is_in(shut)) if shut else claimable

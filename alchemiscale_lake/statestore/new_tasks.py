@@ -1,0 +1,147 @@
+"""Creation of Tasks: individually, or as many as a network needs.
+
+Operations on existing Tasks are in `ledger.tasks`, which also exports these functions.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from functools import lru_cache
+
+import polars as pl
+
+from ..errors import InvalidKeyError, InvalidTransitionError
+from ..faults import fault_point
+from ..ids import ScopedKey, new_task_key
+from ..store import Lake, now_utc
+from ..tasks import Event, Refusal, TaskState, TaskStates, status
+from .network_members import network_transformations, require_transformations
+
+__all__ = ["create_tasks", "ensure_tasks"]
+
+
+def create_tasks(
+    lake: Lake,
+    transformations: Sequence[str],
+    *,
+    extends: Sequence[str | None] | str | None = None,
+    creator: str,
+    priority: int = 10,
+) -> list[str]:
+    """Create one Task per given key; repeat a Transformation to create several Tasks.
+
+    Creating does not action them: see `action_tasks`.
+
+    Parameters
+    ----------
+    transformations : sequence of str
+        ScopedKeys.
+    extends : str, sequence of str or None, optional
+        Task that each new one extends: one for all, or one per Transformation.
+
+    Returns
+    -------
+    list of str
+        ScopedKeys of the new Tasks, in the order of `transformations`.
+
+    Raises
+    ------
+    NotFoundError
+        If a Transformation is not in the lake. Nothing is created.
+    InvalidTransitionError
+        If a Task cannot be extended. Nothing is created.
+    """
+    parents = [extends] * len(transformations) if extends is None or isinstance(extends, str) else list(extends)
+    if len(parents) != len(transformations):
+        raise InvalidKeyError(f"{len(transformations)} Transformations but {len(parents)} Tasks to extend")
+    require_transformations(lake, transformations)
+    new = [
+        _new_task(transformation, parent, priority)
+        for transformation, parent in zip(transformations, parents, strict=True)
+    ]
+
+    def decide(states: TaskStates) -> list[Event]:
+        known = states.of([parent for parent in parents if parent is not None])
+        made = [status.create(task, known.get(task.extends or "")) for task in new]
+        refused = [m for m in made if isinstance(m, Refusal)]
+        if refused:
+            raise InvalidTransitionError(
+                f"{len(refused)} of {len(new)} Tasks cannot be created: {refused[0].reason}; nothing was created",
+                reasons=[r.reason for r in refused],
+            )
+        return [m for m in made if isinstance(m, Event)]
+
+    decide(lake.task_log.states())  # fail before anything is written
+    _store_tasks(lake, new, creator)
+    lake.task_log.commit(decide, actor=creator)
+    return [task.task for task in new]
+
+
+def ensure_tasks(
+    lake: Lake, network: str, per_transformation: int, *, creator: str, priority: int = 10, weight: float | None = None
+) -> list[str]:
+    """Ensure that every Transformation of a network has this many Tasks, actioned there.
+
+    Tasks in any status except invalid and deleted count, so calling again changes nothing; cancelled actions stay
+    cancelled. Creating and actioning is one commit.
+
+    Returns
+    -------
+    list of str
+        ScopedKeys of the created Tasks.
+    """
+    transformations = network_transformations(lake, network)
+    have = _live_tasks(lake.task_log.states(), transformations)
+    spare = {t: [_new_task(t, None, priority) for _ in range(per_transformation - have[t])] for t in transformations}
+    _store_tasks(lake, [task for tasks in spare.values() for task in tasks], creator)
+    created: list[str] = []
+
+    def decide(states: TaskStates) -> list[Event]:
+        created.clear()
+        have = _live_tasks(states, transformations)
+        events: list[Event] = []
+        standing = states.tasks.filter(pl.col("transformation").is_in(transformations))["task"].to_list()
+        actioned = states.networks_of(standing)
+        cancelled = states.cancelled_on(network)
+        for task in states.of(standing).values():
+            if task.task in cancelled:
+                continue
+            done = status.action(task, network, weight, actioned[task.task].get(network))
+            events += [done] if isinstance(done, Event) else []
+        for transformation, tasks in spare.items():
+            for task in tasks[: max(0, per_transformation - have[transformation])]:
+                first = status.create(task, None)
+                second = status.action(task, network, weight, None)
+                events += [e for e in (first, second) if isinstance(e, Event)]
+                created.append(task.task)
+        return events
+
+    lake.task_log.commit(decide, actor=creator)
+    return created
+
+
+def _new_task(transformation: str, extends: str | None, priority: int) -> TaskState:
+    scope = _scope_of(transformation)
+    return TaskState(scope, new_task_key(scope), transformation, extends, priority=priority)
+
+
+@lru_cache(maxsize=4096)
+def _scope_of(key: str) -> str:
+    return str(ScopedKey.from_str(key).scope)
+
+
+def _store_tasks(lake: Lake, tasks: Sequence[TaskState], creator: str) -> None:
+    created_at = now_utc()
+    columns = ("scope", "task", "transformation", "extends")
+    rows = [{**{c: getattr(t, c) for c in columns}, "creator": creator, "created_at": created_at} for t in tasks]
+    lake.table("tasks").append_new(rows)
+    # a Task becomes visible with its `created` event in the log; a row without one is ignored
+    fault_point("tasks:before-event")
+
+
+def _live_tasks(states: TaskStates, transformations: Sequence[str]) -> Counter[str]:
+    live = states.tasks.filter(
+        pl.col("transformation").is_in(list(transformations)) & ~pl.col("status").is_in(["invalid", "deleted"])
+    )
+    return Counter(live["transformation"].to_list())

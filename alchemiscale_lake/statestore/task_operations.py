@@ -1,0 +1,200 @@
+"""User operations on Tasks: create, action, cancel, weigh, prioritise, set the status.
+
+Every call is one commit to the task log, however many Tasks it names, and returns for each Task in order: done, or
+refused with the reason. Tasks that are no longer to run are stopped at once, on whatever host they run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from ..errors import InvalidKeyError
+from ..store import Lake, collect
+from ..tasks import Event, Refusal, TaskState, TaskStates, status
+from .claims import Selection
+from .network_members import network_transformations, require_networks
+from .new_tasks import create_tasks, ensure_tasks
+from .unwanted_tasks import freed_attempts, release_events, stop_attempts
+
+__all__ = [
+    "TaskOutcome",
+    "action_tasks",
+    "cancel_tasks",
+    "create_tasks",
+    "ensure_tasks",
+    "failed_since",
+    "network_transformations",
+    "set_tasks_priority",
+    "set_tasks_status",
+    "set_tasks_weight",
+    "tasks_in_error",
+]
+
+#: Returns the event for one Task, or a refusal; called with the networks it is actioned on.
+Decision = Callable[[TaskState, Mapping[str, float]], Event | Refusal]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskOutcome:
+    """Outcome for one Task of a call.
+
+    Attributes
+    ----------
+    task : str
+        ScopedKey.
+    ok : bool
+        Whether the Task now has the requested state (even if it had it before).
+    reason : str or None
+        Why not, or that nothing had to be done.
+    """
+
+    task: str
+    ok: bool
+    reason: str | None = None
+
+
+def action_tasks(
+    lake: Lake, tasks: Sequence[str], network: str, *, weight: float | Sequence[float] | None = None, actor: str
+) -> list[TaskOutcome]:
+    """Action Tasks on a network, so that they can be claimed.
+
+    Parameters
+    ----------
+    weight : float or sequence of float, optional
+        In [0, 1]; one for all or one per Task. Default: 0.5 for new actions, unchanged for existing ones.
+    """
+    members = set(network_transformations(lake, network))
+    weights = _per_task(weight, tasks)
+
+    def one(state: TaskState, networks: Mapping[str, float]) -> Event | Refusal:
+        if state.transformation not in members:
+            return Refusal(state.task, f"its Transformation is not part of {network}")
+        return status.action(state, network, weights[state.task], networks.get(network))
+
+    return _decide_each(lake, tasks, one, actor)
+
+
+def cancel_tasks(lake: Lake, tasks: Sequence[str], network: str, *, actor: str) -> list[TaskOutcome]:
+    """Cancel Tasks on a network, so that they are no longer claimed there.
+
+    Their status is kept, except for running Tasks that are actioned on no other active network: these are released in
+    the same commit, and their workers are asked to stop.
+    """
+    require_networks(lake, [network])
+
+    def release(states: TaskStates, events: Sequence[Event]) -> list[Event]:
+        cancelled = [event.after.task for event in events]
+        return release_events(states, lake.network_log.states(), cancelled=cancelled, network=network)
+
+    return _decide_each(
+        lake, tasks, lambda state, on: status.cancel(state, network, on.get(network)), actor, then=release
+    )
+
+
+def set_tasks_weight(
+    lake: Lake, tasks: Sequence[str], network: str, weight: float | Sequence[float], *, actor: str
+) -> list[TaskOutcome]:
+    """Change the weights of existing actions; 0 keeps the action but gets no compute."""
+    weights = _per_task(weight, tasks)
+
+    def one(state: TaskState, networks: Mapping[str, float]) -> Event | Refusal:
+        new = weights[state.task]
+        assert new is not None
+        return status.set_weight(state, network, new, networks.get(network))
+
+    return _decide_each(lake, tasks, one, actor)
+
+
+def set_tasks_priority(lake: Lake, tasks: Sequence[str], priority: int, *, actor: str) -> list[TaskOutcome]:
+    """Change priorities; the lower number is claimed first."""
+    return _decide_each(lake, tasks, lambda state, _: status.set_priority(state, priority), actor)
+
+
+def set_tasks_status(
+    lake: Lake, tasks: Sequence[str], to: str, *, actor: str, reason: str | None = None
+) -> list[TaskOutcome]:
+    """Set Tasks `waiting`, `invalid` or `deleted`; the last two also for every Task that extends them.
+
+    Workers that run one of them are asked to stop.
+    """
+    outcomes: dict[str, TaskOutcome] = {}
+
+    def decide(states: TaskStates) -> list[Event]:
+        outcomes.clear()
+        known = states.of(tasks)
+        heirs = states.extending(tasks) if to in ("invalid", "deleted") else {}
+        events = []
+        for task in dict.fromkeys([*tasks, *heirs]):
+            state = known.get(task) or heirs.get(task)
+            done = _missing(task) if state is None else status.set_status(state, to, reason)
+            if isinstance(done, Event):
+                events.append(done)
+            if task in known or task not in heirs:
+                outcomes[task] = _outcome(task, done)
+        return events
+
+    landed = lake.task_log.commit(decide, actor=actor)
+    stop_attempts(lake, freed_attempts(landed.events))
+    return [outcomes[task] for task in tasks]
+
+
+def tasks_in_error(lake: Lake, network: str) -> int:
+    """Count the Tasks in error of a network's Transformations."""
+    states = lake.task_log.states().tasks
+    members = network_transformations(lake, network)
+    return len(states.filter((pl.col("status") == "error") & pl.col("transformation").is_in(members)))
+
+
+def failed_since(lake: Lake, selection: Selection, seq: int) -> int:
+    """Count the Tasks of a selection that went into error after a commit of the log, and still are."""
+    states = lake.task_log.states()
+    rows = selection.tasks(states).filter(pl.col("status") == "error")
+    log = lake.table("task_log").scan().filter((pl.col("seq") > seq) & (pl.col("event") == "failed"))
+    failed = collect(log.select("task"), "failed Tasks")
+    return len(rows.join(failed, on="task", how="semi"))
+
+
+def _per_task(weight: float | Sequence[float] | None, tasks: Sequence[str]) -> dict[str, float | None]:
+    if weight is None or isinstance(weight, (int, float)):
+        return dict.fromkeys(tasks, weight)
+    if len(weight) != len(tasks):
+        raise InvalidKeyError(f"{len(tasks)} Tasks but {len(weight)} weights; give one weight, or one per Task")
+    return dict(zip(tasks, weight, strict=True))
+
+
+def _decide_each(
+    lake: Lake,
+    tasks: Sequence[str],
+    one: Decision,
+    actor: str,
+    *,
+    then: Callable[[TaskStates, Sequence[Event]], Sequence[Event]] | None = None,
+) -> list[TaskOutcome]:
+    """Commit the events of `one` for each Task, and of `then` for their consequences."""
+    outcomes: dict[str, TaskOutcome] = {}
+
+    def decide(states: TaskStates) -> list[Event]:
+        known, networks = states.of(tasks), states.networks_of(tasks)
+        events = []
+        for task in dict.fromkeys(tasks):
+            done = one(known[task], networks[task]) if task in known else _missing(task)
+            outcomes[task] = _outcome(task, done)
+            events += [done] if isinstance(done, Event) else []
+        return [*events, *then(states, events)] if then is not None and events else events
+
+    landed = lake.task_log.commit(decide, actor=actor)
+    stop_attempts(lake, freed_attempts(landed.events))
+    return [outcomes[task] for task in tasks]
+
+
+def _missing(task: str) -> Refusal:
+    return Refusal(task, "the lake has no such Task")
+
+
+def _outcome(task: str, done: Event | Refusal) -> TaskOutcome:
+    if isinstance(done, Event):
+        return TaskOutcome(task, True)
+    return TaskOutcome(task, done.harmless, done.reason)

@@ -1,0 +1,49 @@
+"""Receipts that are in no table, whatever the task log contains about their attempts.
+
+A power cut may remove an attempt's event from the log, or an old log may have been truncated; the receipt, which was
+fsynced, still exists. Folders are compared with `results`, at the cost of one listing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..store import Lake, attempt_folder, collect
+from ..store.parallel_requests import at_once
+from .receipts import find_receipts
+from .result_recording import Recorded, record_receipts
+
+__all__ = ["forgotten_receipts", "record_forgotten"]
+
+_RECEIPT = "receipt.arrow"
+#: Number of receipts read and recorded together.
+_BATCH = 200
+
+
+def forgotten_receipts(lake: Lake) -> dict[str, str]:
+    """Return attempts (attempt -> Scope) with a receipt but without a row in `results`, that hold no claim.
+
+    Those with a claim are handled by their dispatcher, or by the one that expires their lease.
+    """
+    recorded = set(collect(lake.table("results").scan().select("attempt"), "table 'results'")["attempt"])
+    held = {state.attempt for state in lake.task_log.states().running().values()}
+    scopes = lake.objects.children("attempts")
+    attempts = at_once(lambda scope: lake.objects.children(f"attempts/{scope}"), scopes)
+    unknown = [
+        (attempt, scope)
+        for scope, found in zip(scopes, attempts, strict=True)
+        for attempt in found
+        if attempt not in recorded and attempt not in held
+    ]
+    left = at_once(lambda named: lake.objects.exists(f"{attempt_folder(named[1], named[0])}/{_RECEIPT}"), unknown)
+    return {attempt: scope for (attempt, scope), there in zip(unknown, left, strict=True) if there}
+
+
+def record_forgotten(lake: Lake, attempts: Mapping[str, str], *, actor: str) -> list[Recorded]:
+    """Record the receipts of attempts (attempt -> Scope) in batches."""
+    named = sorted(attempts.items())
+    recorded: list[Recorded] = []
+    for start in range(0, len(named), _BATCH):
+        receipts = find_receipts(lake, dict(named[start : start + _BATCH]))
+        recorded += record_receipts(lake, receipts, actor=actor)
+    return recorded

@@ -1,0 +1,1 @@
+"""Solution of weighted graph Laplacians by elimination without subtraction, with selected entries of the inverse."""

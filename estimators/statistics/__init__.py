@@ -1,0 +1,1 @@
+"""Statistics that are independent of a network: agreement with experiment, findings, model error."""

@@ -1,0 +1,149 @@
+"""Absolute results are free energies of their ligand: signs, scale, and mixing with relative ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from alchemiscale_lake.estimates.comparisons import compare
+from alchemiscale_lake.estimates.estimate_versions import Round, compute_version
+from alchemiscale_lake.estimates.gathering import gather_network
+from alchemiscale_lake.estimates.ranked_ligands import rank_network
+from alchemiscale_lake.importing.assays import import_assays
+from alchemiscale_lake.importing.imports import import_results
+from alchemiscale_lake.query import ask, connect
+from alchemiscale_lake.report.network_graph import network_graph
+from alchemiscale_lake.report.tables import dg_table
+from alchemiscale_lake.store import Lake
+from tests.real_data import real_case
+
+SCOPE = "org-campaign-project"
+NO_ASSAYS = pl.DataFrame(
+    schema={"ligand": pl.String, "kind": pl.String, "value_kcal_mol": pl.Float64, "uncertainty_kcal_mol": pl.Float64}
+)
+
+
+def legs(*rows: dict[str, Any]) -> pl.DataFrame:
+    """Return legs as from `legs_to_compute.sql`, each with one result."""
+    common = {"network": "n", "qualname": "Transformation", "environment": None, "sd_kcal_mol": None, "failed": False}
+    full = []
+    for k, row in enumerate(rows):
+        value = row["value_kcal_mol"]
+        own = {"attempts": [f"{k}"], "values_kcal_mol": [value], "own_uncertainty_kcal_mol": 0.1}
+        full.append({**common, "transformation": f"t{k}", **own, **row})
+    schema = {"environment": pl.String, "sd_kcal_mol": pl.Float64}
+    return pl.DataFrame(full, schema_overrides=schema)
+
+
+def leg(protocol: str, phase: str, i: str, j: str, value: float, **more: Any) -> dict[str, Any]:
+    return {"protocol": protocol, "phase": phase, "ligand_i": i, "ligand_j": j, "value_kcal_mol": value, **more}
+
+
+def values(found: Round, kind: str) -> dict[str, float]:
+    return {row["ligand"]: row["value_kcal_mol"] for row in found.nodes if row["kind"] == kind}
+
+
+@pytest.mark.parametrize(
+    ("protocol", "phase", "kind"),
+    [("AbsoluteSolvationProtocol", "solvent", "hydration"), ("AbsoluteBindingProtocol", "complex", "binding")],
+)
+@pytest.mark.parametrize("ends", [("a", "(none)"), ("(none)", "a")])
+def test_an_absolute_estimate_is_the_ligands_own_whichever_state_it_is_in(
+    protocol: str, phase: str, kind: str, ends: tuple[str, str]
+) -> None:
+    found = compute_version(legs(leg(protocol, phase, *ends, -8.0)), NO_ASSAYS, "own")
+
+    assert values(found, kind) == {"a": -8.0}
+    (node,) = found.nodes
+    assert (node["absolute"], node["uncertainty_kcal_mol"]) == (True, pytest.approx(0.1))
+    (edge,) = found.edges
+    assert (edge["ligand_i"], edge["ligand_j"], edge["value_kcal_mol"]) == ("(none)", "a", -8.0)
+
+
+def test_a_protocol_that_decouples_in_each_environment_keeps_gufes_direction() -> None:
+    rows = (leg("Decoupling", "complex", "a", "(none)", 15.0), leg("Decoupling", "solvent", "a", "(none)", 7.0))
+
+    found = compute_version(legs(*rows), NO_ASSAYS, "own")
+
+    # decoupling the ligand costs 8 kcal/mol more in the complex: it binds with -8
+    assert values(found, "binding") == {"a": pytest.approx(-8.0)}
+
+
+def test_relative_and_absolute_results_meet_in_one_network() -> None:
+    rows = (
+        leg("AbsoluteBindingProtocol", "complex", "a", "(none)", -8.0),
+        leg("RelativeHybridTopologyProtocol", "complex", "a", "b", 3.0),
+        leg("RelativeHybridTopologyProtocol", "solvent", "a", "b", 2.0),
+        leg("SepTopProtocol", "complex", "b", "c", -0.5),
+    )
+
+    found = compute_version(legs(*rows), NO_ASSAYS, "own")
+
+    assert values(found, "binding") == pytest.approx({"a": -8.0, "b": -7.0, "c": -7.5})
+    assert {row["component"] for row in found.nodes} == {0}
+    assert all(row["absolute"] for row in found.nodes)
+    assert {row["kind"] for row in found.edges} == {"binding"}
+
+
+def test_an_edge_from_its_legs_and_by_itself_is_one_edge() -> None:
+    rows = (
+        leg("RelativeHybridTopologyProtocol", "complex", "a", "b", 3.0),
+        leg("RelativeHybridTopologyProtocol", "solvent", "a", "b", 2.0),
+        leg("SepTopProtocol", "complex", "a", "b", 1.6),
+    )
+
+    (edge,) = compute_version(legs(*rows), NO_ASSAYS, "own").edges
+
+    # variances 0.02 and 0.01
+    assert edge["value_kcal_mol"] == pytest.approx((1.0 + 2 * 1.6) / 3)
+    assert edge["uncertainty_kcal_mol"] == pytest.approx((0.02 / 3) ** 0.5)
+    assert edge["legs"] == ["t0", "t1", "t2"]
+    assert "combined" in edge["note"]
+
+
+def test_absolute_binding_to_two_proteins_keeps_the_two_apart_and_hydration_beside_them() -> None:
+    protocol = "AbsoluteBindingProtocol"
+    rows = (
+        leg(protocol, "complex", "a", "(none)", -8.0, environment="ProteinComponent-1111111122"),
+        leg(protocol, "complex", "a", "(none)", -6.0, environment="ProteinComponent-3333333344"),
+        leg("AbsoluteSolvationProtocol", "solvent", "a", "(none)", -3.0),
+    )
+
+    found = compute_version(legs(*rows), NO_ASSAYS, "own")
+
+    assert values(found, "binding") == {
+        "a in ProteinComponent-11111111": -8.0,
+        "a in ProteinComponent-33333333": -6.0,
+    }
+    assert values(found, "hydration") == {"a": -3.0}
+
+
+def test_a_failed_absolute_result_is_an_edge_in_error() -> None:
+    rows = legs(leg("AbsoluteBindingProtocol", "complex", "a", "(none)", 0.0))
+    rows = rows.with_columns(pl.lit(None, pl.Float64).alias("value_kcal_mol"), failed=pl.lit(True))
+
+    (edge,) = compute_version(rows, NO_ASSAYS, "own").edges
+
+    assert (edge["status"], edge["missing_legs"]) == ("error", ["binding"])
+
+
+def test_published_absolute_hydration_results_have_the_sign_of_experiment(tmp_path: Path) -> None:
+    lake = Lake.create(tmp_path / "lake")
+    (network,) = import_results(lake, [real_case("absolute_sign")], SCOPE).networks
+    import_assays(lake, real_case("absolute_sign_exp.csv"), SCOPE, kind="hydration")
+    gather_network(lake, network)
+    con = connect(lake)
+
+    found = dict(ask(con, "ligand_ranking").select("ligand", "value_kcal_mol").iter_rows())
+    assert found == pytest.approx({"ligandA": -2.6309, "benzene": -0.7536}, abs=1e-3)
+    assert rank_network(con, network).ligands["ligand"].to_list() == ["ligandA", "benzene"]
+    (ligands, *_) = compare(con, n_bootstrap=20)
+    assert not ligands.performance.relative
+    assert ligands.performance["RMSE"].value < 0.05
+    assert "absolute results fix their zero" in dg_table(con, network).remarks[0]
+    (kind,) = network_graph(lake, network).kinds
+    assert [node["name"] for node in kind["nodes"]] == ["benzene", "ligandA"]
+    assert kind["edges"] == []
