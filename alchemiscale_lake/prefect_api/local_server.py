@@ -21,8 +21,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import SettingsError, StorageError
-from ..flows import server_files
 from ..secrecy import without_secrets
+from . import server_files
 from .login import make_login
 
 __all__ = ["GRACE_S", "LocalServer", "is_healthy"]
