@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import importlib.util
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -107,11 +106,11 @@ def _read(file: str | None) -> PoolsFile:
 
 def _job_script() -> Callable[..., str] | None:
     """Return the function that writes the script of a queue job; None without dask-jobqueue."""
-    entries = importlib.metadata.entry_points(group="alchemiscale_lake.flows", name="pool-directives")
     if importlib.util.find_spec("dask_jobqueue") is None:
         return None
-    found: Any = [entry.load() for entry in entries]
-    return found[0] if found else None
+    from ..engines.queues import job_script
+
+    return job_script
 
 
 def _directives(job_script: Callable[..., str], name: str, pool: Pool) -> list[str]:

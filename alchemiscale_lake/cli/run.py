@@ -11,12 +11,13 @@ import click
 from ..errors import NotALakeError, NotFoundError
 from ._bar import TaskBar
 from ._errors import INTERRUPTED, say
-from ._launch import Session, open_lake, session
+from ._launch import open_lake, session
 from ._options import at_lake, lake_option, pool_options, tasks_option, verbose_option
 from ._show import show_summary
 
 if TYPE_CHECKING:
     from ..flow_steps.campaigns import Campaign
+    from ..flow_steps.launch import Session
     from ..store import Lake
 
 __all__ = ["command"]

@@ -1,6 +1,6 @@
 """Assignments as futures of a Dask client, each pinned to the worker that the dispatcher chose.
 
-Tracks workers and the assignments placed on them; `_local_pool` and `_jobqueue_pool` start the workers. The
+Tracks workers and the assignments placed on them; `local_pool` and `jobqueue_pool` start the workers. The
 worker itself, in `execution`, decides how many attempts it runs at a time.
 """
 

@@ -1,6 +1,6 @@
 """The flow runs of one pool in the Prefect API: list, create, cancel, give up.
 
-Every failure to reach the API is a StorageError. Decisions are made in `_work_pool.py`.
+Every failure to reach the API is a StorageError. Decisions are made in `work_pool`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Detection of flow runs that have waited or sent no heartbeat for too long, whose Prefect state is stuck.
 
-Rules and clocks; `_work_pool.py` acts on them.
+Rules and clocks; `work_pool` acts on them.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """From a pool's settings to its executor.
 
-Engines that need Prefect are elsewhere (`_work_pool`): nothing here imports it.
+Engines that need Prefect are elsewhere (`work_pool`): nothing here imports it.
 """
 
 from __future__ import annotations

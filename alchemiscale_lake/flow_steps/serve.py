@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib.metadata
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ from typing import Any
 import psutil
 
 from ..prefect_api.addresses import is_loopback
+from ..prefect_api.flow_entry_points import load_flow
 from ..prefect_api.local_api import local_api
 from ..prefect_api.server_files import state_dir
 from ..store import Lake
@@ -28,7 +28,6 @@ __all__ = ["DEPLOYMENTS", "up"]
 
 #: Named like their flows' files.
 DEPLOYMENTS = ("submit-network", "dispatch", "gather-network", "run-campaign", "maintain-lake", "train-cost-model")
-_GROUP = "alchemiscale_lake.flows"
 #: Time for flow runs to release their Tasks.
 _GRACE_S = 15.0
 
@@ -91,8 +90,7 @@ def _serve(lake: Lake, stop: Callable[..., None], ready: Callable[[], None]) -> 
     # it would handle SIGTERM itself and kill its flow runs before they can release their Tasks
     runner.handle_sigterm = stop
     for name in DEPLOYMENTS:
-        (entry,) = importlib.metadata.entry_points(group=_GROUP, name=name)
-        flow: Any = entry.load()
+        flow = load_flow(name)
         runner.add_deployment(
             flow.to_deployment(name, parameters={"lake": lake.url}, entrypoint_type=EntrypointType.MODULE_PATH)
         )

@@ -1,7 +1,7 @@
 """The process of a local Prefect server for the lifetime of one command: started, monitored, stopped.
 
-Owns its settings and socket. `_api` chooses the folder and lets others find the server; `_server` serves the
-requests.
+Owns its settings and socket. `local_api` chooses the folder and lets others find the server; `server_process` serves
+the requests.
 """
 
 from __future__ import annotations
