@@ -14,6 +14,7 @@ __all__ = [
     "CommitConflictError",
     "ContentError",
     "DamagedError",
+    "DamagedMarkerError",
     "EstimationError",
     "ExecutionError",
     "HostFaultError",
@@ -26,6 +27,8 @@ __all__ = [
     "LakeVersionError",
     "MissingClassError",
     "MissingDependencyError",
+    "MissingMarkerError",
+    "MissingTableError",
     "NotALakeError",
     "NotFoundError",
     "NotStartedError",
@@ -38,6 +41,7 @@ __all__ = [
     "SettingsError",
     "SigningKeyError",
     "StorageError",
+    "TasksRunningError",
     "TerminalError",
     "TransientError",
     "UnitConversionError",
@@ -84,6 +88,14 @@ class NotALakeError(TerminalError):
     """The folder or URL does not contain a lake."""
 
 
+class MissingMarkerError(NotALakeError):
+    """The tables of a lake are there, but its marker is not."""
+
+
+class DamagedMarkerError(NotALakeError):
+    """The tables of a lake are there, but its marker cannot be read."""
+
+
 class LakeExistsError(TerminalError):
     """A lake, or something else, already exists where a new one was to be created."""
 
@@ -106,6 +118,10 @@ class StorageError(TransientError):
 
 class NotWritableError(StorageError):
     """The folder is read-only, for this user or for everybody."""
+
+
+class TasksRunningError(TransientError):
+    """Tasks are running, and this needs a lake without running Tasks."""
 
 
 class UpkeepRunningError(TransientError):
@@ -148,6 +164,10 @@ class ContentError(TerminalError):
 
 class DamagedError(ContentError):
     """Something in the lake differs from what was written."""
+
+
+class MissingTableError(DamagedError):
+    """A table is missing that every lake of this format has."""
 
 
 # --- networks and Tasks -----------------------------------------------------------------------

@@ -40,6 +40,7 @@ COMMANDS: Final = {
     "import-results": "Import results of openfe quickrun, and tables of edges.",
     "assays": "Import experimental values.",
     "maintain": "Compact tables and delete files that are no longer needed.",
+    "migrate": "Bring a lake of an older format to the current one.",
     "verify": "Check every file of a lake against its digest.",
     "up": "Serve the Prefect UI and the deployments.",
 }

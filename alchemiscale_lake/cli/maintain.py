@@ -72,6 +72,7 @@ def command(
       alchemiscale-lake maintain --dry-run
     """
     from ..report.upkeep import upkeep_line, upkeep_table
+    from ..schemas import FORMAT
     from ..statestore.task_ends import end_lost, end_recorded
     from ..statestore.unrecorded_receipts import forgotten_receipts, record_forgotten
     from ..statestore.user import user_name
@@ -103,6 +104,11 @@ def command(
     report = maintain(opened, settings, tell=say)
     show_table(upkeep_table(report), tsv=tsv, output=output)
     say(upkeep_line(report))
+    if opened.format < FORMAT:
+        say(
+            f"this lake has format {opened.format}, the current one is {FORMAT}; "
+            f"next: alchemiscale-lake migrate{at_lake(lake)}"
+        )
 
 
 def _repair(place: str, dry_run: bool) -> None:

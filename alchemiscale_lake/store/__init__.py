@@ -11,6 +11,7 @@ from .lake import Lake, now_utc
 from .location import Location
 from .marker import restore_marker
 from .messages import has_message, leave_message, read_message, remove_message
+from .migrate import MigrationReport, StepReport, migrate
 from .network_log import NetworkLog, NetworkState
 from .objects import ObjectInfo, ObjectStore, attempt_folder
 from .orphans import Orphans
@@ -33,6 +34,7 @@ __all__ = [
     "Location",
     "Loss",
     "MaintenanceReport",
+    "MigrationReport",
     "NetworkLog",
     "NetworkState",
     "ObjectInfo",
@@ -40,6 +42,7 @@ __all__ = [
     "Orphans",
     "ReceiptKey",
     "RepairReport",
+    "StepReport",
     "TableUpkeep",
     "TaskLog",
     "UpkeepSettings",
@@ -52,6 +55,7 @@ __all__ = [
     "leave_message",
     "maintain",
     "make_private_folder",
+    "migrate",
     "now_utc",
     "read_message",
     "remove_message",

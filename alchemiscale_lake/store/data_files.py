@@ -65,6 +65,15 @@ class DataFiles:
         """Return the columns by which the table is partitioned."""
         return list(self._schema.partition_by)
 
+    def exist(self) -> bool:
+        """Return whether there is any file in the table's folder.
+
+        Raises
+        ------
+        StorageError
+        """
+        return bool(self._objects.list(self._folder))
+
     def write(self, rows: pa.Table, *, data_change: bool = True) -> list[AddAction]:
         """Write rows, one file per partition. The files are durable on return, but not yet part of the table.
 

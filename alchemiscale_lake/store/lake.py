@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.metadata
+import contextlib
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -13,13 +13,14 @@ from typing import Final
 import polars as pl
 
 from ..durable import has_hard_links, make_folder
-from ..errors import LakeExistsError, LakeVersionError, NotALakeError, NotFoundError, SettingsError
+from ..errors import DamagedError, LakeExistsError, LakeVersionError, NotALakeError, NotFoundError, SettingsError
 from ..faults import fault_point
 from ..schemas import FORMAT, TABLES
 from .failures import fail
 from .host_log import HostLog
 from .location import Location
-from .marker import MARKER, has_tables, read_marker, write_marker
+from .marker import Marker, has_tables, package_version, read_marker, restore_marker, supported_marker, write_marker
+from .migrations import steps_after
 from .network_log import NetworkLog
 from .objects import ObjectStore
 from .receipt_key import ReceiptKey, receipt_key
@@ -45,11 +46,14 @@ class Lake:
     url : str
         `file:///...` or `s3://bucket/prefix`.
     objects : ObjectStore
+    format : int
+        Format of the lake when it was opened.
     """
 
     def __init__(self, location: Location, format_: int = FORMAT) -> None:
         self._location = location
         self.url = location.url
+        self.format = format_
         self.objects = ObjectStore(location)
         self._tables = {name: LakeTable(location, schema, self.objects, format_) for name, schema in TABLES.items()}
 
@@ -81,14 +85,19 @@ class Lake:
             )
         if path is not None:
             _make_root(path)
-        lake = cls(location)
+        if _has_restored_marker(location):
+            return cls.open(place)
+        lake = cls(location, 1)  # tables of an interrupted creation may be of any format
+        resumed = has_tables(location)
         with ThreadPoolExecutor(max_workers=8) as pool:
             list(pool.map(LakeTable.create, lake._tables.values()))
-        lake._record_migration("created")
+            if resumed:
+                list(pool.map(LakeTable.add_columns, lake._tables.values()))
+        lake.record_migration(FORMAT, "created")
         fault_point("lake:before-marker")
         # the marker comes last: a folder without it is not a lake, and creation can be repeated
-        write_marker(lake.objects, _version())
-        return lake
+        write_marker(lake.objects)
+        return cls(location)
 
     @classmethod
     def open(cls, place: str | Path) -> Lake:
@@ -97,21 +106,15 @@ class Lake:
         Raises
         ------
         NotALakeError
-            If there is no lake.
+            If there is no lake; `MissingMarkerError` or `DamagedMarkerError` if there are tables.
         LakeVersionError
-            If a newer alchemiscale-lake wrote it.
+            If a newer alchemiscale-lake wrote it, or it must be migrated first.
+        StorageError
         """
         location = Location.parse(place)
-        marker = read_marker(location)
-        if marker is None:
-            raise NotALakeError(_none_at(location), place=location.url)
-        if marker.format > FORMAT:
-            raise LakeVersionError(
-                f"the lake at {location.url} has format {marker.format}, written by alchemiscale-lake "
-                f"{marker.made_by}; this version supports formats up to {FORMAT}: upgrade alchemiscale-lake",
-                place=location.url,
-                format=marker.format,
-            )
+        marker = supported_marker(location)
+        if marker.unfinished_from is not None or any(not step.additive for step in steps_after(marker.format)):
+            raise LakeVersionError(_must_be_migrated(location, marker), place=location.url, format=marker.format)
         return cls(location, marker.format)
 
     @property
@@ -173,27 +176,46 @@ class Lake:
         if self.local_path is None and not self.objects.exists(f"{table.folder}/_delta_log/_last_checkpoint"):
             table.checkpoint()
 
-    def _record_migration(self, what: str) -> None:
-        row = {"format": FORMAT, "what": what, "package_version": _version(), "at": now_utc()}
+    def record_migration(self, format_: int, what: str) -> None:
+        """Record a change of format, once.
+
+        Parameters
+        ----------
+        format_ : int
+            Format after the change.
+        what : str
+
+        Raises
+        ------
+        CommitConflictError, StorageError
+        """
+        row = {"format": format_, "what": what, "package_version": package_version(), "at": now_utc()}
         self.table("migrations").append_new([row])
 
     def __repr__(self) -> str:
         return f"Lake({self.url!r})"
 
 
-def _version() -> str:
-    return importlib.metadata.version("alchemiscale-lake")
+def _has_restored_marker(location: Location) -> bool:
+    """Restore the marker of a lake that lost it; return False if there is no lake, or its creation never finished."""
+    if not has_tables(location):
+        return False
+    with contextlib.suppress(NotALakeError, DamagedError):
+        restore_marker(location)
+        return True
+    return False
 
 
-def _none_at(location: Location) -> str:
-    if has_tables(location):
+def _must_be_migrated(location: Location, marker: Marker) -> str:
+    migrate = f"run `alchemiscale-lake migrate --lake {location.argument}`"
+    if marker.unfinished_from is not None:
         return (
-            f"the lake at {location.url} has no {MARKER}: it is being created right now, or the file was lost; "
-            "`alchemiscale-lake maintain --repair` restores it"
+            f"the lake at {location.url} is being migrated from format {marker.unfinished_from} to {marker.format}, "
+            f"or that was interrupted; then {migrate} to continue"
         )
     return (
-        f"there is no lake at {location.url}; create one with `alchemiscale-lake init` "
-        "or by submitting a network, or give another --lake"
+        f"the lake at {location.url} has format {marker.format} of alchemiscale-lake {marker.needs}; "
+        f"alchemiscale-lake {package_version()} needs format {FORMAT}: {migrate}"
     )
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -80,6 +81,11 @@ class Location:
     def path(self) -> Path | None:
         """Return the folder, or None for a bucket."""
         return Path(unquote(urlsplit(self.url).path)) if self.url.startswith("file:") else None
+
+    @property
+    def argument(self) -> str:
+        """Return the location as an argument of a shell command."""
+        return shlex.quote(self.url if self.path is None else str(self.path))
 
     @property
     def storage_options(self) -> dict[str, str]:

@@ -12,7 +12,7 @@ import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
-from ..errors import CommitConflictError, NotALakeError
+from ..errors import CommitConflictError, DamagedError, MissingTableError
 from ..faults import fault_point
 from ..schemas import FORMAT, TableSchema
 from .columns import columns_to_come, nulls
@@ -125,7 +125,7 @@ class LakeTable:
 
         Raises
         ------
-        NotALakeError
+        MissingTableError
             If the table is missing.
         DamagedError
             If its log or one of its newest files is damaged.
@@ -137,11 +137,7 @@ class LakeTable:
             try:
                 delta: DeltaTable = _DecodedTable(self._uri, storage_options=self._options)
             except TableNotFoundError as e:
-                raise NotALakeError(
-                    f"table '{self.schema.name}' is missing at {self._uri}; "
-                    "the lake is damaged, restore it from a backup",
-                    table=self.schema.name,
-                ) from e
+                raise self._gone() from e
             except (DeltaError, OSError) as e:
                 self.log.check_all()
                 # clients retry a request, but not one whose response broke off halfway
@@ -151,6 +147,19 @@ class LakeTable:
             else:
                 self.log.check(delta.version())
                 return delta
+
+    def _gone(self) -> DamagedError:
+        """Return the error for a table that is missing, or that only lacks its log."""
+        name, advice = self.schema.name, "restore it from a backup; `alchemiscale-lake verify` checks the others"
+        if self.files.exist():
+            return DamagedError(
+                f"the log of table '{name}' is missing ({self._uri}/_delta_log), without which its files cannot be "
+                f"read: {advice}",
+                table=name,
+            )
+        return MissingTableError(
+            f"table '{name}' is missing at {self._uri}, although every lake of this format has it: {advice}", table=name
+        )
 
     def add_columns(self) -> None:
         """Add the columns that came later than the table, as the next writer would.
@@ -178,7 +187,7 @@ class LakeTable:
 
         Raises
         ------
-        NotALakeError, StorageError
+        DamagedError, StorageError
         """
         try:
             delta.update_incremental()

@@ -3,11 +3,23 @@ from __future__ import annotations
 import errno
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from alchemiscale_lake.errors import LakeExistsError, LakeVersionError, NotALakeError, NotFoundError, SettingsError
+from alchemiscale_lake.errors import (
+    DamagedError,
+    DamagedMarkerError,
+    LakeError,
+    LakeExistsError,
+    LakeVersionError,
+    MissingMarkerError,
+    MissingTableError,
+    NotALakeError,
+    NotFoundError,
+    SettingsError,
+)
 from alchemiscale_lake.faults import fault_hook
 from alchemiscale_lake.schemas import FORMAT, TABLES
 from alchemiscale_lake.store import Lake
@@ -68,7 +80,10 @@ def test_open_refuses_a_folder_that_is_not_a_lake(tmp_path: Path) -> None:
 def test_open_refuses_a_newer_format(lake: Lake) -> None:
     assert lake.local_path is not None
     (lake.local_path / "lake.json").write_text(json.dumps({"format": FORMAT + 1, "made_by": "99.0"}))
-    with pytest.raises(LakeVersionError, match=r"99\.0.*upgrade alchemiscale-lake"):
+    with pytest.raises(
+        LakeVersionError,
+        match=rf"format {FORMAT + 1} of .* 99\.0; this is .* up to {FORMAT}: install version 99\.0 or newer",
+    ):
         Lake.open(lake.url)
 
 
@@ -105,10 +120,67 @@ def test_an_unknown_table_is_named(lake: Lake) -> None:
         lake.table("tranformations")
 
 
-def test_a_missing_table_is_reported_as_damage(lake: Lake) -> None:
+def gone(table: Path) -> None:
+    table.rename(table.parent / "elsewhere")
+
+
+def without_log(table: Path) -> None:
+    (table / "_delta_log").rename(table / "elsewhere")
+
+
+def with_empty_log(table: Path) -> None:
+    without_log(table)
+    (table / "_delta_log").mkdir()
+
+
+def without_first_entry(table: Path) -> None:
+    (table / "_delta_log" / f"{0:020}.json").unlink()
+
+
+def with_cut_entry(table: Path) -> None:
+    (table / "_delta_log" / f"{1:020}.json").write_bytes(b'{"add":')
+
+
+@pytest.mark.parametrize(
+    ("damage", "error", "says"),
+    [
+        (gone, MissingTableError, "table 'results' is missing at .*restore it from a backup.*verify"),
+        (without_log, DamagedError, "the log of table 'results' is missing .*restore it from a backup.*verify"),
+        (with_empty_log, DamagedError, "the log of table 'results' is missing .*restore it from a backup.*verify"),
+        (without_first_entry, DamagedError, "table 'results' is damaged: a missing entry .*maintain --repair"),
+        (with_cut_entry, DamagedError, "table 'results' is damaged: a damaged entry .*maintain --repair"),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_a_damaged_table_is_told_apart(
+    lake: Lake, damage: Callable[[Path], None], error: type[LakeError], says: str
+) -> None:
     assert lake.local_path is not None
-    (lake.local_path / "tables" / "results").rename(lake.local_path / "elsewhere")
-    with pytest.raises(NotALakeError, match="table 'results' is missing"):
+    lake.table("results").append_new(TABLES["results"].sample())
+    damage(lake.local_path / "tables" / "results")
+
+    with pytest.raises(error, match=says) as caught:
+        Lake.open(lake.url).table("results").scan()
+    assert type(caught.value) is error
+
+
+@pytest.mark.parametrize(("left", "error"), [(None, MissingMarkerError), ("{", DamagedMarkerError)])
+def test_a_damaged_marker_is_told_apart(lake: Lake, left: str | None, error: type[LakeError]) -> None:
+    assert lake.local_path is not None
+    marker = lake.local_path / "lake.json"
+    marker.unlink()
+    if left is not None:
+        marker.write_text(left)
+
+    with pytest.raises(error, match=f"maintain --repair --lake {lake.local_path}`"):
+        Lake.open(lake.url)
+
+
+def test_a_table_that_is_missing_in_a_bucket_is_told_apart(bucket_lake: str) -> None:
+    lake = Lake.create(bucket_lake, exist_ok=True)
+    lake.objects.delete(lake.objects.list("tables/results"))
+
+    with pytest.raises(MissingTableError):
         lake.table("results").scan()
 
 

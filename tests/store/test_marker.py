@@ -20,7 +20,9 @@ def lose(lake: Lake, left: bytes | None) -> None:
         lake.objects.put(MARKER, left)
 
 
-@pytest.mark.parametrize("left", [None, b"", b"\0\0", b"[]", b'{"format": null}', b'{"format": 1, "made_by'])
+@pytest.mark.parametrize(
+    "left", [None, b"", b"\0\0", b"[]", b'{"format": null}', b'{"format": 0}', b'{"format": 1, "made_by']
+)
 def test_a_lost_or_damaged_marker_is_written_again(place: str, left: bytes | None) -> None:
     lake = Lake.open(place)
     written = lake.objects.get(MARKER)
