@@ -53,7 +53,6 @@ def record_receipts(lake: Lake, receipts: Sequence[Receipt], *, actor: str) -> l
     """
     if not receipts:
         return []
-    known = _known(lake, [r.attempt for r in receipts], {str(r.result["scope"]) for r in receipts})
     recorded_at = now_utc()
     lake.table("hosts").append_new([dict(r.host) for r in receipts])
     lake.table("unit_results").append_new([dict(unit) for r in receipts for unit in r.units])
@@ -61,14 +60,15 @@ def record_receipts(lake: Lake, receipts: Sequence[Receipt], *, actor: str) -> l
     lake.table("result_files").append_new([dict(file) for r in receipts for file in r.files])
     lake.table("replicates").append_new([dict(row) for r in receipts for row in r.replicates])
     fault_point("results:before-result")
-    lake.table("results").append_new([{**r.result, "recorded_at": recorded_at} for r in receipts])
+    rows = [{**r.result, "recorded_at": recorded_at} for r in receipts]
+    new = set(lake.table("results").append_new_rows(rows)["attempt"])
     fault_point("results:before-event")
 
     results = [r.result for r in receipts]
     landed = lake.task_log.commit(lambda states: ends_of(states, results), actor=actor)
     # a process that stored a result may have died before its Task ended: then the end is new
     ended = {event.of_attempt for event in landed.events}
-    return [_recorded(r.result, r.attempt not in known or r.attempt in ended) for r in receipts]
+    return [_recorded(r.result, r.attempt in new | ended) for r in receipts]
 
 
 def unrecorded_attempts(lake: Lake, within: timedelta = _LOOK_BACK) -> dict[str, str]:
@@ -105,12 +105,6 @@ def good_results(lake: Lake, tasks: Collection[str]) -> dict[str, GoodResult]:
     rows = collect(good.select("task", "object_path", "digest", "started_at", "attempt"), "good results")
     rows = rows.sort("started_at", "attempt", descending=True).select("task", "object_path", "digest")
     return {task: GoodResult(path, digest) for task, path, digest in rows.iter_rows()}
-
-
-def _known(lake: Lake, attempts: Sequence[str], scopes: Collection[str]) -> set[str]:
-    rows = lake.table("results").scan().filter(pl.col("scope").is_in(list(scopes)))
-    known = rows.filter(pl.col("attempt").is_in(list(attempts))).select("attempt")
-    return set(collect(known, "results")["attempt"])
 
 
 def _recorded(result: Mapping[str, Any], new: bool) -> Recorded:

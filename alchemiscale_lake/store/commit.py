@@ -9,7 +9,6 @@ Delta transaction protocol, "Transaction Identifiers".
 
 from __future__ import annotations
 
-import logging
 import random
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -26,7 +25,7 @@ from ..faults import fault_point
 from ..schemas import Column
 from .data_files import DataFiles
 from .delta_log import DeltaLog
-from .failures import fail, scrub
+from .failures import fail
 from .log_entry import OWN, PREVIOUS, SCHEMA, actions_digest, schema_digest
 
 __all__ = [
@@ -40,7 +39,6 @@ __all__ = [
     "removals",
 ]
 
-_log = logging.getLogger(__name__)
 _TRIES: Final = 200
 _DOUBTS: Final = 2
 _SHORTEST_WAIT_S: Final = 0.01
@@ -50,10 +48,6 @@ _LONGEST_WAIT_S: Final = 1.0
 #: fail. Far below the shortest time for which maintenance keeps them.
 SNAPSHOT_GOOD_FOR_S: Final = 300.0
 
-#: Commits between checkpoints; more in a table with many files, whose checkpoints are large.
-_CHECKPOINT_EVERY: Final = 20
-_CHECKPOINT_STRETCH_FILES: Final = 400
-_CHECKPOINT_LONGEST_STRETCH: Final = 5
 #: A failing checkpoint would look like a failed commit; maintenance does the clean-up.
 _NO_HOOKS: Final = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
 
@@ -72,6 +66,7 @@ def compare_and_append(
     files: DataFiles,
     log: DeltaLog,
     last: Callable[[DeltaTable], int] | None = None,
+    tidy: Callable[[DeltaTable], None] | None = None,
 ) -> int | None:
     """Append the rows that `decide` returns, given a state that is still current when they are committed.
 
@@ -90,6 +85,8 @@ def compare_and_append(
     last : callable, optional
         Returns the number of the last commit in a snapshot, if there is a cheaper way than Delta's own transaction
         number, which requires reading the log again.
+    tidy : callable, optional
+        Called after a commit, with the snapshot that it was made through.
 
     Returns
     -------
@@ -126,7 +123,8 @@ def compare_and_append(
         else:
             if elapsed_s(opened) < SNAPSHOT_GOOD_FOR_S:
                 fault_point(f"commit:{name}:after")
-                _checkpoint_if_due(delta, name, log)
+                if tidy is not None:
+                    tidy(delta)
                 return number
         # about the duration of one try: longer waits would starve this writer, since winners do not wait
         time.sleep(min(_SHORTEST_WAIT_S + elapsed_s(opened), _LONGEST_WAIT_S) * random.random())
@@ -225,19 +223,6 @@ def _write(delta: DeltaTable, rows: pa.Table, name: str, number: int, files: Dat
     added = files.write(rows)
     fault_point(f"commit:{name}:files")
     commit_actions(delta, added, files=files, previous=previous, transaction=(name, number))
-
-
-def _checkpoint_if_due(delta: DeltaTable, name: str, log: DeltaLog) -> None:
-    version = delta.version() + 1
-    if version % _CHECKPOINT_EVERY:
-        return
-    stretch = 1 + len(delta.file_uris()) // _CHECKPOINT_STRETCH_FILES
-    if version % (_CHECKPOINT_EVERY * min(stretch, _CHECKPOINT_LONGEST_STRETCH)):
-        return
-    try:
-        log.checkpoint(delta)
-    except (DeltaError, OSError) as e:
-        _log.warning("could not write a checkpoint of table '%s' at version %d: %s", name, version, scrub(str(e)))
 
 
 def clocks_s() -> tuple[float, ...]:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 import pyarrow as pa
@@ -23,13 +24,12 @@ from ..errors import DamagedError
 from .commit import commit_actions, removals
 from .data_files import is_as_written
 from .failures import fail
-from .objects import ObjectStore
-from .table import LakeTable
 
-__all__ = ["compact", "crowded"]
+if TYPE_CHECKING:
+    from .table import LakeTable
 
-#: A partition with fewer small files is left alone: rewriting it would cost more than it saves.
-_FILES_WORTH_COMPACTING: Final = 5
+__all__ = ["Crowd", "compact", "crowded"]
+
 _TARGET_BYTES: Final = 128 * 2**20
 #: Partitions compacted per commit: finished ones stay finished if the rest is not reached.
 _PARTITIONS_AT_ONCE: Final = 32
@@ -40,12 +40,23 @@ Partition = str | None
 File = Mapping[str, Any]
 
 
-def crowded(delta: DeltaTable, table: LakeTable) -> dict[Partition, int]:
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """Files of a partition that are merged: how many there must be, and how small they are.
+
+    Merging fewer would cost more than it saves.
+    """
+
+    at_least: int = 5
+    below_bytes: int = _TARGET_BYTES // 2
+
+
+def crowded(delta: DeltaTable, table: LakeTable, crowd: Crowd = Crowd()) -> dict[Partition, int]:
     """Count the small files of each partition that has many; the key is None in a table without partitions."""
-    return {partition: len(files) for partition, files in _small_files(delta, table).items()}
+    return {partition: len(files) for partition, files in _small_files(delta, table, crowd).items()}
 
 
-def compact(objects: ObjectStore, table: LakeTable, delta: DeltaTable) -> str | None:
+def compact(table: LakeTable, delta: DeltaTable, crowd: Crowd = Crowd()) -> str | None:
     """Merge small files of a snapshot; return the reason if something could not be merged.
 
     Raises
@@ -54,14 +65,14 @@ def compact(objects: ObjectStore, table: LakeTable, delta: DeltaTable) -> str | 
         If a file does not have the content that was written. No file is made from it.
     StorageError
     """
-    by_partition = list(_small_files(delta, table).items())
+    by_partition = list(_small_files(delta, table, crowd).items())
     for start in range(0, len(by_partition), _PARTITIONS_AT_ONCE):
         added: list[AddAction] = []
         replaced: list[File] = []
         for partition, files in by_partition[start : start + _PARTITIONS_AT_ONCE]:
             for together in _bins(files):
                 with ThreadPoolExecutor(_READERS) as pool:
-                    read = partial(_read, objects, table, delta, partition)
+                    read = partial(_read, table, delta, partition)
                     rows = pa.concat_tables(pool.map(read, together))
                 added += table.files.write(rows, data_change=False)
                 replaced += together
@@ -70,14 +81,14 @@ def compact(objects: ObjectStore, table: LakeTable, delta: DeltaTable) -> str | 
     return None
 
 
-def _small_files(delta: DeltaTable, table: LakeTable) -> dict[Partition, list[File]]:
+def _small_files(delta: DeltaTable, table: LakeTable, crowd: Crowd) -> dict[Partition, list[File]]:
     actions = pl.DataFrame(pa.table(delta.get_add_actions(flatten=True)))
-    small = actions.filter(pl.col("size_bytes") < _TARGET_BYTES / 2).sort("modification_time", "path")
+    small = actions.filter(pl.col("size_bytes") < crowd.below_bytes).sort("modification_time", "path")
     column = f"partition.{table.schema.partition_by[0]}" if table.schema.partition_by else None
     found: dict[Partition, list[File]] = {}
     for file in small.select("path", "size_bytes", *([column] if column else [])).iter_rows(named=True):
         found.setdefault(file[column] if column else None, []).append(file)
-    return {name: files for name, files in sorted(found.items()) if len(files) >= _FILES_WORTH_COMPACTING}
+    return {name: files for name, files in sorted(found.items()) if len(files) >= crowd.at_least}
 
 
 def _bins(files: Sequence[File]) -> Iterator[list[File]]:
@@ -94,9 +105,9 @@ def _bins(files: Sequence[File]) -> Iterator[list[File]]:
         yield together
 
 
-def _read(objects: ObjectStore, table: LakeTable, delta: DeltaTable, partition: Partition, file: File) -> pa.Table:
+def _read(table: LakeTable, delta: DeltaTable, partition: Partition, file: File) -> pa.Table:
     path = f"{table.folder}/{file['path']}"
-    data = objects.get(path)
+    data = table.objects.get(path)
     if is_as_written(path, data) is False:
         raise DamagedError(
             f"{path} is damaged: its content does not match the digest in its name; "

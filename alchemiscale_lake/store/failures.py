@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from typing import Any, Final, NoReturn
 
 import polars as pl
@@ -68,8 +69,13 @@ def collect(frame: pl.LazyFrame, what: str) -> pl.DataFrame:
     StorageError
         If the storage does not answer, or a file is missing or damaged.
     """
+    return collect_all([frame], what)[0]
+
+
+def collect_all(frames: Sequence[pl.LazyFrame], what: str) -> list[pl.DataFrame]:
+    """Collect several scans at once, see `collect`."""
     try:
-        return frame.collect()
+        return pl.collect_all(frames)
     except (pl.exceptions.ComputeError, OSError) as e:
         fail(f"could not read {what} (if this persists, `alchemiscale-lake verify` lists damaged files)", e)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as e:

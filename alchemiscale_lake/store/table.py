@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 from urllib.parse import unquote
 
@@ -20,10 +22,13 @@ from .commit import commit_actions, commit_columns, compare_and_append, last_num
 from .damage import damage_of_file
 from .data_files import DataFiles
 from .delta_log import DeltaLog
-from .failures import collect, fail
+from .failures import collect_all, fail
+from .kept_snapshot import KeptSnapshot
+from .known_keys import KnownKeys
 from .literal_scan import is_plain, scan_literally
 from .location import Location
 from .objects import ObjectStore
+from .tidying import tidy
 
 __all__ = ["LakeTable", "Rows"]
 
@@ -61,6 +66,8 @@ class LakeTable:
     Attributes
     ----------
     schema : TableSchema
+    objects : ObjectStore
+        Of the lake.
     files : DataFiles
         Its data files.
     log : DeltaLog
@@ -74,9 +81,15 @@ class LakeTable:
         self._uri = location.join("tables", schema.name)
         self._options = location.storage_options
         self._scan_options = location.scan_options
+        self.objects = objects
         self.files = DataFiles(objects, self.folder, schema)
         self._checked: set[str] = set()
-        self.log = DeltaLog(None if location.path is None else location.path / "tables" / schema.name)
+        folder = None if location.path is None else location.path / "tables" / schema.name
+        self._place = self._uri if folder is None else str(folder)
+        self.log = DeltaLog(folder)
+        self._kept = KeptSnapshot(self.snapshot, self.log.check)
+        self._keys = KnownKeys(schema, self._read)
+        self._lock = threading.RLock()
 
     @property
     def folder(self) -> str:
@@ -182,20 +195,6 @@ class LakeTable:
         except (DeltaError, OSError) as e:
             fail(f"could not write a checkpoint of table '{self.schema.name}'", e, table=self.schema.name)
 
-    def refresh(self, delta: DeltaTable) -> DeltaTable:
-        """Bring a snapshot up to date at the cost of the new commits; reopen the table if that fails.
-
-        Raises
-        ------
-        DamagedError, StorageError
-        """
-        try:
-            delta.update_incremental()
-        except (DeltaError, OSError):
-            return self.snapshot()
-        self.log.check(delta.version())
-        return delta
-
     def scan(self, delta: DeltaTable | None = None) -> pl.LazyFrame:
         """Scan lazily, the newest version or a given snapshot; columns in declared order."""
         if delta is None and not self.exists:
@@ -253,40 +252,53 @@ class LakeTable:
         SchemaError
             If a row does not fit the schema. Nothing is written.
         """
+        return len(self.append_new_rows(rows))
+
+    def append_new_rows(self, rows: Rows) -> pl.DataFrame:
+        """Like `append_new`, and return the rows written."""
         given = pl.DataFrame(self.schema.table(rows)).unique(list(self.schema.key), keep="first", maintain_order=True)
-        written = 0
-        scopes = given["scope"].unique().to_list() if "scope" in given.columns else None
+        new = given.clear()
 
         def decide(delta: DeltaTable, _: int) -> pa.Table | None:
-            nonlocal written
-            new = given.join(self._keys(delta, scopes), on=list(self.schema.key), how="anti", nulls_equal=True)
-            written = len(new)
-            return self.schema.table(new) if written else None
+            nonlocal new
+            new = self._keys.new(given, delta)
+            return self.schema.table(new) if len(new) else None
 
         if len(given):
             # these rows do not carry the number of their commit, so the table's version is enough
             self.append(decide, last=DeltaTable.version)
-        return written
+        return new
 
     def append(
         self,
         decide: Callable[[DeltaTable, int], pa.Table | None],
         *,
-        open_table: Callable[[], DeltaTable] | None = None,
         last: Callable[[DeltaTable], int] | None = None,
     ) -> int | None:
         """Append by compare-and-swap the rows that `decide` returns; see `commit.compare_and_append`."""
         if not self.exists:
             self.create()
-        open_any = self.snapshot if open_table is None else open_table
-        return compare_and_append(
-            self.schema.name,
-            lambda: self._with_all_columns(open_any()),
-            decide,
-            files=self.files,
-            log=self.log,
-            last=last,
-        )
+        with self._lock:  # of two threads, neither may update the snapshot that the other decides on
+            return compare_and_append(
+                self.schema.name,
+                lambda: self._with_all_columns(self._kept.newest()),
+                decide,
+                files=self.files,
+                log=self.log,
+                last=last,
+                tidy=self._tidy,
+            )
+
+    @contextlib.contextmanager
+    def newest(self) -> Iterator[DeltaTable]:
+        """Yield the newest snapshot, for this thread alone: the one used before, brought up to date.
+
+        Raises
+        ------
+        NotALakeError, DamagedError, StorageError
+        """
+        with self._lock:
+            yield self._kept.newest()
 
     def replace(self, rows: Rows, *, number: int) -> bool:
         """Replace the content by `rows`, unless a replacement with this or a higher number exists.
@@ -338,8 +350,16 @@ class LakeTable:
             table=self.schema.name,
         )
 
-    def _keys(self, delta: DeltaTable, scopes: Collection[str] | None) -> pl.DataFrame:
-        frame = self.scan(delta)
-        if scopes is not None:
-            frame = frame.filter(pl.col("scope").is_in(scopes))
-        return collect(frame.select(self.schema.key), f"table '{self.schema.name}'")
+    def _tidy(self, delta: DeltaTable) -> None:
+        if tidy(self, delta):
+            self._kept.drop()
+
+    def _read(self, paths: Sequence[str], columns: Sequence[str]) -> list[pl.DataFrame]:
+        """Read columns of data files, also where a path has characters that polars would expand."""
+        options: dict[str, Any] = {
+            "glob": False,
+            "hive_partitioning": False,
+            "storage_options": self._scan_options or None,
+        }
+        scans = [pl.scan_parquet(f"{self._place}/{path}", **options).select(columns) for path in paths]
+        return collect_all(scans, f"table '{self.schema.name}'") if scans else []

@@ -117,7 +117,7 @@ def keep_up(objects: ObjectStore, table: LakeTable, settings: UpkeepSettings, no
     if not settings.dry_run:
         for _ in range(_ROUNDS):
             if small and note is None:
-                note = compact(objects, table, delta)
+                note = compact(table, delta)
                 delta = table.snapshot()
                 small, files_after = crowded(delta, table), len(delta.file_uris())
         fault_point(f"upkeep:{name}:compacted")

@@ -20,7 +20,6 @@ from deltalake import DeltaTable
 from ..faults import fault_point
 from ..tasks.states import ACTION_COLUMNS, STATE_COLUMNS, Event, TaskStates
 from ..texts import storable
-from .commit import clocks_s, elapsed_s
 from .failures import collect
 from .table import LakeTable
 
@@ -29,10 +28,6 @@ __all__ = ["Commit", "TaskLog"]
 #: A log with a longer tail is folded by the next writer.
 _FOLD_AFTER_ROWS: Final = 50_000
 _FOLD_AFTER_COMMITS: Final = 200
-#: How long, and for how many commits, a snapshot of the log is updated instead of reopened: one that has seen many
-#: commits is slower than a new one, and one that was suspended may lack entries that maintenance has removed.
-_KEEP_OPEN_S: Final = 60.0
-_KEEP_OPEN_COMMITS: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +50,12 @@ class TaskLog:
         self._folded_seq = 0
         self._tail_rows = 0
         self._last_commits: dict[str, int] = {}
-        self._delta: DeltaTable | None = None
-        self._opened: tuple[float, ...] = ()
-        self._opened_version = 0
         self._seen_version = -1
 
     def states(self) -> TaskStates:
         """Return the state of every Task and action as of the newest commit."""
-        with self._lock:
-            return self._refresh(self._open())
+        with self._lock, self._log.newest() as delta:
+            return self._refresh(delta)
 
     def commit(self, decide: Callable[[TaskStates], Sequence[Event]], *, actor: str) -> Commit:
         """Append the events that `decide` derives from the current states.
@@ -92,7 +84,7 @@ class TaskLog:
 
         with self._lock:
             # the rows carry their number, so there is no need to look for it in the table's log
-            seq = self._log.append(rows, open_table=self._open, last=lambda delta: self._refresh(delta).seq)
+            seq = self._log.append(rows, last=lambda delta: self._refresh(delta).seq)
             seq = self._last_commits.get(commit_id) if seq is None else seq
             if self._fold_is_due():
                 self.fold()
@@ -127,23 +119,6 @@ class TaskLog:
             # an exception from user code, or a message from an engine
             row["reason"] = row["reason"] and storable(row["reason"])
         return self._log.schema.table(rows)
-
-    def _open(self) -> DeltaTable:
-        """Return the newest snapshot: the last one brought up to date, if it is recent."""
-        delta = self._delta
-        kept = (
-            delta is not None
-            and elapsed_s(self._opened) < _KEEP_OPEN_S
-            and delta.version() - self._opened_version < _KEEP_OPEN_COMMITS
-        )
-        self._delta = None  # should this fail, the next call reopens the table
-        if delta is None or not kept:
-            opened, delta = clocks_s(), self._log.snapshot()
-            self._opened, self._opened_version = opened, delta.version()
-        else:
-            delta = self._log.refresh(delta)
-        self._delta = delta
-        return delta
 
     def _refresh(self, delta: DeltaTable) -> TaskStates:
         if self._states is None:

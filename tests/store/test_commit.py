@@ -100,4 +100,4 @@ def test_a_checkpoint_that_fails_fails_no_commit(
 
     monkeypatch.setattr(DeltaTable, "create_checkpoint", fails)
     assert [create(lake, str(i)) for i in range(21)] == list(range(1, 22))
-    assert "could not write a checkpoint of table 'task_log' at version 20" in caplog.text
+    assert "could not tidy table 'task_log' at version 20" in caplog.text

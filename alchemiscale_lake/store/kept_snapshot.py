@@ -1,0 +1,72 @@
+"""A table's newest snapshot, brought up to date instead of opened again while that is cheaper."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
+
+from .commit import clocks_s, elapsed_s
+
+__all__ = ["KeptSnapshot"]
+
+#: How long, and for how many commits, a snapshot is updated: one that has seen many commits is slower than a new one,
+#: and one that was suspended may lack entries that maintenance has removed.
+_KEEP_S: Final = 60.0
+_KEEP_COMMITS: Final = 50
+
+
+class KeptSnapshot:
+    """Return the newest snapshot. Not thread-safe: updating changes the snapshot that was returned before.
+
+    Parameters
+    ----------
+    open_table : callable
+        Opens the newest version.
+    check : callable
+        Called with each version that an update reached; raises if its log is damaged.
+    """
+
+    def __init__(self, open_table: Callable[[], DeltaTable], check: Callable[[int], None]) -> None:
+        self._open_table = open_table
+        self._check = check
+        self._delta: DeltaTable | None = None
+        self._opened: tuple[float, ...] = ()
+        self._opened_version = 0
+
+    def newest(self) -> DeltaTable:
+        """Return the newest snapshot: the last one brought up to date, if it is recent.
+
+        Raises
+        ------
+        NotALakeError, DamagedError, StorageError
+        """
+        delta = self._delta
+        kept = (
+            delta is not None
+            and elapsed_s(self._opened) < _KEEP_S
+            and delta.version() - self._opened_version < _KEEP_COMMITS
+        )
+        self._delta = None  # should this fail, the next call opens the table again
+        self._delta = self._updated(delta) if delta is not None and kept else self._anew()
+        return self._delta
+
+    def drop(self) -> None:
+        """Open the table next time: a new snapshot is cheaper, such as after a checkpoint."""
+        self._delta = None
+
+    def _updated(self, delta: DeltaTable) -> DeltaTable:
+        """Bring a snapshot up to date at the cost of the new commits; open the table again if that fails."""
+        try:
+            delta.update_incremental()
+        except (DeltaError, OSError):
+            return self._anew()
+        self._check(delta.version())
+        return delta
+
+    def _anew(self) -> DeltaTable:
+        opened, delta = clocks_s(), self._open_table()
+        self._opened, self._opened_version = opened, delta.version()
+        return delta
