@@ -1,4 +1,4 @@
--- legs_to_reckon: legs of some networks with all inputs for an estimate version
+-- legs_to_compute: legs of some networks with all inputs for an estimate version
 -- grain: one row per network and Transformation
 -- inputs: network_legs, transformations, current_transformation_estimates
 -- parameters: $networks (ScopedKeys), $scopes (of these networks)
