@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -197,3 +198,16 @@ def test_the_image_holds_what_the_manifests_run() -> None:
     environment = (DEPLOYMENTS / "environment.yml").read_text()
     for package in ("prefect >=", "prefect-kubernetes", "dask-jobqueue", "openfe"):
         assert package in environment
+
+
+def test_the_conda_environment_holds_every_dependency_with_its_bounds() -> None:
+    project = tomllib.loads((DEPLOYMENTS.parent / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    names_there = {"dask": "dask-core", "duckdb": "python-duckdb", "matplotlib": "matplotlib-base"}
+    *packages, from_pypi = yaml.safe_load((DEPLOYMENTS / "environment.yml").read_text())["dependencies"]
+    held = {re.sub(r"\s", "", package).lower() for package in packages + from_pypi["pip"]}
+
+    for requirement in sum((extras[name] for name in extras if name != "pypi"), project["dependencies"]):
+        name = re.split(r"[<>=]", requirement)[0]
+        if not name.startswith("alchemiscale-lake"):
+            assert requirement.replace(name, names_there.get(name, name), 1).lower() in held
