@@ -34,6 +34,7 @@ __all__ = [
     "NotStartedError",
     "NotWritableError",
     "ObjectTooLargeError",
+    "PermissionDeniedError",
     "QueryError",
     "ReceiptError",
     "ResultFileError",
@@ -126,6 +127,13 @@ class TasksRunningError(TransientError):
 
 class UpkeepRunningError(TransientError):
     """Maintenance of the same lake is already running."""
+
+
+# --- rights ------------------------------------------------------------------------------------
+
+
+class PermissionDeniedError(TerminalError):
+    """The caller lacks a right in a Scope."""
 
 
 # --- names ------------------------------------------------------------------------------------

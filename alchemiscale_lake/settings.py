@@ -170,8 +170,8 @@ class Monitors(_Model):
     memory: float | None = Field(None, gt=0, le=1, description="fraction of the host's memory in use")
     cpu: float | None = Field(None, gt=0, le=1, description="fraction of the host's CPU time in use")
     window_s: Seconds = Field(60.0, alias="window", description="averaging window")
-    give_back_after_s: Seconds = Field(
-        600.0, alias="give_back_after", description="a Task that has waited this long is requeued"
+    requeue_after_s: Seconds = Field(
+        600.0, alias="requeue_after", description="a Task that has waited this long is requeued"
     )
 
 
@@ -185,8 +185,8 @@ class QuarantineRules(_Model):
         600.0, alias="penalty", description="duration of the first quarantine; doubled for each further one"
     )
     longest_s: Seconds = Field(86400.0, alias="longest", description="maximum duration of a quarantine")
-    forgive_after_s: Seconds = Field(
-        86400.0, alias="forgive_after", description="time since a quarantine that halves the next penalty"
+    penalty_expires_after_s: Seconds = Field(
+        86400.0, alias="penalty_expires_after", description="time since a quarantine that halves the next penalty"
     )
 
     @model_validator(mode="after")

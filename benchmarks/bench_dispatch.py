@@ -17,6 +17,7 @@ from typing import Any
 import distributed
 
 from alchemiscale_lake import gufe_adapter
+from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.statestore.submit import submit_network
 from alchemiscale_lake.statestore.task_operations import ensure_tasks
 from alchemiscale_lake.store import Lake
@@ -41,7 +42,7 @@ def run(quick: bool = False) -> list[dict[str, Any]]:
         lake = Lake.create(Path(folder) / "lake")
         stored = submit_network(lake, network, _SCOPE).network
         start_up_s = _dispatch(lake)
-        ensure_tasks(lake, stored, n_tasks // _N_TRANSFORMATIONS, creator="bench")
+        ensure_tasks(lake, stored, n_tasks // _N_TRANSFORMATIONS, caller=Caller("bench"))
         ours_s = _dispatch(lake) - start_up_s
         done = lake.table("results").scan().collect()
         assert len(done) == n_tasks

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.execution.assignment import AttemptSpec
 from alchemiscale_lake.statestore.claims import Claim, claim_tasks
 from alchemiscale_lake.statestore.receipts import find_receipts
@@ -64,15 +65,15 @@ def _play(lake: Lake) -> dict[str, float]:
     pairs = [(f"l{i}", f"l{i + 1}") for i in range(_BATCH)]
     taken: dict[str, float] = {}
     network = _timed(taken, "submit, per network", lambda: submit_network(lake, plain_chain(pairs), _SCOPE).network)
-    ensure_tasks(lake, network, 1, creator="bench")
+    ensure_tasks(lake, network, 1, caller=Caller("bench"))
     claims = _timed(
-        taken, "claim, per Task", lambda: claim_tasks(lake, "here", _BATCH, lease_s=600, actor="bench"), _BATCH
+        taken, "claim, per Task", lambda: claim_tasks(lake, "here", _BATCH, lease_s=600, caller=Caller("bench")), _BATCH
     )
     _timed(taken, "receipt, per Task", lambda: [_leave(lake, claim) for claim in claims], _BATCH)
 
     def record() -> None:
         receipts = find_receipts(lake, {claim.attempt: claim.scope for claim in claims})
-        assert all(recorded.new for recorded in record_receipts(lake, receipts, actor="bench"))
+        assert all(recorded.new for recorded in record_receipts(lake, receipts, caller=Caller("bench")))
 
     _timed(taken, "record, per Task", record, _BATCH)
     taken["dispatch, per Task"] = sum(taken[f"{part}, per Task"] for part in ("claim", "receipt", "record"))

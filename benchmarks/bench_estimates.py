@@ -30,6 +30,7 @@ import polars as pl
 import zstandard
 
 from alchemiscale_lake import gufe_adapter
+from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.estimates.gathering import gather_network
 from alchemiscale_lake.estimates.object_estimates import fill_estimates
 from alchemiscale_lake.protocols.harmonic import HarmonicProtocol
@@ -219,12 +220,12 @@ def make_lake(n_transformations: int, folder: Path) -> tuple[Lake, Any, int]:
     receipts, n_bytes = [], 0
     for edge in edges:
         key = f"{edge.key}-{_SCOPE}"
-        for task in create_tasks(lake, [key] * _REPEATS, creator="bench"):
+        for task in create_tasks(lake, [key] * _REPEATS, caller=Caller("bench")):
             result = _execute(edge, folder)
             data = zstandard.compress(_chain(result, texts), 3)
             receipts.append(_receipt(lake, task, key, data, _numbers(protocol, result)))
             n_bytes += len(data)
-    record_receipts(lake, receipts, actor="bench")
+    record_receipts(lake, receipts, caller=Caller("bench"))
     gather_network(lake, network)
     return lake, protocol, n_bytes
 

@@ -19,6 +19,7 @@ from typing import Any
 
 import psutil
 
+from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.dispatch.dispatcher import Dispatcher
 from alchemiscale_lake.dispatch.executor import Pending, Place
 from alchemiscale_lake.dispatch.settings import DispatchSettings
@@ -130,7 +131,7 @@ def _measure(in_flight: int, turns: int) -> dict[str, float]:
         n_transformations = 200
         pairs = [(f"l{i}", f"l{i + 1}") for i in range(n_transformations)]
         network = submit_network(lake, plain_chain(pairs), SCOPE).network
-        ensure_tasks(lake, network, 2 * max(in_flight, 1000) // n_transformations, creator="bench")
+        ensure_tasks(lake, network, 2 * max(in_flight, 1000) // n_transformations, caller=Caller("bench"))
         pool = _Pool(in_flight // _PER_HOST)
         dispatcher = Dispatcher(lake, pool, DispatchSettings(resources=Resources(1, None, 1.0), lease_s=300.0))
         began = time.perf_counter()

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.dispatch.dispatcher import Dispatcher
 from alchemiscale_lake.dispatch.settings import DispatchSettings
 from alchemiscale_lake.resources import Resources
@@ -76,9 +77,9 @@ def _campaign(n_tasks: int, rules: QuarantineRules, restarts: int = 0) -> dict[s
         lake = Lake.create(Path(folder) / "lake")
         pairs = [(f"l{i}", f"l{i + 1}") for i in range(20)]
         network = submit_network(lake, plain_chain(pairs), SCOPE).network
-        ensure_tasks(lake, network, n_tasks // 20, creator="bench")
+        ensure_tasks(lake, network, n_tasks // 20, caller=Caller("bench"))
         if restarts:
-            add_task_restart_patterns(lake, network, ["asked to fail"], restarts, actor="bench")
+            add_task_restart_patterns(lake, network, ["asked to fail"], restarts, caller=Caller("bench"))
         engine = Engine(lake, slots=4, hosts=("good1", "good2", "bad"))
         dispatcher = Dispatcher(lake, engine, DispatchSettings(resources=Resources(1), hosts=rules))
         began, ends = clock.now, dict[int, datetime]()

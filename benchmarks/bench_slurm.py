@@ -32,6 +32,7 @@ import polars as pl
 import psutil
 
 from alchemiscale_lake import gufe_adapter
+from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.engines.job_scripts import JobRequest, cluster_class, job_options
 from alchemiscale_lake.settings import Pool
 from alchemiscale_lake.statestore.submit import submit_network
@@ -89,11 +90,11 @@ def _daemon_row(folder: Path, n_tasks: int) -> dict[str, Any]:
     lake, stored = _lake(folder / "daemon", network)
     began = time.perf_counter()
     with _dispatching(lake, "cluster", folder):
-        ensure_tasks(lake, stored, 1, creator="bench")
+        ensure_tasks(lake, stored, 1, caller=Caller("bench"))
         _wait_for(lake, _N_TRANSFORMATIONS)
         start_up_s = time.perf_counter() - began
         seq = lake.task_log.states().seq
-        ensure_tasks(lake, stored, 1 + n_tasks // _N_TRANSFORMATIONS, creator="bench")
+        ensure_tasks(lake, stored, 1 + n_tasks // _N_TRANSFORMATIONS, caller=Caller("bench"))
         _wait_for(lake, _N_TRANSFORMATIONS + n_tasks)
     log = lake.table("task_log").scan().filter(pl.col("seq") > seq)
     first = log.filter(pl.col("event") == "claimed").select(pl.col("at").min()).collect().item()
@@ -138,7 +139,7 @@ def _once_row(cluster: Slurm, folder: Path, n_tasks: int, n_alone: int) -> dict[
 
     network = noop_network(4)
     lake, stored = _lake(folder / "once", network)
-    ensure_tasks(lake, stored, n_tasks // 4, creator="bench")
+    ensure_tasks(lake, stored, n_tasks // 4, caller=Caller("bench"))
     command = [sys.executable, "-m", "alchemiscale_lake", "dispatch", "cluster", "--once", "--lake", lake.url]
     command += ["--pools", str(_pools_file(folder, maximum=_JOBS, tasks_per_job=n_tasks // _JOBS))]
     began = time.perf_counter()
@@ -191,7 +192,7 @@ def _cancel_row(folder: Path, pool: str, tries: int) -> dict[str, Any]:
 
     network = harmonic_network(4, n_samples=10, n_windows=1, duration_s=600.0)
     lake, stored = _lake(folder / f"cancel-{pool}", network)
-    ensure_tasks(lake, stored, 1 + tries // 4, creator="bench")
+    ensure_tasks(lake, stored, 1 + tries // 4, caller=Caller("bench"))
     times = []
     with _dispatching(lake, pool, folder, maximum=1):
         for _ in range(tries):
@@ -200,7 +201,7 @@ def _cancel_row(folder: Path, pool: str, tries: int) -> dict[str, Any]:
             processes = _steps(lake)
             running = list(lake.task_log.states().running())
             began = time.perf_counter()
-            cancel_tasks(lake, running, stored, actor="bench")
+            cancel_tasks(lake, running, stored, caller=Caller("bench"))
             _wait(lambda: not any(psutil.pid_exists(pid) for pid in processes), every_s=0.01)  # noqa: B023
             times.append(time.perf_counter() - began)
     return {

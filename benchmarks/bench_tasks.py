@@ -13,6 +13,7 @@ from typing import Any
 
 from deltalake import DeltaTable, write_deltalake
 
+from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.statestore.submit import submit_network
 from alchemiscale_lake.statestore.task_operations import ensure_tasks
 from alchemiscale_lake.store import Lake
@@ -38,7 +39,7 @@ def run(quick: bool = False) -> list[dict[str, Any]]:
             pairs = [(f"l{i}", f"l{i + 1}") for i in range(n_transformations)]
             network = submit_network(lake, plain_chain(pairs), SCOPE).network
             began = time.perf_counter()
-            created = ensure_tasks(lake, network, n_tasks // n_transformations, creator="bench")
+            created = ensure_tasks(lake, network, n_tasks // n_transformations, caller=Caller("bench"))
             ours_s.append(time.perf_counter() - began)
             assert len(created) == n_tasks
             assert lake.task_log.states().seq == 1, "not one commit"

@@ -27,6 +27,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from deltalake import DeltaTable
 
+from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.query import connect, status_counts
 from alchemiscale_lake.schemas import TABLES
 from alchemiscale_lake.statestore.submit import submit_network
@@ -125,7 +126,7 @@ def _status(url: str, network: str) -> None:
 
 
 def _append(url: str, network: str) -> None:
-    Lake.open(url).task_log.commit(lambda _: [Event("created", _new_task())], actor="bench")
+    Lake.open(url).task_log.commit(lambda _: [Event("created", _new_task())], caller=Caller("bench"))
 
 
 def _record(url: str, network: str) -> None:
@@ -150,7 +151,7 @@ def _write(url: str, stop: Flag, told: multiprocessing.SimpleQueue[dict[str, flo
     while not stop.is_set():
         task = _new_task()
         start = time.perf_counter()
-        lake.task_log.commit(lambda _, task=task: [Event("created", task)], actor="writer")  # type: ignore[misc]
+        lake.task_log.commit(lambda _, task=task: [Event("created", task)], caller=Caller("writer"))  # type: ignore[misc]
         written[task.task] = time.perf_counter() - start
         time.sleep(0.05)
     told.put(written)
@@ -198,7 +199,7 @@ def _make_lakes(folder: Path, n_commits: int) -> tuple[Lake, Lake, str]:
     """Make two lakes with the same rows: one by many small commits, one by few; both folded."""
     forged = Lake.create(folder / "forged")
     network = submit_network(forged, plain_chain([(f"l{i}", f"l{i + 1}") for i in range(100)]), SCOPE).network
-    ensure_tasks(forged, network, max(1, n_commits // 200), creator="bench")
+    ensure_tasks(forged, network, max(1, n_commits // 200), caller=Caller("bench"))
     history = _history(forged, n_commits)
     for name, frame in history.items():
         per_commit = 1 if name == "task_log" else _RESULTS_PER_COMMIT

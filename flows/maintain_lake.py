@@ -7,13 +7,13 @@ import logging
 from prefect import flow
 
 from ..amounts import parse_seconds
+from ..caller import Caller
 from ..errors import SettingsError
 from ..flow_steps.artifacts import publish_table
 from ..prefect_api.credentials import load_credentials
 from ..report.upkeep import upkeep_line, upkeep_table
 from ..statestore.task_ends import end_recorded
 from ..statestore.unrecorded_receipts import forgotten_receipts, record_forgotten
-from ..statestore.user import user_name
 from ..store import Lake, MaintenanceReport, UpkeepSettings, maintain
 
 __all__ = ["maintain_lake"]
@@ -42,8 +42,8 @@ def maintain_lake(
     load_credentials()
     opened = Lake.open(lake)
     if not dry_run:
-        record_forgotten(opened, forgotten_receipts(opened), actor=user_name())
-    ended = [] if dry_run else end_recorded(opened, actor=user_name())
+        record_forgotten(opened, forgotten_receipts(opened), caller=Caller.this_user())
+    ended = [] if dry_run else end_recorded(opened, caller=Caller.this_user())
     if ended:
         _log.info("%d Tasks had recorded results but had not ended; they have ended now", len(ended))
     report = maintain(opened, settings, tell=_log.info)

@@ -50,14 +50,14 @@ def run_assignment(lake: str, assignment: str, walltime_s: float | None = None) 
     if walltime_s is not None:
         os.environ.setdefault(_ENDS_AT, str(psutil.Process().create_time() + walltime_s))
     place = Lake.open(lake)
-    to_run = _without_given_back(place, load_assignment(place, assignment))
+    to_run = _without_released(place, load_assignment(place, assignment))
     write_start_marker(place, to_run)
     finished = _execute(to_run) if to_run.attempts else []
-    n_given_back = len(to_run.attempts) - len(finished)
-    return Completed(message=f"{len(finished)} Tasks ran, {n_given_back} were released")
+    n_released = len(to_run.attempts) - len(finished)
+    return Completed(message=f"{len(finished)} Tasks ran, {n_released} were released")
 
 
-def _without_given_back(lake: Lake, assignment: Assignment) -> Assignment:
+def _without_released(lake: Lake, assignment: Assignment) -> Assignment:
     """Exclude attempts released by an earlier pod of this flow run: their Tasks may have been claimed since."""
     left = tuple(spec for spec in assignment.attempts if read_release(lake, spec.scope, spec.attempt) is None)
     return replace(assignment, attempts=left)

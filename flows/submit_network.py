@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from prefect import flow
 
+from ..caller import Caller
 from ..flow_steps.artifacts import code, publish_markdown
 from ..prefect_api.credentials import load_credentials
 from ..statestore.submit import Submission
@@ -36,7 +37,7 @@ def submit_network(
     place = Lake.create(lake, exist_ok=True)
     submission = submit(place, network, scope, name=name)
     if tasks_per_transformation:
-        ensure_tasks(place, submission.network, tasks_per_transformation, creator="submit-network")
+        ensure_tasks(place, submission.network, tasks_per_transformation, caller=Caller("submit-network"))
     publish_markdown(
         f"{submission.name or 'network'}-submitted",
         f"{code(submission.network)}\n\n{submission.n_transformations} Transformations "

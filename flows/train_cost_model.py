@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from prefect import flow
 
+from ..caller import Caller
 from ..costs.cost_models import Training
 from ..costs.cost_models import train_cost_model as train
 from ..flow_steps.artifacts import publish_table
@@ -30,7 +31,7 @@ def train_cost_model(lake: str = "./lake", force: bool = False) -> Training:
         force: Train even if there are fewer than a fifth more results.
     """
     load_credentials()
-    training = train(Lake.open(lake), force=force, actor="train-cost-model")
+    training = train(Lake.open(lake), force=force, caller=Caller("train-cost-model"))
     table = model_table(training.known)
     rows = [{"fact": fact, "value": None if value is None else str(value)} for fact, value in table.rows]
     publish_table("cost-model", rows, description=training_line(training))

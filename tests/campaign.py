@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.schemas import TABLES
 from alchemiscale_lake.store import Lake
 from alchemiscale_lake.tasks import Event, TaskState
@@ -101,7 +102,7 @@ class Campaign:
         return [state.task for state in states]
 
     def commit(self, events: Sequence[Event]) -> None:
-        self.lake.task_log.commit(lambda _: events, actor="ada")
+        self.lake.task_log.commit(lambda _: events, caller=Caller("ada"))
 
     def set_status(self, task: str, status: str) -> None:
         """Set the status of a Task by a generic event."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..caller import Caller
 from ._errors import LakeGroup, say
 from ._options import lake_option, pools_option
 from ._show import output_options, show_table
@@ -33,7 +34,7 @@ def command(ctx: click.Context, lake: str, pools_file: str | None, tsv: bool, ou
     Examples:
       alchemiscale-lake hosts
       alchemiscale-lake hosts quarantine node17 --for 24h --reason "a broken fan"
-      alchemiscale-lake hosts forgive node17
+      alchemiscale-lake hosts readmit node17
     """
     if ctx.invoked_subcommand is None:
         _list(lake, pools_file, tsv, output)
@@ -66,34 +67,32 @@ def quarantine_command(hostnames: tuple[str, ...], duration: str, reason: str | 
       alchemiscale-lake hosts quarantine node17 node18 --for 7d --reason "to be repaired"
     """
     from ..statestore.host_records import quarantine_host
-    from ..statestore.user import user_name
     from ..store import Lake, now_utc
 
     until = now_utc() + timedelta(seconds=_seconds(duration))
     opened = Lake.open(lake)
     for hostname in hostnames:
-        quarantine_host(opened, hostname, until, actor=user_name(), reason=reason)
+        quarantine_host(opened, hostname, until, caller=Caller.this_user(), reason=reason)
         say(f"{hostname} is quarantined until {until:%Y-%m-%d %H:%M} UTC")
 
 
-@command.command("forgive")
+@command.command("readmit")
 @click.argument("hostnames", nargs=-1, required=True, metavar="HOST...")
 @click.option("--reason", default=None, help="Reason; kept in the log.")
 @lake_option
-def forgive_command(hostnames: tuple[str, ...], reason: str | None, lake: str) -> None:
+def readmit_command(hostnames: tuple[str, ...], reason: str | None, lake: str) -> None:
     """End the quarantine of hosts and ignore their earlier failures.
 
     \b
     Example:
-      alchemiscale-lake hosts forgive node17
+      alchemiscale-lake hosts readmit node17
     """
-    from ..statestore.host_records import forgive_host
-    from ..statestore.user import user_name
+    from ..statestore.host_records import readmit_host
     from ..store import Lake
 
     opened = Lake.open(lake)
     for hostname in hostnames:
-        forgive_host(opened, hostname, actor=user_name(), reason=reason)
+        readmit_host(opened, hostname, caller=Caller.this_user(), reason=reason)
         say(f"{hostname} is no longer quarantined; its earlier failures are ignored")
 
 

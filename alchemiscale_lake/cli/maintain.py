@@ -7,6 +7,7 @@ from typing import Final
 import click
 
 from ..amounts import parse_seconds
+from ..caller import Caller
 from ._errors import say
 from ._options import at_lake, lake_option
 from ._show import output_options, show_table
@@ -75,7 +76,6 @@ def command(
     from ..schemas import FORMAT
     from ..statestore.task_ends import end_lost, end_recorded
     from ..statestore.unrecorded_receipts import forgotten_receipts, record_forgotten
-    from ..statestore.user import user_name
     from ..store import Lake, UpkeepSettings, maintain
 
     settings = UpkeepSettings(keep_log_s=keep_log_s, keep_files_s=keep_files_s, dry_run=dry_run)
@@ -86,14 +86,14 @@ def command(
     if forgotten and dry_run:
         say(f"{len(forgotten)} receipt(s) are in no table, and would be recorded")
     elif forgotten:
-        recorded = record_forgotten(opened, forgotten, actor=user_name())
+        recorded = record_forgotten(opened, forgotten, caller=Caller.this_user())
         say(f"{sum(r.new for r in recorded)} result(s) recorded from receipts that were in no table")
         if n_failed := sum(r.new and not r.ok for r in recorded):
             say(f"{n_failed} of them failed or have invalid receipts: see `alchemiscale-lake failures --all`")
-    ended = [] if dry_run else end_recorded(opened, actor=user_name())
+    ended = [] if dry_run else end_recorded(opened, caller=Caller.this_user())
     if ended:
         say(f"{len(ended)} Task(s) had recorded results but had not ended; they have ended now")
-    lost = end_lost(opened, actor=user_name()) if repair_first and not dry_run else []
+    lost = end_lost(opened, caller=Caller.this_user()) if repair_first and not dry_run else []
     if lost:
         say(f"{len(lost)} complete Task(s) have lost their results; their status is now error:")
         for task in lost[:_SHOWN]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..caller import Caller
 from ._errors import LakeGroup, say
 from ._options import lake_option, scope_option
 from ._show import output_options, show_table
@@ -81,10 +82,9 @@ def set_state_command(networks: tuple[str, ...], state: str, reason: str | None,
       alchemiscale-lake networks set-state tyk2 mcl1 inactive
     """
     from ..statestore.network_state import set_network_state
-    from ..statestore.user import user_name
 
     opened, found = _find(lake, networks, scope)
-    stopped = set_network_state(opened, found, state, actor=user_name(), reason=reason)
+    stopped = set_network_state(opened, found, state, caller=Caller.this_user(), reason=reason)
     say(f"{_count(len(found), 'network')} set {state}")
     if stopped:
         say(f"{_count(len(stopped), 'running Task')} stopped and released")
@@ -106,10 +106,9 @@ def set_weight_command(
       alchemiscale-lake networks set-weight tyk2 0.9
     """
     from ..statestore.network_state import set_network_weight
-    from ..statestore.user import user_name
 
     opened, found = _find(lake, networks, scope)
-    set_network_weight(opened, found, weight, actor=user_name(), reason=reason)
+    set_network_weight(opened, found, weight, caller=Caller.this_user(), reason=reason)
     say(f"{_count(len(found), 'network')} set to weight {weight}")
 
 
@@ -157,10 +156,9 @@ def add_patterns_command(network: str, patterns: tuple[str, ...], most: int, lak
       alchemiscale-lake networks restart-patterns add tyk2 --pattern "CUDA_ERROR|NaN" --max 3
     """
     from ..statestore.restarts import add_task_restart_patterns
-    from ..statestore.user import user_name
 
     opened, (found,) = _find(lake, [network], scope)
-    decisions = add_task_restart_patterns(opened, found, patterns, most, actor=user_name())
+    decisions = add_task_restart_patterns(opened, found, patterns, most, caller=Caller.this_user())
     restarted = {d.task for d in decisions if d.kind == "restarted"}
     cancelled = {d.task for d in decisions if d.kind == "cancelled"} - restarted
     say(f"{_count(len(set(patterns)), 'pattern')} added")
@@ -182,10 +180,9 @@ def set_patterns_command(network: str, patterns: tuple[str, ...], most: int, lak
       alchemiscale-lake networks restart-patterns set tyk2 --pattern NaN --max 5
     """
     from ..statestore.restarts import set_task_restart_patterns_allowed_restarts
-    from ..statestore.user import user_name
 
     opened, (found,) = _find(lake, [network], scope)
-    changed = set_task_restart_patterns_allowed_restarts(opened, found, patterns, most, actor=user_name())
+    changed = set_task_restart_patterns_allowed_restarts(opened, found, patterns, most, caller=Caller.this_user())
     _answer(patterns, changed, "changed")
 
 
@@ -202,10 +199,9 @@ def remove_patterns_command(network: str, patterns: tuple[str, ...], lake: str, 
       alchemiscale-lake networks restart-patterns remove tyk2 --pattern NaN
     """
     from ..statestore.restarts import remove_task_restart_patterns
-    from ..statestore.user import user_name
 
     opened, (found,) = _find(lake, [network], scope)
-    _answer(patterns, remove_task_restart_patterns(opened, found, patterns, actor=user_name()), "removed")
+    _answer(patterns, remove_task_restart_patterns(opened, found, patterns, caller=Caller.this_user()), "removed")
 
 
 @restart_patterns.command("clear")
@@ -220,10 +216,9 @@ def clear_patterns_command(network: str, lake: str, scope: str | None) -> None:
       alchemiscale-lake networks restart-patterns clear tyk2
     """
     from ..statestore.restarts import clear_task_restart_patterns
-    from ..statestore.user import user_name
 
     opened, (found,) = _find(lake, [network], scope)
-    removed = clear_task_restart_patterns(opened, found, actor=user_name())
+    removed = clear_task_restart_patterns(opened, found, caller=Caller.this_user())
     say(f"{_count(len(removed), 'pattern')} removed")
 
 

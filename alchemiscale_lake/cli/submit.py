@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from ..caller import Caller
 from ._errors import put_out, say
 from ._launch import open_lake
 from ._options import at_lake, lake_option, tasks_option
@@ -45,7 +46,7 @@ def command(network: str, lake: str, scope: str, name: str | None, tasks_per_tra
         f"({submission.n_new_transformations} new), {submission.n_new_objects} new objects stored"
     )
     if tasks_per_transformation:
-        created = ensure_tasks(place, submission.network, tasks_per_transformation, creator="submit")
+        created = ensure_tasks(place, submission.network, tasks_per_transformation, caller=Caller("submit"))
         if multiplied := multiplied_repeats(place, submission.network):
             say(multiplied)
         say(f"{len(created)} Tasks created and actioned; next: alchemiscale-lake dispatch{at_lake(lake)}")

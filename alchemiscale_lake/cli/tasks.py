@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from ..caller import Caller
 from ._errors import LakeGroup, put_out, say
 from ._options import at_lake, lake_option, scope_option
 from ._show import output_options, show_table
@@ -125,19 +126,18 @@ def create_command(
     from ..query import find_network
     from ..statestore.simulation_count import multiplied_repeats
     from ..statestore.task_operations import action_tasks, create_tasks, network_transformations
-    from ..statestore.user import user_name
     from ..store import Lake
 
-    opened, user = Lake.open(lake), user_name()
+    opened, user = Lake.open(lake), Caller.this_user()
     if network is None and (actioned or not transformations):
         raise click.UsageError("give --network, or --transformation with --no-action")
     found = None if network is None else find_network(opened, network, scope=scope)
     wanted = transformations or (() if found is None else tuple(network_transformations(opened, found)))
     keys = [_transformation_key(opened, name, scope) for name in wanted for _ in range(tasks_per_transformation)]
-    created = create_tasks(opened, keys, extends=extends, creator=user)
+    created = create_tasks(opened, keys, extends=extends, caller=user)
     put_out("".join(f"{task}\n" for task in created), nl=False)
     if found is not None and actioned:
-        _answer(action_tasks(opened, created, found, actor=user), "created and actioned")
+        _answer(action_tasks(opened, created, found, caller=user), "created and actioned")
     else:
         say(f"{len(created)} Tasks created, not actioned")
     if found is not None and (multiplied := multiplied_repeats(opened, found)):
@@ -153,7 +153,7 @@ def action_command(tasks: tuple[str, ...], weight: float | None, **selection: An
     from ..statestore.task_operations import action_tasks
 
     lake, user, network, chosen = _chosen(tasks, selection, needs_network=True)
-    _answer(action_tasks(lake, chosen, network, weight=weight, actor=user), "actioned")
+    _answer(action_tasks(lake, chosen, network, weight=weight, caller=user), "actioned")
 
 
 @command.command("cancel")
@@ -164,7 +164,7 @@ def cancel_command(tasks: tuple[str, ...], **selection: Any) -> None:
     from ..statestore.task_operations import cancel_tasks
 
     lake, user, network, chosen = _chosen(tasks, selection, needs_network=True)
-    _answer(cancel_tasks(lake, chosen, network, actor=user), "cancelled")
+    _answer(cancel_tasks(lake, chosen, network, caller=user), "cancelled")
 
 
 @command.command("set-status")
@@ -177,7 +177,7 @@ def set_status_command(to: str, tasks: tuple[str, ...], reason: str | None, **se
     from ..statestore.task_operations import set_tasks_status
 
     lake, user, _, chosen = _chosen(tasks, selection)
-    _answer(set_tasks_status(lake, chosen, to, actor=user, reason=reason), f"set {to}")
+    _answer(set_tasks_status(lake, chosen, to, caller=user, reason=reason), f"set {to}")
 
 
 @command.command("retry")
@@ -203,7 +203,7 @@ def retry_command(tasks: tuple[str, ...], **selection: Any) -> None:
     others = {task: state.status for task, state in states.items() if state.status != "error"}
     refused = [TaskOutcome(task, ok=False, reason=f"it is {status}, not in error") for task, status in others.items()]
     failed = [task for task in chosen if task not in others]
-    done = set_tasks_status(lake, failed, "waiting", actor=user, reason="retry") if failed else []
+    done = set_tasks_status(lake, failed, "waiting", caller=user, reason="retry") if failed else []
     if any(outcome.ok for outcome in done):
         say(f"next: alchemiscale-lake dispatch{at}")
     _answer([*done, *refused], "set waiting")
@@ -218,7 +218,7 @@ def set_priority_command(priority: int, tasks: tuple[str, ...], **selection: Any
     from ..statestore.task_operations import set_tasks_priority
 
     lake, user, _, chosen = _chosen(tasks, selection)
-    _answer(set_tasks_priority(lake, chosen, priority, actor=user), f"set to priority {priority}")
+    _answer(set_tasks_priority(lake, chosen, priority, caller=user), f"set to priority {priority}")
 
 
 @command.command("set-weight")
@@ -230,7 +230,7 @@ def set_weight_command(weight: float, tasks: tuple[str, ...], **selection: Any) 
     from ..statestore.task_operations import set_tasks_weight
 
     lake, user, network, chosen = _chosen(tasks, selection, needs_network=True)
-    _answer(set_tasks_weight(lake, chosen, network, weight, actor=user), f"set to weight {weight}")
+    _answer(set_tasks_weight(lake, chosen, network, weight, caller=user), f"set to weight {weight}")
 
 
 # --- shared helpers --------------------------------------------------------------------------------
@@ -281,10 +281,9 @@ def _select(
 
 def _chosen(
     tasks: Sequence[str], selection: dict[str, Any], *, needs_network: bool = False
-) -> tuple[Lake, str, str, list[str]]:
+) -> tuple[Lake, Caller, str, list[str]]:
     """Return lake, user, network (or '') and the Tasks that were named, piped in or selected."""
     from ..query import find_network
-    from ..statestore.user import user_name
     from ..store import Lake
 
     lake = Lake.open(selection.pop("lake"))
@@ -299,7 +298,7 @@ def _chosen(
         if not any(selection.values()):
             raise click.UsageError("give Tasks, or select them with --network, --status, --transformation or --scope")
         tasks = _select(lake, **selection)["task"].to_list()
-    return lake, user_name(), network, list(dict.fromkeys(tasks))
+    return lake, Caller.this_user(), network, list(dict.fromkeys(tasks))
 
 
 def _transformation_key(lake: Lake, name: str, scope: str | None) -> str:

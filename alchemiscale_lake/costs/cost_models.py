@@ -17,12 +17,13 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
+from ..caller import Caller
 from ..errors import EstimationError, NotFoundError
 from ..estimators.cost.features import FEATURES, STRINGS
 from ..estimators.cost.model_json import from_json, to_json
 from ..estimators.cost.regressor import CostRegressor, ModelCard, prior_model
 from ..estimators.errors import EstimatorInputError
-from ..statestore.user import user_name
+from ..ids import Scope
 from ..store import Lake, collect, now_utc
 from .cost_history import CostHistory, cost_history
 from .cost_rows import UNKNOWN_GPU, cost_rows
@@ -97,7 +98,7 @@ class Training:
     n_results: int
 
 
-def train_cost_model(lake: Lake, *, force: bool = False, actor: str | None = None) -> Training:
+def train_cost_model(lake: Lake, *, force: bool = False, caller: Caller | None = None) -> Training:
     """Train a model on all results of a lake if due, and store it.
 
     It is due at the first result, then when there are a fifth more results than at the last training, or three of a
@@ -109,7 +110,7 @@ def train_cost_model(lake: Lake, *, force: bool = False, actor: str | None = Non
     lake : Lake
     force : bool
         Train even if not due.
-    actor : str, optional
+    caller : Caller, optional
         User who trains; default: the user of this process.
 
     Raises
@@ -117,6 +118,8 @@ def train_cost_model(lake: Lake, *, force: bool = False, actor: str | None = Non
     EstimationError
         If there is no result to train on, and `force` is set.
     """
+    caller = caller or Caller.this_user()
+    caller.require("admin", [Scope()])
     history = cost_history(lake)
     newest = _newest_row(lake)
     why = why_due(newest, history)
@@ -132,7 +135,7 @@ def train_cost_model(lake: Lake, *, force: bool = False, actor: str | None = Non
         counts = f"{history.n_results} results now, {newest['n_results']} when it was trained" if newest else ""
         return Training(newest_model(lake), False, f"there is little new data: {counts}", history.n_results)
     model = _trained(lake, history.rows)
-    row = _row(model, history, actor or user_name(), now_utc())
+    row = _row(model, history, caller, now_utc())
     lake.table("cost_models").append_new([row])
     known = KnownModel(model, str(row["model"]), row["trained_at"])
     return Training(known, True, why or "forced", history.n_results)
@@ -234,14 +237,14 @@ def _known(row: dict[str, Any]) -> KnownModel:
         ) from e
 
 
-def _row(model: CostRegressor, history: CostHistory, actor: str, at: datetime) -> dict[str, Any]:
+def _row(model: CostRegressor, history: CostHistory, caller: Caller, at: datetime) -> dict[str, Any]:
     card, parameters = model.card_, to_json(model)
     versions = card.versions | {"alchemiscale-lake": importlib.metadata.version("alchemiscale-lake")}
     return {
         # includes the time, since the same results give the same parameters
         "model": hashlib.sha256(f"{at.isoformat()} {parameters}".encode()).hexdigest()[:16],
         "trained_at": at,
-        "actor": actor,
+        "actor": caller.name,
         "n_results": history.n_results,
         "n_rows": card.n_rows,
         "n_transformations": history.rows["transformation"].n_unique(),

@@ -80,13 +80,13 @@ def usage_today(
     # the use of a Task of one hour is its share of a worker
     held = fitness(pools, forecast.frame().with_columns(expected_s=pl.lit(3600.0)))
     recorded = _recorded(lake, list(pools.pools), began)
-    given_back = times.given_back.join(recorded, on="attempt", how="anti")
+    released = times.released.join(recorded, on="attempt", how="anti")
     running = states.tasks.filter(pl.col("status") == "running").select("attempt")
     running = times.claims.join(running, on="attempt", how="semi").with_columns(ended_at=pl.lit(now).cast(_TIME))
     usage, frames = {}, [pl.DataFrame(schema={"attempt": pl.String, "pool": pl.String, "hours": pl.Float64})]
     for name, pool in pools.pools.items():
         gpus = held.select("transformation", held=hours_in(name))
-        ended = pl.concat([_hours(attempts, name, gpus, began) for attempts in (recorded, given_back)])
+        ended = pl.concat([_hours(attempts, name, gpus, began) for attempts in (recorded, released)])
         frames.append(_hours(running, name, gpus, began))
         usage[name] = PoolUsage(float(ended["hours"].sum()), float(frames[-1]["hours"].sum()), pool.cost_per_gpu_hour)
     return usage, pl.concat(frames)

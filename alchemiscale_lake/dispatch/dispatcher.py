@@ -17,6 +17,7 @@ from typing import Final, Literal
 import numpy as np
 import polars as pl
 
+from ..caller import Caller
 from ..costs.forecast import Forecast
 from ..errors import NotStartedError, StorageError, TransientError
 from ..settings import Pools
@@ -207,7 +208,7 @@ class Dispatcher:
         self._beat_at = time.monotonic()
         self._renew()
         self._hand_out.refresh()
-        release_unwanted(self._lake, actor=self._actor)
+        release_unwanted(self._lake, caller=Caller(self._actor))
         self._collect_from_running_jobs()
         self._salvage.reap()
         if time.monotonic() - self._listened_at >= _LISTEN_S:

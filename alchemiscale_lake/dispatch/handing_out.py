@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
+from ..caller import Caller
 from ..costs.forecast import Forecast
 from ..execution.assignment import Assignment, AttemptSpec
 from ..resources import Resources
@@ -144,7 +145,7 @@ class HandingOut:
             self._key = self._lake.receipt_key
         claiming_at_s = time.monotonic()
         claims = claim_chosen(
-            self._lake, self._settings.pool, chosen, lease_s=self._settings.lease_s, actor=self._actor
+            self._lake, self._settings.pool, chosen, lease_s=self._settings.lease_s, caller=Caller(self._actor)
         )
         if not claims:
             self._tried = seen

@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 from typing import Final
 
+from ..caller import Caller
 from ..statestore.claims import renew_leases
 from ..store import Lake
 from .flights import Flights
@@ -50,7 +51,7 @@ class OwnLeases:
         held = {attempt: claim.task for attempt, claim in self._flights.claims().items()}
         now, since = time.monotonic(), self._since(held)
         due = {attempt for attempt in held if now - since[attempt] >= _DUE_AFTER * lease_s}
-        lost = renew_leases(self._lake, held, lease_s=lease_s, actor=self._actor, due=due)
+        lost = renew_leases(self._lake, held, lease_s=lease_s, caller=Caller(self._actor), due=due)
         self._renewed_at_s = {attempt: now if attempt in due else at for attempt, at in since.items()}
         return lost
 

@@ -14,6 +14,7 @@ from typing import Final
 
 import polars as pl
 
+from ..caller import Caller
 from ..execution.release import read_release
 from ..execution.start_markers import has_started
 from ..schemas.receipt import Receipt
@@ -91,23 +92,23 @@ class Books:
 
     def record(self, receipts: Sequence[Receipt]) -> None:
         """Record receipts in the tables, once, and apply restart policies to the failures."""
-        recorded = record_receipts(self._lake, receipts, actor=self._actor)
+        recorded = record_receipts(self._lake, receipts, caller=Caller(self._actor))
         new = [r for r in recorded if r.new]
         self._count_recorded(new)
         # also after an earlier try that only got as far as the tables
         failed = [r.task for r in recorded if not r.ok]
         if failed:
-            decisions = resolve_restarts(self._lake, failed, actor=self._actor)
+            decisions = resolve_restarts(self._lake, failed, caller=Caller(self._actor))
             self.count(restarted=len({d.task for d in decisions if d.kind == "restarted"}))
 
     def end_recorded(self, within: timedelta | None = None) -> None:
         """End Tasks with a recorded result whose recorder was killed before it logged the event."""
-        ended = end_recorded(self._lake, actor=self._actor, within=within)
+        ended = end_recorded(self._lake, caller=Caller(self._actor), within=within)
         good = sum(one.ok for one in ended)
         self.count(completed=good, failed=len(ended) - good, recovered=len(ended))
         failed = [one.task for one in ended if not one.ok]
         if failed:
-            decisions = resolve_restarts(self._lake, failed, actor=self._actor)
+            decisions = resolve_restarts(self._lake, failed, caller=Caller(self._actor))
             self.count(restarted=len({d.task for d in decisions if d.kind == "restarted"}))
 
     def _count_recorded(self, new: Sequence[Recorded]) -> None:
@@ -119,11 +120,11 @@ class Books:
 
     def release(self, attempts: Mapping[str, str], reason: str) -> None:
         """Release attempts (attempt -> Task)."""
-        self.count(released=end_claims(self._lake, attempts, actor=self._actor, reason=reason))
+        self.count(released=end_claims(self._lake, attempts, caller=Caller(self._actor), reason=reason))
 
     def expire(self, watched: Collection[TaskState]) -> None:
         """Release attempts whose leases expired while they were watched."""
-        self.count(released=expire_claims(self._lake, watched, actor=self._actor))
+        self.count(released=expire_claims(self._lake, watched, caller=Caller(self._actor)))
 
     def end_without_receipt(self, claims: Collection[Claim], said: Mapping[str, Ending]) -> dict[str, str]:
         """Release attempts that ended without a receipt, or fail their Task if that happens too often.

@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping
 from datetime import timedelta
 from typing import Final
 
+from ..caller import Caller
 from ..execution.stop_requests import ask_to_stop
 from ..statestore.claims import Claim, claim_of, claimers, orphaned_attempts, process_is_gone
 from ..statestore.restarts import resolve_restarts
@@ -82,7 +83,7 @@ class Salvage:
         self._books.record_forgotten({**self._forgotten(), **left})
         self._books.end_recorded()
         # a process that recorded a failure may have died before it applied restart policies
-        resolve_restarts(self._lake, None, actor=self._actor)
+        resolve_restarts(self._lake, None, caller=Caller(self._actor))
 
     def reap(self) -> None:
         """End attempts of others with an expired lease and no heartbeat: with their receipt, if any."""

@@ -266,13 +266,13 @@ class WorkPoolExecutor:
                 handle.specs = handle.specs or self._specs(run, {})
                 late = overdue(run, now_utc(), self._patience)
                 if late is not None:
-                    self._give_back(handle, run, late)
+                    self._release(handle, run, late)
                 elif run.state in ("RUNNING", "CANCELLING") and self._listener.is_silent(run, handle.specs):
                     self._give_up(handle, run)
             except StorageError as e:
                 _log.warning("pool %s: flow run %s: %s", self._name, run.id, e)
 
-    def _give_back(self, handle: WorkPoolHandle, run: SeenRun, late: Overdue) -> None:
+    def _release(self, handle: WorkPoolHandle, run: SeenRun, late: Overdue) -> None:
         for spec in handle.specs:
             ask_to_stop(self._lake, spec)  # in case it starts after all
         if late.kind == "unsubmitted":

@@ -104,7 +104,7 @@ class AttemptRun:
         watch = Watch(Future())
         try:
             report = Report(self.assignment, self.spec, _not_prepared(error), 0.0, None, at, at)
-            return None if leave_receipt(self.lake, report, watch) else _given_back(watch)
+            return None if leave_receipt(self.lake, report, watch) else _released(watch)
         except (LakeError, OSError) as e:
             return Release("unreadable", storable(f"{type(e).__name__}: {e}"), hostname())
 
@@ -134,7 +134,7 @@ class AttemptRun:
                     return allocation
                 continue
             troubled_at = troubled_at or time.monotonic()
-            if time.monotonic() - troubled_at > self.assignment.monitors.give_back_after_s:
+            if time.monotonic() - troubled_at > self.assignment.monitors.requeue_after_s:
                 return Release("refused", f"{PAUSED}: {trouble}", hostname())
             time.sleep(_LOOK_EVERY_S)
 
@@ -151,7 +151,7 @@ class AttemptRun:
         if (reason := self.gate.too_big(self.ticket.needs)) is not None:
             return f"the attempt {reason}"
         held_s = 0.0 if self.ticket.held_at is None else time.monotonic() - self.ticket.held_at
-        if self.ticket.allocation is None and held_s > self.assignment.monitors.give_back_after_s:
+        if self.ticket.allocation is None and held_s > self.assignment.monitors.requeue_after_s:
             return f"waited {held_s:.0f} s for admission: {self.ticket.held}"
         return None
 
@@ -177,7 +177,7 @@ class AttemptRun:
                 _make_room(folder)
                 raise
             if outcome is None:
-                return _given_back(watch)
+                return _released(watch)
             if (missing := folder.missing()) is not None:
                 # the folder is unusable; the next attempt creates a new one
                 self.ticket.leave()
@@ -197,7 +197,7 @@ class AttemptRun:
     ) -> Release | None:
         ended_at = max(now_utc(), started_at)
         report = Report(self.assignment, self.spec, outcome, allocation.resources.gpus, work, started_at, ended_at)
-        return None if leave_receipt(self.lake, report, watch) else _given_back(watch)
+        return None if leave_receipt(self.lake, report, watch) else _released(watch)
 
     def _perform(
         self, folder: WorkFolder, allocation: Allocation, lifeline: Lifeline, watch: Watch
@@ -233,7 +233,7 @@ class AttemptRun:
         )
 
 
-def _given_back(watch: Watch) -> Release:
+def _released(watch: Watch) -> Release:
     cut = watch.cut()
     kind: Final = "walltime" if cut is Cut.WALLTIME else "stopped"
     return Release(kind, watch.reason(Cut.STOPPED if cut is None else cut), hostname())

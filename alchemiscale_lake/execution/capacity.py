@@ -94,7 +94,7 @@ class Capacity:
         """Allocate exactly this allocation unconditionally, since it exists already."""
         self._add(allocation.resources, dict(allocation.parts), -1)
 
-    def give_back(self, allocation: Allocation) -> None:
+    def release(self, allocation: Allocation) -> None:
         """Release an allocation."""
         self._add(allocation.resources, dict(allocation.parts), 1)
 

@@ -97,7 +97,7 @@ class DagRun:
             replace_file(self._folder / EXTENDS, inputs.extends, lasting=False)
         label = self._label("create")
         planned = self._launcher.run("plan", label, self._watch, provenance=dict(package_versions()))
-        if planned.cut is not None and planned.cut.gives_back:
+        if planned.cut is not None and planned.cut.releases:
             return None
         plan = read_plan(self._folder)
         if plan is None:
@@ -109,11 +109,11 @@ class DagRun:
         """Run units without a result; also return whether it failed so fast that a clean start may help."""
         units = UnitRuns(self._launcher, plan, self._watch, self._rules, self._executions)
         ending = units.run()
-        if ending.cut is not None and ending.cut.gives_back:
+        if ending.cut is not None and ending.cut.releases:
             return None, False
         label = self._label("finish")
         finished = self._finish(plan, label)
-        if finished.cut is not None and finished.cut.gives_back:
+        if finished.cut is not None and finished.cut.releases:
             return None, False
         written = self._folder / "runs" / label / RESULT
         result = written if written.exists() else None

@@ -233,7 +233,7 @@ def _patiently(call: Callable[[], _T], watch: Watch) -> _T:
             if time.monotonic() + pause_s > give_up:
                 raise
             cut = watch.cut()
-            if cut is not None and cut.gives_back:
+            if cut is not None and cut.releases:
                 raise _StoppedError from None
         time.sleep(pause_s)
         pause_s = min(2 * pause_s, 30.0)

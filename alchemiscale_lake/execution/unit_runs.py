@@ -183,7 +183,7 @@ class UnitRuns:
             return None
         if outcome.exit.is_from_outside:
             time.sleep(HEAR_S)
-            if (cut := self._watch.cut()) is not None and cut.gives_back:
+            if (cut := self._watch.cut()) is not None and cut.releases:
                 return Ending(failed=execution, cut=cut)
         if self._again(running, outcome):
             self._waiting[running.unit.key] = running.unit
@@ -212,7 +212,7 @@ class UnitRuns:
         write_record(run, execution)
         self._executions.append(execution)
         del self._running[unit.key]
-        self._room.give_back(running.allocation)
+        self._room.release(running.allocation)
         shutil.rmtree(running.scratch, ignore_errors=True)
         return execution
 
@@ -222,7 +222,7 @@ class UnitRuns:
         if not running.launched.process.ended.done():
             # it would share its folder with a process that cannot be terminated
             return False
-        if outcome.exit.problem is not None and self._is_forgiven(running.launched.process.fork_server):
+        if outcome.exit.problem is not None and self._is_excused(running.launched.process.fork_server):
             return True
         if says_full(outcome.exception, outcome.traceback) and self._squeezed < _LOSSES_FORGIVEN:
             # there is space again: whatever used it, maybe another Task, is gone
@@ -240,7 +240,7 @@ class UnitRuns:
             return True
         return False
 
-    def _is_forgiven(self, fork_server: str) -> bool:
+    def _is_excused(self, fork_server: str) -> bool:
         """Return whether steps lost with this fork server are rerun for free; all of them count as one loss."""
         if len(self._lost_fork_servers) < _LOSSES_FORGIVEN:
             self._lost_fork_servers.add(fork_server)

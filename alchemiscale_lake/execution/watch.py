@@ -24,7 +24,7 @@ class Cut(StrEnum):
     TIMEOUT = "timeout"
 
     @property
-    def gives_back(self) -> bool:
+    def releases(self) -> bool:
         """Return whether the Task is requeued without a result; a timeout is the Task's own failure."""
         return self is not Cut.TIMEOUT
 

@@ -15,13 +15,13 @@ from pathlib import Path
 
 import polars as pl
 
+from ..caller import Caller
 from ..errors import NotFoundError
 from ..faults import fault_point
 from ..ids import Scope
 from ..importing.assays import import_assays
 from ..statestore.submit import submit_network
 from ..statestore.task_operations import ensure_tasks
-from ..statestore.user import user_name
 from ..store import Lake, now_utc
 
 __all__ = ["Campaign", "finish_campaign", "network_name", "new_campaign", "prepare_campaign", "unfinished_campaigns"]
@@ -133,7 +133,7 @@ def prepare_campaign(lake: Lake, campaign: Campaign) -> tuple[Campaign, int]:
         import_assays(lake, campaign.assays, campaign.scope, campaign.assay_kind, tell=_log.warning)
     if campaign.tasks_per_transformation < 1:
         return campaign, 0
-    created = ensure_tasks(lake, network, campaign.tasks_per_transformation, creator=user_name())
+    created = ensure_tasks(lake, network, campaign.tasks_per_transformation, caller=Caller.this_user())
     return campaign, len(created)
 
 

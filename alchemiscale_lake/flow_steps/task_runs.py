@@ -21,7 +21,7 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from ..dispatch.executor import Executor, Handle
 from ..dispatch.report import RecordedTask
 from ..execution import Assignment
-from ..prefect_api.closing import forgiving
+from ..prefect_api.closing import ignoring_errors
 from ..statestore.result_recording import Recorded
 
 __all__ = ["ShowingExecutor", "task_runner", "task_runs"]
@@ -81,7 +81,7 @@ class TaskRuns:
             if verdict is not None:
                 verdict.give(_state(each.result))
 
-    def hand_back(self, attempt: str) -> None:
+    def end_released(self, attempt: str) -> None:
         """End the task run of an attempt that was released."""
         verdict = self._open.pop(attempt, None)
         if verdict is not None:
@@ -90,7 +90,7 @@ class TaskRuns:
     def close(self) -> None:
         """End every open task run, and wait until Prefect has recorded all."""
         for attempt in list(self._open):
-            self.hand_back(attempt)
+            self.end_released(attempt)
         for run in self._runs.values():
             run.wait()
 
@@ -127,7 +127,7 @@ class _ShownHandle:
     def cancel(self) -> None:
         self._inner.cancel()
         for spec in self._assignment.attempts:
-            self._runs.hand_back(spec.attempt)
+            self._runs.end_released(spec.attempt)
 
 
 @contextlib.contextmanager
@@ -137,7 +137,7 @@ def task_runs() -> Iterator[TaskRuns]:
     try:
         yield runs
     finally:
-        with forgiving("Prefect's record of the Tasks"):
+        with ignoring_errors("Prefect's record of the Tasks"):
             runs.close()
 
 

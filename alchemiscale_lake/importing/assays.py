@@ -14,6 +14,7 @@ from typing import Final, TypeAlias
 
 import polars as pl
 
+from ..caller import Caller
 from ..cells import Row, table_rows
 from ..content import read_file
 from ..errors import ContentError, ResultFileError, SchemaError
@@ -23,7 +24,6 @@ from ..networks.marked_rows import is_comment, sure_names
 from ..networks.measurements import TEMPERATURE_KELVIN, Measured, Measurements
 from ..networks.measures import MEASURES
 from ..schemas import TABLES
-from ..statestore.user import user_name
 from ..store import Lake, collect, now_utc
 from ..suggestions import did_you_mean
 
@@ -41,7 +41,7 @@ def import_assays(
     kind: str = "binding",
     *,
     source: str | None = None,
-    entered_by: str | None = None,
+    caller: Caller | None = None,
     temperature_kelvin: float = TEMPERATURE_KELVIN,
     tell: Callable[[str], None] | None = None,
 ) -> int:
@@ -61,7 +61,7 @@ def import_assays(
         `binding`, `hydration` or `direct`.
     source : str, optional
         Source of values without one of their own; default: the file's name.
-    entered_by : str, optional
+    caller : Caller, optional
         Default: the user of this process.
     temperature_kelvin : float
         Of concentrations and p-values, unless a column `temperature` states theirs.
@@ -86,6 +86,8 @@ def import_assays(
     Bounds such as `>1000` are left out.
     """
     scope = Scope.parse(scope).require_specific()
+    caller = caller or Caller.this_user()
+    caller.require("write", [scope])
     path = Path(path)
     kinds = next(c.choices for c in TABLES["assays"].columns if c.name == "kind")
     if kind not in kinds:
@@ -93,7 +95,7 @@ def import_assays(
     common = {
         "scope": str(scope),
         "kind": kind,
-        "entered_by": entered_by or user_name(),
+        "entered_by": caller.name,
         "entered_at": now_utc(),
     }
     # accents have two encodings; use the one of the network

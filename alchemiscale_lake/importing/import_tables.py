@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ..caller import Caller
 from ..errors import ContentError, InvalidScopeError, ResultFileError
 from ..ids import Scope
 from ..networks.edge_table import EdgeTable, EdgeValue, LigandValue, read_edge_table
@@ -67,9 +68,9 @@ def read_tables(lake: Lake, paths: Sequence[Path], scope: Scope, name: str | Non
         reading.bad.append((str(paths[0]), problem))
 
 
-def write_assays(lake: Lake, rows: Iterable[dict[str, Any]], kind: str, *, entered_by: str, at: datetime) -> int:
+def write_assays(lake: Lake, rows: Iterable[dict[str, Any]], kind: str, *, caller: Caller, at: datetime) -> int:
     """Write experimental values that are new in the lake; return their number."""
-    common = {"kind": kind, "entered_by": entered_by, "entered_at": at}
+    common = {"kind": kind, "entered_by": caller.name, "entered_at": at}
     given = [row | common for row in rows]
     return lake.table("assays").append_new(given) if given else 0
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import polars as pl
 
+from ..caller import Caller
 from ..faults import fault_point
 from ..networks.chain import digest
 from ..networks.components import own_name
@@ -48,7 +49,7 @@ class Written:
 
 
 def write_batches(
-    lake: Lake, batches: Sequence[Batch], stored: Mapping[str, Stored], *, creator: str, at: datetime
+    lake: Lake, batches: Sequence[Batch], stored: Mapping[str, Stored], *, caller: Caller, at: datetime
 ) -> Written:
     """Write new rows; those that make networks visible come last.
 
@@ -62,9 +63,9 @@ def write_batches(
     known = _known_attempts(lake, {str(batch.scope) for batch in batches})
     fresh = {attempt: result for attempt, result in results.items() if attempt not in known}
     n_transformations = _write_transformations(lake, batches, at)
-    _write_results(lake, fresh, stored, creator=creator, at=at)
-    _end_tasks(lake, results, known, creator=creator)
-    _write_networks(lake, batches, creator=creator, at=at)
+    _write_results(lake, fresh, stored, caller=caller, at=at)
+    _end_tasks(lake, results, known, caller=caller)
+    _write_networks(lake, batches, caller=caller, at=at)
     n_good = sum(result.record.ok for result in fresh.values())
     return Written(n_transformations, n_good, len(fresh) - n_good, len(planned) - len(fresh))
 
@@ -96,14 +97,14 @@ def _write_transformations(lake: Lake, batches: Iterable[Batch], at: datetime) -
 
 
 def _write_results(
-    lake: Lake, results: Mapping[str, PlannedResult], stored: Mapping[str, Stored], *, creator: str, at: datetime
+    lake: Lake, results: Mapping[str, PlannedResult], stored: Mapping[str, Stored], *, caller: Caller, at: datetime
 ) -> None:
     tasks = {
         result.task: {
             "scope": str(result.scope),
             "task": result.task,
             "transformation": result.transformation_key,
-            "creator": creator,
+            "creator": caller.name,
             "created_at": at,
         }
         for result in results.values()
@@ -130,7 +131,7 @@ def _replicate_rows(attempt: str, result: PlannedResult) -> list[dict[str, Any]]
     ]
 
 
-def _end_tasks(lake: Lake, results: Mapping[str, PlannedResult], known: set[str], *, creator: str) -> None:
+def _end_tasks(lake: Lake, results: Mapping[str, PlannedResult], known: set[str], *, caller: Caller) -> None:
     """Create the Tasks that are not in the log yet, and end each according to its results."""
     ends: dict[str, tuple[str, PlannedResult]] = {}
     for attempt, result in results.items():
@@ -153,7 +154,7 @@ def _end_tasks(lake: Lake, results: Mapping[str, PlannedResult], known: set[str]
         return events
 
     if ends:
-        lake.task_log.commit(decide, actor=creator)
+        lake.task_log.commit(decide, caller=caller)
 
 
 def _end(state: TaskState, attempt: str, result: PlannedResult) -> list[Event]:
@@ -174,7 +175,7 @@ def _accepted(done: Event | status.Refusal) -> list[Event]:
     return [done] if isinstance(done, Event) else []
 
 
-def _write_networks(lake: Lake, batches: Iterable[Batch], *, creator: str, at: datetime) -> None:
+def _write_networks(lake: Lake, batches: Iterable[Batch], *, caller: Caller, at: datetime) -> None:
     named = [batch for batch in batches if batch.network is not None and batch.name is not None and batch.members]
     if not named:
         return
@@ -191,7 +192,7 @@ def _write_networks(lake: Lake, batches: Iterable[Batch], *, creator: str, at: d
             "name": batch.name,
             "n_transformations": len(batch.members),
             "n_systems": len(systems),
-            "creator": creator,
+            "creator": caller.name,
             "created_at": at,
         }
         networks.append(common | row)

@@ -21,6 +21,7 @@ from typing import Any, Final
 
 import zstandard
 
+from ..caller import Caller
 from ..errors import ResultFileError
 from ..faults import fault_point
 from ..ids import Scope
@@ -29,7 +30,6 @@ from ..networks.edge_table import is_table
 from ..networks.json_tables import is_json_table
 from ..networks.result_files import find_result_files, read_raw
 from ..statestore.submit import submit_network
-from ..statestore.user import user_name
 from ..store import Lake, now_utc
 from .import_batch import Reading, Source
 from .import_files import FileImport, Progress
@@ -91,7 +91,7 @@ def import_results(
     network_file: Any = None,
     kind: str = "binding",
     skip_bad: bool = False,
-    creator: str | None = None,
+    caller: Caller | None = None,
     progress: Progress | None = None,
     processes: int = 1,
 ) -> ImportReport:
@@ -115,7 +115,7 @@ def import_results(
         Kind of experimental values: `binding`, `hydration` or `direct`.
     skip_bad : bool
         Leave out files that cannot be imported, instead of raising.
-    creator : str, optional
+    caller : Caller, optional
         User who imports; default: the user of this process.
     progress : callable, optional
         Called with the current step (`read` or `store`), the number of finished files, and the total.
@@ -137,6 +137,8 @@ def import_results(
     others = [path for path in found if path not in tables]
     given = None if network_file is None else read_network(network_file)
     tell = progress or _silent
+    who = caller or Caller.this_user()
+    who.require("write", [wanted])
     lake.table("imports").create()  # missing in a lake made by an earlier version
     reading = Reading()
     if others:
@@ -151,21 +153,20 @@ def import_results(
             "\n".join(["nothing was imported:", *reading.left_out[:_NAMED], *_more(reading.left_out)]),
             left_out=reading.left_out,
         )
-    who = creator or user_name()
     if given is not None and others:
-        submit_network(lake, given, wanted, name=network, creator=who)
-    return _write(lake, reading, kind, creator=who, progress=tell)
+        submit_network(lake, given, wanted, name=network, caller=who)
+    return _write(lake, reading, kind, caller=who, progress=tell)
 
 
-def _write(lake: Lake, reading: Reading, kind: str, *, creator: str, progress: Progress) -> ImportReport:
+def _write(lake: Lake, reading: Reading, kind: str, *, caller: Caller, progress: Progress) -> ImportReport:
     at = now_utc()
     stored = _store(lake, reading.sources, progress)
-    written = write_batches(lake, reading.batches, stored, creator=creator, at=at)
+    written = write_batches(lake, reading.batches, stored, caller=caller, at=at)
     fault_point("import:before-files")
-    rows = [_import_row(of_file, creator, at) for of_file in _by_file(reading.sources)]
+    rows = [_import_row(of_file, caller, at) for of_file in _by_file(reading.sources)]
     if rows:
         lake.table("imports").append_new(rows)
-    n_assays = write_assays(lake, reading.assays, kind, entered_by=creator, at=at)
+    n_assays = write_assays(lake, reading.assays, kind, caller=caller, at=at)
     return _report(reading, written, n_assays)
 
 
@@ -199,7 +200,7 @@ def _by_file(sources: Iterable[Source]) -> list[list[Source]]:
     return list(files.values())
 
 
-def _import_row(of_file: Sequence[Source], creator: str, at: datetime) -> dict[str, Any]:
+def _import_row(of_file: Sequence[Source], caller: Caller, at: datetime) -> dict[str, Any]:
     source, networks = of_file[0], {one.network for one in of_file}
     return {
         "scope": str(source.scope),
@@ -212,7 +213,7 @@ def _import_row(of_file: Sequence[Source], creator: str, at: datetime) -> dict[s
         "n_bytes": source.n_bytes,
         "protocol_qualname": source.protocol_qualname,
         "object_path": source.object_path,
-        "imported_by": creator,
+        "imported_by": caller.name,
         "imported_at": at,
     }
 

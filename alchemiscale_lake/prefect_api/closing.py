@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Final, Self
 
-__all__ = ["Closing", "forgiving"]
+__all__ = ["Closing", "ignoring_errors"]
 
 _log = logging.getLogger(__name__)
 #: Default time limit for closing something, in seconds, beyond its own time-outs.
@@ -64,7 +64,7 @@ class Closing:
 
 
 @contextlib.contextmanager
-def forgiving(what: str) -> Iterator[None]:
+def ignoring_errors(what: str) -> Iterator[None]:
     """Turn any error of the block, which closes a resource, into one warning."""
     try:
         yield

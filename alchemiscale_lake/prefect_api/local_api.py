@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 
 from ..errors import SettingsError, StorageError
 from .addresses import bypass_proxies, is_here
-from .closing import Closing, forgiving
+from .closing import Closing, ignoring_errors
 from .local_server import GRACE_S, LocalServer, is_healthy
 from .login import login_file, make_private, read_login, read_own
 
@@ -270,7 +270,7 @@ def _prefect_settings(api_url: str, login: str | None = None) -> Iterator[None]:
 
 
 def _flush() -> None:
-    with forgiving("Prefect's record of the run"):
+    with ignoring_errors("Prefect's record of the run"):
         _flush_prefect()
 
 

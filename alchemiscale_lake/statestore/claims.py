@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 import psutil
 
+from ..caller import Caller
 from ..ids import Scope, new_attempt_id
 from ..store import Lake, NetworkState, collect, now_utc
 from ..tasks import Event, TaskState, TaskStates, choose, status
@@ -102,7 +103,7 @@ def claim_tasks(
     count: int,
     *,
     lease_s: float,
-    actor: str,
+    caller: Caller,
     selection: Selection | None = None,
     rng: np.random.Generator | None = None,
 ) -> list[Claim]:
@@ -121,11 +122,11 @@ def claim_tasks(
         candidates = selection.candidates(states.claimable())
         return choose(candidates, network_weights(candidates, networks), count, rng)
 
-    return claim_chosen(lake, pool, chosen, lease_s=lease_s, actor=actor) if count > 0 else []
+    return claim_chosen(lake, pool, chosen, lease_s=lease_s, caller=caller) if count > 0 else []
 
 
 def claim_chosen(
-    lake: Lake, pool: str, chosen: Callable[[TaskStates], Sequence[str]], *, lease_s: float, actor: str
+    lake: Lake, pool: str, chosen: Callable[[TaskStates], Sequence[str]], *, lease_s: float, caller: Caller
 ) -> list[Claim]:
     """Claim the Tasks that `chosen` selects from the current states.
 
@@ -144,7 +145,7 @@ def claim_chosen(
         events = (status.claim(known[task], new_attempt_id(), pool, until) for task in tasks)
         return [e for e in events if isinstance(e, Event)]
 
-    landed = lake.task_log.commit(decide, actor=actor)
+    landed = lake.task_log.commit(decide, caller=caller)
     return [claim_of(event.after) for event in landed.events]
 
 
@@ -155,7 +156,7 @@ def network_weights(candidates: pl.DataFrame, networks: Mapping[str, NetworkStat
 
 
 def renew_leases(
-    lake: Lake, attempts: Mapping[str, str], *, lease_s: float, actor: str, due: Collection[str] | None = None
+    lake: Lake, attempts: Mapping[str, str], *, lease_s: float, caller: Caller, due: Collection[str] | None = None
 ) -> set[str]:
     """Renew the leases of attempts (attempt -> Task); return those that no longer hold a Task.
 
@@ -181,11 +182,11 @@ def renew_leases(
         return events
 
     if attempts:
-        lake.task_log.commit(decide, actor=actor)
+        lake.task_log.commit(decide, caller=caller)
     return lost
 
 
-def end_claims(lake: Lake, attempts: Mapping[str, str], *, actor: str, reason: str) -> int:
+def end_claims(lake: Lake, attempts: Mapping[str, str], *, caller: Caller, reason: str) -> int:
     """Release claims (attempt -> Task); return their number."""
 
     def decide(states: TaskStates) -> list[Event]:
@@ -193,10 +194,10 @@ def end_claims(lake: Lake, attempts: Mapping[str, str], *, actor: str, reason: s
         done = (status.release(known[task], attempt, reason) for attempt, task in attempts.items() if task in known)
         return [event for event in done if isinstance(event, Event)]
 
-    return len(lake.task_log.commit(decide, actor=actor).events) if attempts else 0
+    return len(lake.task_log.commit(decide, caller=caller).events) if attempts else 0
 
 
-def expire_claims(lake: Lake, watched: Collection[TaskState], *, actor: str) -> int:
+def expire_claims(lake: Lake, watched: Collection[TaskState], *, caller: Caller) -> int:
     """Expire claims whose leases ran out while they were watched; return their number.
 
     A claim that was renewed after the given state is kept.
@@ -207,7 +208,7 @@ def expire_claims(lake: Lake, watched: Collection[TaskState], *, actor: str) -> 
         done = (status.expire(known[state.task], state) for state in watched if state.task in known)
         return [event for event in done if isinstance(event, Event)]
 
-    return len(lake.task_log.commit(decide, actor=actor).events) if watched else 0
+    return len(lake.task_log.commit(decide, caller=caller).events) if watched else 0
 
 
 def lease_durations_s(lake: Lake, running: Collection[TaskState]) -> dict[str, float]:

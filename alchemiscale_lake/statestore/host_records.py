@@ -18,22 +18,24 @@ from weakref import WeakKeyDictionary
 
 import polars as pl
 
+from ..caller import Caller
 from ..errors import SettingsError
 from ..execution.host_faults import PAUSED
 from ..execution.quarantine_list import publish_quarantine, read_quarantine
+from ..ids import Scope
 from ..settings import QuarantineRules
 from ..store import HostDecision, Lake, collect, now_utc
 from ..tasks.quarantine import OUTCOMES, HostRecord, fold_outcomes
 
 __all__ = [
     "failed_hosts",
-    "forgive_host",
     "host_records",
     "on_probation",
     "paused_hosts",
     "publish",
     "quarantine_host",
     "quarantined",
+    "readmit_host",
 ]
 
 _LOOK_BACK: Final = timedelta(days=14)
@@ -67,7 +69,7 @@ def host_records(lake: Lake, rules: QuarantineRules) -> dict[str, HostRecord]:
     with memory.lock:
         if memory.rules != rules:
             given = memory.decisions.values()
-            forgiven = {d.hostname: d.forgiven_at for d in given if d.forgiven_at is not None}
+            forgiven = {d.hostname: d.readmitted_at for d in given if d.readmitted_at is not None}
             records = fold_outcomes(memory.outcomes, rules, forgiven)
             memory.records = records | {d.hostname: _decided(records, d) for d in given if d.until is not None}
             memory.rules = rules
@@ -151,7 +153,7 @@ def failed_hosts(lake: Lake, tasks: Collection[str] | None = None) -> dict[str, 
     return dict(failed) if tasks is None else {task: failed[task] for task in tasks if task in failed}
 
 
-def quarantine_host(lake: Lake, hostname: str, until: datetime, *, actor: str, reason: str | None = None) -> None:
+def quarantine_host(lake: Lake, hostname: str, until: datetime, *, caller: Caller, reason: str | None = None) -> None:
     """Quarantine a host until the given time, whatever its results are.
 
     Raises
@@ -159,19 +161,21 @@ def quarantine_host(lake: Lake, hostname: str, until: datetime, *, actor: str, r
     SettingsError
         If that time is in the past.
     """
+    caller.require("admin", [Scope()])
     if until <= now_utc():
         raise SettingsError(
-            f"{until.isoformat()} is in the past; give a later time, or end the quarantine with `hosts forgive`",
+            f"{until.isoformat()} is in the past; give a later time, or end the quarantine with `hosts readmit`",
             value=until,
         )
-    lake.host_log.decide(hostname, until, actor=actor, reason=reason)
+    lake.host_log.decide(hostname, until, caller=caller, reason=reason)
     _forget(lake)
     publish_quarantine(lake, read_quarantine(lake) | {hostname: until})
 
 
-def forgive_host(lake: Lake, hostname: str, *, actor: str, reason: str | None = None) -> None:
+def readmit_host(lake: Lake, hostname: str, *, caller: Caller, reason: str | None = None) -> None:
     """End a host's quarantine and ignore its earlier results."""
-    lake.host_log.decide(hostname, None, actor=actor, reason=reason)
+    caller.require("admin", [Scope()])
+    lake.host_log.decide(hostname, None, caller=caller, reason=reason)
     _forget(lake)
     publish_quarantine(lake, {name: until for name, until in read_quarantine(lake).items() if name != hostname})
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
+from ..caller import Caller
 from ..execution.assignment import AttemptSpec
 from ..faults import fault_point
 from ..store import Lake, NetworkState
@@ -20,7 +21,7 @@ __all__ = ["on_active_networks", "set_network_state", "set_network_weight"]
 
 
 def set_network_state(
-    lake: Lake, networks: Sequence[str], state: str, *, actor: str, reason: str | None = None
+    lake: Lake, networks: Sequence[str], state: str, *, caller: Caller, reason: str | None = None
 ) -> list[AttemptSpec]:
     """Set the state of networks: `active`, `inactive`, `invalid` or `deleted`.
 
@@ -44,14 +45,15 @@ def set_network_state(
     SchemaError
         If the state is unknown. Nothing is written.
     """
+    caller.require_for("write", networks)
     require_networks(lake, networks)
-    lake.network_log.set(networks, actor=actor, state=state, reason=reason)
+    lake.network_log.set(networks, caller=caller, state=state, reason=reason)
     fault_point("network-state:before-release")
-    return [] if state == "active" else release_unwanted(lake, actor=actor)
+    return [] if state == "active" else release_unwanted(lake, caller=caller)
 
 
 def set_network_weight(
-    lake: Lake, networks: Sequence[str], weight: float, *, actor: str, reason: str | None = None
+    lake: Lake, networks: Sequence[str], weight: float, *, caller: Caller, reason: str | None = None
 ) -> None:
     """Set the weight of networks in [0, 1], relative to others, for claiming; 0 gets no new compute.
 
@@ -62,8 +64,9 @@ def set_network_weight(
     SchemaError
         If the weight is not within 0 and 1. Nothing is written.
     """
+    caller.require_for("write", networks)
     require_networks(lake, networks)
-    lake.network_log.set(networks, actor=actor, weight=weight, reason=reason)
+    lake.network_log.set(networks, caller=caller, weight=weight, reason=reason)
 
 
 def on_active_networks(claimable: pl.DataFrame, networks: Mapping[str, NetworkState]) -> pl.DataFrame:

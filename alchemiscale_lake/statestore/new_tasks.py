@@ -11,6 +11,7 @@ from functools import lru_cache
 
 import polars as pl
 
+from ..caller import Caller
 from ..errors import InvalidKeyError, InvalidTransitionError
 from ..faults import fault_point
 from ..ids import ScopedKey, new_task_key
@@ -26,7 +27,7 @@ def create_tasks(
     transformations: Sequence[str],
     *,
     extends: Sequence[str | None] | str | None = None,
-    creator: str,
+    caller: Caller,
     priority: int = 10,
 ) -> list[str]:
     """Create one Task per given key; repeat a Transformation to create several Tasks.
@@ -55,6 +56,7 @@ def create_tasks(
     parents = [extends] * len(transformations) if extends is None or isinstance(extends, str) else list(extends)
     if len(parents) != len(transformations):
         raise InvalidKeyError(f"{len(transformations)} Transformations but {len(parents)} Tasks to extend")
+    caller.require_for("write", transformations)
     require_transformations(lake, transformations)
     new = [
         _new_task(transformation, parent, priority)
@@ -73,13 +75,19 @@ def create_tasks(
         return [m for m in made if isinstance(m, Event)]
 
     decide(lake.task_log.states())  # fail before anything is written
-    _store_tasks(lake, new, creator)
-    lake.task_log.commit(decide, actor=creator)
+    _store_tasks(lake, new, caller)
+    lake.task_log.commit(decide, caller=caller)
     return [task.task for task in new]
 
 
 def ensure_tasks(
-    lake: Lake, network: str, per_transformation: int, *, creator: str, priority: int = 10, weight: float | None = None
+    lake: Lake,
+    network: str,
+    per_transformation: int,
+    *,
+    caller: Caller,
+    priority: int = 10,
+    weight: float | None = None,
 ) -> list[str]:
     """Ensure that every Transformation of a network has this many Tasks, actioned there.
 
@@ -91,10 +99,11 @@ def ensure_tasks(
     list of str
         ScopedKeys of the created Tasks.
     """
+    caller.require_for("write", [network])
     transformations = network_transformations(lake, network)
     have = _live_tasks(lake.task_log.states(), transformations)
     spare = {t: [_new_task(t, None, priority) for _ in range(per_transformation - have[t])] for t in transformations}
-    _store_tasks(lake, [task for tasks in spare.values() for task in tasks], creator)
+    _store_tasks(lake, [task for tasks in spare.values() for task in tasks], caller)
     created: list[str] = []
 
     def decide(states: TaskStates) -> list[Event]:
@@ -117,7 +126,7 @@ def ensure_tasks(
                 created.append(task.task)
         return events
 
-    lake.task_log.commit(decide, actor=creator)
+    lake.task_log.commit(decide, caller=caller)
     return created
 
 
@@ -131,10 +140,10 @@ def _scope_of(key: str) -> str:
     return str(ScopedKey.from_str(key).scope)
 
 
-def _store_tasks(lake: Lake, tasks: Sequence[TaskState], creator: str) -> None:
+def _store_tasks(lake: Lake, tasks: Sequence[TaskState], caller: Caller) -> None:
     created_at = now_utc()
     columns = ("scope", "task", "transformation", "extends")
-    rows = [{**{c: getattr(t, c) for c in columns}, "creator": creator, "created_at": created_at} for t in tasks]
+    rows = [{**{c: getattr(t, c) for c in columns}, "creator": caller.name, "created_at": created_at} for t in tasks]
     lake.table("tasks").append_new(rows)
     # a Task becomes visible with its `created` event in the log; a row without one is ignored
     fault_point("tasks:before-event")

@@ -14,6 +14,7 @@ from typing import Literal
 
 import polars as pl
 
+from ..caller import Caller
 from ..faults import fault_point
 from ..store import Lake
 from ..tasks import Event, TaskState, TaskStates, status
@@ -57,7 +58,7 @@ class Decision:
 
 
 def add_task_restart_patterns(
-    lake: Lake, network: str, patterns: Collection[str], num_allowed_restarts: int, *, actor: str
+    lake: Lake, network: str, patterns: Collection[str], num_allowed_restarts: int, *, caller: Caller
 ) -> list[Decision]:
     """Add restart patterns to a network, and apply its patterns immediately to its Tasks in error.
 
@@ -83,15 +84,16 @@ def add_task_restart_patterns(
     """
     patterns = _several(patterns)
     check_patterns(patterns, num_allowed_restarts)
+    caller.require_for("write", [network])
     require_networks(lake, [network])
-    lake.network_log.add_patterns(network, patterns, num_allowed_restarts, actor=actor)
+    lake.network_log.add_patterns(network, patterns, num_allowed_restarts, caller=caller)
     fault_point("restarts:before-resolve")
     actions = lake.task_log.states().live_actions()
-    return resolve_restarts(lake, actions.filter(pl.col("network") == network)["task"].to_list(), actor=actor)
+    return resolve_restarts(lake, actions.filter(pl.col("network") == network)["task"].to_list(), caller=caller)
 
 
 def set_task_restart_patterns_allowed_restarts(
-    lake: Lake, network: str, patterns: Collection[str], num_allowed_restarts: int, *, actor: str
+    lake: Lake, network: str, patterns: Collection[str], num_allowed_restarts: int, *, caller: Caller
 ) -> list[str]:
     """Change the number of allowed restarts of patterns; counts are kept.
 
@@ -108,11 +110,12 @@ def set_task_restart_patterns_allowed_restarts(
         If the number is below 1.
     """
     check_patterns((), num_allowed_restarts)
+    caller.require_for("write", [network])
     require_networks(lake, [network])
-    return lake.network_log.change_patterns(network, _several(patterns), num_allowed_restarts, actor=actor)
+    return lake.network_log.change_patterns(network, _several(patterns), num_allowed_restarts, caller=caller)
 
 
-def remove_task_restart_patterns(lake: Lake, network: str, patterns: Collection[str], *, actor: str) -> list[str]:
+def remove_task_restart_patterns(lake: Lake, network: str, patterns: Collection[str], *, caller: Caller) -> list[str]:
     """Remove restart patterns from a network.
 
     Returns
@@ -125,11 +128,12 @@ def remove_task_restart_patterns(lake: Lake, network: str, patterns: Collection[
     NotFoundError
         If the network is not in the lake.
     """
+    caller.require_for("write", [network])
     require_networks(lake, [network])
-    return lake.network_log.change_patterns(network, _several(patterns), None, actor=actor)
+    return lake.network_log.change_patterns(network, _several(patterns), None, caller=caller)
 
 
-def clear_task_restart_patterns(lake: Lake, network: str, *, actor: str) -> list[str]:
+def clear_task_restart_patterns(lake: Lake, network: str, *, caller: Caller) -> list[str]:
     """Remove all restart patterns of a network, and return them.
 
     Raises
@@ -137,8 +141,9 @@ def clear_task_restart_patterns(lake: Lake, network: str, *, actor: str) -> list
     NotFoundError
         If the network is not in the lake.
     """
+    caller.require_for("write", [network])
     require_networks(lake, [network])
-    return lake.network_log.change_patterns(network, None, None, actor=actor)
+    return lake.network_log.change_patterns(network, None, None, caller=caller)
 
 
 def get_task_restart_patterns(lake: Lake, network: str) -> dict[str, int]:
@@ -154,7 +159,7 @@ def get_task_restart_patterns(lake: Lake, network: str) -> dict[str, int]:
     return {pattern: own[pattern].max_retries for pattern in sorted(own)}
 
 
-def resolve_restarts(lake: Lake, tasks: Collection[str] | None, *, actor: str) -> list[Decision]:
+def resolve_restarts(lake: Lake, tasks: Collection[str] | None, *, caller: Caller) -> list[Decision]:
     """Restart or cancel Tasks in error, by the patterns of the networks on which they are actioned.
 
     Parameters
@@ -193,7 +198,7 @@ def resolve_restarts(lake: Lake, tasks: Collection[str] | None, *, actor: str) -
         # the last event of a Task determines its state, so restarts come last
         return sorted(events, key=lambda event: event.kind == "restarted")
 
-    landed = lake.task_log.commit(decide, actor=actor)
+    landed = lake.task_log.commit(decide, caller=caller)
     return made if landed.events else []
 
 

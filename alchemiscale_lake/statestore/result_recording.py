@@ -13,6 +13,7 @@ from typing import Any
 
 import polars as pl
 
+from ..caller import Caller
 from ..faults import fault_point
 from ..schemas.receipt import Receipt
 from ..store import Lake, collect, now_utc
@@ -45,7 +46,7 @@ class Recorded:
     new: bool
 
 
-def record_receipts(lake: Lake, receipts: Sequence[Receipt], *, actor: str) -> list[Recorded]:
+def record_receipts(lake: Lake, receipts: Sequence[Receipt], *, caller: Caller) -> list[Recorded]:
     """Record receipts in the tables and end their Tasks; idempotent.
 
     A good result counts however late it comes. A failed one ends its Task in `error` only while its attempt holds the
@@ -65,7 +66,7 @@ def record_receipts(lake: Lake, receipts: Sequence[Receipt], *, actor: str) -> l
     fault_point("results:before-event")
 
     results = [r.result for r in receipts]
-    landed = lake.task_log.commit(lambda states: ends_of(states, results), actor=actor)
+    landed = lake.task_log.commit(lambda states: ends_of(states, results), caller=caller)
     # a process that stored a result may have died before its Task ended: then the end is new
     ended = {event.of_attempt for event in landed.events}
     return [_recorded(r.result, r.attempt in new | ended) for r in receipts]

@@ -13,6 +13,7 @@ from typing import Any
 
 import polars as pl
 
+from ..caller import Caller
 from ..errors import InvalidNetworkError
 from ..faults import fault_point
 from ..ids import Scope, ScopedKey
@@ -22,7 +23,6 @@ from ..networks.facts import transformation_rows
 from ..networks.keys import is_verified, unverified_keys
 from ..networks.rows import member_rows, network_row, object_rows
 from ..store import Lake, now_utc
-from .user import user_name
 
 __all__ = ["Submission", "read_chain", "read_network_chain", "submit_network"]
 
@@ -60,7 +60,7 @@ class Submission:
 
 
 def submit_network(
-    lake: Lake, source: Any, scope: Scope | str, *, name: str | None = None, creator: str | None = None
+    lake: Lake, source: Any, scope: Scope | str, *, name: str | None = None, caller: Caller | None = None
 ) -> Submission:
     """Store a network in a Scope, unchanged and without its classes.
 
@@ -75,7 +75,7 @@ def submit_network(
         Specific Scope, without wildcards.
     name : str, optional
         Name of the network in the lake; default: its own.
-    creator : str, optional
+    caller : Caller, optional
         User who submits; default: the user of this process.
 
     Raises
@@ -88,6 +88,8 @@ def submit_network(
         If reading the source needs classes that cannot be imported here.
     """
     scope = Scope.parse(scope).require_specific()
+    caller = caller or Caller.this_user()
+    caller.require("write", [scope])
     network = read_network(source)
     unverified = unverified_keys(network)
     digests = {key: digest(obj.keyed_dict) for key, obj in network.objects.items()}
@@ -102,7 +104,7 @@ def submit_network(
             network, scope, at, labels=labels, only=[key for key in network.transformations if key not in described]
         ),
         "network_members": member_rows(network, scope),
-        "networks": [network_row(network, scope, at, name=name, creator=creator or user_name())],
+        "networks": [network_row(network, scope, at, name=name, creator=caller.name)],
     }
     # a network becomes visible with its own row, so that is the last; missing rows are written again
     written = {table: _write(lake, table, new) for table, new in rows.items()}

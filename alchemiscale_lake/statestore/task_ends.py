@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import polars as pl
 
+from ..caller import Caller
 from ..store import Lake, collect, now_utc
 from ..tasks import Event, TaskStates, status
 from ..tasks.states import ACTIONABLE
@@ -62,13 +63,13 @@ def ends_of(states: TaskStates, results: Iterable[Mapping[str, Any]]) -> list[Ev
     return list(events.values())
 
 
-def end_recorded(lake: Lake, *, actor: str, within: timedelta | None = None) -> list[EndedTask]:
+def end_recorded(lake: Lake, *, caller: Caller, within: timedelta | None = None) -> list[EndedTask]:
     """End the open Tasks that have a result in the tables; idempotent.
 
     Parameters
     ----------
     lake : Lake
-    actor : str
+    caller : Caller
     within : timedelta, optional
         Check only results recorded within this time, so that old files are not read. This compares the recorder's
         clock with the local one; a result missed because of clocks is found by a check of all.
@@ -77,11 +78,11 @@ def end_recorded(lake: Lake, *, actor: str, within: timedelta | None = None) -> 
     if not len(rows):
         return []
     results = rows.to_dicts()
-    landed = lake.task_log.commit(lambda states: ends_of(states, results), actor=actor)
+    landed = lake.task_log.commit(lambda states: ends_of(states, results), caller=caller)
     return [EndedTask(e.after.task, e.of_attempt or "", e.kind == "completed") for e in landed.events]
 
 
-def end_lost(lake: Lake, *, actor: str) -> list[str]:
+def end_lost(lake: Lake, *, caller: Caller) -> list[str]:
     """Put complete Tasks without a good result in the tables in error; return them.
 
     Only damage removes a result: call this after a repair, and after recording receipts that are in no table.
@@ -98,7 +99,7 @@ def end_lost(lake: Lake, *, actor: str) -> list[str]:
         done = [status.lose(state, _LOST) for state in states.of(tasks).values()]
         return [event for event in done if isinstance(event, Event)]
 
-    return [event.after.task for event in lake.task_log.commit(decide, actor=actor).events]
+    return [event.after.task for event in lake.task_log.commit(decide, caller=caller).events]
 
 
 def _unheard(lake: Lake, within: timedelta | None) -> pl.DataFrame:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from ..caller import Caller
 from ..errors import InvalidKeyError
 from ..store import Lake, collect
 from ..tasks import Event, Refusal, TaskState, TaskStates, status
@@ -57,7 +58,7 @@ class TaskOutcome:
 
 
 def action_tasks(
-    lake: Lake, tasks: Sequence[str], network: str, *, weight: float | Sequence[float] | None = None, actor: str
+    lake: Lake, tasks: Sequence[str], network: str, *, weight: float | Sequence[float] | None = None, caller: Caller
 ) -> list[TaskOutcome]:
     """Action Tasks on a network, so that they can be claimed.
 
@@ -66,6 +67,7 @@ def action_tasks(
     weight : float or sequence of float, optional
         In [0, 1]; one for all or one per Task. Default: 0.5 for new actions, unchanged for existing ones.
     """
+    caller.require_for("write", [network])
     members = set(network_transformations(lake, network))
     weights = _per_task(weight, tasks)
 
@@ -74,15 +76,16 @@ def action_tasks(
             return Refusal(state.task, f"its Transformation is not part of {network}")
         return status.action(state, network, weights[state.task], networks.get(network))
 
-    return _decide_each(lake, tasks, one, actor)
+    return _decide_each(lake, tasks, one, caller)
 
 
-def cancel_tasks(lake: Lake, tasks: Sequence[str], network: str, *, actor: str) -> list[TaskOutcome]:
+def cancel_tasks(lake: Lake, tasks: Sequence[str], network: str, *, caller: Caller) -> list[TaskOutcome]:
     """Cancel Tasks on a network, so that they are no longer claimed there.
 
     Their status is kept, except for running Tasks that are actioned on no other active network: these are released in
     the same commit, and their workers are asked to stop.
     """
+    caller.require_for("write", [network])
     require_networks(lake, [network])
 
     def release(states: TaskStates, events: Sequence[Event]) -> list[Event]:
@@ -90,12 +93,12 @@ def cancel_tasks(lake: Lake, tasks: Sequence[str], network: str, *, actor: str) 
         return release_events(states, lake.network_log.states(), cancelled=cancelled, network=network)
 
     return _decide_each(
-        lake, tasks, lambda state, on: status.cancel(state, network, on.get(network)), actor, then=release
+        lake, tasks, lambda state, on: status.cancel(state, network, on.get(network)), caller, then=release
     )
 
 
 def set_tasks_weight(
-    lake: Lake, tasks: Sequence[str], network: str, weight: float | Sequence[float], *, actor: str
+    lake: Lake, tasks: Sequence[str], network: str, weight: float | Sequence[float], *, caller: Caller
 ) -> list[TaskOutcome]:
     """Change the weights of existing actions; 0 keeps the action but gets no compute."""
     weights = _per_task(weight, tasks)
@@ -105,21 +108,22 @@ def set_tasks_weight(
         assert new is not None
         return status.set_weight(state, network, new, networks.get(network))
 
-    return _decide_each(lake, tasks, one, actor)
+    return _decide_each(lake, tasks, one, caller)
 
 
-def set_tasks_priority(lake: Lake, tasks: Sequence[str], priority: int, *, actor: str) -> list[TaskOutcome]:
+def set_tasks_priority(lake: Lake, tasks: Sequence[str], priority: int, *, caller: Caller) -> list[TaskOutcome]:
     """Change priorities; the lower number is claimed first."""
-    return _decide_each(lake, tasks, lambda state, _: status.set_priority(state, priority), actor)
+    return _decide_each(lake, tasks, lambda state, _: status.set_priority(state, priority), caller)
 
 
 def set_tasks_status(
-    lake: Lake, tasks: Sequence[str], to: str, *, actor: str, reason: str | None = None
+    lake: Lake, tasks: Sequence[str], to: str, *, caller: Caller, reason: str | None = None
 ) -> list[TaskOutcome]:
     """Set Tasks `waiting`, `invalid` or `deleted`; the last two also for every Task that extends them.
 
     Workers that run one of them are asked to stop.
     """
+    caller.require_for("write", tasks)
     outcomes: dict[str, TaskOutcome] = {}
 
     def decide(states: TaskStates) -> list[Event]:
@@ -136,7 +140,7 @@ def set_tasks_status(
                 outcomes[task] = _outcome(task, done)
         return events
 
-    landed = lake.task_log.commit(decide, actor=actor)
+    landed = lake.task_log.commit(decide, caller=caller)
     stop_attempts(lake, freed_attempts(landed.events))
     return [outcomes[task] for task in tasks]
 
@@ -169,11 +173,12 @@ def _decide_each(
     lake: Lake,
     tasks: Sequence[str],
     one: Decision,
-    actor: str,
+    caller: Caller,
     *,
     then: Callable[[TaskStates, Sequence[Event]], Sequence[Event]] | None = None,
 ) -> list[TaskOutcome]:
     """Commit the events of `one` for each Task, and of `then` for their consequences."""
+    caller.require_for("write", tasks)
     outcomes: dict[str, TaskOutcome] = {}
 
     def decide(states: TaskStates) -> list[Event]:
@@ -185,7 +190,7 @@ def _decide_each(
             events += [done] if isinstance(done, Event) else []
         return [*events, *then(states, events)] if then is not None and events else events
 
-    landed = lake.task_log.commit(decide, actor=actor)
+    landed = lake.task_log.commit(decide, caller=caller)
     stop_attempts(lake, freed_attempts(landed.events))
     return [outcomes[task] for task in tasks]
 

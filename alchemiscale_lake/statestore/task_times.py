@@ -31,7 +31,7 @@ class TaskTimes:
         Columns task, since: for every waiting Task, when it last started to wait, or was last actioned.
     claims : polars.DataFrame
         Columns attempt, transformation, pool, claimed_at: attempts without a logged end.
-    given_back : polars.DataFrame
+    released : polars.DataFrame
         The same and ended_at: attempts that were released or expired, or whose Task was taken away.
     """
 
@@ -40,7 +40,7 @@ class TaskTimes:
         self._seq = 0
         self.waiting_since = pl.DataFrame(schema={"task": pl.String, "since": _TIME})
         self.claims = pl.DataFrame(schema=dict.fromkeys(_CLAIM, pl.String)).cast({"claimed_at": _TIME})
-        self.given_back = self.claims.with_columns(ended_at=pl.lit(None, _TIME))
+        self.released = self.claims.with_columns(ended_at=pl.lit(None, _TIME))
 
     def refresh(self, *, forget_before: datetime | None = None) -> None:
         """Read the new part of the log.
@@ -58,7 +58,7 @@ class TaskTimes:
             self._note_waiting(tail)
             self._note_attempts(tail)
         if forget_before is not None:
-            self.given_back = self.given_back.filter(pl.col("ended_at") >= forget_before)
+            self.released = self.released.filter(pl.col("ended_at") >= forget_before)
 
     def _note_waiting(self, tail: pl.DataFrame) -> None:
         last = tail.unique("task", keep="last", maintain_order=True)
@@ -78,5 +78,5 @@ class TaskTimes:
         )
         back = ends.filter(pl.col("event").is_in(_GIVEN_BACK)).select(attempt="of_attempt", ended_at="at")
         back = known.join(back.unique("attempt", keep="first", maintain_order=True), on="attempt")
-        self.given_back = pl.concat([self.given_back, back])
+        self.released = pl.concat([self.released, back])
         self.claims = known.join(ends.select(attempt="of_attempt"), on="attempt", how="anti")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ..caller import Caller
 from ..store import Lake, attempt_folder, collect
 from ..store.parallel_requests import at_once
 from .receipts import find_receipts
@@ -39,11 +40,11 @@ def forgotten_receipts(lake: Lake) -> dict[str, str]:
     return {attempt: scope for (attempt, scope), there in zip(unknown, left, strict=True) if there}
 
 
-def record_forgotten(lake: Lake, attempts: Mapping[str, str], *, actor: str) -> list[Recorded]:
+def record_forgotten(lake: Lake, attempts: Mapping[str, str], *, caller: Caller) -> list[Recorded]:
     """Record the receipts of attempts (attempt -> Scope) in batches."""
     named = sorted(attempts.items())
     recorded: list[Recorded] = []
     for start in range(0, len(named), _BATCH):
         receipts = find_receipts(lake, dict(named[start : start + _BATCH]))
-        recorded += record_receipts(lake, receipts, actor=actor)
+        recorded += record_receipts(lake, receipts, caller=caller)
     return recorded

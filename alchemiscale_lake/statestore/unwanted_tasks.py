@@ -13,6 +13,7 @@ from typing import Final
 
 import polars as pl
 
+from ..caller import Caller
 from ..errors import StorageError
 from ..execution.assignment import AttemptSpec
 from ..execution.stop_requests import ask_to_stop
@@ -27,7 +28,7 @@ _log = logging.getLogger(__name__)
 _REASON: Final = "no longer actioned on any active network"
 
 
-def release_unwanted(lake: Lake, *, actor: str) -> list[AttemptSpec]:
+def release_unwanted(lake: Lake, *, caller: Caller) -> list[AttemptSpec]:
     """Release running Tasks that are not actioned on any active network, and stop them.
 
     Nothing is written if all are wanted; idempotent.
@@ -43,7 +44,7 @@ def release_unwanted(lake: Lake, *, actor: str) -> list[AttemptSpec]:
             return []
         return release_events(states, lake.network_log.states())
 
-    landed = lake.task_log.commit(decide, actor=actor)
+    landed = lake.task_log.commit(decide, caller=caller)
     return stop_attempts(lake, freed_attempts(landed.events))
 
 

@@ -10,6 +10,7 @@ import polars as pl
 import pyarrow as pa
 from deltalake import DeltaTable
 
+from ..caller import Caller
 from .failures import collect
 from .table import LakeTable
 
@@ -30,7 +31,7 @@ class HostDecision:
     actor : str
         Who decided.
     reason : str or None
-    forgiven_at : datetime or None
+    readmitted_at : datetime or None
         When it was last cleared, even if a later decision followed.
     """
 
@@ -39,7 +40,7 @@ class HostDecision:
     until: datetime | None
     actor: str
     reason: str | None = None
-    forgiven_at: datetime | None = None
+    readmitted_at: datetime | None = None
 
 
 class HostLog:
@@ -61,7 +62,7 @@ class HostLog:
             ).iter_rows()
         }
 
-    def decide(self, hostname: str, until: datetime | None, *, actor: str, reason: str | None = None) -> None:
+    def decide(self, hostname: str, until: datetime | None, *, caller: Caller, reason: str | None = None) -> None:
         """Quarantine a host until a time, or clear it (None)."""
         commit_id = uuid.uuid4().hex
 
@@ -71,7 +72,7 @@ class HostLog:
             ):
                 return None  # an earlier try was committed after all
             row = {
-                "hostname": hostname, "seq": number, "idx": 0, "ends_at": until, "actor": actor, "reason": reason,
+                "hostname": hostname, "seq": number, "idx": 0, "ends_at": until, "actor": caller.name, "reason": reason,
                 "event": "forgiven" if until is None else "quarantined", "commit_id": commit_id,
                 "at": datetime.now(UTC),
             }  # fmt: skip

@@ -16,6 +16,7 @@ import polars as pl
 import pyarrow as pa
 from deltalake import DeltaTable
 
+from ..caller import Caller
 from ..errors import SchemaError
 from ..ids import ScopedKey
 from ..schemas import NETWORK_STATES
@@ -73,7 +74,7 @@ class NetworkLog:
         self,
         networks: Sequence[str],
         *,
-        actor: str,
+        caller: Caller,
         state: str | None = None,
         weight: float | None = None,
         reason: str | None = None,
@@ -95,18 +96,18 @@ class NetworkLog:
             after = {"state": state or now.state, "weight": now.weight if weight is None else weight}
             return [{"event": "weight" if state is None else "state", **after, "reason": reason}]
 
-        self._append(networks, rows, actor)
+        self._append(networks, rows, caller)
 
-    def add_patterns(self, network: str, patterns: Collection[str], max_retries: int, *, actor: str) -> None:
+    def add_patterns(self, network: str, patterns: Collection[str], max_retries: int, *, caller: Caller) -> None:
         """Add restart patterns; an existing one gets the new limit and its count restarts at zero."""
 
         def rows(_: _Standing, __: str, number: int) -> list[dict[str, Any]]:
             return [_pattern_row(pattern, max_retries, number) for pattern in sorted(set(patterns))]
 
-        self._append([network], rows, actor)
+        self._append([network], rows, caller)
 
     def change_patterns(
-        self, network: str, patterns: Collection[str] | None, max_retries: int | None, *, actor: str
+        self, network: str, patterns: Collection[str] | None, max_retries: int | None, *, caller: Caller
     ) -> list[str]:
         """Change the restart limit of patterns, or remove them (None); all of the network's if no patterns are given.
 
@@ -122,10 +123,10 @@ class NetworkLog:
             changed[:] = sorted(own if patterns is None else set(patterns) & set(own))
             return [_pattern_row(pattern, max_retries, own[pattern].seq) for pattern in changed]
 
-        self._append([network], rows, actor)
+        self._append([network], rows, caller)
         return changed
 
-    def _append(self, networks: Sequence[str], rows: _Rows, actor: str) -> None:
+    def _append(self, networks: Sequence[str], rows: _Rows, caller: Caller) -> None:
         commit_id = uuid.uuid4().hex
 
         def decide(delta: DeltaTable, number: int) -> pa.Table | None:
@@ -139,7 +140,7 @@ class NetworkLog:
                 now = standing.states.get(network, NetworkState())
                 common = {
                     "scope": str(ScopedKey.from_str(network).scope), "network": network, "seq": number,
-                    "state": now.state, "weight": now.weight, "actor": actor, "commit_id": commit_id,
+                    "state": now.state, "weight": now.weight, "actor": caller.name, "commit_id": commit_id,
                     "at": datetime.now(UTC),
                 }  # fmt: skip
                 new += [{**common, **row} for row in rows(standing, network, number)]

@@ -17,6 +17,7 @@ import polars as pl
 import pyarrow as pa
 from deltalake import DeltaTable
 
+from ..caller import Caller
 from ..faults import fault_point
 from ..tasks.states import ACTION_COLUMNS, STATE_COLUMNS, Event, TaskStates
 from ..texts import storable
@@ -57,14 +58,14 @@ class TaskLog:
         with self._lock, self._log.newest() as delta:
             return self._refresh(delta)
 
-    def commit(self, decide: Callable[[TaskStates], Sequence[Event]], *, actor: str) -> Commit:
+    def commit(self, decide: Callable[[TaskStates], Sequence[Event]], *, caller: Caller) -> Commit:
         """Append the events that `decide` derives from the current states.
 
         Parameters
         ----------
         decide : callable
             Called again after every lost race; must be free of side effects.
-        actor : str
+        caller : Caller
             Who makes the change.
 
         Raises
@@ -80,7 +81,7 @@ class TaskLog:
             if commit_id in self._last_commits:
                 return None  # an earlier try was committed although its answer was lost
             events = decide(states)
-            return self._rows(events, seq, commit_id, actor) if events else None
+            return self._rows(events, seq, commit_id, caller) if events else None
 
         with self._lock:
             # the rows carry their number, so there is no need to look for it in the table's log
@@ -112,8 +113,8 @@ class TaskLog:
         behind = 0 if self._states is None else self._states.seq - self._folded_seq
         return self._tail_rows >= _FOLD_AFTER_ROWS or behind >= _FOLD_AFTER_COMMITS
 
-    def _rows(self, events: Sequence[Event], seq: int, commit_id: str, actor: str) -> pa.Table:
-        common = {"seq": seq, "commit_id": commit_id, "actor": actor, "at": datetime.now(UTC)}
+    def _rows(self, events: Sequence[Event], seq: int, commit_id: str, caller: Caller) -> pa.Table:
+        common = {"seq": seq, "commit_id": commit_id, "actor": caller.name, "at": datetime.now(UTC)}
         rows = [{**event.row(), **common, "idx": i} for i, event in enumerate(events)]
         for row in rows:
             # an exception from user code, or a message from an engine

@@ -3,7 +3,7 @@
 A host that fails Task after Task soon after the start uses up a campaign faster than good hosts can work on it. A
 given number of *fast failures without a success in between, within a window*, puts it in quarantine; each further
 quarantine lasts twice as long, up to a limit; each
-`forgive_after_s` since its end undoes one doubling. After a quarantine the
+`penalty_expires_after_s` since its end undoes one doubling. After a quarantine the
 host is on probation until a Task succeeds there or all its penalties have expired: during probation a single fast
 failure puts it back. Attempts that end during a quarantine were started before it and are ignored.
 
@@ -83,7 +83,7 @@ class HostRecord:
 
 
 def fold_outcomes(
-    outcomes: pl.DataFrame, rules: QuarantineRules, forgiven: Mapping[str, datetime] | None = None
+    outcomes: pl.DataFrame, rules: QuarantineRules, readmitted: Mapping[str, datetime] | None = None
 ) -> dict[str, HostRecord]:
     """Fold results into one record per host.
 
@@ -92,10 +92,10 @@ def fold_outcomes(
     outcomes : polars.DataFrame
         Columns `OUTCOMES`, in any order of rows.
     rules : QuarantineRules
-    forgiven : mapping, optional
+    readmitted : mapping, optional
         Hosts, and the time up to which their results are ignored.
     """
-    counted = _counted(outcomes, rules, forgiven or {})
+    counted = _counted(outcomes, rules, readmitted or {})
     totals = (
         counted.group_by("hostname")
         .agg(
@@ -109,7 +109,7 @@ def fold_outcomes(
     records = {row["hostname"]: HostRecord(**row) for row in totals.iter_rows(named=True)}
     # only the latest success between two failures matters
     telling = (
-        counted.filter((pl.col("ok") & ~pl.col("forgiven")) | pl.col("counts"))
+        counted.filter((pl.col("ok") & ~pl.col("readmitted")) | pl.col("counts"))
         .sort("hostname", "ended_at", "ok", "task")
         .filter(~(pl.col("ok") & pl.col("ok").shift(1).over("hostname").fill_null(True)))
     )
@@ -118,24 +118,24 @@ def fold_outcomes(
     return records
 
 
-def _counted(outcomes: pl.DataFrame, rules: QuarantineRules, forgiven: Mapping[str, datetime]) -> pl.DataFrame:
-    """Add `forgiven`, and `counts`: whether a row is a fast failure that counts against its host."""
+def _counted(outcomes: pl.DataFrame, rules: QuarantineRules, readmitted: Mapping[str, datetime]) -> pl.DataFrame:
+    """Add `readmitted`, and `counts`: whether a row is a fast failure that counts against its host."""
     fast = outcomes.filter(~pl.col("ok") & (pl.col("wall_time_s") <= rules.fast_s))
     good = outcomes.filter(pl.col("ok")).select("task")
     to_blame = (
         fast.group_by("task").agg(hosts=pl.col("hostname").n_unique()).filter(pl.col("hosts") > 1).select("task")
     ).join(good, on="task", how="anti")
     acts = pl.DataFrame(
-        {"hostname": list(forgiven), "forgiven_at": list(forgiven.values())},
-        schema={"hostname": pl.String, "forgiven_at": OUTCOMES["ended_at"]},
+        {"hostname": list(readmitted), "readmitted_at": list(readmitted.values())},
+        schema={"hostname": pl.String, "readmitted_at": OUTCOMES["ended_at"]},
     )
     return (
         outcomes.join(acts, on="hostname", how="left")
-        .with_columns(forgiven=(pl.col("ended_at") <= pl.col("forgiven_at")).fill_null(False))
+        .with_columns(readmitted=(pl.col("ended_at") <= pl.col("readmitted_at")).fill_null(False))
         .with_columns(
             counts=~pl.col("ok")
             & (pl.col("wall_time_s") <= rules.fast_s)
-            & ~pl.col("forgiven")
+            & ~pl.col("readmitted")
             & ~pl.col("task").is_in(to_blame["task"].implode())
         )
     )
@@ -183,7 +183,7 @@ def _penalty_s(rules: QuarantineRules, quarantines: int) -> float:
 
 
 def _left(quarantines: int, until: datetime | None, now: datetime, rules: QuarantineRules) -> int:
-    """Return the number of penalties left at a time; one expires per `forgive_after_s`."""
+    """Return the number of penalties left at a time; one expires per `penalty_expires_after_s`."""
     if until is None or now <= until:
         return quarantines
-    return max(0, quarantines - int((now - until).total_seconds() / rules.forgive_after_s))
+    return max(0, quarantines - int((now - until).total_seconds() / rules.penalty_expires_after_s))

@@ -59,11 +59,11 @@ def test_hosts_are_listed_those_in_quarantine_first(call: Call, snapshot: Snapsh
     assert call("list").stdout == result.stdout
 
 
-def test_a_person_quarantines_and_forgives(call: Call, lake: Lake, snapshot: SnapshotAssertion) -> None:
+def test_a_person_quarantines_and_readmits(call: Call, lake: Lake, snapshot: SnapshotAssertion) -> None:
     said = [
         call("quarantine", "node1", "node3", "--for", "24h", "--reason", "a broken fan"),
         call("list"),
-        call("forgive", "node1", "node2", "node3"),
+        call("readmit", "node1", "node2", "node3"),
         call("list"),
     ]
     who = re.compile(r"\(by [^)]*\)")

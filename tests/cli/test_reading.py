@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 from syrupy.assertion import SnapshotAssertion
 
+from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.cli import main
 from alchemiscale_lake.cli._show import show_summary, show_table
 from alchemiscale_lake.estimates.gathering import gather_network
@@ -252,12 +253,12 @@ def test_help_of_every_reading_command_shows_an_example() -> None:
 def test_failures_of_one_kind_are_counted_together(tmp_path: Path) -> None:
     lake = Lake.create(tmp_path / "lake")
     network = submit_network(lake, plain_chain([("a", "b"), ("b", "c"), ("c", "d")]), PLAIN_SCOPE, name="chain").network
-    ensure_tasks(lake, network, 2, creator="ana")
-    for i, claim in enumerate(claim_tasks(lake, "p", 6, lease_s=600, actor="d")):
+    ensure_tasks(lake, network, 2, caller=Caller("ana"))
+    for i, claim in enumerate(claim_tasks(lake, "p", 6, lease_s=600, caller=Caller("d"))):
         spec = AttemptSpec(claim.attempt, claim.task, claim.transformation, claim.scope)
         why = f"RuntimeError: NaN at step {i * 512}" if i else "MemoryError: no more"
         leave_receipt(lake, plain_receipt(spec, ok=False, exception=why))
-        record_receipts(lake, find_receipts(lake, {spec.attempt: spec.scope}), actor="d")
+        record_receipts(lake, find_receipts(lake, {spec.attempt: spec.scope}), caller=Caller("d"))
 
     def failures(*more: str) -> Result:
         return CliRunner().invoke(main, ["failures", "chain", "--lake", lake.url, *more])
@@ -284,8 +285,8 @@ def test_failures_of_one_kind_are_counted_together(tmp_path: Path) -> None:
 
 def test_only_tasks_in_error_are_retried(tmp_path: Path) -> None:
     lake = Lake.create(tmp_path / "lake")
-    ensure_tasks(lake, submit_network(lake, plain_chain([("a", "b")]), PLAIN_SCOPE).network, 1, creator="ana")
-    (claim,) = claim_tasks(lake, "p", 1, lease_s=600, actor="d")
+    ensure_tasks(lake, submit_network(lake, plain_chain([("a", "b")]), PLAIN_SCOPE).network, 1, caller=Caller("ana"))
+    (claim,) = claim_tasks(lake, "p", 1, lease_s=600, caller=Caller("d"))
 
     named = CliRunner().invoke(main, ["tasks", "retry", claim.task, "--lake", lake.url])
 

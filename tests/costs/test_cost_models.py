@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.costs.cost_history import cost_history, usual_gpus, with_targets
 from alchemiscale_lake.costs.cost_models import cost_models, model_at_hand, newest_model, read_model, train_cost_model
 from alchemiscale_lake.costs.cost_rows import cost_rows
@@ -29,7 +30,7 @@ def test_without_a_result_there_is_the_physical_prior(lake: Lake) -> None:
 def test_a_model_is_kept_and_read_as_it_was_trained(lake: Lake) -> None:
     legs = openfe_lake(lake)
 
-    done = train_cost_model(lake, actor="ada")
+    done = train_cost_model(lake, caller=Caller("ada"))
 
     assert (done.trained, done.why, done.n_results) == (True, "the first model", 36)
     row = cost_models(lake).row(0, named=True)

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.dispatch import dispatcher as dispatcher_module
 from alchemiscale_lake.dispatch import salvage
 from alchemiscale_lake.dispatch import sightings as sightings_module
@@ -42,7 +43,7 @@ from tests.plain import SCOPE, leave_receipt, plain_chain, plain_receipt
 @pytest.fixture
 def network(lake: Lake) -> str:
     submitted = submit_network(lake, plain_chain([("a", "b"), ("b", "c"), ("c", "d")]), SCOPE)
-    ensure_tasks(lake, submitted.network, 2, creator="ana")
+    ensure_tasks(lake, submitted.network, 2, caller=Caller("ana"))
     return submitted.network
 
 
@@ -171,7 +172,7 @@ def test_a_task_set_invalid_is_cancelled_in_the_next_turn(lake: Lake, network: s
     turn = dispatcher(lake, engine)
     turn.step()
     task = engine.flights[0].assignment.attempts[0].task
-    set_tasks_status(lake, [task], "invalid", actor="ana")
+    set_tasks_status(lake, [task], "invalid", caller=Caller("ana"))
     turn.step()
     assert engine.flights[0].cancelled
     assert not engine.flights[1].cancelled
@@ -181,7 +182,7 @@ def test_an_inactive_network_stops_its_running_tasks(lake: Lake, network: str) -
     engine = Engine(lake)
     turn = dispatcher(lake, engine, heartbeat_s=0.0)
     turn.step()
-    lake.network_log.set([network], actor="ana", state="inactive")  # its process died before it could release
+    lake.network_log.set([network], caller=Caller("ana"), state="inactive")  # its process died before it could release
     turn.step()
     turn.step()
     assert all(f.cancelled for f in engine.flights)
@@ -218,7 +219,7 @@ def test_a_machine_on_its_own_runs_all_of_its_tasks_however_they_fail(lake: Lake
 
 
 def test_a_failure_that_a_pattern_matches_is_run_again(lake: Lake, network: str) -> None:
-    add_task_restart_patterns(lake, network, ["asked to fail"], 1, actor="ana")
+    add_task_restart_patterns(lake, network, ["asked to fail"], 1, caller=Caller("ana"))
     engine = Engine(lake)
     turn = dispatcher(lake, engine, slots=6)
     turn.step()
@@ -291,12 +292,12 @@ def test_the_task_of_a_job_that_vanished_is_released(
     monkeypatch.setattr(salvage, "_UNLISTED_S", 0.0)
     engine = Engine(lake, durable=True, whole_jobs=True, jobs=2)
     dead = process_name("jobs:local").replace(".", ".9", 1)  # same machine, a process that never was
-    (claim,) = claim_tasks(lake, "local", 1, lease_s=6000, actor=dead)
+    (claim,) = claim_tasks(lake, "local", 1, lease_s=6000, caller=Caller(dead))
     if started:
         spec = AttemptSpec(claim.attempt, claim.task, claim.transformation, claim.scope)
         write_start_marker(lake, Assignment(lake.url, "local", (spec,)))
     elsewhere = "jobs:local@1.2@another-machine"
-    (young,) = claim_tasks(lake, "local", 1, lease_s=6000, actor=elsewhere)
+    (young,) = claim_tasks(lake, "local", 1, lease_s=6000, caller=Caller(elsewhere))
     dispatcher(lake, engine, slots=1).run(until="once")
     log = lake.table("task_log").scan().filter(pl.col("event") == "released").collect()
     assert log["of_attempt"].to_list() == [claim.attempt], "the other may be submitting it just now"
@@ -320,7 +321,7 @@ def test_jobs_that_never_begin_fail_no_task(lake: Lake, network: str, monkeypatc
 
 def test_a_job_that_its_queue_cannot_list_yet_is_left_alone(lake: Lake, network: str) -> None:
     dead = process_name("jobs:local").replace(".", ".9", 1)
-    (claim,) = claim_tasks(lake, "local", 1, lease_s=6000, actor=dead)
+    (claim,) = claim_tasks(lake, "local", 1, lease_s=6000, caller=Caller(dead))
     dispatcher(lake, Engine(lake, durable=True, whole_jobs=True, jobs=0)).run(until="once")
     assert lake.task_log.states().of([claim.task])[claim.task].attempt == claim.attempt
 
@@ -341,12 +342,12 @@ def test_cancelling_one_task_of_a_job_leaves_the_other(lake: Lake, network: str)
     turn = dispatcher(lake, engine)
     turn.step()
     first, second = engine.flights[0].assignment.attempts
-    set_tasks_status(lake, [first.task], "invalid", actor="ana")
+    set_tasks_status(lake, [first.task], "invalid", caller=Caller("ana"))
     turn.step()
     assert is_asked_to_stop(lake, first)
     assert not is_asked_to_stop(lake, second)
     assert not engine.flights[0].cancelled
-    set_tasks_status(lake, [second.task], "deleted", actor="ana")
+    set_tasks_status(lake, [second.task], "deleted", caller=Caller("ana"))
     turn.step()
     assert engine.flights[0].cancelled
 
@@ -360,7 +361,7 @@ def test_workers_are_asked_for_as_there_is_work(lake: Lake, network: str) -> Non
 
 def test_receipts_of_a_dead_dispatcher_are_recorded_and_the_rest_claimed_again(lake: Lake, network: str) -> None:
     dead = process_name("dispatch:local").replace(".", ".9", 1)  # same machine, a process that never was
-    left, _ = claim_tasks(lake, "local", 2, lease_s=600, actor=dead)
+    left, _ = claim_tasks(lake, "local", 2, lease_s=600, caller=Caller(dead))
     leave_receipt(lake, plain_receipt(AttemptSpec(left.attempt, left.task, left.transformation, left.scope)))
     report = dispatcher(lake, Engine(lake, at_once=True)).run()
     assert report.recovered == 1
@@ -370,7 +371,7 @@ def test_receipts_of_a_dead_dispatcher_are_recorded_and_the_rest_claimed_again(l
 
 
 def test_expired_leases_of_others_are_reaped_live_ones_waited_for(lake: Lake, network: str) -> None:
-    claim_tasks(lake, "elsewhere", 3, lease_s=0.5, actor="dispatch:elsewhere@1.2@another-machine")
+    claim_tasks(lake, "elsewhere", 3, lease_s=0.5, caller=Caller("dispatch:elsewhere@1.2@another-machine"))
     report = dispatcher(lake, Engine(lake, at_once=True), lease_s=0.3).run()
     assert counts(lake) == {"complete": 6}
     assert report.claimed == 6
@@ -378,8 +379,8 @@ def test_expired_leases_of_others_are_reaped_live_ones_waited_for(lake: Lake, ne
 
 
 def test_a_late_receipt_without_a_waiting_attempt_is_recorded(lake: Lake, network: str) -> None:
-    (claim,) = claim_tasks(lake, "elsewhere", 1, lease_s=0, actor="x")
-    end_claims(lake, {claim.attempt: claim.task}, actor="x", reason="lost")
+    (claim,) = claim_tasks(lake, "elsewhere", 1, lease_s=0, caller=Caller("x"))
+    end_claims(lake, {claim.attempt: claim.task}, caller=Caller("x"), reason="lost")
     leave_receipt(lake, plain_receipt(AttemptSpec(claim.attempt, claim.task, claim.transformation, claim.scope)))
     report = dispatcher(lake, Engine(lake, at_once=True)).run()
     assert (report.recovered, report.claimed) == (1, 5)
@@ -392,7 +393,7 @@ def test_a_claimer_that_died_with_its_clock_ahead_blocks_nothing(
     with monkeypatch.context() as there:
         there.setattr(claims_module, "now_utc", ahead.now)
         there.setattr(task_log, "datetime", ahead)
-        claim_tasks(lake, "elsewhere", 3, lease_s=0.5, actor="dispatch:elsewhere@1.2@another-machine")
+        claim_tasks(lake, "elsewhere", 3, lease_s=0.5, caller=Caller("dispatch:elsewhere@1.2@another-machine"))
     report = dispatcher(lake, Engine(lake, at_once=True), lease_s=0.3).run()
     assert counts(lake) == {"complete": 6}
     assert (report.claimed, report.released) == (6, 3)
@@ -406,7 +407,9 @@ def test_a_claimer_whose_clock_is_behind_keeps_its_tasks(
     with monkeypatch.context() as there:
         there.setattr(claims_module, "now_utc", behind.now)
         there.setattr(task_log, "datetime", behind)
-        claimed = claim_tasks(lake, "elsewhere", 3, lease_s=600, actor="dispatch:elsewhere@1.2@another-machine")
+        claimed = claim_tasks(
+            lake, "elsewhere", 3, lease_s=600, caller=Caller("dispatch:elsewhere@1.2@another-machine")
+        )
     dispatcher(lake, Engine(lake, at_once=True), lease_s=0.3, heartbeat_s=0.0).run(until="once")
     turn = dispatcher(lake, Engine(lake, at_once=True), lease_s=0.3, heartbeat_s=0.0)
     turn._turn()
@@ -416,7 +419,7 @@ def test_a_claimer_whose_clock_is_behind_keeps_its_tasks(
 
 def test_single_turns_of_a_pool_watch_together(lake: Lake, network: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """With cron, each is a new process: observations of the last one are in the lake."""
-    (claim,) = claim_tasks(lake, "elsewhere", 1, lease_s=300, actor="dispatch:elsewhere@1.2@another-machine")
+    (claim,) = claim_tasks(lake, "elsewhere", 1, lease_s=300, caller=Caller("dispatch:elsewhere@1.2@another-machine"))
     real = time.monotonic
 
     def is_expired_at(now_s: float) -> bool:
@@ -457,8 +460,8 @@ def test_leases_are_not_renewed_before_they_are_due(lake: Lake, network: str) ->
 @pytest.mark.parametrize("late", [True, False])
 def test_a_recorded_result_that_its_task_has_not_heard_of_ends_it(lake: Lake, network: str, *, late: bool) -> None:
     """Its recorder was killed before the event: a dispatcher's start, and its sweep, write it."""
-    (claim,) = claim_tasks(lake, "elsewhere", 1, lease_s=600, actor="x")
-    end_claims(lake, {claim.attempt: claim.task}, actor="x", reason="stopped")
+    (claim,) = claim_tasks(lake, "elsewhere", 1, lease_s=600, caller=Caller("x"))
+    end_claims(lake, {claim.attempt: claim.task}, caller=Caller("x"), reason="stopped")
     turn = dispatcher(lake, Engine(lake), heartbeat_s=0.0)
     if late:
         turn.step()
@@ -469,7 +472,7 @@ def test_a_recorded_result_that_its_task_has_not_heard_of_ends_it(lake: Lake, ne
 
     receipt = plain_receipt(AttemptSpec(claim.attempt, claim.task, claim.transformation, claim.scope))
     with fault_hook(die), pytest.raises(KeyboardInterrupt):
-        record_receipts(lake, [receipt], actor="x")
+        record_receipts(lake, [receipt], caller=Caller("x"))
     if late:
         turn._salvage._swept_at = -1e9
         turn.step()
@@ -482,8 +485,8 @@ def test_a_recorded_result_that_its_task_has_not_heard_of_ends_it(lake: Lake, ne
 def test_extending_tasks_follow_and_are_given_the_result(lake: Lake, network: str) -> None:
     parent = lake.task_log.states().tasks["task"][0]
     transformation = lake.task_log.states().of([parent])[parent].transformation
-    (child,) = create_tasks(lake, [transformation], extends=parent, creator="ana")
-    action_tasks(lake, [child], network, actor="ana")
+    (child,) = create_tasks(lake, [transformation], extends=parent, caller=Caller("ana"))
+    action_tasks(lake, [child], network, caller=Caller("ana"))
     engine = Engine(lake, at_once=True)
     dispatcher(lake, engine).run()
     (of_parent,) = [f for f in engine.flights if f.assignment.attempts[0].task == parent]

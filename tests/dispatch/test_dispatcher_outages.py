@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.dispatch import dispatcher as dispatcher_module
 from alchemiscale_lake.dispatch.dispatcher import Dispatcher
 from alchemiscale_lake.dispatch.flights import spec_of
@@ -71,7 +72,7 @@ def storage(monkeypatch: pytest.MonkeyPatch) -> Iterator[Storage]:
 @pytest.fixture
 def network(lake: Lake) -> str:
     submitted = submit_network(lake, plain_chain([("a", "b"), ("b", "c"), ("c", "d")]), SCOPE)
-    ensure_tasks(lake, submitted.network, 2, creator="ana")
+    ensure_tasks(lake, submitted.network, 2, caller=Caller("ana"))
     return submitted.network
 
 
@@ -145,7 +146,7 @@ def test_a_claim_of_unknown_outcome_is_released_after_the_outage(lake: Lake, net
 
 
 def test_a_failure_recorded_at_the_second_try_is_looked_at_by_restart_policies(lake: Lake, network: str) -> None:
-    add_task_restart_patterns(lake, network, ["asked to fail"], 1, actor="ana")
+    add_task_restart_patterns(lake, network, ["asked to fail"], 1, caller=Caller("ana"))
     engine = Engine(lake, slots=1)
     turn = dispatcher(lake, engine)
     turn.step()
@@ -216,7 +217,7 @@ def test_a_task_that_is_refused_again_and_again_waits_ever_longer_also_from_shot
     lake: Lake, network: str
 ) -> None:
     (task,) = lake.task_log.states().tasks["task"].head(1)
-    set_tasks_status(lake, lake.task_log.states().tasks["task"].tail(5).to_list(), "invalid", actor="ana")
+    set_tasks_status(lake, lake.task_log.states().tasks["task"].tail(5).to_list(), "invalid", caller=Caller("ana"))
     for n in range(1, 4):
         engine = Engine(lake, slots=1)
         turn = dispatcher(lake, engine)

@@ -8,6 +8,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
+from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.costs.forecast import Forecast
 from alchemiscale_lake.dispatch.dispatcher import Dispatcher
 from alchemiscale_lake.dispatch.headway import Headway, Outlook
@@ -36,7 +37,7 @@ class Clock:
 def network(lake: Lake) -> str:
     """Of eight Tasks."""
     submitted = submit_network(lake, plain_chain([("a", "b"), ("b", "c"), ("c", "d"), ("d", "e")]), SCOPE)
-    ensure_tasks(lake, submitted.network, 2, creator="ana")
+    ensure_tasks(lake, submitted.network, 2, caller=Caller("ana"))
     return submitted.network
 
 
@@ -57,7 +58,7 @@ def begin(lake: Lake, attempt: str, *, ran_for_s: float = 0.0) -> None:
 
 
 def claim(lake: Lake, count: int) -> list[str]:
-    claims = claim_tasks(lake, "pool", count, lease_s=60.0, actor="x")
+    claims = claim_tasks(lake, "pool", count, lease_s=60.0, caller=Caller("x"))
     return [claim.attempt for claim in claims]
 
 

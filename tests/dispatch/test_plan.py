@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.dispatch.plan import DispatchPlan, plan_dispatch
 from alchemiscale_lake.dispatch.pool_reports import PoolReport, report_pool
 from alchemiscale_lake.settings import Pools
@@ -109,7 +110,7 @@ def test_tasks_that_wait_and_may_not_be_claimed_are_counted(campaign: Campaign) 
     lake = campaign.lake
     other = campaign.network("m", [("x", "y")])
     campaign.new_tasks(other, ["x_y_other"] * 3)
-    lake.network_log.set([other], actor="ada", state="inactive")
+    lake.network_log.set([other], caller=Caller("ada"), state="inactive")
     plan = plan_dispatch(lake, config())
     assert (plan.n_claimable, plan.n_not_claimable) == (8, 3)
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.dispatch.policy import AllTasks, PoolPolicy, policy_for
 from alchemiscale_lake.dispatch.pool_reports import PoolReport, report_pool
 from alchemiscale_lake.errors import SettingsError
@@ -79,7 +80,7 @@ def test_room_is_left_to_a_pool_only_while_it_is_heard_of(campaign: Campaign) ->
     left = ask(PoolPolicy(lake, config(), "cloud"), lake)
     assert (n_tasks(left), left.left_to) == (4, {"owned": 2})
 
-    claim_tasks(lake, "owned", 2, lease_s=60, actor="p")
+    claim_tasks(lake, "owned", 2, lease_s=60, caller=Caller("p"))
     full = ask(PoolPolicy(lake, config(), "cloud"), lake)
     assert (n_tasks(full), full.left_to) == (4, {})
 
@@ -101,9 +102,9 @@ def test_a_pool_that_takes_nothing_of_what_it_is_left_is_not_waited_for(campaign
     assert after(11) == {}
     assert after(12) == {}
     # it wakes up
-    attempts = {claim.attempt: claim.task for claim in claim_tasks(lake, "owned", 1, lease_s=60, actor="p")}
+    attempts = {claim.attempt: claim.task for claim in claim_tasks(lake, "owned", 1, lease_s=60, caller=Caller("p"))}
     assert after(13) == {"owned": 1}
-    end_claims(lake, attempts, actor="p", reason="stopped")
+    end_claims(lake, attempts, caller=Caller("p"), reason="stopped")
     assert after(22) == {"owned": 2}
 
 
@@ -125,13 +126,13 @@ def test_the_budget_counts_what_ended_what_runs_and_what_ended_since_the_last_lo
     # each is predicted to cost 2.0
     assert ask(policy, lake).limit == 4
 
-    claims = claim_tasks(lake, "cloud", 3, lease_s=60, actor="p")
+    claims = claim_tasks(lake, "cloud", 3, lease_s=60, caller=Caller("p"))
     assert ask(policy, lake).limit == 1
     clock.ahead = timedelta(seconds=16)
     assert ask(policy, lake).limit == 1
 
     # one ends, at 0.5 GPU-hours; until the next read its predicted cost counts
-    end_claims(lake, {claims[0].attempt: claims[0].task}, actor="p", reason="the pod was evicted")
+    end_claims(lake, {claims[0].attempt: claims[0].task}, caller=Caller("p"), reason="the pod was evicted")
     began = now_utc().replace(hour=0, minute=0, second=0)
     times = {"started_at": began, "ended_at": began + timedelta(hours=1), "wall_time_s": 3600.0}
     campaign.n_attempts = 40

@@ -14,6 +14,7 @@ import gufe
 import polars as pl
 
 from alchemiscale_lake import gufe_adapter
+from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.dispatch.dispatcher import Dispatcher
 from alchemiscale_lake.dispatch.report import DispatchReport
 from alchemiscale_lake.engines.pool_engines import open_executor
@@ -31,7 +32,7 @@ def stored(lake: Lake, network: gufe.AlchemicalNetwork, per_transformation: int 
     path = (lake.local_path or Path()) / f".{network.key}.json"
     gufe_adapter.dump_network(network, path)
     submitted = submit_network(lake, path, scope).network
-    ensure_tasks(lake, submitted, per_transformation, creator="ana")
+    ensure_tasks(lake, submitted, per_transformation, caller=Caller("ana"))
     return submitted
 
 

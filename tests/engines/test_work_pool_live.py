@@ -17,6 +17,7 @@ import polars as pl
 import psutil
 import pytest
 
+from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.dispatch.dispatcher import Dispatcher
 from alchemiscale_lake.dispatch.report import DispatchReport
 from alchemiscale_lake.dispatch.settings import DispatchSettings
@@ -77,7 +78,7 @@ def submit(lake: Lake, folder: Path, n: int, **settings: Any) -> str:
     """Return `n` Tasks of `n` Transformations."""
     dump_network(harmonic_network(n + 1, n, n_samples=20, n_windows=1, **settings), folder / "network.json")
     network = submit_network(lake, folder / "network.json", "a-b-c").network
-    ensure_tasks(lake, network, 1, creator="test")
+    ensure_tasks(lake, network, 1, caller=Caller("test"))
     return network
 
 
@@ -156,7 +157,7 @@ def test_cancelling_reaches_the_process(api: Api, lake: Lake, tmp_path: Path) ->
         wait_until(lambda: len(started.tree()) > 3)  # the flow run, where steps start, and the unit
         units = started.tree()[2:]
         began = time.monotonic()
-        cancel_tasks(lake, [task], network, actor="test")
+        cancel_tasks(lake, [task], network, caller=Caller("test"))
         psutil.wait_procs(units, timeout=60.0)
         took_s = time.monotonic() - began
         left = [process for process in units if process.is_running()]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from click.testing import CliRunner
 
+from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.cli import main
 from alchemiscale_lake.errors import DamagedError
 from alchemiscale_lake.estimates.gathering import gather_network
@@ -21,12 +22,12 @@ from tests.plain import SCOPE, leave_receipt, plain_chain, plain_receipt
 @pytest.fixture
 def network(lake: Lake) -> str:
     """Return two complete Tasks."""
-    submitted = submit_network(lake, plain_chain([("a", "b"), ("b", "c")]), SCOPE, creator="ana").network
-    ensure_tasks(lake, submitted, 1, creator="ana")
-    for claim in claim_tasks(lake, "p", 2, lease_s=600, actor="d"):
+    submitted = submit_network(lake, plain_chain([("a", "b"), ("b", "c")]), SCOPE, caller=Caller("ana")).network
+    ensure_tasks(lake, submitted, 1, caller=Caller("ana"))
+    for claim in claim_tasks(lake, "p", 2, lease_s=600, caller=Caller("d")):
         spec = AttemptSpec(claim.attempt, claim.task, claim.transformation, claim.scope)
         leave_receipt(lake, plain_receipt(spec))
-        record_receipts(lake, find_receipts(lake, {spec.attempt: spec.scope}), actor="d")
+        record_receipts(lake, find_receipts(lake, {spec.attempt: spec.scope}), caller=Caller("d"))
     return str(submitted)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.errors import EstimationError
 from alchemiscale_lake.estimates.comparisons import Comparison, compare, compared_pairs, programme_of
 from alchemiscale_lake.estimators.statistics.performance import assess
@@ -199,7 +200,7 @@ def test_networks_without_two_measured_ligands_and_deleted_ones_are_left_out(lak
     for network, errors in (("lone", {"a": 0.0}), (gone, OFFSETS), ("good", OFFSETS)):
         store_network(lake, network)
         store_round(lake, network, 1, errors)
-    lake.network_log.set([gone], actor="ada", state="deleted")
+    lake.network_log.set([gone], caller=Caller("ada"), state="deleted")
     connection = connect(lake)
 
     assert {one.subject for one in compare(connection)} == {"good"}

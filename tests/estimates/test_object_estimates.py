@@ -11,6 +11,7 @@ import zstandard
 from click.testing import CliRunner
 
 from alchemiscale_lake import gufe_adapter
+from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.cli import main
 from alchemiscale_lake.errors import EstimationError
 from alchemiscale_lake.estimates.gathering import gather_network
@@ -44,7 +45,7 @@ def stored(tmp_path: Path, results: list[tuple[gufe.Transformation, bytes]]) -> 
     network = submit_network(lake, networks.harmonic_network(3), SCOPE).network
     rows = []
     for number, (edge, data) in enumerate(results):
-        (task,) = create_tasks(lake, [f"{edge.key}-{SCOPE}"], creator="ada")
+        (task,) = create_tasks(lake, [f"{edge.key}-{SCOPE}"], caller=Caller("ada"))
         path = f"imported/{number}.json.zst"
         lake.objects.put(path, zstandard.compress(data))
         rows.append(

@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.errors import ReceiptError
 from alchemiscale_lake.estimates.gathering import gather_network
 from alchemiscale_lake.execution.assignment import AttemptSpec
@@ -49,7 +50,7 @@ def test_a_result_of_three_repeats_weighs_like_three_results(tmp_path: Path) -> 
     network = campaign.network("one", [("a", "b")])
     (task,) = campaign.new_tasks(network, ["a_b_other"])
 
-    record_receipts(campaign.lake, [with_repeats(receipt_of(campaign, task))], actor="test")
+    record_receipts(campaign.lake, [with_repeats(receipt_of(campaign, task))], caller=Caller("test"))
     gather_network(campaign.lake, network)
 
     (estimate,) = ask(connect(campaign.lake), "current_transformation_estimates").to_dicts()
@@ -69,7 +70,7 @@ def test_the_raw_report_has_a_row_per_repeat(tmp_path: Path) -> None:
     network = campaign.network("one", [("a", "b")])
     one, other = campaign.new_tasks(network, ["a_b_other"] * 2)
     campaign.result(one, 1.1, 0.2)
-    record_receipts(campaign.lake, [with_repeats(receipt_of(campaign, other))], actor="test")
+    record_receipts(campaign.lake, [with_repeats(receipt_of(campaign, other))], caller=Caller("test"))
 
     rows = raw_table(connect(campaign.lake), network).table.rows
 
@@ -83,7 +84,7 @@ def test_recording_a_receipt_again_adds_no_replicate(tmp_path: Path) -> None:
     receipt = with_repeats(receipt_of(campaign, task))
 
     for _ in range(2):
-        record_receipts(campaign.lake, [receipt], actor="test")
+        record_receipts(campaign.lake, [receipt], caller=Caller("test"))
 
     assert campaign.lake.table("replicates").scan().select(pl.len()).collect().item() == 3
 

@@ -82,13 +82,13 @@ def test_later_attempts_do_not_delay_earlier_ones(
 def test_shares_come_back_whole(steps: list[tuple[float, bool]]) -> None:
     room = Capacity.of_worker(Resources(100, None, 2.0), ["a", "b"])
     allocations: list[Allocation] = []
-    for gpus, give_back in steps:
+    for gpus, release in steps:
         allocation = room.take(Resources(1, None, gpus))
         allocations += [allocation] if allocation else []
-        if give_back and allocations:
-            room.give_back(allocations.pop(0))
+        if release and allocations:
+            room.release(allocations.pop(0))
     for allocation in allocations:
-        room.give_back(allocation)
+        room.release(allocation)
     assert room.parts == {"a": 1_000_000, "b": 1_000_000}
 
 

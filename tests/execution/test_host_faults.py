@@ -89,7 +89,7 @@ def test_a_host_paused_for_long_gives_its_tasks_to_others(bench: Bench, small_di
     (small_disk / "work").mkdir()
     assert execute_assignment(bench.assignment(one)) == []
     _fill(small_disk)
-    assert execute_assignment(bench.assignment(other, monitors=Monitors(give_back_after=0.5))) == []
+    assert execute_assignment(bench.assignment(other, monitors=Monitors(requeue_after=0.5))) == []
     release = _release(bench, other.attempt)
     assert release is not None
     assert release.kind == "refused"

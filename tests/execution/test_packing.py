@@ -147,7 +147,7 @@ def test_a_class_that_asks_for_more_than_its_attempt_has_gets_that(bench: Bench)
 
 def test_past_a_limit_nothing_starts_beside_and_goes_back_in_the_end(bench: Bench) -> None:
     # no machine uses less than a hundredth of a percent of its memory
-    monitors = Monitors(memory=1e-4, window_s=0.4, give_back_after_s=1.0)
+    monitors = Monitors(memory=1e-4, window_s=0.4, requeue_after_s=1.0)
     specs = _specs(bench, 2, "import time; time.sleep(3)")
     assert execute_assignment(bench.assignment(*specs, cores=2, monitors=monitors)) == [specs[0].attempt]
     release = _release(bench, specs[1])
@@ -156,7 +156,7 @@ def test_past_a_limit_nothing_starts_beside_and_goes_back_in_the_end(bench: Benc
 
 
 def test_past_a_limit_those_who_wait_run_afterwards(bench: Bench) -> None:
-    monitors = Monitors(memory=1e-4, window_s=0.4, give_back_after_s=60.0)
+    monitors = Monitors(memory=1e-4, window_s=0.4, requeue_after_s=60.0)
     specs = _specs(bench, 3)
     assert len(execute_assignment(bench.assignment(*specs, cores=3, monitors=monitors))) == 3
     assert _most_at_once(bench, specs) == 1

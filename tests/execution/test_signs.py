@@ -51,9 +51,9 @@ def test_a_beat_is_read_as_it_was_left_and_can_be_taken_away(lake: Lake) -> None
 def test_hosts_are_quarantined_until_their_time(lake: Lake) -> None:
     assert is_quarantined(lake, "bad") is None
     until = now_utc() + timedelta(hours=1)
-    publish_quarantine(lake, {"bad": until, "forgiven": now_utc() - timedelta(seconds=1)})
+    publish_quarantine(lake, {"bad": until, "readmitted": now_utc() - timedelta(seconds=1)})
     assert is_quarantined(lake, "bad") == until
-    assert is_quarantined(lake, "forgiven") is None
+    assert is_quarantined(lake, "readmitted") is None
     assert is_quarantined(lake, "good") is None
     assert read_quarantine(lake)["bad"] == until
 

@@ -13,6 +13,7 @@ from collections.abc import Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
+from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.dispatch.dispatcher import Dispatcher
 from alchemiscale_lake.dispatch.executor import Pending, Place
 from alchemiscale_lake.dispatch.settings import DispatchSettings
@@ -72,8 +73,8 @@ class ThreadExecutor:
 def campaign(place: str, network: Path, scope: str, per_transformation: int, lease_s: float) -> None:
     """Run the whole campaign, from its current state."""
     lake = Lake.create(place, exist_ok=True)
-    submitted = submit_network(lake, network, scope, creator="driver")
-    ensure_tasks(lake, submitted.network, per_transformation, creator="driver")
+    submitted = submit_network(lake, network, scope, caller=Caller("driver"))
+    ensure_tasks(lake, submitted.network, per_transformation, caller=Caller("driver"))
     settings = DispatchSettings(
         resources=Resources(), selection=Selection(networks=(submitted.network,)), lease_s=lease_s, poll_s=0.02
     )

@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
+from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.execution.assignment import AttemptSpec
 from alchemiscale_lake.statestore.claims import claim_tasks
 from alchemiscale_lake.statestore.receipts import find_receipts
@@ -27,22 +28,24 @@ Note = Callable[[str, str], object]
 def campaign(place: str | Path, note: Note, turns: int) -> None:
     """Run some turns; `note(kind, name)` is called with each acknowledged operation."""
     lake = Lake.open(place)
-    network = submit_network(lake, plain_chain([("a", "b"), ("b", "c"), ("a", "c")]), SCOPE, creator="driver").network
+    network = submit_network(
+        lake, plain_chain([("a", "b"), ("b", "c"), ("a", "c")]), SCOPE, caller=Caller("driver")
+    ).network
     note("network", network)
     who = uuid.uuid4().hex[:8]
     for turn in range(turns):
-        for task in ensure_tasks(lake, network, 2 * (turn + 1), creator="driver"):
+        for task in ensure_tasks(lake, network, 2 * (turn + 1), caller=Caller("driver")):
             note("task", task)
         lake.objects.put(f"plots/{who}-{turn}.txt", who.encode())
         note("object", f"plots/{who}-{turn}.txt")
-        for claim in (claims := claim_tasks(lake, "here", 3, lease_s=3600, actor=f"driver:{who}")):
+        for claim in (claims := claim_tasks(lake, "here", 3, lease_s=3600, caller=Caller(f"driver:{who}"))):
             note("claim", claim.attempt)
             leave_receipt(
                 lake, plain_receipt(AttemptSpec(claim.attempt, claim.task, claim.transformation, claim.scope))
             )
             note("receipt", claim.attempt)
         found = find_receipts(lake, {claim.attempt: claim.scope for claim in claims})
-        for recorded in record_receipts(lake, found, actor=f"driver:{who}"):
+        for recorded in record_receipts(lake, found, caller=Caller(f"driver:{who}")):
             note("recorded", recorded.attempt)
             note("complete", recorded.task)
         if turn % 4 == 3:
@@ -52,7 +55,7 @@ def campaign(place: str | Path, note: Note, turns: int) -> None:
 def recover(lake: Lake) -> None:
     """Record all receipts, as maintenance and a dispatcher's start do."""
     held = {s.attempt: s.scope for s in lake.task_log.states().running().values() if s.attempt is not None}
-    record_forgotten(lake, {**held, **forgotten_receipts(lake)}, actor="driver")
+    record_forgotten(lake, {**held, **forgotten_receipts(lake)}, caller=Caller("driver"))
 
 
 def lost(lake: Lake, notes: list[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -12,6 +12,7 @@ import json
 from datetime import timedelta
 from pathlib import Path
 
+from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.estimates.gathering import gather_network
 from alchemiscale_lake.execution.assignment import AttemptSpec
 from alchemiscale_lake.faults import fault_hook
@@ -27,19 +28,21 @@ from tests.plain import SCOPE, leave_receipt, plain_chain, plain_receipt
 def campaign(place: str) -> None:
     """Run everything, from the current state."""
     lake = Lake.create(place, exist_ok=True)
-    network = submit_network(lake, plain_chain([("a", "b"), ("b", "c"), ("a", "c")]), SCOPE, creator="driver").network
-    ensure_tasks(lake, network, 2, creator="driver")
+    network = submit_network(
+        lake, plain_chain([("a", "b"), ("b", "c"), ("a", "c")]), SCOPE, caller=Caller("driver")
+    ).network
+    ensure_tasks(lake, network, 2, caller=Caller("driver"))
     # leftovers of a killed one: receipts are recorded, the other Tasks released
     held = {s.attempt: s for s in lake.task_log.states().running().values() if s.attempt is not None}
     left = {attempt: state.scope for attempt, state in held.items()} | unrecorded_attempts(lake)
-    record_receipts(lake, find_receipts(lake, left), actor="driver")
-    end_claims(lake, {attempt: state.task for attempt, state in held.items()}, actor="driver", reason="killed")
-    while claims := claim_tasks(lake, "here", 2, lease_s=60, actor="driver"):
+    record_receipts(lake, find_receipts(lake, left), caller=Caller("driver"))
+    end_claims(lake, {attempt: state.task for attempt, state in held.items()}, caller=Caller("driver"), reason="killed")
+    while claims := claim_tasks(lake, "here", 2, lease_s=60, caller=Caller("driver")):
         for claim in claims:
             spec = AttemptSpec(claim.attempt, claim.task, claim.transformation, claim.scope)
             leave_receipt(lake, plain_receipt(spec))
         found = find_receipts(lake, {claim.attempt: claim.scope for claim in claims})
-        record_receipts(lake, found, actor="driver")
+        record_receipts(lake, found, caller=Caller("driver"))
     gather_network(lake, network)
     maintain(lake, now=now_utc() + timedelta(days=8))
 

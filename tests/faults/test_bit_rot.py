@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.cli import main
 from alchemiscale_lake.estimates.gathering import gather_network
 from alchemiscale_lake.execution.assignment import AttemptSpec
@@ -44,14 +45,14 @@ def pristine() -> Iterator[Path]:
     shm = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=shm if shm.is_dir() else None) as folder:
         lake = Lake.create(Path(folder) / "lake")
-        network = submit_network(lake, plain_chain([("a", "b"), ("b", "c")]), SCOPE, creator="ana").network
-        tasks = ensure_tasks(lake, network, 2, creator="ana")
-        for claim in claim_tasks(lake, "p", 4, lease_s=600, actor="d"):
+        network = submit_network(lake, plain_chain([("a", "b"), ("b", "c")]), SCOPE, caller=Caller("ana")).network
+        tasks = ensure_tasks(lake, network, 2, caller=Caller("ana"))
+        for claim in claim_tasks(lake, "p", 4, lease_s=600, caller=Caller("d")):
             leave_result(lake, AttemptSpec(claim.attempt, claim.task, claim.transformation, claim.scope))
         gather_network(lake, network)
-        (late,) = ensure_tasks(lake, network, 3, creator="ana")[:1]
+        (late,) = ensure_tasks(lake, network, 3, caller=Caller("ana"))[:1]
         for priority in range(1, 25):
-            set_tasks_priority(lake, [late], priority, actor="ana")
+            set_tasks_priority(lake, [late], priority, caller=Caller("ana"))
         maintain(lake)
         assert tasks
         yield Path(folder) / "lake"
@@ -69,7 +70,7 @@ def leave_result(lake: Lake, spec: AttemptSpec) -> None:
     result = {**plain.result, "object_path": result_path, "digest": digests[result_path]}
     file = {**plain.files[0], "object_path": file_path, "digest": digests[file_path]}
     leave_receipt(lake, Receipt(result, plain.units, [file], plain.host))
-    record_receipts(lake, find_receipts(lake, {spec.attempt: spec.scope}), actor="d")
+    record_receipts(lake, find_receipts(lake, {spec.attempt: spec.scope}), caller=Caller("d"))
 
 
 def kind_of(path: str) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.dispatch.dispatcher import Dispatcher
 from alchemiscale_lake.dispatch.report import DispatchReport
 from alchemiscale_lake.dispatch.settings import DispatchSettings
@@ -33,8 +34,8 @@ BEFORE = (5, 100)
 def test_a_dispatcher_outlives_it_and_every_task_completes_once(bucket_lake: str, way: Way, after: int) -> None:
     lake = Lake.open(bucket_lake)
     network = submit_network(lake, plain_chain([("a", "b"), ("b", "c")]), SCOPE).network
-    ensure_tasks(lake, network, 3, creator="ana")
-    add_task_restart_patterns(lake, network, ["asked to fail"], 2, actor="ana")
+    ensure_tasks(lake, network, 3, caller=Caller("ana"))
+    add_task_restart_patterns(lake, network, ["asked to fail"], 2, caller=Caller("ana"))
     pools = Pools.model_validate({"pools": {"local": {"kind": "local", "cores": 2, "limits": {"maximum": 2}}}})
     settings = DispatchSettings(resources=Resources(), poll_s=0.05, heartbeat_s=0.5, lease_s=2.0)
     one = Dispatcher(lake, Engine(lake, at_once=True), settings, pools=pools, rng=np.random.default_rng(0))

@@ -29,6 +29,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.execution.assignment import AttemptSpec
 from alchemiscale_lake.execution.stop_requests import is_asked_to_stop
 from alchemiscale_lake.faults import fault_hook
@@ -91,7 +92,7 @@ def template() -> Path:
     """Return a lake with one network to copy: creating it takes a second."""
     shm = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=shm if shm.is_dir() else None) as folder:
-        submit_network(Lake.create(Path(folder) / "template"), plain_chain(PAIRS[:2]), SCOPE, creator="user")
+        submit_network(Lake.create(Path(folder) / "template"), plain_chain(PAIRS[:2]), SCOPE, caller=Caller("user"))
         yield Path(folder) / "template"
 
 
@@ -110,7 +111,7 @@ class Histories(RuleBasedStateMachine):
         self.steps = 0
 
     def teardown(self) -> None:
-        end_recorded(self.lakes[0], actor="d0")
+        end_recorded(self.lakes[0], caller=Caller("d0"))
         self.ref.end_recorded(self.tasks_of_attempts())
         assert tasks_of(self.lakes[0]) == tasks_of_reference(self.ref)
         assert tasks_of(self.lakes[0]) == tasks_of(self.lakes[1])
@@ -124,8 +125,10 @@ class Histories(RuleBasedStateMachine):
         """Start with something for every operation to work on."""
         network, transformations = self.network_of(2)
         self.ref.networks[network] = transformations
-        created = create_tasks(self.lakes[0], [sorted(transformations)[i % 2] for i in range(count)], creator="user")
-        action_tasks(self.lakes[0], created, network, actor="user")
+        created = create_tasks(
+            self.lakes[0], [sorted(transformations)[i % 2] for i in range(count)], caller=Caller("user")
+        )
+        action_tasks(self.lakes[0], created, network, caller=Caller("user"))
         states = self.lakes[0].task_log.states().of(created)
         self.ref.tasks |= {task: ReferenceTask(states[task].transformation) for task in created}
         self.ref.action(created, network, None)
@@ -135,7 +138,7 @@ class Histories(RuleBasedStateMachine):
         chain = plain_chain(PAIRS[:n])
 
         def verb(lake: Lake) -> None:
-            submit_network(lake, chain, SCOPE, creator="user")
+            submit_network(lake, chain, SCOPE, caller=Caller("user"))
 
         def expect(ref: Reference) -> None:
             network, transformations = self.network_of(n)
@@ -157,7 +160,7 @@ class Histories(RuleBasedStateMachine):
         lake = self.lakes[who]
         before = set(self.ref.tasks)
         with self.cut(cut):
-            create_tasks(lake, [transformation] * count, extends=extends, creator="user")
+            create_tasks(lake, [transformation] * count, extends=extends, caller=Caller("user"))
         # keys are drawn by the lake; either all of them appear or none
         states = Lake.open(lake.url).task_log.states()
         new = sorted(set(states.tasks["task"]) - before)
@@ -175,7 +178,7 @@ class Histories(RuleBasedStateMachine):
         tasks, network = self.some_tasks(data), data.draw(st.sampled_from(sorted(self.ref.networks)))
         self.play(
             who,
-            lambda lake: action_tasks(lake, tasks, network, weight=weight, actor="user"),
+            lambda lake: action_tasks(lake, tasks, network, weight=weight, caller=Caller("user")),
             lambda ref: ref.action(tasks, network, weight),
             cut,
         )
@@ -186,7 +189,7 @@ class Histories(RuleBasedStateMachine):
         tasks, network = self.some_tasks(data), data.draw(st.sampled_from(sorted(self.ref.networks)))
         self.play_stopping(
             who,
-            lambda lake: cancel_tasks(lake, tasks, network, actor="user"),
+            lambda lake: cancel_tasks(lake, tasks, network, caller=Caller("user")),
             lambda ref: ref.cancel(tasks, network),
             cut,
         )
@@ -201,7 +204,7 @@ class Histories(RuleBasedStateMachine):
         network = data.draw(st.sampled_from(sorted(self.ref.networks)))
         self.play_stopping(
             who,
-            lambda lake: set_network_state(lake, [network], state, actor="user"),
+            lambda lake: set_network_state(lake, [network], state, caller=Caller("user")),
             lambda ref: ref.set_state(network, state),
             cut,
         )
@@ -211,11 +214,11 @@ class Histories(RuleBasedStateMachine):
         """The caller dies before it stops running Tasks; a dispatcher does it, possibly at its second try."""
         network = data.draw(st.sampled_from(sorted(self.ref.networks)))
         lake = self.lakes[who]
-        lake.network_log.set([network], actor="user", state="inactive")
+        lake.network_log.set([network], caller=Caller("user"), state="inactive")
         with self.cut(cut):
-            release_unwanted(lake, actor=f"d{who}")
+            release_unwanted(lake, caller=Caller(f"d{who}"))
         self.lakes[who] = Lake.open(lake.url)
-        release_unwanted(self.lakes[who], actor=f"d{who}")
+        release_unwanted(self.lakes[who], caller=Caller(f"d{who}"))
         self.ref.set_state(network, "inactive")
 
     @precondition(lambda self: self.ref.tasks)
@@ -224,7 +227,7 @@ class Histories(RuleBasedStateMachine):
         tasks = self.some_tasks(data)
         self.play(
             who,
-            lambda lake: set_tasks_priority(lake, tasks, priority, actor="user"),
+            lambda lake: set_tasks_priority(lake, tasks, priority, caller=Caller("user")),
             lambda ref: ref.prioritise(tasks, priority),
             None,
         )
@@ -235,7 +238,7 @@ class Histories(RuleBasedStateMachine):
         tasks = self.some_tasks(data, most=2)
         self.play_stopping(
             who,
-            lambda lake: set_tasks_status(lake, tasks, to, actor="user"),
+            lambda lake: set_tasks_status(lake, tasks, to, caller=Caller("user")),
             lambda ref: ref.set_status(tasks, to),
             None,
         )
@@ -245,7 +248,9 @@ class Histories(RuleBasedStateMachine):
     def claim(self, who: int, count: int, seed: int, cut: int | None) -> None:
         possible = self.ref.claimable()
         with self.cut(cut):
-            claim_tasks(self.lakes[who], "p", count, lease_s=0.0, actor=f"d{who}", rng=np.random.default_rng(seed))
+            claim_tasks(
+                self.lakes[who], "p", count, lease_s=0.0, caller=Caller(f"d{who}"), rng=np.random.default_rng(seed)
+            )
         running = Lake.open(self.lakes[who].url).task_log.states().running()
         held = {task.attempt for task in self.ref.tasks.values()}
         new = {s.task: s for s in running.values() if s.attempt not in held}
@@ -263,7 +268,7 @@ class Histories(RuleBasedStateMachine):
     @rule(who=st.integers(0, 1), data=st.data())
     def renew(self, who: int, data: st.DataObject) -> None:
         spec = data.draw(st.sampled_from(sorted(self.attempts.values(), key=lambda a: a.attempt)))
-        lost = renew_leases(self.lakes[who], {spec.attempt: spec.task}, lease_s=0.0, actor=f"d{who}")
+        lost = renew_leases(self.lakes[who], {spec.attempt: spec.task}, lease_s=0.0, caller=Caller(f"d{who}"))
         assert bool(lost) == (self.ref.tasks[spec.task].attempt != spec.attempt)
 
     @precondition(lambda self: self.attempts)
@@ -304,7 +309,7 @@ class Histories(RuleBasedStateMachine):
                 raise Crash(name)
 
         with fault_hook(die), contextlib.suppress(Crash):
-            record_receipts(lake, find_receipts(lake, {spec.attempt: SCOPE}), actor=f"d{who}")
+            record_receipts(lake, find_receipts(lake, {spec.attempt: SCOPE}), caller=Caller(f"d{who}"))
         self.lakes[who] = Lake.open(lake.url)
         self.ref.store(spec.attempt, ok)
 
@@ -313,7 +318,7 @@ class Histories(RuleBasedStateMachine):
         """End the Tasks of recorded results."""
 
         def verb(lake: Lake) -> None:
-            end_recorded(lake, actor=f"d{who}", within=RECENT if recently else None)
+            end_recorded(lake, caller=Caller(f"d{who}"), within=RECENT if recently else None)
 
         self.play(who, verb, lambda ref: ref.end_recorded(self.tasks_of_attempts()), cut)
 
@@ -342,9 +347,9 @@ class Histories(RuleBasedStateMachine):
 
         def verb(lake: Lake) -> None:
             if reason is None:
-                expire_claims(lake, watched, actor=f"d{who}")
+                expire_claims(lake, watched, caller=Caller(f"d{who}"))
             else:
-                end_claims(lake, held, actor=f"d{who}", reason=reason)
+                end_claims(lake, held, caller=Caller(f"d{who}"), reason=reason)
 
         self.play(who, verb, expect, cut)
 
@@ -355,8 +360,8 @@ class Histories(RuleBasedStateMachine):
         held = {t.attempt: name for name, t in self.ref.tasks.items() if t.attempt}
         attempt = data.draw(st.sampled_from(sorted(held)))
         watched = self.lakes[who].task_log.states().of([held[attempt]]).values()
-        renew_leases(self.lakes[1 - who], {attempt: held[attempt]}, lease_s=60.0, actor=f"d{1 - who}")
-        assert expire_claims(self.lakes[who], watched, actor=f"d{who}") == 0
+        renew_leases(self.lakes[1 - who], {attempt: held[attempt]}, lease_s=60.0, caller=Caller(f"d{1 - who}"))
+        assert expire_claims(self.lakes[who], watched, caller=Caller(f"d{who}")) == 0
 
     @rule(who=st.integers(0, 1), cut=st.none() | st.integers(1, 2))
     def upkeep(self, who: int, cut: int | None) -> None:
@@ -372,7 +377,7 @@ class Histories(RuleBasedStateMachine):
 
     def record_these(self, who: int, attempts: list[str], cut: int | None) -> None:
         def verb(lake: Lake) -> None:
-            record_receipts(lake, find_receipts(lake, dict.fromkeys(attempts, SCOPE)), actor=f"d{who}")
+            record_receipts(lake, find_receipts(lake, dict.fromkeys(attempts, SCOPE)), caller=Caller(f"d{who}"))
 
         before = set(self.ref.results)
 

@@ -33,6 +33,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.dispatch import dispatcher, handing_out, outage, own_leases, salvage, survey
 from alchemiscale_lake.dispatch.dispatcher import Dispatcher
 from alchemiscale_lake.dispatch.settings import DispatchSettings
@@ -80,7 +81,7 @@ class Crash(BaseException):
 def template() -> Path:
     shm = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=shm if shm.is_dir() else None) as folder:
-        submit_network(Lake.create(Path(folder) / "template"), plain_chain([("a", "b")]), SCOPE, creator="user")
+        submit_network(Lake.create(Path(folder) / "template"), plain_chain([("a", "b")]), SCOPE, caller=Caller("user"))
         yield Path(folder) / "template"
 
 
@@ -148,8 +149,8 @@ class PoolHistories(RuleBasedStateMachine):
         if same_machine:
             self.machines = dict.fromkeys(self.machines, self.machines["twin"])
         (transformation,) = self.lake.table("transformations").scan().select("transformation").collect().to_series()
-        self.tasks = sorted(create_tasks(self.lake, [transformation] * count, creator="user"))
-        action_tasks(self.lake, self.tasks, NETWORK, actor="user")
+        self.tasks = sorted(create_tasks(self.lake, [transformation] * count, caller=Caller("user")))
+        action_tasks(self.lake, self.tasks, NETWORK, caller=Caller("user"))
         for name in ("own", "twin", "rented"):
             self.engines[name] = self.new_engine(name)
         for name in self.engines:
@@ -224,16 +225,16 @@ class PoolHistories(RuleBasedStateMachine):
     def decide(self, data: st.DataObject, what: str) -> None:
         task = data.draw(st.sampled_from(self.tasks))
         if what == "action":
-            action_tasks(self.lake, [task], NETWORK, actor="user")
+            action_tasks(self.lake, [task], NETWORK, caller=Caller("user"))
         elif what == "cancel":
-            cancel_tasks(self.lake, [task], NETWORK, actor="user")
+            cancel_tasks(self.lake, [task], NETWORK, caller=Caller("user"))
         else:
-            set_tasks_status(self.lake, [task], what, actor="user")  # type: ignore[arg-type]
+            set_tasks_status(self.lake, [task], what, caller=Caller("user"))  # type: ignore[arg-type]
 
     @rule(state=st.sampled_from(["active", "inactive", "active"]))
     def switch(self, state: str) -> None:
         """Off and on again, before anything notices."""
-        set_network_state(self.lake, [NETWORK], state, actor="user")
+        set_network_state(self.lake, [NETWORK], state, caller=Caller("user"))
 
     # --- dispatchers ------------------------------------------------------------------------------
 
@@ -321,7 +322,7 @@ class PoolHistories(RuleBasedStateMachine):
 
     def in_the_end_all_is_done(self) -> None:
         """No more faults; an active network; every Task actioned."""
-        set_network_state(self.lake, [NETWORK], "active", actor="user")
+        set_network_state(self.lake, [NETWORK], "active", caller=Caller("user"))
         for round_ in range(80):
             self.clock.passed_s += 60.0 if round_ < 20 else 1200.0
             for pool in self.engines:

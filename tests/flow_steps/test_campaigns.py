@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.errors import InvalidScopeError, NotFoundError
 from alchemiscale_lake.flow_steps.campaigns import (
     finish_campaign,
@@ -56,14 +57,14 @@ def test_what_a_person_cancelled_is_not_actioned_again(lake: Lake, file: Path) -
     campaign, _ = prepare_campaign(lake, new_campaign(lake, "a-b-c", source=file, tasks_per_transformation=2))
     assert campaign.network is not None
     cancelled = lake.task_log.states().tasks["task"][0]
-    cancel_tasks(lake, [cancelled], campaign.network, actor="ana")
+    cancel_tasks(lake, [cancelled], campaign.network, caller=Caller("ana"))
 
     assert prepare_campaign(lake, campaign)[1] == 0
 
     standing = lake.task_log.states().live_actions()["task"].to_list()
     assert len(standing) == 3
     assert cancelled not in standing
-    action_tasks(lake, [cancelled], campaign.network, actor="ana")
+    action_tasks(lake, [cancelled], campaign.network, caller=Caller("ana"))
     assert len(lake.task_log.states().live_actions()) == 4
 
 
@@ -89,7 +90,7 @@ def test_tasks_made_by_hand_are_something_to_resume(lake: Lake, file: Path) -> N
     network = submit_network(lake, file, "a-b-c", name="mine").network
     assert unfinished_campaigns(lake) == []
 
-    ensure_tasks(lake, network, 1, creator="test")
+    ensure_tasks(lake, network, 1, caller=Caller("test"))
 
     (found,) = unfinished_campaigns(lake)
     assert (found.network, found.title, found.source) == (network, "mine", None)

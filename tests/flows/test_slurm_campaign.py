@@ -15,6 +15,7 @@ import polars as pl
 import psutil
 import pytest
 
+from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.dispatch import salvage
 from alchemiscale_lake.statestore.network_state import set_network_state
 from alchemiscale_lake.statestore.task_operations import cancel_tasks
@@ -143,12 +144,12 @@ def test_scancel_costs_the_job_not_the_task(cluster: Slurm, lake: Lake, tmp_path
         cluster.cancel(victim.job_id)
         running.join()
     assert_all_complete_once(lake, 6)
-    given_back = events(lake, "released")
-    assert len(given_back) == 1
+    released = events(lake, "released")
+    assert len(released) == 1
     assert victim.job_id not in set(results(lake)["queue_job"])
 
 
-def test_single_shot_gives_back_what_scancel_ended(cluster: Slurm, lake: Lake, tmp_path: Path) -> None:
+def test_batch_mode_releases_what_scancel_ended(cluster: Slurm, lake: Lake, tmp_path: Path) -> None:
     stored(lake, network(3, duration_s=20.0))
     command = [*MAIN, "dispatch", "cluster", "--once", "--lake", lake.url]
     command += ["--pools", str(pools_file(tmp_path, maximum=1))]
@@ -293,10 +294,10 @@ def test_cancelled_tasks_stop_within_seconds(
         wait_until(lambda: len(steps_of(lake)) == 3)
         tasks = lake.task_log.states().tasks["task"].to_list()
         processes = {p.pid for p in steps_of(lake)}
-        cancel_tasks(lake, tasks[:2], key, actor="ana")
+        cancel_tasks(lake, tasks[:2], key, caller=Caller("ana"))
         took_s = wait_until(lambda: len(steps_of(lake)) == 1, 20.0)
         assert counts(lake) == {"running": 1, "waiting": 2}
-        set_network_state(lake, [key], "inactive", actor="ana")
+        set_network_state(lake, [key], "inactive", caller=Caller("ana"))
         closed_s = wait_until(lambda: not steps_of(lake), 20.0)
         wait_until(lambda: counts(lake) == {"waiting": 3})
         assert not any(psutil.pid_exists(pid) for pid in processes)

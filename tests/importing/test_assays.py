@@ -6,6 +6,7 @@ import math
 
 import pytest
 
+from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.errors import InvalidScopeError, SchemaError
 from alchemiscale_lake.importing.assays import import_assays
 from alchemiscale_lake.store import Lake
@@ -35,7 +36,7 @@ def test_every_column_is_taken(lake, write):
         "ligand,value_kcal_mol,uncertainty_kcal_mol,smiles,source\nbenzene,-0.87,0.2,c1ccccc1,doi:10.1/x\nmethane,2.0,,C,\n"
     )
 
-    assert import_assays(lake, path, SCOPE, "hydration", entered_by="me") == 2
+    assert import_assays(lake, path, SCOPE, "hydration", caller=Caller("me")) == 2
 
     assert values(lake) == [
         ("benzene", -0.87, 0.2, "c1ccccc1", "doi:10.1/x"),

@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 import zstandard
 
+from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.errors import InvalidScopeError, ResultFileError
 from alchemiscale_lake.estimates.gathering import gather_network
 from alchemiscale_lake.faults import fault_hook
@@ -92,7 +93,7 @@ def test_facts_are_those_of_a_submitted_network(lake: Lake, network: QuickrunNet
 def test_results_state_their_source(lake: Lake, network: QuickrunNetwork, tmp_path: Path) -> None:
     path = network.write(tmp_path / "tyk2", "ana", "bob", "complex", [(1.0, 0.1), (1.2, 0.2)], packed=True)
 
-    import_results(lake, [path], SCOPE, creator="ada")
+    import_results(lake, [path], SCOPE, caller=Caller("ada"))
 
     (file,) = rows(lake, "imports")
     results = sorted(rows(lake, "results"), key=lambda row: row["estimate_kcal_mol"])
@@ -211,7 +212,7 @@ def test_results_of_a_network_that_the_scope_has_go_there(lake: Lake, network: Q
 
     assert (report.networks, report.n_transformations, report.n_good) == ((submitted.network,), 0, 18)
     assert values(lake, submitted.network) == pytest.approx(TRUTH)
-    assert ensure_tasks(lake, submitted.network, 3, creator="ada") == []  # each has its three results
+    assert ensure_tasks(lake, submitted.network, 3, caller=Caller("ada")) == []  # each has its three results
 
 
 def test_a_network_can_be_submitted_after_its_results(lake: Lake, network: QuickrunNetwork, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.errors import ResultFileError
 from alchemiscale_lake.estimates.gathering import gather_network
 from alchemiscale_lake.faults import fault_hook
@@ -130,7 +131,7 @@ def test_a_value_that_a_person_struck_out_stays_so(tables: Tables) -> None:
     tables.give("v1.csv", NUMBERED, "a,b,solvent,0,-2.0,0.1", "a,b,solvent,1,-2.1,0.1")
     key = transformation_key("mine", ("", "a", "b", "solvent"))
     struck = task_of(Scope.parse(SCOPE), key, "repeat 0: -2.0 0.1")
-    set_tasks_status(tables.lake, [struck], "invalid", actor="ada")
+    set_tasks_status(tables.lake, [struck], "invalid", caller=Caller("ada"))
 
     tables.give("v2.csv", NUMBERED, "a,b,solvent,0,-2.0,0.1", "a,b,solvent,1,-2.1,0.1", "a,b,solvent,2,-2.2,0.1")
 

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.query import TaskSnapshot, ask, connect, status_counts, status_counts_by
 from alchemiscale_lake.schemas import STATUSES
 from alchemiscale_lake.store import Lake
@@ -61,7 +62,7 @@ def play(lake: Lake, history: list[tuple[int, str]]) -> None:
         event = apply_verb(states, number, verb)
         if event is not None:
             states[event.after.task] = event.after
-            lake.task_log.commit(lambda _, event=event: [event], actor="ada")
+            lake.task_log.commit(lambda _, event=event: [event], caller=Caller("ada"))
 
 
 def _all_states(states: TaskStates) -> list[TaskState]:
@@ -83,7 +84,7 @@ def test_every_short_history_counts_right_wherever_it_was_folded(tmp_path: Path)
             todo = [(k, history[part][step]) for k, history in enumerate(histories) if step < len(history[part])]
             events = [event for k, verb in todo if (event := apply_verb(states, k, verb, 1)) is not None]
             states |= {event.after.task: event.after for event in events}
-            lake.task_log.commit(lambda _, events=events: events, actor="ada")
+            lake.task_log.commit(lambda _, events=events: events, caller=Caller("ada"))
 
     expected = {state.transformation: state.status for state in states.values()}
     for tasks in (TaskSnapshot.of(lake), as_from_a_bucket(lake)):

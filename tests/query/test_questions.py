@@ -9,6 +9,7 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 import alchemiscale_lake
+from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.errors import AmbiguousScopeError, NotFoundError, QueryError
 from alchemiscale_lake.estimates.gathering import gather_network
 from alchemiscale_lake.query import QUESTIONS, ask, connect, find_network, read_sql
@@ -115,8 +116,8 @@ def test_an_invalid_query_is_reported(connection: duckdb.DuckDBPyConnection) -> 
 def test_network_states_follow_the_log(tmp_path: Path) -> None:
     campaign = Campaign.at(tmp_path / "lake")
     first, second = (campaign.network(name, [("a", "b")]) for name in ("first", "second"))
-    campaign.lake.network_log.set([first], actor="ada", weight=0.9)
-    campaign.lake.network_log.set([first], actor="ada", state="inactive")
+    campaign.lake.network_log.set([first], caller=Caller("ada"), weight=0.9)
+    campaign.lake.network_log.set([first], caller=Caller("ada"), state="inactive")
 
     states = ask(connect(campaign.lake), "network_states").select("network", "state", "weight").rows()
 

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.ids import Scope
 from alchemiscale_lake.statestore import claims as claims_module
 from alchemiscale_lake.statestore.claims import (
@@ -30,44 +31,48 @@ from tests.plain import SCOPE, plain_chain
 @pytest.fixture
 def network(lake: Lake) -> str:
     submitted = submit_network(lake, plain_chain([("a", "b"), ("b", "c"), ("c", "d")]), SCOPE)
-    ensure_tasks(lake, submitted.network, 1, creator="ana")
+    ensure_tasks(lake, submitted.network, 1, caller=Caller("ana"))
     return submitted.network
 
 
 def test_claimed_tasks_run_under_a_fresh_attempt(lake: Lake, network: str) -> None:
-    claims = claim_tasks(lake, "gpu", 2, lease_s=60, actor="d")
+    claims = claim_tasks(lake, "gpu", 2, lease_s=60, caller=Caller("d"))
     assert len({c.attempt for c in claims}) == 2
     states = lake.task_log.states().of([c.task for c in claims])
     for claim in claims:
         state = states[claim.task]
         assert (state.status, state.attempt, state.pool) == ("running", claim.attempt, "gpu")
-    assert len(claim_tasks(lake, "gpu", 5, lease_s=60, actor="d")) == 1
-    assert claim_tasks(lake, "gpu", 5, lease_s=60, actor="d") == []
-    assert claim_tasks(lake, "gpu", 0, lease_s=60, actor="d") == []
+    assert len(claim_tasks(lake, "gpu", 5, lease_s=60, caller=Caller("d"))) == 1
+    assert claim_tasks(lake, "gpu", 5, lease_s=60, caller=Caller("d")) == []
+    assert claim_tasks(lake, "gpu", 0, lease_s=60, caller=Caller("d")) == []
 
 
 def test_priority_goes_first(lake: Lake, network: str) -> None:
     urgent = lake.task_log.states().tasks["task"][1]
-    set_tasks_priority(lake, [urgent], 1, actor="ana")
-    assert [c.task for c in claim_tasks(lake, "p", 1, lease_s=60, actor="d", rng=np.random.default_rng(3))] == [urgent]
+    set_tasks_priority(lake, [urgent], 1, caller=Caller("ana"))
+    assert [
+        c.task for c in claim_tasks(lake, "p", 1, lease_s=60, caller=Caller("d"), rng=np.random.default_rng(3))
+    ] == [urgent]
 
 
 @pytest.mark.parametrize("state", ["inactive", "invalid", "deleted"])
 def test_only_active_networks_with_weight_are_claimed_from(lake: Lake, network: str, state: str) -> None:
-    lake.network_log.set([network], state=state, actor="ana")
-    assert claim_tasks(lake, "p", 9, lease_s=60, actor="d") == []
-    lake.network_log.set([network], state="active", weight=0.0, actor="ana")
-    assert claim_tasks(lake, "p", 9, lease_s=60, actor="d") == []
-    lake.network_log.set([network], weight=0.1, actor="ana")
-    assert len(claim_tasks(lake, "p", 9, lease_s=60, actor="d")) == 3
+    lake.network_log.set([network], state=state, caller=Caller("ana"))
+    assert claim_tasks(lake, "p", 9, lease_s=60, caller=Caller("d")) == []
+    lake.network_log.set([network], state="active", weight=0.0, caller=Caller("ana"))
+    assert claim_tasks(lake, "p", 9, lease_s=60, caller=Caller("d")) == []
+    lake.network_log.set([network], weight=0.1, caller=Caller("ana"))
+    assert len(claim_tasks(lake, "p", 9, lease_s=60, caller=Caller("d"))) == 3
 
 
 def test_a_selection_keeps_to_its_scopes_and_networks(lake: Lake, network: str) -> None:
     other = submit_network(lake, plain_chain([("x", "y")]), "org-campaign-other")
-    ensure_tasks(lake, other.network, 1, creator="ana")
+    ensure_tasks(lake, other.network, 1, caller=Caller("ana"))
 
     def claim(**chosen: object) -> set[str]:
-        return {c.scope for c in claim_tasks(lake, "p", 1, lease_s=60, actor="d", selection=Selection(**chosen))}  # type: ignore[arg-type]
+        return {
+            c.scope for c in claim_tasks(lake, "p", 1, lease_s=60, caller=Caller("d"), selection=Selection(**chosen))
+        }  # type: ignore[arg-type]
 
     assert claim(scopes=(Scope("org", "campaign", "other"),)) == {"org-campaign-other"}
     assert claim(scopes=(Scope("org", "campaign", "other"),)) == set()
@@ -78,19 +83,19 @@ def test_a_selection_keeps_to_its_scopes_and_networks(lake: Lake, network: str) 
 
 
 def test_leases_are_renewed_by_their_holder_only(lake: Lake, network: str) -> None:
-    mine, gone = claim_tasks(lake, "p", 2, lease_s=0, actor="d")
-    set_tasks_status(lake, [gone.task], "invalid", actor="ana")
-    lost = renew_leases(lake, {mine.attempt: mine.task, gone.attempt: gone.task}, lease_s=600, actor="d")
+    mine, gone = claim_tasks(lake, "p", 2, lease_s=0, caller=Caller("d"))
+    set_tasks_status(lake, [gone.task], "invalid", caller=Caller("ana"))
+    lost = renew_leases(lake, {mine.attempt: mine.task, gone.attempt: gone.task}, lease_s=600, caller=Caller("d"))
     assert lost == {gone.attempt}
-    assert end_claims(lake, {mine.attempt: mine.task}, actor="d", reason="stop") == 1
+    assert end_claims(lake, {mine.attempt: mine.task}, caller=Caller("d"), reason="stop") == 1
     assert lake.task_log.states().of([mine.task])[mine.task].status == "waiting"
 
 
 def test_only_leases_that_are_due_are_renewed(lake: Lake, network: str) -> None:
-    one, other = claim_tasks(lake, "p", 2, lease_s=60, actor="d")
+    one, other = claim_tasks(lake, "p", 2, lease_s=60, caller=Caller("d"))
     before = lake.task_log.states().running()
     held = {one.attempt: one.task, other.attempt: other.task}
-    assert renew_leases(lake, held, lease_s=600, actor="d", due=[one.attempt]) == set()
+    assert renew_leases(lake, held, lease_s=600, caller=Caller("d"), due=[one.attempt]) == set()
     after = lake.task_log.states().running()
     assert after[one.task] != before[one.task]
     assert after[other.task] == before[other.task]
@@ -98,12 +103,12 @@ def test_only_leases_that_are_due_are_renewed(lake: Lake, network: str) -> None:
 
 def test_a_lease_expires_as_it_was_watched_whatever_time_it_is(lake: Lake, network: str) -> None:
     """Its expiry is not compared with a clock: one from a clock that is a year ahead expires like any other."""
-    _, other = claim_tasks(lake, "p", 2, lease_s=365 * 86400, actor="d")
+    _, other = claim_tasks(lake, "p", 2, lease_s=365 * 86400, caller=Caller("d"))
     watched = list(lake.task_log.states().running().values())
-    renew_leases(lake, {other.attempt: other.task}, lease_s=60, actor="d")
-    assert expire_claims(lake, watched, actor="e") == 1, "the other was renewed since it was watched"
+    renew_leases(lake, {other.attempt: other.task}, lease_s=60, caller=Caller("d"))
+    assert expire_claims(lake, watched, caller=Caller("e")) == 1, "the other was renewed since it was watched"
     assert set(lake.task_log.states().running()) == {other.task}
-    assert expire_claims(lake, watched, actor="e") == 0
+    assert expire_claims(lake, watched, caller=Caller("e")) == 0
 
 
 def test_a_lease_lasts_as_long_as_its_writer_meant(lake: Lake, network: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,10 +116,10 @@ def test_a_lease_lasts_as_long_as_its_writer_meant(lake: Lake, network: str, mon
     ahead = SimpleNamespace(now=lambda _=None: datetime.now(UTC) + timedelta(days=400))
     monkeypatch.setattr(claims_module, "now_utc", ahead.now)
     monkeypatch.setattr(task_log, "datetime", ahead)
-    (claim,) = claim_tasks(lake, "p", 1, lease_s=90, actor="d")
+    (claim,) = claim_tasks(lake, "p", 1, lease_s=90, caller=Caller("d"))
     running = lake.task_log.states().running().values()
     assert lease_durations_s(lake, running) == {claim.attempt: pytest.approx(90, abs=5)}
-    renew_leases(lake, {claim.attempt: claim.task}, lease_s=500, actor="d")
+    renew_leases(lake, {claim.attempt: claim.task}, lease_s=500, caller=Caller("d"))
     running = lake.task_log.states().running().values()
     assert lease_durations_s(lake, running) == {claim.attempt: pytest.approx(500, abs=5)}
 
@@ -131,11 +136,12 @@ def test_processes_are_known_by_pid_start_and_machine() -> None:
 def test_attempts_of_a_dead_process_are_orphans(lake: Lake, network: str) -> None:
     code = f"""
 from alchemiscale_lake.store import Lake
+from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.statestore.claims import claim_tasks, process_name
-claim_tasks(Lake.open({lake.url!r}), "p", 1, lease_s=600, actor=process_name("dispatch:p"))
+claim_tasks(Lake.open({lake.url!r}), "p", 1, lease_s=600, caller=Caller(process_name("dispatch:p")))
 """
     subprocess.run([sys.executable, "-c", code], check=True)
-    (mine,) = claim_tasks(lake, "p", 1, lease_s=600, actor=process_name("dispatch:p"))
+    (mine,) = claim_tasks(lake, "p", 1, lease_s=600, caller=Caller(process_name("dispatch:p")))
     running = lake.task_log.states().running()
     assert len(running) == 2
     orphans = orphaned_attempts(lake, running.values(), "dispatch")

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.errors import SettingsError
 from alchemiscale_lake.execution.quarantine_list import is_quarantined, read_quarantine
 from alchemiscale_lake.schemas import TABLES
@@ -16,13 +17,13 @@ from alchemiscale_lake.statestore import host_records as hosts
 from alchemiscale_lake.statestore.claims import claim_tasks, end_claims
 from alchemiscale_lake.statestore.host_records import (
     failed_hosts,
-    forgive_host,
     host_records,
     on_probation,
     paused_hosts,
     publish,
     quarantine_host,
     quarantined,
+    readmit_host,
 )
 from alchemiscale_lake.statestore.submit import submit_network
 from alchemiscale_lake.statestore.task_operations import ensure_tasks
@@ -146,13 +147,13 @@ def test_nothing_is_published_twice(lake: Lake, monkeypatch: pytest.MonkeyPatch)
     publish(lake, before)
 
 
-def test_a_person_quarantines_and_forgives(lake: Lake) -> None:
+def test_a_person_quarantines_and_readmits(lake: Lake) -> None:
     until = soon()
-    quarantine_host(lake, "noisy", until, actor="ana", reason="a broken fan")
+    quarantine_host(lake, "noisy", until, caller=Caller("ana"), reason="a broken fan")
     assert quarantined(lake, RULES) == {"noisy": until}
     assert host_records(lake, RULES)["noisy"].reason == "a broken fan (by ana)"
     assert is_quarantined(lake, "noisy") == until
-    forgive_host(lake, "noisy", actor="bob")
+    readmit_host(lake, "noisy", caller=Caller("bob"))
     assert quarantined(lake, RULES) == {}
     assert is_quarantined(lake, "noisy") is None
     log = lake.table("host_log").scan().sort("seq").collect()
@@ -165,7 +166,7 @@ def test_a_person_quarantines_and_forgives(lake: Lake) -> None:
 def test_a_reset_ends_an_automatic_quarantine_and_restarts_the_count(lake: Lake) -> None:
     leave_results(lake, "bad", [1, 2, 3])
     assert list(quarantined(lake, RULES)) == ["bad"]
-    forgive_host(lake, "bad", actor="ana")
+    readmit_host(lake, "bad", caller=Caller("ana"))
     assert quarantined(lake, RULES) == {}
     assert host_records(lake, RULES)["bad"].failures == 3
     leave_results(lake, "bad", [4, 5], minutes_ago=-0.1)
@@ -176,9 +177,9 @@ def test_a_reset_ends_an_automatic_quarantine_and_restarts_the_count(lake: Lake)
 
 def test_a_reset_host_stays_reset_when_a_user_quarantines_it_again(lake: Lake) -> None:
     leave_results(lake, "bad", [1, 2, 3])
-    forgive_host(lake, "bad", actor="ana")
+    readmit_host(lake, "bad", caller=Caller("ana"))
     until = soon()
-    quarantine_host(lake, "bad", until, actor="ana")
+    quarantine_host(lake, "bad", until, caller=Caller("ana"))
     record = host_records(lake, RULES)["bad"]
     assert (record.quarantined_until, record.fast_failures) == (until, 0)
 
@@ -186,37 +187,37 @@ def test_a_reset_host_stays_reset_when_a_user_quarantines_it_again(lake: Lake) -
 def test_the_longer_quarantine_holds(lake: Lake) -> None:
     leave_results(lake, "bad", [1, 2, 3])
     by_results = quarantined(lake, RULES)["bad"]
-    quarantine_host(lake, "bad", now_utc() + timedelta(seconds=60), actor="ana")
+    quarantine_host(lake, "bad", now_utc() + timedelta(seconds=60), caller=Caller("ana"))
     assert quarantined(lake, RULES)["bad"] == by_results
-    quarantine_host(lake, "bad", soon(), actor="ana")
+    quarantine_host(lake, "bad", soon(), caller=Caller("ana"))
     assert quarantined(lake, RULES)["bad"] > by_results
 
 
 def test_a_quarantine_ends_in_the_future(lake: Lake) -> None:
     with pytest.raises(SettingsError, match="is in the past"):
-        quarantine_host(lake, "bad", now_utc() - timedelta(seconds=1), actor="ana")
+        quarantine_host(lake, "bad", now_utc() - timedelta(seconds=1), caller=Caller("ana"))
     assert lake.host_log.decisions() == {}
 
 
 def test_others_stay_on_the_list_when_one_is_decided_about(lake: Lake) -> None:
     one, two = soon(), soon()
-    quarantine_host(lake, "one", one, actor="ana")
-    quarantine_host(lake, "two", two, actor="ana")
+    quarantine_host(lake, "one", one, caller=Caller("ana"))
+    quarantine_host(lake, "two", two, caller=Caller("ana"))
     assert read_quarantine(lake) == {"one": one, "two": two}
-    forgive_host(lake, "one", actor="ana")
+    readmit_host(lake, "one", caller=Caller("ana"))
     assert read_quarantine(lake) == {"two": two}
 
 
 def test_a_host_that_lacks_something_is_shown_until_it_leaves_a_result(lake: Lake) -> None:
-    ensure_tasks(lake, submit_network(lake, plain_chain([("a", "b")]), SCOPE).network, 3, creator="ana")
-    claims = claim_tasks(lake, "gpu", 3, lease_s=60, actor="d")
+    ensure_tasks(lake, submit_network(lake, plain_chain([("a", "b")]), SCOPE).network, 3, caller=Caller("ana"))
+    claims = claim_tasks(lake, "gpu", 3, lease_s=60, caller=Caller("d"))
     reasons = (
         "unreadable: the host is paused: No space left on device in /scratch (a); make room there (node1)",
         "refused: the host is paused: Disk quota exceeded in /scratch (node2)",
         "refused: host node3 is quarantined until 2026-01-01 00:00 UTC (node3)",
     )
     for claim, reason in zip(claims, reasons, strict=True):
-        end_claims(lake, {claim.attempt: claim.task}, actor="d", reason=reason)
+        end_claims(lake, {claim.attempt: claim.task}, caller=Caller("d"), reason=reason)
     paused = {name: why for name, (_, why) in paused_hosts(lake).items()}
     said = "No space left on device in /scratch (a); make room there"
     assert paused == {"node1": said, "node2": "Disk quota exceeded in /scratch"}

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.cli import main
 from alchemiscale_lake.execution.assignment import AttemptSpec
 from alchemiscale_lake.statestore.claims import claim_tasks
@@ -25,13 +26,13 @@ from tests.plain import SCOPE, leave_receipt, plain_chain, plain_receipt
 @pytest.fixture
 def done(lake: Lake) -> list[AttemptSpec]:
     """Return two complete Tasks."""
-    network = submit_network(lake, plain_chain([("a", "b"), ("b", "c")]), SCOPE, creator="ana").network
-    ensure_tasks(lake, network, 1, creator="ana")
+    network = submit_network(lake, plain_chain([("a", "b"), ("b", "c")]), SCOPE, caller=Caller("ana")).network
+    ensure_tasks(lake, network, 1, caller=Caller("ana"))
     specs = []
-    for claim in claim_tasks(lake, "p", 2, lease_s=600, actor="d"):
+    for claim in claim_tasks(lake, "p", 2, lease_s=600, caller=Caller("d")):
         spec = AttemptSpec(claim.attempt, claim.task, claim.transformation, claim.scope)
         leave_receipt(lake, plain_receipt(spec))
-        record_receipts(lake, find_receipts(lake, {spec.attempt: spec.scope}), actor="d")
+        record_receipts(lake, find_receipts(lake, {spec.attempt: spec.scope}), caller=Caller("d"))
         specs.append(spec)
     return specs
 
@@ -81,11 +82,11 @@ def test_a_task_whose_receipt_does_not_count_is_in_error(lake: Lake, done: list[
     assert repair(lake.url).count("have lost") == 0
     ran = CliRunner().invoke(main, ["tasks", "set-status", "waiting", "--status", "error", "--lake", lake.url])
     assert ran.exit_code == 0, ran.output
-    assert [claim.task for claim in claim_tasks(lake, "p", 2, lease_s=600, actor="d")] == [bad.task]
+    assert [claim.task for claim in claim_tasks(lake, "p", 2, lease_s=600, caller=Caller("d"))] == [bad.task]
 
 
 def test_a_sound_lake_has_no_lost_results(lake: Lake, done: list[AttemptSpec]) -> None:
-    assert end_lost(lake, actor="ana") == []
+    assert end_lost(lake, caller=Caller("ana")) == []
     assert set(statuses(lake).values()) == {"complete"}
 
 

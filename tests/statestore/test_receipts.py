@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.execution.assignment import AttemptSpec
 from alchemiscale_lake.faults import fault_hook
 from alchemiscale_lake.query import ask, connect
@@ -29,8 +30,10 @@ OTHER_SCOPE = "org-campaign-other"
 def claim_two(lake: Lake) -> list[Claim]:
     for scope in (SCOPE, OTHER_SCOPE):
         submitted = submit_network(lake, plain_chain([("a", "b")]), scope)
-        ensure_tasks(lake, submitted.network, 1, creator="ana")
-    return sorted(claim_tasks(lake, "p", 2, lease_s=600, actor="d"), key=lambda claim: claim.scope, reverse=True)
+        ensure_tasks(lake, submitted.network, 1, caller=Caller("ana"))
+    return sorted(
+        claim_tasks(lake, "p", 2, lease_s=600, caller=Caller("d")), key=lambda claim: claim.scope, reverse=True
+    )
 
 
 @pytest.fixture
@@ -56,7 +59,7 @@ def sealed(lake: Lake, receipt: Receipt, *, of: str | None = None) -> bytes:
 
 def record(lake: Lake, claims: list[Claim]) -> dict[str, str]:
     """Find and record; return the status of every Task."""
-    record_receipts(lake, find_receipts(lake, {c.attempt: c.scope for c in claims}), actor="d")
+    record_receipts(lake, find_receipts(lake, {c.attempt: c.scope for c in claims}), caller=Caller("d"))
     return {task: state.status for task, state in lake.task_log.states().of([c.task for c in claims]).items()}
 
 
@@ -158,9 +161,9 @@ def test_attempts_from_before_the_key_need_no_signature(lake: Lake, make: Any) -
     mine, other = claim_two(lake)
     put(lake, mine, make(plain_receipt(spec(mine))))
     assert lake.receipt_key
-    renew_leases(lake, {mine.attempt: mine.task}, lease_s=6000, actor="d")
+    renew_leases(lake, {mine.attempt: mine.task}, lease_s=6000, caller=Caller("d"))
     assert record(lake, [mine]) == {mine.task: "complete"}
-    end_claims(lake, {other.attempt: other.task}, actor="d", reason="stopped")
+    end_claims(lake, {other.attempt: other.task}, caller=Caller("d"), reason="stopped")
     put(lake, other, make(replace(plain_receipt(spec(other)), result=plain_receipt(spec(mine)).result)))
     assert record(lake, [other])[other.task] == "waiting", "but must speak of their own Task"
 
@@ -169,7 +172,7 @@ def test_a_signed_receipt_counts_though_the_log_lost_its_claim(lake: Lake, claim
     lost = replace(spec(claims[0]), attempt="f" * 32)
     leave_receipt(lake, plain_receipt(lost))
     (found,) = find_receipts(lake, {lost.attempt: lost.scope})
-    record_receipts(lake, [found], actor="d")
+    record_receipts(lake, [found], caller=Caller("d"))
     assert lake.task_log.states().of([lost.task])[lost.task].status == "complete"
     stranger = replace(lost, attempt="e" * 32, transformation=f"Transformation-x-{SCOPE}")
     leave_receipt(lake, plain_receipt(stranger))

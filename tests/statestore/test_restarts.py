@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
+from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.errors import NotFoundError, SettingsError
 from alchemiscale_lake.execution.assignment import AttemptSpec
 from alchemiscale_lake.schemas.receipt import Receipt
@@ -54,10 +55,10 @@ def failing(spec: AttemptSpec, traceback: str | None) -> Receipt:
 
 def run_all(lake: Lake, traceback: str | None, *, ok: bool = False) -> list[str]:
     """Claim all claimable Tasks, and end them this way; return the Tasks."""
-    claims = claim_tasks(lake, "p", 100, lease_s=1e4, actor="d")
+    claims = claim_tasks(lake, "p", 100, lease_s=1e4, caller=Caller("d"))
     specs = [AttemptSpec(c.attempt, c.task, c.transformation, c.scope) for c in claims]
     receipts = [plain_receipt(spec) if ok else failing(spec, traceback) for spec in specs]
-    record_receipts(lake, receipts, actor="d")
+    record_receipts(lake, receipts, caller=Caller("d"))
     return [claim.task for claim in claims]
 
 
@@ -66,12 +67,12 @@ def status_of(lake: Lake, task: str) -> str:
 
 
 def test_restarted_until_used_up_then_cancelled_with_the_reason(lake: Lake, network: str) -> None:
-    (task,) = ensure_tasks(lake, network, 1, creator="ana")
-    add_task_restart_patterns(lake, network, ["CUDA_ERROR"], 2, actor="ana")
+    (task,) = ensure_tasks(lake, network, 1, caller=Caller("ana"))
+    add_task_restart_patterns(lake, network, ["CUDA_ERROR"], 2, caller=Caller("ana"))
     reasons = []
     for _ in range(3):
         run_all(lake, "RuntimeError: CUDA_ERROR 700")
-        (decision,) = resolve_restarts(lake, [task], actor="d")
+        (decision,) = resolve_restarts(lake, [task], caller=Caller("d"))
         reasons.append(decision.reason)
     assert reasons == [
         "pattern 'CUDA_ERROR' matched: restart 1 of 2",
@@ -92,29 +93,29 @@ def test_restarted_until_used_up_then_cancelled_with_the_reason(lake: Lake, netw
 
 
 def test_a_network_without_patterns_decides_nothing(lake: Lake, network: str) -> None:
-    (task,) = ensure_tasks(lake, network, 1, creator="ana")
+    (task,) = ensure_tasks(lake, network, 1, caller=Caller("ana"))
     run_all(lake, "boom")
     before = lake.task_log.states().seq
-    assert resolve_restarts(lake, [task], actor="d") == []
-    assert resolve_restarts(lake, None, actor="d") == []
+    assert resolve_restarts(lake, [task], caller=Caller("d")) == []
+    assert resolve_restarts(lake, None, caller=Caller("d")) == []
     assert lake.task_log.states().seq == before
     assert lake.task_log.states().networks_of([task])[task] == {network: 0.5}
 
 
 def test_adding_is_retroactive(lake: Lake, network: str) -> None:
-    (task,) = ensure_tasks(lake, network, 1, creator="ana")
+    (task,) = ensure_tasks(lake, network, 1, caller=Caller("ana"))
     run_all(lake, "boom")
-    (decision,) = add_task_restart_patterns(lake, network, "bo+m", 1, actor="ana")
+    (decision,) = add_task_restart_patterns(lake, network, "bo+m", 1, caller=Caller("ana"))
     assert (decision.task, decision.kind, decision.pattern) == (task, "restarted", "bo+m")
     assert status_of(lake, task) == "waiting"
 
 
 def test_a_restart_keeps_the_weight_and_the_task_is_claimed_again(lake: Lake, network: str) -> None:
-    (task,) = create_tasks(lake, [AB], creator="ana")
-    action_tasks(lake, [task], network, weight=0.125, actor="ana")
-    add_task_restart_patterns(lake, network, ["boom"], 1, actor="ana")
+    (task,) = create_tasks(lake, [AB], caller=Caller("ana"))
+    action_tasks(lake, [task], network, weight=0.125, caller=Caller("ana"))
+    add_task_restart_patterns(lake, network, ["boom"], 1, caller=Caller("ana"))
     run_all(lake, "boom")
-    resolve_restarts(lake, None, actor="d")
+    resolve_restarts(lake, None, caller=Caller("d"))
     assert lake.task_log.states().networks_of([task])[task] == {network: 0.125}
     assert run_all(lake, None, ok=True) == [task]
     assert status_of(lake, task) == "complete"
@@ -122,115 +123,115 @@ def test_a_restart_keeps_the_weight_and_the_task_is_claimed_again(lake: Lake, ne
 
 def test_one_network_restarts_what_another_cancels(lake: Lake, network: str) -> None:
     other = submit_network(lake, plain_chain([("a", "b"), ("b", "c")]), SCOPE).network
-    (task,) = create_tasks(lake, [AB], creator="ana")
+    (task,) = create_tasks(lake, [AB], caller=Caller("ana"))
     for one in (network, other):
-        action_tasks(lake, [task], one, actor="ana")
-    add_task_restart_patterns(lake, network, ["boom"], 1, actor="ana")
-    add_task_restart_patterns(lake, other, ["NaN"], 1, actor="ana")
+        action_tasks(lake, [task], one, caller=Caller("ana"))
+    add_task_restart_patterns(lake, network, ["boom"], 1, caller=Caller("ana"))
+    add_task_restart_patterns(lake, other, ["NaN"], 1, caller=Caller("ana"))
     run_all(lake, "boom")
-    decisions = {d.network: d.kind for d in resolve_restarts(lake, [task], actor="d")}
+    decisions = {d.network: d.kind for d in resolve_restarts(lake, [task], caller=Caller("d"))}
     assert decisions == {network: "restarted", other: "cancelled"}
     assert status_of(lake, task) == "waiting"
     assert lake.task_log.states().networks_of([task])[task] == {network: 0.5}
 
 
 def test_counts_are_reset_when_the_task_is_cancelled_or_the_pattern_added_again(lake: Lake, network: str) -> None:
-    (task,) = ensure_tasks(lake, network, 1, creator="ana")
-    add_task_restart_patterns(lake, network, ["boom"], 1, actor="ana")
+    (task,) = ensure_tasks(lake, network, 1, caller=Caller("ana"))
+    add_task_restart_patterns(lake, network, ["boom"], 1, caller=Caller("ana"))
 
     def fail() -> str:
         assert run_all(lake, "boom") == [task]
-        (decision,) = resolve_restarts(lake, None, actor="d")
+        (decision,) = resolve_restarts(lake, None, caller=Caller("d"))
         return decision.reason
 
     assert fail().endswith("restart 1 of 1")
-    cancel_tasks(lake, [task], network, actor="ana")
-    action_tasks(lake, [task], network, actor="ana")
+    cancel_tasks(lake, [task], network, caller=Caller("ana"))
+    action_tasks(lake, [task], network, caller=Caller("ana"))
     assert fail().endswith("restart 1 of 1")
-    add_task_restart_patterns(lake, network, ["boom"], 1, actor="ana")
+    add_task_restart_patterns(lake, network, ["boom"], 1, caller=Caller("ana"))
     assert fail().endswith("restart 1 of 1")
-    set_task_restart_patterns_allowed_restarts(lake, network, ["boom"], 2, actor="ana")
+    set_task_restart_patterns_allowed_restarts(lake, network, ["boom"], 2, caller=Caller("ana"))
     assert fail().endswith("restart 2 of 2")
-    remove_task_restart_patterns(lake, network, ["boom"], actor="ana")
-    add_task_restart_patterns(lake, network, ["boom"], 1, actor="ana")
+    remove_task_restart_patterns(lake, network, ["boom"], caller=Caller("ana"))
+    add_task_restart_patterns(lake, network, ["boom"], 1, caller=Caller("ana"))
     assert fail().endswith("restart 1 of 1")
-    action_tasks(lake, [task], network, weight=0.9, actor="ana")
+    action_tasks(lake, [task], network, weight=0.9, caller=Caller("ana"))
     assert "used up" in fail(), "actioned as it was, it goes on counting"
 
 
 def test_only_the_latest_failure_is_looked_at(lake: Lake, network: str) -> None:
-    (task,) = ensure_tasks(lake, network, 1, creator="ana")
-    add_task_restart_patterns(lake, network, ["boom"], 5, actor="ana")
+    (task,) = ensure_tasks(lake, network, 1, caller=Caller("ana"))
+    add_task_restart_patterns(lake, network, ["boom"], 5, caller=Caller("ana"))
     run_all(lake, "boom")
-    resolve_restarts(lake, None, actor="d")
+    resolve_restarts(lake, None, caller=Caller("d"))
     run_all(lake, "something else")
-    (decision,) = resolve_restarts(lake, None, actor="d")
+    (decision,) = resolve_restarts(lake, None, caller=Caller("d"))
     assert (decision.kind, decision.reason) == ("cancelled", "no restart pattern matched")
     assert status_of(lake, task) == "error"
 
 
 def test_without_a_traceback_the_exception_is_searched(lake: Lake, network: str) -> None:
-    ensure_tasks(lake, network, 1, creator="ana")
-    add_task_restart_patterns(lake, network, ["asked to fail$"], 1, actor="ana")
+    ensure_tasks(lake, network, 1, caller=Caller("ana"))
+    add_task_restart_patterns(lake, network, ["asked to fail$"], 1, caller=Caller("ana"))
     run_all(lake, None)
-    assert [d.kind for d in resolve_restarts(lake, None, actor="d")] == ["restarted"]
+    assert [d.kind for d in resolve_restarts(lake, None, caller=Caller("d"))] == ["restarted"]
 
 
 def test_without_units_the_exception_of_the_result_is_searched(lake: Lake, network: str) -> None:
-    ensure_tasks(lake, network, 1, creator="ana")
-    add_task_restart_patterns(lake, network, ["WorkerLost"], 1, actor="ana")
-    (claim,) = claim_tasks(lake, "p", 1, lease_s=1e4, actor="d")
+    ensure_tasks(lake, network, 1, caller=Caller("ana"))
+    add_task_restart_patterns(lake, network, ["WorkerLost"], 1, caller=Caller("ana"))
+    (claim,) = claim_tasks(lake, "p", 1, lease_s=1e4, caller=Caller("d"))
     full = plain_receipt(AttemptSpec(claim.attempt, claim.task, claim.transformation, claim.scope), ok=False)
     lost = Receipt(result={**full.result, "exception": "WorkerLost: gone"}, units=[], files=[], host=full.host)
-    record_receipts(lake, [lost], actor="d")
-    assert [d.kind for d in resolve_restarts(lake, None, actor="d")] == ["restarted"]
+    record_receipts(lake, [lost], caller=Caller("d"))
+    assert [d.kind for d in resolve_restarts(lake, None, caller=Caller("d"))] == ["restarted"]
 
 
 def test_patterns_are_listed_changed_removed_cleared(lake: Lake, network: str) -> None:
-    add_task_restart_patterns(lake, network, ["b", "a"], 2, actor="ana")
-    add_task_restart_patterns(lake, network, ["c"], 1, actor="ana")
+    add_task_restart_patterns(lake, network, ["b", "a"], 2, caller=Caller("ana"))
+    add_task_restart_patterns(lake, network, ["c"], 1, caller=Caller("ana"))
     assert get_task_restart_patterns(lake, network) == {"a": 2, "b": 2, "c": 1}
-    assert set_task_restart_patterns_allowed_restarts(lake, network, ["a", "unknown"], 7, actor="ana") == ["a"]
+    assert set_task_restart_patterns_allowed_restarts(lake, network, ["a", "unknown"], 7, caller=Caller("ana")) == ["a"]
     assert get_task_restart_patterns(lake, network) == {"a": 7, "b": 2, "c": 1}
-    assert remove_task_restart_patterns(lake, network, ["b", "unknown"], actor="ana") == ["b"]
+    assert remove_task_restart_patterns(lake, network, ["b", "unknown"], caller=Caller("ana")) == ["b"]
     assert get_task_restart_patterns(lake, network) == {"a": 7, "c": 1}
-    assert clear_task_restart_patterns(lake, network, actor="ana") == ["a", "c"]
+    assert clear_task_restart_patterns(lake, network, caller=Caller("ana")) == ["a", "c"]
     assert get_task_restart_patterns(lake, network) == {}
-    assert clear_task_restart_patterns(lake, network, actor="ana") == []
-    set_network_state(lake, [network], "inactive", actor="ana")
-    add_task_restart_patterns(lake, network, ["d"], 1, actor="ana")
+    assert clear_task_restart_patterns(lake, network, caller=Caller("ana")) == []
+    set_network_state(lake, [network], "inactive", caller=Caller("ana"))
+    add_task_restart_patterns(lake, network, ["d"], 1, caller=Caller("ana"))
     assert lake.network_log.states()[network].state == "inactive", "a pattern keeps the state"
 
 
 def test_what_cannot_be_a_pattern_writes_nothing(lake: Lake, network: str) -> None:
     with pytest.raises(SettingsError, match="not a regular expression"):
-        add_task_restart_patterns(lake, network, ["good", "("], 1, actor="ana")
+        add_task_restart_patterns(lake, network, ["good", "("], 1, caller=Caller("ana"))
     with pytest.raises(SettingsError, match="at least 1"):
-        add_task_restart_patterns(lake, network, ["good"], 0, actor="ana")
+        add_task_restart_patterns(lake, network, ["good"], 0, caller=Caller("ana"))
     with pytest.raises(SettingsError, match="at least 1"):
-        set_task_restart_patterns_allowed_restarts(lake, network, ["good"], 0, actor="ana")
+        set_task_restart_patterns_allowed_restarts(lake, network, ["good"], 0, caller=Caller("ana"))
     with pytest.raises(NotFoundError, match="no network"):
-        add_task_restart_patterns(lake, f"AlchemicalNetwork-0-{SCOPE}", ["good"], 1, actor="ana")
+        add_task_restart_patterns(lake, f"AlchemicalNetwork-0-{SCOPE}", ["good"], 1, caller=Caller("ana"))
     assert lake.network_log.seq() == 0
 
 
 def test_a_deleted_network_has_no_say(lake: Lake, network: str) -> None:
-    (task,) = ensure_tasks(lake, network, 1, creator="ana")
-    add_task_restart_patterns(lake, network, ["boom"], 1, actor="ana")
+    (task,) = ensure_tasks(lake, network, 1, caller=Caller("ana"))
+    add_task_restart_patterns(lake, network, ["boom"], 1, caller=Caller("ana"))
     run_all(lake, "boom")
-    set_network_state(lake, [network], "deleted", actor="ana")
-    assert resolve_restarts(lake, None, actor="d") == []
+    set_network_state(lake, [network], "deleted", caller=Caller("ana"))
+    assert resolve_restarts(lake, None, caller=Caller("d")) == []
     assert status_of(lake, task) == "error"
 
 
 def test_two_dispatchers_count_a_failure_once(lake: Lake, network: str) -> None:
-    (task,) = ensure_tasks(lake, network, 1, creator="ana")
-    add_task_restart_patterns(lake, network, ["boom"], 1, actor="ana")
+    (task,) = ensure_tasks(lake, network, 1, caller=Caller("ana"))
+    add_task_restart_patterns(lake, network, ["boom"], 1, caller=Caller("ana"))
     other = Lake.open(lake.url)
     other.task_log.states()
     run_all(lake, "boom")
-    first = resolve_restarts(lake, [task], actor="d1")
-    second = resolve_restarts(other, [task], actor="d2")
+    first = resolve_restarts(lake, [task], caller=Caller("d1"))
+    second = resolve_restarts(other, [task], caller=Caller("d2"))
     assert (len(first), second) == (1, [])
     assert status_of(other, task) == "waiting"
 
@@ -261,14 +262,14 @@ class Policies(RuleBasedStateMachine):
 
     @initialize(n=st.integers(1, 2), data=st.data())
     def begin(self, n: int, data: st.DataObject) -> None:
-        self.tasks = create_tasks(self.lake, [AB] * n, creator="ana")
+        self.tasks = create_tasks(self.lake, [AB] * n, caller=Caller("ana"))
         self.graph.status = dict.fromkeys(self.tasks, "waiting")
         for hub in self.hubs[: data.draw(st.integers(1, 2))]:
             self._action(self.tasks, hub)
             self.add(self.hubs.index(hub), data.draw(several), data.draw(st.integers(1, 2)))
 
     def _action(self, tasks: list[str], hub: str) -> None:
-        action_tasks(self.lake, tasks, hub, actor="ana")
+        action_tasks(self.lake, tasks, hub, caller=Caller("ana"))
         for task in tasks:
             self.graph.action(task, hub)
 
@@ -279,22 +280,22 @@ class Policies(RuleBasedStateMachine):
     @rule(hub=st.integers(0, 1), n=st.integers(0, 1))
     def cancel(self, hub: int, n: int) -> None:
         task = self.tasks[n % len(self.tasks)]
-        cancel_tasks(self.lake, [task], self.hubs[hub], actor="ana")
+        cancel_tasks(self.lake, [task], self.hubs[hub], caller=Caller("ana"))
         self.graph.cancel(task, self.hubs[hub])
 
     @rule(hub=st.integers(0, 1), patterns=several, most=st.integers(1, 2))
     def add(self, hub: int, patterns: list[str], most: int) -> None:
-        add_task_restart_patterns(self.lake, self.hubs[hub], patterns, most, actor="ana")
+        add_task_restart_patterns(self.lake, self.hubs[hub], patterns, most, caller=Caller("ana"))
         self.graph.add(self.hubs[hub], patterns, most)
 
     @rule(hub=st.integers(0, 1), patterns=several, most=st.integers(1, 3))
     def change(self, hub: int, patterns: list[str], most: int) -> None:
-        set_task_restart_patterns_allowed_restarts(self.lake, self.hubs[hub], patterns, most, actor="ana")
+        set_task_restart_patterns_allowed_restarts(self.lake, self.hubs[hub], patterns, most, caller=Caller("ana"))
         self.graph.change(self.hubs[hub], patterns, most)
 
     @rule(hub=st.integers(0, 1), patterns=several)
     def remove(self, hub: int, patterns: list[str]) -> None:
-        remove_task_restart_patterns(self.lake, self.hubs[hub], patterns, actor="ana")
+        remove_task_restart_patterns(self.lake, self.hubs[hub], patterns, caller=Caller("ana"))
         self.graph.remove(self.hubs[hub], patterns)
 
     @rule(traceback=st.sampled_from(TRACEBACKS))
@@ -324,7 +325,7 @@ class Policies(RuleBasedStateMachine):
         )
         for task in failed:
             self.graph.fail(task, traceback)
-        resolve_restarts(self.lake, failed, actor="d")
+        resolve_restarts(self.lake, failed, caller=Caller("d"))
         self.graph.resolve(failed)
 
     @rule()
@@ -337,7 +338,7 @@ class Policies(RuleBasedStateMachine):
         if fold:
             self.lake.task_log.fold()
         self.lake = Lake.open(self.lake.url)
-        resolve_restarts(self.lake, None, actor="d")
+        resolve_restarts(self.lake, None, caller=Caller("d"))
         self.graph.resolve(self.tasks)
 
     @invariant()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.errors import MissingClassError
 from alchemiscale_lake.flow_steps.pool_settings import plan_dispatch
 from alchemiscale_lake.ids import Scope
@@ -22,9 +23,9 @@ ELSEWHERE = "org-campaign-elsewhere"
 def mixed(lake: Lake) -> Lake:
     """Return a network that can run here, with four Tasks, and one that cannot, with two."""
     here = submit_network(lake, noop_network(), ELSEWHERE).network
-    ensure_tasks(lake, here, 1, creator="ana")
+    ensure_tasks(lake, here, 1, caller=Caller("ana"))
     absent = submit_network(lake, plain_chain([("a", "b"), ("b", "c")]), SCOPE).network
-    ensure_tasks(lake, absent, 1, creator="ana")
+    ensure_tasks(lake, absent, 1, caller=Caller("ana"))
     return lake
 
 
@@ -40,7 +41,7 @@ def test_what_cannot_run_here_is_counted_and_named(mixed: Lake) -> None:
 def test_a_pool_of_this_machine_claims_only_what_it_can_run(mixed: Lake, caplog: pytest.LogCaptureFixture) -> None:
     plan = plan_dispatch(mixed, "local", Selection())
     assert "2 Task(s) cannot run here and stay waiting" in caplog.text
-    claims = claim_tasks(mixed, "local", 100, lease_s=60, actor="t", selection=plan.settings.selection)
+    claims = claim_tasks(mixed, "local", 100, lease_s=60, caller=Caller("t"), selection=plan.settings.selection)
     assert claims
     assert {claim.scope for claim in claims} == {ELSEWHERE}
     waiting = mixed.task_log.states().tasks
@@ -66,9 +67,9 @@ def test_what_is_submitted_later_is_left_alone_too(mixed: Lake, caplog: pytest.L
     before = runnable.only(now.candidates(mixed.task_log.states().claimable()))
     assert set(before["scope"]) == {ELSEWHERE}
     later = submit_network(mixed, plain_chain([("c", "d")]), "org-campaign-later").network
-    ensure_tasks(mixed, later, 3, creator="ana")
+    ensure_tasks(mixed, later, 3, caller=Caller("ana"))
     also = submit_network(mixed, noop_network(), "org-campaign-later").network
-    ensure_tasks(mixed, also, 1, creator="ana")
+    ensure_tasks(mixed, also, 1, caller=Caller("ana"))
 
     after = runnable.only(now.candidates(mixed.task_log.states().claimable()))
 

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from alchemiscale_lake import gufe_adapter
+from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.errors import InvalidNetworkError, InvalidScopeError, LakeError, NotFoundError
 from alchemiscale_lake.faults import fault_hook
 from alchemiscale_lake.networks import read_network
@@ -55,7 +56,7 @@ def grown_chain() -> Chain:
 
 
 def test_a_network_is_stored_with_its_objects_members_and_row(lake):
-    done = submit_network(lake, small_chain(), SCOPE, creator="me")
+    done = submit_network(lake, small_chain(), SCOPE, caller=Caller("me"))
 
     assert done == Submission(
         network=f"N-1-{SCOPE}",

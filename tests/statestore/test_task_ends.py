@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.faults import fault_hook
 from alchemiscale_lake.statestore.claims import Claim, claim_tasks, end_claims
 from alchemiscale_lake.statestore.result_recording import record_receipts
@@ -24,8 +25,8 @@ class Killed(BaseException):
 @pytest.fixture
 def claim(lake: Lake) -> Claim:
     submitted = submit_network(lake, plain_chain([("a", "b")]), SCOPE)
-    ensure_tasks(lake, submitted.network, 1, creator="ana")
-    (claim,) = claim_tasks(lake, "p", 1, lease_s=600, actor="d")
+    ensure_tasks(lake, submitted.network, 1, caller=Caller("ana"))
+    (claim,) = claim_tasks(lake, "p", 1, lease_s=600, caller=Caller("d"))
     return claim
 
 
@@ -35,28 +36,28 @@ def record_and_die(lake: Lake, claim: Claim, *, ok: bool = True) -> None:
             raise Killed(name)
 
     with fault_hook(die), pytest.raises(Killed):
-        record_receipts(lake, [plain_receipt(spec(claim), ok=ok)], actor="d")
+        record_receipts(lake, [plain_receipt(spec(claim), ok=ok)], caller=Caller("d"))
 
 
 @pytest.mark.parametrize("within", [None, RECENT])
 def test_a_late_good_result_without_its_event_ends_its_task(lake: Lake, claim: Claim, within: timedelta | None) -> None:
-    end_claims(lake, {claim.attempt: claim.task}, actor="d", reason="lost")
+    end_claims(lake, {claim.attempt: claim.task}, caller=Caller("d"), reason="lost")
     record_and_die(lake, claim)
     assert status_of(lake, claim) == "waiting"
-    assert end_recorded(lake, actor="e", within=within) == [EndedTask(claim.task, claim.attempt, True)]
+    assert end_recorded(lake, caller=Caller("e"), within=within) == [EndedTask(claim.task, claim.attempt, True)]
     assert status_of(lake, claim) == "complete"
     version = lake.table("task_log").snapshot().version()
-    assert end_recorded(lake, actor="e") == []
+    assert end_recorded(lake, caller=Caller("e")) == []
     assert lake.table("task_log").snapshot().version() == version
 
 
 def test_it_ends_for_a_later_claim_of_the_task_too(lake: Lake, claim: Claim) -> None:
-    end_claims(lake, {claim.attempt: claim.task}, actor="d", reason="lost")
+    end_claims(lake, {claim.attempt: claim.task}, caller=Caller("d"), reason="lost")
     record_and_die(lake, claim)
-    (again,) = claim_tasks(lake, "p", 1, lease_s=600, actor="d2")
-    end_recorded(lake, actor="e")
+    (again,) = claim_tasks(lake, "p", 1, lease_s=600, caller=Caller("d2"))
+    end_recorded(lake, caller=Caller("e"))
     assert status_of(lake, claim) == "complete"
-    record_receipts(lake, [plain_receipt(spec(again), ok=False)], actor="d2")
+    record_receipts(lake, [plain_receipt(spec(again), ok=False)], caller=Caller("d2"))
     assert status_of(lake, claim) == "complete"
 
 
@@ -66,8 +67,8 @@ def test_a_failed_result_ends_its_task_while_its_attempt_holds_the_claim(
 ) -> None:
     record_and_die(lake, claim, ok=False)
     if not holds:
-        end_claims(lake, {claim.attempt: claim.task}, actor="d", reason="lost")
-    ended = end_recorded(lake, actor="e")
+        end_claims(lake, {claim.attempt: claim.task}, caller=Caller("d"), reason="lost")
+    ended = end_recorded(lake, caller=Caller("e"))
     assert [(e.task, e.ok) for e in ended] == ([(claim.task, False)] if holds else [])
     assert status_of(lake, claim) == ("error" if holds else "waiting")
 
@@ -75,6 +76,6 @@ def test_a_failed_result_ends_its_task_while_its_attempt_holds_the_claim(
 @pytest.mark.parametrize("decided", ["invalid", "deleted"])
 def test_what_a_person_decided_since_stands(lake: Lake, claim: Claim, decided: str) -> None:
     record_and_die(lake, claim)
-    set_tasks_status(lake, [claim.task], decided, actor="ana")
-    assert end_recorded(lake, actor="e") == []
+    set_tasks_status(lake, [claim.task], decided, caller=Caller("ana"))
+    assert end_recorded(lake, caller=Caller("e")) == []
     assert status_of(lake, claim) == decided

@@ -69,11 +69,11 @@ def test_attempts_are_open_until_their_end_is_logged(lake: Lake) -> None:
     )
     times.refresh()
     assert attempts(times.claims) == ["a4"]
-    assert attempts(times.given_back) == ["a2", "a3"]
-    assert (times.given_back["ended_at"] >= times.given_back["claimed_at"]).all()
+    assert attempts(times.released) == ["a2", "a3"]
+    assert (times.released["ended_at"] >= times.released["claimed_at"]).all()
 
     times.refresh(forget_before=now_utc() + timedelta(seconds=1))
-    assert attempts(times.given_back) == []
+    assert attempts(times.released) == []
 
 
 def test_reading_all_equals_reading_incrementally(lake: Lake) -> None:
@@ -91,6 +91,6 @@ def test_reading_all_equals_reading_incrementally(lake: Lake) -> None:
     at_once = TaskTimes(lake)
     at_once.refresh()
 
-    for name in ("waiting_since", "claims", "given_back"):
+    for name in ("waiting_since", "claims", "released"):
         one, other = getattr(bit_by_bit, name), getattr(at_once, name)
         assert one.sort(pl.all()).equals(other.sort(pl.all())), name

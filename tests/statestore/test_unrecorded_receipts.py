@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.execution.assignment import AttemptSpec
 from alchemiscale_lake.statestore.claims import Claim, claim_tasks
 from alchemiscale_lake.statestore.receipts import find_receipts
@@ -24,8 +25,8 @@ __all__ = ["bucket", "bucket_lake", "place", "s3", "way"]
 
 def claimed(lake: Lake, n: int) -> list[Claim]:
     network = submit_network(lake, plain_chain([("a", "b")]), SCOPE).network
-    ensure_tasks(lake, network, n, creator="t")
-    return claim_tasks(lake, "here", n, lease_s=3600, actor="t")
+    ensure_tasks(lake, network, n, caller=Caller("t"))
+    return claim_tasks(lake, "here", n, lease_s=3600, caller=Caller("t"))
 
 
 def leave(lake: Lake, claim: Claim) -> None:
@@ -39,7 +40,7 @@ def test_receipts_are_found_by_their_folders(place: str) -> None:
     assert forgotten_receipts(lake) == {}
     leave(lake, recorded)
     leave(lake, held)
-    record_receipts(lake, find_receipts(lake, {recorded.attempt: SCOPE}), actor="t")
+    record_receipts(lake, find_receipts(lake, {recorded.attempt: SCOPE}), caller=Caller("t"))
     lake.objects.put(f"attempts/{SCOPE}/{none.attempt}/stop", b"{}")
     assert forgotten_receipts(lake) == {}, "held ones are their dispatcher's"
 
@@ -60,7 +61,7 @@ def test_a_claim_that_the_log_has_lost_does_not_lose_its_result(lake: Lake) -> N
     assert lake.task_log.states().of([claim.task])[claim.task].status == "waiting"
 
     assert forgotten_receipts(lake) == {claim.attempt: SCOPE}
-    (recorded,) = record_forgotten(lake, forgotten_receipts(lake), actor="t")
+    (recorded,) = record_forgotten(lake, forgotten_receipts(lake), caller=Caller("t"))
 
     assert recorded.new
     assert lake.task_log.states().of([claim.task])[claim.task].status == "complete"

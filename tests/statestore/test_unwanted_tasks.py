@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import polars as pl
 import pytest
 
+from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.errors import NotFoundError, SchemaError, StorageError
 from alchemiscale_lake.execution.assignment import AttemptSpec
 from alchemiscale_lake.execution.stop_requests import is_asked_to_stop
@@ -44,15 +45,15 @@ def wider(lake: Lake) -> str:
 
 
 def claim_all(lake: Lake) -> list[AttemptSpec]:
-    claims = claim_tasks(lake, "p", 100, lease_s=1e4, actor="d")
+    claims = claim_tasks(lake, "p", 100, lease_s=1e4, caller=Caller("d"))
     return [AttemptSpec(c.attempt, c.task, c.transformation, c.scope) for c in claims]
 
 
 def running_on(lake: Lake, *networks: str) -> AttemptSpec:
     """Return one running Task, actioned on these networks."""
-    (task,) = create_tasks(lake, [AB], creator="ana")
+    (task,) = create_tasks(lake, [AB], caller=Caller("ana"))
     for network in networks:
-        action_tasks(lake, [task], network, actor="ana")
+        action_tasks(lake, [task], network, caller=Caller("ana"))
     (spec,) = claim_all(lake)
     return spec
 
@@ -69,7 +70,7 @@ def is_free(lake: Lake, spec: AttemptSpec) -> bool:
 def test_cancelling_the_last_action_releases_in_the_same_commit_and_stops(lake: Lake, network: str) -> None:
     spec = running_on(lake, network)
     before = lake.task_log.states().seq
-    (outcome,) = cancel_tasks(lake, [spec.task], network, actor="ana")
+    (outcome,) = cancel_tasks(lake, [spec.task], network, caller=Caller("ana"))
     assert outcome.ok
     assert lake.task_log.states().seq == before + 1
     assert events_of(lake, spec.task)[-2:] == [("cancelled", "running", None), ("released", "waiting", REASON)]
@@ -79,28 +80,28 @@ def test_cancelling_the_last_action_releases_in_the_same_commit_and_stops(lake: 
 
 def test_cancelling_one_of_two_actions_stops_nothing(lake: Lake, network: str, wider: str) -> None:
     spec = running_on(lake, network, wider)
-    cancel_tasks(lake, [spec.task], network, actor="ana")
+    cancel_tasks(lake, [spec.task], network, caller=Caller("ana"))
     assert not is_free(lake, spec)
     assert not is_asked_to_stop(lake, spec)
-    cancel_tasks(lake, [spec.task], wider, actor="ana")
+    cancel_tasks(lake, [spec.task], wider, caller=Caller("ana"))
     assert is_free(lake, spec)
     assert is_asked_to_stop(lake, spec)
 
 
 def test_an_action_on_an_inactive_network_does_not_keep_a_task_running(lake: Lake, network: str, wider: str) -> None:
     spec = running_on(lake, network, wider)
-    set_network_state(lake, [wider], "inactive", actor="ana")
+    set_network_state(lake, [wider], "inactive", caller=Caller("ana"))
     assert not is_free(lake, spec)
-    cancel_tasks(lake, [spec.task], network, actor="ana")
+    cancel_tasks(lake, [spec.task], network, caller=Caller("ana"))
     assert is_free(lake, spec)
 
 
 @pytest.mark.parametrize("state", ["inactive", "invalid", "deleted"])
 def test_a_network_that_ceases_to_be_active_stops_its_tasks(lake: Lake, network: str, state: str) -> None:
     spec = running_on(lake, network)
-    (waiting,) = create_tasks(lake, [AB], creator="ana")
-    action_tasks(lake, [waiting], network, actor="ana")
-    assert set_network_state(lake, [network], state, actor="ana", reason="a mistake") == [spec]
+    (waiting,) = create_tasks(lake, [AB], caller=Caller("ana"))
+    action_tasks(lake, [waiting], network, caller=Caller("ana"))
+    assert set_network_state(lake, [network], state, caller=Caller("ana"), reason="a mistake") == [spec]
     assert is_asked_to_stop(lake, spec)
     assert events_of(lake, spec.task)[-1] == ("released", "waiting", REASON)
     assert claim_all(lake) == [], "nothing of it may be claimed"
@@ -110,41 +111,41 @@ def test_a_network_that_ceases_to_be_active_stops_its_tasks(lake: Lake, network:
 
 def test_an_active_network_is_claimed_from_again(lake: Lake, network: str) -> None:
     spec = running_on(lake, network)
-    set_network_state(lake, [network], "inactive", actor="ana")
-    assert set_network_state(lake, [network], "active", actor="ana") == []
+    set_network_state(lake, [network], "inactive", caller=Caller("ana"))
+    assert set_network_state(lake, [network], "active", caller=Caller("ana")) == []
     assert [again.task for again in claim_all(lake)] == [spec.task]
 
 
 def test_a_task_that_another_active_network_wants_goes_on(lake: Lake, network: str, wider: str) -> None:
     spec = running_on(lake, network, wider)
-    assert set_network_state(lake, [network], "deleted", actor="ana") == []
+    assert set_network_state(lake, [network], "deleted", caller=Caller("ana")) == []
     assert not is_free(lake, spec)
 
 
 def test_weight_zero_gets_no_new_compute_and_stops_none(lake: Lake, network: str) -> None:
     spec = running_on(lake, network)
-    set_tasks_weight(lake, [spec.task], network, 0.0, actor="ana")
-    set_network_weight(lake, [network], 0.0, actor="ana")
-    assert release_unwanted(lake, actor="d") == []
+    set_tasks_weight(lake, [spec.task], network, 0.0, caller=Caller("ana"))
+    set_network_weight(lake, [network], 0.0, caller=Caller("ana"))
+    assert release_unwanted(lake, caller=Caller("d")) == []
     assert not is_free(lake, spec)
 
 
 @pytest.mark.parametrize("to", ["waiting", "invalid", "deleted"])
 def test_a_status_set_by_hand_stops_the_worker(lake: Lake, network: str, to: str) -> None:
     spec = running_on(lake, network)
-    (waiting,) = create_tasks(lake, [AB], creator="ana")
-    set_tasks_status(lake, [spec.task, waiting], to, actor="ana")
+    (waiting,) = create_tasks(lake, [AB], caller=Caller("ana"))
+    set_tasks_status(lake, [spec.task, waiting], to, caller=Caller("ana"))
     assert is_asked_to_stop(lake, spec)
     assert len(lake.objects.list("attempts")) == 1, "only what ran is stopped"
 
 
 def test_heirs_of_an_invalid_task_are_stopped_too(lake: Lake, network: str) -> None:
     first = running_on(lake, network)
-    lake.task_log.commit(lambda s: [_completed(s, first.task)], actor="d")
-    (heir,) = create_tasks(lake, [AB], extends=first.task, creator="ana")
-    action_tasks(lake, [heir], network, actor="ana")
+    lake.task_log.commit(lambda s: [_completed(s, first.task)], caller=Caller("d"))
+    (heir,) = create_tasks(lake, [AB], extends=first.task, caller=Caller("ana"))
+    action_tasks(lake, [heir], network, caller=Caller("ana"))
     (spec,) = claim_all(lake)
-    set_tasks_status(lake, [first.task], "invalid", actor="ana")
+    set_tasks_status(lake, [first.task], "invalid", caller=Caller("ana"))
     assert is_asked_to_stop(lake, spec)
 
 
@@ -163,12 +164,12 @@ def test_what_a_dead_caller_left_is_done_by_a_dispatcher_once(lake: Lake, networ
             raise KeyboardInterrupt
 
     with fault_hook(die), pytest.raises(KeyboardInterrupt):
-        set_network_state(lake, [network], "inactive", actor="ana")
+        set_network_state(lake, [network], "inactive", caller=Caller("ana"))
     assert not is_free(lake, spec)
-    assert release_unwanted(lake, actor="d") == [spec]
+    assert release_unwanted(lake, caller=Caller("d")) == [spec]
     assert is_asked_to_stop(lake, spec)
     before = lake.task_log.states().seq
-    assert release_unwanted(lake, actor="d") == []
+    assert release_unwanted(lake, caller=Caller("d")) == []
     assert lake.task_log.states().seq == before
 
 
@@ -181,7 +182,7 @@ def test_a_storage_that_refuses_the_word_keeps_the_release(
         raise StorageError("no")
 
     monkeypatch.setattr(lake.objects, "put", refuse)
-    cancel_tasks(lake, [spec.task], network, actor="ana")
+    cancel_tasks(lake, [spec.task], network, caller=Caller("ana"))
     assert is_free(lake, spec)
     assert "could not ask 1 of 1 attempts to stop" in caplog.text
 
@@ -189,28 +190,28 @@ def test_a_storage_that_refuses_the_word_keeps_the_release(
 def test_only_networks_of_the_lake_get_a_state(lake: Lake, network: str) -> None:
     nowhere = f"AlchemicalNetwork-0-{SCOPE}"
     with pytest.raises(NotFoundError, match="no network"):
-        set_network_state(lake, [network, nowhere], "deleted", actor="ana")
+        set_network_state(lake, [network, nowhere], "deleted", caller=Caller("ana"))
     with pytest.raises(NotFoundError, match="no network"):
-        set_network_weight(lake, [nowhere], 0.1, actor="ana")
+        set_network_weight(lake, [nowhere], 0.1, caller=Caller("ana"))
     with pytest.raises(SchemaError, match="not 'paused'"):
-        set_network_state(lake, [network], "paused", actor="ana")
+        set_network_state(lake, [network], "paused", caller=Caller("ana"))
     with pytest.raises(SchemaError, match="between 0 and 1"):
-        set_network_weight(lake, [network], 1.5, actor="ana")
+        set_network_weight(lake, [network], 1.5, caller=Caller("ana"))
     assert lake.network_log.states() == {}
 
 
 def test_state_and_weight_are_kept_apart(lake: Lake, network: str) -> None:
-    set_network_weight(lake, [network], 0.125, actor="ana")
-    set_network_state(lake, [network], "inactive", actor="ana")
+    set_network_weight(lake, [network], 0.125, caller=Caller("ana"))
+    set_network_state(lake, [network], "inactive", caller=Caller("ana"))
     assert lake.network_log.states() == {network: NetworkState("inactive", 0.125)}
 
 
 def test_many_networks_are_one_commit(lake: Lake, network: str, wider: str) -> None:
     first = running_on(lake, network)
-    ensure_tasks(lake, wider, 1, creator="ana")
+    ensure_tasks(lake, wider, 1, caller=Caller("ana"))
     others = claim_all(lake)
     before = lake.task_log.states().seq
-    stopped = set_network_state(lake, [network, wider], "inactive", actor="ana")
+    stopped = set_network_state(lake, [network, wider], "inactive", caller=Caller("ana"))
     assert sorted(s.attempt for s in stopped) == sorted(s.attempt for s in [first, *others])
     assert (lake.network_log.seq(), lake.task_log.states().seq) == (1, before + 1)
 

@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.errors import NotALakeError, NotFoundError
 from alchemiscale_lake.estimates.gathering import gather_network
 from alchemiscale_lake.execution.assignment import AttemptSpec
@@ -28,15 +29,15 @@ def test_a_campaign_in_a_bucket(bucket: str) -> None:
     network = submit_network(lake, chain, SCOPE).network
     assert submit_network(lake, chain, SCOPE).n_new_objects == 0
     assert {key for key, _ in read_network_chain(lake, network)} == {key for key, _ in chain}
-    ensure_tasks(lake, network, 1, creator="ana")
-    claims = claim_tasks(lake, "p", 9, lease_s=60, actor="d")
+    ensure_tasks(lake, network, 1, caller=Caller("ana"))
+    claims = claim_tasks(lake, "p", 9, lease_s=60, caller=Caller("d"))
     assert len(claims) == 3
     for claim in claims:
         receipt = plain_receipt(AttemptSpec(claim.attempt, claim.task, claim.transformation, claim.scope))
         assert leave_receipt(lake, receipt)
         assert not leave_receipt(lake, receipt), "a receipt is written once"
     found = find_receipts(lake, {c.attempt: c.scope for c in claims})
-    record_receipts(lake, found, actor="d")
+    record_receipts(lake, found, caller=Caller("d"))
     assert gather_network(lake, network).network == network
     again = Lake.open(bucket)
     again.task_log.fold()
@@ -48,12 +49,12 @@ def test_a_campaign_in_a_bucket(bucket: str) -> None:
 def test_concurrent_writers_claim_each_task_once(bucket: str) -> None:
     lake = Lake.create(bucket)
     network = submit_network(lake, plain_chain([("a", "b"), ("b", "c")]), SCOPE).network
-    ensure_tasks(lake, network, 6, creator="ana")
+    ensure_tasks(lake, network, 6, caller=Caller("ana"))
     claimed: list[str] = []
 
     def claim() -> None:
         mine = Lake.open(bucket)
-        while claims := claim_tasks(mine, "p", 2, lease_s=60, actor="d"):
+        while claims := claim_tasks(mine, "p", 2, lease_s=60, caller=Caller("d")):
             claimed.extend(c.task for c in claims)
 
     threads = [threading.Thread(target=claim) for _ in range(3)]

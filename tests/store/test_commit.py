@@ -8,6 +8,7 @@ import pytest
 from deltalake.exceptions import DeltaError
 
 import alchemiscale_lake.store.commit as commit_module
+from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.errors import StorageError
 from alchemiscale_lake.schemas import TABLES
 from alchemiscale_lake.store import Lake
@@ -19,7 +20,7 @@ ASSAYS = TABLES["assays"]
 
 def create(lake: Lake, name: str) -> int | None:
     task = TaskState(SCOPE, f"Task-{name}-{SCOPE}", f"Transformation-1-{SCOPE}", None)
-    return lake.task_log.commit(lambda _: [Event("created", task)], actor="t").seq
+    return lake.task_log.commit(lambda _: [Event("created", task)], caller=Caller("t")).seq
 
 
 @pytest.mark.parametrize("landed", [True, False])

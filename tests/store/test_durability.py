@@ -10,6 +10,7 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
+from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.schemas import TABLES
 from alchemiscale_lake.store import Lake
 from alchemiscale_lake.store.data_files import digest_of_name, is_as_written
@@ -23,7 +24,7 @@ ASSAYS = TABLES["assays"]
 
 def create(lake: Lake, *names: str, scope: str = SCOPE) -> int | None:
     tasks = [TaskState(scope, f"Task-{name}-{scope}", f"Transformation-1-{scope}", None) for name in names]
-    return lake.task_log.commit(lambda _: [Event("created", task) for task in tasks], actor="t").seq
+    return lake.task_log.commit(lambda _: [Event("created", task) for task in tasks], caller=Caller("t")).seq
 
 
 def tasks_after_a_cut(disk: Disk, folder: Path, **how: bool) -> list[str]:
@@ -40,7 +41,7 @@ def test_what_was_acknowledged_is_there_after_a_cut(lake: Lake, tmp_path: Path, 
         for i in range(3):
             create(lake, f"{i}a", f"{i}b")
             lake.table("assays").append_new(ASSAYS.sample(2, scope=["a-b-c", f"a-b-d{i}"], ligand=f"l{i}"))
-            lake.network_log.set([f"AlchemicalNetwork-1-{SCOPE}"], actor="t", weight=i / 10)
+            lake.network_log.set([f"AlchemicalNetwork-1-{SCOPE}"], caller=Caller("t"), weight=i / 10)
             lake.objects.put("plots/a.png", b"%d" % i)
             lake.objects.put_exclusive(f"attempts/{SCOPE}/{i}/receipt.arrow", b"%d" % i)
         lake.task_log.fold()

@@ -12,6 +12,7 @@ from typing import get_args
 
 import pytest
 
+from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.errors import SettingsError, StorageError
 from alchemiscale_lake.schemas import TABLES
 from alchemiscale_lake.store import Lake, maintain
@@ -34,7 +35,7 @@ def create(lake: Lake, name: str) -> int | None:
         known = task in states.of([task])
         return [] if known else [Event("created", TaskState(SCOPE, task, f"Transformation-1-{SCOPE}", None))]
 
-    return lake.task_log.commit(decide, actor="t").seq
+    return lake.task_log.commit(decide, caller=Caller("t")).seq
 
 
 CALLS: dict[str, Callable[[Lake], object]] = {

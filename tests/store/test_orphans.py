@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.schemas import TABLES
 from alchemiscale_lake.store import Lake, MaintenanceReport, UpkeepSettings, attempt_folder, maintain, now_utc
 from alchemiscale_lake.store.messages import MESSAGES
@@ -36,7 +37,7 @@ def claimed(lake: Lake, *, held: bool = False) -> str:
     events = [Event("created", waiting), Event("claimed", running, of_attempt=attempt)]
     events += [] if held else [Event("released", waiting, of_attempt=attempt)]
     for event in events:
-        lake.task_log.commit(lambda _, event=event: [event], actor="t")
+        lake.task_log.commit(lambda _, event=event: [event], caller=Caller("t"))
     return attempt
 
 

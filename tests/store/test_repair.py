@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.errors import DamagedError, UpkeepRunningError
 from alchemiscale_lake.schemas import TABLES
 from alchemiscale_lake.store import Lake, RepairReport, maintain, repair
@@ -27,7 +28,7 @@ ASSAYS = TABLES["assays"]
 
 def create(lake: Lake, name: str) -> None:
     task = TaskState(SCOPE, f"Task-{name}-{SCOPE}", f"Transformation-1-{SCOPE}", None)
-    lake.task_log.commit(lambda _: [Event("created", task)], actor="t")
+    lake.task_log.commit(lambda _: [Event("created", task)], caller=Caller("t"))
 
 
 def mend(lake: Lake) -> RepairReport:

@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.errors import SchemaError
 from alchemiscale_lake.faults import fault_hook
 from alchemiscale_lake.ids import Scope, new_task_key
@@ -30,7 +31,7 @@ def new_task() -> TaskState:
 
 def create(lake: Lake, n: int) -> list[str]:
     tasks = [new_task() for _ in range(n)]
-    lake.task_log.commit(lambda _: [Event("created", t) for t in tasks], actor="t")
+    lake.task_log.commit(lambda _: [Event("created", t) for t in tasks], caller=Caller("t"))
     return [t.task for t in tasks]
 
 
@@ -39,13 +40,13 @@ def action(lake: Lake, tasks: Sequence[str]) -> None:
         events = (status.action(s, NETWORK, None, None) for s in states.of(tasks).values())
         return [e for e in events if isinstance(e, Event)]
 
-    lake.task_log.commit(decide, actor="t")
+    lake.task_log.commit(decide, caller=Caller("t"))
 
 
 def test_commits_are_numbered_without_gaps_and_an_empty_one_has_no_number(lake: Lake) -> None:
     create(lake, 2)
-    nothing = lake.task_log.commit(lambda _: [], actor="t")
-    second = lake.task_log.commit(lambda _: [Event("created", new_task())], actor="t")
+    nothing = lake.task_log.commit(lambda _: [], caller=Caller("t"))
+    second = lake.task_log.commit(lambda _: [Event("created", new_task())], caller=Caller("t"))
     assert nothing.seq is None
     assert second.seq == 2
     log = lake.table("task_log").scan().sort("seq", "idx").collect()
@@ -61,10 +62,10 @@ def test_a_decision_is_made_again_in_sight_of_what_came_between(lake: Lake) -> N
     def raise_priority(states: TaskStates) -> list[Event]:
         seen.append(str(states.of([task])[task].priority))
         if len(seen) == 1:  # another writer commits between this decision and its commit
-            other.task_log.commit(lambda s: [_prioritised(s, task, 3)], actor="other")
+            other.task_log.commit(lambda s: [_prioritised(s, task, 3)], caller=Caller("other"))
         return [_prioritised(states, task, states.of([task])[task].priority + 1)]
 
-    lake.task_log.commit(raise_priority, actor="t")
+    lake.task_log.commit(raise_priority, caller=Caller("t"))
     assert seen == ["10", "3"]
     assert other.task_log.states().of([task])[task].priority == 4
 
@@ -79,7 +80,7 @@ def _claim_all(url: str, who: str, queue: multiprocessing.Queue[list[str]]) -> N
     from alchemiscale_lake.statestore.claims import claim_tasks
 
     lake, claimed = Lake.open(url), []
-    while claims := claim_tasks(lake, who, 3, lease_s=60, actor=who):
+    while claims := claim_tasks(lake, who, 3, lease_s=60, caller=Caller(who)):
         claimed += [c.task for c in claims]
     queue.put(claimed)
 
@@ -114,7 +115,7 @@ def test_a_commit_that_landed_unheard_is_not_made_twice(lake: Lake, monkeypatch:
 
     monkeypatch.setattr(commit_module, "_write", lossy)
     tasks = [new_task() for _ in range(2)]
-    landed = lake.task_log.commit(lambda _: [Event("created", t) for t in tasks], actor="t")
+    landed = lake.task_log.commit(lambda _: [Event("created", t) for t in tasks], caller=Caller("t"))
     assert len(calls) == 1
     assert landed.seq == 1
     assert len(landed.events) == 2
@@ -125,7 +126,7 @@ def test_states_of_a_fold_plus_tail_equal_those_of_the_whole_log(lake: Lake) -> 
     tasks = create(lake, 6)
     action(lake, tasks[:4])
     lake.task_log.fold()
-    lake.task_log.commit(lambda s: [_prioritised(s, tasks[0], 2)], actor="t")
+    lake.task_log.commit(lambda s: [_prioritised(s, tasks[0], 2)], caller=Caller("t"))
     create(lake, 2)
     folded = Lake.open(lake.url).task_log.states()
     whole = TaskStates.empty().advance(lake.table("task_log").scan().collect(), folded.seq)
@@ -144,7 +145,7 @@ def test_a_fold_interrupted_between_its_two_tables_is_harmless(lake: Lake) -> No
     tasks = create(lake, 3)
     action(lake, tasks)
     lake.task_log.fold()
-    lake.task_log.commit(lambda s: [_cancelled(s, tasks[0])], actor="t")
+    lake.task_log.commit(lambda s: [_cancelled(s, tasks[0])], caller=Caller("t"))
     with fault_hook(cut), pytest.raises(CutError):
         lake.task_log.fold()
     states = Lake.open(lake.url).task_log.states()
@@ -184,14 +185,14 @@ def test_threads_may_share_one_log(lake: Lake) -> None:
 
 def test_network_log_keeps_what_was_not_changed(lake: Lake) -> None:
     assert lake.network_log.states() == {}
-    lake.network_log.set([NETWORK], weight=0.9, actor="t")
-    lake.network_log.set([NETWORK], state="inactive", actor="t", reason="waits for structures")
+    lake.network_log.set([NETWORK], weight=0.9, caller=Caller("t"))
+    lake.network_log.set([NETWORK], state="inactive", caller=Caller("t"), reason="waits for structures")
     stands = lake.network_log.states()[NETWORK]
     assert (stands.state, stands.weight) == ("inactive", 0.9)
     with pytest.raises(SchemaError, match="active, inactive, invalid, deleted"):
-        lake.network_log.set([NETWORK], state="asleep", actor="t")
+        lake.network_log.set([NETWORK], state="asleep", caller=Caller("t"))
     with pytest.raises(SchemaError, match="weight"):
-        lake.network_log.set([NETWORK], weight=1.5, actor="t")
+        lake.network_log.set([NETWORK], weight=1.5, caller=Caller("t"))
     assert lake.table("network_log").scan().select(pl.col("seq")).collect()["seq"].sort().to_list() == [1, 2]
 
 

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.errors import SettingsError, UpkeepRunningError
 from alchemiscale_lake.faults import fault_hook
 from alchemiscale_lake.schemas import TABLES
@@ -39,7 +40,7 @@ def commit_small(lake: Lake, n: int = 12) -> list[str]:
     """Make many small commits; return the Tasks created."""
     tasks = [new_task(SCOPE if i % 3 else OTHER_SCOPE) for i in range(n)]
     for i, task in enumerate(tasks):
-        lake.task_log.commit(lambda _, task=task: [Event("created", task)], actor="t")
+        lake.task_log.commit(lambda _, task=task: [Event("created", task)], caller=Caller("t"))
         if i % 2:
             lake.table("assays").append_new(ASSAYS.sample(1, ligand=f"l{time.monotonic_ns()}", value_kcal_mol=float(i)))
     return [task.task for task in tasks]
@@ -140,7 +141,7 @@ def test_a_compaction_between_decision_and_commit_costs_a_try(place: str) -> Non
 
     decided: list[int] = []
     with fault_hook(upkeep):
-        landed = lake.task_log.commit(decide, actor="t")
+        landed = lake.task_log.commit(decide, caller=Caller("t"))
     assert decided == [10, 10]
     assert landed.seq == 11
     assert Lake.open(place).table("task_log").scan().collect()["seq"].sort().to_list() == list(range(1, 12))
@@ -300,7 +301,7 @@ def test_what_was_just_written_is_young_to_a_machine_whose_clock_is_ahead(
 ) -> None:
     """Writers may commit through a snapshot that is a minute old: the log entries since must exist."""
     for n in range(3):
-        lake.network_log.set([f"AlchemicalNetwork-{n}-{SCOPE}"], actor="ana", weight=0.1)
+        lake.network_log.set([f"AlchemicalNetwork-{n}-{SCOPE}"], caller=Caller("ana"), weight=0.1)
     entries = set(lake.objects.list("tables/network_log/_delta_log"))
     for module in (upkeep_module, table_upkeep_module):
         monkeypatch.setattr(module, "now_utc", lambda: datetime.now(UTC) + timedelta(days=30))

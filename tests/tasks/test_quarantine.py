@@ -15,7 +15,9 @@ from alchemiscale_lake.settings import QuarantineRules
 from alchemiscale_lake.tasks.quarantine import OUTCOMES, HostRecord, fold_outcomes
 
 T0 = datetime(2025, 6, 1, tzinfo=UTC)
-RULES = QuarantineRules(failures=3, window_s=3600, fast_s=300, penalty_s=600, longest_s=4800, forgive_after_s=86400)
+RULES = QuarantineRules(
+    failures=3, window_s=3600, fast_s=300, penalty_s=600, longest_s=4800, penalty_expires_after_s=86400
+)
 #: hostname, Task, ok, end in minutes after T0, duration in seconds
 Row = tuple[str, str, bool, float, float]
 
@@ -24,9 +26,9 @@ def at(minutes: float) -> datetime:
     return T0 + timedelta(minutes=minutes)
 
 
-def fold(rows: Sequence[Row], rules: QuarantineRules = RULES, **forgiven: datetime) -> dict[str, HostRecord]:
+def fold(rows: Sequence[Row], rules: QuarantineRules = RULES, **readmitted: datetime) -> dict[str, HostRecord]:
     frame = pl.DataFrame([(h, t, ok, at(m), s) for h, t, ok, m, s in rows], schema=OUTCOMES, orient="row")
-    return fold_outcomes(frame, rules, forgiven)
+    return fold_outcomes(frame, rules, readmitted)
 
 
 def fails(minutes: Sequence[float], host: str = "bad", seconds: float = 1.0) -> list[Row]:
@@ -107,7 +109,9 @@ def test_good_conduct_halves_the_next_penalty() -> None:
     later = 33.0 + day + 1
     assert fold([*twice, *fails([later])])["bad"].quarantined_until == at(later + 20), "still on probation"
     forgotten = 33.0 + 3 * day
-    assert fold([*twice, *fails([forgotten])])["bad"].quarantined_until == at(33), "all is forgiven: one is not enough"
+    assert fold([*twice, *fails([forgotten])])["bad"].quarantined_until == at(33), (
+        "all is readmitted: one is not enough"
+    )
 
 
 def test_a_task_that_fails_everywhere_is_to_blame_itself() -> None:
@@ -170,7 +174,7 @@ def plainly(rows: Sequence[Row], rules: QuarantineRules) -> dict[str, datetime |
                 streak, probation = [], False
             elif task not in blamed and (end is None or minute >= end):
                 if end is not None:
-                    good_days = int((minute - end) * 60 / rules.forgive_after_s)
+                    good_days = int((minute - end) * 60 / rules.penalty_expires_after_s)
                     times = max(0, times - good_days)
                     probation = probation and times > 0
                 streak = [m for m in streak if (minute - m) * 60 <= rules.window_s] + [minute]
@@ -186,13 +190,15 @@ def plainly(rows: Sequence[Row], rules: QuarantineRules) -> dict[str, datetime |
     rows=outcomes,
     failures=st.integers(1, 3),
     window_s=st.sampled_from([600.0, 86400.0]),
-    forgive_after_s=st.sampled_from([3600.0, 86400.0]),
+    penalty_expires_after_s=st.sampled_from([3600.0, 86400.0]),
     seed=st.integers(0, 9),
 )
 def test_the_fold_agrees_with_the_rules_in_words_in_any_order_of_rows(
-    rows: list[Row], failures: int, window_s: float, forgive_after_s: float, seed: int
+    rows: list[Row], failures: int, window_s: float, penalty_expires_after_s: float, seed: int
 ) -> None:
-    rules = RULES.model_copy(update={"failures": failures, "window_s": window_s, "forgive_after_s": forgive_after_s})
+    rules = RULES.model_copy(
+        update={"failures": failures, "window_s": window_s, "penalty_expires_after_s": penalty_expires_after_s}
+    )
     random.Random(seed).shuffle(rows)
     assert {h: r.quarantined_until for h, r in fold(rows, rules).items()} == plainly(rows, rules)
 
