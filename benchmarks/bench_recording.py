@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.statestore.claims import Claim, claim_tasks
 from alchemiscale_lake.statestore.result_recording import record_receipts
 from alchemiscale_lake.statestore.submit import submit_network
@@ -89,12 +90,12 @@ def _lake(folder: Path, n_tasks: int) -> tuple[Lake, list[Claim]]:
     """Create a lake with this many claimed Tasks."""
     lake = Lake.create(folder)
     network = submit_network(lake, plain_chain([(f"l{i}", f"l{i + 1}") for i in range(_PAIRS)]), SCOPE).network
-    ensure_tasks(lake, network, -(-n_tasks // _PAIRS), creator="bench")
-    return lake, claim_tasks(lake, "pool", n_tasks, lease_s=86400, actor="bench")
+    ensure_tasks(lake, network, -(-n_tasks // _PAIRS), caller=Caller("bench"))
+    return lake, claim_tasks(lake, "pool", n_tasks, lease_s=86400, caller=Caller("bench"))
 
 
 def _record(lake: Lake, claim: Claim) -> None:
-    (recorded,) = record_receipts(lake, [plain_receipt(claim)], actor="bench")
+    (recorded,) = record_receipts(lake, [plain_receipt(claim)], caller=Caller("bench"))
     assert recorded.new
 
 

@@ -16,7 +16,7 @@ HOST_LOG = TableSchema(
         Column("actor", STRING, "User who decided."),
         Column("reason", STRING, "Human-readable reason.", nullable=True),
         Column("commit_id", STRING, "Random id of the commit."),
-        Column("at", TIME, "Time, by the writer's clock; earlier results of a forgiven host are ignored."),
+        Column("at", TIME, "Time, by the writer's clock; earlier results of a readmitted host are ignored."),
     ),
     key=("seq", "idx"),
     partition_by=(),

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.cli import main
 from alchemiscale_lake.schemas import FORMAT
 from alchemiscale_lake.store import Lake
@@ -65,7 +66,7 @@ def test_each_step_is_announced_and_reported(folder: Path) -> None:
 
 def test_it_is_refused_in_one_line_while_tasks_are_running(folder: Path) -> None:
     attempt = TaskState(SCOPE, f"Task-1-{SCOPE}", f"Transformation-1-{SCOPE}", None, "running", 10, "a1", "cluster")
-    Lake.open(folder).task_log.commit(lambda _: [Event("claimed", attempt)], actor="t")
+    Lake.open(folder).task_log.commit(lambda _: [Event("claimed", attempt)], caller=Caller("t"))
     with next_formats():
         told, done = call("migrate", "--dry-run", "--lake", folder), call("migrate", "--lake", folder)
 

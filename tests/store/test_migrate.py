@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.errors import (
     DamagedError,
     LakeVersionError,
@@ -74,7 +75,7 @@ def history(lake: Lake) -> list[tuple[int, str]]:
 
 def run_a_task(lake: Lake) -> None:
     attempt = TaskState(SCOPE, f"Task-1-{SCOPE}", f"Transformation-1-{SCOPE}", None, "running", 10, "a1", "cluster")
-    lake.task_log.commit(lambda _: [Event("claimed", attempt)], actor="t")
+    lake.task_log.commit(lambda _: [Event("claimed", attempt)], caller=Caller("t"))
 
 
 def content(folder: Path) -> dict[str, str]:

@@ -110,7 +110,7 @@ def test_good_conduct_halves_the_next_penalty() -> None:
     assert fold([*twice, *fails([later])])["bad"].quarantined_until == at(later + 20), "still on probation"
     forgotten = 33.0 + 3 * day
     assert fold([*twice, *fails([forgotten])])["bad"].quarantined_until == at(33), (
-        "all is readmitted: one is not enough"
+        "no penalty is left: one is not enough"
     )
 
 
