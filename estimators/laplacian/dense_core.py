@@ -27,10 +27,6 @@ _LEAF = 32
 _BLOCK = 256
 #: Number of remaining rows updated at once.
 _ROWS = 2048
-#: Means closer than this fraction of their spread are subtracted before they are squared.
-_NEAR_SHARE = 1e-3
-#: Number of entries of the means subtracted at once.
-_NEAR_ENTRIES = 2_000_000
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -38,16 +34,15 @@ IntArray = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Front:
-    """k eliminated nodes before b others, in blocks.
+    """k eliminated nodes before b others.
 
-    Given all nodes after its block, the nodes of a block are ``transfer[block, rest] @ f[rest]`` plus
-    ``transfer[block, block] @ (noise - offset)``, where the noise of node i has ``variance[i]``.
+    Given all nodes after it, node i is ``transfer[i, later] @ f[later]`` plus noise of ``variance[i]``, minus
+    ``offset[i]``.
 
     Attributes
     ----------
     transfer : ndarray, shape (k, k + b)
-        Non-negative. Each block's square contains a triangle with ones on the diagonal: how noise of its nodes reaches
-        earlier ones. Right of it are rows that sum to one. The part left of it is unused.
+        Non-negative; right of the diagonal, rows sum to one. The rest is unused.
     variance : ndarray, shape (k,)
         Inverse of the sum of a node's weights at its elimination.
     offset : ndarray, shape (k,), or None
@@ -66,10 +61,12 @@ class Front:
         right : ndarray, shape (k, c)
         later : ndarray, shape (b, c)
         """
-        size = len(self.variance)
+        size, width = self.transfer.shape
         result = np.concatenate([right, later])
-        for block, rest in self.blocks():
-            result[block] = self.transfer[block, block] @ result[block] + self.transfer[block, rest] @ result[rest]
+        for block in reversed(_blocks(size, _BLOCK)):
+            rest = slice(block.stop, width)
+            pulled = result[block] + self.transfer[block, rest] @ result[rest]
+            result[block] = _solve(self.transfer[block, block], pulled, transposed=False)
         return result[:size]
 
     def forward_substitute(self, here: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -77,17 +74,14 @@ class Front:
         size, width = self.transfer.shape
         result = np.zeros((width, here.shape[1]))
         result[:size] = here
-        for block, rest in reversed(self.blocks()):
+        for block in _blocks(size, _BLOCK):
+            rest = slice(block.stop, width)
+            result[block] = _solve(self.transfer[block, block], result[block], transposed=True)
             result[rest] += self.transfer[block, rest].T @ result[block]
-            result[block] = self.transfer[block, block].T @ result[block]
         return result[:size], result[size:]
 
     def resistances(self, later: FloatArray, grounded: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return variances of the differences of all k + b nodes, and to a ground, from those of the b later ones.
-
-        From the last node to the first, one block at a time. Given the later ones, a node is their mean by transfer
-        plus noise, and variances of differences are squared distances, so only differences between nodes enter: strong
-        weights inside a group are not lost beside its distance to others.
 
         Parameters
         ----------
@@ -103,30 +97,35 @@ class Front:
         result = np.zeros((width, width + 1))
         result[size:, size:-1] = later
         result[size:, -1] = grounded
-        for block, rest in self.blocks():
-            away, apart = self.separate(block, rest, result[rest, rest.start :], slice(0, -1))
+        for block in self.blocks():
+            rest = slice(block.stop, width)
+            away, apart = self.separate(block, result[rest, rest.start :], slice(0, -1))
             result[block, rest.start :] = away
             result[rest, block] = away[:, :-1].T
             result[block, block] = apart
         return result[:, :-1], result[:, -1]
 
-    def blocks(self) -> list[tuple[slice, slice]]:
-        """Return blocks of the eliminated nodes from last to first, each with everything after it."""
-        return _blocks_backward(*self.transfer.shape)
+    def blocks(self) -> list[slice]:
+        """Return blocks of the eliminated nodes, from last to first."""
+        return _blocks(len(self.variance), _LEAF)[::-1]
 
-    def separate(
-        self, block: slice, rest: slice, later: FloatArray, columns: slice | IntArray
-    ) -> tuple[FloatArray, FloatArray]:
+    def separate(self, block: slice, later: FloatArray, columns: slice | IntArray) -> tuple[FloatArray, FloatArray]:
         """Return variances of the differences of a block of nodes to others, and within the block.
+
+        From the last node to the first. Given the later ones, a node is their mean by transfer plus noise, and
+        variances of differences are squared distances r: with t the transfer, the distance to j is ``variance + sum_i
+        t_i r_ij - spread``, where ``spread = sum_ij t_i t_j r_ij / 2``. A node of d later neighbours has a spread of
+        at most d - 1 times its variance (the path through it bounds r_ij), so the difference loses no digits, however
+        far apart the weights are.
 
         Parameters
         ----------
-        block, rest : slice
-            The block, and everything after it in the front.
-        later : ndarray, shape (length of rest, q)
-            Variances of the differences of `rest` to q nodes that are not earlier.
+        block : slice
+            Some eliminated nodes.
+        later : ndarray, shape (k + b - block.stop, q)
+            Variances of the differences of everything after the block in this front to q nodes that are not earlier.
         columns : slice or ndarray of int
-            Positions of `rest` among the q nodes.
+            Positions of the former among the q nodes.
 
         Returns
         -------
@@ -135,13 +134,21 @@ class Front:
         ndarray, shape (length of block, length of block)
             Within the block.
         """
-        noise = self.transfer[block, block] * np.sqrt(self.variance[block])
-        mean = self.transfer[block, rest]
-        far = mean @ later
+        size = block.stop - block.start
+        own, rest = self.transfer[block, block], self.transfer[block, block.stop :]
+        far = rest @ later
         near = far[:, columns]
-        spread = 0.5 * (mean * near).sum(axis=1)
-        apart = _squared_distances(noise) + _between_means(mean, near, spread)
-        far += ((noise**2).sum(axis=1) - spread)[:, None]
+        apart = np.zeros((size, size))
+        for k in reversed(range(size)):
+            after = slice(k + 1, size)
+            share = own[k, after]
+            within = near[after] @ rest[k] + apart[after, after] @ share
+            far[k] += share @ far[after]
+            spread = 0.5 * (share @ within + rest[k] @ far[k, columns])
+            beyond = self.variance[block.start + k] - spread
+            far[k] += beyond
+            near[k] = far[k, columns]
+            apart[k, after] = apart[after, k] = within + beyond
         return far, apart
 
 
@@ -183,9 +190,6 @@ def eliminate_front(
         # Only sums to the right of the diagonal are meaningful.
         offset = variance * (np.triu(row_moments[:, gone], 1).sum(axis=1) + row_moments[:, left].sum(axis=1))
     rows *= variance[:, None]
-    for block, rest in _blocks_backward(*rows.shape):
-        rows[block, block] = _unit_inverse(np.triu(rows[block, block], 1))
-        rows[block, rest] = rows[block, block] @ rows[block, rest]
     if n_eliminated < len(weight) // 2:
         rows = rows.copy()  # otherwise the whole square would be kept for its upper part
     return Front(rows, variance, offset), remaining, moment
@@ -252,41 +256,10 @@ def _blocks(size: int, step: int) -> list[slice]:
     return [slice(k, min(k + step, size)) for k in range(0, size, step)]
 
 
-def _blocks_backward(size: int, width: int) -> list[tuple[slice, slice]]:
-    """Return blocks of the eliminated nodes from last to first, each with everything after it."""
-    return [(block, slice(block.stop, width)) for block in reversed(_blocks(size, _BLOCK))]
-
-
-def _squared_distances(rows: FloatArray) -> FloatArray:
-    """Return squared distances between the rows of a matrix, without cancellation for close ones."""
-    product = rows @ rows.T
-    size = np.add.outer(np.diag(product), np.diag(product))
-    squared: FloatArray = size - (product + product.T)
-    _tell_apart(squared, size, rows, rows, 1.0)
-    return squared
-
-
-def _between_means(mean: FloatArray, far: FloatArray, spread: FloatArray) -> FloatArray:
-    """Return squared distances of weighted means, shape (b, b); `far` is `mean` times the squared distances.
-
-    Means that nearly coincide are distinguished by the difference of their weights.
-    """
-    product = mean @ far.T
-    size = np.add.outer(spread, spread)
-    squared: FloatArray = 0.5 * (product + product.T) - size
-    _tell_apart(squared, size, mean, far, -0.5)
-    return squared
-
-
-def _tell_apart(squared: FloatArray, size: FloatArray, one: FloatArray, other: FloatArray, factor: float) -> None:
-    """Recompute small squared distances in place: ``factor * (one[i] - one[j]) @ (other[i] - other[j])``."""
-    first, second = np.nonzero(np.triu(squared < _NEAR_SHARE * size, 1))
-    at_once = max(_NEAR_ENTRIES // max(one.shape[1], 1), 1)
-    for start in range(0, len(first), at_once):
-        i, j = first[start : start + at_once], second[start : start + at_once]
-        exact = factor * ((one[i] - one[j]) * (other[i] - other[j])).sum(axis=1)
-        squared[i, j] = squared[j, i] = np.maximum(exact, 0.0)
-    np.fill_diagonal(squared, 0.0)
+def _solve(transfer: FloatArray, right: FloatArray, *, transposed: bool) -> FloatArray:
+    """Solve ``x = transfer x + right`` for the part of a transfer right of the diagonal, or for its transpose."""
+    solved, _ = lapack.dtrtrs(-transfer.T, right, lower=1, trans=int(not transposed), unitdiag=1)
+    return np.asarray(solved)
 
 
 def _unit_inverse(strict: FloatArray) -> FloatArray:

@@ -9,6 +9,9 @@ diagonal is never formed, so weights twenty decades apart do not lose one anothe
 precision loses everything below its cut-off. Nodes with few neighbours are eliminated first, many independent ones at
 a time (`stars`); the rest by dense fronts (`fronts`).
 
+No library replaces it. Sparse factorisations (CHOLMOD, SuperLU) form the diagonal and subtract from it, and lack the
+selected inverse, which gives the standard errors of all nodes and edges without a dense matrix.
+
 Variances are computed in reverse order, without the full covariance, as variances of differences. These are squared
 distances: a node is the weighted mean of its later neighbours plus noise, and the distance of that mean from anything
 follows from the distances of the neighbours.
@@ -27,17 +30,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import EstimatorInputError
 from .fronts import FrontTree, eliminate_by_fronts
-from .sampled_core import SampledCore, mixes_fast
-from .stars import Graph, Stars, eliminate_stars, merge
+from .stars import Stars, eliminate_stars, merge
 
 __all__ = ["Elimination", "eliminate"]
 
-#: A core of up to this many nodes is always eliminated: at most about two thirds of them fill up.
-_MOST_EXACT = 15_000
-#: Networks with weights further apart are always eliminated, since elimination is unaffected by them.
+#: With weights closer than this, contrasts of a few pairs are exact too: their relative error is a rounding times the
+#: square root of that ratio.
 _NARROW = 1e8
+#: All pairs of more nodes are not computed at once (3.2 GB).
+_MOST_PAIRED = 20_000
+#: Number of contrasts at once.
+_COLUMNS = 64
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -53,13 +57,16 @@ class Elimination:
         Number of nodes.
     stars : tuple
         The sparse part, in the order of elimination.
-    core : FrontTree or SampledCore
+    core : FrontTree
         The rest.
+    narrow : bool
+        Whether its weights are within eight decades.
     """
 
     n_nodes: int
     stars: tuple[Stars, ...]
-    core: FrontTree | SampledCore
+    core: FrontTree
+    narrow: bool
 
     def potentials(self) -> FloatArray:
         """Return the maximum-likelihood potentials, shape (n,)."""
@@ -84,7 +91,8 @@ class Elimination:
     def contrast_variances(self, columns: FloatArray) -> FloatArray:
         """Return the variance of each contrast ``columns[:, c] @ potentials``, shape (c,); each column sums to zero.
 
-        A sum of squares over the eliminated nodes, without cancellation.
+        A sum of squares over the eliminated nodes. What arrives at a node from both ends of a strong edge may cancel:
+        the relative error is up to ``1e-16 sqrt(max(weight) / min(weight))``. `pair_variances` loses nothing.
         """
         carried = np.array(columns, dtype=np.float64)
         result = np.zeros(carried.shape[1])
@@ -106,22 +114,50 @@ class Elimination:
             result[star.nodes] = star.matrix(self.n_nodes) @ result + noise
         return result
 
+    def pair_variances(self, one: IntArray, other: IntArray) -> FloatArray:
+        """Return the variances of the differences of pairs of nodes, shape (k,)."""
+        needed = self._ancestors(np.concatenate([one, other]))
+        n_needed = int(needed.sum())
+        if n_needed <= _MOST_PAIRED and not (self.narrow and len(one) < n_needed):
+            among, rank = self._among(needed)
+            return among[rank[one], rank[other]]
+        result = np.empty(len(one))
+        for start in range(0, len(one), _COLUMNS):
+            some = slice(start, start + _COLUMNS)
+            columns = np.zeros((self.n_nodes, len(one[some])))
+            every = np.arange(columns.shape[1])
+            columns[one[some], every] += 1.0
+            columns[other[some], every] -= 1.0
+            result[some] = self.contrast_variances(columns)
+        return result
+
     def resistances(self) -> FloatArray:
         """Return the variance of the difference of every pair of potentials, shape (n, n), diagonal zero."""
-        if isinstance(self.core, SampledCore):
-            message = f"variances of all pairs of {self.n_nodes} nodes are too many without `exact=True`"
-            raise EstimatorInputError(message, n_nodes=self.n_nodes)
+        among, rank = self._among(np.ones(self.n_nodes, dtype=np.bool_))
+        return among[np.ix_(rank, rank)]
+
+    def _among(self, needed: NDArray[np.bool_]) -> tuple[FloatArray, IntArray]:
+        """Return variances of the differences of all pairs of some nodes, and the row of each node.
+
+        Parameters
+        ----------
+        needed : ndarray of bool, shape (n,)
+            The nodes, each with all that `_ancestors` adds.
+        """
         # In the order of elimination, everything known so far is contiguous.
         order = np.concatenate([*(star.nodes for star in self.stars), self.core.order])
-        rank = _inverse(order)
-        result = self.core.resistances(self.n_nodes - self.core.n_nodes)
-        stop = self.n_nodes - self.core.n_nodes
+        order = order[needed[order]]
+        rank = np.full(self.n_nodes, -1)
+        rank[order] = np.arange(len(order))
+        result = self.core.resistances(rank[self.core.order], len(order))
+        stop = len(order) - int(needed[self.core.order].sum())
         for star in reversed(self.stars):
-            here, later = slice(stop - len(star.nodes), stop), slice(stop, None)
-            transfer = star.matrix(self.n_nodes, rank)[:, stop:]
+            some = star.take(needed[star.nodes])
+            here, later = slice(stop - len(some.nodes), stop), slice(stop, None)
+            transfer = some.matrix(len(order), rank)[:, stop:]
             rows = transfer @ result[later, later]
             mutual = transfer @ np.ascontiguousarray(rows.T)
-            own = star.variance - 0.5 * np.diag(mutual)
+            own = some.variance - 0.5 * np.diag(mutual)
             mutual = 0.5 * (mutual + mutual.T) + np.add.outer(own, own)
             np.fill_diagonal(mutual, 0.0)
             result[here, here] = mutual
@@ -129,7 +165,17 @@ class Elimination:
             result[here, later] = rows
             result[later, here] = rows.T
             stop = here.start
-        return result[np.ix_(rank, rank)]
+        return result, rank
+
+    def _ancestors(self, nodes: IntArray) -> NDArray[np.bool_]:
+        """Return which nodes the variances of differences of some nodes follow from, shape (n,)."""
+        needed = np.zeros(self.n_nodes, dtype=np.bool_)
+        needed[nodes] = True
+        for star in self.stars:
+            needed[star.neighbours[needed[star.nodes]]] = True
+        core = self.core.order
+        needed[core] = self.core.ancestors(needed[core])
+        return needed
 
     def variances(self, tail: IntArray, head: IntArray) -> tuple[FloatArray, FloatArray]:
         """Return variances of the potentials, and of their differences along edges, from the sparse pattern alone.
@@ -210,9 +256,7 @@ class _Pattern:
         return self.values[np.searchsorted(self.keys, self._keys(self.rank, one, other))]
 
 
-def eliminate(
-    n_nodes: int, tail: IntArray, head: IntArray, weight: FloatArray, value: FloatArray, *, exact: bool = True
-) -> Elimination:
+def eliminate(n_nodes: int, tail: IntArray, head: IntArray, weight: FloatArray, value: FloatArray) -> Elimination:
     """Eliminate a connected network of measured differences.
 
     Parameters
@@ -225,27 +269,21 @@ def eliminate(
         Inverse variances, positive and finite.
     value : ndarray, shape (m,)
         Measured ``f[head] - f[tail]``.
-    exact : bool
-        Whether to eliminate everything at any cost. Otherwise a large rest without small separators becomes a
-        `SampledCore`: variances of all nodes and edges are then estimates, values and contrasts exact.
 
     Returns
     -------
     Elimination
         Provides potentials and variances.
+
+    Raises
+    ------
+    EstimatorInputError
+        If the network needs more memory than this machine has.
     """
     stars, graph, nodes = eliminate_stars(n_nodes, merge(n_nodes, tail, head, weight, weight * value))
-    rest = (graph.tail, graph.head, graph.weight, graph.moment)
-    if not exact and len(nodes) > _MOST_EXACT and _is_expander(nodes, graph):
-        return Elimination(n_nodes, stars, SampledCore.of(nodes, *rest))
-    return Elimination(n_nodes, stars, eliminate_by_fronts(nodes, *rest))
-
-
-def _is_expander(nodes: IntArray, graph: Graph) -> bool:
-    """Return whether iteration is suitable for a graph that elimination would fill up."""
-    spread = float(graph.weight.max()) / float(graph.weight.min())
-    places = np.searchsorted(nodes, graph.tail), np.searchsorted(nodes, graph.head)
-    return spread <= _NARROW and mixes_fast(len(nodes), *places, graph.weight)
+    narrow = not len(weight) or float(weight.max()) <= _NARROW * float(weight.min())
+    core = eliminate_by_fronts(nodes, graph.tail, graph.head, graph.weight, graph.moment)
+    return Elimination(n_nodes, stars, core, narrow)
 
 
 def _inverse(order: IntArray) -> IntArray:

@@ -11,12 +11,14 @@ doi:10.1145/360680.360704 (the entries of an inverse on the pattern of its facto
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import EstimatorInputError
 from .dense_core import Front, eliminate_front
 from .ordering import Plan, plan_fronts
 
@@ -120,6 +122,14 @@ class FrontTree:
                 result[boundary] += carried
         return result
 
+    def ancestors(self, chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return which nodes the variances of differences of the chosen ones follow from, shape (r,)."""
+        result = chosen.copy()
+        for _, here, boundary in self.spans():
+            if result[here].any():
+                result[here] = result[boundary] = True
+        return result
+
     def variances(self) -> tuple[FloatArray, FloatArray]:
         """Return variances relative to the ground, shape (r,), and of the differences along the edges, shape (m,)."""
         grounded = np.zeros(self.n_nodes)
@@ -139,30 +149,34 @@ class FrontTree:
                 waiting[taken] = apart[np.ix_(inside, inside)]
         return grounded, along
 
-    def resistances(self, n_before: int) -> FloatArray:
-        """Return variances of the differences of all pairs of nodes, with space for others before them.
+    def resistances(self, rank: IntArray, size: int) -> FloatArray:
+        """Return variances of the differences of all pairs of chosen nodes.
 
         Parameters
         ----------
-        n_before : int
-            Number of empty rows and columns at the beginning.
+        rank : ndarray of int, shape (r,)
+            Row of each node, ascending; -1 for one that is not chosen. Whole fronts are chosen, each with its boundary.
+        size : int
+            Number of rows. Those of no node stay zero.
 
         Returns
         -------
-        ndarray, shape (n_before + r, n_before + r)
-            In the order of elimination.
+        ndarray, shape (size, size)
         """
-        size = n_before + self.n_nodes
         result = np.zeros((size, size))
-        inner = result[n_before:, n_before:]
         for front, here, boundary in reversed(list(self.spans())):
-            for block, later in front.blocks():
-                rows = np.concatenate([np.arange(here.start + block.stop, here.stop), boundary])
-                first = here.start + block.stop
-                known = inner[first:, first:] if len(rows) == len(inner) - first else inner[rows, first:]
-                at = slice(here.start + block.start, first)
-                inner[at, first:], inner[at, at] = front.separate(block, later, known, rows - first)
-                inner[first:, at] = inner[at, first:].T
+            if rank[here.start] < 0:
+                continue
+            start, around = int(rank[here.start]), rank[boundary]
+            for block in front.blocks():
+                first = start + block.stop
+                rows = np.concatenate([np.arange(first, start + len(front.variance)), around])
+                whole = len(rows) == size - first
+                known = result[first:, first:] if whole else result[rows, first:]
+                at = slice(start + block.start, first)
+                far, apart = front.separate(block, known, slice(None) if whole else rows - first)
+                result[at, first:], result[at, at] = far, apart
+                result[first:, at] = far.T
         return result
 
 
@@ -184,9 +198,15 @@ def eliminate_by_fronts(
     -------
     FrontTree
         The order in its plan is in labels.
+
+    Raises
+    ------
+    EstimatorInputError
+        If the fronts need more memory than this machine has.
     """
     low, high = np.searchsorted(nodes, tail), np.searchsorted(nodes, head)
     plan = plan_fronts(len(nodes), low, high)
+    _check_memory(plan)
     rank = np.empty(len(nodes), dtype=np.int64)
     rank[plan.order] = np.arange(len(nodes))
     low, high = rank[low], rank[high]
@@ -230,6 +250,26 @@ def _eliminate(
         left[number] = (given, given_moment)
         fronts.append(front)
     return tuple(fronts)
+
+
+def _check_memory(plan: Plan) -> None:
+    """Refuse a graph whose fronts do not fit into the memory of this machine."""
+    sizes = np.diff(plan.start)
+    widths = sizes + [len(boundary) for boundary in plan.boundary]
+    # each front is kept; the largest is also a square while it is eliminated, and once more for its variances
+    needed = 8.0 * (float(sizes @ widths) + 2.0 * float(np.max(widths, initial=0)) ** 2)
+    present = _memory_bytes()
+    if needed > present:
+        message = (
+            f"a network of {len(plan.order):,} nodes without clusters needs {needed / 1e9:.0f} GB to be solved, and "
+            f"this machine has {present / 1e9:.0f} GB; use a larger one, or solve parts of the network separately"
+        )
+        raise EstimatorInputError(message, n_nodes=len(plan.order), needed_bytes=needed)
+
+
+def _memory_bytes() -> float:
+    """Return the memory of this machine."""
+    return float(os.sysconf("SC_PAGE_SIZE")) * os.sysconf("SC_PHYS_PAGES")
 
 
 def _takers(plan: Plan) -> list[list[int]]:

@@ -41,6 +41,13 @@ class Stars:
     variance: FloatArray  # (c,)
     offset: FloatArray  # (c,)
 
+    def take(self, chosen: NDArray[np.bool_]) -> Stars:
+        """Return the chosen nodes, shape (c,)."""
+        if chosen.all():
+            return self
+        nodes, neighbours, transfer = self.nodes[chosen], self.neighbours[chosen], self.transfer[chosen]
+        return Stars(nodes, neighbours, transfer, self.variance[chosen], self.offset[chosen])
+
     def matrix(self, n_nodes: int, place: IntArray | None = None) -> csr_array:
         """Return the transfers as a sparse matrix, shape (c, n_nodes); `place` renumbers the neighbours."""
         starts = np.arange(0, self.neighbours.size + 1, self.neighbours.shape[1])

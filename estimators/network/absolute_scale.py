@@ -110,11 +110,7 @@ def _without(note: Note, members: NDArray[np.int64], nodes: tuple[Hashable, ...]
 
 def _variances_against(estimate: NetworkEstimate, members: NDArray[np.int64], reference: int) -> FloatArray:
     """Return variances of the members' differences from the reference, from the elimination, without cancellation."""
-    n = len(members)
-    column = np.repeat(np.arange(n), 2)
-    node = np.column_stack([np.full(n, reference), members]).ravel()
-    coefficient = np.where(members[:, None] == reference, 0.0, [[-1.0, 1.0]]).ravel()
-    return estimate.solution.contrast_variances(column, node, coefficient, n)
+    return estimate.solution.pair_variances(np.full(len(members), reference), members)
 
 
 def _against(covariance: FloatArray, reference: int) -> FloatArray:

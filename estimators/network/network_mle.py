@@ -12,11 +12,9 @@ nodes are in order of first appearance.
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Mapping, Sequence
-from dataclasses import replace
 
 from numpy.typing import ArrayLike
 
-from ..notes import Note
 from .absolute_scale import on_absolute_scale
 from .network_estimate import ComponentEstimate, Contrasts, NetworkEstimate, assemble
 from .network_input import read_network
@@ -38,7 +36,6 @@ def solve_network(
     nodes: Sequence[Hashable] | None = None,
     experimental: Mapping[Hashable, float] | None = None,
     covariance: bool = True,
-    exact: bool = False,
     references: Collection[Hashable] = (),
 ) -> NetworkEstimate:
     """Estimate node free energies from measured differences.
@@ -61,10 +58,6 @@ def solve_network(
     covariance : bool
         Whether to compute the full covariance (up to `MAX_COVARIANCE_NODES` nodes). Without it, the uncertainties need
         no dense n by n matrix.
-    exact : bool
-        Whether to eliminate any network completely. By default the uncertainties of networks of tens of thousands of
-        nodes without clusters (random ones), whose elimination takes minutes and gigabytes, are estimated from
-        samples, as recorded in a note; values, differences and contrasts are exact there too.
     references : collection of hashable
         Labels of nodes that represent no ligand, from which edges of absolute results start. Values, uncertainties and
         covariance of a component with such a node are absolute, the node itself is zero, and experiment does not shift
@@ -79,7 +72,7 @@ def solve_network(
     ------
     EstimatorInputError
         If arrays differ in length, a value is not finite, an uncertainty is negative or not finite (the message names
-        the edge), or a label is given twice in `nodes`.
+        the edge), a label is given twice in `nodes`, or the network needs more memory than this machine has.
 
     References
     ----------
@@ -93,11 +86,6 @@ def solve_network(
     network = read_network(node_a, node_b, value, uncertainty, nodes)
     full = covariance and network.n_nodes <= MAX_COVARIANCE_NODES
     component = label_components(network.n_nodes, network.tail[network.used], network.head[network.used])
-    solution = solve_components(network, component, full=full, exact=exact)
+    solution = solve_components(network, component, full=full)
     estimate = assemble(network, solution, experimental, covariance_omitted=covariance and not full)
-    estimate = on_absolute_scale(estimate, references)
-    if not solution.sampling_error:
-        return estimate
-    message = "uncertainties were estimated from samples, since this network is costly to solve exactly; their "
-    message += f"standard error is at most {solution.sampling_error:.1%}; `exact=True` computes them exactly"
-    return replace(estimate, notes=(*estimate.notes, Note("sampled-uncertainties", message)))
+    return on_absolute_scale(estimate, references)

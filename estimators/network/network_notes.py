@@ -17,7 +17,6 @@ code                      what was done
 ``experiment-missing``    components without experiment stay relative, with mean zero
 ``experiment-unknown``    experimental values of labels that are not in the network
 ``covariance-omitted``    too many nodes for a full covariance; uncertainties are still given
-``sampled-uncertainties`` too costly to eliminate; uncertainties are estimates, values and contrasts exact
 ``sampled-posterior``     heavy-tailed edges: uncertainties by draws of the posterior
 ``observed-information``  the same, two degrees of freedom or fewer: by the curvature of the likelihood
 ``expected-information``  the same, too many nodes for either: by its expectation

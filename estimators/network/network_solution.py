@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..laplacian.dense_solution import DenseSolution, solve_dense
 from ..laplacian.elimination import Elimination, eliminate
-from ..laplacian.sampled_core import SampledCore
 from .network_input import MeasuredNetwork
 from .partition import rank_within, split
 from .rigid import RigidGroups, contract
@@ -36,7 +36,7 @@ class Part:
     nodes: IntArray
     group: IntArray
     unit: float
-    elimination: Elimination | None  # None if nothing remains to be estimated
+    elimination: Elimination | DenseSolution | None  # None if nothing remains to be estimated
 
     def covariance_times(self, columns: FloatArray) -> FloatArray:
         """Return the product of the nodes' covariance, relative to their mean, with ``columns``, shape (nodes, c)."""
@@ -82,11 +82,30 @@ class NetworkSolution:
     covariance: FloatArray | None
     parts: tuple[Part, ...]
 
-    @property
-    def sampling_error(self) -> float:
-        """Return an upper bound for the relative standard error of uncertainties; zero if all are exact."""
-        cores = (part.elimination.core for part in self.parts if part.elimination is not None)
-        return max((core.sampling_error() for core in cores if isinstance(core, SampledCore)), default=0.0)
+    def pair_variances(self, tail: IntArray, head: IntArray) -> FloatArray:
+        """Return variances of the differences of pairs of nodes, without cancellation.
+
+        Parameters
+        ----------
+        tail, head : ndarray of int, shape (k,)
+            Pairs.
+
+        Returns
+        -------
+        ndarray, shape (k,)
+            NaN for nodes without an edge or in different components.
+        """
+        result = np.where(self.component[tail] == self.component[head], 0.0, np.nan)
+        place = rank_within([part.nodes for part in self.parts], len(self.value))
+        home = self.component[tail]
+        for number, part in enumerate(self.parts):
+            inside = np.flatnonzero((home == number) & ~np.isnan(result))
+            if part.elimination is not None and len(inside):
+                one, other = part.group[place[tail[inside]]], part.group[place[head[inside]]]
+                result[inside] = part.unit**2 * part.elimination.pair_variances(one, other)
+            elif len(part.nodes) == 1:
+                result[inside] = np.nan
+        return result
 
     def contrast_variances(
         self, column: IntArray, node: IntArray, coefficient: FloatArray, n_columns: int
@@ -125,7 +144,7 @@ class NetworkSolution:
 
 
 def _in_blocks(
-    elimination: Elimination, column: IntArray, row: IntArray, coefficient: FloatArray, n_columns: int
+    elimination: Elimination | DenseSolution, column: IntArray, row: IntArray, coefficient: FloatArray, n_columns: int
 ) -> FloatArray:
     """Return variances of sparse columns, sorted by column, a block of columns at a time."""
     result = np.zeros(n_columns)
@@ -140,7 +159,7 @@ def _in_blocks(
 
 
 def solve_components(
-    network: MeasuredNetwork, component: IntArray, *, full: bool, exact: bool = True, only_values: bool = False
+    network: MeasuredNetwork, component: IntArray, *, full: bool, only_values: bool = False
 ) -> NetworkSolution:
     """Solve every component of a network.
 
@@ -152,8 +171,6 @@ def solve_components(
         Component of each node.
     full : bool
         Whether to compute the covariance.
-    exact : bool
-        Whether variances must not be estimated, see `elimination.eliminate`; a full covariance never is.
     only_values : bool
         Whether to omit all variances (NaN), which cost more than the values.
 
@@ -178,7 +195,7 @@ def solve_components(
         else:
             along = used[inside]
             values[rows], variances[rows], edge_variance[along], block, part = _solve_component(
-                network, groups, place, rows, along, full=full, exact=exact or full, only_values=only_values
+                network, groups, place, rows, along, full=full, only_values=only_values
             )
             parts.append(part)
         if matrix is not None:
@@ -196,7 +213,6 @@ def _solve_component(
     edges: IntArray,
     *,
     full: bool,
-    exact: bool,
     only_values: bool,
 ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray | None, Part]:
     """Return values, variances, edge variances, covariance and solution of one component's nodes `rows`."""
@@ -214,7 +230,8 @@ def _solve_component(
     weight = (unit / network.uncertainty[apart]) ** 2
     step = network.value[apart] - (offset[head] - offset[tail])[between]
     tail, head = group[tail[between]], group[head[between]]
-    solved = eliminate(len(size), tail, head, weight, step, exact=exact)
+    graph = (len(size), tail, head, weight, step)
+    solved = solve_dense(*graph) or eliminate(*graph)
     values = solved.potentials()[group] + offset
     values -= values.mean()
     along = np.zeros(len(edges))

@@ -23,6 +23,8 @@ __all__ = ["UpdatedSolution", "update_network"]
 
 #: With more changed pairs, the network is solved again: a correction costs their number times the network.
 _MOST_PAIRS = 100
+#: With uncertainties further apart, differences of numbers lose digits, and the network is solved again.
+_NARROW = 1e3
 #: A correction that amplifies rounding by more than this is rejected (for example, removal of an edge that connected
 #: two parts).
 _MOST_GROWTH = 1e6
@@ -53,6 +55,14 @@ class UpdatedSolution:
     growth: Growth
     number: IntArray  # (n,) number of each node among those of `base` and the new ones
     corrections: tuple[_Correction, ...]
+
+    def pair_variances(self, tail: IntArray, head: IntArray) -> FloatArray:
+        """Return variances of differences of pairs of nodes; see `network_solution.NetworkSolution`."""
+        column = np.repeat(np.arange(len(tail)), 2)
+        sign = np.tile([-1.0, 1.0], len(tail))
+        joined = self.component[tail] == self.component[head]
+        result = self.contrast_variances(column, np.column_stack([tail, head]).ravel(), sign, len(tail))
+        return np.where(joined, result, np.nan)
 
     def contrast_variances(
         self, column: IntArray, node: IntArray, coefficient: FloatArray, n_columns: int
@@ -85,8 +95,8 @@ def update_network(
 
     Takes the whole current network and determines what changed. The result equals that of `solve_network`, up to
     rounding. A few edges with new numbers, new edges, removed edges, and new nodes are handled by corrections;
-    everything else (removed nodes, components that merge or split, edges of zero uncertainty, too many changes at
-    once) is solved again.
+    everything else (removed nodes, components that merge or split, edges of zero uncertainty, uncertainties more
+    than three decades apart, too many changes at once) is solved again.
 
     Parameters
     ----------
@@ -109,13 +119,22 @@ def update_network(
     network = read_network(node_a, node_b, value, uncertainty, nodes)
     base = previous.solution.base if isinstance(previous.solution, UpdatedSolution) else previous.solution
     full = previous.covariance is not None
-    solution = _correct(base, network, full=full) if isinstance(base, NetworkSolution) else None
+    solution = None
+    if isinstance(base, NetworkSolution) and _narrow(base.network, network):
+        solution = _correct(base, network, full=full)
     if solution is None:
         return solve_network(
             node_a, node_b, value, uncertainty, nodes=nodes, experimental=experimental, covariance=full
         )
     omitted = full and network.n_nodes > MAX_COVARIANCE_NODES
     return assemble(network, solution, experimental, covariance_omitted=omitted)
+
+
+def _narrow(*networks: MeasuredNetwork) -> bool:
+    """Return whether the uncertainties of some networks are within a few decades, apart from exact edges."""
+    sd = np.concatenate([network.uncertainty[network.used] for network in networks])
+    sd = sd[sd > 0.0]
+    return not len(sd) or bool(sd.max() <= _NARROW * sd.min())
 
 
 def _correct(base: NetworkSolution, network: MeasuredNetwork, *, full: bool) -> UpdatedSolution | None:

@@ -175,9 +175,8 @@ def _pair_variances(spread: ArrayLike | NetworkEstimate, value: FloatArray) -> F
         if len(spread.nodes) != len(value):
             raise EstimatorInputError(f"{len(value)} values were given for a network of {len(spread.nodes)} nodes")
         first, second = np.triu_indices(len(value), 1)
-        pairs = [(spread.nodes[i], spread.nodes[j]) for i, j in zip(first.tolist(), second.tolist(), strict=True)]
         variance = np.zeros((len(value), len(value)))
-        variance[first, second] = variance[second, first] = spread.difference(pairs).uncertainty_kcal_mol ** 2
+        variance[first, second] = variance[second, first] = spread.solution.pair_variances(first, second)
         return variance
     matrix = _checked(spread, value)
     variances = np.diag(matrix)

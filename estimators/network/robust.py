@@ -95,6 +95,15 @@ class _DenseSolution:
     edge_variance: FloatArray
     covariance: FloatArray
 
+    def pair_variances(self, tail: IntArray, head: IntArray) -> FloatArray:
+        """Return variances of differences of pairs of nodes; see `network_solution.NetworkSolution`."""
+        variance = np.diag(self.covariance)
+        known = np.where(self.component[tail] == self.component[head], 0.0, np.nan)
+        result: FloatArray = known + np.maximum(
+            variance[tail] + variance[head] - 2.0 * self.covariance[tail, head], 0.0
+        )
+        return result
+
     def contrast_variances(
         self, column: IntArray, node: IntArray, coefficient: FloatArray, n_columns: int
     ) -> FloatArray:

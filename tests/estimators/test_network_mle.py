@@ -319,6 +319,29 @@ def test_covariance_of_too_many_nodes_is_left_out_and_said(monkeypatch: pytest.M
     assert np.isfinite(estimate.uncertainty_kcal_mol).all()
 
 
+# --- differences of uncertainties many decades apart ---
+
+
+@settings(deadline=None, max_examples=60)
+@given(networks(decades=30.0))
+def test_every_pair_keeps_its_digits_over_thirty_decades(edges: Edges) -> None:
+    estimate = solve(edges)
+    _, variance = exact_solution(edges.n_nodes, edges.tail, edges.head, edges.value, edges.sd, as_differences=True)
+
+    pairs = [(a, b) for a in range(edges.n_nodes) for b in range(a)]
+    found = estimate.difference([(f"lig{a}", f"lig{b}") for a, b in pairs]).uncertainty_kcal_mol
+
+    np.testing.assert_allclose(found, [np.sqrt(variance[a, b]) for a, b in pairs], rtol=1e-13)
+
+
+def test_a_pair_beside_a_far_weaker_edge_keeps_its_digits() -> None:
+    # 0.6 % off if what arrives from both ends of the strong edge is subtracted
+    estimate = solve_network(["a", "b", "c", "a"], ["b", "c", "d", "d"], [1.0] * 4, [1e-4, 1.0, 1e11, 1e11])
+
+    expected = 1e-4 / np.sqrt(1.0 + 1e-8 / (1.0 + 2e22))
+    assert estimate.difference([("a", "b")]).uncertainty_kcal_mol[0] == pytest.approx(expected, rel=1e-14)
+
+
 # --- differences and contrasts -------------------------------------------------------------------------
 
 

@@ -161,3 +161,18 @@ def test_any_change_gives_what_a_full_solution_gives(edges: Edges, seed: int) ->
     )
 
     assert_same(update_network(before, *now), solve_network(*now), atol=1e-8)
+
+
+@pytest.mark.parametrize("sd", [1e-9, 1e-4])
+def test_an_edge_far_more_certain_than_others_is_not_a_correction(sd: float) -> None:
+    # subtracted from a variance of 1, nothing of 1e-18 would be left
+    node_a, node_b, value = ["a", "b", "a"], ["b", "c", "c"], [1.0, 2.0, 3.1]
+    before = solve_network(node_a, node_b, value, [1.0, 1.0, 1.0])
+    grown = ([*node_a, "a"], [*node_b, "b"], [*value, 1.2], [1.0, 1.0, 1.0, sd])
+
+    updated, solved = update_network(before, *grown), solve_network(*grown)
+
+    pair = [("a", "b")]
+    expected = solved.difference(pair).uncertainty_kcal_mol
+    np.testing.assert_allclose(updated.difference(pair).uncertainty_kcal_mol, expected, rtol=1e-9)
+    assert expected[0] == pytest.approx(sd, rel=1e-6)
