@@ -14,9 +14,10 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from .amounts import format_bytes, format_seconds, parse_bytes, parse_seconds
 from .directives import directive_mistakes, log_folder_mistake, word_mistake
-from .errors import LakeError
+from .errors import LakeError, SettingsError
 from .ids import Scope
 from .resources import Resources
+from .suggestions import did_you_mean
 
 __all__ = [
     "ANY_PROTOCOL",
@@ -357,6 +358,19 @@ class Pools(_Model):
         {}, description="share of a Task's resources that a ProtocolUnit needs, by class of ProtocolUnit"
     )
     hosts: QuarantineRules = Field(QuarantineRules(), description="when a host is quarantined")
+
+    def named(self, name: str, file: str = "the pools file") -> Pool:
+        """Return a pool by its name.
+
+        Raises
+        ------
+        SettingsError
+            If there is none; the message, which begins with `file`, suggests the one that was probably meant.
+        """
+        if name not in self.pools:
+            meant = did_you_mean(name, self.pools) or f"; it has {', '.join(self.pools)}"
+            raise SettingsError(f"{file} has no pool {name!r}{meant}", pool=name)
+        return self.pools[name]
 
     @field_validator("shares")
     @classmethod

@@ -2,20 +2,39 @@
 
 from __future__ import annotations
 
-import difflib
+import re
 from collections.abc import Iterable
+from difflib import SequenceMatcher
+from typing import Final
 
 __all__ = ["did_you_mean"]
 
+_LEAST: Final = 0.6
+#: A part of a name counts for less than the whole.
+_OF_A_PART: Final = 0.9
+_BETWEEN_PARTS: Final = re.compile(r"[^0-9a-z]+")
+
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return `; did you mean 'x'?` for the most similar known name; empty if none is similar.
+    """Return `; did you mean 'x'?` for the most similar known name, whole or in part; empty if none is similar.
 
     >>> did_you_mean("staus", ["status", "submit"])
     "; did you mean 'status'?"
+    >>> did_you_mean("tik2", ["jacs/tyk2", "jacs/mcl1"])
+    "; did you mean 'jacs/tyk2'?"
     >>> did_you_mean("xyz", ["status", "submit"])
     ''
     """
-    by_lower = {name.lower(): name for name in known}
-    close = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
-    return f"; did you mean {by_lower[close[0]]!r}?" if close else ""
+    likeness = {name: _likeness(word.lower(), name.lower()) for name in sorted(known)}
+    best = max(likeness, key=lambda name: likeness[name], default=None)
+    return "" if best is None or likeness[best] < _LEAST else f"; did you mean {best!r}?"
+
+
+def _likeness(word: str, name: str) -> float:
+    """Return how similar a word is to a name, or to a part of it, from 0 to 1."""
+    parts = _BETWEEN_PARTS.split(name)
+    return max(_ratio(word, name), *(_OF_A_PART * _ratio(word, part) for part in parts))
+
+
+def _ratio(a: str, b: str) -> float:
+    return SequenceMatcher(None, a, b).ratio()

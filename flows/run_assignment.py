@@ -22,6 +22,7 @@ from ..execution.job import stop_all
 from ..execution.release import read_release
 from ..execution.start_markers import write_start_marker
 from ..execution.stored_assignment import load_assignment
+from ..plurals import count
 from ..prefect_api.credentials import load_credentials
 from ..store import Lake
 
@@ -54,7 +55,7 @@ def run_assignment(lake: str, assignment: str, walltime_s: float | None = None) 
     write_start_marker(place, to_run)
     finished = _execute(to_run) if to_run.attempts else []
     n_released = len(to_run.attempts) - len(finished)
-    return Completed(message=f"{len(finished)} Tasks ran, {n_released} were released")
+    return Completed(message=f"{count(len(finished), 'Task')} ran, {n_released} were released")
 
 
 def _without_released(lake: Lake, assignment: Assignment) -> Assignment:

@@ -10,6 +10,7 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 
+from ..errors import NotALakeError
 from ..estimates.gathering import GatherReport, gather_network
 from ..flow_steps.campaigns import Campaign, finish_campaign, new_campaign, prepare_campaign
 from ..flow_steps.dispatching import Dispatched, dispatch_tasks, handed_back
@@ -17,6 +18,8 @@ from ..flow_steps.pool_settings import plan_dispatch
 from ..flow_steps.progress_listeners import reported
 from ..flow_steps.summary import publish_campaign, publish_estimates
 from ..flow_steps.task_runs import task_runner
+from ..ids import Scope
+from ..networks import read_network
 from ..prefect_api.credentials import load_credentials
 from ..query import find_network
 from ..statestore.claims import Selection
@@ -44,6 +47,16 @@ class CampaignReport:
     n_created: int
     dispatched: Dispatched
     gathered: GatherReport | None
+
+
+def _opened(lake: str, network: str, scope: str) -> Lake:
+    """Open the lake; create it only for a network that can be stored, so that bad input leaves nothing behind."""
+    try:
+        return Lake.open(lake)
+    except NotALakeError:
+        Scope.parse(scope).require_specific()
+        read_network(network)
+        return Lake.create(lake, exist_ok=True)
 
 
 def _stored_network(lake: Lake, network: str) -> str | None:
@@ -101,7 +114,7 @@ def run_campaign(
         unit_retries: Number of retries of a failed ProtocolUnit within an attempt. Empty: the pool's, else 1.
     """
     load_credentials()
-    place = Lake.create(lake, exist_ok=True)
+    place = _opened(lake, network, scope)
     stored = _stored_network(place, network)
     campaign = new_campaign(
         place,

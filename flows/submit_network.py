@@ -6,6 +6,9 @@ from prefect import flow
 
 from ..caller import Caller
 from ..flow_steps.artifacts import code, publish_markdown
+from ..ids import Scope
+from ..networks import read_network
+from ..plurals import count
 from ..prefect_api.credentials import load_credentials
 from ..statestore.submit import Submission
 from ..statestore.submit import submit_network as submit
@@ -34,14 +37,15 @@ def submit_network(
         tasks_per_transformation: Number of Tasks per Transformation, including existing ones. 0 creates none.
     """
     load_credentials()
+    given, where = read_network(network), Scope.parse(scope).require_specific()  # bad input must leave no empty lake
     place = Lake.create(lake, exist_ok=True)
-    submission = submit(place, network, scope, name=name)
+    submission = submit(place, given, where, name=name)
     if tasks_per_transformation:
         ensure_tasks(place, submission.network, tasks_per_transformation, caller=Caller("submit-network"))
     publish_markdown(
         f"{submission.name or 'network'}-submitted",
-        f"{code(submission.network)}\n\n{submission.n_transformations} Transformations "
-        f"({submission.n_new_transformations} new), {submission.n_new_objects} new objects.",
+        f"{code(submission.network)}\n\n{count(submission.n_transformations, 'Transformation')} "
+        f"({submission.n_new_transformations} new), {count(submission.n_new_objects, 'new object')}.",
         description="Stored objects",
     )
     return submission

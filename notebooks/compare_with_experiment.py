@@ -48,8 +48,9 @@ def _(alchemiscale_lake, mo, open_lake):
     """).fetchall()
     _options = {f"{name or network} ({network.split('-', 2)[2]})": network for network, name in _found}
     network = mo.ui.dropdown(_options, value=next(iter(_options), None), label="Network")
+    names = {network: name or "network without a name" for network, name in _found}
     mo.md(f"# Compare with experiment\n\n`{lake.url}`\n\n{network}")
-    return con, lake, network
+    return con, lake, names, network
 
 
 @app.cell
@@ -73,9 +74,11 @@ def _(chosen, comparisons, con, mo, plots):
 
 
 @app.cell
-def _(panels, picture, plots):
+def _(measured, names, panels, picture, plots):
     _drawn = {name: pairs for name, pairs in panels.items() if len(pairs)}
-    picture(plots.plot_comparison(_drawn), "calculated against experimental, ligands beside edges")
+    picture(
+        plots.plot_comparison(_drawn, title=names[measured]), "calculated against experimental, ligands beside edges"
+    )
     return
 
 
@@ -88,9 +91,16 @@ def _(mo):
 
 
 @app.cell
-def _(comparisons, con, frame, measured, performance):
+def _(comparisons, con, frame, measured, mo, performance):
+    _shown = ("RMSE", "MUE", "R2", "kendall_tau", "spearman_rho")
     _now = comparisons.compare(con, network=measured)
-    frame(performance.comparison_table(_now)).select("kind", "quantity", "n", "statistic", "value", "low", "high")
+    _rows = frame(performance.comparison_table(_now, statistics=_shown))
+    mo.vstack(
+        [
+            _rows.select("kind", "quantity", "n", "statistic", "value", "low", "high"),
+            *(mo.md(f"*{line}*") for line in performance.too_few(_now)),
+        ]
+    )
     return
 
 
@@ -103,12 +113,12 @@ def _(mo):
 
 
 @app.cell
-def _(comparisons, con, measured, mo, picture, plots):
+def _(comparisons, con, measured, mo, names, picture, plots):
     _history = comparisons.compare(con, network=measured, over_time=True)
     _several = len({one.round for one in _history}) > 1
-    picture(plots.plot_over_time(_history), "RMSE of every estimate version") if _several else mo.md(
-        "*There is only one estimate version so far.*"
-    )
+    picture(
+        plots.plot_over_time(_history, title=names[measured]), "RMSE of every estimate version"
+    ) if _several else mo.md("*There is only one estimate version so far.*")
     return
 
 

@@ -94,7 +94,7 @@ def _(con, mo, picture, plot_hours_per_result):
         where results.ok
     """).pl()
     mo.stop(not len(hours), mo.md("*There are no successful results yet.*"))
-    picture(plot_hours_per_result(hours), "hours per result, by phase and GPU")
+    picture(plot_hours_per_result(hours, title="all networks of the lake"), "hours per result, by phase and GPU")
     return
 
 

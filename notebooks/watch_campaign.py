@@ -71,16 +71,17 @@ def _(ask, con, mo, network):
     status = ask(con, "network_status", network=chosen).row(0, named=True)
     _counts = {name: status[f"n_{name}"] for name in ("complete", "running", "waiting", "error", "invalid")}
     n_tasks = sum(_counts.values())
+    title = status["name"] or "network without a name"
     mo.md(
         f"**{status['name']}** is {status['state']}: "
         + ", ".join(f"{n} {name}" for name, n in _counts.items() if n)
         + f" of {n_tasks} Tasks."
     )
-    return chosen, n_tasks
+    return chosen, n_tasks, title
 
 
 @app.cell
-def _(chosen, con, mo, n_tasks, picture, plot_progress):
+def _(chosen, con, mo, n_tasks, picture, plot_progress, title):
     results = con.sql(
         """
         select results.ended_at, results.ok
@@ -91,7 +92,7 @@ def _(chosen, con, mo, n_tasks, picture, plot_progress):
         params={"network": chosen},
     ).pl()
     mo.stop(not len(results), mo.md("*No Task has ended yet.*"))
-    picture(plot_progress(results, n_tasks), "results over time")
+    picture(plot_progress(results, n_tasks, title=title), "results over time")
     return
 
 

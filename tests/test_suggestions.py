@@ -16,6 +16,7 @@ from tests.plain import SCOPE, plain_chain
 
 def test_the_nearest_is_suggested_and_nothing_far_off() -> None:
     assert did_you_mean("Tyk", ["TYK2", "mcl1"]) == "; did you mean 'TYK2'?"
+    assert did_you_mean("tik2", ["mcl1-2024", "tyk2-2024"]) == "; did you mean 'tyk2-2024'?"
     assert did_you_mean("abcdef", ["TYK2", "mcl1"]) == did_you_mean("x", []) == ""
 
 
@@ -30,6 +31,16 @@ def test_the_nearest_is_suggested_and_nothing_far_off() -> None:
         (["usage", "--scope", f"{SCOPE}s"], f"did you mean '{SCOPE}'?"),
         (["networks", "list", "--scope", f"{SCOPE}s"], f"did you mean '{SCOPE}'?"),
         (["gather", "--scope", f"{SCOPE}s"], f"did you mean '{SCOPE}'?"),
+        (["rank", "tik2"], "did you mean 'tyk2'?"),
+        (["compare", "tik2"], "did you mean 'tyk2'?"),
+        (["view", "tik2"], "did you mean 'tyk2'?"),
+        (["failures", "tik2"], "did you mean 'tyk2'?"),
+        (["estimate-cost", "tik2"], "did you mean 'tyk2'?"),
+        (["estimate-cost", "tyk2", "--gpu", "RTX 409O"], "is unknown; did you mean '"),
+        (["dispatch", "--network", "tik2"], "did you mean 'tyk2'?"),
+        (["tasks", "create", "--network", "tik2"], "did you mean 'tyk2'?"),
+        (["tasks", "--transformation", "a_c"], "the lake has no Transformation 'a_c'"),
+        (["networks", "set-weight", "tik2", "0.5"], "did you mean 'tyk2'?"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

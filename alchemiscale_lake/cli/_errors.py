@@ -19,6 +19,7 @@ import click
 
 from ..errors import LakeError
 from ..printable import printable
+from ._options import at_this_lake
 
 __all__ = ["INTERRUPTED", "LakeGroup", "put_out", "say"]
 
@@ -29,8 +30,8 @@ _LONGEST: Final = 300
 
 
 def say(text: str, **style: Any) -> None:
-    """Print a message on stderr. Terminal control sequences are escaped."""
-    click.secho(printable(text), err=True, **style)
+    """Print a message on stderr; commands in it get the lake in use. Terminal control sequences are escaped."""
+    click.secho(printable(at_this_lake(text)), err=True, **style)
 
 
 def put_out(text: str, *, nl: bool = True, **style: Any) -> None:
@@ -75,7 +76,7 @@ class LakeGroup(click.Group):
         except BaseException as e:  # a panic of Rust code is not an Exception
             if os.environ.get(_DEBUG):
                 raise
-            say(_unforeseen(e, _doing(ctx)), fg="red")
+            click.secho(printable(_unforeseen(e, _doing(ctx))), err=True, fg="red")
             ctx.exit(1)
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from ..errors import MissingDependencyError
@@ -14,7 +17,7 @@ if TYPE_CHECKING:
     from ..flow_steps.launch import Session
     from ..store import Lake
 
-__all__ = ["dispatch_once", "open_lake", "session", "up"]
+__all__ = ["dispatch_once", "lake_to_plan", "open_lake", "require_engines", "require_port", "session", "up"]
 
 
 def session(lake: Lake, *, say: Callable[[str], None], verbose: bool = False) -> AbstractContextManager[Session]:
@@ -25,7 +28,7 @@ def session(lake: Lake, *, say: Callable[[str], None], verbose: bool = False) ->
     MissingDependencyError
         If Prefect or Dask is not installed.
     """
-    _require_engines()
+    require_engines()
     from ..flow_steps import launch
 
     return launch.session(lake, say=say, verbose=verbose)
@@ -33,7 +36,7 @@ def session(lake: Lake, *, say: Callable[[str], None], verbose: bool = False) ->
 
 def up(lake: Lake, **settings: Any) -> None:
     """Serve the Prefect UI and the deployments until stopped."""
-    _require_engines()
+    require_engines()
     from ..flow_steps import serve
 
     serve.up(lake, **settings)
@@ -41,10 +44,27 @@ def up(lake: Lake, **settings: Any) -> None:
 
 def dispatch_once(lake: Lake, pool: str, **settings: Any) -> DispatchReport:
     """Run one dispatch turn for a pool whose jobs continue without this process."""
-    _require_engines()
+    require_engines()
     from ..flow_steps import batch_mode
 
     return batch_mode.dispatch_once(lake, pool, **settings)
+
+
+@contextmanager
+def lake_to_plan(place: str) -> Iterator[Lake]:
+    """Open a lake to read; if there is none, a temporary empty one, so that bad input leaves nothing behind."""
+    from ..errors import NotALakeError
+    from ..store import Lake
+
+    try:
+        found = Lake.open(place)
+    except NotALakeError:
+        found = None
+    if found is not None:
+        yield found
+        return
+    with TemporaryDirectory(prefix="alchemiscale-lake-") as folder:
+        yield Lake.create(Path(folder) / "lake")
 
 
 def open_lake(place: str, say: Callable[[str], None]) -> Lake:
@@ -60,10 +80,19 @@ def open_lake(place: str, say: Callable[[str], None]) -> Lake:
         return lake
 
 
-def _require_engines() -> None:
+def require_engines() -> None:
     """Raise MissingDependencyError unless Prefect and Dask are installed."""
     missing = [name for name in ("prefect", "distributed") if importlib.util.find_spec(name) is None]
     if missing:
         raise MissingDependencyError(
             f"this command needs {' and '.join(missing)}; install alchemiscale-lake[flows]", packages=missing
         )
+
+
+def require_port(host: str, port: int) -> None:
+    """Raise if the Prefect server of `up` could not listen on an address."""
+    require_engines()
+    from ..prefect_api.addresses import listen
+
+    if not os.environ.get("PREFECT_API_URL"):
+        listen(host, port).close()

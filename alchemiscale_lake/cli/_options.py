@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import click
 from click.core import ParameterSource
 
+from ..hints import with_lake
+
 __all__ = [
-    "at_lake",
+    "at_this_lake",
+    "duplicates_option",
     "is_given",
     "lake_of_pools",
     "lake_option",
@@ -19,10 +21,19 @@ __all__ = [
     "pools_option",
     "scope_option",
     "tasks_option",
+    "temperature_option",
     "verbose_option",
 ]
 
 F = TypeVar("F", bound=Callable[..., object])
+
+_LAKE: Final = f"{__name__}.lake"
+
+
+def _keep_lake(ctx: click.Context, _: click.Parameter, value: str) -> str:
+    ctx.meta[_LAKE] = value
+    return value
+
 
 #: `lake: str`
 lake_option = click.option(
@@ -31,6 +42,7 @@ lake_option = click.option(
     default="./lake",
     show_default="ALCHEMISCALE_LAKE, else ./lake",
     metavar="FOLDER|URL",
+    callback=_keep_lake,
     help="Lake to use.",
 )
 
@@ -47,6 +59,26 @@ tasks_option = click.option(
     default=None,
     metavar="N",
     help="Number of independent Tasks per Transformation, including existing ones.",
+)
+
+#: `temperature: float`
+temperature_option = click.option(
+    "--temperature",
+    type=click.FloatRange(250.0, 400.0),
+    default=298.15,
+    show_default=True,
+    metavar="KELVIN",
+    help="Temperature of experimental Kd, Ki, IC50 and of pKi, pIC50, if the file does not state it.",
+)
+
+#: `duplicates: str`
+duplicates_option = click.option(
+    "--duplicates",
+    type=click.Choice(["refuse", "geomean"], case_sensitive=False),
+    default="refuse",
+    show_default=True,
+    help="Several experimental values of one ligand: refuse them, or take their geometric mean, with their standard "
+    "deviation as uncertainty.",
 )
 
 #: `pools_file: str | None`
@@ -66,9 +98,11 @@ def is_given(ctx: click.Context, option: str) -> bool:
     return ctx.get_parameter_source(option) is not ParameterSource.DEFAULT
 
 
-def at_lake(lake: str) -> str:
-    """Return the --lake option for a suggested command; empty if the command finds this lake by default."""
-    return "" if lake == os.environ.get("ALCHEMISCALE_LAKE", "./lake") else f" --lake {shlex.quote(lake)}"
+def at_this_lake(text: str) -> str:
+    """Add `--lake` to the commands in a message, if they would otherwise use another lake than this command."""
+    default = os.environ.get("ALCHEMISCALE_LAKE") or "./lake"
+    ctx = click.get_current_context(silent=True)
+    return with_lake(text, default if ctx is None else ctx.meta.get(_LAKE, default), default)
 
 
 def lake_of_pools(ctx: click.Context, lake: str, pools_file: str | None) -> str:
@@ -79,7 +113,7 @@ def lake_of_pools(ctx: click.Context, lake: str, pools_file: str | None) -> str:
         return lake
     path = find_pools_file(pools_file)
     named = None if path is None else load_pools(path).lake
-    return named or lake
+    return _keep_lake(ctx, ctx.command.params[0], named or lake)
 
 
 #: `verbose: bool`

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
 
+from ..plurals import count
 from ._errors import put_out, say
 
 if TYPE_CHECKING:
     from ..report import Table
     from ..store import Lake
 
-__all__ = ["output_options", "show_summary", "show_table"]
+__all__ = ["is_for_people", "output_options", "show_summary", "show_table"]
 
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -54,6 +55,11 @@ def _keep_keys(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     ctx.meta[_KEYS] = value
 
 
+def is_for_people(tsv: bool, output: str | None) -> bool:
+    """Return whether a table is laid out on a terminal, with these options."""
+    return not tsv and output is None and sys.stdout.isatty()
+
+
 def show_table(
     table: Table,
     *,
@@ -81,8 +87,8 @@ def show_table(
 
     if output is not None and output != "-":
         Path(output).write_bytes(table_bytes(table, output))
-        say(f"wrote {output} ({counted or f'{len(table.rows)} rows'})")
-    elif tsv or output == "-" or not sys.stdout.isatty():
+        say(f"wrote {output} ({counted or count(len(table.rows), 'row')})")
+    elif not is_for_people(tsv, output):
         click.echo(table.tsv(), nl=False)
     else:
         from rich.console import Console
@@ -98,11 +104,11 @@ def show_table(
             say(note, dim=True)
 
 
-def show_summary(lake: Lake, network: str, *, plot: str | None = None, lake_argument: str | None = None) -> None:
+def show_summary(lake: Lake, network: str, *, plot: str | None = None) -> None:
     """Show the summary of a campaign: ligands on stdout, everything else on stderr."""
     from ..report import summarise
 
-    summary = summarise(lake, network, plot=plot, lake_argument=lake_argument)
+    summary = summarise(lake, network, plot=plot)
     show_table(summary.table)
     sys.stdout.flush()
     for line in summary.lines:

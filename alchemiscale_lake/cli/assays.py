@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
+from ..plurals import count
 from ._errors import say
-from ._options import lake_option
+from ._options import duplicates_option, lake_option, temperature_option
+
+if TYPE_CHECKING:
+    from ..networks.measurements import Duplicates
 
 __all__ = ["command"]
 
@@ -21,16 +27,12 @@ __all__ = ["command"]
     show_default=True,
     help="Quantity that was measured.",
 )
-@click.option(
-    "--temperature",
-    type=click.FloatRange(250.0, 400.0),
-    default=298.15,
-    show_default=True,
-    metavar="KELVIN",
-    help="Temperature of Kd, Ki, IC50 and of pKi, pIC50, if the file does not state it.",
-)
+@temperature_option
+@duplicates_option
 @click.option("--source", default=None, help="Source of the values.  [default: the file's name]")
-def command(file: str, lake: str, scope: str, kind: str, temperature: float, source: str | None) -> None:
+def command(
+    file: str, lake: str, scope: str, kind: str, temperature: float, duplicates: Duplicates, source: str | None
+) -> None:
     """Import experimental values.
 
     FILE is a CSV or TSV with a header: `ligand`, `value_kcal_mol` (or `pKi`, `pIC50`, `Ki (nM)`, `Kd (nM)`,
@@ -45,8 +47,10 @@ def command(file: str, lake: str, scope: str, kind: str, temperature: float, sou
     from ..store import Lake
 
     opened = Lake.open(lake)
-    new = import_assays(opened, file, scope, kind, source=source, temperature_kelvin=temperature, tell=say)
-    say(f"imported {new} new {kind} values into {scope}")
+    new = import_assays(
+        opened, file, scope, kind, source=source, temperature_kelvin=temperature, duplicates=duplicates, tell=say
+    )
+    say(f"imported {count(new, f'new {kind} value')} into {scope}")
     for remark in (unused_assays(opened, scope, kind), unmatched_assays(opened, scope)):
         if remark is not None:
             say(remark)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from ..plurals import count
 from ._errors import say
 from ._options import lake_option, scope_option
 from ._show import output_options, show_table
@@ -120,11 +121,11 @@ def command(
                 "--against needs NETWORK and takes neither --by, --over-time, --uncertainties, --plot nor --ecdf"
             )
         table, n = _side_by_side(lake, network, against, scope, kind, statistics or _SHOWN, bootstrap)
-        show_table(table, tsv=tsv, output=output, counted=f"{n} comparisons")
+        show_table(table, tsv=tsv, output=output, counted=count(n, "comparison"))
         return
     from ..estimates.comparisons import compare
     from ..query import ask, connect, find_network, require_scope
-    from ..report.performance import comparison_table
+    from ..report.performance import comparison_table, too_few
     from ..store import Lake
 
     opened = Lake.open(lake)
@@ -137,10 +138,9 @@ def command(
     names = dict(ask(connection, "network_states").select("network", "name").iter_rows())
     shown = statistics or _SHOWN
     table = comparison_table(found, by=by, over_time=over_time, names=names, statistics=shown)
-    show_table(table, tsv=tsv, output=output, counted=f"{len(found)} comparisons")
-    few = sum(one.performance.n < 3 for one in found)
-    if few:
-        say(f"{few} of {len(found)} comparisons are of one or two pairs: too few for an interval or a correlation")
+    show_table(table, tsv=tsv, output=output, counted=count(len(found), "comparison"))
+    for line in too_few(found):
+        say(line)
     if plot is not None:
         title = _title(chosen, names)
         figure = _over_time(found, statistics, names, title) if over_time else _scatter(connection, chosen, title)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..plurals import count
 from ._bar import TaskBar
 from ._errors import INTERRUPTED, say
 from ._launch import dispatch_once, session
@@ -80,7 +81,7 @@ def command(
         done = flows.call("dispatch", bar, lake=place.url, pool=pool, once=once, **selected, **settings)
     _conclude(done.report)
     if done.interrupted:
-        say(f"to continue: alchemiscale-lake dispatch {pool} --lake {shlex.quote(place.url)}")
+        say(f"to continue: alchemiscale-lake dispatch {shlex.quote(pool)}")
         ctx.exit(INTERRUPTED)
     _exit_on_errors(ctx, place, selection, seq)
 
@@ -109,7 +110,7 @@ def _exit_on_errors(ctx: click.Context, lake: Lake, selection: Selection, seq: i
 
     n_failed = failed_since(lake, selection, seq)
     if n_failed:
-        say(f"{n_failed} Task(s) ended in error; see `alchemiscale-lake failures --lake {shlex.quote(lake.url)}`")
+        say(f"{count(n_failed, 'Task')} ended in error; see `alchemiscale-lake failures`")
         ctx.exit(1)
 
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import click
 
+from ..plurals import count, verb
 from ._errors import say
+from ._launch import lake_to_plan
 from ._options import is_given, lake_of_pools, lake_option, pools_option, scope_option
-from ._show import output_options, show_table
+from ._show import is_for_people, output_options, show_table
 
 if TYPE_CHECKING:
     from ..costs.remaining_work import Remaining
@@ -63,10 +63,10 @@ def command(
 ) -> None:
     """Estimate the cost of a network: GPU-hours, wall time and money, with 90 % intervals.
 
-    NETWORK is a file or folder that submit can read (it is not submitted), or a network in the lake, of which the
-    running and waiting Tasks are priced. Work already in the Scope costs nothing: good results of the same
-    Transformations and, for a file, also running or waiting Tasks. Protocols without a GPU cost worker-hours. Wall
-    times and money need a pools file.
+    NETWORK is a file or folder that submit can read (it is not submitted), or a network in the lake. What is left to
+    compute is priced: running and waiting Tasks and, for a file, those that it would add; good results of the same
+    Transformations in the Scope cost nothing. Protocols without a GPU cost worker-hours. Wall times and money need a
+    pools file.
 
     \b
     Examples:
@@ -85,15 +85,15 @@ def command(
     with _opened(place, network, asked=place != lake or is_given(ctx, "lake")) as opened:
         remaining = _remaining(opened, network, scope, tasks_per_transformation)
         priced = price(opened, remaining, pools, pool=pool, gpu=gpu, now=now_utc())
-    compact = sys.stdout.isatty() and not tsv and output is None
+    compact = is_for_people(tsv, output)
     table = (transformations_table if by_transformation else price_table)(priced, compact=compact)
     show_table(table, tsv=tsv, output=output)
     for line in price_lines(priced):
         say(line)
     if remaining.network is None and (started := remaining.n_started):
         say(
-            f"not counted: {started} Tasks of these Transformations that wait or run in {remaining.scope} already; "
-            "`alchemiscale-lake estimate-cost` with the network's name counts them"
+            f"{count(started, 'Task')} of these already {verb(started, 'waits or runs', 'wait or run')} in "
+            f"{remaining.scope}: the estimate is of what is left of them and of what the file would add"
         )
     n_repeats = remaining.rows["n_repeats"].to_list()
     if repeated := simulations_of(n_repeats, remaining.most_tasks) or repeats_within(n_repeats):
@@ -109,8 +109,8 @@ def _opened(place: str, network: str | None, *, asked: bool) -> Iterator[Lake]:
         yield Lake.open(place)
         return
     say("there is no lake here to take earlier results from: costs are estimated from physics alone")
-    with TemporaryDirectory(prefix="alchemiscale-lake-") as folder:
-        yield Lake.create(Path(folder) / "lake")
+    with lake_to_plan(place) as empty:
+        yield empty
 
 
 def _remaining(lake: Lake, network: str | None, scope: str | None, tasks_per_transformation: int | None) -> Remaining:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
 from ._errors import put_out, say
-from ._options import at_lake, lake_option, scope_option
+from ._options import lake_option, scope_option
 from ._show import output_options, show_table
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
+#: Most important first.
+_KEEP = ("exception", "transformation_name", "traceback", "unit")
 _COLUMNS = ("task", "transformation_name", "unit", "exception", "hostname", "ended_at", "stderr_path")
 
 
@@ -66,7 +69,7 @@ def command(
             put_out("")
     elif each:
         columns = [*_COLUMNS, "traceback"] if traceback else list(_COLUMNS)
-        show_table(Table.of(failures.select(columns)), tsv=tsv, output=output)
+        show_table(replace(Table.of(failures.select(columns)), keep=_KEEP), tsv=tsv, output=output)
     else:
         show_table(failures_table(kinds), tsv=tsv, output=output)
     if failures.is_empty():
@@ -78,7 +81,7 @@ def command(
     elif not everything:
         of = "" if network is None else f" --network {shlex.quote(network)}"
         of += "" if scope is None else f" --scope {shlex.quote(scope)}"
-        say(f"next: alchemiscale-lake tasks retry{of}{at_lake(lake)}")
+        say(f"next: alchemiscale-lake tasks retry{of}")
 
 
 def _wanted(

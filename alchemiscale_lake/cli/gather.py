@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from ..plurals import count, verb
 from ._errors import say
 from ._options import lake_option, scope_option
 from ._show import output_options, show_table
@@ -150,7 +151,7 @@ def _write_pages(lake: Lake, done: list[GatherReport]) -> None:
     pages = [written_page(lake, one.network) for one in done if one.new_round]
     failed = [told for place, told in pages if place is None]
     if len(failed) < len(pages):
-        say(f"{len(pages) - len(failed)} pages written, in plots/ of {lake.url}")
+        say(f"{count(len(pages) - len(failed), 'page')} written, in plots/ of {lake.url}")
     for told in failed[:1]:
         say(f"{told} ({len(failed)} such)" if len(failed) > 1 else told)
 
@@ -168,7 +169,9 @@ def _fill(lake: Lake, networks: list[str]) -> None:
     from ..estimates.object_estimates import fill_estimates
 
     report = fill_estimates(lake, networks)
-    say(f"estimates of {report.n_filled} of {report.n_missing} results without one were computed from their objects")
+    say(
+        f"estimates of {report.n_filled} of {count(report.n_missing, 'result')} without one computed from their objects"
+    )
     for failure in report.failures[:_MOST_FAILURES]:
         say(f"  {failure}")
     if len(report.failures) > _MOST_FAILURES:
@@ -199,7 +202,7 @@ def _show_one(
         say(remark)
     flagged = n_flagged(connection, network).get(network, 0)
     if flagged and report != "findings":
-        say(f"{flagged} finding{'s are' if flagged > 1 else ' is'} flagged: see --report findings")
+        say(f"{count(flagged, 'finding')} {verb(flagged)} flagged: see --report findings")
 
 
 def _show_many(
@@ -223,10 +226,11 @@ def _show_many(
         for remark in found.remarks:
             say(remark)
     else:
-        show_table(gathered_table(connection, done), tsv=tsv, output=output, counted=f"{len(done)} networks")
+        show_table(gathered_table(connection, done), tsv=tsv, output=output, counted=count(len(done), "network"))
     n_new = sum(one.new_round for one in done)
     n_legs = sum(one.n_regathered for one in done)
-    say(f"{len(done)} networks gathered: {n_legs} Transformations had new results, {n_new} networks changed")
+    gathered, legs, changed = count(len(done), "network"), count(n_legs, "Transformation"), count(n_new, "network")
+    say(f"{gathered} gathered: {legs} had new results, {changed} changed")
 
 
 def _draw(connection: Connection, network: str, report: str, target: Path) -> None:
@@ -239,11 +243,11 @@ def _draw(connection: Connection, network: str, report: str, target: Path) -> No
     if report == "findings":
         closures = cycle_closures(connection, network)
         plot_cycle_closures(closures, title=title).savefig(target)
-        say(f"wrote {target} ({len(closures)} independent cycles)")
+        say(f"wrote {target} ({count(len(closures), 'independent cycle')})")
         return
     ranking = ask(connection, "ligand_ranking", network=network)
     edges = report == "ddg"
     pairs = ddg_pairs(ask(connection, "latest_edges", network=network), ranking) if edges else dg_pairs(ranking)
     figure = plot_pairs(pairs, quantity="ΔΔG" if edges else "ΔG", title=title)
     figure.savefig(target)
-    say(f"wrote {target} ({len(pairs)} {'edges' if edges else 'ligands'}; {performance_line(pairs)})")
+    say(f"wrote {target} ({count(len(pairs), 'edge' if edges else 'ligand')}; {performance_line(pairs)})")

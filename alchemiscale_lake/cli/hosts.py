@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..caller import Caller
+from ..plurals import count
 from ._errors import LakeGroup, say
 from ._options import lake_option, pools_option
 from ._show import output_options, show_table
@@ -103,7 +104,7 @@ def _list(lake: str, pools_file: str | None, tsv: bool, output: str | None) -> N
 
     opened, rules = Lake.open(lake), _rules(pools_file)
     table = hosts_table(opened, host_records(opened, rules), rules, now_utc(), paused_hosts(opened))
-    show_table(table, tsv=tsv, output=output, counted=f"{len(table.rows)} hosts")
+    show_table(table, tsv=tsv, output=output, counted=count(len(table.rows), "host"))
 
 
 def _rules(pools_file: str | None) -> QuarantineRules:

@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from ..plurals import count, verb
 from ._bar import FileBar
 from ._errors import put_out, say
-from ._launch import open_lake
-from ._options import at_lake, lake_option
+from ._launch import lake_to_plan, open_lake
+from ._options import duplicates_option, lake_option, temperature_option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from ..importing.imports import ImportReport
+    from ..networks.measurements import Duplicates
     from ..store import Lake
 
 __all__ = ["command"]
@@ -40,7 +42,7 @@ _WORTH_PROCESSES_BYTES: Final = 150e6
     "--network",
     default=None,
     metavar="NAME",
-    help="Name of the network, new or existing.  [default: found by keys, else the folder's or system's name]",
+    help="Name of the network, new or existing.  [default: found by keys, else the file's, folder's or system's name]",
 )
 @click.option(
     "--network-file",
@@ -56,6 +58,8 @@ _WORTH_PROCESSES_BYTES: Final = 150e6
     show_default=True,
     help="Quantity that experimental values in tables measure.",
 )
+@temperature_option
+@duplicates_option
 @click.option("--skip-bad", is_flag=True, help="Skip files that cannot be imported, instead of importing nothing.")
 def command(
     paths: tuple[str, ...],
@@ -64,6 +68,8 @@ def command(
     network: str | None,
     network_file: str | None,
     kind: str,
+    temperature: float,
+    duplicates: Duplicates,
     skip_bad: bool,
 ) -> None:
     """Import results, and print the ScopedKeys of their networks.
@@ -80,24 +86,27 @@ def command(
     """
     from ..ids import Scope
     from ..importing.assays import unmatched_assays
-    from ..importing.imports import import_results
+    from ..importing.imports import import_planned, plan_import
     from ..networks.result_files import find_result_files
 
     parsed = Scope.parse(scope)
-    found = find_result_files(paths)  # before the lake is created: bad input must not leave an empty lake behind
-    opened = open_lake(lake, say)
+    processes = _processes(find_result_files(paths))
     with FileBar() as bar:
-        report = import_results(
-            opened,
-            paths,
-            scope,
-            network=network,
-            network_file=network_file,
-            kind=kind,
-            skip_bad=skip_bad,
-            progress=bar,
-            processes=_processes(found),
-        )
+        with lake_to_plan(lake) as known:
+            plan = plan_import(
+                known,
+                paths,
+                parsed,
+                network=network,
+                network_file=network_file,
+                temperature_kelvin=temperature,
+                duplicates=duplicates,
+                skip_bad=skip_bad,
+                progress=bar,
+                processes=processes,
+            )
+        opened = open_lake(lake, say)
+        report = import_planned(opened, plan, kind, progress=bar)
     for key in report.networks:
         put_out(key)
     for line in _summary(report):
@@ -106,7 +115,7 @@ def command(
     if unmatched is not None:
         say(unmatched)
     if report.networks and report.n_good:
-        say(f"next: alchemiscale-lake gather {_networks_of(opened, report)}{at_lake(lake)}")
+        say(f"next: alchemiscale-lake gather {_networks_of(opened, report)}")
 
 
 def _networks_of(lake: Lake, report: ImportReport) -> str:
@@ -132,11 +141,12 @@ def _summary(report: ImportReport) -> list[str]:
         lines = [*lines[:_SHOWN], f"... and {len(lines) - _SHOWN} more"]
     known = f", {report.n_known_files} of them already imported" if report.n_known_files else ""
     lines.append(
-        f"{report.n_files} file(s){known}: {report.n_good} new results, {report.n_failed} new failures, "
-        f"{report.n_known} already imported; {report.n_transformations} new Transformations"
+        f"{count(report.n_files, 'file')}{known}: {count(report.n_good, 'new result')}, "
+        f"{count(report.n_failed, 'new failure')}, {report.n_known} already imported; "
+        f"{count(report.n_transformations, 'new Transformation')}"
     )
-    if report.n_without_estimate:
-        lines.append(f"{report.n_without_estimate} good results have no estimate")
+    if n := report.n_without_estimate:
+        lines.append(f"{count(n, 'good result')} {verb(n, 'has', 'have')} no estimate")
     if report.n_assays:
-        lines.append(f"{report.n_assays} new experimental values")
+        lines.append(count(report.n_assays, "new experimental value"))
     return lines

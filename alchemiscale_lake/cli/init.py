@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from ._errors import put_out, say
-from ._options import at_lake, lake_option
+from ._options import lake_option
 
 __all__ = ["command"]
 
@@ -25,4 +25,4 @@ def command(lake: str) -> None:
 
     made = Lake.create(lake)
     put_out(made.url)
-    say(f"next: alchemiscale-lake submit NETWORK --scope org-campaign-project{at_lake(lake)}")
+    say("next: alchemiscale-lake submit NETWORK --scope org-campaign-project")

@@ -8,8 +8,9 @@ import click
 
 from ..amounts import parse_seconds
 from ..caller import Caller
+from ..plurals import count, verb
 from ._errors import say
-from ._options import at_lake, lake_option
+from ._options import lake_option
 from ._show import output_options, show_table
 
 __all__ = ["command"]
@@ -84,31 +85,29 @@ def command(
     opened = Lake.open(lake)
     forgotten = forgotten_receipts(opened)
     if forgotten and dry_run:
-        say(f"{len(forgotten)} receipt(s) are in no table, and would be recorded")
+        say(f"{count(len(forgotten), 'receipt')} {verb(len(forgotten))} in no table, and would be recorded")
     elif forgotten:
         recorded = record_forgotten(opened, forgotten, caller=Caller.this_user())
-        say(f"{sum(r.new for r in recorded)} result(s) recorded from receipts that were in no table")
+        n_new = sum(r.new for r in recorded)
+        say(f"{count(n_new, 'result')} recorded from receipts that were in no table")
         if n_failed := sum(r.new and not r.ok for r in recorded):
-            say(f"{n_failed} of them failed or have invalid receipts: see `alchemiscale-lake failures --all`")
+            say(f"of them, {n_failed} failed or had invalid receipts: see `alchemiscale-lake failures --all`")
     ended = [] if dry_run else end_recorded(opened, caller=Caller.this_user())
     if ended:
-        say(f"{len(ended)} Task(s) had recorded results but had not ended; they have ended now")
+        say(f"{count(len(ended), 'Task')} had recorded results but had not ended; set ended now")
     lost = end_lost(opened, caller=Caller.this_user()) if repair_first and not dry_run else []
     if lost:
-        say(f"{len(lost)} complete Task(s) have lost their results; their status is now error:")
+        say(f"{count(len(lost), 'complete Task')} lost all results; status is now error:")
         for task in lost[:_SHOWN]:
             say(f"  {task}")
         if len(lost) > _SHOWN:
             say(f"  ... and {len(lost) - _SHOWN} more")
-        say(f"next: alchemiscale-lake tasks retry{at_lake(lake)}")
+        say("next: alchemiscale-lake tasks retry")
     report = maintain(opened, settings, tell=say)
     show_table(upkeep_table(report), tsv=tsv, output=output)
     say(upkeep_line(report))
     if opened.format < FORMAT:
-        say(
-            f"this lake has format {opened.format}, the current one is {FORMAT}; "
-            f"next: alchemiscale-lake migrate{at_lake(lake)}"
-        )
+        say(f"this lake has format {opened.format}, the current one is {FORMAT}; next: alchemiscale-lake migrate")
 
 
 def _repair(place: str, dry_run: bool) -> None:
@@ -124,6 +123,6 @@ def _repair(place: str, dry_run: bool) -> None:
     repaired = repair(Lake.open(place), tell=say, dry_run=dry_run)
     for loss in repaired.losses:
         say(str(loss))
-    say(f"{len(repaired.losses)} damaged item(s)" if repaired.losses else "nothing is damaged")
+    say(count(len(repaired.losses), "damaged item") if repaired.losses else "nothing is damaged")
     if dry_run and repaired.losses:
         raise SystemExit(1)

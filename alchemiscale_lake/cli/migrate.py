@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from ._errors import say
-from ._options import at_lake, lake_option
+from ._options import lake_option
 from ._show import output_options, show_table
 
 __all__ = ["command"]
@@ -39,5 +39,5 @@ def command(ctx: click.Context, /, lake: str, dry_run: bool, tsv: bool, output: 
     if report.refusal is not None:
         say(f"the migration would be refused now: {report.refusal}")
     if dry_run and report.steps:
-        say(f"next: alchemiscale-lake migrate{at_lake(lake)}")
+        say("next: alchemiscale-lake migrate")
         ctx.exit(1)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..caller import Caller
+from ..plurals import count
 from ._errors import LakeGroup, say
 from ._options import lake_option, scope_option
 from ._show import output_options, show_table
@@ -62,7 +63,7 @@ def list_command(states: tuple[str, ...], lake: str, scope: str | None, tsv: boo
     opened = Lake.open(lake)
     require_scope(opened, scope)
     table = networks_table(opened, scope, states)
-    show_table(table, tsv=tsv, output=output, counted=f"{len(table.rows)} networks")
+    show_table(table, tsv=tsv, output=output, counted=count(len(table.rows), "network"))
 
 
 @command.command("set-state")
@@ -85,9 +86,9 @@ def set_state_command(networks: tuple[str, ...], state: str, reason: str | None,
 
     opened, found = _find(lake, networks, scope)
     stopped = set_network_state(opened, found, state, caller=Caller.this_user(), reason=reason)
-    say(f"{_count(len(found), 'network')} set {state}")
+    say(f"{count(len(found), 'network')} set {state}")
     if stopped:
-        say(f"{_count(len(stopped), 'running Task')} stopped and released")
+        say(f"{count(len(stopped), 'running Task')} stopped and released")
 
 
 @command.command("set-weight")
@@ -109,7 +110,7 @@ def set_weight_command(
 
     opened, found = _find(lake, networks, scope)
     set_network_weight(opened, found, weight, caller=Caller.this_user(), reason=reason)
-    say(f"{_count(len(found), 'network')} set to weight {weight}")
+    say(f"{count(len(found), 'network')} set to weight {weight}")
 
 
 @command.group("restart-patterns", cls=LakeGroup)
@@ -161,7 +162,7 @@ def add_patterns_command(network: str, patterns: tuple[str, ...], most: int, lak
     decisions = add_task_restart_patterns(opened, found, patterns, most, caller=Caller.this_user())
     restarted = {d.task for d in decisions if d.kind == "restarted"}
     cancelled = {d.task for d in decisions if d.kind == "cancelled"} - restarted
-    say(f"{_count(len(set(patterns)), 'pattern')} added")
+    say(f"{count(len(set(patterns)), 'pattern')} added")
     if decisions:
         say(f"of the Tasks in error, {len(restarted)} restarted and {len(cancelled)} cancelled")
 
@@ -219,7 +220,7 @@ def clear_patterns_command(network: str, lake: str, scope: str | None) -> None:
 
     opened, (found,) = _find(lake, [network], scope)
     removed = clear_task_restart_patterns(opened, found, caller=Caller.this_user())
-    say(f"{_count(len(removed), 'pattern')} removed")
+    say(f"{count(len(removed), 'pattern')} removed")
 
 
 # --- shared helpers --------------------------------------------------------------------------------
@@ -236,12 +237,8 @@ def _find(lake: str, networks: Sequence[str], scope: str | None) -> tuple[Lake, 
 def _answer(asked: Sequence[str], done: Sequence[str], what: str) -> None:
     """Print the outcome for the patterns; exit with 1 if the network lacks any of them."""
     missing = sorted(set(asked) - set(done))
-    say(f"{_count(len(done), 'pattern')} {what}")
+    say(f"{count(len(done), 'pattern')} {what}")
     for pattern in missing:
         say(f"  {pattern!r} is not a restart pattern of this network")
     if missing:
         click.get_current_context().exit(1)
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
-import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
 
+from ..plurals import count
 from ._errors import LakeGroup, put_out, say
-from ._show import output_options, show_table
+from ._show import is_for_people, output_options, show_table
 
 if TYPE_CHECKING:
     from ..pools_file import PoolsFile
@@ -49,9 +49,8 @@ def list_command(file: str | None, tsv: bool, output: str | None) -> None:
     from ..report.pools import pools_sheet, pools_table
 
     read = _read(file)
-    for_people = sys.stdout.isatty() and not tsv and output is None
-    table = pools_sheet(read.pools) if for_people else pools_table(read.pools)
-    show_table(table, tsv=tsv, output=output, counted=f"{len(read.pools.pools)} pools")
+    table = pools_sheet(read.pools) if is_for_people(tsv, output) else pools_table(read.pools)
+    show_table(table, tsv=tsv, output=output, counted=count(len(read.pools.pools), "pool"))
 
 
 @command.command("check")
@@ -87,8 +86,7 @@ def check_command(file: str | None) -> None:
         say("the directives of jobs are not shown here; to see them, install alchemiscale-lake[hpc]")
     for doubt in doubts(read.pools):
         say(f"Warning: {read.where(*doubt.key)}: {doubt.text}", fg="yellow")
-    count = len(read.pools.pools)
-    say(f"{read.path} has {count} {'pool' if count == 1 else 'pools'} and no mistakes")
+    say(f"{read.path} has {count(len(read.pools.pools), 'pool')} and no mistakes")
 
 
 def _read(file: str | None) -> PoolsFile:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
+from typing import Final
 
 import click
 
@@ -10,6 +12,12 @@ from ._options import lake_option
 from ._show import output_options, show_table
 
 __all__ = ["command"]
+
+#: Columns of any answer that a narrow terminal omits last.
+_KEEP: Final = (
+    "name", "ligand", "ligand_i", "ligand_j", "gpu_h", "value_kcal_mol", "uncertainty_kcal_mol", "n_results",
+    "n_failed",
+)  # fmt: skip
 
 
 @click.command("query")
@@ -40,9 +48,10 @@ def command(sql: str | None, lake: str, listed: bool, unsafe: bool, tsv: bool, o
     if listed:
         tables = [(name, "table", schema.doc) for name, schema in TABLES.items()]
         queries = [(q.name, "named query", f"{q.says}; {q.grain}") for q in QUESTIONS.values() if q.order_by]
-        show_table(Table(("name", "kind", "contents"), tables + queries), tsv=tsv, output=output)
+        show_table(Table(("name", "kind", "contents"), tables + queries, is_sheet=True), tsv=tsv, output=output)
         return
     if sql is None:
         raise click.UsageError("give an SQL statement, or --list to list tables and named queries")
     text = sys.stdin.read() if sql == "-" else sql
-    show_table(Table.of(read_sql(connect(Lake.open(lake), unsafe=unsafe), text)), tsv=tsv, output=output, as_asked=True)
+    found = Table.of(read_sql(connect(Lake.open(lake), unsafe=unsafe), text))
+    show_table(replace(found, keep=_KEEP), tsv=tsv, output=output, as_asked=True)

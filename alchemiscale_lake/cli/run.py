@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import NotALakeError, NotFoundError
+from ..plurals import count, verb
 from ._bar import TaskBar
 from ._errors import INTERRUPTED, say
-from ._launch import open_lake, session
-from ._options import at_lake, lake_option, pool_options, tasks_option, verbose_option
+from ._launch import open_lake, require_engines, session
+from ._options import lake_option, pool_options, tasks_option, verbose_option
 from ._show import show_summary
 
 if TYPE_CHECKING:
@@ -81,24 +83,24 @@ def command(
     """
     if network is None and not resume:
         raise click.UsageError("give a NETWORK, or --resume to continue unfinished runs")
-    place = _lake_for(lake, network, scope)
+    place = _lake_for(lake, network, scope, lambda: _check(assays, settings["pool"], settings["pools_file"]))
     if network is not None:
         started = [_begin(place, network, scope, name, tasks_per_transformation, assays, assay_kind)]
     else:
         started = _unfinished(place, tasks_per_transformation)
     if not started:
-        say(f"{place.url} has no unfinished run; see `alchemiscale-lake status{at_lake(lake)}`")
+        say(f"{place.url} has no unfinished run; see `alchemiscale-lake status`")
         return
-    again = f"alchemiscale-lake run --resume{at_lake(lake)}"
+    again = "alchemiscale-lake run --resume"
     say(f"if this is interrupted, continue with: {again}")
     undone: list[int | None] = []
     with session(place, say=say, verbose=verbose) as flows:
         login = f" (log in with the line in {flows.login})" if flows.login else ""
         say(f"watch the run at {flows.ui_url}{login}")
-        later = _later(flows, at_lake(lake))
+        later = _later(flows)
         try:
             for campaign in started:
-                undone.append(_run(flows, place, lake, campaign, plot, settings))
+                undone.append(_run(flows, place, campaign, plot, settings))
                 if undone[-1] is None:
                     break
         finally:
@@ -111,17 +113,32 @@ def command(
         ctx.exit(1)
 
 
-def _later(flows: Session, at: str) -> str | None:
+def _later(flows: Session) -> str | None:
     """Return how to see the UI after this command; None if the UI outlives it."""
     if not flows.is_ours:
         return None
     if not flows.is_kept:
         return f"{flows.ui_url} ends with this command; the lake has all results"
-    return f"{flows.ui_url} ends with this command; to see it later: alchemiscale-lake up{at}"
+    return f"{flows.ui_url} ends with this command; to see it later: alchemiscale-lake up"
 
 
-def _lake_for(lake: str, network: str | None, scope: str | None) -> Lake:
-    """Open the lake; create it only for a network that can be stored, so that bad input leaves nothing behind."""
+def _check(assays: str | None, pool: str, pools_file: str | None) -> None:
+    """Raise if the experimental values or the pools file cannot be read, or flows cannot run here."""
+    from ..importing.assays import check_assays
+    from ..pools_file import find_pools_file, load_pools
+
+    require_engines()
+    if assays is not None:
+        check_assays(assays)
+    path = find_pools_file(pools_file)
+    if path is not None:
+        pools = load_pools(path)
+        if pool != "local" or pools_file is not None:
+            pools.named(pool, str(path))
+
+
+def _lake_for(lake: str, network: str | None, scope: str | None, check: Callable[[], None]) -> Lake:
+    """Open the lake; create it only for input that passes all checks, so that bad input leaves nothing behind."""
     from ..ids import Scope
     from ..networks import read_network
     from ..store import Lake
@@ -137,6 +154,7 @@ def _lake_for(lake: str, network: str | None, scope: str | None) -> Lake:
         raise click.UsageError("give --scope ORG-CAMPAIGN-PROJECT to store the network in")
     Scope.parse(scope).require_specific()
     read_network(network)
+    check()
     return open_lake(lake, say)
 
 
@@ -195,9 +213,7 @@ def _unfinished(lake: Lake, tasks_per_transformation: int | None) -> list[Campai
     return started
 
 
-def _run(
-    flows: Session, lake: Lake, lake_argument: str, campaign: Campaign, plot: str | None, settings: dict[str, Any]
-) -> int | None:
+def _run(flows: Session, lake: Lake, campaign: Campaign, plot: str | None, settings: dict[str, Any]) -> int | None:
     """Run one campaign and print its summary; return the number of unfinished Tasks, None if interrupted."""
     from ..statestore.task_operations import tasks_in_error
 
@@ -216,17 +232,16 @@ def _run(
             **settings,
         )
     done = report.dispatched.report
-    say(f"{done.completed} Tasks complete, {done.failed} failed, {done.released} released")
+    say(f"{count(done.completed, 'Task')} complete, {done.failed} failed, {done.released} released")
     if report.dispatched.interrupted:
         return None
     n_failed = tasks_in_error(lake, report.campaign.network)
     if n_failed:
-        at = at_lake(lake_argument)
         name = shlex.quote(report.campaign.title)
-        say(f"{n_failed} Task(s) are in error")
-        say(f"to see why: alchemiscale-lake failures {name}{at}")
-        say(f"to run them again: alchemiscale-lake tasks retry --network {name}{at}; alchemiscale-lake run {name}{at}")
-    show_summary(lake, report.campaign.network, plot=plot, lake_argument=lake_argument)
+        say(f"{count(n_failed, 'Task')} {verb(n_failed)} in error")
+        say(f"to see why: alchemiscale-lake failures {name}")
+        say(f"to run them again: `alchemiscale-lake tasks retry --network {name}` and `alchemiscale-lake run {name}`")
+    show_summary(lake, report.campaign.network, plot=plot)
     return n_failed + _left_waiting(lake, report.campaign.network)
 
 
@@ -238,5 +253,8 @@ def _left_waiting(lake: Lake, network: str) -> int:
     left = not_runnable(lake, Selection(networks=(network,)))
     if left is None:
         return 0
-    say(f"{left.n_tasks} Task(s) cannot run here and stay waiting: {'; '.join(left.why)}")
+    say(
+        f"{count(left.n_tasks, 'Task')} cannot run here and {verb(left.n_tasks, 'stays', 'stay')} waiting: "
+        f"{'; '.join(left.why)}"
+    )
     return left.n_tasks

@@ -5,9 +5,10 @@ from __future__ import annotations
 import click
 
 from ..caller import Caller
+from ..plurals import count
 from ._errors import put_out, say
 from ._launch import open_lake
-from ._options import at_lake, lake_option, tasks_option
+from ._options import lake_option, tasks_option
 
 __all__ = ["command"]
 
@@ -42,11 +43,11 @@ def command(network: str, lake: str, scope: str, name: str | None, tasks_per_tra
     submission = submit_network(place, given, wanted, name=name)
     put_out(submission.network)
     say(
-        f"{submission.name or 'network'}: {submission.n_transformations} Transformations "
-        f"({submission.n_new_transformations} new), {submission.n_new_objects} new objects stored"
+        f"{submission.name or 'network'}: {count(submission.n_transformations, 'Transformation')} "
+        f"({submission.n_new_transformations} new), {count(submission.n_new_objects, 'new object')} stored"
     )
     if tasks_per_transformation:
         created = ensure_tasks(place, submission.network, tasks_per_transformation, caller=Caller("submit"))
         if multiplied := multiplied_repeats(place, submission.network):
             say(multiplied)
-        say(f"{len(created)} Tasks created and actioned; next: alchemiscale-lake dispatch{at_lake(lake)}")
+        say(f"{count(len(created), 'Task')} created and actioned; next: alchemiscale-lake dispatch")

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ..caller import Caller
+from ..plurals import count
 from ._errors import LakeGroup, put_out, say
-from ._options import at_lake, lake_option, scope_option
+from ._options import lake_option, scope_option
 from ._show import output_options, show_table
 
 if TYPE_CHECKING:
     import polars as pl
 
+    from ..errors import NotFoundError
     from ..statestore.task_operations import TaskOutcome
     from ..store import Lake
 
@@ -24,7 +26,7 @@ __all__ = ["command"]
 F = TypeVar("F", bound=Callable[..., object])
 
 _STATUSES = ("waiting", "running", "complete", "error", "invalid", "deleted")
-_COLUMNS = ("task", "status", "priority", "transformation_name", "pool", "attempt")
+_COLUMNS = ("task", "status", "priority", "transformation_name", "repeat", "pool", "attempt")
 
 
 _status_option = click.option(
@@ -139,7 +141,7 @@ def create_command(
     if found is not None and actioned:
         _answer(action_tasks(opened, created, found, caller=user), "created and actioned")
     else:
-        say(f"{len(created)} Tasks created, not actioned")
+        say(f"{count(len(created), 'Task')} created, not actioned")
     if found is not None and (multiplied := multiplied_repeats(opened, found)):
         say(multiplied)
 
@@ -193,7 +195,6 @@ def retry_command(tasks: tuple[str, ...], **selection: Any) -> None:
     """
     from ..statestore.task_operations import TaskOutcome, set_tasks_status
 
-    at = at_lake(selection["lake"])
     lake, user, _, chosen = _chosen(tasks, {**selection, "status": ("error",)})
     if not chosen:
         say("no Task is in error")
@@ -205,7 +206,7 @@ def retry_command(tasks: tuple[str, ...], **selection: Any) -> None:
     failed = [task for task in chosen if task not in others]
     done = set_tasks_status(lake, failed, "waiting", caller=user, reason="retry") if failed else []
     if any(outcome.ok for outcome in done):
-        say(f"next: alchemiscale-lake dispatch{at}")
+        say("next: alchemiscale-lake dispatch")
     _answer([*done, *refused], "set waiting")
 
 
@@ -246,26 +247,29 @@ def _list(*, lake: str, limit: int | None, tsv: bool, output: str | None, **sele
 
     rows = _select(Lake.open(lake), **selection)
     shown = rows if limit is None else rows.head(limit)
-    table = Table.of(shown.select(_COLUMNS))
+    where = ("scope",) if shown["scope"].n_unique() > 1 else ()
+    table = Table.of(shown.select(*_COLUMNS, *where))
     styled = Table(table.columns, table.rows, row_styles=tuple(STATUS_STYLES[status] for status in shown["status"]))
     show_table(styled, tsv=tsv, output=output)
     if len(shown) < len(rows):
-        say(f"{len(shown)} of {len(rows)} Tasks shown")
+        say(f"{len(shown)} of {count(len(rows), 'Task')} shown")
 
 
 def _select(
     lake: Lake, *, scope: str | None, network: str | None, status: Sequence[str], transformation: str | None
 ) -> pl.DataFrame:
-    """Return the matching Tasks, sorted by Transformation and key."""
+    """Return the matching Tasks, sorted by Transformation and repeat."""
     import polars as pl
 
     from ..query import ask, connect, find_network, require_scope
+    from ..statestore.task_names import repeat_numbers
     from ..statestore.task_operations import network_transformations
 
     require_scope(lake, scope)
     connection = connect(lake)
     rows = ask(connection, "task_states", scope=scope)
     names = connection.sql("select transformation, name as transformation_name from transformations").pl()
+    rows = rows.join(repeat_numbers(lake).drop("transformation"), on="task", how="left")
     if status:
         rows = rows.filter(pl.col("status").is_in(status))
     if network is not None:
@@ -273,10 +277,13 @@ def _select(
         rows = rows.filter(pl.col("transformation").is_in(members))
     rows = rows.join(names, on="transformation", how="left")
     if transformation is not None:
+        of_it = (pl.col("transformation") == transformation) | (pl.col("name") == transformation)
+        if lake.table("transformations").scan().filter(of_it).collect().is_empty():
+            raise _no_transformation(lake, transformation)
         rows = rows.filter(
             (pl.col("transformation") == transformation) | (pl.col("transformation_name") == transformation)
         )
-    return rows.sort("scope", "transformation_name", "transformation", "task")
+    return rows.sort("scope", "transformation_name", "transformation", "repeat", "task")
 
 
 def _chosen(
@@ -305,7 +312,7 @@ def _transformation_key(lake: Lake, name: str, scope: str | None) -> str:
     """Return the ScopedKey of a Transformation given by key or name."""
     import polars as pl
 
-    from ..errors import AmbiguousScopeError, NotFoundError
+    from ..errors import AmbiguousScopeError
     from ..ids import Scope
 
     fits = (pl.col("transformation") == name) | (pl.col("name") == name)
@@ -319,13 +326,23 @@ def _transformation_key(lake: Lake, name: str, scope: str | None) -> str:
             f"{name!r} matches {len(found)} Transformations: {', '.join(found)}; give one of these ScopedKeys",
             value=name,
         )
-    raise NotFoundError(f"the lake has no Transformation {name!r}; see `alchemiscale-lake status --transformations`")
+    raise _no_transformation(lake, name)
+
+
+def _no_transformation(lake: Lake, name: str) -> NotFoundError:
+    """Return the error for a Transformation that is not in the lake, with the one that was probably meant."""
+    from ..errors import NotFoundError
+    from ..suggestions import did_you_mean
+
+    known = lake.table("transformations").scan().select("name").unique().collect()["name"].drop_nulls()
+    meant = did_you_mean(name, known) or "; see `alchemiscale-lake status NETWORK --transformations`"
+    return NotFoundError(f"the lake has no Transformation {name!r}{meant}", value=name)
 
 
 def _answer(outcomes: Sequence[TaskOutcome], done: str) -> None:
     """Print the outcome for the Tasks; exit with 1 if any was refused."""
     refused = [outcome for outcome in outcomes if not outcome.ok]
-    say(f"{len(outcomes) - len(refused)} of {len(outcomes)} Tasks {done}")
+    say(f"{len(outcomes) - len(refused)} of {count(len(outcomes), 'Task')} {done}")
     for outcome in refused:
         say(f"  {outcome.task}: {outcome.reason}")
     if refused:

@@ -37,6 +37,7 @@ def command(lake: str, host: str, port: int, verbose: bool) -> None:
     Example:
       alchemiscale-lake up --port 4200
     """
+    _launch.require_port(host, port)  # before the lake is created: bad input must not leave an empty lake behind
     place = _launch.open_lake(lake, say)
 
     def ready(ui_url: str, login: Path | None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from ._errors import say
-from ._options import lake_option
+from ._options import at_this_lake, lake_option
 from ._show import output_options, show_table
 
 __all__ = ["command"]
@@ -31,7 +31,7 @@ def command(ctx: click.Context, /, lake: str, tsv: bool, output: str | None) -> 
 
     verified = verify_lake(Lake.open(lake), tell=say)
     if verified.flaws:
-        show_table(flaws_table(verified), tsv=tsv, output=output)
+        show_table(flaws_table(verified, at_this_lake), tsv=tsv, output=output)
     say(verification_line(verified))
     if verified.flaws:
         ctx.exit(1)

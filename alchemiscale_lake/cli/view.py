@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from ..plurals import count
 from ._errors import say
 from ._options import lake_option, scope_option
 
@@ -67,5 +68,4 @@ def command(
         return
     target = Path(output or f"{file_stem(opened, found)}.html")
     target.write_text(page.html, encoding="utf-8", newline="\n")
-    edges = "1 edge" if page.n_edges == 1 else f"{page.n_edges} edges"
-    say(f"wrote {target} ({page.n_ligands} ligands, {edges})")
+    say(f"wrote {target} ({count(page.n_ligands, 'ligand')}, {count(page.n_edges, 'edge')})")

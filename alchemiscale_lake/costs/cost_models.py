@@ -18,13 +18,16 @@ import numpy as np
 import polars as pl
 
 from ..caller import Caller
-from ..errors import EstimationError, NotFoundError
+from ..errors import EstimationError, NotFoundError, SettingsError
 from ..estimators.cost.features import FEATURES, STRINGS
+from ..estimators.cost.gpu_speed import known_models, speed_of
 from ..estimators.cost.model_json import from_json, to_json
 from ..estimators.cost.regressor import CostRegressor, ModelCard, prior_model
 from ..estimators.errors import EstimatorInputError
 from ..ids import Scope
+from ..plurals import count
 from ..store import Lake, collect, now_utc
+from ..suggestions import did_you_mean
 from .cost_history import CostHistory, cost_history
 from .cost_rows import UNKNOWN_GPU, cost_rows
 from .solute_diameters import with_stored_diameters
@@ -36,6 +39,7 @@ __all__ = [
     "model_at_hand",
     "newest_model",
     "read_model",
+    "require_known_gpu",
     "train_cost_model",
     "why_due",
 ]
@@ -126,19 +130,46 @@ def train_cost_model(lake: Lake, *, force: bool = False, caller: Caller | None =
     if not len(history.rows):
         if force:
             raise EstimationError(
-                f"there is nothing to train on: none of {history.n_results} good results has a measured cost; "
+                f"there is nothing to train on: none of {count(history.n_results, 'good result')} has a measured cost; "
                 "until Tasks have run, costs are estimated from physics",
                 n_results=history.n_results,
             )
         return Training(newest_model(lake), False, "no result has a measured cost", history.n_results)
     if why is None and not force:
-        counts = f"{history.n_results} results now, {newest['n_results']} when it was trained" if newest else ""
+        counts = (
+            f"{count(history.n_results, 'result')} now, {newest['n_results']} when it was trained" if newest else ""
+        )
         return Training(newest_model(lake), False, f"there is little new data: {counts}", history.n_results)
     model = _trained(lake, history.rows)
     row = _row(model, history, caller, now_utc())
     lake.table("cost_models").append_new([row])
     known = KnownModel(model, str(row["model"]), row["trained_at"])
     return Training(known, True, why or "forced", history.n_results)
+
+
+def require_known_gpu(gpu: str, known: KnownModel, history: pl.DataFrame) -> None:
+    """Raise if nothing is known about the speed of a GPU model.
+
+    Parameters
+    ----------
+    gpu : str
+        Name as given by the user.
+    known : KnownModel
+        Its training data count.
+    history : polars.DataFrame
+        Results with a column gpu_model, which count too.
+
+    Raises
+    ------
+    SettingsError
+    """
+    seen = {*known.card.gpu_models, *history["gpu_model"].drop_nulls()}
+    if speed_of(gpu) is None and gpu not in seen:
+        raise SettingsError(
+            f"the speed of GPU model {gpu!r} is unknown{did_you_mean(gpu, {*known_models(), *seen})}; give it as a "
+            'multiple of a listed model, as in --gpu "0.8 x RTX 4090"',
+            gpu=gpu,
+        )
 
 
 def why_due(newest: dict[str, Any] | None, history: CostHistory) -> str | None:
@@ -157,7 +188,7 @@ def why_due(newest: dict[str, Any] | None, history: CostHistory) -> str | None:
     if _known(newest).model.is_superseded:
         return "the last model is from an older release"
     if history.n_results >= (1.0 + _MORE) * newest["n_results"] and history.n_results > newest["n_results"]:
-        return f"{history.n_results} results now, {newest['n_results']} when the last model was trained"
+        return f"{count(history.n_results, 'result')} now, {newest['n_results']} when the last model was trained"
     for column, seen in (("protocol_qualname", newest["protocols"]), ("gpu_model", newest["gpu_models"])):
         counts = history.rows.group_by(pl.col(column).fill_null(UNKNOWN_GPU)).len().filter(pl.col("len") >= _NEWS)
         new = sorted(set(counts[column]) - set(seen))
@@ -196,9 +227,8 @@ def read_model(lake: Lake, name: str | None = None) -> KnownModel:
     if len(models) != 1:
         if len(models):
             raise NotFoundError(f"{name!r} matches {len(models)} cost models; give more of the name", model=name)
-        raise NotFoundError(
-            f"there is no cost model {name!r}; `alchemiscale-lake cost-model list` lists all", model=name
-        )
+        meant = did_you_mean(name, cost_models(lake)["model"]) or "; `alchemiscale-lake cost-model list` lists all"
+        raise NotFoundError(f"there is no cost model {name!r}{meant}", model=name)
     return _known(_rows(lake).filter(pl.col("model") == models["model"].item()).row(0, named=True))
 
 

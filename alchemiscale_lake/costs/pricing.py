@@ -24,7 +24,7 @@ from ..store import Lake
 from ..tasks.default_needs import needs_of
 from ..tasks.fitness import FITS, NEEDS_SCHEMA, REFUSALS, fitness, hours_in, part_in, refused_by
 from .cost_history import cost_history, usual_gpus
-from .cost_models import KnownModel, model_at_hand
+from .cost_models import KnownModel, model_at_hand, require_known_gpu
 from .cost_predictions import Ahead, Basis, own_results
 from .cost_rows import UNKNOWN_GPU
 from .finish_times import Crew, finish
@@ -191,15 +191,16 @@ def price(
     Raises
     ------
     SettingsError
-        If the file has no such pool.
+        If the file has no such pool, or the given GPU model is unknown.
     """
-    if pool is not None and (pools is None or pool not in pools.pools):
-        there = (
-            f"the pools file has {', '.join(pools.pools)}" if pools is not None else "give a pools file with --pools"
-        )
-        raise SettingsError(f"there is no pool {pool!r}: {there}", pool=pool)
+    if pool is not None:
+        if pools is None:
+            raise SettingsError(f"there is no pool {pool!r}: give a pools file with --pools", pool=pool)
+        pools.named(pool)
     evidence = cost_history(lake)
     known, history = model_at_hand(lake, evidence), evidence.rows
+    if gpu is not None:
+        require_known_gpu(gpu, known, history)
     names = [] if pools is None else [pool] if pool is not None else list(pools.pools)
     rows = _with_needs(remaining.rows, pools)
     gpus = _Gpus(history, gpu)

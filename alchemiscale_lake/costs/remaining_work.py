@@ -41,7 +41,7 @@ class Remaining:
         `with_diameters`, and n_results (that count), n_running, n_waiting (can be claimed eventually), n_idle
         (waiting, but not actioned), n_new (to be created).
     running : polars.DataFrame
-        Running Tasks of a network in the lake: transformation, pool, elapsed_h (since the claim).
+        Running Tasks: transformation, pool, elapsed_h (since the claim).
     n_others : int
         Number of waiting Tasks of other networks.
     """
@@ -68,7 +68,9 @@ class Remaining:
 def remaining_of_file(
     lake: Lake, network: Network, scope: Scope | str, *, tasks_per_transformation: int, now: datetime
 ) -> Remaining:
-    """Return what submitting a network would add to a Scope. Nothing is written.
+    """Return what is left to compute of a network once it is submitted to a Scope. Nothing is written.
+
+    Tasks of the same Transformations that wait or run in the Scope already are part of it.
 
     Parameters
     ----------
@@ -83,9 +85,7 @@ def remaining_of_file(
     scope = Scope.parse(scope).require_specific()
     rows = pl.DataFrame(TABLES["transformations"].table(transformation_rows(network, scope, now)))
     rows = with_diameters(rows, network)
-    left = _left(lake, str(scope), None, network.name, rows, tasks_per_transformation, now)
-    # running and waiting Tasks are attributed to whoever actioned them
-    return Remaining(left.scope, None, left.name, left.rows, left.running.clear(), left.n_others)
+    return _left(lake, str(scope), None, network.name, rows, tasks_per_transformation, now)
 
 
 def remaining_of_network(

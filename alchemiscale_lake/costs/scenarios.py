@@ -60,8 +60,7 @@ class Worlds:
         *,
         seed: int,
     ) -> None:
-        stored = remaining.network is not None
-        todo = (rows["n_new"] + rows["n_waiting"] if stored else rows["n_new"]).to_numpy()
+        todo = (rows["n_new"] + rows["n_waiting"]).to_numpy()
         self.of_task: NDArray[np.intp] = np.repeat(np.arange(len(rows)), todo)
         self._place_of = {key: i for i, key in enumerate(rows["transformation"])}
         self._running = remaining.running

@@ -20,6 +20,7 @@ import polars as pl
 from ..caller import Caller
 from ..costs.forecast import Forecast
 from ..errors import NotStartedError, StorageError, TransientError
+from ..hints import with_lake
 from ..settings import Pools
 from ..statestore.claims import process_name
 from ..statestore.host_records import on_probation, publish, quarantined
@@ -223,7 +224,8 @@ class Dispatcher:
         if hosts != self._hand_out.barred:
             publish(self._lake, hosts)
             for name in sorted(hosts.keys() - self._hand_out.barred.keys()):
-                _log.warning("host %s is quarantined until %s; see `alchemiscale-lake hosts`", name, hosts[name])
+                see = with_lake("`alchemiscale-lake hosts`", self._lake.url)
+                _log.warning("host %s is quarantined until %s; see %s", name, hosts[name], see)
             self._hand_out.barred = hosts
         self._hand_out.on_probation = on_probation(self._lake, self._settings.hosts)
         self._executor.retire(hosts)

@@ -13,12 +13,13 @@ from typing import Final
 import numpy as np
 import polars as pl
 
+from ..plurals import count
 from ..settings import Pools
 from ..statestore.claims import network_weights
 from ..store import Lake, NetworkState, now_utc
 from ..tasks import TaskStates, choose
 from ..tasks.fitness import FITS, REFUSALS, hours_in, part_in, refused_by
-from ..tasks.policy import Admission, PoolView, Situation, admit, pools_before, room_of, say_tasks
+from ..tasks.policy import Admission, PoolView, Situation, admit, pools_before, room_of
 from .survey import Survey
 
 __all__ = ["DispatchPlan", "PoolPlan", "Unplaced", "plan_dispatch"]
@@ -197,10 +198,10 @@ class _Play:
     ) -> tuple[pl.DataFrame, tuple[str, ...]]:
         """Draw as a dispatcher does, as many Tasks as fit; return their rows."""
         workers, most = _own_room(self._pools, name, self._running, situation)
-        count = len(admission.candidates)
+        n_candidates = len(admission.candidates)
         bounds = [bound for bound in (admission.limit, most) if bound is not None]
         drawn = choose(
-            admission.candidates, network_weights(admission.candidates, networks), min([count, *bounds]), rng
+            admission.candidates, network_weights(admission.candidates, networks), min([n_candidates, *bounds]), rng
         )
         rows = self.candidates.unique("task", maintain_order=True)
         rows = pl.DataFrame({"task": drawn}, schema={"task": pl.String}).join(
@@ -209,7 +210,7 @@ class _Play:
         taken = rows.filter(pl.col(part_in(name)).cum_sum() <= workers + _SLACK)
         admitted = admission.candidates["task"].n_unique()
         full = len(taken) < admitted and (admission.limit is None or len(taken) < admission.limit)
-        return taken, (f"has capacity for {len(taken)} of {say_tasks(admitted)}",) if full else ()
+        return taken, (f"has capacity for {len(taken)} of {count(admitted, 'Task')}",) if full else ()
 
     def _start(self, name: str, taken: pl.DataFrame) -> None:
         started = taken.with_columns(pool=pl.lit(name), attempt=pl.lit("planned:") + pl.col("task"))

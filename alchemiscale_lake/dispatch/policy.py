@@ -14,7 +14,6 @@ from typing import Final, Protocol
 import polars as pl
 
 from ..costs.forecast import Forecast
-from ..errors import SettingsError
 from ..settings import Pools
 from ..statestore.network_state import on_active_networks
 from ..store import Lake, NetworkState, now_utc
@@ -83,8 +82,7 @@ class PoolPolicy:
         forecast: Forecast | None = None,
         clock: Callable[[], datetime] = now_utc,
     ) -> None:
-        if pool not in pools.pools:
-            raise SettingsError(f"the pools file has no pool {pool!r}; it has {', '.join(pools.pools)}", pool=pool)
+        pools.named(pool)
         self._pools, self._pool, self._clock = pools, pool, clock
         self._survey = Survey(lake, pools, forecast)
         self._patience = _Patience()

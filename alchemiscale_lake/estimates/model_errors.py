@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..errors import EstimationError
 from ..estimators.statistics.model_error import PUBLISHED_BINDING, ModelError, estimate_model_error
+from ..plurals import count, verb
 
 __all__ = ["AskedModelError", "ChosenModelError", "choose_model_error"]
 
@@ -76,7 +77,8 @@ def choose_model_error(
     n = int(known.sum())
     if prior is None and n < _LEAST_ASSAYS:
         message = (
-            f"there is no model error for {kind}: published benchmarks are of binding, and {n} ligands have assays, "
+            f"there is no model error for {kind}: published benchmarks are of binding, and "
+            f"{count(n, 'ligand')} {verb(n, 'has', 'have')} assays, "
         )
         message += f"where {_LEAST_ASSAYS} are needed; give one in kcal/mol, as in --model-error 1.0, or import assays"
         raise EstimationError(message)
@@ -93,5 +95,5 @@ def choose_model_error(
         experiment_uncertainty_kcal_mol=numbers["experiment_uncertainty_kcal_mol"].fill_null(0.0).to_numpy()[known],
         prior=prior,
     )
-    source = f"{n} ligands with assays" + (f", and {published}" if prior is not None else "")
+    source = count(n, "ligand") + " with assays" + (f", and {published}" if prior is not None else "")
     return ChosenModelError(kind, component, error, source)

@@ -24,6 +24,7 @@ from ..estimators.network.pooling import PooledSpread
 from ..estimators.network.replicate_checks import outlying_results, scattering_legs
 from ..estimators.statistics.findings import Finding, ranked
 from ..networks.measures import is_absent
+from ..plurals import count
 from .transformation_estimates import none_if_nan
 
 __all__ = ["SolvedKind", "finding_rows"]
@@ -240,7 +241,9 @@ def _closure_rows(solved: SolvedKind) -> list[dict[str, Any]]:
     if not closure.degrees_of_freedom:
         return []
     share = closure.chi2 / closure.degrees_of_freedom
-    says = f"{solved.kind}: reduced chi-squared {share:.2f} over {closure.degrees_of_freedom} independent cycles"
+    says = (
+        f"{solved.kind}: reduced chi-squared {share:.2f} over {count(closure.degrees_of_freedom, 'independent cycle')}"
+    )
     flagged = closure.p_value < _CLOSURE_P
     found = Finding((solved.kind,), math.nan, math.nan, math.nan, closure.p_value, flagged)
     return _rows("closure", solved.kind, [found], lambda _: ([], f"{says} (chi-squared {closure.chi2:.1f})"))

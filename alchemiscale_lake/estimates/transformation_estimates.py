@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 import polars as pl
 
 from ..estimators.network.replicates import ReplicateEstimate, combine
+from ..plurals import count, verb
 
 __all__ = ["none_if_nan", "stale_estimates"]
 
@@ -121,7 +122,9 @@ def _estimate(replicates: Sequence[_Replicate], results: pl.DataFrame) -> dict[s
             "sd_kcal_mol": None,
             "rule": "own",
             "status": "error",
-            "note": f"none of {len(results)} good results has an estimate: the Protocol's gather returned none",
+            "note": (
+                f"none of {count(len(results), 'good result')} has an estimate: the Protocol's gather returned none"
+            ),
         }
     combined = combine(values, stated)
     return row | {
@@ -144,9 +147,15 @@ def _note(combined: ReplicateEstimate, replicates: Sequence[_Replicate], results
     n_without = len(results) - len({one.attempt for one in replicates})
     n_extending = int(results["extends"].sum())
     if n_without:
-        notes.append(f"{n_without} of {len(results)} good results have no estimate")
+        notes.append(
+            f"{n_without} of {count(len(results), 'good result')} {verb(n_without, 'has', 'have')} no estimate"
+        )
     if math.isnan(combined.uncertainty):
         notes.append("the uncertainty is unknown")
     if n_extending:
-        notes.append(f"{n_extending} of {len(results)} results extend others; each counts as a separate repeat")
+        notes.append(
+            f"{n_extending} of {count(len(results), 'result')} {verb(n_extending, 'extends', 'extend')} others; "
+            "each counts as "
+            "a separate repeat"
+        )
     return "; ".join(notes) or None

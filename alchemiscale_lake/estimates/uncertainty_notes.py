@@ -13,6 +13,7 @@ import polars as pl
 from ..estimators.network.cycle_closure import ClosureTest
 from ..estimators.network.shared_error import SharedError
 from ..estimators.notes import Note
+from ..plurals import count
 
 __all__ = ["conflicting_assays", "scaled_by_cycles", "shared_error", "unchecked"]
 
@@ -79,5 +80,4 @@ def _misfit(closure: ClosureTest) -> str:
 
 
 def _cycles(closure: ClosureTest) -> str:
-    n = closure.degrees_of_freedom
-    return f"{n} {'cycle' if n == 1 else 'cycles'}"
+    return count(closure.degrees_of_freedom, "cycle")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from ..dispatch.settings import DispatchSettings
 from ..engines.pool_engines import local_pool
 from ..errors import MissingClassError, SettingsError
+from ..plurals import count
 from ..pools_file import find_pools_file, load_pools
 from ..resources import Resources
 from ..settings import Pool, Pools
@@ -109,16 +110,16 @@ def _without_missing(lake: Lake, plan: DispatchPlan) -> DispatchPlan:
         return plan
     why = "; ".join(found.why)
     if not found.n_others:
-        raise MissingClassError(f"{found.n_tasks} Task(s) cannot run here and stay waiting: {why}", missing=found.why)
-    _log.warning("%d Task(s) cannot run here and stay waiting: %s", found.n_tasks, why)
+        raise MissingClassError(
+            f"{count(found.n_tasks, 'Task')} cannot run here and stay waiting: {why}", missing=found.why
+        )
+    _log.warning("%s cannot run here and stay waiting: %s", count(found.n_tasks, "Task"), why)
     selection = replace(plan.settings.selection, without=found.transformations)
     return replace(plan, settings=replace(plan.settings, selection=selection))
 
 
 def _from_file(lake: Lake, name: str, pools: Pools, selection: Selection, path: str, *, once: bool) -> DispatchPlan:
-    if name not in pools.pools:
-        raise SettingsError(f"{path} has no pool {name!r}; it has {', '.join(sorted(pools.pools))}", pool=name)
-    pool = pools.pools[name]
+    pool = pools.named(name, path)
     if once and pool.kind == "local":
         raise SettingsError(
             f"pool {name!r} is local: its work ends with this command, so --once does not apply; omit --once",

@@ -8,6 +8,7 @@ import polars as pl
 
 from ..estimates.gathering import GatherReport
 from ..ids import ScopedKey
+from ..plurals import count
 from ..query import ask, connect
 from ..statestore.task_operations import network_transformations
 from ..store import Lake
@@ -47,7 +48,8 @@ def publish_campaign(lake: Lake, title: str, network: str, dispatched: Dispatche
         f"# {escaped(title)}",
         f"{code(str(ScopedKey.from_str(network).scope))} in {code(lake.url)}",
         *([] if place is None else [f"- {page_text(place)}"]),
-        f"- {report.completed} Tasks complete and {report.failed} failed in this run, {report.wall_time_s:.0f} s",
+        f"- {count(report.completed, 'Task')} complete and {report.failed} failed in this run, "
+        f"{report.wall_time_s:.0f} s",
         f"- {report.recovered} results of an earlier run were recovered",
         f"- {gathered.n_estimated} of {gathered.n_transformations} Transformations have an estimate",
         *_failures(lake, network),

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from ..errors import EstimationError, UnitConversionError
+from ..plurals import count
 from ..units import kcal_mol
 from .execution import unit_ok, units_in_order
 
@@ -110,7 +111,8 @@ def estimate(transformation: Any, dag_results: Iterable[Any]) -> Estimate:
     except Exception as e:  # third-party code may raise anything
         protocol = type(transformation.protocol).__qualname__
         raise EstimationError(
-            f"{protocol} could not gather {len(usable)} results of {transformation.name or transformation.key} "
+            f"{protocol} could not gather {count(len(usable), 'result')} of "
+            f"{transformation.name or transformation.key} "
             f"({type(e).__name__}: {e}); check that they were computed by this version of {protocol}",
             transformation=str(transformation.key),
             n_results=len(usable),

@@ -10,28 +10,30 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import polars as pl
 
 from ..caller import Caller
 from ..cells import Row, table_rows
 from ..content import read_file
-from ..errors import ContentError, ResultFileError, SchemaError
+from ..errors import ContentError, NotFoundError, ResultFileError, SchemaError
 from ..ids import Scope
 from ..networks.json_tables import table_text
 from ..networks.marked_rows import is_comment, sure_names
-from ..networks.measurements import TEMPERATURE_KELVIN, Measured, Measurements
+from ..networks.measurements import TEMPERATURE_KELVIN, Duplicates, Measured, Measurements, merged, merged_note
 from ..networks.measures import MEASURES
+from ..plurals import count, verb
 from ..schemas import TABLES
 from ..store import Lake, collect, now_utc
 from ..suggestions import did_you_mean
+from ..texts import storable
 
-__all__ = ["import_assays", "unmatched_assays", "unused_assays"]
+__all__ = ["check_assays", "import_assays", "merged_assay", "unmatched_assays", "unused_assays"]
 
 #: Maximum number of ligands listed in a message.
 _NAMED: Final = 10
-_Row: TypeAlias = "dict[str, str | float | None]"
+_Row: TypeAlias = dict[str, Any]
 
 
 def import_assays(
@@ -43,6 +45,7 @@ def import_assays(
     source: str | None = None,
     caller: Caller | None = None,
     temperature_kelvin: float = TEMPERATURE_KELVIN,
+    duplicates: Duplicates = "refuse",
     tell: Callable[[str], None] | None = None,
 ) -> int:
     """Import experimental free energies of ligands.
@@ -65,6 +68,9 @@ def import_assays(
         Default: the user of this process.
     temperature_kelvin : float
         Of concentrations and p-values, unless a column `temperature` states theirs.
+    duplicates : {"refuse", "geomean"}
+        What to do with several values of one ligand: refuse them, or take the mean of the free energies, which is that
+        of the geometric mean of the affinities, with their standard deviation as its uncertainty.
     tell : callable, optional
         Called with how values were taken and which were left out, with counts.
 
@@ -100,11 +106,20 @@ def import_assays(
     }
     # accents have two encodings; use the one of the network
     spelt = {unicodedata.normalize("NFC", name): name for name in _ligands(lake, scope)}
-    rows = [common | row for row in _read_values(path, source or path.name, temperature_kelvin, tell or _silent)]
+    read = _read_values(path, source or path.name, temperature_kelvin, duplicates, tell or _silent)
+    rows = [common | row for row in read]
     for row in rows:
         name = unicodedata.normalize("NFC", str(row["ligand"]))
         row["ligand"] = spelt.get(name, row["ligand"])
     return lake.table("assays").append_new(rows)
+
+
+def check_assays(path: str | Path) -> None:
+    """Raise if a file is not a table that `import_assays` reads, with the same errors; nothing is written."""
+    found = Path(path)
+    if not found.exists():
+        raise NotFoundError(f"there is no file {path}; check the path", path=str(path))
+    _read_values(found, found.name, TEMPERATURE_KELVIN, "refuse", _silent)
 
 
 def _ligands(lake: Lake, scope: Scope | str) -> set[str]:
@@ -126,7 +141,10 @@ def unmatched_assays(lake: Lake, scope: Scope | str) -> str | None:
         return None
     told = [f"{name!r}{did_you_mean(name, ligands).replace('; did', ' (did').replace('?', '?)')}" for name in unknown]
     more = f" and {len(told) - _NAMED} more" if len(told) > _NAMED else ""
-    return f"{len(unknown)} experimental values match no ligand of {scope}: {', '.join(told[:_NAMED])}{more}"
+    return (
+        f"{count(len(unknown), 'experimental value')} {verb(len(unknown), 'matches', 'match')} no ligand of "
+        f"{scope}: {', '.join(told[:_NAMED])}{more}"
+    )
 
 
 def unused_assays(lake: Lake, scope: Scope | str, kind: str) -> str | None:
@@ -152,12 +170,14 @@ def unused_assays(lake: Lake, scope: Scope | str, kind: str) -> str | None:
     return f"the networks of {scope} measure {other}, and use no values of kind {kind}: import them with --kind {other}"
 
 
-def _read_values(path: Path, source: str, temperature_kelvin: float, tell: Callable[[str], None]) -> list[_Row]:
+def _read_values(
+    path: Path, source: str, temperature_kelvin: float, duplicates: Duplicates, tell: Callable[[str], None]
+) -> list[_Row]:
     rows = _rows(path)
     start = _header(rows)
     measurements = _columns(rows[start : start + 1], path, temperature_kelvin)
     names = sure_names(rows[start + 1 :], [measurements.at["ligand"]])
-    values: dict[str, _Row] = {}
+    values: dict[str, list[_Row]] = {}
     problems = []
     n_comments = 0
     for row in rows[start + 1 :]:
@@ -165,14 +185,15 @@ def _read_values(path: Path, source: str, temperature_kelvin: float, tell: Calla
             if is_comment(row, names):
                 n_comments += 1
             else:
-                _add(values, measurements.read(row.cells), source)
+                _add(values, measurements.read(row.cells), source, duplicates)
         except ValueError as e:
             problems.append(f"{path}:{row.number}: {e}")
     if problems:
         shown = "\n".join(problems[:10])
         more = f"\n... and {len(problems) - 10} more" if len(problems) > 10 else ""
         raise SchemaError(
-            f"{len(problems)} invalid line(s), nothing was imported; correct them and import again:\n{shown}{more}",
+            f"{count(len(problems), 'invalid line')}, nothing was imported; correct the file and import "
+            f"again:\n{shown}{more}",
             path=str(path),
             problems=problems,
         )
@@ -180,20 +201,35 @@ def _read_values(path: Path, source: str, temperature_kelvin: float, tell: Calla
     if not values:
         raise SchemaError("; ".join([f"{path}: no values below the header", *notes]), path=str(path))
     if n_comments:
-        notes.append(f"left out {n_comments} lines that begin with #, taken for comments")
+        notes.append(f"left out: lines that begin with #, taken for comments ({n_comments})")
     for note in notes:
         tell(f"{path}: {note}")
-    return list(values.values())
+    if several := [len(rows) for rows in values.values() if len(rows) > 1 and duplicates == "geomean"]:
+        tell(f"{path}: {merged_note(several)}")
+    return [merged_assay(rows) for rows in values.values()]
 
 
-def _add(values: dict[str, _Row], measured: Measured | str, source: str) -> None:
+def merged_assay(rows: Sequence[_Row]) -> _Row:
+    """Return one row of `assays` for all measurements of a ligand; the first if all have the same value."""
+    if len({row["value_kcal_mol"] for row in rows}) == 1:
+        return rows[0]
+    value, uncertainty = merged([(row["value_kcal_mol"], row["uncertainty_kcal_mol"]) for row in rows])
+    sources = "; ".join(dict.fromkeys(str(row["source"]) for row in rows))
+    return rows[0] | {"value_kcal_mol": value, "uncertainty_kcal_mol": uncertainty, "source": storable(sources)}
+
+
+def _add(values: dict[str, list[_Row]], measured: Measured | str, source: str, duplicates: Duplicates) -> None:
     if not isinstance(measured, Measured):
         if measured:
             raise ValueError(f"no value for ligand {measured!r}; remove the line if it was not measured")
         return
-    before = values.setdefault(measured.ligand, asdict(measured) | {"source": measured.source or source})
-    if before["value_kcal_mol"] != measured.value_kcal_mol:
-        raise ValueError(f"ligand {measured.ligand!r} already has a value in an earlier line; keep one line per ligand")
+    before = values.setdefault(measured.ligand, [])
+    if duplicates == "refuse" and before and before[0]["value_kcal_mol"] != measured.value_kcal_mol:
+        raise ValueError(
+            f"ligand {measured.ligand!r} already has a value in an earlier line; keep one line per ligand, or take the "
+            "geometric mean with --duplicates geomean"
+        )
+    before.append(asdict(measured) | {"source": measured.source or source})
 
 
 def _silent(_: str) -> None:

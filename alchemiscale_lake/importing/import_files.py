@@ -24,7 +24,7 @@ from ..networks.imported import ResultFile, ResultRecord
 from ..networks.nested import ObjectPool
 from ..networks.reading import read_all
 from ..networks.result_files import read_raw
-from ..networks.result_matching import Places
+from ..networks.result_matching import Places, stem
 from ..statestore.submit import read_chain
 from ..store import Lake, collect, now_utc
 from .import_batch import Batch, PlannedResult, Reading, Source, imported_network_key, object_path
@@ -75,11 +75,20 @@ class FileImport:
         #: Whether every file must belong to an existing Transformation.
         self._closed = network is not None
 
-    def read(self, paths: Sequence[Path], reading: Reading, progress: Progress) -> None:
-        """Read the files, and add their content to the reading."""
+    def read(self, paths: Sequence[Path], reading: Reading, progress: Progress, *, alone: bool = False) -> None:
+        """Read the files, and add their content to the reading.
+
+        Parameters
+        ----------
+        paths : sequence of Path
+        reading : Reading
+        progress : callable
+        alone : bool
+            Whether the files were given one by one: a single one then gives its name to a new network.
+        """
         found = self._read(paths, reading, progress)
         self._know_places()
-        name = self._name or _common_name(paths)
+        name = self._name or _common_name(paths, alone=alone)
         placed = [(self._with_estimate(one, key, reading), key) for one, key in self._place(found, name, reading)]
         made = list(self._places.made)
         batch = Batch(self._scope, self._standing, None, self._pool.objects, made)
@@ -266,7 +275,9 @@ def _identity(record: ResultRecord, digest: str) -> str:
     return f"{first.unit} {record.label}"
 
 
-def _common_name(paths: Sequence[Path]) -> str:
-    """Return a name for a network of these files: that of their common folder."""
+def _common_name(paths: Sequence[Path], *, alone: bool) -> str:
+    """Return a name for a network of these files: that of a single file, else of their common folder."""
+    if alone and len(paths) == 1:
+        return stem(paths[0])
     folder = Path(os.path.commonpath([path.resolve().parent for path in paths]))
     return folder.name or "imported"

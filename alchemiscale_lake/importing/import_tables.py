@@ -16,10 +16,12 @@ from ..errors import ContentError, InvalidScopeError, ResultFileError
 from ..ids import Scope
 from ..networks.edge_table import EdgeTable, EdgeValue, LigandValue, read_edge_table
 from ..networks.json_tables import table_text
+from ..networks.measurements import TEMPERATURE_KELVIN, Duplicates, merged_note
 from ..networks.nested import ObjectPool
 from ..networks.result_files import RawFile, read_raw
 from ..networks.table_objects import add_transformation
 from ..store import Lake
+from .assays import merged_assay
 from .import_batch import Batch, PlannedResult, Reading, Source, imported_network_key, object_path
 from .table_repeats import TableRepeats
 
@@ -28,7 +30,16 @@ __all__ = ["read_tables", "write_assays"]
 Edge = tuple[str, str, str, str]
 
 
-def read_tables(lake: Lake, paths: Sequence[Path], scope: Scope, name: str | None, reading: Reading) -> None:
+def read_tables(
+    lake: Lake,
+    paths: Sequence[Path],
+    scope: Scope,
+    name: str | None,
+    reading: Reading,
+    *,
+    temperature_kelvin: float = TEMPERATURE_KELVIN,
+    duplicates: Duplicates = "refuse",
+) -> None:
     """Read tables, and add their content to the reading.
 
     Parameters
@@ -40,6 +51,11 @@ def read_tables(lake: Lake, paths: Sequence[Path], scope: Scope, name: str | Non
         Specific, or with a wildcard for the project: then each system gets a Scope of its own.
     name : str or None
         Name of the network, or prefix for the names of several.
+    reading : Reading
+    temperature_kelvin : float
+        Of experimental concentrations and p-values in rows that do not state theirs.
+    duplicates : {"refuse", "geomean"}
+        What to do with several experimental values of one ligand in one Scope.
 
     Raises
     ------
@@ -52,7 +68,7 @@ def read_tables(lake: Lake, paths: Sequence[Path], scope: Scope, name: str | Non
         try:
             raw = read_raw(path)
             text, left_out = table_text(raw.data, str(path))
-            table = read_edge_table(text, str(path))
+            table = read_edge_table(text, str(path), temperature_kelvin=temperature_kelvin)
             planned = list(_planned(repeats, table, raw, scope, name))
         except (ResultFileError, ContentError) as e:
             reading.bad.append((str(path), e.message))
@@ -63,6 +79,8 @@ def read_tables(lake: Lake, paths: Sequence[Path], scope: Scope, name: str | Non
         reading.assays += _assays(table.ligands, scope, path)
         reading.notes += [*left_out, *table.notes]
     reading.notes += repeats.notes
+    if duplicates == "geomean":
+        reading.assays = _merged(reading.assays, reading.notes)
     problem = _clash(reading.assays)
     if problem:
         reading.bad.append((str(paths[0]), problem))
@@ -162,6 +180,17 @@ def _assays(ligands: Iterable[LigandValue], scope: Scope, path: Path) -> list[di
     ]
 
 
+def _merged(rows: Iterable[dict[str, Any]], notes: list[str]) -> list[dict[str, Any]]:
+    """Merge the experimental values of each ligand in each Scope; add a note with their number."""
+    of_ligand: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in rows:
+        of_ligand.setdefault((row["scope"], row["ligand"]), []).append(row)
+    several = [len(group) for group in of_ligand.values() if len(group) > 1]
+    if several:
+        notes.append(merged_note(several))
+    return [merged_assay(group) for group in of_ligand.values()]
+
+
 def _clash(rows: Iterable[dict[str, Any]]) -> str | None:
     """Return a message on a ligand with two experimental values in one Scope, None if there is none."""
     seen: dict[tuple[str, str], float] = {}
@@ -170,6 +199,7 @@ def _clash(rows: Iterable[dict[str, Any]]) -> str | None:
         if known != row["value_kcal_mol"]:
             return (
                 f"{row['source']}: ligand {row['ligand']!r} has several experimental values in Scope {row['scope']}, "
-                "possibly of several systems; give each system its own Scope: --scope 'org-campaign-*'"
+                "possibly of several systems: give each system its own Scope with --scope 'org-campaign-*'; or "
+                "repeated measurements: --duplicates geomean takes their geometric mean"
             )
     return None

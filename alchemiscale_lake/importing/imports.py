@@ -25,10 +25,12 @@ from ..caller import Caller
 from ..errors import ResultFileError
 from ..faults import fault_point
 from ..ids import Scope
-from ..networks import read_network
+from ..networks import Network, read_network
 from ..networks.edge_table import is_table
 from ..networks.json_tables import is_json_table
+from ..networks.measurements import TEMPERATURE_KELVIN, Duplicates
 from ..networks.result_files import find_result_files, read_raw
+from ..plurals import count
 from ..statestore.submit import submit_network
 from ..store import Lake, now_utc
 from .import_batch import Reading, Source
@@ -36,7 +38,7 @@ from .import_files import FileImport, Progress
 from .import_tables import read_tables, write_assays
 from .import_writing import Stored, Written, write_batches
 
-__all__ = ["ImportReport", "import_results"]
+__all__ = ["ImportPlan", "ImportReport", "import_planned", "import_results", "plan_import"]
 
 _LEVEL: Final = 3
 #: Files compressed and stored concurrently; each is in memory meanwhile.
@@ -82,6 +84,26 @@ class ImportReport:
     notes: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class ImportPlan:
+    """Results that were read and validated, and not yet written.
+
+    Attributes
+    ----------
+    reading : Reading
+    scope : Scope
+    network : str or None
+        Given name of the network.
+    to_submit : Network or None
+        Network of the results, if it was given as a file.
+    """
+
+    reading: Reading
+    scope: Scope
+    network: str | None
+    to_submit: Network | None
+
+
 def import_results(
     lake: Lake,
     paths: Iterable[str | Path],
@@ -90,6 +112,8 @@ def import_results(
     network: str | None = None,
     network_file: Any = None,
     kind: str = "binding",
+    temperature_kelvin: float = TEMPERATURE_KELVIN,
+    duplicates: Duplicates = "refuse",
     skip_bad: bool = False,
     caller: Caller | None = None,
     progress: Progress | None = None,
@@ -107,12 +131,17 @@ def import_results(
         Target Scope. For a table with several systems, `org-campaign-*` gives each its own Scope.
     network : str, optional
         Name of the network, existing or new. By default, results of existing Transformations go to their networks,
-        others to a new network named after the folder, and tables make networks named after their systems.
+        others to a new network named after the file or folder, and tables make networks named after their systems.
     network_file : optional
         Network of the files, in any form that `networks.read_network` accepts. It is submitted, and every file must
         belong to one of its Transformations. It does not apply to tables.
     kind : str
         Kind of experimental values: `binding`, `hydration` or `direct`.
+    temperature_kelvin : float
+        Of experimental concentrations and p-values in tables, in rows that do not state theirs.
+    duplicates : {"refuse", "geomean"}
+        What to do with several experimental values of one ligand: refuse them, or take the mean of the free energies,
+        which is that of the geometric mean of the affinities, with their standard deviation as its uncertainty.
     skip_bad : bool
         Leave out files that cannot be imported, instead of raising.
     caller : Caller, optional
@@ -131,21 +160,49 @@ def import_results(
     InvalidScopeError
         If the Scope is malformed, or has a wildcard for which no system is given.
     """
+    plan = plan_import(
+        lake,
+        paths,
+        scope,
+        network=network,
+        network_file=network_file,
+        temperature_kelvin=temperature_kelvin,
+        duplicates=duplicates,
+        skip_bad=skip_bad,
+        progress=progress,
+        processes=processes,
+    )
+    return import_planned(lake, plan, kind, caller=caller, progress=progress)
+
+
+def plan_import(
+    lake: Lake,
+    paths: Iterable[str | Path],
+    scope: Scope | str,
+    *,
+    network: str | None = None,
+    network_file: Any = None,
+    temperature_kelvin: float = TEMPERATURE_KELVIN,
+    duplicates: Duplicates = "refuse",
+    skip_bad: bool = False,
+    progress: Progress | None = None,
+    processes: int = 1,
+) -> ImportPlan:
+    """Read and validate results for an import; nothing is written. Parameters and errors are `import_results`'."""
     wanted = Scope.parse(scope)
-    found = find_result_files(paths)
+    sources = [Path(path) for path in paths]
+    found = find_result_files(sources)
     tables = [path for path in found if is_table(path.name) or is_json_table(path)]
     others = [path for path in found if path not in tables]
     given = None if network_file is None else read_network(network_file)
-    tell = progress or _silent
-    who = caller or Caller.this_user()
-    who.require("write", [wanted])
-    lake.table("imports").create()  # missing in a lake made by an earlier version
     reading = Reading()
     if others:
         files = FileImport(lake, wanted.require_specific(), network, given, processes=processes)
-        files.read(others, reading, tell)
+        files.read(others, reading, progress or _silent, alone=sources == others)
     if tables:
-        read_tables(lake, tables, wanted, network, reading)
+        read_tables(
+            lake, tables, wanted, network, reading, temperature_kelvin=temperature_kelvin, duplicates=duplicates
+        )
     if reading.bad and not (skip_bad and len(reading.bad) < reading.n_files):
         raise _refusal(reading)
     if len(reading.left_out) + len(reading.bad) == reading.n_files:
@@ -153,20 +210,42 @@ def import_results(
             "\n".join(["nothing was imported:", *reading.left_out[:_NAMED], *_more(reading.left_out)]),
             left_out=reading.left_out,
         )
-    if given is not None and others:
-        submit_network(lake, given, wanted, name=network, caller=who)
-    return _write(lake, reading, kind, caller=who, progress=tell)
+    return ImportPlan(reading, wanted, network, given if others else None)
 
 
-def _write(lake: Lake, reading: Reading, kind: str, *, caller: Caller, progress: Progress) -> ImportReport:
-    at = now_utc()
-    stored = _store(lake, reading.sources, progress)
-    written = write_batches(lake, reading.batches, stored, caller=caller, at=at)
+def import_planned(
+    lake: Lake,
+    plan: ImportPlan,
+    kind: str = "binding",
+    *,
+    caller: Caller | None = None,
+    progress: Progress | None = None,
+) -> ImportReport:
+    """Write what was planned.
+
+    Parameters
+    ----------
+    lake : Lake
+    plan : ImportPlan
+    kind : str
+        Kind of experimental values: `binding`, `hydration` or `direct`.
+    caller : Caller, optional
+        Who imports; default: the user of this process.
+    progress : callable, optional
+        As for `import_results`.
+    """
+    reading, tell, who, at = plan.reading, progress or _silent, caller or Caller.this_user(), now_utc()
+    who.require("write", [plan.scope])
+    lake.table("imports").create()  # missing in a lake made by an earlier version
+    if plan.to_submit is not None:
+        submit_network(lake, plan.to_submit, plan.scope, name=plan.network, caller=who)
+    stored = _store(lake, reading.sources, tell)
+    written = write_batches(lake, reading.batches, stored, caller=who, at=at)
     fault_point("import:before-files")
-    rows = [_import_row(of_file, caller, at) for of_file in _by_file(reading.sources)]
+    rows = [_import_row(of_file, who, at) for of_file in _by_file(reading.sources)]
     if rows:
         lake.table("imports").append_new(rows)
-    n_assays = write_assays(lake, reading.assays, kind, caller=caller, at=at)
+    n_assays = write_assays(lake, reading.assays, kind, caller=who, at=at)
     return _report(reading, written, n_assays)
 
 
@@ -238,8 +317,8 @@ def _report(reading: Reading, written: Written, n_assays: int) -> ImportReport:
 def _refusal(reading: Reading) -> ResultFileError:
     said = "\n".join([*(why for _, why in reading.bad[:_NAMED]), *_more(reading.bad)])
     return ResultFileError(
-        f"{len(reading.bad)} of {reading.n_files} file(s) cannot be imported, and nothing was; correct them, or skip "
-        f"them with --skip-bad:\n{said}",
+        f"{len(reading.bad)} of {count(reading.n_files, 'file')} cannot be imported, and nothing was; correct them, or "
+        f"skip them with --skip-bad:\n{said}",
         bad=reading.bad,
     )
 

@@ -193,7 +193,7 @@ class _Table:
 
     def notes(self) -> list[str]:
         """Return messages on the table, with counts."""
-        return [f"{self._source}: {n} {what}" for what, n in self._counts.items()]
+        return [f"{self._source}: {what} ({n})" for what, n in self._counts.items()]
 
     def settle(self, values: Sequence[EdgeValue]) -> list[Settled]:
         counted = {id(value): identity for value, identity in self._counted(values)}

@@ -39,13 +39,21 @@ class RowReader:
     notes: Callable[[], list[str]] = list
 
 
-def row_reader(columns: Columns, header: Sequence[str]) -> RowReader | None:
-    """Return the reader of the kind of table that has this header; None if there is no such kind."""
+def row_reader(columns: Columns, header: Sequence[str], temperature_kelvin: float) -> RowReader | None:
+    """Return the reader of the kind of table that has this header; None if there is no such kind.
+
+    Parameters
+    ----------
+    columns : Columns
+    header : sequence of str
+    temperature_kelvin : float
+        Of concentrations and p-values in rows that do not state theirs.
+    """
     if columns.ligands and columns.wide:
         return RowReader(_read_wide)
     if columns.ligands and "value" in columns.at:
         return RowReader(_Long().read)
-    measurements = Measurements(header)
+    measurements = Measurements(header, temperature_kelvin)
     if "ligand" in measurements.at and (measurements.explicit or "computational" in columns.at):
         return RowReader(_Ligands(measurements).read, measurements.notes)
     return None

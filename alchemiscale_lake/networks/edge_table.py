@@ -20,9 +20,11 @@ from typing import Final
 
 from ..cells import Row, table_rows
 from ..errors import ContentError, ResultFileError
+from ..plurals import count, verb
 from .edge_rows import RowReader, row_reader
 from .edge_values import EdgeTable, EdgeValue, LigandValue
 from .marked_rows import is_comment, sure_names
+from .measurements import TEMPERATURE_KELVIN
 from .table_columns import Columns
 
 __all__ = ["EdgeTable", "EdgeValue", "LigandValue", "is_table", "read_edge_table"]
@@ -41,7 +43,7 @@ def is_table(name: str) -> bool:
     return name.lower().removesuffix(".gz").removesuffix(".zst").endswith((".csv", ".tsv", ".txt"))
 
 
-def read_edge_table(text: str, source: str) -> EdgeTable:
+def read_edge_table(text: str, source: str, *, temperature_kelvin: float = TEMPERATURE_KELVIN) -> EdgeTable:
     """Read a table.
 
     Parameters
@@ -49,6 +51,8 @@ def read_edge_table(text: str, source: str) -> EdgeTable:
     text : str
     source : str
         Path of the file, for messages.
+    temperature_kelvin : float
+        Of experimental concentrations and p-values in rows that do not state theirs.
 
     Raises
     ------
@@ -60,7 +64,7 @@ def read_edge_table(text: str, source: str) -> EdgeTable:
     except ContentError as e:
         raise ResultFileError(e.message, **e.facts) from e
     table = _Reading(source)
-    for part in _parts(rows, source):
+    for part in _parts(rows, source, temperature_kelvin):
         table.read(part)
     return table.done()
 
@@ -74,16 +78,16 @@ class _Part:
     rows: list[Row]
 
 
-def _parts(rows: list[Row], source: str) -> Iterator[_Part]:
+def _parts(rows: list[Row], source: str, kelvin: float) -> Iterator[_Part]:
     """Yield the rows below each header: one part, or the blocks of cinnabar's CSV."""
     starts = [(k, found[1].lower()) for k, row in enumerate(rows) if (found := _begins_block(row))]
     if not starts:
-        yield _sole_part(rows, source)
+        yield _sole_part(rows, source, kelvin)
         return
     ends = [k for k, _ in starts[1:]] + [len(rows)]
     for (start, kind), end in zip(starts, ends, strict=True):
         header = _EXPERIMENTAL if kind == "experiment" else _CALCULATED
-        part = _part(header, rows[start + 1 : end])
+        part = _part(header, rows[start + 1 : end], kelvin)
         assert part is not None
         yield part
 
@@ -92,21 +96,21 @@ def _begins_block(row: Row) -> re.Match[str] | None:
     return _BLOCK.match(row.cells[0]) if row.marked else None
 
 
-def _sole_part(rows: list[Row], source: str) -> _Part:
+def _sole_part(rows: list[Row], source: str, kelvin: float) -> _Part:
     """Use the first row that is not a comment as the header, else a comment before it that reads as one."""
     first = next((k for k, row in enumerate(rows) if not row.marked), len(rows))
     plain = rows[first].cells if first < len(rows) else []
     candidates = [(plain, first), *((rows[k].unmarked, k) for k in reversed(range(first)))]
     for header, k in candidates:
-        part = _part(header, [*rows[:k], *rows[k + 1 :]] if k == first else rows[k + 1 :])
+        part = _part(header, [*rows[:k], *rows[k + 1 :]] if k == first else rows[k + 1 :], kelvin)
         if part is not None:
             return part
     raise _not_edges(plain or (rows[0].cells if rows else []), source)
 
 
-def _part(header: Sequence[str], rows: list[Row]) -> _Part | None:
+def _part(header: Sequence[str], rows: list[Row], kelvin: float) -> _Part | None:
     columns = Columns(header)
-    reader = row_reader(columns, header)
+    reader = row_reader(columns, header, kelvin)
     return None if reader is None else _Part(columns, reader, rows)
 
 
@@ -181,15 +185,17 @@ class _Reading:
             why = f"no rows below the header{self._said()}"
             said = "\n".join(self.problems[:_NAMED]) + more if self.problems else f"{self.source}: {why}"
             raise ResultFileError(said, source=self.source, problems=self.problems)
-        notes = [*self.notes, *(f"{self.source}: left out {n} {what}" for what, n in self.left_out.items())]
+        notes = [*self.notes, *(f"{self.source}: left out: {what} ({n})" for what, n in self.left_out.items())]
         empty = len(self.edges.keys() - {value.edge for value in self.values})
         if empty:
-            notes.append(f"{self.source}: {empty} of {len(self.edges)} legs have no value")
+            notes.append(
+                f"{self.source}: {empty} of {count(len(self.edges), 'leg')} {verb(empty, 'has', 'have')} no value"
+            )
         return EdgeTable(self.source, tuple(self.edges), tuple(self.values), tuple(self.ligands), tuple(notes))
 
     def _said(self) -> str:
         notes = [note.removeprefix(f"{self.source}: ") for note in self.notes]
-        return "".join(f"; {said}" for said in (*notes, *(f"{n} {what}" for what, n in self.left_out.items())))
+        return "".join(f"; {said}" for said in (*notes, *(f"{what} ({n})" for what, n in self.left_out.items())))
 
 
 def _numbers(value: EdgeValue) -> tuple[float | None, float | None, bool]:

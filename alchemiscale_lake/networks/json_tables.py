@@ -85,8 +85,8 @@ def _benchmark(value: Mapping[str, Any], source: str) -> tuple[str, tuple[str, .
     edges = value.get("ddg") or []
     n_ligands = len(value.get("dg") or [])
     if not edges:
-        raise ValueError(f"{n_ligands} free energies of ligands and no edges; free energies are computed from edges")
-    notes = [f"{source}: left out {n_ligands} computed free energies of ligands, which follow from edges"]
+        raise ValueError(f"free energies of ligands ({n_ligands}) and no edges; free energies are computed from edges")
+    notes = [f"{source}: left out: computed free energies of ligands, which follow from edges ({n_ligands})"]
     return _csv([_edge(edge) for edge in edges]), tuple(notes if n_ligands else ())
 
 

@@ -11,14 +11,19 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from statistics import fmean, stdev
+from typing import Final, Literal, get_args
 
 from ..cells import MISSING
+from ..plurals import count, verb
 from ..units import KCAL_PER_KJ, kt_kcal_mol
 from .table_columns import energy_unit, plain_name
 
-__all__ = ["TEMPERATURE_KELVIN", "Measured", "Measurements"]
+__all__ = ["DUPLICATES", "TEMPERATURE_KELVIN", "Duplicates", "Measured", "Measurements", "merged", "merged_note"]
 
+#: What to do with several values of one ligand: refuse them, or take the geometric mean of the affinities.
+Duplicates = Literal["refuse", "geomean"]
+DUPLICATES: Final[tuple[Duplicates, ...]] = get_args(Duplicates)
 #: Temperature of concentrations and p-values, unless another is given.
 TEMPERATURE_KELVIN: Final = 298.15
 _NAMED: Final = 10
@@ -75,6 +80,32 @@ class Measured:
     source: str | None
 
 
+def merged(values: Sequence[tuple[float, float | None]]) -> tuple[float, float | None]:
+    """Return the mean of several measurements of one free energy, and its uncertainty.
+
+    The mean of free energies is that of the geometric mean of the affinities. The uncertainty is the standard deviation
+    of the measurements, or the largest one stated if that is larger; None if both are unknown or zero.
+
+    Parameters
+    ----------
+    values : sequence of (float, float or None)
+        Values and stated uncertainties, kcal/mol.
+    """
+    numbers = [value for value, _ in values]
+    scatter = stdev(numbers) if len(numbers) > 1 else 0.0
+    widest = max([scatter, *(stated for _, stated in values if stated is not None)])
+    return fmean(numbers), widest or None
+
+
+def merged_note(numbers: Sequence[int]) -> str:
+    """Return a message on ligands with several measurements each, given their numbers."""
+    n = len(numbers)
+    return (
+        f"{count(n, 'ligand')} {verb(n, 'has', 'have')} {count(sum(numbers), 'measurement')}: their geometric mean is "
+        "used, with their standard deviation as its uncertainty"
+    )
+
+
 class Measurements:
     """Reads rows of experimental values.
 
@@ -123,12 +154,10 @@ class Measurements:
 
     def notes(self) -> list[str]:
         """Return how values were taken and which were left out, with counts."""
-        said = [f"{n} values are {how}" for how, n in self._counts.items()]
+        said = [f"{count(n, 'value')} {verb(n)} {how}" for how, n in self._counts.items()]
         if self._bounds:
             more = f" and {len(self._bounds) - _NAMED} more" if len(self._bounds) > _NAMED else ""
-            said.append(
-                f"left out {len(self._bounds)} bounds, which are not values: {', '.join(self._bounds[:_NAMED])}{more}"
-            )
+            said.append(f"left out as bounds, not values: {', '.join(self._bounds[:_NAMED])}{more}")
         return said
 
     def read(self, row: Sequence[str]) -> Measured | str:

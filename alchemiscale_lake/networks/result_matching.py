@@ -22,7 +22,7 @@ from .nested import ObjectPool, gufe_token
 from .network import Network
 from .table_objects import add_transformation
 
-__all__ = ["Places", "described"]
+__all__ = ["Places", "described", "stem"]
 
 _PHASES: Final = re.compile(r"(?<![a-z])(complex|solvent|vacuum)(?![a-z])")
 _ANYWHERE: Final = Scope("org", "campaign", "project")
@@ -84,8 +84,7 @@ class Places:
         found = self._by_content.get(told)
         if found is None and ends.content is not None:
             found = self._by_content.get(_content(*ends.content))
-        stem = _stem(source)
-        named = stem.removesuffix("_results")
+        named = stem(source).removesuffix("_results")
         if found is not None or named in self._keys:
             return found or named
         if not by_name:
@@ -188,14 +187,15 @@ def _sole(keys: set[str] | None) -> str | None:
 
 def _phase(source: str) -> str | None:
     """Return the phase that a file's name has, else that of its folder."""
-    for name in (_stem(source), Path(source).parent.name):
+    for name in (stem(source), Path(source).parent.name):
         phases = set(_PHASES.findall(name.lower()))
         if phases:
             return phases.pop() if len(phases) == 1 else None
     return None
 
 
-def _stem(source: str) -> str:
+def stem(source: str | Path) -> str:
+    """Return the name of a result file without its suffixes."""
     name = Path(source).name
     for suffix in (".gz", ".zst", ".json"):
         name = name.removesuffix(suffix)

@@ -9,7 +9,9 @@ import urllib.request
 
 import psutil
 
-__all__ = ["bypass_proxies", "is_here", "is_loopback"]
+from ..errors import SettingsError
+
+__all__ = ["bypass_proxies", "is_here", "is_loopback", "listen"]
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -18,6 +20,22 @@ def is_loopback(host: str) -> bool:
     """Return whether a server that listens on this address is reachable from this machine only."""
     found = _addresses(host)
     return bool(found) and all(address.is_loopback for address in found)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens on an address; port 0 takes a free one.
+
+    Raises
+    ------
+    SettingsError
+        If the port is taken or the address is not of this machine.
+    """
+    try:
+        return socket.create_server((host, port), backlog=512)
+    except OSError as e:
+        raise SettingsError(
+            f"cannot listen on {host}:{port} ({e.strerror}); give another --port", host=host, port=port
+        ) from e
 
 
 def is_here(host: str) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any, Final
 
 from ..errors import SettingsError
@@ -22,10 +22,15 @@ BLOCK_VARIABLE: Final = "ALCHEMISCALE_LAKE_CREDENTIALS_BLOCK"
 _ALLOWED: Final = re.compile(r"(AWS|AZURE|GOOGLE|GCS|S3)_[A-Z0-9_]+|ALCHEMISCALE_LAKE(_[A-Z0-9_]+)?")
 
 
-def load_credentials() -> tuple[str, ...]:
+def load_credentials(environ: MutableMapping[str, str] = os.environ) -> tuple[str, ...]:
     """Put the credentials of the named block into the environment; do nothing if no block is named.
 
     Variables that are already set are kept.
+
+    Parameters
+    ----------
+    environ : mutable mapping of str to str
+        The environment, or a mapping in its place.
 
     Returns
     -------
@@ -39,11 +44,11 @@ def load_credentials() -> tuple[str, ...]:
     """
     # the environment now contains credentials, from a block or from before: forbid reading this process
     forbid_reading()
-    block = os.environ.get(BLOCK_VARIABLE)
+    block = environ.get(BLOCK_VARIABLE)
     if not block:
         return ()
-    new = {name: value for name, value in _variables(block).items() if name not in os.environ}
-    os.environ.update(new)
+    new = {name: value for name, value in _variables(block).items() if name not in environ}
+    environ.update(new)
     return tuple(sorted(new))
 
 

@@ -20,9 +20,10 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
-from ..errors import SettingsError, StorageError
+from ..errors import StorageError
 from ..secrecy import without_secrets
 from . import server_files
+from .addresses import listen
 from .login import make_login
 
 __all__ = ["GRACE_S", "LocalServer", "is_healthy"]
@@ -70,14 +71,9 @@ class LocalServer:
     def __init__(
         self, folder: Path, host: str, port: int, *, lasting: bool, on_restart: Callable[[str], None] | None
     ) -> None:
-        try:
-            # the server inherits our socket: no other process can take the port, and requests wait
-            # instead of being refused while the server restarts
-            self._socket = socket.create_server((host, port), backlog=512)
-        except OSError as e:
-            raise SettingsError(
-                f"cannot listen on {host}:{port} ({e.strerror}); give another --port", host=host, port=port
-            ) from e
+        # the server inherits our socket: no other process can take the port, and requests wait
+        # instead of being refused while the server restarts
+        self._socket = listen(host, port)
         self.folder = folder
         self.database = folder / "prefect.db"
         self.log = folder / "server.log"

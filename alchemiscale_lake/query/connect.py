@@ -13,6 +13,7 @@ import polars as pl
 from ..errors import NotFoundError, QueryError
 from ..ids import Scope
 from ..store import Lake
+from ..suggestions import did_you_mean
 from .answers import frame_of
 from .questions import QUESTIONS
 from .sandbox import lock, new_connection, refusal
@@ -91,8 +92,9 @@ def ask(
     """
     known = QUESTIONS.get(question)
     if known is None or known.order_by is None:
-        names = ", ".join(name for name, q in QUESTIONS.items() if q.order_by)
-        raise NotFoundError(f"there is no named query {question!r}; there are {names}", question=question)
+        names = [name for name, q in QUESTIONS.items() if q.order_by]
+        meant = did_you_mean(question, names) or f"; there are {', '.join(names)}"
+        raise NotFoundError(f"there is no named query {question!r}{meant}", question=question)
     wanted = {"network": network, **equals}
     wanted = {column: value for column, value in wanted.items() if value is not None}
     columns = connection.sql(f"from {known.name} limit 0").columns
@@ -111,7 +113,8 @@ def ask(
 #: Error messages of DuckDB and polars that indicate a damaged data file.
 _OF_A_FILE: Final = re.compile(r"parquet|zstd|thrift|metadata|page header|magic|ComputeError", re.IGNORECASE)
 _MAY_BE_DAMAGED: Final = (
-    "a data file may be damaged: find it with `alchemiscale-lake verify`, repair it with `maintain --repair`"
+    "a data file may be damaged: find it with `alchemiscale-lake verify`, repair it with "
+    "`alchemiscale-lake maintain --repair`"
 )
 
 

@@ -21,7 +21,9 @@ from typing import Any, Final
 import polars as pl
 
 from ..errors import LakeError, MissingDependencyError
+from ..hints import with_lake
 from ..ids import ScopedKey
+from ..plurals import count
 from ..query import Connection, ask, connect
 from ..store import Lake, now_utc
 from .failures import failure_kinds
@@ -154,7 +156,7 @@ def _progress(connection: Connection, network: str) -> str:
     counts = {status: int(rows[0][f"n_{status}"]) if rows else 0 for status in _STATUSES}
     total = sum(counts.values())
     chips = "".join(f'<span class="chip {status}"></span>{n} {status}' for status, n in counts.items())
-    body = [f"<p>{counts['complete']} of {total} Tasks complete</p>" if total else "<p>No Tasks yet.</p>"]
+    body = [f"<p>{counts['complete']} of {count(total, 'Task')} complete</p>" if total else "<p>No Tasks yet.</p>"]
     if total:
         body += [_bar(counts, total), f'<p class="soft">{chips}</p>']
     return _section("Progress", body)
@@ -214,7 +216,7 @@ def _agreement(ranking: pl.DataFrame, name: str) -> str:
         pairs = dg_pairs(ranking.filter(pl.col("kind") == kind))
         if not len(pairs):
             continue
-        body.append(f"<p>{html.escape(performance_line(pairs))} over {len(pairs)} ligands</p>")
+        body.append(f"<p>{html.escape(performance_line(pairs))} over {count(len(pairs), 'ligand')}</p>")
         try:
             figure = plot_pairs(pairs, title=name)
         except MissingDependencyError as e:
@@ -253,15 +255,14 @@ def _failures(connection: Connection, network: str) -> str:
 
 def _more(lake: Lake, network: str, name: str) -> str:
     called = shlex.quote(name) if name != _UNNAMED else ScopedKey.from_str(network).gufe_key
-    at = shlex.quote(lake.url if lake.local_path is None else str(lake.local_path))
+    place = lake.url if lake.local_path is None else str(lake.local_path)
     commands = {
-        "the network, with structures and atom mappings": f"alchemiscale-lake view {called} --lake {at}",
-        "edges": f"alchemiscale-lake gather {called} --report ddg --lake {at}",
-        "why Tasks failed": f"alchemiscale-lake failures {called} --lake {at}",
+        "the network, with structures and atom mappings": f"alchemiscale-lake view {called}",
+        "edges": f"alchemiscale-lake gather {called} --report ddg",
+        "why Tasks failed": f"alchemiscale-lake failures {called}",
     }
-    rows = [
-        f"<tr><th>{html.escape(what)}</th><td><code>{html.escape(c)}</code></td></tr>" for what, c in commands.items()
-    ]
+    given = {what: with_lake(command, place, default="") for what, command in commands.items()}
+    rows = [f"<tr><th>{html.escape(what)}</th><td><code>{html.escape(c)}</code></td></tr>" for what, c in given.items()]
     return _section("More", [f"<table>{''.join(rows)}</table>"], wide=True)
 
 

@@ -14,7 +14,7 @@ from ..amounts import format_seconds
 from ..costs.cost_models import KnownModel, Training
 from ..costs.pricing import Amount, PoolPrice, Price
 from ..estimators.cost.gpu_speed import REFERENCE_MODEL
-from ..tasks.policy import say_tasks
+from ..plurals import count, verb
 from .table import Table
 
 __all__ = [
@@ -44,7 +44,7 @@ def price_table(price: Price, *, compact: bool = False) -> Table:
     columns = ["pool", "gpu_model", "slots", "tasks"]
     columns += [name for amount in ("gpu_hours", "wall_h", "cost") for name in _three(amount)[:width]]
     if not price.pools:
-        n_tasks = sum(t.n_new + _pending(price, t.n_waiting + t.n_running) for t in price.transformations)
+        n_tasks = sum(t.n_new + t.n_waiting + t.n_running for t in price.transformations)
         empty = (None,) * width
         return Table(tuple(columns), [(None, None, None, n_tasks, *_cells(price.gpu_hours, compact), *empty, *empty)])
     stored = price.remaining.network is not None
@@ -82,14 +82,14 @@ def price_lines(price: Price) -> list[str]:
     """Return lines with what was counted, the basis of the estimate, and its assumptions."""
     lines = [_counted(price), _hours(price), *_basis(price), *_extrapolations(price), *_speeds(price)]
     for pool in price.pools:
-        lines += [f"{pool.pool}: {say_tasks(n)} excluded: {why}" for why, n in pool.refused.items()]
+        lines += [f"{pool.pool}: {count(n, 'Task')} excluded: {why}" for why, n in pool.refused.items()]
         if pool.wall_h is not None and pool is price.pools[-1]:
             lines.append(_when(price, pool))
     if not price.pools:
         lines.append("wall time and cost in money need pools: give --pools FILE")
     elif any(pool.wall_h is not None for pool in price.pools):
         n_others = price.remaining.n_others
-        others = f"; {say_tasks(n_others)} of other networks are also waiting" if n_others else ""
+        others = f"; {count(n_others, 'Task')} of other networks {verb(n_others)} also waiting" if n_others else ""
         lines.append(f"wall times assume that the pools are idle and run nothing else{others}")
     return lines
 
@@ -99,7 +99,10 @@ def training_line(training: Training) -> str:
     if not training.trained:
         return f"no model was trained: {training.why}"
     card = training.known.card
-    return f"trained model {training.known.name} ({training.why}) on {card.n_rows} results{_quality(training.known)}"
+    return (
+        f"trained model {training.known.name} ({training.why}) on "
+        f"{count(card.n_rows, 'result')}{_quality(training.known)}"
+    )
 
 
 def models_table(models: pl.DataFrame) -> Table:
@@ -148,7 +151,7 @@ def model_lines(known: KnownModel) -> list[str]:
     """Return a model's size and accuracy in one line."""
     if not known.is_trained:
         return ["no model has been trained: estimates use physics and published GPU speeds, with wide intervals"]
-    return [f"model {known.name}: {known.card.n_rows} results{_quality(known)}"]
+    return [f"model {known.name}: {count(known.card.n_rows, 'result')}{_quality(known)}"]
 
 
 # --- parts ----------------------------------------------------------------------------------------
@@ -180,20 +183,16 @@ def _pool_row(price: Price, pool: PoolPrice, *, stored: bool, compact: bool) -> 
     return (pool.pool, pool.gpu_model, pool.slots, pool.n_tasks, *cells, *whole)
 
 
-def _pending(price: Price, n: int) -> int:
-    return n if price.remaining.network is not None else 0
-
-
 def _counted(price: Price) -> str:
     rows = price.remaining.rows
     total = {name: int(rows[name].sum()) for name in ("n_results", "n_running", "n_waiting", "n_idle", "n_new")}
-    parts = [_transformations(len(rows))]
+    parts = [count(len(rows), "Transformation")]
     if n := total["n_results"]:
-        parts.append(f"{n} existing result{'s' if n != 1 else ''}")
-    parts += [f"{say_tasks(n)} {state}" for state in ("running", "waiting") if (n := total[f"n_{state}"])]
-    parts.append(f"{say_tasks(total['n_new']) if total['n_new'] else 'no Task'} to be created")
+        parts.append(f"{count(n, 'existing result')}")
+    parts += [f"{count(n, 'Task')} {state}" for state in ("running", "waiting") if (n := total[f"n_{state}"])]
+    parts.append(f"{count(total['n_new'], 'Task') if total['n_new'] else 'no Task'} to be created")
     if n := total["n_idle"]:
-        parts.append(f"{say_tasks(n)} waiting but not actioned on an active network, excluded")
+        parts.append(f"{count(n, 'Task')} waiting but not actioned on an active network, excluded")
     return ", ".join(parts)
 
 
@@ -210,7 +209,7 @@ def _basis(price: Price) -> list[str]:
     for basis in ("own results", "trained model", "physical prior"):
         if counts[basis]:
             word = _model_words(price.known) if basis == "trained model" else basis
-            lines.append(f"{_transformations(counts[basis])} estimated from {word}")
+            lines.append(f"{count(counts[basis], 'Transformation')} estimated from {word}")
     return lines
 
 
@@ -218,13 +217,9 @@ def _model_words(known: KnownModel) -> str:
     if known.name is not None:
         return f"trained model {known.name}{_quality(known)}"
     return (
-        f"a temporary model of {known.card.n_rows} results{_quality(known)}; "
+        f"a temporary model of {count(known.card.n_rows, 'result')}{_quality(known)}; "
         "to store one: `alchemiscale-lake cost-model train`"
     )
-
-
-def _transformations(n: int) -> str:
-    return f"{n} Transformation{'s' if n != 1 else ''}"
 
 
 def _quality(known: KnownModel) -> str:
@@ -244,7 +239,7 @@ def _extrapolations(price: Price) -> list[str]:
     lines = []
     for alike in sorted(reasons.values(), key=lambda group: (-len(group), group[0])):
         example = "" if len(set(alike)) == 1 else "for example "
-        lines.append(f"extrapolated for {_transformations(len(alike))}: {example}{alike[0]}")
+        lines.append(f"extrapolated for {count(len(alike), 'Transformation')}: {example}{alike[0]}")
     return lines
 
 

@@ -13,6 +13,7 @@ import polars as pl
 from scipy.special import erf
 
 from ..errors import EstimationError
+from ..plurals import count
 from .plots import new_figure
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def plot_cycle_closures(closures: pl.DataFrame, *, title: str | None = None) -> 
     for (kind,), own in closures.group_by("kind", maintain_order=True):
         size = np.sort(np.abs(own["closure_kcal_mol"].to_numpy()))
         at, share = np.concatenate([[0.0], size]), np.arange(len(size) + 1) / len(size)
-        (line,) = axes.step(at, share, where="post", linewidth=1.5, label=f"{kind} ({len(size)} cycles)")
+        (line,) = axes.step(at, share, where="post", linewidth=1.5, label=f"{kind} ({count(len(size), 'cycle')})")
         grid = np.linspace(0.0, max(float(size[-1]), 2.5 * float(own["uncertainty_kcal_mol"].max())), 200)  # type: ignore[arg-type]
         expected = erf(grid[:, None] / (np.sqrt(2.0) * own["uncertainty_kcal_mol"].to_numpy())).mean(axis=1)
         axes.plot(

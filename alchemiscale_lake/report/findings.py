@@ -12,6 +12,7 @@ import polars as pl
 
 from ..estimates.gathering import GatherReport
 from ..ids import Scope
+from ..plurals import count, verb
 from ..query import Connection, ask
 from .table import Table
 from .tables import EstimateTable
@@ -57,7 +58,7 @@ def findings_table(connection: Connection, network: str | None, *, scope: Scope 
         is_sheet=True,  # a finding is a sentence
     )
     n = int(found["flagged"].sum())
-    return EstimateTable(table, "findings", 0, (_count_flagged(n),))
+    return EstimateTable(table, "finding", 0, (_count_flagged(n),))
 
 
 def gathered_table(connection: Connection, reports: Sequence[GatherReport]) -> Table:
@@ -103,4 +104,4 @@ def n_flagged(connection: Connection, network: str | None = None) -> dict[str, i
 def _count_flagged(n: int) -> str:
     if not n:
         return "no finding is flagged"
-    return "1 finding is flagged" if n == 1 else f"{n} findings are flagged"
+    return f"{count(n, 'finding')} {verb(n)} flagged"

@@ -15,6 +15,7 @@ from ..estimators.errors import EstimatorConvergenceError
 from ..estimators.network.bayesian import solve_network_bayesian
 from ..estimators.network.robust import solve_network_robust
 from ..networks.measures import is_absent
+from ..plurals import count
 from ..query import Connection, ask
 from .table import Table
 from .tables import EstimateTable
@@ -72,7 +73,7 @@ def model_table(connection: Connection, network: str, model: Model) -> EstimateT
         remarks += lines
     columns = (*(("kind",) if len(kinds) > 1 else ()), "ligand", _VALUE, _UNCERTAINTY, _EXPERIMENT)
     table = Table(columns, rows, precision_of={_VALUE: _UNCERTAINTY})
-    return EstimateTable(table, "ligands", 0, (*remarks, "nothing was stored: stored estimates use maximum likelihood"))
+    return EstimateTable(table, "ligand", 0, (*remarks, "nothing was stored: stored estimates use maximum likelihood"))
 
 
 _Values = dict[str, tuple[float, float]]
@@ -122,7 +123,9 @@ def _bayesian(edges: pl.DataFrame, ligands: pl.DataFrame, network: str) -> tuple
     # absolute results start from nothing, which is exactly zero
     prior |= {end: (0.0, 0.0) for end in {*edges["ligand_i"], *edges["ligand_j"]} if is_absent(end)}
     found = solve_network_bayesian(*_columns(edges), prior)
-    lines = [f"{len(measured)} measured ligands are used as a prior, with their uncertainty; values are absolute"]
+    lines = [
+        f"{count(len(measured), 'measured ligand')} used as a prior, with the uncertainty of each; values are absolute"
+    ]
     if unstated.any():
         lines.append(f"{int(unstated.sum())} of them have no uncertainty: {ASSAY_SD_KCAL_MOL:g} kcal/mol was assumed")
     return _finite(found.nodes, found.value_kcal_mol, found.uncertainty_kcal_mol), lines

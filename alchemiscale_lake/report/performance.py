@@ -9,12 +9,16 @@ from typing import Any, Final
 from ..estimates.comparisons import By, Comparison
 from ..estimates.ranked_ligands import RankedNetwork
 from ..estimates.side_by_side import SideBySide
+from ..estimators.statistics.performance import FEWEST_FOR_INTERVAL
+from ..plurals import count, verb
 from .table import Table
 
-__all__ = ["ENERGY_STATISTICS", "comparison_table", "ranking_table", "side_by_side_table"]
+__all__ = ["ENERGY_STATISTICS", "comparison_table", "ranking_table", "side_by_side_table", "too_few"]
 
 #: Statistics in kcal/mol; the others have no unit.
 ENERGY_STATISTICS: Final = ("RMSE", "MUE")
+#: Most important first.
+_KEEP: Final = ("statistic", "value", "difference", "low", "high", "quantity", "n")
 
 
 def comparison_table(
@@ -57,7 +61,16 @@ def comparison_table(
     size_names = () if by == "network" else ("networks",)
     last = ("network",) if by == "network" else ()
     columns = (*first, "kind", "quantity", *when_names, *size_names, "n", "statistic", "unit", "value", "low", "high")
-    return Table((*columns, *last), rows, decimals={"value": 2, "low": 2, "high": 2})
+    return Table((*columns, *last), rows, decimals={"value": 2, "low": 2, "high": 2}, keep=_KEEP)
+
+
+def too_few(comparisons: Sequence[Comparison]) -> list[str]:
+    """Return how many comparisons have too few pairs for an interval; nothing if none has."""
+    few = sum(one.performance.n < FEWEST_FOR_INTERVAL for one in comparisons)
+    if not few:
+        return []
+    what = f"{few} of {count(len(comparisons), 'comparison')} {verb(few, 'has', 'have')}"
+    return [f"{what} fewer than {FEWEST_FOR_INTERVAL} pairs: too few for an interval, or, below 3, a correlation"]
 
 
 def side_by_side_table(
@@ -91,11 +104,13 @@ def side_by_side_table(
     ]
     first, second = names if names[0] != names[1] else (names[0], f"{names[1]} (other)")
     columns = ("quantity", "n", "statistic", first, second, "difference", "low", "high", "unit", "kind")
-    return Table(columns, rows, decimals=dict.fromkeys((first, second, "difference", "low", "high"), 2))
+    return Table(columns, rows, decimals=dict.fromkeys((first, second, "difference", "low", "high"), 2), keep=_KEEP)
 
 
 def ranking_table(ranked: RankedNetwork, *, shown: int | None = None) -> Table:
     """Build a table with one row per ligand, best first; with columns for kind and component if there are several.
+
+    `P(top k)` is omitted if there are no more than k ligands, which are all among the best k.
 
     Parameters
     ----------
@@ -104,6 +119,7 @@ def ranking_table(ranked: RankedNetwork, *, shown: int | None = None) -> Table:
         Maximum number of ligands per component.
     """
     frame = ranked.ligands
+    most = max(frame.group_by("kind", "component").len()["len"].to_list(), default=0)
     cells = {"kind": "kind"} if frame["kind"].n_unique() > 1 else {}
     if frame.select("kind", "component").n_unique() > frame["kind"].n_unique():
         cells["component"] = "component"
@@ -113,7 +129,7 @@ def ranking_table(ranked: RankedNetwork, *, shown: int | None = None) -> Table:
         value: "value_kcal_mol",
         uncertainty: "uncertainty_kcal_mol",
         "P(best)": "p_best",
-        f"P(top {ranked.top})": "p_top",
+        **({f"P(top {ranked.top})": "p_top"} if ranked.top < most else {}),
         "rank": "expected_rank",
         "rank from": "rank_low",
         "rank to": "rank_high",
@@ -123,9 +139,8 @@ def ranking_table(ranked: RankedNetwork, *, shown: int | None = None) -> Table:
     if shown is not None:
         frame = frame.group_by("kind", "component", maintain_order=True).head(shown)
     rows = frame.select(**cells).rows()
-    decimals = {"P(best)": 2, f"P(top {ranked.top})": 2, "rank": 1}
-    if "experiment (kcal/mol)" in cells:
-        decimals["experiment (kcal/mol)"] = 2
+    shown_to = {"P(best)": 2, f"P(top {ranked.top})": 2, "rank": 1, "experiment (kcal/mol)": 2}
+    decimals = {name: digits for name, digits in shown_to.items() if name in cells}
     return Table(tuple(cells), rows, precision_of={value: uncertainty}, decimals=decimals)
 
 

@@ -8,8 +8,8 @@ from typing import Final
 import polars as pl
 
 from ..dispatch.plan import DispatchPlan, PoolPlan, Unplaced
+from ..plurals import count, verb
 from ..store import Lake
-from ..tasks.policy import say_tasks
 from .table import Table
 
 __all__ = ["plan_lines", "plan_table"]
@@ -51,9 +51,9 @@ def plan_lines(plan: DispatchPlan) -> list[str]:
         lines.append("planned as if every pool had a dispatcher")
     for pool in plan.pools:
         lines += [f"{pool.pool}: {reason}" for reason in pool.reasons]
-        lines += [f"{pool.pool}: hours of {say_tasks(n)} {_SOURCES[source]}" for source, n in pool.sources.items()]
+        lines += [f"{pool.pool}: hours of {count(n, 'Task')} {_SOURCES[source]}" for source, n in pool.sources.items()]
         if pool.n_unknown:
-            lines.append(f"{pool.pool}: {say_tasks(pool.n_unknown)} of unknown duration counted as 0 hours")
+            lines.append(f"{pool.pool}: {count(pool.n_unknown, 'Task')} of unknown duration counted as 0 hours")
     for group in plan.unplaced:
         lines += _unplaced(group)
     return lines
@@ -66,17 +66,18 @@ def _row(plan: PoolPlan, names: Mapping[str, str]) -> tuple[object, ...]:
 
 
 def _waiting(plan: DispatchPlan) -> str:
-    text = f"{say_tasks(plan.n_claimable)} can be claimed"
+    text = f"{count(plan.n_claimable, 'Task')} can be claimed"
     if plan.n_not_claimable:
         text += (
-            f"; {plan.n_not_claimable} more are waiting but not actioned on an active network, "
+            f"; {plan.n_not_claimable} more {verb(plan.n_not_claimable)} waiting but not actioned on an active "
+            "network, "
             "or extend a Task that is not complete"
         )
     return text
 
 
 def _unplaced(group: Unplaced) -> Sequence[str]:
-    what = f"{say_tasks(group.n_tasks)} of {group.protocol} in {group.scope}"
+    what = f"{count(group.n_tasks, 'Task')} of {group.protocol} in {group.scope}"
     if not group.remedies:
         return (f"left waiting: {what}: {_by_text(group.why)}",)
     return (f"no pool can take {what}: {_by_text(group.why)}", f"  remedy: {_by_text(group.remedies)}")

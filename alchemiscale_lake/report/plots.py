@@ -317,7 +317,8 @@ def _draw_bands(axes: Axes, low: float, high: float) -> None:
 def _title_lines(found: Performance, names: tuple[str, ...]) -> Iterable[str]:
     yield f"(N = {found.n})"
     for s in _of(found, names):
-        yield f"{s.name}: {s.value:5.2f} [{found.confidence:.0%}: {s.low:5.2f}, {s.high:5.2f}]"
+        interval = "" if math.isnan(s.low) else f" [{found.confidence:.0%}: {s.low:5.2f}, {s.high:5.2f}]"
+        yield f"{s.name}: {s.value:5.2f}{interval}"
 
 
 def _assess(pairs: pl.DataFrame, *, both_directions: bool = False) -> Performance:

@@ -31,6 +31,8 @@ _PLACES: Final = (
 )
 _OPPOSITE: Final = {"left": "right", "right": "left", "top": "bottom", "bottom": "top", "center": "center"}
 _BELOW: Final = tuple((-dx, -dy, _OPPOSITE[h], _OPPOSITE[v]) for dx, dy, h, v in _PLACES)
+#: Least distance of a name from the frame, in points: letters are a little wider at another resolution.
+_MARGIN_PT: Final = 3.0
 #: Half the side of a point, in points.
 _POINT_PT: Final = 2.0
 
@@ -64,7 +66,7 @@ def label_worst(axes: Axes, x: NDArray[np.float64], y: NDArray[np.float64], labe
     at = axes.transData.transform(np.column_stack([x, y]))
     around = _POINT_PT * scale
     taken: list[Sequence[float]] = [(px - around, py - around, px + around, py + around) for px, py in at]
-    frame = axes.get_window_extent().extents
+    frame = axes.get_window_extent().padded(-_MARGIN_PT * scale).extents
     named = []
     for k in sorted(range(len(labels)), key=lambda k: (-abs(y[k] - x[k]), labels[k]))[:_MOST]:
         label = labels[k] if len(labels[k]) <= _LONGEST else labels[k][: _LONGEST - 1] + "…"

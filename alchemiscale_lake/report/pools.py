@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from ..amounts import format_bytes, format_seconds
+from ..plurals import count
 from ..settings import JOBQUEUE_KINDS, Burst, Pool, Pools
 from ..tasks.pool_doubts import most_per_day
 from .table import Table
@@ -96,9 +97,9 @@ def _range(pool: Pool) -> str:
 
 
 def _worker(pool: Pool) -> str:
-    cores = "all cores" if pool.cores is None and pool.kind == "local" else _count(pool.capacity.cores, "core")
+    cores = "all cores" if pool.cores is None and pool.kind == "local" else count(pool.capacity.cores, "core")
     memory = [] if pool.memory_bytes is None else [format_bytes(pool.memory_bytes)]
-    return ", ".join([cores, *memory, *([_count(pool.gpus, "GPU")] if pool.gpus else [])])
+    return ", ".join([cores, *memory, *([count(pool.gpus, "GPU")] if pool.gpus else [])])
 
 
 def _what(pool: Pool) -> str:
@@ -133,7 +134,3 @@ def _thresholds(burst: Burst) -> tuple[str, str]:
 
 def _chosen(only: tuple[str, ...], but: tuple[str, ...]) -> str:
     return (" ".join(only) or _ALL) + (f" except {' '.join(but)}" if but else "")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,7 +1,8 @@
 """Layout of a table for a terminal: one line per row, names and numbers never wrapped.
 
 Columns of keys (60 characters each) are hidden unless requested. A table wider than the terminal is shortened: first
-long texts, then columns from the right, except the first one; a note below lists what is missing and how to show it.
+long texts, then columns from the right, those to keep last and never the first one; both ends of an interval are shown
+or omitted together. A note below lists what is missing and how to show it.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ __all__ = ["Screen", "lay_out"]
 _KEY: Final = re.compile(r"(?:[A-Za-z_]\w*-)?[0-9a-f]{32,64}(?:-[^-\s]+-[^-\s]+-[^-\s]+)?")
 #: Where a header may be broken.
 _WORDS: Final = re.compile(r"(?<=[ _])")
+#: What tells the two ends of an interval apart.
+_END: Final = re.compile(r"(^|[_ ])(low|high|from|to)$")
 #: Minimum width of a shortened text.
 _LEAST_TEXT: Final = 24
 #: Maximum number of omitted columns that are named.
@@ -127,7 +130,7 @@ def lay_out(table: Table, width: int, *, keys: bool = False, most_rows: int | No
     ]
     shown = columns if keys else [column for column in columns if not column.is_key] or columns
     hidden = [column.name for column in columns if column not in shown]
-    fitting = _fitted(shown, width)
+    fitting = _fitted(shown, width, table.keep)
     notes = []
     if hidden:
         notes.append(f"hidden: {', '.join(hidden)}; --keys shows them")
@@ -135,7 +138,7 @@ def lay_out(table: Table, width: int, *, keys: bool = False, most_rows: int | No
     if cut:
         notes.append(f"shortened: {', '.join(cut)}; a wider terminal, --tsv or -o FILE shows all")
     if len(fitting) < len(shown):
-        names = [column.name for column in shown[len(fitting) :]]
+        names = [column.name for column in shown if column not in fitting]
         more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
         missing = ", ".join(names[:_NAMED]) + more
         notes.append(f"too wide: {missing} not shown; a wider terminal, --tsv or -o FILE shows all")
@@ -151,8 +154,8 @@ def _positions(n: int, most: int | None) -> list[int]:
     return [*range(most - most // 2), *range(n - most // 2, n)]
 
 
-def _fitted(columns: list[_Column], width: int) -> list[_Column]:
-    """Wrap headers, narrow texts, then drop columns from the right, until the rest fits."""
+def _fitted(columns: list[_Column], width: int, keep: Sequence[str]) -> list[_Column]:
+    """Wrap headers, narrow texts, then omit columns, the least important first, until the rest fits."""
     if _total(columns) > width:
         for column in columns:
             column.break_header()
@@ -164,11 +167,23 @@ def _fitted(columns: list[_Column], width: int) -> list[_Column]:
                 column.narrow(max(least, column.width - over))
                 over -= before - column.width
     kept = list(columns)
-    while len(kept) > 1 and _total(kept) > width:
-        kept.pop()
+    for omitted in _least_important_first(columns[1:], keep):
+        if _total(kept) <= width:
+            break
+        kept = [column for column in kept if column not in omitted]
     if kept and _total(kept) > width:
         kept[0].narrow(width)
     return kept
+
+
+def _least_important_first(columns: Sequence[_Column], keep: Sequence[str]) -> list[list[_Column]]:
+    """Return the columns in the order in which they are omitted, both ends of an interval together."""
+    groups: dict[str, list[_Column]] = {}
+    for column in columns:
+        groups.setdefault(_END.sub(" interval", column.name), []).append(column)
+    rank = {name: k for k, name in enumerate(reversed(keep), 1)}
+    from_the_right = list(groups.values())[::-1]
+    return sorted(from_the_right, key=lambda group: max(rank.get(column.name, 0) for column in group))
 
 
 def _total(columns: Sequence[_Column]) -> int:

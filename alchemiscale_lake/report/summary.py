@@ -10,6 +10,7 @@ import polars as pl
 
 from ..errors import MissingDependencyError
 from ..ids import ScopedKey
+from ..plurals import count
 from ..query import Connection, ask, connect
 from ..store import Lake
 from .campaign_page import report_path, shown_place, written_page
@@ -29,7 +30,8 @@ class Summary:
     table : Table
         Ligands: estimate, uncertainty, experiment.
     lines : tuple of str
-        RMSE, the path of the plot (or why there is none), the place of the network's page, and three next commands.
+        RMSE, the path of the plot (or why there is none), the place of the network's page, and three next commands
+        without `--lake`.
     plot : Path or None
         File of the plot, if written.
     """
@@ -39,7 +41,7 @@ class Summary:
     plot: Path | None
 
 
-def summarise(lake: Lake, network: str, *, plot: str | Path | None = None, lake_argument: str | None = None) -> Summary:
+def summarise(lake: Lake, network: str, *, plot: str | Path | None = None) -> Summary:
     """Summarise the newest estimates of a network, and write its page.
 
     Parameters
@@ -50,13 +52,11 @@ def summarise(lake: Lake, network: str, *, plot: str | Path | None = None, lake_
     plot : path, optional
         File for the plot of estimates against experiment; by default next to the page if the lake is a folder,
         else no plot.
-    lake_argument : str, optional
-        Value of `--lake` in the commands; the lake's URL by default, omitted for `./lake`.
     """
     connection = connect(lake)
     ranking = ask(connection, "ligand_ranking", network=network)
     pairs = dg_pairs(ranking)
-    lines = [f"{performance_line(pairs)} over {len(pairs)} ligands with experiment"] if len(pairs) else []
+    lines = [f"{performance_line(pairs)} over {count(len(pairs), 'ligand')} with experiment"] if len(pairs) else []
     target = _plot_path(lake, network, plot)
     written = None
     if len(pairs) and target is not None:
@@ -65,7 +65,7 @@ def summarise(lake: Lake, network: str, *, plot: str | Path | None = None, lake_
     if not len(pairs):
         lines.append("no ligand has an experimental value, so there is no RMSE and no plot")
     names = ask(connection, "network_states").select("network", "name")
-    commands = _next_commands(network, names, lake.url if lake_argument is None else lake_argument)
+    commands = _next_commands(network, names)
     place, told = written_page(lake, network)
     if place is None:
         lines.append(told)
@@ -107,12 +107,10 @@ def network_word(network: str, names: pl.DataFrame) -> str:
     return shlex.quote(name) if is_alone else str(ScopedKey.from_str(network).gufe_key)
 
 
-def _next_commands(network: str, names: pl.DataFrame, lake_argument: str) -> tuple[str, ...]:
-    at = f" --lake {shlex.quote(lake_argument)}" if lake_argument not in ("", "./lake") else ""
+def _next_commands(network: str, names: pl.DataFrame) -> tuple[str, ...]:
     called = network_word(network, names)
-    sql = "from throughput"
     return (
-        f"alchemiscale-lake gather {called} --report ddg{at}",
-        f'alchemiscale-lake query "{sql}"{at}',
-        f"alchemiscale-lake rank {called}{at}",
+        f"alchemiscale-lake gather {called} --report ddg",
+        'alchemiscale-lake query "from throughput"',
+        f"alchemiscale-lake rank {called}",
     )

@@ -44,6 +44,8 @@ class Table:
         rich style per row, if given.
     is_sheet : bool
         Whether the table describes a few items in columns: on a terminal its texts may wrap.
+    keep : tuple of str
+        Headers in order of importance: on a narrow terminal, all other columns are omitted first.
     """
 
     columns: tuple[str, ...]
@@ -54,6 +56,7 @@ class Table:
     styles: Mapping[str, str] = field(default_factory=dict)
     row_styles: tuple[str, ...] = ()
     is_sheet: bool = False
+    keep: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         unknown = (self.numbers | set(self.decimals) | set(self.styles)) - set(self.columns)

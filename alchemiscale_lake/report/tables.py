@@ -16,6 +16,7 @@ import polars as pl
 from ..errors import EstimationError
 from ..ids import ScopedKey
 from ..networks.measures import MEASURES, is_absent
+from ..plurals import count, verb
 from ..query import Connection, ask, read_sql, statement
 from .plots import dg_pairs, performance_line
 from .table import ERROR, NO_ESTIMATE, Table
@@ -50,7 +51,7 @@ class EstimateTable:
     ----------
     table : Table
     noun : str
-        Plural noun for the rows.
+        Noun for a row.
     n_failed : int
         Number of rows that print `Error`.
     remarks : tuple of str
@@ -65,7 +66,7 @@ class EstimateTable:
     @property
     def counted(self) -> str:
         """Return a count of rows, such as `42 edges, 2 failed`."""
-        return f"{len(self.table.rows)} {self.noun}, {self.n_failed} failed"
+        return f"{count(len(self.table.rows), self.noun)}, {self.n_failed} failed"
 
 
 def dg_table(connection: Connection, network: str, *, allow_partial: bool = False) -> EstimateTable:
@@ -128,7 +129,7 @@ def dg_table(connection: Connection, network: str, *, allow_partial: bool = Fals
         *_without_estimate(len(lacking) - len(failed), "ligand"),
         *_omitted(pending, "ligand"),
     )
-    return EstimateTable(table, "ligands", len(failed), remarks)
+    return EstimateTable(table, "ligand", len(failed), remarks)
 
 
 def ddg_table(connection: Connection, network: str, *, allow_partial: bool = False) -> EstimateTable:
@@ -147,7 +148,7 @@ def ddg_table(connection: Connection, network: str, *, allow_partial: bool = Fal
     }
     return EstimateTable(
         _table(rows, cells, {_DDG: _UNCERTAINTY}),
-        "edges",
+        "edge",
         n_failed,
         (
             *_notes_of_edges(rows),
@@ -180,7 +181,7 @@ def raw_table(connection: Connection, network: str, *, allow_partial: bool = Fal
         cells = {"system": "environment"} | cells
     table = _table(rows, cells, {_RAW: _RAW_UNCERTAINTY})
     remarks = (*_without_estimate(len(lacking) - n_failed, "result"), *_omitted(pending, "leg"))
-    return EstimateTable(table, "results", n_failed, remarks)
+    return EstimateTable(table, "result", n_failed, remarks)
 
 
 def _as_measured(rows: pl.DataFrame) -> pl.DataFrame:
@@ -268,7 +269,7 @@ def _agreement(known: pl.DataFrame) -> list[str]:
         pairs = dg_pairs(of_kind)
         if len(pairs) > 1:
             what = f"{kind}: " if known["kind"].n_unique() > 1 else ""
-            lines.append(f"{what}{performance_line(pairs)} over {len(pairs)} ligands with experiment")
+            lines.append(f"{what}{performance_line(pairs)} over {count(len(pairs), 'ligand')} with experiment")
     return lines
 
 
@@ -282,15 +283,13 @@ def _notes_of_edges(edges: pl.DataFrame) -> list[str]:
     """Return the distinct notes of edges with a value, with the number of edges each applies to."""
     notes = edges.filter((pl.col("status") == "ok") & pl.col("note").is_not_null())
     counted = notes.group_by("note", maintain_order=True).len()
-    return [f"{n} of {len(edges)} edges: {note}" for note, n in counted.iter_rows()]
+    return [f"{n} of {count(len(edges), 'edge')}: {note}" for note, n in counted.iter_rows()]
 
 
 def _omitted(n: int, noun: str) -> tuple[str, ...]:
     if not n:
         return ()
-    return (
-        f"1 {noun} has no result yet and is omitted" if n == 1 else f"{n} {noun}s have no result yet and are omitted",
-    )
+    return (f"{count(n, noun)} {verb(n, 'has', 'have')} no result yet and {verb(n)} omitted",)
 
 
 def _nothing(network: str, rows: pl.DataFrame) -> str:

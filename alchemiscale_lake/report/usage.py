@@ -31,6 +31,8 @@ _COLUMNS: Final = (
     "core_h",
     "gpu_h",
 )
+#: Most important first.
+_KEEP: Final = ("gpu_h", "n_tasks", "n_failed", "failure_rate", "core_h", "wall_h", "n_attempts")
 _DECIMALS: Final[Mapping[str, int]] = {
     "tasks_per_day": 1,
     "failure_rate": 3,
@@ -97,4 +99,4 @@ def usage_table(
         frame = frame.join(stored.select(by, "stored_bytes", *names), on=by, how="left", maintain_order="left")
         # the name is the first column, the ScopedKey the last
         columns = (*names, *_COLUMNS, "stored_bytes", by) if by == "network" else (by, *_COLUMNS, "stored_bytes")
-    return Table(columns, frame.select(columns).rows(), decimals=_DECIMALS)
+    return Table(columns, frame.select(columns).rows(), decimals=_DECIMALS, keep=_KEEP)

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from ..plurals import count
 from ..statestore.lake_verification import Verified
 from .table import Table
 
 __all__ = ["flaws_table", "verification_line"]
 
 
-def flaws_table(verified: Verified) -> Table:
-    """Build a table with one row per damaged file."""
-    return Table(("file", "damage", "what to do"), [(f.path, f.what, f.remedy) for f in verified.flaws])
+def flaws_table(verified: Verified, at_lake: Callable[[str], str]) -> Table:
+    """Build a table with one row per damaged file.
+
+    Parameters
+    ----------
+    verified : Verified
+    at_lake : callable
+        Adds the lake to the commands of a remedy.
+    """
+    return Table(("file", "damage", "what to do"), [(f.path, f.what, at_lake(f.remedy)) for f in verified.flaws])
 
 
 def verification_line(verified: Verified) -> str:
@@ -19,6 +29,7 @@ def verification_line(verified: Verified) -> str:
     n_bytes = sum(kind.n_bytes for kind in verified.kinds)
     n_uncertain = sum(kind.n_uncertain for kind in verified.kinds)
     n_flaws = len(verified.flaws)
-    return f"{n_files} files ({n_bytes / 1e6:.1f} MB) checked, {n_uncertain} of them without a digest (only read); " + (
-        f"{n_flaws} damaged" if n_flaws else "none is damaged"
+    return (
+        f"{count(n_files, 'file')} ({n_bytes / 1e6:.1f} MB) checked, {n_uncertain} of them without a digest "
+        f"(only read); " + (f"{n_flaws} damaged" if n_flaws else "none is damaged")
     )

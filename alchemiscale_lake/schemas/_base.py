@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..errors import SchemaError
+from ..plurals import count, verb
 
 __all__ = ["BINARY", "BOOL", "FLOAT", "INT", "STRING", "STRINGS", "TIME", "Column", "Rule", "TableSchema"]
 
@@ -111,7 +112,7 @@ class TableSchema:
         problems = [*self._null_problems(arrow), *self._choice_problems(arrow), *self._rule_problems(arrow)]
         if problems:
             raise SchemaError(
-                f"{len(problems)} problem(s) in rows for table '{self.name}': " + "; ".join(problems),
+                f"{count(len(problems), 'problem')} in rows for table '{self.name}': " + "; ".join(problems),
                 table=self.name,
                 problems=problems,
             )
@@ -138,7 +139,7 @@ class TableSchema:
 
     def _null_problems(self, table: pa.Table) -> list[str]:
         counts = {c.name: table.column(c.name).null_count for c in self.columns if not c.nullable}
-        return [f"column '{name}' must not be null ({n} row(s))" for name, n in counts.items() if n]
+        return [f"column '{name}' must not be null ({count(n, 'row')})" for name, n in counts.items() if n]
 
     def _choice_problems(self, table: pa.Table) -> list[str]:
         problems = []
@@ -154,7 +155,11 @@ class TableSchema:
             return []
         frame = pl.DataFrame(table)
         broken = frame.select((~rule.holds.fill_null(True)).sum().alias(str(i)) for i, rule in enumerate(self.rules))
-        return [f"{rule.says} ({n} row(s) break this)" for rule, n in zip(self.rules, broken.row(0), strict=True) if n]
+        return [
+            f"{rule.says} ({count(n, 'row')} {verb(n, 'breaks', 'break')} this)"
+            for rule, n in zip(self.rules, broken.row(0), strict=True)
+            if n
+        ]
 
     def sample(self, n: int = 1, **overrides: Any) -> pa.Table:
         """Make `n` valid rows; `overrides` give a value, or a list of `n`, per column."""

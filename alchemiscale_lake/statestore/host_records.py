@@ -164,7 +164,8 @@ def quarantine_host(lake: Lake, hostname: str, until: datetime, *, caller: Calle
     caller.require("admin", [Scope()])
     if until <= now_utc():
         raise SettingsError(
-            f"{until.isoformat()} is in the past; give a later time, or end the quarantine with `hosts readmit`",
+            f"{until.isoformat()} is in the past; give a later time, or end the quarantine with "
+            f"`alchemiscale-lake hosts readmit {hostname}`",
             value=until,
         )
     lake.host_log.decide(hostname, until, caller=caller, reason=reason)

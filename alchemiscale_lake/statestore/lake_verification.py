@@ -112,7 +112,11 @@ def check_attempts(lake: Lake) -> Iterator[Checked]:
                 unpack_receipt(data)
         except ReceiptError as e:
             done = path.split("/")[2] in recorded
-            remedy = "nothing: its result is in the tables" if done else "its Task runs again; see `failures`"
+            remedy = (
+                "nothing: its result is in the tables"
+                if done
+                else "its Task runs again; see `alchemiscale-lake failures`"
+            )
             return len(data), Flaw(path, f"cannot be used: {e}", remedy)
         return len(data), None
 

@@ -8,6 +8,7 @@ import polars as pl
 
 from ..errors import NotFoundError
 from ..ids import ScopedKey
+from ..plurals import count, verb
 from ..store import Lake
 
 __all__ = ["network_transformations", "require_networks", "require_transformations"]
@@ -59,6 +60,7 @@ def require_transformations(lake: Lake, transformations: Iterable[str]) -> None:
     missing = sorted(wanted - set(rows.select("transformation").collect()["transformation"]))
     if missing:
         raise NotFoundError(
-            f"{len(missing)} Transformation(s) are not in the lake, such as {missing[0]}; submit their network first",
+            f"{count(len(missing), 'Transformation')} {verb(len(missing))} not in the lake, such as "
+            f"{missing[0]}; submit their network first",
             missing=missing,
         )

@@ -15,6 +15,7 @@ from ..caller import Caller
 from ..errors import InvalidKeyError, InvalidTransitionError
 from ..faults import fault_point
 from ..ids import ScopedKey, new_task_key
+from ..plurals import count
 from ..store import Lake, now_utc
 from ..tasks import Event, Refusal, TaskState, TaskStates, status
 from .network_members import network_transformations, require_transformations
@@ -55,7 +56,9 @@ def create_tasks(
     """
     parents = [extends] * len(transformations) if extends is None or isinstance(extends, str) else list(extends)
     if len(parents) != len(transformations):
-        raise InvalidKeyError(f"{len(transformations)} Transformations but {len(parents)} Tasks to extend")
+        raise InvalidKeyError(
+            f"{count(len(transformations), 'Transformation')} but {count(len(parents), 'Task')} to extend"
+        )
     caller.require_for("write", transformations)
     require_transformations(lake, transformations)
     new = [
@@ -69,7 +72,8 @@ def create_tasks(
         refused = [m for m in made if isinstance(m, Refusal)]
         if refused:
             raise InvalidTransitionError(
-                f"{len(refused)} of {len(new)} Tasks cannot be created: {refused[0].reason}; nothing was created",
+                f"{len(refused)} of {count(len(new), 'Task')} cannot be created: {refused[0].reason}; nothing "
+                f"was created",
                 reasons=[r.reason for r in refused],
             )
         return [m for m in made if isinstance(m, Event)]

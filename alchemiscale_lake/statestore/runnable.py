@@ -11,6 +11,7 @@ from typing import Final
 import polars as pl
 
 from .. import gufe_adapter
+from ..plurals import count
 from ..store import Lake, collect
 from .claims import Selection
 
@@ -126,4 +127,4 @@ class Runnable:
         new = sorted(set(self._missing.values()) - self._named) if n_tasks else []
         if new:
             self._named |= set(new)
-            _log.warning("%d Task(s) cannot run here and stay waiting: %s", n_tasks, "; ".join(new))
+            _log.warning("%s cannot run here and stay waiting: %s", count(n_tasks, "Task"), "; ".join(new))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from ..plurals import count, verb
 from ..store import Lake, collect
 from .network_members import network_transformations
 
@@ -55,6 +56,7 @@ def repeats_within(n_repeats: Sequence[int | None]) -> str | None:
     low, high = min(several), max(several)
     within = f"{low}" if low == high else f"{low} to {high}"
     return (
-        f"{len(several)} of {len(n_repeats)} Transformations run {within} repeats within each Task "
+        f"{len(several)} of {count(len(n_repeats), 'Transformation')} {verb(len(several), 'runs', 'run')} "
+        f"{within} repeats within each Task "
         "(`protocol_repeats` in their settings)"
     )

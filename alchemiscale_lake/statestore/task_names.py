@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Protocol
 
 import polars as pl
 
 from ..store import Lake, collect
 
-__all__ = ["TaskNames"]
+__all__ = ["TaskNames", "repeat_numbers"]
 
 
 class _OfTask(Protocol):
@@ -18,6 +18,27 @@ class _OfTask(Protocol):
 
     @property
     def transformation(self) -> str: ...
+
+
+def repeat_numbers(lake: Lake, transformations: Collection[str] | None = None) -> pl.DataFrame:
+    """Return the number of every Task among those of its Transformation, from 0, in order of creation.
+
+    Parameters
+    ----------
+    lake : Lake
+    transformations : collection of str, optional
+        ScopedKeys; all by default.
+
+    Returns
+    -------
+    polars.DataFrame
+        Columns task, transformation, repeat.
+    """
+    tasks = lake.table("tasks").scan()
+    if transformations is not None:
+        tasks = tasks.filter(pl.col("transformation").is_in(list(transformations)))
+    number = pl.int_range(pl.len()).over("transformation")
+    return collect(tasks.sort("created_at", "task").select("task", "transformation", repeat=number), "Tasks")
 
 
 class TaskNames:
@@ -34,15 +55,7 @@ class TaskNames:
         if unknown:
             wanted = pl.col("transformation").is_in(list(unknown))
             names = self._lake.table("transformations").scan().filter(wanted).select("transformation", "name")
-            rows = (
-                self._lake.table("tasks")
-                .scan()
-                .filter(wanted)
-                .join(names, on="transformation")
-                .sort("created_at", "task")
-            )
-            numbered = collect(
-                rows.select("task", "name", n=pl.int_range(pl.len()).over("transformation")), "names of Tasks"
-            )
-            self._known |= {task: f"{name}-r{n}" for task, name, n in numbered.iter_rows()}
+            numbered = repeat_numbers(self._lake, unknown).join(collect(names, "Transformations"), on="transformation")
+            rows = numbered.select("task", "name", "repeat").iter_rows()
+            self._known |= {task: f"{name}-r{n}" for task, name, n in rows}
         return {t.task: self._known.get(t.task, t.task) for t in tasks}

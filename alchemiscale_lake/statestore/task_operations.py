@@ -13,6 +13,7 @@ import polars as pl
 
 from ..caller import Caller
 from ..errors import InvalidKeyError
+from ..plurals import count
 from ..store import Lake, collect
 from ..tasks import Event, Refusal, TaskState, TaskStates, status
 from .claims import Selection
@@ -165,7 +166,9 @@ def _per_task(weight: float | Sequence[float] | None, tasks: Sequence[str]) -> d
     if weight is None or isinstance(weight, (int, float)):
         return dict.fromkeys(tasks, weight)
     if len(weight) != len(tasks):
-        raise InvalidKeyError(f"{len(tasks)} Tasks but {len(weight)} weights; give one weight, or one per Task")
+        raise InvalidKeyError(
+            f"{count(len(tasks), 'Task')} but {count(len(weight), 'weight')}; give one weight, or one per Task"
+        )
     return dict(zip(tasks, weight, strict=True))
 
 

@@ -18,6 +18,7 @@ from ..errors import StorageError
 from ..execution.assignment import AttemptSpec
 from ..execution.stop_requests import ask_to_stop
 from ..faults import fault_point
+from ..plurals import count
 from ..store import Lake, NetworkState
 from ..store.parallel_requests import at_once
 from ..tasks import Event, TaskStates, status
@@ -101,9 +102,9 @@ def stop_attempts(lake: Lake, specs: Sequence[AttemptSpec]) -> list[AttemptSpec]
     unheard = [spec for spec in at_once(lambda spec: _ask(lake, spec), specs) if spec is not None]
     if unheard:
         _log.warning(
-            "could not ask %d of %d attempts to stop, such as %s; they stop at their next lease renewal",
+            "could not ask %d of %s to stop, such as %s; each stops at its next lease renewal",
             len(unheard),
-            len(specs),
+            count(len(specs), "attempt"),
             unheard[0].attempt,
         )
     return list(specs)

@@ -24,6 +24,7 @@ from deltalake.exceptions import DeltaError
 from ..durable import fsync_folder, make_folder, replace_file
 from ..errors import DamagedError, SigningKeyError, UpkeepRunningError
 from ..faults import fault_point
+from ..plurals import count
 from .bit_flips import unflipped_where
 from .commit import commit_actions, removals
 from .damage import Damage, damage_of_file, damage_of_log, is_whole_parquet
@@ -69,7 +70,7 @@ class Loss:
         if self.is_restored:
             kept = f"; the damaged one is in {self.moved_to}" if self.moved_to else ""
             return f"{where}: one flipped bit was restored{kept}"
-        rows = "an unknown number of rows" if self.n_rows is None else f"{self.n_rows} row(s)"
+        rows = "an unknown number of rows" if self.n_rows is None else count(self.n_rows, "row")
         if self.damage.what == "a damaged checkpoint":
             rows = "nothing"
         kept = f"; the remains are in {self.moved_to}" if self.moved_to else ""
@@ -130,7 +131,7 @@ def _refuse_if_tables_are_gone(root: Path, names: Sequence[str]) -> None:
             gone.append(name)
     if gone:
         raise DamagedError(
-            f"table(s) {', '.join(gone)} are missing from {root / 'tables'} and cannot be repaired; "
+            f"missing tables: {', '.join(gone)}, in {root / 'tables'} and cannot be repaired; "
             "restore them from a backup",
             tables=gone,
         )

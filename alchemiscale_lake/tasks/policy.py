@@ -15,11 +15,12 @@ from typing import Final
 import polars as pl
 
 from ..amounts import format_seconds
+from ..plurals import count
 from ..settings import Pool, Pools
 from .fitness import FITS, REFUSALS, hours_in, part_in, refused_by
 from .shares import with_turns
 
-__all__ = ["Admission", "PoolView", "Situation", "admit", "cost_in", "pools_before", "room_of", "say_tasks"]
+__all__ = ["Admission", "PoolView", "Situation", "admit", "cost_in", "pools_before", "room_of"]
 
 _SLACK: Final = 1e-9
 
@@ -124,7 +125,7 @@ def admit(pools: Pools, name: str, candidates: pl.DataFrame, running: pl.DataFra
         return Admission(candidates.clear(), 0, False, said, held_back=mine["task"])
     reasons, could_take = list(said), mine.select("task")
     left_to, left = _leave_to_others(pools, name, tasks, running, situation)
-    reasons += [f"{say_tasks(n)} left to {other}, which has capacity for that" for other, n in left_to.items()]
+    reasons += [f"{count(n, 'Task')} left to {other}, which has capacity for that" for other, n in left_to.items()]
     mine = mine.join(left, on="task", how="anti", maintain_order="left") if len(left) else mine
     n_running = int((running["pool"] == name).sum())
     mine, limit, why = _limited(pools, name, mine, n_running, running, situation)
@@ -192,7 +193,7 @@ def _is_open(pool: Pool, name: str, mine: pl.DataFrame, situation: Situation) ->
     missed: list[str] = []
     if burst.backlog_gpu_hours is not None:
         hours, unknown = float(mine[hours_in(name)].sum()), mine[hours_in(name)].null_count()
-        beside = f" ({say_tasks(unknown)} of unknown duration excluded)" if unknown else ""
+        beside = f" ({count(unknown, 'Task')} of unknown duration excluded)" if unknown else ""
         text = f"{hours:.4g} GPU-hours waiting{beside}, backlog_gpu_hours is {burst.backlog_gpu_hours:g}"
         (passed if hours > burst.backlog_gpu_hours else missed).append(text)
     if burst.oldest_waiting_s is not None:
@@ -222,11 +223,11 @@ def _affordable(pool: Pool, name: str, mine: pl.DataFrame, view: PoolView) -> tu
     reasons = []
     if len(within) < len(costs):
         reasons.append(
-            f"{say_tasks(len(costs) - len(within))} would each cost more than the {left:.2f} left of today's budget"
+            f"{count(len(costs) - len(within), 'Task')} would each cost more than the {left:.2f} left of today's budget"
         )
         mine = mine.join(within, on="task", how="semi", maintain_order="left")
     if n < len(within):
-        reasons.append(f"{left:.2f} left of today's budget: at most {say_tasks(n)}")
+        reasons.append(f"{left:.2f} left of today's budget: at most {count(n, 'Task')}")
     return mine, n, reasons
 
 
@@ -278,7 +279,7 @@ def _limited(
     if limits.hard is not None:
         limit = max(0, limits.hard - n_running)
         if limit < len(mine):
-            reasons.append(f"limits.hard is {limits.hard}, {say_tasks(n_running)} in flight: at most {limit} more")
+            reasons.append(f"limits.hard is {limits.hard}, {count(n_running, 'Task')} in flight: at most {limit} more")
     if limits.soft is not None and len(mine):
         shared = pl.lit(value=False)
         for other in pools.pools:
@@ -287,7 +288,7 @@ def _limited(
         own = mine.filter(~shared)
         if len(own) < len(mine):
             room = max(0, limits.soft - n_running)
-            said = f"limits.soft is {limits.soft}, {say_tasks(n_running)} in flight"
+            said = f"limits.soft is {limits.soft}, {count(n_running, 'Task')} in flight"
             if room:
                 limit = room if limit is None else min(limit, room)
             else:
@@ -303,12 +304,7 @@ def _nothing(tasks: pl.DataFrame, name: str) -> str:
     if not len(tasks):
         return "no Task is waiting"
     code = tasks[refused_by(name)].mode().sort()[0]
-    return f"takes none of {say_tasks(len(tasks))} that can be claimed; for most, {REFUSALS[code]}"
-
-
-def say_tasks(n: int) -> str:
-    """Format as `1 Task`, `2 Tasks`."""
-    return f"{n} Task" if n == 1 else f"{n} Tasks"
+    return f"takes none of {count(len(tasks), 'Task')} that can be claimed; for most, {REFUSALS[code]}"
 
 
 def _span(seconds: float) -> str:

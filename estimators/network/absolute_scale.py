@@ -56,7 +56,7 @@ def on_absolute_scale(estimate: NetworkEstimate, references: Collection[Hashable
             covariance[block] = with_variances(moved, variance[members])
         components[own] = replace(components[own], shift_kcal_mol=0.0, absolute=True)
         ligands = tuple(estimate.nodes[k] for k in members if k != reference)
-        message = f"absolute results fix the zero of {len(ligands)} values"
+        message = f"values whose zero absolute results fix: {len(ligands)}"
         notes = [left for note in notes if (left := _without(note, members, estimate.nodes)) is not None]
         notes.append(Note("absolute-results", message, nodes=ligands))
     return replace(

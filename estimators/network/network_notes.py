@@ -99,17 +99,17 @@ def _shape(network: MeasuredNetwork, component: IntArray) -> Iterator[Note]:
     """Self-loops, parallel edges, isolated nodes, components."""
     loops = np.flatnonzero(network.tail == network.head)
     if len(loops):
-        message = f"{len(loops)} edges connect a node to itself and were omitted"
+        message = f"edges that connect a node to itself were omitted: {len(loops)}"
         yield Note("self-loops", message, _plain(loops))
     parallel, n_against = network.parallel()
     if len(parallel):
-        message = f"{len(parallel)} edges share their pair of nodes with others, {n_against} of them reversed"
+        message = f"edges that share their pair of nodes with others: {len(parallel)}, {n_against} of them reversed"
         yield Note("parallel-edges", f"{message}; each counts as a separate measurement", _plain(parallel))
     touched = np.zeros(network.n_nodes, dtype=bool)
     touched[network.tail[network.used]] = touched[network.head[network.used]] = True
     alone = tuple(network.nodes[k] for k in np.flatnonzero(~touched))
     if alone:
-        message = f"{len(alone)} nodes have no edge to another node and therefore no estimate"
+        message = f"nodes without an edge to another node, and therefore without an estimate: {len(alone)}"
         yield Note("isolated-nodes", message, nodes=alone)
     n_connected = len(np.unique(component[touched]))
     if n_connected > 1:
@@ -121,7 +121,7 @@ def _uncertainties(network: MeasuredNetwork) -> Iterator[Note]:
     """Exact edges and wide spreads."""
     exact = network.exact
     if len(exact):
-        message = f"{len(exact)} edges have zero uncertainty; the differences of their nodes are fixed"
+        message = f"edges of zero uncertainty, which fix the differences of their nodes: {len(exact)}"
         yield Note("exact-edges", message, _plain(exact))
     inexact = np.setdiff1d(network.used, exact)
     spread = network.uncertainty[inexact]
@@ -137,14 +137,14 @@ def _experiment(network: MeasuredNetwork, pinned: BoolArray, experimental: Mappi
     held = tuple(network.nodes[k] for k in np.flatnonzero(pinned))
     free = tuple(network.nodes[k] for k in np.flatnonzero(~pinned))
     if held:
-        message = f"{len(held)} nodes are on the absolute scale of experiment"
+        message = f"nodes on the absolute scale of experiment: {len(held)}"
         yield Note("experiment-pinned", message, nodes=held)
     if free:
-        message = f"{len(free)} nodes are in components without experiment; their values are relative, with mean zero"
+        message = f"nodes in components without experiment, whose values are relative, with mean zero: {len(free)}"
         yield Note("experiment-missing", message, nodes=free)
     unknown = tuple(sorted(set(experimental).difference(network.nodes), key=str))
     if unknown:
         named = ", ".join(str(label) for label in unknown[:_NAMED])
         more = f" and {len(unknown) - _NAMED} more" if len(unknown) > _NAMED else ""
-        message = f"{len(unknown)} experimental values have labels that are not in the network: {named}{more}"
+        message = f"experimental values with labels that are not in the network: {named}{more}"
         yield Note("experiment-unknown", message, nodes=unknown)

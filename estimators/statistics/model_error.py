@@ -100,7 +100,7 @@ def estimate_model_error(
     if not n_free:
         if prior is None:
             raise EstimatorInputError(
-                f"the model error cannot be estimated from {len(y)} measured ligand(s); give its value"
+                f"the model error cannot be estimated from so few measured ligands ({len(y)}); give its value"
             )
         return prior
     error = y - x

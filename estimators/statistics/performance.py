@@ -28,12 +28,14 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import EstimatorInputError
 from .pair_statistics import LIGANDS_ONLY, ORDERS, STATISTICS, count_picks
 
-__all__ = ["STATISTICS", "Performance", "Resampled", "Statistic", "assess", "pool", "resample"]
+__all__ = ["FEWEST_FOR_INTERVAL", "STATISTICS", "Performance", "Resampled", "Statistic", "assess", "pool", "resample"]
 
 #: Statistics that are energies, and whether their squares (2) or they themselves (1) are means over pairs.
 _POWERS = {"RMSE": 2.0, "MUE": 1.0}
-#: Fewer pairs on one zero are always in line and equally far off: no correlation, no interval.
+#: Fewer pairs on one zero are always in line and equally far off: no correlation.
 _FEWEST = 3
+#: Resamples of fewer pairs are mostly repetitions of one or two of them: no interval.
+FEWEST_FOR_INTERVAL = 5
 #: Maximum number of pairs in memory while resampling.
 _CHUNK_ENTRIES = 2_000_000
 
@@ -112,8 +114,7 @@ class Resampled:
 
     def performance(self, confidence: float = 0.95) -> Performance:
         """Return values with percentile intervals."""
-        nothing = (float("nan"), float("nan"))
-        intervals = [_interval(column, confidence) if self.n >= _FEWEST else nothing for column in self.samples.T]
+        intervals = _intervals(self.samples, self.n, confidence)
         found = zip(STATISTICS, self.value.tolist(), intervals, strict=True)
         statistics = tuple(Statistic(name, value, low, high) for name, value, (low, high) in found)
         return Performance(self.n, self.relative, confidence, statistics)
@@ -138,9 +139,7 @@ class Resampled:
                 f"{self.n} pairs with {len(self.samples)} resamples and {other.n} with {len(other.samples)} are not "
                 "resampled jointly; give the same pairs, number of resamples and seed"
             )
-        nothing = (float("nan"), float("nan"))
-        columns = (self.samples - other.samples).T
-        intervals = [_interval(column, confidence) if self.n >= _FEWEST else nothing for column in columns]
+        intervals = _intervals(self.samples - other.samples, self.n, confidence)
         found = zip(STATISTICS, (self.value - other.value).tolist(), intervals, strict=True)
         return tuple(Statistic(name, value, low, high) for name, value, (low, high) in found)
 
@@ -370,6 +369,13 @@ def _errors_like(values: FloatArray, given: ArrayLike | None) -> FloatArray | No
     if (errors < 0).any():
         raise EstimatorInputError(f"an uncertainty is negative: {errors.min():g} kcal/mol")
     return np.nan_to_num(errors)
+
+
+def _intervals(samples: FloatArray, n: int, confidence: float) -> list[tuple[float, float]]:
+    """Return one interval per statistic; NaN of fewer than `FEWEST_FOR_INTERVAL` pairs."""
+    if n < FEWEST_FOR_INTERVAL:
+        return [(float("nan"), float("nan"))] * samples.shape[1]
+    return [_interval(column, confidence) for column in samples.T]
 
 
 def _interval(samples: FloatArray, confidence: float) -> tuple[float, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -60,14 +61,57 @@ def test_a_bad_file_is_named_and_can_be_left_out(call: Call, folder: Path) -> No
     assert f"{bad}: not valid JSON" in refused.stderr
     assert done.exit_code == 0
     assert f"skipped {bad}" in done.stderr
-    assert "8 new results, 1 new failures" in done.stderr
+    assert "8 new results, 1 new failure" in done.stderr
 
 
-def test_what_is_refused_leaves_no_lake(call: Call, tmp_path: Path) -> None:
-    refused = call("import-results", str(tmp_path / "nosuch"), "--scope", SCOPE)
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("nosuch.json", None),
+        ("cut.json", '{"estimate": '),
+        ("dg.csv", "ligand,DG (kcal/mol)\na,1.0\n"),
+        ("twice.csv", "ligand,exp DG (kcal/mol)\na,1.0\na,2.0\n"),
+        ("words.csv", "ligand_i,ligand_j,value_kcal_mol,uncertainty_kcal_mol\na,b,one,0.1\n"),
+    ],
+)
+def test_what_is_refused_leaves_no_lake(call: Call, tmp_path: Path, name: str, content: str | None) -> None:
+    if content is not None:
+        (tmp_path / name).write_text(content)
+
+    refused = call("import-results", str(tmp_path / name), "--scope", SCOPE)
 
     assert refused.exit_code == 1
+    assert "created a lake" not in refused.stderr
     assert not (tmp_path / "lake").exists()
+
+
+def test_several_rows_per_ligand_are_refused_with_the_remedy_and_taken_as_asked(call: Call, tmp_path: Path) -> None:
+    table = tmp_path / "chembl.csv"
+    table.write_text("ligand,Ki (nM)\nA,1\nA,100\nB,10\n")
+    words = ("import-results", str(table), "--scope", SCOPE)
+
+    refused = call(*words)
+    done = call(*words, "--duplicates", "geomean", "--temperature", "310")
+
+    assert (refused.exit_code, done.exit_code) == (1, 0), done.output
+    assert "--duplicates geomean" in refused.stderr
+    assert "1 ligand has 2 measurements" in done.stderr
+    rows = call("query", "select ligand, value_kcal_mol, uncertainty_kcal_mol from assays order by ligand").stdout
+    (a, mean, sd), (b, other, none) = (line.split("\t") for line in rows.splitlines()[1:])
+    rt_ln10 = 8.31446261815324 * 310 / 4184 * math.log(10)
+    assert (a, b, none) == ("A", "B", "")
+    assert (float(mean), float(other)) == pytest.approx((-8 * rt_ln10, -8 * rt_ln10))
+    assert float(sd) == pytest.approx(math.sqrt(2) * rt_ln10)
+
+
+def test_a_network_of_one_file_is_named_after_it_and_of_a_folder_after_the_folder(call: Call, folder: Path) -> None:
+    file = max(folder.glob("*complex*"))
+
+    alone = call("import-results", str(file), "--scope", SCOPE)
+    together = call("import-results", str(folder), "--scope", SCOPE)
+
+    assert f"alchemiscale-lake gather {file.name.partition('.')[0]}" in alone.stderr
+    assert call("gather", "tyk2", "--report", "raw").exit_code == together.exit_code == 0
 
 
 def test_a_table_of_edges(call: Call, tmp_path: Path) -> None:
@@ -111,4 +155,4 @@ def test_experimental_values_that_match_no_ligand_are_named(call: Call, tmp_path
 
     assert done.exit_code == 0, done.stderr
     assert "2 new experimental values" in done.stderr
-    assert f"1 experimental values match no ligand of {SCOPE}: 'Bob_1'" in done.stderr
+    assert f"1 experimental value matches no ligand of {SCOPE}: 'Bob_1'" in done.stderr

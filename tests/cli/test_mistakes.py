@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,36 @@ def test_what_is_refused_leaves_no_lake(
     assert done.exit_code != 0
     assert says in done.output
     assert "Traceback" not in done.output
+    assert not (tmp_path / "lake").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "content", "says"),
+    [
+        ("--assays", "ligand,value_kcal_mol\na,one\n", "not a number"),
+        ("--assays", None, "there is no file"),
+        ("--pools", "pools: 7\n", "pools"),
+        ("--pools", None, "there is no pools file"),
+    ],
+)
+def test_other_files_that_run_refuses_leave_no_lake(
+    option: str, content: str | None, says: str, network: str, tmp_path: Path
+) -> None:
+    given = tmp_path / "given"
+    if content is not None:
+        given.write_text(content)
+    place = str(tmp_path / "lake")
+    done = CliRunner().invoke(main, ["run", network, "--scope", "a-b-c", "--lake", place, option, str(given)])
+    assert (done.exit_code, says in done.output) == (1, True), done.output
+    assert not (tmp_path / "lake").exists()
+
+
+def test_a_taken_port_leaves_no_lake(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = CliRunner().invoke(main, ["up", "--port", port, "--lake", str(tmp_path / "lake")])
+    assert done.exit_code == 1
+    assert f"cannot listen on 127.0.0.1:{port}" in done.output
     assert not (tmp_path / "lake").exists()
 
 

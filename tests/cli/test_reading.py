@@ -142,7 +142,7 @@ def test_tasks_are_changed_by_filter_and_refusals_are_named(call: Call) -> None:
     again = call("tasks", "--status", "waiting")
     refused = call("tasks", "set-status", "waiting", f"Task-0001-{SCOPE}", "Task-nosuch")
 
-    assert (done.exit_code, done.stderr) == (0, "1 of 1 Tasks set waiting\n")
+    assert (done.exit_code, done.stderr) == (0, "1 of 1 Task set waiting\n")
     assert f"Task-0013-{SCOPE}\twaiting" in again.stdout
     assert refused.exit_code == 1
     assert refused.stderr.splitlines()[0] == "0 of 2 Tasks set waiting"
@@ -159,10 +159,10 @@ def test_tasks_can_be_piped_from_one_command_into_the_next(call: Call) -> None:
     actioned = call("tasks", "action", "-", "--network", "tyk2", "--weight", "0.1", stdin=listed)
 
     assert [r.stderr for r in (prioritised, weighed, cancelled, actioned)] == [
-        "1 of 1 Tasks set to priority 3\n",
-        "1 of 1 Tasks set to weight 0.9\n",
-        "1 of 1 Tasks cancelled\n",
-        "1 of 1 Tasks actioned\n",
+        "1 of 1 Task set to priority 3\n",
+        "1 of 1 Task set to weight 0.9\n",
+        "1 of 1 Task cancelled\n",
+        "1 of 1 Task actioned\n",
     ]
     weights = call("query", "select task, weight from actions where transformation like '%c_d_solvent%'").stdout
     assert weights == f"task\tweight\nTask-0013-{SCOPE}\t0.1\n"
@@ -231,13 +231,13 @@ def test_the_summary_prints_ligands_on_stdout_and_all_else_on_stderr(
     network = f"AlchemicalNetwork-tyk2-{SCOPE}"
     gather_network(lake, network)
 
-    show_summary(lake, network, plot=str(tmp_path / "plot.png"), lake_argument="./my lake")
+    show_summary(lake, network, plot=str(tmp_path / "plot.png"))
 
     said = capsys.readouterr()
     assert [line.split("\t")[0] for line in said.out.splitlines()] == ["ligand", "a", "b", "c", "d"]
     assert said.err.splitlines()[0].startswith("RMSE 0.08 kcal/mol")
     assert said.err.splitlines()[1] == f"plot: {tmp_path / 'plot.png'}"
-    assert said.err.splitlines()[-1] == "  alchemiscale-lake rank tyk2 --lake './my lake'"
+    assert said.err.splitlines()[-1] == "  alchemiscale-lake rank tyk2"
 
 
 def test_help_of_every_reading_command_shows_an_example() -> None:

@@ -181,13 +181,13 @@ def test_failed_tasks_are_reported_retried_and_listed_later(
     again = call("dispatch", "--unit-retries", "0", "--workers", "2")
 
     assert ran.returncode == 1
-    assert "2 Task(s) are in error" in ran.stderr
+    assert "2 Tasks are in error" in ran.stderr
     assert f"to run them again: alchemiscale-lake tasks retry --network bad --lake {lake}" in ran.stderr
     assert f"to see it later: alchemiscale-lake up --lake {lake}" in ran.stderr
     assert idle.returncode == 0, "what failed before is not this command's"
     assert (retried.returncode, retried.stderr.splitlines()[-1]) == (0, "2 of 2 Tasks set waiting")
     assert again.returncode == 1
-    assert "2 Task(s) ended in error; see `alchemiscale-lake failures" in again.stderr
+    assert "2 Tasks ended in error; see `alchemiscale-lake failures" in again.stderr
     # the page that `run` showed, on the recommended server
     process = start(["up", "--port", "0", "--lake", str(lake)], own)
     assert process.stdout is not None
@@ -211,7 +211,7 @@ def test_a_protocol_that_is_missing_ends_run_with_1(tmp_path: Path, tmp_path_fac
     )
 
     assert done.returncode == 1
-    assert "1 Task(s) cannot run here and stay waiting" in done.stderr
+    assert "1 Task cannot run here and stays waiting" in done.stderr
     assert "Traceback" not in done.stderr
     assert statuses(lake) == ["waiting"]
 

@@ -68,7 +68,7 @@ def test_without_pools_everything_on_active_networks_may_be_claimed(campaign: Ca
 
 
 def test_a_pool_that_is_not_in_the_file_is_refused(lake: Lake) -> None:
-    with pytest.raises(SettingsError, match="the pools file has no pool 'clod'; it has owned, cloud"):
+    with pytest.raises(SettingsError, match="the pools file has no pool 'clod'; did you mean 'cloud'"):
         policy_for(lake, config(), "clod")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
@@ -416,39 +415,30 @@ def test_more_flow_runs_than_one_page(lake: Lake, monkeypatch: pytest.MonkeyPatc
 
 # --- credentials ----------------------------------------------------------------------------------
 
-
-@pytest.fixture
-def block(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], None]:
-    def save(value: Any) -> None:
-        from prefect.blocks.system import Secret
-
-        Secret(value=value).save("lake-bucket", overwrite=True)
-        monkeypatch.setenv("ALCHEMISCALE_LAKE_CREDENTIALS_BLOCK", "secret/lake-bucket")
-
-    return save
+# in a mapping in place of the environment, which threads of Prefect's client read in C while a test would change it
+NAMED = {"ALCHEMISCALE_LAKE_CREDENTIALS_BLOCK": "secret/lake-bucket"}
 
 
-def test_credentials_come_from_a_block_and_the_environment_wins(
-    block: Callable[[Any], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def save_block(value: Any) -> None:
+    from prefect.blocks.system import Secret
+
+    Secret(value=value).save("lake-bucket", overwrite=True)
+
+
+def test_credentials_come_from_a_block_and_the_environment_wins() -> None:
     from alchemiscale_lake.prefect_api.credentials import load_credentials
 
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "mine")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "will be undone")
-    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-    block({"AWS_ACCESS_KEY_ID": "theirs", "AWS_SECRET_ACCESS_KEY": "s3cret"})
+    save_block({"AWS_ACCESS_KEY_ID": "theirs", "AWS_SECRET_ACCESS_KEY": "s3cret"})
+    environ = {**NAMED, "AWS_ACCESS_KEY_ID": "mine"}
 
-    assert load_credentials() == ("AWS_SECRET_ACCESS_KEY",)
-    assert os.environ["AWS_ACCESS_KEY_ID"] == "mine"
-    assert os.environ["AWS_SECRET_ACCESS_KEY"] == "s3cret"
+    assert load_credentials(environ) == ("AWS_SECRET_ACCESS_KEY",)
+    assert environ == {**NAMED, "AWS_ACCESS_KEY_ID": "mine", "AWS_SECRET_ACCESS_KEY": "s3cret"}
 
 
-def test_without_a_block_nothing_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_block_nothing_is_asked() -> None:
     from alchemiscale_lake.prefect_api.credentials import load_credentials
 
-    monkeypatch.delenv("ALCHEMISCALE_LAKE_CREDENTIALS_BLOCK", raising=False)
-
-    assert load_credentials() == ()
+    assert load_credentials({}) == ()
 
 
 @pytest.mark.parametrize(
@@ -459,22 +449,20 @@ def test_without_a_block_nothing_is_asked(monkeypatch: pytest.MonkeyPatch) -> No
         ({"AWS_REGION": 1}, "object of strings"),
     ],
 )
-def test_an_invalid_credential_is_refused_and_not_printed(
-    block: Callable[[Any], None], content: Any, said: str
-) -> None:
+def test_an_invalid_credential_is_refused_and_not_printed(content: Any, said: str) -> None:
     from alchemiscale_lake.prefect_api.credentials import load_credentials
 
-    block(content)
+    save_block(content)
+    environ = dict(NAMED)
 
     with pytest.raises(SettingsError, match=said) as raised:
-        load_credentials()
+        load_credentials(environ)
+    assert environ == NAMED
     assert "s3cret" not in repr(raised.value) + str(raised.value.facts)
 
 
-def test_a_block_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_block_that_is_missing_is_named() -> None:
     from alchemiscale_lake.prefect_api.credentials import load_credentials
 
-    monkeypatch.setenv("ALCHEMISCALE_LAKE_CREDENTIALS_BLOCK", "nowhere")
-
     with pytest.raises(SettingsError, match="no Secret block 'nowhere'"):
-        load_credentials()
+        load_credentials({"ALCHEMISCALE_LAKE_CREDENTIALS_BLOCK": "nowhere"})

@@ -280,7 +280,7 @@ def test_good_results_without_a_number_are_an_error_and_failed_ones_give_no_esti
     assert (rows["a_b_other"]["status"], rows["a_b_other"]["value_kcal_mol"]) == ("error", None)
     assert "has an estimate" in rows["a_b_other"]["note"]
     assert (rows["b_c_other"]["status"], rows["b_c_other"]["value_kcal_mol"]) == ("ok", 1.0)
-    assert rows["b_c_other"]["note"] == "1 of 2 good results have no estimate"
+    assert rows["b_c_other"]["note"] == "1 of 2 good results has no estimate"
     assert {r["ligand_i"]: r["status"] for r in ask(con, "latest_edges").to_dicts()} == {
         "a": "error",
         "b": "ok",

@@ -139,6 +139,15 @@ def test_two_ligands_have_errors_but_neither_intervals_nor_correlations(relative
     assert math.isnan(found["kendall_tau"].high)
 
 
+def test_fewer_than_five_pairs_have_no_interval() -> None:
+    values = np.array([1.0, 2.0, 2.5, 4.0, 3.0])
+    four, five = (assess(values[:n], np.arange(n) * 1.0, relative=True, n_bootstrap=50) for n in (4, 5))
+
+    assert all(math.isnan(one.low) and math.isnan(one.high) for one in four.statistics)
+    assert four["R2"].value > 0
+    assert five["RMSE"].low < five["RMSE"].value < five["RMSE"].high
+
+
 def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
     covered = 0
     for seed in range(200):

@@ -133,6 +133,29 @@ def test_a_bad_line_is_named_and_nothing_is_imported(lake, write, line, why):
     assert values(lake) == []
 
 
+def test_repeated_measurements_give_their_geometric_mean_and_scatter(lake, write):
+    path = write("ligand,Ki (nM),source\na,1,x\na,100,y\nb,10,x\nb,10,z\n")
+    said: list[str] = []
+
+    assert import_assays(lake, path, SCOPE, duplicates="geomean", tell=said.append) == 2
+
+    (a, mean, sd, _, sources), b = values(lake)
+    assert (a, sources) == ("a", "x; y")
+    assert mean == pytest.approx(-8 * RT_LN10)
+    assert sd == pytest.approx(2 * RT_LN10 / math.sqrt(2))
+    assert b[:3] == ("b", pytest.approx(-8 * RT_LN10), None)
+    assert said == [f"{path}: 2 ligands have 4 measurements: their geometric mean is used, with their standard "
+                    "deviation as its uncertainty"]  # fmt: skip
+
+
+def test_a_stated_uncertainty_counts_if_it_exceeds_the_scatter(lake, write):
+    path = write("ligand,value_kcal_mol,uncertainty_kcal_mol\na,-8.0,0.5\na,-8.2,0.3\n")
+
+    import_assays(lake, path, SCOPE, duplicates="geomean")
+
+    assert values(lake)[0][1:3] == (pytest.approx(-8.1), 0.5)
+
+
 def test_many_bad_lines_are_counted(lake, write):
     path = write("ligand,value\n" + "".join(f"l{i},x\n" for i in range(25)))
 

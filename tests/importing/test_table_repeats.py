@@ -111,7 +111,7 @@ def test_a_corrected_value_takes_the_place_of_the_one_before(tables: Tables) -> 
     assert tables.counted() == [-2.5, -2.1, -2.0]
     assert tables.statuses() == {"complete": 3, "invalid": 1}
     assert report.notes == (
-        f"{tables.folder / 'v2.csv'}: 1 values replace others of the same repeat, whose Tasks are now invalid",
+        f"{tables.folder / 'v2.csv'}: values replace others of the same repeat, whose Tasks are now invalid (1)",
     )
 
 
@@ -122,7 +122,9 @@ def test_a_replaced_value_stays_replaced_unless_it_is_imported_again(tables: Tab
     again = tables.give("v1.csv", NUMBERED, "a,b,solvent,0,-2.0,0.1")
 
     assert tables.counted() == [-2.5]
-    assert again.notes == (f"{tables.folder / 'v1.csv'}: 1 values were replaced or made invalid earlier, and stay so",)
+    assert again.notes == (
+        f"{tables.folder / 'v1.csv'}: values were replaced or made invalid earlier, and stay so (1)",
+    )
     tables.give("v3.csv", NUMBERED, "a,b,solvent,0,-2.0,0.1", "b,c,solvent,0,-1.0,0.1")
     assert tables.counted() == [-2.0, -1.0]
 

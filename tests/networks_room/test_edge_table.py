@@ -147,7 +147,7 @@ def test_ligands_may_have_names_that_begin_with_a_hash() -> None:
     )
 
     assert [(v.ligand_a, v.ligand_b) for v in table.values] == [("#1", "#2"), ("#2", "3"), ("3", "#1")]
-    assert table.notes == ("edges.csv: left out 1 lines that begin with #, taken for comments",)
+    assert table.notes == ("edges.csv: left out: lines that begin with #, taken for comments (1)",)
 
 
 def test_a_row_behind_a_hash_that_may_be_either_is_refused() -> None:
@@ -192,16 +192,16 @@ def test_a_number_of_repeat_stands_for_one_value() -> None:
     table = read(LONG, "a,b,solvent,0,1.0,0.1", "a,b,solvent,0,1.0,0.1")
 
     assert len(table.values) == 1
-    assert table.notes == ("edges.csv: left out 1 duplicate values with the same repeat number",)
+    assert table.notes == ("edges.csv: left out: duplicate values with the same repeat number (1)",)
 
 
 def test_legs_without_a_value_are_counted() -> None:
     assert read(LONG, "a,b,solvent,0,1.0,0.1", "b,c,solvent,0,,").notes == (
-        "edges.csv: left out 1 rows without a value",
+        "edges.csv: left out: rows without a value (1)",
         "edges.csv: 1 of 2 legs have no value",
     )
     assert read(LONG, "a,b,solvent,0,1.0,0.1", "a,b,solvent,1,nan,0.1").notes == (
-        "edges.csv: left out 1 rows without a value",
+        "edges.csv: left out: rows without a value (1)",
     )
 
 
@@ -217,9 +217,9 @@ def test_computed_and_measured_values_of_cinnabars_frames_are_distinguished() ->
     )
 
     assert [(v.system, v.value_kcal_mol) for v in edges.values] == [("openfe", 1.0), ("other", 1.2)]
-    assert edges.notes == ("edges.csv: left out 1 experimental differences between ligands",)
+    assert edges.notes == ("edges.csv: left out: experimental differences between ligands (1)",)
     assert [(v.ligand, v.value_kcal_mol) for v in ligands.ligands] == [("a", -9.0)]
-    assert ligands.notes == ("edges.csv: left out 1 computed free energies of ligands, which follow from edges",)
+    assert ligands.notes == ("edges.csv: left out: computed free energies of ligands, which follow from edges (1)",)
 
 
 def test_a_table_of_computed_ligands_is_refused_with_the_remedy() -> None:

@@ -40,7 +40,7 @@ def test_edges_of_benchmarks_have_their_repeats() -> None:
         ("ejm, 50", "#42", "jacs_set/tyk2", "solvent", 1, -18.6, True),
         ("ejm, 50", "#42", "jacs_set/tyk2", "solvent", 2, -18.7, True),
     ]
-    assert notes == ("x.json: left out 1 computed free energies of ligands, which follow from edges",)
+    assert notes == ("x.json: left out: computed free energies of ligands, which follow from edges (1)",)
 
 
 def test_measured_ligands_of_benchmarks_are_experiment() -> None:
@@ -58,7 +58,7 @@ def test_records_that_gather_writes_are_read() -> None:
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        ({"dg": [{"ligand": "a"}], "ddg": []}, "1 free energies of ligands and no edges"),
+        ({"dg": [{"ligand": "a"}], "ddg": []}, r"free energies of ligands \(1\) and no edges"),
         ({"ddg": [{"ligand_a": "a", "ligand_b": "b"}]}, "no values of legs"),
         ({"a": {"dg": {"magnitude": 1, "unit": "meter"}}}, "an energy has the unknown unit 'meter'"),
     ],

@@ -93,7 +93,7 @@ def test_bounds_are_not_values_and_are_named(header: str, row: str) -> None:
 
     assert measurements.read(row.split(",")) == ""
     (note,) = measurements.notes()
-    assert note.startswith("left out 1 bounds, which are not values: a (")
+    assert note.startswith("left out as bounds, not values: a (")
 
 
 def test_how_concentrations_were_taken_is_counted() -> None:
@@ -103,7 +103,7 @@ def test_how_concentrations_were_taken_is_counted() -> None:
 
     assert measurements.notes() == [
         "2 values are IC50, taken as Ki",
-        "1 values are taken from ki, of several kinds for one ligand",
+        "1 value is taken from ki, of several kinds for one ligand",
     ]
 
 
@@ -132,5 +132,5 @@ def test_affinities_of_a_table_are_experiment_of_an_import() -> None:
     assert [(v.ligand, v.uncertainty_kcal_mol is None) for v in table.ligands] == [("a", False), ("b", True)]
     assert table.notes == (
         "exp.csv: 2 values are affinities of an unnamed kind, taken as Kd",
-        "exp.csv: left out 1 bounds, which are not values: c (>1000)",
+        "exp.csv: left out as bounds, not values: c (>1000)",
     )

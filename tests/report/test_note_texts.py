@@ -10,7 +10,7 @@ from alchemiscale_lake.report.note_texts import without_codes
 @pytest.mark.parametrize(
     ("note", "read"),
     [
-        ("experiment-pinned: 22 nodes are on the absolute scale", "22 nodes are on the absolute scale"),
+        ("experiment-pinned: nodes on the absolute scale: 22", "nodes on the absolute scale: 22"),
         ("disconnected: two parts", "two parts"),
         ("legs-combined: 2 legs; exact-leg: one is exact", "2 legs; one is exact"),
         ("complex: no value", "complex: no value"),

@@ -62,7 +62,7 @@ def test_experiment_as_a_prior_takes_part_with_its_uncertainty(campaign: Campaig
     values = {row[0]: row[1] for row in found.table.rows}
     assert values["f"] - values["a"] == pytest.approx(expected, abs=1e-9)
     assert (values["f"] + values["a"]) / 2 == pytest.approx(-6.5, abs=1e-9)
-    assert found.remarks[0] == "2 measured ligands are used as a prior, with their uncertainty; values are absolute"
+    assert found.remarks[0] == "2 measured ligands used as a prior, with the uncertainty of each; values are absolute"
 
 
 def test_what_is_missing_is_said(campaign: Campaign) -> None:

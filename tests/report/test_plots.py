@@ -131,7 +131,7 @@ def test_pairs_of_edges_are_differences_of_experiments(campaign: Campaign) -> No
 
 
 def test_a_summary_has_ligands_rmse_plot_and_next_steps(campaign: Campaign) -> None:
-    summary = summarise(campaign.lake, NETWORK, lake_argument="./lake")
+    summary = summarise(campaign.lake, NETWORK)
 
     assert summary.table.columns == (
         "ligand",
@@ -164,4 +164,4 @@ def test_a_summary_without_experiment_has_no_plot(tmp_path: Path) -> None:
 
     assert summary.plot is None
     assert "no ligand has an experimental value" in summary.lines[0]
-    assert f"--lake {campaign.lake.url}" in summary.lines[-1]
+    assert summary.lines[-1] == "  alchemiscale-lake rank plain"

@@ -50,7 +50,7 @@ def test_no_name_covers_another_a_point_or_leaves_the_frame(n: int, spread: floa
         found = boxes(axes)
         assert not [1 for a, b in itertools.combinations(found, 2) if overlap(a, b)]
         frame = axes.get_window_extent().extents
-        assert all(box[0] >= frame[0] - 1 and box[2] <= frame[2] + 1 for box in found)
+        assert all(box[0] >= frame[0] + 2 and box[2] <= frame[2] - 2 for box in found)
         points = axes.transData.transform(axes.collections[-1].get_offsets())
         inside = [
             1 for b in found for x, y in points if b[0] < x < b[2] and b[1] < y < b[3]

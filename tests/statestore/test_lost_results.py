@@ -59,7 +59,7 @@ def repair(place: Path | str) -> str:
 
 def test_a_lost_result_is_recorded_again_from_its_receipt(lake: Lake, done: list[AttemptSpec]) -> None:
     lose_rows(lake)
-    assert "2 result(s) recorded from receipts" in repair(lake.url)
+    assert "2 results recorded from receipts" in repair(lake.url)
     assert statuses(lake) == {spec.task: "complete" for spec in done}
 
 
@@ -74,10 +74,10 @@ def test_a_task_whose_receipt_does_not_count_is_in_error(lake: Lake, done: list[
         lake.objects.delete([receipt])
     lose_rows(lake)
     said = repair(lake.url)
-    assert f"1 complete Task(s) have lost their results; their status is now error:\n  {bad.task}" in said
+    assert f"1 complete Task lost all results; status is now error:\n  {bad.task}" in said
     assert "tasks retry" in said
     if how == "changed":
-        assert "1 of them failed or have invalid receipts: see `alchemiscale-lake failures --all`" in said
+        assert "of them, 1 failed or had invalid receipts: see `alchemiscale-lake failures --all`" in said
     assert statuses(lake) == {bad.task: "error", good.task: "complete"}
     assert repair(lake.url).count("have lost") == 0
     ran = CliRunner().invoke(main, ["tasks", "set-status", "waiting", "--status", "error", "--lake", lake.url])

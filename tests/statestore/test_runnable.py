@@ -40,7 +40,7 @@ def test_what_cannot_run_here_is_counted_and_named(mixed: Lake) -> None:
 
 def test_a_pool_of_this_machine_claims_only_what_it_can_run(mixed: Lake, caplog: pytest.LogCaptureFixture) -> None:
     plan = plan_dispatch(mixed, "local", Selection())
-    assert "2 Task(s) cannot run here and stay waiting" in caplog.text
+    assert "2 Tasks cannot run here and stay waiting" in caplog.text
     claims = claim_tasks(mixed, "local", 100, lease_s=60, caller=Caller("t"), selection=plan.settings.selection)
     assert claims
     assert {claim.scope for claim in claims} == {ELSEWHERE}

@@ -84,7 +84,7 @@ def test_weights_one_for_all_or_one_each(lake: Lake, network: str) -> None:
     set_tasks_weight(lake, tasks[:1], network, 0.3, caller=Caller("ana"))
     on = lake.task_log.states().networks_of(tasks)
     assert [on[t][network] for t in tasks] == [0.3, 0.9]
-    with pytest.raises(InvalidKeyError, match="2 Tasks but 1 weights"):
+    with pytest.raises(InvalidKeyError, match="2 Tasks but 1 weight"):
         action_tasks(lake, tasks, network, weight=[0.5], caller=Caller("ana"))
 
 

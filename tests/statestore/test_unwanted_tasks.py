@@ -184,7 +184,7 @@ def test_a_storage_that_refuses_the_word_keeps_the_release(
     monkeypatch.setattr(lake.objects, "put", refuse)
     cancel_tasks(lake, [spec.task], network, caller=Caller("ana"))
     assert is_free(lake, spec)
-    assert "could not ask 1 of 1 attempts to stop" in caplog.text
+    assert "could not ask 1 of 1 attempt to stop" in caplog.text
 
 
 def test_only_networks_of_the_lake_get_a_state(lake: Lake, network: str) -> None:

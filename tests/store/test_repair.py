@@ -200,7 +200,7 @@ def test_rows_that_are_gone_are_counted(lake: Lake) -> None:
     file_of(lake.local_path / "tables" / "task_log" / "_delta_log", 23).write_bytes(b"")
     (loss,) = mend(lake).losses
     assert "table task_log: a truncated file" in str(loss)
-    assert "1 row(s) lost" in str(loss)
+    assert "1 row lost" in str(loss)
 
 
 def test_a_sound_lake_is_left_as_it_is(lake: Lake) -> None:

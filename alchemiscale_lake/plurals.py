@@ -1,0 +1,33 @@
+"""Counts in messages: `1 Task`, `2 Tasks`."""
+
+from __future__ import annotations
+
+__all__ = ["count", "verb"]
+
+
+def count(n: int, noun: str, plural: str | None = None) -> str:
+    """Return a number with its noun.
+
+    Parameters
+    ----------
+    n : int
+    noun : str
+        In the singular.
+    plural : str, optional
+        Default: the noun with `s`.
+
+    Examples
+    --------
+    >>> count(1, "good result"), count(0, "Task"), count(2, "box", "boxes")
+    ('1 good result', '0 Tasks', '2 boxes')
+    """
+    return f"{n} {noun if n == 1 else plural or f'{noun}s'}"
+
+
+def verb(n: int, one: str = "is", many: str = "are") -> str:
+    """Return the form of a verb for a number.
+
+    >>> verb(1), verb(2), verb(1, "has", "have")
+    ('is', 'are', 'has')
+    """
+    return one if n == 1 else many
