@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from .lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from .ids import Scope, ScopedKey
@@ -11,16 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Lake", "Scope", "ScopedKey", "connect"]
 
-_HOMES = {"Lake": "store", "Scope": "ids", "ScopedKey": "ids", "connect": "query"}
-
-
-def __getattr__(name: str) -> Any:
-    # lazy imports of polars, duckdb and the like, so that `--help` stays fast
-    if name in _HOMES:
-        from importlib import import_module
-
-        return getattr(import_module(f".{_HOMES[name]}", __name__), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+# `--help` stays fast without polars, duckdb and the like
+__getattr__ = lazy_names(__name__, {"store": ("Lake",), "ids": ("Scope", "ScopedKey"), "query": ("connect",)})
 
 
 def __dir__() -> list[str]:

@@ -7,8 +7,6 @@ network. `network_findings` describes inconsistencies.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,13 +28,10 @@ from .network_findings import SolvedKind, finding_rows
 from .transformation_estimates import none_if_nan
 from .uncertainty_notes import conflicting_assays, scaled_by_cycles, shared_error, unchecked
 
-__all__ = ["MAX_COVARIANCE_LIGANDS", "Round", "compute_version", "inputs_digest"]
+__all__ = ["MAX_COVARIANCE_LIGANDS", "Round", "compute_version"]
 
 #: For networks with more ligands (of one kind) the covariance is not stored, since it grows quadratically.
 MAX_COVARIANCE_LIGANDS: Final = 1000
-#: Version of the computation; raised when the same legs give other results, so that networks are recomputed.
-_COMPUTATION: Final = 5
-
 _KINDS: Final[tuple[Kind, ...]] = ("binding", "hydration", "direct")
 
 
@@ -78,23 +73,6 @@ class _Solved:
     unknown: bool
     notes: list[Note]
     experiment: _Known
-
-
-def inputs_digest(legs: pl.DataFrame, assays: pl.DataFrame, rule: LegRule) -> str:
-    """Return the SHA-256 of all inputs of an estimate version: with equal digests, the result is the same.
-
-    Parameters
-    ----------
-    legs : polars.DataFrame
-        From `legs_to_compute.sql` for one network.
-    assays : polars.DataFrame
-        From `newest_assays.sql` for its Scope.
-    rule : {"pooled", "larger", "own", "sem", "sd"}
-    """
-    of_legs = legs.drop("network", "attempts").sort("transformation").rows()
-    ligands = [*legs["ligand_i"], *legs["ligand_j"]]
-    measured = assays.drop("scope").filter(pl.col("ligand").is_in(ligands)).sort("ligand", "kind").rows()
-    return hashlib.sha256(json.dumps([_COMPUTATION, rule, of_legs, measured]).encode()).hexdigest()
 
 
 def compute_version(legs: pl.DataFrame, assays: pl.DataFrame, rule: LegRule = "pooled") -> Round:

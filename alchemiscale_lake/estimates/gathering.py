@@ -10,18 +10,21 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
 from ..errors import NotFoundError
-from ..estimators.network.leg_uncertainties import LegRule
 from ..faults import fault_point
 from ..ids import Scope, ScopedKey
 from ..query import Connection, connect, networks_in, read_sql, statement
 from ..store import Lake, now_utc
-from .estimate_versions import Round, compute_version, inputs_digest
 from .transformation_estimates import stale_estimates
+from .version_inputs import inputs_digest
+
+if TYPE_CHECKING:
+    from ..estimators.network.leg_uncertainties import LegRule
+    from .estimate_versions import Round
 
 __all__ = ["GatherReport", "gather_network", "gather_networks", "gather_scope"]
 
@@ -212,6 +215,8 @@ def _compute(
         kept: LegRule = rule or last.get("rule") or _FIRST_RULE
         digests[network] = inputs_digest(of_network, measured, kept)
         if digests[network] != last.get("inputs_digest"):
+            from .estimate_versions import compute_version  # imports scipy, and there may be nothing new
+
             rounds[network] = compute_version(of_network, measured, kept)
     return rounds, digests
 

@@ -5,15 +5,19 @@ Reads through `query`; computes and prints nothing. Commands and flows show what
 
 from __future__ import annotations
 
-from .digits import round_to_uncertainty
-from .ligand_table import ligand_table
-from .plots import ddg_pairs, dg_pairs, performance_line, plot_pairs
-from .screen import Screen, lay_out
-from .status import STATUS_STYLES, network_status_table, status_table, transformation_status_table
-from .summary import Summary, summarise
-from .table import ERROR, NO_ESTIMATE, Table
-from .table_files import table_bytes
-from .tables import REPORTS, EstimateTable, ddg_table, dg_table, raw_table
+from typing import TYPE_CHECKING
+
+from ..lazy_names import lazy_names
+
+if TYPE_CHECKING:
+    from .digits import round_to_uncertainty
+    from .plots import ddg_pairs, dg_pairs, performance_line, plot_pairs
+    from .screen import Screen, lay_out
+    from .status import STATUS_STYLES, network_status_table, status_table, transformation_status_table
+    from .summary import Summary, summarise
+    from .table import ERROR, NO_ESTIMATE, Table
+    from .table_files import table_bytes
+    from .tables import REPORTS, EstimateTable, ddg_table, dg_table, raw_table
 
 __all__ = [
     "ERROR",
@@ -29,7 +33,6 @@ __all__ = [
     "dg_pairs",
     "dg_table",
     "lay_out",
-    "ligand_table",
     "network_status_table",
     "performance_line",
     "plot_pairs",
@@ -40,3 +43,17 @@ __all__ = [
     "table_bytes",
     "transformation_status_table",
 ]
+
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "digits": ("round_to_uncertainty",),
+        "plots": ("ddg_pairs", "dg_pairs", "performance_line", "plot_pairs"),
+        "screen": ("Screen", "lay_out"),
+        "status": ("STATUS_STYLES", "network_status_table", "status_table", "transformation_status_table"),
+        "summary": ("Summary", "summarise"),
+        "table": ("ERROR", "NO_ESTIMATE", "Table"),
+        "table_files": ("table_bytes",),
+        "tables": ("REPORTS", "EstimateTable", "ddg_table", "dg_table", "raw_table"),
+    },
+)

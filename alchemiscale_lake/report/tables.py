@@ -18,7 +18,6 @@ from ..ids import ScopedKey
 from ..networks.measures import MEASURES, is_absent
 from ..plurals import count, verb
 from ..query import Connection, ask, read_sql, statement
-from .plots import dg_pairs, performance_line
 from .table import ERROR, NO_ESTIMATE, Table
 
 __all__ = ["REPORTS", "EstimateTable", "ddg_table", "dg_table", "raw_table"]
@@ -264,6 +263,10 @@ def _scale(known: pl.DataFrame) -> str:
 
 def _agreement(known: pl.DataFrame) -> list[str]:
     """Return one line per kind about its agreement with experiment."""
+    if known.is_empty():
+        return []
+    from .plots import dg_pairs, performance_line  # imports scipy
+
     lines = []
     for (kind,), of_kind in known.group_by("kind", maintain_order=True):
         pairs = dg_pairs(of_kind)

@@ -8,12 +8,14 @@ groups by statistics.
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 import pyarrow as pa
-import pyarrow.dataset as ds
 from deltalake import DeltaTable
+
+if TYPE_CHECKING:
+    import pyarrow.dataset as ds
 
 __all__ = ["is_plain", "scan_literally"]
 
@@ -34,6 +36,8 @@ def scan_literally(delta: DeltaTable) -> pl.LazyFrame:
     ------
     DeltaError, OSError
     """
+    import pyarrow.dataset as ds  # imports pandas, and few paths need it
+
     whole = delta.to_pyarrow_dataset()
     partitions = delta.metadata().partition_columns
     actions = pa.table(delta.get_add_actions(flatten=True)).to_pylist()
@@ -47,6 +51,8 @@ def scan_literally(delta: DeltaTable) -> pl.LazyFrame:
 
 def _guarantee(action: dict[str, object], partitions: list[str]) -> ds.Expression | None:
     """Return a condition that holds for every row of a file; None if the table is not partitioned."""
+    import pyarrow.dataset as ds
+
     found = None
     for column in partitions:
         value = action[f"partition.{column}"]
