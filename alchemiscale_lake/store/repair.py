@@ -131,7 +131,7 @@ def _refuse_if_tables_are_gone(root: Path, names: Sequence[str]) -> None:
             gone.append(name)
     if gone:
         raise DamagedError(
-            f"missing tables: {', '.join(gone)}, in {root / 'tables'} and cannot be repaired; "
+            f"missing tables, which cannot be repaired: {', '.join(gone)}, in {root / 'tables'}; "
             "restore them from a backup",
             tables=gone,
         )

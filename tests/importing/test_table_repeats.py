@@ -74,7 +74,7 @@ def test_equal_values_of_two_tables_are_two_repeats(tables: Tables) -> None:
 
     assert tables.counted() == [-5.1, -5.0, -2.0, -2.0]
     assert report.notes == (
-        f"{tables.folder / 'r1.csv'}: 2 values count as further repeats; number repeats to correct values",
+        f"{tables.folder / 'r1.csv'}: values count as further repeats; number repeats to correct values (2)",
     )
 
 

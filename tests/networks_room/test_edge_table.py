@@ -198,7 +198,7 @@ def test_a_number_of_repeat_stands_for_one_value() -> None:
 def test_legs_without_a_value_are_counted() -> None:
     assert read(LONG, "a,b,solvent,0,1.0,0.1", "b,c,solvent,0,,").notes == (
         "edges.csv: left out: rows without a value (1)",
-        "edges.csv: 1 of 2 legs have no value",
+        "edges.csv: 1 of 2 legs has no value",
     )
     assert read(LONG, "a,b,solvent,0,1.0,0.1", "a,b,solvent,1,nan,0.1").notes == (
         "edges.csv: left out: rows without a value (1)",

@@ -51,7 +51,7 @@ def test_a_pool_of_this_machine_claims_only_what_it_can_run(mixed: Lake, caplog:
 
 
 def test_where_nothing_can_run_it_is_refused(mixed: Lake) -> None:
-    with pytest.raises(MissingClassError, match=r"2 Task\(s\) cannot run here and stay waiting: .*nowhere"):
+    with pytest.raises(MissingClassError, match=r"2 Tasks cannot run here and stay waiting: .*nowhere"):
         plan_dispatch(mixed, "local", Selection(scopes=(Scope.parse(SCOPE),)))
 
 

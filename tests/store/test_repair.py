@@ -228,7 +228,7 @@ def test_a_table_that_is_gone_is_not_made_up(lake: Lake) -> None:
     assert lake.local_path is not None
     entry(lake.local_path / "tables" / "task_log" / "_delta_log", 23).write_bytes(b"")
     shutil.rmtree(lake.local_path / "tables" / "results" / "_delta_log")
-    with pytest.raises(DamagedError, match=r"table\(s\) results are missing.*backup"):
+    with pytest.raises(DamagedError, match=r"missing tables, which cannot be repaired: results, in .*backup"):
         mend(lake)
     assert entry(lake.local_path / "tables" / "task_log" / "_delta_log", 23).exists()
 
