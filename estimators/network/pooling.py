@@ -22,7 +22,7 @@ variance, log-normal around phi with standard deviation 6. `doubt` is the poster
 
 Prior: log(phi) is normal around zero with standard deviation 2 if uncertainties are stated (published repeats of
 relative binding free energies have phi near 1 in solvent and 8 in complex) and flat if they are not; log(d0) is
-uniform between 1 and 400.
+uniform between 1.5 and 400.
 
 References
 ----------
@@ -45,7 +45,7 @@ from ..statistics.normal_mixture import NORMAL_95
 __all__ = ["PooledSpread", "pool_spread"]
 
 _PRIOR_SD: Final = 2.0
-_LEAST_DOF, _MOST_DOF = 1.0, 400.0
+_LEAST_DOF, _MOST_DOF = 1.5, 400.0
 #: Fraction of legs with meaningless stated variances, and standard deviation of their log ratio to the others'.
 _NONSENSE_SHARE: Final = 0.02
 _NONSENSE_SD: Final = 6.0
