@@ -32,6 +32,7 @@ PAGES = [
     "docs/security.md",
     "docs/bucket.md",
     "docs/upkeep.md",
+    "docs/upgrade.md",
     "docs/pools.md",
     "docs/kubernetes.md",
     "docs/slurm.md",

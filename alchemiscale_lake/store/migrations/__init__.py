@@ -6,7 +6,8 @@ file `to_<n>.py` holds the step from format n-1 to n; `store/migrate.py` runs th
 **Additive steps** add tables, nullable columns, or values that are NULL in the new columns. Nothing that existed
 changes, so readers and writers of either format continue meanwhile, and a lake that only lacks additive steps opens as
 it is: what came later is empty or NULL. What a format adds is declared once, as `since` of a table or column; the step
-that adds it is `Step(n, "...")` and no more.
+that adds it is `Step(n, "...")` and no more. Values for existing rows are computed by `fill`, in a `run` that calls
+`add_new` first.
 
 **Other steps** change what existed. The lake opens only once they are done, so the marker names the new format before
 the first change (older versions then refuse the lake) with `unfinished_from`, until the last change is done. They are
@@ -22,10 +23,11 @@ from __future__ import annotations
 
 from typing import Final
 
+from .fill import fill
 from .step import Step, add_new
 from .to_2 import TO_2
 
-__all__ = ["STEPS", "Step", "add_new", "steps_after"]
+__all__ = ["STEPS", "Step", "add_new", "fill", "steps_after"]
 
 #: All steps, in order.
 STEPS: Final = (TO_2,)
