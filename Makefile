@@ -4,7 +4,7 @@ LAKE ?= demo-lake
 BIN := .venv/bin
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt
 
-.PHONY: help demo test check bench bench-long clean
+.PHONY: help demo test test-long coverage check bench clean
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
@@ -30,8 +30,17 @@ demo: .venv/.run demo-freesolv.json  ## run a real campaign: ten molecules of Fr
 	@$(BIN)/alchemiscale-lake run demo-freesolv.json --lake $(LAKE) --scope demo-freesolv-hydration \
 	  --tasks-per-transformation 2 --assays examples/freesolv.csv --assay-kind hydration
 
-test: check  ## run the whole suite
-	$(BIN)/python -m pytest -n auto --dist loadscope
+# one worker more than cores, since many tests wait; the slowest tests are listed at the end
+PYTEST := $(BIN)/python -m pytest -n auto --durations 25 --durations-min 5
+
+test: check  ## run the suite, and list its slowest tests
+	$(PYTEST)
+
+test-long: .venv/.dev  ## run the long campaigns: hours of histories, kills, power cuts and flipped bits
+	$(PYTEST) -m long
+
+coverage: .venv/.dev  ## run the suite, and list the lines that no test reaches in its own process
+	$(PYTEST) --cov --cov-report term:skip-covered
 
 check: .venv/.dev  ## lint, types, import contracts
 	$(BIN)/ruff check .
@@ -41,10 +50,6 @@ check: .venv/.dev  ## lint, types, import contracts
 
 bench: .venv/.dev  ## run the benchmarks, as ratios to a named reference in the same run
 	$(BIN)/python -m benchmarks
-
-bench-long: bench  ## also 10,000 random histories of two dispatchers, interrupted between any two writes; 500 of several pools
-	ALCHEMISCALE_LAKE_HISTORIES=10000 $(BIN)/python -m pytest -q tests/faults/test_histories.py
-	ALCHEMISCALE_LAKE_POOL_HISTORIES=500 $(BIN)/python -m pytest -q --timeout 0 tests/faults/test_pool_histories.py
 
 clean:  ## remove the environment, the demo's lake and all generated files
 	rm -rf .venv $(LAKE) demo-freesolv.json .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

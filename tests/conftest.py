@@ -9,6 +9,9 @@ import pytest
 from hypothesis import settings
 
 from alchemiscale_lake.store import Lake
+from tests.scheduling import pytest_xdist_auto_num_workers, pytest_xdist_make_scheduler
+
+__all__ = ["pytest_xdist_auto_num_workers", "pytest_xdist_make_scheduler"]
 
 # the duration of an example depends on the load of the machine
 settings.register_profile("patient", deadline=None)

@@ -1,7 +1,4 @@
-"""Flipped bits at random places of every kind of file: none undetected by `verify`, none fatal to a reader.
-
-`ALCHEMISCALE_LAKE_FLIPS` sets a larger number than the default.
-"""
+"""Flipped bits at random places of every kind of file: none undetected by `verify`, none fatal to a reader."""
 
 from __future__ import annotations
 
@@ -31,10 +28,10 @@ from alchemiscale_lake.statestore.result_recording import record_receipts
 from alchemiscale_lake.statestore.submit import submit_network
 from alchemiscale_lake.statestore.task_operations import ensure_tasks, set_tasks_priority
 from alchemiscale_lake.store import Lake, attempt_folder, maintain
+from tests.long import LONG
 from tests.plain import SCOPE, leave_receipt, plain_chain, plain_receipt
 
 REPOSITORY = Path(__file__).parents[2]
-N_FLIPS = int(os.environ.get("ALCHEMISCALE_LAKE_FLIPS", "300"))
 #: Flips of one child process.
 BATCH = 150
 
@@ -113,11 +110,11 @@ def play(place: Path, flips: list[tuple[str, int, int]], tmp_path: Path) -> list
     return outcomes
 
 
-@pytest.mark.timeout(600 + 4 * N_FLIPS)
-def test_no_flipped_bit_is_unnoticed_or_fatal(pristine: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("n_flips", [150, pytest.param(5000, marks=LONG)])
+def test_no_flipped_bit_is_unnoticed_or_fatal(n_flips: int, pristine: Path, tmp_path: Path) -> None:
     place = tmp_path / "lake"
     shutil.copytree(pristine, place)
-    flips = flips_of(place, N_FLIPS)
+    flips = flips_of(place, n_flips)
     outcomes = play(place, flips, tmp_path)
     assert len(outcomes) == len(flips)
     told = Counter((kind_of(path), *outcome) for (path, *_), outcome in zip(flips, outcomes, strict=True))

@@ -8,7 +8,6 @@ state after it. No processes here: `test_kills.py` kills real ones.
 from __future__ import annotations
 
 import contextlib
-import os
 import random
 import shutil
 import tempfile
@@ -49,10 +48,9 @@ from alchemiscale_lake.statestore.task_operations import (
 from alchemiscale_lake.statestore.unwanted_tasks import release_unwanted
 from alchemiscale_lake.store import Lake
 from tests.faults.reference import Reference, ReferenceTask
+from tests.long import LONG
 from tests.plain import SCOPE, leave_receipt, plain_chain, plain_receipt
 
-#: `make bench-long` runs 10,000.
-N_HISTORIES = int(os.environ.get("ALCHEMISCALE_LAKE_HISTORIES", "200"))
 PAIRS = [("a", "b"), ("b", "c"), ("a", "c"), ("c", "d")]
 #: Allowed successors in the log of one Task; checked on every history.
 LEGAL = {
@@ -522,15 +520,16 @@ def tasks_of_reference(ref: Reference) -> dict[str, tuple[object, ...]]:
     }
 
 
-@pytest.mark.timeout(600 + 10 * N_HISTORIES)
-def test_random_histories_agree_with_the_reference(template: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Some hundreds by default; `ALCHEMISCALE_LAKE_HISTORIES` sets more."""
+@pytest.mark.parametrize("n_histories", [50, pytest.param(10_000, marks=LONG)])
+def test_random_histories_agree_with_the_reference(
+    n_histories: int, template: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     Histories.template = template
     monkeypatch.setattr(uuid, "uuid4", Names())  # and undo at the end what every history sets anew
     run_state_machine_as_test(
         Histories,
         settings=settings(
-            max_examples=N_HISTORIES,
+            max_examples=n_histories,
             stateful_step_count=16,
             deadline=None,
             derandomize=True,

@@ -25,6 +25,8 @@ import pytest
 
 from alchemiscale_lake.gufe_adapter import dump_network
 from alchemiscale_lake.store import Lake
+from tests.forks import ForkServer
+from tests.long import LONG
 from tests.networks import harmonic_network
 
 REPOSITORY = Path(__file__).parents[2]
@@ -51,20 +53,19 @@ class Undisturbed:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(network: Path, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
+def undisturbed(forks: ForkServer, network: Path, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
     folder = tmp_path_factory.mktemp("undisturbed")
-    drive(folder / "lake", network, "--points", str(folder / "points.json"))
+    drive(forks, folder / "lake", network, "--points", str(folder / "points.json"))
     points = Counter(json.loads((folder / "points.json").read_text()))
     return Undisturbed(final_tables(folder / "lake"), points)
 
 
-def drive(lake: Path, network: Path, *options: str, fault: str | None = None) -> int:
+def drive(forks: ForkServer, lake: Path, network: Path, *options: str, fault: str | None = None) -> int:
     """Run the driver to its end, or until it is killed."""
     env = {k: v for k, v in os.environ.items() if k != "ALCHEMISCALE_LAKE_FAULT"}
     if fault is not None:
         env["ALCHEMISCALE_LAKE_FAULT"] = fault
-    command = [sys.executable, "-m", "tests.faults.driver", str(lake), str(network), *options]
-    done = subprocess.run(command, cwd=REPOSITORY, env=env, capture_output=True, text=True, check=False, timeout=120)
+    done = forks.run("tests.faults.driver", str(lake), str(network), *options, environment=env)
     assert done.returncode in (0, -signal.SIGKILL), done.stderr
     return done.returncode
 
@@ -113,20 +114,23 @@ def test_the_undisturbed_campaign_is_what_was_asked_for(undisturbed: Undisturbed
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("group", range(N_GROUPS))
-def test_killed_between_any_two_writes(group: int, network: Path, undisturbed: Undisturbed, tmp_path: Path) -> None:
+@pytest.mark.parametrize("seed", [SEED, *(pytest.param(SEED + 100 * n, marks=LONG) for n in range(1, 6))])
+def test_killed_between_any_two_writes(
+    seed: int, group: int, forks: ForkServer, network: Path, undisturbed: Undisturbed, tmp_path: Path
+) -> None:
     """SIGKILL at every fault point, each in one of the groups; a campaign is killed until it ends."""
-    draw = random.Random(SEED + group)
+    draw = random.Random(seed + group)
     # from early to late, so that the progress after one kill does not skip the next
     points = list(undisturbed.points.items())[group::N_GROUPS]
     lakes, missed = [tmp_path / "lake"], []
     for name, passages in points:
-        if drive(lakes[-1], network, fault=f"{name}@{draw.randint(1, min(passages, 2))}") == 0:
+        if drive(forks, lakes[-1], network, fault=f"{name}@{draw.randint(1, min(passages, 2))}") == 0:
             # the campaign ended before the point: use a new one for this kill and the next
             lakes.append(tmp_path / f"lake{len(lakes)}")
-            if drive(lakes[-1], network, fault=f"{name}@1") == 0:
+            if drive(forks, lakes[-1], network, fault=f"{name}@1") == 0:
                 missed.append(name)
     for lake in lakes:
-        assert drive(lake, network) == 0
+        assert drive(forks, lake, network) == 0
         assert_the_same_end(lake, undisturbed)
     assert len(missed) <= 1, f"of {points} these were not reached: {missed}"
 

@@ -8,7 +8,6 @@ every Task that may complete does so, once.
 from __future__ import annotations
 
 import contextlib
-import os
 import random
 import shutil
 import sys
@@ -50,10 +49,9 @@ from alchemiscale_lake.store import Lake, task_log
 from alchemiscale_lake.store import parallel_requests as at_once
 from alchemiscale_lake.store.objects import ObjectStore
 from tests.faults.world import Clock, JobQueue, MachineClock, Worker, WorkerPool, World
+from tests.long import LONG
 from tests.plain import SCOPE, plain_chain
 
-#: `make bench-long` runs more.
-N_HISTORIES = int(os.environ.get("ALCHEMISCALE_LAKE_POOL_HISTORIES", "16"))
 NETWORK = f"{plain_chain([('a', 'b')])[-1][0]}-{SCOPE}"
 NEEDS = {"SomeProtocol": {"cores": 1, "gpus": 0, "memory": "1GB", "duration": "20m"}}
 WORKERS = {"kind": "slurm", "cores": 2, "memory": "4GB", "walltime": "10h"}
@@ -373,9 +371,8 @@ class PoolHistories(RuleBasedStateMachine):
         assert left == set(self.lake.table("results").scan().select("attempt").collect()["attempt"])
 
 
-@pytest.mark.timeout(900 + 30 * N_HISTORIES)
-def test_random_histories_of_pools(template: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sixteen by default; `ALCHEMISCALE_LAKE_POOL_HISTORIES` sets more."""
+@pytest.mark.parametrize("n_histories", [8, pytest.param(500, marks=LONG)])
+def test_random_histories_of_pools(n_histories: int, template: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     PoolHistories.template, PoolHistories.patch = template, monkeypatch
     monkeypatch.setattr(at_once, "_AT_ONCE", 1)  # the same order of requests every time
     for verb in ("get", "put", "put_exclusive", "exists"):
@@ -383,7 +380,7 @@ def test_random_histories_of_pools(template: Path, monkeypatch: pytest.MonkeyPat
     run_state_machine_as_test(
         PoolHistories,
         settings=settings(
-            max_examples=N_HISTORIES,
+            max_examples=n_histories,
             stateful_step_count=25,
             deadline=None,
             derandomize=True,

@@ -23,9 +23,9 @@ import pytest
 from alchemiscale_lake.store import Lake, repair
 from tests.disk import Disk
 from tests.faults.power_driver import campaign, lost, recover
+from tests.long import LONG
 
 REPOSITORY = Path(__file__).parents[2]
-N_CUTS = int(os.environ.get("ALCHEMISCALE_LAKE_POWER_CUTS", "20"))
 IMAGE_BYTES = 48 * 2**20
 
 Notes = list[tuple[str, str]]
@@ -102,7 +102,10 @@ def copy_of(image: Path) -> bytes:
 
 
 @pytest.mark.timeout(600)
-def test_an_ext4_is_cut_while_a_campaign_runs(image: Path, tmp_path: Path, empty_lake_folder: Path) -> None:
+@pytest.mark.parametrize("n_cuts", [10, pytest.param(200, marks=LONG)])
+def test_an_ext4_is_cut_while_a_campaign_runs(
+    n_cuts: int, image: Path, tmp_path: Path, empty_lake_folder: Path
+) -> None:
     notes = tmp_path / "notes"
     notes.touch()
     with mounted(image, tmp_path / "mnt") as disk:
@@ -112,7 +115,7 @@ def test_an_ext4_is_cut_while_a_campaign_runs(image: Path, tmp_path: Path, empty
         with (tmp_path / "errors").open("wb") as errors:
             writers = [subprocess.Popen(command, cwd=REPOSITORY, stderr=errors) for _ in range(2)]
         try:
-            copies = list(cuts_while_they_write(image, notes, writers))
+            copies = list(cuts_while_they_write(n_cuts, image, notes, writers))
         finally:
             for writer in writers:
                 writer.kill()
@@ -124,11 +127,11 @@ def test_an_ext4_is_cut_while_a_campaign_runs(image: Path, tmp_path: Path, empty
 
 
 def cuts_while_they_write(
-    image: Path, notes: Path, writers: list[subprocess.Popen[bytes]]
+    n_cuts: int, image: Path, notes: Path, writers: list[subprocess.Popen[bytes]]
 ) -> Iterator[tuple[bytes, Notes]]:
     """Yield the state of the disk at random instants, and what was acknowledged by then."""
     chance, seen = random.Random(2), 0
-    for _ in range(N_CUTS):
+    for _ in range(n_cuts):
         while len(known := noted(notes)) < seen + 4:
             assert all(writer.poll() is None for writer in writers), (notes.parent / "errors").read_text()
             time.sleep(0.01)

@@ -1,0 +1,15 @@
+"""Campaigns that are killed again and again, started without the imports of every start."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.forks import ForkServer
+
+
+@pytest.fixture(scope="session")
+def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkServer]:
+    with ForkServer(tmp_path_factory.mktemp("forks"), "tests.faults.driver", "tests.faults.store_driver") as server:
+        yield server
