@@ -9,9 +9,22 @@ import pytest
 from hypothesis import settings
 
 from alchemiscale_lake.store import Lake
+from tests.prefect_session import api, cache, network_file
+from tests.s3 import bucket, bucket_lake, place, s3, way
 from tests.scheduling import pytest_xdist_auto_num_workers, pytest_xdist_make_scheduler
 
-__all__ = ["pytest_xdist_auto_num_workers", "pytest_xdist_make_scheduler"]
+__all__ = [
+    "api",
+    "bucket",
+    "bucket_lake",
+    "cache",
+    "network_file",
+    "place",
+    "pytest_xdist_auto_num_workers",
+    "pytest_xdist_make_scheduler",
+    "s3",
+    "way",
+]
 
 # the duration of an example depends on the load of the machine
 settings.register_profile("patient", deadline=None)

@@ -1,17 +1,19 @@
-"""Fixtures for tests of flows and engines: one local Prefect server for all of them in this process."""
+"""Fixtures for tests of flows and engines: one local Prefect server for all of them in this process.
+
+Import them in `tests/conftest.py` only: a second import makes a second fixture, with a server of its own.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from gufe import AlchemicalNetwork
 
-from alchemiscale_lake.gufe_adapter import dump_network
-from alchemiscale_lake.prefect_api.local_api import Api, local_api
-from tests.networks import harmonic_network, harmonic_transformation
+if TYPE_CHECKING:
+    from alchemiscale_lake.prefect_api.local_api import Api
 
 
 @pytest.fixture(scope="session")
@@ -27,6 +29,8 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def api(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     """Start a local server in the way the first command of a new user does."""
+    from alchemiscale_lake.prefect_api.local_api import local_api
+
     before = dict(os.environ)
     with local_api(tmp_path_factory.mktemp("prefect")) as started:
         assert "PREFECT_API_AUTH_STRING" not in os.environ, "what we start ourselves would inherit it"
@@ -41,6 +45,11 @@ def api(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
 @pytest.fixture(scope="session")
 def network_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return three ligands in a cycle, and an edge to a fourth that always fails; it takes seconds to run."""
+    from gufe import AlchemicalNetwork
+
+    from alchemiscale_lake.gufe_adapter import dump_network
+    from tests.networks import harmonic_network, harmonic_transformation
+
     good = harmonic_network(3, n_samples=20, n_windows=1)
     bad = harmonic_transformation("lig000", "lig009", fail="raise")
     path = tmp_path_factory.mktemp("networks") / "mixed.json"

@@ -2,6 +2,8 @@
 
 The server is moto's. Between it and the client is a small HTTP proxy that counts requests and, on request, answers
 503, stalls, or cuts the connection: before the server has acted, or after.
+
+Import the fixtures in `tests/conftest.py` only: a second import makes a second fixture, with a server of its own.
 """
 
 from __future__ import annotations

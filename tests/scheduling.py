@@ -28,7 +28,7 @@ LONGEST = (
     "test_run.py",
     "test_kubernetes.py",
     "test_pool_histories.py",
-    "test_campaign.py",
+    "test_run_campaign.py",
     "test_bit_rot.py",
     "test_slurm_engine.py",
     "test_power_cuts.py",
@@ -40,8 +40,8 @@ LONGEST = (
     "test_host_faults.py",
     "test_attempt.py",
     "test_processes.py",
-    "test_browsers.py",
-    "test_api.py",
+    "test_browser_headers.py",
+    "test_local_api.py",
 )
 _RANK = {file: rank for rank, file in enumerate(LONGEST)}
 

@@ -11,9 +11,6 @@ from click.testing import CliRunner
 from alchemiscale_lake.cli import main
 from alchemiscale_lake.store import Location, ObjectStore
 from tests.plain import plain_chain
-from tests.s3 import bucket, s3
-
-__all__ = ["bucket", "s3"]
 
 NAME = "a=b/scope=x/ #?&+'\u00e9 \U0001f9ea 100%;*{}~\""
 EDGES = "ligand_i,ligand_j,phase,repeat,value_kcal_mol,uncertainty_kcal_mol\na,b,complex,0,1,.1\na,b,solvent,0,2,.1\n"

@@ -13,9 +13,7 @@ import pytest
 
 from alchemiscale_lake.store import Lake
 from tests.networks import harmonic_network
-from tests.s3 import s3, s3_environment, set_environment
-
-__all__ = ["s3"]
+from tests.s3 import s3_environment, set_environment
 
 PAGE = Path(__file__).parents[2] / "docs" / "bucket.md"
 _FENCE = re.compile(r"^```(bash|python)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

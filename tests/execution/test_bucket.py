@@ -14,9 +14,7 @@ from alchemiscale_lake.execution.stop_requests import ask_to_stop
 from alchemiscale_lake.store import Lake
 from tests.execution.bench import SCOPE, Bench, alive, wait_for
 from tests.execution.scripted import scripted
-from tests.s3 import Way, bucket_lake, s3, way
-
-__all__ = ["bucket_lake", "s3", "way"]
+from tests.s3 import Way
 
 
 @pytest.fixture

@@ -15,9 +15,7 @@ from alchemiscale_lake.store import Lake
 from tests.bucket_policy import Policy
 from tests.execution.bench import SCOPE, Bench
 from tests.execution.scripted import scripted
-from tests.s3 import Way, bucket_lake, s3, way
-
-__all__ = ["bucket_lake", "s3", "way"]
+from tests.s3 import Way
 
 POLICY = Path(__file__).parents[2] / "deployments" / "bucket-policies" / "worker.json"
 

@@ -13,9 +13,6 @@ import pytest
 from alchemiscale_lake.store import Lake
 from tests.forks import ForkServer
 from tests.long import LONG
-from tests.s3 import bucket, s3
-
-__all__ = ["bucket", "s3"]
 
 N_TASKS = 6
 N_KILLS = 12

@@ -21,9 +21,7 @@ from alchemiscale_lake.statestore.task_operations import ensure_tasks
 from alchemiscale_lake.store import Lake
 from tests.engine import Engine
 from tests.plain import SCOPE, plain_chain
-from tests.s3 import Way, bucket_lake, s3, way
-
-__all__ = ["bucket_lake", "s3", "way"]
+from tests.s3 import Way
 
 #: During whatever the dispatcher is doing: claiming, recording, or a heartbeat.
 BEFORE = (5, 100)

@@ -18,9 +18,6 @@ from alchemiscale_lake.statestore.unrecorded_receipts import forgotten_receipts,
 from alchemiscale_lake.store import Lake, repair
 from alchemiscale_lake.store.log_entry import entry_name
 from tests.plain import SCOPE, leave_receipt, plain_chain, plain_receipt
-from tests.s3 import bucket, bucket_lake, place, s3, way
-
-__all__ = ["bucket", "bucket_lake", "place", "s3", "way"]
 
 
 def claimed(lake: Lake, n: int) -> list[Claim]:
