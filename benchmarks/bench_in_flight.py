@@ -136,7 +136,7 @@ def _measure(in_flight: int, turns: int) -> dict[str, float]:
         dispatcher = Dispatcher(lake, pool, DispatchSettings(resources=Resources(1, None, 1.0), lease_s=300.0))
         began = time.perf_counter()
         while sum(map(len, pool.at.values())) < in_flight // _PER_HOST * _PER_HOST:
-            dispatcher.step()
+            dispatcher.turn()
         fill_s = time.perf_counter() - began
         times = []
         last = time.perf_counter()
@@ -145,7 +145,7 @@ def _measure(in_flight: int, turns: int) -> dict[str, float]:
             pool.end_some(lake, max(1, round((now - last) * _ENDS_PER_S)), rng)
             last = now
             began = time.perf_counter()
-            dispatcher.step()
+            dispatcher.turn()
             times.append(time.perf_counter() - began)
         assert (lake.task_log.states().tasks["status"] == "running").sum() >= 0.9 * in_flight
         return {

@@ -84,7 +84,7 @@ def _campaign(n_tasks: int, rules: QuarantineRules, restarts: int = 0) -> dict[s
         dispatcher = Dispatcher(lake, engine, DispatchSettings(resources=Resources(1), hosts=rules))
         began, ends = clock.now, dict[int, datetime]()
         while lake.task_log.states().tasks["status"].is_in(["waiting", "running"]).any():
-            dispatcher.step()
+            dispatcher.turn()
             flying = [flight for flight in engine.flights if not flight.done()]
             for flight in flying:
                 ends.setdefault(id(flight), clock.now + _TAKES[flight.place != "bad"])

@@ -1,7 +1,9 @@
 """The dispatcher: claims Tasks for one pool, assigns them to workers, collects and records the results.
 
-It is independent of the engine: an `Executor` runs assignments (Dask, a queue, a work pool), and all state is in the
-lake. If it is killed at any moment, the next dispatcher finds the receipts and takes over the rest.
+A turn observes, decides and acts, twice: first about attempts (`observation`, `decision`, `acts`), then about what to
+start (`openings`, `allocation`, `assignments`). The decisions are pure functions of what was observed. It is
+independent of the engine: an `Executor` runs assignments (Dask, a queue, a work pool), and all state is in the lake. If
+it is killed at any moment, the next dispatcher finds the receipts and takes over the rest.
 """
 
 from __future__ import annotations
@@ -10,48 +12,47 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Final, Literal
 
 import numpy as np
-import polars as pl
 
-from ..caller import Caller
 from ..costs.forecast import Forecast
-from ..errors import NotStartedError, StorageError, TransientError
+from ..errors import StorageError, TransientError
 from ..hints import with_lake
 from ..settings import Pools
-from ..statestore.claims import process_name
+from ..statestore.attempt_endings import recent_refusals
+from ..statestore.claims import Claim, claim_chosen, process_name
 from ..statestore.host_records import on_probation, publish, quarantined
 from ..statestore.task_names import TaskNames
-from ..statestore.unwanted_tasks import release_unwanted
-from ..store import Lake, now_utc
+from ..store import Lake, ReceiptKey, now_utc
 from ..tasks.states import TaskStates
-from .executor import Executor, Handle
-from .flights import Flights
-from .handing_out import HandingOut
+from .acts import Acts
+from .allocation import Openings, allocate, needs_of
+from .assignments import attempt_specs, build_assignment, grouped_by_place
+from .cooling import Cooling
+from .decision import decide
+from .executor import Executor
 from .headway import Headway, Outlook
+from .lease_monitor import lease_sign
+from .observation import OWN_LEASES, Observer
+from .openings import OpeningsObserver
 from .outage import Outage
-from .own_leases import OwnLeases
+from .picture import Due, Identity, InFlight
 from .policy import policy_for
 from .pool_reports import PoolReport, report_pool, withdraw_report
-from .pulse import Pulse
-from .recording import NO_WORD, Books, Ending, recent_refusals
-from .report import DispatchReport, Progress
-from .salvage import Salvage
+from .report import DispatchReport, Progress, Tally
+from .schedule import Schedule
 from .settings import DispatchSettings
 from .sightings import Sightings
 
 __all__ = ["Dispatcher"]
 
 _log = logging.getLogger(__name__)
-_LISTEN_S: Final = 120.0
-#: Kinds of endings after which a Task should run elsewhere, or later.
-_UNTOUCHED: Final = ("refused", "unreadable", "stopped")
 #: An idle dispatcher polls less and less often, down to this interval.
 _IDLE_POLL_S: Final = 5.0
-_LONGEST_LEASE_S: Final = 1800.0
 #: On stopping, a lake that does not answer is not waited for: leases expire anyway.
 _FAREWELL_S: Final = 15.0
 
@@ -84,34 +85,24 @@ class Dispatcher:
     ) -> None:
         self._lake, self._executor, self._settings, self._on_progress = lake, executor, settings, on_progress
         # jobs that outlive their dispatcher must not be considered orphaned when it ends
-        self._role = "jobs" if executor.durable else "dispatch"
-        self._actor = process_name(f"{self._role}:{settings.pool}")
-        names = TaskNames(lake)
-        self._flights = Flights(lake)
-        self._books = Books(lake, settings.pool, self._actor, names, durable=executor.durable)
+        role = "jobs" if executor.durable else "dispatch"
+        self._me = Identity(settings.pool, role, process_name(f"{role}:{settings.pool}"))
+        self._names, self._tally = TaskNames(lake), Tally()
         forecast = Forecast(lake, pools)
-        self._hand_out = HandingOut(
-            lake,
-            executor,
-            settings,
-            policy_for(lake, pools, settings.pool, forecast=forecast),
-            forecast,
-            self._flights,
-            names,
-            self._actor,
-            rng,
-        )
+        policy = policy_for(lake, pools, settings.pool, forecast=forecast)
         self._sightings = Sightings(lake, settings.pool)
-        self._pulse = Pulse(lake, settings.lease_s, self._sightings)
-        self._leases = OwnLeases(lake, self._actor, self._flights, self._sightings)
-        self._salvage = Salvage(
-            lake, executor, settings.pool, self._role, self._actor, self._flights, self._books, self._pulse
-        )
-        self._has_started = self._is_shaken = False
-        self._beat_at = self._listened_at = -math.inf
+        self._observer = Observer(lake, executor, self._me, settings.lease_s, self._sightings)
+        self._acts = Acts(lake, self._tally, self._names)
+        self._openings = OpeningsObserver(lake, executor, settings, policy, forecast, rng)
         self._headway = Headway(lake, settings.selection, forecast)
-        self._outlook = Outlook()
-        self._seen_seq = self._checked_seq = -1
+        self._schedule = Schedule(settings.heartbeat_s, time.monotonic())
+        self._in_flight: Mapping[str, InFlight] = {}
+        self._cooling = Cooling()
+        self._key: ReceiptKey | None = None
+        self._quarantined: Mapping[str, datetime] = {}
+        self._on_probation: Collection[str] = ()
+        self._outlook, self._seen_seq = Outlook(), -1
+        self._tried: object = None
 
     def run(
         self, *, until: Literal["drained", "stopped", "once"] = "drained", stop: threading.Event | None = None
@@ -133,135 +124,158 @@ class Dispatcher:
         try:
             while not stop.is_set():
                 try:
-                    moved = self._turn()
-                    if until == "once" or (until == "drained" and not self._flights and self._is_drained()):
+                    moved = self.turn()
+                    if until == "once" or (until == "drained" and not self._in_flight and self._is_drained()):
                         break
                     outage.over()
                     pause_s = self._settings.poll_s if moved else min(1.5 * pause_s, self._longest_pause_s())
                 except TransientError as e:
-                    self._is_shaken = True
                     pause_s = outage.pause_after(e)
                 stop.wait(pause_s)
         finally:
             self._leave(once=until == "once")
-        report = self._books.report
-        return replace(report, in_flight=len(self._flights), wall_time_s=time.monotonic() - began)
+        return replace(self.report, wall_time_s=time.monotonic() - began)
 
-    def step(self) -> bool:
-        """Take one turn: collect, monitor, claim. Return whether anything changed."""
-        before = self._books.report
-        self._collect()
-        # every turn: a broken host can fail a Task per second
-        self._look_at_hosts()
-        states = self._lake.task_log.states()
-        if states.seq != self._checked_seq:
-            self._stop_those_taken(states)
-        if time.monotonic() - self._beat_at >= self._settings.heartbeat_s:
-            self._beat()
+    @property
+    def report(self) -> DispatchReport:
+        """Return what it has done so far."""
+        return replace(self._tally.report, in_flight=len(self._in_flight))
+
+    def turn(self) -> bool:
+        """Take one turn: settle attempts, start others. Return whether anything changed."""
+        before = self._tally.report
+        try:
+            due = self._schedule.due(time.monotonic())
+            self._prepare(due)
+            self._settle(due)
+            self._look_at_hosts()
             states = self._lake.task_log.states()
-        claimed = self._hand_out(states, self._ahead())
-        self._books.count(claimed=claimed)
-        # reading the log is a request to a bucket
-        self._tell(self._lake.task_log.states() if claimed else states)
-        return self._books.report != before
+            if due.heartbeat:
+                self._openings.refresh()
+                self._tried = None
+                self._report_pool()
+            claimed = self._start(states)
+            self._schedule.passed(due, time.monotonic())
+            # reading the log is a request to a bucket
+            self._show(self._lake.task_log.states() if claimed else states)
+        except TransientError:
+            self._schedule.shake()
+            raise
+        return self._tally.report != before
 
-    def _turn(self) -> bool:
-        """Take one turn; on the first one, and after a failure, recover lost attempts first."""
-        if self._is_shaken:
-            # leases could not be renewed during the outage: renew ours at once, and give the others time
-            self._beat_at = -math.inf
-            self._pulse.forget()
-            self._renew()
-            self._salvage.give_back_strays()
-            self._is_shaken = False
-        if not self._has_started:
-            self._salvage.begin()
-            self._hand_out.recall(recent_refusals(self._lake))
-            self._has_started = True
-        return self.step()
+    # --- attempts in flight ------------------------------------------------------------------------
 
-    # --- collecting -------------------------------------------------------------------------------
+    def _prepare(self, due: Due) -> None:
+        """Load what earlier dispatchers observed; after an outage, observe anew."""
+        if due.after_outage:
+            self._sightings.forget()
+        if due.start:
+            self._sightings.recall()
+            self._cooling = Cooling.recalled(recent_refusals(self._lake), time.monotonic())
 
-    def _collect(self) -> None:
-        """Settle all attempts that ended since the last turn together, since a commit costs more than a row."""
-        ended = {a: (flight, c) for flight in self._flights if flight.handle.done() for a, c in flight.claims.items()}
-        if not ended:
-            return
-        left = self._books.record_left({attempt: claim.scope for attempt, (_, claim) in ended.items()})
-        silent = {attempt: what for attempt, what in ended.items() if attempt not in left}
-        said = {attempt: _said(flight.handle) for attempt, (flight, _) in silent.items()}
-        kinds = self._books.end_without_receipt([claim for _, claim in silent.values()], said)
-        for attempt, kind in kinds.items():
-            flight, claim = silent[attempt]
-            if kind in _UNTOUCHED:
-                # a worker that was asked to stop implies nothing about the Task
-                self._hand_out.cool_down(flight.place, claim.task, longer=kind != "stopped")
-        self._flights.settle(list(ended))
+    def _settle(self, due: Due) -> None:
+        """Record, release, stop and renew attempts."""
+        picture = self._observer.picture(self._in_flight, due)
+        decision = decide(picture)
+        # jobs of earlier dispatchers are in flight from now on, whatever fails next
+        self._in_flight = picture.in_flight
+        self._in_flight = self._acts.carry_out(decision, picture)
+        if decision.refusals:
+            self._cooling = self._cooling.after(decision.refusals, picture.at_s)
+        if due.heartbeat:
+            self._save_sightings(picture.states)
 
-    def _collect_from_running_jobs(self) -> None:
-        """Record finished Tasks of long jobs without waiting for the last one."""
-        together = {a: c.scope for f in self._flights if len(f.claims) > 1 for a, c in f.claims.items()}
-        self._flights.settle(self._books.record_left(together))
+    def _save_sightings(self, states: TaskStates, *, now: bool = False) -> None:
+        """Store observations of attempts that outlive this dispatcher for the next one of the pool."""
+        running = set(states.tasks.filter(status="running")["attempt"])
+        if not self._executor.durable:
+            running -= self._in_flight.keys()
+        self._sightings.save(running, now=now)
 
-    # --- monitoring -------------------------------------------------------------------------------
-
-    def _beat(self) -> None:
-        self._beat_at = time.monotonic()
-        self._renew()
-        self._hand_out.refresh()
-        release_unwanted(self._lake, caller=Caller(self._actor))
-        self._collect_from_running_jobs()
-        self._salvage.reap()
-        if time.monotonic() - self._listened_at >= _LISTEN_S:
-            self._listen()
-        self._salvage.sweep()
-        self._report_pool()
+    # --- hosts and pool ----------------------------------------------------------------------------
 
     def _look_at_hosts(self) -> None:
+        """Exclude quarantined hosts: in every turn, since a broken host can fail a Task per second."""
         if self._settings.hosts is None:
             return
         hosts = quarantined(self._lake, self._settings.hosts)
-        if hosts != self._hand_out.barred:
+        if hosts != self._quarantined:
             publish(self._lake, hosts)
-            for name in sorted(hosts.keys() - self._hand_out.barred.keys()):
+            for name in sorted(hosts.keys() - self._quarantined.keys()):
                 see = with_lake("`alchemiscale-lake hosts`", self._lake.url)
                 _log.warning("host %s is quarantined until %s; see %s", name, hosts[name], see)
-            self._hand_out.barred = hosts
-        self._hand_out.on_probation = on_probation(self._lake, self._settings.hosts)
+            self._quarantined = hosts
+        self._on_probation = on_probation(self._lake, self._settings.hosts)
         self._executor.retire(hosts)
 
-    def _stop_those_taken(self, states: TaskStates) -> None:
-        """Stop attempts that lost their Task: cancelled, set invalid, completed by an earlier attempt."""
-        held = states.tasks.filter(pl.col("status") == "running")["attempt"]
-        self._flights.stop(self._flights.claims().keys() - set(held))
-        self._checked_seq = states.seq
-
-    def _renew(self) -> None:
-        lease_s = self._settings.lease_s
-        if len(self._flights) > 1000:
-            # renew less often with many attempts: thousands of renewals a minute would flood the log
-            lease_s = max(lease_s, min(_LONGEST_LEASE_S, lease_s * len(self._flights) / 1000))
-        self._flights.stop(self._leases.renew(lease_s))
-
-    def _listen(self) -> None:
-        """Give up attempts without a heartbeat although their engine reports them as running."""
-        self._listened_at = time.monotonic()
-        claims = self._flights.claims()
-        for attempt, beat in self._pulse.silent(claims).items():
-            _log.warning("attempt %s on %s has sent no heartbeat since %s; given up", attempt, beat.hostname, beat.at)
-            self._flights.stop([attempt])
-            word = ("lost", f"no heartbeat from {beat.hostname}")
-            self._books.end_without_receipt([claims[attempt]], {attempt: word})
-            self._flights.settle([attempt])
-
     def _report_pool(self) -> None:
-        workers, slots = len(self._hand_out.places), self._hand_out.slots_free()
+        workers, slots = len(self._openings.places), self._openings.slots_free()
         pending = self._executor.pending()
-        report = PoolReport(now_utc(), self._actor, workers, slots, pending.jobs, pending.oldest_s)
+        report = PoolReport(now_utc(), self._me.actor, workers, slots, pending.jobs, pending.oldest_s)
         try:
             report_pool(self._lake, self._settings.pool, report)
         except StorageError as e:
             _log.warning("pool %s could not report: %s", self._settings.pool, e)
+
+    # --- starting ----------------------------------------------------------------------------------
+
+    def _start(self, states: TaskStates) -> int:
+        """Claim and submit as many Tasks as there is capacity for; return their number."""
+        openings = self._openings.look(
+            states,
+            self._in_flight,
+            cooling=self._cooling.active(time.monotonic()),
+            quarantined=self._quarantined,
+            on_probation=self._on_probation,
+            ahead=self._ahead(),
+        )
+        admission = self._openings.admission(states)
+        seen = states.seq, openings.ahead, openings.places
+        if not openings.places or not len(admission.candidates) or admission.limit == 0 or seen == self._tried:
+            return 0
+        if self._key is None:
+            self._lake.prepare_for_workers()
+            # before the first claim: no attempt claimed later may lack a secret
+            self._key = self._lake.receipt_key
+        placed: Mapping[str, str] = {}
+
+        def chosen(states: TaskStates) -> Sequence[str]:
+            nonlocal placed
+            placed = allocate(openings, self._openings.admission(states))
+            return list(placed)
+
+        claimed_at_s = time.monotonic()
+        claims = claim_chosen(
+            self._lake, self._settings.pool, chosen, lease_s=self._settings.lease_s, caller=self._me.caller
+        )
+        if claims:
+            self._submit(claims, openings, placed, self._key, claimed_at_s)
+            self._tally.count(claimed=len(claims))
+        else:
+            self._tried = seen
+        return len(claims)
+
+    def _submit(
+        self,
+        claims: Sequence[Claim],
+        openings: Openings,
+        placed: Mapping[str, str],
+        key: ReceiptKey,
+        claimed_at_s: float,
+    ) -> None:
+        names = self._names.of(claims)
+        needs = needs_of(openings.needs, self._settings, [claim.transformation for claim in claims])
+        specs = attempt_specs(self._lake, claims, needs, key)
+        places, started = {place.name: place for place in openings.places}, dict[str, InFlight]()
+        try:
+            for place, group in grouped_by_place(claims, placed, whole_jobs=openings.whole_jobs):
+                name = names[group[0].task] + (f" and {len(group) - 1} more" if len(group) > 1 else "")
+                its = [specs[claim.attempt] for claim in group]
+                assignment = build_assignment(self._lake, self._settings, its, places[place])
+                handle = self._executor.submit(assignment, name=name, place=place)
+                started |= {claim.attempt: InFlight(claim, handle, place, claimed_at_s) for claim in group}
+        finally:
+            self._in_flight = {**self._in_flight, **started}
 
     # --- stopping ---------------------------------------------------------------------------------
 
@@ -270,9 +284,12 @@ class Dispatcher:
         deadline, outage = time.monotonic() + _FAREWELL_S, Outage()
         while True:
             try:
-                self._give_back()
+                # first at the engine: the lake may not answer
+                self._cancel_all()
+                # also Tasks that the engine refused since the last check must not wait for the next dispatcher
+                self._settle(Due(leaving=True))
                 self._sign_off(once=once)
-                self._tell(self._lake.task_log.states())
+                self._show(self._lake.task_log.states())
             except TransientError as e:
                 if time.monotonic() > deadline:
                     _log.warning("%s; remaining claims are released when their leases expire", e)
@@ -281,65 +298,59 @@ class Dispatcher:
             else:
                 return
 
-    def _give_back(self) -> None:
+    def _cancel_all(self) -> None:
+        """Cancel what cannot continue without this process."""
         if not self._executor.durable:
-            claims = self._flights.claims()
-            for flight in self._flights:
-                flight.handle.cancel()
-            self._salvage.give_back(claims.values(), "the dispatcher stopped")
-            self._flights.settle(list(claims))
-        else:
-            # Tasks that the engine refused since the last check must not wait for the next dispatcher
-            self._collect()
-        self._salvage.give_back_strays()
+            for handle in {id(one.handle): one.handle for one in self._in_flight.values()}.values():
+                handle.cancel()
 
     def _sign_off(self, *, once: bool) -> None:
         """Report to other pools' policies whether this pool continues: with its jobs, in batch mode."""
         if once:
             self._report_pool()
-            self._leases.note()
-            self._salvage.save(now=True)
+            states = self._lake.task_log.states()
+            self._note_own_leases(states)
+            self._save_sightings(states, now=True)
         else:
-            withdraw_report(self._lake, self._settings.pool, self._actor)
+            withdraw_report(self._lake, self._settings.pool, self._me.actor)
+
+    def _note_own_leases(self, states: TaskStates) -> None:
+        """Store the age of each lease for the next dispatcher of the pool."""
+        now_s, held = time.monotonic(), states.of([one.claim.task for one in self._in_flight.values()])
+        signs = {state.attempt: lease_sign(state) for state in held.values() if state.attempt in self._in_flight}
+        ages_s = {attempt: now_s - self._in_flight[attempt].leased_at_s for attempt in signs if attempt is not None}
+        seen = {a: (signs[a], age_s) for a, age_s in ages_s.items() if math.isfinite(age_s)}
+        self._sightings.note(OWN_LEASES, seen)
 
     def _is_drained(self) -> bool:
         states = self._lake.task_log.states()
         if bool((self._settings.selection.tasks(states)["status"] == "running").any()):
             return False
-        return not self._hand_out.claimable(states)
+        return not self._openings.claimable(states)
 
     # --- pace and progress ------------------------------------------------------------------------
 
     def _ahead(self) -> int:
         """Return the Tasks to queue per worker behind running ones: only short Tasks, since queuing withholds them."""
-        recent = self._books.wall_times_s[-20:]
+        recent = self._tally.wall_times_s[-20:]
         mean_s = max(sum(recent) / len(recent), 1e-3) if recent else math.inf
         return 0 if mean_s > 60.0 else min(math.ceil(3.0 / mean_s), 100)
 
     def _longest_pause_s(self) -> float:
         return max(self._settings.poll_s, min(_IDLE_POLL_S, self._settings.heartbeat_s / 2))
 
-    def _tell(self, states: TaskStates) -> None:
+    def _show(self, states: TaskStates) -> None:
         if self._on_progress is None:
             return
-        is_news = states.seq != self._seen_seq or bool(self._books.newly)
+        is_news = states.seq != self._seen_seq or bool(self._tally.newly)
         if not is_news and not self._headway.due():
             return
-        outlook = self._headway.outlook(states, self._books.wall_times_s)
+        outlook = self._headway.outlook(states, self._tally.wall_times_s)
         if not is_news and (outlook.running, outlook.queued) == (self._outlook.running, self._outlook.queued):
             return
         self._seen_seq, self._outlook = states.seq, outlook
         counts = dict(self._settings.selection.tasks(states)["status"].value_counts().iter_rows())
         waiting, complete, error = (counts.get(s, 0) for s in ("waiting", "complete", "error"))
-        recorded, newly = self._books.report.completed + self._books.report.failed, self._books.take_newly()
+        recorded, newly = self._tally.n_recorded, self._tally.take_newly()
         running, queued, eta_s = outlook.running, outlook.queued, outlook.eta_s
         self._on_progress(Progress(waiting, running, complete, error, recorded, newly, queued, eta_s))
-
-
-def _said(handle: Handle) -> Ending:
-    error = handle.exception()
-    if error is None:
-        return NO_WORD
-    return (
-        ("refused", str(error)) if isinstance(error, NotStartedError) else ("lost", f"{type(error).__name__}: {error}")
-    )

@@ -1,13 +1,13 @@
-"""Output of a dispatcher: progress while it runs, a report at the end."""
+"""Output of a dispatcher: progress while it runs, a report at the end, and the counts behind both."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
 from ..statestore.result_recording import Recorded
 
-__all__ = ["DispatchReport", "Progress", "RecordedTask"]
+__all__ = ["DispatchReport", "Progress", "RecordedTask", "Tally"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,3 +83,43 @@ class DispatchReport:
     recovered: int = 0
     in_flight: int = 0
     wall_time_s: float = 0.0
+
+
+class Tally:
+    """Counts of one dispatcher.
+
+    Attributes
+    ----------
+    report : DispatchReport
+    newly : list of RecordedTask
+        Tasks recorded since the list was last taken.
+    wall_times_s : list of float
+        Of recorded attempts.
+    """
+
+    def __init__(self) -> None:
+        self.report = DispatchReport()
+        self.newly: list[RecordedTask] = []
+        self.wall_times_s: list[float] = []
+
+    @property
+    def n_recorded(self) -> int:
+        """Return the number of results recorded so far."""
+        return self.report.completed + self.report.failed
+
+    def count(self, **more: int) -> None:
+        """Add to the counts of the report."""
+        self.report = replace(self.report, **{name: getattr(self.report, name) + n for name, n in more.items()})
+
+    def recorded(self, tasks: Sequence[RecordedTask], recovered: Collection[str]) -> None:
+        """Count newly recorded results; `recovered` are attempts of an earlier dispatcher."""
+        self.newly += tasks
+        self.wall_times_s += [one.result.wall_time_s for one in tasks]
+        good = sum(one.result.ok for one in tasks)
+        late = sum(one.result.attempt in recovered for one in tasks)
+        self.count(completed=good, failed=len(tasks) - good, recovered=late)
+
+    def take_newly(self) -> list[RecordedTask]:
+        """Return the Tasks recorded since the last call."""
+        newly, self.newly = self.newly, []
+        return newly

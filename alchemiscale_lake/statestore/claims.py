@@ -23,18 +23,15 @@ __all__ = [
     "LONGEST_LEASE_S",
     "Claim",
     "Selection",
+    "change_claims",
     "claim_chosen",
     "claim_of",
     "claim_tasks",
     "claimers",
-    "end_claims",
-    "expire_claims",
     "lease_durations_s",
     "network_weights",
-    "orphaned_attempts",
     "process_is_gone",
     "process_name",
-    "renew_leases",
 ]
 
 #: Maximum time for which a lease is watched before it counts as expired.
@@ -155,60 +152,47 @@ def network_weights(candidates: pl.DataFrame, networks: Mapping[str, NetworkStat
     return weights | {n: s.weight if s.state == "active" else 0.0 for n, s in networks.items() if n in weights}
 
 
-def renew_leases(
-    lake: Lake, attempts: Mapping[str, str], *, lease_s: float, caller: Caller, due: Collection[str] | None = None
-) -> set[str]:
-    """Renew the leases of attempts (attempt -> Task); return those that no longer hold a Task.
+def change_claims(
+    lake: Lake,
+    *,
+    release: Mapping[str, tuple[str, str]],
+    expire: Collection[TaskState] = (),
+    renew: Mapping[str, str] | None = None,
+    lease_s: float = 0.0,
+    caller: Caller,
+) -> int:
+    """Release, expire and renew claims in one commit; return how many were released or expired.
+
+    A claim that its attempt no longer holds is skipped.
 
     Parameters
     ----------
-    due : collection of str, optional
-        Those to renew; default: all. A commit for every heartbeat would flood the log.
+    lake : Lake
+    release : mapping
+        Attempt -> Task and reason.
+    expire : collection of TaskState
+        Running Tasks whose leases ran out while they were watched; one that was renewed after the given state is kept.
+    renew : mapping, optional
+        Attempt -> Task.
+    lease_s : float
+        Duration of the renewed leases.
+    caller : Caller
     """
-    lost: set[str] = set()
+    renew = renew or {}
 
     def decide(states: TaskStates) -> list[Event]:
-        lost.clear()
-        until = now_utc() + timedelta(seconds=lease_s)
-        known = states.of(attempts.values())
-        events = []
-        for attempt, task in attempts.items():
-            state = known.get(task)
-            if state is None or state.attempt != attempt:
-                lost.add(attempt)
-            elif due is None or attempt in due:
-                done = status.renew(state, attempt, until)
-                events += [done] if isinstance(done, Event) else []
-        return events
-
-    if attempts:
-        lake.task_log.commit(decide, caller=caller)
-    return lost
-
-
-def end_claims(lake: Lake, attempts: Mapping[str, str], *, caller: Caller, reason: str) -> int:
-    """Release claims (attempt -> Task); return their number."""
-
-    def decide(states: TaskStates) -> list[Event]:
-        known = states.of(attempts.values())
-        done = (status.release(known[task], attempt, reason) for attempt, task in attempts.items() if task in known)
+        tasks = {task for task, _ in release.values()} | set(renew.values()) | {state.task for state in expire}
+        known, until = states.of(tasks), now_utc() + timedelta(seconds=lease_s)
+        done = [
+            *(status.release(known[task], attempt, why) for attempt, (task, why) in release.items() if task in known),
+            *(status.expire(known[state.task], state) for state in expire if state.task in known),
+            *(status.renew(known[task], attempt, until) for attempt, task in renew.items() if task in known),
+        ]
         return [event for event in done if isinstance(event, Event)]
 
-    return len(lake.task_log.commit(decide, caller=caller).events) if attempts else 0
-
-
-def expire_claims(lake: Lake, watched: Collection[TaskState], *, caller: Caller) -> int:
-    """Expire claims whose leases ran out while they were watched; return their number.
-
-    A claim that was renewed after the given state is kept.
-    """
-
-    def decide(states: TaskStates) -> list[Event]:
-        known = states.of([state.task for state in watched])
-        done = (status.expire(known[state.task], state) for state in watched if state.task in known)
-        return [event for event in done if isinstance(event, Event)]
-
-    return len(lake.task_log.commit(decide, caller=caller).events) if watched else 0
+    if not (release or expire or renew):
+        return 0
+    return sum(event.kind != "renewed" for event in lake.task_log.commit(decide, caller=caller).events)
 
 
 def lease_durations_s(lake: Lake, running: Collection[TaskState]) -> dict[str, float]:
@@ -226,17 +210,6 @@ def lease_durations_s(lake: Lake, running: Collection[TaskState]) -> dict[str, f
     found = {a: (until - at).total_seconds() for a, _, at, until in rows.iter_rows() if until is not None}
     # if the clock was set in between, do not wait for ever
     return {attempt: min(max(found.get(attempt, LONGEST_LEASE_S), 0.0), LONGEST_LEASE_S) for attempt in attempts}
-
-
-def orphaned_attempts(lake: Lake, running: Collection[TaskState], role: str) -> dict[str, str]:
-    """Find attempts (attempt -> Task) claimed by an ended process of this machine with this role."""
-    held = {state.attempt: state for state in running if state.attempt is not None}
-    gone = (
-        (attempt, actor)
-        for attempt, (actor, _) in claimers(lake, held.values()).items()
-        if actor.startswith(f"{role}:") and process_is_gone(actor)
-    )
-    return {attempt: held[attempt].task for attempt, _ in gone}
 
 
 def claimers(lake: Lake, running: Collection[TaskState]) -> dict[str, tuple[str, datetime]]:

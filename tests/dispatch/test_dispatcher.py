@@ -13,11 +13,10 @@ import pytest
 
 from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.dispatch import dispatcher as dispatcher_module
-from alchemiscale_lake.dispatch import salvage
+from alchemiscale_lake.dispatch import recovery
 from alchemiscale_lake.dispatch import sightings as sightings_module
 from alchemiscale_lake.dispatch.dispatcher import Dispatcher
-from alchemiscale_lake.dispatch.flights import Flight as InFlight
-from alchemiscale_lake.dispatch.flights import spec_of
+from alchemiscale_lake.dispatch.picture import InFlight, spec_of
 from alchemiscale_lake.dispatch.report import Progress
 from alchemiscale_lake.dispatch.settings import DispatchSettings
 from alchemiscale_lake.execution.assignment import Assignment, AttemptSpec
@@ -30,12 +29,13 @@ from alchemiscale_lake.faults import fault_hook
 from alchemiscale_lake.resources import Resources
 from alchemiscale_lake.settings import QuarantineRules
 from alchemiscale_lake.statestore import claims as claims_module
-from alchemiscale_lake.statestore.claims import Claim, claim_tasks, end_claims, process_name
+from alchemiscale_lake.statestore.claims import Claim, claim_tasks, process_name
 from alchemiscale_lake.statestore.restarts import add_task_restart_patterns
 from alchemiscale_lake.statestore.result_recording import record_receipts
 from alchemiscale_lake.statestore.submit import submit_network
 from alchemiscale_lake.statestore.task_operations import action_tasks, create_tasks, ensure_tasks, set_tasks_status
 from alchemiscale_lake.store import Lake, now_utc, task_log
+from tests.claims import end_claims
 from tests.engine import Engine, Flight
 from tests.plain import SCOPE, leave_receipt, plain_chain, plain_receipt
 
@@ -73,11 +73,11 @@ def test_a_drained_run_completes_everything_once(lake: Lake, network: str) -> No
 def test_no_more_is_in_flight_than_there_are_slots(lake: Lake, network: str) -> None:
     engine = Engine(lake)
     turn = dispatcher(lake, engine)
-    assert turn.step()
-    assert not turn.step(), "nothing moved"
+    assert turn.turn()
+    assert not turn.turn(), "nothing moved"
     assert len(engine.flights) == 2
     engine.land(engine.flights[0])
-    turn.step()
+    turn.turn()
     assert len(engine.flights) == 3
     assert counts(lake) == {"complete": 1, "running": 2, "waiting": 3}
 
@@ -85,32 +85,32 @@ def test_no_more_is_in_flight_than_there_are_slots(lake: Lake, network: str) -> 
 def test_short_tasks_are_queued_ahead(lake: Lake, network: str) -> None:
     engine = Engine(lake)
     turn = dispatcher(lake, engine)
-    turn.step()
+    turn.turn()
     engine.land(engine.flights[0], wall_time_s=0.1)
-    turn.step()
+    turn.turn()
     assert len(engine.flights) == 6
 
 
 def test_failed_tasks_end_in_error_and_the_rest_goes_on(lake: Lake, network: str) -> None:
     engine = Engine(lake)
     turn = dispatcher(lake, engine, slots=6)
-    turn.step()
+    turn.turn()
     for i, flight in enumerate(engine.flights):
         engine.land(flight, ok=i > 0)
-    turn.step()
+    turn.turn()
     assert counts(lake) == {"complete": 5, "error": 1}
 
 
 def test_a_task_whose_workers_end_under_it_three_times_is_a_failed_result(lake: Lake, network: str) -> None:
     engine = Engine(lake)
     turn = dispatcher(lake, engine, slots=6)
-    turn.step()
+    turn.turn()
     task = engine.flights[0].assignment.attempts[0].task
     for _ in range(3):
         assert counts(lake) == {"running": 6}, "given back, and claimed again in the same turn"
         (flight,) = [f for f in engine.flights if f.assignment.attempts[0].task == task and not f.done()]
         engine.crash(flight, RuntimeError("out of memory"))
-        turn.step()
+        turn.turn()
     assert counts(lake) == {"error": 1, "running": 5}
     log = lake.table("task_log").scan().filter(pl.col("event") == "released").collect()
     assert log["reason"].to_list() == ["lost: RuntimeError: out of memory"] * 2
@@ -122,11 +122,11 @@ def test_a_task_whose_workers_end_under_it_three_times_is_a_failed_result(lake: 
 def test_the_reason_in_the_log_is_the_one_that_the_attempt_stated(lake: Lake, network: str) -> None:
     engine = Engine(lake)
     turn = dispatcher(lake, engine, slots=6)
-    turn.step()
+    turn.turn()
     (spec,) = engine.flights[0].assignment.attempts
     leave_release(lake, spec, Release("walltime", "the job ends in 5 minutes", "node7"))
     engine.crash(engine.flights[0])
-    turn.step()
+    turn.turn()
     (row,) = lake.table("task_log").scan().filter(pl.col("event") == "released").collect().iter_rows(named=True)
     assert (row["of_attempt"], row["reason"]) == (spec.attempt, "walltime: the job ends in 5 minutes (node7)")
     assert counts(lake) == {"running": 6}, "it goes on in the next job"
@@ -135,11 +135,11 @@ def test_the_reason_in_the_log_is_the_one_that_the_attempt_stated(lake: Lake, ne
 def test_a_place_that_refuses_is_left_alone_for_a_while(lake: Lake, network: str) -> None:
     engine = Engine(lake, hosts=("a", "b"))
     turn = dispatcher(lake, engine, slots=1)
-    turn.step()
+    turn.turn()
     refused = next(f for f in engine.flights if f.place == "a")
     leave_release(lake, refused.assignment.attempts[0], Release("refused", "memory is 95 % full", "a"))
     engine.crash(refused)
-    turn.step()
+    turn.turn()
     assert [f.place for f in engine.flights] == ["a", "b"], "neither the place nor the Task is tried at once"
     assert counts(lake) == {"running": 1, "waiting": 5}
 
@@ -170,10 +170,10 @@ def test_an_error_in_the_engine_releases_claimed_tasks(lake: Lake, network: str)
 def test_a_task_set_invalid_is_cancelled_in_the_next_turn(lake: Lake, network: str) -> None:
     engine = Engine(lake)
     turn = dispatcher(lake, engine)
-    turn.step()
+    turn.turn()
     task = engine.flights[0].assignment.attempts[0].task
     set_tasks_status(lake, [task], "invalid", caller=Caller("ana"))
-    turn.step()
+    turn.turn()
     assert engine.flights[0].cancelled
     assert not engine.flights[1].cancelled
 
@@ -181,10 +181,10 @@ def test_a_task_set_invalid_is_cancelled_in_the_next_turn(lake: Lake, network: s
 def test_an_inactive_network_stops_its_running_tasks(lake: Lake, network: str) -> None:
     engine = Engine(lake)
     turn = dispatcher(lake, engine, heartbeat_s=0.0)
-    turn.step()
+    turn.turn()
     lake.network_log.set([network], caller=Caller("ana"), state="inactive")  # its process died before it could release
-    turn.step()
-    turn.step()
+    turn.turn()
+    turn.turn()
     assert all(f.cancelled for f in engine.flights)
     assert counts(lake) == {"waiting": 6}
     assert len(engine.flights) == 2, "nothing new is claimed"
@@ -195,11 +195,11 @@ def test_an_inactive_network_stops_its_running_tasks(lake: Lake, network: str) -
 def test_a_host_that_fails_fast_is_left_alone(lake: Lake, network: str) -> None:
     engine = Engine(lake, hosts=("bad", "good"))
     turn = dispatcher(lake, engine, slots=1, hosts=QuarantineRules(failures=1))
-    turn.step()
+    turn.turn()
     bad = next(f for f in engine.flights if f.place == "bad")
     engine.land(bad, ok=False, wall_time_s=1.0, hostname="bad", started_at=now_utc())
     for _ in range(20):
-        turn.step()
+        turn.turn()
         time.sleep(0.02)  # results are read at most a twentieth of the time
     assert engine.retired == {"bad"}
     assert [f.place for f in engine.flights].count("bad") <= 2, "one may have been placed before it was known"
@@ -222,12 +222,12 @@ def test_a_failure_that_a_pattern_matches_is_run_again(lake: Lake, network: str)
     add_task_restart_patterns(lake, network, ["asked to fail"], 1, caller=Caller("ana"))
     engine = Engine(lake)
     turn = dispatcher(lake, engine, slots=6)
-    turn.step()
+    turn.turn()
     task = engine.flights[0].assignment.attempts[0].task
     for _ in range(2):
         (flight,) = [f for f in engine.flights if f.assignment.attempts[0].task == task and not f.done()]
         engine.land(flight, ok=False)
-        turn.step()
+        turn.turn()
     assert counts(lake) == {"error": 1, "running": 5}
     assert lake.task_log.states().networks_of([task]) == {task: {}}, "its restart used up, it is cancelled"
 
@@ -235,23 +235,23 @@ def test_a_failure_that_a_pattern_matches_is_run_again(lake: Lake, network: str)
 def test_an_attempt_that_fell_silent_is_given_up(lake: Lake, network: str) -> None:
     engine = Engine(lake)
     turn = dispatcher(lake, engine)
-    turn.step()
+    turn.turn()
     (spec,) = engine.flights[0].assignment.attempts
     long_ago = now_utc() - timedelta(hours=1)
     leave_beat(lake, spec, Beat(long_ago, long_ago, long_ago, "node3"))
     (other,) = engine.flights[1].assignment.attempts
     leave_beat(lake, other, Beat(now_utc(), long_ago, long_ago, "node4"))
     turn = dispatcher(lake, engine, heartbeat_s=0.0)
-    for flight in engine.flights:
-        claims = {
-            s.attempt: Claim(s.attempt, s.task, s.transformation, s.scope, None) for s in flight.assignment.attempts
-        }
-        turn._flights.add(InFlight(flight, claims, flight.place))
-    turn.step()
+    turn._in_flight = {
+        s.attempt: InFlight(Claim(s.attempt, s.task, s.transformation, s.scope, None), flight, flight.place)
+        for flight in engine.flights
+        for s in flight.assignment.attempts
+    }
+    turn.turn()
     assert not engine.flights[0].cancelled, "how old its beat is, its own clock says"
     turn._sightings.note("beats", {spec.attempt: (long_ago.isoformat(), 601.0), other.attempt: ("before", 601.0)})
-    turn._listened_at = -1e9
-    turn.step()
+    turn._schedule._silence_at = -1e9
+    turn.turn()
     assert engine.flights[0].cancelled
     assert not engine.flights[1].cancelled
     (row,) = lake.table("task_log").scan().filter(pl.col("event") == "released").collect().iter_rows(named=True)
@@ -289,7 +289,7 @@ def test_the_next_turn_collects_what_ended_and_goes_on_with_what_runs(lake: Lake
 def test_the_task_of_a_job_that_vanished_is_released(
     lake: Lake, network: str, monkeypatch: pytest.MonkeyPatch, started: bool, reason: str
 ) -> None:
-    monkeypatch.setattr(salvage, "_UNLISTED_S", 0.0)
+    monkeypatch.setattr(recovery, "_UNLISTED_S", 0.0)
     engine = Engine(lake, durable=True, whole_jobs=True, jobs=2)
     dead = process_name("jobs:local").replace(".", ".9", 1)  # same machine, a process that never was
     (claim,) = claim_tasks(lake, "local", 1, lease_s=6000, caller=Caller(dead))
@@ -308,7 +308,7 @@ def test_the_task_of_a_job_that_vanished_is_released(
 
 
 def test_jobs_that_never_begin_fail_no_task(lake: Lake, network: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(salvage, "_UNLISTED_S", 0.0)
+    monkeypatch.setattr(recovery, "_UNLISTED_S", 0.0)
     monkeypatch.setattr(dispatcher_module, "recent_refusals", lambda lake: {})  # or the next waits a while
     engine = Engine(lake, durable=True, whole_jobs=True)
     for _ in range(5):
@@ -329,10 +329,10 @@ def test_a_job_that_its_queue_cannot_list_yet_is_left_alone(lake: Lake, network:
 def test_the_first_task_of_a_job_does_not_wait_for_the_last(lake: Lake, network: str) -> None:
     engine = Engine(lake, durable=True, whole_jobs=True)
     turn = dispatcher(lake, engine, heartbeat_s=0.0)
-    turn.step()
+    turn.turn()
     first, second = engine.flights[0].assignment.attempts
     leave_receipt(lake, plain_receipt(first))
-    turn.step()
+    turn.turn()
     assert lake.task_log.states().of([first.task])[first.task].status == "complete"
     assert lake.task_log.states().of([second.task])[second.task].status == "running"
 
@@ -340,15 +340,15 @@ def test_the_first_task_of_a_job_does_not_wait_for_the_last(lake: Lake, network:
 def test_cancelling_one_task_of_a_job_leaves_the_other(lake: Lake, network: str) -> None:
     engine = Engine(lake, durable=True, whole_jobs=True)
     turn = dispatcher(lake, engine)
-    turn.step()
+    turn.turn()
     first, second = engine.flights[0].assignment.attempts
     set_tasks_status(lake, [first.task], "invalid", caller=Caller("ana"))
-    turn.step()
+    turn.turn()
     assert is_asked_to_stop(lake, first)
     assert not is_asked_to_stop(lake, second)
     assert not engine.flights[0].cancelled
     set_tasks_status(lake, [second.task], "deleted", caller=Caller("ana"))
-    turn.step()
+    turn.turn()
     assert engine.flights[0].cancelled
 
 
@@ -412,8 +412,8 @@ def test_a_claimer_whose_clock_is_behind_keeps_its_tasks(
         )
     dispatcher(lake, Engine(lake, at_once=True), lease_s=0.3, heartbeat_s=0.0).run(until="once")
     turn = dispatcher(lake, Engine(lake, at_once=True), lease_s=0.3, heartbeat_s=0.0)
-    turn._turn()
-    turn._turn()
+    turn.turn()
+    turn.turn()
     assert {s.attempt for s in lake.task_log.states().running().values()} >= {c.attempt for c in claimed}
 
 
@@ -437,12 +437,12 @@ def test_leases_are_renewed_although_the_clock_was_set(
     lake: Lake, network: str, monkeypatch: pytest.MonkeyPatch, set_by: timedelta
 ) -> None:
     turn = dispatcher(lake, Engine(lake), lease_s=0.2, heartbeat_s=0.0)
-    turn.step()
+    turn.turn()
     before = lake.task_log.states().running()
     monkeypatch.setattr(claims_module, "now_utc", lambda: datetime.now(UTC) + set_by)
     deadline = time.monotonic() + 60.0
     while lake.task_log.states().running() == before and time.monotonic() < deadline:
-        turn.step()
+        turn.turn()
     assert lake.task_log.states().running() != before
 
 
@@ -464,7 +464,7 @@ def test_a_recorded_result_that_its_task_has_not_heard_of_ends_it(lake: Lake, ne
     end_claims(lake, {claim.attempt: claim.task}, caller=Caller("x"), reason="stopped")
     turn = dispatcher(lake, Engine(lake), heartbeat_s=0.0)
     if late:
-        turn.step()
+        turn.turn()
 
     def die(name: str) -> None:
         if name == "results:before-event":
@@ -474,11 +474,11 @@ def test_a_recorded_result_that_its_task_has_not_heard_of_ends_it(lake: Lake, ne
     with fault_hook(die), pytest.raises(KeyboardInterrupt):
         record_receipts(lake, [receipt], caller=Caller("x"))
     if late:
-        turn._salvage._swept_at = -1e9
-        turn.step()
+        turn._schedule._swept_at = -1e9
+        turn.turn()
     else:
-        turn._turn()
-    assert turn._books.report.recovered == 1
+        turn.turn()
+    assert turn.report.recovered == 1
     assert lake.task_log.states().of([claim.task])[claim.task].status == "complete"
 
 

@@ -15,10 +15,9 @@ import pytest
 
 from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.dispatch import dispatcher as dispatcher_module
+from alchemiscale_lake.dispatch.cooling import Cooling
 from alchemiscale_lake.dispatch.dispatcher import Dispatcher
-from alchemiscale_lake.dispatch.flights import spec_of
 from alchemiscale_lake.dispatch.outage import Outage
-from alchemiscale_lake.dispatch.recording import recent_refusals
 from alchemiscale_lake.dispatch.settings import DispatchSettings
 from alchemiscale_lake.errors import NotStartedError, StorageError
 from alchemiscale_lake.execution.assignment import Assignment
@@ -61,7 +60,7 @@ def storage(monkeypatch: pytest.MonkeyPatch) -> Iterator[Storage]:
 
     for owner, verbs in (
         (ObjectStore, ("get", "put", "put_exclusive", "exists", "list")),
-        (LakeTable, ("snapshot", "refresh")),
+        (LakeTable, ("snapshot", "newest")),
     ):
         for verb in verbs:
             monkeypatch.setattr(owner, verb, switched(getattr(owner, verb)))
@@ -137,10 +136,9 @@ def test_a_claim_of_unknown_outcome_is_released_after_the_outage(lake: Lake, net
             raise StorageError("503 after the fact")
 
     with fault_hook(lose_the_answer), pytest.raises(StorageError):
-        turn.step()
+        turn.turn()
     assert counts(lake) == {"running": 2, "waiting": 4}, "held for six hours, by nobody"
-    turn._is_shaken = True
-    turn._turn()
+    turn.turn()
     assert counts(lake) == {"running": 2, "waiting": 4}
     assert {s.attempt for s in lake.task_log.states().running().values()} == set(engine.flights[0].attempts)
 
@@ -149,7 +147,7 @@ def test_a_failure_recorded_at_the_second_try_is_looked_at_by_restart_policies(l
     add_task_restart_patterns(lake, network, ["asked to fail"], 1, caller=Caller("ana"))
     engine = Engine(lake, slots=1)
     turn = dispatcher(lake, engine)
-    turn.step()
+    turn.turn()
     engine.land(engine.flights[0], ok=False)
 
     def cut(name: str) -> None:
@@ -157,22 +155,23 @@ def test_a_failure_recorded_at_the_second_try_is_looked_at_by_restart_policies(l
             raise StorageError("503")
 
     with fault_hook(cut), pytest.raises(StorageError):
-        turn.step()
-    turn.step()
+        turn.turn()
+    turn.turn()
     assert "error" not in counts(lake)
-    assert (turn._books.report.failed, turn._books.report.restarted) == (1, 1)
+    assert (turn.report.failed, turn.report.restarted) == (1, 1)
 
 
 def test_a_wish_to_stop_that_was_not_heard_is_said_again(lake: Lake, network: str, storage: Storage) -> None:
     engine = Engine(lake)
     turn = dispatcher(lake, engine)
-    turn.step()
+    turn.turn()
     (spec,) = engine.flights[0].assignment.attempts
+    set_tasks_status(lake, [spec.task], "invalid", caller=Caller("ana"))
     storage.down = True
     with pytest.raises(StorageError):
-        turn._flights.stop([spec.attempt])
+        turn.turn()
     storage.down = False
-    turn._flights.stop([spec.attempt])
+    turn.turn()
     assert is_asked_to_stop(lake, spec)
     assert engine.flights[0].cancelled
 
@@ -180,20 +179,18 @@ def test_a_wish_to_stop_that_was_not_heard_is_said_again(lake: Lake, network: st
 def test_a_good_result_beats_the_news_that_its_worker_is_lost(lake: Lake, network: str) -> None:
     engine = Engine(lake, slots=1)
     turn = dispatcher(lake, engine)
-    turn.step()
-    (claim,) = turn._flights.claims().values()
+    turn.turn()
     (spec,) = engine.flights[0].assignment.attempts
     leave_receipt(lake, plain_receipt(spec))  # after it was looked for, before it was given up
-    assert leave_failure(lake, spec_of(claim), "local", "WorkerLost: again").result["ok"]
+    assert leave_failure(lake, spec, "local", "WorkerLost: again").result["ok"]
 
 
 def test_a_lost_worker_that_comes_back_finds_the_place_taken(lake: Lake, network: str) -> None:
     engine = Engine(lake, slots=1)
     turn = dispatcher(lake, engine)
-    turn.step()
-    (claim,) = turn._flights.claims().values()
+    turn.turn()
     (spec,) = engine.flights[0].assignment.attempts
-    leave_failure(lake, spec_of(claim), "local", "WorkerLost: again")
+    leave_failure(lake, spec, "local", "WorkerLost: again")
     assert not leave_receipt(lake, plain_receipt(spec))
     (found,) = find_receipts(lake, {spec.attempt: spec.scope})
     assert found.result["exception"] == "WorkerLost: again", "what is recorded is what lies in the lake"
@@ -203,11 +200,11 @@ def test_a_rejected_submission_is_not_a_failure_of_the_task(lake: Lake, network:
     engine = Engine(lake, slots=1)
     turn = dispatcher(lake, engine)
     for n in range(6):
-        turn._hand_out._cooling.clear()
-        turn._hand_out.refresh()
-        turn.step()
+        turn._cooling = Cooling(refusals=turn._cooling.refusals)
+        turn._tried = None
+        turn.turn()
         engine.crash(engine.flights[n], NotStartedError("sbatch: MaxSubmitJobs reached"))
-        turn.step()
+        turn.turn()
     assert "error" not in counts(lake)
     log = lake.table("task_log").scan().filter(pl.col("event") == "released").collect()
     assert set(log["reason"]) == {"refused: sbatch: MaxSubmitJobs reached"}
@@ -221,17 +218,16 @@ def test_a_task_that_is_refused_again_and_again_waits_ever_longer_also_from_shot
     for n in range(1, 4):
         engine = Engine(lake, slots=1)
         turn = dispatcher(lake, engine)
-        turn._hand_out.recall(recent_refusals(lake))
-        left_s = turn._hand_out._cooling.get(task, 0.0) - time.monotonic()
+        turn.turn()
+        left_s = turn._cooling.until_s.get(task, 0.0) - time.monotonic()
         assert n == 1 or 30 * 2 ** (n - 2) - 10 < left_s <= 30 * 2 ** (n - 2)
-        turn.step()
         assert len(engine.flights) == (n == 1)
-        turn._hand_out._cooling.clear()
-        turn._hand_out.refresh()
-        turn.step()
+        turn._cooling = Cooling(refusals=turn._cooling.refusals)
+        turn._tried = None
+        turn.turn()
         leave_release(lake, engine.flights[0].assignment.attempts[0], Release("refused", "too big", "node"))
         engine.crash(engine.flights[0])
-        turn.step()
+        turn.turn()
 
 
 def test_tasks_of_others_that_a_pool_holds_back_do_not_keep_a_drained_dispatcher(lake: Lake, network: str) -> None:

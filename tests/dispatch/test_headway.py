@@ -128,12 +128,12 @@ def test_a_dispatcher_reports_a_task_start_although_the_log_is_unchanged(lake: L
     clock = Clock()
     dispatcher._headway._clock = clock
 
-    dispatcher.step()
+    dispatcher.turn()
     begin(lake, engine.flights[0].attempts[0])
-    dispatcher.step()
+    dispatcher.turn()
     clock.now += 5.0
-    dispatcher.step()
-    dispatcher.step()
+    dispatcher.turn()
+    dispatcher.turn()
 
     assert [(p.running, p.queued, p.waiting, p.total) for p in told] == [(0, 2, 6, 8), (1, 1, 6, 8)]
 

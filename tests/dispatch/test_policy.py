@@ -10,10 +10,11 @@ from alchemiscale_lake.dispatch.policy import AllTasks, PoolPolicy, policy_for
 from alchemiscale_lake.dispatch.pool_reports import PoolReport, report_pool
 from alchemiscale_lake.errors import SettingsError
 from alchemiscale_lake.settings import Pools
-from alchemiscale_lake.statestore.claims import claim_tasks, end_claims
+from alchemiscale_lake.statestore.claims import claim_tasks
 from alchemiscale_lake.store import Lake, NetworkState, now_utc
 from alchemiscale_lake.tasks.policy import Admission
 from tests.campaign import Campaign
+from tests.claims import end_claims
 
 NEEDS = {"HarmonicProtocol": {"gpus": 1, "duration": "1h"}}
 OWNED = {"kind": "local", "cores": 4, "gpus": 4, "priority": 1, "limits": {"maximum": 2}}

@@ -134,7 +134,7 @@ def test_a_node_that_is_lost_costs_time_and_nothing_else(api: Api, lake: Lake, t
     with worker("lost", tmp_path) as first, dispatching(lake, "lost", silent_s=3.0, confirm_s=1.0) as dispatcher:
         wait_until(lambda: running_attempts(lake))
         first.kill(with_runs=True)
-        wait_until(lambda: dispatcher.dispatcher._books.report.claimed == 2, patience_s=60.0)
+        wait_until(lambda: dispatcher.dispatcher.report.claimed == 2, patience_s=60.0)
     states = [run["state"]["type"] for run in flow_runs(api, "lost")]
     with worker("lost", tmp_path), dispatching(lake, "lost") as second:
         report = second.join()

@@ -16,12 +16,13 @@ from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.estimates.gathering import gather_network
 from alchemiscale_lake.execution.assignment import AttemptSpec
 from alchemiscale_lake.faults import fault_hook
-from alchemiscale_lake.statestore.claims import claim_tasks, end_claims
+from alchemiscale_lake.statestore.claims import claim_tasks
 from alchemiscale_lake.statestore.receipts import find_receipts
 from alchemiscale_lake.statestore.result_recording import record_receipts, unrecorded_attempts
 from alchemiscale_lake.statestore.submit import submit_network
 from alchemiscale_lake.statestore.task_operations import ensure_tasks
 from alchemiscale_lake.store import Lake, maintain, now_utc
+from tests.claims import end_claims
 from tests.plain import SCOPE, leave_receipt, plain_chain, plain_receipt
 
 

@@ -32,7 +32,7 @@ from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.execution.assignment import AttemptSpec
 from alchemiscale_lake.execution.stop_requests import is_asked_to_stop
 from alchemiscale_lake.faults import fault_hook
-from alchemiscale_lake.statestore.claims import claim_tasks, end_claims, expire_claims, renew_leases
+from alchemiscale_lake.statestore.claims import claim_tasks
 from alchemiscale_lake.statestore.network_state import set_network_state
 from alchemiscale_lake.statestore.receipts import find_receipts
 from alchemiscale_lake.statestore.result_recording import record_receipts, unrecorded_attempts
@@ -47,6 +47,7 @@ from alchemiscale_lake.statestore.task_operations import (
 )
 from alchemiscale_lake.statestore.unwanted_tasks import release_unwanted
 from alchemiscale_lake.store import Lake
+from tests.claims import end_claims, expire_claims, renew_leases
 from tests.faults.reference import Reference, ReferenceTask
 from tests.long import LONG
 from tests.plain import SCOPE, leave_receipt, plain_chain, plain_receipt
@@ -266,8 +267,10 @@ class Histories(RuleBasedStateMachine):
     @rule(who=st.integers(0, 1), data=st.data())
     def renew(self, who: int, data: st.DataObject) -> None:
         spec = data.draw(st.sampled_from(sorted(self.attempts.values(), key=lambda a: a.attempt)))
-        lost = renew_leases(self.lakes[who], {spec.attempt: spec.task}, lease_s=0.0, caller=Caller(f"d{who}"))
-        assert bool(lost) == (self.ref.tasks[spec.task].attempt != spec.attempt)
+        seq = self.lakes[who].task_log.states().seq
+        renew_leases(self.lakes[who], {spec.attempt: spec.task}, lease_s=0.0, caller=Caller(f"d{who}"))
+        renewed = self.lakes[who].task_log.states().seq > seq
+        assert renewed == (self.ref.tasks[spec.task].attempt == spec.attempt)
 
     @precondition(lambda self: self.attempts)
     @rule(data=st.data(), ok=st.booleans())

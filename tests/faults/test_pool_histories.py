@@ -33,8 +33,10 @@ from hypothesis.stateful import (
 )
 
 from alchemiscale_lake.caller import Caller
-from alchemiscale_lake.dispatch import dispatcher, handing_out, outage, own_leases, salvage, survey
+from alchemiscale_lake.dispatch import acts, dispatcher, observation, outage, survey
+from alchemiscale_lake.dispatch.decision import Decision, decide
 from alchemiscale_lake.dispatch.dispatcher import Dispatcher
+from alchemiscale_lake.dispatch.picture import Due, Picture
 from alchemiscale_lake.dispatch.settings import DispatchSettings
 from alchemiscale_lake.errors import StorageError, TransientError
 from alchemiscale_lake.execution.stop_requests import is_asked_to_stop
@@ -48,6 +50,7 @@ from alchemiscale_lake.statestore.task_operations import action_tasks, cancel_ta
 from alchemiscale_lake.store import Lake, task_log
 from alchemiscale_lake.store import parallel_requests as at_once
 from alchemiscale_lake.store.objects import ObjectStore
+from tests.attempts import check_decision
 from tests.faults.world import Clock, JobQueue, MachineClock, Worker, WorkerPool, World
 from tests.long import LONG
 from tests.plain import SCOPE, plain_chain
@@ -107,7 +110,7 @@ class PoolHistories(RuleBasedStateMachine):
 
     def take_over_the_clocks(self) -> None:
         time = SimpleNamespace(monotonic=self.clock.monotonic, sleep=self.clock.sleep)
-        for module in (dispatcher, handing_out, hosts, outage, own_leases, salvage):
+        for module in (acts, dispatcher, hosts, observation, outage):
             self.patch.setattr(module, "time", time)
         for name, module in list(sys.modules.items()):
             if name.startswith("alchemiscale_lake.") and hasattr(module, "now_utc"):
@@ -115,8 +118,8 @@ class PoolHistories(RuleBasedStateMachine):
         self.patch.setattr(survey, "_REFRESH", self.clock.now() - self.clock.now())
         self.patch.setattr(task_log, "datetime", SimpleNamespace(now=self.clock.now))
         self.patch.setattr(dispatcher, "process_name", self.name_dispatcher)
-        for module in (salvage, sys.modules["alchemiscale_lake.statestore.claims"]):
-            self.patch.setattr(module, "process_is_gone", lambda name: self.same_machine and name in self.dead)
+        self.patch.setattr(dispatcher, "decide", checked_decision)
+        self.patch.setattr(observation, "process_is_gone", lambda name: self.same_machine and name in self.dead)
 
     def name_dispatcher(self, role: str) -> str:
         self.n_dispatchers += 1
@@ -170,7 +173,7 @@ class PoolHistories(RuleBasedStateMachine):
         ):
             if pool not in self.at:
                 self.at[pool] = self.new_dispatcher(pool)
-            self.try_turn(self.at[pool])
+            self.at[pool].turn()
         if crashed:
             self.kill(pool)
         self.nobody_is_given_up_who_beats()
@@ -258,17 +261,10 @@ class PoolHistories(RuleBasedStateMachine):
         made._sightings._clock_name = "here" if self.same_machine else pool
         return made
 
-    def try_turn(self, one: Dispatcher) -> None:
-        try:
-            one._turn()
-        except TransientError:
-            one._is_shaken = True
-            raise
-
     def kill(self, pool: str) -> None:
         one = self.at.pop(pool, None)
         if one is not None:
-            self.dead.add(one._actor)
+            self.dead.add(one._me.actor)
 
     @contextlib.contextmanager
     def fate(self, kind: str | None, nth: int):  # type: ignore[no-untyped-def]
@@ -366,8 +362,7 @@ class PoolHistories(RuleBasedStateMachine):
         """Every receipt in the lake is in the tables, including late ones."""
         left = {path.parent.name for path in (self.folder / "lake" / "attempts").rglob("receipt.arrow")}
         for pool in sorted(self.at):
-            self.at[pool]._salvage._swept_at = self.at[pool]._salvage._swept_all_at = 0.0
-            self.at[pool]._salvage.sweep()
+            self.at[pool]._settle(Due(heartbeat=True, sweep=True, sweep_all=True))
         assert left == set(self.lake.table("results").scan().select("attempt").collect()["attempt"])
 
 
@@ -389,6 +384,14 @@ def test_random_histories_of_pools(n_histories: int, template: Path, monkeypatch
             suppress_health_check=list(HealthCheck),
         ),
     )
+
+
+def checked_decision(seen: Picture) -> Decision:
+    """Decide, and check that this keeps the promises and can be repeated."""
+    decision = decide(seen)
+    check_decision(seen, decision)
+    assert decide(seen) == decision
+    return decision
 
 
 def interruptible(verb: Callable[..., Any]) -> Callable[..., Any]:

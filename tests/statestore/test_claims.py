@@ -13,18 +13,17 @@ from alchemiscale_lake.ids import Scope
 from alchemiscale_lake.statestore import claims as claims_module
 from alchemiscale_lake.statestore.claims import (
     Selection,
+    change_claims,
     claim_tasks,
-    end_claims,
-    expire_claims,
+    claimers,
     lease_durations_s,
-    orphaned_attempts,
     process_is_gone,
     process_name,
-    renew_leases,
 )
 from alchemiscale_lake.statestore.submit import submit_network
 from alchemiscale_lake.statestore.task_operations import ensure_tasks, set_tasks_priority, set_tasks_status
 from alchemiscale_lake.store import Lake, task_log
+from tests.claims import end_claims, expire_claims, renew_leases
 from tests.plain import SCOPE, plain_chain
 
 
@@ -84,21 +83,32 @@ def test_a_selection_keeps_to_its_scopes_and_networks(lake: Lake, network: str) 
 
 def test_leases_are_renewed_by_their_holder_only(lake: Lake, network: str) -> None:
     mine, gone = claim_tasks(lake, "p", 2, lease_s=0, caller=Caller("d"))
+    before = lake.task_log.states().running()[mine.task]
     set_tasks_status(lake, [gone.task], "invalid", caller=Caller("ana"))
-    lost = renew_leases(lake, {mine.attempt: mine.task, gone.attempt: gone.task}, lease_s=600, caller=Caller("d"))
-    assert lost == {gone.attempt}
+    renew_leases(lake, {mine.attempt: mine.task, gone.attempt: gone.task}, lease_s=600, caller=Caller("d"))
+    states = lake.task_log.states().of([mine.task, gone.task])
+    assert states[mine.task].lease_expires_at > before.lease_expires_at
+    assert (states[gone.task].status, states[gone.task].attempt) == ("invalid", None)
     assert end_claims(lake, {mine.attempt: mine.task}, caller=Caller("d"), reason="stop") == 1
     assert lake.task_log.states().of([mine.task])[mine.task].status == "waiting"
 
 
-def test_only_leases_that_are_due_are_renewed(lake: Lake, network: str) -> None:
-    one, other = claim_tasks(lake, "p", 2, lease_s=60, caller=Caller("d"))
-    before = lake.task_log.states().running()
-    held = {one.attempt: one.task, other.attempt: other.task}
-    assert renew_leases(lake, held, lease_s=600, caller=Caller("d"), due=[one.attempt]) == set()
-    after = lake.task_log.states().running()
-    assert after[one.task] != before[one.task]
-    assert after[other.task] == before[other.task]
+def test_claims_change_in_one_commit(lake: Lake, network: str) -> None:
+    one, two, three = claim_tasks(lake, "p", 3, lease_s=60, caller=Caller("d"))
+    before = lake.task_log.states()
+    watched = [before.running()[two.task]]
+    release = {one.attempt: (one.task, "stopped"), "another": (three.task, "not its own")}
+    renew = {three.attempt: three.task}
+    assert change_claims(lake, release=release, expire=watched, renew=renew, caller=Caller("d")) == 2
+    after = lake.task_log.states()
+    assert after.seq == before.seq + 1
+    assert {task: s.status for task, s in after.of([one.task, two.task, three.task]).items()} == {
+        one.task: "waiting",
+        two.task: "waiting",
+        three.task: "running",
+    }
+    assert change_claims(lake, release={}, caller=Caller("d")) == 0
+    assert lake.task_log.states().seq == after.seq
 
 
 def test_a_lease_expires_as_it_was_watched_whatever_time_it_is(lake: Lake, network: str) -> None:
@@ -133,7 +143,7 @@ def test_processes_are_known_by_pid_start_and_machine() -> None:
     assert not process_is_gone("somebody")
 
 
-def test_attempts_of_a_dead_process_are_orphans(lake: Lake, network: str) -> None:
+def test_the_process_that_claimed_an_attempt_is_known(lake: Lake, network: str) -> None:
     code = f"""
 from alchemiscale_lake.store import Lake
 from alchemiscale_lake.caller import Caller
@@ -144,5 +154,6 @@ claim_tasks(Lake.open({lake.url!r}), "p", 1, lease_s=600, caller=Caller(process_
     (mine,) = claim_tasks(lake, "p", 1, lease_s=600, caller=Caller(process_name("dispatch:p")))
     running = lake.task_log.states().running()
     assert len(running) == 2
-    orphans = orphaned_attempts(lake, running.values(), "dispatch")
-    assert set(orphans.values()) == set(running) - {mine.task}
+    claimed_by = {attempt: actor for attempt, (actor, _) in claimers(lake, running.values()).items()}
+    assert [process_is_gone(actor) for attempt, actor in claimed_by.items() if attempt != mine.attempt] == [True]
+    assert not process_is_gone(claimed_by[mine.attempt])

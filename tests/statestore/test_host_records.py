@@ -14,7 +14,7 @@ from alchemiscale_lake.execution.quarantine_list import is_quarantined, read_qua
 from alchemiscale_lake.schemas import TABLES
 from alchemiscale_lake.settings import QuarantineRules
 from alchemiscale_lake.statestore import host_records as hosts
-from alchemiscale_lake.statestore.claims import claim_tasks, end_claims
+from alchemiscale_lake.statestore.claims import claim_tasks
 from alchemiscale_lake.statestore.host_records import (
     failed_hosts,
     host_records,
@@ -28,6 +28,7 @@ from alchemiscale_lake.statestore.host_records import (
 from alchemiscale_lake.statestore.submit import submit_network
 from alchemiscale_lake.statestore.task_operations import ensure_tasks
 from alchemiscale_lake.store import Lake, now_utc
+from tests.claims import end_claims
 from tests.plain import SCOPE, plain_chain
 
 RULES = QuarantineRules()

@@ -16,12 +16,13 @@ from alchemiscale_lake.query import ask, connect
 from alchemiscale_lake.schemas import envelope
 from alchemiscale_lake.schemas.envelope import seal
 from alchemiscale_lake.schemas.receipt import Receipt, pack_receipt
-from alchemiscale_lake.statestore.claims import Claim, claim_tasks, end_claims, renew_leases
+from alchemiscale_lake.statestore.claims import Claim, claim_tasks
 from alchemiscale_lake.statestore.receipts import find_receipts
 from alchemiscale_lake.statestore.result_recording import record_receipts
 from alchemiscale_lake.statestore.submit import submit_network
 from alchemiscale_lake.statestore.task_operations import ensure_tasks
 from alchemiscale_lake.store import Lake, attempt_folder
+from tests.claims import end_claims, renew_leases
 from tests.plain import SCOPE, leave_receipt, old_receipt, plain_chain, plain_receipt
 
 OTHER_SCOPE = "org-campaign-other"

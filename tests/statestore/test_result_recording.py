@@ -4,11 +4,12 @@ import pytest
 
 from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.execution.assignment import AttemptSpec
-from alchemiscale_lake.statestore.claims import Claim, claim_tasks, end_claims
+from alchemiscale_lake.statestore.claims import Claim, claim_tasks
 from alchemiscale_lake.statestore.result_recording import GoodResult, good_results, record_receipts, unrecorded_attempts
 from alchemiscale_lake.statestore.submit import submit_network
 from alchemiscale_lake.statestore.task_operations import ensure_tasks, set_tasks_status
 from alchemiscale_lake.store import Lake, attempt_folder
+from tests.claims import end_claims
 from tests.plain import SCOPE, plain_chain, plain_receipt
 
 

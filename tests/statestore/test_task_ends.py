@@ -8,12 +8,13 @@ import pytest
 
 from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.faults import fault_hook
-from alchemiscale_lake.statestore.claims import Claim, claim_tasks, end_claims
+from alchemiscale_lake.statestore.claims import Claim, claim_tasks
 from alchemiscale_lake.statestore.result_recording import record_receipts
 from alchemiscale_lake.statestore.submit import submit_network
 from alchemiscale_lake.statestore.task_ends import RECENT, EndedTask, end_recorded
 from alchemiscale_lake.statestore.task_operations import ensure_tasks, set_tasks_status
 from alchemiscale_lake.store import Lake
+from tests.claims import end_claims
 from tests.plain import SCOPE, plain_chain, plain_receipt
 from tests.statestore.test_result_recording import spec, status_of
 

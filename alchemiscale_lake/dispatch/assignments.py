@@ -1,0 +1,83 @@
+"""Assignments from claims: everything that a worker must know to run them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from ..execution.assignment import Assignment, AttemptSpec
+from ..statestore.claims import Claim
+from ..statestore.result_recording import good_results
+from ..store import Lake, ReceiptKey
+from .allocation import Needs
+from .executor import Place
+from .picture import spec_of
+from .settings import DispatchSettings
+
+__all__ = ["attempt_specs", "build_assignment", "grouped_by_place"]
+
+
+def attempt_specs(
+    lake: Lake, claims: Sequence[Claim], needs: Mapping[str, Needs], key: ReceiptKey
+) -> dict[str, AttemptSpec]:
+    """Return by attempt what its worker must know, with the result that it continues, if any.
+
+    Parameters
+    ----------
+    lake : Lake
+    claims : sequence of Claim
+    needs : mapping
+        By Transformation.
+    key : ReceiptKey
+        Signs receipts.
+    """
+    extended = good_results(lake, [c.extends for c in claims if c.extends is not None])
+    specs = {}
+    for claim in claims:
+        result = None if claim.extends is None else extended.get(claim.extends)
+        specs[claim.attempt] = replace(
+            spec_of(claim),
+            extends_result=None if result is None else result.object_path,
+            extends_digest=None if result is None else result.digest,
+            resources=needs[claim.transformation].resources,
+            duration_s=needs[claim.transformation].duration_s,
+            secret=key.secret_of(claim.attempt),
+        )
+    return specs
+
+
+def grouped_by_place(
+    claims: Sequence[Claim], placed: Mapping[str, str], *, whole_jobs: bool
+) -> list[tuple[str, list[Claim]]]:
+    """Return the claims of each assignment with its place: one claim each, or all of a place where jobs are whole.
+
+    Parameters
+    ----------
+    claims : sequence of Claim
+    placed : mapping
+        Task -> place.
+    whole_jobs : bool
+    """
+    if not whole_jobs:
+        return [(placed[claim.task], [claim]) for claim in claims]
+    groups: dict[str, list[Claim]] = {}
+    for claim in claims:
+        groups.setdefault(placed[claim.task], []).append(claim)
+    return list(groups.items())
+
+
+def build_assignment(lake: Lake, settings: DispatchSettings, specs: Sequence[AttemptSpec], place: Place) -> Assignment:
+    """Return the assignment of these attempts at a place."""
+    return Assignment(
+        lake=lake.url,
+        pool=settings.pool,
+        attempts=tuple(specs),
+        resources=place.capacity,
+        unit_needs=settings.unit_needs,
+        monitors=settings.monitors,
+        timeout_s=settings.timeout_s,
+        stuck_after_s=settings.stuck_after_s,
+        unit_retries=settings.unit_retries,
+        work_root=settings.work_root,
+        retire_before_s=settings.retire_before_s,
+    )
