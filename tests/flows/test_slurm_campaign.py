@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from alchemiscale_lake.caller import Caller
-from alchemiscale_lake.dispatch import salvage
+from alchemiscale_lake.dispatch import recovery
 from alchemiscale_lake.statestore.network_state import set_network_state
 from alchemiscale_lake.statestore.task_operations import cancel_tasks
 from alchemiscale_lake.store import Lake, now_utc
@@ -98,7 +98,7 @@ def steps_of(lake: Lake) -> list[psutil.Process]:
 def wait_until_missed(lake: Lake) -> None:
     """Wait until the youngest claim is so old that its job, if it is not listed, is taken for lost."""
     claimed_at = events(lake, "claimed")["at"].max()
-    wait_until(lambda: (now_utc() - claimed_at).total_seconds() > salvage._UNLISTED_S)
+    wait_until(lambda: (now_utc() - claimed_at).total_seconds() > recovery._UNLISTED_S)
 
 
 def test_a_daemon_brings_jobs_when_there_is_work_and_lets_them_go(cluster: Slurm, lake: Lake, tmp_path: Path) -> None:
