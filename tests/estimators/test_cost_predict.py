@@ -93,7 +93,7 @@ def test_total_is_in_order_and_in_proportion(medians: list[float], shared: float
 
 
 def test_parts_of_the_error_add_up() -> None:
-    lake = simulated_lake(0, n_rows=700, n_protocols=10, n_gpus=8, n_targets=40)
+    lake = simulated_lake(0, n_rows=120, n_protocols=10, n_gpus=8, n_targets=40)
 
     prediction = CostRegressor().fit(lake.rows, lake.hours).predict_distribution(lake.rows)
 

@@ -21,6 +21,7 @@ from alchemiscale_lake.estimators.cost.model_json import from_json, to_json
 from alchemiscale_lake.estimators.cost.regressor import CostRegressor
 from alchemiscale_lake.estimators.errors import EstimatorInputError
 from tests.estimators.simulated_hours import SimulatedLake, simulated_lake
+from tests.long import LONG
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,7 @@ def test_it_is_a_regressor_with_parameters() -> None:
         model.predict({"n_atoms": np.ones(1)})
 
 
-@pytest.mark.parametrize("splitter", [GroupKFold(3), LeaveOneGroupOut()])
+@pytest.mark.parametrize("splitter", [GroupKFold(3), pytest.param(LeaveOneGroupOut(), marks=LONG)])
 def test_left_out_targets_by_cross_val_predict(lake: SimulatedLake, splitter: Any) -> None:
     left_out = cross_val_predict(
         CostRegressor(), pl.DataFrame(lake.rows), lake.hours, groups=lake.rows["group"], cv=splitter
