@@ -13,8 +13,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import polars as pl
+
 from ..errors import TasksRunningError
 from ..faults import fault_point
+from .failures import collect
 from .lake import Lake
 from .location import Location
 from .marker import Marker, put_marker, supported_marker
@@ -115,12 +118,15 @@ def migrate(place: str | Path, *, dry_run: bool = False, tell: Callable[[str], N
 def _run(lake: Lake, step: Step, marker: Marker, tell: Callable[[str], None]) -> Marker:
     """Run a step and record it; return the new marker."""
     if not step.additive:
-        refusal = _refusal(lake)
-        if refusal is not None:
-            raise TasksRunningError(refusal, place=lake.url)
+        _require_no_running_task(lake)
         # first: from here on, older versions refuse the lake
         put_marker(lake.objects, replace(marker, format=step.to, unfinished_from=step.to - 1))
         fault_point(f"migrate:{step.to}:announced")
+        try:
+            _require_no_running_task(lake)  # a dispatcher that was there already may have claimed one meanwhile
+        except TasksRunningError:
+            put_marker(lake.objects, marker)
+            raise
     step.run(lake, step.to, tell)
     fault_point(f"migrate:{step.to}:done")
     lake.record_migration(step.to, step.what)
@@ -138,16 +144,24 @@ def _require_sound_tables(lake: Lake) -> None:
         list(pool.map(LakeTable.snapshot, tables))
 
 
+def _require_no_running_task(lake: Lake) -> None:
+    refusal = _refusal(lake)
+    if refusal is not None:
+        raise TasksRunningError(refusal, place=lake.url)
+
+
 def _refusal(lake: Lake) -> str | None:
     """Return why a step that changes what exists must wait; None if no Task is running."""
-    running = sorted(lake.task_log.states().running().values(), key=lambda state: (state.pool or "", state.task))
+    running = sorted(lake.task_log.states().running().values(), key=lambda state: state.task)
     if not running:
         return None
-    pools = Counter(state.pool or "unknown" for state in running)
-    counts = ", ".join(f"{n} in pool {pool}" for pool, n in pools.items())
+    claimed = lake.table("task_log").scan().filter(pl.col("event") == "claimed").select("of_attempt", "actor")
+    actors = dict(collect(claimed, "claims").iter_rows())
+    holders = Counter(f"in pool {s.pool} by {actors.get(str(s.attempt), 'an unknown dispatcher')}" for s in running)
     first = running[0]
     return (
-        f"{len(running)} Task(s) are running ({counts}), such as {first.task}, attempt {first.attempt}: stop all "
-        "dispatchers, which releases or ends their Tasks, and migrate again once `alchemiscale-lake status` shows "
-        "none running; Tasks of a dispatcher that died are released by the next one of its pool"
+        f"{len(running)} Task(s) are running: {', '.join(f'{n} {holder}' for holder, n in sorted(holders.items()))}; "
+        f"the first is {first.task}, attempt {first.attempt}. Stop these dispatchers, which releases or ends their "
+        "Tasks, and migrate again once `alchemiscale-lake status` shows none running; Tasks of a dispatcher that died "
+        "are released by the next one of its pool"
     )

@@ -66,14 +66,14 @@ def test_each_step_is_announced_and_reported(folder: Path) -> None:
 
 def test_it_is_refused_in_one_line_while_tasks_are_running(folder: Path) -> None:
     attempt = TaskState(SCOPE, f"Task-1-{SCOPE}", f"Transformation-1-{SCOPE}", None, "running", 10, "a1", "cluster")
-    Lake.open(folder).task_log.commit(lambda _: [Event("claimed", attempt)], caller=Caller("t"))
+    Lake.open(folder).task_log.commit(lambda _: [Event("claimed", attempt, of_attempt="a1")], caller=Caller("ada"))
     with next_formats():
         told, done = call("migrate", "--dry-run", "--lake", folder), call("migrate", "--lake", folder)
 
     assert told.exit_code == done.exit_code == 1
-    assert f"refused now: 1 Task(s) are running (1 in pool cluster), such as Task-1-{SCOPE}" in told.stderr
+    assert f"refused now: 1 Task(s) are running: 1 in pool cluster by ada; the first is Task-1-{SCOPE}" in told.stderr
     assert done.stderr.splitlines()[-1].startswith(
-        f"Error: 1 Task(s) are running (1 in pool cluster), such as Task-1-{SCOPE}"
+        f"Error: 1 Task(s) are running: 1 in pool cluster by ada; the first is Task-1-{SCOPE}"
     )
     assert "Traceback" not in done.output
 

@@ -75,7 +75,7 @@ def history(lake: Lake) -> list[tuple[int, str]]:
 
 def run_a_task(lake: Lake) -> None:
     attempt = TaskState(SCOPE, f"Task-1-{SCOPE}", f"Transformation-1-{SCOPE}", None, "running", 10, "a1", "cluster")
-    lake.task_log.commit(lambda _: [Event("claimed", attempt)], caller=Caller("t"))
+    lake.task_log.commit(lambda _: [Event("claimed", attempt, of_attempt="a1")], caller=Caller("ada"))
 
 
 def content(folder: Path) -> dict[str, str]:
@@ -199,15 +199,29 @@ def test_other_steps_are_refused_while_tasks_are_running(folder: str) -> None:
     run_a_task(Lake.open(folder))
     with next_formats():
         refusal = migrated(folder, dry_run=True).refusal
-        with pytest.raises(
-            TasksRunningError, match=r"1 Task\(s\) are running \(1 in pool cluster\), such as Task-1"
-        ) as e:
+        with pytest.raises(TasksRunningError, match="are running: 1 in pool cluster by ada; the first is Task-1") as e:
             migrated(folder)
 
         assert str(e.value) == refusal
         marker = json.loads(Path(folder, "lake.json").read_text())
         assert (marker["format"], marker.get("unfinished_from")) == (ADDED, None), "the additive step stays done"
         assert names(Lake(Location.parse(folder), ADDED)) == NAMES
+
+
+def test_a_task_that_is_claimed_just_before_a_step_is_noticed(folder: str) -> None:
+    """By a dispatcher of the older version that was there already; the lake is as it was."""
+    open_since = Lake.open(folder)
+
+    def claim(point: str) -> None:
+        if point == f"migrate:{CHANGED}:announced":
+            run_a_task(open_since)
+
+    with next_formats(), fault_hook(claim), pytest.raises(TasksRunningError):
+        migrated(folder)
+
+    marker = json.loads(Path(folder, "lake.json").read_text())
+    assert (marker["format"], marker.get("unfinished_from")) == (ADDED, None)
+    assert names(open_since) == NAMES
 
 
 def test_one_migration_at_a_time_and_none_beside_maintenance(folder: str) -> None:
