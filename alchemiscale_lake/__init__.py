@@ -1,4 +1,8 @@
-"""alchemiscale-lake: alchemical free energy campaigns as a dataflow over a lakehouse."""
+"""alchemiscale-lake: alchemical free energy campaigns as a dataflow over a lakehouse.
+
+The names below are the public Python interface, with the stability that `docs/api-stability.md` states. Everything is
+imported on first use, so that importing this package is fast.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +11,106 @@ from typing import TYPE_CHECKING
 from .lazy_names import lazy_names
 
 if TYPE_CHECKING:
+    from .caller import Caller
+    from .costs.cost_models import train_cost_model
+    from .errors import LakeError
+    from .estimates.comparisons import compare
+    from .estimates.gathering import gather_network, gather_networks, gather_scope
+    from .estimates.ranked_ligands import rank_network
     from .ids import Scope, ScopedKey
-    from .query import connect
+    from .importing.assays import import_assays
+    from .importing.imports import import_results
+    from .query import ask, connect, find_network, read_sql, status_counts
+    from .statestore.network_members import network_transformations
+    from .statestore.network_state import set_network_state, set_network_weight
+    from .statestore.new_tasks import create_tasks, ensure_tasks
+    from .statestore.restarts import (
+        add_task_restart_patterns,
+        clear_task_restart_patterns,
+        get_task_restart_patterns,
+        remove_task_restart_patterns,
+        set_task_restart_patterns_allowed_restarts,
+    )
+    from .statestore.submit import submit_network
+    from .statestore.task_operations import (
+        action_tasks,
+        cancel_tasks,
+        set_tasks_priority,
+        set_tasks_status,
+        set_tasks_weight,
+    )
     from .store import Lake
 
-__all__ = ["Lake", "Scope", "ScopedKey", "connect"]
+_HOMES = {
+    "caller": ["Caller"],
+    "costs.cost_models": ["train_cost_model"],
+    "errors": ["LakeError"],
+    "estimates.comparisons": ["compare"],
+    "estimates.gathering": ["gather_network", "gather_networks", "gather_scope"],
+    "estimates.ranked_ligands": ["rank_network"],
+    "ids": ["Scope", "ScopedKey"],
+    "importing.assays": ["import_assays"],
+    "importing.imports": ["import_results"],
+    "query": ["ask", "connect", "find_network", "read_sql", "status_counts"],
+    "statestore.network_members": ["network_transformations"],
+    "statestore.network_state": ["set_network_state", "set_network_weight"],
+    "statestore.new_tasks": ["create_tasks", "ensure_tasks"],
+    "statestore.restarts": [
+        "add_task_restart_patterns",
+        "clear_task_restart_patterns",
+        "get_task_restart_patterns",
+        "remove_task_restart_patterns",
+        "set_task_restart_patterns_allowed_restarts",
+    ],
+    "statestore.submit": ["submit_network"],
+    "statestore.task_operations": [
+        "action_tasks",
+        "cancel_tasks",
+        "set_tasks_priority",
+        "set_tasks_status",
+        "set_tasks_weight",
+    ],
+    "store": ["Lake"],
+}
+__all__ = [
+    "Caller",
+    "Lake",
+    "LakeError",
+    "Scope",
+    "ScopedKey",
+    "action_tasks",
+    "add_task_restart_patterns",
+    "ask",
+    "cancel_tasks",
+    "clear_task_restart_patterns",
+    "compare",
+    "connect",
+    "create_tasks",
+    "ensure_tasks",
+    "find_network",
+    "gather_network",
+    "gather_networks",
+    "gather_scope",
+    "get_task_restart_patterns",
+    "import_assays",
+    "import_results",
+    "network_transformations",
+    "rank_network",
+    "read_sql",
+    "remove_task_restart_patterns",
+    "set_network_state",
+    "set_network_weight",
+    "set_task_restart_patterns_allowed_restarts",
+    "set_tasks_priority",
+    "set_tasks_status",
+    "set_tasks_weight",
+    "status_counts",
+    "submit_network",
+    "train_cost_model",
+]
 
 # `--help` stays fast without polars, duckdb and the like
-__getattr__ = lazy_names(__name__, {"store": ("Lake",), "ids": ("Scope", "ScopedKey"), "query": ("connect",)})
+__getattr__ = lazy_names(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:

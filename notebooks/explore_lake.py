@@ -72,7 +72,7 @@ def _(con, pl, query, schemas):
         ]
         + [
             {"name": q.name, "rows": con.sql(f'select count(*) from "{q.name}"').fetchall()[0][0], "content": q.says}
-            for q in query.QUESTIONS.values()
+            for q in query.NAMED_QUERIES.values()
             if q.order_by
         ]
     )

@@ -40,14 +40,14 @@ def command(sql: str | None, lake: str, listed: bool, unsafe: bool, tsv: bool, o
     Example:
       alchemiscale-lake query "from throughput order by gpu_h desc"
     """
-    from ..query import QUESTIONS, connect, read_sql
+    from ..query import NAMED_QUERIES, connect, read_sql
     from ..report import Table
     from ..schemas import TABLES
     from ..store import Lake
 
     if listed:
         tables = [(name, "table", schema.doc) for name, schema in TABLES.items()]
-        queries = [(q.name, "named query", f"{q.says}; {q.grain}") for q in QUESTIONS.values() if q.order_by]
+        queries = [(q.name, "named query", f"{q.description}; {q.grain}") for q in NAMED_QUERIES.values() if q.order_by]
         show_table(Table(("name", "kind", "contents"), tables + queries, is_sheet=True), tsv=tsv, output=output)
         return
     if sql is None:

@@ -1,20 +1,20 @@
 """DuckDB access: a connection with every table and the named queries, and fast counts.
 
 The only room for duckdb. Named queries are `.sql` files in `sql/`; each definition about a Task or result is written
-there once. Writing is in `store`; the rules are in `tasks` and `ledger`.
+there once. Writing is in `store`; the rules are in `tasks` and `statestore`.
 """
 
 from __future__ import annotations
 
 from .connect import Connection, ask, connect, read_sql
 from .counts import TaskSnapshot, status_counts, status_counts_by
+from .named_queries import NAMED_QUERIES, NamedQuery, statement
 from .names import find_network, networks_in, require_scope
-from .questions import QUESTIONS, Question, statement
 
 __all__ = [
-    "QUESTIONS",
+    "NAMED_QUERIES",
     "Connection",
-    "Question",
+    "NamedQuery",
     "TaskSnapshot",
     "ask",
     "connect",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -12,10 +12,11 @@ import polars as pl
 
 from ..errors import NotFoundError, QueryError
 from ..ids import Scope
+from ..schemas import TABLES
 from ..store import Lake
 from ..suggestions import did_you_mean
 from .answers import frame_of
-from .questions import QUESTIONS
+from .named_queries import NAMED_QUERIES
 from .sandbox import lock, new_connection, refusal
 
 __all__ = ["Connection", "ask", "connect", "read_sql"]
@@ -24,11 +25,13 @@ __all__ = ["Connection", "ask", "connect", "read_sql"]
 Connection: TypeAlias = duckdb.DuckDBPyConnection
 
 
-def connect(lake: str | Path | Lake, *, unsafe: bool = False) -> Connection:
+def connect(
+    lake: str | Path | Lake, scopes: Scope | str | Sequence[Scope | str] | None = None, *, unsafe: bool = False
+) -> Connection:
     """Open a DuckDB connection to the current state of a lake.
 
     Every table is a view under its own name (see `alchemiscale_lake.schemas.TABLES`), and so is every named query (see
-    `alchemiscale_lake.query.QUESTIONS`). The connection keeps the snapshot it was opened with; connect again to see
+    `alchemiscale_lake.query.NAMED_QUERIES`). The connection keeps the snapshot it was opened with; connect again to see
     later writes.
 
     SQL can read the lake and nothing else: no files, network, other databases, extensions or variables of the calling
@@ -37,6 +40,10 @@ def connect(lake: str | Path | Lake, *, unsafe: bool = False) -> Connection:
     Parameters
     ----------
     lake : str, Path or Lake
+    scopes : Scope, str or sequence of these, optional
+        Scopes or patterns such as `org-campaign-*`: rows of other Scopes are left out of every table and query. Hosts
+        are those of the remaining results; decisions about hosts and cost models, which belong to no Scope, are left
+        out. Default: everything.
     unsafe : bool
         Whether SQL may do everything that DuckDB can do with the rights of this process: read and write files, attach
         databases, load extensions, see Python variables. Only for statements you wrote.
@@ -53,18 +60,45 @@ def connect(lake: str | Path | Lake, *, unsafe: bool = False) -> Connection:
     """
     lake = lake if isinstance(lake, Lake) else Lake.open(lake)
     connection = new_connection()
-    for name, frame in lake.snapshot().items():
+    for name, frame in _within(lake.snapshot(), scopes).items():
         connection.register(name, frame)
-    for question in QUESTIONS.values():
-        connection.execute(question.sql)
+    for query in NAMED_QUERIES.values():
+        connection.execute(query.sql)
     if not unsafe:
         lock(connection)
     return connection
 
 
+def _within(
+    frames: Mapping[str, pl.LazyFrame], scopes: Scope | str | Sequence[Scope | str] | None
+) -> Mapping[str, pl.LazyFrame]:
+    """Restrict tables to some Scopes."""
+    if scopes is None:
+        return frames
+    wanted = [scopes] if isinstance(scopes, (Scope, str)) else list(scopes)
+    prefixes = [str(Scope.parse(scope)).partition("*") for scope in wanted]
+    chosen = pl.any_horizontal(
+        pl.lit(False),
+        *(pl.col("scope").str.starts_with(p) if star else pl.col("scope") == p for p, star, _ in prefixes),
+    )
+    kept = {}
+    for name, frame in frames.items():
+        columns = TABLES[name].names
+        if "scope" in columns:
+            kept[name] = frame.filter(chosen)
+        elif name == "migrations":
+            kept[name] = frame
+        elif name == "hosts":
+            used = frames["results"].filter(chosen).select("host").unique()
+            kept[name] = frame.join(used, on="host", how="semi")
+        else:
+            kept[name] = frame.filter(pl.lit(False))
+    return kept
+
+
 def ask(
     connection: Connection,
-    question: str,
+    name: str,
     *,
     network: str | None = None,
     scope: Scope | str | None = None,
@@ -76,10 +110,10 @@ def ask(
     ----------
     connection : Connection
         From `connect`.
-    question : str
-        One of `QUESTIONS`.
-    ScopedKey; for queries with a column `network`.
-        ScopedKey; for questions with a column `network`.
+    name : str
+        One of `NAMED_QUERIES`.
+    network : str, optional
+        ScopedKey; for queries with a column `network`.
     scope : Scope or str, optional
         A Scope, or a pattern such as `org-campaign-*`.
     **equals
@@ -90,17 +124,17 @@ def ask(
     NotFoundError
         If the query or the column does not exist.
     """
-    known = QUESTIONS.get(question)
+    known = NAMED_QUERIES.get(name)
     if known is None or known.order_by is None:
-        names = [name for name, q in QUESTIONS.items() if q.order_by]
-        meant = did_you_mean(question, names) or f"; there are {', '.join(names)}"
-        raise NotFoundError(f"there is no named query {question!r}{meant}", question=question)
+        names = [known_name for known_name, q in NAMED_QUERIES.items() if q.order_by]
+        meant = did_you_mean(name, names) or f"; there are {', '.join(names)}"
+        raise NotFoundError(f"there is no named query {name!r}{meant}", name=name)
     wanted = {"network": network, **equals}
     wanted = {column: value for column, value in wanted.items() if value is not None}
     columns = connection.sql(f"from {known.name} limit 0").columns
     unknown = sorted(set(wanted) - set(columns))
     if unknown:
-        raise NotFoundError(f"'{question}' has no column {', '.join(unknown)}; it has {', '.join(columns)}")
+        raise NotFoundError(f"'{name}' has no column {', '.join(unknown)}; it has {', '.join(columns)}")
     # only names checked above enter the text; values are bound
     conditions = [f"{column} = ${column}" for column in wanted]
     if scope is not None:

@@ -37,13 +37,13 @@ class Picture:
     png : bytes
     width_px : int
         Display width.
-    says : str
+    alt_text : str
         Alternative text.
     """
 
     png: bytes
     width_px: int
-    says: str
+    alt_text: str
 
     def _repr_html_(self) -> str:
         from html import escape
@@ -51,18 +51,18 @@ class Picture:
         data = base64.b64encode(self.png).decode()
         # figures are drawn in dark colours, and notebooks may have a dark background
         return (
-            f'<img alt="{escape(self.says)}" width="{self.width_px}" src="data:image/png;base64,{data}" '
+            f'<img alt="{escape(self.alt_text)}" width="{self.width_px}" src="data:image/png;base64,{data}" '
             'style="max-width: 100%; background: white; border-radius: 6px">'
         )
 
 
-def picture(figure: Figure, says: str = "figure") -> Picture:
+def picture(figure: Figure, alt_text: str = "figure") -> Picture:
     """Render a figure for a notebook.
 
     Parameters
     ----------
     figure : matplotlib Figure
-    says : str
+    alt_text : str
         Alternative text.
     """
     paper = io.BytesIO()
@@ -70,7 +70,7 @@ def picture(figure: Figure, says: str = "figure") -> Picture:
     figure.savefig(paper, format="png", dpi=_DPI, bbox_inches="tight", pad_inches=0.05)
     png = paper.getvalue()
     # bytes 16 to 20 of a PNG are its width
-    return Picture(png, int.from_bytes(png[16:20], "big") // _PIXELS, says)
+    return Picture(png, int.from_bytes(png[16:20], "big") // _PIXELS, alt_text)
 
 
 def frame(table: Table, *, decimals: int = 2) -> pl.DataFrame:

@@ -62,7 +62,7 @@ class Column:
 class Rule:
     """A condition for every row; `holds` is a polars expression that is true for valid rows."""
 
-    says: str
+    description: str
     holds: pl.Expr
 
 
@@ -156,7 +156,7 @@ class TableSchema:
         frame = pl.DataFrame(table)
         broken = frame.select((~rule.holds.fill_null(True)).sum().alias(str(i)) for i, rule in enumerate(self.rules))
         return [
-            f"{rule.says} ({count(n, 'row')} {verb(n, 'breaks', 'break')} this)"
+            f"{rule.description} ({count(n, 'row')} {verb(n, 'breaks', 'break')} this)"
             for rule, n in zip(self.rules, broken.row(0), strict=True)
             if n
         ]
@@ -179,7 +179,7 @@ class TableSchema:
         facts = [f"Key: {_code(self.key)}. Partitioned by: {_code(self.partition_by) or 'nothing'}."]
         if self.since > 1:
             facts[0] += f" Since format {self.since}; an older lake gets it with its first row."
-        rules = [f"- {rule.says}" for rule in self.rules]
+        rules = [f"- {rule.description}" for rule in self.rules]
         body = ["", "| column | type | null | meaning |", "| --- | --- | --- | --- |"]
         body += [
             f"| `{c.name}` | {c.type} | {'yes' if c.nullable else ''} | {c.doc}"

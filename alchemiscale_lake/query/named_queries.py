@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Final
 
-__all__ = ["QUESTIONS", "Question", "statement"]
+__all__ = ["NAMED_QUERIES", "NamedQuery", "statement"]
 
 #: Later ones build on earlier ones. No name is also a table's.
 _NAMES: Final = (
@@ -59,14 +59,14 @@ _ORDER: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class NamedQuery:
     """One file of `query/sql/`.
 
     Attributes
     ----------
     name : str
         Name of the view, or of the macro.
-    says : str
+    description : str
         Description, one line.
     grain : str
         What one row represents.
@@ -77,7 +77,7 @@ class Question:
     """
 
     name: str
-    says: str
+    description: str
     grain: str
     order_by: str | None
     sql: str
@@ -88,12 +88,12 @@ def statement(name: str) -> str:
     return (files(__package__) / "sql" / f"{name}.sql").read_text(encoding="utf-8")
 
 
-def _load(name: str) -> Question:
+def _load(name: str) -> NamedQuery:
     sql = statement(name)
     head = [line.removeprefix("--").strip() for line in sql.splitlines() if line.startswith("--")]
     facts = dict(line.split(": ", 1) for line in head if ": " in line)
-    says = head[0].split(": ", 1)[1]
-    return Question(name, says, facts["grain"], _ORDER.get(name), sql)
+    description = head[0].split(": ", 1)[1]
+    return NamedQuery(name, description, facts["grain"], _ORDER.get(name), sql)
 
 
-QUESTIONS: Final[dict[str, Question]] = {name: _load(name) for name in _NAMES}
+NAMED_QUERIES: Final[dict[str, NamedQuery]] = {name: _load(name) for name in _NAMES}

@@ -12,7 +12,7 @@ import alchemiscale_lake
 from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.errors import AmbiguousScopeError, NotFoundError, QueryError
 from alchemiscale_lake.estimates.gathering import gather_network
-from alchemiscale_lake.query import QUESTIONS, ask, connect, find_network, read_sql
+from alchemiscale_lake.query import NAMED_QUERIES, ask, connect, find_network, read_sql
 from alchemiscale_lake.report import Table
 from alchemiscale_lake.schemas import TABLES
 from tests.campaign import SCOPE, Campaign, hours, small_campaign
@@ -34,9 +34,9 @@ def connection(campaign: Campaign) -> duckdb.DuckDBPyConnection:
     return connect(campaign.lake)
 
 
-@pytest.mark.parametrize("question", [q.name for q in QUESTIONS.values() if q.order_by])
-def test_answers(connection: duckdb.DuckDBPyConnection, question: str, snapshot: SnapshotAssertion) -> None:
-    answer = ask(connection, question)
+@pytest.mark.parametrize("query", [q.name for q in NAMED_QUERIES.values() if q.order_by])
+def test_answers(connection: duckdb.DuckDBPyConnection, query: str, snapshot: SnapshotAssertion) -> None:
+    answer = ask(connection, query)
 
     assert len(answer)
     # the last digits of a sum of floats depend on the machine
@@ -44,8 +44,8 @@ def test_answers(connection: duckdb.DuckDBPyConnection, question: str, snapshot:
 
 
 def test_no_named_query_hides_a_table_and_each_states_its_grain() -> None:
-    assert not set(QUESTIONS) & set(TABLES)
-    assert all(question.says and question.grain for question in QUESTIONS.values())
+    assert not set(NAMED_QUERIES) & set(TABLES)
+    assert all(query.description and query.grain for query in NAMED_QUERIES.values())
 
 
 def test_every_table_is_a_view_with_its_columns_in_order(connection: duckdb.DuckDBPyConnection) -> None:
