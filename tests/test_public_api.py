@@ -21,17 +21,17 @@ ADVICE = (
 
 
 def described() -> list[str]:
-    """Return a line per public name, with its parameters; and one per error and public module."""
+    """Return a line per public name, parameter, member and error."""
     lines = []
     for name in alchemiscale_lake.__all__:
         one = getattr(alchemiscale_lake, name)
-        parameters = inspect.signature(one).parameters.values()
-        shown = [
-            f"{p.name if p.kind is not p.VAR_KEYWORD else '**' + p.name}"
-            f"{'' if p.kind is not p.KEYWORD_ONLY else ' (by name)'}{'' if p.default is p.empty else ' (optional)'}"
-            for p in parameters
-        ]
-        lines.append(f"{name}: {', '.join(shown)}")
+        lines.append(name)
+        for place, parameter in enumerate(inspect.signature(one).parameters.values()):
+            by_name = parameter.kind in (parameter.KEYWORD_ONLY, parameter.VAR_KEYWORD)
+            lines.append(
+                f"{name}({'by name' if by_name else place}: {parameter.name}"
+                f"{'' if parameter.default is parameter.empty else ', optional'})"
+            )
         if inspect.isclass(one):
             lines += [f"{name}.{member}" for member in sorted(vars(one)) if not member.startswith("_")]
     return lines + [f"errors.{name}" for name in errors.__all__]
