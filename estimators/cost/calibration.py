@@ -1,16 +1,16 @@
 """Errors of a cost model on held-out results, and calibration of its intervals.
 
-Owns the errors over scikit-learn's splits, and the factor by which intervals are scaled (conformal calibration of
-errors normalised by the model's own standard deviation). The model itself is in `cost_fit`.
+Owns the errors over scikit-learn's splits by group, from which `interval_scale` computes the factors of the intervals. The
+model itself is in `fit`.
 
 References
 ----------
-Lei et al. 2018, doi:10.1080/01621459.2017.1307116 (locally weighted conformal intervals);
 Barber et al. 2021, doi:10.1214/20-AOS1965 (cross-conformal, CV+).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,6 +23,7 @@ from sklearn.model_selection import BaseCrossValidator, GroupKFold, LeaveOneGrou
 
 from .features import CostRows, derive
 from .fit import Posterior, cost_pipeline
+from .interval_scale import ENOUGH, calibrated_scale, row_scales
 from .predict import feature_ranges, predict_from
 
 __all__ = ["Validation", "validate"]
@@ -35,8 +36,6 @@ _MOST_SINGLE_ROWS: Final = 600
 _FOLDS: Final = 8
 # Maximum number of rows in the validation; drawn evenly over the groups, by the seed.
 _MOST_ROWS: Final = 6_000
-# Fewer errors than this may only widen the intervals.
-_ENOUGH: Final = 20
 # Weight of the prior that sums need no correction, in held-out rows.
 _TOTAL_WEIGHT: Final = 50.0
 
@@ -51,6 +50,8 @@ class Validation:
         Description of the splits.
     scale : float
         Factor for the standard deviations.
+    scales : dict of str to float
+        The same for kinds of rows with enough results, see `interval_scale`.
     mdape : float
         Median absolute percentage error of the medians, as a ratio (0.07 is 7 %); NaN without splits.
     mdape_constant : float
@@ -67,6 +68,7 @@ class Validation:
 
     scheme: str
     scale: float
+    scales: dict[str, float]
     mdape: float
     mdape_constant: float
     mdape_power_law: float
@@ -112,53 +114,90 @@ def validate(
     scheme += "" if len(chosen) == len(log_hours) else f", {len(chosen):,} of {len(log_hours):,} rows"
     nothing = float("nan")
     if splitter is None:
-        return Validation(scheme, 1.0, nothing, nothing, nothing, nothing, 1.0, 0)
+        return Validation(scheme, 1.0, {}, nothing, nothing, nothing, nothing, 1.0, 0)
     mine = {name: values[chosen] for name, values in rows.items()}
     truth = log_hours[chosen]
-    mean, sd = np.empty(len(truth)), np.empty(len(truth))
-    constant, power = np.empty(len(truth)), np.empty(len(truth))
-    unlike = np.zeros(len(truth), dtype=bool)
-    fold = np.empty(len(truth), dtype=np.intp)
-    for k, (seen, out) in enumerate(splitter.split(truth, groups=labels)):
-        fold[out] = k
-        mean[out], sd[out], unlike[out] = _left_out(mine, truth, seen, out, fitted)
-        constant[out] = DummyRegressor(strategy="median").fit(seen, truth[seen]).predict(out)
-        power[out] = _power_law(mine, truth, seen, out)
-    z = np.abs(truth - mean) / sd
-    # Rows unlike all training rows show how wide the model guesses, not how well it is calibrated.
-    counted = ~unlike if (~unlike).sum() >= _ENOUGH else np.ones(len(z), dtype=bool)
-    scale = _scale(z[counted], confidence)
+    held_out = _held_out(mine, truth, splitter.split(truth, groups=labels), fitted)
+    constant, power = _baselines(mine, truth, held_out.fold)
+    scale, scales = _scales(held_out, np.ones(len(truth), dtype=bool), confidence)
+    stretch = row_scales(held_out.kinds, scales, default=scale, unlike=~held_out.counted)
     return Validation(
         scheme=scheme,
         scale=scale,
-        mdape=_mdape(mean, truth),
+        scales=scales,
+        mdape=_mdape(held_out.mean, truth),
         mdape_constant=_mdape(constant, truth),
         mdape_power_law=_mdape(power, truth),
-        coverage=_coverage(z, fold, counted, confidence),
-        total_ratio=_total_ratio(truth[counted], mean[counted], scale * sd[counted]),
+        coverage=_coverage(held_out, confidence),
+        total_ratio=_total_ratio(truth, held_out.mean, stretch * held_out.sd, held_out.counted),
         n_rows=len(truth),
     )
 
 
-def _left_out(
+@dataclass(frozen=True, slots=True)
+class _HeldOut:
+    """Rows predicted from others: log hours and their errors over the predicted sd, split and kind of each."""
+
+    mean: FloatArray
+    sd: FloatArray
+    z: FloatArray
+    fold: NDArray[np.intp]
+    kinds: NDArray[np.str_]
+    # Rows unlike all training rows show how wide the model guesses, not how well it is calibrated.
+    counted: NDArray[np.bool_]
+
+
+def _held_out(
     rows: dict[str, NDArray],  # type: ignore[type-arg]
     log_hours: FloatArray,
-    seen: NDArray[np.intp],
-    out: NDArray[np.intp],
+    splits: Iterable[tuple[NDArray[np.intp], NDArray[np.intp]]],
     fitted: Posterior,
-) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]]:
-    """Return mean and standard deviation of held-out rows, and which are unlike the rest."""
-    trained, asked = (derive({name: values[part] for name, values in rows.items()}) for part in (seen, out))
-    pipeline = cost_pipeline(start=fitted).fit(trained.rows, log_hours[seen] - trained.prior_log_hours)
-    predicted = predict_from(
-        pipeline["regressor"].posterior_,
-        asked,
-        scale=1.0,
-        total_ratio=1.0,
-        confidence=0.9,
-        ranges=feature_ranges(trained),
-    )
-    return np.log(predicted.median), predicted.sd_log, predicted.extrapolates
+) -> _HeldOut:
+    """Predict the rows of each split from all other rows."""
+    n = len(log_hours)
+    mean, sd, unlike = np.empty(n), np.empty(n), np.zeros(n, dtype=bool)
+    fold, kinds = np.empty(n, dtype=np.intp), np.empty(n, dtype=np.object_)
+    for k, (seen, out) in enumerate(splits):
+        trained, asked = (derive({name: values[part] for name, values in rows.items()}) for part in (seen, out))
+        pipeline = cost_pipeline(start=fitted).fit(trained.rows, log_hours[seen] - trained.prior_log_hours)
+        predicted = predict_from(
+            pipeline["regressor"].posterior_,
+            asked,
+            scale=1.0,
+            scales={},
+            total_ratio=1.0,
+            confidence=0.9,
+            ranges=feature_ranges(trained),
+        )
+        fold[out], kinds[out] = k, predicted.kinds
+        mean[out], sd[out], unlike[out] = np.log(predicted.median), predicted.sd_log, predicted.extrapolates
+    counted = ~unlike if (~unlike).sum() >= ENOUGH else np.ones(n, dtype=bool)
+    return _HeldOut(mean, sd, np.abs(log_hours - mean) / sd, fold, kinds.astype(np.str_), counted)
+
+
+def _scales(held_out: _HeldOut, which: NDArray[np.bool_], confidence: float) -> tuple[float, dict[str, float]]:
+    """Return the factor of some rows together, and that of each of their kinds with enough rows."""
+    counted = held_out.counted & which
+    kinds, count = np.unique(held_out.kinds[counted], return_counts=True)
+    scales = {}
+    for kind in kinds[count >= ENOUGH]:
+        mine = counted & (held_out.kinds == kind)
+        scales[str(kind)] = calibrated_scale(held_out.z[mine], confidence)
+    return calibrated_scale(held_out.z[counted], confidence), scales
+
+
+def _baselines(
+    rows: dict[str, NDArray],  # type: ignore[type-arg]
+    log_hours: FloatArray,
+    fold: NDArray[np.intp],
+) -> tuple[FloatArray, FloatArray]:
+    """Return log hours by the median of all other splits, and by a power law fitted to them."""
+    constant, power = np.empty(len(log_hours)), np.empty(len(log_hours))
+    for k in np.unique(fold):
+        seen, out = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
+        constant[out] = DummyRegressor(strategy="median").fit(seen, log_hours[seen]).predict(out)
+        power[out] = _power_law(rows, log_hours, seen, out)
+    return constant, power
 
 
 def _splitter(labels: NDArray[np.str_], what: str, seed: int) -> tuple[BaseCrossValidator | None, str]:
@@ -170,30 +209,22 @@ def _splitter(labels: NDArray[np.str_], what: str, seed: int) -> tuple[BaseCross
     return GroupKFold(folds, shuffle=True, random_state=seed), f"{folds} splits of {n:,} {what}"
 
 
-def _scale(z: FloatArray, confidence: float) -> float:
-    """Return the factor with which intervals reach their confidence for these errors."""
-    n = len(z)
-    if n == 0:
-        return 1.0
-    level = min(np.ceil((n + 1) * confidence) / n, 1.0)
-    scale = float(np.quantile(z, level, method="higher") / ndtri(0.5 + confidence / 2.0))
-    return scale if n >= _ENOUGH else max(scale, 1.0)
-
-
-def _coverage(z: FloatArray, fold: NDArray[np.intp], counted: NDArray[np.bool_], confidence: float) -> float:
-    """Return the fraction inside the interval, each split with the factor from the other splits."""
-    inside = np.zeros(len(z), dtype=bool)
-    for k in np.unique(fold):
-        out = fold == k
-        scale = _scale(z[~out & counted], confidence)
-        inside[out] = z[out] <= np.where(counted[out], scale, max(scale, 1.0)) * ndtri(0.5 + confidence / 2.0)
+def _coverage(held_out: _HeldOut, confidence: float) -> float:
+    """Return the fraction inside the interval, each split with the factors from the other splits."""
+    inside = np.zeros(len(held_out.z), dtype=bool)
+    for k in np.unique(held_out.fold):
+        out = held_out.fold == k
+        scale, scales = _scales(held_out, ~out, confidence)
+        stretch = row_scales(held_out.kinds[out], scales, default=scale, unlike=~held_out.counted[out])
+        inside[out] = held_out.z[out] <= stretch * ndtri(0.5 + confidence / 2.0)
     return float(inside.mean())
 
 
-def _total_ratio(truth: FloatArray, mean: FloatArray, sd: FloatArray) -> float:
+def _total_ratio(truth: FloatArray, mean: FloatArray, sd: FloatArray, counted: NDArray[np.bool_]) -> float:
     """Return the sum of the hours divided by the sum of their log-normal means."""
-    ratio = np.exp(truth).sum() / np.exp(mean + sd**2 / 2.0).sum()
-    return float(np.exp(np.log(ratio) * len(truth) / (len(truth) + _TOTAL_WEIGHT)))
+    ratio = np.exp(truth[counted]).sum() / np.exp(mean + sd**2 / 2.0)[counted].sum()
+    n = counted.sum()
+    return float(np.exp(np.log(ratio) * n / (n + _TOTAL_WEIGHT)))
 
 
 def _power_law(rows: CostRows, log_hours: FloatArray, seen: NDArray[np.intp], out: NDArray[np.intp]) -> FloatArray:

@@ -6,7 +6,7 @@ Owns the card and how training fills it in; `cost_calibration` determines the er
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -48,6 +48,8 @@ class ModelCard:
         Fraction of held-out rows inside their interval.
     interval_scale : float
         Factor by which calibration scaled the intervals.
+    interval_scales : dict of str to float
+        The same for kinds of rows with enough held-out results, see `interval_scale`.
     total_ratio : float
         Sum of hours of all held-out rows divided by the predicted sum.
     seed : int
@@ -71,6 +73,7 @@ class ModelCard:
     total_ratio: float
     seed: int
     versions: dict[str, str]
+    interval_scales: dict[str, float] = field(default_factory=dict)
 
 
 def card_of(
@@ -115,6 +118,7 @@ def card_of(
         total_ratio=checked.total_ratio,
         seed=seed,
         versions=_versions(),
+        interval_scales=checked.scales,
     )
 
 

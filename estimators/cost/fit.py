@@ -24,8 +24,9 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.pipeline import Pipeline
 
 from .design_columns import BLOCKS, Columns, CostColumns, Design
+from .features import Derived
 
-__all__ = ["PooledRegressor", "Posterior", "cost_pipeline", "fit", "noise_sd", "prior", "row_variance"]
+__all__ = ["PooledRegressor", "Posterior", "cost_pipeline", "fit", "noise_classes", "noise_sd", "prior", "row_variance"]
 
 FloatArray = NDArray[np.float64]
 
@@ -35,6 +36,7 @@ _NOISE_SD: Final = 0.15
 _NOISE_WEIGHT: Final = 4.0
 _PROTOCOL_NOISE_WEIGHT: Final = 10.0
 _LEAST_NOISE_SD: Final = 0.005
+_IN_COMPLEX: Final = " in complex"
 _ITERATIONS: Final = 40
 _TOLERANCE: Final = 1e-3
 
@@ -56,7 +58,7 @@ class Posterior:
     noise_sd : float
         Scale of a row's own error, log hours, for Protocols not in `protocol_noise_sd`.
     protocol_noise_sd : dict of str to float
-        The same by Protocol.
+        The same by Protocol, and by Protocol for its complex legs, see `noise_classes`.
     """
 
     columns: Columns
@@ -100,7 +102,7 @@ class PooledRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         mean: FloatArray = known @ self.coef_
         if not return_std:
             return mean
-        noise = noise_sd(self.posterior_, X.derived.rows["protocol"])
+        noise = noise_sd(self.posterior_, X.derived)
         new = X.matrix[:, X.n_known :].power(2) @ np.array(
             [self.posterior_.spread[block] ** 2 for block in X.columns.block[X.n_known :]]
         )
@@ -137,7 +139,7 @@ def fit(laid_out: Design, residual: FloatArray, *, start: Posterior | None = Non
         Coefficients, spreads and noise.
     """
     x = laid_out.matrix
-    names, of_row = np.unique(laid_out.derived.rows["protocol"], return_inverse=True)
+    names, of_row = np.unique(noise_classes(laid_out.derived), return_inverse=True)
     of_row = of_row.ravel()
     begin = start or prior(laid_out.columns)
     spread, overall = dict(begin.spread), begin.noise_sd
@@ -172,10 +174,17 @@ def _solve(
     return linalg.cho_solve(factor, weighted.T @ residual), (covariance + covariance.T) / 2.0
 
 
-def noise_sd(posterior: Posterior, protocol: NDArray[np.str_]) -> FloatArray:
-    """Return each row's own error, log standard deviation, by its Protocol."""
-    names, of_row = np.unique(protocol, return_inverse=True)
-    sds = np.array([posterior.protocol_noise_sd.get(str(name), posterior.noise_sd) for name in names])
+def noise_classes(derived: Derived) -> NDArray[np.str_]:
+    """Return the class of each row's own error: its Protocol; complex legs apart, since their boxes differ more."""
+    protocol, is_complex = derived.rows["protocol"], derived.rows["is_complex"] == 1.0
+    return np.where(is_complex, np.char.add(protocol, _IN_COMPLEX), protocol) if len(protocol) else protocol
+
+
+def noise_sd(posterior: Posterior, derived: Derived) -> FloatArray:
+    """Return each row's own error, log standard deviation, by its class."""
+    known = posterior.protocol_noise_sd
+    names, of_row = np.unique(noise_classes(derived), return_inverse=True)
+    sds = np.array([known.get(str(name), posterior.noise_sd) for name in names])
     noise: FloatArray = sds[of_row.ravel()] if len(sds) else np.zeros(0)
     return noise
 

@@ -80,7 +80,7 @@ def _posterior(parameters: dict[str, Any]) -> Posterior:
     covariance = np.zeros((len(mean), len(mean)))
     covariance[np.tril_indices(len(mean))] = parameters["covariance_lower"]
     covariance += np.tril(covariance, -1).T
-    spread = {block: float(parameters["spread"][block]) for block in BLOCKS}
+    spread = {block: float(parameters["spread"].get(block, sd)) for block, (sd, _) in BLOCKS.items()}
     noise = {str(name): float(sd) for name, sd in parameters["protocol_noise_sd"].items()}
     return Posterior(columns, mean, covariance, spread, float(parameters["noise_sd"]), noise)
 

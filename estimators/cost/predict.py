@@ -15,9 +15,10 @@ from scipy import sparse
 from scipy.special import ndtri
 
 from ..errors import EstimatorInputError
-from .design_columns import Columns, columns_of, design
+from .design_columns import OF_GROUPS, Columns, Design, columns_of, design
 from .features import Derived
 from .fit import Posterior, noise_sd, row_variance
+from .interval_scale import row_kinds, row_scales
 
 __all__ = ["RANGED", "CostPrediction", "Ranges", "feature_ranges", "predict_from", "total"]
 
@@ -68,6 +69,8 @@ class CostPrediction:
         Independent part, log standard deviation.
     total_ratio : float
         Sum of hours of many held-out results divided by that of the log-normal means: stragglers dominate sums.
+    kinds : ndarray of str, shape (n,)
+        Kind of each row, by which intervals are calibrated.
     """
 
     median: FloatArray
@@ -80,6 +83,7 @@ class CostPrediction:
     shared: FloatArray
     own_sd: FloatArray
     total_ratio: float
+    kinds: NDArray[np.str_]
 
 
 def feature_ranges(derived: Derived) -> Ranges:
@@ -113,6 +117,7 @@ def predict_from(
     derived: Derived,
     *,
     scale: float,
+    scales: dict[str, float],
     total_ratio: float,
     confidence: float,
     ranges: Ranges | None,
@@ -126,7 +131,9 @@ def predict_from(
     derived : Derived
         Rows.
     scale : float
-        Factor for the standard deviations from calibration.
+        Factor for the standard deviations from calibration ...
+    scales : dict of str to float
+        ... and those of kinds of rows, see `interval_scale`.
     total_ratio : float
         Correction factor for sums from calibration.
     confidence : float
@@ -143,14 +150,11 @@ def predict_from(
     laid_out = design(derived, posterior.columns)
     n_known = len(posterior.mean)
     mean = derived.prior_log_hours + laid_out.matrix[:, :n_known] @ posterior.mean
-    shared, left_out = _shared(laid_out.matrix, laid_out.columns, posterior)
-    noise = noise_sd(posterior, derived.rows["protocol"])
-    # A calibration on similar rows does not narrow the intervals of dissimilar rows, or of another campaign.
-    campaigns = columns_of(posterior.columns, "campaign")
-    elsewhere = unlike | (bool(campaigns) & ~np.isin(derived.rows["campaign"], campaigns))
-    stretch = np.where(elsewhere, max(scale, 1.0), scale)
-    own_sd = stretch * np.sqrt(noise**2 + beyond**2 + left_out)
-    shared = shared * stretch[:, None]
+    kinds = row_kinds(derived)
+    seen = np.isin(derived.rows["group"], columns_of(posterior.columns, "group"))
+    stretch = row_scales(kinds, scales, default=scale, unlike=unlike, seen=seen)
+    shared, left_out = _shared(_stretched(laid_out, stretch), laid_out.columns, posterior)
+    own_sd = np.sqrt((noise_sd(posterior, derived) ** 2 + beyond**2) * stretch**2 + left_out)
     sd_log = np.sqrt((shared**2).sum(axis=1) + own_sd**2)
     z = ndtri(0.5 + confidence / 2.0)
     return CostPrediction(
@@ -164,6 +168,7 @@ def predict_from(
         shared=shared,
         own_sd=own_sd,
         total_ratio=total_ratio,
+        kinds=kinds,
     )
 
 
@@ -217,6 +222,15 @@ def total(
     middle = np.log(whole) - log_variance / 2.0 + (1.0 - alone) * np.log(prediction.total_ratio)
     reach = z * np.sqrt(log_variance)
     return float(np.exp(middle)), float(np.exp(middle - reach)), float(np.exp(middle + reach))
+
+
+def _stretched(laid_out: Design, stretch: FloatArray) -> sparse.csr_array:
+    """Return the rows times their factors; unseen levels keep their spread, but for groups, which were held out."""
+    matrix = laid_out.matrix.tocoo()
+    new = np.arange(len(laid_out.columns.block)) >= laid_out.n_known
+    calibrated = ~new | np.isin(laid_out.columns.block, OF_GROUPS)
+    values = matrix.data * np.where(calibrated[matrix.col], stretch[matrix.row], 1.0)
+    return sparse.csr_array((values, (matrix.row, matrix.col)), shape=matrix.shape)
 
 
 def _shared(matrix: sparse.csr_array, columns: Columns, posterior: Posterior) -> tuple[FloatArray, FloatArray]:

@@ -176,6 +176,7 @@ class CostRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             self.posterior_,
             derive(X),
             scale=self.card_.interval_scale,
+            scales=self.card_.interval_scales,
             total_ratio=self.card_.total_ratio,
             confidence=self.card_.confidence,
             ranges=self.ranges_ if self.card_.n_rows else None,

@@ -4,7 +4,7 @@ import numpy as np
 
 from alchemiscale_lake.estimators.cost.design_columns import design
 from alchemiscale_lake.estimators.cost.features import derive
-from alchemiscale_lake.estimators.cost.fit import fit, prior, row_variance
+from alchemiscale_lake.estimators.cost.fit import fit, noise_sd, prior, row_variance
 
 
 def _laid_out(n: int, seed: int = 0):  # type: ignore[no-untyped-def]
@@ -82,3 +82,15 @@ def test_variance_of_rows_is_the_diagonal() -> None:
     variance = row_variance(laid_out.matrix, covariance)
 
     np.testing.assert_allclose(variance, np.diag(dense @ covariance @ dense.T))
+
+
+def test_complex_legs_have_noise_of_their_own() -> None:
+    rng = np.random.default_rng(0)
+    is_complex = np.repeat([1.0, 0.0], 200)
+    rows = derive({"n_atoms": np.exp(rng.uniform(8, 11.5, 400)), "is_complex": is_complex})
+    laid_out = design(rows)
+
+    posterior = fit(laid_out, rng.normal(0, 1, 400) * np.where(is_complex == 1.0, 0.3, 0.03))
+
+    noisy, quiet = noise_sd(posterior, rows)[[0, -1]]
+    assert noisy > 4 * quiet

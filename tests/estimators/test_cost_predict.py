@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -25,6 +27,7 @@ def _prediction(median: np.ndarray, shared_sd: float, own_sd: float, total_ratio
         shared=np.full((n, 1), shared_sd),
         own_sd=np.full(n, own_sd),
         total_ratio=total_ratio,
+        kinds=np.full(n, "other"),
     )
 
 
@@ -140,3 +143,48 @@ def test_extrapolation_is_said_and_widens(change: dict[str, object], said: str) 
     assert outside.extrapolates[0]
     assert said in outside.why[0]
     assert outside.sd_log[0] > 1.2 * inside.sd_log[0]
+
+
+def _sized_legs(factor: np.ndarray, campaign: np.ndarray, *, n_atoms: float = np.nan) -> dict[str, np.ndarray]:
+    n = len(factor)
+    return {
+        "n_solute_atoms": 5_000.0 + np.arange(n),
+        "n_atoms": np.full(n, n_atoms),
+        "simulated_ns": np.full(n, 6.0),
+        "n_windows": np.full(n, 11.0),
+        "is_complex": np.ones(n),
+        "protocol": np.full(n, "Hybrid"),
+        "gpu_model": np.full(n, "L40S"),
+        "group": np.repeat([f"target{k}" for k in range(n // 2)], 2),
+        "campaign": campaign,
+    }
+
+
+def test_an_estimated_box_widens_new_targets_only() -> None:
+    off = np.repeat(np.random.default_rng(0).normal(0, 0.3, 30), 2)
+    rows = _sized_legs(off, np.full(60, "one"))
+    model = CostRegressor().fit(rows, 5.0 * np.exp(off + 0.02 * np.sin(np.arange(60))))
+    one = {name: values[:1] for name, values in rows.items()}
+    new = {**one, "group": np.array(["elsewhere"])}
+
+    seen, unseen = model.predict_distribution(one), model.predict_distribution(new)
+
+    assert seen.median[0] == pytest.approx(5.0 * np.exp(off[0]), rel=0.1)
+    assert unseen.sd_log[0] > 3 * seen.sd_log[0]
+    # what a target's box adds to the interval is not expected of targets whose boxes are known
+    assert model.posterior_.spread["group box"] > 1.5 * model.posterior_.spread["group complex"]
+
+
+def test_calibration_within_campaigns_does_not_narrow_what_another_campaign_adds() -> None:
+    off = np.zeros(60)
+    rows = _sized_legs(off, np.resize(["one", "two", "three"], 60), n_atoms=60_000.0)
+    model = CostRegressor().fit(rows, 5.0 * np.exp(0.05 * np.sin(7.0 * np.arange(60))))
+    one = {name: values[:1] for name, values in rows.items()}
+    there = {**one, "campaign": np.array(["elsewhere"])}
+    added = []
+    for scale in (0.2, 1.0):
+        model.card_ = replace(model.card_, interval_scale=scale, interval_scales={})
+        here, elsewhere = model.predict_distribution(one), model.predict_distribution(there)
+        added.append(elsewhere.sd_log[0] ** 2 - here.sd_log[0] ** 2)
+
+    assert added[0] > 0.5 * added[1] > 0
