@@ -1,7 +1,7 @@
 """Errors of a cost model on held-out results, and calibration of its intervals.
 
-Owns the errors over scikit-learn's splits by group, from which `interval_scale` computes the factors of the intervals. The
-model itself is in `fit`.
+Owns the errors over scikit-learn's splits by group, from which `interval_scale` computes the factors of the intervals.
+The model itself is in `fit`.
 
 References
 ----------
