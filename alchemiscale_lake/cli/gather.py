@@ -101,7 +101,7 @@ def command(
     from ..estimates.gathering import gather_networks
     from ..ids import ScopedKey
     from ..importing.assays import unmatched_assays
-    from ..query import connect
+    from ..query import connect_to_networks
     from ..store import Lake
 
     if model != "mle" and (report not in (None, "dg") or plot is not None):
@@ -116,7 +116,7 @@ def command(
     if from_objects:
         _fill(opened, networks)
     done = [] if as_is else gather_networks(opened, networks, rule=rule)
-    connection = connect(opened)
+    connection = connect_to_networks(opened, networks).connection
     if len(networks) > 1:
         _show_many(connection, done, scope, report, tsv=tsv, output=output, plot=plot)
         _write_pages(opened, done)

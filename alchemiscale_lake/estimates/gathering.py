@@ -7,7 +7,7 @@ worker has stored the estimate of each result in its row.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -17,8 +17,8 @@ import polars as pl
 from ..errors import NotFoundError
 from ..faults import fault_point
 from ..ids import Scope, ScopedKey
-from ..query import Connection, connect, networks_in, read_sql, statement
-from ..store import Lake, now_utc
+from ..query import Connection, connect_to_networks, networks_in, read_sql, statement
+from ..store import Lake, collect, now_utc
 from .transformation_estimates import stale_estimates
 from .version_inputs import inputs_digest
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["GatherReport", "gather_network", "gather_networks", "gather_scope"]
 
 _FIRST_RULE: Final = "pooled"
+#: Number of Transformations gathered together: fewer would take longer, more would need more memory.
+_TOGETHER: Final = 5_000
 #: Tables that estimates are computed from; their files are first compared with their digests.
 _NUMBERS: Final = ("results", "tasks", "transformations", "network_members", "transformation_estimates", "assays")
 
@@ -121,10 +123,36 @@ def gather_networks(
         If a file that the estimates are computed from has changed.
     """
     wanted = list(dict.fromkeys(str(ScopedKey.parse(network)) for network in networks))
+    _check_inputs(lake, sorted({str(ScopedKey.from_str(network).scope) for network in wanted}))  # before any is read
+    return [report for some in _batches(lake, wanted) for report in _gather(lake, some, rule)]
+
+
+def _batches(lake: Lake, networks: Sequence[str]) -> Iterator[list[str]]:
+    """Yield the networks in groups whose rows fit in memory together."""
+    members = lake.table("network_members").scan().filter(pl.col("network").is_in(list(networks)))
+    counted = members.filter(pl.col("kind") == "transformation").group_by("network").len()
+    n_members = dict(collect(counted, "members of networks").iter_rows())
+    some: list[str] = []
+    for network in networks:
+        if some and sum(n_members.get(one, 0) for one in [*some, network]) > _TOGETHER:
+            yield some
+            some = []
+        some.append(network)
+    if some:
+        yield some
+
+
+def _check_inputs(lake: Lake, scopes: Sequence[str]) -> None:
+    """Compare the files that estimates are computed from with their digests, each once per process."""
+    for table in _NUMBERS:
+        lake.table(table).check_files(scopes)
+
+
+def _gather(lake: Lake, wanted: list[str], rule: LegRule | None) -> list[GatherReport]:
+    """Update the estimates of networks together."""
     at = now_utc()  # before the snapshot: of two concurrent gatherers, the one who read last writes the later time
     reading = _Reading.of(lake, wanted)
-    for table in _NUMBERS:
-        lake.table(table).check_files(reading.scopes)
+    _check_inputs(lake, reading.scopes)
     regathered = _gather_transformations(lake, reading, at)
     fault_point("gather:after-transformations")
     if regathered:
@@ -159,16 +187,17 @@ class _Reading:
     connection: Connection
     networks: list[str]
     scopes: list[str]
+    seq: int
 
     @classmethod
     def of(cls, lake: Lake, networks: list[str]) -> _Reading:
-        connection = connect(lake)
-        known = set(read_sql(connection, "select network from networks")["network"])
+        opened = connect_to_networks(lake, networks)
+        known = set(read_sql(opened.connection, "select network from networks")["network"])
         for network in networks:
             if network not in known:
                 message = f"the lake has no network {network}; see `alchemiscale-lake status`"
                 raise NotFoundError(message, network=network)
-        return cls(connection, networks, sorted({str(ScopedKey.from_str(network).scope) for network in networks}))
+        return cls(opened.connection, networks, opened.scopes, opened.seq)
 
     def ask(self, name: str) -> pl.DataFrame:
         return read_sql(self.connection, statement(name), {"networks": self.networks, "scopes": self.scopes})
@@ -187,16 +216,13 @@ class _Reading:
         found = {of_one["scope"][0]: of_one for of_one in rows.partition_by("scope", maintain_order=True)}
         return {scope: found.get(scope, rows.clear()) for scope in self.scopes}
 
-    def log_position(self) -> int:
-        return int(read_sql(self.connection, statement("log_position")).item())
-
 
 def _gather_transformations(lake: Lake, reading: _Reading, at: datetime) -> set[str]:
     """Write new estimates, and return their Transformations."""
     rows = stale_estimates(
         reading.ask("results_to_gather"),
         reading.ask("estimate_history"),
-        as_of_seq=reading.log_position(),
+        as_of_seq=reading.seq,
         at=at,
     )
     written = lake.table("transformation_estimates").append_new(rows)
@@ -255,7 +281,7 @@ def _write_rounds(
     ]
     lake.table("network_findings").append_new(found)
     fault_point("gather:after-findings")
-    seq = reading.log_position()
+    seq = reading.seq
     nodes = [
         common[network]
         | node

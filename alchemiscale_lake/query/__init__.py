@@ -10,14 +10,17 @@ from .connect import Connection, ask, connect, read_sql
 from .counts import TaskSnapshot, status_counts, status_counts_by
 from .named_queries import NAMED_QUERIES, NamedQuery, statement
 from .names import find_network, networks_in, require_scope
+from .of_networks import NetworksConnection, connect_to_networks
 
 __all__ = [
     "NAMED_QUERIES",
     "Connection",
     "NamedQuery",
+    "NetworksConnection",
     "TaskSnapshot",
     "ask",
     "connect",
+    "connect_to_networks",
     "find_network",
     "networks_in",
     "read_sql",

@@ -19,7 +19,7 @@ from .answers import frame_of
 from .named_queries import NAMED_QUERIES
 from .sandbox import lock, new_connection, refusal
 
-__all__ = ["Connection", "ask", "connect", "read_sql"]
+__all__ = ["Connection", "ask", "connect", "connect_frames", "read_sql"]
 
 #: A connection to a lake, so that other rooms can name the type without importing duckdb.
 Connection: TypeAlias = duckdb.DuckDBPyConnection
@@ -59,8 +59,13 @@ def connect(
     >>> con.sql("select ligand, value_kcal_mol from ligand_ranking").pl()  # doctest: +SKIP
     """
     lake = lake if isinstance(lake, Lake) else Lake.open(lake)
+    return connect_frames(_within(lake.snapshot(), scopes), unsafe=unsafe)
+
+
+def connect_frames(frames: Mapping[str, pl.LazyFrame], *, unsafe: bool = False) -> Connection:
+    """Open a connection to these scans of tables, see `connect`."""
     connection = new_connection()
-    for name, frame in _within(lake.snapshot(), scopes).items():
+    for name, frame in frames.items():
         connection.register(name, frame)
     for query in NAMED_QUERIES.values():
         connection.execute(query.sql)

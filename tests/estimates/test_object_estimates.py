@@ -115,7 +115,7 @@ def test_the_command_fills_and_gathers(stored: tuple[Lake, str]) -> None:
 
     n = lake.table("results").scan().select(pl.len()).collect().item()
     assert result.exit_code == 0, result.stderr
-    assert f"estimates of {n} of {n} results without one were computed from their objects" in result.stderr
+    assert f"estimates of {n} of {n} results without one computed from their objects" in result.stderr
     assert len(result.stdout.splitlines()) == n + 1
     assert "Error" not in result.stdout
 
