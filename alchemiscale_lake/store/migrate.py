@@ -104,13 +104,17 @@ def migrate(place: str | Path, *, dry_run: bool = False, tell: Callable[[str], N
         return MigrationReport(lake.url, marker.format, marker.format, [])
     done = []
     with hold_upkeep(lake.objects) as lease:
+
+        def say(line: str) -> None:
+            lease.renew()
+            tell(line)
+
         marker = supported_marker(location)  # another migration may have ended just now
         before = marker.sound_format
         for step in steps_after(before):
-            lease.renew()
-            tell(f"format {step.to}: {step.what}")
+            say(f"format {step.to}: {step.what}")
             began = time.monotonic()
-            marker = _run(Lake(location, step.to - 1), step, marker, tell)
+            marker = _run(Lake(location, step.to - 1), step, marker, say)
             done.append(StepReport(step, time.monotonic() - began))
     return MigrationReport(lake.url, before, marker.format, done)
 
