@@ -103,7 +103,7 @@ def test_scopes_may_be_patterns(connection: duckdb.DuckDBPyConnection, scope: st
 
 
 def test_an_invalid_query_is_reported(connection: duckdb.DuckDBPyConnection) -> None:
-    with pytest.raises(NotFoundError, match="no named query 'status'; did you mean .*network_status"):
+    with pytest.raises(NotFoundError, match=r"no named query 'status'; did you mean .*network_status"):
         ask(connection, "status")
     with pytest.raises(NotFoundError, match="no named query 'in_scope'"):
         ask(connection, "in_scope")
