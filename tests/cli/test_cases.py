@@ -28,16 +28,18 @@ def call(lake: Path, *arguments: str) -> Result:
     return done
 
 
-@pytest.mark.parametrize("name", WORKS)
-def test_a_lake_in_a_folder_of_an_odd_name_works(tmp_path: Path, name: str) -> None:
-    lake = tmp_path / name / "lake"
+@pytest.mark.parametrize("names", [WORKS[i::5] for i in range(5)], ids=" in ".join)
+def test_a_lake_in_folders_of_odd_names_works(tmp_path: Path, names: tuple[str, ...]) -> None:
+    lake = tmp_path.joinpath(*names, "lake")
 
     imported = call(lake, "import-results", str(real_case("05-path-characters") / "edges.csv"), "--scope", SCOPE)
     gathered = call(lake, "gather", "--report", "ddg", "--tsv")
 
     assert (imported.exit_code, gathered.exit_code) == (0, 0), imported.output + gathered.output
     assert len(gathered.stdout.splitlines()) > 1
-    assert [path.name for path in tmp_path.iterdir()] == [name], "nothing is written beside it"
+    for depth, name in enumerate(names):
+        beside = tmp_path.joinpath(*names[:depth]).iterdir()
+        assert [path.name for path in beside] == [name], "nothing is written beside it"
 
 
 @pytest.mark.parametrize("name", REFUSED)
