@@ -33,11 +33,6 @@ class AssembledEdge:
             return self
         return replace(self, estimate=replace(self.estimate, uncertainty_kcal_mol=uncertainty))
 
-    def widened(self, error: float) -> AssembledEdge:
-        """Return a copy with an error added in quadrature, unless it is exact."""
-        uncertainty = self.estimate.uncertainty_kcal_mol
-        return self.with_uncertainty(math.hypot(uncertainty, error)) if uncertainty else self
-
 
 def evidence_of(rows: pl.DataFrame) -> list[LegEvidence]:
     """Return the evidence on each individual leg, in the order of the rows."""

@@ -1,14 +1,14 @@
 """Computation of an estimate version: edges from Transformations, and free energies of ligands from edges.
 
 Computes rows, writes none. `estimators.network.edges` defines which legs make an edge,
-`estimators.network.leg_uncertainties` the uncertainty of a leg, `estimators.network.network_mle` the model of the
+`estimators.network.leg_uncertainties` the uncertainty of a leg, `estimators.network.edge_network` the estimate of the
 network. `network_findings` describes inconsistencies.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,17 +16,16 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ..estimators.network.cycle_closure import closure_of, scale_from_cycles
-from ..estimators.network.edges import EdgeEstimate, Kind, whole_edges
+from ..estimators.network.edge_network import Evidence, estimate_edges
+from ..estimators.network.edges import Kind
 from ..estimators.network.leg_uncertainties import LegRule, LegUncertainties, leg_uncertainties
-from ..estimators.network.network_mle import NetworkEstimate, solve_network
-from ..estimators.network.shared_error import with_shared_error
+from ..estimators.network.network_mle import NetworkEstimate
 from ..estimators.notes import Note
 from ..networks.measures import is_absent
+from .assay_conflicts import conflicting_assays
 from .assembled_edges import AssembledEdge, assemble, evidence_of
 from .network_findings import SolvedKind, finding_rows
 from .transformation_estimates import none_if_nan
-from .uncertainty_notes import conflicting_assays, scaled_by_cycles, shared_error, unchecked
 
 __all__ = ["MAX_COVARIANCE_LIGANDS", "Round", "compute_version"]
 
@@ -109,73 +108,43 @@ def compute_version(legs: pl.DataFrame, assays: pl.DataFrame, rule: LegRule = "p
 def _solve(
     edges: list[AssembledEdge], kind: Kind, assays: pl.DataFrame, chosen: LegUncertainties, *, pooled: bool
 ) -> _Solved:
-    """Estimate the network of one kind; its cycles may correct stated uncertainties, or those from repeats."""
+    """Estimate the network of one kind, and give each edge the uncertainty that was used."""
     ligands = list(
         dict.fromkeys(str(ligand) for edge in edges for ligand in (edge.estimate.ligand_a, edge.estimate.ligand_b))
     )
     experiment, notes = _experiment(ligands, kind, assays)
-    unknown = _without_any_uncertainty([edge.estimate for edge in edges])
-    if unknown:
-        edges = [edge.with_uncertainty(1.0) for edge in edges]
-    estimate = _estimate(edges, kind, ligands, experiment)
-    closure = closure_of(estimate)
-    alone = pooled and not chosen.replicated
-    scale = scale_from_cycles(closure, known=not unknown) if unknown or alone else 1.0
-    if scale not in (0.0, 1.0) and not math.isnan(scale):
-        edges = [edge.with_uncertainty(edge.estimate.uncertainty_kcal_mol * scale) for edge in edges]
-        estimate = _estimate(edges, kind, ligands, experiment)
-        notes.append(scaled_by_cycles(scale, closure, unknown=unknown))
-        closure, unknown = closure_of(estimate), False
-    elif unknown:
-        edges = [edge.with_uncertainty(math.nan) for edge in edges]
-        message = "no result has an uncertainty, and neither repeats nor cycles provide one: edges have equal weight"
-        notes.append(Note("uncertainty-unknown", message))
-    elif alone and not closure.degrees_of_freedom and len(edges):
-        notes.append(unchecked())
-    checked = SolvedKind(kind, estimate, [edge.estimate for edge in edges], closure)
-    if pooled and not alone and not unknown:
-        node_a, node_b, value, repeats = whole_edges(checked.edges, kind)
-        shared, estimate = with_shared_error(
-            estimate,
-            node_a,
-            node_b,
-            repeats,
-            lambda used: _solved(node_a, node_b, value, used, ligands, experiment),
-            one_result_kcal_mol=_of_one_result(edges, chosen),
-        )
-        if shared.added_kcal_mol:
-            edges = [edge.widened(shared.added_kcal_mol) for edge in edges]
-            notes.append(shared_error(shared, closure))
+    whole = [edge.estimate for edge in edges if edge.estimate.whole]
+    network = estimate_edges(
+        [edge.ligand_a for edge in whole],
+        [edge.ligand_b for edge in whole],
+        np.array([edge.value_kcal_mol for edge in whole], dtype=np.float64),
+        np.array([edge.uncertainty_kcal_mol for edge in whole], dtype=np.float64),
+        Evidence(pooled, chosen.replicated, _of_one_result(edges, chosen)),
+        nodes=ligands,
+        experimental={ligand: known for ligand, (known, _) in experiment.items()} or None,
+        references=[ligand for ligand in ligands if is_absent(ligand)],
+        covariance=len(ligands) <= MAX_COVARIANCE_LIGANDS,
+    )
+    notes += network.notes
     if len(ligands) > MAX_COVARIANCE_LIGANDS:
         message = f"{len(ligands)} ligands exceed the limit of {MAX_COVARIANCE_LIGANDS}: no covariance is stored"
         notes.append(Note("covariance-omitted", message))
-    return _Solved(edges, estimate, checked, scale, unknown, notes, experiment)
-
-
-def _estimate(
-    edges: Sequence[AssembledEdge], kind: Kind, ligands: Sequence[str], experiment: _Known
-) -> NetworkEstimate:
-    return _solved(*whole_edges([edge.estimate for edge in edges], kind), ligands, experiment)
-
-
-def _solved(
-    node_a: Sequence[Hashable],
-    node_b: Sequence[Hashable],
-    value: FloatArray,
-    uncertainty: FloatArray,
-    ligands: Sequence[str],
-    experiment: _Known,
-) -> NetworkEstimate:
-    return solve_network(
-        node_a,
-        node_b,
-        value,
-        uncertainty,
-        nodes=ligands,
-        experimental={ligand: known for ligand, (known, _) in experiment.items()} or None,
-        covariance=len(ligands) <= MAX_COVARIANCE_LIGANDS,
-        references=[ligand for ligand in ligands if is_absent(ligand)],
+    checked = [edge.estimate for edge in _with_uncertainties(edges, network.checked_uncertainty_kcal_mol)]
+    return _Solved(
+        _with_uncertainties(edges, network.uncertainty_kcal_mol),
+        network.estimate,
+        SolvedKind(kind, network.checked, checked, network.closure),
+        network.scale,
+        network.unknown,
+        notes,
+        experiment,
     )
+
+
+def _with_uncertainties(edges: Sequence[AssembledEdge], uncertainty: FloatArray) -> list[AssembledEdge]:
+    """Return the edges with the uncertainties of the whole ones among them."""
+    of_whole = iter(uncertainty.tolist())
+    return [edge.with_uncertainty(next(of_whole)) if edge.estimate.whole else edge for edge in edges]
 
 
 def _of_one_result(edges: Sequence[AssembledEdge], chosen: LegUncertainties) -> float | None:
@@ -184,11 +153,6 @@ def _of_one_result(edges: Sequence[AssembledEdge], chosen: LegUncertainties) -> 
     of_edges = np.array([variance[list(edge.members)].sum() for edge in edges if edge.estimate.whole])
     uncertain = of_edges[np.isfinite(of_edges) & (of_edges > 0)]
     return float(np.sqrt(np.median(uncertain))) if len(uncertain) else None
-
-
-def _without_any_uncertainty(edges: Sequence[EdgeEstimate]) -> bool:
-    whole = [edge for edge in edges if edge.whole]
-    return bool(whole) and all(math.isnan(edge.uncertainty_kcal_mol) for edge in whole)
 
 
 def _experiment(

@@ -1,0 +1,187 @@
+"""The network of the edges of one kind: which uncertainties its edges get, and the estimate that follows.
+
+Owns the decisions: edges without any stated uncertainty get equal weight, or the one that cycles imply; stated
+uncertainties that nothing repeats are scaled by the misfit of cycles; repeats get the error they may share. The steps
+themselves are in `cycle_closure` and `shared_error`, and each decision leaves a note.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..notes import Note
+from .cycle_closure import ClosureTest, closure_of, scale_from_cycles
+from .cycle_notes import scaled_by_cycles, shared_error, unchecked
+from .network_mle import NetworkEstimate, solve_network
+from .shared_error import with_shared_error
+
+__all__ = ["EdgeNetwork", "Evidence", "estimate_edges"]
+
+FloatArray = NDArray[np.float64]
+
+_UNKNOWN: Final = "no result has an uncertainty, and neither repeats nor cycles provide one: edges have equal weight"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is known about the uncertainties of a network's edges, besides their values.
+
+    Attributes
+    ----------
+    pooled : bool
+        Whether cycles may correct the uncertainties (rule `pooled`); otherwise they are used as they are.
+    replicated : bool
+        Whether any leg has repeats. Without repeats, cycles are the only check of stated uncertainties.
+    one_result_kcal_mol : float or None
+        Typical standard deviation of an edge with one result per leg, which scales the prior of a shared error.
+    """
+
+    pooled: bool
+    replicated: bool
+    one_result_kcal_mol: float | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EdgeNetwork:
+    """Estimate of a network, and the uncertainties of its edges that led to it.
+
+    Attributes
+    ----------
+    estimate : NetworkEstimate
+        Values and uncertainties of the nodes.
+    uncertainty_kcal_mol : ndarray, shape (m,)
+        Of each given edge, as used; NaN where unknown.
+    checked : NetworkEstimate
+        The estimate before an error shared by repeats was added, which would hide inconsistencies.
+    checked_uncertainty_kcal_mol : ndarray, shape (m,)
+        Of each edge in `checked`.
+    closure : ClosureTest
+        Closure of the cycles in `checked`.
+    scale : float
+        Factor from cycles on the given uncertainties; 1 if they are used as given, NaN if cycles do not determine it.
+    unknown : bool
+        Whether no uncertainty is known; edges then have equal weight and nodes have no uncertainty.
+    notes : list of Note
+    """
+
+    estimate: NetworkEstimate
+    uncertainty_kcal_mol: FloatArray
+    checked: NetworkEstimate
+    checked_uncertainty_kcal_mol: FloatArray
+    closure: ClosureTest
+    scale: float
+    unknown: bool
+    notes: list[Note]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Edges:
+    """Edges with values, and how their network is solved."""
+
+    node_a: Sequence[Hashable]
+    node_b: Sequence[Hashable]
+    value: FloatArray
+    nodes: Sequence[Hashable]
+    experimental: Mapping[Hashable, float] | None
+    references: Sequence[Hashable]
+    covariance: bool
+
+    def solve(self, uncertainty: FloatArray) -> NetworkEstimate:
+        """Solve with the edges of known uncertainty."""
+        used = np.flatnonzero(~np.isnan(uncertainty))
+        return solve_network(
+            [self.node_a[k] for k in used],
+            [self.node_b[k] for k in used],
+            self.value[used],
+            uncertainty[used],
+            nodes=self.nodes,
+            experimental=self.experimental,
+            covariance=self.covariance,
+            references=self.references,
+        )
+
+
+def estimate_edges(
+    node_a: Sequence[Hashable],
+    node_b: Sequence[Hashable],
+    value_kcal_mol: FloatArray,
+    uncertainty_kcal_mol: FloatArray,
+    evidence: Evidence,
+    *,
+    nodes: Sequence[Hashable],
+    experimental: Mapping[Hashable, float] | None = None,
+    references: Sequence[Hashable] = (),
+    covariance: bool = True,
+) -> EdgeNetwork:
+    """Estimate the network of some edges, and the uncertainties its cycles leave them.
+
+    Parameters
+    ----------
+    node_a, node_b : sequence of hashable, length m
+        Ends of the edges, which have values.
+    value_kcal_mol : ndarray, shape (m,)
+        Differences b - a.
+    uncertainty_kcal_mol : ndarray, shape (m,)
+        Standard deviations; 0 for an exact edge, NaN where none is known. Edges without one are left out, unless no
+        edge has one.
+    evidence : Evidence
+        What the uncertainties are based on.
+    nodes, experimental, references, covariance
+        As in `estimators.network.network_mle.solve_network`.
+
+    Returns
+    -------
+    EdgeNetwork
+    """
+    edges = _Edges(node_a, node_b, value_kcal_mol, nodes, experimental, references, covariance)
+    unknown = bool(len(value_kcal_mol)) and bool(np.isnan(uncertainty_kcal_mol).all())
+    stated = np.ones_like(uncertainty_kcal_mol) if unknown else uncertainty_kcal_mol
+    checked, used, notes = edges.solve(stated), stated, []
+    closure = closure_of(checked)
+    alone = evidence.pooled and not evidence.replicated
+    scale = scale_from_cycles(closure, known=not unknown) if unknown or alone else 1.0
+    if scale not in (0.0, 1.0) and not math.isnan(scale):
+        used = stated * scale
+        checked = edges.solve(used)
+        notes.append(scaled_by_cycles(scale, closure, unknown=unknown))
+        closure, unknown = closure_of(checked), False
+    elif unknown:
+        used = np.full_like(stated, np.nan)
+        notes.append(Note("uncertainty-unknown", _UNKNOWN))
+    elif alone and not closure.degrees_of_freedom and len(stated):
+        notes.append(unchecked())
+    before, estimate, widened = used, checked, used
+    if evidence.pooled and not alone and not unknown:
+        estimate, widened, note = _with_shared_error(edges, checked, used, closure, evidence.one_result_kcal_mol)
+        notes += note
+    return EdgeNetwork(estimate, widened, checked, before, closure, scale, unknown, notes)
+
+
+def _with_shared_error(
+    edges: _Edges, checked: NetworkEstimate, used: FloatArray, closure: ClosureTest, one_result_kcal_mol: float | None
+) -> tuple[NetworkEstimate, FloatArray, list[Note]]:
+    """Add the error that the repeats of an edge may share, to all edges that are not exact."""
+    known = np.flatnonzero(~np.isnan(used))
+
+    def solve(uncertainty: FloatArray) -> NetworkEstimate:
+        of_all = np.full_like(used, np.nan)
+        of_all[known] = uncertainty
+        return edges.solve(of_all)
+
+    shared, estimate = with_shared_error(
+        checked,
+        [edges.node_a[k] for k in known],
+        [edges.node_b[k] for k in known],
+        used[known],
+        solve,
+        one_result_kcal_mol=one_result_kcal_mol,
+    )
+    if not shared.added_kcal_mol:
+        return estimate, used, []
+    return estimate, np.where(used > 0, np.hypot(used, shared.added_kcal_mol), used), [shared_error(shared, closure)]
