@@ -124,6 +124,8 @@ def prepare_campaign(lake: Lake, campaign: Campaign) -> tuple[Campaign, int]:
     """
     if campaign.network is None:
         submission = submit_network(lake, campaign.source, campaign.scope, name=campaign.name)
+        if submission.note_on_keys is not None:
+            _log.warning(submission.note_on_keys)
         campaign = replace(campaign, network=submission.network, name=submission.name)
         fault_point("campaigns:after-submit")
         _save(lake, campaign)

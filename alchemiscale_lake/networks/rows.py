@@ -50,12 +50,20 @@ def object_rows(
     return rows
 
 
-def member_rows(network: Network, scope: Scope) -> list[dict[str, Any]]:
-    """Return rows for the Transformations and ChemicalSystems of the network."""
-    members = [(key, "transformation") for key in network.transformations]
-    members += [(key, "system") for key in network.systems]
+def member_rows(network: Network, scope: Scope, stored: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Return rows for the Transformations and ChemicalSystems of the network.
+
+    Parameters
+    ----------
+    network : Network
+    scope : Scope
+    stored : mapping of str to str
+        ScopedKeys of the stored Transformations by those of the network's own.
+    """
+    members = [(stored[f"{key}-{scope}"], "transformation") for key in network.transformations]
+    members += [(f"{key}-{scope}", "system") for key in network.systems]
     common = {"scope": str(scope), "network": f"{network.key}-{scope}"}
-    return [common | {"member": f"{key}-{scope}", "kind": kind} for key, kind in members]
+    return [common | {"member": member, "kind": kind} for member, kind in members]
 
 
 def network_row(network: Network, scope: Scope, at: datetime, *, name: str | None, creator: str) -> dict[str, Any]:

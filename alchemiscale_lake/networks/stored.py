@@ -5,7 +5,9 @@ Takes a scan of the table `gufe_objects`, so that execution can use it independe
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Iterable, Sequence
 
 import polars as pl
 import zstandard
@@ -13,9 +15,10 @@ import zstandard
 from ..content import decompress
 from ..errors import ContentError, DamagedError, NotFoundError
 from ..ids import Scope
+from .chain import ChainObject
 from .chain import digest as content_digest
 
-__all__ = ["read_chain_text", "stored_text"]
+__all__ = ["read_chain_text", "read_objects", "stored_text"]
 
 
 def read_chain_text(objects: pl.LazyFrame, scope: Scope | str, key: str) -> bytes:
@@ -49,11 +52,44 @@ def read_chain_text(objects: pl.LazyFrame, scope: Scope | str, key: str) -> byte
     if key not in needs:
         raise NotFoundError(f"Scope {scope} has no object {key}; submit its network there first", key=key, scope=scope)
     ordered = _ordered(needs, key, scope)
-    wanted = here if len(ordered) == len(needs) else here.filter(pl.col("key").is_in(ordered))
-    rows = wanted.select("key", "keyed_dict", "digest").collect().iter_rows()
-    texts = {one: stored_text(packed, digest, f"{one} in Scope {scope}") for one, packed, digest in rows}
+    texts = _texts(here, scope, ordered, all_of_them=len(ordered) == len(needs))
     links = (b"[" + json.dumps(one).encode() + b", " + texts[one] + b"]" for one in ordered)
     return b"[" + b", ".join(links) + b"]"
+
+
+def read_objects(objects: pl.LazyFrame, scope: Scope | str, keys: Iterable[str]) -> dict[str, ChainObject]:
+    """Return stored objects with everything they refer to.
+
+    Parameters
+    ----------
+    objects : polars.LazyFrame
+        Scan of the table `gufe_objects`.
+    scope : Scope or str
+        Scope the objects are stored in.
+    keys : iterable of str
+        gufe keys, as stored. Those that the Scope lacks, or whose dependencies it lacks, are left out.
+
+    Raises
+    ------
+    DamagedError
+        If an object differs from what was written.
+    """
+    scope = str(Scope.parse(scope))
+    here = objects.filter(pl.col("scope") == scope)
+    needs = dict(here.select("key", "refers_to").collect().iter_rows())
+    wanted: dict[str, None] = {}
+    for key in keys:
+        with contextlib.suppress(NotFoundError):
+            wanted |= dict.fromkeys(_ordered(needs, key, scope))
+    texts = _texts(here, scope, list(wanted), all_of_them=len(wanted) == len(needs))
+    return {key: ChainObject(key, json.loads(texts[key]), texts[key].decode(), tuple(needs[key])) for key in wanted}
+
+
+def _texts(here: pl.LazyFrame, scope: str, keys: Sequence[str], *, all_of_them: bool) -> dict[str, bytes]:
+    """Return the texts of objects of one Scope."""
+    wanted = here if all_of_them else here.filter(pl.col("key").is_in(list(keys)))
+    rows = wanted.select("key", "keyed_dict", "digest").collect().iter_rows()
+    return {one: stored_text(packed, digest, f"{one} in Scope {scope}") for one, packed, digest in rows}
 
 
 def stored_text(packed: bytes, digest: str, source: str) -> bytes:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from ._base import Column, Rule, TableSchema
+from .calculations import CALCULATIONS
 from .cost_models import COST_MODELS
 from .estimates import ASSAYS, EDGE_ESTIMATES, NETWORK_ESTIMATES, RESULT_ESTIMATES, TRANSFORMATION_ESTIMATES
 from .gufe_objects import GUFE_OBJECTS
@@ -23,7 +24,7 @@ from .transformations import PHASES, TRANSFORMATIONS
 __all__ = ["EVENTS", "FORMAT", "NETWORK_STATES", "PHASES", "STATUSES", "TABLES", "Column", "Rule", "TableSchema"]
 
 #: Format of the lake that this version writes; raised by every migration.
-FORMAT = 2
+FORMAT = 3
 
 TABLES: dict[str, TableSchema] = {
     schema.name: schema
@@ -32,6 +33,7 @@ TABLES: dict[str, TableSchema] = {
         NETWORKS,
         NETWORK_MEMBERS,
         TRANSFORMATIONS,
+        CALCULATIONS,
         TASKS,
         TASK_LOG,
         TASK_SNAPSHOTS,

@@ -1,14 +1,14 @@
 """Submission of a network: objects, Transformations, members, and last the row that makes it visible.
 
-`networks` decides what can be stored and makes the rows; `ledger.tasks` creates Tasks. A submitted network has no row
-in `network_log`: it is active with weight 0.5.
+`networks` decides what can be stored and makes the rows; `calculations` recognises Transformations that the Scope has
+under other keys. A submitted network has no row in `network_log`: it is active with weight 0.5.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
@@ -23,6 +23,12 @@ from ..networks.facts import transformation_rows
 from ..networks.keys import is_verified, unverified_keys
 from ..networks.rows import member_rows, network_row, object_rows
 from ..store import Lake, now_utc
+from .calculations import (
+    KnownCalculations,
+    network_calculations,
+    record_calculations,
+    record_stored_calculations,
+)
 
 __all__ = ["Submission", "read_chain", "read_network_chain", "submit_network"]
 
@@ -46,6 +52,9 @@ class Submission:
     n_unverified : int
         Objects whose key cannot be recomputed from their content: gufe 0.4 made it, or their class has unknown
         defaults.
+    key_map : mapping of str to str
+        Transformations whose calculation the Scope had under another key: ScopedKey of the stored one, whose Tasks and
+        results are used, by their own.
     """
 
     network: str
@@ -57,6 +66,22 @@ class Submission:
     n_new_transformations: int
     n_new_objects: int
     n_unverified: int = 0
+    key_map: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def n_known_calculations(self) -> int:
+        """Return the number of Transformations whose calculation the Scope had under another key."""
+        return len(self.key_map)
+
+    @property
+    def note_on_keys(self) -> str | None:
+        """Return a sentence on Transformations known under other keys, None if there are none."""
+        if not self.key_map:
+            return None
+        return (
+            f"{self.n_known_calculations} of {self.n_transformations} Transformations are known under other keys; "
+            "their Tasks and results are used"
+        )
 
 
 def submit_network(
@@ -64,7 +89,8 @@ def submit_network(
 ) -> Submission:
     """Store a network in a Scope, unchanged and without its classes.
 
-    Submitting it again, or after a crash, stores what is missing; for a grown network only the new objects.
+    Submitting it again, or after a crash, stores what is missing; for a grown network only the new objects. Its members
+    are the stored Transformations: one whose calculation the Scope has under another key is not stored again.
 
     Parameters
     ----------
@@ -95,29 +121,40 @@ def submit_network(
     digests = {key: digest(obj.keyed_dict) for key, obj in network.objects.items()}
     known = _stored_objects(lake, network, scope, digests)
     described, labels = _stored_transformations(lake, scope)
+    record_stored_calculations(lake, scope)
+    identities = network_calculations(network, scope)
+    assigned = KnownCalculations.of(lake, scope).assign(identities)
+    new = [key for key in network.transformations if assigned[f"{key}-{scope}"] == f"{key}-{scope}"]
     at = now_utc()
-    rows = {
-        "gufe_objects": object_rows(
+    n_new_objects = _write(
+        lake,
+        "gufe_objects",
+        object_rows(
             [obj for key, obj in network.objects.items() if key not in known], digests, scope, at, network.gufe_version
         ),
-        "transformations": transformation_rows(
-            network, scope, at, labels=labels, only=[key for key in network.transformations if key not in described]
-        ),
-        "network_members": member_rows(network, scope),
-        "networks": [network_row(network, scope, at, name=name, creator=caller.name)],
-    }
+    )
+    n_new_transformations = _write(
+        lake,
+        "transformations",
+        transformation_rows(network, scope, at, labels=labels, only=[key for key in new if key not in described]),
+    )
+    # decided again with what others have recorded since
+    assigned = record_calculations(lake, scope, identities, at)
+    fault_point("submit:calculations-written")
+    _write(lake, "network_members", member_rows(network, scope, assigned))
     # a network becomes visible with its own row, so that is the last; missing rows are written again
-    written = {table: _write(lake, table, new) for table, new in rows.items()}
+    is_new = _write(lake, "networks", [network_row(network, scope, at, name=name, creator=caller.name)])
     return Submission(
         network=f"{network.key}-{scope}",
         name=_standing_name(lake, scope, network.key),
-        new=bool(written["networks"]),
+        new=bool(is_new),
         n_transformations=len(network.transformations),
         n_systems=len(network.systems),
         n_objects=len(network.objects),
-        n_new_transformations=written["transformations"],
-        n_new_objects=written["gufe_objects"],
+        n_new_transformations=n_new_transformations,
+        n_new_objects=n_new_objects,
         n_unverified=len(unverified),
+        key_map={key: stored for key, stored in assigned.items() if stored != key},
     )
 
 

@@ -269,6 +269,28 @@ class LakeTable:
             self.append(decide, last=DeltaTable.version)
         return new
 
+    def append_decided(self, decide: Callable[[pl.LazyFrame], Rows]) -> None:
+        """Append the rows that `decide` returns, given a scan of the table that is still current when they are written.
+
+        Parameters
+        ----------
+        decide : callable
+            Called again after every lost race, so it must recognise its own rows. Of its rows, none may have a key that
+            the table contains.
+
+        Raises
+        ------
+        SchemaError
+            If a row does not fit the schema. Nothing is written.
+        CommitConflictError, StorageError
+        """
+
+        def rows(delta: DeltaTable, _: int) -> pa.Table:
+            return self.schema.table(decide(self.scan(delta)))
+
+        # these rows do not carry the number of their commit, so the table's version is enough
+        self.append(rows, last=DeltaTable.version)
+
     def append(
         self,
         decide: Callable[[DeltaTable, int], pa.Table | None],

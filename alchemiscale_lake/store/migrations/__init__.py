@@ -26,11 +26,12 @@ from typing import Final
 from .fill import fill
 from .step import Step, add_new
 from .to_2 import TO_2
+from .to_3 import TO_3
 
 __all__ = ["STEPS", "Step", "add_new", "fill", "steps_after"]
 
 #: All steps, in order.
-STEPS: Final = (TO_2,)
+STEPS: Final = (TO_2, TO_3)
 
 
 def steps_after(format_: int) -> list[Step]:
