@@ -110,24 +110,31 @@ def record_calculations(lake: Lake, scope: Scope | str, identities: Mapping[str,
     return assigned
 
 
-def record_stored_calculations(lake: Lake, scope: Scope | str) -> int:
+def record_stored_calculations(lake: Lake, scope: Scope | str | None = None) -> int:
     """Record the calculations of stored Transformations that have none yet, and return their number.
 
     They come from a lake of an older format, an import, or a submission that was interrupted. A Transformation whose
     objects are missing or damaged is left out: `verify` reports it.
+
+    Parameters
+    ----------
+    lake : Lake
+    scope : Scope or str, optional
+        Default: all Scopes.
     """
-    here = pl.col("scope") == str(scope)
+    here = pl.lit(True) if scope is None else pl.col("scope") == str(scope)
     known = lake.table("calculations").scan().filter(here)
-    described = lake.table("transformations").scan().filter(here).select("transformation", "key", "ingested_at")
-    missing = collect(described.join(known, on="transformation", how="anti"), "Transformations")
-    if missing.is_empty():
-        return 0
-    identities = _stored_identities(lake, scope, missing["key"])
-    rows = [
-        _row(scope, transformation, identities[key], transformation, ingested_at)
-        for transformation, key, ingested_at in missing.iter_rows()
-        if key in identities
-    ]
+    described = lake.table("transformations").scan().filter(here)
+    columns = described.select("scope", "transformation", "key", "ingested_at")
+    missing = collect(columns.join(known, on=["scope", "transformation"], how="anti"), "Transformations")
+    rows = []
+    for (name,), ours in missing.partition_by("scope", as_dict=True).items():
+        identities = _stored_identities(lake, name, ours["key"])
+        rows += [
+            _row(name, transformation, identities[key], transformation, ingested_at)
+            for _, transformation, key, ingested_at in ours.iter_rows()
+            if key in identities
+        ]
     return lake.table("calculations").append_new(rows) if rows else 0
 
 

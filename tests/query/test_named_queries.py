@@ -26,7 +26,19 @@ NETWORK = f"AlchemicalNetwork-tyk2-{SCOPE}"
 def campaign(tmp_path_factory: pytest.TempPathFactory) -> Campaign:
     made = small_campaign(tmp_path_factory.mktemp("query") / "lake")
     gather_network(made.lake, NETWORK)
+    known_under_another_key(made)
     return made
+
+
+def known_under_another_key(made: Campaign) -> None:
+    """Let the network have a Transformation of its own that is stored under another key."""
+    (row,) = TABLES["gufe_objects"].sample(1).to_pylist()
+    fields = {"scope": SCOPE, "key": "AlchemicalNetwork-tyk2", "refers_to": ["ChemicalSystem-1", "Transformation-own"]}
+    made.lake.table("gufe_objects").append_new([{**row, **fields}])
+    stored = made.transformation("a_b_solvent")
+    common = {"scope": SCOPE, "calculation": "0123", "stands_for": stored, "recorded_at": hours(1)}
+    keys = (stored, made.transformation("own"))
+    made.lake.table("calculations").append_new([{**common, "transformation": key} for key in keys])
 
 
 @pytest.fixture(scope="module")
