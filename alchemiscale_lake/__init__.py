@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .importing.assays import import_assays
     from .importing.imports import import_results
     from .query import ask, connect, find_network, read_sql, status_counts
+    from .statestore.calculations import key_map
     from .statestore.network_members import network_transformations
     from .statestore.network_state import set_network_state, set_network_weight
     from .statestore.new_tasks import create_tasks, ensure_tasks
@@ -52,6 +53,7 @@ _HOMES = {
     "importing.assays": ["import_assays"],
     "importing.imports": ["import_results"],
     "query": ["ask", "connect", "find_network", "read_sql", "status_counts"],
+    "statestore.calculations": ["key_map"],
     "statestore.network_members": ["network_transformations"],
     "statestore.network_state": ["set_network_state", "set_network_weight"],
     "statestore.new_tasks": ["create_tasks", "ensure_tasks"],
@@ -94,6 +96,7 @@ __all__ = [
     "get_task_restart_patterns",
     "import_assays",
     "import_results",
+    "key_map",
     "network_transformations",
     "rank_network",
     "read_sql",
