@@ -14,11 +14,11 @@ from typing import Final
 import polars as pl
 
 from ..costs.forecast import Forecast
-from ..execution.heartbeat import Beat, read_beat
+from ..execution.heartbeat import Beat
 from ..statestore.claims import Selection
 from ..store import Lake
-from ..store.parallel_requests import at_once
 from ..tasks.states import TaskStates
+from .heartbeats import HeartbeatReader
 
 __all__ = ["Headway", "Outlook"]
 
@@ -67,6 +67,7 @@ class Headway:
     ) -> None:
         self._lake, self._selection, self._forecast, self._clock = lake, selection, forecast, clock
         self._every_s = _LOOK_BUCKET_S if lake.local_path is None else _LOOK_FOLDER_S
+        self._heartbeats = HeartbeatReader(lake)
         self._looked_at = float("-inf")
         #: Attempt -> its start, by the local clock.
         self._began: dict[str, float] = {}
@@ -103,13 +104,12 @@ class Headway:
         return Outlook(len(self._began), len(held) - len(self._began), eta_s)
 
     def _look(self, held: pl.DataFrame) -> None:
+        """Ask for the heartbeats of claimed Tasks that have none yet, and take in those that were read."""
         self._looked_at = self._clock()
         unseen = held.filter(~pl.col("attempt").is_in(list(self._began))).head(_MOST)
-        asked = unseen.select("scope", "attempt").rows()
-        beats = at_once(lambda one: read_beat(self._lake, *one), asked)
-        for (_, attempt), beat in zip(asked, beats, strict=True):
-            if beat is not None:
-                self._began[attempt] = self._looked_at - _ran_for_s(beat)
+        self._heartbeats.ask(dict(unseen.select("attempt", "scope").iter_rows()))
+        beats, running = self._heartbeats.answer() or {}, set(held["attempt"])
+        self._began |= {a: self._looked_at - _ran_for_s(beat) for a, beat in beats.items() if a in running}
         if self._began and self._first_began is None:
             self._first_began = min(self._began.values())
 

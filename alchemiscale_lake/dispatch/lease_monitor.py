@@ -7,6 +7,7 @@ a claimer whose clock is ahead, behind or reset neither blocks its Task nor lose
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Mapping
 from typing import Final
 
@@ -34,6 +35,8 @@ _DUE_AFTER: Final = 0.5
 #: flood the log.
 _MANY: Final = 1000
 _LONGEST_LEASE_S: Final = 1800.0
+#: Maximum number of leases renewed in one turn, so that no turn takes long; the rest follow in the next ones.
+_AT_MOST: Final = 1000
 
 
 def watch_s(lease_s: float) -> float:
@@ -51,7 +54,8 @@ def renewed_lease_s(lease_s: float, n_in_flight: int) -> float:
 def due_for_renewal(in_flight: Mapping[str, InFlight], lease_s: float, at_s: float) -> set[str]:
     """Return attempts whose lease is to be renewed: at half of its duration, by the local monotonic clock.
 
-    The expiry in the log is not used: if a clock were set back, the leases would expire.
+    The oldest come first, and not all at once if there are thousands. The expiry in the log is not used: if a clock
+    were set back, the leases would expire.
 
     Parameters
     ----------
@@ -61,7 +65,8 @@ def due_for_renewal(in_flight: Mapping[str, InFlight], lease_s: float, at_s: flo
         Monotonic time now.
     """
     limit_s = at_s - _DUE_AFTER * lease_s
-    return {attempt for attempt, one in in_flight.items() if one.leased_at_s <= limit_s}
+    due = [(one.leased_at_s, attempt) for attempt, one in in_flight.items() if one.leased_at_s <= limit_s]
+    return {attempt for _, attempt in heapq.nsmallest(_AT_MOST, due)}
 
 
 def is_late(other: OtherAttempt) -> bool:

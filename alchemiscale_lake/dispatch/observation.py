@@ -28,6 +28,7 @@ from ..store.parallel_requests import at_once
 from ..tasks import TaskState, TaskStates
 from .attempt_outcome import COUNTED, Ending, reported_ending
 from .executor import Executor
+from .heartbeats import HeartbeatReader
 from .lease_monitor import SILENCE_S, is_late, lease_sign, watch_s
 from .picture import Due, Identity, InFlight, OtherAttempt, Picture, Silence
 from .recovery import attempts_to_recover
@@ -61,7 +62,7 @@ class Observer:
 
     def __init__(self, lake: Lake, executor: Executor, me: Identity, lease_s: float, sightings: Sightings) -> None:
         self._lake, self._executor, self._me, self._lease_s = lake, executor, me, lease_s
-        self._sightings = sightings
+        self._sightings, self._heartbeats = sightings, HeartbeatReader(lake)
         #: Duration of a lease by attempt and sign.
         self._durations_s: dict[tuple[str, str], float] = {}
 
@@ -88,7 +89,7 @@ class Observer:
             networks=self._lake.network_log.states() if due.heartbeat else {},
             in_flight=in_flight,
             ended=_ended(in_flight),
-            silences=self._silences(in_flight) if due.silence else {},
+            silences=self._silences(in_flight, due),
             others=self._others(states, in_flight, due),
         )
         return self._with_ends(looked)
@@ -139,10 +140,14 @@ class Observer:
 
     # --- attempts in flight -------------------------------------------------------------------------
 
-    def _silences(self, in_flight: Mapping[str, InFlight]) -> dict[str, Silence]:
-        claims = [one.claim for one in in_flight.values()]
-        beats = at_once(lambda claim: read_beat(self._lake, claim.scope, claim.attempt), claims)
-        last = {claim.attempt: beat for claim, beat in zip(claims, beats, strict=True) if beat is not None}
+    def _silences(self, in_flight: Mapping[str, InFlight], due: Due) -> dict[str, Silence]:
+        """Return for how long heartbeats have not changed, once they are read."""
+        if due.silence:
+            self._heartbeats.ask({attempt: one.claim.scope for attempt, one in in_flight.items()})
+        beats = self._heartbeats.answer()
+        if beats is None:
+            return {}
+        last = {attempt: beat for attempt, beat in beats.items() if attempt in in_flight}
         signs = {attempt: beat.at.isoformat() for attempt, beat in last.items()}
         unchanged_s = self._sightings.look(_BEATS, signs, at_most_s=SILENCE_S / 2)
         return {attempt: Silence(beat, unchanged_s[attempt]) for attempt, beat in last.items()}

@@ -37,11 +37,6 @@ class Schedule:
         """Note that a turn failed: what it was to check is due again."""
         self._is_shaken = True
 
-    @property
-    def is_shaken(self) -> bool:
-        """Return whether the last turn failed."""
-        return self._is_shaken
-
     def due(self, at_s: float) -> Due:
         """Return the checks that are due."""
         heartbeat = self._is_shaken or not self._has_started or at_s - self._heartbeat_at >= self._heartbeat_s

@@ -122,6 +122,15 @@ def test_leases_are_renewed_at_half_of_their_duration() -> None:
     assert decide(replace(seen, due=Due())).renew == frozenset()
 
 
+def test_thousands_of_leases_are_renewed_in_parts_the_oldest_first() -> None:
+    flying = in_flight(*range(1500), leased_at_s=0.0) | in_flight(*range(1500, 1600), leased_at_s=-1e9)
+    decision = decide(picture(*range(1600), in_flight=flying))
+    assert len(decision.renew) == 1000
+    assert decision.renew >= {f"a{n}" for n in range(1500, 1600)}
+    renewed = {a: replace(one, leased_at_s=1000.0) if a in decision.renew else one for a, one in flying.items()}
+    assert len(decide(picture(*range(1600), in_flight=renewed)).renew) == 600
+
+
 def test_a_silent_attempt_is_stopped_and_released() -> None:
     beat = Beat(NOW, NOW, NOW, "node3")
     silences = {"a1": Silence(beat, SILENCE_S), "a2": Silence(beat, SILENCE_S - 1)}
