@@ -14,9 +14,9 @@ from ._show import output_options, show_table
 
 if TYPE_CHECKING:
     from ..estimates.gathering import GatherReport
+    from ..estimates.other_models import Model
     from ..estimators.network.leg_uncertainties import LegRule
     from ..query import Connection
-    from ..report.other_models import Model
     from ..store import Lake
 
 __all__ = ["command"]
