@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import inspect
 import math
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -16,11 +15,10 @@ from ..errors import EstimationError, UnitConversionError
 from ..plurals import count
 from ..units import kcal_mol
 from .execution import unit_ok, units_in_order
+from .repeats import paired_repeats, repeat_number
 
 __all__ = ["Estimate", "build_dag_result", "dag_ok", "estimate"]
 
-#: Number of the repeat in the name of a unit.
-_REPEAT: Final = re.compile(r"\brepeat[ _](\d+)")
 #: Origin of a ProtocolDAGResult, as stored by gufe >= 1.
 _LABELS: Final = ("transformation_key", "extends_key")
 
@@ -130,14 +128,13 @@ def _replicates(transformation: Any, dag_results: Sequence[Any], value: float | 
     """Gather each repeat within one result separately.
 
     A repeat consists of the units that carry its number in their name, as openfe's and feflow's do
-    (`... repeat 0 generation 0`), in all legs, and of those that carry none. There are none where their mean is not the
-    estimate of the result: then the Protocol combines repeats in another way.
+    (`... repeat 0 generation 0`), in all legs, and of those that carry none. There are none where legs have different
+    repeats, or where the mean is not the estimate of the result: then the Protocol combines repeats in another way.
     """
     if len(dag_results) != 1 or value is None:
         return ()
-    labels = (_repeat_of(result) for result in dag_results[0].protocol_unit_results)
-    numbers = sorted({number for number in labels if number is not None})
-    if len(numbers) < 2:
+    numbers = paired_repeats(_repeats_of_legs(dag_results[0]).values())
+    if not numbers:
         return ()
     try:
         found = tuple(_gathered(transformation, [_only_repeat(dag_results[0], number)]) for number in numbers)
@@ -149,9 +146,23 @@ def _replicates(transformation: Any, dag_results: Sequence[Any], value: float | 
     return found
 
 
+def _repeats_of_legs(dag_result: Any) -> dict[str, set[int]]:
+    """Return the numbers of the repeats of each leg (`simtype`)."""
+    legs: dict[str, set[int]] = {}
+    for result in filter(unit_ok, dag_result.protocol_unit_results):
+        number = _repeat_of(result)
+        if number is not None:
+            legs.setdefault(_leg_of(result), set()).add(number)
+    return legs
+
+
+def _leg_of(result: Any) -> str:
+    outputs = result.outputs if isinstance(result.outputs, dict) else {}
+    return str(outputs.get("simtype"))
+
+
 def _repeat_of(unit: Any) -> int | None:
-    numbers = _REPEAT.findall(str(unit.name or ""))
-    return int(numbers[-1]) if numbers else None
+    return repeat_number(str(unit.name or ""))
 
 
 def _only_repeat(dag_result: Any, number: int) -> Any:
@@ -174,7 +185,7 @@ def _stated_by_units(dag_results: Iterable[Any], otherwise: float | None) -> flo
         outputs = result.outputs if isinstance(result.outputs, dict) else {}
         error = kcal_mol(outputs.get("unit_estimate_error"))
         if error is not None:
-            squares.setdefault(str(outputs.get("simtype")), []).append(error**2)
+            squares.setdefault(_leg_of(result), []).append(error**2)
     if not squares:
         return otherwise
     return math.sqrt(sum(sum(of_leg) / len(of_leg) for of_leg in squares.values()))

@@ -4,7 +4,7 @@ This is the format that alchemiscale stores and gufe's `to_json` writes. Each is
 each repeat has a single unit with a `unit_estimate` (openfe's relative Protocols): the mean over repeats, with the
 standard deviation of several, or the one unit's own uncertainty, as in openfe's `gather`. It is computed from the legs
 of openfe's absolute and separated-topology Protocols. All others need their Protocol, which is handled in
-`ledger.imports`. Chains of ProtocolResults are read in `protocol_results`.
+`importing.imports`. Chains of ProtocolResults are read in `protocol_results`.
 """
 
 from __future__ import annotations
@@ -12,20 +12,18 @@ from __future__ import annotations
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypeAlias
+from typing import Any
 
 from ..errors import InvalidNetworkError, ResultFileError
+from ..gufe_adapter.repeats import paired_repeats, repeat_number
 from .chain import index_chain, parse_chain, reference
 from .imported import ResultFile, energy_kcal_mol, read_unit
-from .leg_estimates import legs_estimate
+from .leg_estimates import LegsEstimate, legs_estimate
 from .nested import ObjectPool
 from .protocol_results import content_of, is_protocol_result, read_protocol_result
 from .quickrun import ends_of_units, whole_result
 
 __all__ = ["read_dag_result"]
-
-#: Value and uncertainty of each repeat.
-_Replicates: TypeAlias = tuple[tuple[float, float | None], ...]
 
 
 def read_dag_result(text: str, source: str, pool: ObjectPool) -> ResultFile:
@@ -71,37 +69,38 @@ def read_dag_result(text: str, source: str, pool: ObjectPool) -> ResultFile:
     return ResultFile(
         source=source,
         format="protocol_dag_result",
-        results=(replace(whole_result("all", value, uncertainty, records), replicates=replicates),),
+        results=(whole_result("all", value, uncertainty, records, replicates),),
         ends=content_of(by_key, ends, source, pool),
         protocol_qualname=protocol,
         on_gpu=False,
     )
 
 
-def _estimate(executed: Sequence[Mapping[str, Any]], protocol: str) -> tuple[float | None, float | None, _Replicates]:
-    """Return value and uncertainty if each repeat has one unit with a number, of one leg or of those of `LEGS`.
-
-    With several repeats of one leg, also the number of each. Legs that are repeated independently have none.
-    """
-    numbers: dict[str, tuple[float, float | None]] = {}
+def _estimate(executed: Sequence[Mapping[str, Any]], protocol: str) -> LegsEstimate:
+    """Return the estimate if each repeat has one unit with a number, of one leg or of those of `LEGS`."""
+    repeats: dict[str, tuple[int | None, float, float | None]] = {}
     legs: dict[str, list[Mapping[str, Any]]] = {}
     for fields in executed:
         outputs = fields.get("outputs")
         if fields.get("exception") is not None or not isinstance(outputs, Mapping) or "unit_estimate" not in outputs:
             continue
         if "simtype" in outputs:
-            legs.setdefault(str(outputs["simtype"]), []).append(outputs)
+            legs.setdefault(str(outputs["simtype"]), []).append(fields)
             continue
-        repeat = read_unit(fields).repeat
+        repeat = read_unit(fields)
         value = energy_kcal_mol(outputs["unit_estimate"])
-        if repeat in numbers or value is None:
-            return None, None, ()
-        numbers[repeat] = value, energy_kcal_mol(outputs.get("unit_estimate_error"))
-    if legs:
-        return *legs_estimate(protocol, legs), ()
-    if not numbers:
-        return None, None, ()
-    values = [value for value, _ in numbers.values()]
-    if len(values) == 1:
-        return *next(iter(numbers.values())), ()
-    return statistics.fmean(values), statistics.stdev(values), tuple(numbers.values())
+        if repeat.repeat in repeats or value is None:
+            return LegsEstimate(None, None)
+        stated = energy_kcal_mol(outputs.get("unit_estimate_error"))
+        repeats[repeat.repeat] = repeat_number(repeat.name), value, stated
+    return legs_estimate(protocol, legs) if legs else _of_one_leg(list(repeats.values()))
+
+
+def _of_one_leg(repeats: Sequence[tuple[int | None, float, float | None]]) -> LegsEstimate:
+    """Return the mean of numbered values with uncertainties, as in openfe."""
+    values = [value for _, value, _ in repeats]
+    if len(values) < 2:
+        return LegsEstimate(*(repeats[0][1:] if repeats else (None, None)))
+    of_number = {number: (value, stated) for number, value, stated in repeats}
+    replicates = tuple(of_number[number] for number in paired_repeats([[number for number, *_ in repeats]]))
+    return LegsEstimate(statistics.fmean(values), statistics.stdev(values), replicates)

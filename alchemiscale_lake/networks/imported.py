@@ -1,6 +1,6 @@
 """Content of result files as plain records: results, their units, and the Transformation they belong to.
 
-Filled by `quickrun` and `dag_results`; `placing` finds the Transformation, `ledger.imports` writes rows.
+Filled by `quickrun` and `dag_results`; `placing` finds the Transformation, `importing.imports` writes rows.
 """
 
 from __future__ import annotations
@@ -10,14 +10,16 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
+from ..gufe_adapter.repeats import repeat_number
 from ..units import KCAL_PER_KJ
 from .chain import reference
 
 __all__ = [
     "Content",
     "Ends",
+    "Replicates",
     "ResultFile",
     "ResultRecord",
     "UnitRecord",
@@ -27,7 +29,8 @@ __all__ = [
     "read_unit",
 ]
 
-_REPEAT: Final = re.compile(r"\brepeat[ _](\d+)")
+#: Value and uncertainty of each repeat within a result, kcal/mol; empty if it holds only one.
+Replicates: TypeAlias = tuple[tuple[float, float | None], ...]
 _LIGANDS: Final = re.compile(r"(?:^|: |transformation )(\S+) to (\S+?),? |^(\S+) (\S+) repeat \d+ generation \d+$")
 #: Units of molar energy as written by pint, openff-units and openmm, without spaces, in kcal/mol.
 _ENERGIES: Final[Mapping[str, float]] = {
@@ -89,7 +92,7 @@ class ResultRecord:
     exception: str | None
     failed_unit: str | None
     units: tuple[UnitRecord, ...]
-    replicates: tuple[tuple[float, float | None], ...] = ()
+    replicates: Replicates = ()
 
 
 class Content(NamedTuple):
@@ -213,8 +216,7 @@ def _repeat(fields: Mapping[str, Any], name: str) -> str:
         told = fields.get(part)
         if isinstance(told, Mapping) and told.get("repeat_id") is not None:
             return str(told["repeat_id"])
-    found = _REPEAT.search(name)
-    return found.group(1) if found else "0"
+    return str(repeat_number(name) or 0)
 
 
 def _time(value: Any) -> datetime | None:

@@ -2,20 +2,22 @@
 
 Each leg is the mean over its repeats, with the standard state corrections that its units state. The uncertainty of a
 leg is the standard deviation over repeats, or what a single repeat states; legs are added in quadrature. This is what
-openfe's `AbsoluteBindingProtocolResult`, `AbsoluteSolvationProtocolResult` and `SepTopProtocolResult` compute.
+openfe's `AbsoluteBindingProtocolResult`, `AbsoluteSolvationProtocolResult` and `SepTopProtocolResult` compute. If every
+leg has the same repeats, each of these has an estimate of its own (`gufe_adapter.repeats`).
 """
 
 from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from .imported import energy_kcal_mol
+from ..gufe_adapter.repeats import paired_repeats, repeat_number
+from .imported import Replicates, energy_kcal_mol
 
-__all__ = ["LEGS", "legs_estimate"]
+__all__ = ["LEGS", "LegsEstimate", "legs_estimate"]
 
 #: Sign of each leg in the estimate, by class of Protocol.
 LEGS: Final[Mapping[str, Mapping[str, int]]] = MappingProxyType(
@@ -28,41 +30,68 @@ LEGS: Final[Mapping[str, Mapping[str, int]]] = MappingProxyType(
 _CORRECTION: Final = "standard_state_correction"
 
 
-def legs_estimate(
-    protocol: str, outputs: Mapping[str, Sequence[Mapping[str, Any]]]
-) -> tuple[float | None, float | None]:
-    """Return estimate and uncertainty in kcal/mol; None if a leg is missing or the Protocol is unknown.
+class LegsEstimate(NamedTuple):
+    """Estimate and uncertainty in kcal/mol, None if unknown, and those of each repeat if legs can be paired."""
+
+    estimate_kcal_mol: float | None
+    uncertainty_kcal_mol: float | None
+    replicates: Replicates = ()
+
+
+class _Repeat(NamedTuple):
+    number: int | None
+    value: float
+    uncertainty: float | None
+
+
+def legs_estimate(protocol: str, units: Mapping[str, Iterable[Mapping[str, Any]]]) -> LegsEstimate:
+    """Return the estimate of a result; without numbers if a leg is missing or the Protocol is unknown.
 
     Parameters
     ----------
     protocol : str
         Class of the Protocol.
-    outputs : mapping of str to sequence of mapping
-        By leg, the outputs of the unit with the estimate of each repeat.
+    units : mapping of str to iterable of mapping
+        By leg, the unit with the estimate of each repeat, as in gufe's JSON.
 
     Raises
     ------
     TypeError, ValueError
         If an energy cannot be read.
     """
-    signs = LEGS.get(protocol)
-    if signs is None:
-        return None, None
-    total, squares = 0.0, 0.0
-    for leg, sign in signs.items():
-        repeats = [_repeat(of_unit) for of_unit in outputs.get(leg, ())]
-        values = [value for value, _ in repeats if value is not None]
-        if not values:
-            return None, None
-        total += sign * statistics.fmean(values)
-        stated = next((error for value, error in repeats if value is not None), None)
-        squares += (statistics.stdev(values) if len(values) > 1 else stated or 0.0) ** 2
-    return total, math.sqrt(squares)
+    signs = LEGS.get(protocol, {})
+    legs = {leg: [one for one in map(_repeat, units.get(leg, ())) if one is not None] for leg in signs}
+    if not legs or not all(legs.values()):
+        return LegsEstimate(None, None)
+    total = sum(sign * statistics.fmean(one.value for one in legs[leg]) for leg, sign in signs.items())
+    squares = sum(_uncertainty(repeats) ** 2 for repeats in legs.values())
+    return LegsEstimate(total, math.sqrt(squares), _paired(signs, legs))
 
 
-def _repeat(outputs: Mapping[str, Any]) -> tuple[float | None, float | None]:
+def _uncertainty(repeats: Sequence[_Repeat]) -> float:
+    if len(repeats) > 1:
+        return statistics.stdev(one.value for one in repeats)
+    return repeats[0].uncertainty or 0.0
+
+
+def _paired(signs: Mapping[str, int], legs: Mapping[str, Sequence[_Repeat]]) -> Replicates:
+    """Return estimate and uncertainty of each repeat, legs paired by its number."""
+    pairs = []
+    for number in paired_repeats([one.number for one in repeats] for repeats in legs.values()):
+        own = {leg: one for leg, repeats in legs.items() for one in repeats if one.number == number}
+        value = sum(sign * own[leg].value for leg, sign in signs.items())
+        pairs.append((value, math.hypot(*(one.uncertainty or 0.0 for one in own.values()))))
+    return tuple(pairs)
+
+
+def _repeat(unit: Mapping[str, Any]) -> _Repeat | None:
+    outputs = unit["outputs"]
     value = energy_kcal_mol(outputs.get("unit_estimate"))
     if value is None:
-        return None, None
+        return None
     corrections = [energy_kcal_mol(given) for name, given in outputs.items() if name.startswith(_CORRECTION)]
-    return value + sum(filter(None, corrections)), energy_kcal_mol(outputs.get("unit_estimate_error"))
+    return _Repeat(
+        repeat_number(str(unit.get("name", ""))),
+        value + sum(filter(None, corrections)),
+        energy_kcal_mol(outputs.get("unit_estimate_error")),
+    )

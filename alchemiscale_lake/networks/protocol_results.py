@@ -12,9 +12,8 @@ from typing import Any
 from ..errors import ResultFileError
 from .chain import ChainObject, closure, reference
 from .imported import Content, Ends, ResultFile, read_unit
-from .leg_estimates import legs_estimate
 from .nested import ObjectPool
-from .quickrun import counted_repeats, ends_of_units, per_repeat, units_in, whole_result
+from .quickrun import counted_repeats, ends_of_units, legs_in, per_repeat, whole_result
 
 __all__ = ["content_of", "is_protocol_result", "read_protocol_result"]
 
@@ -52,8 +51,9 @@ def read_protocol_result(objects: Sequence[ChainObject], source: str, pool: Obje
         if repeats:
             results = tuple(per_repeat(repeats, records, {}))
         else:
-            legs = {leg: [unit["outputs"] for unit in units_in(of_leg)] for leg, of_leg in data.items()}
-            results = (whole_result("all", *legs_estimate(protocol, legs), records),)
+            found = legs_in(data, protocol)
+            numbers = found.estimate_kcal_mol, found.uncertainty_kcal_mol
+            results = (whole_result("all", *numbers, records, found.replicates),)
     except (KeyError, TypeError, AttributeError, ValueError) as e:
         raise ResultFileError(f"{source}: a unit result in it cannot be read ({e})", source=source) from e
     ends = ends_of_units(iter(executed))

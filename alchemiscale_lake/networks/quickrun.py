@@ -4,7 +4,7 @@ A file is a dict of `estimate`, `uncertainty`, `protocol_result` (nested dicts: 
 `unit_results` (keyed dicts of every executed unit, including failures). If `data` has one entry per repeat, each with
 its own `unit_estimate` (RelativeHybridTopologyProtocol, every generation of openfe), each repeat is a result.
 Otherwise (absolute and separated-topology Protocols, whose legs are repeated independently) the file is one result
-with the file's own numbers.
+with the file's own numbers, and the replicates of `leg_estimates`.
 
 openfe's own `gather` discards a whole file if one of its repeats failed; here the others count.
 
@@ -22,10 +22,21 @@ from typing import Any, Final
 
 from ..errors import ResultFileError
 from .chain import reference
-from .imported import Content, Ends, ResultFile, ResultRecord, UnitRecord, energy_kcal_mol, ligands_of, read_unit
+from .imported import (
+    Content,
+    Ends,
+    Replicates,
+    ResultFile,
+    ResultRecord,
+    UnitRecord,
+    energy_kcal_mol,
+    ligands_of,
+    read_unit,
+)
+from .leg_estimates import LegsEstimate, legs_estimate
 from .nested import ObjectPool
 
-__all__ = ["counted_repeats", "ends_of_units", "per_repeat", "read_quickrun", "units_in", "whole_result"]
+__all__ = ["counted_repeats", "ends_of_units", "legs_in", "per_repeat", "read_quickrun", "whole_result"]
 
 _MAPPINGS: Final = ("ligandmapping", "mapping", "mappings")
 _GPUS: Final = frozenset({"cuda", "opencl", "hip"})
@@ -54,15 +65,16 @@ def read_quickrun(content: Any, source: str, pool: ObjectPool) -> ResultFile:
     try:
         result = content["protocol_result"]
         data, unit_results = result["data"], content.get("unit_results") or {}
+        qualname = str(result.get("__qualname__", ""))
         units = [(str(fields.get("_key", key)), fields) for key, fields in unit_results.items()]
-        counted = list(units_in(data))
+        counted = list(_units_in(data))
         records = [read_unit(fields) for _, fields in units] or [read_unit(fields) for fields in counted]
         repeats = counted_repeats(data)
         if repeats is not None and (repeats or not data):
             results = per_repeat(repeats, records, content)
         else:
-            results = [_whole(content, data, records)]
-        ends = _ends(counted, units, str(result.get("__qualname__", "")), str(result.get("__module__", "")), pool)
+            results = [_whole(content, records, data, legs_in(data, qualname.removesuffix("Result")))]
+        ends = _ends(counted, units, qualname, str(result.get("__module__", "")), pool)
     except (KeyError, TypeError, AttributeError, ValueError, IndexError) as e:
         raise ResultFileError(
             f"{source}: not a result of `openfe quickrun` ({type(e).__name__}: {e}); give files written by it",
@@ -73,7 +85,7 @@ def read_quickrun(content: Any, source: str, pool: ObjectPool) -> ResultFile:
         format="quickrun",
         results=tuple(results),
         ends=ends,
-        protocol_qualname=str(result.get("__qualname__", "")).removesuffix("Result") or None,
+        protocol_qualname=qualname.removesuffix("Result") or None,
         on_gpu=_on_gpu([*counted, *(fields for _, fields in units)]),
     )
 
@@ -110,25 +122,41 @@ def per_repeat(
         else:
             results.append(whole_result(label, None, None, own))
     if not results:
-        results.append(_whole(content, {}, records))
+        results.append(_whole(content, records, {}, LegsEstimate(None, None)))
     return results
 
 
-def _whole(content: Mapping[str, Any], data: Mapping[str, Any], records: Sequence[UnitRecord]) -> ResultRecord:
+def _whole(
+    content: Mapping[str, Any], records: Sequence[UnitRecord], data: Mapping[str, Any], legs: LegsEstimate
+) -> ResultRecord:
     value = energy_kcal_mol(content.get("estimate"))
     uncertainty = energy_kcal_mol(content.get("uncertainty"))
+    found = legs.estimate_kcal_mol
+    same = value is not None and found is not None and math.isclose(value, found, rel_tol=1e-9, abs_tol=1e-9)
     # openfe writes 0 for a single repeat: then only the legs' own uncertainties are available
-    return whole_result("all", value, uncertainty or _own_uncertainty(data), tuple(records))
+    uncertainty = uncertainty or _own_uncertainty(data)
+    return whole_result("all", value, uncertainty, tuple(records), legs.replicates if same else ())
+
+
+def legs_in(data: Mapping[str, Any], protocol: str) -> LegsEstimate:
+    """Return the estimate from the units in `data`, by leg, of a Protocol that repeats its legs independently."""
+    return legs_estimate(protocol, {leg: list(_units_in(of_leg)) for leg, of_leg in data.items()})
 
 
 def whole_result(
-    label: str, value: float | None, uncertainty: float | None, records: tuple[UnitRecord, ...]
+    label: str,
+    value: float | None,
+    uncertainty: float | None,
+    records: tuple[UnitRecord, ...],
+    replicates: Replicates = (),
 ) -> ResultRecord:
     """Combine units into one result: good if it has a number, or if every unit finally succeeded."""
     succeeded = {record.unit for record in records if record.ok}
     failed = [record for record in records if record.unit not in succeeded]
-    if value is not None or (records and not failed):
-        return ResultRecord(label, True, value, None if value is None else uncertainty, None, None, records)
+    if value is not None:
+        return ResultRecord(label, True, value, uncertainty, None, None, records, replicates)
+    if records and not failed:
+        return ResultRecord(label, True, None, None, None, None, records)
     last = failed[-1] if failed else None
     why = (last.exception if last else None) or _NO_ESTIMATE
     return ResultRecord(label, False, None, None, why, last.name if last else None, records)
@@ -139,7 +167,7 @@ def _own_uncertainty(data: Mapping[str, Any]) -> float | None:
     total, found = 0.0, False
     for leg in data.values():
         squares = []
-        for unit in units_in(leg):
+        for unit in _units_in(leg):
             outputs = unit.get("outputs")
             error = energy_kcal_mol(outputs.get("unit_estimate_error")) if isinstance(outputs, Mapping) else None
             squares += [] if error is None else [error**2]
@@ -151,17 +179,17 @@ def _own_uncertainty(data: Mapping[str, Any]) -> float | None:
 # --- their Transformation -------------------------------------------------------------------------
 
 
-def units_in(value: Any) -> Iterator[Mapping[str, Any]]:
+def _units_in(value: Any) -> Iterator[Mapping[str, Any]]:
     """Yield the nested dicts of unit results in `data`, whatever its form."""
     if isinstance(value, Mapping):
         if "source_key" in value and "outputs" in value:
             yield value
         elif "__qualname__" not in value:
             for item in value.values():
-                yield from units_in(item)
+                yield from _units_in(item)
     elif isinstance(value, list):
         for item in value:
-            yield from units_in(item)
+            yield from _units_in(item)
 
 
 def _ends(counted: Sequence[Mapping[str, Any]], units: Units, qualname: str, module: str, pool: ObjectPool) -> Ends:

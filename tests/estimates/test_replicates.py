@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import gufe
 import polars as pl
 import pytest
 
@@ -15,14 +17,28 @@ from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.errors import ReceiptError
 from alchemiscale_lake.estimates.gathering import gather_network
 from alchemiscale_lake.execution.assignment import AttemptSpec
+from alchemiscale_lake.execution.processes import close_step_server
 from alchemiscale_lake.execution.sound_receipt import sound_receipt
+from alchemiscale_lake.importing.imports import import_results
 from alchemiscale_lake.query import ask, connect
 from alchemiscale_lake.report.tables import raw_table
 from alchemiscale_lake.schemas.receipt import Receipt, pack_receipt, unpack_receipt
+from alchemiscale_lake.statestore.new_tasks import create_tasks
 from alchemiscale_lake.statestore.result_recording import record_receipts
+from alchemiscale_lake.statestore.submit import submit_network
+from alchemiscale_lake.store import Lake
 from tests.campaign import SCOPE, Campaign
+from tests.execution.bench import Bench
+from tests.gufe_adapter.absolute import AbsoluteSolvationProtocol
+from tests.networks import harmonic_system
 from tests.plain import plain_receipt
 
+#: Columns with numbers.
+COMPARED = {
+    "results": ["estimate_kcal_mol", "uncertainty_kcal_mol"],
+    "replicates": ["replicate", "value_kcal_mol", "uncertainty_kcal_mol"],
+    "transformation_estimates": ["values_kcal_mol", "value_kcal_mol", "uncertainty_kcal_mol", "sd_kcal_mol", "rule"],
+}
 REPEATS = ((1.0, 0.1), (1.4, 0.1), (1.3, None))
 
 
@@ -110,3 +126,42 @@ def test_a_bad_replicate_fails_its_result_with_the_reason(bad: tuple[Any, Any]) 
     assert "does not match the tables" in sound.result["exception"]
     assert list(sound.replicates) == []
     pack_receipt(sound, None)
+
+
+@pytest.fixture
+def fork_server() -> Iterator[None]:
+    yield
+    close_step_server()
+
+
+def test_legs_repeated_independently_give_the_same_rows_whether_run_or_imported(
+    tmp_path: Path, fork_server: None
+) -> None:
+    transformation = gufe.Transformation(
+        harmonic_system("a"), harmonic_system("b"), AbsoluteSolvationProtocol.make(), name="a"
+    )
+    network = gufe.AlchemicalNetwork([transformation], name="one")
+    run, imported = (Lake.create(tmp_path / name) for name in ("run", "imported"))
+    submitted = [submit_network(lake, network, SCOPE).network for lake in (run, imported)]
+    bench = Bench(run, tmp_path / "work")
+    (task,) = create_tasks(run, [f"{transformation.key}-{SCOPE}"], caller=Caller("test"))
+    receipt = bench.run(AttemptSpec("a" * 32, task, f"{transformation.key}-{SCOPE}", SCOPE))
+    record_receipts(run, [receipt], caller=Caller("test"))
+    file = tmp_path / "result.json.zst"
+    file.write_bytes(run.objects.get(receipt.result["object_path"]))
+    import_results(imported, [file], SCOPE)
+    for lake, key in zip((run, imported), submitted, strict=True):
+        gather_network(lake, key)
+
+    results, replicates, estimates = (
+        [_numbers(lake, table, columns) for lake in (run, imported)] for table, columns in COMPARED.items()
+    )
+
+    assert results[0] == results[1] == [(pytest.approx(5.2 - 23.8 / 3), pytest.approx(math.sqrt(0.07 + 0.13 / 3)))]
+    assert replicates[0] == replicates[1]
+    assert estimates[0] == estimates[1]
+
+
+def _numbers(lake: Lake, table: str, columns: list[str]) -> list[tuple[Any, ...]]:
+    rows = lake.table(table).scan().select(columns).collect()
+    return (rows.sort("replicate") if "replicate" in columns else rows).rows()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import gufe
 import pytest
@@ -13,6 +14,7 @@ from alchemiscale_lake.errors import EstimationError, UnitConversionError
 from tests import networks
 from tests.contracts.protocol_contract import FOLDERS, run_dag
 from tests.generations import GUFE1
+from tests.gufe_adapter.absolute import AbsoluteSolvationProtocol
 from tests.gufe_adapter.foreign import ForeignProtocol, ForeignResult
 from tests.gufe_adapter.repeating import MedianProtocol, RepeatingProtocol, WholeProtocol
 
@@ -124,7 +126,7 @@ def test_a_quantity_that_is_not_an_energy_is_refused(foreign: gufe.Transformatio
 def test_a_protocol_that_cannot_gather_is_named(foreign: gufe.Transformation, tmp_path: Path) -> None:
     dag, results = _run(foreign, tmp_path, name="broken")
 
-    with pytest.raises(EstimationError, match="ForeignProtocol could not gather 1 results of foreign") as caught:
+    with pytest.raises(EstimationError, match="ForeignProtocol could not gather 1 result of foreign") as caught:
         gufe_adapter.estimate(foreign, [gufe_adapter.build_dag_result(dag, results, foreign)])
     assert caught.value.facts["n_results"] == 1
 
@@ -170,3 +172,17 @@ def test_a_result_without_repeats_has_no_replicates(foreign: gufe.Transformation
     dag, results = _run(foreign, tmp_path)
 
     assert gufe_adapter.estimate(foreign, [gufe_adapter.build_dag_result(dag, results, foreign)]).replicates == ()
+
+
+class OddProtocol(AbsoluteSolvationProtocol):
+    """Its legs have different repeats."""
+
+    values: ClassVar[Any] = {"vacuum": {0: 5.0, 1: 5.5}, "solvent": {0: 8.0, 2: 8.1}}
+
+
+def test_legs_of_different_repeats_are_one_result(tmp_path: Path) -> None:
+    estimate = _repeated(OddProtocol, tmp_path)
+
+    assert estimate.value_kcal_mol == pytest.approx(5.25 - 8.05)
+    assert estimate.uncertainty_kcal_mol == pytest.approx(math.hypot(0.5, 0.1) / 2**0.5)
+    assert estimate.replicates == ()
