@@ -35,7 +35,6 @@ from .assignments import attempt_specs, build_assignment, grouped_by_place
 from .cooling import Cooling
 from .decision import decide
 from .executor import Executor
-from .headway import Headway, Outlook
 from .lease_monitor import lease_sign
 from .observation import OWN_LEASES, Observer
 from .openings import OpeningsObserver
@@ -43,6 +42,7 @@ from .outage import Outage
 from .picture import Due, Identity, InFlight
 from .policy import policy_for
 from .pool_reports import PoolReport, report_pool, withdraw_report
+from .progress_estimate import Outlook, ProgressEstimate
 from .report import DispatchReport, Progress, Tally
 from .schedule import Schedule
 from .settings import DispatchSettings
@@ -98,7 +98,7 @@ class Dispatcher:
         self._observer = Observer(lake, executor, self._me, settings.lease_s, self._sightings)
         self._acts = Acts(lake, self._tally, self._names)
         self._openings = OpeningsObserver(lake, executor, settings, policy, forecast, rng)
-        self._headway = Headway(lake, settings.selection, forecast)
+        self._estimate = ProgressEstimate(lake, settings.selection, forecast)
         self._schedule = Schedule(settings.heartbeat_s, time.monotonic())
         self._in_flight: Mapping[str, InFlight] = {}
         self._cooling = Cooling()
@@ -352,9 +352,9 @@ class Dispatcher:
         if self._on_progress is None:
             return
         is_news = states.seq != self._seen_seq or bool(self._tally.newly)
-        if not is_news and not self._headway.due():
+        if not is_news and not self._estimate.due():
             return
-        outlook = self._headway.outlook(states, self._tally.wall_times_s)
+        outlook = self._estimate.outlook(states, self._tally.wall_times_s)
         if not is_news and (outlook.running, outlook.queued) == (self._outlook.running, self._outlook.queued):
             return
         self._seen_seq, self._outlook = states.seq, outlook

@@ -63,13 +63,13 @@ def place_drafts(
     dict
         Task -> name of its place, in the order drawn; Tasks without a place are left out.
     """
-    room = _Room(places, dict(in_flight or {}), ahead, retire_before_s, whole_jobs)
+    capacity = _FreeCapacity(places, dict(in_flight or {}), ahead, retire_before_s, whole_jobs)
     placed: dict[str, str] = {}
     for shunned in (False, True):
         for draft in drafts:
-            if draft.task not in placed and (found := room.take(draft, shunned=shunned)) is not None:
+            if draft.task not in placed and (found := capacity.take(draft, shunned=shunned)) is not None:
                 placed[draft.task] = found
-            if room.is_full:
+            if capacity.is_full:
                 break
     return {draft.task: placed[draft.task] for draft in drafts if draft.task in placed}
 
@@ -92,7 +92,7 @@ def workers_wanted(needs: Sequence[Resources], n_tasks: int, capacity: Resources
     return min(most, max(1, math.ceil(n_tasks * sum(each) / len(each) - 1e-9)))
 
 
-class _Room:
+class _FreeCapacity:
     """Free capacity of every place during placement."""
 
     def __init__(

@@ -20,7 +20,7 @@ from ..store import Lake, NetworkState, now_utc
 from ..tasks import TaskStates, choose
 from ..tasks.fitness import FITS, REFUSALS, hours_in, part_in, refused_by
 from ..tasks.policy import Admission, PoolView, Situation, admit, pools_before, room_of
-from .survey import Survey
+from .policy_inputs import PolicyInputs
 
 __all__ = ["DispatchPlan", "PoolPlan", "Unplaced", "plan_dispatch"]
 
@@ -143,18 +143,18 @@ def plan_dispatch(
         Seed of the draw, which decides among Tasks of equal priority and weight.
     """
     now = now or now_utc()
-    survey = Survey(lake, pools)
-    survey.refresh(now, usage=True)
+    inputs = PolicyInputs(lake, pools)
+    inputs.refresh(now, usage=True)
     states, networks = lake.task_log.states(), lake.network_log.states()
-    candidates = survey.candidates(states, networks)
-    heard = {name for name, report in survey.reports.items() if report.is_heard(now)} & set(pools.pools)
+    candidates = inputs.candidates(states, networks)
+    heard = {name for name, report in inputs.reports.items() if report.is_heard(now)} & set(pools.pools)
     assumed = all_pools or not heard
-    play = _Play(pools, survey, candidates, survey.running(states), now, set(pools.pools) if assumed else heard)
+    play = _Play(pools, inputs, candidates, inputs.running(states), now, set(pools.pools) if assumed else heard)
     planned = [play.turn(name, networks, np.random.default_rng(seed)) for name in _order(pools)]
     claimable = candidates["task"].n_unique()
     return DispatchPlan(
         pools=tuple(planned),
-        unplaced=tuple(_unplaced(pools, play.candidates, survey, {plan.pool: plan for plan in planned})),
+        unplaced=tuple(_unplaced(pools, play.candidates, inputs, {plan.pool: plan for plan in planned})),
         n_claimable=claimable,
         n_not_claimable=_count_waiting(states) - claimable,
         assumed=assumed and heard != set(pools.pools),
@@ -167,13 +167,13 @@ class _Play:
     def __init__(
         self,
         pools: Pools,
-        survey: Survey,
+        inputs: PolicyInputs,
         candidates: pl.DataFrame,
         running: pl.DataFrame,
         now: datetime,
         present: set[str],
     ) -> None:
-        self._pools, self._survey, self._now, self._present = pools, survey, now, present
+        self._pools, self._inputs, self._now, self._present = pools, inputs, now, present
         self.candidates, self._running = candidates, running
 
     def turn(self, name: str, networks: Mapping[str, NetworkState], rng: np.random.Generator) -> PoolPlan:
@@ -182,7 +182,7 @@ class _Play:
         if name not in self._present:
             admission = Admission(self.candidates.clear(), 0, True, (_no_dispatcher(name),))
             return self._plan(name, admission, running_before, self.candidates.clear())
-        situation = self._survey.situation(self._running, self._now, heard=self._present)
+        situation = self._inputs.situation(self._running, self._now, heard=self._present)
         admission = admit(self._pools, name, self.candidates, self._running, situation)
         taken, why = self._draw(name, admission, situation, networks, rng)
         self._start(name, taken)
@@ -220,11 +220,11 @@ class _Play:
     def _plan(
         self, name: str, admission: Admission, running: int, taken: pl.DataFrame, why: tuple[str, ...] = ()
     ) -> PoolPlan:
-        pool, used = self._pools.pools[name], self._survey.usage[name]
+        pool, used = self._pools.pools[name], self._inputs.usage[name]
         hours = taken[hours_in(name)]
         gpu_hours = float(hours.sum())
-        told = taken.join(self._survey.sources().drop_nulls(), on="transformation")
-        report = self._survey.reports.get(name)
+        told = taken.join(self._inputs.sources().drop_nulls(), on="transformation")
+        report = self._inputs.reports.get(name)
         is_present = name in self._present
         return PoolPlan(
             pool=name,
@@ -261,9 +261,11 @@ def _no_dispatcher(name: str) -> str:
     return f"no dispatcher was seen within the last ten minutes; start one with `alchemiscale-lake dispatch {name}`"
 
 
-def _unplaced(pools: Pools, left: pl.DataFrame, survey: Survey, planned: Mapping[str, PoolPlan]) -> list[Unplaced]:
+def _unplaced(
+    pools: Pools, left: pl.DataFrame, inputs: PolicyInputs, planned: Mapping[str, PoolPlan]
+) -> list[Unplaced]:
     codes = [refused_by(name) for name in pools.pools]
-    protocols = survey.protocols()
+    protocols = inputs.protocols()
     tasks = left.unique("task").join(protocols, on="transformation", how="left")
     groups = tasks.group_by("scope", "protocol", *codes).len("n").sort("scope", "protocol", *codes)
     found = []

@@ -1,7 +1,7 @@
 """The claiming policy of one pool on one lake.
 
-The rules are in `tasks/policy.py`, the policy inputs come from `survey.py`. `refresh` does all slow reads before a
-claim; `admit` is called during the claim and reads nothing, except for new Transformations.
+The rules are in `tasks/policy.py`, their inputs from `policy_inputs.py`. `refresh` does all slow reads before
+a claim; `admit` is called during the claim and reads nothing, except for new Transformations.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ..statestore.network_state import on_active_networks
 from ..store import Lake, NetworkState, now_utc
 from ..tasks.policy import Admission, Situation, admit
 from ..tasks.states import TaskStates
-from .survey import Survey
+from .policy_inputs import PolicyInputs
 
 __all__ = ["AllTasks", "Policy", "PoolPolicy", "policy_for"]
 
@@ -84,7 +84,7 @@ class PoolPolicy:
     ) -> None:
         pools.named(pool)
         self._pools, self._pool, self._clock = pools, pool, clock
-        self._survey = Survey(lake, pools, forecast)
+        self._inputs = PolicyInputs(lake, pools, forecast)
         self._patience = _Patience()
 
     def refresh(self) -> None:
@@ -92,7 +92,7 @@ class PoolPolicy:
 
         Does nothing if called within 15 s of the last read; call it before every claim.
         """
-        self._survey.refresh(self._clock())
+        self._inputs.refresh(self._clock())
 
     def admit(self, states: TaskStates, networks: Mapping[str, NetworkState]) -> Admission:
         """Decide what the pool may claim, given these states; call `refresh` first.
@@ -104,9 +104,9 @@ class PoolPolicy:
             State of every network with a decision; all others are active.
         """
         now = self._clock()
-        candidates = self._survey.candidates(states, networks)
-        running = self._survey.running(states)
-        situation = self._survey.situation(running, now, heard=(self._pool,))
+        candidates = self._inputs.candidates(states, networks)
+        running = self._inputs.running(states)
+        situation = self._inputs.situation(running, now, heard=(self._pool,))
         situation = self._patience.applied(situation, running)
         admission = admit(self._pools, self._pool, candidates, running, situation)
         self._patience.note(admission.left_to, running, now)

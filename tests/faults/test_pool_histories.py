@@ -33,7 +33,7 @@ from hypothesis.stateful import (
 )
 
 from alchemiscale_lake.caller import Caller
-from alchemiscale_lake.dispatch import acts, dispatcher, observation, outage, survey
+from alchemiscale_lake.dispatch import acts, dispatcher, observation, outage, policy_inputs
 from alchemiscale_lake.dispatch.decision import Decision, decide
 from alchemiscale_lake.dispatch.dispatcher import Dispatcher
 from alchemiscale_lake.dispatch.picture import Due, Picture
@@ -115,7 +115,7 @@ class PoolHistories(RuleBasedStateMachine):
         for name, module in list(sys.modules.items()):
             if name.startswith("alchemiscale_lake.") and hasattr(module, "now_utc"):
                 self.patch.setattr(module, "now_utc", self.clock.now)
-        self.patch.setattr(survey, "_REFRESH", self.clock.now() - self.clock.now())
+        self.patch.setattr(policy_inputs, "_REFRESH", self.clock.now() - self.clock.now())
         self.patch.setattr(task_log, "datetime", SimpleNamespace(now=self.clock.now))
         self.patch.setattr(dispatcher, "process_name", self.name_dispatcher)
         self.patch.setattr(dispatcher, "decide", checked_decision)

@@ -20,7 +20,7 @@ from ..store import Lake
 from ..tasks.states import TaskStates
 from .heartbeats import HeartbeatReader
 
-__all__ = ["Headway", "Outlook"]
+__all__ = ["Outlook", "ProgressEstimate"]
 
 #: Interval of reading heartbeats; in a bucket each read is a request.
 _LOOK_FOLDER_S: Final = 2.0
@@ -50,7 +50,7 @@ class Outlook:
     eta_s: float | None = None
 
 
-class Headway:
+class ProgressEstimate:
     """Observes the Tasks of a selection for one dispatcher.
 
     Parameters

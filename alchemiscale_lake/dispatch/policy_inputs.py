@@ -23,7 +23,7 @@ from ..tasks.policy import PoolView, Situation, cost_in
 from ..tasks.states import TaskStates
 from .pool_reports import PoolReport, pool_reports
 
-__all__ = ["Survey"]
+__all__ = ["PolicyInputs"]
 
 _REFRESH: Final = timedelta(seconds=15)
 _NOTHING_USED: Final = {"attempt": pl.String, "pool": pl.String, "hours": pl.Float64}
@@ -42,7 +42,7 @@ class _Read:
     waiting_since: pl.DataFrame | None
 
 
-class Survey:
+class PolicyInputs:
     """Current knowledge of a lake's Tasks and pools. Not thread-safe.
 
     Parameters
