@@ -8,20 +8,33 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Annotated, Any, Final, Literal, get_args
+from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from .amounts import format_bytes, format_seconds, parse_bytes, parse_seconds
 from .directives import directive_mistakes, log_folder_mistake, word_mistake
 from .errors import LakeError, SettingsError
 from .ids import Scope
+from .plugins import load_plugin, plugin_names
 from .resources import Resources
 from .suggestions import did_you_mean
 
 __all__ = [
     "ANY_PROTOCOL",
+    "ENGINES",
     "JOBQUEUE_KINDS",
+    "OWN_KINDS",
     "Burst",
     "Bytes",
     "Limits",
@@ -34,9 +47,12 @@ __all__ = [
     "Seconds",
 ]
 
-PoolKind = Literal["local", "slurm", "pbs", "lsf", "sge", "htcondor", "oar", "moab", "work-pool"]
+#: Group of entry points by which engines are found: names are kinds of pools (`engines.registry`).
+ENGINES: Final = "alchemiscale_lake.engines"
 #: Kinds whose workers are jobs of a queue, one per class of dask-jobqueue.
-JOBQUEUE_KINDS: Final = tuple(kind for kind in get_args(PoolKind) if kind not in ("local", "work-pool"))
+JOBQUEUE_KINDS: Final = ("slurm", "pbs", "lsf", "sge", "htcondor", "oar", "moab")
+#: Kinds with keys of their own in a pool; those of other packages have a section `options`.
+OWN_KINDS: Final = ("local", *JOBQUEUE_KINDS, "work-pool")
 #: Key in `protocols`: needs of every class that neither the file nor this package lists.
 ANY_PROTOCOL: Final = "*"
 #: A smaller amount of memory is a number with a missing unit.
@@ -68,6 +84,19 @@ def _check_class_or_any(value: str) -> str:
     return value if value == ANY_PROTOCOL else _check_class(value)
 
 
+def _check_kind(value: str) -> str:
+    if value not in OWN_KINDS and value not in (known := [*OWN_KINDS, *_kinds_elsewhere()]):
+        *most, last = (repr(kind) for kind in known)
+        expected = f"{', '.join(most)} or {last}"
+        raise PydanticCustomError("literal_error", "Input should be {expected}", {"expected": expected})
+    return value
+
+
+def _kinds_elsewhere() -> list[str]:
+    """Return the kinds of pools whose engines are in other packages."""
+    return [kind for kind in plugin_names(ENGINES) if kind not in OWN_KINDS]
+
+
 def _no_bool(value: Any) -> Any:
     # it would be accepted as 0 or 1
     if value is True or value is False:
@@ -75,6 +104,7 @@ def _no_bool(value: Any) -> Any:
     return value
 
 
+PoolKind = Annotated[str, AfterValidator(_check_kind)]
 Seconds = Annotated[float, BeforeValidator(parse_seconds), Field(gt=0)]
 Bytes = Annotated[int, BeforeValidator(parse_bytes), AfterValidator(_check_bytes)]
 ScopePattern = Annotated[str, BeforeValidator(_parse_scope)]
@@ -213,7 +243,9 @@ def _key(model: type[BaseModel], name: str) -> str:
 class Pool(_Model):
     """One place to compute. Its resources are those of one worker: a queue job, a pod, or this machine."""
 
-    kind: PoolKind = Field(description="local, work-pool, or a queue as named by dask-jobqueue")
+    kind: PoolKind = Field(
+        description="local, work-pool, a queue as named by dask-jobqueue, or that of an engine in another package"
+    )
     cores: int | None = Field(
         None, ge=1, description="cores of one worker; default: all of this machine for local, else 1"
     )
@@ -239,6 +271,7 @@ class Pool(_Model):
     work_root: str | None = Field(None, description="folder for work in progress; for a queue, one shared by all nodes")
     log_folder: str | None = Field(None, description="folder for the output of queue jobs")
     work_pool: str | None = Field(None, description="name of the Prefect work pool")
+    options: dict[str, Any] = Field({}, description="settings of an engine in another package")
     # what and how much
     limits: Limits = Field(Limits(), description="limits on the use of the pool")
     scopes: tuple[ScopePattern, ...] = Field((), description="Scopes that may run here, as in `org-*-*`; empty: all")
@@ -263,6 +296,16 @@ class Pool(_Model):
     )
     unit_retries: int = Field(1, ge=0, description="retries of a failed ProtocolUnit within an attempt")
     monitors: Monitors = Field(Monitors(), description="limits above which nothing more is started on a worker")
+
+    @property
+    def is_local(self) -> bool:
+        """Return whether its worker is this machine."""
+        return self.kind == "local"
+
+    @property
+    def is_queue(self) -> bool:
+        """Return whether its workers are jobs of a batch queue."""
+        return self.kind in JOBQUEUE_KINDS
 
     @property
     def capacity(self) -> Resources:
@@ -296,12 +339,19 @@ class Pool(_Model):
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Pool:
-        _refuse([*self._against_its_kind(), *self._against_its_queue(), *self._against_itself()])
+        _refuse(
+            [
+                *self._against_its_kind(),
+                *self._against_its_queue(),
+                *self._against_its_engine(),
+                *self._against_itself(),
+            ]
+        )
         return self
 
     def _against_its_queue(self) -> list[tuple[str, str]]:
         """Return texts that the queue would reject or misread."""
-        if self.kind not in JOBQUEUE_KINDS:
+        if not self.is_queue:
             return []
         words = {"queue": self.queue, "account": self.account, "interface": self.interface}
         wrong = [(key, word_mistake(self.kind, key, text)) for key, text in words.items() if text is not None]
@@ -312,10 +362,10 @@ class Pool(_Model):
 
     def _against_its_kind(self) -> list[tuple[str, str]]:
         """Return keys that are missing or useless for this kind."""
-        queue = self.kind in JOBQUEUE_KINDS
-        needed = [*_OF_QUEUES_NEEDED] if queue else []
+        needed = [*_OF_QUEUES_NEEDED] if self.is_queue else []
         needed += ["disk_bytes"] if self.kind == "htcondor" else ["work_pool"] if self.kind == "work-pool" else []
-        useless = [] if queue else [*_OF_QUEUES]
+        useless = [] if self.is_queue else [*_OF_QUEUES]
+        useless += ["options"] if self.kind in OWN_KINDS else []
         useless += [] if self.kind == "work-pool" else ["work_pool"]
         useless += {"local": ["environment", "python"], "htcondor": ["queue"]}.get(self.kind, [])
         missing = [name for name in needed if getattr(self, name) is None]
@@ -324,6 +374,22 @@ class Pool(_Model):
             *((_key(type(self), name), f"is missing: a {self.kind} pool requires it") for name in missing),
             *((_key(type(self), name), f"does not apply to a {self.kind} pool; remove it") for name in given),
         ]
+
+    def _against_its_engine(self) -> list[tuple[str, str]]:
+        """Return mistakes in `options`, as the engine of another package defines them."""
+        if self.kind in OWN_KINDS:
+            return []
+        try:
+            model = load_plugin(ENGINES, self.kind).options
+        except (LakeError, AttributeError) as e:
+            return [("kind", f"the engine of {self.kind} cannot be used: {e}")]
+        if model is None:
+            return [("options", f"does not apply to a {self.kind} pool; remove it")] if self.options else []
+        try:
+            model.model_validate(self.options)
+        except ValidationError as e:
+            return [("options", f"{'.'.join(map(str, one['loc']))}: {one['msg']}") for one in e.errors()]
+        return []
 
     def _against_itself(self) -> list[tuple[str, str]]:
         """Return keys that leave nothing to run."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from prefect import flow
 from prefect.client.schemas.objects import State
 
+from ..flow_steps.dispatch_setup import set_up_dispatch
 from ..flow_steps.dispatching import Dispatched, dispatch_tasks, handed_back
-from ..flow_steps.pool_settings import plan_dispatch
 from ..flow_steps.progress_listeners import reported
 from ..flow_steps.task_runs import task_runner
 from ..ids import Scope
@@ -55,7 +55,7 @@ def dispatch(
     load_credentials()
     place = Lake.open(lake)
     selection = Selection(tuple(Scope.parse(s) for s in scopes or ()), tuple(networks or ()))
-    plan = plan_dispatch(
+    plan = set_up_dispatch(
         place,
         pool,
         selection,

@@ -13,8 +13,8 @@ from prefect.runtime import flow_run
 from ..errors import NotALakeError
 from ..estimates.gathering import GatherReport, gather_network
 from ..flow_steps.campaigns import Campaign, finish_campaign, new_campaign, prepare_campaign
+from ..flow_steps.dispatch_setup import set_up_dispatch
 from ..flow_steps.dispatching import Dispatched, dispatch_tasks, handed_back
-from ..flow_steps.pool_settings import plan_dispatch
 from ..flow_steps.progress_listeners import reported
 from ..flow_steps.summary import publish_campaign, publish_estimates
 from ..flow_steps.task_runs import task_runner
@@ -128,7 +128,7 @@ def run_campaign(
     )
     campaign, n_created = prepare_campaign(place, campaign)
     assert campaign.network is not None
-    plan = plan_dispatch(
+    plan = set_up_dispatch(
         place,
         pool,
         Selection(networks=(campaign.network,)),

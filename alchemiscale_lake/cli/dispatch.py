@@ -115,11 +115,12 @@ def _exit_on_errors(ctx: click.Context, lake: Lake, selection: Selection, seq: i
 
 
 def _needs_prefect(pool: str, pools_file: str | None) -> bool:
+    from ..engines.registry import engine_of
     from ..pools_file import find_pools_file, load_pools
 
     path = find_pools_file(pools_file)
     known = {} if path is None else load_pools(path).pools
-    return pool in known and known[pool].kind == "work-pool"
+    return pool in known and engine_of(known[pool].kind).needs_prefect
 
 
 def _conclude(report: DispatchReport) -> None:

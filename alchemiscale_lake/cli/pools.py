@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
@@ -14,7 +12,6 @@ from ._show import is_for_people, output_options, show_table
 
 if TYPE_CHECKING:
     from ..pools_file import PoolsFile
-    from ..settings import Pool
 
 __all__ = ["command"]
 
@@ -66,24 +63,26 @@ def check_command(file: str | None) -> None:
     Example:
       alchemiscale-lake pools check pools.yaml
     """
-    from ..errors import SettingsError
+    from ..engines.registry import engine_of
+    from ..errors import MissingDependencyError, SettingsError
     from ..report.pools import pool_sentence
-    from ..settings import JOBQUEUE_KINDS
     from ..tasks.pool_doubts import doubts
 
     read = _read(file)
-    job_script = _job_script()
-    queues = [name for name, pool in read.pools.pools.items() if pool.kind in JOBQUEUE_KINDS]
+    missing = set()
     for name, pool in read.pools.pools.items():
         put_out(pool_sentence(name, pool))
-        if name in queues and job_script is not None:
-            try:
-                lines = _directives(job_script, name, pool)
-            except SettingsError as e:
-                raise SettingsError(f"{read.where('pools', name)}: {e}", **e.facts) from e
+        engine = engine_of(pool.kind)
+        try:
+            lines = [] if engine.job_script is None else _directives(engine.job_script(name, pool, _JOB_COMMAND))
+        except MissingDependencyError:
+            missing.add(engine.requirement)
+        except SettingsError as e:
+            raise SettingsError(f"{read.where('pools', name)}: {e}", **e.facts) from e
+        else:
             put_out("".join(f"    {line}\n" for line in lines), nl=False)
-    if queues and job_script is None:
-        say("the directives of jobs are not shown here; to see them, install alchemiscale-lake[hpc]")
+    for requirement in sorted(missing):
+        say(f"the directives of jobs are not shown here; to see them, install {requirement}")
     for doubt in doubts(read.pools):
         say(f"Warning: {read.where(*doubt.key)}: {doubt.text}", fg="yellow")
     say(f"{read.path} has {count(len(read.pools.pools), 'pool')} and no mistakes")
@@ -102,17 +101,7 @@ def _read(file: str | None) -> PoolsFile:
     return read_pools_file(found)
 
 
-def _job_script() -> Callable[..., str] | None:
-    """Return the function that writes the script of a queue job; None without dask-jobqueue."""
-    if importlib.util.find_spec("dask_jobqueue") is None:
-        return None
-    from ..engines.queues import job_script
-
-    return job_script
-
-
-def _directives(job_script: Callable[..., str], name: str, pool: Pool) -> list[str]:
-    """Return the directive lines of the job script, or the whole script for a queue without directives."""
-    script = job_script(name, pool, _JOB_COMMAND)
+def _directives(script: str) -> list[str]:
+    """Return the directive lines of a job script, or the whole script for a queue without directives."""
     headers = [line for line in script.splitlines() if line.startswith("#") and not line.startswith("#!")]
     return headers or [line for line in script.splitlines() if line.strip()]

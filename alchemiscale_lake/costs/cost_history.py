@@ -12,7 +12,7 @@ from typing import Final
 import polars as pl
 
 from ..store import Lake, collect
-from ..tasks.default_needs import PROTOCOL_NEEDS
+from ..tasks.default_needs import default_needs
 from .cost_rows import CPU, FEATURE_COLUMNS
 
 __all__ = ["CostHistory", "cost_history", "usual_gpus", "with_targets"]
@@ -51,7 +51,7 @@ def cost_history(lake: Lake) -> CostHistory:
         on="transformation",
     )
     # an imported result of a GPU Protocol does not state the GPU, or whether it had one
-    on_gpus = [name for name, needs in PROTOCOL_NEEDS.items() if needs.gpus > 0]
+    on_gpus = [name for name, needs in default_needs().protocols.items() if needs.gpus > 0]
     silent = pl.col("host").is_null() & pl.col("gpu_time_s").is_null() & pl.col("protocol_qualname").is_in(on_gpus)
     rows = rows.filter(~silent).join(hosts, on="host", how="left").with_columns(_costs())
     return CostHistory(rows.drop("host", "host_gpu", "gpu_time_s").sort("ended_at", "transformation"), len(results))

@@ -312,7 +312,7 @@ class _Seen:
         # per hour of a Task: GPU-hours (worker-hours without GPU), and money for its share of a worker
         self._rates = np.stack([held, fit[hours_in(name)].to_numpy() * pool.cost_per_gpu_hour], axis=1)
         part = fit[part_in(name)].to_numpy()[self._of_task][self.takes]
-        workers = 1 if pool.kind == "local" else pool.limits.maximum
+        workers = 1 if pool.is_local else pool.limits.maximum
         slots = int(workers / part.mean() + 1e-9) if len(part) else workers
         self.slots = slots if pool.limits.hard is None else min(slots, pool.limits.hard)
         self._hours = worlds.tasks(name) / held[self._of_task]

@@ -70,8 +70,17 @@ def local_pool(workers: int | None = None, cores_per_task: int = 1) -> Pool:
 
 
 @contextlib.contextmanager
-def open_local_executor(pool: Pool, lake: Lake) -> Iterator[DaskExecutor]:
-    """Start the worker of a local pool; at the end, none of its processes is left."""
+def open_local_executor(name: str, pool: Pool, lake: Lake) -> Iterator[DaskExecutor]:
+    """Start the worker of a local pool; at the end, none of its processes is left.
+
+    Parameters
+    ----------
+    name : str
+        Name of the pool; unused, since nothing of it is visible elsewhere.
+    pool : Pool
+    lake : Lake
+        Lake of its assignments.
+    """
     whole = Resources(pool.cores or _cores_here(), pool.memory_bytes, float(pool.gpus))
     with _open_client(threads_of(whole)) as client:
         yield DaskExecutor(client, lake, whole)

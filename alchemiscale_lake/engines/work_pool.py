@@ -340,7 +340,7 @@ def _bare_spec(attempt: str, scope: str) -> AttemptSpec:
 
 @contextlib.contextmanager
 def open_work_pool(
-    lake: Lake, name: str, pool: Pool, *, patience: Patience | None = None
+    name: str, pool: Pool, lake: Lake, *, patience: Patience | None = None
 ) -> Iterator[WorkPoolExecutor]:
     """Yield the executor of a pool of kind `work-pool`; its flow runs continue after the end.
 

@@ -9,10 +9,10 @@ from collections.abc import Callable
 
 from ..dispatch.dispatcher import Dispatcher
 from ..dispatch.report import DispatchReport, Progress
-from ..engines.pool_engines import open_executor
+from ..engines.registry import open_executor
 from ..statestore.claims import Selection
 from ..store import Lake
-from .pool_settings import plan_dispatch
+from .dispatch_setup import set_up_dispatch
 
 __all__ = ["dispatch_once"]
 
@@ -34,7 +34,7 @@ def dispatch_once(
     SettingsError
         If the pools file has no such pool, or it is a local pool.
     """
-    plan = plan_dispatch(
+    plan = set_up_dispatch(
         lake, pool, selection, pools_file=pools_file, timeout_s=timeout_s, unit_retries=unit_retries, once=True
     )
     with open_executor(plan.name, plan.pool, lake, once=True) as executor:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
@@ -11,14 +9,13 @@ from prefect.client.schemas.objects import State
 from prefect.states import Cancelled
 
 from ..dispatch.dispatcher import Dispatcher
-from ..dispatch.executor import Executor
 from ..dispatch.report import DispatchReport, Progress
-from ..engines.pool_engines import open_executor
+from ..engines.registry import open_executor
 from ..estimates.estimate_keeper import EstimateKeeper
 from ..store import Lake
 from .artifacts import progress_artifact
+from .dispatch_setup import DispatchSetup
 from .network_pages import keep_pages
-from .pool_settings import DispatchPlan
 from .progress_listeners import tell
 from .signals import stop_event
 from .task_runs import ShowingExecutor, task_runs
@@ -43,7 +40,7 @@ def handed_back(report: T) -> State[T]:
 
 
 def dispatch_tasks(
-    lake: Lake, plan: DispatchPlan, *, title: str, until: Until = "drained", gather_at_end: bool = True
+    lake: Lake, plan: DispatchSetup, *, title: str, until: Until = "drained", gather_at_end: bool = True
 ) -> Dispatched:
     """Claim, run, collect and record Tasks for a pool, until nothing is left or a stop is requested.
 
@@ -53,7 +50,7 @@ def dispatch_tasks(
     with (
         stop_event() as stop,
         EstimateKeeper(lake, at_end=gather_at_end, on_gathered=lambda done: keep_pages(lake, done)) as estimates,
-        _engine(lake, plan) as engine,
+        open_executor(plan.name, plan.pool, lake, once=plan.once) as engine,
         task_runs() as runs,
         progress_artifact(title) as show,
     ):
@@ -69,15 +66,3 @@ def dispatch_tasks(
         dispatcher = Dispatcher(lake, executor, plan.settings, pools=plan.pools, on_progress=on_progress)
         report = dispatcher.run(until="once" if plan.once else until, stop=stop)
         return Dispatched(report, stop.is_set())
-
-
-@contextlib.contextmanager
-def _engine(lake: Lake, plan: DispatchPlan) -> Iterator[Executor]:
-    if plan.pool.kind == "work-pool":
-        from ..engines.work_pool import open_work_pool
-
-        with open_work_pool(lake, plan.name, plan.pool) as executor:
-            yield executor
-    else:
-        with open_executor(plan.name, plan.pool, lake, once=plan.once) as executor:
-            yield executor

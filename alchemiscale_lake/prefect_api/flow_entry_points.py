@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from typing import Any
 
-__all__ = ["load_flow"]
+from ..plugins import load_plugin
 
-_GROUP = "alchemiscale_lake.flows"
+__all__ = ["load_flow"]
 
 
 def load_flow(deployment: str) -> Any:
     """Return a Prefect flow, or another callable of the group, such as `dispatch` or `run-campaign`."""
-    (entry,) = importlib.metadata.entry_points(group=_GROUP, name=deployment)
-    return entry.load()
+    return load_plugin("alchemiscale_lake.flows", deployment)

@@ -6,7 +6,7 @@ from typing import Final
 
 from ..amounts import format_bytes, format_seconds
 from ..plurals import count
-from ..settings import JOBQUEUE_KINDS, Burst, Pool, Pools
+from ..settings import Burst, Pool, Pools
 from ..tasks.pool_doubts import most_per_day
 from .table import Table
 
@@ -62,7 +62,7 @@ def pools_sheet(pools: Pools) -> Table:
 def pool_sentence(name: str, pool: Pool) -> str:
     """Describe in one line what a pool does."""
     clauses = [f"{name}: {_what(pool)}", f"{_when(pool)} (priority {pool.priority})"]
-    if pool.kind in JOBQUEUE_KINDS:
+    if pool.is_queue:
         clauses.append(f"jobs without work end after {format_seconds(pool.idle_s)}")
     if pool.scopes or pool.exclude_scopes:
         clauses.append(f"Scopes {_chosen(pool.scopes, pool.exclude_scopes)}")
@@ -82,7 +82,7 @@ def _row(name: str, pool: Pool) -> tuple[str | int | float | None, ...]:
         pool.priority,
         _worker(pool),
         None if pool.walltime_s is None else format_seconds(pool.walltime_s),
-        None if pool.kind == "local" else _range(pool),
+        None if pool.is_local else _range(pool),
         in_flight or None,
         _chosen(pool.scopes, pool.exclude_scopes),
         _chosen(pool.protocols, pool.exclude_protocols),
@@ -97,24 +97,25 @@ def _range(pool: Pool) -> str:
 
 
 def _worker(pool: Pool) -> str:
-    cores = "all cores" if pool.cores is None and pool.kind == "local" else count(pool.capacity.cores, "core")
+    cores = "all cores" if pool.cores is None and pool.is_local else count(pool.capacity.cores, "core")
     memory = [] if pool.memory_bytes is None else [format_bytes(pool.memory_bytes)]
     return ", ".join([cores, *memory, *([count(pool.gpus, "GPU")] if pool.gpus else [])])
 
 
 def _what(pool: Pool) -> str:
-    if pool.kind == "local":
+    if pool.is_local:
         return f"runs Tasks on this machine, on {_worker(pool)}"
     walltime = "" if pool.walltime_s is None else f" for {format_seconds(pool.walltime_s)}"
-    if pool.kind in JOBQUEUE_KINDS:
+    if pool.is_queue:
         where = f"to queue {pool.queue}" if pool.queue else "to the default queue"
         return f"submits {_range(pool)} {_called(pool, pool.limits.maximum)} {where}, each {_worker(pool)}{walltime}"
     runs = _called(pool, pool.limits.maximum)
-    return f"starts {_range(pool)} {runs} in the Prefect work pool {pool.work_pool}, each {_worker(pool)}{walltime}"
+    where = f"of {pool.kind}" if pool.work_pool is None else f"in the Prefect work pool {pool.work_pool}"
+    return f"starts {_range(pool)} {runs} {where}, each {_worker(pool)}{walltime}"
 
 
 def _called(pool: Pool, number: int) -> str:
-    noun = f"{_QUEUES[pool.kind]} job" if pool.kind in JOBQUEUE_KINDS else "flow run"
+    noun = f"{_QUEUES[pool.kind]} job" if pool.is_queue else "worker" if pool.work_pool is None else "flow run"
     return noun if number == 1 else f"{noun}s"
 
 

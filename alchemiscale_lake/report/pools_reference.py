@@ -15,8 +15,8 @@ from pydantic.fields import FieldInfo
 
 from ..amounts import format_seconds
 from ..resources import Resources
-from ..settings import Burst, Limits, Monitors, Needs, Pool, Pools, QuarantineRules
-from ..tasks.default_needs import PROTOCOL_NEEDS, unit_needs
+from ..settings import OWN_KINDS, Burst, Limits, Monitors, Needs, Pool, Pools, QuarantineRules
+from ..tasks.default_needs import default_needs, unit_needs
 
 __all__ = ["document"]
 
@@ -116,7 +116,7 @@ def document() -> str:
     parts = [_HEAD]
     for title, model, text in _SECTIONS:
         parts.append(f"\n## {title}\n" + (f"\n{text}\n" if text else "") + "\n" + _keys(model))
-    known = [("Protocol", {name: needs.resources for name, needs in PROTOCOL_NEEDS.items()})]
+    known = [("Protocol", {name: needs.resources for name, needs in default_needs().protocols.items()})]
     known.append(("ProtocolUnit", unit_needs(None)))
     parts += [_NEEDS, "\n", _keys(Needs), *(_known(noun, needs) for noun, needs in known)]
     parts.append("\n## `hosts`: quarantine of bad hosts\n\n" + _keys(QuarantineRules))
@@ -132,10 +132,10 @@ def _keys(model: type[BaseModel]) -> str:
 
 
 def _kind(name: str, field: FieldInfo) -> str:
+    if name == "kind":
+        return ", ".join(f"`{kind}`" for kind in OWN_KINDS)
     annotation: Any = field.annotation
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
-    if origin is typing.Literal:
-        return ", ".join(f"`{one}`" for one in arguments)
     if name.endswith("_s"):
         return "duration"
     if name.endswith("_bytes"):

@@ -1,68 +1,65 @@
-"""Default resource needs of well-known Protocols and ProtocolUnits, and their overrides.
+"""Default resource needs of Protocols and ProtocolUnits by class name, from plug-ins, and their overrides.
 
-Only class names: nothing here imports openfe or feflow. There are no defaults for memory and durations: they depend on
-the system, and `pools.yaml` or the lake's own results know them better.
+An entry point of the group `alchemiscale_lake.resource_needs` names a mapping in the form of `pools.yaml`:
+`{"protocols": {class: needs}, "units": {class: needs}}`. Ours are in `shipped_needs`; those of other packages override
+them, and `pools.yaml` overrides both.
 """
 
 from __future__ import annotations
 
+import functools
+import logging
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Final
 
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ..errors import LakeError
+from ..plugins import load_plugin, plugin_names
 from ..resources import Resources
-from ..settings import ANY_PROTOCOL, Needs, Pools
+from ..settings import ANY_PROTOCOL, ClassName, Needs, Pools
 
-__all__ = ["PROTOCOL_NEEDS", "UNIT_NEEDS", "knows", "needs_of", "unit_needs"]
+__all__ = ["RESOURCE_NEEDS", "default_needs", "needs_of", "unit_needs"]
 
-# OpenMM keeps one core busy per CUDA context; asking for a second would exclude workers that have one.
-_GPU: Final = Needs(gpus=1.0, cores=1)
-_CPU: Final = Needs(gpus=0.0, cores=1)
+_log = logging.getLogger(__name__)
 
-#: Needs by class of Protocol.
-PROTOCOL_NEEDS: Final[Mapping[str, Needs]] = MappingProxyType(
-    {
-        # openfe: MD on one device, the default of its engine settings; the replicas of a simulation take turns on it
-        "RelativeHybridTopologyProtocol": _GPU,
-        "AbsoluteSolvationProtocol": _GPU,
-        "AbsoluteBindingProtocol": _GPU,
-        "SepTopProtocol": _GPU,
-        "PlainMDProtocol": _GPU,
-        # feflow: cycles run one after the other on one device; to share it, run more Tasks or request a fraction
-        "NonEquilibriumCyclingProtocol": _GPU,
-        # ours run on OpenMM's CPU platform or run no dynamics
-        "HydrationProtocol": _CPU,
-        "HarmonicProtocol": _CPU,
-        "NoOpProtocol": _CPU,
-    }
-)
-
-#: Needs by class of ProtocolUnit, for classes that leave the GPU free for another unit of the Task.
-#: A class that is missing uses all GPUs of its Task.
-UNIT_NEEDS: Final[Mapping[str, Needs]] = MappingProxyType(
-    {
-        # openfe >= 1.9 splits the former single unit. Setup builds the hybrid topology and parametrises without a
-        # Context; analysis runs MBAR and reads trajectories.
-        "HybridTopologySetupUnit": _CPU,
-        "HybridTopologyMultiStateAnalysisUnit": _CPU,
-        # The setup units of AbsoluteBinding, AbsoluteSolvation and SepTop are missing on purpose: they equilibrate by
-        # MD on the engine's platform before they choose restraints.
-        "ABFEComplexAnalysisUnit": _CPU,
-        "ABFESolventAnalysisUnit": _CPU,
-        "AHFESolventAnalysisUnit": _CPU,
-        "AHFEVacuumAnalysisUnit": _CPU,
-        "SepTopComplexAnalysisUnit": _CPU,
-        "SepTopSolventAnalysisUnit": _CPU,
-        "PlainMDSetupUnit": _CPU,
-        # feflow's SetupUnit is missing on purpose: it minimises on the engine's platform, and ours has the same name
-        "ResultUnit": _CPU,
-    }
-)
+#: Group of entry points.
+RESOURCE_NEEDS: Final = "alchemiscale_lake.resource_needs"
+_SHIPPED: Final = ("alchemiscale-lake", "openfe", "feflow")
 
 
-def knows(protocol: str) -> bool:
-    """Return whether a class of Protocol has default needs."""
-    return protocol in PROTOCOL_NEEDS
+class _NeedsByClass(BaseModel):
+    """Default needs.
+
+    Attributes
+    ----------
+    protocols : dict
+        Needs of a Task by class of its Protocol.
+    units : dict
+        Needs by class of ProtocolUnit, for classes that leave the GPU free for another unit of the Task. A class
+        that is missing uses all GPUs of its Task.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    protocols: dict[ClassName, Needs] = {}
+    units: dict[ClassName, Needs] = {}
+
+
+@functools.cache
+def default_needs() -> _NeedsByClass:
+    """Return the needs that installed packages declare. One that cannot be read is logged and ignored."""
+    protocols: dict[str, Needs] = {}
+    units: dict[str, Needs] = {}
+    for name in sorted(plugin_names(RESOURCE_NEEDS), key=lambda name: (name not in _SHIPPED, name)):
+        try:
+            declared = _NeedsByClass.model_validate(load_plugin(RESOURCE_NEEDS, name))
+        except (LakeError, ValidationError) as e:
+            _log.warning("resource needs of %s are ignored: %s", name, e)
+            continue
+        protocols |= declared.protocols
+        units |= declared.units
+    return _NeedsByClass(protocols=protocols, units=units)
 
 
 def needs_of(pools: Pools | None, protocol_qualname: str) -> Needs:
@@ -78,10 +75,10 @@ def needs_of(pools: Pools | None, protocol_qualname: str) -> Needs:
     Returns
     -------
     Needs
-        One core and no GPU for a class that neither `pools` nor this package lists.
+        One core and no GPU for a class that neither `pools` nor an installed package lists.
     """
     declared = {} if pools is None else pools.protocols
-    known = PROTOCOL_NEEDS.get(protocol_qualname)
+    known = default_needs().protocols.get(protocol_qualname)
     if known is None:
         known = declared.get(ANY_PROTOCOL, Needs())
     return _over(known, declared.get(protocol_qualname))
@@ -89,10 +86,11 @@ def needs_of(pools: Pools | None, protocol_qualname: str) -> Needs:
 
 def unit_needs(pools: Pools | None) -> dict[str, Resources]:
     """Return the needs of ProtocolUnits by class; units of other classes share those of their Task."""
-    declared = {} if pools is None else pools.units
+    declared: Mapping[str, Needs] = {} if pools is None else pools.units
+    known = default_needs().units
     return {
-        name: _over(UNIT_NEEDS.get(name, Needs()), declared.get(name)).resources
-        for name in sorted(UNIT_NEEDS.keys() | declared.keys())
+        name: _over(known.get(name, Needs()), declared.get(name)).resources
+        for name in sorted(known.keys() | declared.keys())
     }
 
 

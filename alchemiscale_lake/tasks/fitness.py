@@ -63,7 +63,7 @@ def hours_in(pool: str) -> str:
 
 def worker_of(pool: Pool) -> Resources:
     """Return the capacity of one worker. Cores do not limit a local pool that states none."""
-    if pool.kind == "local" and pool.cores is None:
+    if pool.is_local and pool.cores is None:
         return Resources(_UNCOUNTED_CORES, pool.memory_bytes, float(pool.gpus))
     return pool.capacity
 
@@ -135,7 +135,7 @@ def _share(worker: Resources) -> pl.Expr:
 
 def _part(pool: Pool, share: pl.Expr) -> pl.Expr:
     at_once = (1.0 / share.clip(1e-9) + 1e-9).floor().clip(1.0)
-    if pool.kind == "local":
+    if pool.is_local:
         at_once = at_once.clip(upper_bound=float(pool.limits.maximum))
     return 1.0 / at_once
 

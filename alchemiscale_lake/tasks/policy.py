@@ -158,13 +158,13 @@ def room_of(pool: Pool, name: str, running: pl.DataFrame, view: PoolView) -> tup
         return 0.0, 0
     here = running.filter(pl.col("pool") == name)
     used = float(here[part_in(name)].fill_null(1.0).sum())
-    if pool.kind == "local":
+    if pool.is_local:
         workers = 1.0 - used
     else:
         # claims of a job that waits in the queue are among the running ones: count it once
         workers = pool.limits.maximum - max(used, view.stalled_jobs + min(used, float(view.workers)))
     bounds = [limit - len(here) for limit in (pool.limits.hard, pool.limits.soft) if limit is not None]
-    if pool.kind == "local" and view.slots_free is not None:
+    if pool.is_local and view.slots_free is not None:
         bounds.append(view.slots_free)
     return max(0.0, workers), max(0, min(bounds)) if bounds else None
 

@@ -12,8 +12,8 @@ from typing import Final
 
 from ..amounts import format_bytes, format_seconds
 from ..resources import Resources
-from ..settings import ANY_PROTOCOL, JOBQUEUE_KINDS, Needs, Pool, Pools
-from .default_needs import PROTOCOL_NEEDS, UNIT_NEEDS, needs_of, unit_needs
+from ..settings import ANY_PROTOCOL, Needs, Pool, Pools
+from .default_needs import default_needs, needs_of, unit_needs
 
 __all__ = ["Doubt", "doubts", "most_per_day"]
 
@@ -94,7 +94,7 @@ def _gpus(pool: Pool, _: Pools) -> Iterator[tuple[str, str]]:
 
 
 def _folders(pool: Pool, _: Pools) -> Iterator[tuple[str, str]]:
-    if pool.kind not in JOBQUEUE_KINDS:
+    if not pool.is_queue:
         return
     if pool.work_root is None:
         yield (
@@ -146,9 +146,9 @@ def _order(pools: Pools) -> Iterator[Doubt]:
 def _misspelt(pools: Pools) -> Iterator[Doubt]:
     for name, pool in pools.pools.items():
         for key, classes in (("protocols", pool.protocols), ("exclude_protocols", pool.exclude_protocols)):
-            yield from _close(classes, ("pools", name, key), PROTOCOL_NEEDS.keys())
-    yield from _close(pools.protocols, ("protocols",), PROTOCOL_NEEDS.keys())
-    yield from _close(pools.units, ("units",), UNIT_NEEDS.keys())
+            yield from _close(classes, ("pools", name, key), default_needs().protocols)
+    yield from _close(pools.protocols, ("protocols",), default_needs().protocols)
+    yield from _close(pools.units, ("units",), default_needs().units)
 
 
 def _close(classes: Collection[str], key: tuple[str, ...], known: Collection[str]) -> Iterator[Doubt]:
@@ -173,7 +173,7 @@ def _homeless(pools: Pools) -> Iterator[Doubt]:
 
 def _may_fit(needs: Resources, pool: Pool) -> bool:
     # the cores of this machine are unknown here
-    cores = needs.cores if pool.cores is None and pool.kind == "local" else pool.capacity.cores
+    cores = needs.cores if pool.cores is None and pool.is_local else pool.capacity.cores
     return needs.fits_in(Resources(cores, pool.memory_bytes, float(pool.gpus)))
 
 

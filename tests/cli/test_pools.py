@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import re
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ from rich.console import Console
 from syrupy.assertion import SnapshotAssertion
 
 from alchemiscale_lake.cli import main
-from alchemiscale_lake.errors import SettingsError
+from alchemiscale_lake.errors import MissingDependencyError, SettingsError
 from alchemiscale_lake.pools_file import load_pools
 from alchemiscale_lake.report import lay_out
 from alchemiscale_lake.report.pools import pools_sheet
@@ -22,6 +21,7 @@ from alchemiscale_lake.report.pools_reference import document
 from alchemiscale_lake.settings import Pool, Pools
 
 REPOSITORY = Path(__file__).parents[2]
+JOB_SCRIPT = "alchemiscale_lake.engines.job_scripts.job_script"
 TEMPLATES = [REPOSITORY / "deployments/pools.yaml", *sorted((REPOSITORY / "deployments/pools").glob("*.yaml"))]
 
 
@@ -32,7 +32,11 @@ def run(*arguments: str) -> Result:
 @pytest.fixture
 def no_queues(monkeypatch: pytest.MonkeyPatch) -> None:
     """Simulate a missing dask-jobqueue."""
-    monkeypatch.setattr("importlib.metadata.entry_points", lambda **_: [])
+
+    def missing(name: str, pool: Pool, command: str) -> str:
+        raise MissingDependencyError("a queue needs dask-jobqueue")
+
+    monkeypatch.setattr(JOB_SCRIPT, missing)
 
 
 @pytest.fixture
@@ -43,8 +47,7 @@ def queues(monkeypatch: pytest.MonkeyPatch) -> None:
         )
         return f"#!/usr/bin/env bash\n\n{header}\nexport A=1\n{command}\n"
 
-    entry = SimpleNamespace(load=lambda: job_script)
-    monkeypatch.setattr("importlib.metadata.entry_points", lambda **_: [entry])
+    monkeypatch.setattr(JOB_SCRIPT, job_script)
 
 
 @pytest.mark.usefixtures("no_queues")
@@ -141,12 +144,7 @@ def test_directives_are_shown(tmp_path: Path) -> None:
         ("lsf", ['#BSUB -gpu "num=1:mode=shared:j_exclusive=yes"', "#BSUB -n 8", '#BSUB -R "rusage[mem=4GB]"']),
     ],
 )
-def test_templates_ask_their_queues(template: str, asked: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    from alchemiscale_lake.engines.queues import job_script
-
-    entry = SimpleNamespace(load=lambda: job_script)
-    monkeypatch.setattr("importlib.metadata.entry_points", lambda **_: [entry])
-
+def test_templates_ask_their_queues(template: str, asked: list[str]) -> None:
     done = run("check", str(REPOSITORY / f"deployments/pools/{template}.yaml"))
 
     assert done.exit_code == 0
@@ -159,7 +157,7 @@ def test_what_a_queue_does_not_know_has_a_line(tmp_path: Path, monkeypatch: pyte
     def job_script(name: str, pool: Pool, command: str) -> str:
         raise SettingsError("directive 'x' is not valid for HTCondor; write name = value", value="x")
 
-    monkeypatch.setattr("importlib.metadata.entry_points", lambda **_: [SimpleNamespace(load=lambda: job_script)])
+    monkeypatch.setattr(JOB_SCRIPT, job_script)
     monkeypatch.chdir(tmp_path)
     keys = "kind: htcondor, disk: 1GB, cores: 1, memory: 1GiB, walltime: 1h, directives: x"
     Path("pools.yaml").write_text(f"pools:\n  a: {{{keys}}}\n")

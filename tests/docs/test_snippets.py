@@ -34,6 +34,7 @@ PAGES = [
     "docs/upkeep.md",
     "docs/upgrade.md",
     "docs/pools.md",
+    "docs/plug-ins.md",
     "docs/kubernetes.md",
     "docs/slurm.md",
     "docs/several-pools.md",

@@ -17,8 +17,8 @@ from alchemiscale_lake import gufe_adapter
 from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.dispatch.dispatcher import Dispatcher
 from alchemiscale_lake.dispatch.report import DispatchReport
-from alchemiscale_lake.engines.pool_engines import open_executor
-from alchemiscale_lake.flow_steps.pool_settings import plan_dispatch
+from alchemiscale_lake.engines.registry import open_executor
+from alchemiscale_lake.flow_steps.dispatch_setup import set_up_dispatch
 from alchemiscale_lake.statestore.claims import Selection
 from alchemiscale_lake.statestore.submit import submit_network
 from alchemiscale_lake.statestore.task_operations import ensure_tasks
@@ -51,7 +51,7 @@ class Daemon:
     def _run(self) -> None:
         lake, name, pools_file = self._arguments
         try:
-            plan = plan_dispatch(lake, name, Selection(), pools_file=str(pools_file))
+            plan = set_up_dispatch(lake, name, Selection(), pools_file=str(pools_file))
             with open_executor(plan.name, plan.pool, lake) as executor:
                 dispatcher = Dispatcher(lake, executor, plan.settings, pools=plan.pools)
                 self.report = dispatcher.run(until=self._until, stop=self.stop)

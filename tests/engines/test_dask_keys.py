@@ -27,7 +27,7 @@ REFUSED = (OSError, distributed.comm.CommClosedError, asyncio.TimeoutError)
 @pytest.fixture(scope="module")
 def executor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskExecutor]:
     lake = Lake.create(tmp_path_factory.mktemp("keys") / "lake")
-    with open_local_executor(local_pool(1), lake) as opened:
+    with open_local_executor("local", local_pool(1), lake) as opened:
         yield opened
 
 

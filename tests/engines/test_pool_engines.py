@@ -12,8 +12,8 @@ import psutil
 import pytest
 
 from alchemiscale_lake.engines.dask_executor import DaskExecutor
-from alchemiscale_lake.engines.local_pool import open_local_executor
-from alchemiscale_lake.engines.pool_engines import default_workers, local_pool, open_executor
+from alchemiscale_lake.engines.local_pool import default_workers, local_pool, open_local_executor
+from alchemiscale_lake.engines.registry import open_executor
 from alchemiscale_lake.errors import NotStartedError, SettingsError
 from alchemiscale_lake.execution import Assignment, AttemptSpec
 from alchemiscale_lake.resources import Resources
@@ -31,7 +31,7 @@ def module_lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
 
 @pytest.fixture(scope="module")
 def executor(module_lake: Lake) -> Iterator[DaskExecutor]:
-    with open_local_executor(local_pool(workers=2), module_lake) as opened:
+    with open_local_executor("local", local_pool(workers=2), module_lake) as opened:
         yield opened
 
 
@@ -185,7 +185,7 @@ def test_a_worker_that_dies_gives_its_attempts_back(executor: DaskExecutor, benc
 def test_a_task_may_have_all_that_a_pool_of_many_has(lake: Lake) -> None:
     pool = Pool(kind="local", cores=48, memory_bytes=72 * 10**9, limits=Limits(maximum=48))
 
-    with open_local_executor(pool, lake) as executor:
+    with open_local_executor("local", pool, lake) as executor:
         places = executor.places(48)
 
     assert [place.capacity for place in places] == [Resources(48, 72 * 10**9)]

@@ -19,7 +19,7 @@ import pytest
 
 from alchemiscale_lake.directives import directive_mistakes
 from alchemiscale_lake.dispatch.executor import Executor, Handle, Place
-from alchemiscale_lake.engines.pool_engines import open_executor
+from alchemiscale_lake.engines.registry import open_executor
 from alchemiscale_lake.execution import AttemptSpec
 from alchemiscale_lake.execution.release import read_release
 from alchemiscale_lake.resources import Resources
@@ -189,7 +189,7 @@ from pathlib import Path
 from alchemiscale_lake.execution import Assignment, AttemptSpec, Resources
 from alchemiscale_lake.settings import Limits, Pool
 from alchemiscale_lake.store import Lake
-from alchemiscale_lake.engines.pool_engines import open_executor
+from alchemiscale_lake.engines.registry import open_executor
 
 if __name__ == "__main__":
     lake, attempt, task, transformation, scope, work = sys.argv[1:]

@@ -372,7 +372,7 @@ def test_flow_runs_that_a_dead_dispatcher_left_do_not_fill_the_pool_for_ever(
 def test_a_missing_work_pool_is_reported_with_the_remedy(lake: Lake) -> None:
     from alchemiscale_lake.engines.work_pool import open_work_pool
 
-    with pytest.raises(SettingsError, match="prefect work-pool create pods"), open_work_pool(lake, "x", some_pool()):
+    with pytest.raises(SettingsError, match="prefect work-pool create pods"), open_work_pool("x", some_pool(), lake):
         pass
 
 

@@ -65,7 +65,7 @@ def dispatching(lake: Lake, work_pool: str, *, tasks_per_job: int = 1, **patienc
     settings = DispatchSettings(
         pool="pods", resources=Resources(), heartbeat_s=1.0, lease_s=3600.0, maximum_workers=pool.limits.maximum
     )
-    with open_work_pool(lake, "pods-" + work_pool, pool, patience=Patience(look_s=0.5, **patience)) as executor:
+    with open_work_pool("pods-" + work_pool, pool, lake, patience=Patience(look_s=0.5, **patience)) as executor:
         running = Background(Dispatcher(lake, executor, settings))
         try:
             yield running

@@ -18,8 +18,9 @@ import pytest
 from alchemiscale_lake.engines import job_scaling as _job_pool
 from alchemiscale_lake.engines import local_pool as _local_pool
 from alchemiscale_lake.engines.dask_executor import DaskExecutor
-from alchemiscale_lake.engines.pool_engines import local_pool, open_executor
+from alchemiscale_lake.engines.local_pool import local_pool
 from alchemiscale_lake.engines.queues import QueueError
+from alchemiscale_lake.engines.registry import open_executor
 from alchemiscale_lake.flow_steps import task_runs as _task_runs
 from alchemiscale_lake.prefect_api.closing import Closing
 from alchemiscale_lake.store import Lake

@@ -6,7 +6,7 @@ import pytest
 
 from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.errors import MissingClassError
-from alchemiscale_lake.flow_steps.pool_settings import plan_dispatch
+from alchemiscale_lake.flow_steps.dispatch_setup import set_up_dispatch
 from alchemiscale_lake.ids import Scope
 from alchemiscale_lake.statestore.claims import Selection, claim_tasks
 from alchemiscale_lake.statestore.runnable import Runnable, not_runnable
@@ -39,7 +39,7 @@ def test_what_cannot_run_here_is_counted_and_named(mixed: Lake) -> None:
 
 
 def test_a_pool_of_this_machine_claims_only_what_it_can_run(mixed: Lake, caplog: pytest.LogCaptureFixture) -> None:
-    plan = plan_dispatch(mixed, "local", Selection())
+    plan = set_up_dispatch(mixed, "local", Selection())
     assert "2 Tasks cannot run here and stay waiting" in caplog.text
     claims = claim_tasks(mixed, "local", 100, lease_s=60, caller=Caller("t"), selection=plan.settings.selection)
     assert claims
@@ -52,11 +52,11 @@ def test_a_pool_of_this_machine_claims_only_what_it_can_run(mixed: Lake, caplog:
 
 def test_where_nothing_can_run_it_is_refused(mixed: Lake) -> None:
     with pytest.raises(MissingClassError, match=r"2 Tasks cannot run here and stay waiting: .*nowhere"):
-        plan_dispatch(mixed, "local", Selection(scopes=(Scope.parse(SCOPE),)))
+        set_up_dispatch(mixed, "local", Selection(scopes=(Scope.parse(SCOPE),)))
 
 
 def test_a_dispatcher_that_waits_for_more_is_not_refused(mixed: Lake) -> None:
-    plan = plan_dispatch(mixed, "local", Selection(scopes=(Scope.parse(SCOPE),)), is_patient=True)
+    plan = set_up_dispatch(mixed, "local", Selection(scopes=(Scope.parse(SCOPE),)), is_patient=True)
 
     assert plan.settings.runs_here
     assert plan.settings.selection.without == frozenset()

@@ -11,7 +11,7 @@ from alchemiscale_lake.protocols.hydration import HydrationProtocol
 from alchemiscale_lake.protocols.noop import NoOpProtocol
 from alchemiscale_lake.resources import Resources
 from alchemiscale_lake.settings import Needs, Pools
-from alchemiscale_lake.tasks.default_needs import PROTOCOL_NEEDS, UNIT_NEEDS, knows, needs_of, unit_needs
+from alchemiscale_lake.tasks.default_needs import default_needs, needs_of, unit_needs
 
 
 def pools(**keys: Any) -> Pools:
@@ -20,7 +20,7 @@ def pools(**keys: Any) -> Pools:
 
 @pytest.mark.parametrize("protocol", [HarmonicProtocol, HydrationProtocol, NoOpProtocol])
 def test_ours_are_known_and_take_no_gpu(protocol: type) -> None:
-    assert knows(protocol.__qualname__)
+    assert protocol.__qualname__ in default_needs().protocols
     assert needs_of(None, protocol.__qualname__) == Needs(cores=1, gpus=0)
 
 
@@ -30,9 +30,9 @@ def test_dynamics_take_a_gpu() -> None:
 
 
 def test_every_default_fits_the_smallest_worker_with_a_gpu() -> None:
-    worker = Resources(1, None, 1.0)
+    worker, known = Resources(1, None, 1.0), default_needs()
 
-    assert all(needs.resources.fits_in(worker) for needs in (*PROTOCOL_NEEDS.values(), *UNIT_NEEDS.values()))
+    assert all(needs.resources.fits_in(worker) for needs in (*known.protocols.values(), *known.units.values()))
 
 
 def test_what_is_declared_goes_over_what_is_known_key_by_key() -> None:
@@ -63,4 +63,4 @@ def test_units_as_declared() -> None:
     needs = unit_needs(pools(units={"Mine": {"gpus": 0.5}, "ResultUnit": {"cores": 4}}))
 
     assert (needs["Mine"], needs["ResultUnit"]) == (Resources(1, None, 0.5), Resources(4, None, 0.0))
-    assert needs.keys() == UNIT_NEEDS.keys() | {"Mine"}
+    assert needs.keys() == default_needs().units.keys() | {"Mine"}

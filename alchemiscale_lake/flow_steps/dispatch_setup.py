@@ -6,7 +6,8 @@ import logging
 from dataclasses import dataclass, replace
 
 from ..dispatch.settings import DispatchSettings
-from ..engines.pool_engines import local_pool
+from ..engines.local_pool import local_pool
+from ..engines.registry import engine_of, no_batch_mode
 from ..errors import MissingClassError, SettingsError
 from ..plurals import count
 from ..pools_file import find_pools_file, load_pools
@@ -16,13 +17,13 @@ from ..statestore.claims import Selection
 from ..statestore.runnable import not_runnable
 from ..store import Lake
 
-__all__ = ["DispatchPlan", "plan_dispatch"]
+__all__ = ["DispatchSetup", "set_up_dispatch"]
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class DispatchPlan:
+class DispatchSetup:
     """A pool and the settings of its dispatcher.
 
     Attributes
@@ -43,7 +44,7 @@ class DispatchPlan:
     once: bool = False
 
 
-def plan_dispatch(
+def set_up_dispatch(
     lake: Lake,
     name: str,
     selection: Selection,
@@ -55,7 +56,7 @@ def plan_dispatch(
     unit_retries: int | None = None,
     once: bool = False,
     is_patient: bool = False,
-) -> DispatchPlan:
+) -> DispatchSetup:
     """Find the settings of a pool: in a pools file if there is one, else this machine's.
 
     Raises
@@ -76,7 +77,7 @@ def plan_dispatch(
             )
         pool = local_pool(workers, cores_per_task or 1)
         each = Resources(cores=cores_per_task or 1, gpus=float(pool.gpus))
-        plan = DispatchPlan(name, pool, None, DispatchSettings(pool=name, selection=selection, resources=each))
+        plan = DispatchSetup(name, pool, None, DispatchSettings(pool=name, selection=selection, resources=each))
     else:
         plan = _from_file(lake, name, pools, selection, str(path), once=once)
         if workers is not None or cores_per_task is not None:
@@ -85,7 +86,7 @@ def plan_dispatch(
                 "giving --workers or --cores-per-task",
                 pool=name,
             )
-    if plan.pool.kind == "local":
+    if plan.pool.is_local:
         plan = replace(plan, settings=replace(plan.settings, runs_here=True))
         if not is_patient:
             plan = _without_missing(lake, plan)
@@ -97,7 +98,7 @@ def plan_dispatch(
     return replace(plan, settings=settings)
 
 
-def _without_missing(lake: Lake, plan: DispatchPlan) -> DispatchPlan:
+def _without_missing(lake: Lake, plan: DispatchSetup) -> DispatchSetup:
     """Exclude Tasks whose Protocol is not installed here, for a pool whose workers use this environment.
 
     Raises
@@ -118,15 +119,13 @@ def _without_missing(lake: Lake, plan: DispatchPlan) -> DispatchPlan:
     return replace(plan, settings=replace(plan.settings, selection=selection))
 
 
-def _from_file(lake: Lake, name: str, pools: Pools, selection: Selection, path: str, *, once: bool) -> DispatchPlan:
+def _from_file(lake: Lake, name: str, pools: Pools, selection: Selection, path: str, *, once: bool) -> DispatchSetup:
     pool = pools.named(name, path)
-    if once and pool.kind == "local":
-        raise SettingsError(
-            f"pool {name!r} is local: its work ends with this command, so --once does not apply; omit --once",
-            pool=name,
-        )
-    durable = once or pool.kind == "work-pool"
+    engine = engine_of(pool.kind)
+    if once and engine.open_once is None:
+        raise SettingsError(no_batch_mode(name, pool), pool=name)
+    durable = once or engine.durable
     settings = DispatchSettings.of_pool(
         name, pools, selection=selection, durable=durable, bucket=lake.local_path is None
     )
-    return DispatchPlan(name, pool, pools, settings, once)
+    return DispatchSetup(name, pool, pools, settings, once)
