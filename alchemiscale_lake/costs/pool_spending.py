@@ -81,7 +81,7 @@ def usage_today(
     held = fitness(pools, forecast.frame().with_columns(expected_s=pl.lit(3600.0)))
     recorded = _recorded(lake, list(pools.pools), began)
     released = times.released.join(recorded, on="attempt", how="anti")
-    running = states.tasks.filter(pl.col("status") == "running").select("attempt")
+    running = states.with_status("running").select("attempt")
     running = times.claims.join(running, on="attempt", how="semi").with_columns(ended_at=pl.lit(now).cast(_TIME))
     usage, frames = {}, [pl.DataFrame(schema={"attempt": pl.String, "pool": pl.String, "hours": pl.Float64})]
     for name, pool in pools.pools.items():

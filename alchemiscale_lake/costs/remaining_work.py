@@ -143,7 +143,7 @@ def _left(
         rows = rows.join(tasks.group_by("transformation").len(column), on="transformation", how="left")
     rows = rows.with_columns(pl.col(list(counts)).fill_null(0).cast(pl.Int64))
     rows = rows.with_columns(n_new=(n_tasks - pl.sum_horizontal(list(counts))).clip(0))
-    others = states.tasks.filter(pl.col("status") == "waiting").join(wanted, on="task", how="semi")
+    others = states.with_status("waiting").join(wanted, on="task", how="semi")
     return Remaining(
         scope=scope,
         network=network,

@@ -126,7 +126,7 @@ def _taken_away(picture: Picture) -> set[str]:
     if not picture.in_flight:
         return set()
     in_flight = pl.DataFrame({"attempt": list(picture.in_flight)})
-    held = picture.states.tasks.filter(pl.col("status") == "running").select("attempt")
+    held = picture.states.with_status("running").select("attempt")
     return set(in_flight.join(held, on="attempt", how="anti")["attempt"])
 
 

@@ -167,7 +167,7 @@ class PolicyInputs:
 
 
 def _running(states: TaskStates, fit: pl.DataFrame) -> pl.DataFrame:
-    running = states.tasks.filter(pl.col("status") == "running")
+    running = states.with_status("running")
     return running.select("task", "scope", "transformation", "pool", "attempt").join(
         fit, on="transformation", how="left"
     )

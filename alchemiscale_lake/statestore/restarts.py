@@ -214,7 +214,7 @@ def _deciding(lake: Lake) -> _Patterns:
 
 def _errored(states: TaskStates, patterns: _Patterns, tasks: Collection[str] | None) -> pl.DataFrame:
     """Return actions (task, network, weight) of Tasks in error on networks with patterns."""
-    errored = states.tasks.filter(pl.col("status") == "error").select("task")
+    errored = states.with_status("error").select("task")
     if tasks is not None:
         errored = errored.join(pl.DataFrame({"task": list(tasks)}, schema={"task": pl.String}), on="task", how="semi")
     standing = states.actions.filter(pl.col("weight").is_not_null() & pl.col("network").is_in(list(patterns)))

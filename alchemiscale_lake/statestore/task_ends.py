@@ -88,7 +88,7 @@ def end_lost(lake: Lake, *, caller: Caller) -> list[str]:
     Only damage removes a result: call this after a repair, and after recording receipts that are in no table.
     """
     # read the states first: the result of a complete Task was recorded before
-    complete = lake.task_log.states().tasks.filter(pl.col("status") == "complete").select("scope", "task")
+    complete = lake.task_log.states().with_status("complete").select("scope", "task")
     good = lake.table("results").scan().filter(pl.col("ok")).select("task")
     lost = collect(complete.lazy().join(good, on="task", how="anti"), "complete Tasks without a result")
     if lost.is_empty():

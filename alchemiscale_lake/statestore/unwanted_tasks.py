@@ -67,7 +67,7 @@ def release_events(
         Tasks that are being cancelled on this network: their actions there do not count, and no other Task is checked.
     """
     closed = [name for name, state in decided.items() if state.state != "active"]
-    running = states.tasks.filter(pl.col("status") == "running").select("task")
+    running = states.with_status("running").select("task")
     wanted = states.actions.filter(pl.col("weight").is_not_null() & ~pl.col("network").is_in(closed))
     if cancelled is not None:
         these = pl.DataFrame({"task": list(cancelled)}, schema={"task": pl.String})

@@ -7,13 +7,14 @@ network for actions). Folding the log needs no rules; `status.py` has the rules 
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import polars as pl
 
 from ..schemas import TABLES
+from .latest_rows import LatestRows
 
 __all__ = ["ACTION_COLUMNS", "STATE_COLUMNS", "Event", "TaskState", "TaskStates"]
 
@@ -76,11 +77,10 @@ class Event:
         }
 
 
-@dataclass(frozen=True, slots=True)
 class TaskStates:
     """State of every Task and every action as of commit `seq`.
 
-    Attributes
+    Parameters
     ----------
     seq : int
     tasks : polars.DataFrame
@@ -90,9 +90,22 @@ class TaskStates:
         cancelled.
     """
 
-    seq: int
-    tasks: pl.DataFrame
-    actions: pl.DataFrame
+    __slots__ = ("_actions", "_tasks", "seq")
+
+    def __init__(self, seq: int, tasks: pl.DataFrame | LatestRows, actions: pl.DataFrame | LatestRows) -> None:
+        self.seq = seq
+        self._tasks = tasks if isinstance(tasks, LatestRows) else LatestRows.of(tasks, "task")
+        self._actions = actions if isinstance(actions, LatestRows) else LatestRows.of(actions, "task", "network")
+
+    @property
+    def tasks(self) -> pl.DataFrame:
+        """Return the state of every Task; after a commit this costs as much as there are Tasks, once."""
+        return self._tasks.whole
+
+    @property
+    def actions(self) -> pl.DataFrame:
+        """Return the state of every action, as `tasks`."""
+        return self._actions.whole
 
     @classmethod
     def empty(cls) -> TaskStates:
@@ -100,57 +113,56 @@ class TaskStates:
         return cls(0, _empty("task_snapshots", STATE_COLUMNS), _empty("action_snapshots", ACTION_COLUMNS))
 
     def advance(self, rows: pl.DataFrame, seq: int) -> TaskStates:
-        """Return the states after more rows of the log, all later than `self.seq`."""
+        """Return the states after more rows of the log, all later than `self.seq`; costs as much as these rows."""
         if not len(rows):
-            return replace(self, seq=seq)
+            return TaskStates(seq, self._tasks, self._actions)
         rows = rows.sort("seq", "idx")
         tasks = rows.select(STATE_COLUMNS).unique("task", keep="last", maintain_order=True)
         actions = rows.filter(pl.col("network").is_not_null()).select(ACTION_COLUMNS)
         actions = actions.unique(["task", "network"], keep="last", maintain_order=True)
-        return TaskStates(
-            seq,
-            pl.concat([self.tasks.join(tasks, on="task", how="anti", maintain_order="left"), tasks]),
-            pl.concat([self.actions.join(actions, on=["task", "network"], how="anti", maintain_order="left"), actions])
-            if len(actions)
-            else self.actions,
-        )
+        changed = self._actions.replaced_by(actions) if len(actions) else self._actions
+        return TaskStates(seq, self._tasks.replaced_by(tasks), changed)
+
+    def with_status(self, *statuses: str) -> pl.DataFrame:
+        """Return the rows of `tasks` with one of these statuses."""
+        return self._tasks.where(pl.col("status").is_in(statuses))
 
     def of(self, tasks: Collection[str]) -> dict[str, TaskState]:
         """Return the state of each of these Tasks that exists."""
-        wanted = self.tasks.join(pl.DataFrame({"task": list(tasks)}, schema={"task": pl.String}), on="task", how="semi")
-        return _as_states(wanted)
+        return _as_states(self._tasks.where(pl.col("task").is_in(list(tasks))))
 
     def running(self) -> dict[str, TaskState]:
         """Return the state of every running Task."""
-        return _as_states(self.tasks.filter(pl.col("status") == "running"))
+        return _as_states(self.with_status("running"))
 
     def extending(self, tasks: Collection[str]) -> dict[str, TaskState]:
         """Return the state of every Task that extends one of these, directly or indirectly."""
         found: dict[str, TaskState] = {}
         front = set(tasks)
         while front:
-            children = _as_states(self.tasks.filter(pl.col("extends").is_in(list(front))))
+            children = _as_states(self._tasks.where(pl.col("extends").is_in(list(front))))
             front = set(children) - set(found)
             found |= children
         return found
 
     def live_actions(self) -> pl.DataFrame:
         """Return current actions: columns task, network, weight, of Tasks waiting, running or in error."""
-        live = self.tasks.filter(pl.col("status").is_in(ACTIONABLE))
-        return self.actions.filter(pl.col("weight").is_not_null()).join(live.select("task"), on="task", how="semi")
+        live = self.with_status(*ACTIONABLE)
+        return self._actions.where(pl.col("weight").is_not_null()).join(live.select("task"), on="task", how="semi")
 
     def networks_of(self, tasks: Collection[str]) -> dict[str, dict[str, float]]:
         """Return, for each of these Tasks, the networks it is actioned on with their weights."""
-        wanted = pl.DataFrame({"task": list(tasks)}, schema={"task": pl.String})
         found: dict[str, dict[str, float]] = {task: {} for task in tasks}
-        rows = self.live_actions().join(wanted, on="task", how="semi").select("task", "network", "weight")
-        for task, network, weight in rows.iter_rows():
+        mine = pl.col("task").is_in(list(tasks))
+        live = self._tasks.where(mine & pl.col("status").is_in(ACTIONABLE)).select("task")
+        rows = self._actions.where(mine & pl.col("weight").is_not_null()).join(live, on="task", how="semi")
+        for task, network, weight in rows.select("task", "network", "weight").iter_rows():
             found[task][network] = weight
         return found
 
     def cancelled_on(self, network: str) -> set[str]:
         """Return the Tasks whose action on a network was cancelled."""
-        cancelled = self.actions.filter((pl.col("network") == network) & pl.col("weight").is_null())
+        cancelled = self._actions.where((pl.col("network") == network) & pl.col("weight").is_null())
         return set(cancelled["task"])
 
     def claimable(self) -> pl.DataFrame:
@@ -160,12 +172,12 @@ class TaskStates:
 
         Columns: task, scope, transformation, extends, priority, network, weight. Actions of weight zero are left out.
         """
-        waiting = self.tasks.filter(pl.col("status") == "waiting")
+        waiting = self.with_status("waiting")
         if waiting["extends"].null_count() < len(waiting):
-            done = self.tasks.filter(pl.col("status") == "complete").select(pl.col("task").alias("extends"))
+            done = self.with_status("complete").select(pl.col("task").alias("extends"))
             ready = waiting.join(done, on="extends", how="semi")
             waiting = pl.concat([waiting.filter(pl.col("extends").is_null()), ready])
-        actions = self.actions.filter(pl.col("weight") > 0).select("task", "network", "weight")
+        actions = self._actions.where(pl.col("weight") > 0).select("task", "network", "weight")
         columns = ["task", "scope", "transformation", "extends", "priority"]
         return waiting.select(columns).join(actions, on="task", how="inner")
 
