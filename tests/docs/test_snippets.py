@@ -29,6 +29,7 @@ PAGES = [
     "docs/usage.md",
     "docs/execution.md",
     "docs/the-lake.md",
+    "docs/architecture.md",
     "docs/security.md",
     "docs/bucket.md",
     "docs/upkeep.md",
@@ -41,6 +42,7 @@ PAGES = [
     "docs/shared-lake.md",
     "docs/cost.md",
     "docs/next-to-alchemiscale.md",
+    "docs/api-stability.md",
     "README.md",
 ]
 _FENCE = re.compile(r"^```(bash|python|sql)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
