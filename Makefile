@@ -4,7 +4,7 @@ LAKE ?= demo-lake
 BIN := .venv/bin
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt
 
-.PHONY: help demo test test-long coverage check bench clean
+.PHONY: help demo test test-long coverage mutants check bench clean
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
@@ -42,6 +42,10 @@ test-long: .venv/.dev  ## run the long campaigns: hours of histories, kills, pow
 coverage: .venv/.dev  ## run the suite, and list the lines that no test reaches in its own process
 	$(PYTEST) --cov --cov-report term:skip-covered
 
+mutants: .venv/.dev  ## change the rules of Tasks, commits, results and costs one by one, and list changes that no test notices
+	$(BIN)/mutmut run --max-children 2
+	@$(BIN)/mutmut results | awk '{n[$$NF]++} END {for (kind in n) printf "%6d %s\n", n[kind], kind}'
+
 check: .venv/.dev  ## lint, types, import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -52,4 +56,4 @@ bench: .venv/.dev  ## run the benchmarks, as ratios to a named reference in the 
 	$(BIN)/python -m benchmarks
 
 clean:  ## remove the environment, the demo's lake and all generated files
-	rm -rf .venv $(LAKE) demo-freesolv.json .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	rm -rf .venv mutants $(LAKE) demo-freesolv.json .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

@@ -143,3 +143,122 @@ def test_extending() -> None:
         done = status.create(child, refused)
         assert isinstance(done, Refusal)
         assert parent.task in done.reason
+
+
+LATER = NOW + timedelta(seconds=60)
+ERROR = task("error")
+RUNNING = task("running")
+FREED = {"attempt": None, "pool": None, "lease_expires_at": None}
+ID = "Task-1-o-c-p"
+
+
+@pytest.mark.parametrize(
+    ("done", "expected"),
+    [
+        (
+            status.cancel(ERROR, NETWORK, 0.5, reason="r", pattern="p", pattern_seq=3),
+            Event("cancelled", ERROR, network=NETWORK, reason="r", pattern="p", pattern_seq=3),
+        ),
+        (status.cancel(ERROR, NETWORK, None), Refusal(ID, f"it is not actioned on {NETWORK}", harmless=True)),
+        (status.cancel(ERROR, NETWORK, 0.0), Event("cancelled", ERROR, network=NETWORK)),
+        (status.set_weight(ERROR, NETWORK, 0.2, 0.5), Event("weight", ERROR, network=NETWORK, weight=0.2)),
+        (status.set_weight(ERROR, NETWORK, 0.0, 0.0), Event("weight", ERROR, network=NETWORK, weight=0.0)),
+        (
+            status.set_weight(ERROR, NETWORK, 0.2, None),
+            Refusal(ID, f"it is not actioned on {NETWORK}; action it first"),
+        ),
+        (
+            status.set_weight(ERROR, NETWORK, 1.5, 0.5),
+            Refusal(ID, "a weight must be between 0 and 1, not 1.5"),
+        ),
+        (status.set_priority(ERROR, 3), Event("priority", replace(ERROR, priority=3))),
+        (
+            status.set_priority(replace(ERROR, priority=3), 3),
+            Refusal(ID, "its priority is already 3", harmless=True),
+        ),
+        (
+            status.set_priority(ERROR, 0),
+            Refusal(ID, "a priority is a whole number from 1 to 2^63 - 1, not 0"),
+        ),
+        (
+            status.renew(RUNNING, "a1", LATER),
+            Event("renewed", replace(RUNNING, lease_expires_at=LATER), of_attempt="a1"),
+        ),
+        (status.renew(RUNNING, "a2", LATER), Refusal(ID, "attempt a2 no longer holds it")),
+        (
+            status.release(RUNNING, "a1", "why"),
+            Event("released", replace(RUNNING, status="waiting", **FREED), of_attempt="a1", reason="why"),
+        ),
+        (status.release(RUNNING, "a2", "why"), Refusal(ID, "attempt a2 no longer holds it", harmless=True)),
+        (
+            status.fail(RUNNING, "a1", "why"),
+            Event("failed", replace(RUNNING, status="error", **FREED), of_attempt="a1", reason="why"),
+        ),
+        (status.fail(RUNNING, "a2", "why"), Refusal(ID, "attempt a2 no longer holds it", harmless=True)),
+        (
+            status.expire(RUNNING, RUNNING),
+            Event(
+                "expired",
+                replace(RUNNING, status="waiting", **FREED),
+                of_attempt="a1",
+                reason="no renewal within the lease",
+            ),
+        ),
+        (
+            status.expire(replace(RUNNING, lease_expires_at=LATER), RUNNING),
+            Refusal(ID, "its lease was renewed", harmless=True),
+        ),
+        (
+            status.expire(replace(RUNNING, attempt="a2"), RUNNING),
+            Refusal(ID, "attempt a1 no longer holds it", harmless=True),
+        ),
+        (
+            status.expire(task("waiting"), task("waiting")),
+            Refusal(ID, "attempt None no longer holds it", harmless=True),
+        ),
+        (
+            status.complete(RUNNING, "a0"),
+            Event("completed", replace(RUNNING, status="complete", **FREED), of_attempt="a0"),
+        ),
+        (status.complete(task("complete"), "a0"), Refusal(ID, "it is already complete", harmless=True)),
+        (
+            status.complete(task("invalid"), "a0"),
+            Refusal(ID, "it is invalid; the result is kept, the Task stays invalid"),
+        ),
+        (status.lose(task("complete"), "gone"), Event("failed", task("error"), reason="gone")),
+        (status.lose(ERROR, "gone"), Refusal(ID, "it is error, not complete", harmless=True)),
+        (
+            status.restart(ERROR, NETWORK, 0.3, of_attempt="a1", reason="r", pattern="p", pattern_seq=3),
+            Event(
+                "restarted",
+                task("waiting"),
+                network=NETWORK,
+                weight=0.3,
+                of_attempt="a1",
+                reason="r",
+                pattern="p",
+                pattern_seq=3,
+            ),
+        ),
+        (
+            status.restart(RUNNING, NETWORK, 0.3, of_attempt="a1", reason="r", pattern="p", pattern_seq=3),
+            Refusal(ID, "it is running; only Tasks in error are restarted", harmless=True),
+        ),
+        (
+            status.restart(ERROR, NETWORK, None, of_attempt="a1", reason="r", pattern="p", pattern_seq=3),
+            Refusal(ID, f"it is not actioned on {NETWORK}", harmless=True),
+        ),
+        (status.action(ERROR, NETWORK, 0.2, 0.5), Event("actioned", ERROR, network=NETWORK, weight=0.2)),
+        (status.action(ERROR, NETWORK, 0.5, 0.5), Refusal(ID, "it is already actioned there", harmless=True)),
+        (
+            status.action(task("complete"), NETWORK, None, None),
+            Refusal(ID, "it is complete; only waiting, running and error Tasks can be actioned"),
+        ),
+        (
+            status.set_status(RUNNING, "waiting", "why"),
+            Event("status", replace(RUNNING, status="waiting", **FREED), of_attempt="a1", reason="why"),
+        ),
+    ],
+)
+def test_events_and_refusals_in_full(done: Event | Refusal, expected: Event | Refusal) -> None:
+    assert done == expected
