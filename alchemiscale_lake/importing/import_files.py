@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +24,9 @@ from ..networks.imported import ResultFile, ResultRecord
 from ..networks.nested import ObjectPool
 from ..networks.reading import read_all
 from ..networks.result_files import read_raw
-from ..networks.result_matching import Places, stem
+from ..networks.result_matching import Places, described, stem
+from ..networks.stored import read_objects
+from ..statestore.calculations import KnownCalculations, key_map, network_calculations
 from ..statestore.submit import read_chain
 from ..store import Lake, collect, now_utc
 from .import_batch import Batch, PlannedResult, Reading, Source, imported_network_key, object_path
@@ -72,6 +74,8 @@ class FileImport:
         self._pool = ObjectPool()
         self._places = Places(self._pool)
         self._standing: str | None = None
+        #: Stored Transformations by the keys of those that stand for them.
+        self._stored: dict[str, str] = {}
         #: Whether every file must belong to an existing Transformation.
         self._closed = network is not None
 
@@ -156,11 +160,15 @@ class FileImport:
         if self._network is not None:
             self._places.know(transformation_rows(self._network, self._scope, now_utc()), by_name=True)
             self._standing = f"{self._network.key}-{self._scope}"
+            identities = network_calculations(self._network, self._scope)
+            self._stored = self._unscoped(KnownCalculations.of(self._lake, self._scope).assign(identities))
+            self._places.know_calculations(self._unscoped(identities))
             return
         here = pl.col("scope") == str(self._scope)
         rows = collect(self._lake.table("transformations").scan().filter(here), "Transformations")
         self._places.know(rows.to_dicts(), by_name=False)
         self._standing = self._find_standing()
+        self._know_other_keys()
         if self._standing is None:
             return
         members = self._lake.table("network_members").scan().filter(here, pl.col("network") == self._standing)
@@ -168,6 +176,27 @@ class FileImport:
         self._places.know(rows.join(own, on="transformation", how="semi").to_dicts(), by_name=True)
         # a network made by an import may grow; any other is fixed by its key
         self._closed = not self._standing.startswith(imported_network_key(self._name or ""))
+
+    def _know_other_keys(self) -> None:
+        """Load the calculations of the Scope, and what is known of Transformations that are stored under other keys."""
+        known = KnownCalculations.of(self._lake, self._scope)
+        self._places.know_calculations(self._unscoped(known.identities))
+        self._stored = self._unscoped(known.stands_for)
+        others = [key for key, stored in self._stored.items() if key != stored]
+        if not others:
+            return
+        objects = read_objects(self._lake.table("gufe_objects").scan(), self._scope, others)
+        found = [key for key in others if key in objects]
+        rows = transformation_rows(described(objects, found), self._scope, now_utc())
+        rows = [row | {"key": self._stored[row["key"]]} for row in rows]
+        self._places.know(rows, by_name=False)
+        own = key_map(self._lake, self._standing) if self._standing is not None else {}
+        self._places.know([row for row in rows if row["transformation"] in own], by_name=True)
+
+    def _unscoped(self, by_key: Mapping[str, str]) -> dict[str, str]:
+        """Return a mapping with gufe keys for ScopedKeys of the Scope."""
+        suffix = f"-{self._scope}"
+        return {key.removesuffix(suffix): value.removesuffix(suffix) for key, value in by_key.items()}
 
     def _find_standing(self) -> str | None:
         """Return the ScopedKey of the Scope's network with this name."""
@@ -214,7 +243,7 @@ class FileImport:
             if key is None and works and not self._closed:
                 key = self._places.make_of_names(ends, path, network)
             if key is not None:
-                placed.append((one, key))
+                placed.append((one, self._stored.get(key, key)))
             elif self._closed:
                 why = f"{path}: belongs to no Transformation of {self._standing}; give its network"
                 reading.bad.append((path, why))

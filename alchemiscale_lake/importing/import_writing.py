@@ -20,6 +20,7 @@ from ..networks.facts import transformation_rows
 from ..networks.imported import UnitRecord
 from ..networks.result_matching import described
 from ..networks.rows import object_rows
+from ..statestore.calculations import record_stored_calculations
 from ..store import Lake, collect
 from ..tasks import Event, TaskState, TaskStates, status
 from .import_batch import Batch, PlannedResult
@@ -93,7 +94,10 @@ def _write_transformations(lake: Lake, batches: Iterable[Batch], at: datetime) -
         rows = transformation_rows(network, batch.scope, at, labels=labels)
         transformations += [row | batch.known_better.get(row["key"], {}) for row in rows]
     _append(lake, "gufe_objects", objects)
-    return _append(lake, "transformations", transformations)
+    n_new = _append(lake, "transformations", transformations)
+    for scope in {row["scope"] for row in transformations}:
+        record_stored_calculations(lake, scope)
+    return n_new
 
 
 def _write_results(

@@ -1,8 +1,8 @@
 """Matching of result files to Transformations.
 
-By the keys of states, Protocol and mapping, which are derived from content; if these are not in the file, or were made
-by another gufe version, by the names of Transformation, ligands and phase, if only one matches. An unmatched file
-becomes a new Transformation, provided that it contains the systems themselves.
+By the keys of states, Protocol and mapping, which are derived from content; by the calculation, if the file contains
+the systems themselves; otherwise by the names of Transformation, ligands and phase, if only one matches. An unmatched
+file becomes a new Transformation, provided that it contains the systems themselves.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..ids import Scope
+from .calculation import Calculations
 from .chain import ChainObject, closure
 from .facts import transformation_rows
 from .imported import Content, Ends
@@ -49,6 +50,8 @@ class Places:
         self._by_states: dict[tuple[Any, ...], set[str]] = {}
         self._by_name: dict[str, set[str]] = {}
         self._by_ligands: dict[tuple[Any, ...], set[str]] = {}
+        self._by_calculation: dict[str, str] = {}
+        self._calculations = Calculations(pool.objects)
         self.made: dict[str, None] = {}
 
     def know(self, rows: Iterable[Mapping[str, Any]], *, by_name: bool) -> None:
@@ -70,6 +73,18 @@ class Places:
                 ligands = (row["phase"], row["ligand_a_name"], row["ligand_b_name"])
                 self._by_ligands.setdefault(ligands, set()).add(key)
 
+    def know_calculations(self, identities: Mapping[str, str]) -> None:
+        """Add Transformations by what they compute.
+
+        Parameters
+        ----------
+        identities : mapping of str to str
+            Calculations by key; of equal ones, the first is found.
+        """
+        for key, identity in identities.items():
+            self._keys.add(key)
+            self._by_calculation.setdefault(identity, key)
+
     def find(self, ends: Ends, source: str, *, by_name: bool) -> str | None:
         """Return the key of the Transformation that a file belongs to, None if unknown.
 
@@ -83,7 +98,8 @@ class Places:
         told = _content(ends.state_a, ends.state_b, ends.protocol, ends.mappings)
         found = self._by_content.get(told)
         if found is None and ends.content is not None:
-            found = self._by_content.get(_content(*ends.content))
+            computed = self._calculations.of(_transformation(ends.content, None))
+            found = self._by_content.get(_content(*ends.content)) or self._by_calculation.get(computed)
         named = stem(source).removesuffix("_results")
         if found is not None or named in self._keys:
             return found or named

@@ -38,11 +38,14 @@ class KnownCalculations:
     ----------
     stands_for : dict of str to str
         ScopedKeys: the stored Transformation of every submitted one.
+    identities : dict of str to str
+        Calculations by ScopedKey, the earliest first.
     """
 
     def __init__(self, rows: pl.DataFrame) -> None:
         ordered = rows.sort("recorded_at", "transformation")
         self.stands_for: dict[str, str] = dict(ordered.select("transformation", "stands_for").iter_rows())
+        self.identities: dict[str, str] = dict(ordered.select("transformation", "calculation").iter_rows())
         self._stored: dict[str, list[str]] = {}
         own = ordered.filter(pl.col("transformation") == pl.col("stands_for"))
         for transformation, calculation in own.select("transformation", "calculation").iter_rows():
@@ -50,12 +53,9 @@ class KnownCalculations:
 
     @classmethod
     def of(cls, lake: Lake, scope: Scope | str) -> KnownCalculations:
-        """Read those of a Scope."""
-        return cls(_rows(lake.table("calculations").scan(), scope))
-
-    def stored(self, calculation: str) -> str | None:
-        """Return the first stored Transformation of a calculation, None if there is none."""
-        return next(iter(self._stored.get(calculation, ())), None)
+        """Return those of a Scope, including those of stored Transformations that have not been recorded yet."""
+        recorded = _rows(lake.table("calculations").scan(), scope)
+        return cls(pl.concat([recorded, pl.DataFrame(_unrecorded_rows(lake, scope), recorded.schema)]))
 
     def assign(self, identities: Mapping[str, str]) -> dict[str, str]:
         """Return the stored Transformations that those of one network stand for; themselves if they are new.
@@ -122,19 +122,7 @@ def record_stored_calculations(lake: Lake, scope: Scope | str | None = None) -> 
     scope : Scope or str, optional
         Default: all Scopes.
     """
-    here = pl.lit(True) if scope is None else pl.col("scope") == str(scope)
-    known = lake.table("calculations").scan().filter(here)
-    described = lake.table("transformations").scan().filter(here)
-    columns = described.select("scope", "transformation", "key", "ingested_at")
-    missing = collect(columns.join(known, on=["scope", "transformation"], how="anti"), "Transformations")
-    rows = []
-    for (name,), ours in missing.partition_by("scope", as_dict=True).items():
-        identities = _stored_identities(lake, name, ours["key"])
-        rows += [
-            _row(name, transformation, identities[key], transformation, ingested_at)
-            for _, transformation, key, ingested_at in ours.iter_rows()
-            if key in identities
-        ]
+    rows = _unrecorded_rows(lake, scope)
     return lake.table("calculations").append_new(rows) if rows else 0
 
 
@@ -164,6 +152,24 @@ def key_map(lake: Lake, network: ScopedKey | str) -> dict[str, str]:
     others = lake.table("calculations").scan().filter(here, pl.col("transformation") != pl.col("stands_for"))
     rows = others.join(own, on="transformation", how="semi").sort("transformation")
     return dict(collect(rows.select("transformation", "stands_for"), "calculations").iter_rows())
+
+
+def _unrecorded_rows(lake: Lake, scope: Scope | str | None) -> list[dict[str, Any]]:
+    """Compute the rows of stored Transformations, of a Scope or all, that are not in the table."""
+    here = pl.lit(True) if scope is None else pl.col("scope") == str(scope)
+    known = lake.table("calculations").scan().filter(here)
+    described = lake.table("transformations").scan().filter(here)
+    columns = described.select("scope", "transformation", "key", "ingested_at")
+    missing = collect(columns.join(known, on=["scope", "transformation"], how="anti"), "Transformations")
+    rows = []
+    for (name,), ours in missing.partition_by("scope", as_dict=True).items():
+        identities = _stored_identities(lake, name, ours["key"])
+        rows += [
+            _row(name, transformation, identities[key], transformation, ingested_at)
+            for _, transformation, key, ingested_at in ours.iter_rows()
+            if key in identities
+        ]
+    return rows
 
 
 def _stored_identities(lake: Lake, scope: Scope | str, keys: Iterable[str]) -> dict[str, str]:
