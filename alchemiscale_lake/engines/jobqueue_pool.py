@@ -23,7 +23,7 @@ from .dask_executor import DASK_SETTINGS, DaskExecutor, threads_of
 from .dask_keys import QuotedKeys, keys_in
 from .job_scaling import JobPool
 from .job_scripts import cluster_class, job_options, queue_name
-from .queues import Listed, Queue, Watch, log_folder_of
+from .queues import BackgroundListing, Listed, Queue, log_folder_of
 
 __all__ = ["open_jobqueue_executor"]
 
@@ -86,7 +86,7 @@ class _Jobs:
 
     def __init__(self, queue: Queue, cluster: Any, client: Any) -> None:
         self._queue, self._cluster, self._client = queue, cluster, client
-        self._watch = Watch(queue)
+        self._watch = BackgroundListing(queue)
 
     def submit(self, name: str, barred: Collection[str]) -> str:
         spec = self._cluster.new_spec

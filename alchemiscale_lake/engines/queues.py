@@ -24,7 +24,16 @@ from ..store import Lake
 from .job_scripts import JobRequest, cluster_class, job_of, job_script
 from .queue_listings import QueueJob, list_jobs, list_nodes
 
-__all__ = ["Backoff", "Listed", "Queue", "QueueError", "QueueRefusal", "Watch", "job_script", "log_folder_of"]
+__all__ = [
+    "BackgroundListing",
+    "Backoff",
+    "Listed",
+    "Queue",
+    "QueueError",
+    "QueueRefusal",
+    "job_script",
+    "log_folder_of",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -142,7 +151,7 @@ class Queue:
         return self._nodes[1] & frozenset(hostnames)
 
 
-class Watch:
+class BackgroundListing:
     """Lists a queue's jobs in a separate thread, so that a hanging queue blocks nothing.
 
     Parameters

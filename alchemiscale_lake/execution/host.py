@@ -18,7 +18,7 @@ from typing import Any, Final
 import psutil
 
 from ..store import now_utc
-from .gpus import ask_nvidia
+from .gpus import list_gpus
 
 __all__ = ["describe_host", "hostname", "package_versions", "queue_job"]
 
@@ -129,14 +129,12 @@ def _image() -> str | None:
 
 def _gpus() -> dict[str, Any]:
     """Return the columns of one GPU, and the number of GPUs."""
-    rows = ask_nvidia("name", "driver_version", "memory.total")
-    if not rows:
+    gpus = list_gpus()
+    if not gpus:
         return {"gpu_model": None, "gpu_driver": None, "gpu_memory_bytes": None, "n_gpus": 0}
-    name, driver, mebibytes = rows[0]
     return {
-        "gpu_model": name,
-        "gpu_driver": driver,
-        # unified memory is reported as "[N/A]"
-        "gpu_memory_bytes": int(mebibytes) * 2**20 if mebibytes.isdigit() else None,
-        "n_gpus": len(rows),
+        "gpu_model": gpus[0].model,
+        "gpu_driver": gpus[0].driver,
+        "gpu_memory_bytes": gpus[0].memory_bytes,
+        "n_gpus": len(gpus),
     }

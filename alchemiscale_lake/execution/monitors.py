@@ -17,7 +17,7 @@ from typing import Final
 import psutil
 
 from ..settings import Monitors
-from .gpus import ask_nvidia
+from .gpus import list_gpus
 
 __all__ = ["GpuUse", "MonitoredLimits", "Sample", "Sampler", "is_set", "process_sampler"]
 
@@ -46,14 +46,11 @@ class Sample:
 
 def measure() -> Sample:
     """Measure now; CPU use since the last call in this thread."""
-    gpus = {}
-    for index, uuid, *numbers in ask_nvidia("index", "uuid", "utilization.gpu", "memory.used", "memory.total"):
-        utilisation, used, total = (float(n) if n.replace(".", "", 1).isdigit() else None for n in numbers)
-        use = GpuUse(
-            None if utilisation is None else utilisation / 100,
-            None if used is None or not total else used / total,
-        )
-        gpus[index] = gpus[uuid] = use
+    gpus: dict[str, GpuUse] = {}
+    for gpu in list_gpus():
+        used, whole = gpu.used_bytes, gpu.memory_bytes
+        use = GpuUse(gpu.utilisation, None if used is None or not whole else used / whole)
+        gpus |= dict.fromkeys((gpu.index, gpu.uuid, *gpu.instances), use)
     cpu = psutil.cpu_percent(interval=None) / 100
     return Sample(time.monotonic(), cpu, psutil.virtual_memory().percent / 100, gpus)
 

@@ -14,7 +14,15 @@ from alchemiscale_lake.engines import queue_executor as _queue_executor
 from alchemiscale_lake.engines import queues as _queues
 from alchemiscale_lake.engines.queue_executor import QueueExecutor
 from alchemiscale_lake.engines.queue_listings import QueueJob, list_jobs, list_nodes
-from alchemiscale_lake.engines.queues import Backoff, Listed, Queue, QueueError, QueueRefusal, Watch, log_folder_of
+from alchemiscale_lake.engines.queues import (
+    BackgroundListing,
+    Backoff,
+    Listed,
+    Queue,
+    QueueError,
+    QueueRefusal,
+    log_folder_of,
+)
 from alchemiscale_lake.errors import SettingsError
 from alchemiscale_lake.execution import Assignment, AttemptSpec
 from alchemiscale_lake.execution.stop_requests import is_asked_to_stop
@@ -290,7 +298,7 @@ def test_jobs_stay_off_nodes_that_the_queue_has(queue: Queue, commands: Callable
 
 def test_a_listing_is_asked_for_in_the_background(queue: Queue, commands: Callable[[str, str], None]) -> None:
     commands("squeue", 'sleep 0.2; echo "1|RUNNING|lake-1"')
-    watch = Watch(queue, every_s=0.1)
+    watch = BackgroundListing(queue, every_s=0.1)
     began = time.monotonic()
 
     assert watch.look() is None
@@ -308,7 +316,7 @@ def test_what_was_listed_stands_until_the_queue_answers_again(
     queue: Queue, commands: Callable[[str, str], None], caplog: pytest.LogCaptureFixture
 ) -> None:
     commands("squeue", 'echo "1|RUNNING|lake-1"')
-    watch = Watch(queue, every_s=0.01)
+    watch = BackgroundListing(queue, every_s=0.01)
     while (before := watch.look()) is None:
         time.sleep(0.01)
     commands("squeue", "exit 1")

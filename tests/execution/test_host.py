@@ -9,7 +9,7 @@ import pytest
 from alchemiscale_lake.execution import host
 from alchemiscale_lake.schemas import TABLES
 
-GPU = "NVIDIA L40S, 550.54.15, 46068\nNVIDIA L40S, 550.54.15, 46068\n"
+GPU = "0, GPU-a, NVIDIA L40S, 550.54.15, 46068, 1, 0\\n1, GPU-b, NVIDIA L40S, 550.54.15, 46068, 1, 0\\n"
 QUEUES = ["SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID", "CONDOR_JOB_ID", "_CONDOR_JOB_ID"]
 VARIABLES = [*QUEUES, "KUBERNETES_SERVICE_HOST"]
 NAMES = ["ALCHEMISCALE_LAKE_HOSTNAME", "SLURMD_NODENAME", "ALCHEMISCALE_LAKE_NODE"]
@@ -71,7 +71,7 @@ def test_a_gpu_tool_without_a_gpu_means_no_gpu(tools: Path, script: str) -> None
 
 
 def test_unified_memory_has_no_size(tools: Path) -> None:
-    _nvidia_smi(tools, "echo 'NVIDIA GB10, 580.0, [N/A]'")
+    _nvidia_smi(tools, "echo '0, GPU-aa, NVIDIA GB10, 580.0, [N/A], 1, 0'")
     assert host.describe_host()["gpu_memory_bytes"] is None
 
 

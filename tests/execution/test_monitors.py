@@ -33,7 +33,7 @@ def tell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tell:
 
 
 def test_the_tool_is_understood(tell: Tell) -> None:
-    tell("0, GPU-aa11, 87, 4096, 8192\n1, GPU-bb22, [N/A], 10, [N/A]\n")
+    tell("0, GPU-aa11, L40S, 550, 8192, 4096, 87\n1, GPU-bb22, GB10, 580, [N/A], 10, [N/A]\n")
     sample = measure()
     assert sample.gpus["0"] == sample.gpus["GPU-aa11"] == GpuUse(0.87, 0.5)
     assert sample.gpus["1"] == GpuUse(None, None)

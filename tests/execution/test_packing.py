@@ -164,7 +164,7 @@ def test_past_a_limit_those_who_wait_run_afterwards(bench: Bench) -> None:
 
 def test_a_busy_gpu_takes_no_second(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tool = tmp_path / "nvidia-smi"
-    tool.write_text('#!/bin/sh\ncase "$1" in *utilization*) echo "0, GPU-aa, 99, 1, 2";; *) echo 0;; esac\n')
+    tool.write_text('#!/bin/sh\necho "0, GPU-aa, L40S, 550, 2, 1, 99"\n')
     tool.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     monitors = Monitors(gpu_utilisation=0.9, window_s=0.4)
