@@ -46,11 +46,12 @@ mutants: .venv/.dev  ## change the rules of Tasks, commits, results and costs on
 	$(BIN)/mutmut run --max-children 2
 	@$(BIN)/mutmut results | awk '{n[$$NF]++} END {for (kind in n) printf "%6d %s\n", n[kind], kind}'
 
-check: .venv/.dev  ## lint, types, import contracts
+check: .venv/.dev  ## lint, types, import contracts, documented arguments
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/python -m pytest -q -p no:cacheprovider tests/test_docstrings.py
 
 bench: .venv/.dev  ## run the benchmarks, as ratios to a named reference in the same run
 	$(BIN)/python -m benchmarks

@@ -52,12 +52,28 @@ class Caller:
             return cls("unknown")
 
     def may(self, right: Right, scope: Scope | str) -> bool:
-        """Return whether the caller has a right in a Scope, or in every Scope that a pattern matches."""
+        """Return whether the caller has a right in a Scope, or in every Scope that a pattern matches.
+
+        Parameters
+        ----------
+        right : Right
+            Right asked for; a higher one includes it.
+        scope : Scope or str
+            A Scope, or a pattern of which every Scope must be granted.
+        """
         wanted = Scope.parse(scope)
         return any(_RANK[held] >= _RANK[right] and where.is_superset(wanted) for where, held in self.grants)
 
     def require_for(self, right: Right, keys: Iterable[str]) -> None:
-        """Raise PermissionDeniedError unless the caller has a right in the Scopes of all given ScopedKeys."""
+        """Raise PermissionDeniedError unless the caller has a right in the Scopes of all given ScopedKeys.
+
+        Parameters
+        ----------
+        right : Right
+            Right asked for; a higher one includes it.
+        keys : iterable of str
+            ScopedKeys of networks, Transformations or Tasks.
+        """
         if not self.may(right, _EVERYWHERE):
             self.require(right, {key.partition("-")[2].partition("-")[2] for key in keys})
 

@@ -185,6 +185,13 @@ def _gzip(data: bytes) -> Iterator[tuple[bytes, int]]:
 def decode_text(data: bytes, source: str) -> str:
     """Decode UTF-8, with or without a byte-order mark.
 
+    Parameters
+    ----------
+    data : bytes
+        Content of the file.
+    source : str
+        Name of the file, for the message.
+
     Raises
     ------
     ContentError
@@ -204,6 +211,13 @@ def decode_text(data: bytes, source: str) -> str:
 
 def decode_table(data: bytes, source: str) -> str:
     """Decode a table: UTF-8, or UTF-16 with a byte-order mark, as spreadsheets save "Unicode text".
+
+    Parameters
+    ----------
+    data : bytes
+        Content of the file.
+    source : str
+        Name of the file, for the message.
 
     Raises
     ------
@@ -238,6 +252,13 @@ def decode_table(data: bytes, source: str) -> str:
 def parse_json(text: str, source: str) -> Any:
     """Parse JSON whose keys are unique and whose depth is limited.
 
+    Parameters
+    ----------
+    text : str
+        JSON text.
+    source : str
+        Name of the file, for the message.
+
     Raises
     ------
     ContentError
@@ -267,7 +288,15 @@ def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def check_depth(value: Any, source: str) -> None:
-    """Raise ContentError if lists and dicts are nested in more than `MAX_DEPTH` levels."""
+    """Raise ContentError if lists and dicts are nested in more than `MAX_DEPTH` levels.
+
+    Parameters
+    ----------
+    value : object
+        Parsed JSON.
+    source : str
+        Name of the file, for the message.
+    """
     level: list[Any] = [value] if isinstance(value, (dict, list)) else []
     depth = 0
     while level:

@@ -31,7 +31,15 @@ _ONE_VALUE: Final = ("slurm", "pbs", "moab", "lsf")
 
 
 def quoted(kind: str, text: str) -> str:
-    """Return a checked text in the form its queue reads: unchanged, or in double quotes."""
+    """Return a checked text in the form its queue reads: unchanged, or in double quotes.
+
+    Parameters
+    ----------
+    kind : str
+        Kind of the pool, such as `slurm`.
+    text : str
+        Value without quotes and control characters.
+    """
     return text if kind in ("htcondor", "oar", "sge") or _PLAIN.fullmatch(text) else f'"{text}"'
 
 
@@ -57,7 +65,15 @@ def word_mistake(kind: str, key: str, text: str) -> str | None:
 
 
 def log_folder_mistake(kind: str, folder: str) -> str | None:
-    """Return why the jobs of a queue cannot write their output to a folder, None if they can."""
+    """Return why the jobs of a queue cannot write their output to a folder, None if they can.
+
+    Parameters
+    ----------
+    kind : str
+        Kind of the pool, such as `slurm`.
+    folder : str
+        Absolute path on the compute nodes.
+    """
     if not folder.strip():
         return "is empty; omit the key"
     bad = _unreadable(folder, _NEVER + _REPLACED.get(kind, ""))
@@ -69,7 +85,15 @@ def log_folder_mistake(kind: str, folder: str) -> str | None:
 
 
 def directive_mistakes(kind: str, directives: Sequence[str]) -> Iterator[str]:
-    """Yield mistakes in an operator's directives: what their queue would reject, or read as a comment."""
+    """Yield mistakes in an operator's directives: what their queue would reject, or read as a comment.
+
+    Parameters
+    ----------
+    kind : str
+        Kind of the pool, such as `slurm`.
+    directives : sequence of str
+        Lines without the prefix of the queue, as in `--gres=gpu:1`.
+    """
     marker = _MARKERS.get(kind)
     for directive in directives:
         wrong = _wrong_line(directive, marker)

@@ -81,6 +81,13 @@ def make_folder(path: Path) -> None:
 def write_new_file(path: Path, data: bytes) -> None:
     """Write a new, unreferenced file and fsync it; the caller must fsync its folder.
 
+    Parameters
+    ----------
+    path : Path
+        File that does not exist yet.
+    data : bytes
+        Content.
+
     Raises
     ------
     FileExistsError, OSError
@@ -119,6 +126,13 @@ def replace_file(path: Path, data: bytes, *, lasting: bool = True) -> None:
 
 def link_file(path: Path, data: bytes) -> bool:
     """Write a file unless the name is taken; return whether it was written.
+
+    Parameters
+    ----------
+    path : Path
+        Name to take; its folder must exist.
+    data : bytes
+        Content.
 
     Raises
     ------

@@ -105,6 +105,13 @@ class Scope:
 class ScopedKey:
     """A gufe key within a Scope: `<qualname>-<token>-<org>-<campaign>-<project>`.
 
+    Attributes
+    ----------
+    gufe_key : str
+        `<qualname>-<token>`.
+    scope : Scope
+        Without wildcard.
+
     Raises
     ------
     InvalidKeyError, InvalidScopeError

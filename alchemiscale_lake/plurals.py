@@ -27,6 +27,17 @@ def count(n: int, noun: str, plural: str | None = None) -> str:
 def verb(n: int, one: str = "is", many: str = "are") -> str:
     """Return the form of a verb for a number.
 
+    Parameters
+    ----------
+    n : int
+        Number of the subject.
+    one : str, default "is"
+        Form for exactly one.
+    many : str, default "are"
+        Form for all other numbers.
+
+    Examples
+    --------
     >>> verb(1), verb(2), verb(1, "has", "have")
     ('is', 'are', 'has')
     """

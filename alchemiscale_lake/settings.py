@@ -313,7 +313,15 @@ class Pool(_Model):
         return Resources(self.cores or 1, self.memory_bytes, float(self.gpus))
 
     def runs(self, scope: str, protocol: str | None = None) -> bool:
-        """Return whether Tasks of a Scope, or of all Scopes of a pattern, and of a Protocol may run here."""
+        """Return whether Tasks of a Scope, or of all Scopes of a pattern, and of a Protocol may run here.
+
+        Parameters
+        ----------
+        scope : str
+            A Scope, or a pattern of which every Scope must be allowed.
+        protocol : str, optional
+            Class of the Protocol; None is not checked.
+        """
         asked = Scope.parse(scope)
         inside = not self.scopes or any(Scope.parse(allowed).is_superset(asked) for allowed in self.scopes)
         outside = any(Scope.parse(excluded).is_superset(asked) for excluded in self.exclude_scopes)
@@ -427,6 +435,13 @@ class Pools(_Model):
 
     def named(self, name: str, file: str = "the pools file") -> Pool:
         """Return a pool by its name.
+
+        Parameters
+        ----------
+        name : str
+            Name of the pool.
+        file : str, default "the pools file"
+            Name of the file, for the message.
 
         Raises
         ------

@@ -18,6 +18,15 @@ _BETWEEN_PARTS: Final = re.compile(r"[^0-9a-z]+")
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return `; did you mean 'x'?` for the most similar known name, whole or in part; empty if none is similar.
 
+    Parameters
+    ----------
+    word : str
+        Name as entered.
+    known : iterable of str
+        Names that exist.
+
+    Examples
+    --------
     >>> did_you_mean("staus", ["status", "submit"])
     "; did you mean 'status'?"
     >>> did_you_mean("tik2", ["jacs/tyk2", "jacs/mcl1"])

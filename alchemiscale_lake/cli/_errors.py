@@ -30,12 +30,30 @@ _LONGEST: Final = 300
 
 
 def say(text: str, **style: Any) -> None:
-    """Print a message on stderr; commands in it get the lake in use. Terminal control sequences are escaped."""
+    """Print a message on stderr; commands in it get the lake in use. Terminal control sequences are escaped.
+
+    Parameters
+    ----------
+    text : str
+        Message, which may contain colours of click.
+    **style : object
+        Arguments of `click.style`.
+    """
     click.secho(printable(at_this_lake(text)), err=True, **style)
 
 
 def put_out(text: str, *, nl: bool = True, **style: Any) -> None:
-    """Write to stdout. Terminal control sequences are escaped."""
+    """Write to stdout. Terminal control sequences are escaped.
+
+    Parameters
+    ----------
+    text : str
+        Output, which may contain colours of click.
+    nl : bool, default True
+        End with a newline.
+    **style : object
+        Arguments of `click.style`.
+    """
     click.secho(printable(text), nl=nl, **style)
 
 

@@ -23,6 +23,14 @@ __all__ = ["dispatch_once", "lake_to_plan", "open_lake", "require_engines", "req
 def session(lake: Lake, *, say: Callable[[str], None], verbose: bool = False) -> AbstractContextManager[Session]:
     """Open a session that calls flows on a lake.
 
+    Parameters
+    ----------
+    lake : Lake
+    say : callable
+        Called with messages for the user.
+    verbose : bool, default False
+        Show the log of Prefect.
+
     Raises
     ------
     MissingDependencyError
@@ -35,7 +43,14 @@ def session(lake: Lake, *, say: Callable[[str], None], verbose: bool = False) ->
 
 
 def up(lake: Lake, **settings: Any) -> None:
-    """Serve the Prefect UI and the deployments until stopped."""
+    """Serve the Prefect UI and the deployments until stopped.
+
+    Parameters
+    ----------
+    lake : Lake
+    **settings : object
+        Arguments of `flow_steps.serve.up`.
+    """
     require_engines()
     from ..flow_steps import serve
 
@@ -43,7 +58,16 @@ def up(lake: Lake, **settings: Any) -> None:
 
 
 def dispatch_once(lake: Lake, pool: str, **settings: Any) -> DispatchReport:
-    """Run one dispatch turn for a pool whose jobs continue without this process."""
+    """Run one dispatch turn for a pool whose jobs continue without this process.
+
+    Parameters
+    ----------
+    lake : Lake
+    pool : str
+        Name of the pool.
+    **settings : object
+        Further arguments of `flow_steps.batch_mode.dispatch_once`.
+    """
     require_engines()
     from ..flow_steps import batch_mode
 
@@ -68,7 +92,15 @@ def lake_to_plan(place: str) -> Iterator[Lake]:
 
 
 def open_lake(place: str, say: Callable[[str], None]) -> Lake:
-    """Open a lake; create it, with a message, if it does not exist."""
+    """Open a lake; create it, with a message, if it does not exist.
+
+    Parameters
+    ----------
+    place : str
+        Folder or URL.
+    say : callable
+        Called with messages for the user.
+    """
     from ..errors import NotALakeError
     from ..store import Lake
 
@@ -90,7 +122,15 @@ def require_engines() -> None:
 
 
 def require_port(host: str, port: int) -> None:
-    """Raise if the Prefect server of `up` could not listen on an address."""
+    """Raise if the Prefect server of `up` could not listen on an address.
+
+    Parameters
+    ----------
+    host : str
+        Address to listen on.
+    port : int
+        TCP port.
+    """
     require_engines()
     from ..prefect_api.addresses import listen
 

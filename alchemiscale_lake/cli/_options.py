@@ -94,7 +94,15 @@ pools_option = click.option(
 
 
 def is_given(ctx: click.Context, option: str) -> bool:
-    """Return whether the user gave an option, on the command line or in the environment."""
+    """Return whether the user gave an option, on the command line or in the environment.
+
+    Parameters
+    ----------
+    ctx : click.Context
+        Context of the command.
+    option : str
+        Name of the parameter, as in the function's signature.
+    """
     return ctx.get_parameter_source(option) is not ParameterSource.DEFAULT
 
 
@@ -106,7 +114,17 @@ def at_this_lake(text: str) -> str:
 
 
 def lake_of_pools(ctx: click.Context, lake: str, pools_file: str | None) -> str:
-    """Return the lake named in the pools file, unless --lake was given."""
+    """Return the lake named in the pools file, unless --lake was given.
+
+    Parameters
+    ----------
+    ctx : click.Context
+        Context of the command.
+    lake : str
+        Value of `--lake`, or its default.
+    pools_file : str or None
+        Path of the pools file, None if there is none.
+    """
     from ..pools_file import find_pools_file, load_pools
 
     if is_given(ctx, "lake"):

@@ -56,7 +56,15 @@ def _keep_keys(ctx: click.Context, _: click.Parameter, value: bool) -> None:
 
 
 def is_for_people(tsv: bool, output: str | None) -> bool:
-    """Return whether a table is laid out on a terminal, with these options."""
+    """Return whether a table is laid out on a terminal, with these options.
+
+    Parameters
+    ----------
+    tsv : bool
+        `--tsv` was given.
+    output : str or None
+        Value of `--output`.
+    """
     return not tsv and output is None and sys.stdout.isatty()
 
 
@@ -105,7 +113,16 @@ def show_table(
 
 
 def show_summary(lake: Lake, network: str, *, plot: str | None = None) -> None:
-    """Show the summary of a campaign: ligands on stdout, everything else on stderr."""
+    """Show the summary of a campaign: ligands on stdout, everything else on stderr.
+
+    Parameters
+    ----------
+    lake : Lake
+    network : str
+        ScopedKey of the network.
+    plot : str, optional
+        File for a plot; its suffix selects the format.
+    """
     from ..report import summarise
 
     summary = summarise(lake, network, plot=plot)

@@ -58,7 +58,15 @@ def cost_history(lake: Lake) -> CostHistory:
 
 
 def usual_gpus(rows: pl.DataFrame, by: str) -> dict[str, str]:
-    """Return the GPU model of most results, by `protocol_qualname` or `pool`; results without GPU are ignored."""
+    """Return the GPU model of most results, by `protocol_qualname` or `pool`; results without GPU are ignored.
+
+    Parameters
+    ----------
+    rows : polars.DataFrame
+        Results with the column `gpu_model` and the one named by `by`.
+    by : str
+        Column to group by.
+    """
     counts = rows.filter(pl.col("gpu_model").is_not_null() & (pl.col("gpu_model") != CPU) & pl.col(by).is_not_null())
     counts = counts.group_by(by, "gpu_model").len().sort("len", "gpu_model")
     return dict(counts.select(by, "gpu_model").iter_rows())

@@ -205,7 +205,14 @@ def newest_model(lake: Lake) -> KnownModel:
 
 
 def model_at_hand(lake: Lake, history: CostHistory) -> KnownModel:
-    """Return the current model; if none was trained, a temporary one from the newest results."""
+    """Return the current model; if none was trained, a temporary one from the newest results.
+
+    Parameters
+    ----------
+    lake : Lake
+    history : CostHistory
+        Results to train the temporary model on.
+    """
     newest = newest_model(lake)
     if newest.is_trained or not len(history.rows):
         return newest
@@ -214,6 +221,12 @@ def model_at_hand(lake: Lake, history: CostHistory) -> KnownModel:
 
 def read_model(lake: Lake, name: str | None = None) -> KnownModel:
     """Return a model by its name or a prefix of it; without a name, the newest.
+
+    Parameters
+    ----------
+    lake : Lake
+    name : str, optional
+        Name of the model, or its first letters.
 
     Raises
     ------

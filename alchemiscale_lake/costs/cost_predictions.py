@@ -77,7 +77,15 @@ class Ahead:
     repeat_sd: FloatArray
 
     def part(self, start: int, stop: int) -> Ahead:
-        """Return a slice of the rows."""
+        """Return a slice of the rows.
+
+        Parameters
+        ----------
+        start : int
+            First row.
+        stop : int
+            Row after the last.
+        """
         return Ahead(*(getattr(self, field.name)[start:stop] for field in fields(self)))
 
 

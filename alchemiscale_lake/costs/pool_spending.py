@@ -69,6 +69,20 @@ def usage_today(
     An attempt with a result counts the GPU time it recorded, or its wall time times its share of the worker. A
     released or running attempt counts from its claim: longer than it computed, since it may have waited in a queue.
 
+    Parameters
+    ----------
+    lake : Lake
+    pools : Pools
+        The pools file.
+    states : TaskStates
+        States of all Tasks.
+    times : TaskTimes
+        Times of the states.
+    forecast : Forecast
+        Predicted use of running attempts.
+    now : datetime
+        The day that ends at this time starts at midnight UTC.
+
     Returns
     -------
     usage : dict

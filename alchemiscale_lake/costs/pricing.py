@@ -66,6 +66,14 @@ class TransformationPrice:
 
     Attributes
     ----------
+    transformation : str
+        ScopedKey.
+    name : str
+        Name of the Transformation.
+    phase : str
+        Such as `complex`, `solvent` or `vacuum`.
+    protocol : str
+        Class of the Protocol.
     n_results, n_running, n_waiting, n_idle, n_new : int
         As in `remaining.Remaining`.
     gpus : float

@@ -98,6 +98,8 @@ class Worlds:
             Pool whose GPU model is assumed.
         pool : str or None
             Only Tasks that run there; None: all except those in the pools `but`.
+        but : collection of str, default ()
+            Pools whose Tasks are left out.
         """
         asked = pl.col("pool") == pool if pool is not None else ~pl.col("pool").is_in(list(but)).fill_null(value=False)
         chosen = self._running.select(asked.fill_null(value=False)).to_series().to_numpy()

@@ -46,7 +46,14 @@ def with_diameters(transformations: pl.DataFrame, network: Network) -> pl.DataFr
 
 
 def with_stored_diameters(transformations: pl.DataFrame, lake: Lake) -> pl.DataFrame:
-    """Like `with_diameters`, for Transformations in a lake."""
+    """Like `with_diameters`, for Transformations in a lake.
+
+    Parameters
+    ----------
+    transformations : polars.DataFrame
+        Rows of `transformations`.
+    lake : Lake
+    """
 
     def read(scope: str, keys: Iterable[str]) -> _Components:
         objects = lake.table("gufe_objects").scan()

@@ -34,7 +34,15 @@ class Policy(Protocol):
         """Reload slow data if due."""
 
     def admit(self, states: TaskStates, networks: Mapping[str, NetworkState]) -> Admission:
-        """Decide what may be claimed, given these states. Writes nothing; may be called repeatedly."""
+        """Decide what may be claimed, given these states. Writes nothing; may be called repeatedly.
+
+        Parameters
+        ----------
+        states : TaskStates
+            States of all Tasks.
+        networks : mapping of str to NetworkState
+            By ScopedKey; a network that is not listed is active with the default weight.
+        """
 
 
 class AllTasks:
@@ -44,7 +52,15 @@ class AllTasks:
         """Do nothing: there is nothing to read."""
 
     def admit(self, states: TaskStates, networks: Mapping[str, NetworkState]) -> Admission:
-        """Admit all Tasks."""
+        """Admit all Tasks.
+
+        Parameters
+        ----------
+        states : TaskStates
+            States of all Tasks.
+        networks : mapping of str to NetworkState
+            By ScopedKey; a network that is not listed is active with the default weight.
+        """
         return Admission(on_active_networks(states.claimable(), networks))
 
 

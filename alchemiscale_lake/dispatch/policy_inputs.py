@@ -100,6 +100,13 @@ class PolicyInputs:
         """Return claimable actions on active networks, with the columns of `fitness`.
 
         Transformations newer than the last `refresh` are looked up.
+
+        Parameters
+        ----------
+        states : TaskStates
+            States of all Tasks.
+        networks : mapping of str to NetworkState
+            By ScopedKey; a network that is not listed is active with the default weight.
         """
         read = self._read()
         claimable = on_active_networks(states.claimable(), networks)

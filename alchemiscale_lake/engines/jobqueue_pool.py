@@ -36,6 +36,14 @@ _CANCEL_S: Final = 180.0
 def open_jobqueue_executor(name: str, pool: Pool, lake: Lake) -> Iterator[DaskExecutor]:
     """Open the queue of a pool; at the end, no job of this dispatcher is left in it.
 
+    Parameters
+    ----------
+    name : str
+        Name of the pool.
+    pool : Pool
+        Settings of the pool.
+    lake : Lake
+
     Raises
     ------
     MissingDependencyError

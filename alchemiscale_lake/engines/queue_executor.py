@@ -41,6 +41,14 @@ _NAME: Final = re.compile(r"lake-([0-9a-f]{10,32})")
 def open_queue_executor(name: str, pool: Pool, lake: Lake) -> Iterator[QueueExecutor]:
     """Open the queue of a pool for jobs that outlive this process.
 
+    Parameters
+    ----------
+    name : str
+        Name of the pool.
+    pool : Pool
+        Settings of the pool.
+    lake : Lake
+
     Raises
     ------
     MissingDependencyError

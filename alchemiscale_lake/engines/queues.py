@@ -226,6 +226,14 @@ def log_folder_of(name: str, pool: Pool, lake: Lake) -> Path:
     By default `work/logs/<pool>` in the folder of a lake, which compute nodes share; for a lake in a
     bucket, `alchemiscale-lake/logs/<pool>` in the user's folder for state.
 
+    Parameters
+    ----------
+    name : str
+        Name of the pool.
+    pool : Pool
+        Settings of the pool.
+    lake : Lake
+
     Raises
     ------
     SettingsError

@@ -21,7 +21,17 @@ __all__ = ["AssembledEdge", "assemble", "evidence_of"]
 
 @dataclass(frozen=True, slots=True)
 class AssembledEdge:
-    """An edge with the indices of all legs of its pair and kind, including those without a value."""
+    """An edge with the indices of all legs of its pair and kind, including those without a value.
+
+    Attributes
+    ----------
+    estimate : EdgeEstimate
+        Value and uncertainty, kcal/mol.
+    members : tuple of int
+        Indices of its legs among the rows.
+    failed : bool
+        Whether a leg has failed.
+    """
 
     estimate: EdgeEstimate
     members: tuple[int, ...]
@@ -48,7 +58,17 @@ def _nan(value: float | None) -> float:
 
 
 def assemble(rows: pl.DataFrame, chosen: LegUncertainties, *, by_direction: bool = False) -> list[AssembledEdge]:
-    """Edges of every environment, with what belongs to them; `by_direction` as in `estimators.network.edges`."""
+    """Edges of every environment, with what belongs to them; `by_direction` as in `estimators.network.edges`.
+
+    Parameters
+    ----------
+    rows : polars.DataFrame
+        One row per leg, as in `transformation_estimates`.
+    chosen : LegUncertainties
+        Uncertainties of the legs, in the order of the rows.
+    by_direction : bool, default False
+        Keep the two directions of an edge apart, as in `estimators.network.edges`.
+    """
     failed = rows["failed"].to_list()
     edges: list[AssembledEdge] = []
     for suffix, group in _by_environment(rows):

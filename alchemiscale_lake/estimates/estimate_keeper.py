@@ -28,7 +28,14 @@ _SHARE: Final = 0.1
 
 
 def networks_holding(lake: Lake, transformations: Iterable[str]) -> list[str]:
-    """Return the ScopedKeys of the networks that contain any of these Transformations, sorted."""
+    """Return the ScopedKeys of the networks that contain any of these Transformations, sorted.
+
+    Parameters
+    ----------
+    lake : Lake
+    transformations : iterable of str
+        ScopedKeys.
+    """
     wanted = sorted(set(transformations))
     scopes = sorted({str(ScopedKey.from_str(transformation).scope) for transformation in wanted})
     members = lake.table("network_members").scan()

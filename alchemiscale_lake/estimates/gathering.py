@@ -71,7 +71,16 @@ class GatherReport:
 
 
 def gather_network(lake: Lake, network: str | ScopedKey, *, rule: LegRule | None = None) -> GatherReport:
-    """Update the estimates of one network, see `gather_networks`."""
+    """Update the estimates of one network, see `gather_networks`.
+
+    Parameters
+    ----------
+    lake : Lake
+    network : str or ScopedKey
+        ScopedKey.
+    rule : LegRule, optional
+        As for `gather_networks`.
+    """
     return gather_networks(lake, [network], rule=rule)[0]
 
 

@@ -39,7 +39,19 @@ _CLOSURE_P: Final = 0.05
 
 @dataclass(frozen=True, slots=True)
 class SolvedKind:
-    """Edges of one kind, their network estimate, and the closure of its cycles given stated or observed errors."""
+    """Edges of one kind, their network estimate, and the closure of its cycles given stated or observed errors.
+
+    Attributes
+    ----------
+    kind : Kind
+        Kind of the free energy difference, such as binding.
+    estimate : NetworkEstimate
+        Network estimate from the edges.
+    edges : sequence of EdgeEstimate
+        Edges of this kind.
+    closure : ClosureTest
+        Test of the cycles against the stated or observed errors.
+    """
 
     kind: Kind
     estimate: NetworkEstimate

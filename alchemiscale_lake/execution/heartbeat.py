@@ -57,6 +57,14 @@ def leave_beat(lake: Lake, spec: AttemptSpec, beat: Beat) -> None:
 def read_beat(lake: Lake, scope: str, attempt: str) -> Beat | None:
     """Return the last heartbeat of an attempt, None if there is none.
 
+    Parameters
+    ----------
+    lake : Lake
+    scope : str
+        Scope of the attempt's Task.
+    attempt : str
+        Identifier of the attempt.
+
     Raises
     ------
     StorageError
@@ -67,6 +75,12 @@ def read_beat(lake: Lake, scope: str, attempt: str) -> Beat | None:
 
 def remove_beat(lake: Lake, spec: AttemptSpec) -> None:
     """Remove the last heartbeat.
+
+    Parameters
+    ----------
+    lake : Lake
+    spec : AttemptSpec
+        The attempt.
 
     Raises
     ------

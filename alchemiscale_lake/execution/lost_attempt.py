@@ -20,6 +20,10 @@ def lost_receipt(spec: AttemptSpec, pool: str, exception: str, at: datetime) -> 
 
     Parameters
     ----------
+    spec : AttemptSpec
+        The attempt.
+    pool : str
+        Name of the pool.
     exception : str
         Type and message, as in `WorkerLost: three workers in a row ended under it`.
     at : datetime

@@ -65,6 +65,12 @@ def is_quarantined(lake: Lake, hostname: str) -> datetime | None:
     """Return the end of a host's quarantine, None if it may run Tasks.
 
     The list is read at most every half minute; while the lake does not answer, the last one is used.
+
+    Parameters
+    ----------
+    lake : Lake
+    hostname : str
+        Name of the host, as in the results.
     """
     with _lock:
         read_at, hosts = _remembered.get(lake.url, (None, {}))

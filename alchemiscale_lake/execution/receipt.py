@@ -63,7 +63,14 @@ class Report:
 
 
 def has_receipt(lake: Lake, spec: AttemptSpec) -> bool:
-    """Return whether an attempt has a receipt."""
+    """Return whether an attempt has a receipt.
+
+    Parameters
+    ----------
+    lake : Lake
+    spec : AttemptSpec
+        The attempt.
+    """
     return lake.objects.exists(f"{attempt_folder(spec.scope, spec.attempt)}/receipt.arrow")
 
 

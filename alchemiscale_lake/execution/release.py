@@ -51,6 +51,14 @@ def leave_release(lake: Lake, spec: AttemptSpec, release: Release) -> None:
 def read_release(lake: Lake, scope: str, attempt: str) -> Release | None:
     """Return why an attempt ended without a receipt, None if it left no release.
 
+    Parameters
+    ----------
+    lake : Lake
+    scope : str
+        Scope of the attempt's Task.
+    attempt : str
+        Identifier of the attempt.
+
     Raises
     ------
     StorageError

@@ -16,6 +16,12 @@ __all__ = ["has_started", "write_start_marker"]
 def write_start_marker(lake: Lake, assignment: Assignment) -> None:
     """Write the start marker for every attempt of an assignment.
 
+    Parameters
+    ----------
+    lake : Lake
+    assignment : Assignment
+        Attempts that one worker runs together, and their settings.
+
     Raises
     ------
     StorageError
@@ -28,6 +34,14 @@ def write_start_marker(lake: Lake, assignment: Assignment) -> None:
 
 def has_started(lake: Lake, scope: str, attempt: str) -> bool:
     """Return whether an attempt has a start marker.
+
+    Parameters
+    ----------
+    lake : Lake
+    scope : str
+        Scope of the attempt's Task.
+    attempt : str
+        Identifier of the attempt.
 
     Raises
     ------

@@ -13,12 +13,26 @@ __all__ = ["ask_to_stop", "is_asked_to_stop"]
 
 
 def ask_to_stop(lake: Lake, spec: AttemptSpec) -> None:
-    """Ask the worker of this attempt to stop; it does so within a few seconds, and leaves no receipt."""
+    """Ask the worker of this attempt to stop; it does so within a few seconds, and leaves no receipt.
+
+    Parameters
+    ----------
+    lake : Lake
+    spec : AttemptSpec
+        The attempt.
+    """
     leave_message(lake, spec.scope, spec.attempt, "stop", {})
 
 
 def is_asked_to_stop(lake: Lake, spec: AttemptSpec) -> bool:
-    """Return whether a stop was requested; False if the storage does not answer."""
+    """Return whether a stop was requested; False if the storage does not answer.
+
+    Parameters
+    ----------
+    lake : Lake
+    spec : AttemptSpec
+        The attempt.
+    """
     try:
         return has_message(lake, spec.scope, spec.attempt, "stop")
     except StorageError:

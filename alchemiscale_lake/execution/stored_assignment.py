@@ -30,6 +30,12 @@ def new_assignment_id() -> str:
 def store_assignment(lake: Lake, assignment: Assignment) -> str:
     """Store an assignment in the lake; return its id.
 
+    Parameters
+    ----------
+    lake : Lake
+    assignment : Assignment
+        Attempts that one worker runs together, and their settings.
+
     Raises
     ------
     StorageError

@@ -140,7 +140,14 @@ def prepare_campaign(lake: Lake, campaign: Campaign) -> tuple[Campaign, int]:
 
 
 def finish_campaign(lake: Lake, network: str) -> None:
-    """Mark the campaigns of a network as finished."""
+    """Mark the campaigns of a network as finished.
+
+    Parameters
+    ----------
+    lake : Lake
+    network : str
+        ScopedKey of the network.
+    """
     for campaign in _records(lake):
         if campaign.network == network and not campaign.finished:
             _save(lake, replace(campaign, finished=True))
@@ -167,7 +174,14 @@ def unfinished_campaigns(lake: Lake) -> list[Campaign]:
 
 
 def network_name(lake: Lake, network: str) -> str | None:
-    """Return the name that a network has in the lake."""
+    """Return the name that a network has in the lake.
+
+    Parameters
+    ----------
+    lake : Lake
+    network : str
+        ScopedKey of the network.
+    """
     rows = lake.table("networks").scan().filter(pl.col("network") == network).select("name").collect()
     return None if not len(rows) else rows["name"][0]
 

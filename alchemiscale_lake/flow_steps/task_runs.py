@@ -68,7 +68,15 @@ class TaskRuns:
         self._runs: dict[str, Any] = {}
 
     def begin(self, attempt: str, name: str) -> None:
-        """Start the task run of an attempt."""
+        """Start the task run of an attempt.
+
+        Parameters
+        ----------
+        attempt : str
+            Identifier of the attempt.
+        name : str
+            Name of the task run, readable for people.
+        """
         self._open[attempt] = verdict = _Verdict()
         self._runs[attempt] = _protocol_dag.submit(name=name, verdict=verdict)
         # Prefect warns about a future that is dropped before its end, so keep it until then

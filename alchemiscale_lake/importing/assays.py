@@ -132,6 +132,12 @@ def unmatched_assays(lake: Lake, scope: Scope | str) -> str | None:
     """Return a message on experimental values of a Scope that match no ligand there, with suggestions.
 
     None if all match, or the Scope has no ligands yet.
+
+    Parameters
+    ----------
+    lake : Lake
+    scope : Scope or str
+        Scope as `org-campaign-project`; in a pattern, `*` stands for any part.
     """
     ligands = _ligands(lake, scope)
     rows = lake.table("assays").scan().filter(pl.col("scope") == str(scope))
@@ -151,6 +157,14 @@ def unused_assays(lake: Lake, scope: Scope | str, kind: str) -> str | None:
     """Return why experimental values of a kind are not used in a Scope yet; None if they are.
 
     Either the Scope has no network, or its networks measure something else.
+
+    Parameters
+    ----------
+    lake : Lake
+    scope : Scope or str
+        Scope as `org-campaign-project`; in a pattern, `*` stands for any part.
+    kind : str
+        Kind of the experimental values, such as `binding`.
     """
     rows = collect(
         lake.table("transformations").scan().select("scope", "phase", "protocol_qualname").unique(), "Transformations"

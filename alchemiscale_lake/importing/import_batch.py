@@ -35,10 +35,13 @@ class PlannedResult:
 
     Attributes
     ----------
+    scope : Scope
     transformation : str
         gufe key.
     identity : str
         Identifier that is the same whenever this calculation is imported; the key of the Task is derived from it.
+    record : ResultRecord
+        The result as read.
     object_path : str
         Path of the file in the lake.
     at : datetime
@@ -82,6 +85,7 @@ class Batch:
 
     Attributes
     ----------
+    scope : Scope
     network : str or None
         ScopedKey of the network; None if the results belong to existing networks of the Scope.
     name : str or None
@@ -93,6 +97,8 @@ class Batch:
         Keys of Transformations to add to the network, if `name` is given.
     known_better : mapping of str to dict
         Columns of `transformations` that are not in the objects.
+    results : list of PlannedResult
+        Results to write.
     """
 
     scope: Scope
@@ -111,12 +117,19 @@ class Source:
 
     Attributes
     ----------
+    scope : Scope
+    network : str or None
+        ScopedKey of the network; None if the results belong to existing networks of the Scope.
+    path : Path
+        Path as given.
     digest : str
         SHA-256 of its content, uncompressed.
     n_bytes : int
         Size of its content.
     format : str
         As in the table `imports`.
+    protocol_qualname : str or None
+        Class of the Protocol; None if unknown.
     object_path : str
         Path of the content in the lake.
     n_good, n_failed : int
@@ -141,10 +154,16 @@ class Reading:
 
     Attributes
     ----------
+    batches : list of Batch
+        One per network.
+    sources : list of Source
+        Files with new results.
     n_files, n_known_files : int
         Number of files, and of those whose content is already in the Scope.
     bad : list of (str, str)
         Files that cannot be imported, with the reasons.
+    notes : list of str
+        Messages for the user.
     left_out : list of str
         Files that match nothing or have not ended, with the reasons.
     assays : list of dict
@@ -170,7 +189,16 @@ def stable_id(*parts: str) -> str:
 
 
 def task_of(scope: Scope, transformation: str, identity: str) -> str:
-    """Return the ScopedKey of the Task of an imported result."""
+    """Return the ScopedKey of the Task of an imported result.
+
+    Parameters
+    ----------
+    scope : Scope
+    transformation : str
+        gufe key.
+    identity : str
+        Identifier of the calculation.
+    """
     return f"Task-{stable_id(str(scope), transformation, identity)}-{scope}"
 
 
@@ -180,5 +208,14 @@ def imported_network_key(name: str) -> str:
 
 
 def object_path(scope: Scope, digest: str, suffix: str) -> str:
-    """Return the path of an imported file in the lake."""
+    """Return the path of an imported file in the lake.
+
+    Parameters
+    ----------
+    scope : Scope
+    digest : str
+        SHA-256 of the content.
+    suffix : str
+        End of the file's own name, such as `.json`; `.zst` is added.
+    """
     return f"imports/{scope}/{digest}{suffix}.zst"

@@ -87,7 +87,20 @@ def read_tables(
 
 
 def write_assays(lake: Lake, rows: Iterable[dict[str, Any]], kind: str, *, caller: Caller, at: datetime) -> int:
-    """Write experimental values that are new in the lake; return their number."""
+    """Write experimental values that are new in the lake; return their number.
+
+    Parameters
+    ----------
+    lake : Lake
+    rows : iterable of dict of str to object
+        Rows of `assays`, without kind, author and time.
+    kind : str
+        Kind of the experimental values, such as `binding`.
+    caller : Caller
+        Recorded as the author; needs the right to do this in the Scopes concerned.
+    at : datetime
+        Time of the import, UTC.
+    """
     common = {"kind": kind, "entered_by": caller.name, "entered_at": at}
     given = [row | common for row in rows]
     return lake.table("assays").append_new(given) if given else 0

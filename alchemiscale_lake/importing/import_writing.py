@@ -33,7 +33,15 @@ _POOL: Final = "imported"
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """An object in the lake: SHA-256 and size as stored."""
+    """An object in the lake: SHA-256 and size as stored.
+
+    Attributes
+    ----------
+    digest : str
+        SHA-256.
+    n_bytes : int
+        Size, compressed.
+    """
 
     digest: str
     n_bytes: int
@@ -41,7 +49,19 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """Numbers of new Transformations, good and failed results, and of results that were known."""
+    """Numbers of new Transformations, good and failed results, and of results that were known.
+
+    Attributes
+    ----------
+    n_transformations : int
+        New Transformations.
+    n_good : int
+        New good results.
+    n_failed : int
+        New failed results.
+    n_known : int
+        Results that the lake had already.
+    """
 
     n_transformations: int
     n_good: int
@@ -56,8 +76,15 @@ def write_batches(
 
     Parameters
     ----------
+    lake : Lake
+    batches : sequence of Batch
+        Content by network.
     stored : mapping of str to Stored
         The files, by their path in the lake.
+    caller : Caller
+        Recorded as the author; needs the right to do this in the Scopes concerned.
+    at : datetime
+        Time of the import, UTC.
     """
     planned = [result for batch in batches for result in batch.results]
     results = {result.attempt: result for result in planned}

@@ -188,7 +188,30 @@ def plan_import(
     progress: Progress | None = None,
     processes: int = 1,
 ) -> ImportPlan:
-    """Read and validate results for an import; nothing is written. Parameters and errors are `import_results`'."""
+    """Read and validate results for an import; nothing is written. Parameters and errors are `import_results`'.
+
+    Parameters
+    ----------
+    lake : Lake
+    paths : iterable of str or Path
+        Result files, folders of these, and tables.
+    scope : Scope or str
+        As for `import_results`.
+    network : str, optional
+        Name of the network, existing or new.
+    network_file : object, optional
+        As for `import_results`.
+    temperature_kelvin : float, default TEMPERATURE_KELVIN
+        Of experimental concentrations and p-values in tables, in rows that do not state theirs.
+    duplicates : Duplicates, default "refuse"
+        As for `import_results`.
+    skip_bad : bool, default False
+        Leave out files that cannot be imported, instead of raising.
+    progress : Progress, optional
+        Called with the current step, the number of finished files, and the total.
+    processes : int, default 1
+        Number of processes that read files.
+    """
     wanted = Scope.parse(scope)
     sources = [Path(path) for path in paths]
     found = find_result_files(sources)

@@ -39,6 +39,10 @@ class Settled:
 
     Attributes
     ----------
+    value : EdgeValue
+        Value in the table.
+    record : ResultRecord
+        The result to be written.
     identity : str
         Identifier from which the key of its Task is derived.
     replaces : tuple of str
@@ -100,8 +104,11 @@ class TableRepeats:
 
         Parameters
         ----------
+        scope : Scope
         network : str
             Name of the network.
+        values : sequence of EdgeValue
+            Values of the table, in order.
         source, digest : str
             Path and SHA-256 of the table.
 

@@ -80,6 +80,13 @@ def same_content(mine: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
     Versions add fields (`:version:`, an empty `metadata`) and move classes without changing the key; a field that only
     one side has must be empty, any other must be equal.
+
+    Parameters
+    ----------
+    mine : mapping of str to object
+        Keyed dict.
+    other : mapping of str to object
+        Keyed dict of the same key.
     """
     fields = (mine.keys() | other.keys()) - {":version:", "__module__"}
     alone = {field for field in fields if field not in mine or field not in other}
@@ -214,6 +221,13 @@ def _read_object(reader: _Reader, text: str, at: int, source: str, number: int) 
 def index_chain(objects: Iterable[ChainObject], source: str) -> dict[str, ChainObject]:
     """Return the objects by key.
 
+    Parameters
+    ----------
+    objects : iterable of ChainObject
+        Objects of a keyed chain.
+    source : str
+        Name of the file, for the message.
+
     Raises
     ------
     InvalidNetworkError
@@ -244,6 +258,15 @@ def index_chain(objects: Iterable[ChainObject], source: str) -> dict[str, ChainO
 
 def closure(by_key: Mapping[str, ChainObject], roots: Sequence[str], source: str) -> list[ChainObject]:
     """Return `roots` and all their dependencies, each after what it refers to.
+
+    Parameters
+    ----------
+    by_key : mapping of str to ChainObject
+        Objects by gufe key, with all dependencies of the roots.
+    roots : sequence of str
+        gufe keys.
+    source : str
+        Name of the file, for the message.
 
     Raises
     ------

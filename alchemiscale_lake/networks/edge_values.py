@@ -15,16 +15,26 @@ class EdgeValue:
     ----------
     system : str
         System within the table; empty if the table has only one.
+    ligand_a : str
+        Name of the ligand in state A.
+    ligand_b : str
+        Name of the ligand in state B.
     phase : str
         `complex`, `solvent`, `vacuum` or `direct`.
     repeat : int
         Number in the table, else counted along its rows.
-    numbered : bool
-        Whether the number is from the table.
-    charge_change : int or None
-        Charge of ligand B minus that of A.
+    value_kcal_mol : float or None
+        B minus A; None if there is none.
+    uncertainty_kcal_mol : float or None
+        None if the table states none.
     failed : bool
         Whether the table marks it as failed.
+    charge_change : int or None
+        Charge of ligand B minus that of A.
+    mapping_score : float or None
+        Score of the atom mapping; None if the table has none.
+    numbered : bool
+        Whether the number is from the table.
     """
 
     system: str
@@ -47,7 +57,19 @@ class EdgeValue:
 
 @dataclass(frozen=True, slots=True)
 class LigandValue:
-    """One experimental value."""
+    """One experimental value.
+
+    Attributes
+    ----------
+    system : str
+        System within the table; empty if the table has only one.
+    ligand : str
+        Name of the ligand.
+    value_kcal_mol : float
+        Free energy.
+    uncertainty_kcal_mol : float or None
+        None if the table states none.
+    """
 
     system: str
     ligand: str
@@ -61,8 +83,14 @@ class EdgeTable:
 
     Attributes
     ----------
+    source : str
+        Path of the table.
     edges : tuple of (system, ligand_a, ligand_b, phase)
         Every leg in the table, including those without a value.
+    values : tuple of EdgeValue
+        Values in the order of the table.
+    ligands : tuple of LigandValue
+        Experimental values.
     notes : tuple of str
         What was left out or merged, with counts.
     """

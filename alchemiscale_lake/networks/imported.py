@@ -59,6 +59,14 @@ class UnitRecord:
         Key of the ProtocolUnit; its first part is the class.
     repeat : str
         Independent repeat of the calculation that it belongs to.
+    name : str
+        Name of the unit.
+    ok : bool
+        Whether it succeeded.
+    exception : str or None
+        Type and message of the failure.
+    traceback : str or None
+        Traceback of the failure, if the file has it.
     started_at, ended_at : datetime or None
         As written, without a time zone: interpreted as UTC. None if gufe did not write them.
     """
@@ -81,6 +89,18 @@ class ResultRecord:
     ----------
     label : str
         Distinguishes the results of one file.
+    ok : bool
+        Whether the result is good.
+    estimate_kcal_mol : float or None
+        None for a failed result.
+    uncertainty_kcal_mol : float or None
+        Standard error; None if the file states none.
+    exception : str or None
+        Type and message of the failure.
+    failed_unit : str or None
+        Key of the unit that failed.
+    units : tuple of UnitRecord
+        Executions of its units.
     replicates : tuple of (float, float or None)
         Value and uncertainty of each repeat within the result, kcal/mol; empty if it holds only one.
     """
@@ -96,7 +116,19 @@ class ResultRecord:
 
 
 class Content(NamedTuple):
-    """gufe keys that define a Transformation; `state_b` is None for sampling of a single system."""
+    """gufe keys that define a Transformation; `state_b` is None for sampling of a single system.
+
+    Attributes
+    ----------
+    state_a : str
+        ChemicalSystem of state A.
+    state_b : str or None
+        None for sampling of a single system.
+    protocol : str
+        Key of the Protocol.
+    mappings : tuple of str
+        Keys of the atom mappings.
+    """
 
     state_a: str
     state_b: str | None
@@ -142,6 +174,12 @@ class ResultFile:
         Path of the file.
     format : str
         As in the table `imports`.
+    results : tuple of ResultRecord
+        Results in the file.
+    ends : Ends
+        What the file says of its Transformation.
+    protocol_qualname : str or None
+        Class of the Protocol; None if unknown.
     on_gpu : bool
         Whether the settings request a GPU.
     """

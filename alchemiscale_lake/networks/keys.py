@@ -26,7 +26,15 @@ _EXACT: Final = frozenset(
 
 
 def is_verified(key: str, keyed_dict: Mapping[str, Any]) -> bool:
-    """Return whether the content gives this key, as computed by gufe >= 1."""
+    """Return whether the content gives this key, as computed by gufe >= 1.
+
+    Parameters
+    ----------
+    key : str
+        gufe key.
+    keyed_dict : mapping of str to object
+        Content of the object, with keys in place of its dependencies.
+    """
     return gufe_token(keyed_dict) == key.rpartition("-")[2]
 
 

@@ -31,7 +31,17 @@ _CORRECTION: Final = "standard_state_correction"
 
 
 class LegsEstimate(NamedTuple):
-    """Estimate and uncertainty in kcal/mol, None if unknown, and those of each repeat if legs can be paired."""
+    """Estimate and uncertainty in kcal/mol, None if unknown, and those of each repeat if legs can be paired.
+
+    Attributes
+    ----------
+    estimate_kcal_mol : float or None
+        None if a leg is missing.
+    uncertainty_kcal_mol : float or None
+        Standard error; None if a leg is missing.
+    replicates : Replicates, default ()
+        Estimate and uncertainty of each repeat, kcal/mol; empty if legs cannot be paired.
+    """
 
     estimate_kcal_mol: float | None
     uncertainty_kcal_mol: float | None

@@ -38,7 +38,15 @@ def is_comment(row: Row, names: set[str]) -> bool:
 
 
 def sure_names(rows: Iterable[Row], columns: Sequence[int]) -> set[str]:
-    """Return the names in these columns, except those that may be a name with the `#` of a comment."""
+    """Return the names in these columns, except those that may be a name with the `#` of a comment.
+
+    Parameters
+    ----------
+    rows : iterable of Row
+        Rows of the table.
+    columns : sequence of int
+        Indices of columns with names.
+    """
     return {row.cells[at] for row in rows for at in columns if at < len(row.cells) and not (row.marked and at == 0)}
 
 

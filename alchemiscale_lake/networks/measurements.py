@@ -71,7 +71,21 @@ _AS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One experimental value."""
+    """One experimental value.
+
+    Attributes
+    ----------
+    ligand : str
+        Name of the ligand.
+    value_kcal_mol : float
+        Free energy.
+    uncertainty_kcal_mol : float or None
+        None if none is stated.
+    smiles : str or None
+        SMILES of the ligand, if stated.
+    source : str or None
+        Reference or assay, if stated.
+    """
 
     ligand: str
     value_kcal_mol: float

@@ -59,7 +59,17 @@ class MappingFacts:
 
 
 def mapping_facts(fields: Mapping[str, Any], a: ComponentFacts | None, b: ComponentFacts | None) -> MappingFacts:
-    """Read an atom mapping between two components, if these are known."""
+    """Read an atom mapping between two components, if these are known.
+
+    Parameters
+    ----------
+    fields : mapping of str to object
+        Fields of the mapping.
+    a : ComponentFacts or None
+        Component of state A; None if unknown.
+    b : ComponentFacts or None
+        Component of state B; None if unknown.
+    """
     pairs = fields.get("componentA_to_componentB")
     if not isinstance(pairs, dict):
         return MappingFacts(None, _score(fields), Perturbation())
@@ -77,6 +87,15 @@ def perturbation_of(
     """Return the total change in a Transformation.
 
     Without a mapping, all atoms of both ligands are unmapped, and no ring breaks or forms.
+
+    Parameters
+    ----------
+    mappings : sequence of MappingFacts
+        Facts of the atom mappings.
+    ligands : tuple of ComponentFacts or None, ComponentFacts or None
+        Ligands of states A and B; None if unknown.
+    one_state : bool
+        The Transformation samples a single system.
     """
     if one_state:
         return Perturbation(0, 0, 0)

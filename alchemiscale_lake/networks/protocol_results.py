@@ -68,7 +68,19 @@ def read_protocol_result(objects: Sequence[ChainObject], source: str, pool: Obje
 
 
 def content_of(by_key: Mapping[str, ChainObject], ends: Ends, source: str, pool: ObjectPool) -> Ends:
-    """Add the objects of a result to the pool, if the chain contains all of them."""
+    """Add the objects of a result to the pool, if the chain contains all of them.
+
+    Parameters
+    ----------
+    by_key : mapping of str to ChainObject
+        Objects of the file by gufe key.
+    ends : Ends
+        What the file says of its Transformation.
+    source : str
+        Name of the file, for the message.
+    pool : ObjectPool
+        Objects of all files.
+    """
     keys = [key for key in (ends.state_a, ends.state_b, ends.protocol, *ends.mappings) if key is not None]
     if ends.state_a is None or ends.protocol is None or not all(key in by_key for key in keys):
         return ends

@@ -109,7 +109,17 @@ def counted_repeats(data: Mapping[str, Any]) -> dict[str, Mapping[str, Any]] | N
 def per_repeat(
     repeats: Mapping[str, Mapping[str, Any]], records: Sequence[UnitRecord], content: Mapping[str, Any]
 ) -> list[ResultRecord]:
-    """Return one result for every completed repeat, and one for every other that was started."""
+    """Return one result for every completed repeat, and one for every other that was started.
+
+    Parameters
+    ----------
+    repeats : mapping of str to mapping of str to object
+        Final unit of every completed repeat, by label.
+    records : sequence of UnitRecord
+        Executions of the units.
+    content : mapping of str to object
+        Content of the file.
+    """
     labels = list(dict.fromkeys([*repeats, *(record.repeat for record in records)]))
     results = []
     for label in labels:
@@ -139,7 +149,15 @@ def _whole(
 
 
 def legs_in(data: Mapping[str, Any], protocol: str) -> LegsEstimate:
-    """Return the estimate from the units in `data`, by leg, of a Protocol that repeats its legs independently."""
+    """Return the estimate from the units in `data`, by leg, of a Protocol that repeats its legs independently.
+
+    Parameters
+    ----------
+    data : mapping of str to object
+        Content of the file, or the part of it that holds the units.
+    protocol : str
+        Class of the Protocol.
+    """
     return legs_estimate(protocol, {leg: list(_units_in(of_leg)) for leg, of_leg in data.items()})
 
 
@@ -150,7 +168,21 @@ def whole_result(
     records: tuple[UnitRecord, ...],
     replicates: Replicates = (),
 ) -> ResultRecord:
-    """Combine units into one result: good if it has a number, or if every unit finally succeeded."""
+    """Combine units into one result: good if it has a number, or if every unit finally succeeded.
+
+    Parameters
+    ----------
+    label : str
+        Distinguishes the results of one file.
+    value : float or None
+        kcal/mol; None if the file has none.
+    uncertainty : float or None
+        Standard error, kcal/mol; None if the file has none.
+    records : tuple of UnitRecord
+        Executions of the units.
+    replicates : Replicates, default ()
+        Estimate and uncertainty of each repeat, kcal/mol; empty if unknown.
+    """
     succeeded = {record.unit for record in records if record.ok}
     failed = [record for record in records if record.unit not in succeeded]
     if value is not None:

@@ -28,6 +28,8 @@ class Reading:
 
     Attributes
     ----------
+    path : Path
+        Path of the file.
     digest : str or None
         SHA-256 of its content; None if it could not be read.
     n_bytes : int

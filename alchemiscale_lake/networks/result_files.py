@@ -46,6 +46,10 @@ class RawFile:
 
     Attributes
     ----------
+    path : Path
+        Path of the file.
+    data : bytes
+        Content.
     digest : str
         SHA-256 of the content: a file and its compressed copy have the same.
     """
@@ -168,7 +172,15 @@ def _looks_like_results(path: Path) -> bool:
 
 
 def head_of(path: Path, n_bytes: int) -> bytes:
-    """Return the first bytes of a file's content, uncompressed."""
+    """Return the first bytes of a file's content, uncompressed.
+
+    Parameters
+    ----------
+    path : Path
+        File, possibly compressed.
+    n_bytes : int
+        Largest number of bytes to return.
+    """
     with path.open("rb") as file:
         head = file.read(4)
         file.seek(0)

@@ -59,6 +59,8 @@ class Places:
 
         Parameters
         ----------
+        rows : iterable of mapping of str to object
+            Rows of `transformations`.
         by_name : bool
             Whether they may be found by name: within one network, but not among all of a Scope.
         """
@@ -90,6 +92,10 @@ class Places:
 
         Parameters
         ----------
+        ends : Ends
+            What the file says of its Transformation.
+        source : str
+            Name of the file, for the message.
         by_name : bool
             Whether names may decide if keys do not.
         """
@@ -137,6 +143,10 @@ class Places:
 
         Parameters
         ----------
+        ends : Ends
+            What the file says of its Transformation.
+        source : str
+            Name of the file, for the message.
         network : str
             Name of the network: ligands of one name in two networks are not taken for one another.
         """
@@ -184,7 +194,15 @@ def _transformation(content: Content, name: str | None) -> ChainObject:
 
 
 def described(objects: Mapping[str, ChainObject], transformations: Sequence[str]) -> Network:
-    """Return Transformations with their dependencies as a `Network`, the input of the row functions."""
+    """Return Transformations with their dependencies as a `Network`, the input of the row functions.
+
+    Parameters
+    ----------
+    objects : mapping of str to ChainObject
+        Objects by gufe key.
+    transformations : sequence of str
+        gufe keys.
+    """
     needed = {obj.key: obj for obj in closure(objects, transformations, "the files")}
     systems = sorted(k for k, obj in needed.items() if isinstance(obj.keyed_dict.get("components"), dict))
     return Network(

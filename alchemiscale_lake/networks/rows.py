@@ -26,7 +26,20 @@ def object_rows(
     at: datetime,
     gufe_version: str | None,
 ) -> list[dict[str, Any]]:
-    """Return rows of objects; the text of each is compressed as it arrived."""
+    """Return rows of objects; the text of each is compressed as it arrived.
+
+    Parameters
+    ----------
+    objects : iterable of ChainObject
+        Objects of a keyed chain.
+    digests : mapping of str to str
+        Content digests by gufe key.
+    scope : Scope
+    at : datetime
+        Time of the submission, UTC.
+    gufe_version : str or None
+        Version that wrote the objects; None if unknown.
+    """
     compress = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).compress
     rows = []
     for obj in objects:
@@ -67,7 +80,19 @@ def member_rows(network: Network, scope: Scope, stored: Mapping[str, str]) -> li
 
 
 def network_row(network: Network, scope: Scope, at: datetime, *, name: str | None, creator: str) -> dict[str, Any]:
-    """Return the row of the network itself."""
+    """Return the row of the network itself.
+
+    Parameters
+    ----------
+    network : Network
+    scope : Scope
+    at : datetime
+        Time of the submission, UTC.
+    name : str or None
+        Name in the lake; None if it has none.
+    creator : str
+        Name of the caller.
+    """
     return {
         "scope": str(scope),
         "network": f"{network.key}-{scope}",

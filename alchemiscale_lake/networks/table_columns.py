@@ -83,12 +83,28 @@ class Columns:
         return "leg" in self.plain
 
     def text(self, row: Sequence[str], column: str) -> str:
-        """Return a cell's text, empty if there is none."""
+        """Return a cell's text, empty if there is none.
+
+        Parameters
+        ----------
+        row : sequence of str
+            Cells of the row.
+        column : str
+            Name of the column.
+        """
         at = self.at.get(column)
         return "" if at is None or at >= len(row) else row[at]
 
     def number(self, row: Sequence[str], at: int | None) -> float | None:
-        """Return a number in kcal/mol, None for an empty cell; raise ValueError for any other text."""
+        """Return a number in kcal/mol, None for an empty cell; raise ValueError for any other text.
+
+        Parameters
+        ----------
+        row : sequence of str
+            Cells of the row.
+        at : int or None
+            Index of the column; None if the table lacks it.
+        """
         cell = "" if at is None or at >= len(row) else row[at].strip()
         if cell.lower() in MISSING:
             return None

@@ -53,7 +53,15 @@ def add_transformation(
 
 
 def transformation_key(network: str, edge: tuple[str, str, str, str]) -> str:
-    """Return the gufe key of a leg's Transformation, which does not depend on the mapping stated in tables."""
+    """Return the gufe key of a leg's Transformation, which does not depend on the mapping stated in tables.
+
+    Parameters
+    ----------
+    network : str
+        Name of the network.
+    edge : tuple of str, str, str, str
+        System, ligand A, ligand B and phase.
+    """
     token = hashlib.md5(json.dumps([network, *edge[1:]]).encode(), usedforsecurity=False).hexdigest()
     return f"Transformation-{token}"
 

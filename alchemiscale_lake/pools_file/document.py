@@ -97,7 +97,15 @@ class _Loader(yaml.SafeLoader):
 
 
 def read_document(text: str, environment: Mapping[str, str]) -> Document:
-    """Read YAML. Errors are among the mistakes of the returned document."""
+    """Read YAML. Errors are among the mistakes of the returned document.
+
+    Parameters
+    ----------
+    text : str
+        YAML text.
+    environment : mapping of str to str
+        Values of `${NAME}` in the text.
+    """
     try:
         root = yaml.compose(text, Loader=_Loader)
     except RecursionError:

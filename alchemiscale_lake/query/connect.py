@@ -63,7 +63,15 @@ def connect(
 
 
 def connect_frames(frames: Mapping[str, pl.LazyFrame], *, unsafe: bool = False) -> Connection:
-    """Open a connection to these scans of tables, see `connect`."""
+    """Open a connection to these scans of tables, see `connect`.
+
+    Parameters
+    ----------
+    frames : mapping of str to polars.LazyFrame
+        Scans by name of the table.
+    unsafe : bool, default False
+        Allow statements to read files and to load extensions.
+    """
     connection = new_connection()
     for name, frame in frames.items():
         connection.register(name, frame)
@@ -161,6 +169,15 @@ def read_sql(connection: Connection, sql: str, params: Mapping[str, Any] | None 
     """Run one statement with bound parameters and return its rows.
 
     Columns with types that polars lacks, such as intervals, are returned as text.
+
+    Parameters
+    ----------
+    connection : Connection
+        Connection to a lake, as from `query.connect`.
+    sql : str
+        One statement of DuckDB's SQL, with `$name` for parameters.
+    params : mapping of str to object, optional
+        Values by name of the parameter.
 
     Raises
     ------

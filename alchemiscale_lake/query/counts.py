@@ -96,6 +96,15 @@ def status_counts(
 def status_counts_by(lake: Lake | TaskSnapshot, by: str, *, scope: Scope | str | None = None) -> pl.DataFrame:
     """Count Tasks by status for each `scope`, `transformation` or `network`.
 
+    Parameters
+    ----------
+    lake : Lake or TaskSnapshot
+        The lake, or states read from it before.
+    by : str
+        `scope`, `transformation` or `network`.
+    scope : Scope or str, optional
+        Scope as `org-campaign-project`; in a pattern, `*` stands for any part.
+
     Returns
     -------
     polars.DataFrame

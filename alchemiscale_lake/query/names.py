@@ -75,6 +75,12 @@ def find_network(lake: Lake, text: str | None = None, *, scope: Scope | str | No
 def require_scope(lake: Lake, scope: Scope | str | None) -> None:
     """Raise if a Scope is given that contains no network, although others do.
 
+    Parameters
+    ----------
+    lake : Lake
+    scope : Scope or str or None
+        Scope as `org-campaign-project`; in a pattern, `*` stands for any part.
+
     Raises
     ------
     NotFoundError
@@ -93,6 +99,12 @@ def require_scope(lake: Lake, scope: Scope | str | None) -> None:
 
 def networks_in(lake: Lake, scope: Scope | str) -> list[str]:
     """Return the ScopedKeys of all networks of a Scope (wildcards allowed), sorted by Scope and name.
+
+    Parameters
+    ----------
+    lake : Lake
+    scope : Scope or str
+        Scope as `org-campaign-project`; in a pattern, `*` stands for any part.
 
     Raises
     ------

@@ -64,7 +64,15 @@ def lock(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def refusal(connection: duckdb.DuckDBPyConnection, error: duckdb.Error) -> str | None:
-    """Return advice about a statement that only the sandbox refused; None if it fails anyway."""
+    """Return advice about a statement that only the sandbox refused; None if it fails anyway.
+
+    Parameters
+    ----------
+    connection : duckdb.DuckDBPyConnection
+        Connection to a lake, as from `query.connect`.
+    error : duckdb.Error
+        Exception that the statement raised.
+    """
     if not _is_locked(connection):
         return None
     text = str(error)

@@ -52,12 +52,28 @@ _UNNAMED: Final = "network without a name"
 
 
 def report_path(lake: Lake, network: str, suffix: str) -> str:
-    """Return where a file about a network lies in the lake: `plots/<scope>/<name><suffix>`."""
+    """Return where a file about a network lies in the lake: `plots/<scope>/<name><suffix>`.
+
+    Parameters
+    ----------
+    lake : Lake
+    network : str
+        ScopedKey of the network.
+    suffix : str
+        End of the name, such as `.html`.
+    """
     return f"plots/{ScopedKey.from_str(network).scope}/{file_stem(lake, network, in_scope=True)}{suffix}"
 
 
 def page_place(lake: Lake, network: str) -> str:
-    """Return where the page of a network is: a path in a folder, a URL in a bucket."""
+    """Return where the page of a network is: a path in a folder, a URL in a bucket.
+
+    Parameters
+    ----------
+    lake : Lake
+    network : str
+        ScopedKey of the network.
+    """
     path = report_path(lake, network, ".html")
     return f"{lake.url.rstrip('/')}/{path}" if lake.local_path is None else str(lake.local_path / path)
 
@@ -89,6 +105,12 @@ def write_campaign_page(lake: Lake, network: str) -> str:
 
 def written_page(lake: Lake, network: str) -> tuple[str | None, str]:
     """Write the page of a network; a failure to write it is returned, not raised.
+
+    Parameters
+    ----------
+    lake : Lake
+    network : str
+        ScopedKey of the network.
 
     Returns
     -------

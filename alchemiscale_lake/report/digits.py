@@ -39,6 +39,15 @@ def shown(value: Any) -> str:
 def round_to_uncertainty(value: Any, uncertainty: Any) -> tuple[str, str]:
     """Return both as text, rounded to the second significant figure of the uncertainty.
 
+    Parameters
+    ----------
+    value : object
+        Number; None if there is none.
+    uncertainty : object
+        Standard error in the unit of the value; None if unknown.
+
+    Examples
+    --------
     >>> round_to_uncertainty(17.418, 0.058)
     ('17.418', '0.058')
     >>> round_to_uncertainty(17.418, 12.0)

@@ -62,7 +62,15 @@ def findings_table(connection: Connection, network: str | None, *, scope: Scope 
 
 
 def gathered_table(connection: Connection, reports: Sequence[GatherReport]) -> Table:
-    """Build a table with one row per gathered network."""
+    """Build a table with one row per gathered network.
+
+    Parameters
+    ----------
+    connection : Connection
+        Connection to a lake, as from `query.connect`.
+    reports : sequence of GatherReport
+        One per network.
+    """
     names = dict(ask(connection, "network_states").select("network", "name").iter_rows())
     flagged = n_flagged(connection)
     rows = [
@@ -96,7 +104,15 @@ def gathered_table(connection: Connection, reports: Sequence[GatherReport]) -> T
 
 
 def n_flagged(connection: Connection, network: str | None = None) -> dict[str, int]:
-    """Return the number of flagged findings by network; networks without any are omitted."""
+    """Return the number of flagged findings by network; networks without any are omitted.
+
+    Parameters
+    ----------
+    connection : Connection
+        Connection to a lake, as from `query.connect`.
+    network : str, optional
+        ScopedKey of the network.
+    """
     flagged = ask(connection, "latest_findings", network=network, flagged=True)
     return dict(flagged.group_by("network", maintain_order=True).len().iter_rows())
 

@@ -35,7 +35,20 @@ def hosts_table(
     now: datetime,
     paused: Mapping[str, tuple[datetime, str]] | None = None,
 ) -> Table:
-    """Build a table with one row per host, quarantined ones first; `paused` maps a host to (when, why)."""
+    """Build a table with one row per host, quarantined ones first; `paused` maps a host to (when, why).
+
+    Parameters
+    ----------
+    lake : Lake
+    records : mapping of str to HostRecord
+        By name of the host.
+    rules : QuarantineRules
+        `hosts` of the pools file.
+    now : datetime
+        Time, UTC, at which ages and limits are judged.
+    paused : mapping of str to tuple of datetime, str, optional
+        Time and reason, by name of the host, of workers that start nothing.
+    """
     paused = paused or {}
     records = {**{name: HostRecord(name) for name in paused}, **records}
     models = _gpu_models(lake)

@@ -22,7 +22,15 @@ _COLUMNS: Final = {
 
 
 def failed_ligands(connection: Connection, network: str) -> set[str]:
-    """Return the ligands with an edge that has a failed leg."""
+    """Return the ligands with an edge that has a failed leg.
+
+    Parameters
+    ----------
+    connection : Connection
+        Connection to a lake, as from `query.connect`.
+    network : str
+        ScopedKey of the network.
+    """
     failed, _ = legs_without_value(connection, network)
     edges = ask(connection, "latest_edges", network=network).rows(named=True)
     return {edge[end] for edge in edges if failed.intersection(edge["legs"]) for end in ("ligand_i", "ligand_j")}

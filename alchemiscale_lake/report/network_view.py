@@ -94,7 +94,17 @@ def network_page(lake: Lake, network: str | None = None, *, colour: str = "statu
 
 
 def draw_page(graph: NetworkGraph, *, colour: str = "status", keys: bool = False) -> NetworkPage:
-    """Build the page from collected data."""
+    """Build the page from collected data.
+
+    Parameters
+    ----------
+    graph : NetworkGraph
+        Nodes and edges of the network.
+    colour : str, default "status"
+        What the colour of edges shows, one of `COLOURS`.
+    keys : bool, default False
+        Label objects by gufe key rather than by name.
+    """
     if colour not in COLOURS:
         raise NotFoundError(f"a network cannot be coloured by {colour!r}; choose one of {', '.join(COLOURS)}")
     style = _asset("page.css")

@@ -15,7 +15,16 @@ __all__ = ["networks_table", "restart_patterns_table"]
 
 
 def networks_table(lake: Lake, scope: Scope | str | None = None, states: Collection[str] = ()) -> Table:
-    """Build a table with one row per network, in any or in the given states."""
+    """Build a table with one row per network, in any or in the given states.
+
+    Parameters
+    ----------
+    lake : Lake
+    scope : Scope or str, optional
+        Scope as `org-campaign-project`; in a pattern, `*` stands for any part.
+    states : collection of str, default ()
+        States to include; empty for all.
+    """
     rows = ask(connect(lake), "network_states", scope=scope)
     if states:
         rows = rows.filter(pl.col("state").is_in(list(states)))
@@ -36,7 +45,14 @@ def networks_table(lake: Lake, scope: Scope | str | None = None, states: Collect
 
 
 def restart_patterns_table(lake: Lake, network: str) -> Table:
-    """Build a table with one row per restart pattern of a network, with its restarts since it was added."""
+    """Build a table with one row per restart pattern of a network, with its restarts since it was added.
+
+    Parameters
+    ----------
+    lake : Lake
+    network : str
+        ScopedKey of the network.
+    """
     log = lake.table("task_log").scan().filter((pl.col("event") == "restarted") & (pl.col("network") == network))
     counted = log.group_by("pattern", "pattern_seq").agg(pl.len(), pl.col("task").n_unique().alias("tasks")).collect()
     made = {(pattern, seq): (n, tasks) for pattern, seq, n, tasks in counted.iter_rows()}

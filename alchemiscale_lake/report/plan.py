@@ -39,7 +39,14 @@ _SOURCES: Final = {
 
 
 def plan_table(lake: Lake, plan: DispatchPlan) -> Table:
-    """Build a table with one row per pool, in dispatch order."""
+    """Build a table with one row per pool, in dispatch order.
+
+    Parameters
+    ----------
+    lake : Lake
+    plan : DispatchPlan
+        Planned claims of all pools.
+    """
     names = _network_names(lake)
     return Table(_COLUMNS, [_row(pool, names) for pool in plan.pools])
 

@@ -63,7 +63,15 @@ def dg_pairs(ranking: pl.DataFrame) -> pl.DataFrame:
 
 
 def ddg_pairs(edges: pl.DataFrame, ranking: pl.DataFrame) -> pl.DataFrame:
-    """Select edges with estimate and experiment from `latest_edges` and `ligand_ranking`."""
+    """Select edges with estimate and experiment from `latest_edges` and `ligand_ranking`.
+
+    Parameters
+    ----------
+    edges : polars.DataFrame
+        Rows of the query `latest_edges`.
+    ranking : polars.DataFrame
+        Rows of the query `ligand_ranking`.
+    """
     known = ranking.filter(pl.col("experiment_kcal_mol").is_not_null())
     known = known.select("kind", "ligand", x="experiment_kcal_mol", s="experiment_uncertainty_kcal_mol")
     rows = edges.filter(pl.col("value_kcal_mol").is_not_null())
@@ -282,6 +290,13 @@ def _interval_text(statistic: Statistic) -> str:
 
 def new_figure(width_in: float, height_in: float) -> Figure:
     """Create an empty figure without a window.
+
+    Parameters
+    ----------
+    width_in : float
+        Width, inches.
+    height_in : float
+        Height, inches.
 
     Raises
     ------

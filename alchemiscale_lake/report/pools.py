@@ -60,7 +60,15 @@ def pools_sheet(pools: Pools) -> Table:
 
 
 def pool_sentence(name: str, pool: Pool) -> str:
-    """Describe in one line what a pool does."""
+    """Describe in one line what a pool does.
+
+    Parameters
+    ----------
+    name : str
+        Name of the pool.
+    pool : Pool
+        Settings of the pool.
+    """
     clauses = [f"{name}: {_what(pool)}", f"{_when(pool)} (priority {pool.priority})"]
     if pool.is_queue:
         clauses.append(f"jobs without work end after {format_seconds(pool.idle_s)}")

@@ -26,13 +26,28 @@ STATUS_STYLES: Final[Mapping[str, str]] = {
 
 
 def status_table(counts: Mapping[str, int], title: str) -> Table:
-    """Build a table with one row per status."""
+    """Build a table with one row per status.
+
+    Parameters
+    ----------
+    counts : mapping of str to int
+        Number of Tasks by status.
+    title : str
+        Title of the table.
+    """
     rows = [(status, counts[status]) for status in STATUS_STYLES]
     return Table(("status", "count"), rows, title, row_styles=tuple(STATUS_STYLES.values()))
 
 
 def network_status_table(lake: Lake, scope: Scope | str | None = None) -> Table:
-    """Build a table with one row per network that is not deleted, with its Tasks by status."""
+    """Build a table with one row per network that is not deleted, with its Tasks by status.
+
+    Parameters
+    ----------
+    lake : Lake
+    scope : Scope or str, optional
+        Scope as `org-campaign-project`; in a pattern, `*` stands for any part.
+    """
     networks = ask(connect(lake), "network_states", scope=scope).filter(pl.col("state") != "deleted")
     counted = status_counts_by(lake, "network")
     rows = networks.join(counted, on="network", how="left").sort("scope", "name", "network")
@@ -42,7 +57,14 @@ def network_status_table(lake: Lake, scope: Scope | str | None = None) -> Table:
 
 
 def transformation_status_table(lake: Lake, network: str) -> Table:
-    """Build a table with one row per Transformation of a network."""
+    """Build a table with one row per Transformation of a network.
+
+    Parameters
+    ----------
+    lake : Lake
+    network : str
+        ScopedKey of the network.
+    """
     rows = ask(connect(lake), "transformation_status", network=network)
     counts = [f"n_{status}" for status in STATUS_STYLES]
     columns = ("name", *STATUS_STYLES, "transformation")

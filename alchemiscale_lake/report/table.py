@@ -70,7 +70,15 @@ class Table:
 
     @classmethod
     def of(cls, frame: pl.DataFrame, title: str | None = None) -> Table:
-        """Build a table from a data frame."""
+        """Build a table from a data frame.
+
+        Parameters
+        ----------
+        frame : polars.DataFrame
+            Rows, in order.
+        title : str, optional
+            Title above the table.
+        """
         return cls(tuple(frame.columns), frame.rows(), title)
 
     def tsv(self, *, digits: int | None = None) -> str:

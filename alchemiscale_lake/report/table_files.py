@@ -20,6 +20,13 @@ def table_bytes(table: Table, path: str | Path) -> bytes:
     """Return the contents of a file of this name, with full precision and one record per row.
 
     In `.json` and `.parquet`, numbers that could not be computed are null.
+
+    Parameters
+    ----------
+    table : Table
+        Table to write.
+    path : str or Path
+        Name of the file; its suffix selects the format.
     """
     suffix = Path(path).suffix.lower()
     if suffix == ".csv":

@@ -132,7 +132,17 @@ def dg_table(connection: Connection, network: str, *, allow_partial: bool = Fals
 
 
 def ddg_table(connection: Connection, network: str, *, allow_partial: bool = False) -> EstimateTable:
-    """Build a table with one row per edge, newest estimates; edges with a leg still to run are omitted."""
+    """Build a table with one row per edge, newest estimates; edges with a leg still to run are omitted.
+
+    Parameters
+    ----------
+    connection : Connection
+        Connection to a lake, as from `query.connect`.
+    network : str
+        ScopedKey of the network.
+    allow_partial : bool, default False
+        Ignored: differences need no common scale, so a disconnected network is shown anyway.
+    """
     edges = ask(connection, "latest_edges", network=network)
     if not len(edges):
         raise EstimationError(_nothing(network, edges), network=network)
@@ -158,7 +168,17 @@ def ddg_table(connection: Connection, network: str, *, allow_partial: bool = Fal
 
 
 def raw_table(connection: Connection, network: str, *, allow_partial: bool = False) -> EstimateTable:
-    """Build a table with one row per result used for estimates, and one per failed leg."""
+    """Build a table with one row per result used for estimates, and one per failed leg.
+
+    Parameters
+    ----------
+    connection : Connection
+        Connection to a lake, as from `query.connect`.
+    network : str
+        ScopedKey of the network.
+    allow_partial : bool, default False
+        Ignored: differences need no common scale, so a disconnected network is shown anyway.
+    """
     bound = {"network": network, "scope": str(ScopedKey.from_str(network).scope)}
     rows = read_sql(connection, statement("raw_results"), bound)
     pending = int((rows["state"] == "pending").sum())
@@ -227,7 +247,15 @@ def _missing(status: str, legs: Set[str], failed: Set[str], without: Set[str]) -
 
 
 def legs_without_value(connection: Connection, network: str) -> tuple[set[str], set[str]]:
-    """Return the Transformations of a network that failed, and those whose good results have no estimate."""
+    """Return the Transformations of a network that failed, and those whose good results have no estimate.
+
+    Parameters
+    ----------
+    connection : Connection
+        Connection to a lake, as from `query.connect`.
+    network : str
+        ScopedKey of the network.
+    """
     legs = ask(connection, "network_legs", network=network).filter(pl.col("state") == "error")
     good = pl.col("n_results") > 0
     return set(legs.filter(~good)["transformation"]), set(legs.filter(good)["transformation"])

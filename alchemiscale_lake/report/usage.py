@@ -87,7 +87,21 @@ def usage_table(
     window: timedelta | None = None,
     now: datetime | None = None,
 ) -> Table:
-    """Build a table of `usage_frame`; by network or Scope, with the bytes of all results."""
+    """Build a table of `usage_frame`; by network or Scope, with the bytes of all results.
+
+    Parameters
+    ----------
+    connection : Connection
+        Connection to a lake, as from `query.connect`.
+    by : Dimension
+        What each row stands for.
+    scope : Scope or str, optional
+        Scope as `org-campaign-project`; in a pattern, `*` stands for any part.
+    window : timedelta, optional
+        Only results of this last period; by default, all.
+    now : datetime, optional
+        End of the period, UTC; by default, the present.
+    """
     frame = usage_frame(connection, by, scope=scope, window=window, now=now).rename({"name": by})
     columns: tuple[str, ...] = (by, *_COLUMNS)
     if by in ("network", "scope"):

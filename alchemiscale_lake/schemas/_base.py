@@ -60,7 +60,15 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A condition for every row; `holds` is a polars expression that is true for valid rows."""
+    """A condition for every row; `holds` is a polars expression that is true for valid rows.
+
+    Attributes
+    ----------
+    description : str
+        Condition in words, for messages and documentation.
+    holds : pl.Expr
+        True for valid rows.
+    """
 
     description: str
     holds: pl.Expr
@@ -68,7 +76,25 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class TableSchema:
-    """The declaration of one table."""
+    """The declaration of one table.
+
+    Attributes
+    ----------
+    name : str
+        Name of the table.
+    doc : str
+        What one row is.
+    columns : tuple of Column
+        Columns in order.
+    key : tuple of str
+        Columns that identify a row.
+    partition_by : tuple of str, default ("scope",)
+        Columns by which files are partitioned; empty for none.
+    rules : tuple of Rule
+        Conditions for every row.
+    since : int, default 1
+        Format of the lake that the table came with.
+    """
 
     name: str
     doc: str
@@ -162,7 +188,15 @@ class TableSchema:
         ]
 
     def sample(self, n: int = 1, **overrides: Any) -> pa.Table:
-        """Make `n` valid rows; `overrides` give a value, or a list of `n`, per column."""
+        """Make `n` valid rows; `overrides` give a value, or a list of `n`, per column.
+
+        Parameters
+        ----------
+        n : int, default 1
+            Number of rows.
+        **overrides : object
+            By column: one value for all rows, or a list of n.
+        """
         columns = {}
         for c in self.columns:
             given = overrides.get(c.name, _MISSING)

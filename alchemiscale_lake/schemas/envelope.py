@@ -26,7 +26,15 @@ _HEAD: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """A verified payload and its signature, None if unsigned."""
+    """A verified payload and its signature, None if unsigned.
+
+    Attributes
+    ----------
+    payload : bytes
+        Content as given to `seal`.
+    signature : str or None
+        HMAC of the payload, hexadecimal; None if unsigned.
+    """
 
     payload: bytes
     signature: str | None
@@ -38,6 +46,13 @@ class Sealed:
 
 def seal(payload: bytes, secret: str | None) -> bytes:
     """Wrap a payload in an envelope, signed if there is a secret.
+
+    Parameters
+    ----------
+    payload : bytes
+        Content.
+    secret : str or None
+        Key of the signature; None leaves it unsigned.
 
     Raises
     ------

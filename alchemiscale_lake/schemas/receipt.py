@@ -32,7 +32,21 @@ _EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2262, 1, 1, tzin
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """Rows of one attempt: one of `results` (without `recorded_at`), its units, files, host and replicates."""
+    """Rows of one attempt: one of `results` (without `recorded_at`), its units, files, host and replicates.
+
+    Attributes
+    ----------
+    result : mapping of str to object
+        One row of `results`, without `recorded_at`.
+    units : sequence of mapping of str to object
+        Rows of `unit_results`.
+    files : sequence of mapping of str to object
+        Rows of `result_files`.
+    host : mapping of str to object
+        Row of `hosts`.
+    replicates : sequence of mapping of str to object, default ()
+        Rows of `replicates`; empty if the Protocol reported none.
+    """
 
     result: Mapping[str, Any]
     units: Sequence[Mapping[str, Any]]
@@ -59,7 +73,15 @@ class Receipt:
 
 
 def problems_of(schema: TableSchema, rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return violations of the columns or rules of a table, including numbers that are not finite."""
+    """Return violations of the columns or rules of a table, including numbers that are not finite.
+
+    Parameters
+    ----------
+    schema : TableSchema
+        Table that the rows belong to.
+    rows : sequence of mapping of str to object
+        Rows by column name.
+    """
     floats = [c.name for c in schema.columns if c.type == FLOAT]
     infinite = {(n, v) for row in rows for n in floats if isinstance(v := row.get(n), float) and not math.isfinite(v)}
     if infinite:

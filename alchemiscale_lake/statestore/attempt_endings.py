@@ -21,7 +21,14 @@ _FRESH_START: Final = ("created", "completed", "failed", "status", "restarted")
 
 
 def count_endings(lake: Lake, tasks: Collection[str]) -> Counter[tuple[str, str]]:
-    """Count releases by Task and kind, such as `lost`, since the last event that resets the count."""
+    """Count releases by Task and kind, such as `lost`, since the last event that resets the count.
+
+    Parameters
+    ----------
+    lake : Lake
+    tasks : collection of str
+        ScopedKeys of the Tasks.
+    """
     if not tasks:
         return Counter()
     log = lake.table("task_log").scan().filter(pl.col("task").is_in(list(tasks)))

@@ -53,7 +53,14 @@ class KnownCalculations:
 
     @classmethod
     def of(cls, lake: Lake, scope: Scope | str) -> KnownCalculations:
-        """Return those of a Scope, including those of stored Transformations that have not been recorded yet."""
+        """Return those of a Scope, including those of stored Transformations that have not been recorded yet.
+
+        Parameters
+        ----------
+        lake : Lake
+        scope : Scope or str
+            Scope as `org-campaign-project`; in a pattern, `*` stands for any part.
+        """
         recorded = _rows(lake.table("calculations").scan(), scope)
         return cls(pl.concat([recorded, pl.DataFrame(_unrecorded_rows(lake, scope), recorded.schema)]))
 
@@ -75,7 +82,15 @@ class KnownCalculations:
 
 
 def network_calculations(network: Network, scope: Scope | str) -> dict[str, str]:
-    """Return the calculations of a network's Transformations by their ScopedKeys in a Scope."""
+    """Return the calculations of a network's Transformations by their ScopedKeys in a Scope.
+
+    Parameters
+    ----------
+    network : Network
+        Its Transformations may be unknown to the lake.
+    scope : Scope or str
+        Scope, without wildcard, of the returned ScopedKeys.
+    """
     identities = _identities(network.objects, network.transformations)
     return {f"{key}-{scope}": identity for key, identity in identities.items()}
 

@@ -40,7 +40,21 @@ LONGEST_LEASE_S: Final = 7 * 24 * 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One attempt of one Task."""
+    """One attempt of one Task.
+
+    Attributes
+    ----------
+    attempt : str
+        Identifier of the new attempt.
+    task : str
+        ScopedKey.
+    transformation : str
+        ScopedKey.
+    scope : str
+        Scope of the Task.
+    extends : str or None
+        ScopedKey of the Task whose result is continued; None if it starts afresh.
+    """
 
     attempt: str
     task: str
@@ -106,6 +120,22 @@ def claim_tasks(
 ) -> list[Claim]:
     """Claim up to `count` Tasks for a pool, by the rules of `tasks.claiming` alone.
 
+    Parameters
+    ----------
+    lake : Lake
+    pool : str
+        Name of the pool that will run them.
+    count : int
+        Largest number of Tasks to claim.
+    lease_s : float
+        Duration of the leases, s.
+    caller : Caller
+        Recorded as the author; needs the right to do this in the Scopes concerned.
+    selection : Selection, optional
+        Tasks to consider; by default, all of the lake.
+    rng : numpy.random.Generator, optional
+        Source of the draws among networks and Tasks; by default, seeded by the system.
+
     Returns
     -------
     list of Claim
@@ -131,8 +161,15 @@ def claim_chosen(
 
     Parameters
     ----------
+    lake : Lake
+    pool : str
+        Name of the pool that will run them.
     chosen : callable
         Called again after every lost race.
+    lease_s : float
+        Duration of the leases, s.
+    caller : Caller
+        Recorded as the author; needs the right to do this in the Scopes concerned.
     """
 
     def decide(states: TaskStates) -> list[Event]:
@@ -147,7 +184,15 @@ def claim_chosen(
 
 
 def network_weights(candidates: pl.DataFrame, networks: Mapping[str, NetworkState]) -> dict[str, float]:
-    """Return the weights for drawing the networks of these candidates; 0 for one that is not active."""
+    """Return the weights for drawing the networks of these candidates; 0 for one that is not active.
+
+    Parameters
+    ----------
+    candidates : polars.DataFrame
+        Claimable actions, with a column `network`.
+    networks : mapping of str to NetworkState
+        By ScopedKey; a network that is not listed is active with the default weight.
+    """
     weights = dict.fromkeys(candidates["network"].unique().sort(), NetworkState().weight)
     return weights | {n: s.weight if s.state == "active" else 0.0 for n, s in networks.items() if n in weights}
 
@@ -200,6 +245,12 @@ def lease_durations_s(lake: Lake, running: Collection[TaskState]) -> dict[str, f
 
     The expiry of a lease and the time of writing are from one clock, that of its writer, so their difference is valid
     on any machine.
+
+    Parameters
+    ----------
+    lake : Lake
+    running : collection of TaskState
+        States of Tasks with a claim.
     """
     attempts = [state.attempt for state in running if state.attempt is not None]
     if not attempts:
@@ -213,7 +264,14 @@ def lease_durations_s(lake: Lake, running: Collection[TaskState]) -> dict[str, f
 
 
 def claimers(lake: Lake, running: Collection[TaskState]) -> dict[str, tuple[str, datetime]]:
-    """Return who claimed each of these attempts, and when."""
+    """Return who claimed each of these attempts, and when.
+
+    Parameters
+    ----------
+    lake : Lake
+    running : collection of TaskState
+        States of Tasks with a claim.
+    """
     attempts = [state.attempt for state in running if state.attempt is not None]
     if not attempts:
         return {}

@@ -32,7 +32,14 @@ class FailureHistory:
 
 
 def read_failure_histories(lake: Lake, tasks: Collection[TaskState]) -> FailureHistory:
-    """Read the histories of some Tasks from the task log."""
+    """Read the histories of some Tasks from the task log.
+
+    Parameters
+    ----------
+    lake : Lake
+    tasks : collection of TaskState
+        States of the Tasks.
+    """
     log = (
         lake.table("task_log")
         .scan()
@@ -59,6 +66,14 @@ def read_tracebacks(lake: Lake, attempts: Collection[str], tasks: Collection[Tas
     """Return the tracebacks of all failed units of attempts at these Tasks.
 
     A unit without a traceback is represented by its exception, an attempt without failed units by that of its result.
+
+    Parameters
+    ----------
+    lake : Lake
+    attempts : collection of str
+        Identifiers of the attempts.
+    tasks : collection of TaskState
+        States of their Tasks, which narrow the search.
     """
     found: dict[str, list[str]] = {attempt: [] for attempt in attempts}
     if not found:

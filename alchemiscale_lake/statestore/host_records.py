@@ -64,7 +64,14 @@ _memories_lock = threading.Lock()
 
 
 def host_records(lake: Lake, rules: QuarantineRules) -> dict[str, HostRecord]:
-    """Return the records of all hosts with recent results or a user decision."""
+    """Return the records of all hosts with recent results or a user decision.
+
+    Parameters
+    ----------
+    lake : Lake
+    rules : QuarantineRules
+        `hosts` of the pools file.
+    """
     memory = _remember(lake)
     with memory.lock:
         if memory.rules != rules:
@@ -98,6 +105,14 @@ def on_probation(lake: Lake, rules: QuarantineRules, now: datetime | None = None
     """Return hosts on probation: their quarantine is over, without a success since; one failure puts them back.
 
     A dispatcher that gives such a host one Task at a time loses only one, rather than as many as fit.
+
+    Parameters
+    ----------
+    lake : Lake
+    rules : QuarantineRules
+        `hosts` of the pools file.
+    now : datetime, optional
+        Time, UTC, at which penalties are judged; by default, the present.
     """
     now = now or now_utc()
     records = host_records(lake, rules).values()
@@ -143,7 +158,14 @@ def paused_hosts(lake: Lake) -> dict[str, tuple[datetime, str]]:
 
 
 def failed_hosts(lake: Lake, tasks: Collection[str] | None = None) -> dict[str, frozenset[str]]:
-    """Return hosts where Tasks failed recently, for the given Tasks or all; Tasks without failures are left out."""
+    """Return hosts where Tasks failed recently, for the given Tasks or all; Tasks without failures are left out.
+
+    Parameters
+    ----------
+    lake : Lake
+    tasks : collection of str, optional
+        ScopedKeys of the Tasks.
+    """
     memory = _remember(lake)
     with memory.lock:
         if memory.failed is None:
@@ -155,6 +177,18 @@ def failed_hosts(lake: Lake, tasks: Collection[str] | None = None) -> dict[str, 
 
 def quarantine_host(lake: Lake, hostname: str, until: datetime, *, caller: Caller, reason: str | None = None) -> None:
     """Quarantine a host until the given time, whatever its results are.
+
+    Parameters
+    ----------
+    lake : Lake
+    hostname : str
+        Name of the host, as in the results.
+    until : datetime
+        End of the quarantine, UTC.
+    caller : Caller
+        Recorded as the author; needs the right to do this in the Scopes concerned.
+    reason : str, optional
+        Free text, recorded in the log.
 
     Raises
     ------
@@ -174,7 +208,18 @@ def quarantine_host(lake: Lake, hostname: str, until: datetime, *, caller: Calle
 
 
 def readmit_host(lake: Lake, hostname: str, *, caller: Caller, reason: str | None = None) -> None:
-    """End a host's quarantine and ignore its earlier results."""
+    """End a host's quarantine and ignore its earlier results.
+
+    Parameters
+    ----------
+    lake : Lake
+    hostname : str
+        Name of the host, as in the results.
+    caller : Caller
+        Recorded as the author; needs the right to do this in the Scopes concerned.
+    reason : str, optional
+        Free text, recorded in the log.
+    """
     caller.require("admin", [Scope()])
     lake.host_log.decide(hostname, None, caller=caller, reason=reason)
     _forget(lake)

@@ -76,7 +76,14 @@ def verify_lake(lake: Lake, *, tell: Callable[[str], None] | None = None) -> Ver
 
 
 def check_digests(lake: Lake, table: str) -> Checked:
-    """Compare the objects named in a table (`results` or `result_files`) with their digests."""
+    """Compare the objects named in a table (`results` or `result_files`) with their digests.
+
+    Parameters
+    ----------
+    lake : Lake
+    table : str
+        Name of the table.
+    """
     kind, remedy = _NAMED[table]
     try:
         rows = lake.table(table).scan().filter(pl.col("object_path").is_not_null())

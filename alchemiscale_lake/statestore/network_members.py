@@ -17,6 +17,12 @@ __all__ = ["network_transformations", "require_networks", "require_transformatio
 def network_transformations(lake: Lake, network: str) -> list[str]:
     """Return the ScopedKeys of a network's Transformations, sorted.
 
+    Parameters
+    ----------
+    lake : Lake
+    network : str
+        ScopedKey of the network.
+
     Raises
     ------
     NotFoundError
@@ -35,6 +41,12 @@ def network_transformations(lake: Lake, network: str) -> list[str]:
 def require_networks(lake: Lake, networks: Iterable[str]) -> None:
     """Raise if a network is not in the lake.
 
+    Parameters
+    ----------
+    lake : Lake
+    networks : iterable of str
+        ScopedKeys; a missing one is named in the message.
+
     Raises
     ------
     NotFoundError
@@ -49,6 +61,12 @@ def require_networks(lake: Lake, networks: Iterable[str]) -> None:
 
 def require_transformations(lake: Lake, transformations: Iterable[str]) -> None:
     """Raise if a Transformation is not in the lake.
+
+    Parameters
+    ----------
+    lake : Lake
+    transformations : iterable of str
+        ScopedKeys; a missing one is named in the message.
 
     Raises
     ------

@@ -27,11 +27,16 @@ def set_network_state(
 
     Parameters
     ----------
+    lake : Lake
     networks : sequence of str
         ScopedKeys.
     state : str
         All transitions are allowed. Tasks, results and actions are kept; waiting Tasks are claimed again once the
         network is active.
+    caller : Caller
+        Recorded as the author; needs the right to do this in the Scopes concerned.
+    reason : str, optional
+        Free text, recorded in the log.
 
     Returns
     -------
@@ -57,6 +62,18 @@ def set_network_weight(
 ) -> None:
     """Set the weight of networks in [0, 1], relative to others, for claiming; 0 gets no new compute.
 
+    Parameters
+    ----------
+    lake : Lake
+    networks : sequence of str
+        ScopedKeys of the networks.
+    weight : float
+        Within [0, 1].
+    caller : Caller
+        Recorded as the author; needs the right to do this in the Scopes concerned.
+    reason : str, optional
+        Free text, recorded in the log.
+
     Raises
     ------
     NotFoundError
@@ -70,6 +87,14 @@ def set_network_weight(
 
 
 def on_active_networks(claimable: pl.DataFrame, networks: Mapping[str, NetworkState]) -> pl.DataFrame:
-    """Keep actions on active networks with a positive weight; networks without a decision are active."""
+    """Keep actions on active networks with a positive weight; networks without a decision are active.
+
+    Parameters
+    ----------
+    claimable : polars.DataFrame
+        Claimable actions, with a column `network`.
+    networks : mapping of str to NetworkState
+        By ScopedKey; a network that is not listed is active with the default weight.
+    """
     shut = [network for network, state in networks.items() if state.state != "active" or state.weight <= 0]
     return claimable.filter(~pl.col("network").is_in(shut)) if shut else claimable

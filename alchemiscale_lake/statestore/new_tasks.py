@@ -37,10 +37,15 @@ def create_tasks(
 
     Parameters
     ----------
+    lake : Lake
     transformations : sequence of str
         ScopedKeys.
     extends : str, sequence of str or None, optional
         Task that each new one extends: one for all, or one per Transformation.
+    caller : Caller
+        Recorded as the author; needs the right to do this in the Scopes concerned.
+    priority : int, default 10
+        The lower number is claimed first.
 
     Returns
     -------
@@ -97,6 +102,20 @@ def ensure_tasks(
 
     Tasks in any status except invalid and deleted count, so calling again changes nothing; cancelled actions stay
     cancelled. Creating and actioning is one commit.
+
+    Parameters
+    ----------
+    lake : Lake
+    network : str
+        ScopedKey of the network.
+    per_transformation : int
+        Number of Tasks that each Transformation has afterwards, at least.
+    caller : Caller
+        Recorded as the author; needs the right to do this in the Scopes concerned.
+    priority : int, default 10
+        Of created Tasks; the lower number is claimed first.
+    weight : float, optional
+        Of new actions, within [0, 1]; by default 0.5.
 
     Returns
     -------

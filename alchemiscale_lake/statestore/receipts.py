@@ -65,6 +65,12 @@ def find_receipts(lake: Lake, attempts: Mapping[str, str]) -> list[Receipt]:
 
     An invalid receipt is replaced by a failed one with the reason.
 
+    Parameters
+    ----------
+    lake : Lake
+    attempts : mapping of str to str
+        Scope by identifier of the attempt.
+
     Raises
     ------
     SigningKeyError
@@ -89,7 +95,18 @@ def find_receipts(lake: Lake, attempts: Mapping[str, str]) -> list[Receipt]:
 
 
 def leave_failure(lake: Lake, spec: AttemptSpec, pool: str, exception: str) -> Receipt:
-    """Write a failed receipt for an attempt without one; if one has appeared by now, that counts."""
+    """Write a failed receipt for an attempt without one; if one has appeared by now, that counts.
+
+    Parameters
+    ----------
+    lake : Lake
+    spec : AttemptSpec
+        The attempt.
+    pool : str
+        Name of the pool.
+    exception : str
+        Type and message, as stored in the result.
+    """
     receipt = lost_receipt(spec, pool, exception, now_utc())
     data = pack_receipt(receipt, lake.receipt_key.secret_of(spec.attempt))
     if lake.objects.put_exclusive(f"{attempt_folder(spec.scope, spec.attempt)}/{_RECEIPT}", data):

@@ -64,11 +64,16 @@ def add_task_restart_patterns(
 
     Parameters
     ----------
+    lake : Lake
+    network : str
+        ScopedKey of the network.
     patterns : collection of str
         Regular expressions for the tracebacks of failed results. An existing pattern gets the new number, and its
         count restarts at zero.
     num_allowed_restarts : int
         Restarts allowed per Task and pattern.
+    caller : Caller
+        Recorded as the author; needs the right to do this in the Scopes concerned.
 
     Returns
     -------
@@ -97,6 +102,18 @@ def set_task_restart_patterns_allowed_restarts(
 ) -> list[str]:
     """Change the number of allowed restarts of patterns; counts are kept.
 
+    Parameters
+    ----------
+    lake : Lake
+    network : str
+        ScopedKey of the network.
+    patterns : collection of str
+        Regular expressions, exactly as they were added.
+    num_allowed_restarts : int
+        Restarts per Task, at least 1.
+    caller : Caller
+        Recorded as the author; needs the right to do this in the Scopes concerned.
+
     Returns
     -------
     list of str
@@ -118,6 +135,16 @@ def set_task_restart_patterns_allowed_restarts(
 def remove_task_restart_patterns(lake: Lake, network: str, patterns: Collection[str], *, caller: Caller) -> list[str]:
     """Remove restart patterns from a network.
 
+    Parameters
+    ----------
+    lake : Lake
+    network : str
+        ScopedKey of the network.
+    patterns : collection of str
+        Regular expressions, exactly as they were added.
+    caller : Caller
+        Recorded as the author; needs the right to do this in the Scopes concerned.
+
     Returns
     -------
     list of str
@@ -136,6 +163,14 @@ def remove_task_restart_patterns(lake: Lake, network: str, patterns: Collection[
 def clear_task_restart_patterns(lake: Lake, network: str, *, caller: Caller) -> list[str]:
     """Remove all restart patterns of a network, and return them.
 
+    Parameters
+    ----------
+    lake : Lake
+    network : str
+        ScopedKey of the network.
+    caller : Caller
+        Recorded as the author; needs the right to do this in the Scopes concerned.
+
     Raises
     ------
     NotFoundError
@@ -148,6 +183,12 @@ def clear_task_restart_patterns(lake: Lake, network: str, *, caller: Caller) -> 
 
 def get_task_restart_patterns(lake: Lake, network: str) -> dict[str, int]:
     """Return the restart patterns of a network with their allowed restarts per Task.
+
+    Parameters
+    ----------
+    lake : Lake
+    network : str
+        ScopedKey of the network.
 
     Raises
     ------
@@ -164,8 +205,11 @@ def resolve_restarts(lake: Lake, tasks: Collection[str] | None, *, caller: Calle
 
     Parameters
     ----------
+    lake : Lake
     tasks : collection of str or None
         Tasks that just failed; None for all. Tasks not in error, and those on no network with patterns, are ignored.
+    caller : Caller
+        Recorded as the author; needs the right to do this in the Scopes concerned.
 
     Returns
     -------

@@ -31,6 +31,22 @@ class Recorded:
 
     Attributes
     ----------
+    attempt : str
+        Identifier of the attempt.
+    task : str
+        ScopedKey.
+    transformation : str
+        ScopedKey.
+    ok : bool
+        Whether the result is good.
+    estimate_kcal_mol : float or None
+        None for a failed result, or one without a number.
+    uncertainty_kcal_mol : float or None
+        Standard error; None if the Protocol reported none.
+    exception : str or None
+        Type and message of the failure; None for a good result.
+    wall_time_s : float
+        Duration of the attempt.
     new : bool
         Whether the result, or the end of its Task, was new.
     """
@@ -51,6 +67,14 @@ def record_receipts(lake: Lake, receipts: Sequence[Receipt], *, caller: Caller) 
 
     A good result counts however late it comes. A failed one ends its Task in `error` only while its attempt holds the
     claim.
+
+    Parameters
+    ----------
+    lake : Lake
+    receipts : sequence of Receipt
+        Verified receipts, of any attempts; those known already are skipped.
+    caller : Caller
+        Recorded as the author; needs the right to do this in the Scopes concerned.
     """
     if not receipts:
         return []
@@ -79,6 +103,7 @@ def unrecorded_attempts(lake: Lake, within: timedelta = _LOOK_BACK) -> dict[str,
 
     Parameters
     ----------
+    lake : Lake
     within : timedelta
         Maximum age of the last event of the attempt.
     """
@@ -92,14 +117,29 @@ def unrecorded_attempts(lake: Lake, within: timedelta = _LOOK_BACK) -> dict[str,
 
 @dataclass(frozen=True, slots=True)
 class GoodResult:
-    """Path of a ProtocolDAGResult, and its expected SHA-256."""
+    """Path of a ProtocolDAGResult, and its expected SHA-256.
+
+    Attributes
+    ----------
+    object_path : str
+        Path of the object in the lake.
+    digest : str or None
+        SHA-256 of the object; None if its row has none.
+    """
 
     object_path: str
     digest: str | None
 
 
 def good_results(lake: Lake, tasks: Collection[str]) -> dict[str, GoodResult]:
-    """Return the first good ProtocolDAGResult of each of these Tasks that has one."""
+    """Return the first good ProtocolDAGResult of each of these Tasks that has one.
+
+    Parameters
+    ----------
+    lake : Lake
+    tasks : collection of str
+        ScopedKeys of the Tasks.
+    """
     if not tasks:
         return {}
     good = lake.table("results").scan().filter(pl.col("ok") & pl.col("task").is_in(list(tasks)))

@@ -46,7 +46,14 @@ class NotRunnable:
 
 
 def not_runnable(lake: Lake, selection: Selection) -> NotRunnable | None:
-    """Return the Tasks of a selection that this environment cannot run; None if there are none."""
+    """Return the Tasks of a selection that this environment cannot run; None if there are none.
+
+    Parameters
+    ----------
+    lake : Lake
+    selection : Selection
+        Tasks to consider; by default, all of the lake.
+    """
     waiting = selection.candidates(lake.task_log.states().claimable()).unique("task").select("task", "transformation")
     if waiting.is_empty():
         return None

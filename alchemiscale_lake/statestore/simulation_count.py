@@ -36,7 +36,15 @@ def multiplied_repeats(lake: Lake, network: str, tasks_per_transformation: int |
 
 
 def simulations_of(n_repeats: Sequence[int | None], tasks_per_transformation: int) -> str | None:
-    """Return that warning for Transformations with these repeats in their settings; None if nothing multiplies."""
+    """Return that warning for Transformations with these repeats in their settings; None if nothing multiplies.
+
+    Parameters
+    ----------
+    n_repeats : sequence of int or None
+        Repeats in the Protocol settings of each Transformation; None if its settings have none.
+    tasks_per_transformation : int
+        Tasks created for each Transformation.
+    """
     several = [n for n in n_repeats if n is not None and n > 1]
     if not several or tasks_per_transformation <= 1:
         return None

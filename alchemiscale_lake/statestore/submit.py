@@ -161,6 +161,12 @@ def submit_network(
 def read_chain(lake: Lake, key: ScopedKey | str) -> bytes:
     """Return the keyed-chain JSON text of a stored network, Transformation or any other object.
 
+    Parameters
+    ----------
+    lake : Lake
+    key : ScopedKey or str
+        ScopedKey of the object.
+
     Raises
     ------
     NotFoundError
@@ -172,6 +178,12 @@ def read_chain(lake: Lake, key: ScopedKey | str) -> bytes:
 
 def read_network_chain(lake: Lake, network: ScopedKey | str) -> list[tuple[str, dict[str, Any]]]:
     """Return a stored network as a keyed chain of plain data, dependencies first.
+
+    Parameters
+    ----------
+    lake : Lake
+    network : ScopedKey or str
+        ScopedKey of the network.
 
     Raises
     ------

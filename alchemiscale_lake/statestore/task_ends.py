@@ -47,6 +47,13 @@ def ends_of(states: TaskStates, results: Iterable[Mapping[str, Any]]) -> list[Ev
 
     A good result ends its Task however late it comes, unless a user has set the Task to `invalid` or `deleted`. A
     failed one ends it only while its attempt holds the claim.
+
+    Parameters
+    ----------
+    states : TaskStates
+        States of all Tasks.
+    results : iterable of mapping of str to object
+        Rows of the table `results`.
     """
     rows = list(results)
     known = states.of({str(row["task"]) for row in rows})
@@ -86,6 +93,12 @@ def end_lost(lake: Lake, *, caller: Caller) -> list[str]:
     """Put complete Tasks without a good result in the tables in error; return them.
 
     Only damage removes a result: call this after a repair, and after recording receipts that are in no table.
+
+    Parameters
+    ----------
+    lake : Lake
+    caller : Caller
+        Recorded as the author; needs the right to do this in the Scopes concerned.
     """
     # read the states first: the result of a complete Task was recorded before
     complete = lake.task_log.states().with_status("complete").select("scope", "task")

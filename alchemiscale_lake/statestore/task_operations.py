@@ -65,8 +65,15 @@ def action_tasks(
 
     Parameters
     ----------
+    lake : Lake
+    tasks : sequence of str
+        ScopedKeys of the Tasks.
+    network : str
+        ScopedKey of the network.
     weight : float or sequence of float, optional
         In [0, 1]; one for all or one per Task. Default: 0.5 for new actions, unchanged for existing ones.
+    caller : Caller
+        Recorded as the author; needs the right to do this in the Scopes concerned.
     """
     caller.require_for("write", [network])
     members = set(network_transformations(lake, network))
@@ -85,6 +92,16 @@ def cancel_tasks(lake: Lake, tasks: Sequence[str], network: str, *, caller: Call
 
     Their status is kept, except for running Tasks that are actioned on no other active network: these are released in
     the same commit, and their workers are asked to stop.
+
+    Parameters
+    ----------
+    lake : Lake
+    tasks : sequence of str
+        ScopedKeys of the Tasks.
+    network : str
+        ScopedKey of the network.
+    caller : Caller
+        Recorded as the author; needs the right to do this in the Scopes concerned.
     """
     caller.require_for("write", [network])
     require_networks(lake, [network])
@@ -101,7 +118,20 @@ def cancel_tasks(lake: Lake, tasks: Sequence[str], network: str, *, caller: Call
 def set_tasks_weight(
     lake: Lake, tasks: Sequence[str], network: str, weight: float | Sequence[float], *, caller: Caller
 ) -> list[TaskOutcome]:
-    """Change the weights of existing actions; 0 keeps the action but gets no compute."""
+    """Change the weights of existing actions; 0 keeps the action but gets no compute.
+
+    Parameters
+    ----------
+    lake : Lake
+    tasks : sequence of str
+        ScopedKeys of the Tasks.
+    network : str
+        ScopedKey of the network.
+    weight : float or sequence of float
+        One weight for all, or one for each Task; within [0, 1].
+    caller : Caller
+        Recorded as the author; needs the right to do this in the Scopes concerned.
+    """
     weights = _per_task(weight, tasks)
 
     def one(state: TaskState, networks: Mapping[str, float]) -> Event | Refusal:
@@ -113,7 +143,18 @@ def set_tasks_weight(
 
 
 def set_tasks_priority(lake: Lake, tasks: Sequence[str], priority: int, *, caller: Caller) -> list[TaskOutcome]:
-    """Change priorities; the lower number is claimed first."""
+    """Change priorities; the lower number is claimed first.
+
+    Parameters
+    ----------
+    lake : Lake
+    tasks : sequence of str
+        ScopedKeys of the Tasks.
+    priority : int
+        The lower number is claimed first.
+    caller : Caller
+        Recorded as the author; needs the right to do this in the Scopes concerned.
+    """
     return _decide_each(lake, tasks, lambda state, _: status.set_priority(state, priority), caller)
 
 
@@ -123,6 +164,18 @@ def set_tasks_status(
     """Set Tasks `waiting`, `invalid` or `deleted`; the last two also for every Task that extends them.
 
     Workers that run one of them are asked to stop.
+
+    Parameters
+    ----------
+    lake : Lake
+    tasks : sequence of str
+        ScopedKeys of the Tasks.
+    to : str
+        The new status.
+    caller : Caller
+        Recorded as the author; needs the right to do this in the Scopes concerned.
+    reason : str, optional
+        Free text, recorded in the log.
     """
     caller.require_for("write", tasks)
     outcomes: dict[str, TaskOutcome] = {}
@@ -147,14 +200,30 @@ def set_tasks_status(
 
 
 def tasks_in_error(lake: Lake, network: str) -> int:
-    """Count the Tasks in error of a network's Transformations."""
+    """Count the Tasks in error of a network's Transformations.
+
+    Parameters
+    ----------
+    lake : Lake
+    network : str
+        ScopedKey of the network.
+    """
     states = lake.task_log.states().tasks
     members = network_transformations(lake, network)
     return len(states.filter((pl.col("status") == "error") & pl.col("transformation").is_in(members)))
 
 
 def failed_since(lake: Lake, selection: Selection, seq: int) -> int:
-    """Count the Tasks of a selection that went into error after a commit of the log, and still are."""
+    """Count the Tasks of a selection that went into error after a commit of the log, and still are.
+
+    Parameters
+    ----------
+    lake : Lake
+    selection : Selection
+        Tasks to consider; by default, all of the lake.
+    seq : int
+        Number of the commit.
+    """
     states = lake.task_log.states()
     rows = selection.tasks(states).filter(pl.col("status") == "error")
     log = lake.table("task_log").scan().filter((pl.col("seq") > seq) & (pl.col("event") == "failed"))

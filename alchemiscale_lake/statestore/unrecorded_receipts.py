@@ -41,7 +41,16 @@ def forgotten_receipts(lake: Lake) -> dict[str, str]:
 
 
 def record_forgotten(lake: Lake, attempts: Mapping[str, str], *, caller: Caller) -> list[Recorded]:
-    """Record the receipts of attempts (attempt -> Scope) in batches."""
+    """Record the receipts of attempts (attempt -> Scope) in batches.
+
+    Parameters
+    ----------
+    lake : Lake
+    attempts : mapping of str to str
+        Scope by identifier of the attempt.
+    caller : Caller
+        Recorded as the author; needs the right to do this in the Scopes concerned.
+    """
     named = sorted(attempts.items())
     recorded: list[Recorded] = []
     for start in range(0, len(named), _BATCH):

@@ -34,6 +34,12 @@ def release_unwanted(lake: Lake, *, caller: Caller) -> list[AttemptSpec]:
 
     Nothing is written if all are wanted; idempotent.
 
+    Parameters
+    ----------
+    lake : Lake
+    caller : Caller
+        Recorded as the author; needs the right to do this in the Scopes concerned.
+
     Returns
     -------
     list of AttemptSpec
@@ -95,6 +101,12 @@ def stop_attempts(lake: Lake, specs: Sequence[AttemptSpec]) -> list[AttemptSpec]
     """Ask the workers of these attempts to stop, and return the attempts.
 
     If one cannot be asked now, a warning is logged: its dispatcher stops it when it renews the claim.
+
+    Parameters
+    ----------
+    lake : Lake
+    specs : sequence of AttemptSpec
+        The attempts.
     """
     if not specs:
         return []

@@ -44,6 +44,13 @@ def unflipped_where(data: bytes, is_right: Callable[[bytes], bool]) -> bytes | N
     """Return the content that differs from `data` in one bit and satisfies `is_right`; None if none does.
 
     More than 4 KiB are not searched.
+
+    Parameters
+    ----------
+    data : bytes
+        Content as read.
+    is_right : callable
+        Whether a content is the one that was written.
     """
     if len(data) > _LARGEST_LOOKED_AT_BYTES:
         return None

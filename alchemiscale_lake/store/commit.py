@@ -53,7 +53,15 @@ _NO_HOOKS: Final = PostCommitHookProperties(create_checkpoint=False, cleanup_exp
 
 
 def last_number(delta: DeltaTable, log: str) -> int:
-    """Return the number of the last commit to `log` in this snapshot; 0 before the first."""
+    """Return the number of the last commit to `log` in this snapshot; 0 before the first.
+
+    Parameters
+    ----------
+    delta : DeltaTable
+        Snapshot of the table.
+    log : str
+        Name of the log, which is the application id of its transactions.
+    """
     number = delta.transaction_version(log)
     return 0 if number is None else int(number)
 
@@ -174,6 +182,15 @@ def commit_actions(
 def commit_columns(delta: DeltaTable, columns: Sequence[Column], *, previous: str | None) -> None:
     """Commit through a snapshot: add these columns as the next version, or fail.
 
+    Parameters
+    ----------
+    delta : DeltaTable
+        Snapshot of the table.
+    columns : sequence of Column
+        Columns that the table does not have yet; nullable.
+    previous : str or None
+        SHA-256 of the log entry that the commit builds upon; None in a bucket.
+
     Raises
     ------
     CommitFailedError
@@ -203,7 +220,19 @@ def _properties(
 def removals(
     delta: DeltaTable, files: DataFiles, paths: Collection[str] | None, *, data_change: bool
 ) -> list[RemoveAction]:
-    """Return the actions that remove data files of a snapshot (all, if None) from its table."""
+    """Return the actions that remove data files of a snapshot (all, if None) from its table.
+
+    Parameters
+    ----------
+    delta : DeltaTable
+        Snapshot of the table.
+    files : DataFiles
+        Data files of the table.
+    paths : collection of str or None
+        Data files to remove; None removes all.
+    data_change : bool
+        False if the same rows are added in other files.
+    """
     listed = pl.DataFrame(pa.table(delta.get_add_actions(flatten=True)))
     now = int(time.time() * 1000)
     return [

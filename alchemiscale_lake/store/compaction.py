@@ -31,6 +31,13 @@ class Crowd:
     """Files of a partition that are merged: how many there must be, and how small they are.
 
     Merging fewer would cost more than it saves.
+
+    Attributes
+    ----------
+    at_least : int, default 5
+        Smallest number of files that are merged.
+    below_bytes : int, default _TARGET_BYTES // 2
+        Size below which a file is small.
     """
 
     at_least: int = 5
@@ -38,12 +45,31 @@ class Crowd:
 
 
 def crowded(delta: DeltaTable, table: LakeTable, crowd: Crowd = Crowd()) -> dict[Partition, int]:
-    """Count the small files of each partition that has many; the key is None in a table without partitions."""
+    """Count the small files of each partition that has many; the key is None in a table without partitions.
+
+    Parameters
+    ----------
+    delta : DeltaTable
+        Snapshot of the table.
+    table : LakeTable
+        Table of the snapshot.
+    crowd : Crowd, default Crowd()
+        Number and size of files that count as many.
+    """
     return {partition: len(files) for partition, files in _small_files(delta, table, crowd).items()}
 
 
 def compact(table: LakeTable, delta: DeltaTable, crowd: Crowd = Crowd()) -> str | None:
     """Merge small files of a snapshot; return the reason if something could not be merged.
+
+    Parameters
+    ----------
+    table : LakeTable
+        Table of the snapshot.
+    delta : DeltaTable
+        Snapshot of the table.
+    crowd : Crowd, default Crowd()
+        Number and size of files that are merged.
 
     Raises
     ------

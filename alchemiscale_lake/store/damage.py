@@ -88,6 +88,17 @@ def damage_of_tail(table: Path, version: int, known: int, n_files: int) -> Damag
     """Return the first damage in the log of a version: its checkpoint, unless `known`, or the entries above.
 
     Only the data files of the newest `n_files` entries are checked, without reading them.
+
+    Parameters
+    ----------
+    table : Path
+        Folder of the table.
+    version : int
+        Newest version of the log.
+    known : int
+        Version of the checkpoint that was checked before.
+    n_files : int
+        Number of newest entries whose data files are checked.
     """
     log = table / "_delta_log"
     checkpoint = max(_checkpoint_digests(log), default=-1)
@@ -115,6 +126,17 @@ def damage_of_file(table: Path, path: str, n_bytes: int, *, read: bool = False) 
     """Check whether a data file is missing or truncated: its length, its first and last bytes.
 
     With `read`, also compare its content with the digest in its name.
+
+    Parameters
+    ----------
+    table : Path
+        Folder of the table.
+    path : str
+        Path of the data file, relative to the table.
+    n_bytes : int
+        Length as in the log.
+    read : bool, default False
+        Also read and check the content.
     """
     file = table / unquote(path)
     try:
@@ -135,7 +157,15 @@ def damage_of_file(table: Path, path: str, n_bytes: int, *, read: bool = False) 
 
 
 def checkpoint_digest(log: Path, version: int) -> str | None:
-    """Return the SHA-256 that a checkpoint was written with; None if it is not the newest, or unknown."""
+    """Return the SHA-256 that a checkpoint was written with; None if it is not the newest, or unknown.
+
+    Parameters
+    ----------
+    log : Path
+        Folder `_delta_log`.
+    version : int
+        Version of the checkpoint.
+    """
     return _checkpoint_digests(log).get(version)
 
 

@@ -39,7 +39,15 @@ def digest_of_name(path: str) -> str | None:
 
 
 def is_as_written(path: str, data: bytes) -> bool | None:
-    """Return whether a data file has the digest in its name; None if its name has none."""
+    """Return whether a data file has the digest in its name; None if its name has none.
+
+    Parameters
+    ----------
+    path : str
+        Path of the data file, relative to the table.
+    data : bytes
+        Content as read.
+    """
     told = digest_of_name(path)
     return None if told is None else hashlib.sha256(data).hexdigest().startswith(told)
 
@@ -76,6 +84,13 @@ class DataFiles:
 
     def write(self, rows: pa.Table, *, data_change: bool = True) -> list[AddAction]:
         """Write rows, one file per partition. The files are durable on return, but not yet part of the table.
+
+        Parameters
+        ----------
+        rows : pyarrow.Table
+            Rows that satisfy the schema of the table.
+        data_change : bool, default True
+            False if the rows replace the same rows in other files.
 
         Raises
         ------

@@ -42,6 +42,15 @@ def scrub(text: str) -> str:
 def fail(what: str, cause: BaseException, **facts: Any) -> NoReturn:
     """Raise a StorageError with the cause's message on one line.
 
+    Parameters
+    ----------
+    what : str
+        What failed; the first words of the message.
+    cause : BaseException
+        Exception of the storage.
+    **facts : object
+        Attributes of the error.
+
     Raises
     ------
     NotWritableError
@@ -64,6 +73,13 @@ def fail(what: str, cause: BaseException, **facts: Any) -> NoReturn:
 def collect(frame: pl.LazyFrame, what: str) -> pl.DataFrame:
     """Collect a scan.
 
+    Parameters
+    ----------
+    frame : polars.LazyFrame
+        Scan of one or more tables.
+    what : str
+        What is read, for the message.
+
     Raises
     ------
     StorageError
@@ -73,7 +89,15 @@ def collect(frame: pl.LazyFrame, what: str) -> pl.DataFrame:
 
 
 def collect_all(frames: Sequence[pl.LazyFrame], what: str) -> list[pl.DataFrame]:
-    """Collect several scans at once, see `collect`."""
+    """Collect several scans at once, see `collect`.
+
+    Parameters
+    ----------
+    frames : sequence of polars.LazyFrame
+        Scans, which share what they have in common.
+    what : str
+        What is read, for the message.
+    """
     try:
         return pl.collect_all(frames)
     except (pl.exceptions.ComputeError, OSError) as e:

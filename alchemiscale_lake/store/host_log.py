@@ -63,7 +63,19 @@ class HostLog:
         }
 
     def decide(self, hostname: str, until: datetime | None, *, caller: Caller, reason: str | None = None) -> None:
-        """Quarantine a host until a time, or clear it (None)."""
+        """Quarantine a host until a time, or clear it (None).
+
+        Parameters
+        ----------
+        hostname : str
+            Name of the host, as in the results.
+        until : datetime or None
+            End of the quarantine, UTC; None clears it.
+        caller : Caller
+            Recorded as the author; needs the right to do this in the Scopes concerned.
+        reason : str, optional
+            Free text, recorded in the log.
+        """
         commit_id = uuid.uuid4().hex
 
         def rows(delta: DeltaTable, number: int) -> pa.Table | None:

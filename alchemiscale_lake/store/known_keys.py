@@ -46,6 +46,13 @@ class KnownKeys:
     def new(self, given: pl.DataFrame, delta: DeltaTable) -> pl.DataFrame:
         """Return the rows whose key is in no data file of a snapshot.
 
+        Parameters
+        ----------
+        given : polars.DataFrame
+            Rows to be appended, with the key columns of the table.
+        delta : DeltaTable
+            Snapshot of the table.
+
         Raises
         ------
         StorageError

@@ -61,6 +61,13 @@ class Lake:
     def create(cls, place: str | Path, *, exist_ok: bool = False) -> Lake:
         """Create a lake in a folder or bucket.
 
+        Parameters
+        ----------
+        place : str or Path
+            Folder, or URL of a bucket and prefix.
+        exist_ok : bool, default False
+            Open an existing lake instead of raising.
+
         Raises
         ------
         LakeExistsError

@@ -79,7 +79,15 @@ def previous_digest(entry: Entry) -> str | None:
 
 
 def actions_digest(actions: Sequence[AddAction | RemoveAction], transaction: tuple[str, int] | None) -> str:
-    """Return the digest of an entry with these actions and this transaction (name, number)."""
+    """Return the digest of an entry with these actions and this transaction (name, number).
+
+    Parameters
+    ----------
+    actions : sequence of AddAction or RemoveAction
+        Data files that the entry adds and removes.
+    transaction : tuple of str, int or None
+        Name of the log and number of the commit.
+    """
     parts = [_of_add(unquote(a.path), a.size, a.partition_values, a.stats) for a in actions if isinstance(a, AddAction)]
     parts += [["remove", unquote(a.path)] for a in actions if isinstance(a, RemoveAction)]
     parts += [] if transaction is None else [["txn", *transaction]]

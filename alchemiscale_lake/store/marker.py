@@ -87,6 +87,13 @@ def write_marker(objects: ObjectStore) -> None:
 def put_marker(objects: ObjectStore, marker: Marker) -> None:
     """Replace the marker.
 
+    Parameters
+    ----------
+    objects : ObjectStore
+        Objects of the lake.
+    marker : Marker
+        New content.
+
     Raises
     ------
     StorageError
@@ -196,6 +203,13 @@ def has_tables(location: Location) -> bool:
 
 def restore_marker(location: Location, *, dry_run: bool = False) -> str | None:
     """Restore a marker that is lost, damaged or wrong from the table `migrations`.
+
+    Parameters
+    ----------
+    location : Location
+        Place of the lake.
+    dry_run : bool, default False
+        Only report; write nothing.
 
     Returns
     -------

@@ -45,6 +45,18 @@ MESSAGES: Final = frozenset[str](get_args(Message))
 def leave_message(lake: Lake, scope: str, attempt: str, message: Message, content: Mapping[str, Any]) -> None:
     """Write a message; it replaces an earlier one of the same name.
 
+    Parameters
+    ----------
+    lake : Lake
+    scope : str
+        Scope of the attempt's Task.
+    attempt : str
+        Identifier of the attempt.
+    message : Message
+        Name of the message.
+    content : mapping of str to object
+        What is written, as JSON.
+
     Raises
     ------
     StorageError
@@ -60,6 +72,13 @@ def read_message(lake: Lake, scope: str, attempt: str, message: Message, kind: t
 
     Parameters
     ----------
+    lake : Lake
+    scope : str
+        Scope of the attempt's Task.
+    attempt : str
+        Identifier of the attempt.
+    message : Message
+        Name of the message.
     kind : type
         A dataclass; unknown keys are ignored.
 
@@ -100,6 +119,16 @@ def _adapter(kind: type[_T]) -> TypeAdapter[_T]:
 def has_message(lake: Lake, scope: str, attempt: str, message: Message) -> bool:
     """Return whether a message exists.
 
+    Parameters
+    ----------
+    lake : Lake
+    scope : str
+        Scope of the attempt's Task.
+    attempt : str
+        Identifier of the attempt.
+    message : Message
+        Name of the message.
+
     Raises
     ------
     StorageError
@@ -110,6 +139,16 @@ def has_message(lake: Lake, scope: str, attempt: str, message: Message) -> bool:
 
 def remove_message(lake: Lake, scope: str, attempt: str, message: Message) -> None:
     """Delete a message if it exists.
+
+    Parameters
+    ----------
+    lake : Lake
+    scope : str
+        Scope of the attempt's Task.
+    attempt : str
+        Identifier of the attempt.
+    message : Message
+        Name of the message.
 
     Raises
     ------

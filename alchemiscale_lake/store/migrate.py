@@ -34,6 +34,8 @@ class StepReport:
 
     Attributes
     ----------
+    step : Step
+        Step of the migration.
     wall_time_s : float or None
         None if it was not run, as in a dry run.
     """

@@ -35,7 +35,15 @@ _Rows = Callable[["_Standing", str, int], list[dict[str, Any]]]
 
 @dataclass(frozen=True, slots=True)
 class NetworkState:
-    """State of a network, `active inactive invalid deleted`, and its weight in [0, 1]."""
+    """State of a network, `active inactive invalid deleted`, and its weight in [0, 1].
+
+    Attributes
+    ----------
+    state : str, default "active"
+        `active`, `inactive`, `invalid` or `deleted`.
+    weight : float, default 0.5
+        Relative to other networks, within [0, 1].
+    """
 
     state: str = "active"
     weight: float = 0.5
@@ -81,6 +89,19 @@ class NetworkLog:
     ) -> None:
         """Set the state, the weight or both for all networks in one commit.
 
+        Parameters
+        ----------
+        networks : sequence of str
+            ScopedKeys of the networks.
+        caller : Caller
+            Recorded as the author; needs the right to do this in the Scopes concerned.
+        state : str, optional
+            New state; unchanged by default.
+        weight : float, optional
+            New weight, within [0, 1]; unchanged by default.
+        reason : str, optional
+            Free text, recorded in the log.
+
         Raises
         ------
         SchemaError
@@ -99,7 +120,19 @@ class NetworkLog:
         self._append(networks, rows, caller)
 
     def add_patterns(self, network: str, patterns: Collection[str], max_retries: int, *, caller: Caller) -> None:
-        """Add restart patterns; an existing one gets the new limit and its count restarts at zero."""
+        """Add restart patterns; an existing one gets the new limit and its count restarts at zero.
+
+        Parameters
+        ----------
+        network : str
+            ScopedKey of the network.
+        patterns : collection of str
+            Regular expressions.
+        max_retries : int
+            Allowed restarts per Task.
+        caller : Caller
+            Recorded as the author; needs the right to do this in the Scopes concerned.
+        """
 
         def rows(_: _Standing, __: str, number: int) -> list[dict[str, Any]]:
             return [_pattern_row(pattern, max_retries, number) for pattern in sorted(set(patterns))]
@@ -110,6 +143,17 @@ class NetworkLog:
         self, network: str, patterns: Collection[str] | None, max_retries: int | None, *, caller: Caller
     ) -> list[str]:
         """Change the restart limit of patterns, or remove them (None); all of the network's if no patterns are given.
+
+        Parameters
+        ----------
+        network : str
+            ScopedKey of the network.
+        patterns : collection of str or None
+            Regular expressions, exactly as they were added; None for all.
+        max_retries : int or None
+            Allowed restarts per Task; None removes the patterns.
+        caller : Caller
+            Recorded as the author; needs the right to do this in the Scopes concerned.
 
         Returns
         -------

@@ -38,13 +38,31 @@ _WRITERS: Final = 8
 
 
 def attempt_folder(scope: str, attempt: str) -> str:
-    """Return the path where an attempt writes its result, receipt and logs."""
+    """Return the path where an attempt writes its result, receipt and logs.
+
+    Parameters
+    ----------
+    scope : str
+        Scope of the attempt's Task.
+    attempt : str
+        Identifier of the attempt.
+    """
     return f"attempts/{scope}/{attempt}"
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectInfo:
-    """Listing entry of an object."""
+    """Listing entry of an object.
+
+    Attributes
+    ----------
+    path : str
+        Relative to the lake.
+    n_bytes : int
+        Size.
+    modified_at : datetime
+        Time of the last write, UTC.
+    """
 
     path: str
     n_bytes: int
@@ -69,6 +87,13 @@ class ObjectStore:
 
     def put(self, path: str, data: bytes) -> None:
         """Write durably; replace an existing object.
+
+        Parameters
+        ----------
+        path : str
+            Relative to the lake.
+        data : bytes
+            Content.
 
         Raises
         ------
@@ -120,6 +145,13 @@ class ObjectStore:
         In a folder: temporary name, fsync, hard link (which fails if the name is taken), fsync of the folder. In a
         bucket: a conditional put, with a mark by which a writer recognises its own object when the answer was lost or
         the client repeated the put.
+
+        Parameters
+        ----------
+        path : str
+            Relative to the lake.
+        data : bytes
+            Content.
 
         Raises
         ------

@@ -37,6 +37,10 @@ class Orphans:
     ----------
     kind : str
         `messages`, `attempts without result`, `assignments` or `half-written`.
+    n_objects : int
+        Number of objects.
+    n_bytes : int
+        Their total size.
     """
 
     kind: str

@@ -16,6 +16,13 @@ _R = TypeVar("_R")
 def at_once(call: Callable[[_T], _R], items: Iterable[_T]) -> list[_R]:
     """Call with every item, several at a time; return the results in order.
 
+    Parameters
+    ----------
+    call : callable
+        Function that is safe to call from several threads.
+    items : iterable of _T
+        Its arguments.
+
     Raises
     ------
     Exception

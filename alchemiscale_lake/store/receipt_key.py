@@ -41,6 +41,8 @@ class ReceiptKey:
 
     Attributes
     ----------
+    key : bytes
+        Secret from which the secrets of attempts are derived.
     since_seq : int
         Number of the last commit to the Task log before the key was created; attempts claimed up to there have no
         secret.
@@ -87,7 +89,15 @@ def receipt_key(objects: ObjectStore, root: Path | None, seq: int) -> ReceiptKey
 
 
 def make_private_folder(root: Path | None, name: str) -> None:
-    """Create a folder readable only by its owner, and by its group if the group may write the lake."""
+    """Create a folder readable only by its owner, and by its group if the group may write the lake.
+
+    Parameters
+    ----------
+    root : Path or None
+        Folder of the lake; None for a bucket, where nothing is done.
+    name : str
+        Path of the new folder, relative to the lake.
+    """
     if root is None:
         return
     folder = root / name
@@ -108,6 +118,13 @@ def _hide(root: Path | None, name: str) -> None:
 
 def check_receipt_key(objects: ObjectStore, root: Path | None) -> None:
     """Check that the key of a lake, if any, is readable.
+
+    Parameters
+    ----------
+    objects : ObjectStore
+        Objects of the lake.
+    root : Path or None
+        Folder of the lake; None for a bucket.
 
     Raises
     ------

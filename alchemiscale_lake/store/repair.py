@@ -51,6 +51,8 @@ class Loss:
     ----------
     table : str or None
         None if it is not part of a table.
+    damage : Damage
+        The damaged file.
     n_rows : int or None
         Number of lost rows; None if unknown, as for entries.
     moved_to : str or None
@@ -79,7 +81,15 @@ class Loss:
 
 @dataclass(frozen=True, slots=True)
 class RepairReport:
-    """Result of a repair or, in a dry run, of the repair that would be made."""
+    """Result of a repair or, in a dry run, of the repair that would be made.
+
+    Attributes
+    ----------
+    losses : sequence of Loss
+        Rows and files that could not be recovered.
+    dry_run : bool
+        Nothing was changed.
+    """
 
     losses: Sequence[Loss]
     dry_run: bool
@@ -87,6 +97,14 @@ class RepairReport:
 
 def repair(lake: Lake, *, tell: Callable[[str], None], dry_run: bool = False) -> RepairReport:
     """Repair the tables of a lake in a folder; an intact lake is not changed.
+
+    Parameters
+    ----------
+    lake : Lake
+    tell : callable
+        Called with a line about each step.
+    dry_run : bool, default False
+        Only report; change nothing.
 
     Raises
     ------

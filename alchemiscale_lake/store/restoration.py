@@ -14,7 +14,15 @@ __all__ = ["broken_links", "restored"]
 
 
 def restored(table: Path, damage: Damage) -> bytes | None:
-    """Return the original content of a damaged file; None if it cannot be recovered."""
+    """Return the original content of a damaged file; None if it cannot be recovered.
+
+    Parameters
+    ----------
+    table : Path
+        Folder of the table.
+    damage : Damage
+        The damaged file, and what is known of its content.
+    """
     try:
         data = (table / damage.path).read_bytes()
     except FileNotFoundError:

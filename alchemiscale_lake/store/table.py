@@ -297,7 +297,15 @@ class LakeTable:
         *,
         last: Callable[[DeltaTable], int] | None = None,
     ) -> int | None:
-        """Append by compare-and-swap the rows that `decide` returns; see `commit.compare_and_append`."""
+        """Append by compare-and-swap the rows that `decide` returns; see `commit.compare_and_append`.
+
+        Parameters
+        ----------
+        decide : callable
+            Called with a snapshot and the number of this commit, again after each lost race; returns rows or None.
+        last : callable, optional
+            Returns the number of the last commit in a snapshot; by default, that of the table's log.
+        """
         if not self.exists:
             self.create()
         with self._lock:  # of two threads, neither may update the snapshot that the other decides on
@@ -324,6 +332,11 @@ class LakeTable:
 
     def replace(self, rows: Rows, *, number: int) -> bool:
         """Replace the content by `rows`, unless a replacement with this or a higher number exists.
+
+        Parameters
+        ----------
+        rows : Rows
+        number : int
 
         Raises
         ------

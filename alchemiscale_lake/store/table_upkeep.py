@@ -80,10 +80,18 @@ class TableUpkeep:
 
     Attributes
     ----------
+    table : str
+        Name of the table.
+    files_before : int
+        Number of data files.
+    files_after : int
+        Number of data files.
     log_files_before, log_files_after : int
         Number of commits and checkpoints.
     freed_bytes : int
         Total size of what was deleted.
+    wall_time_s : float
+        Duration.
     note : str or None
         What was left undone, and why.
     """
@@ -100,6 +108,17 @@ class TableUpkeep:
 
 def keep_up(objects: ObjectStore, table: LakeTable, settings: UpkeepSettings, now: datetime) -> TableUpkeep:
     """Maintain one table; ages are measured as of `now`.
+
+    Parameters
+    ----------
+    objects : ObjectStore
+        Objects of the lake.
+    table : LakeTable
+        Table to maintain.
+    settings : UpkeepSettings
+        Ages and sizes from which each step applies.
+    now : datetime
+        Time, UTC, at which ages and limits are judged.
 
     Raises
     ------

@@ -33,7 +33,15 @@ _FOLD_AFTER_COMMITS: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """The appended events and the number of their commit (None if nothing was appended)."""
+    """The appended events and the number of their commit (None if nothing was appended).
+
+    Attributes
+    ----------
+    seq : int or None
+        Number of the commit; None if nothing was appended.
+    events : sequence of Event
+        Appended events, in order.
+    """
 
     seq: int | None
     events: Sequence[Event]

@@ -31,8 +31,16 @@ class MaintenanceReport:
 
     Attributes
     ----------
+    tables : sequence of TableUpkeep
+        One report per table.
+    orphans : sequence of Orphans
+        Deleted objects, by kind.
     folded_to_seq : int
         Number of the Task log commit up to which the snapshots of states now reach.
+    wall_time_s : float
+        Duration.
+    dry_run : bool
+        Nothing was changed.
     """
 
     tables: Sequence[TableUpkeep]

@@ -79,6 +79,12 @@ class Checked:
 def check_tables(lake: Lake, tell: Callable[[str], None]) -> Iterator[Checked]:
     """Check every table; yield one result at a time.
 
+    Parameters
+    ----------
+    lake : Lake
+    tell : callable
+        Called with a line about each table before it is checked.
+
     Raises
     ------
     StorageError
@@ -93,6 +99,12 @@ def check_tables(lake: Lake, tell: Callable[[str], None]) -> Iterator[Checked]:
 def check_table(lake: Lake, name: str) -> Checked:
     """Check one table.
 
+    Parameters
+    ----------
+    lake : Lake
+    name : str
+        Name of the table.
+
     Raises
     ------
     StorageError
@@ -102,7 +114,15 @@ def check_table(lake: Lake, name: str) -> Checked:
 
 
 def read_checked(data: bytes, path: str) -> Flaw | None:
-    """Return why a Parquet file without a digest cannot be read in full; None if it can."""
+    """Return why a Parquet file without a digest cannot be read in full; None if it can.
+
+    Parameters
+    ----------
+    data : bytes
+        Content of the file.
+    path : str
+        Path of the file, for the message.
+    """
     try:
         file = pq.ParquetFile(pa.BufferReader(data))
         for group in range(file.num_row_groups):

@@ -34,7 +34,15 @@ class LatestRows:
 
     @classmethod
     def of(cls, rows: pl.DataFrame, *key: str) -> LatestRows:
-        """Return rows, unique by key, without changes."""
+        """Return rows, unique by key, without changes.
+
+        Parameters
+        ----------
+        rows : polars.DataFrame
+            Unique by key.
+        *key : str
+            Names of the columns of the key.
+        """
         return cls(key, rows, rows.clear())
 
     @cached_property

@@ -143,7 +143,15 @@ def admit(pools: Pools, name: str, candidates: pl.DataFrame, running: pl.DataFra
 
 
 def pools_before(pools: Pools, name: str) -> list[str]:
-    """Return the pools that precede this one: lower priority number first, then owned before rented."""
+    """Return the pools that precede this one: lower priority number first, then owned before rented.
+
+    Parameters
+    ----------
+    pools : Pools
+        The pools file.
+    name : str
+        Name of the pool.
+    """
     rank = {n: (p.priority, p.burst is not None) for n, p in pools.pools.items()}
     return sorted((n for n in rank if rank[n] < rank[name]), key=lambda n: (rank[n], n))
 
@@ -153,6 +161,17 @@ def room_of(pool: Pool, name: str, running: pl.DataFrame, view: PoolView) -> tup
 
     The maximum number of workers minus those that its running Tasks take up and the jobs that wait in its queue. A
     local pool is one worker.
+
+    Parameters
+    ----------
+    pool : Pool
+        Settings of the pool.
+    name : str
+        Name of the pool.
+    running : polars.DataFrame
+        Attempts in flight anywhere, with their pool and needs.
+    view : PoolView
+        What the pool's dispatcher reported of it.
     """
     if not view.heard:
         return 0.0, 0
@@ -170,7 +189,15 @@ def room_of(pool: Pool, name: str, running: pl.DataFrame, view: PoolView) -> tup
 
 
 def cost_in(pool: Pool, name: str) -> pl.Expr:
-    """Return the cost of one Task in a pool. If its duration is unknown, assume the longest allowed."""
+    """Return the cost of one Task in a pool. If its duration is unknown, assume the longest allowed.
+
+    Parameters
+    ----------
+    pool : Pool
+        Settings of the pool.
+    name : str
+        Name of the pool.
+    """
     longest_s = pool.walltime_s or pool.timeout_s or 0.0
     most = longest_s / 3600.0 * max(1, pool.gpus) * pl.col(part_in(name))
     return pl.coalesce(hours_in(name), most) * pool.cost_per_gpu_hour

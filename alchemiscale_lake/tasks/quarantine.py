@@ -73,12 +73,28 @@ class HostRecord:
         return self.quarantined_until is not None and self.quarantined_until > now
 
     def is_on_probation(self, rules: QuarantineRules, now: datetime) -> bool:
-        """Return whether a quarantine is over, without a success since and with penalties left."""
+        """Return whether a quarantine is over, without a success since and with penalties left.
+
+        Parameters
+        ----------
+        rules : QuarantineRules
+            `hosts` of the pools file.
+        now : datetime
+            Time, UTC, at which ages and limits are judged.
+        """
         left = _left(self.quarantines, self.quarantined_until, now, rules)
         return self.on_probation and left > 0 and not self.is_quarantined(now)
 
     def next_penalty_s(self, rules: QuarantineRules, now: datetime) -> float:
-        """Return how long a quarantine that began now would last."""
+        """Return how long a quarantine that began now would last.
+
+        Parameters
+        ----------
+        rules : QuarantineRules
+            `hosts` of the pools file.
+        now : datetime
+            Start of the quarantine, UTC.
+        """
         return _penalty_s(rules, _left(self.quarantines, self.quarantined_until, now, rules))
 
 

@@ -61,6 +61,13 @@ class Verdict:
 def check_patterns(patterns: Collection[str], max_retries: int | None = None) -> None:
     """Reject what can never be a restart pattern.
 
+    Parameters
+    ----------
+    patterns : collection of str
+        Regular expressions, searched in tracebacks.
+    max_retries : int, optional
+        Allowed restarts per Task; None is not checked.
+
     Raises
     ------
     SettingsError

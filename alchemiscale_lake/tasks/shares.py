@@ -25,6 +25,13 @@ def entitlements(shares: Mapping[str, float], scopes: Sequence[str]) -> dict[str
     The most specific matching pattern defines the group; its share is what narrower patterns within it leave of it.
     Scopes that match no pattern form groups of their own and split evenly what the patterns leave of 1; if they leave
     nothing, these Scopes come last.
+
+    Parameters
+    ----------
+    shares : mapping of str to float
+        Fraction of all running Tasks, within [0, 1], by Scope pattern.
+    scopes : sequence of str
+        Scopes with work.
     """
     patterns = sorted((_width(Scope.from_str(p)), p, Scope.from_str(p)) for p in shares)
     own = _own_shares(shares, [pattern for _, _, pattern in patterns])

@@ -28,7 +28,29 @@ ACTIONABLE = ("waiting", "running", "error")
 
 @dataclass(frozen=True, slots=True)
 class TaskState:
-    """State of one Task as of one commit."""
+    """State of one Task as of one commit.
+
+    Attributes
+    ----------
+    scope : str
+        Scope of the Task.
+    task : str
+        ScopedKey.
+    transformation : str
+        ScopedKey.
+    extends : str or None
+        ScopedKey of the Task whose result is continued; None if it starts afresh.
+    status : str, default "waiting"
+        `waiting`, `running`, `complete`, `error`, `invalid` or `deleted`.
+    priority : int, default 10
+        The lower number is claimed first.
+    attempt : str, optional
+        Attempt that holds the claim, None if there is no claim.
+    pool : str, optional
+        Pool of that attempt.
+    lease_expires_at : datetime, optional
+        End of its lease, UTC, by the clock of its writer.
+    """
 
     scope: str
     task: str
@@ -43,7 +65,27 @@ class TaskState:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """An event of a Task, with the resulting state."""
+    """An event of a Task, with the resulting state.
+
+    Attributes
+    ----------
+    kind : str
+        Such as `claimed` or `completed`.
+    after : TaskState
+        State of the Task after the event.
+    network : str, optional
+        ScopedKey of the network of an action; None for events of the Task itself.
+    weight : float, optional
+        Weight of the action afterwards, within [0, 1]; None if there is none.
+    of_attempt : str, optional
+        Attempt that the event ends.
+    reason : str, optional
+        Free text.
+    pattern : str, optional
+        Restart pattern that decided.
+    pattern_seq : int, optional
+        Number of the commit that added the pattern.
+    """
 
     kind: str
     after: TaskState
@@ -113,7 +155,15 @@ class TaskStates:
         return cls(0, _empty("task_snapshots", STATE_COLUMNS), _empty("action_snapshots", ACTION_COLUMNS))
 
     def advance(self, rows: pl.DataFrame, seq: int) -> TaskStates:
-        """Return the states after more rows of the log, all later than `self.seq`; costs as much as these rows."""
+        """Return the states after more rows of the log, all later than `self.seq`; costs as much as these rows.
+
+        Parameters
+        ----------
+        rows : polars.DataFrame
+            Rows of the task log.
+        seq : int
+            Number of their last commit.
+        """
         if not len(rows):
             return TaskStates(seq, self._tasks, self._actions)
         rows = rows.sort("seq", "idx")

@@ -154,12 +154,28 @@ class CostColumns(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.most_levels = most_levels
 
     def fit(self, X: CostRows, y: Any = None) -> Self:
-        """Learn the columns of the rows."""
+        """Learn the columns of the rows.
+
+        Parameters
+        ----------
+        X : CostRows
+            Training rows.
+        y : object, optional
+            Ignored; scikit-learn passes it.
+        """
         self.fit_transform(X)
         return self
 
     def fit_transform(self, X: CostRows, y: Any = None) -> Design:
-        """Learn the columns of the rows, and return their design."""
+        """Learn the columns of the rows, and return their design.
+
+        Parameters
+        ----------
+        X : CostRows
+            Training rows.
+        y : object, optional
+            Ignored; scikit-learn passes it.
+        """
         laid_out = design(derive(X), most_levels=self.most_levels)
         self.columns_ = laid_out.columns
         return laid_out
@@ -223,7 +239,15 @@ def design(derived: Derived, columns: Columns | None = None, *, most_levels: int
 
 
 def columns_of(rows_columns: Columns, block: str) -> list[str]:
-    """Return the levels of a block, in order."""
+    """Return the levels of a block, in order.
+
+    Parameters
+    ----------
+    rows_columns : Columns
+        Levels by block.
+    block : str
+        Name of the block.
+    """
     return [level for of, level in zip(rows_columns.block, rows_columns.level, strict=True) if of == block]
 
 

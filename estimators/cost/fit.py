@@ -91,13 +91,29 @@ class PooledRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         self.start = start
 
     def fit(self, X: Design, y: FloatArray) -> Self:
-        """Fit the coefficients."""
+        """Fit the coefficients.
+
+        Parameters
+        ----------
+        X : Design
+            Design of m rows.
+        y : ndarray, shape (m,)
+            Targets, logarithms of durations.
+        """
         self.posterior_ = fit(X, np.asarray(y, dtype=np.float64), start=self.start)
         self.coef_ = self.posterior_.mean
         return self
 
     def predict(self, X: Design, return_std: bool = False) -> FloatArray | tuple[FloatArray, FloatArray]:
-        """Predict means, and with `return_std` the standard deviations of single results, like `BayesianRidge`."""
+        """Predict means, and with `return_std` the standard deviations of single results, like `BayesianRidge`.
+
+        Parameters
+        ----------
+        X : Design
+            Design of m rows.
+        return_std : bool, default False
+            Also return standard deviations, shape (m,).
+        """
         known = X.matrix[:, : X.n_known]
         mean: FloatArray = known @ self.coef_
         if not return_std:
@@ -181,7 +197,15 @@ def noise_classes(derived: Derived) -> NDArray[np.str_]:
 
 
 def noise_sd(posterior: Posterior, derived: Derived) -> FloatArray:
-    """Return each row's own error, log standard deviation, by its class."""
+    """Return each row's own error, log standard deviation, by its class.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        Fitted coefficients and variances.
+    derived : Derived
+        Design of the rows, with their classes.
+    """
     known = posterior.protocol_noise_sd
     names, of_row = np.unique(noise_classes(derived), return_inverse=True)
     sds = np.array([known.get(str(name), posterior.noise_sd) for name in names])

@@ -60,7 +60,15 @@ class DenseSolution:
         return result
 
     def draws(self, n_draws: int, rng: np.random.Generator) -> FloatArray:
-        """Return normal draws with the covariance of the potentials, shape (n, n_draws)."""
+        """Return normal draws with the covariance of the potentials, shape (n, n_draws).
+
+        Parameters
+        ----------
+        n_draws : int
+            Number of draws.
+        rng : numpy.random.Generator
+            Source of random numbers.
+        """
         result = np.zeros((self.n_nodes, n_draws))
         root = np.linalg.cholesky(self.covariance[:-1, :-1])
         result[:-1] = root @ rng.standard_normal((self.n_nodes - 1, n_draws))
@@ -73,13 +81,29 @@ class DenseSolution:
         return result
 
     def pair_variances(self, one: IntArray, other: IntArray) -> FloatArray:
-        """Return the variances of the differences of pairs, shape (k,)."""
+        """Return the variances of the differences of pairs, shape (k,).
+
+        Parameters
+        ----------
+        one : ndarray, shape (k,)
+            First nodes.
+        other : ndarray, shape (k,)
+            Second nodes.
+        """
         variance = np.diag(self.covariance)
         result: FloatArray = variance[one] + variance[other] - 2.0 * self.covariance[one, other]
         return result
 
     def variances(self, tail: IntArray, head: IntArray) -> tuple[FloatArray, FloatArray]:
-        """Return variances of the potentials, shape (n,), and of their differences along edges, shape (m,)."""
+        """Return variances of the potentials, shape (n,), and of their differences along edges, shape (m,).
+
+        Parameters
+        ----------
+        tail : ndarray, shape (m,)
+            Nodes where the edges start.
+        head : ndarray, shape (m,)
+            Nodes where the edges end.
+        """
         return np.diag(self.covariance), self.pair_variances(tail, head)
 
 

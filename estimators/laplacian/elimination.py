@@ -106,6 +106,13 @@ class Elimination:
         """Return normal draws with the covariance of the potentials, shape (n, n_draws).
 
         Given its later neighbours a star is their weighted mean plus independent noise.
+
+        Parameters
+        ----------
+        n_draws : int
+            Number of draws.
+        rng : numpy.random.Generator
+            Source of random numbers.
         """
         result = np.zeros((self.n_nodes, n_draws))
         result[self.core.order] = self.core.draws(n_draws, rng)
@@ -115,7 +122,15 @@ class Elimination:
         return result
 
     def pair_variances(self, one: IntArray, other: IntArray) -> FloatArray:
-        """Return the variances of the differences of pairs of nodes, shape (k,)."""
+        """Return the variances of the differences of pairs of nodes, shape (k,).
+
+        Parameters
+        ----------
+        one : ndarray, shape (k,)
+            First nodes.
+        other : ndarray, shape (k,)
+            Second nodes.
+        """
         needed = self._ancestors(np.concatenate([one, other]))
         n_needed = int(needed.sum())
         if n_needed <= _MOST_PAIRED and not (self.narrow and len(one) < n_needed):

@@ -106,7 +106,15 @@ class FrontTree:
         return result
 
     def draws(self, n_draws: int, rng: np.random.Generator) -> FloatArray:
-        """Return normal draws with the covariance of the potentials, shape (r, n_draws), zero at the ground."""
+        """Return normal draws with the covariance of the potentials, shape (r, n_draws), zero at the ground.
+
+        Parameters
+        ----------
+        n_draws : int
+            Number of draws.
+        rng : numpy.random.Generator
+            Source of random numbers.
+        """
         result = np.zeros((self.n_nodes, n_draws))
         for front, here, boundary in reversed(list(self.spans())):
             noise = np.sqrt(front.variance)[:, None] * rng.standard_normal((len(front.variance), n_draws))

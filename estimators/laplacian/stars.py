@@ -33,6 +33,19 @@ class Stars:
     """c independent nodes of d neighbours each, eliminated together.
 
     Given its neighbours, node k is ``transfer[k] @ f[neighbours[k]] - offset[k]``, with ``variance[k]``.
+
+    Attributes
+    ----------
+    nodes : ndarray, shape (c,)
+        Eliminated nodes.
+    neighbours : ndarray, shape (c, d)
+        Their neighbours.
+    transfer : ndarray, shape (c, d)
+        Weights of the neighbours.
+    variance : ndarray, shape (c,)
+        Variance given the neighbours.
+    offset : ndarray, shape (c,)
+        Shift given the neighbours.
     """
 
     nodes: IntArray  # (c,)
@@ -49,7 +62,15 @@ class Stars:
         return Stars(nodes, neighbours, transfer, self.variance[chosen], self.offset[chosen])
 
     def matrix(self, n_nodes: int, place: IntArray | None = None) -> csr_array:
-        """Return the transfers as a sparse matrix, shape (c, n_nodes); `place` renumbers the neighbours."""
+        """Return the transfers as a sparse matrix, shape (c, n_nodes); `place` renumbers the neighbours.
+
+        Parameters
+        ----------
+        n_nodes : int
+            Number of columns.
+        place : ndarray, shape (n,), optional
+            Column of each node; by default, its own number.
+        """
         starts = np.arange(0, self.neighbours.size + 1, self.neighbours.shape[1])
         columns = self.neighbours.ravel() if place is None else place[self.neighbours.ravel()]
         return csr_array((self.transfer.ravel(), columns, starts), shape=(len(self.nodes), n_nodes))
@@ -57,7 +78,19 @@ class Stars:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Graph:
-    """Merged edges between remaining nodes, ``tail < head``, sorted by (tail, head)."""
+    """Merged edges between remaining nodes, ``tail < head``, sorted by (tail, head).
+
+    Attributes
+    ----------
+    tail : ndarray, shape (m,)
+        Lower node of each edge.
+    head : ndarray, shape (m,)
+        Higher node of each edge.
+    weight : ndarray, shape (m,)
+        Sum of the weights of the merged edges, inverse variances.
+    moment : ndarray, shape (m,)
+        Weight times the value from tail to head.
+    """
 
     tail: IntArray
     head: IntArray
@@ -101,7 +134,21 @@ def eliminate_stars(n_nodes: int, graph: Graph) -> tuple[tuple[Stars, ...], Grap
 
 
 def merge(n_nodes: int, tail: IntArray, head: IntArray, weight: FloatArray, moment: FloatArray) -> Graph:
-    """Orient all edges as ``tail < head`` and merge parallel ones."""
+    """Orient all edges as ``tail < head`` and merge parallel ones.
+
+    Parameters
+    ----------
+    n_nodes : int
+        Number of nodes.
+    tail : ndarray, shape (m,)
+        Nodes where the edges start.
+    head : ndarray, shape (m,)
+        Nodes where the edges end.
+    weight : ndarray, shape (m,)
+        Inverse variances.
+    moment : ndarray, shape (m,)
+        Weight times the value from tail to head.
+    """
     forward = tail < head
     keys = np.where(forward, tail, head) * n_nodes + np.where(forward, head, tail)
     order = np.argsort(keys, kind="stable")

@@ -14,7 +14,15 @@ __all__ = ["scaled_by_cycles", "shared_error", "unchecked"]
 
 
 def shared_error(shared: SharedError, closure: ClosureTest) -> Note:
-    """Return the note on the error added to every edge because its repeats share it, and on the evidence."""
+    """Return the note on the error added to every edge because its repeats share it, and on the evidence.
+
+    Parameters
+    ----------
+    shared : SharedError
+        Estimated shared error, kcal/mol.
+    closure : ClosureTest
+        Closure of the cycles without it.
+    """
     added = f"{shared.added_kcal_mol:.2g} kcal/mol, which the repeats of an edge may share, is added to every edge"
     if not closure.degrees_of_freedom:
         message = (
@@ -26,7 +34,17 @@ def shared_error(shared: SharedError, closure: ClosureTest) -> Note:
 
 
 def scaled_by_cycles(scale: float, closure: ClosureTest, *, unknown: bool) -> Note:
-    """Return the note on the factor for stated uncertainties, or on uncertainties from cycles if none is stated."""
+    """Return the note on the factor for stated uncertainties, or on uncertainties from cycles if none is stated.
+
+    Parameters
+    ----------
+    scale : float
+        Factor, as from `scale_from_cycles`.
+    closure : ClosureTest
+        Closure of the cycles without the factor.
+    unknown : bool
+        No result states an uncertainty.
+    """
     if unknown:
         message = f"no result has an uncertainty: {scale:.2g} kcal/mol per edge is estimated from {_cycles(closure)}"
     else:

@@ -46,7 +46,15 @@ class Growth:
     part: IntArray
 
     def covariance_times(self, part: Part, columns: FloatArray) -> FloatArray:
-        """Return the product of one component's covariance with ``columns``, both of shape (n_old + n_new, c)."""
+        """Return the product of one component's covariance with ``columns``, both of shape (n_old + n_new, c).
+
+        Parameters
+        ----------
+        part : Part
+            Component of the solution before the change.
+        columns : ndarray, shape (n_old + n_new, c)
+            Right-hand sides.
+        """
         gathered = np.zeros((self.n_old, columns.shape[1]))
         np.add.at(gathered, self.root, columns)
         result = np.zeros_like(columns)

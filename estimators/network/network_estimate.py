@@ -55,12 +55,32 @@ class Solution(Protocol):
         """Return the covariance of the values, shape (n, n), if requested."""
 
     def pair_variances(self, tail: IntArray, head: IntArray) -> FloatArray:
-        """Return variances of the differences of pairs of nodes, shape (k,); see `network_solution.NetworkSolution`."""
+        """Return variances of the differences of pairs of nodes, shape (k,); see `network_solution.NetworkSolution`.
+
+        Parameters
+        ----------
+        tail : ndarray, shape (k,)
+            First nodes.
+        head : ndarray, shape (k,)
+            Second nodes.
+        """
 
     def contrast_variances(
         self, column: IntArray, node: IntArray, coefficient: FloatArray, n_columns: int
     ) -> FloatArray:
-        """Return variances of contrasts given as sparse columns; see `network_solution.NetworkSolution`."""
+        """Return variances of contrasts given as sparse columns; see `network_solution.NetworkSolution`.
+
+        Parameters
+        ----------
+        column : ndarray, shape (k,)
+            Contrast of each entry.
+        node : ndarray, shape (k,)
+            Node of each entry.
+        coefficient : ndarray, shape (k,)
+            Coefficient of each entry.
+        n_columns : int
+            Number of contrasts.
+        """
 
 
 @dataclass(frozen=True, slots=True)

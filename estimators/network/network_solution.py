@@ -31,6 +31,17 @@ class Part:
     """One component: its nodes, the group of each, and the elimination of these groups.
 
     Weights were multiplied by ``unit ** 2``, so variances of the elimination are in that unit.
+
+    Attributes
+    ----------
+    nodes : ndarray
+        Numbers of the nodes in the network.
+    group : ndarray
+        Group of each node; nodes tied by exact edges share one.
+    unit : float
+        Unit of the elimination's deviations, kcal/mol.
+    elimination : Elimination or DenseSolution or None
+        None if nothing remains to be estimated.
     """
 
     nodes: IntArray

@@ -44,7 +44,29 @@ class _Correction:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class UpdatedSolution:
-    """A solution corrected for changed edges; attributes as in `network_estimate.Solution`."""
+    """A solution corrected for changed edges; attributes as in `network_estimate.Solution`.
+
+    Attributes
+    ----------
+    component : ndarray, shape (n,)
+        Component of each node.
+    value : ndarray, shape (n,)
+        kcal/mol.
+    variance : ndarray, shape (n,)
+        (kcal/mol)².
+    edge_variance : ndarray, shape (m,)
+        Of the differences along edges, (kcal/mol)².
+    covariance : ndarray or None, shape (n, n)
+        (kcal/mol)²; None if it was not asked for.
+    base : NetworkSolution
+        Solution before the change.
+    growth : Growth
+        Solution of `base` with nodes added.
+    number : ndarray, shape (n,)
+        Number of each node among those of `base` and the new ones.
+    corrections : tuple of _Correction
+        One per changed component.
+    """
 
     component: IntArray
     value: FloatArray
@@ -57,7 +79,15 @@ class UpdatedSolution:
     corrections: tuple[_Correction, ...]
 
     def pair_variances(self, tail: IntArray, head: IntArray) -> FloatArray:
-        """Return variances of differences of pairs of nodes; see `network_solution.NetworkSolution`."""
+        """Return variances of differences of pairs of nodes; see `network_solution.NetworkSolution`.
+
+        Parameters
+        ----------
+        tail : ndarray, shape (k,)
+            First nodes.
+        head : ndarray, shape (k,)
+            Second nodes.
+        """
         column = np.repeat(np.arange(len(tail)), 2)
         sign = np.tile([-1.0, 1.0], len(tail))
         joined = self.component[tail] == self.component[head]
@@ -67,7 +97,19 @@ class UpdatedSolution:
     def contrast_variances(
         self, column: IntArray, node: IntArray, coefficient: FloatArray, n_columns: int
     ) -> FloatArray:
-        """Return variances of contrasts given as sparse columns; see `network_solution.NetworkSolution`."""
+        """Return variances of contrasts given as sparse columns; see `network_solution.NetworkSolution`.
+
+        Parameters
+        ----------
+        column : ndarray, shape (k,)
+            Contrast of each entry.
+        node : ndarray, shape (k,)
+            Node of each entry.
+        coefficient : ndarray, shape (k,)
+            Coefficient of each entry.
+        n_columns : int
+            Number of contrasts.
+        """
         number = self.number[node]
         result = self.base.contrast_variances(column, self.growth.root[number], coefficient, n_columns)
         fresh = number >= self.growth.n_old

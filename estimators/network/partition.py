@@ -38,7 +38,15 @@ def label_components(n_nodes: int, tail: IntArray, head: IntArray) -> IntArray:
 
 
 def split(label: IntArray, n_labels: int) -> list[IntArray]:
-    """Return the positions of each label 0 ... n_labels - 1 in `label`, ascending; empty if it does not occur."""
+    """Return the positions of each label 0 ... n_labels - 1 in `label`, ascending; empty if it does not occur.
+
+    Parameters
+    ----------
+    label : ndarray
+        Label of each position.
+    n_labels : int
+        Number of labels.
+    """
     if not n_labels:
         return []
     order = np.argsort(label, kind="stable")
@@ -46,7 +54,15 @@ def split(label: IntArray, n_labels: int) -> list[IntArray]:
 
 
 def rank_within(parts: list[IntArray], n_positions: int) -> IntArray:
-    """Return the index of each position in the part that contains it, shape (n_positions,); the inverse of `split`."""
+    """Return the index of each position in the part that contains it, shape (n_positions,); the inverse of `split`.
+
+    Parameters
+    ----------
+    parts : list of ndarray
+        Positions of each part; together, all of them once.
+    n_positions : int
+        Number of positions.
+    """
     rank = np.zeros(n_positions, dtype=np.int64)
     for part in parts:
         rank[part] = np.arange(len(part))

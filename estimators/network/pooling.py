@@ -132,7 +132,17 @@ class PooledSpread:
         return np.minimum(total, 1.0)  # weights sum to one up to rounding
 
     def scatter_probability(self, variance: ArrayLike, n: ArrayLike, sd: ArrayLike) -> FloatArray:
-        """Return the two-sided probability that the repeats of one leg scatter this much or this little."""
+        """Return the two-sided probability that the repeats of one leg scatter this much or this little.
+
+        Parameters
+        ----------
+        variance : ArrayLike
+            Stated variance of a single repeat.
+        n : ArrayLike
+            Number of repeats.
+        sd : ArrayLike
+            Observed standard deviation of the repeats.
+        """
         base, ratio, count = _ratios(variance, n, sd, self.scale)
         more, less = np.zeros(len(base)), np.zeros(len(base))
         for phi, dof, weight in zip(self._phi, self._dof, self._weight, strict=True):

@@ -58,7 +58,15 @@ class Finding:
 
 
 def deviate(value: float, uncertainty: float) -> float:
-    """Return value divided by uncertainty; infinite for a deviation from something exact."""
+    """Return value divided by uncertainty; infinite for a deviation from something exact.
+
+    Parameters
+    ----------
+    value : float
+        Deviation from its expectation.
+    uncertainty : float
+        Its standard error, in the unit of the value; may be zero.
+    """
     if uncertainty > 0:
         return value / uncertainty
     return math.copysign(math.inf, value) if value else 0.0

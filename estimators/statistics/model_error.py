@@ -46,7 +46,17 @@ class ModelError:
             raise EstimatorInputError(f"{message}, and positive degrees of freedom, not {self.degrees_of_freedom}")
 
     def draw(self, n_ligands: int, n_draws: int, rng: np.random.Generator) -> FloatArray:
-        """Return joint errors of ligands, shape (n_ligands, n_draws); one standard deviation per draw."""
+        """Return joint errors of ligands, shape (n_ligands, n_draws); one standard deviation per draw.
+
+        Parameters
+        ----------
+        n_ligands : int
+            Number of ligands.
+        n_draws : int
+            Number of draws.
+        rng : numpy.random.Generator
+            Source of random numbers.
+        """
         sd = np.full(n_draws, self.sd_kcal_mol)
         if np.isfinite(self.degrees_of_freedom):
             sd = sd * np.sqrt(self.degrees_of_freedom / rng.chisquare(self.degrees_of_freedom, n_draws))

@@ -31,7 +31,15 @@ PairStatistic = Callable[[FloatArray, FloatArray, FloatArray], FloatArray]
 
 
 def count_picks(picks: IntArray, n: int) -> FloatArray:
-    """Return the count of each of n pairs: indices of shape (b, k) to counts of shape (b, n)."""
+    """Return the count of each of n pairs: indices of shape (b, k) to counts of shape (b, n).
+
+    Parameters
+    ----------
+    picks : ndarray, shape (b, k)
+        Indices of pairs, below n.
+    n : int
+        Number of pairs.
+    """
     rows = np.arange(len(picks))[:, None] * n
     counted = np.bincount((picks + rows).ravel(), minlength=len(picks) * n)
     return counted.reshape(len(picks), n).astype(np.float64)
