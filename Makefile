@@ -4,7 +4,7 @@ LAKE ?= demo-lake
 BIN := .venv/bin
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt
 
-.PHONY: help demo test test-long coverage mutants check bench clean
+.PHONY: help demo test test-long coverage mutants check bench rooms clean
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
@@ -55,6 +55,9 @@ check: .venv/.dev  ## lint, types, import contracts, documented arguments
 
 bench: .venv/.dev  ## run the benchmarks, as ratios to a named reference in the same run
 	$(BIN)/python -m benchmarks
+
+rooms: .venv/.dev  ## print the shape of the code: rooms, imports, long files and functions, missing tests, walks
+	$(BIN)/python -m benchmarks.rooms
 
 clean:  ## remove the environment, the demo's lake and all generated files
 	rm -rf .venv mutants $(LAKE) demo-freesolv.json .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
