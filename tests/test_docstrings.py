@@ -14,7 +14,7 @@ import alchemiscale_lake
 
 PACKAGE = Path(alchemiscale_lake.__file__).parent
 #: Packages that do not document their arguments yet.
-PENDING = {"dispatch", "engines", "execution", "flow_steps", "gufe_adapter", "prefect_api", "protocols"}
+PENDING = {"dispatch"}
 FILES = [
     path.relative_to(PACKAGE)
     for room in sorted(PACKAGE.iterdir())

@@ -71,7 +71,17 @@ class Scaling(Protocol):
     """Starts workers when there is work, and stops them when there is none."""
 
     def adjust(self, workers: Sequence[Worker], wanted: int, barred: Collection[str]) -> Collection[str]:
-        """Start or stop workers. Return the addresses of workers that take attempts."""
+        """Start or stop workers. Return the addresses of workers that take attempts.
+
+        Parameters
+        ----------
+        workers : sequence of Worker
+            Workers that are connected.
+        wanted : int
+            Number of workers that the work would occupy.
+        barred : collection of str
+            Names of hosts that get no Tasks.
+        """
 
     def pending(self) -> Pending:
         """Return the requested workers that have not started."""
@@ -181,7 +191,17 @@ class DaskExecutor:
         return [self._place(w) for w in connected if w.address in taking and w.hostname not in self._barred]
 
     def submit(self, assignment: Assignment, *, name: str, place: str) -> Handle:
-        """Submit an assignment to one worker."""
+        """Submit an assignment to one worker.
+
+        Parameters
+        ----------
+        assignment : Assignment
+            Attempts that one worker runs together, and their settings.
+        name : str
+            Readable name for logs.
+        place : str
+            Worker, as named by `Place`.
+        """
         state = self._scheduler.workers.get(place)
         if state is None:
             return _Nowhere()
@@ -206,7 +226,15 @@ class DaskExecutor:
         self._barred = frozenset(hostnames)
 
     def is_connected(self, address: str, identity: str) -> bool:
-        """Return whether this worker, and not another at the same address, is connected."""
+        """Return whether this worker, and not another at the same address, is connected.
+
+        Parameters
+        ----------
+        address : str
+            Address of the worker.
+        identity : str
+            Identifier of its process.
+        """
         # the scheduler is in this process, and one dict look-up needs no lock
         state = self._scheduler.workers.get(address)
         return state is not None and state.server_id == identity

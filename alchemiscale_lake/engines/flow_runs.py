@@ -141,6 +141,19 @@ class FlowRuns:
     ) -> SeenRun:
         """Create the flow run of an assignment; return the existing one if there is one.
 
+        Parameters
+        ----------
+        assignment : str
+            Identifier of the stored assignment; prevents duplicates.
+        attempts : sequence of str
+            Identifiers of its attempts.
+        name : str
+            Readable name of the flow run.
+        parameters : mapping of str to object
+            Parameters of the flow.
+        job_variables : mapping of str to object
+            Variables of the work pool's job template.
+
         Raises
         ------
         StorageError
@@ -179,6 +192,13 @@ class FlowRuns:
     def drop(self, run: UUID, reason: str) -> None:
         """Cancel a flow run that is not running: Prefect would wait for the end of its former pod.
 
+        Parameters
+        ----------
+        run : UUID
+            Identifier of the flow run.
+        reason : str
+            Message shown in the Prefect UI.
+
         Raises
         ------
         StorageError
@@ -188,6 +208,13 @@ class FlowRuns:
 
     def give_up(self, run: UUID, reason: str) -> None:
         """Mark a flow run as crashed, because nothing runs it any more.
+
+        Parameters
+        ----------
+        run : UUID
+            Identifier of the flow run.
+        reason : str
+            Message shown in the Prefect UI.
 
         Raises
         ------
@@ -224,6 +251,13 @@ class FlowRuns:
 @contextlib.contextmanager
 def open_flow_runs(pool: str, work_pool: str) -> Iterator[FlowRuns]:
     """Yield the flow runs of a pool; create their deployment if there is none.
+
+    Parameters
+    ----------
+    pool : str
+        Name of the pool.
+    work_pool : str
+        Name of the Prefect work pool.
 
     Raises
     ------

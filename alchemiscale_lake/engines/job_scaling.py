@@ -34,7 +34,15 @@ class WorkerJobs(Protocol):
     """The queue jobs that run workers."""
 
     def submit(self, name: str, barred: Collection[str]) -> str:
-        """Submit a job; return its id. May raise QueueError."""
+        """Submit a job; return its id. May raise QueueError.
+
+        Parameters
+        ----------
+        name : str
+            Name of the job.
+        barred : collection of str
+            Names of nodes to exclude.
+        """
 
     def cancel(self, job_ids: Sequence[str]) -> None:
         """Cancel jobs. May raise QueueError."""
@@ -82,7 +90,17 @@ class JobPool:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="queue-commands")
 
     def adjust(self, workers: Sequence[Worker], wanted: int, barred: Collection[str]) -> Collection[str]:
-        """Submit or stop jobs. Return the addresses of workers that take attempts."""
+        """Submit or stop jobs. Return the addresses of workers that take attempts.
+
+        Parameters
+        ----------
+        workers : sequence of Worker
+            Workers that are connected.
+        wanted : int
+            Number of workers that the work would occupy.
+        barred : collection of str
+            Names of hosts that get no Tasks.
+        """
         present = {worker.name: worker for worker in workers if worker.name in self._jobs}
         self._settle(present)
         self._note(present)

@@ -88,7 +88,15 @@ def _signals_left_alone() -> Iterator[None]:
 
 
 def queue_name(kind: str, name: str) -> str:
-    """Return the name of a job as its queue lists it: some queues truncate names."""
+    """Return the name of a job as its queue lists it: some queues truncate names.
+
+    Parameters
+    ----------
+    kind : str
+        Kind of the pool, such as `slurm`.
+    name : str
+        Name of the job as submitted.
+    """
     return name[: _LONGEST_NAME.get(kind, len(name))]
 
 
@@ -124,7 +132,17 @@ def job_options(request: JobRequest) -> dict[str, Any]:
 
 
 def job_of(request: JobRequest, name: str, command: str) -> Any:
-    """Return a dask-jobqueue job that runs one command."""
+    """Return a dask-jobqueue job that runs one command.
+
+    Parameters
+    ----------
+    request : JobRequest
+        Resources and directives of the job.
+    name : str
+        Name of the job.
+    command : str
+        Shell command.
+    """
     kind = request.pool.kind
     options = {**job_options(request), "name": name, "job_name": queue_name(kind, name)}
     job = cluster_class(kind).job_cls("tcp://nobody:0", **options)

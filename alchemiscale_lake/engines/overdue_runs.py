@@ -71,7 +71,17 @@ class Overdue:
 
 
 def overdue(run: SeenRun, now: datetime, patience: Patience) -> Overdue | None:
-    """Return why a flow run that has not started is given up; None if it is not."""
+    """Return why a flow run that has not started is given up; None if it is not.
+
+    Parameters
+    ----------
+    run : SeenRun
+        Flow run as last seen.
+    now : datetime
+        Time, UTC, at which ages and limits are judged.
+    patience : Patience
+        Time limits.
+    """
     waited_s = (now - run.since).total_seconds()
     if run.state in ("SCHEDULED", "PENDING") and run.n_starts:
         return Overdue("evicted", "its pod was evicted")
@@ -107,6 +117,13 @@ class Listener:
 
     def is_silent(self, run: SeenRun, specs: Sequence[AttemptSpec]) -> bool:
         """Return whether no heartbeat was seen for too long, in two checks.
+
+        Parameters
+        ----------
+        run : SeenRun
+            Flow run as last seen.
+        specs : sequence of AttemptSpec
+            Its attempts.
 
         Raises
         ------

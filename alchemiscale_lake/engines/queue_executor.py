@@ -178,7 +178,17 @@ class QueueExecutor:
         ]
 
     def submit(self, assignment: Assignment, *, name: str, place: str) -> Handle:
-        """Store an assignment in the lake, and submit a job that runs it."""
+        """Store an assignment in the lake, and submit a job that runs it.
+
+        Parameters
+        ----------
+        assignment : Assignment
+            Attempts that one worker runs together, and their settings.
+        name : str
+            Readable name for logs.
+        place : str
+            As named by `Place`; here it is a job to come.
+        """
         self._free = [free for free in self._free if free != place]
         if not self._backoff.is_over:
             return _Refused("submissions to its queue are paused")

@@ -38,6 +38,13 @@ class QueueJob:
 def list_jobs(kind: str, run: Command) -> dict[str, QueueJob]:
     """List this user's jobs in a queue, by id.
 
+    Parameters
+    ----------
+    kind : str
+        Kind of the pool, such as `slurm`.
+    run : callable
+        Runs a command and returns its output.
+
     Raises
     ------
     ValueError
@@ -51,7 +58,15 @@ def list_jobs(kind: str, run: Command) -> dict[str, QueueJob]:
 
 
 def list_nodes(kind: str, run: Command) -> frozenset[str]:
-    """Return the names of a queue's nodes if jobs can exclude nodes there; otherwise an empty set."""
+    """Return the names of a queue's nodes if jobs can exclude nodes there; otherwise an empty set.
+
+    Parameters
+    ----------
+    kind : str
+        Kind of the pool, such as `slurm`.
+    run : callable
+        Runs a command and returns its output.
+    """
     if kind != "slurm":
         return frozenset()
     return frozenset(run("sinfo", "--noheader", "--Node", "--format=%N").split())

@@ -93,6 +93,15 @@ class Queue:
     def submit(self, name: str, command: str, *, barred: Collection[str] = ()) -> str:
         """Submit a job that runs one command; return its id.
 
+        Parameters
+        ----------
+        name : str
+            Name of the job.
+        command : str
+            Shell command.
+        barred : collection of str, default ()
+            Names of nodes to exclude.
+
         Raises
         ------
         QueueRefusal
@@ -261,6 +270,13 @@ def log_folder_of(name: str, pool: Pool, lake: Lake) -> Path:
 
 def run_command(*command: str, unless: str | None = None) -> str:
     """Run a command of a queue; return its output.
+
+    Parameters
+    ----------
+    *command : str
+        Program and arguments.
+    unless : str, optional
+        Words on stderr with which a failure is accepted.
 
     Raises
     ------

@@ -111,5 +111,13 @@ def open_executor(name: str, pool: Pool, lake: Lake, *, once: bool = False) -> I
 
 
 def no_batch_mode(name: str, pool: Pool) -> str:
-    """Return the message for a pool whose engine has no batch mode."""
+    """Return the message for a pool whose engine has no batch mode.
+
+    Parameters
+    ----------
+    name : str
+        Name of the pool.
+    pool : Pool
+        Settings of the pool.
+    """
     return f"pool {name!r} is {pool.kind}: its work ends with this command, so --once does not apply; omit --once"

@@ -120,6 +120,15 @@ class WorkPoolExecutor:
         """Store the assignment in the lake and create the flow run that runs it.
 
         If Prefect does not respond, the flow run is created later: the assignment's id prevents duplicates.
+
+        Parameters
+        ----------
+        assignment : Assignment
+            Attempts that one worker runs together, and their settings.
+        name : str
+            Readable name of the flow run.
+        place : str
+            As named by `Place`; here it is a flow run to come.
         """
         self._made += 1
         stored = store_assignment(self._lake, assignment)
@@ -343,6 +352,16 @@ def open_work_pool(
     name: str, pool: Pool, lake: Lake, *, patience: Patience | None = None
 ) -> Iterator[WorkPoolExecutor]:
     """Yield the executor of a pool of kind `work-pool`; its flow runs continue after the end.
+
+    Parameters
+    ----------
+    name : str
+        Name of the pool.
+    pool : Pool
+        Settings of the pool.
+    lake : Lake
+    patience : Patience, optional
+        Polling interval and time limits; by default, those of `Patience`.
 
     Raises
     ------

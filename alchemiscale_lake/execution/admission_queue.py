@@ -28,7 +28,15 @@ class Limits(Protocol):
         """Return why nothing more may be started on this host, None if it may."""
 
     def device(self, name: str, last_start: float) -> str | None:
-        """Return why no more may be started on this device, None if it may; `last_start` as of `time.monotonic`."""
+        """Return why no more may be started on this device, None if it may; `last_start` as of `time.monotonic`.
+
+        Parameters
+        ----------
+        name : str
+            Index or UUID of the GPU.
+        last_start : float
+            Time at which something was last started, as of `time.monotonic`.
+        """
 
 
 @dataclass(eq=False, slots=True)
@@ -37,6 +45,8 @@ class Ticket:
 
     Attributes
     ----------
+    needs : Resources
+        Resources to wait for.
     allocation : Allocation or None
         The allocation, once admitted.
     held : str or None
@@ -119,7 +129,15 @@ class AdmissionQueue:
         return f"needs {_words(needs)}; this worker has {_words(whole.resources)}"
 
     def queue(self, needs: Resources, limits: Limits | None = None) -> Ticket:
-        """Join the end of the queue."""
+        """Join the end of the queue.
+
+        Parameters
+        ----------
+        needs : Resources
+            Resources to wait for.
+        limits : Limits, optional
+            Further conditions for the start; by default, none.
+        """
         ticket = Ticket(needs, self, limits)
         with self._changed:
             self._queue.append(ticket)

@@ -23,7 +23,15 @@ _SLACK: Final = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class Allocation:
-    """An allocation: resources, and fractions of devices."""
+    """An allocation: resources, and fractions of devices.
+
+    Attributes
+    ----------
+    resources : Resources
+        Cores, memory and GPUs.
+    parts : tuple of tuple of str, int, default ()
+        Index or UUID of each device, and the share taken of it in the unit of `Capacity.parts`.
+    """
 
     resources: Resources
     parts: tuple[tuple[str, int], ...] = ()
@@ -36,7 +44,17 @@ class Allocation:
 
 @dataclass(slots=True)
 class Capacity:
-    """Free capacity. `memory_bytes` None: not counted."""
+    """Free capacity. `memory_bytes` None: not counted.
+
+    Attributes
+    ----------
+    cores : int
+        Free cores.
+    memory_bytes : int or None
+        Free memory; None if it is not counted.
+    parts : dict of str to int
+        Free share of each device.
+    """
 
     cores: int
     memory_bytes: int | None
@@ -47,6 +65,13 @@ class Capacity:
         """Return the capacity of a worker with these resources and devices.
 
         Without a list of devices, its GPUs are numbered from 0.
+
+        Parameters
+        ----------
+        resources : Resources
+            Resources of the worker.
+        devices : sequence of str or None
+            Indices or UUIDs of its GPUs; None numbers them from 0.
         """
         names = [str(n) for n in range(math.ceil(resources.gpus))] if devices is None else list(devices)
         left, parts = _micro(resources.gpus), {}
@@ -72,7 +97,15 @@ class Capacity:
         return Capacity(self.cores, self.memory_bytes, dict(self.parts))
 
     def lacking(self, needs: Resources, avoid: Callable[[str], bool] | None = None) -> frozenset[str]:
-        """Return which of cores, memory and gpus do not suffice."""
+        """Return which of cores, memory and gpus do not suffice.
+
+        Parameters
+        ----------
+        needs : Resources
+            Resources to allocate.
+        avoid : callable, optional
+            Whether a device must not be used.
+        """
         lacks = set()
         if needs.cores > self.cores:
             lacks.add("cores")
@@ -83,7 +116,15 @@ class Capacity:
         return frozenset(lacks)
 
     def take(self, needs: Resources, avoid: Callable[[str], bool] | None = None) -> Allocation | None:
-        """Allocate, on none of the devices to `avoid`; return None if there is not enough."""
+        """Allocate, on none of the devices to `avoid`; return None if there is not enough.
+
+        Parameters
+        ----------
+        needs : Resources
+            Resources to allocate.
+        avoid : callable, optional
+            Whether a device must not be used.
+        """
         parts = self._place(needs.gpus, avoid)
         if parts is None or self.lacking(needs, avoid):
             return None

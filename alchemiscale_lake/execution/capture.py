@@ -17,6 +17,13 @@ CAPTURE_BYTES: Final = 2**20
 def read_capped(path: Path, limit: int = CAPTURE_BYTES) -> bytes | None:
     """Read a file; of a longer one, the first and last half of the limit and a line about the omission.
 
+    Parameters
+    ----------
+    path : Path
+        File that a unit may have written.
+    limit : int, default CAPTURE_BYTES
+        Largest number of bytes returned, without the line about the omission.
+
     Returns
     -------
     bytes or None

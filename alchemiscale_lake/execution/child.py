@@ -61,7 +61,17 @@ def run(request: dict[str, Any], *, parent: int) -> NoReturn:
 
 
 def write_json(path: Path, content: Any, *, lasting: bool = False) -> None:
-    """Write a JSON file atomically, also on power loss; with `lasting`, also durably."""
+    """Write a JSON file atomically, also on power loss; with `lasting`, also durably.
+
+    Parameters
+    ----------
+    path : Path
+        File to write or replace.
+    content : object
+        Plain data.
+    lasting : bool, default False
+        Also survive a power loss right after the return.
+    """
     replace_file(path, json.dumps(content).encode(), lasting=lasting)
 
 

@@ -28,7 +28,15 @@ _FINISH_S = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """Keyed chains, as JSON text, of the Transformation and of the result to continue."""
+    """Keyed chains, as JSON text, of the Transformation and of the result to continue.
+
+    Attributes
+    ----------
+    transformation : bytes
+        Keyed chain of the Transformation.
+    extends : bytes, optional
+        Keyed chain of the ProtocolDAGResult to continue; None to start afresh.
+    """
 
     transformation: bytes
     extends: bytes | None = None

@@ -25,7 +25,21 @@ _UNREADABLE: Final = (ValueError, KeyError, TypeError, AttributeError)
 
 @dataclass(frozen=True, slots=True)
 class PlannedUnit:
-    """A planned ProtocolUnit; `needs` are the keys of the units it depends on."""
+    """A planned ProtocolUnit; `needs` are the keys of the units it depends on.
+
+    Attributes
+    ----------
+    index : int
+        Position in the plan.
+    key : str
+        gufe key.
+    name : str
+        Name of the unit.
+    qualname : str
+        Class of the unit.
+    needs : tuple of str
+        Keys of the units it depends on.
+    """
 
     index: int
     key: str
@@ -41,7 +55,15 @@ class PlannedUnit:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The units of a ProtocolDAG in dependency order, and the package versions that made it."""
+    """The units of a ProtocolDAG in dependency order, and the package versions that made it.
+
+    Attributes
+    ----------
+    units : tuple of PlannedUnit
+        In dependency order.
+    provenance : mapping of str to str
+        Version by package.
+    """
 
     units: tuple[PlannedUnit, ...]
     provenance: Mapping[str, str]
@@ -115,7 +137,15 @@ def read_plan(folder: Path) -> Plan | None:
 
 
 def write_record(run: Path, execution: Execution) -> None:
-    """Record an execution in its run folder, in case this worker dies before it reports."""
+    """Record an execution in its run folder, in case this worker dies before it reports.
+
+    Parameters
+    ----------
+    run : Path
+        Run folder of the execution.
+    execution : Execution
+        One execution of a unit.
+    """
     write_json(run / _RECORD, asdict(execution))
 
 

@@ -66,6 +66,19 @@ class WorkFolder:
     def acquire(cls, root: Path, scope: str, task: str, attempt: str, *, wait_s: float = 5.0) -> WorkFolder:
         """Lock the Task's folder, or a fresh one beside it if an earlier attempt is still running there or spoiled it.
 
+        Parameters
+        ----------
+        root : Path
+            Folder that contains the work folders.
+        scope : str
+            Scope of the Task.
+        task : str
+            ScopedKey.
+        attempt : str
+            Identifier of the attempt.
+        wait_s : float, default 5.0
+            Time to wait for an earlier attempt to unlock the folder, s.
+
         Raises
         ------
         OSError
@@ -125,7 +138,15 @@ class WorkFolder:
 
 
 def sweep(root: Path, *, older_than_s: float = _FOLDERS_KEPT_S) -> list[Path]:
-    """Remove the folders that have not been used for long; return which."""
+    """Remove the folders that have not been used for long; return which.
+
+    Parameters
+    ----------
+    root : Path
+        Folder that contains the work folders.
+    older_than_s : float, default _FOLDERS_KEPT_S
+        Time since the last use, s.
+    """
     swept = []
     for lock_file in root.glob(f"*/*/{_LOCK}"):
         with contextlib.suppress(OSError):

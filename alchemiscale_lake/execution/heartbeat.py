@@ -45,6 +45,14 @@ class Beat:
 def leave_beat(lake: Lake, spec: AttemptSpec, beat: Beat) -> None:
     """Write a heartbeat; it replaces the last one.
 
+    Parameters
+    ----------
+    lake : Lake
+    spec : AttemptSpec
+        The attempt.
+    beat : Beat
+        Progress to report.
+
     Raises
     ------
     StorageError

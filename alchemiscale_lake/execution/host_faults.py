@@ -79,13 +79,31 @@ def full_file_system(folders: Iterable[Path]) -> tuple[Path, str] | None:
 
 
 def says_full(exception: Iterable[str] | None, traceback: str | None) -> bool:
-    """Return whether a failure mentions a full file system; its text may come from any code."""
+    """Return whether a failure mentions a full file system; its text may come from any code.
+
+    Parameters
+    ----------
+    exception : iterable of str or None
+        Type and message of the failure.
+    traceback : str or None
+        Traceback of the failure.
+    """
     text = " ".join([*(exception or ()), traceback or ""])
     return any(os.strerror(number) in text for number in (errno.ENOSPC, errno.EDQUOT))
 
 
 def fills(folder: Path, of: Path, part: float = _OWN_PART) -> bool:
-    """Return whether the files in a folder exceed a fraction of the file system that contains `of`."""
+    """Return whether the files in a folder exceed a fraction of the file system that contains `of`.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder whose files are summed.
+    of : Path
+        Any path on the file system.
+    part : float, default _OWN_PART
+        Fraction of the file system's size, within (0, 1).
+    """
     try:
         if folder.stat().st_dev != of.stat().st_dev:
             return False
@@ -110,7 +128,15 @@ class HostHealth:
         self._pauses: dict[Path | None, _Pause] = {}
 
     def pause(self, reason: str, folder: Path | None = None) -> None:
-        """Start nothing until the folder can be written again; without a folder, for half a minute."""
+        """Start nothing until the folder can be written again; without a folder, for half a minute.
+
+        Parameters
+        ----------
+        reason : str
+            Message for operators.
+        folder : Path, optional
+            Folder that could not be written.
+        """
         with self._lock:
             self._pauses[folder] = _Pause(reason, folder)
 
@@ -158,7 +184,15 @@ def _used_bytes(folder: Path) -> int:
 
 
 def work_folders(work: Path, lake_folder: Path | None) -> list[Path]:
-    """Return the folders that a Task writes to: its own, the temporary one, the lake's."""
+    """Return the folders that a Task writes to: its own, the temporary one, the lake's.
+
+    Parameters
+    ----------
+    work : Path
+        Folder for work in progress.
+    lake_folder : Path or None
+        Folder of the lake; None for a bucket.
+    """
     found = [work, Path(tempfile.gettempdir())]
     return found if lake_folder is None else [*found, lake_folder]
 

@@ -37,6 +37,14 @@ def transformation_chain(lake: Lake, transformation: str) -> bytes:
 def extended_result(lake: Lake, path: str, digest: str | None = None) -> bytes:
     """Return the ProtocolDAGResult stored at an object path, as the JSON text of its keyed chain.
 
+    Parameters
+    ----------
+    lake : Lake
+    path : str
+        Path of the object in the lake.
+    digest : str, optional
+        Expected SHA-256 of the object; None is not checked.
+
     Raises
     ------
     NotFoundError

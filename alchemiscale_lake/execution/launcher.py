@@ -51,6 +51,25 @@ class StepOutcome:
     """Outcome of a step; `exception` (type and message) and `traceback` are set unless `ok`.
 
     `cut` is set if it was stopped rather than ended itself.
+
+    Attributes
+    ----------
+    ok : bool
+        Whether the step succeeded.
+    exception : tuple of str or None
+        Type and message of the failure.
+    traceback : str or None
+        Traceback of the failure.
+    started_at : datetime
+        Start, UTC.
+    ended_at : datetime
+        End, UTC.
+    duration_s : float
+        Duration by a monotonic clock.
+    exit : StepExit
+        How the process ended.
+    cut : Cut, optional
+        Why it was stopped; None if it ended itself.
     """
 
     ok: bool
@@ -65,7 +84,25 @@ class StepOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Launched:
-    """A running step."""
+    """A running step.
+
+    Attributes
+    ----------
+    process : StepProcess
+        Process of the step.
+    run : Path
+        Its run folder.
+    started_at : datetime
+        Start, UTC.
+    started : float
+        Start, as of `time.monotonic`.
+    memory_bytes : int or None
+        Memory it may use; None if it is not counted.
+    progress : Progress
+        Last sign of progress.
+    alone : bool, default False
+        It has a fork server of its own.
+    """
 
     process: StepProcess
     run: Path
@@ -181,6 +218,21 @@ class Launcher:
 
         It may use its own allocation or, by default, that of the attempt; writing to its run folder and to `folders`
         counts as progress.
+
+        Parameters
+        ----------
+        step : str
+            Name of the step.
+        label : str
+            Name of the new run folder.
+        allocation : Allocation, optional
+            Resources of the step; by default, those of the attempt.
+        cwd : Path, optional
+            Working directory; by default, the run folder.
+        folders : sequence of Path, default ()
+            Further folders in which writing counts as progress.
+        **arguments : object
+            Arguments of the step.
         """
         allocation = allocation or self.allocation
         threads = allocation.resources.cores
@@ -244,7 +296,19 @@ class Launcher:
         return ("Stuck", f"no CPU time used and nothing written for {self._stuck_after_s:g} s on host {hostname()}")
 
     def run(self, step: str, label: str, watch: Watch, **arguments: Any) -> StepOutcome:
-        """Run one step to its end, or until the watch stops it; again if it was killed."""
+        """Run one step to its end, or until the watch stops it; again if it was killed.
+
+        Parameters
+        ----------
+        step : str
+            Name of the step.
+        label : str
+            Name of the new run folder.
+        watch : Watch
+            Decides when to stop.
+        **arguments : object
+            Arguments of the step.
+        """
         for _ in range(_LOSSES_FORGIVEN):
             outcome, is_lost = self._run(step, label, watch, arguments)
             self.examine(outcome)
@@ -288,7 +352,15 @@ def _environment(allocation: Allocation) -> dict[str, str]:
 
 
 def end_all(launched: Iterable[Launched], grace_s: float) -> None:
-    """Terminate steps: SIGTERM to their process groups, SIGKILL to those left after the grace period."""
+    """Terminate steps: SIGTERM to their process groups, SIGKILL to those left after the grace period.
+
+    Parameters
+    ----------
+    launched : iterable of Launched
+        Running steps.
+    grace_s : float
+        Time between SIGTERM and SIGKILL, s.
+    """
     left = {step.process.ended: step.process for step in launched if not step.process.ended.done()}
     for signum, patience_s in ((signal.SIGTERM, grace_s), (signal.SIGKILL, 30.0)):
         for process in left.values():

@@ -28,7 +28,15 @@ _PER_WINDOW: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class GpuUse:
-    """Fractions in use of one GPU, None if the driver does not report them."""
+    """Fractions in use of one GPU, None if the driver does not report them.
+
+    Attributes
+    ----------
+    utilisation : float or None
+        Fraction of time in use, within [0, 1].
+    memory : float or None
+        Fraction of the memory in use, within [0, 1].
+    """
 
     utilisation: float | None
     memory: float | None
@@ -36,7 +44,19 @@ class GpuUse:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Fractions in use at one moment (`at` as of `time.monotonic`); GPUs by index and by UUID."""
+    """Fractions in use at one moment (`at` as of `time.monotonic`); GPUs by index and by UUID.
+
+    Attributes
+    ----------
+    at : float
+        Time, as of `time.monotonic`.
+    cpu : float
+        Fraction of the CPU time in use, within [0, 1].
+    memory : float
+        Fraction of the memory in use, within [0, 1].
+    gpus : mapping of str to GpuUse
+        By index and by UUID.
+    """
 
     at: float
     cpu: float
@@ -129,7 +149,15 @@ class MonitoredLimits:
         return self._over({name: _mean([getattr(s, name) for s in samples]) for name in limits}, limits)
 
     def device(self, name: str, last_start: float) -> str | None:
-        """Return why nothing more may be started on this device, None if it may."""
+        """Return why nothing more may be started on this device, None if it may.
+
+        Parameters
+        ----------
+        name : str
+            Index or UUID of the GPU.
+        last_start : float
+            Time at which something was last started, as of `time.monotonic`.
+        """
         monitors, now = self._monitors, time.monotonic()
         limits = {"GPU utilisation": monitors.gpu_utilisation, "GPU memory": monitors.gpu_memory}
         if not any(limits.values()):

@@ -38,7 +38,15 @@ def children_of(pid: int) -> list[int]:
 
 
 def kill_marked(token: str, *, patience_s: float = 5.0) -> None:
-    """Kill all descendants of the fork server with this token, until none is left."""
+    """Kill all descendants of the fork server with this token, until none is left.
+
+    Parameters
+    ----------
+    token : str
+        Mark in the environment of the descendants.
+    patience_s : float, default 5.0
+        Time after which processes that survive are left, s.
+    """
     deadline = time.monotonic() + patience_s
     while True:
         found = [pid for pid in _processes() if pid != os.getpid() and _carries(pid, token)]

@@ -62,7 +62,17 @@ class StepExit:
 
 @dataclass(slots=True)
 class StepProcess:
-    """A running step. `ended` resolves to its `StepExit`."""
+    """A running step. `ended` resolves to its `StepExit`.
+
+    Attributes
+    ----------
+    number : int
+        Number of the step at its fork server.
+    ended : Future of StepExit
+        Resolves when the process has ended.
+    pid : int, optional
+        Process id; None until it is known.
+    """
 
     number: int
     _link: _Link

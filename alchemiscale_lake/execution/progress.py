@@ -26,7 +26,17 @@ _CPU_FRACTION: Final = 1e-3
 
 @dataclass(slots=True)
 class Vitals:
-    """Content of an attempt's heartbeats; written by the runner, read by the heartbeat thread."""
+    """Content of an attempt's heartbeats; written by the runner, read by the heartbeat thread.
+
+    Attributes
+    ----------
+    units_done : int, default 0
+        Units that have ended.
+    units_total : int, default 0
+        Units of the ProtocolDAG; 0 until it is made.
+    progress_at : datetime
+        Time of the last progress, UTC.
+    """
 
     units_done: int = 0
     units_total: int = 0

@@ -46,7 +46,23 @@ _STEPS: Final = frozenset({"create", "gather", "finish", "prepare"})
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Everything to be stored of one attempt: `gpus` is its number of GPUs, `work` its work folder."""
+    """Everything to be stored of one attempt: `gpus` is its number of GPUs, `work` its work folder.
+
+    Attributes
+    ----------
+    assignment : Assignment
+    spec : AttemptSpec
+    outcome : DagOutcome
+        How the ProtocolDAG ended.
+    gpus : float
+        Number of GPUs of the attempt; fractions count.
+    work : Path or None
+        Work folder; None if there is none.
+    started_at : datetime
+        Start, UTC.
+    ended_at : datetime
+        End, UTC.
+    """
 
     assignment: Assignment
     spec: AttemptSpec
@@ -78,6 +94,14 @@ def leave_receipt(lake: Lake, report: Report, watch: Watch) -> bool:
     """Write everything of an attempt to the lake; return False if it was stopped while the lake did not answer.
 
     If another execution of the same attempt was first, its receipt is kept.
+
+    Parameters
+    ----------
+    lake : Lake
+    report : Report
+        Everything to be stored.
+    watch : Watch
+        Decides when to stop.
 
     Raises
     ------

@@ -40,6 +40,14 @@ class Release:
 def leave_release(lake: Lake, spec: AttemptSpec, release: Release) -> None:
     """Write to the lake why an attempt ended.
 
+    Parameters
+    ----------
+    lake : Lake
+    spec : AttemptSpec
+        The attempt.
+    release : Release
+        Why the attempt ended.
+
     Raises
     ------
     StorageError

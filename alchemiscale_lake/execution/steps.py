@@ -32,6 +32,15 @@ Outcome = dict[str, Any]
 def perform(step: str, arguments: dict[str, Any], run: Path) -> Outcome:
     """Perform a step in its run folder and return its outcome: `ok`, and for a failure `exception`
     (type and message) and `traceback`.
+
+    Parameters
+    ----------
+    step : str
+        Name of the step.
+    arguments : dict of str to object
+        Arguments of the step, as plain data.
+    run : Path
+        Run folder.
     """  # noqa: D205
     return _STEPS[step](run, **arguments)
 

@@ -53,6 +53,12 @@ def store_assignment(lake: Lake, assignment: Assignment) -> str:
 def load_assignment(lake: Lake, assignment_id: str) -> Assignment:
     """Return a stored assignment.
 
+    Parameters
+    ----------
+    lake : Lake
+    assignment_id : str
+        Identifier, as returned by `store_assignment`.
+
     Raises
     ------
     NotFoundError

@@ -28,7 +28,17 @@ _LOSSES_FORGIVEN: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class UnitRules:
-    """Needs of units by class, and when a failed one is retried; see `Assignment`."""
+    """Needs of units by class, and when a failed one is retried; see `Assignment`.
+
+    Attributes
+    ----------
+    unit_retries : int
+        Retries of a failed unit within an attempt.
+    fail_fast_s : float
+        A failure within this time from the start of the unit is fast, s.
+    needs : mapping of str to Resources
+        By class of the unit.
+    """
 
     unit_retries: int
     fail_fast_s: float
@@ -39,6 +49,15 @@ class UnitRules:
 class Ending:
     """How the units ended: all good, one `failed` for good, or `cut` short (`failed` then is a unit
     that was running). `fast` is true if the failed one failed fast.
+
+    Attributes
+    ----------
+    failed : Execution, optional
+        Last execution of the unit that failed or was running; None if all succeeded.
+    fast : bool, default False
+        The unit failed fast.
+    cut : Cut, optional
+        Why the units were stopped; None if they were not.
     """  # noqa: D205
 
     failed: Execution | None = None

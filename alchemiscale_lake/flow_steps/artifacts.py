@@ -74,7 +74,17 @@ def progress_artifact(title: str) -> Iterator[Callable[[Progress], None]]:
 
 
 def publish_table(title: str, rows: Sequence[Mapping[str, Any]], *, description: str) -> None:
-    """Publish rows as a table artifact."""
+    """Publish rows as a table artifact.
+
+    Parameters
+    ----------
+    title : str
+        Title of the artifact, from which its key is made.
+    rows : sequence of mapping of str to object
+        Cells by column.
+    description : str
+        Text above the table; it is escaped.
+    """
     if not _answering():
         return
     with _tolerated():
@@ -90,7 +100,17 @@ def _cell(value: Any) -> Any:
 
 
 def publish_markdown(title: str, text: str, *, description: str) -> None:
-    """Publish a Markdown artifact; untrusted text in it must have gone through `escaped` or `code`."""
+    """Publish a Markdown artifact; untrusted text in it must have gone through `escaped` or `code`.
+
+    Parameters
+    ----------
+    title : str
+        Title of the artifact, from which its key is made.
+    text : str
+        Markdown.
+    description : str
+        Text shown in the list of artifacts.
+    """
     if not _answering():
         return
     with _tolerated():

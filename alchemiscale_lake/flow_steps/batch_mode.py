@@ -29,6 +29,22 @@ def dispatch_once(
 ) -> DispatchReport:
     """Run one dispatch turn for a pool whose jobs continue without this process.
 
+    Parameters
+    ----------
+    lake : Lake
+    pool : str
+        Name of the pool.
+    selection : Selection
+        Tasks to claim from.
+    pools_file : str, optional
+        Path of the pools file.
+    timeout_s : float, optional
+        An attempt that takes longer fails; by default, as in the pools file.
+    unit_retries : int, optional
+        Retries of a failed ProtocolUnit; by default, as in the pools file.
+    on_progress : callable, optional
+        Called after the turn and whenever counts change.
+
     Raises
     ------
     SettingsError

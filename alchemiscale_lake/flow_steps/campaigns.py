@@ -88,6 +88,24 @@ def new_campaign(
 ) -> Campaign:
     """Record a campaign for a network in a file (`source`) or in the lake (`network`).
 
+    Parameters
+    ----------
+    lake : Lake
+    scope : Scope or str
+        Scope, without wildcard.
+    source : str or Path, optional
+        File with the network.
+    network : str, optional
+        ScopedKey of a network in the lake.
+    name : str, optional
+        Name of the network; by default, its own.
+    tasks_per_transformation : int, default 1
+        Number of Tasks of each Transformation.
+    assays : str or Path, optional
+        Table of experimental values to import.
+    assay_kind : str, default "binding"
+        `binding`, `hydration` or `direct`.
+
     Raises
     ------
     InvalidScopeError
@@ -116,6 +134,12 @@ def new_campaign(
 
 def prepare_campaign(lake: Lake, campaign: Campaign) -> tuple[Campaign, int]:
     """Submit the network, import the assays, and create Tasks; repeating it adds what is missing.
+
+    Parameters
+    ----------
+    lake : Lake
+    campaign : Campaign
+        As from `new_campaign`.
 
     Returns
     -------

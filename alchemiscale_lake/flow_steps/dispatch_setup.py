@@ -59,6 +59,28 @@ def set_up_dispatch(
 ) -> DispatchSetup:
     """Find the settings of a pool: in a pools file if there is one, else this machine's.
 
+    Parameters
+    ----------
+    lake : Lake
+    name : str
+        Name of the pool.
+    selection : Selection
+        Tasks to claim from.
+    pools_file : str, optional
+        Path of the pools file; None looks for one at the usual places.
+    workers : int, optional
+        Number of Tasks at a time on this machine.
+    cores_per_task : int, optional
+        Cores of each Task on this machine.
+    timeout_s : float, optional
+        An attempt that takes longer fails; by default, as in the pools file.
+    unit_retries : int, optional
+        Retries of a failed ProtocolUnit; by default, as in the pools file.
+    once : bool, default False
+        Batch mode: jobs continue without the dispatcher.
+    is_patient : bool, default False
+        The dispatcher waits for more Tasks.
+
     Raises
     ------
     SettingsError

@@ -28,7 +28,15 @@ Until = Literal["drained", "stopped", "once"]
 
 @dataclass(frozen=True, slots=True)
 class Dispatched:
-    """Report of a dispatcher, and whether it was asked to stop before it was done."""
+    """Report of a dispatcher, and whether it was asked to stop before it was done.
+
+    Attributes
+    ----------
+    report : DispatchReport
+        Counts of the dispatcher.
+    interrupted : bool
+        It was asked to stop before it was done.
+    """
 
     report: DispatchReport
     interrupted: bool
@@ -46,6 +54,18 @@ def dispatch_tasks(
 
     Call it from a flow: every Task becomes a task run, and progress an artifact. Estimates are updated meanwhile;
     the final update can be left to the caller.
+
+    Parameters
+    ----------
+    lake : Lake
+    plan : DispatchSetup
+        Pool and settings of the dispatcher.
+    title : str
+        Title of the progress artifact.
+    until : Until, default "drained"
+        When to end, as for `Dispatcher.run`.
+    gather_at_end : bool, default True
+        Update the estimates once more at the end.
     """
     with (
         stop_event() as stop,

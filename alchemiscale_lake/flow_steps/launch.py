@@ -28,7 +28,15 @@ _OURS = "alchemiscale_lake"
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A Prefect API and the flows to call with it."""
+    """A Prefect API and the flows to call with it.
+
+    Attributes
+    ----------
+    api : Api
+        The Prefect API that shows the flow runs.
+    say : callable
+        Called with messages for the user.
+    """
 
     api: Api
     say: Callable[[str], None]
@@ -55,6 +63,15 @@ class Session:
 
     def call(self, deployment: str, on_progress: Callable[[Progress], None] | None = None, **parameters: Any) -> Any:
         """Run a flow in this process and return what it returns.
+
+        Parameters
+        ----------
+        deployment : str
+            Name of the flow's deployment.
+        on_progress : callable, optional
+            Called whenever counts change.
+        **parameters : object
+            Parameters of the flow.
 
         Raises
         ------

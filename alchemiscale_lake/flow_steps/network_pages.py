@@ -17,14 +17,30 @@ _log = logging.getLogger(__name__)
 
 
 def keep_pages(lake: Lake, reports: Iterable[GatherReport]) -> None:
-    """Write the pages of networks that changed; what goes wrong with a page stops no dispatcher."""
+    """Write the pages of networks that changed; what goes wrong with a page stops no dispatcher.
+
+    Parameters
+    ----------
+    lake : Lake
+    reports : iterable of GatherReport
+        Reports of the last update of estimates.
+    """
     for report in reports:
         if report.new_round:
             _written(lake, report.network)
 
 
 def publish_page(lake: Lake, network: str, *, title: str) -> str | None:
-    """Write the page of a network, show where it is as an artifact, and return the place."""
+    """Write the page of a network, show where it is as an artifact, and return the place.
+
+    Parameters
+    ----------
+    lake : Lake
+    network : str
+        ScopedKey of the network.
+    title : str
+        Title of the artifact.
+    """
     place, told = _written(lake, network)
     publish_markdown(f"{title}-page", told if place is None else page_text(place), description=f"Page of {title}")
     return place

@@ -23,7 +23,16 @@ _MOST_FAILURES = 20
 
 
 def publish_estimates(lake: Lake, report: GatherReport, *, title: str) -> None:
-    """Publish the newest estimates of a network as a table of ligands."""
+    """Publish the newest estimates of a network as a table of ligands.
+
+    Parameters
+    ----------
+    lake : Lake
+    report : GatherReport
+        Report of the last update of estimates.
+    title : str
+        Title of the artifact.
+    """
     ranking = ask(connect(lake), "ligand_ranking", network=report.network).head(_MOST_ROWS)
     rows = [
         {
@@ -41,7 +50,20 @@ def publish_estimates(lake: Lake, report: GatherReport, *, title: str) -> None:
 
 
 def publish_campaign(lake: Lake, title: str, network: str, dispatched: Dispatched, gathered: GatherReport) -> None:
-    """Show what ran, what failed and why, where the page is, and what to type next."""
+    """Show what ran, what failed and why, where the page is, and what to type next.
+
+    Parameters
+    ----------
+    lake : Lake
+    title : str
+        Title of the artifact.
+    network : str
+        ScopedKey of the network.
+    dispatched : Dispatched
+        Report of the dispatcher.
+    gathered : GatherReport
+        Report of the last update of estimates.
+    """
     report = dispatched.report
     place = publish_page(lake, network, title=title)
     lines = [

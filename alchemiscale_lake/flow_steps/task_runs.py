@@ -113,7 +113,17 @@ class ShowingExecutor:
         self.pending, self.retire = inner.pending, inner.retire
 
     def submit(self, assignment: Assignment, *, name: str, place: str) -> Handle:
-        """Submit an assignment and show it."""
+        """Submit an assignment and show it.
+
+        Parameters
+        ----------
+        assignment : Assignment
+            Attempts that one worker runs together, and their settings.
+        name : str
+            Readable name, also of the task runs.
+        place : str
+            As for the executor that it shows.
+        """
         handle = self._inner.submit(assignment, name=name, place=place)
         for spec in assignment.attempts:
             self._runs.begin(spec.attempt, name)

@@ -47,6 +47,13 @@ def tokenization() -> Any:
 def import_class(module: str, qualname: str) -> type:
     """Return the class `qualname` of `module`, following gufe's list of renamed classes.
 
+    Parameters
+    ----------
+    module : str
+        Full name of the module.
+    qualname : str
+        Name of the class within it.
+
     Raises
     ------
     MissingClassError

@@ -25,7 +25,15 @@ def translate_out(shallow: dict[str, Any]) -> dict[str, Any]:
 
 
 def translate_in(shallow: dict[str, Any], tok: Any) -> dict[str, Any]:
-    """Return a shallow dict in the form of the installed gufe; `tok` is `gufe.tokenization`."""
+    """Return a shallow dict in the form of the installed gufe; `tok` is `gufe.tokenization`.
+
+    Parameters
+    ----------
+    shallow : dict of str to object
+        Fields of one object, with `__module__` and `__qualname__`.
+    tok : object
+        The module `gufe.tokenization`.
+    """
     if hasattr(tok.GufeTokenizable, "serialization_migration"):
         if shallow["__qualname__"] in ("ProtocolDAG", "ProtocolDAGResult"):
             # gufe 0.4 had no such label, and gufe >= 1 has no default for it

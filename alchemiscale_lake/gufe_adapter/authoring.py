@@ -145,7 +145,23 @@ class LakeProtocol(gufe.Protocol):  # type: ignore[misc]
         name: str | None = None,
         transformation_key: Any = None,
     ) -> Any:
-        """Make a ProtocolDAG; see gufe's `Protocol.create`."""
+        """Make a ProtocolDAG; see gufe's `Protocol.create`.
+
+        Parameters
+        ----------
+        stateA : object
+            ChemicalSystem of state A.
+        stateB : object
+            ChemicalSystem of state B.
+        mapping : object, optional
+            Atom mapping or mappings, if the Protocol needs them.
+        extends : object, optional
+            ProtocolDAGResult to continue.
+        name : str, optional
+            Name of the ProtocolDAG.
+        transformation_key : object, optional
+            gufe key of the Transformation that it performs.
+        """
         if _EXTENDS:
             return super().create(
                 stateA=stateA,

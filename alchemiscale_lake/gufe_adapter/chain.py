@@ -289,7 +289,15 @@ def _build(shallow: dict[str, Any], tok: Any) -> Any:
 
 
 def unreadable(reason: Exception, qualname: str | None = None) -> InvalidNetworkError:
-    """Return the error about an object that this gufe cannot build, with the reason."""
+    """Return the error about an object that this gufe cannot build, with the reason.
+
+    Parameters
+    ----------
+    reason : Exception
+        Exception that gufe raised.
+    qualname : str, optional
+        Class of the object; None if unknown.
+    """
     return InvalidNetworkError(
         f"{qualname or 'an object'} cannot be rebuilt by gufe {gufe_version()} "
         f"({type(reason).__name__}: {reason}); use the gufe version that wrote it, or a newer one",

@@ -45,7 +45,15 @@ def load_object(path: str | os.PathLike[str]) -> Any:
 
 
 def load_bytes(raw: bytes, source: str) -> Any:
-    """Read a gufe object from the decompressed content of a file; raise what `load_object` raises."""
+    """Read a gufe object from the decompressed content of a file; raise what `load_object` raises.
+
+    Parameters
+    ----------
+    raw : bytes
+        Decompressed content.
+    source : str
+        Name of the file, for the message.
+    """
     try:
         if raw.lstrip()[:1] not in (b"[", b"{") and not raw.startswith(_MARKS):
             return build_chain(_unpack(raw))
@@ -62,6 +70,13 @@ def dump_network(network: Any, path: str | os.PathLike[str]) -> None:
     """Write a network (or any gufe object) as a keyed chain JSON file.
 
     The suffix determines the compression: `.json`, `.json.gz`, `.json.zst`. The file appears complete or not at all.
+
+    Parameters
+    ----------
+    network : object
+        AlchemicalNetwork or any other gufe object.
+    path : str or os.PathLike of str
+        File to write or replace.
     """
     target = Path(path)
     data = dumps_chain(network)

@@ -25,6 +25,13 @@ def is_loopback(host: str) -> bool:
 def listen(host: str, port: int) -> socket.socket:
     """Return a socket that listens on an address; port 0 takes a free one.
 
+    Parameters
+    ----------
+    host : str
+        Address of this machine.
+    port : int
+        TCP port; 0 takes a free one.
+
     Raises
     ------
     SettingsError

@@ -197,7 +197,15 @@ class LocalServer:
 
 
 def is_healthy(api_url: str, *, timeout_s: float) -> bool:
-    """Return whether a Prefect API responds at an address of this machine; no login is sent."""
+    """Return whether a Prefect API responds at an address of this machine; no login is sent.
+
+    Parameters
+    ----------
+    api_url : str
+        URL of the API, ending in `/api`.
+    timeout_s : float
+        Time to wait for a response, s.
+    """
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy for local addresses
     try:
         with opener.open(f"{api_url}/health", timeout=timeout_s) as answer:

@@ -36,6 +36,19 @@ class HydrationEstimate:
 
     `overlap` is MBAR's scalar overlap of the two end states, from 0 (none) to 1 (identical); the effective numbers are
     frames divided by their statistical inefficiency.
+
+    Attributes
+    ----------
+    dg_kcal_mol : float
+        Solvent minus vacuum.
+    uncertainty_kcal_mol : float
+        Standard error.
+    n_effective_vacuum : float
+        Frames divided by their statistical inefficiency.
+    n_effective_solvent : float
+        Frames divided by their statistical inefficiency.
+    overlap : float
+        MBAR's scalar overlap, within [0, 1].
     """
 
     dg_kcal_mol: float

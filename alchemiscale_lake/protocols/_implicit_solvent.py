@@ -53,7 +53,29 @@ _GROUPS: Final[dict[str, set[int]]] = {"vacuum": {0}, "solvent": {0, SOLVATION_G
 
 @dataclass(frozen=True, slots=True)
 class SamplingPlan:
-    """Sampling parameters of one end state; equal plans with equal seeds give equal samples on one machine."""
+    """Sampling parameters of one end state; equal plans with equal seeds give equal samples on one machine.
+
+    Attributes
+    ----------
+    temperature_kelvin : float
+        Temperature.
+    timestep_fs : float
+        Timestep.
+    friction_per_ps : float
+        Friction coefficient of the Langevin integrator.
+    n_equilibration_steps : int
+        Steps before the first frame.
+    n_frames : int
+        Number of frames.
+    steps_per_frame : int
+        Steps between two frames.
+    frames_per_checkpoint : int
+        Frames between two checkpoints.
+    platform : str
+        Platform of OpenMM.
+    seed : int
+        Seed of velocities and noise.
+    """
 
     temperature_kelvin: float
     timestep_fs: float
@@ -99,8 +121,9 @@ def hydration_system(
         With explicit hydrogens and one conformer.
     force_field : str
         An OpenFF force field, such as `openff-2.2.1.offxml`.
-    `mmff94` or `gasteiger` (computed by RDKit), or a method of another toolkit that openff-toolkit finds, such as
-    `am1bcc`.
+    partial_charges : str
+        `mmff94` or `gasteiger` (computed by RDKit), or a method of another toolkit that openff-toolkit finds, such as
+        `am1bcc`.
     hydrogen_mass_amu : float
         Mass of hydrogens; the excess is taken from the atoms they are bonded to.
 
@@ -157,7 +180,19 @@ def _solvate(system: Any, topology: Any) -> None:
 
 
 def minimise(system: Any, positions_nm: Floats, *, phase: Phase, platform: str) -> Floats:
-    """Return positions (n_atoms, 3), nm, at a nearby minimum of the phase's energy."""
+    """Return positions (n_atoms, 3), nm, at a nearby minimum of the phase's energy.
+
+    Parameters
+    ----------
+    system : object
+        OpenMM System.
+    positions_nm : ndarray, shape (n_atoms, 3)
+        Start.
+    phase : Phase
+        `vacuum` or `solvent`.
+    platform : str
+        Platform of OpenMM.
+    """
     import openmm
 
     context = _context(system, openmm.VerletIntegrator(0.001), phase=phase, platform=platform)
@@ -167,7 +202,17 @@ def minimise(system: Any, positions_nm: Floats, *, phase: Phase, platform: str) 
 
 
 def solvation_energy_kj_mol(system: Any, positions_nm: Floats, *, platform: str = "Reference") -> float:
-    """Return U_solvent - U_vacuum of one conformer, kJ/mol."""
+    """Return U_solvent - U_vacuum of one conformer, kJ/mol.
+
+    Parameters
+    ----------
+    system : object
+        OpenMM System.
+    positions_nm : ndarray, shape (n_atoms, 3)
+        Conformer.
+    platform : str, default "Reference"
+        Platform of OpenMM.
+    """
     import openmm
 
     context = _context(system, openmm.VerletIntegrator(0.001), phase="solvent", platform=platform)
@@ -188,6 +233,12 @@ def sample(system_xml: str, positions_nm: Floats, *, phase: Phase, plan: Samplin
         A System of `hydration_system`, serialised by OpenMM.
     positions_nm : ndarray, shape (n_atoms, 3)
         Initial positions, nm.
+    phase : Phase
+        `vacuum` or `solvent`.
+    plan : SamplingPlan
+        Sampling parameters.
+    checkpoint : Path
+        File that keeps the state.
 
     Raises
     ------

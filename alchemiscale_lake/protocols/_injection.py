@@ -46,7 +46,17 @@ class InjectionSettings(LakeSettings):
 
 
 def trouble(settings: dict[str, Any], unit_name: str, shared: Path) -> None:
-    """Fail as requested by the settings, if this is the unit and its failures are not used up."""
+    """Fail as requested by the settings, if this is the unit and its failures are not used up.
+
+    Parameters
+    ----------
+    settings : dict of str to object
+        Fields of `InjectionSettings`.
+    unit_name : str
+        Kind of the unit.
+    shared : Path
+        Shared directory of the unit.
+    """
     kind = settings["fail"]
     if kind == "none" or unit_name.partition("-")[0] != settings["fail_in"]:
         return
@@ -80,7 +90,17 @@ def noise(settings: dict[str, Any]) -> dict[str, str]:
 
 
 def talk(settings: dict[str, Any], unit_name: str, ctx: Any) -> None:
-    """Write one line to every stream that may be captured."""
+    """Write one line to every stream that may be captured.
+
+    Parameters
+    ----------
+    settings : dict of str to object
+        Fields of `InjectionSettings`.
+    unit_name : str
+        Kind of the unit.
+    ctx : object
+        gufe's context of the execution.
+    """
     if not settings["talk"]:
         return
     sys.stdout.write(f"{unit_name} speaks on stdout\n")

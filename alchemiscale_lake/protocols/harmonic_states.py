@@ -126,25 +126,59 @@ def harmonic_state(system: Any) -> State:
 
 
 def free_energy_kcal_mol(state: State, temperature_kelvin: float = 298.15) -> float:
-    """Return the free energy of a state, up to a constant common to all states."""
+    """Return the free energy of a state, up to a constant common to all states.
+
+    Parameters
+    ----------
+    state : State
+        Harmonic state.
+    temperature_kelvin : float, default 298.15
+        Temperature.
+    """
     spring_constant, _, offset = state
     return offset + 0.5 * kt_kcal_mol(temperature_kelvin) * math.log(spring_constant)
 
 
 def true_free_energy_kcal_mol(system: Any, temperature_kelvin: float = 298.15) -> float:
-    """Return the exact free energy of a ChemicalSystem, up to a constant common to all systems."""
+    """Return the exact free energy of a ChemicalSystem, up to a constant common to all systems.
+
+    Parameters
+    ----------
+    system : object
+        ChemicalSystem with a harmonic state.
+    temperature_kelvin : float, default 298.15
+        Temperature.
+    """
     return free_energy_kcal_mol(harmonic_state(system), temperature_kelvin)
 
 
 def true_difference_kcal_mol(transformation: Any, temperature_kelvin: float = 298.15) -> float:
-    """Return the exact result of `HarmonicProtocol` for a Transformation: B minus A."""
+    """Return the exact result of `HarmonicProtocol` for a Transformation: B minus A.
+
+    Parameters
+    ----------
+    transformation : object
+        gufe Transformation between two such ChemicalSystems.
+    temperature_kelvin : float, default 298.15
+        Temperature.
+    """
     return true_free_energy_kcal_mol(transformation.stateB, temperature_kelvin) - true_free_energy_kcal_mol(
         transformation.stateA, temperature_kelvin
     )
 
 
 def path(state_a: State, state_b: State, n_windows: int) -> list[State]:
-    """Return the `n_windows + 1` states from A to B: geometric steps for spring constants, equal for the rest."""
+    """Return the `n_windows + 1` states from A to B: geometric steps for spring constants, equal for the rest.
+
+    Parameters
+    ----------
+    state_a : State
+        State A.
+    state_b : State
+        State B.
+    n_windows : int
+        Number of windows.
+    """
     (k_a, x_a, u_a), (k_b, x_b, u_b) = state_a, state_b
     steps = [i / n_windows for i in range(n_windows + 1)]
     return [
