@@ -13,12 +13,9 @@ import pytest
 import alchemiscale_lake
 
 PACKAGE = Path(alchemiscale_lake.__file__).parent
-#: Packages that do not document their arguments yet.
-PENDING = {"dispatch"}
 FILES = [
     path.relative_to(PACKAGE)
-    for room in sorted(PACKAGE.iterdir())
-    if room.stem not in PENDING
+    for room in sorted(PACKAGE.iterdir())  # estimators and flows are links, which rglob does not follow
     for path in ([room] if room.suffix == ".py" else sorted(room.rglob("*.py")))
 ]
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef

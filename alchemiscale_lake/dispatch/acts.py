@@ -49,6 +49,13 @@ class Acts:
     def carry_out(self, decision: Decision, picture: Picture) -> dict[str, InFlight]:
         """Carry out a decision; return the attempts that are still in flight.
 
+        Parameters
+        ----------
+        decision : Decision
+            Acts to carry out.
+        picture : Picture
+            Observation on which the decision is based.
+
         Raises
         ------
         StorageError

@@ -135,7 +135,15 @@ def open_places(
 
 
 def free_slots(places: Sequence[Place], needs: Resources) -> int:
-    """Return how many Tasks with these needs could start now."""
+    """Return how many Tasks with these needs could start now.
+
+    Parameters
+    ----------
+    places : sequence of Place
+        Places with free capacity.
+    needs : Resources
+        Resources of each Task.
+    """
     return sum(
         min(place.slots, math.floor(1 / needs.share_of(place.free) + 1e-9))
         for place in places
@@ -144,7 +152,17 @@ def free_slots(places: Sequence[Place], needs: Resources) -> int:
 
 
 def needs_of(forecasts: pl.DataFrame, settings: DispatchSettings, transformations: Collection[str]) -> dict[str, Needs]:
-    """Return the needs of these Transformations' Tasks; those without a forecast are left out."""
+    """Return the needs of these Transformations' Tasks; those without a forecast are left out.
+
+    Parameters
+    ----------
+    forecasts : polars.DataFrame
+        Columns transformation, cores, memory_bytes, gpus and duration_s.
+    settings : DispatchSettings
+        Settings of the dispatcher.
+    transformations : collection of str
+        ScopedKeys.
+    """
     rows = forecasts.filter(pl.col("transformation").is_in(list(set(transformations))))
     columns = ("transformation", "cores", "memory_bytes", "gpus", "duration_s")
     return {

@@ -67,7 +67,18 @@ def grouped_by_place(
 
 
 def build_assignment(lake: Lake, settings: DispatchSettings, specs: Sequence[AttemptSpec], place: Place) -> Assignment:
-    """Return the assignment of these attempts at a place."""
+    """Return the assignment of these attempts at a place.
+
+    Parameters
+    ----------
+    lake : Lake
+    settings : DispatchSettings
+        Settings of the dispatcher.
+    specs : sequence of AttemptSpec
+        The attempts.
+    place : Place
+        Worker or job that runs them.
+    """
     return Assignment(
         lake=lake.url,
         pool=settings.pool,

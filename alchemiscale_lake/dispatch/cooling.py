@@ -62,7 +62,15 @@ class Cooling:
         return cls(until_s, {task: n for task, (n, _) in refusals.items()})
 
     def after(self, refusals: Iterable[Refusal], at_s: float) -> Cooling:
-        """Return what to avoid after these refusals; cool-downs that are over are removed."""
+        """Return what to avoid after these refusals; cool-downs that are over are removed.
+
+        Parameters
+        ----------
+        refusals : iterable of Refusal
+            Tasks that were refused, and where.
+        at_s : float
+            Time, as of `time.monotonic`.
+        """
         until_s, counts = {name: until for name, until in self.until_s.items() if until > at_s}, dict(self.refusals)
         for refusal in refusals:
             until_s[refusal.place] = at_s + _COOL_DOWN_S

@@ -117,6 +117,13 @@ class Dispatcher:
         error, attempts in flight are cancelled and released, unless they continue without this process, as in batch
         mode ("once"). If the lake does not answer, retries for up to ten minutes.
 
+        Parameters
+        ----------
+        until : {"drained", "stopped", "once"}, default "drained"
+            When to end.
+        stop : threading.Event, optional
+            Ends the dispatcher once set, at the next turn.
+
         Raises
         ------
         TransientError

@@ -96,7 +96,17 @@ class Executor(Protocol):
         """
 
     def submit(self, assignment: Assignment, *, name: str, place: str) -> Handle:
-        """Submit an assignment under a human-readable name."""
+        """Submit an assignment under a human-readable name.
+
+        Parameters
+        ----------
+        assignment : Assignment
+            Attempts that one worker runs together, and their settings.
+        name : str
+            Readable name for logs and queues.
+        place : str
+            Identifier of the place, as listed by the executor.
+        """
 
     def find(self, attempts: Mapping[str, str]) -> Mapping[str, Handle]:
         """Find running assignments of an earlier dispatcher for these attempts (attempt -> Scope)."""

@@ -45,7 +45,15 @@ def watch_s(lease_s: float) -> float:
 
 
 def renewed_lease_s(lease_s: float, n_in_flight: int) -> float:
-    """Return the duration of the next leases of a dispatcher with this many attempts in flight."""
+    """Return the duration of the next leases of a dispatcher with this many attempts in flight.
+
+    Parameters
+    ----------
+    lease_s : float
+        Shortest duration of a lease, s.
+    n_in_flight : int
+        Number of attempts whose leases are renewed.
+    """
     if n_in_flight <= _MANY:
         return lease_s
     return max(lease_s, min(_LONGEST_LEASE_S, lease_s * n_in_flight / _MANY))
@@ -75,7 +83,15 @@ def is_late(other: OtherAttempt) -> bool:
 
 
 def is_expired(other: OtherAttempt, watch_s: float) -> bool:
-    """Return whether the lease is late, and neither a renewal nor a heartbeat was observed for `watch_s` since."""
+    """Return whether the lease is late, and neither a renewal nor a heartbeat was observed for `watch_s` since.
+
+    Parameters
+    ----------
+    other : OtherAttempt
+        Attempt of another dispatcher, as observed.
+    watch_s : float
+        Time for which it is observed before it is given up, s.
+    """
     return is_late(other) and other.signs_unchanged_s is not None and other.signs_unchanged_s >= watch_s
 
 

@@ -69,6 +69,13 @@ class Observer:
     def picture(self, in_flight: Mapping[str, InFlight], due: Due) -> Picture:
         """Take a picture.
 
+        Parameters
+        ----------
+        in_flight : mapping of str to InFlight
+            Attempts of this dispatcher by identifier.
+        due : Due
+            Checks to make.
+
         Raises
         ------
         StorageError

@@ -22,6 +22,10 @@ class Draft:
 
     Attributes
     ----------
+    task : str
+        ScopedKey.
+    resources : Resources
+        Needs.
     duration_s : float or None
         None if unknown.
     avoid : frozenset of str
@@ -51,10 +55,16 @@ def place_drafts(
 
     Parameters
     ----------
+    drafts : sequence of Draft
+        Tasks in the order drawn.
+    places : sequence of Place
+        Places with free capacity.
     in_flight : mapping
         Number of attempts already at each place.
     ahead : int
         Number of attempts that may wait at each place behind the running ones.
+    retire_before_s : float, default 0.0
+        Tasks are stopped this long before the end of a job, s.
     whole_jobs : bool
         Whether the attempts of a place form one job, which runs them sequentially where they do not fit together.
 
@@ -81,6 +91,10 @@ def workers_wanted(needs: Sequence[Resources], n_tasks: int, capacity: Resources
     ----------
     needs : sequence of Resources
         Needs of a sample of the Tasks.
+    n_tasks : int
+        Number of Tasks.
+    capacity : Resources
+        Resources of one worker.
     most : int
         Maximum to return.
     """

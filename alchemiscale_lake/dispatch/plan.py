@@ -45,6 +45,12 @@ class PoolPlan:
 
     Attributes
     ----------
+    pool : str
+        Name of the pool.
+    kind : str
+        Kind of the pool, such as `slurm`.
+    priority : int
+        The lower number goes first.
     state : str
         `open`, `closed` (a rented pool outside its thresholds or budget), or `no dispatcher`.
     heard_at : datetime or None
@@ -89,6 +95,12 @@ class Unplaced:
 
     Attributes
     ----------
+    scope : str
+        Scope of the Tasks.
+    protocol : str
+        Class of their Protocol.
+    n_tasks : int
+        Number of Tasks.
     why : mapping
         Pool -> reason.
     remedies : mapping

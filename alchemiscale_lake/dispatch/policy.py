@@ -65,7 +65,18 @@ class AllTasks:
 
 
 def policy_for(lake: Lake, pools: Pools | None, pool: str, *, forecast: Forecast | None = None) -> Policy:
-    """Return the policy of a pool from the file, or the one that admits all Tasks if there is no file."""
+    """Return the policy of a pool from the file, or the one that admits all Tasks if there is no file.
+
+    Parameters
+    ----------
+    lake : Lake
+    pools : Pools or None
+        The pools file; None if there is none.
+    pool : str
+        Name of the pool.
+    forecast : Forecast, optional
+        As for `PoolPolicy`.
+    """
     return AllTasks() if pools is None else PoolPolicy(lake, pools, pool, forecast=forecast)
 
 

@@ -68,13 +68,31 @@ class PoolReport:
 
 
 def report_pool(lake: Lake, name: str, report: PoolReport) -> None:
-    """Write a report; it replaces the last one."""
+    """Write a report; it replaces the last one.
+
+    Parameters
+    ----------
+    lake : Lake
+    name : str
+        Name of the pool.
+    report : PoolReport
+        State of the pool as seen by its dispatcher.
+    """
     said = asdict(report) | {"at": report.at.isoformat()}
     lake.objects.put(_path(name), json.dumps(said).encode())
 
 
 def withdraw_report(lake: Lake, name: str, process: str) -> None:
-    """Delete a dispatcher's own report as it ends, so that no pool leaves Tasks to it."""
+    """Delete a dispatcher's own report as it ends, so that no pool leaves Tasks to it.
+
+    Parameters
+    ----------
+    lake : Lake
+    name : str
+        Name of the pool.
+    process : str
+        Process that wrote it; a report of another is kept.
+    """
     path = _path(name)
     try:
         report = _read(lake.objects.get(path))

@@ -53,7 +53,17 @@ def attempts_to_recover(me: Identity, others: Mapping[str, OtherAttempt], watch_
 
 
 def recovery_of(me: Identity, other: OtherAttempt, watch_s: float) -> Recovery | None:
-    """Return how to give up an attempt, None if it is left alone."""
+    """Return how to give up an attempt, None if it is left alone.
+
+    Parameters
+    ----------
+    me : Identity
+        This dispatcher.
+    other : OtherAttempt
+        Attempt of another dispatcher, as observed.
+    watch_s : float
+        Time for which it is observed before it is given up, s.
+    """
     claimer = other.claimer or ""
     if claimer == me.actor:
         return Recovery("released", "it could not be dispatched")

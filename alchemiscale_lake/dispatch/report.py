@@ -12,7 +12,15 @@ __all__ = ["DispatchReport", "Progress", "RecordedTask", "Tally"]
 
 @dataclass(frozen=True, slots=True)
 class RecordedTask:
-    """A Task that just ended, with a human-readable name."""
+    """A Task that just ended, with a human-readable name.
+
+    Attributes
+    ----------
+    name : str
+        Readable name.
+    result : Recorded
+        What was recorded.
+    """
 
     name: str
     result: Recorded
@@ -112,7 +120,15 @@ class Tally:
         self.report = replace(self.report, **{name: getattr(self.report, name) + n for name, n in more.items()})
 
     def recorded(self, tasks: Sequence[RecordedTask], recovered: Collection[str]) -> None:
-        """Count newly recorded results; `recovered` are attempts of an earlier dispatcher."""
+        """Count newly recorded results; `recovered` are attempts of an earlier dispatcher.
+
+        Parameters
+        ----------
+        tasks : sequence of RecordedTask
+            Tasks that just ended.
+        recovered : collection of str
+            Identifiers of attempts of an earlier dispatcher.
+        """
         self.newly += tasks
         self.wall_times_s += [one.result.wall_time_s for one in tasks]
         good = sum(one.result.ok for one in tasks)

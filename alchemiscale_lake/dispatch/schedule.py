@@ -51,7 +51,15 @@ class Schedule:
         )
 
     def passed(self, due: Due, at_s: float) -> None:
-        """Note that these checks were made at this time."""
+        """Note that these checks were made at this time.
+
+        Parameters
+        ----------
+        due : Due
+            Checks that were made.
+        at_s : float
+            Time, as of `time.monotonic`.
+        """
         self._has_started |= due.start
         self._is_shaken = self._is_shaken and not due.after_outage
         self._heartbeat_at = at_s if due.heartbeat else self._heartbeat_at

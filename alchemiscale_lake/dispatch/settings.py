@@ -48,6 +48,8 @@ class DispatchSettings:
         Time before the end of their job at which attempts are stopped.
     work_root : str, optional
         Folder for the attempts' `shared` and `scratch` folders.
+    capacity : Resources
+        Resources of one worker.
     maximum_workers : int
     runs_here : bool
         Whether workers have this process's environment, so that Tasks whose Protocol is missing here are not claimed.
@@ -88,6 +90,12 @@ class DispatchSettings:
 
         Parameters
         ----------
+        name : str
+            Name of the pool.
+        pools : Pools
+            The pools file.
+        selection : Selection, optional
+            Tasks to claim from; by default, all.
         durable : bool
             Whether assignments continue without the dispatcher.
         bucket : bool

@@ -102,11 +102,29 @@ class Sightings:
         return {whose: unmoved_s for whose, (_, unmoved_s) in seen.items()}
 
     def note(self, kind: str, seen: Mapping[str, tuple[str, float]]) -> None:
-        """Record values (value, seconds unchanged) whose age is known otherwise, to be stored with the rest."""
+        """Record values (value, seconds unchanged) whose age is known otherwise, to be stored with the rest.
+
+        Parameters
+        ----------
+        kind : str
+            Kind of the values, such as `OWN_LEASES`.
+        seen : mapping of str to tuple of str, float
+            Value, and how long it has been unchanged in s, by whom it describes.
+        """
         self._seen[kind] = dict(seen)
 
     def unmoved_s(self, kind: str, whose: str, sign: str) -> float | None:
-        """Return how long a value had been unchanged at the last check; None if it was not seen yet."""
+        """Return how long a value had been unchanged at the last check; None if it was not seen yet.
+
+        Parameters
+        ----------
+        kind : str
+            Kind of the values, such as `OWN_LEASES`.
+        whose : str
+            Attempt, host or process that the value describes.
+        sign : str
+            The value.
+        """
         last = self._seen.get(kind, {}).get(whose)
         if last is not None and last[0] == sign:
             return last[1]
