@@ -58,6 +58,8 @@ _NEGLIGIBLE: Final = 5e-3
 #: Quantiles are computed at this number of ratios of scatter to stated variance, and interpolated between.
 _QUANTILE_POINTS: Final = 16
 _LEAST_RATIO: Final = 1e-6
+#: A leg with this many times the degrees of freedom of the network's contribution needs none of it.
+_ALONE: Final = 2.0
 _STEPS: Final = 4
 
 FloatArray = NDArray[np.float64]
@@ -115,6 +117,9 @@ class PooledSpread:
     def result_probability(self, away: ArrayLike, variance: ArrayLike, n: ArrayLike, sd: ArrayLike) -> FloatArray:
         """Return the probability that one more result is at least this far from the mean of the others, two-sided.
 
+        If the others of a leg say far more on its scatter than the network does, which is so where stated uncertainties
+        are far off, theirs alone must also make the result improbable: legs then differ by more than the model allows.
+
         Parameters
         ----------
         away : array_like, shape (m,)
@@ -129,6 +134,8 @@ class PooledSpread:
             nu = dof + count - 1
             scale = np.sqrt((dof * phi + (count - 1) * ratio) / nu)
             total += weight * 2 * special.stdtr(nu, -distance / scale)
+        alone = 2 * special.stdtr(np.maximum(count - 1, 1), -distance / np.sqrt(np.maximum(ratio, _LEAST_RATIO**2)))
+        total = np.where(count - 1 >= _ALONE * self.prior_dof, np.maximum(total, alone), total)
         return np.minimum(total, 1.0)  # weights sum to one up to rounding
 
     def scatter_probability(self, variance: ArrayLike, n: ArrayLike, sd: ArrayLike) -> FloatArray:

@@ -13,21 +13,21 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from alchemiscale_lake.estimators.network.cycle_closure import closure_of, scale_from_cycles
+from alchemiscale_lake.estimators.network.edge_network import EdgeNetwork, Evidence, estimate_edges
 from alchemiscale_lake.estimators.network.leg_uncertainties import (
     LegEvidence,
     LegRule,
     LegUncertainties,
     leg_uncertainties,
 )
-from alchemiscale_lake.estimators.network.network_mle import NetworkEstimate, solve_network
 from alchemiscale_lake.estimators.network.replicates import combine
-from alchemiscale_lake.estimators.network.shared_error import with_shared_error
+from alchemiscale_lake.estimators.network.shared_error import PRIOR_DOF, PRIOR_SCALE
 
 #: Relation of stated uncertainties to the true ones: equal, half, equal up to a factor per leg (lognormal, 0.5), one
 #: constant for legs with different true ones (lognormal, 0.6, around thrice that); or correct for the differences of
-#: repeats, which share an error of 0.3 kcal/mol per edge.
-World = Literal["truthful", "half", "uneven", "blind", "shared"]
+#: repeats, which share an error per edge: of 0.3 kcal/mol (about 0.8 standard deviations of one result of an edge), or
+#: of a size that is drawn for each network from the prior of `shared_error`.
+World = Literal["truthful", "half", "uneven", "blind", "shared", "drawn"]
 
 #: Shape of the network; `cyclic` is a random tree with more edges.
 Shape = Literal["cyclic", "star", "ring", "dense"]
@@ -85,34 +85,32 @@ def _one_network(
     chosen = leg_uncertainties(evidence, rule)
     leg_error = np.array([leg.value for leg in combined])
     error_of_edge = leg_error[:n_edges] - leg_error[n_edges:]
-    if world == "shared":
-        error_of_edge = error_of_edge + SHARED_KCAL_MOL * rng.standard_normal(n_edges)
-    scale, spread, estimate = _estimated(ends, error_of_edge, chosen, rule)
+    if world in ("shared", "drawn"):
+        one_result = np.sqrt(np.median(sd[:n_edges] ** 2 + sd[n_edges:] ** 2))
+        drawn = PRIOR_SCALE * abs(float(rng.standard_t(PRIOR_DOF))) * one_result
+        tau = SHARED_KCAL_MOL if world == "shared" else drawn
+        error_of_edge = error_of_edge + tau * rng.standard_normal(n_edges)
+    scale, network = _estimated(ends, error_of_edge, chosen, rule)
     pairs = [(a, b) for a in range(int(ends.max()) + 1) for b in range(a)]
-    found = estimate.difference(pairs)
+    found = network.estimate.difference(pairs)
     return (
         float((np.abs(leg_error) < 1.96 * scale * chosen.uncertainty_kcal_mol).mean()),
-        float((np.abs(error_of_edge) < 1.96 * scale * spread).mean()),
-        float((np.abs(found.value_kcal_mol) < 1.96 * scale * found.uncertainty_kcal_mol).mean()),
+        float((np.abs(error_of_edge) < 1.96 * network.uncertainty_kcal_mol).mean()),
+        float((np.abs(found.value_kcal_mol) < 1.96 * found.uncertainty_kcal_mol).mean()),
     )
 
 
 def _estimated(
     ends: NDArray[np.int64], value: FloatArray, chosen: LegUncertainties, rule: LegRule
-) -> tuple[float, FloatArray, NetworkEstimate]:
-    """Return the factor of all uncertainties, uncertainties of edges, and the network, as in an estimate version."""
+) -> tuple[float, EdgeNetwork]:
+    """Return the factor of all uncertainties and the network, as in an estimate version."""
     n_edges = len(ends)
     spread = np.hypot(chosen.uncertainty_kcal_mol[:n_edges], chosen.uncertainty_kcal_mol[n_edges:])
+    one = float(np.median(spread) * np.sqrt(chosen.n[0]))
+    evidence = Evidence(rule == "pooled", chosen.replicated, one)
     labels = (ends[:, 0].tolist(), ends[:, 1].tolist())
-    estimate = solve_network(*labels, value, spread)
-    scale = scale_from_cycles(closure_of(estimate)) if rule == "pooled" and not chosen.replicated else 1.0
-    if rule == "pooled" and chosen.replicated:
-        one = float(np.median(spread) * np.sqrt(chosen.n[0]))
-        shared, estimate = with_shared_error(
-            estimate, *labels, spread, lambda used: solve_network(*labels, value, used), one_result_kcal_mol=one
-        )
-        spread = np.hypot(spread, shared.added_kcal_mol)
-    return scale, spread, estimate
+    network = estimate_edges(*labels, value, spread, evidence, nodes=list(range(int(ends.max()) + 1)))
+    return network.scale, network
 
 
 def _regular(shape: Shape, n_nodes: int) -> NDArray[np.int64]:
@@ -144,10 +142,10 @@ def _uncertainties(rng: np.random.Generator, world: World, n_legs: int) -> tuple
 
 def _print_tables(n_networks: int) -> None:
     """Return the coverage by shape of the network, and by rule, in Markdown."""
-    print("| network of 12 ligands | results of a leg | repeats share nothing | repeats share 0.3 kcal/mol per edge |")
-    print("| --- | --- | --- | --- |")
+    print("| network of 12 ligands | results of a leg | repeats share nothing | 0.3 kcal/mol | drawn |")
+    print("| --- | --- | --- | --- | --- |")
     forms: dict[Shape, str] = {"star": "star", "ring": "ring", "cyclic": "19 edges", "dense": "36 edges"}
-    worlds: tuple[World, World] = ("truthful", "shared")
+    worlds: tuple[World, ...] = ("truthful", "shared", "drawn")
     for shape, name in forms.items():
         for n in (1, 2, 3, 5):
             found = [coverage(world, n, "pooled", n_networks=n_networks, shape=shape) for world in worlds]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import special
 
 from alchemiscale_lake.estimators.network.cycle_closure import ClosureTest, close_cycles, closure_of, scale_from_cycles
 from alchemiscale_lake.estimators.network.cycles import independent_cycles
@@ -277,6 +278,28 @@ def test_repeats_raise_false_alarms_in_at_most_one_network_of_twenty(
     # 5 % expected at most: beyond 10 of 100 has a probability of 1 %
     assert (alarms.sum(axis=0) <= 10).all(), alarms.sum(axis=0)
     assert 100 * found.mean() >= least_detected
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("n_legs", "n", "off"), [(40, 10, 0.9), (40, 6, 0.9), (40, 10, 0.6), (40, 5, 0.9)])
+def test_false_alarms_stay_at_one_network_of_twenty_in_many_networks(n_legs: int, n: int, off: float) -> None:
+    rng = np.random.default_rng(31)
+    alarms = np.array([_flags(rng, n_legs, n, off, planted=0.0) for _ in range(1000)])
+    # 50 expected at most: beyond 66 has a probability of 1 %
+    assert (alarms.sum(axis=0) <= 66).all(), alarms.sum(axis=0)
+
+
+def test_a_leg_of_many_results_needs_its_own_scatter_to_have_an_outlier() -> None:
+    # statements are off by factors up to ten, so the network contributes little to a leg of ten results
+    rng = np.random.default_rng(3)
+    stated = np.geomspace(0.03, 3.0, 40)
+    values = [rng.normal(0, 0.3, 10) for _ in stated]
+    spread = pool_spread(stated**2, np.full(40, 10), np.array([v.std(ddof=1) for v in values]))
+
+    p = spread.result_probability([1.5], [3.0**2], [9], [0.3])
+
+    assert spread.prior_dof < 4
+    assert p[0] >= 2 * special.stdtr(8, -1.5 / (0.3 * math.sqrt(10 / 9)))
 
 
 def _flags(rng: np.random.Generator, n_legs: int, n: int, off: float, *, planted: float) -> tuple[bool, bool]:

@@ -34,6 +34,14 @@ def test_where_repeats_share_an_error_intervals_of_any_form_of_network_hold_it(s
     assert low - 3 < found.differences < 98.5
 
 
+@pytest.mark.parametrize("shape", ["star", "ring"])
+def test_errors_of_the_size_of_the_prior_are_covered_where_few_cycles_show_them(shape: Shape) -> None:
+    found = coverage("drawn", 3, "pooled", n_networks=60, shape=shape)
+
+    assert 92 < found.edges < 99
+    assert 92 < found.differences < 99
+
+
 def test_many_cycles_that_close_leave_little_room_for_shared_errors() -> None:
     dense = coverage("truthful", 3, "pooled", n_networks=40, shape="dense")
 
