@@ -60,6 +60,13 @@ class Caller:
             Right asked for; a higher one includes it.
         scope : Scope or str
             A Scope, or a pattern of which every Scope must be granted.
+
+        Examples
+        --------
+        >>> Caller("ada", ((Scope.from_str("org-*-*"), "write"),)).may("read", "org-campaign-project")
+        True
+        >>> Caller("ada", ((Scope.from_str("org-*-*"), "write"),)).may("write", "*-*-*")
+        False
         """
         wanted = Scope.parse(scope)
         return any(_RANK[held] >= _RANK[right] and where.is_superset(wanted) for where, held in self.grants)

@@ -96,7 +96,13 @@ class Scope:
         return self
 
     def is_superset(self, other: Scope) -> bool:
-        """Return whether this Scope includes every Scope that `other` matches."""
+        """Return whether this Scope includes every Scope that `other` matches.
+
+        Examples
+        --------
+        >>> Scope.from_str("org-campaign-*").is_superset(Scope.from_str("org-campaign-project"))
+        True
+        """
         pairs = zip((self.org, self.campaign, self.project), (other.org, other.campaign, other.project), strict=True)
         return all(mine is None or mine == theirs for mine, theirs in pairs)
 
@@ -136,7 +142,14 @@ class ScopedKey:
 
     @classmethod
     def from_str(cls, text: str) -> ScopedKey:
-        """Parse the five-part string form."""
+        """Parse the five-part string form.
+
+        Examples
+        --------
+        >>> key = ScopedKey.from_str("AlchemicalNetwork-0123456789abcdef0123456789abcdef-org-campaign-project")
+        >>> str(key.scope)
+        'org-campaign-project'
+        """
         parts = text.split("-") if isinstance(text, str) else []
         if len(parts) != 5:
             raise InvalidKeyError(

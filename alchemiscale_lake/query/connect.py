@@ -55,8 +55,11 @@ def connect(
 
     Examples
     --------
-    >>> con = connect("./lake")  # doctest: +SKIP
-    >>> con.sql("select ligand, value_kcal_mol from ligand_ranking").pl()  # doctest: +SKIP
+    >>> con = connect("lake", "org-*-*")
+    >>> con.sql("select ligand, value_kcal_mol from ligand_ranking").columns
+    ['ligand', 'value_kcal_mol']
+    >>> con.sql("select count(*) from results").fetchall()
+    [(0,)]
     """
     lake = lake if isinstance(lake, Lake) else Lake.open(lake)
     return connect_frames(_within(lake.snapshot(), scopes), unsafe=unsafe)
