@@ -45,7 +45,8 @@ def submit_network(
     publish_markdown(
         f"{submission.name or 'network'}-submitted",
         f"{code(submission.network)}\n\n{count(submission.n_transformations, 'Transformation')} "
-        f"({submission.n_new_transformations} new), {count(submission.n_new_objects, 'new object')}.",
+        f"({submission.n_new_transformations} new), {count(submission.n_new_objects, 'new object')}."
+        + (f"\n\n{submission.note_on_keys}." if submission.note_on_keys else ""),
         description="Stored objects",
     )
     return submission

@@ -46,6 +46,8 @@ def command(network: str, lake: str, scope: str, name: str | None, tasks_per_tra
         f"{submission.name or 'network'}: {count(submission.n_transformations, 'Transformation')} "
         f"({submission.n_new_transformations} new), {count(submission.n_new_objects, 'new object')} stored"
     )
+    if submission.note_on_keys is not None:
+        say(submission.note_on_keys)
     if tasks_per_transformation:
         created = ensure_tasks(place, submission.network, tasks_per_transformation, caller=Caller("submit"))
         if multiplied := multiplied_repeats(place, submission.network):

@@ -9,8 +9,10 @@ from collections.abc import Callable
 
 import polars as pl
 import pytest
+from click.testing import CliRunner
 
 from alchemiscale_lake.caller import Caller
+from alchemiscale_lake.cli import main
 from alchemiscale_lake.errors import NotFoundError
 from alchemiscale_lake.estimates.gathering import gather_network
 from alchemiscale_lake.faults import fault_hook
@@ -183,6 +185,16 @@ def test_the_named_query_lists_the_keys(lake: Lake) -> None:
     assert set(listed["network"]) == {second.network}
     assert set(listed["name"]) == {"again"}
     assert listed["calculation"].n_unique() == 3
+
+
+def test_submit_prints_how_many_are_known(lake: Lake) -> None:
+    words = ["submit", "--lake", str(lake.local_path), "--scope", SCOPE]
+    first = CliRunner().invoke(main, [*words, str(DATA / "harmonic-gufe-0.4.json")])
+
+    again = CliRunner().invoke(main, [*words, str(DATA / "harmonic-gufe-1.12.json")])
+
+    assert "known under other keys" not in first.stderr
+    assert "3 of 3 Transformations are known under other keys; their Tasks and results are used\n" in again.stderr
 
 
 def test_a_network_that_is_not_there_has_no_keys(lake: Lake) -> None:
