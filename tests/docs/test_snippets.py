@@ -43,6 +43,7 @@ PAGES = [
     "docs/cost.md",
     "docs/next-to-alchemiscale.md",
     "docs/api-stability.md",
+    "docs/recipes.md",
     "README.md",
 ]
 _FENCE = re.compile(r"^```(bash|python|sql)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -11,7 +11,7 @@ from alchemiscale_lake.schemas import FORMAT, TABLES, Column, TableSchema
 from alchemiscale_lake.store.migrations import steps_after
 from tests.schema_formats import archive_of, described, kept, path_of
 
-HOW = "give what is new `since` the next format and raise FORMAT: CONTRIBUTING.md, 'Change a table'"
+HOW = "give what is new `since` the next format and raise FORMAT: docs/recipes.md"
 NAME = "assays"
 
 
