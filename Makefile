@@ -4,7 +4,7 @@ LAKE ?= demo-lake
 BIN := .venv/bin
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt
 
-.PHONY: help demo test test-long coverage mutants check bench rooms clean
+.PHONY: help demo test test-long coverage mutants check bench rooms upgrade clean
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
@@ -55,6 +55,12 @@ check: .venv/.dev  ## lint, types, import contracts, documented arguments
 
 bench: .venv/.dev  ## run the benchmarks, as ratios to a named reference in the same run
 	$(BIN)/python -m benchmarks
+
+upgrade: .venv/.made  ## pin the newest dependencies within the bounds of pyproject.toml in constraints.txt; then run the suite
+	@(head -1 constraints.txt; $(BIN)/uv --version | awk '{print $$1 "==" $$2}'; \
+	  $(BIN)/uv pip compile --quiet --upgrade --python $(BIN)/python --no-header --no-annotate \
+	  --extra flows --extra pypi --extra plot --extra dev pyproject.toml | grep -v '^alchemiscale-lake') > constraints.new
+	@mv constraints.new constraints.txt
 
 rooms: .venv/.dev  ## print the shape of the code: rooms, imports, long files and functions, missing tests, walks
 	$(BIN)/python -m benchmarks.rooms
