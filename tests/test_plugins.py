@@ -16,6 +16,8 @@ from alchemiscale_lake.pools_file import load_pools
 from alchemiscale_lake.settings import ENGINES, OWN_KINDS, Needs, Pool, Pools
 from alchemiscale_lake.store import Lake
 from alchemiscale_lake.tasks.default_needs import RESOURCE_NEEDS, default_needs, needs_of, unit_needs
+from tests.engines.pools import assert_all_complete_once, daemon, stored
+from tests.networks import harmonic_network
 from tests.plugins import install, thread_engine
 
 BROKEN = "import no_such_package_anywhere\n"
@@ -63,6 +65,18 @@ def test_pools_of_another_package_are_checked(tmp_path: Path, monkeypatch: pytes
     done = CliRunner().invoke(main, ["pools", "check"])
     assert done.exit_code == 1
     assert "Error: pools.yaml:6: pools.here.options: colour: Extra inputs are not permitted" in done.stderr
+
+
+@pytest.mark.usefixtures("threads")
+def test_a_dispatcher_runs_tasks_in_a_pool_of_another_package(tmp_path: Path, lake: Lake) -> None:
+    (tmp_path / "pools.yaml").write_text("pools: {here: {kind: threads, limits: {maximum: 2}}}")
+    stored(lake, harmonic_network(3, 2, n_samples=20, n_windows=1))
+
+    with daemon(lake, "here", tmp_path / "pools.yaml") as dispatcher:
+        report = dispatcher.join()
+
+    assert (report.completed, report.failed) == (2, 0)
+    assert_all_complete_once(lake, 2)
 
 
 @pytest.mark.usefixtures("threads")

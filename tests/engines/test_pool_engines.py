@@ -135,20 +135,6 @@ def test_a_retired_host_is_not_a_place(executor: DaskExecutor) -> None:
     assert executor.places(1) == [place]
 
 
-def test_a_cancelled_assignment_receives_the_stop_request(executor: DaskExecutor, bench: Bench) -> None:
-    (place,) = executor.places(1)
-    spec = small(bench, duration_s=60.0)
-    handle = executor.submit(bench.assignment(spec, cores=2), name="x", place=place.name)
-    wait_for(lambda: bool(psutil.Process(worker_pids(executor)[0]).children(recursive=True)))
-
-    handle.cancel()
-
-    assert bench.lake.objects.exists(f"{attempt_folder(SCOPE, spec.attempt)}/stop")
-    wait_for(handle.done)
-    assert handle.exception() is None
-    assert not left_receipt(bench.lake, spec)
-
-
 def test_an_assignment_that_cannot_be_run_states_the_reason(
     executor: DaskExecutor, bench: Bench, tmp_path: Path
 ) -> None:

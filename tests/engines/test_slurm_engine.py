@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -228,30 +227,6 @@ def test_jobs_end_by_themselves_when_their_dispatcher_is_killed(empty: Slurm, be
     assert release is not None
     assert "dispatcher is gone" in release.reason
     assert time.monotonic() - killed_at < 60.0
-
-
-def test_single_shot_jobs_need_no_dispatcher(empty: Slurm, bench: Bench) -> None:
-    good, bad = attempt(bench), attempt(bench, fail="raise")
-    pool = pool_of(maximum=2)
-    with open_executor("pool", pool, bench.lake, once=True) as first:
-        places = first.places(5)
-        assert len(places) == 2
-        hand_out(bench, first, good, places[0])
-        hand_out(bench, first, bad, places[1])
-        assert list(first.places(5)) == []
-
-    with open_executor("pool", pool, bench.lake, once=True) as second:
-        found = second.find({good.attempt: SCOPE, bad.attempt: SCOPE, "unknown": SCOPE})
-        assert set(found) == {good.attempt, bad.attempt}
-        assert list(second.places(5)) == []
-        empty.wait_for(lambda _: all(handle.done() for handle in found.values()), 60.0)
-        assert len(second.places(5)) == 2
-
-    assert bench.receipt(good).result["ok"] is True
-    assert bench.receipt(bad).result["ok"] is False
-    assert re.fullmatch("node[123]", bench.receipt(good).result["hostname"])
-    with open_executor("pool", pool, bench.lake, once=True) as third:
-        assert third.find({good.attempt: SCOPE}) == {}
 
 
 def test_a_single_shot_job_is_cancelled(empty: Slurm, bench: Bench) -> None:
