@@ -1,4 +1,4 @@
-"""Every engine passes one contract: Dask here and in a queue, batch mode, and those of other packages."""
+"""One contract for engines: Dask here and in a queue, batch mode, and those of other packages."""
 
 from __future__ import annotations
 
