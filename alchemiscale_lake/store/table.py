@@ -85,7 +85,8 @@ class LakeTable:
         self.files = DataFiles(objects, self.folder, schema)
         self._checked: set[str] = set()
         folder = None if location.path is None else location.path / "tables" / schema.name
-        self._place = self._uri if folder is None else str(folder)
+        # polars reads paths and keys literally, without decoding them
+        self._place = unquote(self._uri) if folder is None else str(folder)
         self.log = DeltaLog(folder)
         self._kept = KeptSnapshot(self.snapshot, self.log.check)
         self._keys = KnownKeys(schema, self._read)

@@ -58,4 +58,4 @@ def test_tasks_create_warns_once_tasks_multiply(tmp_path: Path) -> None:
 
 def test_repeats_of_one_are_not_worth_a_word() -> None:
     assert repeats_within([1, None]) is None
-    assert str(repeats_within([3, 1])).startswith("1 of 2 Transformations run 3 repeats")
+    assert str(repeats_within([3, 1])).startswith("1 of 2 Transformations runs 3 repeats")
