@@ -1,6 +1,6 @@
 """Capacity of a worker or an attempt: cores, memory and named devices, allocated and released.
 
-A fraction of a GPU is on one device, packed as tightly as possible; whole GPUs are whole devices. `gate` and
+A fraction of a GPU is on one device, packed as tightly as possible; whole GPUs are whole devices. `admission_queue` and
 `unit_runs` decide the order.
 """
 
