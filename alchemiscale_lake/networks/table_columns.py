@@ -90,7 +90,7 @@ class Columns:
         row : sequence of str
             Cells of the row.
         column : str
-            Name of the column.
+            Kind of column, such as `value`; a key of `at`.
         """
         at = self.at.get(column)
         return "" if at is None or at >= len(row) else row[at]
