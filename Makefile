@@ -4,7 +4,7 @@ LAKE ?= demo-lake
 BIN := .venv/bin
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt
 
-.PHONY: help demo test test-long coverage mutants check bench rooms upgrade clean
+.PHONY: help demo test test-long coverage mutants check bench rooms upgrade test-oldest clean
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
@@ -56,6 +56,14 @@ check: .venv/.dev  ## lint, types, import contracts, documented arguments
 bench: .venv/.dev  ## run the benchmarks, as ratios to a named reference in the same run
 	$(BIN)/python -m benchmarks
 
+# what reads and writes tables, answers SQL, and translates gufe
+OLDEST := tests/schemas/test_schemas.py tests/schemas/test_receipt.py tests/store/test_table.py tests/store/test_commit.py \
+  tests/query tests/gufe_adapter
+test-oldest: .venv/.made  ## run the tests of tables, SQL and gufe with the lowest versions that pyproject.toml allows
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-oldest
+	$(BIN)/uv pip install --quiet --python .venv-oldest/bin/python --resolution lowest-direct --editable '.[flows,pypi,plot,dev]'
+	.venv-oldest/bin/python -m pytest -n auto $(OLDEST)
+
 upgrade: .venv/.made  ## pin the newest dependencies within the bounds of pyproject.toml in constraints.txt; then run the suite
 	@(head -1 constraints.txt; $(BIN)/uv --version | awk '{print $$1 "==" $$2}'; \
 	  $(BIN)/uv pip compile --quiet --upgrade --python $(BIN)/python --no-header --no-annotate \
@@ -66,4 +74,4 @@ rooms: .venv/.dev  ## print the shape of the code: rooms, imports, long files an
 	$(BIN)/python -m benchmarks.rooms
 
 clean:  ## remove the environment, the demo's lake and all generated files
-	rm -rf .venv mutants $(LAKE) demo-freesolv.json .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	rm -rf .venv .venv-oldest mutants $(LAKE) demo-freesolv.json .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
