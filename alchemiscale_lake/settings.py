@@ -1,7 +1,7 @@
 """Pools, policy and limits, as written by an operator in `pools.yaml`.
 
 Frozen models that reject unknown keys. `pools_file` reads the file and reports the line of a mistake; `tasks/` and
-`ledger/` apply the settings.
+`statestore/` apply the settings.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Many scenarios are drawn, each with a duration for every Task. Errors shared between Transformations (of a model, or
 for a GPU model without results) are drawn once per scenario. Sums and schedules of the scenarios give medians and
-intervals. `remaining` determines the work, `ledger.cost_predictions` the cost of one result, `finishing` the schedule.
+intervals. `remaining_work` determines the work, `cost_predictions` the cost of one result, `finishing` the schedule.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The assignment: claimed attempts of Tasks for one worker, with their resources.
 
-A Dask future, a queue job and a work-pool flow run all carry an `Assignment`. `tasks/` and `ledger/` decide who gets
+A Dask future, a queue job and a work-pool flow run all carry an `Assignment`. `tasks/` and `dispatch/` decide who gets
 which Tasks.
 """
 

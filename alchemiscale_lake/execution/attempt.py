@@ -1,7 +1,7 @@
 """The supervisor of one attempt, from the lake to its receipt or release.
 
 It does everything that concerns the lake and never imports gufe; Protocol code runs in separate processes, which can
-be killed. `gate` decides when it may start on this worker; `ledger` processes receipts and releases.
+be killed. `admission_queue` decides when it may start on this worker; `statestore` processes receipts.
 """
 
 from __future__ import annotations

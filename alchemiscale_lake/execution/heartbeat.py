@@ -1,6 +1,6 @@
 """The heartbeat of a running attempt: where it runs, its progress, when it last made progress.
 
-Written when an attempt starts, about twice a minute while it runs, and removed once it left a receipt. `ledger`
+Written when an attempt starts, about twice a minute while it runs, and removed once it left a receipt. `dispatch`
 decides what an old one means.
 """
 

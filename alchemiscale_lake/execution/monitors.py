@@ -1,7 +1,7 @@
 """Live measurements of this host, and their limits.
 
-`gate` accounts for declared resources; this module measures actual use. It measures the whole host, so other users'
-processes count. It measures only while a limit is being watched.
+`admission_queue` accounts for declared resources; this module measures actual use. It measures the whole host, so
+other users' processes count. It measures only while a limit is being watched.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The list of quarantined hosts, readable by workers everywhere.
 
-One small object at the root of the lake. `tasks` and `ledger` decide which hosts are on it.
+One small object at the root of the lake. `tasks` and `statestore` decide which hosts are on it.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Nothing here builds a gufe object or needs a Protocol's classes: a keyed chain is parsed as JSON, and facts are read
 from the dicts. Forms that only gufe can read (nested dict JSON, msgpack, live objects) are converted by
-`gufe_adapter`. Writing rows into a lake is in `ledger.submit`.
+`gufe_adapter`. Writing rows into a lake is in `statestore.submit`.
 """
 
 from __future__ import annotations

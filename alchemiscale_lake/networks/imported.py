@@ -1,6 +1,6 @@
 """Content of result files as plain records: results, their units, and the Transformation they belong to.
 
-Filled by `quickrun` and `dag_results`; `placing` finds the Transformation, `importing.imports` writes rows.
+Filled by `quickrun` and `dag_results`; `result_matching` finds the Transformation, `importing.imports` writes rows.
 """
 
 from __future__ import annotations

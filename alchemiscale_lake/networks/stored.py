@@ -1,6 +1,6 @@
 """Reconstruction of a keyed chain from stored objects: texts are joined without parsing.
 
-Takes a scan of the table `gufe_objects`, so that execution can use it independently of the ledger.
+Takes a scan of the table `gufe_objects`, so that execution can use it independently of the state store.
 """
 
 from __future__ import annotations

@@ -78,7 +78,7 @@ def plot_cycle_closures(closures: pl.DataFrame, *, title: str | None = None) -> 
     Parameters
     ----------
     closures : polars.DataFrame
-        As from `ledger.cycle_closures`: columns kind, cycle, closure_kcal_mol, uncertainty_kcal_mol.
+        As from `estimates.cycle_closures`: columns kind, cycle, closure_kcal_mol, uncertainty_kcal_mol.
     title : str, optional
         Name of the network.
 

@@ -1,6 +1,6 @@
 """Creation of Tasks: individually, or as many as a network needs.
 
-Operations on existing Tasks are in `ledger.tasks`, which also exports these functions.
+Operations on existing Tasks are in `task_operations`, which also exports these functions.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Storage: tables, logs, objects. The only room for deltalake and obstore.
 
-Queries are in `query/`; `tasks/` and `ledger/` decide what may be written when.
+Queries are in `query/`; `tasks/` and `statestore/` decide what may be written when.
 """
 
 from __future__ import annotations

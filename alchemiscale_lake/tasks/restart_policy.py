@@ -3,7 +3,7 @@
 The rules are those of alchemiscale. All patterns of the network are searched for in the tracebacks of the Task's
 latest failed result. Each match is counted for the Task; if a count exceeds what its pattern allows, or if nothing
 matches, the Task is cancelled on the network. A network without patterns neither restarts nor cancels.
-`ledger.restarts` collects the inputs.
+`statestore.restarts` collects the inputs.
 """
 
 from __future__ import annotations

@@ -122,7 +122,6 @@ def test_settings_are_the_same_if_they_are_equal_as_numbers(one: Any, other: Any
         ("T-ab", lambda fields: fields.update(stateA=ref("S-b"), stateB=ref("S-a"))),
         ("T-ab", lambda fields: fields.update(__qualname__="OtherTransformation")),
     ],
-    ids=str,
 )
 def test_what_is_computed_matters(change: tuple[str, Callable[[dict[str, Any]], object]]) -> None:
     assert identity(changed(*change)) != identity(small_chain())
