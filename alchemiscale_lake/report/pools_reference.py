@@ -22,7 +22,7 @@ __all__ = ["document"]
 
 _HEAD: Final = """# The pools file
 
-Generated from `alchemiscale_lake/settings.py` by `python -m alchemiscale_lake.report.pools_reference`; edit it there.
+Generated from `alchemiscale_lake/settings/` by `python -m alchemiscale_lake.report.pools_reference`; edit it there.
 
 One YAML file defines where Tasks run, on which resources, within which limits, and when. Dispatchers read the file
 given by `--pools`, else the one in `ALCHEMISCALE_LAKE_POOLS`, else `./pools.yaml`. Start from one of
