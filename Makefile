@@ -42,9 +42,16 @@ test-long: .venv/.dev  ## run the long campaigns: hours of histories, kills, pow
 coverage: .venv/.dev  ## run the suite, and list the lines that no test reaches in its own process
 	$(PYTEST) --cov --cov-report term:skip-covered
 
-mutants: .venv/.dev  ## change the rules of Tasks, commits, results and costs one by one, and list changes that no test notices
-	$(BIN)/mutmut run --max-children 2
-	@$(BIN)/mutmut results | awk '{n[$$NF]++} END {for (kind in n) printf "%6d %s\n", n[kind], kind}'
+# In an environment of its own: mutmut brings setproctitle, with which Dask renames its workers, and Slurm without
+# cgroups then does not find them.
+.venv-mutants/.made: .venv/.made pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-mutants
+	$(BIN)/uv pip install --quiet --python .venv-mutants/bin/python --constraint constraints.txt --editable '.[flows,pypi,plot,dev]' mutmut
+	@touch $@
+
+mutants: .venv-mutants/.made  ## change the rules of Tasks, commits, results and costs one by one, and list changes that no test notices
+	.venv-mutants/bin/mutmut run --max-children 2
+	@.venv-mutants/bin/mutmut results | awk '{n[$$NF]++} END {for (kind in n) printf "%6d %s\n", n[kind], kind}'
 
 check: .venv/.dev  ## lint, types, import contracts, documented arguments
 	$(BIN)/ruff check .
@@ -74,4 +81,4 @@ rooms: .venv/.dev  ## print the shape of the code: rooms, imports, long files an
 	$(BIN)/python -m benchmarks.rooms
 
 clean:  ## remove the environment, the demo's lake and all generated files
-	rm -rf .venv .venv-oldest mutants $(LAKE) demo-freesolv.json .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	rm -rf .venv .venv-oldest .venv-mutants mutants $(LAKE) demo-freesolv.json .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
