@@ -71,7 +71,11 @@ def _(con, pl, query, schemas):
             for name, table in schemas.TABLES.items()
         ]
         + [
-            {"name": q.name, "rows": con.sql(f'select count(*) from "{q.name}"').fetchall()[0][0], "content": q.says}
+            {
+                "name": q.name,
+                "rows": con.sql(f'select count(*) from "{q.name}"').fetchall()[0][0],
+                "content": q.description,
+            }
             for q in query.NAMED_QUERIES.values()
             if q.order_by
         ]

@@ -11,6 +11,7 @@ import click
 
 from ..plurals import count
 from ._errors import put_out, say
+from ._files import TargetFile
 
 if TYPE_CHECKING:
     from ..report import Table
@@ -34,7 +35,7 @@ def output_options(command: F) -> F:
             "-o",
             "--output",
             default=None,
-            type=click.Path(dir_okay=False, allow_dash=True),
+            type=TargetFile(allow_dash=True),
             metavar="FILE",
             help="Write to a file; its suffix gives the format: .tsv, .csv, .json or .parquet.",
         ),

@@ -9,6 +9,7 @@ import click
 
 from ..plurals import count
 from ._errors import say
+from ._files import PlotFile
 from ._options import lake_option, scope_option
 from ._show import output_options, show_table
 
@@ -75,7 +76,7 @@ _STATISTICS = (*_SHOWN, "NRMSE", "RAE", "predictive_index", "fraction_best")
 @click.option(
     "--plot",
     default=None,
-    type=click.Path(dir_okay=False),
+    type=PlotFile(),
     metavar="FILE",
     help="Plot estimate against experiment, or the statistic over time (png, pdf, svg).",
 )

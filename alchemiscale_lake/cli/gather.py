@@ -9,6 +9,7 @@ import click
 
 from ..plurals import count, verb
 from ._errors import say
+from ._files import PlotFile
 from ._options import lake_option, scope_option
 from ._show import output_options, show_table
 
@@ -66,7 +67,7 @@ _MOST_FAILURES: Final = 5
 @click.option(
     "--plot",
     default=None,
-    type=click.Path(dir_okay=False),
+    type=PlotFile(),
     metavar="FILE",
     help="Plot estimate against experiment or, with --report findings, the closure of cycles (png, pdf, svg).",
 )

@@ -13,6 +13,7 @@ from ..errors import NotALakeError, NotFoundError
 from ..plurals import count, verb
 from ._bar import TaskBar
 from ._errors import INTERRUPTED, say
+from ._files import PlotFile
 from ._launch import open_lake, require_engines, session
 from ._options import lake_option, pool_options, tasks_option, verbose_option
 from ._show import show_summary
@@ -42,7 +43,7 @@ __all__ = ["command"]
 @click.option(
     "--plot",
     default=None,
-    type=click.Path(dir_okay=False),
+    type=PlotFile(),
     show_default="plots/<scope>/<name>.png in the lake",
     help="Where to draw estimate against experiment.",
 )
@@ -248,13 +249,10 @@ def _run(flows: Session, lake: Lake, campaign: Campaign, plot: str | None, setti
 def _left_waiting(lake: Lake, network: str) -> int:
     """Count Tasks that wait because their Protocol is not installed here, and print which one."""
     from ..statestore.claims import Selection
-    from ..statestore.runnable import not_runnable
+    from ..statestore.runnable import not_runnable, stays_waiting
 
     left = not_runnable(lake, Selection(networks=(network,)))
     if left is None:
         return 0
-    say(
-        f"{count(left.n_tasks, 'Task')} cannot run here and {verb(left.n_tasks, 'stays', 'stay')} waiting: "
-        f"{'; '.join(left.why)}"
-    )
+    say(f"{stays_waiting(left.n_tasks)}: {'; '.join(left.why)}")
     return left.n_tasks

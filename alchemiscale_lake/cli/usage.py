@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ._errors import say
+from ._files import PlotFile
 from ._options import lake_option, scope_option
 from ._show import output_options, show_table
 
@@ -35,7 +36,7 @@ __all__ = ["command"]
 @click.option(
     "--plot",
     default=None,
-    type=click.Path(dir_okay=False),
+    type=PlotFile(),
     metavar="FILE",
     help="Plot cumulative results and hours over time (png, pdf, svg).",
 )

@@ -13,11 +13,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 import polars as pl
 
-from ..errors import EstimationError
+from ..errors import EstimationError, SettingsError
 from ..estimators.errors import EstimatorInputError
 from ..estimators.statistics.performance import Performance, Resampled, pool, resample
 from ..ids import Scope
@@ -126,6 +126,8 @@ def compare(
     EstimationError
         If there is nothing to compare.
     """
+    if by not in get_args(By):
+        raise SettingsError(f"by is {by!r}; give one of {', '.join(get_args(By))}", by=by)
     rounds = []
     for quantity in QUANTITIES:
         pairs = compared_pairs(connection, quantity, network=network, scope=scope, kind=kind, over_time=over_time)

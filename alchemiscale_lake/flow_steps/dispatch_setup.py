@@ -9,12 +9,11 @@ from ..dispatch.settings import DispatchSettings
 from ..engines.local_pool import local_pool
 from ..engines.registry import engine_of, no_batch_mode
 from ..errors import MissingClassError, SettingsError
-from ..plurals import count
 from ..pools_file import find_pools_file, load_pools
 from ..resources import Resources
 from ..settings import Pool, Pools
 from ..statestore.claims import Selection
-from ..statestore.runnable import not_runnable
+from ..statestore.runnable import not_runnable, stays_waiting
 from ..store import Lake
 
 __all__ = ["DispatchSetup", "set_up_dispatch"]
@@ -133,10 +132,8 @@ def _without_missing(lake: Lake, plan: DispatchSetup) -> DispatchSetup:
         return plan
     why = "; ".join(found.why)
     if not found.n_others:
-        raise MissingClassError(
-            f"{count(found.n_tasks, 'Task')} cannot run here and stay waiting: {why}", missing=found.why
-        )
-    _log.warning("%s cannot run here and stay waiting: %s", count(found.n_tasks, "Task"), why)
+        raise MissingClassError(f"{stays_waiting(found.n_tasks)}: {why}", missing=found.why)
+    _log.warning("%s: %s", stays_waiting(found.n_tasks), why)
     selection = replace(plan.settings.selection, without=found.transformations)
     return replace(plan, settings=replace(plan.settings, selection=selection))
 

@@ -106,7 +106,7 @@ class ImportPlan:
 
 def import_results(
     lake: Lake,
-    paths: Iterable[str | Path],
+    paths: str | Path | Iterable[str | Path],
     scope: Scope | str,
     *,
     network: str | None = None,
@@ -124,7 +124,7 @@ def import_results(
     Parameters
     ----------
     lake : Lake
-    paths : iterable of path
+    paths : path or iterable of path
         Result files of `openfe quickrun` (JSON; plain, gzip or zstd), keyed-chain JSON of
         ProtocolDAGResults, folders of these, and tables of edges or of experimental values (.csv, .tsv).
     scope : Scope or str
@@ -177,7 +177,7 @@ def import_results(
 
 def plan_import(
     lake: Lake,
-    paths: Iterable[str | Path],
+    paths: str | Path | Iterable[str | Path],
     scope: Scope | str,
     *,
     network: str | None = None,
@@ -193,7 +193,7 @@ def plan_import(
     Parameters
     ----------
     lake : Lake
-    paths : iterable of str or Path
+    paths : path or iterable of path
         Result files, folders of these, and tables.
     scope : Scope or str
         As for `import_results`.
@@ -213,7 +213,7 @@ def plan_import(
         Number of processes that read files.
     """
     wanted = Scope.parse(scope)
-    sources = [Path(path) for path in paths]
+    sources = [Path(path) for path in ([paths] if isinstance(paths, (str, Path)) else paths)]
     found = find_result_files(sources)
     tables = [path for path in found if is_table(path.name) or is_json_table(path)]
     others = [path for path in found if path not in tables]

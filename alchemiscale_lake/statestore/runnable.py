@@ -11,11 +11,11 @@ from typing import Final
 import polars as pl
 
 from .. import gufe_adapter
-from ..plurals import count
+from ..plurals import count, verb
 from ..store import Lake, collect
 from .claims import Selection
 
-__all__ = ["NotRunnable", "Runnable", "not_runnable"]
+__all__ = ["NotRunnable", "Runnable", "not_runnable", "stays_waiting"]
 
 _log = logging.getLogger(__name__)
 #: Trying to import a class costs a process.
@@ -134,4 +134,9 @@ class Runnable:
         new = sorted(set(self._missing.values()) - self._named) if n_tasks else []
         if new:
             self._named |= set(new)
-            _log.warning("%s cannot run here and stay waiting: %s", count(n_tasks, "Task"), "; ".join(new))
+            _log.warning("%s: %s", stays_waiting(n_tasks), "; ".join(new))
+
+
+def stays_waiting(n_tasks: int) -> str:
+    """Return the words for a number of Tasks that cannot run here."""
+    return f"{count(n_tasks, 'Task')} cannot run here and {verb(n_tasks, 'stays', 'stay')} waiting"

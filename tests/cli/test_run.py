@@ -182,7 +182,7 @@ def test_failed_tasks_are_reported_retried_and_listed_later(
 
     assert ran.returncode == 1
     assert "2 Tasks are in error" in ran.stderr
-    assert f"to run them again: alchemiscale-lake tasks retry --network bad --lake {lake}" in ran.stderr
+    assert f"to run them again: `alchemiscale-lake tasks retry --network bad --lake {lake}`" in ran.stderr
     assert f"to see it later: alchemiscale-lake up --lake {lake}" in ran.stderr
     assert idle.returncode == 0, "what failed before is not this command's"
     assert (retried.returncode, retried.stderr.splitlines()[-1]) == (0, "2 of 2 Tasks set waiting")

@@ -164,5 +164,5 @@ def test_runs_of_a_dead_process_are_closed(api: Api) -> None:
 def test_an_error_of_a_flow_is_raised_as_it_is(flows: Session, lake: Lake, tmp_path: Path) -> None:
     pools = tmp_path / "pools.yaml"
     pools.write_text("pools: {here: {kind: local}}\n")
-    with pytest.raises(SettingsError, match="has no pool 'there'; it has here"):
+    with pytest.raises(SettingsError, match="has no pool 'there'; did you mean 'here'"):
         flows.call("dispatch", lake=lake.url, pool="there", pools_file=str(pools))

@@ -93,7 +93,7 @@ def test_facts_are_those_of_a_submitted_network(lake: Lake, network: QuickrunNet
 def test_results_state_their_source(lake: Lake, network: QuickrunNetwork, tmp_path: Path) -> None:
     path = network.write(tmp_path / "tyk2", "ana", "bob", "complex", [(1.0, 0.1), (1.2, 0.2)], packed=True)
 
-    import_results(lake, [path], SCOPE, caller=Caller("ada"))
+    import_results(lake, str(path), SCOPE, caller=Caller("ada"))
 
     (file,) = rows(lake, "imports")
     results = sorted(rows(lake, "results"), key=lambda row: row["estimate_kcal_mol"])

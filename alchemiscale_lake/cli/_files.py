@@ -1,0 +1,56 @@
+"""Paths of files that commands write, checked before any work is done."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+__all__ = ["PlotFile", "TargetFile"]
+
+_PLOTS: Final = (".png", ".pdf", ".svg")
+
+
+class TargetFile(click.Path):
+    """A file to write, in a folder that exists."""
+
+    def __init__(self, *, allow_dash: bool = False) -> None:
+        super().__init__(dir_okay=False, allow_dash=allow_dash)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the path.
+
+        Parameters
+        ----------
+        value : object
+            As given on the command line.
+        param : click.Parameter, optional
+        ctx : click.Context, optional
+            For the message of a mistake.
+        """
+        path = str(super().convert(value, param, ctx))
+        folder = Path(path).parent
+        if path != "-" and not folder.is_dir():
+            self.fail(f"there is no folder {folder}; create it first", param, ctx)
+        return path
+
+
+class PlotFile(TargetFile):
+    """A plot to write, in a format that matplotlib writes."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the path.
+
+        Parameters
+        ----------
+        value : object
+            As given on the command line.
+        param : click.Parameter, optional
+        ctx : click.Context, optional
+            For the message of a mistake.
+        """
+        path = super().convert(value, param, ctx)
+        if Path(path).suffix.lower() not in _PLOTS:
+            self.fail(f"{path} does not end in {', '.join(_PLOTS[:-1])} or {_PLOTS[-1]}", param, ctx)
+        return path
