@@ -23,7 +23,7 @@ from ..estimators.network.network_mle import NetworkEstimate
 from ..estimators.network.pooling import PooledSpread
 from ..estimators.network.replicate_checks import outlying_results, scattering_legs
 from ..estimators.statistics.findings import Finding, ranked
-from ..networks.measures import is_absent
+from ..networks.measures import MEASURES, is_absent
 from ..plurals import count
 from .transformation_estimates import none_if_nan
 
@@ -191,7 +191,13 @@ def _spread_row(phase: str, protocol: str, spread: PooledSpread, variance: np.nd
 
 
 def _names(legs: pl.DataFrame) -> list[str]:
-    return [f"{phase} {i} -> {j}" for phase, i, j in legs.select("phase", "ligand_i", "ligand_j").iter_rows()]
+    """Name each leg as the raw report does: by the kind of a difference, absolute ones from nothing to the ligand."""
+    names = []
+    for protocol, phase, i, j in legs.select("protocol", "phase", "ligand_i", "ligand_j").iter_rows():
+        measure = MEASURES.get(protocol)
+        ends = (j, i) if measure is not None and measure.absolute and is_absent(j) else (i, j)
+        names.append(f"{phase if measure is None else measure.kind} {ends[0]} -> {ends[1]}")
+    return names
 
 
 def _parallel_rows(legs: pl.DataFrame, chosen: LegUncertainties) -> list[dict[str, Any]]:
