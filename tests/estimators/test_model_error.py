@@ -51,7 +51,7 @@ def test_what_uncertainties_explain_is_not_the_models() -> None:
 def test_without_assays_the_prior_applies_and_without_both_the_error_is_unknown() -> None:
     assert estimate_model_error([1.0], [5.0], [[0.1]]) is PUBLISHED_BINDING
     assert estimate_model_error([1.0], [5.0], [[0.0]], relative=False, prior=None).sd_kcal_mol == 4.0
-    with pytest.raises(EstimatorInputError, match="cannot be estimated from 1 measured"):
+    with pytest.raises(EstimatorInputError, match=r"cannot be estimated from so few measured ligands .1."):
         estimate_model_error([1.0], [5.0], [[0.1]], prior=None)
 
 
