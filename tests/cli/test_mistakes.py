@@ -63,7 +63,9 @@ def test_other_files_that_run_refuses_leave_no_lake(
     assert not (tmp_path / "lake").exists()
 
 
-def test_a_taken_port_leaves_no_lake(tmp_path: Path) -> None:
+def test_a_taken_port_leaves_no_lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # with a server of the user, which other tests of this process may have set, `up` listens nowhere and serves for ever
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         done = CliRunner().invoke(main, ["up", "--port", port, "--lake", str(tmp_path / "lake")])
