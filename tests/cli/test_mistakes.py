@@ -64,7 +64,7 @@ def test_other_files_that_run_refuses_leave_no_lake(
 
 
 def test_a_taken_port_leaves_no_lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # with a server of the user, which other tests of this process may have set, `up` listens nowhere and serves for ever
+    # with a server of the user, which other tests of this process may have set, `up` listens nowhere and serves on
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
