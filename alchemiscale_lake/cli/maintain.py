@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -12,6 +12,9 @@ from ..plurals import count, verb
 from ._errors import say
 from ._options import lake_option
 from ._show import output_options, show_table
+
+if TYPE_CHECKING:
+    from ..store import Lake
 
 __all__ = ["command"]
 
@@ -80,9 +83,10 @@ def command(
     from ..store import Lake, UpkeepSettings, maintain
 
     settings = UpkeepSettings(keep_log_s=keep_log_s, keep_files_s=keep_files_s, dry_run=dry_run)
-    if repair_first:
-        _repair(lake, dry_run)
+    lost_from = _repair(lake, dry_run) if repair_first else set()
     opened = Lake.open(lake)
+    if lost_from:
+        _record_lost_rows(opened, lost_from)
     forgotten = forgotten_receipts(opened)
     if forgotten and dry_run:
         say(f"{count(len(forgotten), 'receipt')} {verb(len(forgotten))} in no table, and would be recorded")
@@ -110,8 +114,11 @@ def command(
         say(f"this lake has format {opened.format}, the current one is {FORMAT}; next: alchemiscale-lake migrate")
 
 
-def _repair(place: str, dry_run: bool) -> None:
-    """Repair the marker, then the key and the tables; exit with 1 if a dry run finds damage."""
+def _repair(place: str, dry_run: bool) -> set[str]:
+    """Repair the marker, then the key and the tables; return the tables that lost rows.
+
+    Exits with 1 if a dry run finds damage.
+    """
     from ..store import Lake, Location, repair, restore_marker
 
     location = Location.parse(place)
@@ -126,3 +133,14 @@ def _repair(place: str, dry_run: bool) -> None:
     say(count(len(repaired.losses), "damaged item") if repaired.losses else "nothing is damaged")
     if dry_run and repaired.losses:
         raise SystemExit(1)
+    return {loss.table for loss in repaired.losses if loss.table is not None and not loss.is_restored}
+
+
+def _record_lost_rows(lake: Lake, tables: set[str]) -> None:
+    """Record receipts again whose rows were lost from tables other than `results`."""
+    from ..statestore.unrecorded_receipts import receipts_of_lost_rows, record_forgotten
+
+    attempts = receipts_of_lost_rows(lake, tables)
+    if attempts:
+        record_forgotten(lake, attempts, caller=Caller.this_user())
+        say(f"{count(len(attempts), 'receipt')} read again for rows lost from {', '.join(sorted(tables))}")

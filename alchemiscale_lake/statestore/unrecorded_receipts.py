@@ -6,7 +6,9 @@ fsynced, still exists. Folders are compared with `results`, at the cost of one l
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+
+import polars as pl
 
 from ..caller import Caller
 from ..store import Lake, attempt_folder, collect
@@ -14,9 +16,11 @@ from ..store.parallel_requests import at_once
 from .receipts import find_receipts
 from .result_recording import Recorded, record_receipts
 
-__all__ = ["forgotten_receipts", "record_forgotten"]
+__all__ = ["forgotten_receipts", "receipts_of_lost_rows", "record_forgotten"]
 
 _RECEIPT = "receipt.arrow"
+#: Tables with rows from receipts besides `results`, and the column of `results` that their rows belong to.
+_PARTS = {"unit_results": "attempt", "result_files": "attempt", "replicates": "attempt", "hosts": "host"}
 #: Number of receipts read and recorded together.
 _BATCH = 200
 
@@ -36,8 +40,32 @@ def forgotten_receipts(lake: Lake) -> dict[str, str]:
         for attempt in found
         if attempt not in recorded and attempt not in held
     ]
-    left = at_once(lambda named: lake.objects.exists(f"{attempt_folder(named[1], named[0])}/{_RECEIPT}"), unknown)
-    return {attempt: scope for (attempt, scope), there in zip(unknown, left, strict=True) if there}
+    return _with_receipt(lake, unknown)
+
+
+def receipts_of_lost_rows(lake: Lake, tables: Collection[str]) -> dict[str, str]:
+    """Return recorded attempts (attempt -> Scope) without rows in tables that lost some, whose receipts still exist.
+
+    Recording these receipts again adds the lost rows, and nothing where an attempt never had such rows.
+
+    Parameters
+    ----------
+    lake : Lake
+    tables : collection of str
+        Names of the tables that lost rows; those without rows from receipts are ignored.
+    """
+    results = collect(lake.table("results").scan().select("scope", "attempt", "host"), "table 'results'")
+    bare = results.clear()
+    for table, column in _PARTS.items():
+        if table in tables:
+            there = collect(lake.table(table).scan().select(column).unique(), f"table '{table}'")
+            bare = pl.concat([bare, results.join(there, on=column, how="anti")])
+    return _with_receipt(lake, list(bare.select("attempt", "scope").unique().sort("attempt").iter_rows()))
+
+
+def _with_receipt(lake: Lake, attempts: list[tuple[str, str]]) -> dict[str, str]:
+    there = at_once(lambda named: lake.objects.exists(f"{attempt_folder(named[1], named[0])}/{_RECEIPT}"), attempts)
+    return {attempt: scope for (attempt, scope), found in zip(attempts, there, strict=True) if found}
 
 
 def record_forgotten(lake: Lake, attempts: Mapping[str, str], *, caller: Caller) -> list[Recorded]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from polars.testing import assert_frame_equal
 
 from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.cli import main
@@ -37,10 +38,10 @@ def done(lake: Lake) -> list[AttemptSpec]:
     return specs
 
 
-def lose_rows(lake: Lake) -> None:
-    """Remove the data files of all results, an hour after the last write."""
+def lose_rows(lake: Lake, table: str = "results") -> None:
+    """Remove the data files of a table, an hour after the last write."""
     assert lake.local_path is not None
-    for path in lake.local_path.glob("tables/results/**/part-*.parquet"):
+    for path in lake.local_path.glob(f"tables/{table}/**/part-*.parquet"):
         path.unlink()
     then = time.time() - 3600
     for path in lake.local_path.glob("tables/*/_delta_log/*"):
@@ -61,6 +62,16 @@ def test_a_lost_result_is_recorded_again_from_its_receipt(lake: Lake, done: list
     lose_rows(lake)
     assert "2 results recorded from receipts" in repair(lake.url)
     assert statuses(lake) == {spec.task: "complete" for spec in done}
+
+
+@pytest.mark.parametrize("table", ["unit_results", "hosts"])
+def test_other_rows_of_recorded_results_are_recorded_again(lake: Lake, done: list[AttemptSpec], table: str) -> None:
+    before = lake.table(table).scan().collect()
+    lose_rows(lake, table)
+    assert f"read again for rows lost from {table}" in repair(lake.url)
+    after = Lake.open(lake.url).table(table).scan().collect()
+    assert_frame_equal(after, before, check_row_order=False)
+    assert len(before) > 0
 
 
 @pytest.mark.parametrize("how", ["changed", "deleted"])
