@@ -15,6 +15,7 @@ from ..ids import Scope, ScopedKey
 from ..networks import Network
 from ..networks.facts import transformation_rows
 from ..schemas import TABLES
+from ..statestore.calculations import KnownCalculations, network_calculations
 from ..statestore.network_members import network_transformations
 from ..statestore.network_state import on_active_networks
 from ..statestore.task_times import TaskTimes
@@ -85,6 +86,9 @@ def remaining_of_file(
     scope = Scope.parse(scope).require_specific()
     rows = pl.DataFrame(TABLES["transformations"].table(transformation_rows(network, scope, now)))
     rows = with_diameters(rows, network)
+    # Transformations that the Scope knows under other keys are not computed again
+    stored = KnownCalculations.of(lake, scope).assign(network_calculations(network, scope))
+    rows = rows.with_columns(pl.col("transformation").replace(stored))
     return _left(lake, str(scope), None, network.name, rows, tasks_per_transformation, now)
 
 
