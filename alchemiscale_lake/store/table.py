@@ -21,6 +21,7 @@ from .columns import columns_to_come, nulls
 from .commit import commit_actions, commit_columns, compare_and_append, last_number, removals
 from .damage import damage_of_file
 from .data_files import DataFiles
+from .decoded_table import DecodedTable
 from .delta_log import DeltaLog
 from .failures import collect_all, fail
 from .kept_snapshot import KeptSnapshot
@@ -44,20 +45,6 @@ _CONFIGURATION: dict[str, str | None] = {
     "delta.logRetentionDuration": "interval 7 days",
     "delta.deletedFileRetentionDuration": "interval 7 days",
 }
-
-
-class _DecodedTable(DeltaTable):
-    """A Delta table with plain paths and keys where deltalake has percent-encoded URIs.
-
-    polars and DuckDB read them literally, and would not find a folder with a space in its name.
-    """
-
-    @property
-    def table_uri(self) -> str:
-        return unquote(super().table_uri)
-
-    def file_uris(self, *args: Any, **kwargs: Any) -> list[str]:
-        return [unquote(uri) for uri in super().file_uris(*args, **kwargs)]
 
 
 class LakeTable:
@@ -149,7 +136,7 @@ class LakeTable:
         began: float | None = time.monotonic()
         while True:
             try:
-                delta: DeltaTable = _DecodedTable(self._uri, storage_options=self._options)
+                delta: DeltaTable = DecodedTable(self._uri, storage_options=self._options)
             except TableNotFoundError as e:
                 raise self._gone() from e
             except (DeltaError, OSError) as e:

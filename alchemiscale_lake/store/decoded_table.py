@@ -1,0 +1,26 @@
+"""A Delta table whose paths readers find as they are."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import unquote
+
+from deltalake import DeltaTable
+
+__all__ = ["DecodedTable"]
+
+
+class DecodedTable(DeltaTable):
+    """A Delta table with plain paths and keys where deltalake has percent-encoded URIs.
+
+    polars and DuckDB read them literally, and would not find a folder with a space in its name.
+    """
+
+    @property
+    def table_uri(self) -> str:
+        """Place of the table."""
+        return unquote(super().table_uri)
+
+    def file_uris(self, *args: Any, **kwargs: Any) -> list[str]:
+        """Return the places of the data files."""
+        return [unquote(uri) for uri in super().file_uris(*args, **kwargs)]
