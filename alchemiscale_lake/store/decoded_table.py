@@ -21,6 +21,12 @@ class DecodedTable(DeltaTable):
         """Place of the table."""
         return unquote(super().table_uri)
 
-    def file_uris(self, partition_filters: Any = None) -> list[str]:
-        """Return the places of the data files."""
-        return [unquote(uri) for uri in super().file_uris(partition_filters)]
+    def file_uris(self, *args: Any, **kwargs: Any) -> list[str]:
+        """Return the places of the data files.
+
+        Parameters
+        ----------
+        *args, **kwargs
+            As of `deltalake.DeltaTable.file_uris`, which differ between its versions.
+        """
+        return [unquote(uri) for uri in super().file_uris(*args, **kwargs)]
