@@ -40,7 +40,6 @@ from .observation import OWN_LEASES, Observer
 from .openings import OpeningsObserver
 from .outage import Outage
 from .picture import Due, Identity, InFlight
-from .policy import policy_for
 from .pool_reports import PoolReport, report_pool, withdraw_report
 from .progress_estimate import Outlook, ProgressEstimate
 from .report import DispatchReport, Progress, Tally
@@ -93,11 +92,10 @@ class Dispatcher:
         self._me = Identity(settings.pool, role, process_name(f"{role}:{settings.pool}"))
         self._names, self._tally = TaskNames(lake), Tally()
         forecast = Forecast(lake, pools)
-        policy = policy_for(lake, pools, settings.pool, forecast=forecast)
         self._sightings = Sightings(lake, settings.pool)
         self._observer = Observer(lake, executor, self._me, settings.lease_s, self._sightings)
         self._acts = Acts(lake, self._tally, self._names)
-        self._openings = OpeningsObserver(lake, executor, settings, policy, forecast, rng)
+        self._openings = OpeningsObserver(lake, executor, settings, pools, forecast, rng)
         self._estimate = ProgressEstimate(lake, settings.selection, forecast)
         self._schedule = Schedule(settings.heartbeat_s, time.monotonic())
         self._in_flight: Mapping[str, InFlight] = {}

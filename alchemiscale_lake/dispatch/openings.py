@@ -14,16 +14,18 @@ import numpy as np
 
 from ..costs.forecast import Forecast
 from ..resources import Resources
+from ..settings import Pools
 from ..statestore.host_records import failed_hosts
 from ..statestore.runnable import Runnable
-from ..store import Lake
+from ..store import Lake, now_utc
 from ..tasks import TaskStates
 from ..tasks.policy import Admission
 from .allocation import Openings, free_slots, needs_of, open_places
 from .executor import Executor, Place
 from .picture import InFlight
 from .placing import workers_wanted
-from .policy import Policy
+from .policy import PolicyState, admit_tasks
+from .policy_inputs import PolicyInputs
 from .settings import DispatchSettings
 
 __all__ = ["OpeningsObserver"]
@@ -40,7 +42,8 @@ class OpeningsObserver:
     lake : Lake
     executor : Executor
     settings : DispatchSettings
-    policy : Policy
+    pools : Pools or None
+        All pools of this lake, whose policy applies to claims; None if any Task may be claimed.
     forecast : Forecast
     rng : numpy.random.Generator, optional
         Gives the seeds of the draws.
@@ -49,6 +52,11 @@ class OpeningsObserver:
     ----------
     places : sequence of Place
         As last reported by the engine.
+
+    Raises
+    ------
+    SettingsError
+        If the pools file has no such pool.
     """
 
     def __init__(
@@ -56,12 +64,16 @@ class OpeningsObserver:
         lake: Lake,
         executor: Executor,
         settings: DispatchSettings,
-        policy: Policy,
+        pools: Pools | None,
         forecast: Forecast,
         rng: np.random.Generator | None = None,
     ) -> None:
+        if pools is not None:
+            pools.named(settings.pool)
         self._lake, self._executor, self._settings = lake, executor, settings
-        self._policy, self._forecast = policy, forecast
+        self._forecast = forecast
+        self._inputs = None if pools is None else PolicyInputs(lake, pools, forecast)
+        self._policy = PolicyState(settings.pool)
         self._rng = rng or np.random.default_rng()
         self._networks = lake.network_log.states()
         self._runnable = Runnable(lake) if settings.runs_here else None
@@ -72,7 +84,8 @@ class OpeningsObserver:
     def refresh(self) -> None:
         """Reload slowly changing data: states and weights of networks, and the policy inputs."""
         self._networks = self._lake.network_log.states()
-        self._policy.refresh()
+        if self._inputs is not None:
+            self._inputs.refresh(now_utc())
         if self._runnable is not None:
             self._runnable.refresh()
         self._admitted = None
@@ -80,7 +93,9 @@ class OpeningsObserver:
     def admission(self, states: TaskStates) -> Admission:
         """Return what the pool may claim of its selection in these states."""
         if self._admitted is None or self._admitted[0] != states.seq:
-            admission = self._policy.admit(states, self._networks)
+            if self._inputs is not None:
+                self._policy = replace(self._policy, picture=self._inputs.picture(states))
+            admission, self._policy = admit_tasks(self._policy, states, self._networks, now_utc())
             meant = self._settings.selection.candidates(admission.candidates)
             if self._runnable is not None and len(meant):
                 meant = self._runnable.only(meant)

@@ -20,7 +20,7 @@ from ..store import Lake, NetworkState, now_utc
 from ..tasks import TaskStates, choose
 from ..tasks.fitness import FITS, REFUSALS, hours_in, part_in, refused_by
 from ..tasks.policy import Admission, PoolView, Situation, admit, pools_before, room_of
-from .policy_inputs import PolicyInputs
+from .policy_inputs import PolicyInputs, PolicyPicture
 
 __all__ = ["DispatchPlan", "PoolPlan", "Unplaced", "plan_dispatch"]
 
@@ -158,15 +158,16 @@ def plan_dispatch(
     inputs = PolicyInputs(lake, pools)
     inputs.refresh(now, usage=True)
     states, networks = lake.task_log.states(), lake.network_log.states()
-    candidates = inputs.candidates(states, networks)
-    heard = {name for name, report in inputs.reports.items() if report.is_heard(now)} & set(pools.pools)
+    picture = inputs.picture(states)
+    candidates = picture.candidates(states, networks)
+    heard = {name for name, report in picture.reports.items() if report.is_heard(now)} & set(pools.pools)
     assumed = all_pools or not heard
-    play = _Play(pools, inputs, candidates, inputs.running(states), now, set(pools.pools) if assumed else heard)
+    play = _Play(picture, candidates, picture.running_in(states), now, set(pools.pools) if assumed else heard)
     planned = [play.turn(name, networks, np.random.default_rng(seed)) for name in _order(pools)]
     claimable = candidates["task"].n_unique()
     return DispatchPlan(
         pools=tuple(planned),
-        unplaced=tuple(_unplaced(pools, play.candidates, inputs, {plan.pool: plan for plan in planned})),
+        unplaced=tuple(_unplaced(picture, play.candidates, {plan.pool: plan for plan in planned})),
         n_claimable=claimable,
         n_not_claimable=_count_waiting(states) - claimable,
         assumed=assumed and heard != set(pools.pools),
@@ -178,14 +179,13 @@ class _Play:
 
     def __init__(
         self,
-        pools: Pools,
-        inputs: PolicyInputs,
+        picture: PolicyPicture,
         candidates: pl.DataFrame,
         running: pl.DataFrame,
         now: datetime,
         present: set[str],
     ) -> None:
-        self._pools, self._inputs, self._now, self._present = pools, inputs, now, present
+        self._pools, self._picture, self._now, self._present = picture.pools, picture, now, present
         self.candidates, self._running = candidates, running
 
     def turn(self, name: str, networks: Mapping[str, NetworkState], rng: np.random.Generator) -> PoolPlan:
@@ -194,7 +194,7 @@ class _Play:
         if name not in self._present:
             admission = Admission(self.candidates.clear(), 0, True, (_no_dispatcher(name),))
             return self._plan(name, admission, running_before, self.candidates.clear())
-        situation = self._inputs.situation(self._running, self._now, heard=self._present)
+        situation = self._picture.situation(self._running, self._now, heard=self._present)
         admission = admit(self._pools, name, self.candidates, self._running, situation)
         taken, why = self._draw(name, admission, situation, networks, rng)
         self._start(name, taken)
@@ -232,11 +232,11 @@ class _Play:
     def _plan(
         self, name: str, admission: Admission, running: int, taken: pl.DataFrame, why: tuple[str, ...] = ()
     ) -> PoolPlan:
-        pool, used = self._pools.pools[name], self._inputs.usage[name]
+        pool, used = self._pools.pools[name], self._picture.usage[name]
         hours = taken[hours_in(name)]
         gpu_hours = float(hours.sum())
-        told = taken.join(self._inputs.sources().drop_nulls(), on="transformation")
-        report = self._inputs.reports.get(name)
+        sources = self._picture.forecasts.select("transformation", "source").drop_nulls()
+        report = self._picture.reports.get(name)
         is_present = name in self._present
         return PoolPlan(
             pool=name,
@@ -249,7 +249,7 @@ class _Play:
             would_claim=len(taken),
             gpu_hours=gpu_hours,
             n_unknown=hours.null_count(),
-            sources=dict(told.group_by("source").len().sort("source").iter_rows()),
+            sources=dict(taken.join(sources, on="transformation").group_by("source").len().sort("source").iter_rows()),
             cost=gpu_hours * pool.cost_per_gpu_hour,
             spent_today=used.cost,
             networks=dict(taken.group_by("network").len().sort("network").iter_rows()),
@@ -273,11 +273,10 @@ def _no_dispatcher(name: str) -> str:
     return f"no dispatcher was seen within the last ten minutes; start one with `alchemiscale-lake dispatch {name}`"
 
 
-def _unplaced(
-    pools: Pools, left: pl.DataFrame, inputs: PolicyInputs, planned: Mapping[str, PoolPlan]
-) -> list[Unplaced]:
+def _unplaced(picture: PolicyPicture, left: pl.DataFrame, planned: Mapping[str, PoolPlan]) -> list[Unplaced]:
+    pools = picture.pools
     codes = [refused_by(name) for name in pools.pools]
-    protocols = inputs.protocols()
+    protocols = picture.forecasts.select("transformation", "protocol")
     tasks = left.unique("task").join(protocols, on="transformation", how="left")
     groups = tasks.group_by("scope", "protocol", *codes).len("n").sort("scope", "protocol", *codes)
     found = []

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from alchemiscale_lake.caller import Caller
-from alchemiscale_lake.dispatch.policy import AllTasks, PoolPolicy, policy_for
+from alchemiscale_lake.dispatch.policy import PolicyState, admit_tasks
+from alchemiscale_lake.dispatch.policy_inputs import PolicyInputs
 from alchemiscale_lake.dispatch.pool_reports import PoolReport, report_pool
-from alchemiscale_lake.errors import SettingsError
 from alchemiscale_lake.settings import Pools
 from alchemiscale_lake.statestore.claims import claim_tasks
 from alchemiscale_lake.store import Lake, NetworkState, now_utc
@@ -43,9 +45,27 @@ def campaign(lake: Lake) -> Campaign:
     return made
 
 
-def ask(policy: PoolPolicy | AllTasks, lake: Lake, networks: dict[str, NetworkState] | None = None) -> Admission:
-    policy.refresh()
-    return policy.admit(lake.task_log.states(), networks or {})
+class Asking:
+    """A pool that asks the policy, as `OpeningsObserver` does."""
+
+    def __init__(self, lake: Lake, pools: Pools | None, pool: str, clock: Callable[[], datetime] = now_utc) -> None:
+        self.lake, self.clock, self.policy = lake, clock, PolicyState(pool)
+        self.inputs = None if pools is None else PolicyInputs(lake, pools)
+
+    def refresh(self) -> None:
+        if self.inputs is not None:
+            self.inputs.refresh(self.clock())
+
+    def admit(self, networks: dict[str, NetworkState] | None = None) -> Admission:
+        states = self.lake.task_log.states()
+        if self.inputs is not None:
+            self.policy = replace(self.policy, picture=self.inputs.picture(states))
+        admission, self.policy = admit_tasks(self.policy, states, networks or {}, self.clock())
+        return admission
+
+    def ask(self, networks: dict[str, NetworkState] | None = None) -> Admission:
+        self.refresh()
+        return self.admit(networks)
 
 
 def hear(lake: Lake, name: str, at: datetime | None = None) -> None:
@@ -60,43 +80,38 @@ def test_without_pools_everything_on_active_networks_may_be_claimed(campaign: Ca
     lake = campaign.lake
     other = campaign.network("m", [("x", "y")])
     campaign.new_tasks(other, ["x_y_other"])
-    policy = policy_for(lake, None, "local")
+    policy = Asking(lake, None, "local")
 
-    assert n_tasks(ask(policy, lake)) == 7
+    assert n_tasks(policy.ask()) == 7
     for shut in (NetworkState("inactive"), NetworkState("active", 0.0)):
-        assert n_tasks(ask(policy, lake, {other: shut})) == 6
-        assert n_tasks(ask(policy_for(lake, config(), "owned"), lake, {other: shut})) == 6
-
-
-def test_a_pool_that_is_not_in_the_file_is_refused(lake: Lake) -> None:
-    with pytest.raises(SettingsError, match="the pools file has no pool 'clod'; did you mean 'cloud'"):
-        policy_for(lake, config(), "clod")
+        assert n_tasks(policy.ask({other: shut})) == 6
+        assert n_tasks(Asking(lake, config(), "owned").ask({other: shut})) == 6
 
 
 def test_room_is_left_to_a_pool_only_while_it_is_heard_of(campaign: Campaign) -> None:
     lake = campaign.lake
-    assert n_tasks(ask(PoolPolicy(lake, config(), "cloud"), lake)) == 6
+    assert n_tasks(Asking(lake, config(), "cloud").ask()) == 6
 
     report_pool(lake, "owned", PoolReport(now_utc(), "p", workers=1, slots_free=4))
-    left = ask(PoolPolicy(lake, config(), "cloud"), lake)
+    left = Asking(lake, config(), "cloud").ask()
     assert (n_tasks(left), left.left_to) == (4, {"owned": 2})
 
     claim_tasks(lake, "owned", 2, lease_s=60, caller=Caller("p"))
-    full = ask(PoolPolicy(lake, config(), "cloud"), lake)
+    full = Asking(lake, config(), "cloud").ask()
     assert (n_tasks(full), full.left_to) == (4, {})
 
     hear(lake, "owned", now_utc() - timedelta(minutes=11))
-    assert n_tasks(ask(PoolPolicy(lake, config(), "cloud"), lake)) == 4
+    assert n_tasks(Asking(lake, config(), "cloud").ask()) == 4
 
 
 def test_a_pool_that_takes_nothing_of_what_it_is_left_is_not_waited_for(campaign: Campaign) -> None:
     lake, clock = campaign.lake, Clock()
-    policy = PoolPolicy(lake, config(), "cloud", clock=clock)
+    policy = Asking(lake, config(), "cloud", clock)
 
     def after(minutes: float) -> dict[str, int]:
         clock.ahead = timedelta(minutes=minutes)
         report_pool(lake, "owned", PoolReport(clock(), "p", workers=1, slots_free=2))
-        return dict(ask(policy, lake).left_to)
+        return dict(policy.ask().left_to)
 
     assert after(0) == {"owned": 2}
     assert after(9) == {"owned": 2}
@@ -111,11 +126,11 @@ def test_a_pool_that_takes_nothing_of_what_it_is_left_is_not_waited_for(campaign
 
 def test_the_age_of_what_waits_opens_a_rented_pool(campaign: Campaign) -> None:
     lake, clock = campaign.lake, Clock()
-    policy = PoolPolicy(lake, config(burst={"oldest_waiting": "2h"}), "cloud", clock=clock)
+    policy = Asking(lake, config(burst={"oldest_waiting": "2h"}), "cloud", clock)
 
-    assert not ask(policy, lake).open
+    assert not policy.ask().open
     clock.ahead = timedelta(hours=3)
-    opened = ask(policy, lake)
+    opened = policy.ask()
     assert opened.open
     assert opened.reasons[0] == "open: the oldest Task has been waiting 3h, oldest_waiting is 2h"
 
@@ -123,14 +138,14 @@ def test_the_age_of_what_waits_opens_a_rented_pool(campaign: Campaign) -> None:
 def test_the_budget_counts_what_ended_what_runs_and_what_ended_since_the_last_look(campaign: Campaign) -> None:
     lake, clock = campaign.lake, Clock()
     pools = config(burst={"budget_per_day": 8})
-    policy = PoolPolicy(lake, pools, "cloud", clock=clock)
+    policy = Asking(lake, pools, "cloud", clock)
     # each is predicted to cost 2.0
-    assert ask(policy, lake).limit == 4
+    assert policy.ask().limit == 4
 
     claims = claim_tasks(lake, "cloud", 3, lease_s=60, caller=Caller("p"))
-    assert ask(policy, lake).limit == 1
+    assert policy.ask().limit == 1
     clock.ahead = timedelta(seconds=16)
-    assert ask(policy, lake).limit == 1
+    assert policy.ask().limit == 1
 
     # one ends, at 0.5 GPU-hours; until the next read its predicted cost counts
     end_claims(lake, {claims[0].attempt: claims[0].task}, caller=Caller("p"), reason="the pod was evicted")
@@ -138,9 +153,9 @@ def test_the_budget_counts_what_ended_what_runs_and_what_ended_since_the_last_lo
     times = {"started_at": began, "ended_at": began + timedelta(hours=1), "wall_time_s": 3600.0}
     campaign.n_attempts = 40
     campaign.result(claims[0].task, 1.0, 0.1, pool="cloud", end_task=False, gpu_time_s=1800.0, **times)
-    assert ask(policy, lake).limit == 1
+    assert policy.ask().limit == 1
     clock.ahead = timedelta(seconds=47)
-    after = ask(policy, lake)
+    after = policy.ask()
     # 1.0 is spent; the expected duration is now 1.25 hours instead of one, from its own result
     assert after.limit == 1
     assert after.open
@@ -148,23 +163,41 @@ def test_the_budget_counts_what_ended_what_runs_and_what_ended_since_the_last_lo
 
 def test_transformations_that_came_since_are_looked_up(campaign: Campaign) -> None:
     lake = campaign.lake
-    policy = PoolPolicy(lake, config(), "owned")
-    assert n_tasks(ask(policy, lake)) == 6
+    policy = Asking(lake, config(), "owned")
+    assert n_tasks(policy.ask()) == 6
 
     network = campaign.network("m", [("x", "y")])
     campaign.new_tasks(network, ["x_y_other"])
-    assert n_tasks(policy.admit(lake.task_log.states(), {})) == 7
+    assert n_tasks(policy.admit()) == 7
 
 
 def test_admitting_reads_nothing_between_looks(campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
-    lake = campaign.lake
-    policy = PoolPolicy(lake, config(burst={"oldest_waiting": "1s", "budget_per_day": 5}), "cloud")
+    policy = Asking(campaign.lake, config(burst={"oldest_waiting": "1s", "budget_per_day": 5}), "cloud")
     policy.refresh()
-    states = lake.task_log.states()
+    states = campaign.lake.task_log.states()
 
     def refuse(*_: object) -> None:
         raise AssertionError("the lake was read")
 
     monkeypatch.setattr(Lake, "table", refuse)
     policy.refresh()
-    policy.admit(states, {})
+    assert policy.inputs is not None
+    state = replace(policy.policy, picture=policy.inputs.picture(states))
+    admit_tasks(state, states, {}, now_utc())
+
+
+def test_the_same_state_decides_the_same(campaign: Campaign) -> None:
+    lake, clock = campaign.lake, Clock()
+    report_pool(lake, "owned", PoolReport(now_utc(), "p", workers=1, slots_free=4))
+    policy = Asking(lake, config(), "cloud", clock)
+    policy.ask()
+    states, before = lake.task_log.states(), policy.policy
+    later = now_utc() + timedelta(minutes=9)
+
+    first, after = admit_tasks(before, states, {}, later)
+    again, after_again = admit_tasks(before, states, {}, later)
+
+    assert first.candidates.equals(again.candidates)
+    assert (first.left_to, first.limit, first.reasons) == (again.left_to, again.limit, again.reasons)
+    assert before.offers.since.keys() == after.offers.since.keys() == {"owned"}
+    assert after.offers == after_again.offers
