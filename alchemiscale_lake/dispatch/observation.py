@@ -110,6 +110,8 @@ class Observer:
         ended = picture.ended if self._me.is_durable or not due.leaving else frozenset(in_flight)
         asked = {attempt: picture.claim(attempt).scope for attempt in (*ended, *recoveries)}
         asked |= _beside_others(in_flight) if due.heartbeat else {}
+        # a job that has left its queue may just have finished, or not be listed yet: its receipt decides
+        asked |= {a: other.state.scope for a, other in picture.others.items() if other.jobless_s is not None}
         asked |= self._forgotten(in_flight, due)
         receipts = {receipt.attempt: receipt for receipt in find_receipts(self._lake, asked)} if asked else {}
         if due.leaving and not self._me.is_durable:

@@ -15,11 +15,12 @@ import pytest
 from alchemiscale_lake.dispatch.executor import Executor, Handle
 from alchemiscale_lake.engines.registry import open_executor
 from alchemiscale_lake.execution import AttemptSpec
+from alchemiscale_lake.execution.heartbeat import read_beat
 from alchemiscale_lake.settings import ENGINES, Limits, Pool
 from alchemiscale_lake.store import Lake
 from tests.contracts.executor_contract import ExecutorContract
 from tests.engine import Engine
-from tests.execution.bench import Bench
+from tests.execution.bench import SCOPE, Bench
 from tests.plugins import install, thread_engine
 from tests.slurm import Slurm, slurm
 
@@ -50,6 +51,7 @@ class TestDaskHere(ExecutorContract):
 
 class TestDaskInSlurm(ExecutorContract):
     durable, whole_jobs, gpus = False, False, 1.0
+    lake: Lake
 
     @pytest.fixture(autouse=True)
     def _queue(self, cluster: Slurm) -> Iterator[None]:
@@ -59,17 +61,21 @@ class TestDaskInSlurm(ExecutorContract):
         cluster.wait_for(lambda s: not s.jobs())
 
     def open(self, lake: Lake) -> AbstractContextManager[Executor]:
+        self.lake = lake
         return open_executor("cluster", slurm_pool(), lake)
 
     def lose(self, executor: Executor, handle: Handle, spec: AttemptSpec) -> None:
-        (job,) = self.cluster.running()[:1]
-        self.cluster.run("scancel", "--signal=KILL", "--full", job.job_id)
+        beat = read_beat(self.lake, SCOPE, spec.attempt)
+        assert beat is not None
+        assert beat.queue_job is not None
+        self.cluster.run("scancel", "--signal=KILL", "--full", beat.queue_job)
 
 
 class TestBatchMode(TestDaskInSlurm):
     durable, whole_jobs = True, True
 
     def open(self, lake: Lake) -> AbstractContextManager[Executor]:
+        self.lake = lake
         return open_executor("cluster", slurm_pool(), lake, once=True)
 
 

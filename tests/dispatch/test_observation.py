@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 
@@ -174,6 +175,28 @@ def test_jobs_are_missing_from_when_they_were_first_missed(watcher: Watcher, clo
     assert jobless_s(1) == {"a1": 50.0}
     clock.now = 60.0
     assert jobless_s(1, 2) == {"a1": 60.0, "a2": 0.0}
+
+
+def test_a_job_that_just_left_its_queue_is_asked_for_its_receipt(
+    watcher: Watcher, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be missing because it was fast, and a cron job that comes too early would leave its results lying."""
+    watcher.me, watcher.held = JOBS, (running(1), running(2))
+    monkeypatch.setattr(
+        observation, "find_receipts", lambda _, asked: [SimpleNamespace(attempt=a) for a in asked if a == "a1"]
+    )
+
+    seen = watcher.picture({}, Due(start=True, sweep=True))
+
+    assert {attempt: other.jobless_s for attempt, other in seen.others.items()} == {"a1": 0.0, "a2": 0.0}
+    assert list(seen.receipts) == ["a1"]
+    decision = decide(seen)
+    assert (list(decision.record), decision.fail, decision.release, decision.stop) == (
+        [seen.receipts["a1"]],
+        {},
+        {},
+        (),
+    )
 
 
 def test_how_long_a_lease_lasts_is_asked_once(watcher: Watcher, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -258,13 +258,15 @@ def test_two_harmonic_states_in_one_system_are_refused() -> None:
 @pytest.mark.parametrize(
     ("kind", "exit_code"), [("segfault", -signal.SIGSEGV), ("kill", -signal.SIGKILL), ("exit", 3), ("hang", None)]
 )
-@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_units_die_as_asked(kind: str, exit_code: int | None, tmp_path: Path) -> None:
     transformation = networks.harmonic_transformation(fail=kind, fail_in="setup")
-    process = multiprocessing.get_context("fork").Process(target=_run_quietly, args=(transformation, tmp_path))
+    fresh = multiprocessing.get_context("spawn")  # a fork would inherit locks of this process's threads
+    began = fresh.Event()
+    process = fresh.Process(target=_run_quietly, args=(transformation, tmp_path, began))
 
     process.start()
-    process.join(1.5 if kind == "hang" else 60.0)
+    assert began.wait(120.0)
+    process.join(1.5 if kind == "hang" else 120.0)
 
     try:
         assert process.exitcode == exit_code
@@ -370,8 +372,9 @@ assert numpy.geterr() == before
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def _run_quietly(transformation: Any, folder: Path) -> None:
+def _run_quietly(transformation: Any, folder: Path, began: Any) -> None:
     faulthandler.disable()  # pytest's would report the requested death
+    began.set()
     run_dag(transformation, folder)
 
 
