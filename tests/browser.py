@@ -63,7 +63,7 @@ class Page:
         self.socket.send(json.dumps(message))
         number = self._number
         while True:
-            answer = json.loads(self.socket.recv(timeout=60))
+            answer = json.loads(self.socket.recv(timeout=300))
             if answer.get("id") == number:
                 assert "error" not in answer, (method, answer)
                 result: dict[str, Any] = answer["result"]
@@ -103,7 +103,7 @@ class Page:
         assert "exceptionDetails" not in found, found["exceptionDetails"]
         return found["result"].get("value")
 
-    def wait(self, expression: str, *, seconds: float = 60.0) -> Any:
+    def wait(self, expression: str, *, seconds: float = 300.0) -> Any:
         """Wait until an expression is true, and return its value."""
         deadline = time.monotonic() + seconds
         while not (found := self.evaluate(expression)):
@@ -171,7 +171,7 @@ def browser() -> Iterator[Callable[[], Page]]:
     finally:
         process.terminate()
         try:
-            process.wait(timeout=20)
+            process.wait(timeout=300)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -180,7 +180,7 @@ def browser() -> Iterator[Callable[[], Page]]:
 
 def _address(profile: Path, process: subprocess.Popen[bytes]) -> str:
     told = profile / "DevToolsActivePort"
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while not told.exists() or len(told.read_text().splitlines()) < 2:
         assert process.poll() is None, "Chromium ended at once"
         assert time.monotonic() < deadline, "Chromium does not answer"
@@ -203,7 +203,7 @@ def _tab(socket: ClientConnection) -> Page:
 def _ask(socket: ClientConnection, method: str, **params: Any) -> dict[str, Any]:
     socket.send(json.dumps({"id": 1, "method": method, "params": params}))
     while True:
-        answer = json.loads(socket.recv(timeout=60))
+        answer = json.loads(socket.recv(timeout=300))
         if answer.get("id") == 1:
             result: dict[str, Any] = answer["result"]
             return result

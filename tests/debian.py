@@ -40,7 +40,7 @@ def _install(packages: Sequence[str]) -> None:
     install = f"apt-get install -y --no-install-recommends {' '.join(packages)}"
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for command in (install, f"apt-get update && {install}"):
-        done = subprocess.run(command, shell=True, capture_output=True, env=environment, check=False, timeout=500)
+        done = subprocess.run(command, shell=True, capture_output=True, env=environment, check=False, timeout=600)
         if done.returncode == 0:
             return
     pytest.fail(f"{packages[0]} cannot be installed: {done.stderr.decode()[-300:]}")

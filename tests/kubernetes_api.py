@@ -64,7 +64,7 @@ class Cluster:
 
     def evict(self, pod: str) -> None:
         """End a Pod as a node's kubelet does for `kubectl drain`."""
-        asyncio.run_coroutine_threadsafe(self._end_pod(pod, "Evicted"), self.loop).result(timeout=90.0)
+        asyncio.run_coroutine_threadsafe(self._end_pod(pod, "Evicted"), self.loop).result(timeout=600.0)
 
     def log(self, pod: str) -> str:
         """Return the output of a Pod's container."""
@@ -284,9 +284,9 @@ def kubernetes(
         for process in cluster.processes.values():
             process.kill()
             process.wait()
-        asyncio.run_coroutine_threadsafe(runner.cleanup(), cluster.loop).result(timeout=10.0)
+        asyncio.run_coroutine_threadsafe(runner.cleanup(), cluster.loop).result(timeout=120.0)
         cluster.loop.call_soon_threadsafe(cluster.loop.stop)
-        thread.join(timeout=10.0)
+        thread.join(timeout=120.0)
         cluster.loop.close()
 
 

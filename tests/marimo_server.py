@@ -36,19 +36,19 @@ def served(notebook: Path, lake: Path, folder: Path) -> Iterator[str]:
         finally:
             process.terminate()
             try:
-                process.wait(timeout=20)
+                process.wait(timeout=300)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
 
 
 def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 300
     while True:
         assert process.poll() is None, log.read_text()
         assert time.monotonic() < deadline, log.read_text()
         try:
-            with urlopen(url, timeout=5):
+            with urlopen(url, timeout=120):
                 return
         except OSError:
             time.sleep(0.2)

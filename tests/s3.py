@@ -189,10 +189,10 @@ def s3_server() -> Iterator[str]:
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         while True:
             try:
-                urllib.request.urlopen(f"{endpoint}/moto-api/", timeout=5).close()
+                urllib.request.urlopen(f"{endpoint}/moto-api/", timeout=120).close()
                 break
             except (urllib.error.URLError, ConnectionError):
                 assert time.monotonic() < deadline, "the S3 server did not start"
@@ -243,7 +243,7 @@ def set_environment(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
 def new_bucket(endpoint: str) -> str:
     """Create a bucket; return the URL of a location in it."""
     name = f"bucket-{uuid.uuid4().hex[:12]}"
-    urllib.request.urlopen(urllib.request.Request(f"{endpoint}/{name}", method="PUT"), timeout=10).close()
+    urllib.request.urlopen(urllib.request.Request(f"{endpoint}/{name}", method="PUT"), timeout=120).close()
     return f"s3://{name}/a/prefix"
 
 

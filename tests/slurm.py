@@ -86,7 +86,7 @@ class Slurm:
 
     def run(self, *command: str) -> str:
         """Run a Slurm command; return its output."""
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
         assert done.returncode == 0, f"{command}: {done.stderr}"
         return done.stdout
 
@@ -137,7 +137,7 @@ class Slurm:
         self.start_controller()
         self.wait_for(lambda s: "unk" not in s.run("sinfo", "-h", "-o", "%t"))
 
-    def wait_for(self, what: Callable[[Slurm], bool], timeout_s: float = 60.0) -> None:
+    def wait_for(self, what: Callable[[Slurm], bool], timeout_s: float = 300.0) -> None:
         """Wait until a condition holds."""
         _wait(lambda: what(self), "what the test waits for", lambda: f"{self.jobs()}\n{self._logs()}", timeout_s)
 
@@ -235,7 +235,7 @@ def _of_jobs(conf: str) -> Iterator[psutil.Process]:
 
 
 def _said(*command: str) -> str:
-    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False).stdout
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False).stdout
 
 
 def _wait(what: Callable[[], bool], name: str, tell: Callable[[], str], timeout_s: float = _START_S) -> None:

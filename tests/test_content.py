@@ -218,7 +218,6 @@ BAD_TABLES = {
 }
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize("kind", BAD_TABLES)
 def test_bad_tables_are_named(tmp_path: Path, kind: str) -> None:
     file = tmp_path / "table.csv"
@@ -245,7 +244,6 @@ BAD_POOLS = {
 }
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize("kind", BAD_POOLS)
 def test_bad_pools_files_are_named(tmp_path: Path, kind: str) -> None:
     file = tmp_path / "pools.yaml"

@@ -28,7 +28,7 @@ def test_a_run_ends_although_a_worker_died(after: str, tmp_path: Path) -> None:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 1, done.stdout + done.stderr

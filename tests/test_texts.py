@@ -31,7 +31,7 @@ def test_head_and_tail_of_a_long_text_are_kept() -> None:
     text = "ValueError: " + "x" * 50_000_000 + " at line 7"
     began = time.process_time()
     stored = storable(text, 2000, whole="units/00/exception.txt")
-    assert time.process_time() - began < 1.0
+    assert time.process_time() - began < 5.0
     assert len(stored) <= 2000
     assert stored.startswith("ValueError: x")
     assert stored.endswith("x at line 7")

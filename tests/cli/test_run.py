@@ -45,14 +45,14 @@ def start(arguments: list[str], env: Mapping[str, str]) -> subprocess.Popen[str]
 
 
 def wait_for(reached: Callable[[], bool], process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 200.0
+    deadline = time.monotonic() + 600.0
     while not reached():
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.1)
 
 
-def assert_gone(processes: list[psutil.Process], within_s: float = 2.0) -> None:
+def assert_gone(processes: list[psutil.Process], within_s: float = 60.0) -> None:
     assert processes
     deadline = time.monotonic() + within_s
     while left := [p for p in processes if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]:
@@ -133,7 +133,7 @@ def test_killed_interrupted_resumed(up: Up, tmp_path: Path, tmp_path_factory: py
     wait_for(lambda: n_results(lake) > kept and "running" in statuses(lake), second)
     family = psutil.Process(second.pid).children(recursive=True)
     os.killpg(second.pid, signal.SIGINT)
-    out, said = second.communicate(timeout=20)
+    out, said = second.communicate(timeout=300)
     assert second.returncode == 130
     assert out == ""
     assert "releasing running Tasks" in said
@@ -194,7 +194,7 @@ def test_failed_tasks_are_reported_retried_and_listed_later(
     shown = Up(process, process.stdout.readline().strip(), lake)
     runs = {run["name"] for run in ask(shown, "flow_runs/filter")}
     os.killpg(process.pid, signal.SIGINT)
-    process.communicate(timeout=20)
+    process.communicate(timeout=300)
     assert {"run-bad", "dispatch-local"} <= runs
 
 
@@ -220,7 +220,7 @@ def test_up_stops_and_leaves_nothing(up: Up) -> None:
     family = psutil.Process(up.process.pid).children(recursive=True)
 
     os.killpg(up.process.pid, signal.SIGINT)
-    _, said = up.process.communicate(timeout=20)
+    _, said = up.process.communicate(timeout=300)
 
     assert up.process.returncode == 0
     assert "stopped" in said

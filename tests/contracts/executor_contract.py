@@ -45,7 +45,7 @@ class ExecutorContract:
     #: GPUs of each attempt.
     gpus: ClassVar[float] = 0.0
     #: Longest time until something submitted has started, or something lost is noticed; seconds.
-    patience_s: ClassVar[float] = 120.0
+    patience_s: ClassVar[float] = 600.0
 
     def open(self, lake: Lake) -> AbstractContextManager[Executor]:
         """Open the engine, with capacity for at least two attempts of one core."""

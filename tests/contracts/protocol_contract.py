@@ -44,7 +44,7 @@ def run_dag(transformation: Any, folder: Path, *, extends: Any = None, pool: Pro
     for unit in gufe_adapter.units_in_order(dag):
         key = str(unit.key)
         job = (written, key, [done[needed] for needed in needs[key]], str(folder / key))
-        done[key] = run_unit(*job) if pool is None else pool.submit(run_unit, *job).result(timeout=120)
+        done[key] = run_unit(*job) if pool is None else pool.submit(run_unit, *job).result(timeout=600)
         if not gufe_adapter.unit_ok(gufe_adapter.loads_chain(done[key])):
             break
     results = [gufe_adapter.loads_chain(result) for result in done.values()]

@@ -58,7 +58,7 @@ class Daemon:
         except BaseException as e:
             self.error = e
 
-    def join(self, timeout_s: float = 120.0) -> DispatchReport:
+    def join(self, timeout_s: float = 600.0) -> DispatchReport:
         """Wait until it has ended; return its report."""
         self._thread.join(timeout_s)
         if self.error is not None:
@@ -93,7 +93,7 @@ def results(lake: Lake) -> pl.DataFrame:
     return lake.table("results").scan().sort("started_at").collect()
 
 
-def wait_until(what: Callable[[], bool], timeout_s: float = 60.0) -> float:
+def wait_until(what: Callable[[], bool], timeout_s: float = 300.0) -> float:
     """Wait until a condition holds; return how long that took, seconds."""
     began = time.monotonic()
     while not what():

@@ -76,7 +76,7 @@ def test_a_worker_of_another_user_is_not_taken(executor: DaskExecutor, tmp_path:
         "        print('joined')\n"
         "asyncio.run(join())\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=100)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=600)
 
     assert done.returncode != 0
     assert "joined" not in done.stdout

@@ -181,11 +181,11 @@ class Scene:
     def turn(self, wanted: int, *, later_s: float = 10.0, barred: Collection[str] = ()) -> list[str]:
         self.queue.now += later_s
         taking = self.jobs.adjust(list(self.queue.workers.values()), wanted, barred)
-        deadline = time.monotonic() + 5.0
+        deadline = time.monotonic() + 300.0
         while not all(job.submission.done() for job in self.jobs._jobs.values()):
             assert time.monotonic() < deadline
             time.sleep(0.001)
-        self.jobs._thread.submit(lambda: None).result(5.0)
+        self.jobs._thread.submit(lambda: None).result(300.0)
         return sorted(taking)
 
 

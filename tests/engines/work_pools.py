@@ -81,7 +81,7 @@ def worker(work_pool: str, folder: Path, *arguments: str, kind: str = "process",
         process.wait()
 
 
-def wait_until(what: Any, *, patience_s: float = 100.0, pause_s: float = 0.1) -> Any:
+def wait_until(what: Any, *, patience_s: float = 600.0, pause_s: float = 0.1) -> Any:
     """Return the first true result of `what`."""
     deadline = time.monotonic() + patience_s
     while True:

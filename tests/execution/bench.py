@@ -82,7 +82,7 @@ def tries(receipt: Receipt) -> list[tuple[str, int, bool]]:
     return [(unit["name"], unit["try_number"], unit["ok"]) for unit in receipt.units]
 
 
-def wait_for(condition: Callable[[], Any], *, timeout_s: float = 15.0) -> Any:
+def wait_for(condition: Callable[[], Any], *, timeout_s: float = 120.0) -> Any:
     """Wait until a condition holds, and return its value."""
     deadline = time.monotonic() + timeout_s
     while not (found := condition()):

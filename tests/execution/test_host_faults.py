@@ -202,7 +202,7 @@ def test_a_unit_that_kills_the_fork_server_fails_no_neighbour(bench: Bench, tmp_
     assignment = bench.assignment(*specs, cores=4)
     thread = threading.Thread(target=lambda: done.append(execute_assignment(assignment)))
     thread.start()
-    wait_for(lambda: bench.lake.objects.exists(f"attempts/{SCOPE}/{killer.attempt}/receipt.arrow"), timeout_s=300)
+    wait_for(lambda: bench.lake.objects.exists(f"attempts/{SCOPE}/{killer.attempt}/receipt.arrow"), timeout_s=600)
     (tmp_path / "over").touch()
     thread.join(120)
 

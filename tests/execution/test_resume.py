@@ -60,7 +60,7 @@ outputs['checkpoint'] = (shared / 'checkpoint').read_text()
     count = f"open({str(tmp_path / 'count')!r}, 'a').write('.')"
     spec = bench.spec(scripted({"first": f"{count}; print('hello')", "second": sleep}))
     with supervisor(bench, spec) as process:
-        unit, stray = wait_for(lambda: note.exists() and note.read_text().split(), timeout_s=60)
+        unit, stray = wait_for(lambda: note.exists() and note.read_text().split(), timeout_s=300)
         mark = mark_of(int(unit))
         assert mark is not None
         process.kill()

@@ -29,7 +29,6 @@ def drive(forks: ForkServer, lake: str, *options: str, fault: str | None = None)
     return done.returncode
 
 
-@pytest.mark.timeout(400)
 @pytest.mark.parametrize("seed", [SEED, *(pytest.param(SEED + n, marks=LONG) for n in range(1, 6))])
 def test_killed_between_writes_in_a_bucket(seed: int, forks: ForkServer, bucket: str, tmp_path: Path) -> None:
     """Kills throughout the campaign, from early to late, on one lake; all Tasks complete once."""

@@ -27,7 +27,6 @@ from tests.s3 import Way
 BEFORE = (5, 100)
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("after", BEFORE)
 def test_a_dispatcher_outlives_it_and_every_task_completes_once(bucket_lake: str, way: Way, after: int) -> None:
     lake = Lake.open(bucket_lake)

@@ -112,7 +112,6 @@ def test_the_undisturbed_campaign_is_what_was_asked_for(undisturbed: Undisturbed
     assert len(undisturbed.points) >= 30, "there are fault points between the writes"
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("group", range(N_GROUPS))
 @pytest.mark.parametrize("seed", [SEED, *(pytest.param(SEED + 100 * n, marks=LONG) for n in range(1, 6))])
 def test_killed_between_any_two_writes(
@@ -135,7 +134,6 @@ def test_killed_between_any_two_writes(
     assert len(missed) <= 1, f"of {points} these were not reached: {missed}"
 
 
-@pytest.mark.timeout(300)
 def test_two_dispatchers_race_and_one_is_killed(network: Path, undisturbed: Undisturbed, tmp_path: Path) -> None:
     draw = random.Random(SEED + 1)
     for i in range(3):
@@ -147,7 +145,7 @@ def test_two_dispatchers_race_and_one_is_killed(network: Path, undisturbed: Undi
         time.sleep(draw.uniform(0.0, 1.0))
         racers[0].kill()
         racers[0].wait()
-        assert racers[1].wait(timeout=120) == 0, racers[1].stderr.read() if racers[1].stderr else ""
+        assert racers[1].wait(timeout=600) == 0, racers[1].stderr.read() if racers[1].stderr else ""
         for racer in racers:
             if racer.stderr:
                 racer.stderr.close()
@@ -211,7 +209,7 @@ def statuses(lake: Path) -> set[str]:
         return set()
 
 
-def wait_for(ready: Callable[[], object], processes: list[subprocess.Popen[bytes]], timeout_s: float = 90.0) -> None:
+def wait_for(ready: Callable[[], object], processes: list[subprocess.Popen[bytes]], timeout_s: float = 600.0) -> None:
     deadline = time.monotonic() + timeout_s
     while not ready():
         assert time.monotonic() < deadline, "waited in vain"
@@ -223,7 +221,6 @@ KILLS = ["flow", "worker", "child", "fork server", "api", "flow"]
 N_REPEATS = 4
 
 
-@pytest.mark.timeout(600)
 def test_the_command_is_killed_wherever_it_hurts(
     start: Callable[..., Command], undisturbed: Undisturbed, tmp_path: Path
 ) -> None:
@@ -245,7 +242,7 @@ def test_the_command_is_killed_wherever_it_hurts(
         if kill == "flow":  # the command recovers from the others itself
             wait_until_gone(command)
             command = start("--resume", *retries)
-    assert command.process.wait(timeout=240) == 0, log_of(tmp_path)
+    assert command.process.wait(timeout=600) == 0, log_of(tmp_path)
     assert len(killed) >= 4, log_of(tmp_path)
     ended = final_tables(lake)
     assert [status for _, status in ended["status"]] == ["complete"] * N_EDGES * N_REPEATS, log_of(tmp_path)
@@ -255,7 +252,7 @@ def test_the_command_is_killed_wherever_it_hurts(
 
 def can_be_killed(command: Command, kill: str, lake: Path) -> bool:
     """Wait until a Task is running and something of that kind exists; return False if the command ended before."""
-    deadline = time.monotonic() + 90.0
+    deadline = time.monotonic() + 300.0
     while command.process.poll() is None:
         if "running" in statuses(lake) and victims(command, kill):
             return True
@@ -289,6 +286,6 @@ def victims(command: Command, kill: str) -> list[psutil.Process]:
 def wait_until_gone(command: Command) -> None:
     """A killed command leaves no process behind."""
     below = command.below()
-    command.process.wait(timeout=120)
-    _, left = psutil.wait_procs(below, timeout=20)
+    command.process.wait(timeout=600)
+    _, left = psutil.wait_procs(below, timeout=300)
     assert left == [], [p.cmdline() for p in left]

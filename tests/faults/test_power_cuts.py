@@ -101,7 +101,6 @@ def copy_of(image: Path) -> bytes:
     return data
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("n_cuts", [10, pytest.param(200, marks=LONG)])
 def test_an_ext4_is_cut_while_a_campaign_runs(
     n_cuts: int, image: Path, tmp_path: Path, empty_lake_folder: Path

@@ -24,8 +24,6 @@ from tests.engines.work_pools import wait_until, worker
 from tests.kubernetes_api import Cluster, kubernetes
 from tests.prefect_requests import is_there, login
 
-pytestmark = pytest.mark.timeout(400)
-
 DEPLOYMENTS = Path(__file__).parents[2] / "deployments" / "kubernetes"
 NAMESPACE = "alchemiscale-lake"
 #: Not the name used by `setup.sh`: its test shares the server.

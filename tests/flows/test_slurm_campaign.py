@@ -104,7 +104,7 @@ def wait_until_missed(lake: Lake) -> None:
 def test_a_daemon_brings_jobs_when_there_is_work_and_lets_them_go(cluster: Slurm, lake: Lake, tmp_path: Path) -> None:
     stored(lake, network(), 2)
     command = [*MAIN, "dispatch", "cluster", "--pools", str(pools_file(tmp_path)), "--lake", lake.url]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr
     assert "12 complete, 0 failed" in done.stderr
     assert_all_complete_once(lake, 12)
@@ -122,7 +122,7 @@ def test_single_shot_submits_collects_and_leaves_nothing_but_jobs(cluster: Slurm
     command = [*MAIN, "dispatch", "cluster", "--once", "--pools", str(pools), "--lake", lake.url]
     shots = 0
     while counts(lake) != {"complete": 12}:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
         assert done.returncode == 0, done.stderr
         shots += 1
         assert shots < 15, counts(lake)
@@ -153,13 +153,13 @@ def test_batch_mode_releases_what_scancel_ended(cluster: Slurm, lake: Lake, tmp_
     stored(lake, network(3, duration_s=20.0))
     command = [*MAIN, "dispatch", "cluster", "--once", "--lake", lake.url]
     command += ["--pools", str(pools_file(tmp_path, maximum=1))]
-    subprocess.run(command, capture_output=True, timeout=60, check=True)
+    subprocess.run(command, capture_output=True, timeout=300, check=True)
     wait_until(lambda: len(steps_of(lake)) == 1)
     cluster.cancel(cluster.jobs()[0].job_id)
     cluster.wait_for(lambda s: not s.jobs())
     assert counts(lake) == {"running": 1, "waiting": 2}, "nobody has looked yet"
     wait_until_missed(lake)
-    subprocess.run(command, capture_output=True, timeout=60, check=True)
+    subprocess.run(command, capture_output=True, timeout=300, check=True)
     reasons = events(lake, "released")["reason"].to_list()
     assert len(reasons) == 1
     assert reasons[0].startswith("stopped: ")
@@ -173,7 +173,7 @@ def test_what_slurm_refuses_is_told_and_costs_no_task(cluster: Slurm, lake: Lake
     command = [*MAIN, "dispatch", "cluster", "--lake", lake.url, "--pools", str(pools)]
     said = ""
     for _ in range(4):
-        done = subprocess.run([*command, "--once"], capture_output=True, text=True, timeout=60, check=True)
+        done = subprocess.run([*command, "--once"], capture_output=True, text=True, timeout=300, check=True)
         said += done.stderr
         assert counts(lake) == {"waiting": 3}, "nobody has to come and give them back"
     assert "invalid partition specified: nosuch" in said
@@ -198,10 +198,10 @@ def test_jobs_with_a_broken_environment_fail_no_task(cluster: Slurm, lake: Lake,
     )
     command = [*MAIN, "dispatch", "cluster", "--once", "--pools", str(pools), "--lake", lake.url]
     for _ in range(2):
-        subprocess.run(command, capture_output=True, timeout=60, check=True)
+        subprocess.run(command, capture_output=True, timeout=300, check=True)
         cluster.wait_for(lambda s: not s.jobs())
         wait_until_missed(lake)
-    subprocess.run(command, capture_output=True, timeout=60, check=True)
+    subprocess.run(command, capture_output=True, timeout=300, check=True)
     assert counts(lake).get("error", 0) == 0
     assert results(lake).is_empty()
     reasons = set(events(lake, "released")["reason"])

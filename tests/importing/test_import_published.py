@@ -13,7 +13,6 @@ import io
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from alchemiscale_lake.estimates.gathering import gather_network
 from alchemiscale_lake.importing.imports import ImportReport, import_results
@@ -43,7 +42,6 @@ def centred(numbers: Numbers, ligands: list[str]) -> np.ndarray:
     return np.asarray(values - values.mean())
 
 
-@pytest.mark.timeout(300)
 def test_every_published_ligand_is_reproduced(lake: Lake) -> None:
     published: dict[str, Numbers] = {}
     for row in csv.DictReader(io.StringIO(real_file("openfe2024_ligands.csv").read_text())):

@@ -57,7 +57,7 @@ def test_nothing_is_reported_to_anybody(api: Api) -> None:
 
 
 def test_the_ui_is_served(api: Api) -> None:
-    with urllib.request.urlopen(api.ui_url, timeout=20) as page:
+    with urllib.request.urlopen(api.ui_url, timeout=300) as page:
         assert b"<html" in page.read().lower()
 
 

@@ -67,9 +67,9 @@ def test_no_stream_opens_without_the_login(api: Api, path: str, first: dict[str,
     protocols = None if first is None else [Subprotocol("prefect")]
 
     def listen() -> None:
-        with connect(url, subprotocols=protocols, proxy=None, open_timeout=30) as stream:
+        with connect(url, subprotocols=protocols, proxy=None, open_timeout=300) as stream:
             stream.send(json.dumps(first or {"type": "filter"}))
-            said = stream.recv(timeout=30)
+            said = stream.recv(timeout=300)
             raise AssertionError(said)
 
     with pytest.raises((ConnectionClosed, InvalidStatus)):

@@ -30,7 +30,6 @@ from tests.networks import legs_network
 from tests.networks_room.chains import mapped_chain
 
 #: A browser may have to be installed first.
-pytestmark = pytest.mark.timeout(700)
 
 TYK2 = f"AlchemicalNetwork-tyk2-{SCOPE}"
 NASTY = ["</script><img src=x onerror=alert(1)>", "<!--<script>", "{{script}} & \"'`\u2028", "]]>"]

@@ -362,7 +362,6 @@ def template() -> Iterator[Path]:
         yield Path(folder) / "template"
 
 
-@pytest.mark.timeout(300)
 def test_random_policies_agree_with_the_reference(template: Path) -> None:
     Policies.template = template
     run_state_machine_as_test(

@@ -273,7 +273,6 @@ def test_a_damaged_lake_is_refused_before_anything_is_changed(folder: str) -> No
 # --- kills ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.timeout(300)
 def test_a_migration_killed_between_any_two_writes_goes_on(folder: str, tmp_path: Path) -> None:
     """SIGKILL at every fault point; then what was there is there, and the next migration ends as if undisturbed."""
     (tmp_path / "killed").mkdir()

@@ -24,7 +24,7 @@ from tests.s3 import SECRET, TOKEN, Fault, Way
 
 ASSAYS = TABLES["assays"]
 #: Timeout of 1 s, retries for 2 s, and three tries of a commit.
-LONGEST_S = 25.0
+LONGEST_S = 60.0
 
 
 def create(lake: Lake, name: str) -> int | None:
@@ -144,7 +144,6 @@ def test_what_is_read_is_whole(fault: Fault, bucket_lake: str, way: Way) -> None
     assert Lake.open(bucket_lake).task_log.states().seq == 1
 
 
-@pytest.mark.timeout(180)
 def test_writers_in_a_storm(bucket_lake: str, way: Way) -> None:
     """Three writers, with all kinds of faults; each Task is created once, no commit is lost."""
     draw = random.Random(20250601)

@@ -93,7 +93,7 @@ def test_processes_never_claim_the_same_task(lake: Lake) -> None:
     processes = [context.Process(target=_claim_all, args=(lake.url, f"d{i}", queue)) for i in range(3)]
     for process in processes:
         process.start()
-    claimed = [queue.get(timeout=60) for _ in processes]
+    claimed = [queue.get(timeout=300) for _ in processes]
     for process in processes:
         process.join()
     assert sorted(t for c in claimed for t in c) == sorted(tasks)

@@ -65,7 +65,6 @@ def paths(lake: Lake, prefix: str = "") -> list[str]:
     return sorted(found.path for found in lake.objects.list_with_times(prefix))
 
 
-@pytest.mark.timeout(120)
 def test_upkeep_leaves_the_rows_and_little_else(place: str) -> None:
     lake = Lake.open(place)
     commit_small(lake, 24)
@@ -169,7 +168,6 @@ def fault_points(lake: Lake) -> list[str]:
     return [name for name in passed if name.startswith("upkeep:")]
 
 
-@pytest.mark.timeout(120)
 def test_cut_anywhere_and_done_again(lake: Lake) -> None:
     class CutError(BaseException):
         pass
@@ -196,7 +194,6 @@ def test_cut_anywhere_and_done_again(lake: Lake) -> None:
     assert states_of(lake) == states
 
 
-@pytest.mark.timeout(120)
 def test_concurrent_writers_during_repeated_maintenance(place: str) -> None:
     """Every row exists once, and every commit has its number."""
     created: list[str] = []

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
-
 from benchmarks import bench_upkeep
 
 
-@pytest.mark.timeout(180)
 def test_every_row_is_there_after_an_upkeep_among_four_writers() -> None:
     rows = {row["name"]: row for row in bench_upkeep.run(quick=True)}
     assert rows["every row is there once"]["ok"]

