@@ -148,10 +148,10 @@ def test_the_service(cluster: Slurm, project: Path) -> None:
     assert service["Service"]["KillMode"] == "mixed"
     with stayed(shlex.split(service["Service"]["ExecStart"]), project) as process:
         done = more_tasks(project)
-        wait_until(lambda: counts(lake_of(project)) == done, 90.0)
+        wait_until(lambda: counts(lake_of(project)) == done)
         process.terminate()
         assert process.wait(float(service["Service"]["TimeoutStopSec"])) >= 0
-    cluster.wait_for(lambda s: not s.jobs(), 10.0)
+    cluster.wait_for(lambda s: not s.jobs())
 
 
 @contextlib.contextmanager
@@ -180,9 +180,9 @@ def test_the_session_in_tmux(cluster: Slurm, project: Path) -> None:
     shell(own + block(project, "tmux new-session"), project)
     try:
         done = more_tasks(project)
-        wait_until(lambda: counts(lake_of(project)) == done, 90.0)
+        wait_until(lambda: counts(lake_of(project)) == done)
         shell(own + "tmux send-keys -t lake C-c", project)
-        cluster.wait_for(lambda s: not s.jobs(), 30.0)
+        cluster.wait_for(lambda s: not s.jobs())
     finally:
         subprocess.run(["tmux", "kill-server"], env={**bare(project), "TMUX_TMPDIR": str(project)}, check=False)
     assert len(events(lake_of(project), "completed")) == done["complete"], "each once"

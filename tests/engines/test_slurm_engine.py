@@ -179,7 +179,7 @@ def test_jobs_stay_off_a_host_to_be_let_alone(empty: Slurm, bench: Bench) -> Non
         pump(executor, lambda: 1, lambda _: bool(empty.running()), timeout_s=300.0)
 
         assert [job.node for job in empty.running()] == ["node3"]
-    empty.wait_for(lambda s: not s.jobs(), 30.0)
+    empty.wait_for(lambda s: not s.jobs())
 
 
 DISPATCHER = """
@@ -214,13 +214,13 @@ def test_jobs_end_by_themselves_when_their_dispatcher_is_killed(empty: Slurm, be
     environment = {**os.environ, "PYTHONPATH": str(Path.cwd())}
     dispatcher = subprocess.Popen([sys.executable, str(script), *told], env=environment, start_new_session=True)
     try:
-        empty.wait_for(lambda s: len(s.running()) == 2 and is_running(bench.lake, spec), 60.0)
+        empty.wait_for(lambda s: len(s.running()) == 2 and is_running(bench.lake, spec))
     finally:
         dispatcher.send_signal(signal.SIGKILL)
         dispatcher.wait()
     killed_at = time.monotonic()
 
-    empty.wait_for(lambda s: not s.jobs(), 60.0)
+    empty.wait_for(lambda s: not s.jobs())
 
     assert of_jobs(os.environ["SLURM_CONF"]) == []
     release = read_release(bench.lake, SCOPE, spec.attempt)
@@ -233,13 +233,13 @@ def test_a_single_shot_job_is_cancelled(empty: Slurm, bench: Bench) -> None:
     spec = attempt(bench, duration_s=120.0)
     with open_executor("pool", pool_of(), bench.lake, once=True) as executor:
         handle = hand_out(bench, executor, spec, executor.places(1)[0])
-        empty.wait_for(lambda _: is_running(bench.lake, spec), 60.0)
+        empty.wait_for(lambda _: is_running(bench.lake, spec))
         assert not handle.done()
         (job,) = empty.running()
 
         handle.cancel()
 
-        empty.wait_for(lambda _: handle.done(), 30.0)
+        empty.wait_for(lambda _: handle.done())
     release = read_release(bench.lake, SCOPE, spec.attempt)
     assert release is not None
     assert (release.kind, release.hostname) == ("stopped", job.node)

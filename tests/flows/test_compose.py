@@ -119,7 +119,7 @@ def postgresql(folder: Path, port: int) -> Iterator[None]:
         server = subprocess.Popen(command, stdout=log, stderr=log, **as_postgres)
     try:
         login = ["--host", "127.0.0.1", "--port", str(port), "--username", user]
-        wait_until(lambda: subprocess.run([found["pg_isready"], *login], capture_output=True).returncode == 0, 60)
+        wait_until(lambda: subprocess.run([found["pg_isready"], *login], capture_output=True).returncode == 0, 600)
         create = [
             found["psql"],
             *login,
@@ -163,7 +163,7 @@ def composed(tmp_path: Path) -> Iterator[Composed]:
 
 def test_the_services_bring_up_prefect_on_postgresql_and_run_a_campaign(composed: Composed, tmp_path: Path) -> None:
     composed.start("prefect")
-    wait_until(lambda: answers(f"{composed.api_url}/health"), 180)
+    wait_until(lambda: answers(f"{composed.api_url}/health"), 600)
     assert not answers(f"{composed.api_url}/admin/settings"), "without the login"
     with urllib.request.urlopen(f"{composed.api_url.removesuffix('/api')}/v2/", timeout=300) as page:
         assert "connect-src 'self'" in page.headers["content-security-policy"]
@@ -176,7 +176,7 @@ def test_the_services_bring_up_prefect_on_postgresql_and_run_a_campaign(composed
     dump_network(harmonic_network(3, 3, n_samples=10, n_windows=1), network)
     composed.run("alchemiscale-lake", "submit", str(network), "--scope", "org-campaign-project", "-t", "1")
     lake = Lake.open(composed.data / "lake")
-    wait_until(lambda: (lake.task_log.states().tasks["status"] == "complete").sum() == 3, 120)
+    wait_until(lambda: (lake.task_log.states().tasks["status"] == "complete").sum() == 3, 600)
     assert answers(f"http://127.0.0.1:{composed.health_port}/health"), "the worker's health check"
     runs = composed.run("prefect", "flow-run", "ls")
     assert "dispatch" in runs
