@@ -12,7 +12,7 @@ def _():
     import polars as pl
 
     import alchemiscale_lake
-    from alchemiscale_lake.estimates import comparisons, ranked_ligands
+    from alchemiscale_lake.estimates import comparisons, experiment_pairs, ranked_ligands
     from alchemiscale_lake.query import ask
     from alchemiscale_lake.report import performance, plots
     from alchemiscale_lake.report.network_view import network_page
@@ -22,6 +22,7 @@ def _():
         alchemiscale_lake,
         ask,
         comparisons,
+        experiment_pairs,
         frame,
         mo,
         network_page,
@@ -61,14 +62,14 @@ def _(mo, network):
 
 
 @app.cell
-def _(chosen, comparisons, con, mo, plots):
+def _(chosen, comparisons, con, experiment_pairs, mo):
     _ligands = comparisons.compared_pairs(con, "dG", network=chosen)
     _edges = comparisons.compared_pairs(con, "ddG", network=chosen)
     mo.stop(
         _ligands["ligand"].n_unique() < 2,
         mo.md("*Fewer than two ligands have experimental values: import them with `alchemiscale-lake assays`.*"),
     )
-    panels = {"ΔG": plots.centred_pairs(_ligands), "ΔΔG": plots.edge_pairs(_edges)}
+    panels = {"ΔG": experiment_pairs.centred_pairs(_ligands), "ΔΔG": experiment_pairs.edge_pairs(_edges)}
     measured = chosen
     return measured, panels
 

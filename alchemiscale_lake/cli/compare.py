@@ -202,7 +202,7 @@ def _scatter(connection: Connection, chosen: dict[str, Any], title: str) -> Figu
 def _panels(connection: Connection, chosen: dict[str, Any]) -> dict[str, pl.DataFrame]:
     """Return the newest pairs of ligands and edges, by what the axes say."""
     from ..estimates.comparisons import compared_pairs
-    from ..report.plots import centred_pairs, edge_pairs
+    from ..estimates.experiment_pairs import centred_pairs, edge_pairs
 
     wanted = {**chosen, "over_time": False}
     return {

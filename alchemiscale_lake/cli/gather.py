@@ -236,8 +236,9 @@ def _show_many(
 
 def _draw(connection: Connection, network: str, report: str, target: Path) -> None:
     from ..estimates.cycle_closures import cycle_closures
+    from ..estimates.experiment_pairs import ddg_pairs, dg_pairs
     from ..query import ask
-    from ..report import ddg_pairs, dg_pairs, performance_line, plot_pairs
+    from ..report import performance_line, plot_pairs
     from ..report.error_plots import plot_cycle_closures
 
     title = ask(connection, "network_states", network=network)["name"].item()

@@ -8,12 +8,19 @@ from __future__ import annotations
 
 from typing import Final
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from ..estimators.network.cycle_closure import close_cycles
+from ..estimators.statistics.error_curves import CumulativeShare, cumulative_share, expected_share
 from ..query import Connection, ask
 
-__all__ = ["cycle_closures"]
+__all__ = ["closure_share", "cycle_closures"]
+
+#: Points of the curve of expected closures, and how far it goes: in largest uncertainties.
+_N_POINTS: Final = 200
+_UP_TO_SIGMAS: Final = 2.5
 
 _SCHEMA: Final[pl.Schema] = pl.Schema(
     {
@@ -49,3 +56,24 @@ def cycle_closures(connection: Connection, network: str) -> pl.DataFrame:
         for one in found:
             rows.append((kind, [str(node) for node in one.subject], one.value_kcal_mol, one.uncertainty_kcal_mol))
     return pl.DataFrame(rows, schema=_SCHEMA, orient="row")
+
+
+def closure_share(
+    closures: pl.DataFrame,
+) -> tuple[CumulativeShare, NDArray[np.float64], NDArray[np.float64]]:
+    """Return which share of cycles closes within so much, and which share should by their uncertainties.
+
+    Parameters
+    ----------
+    closures : polars.DataFrame
+        At least one row of `cycle_closures`, of one kind.
+
+    Returns
+    -------
+    tuple of CumulativeShare, ndarray and ndarray
+        As observed; sizes, kcal/mol; expected share at these sizes.
+    """
+    observed = cumulative_share(closures["closure_kcal_mol"].to_numpy())
+    uncertainty = closures["uncertainty_kcal_mol"].to_numpy()
+    sizes = np.linspace(0.0, max(float(observed.size[-1]), _UP_TO_SIGMAS * float(uncertainty.max())), _N_POINTS)
+    return observed, sizes, expected_share(sizes, uncertainty)

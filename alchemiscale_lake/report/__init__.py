@@ -1,6 +1,7 @@
 """Output for people: tables of estimates and Tasks, plots, campaign summaries.
 
-Reads through `query`; computes and prints nothing. Commands and flows show what it returns.
+Reads through `query`, and prints nothing. It computes nothing: numbers come from `estimates` and `costs`. Commands and
+flows show what it returns.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from ..lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from .digits import round_to_uncertainty
-    from .plots import ddg_pairs, dg_pairs, performance_line, plot_pairs
+    from .plots import performance_line, plot_pairs
     from .screen import Screen, lay_out
     from .status import STATUS_STYLES, network_status_table, status_table, transformation_status_table
     from .summary import Summary, summarise
@@ -28,9 +29,7 @@ __all__ = [
     "Screen",
     "Summary",
     "Table",
-    "ddg_pairs",
     "ddg_table",
-    "dg_pairs",
     "dg_table",
     "lay_out",
     "network_status_table",
@@ -48,7 +47,7 @@ __getattr__ = lazy_names(
     __name__,
     {
         "digits": ("round_to_uncertainty",),
-        "plots": ("ddg_pairs", "dg_pairs", "performance_line", "plot_pairs"),
+        "plots": ("performance_line", "plot_pairs"),
         "screen": ("Screen", "lay_out"),
         "status": ("STATUS_STYLES", "network_status_table", "status_table", "transformation_status_table"),
         "summary": ("Summary", "summarise"),

@@ -21,6 +21,7 @@ from typing import Any, Final
 import polars as pl
 
 from ..errors import LakeError, MissingDependencyError
+from ..estimates.experiment_pairs import dg_pairs
 from ..hints import with_lake
 from ..ids import ScopedKey
 from ..plurals import count
@@ -30,7 +31,7 @@ from .failures import failure_kinds
 from .file_names import file_stem
 from .ligand_table import failed_ligands, ligand_table
 from .note_texts import without_codes
-from .plots import dg_pairs, performance_line, plot_pairs
+from .plots import performance_line, plot_pairs
 from .table import Table
 from .usage import usage_frame
 

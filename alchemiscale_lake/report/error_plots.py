@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import polars as pl
-from scipy.special import erf
 
 from ..errors import EstimationError
+from ..estimates.cycle_closures import closure_share
+from ..estimates.experiment_pairs import error_share
 from ..plurals import count
 from .plots import new_figure
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["plot_cycle_closures", "plot_ecdf"]
 
 _SIDE_IN: Final = 3.25
-_CONFIDENCE: Final = 0.95
 
 
 def plot_ecdf(panels: Mapping[str, pl.DataFrame], *, n_bootstrap: int = 1000, seed: int = 2019) -> Figure:
@@ -31,7 +31,7 @@ def plot_ecdf(panels: Mapping[str, pl.DataFrame], *, n_bootstrap: int = 1000, se
     Parameters
     ----------
     panels : mapping of str to polars.DataFrame
-        Label of each curve (`ΔG`, `ΔΔG`) to pairs with columns `plots.PAIR_COLUMNS`, kcal/mol.
+        Label of each curve (`ΔG`, `ΔΔG`) to pairs with columns `experiment_pairs.PAIR_COLUMNS`, kcal/mol.
     n_bootstrap : int
         Number of resamples of the pairs; 0 for no interval.
     seed : int
@@ -54,14 +54,11 @@ def plot_ecdf(panels: Mapping[str, pl.DataFrame], *, n_bootstrap: int = 1000, se
     axes = figure.add_subplot()
     rng = np.random.default_rng(seed)
     for label, pairs in curves.items():
-        error = np.sort(np.abs(pairs["estimate"].to_numpy() - pairs["experiment"].to_numpy()))
-        at, share = np.concatenate([[0.0], error]), np.arange(len(error) + 1) / len(error)
-        (line,) = axes.step(at, share, where="post", linewidth=1.5, label=f"{label} (N = {len(error)})")
+        found = error_share(pairs, n_bootstrap=n_bootstrap, rng=rng)
+        (line,) = axes.step(found.size, found.share, where="post", linewidth=1.5, label=f"{label} (N = {len(pairs)})")
         if n_bootstrap:
-            drawn = np.sort(rng.choice(error, (n_bootstrap, len(error))), axis=1)
-            below = np.array([np.searchsorted(one, at, side="right") for one in drawn]) / len(error)
-            low, high = np.quantile(below, [(1 - _CONFIDENCE) / 2, (1 + _CONFIDENCE) / 2], axis=0)
-            axes.fill_between(at, low, high, step="post", color=line.get_color(), alpha=0.15, linewidth=0)
+            low_high = (found.low, found.high)
+            axes.fill_between(found.size, *low_high, step="post", color=line.get_color(), alpha=0.15, linewidth=0)
     axes.set(xlim=(0.0, None), ylim=(0.0, 1.02))
     axes.set_xlabel("|calculated - experimental| (kcal mol$^{-1}$)", fontsize=8)
     axes.set_ylabel("Cumulative fraction", fontsize=8)
@@ -97,11 +94,9 @@ def plot_cycle_closures(closures: pl.DataFrame, *, title: str | None = None) -> 
     figure = new_figure(_SIDE_IN, _SIDE_IN)
     axes = figure.add_subplot()
     for (kind,), own in closures.group_by("kind", maintain_order=True):
-        size = np.sort(np.abs(own["closure_kcal_mol"].to_numpy()))
-        at, share = np.concatenate([[0.0], size]), np.arange(len(size) + 1) / len(size)
-        (line,) = axes.step(at, share, where="post", linewidth=1.5, label=f"{kind} ({count(len(size), 'cycle')})")
-        grid = np.linspace(0.0, max(float(size[-1]), 2.5 * float(own["uncertainty_kcal_mol"].max())), 200)  # type: ignore[arg-type]
-        expected = erf(grid[:, None] / (np.sqrt(2.0) * own["uncertainty_kcal_mol"].to_numpy())).mean(axis=1)
+        found, grid, expected = closure_share(own)
+        label = f"{kind} ({count(len(own), 'cycle')})"
+        (line,) = axes.step(found.size, found.share, where="post", linewidth=1.5, label=label)
         axes.plot(
             grid, expected, linestyle="--", linewidth=1.0, color=line.get_color(), label="as uncertainties predict"
         )

@@ -14,7 +14,7 @@ from typing import Any, Final
 import polars as pl
 
 from ..errors import EstimationError
-from ..estimators.statistics.performance import assess
+from ..estimates.experiment_pairs import FEWEST_PAIRS, dg_pairs, pair_performance
 from ..ids import ScopedKey
 from ..networks.measures import is_absent
 from ..query import Connection, ask, connect, read_sql
@@ -22,7 +22,6 @@ from ..store import Lake
 from .layout import place_nodes
 from .ligand_structures import add_structures
 from .note_texts import without_codes
-from .plots import dg_pairs
 from .structures import Structure
 
 __all__ = ["EDGE_STATUSES", "NetworkGraph", "Row", "network_graph"]
@@ -35,7 +34,6 @@ _TASK_COLUMNS: Final = ("n_waiting", "n_running", "n_complete", "n_error")
 _NUMBERS: Final = ("value_kcal_mol", "uncertainty_kcal_mol", "residual_kcal_mol")
 
 _STATISTICS: Final = ("RMSE", "MUE")
-_FEWEST_PAIRS: Final = 2
 
 Row = dict[str, Any]
 
@@ -153,9 +151,9 @@ def _of_kind(kind: str, edges: pl.DataFrame, ligands: pl.DataFrame, legs: Mappin
 def _performance(ligands: pl.DataFrame) -> Row | None:
     """Return the statistics that `gather` prints for these ligands."""
     pairs = dg_pairs(ligands)
-    if len(pairs) < _FEWEST_PAIRS:
+    if len(pairs) < FEWEST_PAIRS:
         return None
-    found = assess(pairs["estimate"].to_numpy(), pairs["experiment"].to_numpy(), relative=False)
+    found = pair_performance(pairs)
     return {name: [_number(v) for v in (found[name].value, found[name].low, found[name].high)] for name in _STATISTICS}
 
 

@@ -17,28 +17,22 @@ from numpy.typing import NDArray
 
 from ..errors import EstimationError, MissingDependencyError
 from ..estimates.comparisons import Comparison
-from ..estimators.statistics.performance import Performance, Statistic, assess
+from ..estimates.experiment_pairs import pair_performance
 from .point_labels import label_worst, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from ..estimators.statistics.performance import Performance, Statistic
+
 __all__ = [
-    "PAIR_COLUMNS",
-    "centred_pairs",
-    "ddg_pairs",
-    "dg_pairs",
-    "edge_pairs",
     "new_figure",
     "performance_line",
     "plot_comparison",
     "plot_over_time",
     "plot_pairs",
 ]
-
-#: Columns that plots need, as returned by `dg_pairs` and `ddg_pairs`.
-PAIR_COLUMNS: Final = ("label", "experiment", "experiment_uncertainty", "estimate", "estimate_uncertainty")
 
 _NOTHING: Final = (
     "there is nothing to plot: no estimate has an experimental value; import some with "
@@ -48,60 +42,6 @@ _SIDE_IN: Final = 3.25
 _BANDS_KCAL_MOL: Final = (1.0, 0.5)
 #: |x - y| at which the colour scale ends.
 _WORST_KCAL_MOL: Final = 2.0
-
-
-def dg_pairs(ranking: pl.DataFrame) -> pl.DataFrame:
-    """Select ligands with estimate and experiment from `ligand_ranking`; columns `PAIR_COLUMNS`, kcal/mol."""
-    both = pl.col("value_kcal_mol").is_not_null() & pl.col("experiment_kcal_mol").is_not_null()
-    return ranking.filter(both).select(
-        label="ligand",
-        experiment="experiment_kcal_mol",
-        experiment_uncertainty="experiment_uncertainty_kcal_mol",
-        estimate="value_kcal_mol",
-        estimate_uncertainty="uncertainty_kcal_mol",
-    )
-
-
-def ddg_pairs(edges: pl.DataFrame, ranking: pl.DataFrame) -> pl.DataFrame:
-    """Select edges with estimate and experiment from `latest_edges` and `ligand_ranking`.
-
-    Parameters
-    ----------
-    edges : polars.DataFrame
-        Rows of the query `latest_edges`.
-    ranking : polars.DataFrame
-        Rows of the query `ligand_ranking`.
-    """
-    known = ranking.filter(pl.col("experiment_kcal_mol").is_not_null())
-    known = known.select("kind", "ligand", x="experiment_kcal_mol", s="experiment_uncertainty_kcal_mol")
-    rows = edges.filter(pl.col("value_kcal_mol").is_not_null())
-    rows = rows.join(known, left_on=["kind", "ligand_i"], right_on=["kind", "ligand"])
-    rows = rows.join(known, left_on=["kind", "ligand_j"], right_on=["kind", "ligand"], suffix="_j")
-    return rows.sort("kind", "ligand_i", "ligand_j").select(
-        label=pl.format("{} -> {}", "ligand_i", "ligand_j"),
-        experiment=pl.col("x_j") - pl.col("x"),
-        experiment_uncertainty=(pl.col("s") ** 2 + pl.col("s_j") ** 2).sqrt(),
-        estimate="value_kcal_mol",
-        estimate_uncertainty="uncertainty_kcal_mol",
-    )
-
-
-def centred_pairs(pairs: pl.DataFrame) -> pl.DataFrame:
-    """Select ligands of one or more networks from `compared_ligands`, centred per component.
-
-    Both values are centred on the mean of their component and shifted to the mean of all experiments, so that the
-    plot shows what `estimators.statistics.performance` compares.
-    """
-    zero = ("network", "kind", "component")
-    shared = pairs.filter(pl.len().over(zero) > 1)
-    mean = pl.col("experiment_kcal_mol").mean()
-    return shared.select(
-        label="ligand",
-        experiment=pl.col("experiment_kcal_mol") - pl.col("experiment_kcal_mol").mean().over(zero) + mean,
-        experiment_uncertainty="experiment_uncertainty_kcal_mol",
-        estimate=pl.col("value_kcal_mol") - pl.col("value_kcal_mol").mean().over(zero) + mean,
-        estimate_uncertainty="uncertainty_kcal_mol",
-    )
 
 
 @overload
@@ -116,7 +56,7 @@ def plot_pairs(
     Parameters
     ----------
     pairs : polars.DataFrame
-        Columns `PAIR_COLUMNS`, kcal/mol; uncertainties may be null.
+        Columns `experiment_pairs.PAIR_COLUMNS`, kcal/mol; uncertainties may be null.
     quantity : str
         Axis label: `ΔG` or `ΔΔG`.
     title : str, optional
@@ -139,7 +79,7 @@ def plot_pairs(
         raise EstimationError(_NOTHING)
     figure, axes = _axes(ax)
     heading = [plain(title)] if title else []
-    _draw_pairs(axes, pairs, quantity, [*heading, *_title_lines(_assess(pairs), ("RMSE", "MUE"))])
+    _draw_pairs(axes, pairs, quantity, [*heading, *_title_lines(pair_performance(pairs), ("RMSE", "MUE"))])
     _label(axes, pairs)
     return figure if ax is None else axes
 
@@ -175,17 +115,6 @@ def _xy(pairs: pl.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return pairs["experiment"].cast(pl.Float64).to_numpy(), pairs["estimate"].cast(pl.Float64).to_numpy()
 
 
-def edge_pairs(pairs: pl.DataFrame) -> pl.DataFrame:
-    """Select edges from `compared_edges`; columns `PAIR_COLUMNS`, kcal/mol."""
-    return pairs.select(
-        label=pl.format("{} -> {}", "ligand_i", "ligand_j"),
-        experiment="experiment_kcal_mol",
-        experiment_uncertainty="experiment_uncertainty_kcal_mol",
-        estimate="value_kcal_mol",
-        estimate_uncertainty="uncertainty_kcal_mol",
-    )
-
-
 def plot_comparison(
     panels: Mapping[str, pl.DataFrame],
     *,
@@ -197,8 +126,8 @@ def plot_comparison(
     Parameters
     ----------
     panels : mapping of str to polars.DataFrame
-        Axis label (`ΔG`, `ΔΔG`) to pairs with columns `PAIR_COLUMNS`. Correlations of `ΔΔG` count edges in
-        both directions.
+        Axis label (`ΔG`, `ΔΔG`) to pairs with columns `experiment_pairs.PAIR_COLUMNS`. Correlations of `ΔΔG` count
+        edges in both directions.
     statistics : tuple of str
         Statistics shown above each panel, with their intervals.
     title : str, optional
@@ -216,7 +145,7 @@ def plot_comparison(
     figure = new_figure(_SIDE_IN * len(panels), _SIDE_IN + 0.4)
     for place, (quantity, pairs) in enumerate(panels.items(), 1):
         axes = figure.add_subplot(1, len(panels), place)
-        found = _assess(pairs, both_directions=quantity == "ΔΔG")
+        found = pair_performance(pairs, both_directions=quantity == "ΔΔG")
         _draw_pairs(axes, pairs, quantity, _title_lines(found, statistics))
     if title:
         figure.suptitle(plain(title), fontsize=8)
@@ -279,7 +208,7 @@ def plot_over_time(
 
 def performance_line(pairs: pl.DataFrame) -> str:
     """Return RMSE and MUE with their bootstrap intervals in one line."""
-    found = _assess(pairs)
+    found = pair_performance(pairs)
     return ", ".join(f"{s.name} {s.value:.2f} kcal/mol{_interval_text(s)}" for s in _of(found, ("RMSE", "MUE")))
 
 
@@ -334,12 +263,6 @@ def _title_lines(found: Performance, names: tuple[str, ...]) -> Iterable[str]:
     for s in _of(found, names):
         interval = "" if math.isnan(s.low) else f" [{found.confidence:.0%}: {s.low:5.2f}, {s.high:5.2f}]"
         yield f"{s.name}: {s.value:5.2f}{interval}"
-
-
-def _assess(pairs: pl.DataFrame, *, both_directions: bool = False) -> Performance:
-    # estimates with an experimental value are already on its scale
-    estimate, experiment = pairs["estimate"].to_numpy(), pairs["experiment"].to_numpy()
-    return assess(estimate, experiment, relative=False, both_directions=both_directions)
 
 
 def _of(performance: Performance, names: tuple[str, ...]) -> Iterable[Any]:

@@ -9,13 +9,14 @@ from pathlib import Path
 import polars as pl
 
 from ..errors import MissingDependencyError
+from ..estimates.experiment_pairs import dg_pairs
 from ..ids import ScopedKey
 from ..plurals import count
 from ..query import Connection, ask, connect
 from ..store import Lake
 from .campaign_page import report_path, shown_place, written_page
 from .ligand_table import failed_ligands, ligand_table
-from .plots import dg_pairs, performance_line, plot_pairs
+from .plots import performance_line, plot_pairs
 from .table import Table
 
 __all__ = ["Summary", "network_word", "summarise"]

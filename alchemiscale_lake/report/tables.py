@@ -293,7 +293,9 @@ def _agreement(known: pl.DataFrame) -> list[str]:
     """Return one line per kind about its agreement with experiment."""
     if known.is_empty():
         return []
-    from .plots import dg_pairs, performance_line  # imports scipy
+    # these import scipy
+    from ..estimates.experiment_pairs import dg_pairs
+    from .plots import performance_line
 
     lines = []
     for (kind,), of_kind in known.group_by("kind", maintain_order=True):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+import polars as pl
 import pytest
 
-from alchemiscale_lake.estimates.cycle_closures import cycle_closures
+from alchemiscale_lake.estimates.cycle_closures import closure_share, cycle_closures
 from alchemiscale_lake.estimates.gathering import gather_network
 from alchemiscale_lake.query import connect
 from tests.campaign import Campaign
@@ -36,3 +38,18 @@ def test_a_tree_has_none(tmp_path: Path) -> None:
     gather_network(campaign.lake, network)
 
     assert cycle_closures(connect(campaign.lake), network).is_empty()
+
+
+def test_the_expected_share_of_closures_reaches_beyond_what_was_seen() -> None:
+    closures = pl.DataFrame({"closure_kcal_mol": [0.1, -0.3], "uncertainty_kcal_mol": [1.0, 2.0]})
+
+    observed, sizes, expected = closure_share(closures)
+
+    np.testing.assert_allclose(observed.size, [0.0, 0.1, 0.3])
+    assert (sizes[0], sizes[-1]) == (0.0, 5.0)
+    # the mean of two normal distributions
+    assert np.interp(1.0, sizes, expected) == pytest.approx((0.6827 + 0.3829) / 2, abs=1e-3)
+
+    wide, *_ = closure_share(closures.with_columns(pl.col("closure_kcal_mol") * 100))
+    assert closure_share(closures.with_columns(pl.col("closure_kcal_mol") * 100))[1][-1] == pytest.approx(30.0)
+    np.testing.assert_allclose(wide.share, observed.share)

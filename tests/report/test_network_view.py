@@ -16,9 +16,10 @@ import polars as pl
 import pytest
 
 from alchemiscale_lake.errors import EstimationError, NotFoundError
+from alchemiscale_lake.estimates.experiment_pairs import dg_pairs
 from alchemiscale_lake.estimates.gathering import gather_network
 from alchemiscale_lake.query import ask, connect
-from alchemiscale_lake.report import dg_pairs, ligand_structures, performance_line
+from alchemiscale_lake.report import ligand_structures, performance_line
 from alchemiscale_lake.report.network_graph import network_graph
 from alchemiscale_lake.report.network_view import COLOURS, NetworkPage, draw_page, network_page
 from alchemiscale_lake.statestore.submit import submit_network

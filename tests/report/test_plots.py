@@ -14,9 +14,10 @@ import pytest
 from cinnabar.stats import bootstrap_statistic
 
 from alchemiscale_lake.errors import EstimationError, MissingDependencyError
+from alchemiscale_lake.estimates.experiment_pairs import ddg_pairs, dg_pairs
 from alchemiscale_lake.estimates.gathering import gather_network
 from alchemiscale_lake.query import ask, connect
-from alchemiscale_lake.report import ddg_pairs, dg_pairs, performance_line, plot_pairs, summarise
+from alchemiscale_lake.report import performance_line, plot_pairs, summarise
 from tests.campaign import SCOPE, Campaign, small_campaign
 
 NETWORK = f"AlchemicalNetwork-tyk2-{SCOPE}"
