@@ -56,8 +56,8 @@ def run(quick: bool = False) -> list[dict[str, Any]]:
     """Gather one network in both lakes in turn, then all networks."""
     n_networks, n_ligands = (10, 20) if quick else (300, _LIGANDS)
     with tempfile.TemporaryDirectory() as folder:
-        many, networks = _lake(Path(folder, "many"), n_networks, n_ligands)
-        alone, (network,) = _lake(Path(folder, "alone"), 1, n_ligands)
+        many, networks = make_lake(Path(folder, "many"), n_networks, n_ligands)
+        alone, (network,) = make_lake(Path(folder, "alone"), 1, n_ligands)
         everything = _gather(many, "*-*-*")
         assert everything["new"] == n_networks
         _gather(alone, network)
@@ -121,7 +121,7 @@ def _add_result(lake: Lake, network: str) -> None:
     lake.table("results").append_new([row | added | {"estimate_kcal_mol": 1.5}])
 
 
-def _lake(folder: Path, n_networks: int, n_ligands: int) -> tuple[Lake, list[str]]:
+def make_lake(folder: Path, n_networks: int, n_ligands: int) -> tuple[Lake, list[str]]:
     """Create a maintained lake with networks and their results; the first half of the networks shares a Scope."""
     lake = Lake.create(folder)
     networks, caller = [], Caller("bench")

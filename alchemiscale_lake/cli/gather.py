@@ -23,6 +23,16 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 _MOST_FAILURES: Final = 5
+#: Tables, named queries and statements that the reports show.
+_SHOWN: Final = (
+    "assays",
+    "network_states",
+    "ligand_ranking",
+    "latest_edges",
+    "latest_findings",
+    "network_legs",
+    "raw_results",
+)
 
 
 @click.command("gather")
@@ -99,9 +109,7 @@ def command(
       alchemiscale-lake gather tyk2 --report ddg -o ddg.tsv
       alchemiscale-lake gather --scope 'org-campaign-*' --report findings
     """
-    from ..estimates.gathering import gather_networks
-    from ..ids import ScopedKey
-    from ..importing.assays import unmatched_assays
+    from ..estimates.gathering import gather_and_connect
     from ..query import connect_to_networks
     from ..store import Lake
 
@@ -116,8 +124,12 @@ def command(
         raise click.UsageError(f"{option} takes one network and {scope} has {len(networks)}; name one")
     if from_objects:
         _fill(opened, networks)
-    done = [] if as_is else gather_networks(opened, networks, rule=rule)
-    connection = connect_to_networks(opened, networks).connection
+    done: list[GatherReport] = []
+    if as_is:
+        reading = connect_to_networks(opened, networks, _SHOWN)
+    else:
+        done, reading = gather_and_connect(opened, networks, _SHOWN, rule=rule)
+    connection = reading.connection
     if len(networks) > 1:
         _show_many(connection, done, scope, report, tsv=tsv, output=output, plot=plot)
         _write_pages(opened, done)
@@ -129,19 +141,32 @@ def command(
         _show_model(connection, name, model, tsv=tsv, output=output)
         return
     _show_one(connection, name, report or "dg", tsv=tsv, output=output, allow_partial=allow_partial)
-    unmatched = unmatched_assays(opened, ScopedKey.from_str(name).scope)
-    if unmatched is not None:
-        say(unmatched)
+    _warn_of_unmatched_assays(opened, connection, name)
     if plot is not None:
         _draw(connection, name, report or "dg", Path(plot))
-    if not as_is:
-        _write_page(opened, name)
+    for one in done:
+        _write_page(opened, one, reading.seq)
 
 
-def _write_page(lake: Lake, network: str) -> None:
-    from ..report.campaign_page import shown_place, written_page
+def _warn_of_unmatched_assays(lake: Lake, connection: Connection, network: str) -> None:
+    if connection.sql("select 1 from assays limit 1").fetchall():
+        from ..ids import ScopedKey
+        from ..importing.assays import unmatched_assays
 
-    place, told = written_page(lake, network)
+        unmatched = unmatched_assays(lake, ScopedKey.from_str(network).scope)
+        if unmatched is not None:
+            say(unmatched)
+
+
+def _write_page(lake: Lake, gathered: GatherReport, seq: int) -> None:
+    """Write the page of a network, unless it shows the present state already, and say where it is."""
+    from ..report.page_places import kept_page, shown_place
+
+    place, told = kept_page(lake, gathered.network, seq=seq, number=gathered.round), ""
+    if place is None:
+        from ..report.campaign_page import written_page
+
+        place, told = written_page(lake, gathered.network)
     say(told if place is None else f"next: open in a browser: {shown_place(place)}")
 
 

@@ -17,7 +17,7 @@ import polars as pl
 from ..errors import NotFoundError
 from ..faults import fault_point
 from ..ids import Scope, ScopedKey
-from ..query import Connection, connect_to_networks, networks_in, read_sql, statement
+from ..query import Connection, NetworksConnection, connect_to_networks, networks_in, read_sql, statement
 from ..store import Lake, collect, now_utc
 from .transformation_estimates import stale_estimates
 from .version_inputs import inputs_digest
@@ -26,9 +26,18 @@ if TYPE_CHECKING:
     from ..estimators.network.leg_uncertainties import LegRule
     from .estimate_versions import Round
 
-__all__ = ["GatherReport", "gather_network", "gather_networks", "gather_scope"]
+__all__ = ["GatherReport", "gather_and_connect", "gather_network", "gather_networks", "gather_scope"]
 
 _FIRST_RULE: Final = "pooled"
+#: What a gathering reads: tables, and files of `query/sql`.
+_READ: Final = (
+    "networks",
+    "results_to_gather",
+    "estimate_history",
+    "legs_to_compute",
+    "newest_rounds",
+    "newest_assays",
+)
 #: Number of Transformations gathered together: fewer would take longer, more would need more memory.
 _TOGETHER: Final = 5_000
 #: Tables that estimates are computed from; their files are first compared with their digests.
@@ -131,13 +140,44 @@ def gather_networks(
     DamagedError
         If a file that the estimates are computed from has changed.
     """
-    wanted = list(dict.fromkeys(str(ScopedKey.parse(network)) for network in networks))
-    _check_inputs(lake, sorted({str(ScopedKey.from_str(network).scope) for network in wanted}))  # before any is read
-    return [report for some in _batches(lake, wanted) for report in _gather(lake, some, rule)]
+    wanted = _each_once(networks)
+    return [report for some in _batches(lake, wanted) for report in _gather(lake, some, rule, ())[0]]
+
+
+def gather_and_connect(
+    lake: Lake, networks: Sequence[str | ScopedKey], names: Collection[str], *, rule: LegRule | None = None
+) -> tuple[list[GatherReport], NetworksConnection]:
+    """Update the estimates of several networks, and open a connection to their newest rows.
+
+    If nothing was written, the connection is the one that the estimates were compared with.
+
+    Parameters
+    ----------
+    lake : Lake
+    networks : sequence of str or ScopedKey
+    names : collection of str
+        Tables, named queries and other files of `query/sql` that the connection must have.
+    rule : LegRule, optional
+        As for `gather_networks`.
+    """
+    wanted = _each_once(networks)
+    batches = [_gather(lake, some, rule, names) for some in _batches(lake, wanted)]
+    reports = [report for of_batch, _ in batches for report in of_batch]
+    if len(batches) == 1 and not any(report.new_round or report.n_regathered for report in reports):
+        return reports, batches[0][1]
+    return reports, connect_to_networks(lake, wanted, names)
+
+
+def _each_once(networks: Sequence[str | ScopedKey]) -> list[str]:
+    return list(dict.fromkeys(str(ScopedKey.parse(network)) for network in networks))
 
 
 def _batches(lake: Lake, networks: Sequence[str]) -> Iterator[list[str]]:
-    """Yield the networks in groups whose rows fit in memory together."""
+    """Yield the networks in groups whose rows fit in memory together, after a look at the files that are read."""
+    _check_inputs(lake, sorted({str(ScopedKey.from_str(network).scope) for network in networks}))
+    if len(networks) == 1:
+        yield list(networks)
+        return
     members = lake.table("network_members").scan().filter(pl.col("network").is_in(list(networks)))
     counted = members.filter(pl.col("kind") == "transformation").group_by("network").len()
     n_members = dict(collect(counted, "members of networks").iter_rows())
@@ -157,16 +197,18 @@ def _check_inputs(lake: Lake, scopes: Sequence[str]) -> None:
         lake.table(table).check_files(scopes)
 
 
-def _gather(lake: Lake, wanted: list[str], rule: LegRule | None) -> list[GatherReport]:
-    """Update the estimates of networks together."""
+def _gather(
+    lake: Lake, wanted: list[str], rule: LegRule | None, names: Collection[str]
+) -> tuple[list[GatherReport], NetworksConnection]:
+    """Update the estimates of networks together; return the connection they were computed with, too."""
     at = now_utc()  # before the snapshot: of two concurrent gatherers, the one who read last writes the later time
-    reading = _Reading.of(lake, wanted)
+    reading = _Reading.of(lake, wanted, names)
     _check_inputs(lake, reading.scopes)
     regathered = _gather_transformations(lake, reading, at)
     fault_point("gather:after-transformations")
     if regathered:
         at = now_utc()
-        reading = _Reading.of(lake, wanted)
+        reading = _Reading.of(lake, wanted, names)
     legs, newest = reading.legs(), reading.newest()
     rounds, digests = _compute(reading, legs, newest, rule)
     written = _write_rounds(lake, reading, rounds, digests, newest, at)
@@ -186,27 +228,37 @@ def _gather(lake: Lake, wanted: list[str], rule: LegRule | None) -> list[GatherR
                 **_sizes(rounds.get(network), newest.get(network)),
             )
         )
-    return reports
+    return reports, reading.opened
 
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
     """One snapshot of the lake, with queries for some networks."""
 
-    connection: Connection
+    opened: NetworksConnection
     networks: list[str]
-    scopes: list[str]
-    seq: int
 
     @classmethod
-    def of(cls, lake: Lake, networks: list[str]) -> _Reading:
-        opened = connect_to_networks(lake, networks)
+    def of(cls, lake: Lake, networks: list[str], names: Collection[str]) -> _Reading:
+        opened = connect_to_networks(lake, networks, (*_READ, *names))
         known = set(read_sql(opened.connection, "select network from networks")["network"])
         for network in networks:
             if network not in known:
                 message = f"the lake has no network {network}; see `alchemiscale-lake status`"
                 raise NotFoundError(message, network=network)
-        return cls(opened.connection, networks, opened.scopes, opened.seq)
+        return cls(opened, networks)
+
+    @property
+    def connection(self) -> Connection:
+        return self.opened.connection
+
+    @property
+    def scopes(self) -> list[str]:
+        return self.opened.scopes
+
+    @property
+    def seq(self) -> int:
+        return self.opened.seq
 
     def ask(self, name: str) -> pl.DataFrame:
         return read_sql(self.connection, statement(name), {"networks": self.networks, "scopes": self.scopes})

@@ -6,7 +6,7 @@ there once. Writing is in `store`; the rules are in `tasks` and `statestore`.
 
 from __future__ import annotations
 
-from .connect import Connection, ask, connect, read_sql
+from .connect import Connection, ask, connect, connect_for, read_sql
 from .counts import TaskSnapshot, status_counts, status_counts_by
 from .named_queries import NAMED_QUERIES, NamedQuery, statement
 from .names import find_network, networks_in, require_scope
@@ -20,6 +20,7 @@ __all__ = [
     "TaskSnapshot",
     "ask",
     "connect",
+    "connect_for",
     "connect_to_networks",
     "find_network",
     "networks_in",

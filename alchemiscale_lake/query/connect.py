@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -17,9 +17,10 @@ from ..store import Lake
 from ..suggestions import did_you_mean
 from .answers import frame_of
 from .named_queries import NAMED_QUERIES
+from .needs import needed_by
 from .sandbox import lock, new_connection, refusal
 
-__all__ = ["Connection", "ask", "connect", "connect_frames", "read_sql"]
+__all__ = ["Connection", "ask", "connect", "connect_for", "connect_frames", "read_sql"]
 
 #: A connection to a lake, so that other rooms can name the type without importing duckdb.
 Connection: TypeAlias = duckdb.DuckDBPyConnection
@@ -65,21 +66,38 @@ def connect(
     return connect_frames(_within(lake.snapshot(), scopes), unsafe=unsafe)
 
 
-def connect_frames(frames: Mapping[str, pl.LazyFrame], *, unsafe: bool = False) -> Connection:
+def connect_for(lake: Lake, *names: str) -> Connection:
+    """Open a connection that has these tables and named queries only, and what they need.
+
+    Parameters
+    ----------
+    lake : Lake
+    *names : str
+        Tables, named queries and other files of `query/sql`.
+    """
+    needs = needed_by(names)
+    return connect_frames(lake.snapshot(needs.tables), queries=needs.queries)
+
+
+def connect_frames(
+    frames: Mapping[str, pl.LazyFrame], *, queries: Iterable[str] = tuple(NAMED_QUERIES), unsafe: bool = False
+) -> Connection:
     """Open a connection to these scans of tables, see `connect`.
 
     Parameters
     ----------
     frames : mapping of str to polars.LazyFrame
         Scans by name of the table.
+    queries : iterable of str, optional
+        Named queries to define, in the order in which they build on each other. Default: all.
     unsafe : bool, default False
         Allow statements to read files and to load extensions.
     """
     connection = new_connection()
     for name, frame in frames.items():
         connection.register(name, frame)
-    for query in NAMED_QUERIES.values():
-        connection.execute(query.sql)
+    for query in queries:
+        connection.execute(NAMED_QUERIES[query].sql)
     if not unsafe:
         lock(connection)
     return connection

@@ -6,8 +6,9 @@ skipped when tables are read. Of the task log only the part that no snapshot has
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from typing import Final
 
 import polars as pl
 
@@ -15,6 +16,8 @@ from ..ids import ScopedKey
 from ..schemas import TABLES
 from ..store import Lake, collect
 from .connect import Connection, connect_frames
+from .named_queries import NAMED_QUERIES
+from .needs import needed_by
 
 __all__ = ["NetworksConnection", "connect_to_networks"]
 
@@ -38,7 +41,13 @@ class NetworksConnection:
     seq: int
 
 
-def connect_to_networks(lake: Lake, networks: Collection[str]) -> NetworksConnection:
+#: What rows of networks are found by.
+_FOUND_BY: Final = ("task_log", "task_snapshots", "action_snapshots", "network_members", "results")
+
+
+def connect_to_networks(
+    lake: Lake, networks: Collection[str], names: Iterable[str] = (*TABLES, *NAMED_QUERIES)
+) -> NetworksConnection:
     """Open a connection that sees the rows of these networks only, and rows that belong to no network.
 
     Parameters
@@ -46,8 +55,11 @@ def connect_to_networks(lake: Lake, networks: Collection[str]) -> NetworksConnec
     lake : Lake
     networks : collection of str
         ScopedKeys.
+    names : iterable of str, optional
+        Tables, named queries and other files of `query/sql` that it must have, as for `connect_for`. Default: all.
     """
-    frames = lake.snapshot()
+    needs = needed_by((*names, *_FOUND_BY))
+    frames = lake.snapshot(needs.tables)
     scopes = sorted({str(ScopedKey.from_str(network).scope) for network in networks})
     # the two differ after a fold that was interrupted
     folded = [_as_of(frames[name]) for name in ("task_snapshots", "action_snapshots")]
@@ -63,7 +75,7 @@ def connect_to_networks(lake: Lake, networks: Collection[str]) -> NetworksConnec
             if column in TABLES[name].names:
                 seen[name] = _among(name, frame, column, values)
                 break
-    return NetworksConnection(connect_frames(seen), scopes, max(last or 0, *folded))
+    return NetworksConnection(connect_frames(seen, queries=needs.queries), scopes, max(last or 0, *folded))
 
 
 def _among(table: str, frame: pl.LazyFrame, column: str, values: Collection[str]) -> pl.LazyFrame:

@@ -15,7 +15,6 @@ import shlex
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from importlib.resources import files
-from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
@@ -25,17 +24,17 @@ from ..estimates.experiment_pairs import dg_pairs
 from ..hints import with_lake
 from ..ids import ScopedKey
 from ..plurals import count
-from ..query import Connection, ask, connect
+from ..query import Connection, ask, connect_to_networks
 from ..store import Lake, now_utc
 from .failures import failure_kinds
-from .file_names import file_stem
 from .ligand_table import failed_ligands, ligand_table
 from .note_texts import without_codes
+from .page_places import basis, page_place, report_path
 from .plots import performance_line, plot_pairs
 from .table import Table
 from .usage import usage_frame
 
-__all__ = ["campaign_page", "page_place", "report_path", "shown_place", "write_campaign_page", "written_page"]
+__all__ = ["campaign_page", "write_campaign_page", "written_page"]
 
 _PLACE: Final = re.compile(r"\{\{(\w+)\}\}")
 _STATUSES: Final = ("complete", "running", "waiting", "error")
@@ -50,39 +49,17 @@ _SHORT: Final = {
     "experiment (kcal/mol)": "experiment",
 }
 _UNNAMED: Final = "network without a name"
-
-
-def report_path(lake: Lake, network: str, suffix: str) -> str:
-    """Return where a file about a network lies in the lake: `plots/<scope>/<name><suffix>`.
-
-    Parameters
-    ----------
-    lake : Lake
-    network : str
-        ScopedKey of the network.
-    suffix : str
-        End of the name, such as `.html`.
-    """
-    return f"plots/{ScopedKey.from_str(network).scope}/{file_stem(lake, network, in_scope=True)}{suffix}"
-
-
-def page_place(lake: Lake, network: str) -> str:
-    """Return where the page of a network is: a path in a folder, a URL in a bucket.
-
-    Parameters
-    ----------
-    lake : Lake
-    network : str
-        ScopedKey of the network.
-    """
-    path = report_path(lake, network, ".html")
-    return f"{lake.url.rstrip('/')}/{path}" if lake.local_path is None else str(lake.local_path / path)
-
-
-def shown_place(place: str) -> str:
-    """Return a place as people read it: a path from the current folder on, if it lies there."""
-    here = Path.cwd()
-    return str(Path(place).relative_to(here)) if Path(place).is_relative_to(here) else place
+#: Named queries and statements that the page shows.
+_SHOWN: Final = (
+    "network_states",
+    "network_status",
+    "usage",
+    "ligand_ranking",
+    "latest_edges",
+    "latest_findings",
+    "network_legs",
+    "failures",
+)
 
 
 def write_campaign_page(lake: Lake, network: str) -> str:
@@ -138,13 +115,15 @@ def campaign_page(lake: Lake, network: str, *, at: datetime) -> str:
     at : datetime
         When it is written, UTC.
     """
-    connection = connect(lake)
+    opened = connect_to_networks(lake, [network], _SHOWN)
+    connection = opened.connection
     state = ask(connection, "network_states", network=network)
     name = (state["name"].item() if len(state) else None) or _UNNAMED
     ranking = ask(connection, "ligand_ranking", network=network)
     style = _asset("page.css")
     policy = f"default-src 'none'; img-src data:; style-src '{_hash(style)}'; base-uri 'none'; form-action 'none'"
     parts = {
+        "basis": basis(opened.seq, ranking["round"][0] if len(ranking) else None),
         "policy": policy,
         "title": html.escape(name),
         "style": style,

@@ -8,7 +8,7 @@ from typing import Final
 import polars as pl
 
 from ..ids import Scope
-from ..query import ask, connect, status_counts_by
+from ..query import ask, connect_for, status_counts_by
 from ..store import Lake
 from .table import Table
 
@@ -48,7 +48,9 @@ def network_status_table(lake: Lake, scope: Scope | str | None = None) -> Table:
     scope : Scope or str, optional
         Scope as `org-campaign-project`; in a pattern, `*` stands for any part.
     """
-    networks = ask(connect(lake), "network_states", scope=scope).filter(pl.col("state") != "deleted")
+    networks = ask(connect_for(lake, "network_states", "in_scope"), "network_states", scope=scope).filter(
+        pl.col("state") != "deleted"
+    )
     counted = status_counts_by(lake, "network")
     rows = networks.join(counted, on="network", how="left").sort("scope", "name", "network")
     rows = rows.with_columns(pl.col(list(STATUS_STYLES)).fill_null(0))
@@ -65,7 +67,7 @@ def transformation_status_table(lake: Lake, network: str) -> Table:
     network : str
         ScopedKey of the network.
     """
-    rows = ask(connect(lake), "transformation_status", network=network)
+    rows = ask(connect_for(lake, "transformation_status"), "transformation_status", network=network)
     counts = [f"n_{status}" for status in STATUS_STYLES]
     columns = ("name", *STATUS_STYLES, "transformation")
     return Table(columns, rows.select("name", *counts, "transformation").rows(), network, styles=STATUS_STYLES)

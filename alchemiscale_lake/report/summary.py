@@ -12,10 +12,11 @@ from ..errors import MissingDependencyError
 from ..estimates.experiment_pairs import dg_pairs
 from ..ids import ScopedKey
 from ..plurals import count
-from ..query import Connection, ask, connect
+from ..query import Connection, ask, connect_for
 from ..store import Lake
-from .campaign_page import report_path, shown_place, written_page
+from .campaign_page import written_page
 from .ligand_table import failed_ligands, ligand_table
+from .page_places import report_path, shown_place
 from .plots import performance_line, plot_pairs
 from .table import Table
 
@@ -54,7 +55,7 @@ def summarise(lake: Lake, network: str, *, plot: str | Path | None = None) -> Su
         File for the plot of estimates against experiment; by default next to the page if the lake is a folder,
         else no plot.
     """
-    connection = connect(lake)
+    connection = connect_for(lake, "ligand_ranking", "latest_edges", "network_legs", "network_states")
     ranking = ask(connection, "ligand_ranking", network=network)
     pairs = dg_pairs(ranking)
     lines = [f"{performance_line(pairs)} over {count(len(pairs), 'ligand')} with experiment"] if len(pairs) else []

@@ -235,6 +235,8 @@ def _table(rows: pl.DataFrame, cells: dict[str, str], precision_of: dict[str, st
 
 def _with_missing(connection: Connection, network: str, edges: pl.DataFrame) -> pl.DataFrame:
     """Add a column `missing`: the text printed for edges that lack a value because of a leg, null for others."""
+    if not (edges["status"] == "error").any():
+        return edges.with_columns(missing=pl.lit(None, pl.String))
     failed, without = legs_without_value(connection, network)
     missing = [_missing(row["status"], set(row["legs"]), failed, without) for row in edges.iter_rows(named=True)]
     return edges.with_columns(missing=pl.Series(missing, dtype=pl.String))

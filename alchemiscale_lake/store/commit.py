@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
-import polars as pl
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Schema, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError
@@ -24,6 +23,7 @@ from ..errors import CommitConflictError, StorageError
 from ..faults import fault_point
 from ..schemas import Column
 from .data_files import DataFiles
+from .decoded_table import listed_files
 from .delta_log import DeltaLog
 from .failures import fail
 from .log_entry import OWN, PREVIOUS, SCHEMA, actions_digest, schema_digest
@@ -233,7 +233,7 @@ def removals(
     data_change : bool
         False if the same rows are added in other files.
     """
-    listed = pl.DataFrame(pa.table(delta.get_add_actions(flatten=True)))
+    listed = listed_files(delta)
     now = int(time.time() * 1000)
     return [
         RemoveAction(

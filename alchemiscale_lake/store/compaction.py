@@ -13,6 +13,7 @@ import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.transaction import AddAction
 
+from .decoded_table import listed_files
 from .file_swap import File, Partition, read_file, swap_files
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def compact(table: LakeTable, delta: DeltaTable, crowd: Crowd = Crowd()) -> str 
 
 
 def _small_files(delta: DeltaTable, table: LakeTable, crowd: Crowd) -> dict[Partition, list[File]]:
-    actions = pl.DataFrame(pa.table(delta.get_add_actions(flatten=True)))
+    actions = listed_files(delta)
     small = actions.filter(pl.col("size_bytes") < crowd.below_bytes).sort("modification_time", "path")
     column = f"partition.{table.schema.partition_by[0]}" if table.schema.partition_by else None
     found: dict[Partition, list[File]] = {}

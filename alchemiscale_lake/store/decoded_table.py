@@ -1,13 +1,14 @@
-"""A Delta table whose paths readers find as they are."""
+"""A Delta table whose paths readers find as they are, and the list of its files."""
 
 from __future__ import annotations
 
 from typing import Any
 from urllib.parse import unquote
 
+import polars as pl
 from deltalake import DeltaTable
 
-__all__ = ["DecodedTable"]
+__all__ = ["DecodedTable", "listed_files"]
 
 
 class DecodedTable(DeltaTable):
@@ -30,3 +31,9 @@ class DecodedTable(DeltaTable):
             As of `deltalake.DeltaTable.file_uris`, which differ between its versions.
         """
         return [unquote(uri) for uri in super().file_uris(*args, **kwargs)]
+
+
+def listed_files(delta: DeltaTable) -> pl.DataFrame:
+    """Return one row per data file of a snapshot: its path, size, partition, and the ranges of its columns."""
+    # not by way of pyarrow, which imports pandas to look at it
+    return pl.DataFrame(delta.get_add_actions(flatten=True))

@@ -19,6 +19,7 @@ from deltalake.transaction import AddAction
 from ..errors import DamagedError
 from .commit import commit_actions, removals
 from .data_files import is_as_written
+from .decoded_table import listed_files
 from .failures import fail
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def swap_files(
     paths = {file["path"] for file in replaced}
     removed = removals(delta, table.files, paths, data_change=data_change)
     for _ in range(_COMMIT_TRIES):
-        held = set(pa.table(delta.get_add_actions(flatten=True)).column("path").to_pylist())
+        held = set(listed_files(delta)["path"])
         if not paths <= held:
             return False
         previous = table.log.make_durable(delta.version())

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-import pyarrow as pa
 from deltalake import DeltaTable
 
 from ..schemas import TableSchema
+from .decoded_table import listed_files
 
 __all__ = ["KnownKeys"]
 
@@ -38,10 +39,15 @@ class KnownKeys:
         self, schema: TableSchema, read: Callable[[Sequence[str], Sequence[str]], Sequence[pl.DataFrame]]
     ) -> None:
         self._read = read
+        self._schema = schema
         self._partition = schema.partition_by[0] if schema.partition_by else None
         self._in_files = [name for name in schema.key if name != self._partition]
-        self._types = {name: pl.Schema(schema.arrow)[name] for name in self._in_files}
         self._of_file: dict[str, _Digests] = {}
+
+    @cached_property
+    def _types(self) -> dict[str, pl.DataType]:
+        types = pl.Schema(self._schema.arrow)
+        return {name: types[name] for name in self._in_files}
 
     def new(self, given: pl.DataFrame, delta: DeltaTable) -> pl.DataFrame:
         """Return the rows whose key is in no data file of a snapshot.
@@ -57,7 +63,7 @@ class KnownKeys:
         ------
         StorageError
         """
-        listed = pl.DataFrame(pa.table(delta.get_add_actions(flatten=True)))
+        listed = listed_files(delta)
         self._forget(set(listed["path"]))
         if self._partition is None:
             return self._new(given, listed)

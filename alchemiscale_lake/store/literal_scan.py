@@ -11,8 +11,9 @@ import re
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
-import pyarrow as pa
 from deltalake import DeltaTable
+
+from .decoded_table import listed_files
 
 if TYPE_CHECKING:
     import pyarrow.dataset as ds
@@ -40,7 +41,7 @@ def scan_literally(delta: DeltaTable) -> pl.LazyFrame:
 
     whole = delta.to_pyarrow_dataset()
     partitions = delta.metadata().partition_columns
-    actions = pa.table(delta.get_add_actions(flatten=True)).to_pylist()
+    actions = listed_files(delta).to_dicts()
     # not deltalake's own fragments: for a column without statistics, they compare with null and drop the file
     fragments = [
         whole.format.make_fragment(action["path"], whole.filesystem, _guarantee(action, partitions))

@@ -16,8 +16,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
-import polars as pl
-import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
@@ -28,6 +26,7 @@ from ..plurals import count
 from .bit_flips import unflipped_where
 from .commit import commit_actions, removals
 from .damage import Damage, damage_of_file, damage_of_log, is_whole_parquet
+from .decoded_table import listed_files
 from .failures import fail
 from .lake import Lake, now_utc
 from .log_entry import REPAIR, entry_name, read_entry
@@ -304,7 +303,7 @@ def _rows_of(folder: Path, damage: Damage) -> int | None:
 def _damaged_files(folder: Path) -> dict[Damage, int | None]:
     """Return the files of the newest version that are missing or truncated, with their number of rows."""
     try:
-        actions = pl.DataFrame(pa.table(DeltaTable(str(folder)).get_add_actions(flatten=True)))
+        actions = listed_files(DeltaTable(str(folder)))
     except (DeltaError, OSError) as e:
         fail(f"cannot open table '{folder.name}' at {folder}, although its log looks complete", e, table=folder.name)
     found: dict[Damage, int | None] = {}

@@ -21,7 +21,7 @@ from .columns import columns_to_come, nulls
 from .commit import commit_actions, commit_columns, compare_and_append, last_number, removals
 from .damage import damage_of_file
 from .data_files import DataFiles
-from .decoded_table import DecodedTable
+from .decoded_table import DecodedTable, listed_files
 from .delta_log import DeltaLog
 from .failures import collect_all, fail
 from .kept_snapshot import KeptSnapshot
@@ -186,7 +186,7 @@ class LakeTable:
     def scan(self, delta: DeltaTable | None = None) -> pl.LazyFrame:
         """Scan lazily, the newest version or a given snapshot; columns in declared order."""
         if delta is None and not self.exists:
-            return pl.DataFrame(self.schema.arrow.empty_table()).lazy()
+            return self._no_rows().lazy()
         delta = self.snapshot() if delta is None else delta
         lacking = columns_to_come(delta, self.schema, self._format)
         try:
@@ -211,7 +211,7 @@ class LakeTable:
         """
         if self.log.folder is None or not self.exists:
             return
-        listed = pl.DataFrame(pa.table(self.snapshot().get_add_actions(flatten=True)))
+        listed = listed_files(self.snapshot())
         if self.files.partition_by == ["scope"]:
             listed = listed.filter(pl.col("partition.scope").is_in(list(scopes)))
         for path, size in listed.select("path", "size_bytes").iter_rows():
@@ -244,6 +244,8 @@ class LakeTable:
 
     def append_new_rows(self, rows: Rows) -> pl.DataFrame:
         """Like `append_new`, and return the rows written."""
+        if not len(rows):
+            return self._no_rows()
         given = pl.DataFrame(self.schema.table(rows)).unique(list(self.schema.key), keep="first", maintain_order=True)
         new = given.clear()
 
@@ -256,6 +258,10 @@ class LakeTable:
             # these rows do not carry the number of their commit, so the table's version is enough
             self.append(decide, last=DeltaTable.version)
         return new
+
+    def _no_rows(self) -> pl.DataFrame:
+        # an empty table of pyarrow imports pandas
+        return pl.DataFrame(schema=pl.Schema(self.schema.arrow))
 
     def append_decided(self, decide: Callable[[pl.LazyFrame], Rows]) -> None:
         """Append the rows that `decide` returns, given a scan of the table that is still current when they are written.

@@ -20,13 +20,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from ..errors import SettingsError
 from ..faults import fault_point
 from .compaction import compact, crowded
+from .decoded_table import listed_files
 from .failures import fail
 from .lake import now_utc
 from .objects import ObjectInfo, ObjectStore
@@ -188,7 +188,7 @@ def _old_files(
     before = now - timedelta(seconds=keep_s)
     temporary = [found for found in listed if found.is_temporary and found.modified_at < before]
     commits = [found.modified_at for found in listed if (m := _ENTRY.search(found.path)) and m[2] == "json"]
-    needed = set(pa.table(delta.get_add_actions(flatten=True)).column("path").to_pylist())
+    needed = set(listed_files(delta)["path"])
     # not needed for this version; deltalake knows whether a reader may need them for an older one
     candidates = {
         found.path.removeprefix(f"{table.folder}/"): found

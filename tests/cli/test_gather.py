@@ -111,3 +111,42 @@ def test_results_that_cannot_be_gathered_are_reported(
 
     assert (result.exit_code, result.stdout) == (code, "")
     assert said in result.stderr
+
+
+def test_the_page_is_written_again_only_after_a_change(tmp_path: Path) -> None:
+    campaign = Campaign.at(tmp_path / "lake")
+    network = campaign.network("clean", RING)
+    (task, other) = campaign.new_tasks(network, ["a_b_other"] * 2)
+    campaign.result(task, 1.0, 0.2)
+    page = tmp_path / "lake" / "plots" / SCOPE / "clean.html"
+
+    def gathered() -> tuple[int, str]:
+        done = CliRunner().invoke(main, ["gather", "--lake", campaign.lake.url])
+        assert done.exit_code == 0, done.stderr
+        assert f"next: open in a browser: {page}" in done.stderr
+        return page.stat().st_ino, page.read_text(encoding="utf-8")
+
+    first, again = gathered(), gathered()
+    campaign.result(other, 1.2, 0.2)
+    changed = gathered()
+
+    assert again == first
+    assert changed[0] != first[0]
+    assert "1 of 2 Tasks complete" in first[1]
+    assert "2 of 2 Tasks complete" in changed[1]
+
+
+def test_a_page_from_before_an_upgrade_is_written_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    campaign = Campaign.at(tmp_path / "lake")
+    (task,) = campaign.new_tasks(campaign.network("clean", RING), ["a_b_other"])
+    campaign.result(task, 1.0, 0.2)
+    page = tmp_path / "lake" / "plots" / SCOPE / "clean.html"
+    monkeypatch.setattr("alchemiscale_lake.report.page_places.package_version", lambda: "0.0.1")
+    CliRunner().invoke(main, ["gather", "--lake", campaign.lake.url])
+    old = page.read_text(encoding="utf-8")
+
+    monkeypatch.undo()
+    CliRunner().invoke(main, ["gather", "--lake", campaign.lake.url])
+
+    assert "alchemiscale-lake 0.0.1" in old
+    assert "alchemiscale-lake 0.0.1" not in page.read_text(encoding="utf-8")

@@ -5,8 +5,10 @@ import subprocess
 import sys
 
 import pytest
+from click.testing import CliRunner
 
 from alchemiscale_lake.caller import Caller
+from alchemiscale_lake.cli import main
 from alchemiscale_lake.estimates.gathering import gather_network
 from alchemiscale_lake.statestore.claims import claim_tasks
 from alchemiscale_lake.statestore.result_recording import record_receipts
@@ -50,5 +52,9 @@ def test_status_imports_no_estimator_and_no_plot(gathered: Lake, arguments: list
     assert imported_by(gathered, *arguments) == []
 
 
-def test_gather_with_nothing_new_imports_no_estimator_and_no_plot(gathered: Lake) -> None:
-    assert imported_by(gathered, "gather", "--as-is") == []
+@pytest.mark.parametrize("arguments", [["gather", "--as-is"], ["gather"]], ids=" ".join)
+def test_gather_with_nothing_new_imports_no_estimator_and_no_plot(gathered: Lake, arguments: list[str]) -> None:
+    gather_command = CliRunner().invoke(main, ["gather", "--lake", gathered.url])  # writes the page
+    assert gather_command.exit_code == 0
+
+    assert imported_by(gathered, *arguments) == []

@@ -12,7 +12,8 @@ import pytest
 from alchemiscale_lake.errors import StorageError
 from alchemiscale_lake.estimates.gathering import gather_network
 from alchemiscale_lake.report import campaign_page as pages
-from alchemiscale_lake.report.campaign_page import campaign_page, page_place, write_campaign_page, written_page
+from alchemiscale_lake.report.campaign_page import campaign_page, write_campaign_page, written_page
+from alchemiscale_lake.report.page_places import page_place
 from alchemiscale_lake.store import Lake
 from alchemiscale_lake.store.objects import ObjectStore
 from tests.campaign import SCOPE, T0, Campaign, small_campaign

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
-import pyarrow as pa
 from deltalake import DeltaTable
 
 from ...errors import CommitConflictError
 from ...faults import fault_point
+from ..decoded_table import listed_files
 from ..file_swap import File, Partition, read_file, swap_files
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def fill(table: LakeTable, columns: Sequence[str], compute: Callable[[pl.DataFra
 
 def _files(table: LakeTable, delta: DeltaTable) -> Iterator[tuple[Partition, File]]:
     column = f"partition.{table.schema.partition_by[0]}" if table.schema.partition_by else None
-    listed = pl.DataFrame(pa.table(delta.get_add_actions(flatten=True))).sort("path")
+    listed = listed_files(delta).sort("path")
     for file in listed.iter_rows(named=True):
         yield (None if column is None else file[column]), file
 
