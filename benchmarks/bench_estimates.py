@@ -52,7 +52,7 @@ _SCOPE = "bench-mark-estimates"
 _REPEATS = 3
 _TARGET_S = 1.0
 _TARGET_RATIO = 100.0
-_COLD_TARGET_S = 40.0
+_COLD_TARGET_RATIO = 25.0
 #: gufe's own encoder, one object at a time: copies of the protein are serialised once and inserted.
 _ENCODER = gufe.tokenization.JSON_HANDLER.encoder
 
@@ -117,8 +117,7 @@ def run(quick: bool = False) -> list[dict[str, Any]]:
         _row(f"read estimates of {size}", ours_s, common, enough=_TARGET_RATIO * n / 200),
         _row(f"the same, whole process with imports, of {size}", process_s, common, enough=1.0),
         _row(f"one result changed: gather, solve, read all of {size}", analysis_s, common, enough=20.0 * n / 200),
-        _row(f"cold, from objects: {size}", cold_s, common, enough=1.0)
-        | {"target": f"<= {_COLD_TARGET_S:g} s", "ok": agree and cold_s <= _COLD_TARGET_S},
+        _cold_row(f"cold, from objects: {size}", cold_s, common, enough=_COLD_TARGET_RATIO * n / 200),
     ]
 
 
@@ -127,6 +126,12 @@ def _row(name: str, ours_s: float, common: dict[str, Any], *, enough: float) -> 
     target = f"<= {_TARGET_S:g} s and >= {enough:g}x" if enough > 1 else "none"
     ok = common["agree"] and ratio >= enough and (enough == 1.0 or ours_s <= _TARGET_S)
     return {"name": name, "ours_s": ours_s, **common, "ratio": ratio, "target": target, "ok": ok}
+
+
+def _cold_row(name: str, ours_s: float, common: dict[str, Any], *, enough: float) -> dict[str, Any]:
+    ratio = common["reference_s"] / ours_s
+    met = {"target": f">= {enough:g}x", "ok": common["agree"] and ratio >= enough}
+    return {"name": name, "ours_s": ours_s, **common, "ratio": ratio, **met}
 
 
 def _ours(lake: Lake) -> tuple[float, float, dict[str, tuple[float, float]]]:
@@ -167,9 +172,10 @@ def _cold(lake: Lake, folder: Path) -> tuple[float, dict[str, tuple[float, float
     (folder / "cold" / "attempts").symlink_to(folder / "lake" / "attempts")
     network = cold.table("networks").scan().select("network").collect().item()
     start = time.perf_counter()
-    fill_estimates(cold, [network])
+    filled = fill_estimates(cold, [network])
     gather_network(cold, network)
     seconds = time.perf_counter() - start
+    assert filled.n_filled == len(rows), filled.failures[:1]
     sql = "select attempt, estimate_kcal_mol, uncertainty_kcal_mol from counted_results"
     return seconds, {attempt: (value, error) for attempt, value, error in connect(cold).sql(sql).fetchall()}
 
@@ -253,8 +259,8 @@ def _chain(result: Any, texts: dict[str, str]) -> bytes:
 
 
 def _receipt(lake: Lake, task: str, transformation: str, data: bytes, numbers: tuple[float, float]) -> Receipt:
-    digest = hashlib.sha256(data + task.encode()).hexdigest()
-    attempt = digest[:32]
+    digest = hashlib.sha256(data).hexdigest()
+    attempt = hashlib.sha256(data + task.encode()).hexdigest()[:32]
     path = f"{attempt_folder(_SCOPE, attempt)}/result.json.zst"
     lake.objects.put(path, data)
     now = now_utc()

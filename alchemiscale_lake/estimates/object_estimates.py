@@ -14,7 +14,7 @@ from .. import gufe_adapter
 from ..content import decompress
 from ..errors import ContentError, EstimationError, UnitConversionError
 from ..ids import ScopedKey
-from ..query import connect, read_sql, statement
+from ..query import connect_for, read_sql, statement
 from ..statestore.submit import read_chain
 from ..store import Lake, now_utc
 
@@ -64,7 +64,8 @@ def fill_estimates(
     """
     wanted = [str(ScopedKey.parse(network)) for network in networks]
     scopes = sorted({str(ScopedKey.from_str(network).scope) for network in wanted})
-    rows = read_sql(connect(lake), statement("results_without_number"), {"networks": wanted, "scopes": scopes})
+    connection = connect_for(lake, "results_without_number")
+    rows = read_sql(connection, statement("results_without_number"), {"networks": wanted, "scopes": scopes})
     reader = gufe_adapter.ChainReader()
     for network in wanted if len(rows) else ():
         reader.loads(read_chain(lake, network))  # all its Transformations, under their stored keys

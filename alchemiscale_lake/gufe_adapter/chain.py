@@ -9,6 +9,7 @@ classes in `alchemiscale_lake.networks`.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
@@ -33,6 +34,11 @@ __all__ = [
 Chain = list[tuple[str, dict[str, Any]]]
 
 _KEY: Final = ":gufe-key:"
+#: JSON between the links of a chain, and the beginning of a link whose key needs no decoding.
+_OPENING: Final = re.compile(r"\s*\[\s*")
+_BETWEEN: Final = re.compile(r"\s*,\s*")
+_CLOSING: Final = re.compile(r"\s*\]\s*\Z")
+_LINK: Final = re.compile(r'\[\s*"([^"\\]*)"')
 
 
 def to_chain(obj: Any) -> Chain:
@@ -111,13 +117,14 @@ def loads_chain(data: bytes | str) -> Any:
 class ChainReader:
     """Reader of many chains that builds their shared objects once.
 
-    Results of one network share its proteins, ligands and Protocols, and those are most of each chain. Links that were
-    seen before are neither decoded nor built again. Objects of a single execution (ProtocolUnits and their results)
-    are not kept.
+    Results of one network share its proteins, ligands and Protocols, and those are most of each chain. A link with the
+    same text as before is neither parsed nor built again. Objects of a single execution (ProtocolUnits and their
+    results) are not kept.
     """
 
     def __init__(self) -> None:
         self._shared: dict[str, Any] = {}
+        self._texts: dict[str, str] = {}
 
     def loads(self, data: bytes | str) -> Any:
         """Read a gufe object from the JSON text of its keyed chain; raise what `loads_chain` raises."""
@@ -126,21 +133,49 @@ class ChainReader:
         objects: dict[str, Any] = {}
         obj: Any = None
         try:
-            for key, link in json.loads(data):
+            for key, link, text in self._links(data if isinstance(data, str) else data.decode()):
                 obj = self._shared.get(key)
                 if obj is None:
                     obj = _build(_resolve(_decoded(link, hook), objects), tok)
                     if not isinstance(obj, _of_one_execution()):
-                        self._shared[key] = obj
+                        self._shared[key], self._texts[key] = obj, text
                 objects[key] = obj
         except (LakeError, ImportError, AttributeError, KeyError, TypeError, ValueError):
             # this reports any error
             return loads_chain(data)
         return obj
 
+    def _links(self, text: str) -> Iterator[tuple[str, Any, str]]:
+        """Yield key, content and text of each link; one with a known text is not parsed, and has no content.
+
+        Raises
+        ------
+        ValueError
+            If the text is not a list of links.
+        """
+        parse, place = json.JSONDecoder().raw_decode, _after(_OPENING, text, 0)
+        while True:
+            begin = _LINK.match(text, place)
+            known = None if begin is None else self._texts.get(begin[1])
+            if begin is not None and known is not None and text.startswith(known, place):
+                key, link, end = begin[1], None, place + len(known)
+            else:
+                (key, link), end = parse(text, place)
+            yield key, link, text[place:end]
+            if _CLOSING.match(text, end):
+                return
+            place = _after(_BETWEEN, text, end)
+
     def built(self, key: str) -> Any | None:
         """Return the object built under this key; None if none was built, or it was not kept."""
         return self._shared.get(key)
+
+
+def _after(pattern: re.Pattern[str], text: str, place: int) -> int:
+    found = pattern.match(text, place)
+    if found is None:
+        raise ValueError(f"no chain at {place}")
+    return found.end()
 
 
 def _decoded(value: Any, hook: Callable[[dict[str, Any]], Any]) -> Any:

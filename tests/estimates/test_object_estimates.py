@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import gufe
 import polars as pl
@@ -13,7 +15,7 @@ from click.testing import CliRunner
 from alchemiscale_lake import gufe_adapter
 from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.cli import main
-from alchemiscale_lake.errors import EstimationError
+from alchemiscale_lake.errors import EstimationError, InvalidNetworkError
 from alchemiscale_lake.estimates.gathering import gather_network
 from alchemiscale_lake.estimates.object_estimates import fill_estimates
 from alchemiscale_lake.query import ask, connect
@@ -137,6 +139,45 @@ def test_a_reader_builds_what_results_share_once(results: list[tuple[gufe.Transf
     assert [str(r.key) for r in read] == [str(r.key) for r in whole]
     assert read == whole
     assert len({str(unit.key) for r in read for unit in r.protocol_units}) == sum(len(r.protocol_units) for r in read)
+
+
+def test_a_reader_parses_what_results_share_once(
+    results: list[tuple[gufe.Transformation, bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = gufe_adapter.ChainReader()
+    parsed: list[str] = []
+    parse = json.JSONDecoder.raw_decode
+
+    def noting(decoder: json.JSONDecoder, text: str, place: int = 0) -> tuple[Any, int]:
+        found, end = parse(decoder, text, place)
+        parsed.append(found[0])
+        return found, end
+
+    reader.loads(results[0][1])
+    monkeypatch.setattr(json.JSONDecoder, "raw_decode", noting)
+    reader.loads(results[1][1])
+    monkeypatch.undo()
+
+    keys = [key for key, _ in json.loads(results[1][1])]
+    of_this_result = [key for key in keys if reader.built(key) is None]
+    assert parsed == of_this_result
+    assert {"ChemicalSystem", "HarmonicState"} <= {key.partition("-")[0] for key in {*keys} - {*parsed}}
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+def test_a_reader_takes_chains_however_they_are_laid_out(
+    results: list[tuple[gufe.Transformation, bytes]], indent: int | None
+) -> None:
+    reader, (_, data) = gufe_adapter.ChainReader(), results[0]
+    text = " " + json.dumps(json.loads(data), indent=indent) + "\n "
+
+    assert reader.loads(data) == reader.loads(text) == reader.loads(text.encode())
+
+
+@pytest.mark.parametrize("text", ["[]", "[", '[["a-1", {}]', '[["a-1", {}]] x', '[["a-1", 1]]', "{}", "", '["a"]'])
+def test_a_reader_refuses_what_is_no_chain(text: str) -> None:
+    with pytest.raises(InvalidNetworkError):
+        gufe_adapter.ChainReader().loads(text)
 
 
 def test_repeats_within_a_result_are_stored_with_its_number(
