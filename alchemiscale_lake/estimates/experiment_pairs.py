@@ -6,13 +6,15 @@ Rows of queries go in; pairs have the columns `PAIR_COLUMNS`, kcal/mol, whatever
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import polars as pl
 
-from ..estimators.statistics.error_curves import CumulativeShare, cumulative_share
 from ..estimators.statistics.performance import Performance, assess
+
+if TYPE_CHECKING:
+    from ..estimators.statistics.error_curves import CumulativeShare
 
 __all__ = [
     "FEWEST_PAIRS",
@@ -126,4 +128,6 @@ def error_share(
         Draws the resamples.
     """
     error = pairs["estimate"].to_numpy() - pairs["experiment"].to_numpy()
+    from ..estimators.statistics.error_curves import cumulative_share  # imports scipy
+
     return cumulative_share(error, n_bootstrap=n_bootstrap, rng=rng)
