@@ -18,7 +18,7 @@ from typing import Final
 from .errors import ContentError
 from .printable import one_line
 
-__all__ = ["MISSING", "Row", "csv_line", "table_rows", "tsv_line"]
+__all__ = ["MISSING", "TableRow", "csv_line", "table_rows", "tsv_line"]
 
 #: Representations of a missing value, in lower case.
 MISSING: Final = frozenset({"", "nan", "na", "n/a", "none", "null", "-"})
@@ -28,7 +28,7 @@ _TO_QUOTE: Final = re.compile(r'[,;\t"\r\n]')
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TableRow:
     """One row of a table.
 
     Attributes
@@ -74,7 +74,7 @@ def _tsv_cell(text: str, *, first: bool) -> str:
     return json.dumps(text, ensure_ascii=not safe)
 
 
-def table_rows(text: str, source: str) -> Iterator[Row]:
+def table_rows(text: str, source: str) -> Iterator[TableRow]:
     """Yield the non-empty rows of a table; the first line that is not a comment determines the delimiter.
 
     Parameters
@@ -99,12 +99,12 @@ def table_rows(text: str, source: str) -> Iterator[Row]:
             yield row
 
 
-def _tsv_rows(lines: Iterable[str], source: str) -> Iterator[Row]:
+def _tsv_rows(lines: Iterable[str], source: str) -> Iterator[TableRow]:
     for number, line in enumerate(lines, 1):
         cells = line.rstrip("\r\n").split("\t")
         if len(line) > _LONGEST_CELL and max(map(len, cells)) > _LONGEST_CELL:
             raise _not_a_table(source, number, f"field larger than field limit ({_LONGEST_CELL})")
-        yield Row(number, [_tsv_text(cell.strip()) for cell in cells], line.lstrip().startswith("#"))
+        yield TableRow(number, [_tsv_text(cell.strip()) for cell in cells], line.lstrip().startswith("#"))
 
 
 def _tsv_text(cell: str) -> str:
@@ -118,7 +118,7 @@ def _tsv_text(cell: str) -> str:
         return cell if '"' in inner.replace('""', "") else inner.replace('""', '"')
 
 
-def _csv_rows(lines: list[str], delimiter: str, source: str) -> Iterator[Row]:
+def _csv_rows(lines: list[str], delimiter: str, source: str) -> Iterator[TableRow]:
     reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
     before = 0
     try:
@@ -130,7 +130,7 @@ def _csv_rows(lines: list[str], delimiter: str, source: str) -> Iterator[Row]:
                 cells = [_trimmed(cell, end) for cell, end in zip(cells, ends, strict=True)]
             else:
                 cells = [cell.strip() for cell in cells]
-            yield Row(reader.line_num, cells, raw.lstrip().startswith("#"))
+            yield TableRow(reader.line_num, cells, raw.lstrip().startswith("#"))
     except csv.Error as e:
         raise _not_a_table(source, reader.line_num, str(e)) from e
 

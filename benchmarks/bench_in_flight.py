@@ -24,9 +24,9 @@ import psutil
 
 from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.dispatch import schedule
+from alchemiscale_lake.dispatch.dispatch_settings import DispatchSettings
 from alchemiscale_lake.dispatch.dispatcher import Dispatcher
 from alchemiscale_lake.dispatch.executor import Pending, Place
-from alchemiscale_lake.dispatch.settings import DispatchSettings
 from alchemiscale_lake.execution.assignment import Assignment
 from alchemiscale_lake.execution.heartbeat import Beat, leave_beat
 from alchemiscale_lake.resources import Resources

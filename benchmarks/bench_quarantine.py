@@ -17,8 +17,8 @@ from typing import Any
 from unittest import mock
 
 from alchemiscale_lake.caller import Caller
+from alchemiscale_lake.dispatch.dispatch_settings import DispatchSettings
 from alchemiscale_lake.dispatch.dispatcher import Dispatcher
-from alchemiscale_lake.dispatch.settings import DispatchSettings
 from alchemiscale_lake.resources import Resources
 from alchemiscale_lake.settings import QuarantineRules
 from alchemiscale_lake.statestore import host_records as hosts

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from ._errors import say
 
 if TYPE_CHECKING:
-    from ..dispatch.report import Progress as TaskProgress
+    from ..dispatch.dispatch_report import Progress as TaskProgress
 
 __all__ = ["FileBar", "TaskBar"]
 

@@ -106,7 +106,7 @@ def _doing(ctx: click.Context) -> str:
 
 def _unforeseen(error: BaseException, doing: str) -> str:
     """Describe an unexpected error in one line, and save its traceback to a file."""
-    from ..store.failures import scrub
+    from ..store.storage_errors import scrub
 
     kind = type(error)
     name = kind.__name__ if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}.{kind.__name__}"

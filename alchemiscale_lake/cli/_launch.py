@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import MissingDependencyError
 
 if TYPE_CHECKING:
-    from ..dispatch.report import DispatchReport
+    from ..dispatch.dispatch_report import DispatchReport
     from ..flow_steps.launch import Session
     from ..store import Lake
 

@@ -16,7 +16,7 @@ from ._options import lake_of_pools, lake_option, pool_options, verbose_option
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..dispatch.report import DispatchReport
+    from ..dispatch.dispatch_report import DispatchReport
     from ..statestore.claims import Selection
     from ..store import Lake
 

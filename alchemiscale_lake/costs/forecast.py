@@ -23,7 +23,7 @@ from .model_forecast import FORECAST_COLUMNS, ModelForecast
 
 __all__ = ["Forecast", "Forecasted"]
 
-Source = Literal["own results", "cost model", "protocol results", "declared", "extrapolated"]
+DurationSource = Literal["own results", "cost model", "protocol results", "declared", "extrapolated"]
 
 #: Interval between reads of the results.
 _REFRESH_S: Final = 30.0
@@ -60,7 +60,7 @@ class Forecasted:
     resources: Resources
     duration_s: float | None
     gpu_hours: float | None
-    source: Source | None
+    source: DurationSource | None
 
 
 class Forecast:
@@ -163,7 +163,7 @@ class Forecast:
         is_seen = pl.col("is_seen").fill_null(value=False)
         declared, unknown = pl.col("declared_s"), pl.lit(None, pl.Float64)
         # in order of precedence: source, expected duration, upper estimate
-        words: tuple[tuple[Source, pl.Expr, pl.Expr], ...] = (
+        words: tuple[tuple[DurationSource, pl.Expr, pl.Expr], ...] = (
             ("own results", mean, upper),
             ("cost model", pl.when(is_seen).then("model_s"), pl.when(is_seen).then("model_high_s")),
             ("protocol results", _of_protocols("half"), _of_protocols("most")),

@@ -24,8 +24,8 @@ from ..statestore.unwanted_tasks import release_unwanted
 from ..store import Lake
 from ..store.parallel_requests import at_once
 from .decision import Decision
+from .dispatch_report import RecordedTask, Tally
 from .picture import InFlight, Picture, spec_of
-from .report import RecordedTask, Tally
 
 __all__ = ["Acts"]
 

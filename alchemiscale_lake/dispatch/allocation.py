@@ -1,7 +1,7 @@
 """Allocation: which of the admitted Tasks are claimed now, and on which worker each starts.
 
 Pure: decided from the current states during the claim, and again after every lost race. The policy decides which Tasks
-are admitted (`policy.py`), `placing.py` finds a place for each.
+are admitted (`admission.py`), `placing.py` finds a place for each.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from ..store import NetworkState
 from ..tasks import choose
 from ..tasks.fitness import NEEDS_SCHEMA
 from ..tasks.policy import Admission
+from .dispatch_settings import DispatchSettings
 from .executor import Place
 from .placing import Draft, place_drafts
-from .settings import DispatchSettings
 
-__all__ = ["Needs", "Openings", "allocate", "free_slots", "needs_of", "open_places"]
+__all__ = ["Openings", "TaskNeeds", "allocate", "free_slots", "needs_of", "open_places"]
 
 
 @dataclass(frozen=True, slots=True)
-class Needs:
+class TaskNeeds:
     """Expected needs of a Task.
 
     Attributes
@@ -151,7 +151,9 @@ def free_slots(places: Sequence[Place], needs: Resources) -> int:
     )
 
 
-def needs_of(forecasts: pl.DataFrame, settings: DispatchSettings, transformations: Collection[str]) -> dict[str, Needs]:
+def needs_of(
+    forecasts: pl.DataFrame, settings: DispatchSettings, transformations: Collection[str]
+) -> dict[str, TaskNeeds]:
     """Return the needs of these Transformations' Tasks; those without a forecast are left out.
 
     Parameters
@@ -166,7 +168,7 @@ def needs_of(forecasts: pl.DataFrame, settings: DispatchSettings, transformation
     rows = forecasts.filter(pl.col("transformation").is_in(list(set(transformations))))
     columns = ("transformation", "cores", "memory_bytes", "gpus", "duration_s")
     return {
-        transformation: Needs(settings.resources_for(Resources(cores, memory_bytes, gpus)), duration_s)
+        transformation: TaskNeeds(settings.resources_for(Resources(cores, memory_bytes, gpus)), duration_s)
         for transformation, cores, memory_bytes, gpus, duration_s in rows.select(columns).iter_rows()
     }
 

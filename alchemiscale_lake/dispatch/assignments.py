@@ -9,16 +9,16 @@ from ..execution.assignment import Assignment, AttemptSpec
 from ..statestore.claims import Claim
 from ..statestore.result_recording import good_results
 from ..store import Lake, ReceiptKey
-from .allocation import Needs
+from .allocation import TaskNeeds
+from .dispatch_settings import DispatchSettings
 from .executor import Place
 from .picture import spec_of
-from .settings import DispatchSettings
 
 __all__ = ["attempt_specs", "build_assignment", "grouped_by_place"]
 
 
 def attempt_specs(
-    lake: Lake, claims: Sequence[Claim], needs: Mapping[str, Needs], key: ReceiptKey
+    lake: Lake, claims: Sequence[Claim], needs: Mapping[str, TaskNeeds], key: ReceiptKey
 ) -> dict[str, AttemptSpec]:
     """Return by attempt what its worker must know, with the result that it continues, if any.
 

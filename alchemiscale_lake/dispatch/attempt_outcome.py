@@ -10,11 +10,11 @@ from typing import Final
 
 from ..errors import NotStartedError
 
-__all__ = ["COUNTED", "LOST", "UNTOUCHED", "Ending", "failure_of", "reported_ending"]
+__all__ = ["COUNTED", "LOST", "UNTOUCHED", "AttemptEnding", "failure_of", "reported_ending"]
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class AttemptEnding:
     """How an attempt ended without a receipt.
 
     Attributes
@@ -32,7 +32,7 @@ class Ending:
 
 
 #: Ending of an attempt without any report.
-LOST: Final = Ending("lost", "its worker or job ended without a report")
+LOST: Final = AttemptEnding("lost", "its worker or job ended without a report")
 #: Kinds of endings after which a Task should run elsewhere, or later.
 UNTOUCHED: Final = ("refused", "unreadable", "stopped")
 #: Number of endings of one kind, without a result in between, after which the Task fails.
@@ -43,21 +43,21 @@ _FAILURE: Final = {
 }
 
 
-def reported_ending(error: BaseException | None) -> Ending:
+def reported_ending(error: BaseException | None) -> AttemptEnding:
     """Return the ending that an engine reports: the exception of its handle."""
     if error is None:
         return LOST
     if isinstance(error, NotStartedError):
-        return Ending("refused", str(error))
-    return Ending("lost", f"{type(error).__name__}: {error}")
+        return AttemptEnding("refused", str(error))
+    return AttemptEnding("lost", f"{type(error).__name__}: {error}")
 
 
-def failure_of(ending: Ending, earlier: int) -> str | None:
+def failure_of(ending: AttemptEnding, earlier: int) -> str | None:
     """Return the exception with which the Task fails; None if it is requeued.
 
     Parameters
     ----------
-    ending : Ending
+    ending : AttemptEnding
     earlier : int
         Number of earlier endings of this kind in a row.
     """

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-__all__ = ["Cooling", "Refusal"]
+__all__ = ["Cooling", "PlaceRefusal"]
 
 _COOL_DOWN_S: Final = 30.0
 _LONGEST_COOL_DOWN_S: Final = 3600.0
@@ -17,7 +17,7 @@ _DOUBLINGS: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class PlaceRefusal:
     """An attempt that was not run.
 
     Attributes
@@ -61,12 +61,12 @@ class Cooling:
         until_s = {task: at_s + _cool_down_s(n) - max(ago_s, 0.0) for task, (n, ago_s) in refusals.items()}
         return cls(until_s, {task: n for task, (n, _) in refusals.items()})
 
-    def after(self, refusals: Iterable[Refusal], at_s: float) -> Cooling:
+    def after(self, refusals: Iterable[PlaceRefusal], at_s: float) -> Cooling:
         """Return what to avoid after these refusals; cool-downs that are over are removed.
 
         Parameters
         ----------
-        refusals : iterable of Refusal
+        refusals : iterable of PlaceRefusal
             Tasks that were refused, and where.
         at_s : float
             Time, as of `time.monotonic`.

@@ -15,8 +15,8 @@ from ..schemas.receipt import Receipt
 from ..statestore.claims import Claim
 from ..statestore.unwanted_tasks import release_events
 from ..tasks import TaskState
-from .attempt_outcome import UNTOUCHED, Ending, failure_of
-from .cooling import Refusal
+from .attempt_outcome import UNTOUCHED, AttemptEnding, failure_of
+from .cooling import PlaceRefusal
 from .executor import Handle
 from .lease_monitor import due_for_renewal, renewed_lease_s, silent_attempts
 from .picture import InFlight, Picture
@@ -51,7 +51,7 @@ class Decision:
         Whether a running Task is not actioned on any active network.
     settled : frozenset of str
         Attempts that are no longer in flight.
-    refusals : tuple of Refusal
+    refusals : tuple of PlaceRefusal
         Places and Tasks to avoid for a while.
     silent : mapping
         Attempts that are given up because of their last heartbeat -> host and time of it, as text.
@@ -68,7 +68,7 @@ class Decision:
     lease_s: float = 0.0
     release_unwanted: bool = False
     settled: frozenset[str] = frozenset()
-    refusals: tuple[Refusal, ...] = ()
+    refusals: tuple[PlaceRefusal, ...] = ()
     silent: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -130,7 +130,7 @@ def _taken_away(picture: Picture) -> set[str]:
     return set(in_flight.join(held, on="attempt", how="anti")["attempt"])
 
 
-def _endings(picture: Picture, silent: Collection[str], given_up: Mapping[str, Recovery]) -> dict[str, Ending]:
+def _endings(picture: Picture, silent: Collection[str], given_up: Mapping[str, Recovery]) -> dict[str, AttemptEnding]:
     """Return how attempts without a receipt ended."""
     lost = {a for a, recovery in given_up.items() if recovery.kind == "lost"}
     known = {
@@ -138,10 +138,10 @@ def _endings(picture: Picture, silent: Collection[str], given_up: Mapping[str, R
         for attempt, ending in picture.endings.items()
         if attempt not in picture.receipts and (attempt in picture.in_flight or attempt in lost)
     }
-    return known | {a: Ending("lost", f"no heartbeat from {picture.silences[a].beat.hostname}") for a in silent}
+    return known | {a: AttemptEnding("lost", f"no heartbeat from {picture.silences[a].beat.hostname}") for a in silent}
 
 
-def _outcomes(picture: Picture, endings: Mapping[str, Ending]) -> tuple[dict[str, str], dict[str, str]]:
+def _outcomes(picture: Picture, endings: Mapping[str, AttemptEnding]) -> tuple[dict[str, str], dict[str, str]]:
     """Return the Tasks that fail (attempt -> exception), and those that are requeued (attempt -> reason)."""
     fail, release = dict[str, str](), dict[str, str]()
     for attempt, ending in endings.items():
@@ -154,10 +154,10 @@ def _outcomes(picture: Picture, endings: Mapping[str, Ending]) -> tuple[dict[str
     return fail, release
 
 
-def _refusals(picture: Picture, endings: Mapping[str, Ending]) -> tuple[Refusal, ...]:
+def _refusals(picture: Picture, endings: Mapping[str, AttemptEnding]) -> tuple[PlaceRefusal, ...]:
     # a worker that was asked to stop implies nothing about the Task
     return tuple(
-        Refusal(picture.in_flight[attempt].place, picture.claim(attempt).task, is_counted=ending.kind != "stopped")
+        PlaceRefusal(picture.in_flight[attempt].place, picture.claim(attempt).task, is_counted=ending.kind != "stopped")
         for attempt, ending in endings.items()
         if attempt in picture.ended and ending.kind in UNTOUCHED
     )

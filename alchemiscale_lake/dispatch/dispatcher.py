@@ -34,6 +34,8 @@ from .allocation import Openings, allocate, needs_of
 from .assignments import attempt_specs, build_assignment, grouped_by_place
 from .cooling import Cooling
 from .decision import decide
+from .dispatch_report import DispatchReport, Progress, Tally
+from .dispatch_settings import DispatchSettings
 from .executor import Executor
 from .lease_monitor import lease_sign
 from .observation import OWN_LEASES, Observer
@@ -42,9 +44,7 @@ from .outage import Outage
 from .picture import Due, Identity, InFlight
 from .pool_reports import PoolReport, report_pool, withdraw_report
 from .progress_estimate import Outlook, ProgressEstimate
-from .report import DispatchReport, Progress, Tally
 from .schedule import Schedule
-from .settings import DispatchSettings
 from .sightings import Sightings
 
 __all__ = ["Dispatcher"]

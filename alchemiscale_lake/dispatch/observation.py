@@ -26,7 +26,7 @@ from ..statestore.unrecorded_receipts import forgotten_receipts
 from ..store import Lake, now_utc
 from ..store.parallel_requests import at_once
 from ..tasks import TaskState, TaskStates
-from .attempt_outcome import COUNTED, Ending, reported_ending
+from .attempt_outcome import COUNTED, AttemptEnding, reported_ending
 from .executor import Executor
 from .heartbeats import HeartbeatReader
 from .lease_monitor import SILENCE_S, is_late, lease_sign, watch_s
@@ -117,7 +117,9 @@ class Observer:
         if due.leaving and not self._me.is_durable:
             return replace(picture, receipts=receipts)
         said = {a: reported_ending(in_flight[a].handle.exception()) for a in ended if a not in receipts}
-        said |= {a: Ending("lost", r.reason) for a, r in recoveries.items() if r.kind == "lost" and a not in receipts}
+        said |= {
+            a: AttemptEnding("lost", r.reason) for a, r in recoveries.items() if r.kind == "lost" and a not in receipts
+        }
         claims = [picture.claim(attempt) for attempt in said]
         endings = at_once(lambda claim: self._ending(claim, said[claim.attempt]), claims)
         found = {claim.attempt: ending for claim, ending in zip(claims, endings, strict=True)}
@@ -126,13 +128,13 @@ class Observer:
         earlier = count_endings(self._lake, [picture.claim(attempt).task for attempt in (*counted, *lost)])
         return replace(picture, receipts=receipts, endings=found, earlier_endings=earlier)
 
-    def _ending(self, claim: Claim, said: Ending) -> Ending:
+    def _ending(self, claim: Claim, said: AttemptEnding) -> AttemptEnding:
         left = read_release(self._lake, claim.scope, claim.attempt)
         if left is not None:
-            return Ending(left.kind, f"{left.reason} ({left.hostname})")
+            return AttemptEnding(left.kind, f"{left.reason} ({left.hostname})")
         if self._me.is_durable and said.kind == "lost" and not has_started(self._lake, claim.scope, claim.attempt):
             # for example a broken environment: not the Task's fault, and an immediate retry would fail too
-            return Ending("refused", "its job ended before the attempt started; see the job's output")
+            return AttemptEnding("refused", "its job ended before the attempt started; see the job's output")
         return said
 
     def _forgotten(self, in_flight: Mapping[str, InFlight], due: Due) -> dict[str, str]:

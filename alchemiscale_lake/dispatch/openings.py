@@ -20,13 +20,13 @@ from ..statestore.runnable import Runnable
 from ..store import Lake, now_utc
 from ..tasks import TaskStates
 from ..tasks.policy import Admission
+from .admission import PolicyState, admit_tasks
 from .allocation import Openings, free_slots, needs_of, open_places
+from .dispatch_settings import DispatchSettings
 from .executor import Executor, Place
 from .picture import InFlight
 from .placing import workers_wanted
-from .policy import PolicyState, admit_tasks
 from .policy_inputs import PolicyInputs
-from .settings import DispatchSettings
 
 __all__ = ["OpeningsObserver"]
 

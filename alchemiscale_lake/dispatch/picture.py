@@ -16,7 +16,7 @@ from ..schemas.receipt import Receipt
 from ..statestore.claims import Claim, claim_of
 from ..store import NetworkState
 from ..tasks import TaskState, TaskStates
-from .attempt_outcome import Ending
+from .attempt_outcome import AttemptEnding
 from .executor import Handle
 
 __all__ = ["NOTHING_DUE", "Due", "Identity", "InFlight", "OtherAttempt", "Picture", "Silence", "spec_of"]
@@ -195,7 +195,7 @@ class Picture:
     in_flight: Mapping[str, InFlight] = field(default_factory=dict)
     ended: frozenset[str] = frozenset()
     receipts: Mapping[str, Receipt] = field(default_factory=dict)
-    endings: Mapping[str, Ending] = field(default_factory=dict)
+    endings: Mapping[str, AttemptEnding] = field(default_factory=dict)
     earlier_endings: Mapping[tuple[str, str], int] = field(default_factory=dict)
     silences: Mapping[str, Silence] = field(default_factory=dict)
     others: Mapping[str, OtherAttempt] = field(default_factory=dict)

@@ -18,10 +18,10 @@ from ..resources import Resources
 from .capacity import Allocation, Capacity
 from .gpus import visible_devices
 
-__all__ = ["AdmissionQueue", "Limits", "Ticket", "process_queue"]
+__all__ = ["AdmissionLimits", "AdmissionQueue", "Ticket", "process_queue"]
 
 
-class Limits(Protocol):
+class AdmissionLimits(Protocol):
     """Limits on starting something beside what is already running; see `monitors`."""
 
     def host(self) -> str | None:
@@ -57,7 +57,7 @@ class Ticket:
 
     needs: Resources
     _gate: AdmissionQueue
-    _limits: Limits | None = None
+    _limits: AdmissionLimits | None = None
     allocation: Allocation | None = None
     held: str | None = None
     held_at: float | None = field(default=None, init=False)
@@ -128,14 +128,14 @@ class AdmissionQueue:
             return None
         return f"needs {_words(needs)}; this worker has {_words(whole.resources)}"
 
-    def queue(self, needs: Resources, limits: Limits | None = None) -> Ticket:
+    def queue(self, needs: Resources, limits: AdmissionLimits | None = None) -> Ticket:
         """Join the end of the queue.
 
         Parameters
         ----------
         needs : Resources
             Resources to wait for.
-        limits : Limits, optional
+        limits : AdmissionLimits, optional
             Further conditions for the start; by default, none.
         """
         ticket = Ticket(needs, self, limits)

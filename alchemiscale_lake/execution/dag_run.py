@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..durable import replace_file
-from .executions import Execution, Plan, read_plan, read_records
+from .executions import Execution, UnitPlan, read_plan, read_records
 from .host import package_versions
 from .launcher import Launcher, StepOutcome, read_left
 from .steps import ESTIMATE, EXTENDS, RESULT, TRANSFORMATION
@@ -113,7 +113,7 @@ class DagRun:
             return DagOutcome(False, noted.exception_text, "create", self._executions)
         return self._go_on(plan)[0]
 
-    def _go_on(self, plan: Plan) -> tuple[DagOutcome | None, bool]:
+    def _go_on(self, plan: UnitPlan) -> tuple[DagOutcome | None, bool]:
         """Run units without a result; also return whether it failed so fast that a clean start may help."""
         units = UnitRuns(self._launcher, plan, self._watch, self._rules, self._executions)
         ending = units.run()
@@ -137,7 +137,7 @@ class DagRun:
             return DagOutcome(False, noted.exception_text, "finish", self._executions), True
         return self._good(result, label, finished), False
 
-    def _finish(self, plan: Plan, label: str) -> StepOutcome:
+    def _finish(self, plan: UnitPlan, label: str) -> StepOutcome:
         executions = []
         for unit in plan.units:
             stored = f"results/{unit.key}.json"

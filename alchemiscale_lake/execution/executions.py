@@ -15,7 +15,7 @@ from typing import Any, Final
 from .child import write_json
 from .steps import PLAN
 
-__all__ = ["Execution", "Plan", "PlannedUnit", "read_plan", "read_records", "safe_name", "write_record"]
+__all__ = ["Execution", "PlannedUnit", "UnitPlan", "read_plan", "read_records", "safe_name", "write_record"]
 
 _log = logging.getLogger(__name__)
 _RECORD: Final = "record.json"
@@ -54,7 +54,7 @@ class PlannedUnit:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class UnitPlan:
     """The units of a ProtocolDAG in dependency order, and the package versions that made it.
 
     Attributes
@@ -123,12 +123,12 @@ def safe_name(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "_", name)[:60] or "unit"
 
 
-def read_plan(folder: Path) -> Plan | None:
+def read_plan(folder: Path) -> UnitPlan | None:
     """Return the plan in a work folder, None if there is none or it cannot be read."""
     try:
         content = json.loads((folder / PLAN).read_text())
         units = tuple(PlannedUnit(**{**unit, "needs": tuple(unit["needs"])}) for unit in content["units"])
-        return Plan(units, dict(content["provenance"]))
+        return UnitPlan(units, dict(content["provenance"]))
     except FileNotFoundError:
         return None
     except _UNREADABLE as e:

@@ -30,7 +30,7 @@ from .gpus import VISIBLE
 from .host import hostname
 from .host_faults import fills, full_file_system, host_health, work_folders
 from .processes import StepExit, StepProcess, StepServer, import_path
-from .progress import Progress, Vitals
+from .progress import StepProgress, Vitals
 from .watch import Cut, Watch
 
 __all__ = ["HEAR_S", "Launched", "Launcher", "StepOutcome", "end_all", "read_left"]
@@ -98,7 +98,7 @@ class Launched:
         Start, as of `time.monotonic`.
     memory_bytes : int or None
         Memory it may use; None if it is not counted.
-    progress : Progress
+    progress : StepProgress
         Last sign of progress.
     alone : bool, default False
         It has a fork server of its own.
@@ -109,7 +109,7 @@ class Launched:
     started_at: datetime
     started: float
     memory_bytes: int | None
-    progress: Progress
+    progress: StepProgress
     alone: bool = False
 
     def outcome(self) -> StepOutcome:
@@ -253,7 +253,7 @@ class Launcher:
                 "threads": threads,
             }
         )
-        progress = Progress((run, *folders), self.vitals, self._stuck_after_s)
+        progress = StepProgress((run, *folders), self.vitals, self._stuck_after_s)
         memory_bytes, alone = self.allocation.resources.memory_bytes, self._own_server is not None
         return Launched(process, run, started_at, started, memory_bytes, progress, alone)
 

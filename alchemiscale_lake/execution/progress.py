@@ -14,7 +14,7 @@ import psutil
 
 from ..store import now_utc
 
-__all__ = ["Progress", "Vitals"]
+__all__ = ["StepProgress", "Vitals"]
 
 #: Interval of checks, unless a shorter one is needed to detect a stuck step in time.
 _LOOK_EVERY_S: Final = 30.0
@@ -43,7 +43,7 @@ class Vitals:
     progress_at: datetime = field(default_factory=now_utc)
 
 
-class Progress:
+class StepProgress:
     """Progress monitor of one step.
 
     Parameters

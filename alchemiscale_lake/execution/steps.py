@@ -26,10 +26,10 @@ PLAN: Final = "plan.json"
 RESULT: Final = "result.json"
 ESTIMATE: Final = "estimate.json"
 
-Outcome = dict[str, Any]
+StepOutput = dict[str, Any]
 
 
-def perform(step: str, arguments: dict[str, Any], run: Path) -> Outcome:
+def perform(step: str, arguments: dict[str, Any], run: Path) -> StepOutput:
     """Perform a step in its run folder and return its outcome: `ok`, and for a failure `exception`
     (type and message) and `traceback`.
 
@@ -45,7 +45,7 @@ def perform(step: str, arguments: dict[str, Any], run: Path) -> Outcome:
     return _STEPS[step](run, **arguments)
 
 
-def _plan(run: Path, *, folder: str, provenance: dict[str, str]) -> Outcome:
+def _plan(run: Path, *, folder: str, provenance: dict[str, str]) -> StepOutput:
     """Create the ProtocolDAG; write it and the list of its units. The plan comes last."""
     work = Path(folder)
     transformation = _load(work / TRANSFORMATION)
@@ -67,7 +67,7 @@ def _plan(run: Path, *, folder: str, provenance: dict[str, str]) -> Outcome:
     return {"ok": True}
 
 
-def _unit(run: Path, *, folder: str, unit_key: str, shared: str, scratch: str) -> Outcome:
+def _unit(run: Path, *, folder: str, unit_key: str, shared: str, scratch: str) -> StepOutput:
     """Execute one ProtocolUnit; a good result appears in `results`, a failure in the run folder."""
     work = Path(folder)
     dag = _load(work / DAG)
@@ -89,7 +89,7 @@ def _unit(run: Path, *, folder: str, unit_key: str, shared: str, scratch: str) -
     return {"ok": False, "exception": [storable(failure[0], whole=whole)], "traceback": failure[1]}
 
 
-def _finish(run: Path, *, folder: str, executions: list[dict[str, Any]]) -> Outcome:
+def _finish(run: Path, *, folder: str, executions: list[dict[str, Any]]) -> StepOutput:
     """Write the ProtocolDAGResult and, if it is good, its own estimate.
 
     An exception in gathering is an ordinary outcome; the result is already written by then.
@@ -144,4 +144,4 @@ def _write(path: Path, data: bytes) -> None:
     replace_file(path, data)
 
 
-_STEPS: Final[dict[str, Callable[..., Outcome]]] = {"plan": _plan, "unit": _unit, "finish": _finish}
+_STEPS: Final[dict[str, Callable[..., StepOutput]]] = {"plan": _plan, "unit": _unit, "finish": _finish}

@@ -13,13 +13,13 @@ from typing import Final
 from ..errors import ExecutionError
 from ..resources import Resources
 from .capacity import Allocation, Capacity
-from .executions import Execution, Plan, PlannedUnit, write_record
+from .executions import Execution, PlannedUnit, UnitPlan, write_record
 from .host_faults import says_full
 from .launcher import HEAR_S, Launched, Launcher, StepOutcome, end_all
 from .steps import RESULT
 from .watch import Cut, Watch
 
-__all__ = ["Ending", "UnitRules", "UnitRuns"]
+__all__ = ["UnitRules", "UnitRuns", "UnitsEnding"]
 
 #: Number of free reruns of steps lost because the fork server died: the first time other attempts may have ended it,
 #: later ones served only this attempt.
@@ -46,7 +46,7 @@ class UnitRules:
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class UnitsEnding:
     """How the units ended: all good, one `failed` for good, or `cut` short (`failed` then is a unit
     that was running). `fast` is true if the failed one failed fast.
 
@@ -81,7 +81,7 @@ class UnitRuns:
     Parameters
     ----------
     launcher : Launcher
-    plan : Plan
+    plan : UnitPlan
     watch : Watch
     rules : UnitRules
     executions : list of Execution
@@ -89,7 +89,7 @@ class UnitRuns:
     """
 
     def __init__(
-        self, launcher: Launcher, plan: Plan, watch: Watch, rules: UnitRules, executions: list[Execution]
+        self, launcher: Launcher, plan: UnitPlan, watch: Watch, rules: UnitRules, executions: list[Execution]
     ) -> None:
         self._launcher, self._watch, self._rules, self._executions = launcher, watch, rules, executions
         self._folder = launcher.folder.path
@@ -103,12 +103,12 @@ class UnitRuns:
         self._squeezed = 0
         launcher.vitals.units_total = len(plan.units)
 
-    def run(self) -> Ending:
+    def run(self) -> UnitsEnding:
         """Run until all units are good, one has finally failed, or the attempt is stopped."""
         try:
             while self._waiting or self._running:
                 if (cut := self._watch.cut()) is not None:
-                    return Ending(failed=self._cut_short(self._watch.exception(cut)), cut=cut)
+                    return UnitsEnding(failed=self._cut_short(self._watch.exception(cut)), cut=cut)
                 self._launch_ready()
                 self._launcher.vitals.units_done = len(self._done)
                 futures = {running.launched.process.ended: running for running in self._running.values()}
@@ -121,7 +121,7 @@ class UnitRuns:
                         return ending
         finally:
             end_all([running.launched for running in self._running.values()], self._launcher.grace_s)
-        return Ending()
+        return UnitsEnding()
 
     # --- starting ---------------------------------------------------------------------------------
 
@@ -184,8 +184,8 @@ class UnitRuns:
         looked = [(running, self._launcher.end_if_stuck(running.launched)) for running in self._running.values()]
         return [(running, stuck) for running, stuck in looked if stuck is not None]
 
-    def _settle(self, running: _Running, stuck: tuple[str, str] | None) -> Ending | None:
-        """Record how an execution ended; return an `Ending` if that ends all."""
+    def _settle(self, running: _Running, stuck: tuple[str, str] | None) -> UnitsEnding | None:
+        """Record how an execution ended; return a `UnitsEnding` if that ends all."""
         outcome = running.launched.outcome()
         if stuck is not None and not outcome.ok:
             outcome = replace(outcome, exception=stuck)
@@ -203,11 +203,11 @@ class UnitRuns:
         if outcome.exit.is_from_outside:
             time.sleep(HEAR_S)
             if (cut := self._watch.cut()) is not None and cut.releases:
-                return Ending(failed=execution, cut=cut)
+                return UnitsEnding(failed=execution, cut=cut)
         if self._again(running, outcome):
             self._waiting[running.unit.key] = running.unit
             return None
-        return Ending(failed=execution, fast=outcome.duration_s <= self._rules.fail_fast_s)
+        return UnitsEnding(failed=execution, fast=outcome.duration_s <= self._rules.fail_fast_s)
 
     def _note(self, running: _Running, outcome: StepOutcome, exception: tuple[str, ...] | None) -> Execution:
         unit, run = running.unit, running.launched.run

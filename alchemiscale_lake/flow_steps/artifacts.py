@@ -24,7 +24,7 @@ from prefect.artifacts import (
     update_progress_artifact,
 )
 
-from ..dispatch.report import Progress
+from ..dispatch.dispatch_report import Progress
 from ..printable import one_line
 
 __all__ = ["artifact_key", "code", "escaped", "progress_artifact", "publish_markdown", "publish_table"]

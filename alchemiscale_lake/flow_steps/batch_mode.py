@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ..dispatch.dispatch_report import DispatchReport, Progress
 from ..dispatch.dispatcher import Dispatcher
-from ..dispatch.report import DispatchReport, Progress
 from ..engines.registry import open_executor
 from ..statestore.claims import Selection
 from ..store import Lake

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 
-from ..dispatch.settings import DispatchSettings
+from ..dispatch.dispatch_settings import DispatchSettings
 from ..engines.local_pool import local_pool
 from ..engines.registry import engine_of, no_batch_mode
 from ..errors import MissingClassError, SettingsError

@@ -8,8 +8,8 @@ from typing import Literal, TypeVar
 from prefect.client.schemas.objects import State
 from prefect.states import Cancelled
 
+from ..dispatch.dispatch_report import DispatchReport, Progress
 from ..dispatch.dispatcher import Dispatcher
-from ..dispatch.report import DispatchReport, Progress
 from ..engines.registry import open_executor
 from ..estimates.estimate_keeper import EstimateKeeper
 from ..store import Lake

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..dispatch.report import Progress
+from ..dispatch.dispatch_report import Progress
 from ..errors import StorageError
 from ..prefect_api.flow_entry_points import load_flow
 from ..prefect_api.local_api import Api, local_api

@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from ..dispatch.report import Progress
+from ..dispatch.dispatch_report import Progress
 
 __all__ = ["keeping", "listening", "reported", "tell"]
 

@@ -18,8 +18,8 @@ from prefect.futures import PrefectFuture
 from prefect.states import Cancelled, Completed, Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
+from ..dispatch.dispatch_report import RecordedTask
 from ..dispatch.executor import Executor, Handle
-from ..dispatch.report import RecordedTask
 from ..execution import Assignment
 from ..prefect_api.closing import ignoring_errors
 from ..statestore.result_recording import Recorded

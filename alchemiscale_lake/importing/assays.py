@@ -15,7 +15,7 @@ from typing import Any, Final, TypeAlias
 import polars as pl
 
 from ..caller import Caller
-from ..cells import Row, table_rows
+from ..cells import TableRow, table_rows
 from ..content import read_file
 from ..errors import ContentError, NotFoundError, ResultFileError, SchemaError
 from ..ids import Scope
@@ -250,14 +250,14 @@ def _silent(_: str) -> None:
     """Ignore a note."""
 
 
-def _rows(path: Path) -> list[Row]:
+def _rows(path: Path) -> list[TableRow]:
     try:
         return list(table_rows(table_text(read_file(path), str(path))[0], str(path)))
     except (ContentError, ResultFileError) as e:
         raise SchemaError(e.message, path=str(path)) from e
 
 
-def _header(rows: Sequence[Row]) -> int:
+def _header(rows: Sequence[TableRow]) -> int:
     """Return the place of the header: the first row that is not a comment, else a comment above that reads as one."""
     first = next((k for k, row in enumerate(rows) if not row.marked), 0)
     places: list[int] = [first, *range(first)]
@@ -267,7 +267,7 @@ def _header(rows: Sequence[Row]) -> int:
     return first
 
 
-def _columns(rows: Sequence[Row], path: Path, temperature_kelvin: float) -> Measurements:
+def _columns(rows: Sequence[TableRow], path: Path, temperature_kelvin: float) -> Measurements:
     header = rows[0].unmarked if rows else []
     measurements = Measurements(header, temperature_kelvin)
     missing = [] if "ligand" in measurements.at else ["a column 'ligand'"]

@@ -19,9 +19,9 @@ from ..networks.imported import ResultRecord
 
 __all__ = [
     "Batch",
+    "ImportReading",
     "PlannedResult",
-    "Reading",
-    "Source",
+    "SourceFile",
     "imported_network_key",
     "object_path",
     "stable_id",
@@ -112,7 +112,7 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class SourceFile:
     """A file of results.
 
     Attributes
@@ -149,14 +149,14 @@ class Source:
 
 
 @dataclass(slots=True)
-class Reading:
+class ImportReading:
     """What was read and will be written.
 
     Attributes
     ----------
     batches : list of Batch
         One per network.
-    sources : list of Source
+    sources : list of SourceFile
         Files with new results.
     n_files, n_known_files : int
         Number of files, and of those whose content is already in the Scope.
@@ -173,7 +173,7 @@ class Reading:
     """
 
     batches: list[Batch] = field(default_factory=list)
-    sources: list[Source] = field(default_factory=list)
+    sources: list[SourceFile] = field(default_factory=list)
     n_files: int = 0
     n_known_files: int = 0
     bad: list[tuple[str, str]] = field(default_factory=list)

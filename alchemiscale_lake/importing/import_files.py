@@ -24,17 +24,17 @@ from ..networks.imported import ResultFile, ResultRecord
 from ..networks.nested import ObjectPool
 from ..networks.reading import read_all
 from ..networks.result_files import read_raw
-from ..networks.result_matching import Places, described, stem
+from ..networks.result_matching import LegPlaces, described, stem
 from ..networks.stored import read_objects
 from ..statestore.calculations import KnownCalculations, key_map, network_calculations
 from ..statestore.submit import read_chain
 from ..store import Lake, collect, now_utc
-from .import_batch import Batch, PlannedResult, Reading, Source, imported_network_key, object_path
+from .import_batch import Batch, ImportReading, PlannedResult, SourceFile, imported_network_key, object_path
 
-__all__ = ["FileImport", "Progress"]
+__all__ = ["FileImport", "ImportProgress"]
 
 #: Called with the current step, the number of finished files, and the total.
-Progress = Callable[[str, int, int], None]
+ImportProgress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,20 +72,22 @@ class FileImport:
         self._network = network
         self._processes = processes
         self._pool = ObjectPool()
-        self._places = Places(self._pool)
+        self._places = LegPlaces(self._pool)
         self._standing: str | None = None
         #: Stored Transformations by the keys of those that stand for them.
         self._stored: dict[str, str] = {}
         #: Whether every file must belong to an existing Transformation.
         self._closed = network is not None
 
-    def read(self, paths: Sequence[Path], reading: Reading, progress: Progress, *, alone: bool = False) -> None:
+    def read(
+        self, paths: Sequence[Path], reading: ImportReading, progress: ImportProgress, *, alone: bool = False
+    ) -> None:
         """Read the files, and add their content to the reading.
 
         Parameters
         ----------
         paths : sequence of Path
-        reading : Reading
+        reading : ImportReading
         progress : callable
         alone : bool
             Whether the files were given one by one: a single one then gives its name to a new network.
@@ -113,9 +115,9 @@ class FileImport:
             reading.sources.append(self._source(one, batch.network, stored_at))
         reading.batches.append(batch)
 
-    def _source(self, one: _Read, network: str | None, stored_at: str) -> Source:
+    def _source(self, one: _Read, network: str | None, stored_at: str) -> SourceFile:
         n_good = sum(record.ok for record in one.file.results)
-        return Source(
+        return SourceFile(
             scope=self._scope,
             network=network,
             path=one.path,
@@ -130,7 +132,7 @@ class FileImport:
 
     # --- reading ----------------------------------------------------------------------------------
 
-    def _read(self, paths: Sequence[Path], reading: Reading, progress: Progress) -> list[_Read]:
+    def _read(self, paths: Sequence[Path], reading: ImportReading, progress: ImportProgress) -> list[_Read]:
         here = self._lake.table("imports").scan().filter(pl.col("scope") == str(self._scope))
         known = dict(collect(here.select("digest", "network"), "imports").iter_rows())
         found: list[_Read] = []
@@ -156,7 +158,7 @@ class FileImport:
     # --- placing ----------------------------------------------------------------------------------
 
     def _know_places(self) -> None:
-        """Load known Transformations into `Places`, and find the network of the results."""
+        """Load known Transformations into `LegPlaces`, and find the network of the results."""
         if self._network is not None:
             self._places.know(transformation_rows(self._network, self._scope, now_utc()), by_name=True)
             self._standing = f"{self._network.key}-{self._scope}"
@@ -225,7 +227,7 @@ class FileImport:
             found.setdefault(member.removesuffix(f"-{self._scope}"), []).append(network)
         return found
 
-    def _place(self, found: Sequence[_Read], network: str, reading: Reading) -> list[tuple[_Read, str]]:
+    def _place(self, found: Sequence[_Read], network: str, reading: ImportReading) -> list[tuple[_Read, str]]:
         """Find or create the Transformation of each file, starting with files that contain it.
 
         Parameters
@@ -259,7 +261,7 @@ class FileImport:
 
     # --- estimates --------------------------------------------------------------------------------
 
-    def _with_estimate(self, one: _Read, key: str, reading: Reading) -> _Read:
+    def _with_estimate(self, one: _Read, key: str, reading: ImportReading) -> _Read:
         """Compute the estimate of a ProtocolDAGResult with its Protocol, if it cannot be read."""
         result = one.file.results[0]
         if one.file.format != "protocol_dag_result" or not result.ok or result.estimate_kcal_mol is not None:

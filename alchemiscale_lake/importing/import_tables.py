@@ -22,7 +22,7 @@ from ..networks.result_files import RawFile, read_raw
 from ..networks.table_objects import add_transformation
 from ..store import Lake
 from .assays import merged_assay
-from .import_batch import Batch, PlannedResult, Reading, Source, imported_network_key, object_path
+from .import_batch import Batch, ImportReading, PlannedResult, SourceFile, imported_network_key, object_path
 from .table_repeats import TableRepeats
 
 __all__ = ["read_tables", "write_assays"]
@@ -35,7 +35,7 @@ def read_tables(
     paths: Sequence[Path],
     scope: Scope,
     name: str | None,
-    reading: Reading,
+    reading: ImportReading,
     *,
     temperature_kelvin: float = TEMPERATURE_KELVIN,
     duplicates: Duplicates = "refuse",
@@ -51,7 +51,7 @@ def read_tables(
         Specific, or with a wildcard for the project: then each system gets a Scope of its own.
     name : str or None
         Name of the network, or prefix for the names of several.
-    reading : Reading
+    reading : ImportReading
     temperature_kelvin : float
         Of experimental concentrations and p-values in rows that do not state theirs.
     duplicates : {"refuse", "geomean"}
@@ -108,7 +108,7 @@ def write_assays(lake: Lake, rows: Iterable[dict[str, Any]], kind: str, *, calle
 
 def _planned(
     repeats: TableRepeats, table: EdgeTable, raw: RawFile, scope: Scope, name: str | None
-) -> Iterator[tuple[Batch, Source]]:
+) -> Iterator[tuple[Batch, SourceFile]]:
     systems = dict.fromkeys(edge[0] for edge in table.edges)
     for system in systems:
         network = _network_name(name, system, raw.path, alone=len(systems) == 1)
@@ -117,7 +117,7 @@ def _planned(
 
 def _plan(
     repeats: TableRepeats, table: EdgeTable, raw: RawFile, system: str, network: str, scope: Scope
-) -> tuple[Batch, Source]:
+) -> tuple[Batch, SourceFile]:
     at = datetime.fromtimestamp(raw.path.stat().st_mtime, UTC)
     pool = ObjectPool()
     values = [value for value in table.values if value.system == system]
@@ -140,7 +140,7 @@ def _plan(
             PlannedResult(scope, transformation, one.identity, one.record, stored_at, at, replaces=one.replaces)
         )
     n_failed = sum(value.failed for value in values)
-    source = Source(
+    source = SourceFile(
         scope=scope,
         network=key,
         path=raw.path,

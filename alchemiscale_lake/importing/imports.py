@@ -33,8 +33,8 @@ from ..networks.result_files import find_result_files, read_raw
 from ..plurals import count
 from ..statestore.submit import submit_network
 from ..store import Lake, now_utc
-from .import_batch import Reading, Source
-from .import_files import FileImport, Progress
+from .import_batch import ImportReading, SourceFile
+from .import_files import FileImport, ImportProgress
 from .import_tables import read_tables, write_assays
 from .import_writing import Stored, Written, write_batches
 
@@ -90,7 +90,7 @@ class ImportPlan:
 
     Attributes
     ----------
-    reading : Reading
+    reading : ImportReading
     scope : Scope
     network : str or None
         Given name of the network.
@@ -98,7 +98,7 @@ class ImportPlan:
         Network of the results, if it was given as a file.
     """
 
-    reading: Reading
+    reading: ImportReading
     scope: Scope
     network: str | None
     to_submit: Network | None
@@ -116,7 +116,7 @@ def import_results(
     duplicates: Duplicates = "refuse",
     skip_bad: bool = False,
     caller: Caller | None = None,
-    progress: Progress | None = None,
+    progress: ImportProgress | None = None,
     processes: int = 1,
 ) -> ImportReport:
     """Import results.
@@ -185,7 +185,7 @@ def plan_import(
     temperature_kelvin: float = TEMPERATURE_KELVIN,
     duplicates: Duplicates = "refuse",
     skip_bad: bool = False,
-    progress: Progress | None = None,
+    progress: ImportProgress | None = None,
     processes: int = 1,
 ) -> ImportPlan:
     """Read and validate results for an import; nothing is written. Parameters and errors are `import_results`'.
@@ -207,7 +207,7 @@ def plan_import(
         As for `import_results`.
     skip_bad : bool, default False
         Leave out files that cannot be imported, instead of raising.
-    progress : Progress, optional
+    progress : ImportProgress, optional
         Called with the current step, the number of finished files, and the total.
     processes : int, default 1
         Number of processes that read files.
@@ -218,7 +218,7 @@ def plan_import(
     tables = [path for path in found if is_table(path.name) or is_json_table(path)]
     others = [path for path in found if path not in tables]
     given = None if network_file is None else read_network(network_file)
-    reading = Reading()
+    reading = ImportReading()
     if others:
         files = FileImport(lake, wanted.require_specific(), network, given, processes=processes)
         files.read(others, reading, progress or _silent, alone=sources == others)
@@ -242,7 +242,7 @@ def import_planned(
     kind: str = "binding",
     *,
     caller: Caller | None = None,
-    progress: Progress | None = None,
+    progress: ImportProgress | None = None,
 ) -> ImportReport:
     """Write what was planned.
 
@@ -272,11 +272,11 @@ def import_planned(
     return _report(reading, written, n_assays)
 
 
-def _store(lake: Lake, sources: Sequence[Source], progress: Progress) -> dict[str, Stored]:
+def _store(lake: Lake, sources: Sequence[SourceFile], progress: ImportProgress) -> dict[str, Stored]:
     """Store the files in the lake, each once, a few at a time."""
     once = {source.object_path: source for source in sources}
 
-    def store(source: Source) -> Stored:
+    def store(source: SourceFile) -> Stored:
         raw = read_raw(source.path)
         if raw.digest != source.digest:
             raise ResultFileError(
@@ -294,15 +294,15 @@ def _store(lake: Lake, sources: Sequence[Source], progress: Progress) -> dict[st
     return stored
 
 
-def _by_file(sources: Iterable[Source]) -> list[list[Source]]:
+def _by_file(sources: Iterable[SourceFile]) -> list[list[SourceFile]]:
     """Group the sources of one file in one Scope: the systems of a table."""
-    files: dict[str, list[Source]] = {}
+    files: dict[str, list[SourceFile]] = {}
     for source in sources:
         files.setdefault(source.object_path, []).append(source)
     return list(files.values())
 
 
-def _import_row(of_file: Sequence[Source], caller: Caller, at: datetime) -> dict[str, Any]:
+def _import_row(of_file: Sequence[SourceFile], caller: Caller, at: datetime) -> dict[str, Any]:
     source, networks = of_file[0], {one.network for one in of_file}
     return {
         "scope": str(source.scope),
@@ -320,7 +320,7 @@ def _import_row(of_file: Sequence[Source], caller: Caller, at: datetime) -> dict
     }
 
 
-def _report(reading: Reading, written: Written, n_assays: int) -> ImportReport:
+def _report(reading: ImportReading, written: Written, n_assays: int) -> ImportReport:
     records = [result.record for batch in reading.batches for result in batch.results]
     return ImportReport(
         networks=tuple(reading.networks | dict.fromkeys(b.network for b in reading.batches if b.network is not None)),
@@ -337,7 +337,7 @@ def _report(reading: Reading, written: Written, n_assays: int) -> ImportReport:
     )
 
 
-def _refusal(reading: Reading) -> ResultFileError:
+def _refusal(reading: ImportReading) -> ResultFileError:
     said = "\n".join([*(why for _, why in reading.bad[:_NAMED]), *_more(reading.bad)])
     return ResultFileError(
         f"{len(reading.bad)} of {count(reading.n_files, 'file')} cannot be imported, and nothing was; correct them, or "

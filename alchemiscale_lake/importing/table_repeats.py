@@ -30,7 +30,7 @@ __all__ = ["Settled", "TableRepeats", "record_of"]
 
 _STRUCK: Final = "marked as failed in the table"
 #: Whether it is good, value, uncertainty, reason of failure.
-Outcome: TypeAlias = tuple[bool, float | None, float | None, str | None]
+RecordedOutcome: TypeAlias = tuple[bool, float | None, float | None, str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class _Known:
     """A value of an earlier table, with its Task."""
 
     value: EdgeValue
-    outcome: Outcome
+    outcome: RecordedOutcome
     identity: str
     task: str
     digest: str
@@ -284,7 +284,7 @@ def record_of(value: EdgeValue) -> ResultRecord:
     return ResultRecord(label, False, None, None, f"{_STRUCK}{had}", None, ())
 
 
-def _outcome(record: ResultRecord) -> Outcome:
+def _outcome(record: ResultRecord) -> RecordedOutcome:
     return record.ok, record.estimate_kcal_mol, record.uncertainty_kcal_mol, record.exception
 
 

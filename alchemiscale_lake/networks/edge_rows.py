@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 from ..cells import MISSING
 from .edge_values import EdgeValue, LigandValue
 from .measurements import Measured, Measurements
-from .table_columns import Columns
+from .table_columns import TableColumns
 
 __all__ = ["Found", "RowReader", "row_reader"]
 
@@ -35,16 +35,16 @@ class RowReader:
         Returns how values were taken, after the last row.
     """
 
-    read: Callable[[Columns, Sequence[str]], Found]
+    read: Callable[[TableColumns, Sequence[str]], Found]
     notes: Callable[[], list[str]] = list
 
 
-def row_reader(columns: Columns, header: Sequence[str], temperature_kelvin: float) -> RowReader | None:
+def row_reader(columns: TableColumns, header: Sequence[str], temperature_kelvin: float) -> RowReader | None:
     """Return the reader of the kind of table that has this header; None if there is no such kind.
 
     Parameters
     ----------
-    columns : Columns
+    columns : TableColumns
     header : sequence of str
     temperature_kelvin : float
         Of concentrations and p-values in rows that do not state theirs.
@@ -59,7 +59,7 @@ def row_reader(columns: Columns, header: Sequence[str], temperature_kelvin: floa
     return None
 
 
-def _read_wide(columns: Columns, row: Sequence[str]) -> Found:
+def _read_wide(columns: TableColumns, row: Sequence[str]) -> Found:
     system, ligand_a, ligand_b = columns.system(row), *_pair(columns, row)
     failed, charge, score = _features(columns, row)
     for (phase, repeat), at in sorted(columns.wide.items()):
@@ -83,7 +83,7 @@ class _Long:
         self._seen: dict[tuple[str, str, str, str], int] = {}
         self._kind = ""
 
-    def read(self, columns: Columns, row: Sequence[str]) -> Found:
+    def read(self, columns: TableColumns, row: Sequence[str]) -> Found:
         if "computational" in columns.at and columns.text(row, "computational").lower() not in _TRUE:
             yield "experimental differences between ligands"
             return
@@ -106,7 +106,7 @@ class _Long:
         uncertainty = None if cell in _FAILED else _uncertainty(columns, row)
         yield EdgeValue(*edge, repeat, value, uncertainty, failed or value is None, charge, score, bool(told))
 
-    def _phase(self, columns: Columns, row: Sequence[str]) -> str:
+    def _phase(self, columns: TableColumns, row: Sequence[str]) -> str:
         phase = columns.text(row, "phase").lower() or "direct"
         if phase not in PHASES and phase not in _WHOLE:
             raise ValueError(f"phase {phase!r} is not one of {', '.join(PHASES)}")
@@ -118,7 +118,7 @@ class _Long:
         return "direct"
 
 
-def _uncertainty(columns: Columns, row: Sequence[str]) -> float | None:
+def _uncertainty(columns: TableColumns, row: Sequence[str]) -> float | None:
     """Return the uncertainty; if it has two parts, their sum, as in cinnabar."""
     parts = [columns.number(row, columns.at.get(column)) for column in ("uncertainty", "more uncertainty")]
     told = [part for part in map(_positive, parts) if part is not None]
@@ -140,7 +140,7 @@ class _Ligands:
     def __init__(self, measurements: Measurements) -> None:
         self._measurements = measurements
 
-    def read(self, columns: Columns, row: Sequence[str]) -> Found:
+    def read(self, columns: TableColumns, row: Sequence[str]) -> Found:
         if columns.text(row, "computational").lower() in _TRUE:
             yield "computed free energies of ligands, which follow from edges"
             return
@@ -152,7 +152,7 @@ class _Ligands:
             yield "ligands without an experimental value"
 
 
-def _pair(columns: Columns, row: Sequence[str]) -> tuple[str, str]:
+def _pair(columns: TableColumns, row: Sequence[str]) -> tuple[str, str]:
     ligand_a, ligand_b = (row[at] if at < len(row) else "" for at in columns.ligands)
     if not ligand_a or not ligand_b:
         raise ValueError("a ligand has no name")
@@ -161,7 +161,7 @@ def _pair(columns: Columns, row: Sequence[str]) -> tuple[str, str]:
     return ligand_a, ligand_b
 
 
-def _features(columns: Columns, row: Sequence[str]) -> tuple[bool, int | None, float | None]:
+def _features(columns: TableColumns, row: Sequence[str]) -> tuple[bool, int | None, float | None]:
     # openfe defines it as the charge of A minus that of B
     charge = columns.number(row, columns.at.get("charge"))
     score = columns.number(row, columns.at.get("score"))

@@ -18,14 +18,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from ..cells import Row, table_rows
+from ..cells import TableRow, table_rows
 from ..errors import ContentError, ResultFileError
 from ..plurals import count, verb
 from .edge_rows import RowReader, row_reader
 from .edge_values import EdgeTable, EdgeValue, LigandValue
 from .marked_rows import is_comment, sure_names
 from .measurements import TEMPERATURE_KELVIN
-from .table_columns import Columns
+from .table_columns import TableColumns
 
 __all__ = ["EdgeTable", "EdgeValue", "LigandValue", "is_table", "read_edge_table"]
 
@@ -73,12 +73,12 @@ def read_edge_table(text: str, source: str, *, temperature_kelvin: float = TEMPE
 class _Part:
     """Rows below one header."""
 
-    columns: Columns
+    columns: TableColumns
     reader: RowReader
-    rows: list[Row]
+    rows: list[TableRow]
 
 
-def _parts(rows: list[Row], source: str, kelvin: float) -> Iterator[_Part]:
+def _parts(rows: list[TableRow], source: str, kelvin: float) -> Iterator[_Part]:
     """Yield the rows below each header: one part, or the blocks of cinnabar's CSV."""
     starts = [(k, found[1].lower()) for k, row in enumerate(rows) if (found := _begins_block(row))]
     if not starts:
@@ -92,11 +92,11 @@ def _parts(rows: list[Row], source: str, kelvin: float) -> Iterator[_Part]:
         yield part
 
 
-def _begins_block(row: Row) -> re.Match[str] | None:
+def _begins_block(row: TableRow) -> re.Match[str] | None:
     return _BLOCK.match(row.cells[0]) if row.marked else None
 
 
-def _sole_part(rows: list[Row], source: str, kelvin: float) -> _Part:
+def _sole_part(rows: list[TableRow], source: str, kelvin: float) -> _Part:
     """Use the first row that is not a comment as the header, else a comment before it that reads as one."""
     first = next((k for k, row in enumerate(rows) if not row.marked), len(rows))
     plain = rows[first].cells if first < len(rows) else []
@@ -108,14 +108,14 @@ def _sole_part(rows: list[Row], source: str, kelvin: float) -> _Part:
     raise _not_edges(plain or (rows[0].cells if rows else []), source)
 
 
-def _part(header: Sequence[str], rows: list[Row], kelvin: float) -> _Part | None:
-    columns = Columns(header)
+def _part(header: Sequence[str], rows: list[TableRow], kelvin: float) -> _Part | None:
+    columns = TableColumns(header)
     reader = row_reader(columns, header, kelvin)
     return None if reader is None else _Part(columns, reader, rows)
 
 
 def _not_edges(header: Sequence[str], source: str) -> ResultFileError:
-    columns = Columns(header)
+    columns = TableColumns(header)
     if "ligand" in columns.at and any(name.startswith(("dg mle", "dg")) for name in columns.plain):
         why = (
             "computed free energies of ligands, which are computed here from edges: give the edges (`gather --report "

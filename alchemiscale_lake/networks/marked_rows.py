@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ..cells import Row
+from ..cells import TableRow
 
 __all__ = ["is_comment", "sure_names"]
 
 
-def is_comment(row: Row, names: set[str]) -> bool:
+def is_comment(row: TableRow, names: set[str]) -> bool:
     """Return whether a row is a comment: it starts with `#` and a space, or has no number after its first cell.
 
     Parameters
     ----------
-    row : Row
+    row : TableRow
     names : set of str
         Unambiguous names in the table, from `sure_names`.
 
@@ -37,12 +37,12 @@ def is_comment(row: Row, names: set[str]) -> bool:
     return False
 
 
-def sure_names(rows: Iterable[Row], columns: Sequence[int]) -> set[str]:
+def sure_names(rows: Iterable[TableRow], columns: Sequence[int]) -> set[str]:
     """Return the names in these columns, except those that may be a name with the `#` of a comment.
 
     Parameters
     ----------
-    rows : iterable of Row
+    rows : iterable of TableRow
         Rows of the table.
     columns : sequence of int
         Indices of columns with names.

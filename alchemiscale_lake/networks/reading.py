@@ -19,11 +19,11 @@ from .imported import ResultFile
 from .nested import ObjectPool
 from .result_files import read_raw, read_result_file
 
-__all__ = ["Reading", "read_all"]
+__all__ = ["FileReading", "read_all"]
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class FileReading:
     """Outcome of reading one file.
 
     Attributes
@@ -63,7 +63,7 @@ class _Reader:
         self._known = known
         self._pool = ObjectPool()
 
-    def __call__(self, path: Path) -> Reading:
+    def __call__(self, path: Path) -> FileReading:
         at, digest, size = datetime.now(UTC), None, 0
         before = len(self._pool.objects)
         try:
@@ -73,13 +73,13 @@ class _Reader:
         except (ResultFileError, OSError) as e:
             message = e.message if isinstance(e, ResultFileError) else f"{path}: cannot be read ({e})"
             unfinished = isinstance(e, ResultFileError) and bool(e.facts.get("unfinished"))
-            return Reading(path, digest, size, at, None, (), message, unfinished)
+            return FileReading(path, digest, size, at, None, (), message, unfinished)
         # a dict keeps insertion order: new objects come last
         new = tuple(self._pool.objects.values())[before:]
-        return Reading(path, digest, size, at, file, new, None)
+        return FileReading(path, digest, size, at, file, new, None)
 
 
-def read_all(paths: Sequence[Path], known: frozenset[str], *, processes: int = 1) -> Iterator[Reading]:
+def read_all(paths: Sequence[Path], known: frozenset[str], *, processes: int = 1) -> Iterator[FileReading]:
     """Read files, in order.
 
     Parameters
@@ -100,7 +100,7 @@ def read_all(paths: Sequence[Path], known: frozenset[str], *, processes: int = 1
         yield from executor.map(_read, paths)
 
 
-_reader: Callable[[Path], Reading] | None = None
+_reader: Callable[[Path], FileReading] | None = None
 
 
 def _begin(known: frozenset[str]) -> None:
@@ -108,6 +108,6 @@ def _begin(known: frozenset[str]) -> None:
     _reader = _Reader(known)
 
 
-def _read(path: Path) -> Reading:
+def _read(path: Path) -> FileReading:
     assert _reader is not None
     return _reader(path)

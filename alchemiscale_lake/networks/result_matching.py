@@ -23,13 +23,13 @@ from .nested import ObjectPool, gufe_token
 from .network import Network
 from .table_objects import add_transformation
 
-__all__ = ["Places", "described", "stem"]
+__all__ = ["LegPlaces", "described", "stem"]
 
 _PHASES: Final = re.compile(r"(?<![a-z])(complex|solvent|vacuum)(?![a-z])")
 _ANYWHERE: Final = Scope("org", "campaign", "project")
 
 
-class Places:
+class LegPlaces:
     """Transformations that results may belong to.
 
     Parameters

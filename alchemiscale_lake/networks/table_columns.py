@@ -10,7 +10,7 @@ from typing import Final
 from ..cells import MISSING
 from ..units import KCAL_PER_KJ
 
-__all__ = ["Columns", "energy_unit", "plain_name"]
+__all__ = ["TableColumns", "energy_unit", "plain_name"]
 
 _WIDE: Final = re.compile(r"(complex|solvent|vacuum) (?:repeat|replica|replicate|rep|run) ?(\d{1,6}) (d?dg)")
 _UNIT: Final = re.compile(r"[ _(\[]*(kcal|kj)[ _/.]*mol(?:\^?-1)?[)\]]*$")
@@ -44,7 +44,7 @@ _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
 }  # fmt: skip
 
 
-class Columns:
+class TableColumns:
     """Positions of the columns of a table, and their units of energy.
 
     Parameters

@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 Floats = npt.NDArray[np.float64]
-Phase = Literal["vacuum", "solvent"]
+Medium = Literal["vacuum", "solvent"]
 
 #: Force group of the solvation force; everything else is in group 0.
 SOLVATION_GROUP: Final = 1
@@ -179,7 +179,7 @@ def _solvate(system: Any, topology: Any) -> None:
 # --- sampling ---------------------------------------------------------------------------------
 
 
-def minimise(system: Any, positions_nm: Floats, *, phase: Phase, platform: str) -> Floats:
+def minimise(system: Any, positions_nm: Floats, *, phase: Medium, platform: str) -> Floats:
     """Return positions (n_atoms, 3), nm, at a nearby minimum of the phase's energy.
 
     Parameters
@@ -188,7 +188,7 @@ def minimise(system: Any, positions_nm: Floats, *, phase: Phase, platform: str) 
         OpenMM System.
     positions_nm : ndarray, shape (n_atoms, 3)
         Start.
-    phase : Phase
+    phase : Medium
         `vacuum` or `solvent`.
     platform : str
         Platform of OpenMM.
@@ -220,7 +220,7 @@ def solvation_energy_kj_mol(system: Any, positions_nm: Floats, *, platform: str 
     return _solvation_energy(context)
 
 
-def sample(system_xml: str, positions_nm: Floats, *, phase: Phase, plan: SamplingPlan, checkpoint: Path) -> Samples:
+def sample(system_xml: str, positions_nm: Floats, *, phase: Medium, plan: SamplingPlan, checkpoint: Path) -> Samples:
     """Sample one end state at constant temperature.
 
     The state is saved to `checkpoint` regularly, each time replacing the file atomically. Called again with the same
@@ -233,7 +233,7 @@ def sample(system_xml: str, positions_nm: Floats, *, phase: Phase, plan: Samplin
         A System of `hydration_system`, serialised by OpenMM.
     positions_nm : ndarray, shape (n_atoms, 3)
         Initial positions, nm.
-    phase : Phase
+    phase : Medium
         `vacuum` or `solvent`.
     plan : SamplingPlan
         Sampling parameters.
@@ -273,7 +273,7 @@ def _integrator(plan: SamplingPlan) -> Any:
     return integrator
 
 
-def _context(system: Any, integrator: Any, *, phase: Phase, platform: str) -> Any:
+def _context(system: Any, integrator: Any, *, phase: Medium, platform: str) -> Any:
     import openmm
 
     integrator.setIntegrationForceGroups(_GROUPS[phase])
@@ -329,7 +329,7 @@ def _positions_nm(context: Any) -> Floats:
 # --- the saved state --------------------------------------------------------------------------
 
 
-def _fingerprint(system_xml: str, positions_nm: Floats, phase: Phase, plan: SamplingPlan) -> str:
+def _fingerprint(system_xml: str, positions_nm: Floats, phase: Medium, plan: SamplingPlan) -> str:
     """Return a digest that must match for a saved state to be continued."""
     import openmm
 

@@ -29,7 +29,7 @@ __all__ = ["HydrationProtocol", "HydrationProtocolResult", "HydrationSettings"]
 _LIGANDS: Final = ("A", "B")
 #: Elements with an mbondi2 radius; OpenMM would silently give any other one that of oxygen.
 _ELEMENTS: Final = frozenset({"H", "C", "N", "O", "F", "Si", "P", "S", "Cl"})
-_PHASES: Final[tuple[implicit.Phase, ...]] = ("vacuum", "solvent")
+_PHASES: Final[tuple[implicit.Medium, ...]] = ("vacuum", "solvent")
 
 
 class HydrationSettings(LakeSettings):
@@ -138,7 +138,7 @@ class SampleUnit(gufe.ProtocolUnit):  # type: ignore[misc]
         *,
         setup: Any,
         ligand: str,
-        phase: implicit.Phase,
+        phase: implicit.Medium,
         seed: int,
         start: dict[str, Any],
         settings: dict[str, Any],

@@ -13,15 +13,15 @@ from typing import Final
 from ..schemas import TABLES
 from .named_queries import NAMED_QUERIES, statement
 
-__all__ = ["Needs", "needed_by"]
+__all__ = ["QueryNeeds", "needed_by"]
 
 _COMMENT: Final = re.compile(r"--[^\n]*")
 _WORD: Final = re.compile(r"\w+")
 
 
 @dataclass(frozen=True, slots=True)
-class Needs:
-    """What a connection must have.
+class QueryNeeds:
+    """Tables and queries that a connection must have.
 
     Attributes
     ----------
@@ -35,7 +35,7 @@ class Needs:
     queries: list[str]
 
 
-def needed_by(names: Iterable[str]) -> Needs:
+def needed_by(names: Iterable[str]) -> QueryNeeds:
     """Return the tables and named queries that these need, these themselves, and the macro that `ask` uses.
 
     Parameters
@@ -50,7 +50,7 @@ def needed_by(names: Iterable[str]) -> Needs:
         if name not in found:
             found.add(name)
             todo += _words_of(name) & (TABLES.keys() | NAMED_QUERIES.keys())
-    return Needs([name for name in TABLES if name in found], [name for name in NAMED_QUERIES if name in found])
+    return QueryNeeds([name for name in TABLES if name in found], [name for name in NAMED_QUERIES if name in found])
 
 
 def _words_of(name: str) -> set[str]:

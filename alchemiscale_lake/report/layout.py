@@ -37,10 +37,10 @@ _SETTLED: Final = 2e-3
 #: Margin around a component, in mean edge lengths.
 _MARGIN: Final = 1.0
 
-Places = NDArray[np.float64]
+Positions = NDArray[np.float64]
 
 
-def place_nodes(n_nodes: int, edges: Sequence[tuple[int, int]]) -> Places:
+def place_nodes(n_nodes: int, edges: Sequence[tuple[int, int]]) -> Positions:
     """Lay out a network.
 
     Parameters
@@ -63,7 +63,7 @@ def place_nodes(n_nodes: int, edges: Sequence[tuple[int, int]]) -> Places:
     places = np.zeros((n_nodes, 2))
     for nodes, origin, own in zip(members, _side_by_side([np.ptp(p, axis=0) for p in laid]), laid, strict=True):
         places[nodes] = own - own.min(axis=0) + origin
-    centred: Places = places - (places.min(axis=0) + places.max(axis=0)) / 2
+    centred: Positions = places - (places.min(axis=0) + places.max(axis=0)) / 2
     return centred
 
 
@@ -81,7 +81,7 @@ def _edge_lengths(n_nodes: int, edges: Sequence[tuple[int, int]]) -> Any:
     return half + half.T
 
 
-def _place_component(lengths: Any) -> Places:
+def _place_component(lengths: Any) -> Positions:
     n = lengths.shape[0]
     if n == 1:
         return np.zeros((1, 2))
@@ -105,7 +105,7 @@ def _distances_to_pivots(lengths: Any) -> tuple[NDArray[np.int64], NDArray[np.fl
     return pivots, distances
 
 
-def _scale(distances: NDArray[np.float64]) -> Places:
+def _scale(distances: NDArray[np.float64]) -> Positions:
     """Return positions by classical scaling of the distances to pivots."""
     squared = distances**2
     centred = squared.mean(axis=0) + squared.mean(axis=1, keepdims=True) - squared - squared.mean()
@@ -114,11 +114,11 @@ def _scale(distances: NDArray[np.float64]) -> Places:
     places *= distances.max() / max(float(np.ptp(places[:, 0])), 1e-12)
     # nodes with equal distances to every pivot must not start at the same position: nothing would separate them
     angle = np.arange(len(places)) * 2.399963
-    apart: Places = places + 0.05 * np.column_stack([np.cos(angle), np.sin(angle)])
+    apart: Positions = places + 0.05 * np.column_stack([np.cos(angle), np.sin(angle)])
     return apart
 
 
-def _lower_stress(places: Places, edges: Any, pivots: NDArray[np.int64], wanted: NDArray[np.float64]) -> Places:
+def _lower_stress(places: Positions, edges: Any, pivots: NDArray[np.int64], wanted: NDArray[np.float64]) -> Positions:
     """Minimize the stress over pivots and neighbours: sum of (distance - wanted)^2 / wanted^2."""
     tail, head, length = edges.row, edges.col, edges.data
     # a pivot represents all nodes nearest to it
@@ -143,7 +143,7 @@ def _lower_stress(places: Places, edges: Any, pivots: NDArray[np.int64], wanted:
     return places
 
 
-def _distances(nodes: Places, others: Places) -> NDArray[np.float64]:
+def _distances(nodes: Positions, others: Positions) -> NDArray[np.float64]:
     """Return the distance of every node to every other, shape (nodes, others)."""
     x, y = (nodes[:, None, axis] - others[None, :, axis] for axis in (0, 1))
     # numpy's hypot guards against overflow and takes several times as long
@@ -151,14 +151,14 @@ def _distances(nodes: Places, others: Places) -> NDArray[np.float64]:
     return distances
 
 
-def _lay_flat(places: Places) -> Places:
+def _lay_flat(places: Positions) -> Positions:
     """Rotate the longest axis to the horizontal, with the first node on the left."""
-    centred: Places = places - places.mean(axis=0)
+    centred: Positions = places - places.mean(axis=0)
     if len(centred) < 2:
         return centred
     _, vectors = np.linalg.eigh(centred.T @ centred)
-    turned: Places = centred @ vectors[:, ::-1]
-    facing: Places = turned * np.where(turned[0] > 0, -1.0, 1.0)
+    turned: Positions = centred @ vectors[:, ::-1]
+    facing: Positions = turned * np.where(turned[0] > 0, -1.0, 1.0)
     return facing
 
 

@@ -21,7 +21,7 @@ from .table import Table
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Picture", "frame", "open_lake", "picture"]
+__all__ = ["ShownFigure", "frame", "open_lake", "picture"]
 
 #: Pixels per displayed pixel, for high-resolution screens.
 _PIXELS: Final = 2
@@ -29,7 +29,7 @@ _DPI: Final = 100 * _PIXELS
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class ShownFigure:
     """A rendered figure that marimo and Jupyter display.
 
     Attributes
@@ -56,7 +56,7 @@ class Picture:
         )
 
 
-def picture(figure: Figure, alt_text: str = "figure") -> Picture:
+def picture(figure: Figure, alt_text: str = "figure") -> ShownFigure:
     """Render a figure for a notebook.
 
     Parameters
@@ -70,7 +70,7 @@ def picture(figure: Figure, alt_text: str = "figure") -> Picture:
     figure.savefig(paper, format="png", dpi=_DPI, bbox_inches="tight", pad_inches=0.05)
     png = paper.getvalue()
     # bytes 16 to 20 of a PNG are its width
-    return Picture(png, int.from_bytes(png[16:20], "big") // _PIXELS, alt_text)
+    return ShownFigure(png, int.from_bytes(png[16:20], "big") // _PIXELS, alt_text)
 
 
 def frame(table: Table, *, decimals: int = 2) -> pl.DataFrame:

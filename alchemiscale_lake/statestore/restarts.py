@@ -23,7 +23,7 @@ from .failure_history import read_failure_histories, read_tracebacks
 from .network_members import require_networks
 
 __all__ = [
-    "Decision",
+    "RestartDecision",
     "add_task_restart_patterns",
     "clear_task_restart_patterns",
     "get_task_restart_patterns",
@@ -36,7 +36,7 @@ _Patterns = Mapping[str, Mapping[str, RestartPattern]]
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class RestartDecision:
     """Decision on a Task in error on one network.
 
     Parameters
@@ -59,7 +59,7 @@ class Decision:
 
 def add_task_restart_patterns(
     lake: Lake, network: str, patterns: Collection[str], num_allowed_restarts: int, *, caller: Caller
-) -> list[Decision]:
+) -> list[RestartDecision]:
     """Add restart patterns to a network, and apply its patterns immediately to its Tasks in error.
 
     Parameters
@@ -77,7 +77,7 @@ def add_task_restart_patterns(
 
     Returns
     -------
-    list of Decision
+    list of RestartDecision
         Decisions on Tasks that were in error.
 
     Raises
@@ -200,7 +200,7 @@ def get_task_restart_patterns(lake: Lake, network: str) -> dict[str, int]:
     return {pattern: own[pattern].max_retries for pattern in sorted(own)}
 
 
-def resolve_restarts(lake: Lake, tasks: Collection[str] | None, *, caller: Caller) -> list[Decision]:
+def resolve_restarts(lake: Lake, tasks: Collection[str] | None, *, caller: Caller) -> list[RestartDecision]:
     """Restart or cancel Tasks in error, by the patterns of the networks on which they are actioned.
 
     Parameters
@@ -213,14 +213,14 @@ def resolve_restarts(lake: Lake, tasks: Collection[str] | None, *, caller: Calle
 
     Returns
     -------
-    list of Decision
+    list of RestartDecision
         One per pattern that restarted a Task, and one per network on which a Task was cancelled.
     """
     patterns = _deciding(lake)
     if not patterns or (tasks is not None and not len(tasks)):
         return []
     texts: dict[str, list[str]] = {}
-    made: list[Decision] = []
+    made: list[RestartDecision] = []
 
     def decide(states: TaskStates) -> list[Event]:
         made.clear()
@@ -237,7 +237,7 @@ def resolve_restarts(lake: Lake, tasks: Collection[str] | None, *, caller: Calle
             counts = history.restarts.get((task, network), Counter())
             restarts = {pattern: counts[pattern, own.seq] for pattern, own in patterns[network].items()}
             for verdict in judge(patterns[network], restarts, texts.get(attempt or "", [])):
-                made.append(Decision(task, network, verdict.kind, verdict.pattern, verdict.reason))
+                made.append(RestartDecision(task, network, verdict.kind, verdict.pattern, verdict.reason))
                 events.append(_event(known[task], network, weight, attempt, verdict, patterns[network]))
         # the last event of a Task determines its state, so restarts come last
         return sorted(events, key=lambda event: event.kind == "restarted")

@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 #: Returns the event for one Task, or a refusal; called with the networks it is actioned on.
-Decision = Callable[[TaskState, Mapping[str, float]], Event | Refusal]
+Transition = Callable[[TaskState, Mapping[str, float]], Event | Refusal]
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +244,7 @@ def _per_task(weight: float | Sequence[float] | None, tasks: Sequence[str]) -> d
 def _decide_each(
     lake: Lake,
     tasks: Sequence[str],
-    one: Decision,
+    one: Transition,
     caller: Caller,
     *,
     then: Callable[[TaskStates, Sequence[Event]], Sequence[Event]] | None = None,

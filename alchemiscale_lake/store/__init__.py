@@ -5,7 +5,6 @@ Queries are in `query/`; `tasks/` and `statestore/` decide what may be written w
 
 from __future__ import annotations
 
-from .failures import collect
 from .host_log import HostDecision, HostLog
 from .lake import Lake, now_utc
 from .location import Location
@@ -17,6 +16,7 @@ from .objects import ObjectInfo, ObjectStore, attempt_folder
 from .orphans import Orphans
 from .receipt_key import RECEIPT_KEY, ReceiptKey, check_receipt_key, make_private_folder
 from .repair import Loss, RepairReport, repair
+from .storage_errors import collect
 from .table import LakeTable
 from .table_upkeep import TableUpkeep, UpkeepSettings
 from .task_log import TaskLog

@@ -25,8 +25,8 @@ from ..schemas import Column
 from .data_files import DataFiles
 from .decoded_table import listed_files
 from .delta_log import DeltaLog
-from .failures import fail
 from .log_entry import OWN, PREVIOUS, SCHEMA, actions_digest, schema_digest
+from .storage_errors import fail
 
 __all__ = [
     "SNAPSHOT_GOOD_FOR_S",

@@ -21,8 +21,8 @@ import pyarrow.parquet as pq
 from deltalake.transaction import AddAction
 
 from ..schemas import TableSchema
+from .file_statistics import file_statistics
 from .objects import ObjectStore
-from .statistics import file_statistics
 
 __all__ = ["ROW_GROUP_ROWS", "DataFiles", "digest_of_name", "is_as_written"]
 

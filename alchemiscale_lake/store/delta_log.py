@@ -23,8 +23,8 @@ from deltalake import DeltaTable
 from ..durable import fsync_file, fsync_folder, fsync_folders, replace_file
 from ..errors import DamagedError
 from .damage import CHECKPOINT_DIGEST, Damage, damage_of_log, damage_of_tail
-from .failures import fail
 from .log_entry import PREVIOUS, entry_name, read_entry
+from .storage_errors import fail
 
 __all__ = ["DeltaLog"]
 

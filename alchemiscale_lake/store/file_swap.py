@@ -20,7 +20,7 @@ from ..errors import DamagedError
 from .commit import commit_actions, removals
 from .data_files import is_as_written
 from .decoded_table import listed_files
-from .failures import fail
+from .storage_errors import fail
 
 if TYPE_CHECKING:
     from .table import LakeTable

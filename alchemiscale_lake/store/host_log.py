@@ -11,7 +11,7 @@ import pyarrow as pa
 from deltalake import DeltaTable
 
 from ..caller import Caller
-from .failures import collect
+from .storage_errors import collect
 from .table import LakeTable
 
 __all__ = ["HostDecision", "HostLog"]

@@ -16,7 +16,6 @@ from ..durable import has_hard_links, make_folder
 from ..errors import DamagedError, LakeExistsError, LakeVersionError, NotALakeError, NotFoundError, SettingsError
 from ..faults import fault_point
 from ..schemas import FORMAT, TABLES
-from .failures import fail
 from .host_log import HostLog
 from .location import Location
 from .marker import Marker, has_tables, package_version, read_marker, restore_marker, supported_marker, write_marker
@@ -24,6 +23,7 @@ from .migrations import steps_after
 from .network_log import NetworkLog
 from .objects import ObjectStore
 from .receipt_key import ReceiptKey, receipt_key
+from .storage_errors import fail
 from .table import LakeTable
 from .task_log import TaskLog
 

@@ -12,9 +12,9 @@ from typing import Final
 
 from ..errors import DamagedMarkerError, LakeVersionError, MissingMarkerError, NotALakeError, NotFoundError
 from ..schemas import FORMAT, TABLES
-from .failures import collect, fail
 from .location import Location
 from .objects import ObjectStore
+from .storage_errors import collect, fail
 from .table import LakeTable
 
 __all__ = [

@@ -17,11 +17,11 @@ import polars as pl
 
 from ..errors import TasksRunningError
 from ..faults import fault_point
-from .failures import collect
 from .lake import Lake
 from .location import Location
 from .marker import Marker, put_marker, supported_marker
 from .migrations import Step, steps_after
+from .storage_errors import collect
 from .table import LakeTable
 from .upkeep_lease import hold_upkeep
 

@@ -22,7 +22,7 @@ from ..ids import ScopedKey
 from ..schemas import NETWORK_STATES
 from ..tasks.restart_policy import RestartPattern
 from .commit import last_number
-from .failures import collect
+from .storage_errors import collect
 from .table import LakeTable
 
 __all__ = ["NetworkLog", "NetworkState"]

@@ -24,8 +24,8 @@ from ..durable import fsync_folders, link_file, make_folder, replace_file, write
 from ..errors import DamagedError, NotFoundError, ObjectTooLargeError, StorageError
 from .bucket import BucketSettings
 from .bucket_credentials import require_credentials
-from .failures import fail
 from .location import Location
+from .storage_errors import fail
 
 __all__ = ["ObjectInfo", "ObjectStore", "attempt_folder"]
 

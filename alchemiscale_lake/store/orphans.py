@@ -17,10 +17,10 @@ from typing import Final
 import polars as pl
 
 from ..faults import fault_point
-from .failures import collect
 from .lake import Lake
 from .messages import MESSAGES
 from .objects import ObjectInfo
+from .storage_errors import collect
 
 __all__ = ["Orphans", "sweep_orphans"]
 

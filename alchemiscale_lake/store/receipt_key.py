@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Final
 
 from ..errors import NotFoundError, SigningKeyError
-from .failures import fail
 from .objects import ObjectStore
+from .storage_errors import fail
 
 __all__ = [
     "RECEIPT_KEY",

@@ -27,11 +27,11 @@ from .bit_flips import unflipped_where
 from .commit import commit_actions, removals
 from .damage import Damage, damage_of_file, damage_of_log, is_whole_parquet
 from .decoded_table import listed_files
-from .failures import fail
 from .lake import Lake, now_utc
 from .log_entry import REPAIR, entry_name, read_entry
 from .receipt_key import RECEIPT_KEY, check_receipt_key, is_sound_key
 from .restoration import broken_links, restored
+from .storage_errors import fail
 from .table import LakeTable
 from .upkeep_lease import hold_upkeep
 

@@ -23,12 +23,12 @@ from .damage import damage_of_file
 from .data_files import DataFiles
 from .decoded_table import DecodedTable, listed_files
 from .delta_log import DeltaLog
-from .failures import collect_all, fail
 from .kept_snapshot import KeptSnapshot
 from .known_keys import KnownKeys
 from .literal_scan import is_plain, scan_literally
 from .location import Location
 from .objects import ObjectStore
+from .storage_errors import collect_all, fail
 from .tidying import tidy
 
 __all__ = ["LakeTable", "Rows"]

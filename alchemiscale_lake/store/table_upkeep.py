@@ -27,9 +27,9 @@ from ..errors import SettingsError
 from ..faults import fault_point
 from .compaction import compact, crowded
 from .decoded_table import listed_files
-from .failures import fail
 from .lake import now_utc
 from .objects import ObjectInfo, ObjectStore
+from .storage_errors import fail
 from .table import LakeTable
 
 __all__ = ["TableUpkeep", "UpkeepSettings", "keep_up"]

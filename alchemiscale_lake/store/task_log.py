@@ -21,7 +21,7 @@ from ..caller import Caller
 from ..faults import fault_point
 from ..tasks.states import ACTION_COLUMNS, STATE_COLUMNS, Event, TaskStates
 from ..texts import storable
-from .failures import collect
+from .storage_errors import collect
 from .table import LakeTable
 
 __all__ = ["Commit", "TaskLog"]

@@ -15,7 +15,7 @@ from deltalake.exceptions import DeltaError
 from ..errors import LakeError
 from ..faults import fault_point
 from .compaction import Crowd, compact, crowded
-from .failures import scrub
+from .storage_errors import scrub
 
 if TYPE_CHECKING:
     from .table import LakeTable

@@ -21,9 +21,9 @@ import pyarrow.parquet as pq
 from ..errors import LakeError, NotFoundError
 from .damage import CHECKPOINT_DIGEST
 from .data_files import digest_of_name, is_as_written
-from .failures import collect
 from .lake import Lake
 from .log_entry import entry_name, has_digest, is_repair, previous_digest, read_entry
+from .storage_errors import collect
 
 __all__ = ["Checked", "Flaw", "check_table", "check_tables", "read_checked"]
 

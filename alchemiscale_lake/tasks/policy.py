@@ -1,8 +1,8 @@
 """What one pool may claim now, given all pools: owned compute first, rented past thresholds, shares.
 
 Pure rules. `fitness.py` decides which Transformations a pool can run at all, `claiming.py` draws from the admitted
-Tasks, `dispatch/policy.py` collects the inputs. There is no hysteresis: every turn decides anew, and a pool keeps what
-it has claimed.
+Tasks, `dispatch/admission.py` applies the rules to a lake. There is no hysteresis: every turn decides anew, and a pool
+keeps what it has claimed.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 
 from .features import CostRows, Derived, derive
 
-__all__ = ["BLOCKS", "OF_GROUPS", "POOLED", "Columns", "CostColumns", "Design", "columns_of", "design"]
+__all__ = ["BLOCKS", "OF_GROUPS", "POOLED", "CostColumns", "Design", "DesignColumns", "columns_of", "design"]
 
 FloatArray = NDArray[np.float64]
 
@@ -90,7 +90,7 @@ _MANY_LEVELS: Final = (*OF_GROUPS, "campaign", "campaign complex")
 
 
 @dataclass(frozen=True, slots=True)
-class Columns:
+class DesignColumns:
     """Columns of a model: block and level of each.
 
     Attributes
@@ -113,7 +113,7 @@ class Design:
     ----------
     matrix : scipy.sparse.csr_array, shape (n, p)
         One row per calculation.
-    columns : Columns
+    columns : DesignColumns
         Its columns.
     derived : Derived
         The rows.
@@ -122,7 +122,7 @@ class Design:
     """
 
     matrix: sparse.csr_array
-    columns: Columns
+    columns: DesignColumns
     derived: Derived
     n_known: int
 
@@ -146,7 +146,7 @@ class CostColumns(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     Attributes
     ----------
-    columns_ : Columns
+    columns_ : DesignColumns
         Training columns.
     """
 
@@ -190,14 +190,14 @@ class CostColumns(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return np.array([f"{block}: {level}" for block, level in pairs], dtype=object)
 
 
-def design(derived: Derived, columns: Columns | None = None, *, most_levels: int = 200) -> Design:
+def design(derived: Derived, columns: DesignColumns | None = None, *, most_levels: int = 200) -> Design:
     """Return the design of rows.
 
     Parameters
     ----------
     derived : Derived
         Rows.
-    columns : Columns, optional
+    columns : DesignColumns, optional
         Known columns; levels that are not among them get columns after these. Default: all columns of the rows.
     most_levels : int
         Maximum number of groups and of campaigns with a column of their own, the most frequent first; without
@@ -234,16 +234,16 @@ def design(derived: Derived, columns: Columns | None = None, *, most_levels: int
         (np.concatenate(values), (np.concatenate(rows), np.concatenate(cols))),
         shape=(len(derived.n_atoms), len(index)),
     )
-    laid_out = Columns(tuple(key[0] for key in index), tuple(key[1] for key in index))
+    laid_out = DesignColumns(tuple(key[0] for key in index), tuple(key[1] for key in index))
     return Design(matrix, laid_out, derived, len(columns.block) if columns else len(index))
 
 
-def columns_of(rows_columns: Columns, block: str) -> list[str]:
+def columns_of(rows_columns: DesignColumns, block: str) -> list[str]:
     """Return the levels of a block, in order.
 
     Parameters
     ----------
-    rows_columns : Columns
+    rows_columns : DesignColumns
         Levels by block.
     block : str
         Name of the block.
@@ -288,7 +288,7 @@ def _fixed(derived: Derived) -> list[tuple[str, str, FloatArray]]:
     ]
 
 
-def _is_pooled(block: str, derived: Derived, columns: Columns | None) -> bool:
+def _is_pooled(block: str, derived: Derived, columns: DesignColumns | None) -> bool:
     """Return whether a block is used: in training if any row has a level, later if training did."""
     return block in columns.block if columns else bool((derived.rows[block] != "").any())
 

@@ -23,7 +23,7 @@ from scipy import linalg, sparse
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.pipeline import Pipeline
 
-from .design_columns import BLOCKS, Columns, CostColumns, Design
+from .design_columns import BLOCKS, CostColumns, Design, DesignColumns
 from .features import Derived
 
 __all__ = ["PooledRegressor", "Posterior", "cost_pipeline", "fit", "noise_classes", "noise_sd", "prior", "row_variance"]
@@ -47,7 +47,7 @@ class Posterior:
 
     Attributes
     ----------
-    columns : Columns
+    columns : DesignColumns
         Columns, length p.
     mean : ndarray, shape (p,)
         Posterior mean, log hours per unit of the column.
@@ -61,7 +61,7 @@ class Posterior:
         The same by Protocol, and by Protocol for its complex legs, see `noise_classes`.
     """
 
-    columns: Columns
+    columns: DesignColumns
     mean: FloatArray
     covariance: FloatArray
     spread: dict[str, float]
@@ -130,7 +130,7 @@ def cost_pipeline(start: Posterior | None = None) -> Pipeline:
     return Pipeline([("columns", CostColumns()), ("regressor", PooledRegressor(start))])
 
 
-def prior(columns: Columns) -> Posterior:
+def prior(columns: DesignColumns) -> Posterior:
     """Return the prior of the columns."""
     spread = {block: sd for block, (sd, _) in BLOCKS.items()}
     variance = np.array([spread[block] ** 2 for block in columns.block])
@@ -179,7 +179,7 @@ def fit(laid_out: Design, residual: FloatArray, *, start: Posterior | None = Non
 
 
 def _solve(
-    x: sparse.csr_array, residual: FloatArray, precision: FloatArray, columns: Columns, spread: dict[str, float]
+    x: sparse.csr_array, residual: FloatArray, precision: FloatArray, columns: DesignColumns, spread: dict[str, float]
 ) -> tuple[FloatArray, FloatArray]:
     """Return mean and covariance of the coefficients for given spreads and noise."""
     weighted = x.multiply(precision[:, None]).tocsr()
@@ -244,7 +244,7 @@ def _noise(misfit: FloatArray, of_row: NDArray[np.intp], n_protocols: int) -> tu
     return float(np.sqrt(overall)), np.maximum(np.sqrt(each), _LEAST_NOISE_SD)
 
 
-def _spread(mean: FloatArray, variance: FloatArray, columns: Columns) -> dict[str, float]:
+def _spread(mean: FloatArray, variance: FloatArray, columns: DesignColumns) -> dict[str, float]:
     """Return the spread of each block from its coefficients, shrunk towards its prior."""
     of_block = np.array(columns.block)
     spread = {}

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import EstimatorInputError
 from .card import ModelCard
-from .design_columns import BLOCKS, Columns
+from .design_columns import BLOCKS, DesignColumns
 from .fit import Posterior
 from .regressor import PHYSICS, CostRegressor
 
@@ -75,7 +75,7 @@ def from_json(text: str) -> CostRegressor:
 
 
 def _posterior(parameters: dict[str, Any]) -> Posterior:
-    columns = Columns(tuple(parameters["block"]), tuple(parameters["level"]))
+    columns = DesignColumns(tuple(parameters["block"]), tuple(parameters["level"]))
     mean = np.array(parameters["mean"], dtype=np.float64)
     covariance = np.zeros((len(mean), len(mean)))
     covariance[np.tril_indices(len(mean))] = parameters["covariance_lower"]

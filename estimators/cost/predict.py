@@ -15,7 +15,7 @@ from scipy import sparse
 from scipy.special import ndtri
 
 from ..errors import EstimatorInputError
-from .design_columns import OF_GROUPS, Columns, Design, columns_of, design
+from .design_columns import OF_GROUPS, Design, DesignColumns, columns_of, design
 from .features import Derived
 from .fit import Posterior, noise_sd, row_variance
 from .interval_scale import row_kinds, row_scales
@@ -233,7 +233,7 @@ def _stretched(laid_out: Design, stretch: FloatArray) -> sparse.csr_array:
     return sparse.csr_array((values, (matrix.row, matrix.col)), shape=matrix.shape)
 
 
-def _shared(matrix: sparse.csr_array, columns: Columns, posterior: Posterior) -> tuple[FloatArray, FloatArray]:
+def _shared(matrix: sparse.csr_array, columns: DesignColumns, posterior: Posterior) -> tuple[FloatArray, FloatArray]:
     """Return each row's error as a combination of independent unit normals, and the remaining variance.
 
     The error of the coefficients is `factor @ z`. The directions in which these rows differ most are kept; few are
@@ -273,7 +273,7 @@ _SPOKEN: Final = {"n_atoms": "atoms", "steps": "steps", "n_ligand_atoms": "ligan
 
 
 def _reasons(
-    columns: Columns, derived: Derived, ranges: Ranges | None
+    columns: DesignColumns, derived: Derived, ranges: Ranges | None
 ) -> tuple[list[str], FloatArray, NDArray[np.bool_]]:
     """Return why each row is unlike the training data, how far it is outside its ranges, and whether it is unlike."""
     n = len(derived.n_atoms)

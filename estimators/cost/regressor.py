@@ -20,7 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..errors import EstimatorInputError
 from .card import ModelCard, card_of, card_of_prior
-from .design_columns import Columns
+from .design_columns import DesignColumns
 from .features import CostRows, complete_rows, derive
 from .fit import Posterior, cost_pipeline, prior
 from .predict import CostPrediction, Ranges, feature_ranges, predict_from, total
@@ -110,7 +110,7 @@ class CostRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         complete, hours = complete_rows(X), np.array(y, dtype=np.float64)
         confidence = _confidence(self.confidence)
         if len(hours) == 0:
-            self.posterior_, self.ranges_ = prior(Columns((), ())), {}
+            self.posterior_, self.ranges_ = prior(DesignColumns((), ())), {}
             self.card_ = card_of_prior(confidence=confidence)
             return self
         labels = _groups(complete, groups, hours)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ..errors import EstimatorInputError
 from .dense_core import Front, eliminate_front
-from .ordering import Plan, plan_fronts
+from .ordering import EliminationPlan, plan_fronts
 
 __all__ = ["FrontTree", "eliminate_by_fronts"]
 
@@ -40,7 +40,7 @@ class FrontTree:
 
     Attributes
     ----------
-    plan : Plan
+    plan : EliminationPlan
         The order and the fronts.
     fronts : tuple of Front
         Their elimination.
@@ -50,7 +50,7 @@ class FrontTree:
         Their weights, and weights times values.
     """
 
-    plan: Plan
+    plan: EliminationPlan
     fronts: tuple[Front, ...]
     tail: IntArray
     head: IntArray
@@ -224,12 +224,12 @@ def eliminate_by_fronts(
     low, high, weight, signed = low[sequence], high[sequence], weight[sequence], signed[sequence]
     narrow = not len(weight) or float(weight.max()) <= _NARROW * float(weight.min())
     fronts = _eliminate(plan, low, high, weight, None if narrow else signed)
-    labelled = Plan(nodes[plan.order], plan.start, plan.boundary)
+    labelled = EliminationPlan(nodes[plan.order], plan.start, plan.boundary)
     return FrontTree(labelled, fronts, low, high, weight, signed)
 
 
 def _eliminate(
-    plan: Plan, tail: IntArray, head: IntArray, weight: FloatArray, moment: FloatArray | None
+    plan: EliminationPlan, tail: IntArray, head: IntArray, weight: FloatArray, moment: FloatArray | None
 ) -> tuple[Front, ...]:
     """Eliminate fronts in order; the remainder of each waits for the front that receives it."""
     takers = _takers(plan)
@@ -260,7 +260,7 @@ def _eliminate(
     return tuple(fronts)
 
 
-def _check_memory(plan: Plan) -> None:
+def _check_memory(plan: EliminationPlan) -> None:
     """Refuse a graph whose fronts do not fit into the memory of this machine."""
     sizes = np.diff(plan.start)
     widths = sizes + [len(boundary) for boundary in plan.boundary]
@@ -280,7 +280,7 @@ def _memory_bytes() -> float:
     return float(os.sysconf("SC_PAGE_SIZE")) * os.sysconf("SC_PHYS_PAGES")
 
 
-def _takers(plan: Plan) -> list[list[int]]:
+def _takers(plan: EliminationPlan) -> list[list[int]]:
     """Return the fronts whose remainder each front receives: it eliminates the first node of their boundary."""
     takers: list[list[int]] = [[] for _ in plan.boundary]
     first = np.array([boundary[0] for boundary in plan.boundary], dtype=np.int64)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array, eye_array
 from scipy.sparse.linalg import spilu
 
-__all__ = ["Plan", "plan_fronts"]
+__all__ = ["EliminationPlan", "plan_fronts"]
 
 #: A graph this small is one front.
 _SMALL = 64
@@ -28,7 +28,7 @@ IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Plan:
+class EliminationPlan:
     """An order of n nodes, divided into fronts of nodes that are eliminated together.
 
     Attributes
@@ -47,7 +47,7 @@ class Plan:
     boundary: tuple[IntArray, ...]
 
 
-def plan_fronts(n_nodes: int, tail: IntArray, head: IntArray) -> Plan:
+def plan_fronts(n_nodes: int, tail: IntArray, head: IntArray) -> EliminationPlan:
     """Plan the elimination of a connected graph.
 
     Parameters
@@ -59,20 +59,20 @@ def plan_fronts(n_nodes: int, tail: IntArray, head: IntArray) -> Plan:
 
     Returns
     -------
-    Plan
+    EliminationPlan
         Without fronts for a single node.
     """
     last = np.array([n_nodes - 1])
     if n_nodes == 1:
-        return Plan(np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64), ())
+        return EliminationPlan(np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64), ())
     if n_nodes <= _SMALL:
-        return Plan(np.arange(n_nodes), np.array([0, n_nodes - 1]), (last,))
+        return EliminationPlan(np.arange(n_nodes), np.array([0, n_nodes - 1]), (last,))
     order = _minimum_degree(n_nodes, tail, head)
     parent = _elimination_tree(n_nodes, *_renumber(n_nodes, order, tail, head))
     order = order[_postorder(parent)]
     low, high = _renumber(n_nodes, order, tail, head)
     starts, boundaries = _join(*_fundamental(n_nodes, low, high))
-    return Plan(order, np.array([*starts, n_nodes - 1]), tuple(boundaries))
+    return EliminationPlan(order, np.array([*starts, n_nodes - 1]), tuple(boundaries))
 
 
 def _minimum_degree(n_nodes: int, tail: IntArray, head: IntArray) -> IntArray:

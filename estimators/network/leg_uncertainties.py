@@ -39,7 +39,7 @@ from numpy.typing import NDArray
 
 from ..errors import EstimatorInputError
 from .pooling import PooledSpread, pool_spread
-from .replicates import Rule, choose_uncertainty
+from .replicates import ReplicateRule, choose_uncertainty
 
 __all__ = ["LegEvidence", "LegRule", "LegUncertainties", "leg_uncertainties"]
 
@@ -146,7 +146,7 @@ def leg_uncertainties(evidence: Sequence[LegEvidence], rule: LegRule = "pooled")
     legs = _read(evidence, groups)
     if rule == "pooled":
         return LegUncertainties(*_pooled(legs, groups), legs.n, legs.variance)
-    alone: Rule = rule
+    alone: ReplicateRule = rule
     given = [
         choose_uncertainty(leg.n, leg.sd_kcal_mol, leg.own_uncertainty_kcal_mol, alone)[0]
         if not np.isnan(leg.value_kcal_mol)

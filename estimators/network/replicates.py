@@ -32,9 +32,9 @@ from numpy.typing import NDArray
 
 from ..errors import EstimatorInputError
 
-__all__ = ["ReplicateEstimate", "Rule", "choose_uncertainty", "combine"]
+__all__ = ["ReplicateEstimate", "ReplicateRule", "choose_uncertainty", "combine"]
 
-Rule = Literal["larger", "own", "sem", "sd"]
+ReplicateRule = Literal["larger", "own", "sem", "sd"]
 
 FloatArray = NDArray[np.float64]
 
@@ -62,7 +62,7 @@ class ReplicateEstimate:
     value: float
     uncertainty: float
     n: int
-    rule: Rule
+    rule: ReplicateRule
     sd: float
     own_uncertainty: float
 
@@ -70,7 +70,7 @@ class ReplicateEstimate:
 def combine(
     values: Sequence[float | None] | FloatArray,
     uncertainties: Sequence[float | None] | FloatArray | None = None,
-    rule: Rule = "larger",
+    rule: ReplicateRule = "larger",
 ) -> ReplicateEstimate:
     """Combine the results of one Transformation.
 
@@ -107,7 +107,9 @@ def combine(
     return ReplicateEstimate(mean, uncertainty, n, used, sd, own)
 
 
-def choose_uncertainty(n: int, sd: float, own_uncertainty: float, rule: Rule = "larger") -> tuple[float, Rule]:
+def choose_uncertainty(
+    n: int, sd: float, own_uncertainty: float, rule: ReplicateRule = "larger"
+) -> tuple[float, ReplicateRule]:
     """Return the uncertainty of a mean of n results, and the rule used.
 
     Parameters
@@ -127,17 +129,19 @@ def choose_uncertainty(n: int, sd: float, own_uncertainty: float, rule: Rule = "
         If the rule is unknown.
     """
     _check_rule(rule)
-    candidates: dict[Rule, float] = {"own": own_uncertainty, "sem": sd / math.sqrt(n), "sd": sd}
+    candidates: dict[ReplicateRule, float] = {"own": own_uncertainty, "sem": sd / math.sqrt(n), "sd": sd}
     used = _applicable(rule, candidates)
     return candidates[used], used
 
 
 def _check_rule(rule: str) -> None:
-    if rule not in get_args(Rule):
-        raise EstimatorInputError(f"rule {rule!r} is unknown; take one of {', '.join(get_args(Rule))}", rule=rule)
+    if rule not in get_args(ReplicateRule):
+        raise EstimatorInputError(
+            f"rule {rule!r} is unknown; take one of {', '.join(get_args(ReplicateRule))}", rule=rule
+        )
 
 
-def _applicable(rule: Rule, candidates: dict[Rule, float]) -> Rule:
+def _applicable(rule: ReplicateRule, candidates: dict[ReplicateRule, float]) -> ReplicateRule:
     """Return the rule that has data: the requested one, else the other kind of evidence."""
     if rule == "larger":
         # Comparisons with NaN are false, so an unstated uncertainty leaves the scatter and vice versa.

@@ -6,7 +6,7 @@ import pytest
 
 from alchemiscale_lake.cli import _bar
 from alchemiscale_lake.cli._bar import TaskBar
-from alchemiscale_lake.dispatch.report import Progress
+from alchemiscale_lake.dispatch.dispatch_report import Progress
 
 
 @pytest.mark.parametrize(

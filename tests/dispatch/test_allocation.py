@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alchemiscale_lake.dispatch.allocation import Openings, allocate, free_slots, open_places
+from alchemiscale_lake.dispatch.dispatch_settings import DispatchSettings
 from alchemiscale_lake.dispatch.executor import Place
-from alchemiscale_lake.dispatch.settings import DispatchSettings
 from alchemiscale_lake.resources import Resources
 from alchemiscale_lake.tasks.fitness import NEEDS_SCHEMA
 from alchemiscale_lake.tasks.policy import Admission

@@ -1,6 +1,6 @@
 """A refused Task rests for longer each time, the place that refused it does not."""
 
-from alchemiscale_lake.dispatch.cooling import Cooling, Refusal
+from alchemiscale_lake.dispatch.cooling import Cooling, PlaceRefusal
 
 
 def rest_s(cooling: Cooling, name: str) -> float:
@@ -10,7 +10,7 @@ def rest_s(cooling: Cooling, name: str) -> float:
 def test_each_refusal_doubles_the_rest_of_the_task_up_to_an_hour() -> None:
     cooling, rests = Cooling(), []
     for _ in range(12):
-        cooling = cooling.after([Refusal("host", "task")], 0.0)
+        cooling = cooling.after([PlaceRefusal("host", "task")], 0.0)
         rests.append(rest_s(cooling, "task"))
 
     assert rests[1] == 2 * rests[0]
@@ -20,15 +20,17 @@ def test_each_refusal_doubles_the_rest_of_the_task_up_to_an_hour() -> None:
 
 
 def test_a_refusal_that_is_not_counted_does_not_lengthen_the_next_rest() -> None:
-    first = Cooling().after([Refusal("host", "task")], 0.0)
+    first = Cooling().after([PlaceRefusal("host", "task")], 0.0)
 
-    later = first.after([Refusal("host", "task", is_counted=False)], 0.0).after([Refusal("host", "task")], 0.0)
+    later = first.after([PlaceRefusal("host", "task", is_counted=False)], 0.0).after(
+        [PlaceRefusal("host", "task")], 0.0
+    )
 
     assert rest_s(later, "task") == 2 * rest_s(first, "task")
 
 
 def test_names_are_avoided_until_their_rest_is_over() -> None:
-    cooling = Cooling().after([Refusal("host", "task")], 100.0)
+    cooling = Cooling().after([PlaceRefusal("host", "task")], 100.0)
     end_s = rest_s(cooling, "task")
 
     assert cooling.active(end_s - 1) == {"host", "task"}
@@ -37,10 +39,10 @@ def test_names_are_avoided_until_their_rest_is_over() -> None:
 
 
 def test_refusals_seen_by_others_count() -> None:
-    own = Cooling().after([Refusal("host", "task")] * 3, 0.0)
+    own = Cooling().after([PlaceRefusal("host", "task")] * 3, 0.0)
 
     recalled = Cooling.recalled({"task": (3, 30.0), "ahead": (1, -50.0)}, 30.0)
 
     assert rest_s(recalled, "task") == rest_s(own, "task")
     assert rest_s(recalled, "ahead") > 30.0
-    assert rest_s(recalled.after([Refusal("host", "task")], 0.0), "task") == 2 * rest_s(own, "task")
+    assert rest_s(recalled.after([PlaceRefusal("host", "task")], 0.0), "task") == 2 * rest_s(own, "task")

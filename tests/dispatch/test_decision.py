@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alchemiscale_lake.dispatch.attempt_outcome import LOST, Ending
+from alchemiscale_lake.dispatch.attempt_outcome import LOST, AttemptEnding
 from alchemiscale_lake.dispatch.decision import Decision, decide
 from alchemiscale_lake.dispatch.lease_monitor import SILENCE_S
 from alchemiscale_lake.dispatch.picture import Due, Identity, OtherAttempt, Picture, Silence
@@ -66,10 +66,10 @@ def test_a_receipt_of_another_dispatcher_is_recovered() -> None:
     [
         (LOST, 0, f"lost: {LOST.reason}", None),
         (LOST, 2, None, f"WorkerLost: 3 workers in a row ended while running it; the last: {LOST.reason}"),
-        (Ending("refused", "full"), 99, "refused: full", None),
-        (Ending("walltime", "the end"), 18, "walltime: the end", None),
+        (AttemptEnding("refused", "full"), 99, "refused: full", None),
+        (AttemptEnding("walltime", "the end"), 18, "walltime: the end", None),
         (
-            Ending("walltime", "the end"),
+            AttemptEnding("walltime", "the end"),
             19,
             None,
             "WalltimeExceeded: 20 jobs in a row ended before it did; increase the walltime of its pool",
@@ -77,7 +77,7 @@ def test_a_receipt_of_another_dispatcher_is_recovered() -> None:
     ],
 )
 def test_an_attempt_without_a_receipt_is_requeued_until_that_happens_too_often(
-    ending: Ending, earlier: int, released: str | None, failed: str | None
+    ending: AttemptEnding, earlier: int, released: str | None, failed: str | None
 ) -> None:
     before = {(running(1).task, ending.kind): earlier}
     decision = decide(picture(1, ended=frozenset({"a1"}), endings={"a1": ending}, earlier_endings=before))
@@ -88,7 +88,7 @@ def test_an_attempt_without_a_receipt_is_requeued_until_that_happens_too_often(
 
 @pytest.mark.parametrize(("kind", "counted"), [("refused", True), ("unreadable", True), ("stopped", False)])
 def test_a_refusal_lets_place_and_task_cool_down(kind: str, counted: bool) -> None:
-    (refusal,) = decide(picture(1, ended=frozenset({"a1"}), endings={"a1": Ending(kind, "why")})).refusals
+    (refusal,) = decide(picture(1, ended=frozenset({"a1"}), endings={"a1": AttemptEnding(kind, "why")})).refusals
     assert (refusal.place, refusal.task, refusal.is_counted) == ("place1", running(1).task, counted)
 
 
@@ -100,7 +100,7 @@ def test_an_attempt_that_lost_its_task_is_stopped_once_and_decides_nothing_about
     assert not decision.settled
     again = replace(seen, in_flight=in_flight(1, is_stopping=True) | in_flight(2))
     assert decide(again) == Decision(lease_s=60.0)
-    ended = replace(again, ended=frozenset({"a1"}), endings={"a1": Ending("stopped", "asked")})
+    ended = replace(again, ended=frozenset({"a1"}), endings={"a1": AttemptEnding("stopped", "asked")})
     assert decide(ended) == Decision(settled=frozenset({"a1"}), lease_s=60.0)
 
 
@@ -181,7 +181,7 @@ def test_attempts_of_others_are_given_up_for_a_reason(
     ],
 )
 def test_a_claim_whose_job_disappeared_ends_like_a_lost_worker(facts: dict[str, object], is_lost: bool) -> None:
-    ending = Ending("lost", "its job is gone")
+    ending = AttemptEnding("lost", "its job is gone")
     decision = decide(picture(held=(1,), me=JOBS, others=other(1, **facts), endings={"a1": ending}))
     assert decision.release == ({"a1": "lost: its job is gone"} if is_lost else {})
     assert asked_to_stop(decision) == (["a1"] if is_lost else [])
@@ -207,7 +207,9 @@ def test_leaving_releases_what_cannot_go_on_without_the_dispatcher() -> None:
 # --- properties -----------------------------------------------------------------------------------
 
 ATTEMPTS = st.sets(st.integers(0, 7))
-ENDINGS = st.sampled_from([LOST, Ending("stopped", "s"), Ending("refused", "r"), Ending("walltime", "w")])
+ENDINGS = st.sampled_from(
+    [LOST, AttemptEnding("stopped", "s"), AttemptEnding("refused", "r"), AttemptEnding("walltime", "w")]
+)
 
 
 @st.composite

@@ -15,10 +15,10 @@ from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.dispatch import dispatcher as dispatcher_module
 from alchemiscale_lake.dispatch import recovery
 from alchemiscale_lake.dispatch import sightings as sightings_module
+from alchemiscale_lake.dispatch.dispatch_report import Progress
+from alchemiscale_lake.dispatch.dispatch_settings import DispatchSettings
 from alchemiscale_lake.dispatch.dispatcher import Dispatcher
 from alchemiscale_lake.dispatch.picture import InFlight, spec_of
-from alchemiscale_lake.dispatch.report import Progress
-from alchemiscale_lake.dispatch.settings import DispatchSettings
 from alchemiscale_lake.execution.assignment import Assignment, AttemptSpec
 from alchemiscale_lake.execution.heartbeat import Beat, leave_beat
 from alchemiscale_lake.execution.quarantine_list import read_quarantine

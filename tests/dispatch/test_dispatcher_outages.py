@@ -16,9 +16,9 @@ import pytest
 from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.dispatch import dispatcher as dispatcher_module
 from alchemiscale_lake.dispatch.cooling import Cooling
+from alchemiscale_lake.dispatch.dispatch_settings import DispatchSettings
 from alchemiscale_lake.dispatch.dispatcher import Dispatcher
 from alchemiscale_lake.dispatch.outage import Outage
-from alchemiscale_lake.dispatch.settings import DispatchSettings
 from alchemiscale_lake.errors import NotStartedError, StorageError
 from alchemiscale_lake.execution.assignment import Assignment
 from alchemiscale_lake.execution.release import Release, leave_release

@@ -9,9 +9,9 @@ import pytest
 
 from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.costs.forecast import Forecast
+from alchemiscale_lake.dispatch.dispatch_settings import DispatchSettings
 from alchemiscale_lake.dispatch.openings import OpeningsObserver
 from alchemiscale_lake.dispatch.picture import InFlight
-from alchemiscale_lake.dispatch.settings import DispatchSettings
 from alchemiscale_lake.errors import SettingsError
 from alchemiscale_lake.ids import Scope
 from alchemiscale_lake.resources import Resources

@@ -10,10 +10,10 @@ import pytest
 
 from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.costs.forecast import Forecast
+from alchemiscale_lake.dispatch.dispatch_report import Progress
+from alchemiscale_lake.dispatch.dispatch_settings import DispatchSettings
 from alchemiscale_lake.dispatch.dispatcher import Dispatcher
 from alchemiscale_lake.dispatch.progress_estimate import Outlook, ProgressEstimate
-from alchemiscale_lake.dispatch.report import Progress
-from alchemiscale_lake.dispatch.settings import DispatchSettings
 from alchemiscale_lake.execution.assignment import AttemptSpec
 from alchemiscale_lake.execution.heartbeat import Beat, leave_beat
 from alchemiscale_lake.resources import Resources

@@ -15,8 +15,8 @@ import polars as pl
 
 from alchemiscale_lake import gufe_adapter
 from alchemiscale_lake.caller import Caller
+from alchemiscale_lake.dispatch.dispatch_report import DispatchReport
 from alchemiscale_lake.dispatch.dispatcher import Dispatcher
-from alchemiscale_lake.dispatch.report import DispatchReport
 from alchemiscale_lake.engines.registry import open_executor
 from alchemiscale_lake.flow_steps.dispatch_setup import set_up_dispatch
 from alchemiscale_lake.statestore.claims import Selection

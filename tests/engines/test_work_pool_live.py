@@ -17,9 +17,9 @@ import polars as pl
 import psutil
 
 from alchemiscale_lake.caller import Caller
+from alchemiscale_lake.dispatch.dispatch_report import DispatchReport
+from alchemiscale_lake.dispatch.dispatch_settings import DispatchSettings
 from alchemiscale_lake.dispatch.dispatcher import Dispatcher
-from alchemiscale_lake.dispatch.report import DispatchReport
-from alchemiscale_lake.dispatch.settings import DispatchSettings
 from alchemiscale_lake.execution.heartbeat import read_beat
 from alchemiscale_lake.execution.release import read_release
 from alchemiscale_lake.gufe_adapter import dump_network

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alchemiscale_lake.estimators.errors import EstimatorInputError
-from alchemiscale_lake.estimators.network.replicates import Rule, combine
+from alchemiscale_lake.estimators.network.replicates import ReplicateRule, combine
 
 VALUES = [1.0, 2.0, 4.5]
 OWN = [0.3, 0.4, 1.2]
@@ -23,7 +23,7 @@ SD = math.sqrt((1.5**2 + 0.5**2 + 2.0**2) / 2)
         ("own", math.sqrt(0.3**2 + 0.4**2 + 1.2**2) / 3),
     ],
 )
-def test_rules_by_hand(rule: Rule, expected: float) -> None:
+def test_rules_by_hand(rule: ReplicateRule, expected: float) -> None:
     estimate = combine(VALUES, OWN, rule)
 
     assert estimate.value == 2.5
@@ -47,7 +47,7 @@ def test_larger_takes_statements_over_scatter_that_is_zero_by_luck() -> None:
 
 
 @pytest.mark.parametrize("rule", ["larger", "own", "sem", "sd"])
-def test_a_single_result_speaks_for_itself(rule: Rule) -> None:
+def test_a_single_result_speaks_for_itself(rule: ReplicateRule) -> None:
     estimate = combine([1.0], [0.2], rule)
 
     assert (estimate.value, estimate.uncertainty, estimate.n, estimate.rule) == (1.0, 0.2, 1, "own")
@@ -56,7 +56,9 @@ def test_a_single_result_speaks_for_itself(rule: Rule) -> None:
 
 @pytest.mark.parametrize("uncertainties", [None, [None, None], [math.nan, math.nan]])
 @pytest.mark.parametrize(("rule", "used"), [("larger", "sem"), ("own", "sem"), ("sd", "sd")])
-def test_without_statements_scatter_speaks(uncertainties: list[float | None] | None, rule: Rule, used: Rule) -> None:
+def test_without_statements_scatter_speaks(
+    uncertainties: list[float | None] | None, rule: ReplicateRule, used: ReplicateRule
+) -> None:
     estimate = combine([1.0, 3.0], uncertainties, rule)
 
     assert estimate.rule == used
@@ -89,7 +91,7 @@ def test_results_without_a_value_do_not_enter() -> None:
         ([1.0], [0.1], "median", "larger, own, sem, sd"),
     ],
 )
-def test_unusable_input_is_refused(values: list, uncertainties: list | None, rule: Rule, match: str) -> None:  # type: ignore[type-arg]
+def test_unusable_input_is_refused(values: list, uncertainties: list | None, rule: ReplicateRule, match: str) -> None:  # type: ignore[type-arg]
     with pytest.raises(EstimatorInputError, match=match):
         combine(values, uncertainties, rule)
 

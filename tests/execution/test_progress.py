@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from alchemiscale_lake.execution import progress
-from alchemiscale_lake.execution.progress import Progress, Vitals
+from alchemiscale_lake.execution.progress import StepProgress, Vitals
 
 
 class _Clock:
@@ -34,7 +34,7 @@ def cpu(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return used
 
 
-def _stuck_at(look: Progress, clock: _Clock, *, until: float, step_s: float = 10.0) -> float | None:
+def _stuck_at(look: StepProgress, clock: _Clock, *, until: float, step_s: float = 10.0) -> float | None:
     began = clock.now
     while clock.now < began + until:
         clock.now += step_s
@@ -44,15 +44,17 @@ def _stuck_at(look: Progress, clock: _Clock, *, until: float, step_s: float = 10
 
 
 def test_nothing_for_so_long_is_stuck(clock: _Clock, cpu: list[float], tmp_path: Path) -> None:
-    assert _stuck_at(Progress([tmp_path], Vitals(), 7200.0), clock, until=10_000.0) == pytest.approx(7200.0, abs=70.0)
+    assert _stuck_at(StepProgress([tmp_path], Vitals(), 7200.0), clock, until=10_000.0) == pytest.approx(
+        7200.0, abs=70.0
+    )
 
 
 def test_without_a_limit_nothing_is_stuck(clock: _Clock, cpu: list[float], tmp_path: Path) -> None:
-    assert _stuck_at(Progress([tmp_path], Vitals(), None), clock, until=100_000.0) is None
+    assert _stuck_at(StepProgress([tmp_path], Vitals(), None), clock, until=100_000.0) is None
 
 
 def test_a_process_that_only_wakes_up_now_and_then_is_stuck(clock: _Clock, cpu: list[float], tmp_path: Path) -> None:
-    look = Progress([tmp_path], Vitals(), 3600.0)
+    look = StepProgress([tmp_path], Vitals(), 3600.0)
     stuck = False
     for _ in range(800):
         clock.now += 10.0
@@ -62,7 +64,7 @@ def test_a_process_that_only_wakes_up_now_and_then_is_stuck(clock: _Clock, cpu: 
 
 
 def test_a_little_work_is_work(clock: _Clock, cpu: list[float], tmp_path: Path) -> None:
-    look = Progress([tmp_path], Vitals(), 3600.0)
+    look = StepProgress([tmp_path], Vitals(), 3600.0)
     for _ in range(800):
         clock.now += 10.0
         cpu[0] += 0.1
@@ -71,7 +73,7 @@ def test_a_little_work_is_work(clock: _Clock, cpu: list[float], tmp_path: Path) 
 
 def test_what_is_written_counts_and_is_noted(clock: _Clock, cpu: list[float], tmp_path: Path) -> None:
     vitals = Vitals()
-    before, look = vitals.progress_at, Progress([tmp_path], vitals, 100.0)
+    before, look = vitals.progress_at, StepProgress([tmp_path], vitals, 100.0)
     for n in range(50):
         clock.now += 10.0
         (tmp_path / "deep").mkdir(exist_ok=True)
@@ -81,7 +83,7 @@ def test_what_is_written_counts_and_is_noted(clock: _Clock, cpu: list[float], tm
 
 
 def test_a_job_that_its_queue_suspended_gets_its_time_again(clock: _Clock, cpu: list[float], tmp_path: Path) -> None:
-    look = Progress([tmp_path], Vitals(), 600.0)
+    look = StepProgress([tmp_path], Vitals(), 600.0)
     clock.now += 36_000.0
     assert not look.is_stuck(1)
     assert _stuck_at(look, clock, until=1000.0) == pytest.approx(600.0, abs=80.0)
@@ -105,7 +107,7 @@ def test_cpu_time_is_that_of_the_whole_tree() -> None:
 def test_the_real_clock_is_looked_at_seldom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     looks: list[int] = []
     monkeypatch.setattr(progress, "_cpu_time_s", lambda pid: float(looks.append(1) or len(looks)))
-    look = Progress([tmp_path], Vitals(), 0.8)
+    look = StepProgress([tmp_path], Vitals(), 0.8)
     end = time.monotonic() + 0.55
     while time.monotonic() < end:
         look.is_stuck(1)

@@ -14,9 +14,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from alchemiscale_lake.caller import Caller
+from alchemiscale_lake.dispatch.dispatch_settings import DispatchSettings
 from alchemiscale_lake.dispatch.dispatcher import Dispatcher
 from alchemiscale_lake.dispatch.executor import Pending, Place
-from alchemiscale_lake.dispatch.settings import DispatchSettings
 from alchemiscale_lake.estimates.gathering import gather_network
 from alchemiscale_lake.execution import Assignment, execute_assignment
 from alchemiscale_lake.faults import fault_hook

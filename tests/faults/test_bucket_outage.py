@@ -10,9 +10,9 @@ import polars as pl
 import pytest
 
 from alchemiscale_lake.caller import Caller
+from alchemiscale_lake.dispatch.dispatch_report import DispatchReport
+from alchemiscale_lake.dispatch.dispatch_settings import DispatchSettings
 from alchemiscale_lake.dispatch.dispatcher import Dispatcher
-from alchemiscale_lake.dispatch.report import DispatchReport
-from alchemiscale_lake.dispatch.settings import DispatchSettings
 from alchemiscale_lake.resources import Resources
 from alchemiscale_lake.settings import Pools
 from alchemiscale_lake.statestore.restarts import add_task_restart_patterns

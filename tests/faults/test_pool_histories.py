@@ -35,9 +35,9 @@ from hypothesis.stateful import (
 from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.dispatch import acts, dispatcher, observation, outage, policy_inputs
 from alchemiscale_lake.dispatch.decision import Decision, decide
+from alchemiscale_lake.dispatch.dispatch_settings import DispatchSettings
 from alchemiscale_lake.dispatch.dispatcher import Dispatcher
 from alchemiscale_lake.dispatch.picture import Due, Picture
-from alchemiscale_lake.dispatch.settings import DispatchSettings
 from alchemiscale_lake.errors import StorageError, TransientError
 from alchemiscale_lake.execution.stop_requests import is_asked_to_stop
 from alchemiscale_lake.faults import fault_hook

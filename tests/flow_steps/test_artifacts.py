@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from alchemiscale_lake.dispatch.report import Progress
+from alchemiscale_lake.dispatch.dispatch_report import Progress
 from alchemiscale_lake.flow_steps import artifacts as _artifacts
 from alchemiscale_lake.flow_steps.progress_listeners import listening, tell
 

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from alchemiscale_lake.dispatch.report import Progress
+from alchemiscale_lake.dispatch.dispatch_report import Progress
 from alchemiscale_lake.errors import SettingsError, StorageError
 from alchemiscale_lake.flow_steps import campaigns
 from alchemiscale_lake.flow_steps.launch import Session

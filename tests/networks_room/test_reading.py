@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from alchemiscale_lake.networks.reading import Reading, read_all
+from alchemiscale_lake.networks.reading import FileReading, read_all
 from tests.quickrun_files import QuickrunNetwork
 
 
@@ -19,7 +19,7 @@ def paths(tmp_path: Path) -> list[Path]:
     return [*written[:2], bad, *written[2:], tmp_path / "gone.json"]
 
 
-def told(readings: list[Reading]) -> list[tuple[object, ...]]:
+def told(readings: list[FileReading]) -> list[tuple[object, ...]]:
     return [(r.path, r.digest, r.n_bytes, r.at if r.digest else None, r.file, r.problem) for r in readings]
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from alchemiscale_lake.networks.table_columns import Columns, energy_unit, plain_name
+from alchemiscale_lake.networks.table_columns import TableColumns, energy_unit, plain_name
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ def test_a_header_cell_is_a_name_and_a_unit(cell: str, name: str, unit: str | No
 
 
 def test_columns_of_a_gathered_table_are_found() -> None:
-    columns = Columns(["ligand_i", "ligand_j", "DDG(i->j) (kcal/mol)", "uncertainty (kcal/mol)"])
+    columns = TableColumns(["ligand_i", "ligand_j", "DDG(i->j) (kcal/mol)", "uncertainty (kcal/mol)"])
 
     assert columns.ligands == (0, 1)
     assert columns.at == {"value": 2, "uncertainty": 3}
@@ -27,20 +27,22 @@ def test_columns_of_a_gathered_table_are_found() -> None:
 
 
 def test_repeats_side_by_side_are_found_by_phase_and_number() -> None:
-    columns = Columns(["ligand_A", "ligand_B", "complex_repeat_0_DG (kcal/mol)", "complex_repeat_0_dDG (kcal/mol)"])
+    columns = TableColumns(
+        ["ligand_A", "ligand_B", "complex_repeat_0_DG (kcal/mol)", "complex_repeat_0_dDG (kcal/mol)"]
+    )
 
     assert columns.wide == {("complex", 0): {"dg": 2, "ddg": 3}}
 
 
 def test_numbers_are_converted_to_kcal_mol() -> None:
-    columns = Columns(["value (kJ/mol)", "error (kcal/mol)"])
+    columns = TableColumns(["value (kJ/mol)", "error (kcal/mol)"])
 
     assert columns.number(["4.184", "1.5"], 0) == pytest.approx(1.0)
     assert columns.number(["4.184", " 1.5 "], 1) == 1.5
 
 
 def test_cells_that_are_empty_or_missing_have_no_number() -> None:
-    columns = Columns(["value", "error"])
+    columns = TableColumns(["value", "error"])
 
     assert columns.number(["", "1"], 0) is None
     assert columns.number(["1"], 1) is None
@@ -51,4 +53,4 @@ def test_cells_that_are_empty_or_missing_have_no_number() -> None:
 @pytest.mark.parametrize("cell", ["one", "inf", "1,5"])
 def test_a_cell_that_is_not_a_number_is_refused_with_its_column(cell: str) -> None:
     with pytest.raises(ValueError, match="in column 'value' is not a number"):
-        Columns(["value"]).number([cell], 0)
+        TableColumns(["value"]).number([cell], 0)

@@ -17,7 +17,7 @@ from alchemiscale_lake.errors import SettingsError, StorageError
 from alchemiscale_lake.schemas import TABLES
 from alchemiscale_lake.store import Lake, maintain
 from alchemiscale_lake.store.bucket import BucketSettings
-from alchemiscale_lake.store.failures import scrub
+from alchemiscale_lake.store.storage_errors import scrub
 from alchemiscale_lake.tasks import Event, TaskState, TaskStates
 from tests.plain import SCOPE
 from tests.s3 import SECRET, TOKEN, Fault, Way

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alchemiscale_lake.store import Lake
-from alchemiscale_lake.store.statistics import file_statistics
+from alchemiscale_lake.store.file_statistics import file_statistics
 from tests.campaign import Campaign
 
 SCHEMA = pa.schema(

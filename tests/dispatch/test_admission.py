@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from alchemiscale_lake.caller import Caller
-from alchemiscale_lake.dispatch.policy import PolicyState, admit_tasks
+from alchemiscale_lake.dispatch.admission import PolicyState, admit_tasks
 from alchemiscale_lake.dispatch.policy_inputs import PolicyInputs
 from alchemiscale_lake.dispatch.pool_reports import PoolReport, report_pool
 from alchemiscale_lake.settings import Pools
