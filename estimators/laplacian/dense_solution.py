@@ -128,10 +128,11 @@ def solve_dense(
     laplacian = -flat.reshape(n_nodes, n_nodes)
     total = -laplacian.sum(axis=1)
     np.fill_diagonal(laplacian, total)
-    factor, failed = lapack.dpotrf(laplacian[:-1, :-1], lower=0, clean=0)
-    if failed:
+    # not dpotri, which shares even the smallest matrix among threads that wait for each other on a busy machine
+    factor, pivots, failed = lapack.dsytrf(laplacian[:-1, :-1], lower=0)
+    upper, singular = lapack.dsytri(factor, pivots, lower=0)
+    if failed or singular or (np.diag(upper) <= 0.0).any():
         return None
-    upper, _ = lapack.dpotri(factor, lower=0)
     covariance = np.zeros((n_nodes, n_nodes))
     inner = covariance[:-1, :-1]
     inner[:] = np.triu(upper)
