@@ -161,11 +161,14 @@ def gather_and_connect(
         As for `gather_networks`.
     """
     wanted = _each_once(networks)
-    batches = [_gather(lake, some, rule, names) for some in _batches(lake, wanted)]
-    reports = [report for of_batch, _ in batches for report in of_batch]
-    if len(batches) == 1 and not any(report.new_round or report.n_regathered for report in reports):
-        return reports, batches[0][1]
-    return reports, connect_to_networks(lake, wanted, names)
+    reports: list[GatherReport] = []
+    reading = None
+    for some in _batches(lake, wanted):
+        found, reading = _gather(lake, some, rule, names)
+        reports += found
+        if len(some) < len(wanted) or any(report.new_round or report.n_regathered for report in found):
+            reading = None
+    return reports, reading or connect_to_networks(lake, wanted, names)
 
 
 def _each_once(networks: Sequence[str | ScopedKey]) -> list[str]:

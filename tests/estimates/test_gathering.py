@@ -13,10 +13,11 @@ import pytest
 
 from alchemiscale_lake.errors import NotFoundError
 from alchemiscale_lake.estimates import estimate_versions as estimate_versions
-from alchemiscale_lake.estimates.gathering import gather_network
+from alchemiscale_lake.estimates import gathering
+from alchemiscale_lake.estimates.gathering import gather_and_connect, gather_network
 from alchemiscale_lake.estimators.network.leg_uncertainties import LegRule
 from alchemiscale_lake.faults import fault_hook
-from alchemiscale_lake.query import ask, connect
+from alchemiscale_lake.query import NetworksConnection, ask, connect, connect_to_networks
 from alchemiscale_lake.store import Lake
 from tests.campaign import SCOPE, Campaign, hours
 
@@ -437,3 +438,39 @@ def test_concurrent_gather_runs_create_one_estimate_version(tmp_path: Path) -> N
     assert (inner.round, inner.new_round) == (1, True)
     assert (outer.round, outer.new_round) == (1, False)
     assert counts(campaign)["network_estimates"] == 3
+
+
+def test_a_connection_is_opened_once_with_nothing_new_and_again_after_a_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaign, network = campaign_with_results(tmp_path / "lake")
+    opened: list[tuple[str, ...]] = []
+
+    def noting(lake: Lake, networks: list[str], names: tuple[str, ...] = ()) -> NetworksConnection:
+        opened.append(tuple(networks))
+        return connect_to_networks(lake, networks, names)
+
+    monkeypatch.setattr(gathering, "connect_to_networks", noting)
+    (first,), reading = gather_and_connect(campaign.lake, [network], ["ligand_ranking"])
+    n_first = len(opened)
+    (again,), unchanged = gather_and_connect(campaign.lake, [network], ["ligand_ranking"])
+
+    assert (first.new_round, again.new_round) == (True, False)
+    assert len(opened) - n_first == 1
+    expected = ask(connect(campaign.lake), "ligand_ranking")
+    assert ask(reading.connection, "ligand_ranking").equals(expected)
+    assert ask(unchanged.connection, "ligand_ranking").equals(expected)
+
+
+def test_the_connection_sees_all_networks_whatever_was_gathered_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaign, network = campaign_with_results(tmp_path / "lake")
+    other = campaign.network("other", RING, scope="org-campaign-other")
+    monkeypatch.setattr(gathering, "_TOGETHER", 3)
+    gather_and_connect(campaign.lake, [network, other], ["network_states"])
+
+    reports, reading = gather_and_connect(campaign.lake, [network, other], ["network_states"])
+
+    assert not any(report.new_round for report in reports)
+    assert set(ask(reading.connection, "network_states")["network"]) == {network, other}
