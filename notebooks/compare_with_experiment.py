@@ -168,7 +168,7 @@ def _(mo):
 @app.cell
 def _(ask, chosen, con, pl):
     ask(con, "latest_findings", network=chosen, flagged=True).select(
-        "checked", "says", p_value=pl.col("p_value").map_elements("{:.1e}".format, return_dtype=pl.String)
+        "checked", "description", p_value=pl.col("p_value").map_elements("{:.1e}".format, return_dtype=pl.String)
     )
     return
 

@@ -73,7 +73,8 @@ def finding_rows(legs: pl.DataFrame, chosen: LegUncertainties, kinds: Iterable[S
     rows = _leg_rows(legs, chosen) + _parallel_rows(legs, chosen)
     for solved in kinds:
         rows += _edge_rows(solved) + _closure_rows(solved)
-    return rows
+    # the former name too, which older versions read
+    return [row | {"says": row["description"]} for row in rows]
 
 
 def _rows(
@@ -84,7 +85,7 @@ def _rows(
     for rank, finding in enumerate(findings, start=1):
         if rank > _KEPT and not finding.flagged:
             break
-        subject, says = describe(finding)
+        subject, description = describe(finding)
         rows.append(
             {
                 "checked": checked,
@@ -96,7 +97,7 @@ def _rows(
                 "z": finding.z if math.isfinite(finding.z) else None,
                 "p_value": none_if_nan(finding.p_value),
                 "flagged": finding.flagged,
-                "says": says,
+                "description": description,
             }
         )
     return rows
@@ -138,15 +139,15 @@ def _leg_rows(legs: pl.DataFrame, chosen: LegUncertainties) -> list[dict[str, An
         k = int(str(finding.subject[0]))
         n, value, expected = len(values[k]), finding.value_kcal_mol, finding.uncertainty_kcal_mol
         source = "stated uncertainties and " if chosen.stated_variance_kcal2_mol2[k] > 0 else ""
-        says = f"{n} results scatter by {value:.2f} kcal/mol; expected {expected:.2f} from {source}similar legs"
-        return [keys[k]], f"{names[k]}: {says}" + (_OVERRULED if k in chosen.overruled_kcal2_mol2 else "")
+        description = f"{n} results scatter by {value:.2f} kcal/mol; expected {expected:.2f} from {source}similar legs"
+        return [keys[k]], f"{names[k]}: {description}" + (_OVERRULED if k in chosen.overruled_kcal2_mol2 else "")
 
     def of_result(finding: Finding) -> tuple[list[str], str]:
         k, j = (int(str(part)) for part in finding.subject)
         away, expected = finding.value_kcal_mol, finding.uncertainty_kcal_mol
         side = "above" if away > 0 else "below"
-        says = f"result {values[k][j]:.2f} is {abs(away):.2f} {side} the mean of the {len(values[k]) - 1} others"
-        return [keys[k], attempts[k][j]], f"{names[k]}: {says}; expected {expected:.2f} kcal/mol"
+        description = f"result {values[k][j]:.2f} is {abs(away):.2f} {side} the mean of the {len(values[k]) - 1} others"
+        return [keys[k], attempts[k][j]], f"{names[k]}: {description}; expected {expected:.2f} kcal/mol"
 
     for phase, found in scattering.items():
         rows += _rows("repeats", phase, ranked(found), of_leg)
@@ -174,9 +175,9 @@ def _spread_row(phase: str, protocol: str, spread: PooledSpread, variance: np.nd
     typical = math.sqrt(spread.ratio * (float(np.median(variance)) if spread.scale == "own" else 1.0))
     seen = f"{phase} legs of {protocol}: {spread.degrees_of_freedom} repeats of {spread.n_legs} legs"
     if spread.scale == "own":
-        says = f"{seen} scatter {math.sqrt(spread.ratio):.2g} times as much as their stated uncertainties"
+        description = f"{seen} scatter {math.sqrt(spread.ratio):.2g} times as much as their stated uncertainties"
     else:
-        says = f"{seen} scatter by {typical:.2g} kcal/mol; results state no uncertainty"
+        description = f"{seen} scatter by {typical:.2g} kcal/mol; results state no uncertainty"
     return {
         "checked": "spread",
         "kind": phase,
@@ -186,7 +187,7 @@ def _spread_row(phase: str, protocol: str, spread: PooledSpread, variance: np.nd
         "z": None,
         "p_value": None,
         "flagged": False,
-        "says": f"{says} (counts as {spread.prior_dof:.3g} repeats in each leg)",
+        "description": f"{description} (counts as {spread.prior_dof:.3g} repeats in each leg)",
     }
 
 
@@ -240,9 +241,9 @@ def _edge_rows(solved: SolvedKind) -> list[dict[str, Any]]:
     def of_edge(finding: Finding) -> tuple[list[str], str]:
         a, b = (str(node) for node in finding.subject)
         side = "above" if finding.value_kcal_mol > 0 else "below"
-        says = f"{abs(finding.value_kcal_mol):.2f} +/- {finding.uncertainty_kcal_mol:.2f} kcal/mol {side}"
+        description = f"{abs(finding.value_kcal_mol):.2f} +/- {finding.uncertainty_kcal_mol:.2f} kcal/mol {side}"
         edge = f"absolute {solved.kind} of {b}" if is_absent(a) else f"{solved.kind} {a} -> {b}"
-        return [a, b], f"{edge} is {says} the value from the rest of the network"
+        return [a, b], f"{edge} is {description} the value from the rest of the network"
 
     def of_cycle(finding: Finding) -> tuple[list[str], str]:
         nodes = [str(node) for node in finding.subject]
@@ -259,12 +260,12 @@ def _closure_rows(solved: SolvedKind) -> list[dict[str, Any]]:
     if not closure.degrees_of_freedom:
         return []
     share = closure.chi2 / closure.degrees_of_freedom
-    says = (
+    description = (
         f"{solved.kind}: reduced chi-squared {share:.2f} over {count(closure.degrees_of_freedom, 'independent cycle')}"
     )
     flagged = closure.p_value < _CLOSURE_P
     found = Finding((solved.kind,), math.nan, math.nan, math.nan, closure.p_value, flagged)
-    return _rows("closure", solved.kind, [found], lambda _: ([], f"{says} (chi-squared {closure.chi2:.1f})"))
+    return _rows("closure", solved.kind, [found], lambda _: ([], f"{description} (chi-squared {closure.chi2:.1f})"))
 
 
 def _with_error(finding: Finding) -> str:

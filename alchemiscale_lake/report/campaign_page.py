@@ -232,7 +232,7 @@ def _agreement(ranking: pl.DataFrame, name: str) -> str:
 
 
 def _findings(connection: Connection, network: str) -> str:
-    found = ask(connection, "latest_findings", network=network, flagged=True)["says"].to_list()
+    found = ask(connection, "latest_findings", network=network, flagged=True)["description"].to_list()
     if not found:
         return ""
     body = [f'<p class="finding">{html.escape(says)}</p>' for says in found[:_MOST_FINDINGS]]

@@ -44,7 +44,7 @@ def findings_table(connection: Connection, network: str | None, *, scope: Scope 
             row["flagged"],
             row["checked"],
             row["p_value"],
-            row["says"],
+            row["description"],
             row["value_kcal_mol"],
             row["uncertainty_kcal_mol"],
             row["kind"],

@@ -193,10 +193,10 @@ def _add_findings(connection: Connection, network: str, kinds: Sequence[Row]) ->
         for kind in kinds:
             edges = [k for k, edge in enumerate(kind["edges"]) if _concerns(subject, edge, kind["nodes"])]
             if kind["kind"] == row["kind"] or (edges and row["kind"] not in {one["kind"] for one in kinds}):
-                kind["findings"].append({"says": row["says"], "edges": edges})
+                kind["findings"].append({"description": row["description"], "edges": edges})
                 # for a cycle it is unknown which edge is wrong
                 for k in edges if row["checked"] != "cycle" else ():
-                    kind["edges"][k]["findings"].append(row["says"])
+                    kind["edges"][k]["findings"].append(row["description"])
 
 
 def _concerns(subject: Sequence[str], edge: Row, nodes: Sequence[Row]) -> bool:

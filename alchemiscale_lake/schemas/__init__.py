@@ -24,7 +24,7 @@ from .transformations import PHASES, TRANSFORMATIONS
 __all__ = ["EVENTS", "FORMAT", "NETWORK_STATES", "PHASES", "STATUSES", "TABLES", "Column", "Rule", "TableSchema"]
 
 #: Format of the lake that this version writes; raised by every migration.
-FORMAT = 3
+FORMAT = 4
 
 TABLES: dict[str, TableSchema] = {
     schema.name: schema

@@ -27,8 +27,9 @@ NETWORK_FINDINGS = TableSchema(
         Column(
             "flagged", BOOL, "Whether it is significant among all subjects of its check, corrected for their number."
         ),
-        Column("says", STRING, "The finding in words."),
+        Column("says", STRING, "Former name of `description`, with the same text: older versions read it."),
         Column("found_at", TIME, "When it was gathered."),
+        Column("description", STRING, "The finding in words.", nullable=True, since=4),
     ),
     key=("scope", "network", "round", "checked", "kind", "rank"),
     rules=(

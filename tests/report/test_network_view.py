@@ -117,11 +117,11 @@ def test_what_does_not_fit_is_marked_at_its_edge(example: Campaign) -> None:
     flagged = ask(connect(example.lake), "latest_findings", flagged=True)
     named = {tuple(s) for s in flagged.filter(pl.col("checked") == "edge")["subject"].to_list()}
     assert {pair for pair, findings in odd.items() if findings} == named, "a cycle alone blames no edge"
-    of_cycles = [f for f in kind["findings"] if " adds up to " in f["says"]]
+    of_cycles = [f for f in kind["findings"] if " adds up to " in f["description"]]
     place = next(k for k, pair in enumerate(odd) if pair == ODD)
     assert of_cycles
     assert all(place in f["edges"] for f in of_cycles)
-    assert all(says in {f["says"] for f in kind["findings"]} for findings in odd.values() for says in findings)
+    assert all(says in {f["description"] for f in kind["findings"]} for findings in odd.values() for says in findings)
 
 
 def test_ligands_have_the_structure_of_their_assay_or_none(example: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:

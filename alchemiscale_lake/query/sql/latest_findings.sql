@@ -10,6 +10,8 @@ with latest as (
     from network_estimates
     group by network
 )
-select network_findings.*
+select
+    network_findings.* exclude (says)
+        replace (coalesce(network_findings.description, network_findings.says) as description)
 from network_findings
 join latest using (network, round);

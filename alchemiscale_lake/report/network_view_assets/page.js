@@ -252,7 +252,7 @@
         measured ? element("td", { class: "number" }, number(n.experiment)) : null), n));
     }
     const findings = kind.findings.map((finding) => {
-      const said = element("p", { class: "finding" }, finding.says);
+      const said = element("p", { class: "finding" }, finding.description);
       return finding.edges.length ? clickable(said, edges[finding.edges[0]]) : said;
     });
     return [

@@ -27,11 +27,12 @@ from .fill import fill
 from .step import Step, add_new
 from .to_2 import TO_2
 from .to_3 import TO_3
+from .to_4 import TO_4
 
 __all__ = ["STEPS", "Step", "add_new", "fill", "steps_after"]
 
 #: All steps, in order.
-STEPS: Final = (TO_2, TO_3)
+STEPS: Final = (TO_2, TO_3, TO_4)
 
 
 def steps_after(format_: int) -> list[Step]:

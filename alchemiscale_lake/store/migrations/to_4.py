@@ -1,0 +1,25 @@
+"""Format 4: the text of a finding is `description` (table `network_findings`), formerly `says`.
+
+The step adds the column and copies the text. Both columns are written from now on, so that older versions find theirs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from .fill import fill
+from .step import Step, add_new
+
+if TYPE_CHECKING:
+    from ..lake import Lake
+
+__all__ = ["TO_4"]
+
+
+def _describe(lake: Lake, to: int, tell: Callable[[str], None]) -> None:
+    add_new(lake, to, tell)
+    fill(lake.table("network_findings"), ["description"], lambda rows: rows.select(description="says"))
+
+
+TO_4 = Step(4, "column description of network_findings, formerly says", _describe)
