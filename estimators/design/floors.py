@@ -1,0 +1,177 @@
+"""Repeats that an allocation makes in any case, so that every node is connected and no single result decides.
+
+Owns which edges are required: all, or a tree of short paths where there are many candidates; and the bridges, without
+which the network falls apart. Legs of a required edge get one repeat, legs of a bridge two.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import dijkstra
+
+from .design_covariance import Components, components_of
+from .design_network import DesignNetwork
+
+__all__ = ["FirstPass", "bridges", "connecting_edges", "required_repeats"]
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
+#: `all`: every edge is measured; `tree`: only edges that connect the nodes; `auto`: all if edges are few.
+FirstPass = Literal["auto", "all", "tree"]
+
+#: Edges per node up to which `auto` measures all edges: planned networks have 1 to 2, lists of candidates more.
+_FEW_EDGES = 2.0
+#: Roots that are tried for a tree of short paths.
+_MOST_ROOTS = 64
+
+
+def required_repeats(
+    network: DesignNetwork, count: FloatArray, *, first_pass: FirstPass = "auto", bridge_repeats: int = 2
+) -> tuple[IntArray, IntArray]:
+    """Return the repeats that each calculation lacks, shape (t,): for the first pass, and further ones for bridges.
+
+    Parameters
+    ----------
+    network : DesignNetwork
+    count : ndarray, shape (t,)
+        Repeats that exist or are in flight.
+    first_pass : {"auto", "all", "tree"}
+        Edges that are measured in any case.
+    bridge_repeats : int
+        Least number of repeats of each leg of a bridge.
+    """
+    useful = network.tail != network.head
+    every = first_pass == "all" or (first_pass == "auto" and network.n_edges <= _FEW_EDGES * network.n_nodes)
+    required = useful if every else connecting_edges(network, count)
+    once = _lacking(network, count, required, 1)
+    again = _lacking(network, count + once, required & bridges(network), bridge_repeats)
+    return once, again
+
+
+def _lacking(network: DesignNetwork, count: FloatArray, edges: BoolArray, least: int) -> IntArray:
+    """Return what the cheapest calculation of each leg of some edges lacks for a number of repeats of the leg."""
+    of_leg = np.bincount(network.member_leg, count[network.member], len(network.leg_edge))
+    lacking = np.where(edges[network.leg_edge], np.maximum(least - of_leg, 0), 0).astype(np.int64)
+    missing = np.zeros(network.n_calculations, dtype=np.int64)
+    np.maximum.at(missing, network.member[network.best_member()], lacking)
+    return missing
+
+
+def connecting_edges(network: DesignNetwork, count: FloatArray) -> BoolArray:
+    """Return edges that connect every component, shape (m,): trees of short paths, measured edges first.
+
+    The length of an edge is its price; the mean variance of a tree is the mean length of its paths, so paths start at
+    the node with the shortest ones.
+
+    Parameters
+    ----------
+    network : DesignNetwork
+    count : ndarray, shape (t,)
+        Repeats that exist or are in flight; edges with all legs are free.
+    """
+    length = network.edge_price()
+    measured = np.isfinite(network.edge_variance(count))
+    length = np.where(measured, 1e-9 * length.min(initial=1.0), length)
+    pair = np.flatnonzero((network.tail >= 0) & (network.tail != network.head))
+    best = _shortest_parallel(network, pair, length)
+    chosen = np.zeros(network.n_edges, dtype=np.bool_)
+    # any absolute edge puts a component on its scale: the cheapest of each
+    components = components_of(network)
+    for absolute in np.flatnonzero(network.tail < 0)[np.argsort(length[network.tail < 0], kind="stable")]:
+        part = components.label[network.head[absolute]]
+        if not (chosen & (network.tail < 0) & (components.label[network.head] == part)).any():
+            chosen[absolute] = True
+    if len(best):
+        chosen[_trees(network, best, length, components)] = True
+    return chosen
+
+
+def _shortest_parallel(network: DesignNetwork, pair: IntArray, length: FloatArray) -> IntArray:
+    low = np.minimum(network.tail, network.head)[pair]
+    high = np.maximum(network.tail, network.head)[pair]
+    order = np.lexsort((pair, length[pair], high, low))
+    sorted_pair = pair[order]
+    new = np.ones(len(order), dtype=np.bool_)
+    new[1:] = (np.diff(low[order]) != 0) | (np.diff(high[order]) != 0)
+    return np.asarray(sorted_pair[new], dtype=np.int64)
+
+
+def _trees(network: DesignNetwork, edges: IntArray, length: FloatArray, components: Components) -> IntArray:
+    n = network.n_nodes
+    tail, head = network.tail[edges], network.head[edges]
+    graph = coo_array((length[edges], (tail, head)), shape=(n, n)).tocsr()
+    degree = np.bincount(tail, minlength=n) + np.bincount(head, minlength=n)
+    at = {}
+    for edge, a, b in zip(edges.tolist(), tail.tolist(), head.tolist(), strict=True):
+        at[a, b] = at[b, a] = edge
+    found: list[int] = []
+    for part in components.parts:
+        if len(part) < 2:
+            continue
+        roots = part[np.argsort(-degree[part], kind="stable")[:_MOST_ROOTS]]
+        distance, before = dijkstra(graph, directed=False, indices=roots, return_predecessors=True)
+        root = int(np.argmin(distance[:, part].sum(axis=1)))
+        found += [at[node, came] for node in part.tolist() if (came := int(before[root, node])) >= 0]
+    return np.array(sorted(set(found)), dtype=np.int64)
+
+
+def bridges(network: DesignNetwork, used: BoolArray | None = None) -> BoolArray:
+    """Return which edges are bridges, shape (m,): without one of them, its component falls apart.
+
+    Parallel edges are not bridges. Edges to anchored nodes and absolute edges meet in one common node.
+
+    Parameters
+    ----------
+    network : DesignNetwork
+    used : ndarray of bool, shape (m,), optional
+        Edges that count; all by default.
+    """
+    n = network.n_nodes
+    counted = np.flatnonzero((network.tail != network.head) & (True if used is None else used))
+    ends = [(int(a) if a >= 0 else n, int(b)) for a, b in zip(network.tail, network.head, strict=True)]
+    anchored = np.flatnonzero(np.isfinite(network.anchor_variance)).tolist()
+    near: list[list[tuple[int, int]]] = [[] for _ in range(n + 1)]
+    for edge in counted.tolist():
+        a, b = ends[edge]
+        near[a].append((b, edge))
+        near[b].append((a, edge))
+    for number, node in enumerate(anchored):
+        near[n].append((node, network.n_edges + number))
+        near[node].append((n, network.n_edges + number))
+    found = np.zeros(network.n_edges + len(anchored), dtype=np.bool_)
+    found[_bridges_of(near)] = True
+    return found[: network.n_edges]
+
+
+def _bridges_of(near: list[list[tuple[int, int]]]) -> list[int]:
+    """Return bridges by depth-first search (Tarjan 1974), without recursion."""
+    order, low, found, clock = [-1] * len(near), [0] * len(near), [], 0
+    for start in range(len(near)):
+        if order[start] >= 0:
+            continue
+        order[start] = low[start] = clock
+        clock += 1
+        stack = [(start, -1, iter(near[start]))]
+        while stack:
+            node, came, rest = stack[-1]
+            step = next(((other, edge) for other, edge in rest if edge != came), None)
+            if step is None:
+                stack.pop()
+                if stack:
+                    parent = stack[-1][0]
+                    low[parent] = min(low[parent], low[node])
+                    if low[node] > order[parent]:
+                        found.append(came)
+            elif order[step[0]] >= 0:
+                low[node] = min(low[node], order[step[0]])
+            else:
+                order[step[0]] = low[step[0]] = clock
+                clock += 1
+                stack.append((step[0], step[1], iter(near[step[0]])))
+    return found
