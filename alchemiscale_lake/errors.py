@@ -42,6 +42,7 @@ __all__ = [
     "SettingsError",
     "SigningKeyError",
     "StorageError",
+    "StrategyError",
     "TasksRunningError",
     "TerminalError",
     "TransientError",
@@ -236,6 +237,10 @@ class UnitConversionError(TerminalError):
 
 
 # --- configuration ----------------------------------------------------------------------------
+
+
+class StrategyError(TerminalError):
+    """A Strategy has unsuitable settings, cannot be loaded, or returned what is not a proposal."""
 
 
 class SettingsError(TerminalError):

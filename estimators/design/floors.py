@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import dijkstra
 
+from .criticality import criticality
 from .design_covariance import Components, components_of
 from .design_network import DesignNetwork
 
@@ -134,44 +135,9 @@ def bridges(network: DesignNetwork, used: BoolArray | None = None) -> BoolArray:
     """
     n = network.n_nodes
     counted = np.flatnonzero((network.tail != network.head) & (True if used is None else used))
-    ends = [(int(a) if a >= 0 else n, int(b)) for a, b in zip(network.tail, network.head, strict=True)]
-    anchored = np.flatnonzero(np.isfinite(network.anchor_variance)).tolist()
-    near: list[list[tuple[int, int]]] = [[] for _ in range(n + 1)]
-    for edge in counted.tolist():
-        a, b = ends[edge]
-        near[a].append((b, edge))
-        near[b].append((a, edge))
-    for number, node in enumerate(anchored):
-        near[n].append((node, network.n_edges + number))
-        near[node].append((n, network.n_edges + number))
-    found = np.zeros(network.n_edges + len(anchored), dtype=np.bool_)
-    found[_bridges_of(near)] = True
-    return found[: network.n_edges]
-
-
-def _bridges_of(near: list[list[tuple[int, int]]]) -> list[int]:
-    """Return bridges by depth-first search (Tarjan 1974), without recursion."""
-    order, low, found, clock = [-1] * len(near), [0] * len(near), [], 0
-    for start in range(len(near)):
-        if order[start] >= 0:
-            continue
-        order[start] = low[start] = clock
-        clock += 1
-        stack = [(start, -1, iter(near[start]))]
-        while stack:
-            node, came, rest = stack[-1]
-            step = next(((other, edge) for other, edge in rest if edge != came), None)
-            if step is None:
-                stack.pop()
-                if stack:
-                    parent = stack[-1][0]
-                    low[parent] = min(low[parent], low[node])
-                    if low[node] > order[parent]:
-                        found.append(came)
-            elif order[step[0]] >= 0:
-                low[node] = min(low[node], order[step[0]])
-            else:
-                order[step[0]] = low[step[0]] = clock
-                clock += 1
-                stack.append((step[0], step[1], iter(near[step[0]])))
+    anchored = np.flatnonzero(np.isfinite(network.anchor_variance))
+    tail = np.concatenate([np.where(network.tail < 0, n, network.tail)[counted], np.full(len(anchored), n)])
+    head = np.concatenate([network.head[counted], anchored])
+    found = np.zeros(network.n_edges, dtype=np.bool_)
+    found[counted] = criticality(n + 1, tail, head).bridge[: len(counted)]
     return found

@@ -64,7 +64,7 @@ def all_differences(components: Components) -> FloatArray:
     np.fill_diagonal(weight, 0.0)
     np.fill_diagonal(weight, -weight.sum(axis=1))
     pairs = -float(np.triu(weight, 1).sum())
-    return np.asarray(weight / pairs, dtype=np.float64) if pairs else weight
+    return np.asarray(weight / pairs if pairs else weight, dtype=np.float64)
 
 
 def contrast(coefficients: ArrayLike) -> FloatArray:
@@ -78,7 +78,7 @@ def contrast(coefficients: ArrayLike) -> FloatArray:
     z = np.asarray(coefficients, dtype=np.float64)
     if not np.isfinite(z).all() or not z.any():
         raise EstimatorInputError("a contrast needs finite coefficients, of which one is not zero")
-    return np.outer(z, z)
+    return np.asarray(np.outer(z, z), dtype=np.float64)
 
 
 def some_nodes(n_nodes: int, nodes: Sequence[int]) -> FloatArray:

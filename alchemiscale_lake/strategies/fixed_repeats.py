@@ -1,0 +1,32 @@
+"""The same number of results for every Transformation: what a plain campaign does."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from .base import Strategy, StrategySettings
+from .proposal import Proposal
+from .rows import NetworkState
+
+__all__ = ["FixedRepeats", "FixedRepeatsSettings"]
+
+
+class FixedRepeatsSettings(StrategySettings):
+    """Settings of `FixedRepeats`."""
+
+    repeats: int = Field(default=3, ge=1, description="Results that every Transformation gets.")
+
+
+class FixedRepeats(Strategy[FixedRepeatsSettings]):
+    """Asks for what each Transformation lacks; its weight is that number."""
+
+    settings_type = FixedRepeatsSettings
+
+    def _propose(self, network: NetworkState) -> Proposal:
+        wanted = self.settings.repeats
+        weights = {
+            row.key: None if row.n_results >= wanted else float(max(0, wanted - row.n_counted))
+            for row in network.transformations
+        }
+        reasons = {row.key: f"{row.n_counted} of {wanted} results exist or run" for row in network.transformations}
+        return Proposal(weights, reasons)

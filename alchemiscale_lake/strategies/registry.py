@@ -1,0 +1,147 @@
+"""Strategies by name: installed ones by entry point, a user's own by file or object, each with a digest of what ran.
+
+A Strategy of another package has an entry point in the group `alchemiscale_lake.strategies`, as engines do. A user's
+own is ``path/to/file.py:Name``; `Name` is a subclass of `Strategy` or an instance of one. Running it in a process of
+its own is the caller's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import inspect
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from ..errors import MissingDependencyError, StrategyError
+from ..plugins import load_plugin, plugin_names
+from .base import Strategy
+
+__all__ = ["STRATEGIES", "LoadedStrategy", "load_strategy", "make_strategy", "strategy_names"]
+
+#: Group of entry points of Strategies.
+STRATEGIES = "alchemiscale_lake.strategies"
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedStrategy:
+    """A Strategy, and what identifies it on record.
+
+    Attributes
+    ----------
+    strategy : Strategy
+    source : str
+        Its registered name, file and name, or module and class.
+    digest : str
+        SHA-256 of its code and settings: of the whole file for a user's own, of the source of its class otherwise.
+    """
+
+    strategy: Strategy[Any]
+    source: str
+    digest: str
+
+
+def strategy_names() -> tuple[str, ...]:
+    """Return the names of all installed Strategies, sorted."""
+    return plugin_names(STRATEGIES)
+
+
+def make_strategy(name: str, settings: Mapping[str, Any] | None = None) -> Strategy[Any]:
+    """Return an installed Strategy.
+
+    Parameters
+    ----------
+    name : str
+        Name of its entry point.
+    settings : mapping of str to object, optional
+        Its settings; defaults for those not named.
+
+    Raises
+    ------
+    StrategyError
+        If no installed package offers it, or the settings are not its own.
+    """
+    if name not in strategy_names():
+        known = ", ".join(strategy_names())
+        raise StrategyError(f"there is no Strategy {name!r}; installed are {known}", strategy=name)
+    try:
+        return _instance(load_plugin(STRATEGIES, name), settings, name)
+    except MissingDependencyError as e:
+        raise StrategyError(f"the Strategy {name!r} cannot be loaded: {e.message}", strategy=name) from e
+
+
+def load_strategy(source: str | Strategy[Any], settings: Mapping[str, Any] | None = None) -> LoadedStrategy:
+    """Return a Strategy by name, file or object, with its digest.
+
+    Parameters
+    ----------
+    source : str or Strategy
+        A registered name; ``file.py:Name``; or the object itself.
+    settings : mapping of str to object, optional
+        Settings, as in `make_strategy`; not for an object, which has its own.
+
+    Raises
+    ------
+    StrategyError
+        If there is no such Strategy, its file cannot be read or run, or settings do not fit.
+    """
+    if isinstance(source, Strategy):
+        if settings:
+            raise StrategyError(f"{type(source).__name__} is an object with settings of its own; omit the others")
+        return LoadedStrategy(source, f"{type(source).__module__}:{type(source).__qualname__}", _digest(source))
+    path, colon, name = source.rpartition(":")
+    if colon and path.endswith(".py"):
+        return _from_file(Path(path), name, settings)
+    strategy = make_strategy(source, settings)
+    return LoadedStrategy(strategy, source, _digest(strategy))
+
+
+def _from_file(path: Path, name: str, settings: Mapping[str, Any] | None) -> LoadedStrategy:
+    try:
+        code = path.read_bytes()
+    except OSError as e:
+        message = f"the Strategy's file {path} cannot be read: {e.strerror}"
+        raise StrategyError(message, path=str(path)) from e
+    spec = importlib.util.spec_from_file_location(f"strategy_{hashlib.sha256(code).hexdigest()[:16]}", path)
+    if spec is None or spec.loader is None:
+        raise StrategyError(f"{path} is not a Python file", path=str(path))
+    module = importlib.util.module_from_spec(spec)
+    try:
+        # what was read is what runs, whatever happens to the file in between
+        exec(compile(code, str(path), "exec"), module.__dict__)
+    except Exception as e:
+        raise StrategyError(f"{path} cannot be run: {type(e).__name__}: {e}", path=str(path)) from e
+    if not hasattr(module, name):
+        raise StrategyError(f"{path} has no {name!r}; name a Strategy that it defines", path=str(path))
+    strategy = _instance(getattr(module, name), settings, f"{path}:{name}")
+    return LoadedStrategy(strategy, f"{path.name}:{name}", _digest(strategy, code))
+
+
+def _instance(found: Any, settings: Mapping[str, Any] | None, name: str) -> Strategy[Any]:
+    if isinstance(found, Strategy):
+        if settings:
+            raise StrategyError(f"{name} is an object with settings of its own; omit the others", strategy=name)
+        return found
+    if not (inspect.isclass(found) and issubclass(found, Strategy)):
+        raise StrategyError(f"{name} is not a Strategy but {found!r}", strategy=name)
+    try:
+        return found(found.settings_type.model_validate(dict(settings))) if settings else found()
+    except ValidationError as e:
+        first = e.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise StrategyError(f"settings of {name}: {where + ': ' if where else ''}{first['msg']}", strategy=name) from e
+
+
+def _digest(strategy: Strategy[Any], code: bytes | None = None) -> str:
+    if code is None:
+        try:
+            code = inspect.getsource(type(strategy)).encode()
+        except (OSError, TypeError):
+            code = type(strategy).__qualname__.encode()
+    settings = json.dumps(strategy.settings.model_dump(mode="json"), sort_keys=True).encode()
+    return hashlib.sha256(code + b"\0" + settings).hexdigest()

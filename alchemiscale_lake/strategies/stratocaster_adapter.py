@@ -1,0 +1,156 @@
+"""stratocaster's Strategies here, and ours there. Nothing of stratocaster is imported unless it is installed.
+
+stratocaster's contract is ``propose(alchemical_network, protocol_results)``, with results and weights keyed by the
+GufeKey of a Transformation (0.2) or by the Transformation itself (its open pull request 23); both are accepted. Only
+`n_protocol_dag_results` and estimates of a ProtocolResult are used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+from ..errors import StrategyError
+from .base import Strategy, StrategySettings
+from .proposal import Proposal
+from .rows import NetworkState, TransformationRow
+
+__all__ = ["FromStratocaster", "ToStratocaster", "rows_of_network"]
+
+KeyStyle = Literal["key", "object"]
+
+
+class FromStratocaster(Strategy[StrategySettings]):
+    """A stratocaster Strategy as one of ours.
+
+    Parameters
+    ----------
+    strategy : object
+        Has stratocaster's `propose`.
+    alchemical_network : AlchemicalNetwork
+        The network that the rows describe.
+    result_of : callable
+        From a row with results to the ProtocolResult that stands for them.
+    key_of : callable, optional
+        From a Transformation to the key of its row; its GufeKey by default.
+    keyed_by : {"key", "object"}, optional
+        What results are keyed by: GufeKeys (stratocaster 0.2), or Transformations.
+    """
+
+    settings_type = StrategySettings
+    looks_at = "network"
+
+    def __init__(
+        self,
+        strategy: Any,
+        alchemical_network: Any,
+        result_of: Callable[[TransformationRow], Any],
+        *,
+        key_of: Callable[[Any], str] | None = None,
+        keyed_by: KeyStyle = "key",
+    ) -> None:
+        super().__init__()
+        self.strategy, self.alchemical_network = strategy, alchemical_network
+        self.result_of, self.keyed_by = result_of, keyed_by
+        self.key_of = key_of or (lambda transformation: str(transformation.key))
+
+    def _propose(self, network: NetworkState) -> Proposal:
+        edges = {self.key_of(edge): edge for edge in self.alchemical_network.edges}
+        unknown = [row.key for row in network.transformations if row.key not in edges]
+        if unknown:
+            raise StrategyError(f"the AlchemicalNetwork has no Transformation {unknown[0]}", transformation=unknown[0])
+        results = {self._named(edges[row.key]): self.result_of(row) for row in network.transformations if row.n_results}
+        found = self.strategy.propose(self.alchemical_network, results)
+        weights: Mapping[Any, float | None] = getattr(found, "weights", found)
+        by_key: dict[Any, float | None] = {}
+        for name, weight in weights.items():
+            by_key[getattr(name, "key", name)] = weight
+        # stratocaster 0.2 has no weight for the second of parallel Transformations
+        missing = "its Strategy gave it no weight"
+        proposed = {row.key: by_key.get(edges[row.key].key) for row in network.transformations}
+        reasons = {row.key: missing for row in network.transformations if edges[row.key].key not in by_key}
+        return Proposal({key: None if w is None else float(w) for key, w in proposed.items()}, reasons)
+
+    def _named(self, transformation: Any) -> Any:
+        return transformation.key if self.keyed_by == "key" else transformation
+
+
+class ToStratocaster:
+    """One of our Strategies with stratocaster's `propose`.
+
+    Parameters
+    ----------
+    strategy : Strategy
+    describe : callable, optional
+        From a Transformation to further fields of its row, such as ligands, phase and `gpu_hours`; without, only the
+        graph and the results are known, which suits Strategies that need no more.
+    keyed_by : {"key", "object"}, optional
+        What weights are keyed by; by default, what the results are, and GufeKeys if there is none.
+    """
+
+    def __init__(
+        self,
+        strategy: Strategy[Any],
+        describe: Callable[[Any], Mapping[str, Any]] | None = None,
+        *,
+        keyed_by: KeyStyle | None = None,
+    ) -> None:
+        self.strategy, self.describe, self.keyed_by = strategy, describe, keyed_by
+
+    def propose(self, alchemical_network: Any, protocol_results: Mapping[Any, Any]) -> Any:
+        """Return stratocaster's StrategyResult, or the weights if stratocaster is not installed.
+
+        Parameters
+        ----------
+        alchemical_network : AlchemicalNetwork
+        protocol_results : mapping
+            ProtocolResults by GufeKey or by Transformation.
+        """
+        by_object = self.keyed_by == "object" or (
+            self.keyed_by is None and any(hasattr(name, "key") for name in protocol_results)
+        )
+        rows = rows_of_network(alchemical_network, protocol_results, self.describe)
+        proposal = self.strategy.propose(NetworkState(transformations=rows))
+        edges = {str(edge.key): edge for edge in alchemical_network.edges}
+        weights = {edges[key] if by_object else edges[key].key: weight for key, weight in proposal.weights.items()}
+        try:
+            base = importlib.import_module("stratocaster.base")
+        except ImportError:
+            return weights
+        return base.StrategyResult(weights=weights)
+
+
+def rows_of_network(
+    alchemical_network: Any,
+    protocol_results: Mapping[Any, Any],
+    describe: Callable[[Any], Mapping[str, Any]] | None = None,
+) -> tuple[TransformationRow, ...]:
+    """Return the rows of an AlchemicalNetwork, by the GufeKeys of its Transformations.
+
+    Parameters
+    ----------
+    alchemical_network : AlchemicalNetwork
+    protocol_results : mapping
+        ProtocolResults by GufeKey or by Transformation.
+    describe : callable, optional
+        From a Transformation to further fields of its row.
+    """
+    counts = {
+        str(getattr(name, "key", name)): int(result.n_protocol_dag_results) for name, result in protocol_results.items()
+    }
+    rows = []
+    for edge in alchemical_network.edges:
+        first, second = (edge.stateA, edge.stateB) if hasattr(edge, "stateA") else (edge.system, edge.system)
+        rows.append(
+            TransformationRow(
+                **{
+                    "key": str(edge.key),
+                    "state_a": str(first.key),
+                    "state_b": str(second.key),
+                    "n_results": counts.get(str(edge.key), 0),
+                    **(describe(edge) if describe else {}),
+                }
+            )
+        )
+    return tuple(sorted(rows, key=lambda row: row.key))
