@@ -12,7 +12,7 @@ import itertools
 import math
 from dataclasses import replace
 from functools import reduce
-from typing import Any, ClassVar, Generic, Literal, TypeVar
+from typing import Any, ClassVar, Generic, Literal, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict
 
@@ -67,8 +67,7 @@ class Strategy(abc.ABC, Generic[S]):
     @classmethod
     def default_settings(cls) -> S:
         """Return settings to start from; change them with `model_copy(update=...)`."""
-        made: Any = cls.settings_type()
-        return made
+        return cast(S, cls.settings_type())
 
     def propose(self, network: NetworkState) -> Proposal:
         """Return a weight for every Transformation of a network.

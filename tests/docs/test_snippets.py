@@ -20,6 +20,7 @@ PAGES = [
     "docs/from-openfe.md",
     "docs/tasks.md",
     "docs/networks.md",
+    "docs/strategies.md",
     "docs/hosts.md",
     "docs/read-results.md",
     "docs/estimates.md",
