@@ -71,7 +71,7 @@ def campaigns(
                 played[name] = play_static(network, seed, of_oracle, network.sd**2)
             for name, make in methods.items():
                 played[name] = play(network, make(), seed)
-            scale = curve(played["uniform"], "mean_variance")[0], curve(played["uniform"], "square_error").mean()
+            scale = curve(played["uniform"], "mean_variance").mean(), curve(played["uniform"], "square_error").mean()
             for name, outcomes in played.items():
                 for metric in _METRICS:
                     line = curve(outcomes, metric)

@@ -209,8 +209,10 @@ def curve(outcomes: list[Outcome], metric: str) -> FloatArray:
     if known.sum() < 2:
         return np.full(len(GRID), np.nan)
     at = np.log(GRID)
-    line: FloatArray = np.interp(at, np.log(cost[known]), value[known], left=np.nan, right=np.nan)
-    return line
+    # costs are sums: one repeat of every leg may cost 1 + 2e-16
+    first, last = np.log(cost[known][0]) - 1e-9, np.log(cost[known][-1]) + 1e-9
+    line: FloatArray = np.interp(at, np.log(cost[known]), value[known])
+    return np.where((at < first) | (at > last), np.nan, line)
 
 
 def matched_cost(
