@@ -85,6 +85,7 @@ def build_assignment(lake: Lake, settings: DispatchSettings, specs: Sequence[Att
         attempts=tuple(specs),
         resources=place.capacity,
         unit_needs=settings.unit_needs,
+        process_per_unit=settings.process_per_unit,
         monitors=settings.monitors,
         timeout_s=settings.timeout_s,
         stuck_after_s=settings.stuck_after_s,

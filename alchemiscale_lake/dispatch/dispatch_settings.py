@@ -9,7 +9,7 @@ from typing import Final
 from ..resources import Resources
 from ..settings import Monitors, Pool, Pools, QuarantineRules
 from ..statestore.claims import Selection
-from ..tasks.default_needs import unit_needs
+from ..tasks.default_needs import process_per_unit, unit_needs
 
 __all__ = ["DispatchSettings"]
 
@@ -37,6 +37,8 @@ class DispatchSettings:
         Number of retries of a failed ProtocolUnit within an attempt.
     unit_needs : mapping
         Needs of ProtocolUnits by class.
+    process_per_unit : mapping
+        Whether each unit of a Task has its own process, by class of Protocol; `*`: any other class.
     monitors : Monitors
     heartbeat_s : float
         Interval of checks of leases, cancellations, hosts and lost jobs.
@@ -65,6 +67,7 @@ class DispatchSettings:
     stuck_after_s: float | None = None
     unit_retries: int = 1
     unit_needs: Mapping[str, Resources] = field(default_factory=dict)
+    process_per_unit: Mapping[str, bool] = field(default_factory=dict)
     monitors: Monitors = field(default_factory=Monitors)
     heartbeat_s: float = 20.0
     lease_s: float = 60.0
@@ -109,6 +112,7 @@ class DispatchSettings:
             stuck_after_s=pool.stuck_after_s,
             unit_retries=pool.unit_retries,
             unit_needs=unit_needs(pools),
+            process_per_unit=process_per_unit(pools),
             monitors=pool.monitors,
             heartbeat_s=pool.heartbeat_s,
             lease_s=max(pool.lease_s, _DURABLE_LEASE_S) if durable else pool.lease_s,

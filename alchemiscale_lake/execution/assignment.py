@@ -68,6 +68,8 @@ class Assignment:
         Resources of the worker. An attempt without its own takes all.
     unit_needs : mapping
         Resources of ProtocolUnits by class; units of other classes share those of their attempt.
+    process_per_unit : mapping
+        Whether each unit runs in its own process from the start, by class of Protocol; `*`: any other class.
     monitors : Monitors
         Limits above which nothing more is started.
     timeout_s : float or None
@@ -95,6 +97,7 @@ class Assignment:
     attempts: tuple[AttemptSpec, ...]
     resources: Resources = field(default_factory=Resources)
     unit_needs: Mapping[str, Resources] = field(default_factory=dict)
+    process_per_unit: Mapping[str, bool] = field(default_factory=dict)
     monitors: Monitors = field(default_factory=Monitors)
     timeout_s: float | None = None
     stuck_after_s: float | None = None

@@ -212,7 +212,9 @@ class AttemptRun:
             vitals=lifeline.vitals,
             lake_folder=self.lake.local_path,
         )
-        rules = UnitRules(assignment.unit_retries, assignment.fail_fast_s, assignment.unit_needs)
+        rules = UnitRules(
+            assignment.unit_retries, assignment.fail_fast_s, assignment.unit_needs, assignment.process_per_unit
+        )
         try:
             return DagRun(launcher, watch, rules, self._inputs).run()
         except TransientError:

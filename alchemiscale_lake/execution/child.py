@@ -1,6 +1,7 @@
 """Setup of a forked child around a step: process group, output, logging, environment, random state.
 
-The step itself is in `steps`. A child leaves `outcome.json` in its run folder unless it dies.
+The step itself is in `steps`, or in `all_steps` if a child performs all of them. A child leaves `outcome.json` in its
+run folder unless it dies.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ import importlib.util
 import json
 import logging
 import os
+import random
 import signal
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -23,7 +26,7 @@ from ..durable import replace_file
 from ..secrecy import allow_reading
 from .exception_text import describe_exception
 
-__all__ = ["NO_PLUGINS", "OUTCOME", "run", "write_json"]
+__all__ = ["NO_PLUGINS", "OUTCOME", "enter", "perform", "restore", "run", "write_json"]
 
 #: OpenMM's plugin folder while the fork server imports it.
 NO_PLUGINS: Final = "/nonexistent/openmm-plugins"
@@ -83,27 +86,65 @@ def _settle(request: dict[str, Any], parent: int) -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         os._exit(1)  # it died before we asked to be notified
-    for signum in (signal.SIGCHLD, signal.SIGTERM):
-        signal.signal(signum, signal.SIG_DFL)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     run_folder = Path(request["run"])
+    _write_to(run_folder)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    faulthandler.enable()
+    _hold(request["lock"])
+    restore(request)
+    os.chdir(request["cwd"])
+    _log_to(run_folder / "log.txt")
+    _refresh_libraries(int(request["threads"]))
+
+
+def restore(request: dict[str, Any]) -> None:
+    """Set what a step may rely on, whatever ran in this process before.
+
+    That is signals, standard streams, environment, import path, and random state.
+    """
+    sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    # dump the stack of a step that is terminated by timeout
+    faulthandler.register(signal.SIGTERM, chain=True)
+    if os.environ != request["env"]:
+        os.environ.clear()
+        os.environ.update(request["env"])
+    if sys.path != request["path"]:
+        sys.path[:] = request["path"]
+        importlib.invalidate_caches()
+    random.seed()
+    numpy: Any = sys.modules.get("numpy")
+    if numpy is not None:
+        # the fork copied the state of the legacy generator: every child would draw the same numbers
+        numpy.random.seed()
+
+
+def enter(run_folder: Path, cwd: Path) -> None:
+    """Continue in another run folder: output and logging go there.
+
+    Parameters
+    ----------
+    run_folder : Path
+        Existing run folder.
+    cwd : Path
+        Working directory from now on.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    # also what compiled code has written
+    ctypes.CDLL(None).fflush(None)
+    _write_to(run_folder)
+    os.chdir(cwd)
+    _log_to(run_folder / "log.txt")
+
+
+def _write_to(run_folder: Path) -> None:
     for fd, name in ((1, "stdout.txt"), (2, "stderr.txt")):
         target = os.open(run_folder / name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         os.dup2(target, fd)
         os.close(target)
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-    faulthandler.enable()
-    # dump the stack of a step that is terminated by timeout
-    faulthandler.register(signal.SIGTERM, chain=True)
-    _hold(request["lock"])
-    os.environ.clear()
-    os.environ.update(request["env"])
-    if sys.path != request["path"]:
-        sys.path[:] = request["path"]
-        importlib.invalidate_caches()
-    os.chdir(request["cwd"])
-    _log_to(run_folder / "log.txt")
-    _refresh_libraries(int(request["threads"]))
 
 
 def _hold(lock: str) -> None:
@@ -119,15 +160,11 @@ def _log_to(path: Path) -> None:
 
 
 def _refresh_libraries(threads: int) -> None:
-    """Repair state that preloaded libraries inherited from the fork server: random state, threads, plugins."""
-    numpy: Any = sys.modules.get("numpy")
+    """Repair state that preloaded libraries inherited from the fork server: threads, plugins."""
     openmm: Any = sys.modules.get("openmm")
-    if numpy is not None:
-        # every child would draw the same numbers: the fork copied the legacy generator's state
-        numpy.random.seed()
-        if threads > 1 and importlib.util.find_spec("threadpoolctl") is not None:
-            # BLAS was loaded with one thread, and reads the environment only then
-            importlib.import_module("threadpoolctl").threadpool_limits(threads)
+    if "numpy" in sys.modules and threads > 1 and importlib.util.find_spec("threadpoolctl") is not None:
+        # BLAS was loaded with one thread, and reads the environment only then
+        importlib.import_module("threadpoolctl").threadpool_limits(threads)
     if openmm is not None:
         # after the environment is set: the CPU platform reads OPENMM_CPU_THREADS when loaded
         default = os.path.join(openmm.version.openmm_library_path, "plugins")  # noqa: PTH118
@@ -136,16 +173,43 @@ def _refresh_libraries(threads: int) -> None:
 
 
 def _perform(request: dict[str, Any]) -> int:
-    from . import steps
+    from . import all_steps, steps
 
-    outcome: dict[str, Any]
+    name, run_folder = request["step"], Path(request["run"])
+    if name == all_steps.ALL:
+        code = 0
+
+        def step() -> dict[str, Any]:
+            nonlocal code
+            outcome, code = all_steps.perform_all(request)
+            return outcome
+
+        own_code = perform(step, run_folder)
+        return own_code or code
+    return perform(lambda: steps.perform(name, request["arguments"], run_folder), run_folder)
+
+
+def perform(
+    step: Callable[[], dict[str, Any]], run_folder: Path, *, used: Callable[[], dict[str, Any]] | None = None
+) -> int:
+    """Perform a step, write its outcome to its run folder, and return the exit code.
+
+    Parameters
+    ----------
+    step : callable
+        Returns the outcome. What it raises is recorded, since it can end only this process.
+    run_folder : Path
+        Run folder of the step.
+    used : callable, optional
+        Returns what to add to the outcome.
+    """
     code = 0
     try:
-        outcome = steps.perform(request["step"], request["arguments"], Path(request["run"]))
-    except BaseException as e:  # recorded: the failure can end only this process
-        outcome = describe_exception(e, Path(request["run"]))
+        outcome = step()
+    except BaseException as e:
+        outcome = describe_exception(e, run_folder)
         code = _exit_code(e)
-    write_json(Path(request["run"]) / OUTCOME, outcome)
+    write_json(run_folder / OUTCOME, outcome | (used() if used is not None else {}))
     return code
 
 

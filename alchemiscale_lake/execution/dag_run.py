@@ -7,6 +7,7 @@ continuing failed fast. `receipt` stores the result.
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +16,10 @@ from typing import Any
 from ..durable import replace_file
 from .executions import Execution, UnitPlan, read_plan, read_records
 from .host import package_versions
-from .launcher import Launcher, StepOutcome, read_left
+from .launcher import HEAR_S, Launcher, StepOutcome, read_left
+from .shared_process import SharedProcess
 from .steps import ESTIMATE, EXTENDS, RESULT, TRANSFORMATION
-from .unit_runs import UnitRules, UnitRuns
+from .unit_runs import Ending, UnitRules, UnitRuns
 from .watch import Watch
 
 __all__ = ["DagOutcome", "DagRun", "Inputs"]
@@ -104,6 +106,28 @@ class DagRun:
         if inputs.extends is not None:
             replace_file(self._folder / EXTENDS, inputs.extends, lasting=False)
         label = self._label("create")
+        if inputs.extends is None and not self._executions and self._launcher.allocation.resources.gpus == 0:
+            return self._start_in_one_process(label)
+        return self._start_with_plan(label)
+
+    def _start_in_one_process(self, label: str) -> DagOutcome | None:
+        """Let one process perform all steps, as far as it gets; the rest runs in processes of its own."""
+        shared = SharedProcess(self._launcher, self._watch, self._rules, self._executions)
+        got = shared.run(plan=label, finish=self._label("finish"), provenance=package_versions())
+        if got.process.cut is not None and got.process.cut.releases:
+            return None
+        if got.plan is None or got.units is None:
+            if got.process.cut is None and got.process.exit.is_from_outside:
+                time.sleep(HEAR_S)
+                if (cut := self._watch.cut()) is not None and cut.releases:
+                    # the signal that ended the process was meant for the worker too
+                    return None
+                return self._start_with_plan(self._label("create"))
+            noted = self._note_step("create", label, got.process)
+            return DagOutcome(False, noted.exception_text, "create", self._executions)
+        return self._end(got.plan, got.ending or got.units.run(), got.finished)[0]
+
+    def _start_with_plan(self, label: str) -> DagOutcome | None:
         planned = self._launcher.run("plan", label, self._watch, provenance=dict(package_versions()))
         if planned.cut is not None and planned.cut.releases:
             return None
@@ -116,11 +140,17 @@ class DagRun:
     def _go_on(self, plan: UnitPlan) -> tuple[DagOutcome | None, bool]:
         """Run units without a result; also return whether it failed so fast that a clean start may help."""
         units = UnitRuns(self._launcher, plan, self._watch, self._rules, self._executions)
-        ending = units.run()
+        return self._end(plan, units.run())
+
+    def _end(
+        self, plan: Plan, ending: Ending, finished: StepOutcome | None = None
+    ) -> tuple[DagOutcome | None, bool]:
+        """Assemble the result of units that have ended, unless it is already `finished`; return as `_go_on`."""
         if ending.cut is not None and ending.cut.releases:
             return None, False
-        label = self._label("finish")
-        finished = self._finish(plan, label)
+        label = "finish-1" if finished is not None else self._label("finish")
+        if finished is None:
+            finished = self._finish(plan, label)
         if finished.cut is not None and finished.cut.releases:
             return None, False
         written = self._folder / "runs" / label / RESULT

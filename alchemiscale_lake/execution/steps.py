@@ -1,12 +1,13 @@
 """The three steps of a ProtocolDAG, each run in its own process: plan, unit, finish.
 
-Steps read and write files in the work folder and do not access the lake. This is the only module here that handles
-gufe objects, all of them through `gufe_adapter`. `dag_run` and `unit_runs` decide which step runs when.
+Steps read and write files in the work folder and do not access the lake. Only this module and `all_steps`, which
+performs the three in one process, handle gufe objects, all of them through `gufe_adapter`. `dag_run` and `unit_runs`
+decide which step runs when.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -17,7 +18,18 @@ from ..texts import storable
 from .child import write_json
 from .exception_text import WHOLE, describe_exception
 
-__all__ = ["DAG", "ESTIMATE", "EXTENDS", "PLAN", "RESULT", "TRANSFORMATION", "perform"]
+__all__ = [
+    "DAG",
+    "ESTIMATE",
+    "EXTENDS",
+    "PLAN",
+    "RESULT",
+    "TRANSFORMATION",
+    "assemble",
+    "create_plan",
+    "execute",
+    "perform",
+]
 
 TRANSFORMATION: Final = "transformation.json"
 EXTENDS: Final = "extends.json"
@@ -46,8 +58,27 @@ def perform(step: str, arguments: dict[str, Any], run: Path) -> StepOutput:
 
 
 def _plan(run: Path, *, folder: str, provenance: dict[str, str]) -> StepOutput:
-    """Create the ProtocolDAG; write it and the list of its units. The plan comes last."""
-    work = Path(folder)
+    create_plan(Path(folder), provenance)
+    return {"ok": True}
+
+
+def create_plan(work: Path, provenance: dict[str, str]) -> tuple[Any, Any, list[dict[str, Any]]]:
+    """Create the ProtocolDAG; write it and the list of its units. The plan comes last.
+
+    Parameters
+    ----------
+    work : Path
+        Work folder with the Transformation.
+    provenance : dict of str to str
+        Version by package, to be written into the plan.
+
+    Returns
+    -------
+    transformation : Transformation or NonTransformation
+    dag : ProtocolDAG
+    units : list of dict
+        Fields of `executions.PlannedUnit`, in dependency order.
+    """
     transformation = _load(work / TRANSFORMATION)
     extends = _load(work / EXTENDS) if (work / EXTENDS).exists() else None
     dag = gufe_adapter.create_protocol_dag(transformation, extends=extends)
@@ -64,36 +95,56 @@ def _plan(run: Path, *, folder: str, provenance: dict[str, str]) -> StepOutput:
     ]
     _write(work / DAG, gufe_adapter.dumps_chain(dag))
     write_json(work / PLAN, {"units": units, "provenance": provenance}, lasting=True)
-    return {"ok": True}
+    return transformation, dag, units
 
 
 def _unit(run: Path, *, folder: str, unit_key: str, shared: str, scratch: str) -> StepOutput:
-    """Execute one ProtocolUnit; a good result appears in `results`, a failure in the run folder."""
     work = Path(folder)
     dag = _load(work / DAG)
     unit = next(unit for unit in dag.protocol_units if str(unit.key) == unit_key)
     results = {key: _load(work / "results" / f"{key}.json") for key in gufe_adapter.unit_dependencies(dag)[unit_key]}
+    return execute(unit, results, run, work, shared=Path(shared), scratch=Path(scratch))[1]
+
+
+def execute(
+    unit: Any, results: Mapping[str, Any], run: Path, work: Path, *, shared: Path, scratch: Path
+) -> tuple[Any, StepOutput]:
+    """Execute one ProtocolUnit; a good result appears in `results` of the work folder, a failure in the run folder.
+
+    Parameters
+    ----------
+    unit : ProtocolUnit
+    results : mapping of str to ProtocolUnitResult
+        Results of the units it depends on, by key.
+    run : Path
+        Run folder.
+    work : Path
+        Work folder.
+    shared, scratch : Path
+        Folders of the unit.
+
+    Returns
+    -------
+    result : ProtocolUnitResult or ProtocolUnitFailure
+    outcome : dict
+    """
     captured = {name: run / f"captured-{name}" for name in ("stdout", "stderr")}
     for path in captured.values():
         path.mkdir()
     result = gufe_adapter.execute_unit(
-        unit, shared=Path(shared), scratch=Path(scratch), results=results, whole_exception=run / WHOLE, **captured
+        unit, shared=shared, scratch=scratch, results=results, whole_exception=run / WHOLE, **captured
     )
     failure = gufe_adapter.unit_exception(result)
     data = gufe_adapter.dumps_chain(result)
     if failure is None:
-        _write(work / "results" / f"{unit_key}.json", data)
-        return {"ok": True}
+        _write(work / "results" / f"{unit.key}.json", data)
+        return result, {"ok": True}
     _write(run / RESULT, data)
     whole = WHOLE if (run / WHOLE).exists() else None
-    return {"ok": False, "exception": [storable(failure[0], whole=whole)], "traceback": failure[1]}
+    return result, {"ok": False, "exception": [storable(failure[0], whole=whole)], "traceback": failure[1]}
 
 
 def _finish(run: Path, *, folder: str, executions: list[dict[str, Any]]) -> StepOutput:
-    """Write the ProtocolDAGResult and, if it is good, its own estimate.
-
-    An exception in gathering is an ordinary outcome; the result is already written by then.
-    """
     work = Path(folder)
     transformation = _load(work / TRANSFORMATION)
     dag = _load(work / DAG)
@@ -101,7 +152,23 @@ def _finish(run: Path, *, folder: str, executions: list[dict[str, Any]]) -> Step
     results = [
         _load(work / e["result"]) if e["result"] is not None else _dead(work, units[e["unit"]], e) for e in executions
     ]
-    dag_result = gufe_adapter.build_dag_result(dag, results, transformation)
+    return assemble(transformation, dag, results, run)
+
+
+def assemble(transformation: Any, dag: Any, results: Sequence[Any], run: Path) -> StepOutput:
+    """Write the ProtocolDAGResult and, if it is good, its own estimate.
+
+    An exception in gathering is an ordinary outcome; the result is already written by then.
+
+    Parameters
+    ----------
+    transformation : Transformation or NonTransformation
+    dag : ProtocolDAG
+    results : sequence of ProtocolUnitResult or ProtocolUnitFailure
+    run : Path
+        Run folder.
+    """
+    dag_result = gufe_adapter.build_dag_result(dag, list(results), transformation)
     _write(run / RESULT, gufe_adapter.dumps_chain(dag_result))
     if not gufe_adapter.dag_ok(dag_result):
         return {"ok": True}

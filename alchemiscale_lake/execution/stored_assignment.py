@@ -18,8 +18,8 @@ from .assignment import Assignment, AttemptSpec
 
 __all__ = ["load_assignment", "new_assignment_id", "store_assignment"]
 
-#: Format 1 has no secrets.
-_FORMAT: Final = 2
+#: Format 1 has no secrets, format 2 no `process_per_unit`.
+_FORMAT: Final = 3
 
 
 def new_assignment_id() -> str:

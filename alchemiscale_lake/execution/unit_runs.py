@@ -38,11 +38,14 @@ class UnitRules:
         A failure within this time from the start of the unit is fast, s.
     needs : mapping of str to Resources
         By class of the unit.
+    process_per_unit : mapping of str to bool
+        Whether each unit has its own process from the start, by class of Protocol; `*`: any other class.
     """
 
     unit_retries: int
     fail_fast_s: float
     needs: Mapping[str, Resources] = field(default_factory=dict)
+    process_per_unit: Mapping[str, bool] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +125,45 @@ class UnitRuns:
         finally:
             end_all([running.launched for running in self._running.values()], self._launcher.grace_s)
         return UnitsEnding()
+
+    # --- units in a process that others share -----------------------------------------------------
+
+    def settle(self, unit: PlannedUnit, launched: Launched, stuck: tuple[str, str] | None) -> Ending | None:
+        """Record an execution that was not started here; return an `Ending` if it ends all.
+
+        Parameters
+        ----------
+        unit : PlannedUnit
+        launched : Launched
+            Its first execution; it has ended, or will not fail any more.
+        stuck : tuple of str or None
+            Exception of an execution that was terminated because it made no progress.
+        """
+        self._take_over(unit, launched)
+        ending = self._settle(self._running[unit.key], stuck)
+        self._launcher.vitals.units_done = len(self._done)
+        return ending
+
+    def cut_short(self, unit: PlannedUnit, launched: Launched, exception: tuple[str, str]) -> Execution | None:
+        """Record an execution that was not started here and was stopped; return it unless it had succeeded.
+
+        Parameters
+        ----------
+        unit : PlannedUnit
+        launched : Launched
+            Its first execution, which has ended.
+        exception : tuple of str
+            Why it was stopped: type and message.
+        """
+        self._take_over(unit, launched)
+        return self._cut_short(exception)
+
+    def _take_over(self, unit: PlannedUnit, launched: Launched) -> None:
+        allocation = self._room.take(self._launcher.allocation.resources)
+        assert allocation is not None, "units that share a process run alone"
+        self._waiting.pop(unit.key, None)
+        scratch = self._folder / "scratch" / launched.run.name
+        self._running[unit.key] = _Running(unit, 1, launched, scratch, allocation, leftovers=False)
 
     # --- starting ---------------------------------------------------------------------------------
 

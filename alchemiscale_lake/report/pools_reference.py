@@ -142,6 +142,8 @@ def _kind(name: str, field: FieldInfo) -> str:
         return "memory"
     if origin is tuple:
         return "list"
+    if origin is typing.Literal:
+        return ", ".join(f"`{word}`" for word in arguments)
     wanted = arguments[0] if arguments else annotation  # of `X | None`, X
     if origin is dict or issubclass(wanted, BaseModel):
         return "keys"

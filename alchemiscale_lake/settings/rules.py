@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field, model_validator
 
 from ..resources import Resources
@@ -18,6 +20,9 @@ class Needs(SettingsModel):
     memory_bytes: Bytes | None = Field(None, alias="memory", description="as in 8GiB; unset: not counted")
     duration_s: Seconds | None = Field(
         None, alias="duration", description="expected duration, until results give a better estimate"
+    )
+    process: Literal["attempt", "unit"] = Field(
+        "attempt", description="`unit`: a process for each unit of a Task, as with a GPU; no effect under `units`"
     )
 
     @property

@@ -19,7 +19,7 @@ from ..plugins import load_plugin, plugin_names
 from ..resources import Resources
 from ..settings import ANY_PROTOCOL, ClassName, Needs, Pools
 
-__all__ = ["RESOURCE_NEEDS", "default_needs", "needs_of", "unit_needs"]
+__all__ = ["RESOURCE_NEEDS", "default_needs", "needs_of", "process_per_unit", "unit_needs"]
 
 _log = logging.getLogger(__name__)
 
@@ -92,6 +92,13 @@ def unit_needs(pools: Pools | None) -> dict[str, Resources]:
         name: _over(known.get(name, Needs()), declared.get(name)).resources
         for name in sorted(known.keys() | declared.keys())
     }
+
+
+def process_per_unit(pools: Pools | None) -> dict[str, bool]:
+    """Return whether each unit of a Task runs in its own process, by class of Protocol; `*`: any other class."""
+    declared = {} if pools is None else pools.protocols
+    names = default_needs().protocols.keys() | declared.keys() | {ANY_PROTOCOL}
+    return {name: needs_of(pools, name).process == "unit" for name in sorted(names)}
 
 
 def _over(default: Needs, given: Needs | None) -> Needs:

@@ -11,7 +11,7 @@ from alchemiscale_lake.protocols.hydration import HydrationProtocol
 from alchemiscale_lake.protocols.noop import NoOpProtocol
 from alchemiscale_lake.resources import Resources
 from alchemiscale_lake.settings import Needs, Pools
-from alchemiscale_lake.tasks.default_needs import default_needs, needs_of, unit_needs
+from alchemiscale_lake.tasks.default_needs import default_needs, needs_of, process_per_unit, unit_needs
 
 
 def pools(**keys: Any) -> Pools:
@@ -64,3 +64,13 @@ def test_units_as_declared() -> None:
 
     assert (needs["Mine"], needs["ResultUnit"]) == (Resources(1, None, 0.5), Resources(4, None, 0.0))
     assert needs.keys() == default_needs().units.keys() | {"Mine"}
+
+
+def test_protocols_whose_units_do_not_share_a_process() -> None:
+    assert not any(process_per_unit(None).values())
+
+    declared = process_per_unit(pools(protocols={"Mine": {"process": "unit"}, "NoOpProtocol": {"process": "unit"}}))
+    others = process_per_unit(pools(protocols={"*": {"process": "unit"}, "Mine": {"process": "attempt"}}))
+
+    assert {name for name, wanted in declared.items() if wanted} == {"Mine", "NoOpProtocol"}
+    assert (others["*"], others["Mine"], others["NoOpProtocol"]) == (True, False, False)
