@@ -142,9 +142,7 @@ class DagRun:
         units = UnitRuns(self._launcher, plan, self._watch, self._rules, self._executions)
         return self._end(plan, units.run())
 
-    def _end(
-        self, plan: Plan, ending: Ending, finished: StepOutcome | None = None
-    ) -> tuple[DagOutcome | None, bool]:
+    def _end(self, plan: Plan, ending: Ending, finished: StepOutcome | None = None) -> tuple[DagOutcome | None, bool]:
         """Assemble the result of units that have ended, unless it is already `finished`; return as `_go_on`."""
         if ending.cut is not None and ending.cut.releases:
             return None, False

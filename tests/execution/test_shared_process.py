@@ -13,6 +13,7 @@ from tests.execution.bench import Bench, tries
 from tests.execution.scripted import scripted
 
 PID = "import os; outputs['pid'] = os.getpid()"
+ONCE = "import os, pathlib, signal, sys, time\nmark = pathlib.Path({!r})\nif not mark.exists():\n    mark.touch(); {}"
 
 
 def outputs(bench: Bench, receipt: Any) -> dict[str, dict[str, Any]]:
@@ -71,12 +72,12 @@ def test_each_unit_has_its_own_records(bench: Bench) -> None:
         ("sys.exit(5)", "SystemExit"),
     ],
 )
-def test_finished_units_are_kept_when_a_later_one_dies(
-    bench: Bench, tmp_path: Path, death: str, reason: str
-) -> None:
+def test_finished_units_are_kept_when_a_later_one_dies(bench: Bench, tmp_path: Path, death: str, reason: str) -> None:
     count, died = tmp_path / "count", tmp_path / "died"
     once = f"open({str(count)!r}, 'a').write('.')"
-    die = f"import os, pathlib, signal, sys\nd = pathlib.Path({str(died)!r})\nif not d.exists():\n    d.touch(); {death}"
+    die = (
+        f"import os, pathlib, signal, sys\nd = pathlib.Path({str(died)!r})\nif not d.exists():\n    d.touch(); {death}"
+    )
     spec = bench.spec(scripted({"first": f"{once}\n{PID}", "second": f"{die}\n{PID}", "third": PID}))
     receipt = bench.run(spec, unit_retries=1)
 
@@ -107,7 +108,7 @@ def test_a_timeout_ends_the_unit_that_was_running(bench: Bench) -> None:
 
 def test_a_stuck_unit_is_retried_in_a_process_of_its_own(bench: Bench, tmp_path: Path) -> None:
     stuck = tmp_path / "stuck"
-    wait = f"import pathlib, time\np = pathlib.Path({str(stuck)!r})\nif not p.exists():\n    p.touch(); time.sleep(600)"
+    wait = ONCE.format(str(stuck), "time.sleep(600)")
     receipt = bench.run(bench.spec(scripted({"first": "pass", "second": wait})), stuck_after_s=8.0, unit_retries=1)
 
     assert tries(receipt) == [("first", 1, True), ("second", 1, False), ("second", 2, True)]
@@ -116,7 +117,7 @@ def test_a_stuck_unit_is_retried_in_a_process_of_its_own(bench: Bench, tmp_path:
 
 def test_a_process_killed_before_its_units_is_replaced(bench: Bench, tmp_path: Path) -> None:
     killed = tmp_path / "killed"
-    kill = f"import os, pathlib\np = pathlib.Path({str(killed)!r})\nif not p.exists():\n    p.touch(); os.kill(os.getpid(), 9)"
+    kill = ONCE.format(str(killed), "os.kill(os.getpid(), 9)")
     receipt = bench.run(bench.spec(scripted({"only": "pass"}, in_create=kill)))
 
     assert receipt.result["ok"]
@@ -131,7 +132,7 @@ def test_an_error_in_gathering_is_recorded_beside_the_result(bench: Bench) -> No
 
 def test_a_death_in_the_last_step_repeats_only_that(bench: Bench, tmp_path: Path) -> None:
     died, count = tmp_path / "died", tmp_path / "count"
-    die = f"import os, pathlib\np = pathlib.Path({str(died)!r})\nif not p.exists():\n    p.touch(); os._exit(1)"
+    die = ONCE.format(str(died), "os._exit(1)")
     spec = bench.spec(scripted(f"open({str(count)!r}, 'a').write('.')", in_gather=die))
     receipt = bench.run(spec)
 
