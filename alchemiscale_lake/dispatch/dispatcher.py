@@ -41,6 +41,7 @@ from .lease_monitor import lease_sign
 from .observation import OWN_LEASES, Observer
 from .openings import OpeningsObserver
 from .outage import Outage
+from .pacing import pause_s, rest
 from .picture import Due, Identity, InFlight
 from .pool_reports import PoolReport, report_pool, withdraw_report
 from .progress_estimate import Outlook, ProgressEstimate
@@ -50,12 +51,6 @@ from .sightings import Sightings
 __all__ = ["Dispatcher"]
 
 _log = logging.getLogger(__name__)
-#: An idle dispatcher polls less and less often, down to this interval.
-_IDLE_POLL_S: Final = 5.0
-#: After a turn in which something changed, the next one waits for this many times its duration, so that it settles more
-#: Tasks at once: a turn costs a few commits, however many Tasks it settles.
-_PAUSE_PER_TURN: Final = 3.0
-_LONGEST_PAUSE_S: Final = 0.5
 #: On stopping, a lake that does not answer is not waited for: leases expire anyway.
 _FAREWELL_S: Final = 15.0
 
@@ -129,7 +124,8 @@ class Dispatcher:
         """
         began = time.monotonic()
         stop = stop or threading.Event()
-        pause_s, outage = self._settings.poll_s, Outage()
+        poll_s, outage = self._settings.poll_s, Outage()
+        for_s = poll_s
         try:
             while not stop.is_set():
                 turn_began = time.monotonic()
@@ -138,10 +134,13 @@ class Dispatcher:
                     if until == "once" or (until == "drained" and not self._in_flight and self._is_drained()):
                         break
                     outage.over()
-                    pause_s = self._pause_s(pause_s, time.monotonic() - turn_began, moved=moved)
+                    turn_s = time.monotonic() - turn_began
+                    for_s = pause_s(for_s, turn_s, moved=moved, poll_s=poll_s, heartbeat_s=self._settings.heartbeat_s)
+                    # jobs that outlive their dispatcher are long, and asking for them is a request to their queue
+                    rest(stop, for_s, {} if self._executor.durable else self._in_flight, poll_s=poll_s)
                 except TransientError as e:
-                    pause_s = outage.pause_after(e)
-                stop.wait(pause_s)
+                    for_s = outage.pause_after(e)
+                    stop.wait(for_s)
         finally:
             self._leave(once=until == "once")
         return replace(self.report, wall_time_s=time.monotonic() - began)
@@ -345,13 +344,6 @@ class Dispatcher:
         recent = self._tally.wall_times_s[-20:]
         mean_s = max(sum(recent) / len(recent), 1e-3) if recent else math.inf
         return 0 if mean_s > 60.0 else min(math.ceil(3.0 / mean_s), 100)
-
-    def _pause_s(self, last_s: float, turn_s: float, *, moved: bool) -> float:
-        """Return the pause after a turn, given the last one and the duration of the turn."""
-        if moved:
-            return max(self._settings.poll_s, min(_PAUSE_PER_TURN * turn_s, _LONGEST_PAUSE_S))
-        longest_s = max(self._settings.poll_s, min(_IDLE_POLL_S, self._settings.heartbeat_s / 2))
-        return min(1.5 * last_s, longest_s)
 
     def _show(self, states: TaskStates) -> None:
         if self._on_progress is None:
