@@ -9,7 +9,6 @@ it is killed at any moment, the next dispatcher finds the receipts and takes ove
 from __future__ import annotations
 
 import logging
-import math
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -41,7 +40,7 @@ from .lease_monitor import lease_sign
 from .observation import OWN_LEASES, Observer
 from .openings import OpeningsObserver
 from .outage import Outage
-from .pacing import pause_s, rest
+from .pacing import pause_s, rest, tasks_ahead
 from .picture import Due, Identity, InFlight
 from .pool_reports import PoolReport, report_pool, withdraw_report
 from .progress_estimate import Outlook, ProgressEstimate
@@ -100,6 +99,7 @@ class Dispatcher:
         self._on_probation: Collection[str] = ()
         self._outlook, self._seen_seq = Outlook(), -1
         self._tried: object = None
+        self._cycle_s = 0.0
 
     def run(
         self, *, until: Literal["drained", "stopped", "once"] = "drained", stop: threading.Event | None = None
@@ -122,13 +122,13 @@ class Dispatcher:
         TransientError
             If the lake, or the engine's queue, did not answer for longer.
         """
-        began = time.monotonic()
+        began = turn_began = time.monotonic()
         stop = stop or threading.Event()
         poll_s, outage = self._settings.poll_s, Outage()
         for_s = poll_s
         try:
             while not stop.is_set():
-                turn_began = time.monotonic()
+                self._cycle_s, turn_began = time.monotonic() - turn_began, time.monotonic()
                 try:
                     moved = self.turn()
                     if until == "once" or (until == "drained" and not self._in_flight and self._is_drained()):
@@ -340,10 +340,7 @@ class Dispatcher:
     # --- pace and progress ------------------------------------------------------------------------
 
     def _ahead(self) -> int:
-        """Return the Tasks to queue per worker behind running ones: only short Tasks, since queuing withholds them."""
-        recent = self._tally.wall_times_s[-20:]
-        mean_s = max(sum(recent) / len(recent), 1e-3) if recent else math.inf
-        return 0 if mean_s > 60.0 else min(math.ceil(3.0 / mean_s), 100)
+        return tasks_ahead(self._tally.wall_times_s, self._cycle_s, self._settings.capacity.cores)
 
     def _show(self, states: TaskStates) -> None:
         if self._on_progress is None:

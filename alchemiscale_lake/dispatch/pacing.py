@@ -6,15 +6,16 @@ not while its workers run out of work.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Final
 
 from .picture import InFlight
 
-__all__ = ["pause_s", "rest"]
+__all__ = ["pause_s", "rest", "tasks_ahead"]
 
 #: An idle dispatcher polls less and less often, down to this interval; no pause is longer.
 _LONGEST_S: Final = 5.0
@@ -22,6 +23,14 @@ _LONGEST_S: Final = 5.0
 _PER_TURN: Final = 7.0
 #: Number of assignments, the oldest, that show whether workers run out of work.
 _WATCHED: Final = 256
+#: Tasks that take longer are not queued behind others, since queuing withholds them from other workers, s.
+_SHORT_S: Final = 60.0
+#: Duration of the work that is queued, at least this and this many times the time between two turns.
+_AHEAD_S: Final = 3.0
+_AHEAD_TURNS: Final = 2.0
+_MOST_AHEAD: Final = 100
+#: Number of ended Tasks, the last, whose duration counts.
+_RECENT: Final = 20
 
 
 def pause_s(last_s: float, turn_s: float, *, moved: bool, poll_s: float, heartbeat_s: float) -> float:
@@ -63,3 +72,22 @@ def rest(stop: threading.Event, for_s: float, in_flight: Mapping[str, InFlight],
     while not stop.wait(max(0.0, min(poll_s, until - time.monotonic()))) and time.monotonic() < until:
         if handles and 2 * sum(handle.done() for handle in handles) >= len(handles):
             return
+
+
+def tasks_ahead(wall_times_s: Sequence[float], cycle_s: float, cores: int) -> int:
+    """Return the number of Tasks to queue per worker behind running ones, so that it has work until the next turn.
+
+    Parameters
+    ----------
+    wall_times_s : sequence of float
+        Durations of Tasks that have ended, s.
+    cycle_s : float
+        Time from the start of the last turn but one to that of the last, s.
+    cores : int
+        Cores of a worker.
+    """
+    recent = wall_times_s[-_RECENT:]
+    mean_s = max(sum(recent) / len(recent), 1e-3) if recent else math.inf
+    if mean_s > _SHORT_S:
+        return 0
+    return min(math.ceil(cores * max(_AHEAD_S, _AHEAD_TURNS * cycle_s) / mean_s), _MOST_AHEAD)

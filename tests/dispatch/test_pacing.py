@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from alchemiscale_lake.dispatch.pacing import pause_s, rest
+from alchemiscale_lake.dispatch.pacing import pause_s, rest, tasks_ahead
 
 
 @pytest.mark.parametrize(
@@ -55,3 +55,21 @@ def test_a_rest_ends_when_asked_to_stop() -> None:
     rest(stop, 60.0, {}, poll_s=0.02)
 
     assert time.monotonic() - began < 30.0
+
+
+@pytest.mark.parametrize(
+    ("wall_times_s", "cycle_s", "cores", "ahead"),
+    [
+        ([], 1.0, 1, 0),
+        ([61.0] * 20, 1.0, 1, 0),
+        ([61.0] * 20 + [30.0] * 20, 1.0, 1, 1),
+        ([1.0], 0.1, 1, 3),
+        ([1.0], 0.1, 2, 6),
+        ([1.0], 10.0, 1, 20),
+        ([0.01], 10.0, 4, 100),
+    ],
+)
+def test_workers_have_short_tasks_until_the_next_turn(
+    wall_times_s: list[float], cycle_s: float, cores: int, ahead: int
+) -> None:
+    assert tasks_ahead(wall_times_s, cycle_s, cores) == ahead
