@@ -9,6 +9,7 @@ it is killed at any moment, the next dispatcher finds the receipts and takes ove
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
