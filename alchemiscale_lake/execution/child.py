@@ -25,6 +25,7 @@ from typing import Any, Final, NoReturn
 from ..durable import replace_file
 from ..secrecy import allow_reading
 from .exception_text import describe_exception
+from .openmm_plugins import load_at_first_use
 
 __all__ = ["NO_PLUGINS", "OUTCOME", "enter", "perform", "restore", "run", "write_json"]
 
@@ -167,9 +168,7 @@ def _refresh_libraries(threads: int) -> None:
         importlib.import_module("threadpoolctl").threadpool_limits(threads)
     if openmm is not None:
         # after the environment is set: the CPU platform reads OPENMM_CPU_THREADS when loaded
-        default = os.path.join(openmm.version.openmm_library_path, "plugins")  # noqa: PTH118
-        folder = os.environ.get("OPENMM_PLUGIN_DIR", default)
-        openmm.pluginLoadedLibNames = openmm.Platform.loadPluginsFromDirectory(folder)
+        load_at_first_use(openmm)
 
 
 def _perform(request: dict[str, Any]) -> int:
