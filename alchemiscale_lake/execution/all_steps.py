@@ -18,12 +18,12 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
 from . import child
-from .executions import PlannedUnit
+from .executions import Execution, PlannedUnit, write_record
 from .process_tree import children_of
 from .steps import assemble, create_plan, execute
 
@@ -133,10 +133,12 @@ def _unit(
     run, shared, scratch = work / "runs" / label, work / "shared" / planned.label, work / "scratch" / label
     for folder in (run, shared, scratch):
         folder.mkdir()
-    (run / STARTED).write_text(datetime.now(UTC).isoformat())
+    started_at = datetime.now(UTC)
+    (run / STARTED).write_text(started_at.isoformat())
     child.restore(request)
     child.enter(run, scratch)
     good = None
+    use, spent = _Use.now(), dict[str, Any]()
 
     def step() -> dict[str, Any]:
         nonlocal good
@@ -144,10 +146,44 @@ def _unit(
         good = result if outcome["ok"] else None
         return outcome
 
-    code = child.perform(step, run, used=_Use.now().until_now)
+    def used() -> dict[str, Any]:
+        spent.update(use.until_now())
+        return spent
+
+    code = child.perform(step, run, used=used)
+    if good is not None:
+        # in case that the supervisor dies before it writes the record
+        write_record(run, _record(planned, label, started_at, **spent))
     os.chdir(run)
     shutil.rmtree(scratch, ignore_errors=True)
     return good, code
+
+
+def _record(
+    planned: PlannedUnit,
+    label: str,
+    started_at: datetime,
+    *,
+    duration_s: float,
+    cpu_time_s: float,
+    peak_memory_bytes: int,
+) -> Execution:
+    return Execution(
+        unit=planned.key,
+        try_number=1,
+        name=planned.name,
+        qualname=planned.qualname,
+        label=label,
+        ok=True,
+        exception=None,
+        traceback=None,
+        started_at=started_at.isoformat(),
+        ended_at=(started_at + timedelta(seconds=duration_s)).isoformat(),
+        exit_code=0,
+        cpu_time_s=cpu_time_s,
+        peak_memory_bytes=peak_memory_bytes,
+        result=f"results/{planned.key}.json",
+    )
 
 
 @dataclass(frozen=True, slots=True)

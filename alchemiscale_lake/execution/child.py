@@ -106,6 +106,8 @@ def restore(request: dict[str, Any]) -> None:
     That is signals, standard streams, environment, import path, and random state.
     """
     sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
+    # otherwise it would not be registered again
+    faulthandler.unregister(signal.SIGTERM)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     # dump the stack of a step that is terminated by timeout
     faulthandler.register(signal.SIGTERM, chain=True)
