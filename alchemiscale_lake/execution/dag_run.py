@@ -19,7 +19,7 @@ from .host import package_versions
 from .launcher import HEAR_S, Launcher, StepOutcome, read_left
 from .shared_process import SharedProcess
 from .steps import ESTIMATE, EXTENDS, RESULT, TRANSFORMATION
-from .unit_runs import Ending, UnitRules, UnitRuns
+from .unit_runs import UnitRules, UnitRuns, UnitsEnding
 from .watch import Watch
 
 __all__ = ["DagOutcome", "DagRun", "Inputs"]
@@ -142,7 +142,9 @@ class DagRun:
         units = UnitRuns(self._launcher, plan, self._watch, self._rules, self._executions)
         return self._end(plan, units.run())
 
-    def _end(self, plan: Plan, ending: Ending, finished: StepOutcome | None = None) -> tuple[DagOutcome | None, bool]:
+    def _end(
+        self, plan: UnitPlan, ending: UnitsEnding, finished: StepOutcome | None = None
+    ) -> tuple[DagOutcome | None, bool]:
         """Assemble the result of units that have ended, unless it is already `finished`; return as `_go_on`."""
         if ending.cut is not None and ending.cut.releases:
             return None, False

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from .all_steps import ALL, STARTED
 from .child import OUTCOME
-from .executions import Execution, Plan, PlannedUnit, read_plan
+from .executions import Execution, PlannedUnit, UnitPlan, read_plan
 from .launcher import Launched, Launcher, StepOutcome, end_all, read_left
 from .processes import StepExit
-from .unit_runs import Ending, UnitRules, UnitRuns
+from .unit_runs import UnitRules, UnitRuns, UnitsEnding
 from .watch import Watch
 
 __all__ = ["SharedOutcome", "SharedProcess"]
@@ -30,20 +30,20 @@ class SharedOutcome:
     ----------
     process : StepOutcome
         Outcome of the process as a whole.
-    plan : Plan or None
+    plan : UnitPlan or None
         None if it died or failed before it had one.
     units : UnitRuns or None
         The units of the plan, of which it finished some.
-    ending : Ending or None
+    ending : UnitsEnding or None
         Set if that ends the attempt's units.
     finished : StepOutcome or None
         Outcome of the last step; None if it must be performed again.
     """
 
     process: StepOutcome
-    plan: Plan | None = None
+    plan: UnitPlan | None = None
     units: UnitRuns | None = None
-    ending: Ending | None = None
+    ending: UnitsEnding | None = None
     finished: StepOutcome | None = None
 
 
@@ -62,7 +62,7 @@ class SharedProcess:
     def __init__(self, launcher: Launcher, watch: Watch, rules: UnitRules, executions: list[Execution]) -> None:
         self._launcher, self._watch, self._rules, self._executions = launcher, watch, rules, executions
         self._folder = launcher.folder.path
-        self._plan: Plan | None = None
+        self._plan: UnitPlan | None = None
         self._units: UnitRuns | None = None
         self._cpu_time_s = 0.0
 
@@ -117,7 +117,7 @@ class SharedProcess:
         ending, last = None, self._at(launched)
         if process.cut is not None:
             failed = None if last is None else self._units.cut_short(*last, self._watch.exception(process.cut))
-            ending = Ending(failed=failed, cut=process.cut) if process.cut.releases or failed is not None else None
+            ending = UnitsEnding(failed=failed, cut=process.cut) if process.cut.releases or failed is not None else None
         elif last is not None:
             ending = self._units.settle(*last, stuck)
         else:

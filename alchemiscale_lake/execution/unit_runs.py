@@ -128,8 +128,8 @@ class UnitRuns:
 
     # --- units in a process that others share -----------------------------------------------------
 
-    def settle(self, unit: PlannedUnit, launched: Launched, stuck: tuple[str, str] | None) -> Ending | None:
-        """Record an execution that was not started here; return an `Ending` if it ends all.
+    def settle(self, unit: PlannedUnit, launched: Launched, stuck: tuple[str, str] | None) -> UnitsEnding | None:
+        """Record an execution that was not started here; return an `UnitsEnding` if it ends all.
 
         Parameters
         ----------
