@@ -41,7 +41,7 @@ from .lease_monitor import lease_sign
 from .observation import OWN_LEASES, Observer
 from .openings import OpeningsObserver
 from .outage import Outage
-from .pacing import pause_s, rest, tasks_ahead
+from .pacing import Pace, rest, tasks_ahead
 from .picture import Due, Identity, InFlight
 from .pool_reports import PoolReport, report_pool, withdraw_report
 from .progress_estimate import Outlook, ProgressEstimate
@@ -126,7 +126,7 @@ class Dispatcher:
         began = turn_began = time.monotonic()
         stop = stop or threading.Event()
         poll_s, outage = self._settings.poll_s, Outage()
-        for_s = poll_s
+        pace = Pace(poll_s, self._settings.heartbeat_s)
         try:
             while not stop.is_set():
                 self._cycle_s, turn_began = time.monotonic() - turn_began, time.monotonic()
@@ -136,12 +136,11 @@ class Dispatcher:
                         break
                     outage.over()
                     turn_s = time.monotonic() - turn_began
-                    for_s = pause_s(for_s, turn_s, moved=moved, poll_s=poll_s, heartbeat_s=self._settings.heartbeat_s)
+                    for_s = pace.pause_s(turn_s, moved=moved, busy=bool(self._in_flight))
                     # jobs that outlive their dispatcher are long, and asking for them is a request to their queue
                     rest(stop, for_s, {} if self._executor.durable else self._in_flight, poll_s=poll_s)
                 except TransientError as e:
-                    for_s = outage.pause_after(e)
-                    stop.wait(for_s)
+                    stop.wait(outage.pause_after(e))
         finally:
             self._leave(once=until == "once")
         return replace(self.report, wall_time_s=time.monotonic() - began)

@@ -15,7 +15,7 @@ from typing import Final
 
 from .picture import InFlight
 
-__all__ = ["pause_s", "rest", "tasks_ahead"]
+__all__ = ["Pace", "rest", "tasks_ahead"]
 
 #: An idle dispatcher polls less and less often, down to this interval; no pause is longer.
 _LONGEST_S: Final = 5.0
@@ -33,24 +33,38 @@ _MOST_AHEAD: Final = 100
 _RECENT: Final = 20
 
 
-def pause_s(last_s: float, turn_s: float, *, moved: bool, poll_s: float, heartbeat_s: float) -> float:
-    """Return the pause after a turn, s.
+class Pace:
+    """Pauses of one dispatcher.
 
     Parameters
     ----------
-    last_s : float
-        The last pause, s.
-    turn_s : float
-        Duration of the turn, s.
-    moved : bool
-        Whether it changed anything.
     poll_s : float
         Shortest pause, s.
     heartbeat_s : float
         Interval of checks of claims and cancellations, s.
     """
-    longest_s = max(poll_s, min(_LONGEST_S, heartbeat_s / 2))
-    return min(max(poll_s, _PER_TURN * turn_s) if moved else 1.5 * last_s, longest_s)
+
+    def __init__(self, poll_s: float, heartbeat_s: float) -> None:
+        self._poll_s = self._idle_s = poll_s
+        self._longest_s = max(poll_s, min(_LONGEST_S, heartbeat_s / 2))
+
+    def pause_s(self, turn_s: float, *, moved: bool, busy: bool) -> float:
+        """Return the pause after a turn, s.
+
+        Parameters
+        ----------
+        turn_s : float
+            Duration of the turn, s.
+        moved : bool
+            Whether it changed anything.
+        busy : bool
+            Whether attempts of this dispatcher are in flight.
+        """
+        if moved:
+            self._idle_s = self._poll_s
+            return min(max(self._poll_s, _PER_TURN * turn_s), self._longest_s) if busy else self._poll_s
+        self._idle_s = min(1.5 * self._idle_s, self._longest_s)
+        return self._idle_s
 
 
 def rest(stop: threading.Event, for_s: float, in_flight: Mapping[str, InFlight], *, poll_s: float) -> None:

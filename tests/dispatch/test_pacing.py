@@ -7,28 +7,30 @@ from typing import Any
 
 import pytest
 
-from alchemiscale_lake.dispatch.pacing import pause_s, rest, tasks_ahead
+from alchemiscale_lake.dispatch.pacing import Pace, rest, tasks_ahead
 
 
 @pytest.mark.parametrize(
-    ("last_s", "turn_s", "moved", "expected"),
-    [
-        (0.2, 0.1, True, 0.7),
-        (5.0, 0.01, True, 0.2),
-        (0.2, 60.0, True, 5.0),
-        (0.2, 60.0, False, 0.3),
-        (5.0, 0.1, False, 5.0),
-    ],
+    ("turn_s", "busy", "expected"), [(0.1, True, 0.7), (0.01, True, 0.2), (60.0, True, 5.0), (60.0, False, 0.2)]
 )
-def test_a_turn_takes_an_eighth_of_the_time(last_s: float, turn_s: float, moved: bool, expected: float) -> None:
-    paused = pause_s(last_s, turn_s, moved=moved, poll_s=0.2, heartbeat_s=20.0)
+def test_a_turn_of_a_busy_dispatcher_takes_an_eighth_of_the_time(turn_s: float, busy: bool, expected: float) -> None:
+    assert Pace(0.2, 20.0).pause_s(turn_s, moved=True, busy=busy) == pytest.approx(expected)
 
-    assert paused == pytest.approx(expected)
+
+def test_an_idle_dispatcher_polls_less_and_less_often_until_something_changes() -> None:
+    pace = Pace(0.2, 20.0)
+
+    pauses = [pace.pause_s(9.0, moved=False, busy=True) for _ in range(12)]
+    pace.pause_s(9.0, moved=True, busy=True)
+
+    assert pauses[:2] == pytest.approx([0.3, 0.45])
+    assert pauses[-1] == 5.0
+    assert pace.pause_s(9.0, moved=False, busy=True) == pytest.approx(0.3)
 
 
 def test_pauses_are_not_longer_than_half_a_heartbeat() -> None:
-    assert pause_s(1.0, 60.0, moved=True, poll_s=0.2, heartbeat_s=2.0) == 1.0
-    assert pause_s(1.0, 60.0, moved=True, poll_s=2.0, heartbeat_s=2.0) == 2.0
+    assert Pace(0.2, 2.0).pause_s(60.0, moved=True, busy=True) == 1.0
+    assert Pace(2.0, 2.0).pause_s(60.0, moved=True, busy=True) == 2.0
 
 
 def in_flight(*done: bool) -> Any:
