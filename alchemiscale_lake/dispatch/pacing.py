@@ -7,6 +7,7 @@ not while its workers run out of work.
 from __future__ import annotations
 
 import math
+import statistics
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -101,7 +102,8 @@ def tasks_ahead(wall_times_s: Sequence[float], cycle_s: float, cores: int) -> in
         Cores of a worker.
     """
     recent = wall_times_s[-_RECENT:]
-    mean_s = max(sum(recent) / len(recent), 1e-3) if recent else math.inf
-    if mean_s > _SHORT_S:
+    if not recent or statistics.fmean(recent) > _SHORT_S:
         return 0
-    return min(math.ceil(cores * max(_AHEAD_S, _AHEAD_TURNS * cycle_s) / mean_s), _MOST_AHEAD)
+    # the first ones also waited for processes to start
+    typical_s = max(statistics.median(recent), 1e-3)
+    return min(math.ceil(cores * max(_AHEAD_S, _AHEAD_TURNS * cycle_s) / typical_s), _MOST_AHEAD)
