@@ -61,6 +61,7 @@ class Ticket:
     allocation: Allocation | None = None
     held: str | None = None
     held_at: float | None = field(default=None, init=False)
+    _admitted: threading.Event = field(default_factory=threading.Event, init=False, repr=False)
 
     def wait(self, timeout_s: float) -> Allocation | None:
         """Wait for the allocation, at most this long."""
@@ -91,7 +92,7 @@ class AdmissionQueue:
 
     def __init__(self, devices: Callable[[], list[str] | None] = visible_devices) -> None:
         self._ask_devices = devices
-        self._changed = threading.Condition()
+        self._lock = threading.RLock()
         self._capacity: Resources | None = None
         self._devices: list[str] | None = None
         self._asked = False
@@ -101,7 +102,7 @@ class AdmissionQueue:
 
     def grow(self, resources: Resources) -> None:
         """Declare the resources of the process; if declared several times, the maximum counts."""
-        with self._changed:
+        with self._lock:
             if resources.gpus > 0 and not self._asked:
                 self._devices, self._asked = self._ask_devices(), True
             self._capacity = resources if self._capacity is None else _largest(self._capacity, resources)
@@ -110,18 +111,18 @@ class AdmissionQueue:
     @property
     def capacity(self) -> Resources:
         """Return the total capacity."""
-        with self._changed:
+        with self._lock:
             return self._whole().resources
 
     @property
     def free(self) -> Resources:
         """Return the free capacity."""
-        with self._changed:
+        with self._lock:
             return self._room().resources
 
     def too_big(self, needs: Resources) -> str | None:
         """Return which of these needs exceed the total capacity, None if they fit."""
-        with self._changed:
+        with self._lock:
             whole = self._whole()
             lacks = whole.lacking(needs)
         if not lacks:
@@ -139,22 +140,24 @@ class AdmissionQueue:
             Further conditions for the start; by default, none.
         """
         ticket = Ticket(needs, self, limits)
-        with self._changed:
+        with self._lock:
             self._queue.append(ticket)
             self._admit()
         return ticket
 
     def _wait(self, ticket: Ticket, timeout_s: float) -> Allocation | None:
-        with self._changed:
+        with self._lock:
             if ticket.allocation is None:
                 # limits change without notification
                 self._admit()
-            if ticket.allocation is None:
-                self._changed.wait(timeout_s)
-            return ticket.allocation
+            if ticket.allocation is not None:
+                return ticket.allocation
+        # an event of its own: each of many waiting attempts would otherwise wake up for every one that starts
+        ticket._admitted.wait(timeout_s)
+        return ticket.allocation
 
     def _leave(self, ticket: Ticket) -> None:
-        with self._changed:
+        with self._lock:
             if ticket in self._queue:
                 self._queue.remove(ticket)
             self._seated.discard(ticket)
@@ -208,7 +211,7 @@ class AdmissionQueue:
         self._seated.add(ticket)
         ticket.allocation, ticket.held = allocation, None
         self._started |= dict.fromkeys(allocation.devices, time.monotonic())
-        self._changed.notify_all()
+        ticket._admitted.set()
         return True
 
 

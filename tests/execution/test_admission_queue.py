@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 from collections import Counter
 from typing import Any
 
@@ -188,3 +189,26 @@ def test_a_busy_device_is_passed_by() -> None:
     gate.grow(Resources(8, None, 2.0))
     allocations = [gate.queue(Resources(1, None, 0.25), limits) for _ in range(3)]
     assert [t.allocation.devices if t.allocation else t.held for t in allocations] == [("0",), ("1",), "0 is busy"]
+
+
+def test_a_start_wakes_only_the_attempt_that_starts() -> None:
+    queue = AdmissionQueue()
+    queue.grow(Resources(cores=1))
+    running, second, third = (queue.queue(Resources(cores=1)) for _ in range(3))
+    waits: dict[str, float] = {}
+
+    def wait(name: str, ticket: Ticket) -> None:
+        began = time.monotonic()
+        ticket.wait(4.0)
+        waits[name] = time.monotonic() - began
+
+    threads = [threading.Thread(target=wait, args=each) for each in (("second", second), ("third", third))]
+    for thread in threads:
+        thread.start()
+    running.leave()
+    for thread in threads:
+        thread.join()
+
+    assert second.allocation is not None
+    assert third.allocation is None
+    assert waits["second"] < 4.0 <= waits["third"]
