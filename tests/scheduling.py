@@ -23,6 +23,7 @@ LONGEST = (
     "test_kills.py",
     "test_deployments.py",
     "test_work_pool_live.py",
+    "test_work_pool_engine.py",
     "test_run.py",
     "test_kubernetes.py",
     "test_compose.py",

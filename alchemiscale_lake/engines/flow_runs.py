@@ -314,7 +314,7 @@ def _deployment(client: SyncPrefectClient, name: str, work_pool: str) -> UUID:
 
 @contextlib.contextmanager
 def _answering() -> Iterator[None]:
-    """Raise StorageError if the API does not respond, or reports that it is temporarily unavailable."""
+    """Raise StorageError if the API does not respond, is temporarily unavailable, or the client was closed."""
     try:
         yield
     except httpx.HTTPStatusError as e:
@@ -323,6 +323,11 @@ def _answering() -> Iterator[None]:
         raise StorageError(f"the Prefect API returns status {e.response.status_code}; trying again") from e
     except (httpx.HTTPError, OSError) as e:
         raise StorageError(f"the Prefect API does not respond ({type(e).__name__}: {e}); trying again") from e
+    except RuntimeError as e:
+        # of httpx, without a class of its own: handles are asked for their state after their executor was closed
+        if "has been closed" not in str(e):
+            raise
+        raise StorageError("the connection to the Prefect API is closed") from e
 
 
 def _seen(run: FlowRun) -> SeenRun:

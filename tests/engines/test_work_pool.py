@@ -17,7 +17,7 @@ from alchemiscale_lake.execution.stop_requests import is_asked_to_stop
 from alchemiscale_lake.execution.stored_assignment import load_assignment
 from alchemiscale_lake.settings import Pool
 from alchemiscale_lake.store import Lake, now_utc
-from tests.engines.work_pools import FakeRuns, make_work_pool
+from tests.engines.work_pools import FakeRuns
 
 # the API comes first: Prefect reads its address on import, which is why flows are imported late here
 pytestmark = pytest.mark.usefixtures("api")
@@ -127,17 +127,6 @@ def test_nothing_is_claimed_for_a_pool_without_a_worker(make: Make, runs: FakeRu
 
 
 # --- the end of a flow run ------------------------------------------------------------------------
-
-
-def test_the_end_of_a_flow_run_ends_its_handle(lake: Lake, make: Make, runs: FakeRuns) -> None:
-    handle = make().submit(an_assignment(lake), name="", place="")
-    runs.becomes(runs.only, "RUNNING")
-    assert not handle.done()
-
-    runs.becomes(runs.only, "COMPLETED")
-
-    assert handle.done()
-    assert handle.exception() is None
 
 
 def test_a_crash_is_reported_with_its_reason(lake: Lake, make: Make, runs: FakeRuns) -> None:
@@ -374,43 +363,6 @@ def test_a_missing_work_pool_is_reported_with_the_remedy(lake: Lake) -> None:
 
     with pytest.raises(SettingsError, match="prefect work-pool create pods"), open_work_pool("x", some_pool(), lake):
         pass
-
-
-def test_the_deployment_is_made_once_and_bound_to_its_work_pool(lake: Lake) -> None:
-    from alchemiscale_lake.engines.flow_runs import open_flow_runs
-
-    make_work_pool("first")
-    make_work_pool("second")
-    with open_flow_runs("twice", "first") as one, open_flow_runs("twice", "first") as two:
-        assert one.deployment == two.deployment
-        assert {"env", "working_dir"} <= one.job_variables
-        assert "work pool 'first' has no worker" in str(one.obstacle())
-
-    with pytest.raises(SettingsError, match="belongs to work pool 'first'"), open_flow_runs("twice", "second"):
-        pass
-
-
-def test_more_flow_runs_than_one_page(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
-    from alchemiscale_lake.engines import flow_runs as _flow_runs
-
-    monkeypatch.setattr(_flow_runs, "_PAGE", 2)
-    make_work_pool("pages")
-    with _flow_runs.open_flow_runs("pages", "pages") as runs:
-        asked: dict[str, Any] = {"name": "a", "parameters": {"lake": lake.url}, "job_variables": {}}
-        created = [runs.create(f"id-{i}", [f"attempt-{i}"], **asked) for i in range(4)]
-        again = runs.create("id-0", ["attempt-0"], **asked)
-        runs.cancel(created[3].id)
-        runs.give_up(created[2].id, "lost")
-
-        assert again.id == created[0].id
-        assert {run.id for run in runs.live()} == {created[0].id, created[1].id}
-        assert sorted(run.state for run in runs.read([c.id for c in created])) == [
-            "CANCELLED",
-            "CRASHED",
-            "SCHEDULED",
-            "SCHEDULED",
-        ]
-        assert created[1].attempts == ("attempt-1",)
 
 
 # --- credentials ----------------------------------------------------------------------------------
