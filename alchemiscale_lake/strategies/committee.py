@@ -17,10 +17,10 @@ from .base import Strategy, StrategySettings
 from .proposal import Proposal
 from .rows import NetworkState
 
-__all__ = ["Committee", "CommitteeSettings", "Member", "Step"]
+__all__ = ["Committee", "CommitteeSettings", "CommitteeStep", "Member"]
 
 
-class Step(StrategySettings):
+class CommitteeStep(StrategySettings):
     """The weight of a member from some point on."""
 
     start: float = Field(default=0.0, ge=0, description="From this round, or share of the budget, on.")
@@ -32,12 +32,14 @@ class Member(StrategySettings):
 
     strategy: str = Field(description="Name of a Strategy, as in `strategy set`.")
     settings: dict[str, Any] = Field(default_factory=dict, description="Its settings; defaults for those not named.")
-    weight: float | tuple[Step, ...] = Field(default=1.0, description="Weight of its vote, or steps of a schedule.")
+    weight: float | tuple[CommitteeStep, ...] = Field(
+        default=1.0, description="Weight of its vote, or steps of a schedule."
+    )
     name: str | None = Field(default=None, description="Name in the votes; that of the Strategy by default.")
 
     @field_validator("weight")
     @classmethod
-    def _positive(cls, weight: float | tuple[Step, ...]) -> float | tuple[Step, ...]:
+    def _positive(cls, weight: float | tuple[CommitteeStep, ...]) -> float | tuple[CommitteeStep, ...]:
         steps = (weight,) if isinstance(weight, float | int) else tuple(step.weight for step in weight)
         if min(steps, default=0.0) < 0 or max(steps, default=0.0) <= 0:
             raise ValueError("a member needs a weight above zero, at least in one step, and none below zero")
