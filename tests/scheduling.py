@@ -43,6 +43,7 @@ LONGEST = (
     "test_processes.py",
     "test_hidden_spawns.py",
     "test_notebooks.py",
+    "test_contracts.py",
     "test_predict.py",
     "test_cost.py",
     "test_train_cost_model.py",
