@@ -80,14 +80,17 @@ def connect_for(lake: Lake, *names: str) -> Connection:
 
 
 def connect_frames(
-    frames: Mapping[str, pl.LazyFrame], *, queries: Iterable[str] = tuple(NAMED_QUERIES), unsafe: bool = False
+    frames: Mapping[str, pl.LazyFrame | pl.DataFrame],
+    *,
+    queries: Iterable[str] = tuple(NAMED_QUERIES),
+    unsafe: bool = False,
 ) -> Connection:
     """Open a connection to these scans of tables, see `connect`.
 
     Parameters
     ----------
-    frames : mapping of str to polars.LazyFrame
-        Scans by name of the table.
+    frames : mapping of str to polars.LazyFrame or polars.DataFrame
+        Scans, or rows that were read already, by name of the table.
     queries : iterable of str, optional
         Named queries to define, in the order in which they build on each other. Default: all.
     unsafe : bool, default False

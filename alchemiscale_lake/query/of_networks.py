@@ -6,7 +6,7 @@ skipped when tables are read. Of the task log only the part that no snapshot has
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,6 +15,7 @@ import polars as pl
 from ..ids import ScopedKey
 from ..schemas import TABLES
 from ..store import Lake, collect
+from ..store.storage_errors import collect_all
 from .connect import Connection, connect_frames
 from .named_queries import NAMED_QUERIES
 from .needs import needed_by
@@ -43,6 +44,9 @@ class NetworksConnection:
 
 #: What rows of networks are found by.
 _FOUND_BY: Final = ("task_log", "task_snapshots", "action_snapshots", "network_members", "results")
+#: Tables that one query reads several times: read once, for at most so many Transformations.
+_READ_OFTEN: Final = ("task_log", "task_snapshots", "network_members", "transformations", "results")
+_FEW: Final = 1_000
 
 
 def connect_to_networks(
@@ -75,7 +79,14 @@ def connect_to_networks(
             if column in TABLES[name].names:
                 seen[name] = _among(name, frame, column, values)
                 break
-    return NetworksConnection(connect_frames(seen, queries=needs.queries), scopes, max(last or 0, *folded))
+    read = _read_once(seen) if len(members) <= _FEW else {}
+    connection = connect_frames({**seen, **read}, queries=needs.queries)
+    return NetworksConnection(connection, scopes, max(last or 0, *folded))
+
+
+def _read_once(seen: Mapping[str, pl.LazyFrame]) -> dict[str, pl.DataFrame]:
+    often = [name for name in _READ_OFTEN if name in seen]
+    return dict(zip(often, collect_all([seen[name] for name in often], "rows of networks"), strict=True))
 
 
 def _among(table: str, frame: pl.LazyFrame, column: str, values: Collection[str]) -> pl.LazyFrame:

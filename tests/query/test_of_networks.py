@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import duckdb
 import pytest
 
 from alchemiscale_lake.caller import Caller
@@ -61,3 +62,19 @@ def test_its_position_is_the_newest_commit_of_the_whole_log(lake: Lake, networks
     assert connect_to_networks(lake, networks[:1]).seq == lake.task_log.states().seq
     lake.task_log.fold()
     assert connect_to_networks(lake, networks[:1]).seq == lake.task_log.states().seq
+
+
+def test_rows_of_few_transformations_are_read_once(
+    lake: Lake, networks: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = connect_to_networks(lake, networks[2:]).connection
+    monkeypatch.setattr("alchemiscale_lake.query.of_networks._FEW", 0)
+    many = connect_to_networks(lake, networks[2:]).connection
+    assert lake.local_path is not None
+
+    for file in (lake.local_path / "tables" / "results").rglob("*.parquet"):
+        file.unlink()
+
+    assert len(few.sql("select * from counted_results").fetchall()) == 3
+    with pytest.raises(duckdb.Error):
+        many.sql("select * from counted_results").fetchall()
