@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from alchemiscale_lake.estimators.design.design_covariance import solve_values
 from alchemiscale_lake.estimators.design.design_network import DesignNetwork, design_network
 from alchemiscale_lake.estimators.design.variance_model import fit_variances
-from alchemiscale_lake.strategies import NetworkState, Strategy, TransformationRow, apportion
+from alchemiscale_lake.strategies import NetworkRows, Strategy, TransformationRow, apportion
 
 from .replay_networks import ReplayNetwork
 
@@ -165,7 +165,7 @@ def play(
     batch, found = max(2, round(len(rows) / rounds_per_repeat)), []
     total = float(network.hours.sum())
     for number in range(1000):
-        state = NetworkState(
+        state = NetworkRows(
             transformations=tuple(
                 _row_now(row, k, noise, int(done[k]), int(asked[k] - done[k])) for k, row in enumerate(rows)
             ),

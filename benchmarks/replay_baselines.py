@@ -12,7 +12,7 @@ from scipy.special import ndtr
 from alchemiscale_lake.estimators.design import goals
 from alchemiscale_lake.estimators.design.design_covariance import Components, components_of, design_covariance
 from alchemiscale_lake.estimators.design.increments import add_repeats
-from alchemiscale_lake.strategies import NetworkState, Proposal, Strategy, StrategySettings
+from alchemiscale_lake.strategies import NetworkRows, Proposal, Strategy, StrategySettings
 from alchemiscale_lake.strategies.edge_design import EdgeDesign, edge_design
 
 from .replay import GRID, design_of, wanted
@@ -58,7 +58,7 @@ class _OneStep(Strategy[StrategySettings]):
     settings_type = StrategySettings
     looks_at = "network"
 
-    def _propose(self, network: NetworkState) -> Proposal:
+    def _propose(self, network: NetworkRows) -> Proposal:
         design = edge_design(network)
         assert design is not None
         count = design.counted

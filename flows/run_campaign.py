@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 
+from ..caller import Caller
 from ..errors import NotALakeError
 from ..estimates.gathering import GatherReport, gather_network
 from ..flow_steps.campaigns import Campaign, finish_campaign, new_campaign, prepare_campaign
@@ -22,10 +25,15 @@ from ..ids import Scope
 from ..networks import read_network
 from ..prefect_api.credentials import load_credentials
 from ..query import find_network
+from ..rounds import advance_network, get_strategy
+from ..rounds.setting import plan_of
+from ..settings import Pools
 from ..statestore.claims import Selection
 from ..store import Lake
 
 __all__ = ["CampaignReport", "run_campaign"]
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +74,27 @@ def _stored_network(lake: Lake, network: str) -> str | None:
     return find_network(lake, network)
 
 
+def _plan(strategy: str | None, settings: dict[str, Any] | None, budget_gpu_hours: float | None) -> str | None:
+    """Return the plan for a network as JSON; a stored one is taken as it is."""
+    if strategy is None or strategy.startswith("{"):
+        return strategy
+    return plan_of(strategy, settings, {"budget_gpu_hours": budget_gpu_hours}).model_dump_json()
+
+
+def _rounds_of(lake: Lake, network: str, pools: Pools | None) -> Callable[[], int] | None:
+    """Return what holds a round of the network's Strategy and returns the number of new Tasks; None without one."""
+    if get_strategy(lake, network) is None:
+        return None
+
+    def advance() -> int:
+        report = advance_network(lake, network, caller=Caller.this_user(), pools=pools)
+        outcome = report.exception or report.stop or report.state
+        _log.info("round %s: %s, %s Tasks", report.round, outcome, report.n_tasks)
+        return report.n_tasks
+
+    return advance
+
+
 def _name() -> str:
     given = flow_run.parameters
     return f"run-{given.get('name') or str(given.get('network') or '').rpartition('/')[2].partition('.')[0]}"
@@ -83,7 +112,10 @@ def run_campaign(
     scope: str,
     lake: str = "./lake",
     name: str | None = None,
-    tasks_per_transformation: int = 1,
+    tasks_per_transformation: int | None = None,
+    strategy: str | None = None,
+    strategy_settings: dict[str, Any] | None = None,
+    budget_gpu_hours: float | None = None,
     assays: str | None = None,
     assay_kind: Literal["binding", "hydration", "direct"] = "binding",
     pool: str = "local",
@@ -103,7 +135,12 @@ def run_campaign(
         scope: Scope to store the network in, as org-campaign-project.
         lake: Lake: a folder on the machine where the flow runs, or the URL of a bucket. Created if it does not exist.
         name: Name of the network in the lake. Empty: the network's own name.
-        tasks_per_transformation: Number of independent Tasks per Transformation. 0 runs existing Tasks only.
+        tasks_per_transformation: Number of independent Tasks per Transformation. 0 runs existing Tasks only. Empty: 1,
+            or 0 with a Strategy.
+        strategy: Name of the Strategy that chooses Tasks until it is finished, or one with its limits as JSON. Empty:
+            the network's, if any.
+        strategy_settings: Settings of the Strategy. Empty: its defaults.
+        budget_gpu_hours: GPU-hours that the network may cost. Empty: no limit.
         assays: CSV of experimental values (columns ligand and value_kcal_mol), on the machine where the flow runs.
         assay_kind: Quantity that was measured.
         pool: Name of the pool in the pools file. Without a file: the name under which this machine claims Tasks.
@@ -114,6 +151,9 @@ def run_campaign(
         unit_retries: Number of retries of a failed ProtocolUnit within an attempt. Empty: the pool's, else 1.
     """
     load_credentials()
+    chosen = _plan(strategy, strategy_settings, budget_gpu_hours)
+    if tasks_per_transformation is None:
+        tasks_per_transformation = 1 if chosen is None else 0
     place = _opened(lake, network, scope)
     stored = _stored_network(place, network)
     campaign = new_campaign(
@@ -125,6 +165,7 @@ def run_campaign(
         tasks_per_transformation=tasks_per_transformation,
         assays=assays,
         assay_kind=assay_kind,
+        strategy=chosen,
     )
     campaign, n_created = prepare_campaign(place, campaign)
     assert campaign.network is not None
@@ -138,7 +179,11 @@ def run_campaign(
         timeout_s=timeout_s,
         unit_retries=unit_retries,
     )
-    dispatched = dispatch_tasks(place, plan, title=campaign.title, gather_at_end=False)
+    refill = _rounds_of(place, campaign.network, plan.pools)
+    n_created += 0 if refill is None else refill()
+    dispatched = dispatch_tasks(
+        place, plan, title=campaign.title, gather_at_end=False, refill=None if refill is None else lambda: refill() > 0
+    )
     if dispatched.interrupted:
         return handed_back(reported(CampaignReport(campaign, n_created, dispatched, None)))
     gathered = gather_network(place, campaign.network)

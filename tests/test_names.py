@@ -38,10 +38,10 @@ SUBJECTS = frozenset(
         "pools",
         "query",
         "receipt",
-        "registry",
         "results",
-        "rows",
+        "rounds",
         "status",
+        "strategies",
         "submit",
         "summary",
         "table",
@@ -53,8 +53,6 @@ SUBJECTS = frozenset(
 )
 #: ProtocolUnits of our two Protocols; a class name is part of the keys of stored results.
 UNITS = frozenset({"AnalyseUnit", "SampleUnit", "SetupUnit"})
-#: A network as users set it (`store`), and as a Strategy sees it (`strategies`).
-VIEWS = frozenset({"NetworkState"})
 
 
 def named(module: Module) -> Iterator[tuple[str, str]]:
@@ -89,9 +87,7 @@ def in_several_rooms(modules: Iterable[Module]) -> dict[str, list[str]]:
 
 
 def test_no_class_has_two_meanings() -> None:
-    assert {
-        name: homes for name, homes in with_two_meanings(modules_of(ROOT)).items() if name not in UNITS | VIEWS
-    } == {}
+    assert {name: homes for name, homes in with_two_meanings(modules_of(ROOT)).items() if name not in UNITS} == {}
 
 
 def test_modules_of_one_name_are_about_one_subject() -> None:

@@ -32,6 +32,7 @@ COMMANDS: Final = {
     "rank": "Rank ligands, with the uncertainty of the order.",
     "status": "Count Tasks by status.",
     "networks": "List networks, set their state, weight and restart patterns.",
+    "strategy": "Let a Strategy choose what to compute next.",
     "tasks": "List, create and change Tasks.",
     "failures": "List failures and their causes.",
     "hosts": "Show the reliability of hosts, and which are quarantined.",

@@ -17,6 +17,7 @@ from ._files import PlotFile
 from ._launch import open_lake, require_engines, session
 from ._options import lake_option, pool_options, tasks_option, verbose_option
 from ._show import show_summary
+from .strategy import settings_of, settings_option
 
 if TYPE_CHECKING:
     from ..flow_steps.campaigns import Campaign
@@ -32,6 +33,21 @@ __all__ = ["command"]
 @click.option("--scope", default=None, metavar="ORG-CAMPAIGN-PROJECT", help="Scope to store the network in.")
 @click.option("--name", default=None, help="Name in the lake.  [default: the network's own]")
 @tasks_option
+@click.option(
+    "--strategy",
+    default=None,
+    metavar="NAME",
+    help="Strategy that chooses the Tasks, round after round, until it is finished; see `strategy list`.",
+)
+@settings_option
+@click.option(
+    "--budget",
+    "budget_gpu_hours",
+    type=click.FloatRange(min=0, min_open=True),
+    default=None,
+    metavar="GPU-HOURS",
+    help="With --strategy: GPU-hours that the network may cost.",
+)
 @click.option("--assays", default=None, type=click.Path(), help="CSV of experimental values (ligand, value_kcal_mol).")
 @click.option(
     "--assay-kind",
@@ -60,12 +76,15 @@ def command(
     scope: str | None,
     name: str | None,
     tasks_per_transformation: int | None,
+    strategy: str | None,
+    settings: tuple[str, ...],
+    budget_gpu_hours: float | None,
     assays: str | None,
     assay_kind: str,
     plot: str | None,
     resume: bool,
     verbose: bool,
-    **settings: Any,
+    **pool: Any,
 ) -> None:
     """Submit a network, run all of its Tasks, and print its free energies.
 
@@ -81,12 +100,14 @@ def command(
     \b
     Example:
       alchemiscale-lake run network.json --scope org-campaign-project -t 3 --assays experiment.csv
+      alchemiscale-lake run network.json --scope org-campaign-project --strategy optimal-design
     """
+    plan = _plan(strategy, settings, budget_gpu_hours)
     if network is None and not resume:
         raise click.UsageError("give a NETWORK, or --resume to continue unfinished runs")
-    place = _lake_for(lake, network, scope, lambda: _check(assays, settings["pool"], settings["pools_file"]))
+    place = _lake_for(lake, network, scope, lambda: _check(assays, pool["pool"], pool["pools_file"]))
     if network is not None:
-        started = [_begin(place, network, scope, name, tasks_per_transformation, assays, assay_kind)]
+        started = [_begin(place, network, scope, name, tasks_per_transformation, assays, assay_kind, plan)]
     else:
         started = _unfinished(place, tasks_per_transformation)
     if not started:
@@ -101,7 +122,7 @@ def command(
         later = _later(flows)
         try:
             for campaign in started:
-                undone.append(_run(flows, place, campaign, plot, settings))
+                undone.append(_run(flows, place, campaign, plot, pool))
                 if undone[-1] is None:
                     break
         finally:
@@ -112,6 +133,16 @@ def command(
         ctx.exit(INTERRUPTED)
     if any(undone):
         ctx.exit(1)
+
+
+def _plan(strategy: str | None, settings: tuple[str, ...], budget_gpu_hours: float | None) -> str | None:
+    if strategy is None:
+        if settings or budget_gpu_hours is not None:
+            raise click.UsageError("--setting and --budget are for a --strategy")
+        return None
+    from ..rounds.setting import plan_of
+
+    return plan_of(strategy, settings_of(settings), {"budget_gpu_hours": budget_gpu_hours}).model_dump_json()
 
 
 def _later(flows: Session) -> str | None:
@@ -167,6 +198,7 @@ def _begin(
     tasks_per_transformation: int | None,
     assays: str | None,
     assay_kind: str,
+    plan: str | None,
 ) -> Campaign:
     from ..flow_steps.campaigns import network_name, new_campaign
     from ..ids import Scope, ScopedKey
@@ -191,7 +223,7 @@ def _begin(
     if warning is not None:
         say(warning)
     assert scope is not None
-    tasks = 1 if tasks_per_transformation is None else tasks_per_transformation
+    tasks = (1 if plan is None else 0) if tasks_per_transformation is None else tasks_per_transformation
     return new_campaign(
         lake,
         scope,
@@ -200,6 +232,7 @@ def _begin(
         tasks_per_transformation=tasks,
         assays=assays,
         assay_kind=assay_kind,
+        strategy=plan,
     )
 
 
@@ -228,6 +261,7 @@ def _run(flows: Session, lake: Lake, campaign: Campaign, plot: str | None, setti
             lake=lake.url,
             name=campaign.name,
             tasks_per_transformation=campaign.tasks_per_transformation,
+            strategy=campaign.strategy,
             assays=campaign.assays,
             assay_kind=campaign.assay_kind,
             **settings,

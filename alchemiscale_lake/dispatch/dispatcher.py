@@ -103,7 +103,11 @@ class Dispatcher:
         self._cycle_s = 0.0
 
     def run(
-        self, *, until: Literal["drained", "stopped", "once"] = "drained", stop: threading.Event | None = None
+        self,
+        *,
+        until: Literal["drained", "stopped", "once"] = "drained",
+        stop: threading.Event | None = None,
+        refill: Callable[[], bool] | None = None,
     ) -> DispatchReport:
         """Dispatch until nothing is left to do, or until `stop` is set, or for one turn.
 
@@ -117,6 +121,8 @@ class Dispatcher:
             When to end.
         stop : threading.Event, optional
             Ends the dispatcher once set, at the next turn.
+        refill : callable, optional
+            Called when nothing is left to do, with "drained"; returns whether it created more.
 
         Raises
         ------
@@ -132,8 +138,12 @@ class Dispatcher:
                 self._cycle_s, turn_began = time.monotonic() - turn_began, time.monotonic()
                 try:
                     moved = self.turn()
-                    if until == "once" or (until == "drained" and not self._in_flight and self._is_drained()):
+                    if until == "once":
                         break
+                    if until == "drained" and not self._in_flight and self._is_drained():
+                        if refill is None or not refill():
+                            break
+                        moved = True
                     outage.over()
                     turn_s = time.monotonic() - turn_began
                     for_s = pace.pause_s(turn_s, moved=moved, busy=bool(self._in_flight))

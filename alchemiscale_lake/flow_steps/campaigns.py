@@ -20,6 +20,8 @@ from ..errors import NotFoundError
 from ..faults import fault_point
 from ..ids import Scope
 from ..importing.assays import import_assays
+from ..rounds.setting import adopt_plan
+from ..rounds.strategy_plan import StrategyPlan
 from ..statestore.submit import submit_network
 from ..statestore.task_operations import ensure_tasks
 from ..store import Lake, now_utc
@@ -48,6 +50,8 @@ class Campaign:
         Wanted Tasks per Transformation; 0 creates none.
     assays, assay_kind : str or None
         File of experimental values, and their kind.
+    strategy : str or None
+        Strategy and limits for the network, as JSON of a `StrategyPlan`.
     network : str or None
         ScopedKey, once it is submitted.
     started_at : str
@@ -62,6 +66,7 @@ class Campaign:
     tasks_per_transformation: int = 1
     assays: str | None = None
     assay_kind: str = "binding"
+    strategy: str | None = None
     network: str | None = None
     started_at: str = ""
     finished: bool = False
@@ -85,6 +90,7 @@ def new_campaign(
     tasks_per_transformation: int = 1,
     assays: str | Path | None = None,
     assay_kind: str = "binding",
+    strategy: str | None = None,
 ) -> Campaign:
     """Record a campaign for a network in a file (`source`) or in the lake (`network`).
 
@@ -105,6 +111,8 @@ def new_campaign(
         Table of experimental values to import.
     assay_kind : str, default "binding"
         `binding`, `hydration` or `direct`.
+    strategy : str, optional
+        Strategy and limits for the network, as JSON of a `StrategyPlan`.
 
     Raises
     ------
@@ -124,6 +132,7 @@ def new_campaign(
         tasks_per_transformation=tasks_per_transformation,
         assays=files[1],
         assay_kind=assay_kind,
+        strategy=strategy,
         network=network,
         started_at=now_utc().isoformat(),
     )
@@ -157,6 +166,8 @@ def prepare_campaign(lake: Lake, campaign: Campaign) -> tuple[Campaign, int]:
     assert network is not None
     if campaign.assays is not None:
         import_assays(lake, campaign.assays, campaign.scope, campaign.assay_kind, tell=_log.warning)
+    if campaign.strategy is not None:
+        adopt_plan(lake, network, StrategyPlan.parse(campaign.strategy), caller=Caller.this_user())
     if campaign.tasks_per_transformation < 1:
         return campaign, 0
     created = ensure_tasks(lake, network, campaign.tasks_per_transformation, caller=Caller.this_user())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
@@ -48,7 +49,13 @@ def handed_back(report: T) -> State[T]:
 
 
 def dispatch_tasks(
-    lake: Lake, plan: DispatchSetup, *, title: str, until: Until = "drained", gather_at_end: bool = True
+    lake: Lake,
+    plan: DispatchSetup,
+    *,
+    title: str,
+    until: Until = "drained",
+    gather_at_end: bool = True,
+    refill: Callable[[], bool] | None = None,
 ) -> Dispatched:
     """Claim, run, collect and record Tasks for a pool, until nothing is left or a stop is requested.
 
@@ -66,6 +73,8 @@ def dispatch_tasks(
         When to end, as for `Dispatcher.run`.
     gather_at_end : bool, default True
         Update the estimates once more at the end.
+    refill : callable, optional
+        Called when nothing is left to do; returns whether it created more Tasks.
     """
     with (
         stop_event() as stop,
@@ -84,5 +93,5 @@ def dispatch_tasks(
         # assignments that outlive this flow run would be shown as released at its end
         executor = engine if engine.durable else ShowingExecutor(engine, runs)
         dispatcher = Dispatcher(lake, executor, plan.settings, pools=plan.pools, on_progress=on_progress)
-        report = dispatcher.run(until="once" if plan.once else until, stop=stop)
+        report = dispatcher.run(until="once" if plan.once else until, stop=stop, refill=refill)
         return Dispatched(report, stop.is_set())

@@ -18,10 +18,22 @@ from .network_findings import NETWORK_FINDINGS
 from .network_log import NETWORK_LOG, NETWORK_STATES
 from .networks import NETWORK_MEMBERS, NETWORKS
 from .results import HOSTS, REPLICATES, RESULT_FILES, RESULTS, UNIT_RESULTS
+from .strategy_rounds import ROUND_STATES, STRATEGY_ROUNDS
 from .tasks import ACTION_SNAPSHOTS, EVENTS, STATUSES, TASK_LOG, TASK_SNAPSHOTS, TASKS
 from .transformations import PHASES, TRANSFORMATIONS
 
-__all__ = ["EVENTS", "FORMAT", "NETWORK_STATES", "PHASES", "STATUSES", "TABLES", "Column", "Rule", "TableSchema"]
+__all__ = [
+    "EVENTS",
+    "FORMAT",
+    "NETWORK_STATES",
+    "PHASES",
+    "ROUND_STATES",
+    "STATUSES",
+    "TABLES",
+    "Column",
+    "Rule",
+    "TableSchema",
+]
 
 #: Format of the lake that this version writes; raised by every migration.
 FORMAT = 4
@@ -51,6 +63,7 @@ TABLES: dict[str, TableSchema] = {
         EDGE_ESTIMATES,
         NETWORK_ESTIMATES,
         NETWORK_FINDINGS,
+        STRATEGY_ROUNDS,
         ASSAYS,
         COST_MODELS,
         MIGRATIONS,

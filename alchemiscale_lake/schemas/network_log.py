@@ -14,12 +14,21 @@ NETWORK_LOG = TableSchema(
         Column("network", STRING, "ScopedKey of the network."),
         Column("seq", INT, "Number of the commit: 1, 2, 3, ... without gaps."),
         Column("idx", INT, "Position within the commit."),
-        Column("event", STRING, "Kind of decision.", choices=("created", "state", "weight", "restart_pattern")),
+        Column(
+            "event", STRING, "Kind of decision.", choices=("created", "state", "weight", "restart_pattern", "strategy")
+        ),
         Column("state", STRING, "State after this event.", choices=NETWORK_STATES),
         Column("weight", FLOAT, "Weight after this event; a network with weight 0 gets no compute."),
         Column("pattern", STRING, "Restart pattern of a `restart_pattern` event.", nullable=True),
         Column("max_retries", INT, "Restarts allowed per Task after this event; null once removed.", nullable=True),
         Column("pattern_seq", INT, "Commit that added the pattern; restarts are counted from there.", nullable=True),
+        Column(
+            "strategy",
+            STRING,
+            "Strategy and its limits after a `strategy` event, as JSON; null once cleared.",
+            nullable=True,
+            since=4,
+        ),
         Column("actor", STRING, "User who decided."),
         Column("reason", STRING, "Human-readable reason.", nullable=True),
         Column("commit_id", STRING, "Random id of the commit."),

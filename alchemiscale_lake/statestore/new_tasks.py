@@ -20,7 +20,7 @@ from ..store import Lake, now_utc
 from ..tasks import Event, Refusal, TaskState, TaskStates, status
 from .network_members import network_transformations, require_transformations
 
-__all__ = ["create_tasks", "ensure_tasks"]
+__all__ = ["create_tasks", "ensure_tasks", "store_tasks"]
 
 
 def create_tasks(
@@ -84,7 +84,7 @@ def create_tasks(
         return [m for m in made if isinstance(m, Event)]
 
     decide(lake.task_log.states())  # fail before anything is written
-    _store_tasks(lake, new, caller)
+    store_tasks(lake, new, caller)
     lake.task_log.commit(decide, caller=caller)
     return [task.task for task in new]
 
@@ -126,7 +126,7 @@ def ensure_tasks(
     transformations = network_transformations(lake, network)
     have = _live_tasks(lake.task_log.states(), transformations)
     spare = {t: [_new_task(t, None, priority) for _ in range(per_transformation - have[t])] for t in transformations}
-    _store_tasks(lake, [task for tasks in spare.values() for task in tasks], caller)
+    store_tasks(lake, [task for tasks in spare.values() for task in tasks], caller)
     created: list[str] = []
 
     def decide(states: TaskStates) -> list[Event]:
@@ -163,7 +163,16 @@ def _scope_of(key: str) -> str:
     return str(ScopedKey.from_str(key).scope)
 
 
-def _store_tasks(lake: Lake, tasks: Sequence[TaskState], caller: Caller) -> None:
+def store_tasks(lake: Lake, tasks: Sequence[TaskState], caller: Caller) -> None:
+    """Write the rows of Tasks that an event will make visible; rows that exist are left as they are.
+
+    Parameters
+    ----------
+    lake : Lake
+    tasks : sequence of TaskState
+    caller : Caller
+        Recorded as their creator.
+    """
     created_at = now_utc()
     columns = ("scope", "task", "transformation", "extends")
     rows = [{**{c: getattr(t, c) for c in columns}, "creator": caller.name, "created_at": created_at} for t in tasks]

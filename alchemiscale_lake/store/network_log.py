@@ -1,4 +1,4 @@
-"""The log of user decisions about networks: state, weight, restart patterns.
+"""The log of user decisions about networks: state, weight, restart patterns, Strategy.
 
 A network without a row is active with weight 0.5 and has no patterns, so submitting writes no rows.
 """
@@ -25,7 +25,7 @@ from .commit import last_number
 from .storage_errors import collect
 from .table import LakeTable
 
-__all__ = ["NetworkLog", "NetworkState"]
+__all__ = ["NetworkLog", "NetworkState", "StrategyDecision"]
 
 #: Patterns by network.
 _Patterns = dict[str, dict[str, RestartPattern]]
@@ -50,12 +50,35 @@ class NetworkState:
 
 
 @dataclass(frozen=True, slots=True)
+class StrategyDecision:
+    """The Strategy that a network has.
+
+    Attributes
+    ----------
+    text : str
+        The Strategy and its limits, as JSON.
+    seq : int
+        Number of the commit that set it.
+    actor : str
+        User who set it.
+    at : datetime
+        When, by the writer's clock.
+    """
+
+    text: str
+    seq: int
+    actor: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class _Standing:
     """All decisions in effect as of one commit."""
 
     seq: int = 0
     states: Mapping[str, NetworkState] = field(default_factory=dict)
     patterns: Mapping[str, Mapping[str, RestartPattern]] = field(default_factory=dict)
+    strategies: Mapping[str, StrategyDecision] = field(default_factory=dict)
 
 
 class NetworkLog:
@@ -77,6 +100,28 @@ class NetworkLog:
     def restart_patterns(self) -> dict[str, dict[str, RestartPattern]]:
         """Return the current restart patterns of every network that has some."""
         return {network: dict(own) for network, own in self._read(self._table.snapshot()).patterns.items()}
+
+    def strategies(self) -> dict[str, StrategyDecision]:
+        """Return the Strategy of every network that has one."""
+        return dict(self._read(self._table.snapshot()).strategies)
+
+    def set_strategy(
+        self, networks: Sequence[str], text: str | None, *, caller: Caller, reason: str | None = None
+    ) -> None:
+        """Set the Strategy of networks, or clear it, in one commit.
+
+        Parameters
+        ----------
+        networks : sequence of str
+            ScopedKeys of the networks.
+        text : str or None
+            The Strategy and its limits, as JSON; None clears it.
+        caller : Caller
+            Recorded as the author; needs the right to do this in the Scopes concerned.
+        reason : str, optional
+            Free text, recorded in the log.
+        """
+        self._append(networks, lambda *_: [{"event": "strategy", "strategy": text, "reason": reason}], caller)
 
     def set(
         self,
@@ -198,7 +243,7 @@ class NetworkLog:
             if self._standing.seq != seq:
                 rows = self._table.scan(delta).filter(pl.col("seq") <= seq)
                 log = collect(rows, "the log of networks").sort("seq", "idx")
-                self._standing = _Standing(seq, _states(log), _patterns(log))
+                self._standing = _Standing(seq, _states(log), _patterns(log), _strategies(log))
             return self._standing
 
 
@@ -221,3 +266,9 @@ def _patterns(log: pl.DataFrame) -> _Patterns:
     for network, pattern, max_retries, seq in rows.filter(pl.col("max_retries").is_not_null()).select(columns).rows():
         standing.setdefault(network, {})[pattern] = RestartPattern(max_retries, seq)
     return standing
+
+
+def _strategies(log: pl.DataFrame) -> dict[str, StrategyDecision]:
+    last = log.filter(pl.col("event") == "strategy").unique("network", keep="last", maintain_order=True)
+    rows = last.filter(pl.col("strategy").is_not_null()).select("network", "strategy", "seq", "actor", "at")
+    return {network: StrategyDecision(*row) for network, *row in rows.iter_rows()}

@@ -1,7 +1,7 @@
 """Strategies: which Transformations of a network get the next Tasks. Pure rules on rows; no reads, no writes.
 
 `base` has the contract, `rows` what a Strategy sees, `proposal` what it answers. One file per Strategy; `committee`
-combines several, `registry` finds them, `stratocaster_adapter` runs stratocaster's.
+combines several, `catalog` finds them, `stratocaster_adapter` runs stratocaster's.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from ..lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from .base import Strategy, StrategySettings
+    from .catalog import LoadedStrategy, load_strategy, make_strategy, strategy_names
     from .proposal import Proposal, apportion
-    from .registry import LoadedStrategy, load_strategy, make_strategy, strategy_names
-    from .rows import LigandRow, NetworkState, TransformationRow
+    from .strategy_rows import LigandRow, NetworkRows, TransformationRow
 
 __all__ = [
     "LigandRow",
     "LoadedStrategy",
-    "NetworkState",
+    "NetworkRows",
     "Proposal",
     "Strategy",
     "StrategySettings",
@@ -35,7 +35,7 @@ __getattr__ = lazy_names(
     {
         "base": ("Strategy", "StrategySettings"),
         "proposal": ("Proposal", "apportion"),
-        "registry": ("LoadedStrategy", "load_strategy", "make_strategy", "strategy_names"),
-        "rows": ("LigandRow", "NetworkState", "TransformationRow"),
+        "catalog": ("LoadedStrategy", "load_strategy", "make_strategy", "strategy_names"),
+        "strategy_rows": ("LigandRow", "NetworkRows", "TransformationRow"),
     },
 )

@@ -1,6 +1,6 @@
 """The contract of Strategies: `propose` checks and splits the network, `_propose` decides on each part.
 
-A Strategy is a pure function of a `NetworkState`: the same rows give the same proposal, in whatever order they come. It
+A Strategy is a pure function of a `NetworkRows`: the same rows give the same proposal, in whatever order they come. It
 ends: if every Task that it asks for succeeds, all its weights are None sooner or later.
 `tests/contracts/strategy_contract.py` tests this.
 """
@@ -18,8 +18,8 @@ from pydantic import BaseModel, ConfigDict
 
 from ..errors import StrategyError
 from .proposal import Proposal, union
-from .rows import NetworkState, TransformationRow
 from .state_graph import parts_of
+from .strategy_rows import NetworkRows, TransformationRow
 
 __all__ = ["Strategy", "StrategySettings"]
 
@@ -48,10 +48,13 @@ class Strategy(abc.ABC, Generic[S]):
     looks_at : {"components", "network"}
         Whether `_propose` gets each connected subgraph of the ChemicalSystems alone, as in stratocaster, or the whole
         network: complex and solvent legs of one edge are in different subgraphs.
+    weights_are_tasks : bool
+        Whether its weights are numbers of Tasks, rather than how urgent a Task is.
     """
 
     settings_type: ClassVar[type[StrategySettings]]
     looks_at: ClassVar[Literal["components", "network"]] = "components"
+    weights_are_tasks: ClassVar[bool] = False
 
     def __init__(self, settings: S | None = None) -> None:
         chosen: Any = self.default_settings() if settings is None else settings
@@ -69,12 +72,12 @@ class Strategy(abc.ABC, Generic[S]):
         """Return settings to start from; change them with `model_copy(update=...)`."""
         return cast(S, cls.settings_type())
 
-    def propose(self, network: NetworkState) -> Proposal:
+    def propose(self, network: NetworkRows) -> Proposal:
         """Return a weight for every Transformation of a network.
 
         Parameters
         ----------
-        network : NetworkState
+        network : NetworkRows
             All rows, in any order.
 
         Raises
@@ -95,7 +98,7 @@ class Strategy(abc.ABC, Generic[S]):
         return _without_frozen(rows, proposal)
 
     @abc.abstractmethod
-    def _propose(self, network: NetworkState) -> Proposal:
+    def _propose(self, network: NetworkRows) -> Proposal:
         """Return a weight for every Transformation of a part of a network; rows are sorted by key."""
 
     def _check(self, rows: list[TransformationRow], proposal: Proposal) -> None:

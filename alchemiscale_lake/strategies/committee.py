@@ -15,7 +15,7 @@ from pydantic import Field, field_validator
 from ..errors import StrategyError
 from .base import Strategy, StrategySettings
 from .proposal import Proposal
-from .rows import NetworkState
+from .strategy_rows import NetworkRows
 
 __all__ = ["Committee", "CommitteeSettings", "CommitteeStep", "Member"]
 
@@ -100,7 +100,7 @@ class Committee(Strategy[CommitteeSettings]):
         for name, member in zip(names, self.settings.members, strict=True):
             self.members[name] = given[name] if name in given else _registered(member)
 
-    def _propose(self, network: NetworkState) -> Proposal:
+    def _propose(self, network: NetworkRows) -> Proposal:
         point = float(network.round)
         if self.settings.schedule == "budget":
             budget = network.budget_gpu_hours
@@ -146,6 +146,6 @@ class Committee(Strategy[CommitteeSettings]):
 
 
 def _registered(member: Member) -> Strategy[Any]:
-    from .registry import make_strategy
+    from .catalog import make_strategy
 
     return make_strategy(member.strategy, member.settings)

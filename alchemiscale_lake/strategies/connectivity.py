@@ -11,8 +11,8 @@ from pydantic import Field, model_validator
 
 from .base import Strategy, StrategySettings
 from .proposal import Proposal
-from .rows import NetworkState, TransformationRow
 from .state_graph import degrees
+from .strategy_rows import NetworkRows, TransformationRow
 
 __all__ = ["Connectivity", "ConnectivitySettings"]
 
@@ -36,7 +36,7 @@ class Connectivity(Strategy[ConnectivitySettings]):
 
     settings_type = ConnectivitySettings
 
-    def _propose(self, network: NetworkState) -> Proposal:
+    def _propose(self, network: NetworkRows) -> Proposal:
         degree = degrees(network.transformations)
         weights: dict[str, float | None] = {}
         reasons: dict[str, str] = {}

@@ -13,8 +13,8 @@ from pydantic import Field
 
 from .base import Strategy, StrategySettings
 from .proposal import Proposal
-from .rows import NetworkState
 from .state_graph import criticality_of, degrees
+from .strategy_rows import NetworkRows
 
 __all__ = ["CriticalConnectivity", "CriticalConnectivitySettings"]
 
@@ -36,7 +36,7 @@ class CriticalConnectivity(Strategy[CriticalConnectivitySettings]):
 
     settings_type = CriticalConnectivitySettings
 
-    def _propose(self, network: NetworkState) -> Proposal:
+    def _propose(self, network: NetworkRows) -> Proposal:
         settings, rows = self.settings, network.transformations
         states, critical = criticality_of(rows)
         cut = {state for state, is_cut in zip(states, critical.cut.tolist(), strict=True) if is_cut}

@@ -1,6 +1,6 @@
 """Rows as a design: which Transformations are the legs of which edges, their variances, and what is known so far.
 
-Owns the translation of a `NetworkState` into the arrays of `estimators.design`. An edge is a pair of ligands in a
+Owns the translation of a `NetworkRows` into the arrays of `estimators.design`. An edge is a pair of ligands in a
 group: binding is complex minus solvent, hydration solvent minus vacuum, everything else is itself, as in
 `estimators.network.edges`. Parallel Transformations of one pair and phase are calculations of one leg; each keeps its
 own repeats.
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ..estimators.design.design_covariance import Components, solve_values
 from ..estimators.design.design_network import DesignNetwork, design_network
 from ..estimators.design.variance_model import VarianceModel, fit_variances
-from .rows import LigandRow, NetworkState, TransformationRow
+from .strategy_rows import LigandRow, NetworkRows, TransformationRow
 
 __all__ = ["Answer", "EdgeDesign", "edge_design"]
 
@@ -130,12 +130,12 @@ class _Builder:
         return self.nodes.setdefault((kind, group, ligand), len(self.nodes))
 
 
-def edge_design(network: NetworkState) -> EdgeDesign | None:
+def edge_design(network: NetworkRows) -> EdgeDesign | None:
     """Return the design of a network; None if no Transformation contributes to a difference between ligands.
 
     Parameters
     ----------
-    network : NetworkState
+    network : NetworkRows
         Rows sorted by key.
     """
     builder = _Builder()

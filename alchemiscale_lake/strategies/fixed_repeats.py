@@ -6,7 +6,7 @@ from pydantic import Field
 
 from .base import Strategy, StrategySettings
 from .proposal import Proposal
-from .rows import NetworkState
+from .strategy_rows import NetworkRows
 
 __all__ = ["FixedRepeats", "FixedRepeatsSettings"]
 
@@ -21,8 +21,9 @@ class FixedRepeats(Strategy[FixedRepeatsSettings]):
     """Asks for what each Transformation lacks; its weight is that number."""
 
     settings_type = FixedRepeatsSettings
+    weights_are_tasks = True
 
-    def _propose(self, network: NetworkState) -> Proposal:
+    def _propose(self, network: NetworkRows) -> Proposal:
         wanted = self.settings.repeats
         weights = {
             row.key: None if row.n_results >= wanted else float(max(0, wanted - row.n_counted))

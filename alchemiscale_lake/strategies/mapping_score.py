@@ -9,7 +9,7 @@ from pydantic import Field
 
 from .base import Strategy, StrategySettings
 from .proposal import Proposal
-from .rows import NetworkState
+from .strategy_rows import NetworkRows
 
 __all__ = ["MappingScore", "MappingScoreSettings"]
 
@@ -29,7 +29,7 @@ class MappingScore(Strategy[MappingScoreSettings]):
 
     settings_type = MappingScoreSettings
 
-    def _propose(self, network: NetworkState) -> Proposal:
+    def _propose(self, network: NetworkRows) -> Proposal:
         settings = self.settings
         weights: dict[str, float | None] = {}
         reasons: dict[str, str] = {}

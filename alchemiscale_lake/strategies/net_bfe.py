@@ -22,7 +22,7 @@ from ..estimators.design.increments import add_repeats
 from .base import Strategy, StrategySettings
 from .edge_design import EdgeDesign, edge_design
 from .proposal import Proposal
-from .rows import NetworkState
+from .strategy_rows import NetworkRows
 
 __all__ = ["NetBFE", "NetBFESettings"]
 
@@ -47,9 +47,10 @@ class NetBFE(Strategy[NetBFESettings]):
     """A-optimal allocation over edges."""
 
     settings_type = NetBFESettings
+    weights_are_tasks = True
     looks_at = "network"
 
-    def _propose(self, network: NetworkState) -> Proposal:
+    def _propose(self, network: NetworkRows) -> Proposal:
         design = edge_design(network)
         keys = [row.key for row in network.transformations]
         if design is None:

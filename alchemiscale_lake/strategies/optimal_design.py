@@ -24,7 +24,7 @@ from .base import Strategy, StrategySettings
 from .edge_design import Answer, EdgeDesign, edge_design
 from .goal_settings import Goal, StopRules, goal_matrix, stop_reason, top_counts
 from .proposal import Proposal
-from .rows import NetworkState
+from .strategy_rows import NetworkRows
 
 __all__ = ["OptimalDesign", "OptimalDesignSettings"]
 
@@ -67,9 +67,10 @@ class OptimalDesign(Strategy[OptimalDesignSettings]):
     """Allocates Tasks to legs for many goals, by expected gain per GPU-hour."""
 
     settings_type = OptimalDesignSettings
+    weights_are_tasks = True
     looks_at = "network"
 
-    def _propose(self, network: NetworkState) -> Proposal:
+    def _propose(self, network: NetworkRows) -> Proposal:
         design = edge_design(network)
         if design is None:
             reason = "no Transformation contributes to a difference between two ligands"
@@ -97,7 +98,7 @@ class OptimalDesign(Strategy[OptimalDesignSettings]):
         """Return the ligands that are wanted as the best: those of the first goal that names them."""
         return next((goal.top for goal in self.settings.goals if goal.kind == "top"), Goal(kind="top").top)
 
-    def _plan(self, network: NetworkState, design: EdgeDesign, answer: Answer | None) -> _Plan:
+    def _plan(self, network: NetworkRows, design: EdgeDesign, answer: Answer | None) -> _Plan:
         settings, count = self.settings, design.counted
         most = np.array([row.n_counted if row.frozen else settings.max_repeats for row in design.rows], dtype=np.int64)
         tasks = network.max_tasks
@@ -146,7 +147,7 @@ class OptimalDesign(Strategy[OptimalDesignSettings]):
             facts["misplacements_per_gpu_hour"] = (misplaced[0] - misplaced[1]) / hours
         return facts
 
-    def _proposal(self, network: NetworkState, design: EdgeDesign, plan: _Plan, facts: dict[str, float]) -> Proposal:
+    def _proposal(self, network: NetworkRows, design: EdgeDesign, plan: _Plan, facts: dict[str, float]) -> Proposal:
         weights: dict[str, float | None] = {row.key: None for row in design.others}
         reasons = {row.key: "it contributes to no difference between two ligands" for row in design.others}
         sd = np.sqrt(design.model.variance)
@@ -164,7 +165,7 @@ class OptimalDesign(Strategy[OptimalDesignSettings]):
         return Proposal(weights, reasons, facts=facts)
 
 
-def _all_finished(network: NetworkState, stop: str, facts: dict[str, float]) -> Proposal:
+def _all_finished(network: NetworkRows, stop: str, facts: dict[str, float]) -> Proposal:
     keys = [row.key for row in network.transformations]
     return Proposal(dict.fromkeys(keys, None), dict.fromkeys(keys, stop), stop, facts)
 

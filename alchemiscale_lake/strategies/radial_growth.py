@@ -17,8 +17,8 @@ from pydantic import Field
 
 from .base import Strategy, StrategySettings
 from .proposal import Proposal
-from .rows import NetworkState, TransformationRow
 from .state_graph import eccentricities
+from .strategy_rows import NetworkRows, TransformationRow
 
 __all__ = ["RadialGrowth", "RadialGrowthSettings"]
 
@@ -39,7 +39,7 @@ class RadialGrowth(Strategy[RadialGrowthSettings]):
 
     settings_type = RadialGrowthSettings
 
-    def _propose(self, network: NetworkState) -> Proposal:
+    def _propose(self, network: NetworkRows) -> Proposal:
         settings, rows = self.settings, network.transformations
         eccentricity = eccentricities(rows)
         lowest = _lowest_completed(rows, eccentricity)

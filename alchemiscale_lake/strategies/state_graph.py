@@ -11,7 +11,7 @@ from scipy.sparse.csgraph import shortest_path
 
 from ..estimators.design.criticality import Criticality, criticality
 from ..estimators.network.partition import label_components
-from .rows import TransformationRow
+from .strategy_rows import TransformationRow
 
 __all__ = ["criticality_of", "degrees", "eccentricities", "parts_of"]
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from ..errors import StrategyError
 from .base import Strategy, StrategySettings
 from .proposal import Proposal
-from .rows import NetworkState, TransformationRow
+from .strategy_rows import NetworkRows, TransformationRow
 
 __all__ = ["FromStratocaster", "ToStratocaster", "rows_of_network"]
 
@@ -55,7 +55,7 @@ class FromStratocaster(Strategy[StrategySettings]):
         self.result_of, self.keyed_by = result_of, keyed_by
         self.key_of = key_of or (lambda transformation: str(transformation.key))
 
-    def _propose(self, network: NetworkState) -> Proposal:
+    def _propose(self, network: NetworkRows) -> Proposal:
         edges = {self.key_of(edge): edge for edge in self.alchemical_network.edges}
         unknown = [row.key for row in network.transformations if row.key not in edges]
         if unknown:
@@ -111,7 +111,7 @@ class ToStratocaster:
             self.keyed_by is None and any(hasattr(name, "key") for name in protocol_results)
         )
         rows = rows_of_network(alchemical_network, protocol_results, self.describe)
-        proposal = self.strategy.propose(NetworkState(transformations=rows))
+        proposal = self.strategy.propose(NetworkRows(transformations=rows))
         edges = {str(edge.key): edge for edge in alchemical_network.edges}
         weights = {edges[key] if by_object else edges[key].key: weight for key, weight in proposal.weights.items()}
         try:

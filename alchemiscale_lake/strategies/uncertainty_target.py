@@ -14,7 +14,7 @@ from pydantic import Field
 from ..estimators.design.variance_model import fit_variances
 from .base import Strategy, StrategySettings
 from .proposal import Proposal
-from .rows import NetworkState
+from .strategy_rows import NetworkRows
 
 __all__ = ["UncertaintyTarget", "UncertaintyTargetSettings"]
 
@@ -31,9 +31,10 @@ class UncertaintyTarget(Strategy[UncertaintyTargetSettings]):
     """Repeats each Transformation until the uncertainty of its mean is within a target."""
 
     settings_type = UncertaintyTargetSettings
+    weights_are_tasks = True
     looks_at = "network"
 
-    def _propose(self, network: NetworkState) -> Proposal:
+    def _propose(self, network: NetworkRows) -> Proposal:
         settings, rows = self.settings, network.transformations
         groups = sorted({(row.protocol, row.phase) for row in rows})
         means = [sum(row.values_kcal_mol) / max(1, len(row.values_kcal_mol)) for row in rows]

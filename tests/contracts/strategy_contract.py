@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from alchemiscale_lake.strategies import NetworkState, Proposal, Strategy, TransformationRow, apportion
+from alchemiscale_lake.strategies import NetworkRows, Proposal, Strategy, TransformationRow, apportion
 
 __all__ = ["StrategyContract", "fan", "legs_of", "run_tasks", "state_of"]
 
@@ -61,8 +61,8 @@ def legs_of(pairs: Sequence[Pair], *, group: str = "P") -> list[TransformationRo
     return rows
 
 
-def state_of(rows: Sequence[TransformationRow], **facts: Any) -> NetworkState:
-    return NetworkState(transformations=tuple(rows), **facts)
+def state_of(rows: Sequence[TransformationRow], **facts: Any) -> NetworkRows:
+    return NetworkRows(transformations=tuple(rows), **facts)
 
 
 def run_tasks(row: TransformationRow, n: int) -> TransformationRow:
@@ -80,7 +80,7 @@ def run_tasks(row: TransformationRow, n: int) -> TransformationRow:
     )
 
 
-def _random_state(seed: int, pairs: Sequence[Pair]) -> NetworkState:
+def _random_state(seed: int, pairs: Sequence[Pair]) -> NetworkRows:
     rng = random.Random(seed)
     rows = [replace(run_tasks(row, rng.randint(0, 3)), n_in_flight=rng.randint(0, 1)) for row in legs_of(pairs)]
     return state_of(rows)

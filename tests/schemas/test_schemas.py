@@ -102,7 +102,7 @@ def test_every_table_can_make_rows_it_accepts(name: str) -> None:
     assert schema.arrow.names == schema.names
 
 
-UNITS = ("_kcal_mol", "_s", "_fs", "_ns", "_nm", "_fraction", "_gpu_hours")
+UNITS = ("gpu_hours", "_kcal_mol", "_s", "_fs", "_ns", "_nm", "_fraction")
 
 
 @pytest.mark.parametrize("name", TABLES)

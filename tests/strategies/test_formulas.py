@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from alchemiscale_lake.estimators.design.criticality import criticality
-from alchemiscale_lake.strategies import NetworkState, TransformationRow
+from alchemiscale_lake.strategies import NetworkRows, TransformationRow
 from alchemiscale_lake.strategies.connectivity import Connectivity, ConnectivitySettings
 from alchemiscale_lake.strategies.critical_connectivity import CriticalConnectivity
 from alchemiscale_lake.strategies.fixed_repeats import FixedRepeats
@@ -30,8 +30,8 @@ def rows_of(*pairs: str, results: tuple[int, ...] = ()) -> list[TransformationRo
     ]
 
 
-def state(rows: list[TransformationRow]) -> NetworkState:
-    return NetworkState(transformations=tuple(rows))
+def state(rows: list[TransformationRow]) -> NetworkRows:
+    return NetworkRows(transformations=tuple(rows))
 
 
 def test_connectivity_is_the_mean_degree_halved_per_result() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["LigandRow", "NetworkState", "TransformationRow"]
+__all__ = ["LigandRow", "NetworkRows", "TransformationRow"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +93,7 @@ class LigandRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NetworkState:
+class NetworkRows:
     """A network at the time of a round.
 
     Attributes

@@ -1,0 +1,311 @@
+"""`alchemiscale-lake strategy`: let the lake choose what to compute next."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..caller import Caller
+from ..plurals import count
+from ._errors import LakeGroup, say
+from ._options import lake_option, pools_option, scope_option
+from ._show import output_options, show_table
+
+if TYPE_CHECKING:
+    from ..rounds import RoundReport
+    from ..store import Lake
+
+__all__ = ["command", "plan_options", "settings_of", "settings_option"]
+
+_network_argument = click.argument("network")
+_networks_argument = click.argument("networks", nargs=-1, required=True, metavar="NETWORK...")
+_reason_option = click.option("--reason", default=None, help="Reason; kept in the log.")
+
+#: `settings: tuple[str, ...]`
+settings_option = click.option(
+    "--setting",
+    "settings",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Setting of the Strategy, its value as JSON or text; may be repeated.",
+)
+_WORDS = {
+    "asked": "{tasks} created",
+    "idle": "nothing to compute for now",
+    "finished": "finished",
+    "error": "the Strategy failed",
+    "dormant": "nothing has ended since the last round",
+    "early": "its interval has not passed",
+    "disabled": "its Strategy is disabled",
+    "inactive": "it is not active",
+}
+
+
+def plan_options(command: Any) -> Any:
+    """Add the limits of a Strategy: fields of `rounds.StrategyPlan`."""
+    hours, tasks = click.FloatRange(min=0, min_open=True), click.IntRange(min=1)
+    options = (
+        click.option(
+            "--mode",
+            type=click.Choice(["full", "partial", "disabled"]),
+            default="partial",
+            show_default=True,
+            help="Create and action Tasks (partial); also cancel those of finished Transformations (full).",
+        ),
+        click.option("--budget", "budget_gpu_hours", type=hours, metavar="GPU-HOURS", help="Most for the network."),
+        click.option(
+            "--scope-budget", "scope_budget_gpu_hours", type=hours, metavar="GPU-HOURS", help="Most for the Scope."
+        ),
+        click.option(
+            "--daily-budget", "gpu_hours_per_day", type=hours, metavar="GPU-HOURS", help="Most in any 24 hours."
+        ),
+        click.option(
+            "--max-tasks-per-transformation", type=tasks, metavar="N", help="Most results and Tasks in flight of each."
+        ),
+        click.option("--max-tasks-per-network", type=tasks, metavar="N", help="Most Tasks in flight at a time."),
+        click.option("--max-tasks-per-round", type=tasks, metavar="N", help="Most Tasks that one round asks for."),
+        click.option(
+            "--task-scaling",
+            type=click.Choice(["proportional", "linear", "exponential"]),
+            default="proportional",
+            show_default=True,
+            help="How weights become numbers of Tasks.",
+        ),
+        click.option(
+            "--interval", "interval_s", type=click.FloatRange(min=0), default=0.0, metavar="SECONDS",
+            help="Least time between two rounds.",
+        ),
+        click.option(
+            "--errors-to-freeze", type=tasks, default=1, show_default=True, metavar="N",
+            help="Tasks in error from which a Transformation gets no more.",
+        ),
+    )  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@click.group("strategy", cls=LakeGroup)
+def command() -> None:
+    """Let a Strategy choose what to compute next, round after round.
+
+    A network is given by its name, its ScopedKey, or a prefix of the ScopedKey. `run` holds rounds by
+    itself; elsewhere, `advance` does, for example from cron or the deployment advance-network.
+
+    \b
+    Examples:
+      alchemiscale-lake strategy set tyk2 optimal-design --budget 500
+      alchemiscale-lake strategy advance tyk2
+      alchemiscale-lake strategy explain tyk2
+    """
+
+
+@command.command("list")
+@output_options
+def list_command(tsv: bool, output: str | None) -> None:
+    """List the installed Strategies with their settings and defaults.
+
+    \b
+    Example:
+      alchemiscale-lake strategy list
+    """
+    from ..report.strategies import strategies_table
+
+    show_table(strategies_table(), tsv=tsv, output=output)
+
+
+@command.command("set")
+@_networks_argument
+@click.argument("strategy")
+@settings_option
+@plan_options
+@_reason_option
+@lake_option
+@scope_option
+def set_command(
+    networks: tuple[str, ...],
+    strategy: str,
+    settings: tuple[str, ...],
+    reason: str | None,
+    lake: str,
+    scope: str | None,
+    **limits: Any,
+) -> None:
+    """Set the Strategy of networks; it replaces the one they have.
+
+    STRATEGY is a name from `strategy list`, or `file.py:Name` of your own, whose text is stored.
+
+    \b
+    Examples:
+      alchemiscale-lake strategy set tyk2 fixed-repeats --setting repeats=4
+      alchemiscale-lake strategy set tyk2 ./mine.py:MyStrategy --max-tasks-per-round 20
+    """
+    from ..rounds import set_strategy
+
+    opened, found = _find(lake, networks, scope)
+    plan = set_strategy(
+        opened, found, strategy, settings=settings_of(settings), caller=Caller.this_user(), reason=reason, **limits
+    )
+    say(f"{count(len(found), 'network')} set to Strategy {plan.strategy}")
+    say(f"next: alchemiscale-lake strategy advance {' '.join(networks)}")
+
+
+@command.command("show")
+@_network_argument
+@lake_option
+@scope_option
+@output_options
+def show_command(network: str, lake: str, scope: str | None, tsv: bool, output: str | None) -> None:
+    """Show the Strategy of a network, and its rounds.
+
+    \b
+    Example:
+      alchemiscale-lake strategy show tyk2
+    """
+    from ..report.rounds import rounds_table
+    from ..rounds import get_strategy
+
+    opened, (found,) = _find(lake, [network], scope)
+    plan = get_strategy(opened, found)
+    if plan is None:
+        say("no Strategy is set; see `alchemiscale-lake strategy set --help`")
+    else:
+        limits = plan.model_dump(exclude={"strategy", "settings", "code", "digest"}, exclude_none=True)
+        say(f"Strategy {plan.strategy} {json.dumps(plan.settings, sort_keys=True)}")
+        say(", ".join(f"{name.replace('_', ' ')} {value}" for name, value in limits.items()))
+    table = rounds_table(opened, found)
+    show_table(table, tsv=tsv, output=output, counted=count(len(table.rows), "round"))
+
+
+@command.command("explain")
+@_network_argument
+@click.option("--round", "number", type=click.IntRange(min=1), default=None, metavar="N", help="[default: the last]")
+@lake_option
+@scope_option
+@output_options
+def explain_command(
+    network: str, number: int | None, lake: str, scope: str | None, tsv: bool, output: str | None
+) -> None:
+    """Explain what a round gave each Transformation, and why.
+
+    \b
+    Example:
+      alchemiscale-lake strategy explain tyk2 --round 2
+    """
+    from ..errors import NotFoundError
+    from ..report.rounds import explanation_table
+
+    opened, (found,) = _find(lake, [network], scope)
+    table = explanation_table(opened, found, number)
+    if not table.rows:
+        which = "no round yet" if number is None else f"no round {number}"
+        raise NotFoundError(f"{network} has {which}; see `alchemiscale-lake strategy show {network}`")
+    show_table(table, tsv=tsv, output=output)
+
+
+@command.command("clear")
+@_networks_argument
+@_reason_option
+@lake_option
+@scope_option
+def clear_command(networks: tuple[str, ...], reason: str | None, lake: str, scope: str | None) -> None:
+    """Clear the Strategy of networks; Tasks and rounds are kept.
+
+    \b
+    Example:
+      alchemiscale-lake strategy clear tyk2
+    """
+    from ..rounds import clear_strategy
+
+    opened, found = _find(lake, networks, scope)
+    cleared = clear_strategy(opened, found, caller=Caller.this_user(), reason=reason)
+    say(f"{count(len(cleared), 'Strategy', 'Strategies')} cleared")
+    for network in set(found) - set(cleared):
+        say(f"  {network} had none")
+
+
+@command.command("advance")
+@click.argument("networks", nargs=-1, metavar="[NETWORK...]")
+@click.option("--now", is_flag=True, help="Hold a round even if nothing has ended since the last one.")
+@pools_option
+@lake_option
+@scope_option
+@click.pass_context
+def advance_command(
+    ctx: click.Context, networks: tuple[str, ...], now: bool, pools_file: str | None, lake: str, scope: str | None
+) -> None:
+    """Hold the next round of networks; without NETWORK, of all that have a Strategy.
+
+    A round is held if a Task has completed or failed since the last one, or the Strategy was set anew. Repeating it,
+    also by two processes at once, asks for nothing twice. Exit code 1 if a Strategy failed.
+
+    \b
+    Example:
+      alchemiscale-lake strategy advance --scope 'org-campaign-*'
+    """
+    from ..pools_file import find_pools_file, load_pools
+    from ..query import networks_in
+    from ..rounds import advance_network
+
+    path = find_pools_file(pools_file)
+    pools = None if path is None else load_pools(path)
+    if networks:
+        opened, found = _find(lake, networks, scope)
+    else:
+        from ..store import Lake
+
+        opened = Lake.open(lake)
+        found = [n for n in networks_in(opened, scope or "*-*-*") if n in opened.network_log.strategies()]
+        if not found:
+            say("no network has a Strategy; see `alchemiscale-lake strategy set --help`")
+    failed = False
+    for network in found:
+        report = advance_network(opened, network, caller=Caller.this_user(), pools=pools, now=now)
+        say(f"{_name(opened, network)}: {_outcome(report)}")
+        failed |= (report.last_state or report.state) == "error"
+    ctx.exit(1 if failed else 0)
+
+
+# --- shared helpers --------------------------------------------------------------------------------
+
+
+def settings_of(given: Sequence[str]) -> dict[str, Any]:
+    """Return settings from NAME=VALUE; a value that is not JSON is text."""
+    settings: dict[str, Any] = {}
+    for one in given:
+        name, equals, value = one.partition("=")
+        if not (name and equals):
+            raise click.UsageError(f"--setting takes NAME=VALUE, not {one!r}")
+        try:
+            settings[name] = json.loads(value)
+        except ValueError:
+            settings[name] = value
+    return settings
+
+
+def _outcome(report: RoundReport) -> str:
+    text = _WORDS[report.state].format(tasks=count(report.n_tasks, "Task"))
+    if report.state != "asked" and report.n_tasks:
+        text += f"; {count(report.n_tasks, 'Task')} of round {report.round} created"
+    if report.n_cancelled:
+        text += f"; {count(report.n_cancelled, 'Task')} cancelled"
+    number = f"round {report.round}, " if report.round is not None else ""
+    why = report.exception or report.stop
+    return f"{number}{text}" + (f": {why}" if why else "")
+
+
+def _name(lake: Lake, network: str) -> str:
+    from ..flow_steps.campaigns import network_name
+
+    return network_name(lake, network) or network
+
+
+def _find(lake: str, networks: Sequence[str], scope: str | None) -> tuple[Lake, list[str]]:
+    from ..query import find_network
+    from ..store import Lake
+
+    opened = Lake.open(lake)
+    return opened, list(dict.fromkeys(find_network(opened, name, scope=scope) for name in networks))

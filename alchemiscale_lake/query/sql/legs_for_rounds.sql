@@ -1,0 +1,42 @@
+-- legs_for_rounds: Transformations of a network with what a Strategy decides on
+-- grain: one row per Transformation
+-- inputs: network_legs, transformations, current_transformation_estimates, results
+-- parameters: $network (a ScopedKey), $since (a time)
+-- gpu_hours: of all attempts, failed ones included; worker-hours where no GPU was used
+with spent as (
+    select
+        transformation,
+        sum(coalesce(nullif(gpu_time_s, 0), wall_time_s)) / 3600 as gpu_hours,
+        sum(coalesce(nullif(gpu_time_s, 0), wall_time_s)) filter (ended_at >= $since) / 3600 as recent_gpu_hours
+    from results
+    group by transformation
+)
+select
+    legs.transformation,
+    legs.qualname,
+    legs.phase,
+    legs.environment,
+    legs.ligand_i,
+    legs.ligand_j,
+    legs.n_results,
+    transformations.state_a,
+    transformations.state_b,
+    transformations.protocol_qualname as protocol,
+    transformations.mapping_score,
+    transformations.n_dummy_atoms,
+    transformations.charge_change,
+    transformations.ring_change,
+    estimates.attempts,
+    estimates.values_kcal_mol,
+    estimates.own_uncertainties_kcal_mol,
+    coalesce(spent.gpu_hours, 0) as spent_gpu_hours,
+    coalesce(spent.recent_gpu_hours, 0) as recent_gpu_hours
+from network_legs as legs
+join transformations
+    on legs.transformation = transformations.transformation
+left join current_transformation_estimates as estimates
+    on legs.transformation = estimates.transformation
+left join spent
+    on legs.transformation = spent.transformation
+where legs.network = $network
+order by legs.transformation;

@@ -1,0 +1,216 @@
+"""Advance a network by one round of its Strategy, if there is something new to decide on.
+
+A round is recorded by compare-and-swap before its Tasks are created, and the keys of its Tasks follow from it. So two
+schedulers on one network never ask for a Task twice, and what a killed one has recorded, the next completes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import polars as pl
+
+from ..caller import Caller
+from ..errors import StrategyError
+from ..estimates.gathering import gather_network
+from ..faults import fault_point
+from ..ids import Scope
+from ..query import networks_in
+from ..settings import Pools
+from ..statestore.network_members import network_transformations
+from ..statestore.round_tasks import ensure_round_tasks
+from ..statestore.task_operations import cancel_tasks
+from ..store import Lake, NetworkState, StrategyDecision, now_utc
+from .network_rows import network_rows, task_counts
+from .proposing import propose
+from .round_rows import StrategyRound, last_round, proposal_rows, record_round
+from .strategy_plan import StrategyPlan
+from .task_numbers import task_numbers
+
+__all__ = ["RoundReport", "advance_network", "advance_scope"]
+
+RoundState = Literal["asked", "idle", "finished", "error", "dormant", "early", "disabled", "inactive"]
+
+
+@dataclass(frozen=True, slots=True)
+class RoundReport:
+    """Outcome of advancing a network.
+
+    Attributes
+    ----------
+    network : str
+        ScopedKey.
+    round : int or None
+        The newest round; None if there is none.
+    state : str
+        Of a new round: `asked`, `idle`, `finished` or `error`. If there was none: `dormant` (nothing has ended since
+        the last one), `early` (its interval has not passed), `disabled`, or `inactive` (the network is).
+    n_tasks : int
+        Tasks created by this call, including those that an interrupted one left to create.
+    n_cancelled : int
+        Actions cancelled, in mode `full`.
+    stop : str or None
+        Why the Strategy is finished with the network.
+    exception : str or None
+        Why the round failed.
+    last_state : str or None
+        State of the newest round.
+    """
+
+    network: str
+    round: int | None
+    state: RoundState
+    n_tasks: int = 0
+    n_cancelled: int = 0
+    stop: str | None = None
+    exception: str | None = None
+    last_state: str | None = None
+
+
+def advance_scope(
+    lake: Lake, scope: Scope | str = "*-*-*", *, caller: Caller, pools: Pools | None = None
+) -> list[RoundReport]:
+    """Advance all networks of a Scope that have a Strategy.
+
+    Parameters
+    ----------
+    lake : Lake
+    scope : Scope or str, default "*-*-*"
+        A Scope, or a pattern such as `org-campaign-*`.
+    caller : Caller
+        Recorded as the author; needs the right to do this in the Scopes concerned.
+    pools : Pools, optional
+        Declares what Tasks need, for predicted costs.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no network.
+    """
+    chosen = lake.network_log.strategies()
+    return [
+        advance_network(lake, network, caller=caller, pools=pools)
+        for network in networks_in(lake, scope)
+        if network in chosen
+    ]
+
+
+def advance_network(
+    lake: Lake, network: str, *, caller: Caller, pools: Pools | None = None, now: bool = False
+) -> RoundReport:
+    """Complete the last round of a network, and hold the next one if there is something new to decide on.
+
+    There is if a Task has completed or failed since the last round, or the Strategy was set anew. After a failed round,
+    it needs to be set again.
+
+    Parameters
+    ----------
+    lake : Lake
+    network : str
+        ScopedKey of the network.
+    caller : Caller
+        Recorded as the author; needs the right to do this in the Scopes concerned.
+    pools : Pools, optional
+        Declares what Tasks need, for predicted costs.
+    now : bool, default False
+        Hold a round in any case.
+
+    Raises
+    ------
+    NotFoundError
+        If the network is not in the lake.
+    StrategyError
+        If it has no Strategy.
+    """
+    caller.require_for("write", [network])
+    members = network_transformations(lake, network)
+    decision = lake.network_log.strategies().get(network)
+    if decision is None:
+        raise StrategyError(
+            f"network {network} has no Strategy; set one with `alchemiscale-lake strategy set`", network=network
+        )
+    plan, last = StrategyPlan.parse(decision.text), last_round(lake, network)
+    if plan.mode == "disabled":
+        return _report(network, "disabled", last)
+    if lake.network_log.states().get(network, NetworkState()).state != "active":
+        return _report(network, "inactive", last)
+    n_created = 0 if last is None else ensure_round_tasks(lake, network, last.number, last.n_tasks, caller=caller)
+    counts = task_counts(states := lake.task_log.states(), members)
+    if last is not None and not now:
+        if last.plan_seq == decision.seq and (last.state == "error" or last.inputs_digest == counts.digest):
+            return _report(network, "dormant", last, n_tasks=n_created)
+        if last.plan_seq == decision.seq and (now_utc() - last.at).total_seconds() < plan.interval_s:
+            return _report(network, "early", last, n_tasks=n_created)
+    return _hold(
+        lake, network, decision, plan, last, caller=caller, pools=pools, as_of_seq=states.seq, n_created=n_created
+    )
+
+
+def _hold(
+    lake: Lake,
+    network: str,
+    decision: StrategyDecision,
+    plan: StrategyPlan,
+    last: StrategyRound | None,
+    *,
+    caller: Caller,
+    pools: Pools | None,
+    as_of_seq: int,
+    n_created: int,
+) -> RoundReport:
+    """Hold a round; if another scheduler holds it at the same time, complete that one's."""
+    number, at = 1 if last is None else last.number + 1, now_utc()
+    counts = task_counts(lake.task_log.states(), network_transformations(lake, network))
+    gather_network(lake, network)
+    rows = network_rows(lake, network, plan, counts, n_rounds=number - 1, at=at, pools=pools)
+    answer = propose(plan, rows)
+    n_tasks: Mapping[str, int] = {}
+    state: Literal["asked", "idle", "finished", "error"] = "error"
+    if answer.proposal is not None:
+        n_tasks = task_numbers(plan, answer.proposal, rows, are_tasks=answer.are_tasks)
+        state = "asked" if n_tasks else "finished" if answer.proposal.finished else "idle"
+    common = {
+        "round": number,
+        "state": state,
+        "strategy": plan.strategy,
+        "digest": plan.digest,
+        "exception": answer.exception,
+        "traceback": answer.traceback,
+        "plan_seq": decision.seq,
+        "inputs_digest": counts.digest,
+        "as_of_seq": as_of_seq,
+        "actor": caller.name,
+        "at": at,
+    }
+    fault_point("rounds:before-record")
+    held = record_round(lake, proposal_rows(network, rows, answer.proposal, n_tasks, common))
+    fault_point("rounds:after-record")
+    if not held:
+        return advance_network(lake, network, caller=caller, pools=pools)
+    n_created += ensure_round_tasks(lake, network, number, n_tasks, caller=caller)
+    fault_point("rounds:after-tasks")
+    n_cancelled = 0
+    if plan.mode == "full" and answer.proposal is not None:
+        finished = [key for key, weight in answer.proposal.weights.items() if weight is None]
+        n_cancelled = _cancel(lake, network, finished, caller)
+    stop = None if answer.proposal is None else answer.proposal.stop
+    return RoundReport(network, number, state, n_created, n_cancelled, stop, answer.exception, state)
+
+
+def _cancel(lake: Lake, network: str, transformations: list[str], caller: Caller) -> int:
+    """Cancel waiting and running Tasks of Transformations on a network; return their number."""
+    states = lake.task_log.states()
+    live = states.with_status("waiting", "running").filter(pl.col("transformation").is_in(transformations))
+    actions = states.live_actions().filter(pl.col("network") == network)
+    tasks = live.join(actions, on="task", how="semi")["task"].sort().to_list()
+    return sum(outcome.ok for outcome in cancel_tasks(lake, tasks, network, caller=caller)) if tasks else 0
+
+
+def _report(network: str, state: RoundState, last: StrategyRound | None, *, n_tasks: int = 0) -> RoundReport:
+    if last is None:
+        return RoundReport(network, None, state, n_tasks)
+    return RoundReport(
+        network, last.number, state, n_tasks, stop=last.stop, exception=last.exception, last_state=last.state
+    )
