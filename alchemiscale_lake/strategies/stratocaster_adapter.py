@@ -30,8 +30,8 @@ class FromStratocaster(Strategy[StrategySettings]):
         Has stratocaster's `propose`.
     alchemical_network : AlchemicalNetwork
         The network that the rows describe.
-    result_of : callable
-        From a row with results to the ProtocolResult that stands for them.
+    result_of : callable, optional
+        From a row with results to the ProtocolResult that stands for them; by default one with their number and values.
     key_of : callable, optional
         From a Transformation to the key of its row; its GufeKey by default.
     keyed_by : {"key", "object"}, optional
@@ -45,14 +45,14 @@ class FromStratocaster(Strategy[StrategySettings]):
         self,
         strategy: Any,
         alchemical_network: Any,
-        result_of: Callable[[TransformationRow], Any],
+        result_of: Callable[[TransformationRow], Any] | None = None,
         *,
         key_of: Callable[[Any], str] | None = None,
         keyed_by: KeyStyle = "key",
     ) -> None:
         super().__init__()
         self.strategy, self.alchemical_network = strategy, alchemical_network
-        self.result_of, self.keyed_by = result_of, keyed_by
+        self.result_of, self.keyed_by = result_of or _summary, keyed_by
         self.key_of = key_of or (lambda transformation: str(transformation.key))
 
     def _propose(self, network: NetworkRows) -> Proposal:
@@ -74,6 +74,12 @@ class FromStratocaster(Strategy[StrategySettings]):
 
     def _named(self, transformation: Any) -> Any:
         return transformation.key if self.keyed_by == "key" else transformation
+
+
+def _summary(row: TransformationRow) -> Any:
+    from ..gufe_adapter.summaries import summary_result  # imports gufe
+
+    return summary_result(row.n_results, row.values_kcal_mol, row.own_uncertainty_kcal_mol)
 
 
 class ToStratocaster:
@@ -106,6 +112,11 @@ class ToStratocaster:
         alchemical_network : AlchemicalNetwork
         protocol_results : mapping
             ProtocolResults by GufeKey or by Transformation.
+
+        Raises
+        ------
+        StrategyError
+            If results are keyed by Transformation and the installed stratocaster takes GufeKeys only, as 0.2 does.
         """
         by_object = self.keyed_by == "object" or (
             self.keyed_by is None and any(hasattr(name, "key") for name in protocol_results)
@@ -118,7 +129,15 @@ class ToStratocaster:
             base = importlib.import_module("stratocaster.base")
         except ImportError:
             return weights
-        return base.StrategyResult(weights=weights)
+        try:
+            return base.StrategyResult(weights=weights)
+        except TypeError as e:  # its token is JSON of the weights
+            if not by_object:
+                raise
+            raise StrategyError(
+                f"the installed stratocaster takes weights by GufeKey only ({e}); key results by GufeKey",
+                strategy=type(self.strategy).__name__,
+            ) from e
 
 
 def rows_of_network(

@@ -1,19 +1,26 @@
-"""The adapter, on stand-ins with stratocaster's interface: results and weights by GufeKey, and by Transformation."""
+"""The adapter, on stand-ins with stratocaster's interface, and on stratocaster's own Strategies where it is installed.
+
+Results and weights are by GufeKey, and by Transformation.
+"""
 
 from __future__ import annotations
 
 import sys
 import types
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 
 from alchemiscale_lake.errors import StrategyError
+from alchemiscale_lake.gufe_adapter.summaries import summary_result
 from alchemiscale_lake.strategies import TransformationRow
 from alchemiscale_lake.strategies.connectivity import Connectivity
+from alchemiscale_lake.strategies.radial_growth import RadialGrowth
 from alchemiscale_lake.strategies.stratocaster_adapter import FromStratocaster, ToStratocaster, rows_of_network
 from tests.contracts.strategy_contract import state_of
+from tests.generations import gufe1
+from tests.networks import disconnected_network, fanning_network, sorted_edges
 
 
 @dataclass(frozen=True)
@@ -129,4 +136,79 @@ def test_rows_may_be_described_further() -> None:
     assert [row.key for row in described] == ["N-1", "T-1", "T-2", "T-3"]
     assert {row.gpu_hours for row in described} == {2.0}
     assert (described[0].state_a, described[0].state_b) == ("S-a", "S-a")
+
+
+def test_without_stratocaster_the_weights_are_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "stratocaster.base", None)
+
     assert ToStratocaster(Connectivity(), keyed_by="object").propose(NETWORK, {}).keys() == set(EDGES)
+
+
+def real_strategy(name: str) -> Any:
+    module = pytest.importorskip("stratocaster.strategies", reason="stratocaster is not installed")
+    strategy = getattr(module, name)
+    return strategy(strategy.default_settings())
+
+
+def rows_with_results(network: Any, counts: dict[str, int]) -> list[TransformationRow]:
+    """Return rows of an AlchemicalNetwork whose Transformations, by name, have results."""
+    keys = {str(edge.key): counts.get(edge.name, 0) for edge in network.edges}
+    return [
+        replace(row, n_results=keys[row.key], values_kcal_mol=(1.5,) * keys[row.key])
+        for row in rows_of_network(network, {})
+    ]
+
+
+REAL = pytest.mark.parametrize(
+    ("theirs", "ours"), [("ConnectivityStrategy", Connectivity()), ("RadialGrowthStrategy", RadialGrowth())]
+)
+
+
+@gufe1
+@REAL
+@pytest.mark.parametrize("counts", [{}, {"lig_lig_0": 1, "lig_lig_1": 2, "lig_0_lig_0_0": 1, "lig_lig_2": 3}])
+def test_real_strategy_gives_the_weights_of_ours(theirs: str, ours: Any, counts: dict[str, int]) -> None:
+    network = fanning_network()
+    state = state_of(rows_with_results(network, counts))
+
+    proposal = FromStratocaster(real_strategy(theirs), network).propose(state)
+
+    assert proposal.weights == ours.propose(state).weights
+    assert sum(weight is None for weight in proposal.weights.values()) == (1 if counts else 0)
+
+
+@gufe1
+@REAL
+def test_real_strategy_ends_with_its_results(theirs: str, ours: Any) -> None:
+    network = disconnected_network(n_parts=2, n_ligands=4)
+    strategy, counts = FromStratocaster(real_strategy(theirs), network), {edge.name: 0 for edge in network.edges}
+
+    for _ in range(100):
+        rows = rows_with_results(network, counts)
+        proposal = strategy.propose(state_of(rows))
+        if proposal.finished:
+            break
+        names = {str(edge.key): edge.name for edge in network.edges}
+        counts[names[max(proposal.weights, key=lambda key: proposal.weights[key] or 0.0)]] += 1
+
+    assert set(counts.values()) == {3}
+
+
+@gufe1
+@REAL
+def test_our_strategy_gives_a_real_strategy_result(theirs: str, ours: Any) -> None:
+    network, real = fanning_network(), real_strategy(theirs)
+    results = {edge.key: summary_result(1, [0.5]) for edge in sorted_edges(network)[:3]}
+
+    found = ToStratocaster(ours).propose(network, results)
+
+    assert type(found) is type(real.propose(network, results))
+    assert found.resolve() == pytest.approx(real.propose(network, results).resolve())
+
+
+@gufe1
+def test_weights_by_object_need_a_later_stratocaster() -> None:
+    pytest.importorskip("stratocaster", reason="stratocaster is not installed")
+
+    with pytest.raises(StrategyError, match="takes weights by GufeKey only"):
+        ToStratocaster(Connectivity(), keyed_by="object").propose(fanning_network(), {})
