@@ -45,6 +45,7 @@ from .pacing import Pace, rest, tasks_ahead
 from .picture import Due, Identity, InFlight
 from .pool_reports import PoolReport, report_pool, withdraw_report
 from .progress_estimate import Outlook, ProgressEstimate
+from .refill import Refill
 from .schedule import Schedule
 from .sightings import Sightings
 
@@ -122,7 +123,8 @@ class Dispatcher:
         stop : threading.Event, optional
             Ends the dispatcher once set, at the next turn.
         refill : callable, optional
-            Called when nothing is left to do, with "drained"; returns whether it created more.
+            With "drained", called when nothing is left to do, and now and then while workers idle; creates more Tasks,
+            and returns whether it did.
 
         Raises
         ------
@@ -131,7 +133,7 @@ class Dispatcher:
         """
         began = turn_began = time.monotonic()
         stop = stop or threading.Event()
-        poll_s, outage = self._settings.poll_s, Outage()
+        poll_s, outage, more = self._settings.poll_s, Outage(), Refill(refill)
         pace = Pace(poll_s, self._settings.heartbeat_s)
         try:
             while not stop.is_set():
@@ -141,9 +143,11 @@ class Dispatcher:
                     if until == "once":
                         break
                     if until == "drained" and not self._in_flight and self._is_drained():
-                        if refill is None or not refill():
+                        if not more.now():
                             break
                         moved = True
+                    elif until == "drained":
+                        moved |= more.early(self._is_idle)
                     outage.over()
                     turn_s = time.monotonic() - turn_began
                     for_s = pace.pause_s(turn_s, moved=moved, busy=bool(self._in_flight))
@@ -340,6 +344,10 @@ class Dispatcher:
         ages_s = {attempt: now_s - self._in_flight[attempt].leased_at_s for attempt in signs if attempt is not None}
         seen = {a: (signs[a], age_s) for a, age_s in ages_s.items() if math.isfinite(age_s)}
         self._sightings.note(OWN_LEASES, seen)
+
+    def _is_idle(self) -> bool:
+        """Return whether there is capacity, and no Task for it."""
+        return self._openings.slots_free() > 0 and not self._openings.claimable(self._lake.task_log.states())
 
     def _is_drained(self) -> bool:
         states = self._lake.task_log.states()
