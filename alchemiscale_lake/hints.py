@@ -10,10 +10,10 @@ import re
 import shlex
 from typing import Final
 
-__all__ = ["with_lake"]
+__all__ = ["COMMAND", "with_lake"]
 
 #: A command that takes --lake: all do but `pools`.
-_COMMAND: Final = re.compile(r"(?:^ *|`|: )alchemiscale-lake (?!pools\b)[a-z][^`\n]*", re.MULTILINE)
+COMMAND: Final = re.compile(r"(?:^ *|`|: )alchemiscale-lake (?!pools\b)[a-z][^`\n]*", re.MULTILINE)
 
 
 def with_lake(text: str, lake: str, default: str = "./lake") -> str:
@@ -36,4 +36,4 @@ def with_lake(text: str, lake: str, default: str = "./lake") -> str:
     if lake == default:
         return text
     option = f" --lake {shlex.quote(lake)}"
-    return _COMMAND.sub(lambda found: found[0] if "--lake" in found[0] else f"{found[0]}{option}", text)
+    return COMMAND.sub(lambda found: found[0] if "--lake" in found[0] else f"{found[0]}{option}", text)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["count", "verb"]
+__all__ = ["count", "part", "verb"]
 
 
 def count(n: int, noun: str, plural: str | None = None) -> str:
@@ -42,3 +42,22 @@ def verb(n: int, one: str = "is", many: str = "are") -> str:
     ('is', 'are', 'has')
     """
     return one if n == 1 else many
+
+
+def part(n: int, total: int, noun: str, plural: str | None = None) -> str:
+    """Return how many of a total, with the noun; the total is omitted if it is one.
+
+    Parameters
+    ----------
+    n, total : int
+    noun : str
+        In the singular.
+    plural : str, optional
+        Default: the noun with `s`.
+
+    Examples
+    --------
+    >>> part(1, 18, "Task"), part(1, 1, "Task"), part(0, 1, "Task")
+    ('1 of 18 Tasks', '1 Task', '0 Tasks')
+    """
+    return count(n, noun, plural) if total == 1 else f"{n} of {count(total, noun, plural)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable
 from typing import Final, TypeVar
@@ -28,6 +29,8 @@ __all__ = [
 F = TypeVar("F", bound=Callable[..., object])
 
 _LAKE: Final = f"{__name__}.lake"
+#: Beginning of every ScopedKey of a network.
+_NETWORK: Final = "AlchemicalNetwork-"
 
 
 def _keep_lake(ctx: click.Context, _: click.Parameter, value: str) -> str:
@@ -107,10 +110,23 @@ def is_given(ctx: click.Context, option: str) -> bool:
 
 
 def at_this_lake(text: str) -> str:
-    """Add `--lake` to the commands in a message, if they would otherwise use another lake than this command."""
+    """Return a message with names of networks for their ScopedKeys, and with `--lake` in its commands where needed."""
     default = os.environ.get("ALCHEMISCALE_LAKE") or "./lake"
     ctx = click.get_current_context(silent=True)
-    return with_lake(text, default if ctx is None else ctx.meta.get(_LAKE, default), default)
+    place = default if ctx is None else ctx.meta.get(_LAKE, default)
+    return with_lake(_by_name(text, place), place, default)
+
+
+def _by_name(text: str, place: str) -> str:
+    if _NETWORK not in text:
+        return text
+    from ..query import NetworkNames
+    from ..store import Lake
+
+    # the message may be about the lake that cannot be read
+    with contextlib.suppress(Exception):
+        return NetworkNames.of(Lake.open(place)).in_message(text)
+    return text
 
 
 def lake_of_pools(ctx: click.Context, lake: str, pools_file: str | None) -> str:

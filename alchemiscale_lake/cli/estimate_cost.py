@@ -76,7 +76,7 @@ def command(
     from ..costs.pricing import price
     from ..pools_file import find_pools_file, load_pools
     from ..report.cost import price_lines, price_table, transformations_table
-    from ..statestore.simulation_count import repeats_within, simulations_of
+    from ..statestore.simulation_count import ONE_TASK_EACH, repeats_within, simulations_of
     from ..store import now_utc
 
     found = find_pools_file(pools_file)
@@ -96,7 +96,10 @@ def command(
             f"{remaining.scope}: the estimate is of what is left of them and of what the file would add"
         )
     n_repeats = remaining.rows["n_repeats"].to_list()
-    if repeated := simulations_of(n_repeats, remaining.most_tasks) or repeats_within(n_repeats):
+    multiplied = simulations_of(n_repeats, remaining.n_tasks)
+    if multiplied and (tasks_per_transformation or 0) > 1 and not remaining.n_started:
+        multiplied += ONE_TASK_EACH
+    if repeated := multiplied or repeats_within(n_repeats):
         say(repeated)
 
 

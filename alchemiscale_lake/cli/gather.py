@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from ..plurals import count, verb
+from ..plurals import count, part, verb
 from ._errors import say
 from ._files import PlotFile
 from ._options import lake_option, scope_option
@@ -135,7 +135,7 @@ def command(
         _write_pages(opened, done)
         return
     for one in done:
-        say(f"{one.n_regathered} of {one.n_transformations} Transformations had new results")
+        say(f"{part(one.n_regathered, one.n_transformations, 'Transformation')} had new results")
     (name,) = networks
     if model != "mle":
         _show_model(connection, name, model, tsv=tsv, output=output)
@@ -167,7 +167,7 @@ def _write_page(lake: Lake, gathered: GatherReport, seq: int) -> None:
         from ..report.campaign_page import written_page
 
         place, told = written_page(lake, gathered.network)
-    say(told if place is None else f"next: open in a browser: {shown_place(place)}")
+    say(told if place is None else f"page: {shown_place(place)}")
 
 
 def _write_pages(lake: Lake, done: list[GatherReport]) -> None:
@@ -195,9 +195,7 @@ def _fill(lake: Lake, networks: list[str]) -> None:
     from ..estimates.object_estimates import fill_estimates
 
     report = fill_estimates(lake, networks)
-    say(
-        f"estimates of {report.n_filled} of {count(report.n_missing, 'result')} without one computed from their objects"
-    )
+    say(f"estimates of {part(report.n_filled, report.n_missing, 'result')} without one computed from their objects")
     for failure in report.failures[:_MOST_FAILURES]:
         say(f"  {failure}")
     if len(report.failures) > _MOST_FAILURES:
@@ -228,7 +226,8 @@ def _show_one(
         say(remark)
     flagged = n_flagged(connection, network).get(network, 0)
     if flagged and report != "findings":
-        say(f"{count(flagged, 'finding')} {verb(flagged)} flagged: see --report findings")
+        see = f"`alchemiscale-lake gather {network} --report findings`"
+        say(f"{count(flagged, 'finding')} {verb(flagged)} flagged: see {see}")
 
 
 def _show_many(

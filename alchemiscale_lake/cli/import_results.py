@@ -121,10 +121,10 @@ def command(
 def _networks_of(lake: Lake, report: ImportReport) -> str:
     """Return the arguments of `gather` for what was imported: a network, or a Scope if there are several."""
     from ..ids import ScopedKey
-    from ..report.summary import network_word
+    from ..query import NetworkNames
 
     if len(report.networks) == 1:
-        return network_word(report.networks[0], lake.table("networks").scan().select("network", "name").collect())
+        return NetworkNames.of(lake).arguments(report.networks[0])
     scopes = sorted({str(ScopedKey.from_str(network).scope) for network in report.networks})
     return f"--scope {scopes[0] if len(scopes) == 1 else shlex.quote('*-*-*')}"
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..plurals import count
+from ..plurals import part
 from ._errors import say
 from ._options import lake_option, scope_option
 from ._show import output_options, show_table
@@ -104,7 +104,7 @@ def command(
     found = find_network(opened, network, scope=scope)
     ranked = rank_network(connect(opened), found, top=top, kind=kind, n_draws=draws, model_error=model_error)
     table = ranking_table(ranked, shown=limit)
-    show_table(table, tsv=tsv, output=output, counted=f"{len(table.rows)} of {count(len(ranked.ligands), 'ligand')}")
+    show_table(table, tsv=tsv, output=output, counted=f"{part(len(table.rows), len(ranked.ligands), 'ligand')}")
     say(f"probabilities have a sampling error of {ranked.max_standard_error:.1g} at most")
     for line in _about(ranked):
         say(line)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -205,7 +204,7 @@ def _begin(
     from ..networks import read_network
     from ..networks.facts import transformation_rows
     from ..query import find_network
-    from ..statestore.simulation_count import multiplied_repeats, simulations_of
+    from ..statestore.simulation_count import ONE_TASK_EACH, multiplied_repeats, simulations_of
     from ..store import now_utc
 
     wanted: dict[str, Any] = {"source": network}
@@ -215,11 +214,17 @@ def _begin(
         except NotFoundError as e:
             raise NotFoundError(f"there is no file or folder {network!r}, and no such network in {lake.url}") from e
         scope = str(ScopedKey.from_str(wanted["network"]).scope)
-        name = name or network_name(lake, wanted["network"])
+        known = network_name(lake, wanted["network"])
+        if name is not None and name != known:
+            raise click.UsageError(
+                f"--name is for a network that is read from a file; {network} is in the lake already"
+            )
+        name = known
         warning = multiplied_repeats(lake, wanted["network"], tasks_per_transformation or 1)
     else:
         rows = transformation_rows(read_network(network), Scope.parse(scope or "*-*-*"), now_utc())
         warning = simulations_of([row["n_repeats"] for row in rows], tasks_per_transformation or 1)
+        warning = warning and warning + ONE_TASK_EACH
     if warning is not None:
         say(warning)
     assert scope is not None
@@ -272,10 +277,11 @@ def _run(flows: Session, lake: Lake, campaign: Campaign, plot: str | None, setti
         return None
     n_failed = tasks_in_error(lake, report.campaign.network)
     if n_failed:
-        name = shlex.quote(report.campaign.title)
+        network = report.campaign.network
         say(f"{count(n_failed, 'Task')} {verb(n_failed)} in error")
-        say(f"to see why: alchemiscale-lake failures {name}")
-        say(f"to run them again: `alchemiscale-lake tasks retry --network {name}` and `alchemiscale-lake run {name}`")
+        say(f"to see why: alchemiscale-lake failures {network}")
+        retry = f"alchemiscale-lake tasks retry --network {network}"
+        say(f"to run them again: `{retry}` and `alchemiscale-lake run {network}`")
     show_summary(lake, report.campaign.network, plot=plot)
     return n_failed + _left_waiting(lake, report.campaign.network)
 

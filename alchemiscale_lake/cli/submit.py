@@ -46,10 +46,18 @@ def command(network: str, lake: str, scope: str, name: str | None, tasks_per_tra
         f"{submission.name or 'network'}: {count(submission.n_transformations, 'Transformation')} "
         f"({submission.n_new_transformations} new), {count(submission.n_new_objects, 'new object')} stored"
     )
-    if submission.note_on_keys is not None:
-        say(submission.note_on_keys)
-    if tasks_per_transformation:
-        created = ensure_tasks(place, submission.network, tasks_per_transformation, caller=Caller("submit"))
-        if multiplied := multiplied_repeats(place, submission.network):
-            say(multiplied)
-        say(f"{count(len(created), 'Task')} created and actioned; next: alchemiscale-lake dispatch")
+    for note in (submission.note_on_name, submission.note_on_keys):
+        if note is not None:
+            say(note)
+    if not tasks_per_transformation:
+        say(f"next: alchemiscale-lake run {submission.network}")
+        return
+    created = ensure_tasks(place, submission.network, tasks_per_transformation, caller=Caller("submit"))
+    if not created:
+        every = count(tasks_per_transformation, "Task")
+        say(f"no Task was created: every Transformation has at least {every} already")
+        return
+    if multiplied := multiplied_repeats(place, submission.network):
+        say(multiplied)
+    say(f"{count(len(created), 'Task')} created and actioned")
+    say("next: alchemiscale-lake dispatch")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ..caller import Caller
-from ..plurals import count
+from ..plurals import count, part
 from ._errors import LakeGroup, put_out, say
 from ._options import lake_option, scope_option
 from ._show import output_options, show_table
@@ -142,7 +142,7 @@ def create_command(
         _answer(action_tasks(opened, created, found, caller=user), "created and actioned")
     else:
         say(f"{count(len(created), 'Task')} created, not actioned")
-    if found is not None and (multiplied := multiplied_repeats(opened, found)):
+    if found is not None and created and (multiplied := multiplied_repeats(opened, found)):
         say(multiplied)
 
 
@@ -252,7 +252,7 @@ def _list(*, lake: str, limit: int | None, tsv: bool, output: str | None, **sele
     styled = Table(table.columns, table.rows, row_styles=tuple(STATUS_STYLES[status] for status in shown["status"]))
     show_table(styled, tsv=tsv, output=output)
     if len(shown) < len(rows):
-        say(f"{len(shown)} of {count(len(rows), 'Task')} shown")
+        say(f"{part(len(shown), len(rows), 'Task')} shown")
 
 
 def _select(
@@ -342,7 +342,7 @@ def _no_transformation(lake: Lake, name: str) -> NotFoundError:
 def _answer(outcomes: Sequence[TaskOutcome], done: str) -> None:
     """Print the outcome for the Tasks; exit with 1 if any was refused."""
     refused = [outcome for outcome in outcomes if not outcome.ok]
-    say(f"{len(outcomes) - len(refused)} of {count(len(outcomes), 'Task')} {done}")
+    say(f"{part(len(outcomes) - len(refused), len(outcomes), 'Task')} {done}")
     for outcome in refused:
         say(f"  {outcome.task}: {outcome.reason}")
     if refused:

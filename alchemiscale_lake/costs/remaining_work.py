@@ -60,10 +60,10 @@ class Remaining:
         return int(self.rows.select(n=pl.sum_horizontal("n_running", "n_waiting")).sum().item())
 
     @property
-    def most_tasks(self) -> int:
-        """Return the number of Tasks left for the Transformation with the most."""
+    def n_tasks(self) -> list[int]:
+        """Return the number of Tasks left for each Transformation."""
         left = self.rows.select(n=pl.sum_horizontal("n_running", "n_waiting", "n_idle", "n_new"))
-        return int(max(left["n"].to_list(), default=0))
+        return [int(n) for n in left["n"]]
 
 
 def remaining_of_file(

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from ..plurals import count
+from ..plurals import part
 from ..settings import Pools
 from ..statestore.claims import network_weights
 from ..store import Lake, NetworkState, now_utc
@@ -222,7 +222,7 @@ class _Play:
         taken = rows.filter(pl.col(part_in(name)).cum_sum() <= workers + _SLACK)
         admitted = admission.candidates["task"].n_unique()
         full = len(taken) < admitted and (admission.limit is None or len(taken) < admission.limit)
-        return taken, (f"has capacity for {len(taken)} of {count(admitted, 'Task')}",) if full else ()
+        return taken, (f"has capacity for {part(len(taken), admitted, 'Task')}",) if full else ()
 
     def _start(self, name: str, taken: pl.DataFrame) -> None:
         started = taken.with_columns(pool=pl.lit(name), attempt=pl.lit("planned:") + pl.col("task"))

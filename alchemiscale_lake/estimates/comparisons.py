@@ -20,7 +20,7 @@ import polars as pl
 from ..errors import EstimationError, SettingsError
 from ..estimators.errors import EstimatorInputError
 from ..estimators.statistics.performance import Performance, Resampled, pool, resample
-from ..ids import Scope
+from ..ids import Scope, ScopedKey
 from ..query import Connection, ask
 
 __all__ = ["QUANTITIES", "By", "Comparison", "compare", "compared_pairs", "programme_of"]
@@ -236,7 +236,11 @@ def _pooled(members: list[_Round], *, over_time: bool) -> Iterator[tuple[datetim
 
 def _nothing(network: str | None, scope: Scope | str | None) -> str:
     where = network or (f"Scope {scope}" if scope is not None else "the lake")
+    into, what = ("...", "--scope '*-*-*'") if scope is None else (str(scope), f"--scope '{scope}'")
+    if network is not None:
+        into, what = str(ScopedKey.from_str(network).scope), network
     return (
         f"nothing in {where} can be compared: no two ligands of a network have both an estimate and an experimental "
-        "value; import values with `alchemiscale-lake assays FILE --scope ...`, then run `alchemiscale-lake gather`"
+        f"value; import values with `alchemiscale-lake assays FILE --scope {into}`, then run "
+        f"`alchemiscale-lake gather {what}`"
     )

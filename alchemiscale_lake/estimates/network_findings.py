@@ -24,7 +24,7 @@ from ..estimators.network.pooling import PooledSpread
 from ..estimators.network.replicate_checks import outlying_results, scattering_legs
 from ..estimators.statistics.findings import Finding, ranked
 from ..networks.measures import MEASURES, is_absent
-from ..plurals import count
+from ..plurals import count, verb
 from .transformation_estimates import none_if_nan
 
 __all__ = ["SolvedKind", "finding_rows"]
@@ -173,11 +173,13 @@ def _moved(findings: Iterable[Finding], members: Sequence[int]) -> list[Finding]
 def _spread_row(phase: str, protocol: str, spread: PooledSpread, variance: np.ndarray[Any, Any]) -> dict[str, Any]:
     """Return the row on the spread of all repeats of a phase."""
     typical = math.sqrt(spread.ratio * (float(np.median(variance)) if spread.scale == "own" else 1.0))
-    seen = f"{phase} legs of {protocol}: {spread.degrees_of_freedom} repeats of {spread.n_legs} legs"
+    n = spread.degrees_of_freedom
+    scatter = verb(n, "scatters", "scatter")
+    seen = f"{phase} legs of {protocol}: {count(n, 'repeat')} of {count(spread.n_legs, 'leg')}"
     if spread.scale == "own":
-        description = f"{seen} scatter {math.sqrt(spread.ratio):.2g} times as much as their stated uncertainties"
+        description = f"{seen} {scatter} {math.sqrt(spread.ratio):.2g} times as much as their stated uncertainties"
     else:
-        description = f"{seen} scatter by {typical:.2g} kcal/mol; results state no uncertainty"
+        description = f"{seen} {scatter} by {typical:.2g} kcal/mol; results state no uncertainty"
     return {
         "checked": "spread",
         "kind": phase,

@@ -15,6 +15,7 @@ from ..errors import EstimationError
 from ..estimators.errors import EstimatorConvergenceError
 from ..estimators.network.bayesian import solve_network_bayesian
 from ..estimators.network.robust import solve_network_robust
+from ..ids import ScopedKey
 from ..networks.measures import is_absent
 from ..plurals import count
 from ..query import Connection, ask
@@ -69,7 +70,8 @@ def estimate_by_model(connection: Connection, network: str, model: Model) -> Mod
     edges = ask(connection, "latest_edges", network=network).filter(usable)
     if not len(edges):
         raise EstimationError(
-            f"no edge of {network} has a value and an uncertainty yet; see `alchemiscale-lake status`", network=network
+            f"no edge of {network} has a value and an uncertainty yet; see `alchemiscale-lake status {network}`",
+            network=network,
         )
     solve = _robust if model == "robust" else _bayesian
     rows: list[tuple[Any, ...]] = []
@@ -127,7 +129,7 @@ def _bayesian(edges: pl.DataFrame, ligands: pl.DataFrame, network: str) -> tuple
     if not len(measured):
         raise EstimationError(
             f"no ligand of {network} has an experimental value, and this model needs one; import some with "
-            "`alchemiscale-lake assays FILE --scope ...`",
+            f"`alchemiscale-lake assays FILE --scope {ScopedKey.from_str(network).scope}`",
             network=network,
         )
     unstated = measured["experiment_uncertainty_kcal_mol"].fill_null(0.0) <= 0

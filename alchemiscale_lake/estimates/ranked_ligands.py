@@ -118,7 +118,10 @@ def _nothing(network: str, rows: pl.DataFrame) -> str:
     if rows["value_kcal_mol"].count():
         why = "its results have no uncertainty, and there are no repeats to estimate one; run more repeats"
     else:
-        why = "none has a value; run `alchemiscale-lake gather`, and see `alchemiscale-lake status` for its Tasks"
+        why = (
+            f"none has a value; run `alchemiscale-lake gather {network}`, and see `alchemiscale-lake status {network}` "
+            "for its Tasks"
+        )
     return f"no ligand of {network} can be ranked: {why}"
 
 

@@ -103,7 +103,8 @@ def compare_sources(
     if not found:
         raise EstimationError(
             "the two networks have no two ligands in common that both have an estimate and an experimental value; "
-            "ligands are matched by name: `alchemiscale-lake compare` shows what each has"
+            f"ligands are matched by name: `alchemiscale-lake gather {network}` and "
+            f"`alchemiscale-lake gather {other}` show those of each"
         )
     return found
 

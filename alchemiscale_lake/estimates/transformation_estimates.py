@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 import polars as pl
 
 from ..estimators.network.replicates import ReplicateEstimate, combine
-from ..plurals import count, verb
+from ..plurals import count, part, verb
 
 __all__ = ["none_if_nan", "stale_estimates"]
 
@@ -147,14 +147,12 @@ def _note(combined: ReplicateEstimate, replicates: Sequence[_Replicate], results
     n_without = len(results) - len({one.attempt for one in replicates})
     n_extending = int(results["extends"].sum())
     if n_without:
-        notes.append(
-            f"{n_without} of {count(len(results), 'good result')} {verb(n_without, 'has', 'have')} no estimate"
-        )
+        notes.append(f"{part(n_without, len(results), 'good result')} {verb(n_without, 'has', 'have')} no estimate")
     if math.isnan(combined.uncertainty):
         notes.append("the uncertainty is unknown")
     if n_extending:
         notes.append(
-            f"{n_extending} of {count(len(results), 'result')} {verb(n_extending, 'extends', 'extend')} others; "
+            f"{part(n_extending, len(results), 'result')} {verb(n_extending, 'extends', 'extend')} others; "
             "each counts as "
             "a separate repeat"
         )

@@ -8,6 +8,7 @@ import signal
 import sys
 
 from ..errors import LakeError
+from ..plurals import part
 from ..store import Lake
 from .assignment_run import execute_assignment
 from .job import stop_all
@@ -37,7 +38,7 @@ def run_job(arguments: list[str] | None = None) -> int:
         return 1
     finally:
         close_step_server()
-    sys.stderr.write(f"{len(finished)} of {len(assignment.attempts)} attempts left a receipt\n")
+    sys.stderr.write(f"{part(len(finished), len(assignment.attempts), 'attempt')} left a receipt\n")
     return 0
 
 

@@ -157,8 +157,9 @@ def prepare_campaign(lake: Lake, campaign: Campaign) -> tuple[Campaign, int]:
     """
     if campaign.network is None:
         submission = submit_network(lake, campaign.source, campaign.scope, name=campaign.name)
-        if submission.note_on_keys is not None:
-            _log.warning(submission.note_on_keys)
+        for note in (submission.note_on_name, submission.note_on_keys):
+            if note is not None:
+                _log.warning(note)
         campaign = replace(campaign, network=submission.network, name=submission.name)
         fault_point("campaigns:after-submit")
         _save(lake, campaign)

@@ -7,9 +7,10 @@ from typing import Any
 import polars as pl
 
 from ..estimates.gathering import GatherReport
+from ..hints import with_lake
 from ..ids import ScopedKey
-from ..plurals import count
-from ..query import ask, connect
+from ..plurals import count, part, verb
+from ..query import NetworkNames, ask, connect
 from ..statestore.task_operations import network_transformations
 from ..store import Lake
 from .artifacts import code, escaped, publish_markdown, publish_table
@@ -45,7 +46,7 @@ def publish_estimates(lake: Lake, report: GatherReport, *, title: str) -> None:
         for row in ranking.iter_rows(named=True)
     ]
     if rows:
-        status = f"{report.n_whole_edges} of {report.n_edges} edges complete; estimate version {report.round}"
+        status = f"{part(report.n_whole_edges, report.n_edges, 'edge')} complete; estimate version {report.round}"
         publish_table(f"{title}-estimates", rows, description=f"Free energies of {title}: {status}")
 
 
@@ -64,7 +65,7 @@ def publish_campaign(lake: Lake, title: str, network: str, dispatched: Dispatche
     gathered : GatherReport
         Report of the last update of estimates.
     """
-    report = dispatched.report
+    report, n, called = dispatched.report, gathered.n_estimated, NetworkNames.of(lake).arguments(network)
     place = publish_page(lake, network, title=title)
     lines = [
         f"# {escaped(title)}",
@@ -72,12 +73,16 @@ def publish_campaign(lake: Lake, title: str, network: str, dispatched: Dispatche
         *([] if place is None else [f"- {page_text(place)}"]),
         f"- {count(report.completed, 'Task')} complete and {report.failed} failed in this run, "
         f"{report.wall_time_s:.0f} s",
-        f"- {report.recovered} results of an earlier run were recovered",
-        f"- {gathered.n_estimated} of {gathered.n_transformations} Transformations have an estimate",
+        f"- {count(report.recovered, 'result')} of an earlier run {verb(report.recovered, 'was', 'were')} recovered",
+        f"- {part(n, gathered.n_transformations, 'Transformation')} {verb(n, 'has', 'have')} an estimate",
         *_failures(lake, network),
         "",
         "Next:",
-        f"```\nalchemiscale-lake status --lake {lake.url}\nalchemiscale-lake gather --lake {lake.url} --report dg\n```",
+        *(
+            "```",
+            *(with_lake(f"alchemiscale-lake {command} {called}", lake.url) for command in ("status", "gather")),
+            "```",
+        ),
     ]
     publish_markdown(f"{title}-summary", "\n".join(lines), description=f"Summary of {title}")
 

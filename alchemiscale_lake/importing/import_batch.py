@@ -99,6 +99,8 @@ class Batch:
         Columns of `transformations` that are not in the objects.
     results : list of PlannedResult
         Results to write.
+    source : str
+        The file or folder, for messages.
     """
 
     scope: Scope
@@ -109,6 +111,7 @@ class Batch:
     members: list[str] = field(default_factory=list)
     known_better: dict[str, dict[str, Any]] = field(default_factory=dict)
     results: list[PlannedResult] = field(default_factory=list)
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,7 +97,8 @@ class FileImport:
         name = self._name or _common_name(paths, alone=alone)
         placed = [(self._with_estimate(one, key, reading), key) for one, key in self._place(found, name, reading)]
         made = list(self._places.made)
-        batch = Batch(self._scope, self._standing, None, self._pool.objects, made)
+        source = str(paths[0] if len(paths) == 1 else paths[0].parent)
+        batch = Batch(self._scope, self._standing, None, self._pool.objects, made, source=source)
         found_in = self._networks_of({key for _, key in placed})
         # with a name, everything imported becomes one network; without, results stay in existing networks
         batch.members = [key for key in dict.fromkeys(key for _, key in placed) if self._name or key not in found_in]

@@ -129,7 +129,7 @@ def _plan(
     }
     made = list(keys.values())
     key = f"{imported_network_key(network)}-{scope}"
-    batch = Batch(scope, key, network, pool.objects, made, made)
+    batch = Batch(scope, key, network, pool.objects, made, made, source=str(raw.path))
     for edge, transformation in keys.items():
         batch.known_better[transformation] = _columns(edge, told.get(edge))
     suffix = next((suffix for suffix in (".tsv", ".json") if suffix in raw.path.suffixes), ".csv")

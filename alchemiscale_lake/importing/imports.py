@@ -30,13 +30,14 @@ from ..networks.edge_table import is_table
 from ..networks.json_tables import is_json_table
 from ..networks.measurements import TEMPERATURE_KELVIN, Duplicates
 from ..networks.result_files import find_result_files, read_raw
-from ..plurals import count
+from ..plurals import part
 from ..statestore.submit import submit_network
 from ..store import Lake, now_utc
 from .import_batch import ImportReading, SourceFile
 from .import_files import FileImport, ImportProgress
 from .import_tables import read_tables, write_assays
 from .import_writing import Stored, Written, write_batches
+from .standing_networks import check_standing_networks
 
 __all__ = ["ImportPlan", "ImportReport", "import_planned", "import_results", "plan_import"]
 
@@ -227,12 +228,13 @@ def plan_import(
             lake, tables, wanted, network, reading, temperature_kelvin=temperature_kelvin, duplicates=duplicates
         )
     if reading.bad and not (skip_bad and len(reading.bad) < reading.n_files):
-        raise _refusal(reading)
+        raise _refusal(reading, skip_bad=skip_bad)
     if len(reading.left_out) + len(reading.bad) == reading.n_files:
         raise ResultFileError(
             "\n".join(["nothing was imported:", *reading.left_out[:_NAMED], *_more(reading.left_out)]),
             left_out=reading.left_out,
         )
+    check_standing_networks(lake, reading, named=network is not None)
     return ImportPlan(reading, wanted, network, given if others else None)
 
 
@@ -337,11 +339,17 @@ def _report(reading: ImportReading, written: Written, n_assays: int) -> ImportRe
     )
 
 
-def _refusal(reading: ImportReading) -> ResultFileError:
+def _refusal(reading: ImportReading, *, skip_bad: bool) -> ResultFileError:
     said = "\n".join([*(why for _, why in reading.bad[:_NAMED]), *_more(reading.bad)])
+    # with --skip-bad, none is left
+    advice = (
+        ""
+        if skip_bad or len(reading.bad) == reading.n_files
+        else f", or skip {'it' if len(reading.bad) == 1 else 'them'} with --skip-bad"
+    )
     return ResultFileError(
-        f"{len(reading.bad)} of {count(reading.n_files, 'file')} cannot be imported, and nothing was; correct them, or "
-        f"skip them with --skip-bad:\n{said}",
+        f"{part(len(reading.bad), reading.n_files, 'file')} cannot be imported, and nothing was; correct "
+        f"{'it' if len(reading.bad) == 1 else 'them'}{advice}:\n{said}",
         bad=reading.bad,
     )
 

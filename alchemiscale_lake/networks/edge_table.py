@@ -20,7 +20,7 @@ from typing import Final
 
 from ..cells import TableRow, table_rows
 from ..errors import ContentError, ResultFileError
-from ..plurals import count, verb
+from ..plurals import part, verb
 from .edge_rows import RowReader, row_reader
 from .edge_values import EdgeTable, EdgeValue, LigandValue
 from .marked_rows import is_comment, sure_names
@@ -64,8 +64,8 @@ def read_edge_table(text: str, source: str, *, temperature_kelvin: float = TEMPE
     except ContentError as e:
         raise ResultFileError(e.message, **e.facts) from e
     table = _Reading(source)
-    for part in _parts(rows, source, temperature_kelvin):
-        table.read(part)
+    for piece in _parts(rows, source, temperature_kelvin):
+        table.read(piece)
     return table.done()
 
 
@@ -188,9 +188,7 @@ class _Reading:
         notes = [*self.notes, *(f"{self.source}: left out: {what} ({n})" for what, n in self.left_out.items())]
         empty = len(self.edges.keys() - {value.edge for value in self.values})
         if empty:
-            notes.append(
-                f"{self.source}: {empty} of {count(len(self.edges), 'leg')} {verb(empty, 'has', 'have')} no value"
-            )
+            notes.append(f"{self.source}: {part(empty, len(self.edges), 'leg')} {verb(empty, 'has', 'have')} no value")
         return EdgeTable(self.source, tuple(self.edges), tuple(self.values), tuple(self.ligands), tuple(notes))
 
     def _said(self) -> str:

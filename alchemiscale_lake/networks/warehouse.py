@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from .. import content
 from ..errors import ContentError, ResultFileError
+from ..plurals import part, verb
 from .chain import reference
 
 __all__ = ["assembled_result", "find_dags", "is_dag"]
@@ -56,7 +57,8 @@ def assembled_result(dag: Path) -> bytes:
     ended = {unit for unit in units if of_unit.get(unit)}
     if not any(name.startswith(_RAN[1]) for name in ran) and len(ended) < len(units):
         raise ResultFileError(
-            f"{dag}: not finished, {len(ended)} of {len(units)} units have a result; import the folder again later",
+            f"{dag}: not finished, {part(len(ended), len(units), 'unit')} {verb(len(ended), 'has', 'have')} a result; "
+            "import the folder again later",
             source=str(dag),
             unfinished=True,
         )

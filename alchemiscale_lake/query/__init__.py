@@ -10,12 +10,14 @@ from .connect import Connection, ask, connect, connect_for, read_sql
 from .counts import TaskSnapshot, status_counts, status_counts_by
 from .named_queries import NAMED_QUERIES, NamedQuery, statement
 from .names import find_network, networks_in, require_scope
+from .network_names import NetworkNames
 from .of_networks import NetworksConnection, connect_to_networks
 
 __all__ = [
     "NAMED_QUERIES",
     "Connection",
     "NamedQuery",
+    "NetworkNames",
     "NetworksConnection",
     "TaskSnapshot",
     "ask",

@@ -8,6 +8,7 @@ from ..errors import AmbiguousScopeError, NotFoundError
 from ..ids import Scope
 from ..store import Lake
 from ..suggestions import did_you_mean
+from .network_names import NetworkNames
 
 __all__ = ["find_network", "networks_in", "require_scope"]
 
@@ -53,15 +54,15 @@ def find_network(lake: Lake, text: str | None = None, *, scope: Scope | str | No
         if len(fits) == 1:
             return str(fits["network"].item())
         if len(fits):
-            listed = [f"  {network}  {name or ''}".rstrip() for _, network, name in fits.head(_SHOWN).iter_rows()]
+            listed = [f"  {line}" for line in NetworkNames.of(lake).listed(fits["network"].head(_SHOWN))]
             more = f"\n  and {len(fits) - _SHOWN} more" if len(fits) > _SHOWN else ""
             what = (
-                "several networks; give one of these:"
+                f"there are several networks{where}; give one of these:"
                 if text is None
                 else f"{text!r} matches {len(fits)} networks{where}:"
             )
             raise AmbiguousScopeError(
-                "\n".join([what, *listed]) + more + "\ngive its name, more of its ScopedKey, or --scope",
+                "\n".join([what, *listed]) + more,
                 value=text,
                 candidates=fits["network"].to_list(),
             )

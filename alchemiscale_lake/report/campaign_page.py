@@ -11,7 +11,6 @@ import hashlib
 import html
 import io
 import re
-import shlex
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from importlib.resources import files
@@ -23,8 +22,8 @@ from ..errors import LakeError, MissingDependencyError
 from ..estimates.experiment_pairs import dg_pairs
 from ..hints import with_lake
 from ..ids import ScopedKey
-from ..plurals import count
-from ..query import Connection, ask, connect_to_networks
+from ..plurals import count, part
+from ..query import Connection, NetworkNames, ask, connect_to_networks
 from ..store import Lake, now_utc
 from .failures import failure_kinds
 from .ligand_table import failed_ligands, ligand_table
@@ -136,7 +135,7 @@ def campaign_page(lake: Lake, network: str, *, at: datetime) -> str:
                 _agreement(ranking, name),
                 _findings(connection, network),
                 _failures(connection, network),
-                _more(lake, network, name),
+                _more(lake, network),
             ]
         ),
     }
@@ -158,7 +157,7 @@ def _progress(connection: Connection, network: str) -> str:
     counts = {status: int(rows[0][f"n_{status}"]) if rows else 0 for status in _STATUSES}
     total = sum(counts.values())
     chips = "".join(f'<span class="chip {status}"></span>{n} {status}' for status, n in counts.items())
-    body = [f"<p>{counts['complete']} of {count(total, 'Task')} complete</p>" if total else "<p>No Tasks yet.</p>"]
+    body = [f"<p>{part(counts['complete'], total, 'Task')} complete</p>" if total else "<p>No Tasks yet.</p>"]
     if total:
         body += [_bar(counts, total), f'<p class="soft">{chips}</p>']
     return _section("Progress", body)
@@ -200,7 +199,7 @@ def _ranking(ranking: pl.DataFrame, failed: Collection[str]) -> str:
         body += [f"<h2>{html.escape(kind)}</h2>"] if len(kinds) > 1 else []
         body.append(_ligands(ligand_table(rows.head(_MOST_ROWS), failed)))
         if len(rows) > _MOST_ROWS:
-            body.append(f'<p class="soft">{_MOST_ROWS} of {len(rows)} ligands are shown.</p>')
+            body.append(f'<p class="soft">{part(_MOST_ROWS, len(rows), "ligand")} are shown.</p>')
     notes = sorted({without_codes(note) for found in ranking["notes"].to_list() for note in found or ()})
     body += [f'<p class="soft">{html.escape(note)}</p>' for note in notes]
     return _section("Ligands (kcal/mol)", body)
@@ -255,8 +254,8 @@ def _failures(connection: Connection, network: str) -> str:
     return _section("Failures", [_table(("attempts", "why", "for example"), rows)], wide=True)
 
 
-def _more(lake: Lake, network: str, name: str) -> str:
-    called = shlex.quote(name) if name != _UNNAMED else ScopedKey.from_str(network).gufe_key
+def _more(lake: Lake, network: str) -> str:
+    called = NetworkNames.of(lake).arguments(network)
     place = lake.url if lake.local_path is None else str(lake.local_path)
     commands = {
         "the network, with structures and atom mappings": f"alchemiscale-lake view {called}",

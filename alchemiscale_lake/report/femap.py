@@ -87,7 +87,7 @@ def network_femap(lake: Lake, network: str | ScopedKey, *, kind: str | None = No
         problem = (
             f"several kinds of estimates ({', '.join(kinds)}); give one as `kind`"
             if kinds
-            else "no estimates; run `alchemiscale-lake gather` first"
+            else f"no estimates; run `alchemiscale-lake gather {network}` first"
         )
         raise NotFoundError(f"{network} has {problem}", network=network, kinds=kinds)
     edges = ask(connection, "latest_edges", network=network, kind=kinds[0]).filter(

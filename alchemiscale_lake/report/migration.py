@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..plurals import count
 from ..store import MigrationReport
 from .table import Table
 
@@ -28,7 +29,7 @@ def migration_line(report: MigrationReport) -> str:
     """Return the outcome in one line."""
     missing = sum(done.wall_time_s is None for done in report.steps)
     if missing:
-        return f"the lake has format {report.before} and lacks {missing} step(s); nothing was changed"
+        return f"the lake has format {report.before} and lacks {count(missing, 'step')}; nothing was changed"
     if not report.steps:
         return f"the lake has format {report.after}, the current one; nothing to do"
     return f"the lake has been migrated from format {report.before} to {report.after}"

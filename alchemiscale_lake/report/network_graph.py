@@ -90,7 +90,7 @@ def network_graph(lake: Lake, network: str) -> NetworkGraph:
     if not len(edges):
         raise EstimationError(
             f"{network} has no edges between ligands, so there is nothing to draw; "
-            "see `alchemiscale-lake status` for its Transformations",
+            f"see `alchemiscale-lake status {network} --transformations`",
             network=network,
         )
     by_kind = edges.sort("kind").group_by("kind", maintain_order=True)

@@ -10,7 +10,7 @@ from ..estimates.comparisons import By, Comparison
 from ..estimates.ranked_ligands import RankedNetwork
 from ..estimates.side_by_side import SideBySide
 from ..estimators.statistics.performance import FEWEST_FOR_INTERVAL
-from ..plurals import count, verb
+from ..plurals import part, verb
 from .table import Table
 
 __all__ = ["ENERGY_STATISTICS", "comparison_table", "ranking_table", "side_by_side_table", "too_few"]
@@ -69,7 +69,7 @@ def too_few(comparisons: Sequence[Comparison]) -> list[str]:
     few = sum(one.performance.n < FEWEST_FOR_INTERVAL for one in comparisons)
     if not few:
         return []
-    what = f"{few} of {count(len(comparisons), 'comparison')} {verb(few, 'has', 'have')}"
+    what = f"{part(few, len(comparisons), 'comparison')} {verb(few, 'has', 'have')}"
     return [f"{what} fewer than {FEWEST_FOR_INTERVAL} pairs: too few for an interval, or, below 3, a correlation"]
 
 

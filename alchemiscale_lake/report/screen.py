@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from ..plurals import part
 from ..printable import printable
 from .table import ERROR, Table
 
@@ -143,7 +144,7 @@ def lay_out(table: Table, width: int, *, keys: bool = False, most_rows: int | No
         missing = ", ".join(names[:_NAMED]) + more
         notes.append(f"too wide: {missing} not shown; a wider terminal, --tsv or -o FILE shows all")
     if len(rows) < len(table.rows):
-        notes.append(f"{len(rows)} of {len(table.rows)} rows shown; --tsv or -o FILE shows all")
+        notes.append(f"{part(len(rows), len(table.rows), 'row')} shown; --tsv or -o FILE shows all")
     return Screen(fitting, table, positions, notes)
 
 

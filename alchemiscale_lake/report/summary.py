@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,9 +9,8 @@ import polars as pl
 
 from ..errors import MissingDependencyError
 from ..estimates.experiment_pairs import dg_pairs
-from ..ids import ScopedKey
 from ..plurals import count
-from ..query import Connection, ask, connect_for
+from ..query import Connection, NetworkNames, ask, connect_for
 from ..store import Lake
 from .campaign_page import written_page
 from .ligand_table import failed_ligands, ligand_table
@@ -20,7 +18,7 @@ from .page_places import report_path, shown_place
 from .plots import performance_line, plot_pairs
 from .table import Table
 
-__all__ = ["Summary", "network_word", "summarise"]
+__all__ = ["Summary", "summarise"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +64,9 @@ def summarise(lake: Lake, network: str, *, plot: str | Path | None = None) -> Su
         lines.append(line)
     if not len(pairs):
         lines.append("no ligand has an experimental value, so there is no RMSE and no plot")
-    names = ask(connection, "network_states").select("network", "name")
-    commands = _next_commands(network, names)
     place, told = written_page(lake, network)
-    if place is None:
-        lines.append(told)
-    else:
-        commands = (f"open in a browser: {shown_place(place)}", *commands)
+    lines.append(told if place is None else f"page: {shown_place(place)}")
+    commands = _next_commands(NetworkNames.of(lake).arguments(network))
     table = ligand_table(ranking, failed_ligands(connection, network))
     return Summary(table, (*lines, "next:", *(f"  {c}" for c in commands)), written)
 
@@ -94,23 +88,7 @@ def _plot_path(lake: Lake, network: str, plot: str | Path | None) -> Path | None
     return None if lake.local_path is None else lake.local_path / report_path(lake, network, ".png")
 
 
-def network_word(network: str, names: pl.DataFrame) -> str:
-    """Return the word by which a command finds a network: its name, quoted for a shell, or its key if others share it.
-
-    Parameters
-    ----------
-    network : str
-        ScopedKey.
-    names : polars.DataFrame
-        Columns network, name: all networks of the lake.
-    """
-    name = names.filter(pl.col("network") == network)["name"].item()
-    is_alone = name is not None and names["name"].to_list().count(name) == 1
-    return shlex.quote(name) if is_alone else str(ScopedKey.from_str(network).gufe_key)
-
-
-def _next_commands(network: str, names: pl.DataFrame) -> tuple[str, ...]:
-    called = network_word(network, names)
+def _next_commands(called: str) -> tuple[str, ...]:
     return (
         f"alchemiscale-lake gather {called} --report ddg",
         'alchemiscale-lake query "from throughput"',

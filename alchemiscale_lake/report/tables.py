@@ -14,9 +14,9 @@ from typing import Any, Final
 import polars as pl
 
 from ..errors import EstimationError
-from ..ids import ScopedKey
+from ..ids import Scope, ScopedKey
 from ..networks.measures import MEASURES, is_absent
-from ..plurals import count, verb
+from ..plurals import count, part, verb
 from ..query import Connection, ask, read_sql, statement
 from .table import ERROR, NO_ESTIMATE, Table
 
@@ -98,7 +98,7 @@ def dg_table(connection: Connection, network: str, *, allow_partial: bool = Fals
         kind, n = disconnected.sort("kind").row(0)
         raise EstimationError(
             f"the {kind} network has {n} parts that are not connected by an edge with a result, so ligands of "
-            "different parts cannot be compared; use --report=ddg, run the missing Tasks, or print each part on its "
+            "different parts cannot be compared; use --report ddg, run the missing Tasks, or print each part on its "
             "own scale with --allow-partial",
             network=network,
             n_components=n,
@@ -121,7 +121,7 @@ def dg_table(connection: Connection, network: str, *, allow_partial: bool = Fals
     table = _table(rows, cells, {_DG: _UNCERTAINTY})
     pending = len(ranking) - len(rows)
     remarks = (
-        _scale(known),
+        _scale(known, ScopedKey.from_str(network).scope),
         *_agreement(known),
         *_notes(known),
         *_notes_of_edges(edges),
@@ -275,7 +275,7 @@ def _ligands_of(edges: pl.DataFrame) -> set[Any]:
     return set(edges["ligand_i"]) | set(edges["ligand_j"])
 
 
-def _scale(known: pl.DataFrame) -> str:
+def _scale(known: pl.DataFrame, scope: Scope) -> str:
     fixed = pl.col("notes").list.eval(pl.element().str.starts_with("absolute-results:")).list.any()
     scales = {
         "absolute: absolute results fix their zero": known.select(fixed.fill_null(False)).to_series(),
@@ -287,7 +287,8 @@ def _scale(known: pl.DataFrame) -> str:
             found.append(text)
         rest &= ~applies
     if rest.any():
-        found.append("relative: their mean is zero (import experimental values with `alchemiscale-lake assays`)")
+        assays = f"`alchemiscale-lake assays FILE --scope {scope}`"
+        found.append(f"relative: their mean is zero (import experimental values with {assays})")
     return f"values are {found[0]}" if len(found) == 1 else f"values of each part are {'; or '.join(found)}"
 
 
@@ -318,7 +319,7 @@ def _notes_of_edges(edges: pl.DataFrame) -> list[str]:
     """Return the distinct notes of edges with a value, with the number of edges each applies to."""
     notes = edges.filter((pl.col("status") == "ok") & pl.col("note").is_not_null())
     counted = notes.group_by("note", maintain_order=True).len()
-    return [f"{n} of {count(len(edges), 'edge')}: {note}" for note, n in counted.iter_rows()]
+    return [f"{part(n, len(edges), 'edge')}: {note}" for note, n in counted.iter_rows()]
 
 
 def _omitted(n: int, noun: str) -> tuple[str, ...]:
@@ -329,8 +330,8 @@ def _omitted(n: int, noun: str) -> tuple[str, ...]:
 
 def _nothing(network: str, rows: pl.DataFrame) -> str:
     if not len(rows):
-        return f"{network} has no edges between ligands; see `alchemiscale-lake gather --report raw`"
+        return f"{network} has no edges between ligands; see `alchemiscale-lake gather {network} --report raw`"
     return (
-        f"no edge of {network} has a result yet; see `alchemiscale-lake status` for its Tasks "
-        "and `alchemiscale-lake failures` for failures"
+        f"no edge of {network} has a result yet; see `alchemiscale-lake status {network}` for its Tasks "
+        f"and `alchemiscale-lake failures {network}` for failures"
     )

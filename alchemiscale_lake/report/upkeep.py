@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..plurals import count, verb
 from ..store import MaintenanceReport
 from .table import Table
 
@@ -32,8 +33,11 @@ def upkeep_line(report: MaintenanceReport) -> str:
     """Return in one line how much was removed."""
     fewer = sum(t.files_before - t.files_after for t in report.tables)
     orphans = sum(o.n_objects for o in report.orphans)
-    verb = "would be" if report.dry_run else "were"
+
+    def were(n: int) -> str:
+        return "would be" if report.dry_run else verb(n, "was", "were")
+
     return (
-        f"{fewer} data files {verb} removed by compaction, {orphans} orphaned objects {verb} deleted, "
-        f"{report.freed_bytes / 1e6:.1f} MB {verb} freed, in {report.wall_time_s:.1f} s"
+        f"{count(fewer, 'data file')} {were(fewer)} removed by compaction, {count(orphans, 'orphaned object')} "
+        f"{were(orphans)} deleted, {report.freed_bytes / 1e6:.1f} MB {were(2)} freed, in {report.wall_time_s:.1f} s"
     )

@@ -15,7 +15,7 @@ from ..caller import Caller
 from ..errors import InvalidKeyError, InvalidTransitionError
 from ..faults import fault_point
 from ..ids import ScopedKey, new_task_key
-from ..plurals import count
+from ..plurals import count, part
 from ..store import Lake, now_utc
 from ..tasks import Event, Refusal, TaskState, TaskStates, status
 from .network_members import network_transformations, require_transformations
@@ -77,8 +77,7 @@ def create_tasks(
         refused = [m for m in made if isinstance(m, Refusal)]
         if refused:
             raise InvalidTransitionError(
-                f"{len(refused)} of {count(len(new), 'Task')} cannot be created: {refused[0].reason}; nothing "
-                f"was created",
+                f"{part(len(refused), len(new), 'Task')} cannot be created: {refused[0].reason}; nothing was created",
                 reasons=[r.reason for r in refused],
             )
         return [m for m in made if isinstance(m, Event)]

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Final
 
 import polars as pl
 
-from ..plurals import count, verb
+from ..plurals import part, verb
 from ..store import Lake, collect
 from .network_members import network_transformations
 
-__all__ = ["multiplied_repeats", "repeats_within", "simulations_of"]
+__all__ = ["ONE_TASK_EACH", "multiplied_repeats", "repeats_within", "simulations_of"]
+
+#: Advice before Tasks are created.
+ONE_TASK_EACH: Final = "; --tasks-per-transformation 1 makes the number in the settings"
 
 
 def multiplied_repeats(lake: Lake, network: str, tasks_per_transformation: int | None = None) -> str | None:
-    """Return the warning that a network's Tasks multiply the repeats in its settings, if they do.
+    """Return the warning that a network's Tasks multiply the repeats in its settings, if they do, and what to do.
+
+    Complete Tasks do not count, since an imported repeat is a complete Task of its own.
 
     Parameters
     ----------
@@ -22,37 +29,48 @@ def multiplied_repeats(lake: Lake, network: str, tasks_per_transformation: int |
     network : str
         ScopedKey.
     tasks_per_transformation : int, optional
-        Tasks per Transformation; default: the existing incomplete ones, since an imported repeat is a complete Task of
-        its own.
+        Tasks per Transformation that are about to be made, including existing ones; default: the existing ones.
     """
     members = network_transformations(lake, network)
-    if tasks_per_transformation is None:
-        tasks = lake.task_log.states().tasks.filter(
-            pl.col("transformation").is_in(members) & ~pl.col("status").is_in(["complete", "invalid", "deleted"])
-        )
-        tasks_per_transformation = max(tasks.group_by("transformation").len()["len"].to_list(), default=0)
+    tasks = lake.task_log.states().tasks.filter(pl.col("transformation").is_in(members))
+    live = Counter(tasks.filter(~pl.col("status").is_in(["invalid", "deleted"]))["transformation"].to_list())
+    complete = Counter(tasks.filter(pl.col("status") == "complete")["transformation"].to_list())
     rows = lake.table("transformations").scan().filter(pl.col("transformation").is_in(members))
-    return simulations_of(collect(rows.select("n_repeats"), "repeats")["n_repeats"].to_list(), tasks_per_transformation)
+    repeats = dict(collect(rows.select("transformation", "n_repeats"), "repeats").iter_rows())
+    left = [max(live[one], tasks_per_transformation or 0) - complete[one] for one in repeats]
+    warning = simulations_of(list(repeats.values()), left)
+    if warning is None:
+        return None
+    if max((live - complete).values(), default=0) <= 1:
+        return f"{warning}{ONE_TASK_EACH}"
+    return (
+        f"{warning}; to have the number in the settings, delete Tasks with `alchemiscale-lake tasks set-status deleted "
+        f"TASK ...`; `alchemiscale-lake tasks --network {network} --keys` lists them"
+    )
 
 
-def simulations_of(n_repeats: Sequence[int | None], tasks_per_transformation: int) -> str | None:
+def simulations_of(n_repeats: Sequence[int | None], n_tasks: int | Sequence[int]) -> str | None:
     """Return that warning for Transformations with these repeats in their settings; None if nothing multiplies.
 
     Parameters
     ----------
     n_repeats : sequence of int or None
         Repeats in the Protocol settings of each Transformation; None if its settings have none.
-    tasks_per_transformation : int
-        Tasks created for each Transformation.
+    n_tasks : int or sequence of int
+        Number of Tasks of every Transformation, or of each.
     """
-    several = [n for n in n_repeats if n is not None and n > 1]
-    if not several or tasks_per_transformation <= 1:
+    tasks = [n_tasks] * len(n_repeats) if isinstance(n_tasks, int) else n_tasks
+    repeated = [(n, of_it) for n, of_it in zip(n_repeats, tasks, strict=True) if n is not None and n > 1]
+    several = [(n, of_it) for n, of_it in repeated if of_it > 1]
+    if not several:
         return None
-    low, high = min(several), max(several)
-    made = f"{low * tasks_per_transformation}" if low == high else f"up to {high * tasks_per_transformation}"
+    each, made = _range(of_it for _, of_it in several), _range(n * of_it for n, of_it in several)
+    if len(several) == len(repeated):
+        return f"{repeats_within(n_repeats)}: {each} Tasks each make {made} simulations of every leg"
+    one = len(several) == 1
     return (
-        f"{repeats_within(n_repeats)}: {tasks_per_transformation} Tasks each make {made} "
-        "simulations of every leg; --tasks-per-transformation 1 makes the number in the settings"
+        f"{repeats_within(n_repeats)}: {len(several)} of them {verb(len(several), 'has', 'have')} {each} Tasks, which "
+        f"make {made} simulations of {'its leg' if one else 'their legs'}"
     )
 
 
@@ -61,10 +79,13 @@ def repeats_within(n_repeats: Sequence[int | None]) -> str | None:
     several = [n for n in n_repeats if n is not None and n > 1]
     if not several:
         return None
-    low, high = min(several), max(several)
-    within = f"{low}" if low == high else f"{low} to {high}"
     return (
-        f"{len(several)} of {count(len(n_repeats), 'Transformation')} {verb(len(several), 'runs', 'run')} "
-        f"{within} repeats within each Task "
-        "(`protocol_repeats` in their settings)"
+        f"{part(len(several), len(n_repeats), 'Transformation')} {verb(len(several), 'runs', 'run')} "
+        f"{_range(several)} repeats within each Task (`protocol_repeats` in their settings)"
     )
+
+
+def _range(numbers: Iterable[int]) -> str:
+    found = list(numbers)
+    low, high = min(found), max(found)
+    return str(low) if low == high else f"{low} to {high}"

@@ -22,6 +22,7 @@ from ..networks.chain import digest, same_content
 from ..networks.facts import transformation_rows
 from ..networks.keys import is_verified, unverified_keys
 from ..networks.rows import member_rows, network_row, object_rows
+from ..plurals import count, part, verb
 from ..store import Lake, now_utc
 from .calculations import (
     KnownCalculations,
@@ -55,6 +56,10 @@ class Submission:
     key_map : mapping of str to str
         Transformations whose calculation the Scope had under another key: ScopedKey of the stored one, whose Tasks and
         results are used, by their own.
+    unused_name : str or None
+        The name that was given, if the network has had another since it was first submitted.
+    n_namesakes : int
+        Number of other networks of the Scope with its name.
     """
 
     network: str
@@ -67,6 +72,8 @@ class Submission:
     n_new_objects: int
     n_unverified: int = 0
     key_map: Mapping[str, str] = field(default_factory=dict)
+    unused_name: str | None = None
+    n_namesakes: int = 0
 
     @property
     def n_known_calculations(self) -> int:
@@ -74,13 +81,25 @@ class Submission:
         return len(self.key_map)
 
     @property
+    def note_on_name(self) -> str | None:
+        """Return a sentence on a name that was not used, or that other networks have; None if there is neither."""
+        scope = str(ScopedKey.from_str(self.network).scope)
+        if self.unused_name is not None:
+            called = "without a name" if self.name is None else f"as {self.name!r}"
+            return f"{scope} has this network already, {called}; the name {self.unused_name!r} was not used"
+        if self.n_namesakes and self.new:
+            others, have = count(self.n_namesakes, "other network"), verb(self.n_namesakes, "has", "have")
+            return f"{others} of {scope} {have} the name {self.name!r}, so commands need its ScopedKey: {self.network}"
+        return None
+
+    @property
     def note_on_keys(self) -> str | None:
         """Return a sentence on Transformations known under other keys, None if there are none."""
         if not self.key_map:
             return None
         return (
-            f"{self.n_known_calculations} of {self.n_transformations} Transformations are known under other keys; "
-            "their Tasks and results are used"
+            f"{part(self.n_known_calculations, self.n_transformations, 'Transformation')} "
+            f"{verb(self.n_known_calculations)} known under other keys; their Tasks and results are used"
         )
 
 
@@ -144,9 +163,10 @@ def submit_network(
     _write(lake, "network_members", member_rows(network, scope, assigned))
     # a network becomes visible with its own row, so that is the last; missing rows are written again
     is_new = _write(lake, "networks", [network_row(network, scope, at, name=name, creator=caller.name)])
+    stored_name, n_namesakes = _standing_name(lake, scope, network.key)
     return Submission(
         network=f"{network.key}-{scope}",
-        name=_standing_name(lake, scope, network.key),
+        name=stored_name,
         new=bool(is_new),
         n_transformations=len(network.transformations),
         n_systems=len(network.systems),
@@ -155,6 +175,8 @@ def submit_network(
         n_new_objects=n_new_objects,
         n_unverified=len(unverified),
         key_map={key: stored for key, stored in assigned.items() if stored != key},
+        unused_name=name if name is not None and name != stored_name else None,
+        n_namesakes=n_namesakes,
     )
 
 
@@ -245,8 +267,9 @@ def _stored_transformations(lake: Lake, scope: Scope) -> tuple[set[str], dict[st
     return set(columns["key"]), labels
 
 
-def _standing_name(lake: Lake, scope: Scope, key: str) -> str | None:
-    """Return the name of the network in the lake, set by the first submission."""
-    here = lake.table("networks").scan().filter(pl.col("scope") == str(scope), pl.col("key") == key)
-    name: str | None = here.select("name").collect().item()
-    return name
+def _standing_name(lake: Lake, scope: Scope, key: str) -> tuple[str | None, int]:
+    """Return the name of the network, set by the first submission, and how many others of the Scope have it too."""
+    here = lake.table("networks").scan().filter(pl.col("scope") == str(scope))
+    names = dict(here.select("key", "name").collect().iter_rows())
+    name: str | None = names[key]
+    return name, 0 if name is None else sum(other == name for other in names.values()) - 1

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ..amounts import format_bytes, format_seconds
+from ..plurals import count, verb
 from ..resources import Resources
 from ..settings import ANY_PROTOCOL, Needs, Pool, Pools
 from .default_needs import default_needs, needs_of, unit_needs
@@ -69,8 +70,9 @@ def _costs(pool: Pool, _: Pools) -> Iterator[tuple[str, str]]:
         )
     if budget is not None and not pool.cost_per_gpu_hour:
         yield "burst", "budget_per_day is never reached, as cost_per_gpu_hour is 0"
-    if pool.limits.minimum and (pool.cost_per_gpu_hour or pool.burst):
-        yield "limits", f"{pool.limits.minimum} workers keep running, and cost money, without work"
+    if (n := pool.limits.minimum) and (pool.cost_per_gpu_hour or pool.burst):
+        what = f"{count(n, 'worker')} {verb(n, 'keeps', 'keep')} running, and {verb(n, 'costs', 'cost')} money"
+        yield "limits", f"{what}, without work"
     if pool.limits.hard == 0:
         yield "limits", "hard is 0: nothing is ever claimed"
 

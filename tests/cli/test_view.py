@@ -93,7 +93,7 @@ def test_gather_says_where_the_lasting_page_is(kept: Path, tmp_path: Path, monke
     gathered = CliRunner().invoke(main, ["gather", "tyk2", "--report", "ddg", "--lake", "lake"])
 
     assert gathered.exit_code == 0, gathered.stderr
-    assert gathered.stderr.splitlines()[-1] == f"next: open in a browser: lake/plots/{SCOPE}/tyk2.html"
+    assert gathered.stderr.splitlines()[-1] == f"page: lake/plots/{SCOPE}/tyk2.html"
     assert "Tasks complete" in page.read_text(encoding="utf-8")
     page.unlink()
     as_is = CliRunner().invoke(main, ["gather", "tyk2", "--as-is", "--report", "ddg", "--lake", "lake"])

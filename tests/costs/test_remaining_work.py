@@ -26,7 +26,7 @@ def test_calculations_known_under_other_keys_are_not_new(lake: Lake) -> None:
     assert same.rows.select(pl.col("n_waiting").sum(), pl.col("n_new").sum()).row(0) == (1, 1)
     for other in (with_metadata(small_chain()), with_names(small_chain())):
         assert left(lake, other).rows["transformation"].to_list() == same.rows["transformation"].to_list()
-        assert left(lake, other).most_tasks == same.most_tasks
+        assert left(lake, other).n_tasks == same.n_tasks
 
 
 def test_a_new_network_is_all_new(lake: Lake) -> None:

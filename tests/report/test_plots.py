@@ -149,7 +149,7 @@ def test_a_summary_has_ligands_rmse_plot_and_next_steps(campaign: Campaign) -> N
     after = summary.lines[summary.lines.index("next:") + 1 :]
     assert len(after) == 4
     page = campaign.lake.local_path / "plots" / SCOPE / "tyk2.html"  # type: ignore[operator]
-    assert after[0] == f"  open in a browser: {page}"
+    assert after[0] == f"page: {page}"
     assert page.exists()
     assert summary.plot == page.with_suffix(".png")
     assert all("alchemiscale-lake " in line for line in summary.lines[-3:])

@@ -18,7 +18,14 @@ def test_only_what_multiplies_is_said() -> None:
     assert "2 of 3 Transformations" in str(simulations_of([3, 3, None], 3))
     assert "3 Tasks each make 9 simulations of every leg" in str(simulations_of([3, 3], 3))
     assert "2 to 3 repeats" in str(simulations_of([2, 3], 2))
-    assert "up to 6 simulations" in str(simulations_of([2, 3], 2))
+    assert "make 4 to 6 simulations" in str(simulations_of([2, 3], 2))
+
+
+def test_different_numbers_of_tasks_are_said_as_they_are() -> None:
+    assert "of every leg" in str(simulations_of([3, 3], [3, 4]))
+    assert "3 to 4 Tasks each make 9 to 12 simulations" in str(simulations_of([3, 3], [3, 4]))
+    assert "1 of them has 2 Tasks, which make 6 simulations of its leg" in str(simulations_of([3, 3, 3], [1, 2, 1]))
+    assert "2 of them have 2 to 3 Tasks, which make 6 to 9" in str(simulations_of([3, 3, 3], [1, 2, 3]))
 
 
 def test_submit_warns_about_a_network_planned_by_openfe(tmp_path: Path) -> None:
@@ -28,6 +35,13 @@ def test_submit_warns_about_a_network_planned_by_openfe(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     assert "18 of 18 Transformations run 3 repeats within each Task" in done.stderr
     assert "9 simulations of every leg" in done.stderr
+    # the Tasks exist: other Tasks per Transformation are not what to do
+    assert "--tasks-per-transformation 1" not in done.stderr
+    assert "tasks set-status deleted TASK" in done.stderr
+
+    again = CliRunner().invoke(main, command)
+    assert "simulations" not in again.stderr
+    assert "no Task was created: every Transformation has at least 3 Tasks already" in again.stderr
 
 
 def test_estimate_cost_warns_before_submitting(tmp_path: Path) -> None:
@@ -40,7 +54,7 @@ def test_estimate_cost_warns_before_submitting(tmp_path: Path) -> None:
     assert (once.exit_code, thrice.exit_code) == (0, 0), once.output + thrice.output
     assert "18 of 18 Transformations run 3 repeats within each Task (`protocol_repeats` in their" in once.stderr
     assert "simulations of every leg" not in once.stderr
-    assert "9 simulations of every leg" in thrice.stderr
+    assert "9 simulations of every leg; --tasks-per-transformation 1" in thrice.stderr
 
 
 def test_tasks_create_warns_once_tasks_multiply(tmp_path: Path) -> None:

@@ -1,0 +1,110 @@
+"""Names of networks: in sentences, and as the arguments by which a command finds one.
+
+The library identifies networks by ScopedKey, also in its messages; the command line replaces these keys before it
+prints a message.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from ..hints import COMMAND
+from ..store import Lake
+
+__all__ = ["NetworkNames"]
+
+_KEY: Final = re.compile(r"AlchemicalNetwork-[\w-]+")
+#: Commands for which a file or folder of the network's name would come first.
+_TAKES_FILE: Final = re.compile(r"alchemiscale-lake (run|estimate-cost)\b")
+
+
+class NetworkNames:
+    """Names of the networks of a lake.
+
+    Parameters
+    ----------
+    rows : iterable of (str, str, str or None)
+        Scope, ScopedKey and name of every network.
+    """
+
+    def __init__(self, rows: Iterable[tuple[str, str, str | None]]) -> None:
+        self._of = {network: (scope, name) for scope, network, name in rows}
+        self._alone = Counter(name for _, name in self._of.values())
+        self._in_scope: Counter[tuple[str | None, str | None]] = Counter(self._of.values())
+
+    @classmethod
+    def of(cls, lake: Lake) -> NetworkNames:
+        """Read the names of a lake's networks."""
+        return cls(lake.table("networks").scan().select("scope", "network", "name").collect().iter_rows())
+
+    def title(self, network: str) -> str:
+        """Return the name of a network, with its Scope if networks of other Scopes share the name.
+
+        The ScopedKey if it has no name, or shares it with another network of its Scope.
+        """
+        scope, name = self._of.get(network, (None, None))
+        if name is None or self._in_scope[scope, name] > 1:
+            return network
+        return name if self._alone[name] == 1 else f"{name} in Scope {scope}"
+
+    def arguments(self, network: str, *, unless_file: bool = False) -> str:
+        """Return what to type so that a command finds exactly this network, quoted for a shell.
+
+        Parameters
+        ----------
+        network : str
+            ScopedKey.
+        unless_file : bool
+            For a command that also takes a file: do not use a name that is also a file or folder here.
+        """
+        scope, name = self._of.get(network, (None, None))
+        unusable = name is None or name.startswith("-") or self._in_scope[scope, name] > 1
+        if name is None or unusable or (unless_file and Path(name).exists()):
+            return network
+        return shlex.quote(name) if self._alone[name] == 1 else f"{shlex.quote(name)} --scope {scope}"
+
+    def in_message(self, text: str) -> str:
+        """Replace ScopedKeys of networks in a message: by arguments within commands, elsewhere by titles.
+
+        Parameters
+        ----------
+        text : str
+            As in `hints.with_lake`.
+
+        Examples
+        --------
+        >>> names = NetworkNames([("o-c-p", "AlchemicalNetwork-1-o-c-p", "tyk2")])
+        >>> names.in_message("AlchemicalNetwork-1-o-c-p has none; see `alchemiscale-lake status`")
+        'tyk2 has none; see `alchemiscale-lake status`'
+        """
+        pieces, end = [], 0
+        for command in COMMAND.finditer(text):
+            before = _KEY.sub(lambda key: self.title(key[0]), text[end : command.start()])
+            pieces += [before, self._in_command(command[0])]
+            end = command.end()
+        return "".join([*pieces, _KEY.sub(lambda key: self.title(key[0]), text[end:])])
+
+    def _in_command(self, command: str) -> str:
+        takes_file = _TAKES_FILE.search(command) is not None
+        return _KEY.sub(lambda key: self.arguments(key[0], unless_file=takes_file), command)
+
+    def listed(self, networks: Iterable[str]) -> list[str]:
+        """Return a line per network by which to choose one: its arguments, or its ScopedKey and name.
+
+        Parameters
+        ----------
+        networks : iterable of str
+            ScopedKeys.
+        """
+        return [self._line(network) for network in networks]
+
+    def _line(self, network: str) -> str:
+        scope, name = self._of[network]
+        if name is None or self._in_scope[scope, name] > 1:
+            return f"{network}  {name or ''}".rstrip()
+        return f"{shlex.quote(name)} --scope {scope}"
