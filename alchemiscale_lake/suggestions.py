@@ -15,7 +15,7 @@ _OF_A_PART: Final = 0.9
 _BETWEEN_PARTS: Final = re.compile(r"[^0-9a-z]+")
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
+def did_you_mean(word: str, known: Iterable[str], *, least: float = _LEAST) -> str:
     """Return `; did you mean 'x'?` for the most similar known name, whole or in part; empty if none is similar.
 
     Parameters
@@ -24,6 +24,8 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
         Name as entered.
     known : iterable of str
         Names that exist.
+    least : float, default 0.6
+        Least likeness of a name, from 0 to 1.
 
     Examples
     --------
@@ -36,7 +38,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """
     likeness = {name: _likeness(word.lower(), name.lower()) for name in sorted(known)}
     best = max(likeness, key=lambda name: likeness[name], default=None)
-    return "" if best is None or likeness[best] < _LEAST else f"; did you mean {best!r}?"
+    return "" if best is None or likeness[best] < least else f"; did you mean {best!r}?"
 
 
 def _likeness(word: str, name: str) -> float:

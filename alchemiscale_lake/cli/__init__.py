@@ -39,7 +39,7 @@ COMMANDS: Final = {
     "usage": "Show compute, cost and failure rates.",
     "query": "Query the lake in SQL.",
     "import-results": "Import results of openfe quickrun, and tables of edges.",
-    "assays": "Import experimental values.",
+    "assays": "Import, list and withdraw experimental values.",
     "maintain": "Compact tables and delete files that are no longer needed.",
     "migrate": "Bring a lake of an older format to the current one.",
     "verify": "Check every file of a lake against its digest.",

@@ -1,4 +1,4 @@
-"""Progress on stderr: Tasks as a bar on a terminal, else as periodic lines; files as a bar, on a terminal only."""
+"""Progress on stderr: Tasks and steps, live on a terminal, else as periodic lines; files, on a terminal only."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from ._errors import say
@@ -15,7 +16,7 @@ from ._errors import say
 if TYPE_CHECKING:
     from ..dispatch.dispatch_report import Progress as TaskProgress
 
-__all__ = ["FileBar", "TaskBar"]
+__all__ = ["FileBar", "StepLine", "TaskBar"]
 
 _LINE_EVERY_S: Final = 10.0
 #: Fewer files than this are read too quickly for a bar.
@@ -52,6 +53,38 @@ class FileBar(_Bar):
         if what not in self._tasks:
             self._tasks[what] = self._bar.add_task("reading results" if what == "read" else "storing files")
         self._bar.update(self._tasks[what], completed=done, total=total)
+
+
+class StepLine:
+    """The current step of a long command: one line that is replaced on a terminal, else a line every ten seconds.
+
+    Use it as a context manager, and call it with each step.
+    """
+
+    def __init__(self) -> None:
+        console = Console(file=sys.stderr)
+        self._status = console.status("starting") if console.is_terminal else None
+        self._printed_at = time.monotonic()
+
+    def __enter__(self) -> Self:
+        if self._status is not None:
+            self._status.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._status is not None:
+            self._status.stop()
+
+    def __call__(self, step: str) -> None:
+        """Show a step."""
+        now = time.monotonic()
+        if self._status is not None:
+            self._status.update(escape(step))
+        elif now - self._printed_at >= _LINE_EVERY_S:
+            self._printed_at = now
+            say(step)
 
 
 class TaskBar(_Bar):

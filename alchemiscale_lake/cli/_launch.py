@@ -91,7 +91,7 @@ def lake_to_plan(place: str) -> Iterator[Lake]:
         yield Lake.create(Path(folder) / "lake")
 
 
-def open_lake(place: str, say: Callable[[str], None]) -> Lake:
+def open_lake(place: str, say: Callable[[str], None], *, check: Callable[[], object] | None = None) -> Lake:
     """Open a lake; create it, with a message, if it does not exist.
 
     Parameters
@@ -100,6 +100,8 @@ def open_lake(place: str, say: Callable[[str], None]) -> Lake:
         Folder or URL.
     say : callable
         Called with messages for the user.
+    check : callable, optional
+        Called before a lake is created; raises for input that would be refused later, so that it leaves nothing behind.
     """
     from ..errors import NotALakeError
     from ..store import Lake
@@ -107,6 +109,8 @@ def open_lake(place: str, say: Callable[[str], None]) -> Lake:
     try:
         return Lake.open(place)
     except NotALakeError:
+        if check is not None:
+            check()
         lake = Lake.create(place, exist_ok=True)
         say(f"created a lake at {lake.url}")
         return lake

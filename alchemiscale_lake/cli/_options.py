@@ -16,6 +16,7 @@ __all__ = [
     "at_this_lake",
     "duplicates_option",
     "is_given",
+    "is_on_command_line",
     "lake_of_pools",
     "lake_option",
     "pool_options",
@@ -107,6 +108,19 @@ def is_given(ctx: click.Context, option: str) -> bool:
         Name of the parameter, as in the function's signature.
     """
     return ctx.get_parameter_source(option) is not ParameterSource.DEFAULT
+
+
+def is_on_command_line(ctx: click.Context, option: str) -> bool:
+    """Return whether the user gave an option on the command line.
+
+    Parameters
+    ----------
+    ctx : click.Context
+        Context of the command.
+    option : str
+        Name of the parameter, as in the function's signature.
+    """
+    return ctx.get_parameter_source(option) is ParameterSource.COMMANDLINE
 
 
 def at_this_lake(text: str) -> str:

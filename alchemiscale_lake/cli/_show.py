@@ -76,6 +76,7 @@ def show_table(
     output: str | None = None,
     counted: str | None = None,
     as_asked: bool = False,
+    empty: str = "no rows",
 ) -> None:
     """Show a table.
 
@@ -91,6 +92,8 @@ def show_table(
     as_asked : bool
         Whether the user chose the columns, as in a query: key columns are shown, and of more than forty rows only
         the first and last.
+    empty : str
+        Message for a table without rows, in addition to its header; none if it is empty itself.
     """
     from ..report import lay_out, table_bytes
 
@@ -111,6 +114,8 @@ def show_table(
         console.print(screen.rich())
         for note in screen.notes:
             say(note, dim=True)
+    if not table.rows and empty:
+        say(empty)
 
 
 def show_summary(lake: Lake, network: str, *, plot: str | None = None) -> None:

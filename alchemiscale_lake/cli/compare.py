@@ -116,17 +116,21 @@ def command(
       alchemiscale-lake compare --by programme --over-time --statistic RMSE
       alchemiscale-lake compare openff-2.2 --against openff-1.3
     """
+    from ..report.performance import too_few
+
     if against is not None:
         if network is None or by != "network" or over_time or uncertainties or plot or ecdf:
             raise click.UsageError(
                 "--against needs NETWORK and takes neither --by, --over-time, --uncertainties, --plot nor --ecdf"
             )
-        table, n = _side_by_side(lake, network, against, scope, kind, statistics or _SHOWN, bootstrap)
-        show_table(table, tsv=tsv, output=output, counted=count(n, "comparison"))
+        table, n_pairs = _side_by_side(lake, network, against, scope, kind, statistics or _SHOWN, bootstrap)
+        show_table(table, tsv=tsv, output=output, counted=count(len(n_pairs), "comparison"))
+        for line in too_few(n_pairs):
+            say(line)
         return
     from ..estimates.comparisons import compare
     from ..query import ask, connect, find_network, require_scope
-    from ..report.performance import comparison_table, too_few
+    from ..report.performance import comparison_table
     from ..store import Lake
 
     opened = Lake.open(lake)
@@ -140,7 +144,7 @@ def command(
     shown = statistics or _SHOWN
     table = comparison_table(found, by=by, over_time=over_time, names=names, statistics=shown)
     show_table(table, tsv=tsv, output=output, counted=count(len(found), "comparison"))
-    for line in too_few(found):
+    for line in too_few([one.performance.n for one in found]):
         say(line)
     if plot is not None:
         title = _title(chosen, names)
@@ -156,10 +160,10 @@ def command(
 
 def _side_by_side(
     lake: str, network: str, other: str, scope: str | None, kind: str | None, statistics: Sequence[str], bootstrap: int
-) -> tuple[Table, int]:
-    """Compare two networks on what both estimate; return the table and its number of quantities."""
+) -> tuple[Table, list[int]]:
+    """Compare two networks on what both estimate; return the table and the number of pairs of each comparison."""
     from ..estimates.side_by_side import compare_sources
-    from ..query import ask, connect, find_network, require_scope
+    from ..query import NetworkNames, connect, find_network, require_scope
     from ..report.performance import side_by_side_table
     from ..store import Lake
 
@@ -167,11 +171,10 @@ def _side_by_side(
     require_scope(opened, scope)
     keys = [find_network(opened, one, scope=scope) for one in (network, other)]
     connection = connect(opened)
-    names = dict(ask(connection, "network_states").select("network", "name").iter_rows())
     found = compare_sources(connection, *keys, kind=kind, n_bootstrap=bootstrap)
-    n = len({(one.kind, one.quantity) for one in found})
-    first, second = (str(names.get(key) or word) for key, word in zip(keys, (network, other), strict=True))
-    return side_by_side_table(found, (first, second), statistics=statistics), n
+    n_pairs = {(one.kind, one.quantity): one.n for one in found}
+    first, second = map(NetworkNames.of(opened).title, keys)
+    return side_by_side_table(found, (first, second), statistics=statistics), list(n_pairs.values())
 
 
 def _title(chosen: dict[str, Any], names: dict[str, str | None]) -> str:

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from ._errors import LakeGroup, say
-from ._options import lake_option
+from ._options import is_on_command_line, lake_option
 from ._show import output_options, show_table
 
 __all__ = ["command"]
 
 
-@click.group("cost-model", cls=LakeGroup)
-def command() -> None:
+@click.group("cost-model", cls=LakeGroup, invoke_without_command=True)
+@lake_option
+@output_options
+@click.pass_context
+def command(ctx: click.Context, /, **options: Any) -> None:
     """Train models of the cost of calculations, and show how accurate they are.
 
-    A lake has one model for all Scopes; the newest is used. Without a model, costs are estimated from physics and
-    published GPU speeds.
+    Without a subcommand, models are listed. A lake has one model for all Scopes; the newest is used. Without a model,
+    costs are estimated from physics and published GPU speeds.
 
     \b
     Example:
       alchemiscale-lake cost-model train
     """
+    if ctx.invoked_subcommand is None:
+        _list(**options)
+    elif any(is_on_command_line(ctx, name) for name in options):
+        raise click.UsageError(f"put the options after '{ctx.invoked_subcommand}'")
 
 
 @command.command("train")
@@ -53,11 +62,7 @@ def list_models(lake: str, tsv: bool, output: str | None) -> None:
     Example:
       alchemiscale-lake cost-model list
     """
-    from ..costs.cost_models import cost_models
-    from ..report.cost import models_table
-    from ..store import Lake
-
-    show_table(models_table(cost_models(Lake.open(lake))), tsv=tsv, output=output)
+    _list(lake, tsv, output)
 
 
 @command.command("show")
@@ -81,3 +86,12 @@ def show(model: str | None, lake: str, tsv: bool, output: str | None) -> None:
     show_table(model_table(known), tsv=tsv, output=output)
     for line in model_lines(known):
         say(line)
+
+
+def _list(lake: str, tsv: bool, output: str | None) -> None:
+    from ..costs.cost_models import cost_models
+    from ..report.cost import models_table
+    from ..store import Lake
+
+    table = models_table(cost_models(Lake.open(lake)))
+    show_table(table, tsv=tsv, output=output, empty="no models: costs are estimated from physics and GPU speeds")

@@ -69,9 +69,9 @@ def command(
             put_out("")
     elif each:
         columns = [*_COLUMNS, "traceback"] if traceback else list(_COLUMNS)
-        show_table(replace(Table.of(failures.select(columns)), keep=_KEEP), tsv=tsv, output=output)
+        show_table(replace(Table.of(failures.select(columns)), keep=_KEEP), tsv=tsv, output=output, empty="")
     else:
-        show_table(failures_table(kinds), tsv=tsv, output=output)
+        show_table(failures_table(kinds), tsv=tsv, output=output, empty="")
     if failures.is_empty():
         say(
             "nothing failed"

@@ -50,7 +50,7 @@ _SHOWN: Final = (
     "--rule",
     type=click.Choice(["pooled", "larger", "own", "sem", "sd"]),
     default=None,
-    show_default="the network's last rule, else pooled",
+    show_default="the rule that the network has kept, else pooled",
     help="Uncertainty of a leg: from the repeats of all legs of the network (pooled), or from its own results only: "
     "their standard deviation, as openfe publishes (sd), their standard error (sem), the uncertainty they report "
     "(own), or the larger of the last two (larger).",
@@ -240,7 +240,9 @@ def _show_many(
     output: str | None,
     plot: str | None,
 ) -> None:
+    from ..query import ask
     from ..report.findings import findings_table, gathered_table
+    from ..report.tables import rule_remark
 
     if plot is not None or report not in (None, "findings"):
         option = "--plot" if plot is not None else f"--report {report}"
@@ -252,6 +254,10 @@ def _show_many(
             say(remark)
     else:
         show_table(gathered_table(connection, done), tsv=tsv, output=output, counted=count(len(done), "network"))
+    edges = ask(connection, "latest_edges")
+    for one in done:
+        for remark in rule_remark(one.network, edges.filter(edges["network"] == one.network)):
+            say(f"{one.network}: {remark}")
     n_new = sum(one.new_round for one in done)
     n_legs = sum(one.n_regathered for one in done)
     gathered, legs, changed = count(len(done), "network"), count(n_legs, "Transformation"), count(n_new, "network")

@@ -88,6 +88,7 @@ def command(
     from ..importing.assays import unmatched_assays
     from ..importing.imports import import_planned, plan_import
     from ..networks.result_files import find_result_files
+    from ..query import new_scope_note
 
     parsed = Scope.parse(scope)
     processes = _processes(find_result_files(paths))
@@ -106,10 +107,11 @@ def command(
                 processes=processes,
             )
         opened = open_lake(lake, say)
+        similar_scope = new_scope_note(opened, parsed)
         report = import_planned(opened, plan, kind, progress=bar)
     for key in report.networks:
         put_out(key)
-    for line in _summary(report):
+    for line in [*_summary(report), *([] if similar_scope is None else [similar_scope])]:
         say(line)
     unmatched = unmatched_assays(opened, parsed) if report.n_assays and parsed.specific else None
     if unmatched is not None:

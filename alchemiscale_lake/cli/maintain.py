@@ -9,6 +9,7 @@ import click
 from ..amounts import parse_seconds
 from ..caller import Caller
 from ..plurals import count, verb
+from ._bar import StepLine
 from ._errors import say
 from ._options import lake_option
 from ._show import output_options, show_table
@@ -107,7 +108,8 @@ def command(
         if len(lost) > _SHOWN:
             say(f"  ... and {len(lost) - _SHOWN} more")
         say("next: alchemiscale-lake tasks retry")
-    report = maintain(opened, settings, tell=say)
+    with StepLine() as step:
+        report = maintain(opened, settings, tell=step)
     show_table(upkeep_table(report), tsv=tsv, output=output)
     say(upkeep_line(report))
     if opened.format < FORMAT:

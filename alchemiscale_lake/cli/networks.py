@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from ..caller import Caller
 from ..plurals import count
 from ._errors import LakeGroup, say
-from ._options import lake_option, scope_option
+from ._options import is_on_command_line, lake_option, scope_option
 from ._show import output_options, show_table
 
 if TYPE_CHECKING:
@@ -30,11 +30,27 @@ _max_option = click.option(
 _reason_option = click.option("--reason", default=None, help="Reason; kept in the log.")
 
 
-@click.group("networks", cls=LakeGroup)
-def command() -> None:
+F = TypeVar("F", bound=Callable[..., object])
+
+
+def _list_options(command: F) -> F:
+    """Add `states`, `lake`, `scope`, `tsv` and `output`."""
+    states = click.option(
+        "--state", "states", type=click.Choice(_STATES), multiple=True, help="Only networks in this state."
+    )
+    for option in (output_options, scope_option, lake_option, states):
+        command = option(command)
+    return command
+
+
+@click.group("networks", cls=LakeGroup, invoke_without_command=True)
+@_list_options
+@click.pass_context
+def command(ctx: click.Context, /, **options: Any) -> None:
     """List networks, set their state, weight and restart patterns.
 
-    A network is given by its name, its ScopedKey, or a prefix of the ScopedKey.
+    Without a subcommand, networks are listed. A network is given by its name, its ScopedKey, or a prefix of the
+    ScopedKey.
 
     \b
     Examples:
@@ -42,28 +58,22 @@ def command() -> None:
       alchemiscale-lake networks set-state tyk2 inactive --reason "wrong protonation"
       alchemiscale-lake networks restart-patterns add tyk2 --pattern CUDA_ERROR --max 3
     """
+    if ctx.invoked_subcommand is None:
+        _list(**options)
+    elif any(is_on_command_line(ctx, name) for name in options):
+        raise click.UsageError(f"put the options after '{ctx.invoked_subcommand}'")
 
 
 @command.command("list")
-@click.option("--state", "states", type=click.Choice(_STATES), multiple=True, help="Only networks in this state.")
-@lake_option
-@scope_option
-@output_options
-def list_command(states: tuple[str, ...], lake: str, scope: str | None, tsv: bool, output: str | None) -> None:
+@_list_options
+def list_command(**options: Any) -> None:
     """List networks in any state, including deleted ones.
 
     \b
     Example:
       alchemiscale-lake networks list --state inactive
     """
-    from ..query import require_scope
-    from ..report.networks import networks_table
-    from ..store import Lake
-
-    opened = Lake.open(lake)
-    require_scope(opened, scope)
-    table = networks_table(opened, scope, states)
-    show_table(table, tsv=tsv, output=output, counted=count(len(table.rows), "network"))
+    _list(**options)
 
 
 @command.command("set-state")
@@ -224,6 +234,17 @@ def clear_patterns_command(network: str, lake: str, scope: str | None) -> None:
 
 
 # --- shared helpers --------------------------------------------------------------------------------
+
+
+def _list(states: tuple[str, ...], lake: str, scope: str | None, tsv: bool, output: str | None) -> None:
+    from ..query import require_scope
+    from ..report.networks import networks_table
+    from ..store import Lake
+
+    opened = Lake.open(lake)
+    require_scope(opened, scope)
+    table = networks_table(opened, scope, states)
+    show_table(table, tsv=tsv, output=output, counted=count(len(table.rows), "network"), empty="no networks")
 
 
 def _find(lake: str, networks: Sequence[str], scope: str | None) -> tuple[Lake, list[str]]:

@@ -96,17 +96,20 @@ def command(
       alchemiscale-lake rank tyk2 --model-error auto
     """
     from ..estimates.ranked_ligands import rank_network
-    from ..query import connect, find_network
-    from ..report.performance import ranking_table
+    from ..query import ask, connect, find_network
+    from ..report.performance import few_ligands, ranking_table
+    from ..report.tables import rule_remark
     from ..store import Lake
 
     opened = Lake.open(lake)
     found = find_network(opened, network, scope=scope)
-    ranked = rank_network(connect(opened), found, top=top, kind=kind, n_draws=draws, model_error=model_error)
+    connection = connect(opened)
+    ranked = rank_network(connection, found, top=top, kind=kind, n_draws=draws, model_error=model_error)
     table = ranking_table(ranked, shown=limit)
     show_table(table, tsv=tsv, output=output, counted=f"{part(len(table.rows), len(ranked.ligands), 'ligand')}")
     say(f"probabilities have a sampling error of {ranked.max_standard_error:.1g} at most")
-    for line in _about(ranked):
+    kept_rule = rule_remark(found, ask(connection, "latest_edges", network=found))
+    for line in (*_about(ranked), *few_ligands(ranked), *kept_rule):
         say(line)
     if ranked.n_without:
         say(f"left out, without a value and its uncertainty: {ranked.n_without}")

@@ -172,6 +172,8 @@ def _lake_for(lake: str, network: str | None, scope: str | None, check: Callable
     """Open the lake; create it only for input that passes all checks, so that bad input leaves nothing behind."""
     from ..ids import Scope
     from ..networks import read_network
+    from ..networks.keys import unverified_keys
+    from ..query import new_scope_note
     from ..store import Lake
 
     if network is None:
@@ -184,9 +186,12 @@ def _lake_for(lake: str, network: str | None, scope: str | None, check: Callable
     if scope is None:
         raise click.UsageError("give --scope ORG-CAMPAIGN-PROJECT to store the network in")
     Scope.parse(scope).require_specific()
-    read_network(network)
+    given = read_network(network)
     check()
-    return open_lake(lake, say)
+    place = open_lake(lake, say, check=lambda: unverified_keys(given))
+    if note := new_scope_note(place, scope):
+        say(note)
+    return place
 
 
 def _begin(

@@ -33,20 +33,23 @@ def command(network: str, lake: str, scope: str, name: str | None, tasks_per_tra
     """
     from ..ids import Scope
     from ..networks import read_network
+    from ..networks.keys import unverified_keys
+    from ..query import new_scope_note
     from ..statestore.simulation_count import multiplied_repeats
     from ..statestore.submit import submit_network
     from ..statestore.task_operations import ensure_tasks
 
     wanted = Scope.parse(scope).require_specific()
     given = read_network(network)  # before the lake is created: bad input must not leave an empty lake behind
-    place = open_lake(lake, say)
+    place = open_lake(lake, say, check=lambda: unverified_keys(given))
+    is_new_scope = new_scope_note(place, wanted)
     submission = submit_network(place, given, wanted, name=name)
     put_out(submission.network)
     say(
         f"{submission.name or 'network'}: {count(submission.n_transformations, 'Transformation')} "
         f"({submission.n_new_transformations} new), {count(submission.n_new_objects, 'new object')} stored"
     )
-    for note in (submission.note_on_name, submission.note_on_keys):
+    for note in (is_new_scope, submission.note_on_name, submission.note_on_keys):
         if note is not None:
             say(note)
     if not tasks_per_transformation:

@@ -11,13 +11,12 @@ import click
 from ..caller import Caller
 from ..plurals import count, part
 from ._errors import LakeGroup, put_out, say
-from ._options import lake_option, scope_option
+from ._options import is_on_command_line, lake_option, scope_option
 from ._show import output_options, show_table
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from ..errors import NotFoundError
     from ..statestore.task_operations import TaskOutcome
     from ..store import Lake
 
@@ -77,7 +76,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     """
     if ctx.invoked_subcommand is None:
         _list(**options)
-    elif any(value for name, value in options.items() if name != "lake" or _was_given(ctx, name)):
+    elif any(value for name, value in options.items() if name != "lake" or is_on_command_line(ctx, name)):
         raise click.UsageError(f"put the options after '{ctx.invoked_subcommand}'")
 
 
@@ -125,9 +124,10 @@ def create_command(
 
     The new Tasks are additional; `submit --tasks-per-transformation` counts existing Tasks.
     """
-    from ..query import find_network
+    from ..query import find_network, require_scope
     from ..statestore.simulation_count import multiplied_repeats
     from ..statestore.task_operations import action_tasks, create_tasks, network_transformations
+    from ..statestore.transformation_names import find_transformation
     from ..store import Lake
 
     opened, user = Lake.open(lake), Caller.this_user()
@@ -135,7 +135,8 @@ def create_command(
         raise click.UsageError("give --network, or --transformation with --no-action")
     found = None if network is None else find_network(opened, network, scope=scope)
     wanted = transformations or (() if found is None else tuple(network_transformations(opened, found)))
-    keys = [_transformation_key(opened, name, scope) for name in wanted for _ in range(tasks_per_transformation)]
+    require_scope(opened, scope)
+    keys = [find_transformation(opened, name, scope=scope) for name in wanted for _ in range(tasks_per_transformation)]
     created = create_tasks(opened, keys, extends=extends, caller=user)
     put_out("".join(f"{task}\n" for task in created), nl=False)
     if found is not None and actioned:
@@ -237,10 +238,6 @@ def set_weight_command(weight: float, tasks: tuple[str, ...], **selection: Any) 
 # --- shared helpers --------------------------------------------------------------------------------
 
 
-def _was_given(ctx: click.Context, name: str) -> bool:
-    return ctx.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE
-
-
 def _list(*, lake: str, limit: int | None, tsv: bool, output: str | None, **selection: Any) -> None:
     from ..report import STATUS_STYLES, Table
     from ..store import Lake
@@ -264,6 +261,7 @@ def _select(
     from ..query import ask, connect, find_network, require_scope
     from ..statestore.task_names import repeat_numbers
     from ..statestore.task_operations import network_transformations
+    from ..statestore.transformation_names import find_transformations
 
     require_scope(lake, scope)
     connection = connect(lake)
@@ -277,12 +275,7 @@ def _select(
         rows = rows.filter(pl.col("transformation").is_in(members))
     rows = rows.join(names, on="transformation", how="left")
     if transformation is not None:
-        of_it = (pl.col("transformation") == transformation) | (pl.col("name") == transformation)
-        if lake.table("transformations").scan().filter(of_it).collect().is_empty():
-            raise _no_transformation(lake, transformation)
-        rows = rows.filter(
-            (pl.col("transformation") == transformation) | (pl.col("transformation_name") == transformation)
-        )
+        rows = rows.filter(pl.col("transformation").is_in(find_transformations(lake, transformation, scope=scope)))
     return rows.sort("scope", "transformation_name", "transformation", "repeat", "task")
 
 
@@ -306,37 +299,6 @@ def _chosen(
             raise click.UsageError("give Tasks, or select them with --network, --status, --transformation or --scope")
         tasks = _select(lake, **selection)["task"].to_list()
     return lake, Caller.this_user(), network, list(dict.fromkeys(tasks))
-
-
-def _transformation_key(lake: Lake, name: str, scope: str | None) -> str:
-    """Return the ScopedKey of a Transformation given by key or name."""
-    import polars as pl
-
-    from ..errors import AmbiguousScopeError
-    from ..ids import Scope
-
-    fits = (pl.col("transformation") == name) | (pl.col("name") == name)
-    rows = lake.table("transformations").scan().filter(fits).select("scope", "transformation").collect()
-    wanted = Scope.parse(scope or "*-*-*")
-    found = [key for place, key in rows.sort("transformation").rows() if wanted.is_superset(Scope.from_str(place))]
-    if len(found) == 1:
-        return str(found[0])
-    if found:
-        raise AmbiguousScopeError(
-            f"{name!r} matches {len(found)} Transformations: {', '.join(found)}; give one of these ScopedKeys",
-            value=name,
-        )
-    raise _no_transformation(lake, name)
-
-
-def _no_transformation(lake: Lake, name: str) -> NotFoundError:
-    """Return the error for a Transformation that is not in the lake, with the one that was probably meant."""
-    from ..errors import NotFoundError
-    from ..suggestions import did_you_mean
-
-    known = lake.table("transformations").scan().select("name").unique().collect()["name"].drop_nulls()
-    meant = did_you_mean(name, known) or "; see `alchemiscale-lake status NETWORK --transformations`"
-    return NotFoundError(f"the lake has no Transformation {name!r}{meant}", value=name)
 
 
 def _answer(outcomes: Sequence[TaskOutcome], done: str) -> None:

@@ -26,9 +26,10 @@ if TYPE_CHECKING:
     from ..estimators.network.leg_uncertainties import LegRule
     from .estimate_versions import Round
 
-__all__ = ["GatherReport", "gather_and_connect", "gather_network", "gather_networks", "gather_scope"]
+__all__ = ["DEFAULT_RULE", "GatherReport", "gather_and_connect", "gather_network", "gather_networks", "gather_scope"]
 
-_FIRST_RULE: Final = "pooled"
+#: Rule for the uncertainties of legs until another is chosen.
+DEFAULT_RULE: Final = "pooled"
 #: What a gathering reads: tables, and files of `query/sql`.
 _READ: Final = (
     "networks",
@@ -302,7 +303,7 @@ def _compute(
     for network, of_network in legs.items():
         measured = assays[str(ScopedKey.from_str(network).scope)]
         last = newest.get(network, {})
-        kept: LegRule = rule or last.get("rule") or _FIRST_RULE
+        kept: LegRule = rule or last.get("rule") or DEFAULT_RULE
         digests[network] = inputs_digest(of_network, measured, kept)
         if digests[network] != last.get("inputs_digest"):
             from .estimate_versions import compute_version  # imports scipy, and there may be nothing new

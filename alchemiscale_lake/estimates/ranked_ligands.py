@@ -18,7 +18,7 @@ from ..errors import EstimationError
 from ..estimators.network.network_mle import NetworkEstimate, solve_network
 from ..estimators.network.ranking import Ranking, rank_nodes
 from ..networks.measures import is_absent
-from ..query import Connection, ask, read_sql, statement
+from ..query import Connection, ask, read_sql, require_known_network, statement
 from .model_errors import AskedModelError, ChosenModelError, choose_model_error
 
 __all__ = ["RankedNetwork", "rank_network"]
@@ -87,6 +87,8 @@ def rank_network(
 
     Raises
     ------
+    NotFoundError
+        If no network has this ScopedKey.
     EstimationError
         If no ligand has a value with an uncertainty, or `auto` has no data.
     """
@@ -94,6 +96,7 @@ def rank_network(
     rows = read_sql(connection, statement("ligands_to_rank"), bound)
     known = rows.filter(pl.col("value_kcal_mol").is_not_null() & pl.col("uncertainty_kcal_mol").is_not_null())
     if not len(known):
+        require_known_network(connection, network)
         raise EstimationError(_nothing(network, rows), network=network)
     edges = ask(connection, "latest_edges", network=network, status="ok")
     parts, errors, chosen = [], [], []

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from ..errors import EstimationError
+from ..errors import EstimationError, SettingsError
 from ..estimators.errors import EstimatorInputError
 from ..estimators.statistics.performance import Resampled, Statistic, resample
 from ..query import Connection
@@ -82,9 +82,13 @@ def compare_sources(
 
     Raises
     ------
+    SettingsError
+        If both are the same network.
     EstimationError
         If the networks have no two measured ligands in common.
     """
+    if network == other:
+        raise SettingsError(f"{network} cannot be compared with itself: name two networks", network=network)
     found = []
     for quantity in QUANTITIES:
         sides = [compared_pairs(connection, quantity, network=one, kind=kind) for one in (network, other)]

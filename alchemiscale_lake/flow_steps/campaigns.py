@@ -166,7 +166,7 @@ def prepare_campaign(lake: Lake, campaign: Campaign) -> tuple[Campaign, int]:
     network = campaign.network
     assert network is not None
     if campaign.assays is not None:
-        import_assays(lake, campaign.assays, campaign.scope, campaign.assay_kind, tell=_log.warning)
+        import_assays(lake, campaign.assays, campaign.scope, campaign.assay_kind, tell=_log.warning, again=False)
     if campaign.strategy is not None:
         adopt_plan(lake, network, StrategyPlan.parse(campaign.strategy), caller=Caller.this_user())
     if campaign.tasks_per_transformation < 1:

@@ -6,6 +6,7 @@ values is in `query` and `report`.
 
 from __future__ import annotations
 
+import shlex
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -28,6 +29,7 @@ from ..schemas import TABLES
 from ..store import Lake, collect, now_utc
 from ..suggestions import did_you_mean
 from ..texts import storable
+from .assay_log import current_assays, enter_assays
 
 __all__ = ["check_assays", "import_assays", "merged_assay", "unmatched_assays", "unused_assays"]
 
@@ -47,6 +49,7 @@ def import_assays(
     temperature_kelvin: float = TEMPERATURE_KELVIN,
     duplicates: Duplicates = "refuse",
     tell: Callable[[str], None] | None = None,
+    again: bool = True,
 ) -> int:
     """Import experimental free energies of ligands.
 
@@ -73,11 +76,13 @@ def import_assays(
         of the geometric mean of the affinities, with their standard deviation as its uncertainty.
     tell : callable, optional
         Called with how values were taken and which were left out, with counts.
+    again : bool, default True
+        Whether values that were withdrawn become current again; else `tell` is called with their number.
 
     Returns
     -------
     int
-        Number of values that are new in the lake.
+        Number of values that are now current and were not before.
 
     Raises
     ------
@@ -111,7 +116,10 @@ def import_assays(
     for row in rows:
         name = unicodedata.normalize("NFC", str(row["ligand"]))
         row["ligand"] = spelt.get(name, row["ligand"])
-    return lake.table("assays").append_new(rows)
+    n_entered, n_withdrawn = enter_assays(lake, rows, caller=caller, again=again)
+    if n_withdrawn:
+        (tell or _silent)(withdrawn_note(n_withdrawn))
+    return n_entered
 
 
 def check_assays(path: str | Path) -> None:
@@ -120,6 +128,11 @@ def check_assays(path: str | Path) -> None:
     if not found.exists():
         raise NotFoundError(f"there is no file {path}; check the path", path=str(path))
     _read_values(found, found.name, TEMPERATURE_KELVIN, "refuse", _silent)
+
+
+def withdrawn_note(n: int) -> str:
+    """Return that imported values stay withdrawn."""
+    return f"{count(n, 'experimental value')} {verb(n, 'stays', 'stay')} withdrawn; `assays FILE` enters them again"
 
 
 def _ligands(lake: Lake, scope: Scope | str) -> set[str]:
@@ -140,16 +153,15 @@ def unmatched_assays(lake: Lake, scope: Scope | str) -> str | None:
         Scope as `org-campaign-project`; in a pattern, `*` stands for any part.
     """
     ligands = _ligands(lake, scope)
-    rows = lake.table("assays").scan().filter(pl.col("scope") == str(scope))
-    assays = collect(rows.select("ligand").unique(), "assays")
-    unknown = sorted(set(assays["ligand"]) - ligands)
-    if not ligands or not unknown:
+    unknown = sorted(set(current_assays(lake, scope)["ligand"]) - ligands) if ligands else []
+    if not unknown:
         return None
     told = [f"{name!r}{did_you_mean(name, ligands).replace('; did', ' (did').replace('?', '?)')}" for name in unknown]
     more = f" and {len(told) - _NAMED} more" if len(told) > _NAMED else ""
     return (
         f"{count(len(unknown), 'experimental value')} {verb(len(unknown), 'matches', 'match')} no ligand of "
-        f"{scope}: {', '.join(told[:_NAMED])}{more}"
+        f"{scope}: {', '.join(told[:_NAMED])}{more}; correct the names and import again, or withdraw such a value: "
+        f"alchemiscale-lake assays --scope {scope} --withdraw {shlex.quote(unknown[0])}"
     )
 
 

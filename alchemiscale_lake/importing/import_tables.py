@@ -21,6 +21,7 @@ from ..networks.nested import ObjectPool
 from ..networks.result_files import RawFile, read_raw
 from ..networks.table_objects import add_transformation
 from ..store import Lake
+from .assay_log import enter_assays
 from .assays import merged_assay
 from .import_batch import Batch, ImportReading, PlannedResult, SourceFile, imported_network_key, object_path
 from .table_repeats import TableRepeats
@@ -86,8 +87,10 @@ def read_tables(
         reading.bad.append((str(paths[0]), problem))
 
 
-def write_assays(lake: Lake, rows: Iterable[dict[str, Any]], kind: str, *, caller: Caller, at: datetime) -> int:
-    """Write experimental values that are new in the lake; return their number.
+def write_assays(
+    lake: Lake, rows: Iterable[dict[str, Any]], kind: str, *, caller: Caller, at: datetime
+) -> tuple[int, int]:
+    """Write experimental values that are new in the lake; return their number, and that of those that stay withdrawn.
 
     Parameters
     ----------
@@ -102,8 +105,7 @@ def write_assays(lake: Lake, rows: Iterable[dict[str, Any]], kind: str, *, calle
         Time of the import, UTC.
     """
     common = {"kind": kind, "entered_by": caller.name, "entered_at": at}
-    given = [row | common for row in rows]
-    return lake.table("assays").append_new(given) if given else 0
+    return enter_assays(lake, [row | common for row in rows], caller=caller, again=False)
 
 
 def _planned(

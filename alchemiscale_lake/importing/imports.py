@@ -33,6 +33,7 @@ from ..networks.result_files import find_result_files, read_raw
 from ..plurals import part
 from ..statestore.submit import submit_network
 from ..store import Lake, now_utc
+from .assays import withdrawn_note
 from .import_batch import ImportReading, SourceFile
 from .import_files import FileImport, ImportProgress
 from .import_tables import read_tables, write_assays
@@ -270,7 +271,9 @@ def import_planned(
     rows = [_import_row(of_file, who, at) for of_file in _by_file(reading.sources)]
     if rows:
         lake.table("imports").append_new(rows)
-    n_assays = write_assays(lake, reading.assays, kind, caller=who, at=at)
+    n_assays, n_withdrawn = write_assays(lake, reading.assays, kind, caller=who, at=at)
+    if n_withdrawn:
+        reading.notes.append(withdrawn_note(n_withdrawn))
     return _report(reading, written, n_assays)
 
 

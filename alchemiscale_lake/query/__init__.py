@@ -6,10 +6,10 @@ there once. Writing is in `store`; the rules are in `tasks` and `statestore`.
 
 from __future__ import annotations
 
-from .connect import Connection, ask, connect, connect_for, read_sql
+from .connect import Connection, ask, connect, connect_for, read_sql, require_known_network
 from .counts import TaskSnapshot, status_counts, status_counts_by
 from .named_queries import NAMED_QUERIES, NamedQuery, statement
-from .names import find_network, networks_in, require_scope
+from .names import find_network, named_network, networks_in, new_scope_note, require_scope
 from .network_names import NetworkNames
 from .of_networks import NetworksConnection, connect_to_networks
 
@@ -25,8 +25,11 @@ __all__ = [
     "connect_for",
     "connect_to_networks",
     "find_network",
+    "named_network",
     "networks_in",
+    "new_scope_note",
     "read_sql",
+    "require_known_network",
     "require_scope",
     "statement",
     "status_counts",

@@ -17,10 +17,11 @@ from ..store import Lake
 from ..suggestions import did_you_mean
 from .answers import frame_of
 from .named_queries import NAMED_QUERIES
+from .names import named_network, require_scope
 from .needs import needed_by
 from .sandbox import lock, new_connection, refusal
 
-__all__ = ["Connection", "ask", "connect", "connect_for", "connect_frames", "read_sql"]
+__all__ = ["Connection", "ask", "connect", "connect_for", "connect_frames", "read_sql", "require_known_network"]
 
 #: A connection to a lake, so that other rooms can name the type without importing duckdb.
 Connection: TypeAlias = duckdb.DuckDBPyConnection
@@ -54,6 +55,13 @@ def connect(
     Connection
         Times are UTC. Use it from one thread.
 
+    Raises
+    ------
+    NotFoundError
+        If a Scope has no network although the lake has some; the message suggests the one that was probably meant.
+    InvalidScopeError
+        If a Scope is malformed.
+
     Examples
     --------
     >>> con = connect("lake", "org-*-*")
@@ -63,6 +71,8 @@ def connect(
     [(0,)]
     """
     lake = lake if isinstance(lake, Lake) else Lake.open(lake)
+    for scope in [] if scopes is None else _list(scopes):
+        require_scope(lake, scope)
     return connect_frames(_within(lake.snapshot(), scopes), unsafe=unsafe)
 
 
@@ -112,8 +122,7 @@ def _within(
     """Restrict tables to some Scopes."""
     if scopes is None:
         return frames
-    wanted = [scopes] if isinstance(scopes, (Scope, str)) else list(scopes)
-    prefixes = [str(Scope.parse(scope)).partition("*") for scope in wanted]
+    prefixes = [str(Scope.parse(scope)).partition("*") for scope in _list(scopes)]
     chosen = pl.any_horizontal(
         pl.lit(False),
         *(pl.col("scope").str.starts_with(p) if star else pl.col("scope") == p for p, star, _ in prefixes),
@@ -131,6 +140,10 @@ def _within(
         else:
             kept[name] = frame.filter(pl.lit(False))
     return kept
+
+
+def _list(scopes: Scope | str | Sequence[Scope | str]) -> list[Scope | str]:
+    return [scopes] if isinstance(scopes, (Scope, str)) else list(scopes)
 
 
 def ask(
@@ -159,7 +172,7 @@ def ask(
     Raises
     ------
     NotFoundError
-        If the query or the column does not exist.
+        If the query, the column or the network does not exist.
     """
     known = NAMED_QUERIES.get(name)
     if known is None or known.order_by is None:
@@ -178,7 +191,24 @@ def ask(
         conditions.append("in_scope(scope, $scope_pattern)")
         wanted["scope_pattern"] = str(Scope.parse(scope))
     where = f" where {' and '.join(conditions)}" if conditions else ""
-    return read_sql(connection, f"select * from {known.name}{where} order by {known.order_by}", wanted)
+    rows = read_sql(connection, f"select * from {known.name}{where} order by {known.order_by}", wanted)
+    if network is not None and rows.is_empty():
+        require_known_network(connection, network)
+    return rows
+
+
+def require_known_network(connection: Connection, network: str) -> None:
+    """Raise NotFoundError if no network has a ScopedKey; the message has the key of a network of this name.
+
+    Parameters
+    ----------
+    connection : Connection
+    network : str
+        ScopedKey.
+    """
+    names = read_sql(connection, "select network, name from networks")
+    if network not in names["network"]:
+        raise NotFoundError(named_network(names, network), network=network)
 
 
 #: Error messages of DuckDB and polars that indicate a damaged data file.

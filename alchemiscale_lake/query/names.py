@@ -10,9 +10,11 @@ from ..store import Lake
 from ..suggestions import did_you_mean
 from .network_names import NetworkNames
 
-__all__ = ["find_network", "networks_in", "require_scope"]
+__all__ = ["find_network", "named_network", "networks_in", "new_scope_note", "require_scope"]
 
 _SHOWN = 10
+#: Likeness of two Scopes of which one is probably a misspelling.
+_VERY_SIMILAR = 0.9
 
 
 def find_network(lake: Lake, text: str | None = None, *, scope: Scope | str | None = None) -> str:
@@ -47,6 +49,7 @@ def find_network(lake: Lake, text: str | None = None, *, scope: Scope | str | No
         networks = networks.filter(pl.Series(inside, dtype=pl.Boolean))
     where = f" in Scope {scope}" if scope is not None else ""
     if not len(networks):
+        require_scope(lake, scope)
         raise NotFoundError(
             f"there is no network{where} in {lake.url}; submit one with `alchemiscale-lake submit FILE --scope ...`"
         )
@@ -96,6 +99,42 @@ def require_scope(lake: Lake, scope: Scope | str | None) -> None:
     if known and not any(wanted.is_superset(Scope.from_str(place)) for place in known):
         meant = did_you_mean(str(wanted), known) or f"; there are: {', '.join(known[:_SHOWN])}"
         raise NotFoundError(f"there is no network in Scope {wanted}{meant}", scope=str(wanted))
+
+
+def new_scope_note(lake: Lake, scope: Scope | str) -> str | None:
+    """Return the question whether another Scope was meant, for one without a network that is very similar to another.
+
+    Parameters
+    ----------
+    lake : Lake
+    scope : Scope or str
+        Scope to write to.
+    """
+    wanted = str(scope)
+    known = set(lake.table("networks").scan().select("scope").unique().collect()["scope"])
+    if wanted in known or "*" in wanted:
+        return None
+    meant = did_you_mean(wanted, known, least=_VERY_SIMILAR)
+    return f"{wanted} is a new Scope{meant}" if meant else None
+
+
+def named_network(names: pl.DataFrame, network: str) -> str:
+    """Return an error message about a ScopedKey that no network has.
+
+    Parameters
+    ----------
+    names : polars.DataFrame
+        Columns network, name.
+    network : str
+        As given instead of a ScopedKey.
+    """
+    of_name = names.filter(pl.col("name") == network)["network"].to_list()
+    if of_name:
+        return (
+            f"{network!r} is a name where a ScopedKey is needed: give {', '.join(of_name)}, as `find_network` returns"
+        )
+    meant = did_you_mean(network, [*names["network"], *names["name"].drop_nulls()])
+    return f"no network has the ScopedKey {network!r}{meant}"
 
 
 def networks_in(lake: Lake, scope: Scope | str) -> list[str]:

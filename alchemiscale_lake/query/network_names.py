@@ -63,7 +63,7 @@ class NetworkNames:
             For a command that also takes a file: do not use a name that is also a file or folder here.
         """
         scope, name = self._of.get(network, (None, None))
-        unusable = name is None or name.startswith("-") or self._in_scope[scope, name] > 1
+        unusable = name is None or name.startswith("-") or not name.isprintable() or self._in_scope[scope, name] > 1
         if name is None or unusable or (unless_file and Path(name).exists()):
             return network
         return shlex.quote(name) if self._alone[name] == 1 else f"{shlex.quote(name)} --scope {scope}"

@@ -9,11 +9,11 @@ from typing import Any, Final
 from ..estimates.comparisons import By, Comparison
 from ..estimates.ranked_ligands import RankedNetwork
 from ..estimates.side_by_side import SideBySide
-from ..estimators.statistics.performance import FEWEST_FOR_INTERVAL
-from ..plurals import part, verb
+from ..estimators.statistics.performance import FEWEST_FOR_CORRELATION, FEWEST_FOR_INTERVAL
+from ..plurals import count, part, verb
 from .table import Table
 
-__all__ = ["ENERGY_STATISTICS", "comparison_table", "ranking_table", "side_by_side_table", "too_few"]
+__all__ = ["ENERGY_STATISTICS", "comparison_table", "few_ligands", "ranking_table", "side_by_side_table", "too_few"]
 
 #: Statistics in kcal/mol; the others have no unit.
 ENERGY_STATISTICS: Final = ("RMSE", "MUE")
@@ -64,13 +64,16 @@ def comparison_table(
     return Table((*columns, *last), rows, decimals={"value": 2, "low": 2, "high": 2}, keep=_KEEP)
 
 
-def too_few(comparisons: Sequence[Comparison]) -> list[str]:
-    """Return how many comparisons have too few pairs for an interval; nothing if none has."""
-    few = sum(one.performance.n < FEWEST_FOR_INTERVAL for one in comparisons)
+def too_few(n_pairs: Sequence[int]) -> list[str]:
+    """Return how many comparisons, given their numbers of pairs, have too few for an interval; nothing if none has."""
+    few = sum(n < FEWEST_FOR_INTERVAL for n in n_pairs)
     if not few:
         return []
-    what = f"{part(few, len(comparisons), 'comparison')} {verb(few, 'has', 'have')}"
-    return [f"{what} fewer than {FEWEST_FOR_INTERVAL} pairs: too few for an interval, or, below 3, a correlation"]
+    what = f"{part(few, len(n_pairs), 'comparison')} {verb(few, 'has', 'have')}"
+    return [
+        f"{what} fewer than {FEWEST_FOR_INTERVAL} pairs: too few for an interval and, below {FEWEST_FOR_CORRELATION}, "
+        "for a correlation"
+    ]
 
 
 def side_by_side_table(
@@ -102,7 +105,7 @@ def side_by_side_table(
         for one in comparisons
         if not statistics or one.statistic in statistics
     ]
-    first, second = names if names[0] != names[1] else (names[0], f"{names[1]} (other)")
+    first, second = names
     columns = ("quantity", "n", "statistic", first, second, "difference", "low", "high", "unit", "kind")
     return Table(columns, rows, decimals=dict.fromkeys((first, second, "difference", "low", "high"), 2), keep=_KEEP)
 
@@ -142,6 +145,15 @@ def ranking_table(ranked: RankedNetwork, *, shown: int | None = None) -> Table:
     shown_to = {"P(best)": 2, f"P(top {ranked.top})": 2, "rank": 1, "experiment (kcal/mol)": 2}
     decimals = {name: digits for name, digits in shown_to.items() if name in cells}
     return Table(tuple(cells), rows, precision_of={value: uncertainty}, decimals=decimals)
+
+
+def few_ligands(ranked: RankedNetwork) -> list[str]:
+    """Return why the ranking has no `P(top k)`; nothing if it has."""
+    most = max(ranked.ligands.group_by("kind", "component").len()["len"].to_list(), default=0)
+    if ranked.top < most:
+        return []
+    are = f"{verb(most)} only {count(most, 'ligand')}"
+    return [f"P(top {ranked.top}) is left out: there {are}, all among the best {ranked.top}"]
 
 
 def _known(value: float) -> float | None:

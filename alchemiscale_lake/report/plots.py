@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ..errors import EstimationError, MissingDependencyError
 from ..estimates.comparisons import Comparison
 from ..estimates.experiment_pairs import pair_performance
+from ..estimators.statistics.performance import FEWEST_FOR_INTERVAL
 from .point_labels import label_worst, plain
 
 if TYPE_CHECKING:
@@ -209,7 +210,12 @@ def plot_over_time(
 def performance_line(pairs: pl.DataFrame) -> str:
     """Return RMSE and MUE with their bootstrap intervals in one line."""
     found = pair_performance(pairs)
-    return ", ".join(f"{s.name} {s.value:.2f} kcal/mol{_interval_text(s)}" for s in _of(found, ("RMSE", "MUE")))
+    values = ", ".join(f"{s.name} {s.value:.2f} kcal/mol{_interval_text(s)}" for s in _of(found, ("RMSE", "MUE")))
+    return (
+        f"{values} (no interval: fewer than {FEWEST_FOR_INTERVAL} pairs)"
+        if len(pairs) < FEWEST_FOR_INTERVAL
+        else values
+    )
 
 
 def _interval_text(statistic: Statistic) -> str:

@@ -1,8 +1,8 @@
 """Layout of a table for a terminal: one line per row, names and numbers never wrapped.
 
 Columns of keys (60 characters each) are hidden unless requested. A table wider than the terminal is shortened: first
-long texts, then columns from the right, those to keep last and never the first one; both ends of an interval are shown
-or omitted together. A note below lists what is missing and how to show it.
+long texts and keys, then columns from the right, those to keep last and never the first one; both ends of an interval
+are shown or omitted together. A note below lists what is missing and how to show it.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ __all__ = ["Screen", "lay_out"]
 
 #: A gufe key, a ScopedKey, an attempt id or a digest.
 _KEY: Final = re.compile(r"(?:[A-Za-z_]\w*-)?[0-9a-f]{32,64}(?:-[^-\s]+-[^-\s]+-[^-\s]+)?")
+#: First digits of its token.
+_TOKEN: Final = re.compile(r"[0-9a-f]{8}(?=[0-9a-f]{24})")
 #: Where a header may be broken.
 _WORDS: Final = re.compile(r"(?<=[ _])")
 #: What tells the two ends of an interval apart.
@@ -97,6 +99,13 @@ class _Column:
             self.cells = [cell if _width(cell) <= width else _cut(cell, width) for cell in self.cells]
             self.is_cut = True
 
+    def shorten_keys(self) -> None:
+        """Shorten every key to the first digits of its token."""
+        self.cells = [_short_key(cell) for cell in self.cells]
+        self.widest = max([0, *map(_width, self.cells)])
+        self.is_cut = True
+        self.break_header()
+
     @property
     def header(self) -> str:
         """Return the name, wrapped between words."""
@@ -167,6 +176,10 @@ def _fitted(columns: list[_Column], width: int, keep: Sequence[str]) -> list[_Co
                 before = column.width
                 column.narrow(max(least, column.width - over))
                 over -= before - column.width
+    if _total(columns) > width:
+        for column in columns:
+            if column.is_key:
+                column.shorten_keys()
     kept = list(columns)
     for omitted in _least_important_first(columns[1:], keep):
         if _total(kept) <= width:
@@ -185,6 +198,11 @@ def _least_important_first(columns: Sequence[_Column], keep: Sequence[str]) -> l
     rank = {name: k for k, name in enumerate(reversed(keep), 1)}
     from_the_right = list(groups.values())[::-1]
     return sorted(from_the_right, key=lambda group: max(rank.get(column.name, 0) for column in group))
+
+
+def _short_key(key: str) -> str:
+    token = _TOKEN.search(key)
+    return key if token is None else f"{token[0]}…"
 
 
 def _total(columns: Sequence[_Column]) -> int:

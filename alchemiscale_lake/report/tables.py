@@ -123,6 +123,7 @@ def dg_table(connection: Connection, network: str, *, allow_partial: bool = Fals
     remarks = (
         _scale(known, ScopedKey.from_str(network).scope),
         *_agreement(known),
+        *rule_remark(network, edges),
         *_notes(known),
         *_notes_of_edges(edges),
         *_without_estimate(len(lacking) - len(failed), "ligand"),
@@ -160,6 +161,7 @@ def ddg_table(connection: Connection, network: str, *, allow_partial: bool = Fal
         "edge",
         n_failed,
         (
+            *rule_remark(network, edges),
             *_notes_of_edges(rows),
             *_without_estimate(n_without, "edge"),
             *_omitted(len(edges) - len(rows), "edge"),
@@ -320,6 +322,25 @@ def _notes_of_edges(edges: pl.DataFrame) -> list[str]:
     notes = edges.filter((pl.col("status") == "ok") & pl.col("note").is_not_null())
     counted = notes.group_by("note", maintain_order=True).len()
     return [f"{part(n, len(edges), 'edge')}: {note}" for note, n in counted.iter_rows()]
+
+
+def rule_remark(network: str, edges: pl.DataFrame) -> list[str]:
+    """Return that a network keeps another rule for uncertainties than the default; nothing if it does not.
+
+    Parameters
+    ----------
+    network : str
+        ScopedKey.
+    edges : polars.DataFrame
+        Its rows of `latest_edges`.
+    """
+    from ..estimates.gathering import DEFAULT_RULE  # imports scipy
+
+    rules = sorted(set(edges["rule"].drop_nulls()) - {DEFAULT_RULE})
+    if not rules:
+        return []
+    default = f"`alchemiscale-lake gather {network} --rule {DEFAULT_RULE}`"
+    return [f"uncertainties of legs are by rule {rules[0]}, which this network keeps until {default}"]
 
 
 def _omitted(n: int, noun: str) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from ..plurals import count
 from ..statestore.lake_verification import Verified
 from .table import Table
 
-__all__ = ["flaws_table", "verification_line"]
+__all__ = ["flaw_lines", "flaws_table", "verification_line"]
 
 
 def flaws_table(verified: Verified, at_lake: Callable[[str], str]) -> Table:
@@ -21,6 +21,18 @@ def flaws_table(verified: Verified, at_lake: Callable[[str], str]) -> Table:
         Adds the lake to the commands of a remedy.
     """
     return Table(("file", "damage", "what to do"), [(f.path, f.what, at_lake(f.remedy)) for f in verified.flaws])
+
+
+def flaw_lines(verified: Verified, at_lake: Callable[[str], str]) -> list[str]:
+    """Return three lines for every damaged file: its path, the damage, what to do.
+
+    Parameters
+    ----------
+    verified : Verified
+    at_lake : callable
+        Adds the lake to the commands of a remedy.
+    """
+    return [line for f in verified.flaws for line in (f.path, f"  damage: {f.what}", f"  to do: {at_lake(f.remedy)}")]
 
 
 def verification_line(verified: Verified) -> str:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from ._base import Column, Rule, TableSchema
+from .assay_log import ASSAY_LOG
 from .calculations import CALCULATIONS
 from .cost_models import COST_MODELS
 from .estimates import ASSAYS, EDGE_ESTIMATES, NETWORK_ESTIMATES, RESULT_ESTIMATES, TRANSFORMATION_ESTIMATES
@@ -65,6 +66,7 @@ TABLES: dict[str, TableSchema] = {
         NETWORK_FINDINGS,
         STRATEGY_ROUNDS,
         ASSAYS,
+        ASSAY_LOG,
         COST_MODELS,
         MIGRATIONS,
     )

@@ -9,7 +9,7 @@ import polars as pl
 from ..errors import NotFoundError
 from ..ids import ScopedKey
 from ..plurals import count, verb
-from ..store import Lake
+from ..store import Lake, collect
 
 __all__ = ["network_transformations", "require_networks", "require_transformations"]
 
@@ -76,6 +76,15 @@ def require_transformations(lake: Lake, transformations: Iterable[str]) -> None:
     scopes = {str(ScopedKey.from_str(t).scope) for t in wanted}
     rows = lake.table("transformations").scan().filter(pl.col("scope").is_in(list(scopes)))
     missing = sorted(wanted - set(rows.select("transformation").collect()["transformation"]))
+    others = lake.table("calculations").scan().filter(pl.col("transformation").is_in(missing))
+    stored = dict(collect(others.select("transformation", "stands_for"), "calculations").iter_rows()) if missing else {}
+    if stored:
+        alias, key = next(iter(sorted(stored.items())))
+        raise NotFoundError(
+            f"{count(len(stored), 'Transformation')} {verb(len(stored))} stored under another key: {key} for {alias}; "
+            "give the key under which it is stored (`key_map` returns those of a network)",
+            stored=stored,
+        )
     if missing:
         raise NotFoundError(
             f"{count(len(missing), 'Transformation')} {verb(len(missing))} not in the lake, such as "

@@ -175,7 +175,7 @@ def submit_network(
         n_new_objects=n_new_objects,
         n_unverified=len(unverified),
         key_map={key: stored for key, stored in assigned.items() if stored != key},
-        unused_name=name if name is not None and name != stored_name else None,
+        unused_name=name if name and name != stored_name else None,
         n_namesakes=n_namesakes,
     )
 

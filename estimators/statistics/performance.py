@@ -28,12 +28,22 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import EstimatorInputError
 from .pair_statistics import LIGANDS_ONLY, ORDERS, STATISTICS, count_picks
 
-__all__ = ["FEWEST_FOR_INTERVAL", "STATISTICS", "Performance", "Resampled", "Statistic", "assess", "pool", "resample"]
+__all__ = [
+    "FEWEST_FOR_CORRELATION",
+    "FEWEST_FOR_INTERVAL",
+    "STATISTICS",
+    "Performance",
+    "Resampled",
+    "Statistic",
+    "assess",
+    "pool",
+    "resample",
+]
 
 #: Statistics that are energies, and whether their squares (2) or they themselves (1) are means over pairs.
 _POWERS = {"RMSE": 2.0, "MUE": 1.0}
-#: Fewer pairs on one zero are always in line and equally far off: no correlation.
-_FEWEST = 3
+#: Fewer pairs on one zero are always in line and equally far off, and two edges are no trend: no correlation.
+FEWEST_FOR_CORRELATION = 3
 #: Resamples of fewer pairs are mostly repetitions of one or two of them: no interval.
 FEWEST_FOR_INTERVAL = 5
 #: Maximum number of pairs in memory while resampling.
@@ -330,7 +340,7 @@ class _Draws:
             counts = np.concatenate([counts, counts], axis=-1)
         found = np.stack([function(y, x, counts) for function in STATISTICS.values()], axis=1)
         undefined = set(LIGANDS_ONLY) if self.mirrored else set()
-        if len(self.y) < (2 if self.mirrored else _FEWEST):
+        if len(self.y) < FEWEST_FOR_CORRELATION:
             undefined |= set(ORDERS)
         found[:, [name in undefined for name in STATISTICS]] = np.nan
         return found

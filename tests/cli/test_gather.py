@@ -83,6 +83,18 @@ def test_findings_name_the_odd_result_first_and_other_reports_point_to_them(call
     assert {row["network"] for row in rows(everywhere)} == {"clean", "odd"}
 
 
+def test_a_rule_that_is_kept_is_said_until_the_default_is_back(call: Call) -> None:
+    kept = "by rule sd, which this network keeps until `alchemiscale-lake gather odd --rule pooled`"
+    first = call("gather", "odd", "--rule", "sd")
+    later = [call("gather", "odd"), call("gather", "odd", "--report", "ddg"), call("rank", "odd")]
+    all_of_them = call("gather", "--scope", "org-campaign-*")
+    back = call("gather", "odd", "--rule", "pooled")
+
+    for done in (first, *later, all_of_them):
+        assert kept in done.stderr, done.stderr
+    assert "by rule" not in back.stderr
+
+
 def test_the_rule_is_the_users(call: Call) -> None:
     sizes = {}
     for rule in ("sd", "sem", "pooled"):

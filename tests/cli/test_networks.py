@@ -104,3 +104,23 @@ def test_mistakes_change_nothing(
     assert result.exit_code in (1, 2)
     assert message in result.stderr
     assert opened().network_log.seq() == 0
+
+
+def test_networks_and_cost_models_are_listed_without_a_subcommand(tmp_path: Path) -> None:
+    lake = ["--lake", str(tmp_path / "lake")]
+    small_campaign(tmp_path / "lake")
+    bare, listed = (CliRunner().invoke(main, ["networks", *words, *lake]) for words in ((), ("list",)))
+
+    assert bare.exit_code == listed.exit_code == 0, bare.output
+    assert bare.stdout == listed.stdout
+    misplaced = CliRunner().invoke(main, ["networks", *lake, "list"])
+    assert (misplaced.exit_code, "put the options after 'list'" in misplaced.stderr) == (2, True)
+    assert "no models: costs are estimated from physics" in CliRunner().invoke(main, ["cost-model", *lake]).stderr
+
+
+def test_a_table_without_rows_says_so(tmp_path: Path) -> None:
+    CliRunner().invoke(main, ["init", "--lake", str(tmp_path / "lake")])
+    for words in (["networks"], ["status"], ["tasks"], ["usage"], ["hosts"], ["query", "from results"]):
+        done = CliRunner().invoke(main, [*words, "--lake", str(tmp_path / "lake")])
+        assert done.exit_code == 0, done.output
+        assert done.stderr in ("no rows\n", "no networks\n"), words

@@ -180,3 +180,19 @@ def test_two_networks_side_by_side(tmp_path: Path) -> None:
     assert shown.stdout.splitlines()[0].split("\t")[3:6] == ["openff-2.2", "openff-1.3", "difference"]
     assert refused.exit_code == 2
     assert "--against needs NETWORK" in refused.stderr
+
+
+def test_a_network_is_not_compared_with_itself(call: Call) -> None:
+    result = call("compare", "tyk2", "--against", f"AlchemicalNetwork-tyk2-{SCOPE}")
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "Error: tyk2 cannot be compared with itself: name two networks\n"
+
+
+def test_what_few_pairs_do_not_show_is_said(call: Call) -> None:
+    compared, ranked, gathered = call("compare", "tyk2"), call("rank", "tyk2"), call("gather", "tyk2")
+
+    assert "2 of 2 comparisons have fewer than 5 pairs: too few for an interval and, below 3, for" in compared.stderr
+    assert "P(top 3) is left out: there are only 3 ligands, all among the best 3" in ranked.stderr
+    assert "left out" not in call("rank", "tyk2", "--top", "2").stderr
+    assert "(no interval: fewer than 5 pairs) over 3 ligands" in gathered.stderr

@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from alchemiscale_lake.cli import main
 from tests.plain import plain_chain
+from tests.real_data import real_file
 
 SCOPE = "o-c-p"
 
@@ -64,3 +65,25 @@ def test_run_refuses_a_new_name_for_a_network_in_the_lake(tmp_path: Path, file: 
 
     assert done.exit_code == 2
     assert "--name is for a network that is read from a file; tyk2 is in the lake already" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["submit", "run"])
+def test_a_network_that_was_edited_leaves_no_lake(tmp_path: Path, command: str) -> None:
+    chain = json.loads(real_file("tyk2_network.json").read_text())
+    chain[-1][1]["name"] = "edited"
+    edited = tmp_path / "edited.json"
+    edited.write_text(json.dumps(chain))
+
+    done = CliRunner().invoke(main, [command, str(edited), "--scope", SCOPE, "--lake", str(tmp_path / "lake")])
+
+    assert (done.exit_code, "was edited after gufe wrote it" in done.stderr) == (1, True), done.output
+    assert not (tmp_path / "lake").exists()
+
+
+def test_a_new_scope_that_is_almost_another_is_asked_about(tmp_path: Path, file: str) -> None:
+    lake = ["--lake", str(tmp_path / "lake")]
+    CliRunner().invoke(main, ["submit", file, "--scope", "org-campaign-tyk2", *lake])
+
+    misspelt = CliRunner().invoke(main, ["submit", file, "--scope", "org-campaing-tyk2", *lake])
+
+    assert "org-campaing-tyk2 is a new Scope; did you mean 'org-campaign-tyk2'?" in misspelt.stderr

@@ -87,6 +87,14 @@ def run(block: Block, folder: Path) -> None:
     assert done.returncode == 0, f"{block.text}\n--- stdout\n{done.stdout}\n--- stderr\n{done.stderr}"
 
 
+def test_the_snippet_on_objects_runs_on_a_lake_of_imported_tables(tmp_path: Path) -> None:
+    (tmp_path / "edges.csv").write_text("ligand_i,ligand_j,DDG (kcal/mol),uncertainty (kcal/mol)\na,b,1.0,0.1\n")
+    run(Block("bash", "", "alchemiscale-lake import-results edges.csv --scope o-c-p"), tmp_path)
+
+    (block,) = [block for block in blocks("docs/read-results.md") if "object_path" in block.text]
+    run(block, tmp_path)
+
+
 def test_blocks_left_out_say_why() -> None:
     for page in PAGES:
         for block in blocks(page):

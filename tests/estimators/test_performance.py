@@ -139,6 +139,15 @@ def test_two_ligands_have_errors_but_neither_intervals_nor_correlations(relative
     assert math.isnan(found["kendall_tau"].high)
 
 
+def test_two_edges_have_no_correlation() -> None:
+    found = assess([1.0, 2.0], [1.1, 1.9], relative=False, both_directions=True, n_bootstrap=10)
+    three = assess([1.0, 2.0, -1.0], [1.1, 1.9, -0.7], relative=False, both_directions=True, n_bootstrap=10)
+
+    names = ("R2", "pearson_r", "spearman_rho", "kendall_tau")
+    assert [math.isnan(found[name].value) for name in names] == [True] * 4
+    assert [math.isnan(three[name].value) for name in names] == [False] * 4
+
+
 def test_fewer_than_five_pairs_have_no_interval() -> None:
     values = np.array([1.0, 2.0, 2.5, 4.0, 3.0])
     four, five = (assess(values[:n], np.arange(n) * 1.0, relative=True, n_bootstrap=50) for n in (4, 5))

@@ -1,8 +1,8 @@
 -- newest_assays: current experimental values in some Scopes
 -- grain: one row per Scope, ligand and kind; the newest if there are several
--- inputs: assays
+-- inputs: current_assays
 -- parameters: $scopes
--- lowest_kcal_mol, highest_kcal_mol: over all values entered, so that values that disagree are seen
+-- lowest_kcal_mol, highest_kcal_mol: over all current values, so that values that disagree are seen
 select
     scope,
     ligand,
@@ -11,7 +11,7 @@ select
     uncertainty_kcal_mol,
     min(value_kcal_mol) over (partition by scope, ligand, kind) as lowest_kcal_mol,
     max(value_kcal_mol) over (partition by scope, ligand, kind) as highest_kcal_mol
-from assays
+from current_assays
 where list_contains($scopes, scope)
 qualify row_number() over (partition by scope, ligand, kind order by entered_at desc, value_kcal_mol, source) = 1
 order by
