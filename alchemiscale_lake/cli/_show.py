@@ -109,8 +109,14 @@ def show_table(
             put_out(table.title, bold=True)
         console = Console()
         ctx = click.get_current_context(silent=True)
-        keys = as_asked or bool(ctx and ctx.meta.get(_KEYS))
-        screen = lay_out(table, console.width, keys=keys, most_rows=_MOST_ROWS if as_asked else None)
+        keys = bool(ctx and ctx.meta.get(_KEYS))
+        screen = lay_out(
+            table,
+            console.width,
+            keys=keys or as_asked,
+            short_keys=as_asked and not keys,
+            most_rows=_MOST_ROWS if as_asked else None,
+        )
         console.print(screen.rich())
         for note in screen.notes:
             say(note, dim=True)

@@ -30,7 +30,7 @@ Opener: TypeAlias = "Callable[[str, Pool, Lake], AbstractContextManager[Executor
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """How to run assignments in pools of a kind.
+    """Way to run assignments in pools of a kind.
 
     Attributes
     ----------

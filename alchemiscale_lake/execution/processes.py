@@ -32,7 +32,7 @@ __all__ = ["StepExit", "StepProcess", "StepServer", "close_step_server", "import
 
 @dataclass(frozen=True, slots=True)
 class StepExit:
-    """How the process of a step ended.
+    """Exit of the process of a step.
 
     Parameters
     ----------

@@ -48,12 +48,12 @@ class Session:
 
     @property
     def is_ours(self) -> bool:
-        """Whether the server ends with this command."""
+        """Return whether the server ends with this command."""
         return self.api.ours
 
     @property
     def is_kept(self) -> bool:
-        """Whether what its pages show is kept, so that `up` shows it later."""
+        """Return whether the content of its pages is kept, so that `up` shows it later."""
         return self.api.kept
 
     @property

@@ -132,7 +132,7 @@ def _not_edges(header: Sequence[str], source: str) -> ResultFileError:
 
 @dataclass(slots=True)
 class _Reading:
-    """What has been read of a table so far."""
+    """Content of a table, as read so far."""
 
     source: str
     edges: dict[tuple[str, str, str, str], None] = field(default_factory=dict)

@@ -163,7 +163,7 @@ class Measurements:
 
     @property
     def has_values(self) -> bool:
-        """Whether any column has values."""
+        """Return whether any column has values."""
         return "value" in self.at or "pic50" in self.at or bool(self._affinities)
 
     def notes(self) -> list[str]:

@@ -221,7 +221,7 @@ def _edge_status(status: str, legs: Sequence[Row]) -> str:
 
 
 def _gives_no_estimate(leg: Row) -> bool:
-    """Whether its results are good and have no estimate, as those of plain MD: nothing failed."""
+    """Return whether all results are good and have no estimate, as those of plain MD: nothing failed."""
     return bool(leg["state"] == "error" and leg["n_results"])
 
 

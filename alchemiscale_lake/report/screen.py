@@ -118,7 +118,9 @@ class _Column:
         return "\n".join(line if _width(line) <= self.width else _cut(line, self.width) for line in short)
 
 
-def lay_out(table: Table, width: int, *, keys: bool = False, most_rows: int | None = None) -> Screen:
+def lay_out(
+    table: Table, width: int, *, keys: bool = False, short_keys: bool = False, most_rows: int | None = None
+) -> Screen:
     """Lay a table out for a terminal.
 
     Parameters
@@ -128,6 +130,8 @@ def lay_out(table: Table, width: int, *, keys: bool = False, most_rows: int | No
         Width of the terminal in characters.
     keys : bool
         Show columns that contain only keys.
+    short_keys : bool
+        Shorten keys before columns are left out, to 8 digits of their token.
     most_rows : int, optional
         Maximum number of rows; of more, the first and the last are shown.
     """
@@ -140,7 +144,7 @@ def lay_out(table: Table, width: int, *, keys: bool = False, most_rows: int | No
     ]
     shown = columns if keys else [column for column in columns if not column.is_key] or columns
     hidden = [column.name for column in columns if column not in shown]
-    fitting = _fitted(shown, width, table.keep)
+    fitting = _fitted(shown, width, table.keep, short_keys=short_keys)
     notes = []
     if hidden:
         notes.append(f"hidden: {', '.join(hidden)}; --keys shows them")
@@ -164,7 +168,7 @@ def _positions(n: int, most: int | None) -> list[int]:
     return [*range(most - most // 2), *range(n - most // 2, n)]
 
 
-def _fitted(columns: list[_Column], width: int, keep: Sequence[str]) -> list[_Column]:
+def _fitted(columns: list[_Column], width: int, keep: Sequence[str], *, short_keys: bool) -> list[_Column]:
     """Wrap headers, narrow texts, then omit columns, the least important first, until the rest fits."""
     if _total(columns) > width:
         for column in columns:
@@ -176,7 +180,7 @@ def _fitted(columns: list[_Column], width: int, keep: Sequence[str]) -> list[_Co
                 before = column.width
                 column.narrow(max(least, column.width - over))
                 over -= before - column.width
-    if _total(columns) > width:
+    if short_keys and _total(columns) > width:
         for column in columns:
             if column.is_key:
                 column.shorten_keys()

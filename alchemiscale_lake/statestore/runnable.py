@@ -129,7 +129,7 @@ class Runnable:
         self._classes = pl.concat([self._classes, known.select(self._classes.columns)])
 
     def _name(self, left: pl.DataFrame) -> None:
-        """Say once of every missing class that Tasks wait for it."""
+        """Log each missing class once, with the Tasks that wait for it."""
         n_tasks = left["task"].n_unique() if len(left) else 0
         new = sorted(set(self._missing.values()) - self._named) if n_tasks else []
         if new:

@@ -45,7 +45,7 @@ def multiplied_repeats(lake: Lake, network: str, tasks_per_transformation: int |
         return f"{warning}{ONE_TASK_EACH}"
     return (
         f"{warning}; to have the number in the settings, delete Tasks with `alchemiscale-lake tasks set-status deleted "
-        f"TASK ...`; `alchemiscale-lake tasks --network {network} --keys` lists them"
+        f"TASK ...`; `alchemiscale-lake tasks --network {network} --tsv` lists them"
     )
 
 

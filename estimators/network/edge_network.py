@@ -30,7 +30,7 @@ _UNKNOWN: Final = "no result has an uncertainty, and neither repeats nor cycles 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What is known about the uncertainties of a network's edges, besides their values.
+    """Information on the uncertainties of a network's edges, besides their values.
 
     Attributes
     ----------

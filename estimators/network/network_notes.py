@@ -1,4 +1,4 @@
-"""What a network estimate says about itself.
+"""Notes of a network estimate on its own input and solution.
 
 Owns the wording and the codes; whether something happened is found in `network_input` and `network_mle`.
 

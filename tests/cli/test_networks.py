@@ -13,7 +13,7 @@ from syrupy.assertion import SnapshotAssertion
 from alchemiscale_lake.cli import main
 from alchemiscale_lake.store import Lake
 from alchemiscale_lake.tasks import TaskState, status
-from tests.campaign import Campaign, hours
+from tests.campaign import Campaign, hours, small_campaign
 
 Call = Callable[..., Result]
 

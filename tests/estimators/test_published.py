@@ -32,6 +32,8 @@ N_SETS = 37
 N_LIGANDS = 406
 
 Row = dict[str, str]
+#: Ends, values and uncertainties of edges.
+Edges = tuple[list[str], list[str], np.ndarray, np.ndarray]
 
 pytestmark = pytest.mark.skipif(
     not (DATA / "openfe2024_edges.csv").exists(),
@@ -125,9 +127,25 @@ def pooled_edges(rows: list[Row]) -> tuple[list[str], list[str], np.ndarray, np.
     return [r["ligand_A"] for r in whole], [r["ligand_B"] for r in whole], value[0] - value[1], np.hypot(*sd)
 
 
-def held_out(rng: np.random.Generator, rows: list[Row], *, shared: bool) -> np.ndarray | None:
+def single_edges(rows: list[Row], rng: np.random.Generator) -> Edges:
+    """Return edges of one target from one random repeat of every leg, with the uncertainties that these state."""
+    whole = [row for row in rows if not row["failed"]]
+    value, variance = np.zeros(len(whole)), np.zeros(len(whole))
+    for sign, phase in ((1.0, "complex"), (-1.0, "solvent")):
+        repeats = [f"{phase}_repeat_{k}" for k in rng.integers(3, size=len(whole))]
+        value += [sign * float(row[f"{one}_DG (kcal/mol)"]) for row, one in zip(whole, repeats, strict=True)]
+        variance += [float(row[f"{one}_dDG (kcal/mol)"]) ** 2 for row, one in zip(whole, repeats, strict=True)]
+    # the error analysis of a few failed, and states zero
+    kept = np.flatnonzero(variance > 1e-12)
+    node_a, node_b = ([whole[k][end] for k in kept] for end in ("ligand_A", "ligand_B"))
+    return node_a, node_b, value[kept], np.sqrt(variance[kept])
+
+
+def held_out(
+    rng: np.random.Generator, edges: Edges, *, shared: bool, one_result_kcal_mol: float | None = None
+) -> np.ndarray | None:
     """Yield published edges that close cycles, the difference from the tree of the others, and its uncertainty."""
-    node_a, node_b, value, sd = pooled_edges(rows)
+    node_a, node_b, value, sd = edges
     place = {node: k for k, node in enumerate(dict.fromkeys([*node_a, *node_b]))}
     ends = np.array([[place[a], place[b]] for a, b in zip(node_a, node_b, strict=True)])
     tree: list[int] = []
@@ -142,7 +160,11 @@ def held_out(rng: np.random.Generator, rows: list[Row], *, shared: bool) -> np.n
     estimate, added = solve_network(*of_tree, value[tree], sd[tree]), 0.0
     if shared:
         found, estimate = with_shared_error(
-            estimate, *of_tree, sd[tree], lambda used: solve_network(*of_tree, value[tree], used)
+            estimate,
+            *of_tree,
+            sd[tree],
+            lambda used: solve_network(*of_tree, value[tree], used),
+            one_result_kcal_mol=one_result_kcal_mol,
         )
         added = found.added_kcal_mol
     predicted = estimate.difference([(int(a), int(b)) for a, b in ends[out]])
@@ -156,12 +178,32 @@ def test_trees_of_published_edges_hold_the_edges_left_out() -> None:
     held = {}
     for shared in (False, True):
         found = [
-            held_out(rng, rows, shared=shared) for rows in table("openfe2024_edges.csv").values() for _ in range(4)
+            held_out(rng, pooled_edges(rows), shared=shared)
+            for rows in table("openfe2024_edges.csv").values()
+            for _ in range(4)
         ]
         held[shared] = np.mean([(z < 1.96).mean() for z in found if z is not None])
 
     assert held[False] < 0.88
     assert 0.94 < held[True] < 0.985
+
+
+def test_single_results_are_off_by_more_than_a_prior_of_shared_errors_adds() -> None:
+    """One result per leg covers 47 % with the stated uncertainties, 57 % with the prior, 95 % with 4.7 times them."""
+    rng = np.random.default_rng(3)
+    held = {}
+    for factor, shared in ((1.0, False), (1.0, True), (4.7, False)):
+        found = []
+        for rows in list(table("openfe2024_edges.csv").values()) * 2:
+            node_a, node_b, value, sd = single_edges(rows, rng)
+            typical = float(np.median(sd))
+            edges = node_a, node_b, value, factor * sd
+            found.append(held_out(rng, edges, shared=shared, one_result_kcal_mol=typical))
+        held[factor, shared] = np.mean([(z < 1.96).mean() for z in found if z is not None])
+
+    assert 0.4 < held[1.0, False] < 0.55
+    assert held[1.0, False] + 0.05 < held[1.0, True] < 0.68
+    assert held[4.7, False] > 0.9
 
 
 def test_one_published_cycle_does_not_blow_up_its_network() -> None:

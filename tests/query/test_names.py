@@ -22,7 +22,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
 
 @pytest.mark.parametrize("scopes", ["org-campaign-projekt", [SCOPE, "org-campain-*"]])
 def test_connect_refuses_a_scope_without_networks(lake: Lake, scopes: str | list[str]) -> None:
-    with pytest.raises(NotFoundError, match="there is no network in Scope .*; did you mean 'org-campaign-"):
+    with pytest.raises(NotFoundError, match=r"there is no network in Scope .*; did you mean 'org-campaign-"):
         alchemiscale_lake.connect(lake, scopes)
     with pytest.raises(InvalidScopeError):
         alchemiscale_lake.connect(lake, "org-campaign")

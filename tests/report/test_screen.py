@@ -45,10 +45,11 @@ def test_at_80_columns_texts_are_cut_and_the_rest_is_whole() -> None:
 def test_keys_that_are_wanted_are_shortened_where_they_do_not_fit() -> None:
     key = "{}-0123456789abcdef0123456789abcdef-org-campaign-project"
     table = Table(("scope", "transformation", "stands_for"), [("o-c-p", key.format("Transformation"), key.format("T"))])
-    lines, notes = on(80, table, keys=True)
+    lines, notes = on(80, table, keys=True, short_keys=True)
     assert lines[1].split() == ["o-c-p", "01234567…", "01234567…"]
     assert notes == ["shortened: transformation, stands_for; a wider terminal, --tsv or -o FILE shows all"]
-    assert "…" not in on(200, table, keys=True)[0][1]
+    assert "…" not in on(200, table, keys=True, short_keys=True)[0][1]
+    assert "…" not in on(80, table, keys=True)[0][1]
 
 
 def test_at_200_columns_all_is_there() -> None:
