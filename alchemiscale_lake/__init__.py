@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from .estimates.gathering import gather_network, gather_networks, gather_scope
     from .estimates.ranked_ligands import rank_network
     from .ids import Scope, ScopedKey
-    from .importing.assay_log import withdraw_assays
     from .importing.assays import import_assays
     from .importing.imports import import_results
+    from .importing.withdrawals import withdraw_assays
     from .query import ask, connect, find_network, read_sql, status_counts
     from .statestore.calculations import key_map
     from .statestore.network_members import network_transformations
@@ -51,7 +51,7 @@ _HOMES = {
     "estimates.gathering": ["gather_network", "gather_networks", "gather_scope"],
     "estimates.ranked_ligands": ["rank_network"],
     "ids": ["Scope", "ScopedKey"],
-    "importing.assay_log": ["withdraw_assays"],
+    "importing.withdrawals": ["withdraw_assays"],
     "importing.assays": ["import_assays"],
     "importing.imports": ["import_results"],
     "query": ["ask", "connect", "find_network", "read_sql", "status_counts"],

@@ -107,7 +107,7 @@ def _import(
 
 
 def _list(lake: Lake, scope: str, kind: str | None, source: str | None, *, tsv: bool, output: str | None) -> None:
-    from ..importing.assay_log import current_assays
+    from ..importing.withdrawals import current_assays
     from ..report import Table
 
     values = current_assays(lake, scope, kind=kind)
@@ -126,7 +126,7 @@ def _list(lake: Lake, scope: str, kind: str | None, source: str | None, *, tsv: 
 def _withdraw(
     lake: Lake, scope: str, ligands: tuple[str, ...], kind: str | None, source: str | None, reason: str | None
 ) -> None:
-    from ..importing.assay_log import withdraw_assays
+    from ..importing.withdrawals import withdraw_assays
 
     n = withdraw_assays(lake, scope, ligands, kind=kind, source=source, reason=reason, caller=Caller.this_user())
     say(f"{count(n, 'experimental value')} of {scope} withdrawn")

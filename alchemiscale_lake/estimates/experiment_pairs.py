@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import polars as pl
 
-from ..estimators.statistics.performance import Performance, assess
+from ..estimators.statistics.performance import FEWEST_FOR_INTERVAL, Performance, assess
 
 if TYPE_CHECKING:
     from ..estimators.statistics.error_curves import CumulativeShare
 
 __all__ = [
+    "FEWEST_FOR_INTERVAL",
     "FEWEST_PAIRS",
     "PAIR_COLUMNS",
     "centred_pairs",

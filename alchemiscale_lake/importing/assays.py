@@ -29,7 +29,7 @@ from ..schemas import TABLES
 from ..store import Lake, collect, now_utc
 from ..suggestions import did_you_mean
 from ..texts import storable
-from .assay_log import current_assays, enter_assays
+from .withdrawals import current_assays, enter_assays
 
 __all__ = ["check_assays", "import_assays", "merged_assay", "unmatched_assays", "unused_assays"]
 

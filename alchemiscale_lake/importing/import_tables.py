@@ -21,10 +21,10 @@ from ..networks.nested import ObjectPool
 from ..networks.result_files import RawFile, read_raw
 from ..networks.table_objects import add_transformation
 from ..store import Lake
-from .assay_log import enter_assays
 from .assays import merged_assay
 from .import_batch import Batch, ImportReading, PlannedResult, SourceFile, imported_network_key, object_path
 from .table_repeats import TableRepeats
+from .withdrawals import enter_assays
 
 __all__ = ["read_tables", "write_assays"]
 

@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 
 from ..errors import EstimationError, MissingDependencyError
 from ..estimates.comparisons import Comparison
-from ..estimates.experiment_pairs import pair_performance
-from ..estimators.statistics.performance import FEWEST_FOR_INTERVAL
+from ..estimates.experiment_pairs import FEWEST_FOR_INTERVAL, pair_performance
 from .point_labels import label_worst, plain
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.cli import main
 from alchemiscale_lake.errors import NotFoundError
 from alchemiscale_lake.flow_steps.campaigns import new_campaign, prepare_campaign
-from alchemiscale_lake.importing.assay_log import current_assays
 from alchemiscale_lake.importing.assays import import_assays
+from alchemiscale_lake.importing.withdrawals import current_assays
 from alchemiscale_lake.store import Lake
 from tests.campaign import SCOPE, small_campaign
 
