@@ -130,9 +130,7 @@ def named_network(names: pl.DataFrame, network: str) -> str:
     """
     of_name = names.filter(pl.col("name") == network)["network"].to_list()
     if of_name:
-        return (
-            f"{network!r} is a name where a ScopedKey is needed: give {', '.join(of_name)}, as `find_network` returns"
-        )
+        return f"{network!r} is a name, not a ScopedKey: give {' or '.join(of_name)}, which `find_network` returns"
     meant = did_you_mean(network, [*names["network"], *names["name"].drop_nulls()])
     return f"no network has the ScopedKey {network!r}{meant}"
 

@@ -79,7 +79,7 @@ def test_findings_name_the_odd_result_first_and_other_reports_point_to_them(call
     assert [row["flagged"] for row in rows(found)] == sorted((row["flagged"] for row in rows(found)), reverse=True)
     assert {"spread", "closure", "cycle", "edge", "repeats", "result"} <= {row["check"] for row in rows(found)}
     assert "flagged" in found.stderr
-    assert "see --report findings" in values.stderr
+    assert "see `alchemiscale-lake gather odd --report findings`" in values.stderr
     assert {row["network"] for row in rows(everywhere)} == {"clean", "odd"}
 
 
@@ -135,7 +135,7 @@ def test_the_page_is_written_again_only_after_a_change(tmp_path: Path) -> None:
     def gathered() -> tuple[int, str]:
         done = CliRunner().invoke(main, ["gather", "--lake", campaign.lake.url])
         assert done.exit_code == 0, done.stderr
-        assert f"next: open in a browser: {page}" in done.stderr
+        assert f"page: {page}" in done.stderr
         return page.stat().st_ino, page.read_text(encoding="utf-8")
 
     first, again = gathered(), gathered()
