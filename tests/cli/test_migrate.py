@@ -39,7 +39,7 @@ def test_a_dry_run_lists_the_missing_steps_and_exits_with_1(folder: Path) -> Non
         f"{CHANGED}\tnames in capitals\tno\tmissing\t\n"
     )
     assert done.stderr == (
-        f"the lake has format {FORMAT} and lacks 2 step(s); nothing was changed\n"
+        f"the lake has format {FORMAT} and lacks 2 steps; nothing was changed\n"
         f"next: alchemiscale-lake migrate --lake {folder}\n"
     )
 
