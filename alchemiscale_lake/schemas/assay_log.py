@@ -17,5 +17,5 @@ ASSAY_LOG = TableSchema(
         Column("at", TIME, "Time, by the writer's clock."),
     ),
     key=("scope", "ligand", "kind", "value_kcal_mol", "source", "event", "at"),
-    since=3,
+    since=4,
 )

@@ -1,6 +1,6 @@
-"""Format 3: what every Transformation computes (table `calculations`), and withdrawn assays (table `assay_log`).
+"""Format 3: what every Transformation computes (table `calculations`).
 
-The step creates the tables. What the Transformations of older lakes compute is recorded by `statestore.calculations`.
+The step creates the table. What the Transformations of older lakes compute is recorded by `statestore.calculations`.
 """
 
 from __future__ import annotations
@@ -9,4 +9,4 @@ from .step import Step
 
 __all__ = ["TO_3"]
 
-TO_3 = Step(3, "tables calculations and assay_log")
+TO_3 = Step(3, "table calculations")
