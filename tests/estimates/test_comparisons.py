@@ -196,8 +196,8 @@ def test_components_have_their_own_zero_and_lone_ligands_do_not_count(lake: Lake
 
 
 def test_networks_without_two_measured_ligands_and_deleted_ones_are_left_out(lake: Lake) -> None:
-    gone = "AlchemicalNetwork-gone-org-campaign-one"
-    for network, errors in (("lone", {"a": 0.0}), (gone, OFFSETS), ("good", OFFSETS)):
+    gone, lone = (f"AlchemicalNetwork-{name}-org-campaign-one" for name in ("gone", "lone"))
+    for network, errors in ((lone, {"a": 0.0}), (gone, OFFSETS), ("good", OFFSETS)):
         store_network(lake, network)
         store_round(lake, network, 1, errors)
     lake.network_log.set([gone], caller=Caller("ada"), state="deleted")
@@ -205,8 +205,8 @@ def test_networks_without_two_measured_ligands_and_deleted_ones_are_left_out(lak
 
     assert {one.subject for one in compare(connection)} == {"good"}
     assert {one.subject for one in compare(connection, network=gone)} == {gone}
-    with pytest.raises(EstimationError, match="nothing in lone can be compared"):
-        compare(connection, network="lone")
+    with pytest.raises(EstimationError, match=f"nothing in {lone} can be compared"):
+        compare(connection, network=lone)
 
 
 def test_uncertainties_widen_and_networks_can_be_resampled(connection: Connection) -> None:
