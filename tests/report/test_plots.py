@@ -147,9 +147,9 @@ def test_a_summary_has_ligands_rmse_plot_and_next_steps(campaign: Campaign) -> N
     assert summary.lines[1] == f"plot: {summary.plot}"
     assert summary.plot.read_bytes().startswith(b"\x89PNG")
     after = summary.lines[summary.lines.index("next:") + 1 :]
-    assert len(after) == 4
+    assert len(after) == 3
     page = campaign.lake.local_path / "plots" / SCOPE / "tyk2.html"  # type: ignore[operator]
-    assert after[0] == f"page: {page}"
+    assert f"page: {page}" in summary.lines
     assert page.exists()
     assert summary.plot == page.with_suffix(".png")
     assert all("alchemiscale-lake " in line for line in summary.lines[-3:])
