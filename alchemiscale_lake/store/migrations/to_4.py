@@ -1,7 +1,7 @@
 """Format 4: texts of findings, Strategy rounds, withdrawn experimental values.
 
-The text of a finding is `description` (table `network_findings`), formerly `says`. The step adds tables and columns, and
-copies that text. Both columns of it are written from now on, so that older versions find theirs.
+The text of a finding is `description` (table `network_findings`), formerly `says`. The step adds tables and columns,
+and copies that text. Both columns of it are written from now on, so that older versions find theirs.
 """
 
 from __future__ import annotations
@@ -23,6 +23,4 @@ def _describe(lake: Lake, to: int, tell: Callable[[str], None]) -> None:
     fill(lake.table("network_findings"), ["description"], lambda rows: rows.select(description="says"))
 
 
-TO_4 = Step(
-    4, "description of network_findings, formerly says; Strategies and their rounds; table assay_log", _describe
-)
+TO_4 = Step(4, "description of network_findings, formerly says; Strategy rounds; table assay_log", _describe)
