@@ -51,7 +51,8 @@ def probability_top_is_right(
         if not len(inside) or not len(outside):
             continue
         eigenvalue, vector = np.linalg.eigh(covariance[np.ix_(part, part)])
-        root = vector * np.sqrt(np.maximum(eigenvalue, 0.0))
+        # the symmetric root: of equal eigenvalues, the vectors depend on the last bits of the covariance
+        root = (vector * np.sqrt(np.maximum(eigenvalue, 0.0))) @ vector.T
         drawn = np.empty((len(value), n_draws))
         drawn[part] = value[part, None] + root @ rng.standard_normal((len(part), n_draws))
         right &= drawn[inside].max(axis=0) < drawn[outside].min(axis=0)

@@ -235,7 +235,8 @@ def _gaussian(covariance: ArrayLike, value: FloatArray) -> _Sampler:
     if len(scales) and scales[0] < -_NEGATIVE_SHARE * max(float(scales[-1]), _TIE_KCAL_MOL**2):
         message = f"the covariance has the eigenvalue {scales[0]:.3g} (kcal/mol)^2: it is invalid; give it as estimated"
         raise EstimatorInputError(message, eigenvalue=float(scales[0]))
-    root = axes * np.sqrt(np.maximum(scales, 0.0))
+    # the symmetric root: of equal eigenvalues, the axes depend on the last bits of the covariance
+    root = (axes * np.sqrt(np.maximum(scales, 0.0))) @ axes.T
 
     def draw(n_draws: int, rng: np.random.Generator) -> FloatArray:
         result = np.full((len(value), n_draws), np.nan)

@@ -129,6 +129,16 @@ def test_the_same_seed_gives_the_same_ranking_and_the_error_is_stated() -> None:
     assert np.std(estimates) == pytest.approx(0.025, rel=0.25)
 
 
+def test_the_last_bits_of_a_covariance_change_no_draw() -> None:
+    """Three equal ligands: two equal eigenvalues, whose axes any other rounding turns."""
+    covariance = 0.09 * (np.eye(3) - 1 / 3)
+    value = [0.0, 0.2, 0.4]
+    noise = np.random.default_rng(1).standard_normal((3, 3))
+    other = covariance + 1e-16 * (noise + noise.T)
+
+    assert rank_nodes(value, covariance).p_best.tolist() == rank_nodes(value, other).p_best.tolist()
+
+
 def test_many_ligands_are_counted_in_bins(monkeypatch: pytest.MonkeyPatch) -> None:
     estimate = random_network(40, 80)
     exact = rank_nodes(estimate.value_kcal_mol, estimate.covariance)
