@@ -79,6 +79,15 @@ def plan_options(command: Any) -> Any:
             help="Least time between two rounds.",
         ),
         click.option(
+            "--time-limit",
+            "time_limit_s",
+            type=click.FloatRange(min=0, min_open=True),
+            default=600.0,
+            show_default=True,
+            metavar="SECONDS",
+            help="Time that a Strategy of your own may take to decide.",
+        ),
+        click.option(
             "--errors-to-freeze", type=tasks, default=1, show_default=True, metavar="N",
             help="Tasks in error from which a Transformation gets no more.",
         ),
@@ -261,11 +270,14 @@ def advance_command(
         found = [n for n in networks_in(opened, scope or "*-*-*") if n in opened.network_log.strategies()]
         if not found:
             say("no network has a Strategy; see `alchemiscale-lake strategy set --help`")
-    failed = False
+    failed, asked = False, 0
     for network in found:
         report = advance_network(opened, network, caller=Caller.this_user(), pools=pools, now=now)
         say(f"{_name(opened, network)}: {_outcome(report)}")
         failed |= (report.last_state or report.state) == "error"
+        asked += report.n_tasks
+    if asked:
+        say("next: alchemiscale-lake dispatch")
     ctx.exit(1 if failed else 0)
 
 

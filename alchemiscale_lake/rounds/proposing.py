@@ -35,6 +35,7 @@ def propose(plan: StrategyPlan, network: NetworkRows) -> StrategyAnswer:
         strategy = None if plan.code is not None else make_strategy(plan.strategy, plan.settings)
         if strategy is None or not type(strategy).__module__.startswith(OURS):
             return _in_child(plan, network)
+        strategy.check(network)
         return StrategyAnswer(strategy.propose(network), strategy.weights_are_tasks)
     except Exception as e:  # whatever a Strategy raises is its failure
         return StrategyAnswer(None, exception=f"{type(e).__name__}: {e}", traceback=traceback.format_exc())

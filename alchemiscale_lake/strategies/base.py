@@ -97,6 +97,9 @@ class Strategy(abc.ABC, Generic[S]):
         self._check(rows, proposal)
         return _without_frozen(rows, proposal)
 
+    def check(self, network: NetworkRows) -> None:
+        """Raise StrategyError if the settings name what a network lacks; called before each round."""
+
     @abc.abstractmethod
     def _propose(self, network: NetworkRows) -> Proposal:
         """Return a weight for every Transformation of a part of a network; rows are sorted by key."""
@@ -122,5 +125,8 @@ def _without_frozen(rows: list[TransformationRow], proposal: Proposal) -> Propos
     if not frozen:
         return proposal
     weights = {**proposal.weights, **dict.fromkeys(frozen, 0.0)}
-    reasons = {**proposal.reasons, **dict.fromkeys(frozen, "frozen: it gets no Tasks until it is released")}
+    reasons = {
+        **proposal.reasons,
+        **dict.fromkeys(frozen, "frozen by its Tasks in error: retry or delete them (`alchemiscale-lake tasks retry`)"),
+    }
     return replace(proposal, weights=weights, reasons=reasons)

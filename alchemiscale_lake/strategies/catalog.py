@@ -20,7 +20,8 @@ from pydantic import ValidationError
 
 from ..errors import MissingDependencyError, StrategyError
 from ..plugins import load_plugin, plugin_names
-from .base import Strategy
+from ..suggestions import did_you_mean
+from .base import Strategy, StrategySettings
 
 __all__ = ["STRATEGIES", "LoadedStrategy", "load_strategy", "make_strategy", "strategy_names"]
 
@@ -66,9 +67,12 @@ def make_strategy(name: str, settings: Mapping[str, Any] | None = None) -> Strat
     StrategyError
         If no installed package offers it, or the settings are not its own.
     """
-    if name not in strategy_names():
-        known = ", ".join(strategy_names())
-        raise StrategyError(f"there is no Strategy {name!r}; installed are {known}", strategy=name)
+    known = strategy_names()
+    if name not in known:
+        if name.endswith(".py"):
+            raise StrategyError(f"name a Strategy that the file defines, as in {name}:MyStrategy", strategy=name)
+        meant = did_you_mean(name, known) or f"; installed are {', '.join(known)}"
+        raise StrategyError(f"there is no Strategy {name!r}{meant}", strategy=name)
     try:
         return _instance(load_plugin(STRATEGIES, name), settings, name)
     except MissingDependencyError as e:
@@ -132,9 +136,19 @@ def _instance(found: Any, settings: Mapping[str, Any] | None, name: str) -> Stra
     try:
         return found(found.settings_type.model_validate(dict(settings))) if settings else found()
     except ValidationError as e:
-        first = e.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise StrategyError(f"settings of {name}: {where + ': ' if where else ''}{first['msg']}", strategy=name) from e
+        raise StrategyError(f"settings of {name}: {_mistake(e, found.settings_type)}", strategy=name) from e
+
+
+def _mistake(error: ValidationError, settings_type: type[StrategySettings]) -> str:
+    """Return the first mistake in settings, in words."""
+    first = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden" and len(first["loc"]) == 1:
+        known = list(settings_type.model_fields)
+        return f"there is no {where!r}{did_you_mean(where, known) or '; there are ' + ', '.join(known)}"
+    if isinstance(first["input"], str) and first["type"].startswith(("model", "dict", "tuple", "list")):
+        return f"{where}: {first['input']!r} is text; give it as JSON, with names in double quotes"
+    return f"{where + ': ' if where else ''}{first['msg']}"
 
 
 def _digest(strategy: Strategy[Any], code: bytes | None = None) -> str:

@@ -16,10 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from ..errors import StrategyError
 from ..estimators.design import goals
 from ..estimators.design.design_covariance import components_of, design_covariance
 from ..estimators.design.floors import FirstPass, required_repeats
 from ..estimators.design.increments import Increments, add_repeats
+from ..suggestions import did_you_mean
 from .base import Strategy, StrategySettings
 from .edge_design import Answer, EdgeDesign, edge_design
 from .goal_settings import Goal, StopRules, goal_matrix, stop_reason, top_counts
@@ -80,7 +82,7 @@ class OptimalDesign(Strategy[OptimalDesignSettings]):
         facts: dict[str, float] = {}
         if whole:
             stop, facts = stop_reason(self.settings.stop, answer, self._top())
-            if stop is not None:
+            if stop is not None and self._first_pass_is_done(design):
                 return _all_finished(network, stop, facts)
         if network.budget_gpu_hours is not None and network.hours_left < float(design.network.cost.min()):
             spent, budget = network.spent_gpu_hours, network.budget_gpu_hours
@@ -93,6 +95,18 @@ class OptimalDesign(Strategy[OptimalDesignSettings]):
         if price is not None and gain is not None and gain < price and not plan.required.any():
             return _all_finished(network, f"a GPU-hour corrects {gain:.2g} misplaced pairs, less than {price:g}", facts)
         return self._proposal(network, design, plan, facts)
+
+    def check(self, network: NetworkRows) -> None:
+        """Raise StrategyError if a goal names a ligand that the network lacks."""
+        known = {name for row in network.transformations for name in (row.ligand_a, row.ligand_b) if name is not None}
+        for name in sorted({name for goal in self.settings.goals for name in goal.ligands} - known):
+            raise StrategyError(f"a goal names the ligand {name!r}, which the network lacks{did_you_mean(name, known)}")
+
+    def _first_pass_is_done(self, design: EdgeDesign) -> bool:
+        """Return whether every edge that the first pass asks for has its results, but for frozen ones."""
+        first = self.settings.first_pass
+        once, _ = required_repeats(design.network, design.finished, first_pass=first, bridge_repeats=1)
+        return not any(lacks and not row.frozen for lacks, row in zip(once, design.rows, strict=True))
 
     def _top(self) -> float:
         """Return the ligands that are wanted as the best: those of the first goal that names them."""
@@ -110,6 +124,8 @@ class OptimalDesign(Strategy[OptimalDesignSettings]):
         )
         room = np.maximum(most - count.astype(np.int64), 0)
         once = np.minimum(once, room)
+        if network.max_tasks is None:
+            tasks = max(tasks, int(once.sum()))  # a first pass is one round
         again = np.minimum(again, room - once)
         tree, _ = required_repeats(design.network, count, first_pass="tree", bridge_repeats=1)
         required = _affordable(design, (np.minimum(tree, once), once, again), tasks, hours)

@@ -98,7 +98,9 @@ def answer_of(asked: dict[str, Any], folder: Path) -> StrategyAnswer:
             asked_one = loaded.strategy
         else:
             asked_one = make_strategy(strategy, asked["settings"])
-        return StrategyAnswer(asked_one.propose(_network(asked["network"])), asked_one.weights_are_tasks)
+        network = _network(asked["network"])
+        asked_one.check(network)
+        return StrategyAnswer(asked_one.propose(network), asked_one.weights_are_tasks)
     except BaseException as e:  # whatever it raises is its failure
         return StrategyAnswer(None, exception=f"{type(e).__name__}: {e}", traceback=traceback.format_exc())
 

@@ -86,6 +86,8 @@ def test_an_object_of_ones_own() -> None:
     ("source", "words"),
     [
         ("nonsense", "there is no Strategy 'nonsense'; installed are"),
+        ("fixed-repeat", "there is no Strategy 'fixed-repeat'; did you mean 'fixed-repeats'"),
+        ("own.py", "name a Strategy that the file defines, as in own.py:MyStrategy"),
         ("{folder}/missing.py:A", "cannot be read: No such file"),
         ("{folder}/own.py:Missing", "has no 'Missing'"),
         ("{folder}/own.py:Settings", "is not a Strategy"),
@@ -102,8 +104,12 @@ def test_what_cannot_be_loaded_says_why(own: Path, source: str, words: str) -> N
 def test_wrong_settings_say_which(own: Path) -> None:
     with pytest.raises(StrategyError, match="settings of connectivity: decay_rate: Input should be less than 1"):
         make_strategy("connectivity", {"decay_rate": 2.0})
-    with pytest.raises(StrategyError, match="settings of connectivity: rate: Extra inputs"):
-        make_strategy("connectivity", {"rate": 2.0})
+    with pytest.raises(StrategyError, match="settings of connectivity: there is no 'decay'; did you mean 'decay_rate'"):
+        make_strategy("connectivity", {"decay": 2.0})
+    with pytest.raises(StrategyError, match="there is no 'x'; there are goals, stop, "):
+        make_strategy("optimal-design", {"x": 2.0})
+    with pytest.raises(StrategyError, match=r"stop: '{a: 1}' is text; give it as JSON"):
+        make_strategy("optimal-design", {"stop": "{a: 1}"})
     with pytest.raises(StrategyError, match="an object with settings of its own"):
         load_strategy(f"{own}:STRICT", {"most": 2})
     with pytest.raises(StrategyError, match="an object with settings of its own"):

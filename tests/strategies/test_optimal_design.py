@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from alchemiscale_lake.errors import StrategyError
 from alchemiscale_lake.strategies import LigandRow, Proposal, TransformationRow, make_strategy
 from alchemiscale_lake.strategies.edge_design import edge_design
 from alchemiscale_lake.strategies.optimal_design import OptimalDesignSettings
@@ -188,6 +189,26 @@ def test_a_stop_rule_waits_until_everything_is_connected() -> None:
     rows[:2] = measured(rows[:2], {"A": 0, "B": 1})
 
     assert propose(rows, {"stop": {"max_uncertainty_kcal_mol": 5.0}}).stop is None
+
+
+def test_a_first_pass_is_one_round_and_no_stop_rule_ends_it() -> None:
+    """Two sharp edges connect a triangle, but its cycle would never be closed."""
+    rows = legs_of([("A", "B"), ("B", "C"), ("A", "C")])
+    assert all(propose(rows).weights.values())
+
+    two = [*measured(rows[:4], {"A": 0.0, "B": 1.0, "C": 2.0}, sd=0.001), *rows[4:]]
+    settings = {"stop": {"mean_uncertainty_kcal_mol": 1.0}}
+    proposal = propose(two, settings)
+    assert {row.key for row in two if proposal.weights[row.key]} >= {row.key for row in two[4:]}
+
+    frozen = [*two[:4], *(replace(row, frozen=True) for row in two[4:])]
+    assert "mean uncertainty" in str(propose(frozen, settings).stop)
+
+
+def test_a_goal_for_a_ligand_that_is_not_there_is_refused() -> None:
+    goals = [{"kind": "ligands", "ligands": {"lig_1": 1}}]
+    with pytest.raises(StrategyError, match="a goal names the ligand 'lig_1', which the network lacks"):
+        make_strategy("optimal-design", {"goals": goals}).check(state_of(legs_of([("A", "B")])))
 
 
 def test_a_spent_budget_ends_the_network() -> None:
