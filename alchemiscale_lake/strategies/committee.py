@@ -100,6 +100,11 @@ class Committee(Strategy[CommitteeSettings]):
         for name, member in zip(names, self.settings.members, strict=True):
             self.members[name] = given[name] if name in given else _registered(member)
 
+    def check(self, network: NetworkRows) -> None:
+        """Raise StrategyError if the settings of a member name what the network lacks."""
+        for member in self.members.values():
+            member.check(network)
+
     def _propose(self, network: NetworkRows) -> Proposal:
         point = float(network.round)
         if self.settings.schedule == "budget":
