@@ -81,6 +81,7 @@ def test_a_network_that_cannot_be_ranked_is_reported_with_the_remedy(
     network = f"AlchemicalNetwork-none-{SCOPE}"
     rows = TABLES["network_estimates"].sample(1, network=network, value_kcal_mol=value, uncertainty_kcal_mol=None)
     lake.table("network_estimates").append_new(rows)
+    lake.table("networks").append_new(TABLES["networks"].sample(1, scope=SCOPE, network=network))
 
     with pytest.raises(EstimationError, match=said):
         rank_network(connect(lake), network)

@@ -19,7 +19,7 @@ def test_a_query_needs_the_tables_of_those_it_builds_on() -> None:
 
 
 def test_a_statement_that_is_no_view_needs_its_tables_too() -> None:
-    assert needed_by(["newest_assays"]).tables == ["assays"]
+    assert needed_by(["newest_assays"]).tables == ["assays", "assay_log"]
 
 
 def test_a_table_needs_itself_alone() -> None:
