@@ -29,5 +29,5 @@ class FixedRepeats(Strategy[FixedRepeatsSettings]):
             row.key: None if row.n_results >= wanted else float(max(0, wanted - row.n_counted))
             for row in network.transformations
         }
-        reasons = {row.key: f"results that exist or run: {row.n_counted} of {wanted}" for row in network.transformations}
+        reasons = {row.key: f"{row.n_counted}/{wanted} results exist or run" for row in network.transformations}
         return Proposal(weights, reasons)

@@ -73,7 +73,7 @@ def test_the_file_is_called_after_the_network(call: Call, tmp_path: Path) -> Non
     ("arguments", "message"),
     [
         (("nothing",), "no network has the name or ScopedKey 'nothing'"),
-        ((), f"AlchemicalNetwork-tyk2-{SCOPE}"),
+        ((), f"tyk2 --scope {SCOPE}"),
         (("tyk2", "--colour", "mood"), "'mood' is not one of"),
     ],
 )
