@@ -68,17 +68,6 @@ def test_values_of_a_kind_that_no_network_measures_are_said_to_be_unused(tmp_pat
     assert "--kind" not in right
 
 
-def test_values_of_a_scope_without_a_network_are_said_to_wait(tmp_path: Path) -> None:
-    lake = tmp_path / "lake"
-    call(lake, "import-results", str(real_case("13-solvent-only") / "edges.csv"), "--scope", "org-campaign-project")
-    values = tmp_path / "values.csv"
-    values.write_text("ligand,value_kcal_mol\na,-8\n")
-
-    said = call(lake, "assays", str(values), "--scope", "org-other-thing").stderr
-
-    assert "org-other-thing has no network yet" in said
-
-
 def test_two_ligands_have_no_interval(tmp_path: Path) -> None:
     lake = tmp_path / "lake"
     call(lake, "import-results", str(real_case("absolute_sign")), "--scope", SCOPE)
