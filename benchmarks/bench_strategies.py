@@ -5,8 +5,10 @@ with 1.3 edges per ligand, and random dense lists of candidates with 5. For each
 which its answer is as good as that of 3 and 6 results of every leg, over their cost: of the mean variance, of the share
 of the top fifth that is missed, and of the mean square error of all ligands. An oracle knows all variances and values.
 
-The mixture of the default goal was chosen on random networks. Run it with ``python -m benchmarks.bench_strategies``;
-``--quick`` plays a few small campaigns.
+The mixture of the default goal comes from earlier simulations of the published maps, so only the random families
+confirm it. A row with a target passes if its ratio meets it; an interval across the target is unresolved.
+
+Run it with ``python -m benchmarks.bench_strategies``; ``--quick`` plays a few small campaigns.
 """
 
 from __future__ import annotations
@@ -85,7 +87,7 @@ def campaigns(
     return {metric: {name: np.array(lines) for name, lines in of.items()} for metric, of in found.items()}
 
 
-def compare(family: str, curves: dict[str, dict[str, FloatArray]]) -> list[dict[str, Any]]:
+def compare(family: str, curves: dict[str, dict[str, FloatArray]], *, judged: bool = True) -> list[dict[str, Any]]:
     """Return a row per method, metric and number of uniform repeats.
 
     Parameters
@@ -94,6 +96,8 @@ def compare(family: str, curves: dict[str, dict[str, FloatArray]]) -> list[dict[
         Name of the networks.
     curves : dict
         From `campaigns`.
+    judged : bool, default True
+        False for too few campaigns to tell.
     """
     rows = []
     for metric, by_name in curves.items():
@@ -112,7 +116,8 @@ def compare(family: str, curves: dict[str, dict[str, FloatArray]]) -> list[dict[
                         "low": low,
                         "high": high,
                         "target": limit,
-                        "ok": bool(np.isnan(limit) or ratio <= limit or low <= limit),
+                        # a ratio that is never reached is NaN, and misses its target
+                        "ok": bool(not judged or np.isnan(limit) or ratio <= limit),
                     }
                 )
     return rows
@@ -135,7 +140,7 @@ def run(quick: bool = False) -> list[dict[str, Any]]:
     few = {name: METHODS[name] for name in ("optimal-design", "optimal-design mean")}
     if quick:
         networks = list(random_networks(2, (12,), edges_per_ligand=1.3))
-        return compare("sparse", campaigns(networks, few, 3))
+        return compare("sparse", campaigns(networks, few, 3), judged=False)
     rows: list[dict[str, Any]] = []
     if folder is not None:
         published = [network for network in published_networks(folder) if network.n_ligands >= 16]

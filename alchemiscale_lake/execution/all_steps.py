@@ -247,7 +247,7 @@ def _children() -> list[int]:
 
 def _uses_gpu() -> bool:
     targets = []
-    for fd in os.listdir("/proc/self/fd"):  # noqa: PTH208
+    for descriptor in Path("/proc/self/fd").iterdir():
         with contextlib.suppress(OSError):
-            targets.append(os.readlink(f"/proc/self/fd/{fd}"))  # noqa: PTH115
+            targets.append(str(descriptor.readlink()))
     return any(target.startswith(_DEVICES) for target in targets)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -105,20 +104,13 @@ def plan_of(
         As for `set_strategy`.
     """
     loaded = load_strategy(strategy, settings)
-    code = None
-    source = loaded.source
-    if isinstance(strategy, str):
-        path, colon, name = strategy.rpartition(":")
-        if colon and path.endswith(".py"):
-            code, source = Path(path).read_text(), f"{Path(path).name}:{name}"
-    else:
-        source = _registered_name(strategy)
+    source = loaded.source if isinstance(strategy, str) else _registered_name(strategy)
     try:
         return StrategyPlan(
             strategy=source,
             # all settings of ours, so that later defaults change nothing; what was given for others
             settings=loaded.strategy.settings.model_dump(mode="json") if _is_ours(loaded.strategy) else settings or {},
-            code=code,
+            code=loaded.code,
             digest=loaded.digest,
             **(limits or {}),
         )

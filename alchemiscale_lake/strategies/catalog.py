@@ -40,11 +40,14 @@ class LoadedStrategy:
         Its registered name, file and name, or module and class.
     digest : str
         SHA-256 of its code and settings: of the whole file for a user's own, of the source of its class otherwise.
+    code : str or None
+        Text of a user's own file, as it was read once; None otherwise.
     """
 
     strategy: Strategy[Any]
     source: str
     digest: str
+    code: str | None = None
 
 
 def strategy_names() -> tuple[str, ...]:
@@ -116,6 +119,10 @@ def _from_file(path: Path, name: str, settings: Mapping[str, Any] | None) -> Loa
         raise StrategyError(f"{path} is not a Python file", path=str(path))
     module = importlib.util.module_from_spec(spec)
     try:
+        text = code.decode()
+    except UnicodeDecodeError as e:
+        raise StrategyError(f"{path} is not UTF-8: {e}; save it as UTF-8", path=str(path)) from e
+    try:
         # what was read is what runs, whatever happens to the file in between
         exec(compile(code, str(path), "exec"), module.__dict__)
     except Exception as e:
@@ -123,7 +130,8 @@ def _from_file(path: Path, name: str, settings: Mapping[str, Any] | None) -> Loa
     if not hasattr(module, name):
         raise StrategyError(f"{path} has no {name!r}; name a Strategy that it defines", path=str(path))
     strategy = _instance(getattr(module, name), settings, f"{path}:{name}")
-    return LoadedStrategy(strategy, f"{path.name}:{name}", _digest(strategy, code))
+    # without translation of line ends: the digest is that of the bytes
+    return LoadedStrategy(strategy, f"{path.name}:{name}", _digest(strategy, code), text)
 
 
 def _instance(found: Any, settings: Mapping[str, Any] | None, name: str) -> Strategy[Any]:

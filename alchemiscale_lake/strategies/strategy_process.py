@@ -89,7 +89,7 @@ def answer_of(asked: dict[str, Any], folder: Path) -> StrategyAnswer:
         strategy = asked["strategy"]
         if asked["code"] is not None:
             file, _, name = strategy.rpartition(":")
-            (folder / file).write_text(asked["code"])
+            (folder / file).write_bytes(asked["code"].encode())
             loaded = load_strategy(f"{folder / file}:{name}", asked["settings"])
             if loaded.digest != asked["digest"]:
                 return StrategyAnswer(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from alchemiscale_lake.execution import all_steps
 from alchemiscale_lake.execution.all_steps import may_share
 from alchemiscale_lake.execution.executions import PlannedUnit
 from tests.execution.bench import Bench
@@ -91,3 +93,15 @@ print('mine')
     assert first.outputs["pid"] == second.outputs["pid"]
     assert not set(first.outputs["drawn"]) & set(second.outputs["drawn"])
     assert [unit["stdout_path"] and bench.text(unit["stdout_path"]) for unit in receipt.units] == [None, "mine\n"]
+
+
+def test_an_open_device_is_a_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its driver may hold memory of the GPU until the process ends."""
+    device = tmp_path / "nvidia0"
+    device.touch()
+    monkeypatch.setattr(all_steps, "_DEVICES", (str(tmp_path / "nvidia"),))
+    before = all_steps._Traces.now()
+
+    with device.open():
+        assert all_steps._Traces.now().exceed(before)
+    assert not all_steps._Traces.now().exceed(before)

@@ -236,14 +236,17 @@ class OnlyFirst(Strategy):
 """
 
 
-def mine(folder: Path, body: str = "") -> str:
+def mine(folder: Path, body: str = "", line_end: str = "\n") -> str:
     path = folder / "mine.py"
-    path.write_text(MINE.format(body=body))
+    path.write_bytes(MINE.format(body=body).replace("\n", line_end).encode())
     return f"{path}:OnlyFirst"
 
 
-def test_a_users_own_strategy_runs_from_what_is_stored(campaign: Campaign, network: str, tmp_path: Path) -> None:
-    source = mine(tmp_path)
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+def test_a_users_own_strategy_runs_from_what_is_stored(
+    campaign: Campaign, network: str, tmp_path: Path, line_end: str
+) -> None:
+    source = mine(tmp_path, line_end=line_end)
     chosen(campaign, network, source)
     Path(source.rpartition(":")[0]).unlink()
     assert advance(campaign, network).n_tasks == 2

@@ -91,11 +91,13 @@ def test_an_object_of_ones_own() -> None:
         ("{folder}/missing.py:A", "cannot be read: No such file"),
         ("{folder}/own.py:Missing", "has no 'Missing'"),
         ("{folder}/own.py:Settings", "is not a Strategy"),
+        ("{folder}/latin.py:A", "is not UTF-8"),
         ("{folder}/broken.py:A", "cannot be run: ZeroDivisionError"),
     ],
 )
 def test_what_cannot_be_loaded_says_why(own: Path, source: str, words: str) -> None:
     (own.parent / "broken.py").write_text("1 / 0\n")
+    (own.parent / "latin.py").write_bytes(b"# coding: latin-1\nA = '\xe9'\n")
 
     with pytest.raises(StrategyError, match=words):
         load_strategy(source.format(folder=own.parent))
