@@ -91,7 +91,7 @@ def command(
     lake. Every Transformation gets one Task, or --tasks-per-transformation. After any interruption,
     by Ctrl-C (a second one exits immediately), kill -9 or a power cut, `run --resume` continues: no
     result is lost, and none is counted twice. Exit code 1 if Tasks ended in error, or stay waiting
-    because their Protocol is not installed here.
+    because their Protocol is not installed here, or if the Strategy failed.
 
     In the progress line, queued Tasks are claimed and wait for a worker. The time left is estimated from ended
     Tasks, before that from the cost model; it is omitted if unknown.
@@ -288,7 +288,22 @@ def _run(flows: Session, lake: Lake, campaign: Campaign, plot: str | None, setti
         retry = f"alchemiscale-lake tasks retry --network {network}"
         say(f"to run them again: `{retry}` and `alchemiscale-lake run {network}`")
     show_summary(lake, report.campaign.network, plot=plot)
-    return n_failed + _left_waiting(lake, report.campaign.network)
+    undecided = _report_strategy(lake, report.campaign.network)
+    return n_failed + _left_waiting(lake, report.campaign.network) + undecided
+
+
+def _report_strategy(lake: Lake, network: str) -> int:
+    """Print how far the network's Strategy, if any, has come; return 1 if it failed, else 0."""
+    from ..rounds import get_strategy
+    from ..rounds.round_rows import last_round
+
+    plan, last = get_strategy(lake, network), last_round(lake, network)
+    if plan is None or last is None:
+        return 0
+    why = last.exception or last.stop
+    say(f"Strategy {plan.strategy}: {count(last.number, 'round')}, {last.state}{f': {why}' if why else ''}")
+    say(f"to see why: alchemiscale-lake strategy explain {network}")
+    return int(last.state == "error")
 
 
 def _left_waiting(lake: Lake, network: str) -> int:

@@ -159,7 +159,7 @@ def set_command(
         opened, found, strategy, settings=settings_of(settings), caller=Caller.this_user(), reason=reason, **limits
     )
     say(f"{count(len(found), 'network')} set to Strategy {plan.strategy}")
-    say(f"next: alchemiscale-lake strategy advance {' '.join(networks)}")
+    say(f"next: alchemiscale-lake strategy advance {' '.join(found)}")
 
 
 @command.command("show")
@@ -182,9 +182,9 @@ def show_command(network: str, lake: str, scope: str | None, tsv: bool, output: 
     if plan is None:
         say("no Strategy is set; see `alchemiscale-lake strategy set --help`")
     else:
-        limits = plan.model_dump(exclude={"strategy", "settings", "code", "digest"}, exclude_none=True)
+        limits = plan.model_dump(exclude={"strategy", "settings", "code", "digest", "mode"}, exclude_defaults=True)
         say(f"Strategy {plan.strategy} {json.dumps(plan.settings, sort_keys=True)}")
-        say(", ".join(f"{name.replace('_', ' ')} {value}" for name, value in limits.items()))
+        say(", ".join([f"mode {plan.mode}", *(f"{name.replace('_', ' ')} {value}" for name, value in limits.items())]))
     table = rounds_table(opened, found)
     show_table(table, tsv=tsv, output=output, counted=count(len(table.rows), "round"))
 
@@ -211,7 +211,7 @@ def explain_command(
     table = explanation_table(opened, found, number)
     if not table.rows:
         which = "no round yet" if number is None else f"no round {number}"
-        raise NotFoundError(f"{network} has {which}; see `alchemiscale-lake strategy show {network}`")
+        raise NotFoundError(f"{network} has {which}; see `alchemiscale-lake strategy show {found}`")
     show_table(table, tsv=tsv, output=output)
 
 

@@ -185,7 +185,9 @@ def _hold(
         "at": at,
     }
     fault_point("rounds:before-record")
-    held = record_round(lake, proposal_rows(network, rows, answer.proposal, n_tasks, common))
+    held = record_round(
+        lake, proposal_rows(network, rows, answer.proposal, n_tasks, common, are_tasks=answer.are_tasks)
+    )
     fault_point("rounds:after-record")
     if not held:
         return advance_network(lake, network, caller=caller, pools=pools)

@@ -101,6 +101,8 @@ def proposal_rows(
     proposal: Proposal | None,
     n_tasks: Mapping[str, int],
     common: Mapping[str, Any],
+    *,
+    are_tasks: bool = False,
 ) -> list[dict[str, Any]]:
     """Return the rows of a round.
 
@@ -116,6 +118,8 @@ def proposal_rows(
         Tasks by Transformation.
     common : mapping of str to object
         Columns with one value for the round.
+    are_tasks : bool, default False
+        Whether the weights are numbers of Tasks.
     """
     facts = json.dumps(dict(proposal.facts), sort_keys=True) if proposal is not None and proposal.facts else None
     return [
@@ -126,7 +130,7 @@ def proposal_rows(
             "transformation": row.key,
             "weight": None if proposal is None else proposal.weights[row.key],
             "n_tasks": n_tasks.get(row.key, 0),
-            "reason": None if proposal is None else proposal.reasons.get(row.key),
+            "reason": None if proposal is None else _reason(proposal, row.key, n_tasks.get(row.key, 0), are_tasks),
             "votes": None if proposal is None else _votes(proposal, row.key),
             "n_results": row.n_results,
             "n_in_flight": row.n_in_flight,
@@ -138,6 +142,15 @@ def proposal_rows(
         }
         for row in state.transformations
     ]
+
+
+def _reason(proposal: Proposal, transformation: str, n_tasks: int, are_tasks: bool) -> str | None:
+    """Return the Strategy's reason, and whether the limits of the round allowed less than it wanted."""
+    reason, weight = proposal.reasons.get(transformation), proposal.weights[transformation]
+    if not weight or n_tasks >= (round(weight) if are_tasks else 1):
+        return reason
+    cut = f"the round's limits leave {n_tasks}" if are_tasks else "others were more urgent in this round"
+    return cut if reason is None else f"{reason}; {cut}"
 
 
 def _votes(proposal: Proposal, transformation: str) -> str | None:
