@@ -30,6 +30,7 @@ from alchemiscale_lake.resources import Resources
 from alchemiscale_lake.settings import QuarantineRules
 from alchemiscale_lake.statestore import claims as claims_module
 from alchemiscale_lake.statestore.claims import Claim, claim_tasks, process_name
+from alchemiscale_lake.statestore.network_members import network_transformations
 from alchemiscale_lake.statestore.restarts import add_task_restart_patterns
 from alchemiscale_lake.statestore.result_recording import record_receipts
 from alchemiscale_lake.statestore.submit import submit_network
@@ -68,6 +69,23 @@ def test_a_drained_run_completes_everything_once(lake: Lake, network: str) -> No
     assert counts(lake) == {"complete": 6}
     assert told[-1].complete == 6
     assert sorted(t.name for p in told for t in p.newly) == [f"{p}-r{r}" for p in ("a_b", "b_c", "c_d") for r in (0, 1)]
+
+
+def test_a_drained_run_asks_for_more_until_there_is_none(lake: Lake, network: str) -> None:
+    left = [1, 2]
+
+    def refill() -> bool:
+        if not left:
+            return False
+        assert set(counts(lake)) == {"complete"}
+        tasks = create_tasks(lake, network_transformations(lake, network)[: left.pop()], caller=Caller("test"))
+        action_tasks(lake, tasks, network, caller=Caller("test"))
+        return True
+
+    report = dispatcher(lake, Engine(lake, at_once=True)).run(refill=refill)
+
+    assert report.completed == 6 + 2 + 1
+    assert counts(lake) == {"complete": 9}
 
 
 def test_no_more_is_in_flight_than_there_are_slots(lake: Lake, network: str) -> None:

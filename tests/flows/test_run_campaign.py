@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import polars as pl
 import pytest
 
 from alchemiscale_lake.dispatch.dispatch_report import Progress
@@ -15,9 +16,11 @@ from alchemiscale_lake.errors import SettingsError, StorageError
 from alchemiscale_lake.flow_steps import campaigns
 from alchemiscale_lake.flow_steps.launch import Session
 from alchemiscale_lake.flow_steps.progress_listeners import reported
+from alchemiscale_lake.gufe_adapter import dump_network
 from alchemiscale_lake.prefect_api.local_api import Api, _flush_prefect
 from alchemiscale_lake.query import ask, connect
 from alchemiscale_lake.store import Lake
+from tests.networks import harmonic_network
 from tests.prefect_requests import post
 
 
@@ -166,3 +169,24 @@ def test_an_error_of_a_flow_is_raised_as_it_is(flows: Session, lake: Lake, tmp_p
     pools.write_text("pools: {here: {kind: local}}\n")
     with pytest.raises(SettingsError, match="has no pool 'there'; did you mean 'here'"):
         flows.call("dispatch", lake=lake.url, pool="there", pools_file=str(pools))
+
+
+def test_a_strategy_asks_for_tasks_until_it_is_finished(
+    flows: Session, empty_lake_folder: Path, tmp_path: Path
+) -> None:
+    folder, file = tmp_path / "lake", tmp_path / "triangle.json"
+    shutil.copytree(empty_lake_folder, folder)
+    dump_network(harmonic_network(3, 3, name="triangle", n_samples=20, n_windows=1), file)
+    asked: dict[str, Any] = {"network": str(file), "scope": "a-b-c", "lake": str(folder), "workers": 2}
+    strategy = {"strategy": "fixed-repeats", "strategy_settings": {"repeats": 2}}
+
+    for _ in range(2):  # the second run finds nothing to do
+        flows.call("run-campaign", lambda _: None, **asked, **strategy)
+
+    lake = Lake.open(folder)
+    results = lake.table("results").scan().collect()
+    assert sorted(results.group_by("transformation").len()["len"].to_list()) == [2, 2, 2]
+    rounds = lake.table("strategy_rounds").scan().collect()
+    assert rounds.filter(round=1)["n_tasks"].sum() == 6
+    last = rounds.filter(pl.col("round") == pl.col("round").max())
+    assert (last["state"].unique().to_list(), last["n_tasks"].sum()) == (["finished"], 0)
