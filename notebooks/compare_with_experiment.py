@@ -99,7 +99,7 @@ def _(comparisons, con, frame, measured, mo, performance):
     mo.vstack(
         [
             _rows.select("kind", "quantity", "n", "statistic", "value", "low", "high"),
-            *(mo.md(f"*{line}*") for line in performance.too_few(_now)),
+            *(mo.md(f"*{line}*") for line in performance.too_few([one.performance.n for one in _now])),
         ]
     )
     return

@@ -35,6 +35,9 @@ class Patience:
         A flow run that a worker took but did not start within this time is lost: the worker was killed.
     unschedulable_s : float
         A flow run whose pod finds no node within this time is released.
+    cancelling_s : float
+        A flow run that was cancelled before it started and has not ended within this time is ended: Prefect leaves
+        it as it is if its worker was just starting it.
     silent_s : float
         A flow run that Prefect reports as running, but whose Tasks send no heartbeat for this time, is lost.
     confirm_s : float
@@ -47,6 +50,7 @@ class Patience:
     scheduled_s: float = 900.0
     submitting_s: float = 600.0
     unschedulable_s: float = 3600.0
+    cancelling_s: float = 60.0
     silent_s: float = 600.0
     confirm_s: float = 60.0
     refused_s: float = 30.0
@@ -60,13 +64,14 @@ class Overdue:
     ----------
     kind : str
         evicted: its pod was evicted, its Tasks were released, and Prefect would start it again.
+        cancelled: it was cancelled while its worker was starting it, and Prefect waits for it to end.
         unclaimed: no worker took it. unsubmitted: a worker took it but did not start it. unschedulable: its pod waits
         for a node.
     reason : str
         Description for the user.
     """
 
-    kind: Literal["evicted", "unclaimed", "unsubmitted", "unschedulable"]
+    kind: Literal["evicted", "cancelled", "unclaimed", "unsubmitted", "unschedulable"]
     reason: str
 
 
@@ -85,6 +90,8 @@ def overdue(run: SeenRun, now: datetime, patience: Patience) -> Overdue | None:
     waited_s = (now - run.since).total_seconds()
     if run.state in ("SCHEDULED", "PENDING") and run.n_starts:
         return Overdue("evicted", "its pod was evicted")
+    if run.state == "CANCELLING" and not run.n_starts and waited_s > patience.cancelling_s:
+        return Overdue("cancelled", "its flow run was cancelled before it started")
     if run.state == "SCHEDULED" and waited_s > patience.scheduled_s:
         return Overdue("unclaimed", f"no worker took its flow run for {waited_s:.0f} s")
     if run.state != "PENDING":

@@ -287,11 +287,11 @@ class WorkPoolExecutor:
         if late.kind == "unsubmitted":
             # the worker that would cancel it for Prefect is gone
             self._runs.give_up(run.id, late.reason)
-        elif late.kind == "evicted":
+        elif late.kind in ("evicted", "cancelled"):
             self._runs.drop(run.id, late.reason)
         else:
             self._runs.cancel(run.id)
-        if late.kind == "evicted":
+        if late.kind in ("evicted", "cancelled"):
             self._say(handle.specs, "stopped", late.reason)
         else:
             self._refuse(handle.specs, late.reason)

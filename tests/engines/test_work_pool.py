@@ -318,6 +318,32 @@ def test_an_evicted_pod_does_not_come_back(lake: Lake, make: Make, runs: FakeRun
     assert kind_of_release(lake, assignment) == ["stopped", "stopped"]
 
 
+def test_a_run_cancelled_while_its_worker_starts_it_ends(lake: Lake, make: Make, runs: FakeRuns) -> None:
+    """Its worker then refuses to start it, and Prefect waits for ever for it to end."""
+    executor = make(cancelling_s=60.0)
+    assignment = an_assignment(lake)
+    handle = executor.submit(assignment, name="", place="")
+    runs.becomes(runs.only, "CANCELLING", since=now_utc() - timedelta(seconds=50))
+    assert not handle.done()
+
+    runs.becomes(runs.only, "CANCELLING", since=now_utc() - timedelta(seconds=70))
+
+    assert handle.done()
+    assert handle.exception() is None
+    assert runs.dropped == [runs.only]
+    assert kind_of_release(lake, assignment) == ["stopped"]
+    assert is_asked_to_stop(lake, assignment.attempts[0]), "it may start after all"
+
+
+def test_a_run_that_started_ends_by_itself_when_cancelled(lake: Lake, make: Make, runs: FakeRuns) -> None:
+    handle = make(cancelling_s=60.0).submit(an_assignment(lake), name="", place="")
+    runs.becomes(runs.only, "RUNNING")
+    runs.becomes(runs.only, "CANCELLING", since=now_utc() - timedelta(seconds=70))
+
+    assert not handle.done()
+    assert not runs.dropped
+
+
 def beat(lake: Lake, spec: AttemptSpec, age_s: float) -> None:
     at = now_utc() - timedelta(seconds=age_s)
     leave_beat(lake, spec, Beat(at, at, at, "node-1"))
