@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -79,7 +79,16 @@ def member_rows(network: Network, scope: Scope, stored: Mapping[str, str]) -> li
     return [common | {"member": member, "kind": kind} for member, kind in members]
 
 
-def network_row(network: Network, scope: Scope, at: datetime, *, name: str | None, creator: str) -> dict[str, Any]:
+def network_row(
+    network: Network,
+    scope: Scope,
+    at: datetime,
+    *,
+    name: str | None,
+    creator: str,
+    made_by: str = "submit",
+    made_from: Sequence[str] = (),
+) -> dict[str, Any]:
     """Return the row of the network itself.
 
     Parameters
@@ -92,6 +101,10 @@ def network_row(network: Network, scope: Scope, at: datetime, *, name: str | Non
         Name in the lake; None if it has none.
     creator : str
         Name of the caller.
+    made_by : str, default "submit"
+        `submit`, `copy`, `merge` or `extend`.
+    made_from : sequence of str, default ()
+        ScopedKeys of the networks that it was copied or merged from, or that it extends.
     """
     return {
         "scope": str(scope),
@@ -103,4 +116,6 @@ def network_row(network: Network, scope: Scope, at: datetime, *, name: str | Non
         "creator": creator,
         "created_at": at,
         "gufe_version": network.gufe_version,
+        "made_by": made_by,
+        "made_from": list(made_from) or None,
     }

@@ -1,6 +1,6 @@
 """Tables `networks` and `network_members`."""
 
-from ._base import INT, STRING, TIME, Column, TableSchema
+from ._base import INT, STRING, STRINGS, TIME, Column, TableSchema
 
 NETWORKS = TableSchema(
     name="networks",
@@ -15,6 +15,21 @@ NETWORKS = TableSchema(
         Column("creator", STRING, "User who submitted it."),
         Column("created_at", TIME, "Time of first submission."),
         Column("gufe_version", STRING, "gufe version at ingestion, if known.", nullable=True),
+        Column(
+            "made_by",
+            STRING,
+            "How the Scope got it; null for an imported network.",
+            nullable=True,
+            choices=("submit", "copy", "merge", "extend"),
+            since=4,
+        ),
+        Column(
+            "made_from",
+            STRINGS,
+            "ScopedKeys of the networks that it was copied or merged from, or that it extends.",
+            nullable=True,
+            since=4,
+        ),
     ),
     key=("scope", "network"),
 )

@@ -24,7 +24,8 @@ from .results import HOSTS, REPLICATES, RESULT_FILES, RESULTS, UNIT_RESULTS
 
 __all__ = ["Receipt", "pack_receipt", "problems_of", "read_payload", "unpack_receipt"]
 
-_BY_RECORDER: Final = frozenset({"recorded_at"})
+#: Columns of `results` that no worker states.
+_BY_RECORDER: Final = frozenset({"recorded_at", "origin_attempt"})
 _ANY_TIME: Final = datetime(2025, 1, 1, tzinfo=UTC)
 #: Range of times that every library here can handle.
 _EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2262, 1, 1, tzinfo=UTC)

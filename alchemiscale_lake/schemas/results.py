@@ -36,6 +36,14 @@ RESULTS = TableSchema(
         Column("queue_job", STRING, "Id of the queue job the attempt ran in.", nullable=True),
         Column("gufe_version", STRING, "gufe version that ran it.", nullable=True),
         Column("recorded_at", TIME, "When the row was written."),
+        Column(
+            "origin_attempt",
+            STRING,
+            "Attempt of another Scope whose result this row refers to: same objects, no compute time of this Scope; "
+            "null for a result of this Scope.",
+            nullable=True,
+            since=4,
+        ),
     ),
     key=("scope", "attempt"),
     rules=(

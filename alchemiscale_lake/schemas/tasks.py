@@ -31,6 +31,14 @@ TASKS = TableSchema(
         Column("extends", STRING, "ScopedKey of the Task whose result it continues.", nullable=True),
         Column("creator", STRING, "User who created it."),
         Column("created_at", TIME, "When it was created."),
+        Column(
+            "origin",
+            STRING,
+            "ScopedKey of the Task of another Scope that this one was copied from, with its result; null for a Task of "
+            "this Scope.",
+            nullable=True,
+            since=4,
+        ),
     ),
     key=("scope", "task"),
 )

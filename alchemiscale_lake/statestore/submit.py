@@ -7,7 +7,7 @@ under other keys. A submitted network has no row in `network_log`: it is active 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,7 +31,15 @@ from .calculations import (
     record_stored_calculations,
 )
 
-__all__ = ["Submission", "read_chain", "read_network_chain", "submit_network"]
+__all__ = [
+    "Lineage",
+    "Submission",
+    "read_chain",
+    "read_network_chain",
+    "store_network",
+    "stored_transformations",
+    "submit_network",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,34 +143,78 @@ def submit_network(
     scope = Scope.parse(scope).require_specific()
     caller = caller or Caller.this_user()
     caller.require("write", [scope])
-    network = read_network(source)
+    return store_network(lake, read_network(source), scope, name=name, caller=caller)
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """Where a network comes from, if it was not submitted as a file.
+
+    Parameters
+    ----------
+    made_by : str
+        `submit`, `copy`, `merge` or `extend`.
+    made_from : tuple of str
+        ScopedKeys of the networks that it was copied or merged from, or that it extends.
+    labels : mapping of str to str
+        Labels of its ligands, by component key; those that the Scope has are kept.
+    described : mapping of str to dict
+        Columns of `transformations` that its objects do not have, by gufe key.
+    before_visible : callable, optional
+        Called before the network becomes visible, with the ScopedKeys of its stored Transformations by its own.
+    """
+
+    made_by: str = "submit"
+    made_from: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    described: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    before_visible: Callable[[Mapping[str, str]], None] | None = None
+
+
+def store_network(
+    lake: Lake, network: Network, scope: Scope, *, name: str | None, caller: Caller, lineage: Lineage | None = None
+) -> Submission:
+    """Store a network that was read, see `submit_network`; the caller's rights were checked.
+
+    Parameters
+    ----------
+    lake : Lake
+    network : Network
+    scope : Scope
+    name : str or None
+        Name in the lake; None for its own.
+    caller : Caller
+        Recorded as its creator.
+    lineage : Lineage, optional
+        Default: it was submitted.
+    """
+    lineage = lineage or Lineage()
     unverified = unverified_keys(network)
     digests = {key: digest(obj.keyed_dict) for key, obj in network.objects.items()}
     known = _stored_objects(lake, network, scope, digests)
-    described, labels = _stored_transformations(lake, scope)
+    stored, labels = stored_transformations(lake, scope)
     record_stored_calculations(lake, scope)
     identities = network_calculations(network, scope)
     assigned = KnownCalculations.of(lake, scope).assign(identities)
     new = [key for key in network.transformations if assigned[f"{key}-{scope}"] == f"{key}-{scope}"]
     at = now_utc()
-    n_new_objects = _write(
-        lake,
-        "gufe_objects",
-        object_rows(
-            [obj for key, obj in network.objects.items() if key not in known], digests, scope, at, network.gufe_version
-        ),
+    new_objects = [obj for key, obj in network.objects.items() if key not in known]
+    n_new_objects = _write(lake, "gufe_objects", object_rows(new_objects, digests, scope, at, network.gufe_version))
+    rows = transformation_rows(
+        network, scope, at, labels={**lineage.labels, **labels}, only=[key for key in new if key not in stored]
     )
     n_new_transformations = _write(
-        lake,
-        "transformations",
-        transformation_rows(network, scope, at, labels=labels, only=[key for key in new if key not in described]),
+        lake, "transformations", [row | lineage.described.get(row["key"], {}) for row in rows]
     )
     # decided again with what others have recorded since
     assigned = record_calculations(lake, scope, identities, at)
     fault_point("submit:calculations-written")
     _write(lake, "network_members", member_rows(network, scope, assigned))
+    if lineage.before_visible is not None:
+        lineage.before_visible(assigned)
     # a network becomes visible with its own row, so that is the last; missing rows are written again
-    is_new = _write(lake, "networks", [network_row(network, scope, at, name=name, creator=caller.name)])
+    made = {"made_by": lineage.made_by, "made_from": lineage.made_from}
+    is_new = _write(lake, "networks", [network_row(network, scope, at, name=name, creator=caller.name, **made)])
     stored_name, n_namesakes = _standing_name(lake, scope, network.key)
     return Submission(
         network=f"{network.key}-{scope}",
@@ -174,7 +226,7 @@ def submit_network(
         n_new_transformations=n_new_transformations,
         n_new_objects=n_new_objects,
         n_unverified=len(unverified),
-        key_map={key: stored for key, stored in assigned.items() if stored != key},
+        key_map={key: other for key, other in assigned.items() if other != key},
         unused_name=name if name and name != stored_name else None,
         n_namesakes=n_namesakes,
     )
@@ -257,8 +309,14 @@ def _edited(key: str, stored: Mapping[str, Any], given: Mapping[str, Any]) -> st
     )
 
 
-def _stored_transformations(lake: Lake, scope: Scope) -> tuple[set[str], dict[str, str]]:
-    """Return the keys of the Transformations in a Scope, and the labels of its ligands."""
+def stored_transformations(lake: Lake, scope: Scope) -> tuple[set[str], dict[str, str]]:
+    """Return the keys of the Transformations in a Scope, and the labels of its ligands.
+
+    Parameters
+    ----------
+    lake : Lake
+    scope : Scope
+    """
     here = lake.table("transformations").scan().filter(pl.col("scope") == str(scope))
     columns = here.select("key", "ligand_a", "ligand_a_name", "ligand_b", "ligand_b_name").collect()
     labels: dict[str, str] = {}
