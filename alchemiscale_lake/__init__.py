@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .importing.withdrawals import withdraw_assays
     from .query import ask, connect, find_network, read_sql, status_counts
     from .statestore.calculations import key_map
+    from .statestore.network_copies import copy_network, merge_networks, merge_scopes
     from .statestore.network_members import network_transformations
     from .statestore.network_state import set_network_state, set_network_weight
     from .statestore.new_tasks import create_tasks, ensure_tasks
@@ -56,6 +57,7 @@ _HOMES = {
     "importing.imports": ["import_results"],
     "query": ["ask", "connect", "find_network", "read_sql", "status_counts"],
     "statestore.calculations": ["key_map"],
+    "statestore.network_copies": ["copy_network", "merge_networks", "merge_scopes"],
     "statestore.network_members": ["network_transformations"],
     "statestore.network_state": ["set_network_state", "set_network_weight"],
     "statestore.new_tasks": ["create_tasks", "ensure_tasks"],
@@ -89,6 +91,7 @@ __all__ = [
     "clear_task_restart_patterns",
     "compare",
     "connect",
+    "copy_network",
     "create_tasks",
     "ensure_tasks",
     "find_network",
@@ -99,6 +102,8 @@ __all__ = [
     "import_assays",
     "import_results",
     "key_map",
+    "merge_networks",
+    "merge_scopes",
     "network_transformations",
     "rank_network",
     "read_sql",

@@ -42,6 +42,7 @@ class Campaign:
         *,
         scope: str | None = None,
         protocol: str = "HarmonicProtocol",
+        **columns: Any,
     ) -> str:
         """Store a network with one Transformation per pair and phase; return its ScopedKey.
 
@@ -58,7 +59,7 @@ class Campaign:
         self.lake.table("transformations").append_new(rows)
         self.lake.table("network_members").append_new(members)
         row = {"key": f"AlchemicalNetwork-{name}", "name": name, "n_transformations": len(rows), "n_systems": 2}
-        self.lake.table("networks").append_new([common | row | {"creator": "ada", "created_at": T0}])
+        self.lake.table("networks").append_new([common | row | {"creator": "ada", "created_at": T0} | columns])
         return network
 
     def transformation(self, key: str, scope: str | None = None) -> str:

@@ -1,4 +1,7 @@
-"""`alchemiscale-lake networks`: list networks, set their state and weight, have failures restarted."""
+"""`alchemiscale-lake networks`: list networks, set their state and weight, have failures restarted.
+
+Copies, merges and the history of networks are in `_living_networks`.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ import click
 from ..caller import Caller
 from ..plurals import count
 from ._errors import LakeGroup, say
+from ._living_networks import LIVING_COMMANDS
 from ._options import is_on_command_line, lake_option, scope_option
 from ._show import output_options, show_table
 
@@ -47,7 +51,7 @@ def _list_options(command: F) -> F:
 @_list_options
 @click.pass_context
 def command(ctx: click.Context, /, **options: Any) -> None:
-    """List networks, set their state, weight and restart patterns.
+    """List networks, set their state and weight, copy, merge and grow them.
 
     Without a subcommand, networks are listed. A network is given by its name, its ScopedKey, or a prefix of the
     ScopedKey.
@@ -57,6 +61,8 @@ def command(ctx: click.Context, /, **options: Any) -> None:
       alchemiscale-lake networks list
       alchemiscale-lake networks set-state tyk2 inactive --reason "wrong protonation"
       alchemiscale-lake networks restart-patterns add tyk2 --pattern CUDA_ERROR --max 3
+      alchemiscale-lake networks copy tyk2 --to org-campaign-archive
+      alchemiscale-lake networks history tyk2
     """
     if ctx.invoked_subcommand is None:
         _list(**options)
@@ -231,6 +237,10 @@ def clear_patterns_command(network: str, lake: str, scope: str | None) -> None:
     opened, (found,) = _find(lake, [network], scope)
     removed = clear_task_restart_patterns(opened, found, caller=Caller.this_user())
     say(f"{count(len(removed), 'pattern')} removed")
+
+
+for living in LIVING_COMMANDS:
+    command.add_command(living)
 
 
 # --- shared helpers --------------------------------------------------------------------------------

@@ -40,7 +40,9 @@ class CostHistory:
 
 def cost_history(lake: Lake) -> CostHistory:
     """Read all evidence of a lake, from all Scopes."""
-    good = lake.table("results").scan().filter(pl.col("ok") & (pl.col("wall_time_s") > 0))
+    # a result of another Scope is evidence once, there
+    computed = pl.col("ok") & pl.col("origin_attempt").is_null()
+    good = lake.table("results").scan().filter(computed & (pl.col("wall_time_s") > 0))
     results = collect(good.select(_OF_RESULTS), "results")
     hosts = collect(lake.table("hosts").scan().select("host", host_gpu="gpu_model"), "hosts").unique("host")
     columns = ("scope", "transformation", "environment", "ligand_a", "ligand_b", *FEATURE_COLUMNS)

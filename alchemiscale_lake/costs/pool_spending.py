@@ -107,7 +107,8 @@ def usage_today(
 
 
 def _recorded(lake: Lake, pools: list[str], began: datetime) -> pl.DataFrame:
-    rows = lake.table("results").scan().filter((pl.col("ended_at") >= began) & pl.col("pool").is_in(pools))
+    computed = (pl.col("ended_at") >= began) & pl.col("origin_attempt").is_null()
+    rows = lake.table("results").scan().filter(computed & pl.col("pool").is_in(pools))
     columns = ["attempt", "transformation", "pool", "ended_at", "wall_time_s", "gpu_time_s"]
     return collect(rows.select(*columns, claimed_at="started_at"), "usage of pools")
 

@@ -189,9 +189,10 @@ def _most_hours(lake: Lake, network: str, plan: StrategyPlan, recent_hours: floa
 
 
 def _spent_in_scope(lake: Lake, scope: str) -> float:
-    """Return the GPU-hours of all results of a Scope, and the predicted ones of its Tasks in flight."""
+    """Return the GPU-hours of all results computed for a Scope, and the predicted ones of its Tasks in flight."""
     cost = pl.when(pl.col("gpu_time_s") > 0).then(pl.col("gpu_time_s")).otherwise(pl.col("wall_time_s"))
-    rows = lake.table("results").scan().filter(pl.col("scope") == scope).select(cost.sum())
+    computed = (pl.col("scope") == scope) & pl.col("origin_attempt").is_null()
+    rows = lake.table("results").scan().filter(computed).select(cost.sum())
     spent = float(collect(rows, "the cost of results").item() or 0.0) / 3600.0
     states = lake.task_log.states()
     live = states.with_status("waiting", "running").filter(pl.col("scope") == scope)

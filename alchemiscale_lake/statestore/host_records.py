@@ -270,7 +270,9 @@ def _remember(lake: Lake) -> _Memory:
         decisions = lake.host_log.decisions()
         if delta.version() != memory.version or decisions != memory.decisions:
             recent = table.scan(delta).filter(
-                (pl.col("recorded_at") > now_utc() - _LOOK_BACK) & pl.col("hostname").is_not_null()
+                (pl.col("recorded_at") > now_utc() - _LOOK_BACK)
+                & pl.col("hostname").is_not_null()
+                & pl.col("origin_attempt").is_null()
             )
             rows = collect(recent.select(*OUTCOMES, "recorded_at"), "outcomes of attempts by host")
             memory.outcomes = _by_clock_of_recorders(rows).select(list(OUTCOMES))

@@ -204,7 +204,7 @@ def store_network(
         network, scope, at, labels={**lineage.labels, **labels}, only=[key for key in new if key not in stored]
     )
     n_new_transformations = _write(
-        lake, "transformations", [row | lineage.described.get(row["key"], {}) for row in rows]
+        lake, "transformations", [{**row, **lineage.described.get(row["key"], {})} for row in rows]
     )
     # decided again with what others have recorded since
     assigned = record_calculations(lake, scope, identities, at)
@@ -213,8 +213,10 @@ def store_network(
     if lineage.before_visible is not None:
         lineage.before_visible(assigned)
     # a network becomes visible with its own row, so that is the last; missing rows are written again
-    made = {"made_by": lineage.made_by, "made_from": lineage.made_from}
-    is_new = _write(lake, "networks", [network_row(network, scope, at, name=name, creator=caller.name, **made)])
+    row = network_row(
+        network, scope, at, name=name, creator=caller.name, made_by=lineage.made_by, made_from=lineage.made_from
+    )
+    is_new = _write(lake, "networks", [row])
     stored_name, n_namesakes = _standing_name(lake, scope, network.key)
     return Submission(
         network=f"{network.key}-{scope}",

@@ -21,6 +21,7 @@ PAGES = [
     "docs/tasks.md",
     "docs/networks.md",
     "docs/strategies.md",
+    "docs/living-networks.md",
     "docs/hosts.md",
     "docs/read-results.md",
     "docs/estimates.md",

@@ -1,6 +1,6 @@
 -- failure_rates: failure rates of attempts by Scope, Protocol, host and pool, with 95% Wilson intervals
 -- grain: one row per dimension (scope, protocol, host, pool), Scope and name
--- inputs: results, transformations
+-- inputs: results, transformations; a result of another Scope counts there
 -- parameters: none; filter by scope, dimension, name
 create view failure_rates as
 with attempts as (
@@ -12,6 +12,7 @@ with attempts as (
         results.ok
     from results
     left join transformations using (transformation)
+    where results.origin_attempt is null
 ),
 counted as (
     select

@@ -2,13 +2,14 @@
 -- grain: one row per Transformation
 -- inputs: network_legs, transformations, current_transformation_estimates, results
 -- parameters: $network (a ScopedKey), $since (a time)
--- gpu_hours: of all attempts, failed ones included; worker-hours where no GPU was used
+-- gpu_hours: of all attempts of this Scope, failed ones included; worker-hours where no GPU was used
 with spent as (
     select
         transformation,
         sum(coalesce(nullif(gpu_time_s, 0), wall_time_s)) / 3600 as gpu_hours,
         sum(coalesce(nullif(gpu_time_s, 0), wall_time_s)) filter (ended_at >= $since) / 3600 as recent_gpu_hours
     from results
+    where origin_attempt is null
     group by transformation
 )
 select

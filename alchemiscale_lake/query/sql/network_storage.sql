@@ -1,5 +1,5 @@
 -- network_storage: bytes that the results of each network take up in the lake
--- grain: one row per network; results shared by two networks count in both, and in shared_bytes
+-- grain: one row per network; results shared by two networks, of one Scope or two, count in both and in shared_bytes
 -- inputs: networks, network_members, results, result_files
 -- parameters: none; filter by scope, network, name
 create view network_storage as
@@ -11,6 +11,11 @@ with kept as (
     from result_files
     group by attempt
 ),
+referred as (
+    select origin_attempt
+    from results
+    where origin_attempt is not null
+),
 stored as (
     select
         results.transformation,
@@ -18,7 +23,14 @@ stored as (
         count(*) filter (results.ok) as n_results,
         coalesce(sum(kept.n_files), 0) as n_files,
         coalesce(sum(results.n_bytes), 0) as result_bytes,
-        coalesce(sum(kept.n_bytes), 0) as file_bytes
+        coalesce(sum(kept.n_bytes), 0) as file_bytes,
+        coalesce(
+            sum(coalesce(results.n_bytes, 0) + coalesce(kept.n_bytes, 0)) filter (
+                results.origin_attempt is not null
+                or results.attempt in (select origin_attempt from referred)
+            ),
+            0
+        ) as referred_bytes
     from results
     left join kept using (attempt)
     group by results.transformation
@@ -39,7 +51,8 @@ summed as (
         sum(stored.n_files) as n_files,
         sum(stored.result_bytes) as result_bytes,
         sum(stored.file_bytes) as file_bytes,
-        sum(stored.result_bytes + stored.file_bytes) filter (held.shared) as shared_bytes
+        sum(case when held.shared then stored.result_bytes + stored.file_bytes else stored.referred_bytes end)
+            as shared_bytes
     from held
     join stored using (transformation)
     group by held.network

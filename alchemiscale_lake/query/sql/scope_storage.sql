@@ -1,6 +1,6 @@
 -- scope_storage: bytes that the results of each Scope take up in the lake, each counted once
 -- grain: one row per Scope with a result
--- inputs: results, result_files
+-- inputs: results, result_files; a result of another Scope counts there
 -- parameters: none; filter by scope
 create view scope_storage as
 with kept as (
@@ -9,6 +9,9 @@ with kept as (
         count(*) as n_files,
         sum(n_bytes) as file_bytes
     from result_files
+    anti join results
+        on result_files.attempt = results.attempt
+        and results.origin_attempt is not null
     group by scope
 ),
 stored as (
@@ -18,6 +21,7 @@ stored as (
         count(*) filter (ok) as n_results,
         sum(n_bytes) as result_bytes
     from results
+    where origin_attempt is null
     group by scope
 )
 select

@@ -1,6 +1,6 @@
 -- throughput: attempts and compute time by day (UTC), Scope, pool, host and Protocol
 -- grain: one row per day, Scope, pool, host and Protocol
--- inputs: results, transformations
+-- inputs: results, transformations; a result of another Scope counts there
 -- parameters: none; filter by scope, day, hostname, protocol
 create view throughput as
 select
@@ -18,4 +18,5 @@ select
 from results
 left join transformations
     on results.transformation = transformations.transformation
+where results.origin_attempt is null
 group by all;

@@ -3,7 +3,8 @@
 -- inputs: results, transformations, network_members
 -- parameters: $by, $scope (a pattern or null), $since (null: from the first result),
 --   $until (null: to the last result); tasks_per_day is computed from the days between these two
--- a Transformation of two networks counts in both; a Task with two good results counts once
+-- a Transformation of two networks counts in both; a Task with two good results counts once; a result of another Scope
+-- counts there
 with places as (
     select
         transformation,
@@ -39,7 +40,8 @@ picked as (
     from results
     left join places using (transformation)
     where
-        in_scope(results.scope, $scope)
+        results.origin_attempt is null
+        and in_scope(results.scope, $scope)
         and ($since::timestamptz is null or results.ended_at >= $since::timestamptz)
 ),
 span as (

@@ -23,4 +23,6 @@ def _describe(lake: Lake, to: int, tell: Callable[[str], None]) -> None:
     fill(lake.table("network_findings"), ["description"], lambda rows: rows.select(description="says"))
 
 
-TO_4 = Step(4, "description of network_findings, formerly says; Strategy rounds; table assay_log; copies of networks", _describe)
+TO_4 = Step(
+    4, "description of network_findings, formerly says; Strategy rounds; table assay_log; copies of networks", _describe
+)
