@@ -8,7 +8,6 @@ from prefect.client.schemas.objects import State
 from ..flow_steps.dispatch_setup import set_up_dispatch
 from ..flow_steps.dispatching import Dispatched, dispatch_tasks, handed_back
 from ..flow_steps.progress_listeners import reported
-from ..flow_steps.task_runs import task_runner
 from ..ids import Scope
 from ..prefect_api.credentials import load_credentials
 from ..statestore.claims import Selection
@@ -21,7 +20,6 @@ __all__ = ["dispatch"]
     name="dispatch",
     description="Run the waiting Tasks of a lake, in one pool.",
     flow_run_name="dispatch-{pool}",
-    task_runner=task_runner(),
     persist_result=False,
 )
 def dispatch(

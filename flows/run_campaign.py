@@ -20,7 +20,6 @@ from ..flow_steps.dispatch_setup import set_up_dispatch
 from ..flow_steps.dispatching import Dispatched, dispatch_tasks, handed_back
 from ..flow_steps.progress_listeners import reported
 from ..flow_steps.summary import publish_campaign, publish_estimates
-from ..flow_steps.task_runs import task_runner
 from ..ids import Scope
 from ..networks import read_network
 from ..prefect_api.credentials import load_credentials
@@ -104,7 +103,6 @@ def _name() -> str:
     name="run-campaign",
     description="Submit a network, run all of its Tasks in one pool, and gather it. Run it again to continue.",
     flow_run_name=_name,
-    task_runner=task_runner(),
     persist_result=False,
 )
 def run_campaign(

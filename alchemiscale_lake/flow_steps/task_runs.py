@@ -1,71 +1,61 @@
 """One Prefect task run per Task, named after its Transformation, for display in the Prefect UI.
 
-A task run is a thread of the dispatching process that waits for the outcome; the work is done elsewhere and does
-not depend on it. If Prefect stops responding, only the display is affected.
+A task run is two messages to the Prefect server, that it is running and how it ended: no function runs, and no thread
+waits for it. The work is done elsewhere and does not depend on it. If Prefect stops responding, only the display is
+affected.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future
-from typing import Any, cast
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID, uuid4
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-from prefect.client.schemas.objects import State
-from prefect.futures import PrefectFuture
-from prefect.states import Cancelled, Completed, Failed
-from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.context import FlowRunContext
+from prefect.events import Event
+from prefect.states import Cancelled, Completed, Failed, Running
+from prefect.utilities.engine import emit_task_run_state_change_event
 
 from ..dispatch.dispatch_report import RecordedTask
-from ..dispatch.executor import Executor, Handle
+from ..dispatch.executor import Executor, Handle, Place
 from ..execution import Assignment
 from ..prefect_api.closing import ignoring_errors
 from ..statestore.result_recording import Recorded
 
-__all__ = ["ShowingExecutor", "task_runner", "task_runs"]
+__all__ = ["ShowingExecutor", "TaskRuns", "task_runs"]
 
-#: Maximum number of waiting task runs, one thread each, for running and queued attempts. Further ones start late
-#: in the display, but their Tasks do not wait.
-_MOST_WAITING = 512
-_MESSAGE_CHARACTERS = 2000
-
-
-@task(name="protocol-dag", task_run_name="{name}", cache_policy=NO_CACHE, persist_result=False)
-def _protocol_dag(name: str, verdict: _Verdict) -> State[Any]:
-    """Wait for the outcome of one attempt of a Task."""
-    return verdict.wait()
+#: Task runs that end sooner are shown at their end only.
+_SHOWN_AFTER_S: Final = 3.0
+_MESSAGE_CHARACTERS: Final = 2000
+_TASK: Final = "protocol-dag"
 
 
-class _Verdict:
-    """Outcome of one attempt; not a dataclass, since Prefect would traverse it."""
-
-    __slots__ = ("_future",)
-
-    def __init__(self) -> None:
-        self._future: Future[State[Any]] = Future()
-
-    def wait(self) -> State[Any]:
-        return self._future.result()
-
-    def give(self, state: State[Any]) -> None:
-        if not self._future.done():
-            self._future.set_result(state)
-
-
-def task_runner() -> TaskRunner[PrefectFuture[Any]]:
-    """Create the task runner for a flow that shows Tasks."""
-    runner: Any = ThreadPoolTaskRunner(max_workers=_MOST_WAITING)
-    return cast("TaskRunner[PrefectFuture[Any]]", runner)
+@dataclass(slots=True)
+class _Run:
+    task_run: TaskRun
+    running: State[Any]
+    began_s: float
+    shown: Event | None = None
 
 
 class TaskRuns:
-    """The task runs of attempts in flight."""
+    """The task runs of attempts in flight.
 
-    def __init__(self) -> None:
-        self._open: dict[str, _Verdict] = {}
-        self._runs: dict[str, Any] = {}
+    Parameters
+    ----------
+    flow_run : UUID or None
+        Flow run to which they belong.
+    clock : callable
+        Monotonic time, s.
+    """
+
+    def __init__(self, flow_run: UUID | None, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._flow_run, self._clock = flow_run, clock
+        self._open: dict[str, _Run] = {}
 
     def begin(self, attempt: str, name: str) -> None:
         """Start the task run of an attempt.
@@ -77,30 +67,36 @@ class TaskRuns:
         name : str
             Name of the task run, readable for people.
         """
-        self._open[attempt] = verdict = _Verdict()
-        self._runs[attempt] = _protocol_dag.submit(name=name, verdict=verdict)
-        # Prefect warns about a future that is dropped before its end, so keep it until then
-        self._runs = {a: run for a, run in self._runs.items() if a in self._open or not run.state.is_final()}
+        task_run = TaskRun(id=uuid4(), name=name, flow_run_id=self._flow_run, task_key=_TASK, dynamic_key=attempt)
+        self._open[attempt] = _Run(task_run, Running(), self._clock())
+
+    def show(self) -> None:
+        """Report the task runs that have been running for a few seconds."""
+        until_s = self._clock() - _SHOWN_AFTER_S
+        for run in self._open.values():
+            if run.began_s > until_s:
+                return  # so did all later ones
+            if run.shown is None:
+                run.shown = _report(run, run.running)
 
     def end(self, recorded: Iterable[RecordedTask]) -> None:
         """End the task runs of Tasks whose results were recorded."""
         for each in recorded:
-            verdict = self._open.pop(each.result.attempt, None)
-            if verdict is not None:
-                verdict.give(_state(each.result))
+            self._end(each.result.attempt, _state(each.result))
 
     def end_released(self, attempt: str) -> None:
         """End the task run of an attempt that was released."""
-        verdict = self._open.pop(attempt, None)
-        if verdict is not None:
-            verdict.give(Cancelled(message="stopped and released; the Task is waiting again"))
+        self._end(attempt, Cancelled(message="stopped and released; the Task is waiting again"))
 
     def close(self) -> None:
-        """End every open task run, and wait until Prefect has recorded all."""
+        """End every open task run."""
         for attempt in list(self._open):
             self.end_released(attempt)
-        for run in self._runs.values():
-            run.wait()
+
+    def _end(self, attempt: str, state: State[Any]) -> None:
+        run = self._open.pop(attempt, None)
+        if run is not None:
+            _report(run, state)
 
 
 class ShowingExecutor:
@@ -109,8 +105,12 @@ class ShowingExecutor:
     def __init__(self, inner: Executor, runs: TaskRuns) -> None:
         self._inner, self._runs = inner, runs
         self.durable, self.whole_jobs = inner.durable, inner.whole_jobs
-        self.places, self.find = inner.places, inner.find
-        self.pending, self.retire = inner.pending, inner.retire
+        self.find, self.pending, self.retire = inner.find, inner.pending, inner.retire
+
+    def places(self, workers: int) -> Sequence[Place]:
+        """Return where attempts can start now. Asked in every turn, so it also updates what is shown."""
+        self._runs.show()
+        return self._inner.places(workers)
 
     def submit(self, assignment: Assignment, *, name: str, place: str) -> Handle:
         """Submit an assignment and show it.
@@ -151,12 +151,23 @@ class _ShownHandle:
 @contextlib.contextmanager
 def task_runs() -> Iterator[TaskRuns]:
     """Yield the task runs of the flow that is running; all are ended at the end."""
-    runs = TaskRuns()
+    context = FlowRunContext.get()
+    runs = TaskRuns(None if context is None or context.flow_run is None else context.flow_run.id)
     try:
         yield runs
     finally:
         with ignoring_errors("Prefect's record of the Tasks"):
             runs.close()
+
+
+def _report(run: _Run, state: State[Any]) -> Event | None:
+    """Send a state of a task run to the server, which creates the task run when it hears of it first."""
+    task_run, before = run.task_run, run.task_run.state
+    task_run.state, task_run.run_count, task_run.start_time = state, 1, run.running.timestamp
+    state.state_details.task_run_id, state.state_details.flow_run_id = task_run.id, task_run.flow_run_id
+    if state.is_final():
+        task_run.end_time, task_run.total_run_time = state.timestamp, state.timestamp - run.running.timestamp
+    return emit_task_run_state_change_event(task_run, before, state, follows=run.shown)
 
 
 def _state(result: Recorded) -> State[Any]:
