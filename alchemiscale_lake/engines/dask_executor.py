@@ -36,6 +36,11 @@ DASK_SETTINGS: Mapping[str, Any] = {
     "distributed.worker.memory.pause": False,
     "distributed.worker.memory.terminate": False,
     "distributed.admin.tick.limit": "1h",
+    # nobody looks at these profiles and charts, which cost a tenth of a worker's time
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.system-monitor.interval": "10s",
+    "distributed.admin.system-monitor.disk": False,
+    "distributed.admin.system-monitor.gil.enabled": False,
     # these routes have no authentication
     "distributed.scheduler.http.routes": [],
     "distributed.worker.http.routes": [],
