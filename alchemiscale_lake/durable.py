@@ -23,6 +23,7 @@ __all__ = [
     "link_file",
     "make_folder",
     "replace_file",
+    "replace_unsynced",
     "write_new_file",
 ]
 
@@ -122,6 +123,30 @@ def replace_file(path: Path, data: bytes, *, lasting: bool = True) -> None:
         raise
     if lasting:
         fsync_folder(path.parent)
+
+
+def replace_unsynced(path: Path, data: bytes) -> None:
+    """Write a file, replacing an existing one atomically for other processes; a power cut may leave anything.
+
+    Parameters
+    ----------
+    path : Path
+        File that only processes that are running now will read.
+    data : bytes
+        Content.
+
+    Raises
+    ------
+    OSError
+    """
+    temporary = _temporary(path.parent)
+    try:
+        temporary.write_bytes(data)
+        temporary.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
 
 
 def link_file(path: Path, data: bytes) -> bool:

@@ -21,6 +21,15 @@ def test_a_replaced_file_is_the_old_one_or_the_new_one(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["a"]
 
 
+def test_a_file_for_running_processes_is_whole_for_them_and_costs_no_fsync(tmp_path: Path) -> None:
+    durable.replace_file(tmp_path / "a", b"old")
+    with Disk(tmp_path) as disk:
+        durable.replace_unsynced(tmp_path / "a", b"new")
+        assert (tmp_path / "a").read_bytes() == b"new"
+    assert disk.fsynced == []
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]
+
+
 def test_of_two_links_one_counts_and_lasts(tmp_path: Path) -> None:
     with Disk(tmp_path) as disk:
         assert durable.link_file(tmp_path / "a", b"1")

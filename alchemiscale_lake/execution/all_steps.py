@@ -138,7 +138,7 @@ def _unit(
     child.restore(request)
     child.enter(run, scratch)
     good = None
-    use, spent = _Use.now(), dict[str, Any]()
+    use = _Use.now()
 
     def step() -> dict[str, Any]:
         nonlocal good
@@ -147,13 +147,13 @@ def _unit(
         return outcome
 
     def used() -> dict[str, Any]:
-        spent.update(use.until_now())
+        spent = use.until_now()
+        if good is not None:
+            # before the outcome: once the supervisor sees that, it may die
+            write_record(run, _record(planned, label, started_at, **spent))
         return spent
 
     code = child.perform(step, run, used=used)
-    if good is not None:
-        # in case that the supervisor dies before it writes the record
-        write_record(run, _record(planned, label, started_at, **spent))
     os.chdir(run)
     shutil.rmtree(scratch, ignore_errors=True)
     return good, code

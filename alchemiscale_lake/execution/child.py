@@ -22,12 +22,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
-from ..durable import replace_file
+from ..durable import replace_file, replace_unsynced
 from ..secrecy import allow_reading
 from .exception_text import describe_exception
 from .openmm_plugins import load_at_first_use
 
-__all__ = ["NO_PLUGINS", "OUTCOME", "enter", "perform", "restore", "run", "write_json"]
+__all__ = ["NO_PLUGINS", "OUTCOME", "enter", "hand_over", "perform", "restore", "run", "write_json"]
 
 #: OpenMM's plugin folder while the fork server imports it.
 NO_PLUGINS: Final = "/nonexistent/openmm-plugins"
@@ -77,6 +77,19 @@ def write_json(path: Path, content: Any, *, lasting: bool = False) -> None:
         Also survive a power loss right after the return.
     """
     replace_file(path, json.dumps(content).encode(), lasting=lasting)
+
+
+def hand_over(path: Path, content: Any) -> None:
+    """Write a JSON file for the running supervisor, which no later attempt reads.
+
+    Parameters
+    ----------
+    path : Path
+        File to write or replace.
+    content : object
+        Plain data.
+    """
+    replace_unsynced(path, json.dumps(content).encode())
 
 
 def _settle(request: dict[str, Any], parent: int) -> None:
@@ -210,7 +223,7 @@ def perform(
     except BaseException as e:
         outcome = describe_exception(e, run_folder)
         code = _exit_code(e)
-    write_json(run_folder / OUTCOME, outcome | (used() if used is not None else {}))
+    hand_over(run_folder / OUTCOME, outcome | (used() if used is not None else {}))
     return code
 
 

@@ -15,7 +15,16 @@ from typing import Any, Final
 from .child import write_json
 from .steps import PLAN
 
-__all__ = ["Execution", "PlannedUnit", "UnitPlan", "read_plan", "read_records", "safe_name", "write_record"]
+__all__ = [
+    "Execution",
+    "PlannedUnit",
+    "UnitPlan",
+    "has_record",
+    "read_plan",
+    "read_records",
+    "safe_name",
+    "write_record",
+]
 
 _log = logging.getLogger(__name__)
 _RECORD: Final = "record.json"
@@ -147,6 +156,11 @@ def write_record(run: Path, execution: Execution) -> None:
         One execution of a unit.
     """
     write_json(run / _RECORD, asdict(execution))
+
+
+def has_record(run: Path) -> bool:
+    """Return whether the process of an execution has recorded it."""
+    return (run / _RECORD).exists()
 
 
 def read_records(folder: Path) -> list[Execution]:

@@ -19,7 +19,7 @@ import zstandard
 from ..errors import StorageError
 from ..faults import fault_point
 from ..gufe_adapter import gufe_version
-from ..schemas.receipt import Receipt, pack_receipt
+from ..schemas.receipt import Receipt
 from ..store import Lake, attempt_folder
 from .assignment import Assignment, AttemptSpec
 from .capture import read_capped
@@ -27,7 +27,7 @@ from .dag_run import DagOutcome
 from .exception_text import WHOLE
 from .executions import Execution
 from .host import describe_host, queue_job
-from .sound_receipt import plain_path, sound_receipt
+from .sound_receipt import pack_sound_receipt, plain_path
 from .watch import Watch
 
 __all__ = ["KEPT_FILE_BYTES", "KEPT_TOTAL_BYTES", "Report", "has_receipt", "leave_receipt"]
@@ -117,8 +117,8 @@ def leave_receipt(lake: Lake, report: Report, watch: Watch) -> bool:
             file for execution in report.outcome.executions for file in _whole_text(lake, report, execution, watch)
         ]
         result, replicates = _result_row(report, stored), _replicate_rows(report)
-        receipt = sound_receipt(Receipt(result, units, files, describe_host(), replicates))
-        data = pack_receipt(receipt, report.spec.secret)
+        receipt = Receipt(result, units, files, describe_host(), replicates)
+        data = pack_sound_receipt(receipt, report.spec.secret)
         fault_point("execution:before-receipt")
         _patiently(lambda: lake.objects.put_exclusive(f"{report.folder}/receipt.arrow", data), watch)
         fault_point("execution:after-receipt")

@@ -11,17 +11,39 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any, Final
 
-from ..schemas.receipt import Receipt, problems_of
+from ..errors import ReceiptError
+from ..schemas.receipt import Receipt, pack_receipt, problems_of
 from ..schemas.results import RESULT_FILES, UNIT_RESULTS
 from ..texts import LONG, SHORT, storable
 from .exception_text import WHOLE
 
-__all__ = ["plain_path", "sound_receipt"]
+__all__ = ["pack_sound_receipt", "plain_path", "sound_receipt"]
 
 _LONG_COLUMNS: Final = frozenset({"traceback", "packages_json"})
 _NUMBERS: Final = ("estimate_kcal_mol", "uncertainty_kcal_mol")
 #: Maximum length of a name in a file system.
 _LONGEST_NAME_BYTES: Final = 200
+
+
+def pack_sound_receipt(receipt: Receipt, secret: str | None) -> bytes:
+    """Serialise a receipt as `pack_receipt` does, corrected if it cannot be recorded as it is.
+
+    Parameters
+    ----------
+    receipt : Receipt
+    secret : str or None
+        Secret of its attempt.
+
+    Raises
+    ------
+    ReceiptError
+        If it is too large.
+    """
+    worded = _worded(receipt)
+    try:
+        return pack_receipt(worded, secret)
+    except ReceiptError:
+        return pack_receipt(_corrected(worded), secret)
 
 
 def sound_receipt(receipt: Receipt) -> Receipt:
@@ -30,13 +52,20 @@ def sound_receipt(receipt: Receipt) -> Receipt:
     If rows violate a rule of their table, the result is failed with the reason and without numbers, and units and
     files that cannot be stored are left out; the stored object is kept.
     """
-    receipt = Receipt(
+    return _corrected(_worded(receipt))
+
+
+def _worded(receipt: Receipt) -> Receipt:
+    return Receipt(
         _with_text(receipt.result),
         [_with_text(unit) for unit in receipt.units],
         list(receipt.files),
         _with_text(receipt.host),
         receipt.replicates,
     )
+
+
+def _corrected(receipt: Receipt) -> Receipt:
     problems = receipt.problems()
     if not problems:
         return receipt

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from .. import gufe_adapter
-from ..durable import replace_file
+from ..durable import replace_file, replace_unsynced
 from ..texts import storable
-from .child import write_json
+from .child import hand_over, write_json
 from .exception_text import WHOLE, describe_exception
 
 __all__ = [
@@ -93,7 +93,8 @@ def create_plan(work: Path, provenance: dict[str, str]) -> tuple[Any, Any, list[
         }
         for index, unit in enumerate(gufe_adapter.units_in_order(dag))
     ]
-    _write(work / DAG, gufe_adapter.dumps_chain(dag))
+    # the plan makes its name durable, too
+    replace_file(work / DAG, gufe_adapter.dumps_chain(dag), lasting=False)
     write_json(work / PLAN, {"units": units, "provenance": provenance}, lasting=True)
     return transformation, dag, units
 
@@ -169,14 +170,15 @@ def assemble(transformation: Any, dag: Any, results: Sequence[Any], run: Path) -
         Run folder.
     """
     dag_result = gufe_adapter.build_dag_result(dag, list(results), transformation)
-    _write(run / RESULT, gufe_adapter.dumps_chain(dag_result))
+    # an attempt that is interrupted before it has stored the result assembles it again
+    replace_unsynced(run / RESULT, gufe_adapter.dumps_chain(dag_result))
     if not gufe_adapter.dag_ok(dag_result):
         return {"ok": True}
     try:
         estimate = gufe_adapter.estimate(transformation, [dag_result])
     except Exception as e:  # raised by the Protocol's code: recorded beside the good result
         return describe_exception(e, run)
-    write_json(
+    hand_over(
         run / ESTIMATE,
         {
             "estimate_kcal_mol": estimate.value_kcal_mol,

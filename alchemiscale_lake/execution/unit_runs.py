@@ -13,7 +13,7 @@ from typing import Final
 from ..errors import ExecutionError
 from ..resources import Resources
 from .capacity import Allocation, Capacity
-from .executions import Execution, PlannedUnit, UnitPlan, write_record
+from .executions import Execution, PlannedUnit, UnitPlan, has_record, write_record
 from .host_faults import says_full
 from .launcher import HEAR_S, Launched, Launcher, StepOutcome, end_all
 from .steps import RESULT
@@ -270,7 +270,8 @@ class UnitRuns:
             peak_memory_bytes=outcome.exit.peak_memory_bytes,
             result=str(result.relative_to(self._folder)) if result.exists() else None,
         )
-        write_record(run, execution)
+        if not (outcome.ok and has_record(run)):
+            write_record(run, execution)
         self._executions.append(execution)
         del self._running[unit.key]
         self._room.release(running.allocation)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -22,7 +22,7 @@ from ..execution.lost_attempt import lost_receipt
 from ..faults import fault_point
 from ..schemas.envelope import LARGEST_RECEIPT_BYTES, open_envelope
 from ..schemas.old_receipt import is_old_receipt, read_old_receipt
-from ..schemas.receipt import Receipt, pack_receipt, read_payload
+from ..schemas.receipt import Receipt, misfit, pack_receipt, parse_payload, problems_of_all
 from ..store import Lake, attempt_folder, collect, now_utc
 from ..store.parallel_requests import at_once
 from ..texts import storable
@@ -83,15 +83,21 @@ def find_receipts(lake: Lake, attempts: Mapping[str, str]) -> list[Receipt]:
     if not left:
         return []
     claimed = _claimed(lake, left, attempts)
+    found = [_Found(attempt, attempts[attempt], data, claimed.get(attempt)) for attempt, data in left.items()]
 
-    def receipt_of(attempt: str) -> Receipt | None:
-        found = _Found(attempt, attempts[attempt], left[attempt], claimed.get(attempt))
-        try:
-            return _checked(lake, found)
-        except ReceiptError as e:
-            return _set_aside(lake, found, str(e))
+    def receipt_of(pair: tuple[_Found, Receipt | ReceiptError]) -> Receipt | None:
+        one, said = pair
+        if isinstance(said, Receipt):
+            try:
+                _check_whose(lake, said, one)
+            except ReceiptError as e:
+                said = e
+            else:
+                return said
+        return _set_aside(lake, one, str(said))
 
-    return [receipt for receipt in at_once(receipt_of, left) if receipt is not None]
+    receipts = at_once(receipt_of, zip(found, _fitting(lake, found), strict=True))
+    return [receipt for receipt in receipts if receipt is not None]
 
 
 def leave_failure(lake: Lake, spec: AttemptSpec, pool: str, exception: str) -> Receipt:
@@ -151,13 +157,25 @@ def _is_signed(lake: Lake, attempt: str, data: bytes | ObjectTooLargeError) -> b
         return False
 
 
-def _checked(lake: Lake, found: _Found) -> Receipt:
-    """Return the receipt of an attempt after validation.
+def _fitting(lake: Lake, found: Sequence[_Found]) -> list[Receipt | ReceiptError]:
+    """Return each receipt, or why it was not written by its worker or does not fit the tables."""
+    said: list[Receipt | ReceiptError] = []
+    for one in found:
+        try:
+            said.append(_authentic(lake, one))
+        except ReceiptError as e:
+            said.append(e)
+    problems = iter(problems_of_all([one for one in said if isinstance(one, Receipt)]))
+    return [misfit(bad) if isinstance(one, Receipt) and (bad := next(problems)) else one for one in said]
+
+
+def _authentic(lake: Lake, found: _Found) -> Receipt:
+    """Return the receipt of an attempt if its worker wrote it.
 
     Raises
     ------
     ReceiptError
-        If it is invalid.
+        If it is unreadable or not signed.
     """
     data, claim = found.data, found.claim
     if not isinstance(data, bytes):
@@ -167,15 +185,12 @@ def _checked(lake: Lake, found: _Found) -> Receipt:
         payload = open_envelope(data).payload
         if not before_the_key and not _is_signed(lake, found.attempt, data):
             raise ReceiptError("it was not signed by the worker that the attempt was assigned to")
-        receipt = read_payload(payload)
-    elif before_the_key:
-        receipt = read_old_receipt(data)
-    else:
-        raise ReceiptError(
-            "it is of an earlier version and has no signature; upgrade alchemiscale-lake where Tasks are computed, too"
-        )
-    _check_whose(lake, receipt, found)
-    return receipt
+        return parse_payload(payload)
+    if before_the_key:
+        return read_old_receipt(data)
+    raise ReceiptError(
+        "it is of an earlier version and has no signature; upgrade alchemiscale-lake where Tasks are computed, too"
+    )
 
 
 def _check_whose(lake: Lake, receipt: Receipt, found: _Found) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from alchemiscale_lake.execution import all_steps
+from alchemiscale_lake.execution import all_steps, unit_runs
 from alchemiscale_lake.execution.all_steps import may_share
 from alchemiscale_lake.execution.executions import PlannedUnit
 from tests.execution.bench import Bench
@@ -93,6 +93,16 @@ print('mine')
     assert first.outputs["pid"] == second.outputs["pid"]
     assert not set(first.outputs["drawn"]) & set(second.outputs["drawn"])
     assert [unit["stdout_path"] and bench.text(unit["stdout_path"]) for unit in receipt.units] == [None, "mine\n"]
+
+
+def test_good_units_are_recorded_once_by_their_process(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    recorded: list[str] = []
+    monkeypatch.setattr(unit_runs, "write_record", lambda run, execution: recorded.append(run.name))
+
+    receipt = bench.run(bench.spec(scripted({"first": "pass", "second": "raise ValueError('no')"})))
+
+    assert [unit["ok"] for unit in receipt.units] == [True, False]
+    assert recorded == ["01-second-1"], "a failed one by the supervisor"
 
 
 def test_an_open_device_is_a_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

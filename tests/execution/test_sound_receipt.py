@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from alchemiscale_lake.execution.assignment import AttemptSpec
-from alchemiscale_lake.execution.sound_receipt import plain_path, sound_receipt
+from alchemiscale_lake.execution.sound_receipt import pack_sound_receipt, plain_path, sound_receipt
+from alchemiscale_lake.schemas import receipt as receipt_module
 from alchemiscale_lake.schemas.receipt import pack_receipt, unpack_receipt
 from tests.execution.bench import Bench
 from tests.execution.scripted import scripted
@@ -20,6 +21,30 @@ SPEC = AttemptSpec("a1", "Task-1-o-c-p", "Transformation-1-o-c-p", "o-c-p")
 def test_a_sound_receipt_stays_as_it_is() -> None:
     receipt = plain_receipt(SPEC)
     assert sound_receipt(receipt) == receipt
+
+
+def test_a_sound_receipt_is_packed_with_one_check_of_its_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    good = plain_receipt(SPEC)
+    checks: list[str] = []
+    real = receipt_module.problems_of
+    monkeypatch.setattr(
+        receipt_module, "problems_of", lambda schema, rows: checks.append(schema.name) or real(schema, rows)
+    )
+
+    data = pack_sound_receipt(good, "secret")
+
+    assert len(checks) == len(set(checks)) > 1
+    assert data == pack_receipt(good, "secret")
+
+
+def test_one_against_a_rule_is_packed_as_a_failed_result() -> None:
+    good = plain_receipt(SPEC)
+    bad = replace(good, result={**good.result, "uncertainty_kcal_mol": -0.5})
+
+    back = unpack_receipt(pack_sound_receipt(bad, "secret"))
+
+    assert back.result == unpack_receipt(pack_receipt(sound_receipt(bad), "secret")).result
+    assert "an uncertainty is not negative" in back.result["exception"]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,8 @@ from alchemiscale_lake.execution.assignment import AttemptSpec
 from alchemiscale_lake.faults import fault_hook
 from alchemiscale_lake.query import ask, connect
 from alchemiscale_lake.schemas import envelope
-from alchemiscale_lake.schemas.envelope import seal
+from alchemiscale_lake.schemas import receipt as receipt_module
+from alchemiscale_lake.schemas.envelope import open_envelope, seal
 from alchemiscale_lake.schemas.receipt import Receipt, pack_receipt
 from alchemiscale_lake.statestore.claims import Claim, claim_tasks
 from alchemiscale_lake.statestore.receipts import find_receipts
@@ -96,6 +97,13 @@ def repeat_of(claim: Claim) -> dict[str, Any]:
     return {"scope": claim.scope, "attempt": claim.attempt, "replicate": 0, "value_kcal_mol": 1.0}
 
 
+def against_a_rule(lake: Lake, claim: Claim) -> bytes:
+    """Return a receipt whose uncertainty is negative, which no worker of ours writes."""
+    said = json.loads(open_envelope(sealed(lake, plain_receipt(spec(claim)))).payload)
+    said["result"]["uncertainty_kcal_mol"] = -1.0
+    return seal(json.dumps(said).encode(), lake.receipt_key.secret_of(claim.attempt))
+
+
 HOSTILE: dict[str, Any] = {
     "Scope": forged("scope", OTHER_SCOPE),
     "Task": forged("task", lambda lake, mine, other: other.task),
@@ -121,6 +129,7 @@ HOSTILE: dict[str, Any] = {
     "of an earlier version": lambda lake, mine, other: old_receipt(plain_receipt(spec(mine))),
     "cut": lambda lake, mine, other: sealed(lake, plain_receipt(spec(mine)))[:-40],
     "empty": lambda lake, mine, other: b"",
+    "against a rule of a table": lambda lake, mine, other: against_a_rule(lake, mine),
     "signed rubbish": lambda lake, mine, other: seal(b"{}", lake.receipt_key.secret_of(mine.attempt)),
 }
 
@@ -146,6 +155,20 @@ def test_a_bad_receipt_hurts_only_its_own_task(
     assert ask(connect(lake), "failures")["exception"].to_list() == [why]
     assert record(lake, claims) == {mine.task: "error", other.task: "complete"}, "again it changes nothing"
     assert lake.table("results").scan().collect().height == 2
+
+
+def test_rows_of_all_receipts_are_checked_together(
+    lake: Lake, claims: list[Claim], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for claim in claims:
+        leave_receipt(lake, plain_receipt(spec(claim)))
+    checked: list[int] = []
+    monkeypatch.setattr(receipt_module, "problems_of", lambda schema, rows: checked.append(len(rows)) or [])
+
+    found = find_receipts(lake, {claim.attempt: claim.scope for claim in claims})
+
+    assert [receipt.attempt for receipt in found] == [claim.attempt for claim in claims]
+    assert set(checked) == {len(claims)}, "one check per table"
 
 
 def test_one_too_large_is_not_read(lake: Lake, claims: list[Claim], monkeypatch: pytest.MonkeyPatch) -> None:
