@@ -10,6 +10,7 @@ import pytest
 from alchemiscale_lake.execution import all_steps, unit_runs
 from alchemiscale_lake.execution.all_steps import may_share
 from alchemiscale_lake.execution.executions import PlannedUnit
+from alchemiscale_lake.execution.processes import close_step_server
 from tests.execution.bench import Bench
 from tests.execution.scripted import scripted
 
@@ -107,6 +108,8 @@ def test_good_units_are_recorded_once_by_their_process(bench: Bench, monkeypatch
 
 def test_an_open_device_is_a_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its driver may hold memory of the GPU until the process ends."""
+    # the fork server of other tests is a child, which is a trace, too
+    close_step_server()
     device = tmp_path / "nvidia0"
     device.touch()
     monkeypatch.setattr(all_steps, "_DEVICES", (str(tmp_path / "nvidia"),))
