@@ -163,10 +163,13 @@ def task_runs() -> Iterator[TaskRuns]:
 def _report(run: _Run, state: State[Any]) -> Event | None:
     """Send a state of a task run to the server, which creates the task run when it hears of it first."""
     task_run, before = run.task_run, run.task_run.state
-    task_run.state, task_run.run_count, task_run.start_time = state, 1, run.running.timestamp
+    # typed as datetime, in Prefect's own type of times
+    started_at: Any = run.running.timestamp
+    ended_at: Any = state.timestamp
+    task_run.state, task_run.run_count, task_run.start_time = state, 1, started_at
     state.state_details.task_run_id, state.state_details.flow_run_id = task_run.id, task_run.flow_run_id
     if state.is_final():
-        task_run.end_time, task_run.total_run_time = state.timestamp, state.timestamp - run.running.timestamp
+        task_run.end_time, task_run.total_run_time = ended_at, ended_at - started_at
     return emit_task_run_state_change_event(task_run, before, state, follows=run.shown)
 
 
