@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["LONG", "SHORT", "storable"]
+__all__ = ["LONG", "SHORT", "escaped", "storable"]
 
 #: Maximum length of names and reasons, and of exceptions and tracebacks, in characters.
 SHORT: Final = 2_000
@@ -28,11 +28,17 @@ def storable(text: str, limit: int = SHORT, *, whole: str | None = None) -> str:
     whole : str, optional
         Location of the full text, mentioned in the note that replaces the middle.
     """
+    text = escaped(text)
     if len(text) > limit:
         note = f"\n[... {{}} characters omitted{'' if whole is None else f'; the whole text is {whole}'} ...]\n"
         kept = max(limit - len(note) - 16, 0)
         head, tail = text[: kept - kept // 2], text[len(text) - kept // 2 :]
         text = head + note.format(len(text) - len(head) - len(tail)) + tail
+    return text
+
+
+def escaped(text: str) -> str:
+    """Return a text of any length that UTF-8 can encode, without NUL: escapes are longer than what they replace."""
     if not text.isascii():
         text = text.encode("utf-8", "backslashreplace").decode("utf-8")
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}")

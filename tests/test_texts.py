@@ -15,6 +15,7 @@ def test_whatever_it_is_a_table_takes_it(text: str, limit: int) -> None:
     stored = storable(text * 5, limit)
     assert pa.array([stored], pa.string()).to_pylist() == [stored]
     assert "\0" not in stored
+    assert len(stored) <= limit
     assert storable(stored, 10 * limit) == stored
 
 
@@ -25,6 +26,10 @@ def test_good_text_is_left_alone(text: str) -> None:
 
 def test_lone_surrogates_stay_readable() -> None:
     assert storable("file \udce4.txt\0") == "file \\udce4.txt\N{REPLACEMENT CHARACTER}"
+
+
+def test_escapes_count_against_the_limit() -> None:
+    assert len(storable("\ud800" * 1500, 2000)) <= 2000
 
 
 def test_head_and_tail_of_a_long_text_are_kept() -> None:

@@ -6,7 +6,7 @@ import traceback
 from pathlib import Path
 from typing import Any, Final
 
-from ..texts import LONG, SHORT, storable
+from ..texts import LONG, SHORT, escaped, storable
 
 __all__ = ["WHOLE", "describe_exception"]
 
@@ -25,12 +25,12 @@ def describe_exception(error: BaseException, run: Path) -> dict[str, Any]:
     """
     kind = type(error).__qualname__
     try:
-        message = str(error)
+        message = escaped(str(error))
     except Exception as e:  # raised by the Protocol's own class
         message = f"its message cannot be read: {type(e).__qualname__}"
-    trace = "".join(traceback.format_exception(error))
+    trace = escaped("".join(traceback.format_exception(error)))
     if len(message) > SHORT or len(trace) > LONG:
         text = trace if message in trace else f"{kind}: {message}\n\n{trace}"
-        (run / WHOLE).write_text(text, errors="backslashreplace")
+        (run / WHOLE).write_text(text)
     exception = [storable(kind), storable(message, whole=WHOLE)]
     return {"ok": False, "exception": exception, "traceback": storable(trace, LONG, whole=WHOLE)}
