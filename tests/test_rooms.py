@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.rooms import docstrings, longest_functions, modules_of, room_imports, without_tests
+from benchmarks.rooms import docstrings, does_something, longest_functions, modules_of, room_imports, without_tests
 
 FILES = {
     "alchemiscale_lake/__init__.py": "",
@@ -16,6 +16,8 @@ FILES = {
     "alchemiscale_lake/top/other.py": "def outer():\n    def inner():\n        return 1\n    return inner\nx = 1\n",
     "alchemiscale_lake/low/__init__.py": "",
     "alchemiscale_lake/low/rows.py": 'def pair(a, b):\n    """Return both."""\n    return a, b\n',
+    "alchemiscale_lake/low/interface.py": "class P:\n    def run(self):\n        'Run.'\n    def end(self): ...",
+    "alchemiscale_lake/low/row.py": "@dataclass\nclass Row:\n    n: int\n",
     "estimators/__init__.py": "",
     "estimators/mean.py": "import alchemiscale_lake.low.rows\n",
     "tests/test_rows.py": "",
@@ -35,7 +37,7 @@ def test_rooms_and_their_imports(checkout: Path) -> None:
     modules = modules_of(checkout)
 
     names = [module.name for module in modules]
-    assert len(names) == len(set(names)) == 9, "linked files are counted once"
+    assert len(names) == len(set(names)) == 11, "linked files are counted once"
     expected = {("top", "low"): 1, ("top", "(modules)"): 1, ("estimators", "low"): 1}
     assert room_imports(modules) == expected
 
@@ -48,3 +50,11 @@ def test_functions_tests_and_docstrings(checkout: Path) -> None:
     assert "alchemiscale_lake.top.other" in without_tests(checkout, modules)
     n_public, n_described, lacking = docstrings(modules)
     assert (n_public, n_described, lacking) == (2, 1, ["alchemiscale_lake.low.rows:pair"])
+
+
+def test_interfaces_dataclasses_and_constants_need_no_test_file(checkout: Path) -> None:
+    modules = modules_of(checkout)
+
+    doing = {module.name for module in modules if does_something(module)}
+    assert doing == {"alchemiscale_lake.top.other", "alchemiscale_lake.low.rows"}
+    assert without_tests(checkout, modules) == ["alchemiscale_lake.top.other"]
