@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,3 +20,10 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
 @pytest.fixture
 def bench(lake: Lake, tmp_path: Path) -> Bench:
     return Bench(lake, tmp_path / "work")
+
+
+@pytest.fixture
+def own_lake(tmp_path: Path, empty_lake_folder: Path) -> Lake:
+    """Return an empty lake for this test; `lake` is one for all."""
+    shutil.copytree(empty_lake_folder, tmp_path / "lake")
+    return Lake.open(tmp_path / "lake")

@@ -104,11 +104,6 @@ outputs['checkpoint'] = (shared / 'checkpoint').read_text()
     assert receipt.units[1]["exception"] == "Cancelled: stopped 4 s before the end of its job"
 
 
-def test_an_invalid_end_of_a_job_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(job.ENDS_AT, "UNLIMITED")
-    assert job.seconds_left() is None
-
-
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
 def test_a_job_that_receives_a_signal_releases_its_tasks(bench: Bench, tmp_path: Path, signum: signal.Signals) -> None:
     text = f"import os, time; open({str(tmp_path)!r} + '/pid', 'a').write(f'{{os.getpid()}} '); time.sleep(600)"
