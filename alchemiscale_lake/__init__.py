@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .query import ask, connect, find_network, read_sql, status_counts
     from .statestore.calculations import key_map
     from .statestore.network_copies import copy_network, merge_networks, merge_scopes
+    from .statestore.network_extension import extend_network
     from .statestore.network_members import network_transformations
     from .statestore.network_state import set_network_state, set_network_weight
     from .statestore.new_tasks import create_tasks, ensure_tasks
@@ -58,6 +59,7 @@ _HOMES = {
     "query": ["ask", "connect", "find_network", "read_sql", "status_counts"],
     "statestore.calculations": ["key_map"],
     "statestore.network_copies": ["copy_network", "merge_networks", "merge_scopes"],
+    "statestore.network_extension": ["extend_network"],
     "statestore.network_members": ["network_transformations"],
     "statestore.network_state": ["set_network_state", "set_network_weight"],
     "statestore.new_tasks": ["create_tasks", "ensure_tasks"],
@@ -94,6 +96,7 @@ __all__ = [
     "copy_network",
     "create_tasks",
     "ensure_tasks",
+    "extend_network",
     "find_network",
     "gather_network",
     "gather_networks",

@@ -1,4 +1,4 @@
-"""Commands of `networks` for living networks: copy, merge, merge-scopes, history."""
+"""Commands of `networks` for living networks: copy, merge, merge-scopes, extend, history."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 
 from ..caller import Caller
 from ..plurals import count, verb
-from ._errors import say
+from ._errors import put_out, say
 from ._options import lake_option, scope_option
 from ._show import output_options, show_table
 
@@ -126,6 +126,47 @@ def merge_scopes_command(
     _show(copies, dry_run, tsv=tsv, output=output)
 
 
+@click.command("extend")
+@click.argument("network")
+@click.argument("ligands", type=click.Path(exists=True, dir_okay=False), metavar="LIGANDS.sdf")
+@click.option("--name", required=True, help="Name of the new network.")
+@click.option(
+    "--planner",
+    default="konnektor",
+    show_default=True,
+    metavar="NAME",
+    help="Proposes edges: konnektor, package.module:function or file.py:function.",
+)
+@_dry_run_option
+@lake_option
+@scope_option
+def extend_command(
+    network: str, ligands: str, name: str, planner: str, dry_run: bool, lake: str, scope: str | None
+) -> None:
+    """Add ligands to a network: plan edges, give them the network's legs, store a larger network.
+
+    The new network contains the former one and uses its Tasks and results. A planner of your own is a function
+    of the network's ligands, its atom mappings and the new ligands; it returns atom mappings.
+
+    \b
+    Examples:
+      alchemiscale-lake networks extend tyk2 april.sdf --name tyk2-april --dry-run
+      alchemiscale-lake networks extend tyk2 april.sdf --name tyk2-april --planner planner.py:propose
+    """
+    from ..statestore.network_extension import extend_network
+
+    opened, (found,) = _find(lake, [network], scope)
+    done = extend_network(opened, found, ligands, name, planner=planner, caller=Caller.this_user(), dry_run=dry_run)
+    for edge in done.edges:
+        put_out(edge)
+    would = "would be " if dry_run else ""
+    say(f"{count(len(done.ligands), 'ligand')} and {count(len(done.edges), 'Transformation')} {would}added")
+    if done.submission is None:
+        say("nothing was written")
+    else:
+        say(f"next: alchemiscale-lake run {done.submission.network}")
+
+
 @click.command("history")
 @click.argument("network", required=False)
 @lake_option
@@ -155,7 +196,7 @@ def history_command(network: str | None, lake: str, scope: str | None, tsv: bool
     show_table(table, tsv=tsv, output=output, counted=count(len(table.rows), "revision"), empty="no networks")
 
 
-LIVING_COMMANDS: Final = (copy_command, merge_command, merge_scopes_command, history_command)
+LIVING_COMMANDS: Final = (copy_command, merge_command, merge_scopes_command, extend_command, history_command)
 
 
 # --- shared helpers --------------------------------------------------------------------------------
