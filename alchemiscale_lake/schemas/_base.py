@@ -144,6 +144,16 @@ class TableSchema:
             )
         return arrow
 
+    def typed(self, rows: pl.DataFrame) -> pa.Table:
+        """Return rows that were checked before as an Arrow table with exactly its types.
+
+        Raises
+        ------
+        SchemaError
+            If a column is unknown or of another type.
+        """
+        return self._as_arrow(rows)
+
     def _as_arrow(self, rows: pa.Table | pl.DataFrame | Sequence[Mapping[str, Any]]) -> pa.Table:
         if isinstance(rows, pl.DataFrame):
             rows = rows.to_arrow()

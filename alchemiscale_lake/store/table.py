@@ -252,7 +252,7 @@ class LakeTable:
         def decide(delta: DeltaTable, _: int) -> pa.Table | None:
             nonlocal new
             new = self._keys.new(given, delta)
-            return self.schema.table(new) if len(new) else None
+            return self.schema.typed(new) if len(new) else None
 
         if len(given):
             # these rows do not carry the number of their commit, so the table's version is enough

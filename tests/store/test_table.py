@@ -7,6 +7,7 @@ import pytest
 
 from alchemiscale_lake.errors import SchemaError
 from alchemiscale_lake.schemas import TABLES
+from alchemiscale_lake.schemas._base import TableSchema
 from alchemiscale_lake.store import Lake
 
 ASSAYS = TABLES["assays"]
@@ -46,6 +47,15 @@ def test_nothing_is_written_when_one_row_is_bad(lake: Lake) -> None:
         lake.table("assays").append_new([good, bad])
     assert lake.table("assays").scan().collect().height == 0
     assert lake.table("assays").snapshot().version() == 0
+
+
+def test_rows_are_checked_once(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = ASSAYS.sample(2)
+    checked: list[int] = []
+    monkeypatch.setattr(TableSchema, "_rule_problems", lambda _, table: checked.append(len(table)) or [])
+
+    assert lake.table("assays").append_new(rows) == 2
+    assert checked == [2]
 
 
 def test_no_rows_make_no_commit(lake: Lake) -> None:
