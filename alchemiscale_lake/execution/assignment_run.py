@@ -17,6 +17,7 @@ from .admission_queue import AdmissionQueue, Ticket, process_queue
 from .assignment import Assignment, AttemptSpec
 from .attempt import AttemptRun
 from .folder import default_work_root, sweep
+from .kept_lake import kept_lake
 from .monitors import MonitoredLimits, is_set, process_sampler
 from .stop_requests import is_asked_to_stop
 
@@ -50,7 +51,7 @@ def execute_assignment(assignment: Assignment, *, stop: Callable[[str], bool] | 
     LakeError
         If the lake cannot be opened.
     """
-    lake = Lake.open(assignment.lake)
+    lake = kept_lake(assignment.lake)
     root = Path(assignment.work_root) if assignment.work_root else default_work_root(lake.local_path)
     _sweep_now_and_then(root)
     gate = process_queue()

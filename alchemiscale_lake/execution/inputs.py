@@ -11,6 +11,7 @@ from ..content import decompress
 from ..ids import ScopedKey
 from ..networks import read_chain_text
 from ..store import Lake
+from .kept_lake import kept_lake
 
 __all__ = ["extended_result", "transformation_chain"]
 
@@ -60,4 +61,4 @@ def extended_result(lake: Lake, path: str, digest: str | None = None) -> bytes:
 @lru_cache(maxsize=16)
 def _remembered(url: str, transformation: str) -> bytes:
     key = ScopedKey.from_str(transformation)
-    return read_chain_text(Lake.open(url).table("gufe_objects").scan(), key.scope, key.gufe_key)
+    return read_chain_text(kept_lake(url).table("gufe_objects").scan(), key.scope, key.gufe_key)

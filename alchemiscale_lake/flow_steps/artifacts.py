@@ -30,7 +30,9 @@ from ..printable import one_line
 __all__ = ["artifact_key", "code", "escaped", "progress_artifact", "publish_markdown", "publish_table"]
 
 _log = logging.getLogger(__name__)
-_EVERY_S = 2.0
+_EVERY_S = 5.0
+#: Maximum wait at the end for a server that does not answer.
+_PATIENCE_S = 2.0
 _PAUSE_S = 60.0
 _silent_until = 0.0
 _MARKS = re.compile(r"[\\`*_\[\]#!|~]")
@@ -70,7 +72,7 @@ def progress_artifact(title: str) -> Iterator[Callable[[Progress], None]]:
         yield news.put
     finally:
         news.close()
-        thread.join(timeout=_EVERY_S)
+        thread.join(timeout=_PATIENCE_S)
 
 
 def publish_table(title: str, rows: Sequence[Mapping[str, Any]], *, description: str) -> None:
