@@ -16,13 +16,14 @@ from ..caller import Caller
 from ..errors import StrategyError
 from ..estimates.gathering import gather_network
 from ..faults import fault_point
-from ..ids import Scope
+from ..ids import Scope, ScopedKey
 from ..query import networks_in
 from ..settings import Pools
-from ..statestore.network_members import network_transformations
+from ..statestore.network_members import network_transformations, require_networks
 from ..statestore.round_tasks import ensure_round_tasks
 from ..statestore.task_operations import cancel_tasks
 from ..store import Lake, NetworkState, StrategyDecision, now_utc
+from .dormancy import known_dormant, log_versions, remember_dormant
 from .network_rows import network_rows, task_counts
 from .proposing import propose
 from .round_rows import StrategyRound, last_round, proposal_rows, record_round
@@ -69,6 +70,14 @@ class RoundReport:
     last_state: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """Tasks created and actions cancelled for a round that another scheduler has recorded."""
+
+    n_created: int = 0
+    n_cancelled: int = 0
+
+
 def advance_scope(
     lake: Lake, scope: Scope | str = "*-*-*", *, caller: Caller, pools: Pools | None = None
 ) -> list[RoundReport]:
@@ -89,12 +98,11 @@ def advance_scope(
     NotFoundError
         If there is no network.
     """
-    chosen = lake.network_log.strategies()
-    return [
-        advance_network(lake, network, caller=caller, pools=pools)
-        for network in networks_in(lake, scope)
-        if network in chosen
-    ]
+    wanted = Scope.parse(scope)
+    chosen = sorted(n for n in lake.network_log.strategies() if wanted.is_superset(ScopedKey.from_str(n).scope))
+    if not chosen:
+        networks_in(lake, scope)  # raises if there is none at all
+    return [advance_network(lake, network, caller=caller, pools=pools) for network in chosen]
 
 
 def advance_network(
@@ -125,9 +133,12 @@ def advance_network(
         If it has no Strategy.
     """
     caller.require_for("write", [network])
-    members = network_transformations(lake, network)
+    versions = log_versions(lake)
+    if not now and (known := known_dormant(lake, network, versions)) is not None:
+        return known
     decision = lake.network_log.strategies().get(network)
     if decision is None:
+        require_networks(lake, [network])
         raise StrategyError(
             f"network {network} has no Strategy; set one with `alchemiscale-lake strategy set`", network=network
         )
@@ -136,16 +147,16 @@ def advance_network(
         return _report(network, "disabled", last)
     if lake.network_log.states().get(network, NetworkState()).state != "active":
         return _report(network, "inactive", last)
-    n_created = 0 if last is None else ensure_round_tasks(lake, network, last.number, last.n_tasks, caller=caller)
-    counts = task_counts(states := lake.task_log.states(), members)
-    if last is not None and not now:
-        if last.plan_seq == decision.seq and (last.state == "error" or last.inputs_digest == counts.digest):
-            return _report(network, "dormant", last, n_tasks=n_created)
-        if last.plan_seq == decision.seq and (now_utc() - last.at).total_seconds() < plan.interval_s:
-            return _report(network, "early", last, n_tasks=n_created)
-    return _hold(
-        lake, network, decision, plan, last, caller=caller, pools=pools, as_of_seq=states.seq, n_created=n_created
-    )
+    done = _Done() if last is None else _complete(lake, network, plan, decision, last, caller)
+    states = lake.task_log.states()
+    if last is not None and not now and last.plan_seq == decision.seq:
+        if last.state == "error" or last.inputs_digest == task_counts(states, last.transformations).digest:
+            report = _report(network, "dormant", last, done)
+            remember_dormant(lake, report, versions)
+            return report
+        if (now_utc() - last.at).total_seconds() < plan.interval_s:
+            return _report(network, "early", last, done)
+    return _hold(lake, network, decision, plan, last, caller=caller, pools=pools, as_of_seq=states.seq, done=done)
 
 
 def _hold(
@@ -158,7 +169,7 @@ def _hold(
     caller: Caller,
     pools: Pools | None,
     as_of_seq: int,
-    n_created: int,
+    done: _Done,
 ) -> RoundReport:
     """Hold a round; if another scheduler holds it at the same time, complete that one's."""
     number, at = 1 if last is None else last.number + 1, now_utc()
@@ -191,14 +202,25 @@ def _hold(
     fault_point("rounds:after-record")
     if not held:
         return advance_network(lake, network, caller=caller, pools=pools)
-    n_created += ensure_round_tasks(lake, network, number, n_tasks, caller=caller)
+    n_created = done.n_created + ensure_round_tasks(lake, network, number, n_tasks, caller=caller)
     fault_point("rounds:after-tasks")
-    n_cancelled = 0
+    n_cancelled = done.n_cancelled
     if plan.mode == "full" and answer.proposal is not None:
         finished = [key for key, weight in answer.proposal.weights.items() if weight is None]
-        n_cancelled = _cancel(lake, network, finished, caller)
+        n_cancelled += _cancel(lake, network, finished, caller)
     stop = None if answer.proposal is None else answer.proposal.stop
     return RoundReport(network, number, state, n_created, n_cancelled, stop, answer.exception, state)
+
+
+def _complete(
+    lake: Lake, network: str, plan: StrategyPlan, decision: StrategyDecision, last: StrategyRound, caller: Caller
+) -> _Done:
+    """Do what the last round has recorded and an interrupted scheduler has not done."""
+    n_created = ensure_round_tasks(lake, network, last.number, last.n_tasks, caller=caller)
+    n_cancelled = 0
+    if plan.mode == "full" and last.plan_seq == decision.seq and last.finished:
+        n_cancelled = _cancel(lake, network, list(last.finished), caller)
+    return _Done(n_created, n_cancelled)
 
 
 def _cancel(lake: Lake, network: str, transformations: list[str], caller: Caller) -> int:
@@ -210,9 +232,17 @@ def _cancel(lake: Lake, network: str, transformations: list[str], caller: Caller
     return sum(outcome.ok for outcome in cancel_tasks(lake, tasks, network, caller=caller)) if tasks else 0
 
 
-def _report(network: str, state: RoundState, last: StrategyRound | None, *, n_tasks: int = 0) -> RoundReport:
+def _report(network: str, state: RoundState, last: StrategyRound | None, done: _Done | None = None) -> RoundReport:
+    done = done or _Done()
     if last is None:
-        return RoundReport(network, None, state, n_tasks)
+        return RoundReport(network, None, state)
     return RoundReport(
-        network, last.number, state, n_tasks, stop=last.stop, exception=last.exception, last_state=last.state
+        network,
+        last.number,
+        state,
+        done.n_created,
+        done.n_cancelled,
+        stop=last.stop,
+        exception=last.exception,
+        last_state=last.state,
     )

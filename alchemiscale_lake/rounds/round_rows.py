@@ -27,6 +27,10 @@ class StrategyRound:
     number : int
     state : str
         `asked`, `idle`, `finished` or `error`.
+    transformations : tuple of str
+        All Transformations of the network.
+    finished : tuple of str
+        Those that the Strategy was finished with.
     n_tasks : mapping of str to int
         Tasks by Transformation.
     stop, exception : str or None
@@ -39,6 +43,8 @@ class StrategyRound:
 
     number: int
     state: str
+    transformations: tuple[str, ...]
+    finished: tuple[str, ...]
     n_tasks: Mapping[str, int]
     stop: str | None
     exception: str | None
@@ -60,9 +66,17 @@ def last_round(lake: Lake, network: str) -> StrategyRound | None:
     if not len(rows):
         return None
     first = rows.row(0, named=True)
+    rows = rows.sort("transformation")
     asked = rows.filter(pl.col("n_tasks") > 0).select("transformation", "n_tasks")
+    finished = rows.filter(pl.col("weight").is_null() & (pl.col("state") != "error"))
     fields = ("state", "stop", "exception", "plan_seq", "inputs_digest", "at")
-    return StrategyRound(first["round"], n_tasks=dict(asked.iter_rows()), **{name: first[name] for name in fields})
+    return StrategyRound(
+        first["round"],
+        transformations=tuple(rows["transformation"]),
+        finished=tuple(finished["transformation"]),
+        n_tasks=dict(asked.iter_rows()),
+        **{name: first[name] for name in fields},
+    )
 
 
 def _last(rows: pl.LazyFrame, network: str) -> pl.LazyFrame:

@@ -6,6 +6,7 @@ Written independently of `alchemiscale_lake.tasks`, so that the two can disagree
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from dataclasses import dataclass, field
 
 LIVE = {"waiting", "running", "error"}
@@ -90,6 +91,18 @@ class Reference:
             and any(weight > 0 and network not in self.closed for network, weight in task.actions.items())
             and (task.extends is None or self.tasks[task.extends].status == "complete")
         }
+
+    def missing(self, network: str, repeats: int, of_attempts: dict[str, str]) -> Counter[str]:
+        """Return the Tasks that each Transformation lacks for some results, unless one of its Tasks is in error."""
+        lacking: Counter[str] = Counter()
+        with_result = {of_attempts[attempt] for attempt, ok in self.results.items() if ok}
+        for transformation in self.networks[network]:
+            own = {name: t for name, t in self.tasks.items() if t.transformation == transformation}
+            good = {name for name in with_result & set(own) if own[name].status not in ("invalid", "deleted")}
+            live = [t for t in own.values() if t.status in ("waiting", "running") and t.actions]
+            if all(t.status != "error" for t in own.values()):
+                lacking[transformation] = max(0, repeats - len(good) - len(live))
+        return lacking
 
     def claim(self, name: str, attempt: str) -> None:
         self.tasks[name].status, self.tasks[name].attempt = "running", attempt

@@ -12,6 +12,7 @@ import random
 import shutil
 import tempfile
 import uuid
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -32,10 +33,12 @@ from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.execution.assignment import AttemptSpec
 from alchemiscale_lake.execution.stop_requests import is_asked_to_stop
 from alchemiscale_lake.faults import fault_hook
+from alchemiscale_lake.rounds import advance_network, get_strategy, set_strategy
 from alchemiscale_lake.statestore.claims import claim_tasks
 from alchemiscale_lake.statestore.network_state import set_network_state
 from alchemiscale_lake.statestore.receipts import find_receipts
 from alchemiscale_lake.statestore.result_recording import record_receipts, unrecorded_attempts
+from alchemiscale_lake.statestore.round_tasks import round_task_keys
 from alchemiscale_lake.statestore.submit import submit_network
 from alchemiscale_lake.statestore.task_ends import RECENT, end_recorded
 from alchemiscale_lake.statestore.task_operations import (
@@ -70,6 +73,8 @@ LEGAL = {
     "restarted": {"waiting"},
 }
 ENDED = {"complete", "invalid", "deleted"}
+#: Results of each Transformation that the Strategy of every network asks for, and its Tasks of one round.
+REPEATS, PER_ROUND = 3, 4
 
 
 class Names:
@@ -165,6 +170,31 @@ class Histories(RuleBasedStateMachine):
         new = sorted(set(states.tasks["task"]) - before)
         assert len(new) in ({count} if cut is None else {0, count})
         self.ref.tasks |= {task: ReferenceTask(transformation, extends) for task in new}
+
+    @rule(who=st.integers(0, 1), data=st.data(), cut=st.none() | st.integers(1, 12))
+    def advance(self, who: int, data: st.DataObject, cut: int | None) -> None:
+        """A scheduler holds the next round, possibly interrupted; the other one completes it."""
+        network = data.draw(st.sampled_from(sorted(self.ref.networks)))
+        if get_strategy(self.lakes[who], network) is None:
+            limits = {"settings": {"repeats": REPEATS}, "max_tasks_per_round": PER_ROUND}
+            set_strategy(self.lakes[who], [network], "fixed-repeats", caller=Caller("user"), **limits)
+        before = asked_in(self.lakes[who], network)
+        with self.cut(cut):
+            advance_network(self.lakes[who], network, caller=Caller(f"d{who}"))
+        self.lakes[who] = Lake.open(self.lakes[who].url)
+        advance_network(self.lakes[1 - who], network, caller=Caller(f"d{1 - who}"))
+        after = asked_in(self.lakes[who], network)
+        new = {task: transformation for task, transformation in after.items() if task not in before}
+        if network in self.ref.closed:
+            assert not new
+        elif new:
+            missing = self.ref.missing(network, REPEATS, self.tasks_of_attempts())
+            assert len(new) == min(PER_ROUND, missing.total())
+            assert Counter(new.values()) <= missing
+        self.ref.tasks |= {task: ReferenceTask(transformation) for task, transformation in new.items()}
+        self.ref.action(sorted(new), network, None)
+        # whatever became of them, Tasks of rounds exist once, and nothing else was made
+        assert set(after) <= set(self.ref.tasks)
 
     @precondition(lambda self: self.ref.tasks)
     @rule(
@@ -501,6 +531,19 @@ class Histories(RuleBasedStateMachine):
                     assert before is not None
                     assert before["status"] == "waiting"
                 before = row
+
+
+def asked_in(lake: Lake, network: str) -> dict[str, str]:
+    """Return the Tasks of all rounds of a network, with their Transformations; rounds have numbers without gaps."""
+    rows = lake.table("strategy_rounds").scan().filter(network=network).collect()
+    assert rows.select("round", "transformation").is_unique().all()
+    numbers = sorted(rows["round"].unique())
+    assert numbers == list(range(1, len(numbers) + 1))
+    asked: dict[str, str] = {}
+    for number in numbers:
+        n_tasks = rows.filter(round=number).select("transformation", "n_tasks")
+        asked |= round_task_keys(network, number, dict(n_tasks.iter_rows()))
+    return asked
 
 
 def tasks_of(lake: Lake) -> dict[str, tuple[object, ...]]:

@@ -18,6 +18,7 @@ from alchemiscale_lake.statestore.network_state import set_network_state
 from alchemiscale_lake.statestore.task_operations import cancel_tasks
 from alchemiscale_lake.store import Lake
 from tests.campaign import SCOPE, Campaign
+from tests.s3 import Way
 
 ADA = Caller("ada")
 PAIRS = [("a", "b"), ("b", "c"), ("c", "a")]
@@ -146,6 +147,47 @@ def test_full_mode_cancels_tasks_of_finished_transformations(campaign: Campaign,
     for mode, n in (("partial", 0), ("full", 1)):
         chosen(campaign, network, settings={"repeats": 1}, mode=mode)
         assert advance(campaign, network).n_cancelled == n
+
+
+def test_a_killed_round_in_full_mode_cancels_later_what_it_did_not(campaign: Campaign, network: str) -> None:
+    (kept,) = campaign.new_tasks(network, ["a_b_other"])
+    campaign.result(kept, 1.0, 0.1)
+    campaign.new_tasks(network, ["a_b_other"])
+    chosen(campaign, network, settings={"repeats": 1}, mode="full")
+
+    def at(name: str) -> None:
+        if name == "rounds:after-tasks":
+            raise _Killed
+
+    with fault_hook(at), pytest.raises(_Killed):
+        advance(campaign, network)
+    report = advance(campaign, network)
+    assert (report.state, report.n_cancelled) == ("dormant", 1)
+    assert advance(campaign, network).n_cancelled == 0
+
+
+@pytest.mark.parametrize("stays", [True, False])
+def test_a_dormant_network_costs_a_look_at_the_logs(bucket_lake: str, way: Way, stays: bool) -> None:
+    campaign = Campaign(Lake.open(bucket_lake))
+    network = campaign.network("one", PAIRS)
+    chosen(campaign, network, settings={"repeats": 1})
+    advance(campaign, network)
+    run_all(campaign)
+    assert advance(campaign, network).state == "finished"
+    lake = campaign.lake if stays else Lake.open(bucket_lake)
+    if stays:
+        assert advance(campaign, network).state == "dormant"
+    way.requests.clear()
+    reports = [advance_network(lake, network, caller=ADA), *advance_scope(lake, SCOPE, caller=ADA)]
+    assert [report.state for report in reports] == ["dormant"] * 2
+    read = [request for request in way.requests if ".parquet" in request]
+    tables = {request.split("/tables/")[1].split("/")[0] for request in way.requests if "/tables/" in request}
+    if stays:
+        assert not read, "no rows are read"
+        assert tables <= {"task_log", "network_log", "strategy_rounds"}
+        assert len(way.requests) <= 20
+    else:
+        assert tables <= {"task_log", "task_snapshots", "action_snapshots", "network_log", "strategy_rounds"}
 
 
 @pytest.mark.parametrize(
