@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .errors import LakeError
     from .estimates.comparisons import compare
     from .estimates.gathering import gather_network, gather_networks, gather_scope
+    from .estimates.links import declare_link, withdraw_link
     from .estimates.ranked_ligands import rank_network
     from .ids import Scope, ScopedKey
     from .importing.assays import import_assays
@@ -51,6 +52,7 @@ _HOMES = {
     "errors": ["LakeError"],
     "estimates.comparisons": ["compare"],
     "estimates.gathering": ["gather_network", "gather_networks", "gather_scope"],
+    "estimates.links": ["declare_link", "withdraw_link"],
     "estimates.ranked_ligands": ["rank_network"],
     "ids": ["Scope", "ScopedKey"],
     "importing.withdrawals": ["withdraw_assays"],
@@ -95,6 +97,7 @@ __all__ = [
     "connect",
     "copy_network",
     "create_tasks",
+    "declare_link",
     "ensure_tasks",
     "extend_network",
     "find_network",
@@ -121,6 +124,7 @@ __all__ = [
     "submit_network",
     "train_cost_model",
     "withdraw_assays",
+    "withdraw_link",
 ]
 
 # `--help` stays fast without polars, duckdb and the like

@@ -1,4 +1,4 @@
-"""`alchemiscale-lake networks`: list networks, set their state and weight, have failures restarted.
+"""`alchemiscale-lake networks`: list networks, set state and weight, link nodes, have failures restarted.
 
 Copies, merges and the history of networks are in `_living_networks`.
 """
@@ -51,7 +51,7 @@ def _list_options(command: F) -> F:
 @_list_options
 @click.pass_context
 def command(ctx: click.Context, /, **options: Any) -> None:
-    """List networks, set their state and weight, copy, merge and grow them.
+    """List networks, set their state and weight, link their nodes, copy, merge and grow them.
 
     Without a subcommand, networks are listed. A network is given by its name, its ScopedKey, or a prefix of the
     ScopedKey.
@@ -127,6 +127,83 @@ def set_weight_command(
     opened, found = _find(lake, networks, scope)
     set_network_weight(opened, found, weight, caller=Caller.this_user(), reason=reason)
     say(f"{count(len(found), 'network')} set to weight {weight}")
+
+
+@command.command("link")
+@_network_argument
+@click.argument("nodes", nargs=-1, metavar="[NODE NODE]")
+@click.option("--offset", type=float, default=0.0, show_default=True, metavar="KCAL_MOL", help="Second minus first.")
+@click.option(
+    "--uncertainty", type=click.FloatRange(min=0), default=None, metavar="KCAL_MOL", help="Its standard error."
+)
+@click.option(
+    "--kind",
+    type=click.Choice(["binding", "hydration", "direct"], case_sensitive=False),
+    default=None,
+    show_default="all that the network has for both nodes",
+    help="What the nodes measure.",
+)
+@click.option("--withdraw", is_flag=True, help="Withdraw the link; it is kept in the log.")
+@click.option("--list", "listed", is_flag=True, help="List the links of the network's Scope.")
+@_reason_option
+@lake_option
+@scope_option
+@output_options
+def link_command(
+    network: str,
+    nodes: tuple[str, ...],
+    offset: float,
+    uncertainty: float | None,
+    kind: str | None,
+    withdraw: bool,
+    listed: bool,
+    reason: str | None,
+    lake: str,
+    scope: str | None,
+    tsv: bool,
+    output: str | None,
+) -> None:
+    """Declare the difference between two nodes of a network that no Transformation computes.
+
+    Such as one ligand in two structures of a protein. Nodes are ligands as `gather` prints them. The next
+    `gather` uses the link like an edge, in every network of the Scope that has both nodes, until an edge
+    between them has a result.
+
+    \b
+    Examples:
+      alchemiscale-lake networks link tyk2 "lig_1 in ProteinComponent-1a2b3c4d" \\
+        "lig_1 in ProteinComponent-5e6f7a8b" --uncertainty 0.3
+      alchemiscale-lake networks link tyk2 lig_1 lig_9 --offset -0.4 --uncertainty 0.5
+      alchemiscale-lake networks link tyk2 lig_1 lig_9 --withdraw
+      alchemiscale-lake networks link tyk2 --list
+    """
+    from ..estimates.links import declare_link, withdraw_link
+    from ..ids import ScopedKey
+
+    if listed + withdraw + (uncertainty is not None) != 1:
+        raise click.UsageError("give one of --uncertainty (to declare a link), --withdraw and --list")
+    if len(nodes) != (0 if listed else 2):
+        raise click.UsageError("--list takes a network only" if listed else "give a network and two of its nodes")
+    opened, (found,) = _find(lake, [network], scope)
+    place = ScopedKey.from_str(found).scope
+    if listed:
+        _list_links(opened, str(place), tsv=tsv, output=output)
+        return
+    if withdraw:
+        kinds = withdraw_link(opened, place, *nodes, kind=kind, reason=reason)
+        say(f"{count(len(kinds), 'link')} withdrawn ({', '.join(kinds)})")
+    elif uncertainty is not None:
+        kinds = declare_link(
+            opened,
+            found,
+            *nodes,
+            offset_kcal_mol=offset,
+            uncertainty_kcal_mol=uncertainty,
+            kind=kind,
+            reason=reason,
+        )
+        say(f"{count(len(kinds), 'link')} declared ({', '.join(kinds)}): {nodes[1]} minus {nodes[0]} is {offset:g}")
+    say(f"next: alchemiscale-lake gather {network}")
 
 
 @command.group("restart-patterns", cls=LakeGroup)
@@ -255,6 +332,25 @@ def _list(states: tuple[str, ...], lake: str, scope: str | None, tsv: bool, outp
     require_scope(opened, scope)
     table = networks_table(opened, scope, states)
     show_table(table, tsv=tsv, output=output, counted=count(len(table.rows), "network"), empty="no networks")
+
+
+def _list_links(lake: Lake, scope: str, *, tsv: bool, output: str | None) -> None:
+    from ..estimates.links import current_links
+    from ..report import Table
+
+    columns = (
+        "ligand_i",
+        "ligand_j",
+        "value_kcal_mol",
+        "uncertainty_kcal_mol",
+        "kind",
+        "actor",
+        "declared_at",
+        "reason",
+    )
+    links = current_links(lake, scope)
+    empty = f"{scope} has no declared link"
+    show_table(Table.of(links.select(columns)), tsv=tsv, output=output, counted=count(len(links), "link"), empty=empty)
 
 
 def _find(lake: str, networks: Sequence[str], scope: str | None) -> tuple[Lake, list[str]]:

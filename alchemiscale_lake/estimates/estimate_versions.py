@@ -8,7 +8,7 @@ network. `network_findings` describes inconsistencies.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,14 +16,15 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ..estimators.network.edge_network import Evidence, estimate_edges
-from ..estimators.network.edges import Kind
+from ..estimators.network.edge_network import Declared, Evidence, estimate_edges
+from ..estimators.network.edges import EdgeEstimate, Kind
 from ..estimators.network.leg_uncertainties import LegRule, LegUncertainties, leg_uncertainties
 from ..estimators.network.network_mle import NetworkEstimate
 from ..estimators.notes import Note
 from ..networks.measures import is_absent
 from .assay_conflicts import conflicting_assays
 from .assembled_edges import AssembledEdge, assemble, evidence_of
+from .linked_edges import linked_edges
 from .network_findings import SolvedKind, finding_rows
 from .transformation_estimates import none_if_nan
 
@@ -74,7 +75,9 @@ class _Solved:
     experiment: _Known
 
 
-def compute_version(legs: pl.DataFrame, assays: pl.DataFrame, rule: LegRule = "pooled") -> Round:
+def compute_version(
+    legs: pl.DataFrame, assays: pl.DataFrame, rule: LegRule = "pooled", links: pl.DataFrame | None = None
+) -> Round:
     """Compute edges, findings and nodes of a network.
 
     Parameters
@@ -85,6 +88,8 @@ def compute_version(legs: pl.DataFrame, assays: pl.DataFrame, rule: LegRule = "p
         Columns ligand, kind, value_kcal_mol, uncertainty_kcal_mol: the current assays, one row per ligand and kind.
     rule : {"pooled", "larger", "own", "sem", "sd"}
         Uncertainty used for a leg, see `estimators.network.leg_uncertainties`.
+    links : polars.DataFrame, optional
+        Rows of `current_links` for its Scope.
     """
     rows = legs.filter(pl.col("ligand_j").is_not_null() & (pl.col("qualname") != "NonTransformation"))
     rows = rows.sort("phase", "ligand_i", "ligand_j", "transformation").with_row_index("place")
@@ -95,7 +100,8 @@ def compute_version(legs: pl.DataFrame, assays: pl.DataFrame, rule: LegRule = "p
     for kind in _KINDS:
         of_kind = [edge for edge in edges if edge.estimate.kind == kind]
         if of_kind:
-            solved[kind] = _solve(of_kind, kind, assays, chosen, pooled=rule == "pooled")
+            linked = [] if links is None else linked_edges(links, kind, of_kind)
+            solved[kind] = _solve(of_kind, linked, kind, assays, chosen, pooled=rule == "pooled")
     edge_rows = [row for kind, s in solved.items() for row in _edge_rows(kind, s, rows, chosen, rule)]
     edge_rows.sort(key=lambda row: (row["kind"], row["ligand_i"], row["ligand_j"]))
     node_rows = [row for kind, s in solved.items() for row in _node_rows(kind, s)]
@@ -106,25 +112,30 @@ def compute_version(legs: pl.DataFrame, assays: pl.DataFrame, rule: LegRule = "p
 
 
 def _solve(
-    edges: list[AssembledEdge], kind: Kind, assays: pl.DataFrame, chosen: LegUncertainties, *, pooled: bool
+    edges: list[AssembledEdge],
+    linked: list[AssembledEdge],
+    kind: Kind,
+    assays: pl.DataFrame,
+    chosen: LegUncertainties,
+    *,
+    pooled: bool,
 ) -> _Solved:
-    """Estimate the network of one kind, and give each edge the uncertainty that was used."""
+    """Estimate the network of one kind, and give each edge, links last, the uncertainty that was used."""
     ligands = list(
         dict.fromkeys(str(ligand) for edge in edges for ligand in (edge.estimate.ligand_a, edge.estimate.ligand_b))
     )
     experiment, notes = _experiment(ligands, kind, assays)
     whole = [edge.estimate for edge in edges if edge.estimate.whole]
     network = estimate_edges(
-        [edge.ligand_a for edge in whole],
-        [edge.ligand_b for edge in whole],
-        np.array([edge.value_kcal_mol for edge in whole], dtype=np.float64),
-        np.array([edge.uncertainty_kcal_mol for edge in whole], dtype=np.float64),
+        *_arrays(whole),
         Evidence(pooled, chosen.replicated, _of_one_result(edges, chosen)),
         nodes=ligands,
         experimental={ligand: known for ligand, (known, _) in experiment.items()} or None,
         references=[ligand for ligand in ligands if is_absent(ligand)],
         covariance=len(ligands) <= MAX_COVARIANCE_LIGANDS,
+        declared=Declared(*_arrays([edge.estimate for edge in linked])) if linked else None,
     )
+    edges = [*edges, *linked]
     notes += network.notes
     if len(ligands) > MAX_COVARIANCE_LIGANDS:
         message = f"{len(ligands)} ligands exceed the limit of {MAX_COVARIANCE_LIGANDS}: no covariance is stored"
@@ -138,6 +149,18 @@ def _solve(
         network.unknown,
         notes,
         experiment,
+    )
+
+
+def _arrays(
+    edges: Sequence[EdgeEstimate],
+) -> tuple[list[Hashable], list[Hashable], FloatArray, FloatArray]:
+    """Return the ends, values and uncertainties of edges."""
+    return (
+        [edge.ligand_a for edge in edges],
+        [edge.ligand_b for edge in edges],
+        np.array([edge.value_kcal_mol for edge in edges], dtype=np.float64),
+        np.array([edge.uncertainty_kcal_mol for edge in edges], dtype=np.float64),
     )
 
 

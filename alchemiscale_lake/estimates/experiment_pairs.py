@@ -58,7 +58,8 @@ def ddg_pairs(edges: pl.DataFrame, ranking: pl.DataFrame) -> pl.DataFrame:
     """
     known = ranking.filter(pl.col("experiment_kcal_mol").is_not_null())
     known = known.select("kind", "ligand", x="experiment_kcal_mol", s="experiment_uncertainty_kcal_mol")
-    rows = edges.filter(pl.col("value_kcal_mol").is_not_null())
+    # links that were declared have no legs
+    rows = edges.filter(pl.col("value_kcal_mol").is_not_null() & (pl.col("legs").list.len() > 0))
     rows = rows.join(known, left_on=["kind", "ligand_i"], right_on=["kind", "ligand"])
     rows = rows.join(known, left_on=["kind", "ligand_j"], right_on=["kind", "ligand"], suffix="_j")
     return rows.sort("kind", "ligand_i", "ligand_j").select(

@@ -38,11 +38,20 @@ _READ: Final = (
     "legs_to_compute",
     "newest_rounds",
     "newest_assays",
+    "current_links",
 )
 #: Number of Transformations gathered together: fewer would take longer, more would need more memory.
 _TOGETHER: Final = 5_000
 #: Tables that estimates are computed from; their files are first compared with their digests.
-_NUMBERS: Final = ("results", "tasks", "transformations", "network_members", "transformation_estimates", "assays")
+_NUMBERS: Final = (
+    "results",
+    "tasks",
+    "transformations",
+    "network_members",
+    "transformation_estimates",
+    "assays",
+    "link_log",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +128,7 @@ def gather_networks(
     """Update the estimates of several networks at once.
 
     Only Transformations with new results are gathered again, and a new estimate version is written only for networks
-    with a changed leg or experimental value. It is idempotent, also if two processes run it concurrently.
+    with a changed leg or experimental value or link. It is idempotent, also if two processes run it concurrently.
 
     Parameters
     ----------
@@ -281,6 +290,10 @@ class _Reading:
         found = {of_one["scope"][0]: of_one for of_one in rows.partition_by("scope", maintain_order=True)}
         return {scope: found.get(scope, rows.clear()) for scope in self.scopes}
 
+    def links(self) -> dict[str, pl.DataFrame]:
+        rows = read_sql(self.connection, "select * from current_links")
+        return {scope: rows.filter(pl.col("scope") == scope) for scope in self.scopes}
+
 
 def _gather_transformations(lake: Lake, reading: _Reading, at: datetime) -> set[str]:
     """Write new estimates, and return their Transformations."""
@@ -298,17 +311,18 @@ def _compute(
     reading: _Reading, legs: Mapping[str, pl.DataFrame], newest: Mapping[str, Mapping[str, Any]], rule: LegRule | None
 ) -> tuple[dict[str, Round], dict[str, str]]:
     """Compute the networks whose newest version was computed from other inputs."""
-    assays = reading.assays()
+    assays, links = reading.assays(), reading.links()
     rounds, digests = {}, {}
     for network, of_network in legs.items():
-        measured = assays[str(ScopedKey.from_str(network).scope)]
+        scope = str(ScopedKey.from_str(network).scope)
+        measured, declared = assays[scope], links[scope]
         last = newest.get(network, {})
         kept: LegRule = rule or last.get("rule") or DEFAULT_RULE
-        digests[network] = inputs_digest(of_network, measured, kept)
+        digests[network] = inputs_digest(of_network, measured, declared, kept)
         if digests[network] != last.get("inputs_digest"):
             from .estimate_versions import compute_version  # imports scipy, and there may be nothing new
 
-            rounds[network] = compute_version(of_network, measured, kept)
+            rounds[network] = compute_version(of_network, measured, kept, declared)
     return rounds, digests
 
 

@@ -239,12 +239,14 @@ def _edge_rows(solved: SolvedKind) -> list[dict[str, Any]]:
     node_a, node_b, value, uncertainty = whole_edges(solved.edges, solved.kind)
     if not len(value):
         return []
+    declared = {frozenset((edge.ligand_a, edge.ligand_b)) for edge in solved.edges if edge.whole and not edge.legs}
 
     def of_edge(finding: Finding) -> tuple[list[str], str]:
         a, b = (str(node) for node in finding.subject)
         side = "above" if finding.value_kcal_mol > 0 else "below"
         description = f"{abs(finding.value_kcal_mol):.2f} +/- {finding.uncertainty_kcal_mol:.2f} kcal/mol {side}"
-        edge = f"absolute {solved.kind} of {b}" if is_absent(a) else f"{solved.kind} {a} -> {b}"
+        word = "declared " if frozenset((a, b)) in declared else ""
+        edge = f"absolute {solved.kind} of {b}" if is_absent(a) else f"{word}{solved.kind} {a} -> {b}"
         return [a, b], f"{edge} is {description} the value from the rest of the network"
 
     def of_cycle(finding: Finding) -> tuple[list[str], str]:

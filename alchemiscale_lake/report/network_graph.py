@@ -174,6 +174,7 @@ def _edge(row: Row, place: Mapping[str, int], known: Mapping[str, Row], legs: Ma
         "residual": _number(row["residual_kcal_mol"]),
         "experiment": None if i is None or j is None else _number(j - i),
         "status": _edge_status(row["status"], of_edge),
+        "declared": row["status"] == "ok" and not row["legs"],
         "findings": [],
         "mapping": None,
         "atoms": None,

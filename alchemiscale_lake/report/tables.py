@@ -7,7 +7,7 @@ counted in `remarks`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Set
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -36,6 +36,8 @@ _HIDDEN: Final = frozenset(
     }
 )
 _UNCERTAINTY: Final = "uncertainty (kcal/mol)"
+#: Missing links that a message names.
+_MOST_LINKS: Final = 5
 _DG: Final = "DG(MLE) (kcal/mol)"
 _DDG: Final = "DDG(i->j) (kcal/mol)"
 _RAW: Final = "DG(i->j) (kcal/mol)"
@@ -98,8 +100,8 @@ def dg_table(connection: Connection, network: str, *, allow_partial: bool = Fals
         kind, n = disconnected.sort("kind").row(0)
         raise EstimationError(
             f"the {kind} network has {n} parts that are not connected by an edge with a result, so ligands of "
-            "different parts cannot be compared; use --report ddg, run the missing Tasks, or print each part on its "
-            "own scale with --allow-partial",
+            f"different parts cannot be compared; use --report ddg, {_what_joins(network, ranking, edges)}, or print "
+            "each part on its own scale with --allow-partial",
             network=network,
             n_components=n,
         )
@@ -130,6 +132,28 @@ def dg_table(connection: Connection, network: str, *, allow_partial: bool = Fals
         *_omitted(pending, "ligand"),
     )
     return EstimateTable(table, "ligand", len(failed), remarks)
+
+
+def _what_joins(network: str, ranking: pl.DataFrame, edges: pl.DataFrame) -> str:
+    """Return what would join the parts of a network: Tasks of which edges, or links to declare."""
+    from ..estimates.missing_links import missing_links
+
+    found = [
+        link
+        for (kind,), of_kind in ranking.group_by("kind", maintain_order=True)
+        for link in missing_links(of_kind, edges.filter(pl.col("kind") == kind))
+    ]
+    waiting, same = ([link for link in found if link.has_edge is has] for has in (True, False))
+    ways = [f"run the missing Tasks of {_some(waiting)}"] if waiting else []
+    if same or not waiting:
+        of_one = f": {_some(same)} are one ligand" if same else ""
+        ways.append(f"declare a link (`alchemiscale-lake networks link {network} A B`{of_one})")
+    return ", ".join(ways)
+
+
+def _some(links: Sequence[object]) -> str:
+    named = "; ".join(str(link) for link in links[:_MOST_LINKS])
+    return f"{named}; and {len(links) - _MOST_LINKS} more" if len(links) > _MOST_LINKS else named
 
 
 def ddg_table(connection: Connection, network: str, *, allow_partial: bool = False) -> EstimateTable:

@@ -14,6 +14,7 @@ from .estimates import ASSAYS, EDGE_ESTIMATES, NETWORK_ESTIMATES, RESULT_ESTIMAT
 from .gufe_objects import GUFE_OBJECTS
 from .host_log import HOST_LOG
 from .imports import IMPORTS
+from .link_log import LINK_LOG
 from .migrations import MIGRATIONS
 from .network_findings import NETWORK_FINDINGS
 from .network_log import NETWORK_LOG, NETWORK_STATES
@@ -67,6 +68,7 @@ TABLES: dict[str, TableSchema] = {
         STRATEGY_ROUNDS,
         ASSAYS,
         ASSAY_LOG,
+        LINK_LOG,
         COST_MODELS,
         MIGRATIONS,
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -21,7 +21,7 @@ from .cycle_notes import scaled_by_cycles, shared_error, unchecked
 from .network_mle import NetworkEstimate, solve_network
 from .shared_error import with_shared_error
 
-__all__ = ["EdgeNetwork", "Evidence", "estimate_edges"]
+__all__ = ["Declared", "EdgeNetwork", "Evidence", "estimate_edges"]
 
 FloatArray = NDArray[np.float64]
 
@@ -48,6 +48,25 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Declared:
+    """Differences that were declared, not computed: they join the network with the uncertainties that they state.
+
+    They neither tell how far off computed edges are, nor are they scaled by what cycles say about those.
+
+    Attributes
+    ----------
+    node_a, node_b : sequence of hashable, length q
+    value_kcal_mol, uncertainty_kcal_mol : ndarray, shape (q,)
+        Differences b - a, and their standard deviations.
+    """
+
+    node_a: Sequence[Hashable]
+    node_b: Sequence[Hashable]
+    value_kcal_mol: FloatArray
+    uncertainty_kcal_mol: FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class EdgeNetwork:
     """Estimate of a network, and the uncertainties of its edges that led to it.
 
@@ -55,12 +74,12 @@ class EdgeNetwork:
     ----------
     estimate : NetworkEstimate
         Values and uncertainties of the nodes.
-    uncertainty_kcal_mol : ndarray, shape (m,)
-        Of each given edge, as used; NaN where unknown.
+    uncertainty_kcal_mol : ndarray, shape (m + q,)
+        Of each given edge, then of each declared difference, as used; NaN where unknown.
     checked : NetworkEstimate
         The estimate before an error shared by repeats was added, which would hide inconsistencies.
-    checked_uncertainty_kcal_mol : ndarray, shape (m,)
-        Of each edge in `checked`.
+    checked_uncertainty_kcal_mol : ndarray, shape (m + q,)
+        Of each edge and declared difference in `checked`.
     closure : ClosureTest
         Closure of the cycles in `checked`.
     scale : float
@@ -118,6 +137,7 @@ def estimate_edges(
     experimental: Mapping[Hashable, float] | None = None,
     references: Sequence[Hashable] = (),
     covariance: bool = True,
+    declared: Declared | None = None,
 ) -> EdgeNetwork:
     """Estimate the network of some edges, and the uncertainties its cycles leave them.
 
@@ -134,6 +154,8 @@ def estimate_edges(
         What the uncertainties are based on.
     nodes, experimental, references, covariance
         As in `estimators.network.network_mle.solve_network`.
+    declared : Declared, optional
+        Further differences, which are used as they are.
 
     Returns
     -------
@@ -160,7 +182,35 @@ def estimate_edges(
     if evidence.pooled and not alone and not unknown:
         estimate, widened, note = _with_shared_error(edges, checked, used, closure, evidence.one_result_kcal_mol)
         notes += note
-    return EdgeNetwork(estimate, widened, checked, before, closure, scale, unknown, notes)
+    network = EdgeNetwork(estimate, widened, checked, before, closure, scale, unknown, notes)
+    return network if declared is None else _with_declared(network, edges, declared)
+
+
+def _with_declared(network: EdgeNetwork, edges: _Edges, declared: Declared) -> EdgeNetwork:
+    """Solve a network again with declared differences; of equal weight where nothing else has an uncertainty."""
+    every = replace(
+        edges,
+        node_a=[*edges.node_a, *declared.node_a],
+        node_b=[*edges.node_b, *declared.node_b],
+        value=np.concatenate([edges.value, declared.value_kcal_mol]),
+    )
+    stated = declared.uncertainty_kcal_mol
+    if network.unknown:
+        widths = np.full(len(every.value), np.nan)
+        estimate = every.solve(np.ones_like(widths))
+        return replace(
+            network, estimate=estimate, checked=estimate, uncertainty_kcal_mol=widths,
+            checked_uncertainty_kcal_mol=widths, closure=closure_of(estimate),
+        )  # fmt: skip
+    used, checked = (
+        np.concatenate([of_edges, stated])
+        for of_edges in (network.uncertainty_kcal_mol, network.checked_uncertainty_kcal_mol)
+    )
+    before = every.solve(checked)
+    return replace(
+        network, estimate=every.solve(used), checked=before, uncertainty_kcal_mol=used,
+        checked_uncertainty_kcal_mol=checked, closure=closure_of(before),
+    )  # fmt: skip
 
 
 def _with_shared_error(

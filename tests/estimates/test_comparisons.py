@@ -45,6 +45,7 @@ def store_round(
         "ligand_i": [a for a, _ in pairs],
         "ligand_j": [b for _, b in pairs],
         "value_kcal_mol": [value[b] - value[a] for a, b in pairs],
+        "legs": [["Transformation-1"]] * len(pairs),
     }
     if pairs:
         lake.table("edge_estimates").append_new(TABLES["edge_estimates"].sample(len(pairs), **common, **edges))

@@ -27,6 +27,9 @@ def campaign(tmp_path_factory: pytest.TempPathFactory) -> Campaign:
     made = small_campaign(tmp_path_factory.mktemp("query") / "lake")
     gather_network(made.lake, NETWORK)
     known_under_another_key(made)
+    link = {"scope": SCOPE, "kind": "binding", "ligand_i": "a", "ligand_j": "d", "value_kcal_mol": 0.5}
+    link |= {"uncertainty_kcal_mol": 0.3, "event": "declared", "actor": "ada", "at": hours(1)}
+    made.lake.table("link_log").append_new([link, {**link, "value_kcal_mol": 0.4, "at": hours(2)}])
     return made
 
 

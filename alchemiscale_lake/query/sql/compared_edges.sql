@@ -1,6 +1,7 @@
 -- compared_edges: edges with an estimate between ligands that both have an experimental value, all versions
 -- grain: one row per network, round, kind and edge
 -- inputs: edge_estimates, newest_experiments, network_estimates (written last: they make a round visible)
+-- links that were declared, which have no legs, are left out
 -- parameters: none; filter by scope, network, kind, newest (of the network's newest estimate version)
 create view compared_edges as
 with rounds as (
@@ -40,4 +41,5 @@ join newest_experiments as b
     and edges.ligand_j = b.ligand
 where
     edges.value_kcal_mol is not null
-    and edges.ligand_i <> edges.ligand_j;
+    and edges.ligand_i <> edges.ligand_j
+    and len(edges.legs) > 0;

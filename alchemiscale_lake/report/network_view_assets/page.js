@@ -5,10 +5,13 @@
   const at = (id) => document.getElementById(id);
   const drawing = at("drawing"), world = at("world");
   const RADIUS = 0.17;
-  const DASHES = { complete: "", running: "9 5", waiting: "2 5", error: "1 4 7 4", idle: "1 7" };
+  const DASHES = { complete: "", running: "9 5", waiting: "2 5", error: "1 4 7 4", idle: "1 7", declared: "14 4" };
   const MEANING = {
     complete: "complete", running: "running", waiting: "waiting", error: "error", idle: "not started",
+    declared: "declared, not computed",
   };
+  // a link that was declared is complete without a calculation
+  const statusOf = (e) => (e.declared ? "declared" : e.status);
   const WIDTHS = { least: 1.4, most: 6 };
 
   let asked = false, roomy = 0, kind, mode = data.colour, selected = null, nodes = [], edges = [], scale = null;
@@ -95,7 +98,7 @@
       const line = e.group.firstChild;
       line.style.stroke = edgeColour(e);
       line.style.strokeWidth = edgeWidth(e) + "px";
-      line.style.strokeDasharray = DASHES[e.status];
+      line.style.strokeDasharray = DASHES[statusOf(e)];
       e.group.dataset.status = e.status;
     }
     drawLegend();
@@ -133,9 +136,9 @@
     } else parts.push(element("p", {}, "Status"));
     const states = element("div", { class: colour ? "" : "widths" });
     for (const status of Object.keys(MEANING)) {
-      const n = edges.filter((e) => e.status === status).length;
+      const n = edges.filter((e) => statusOf(e) === status).length;
       if (!n && !nodes.some((node) => node.status === status)) continue;
-      const paintOf = variable(colour ? status : "plain-edge");
+      const paintOf = variable(colour ? (status === "declared" ? "complete" : status) : "plain-edge");
       states.append(row(colour ? dot(paintOf) : null, dash(status, 3, paintOf), MEANING[status], element("b", {}, n + (n === 1 ? " edge" : " edges"))));
     }
     parts.push(states);
@@ -220,7 +223,7 @@
         ["of the network", known(e.value) && known(e.residual) ? number(e.value - e.residual) : ""],
         ["residual", number(e.residual)],
         ["experiment", known(e.experiment) ? number(e.experiment) : "none"],
-        ["status", MEANING[e.status]],
+        ["status", MEANING[statusOf(e)]],
       ]),
     ];
     parts.push(...e.findings.map((says) => element("p", { class: "finding" }, says)));
