@@ -3,7 +3,9 @@
 Three families of networks: published maps (if their data are found: `ALCHEMISCALE_LAKE_TEST_DATA`), random sparse maps
 with 1.3 edges per ligand, and random dense lists of candidates with 5. For each Strategy and baseline, the cost at
 which its answer is as good as that of 3 and 6 results of every leg, over their cost: of the mean variance, of the share
-of the top fifth that is missed, and of the mean square error of all ligands. An oracle knows all variances and values.
+of the top fifth that is missed, and of the mean square error of all ligands. An oracle knows all variances and
+values, and its estimate weights edges by them. `oracle mean, own weights` allocates like it, but estimates variances
+from its own results, as everybody else must: the difference is what knowing them is worth to the estimate alone.
 
 The mixture of the default goal comes from earlier simulations of the published maps, so only the random families
 confirm it. A row with a target passes if its ratio meets it; an interval across the target is unresolved.
@@ -71,6 +73,7 @@ def campaigns(
             played: dict[str, list[Outcome]] = {"uniform": play_uniform(network, seed)}
             for name, of_oracle in counts.items():
                 played[name] = play_static(network, seed, of_oracle, network.sd**2)
+            played["oracle mean, own weights"] = play_static(network, seed, counts["oracle mean"], None)
             for name, make in methods.items():
                 played[name] = play(network, make(), seed)
             scale = curve(played["uniform"], "mean_variance").mean(), curve(played["uniform"], "square_error").mean()
