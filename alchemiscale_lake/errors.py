@@ -18,6 +18,7 @@ __all__ = [
     "EstimationError",
     "ExecutionError",
     "HostFaultError",
+    "InactiveNetworkError",
     "InvalidKeyError",
     "InvalidNetworkError",
     "InvalidScopeError",
@@ -154,6 +155,10 @@ class InvalidKeyError(TerminalError):
 
 class NotFoundError(TerminalError):
     """The lake has nothing under this key or name."""
+
+
+class InactiveNetworkError(TerminalError):
+    """The network is not active or has weight 0, so none of its Tasks would run."""
 
 
 class ObjectTooLargeError(TerminalError):

@@ -13,6 +13,7 @@ import click
 from ..secrecy import forbid_reading
 from ..suggestions import did_you_mean
 from ._errors import LakeGroup
+from ._options import group_lake_option
 
 __all__ = ["COMMANDS", "main"]
 
@@ -75,11 +76,12 @@ class _Lazy(LakeGroup):
 
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="alchemiscale-lake")
+@group_lake_option
 def main() -> None:
     """Run alchemical free energy campaigns at scale, on a lake of tables.
 
-    A lake is a folder or an S3 URL. Every command takes --lake; the default is ALCHEMISCALE_LAKE,
-    else ./lake.
+    A lake is a folder or an S3 URL. --lake may be given before or after a command and its subcommand;
+    the default is ALCHEMISCALE_LAKE, else ./lake.
 
     \b
     Example:

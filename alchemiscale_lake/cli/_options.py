@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import Final, TypeVar
 
 import click
@@ -15,12 +16,15 @@ from ..hints import with_lake
 __all__ = [
     "at_this_lake",
     "duplicates_option",
+    "group_lake_option",
+    "group_scope_option",
     "is_given",
     "is_on_command_line",
     "lake_of_pools",
     "lake_option",
     "pool_options",
     "pools_option",
+    "refuse_before_subcommand",
     "scope_option",
     "tasks_option",
     "temperature_option",
@@ -34,13 +38,25 @@ _LAKE: Final = f"{__name__}.lake"
 _NETWORK: Final = "AlchemicalNetwork-"
 
 
-def _keep_lake(ctx: click.Context, _: click.Parameter, value: str) -> str:
-    ctx.meta[_LAKE] = value
+def _inherit(ctx: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    """Return the value, or the one given before the subcommand: a group's options hold for its subcommands."""
+    name = str(option.name)
+    key = f"{__name__}.given.{name}"
+    if is_on_command_line(ctx, name):
+        ctx.meta[key] = value
+    elif key in ctx.meta:
+        ctx.set_parameter_source(name, ParameterSource.COMMANDLINE)
+        return str(ctx.meta[key])
     return value
 
 
-#: `lake: str`
-lake_option = click.option(
+def _keep_lake(ctx: click.Context, option: click.Parameter, value: str) -> str:
+    ctx.meta[_LAKE] = lake = str(_inherit(ctx, option, value))
+    return lake
+
+
+_lake_option = partial(
+    click.option,
     "--lake",
     envvar="ALCHEMISCALE_LAKE",
     default="./lake",
@@ -49,11 +65,26 @@ lake_option = click.option(
     callback=_keep_lake,
     help="Lake to use.",
 )
+_scope_option = partial(
+    click.option,
+    "--scope",
+    default=None,
+    metavar="ORG-CAMPAIGN-PROJECT",
+    callback=_inherit,
+    help="Scope; '*' is the wildcard where one is allowed.",
+)
+
+#: `lake: str`
+lake_option = _lake_option()
+
+#: Of a group: adds no parameter, its subcommands get the value.
+group_lake_option = _lake_option(expose_value=False)
 
 #: `scope: str | None`
-scope_option = click.option(
-    "--scope", default=None, metavar="ORG-CAMPAIGN-PROJECT", help="Scope; '*' is the wildcard where one is allowed."
-)
+scope_option = _scope_option()
+
+#: Of a group: adds no parameter, its subcommands get the value.
+group_scope_option = _scope_option(expose_value=False)
 
 #: `tasks_per_transformation: int | None`
 tasks_option = click.option(
@@ -93,6 +124,7 @@ pools_option = click.option(
     default=None,
     show_default="ALCHEMISCALE_LAKE_POOLS, else pools.yaml if there is one",
     metavar="FILE",
+    callback=_inherit,
     help="Pools file.",
 )
 
@@ -121,6 +153,25 @@ def is_on_command_line(ctx: click.Context, option: str) -> bool:
         Name of the parameter, as in the function's signature.
     """
     return ctx.get_parameter_source(option) is ParameterSource.COMMANDLINE
+
+
+def refuse_before_subcommand(ctx: click.Context, *inherited: str) -> None:
+    """Refuse options of a group that were given before its subcommand, but for those that the subcommand inherits.
+
+    Parameters
+    ----------
+    ctx : click.Context
+        Context of the group.
+    *inherited : str
+        Names of parameters with `lake_option`, `scope_option` or `pools_option`.
+    """
+    refused = [
+        option.opts[0]
+        for option in ctx.command.params
+        if option.name not in inherited and is_on_command_line(ctx, str(option.name))
+    ]
+    if refused:
+        raise click.UsageError(f"put {' and '.join(refused)} after '{ctx.invoked_subcommand}'")
 
 
 def at_this_lake(text: str) -> str:
@@ -161,7 +212,8 @@ def lake_of_pools(ctx: click.Context, lake: str, pools_file: str | None) -> str:
         return lake
     path = find_pools_file(pools_file)
     named = None if path is None else load_pools(path).lake
-    return _keep_lake(ctx, ctx.command.params[0], named or lake)
+    ctx.meta[_LAKE] = found = named or lake
+    return found
 
 
 #: `verbose: bool`

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from ._errors import LakeGroup, say
-from ._options import is_on_command_line, lake_option
+from ._options import lake_option, refuse_before_subcommand
 from ._show import output_options, show_table
 
 __all__ = ["command"]
@@ -29,8 +29,8 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     """
     if ctx.invoked_subcommand is None:
         _list(**options)
-    elif any(is_on_command_line(ctx, name) for name in options):
-        raise click.UsageError(f"put the options after '{ctx.invoked_subcommand}'")
+    else:
+        refuse_before_subcommand(ctx, "lake")
 
 
 @command.command("train")

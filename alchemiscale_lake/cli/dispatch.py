@@ -92,6 +92,7 @@ def _selection(lake: Lake, scopes: Sequence[str], networks: Sequence[str], *, is
     from ..ids import Scope
     from ..query import find_network, require_scope
     from ..statestore.claims import Selection
+    from ..statestore.network_state import why_unclaimed
 
     for scope in scopes:
         try:
@@ -101,6 +102,8 @@ def _selection(lake: Lake, scopes: Sequence[str], networks: Sequence[str], *, is
                 raise
             say(f"Warning: {e}; waiting for one", fg="yellow")
     found = tuple(find_network(lake, network) for network in networks)
+    for why in filter(None, (why_unclaimed(lake, network) for network in found)):
+        say(f"Warning: {why}", fg="yellow")
     return Selection(tuple(Scope.parse(scope) for scope in scopes), found)
 
 

@@ -10,7 +10,7 @@ import click
 from ..caller import Caller
 from ..plurals import count
 from ._errors import LakeGroup, say
-from ._options import lake_option, pools_option
+from ._options import lake_option, pools_option, refuse_before_subcommand
 from ._show import output_options, show_table
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ def command(ctx: click.Context, lake: str, pools_file: str | None, tsv: bool, ou
     """
     if ctx.invoked_subcommand is None:
         _list(lake, pools_file, tsv, output)
+    else:
+        refuse_before_subcommand(ctx, "lake", "pools_file")
 
 
 @command.command("list")

@@ -14,7 +14,7 @@ from ..caller import Caller
 from ..plurals import count
 from ._errors import LakeGroup, say
 from ._living_networks import LIVING_COMMANDS
-from ._options import is_on_command_line, lake_option, scope_option
+from ._options import group_lake_option, group_scope_option, lake_option, refuse_before_subcommand, scope_option
 from ._show import output_options, show_table
 
 if TYPE_CHECKING:
@@ -66,8 +66,8 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     """
     if ctx.invoked_subcommand is None:
         _list(**options)
-    elif any(is_on_command_line(ctx, name) for name in options):
-        raise click.UsageError(f"put the options after '{ctx.invoked_subcommand}'")
+    else:
+        refuse_before_subcommand(ctx, "lake", "scope")
 
 
 @command.command("list")
@@ -207,6 +207,8 @@ def link_command(
 
 
 @command.group("restart-patterns", cls=LakeGroup)
+@group_lake_option
+@group_scope_option
 def restart_patterns() -> None:
     """Restart Tasks whose failures match a pattern.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import NotALakeError, NotFoundError
+from ..errors import InactiveNetworkError, NotALakeError, NotFoundError
 from ..plurals import count, verb
 from ._bar import TaskBar
 from ._errors import INTERRUPTED, say
@@ -209,27 +209,35 @@ def _begin(
     from ..networks import read_network
     from ..networks.facts import transformation_rows
     from ..query import find_network
+    from ..statestore.network_state import why_unclaimed
     from ..statestore.simulation_count import ONE_TASK_EACH, multiplied_repeats, simulations_of
     from ..store import now_utc
 
     wanted: dict[str, Any] = {"source": network}
     if not Path(network).exists():
         try:
-            wanted = {"network": find_network(lake, network, scope=scope)}
+            found = find_network(lake, network, scope=scope)
         except NotFoundError as e:
             raise NotFoundError(f"there is no file or folder {network!r}, and no such network in {lake.url}") from e
-        scope = str(ScopedKey.from_str(wanted["network"]).scope)
-        known = network_name(lake, wanted["network"])
+        wanted = {"network": found}
+        scope = str(ScopedKey.from_str(found).scope)
+        known = network_name(lake, found)
         if name is not None and name != known:
             raise click.UsageError(
                 f"--name is for a network that is read from a file; {network} is in the lake already"
             )
         name = known
-        warning = multiplied_repeats(lake, wanted["network"], tasks_per_transformation or 1)
+        warning = multiplied_repeats(lake, found, tasks_per_transformation or 1)
     else:
-        rows = transformation_rows(read_network(network), Scope.parse(scope or "*-*-*"), now_utc())
+        given = read_network(network)
+        found = f"{given.key}-{scope}"
+        # messages and the run have the network's name, not the file's; a network of the Scope keeps its name
+        name = name or network_name(lake, found) or given.name
+        rows = transformation_rows(given, Scope.parse(scope or "*-*-*"), now_utc())
         warning = simulations_of([row["n_repeats"] for row in rows], tasks_per_transformation or 1)
         warning = warning and warning + ONE_TASK_EACH
+    if why := why_unclaimed(lake, found):
+        raise InactiveNetworkError(why)
     if warning is not None:
         say(warning)
     assert scope is not None
@@ -250,8 +258,14 @@ def _unfinished(lake: Lake, tasks_per_transformation: int | None) -> list[Campai
     from dataclasses import replace
 
     from ..flow_steps.campaigns import unfinished_campaigns
+    from ..statestore.network_state import why_unclaimed
 
-    started = unfinished_campaigns(lake)
+    started = []
+    for campaign in unfinished_campaigns(lake):
+        if why := campaign.network and why_unclaimed(lake, campaign.network):
+            say(f"not continued: {why}")
+        else:
+            started.append(campaign)
     if tasks_per_transformation is not None:
         started = [replace(campaign, tasks_per_transformation=tasks_per_transformation) for campaign in started]
     return started

@@ -11,8 +11,8 @@ import click
 from ..caller import Caller
 from ..plurals import count
 from ._errors import LakeGroup, say
-from ._options import lake_option, pools_option, scope_option
-from ._show import output_options, show_table
+from ._options import group_lake_option, group_scope_option, lake_option, pools_option, scope_option
+from ._show import is_for_people, output_options, show_table
 
 if TYPE_CHECKING:
     from ..rounds import RoundReport
@@ -98,6 +98,8 @@ def plan_options(command: Any) -> Any:
 
 
 @click.group("strategy", cls=LakeGroup)
+@group_lake_option
+@group_scope_option
 def command() -> None:
     """Let a Strategy choose what to compute next, round after round.
 
@@ -191,27 +193,43 @@ def show_command(network: str, lake: str, scope: str | None, tsv: bool, output: 
 
 @command.command("explain")
 @_network_argument
-@click.option("--round", "number", type=click.IntRange(min=1), default=None, metavar="N", help="[default: the last]")
+@click.option(
+    "--round",
+    "number",
+    type=click.IntRange(min=1),
+    default=None,
+    metavar="N",
+    help="Number of the round.  [default: the last]",
+)
+@click.option("--each", is_flag=True, help="One row per Transformation; the default except on a terminal.")
 @lake_option
 @scope_option
 @output_options
 def explain_command(
-    network: str, number: int | None, lake: str, scope: str | None, tsv: bool, output: str | None
+    network: str, number: int | None, each: bool, lake: str, scope: str | None, tsv: bool, output: str | None
 ) -> None:
     """Explain what a round gave each Transformation, and why.
 
+    On a terminal, Transformations with the same reason share a row.
+
     \b
-    Example:
+    Examples:
       alchemiscale-lake strategy explain tyk2 --round 2
+      alchemiscale-lake strategy explain tyk2 --each
     """
     from ..errors import NotFoundError
-    from ..report.rounds import explanation_table
+    from ..report.rounds import explanation_summary, explanation_table
 
     opened, (found,) = _find(lake, [network], scope)
     table = explanation_table(opened, found, number)
     if not table.rows:
         which = "no round yet" if number is None else f"no round {number}"
         raise NotFoundError(f"{network} has {which}; see `alchemiscale-lake strategy show {found}`")
+    n = len(table.rows)
+    if is_for_people(tsv, output) and not each:
+        table = explanation_summary(table)
+        if len(table.rows) < n:
+            say(f"{count(n, 'Transformation')}; --each shows a row of each")
     show_table(table, tsv=tsv, output=output)
 
 

@@ -11,7 +11,7 @@ import click
 from ..caller import Caller
 from ..plurals import count, part
 from ._errors import LakeGroup, put_out, say
-from ._options import is_on_command_line, lake_option, scope_option
+from ._options import lake_option, refuse_before_subcommand, scope_option
 from ._show import output_options, show_table
 
 if TYPE_CHECKING:
@@ -76,8 +76,8 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     """
     if ctx.invoked_subcommand is None:
         _list(**options)
-    elif any(value for name, value in options.items() if name != "lake" or is_on_command_line(ctx, name)):
-        raise click.UsageError(f"put the options after '{ctx.invoked_subcommand}'")
+    else:
+        refuse_before_subcommand(ctx, "lake", "scope")
 
 
 @command.command("list")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Final
 
 import polars as pl
 
@@ -11,9 +12,11 @@ from ..ids import ScopedKey
 from ..store import Lake, collect
 from .table import Table
 
-__all__ = ["explanation_table", "rounds_table"]
+__all__ = ["explanation_summary", "explanation_table", "rounds_table"]
 
 _SPENT = "spent_gpu_hours"
+#: Maximum number of Transformations named in one row of a summary.
+_NAMED: Final = 6
 
 
 def rounds_table(lake: Lake, network: str) -> Table:
@@ -87,6 +90,39 @@ def explanation_table(lake: Lake, network: str, number: int | None = None) -> Ta
     decimals = {"weight": 2, "gpu_hours": 2}
     keep = ("transformation", "tasks", "why")
     return Table(tuple(cells), list(zip(*cells.values(), strict=True)), decimals=decimals, is_sheet=True, keep=keep)
+
+
+def explanation_summary(explained: Table) -> Table:
+    """Build a table with one row per reason: the Transformations of a round that have it.
+
+    Parameters
+    ----------
+    explained : Table
+        As from `explanation_table`.
+    """
+    name, tasks, weight, why = map(explained.columns.index, ("transformation", "tasks", "weight", "why"))
+    by_reason: dict[str | None, list[tuple[Any, ...]]] = {}
+    for row in explained.rows:
+        by_reason.setdefault(row[why], []).append(row)
+    rows = [
+        (len(of), sum(row[tasks] for row in of), _between([row[weight] for row in of]), reason, _names(of, name))
+        for reason, of in by_reason.items()
+    ]
+    columns = ("n", "tasks", "weight", "why", "transformations")
+    return Table(columns, rows, is_sheet=True, keep=("n", "tasks", "why", "transformations"))
+
+
+def _between(weights: Sequence[float | str]) -> str:
+    """Return the lowest and highest weight, and how else Transformations are marked."""
+    numbers = sorted({f"{weight:.2f}" for weight in weights if not isinstance(weight, str)}, key=float)
+    marks = sorted({weight for weight in weights if isinstance(weight, str)})
+    return ", ".join([*([" to ".join(dict.fromkeys((numbers[0], numbers[-1])))] if numbers else []), *marks])
+
+
+def _names(rows: Sequence[tuple[Any, ...]], name: int) -> str:
+    named = [str(row[name]) for row in rows[:_NAMED]]
+    more = len(rows) - len(named)
+    return ", ".join(named) + (f" and {more} more" if more else "")
 
 
 def _rows(lake: Lake, network: str) -> pl.LazyFrame:

@@ -1,8 +1,9 @@
 """Layout of a table for a terminal: one line per row, names and numbers never wrapped.
 
 Columns of keys (60 characters each) are hidden unless requested. A table wider than the terminal is shortened: first
-long texts and keys, then columns from the right, those to keep last and never the first one; both ends of an interval
-are shown or omitted together. A note below lists what is missing and how to show it.
+long texts and keys, then columns that have the same value in all rows, then columns from the right, those to keep last
+and never the first one; both ends of an interval are shown or omitted together. Notes below give the values that all
+rows share, and list what is missing and how to show it.
 """
 
 from __future__ import annotations
@@ -84,9 +85,17 @@ class _Column:
         given = [value for value in values if value is not None]
         self.is_number = any(isinstance(v, (int, float)) and not isinstance(v, bool) for v in given)
         self.is_key = bool(given) and all(isinstance(v, str) and _KEY.fullmatch(v) for v in given)
+        self.common = self._common()
         self.is_text = any(isinstance(v, (list, tuple, dict)) or (isinstance(v, str) and " " in v) for v in given)
         self.widest = max([0, *map(_width, self.cells)])
         self.width = max(self.widest, _width(self.name))
+
+    def _common(self) -> str | None:
+        """Return a short text that all cells have."""
+        cells = set(self.cells)
+        text = cells.pop() if len(cells) == 1 else None
+        is_long = self.is_key or _END.search(self.name) or _width(text or "") > _LEAST_TEXT
+        return None if is_long else text or None
 
     def break_header(self) -> None:
         """Wrap the header, so that it is no wider than the cells or its longest word."""
@@ -151,11 +160,15 @@ def lay_out(
     cut = [column.name for column in fitting if column.is_cut]
     if cut:
         notes.append(f"shortened: {', '.join(cut)}; a wider terminal, --tsv or -o FILE shows all")
-    if len(fitting) < len(shown):
-        names = [column.name for column in shown if column not in fitting]
+    missing = [column for column in shown if column not in fitting]
+    common = [f"{column.name} {column.common}" for column in missing if column.common]
+    if common:
+        notes.append(f"in {_all_of(len(rows), len(table.rows))}: {', '.join(common)}")
+    names = [column.name for column in missing if not column.common]
+    if names:
         more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-        missing = ", ".join(names[:_NAMED]) + more
-        notes.append(f"too wide: {missing} not shown; a wider terminal, --tsv or -o FILE shows all")
+        listed = ", ".join(names[:_NAMED]) + more
+        notes.append(f"too wide: {listed} not shown; a wider terminal, --tsv or -o FILE shows all")
     if len(rows) < len(table.rows):
         notes.append(f"{part(len(rows), len(table.rows), 'row')} shown; --tsv or -o FILE shows all")
     return Screen(fitting, table, positions, notes)
@@ -184,11 +197,15 @@ def _fitted(columns: list[_Column], width: int, keep: Sequence[str], *, short_ke
         for column in columns:
             if column.is_key:
                 column.shorten_keys()
-    kept = list(columns)
-    for omitted in _least_important_first(columns[1:], keep):
+    kept, omitted = list(columns), []
+    for group in _least_important_first(columns[1:], keep):
         if _total(kept) <= width:
             break
-        kept = [column for column in kept if column not in omitted]
+        kept = [column for column in kept if column not in group]
+        omitted.append(group)
+    for group in reversed(omitted):  # a wide column may have left space for narrow ones
+        more = [column for column in columns if column in kept or column in group]
+        kept = more if _total(more) <= width else kept
     if kept and _total(kept) > width:
         kept[0].narrow(width)
     return kept
@@ -200,8 +217,18 @@ def _least_important_first(columns: Sequence[_Column], keep: Sequence[str]) -> l
     for column in columns:
         groups.setdefault(_END.sub(" interval", column.name), []).append(column)
     rank = {name: k for k, name in enumerate(reversed(keep), 1)}
+
+    def importance(group: list[_Column]) -> tuple[int, bool]:
+        return max(rank.get(column.name, 0) for column in group), not all(column.common for column in group)
+
     from_the_right = list(groups.values())[::-1]
-    return sorted(from_the_right, key=lambda group: max(rank.get(column.name, 0) for column in group))
+    return sorted(from_the_right, key=importance)
+
+
+def _all_of(n_shown: int, n_rows: int) -> str:
+    if n_rows == 1:
+        return "this row"
+    return "all rows" if n_shown == n_rows else "the rows shown"
 
 
 def _short_key(key: str) -> str:

@@ -17,7 +17,7 @@ from ..store import Lake, NetworkState
 from .network_members import require_networks
 from .unwanted_tasks import release_unwanted
 
-__all__ = ["on_active_networks", "set_network_state", "set_network_weight"]
+__all__ = ["on_active_networks", "set_network_state", "set_network_weight", "why_unclaimed"]
 
 
 def set_network_state(
@@ -98,3 +98,26 @@ def on_active_networks(claimable: pl.DataFrame, networks: Mapping[str, NetworkSt
     """
     shut = [network for network, state in networks.items() if state.state != "active" or state.weight <= 0]
     return claimable.filter(~pl.col("network").is_in(shut)) if shut else claimable
+
+
+def why_unclaimed(lake: Lake, network: str) -> str | None:
+    """Return why no Task of a network is claimed, and the command that changes this; None if its Tasks are claimed.
+
+    Parameters
+    ----------
+    lake : Lake
+    network : str
+        ScopedKey of the network; one that is not in the lake yet will be active.
+    """
+    state = lake.network_log.states().get(network)
+    if state is None or (state.state == "active" and state.weight > 0):
+        return None
+    if state.state != "active":
+        return (
+            f"{network} is {state.state}, so none of its Tasks is run; to run them: "
+            f"`alchemiscale-lake networks set-state {network} active`"
+        )
+    return (
+        f"{network} has weight 0, so none of its Tasks is run; to run them: "
+        f"`alchemiscale-lake networks set-weight {network} 0.5`"
+    )

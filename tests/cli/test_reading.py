@@ -83,7 +83,7 @@ REFUSED: Sequence[tuple[Sequence[str], int, str]] = [
     (("status", "--scope", "org"), 1, "'org' is not a Scope"),
     (("query", "selct 1"), 1, "syntax error"),
     (("query",), 2, "give an SQL statement"),
-    (("tasks", "--network", "tyk2", "list"), 2, "put the options after 'list'"),
+    (("tasks", "--network", "tyk2", "list"), 2, "put --network after 'list'"),
     (("tasks", "set-status", "waiting"), 2, "give Tasks, or select them"),
     (("tasks", "set-status", "complete", "Task-0001"), 2, "'complete' is not one of"),
     (("tasks", "create", "--network", "tyk2", "--transformation", "nosuch"), 1, "no Transformation 'nosuch'"),

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 from syrupy.assertion import SnapshotAssertion
 
-from alchemiscale_lake.cli import _show, main
+from alchemiscale_lake.cli import _show, main, strategy
 from alchemiscale_lake.store import Lake
 from tests.campaign import Campaign, small_campaign
 
@@ -27,7 +27,8 @@ def campaign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Campaign:
 @pytest.fixture
 def call(campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> Call:
     def call(*arguments: str, width: int = 80, exit_code: int = 0) -> Result:
-        monkeypatch.setattr(_show, "is_for_people", lambda tsv, output: not tsv and output is None)
+        for module in (_show, strategy):
+            monkeypatch.setattr(module, "is_for_people", lambda tsv, output: not tsv and output is None)
         done = CliRunner().invoke(
             main, ["strategy", *arguments], env={"COLUMNS": str(width), "ALCHEMISCALE_LAKE": None}
         )
@@ -49,6 +50,23 @@ def test_a_round_as_it_is_shown(call: Call, width: int, snapshot: SnapshotAssert
         lines = _TIME.sub(lambda found: "T" * len(found[0]), result.stdout + result.stderr)
         assert max(map(len, result.stdout.splitlines())) <= width
         assert lines == snapshot(name=f"{name} {width}")
+
+
+def test_reasons_that_transformations_share_are_printed_once(call: Call) -> None:
+    call("set", "tyk2", "fixed-repeats", "--setting", "repeats=3", "--max-tasks-per-round", "4")
+    call("advance", "tyk2")
+
+    together, each = call("explain", "tyk2", width=200), call("explain", "tyk2", "--each", width=200)
+    as_text = call("explain", "tyk2", "--tsv")
+
+    assert "8 Transformations; --each shows a row of each" in together.stderr
+    rows = together.stdout.splitlines()[1:]
+    whys = [re.split(" {2,}", line.strip())[3] for line in rows]
+    assert len(set(whys)) == len(rows) == 4
+    assert "2/3 results exist or run" in whys
+    assert sum(int(line.split()[0]) for line in rows) == 8
+    assert sum(int(line.split()[1]) for line in rows) == 4
+    assert len(each.stdout.splitlines()) == len(as_text.stdout.splitlines()) == 9
 
 
 def test_advancing_everything_holds_rounds_where_a_strategy_is_set(call: Call) -> None:

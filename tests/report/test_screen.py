@@ -34,12 +34,29 @@ def test_at_80_columns_texts_are_cut_and_the_rest_is_whole() -> None:
     lines, notes = on(80)
     assert len(lines) == 3
     assert max(map(len, lines)) <= 80
-    assert [line.split()[:7] for line in lines[1:]] == [
-        ["tyk2", "org-campaign-project", "active", "100", "2", "0", "0"],
-        ["mcl1", "org-campaign-project", "inactive", "7", "0", "55", "1"],
+    assert [line.split()[:6] for line in lines[1:]] == [
+        ["tyk2", "active", "100", "2", "0", "0"],
+        ["mcl1", "inactive", "7", "0", "55", "1"],
     ]
-    assert notes[0] == "hidden: network; --keys shows them"
-    assert notes[-1] == "too wide: note not shown; a wider terminal, --tsv or -o FILE shows all"
+    assert notes == [
+        "hidden: network; --keys shows them",
+        "shortened: note; a wider terminal, --tsv or -o FILE shows all",
+        "in all rows: scope org-campaign-project",
+    ]
+
+
+def test_values_that_all_rows_share_are_noted_before_a_column_is_missing() -> None:
+    wide = [(f"name{k}", "tyk2", 3.25, k, "0 to 9" if k else "1", k + 1.0, k + 2.0) for k in range(50)]
+    table = Table(("name", "target", "same", "k", "differs", "from", "to"), wide, decimals={"same": 1})
+    lines, notes = on(19, table)
+    assert lines[0].split() == ["name", "k", "differs"]
+    assert notes[0] == "in all rows: target tyk2, same 3.2"
+    assert notes[1].startswith("too wide: from, to not shown")
+    assert on(80, table)[1] == []
+
+    some = lay_out(table, 19, most_rows=10).notes
+    assert some[0] == "in the rows shown: target tyk2, same 3.2"
+    assert lay_out(Table(table.columns, wide[:1]), 12).notes[0].startswith("in this row: target tyk2, k 0")
 
 
 def test_keys_that_are_wanted_are_shortened_where_they_do_not_fit() -> None:
