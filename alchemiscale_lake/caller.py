@@ -27,7 +27,7 @@ _EVERYWHERE: Final = Scope()
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks for an operation, with which rights, and for which request.
+    """The user of an operation, their rights, and the request it belongs to.
 
     Parameters
     ----------

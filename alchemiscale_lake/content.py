@@ -229,7 +229,7 @@ def decode_table(data: bytes, source: str) -> str:
             return data.decode("utf-16")
         except UnicodeDecodeError as e:
             raise ContentError(
-                f"{source}: not whole UTF-16 at byte {e.start}; save it as CSV UTF-8", source=source, byte=e.start
+                f"{source}: incomplete UTF-16 at byte {e.start}; save it as CSV UTF-8", source=source, byte=e.start
             ) from e
     if b"\0" in data:
         raise ContentError(

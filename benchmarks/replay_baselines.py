@@ -1,4 +1,4 @@
-"""What Strategies are compared with: an oracle, a knowledge gradient, and a design in the manner of RAGE."""
+"""Baselines for Strategies: an oracle, a knowledge gradient, and a design in the manner of RAGE."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ __all__ = ["ReplayNetwork", "data_folder", "published_networks", "random_network
 
 FloatArray = NDArray[np.float64]
 
-#: What published repeats of OpenFE 2024 scatter: median standard deviation by phase, kcal/mol, and how far the
+#: Scatter of the published repeats of OpenFE 2024: median standard deviation by phase, kcal/mol, and how far the
 #: log-variance of a leg spreads around the model, as degrees of freedom of an inverse chi-squared distribution.
 _MEDIAN_SD = {"complex": 0.17, "solvent": 0.05}
 _TAIL_DOF = 1.6

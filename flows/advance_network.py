@@ -24,7 +24,7 @@ def _name() -> str:
 
 @flow(
     name="advance-network",
-    description="Hold the next Strategy round of networks in which something has ended since the last one.",
+    description="Run the next Strategy round of networks in which something has ended since the last one.",
     flow_run_name=_name,
     persist_result=False,
 )
@@ -35,7 +35,7 @@ def advance_network(
     pools_file: str | None = None,
     now: bool = False,
 ) -> list[RoundReport]:
-    """Hold the next Strategy round of networks in which something has ended since the last one.
+    """Run the next Strategy round of networks in which something has ended since the last one.
 
     Args:
         network: Name or ScopedKey of one network. Empty: all networks of the Scope that have a Strategy.
@@ -43,7 +43,7 @@ def advance_network(
         scope: Scope of the networks, or in which to look for the name (* is the wildcard). Empty: all Scopes.
         pools_file: Pools file, which declares what Tasks need. Empty: ALCHEMISCALE_LAKE_POOLS, else pools.yaml in the
             folder of the flow, if any.
-        now: Hold a round of the network even if nothing has ended since the last one.
+        now: Run a round of the network even if nothing has ended since the last one.
     """
     load_credentials()
     place, caller = Lake.open(lake), Caller.this_user()

@@ -81,7 +81,7 @@ def _plan(strategy: str | None, settings: dict[str, Any] | None, budget_gpu_hour
 
 
 def _rounds_of(lake: Lake, network: str, pools: Pools | None) -> Callable[[], int] | None:
-    """Return what holds a round of the network's Strategy and returns the number of new Tasks; None without one."""
+    """Return a function that runs a round of the Strategy and returns the number of new Tasks; None without one."""
     if get_strategy(lake, network) is None:
         return None
 

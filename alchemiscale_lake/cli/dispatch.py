@@ -52,7 +52,7 @@ def command(
     Several dispatchers, on any machines, may work on one lake. Ctrl-C releases running Tasks; a second
     Ctrl-C exits immediately. Nothing is lost either way.
 
-    Exit code 1 if Tasks ended in error meanwhile.
+    Exit code 1 if Tasks ended in error.
 
     In the progress line, queued Tasks are claimed and wait for a worker.
 

@@ -45,7 +45,7 @@ __all__ = ["command"]
     type=click.FloatRange(min=0, min_open=True),
     default=None,
     metavar="GPU-HOURS",
-    help="With --strategy: GPU-hours that the network may cost.",
+    help="With --strategy: maximum GPU-hours for the network.",
 )
 @click.option("--assays", default=None, type=click.Path(), help="CSV of experimental values (ligand, value_kcal_mol).")
 @click.option(

@@ -55,28 +55,38 @@ def plan_options(command: Any) -> Any:
             show_default=True,
             help="Create and action Tasks (partial); also cancel those of finished Transformations (full).",
         ),
-        click.option("--budget", "budget_gpu_hours", type=hours, metavar="GPU-HOURS", help="Most for the network."),
         click.option(
-            "--scope-budget", "scope_budget_gpu_hours", type=hours, metavar="GPU-HOURS", help="Most for the Scope."
+            "--budget", "budget_gpu_hours", type=hours, metavar="GPU-HOURS",
+            help="Maximum GPU-hours for the network.",
         ),
         click.option(
-            "--daily-budget", "gpu_hours_per_day", type=hours, metavar="GPU-HOURS", help="Most in any 24 hours."
+            "--scope-budget", "scope_budget_gpu_hours", type=hours, metavar="GPU-HOURS",
+            help="Maximum GPU-hours for the Scope.",
         ),
         click.option(
-            "--max-tasks-per-transformation", type=tasks, metavar="N", help="Most results and Tasks in flight of each."
+            "--daily-budget", "gpu_hours_per_day", type=hours, metavar="GPU-HOURS",
+            help="Maximum GPU-hours in any 24 hours.",
         ),
-        click.option("--max-tasks-per-network", type=tasks, metavar="N", help="Most Tasks in flight at a time."),
-        click.option("--max-tasks-per-round", type=tasks, metavar="N", help="Most Tasks that one round asks for."),
+        click.option(
+            "--max-tasks-per-transformation", type=tasks, metavar="N",
+            help="Maximum number of results and Tasks in flight per Transformation.",
+        ),
+        click.option(
+            "--max-tasks-per-network", type=tasks, metavar="N", help="Maximum number of Tasks in flight at a time."
+        ),
+        click.option(
+            "--max-tasks-per-round", type=tasks, metavar="N", help="Maximum number of Tasks that a round creates."
+        ),
         click.option(
             "--task-scaling",
             type=click.Choice(["proportional", "linear", "exponential"]),
             default="proportional",
             show_default=True,
-            help="How weights become numbers of Tasks.",
+            help="Scaling of weights to numbers of Tasks.",
         ),
         click.option(
             "--interval", "interval_s", type=click.FloatRange(min=0), default=0.0, metavar="SECONDS",
-            help="Least time between two rounds.",
+            help="Minimum time between two rounds.",
         ),
         click.option(
             "--time-limit",
@@ -85,11 +95,11 @@ def plan_options(command: Any) -> Any:
             default=600.0,
             show_default=True,
             metavar="SECONDS",
-            help="Time that a Strategy of your own may take to decide.",
+            help="Time that a Strategy from a file may take to decide.",
         ),
         click.option(
             "--errors-to-freeze", type=tasks, default=1, show_default=True, metavar="N",
-            help="Tasks in error from which a Transformation gets no more.",
+            help="Number of Tasks in error at which a Transformation gets no more.",
         ),
     )  # fmt: skip
     for option in reversed(options):
@@ -103,7 +113,7 @@ def plan_options(command: Any) -> Any:
 def command() -> None:
     """Let a Strategy choose what to compute next, round after round.
 
-    A network is given by its name, its ScopedKey, or a prefix of the ScopedKey. `run` holds rounds by
+    A network is given by its name, its ScopedKey, or a prefix of the ScopedKey. `run` runs rounds by
     itself; elsewhere, `advance` does, for example from cron or the deployment advance-network.
 
     \b
@@ -147,7 +157,7 @@ def set_command(
 ) -> None:
     """Set the Strategy of networks; it replaces the one they have.
 
-    STRATEGY is a name from `strategy list`, or `file.py:Name` of your own, whose text is stored.
+    STRATEGY is a name from `strategy list`, or `file.py:Name`, a class of your own whose source is stored.
 
     \b
     Examples:
@@ -256,7 +266,7 @@ def clear_command(networks: tuple[str, ...], reason: str | None, lake: str, scop
 
 @command.command("advance")
 @click.argument("networks", nargs=-1, metavar="[NETWORK...]")
-@click.option("--now", is_flag=True, help="Hold a round even if nothing has ended since the last one.")
+@click.option("--now", is_flag=True, help="Run a round even if nothing has ended since the last one.")
 @pools_option
 @lake_option
 @scope_option
@@ -264,10 +274,10 @@ def clear_command(networks: tuple[str, ...], reason: str | None, lake: str, scop
 def advance_command(
     ctx: click.Context, networks: tuple[str, ...], now: bool, pools_file: str | None, lake: str, scope: str | None
 ) -> None:
-    """Hold the next round of networks; without NETWORK, of all that have a Strategy.
+    """Run the next round of networks; without NETWORK, of all that have a Strategy.
 
-    A round is held if a Task has completed or failed since the last one, or the Strategy was set anew. Repeating it,
-    also by two processes at once, asks for nothing twice. Exit code 1 if a Strategy failed.
+    A round is run if a Task has completed or failed since the last one, or the Strategy was set again. Repeating it,
+    also by two processes at once, creates no Task twice. Exit code 1 if a Strategy failed.
 
     \b
     Example:

@@ -44,7 +44,7 @@ def command(
 
     NETWORK is a name, a ScopedKey or a prefix of one; it may be omitted if there is only one.
     Estimates are updated first. The page shows the network, structures, the atom mapping of every edge, and
-    estimates against experiment; it loads nothing from the network.
+    estimates against experiment; it loads nothing from the internet.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""What one pool may claim now, as a pure function of what was read of the lake.
+"""Admission of Tasks to one pool, as a pure function of what was read from the lake.
 
 The rules are in `tasks/policy.py`, their inputs from `policy_inputs.py`. What a decision leaves behind for the next one
 is in the `PolicyState` that it returns.
@@ -22,7 +22,7 @@ __all__ = ["PolicyState", "admit_tasks"]
 
 @dataclass(frozen=True, slots=True)
 class PolicyState:
-    """What the policy of a pool decides by, other than Tasks and networks.
+    """Inputs of a pool's policy other than Tasks and networks.
 
     Attributes
     ----------

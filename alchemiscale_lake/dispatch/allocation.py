@@ -43,7 +43,7 @@ class TaskNeeds:
 
 @dataclass(frozen=True, slots=True)
 class Openings:
-    """Where Tasks can start, and what must be known of them.
+    """Places where Tasks can start, and what the choice of Tasks depends on.
 
     Attributes
     ----------

@@ -15,7 +15,7 @@ __all__ = ["COUNTED", "LOST", "UNTOUCHED", "AttemptEnding", "failure_of", "repor
 
 @dataclass(frozen=True, slots=True)
 class AttemptEnding:
-    """How an attempt ended without a receipt.
+    """Ending of an attempt without a receipt.
 
     Attributes
     ----------

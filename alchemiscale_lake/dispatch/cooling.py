@@ -34,7 +34,7 @@ class PlaceRefusal:
 
 @dataclass(frozen=True, slots=True)
 class Cooling:
-    """What to avoid, and until when.
+    """Places and Tasks to avoid, each until a time.
 
     Attributes
     ----------

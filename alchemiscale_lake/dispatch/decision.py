@@ -27,7 +27,7 @@ __all__ = ["Decision", "decide"]
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What to do about attempts, in this order: a worker is stopped before its Task is released, so that no two run it.
+    """Actions on attempts, in this order: a worker is stopped before its Task is released, so that no two run it.
 
     Attributes
     ----------

@@ -155,7 +155,7 @@ class OtherAttempt:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """What a dispatcher sees.
+    """State of the lake and the engine, as observed in one turn.
 
     Attributes
     ----------

@@ -32,7 +32,7 @@ _NOTHING_USED: Final = {"attempt": pl.String, "pool": pl.String, "hours": pl.Flo
 
 @dataclass(frozen=True, slots=True)
 class PolicyPicture:
-    """What is known of a lake's Tasks and pools as of one moment.
+    """Tasks and pools of a lake at one moment.
 
     Attributes
     ----------

@@ -23,7 +23,7 @@ _UNLISTED_S: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """How an attempt is given up unless it left a receipt.
+    """Release of an attempt that left no receipt.
 
     Attributes
     ----------

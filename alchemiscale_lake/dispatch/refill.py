@@ -1,7 +1,7 @@
-"""When a dispatcher asks for more Tasks: nothing is left to do, or workers idle while others still run.
+"""Requests of a dispatcher for more Tasks: if nothing is left to do, or workers idle while others still run.
 
 A Strategy counts what is in flight, so it need not wait for the last Task of its round. Asking takes seconds, and the
-dispatcher does nothing else meanwhile; so it asks seldom.
+dispatcher does nothing else meanwhile; so it rarely asks.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How long observed values have been unchanged, by one clock: this machine's, or the bucket's.
+"""Durations for which observed values have not changed, by one clock: this machine's, or the bucket's.
 
 Clocks of different machines are not compared. A watcher records when it first saw a value and, by its own monotonic
 clock, how long it has been unchanged. Observations are stored in the lake, at `watch/<pool>/`, so that a dispatcher in

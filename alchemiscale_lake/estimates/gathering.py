@@ -30,7 +30,7 @@ __all__ = ["DEFAULT_RULE", "GatherReport", "gather_and_connect", "gather_network
 
 #: Rule for the uncertainties of legs until another is chosen.
 DEFAULT_RULE: Final = "pooled"
-#: What a gathering reads: tables, and files of `query/sql`.
+#: Tables that a gathering reads, and files of `query/sql`.
 _READ: Final = (
     "networks",
     "results_to_gather",

@@ -1,4 +1,4 @@
-"""Whether an estimate version is still current: a digest of all inputs it was computed from. Needs no estimator."""
+"""Digest of all inputs of an estimate version, from which it is known to be current. Needs no estimator."""
 
 from __future__ import annotations
 

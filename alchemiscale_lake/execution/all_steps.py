@@ -220,7 +220,7 @@ def _cpu_time_s() -> float:
 
 @dataclass(frozen=True, slots=True)
 class _Traces:
-    """What a unit may leave behind in its process."""
+    """State that a unit may leave behind in its process."""
 
     memory_bytes: int
     threads: int

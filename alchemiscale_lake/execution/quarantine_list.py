@@ -19,7 +19,7 @@ from ..store import Lake, now_utc
 __all__ = ["is_quarantined", "publish_quarantine", "read_quarantine"]
 
 _PATH: Final = "quarantine.json"
-#: How long a worker caches the list.
+#: Time for which a worker caches the list.
 _REMEMBERED_S: Final = 30.0
 
 _lock = threading.Lock()

@@ -38,7 +38,7 @@ _T = TypeVar("_T")
 #: Maximum size of a file, and total size of files, kept of one attempt, bytes.
 KEPT_FILE_BYTES: Final = 256 * 2**20
 KEPT_TOTAL_BYTES: Final = 2**30
-#: How long to wait for a lake that does not answer, since hours of computation may depend on it.
+#: Time to wait for a lake that does not answer, since hours of computation may depend on it.
 _PATIENCE_S: Final = 600.0
 #: Rows of `unit_results` that are not units.
 _STEPS: Final = frozenset({"create", "gather", "finish", "prepare"})

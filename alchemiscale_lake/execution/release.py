@@ -18,7 +18,7 @@ ReleaseKind = Literal["stopped", "refused", "walltime", "unreadable"]
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """Why an attempt ended without a receipt.
+    """Reason for the end of an attempt without a receipt.
 
     Parameters
     ----------

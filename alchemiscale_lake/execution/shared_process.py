@@ -24,7 +24,7 @@ __all__ = ["SharedOutcome", "SharedProcess"]
 
 @dataclass(frozen=True, slots=True)
 class SharedOutcome:
-    """How far the process got.
+    """Progress of the process when it ended.
 
     Attributes
     ----------

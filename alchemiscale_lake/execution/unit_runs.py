@@ -50,7 +50,7 @@ class UnitRules:
 
 @dataclass(frozen=True, slots=True)
 class UnitsEnding:
-    """How the units ended: all good, one `failed` for good, or `cut` short (`failed` then is a unit
+    """Outcome of the units: all good, one `failed` after all retries, or `cut` short (`failed` then is a unit
     that was running). `fast` is true if the failed one failed fast.
 
     Attributes

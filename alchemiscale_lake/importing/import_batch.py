@@ -153,7 +153,7 @@ class SourceFile:
 
 @dataclass(slots=True)
 class ImportReading:
-    """What was read and will be written.
+    """Results that were read, to be written.
 
     Attributes
     ----------

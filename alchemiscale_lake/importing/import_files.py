@@ -76,7 +76,7 @@ class FileImport:
         self._standing: str | None = None
         #: Stored Transformations by the keys of those that stand for them.
         self._stored: dict[str, str] = {}
-        #: Whether every file must belong to an existing Transformation.
+        #: True if every file must belong to an existing Transformation.
         self._closed = network is not None
 
     def read(

@@ -29,7 +29,7 @@ from .import_batch import task_of
 __all__ = ["Settled", "TableRepeats", "record_of"]
 
 _STRUCK: Final = "marked as failed in the table"
-#: Whether it is good, value, uncertainty, reason of failure.
+#: Good or not, value, uncertainty, reason of failure.
 RecordedOutcome: TypeAlias = tuple[bool, float | None, float | None, str | None]
 
 

@@ -21,7 +21,7 @@ from .table_columns import energy_unit, plain_name
 
 __all__ = ["DUPLICATES", "TEMPERATURE_KELVIN", "Duplicates", "Measured", "Measurements", "merged", "merged_note"]
 
-#: What to do with several values of one ligand: refuse them, or take the geometric mean of the affinities.
+#: Treatment of several values of one ligand: refuse them, or take the geometric mean of the affinities.
 Duplicates = Literal["refuse", "geomean"]
 DUPLICATES: Final[tuple[Duplicates, ...]] = get_args(Duplicates)
 #: Temperature of concentrations and p-values, unless another is given.

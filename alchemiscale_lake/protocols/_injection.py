@@ -74,7 +74,7 @@ def trouble(settings: dict[str, Any], unit_name: str, shared: Path) -> None:
 
 def _fail(kind: FailureKind, unit_name: str) -> None:
     if kind == "raise":
-        raise InjectedFailureError(f"unit {unit_name} was told to fail")
+        raise InjectedFailureError(f"unit {unit_name} was set to fail")
     if kind == "exit":
         sys.exit(3)
     if kind == "hang":

@@ -42,7 +42,7 @@ class NetworksConnection:
     seq: int
 
 
-#: What rows of networks are found by.
+#: Columns by which the rows of networks are found.
 _FOUND_BY: Final = ("task_log", "task_snapshots", "action_snapshots", "network_members", "results")
 #: Tables that one query reads several times: read once, for at most so many Transformations.
 _READ_OFTEN: Final = ("task_log", "task_snapshots", "network_members", "transformations", "results")

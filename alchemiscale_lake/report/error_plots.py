@@ -68,7 +68,7 @@ def plot_ecdf(panels: Mapping[str, pl.DataFrame], *, n_bootstrap: int = 1000, se
 
 
 def plot_cycle_closures(closures: pl.DataFrame, *, title: str | None = None) -> Figure:
-    """Draw the fraction of independent cycles that close within so much, beside what their uncertainties predict.
+    """Draw which fraction of independent cycles closes within an error, and which one their uncertainties predict.
 
     A curve to the right of the dashed one means that uncertainties are too small, or that edges contradict each other.
 

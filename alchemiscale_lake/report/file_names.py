@@ -29,7 +29,7 @@ def file_stem(lake: Lake, network: str, *, in_scope: bool = False) -> str:
     network : str
         ScopedKey.
     in_scope : bool
-        Told apart from the networks of its Scope only, else from all of the lake.
+        Made unique among the networks of its Scope only, else from all of the lake.
     """
     stored = lake.table("networks").scan()
     if in_scope:

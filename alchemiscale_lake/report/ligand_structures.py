@@ -1,8 +1,8 @@
-"""Which molecule each ligand of a network is, and which atoms the ligands of an edge share.
+"""Molecules of the ligands of a network, and the atoms that the ligands of an edge share.
 
 A molecule is its gufe object as stored, else the SMILES of its assay; shared atoms are those of the stored atom
 mapping. Ligands are drawn alike along the edges of the network, so that a series shows its common core in one
-place. How a molecule is drawn is in `structures`; where RDKit is not installed none is.
+place. `structures` draws a molecule; without RDKit, none is drawn.
 """
 
 from __future__ import annotations

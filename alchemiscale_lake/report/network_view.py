@@ -76,7 +76,7 @@ def network_page(lake: Lake, network: str | None = None, *, colour: str = "statu
     colour : str
         Initial colouring, one of `COLOURS`; the reader can choose another.
     keys : bool
-        Show gufe keys beside names.
+        Show gufe keys next to names.
 
     Returns
     -------

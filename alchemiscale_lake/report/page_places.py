@@ -1,6 +1,6 @@
-"""Where the page of a network is, and from which state of the lake it was written.
+"""Place of a network's page, and the state of the lake from which it was written.
 
-Drawing is in `campaign_page`; finding that a page is still right imports no plot.
+Drawing is in `campaign_page`; checking that a page is current imports no plotting library.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ _KEY: Final = re.compile(r"(?:[A-Za-z_]\w*-)?[0-9a-f]{32,64}(?:-[^-\s]+-[^-\s]+-
 _TOKEN: Final = re.compile(r"[0-9a-f]{8}(?=[0-9a-f]{24})")
 #: Where a header may be broken.
 _WORDS: Final = re.compile(r"(?<=[ _])")
-#: What tells the two ends of an interval apart.
+#: Words that distinguish the two ends of an interval.
 _END: Final = re.compile(r"(^|[_ ])(low|high|from|to)$")
 #: Minimum width of a shortened text.
 _LEAST_TEXT: Final = 24

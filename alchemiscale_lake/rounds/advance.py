@@ -108,7 +108,7 @@ def advance_scope(
 def advance_network(
     lake: Lake, network: str, *, caller: Caller, pools: Pools | None = None, now: bool = False
 ) -> RoundReport:
-    """Complete the last round of a network, and hold the next one if there is something new to decide on.
+    """Complete the last round of a network, and run the next one if there is something new to decide on.
 
     There is if a Task has completed or failed since the last round, or the Strategy was set anew. After a failed round,
     it needs to be set again.
@@ -123,7 +123,7 @@ def advance_network(
     pools : Pools, optional
         Declares what Tasks need, for predicted costs.
     now : bool, default False
-        Hold a round in any case.
+        Run a round in any case.
 
     Raises
     ------
@@ -171,7 +171,7 @@ def _hold(
     as_of_seq: int,
     done: _Done,
 ) -> RoundReport:
-    """Hold a round; if another scheduler holds it at the same time, complete that one's."""
+    """Run a round; if another scheduler runs it at the same time, complete that one's."""
     number, at = 1 if last is None else last.number + 1, now_utc()
     counts = task_counts(lake.task_log.states(), network_transformations(lake, network))
     gather_network(lake, network)

@@ -21,7 +21,7 @@ MODES: tuple[Mode, ...] = ("disabled", "partial", "full")
 
 
 class StrategyPlan(BaseModel):
-    """What decides about the Tasks of a network, and within which limits.
+    """Strategy of a network, and its limits.
 
     Examples
     --------

@@ -62,7 +62,7 @@ class Limits(SettingsModel):
 
 
 class Burst(SettingsModel):
-    """When a rented pool may claim: exceeding any threshold opens it, the budget closes it."""
+    """Thresholds of a rented pool: exceeding any of them lets it claim, until the budget is spent."""
 
     backlog_gpu_hours: float | None = Field(None, gt=0, description="predicted GPU-hours of waiting Tasks")
     oldest_waiting_s: Seconds | None = Field(None, alias="oldest_waiting", description="age of the oldest waiting Task")
@@ -89,7 +89,7 @@ class Monitors(SettingsModel):
 
 
 class QuarantineRules(SettingsModel):
-    """When a host is quarantined, and for how long."""
+    """Rules for the quarantine of hosts."""
 
     failures: int = Field(3, ge=1, description="fast failures without a success in between that lead to quarantine")
     window_s: Seconds = Field(3600.0, alias="window", description="older failures are ignored")

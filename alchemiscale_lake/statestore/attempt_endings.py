@@ -13,8 +13,8 @@ from ..store import Lake, collect, now_utc
 
 __all__ = ["count_endings", "recent_refusals"]
 
-#: How long refusals are remembered, by the clock of the refused dispatcher: if that is wrong, a Task cools down once
-#: more, or not at all.
+#: Time for which refusals are remembered, by the clock of the refused dispatcher: if that is wrong, a Task cools down
+#: once more, or not at all.
 _REFUSALS_WITHIN: Final = timedelta(hours=2)
 #: Events that reset the count of endings.
 _FRESH_START: Final = ("created", "completed", "failed", "status", "restarted")

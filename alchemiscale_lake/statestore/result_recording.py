@@ -21,7 +21,7 @@ from .task_ends import ends_of
 
 __all__ = ["GoodResult", "Recorded", "good_results", "record_receipts", "unrecorded_attempts"]
 
-#: How long after its claim an attempt without a result is still checked for a receipt.
+#: Time after its claim for which an attempt without a result is still checked for a receipt.
 _LOOK_BACK = timedelta(days=30)
 
 

@@ -93,7 +93,7 @@ class Runnable:
         self._named: set[str] = set()
 
     def refresh(self) -> None:
-        """Look again, now and then, for classes that were missing: they may have been installed."""
+        """Look periodically for classes that were missing: they may have been installed."""
         if self._clock() - self._looked_at >= _AGAIN_S:
             self._looked_at, self._missing = self._clock(), {}
 

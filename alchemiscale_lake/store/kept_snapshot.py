@@ -12,7 +12,7 @@ from .commit import clocks_s, elapsed_s
 
 __all__ = ["KeptSnapshot"]
 
-#: How long, and for how many commits, a snapshot is updated: one that has seen many commits is slower than a new one,
+#: Time and number of commits for which a snapshot is updated: one that has seen many commits is slower than a new one,
 #: and one that was suspended may lack entries that maintenance has removed.
 _KEEP_S: Final = 60.0
 _KEEP_COMMITS: Final = 50

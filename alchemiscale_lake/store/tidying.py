@@ -1,4 +1,4 @@
-"""What a writer does for a table after some of its commits, so that many small ones do not make it slow.
+"""Compaction by writers after some of their commits, so that many small commits do not make a table slow.
 
 Small files are merged and a checkpoint is written. Maintenance does the same for the whole lake, and removes what is no
 longer needed. Of several writers, the one whose commit has a round version does it.

@@ -1,4 +1,4 @@
-"""What holds the network together first: bridges, then Transformations at cut vertices, then the others.
+"""Critical connections first: bridges, then Transformations at cut vertices, then the others.
 
 If a bridge fails, a part of the network has no values; a bridge's error is that of every difference across it. Each
 class waits until the one before has `first_repeats` results or Tasks of every Transformation. Within a class, the

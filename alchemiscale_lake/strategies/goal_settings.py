@@ -45,7 +45,7 @@ class Goal(StrategySettings):
 
 
 class StopRules(StrategySettings):
-    """When a network is good enough; the first rule that holds ends it. Rules without a value do not apply."""
+    """Rules for when a network is good enough; the first that applies finishes it. Unset rules are ignored."""
 
     mean_uncertainty_kcal_mol: float | None = Field(
         default=None, gt=0, description="Root mean square uncertainty of the ligands."

@@ -1,4 +1,4 @@
-"""The graph of ChemicalSystems: connected parts, degrees, eccentricities, and what holds it together."""
+"""The graph of ChemicalSystems: connected parts, degrees, eccentricities, bridges and cut vertices."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def eccentricities(rows: Sequence[TransformationRow]) -> dict[str, int]:
 
 
 def criticality_of(rows: Sequence[TransformationRow]) -> tuple[list[str], Criticality]:
-    """Return the ChemicalSystems in order, and which Transformations and which of these hold the graph together."""
+    """Return the ChemicalSystems in order, the bridges among the Transformations, and the cut vertices."""
     states, tail, head = _ends(rows)
     return states, criticality(len(states), tail, head)
 

@@ -22,7 +22,7 @@ __all__ = ["StrategyAnswer", "answer_from", "answer_of", "question"]
 
 @dataclass(frozen=True, slots=True)
 class StrategyAnswer:
-    """What a Strategy answered.
+    """Answer of a Strategy.
 
     Attributes
     ----------

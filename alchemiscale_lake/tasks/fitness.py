@@ -1,4 +1,4 @@
-"""Which pools can run which Transformations, and what one Task takes up there.
+"""Fitness of pools for Transformations, and the share of a pool that one Task takes.
 
 Pure functions, vectorised over Transformations: a lake has few pools and many Transformations.
 """

@@ -1,8 +1,8 @@
-"""What one pool may claim now, given all pools: owned compute first, rented past thresholds, shares.
+"""Policy that decides what one pool may claim, given all pools: owned compute first, rented past thresholds, shares.
 
 Pure rules. `fitness.py` decides which Transformations a pool can run at all, `claiming.py` draws from the admitted
-Tasks, `dispatch/admission.py` applies the rules to a lake. There is no hysteresis: every turn decides anew, and a pool
-keeps what it has claimed.
+Tasks, `dispatch/admission.py` applies the rules to a lake. There is no hysteresis: every turn decides from
+scratch, and a pool keeps what it has claimed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SLACK: Final = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """What a pool may claim now.
+    """Tasks that a pool may claim now.
 
     Attributes
     ----------

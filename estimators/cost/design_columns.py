@@ -315,7 +315,7 @@ def _levels(derived: Derived, pooled: list[str]) -> list[tuple[str, NDArray[np.s
         ("protocol and gpu size", both, size),
         # Rows without a level are treated as one level, so that their common error does not average out.
         *((block, rows[block], np.ones(n)) for block in pooled),
-        # What is specific to a target is in its complex; the ligand in solvent does not depend on it.
+        # The differences between targets are in their complexes; the ligand in solvent does not depend on it.
         *((block, rows[of], value) for block, of, value in _in_complex(derived) if of in pooled),
     ]
 

@@ -1,4 +1,4 @@
-"""What holds a graph together: bridges and cut vertices, by one depth-first search.
+"""Bridges and cut vertices of a graph, by one depth-first search.
 
 References
 ----------

@@ -133,7 +133,7 @@ def _uncertainties(network: MeasuredNetwork) -> Iterator[Note]:
 
 
 def _experiment(network: MeasuredNetwork, pinned: BoolArray, experimental: Mapping[Hashable, float]) -> Iterator[Note]:
-    """Which nodes are on the scale of experiment, and which experiments met no node."""
+    """Yield notes on nodes on the scale of experiment, and on experiments without a node."""
     held = tuple(network.nodes[k] for k in np.flatnonzero(pinned))
     free = tuple(network.nodes[k] for k in np.flatnonzero(~pinned))
     if held:

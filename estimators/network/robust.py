@@ -197,7 +197,7 @@ def _spread(
                 "observed-information", "uncertainties are from the observed information of the likelihood"
             )
     expected = _expected(network, component, counted, freedom)
-    message = "uncertainties are by the expected information of the likelihood, widened where few edges tell"
+    message = "uncertainties are by the expected information of the likelihood, widened where few edges are informative"
     return replace(expected, network=network, value=values), Note("expected-information", message)
 
 
@@ -272,7 +272,7 @@ def _dense(
 def _ends_inside(
     network: MeasuredNetwork, counted: IntArray, group: IntArray, groups: IntArray, members: IntArray
 ) -> tuple[NDArray[np.bool_], IntArray, IntArray]:
-    """Which edges are of these members, and the places of their ends among the groups."""
+    """Return which edges are of these members, and the places of their ends among the groups."""
     inside = np.isin(network.tail[counted], members)
     tail = np.searchsorted(groups, group[network.tail[counted][inside]])
     head = np.searchsorted(groups, group[network.head[counted][inside]])
