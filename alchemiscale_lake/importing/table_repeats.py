@@ -20,6 +20,7 @@ from .. import content
 from ..errors import LakeError, ResultFileError
 from ..ids import Scope
 from ..networks.edge_table import EdgeValue, read_edge_table
+from ..plurals import count
 from ..networks.imported import ResultRecord
 from ..networks.json_tables import table_text
 from ..networks.table_objects import transformation_key
@@ -200,7 +201,7 @@ class _Table:
 
     def notes(self) -> list[str]:
         """Return messages on the table, with counts."""
-        return [f"{self._source}: {what} ({n})" for what, n in self._counts.items()]
+        return [f"{self._source}: {count(n, 'value')} {what}" for what, n in self._counts.items()]
 
     def settle(self, values: Sequence[EdgeValue]) -> list[Settled]:
         counted = {id(value): identity for value, identity in self._counted(values)}
@@ -225,7 +226,7 @@ class _Table:
             # a process that stored it may have died before the other one was replaced
             return self._replacing(value, record, match.identity, [] if match.in_log else others)
         if match is not None and (not others or match.digest == self._digest):
-            self._counts["values were replaced or made invalid earlier, and stay so"] += 1
+            self._counts["left out: replaced or made invalid earlier"] += 1
             return Settled(value, record, match.identity)
         return self._replacing(value, record, self._free(value, record), others)
 
@@ -240,7 +241,7 @@ class _Table:
                 source=self._source,
             )
         if others:
-            self._counts["values replace others of the same repeat, whose Tasks are now invalid"] += 1
+            self._counts["put in place of others of the same repeat, whose Tasks are now invalid"] += 1
         return Settled(value, record, identity, tuple(known.task for known in others))
 
     def _free(self, value: EdgeValue, record: ResultRecord) -> str:
@@ -257,7 +258,7 @@ class _Table:
         for file in self._files:
             if file.digest != self._digest and file.held and file.held <= held:
                 earlier.append(file)
-                said = f"values of {file.source} are all repeated and count once; if they differ, number the repeats"
+                said = f"also in {file.source}, so counted once; if these are other repeats, number them"
                 self._counts[said] += file.held.total()
         there: dict[tuple[Any, ...], list[str]] = {}
         for known in (known for file in earlier for known in file.known):
@@ -271,7 +272,7 @@ class _Table:
                 yield value, known_as.pop(0)
             else:
                 if _leg(value) in others:
-                    self._counts["values count as further repeats; number repeats to correct values"] += 1
+                    self._counts["added as further repeats; to correct earlier values instead, number the repeats"] += 1
                 yield value, f"{self._digest} {record.label}"
 
 

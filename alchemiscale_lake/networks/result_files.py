@@ -82,20 +82,29 @@ def find_result_files(paths: Iterable[str | Path]) -> list[Path]:
         If a path does not exist, or no result file is found.
     """
     found: dict[Path, None] = {}
+    others: list[Path] = []
     given = [Path(path) for path in paths]
     for path in given:
         if path.is_dir():
             inside = sorted(p for p in path.rglob("*") if p.name.endswith(_SUFFIXES) and p.is_file())
             found |= dict.fromkeys(p for p in inside if _looks_like_results(p))
             found |= dict.fromkeys(find_dags(path))
+            others += inside
         elif path.is_file():
             found[path] = None
         else:
             raise ResultFileError(f"{path}: there is no such file or folder", source=str(path))
     if not found:
+        files = [other for other in others if not is_table(other.name)]
+        advice = (
+            f"{files[0].name} is JSON of another kind; networks and Transformations are stored with "
+            "`alchemiscale-lake submit`"
+            if files
+            else "give tables of edges (.csv, .tsv) by their file names"
+        )
         raise ResultFileError(
             f"{', '.join(map(str, given)) or 'nothing'}: no results of `openfe quickrun` found (.json, .json.gz, "
-            ".json.zst); give tables of edges (.csv, .tsv) by their file names",
+            f".json.zst); {advice}",
             sources=[str(path) for path in given],
         )
     return list(found)

@@ -206,9 +206,13 @@ def _hours(price: Price) -> str:
 def _basis(price: Price) -> list[str]:
     counts = Counter(t.basis for t in price.transformations)
     lines = []
-    for basis in ("own results", "trained model", "physical prior"):
+    words = {
+        "own results": "their own results",
+        "trained model": _model_words(price.known),
+        "physical prior": "physics and published GPU speeds",
+    }
+    for basis, word in words.items():
         if counts[basis]:
-            word = _model_words(price.known) if basis == "trained model" else basis
             lines.append(f"{count(counts[basis], 'Transformation')} estimated from {word}")
     return lines
 

@@ -23,14 +23,15 @@ def shared_error(shared: SharedError, closure: ClosureTest) -> Note:
     closure : ClosureTest
         Closure of the cycles without it.
     """
-    added = f"{shared.added_kcal_mol:.2g} kcal/mol, which the repeats of an edge may share, is added to every edge"
+    added = f"{shared.added_kcal_mol:.2g} kcal/mol is added to the uncertainty of every edge"
     if not closure.degrees_of_freedom:
         message = (
-            f"no cycle shows whether the repeats of an edge share an error: {added}, as published networks show "
-            f"(95 % of such networks have less than {shared.high_kcal_mol:.2g}); edges that close cycles measure it"
+            f"without cycles, an error that the repeats of an edge share cannot be seen: {added}, as estimated from "
+            f"published networks (95 % of such networks have less than {shared.high_kcal_mol:.2g}); edges that close "
+            "cycles measure it"
         )
         return Note("shared-error", message)
-    return Note("shared-error", f"{_misfit(closure)}: {added}")
+    return Note("shared-error", f"{_misfit(closure)}: {added}, an error that the repeats of an edge share")
 
 
 def scaled_by_cycles(scale: float, closure: ClosureTest, *, unknown: bool) -> Note:

@@ -189,3 +189,13 @@ def test_every_case_is_tested() -> None:
     ]
 
     assert unused == []
+
+
+def test_a_folder_of_transformations_is_no_folder_of_results(tmp_path: Path) -> None:
+    done = CliRunner().invoke(
+        main, ["import-results", str(real_case("vac_one_repeat")), "--scope", SCOPE, "--lake", str(tmp_path / "lake")]
+    )
+
+    assert done.exit_code == 1
+    assert "is JSON of another kind; networks and Transformations are stored with `alchemiscale-lake submit" in done.stderr
+    assert not (tmp_path / "lake").exists()

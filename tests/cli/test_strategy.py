@@ -69,7 +69,7 @@ def test_reasons_that_transformations_share_are_printed_once(call: Call) -> None
     assert len(each.stdout.splitlines()) == len(as_text.stdout.splitlines()) == 9
 
 
-def test_advancing_everything_holds_rounds_where_a_strategy_is_set(call: Call) -> None:
+def test_advancing_everything_runs_rounds_where_a_strategy_is_set(call: Call) -> None:
     assert "no network has a Strategy" in call("advance").stderr
     call("set", "idle", "fixed-repeats")
     assert call("advance").stderr.count("round 1") == 1

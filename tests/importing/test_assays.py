@@ -180,7 +180,7 @@ def test_a_file_that_is_no_text_a_wildcard_and_an_unknown_kind_are_refused(lake,
     path = write("ligand,value\na,1\n")
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
 
-    with pytest.raises(SchemaError, match="not whole UTF-16 at byte 2; save it as CSV UTF-8"):
+    with pytest.raises(SchemaError, match="incomplete UTF-16 at byte 2; save it as CSV UTF-8"):
         import_assays(lake, tmp_path / "binary", SCOPE)
     with pytest.raises(SchemaError, match="cannot be read"):
         import_assays(lake, tmp_path / "absent.csv", SCOPE)

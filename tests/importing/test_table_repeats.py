@@ -73,9 +73,8 @@ def test_equal_values_of_two_tables_are_two_repeats(tables: Tables) -> None:
     report = tables.give("r1.csv", COUNTED, "solvent,a,b,-2.0,0.1", "complex,a,b,-5.1,0.1")
 
     assert tables.counted() == [-5.1, -5.0, -2.0, -2.0]
-    assert report.notes == (
-        f"{tables.folder / 'r1.csv'}: values count as further repeats; number repeats to correct values (2)",
-    )
+    added = "2 values added as further repeats; to correct earlier values instead, number the repeats"
+    assert report.notes == (f"{tables.folder / 'r1.csv'}: {added}",)
 
 
 def test_a_table_counts_once_however_often_it_is_given(tables: Tables) -> None:
@@ -99,7 +98,7 @@ def test_a_table_that_grew_counts_what_it_had_once(tables: Tables) -> None:
 
     assert (report.n_good, report.n_known) == (1, 3)
     assert tables.counted() == [-2.2, -2.0, -2.0, -2.0]
-    assert all("are all repeated and count once" in note for note in report.notes)
+    assert all("so counted once" in note for note in report.notes)
 
 
 def test_a_corrected_value_takes_the_place_of_the_one_before(tables: Tables) -> None:
@@ -111,7 +110,7 @@ def test_a_corrected_value_takes_the_place_of_the_one_before(tables: Tables) -> 
     assert tables.counted() == [-2.5, -2.1, -2.0]
     assert tables.statuses() == {"complete": 3, "invalid": 1}
     assert report.notes == (
-        f"{tables.folder / 'v2.csv'}: values replace others of the same repeat, whose Tasks are now invalid (1)",
+        f"{tables.folder / 'v2.csv'}: 1 value put in place of others of the same repeat, whose Tasks are now invalid",
     )
 
 
@@ -123,7 +122,7 @@ def test_a_replaced_value_stays_replaced_unless_it_is_imported_again(tables: Tab
 
     assert tables.counted() == [-2.5]
     assert again.notes == (
-        f"{tables.folder / 'v1.csv'}: values were replaced or made invalid earlier, and stay so (1)",
+        f"{tables.folder / 'v1.csv'}: 1 value left out: replaced or made invalid earlier",
     )
     tables.give("v3.csv", NUMBERED, "a,b,solvent,0,-2.0,0.1", "b,c,solvent,0,-1.0,0.1")
     assert tables.counted() == [-2.0, -1.0]
