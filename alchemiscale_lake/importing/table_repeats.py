@@ -20,10 +20,10 @@ from .. import content
 from ..errors import LakeError, ResultFileError
 from ..ids import Scope
 from ..networks.edge_table import EdgeValue, read_edge_table
-from ..plurals import count
 from ..networks.imported import ResultRecord
 from ..networks.json_tables import table_text
 from ..networks.table_objects import transformation_key
+from ..plurals import count
 from ..store import Lake, collect
 from .import_batch import task_of
 

@@ -204,7 +204,7 @@ def _hours(price: Price) -> str:
 
 
 def _basis(price: Price) -> list[str]:
-    counts = Counter(t.basis for t in price.transformations)
+    counts = Counter[str](t.basis for t in price.transformations)
     lines = []
     words = {
         "own results": "their own results",

@@ -197,5 +197,7 @@ def test_a_folder_of_transformations_is_no_folder_of_results(tmp_path: Path) -> 
     )
 
     assert done.exit_code == 1
-    assert "is JSON of another kind; networks and Transformations are stored with `alchemiscale-lake submit" in done.stderr
+    assert (
+        "is JSON of another kind; networks and Transformations are stored with `alchemiscale-lake submit" in done.stderr
+    )
     assert not (tmp_path / "lake").exists()

@@ -116,7 +116,9 @@ def test_a_network_without_cycles_notes_what_is_unknown(tmp_path: Path) -> None:
     _, single = gathered(tmp_path / "single", star, {pair: [1.0] for pair in star}, 0.1)
 
     (said,) = {n for row in found["ligand_ranking"] for n in row["notes"] if n.startswith("shared-error: ")}
-    assert said.startswith("shared-error: without cycles, an error that the repeats of an edge share cannot be seen: 0.")
+    assert said.startswith(
+        "shared-error: without cycles, an error that the repeats of an edge share cannot be seen: 0."
+    )
     for edge in found["latest_edges"]:
         assert 1.3 < edge["uncertainty_kcal_mol"] / edge["leg_uncertainties_kcal_mol"][0] < 2.2
     assert all(any(n.startswith("uncertainty-unchecked: ") for n in row["notes"]) for row in single["ligand_ranking"])

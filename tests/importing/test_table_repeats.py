@@ -121,9 +121,7 @@ def test_a_replaced_value_stays_replaced_unless_it_is_imported_again(tables: Tab
     again = tables.give("v1.csv", NUMBERED, "a,b,solvent,0,-2.0,0.1")
 
     assert tables.counted() == [-2.5]
-    assert again.notes == (
-        f"{tables.folder / 'v1.csv'}: 1 value left out: replaced or made invalid earlier",
-    )
+    assert again.notes == (f"{tables.folder / 'v1.csv'}: 1 value left out: replaced or made invalid earlier",)
     tables.give("v3.csv", NUMBERED, "a,b,solvent,0,-2.0,0.1", "b,c,solvent,0,-1.0,0.1")
     assert tables.counted() == [-2.0, -1.0]
 
