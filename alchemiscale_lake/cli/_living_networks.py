@@ -219,7 +219,8 @@ def _show(copies: Sequence[NetworkCopy], dry_run: bool, *, tsv: bool, output: st
     n_bytes = sum(copy.n_referenced_bytes for copy in copies)
     known = sum(copy.n_known_results for copy in copies)
     would = "would be " if dry_run else ""
-    say(f"{count(n_results, 'result')} {would}added by reference ({format_bytes(n_bytes)} not copied), {known} known")
+    added = f"{count(n_results, 'result')} {would}added by reference ({format_bytes(n_bytes)} not copied)"
+    say(f"{added if n_results else 'no result is new'}, {known} known")
     if n_assays := sum(copy.n_assays for copy in copies):
         say(f"{count(n_assays, 'experimental value')} {would}added")
     if n_same := sum(copy.n_recognised for copy in copies):

@@ -5,6 +5,7 @@ One append per table, however many networks there are. Writing again, or after a
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -89,6 +90,8 @@ def write_batches(
     planned = [result for batch in batches for result in batch.results]
     results = {result.attempt: result for result in planned}
     known = _known_attempts(lake, {str(batch.scope) for batch in batches})
+    carried = _carried(lake, results, known)
+    results = {attempt: result for attempt, result in results.items() if attempt not in carried}
     fresh = {attempt: result for attempt, result in results.items() if attempt not in known}
     n_transformations = _write_transformations(lake, batches, at)
     _write_results(lake, fresh, stored, caller=caller, at=at)
@@ -101,6 +104,32 @@ def write_batches(
 def _known_attempts(lake: Lake, scopes: Iterable[str]) -> set[str]:
     here = lake.table("results").scan().filter(pl.col("scope").is_in(list(scopes)))
     return set(collect(here.select("attempt"), "results")["attempt"])
+
+
+def _carried(lake: Lake, results: Mapping[str, PlannedResult], known: set[str]) -> set[str]:
+    """Return the planned results that their Scope has from another one, which imported the same file."""
+    scopes = sorted({str(result.scope) for result in results.values()})
+    of_files = pl.col("origin_attempt").is_not_null() & pl.col("object_path").str.starts_with("imports/")
+    rows = lake.table("results").scan().filter(pl.col("scope").is_in(scopes) & of_files)
+    columns = ("transformation", "object_path", "estimate_kcal_mol", "uncertainty_kcal_mol")
+    there = Counter(_content(*row) for row in collect(rows.select(columns), "results").iter_rows())
+    found = set()
+    for attempt, planned in results.items():
+        record = planned.record
+        content = _content(
+            planned.transformation_key, planned.object_path, record.estimate_kcal_mol, record.uncertainty_kcal_mol
+        )
+        if record.ok and attempt not in known and there[content] > 0:
+            there[content] -= 1
+            found.add(attempt)
+    return found
+
+
+def _content(
+    transformation: str, path: str, estimate: float | None, uncertainty: float | None
+) -> tuple[str, str, float | None, float | None]:
+    """Identify a result by its file and numbers."""
+    return (transformation, path.rpartition("/")[2], estimate, uncertainty)
 
 
 def _append(lake: Lake, table: str, rows: Sequence[Mapping[str, Any]]) -> int:

@@ -189,7 +189,8 @@ def store_network(
         Default: it was submitted.
     """
     lineage = lineage or Lineage()
-    unverified = unverified_keys(network)
+    # what is copied was checked when it came, and imports have keys of their own
+    unverified = unverified_keys(network) if lineage.made_by in ("submit", "extend") else ()
     digests = {key: digest(obj.keyed_dict) for key, obj in network.objects.items()}
     known = _stored_objects(lake, network, scope, digests)
     stored, labels = stored_transformations(lake, scope)
