@@ -102,7 +102,7 @@ def network_rows(
         transformations=tuple(rows),
         round=n_rounds,
         max_tasks=_most_tasks(plan, sum(row.n_in_flight for row in rows)),
-        max_gpu_hours=_most_hours(lake, network, plan, float(legs["recent_gpu_hours"].sum()) + in_flight_hours),
+        max_gpu_hours=_most_hours(lake, network, plan, pools, float(legs["recent_gpu_hours"].sum()) + in_flight_hours),
         spent_gpu_hours=float(legs["spent_gpu_hours"].sum()) + in_flight_hours,
         budget_gpu_hours=plan.budget_gpu_hours,
     )
@@ -179,16 +179,16 @@ def _most_tasks(plan: StrategyPlan, n_in_flight: int) -> int | None:
     return min(given) if given else None
 
 
-def _most_hours(lake: Lake, network: str, plan: StrategyPlan, recent_hours: float) -> float | None:
+def _most_hours(lake: Lake, network: str, plan: StrategyPlan, pools: Pools | None, recent_hours: float) -> float | None:
     left = []
     if plan.gpu_hours_per_day is not None:
         left.append(plan.gpu_hours_per_day - recent_hours)
     if plan.scope_budget_gpu_hours is not None:
-        left.append(plan.scope_budget_gpu_hours - _spent_in_scope(lake, str(ScopedKey.from_str(network).scope)))
+        left.append(plan.scope_budget_gpu_hours - _spent_in_scope(lake, str(ScopedKey.from_str(network).scope), pools))
     return max(0.0, min(left)) if left else None
 
 
-def _spent_in_scope(lake: Lake, scope: str) -> float:
+def _spent_in_scope(lake: Lake, scope: str, pools: Pools | None) -> float:
     """Return the GPU-hours of all results computed for a Scope, and the predicted ones of its Tasks in flight."""
     cost = pl.when(pl.col("gpu_time_s") > 0).then(pl.col("gpu_time_s")).otherwise(pl.col("wall_time_s"))
     computed = (pl.col("scope") == scope) & pl.col("origin_attempt").is_null()
@@ -197,5 +197,5 @@ def _spent_in_scope(lake: Lake, scope: str) -> float:
     states = lake.task_log.states()
     live = states.with_status("waiting", "running").filter(pl.col("scope") == scope)
     live = live.join(states.live_actions().select("task").unique(), on="task", how="semi")
-    hours = _predicted_hours(lake, live["transformation"].unique(), None)
+    hours = _predicted_hours(lake, live["transformation"].unique(), pools)
     return spent + sum(hours.get(key, 0.0) for key in live["transformation"])

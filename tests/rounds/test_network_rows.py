@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from alchemiscale_lake.costs import forecast
 from alchemiscale_lake.estimates.gathering import gather_network
+from alchemiscale_lake.rounds import network_rows as network_rows_module
 from alchemiscale_lake.rounds.network_rows import network_rows, task_counts
 from alchemiscale_lake.rounds.strategy_plan import StrategyPlan
 from alchemiscale_lake.statestore.network_members import network_transformations
 from alchemiscale_lake.statestore.task_operations import cancel_tasks
-from alchemiscale_lake.store import now_utc
+from alchemiscale_lake.store import Lake, now_utc
 from alchemiscale_lake.strategies import NetworkRows, TransformationRow
 from tests.campaign import Campaign
 from tests.rounds.test_advance import ADA
@@ -108,3 +110,22 @@ def test_repeats_within_a_result_are_one_value(campaign: Campaign) -> None:
 
     assert (row.n_results, row.values_kcal_mol) == (1, (2.0,))
     assert row.own_uncertainty_kcal_mol == pytest.approx(0.2 / math.sqrt(3))
+
+
+def test_every_forecast_of_a_round_knows_the_pools(campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
+    network = campaign.network("one", [("a", "b")])
+    campaign.new_tasks(network, ["a_b_other"])
+    gather_network(campaign.lake, network)
+    pools, given = object(), []
+
+    class Spy(forecast.Forecast):
+        def __init__(self, lake: Lake, known: object) -> None:
+            given.append(known)
+            super().__init__(lake, None)
+
+    monkeypatch.setattr(network_rows_module, "Forecast", Spy)
+    counts = task_counts(campaign.lake.task_log.states(), network_transformations(campaign.lake, network))
+    plan = PLAN.model_copy(update={"scope_budget_gpu_hours": 1000.0})
+    network_rows(campaign.lake, network, plan, counts, n_rounds=0, at=now_utc(), pools=pools)  # type: ignore[arg-type]
+
+    assert given == [pools, pools]
