@@ -14,78 +14,20 @@ import time
 from pathlib import Path
 from typing import Any
 
-import gufe
-import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from alchemiscale_lake import gufe_adapter
-from alchemiscale_lake.errors import InvalidNetworkError, SettingsError
-from alchemiscale_lake.protocols import harmonic_states
+from alchemiscale_lake.errors import SettingsError
 from alchemiscale_lake.protocols.harmonic import (
     HarmonicProtocol,
     HarmonicSettings,
-    HarmonicState,
     true_difference_kcal_mol,
-    true_free_energy_kcal_mol,
 )
 from alchemiscale_lake.protocols.noop import NoOpProtocol, NoOpSettings
-from alchemiscale_lake.units import kt_kcal_mol
 from tests import networks
-from tests.contracts.protocol_contract import FOLDERS, ProtocolContract, run_dag
+from tests.contracts.protocol_contract import FOLDERS, run_dag
 from tests.generations import gufe1
-
-
-class TestHarmonicContract(ProtocolContract):
-    module = "alchemiscale_lake.protocols.harmonic"
-
-    def transformation(self) -> Any:
-        return networks.harmonic_transformation(n_samples=20, n_windows=2)
-
-    def failing_transformation(self) -> Any:
-        return networks.harmonic_transformation(n_samples=20, fail="raise", fail_in="analyse")
-
-
-class TestNoOpContract(ProtocolContract):
-    module = "alchemiscale_lake.protocols.noop"
-
-    def transformation(self) -> Any:
-        return networks.sorted_edges(networks.noop_network(1))[0]
-
-    def failing_transformation(self) -> Any:
-        return networks.sorted_edges(networks.noop_network(1, fail="raise"))[0]
-
-
-# --- exact results ------------------------------------------------------------------------------
-
-spring_constants = st.floats(0.1, 10.0)
-positions = st.floats(-3.0, 3.0)
-offsets = st.floats(-5.0, 5.0)
-states = st.tuples(spring_constants, positions, offsets)
-
-
-@given(states, states, st.floats(250.0, 350.0))
-def test_free_energy_is_that_of_the_partition_function(a: Any, b: Any, temperature_kelvin: float) -> None:
-    kt = kt_kcal_mol(temperature_kelvin)
-    x = np.linspace(-60.0, 60.0, 60_001)
-
-    integrals = [np.sum(np.exp(-(u + 0.5 * k * (x - x0) ** 2) / kt)) * (x[1] - x[0]) for k, x0, u in (a, b)]
-    found = harmonic_states.free_energy_kcal_mol(b, temperature_kelvin) - harmonic_states.free_energy_kcal_mol(
-        a, temperature_kelvin
-    )
-
-    assert found == pytest.approx(-kt * math.log(integrals[1] / integrals[0]), abs=1e-9)
-
-
-@given(states, states, st.integers(1, 12))
-def test_path_runs_from_one_state_to_the_other(a: Any, b: Any, n_windows: int) -> None:
-    path = harmonic_states.path(a, b, n_windows)
-
-    assert len(path) == n_windows + 1
-    assert path[0] == pytest.approx(a)
-    assert path[-1] == pytest.approx(b)
 
 
 def test_estimates_scatter_around_the_truth_as_their_uncertainties_say(tmp_path: Path) -> None:
@@ -98,23 +40,6 @@ def test_estimates_scatter_around_the_truth_as_their_uncertainties_say(tmp_path:
     # of 40 standard normal numbers the mean has a standard deviation of 0.16, and their spread one of 0.11
     assert abs(statistics.fmean(errors)) < 3 * 0.16
     assert abs(statistics.pstdev(errors) - 1.0) < 3 * 0.11
-
-
-def test_truth_closes_cycles_and_needs_no_harmonic_component() -> None:
-    network = networks.legs_network(3, phases=networks.PHASES)
-    truth = {system.name: true_free_energy_kcal_mol(system) for system in network.nodes}
-
-    for edge in network.edges:
-        assert true_difference_kcal_mol(edge) == pytest.approx(truth[edge.stateB.name] - truth[edge.stateA.name])
-    # every environment has its own energies, so that binding and solvation differ from zero
-    assert len(set(truth.values())) == 9
-
-
-def test_truth_is_the_same_everywhere() -> None:
-    # the numbers are part of the interface: networks made with either gufe, anywhere, must agree
-    benzene = gufe.ChemicalSystem({"ligand": networks.small_molecule("benzene", "c1ccccc1")}, name="any")
-
-    assert true_free_energy_kcal_mol(benzene) == pytest.approx(-1.3295344952774575, abs=1e-12)
 
 
 def test_seed_gives_the_same_numbers_in_every_execution(tmp_path: Path) -> None:
@@ -238,18 +163,6 @@ def test_protocols_are_equal_by_settings_and_type() -> None:
     assert HarmonicProtocol.with_settings(n_samples=5) != HarmonicProtocol.with_settings(n_samples=6)
     assert HarmonicProtocol(HarmonicSettings()) != NoOpProtocol(NoOpSettings())
     assert len({HarmonicProtocol.with_settings(n_samples=5) for _ in range(3)}) == 1
-
-
-def test_spring_constant_must_be_positive() -> None:
-    with pytest.raises(InvalidNetworkError, match=r"'bad' must be positive, not 0\.0"):
-        HarmonicState("bad", spring_constant_kcal_mol=0.0)
-
-
-def test_two_harmonic_states_in_one_system_are_refused() -> None:
-    system = gufe.ChemicalSystem({"a": HarmonicState("a"), "b": HarmonicState("b")}, name="twins")
-
-    with pytest.raises(InvalidNetworkError, match="'twins' has 2"):
-        true_free_energy_kcal_mol(system)
 
 
 # --- injection ----------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 
@@ -11,25 +10,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from alchemiscale_lake.caller import Caller
-from alchemiscale_lake.schemas import TABLES
 from alchemiscale_lake.store import Lake
-from alchemiscale_lake.store.data_files import digest_of_name, is_as_written
-from alchemiscale_lake.store.delta_log import PREVIOUS, DeltaLog, entry_name
-from alchemiscale_lake.tasks import Event, TaskState
+from alchemiscale_lake.store.delta_log import entry_name
 from tests.disk import Disk
 from tests.plain import SCOPE
-
-ASSAYS = TABLES["assays"]
-
-
-def create(lake: Lake, *names: str, scope: str = SCOPE) -> int | None:
-    tasks = [TaskState(scope, f"Task-{name}-{scope}", f"Transformation-1-{scope}", None) for name in names]
-    return lake.task_log.commit(lambda _: [Event("created", task) for task in tasks], caller=Caller("t")).seq
-
-
-def tasks_after_a_cut(disk: Disk, folder: Path, **how: bool) -> list[str]:
-    disk.cut(folder, **how)
-    return sorted(Lake.open(folder).task_log.states().tasks["task"])
+from tests.store.recorded_disk import ASSAYS, create, tasks_after_a_cut
 
 
 @pytest.mark.parametrize(
@@ -74,43 +59,6 @@ def added_by(entries: list[bytes]) -> list[dict[str, object]]:
     return [action["add"] for action in actions if "add" in action]
 
 
-def test_whoever_builds_upon_a_commit_makes_it_last(
-    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its writer may be dead, or still writing, or of a version that did not fsync."""
-    assert lake.local_path is not None
-    with Disk(lake.local_path) as disk:
-        with monkeypatch.context() as m:
-            m.setattr(DeltaLog, "make_durable", lambda *_: None)
-            m.setattr("alchemiscale_lake.durable.os.fsync", lambda _: None)
-            create(Lake.open(lake.url), "theirs")
-        assert disk.certain() == before_any_commit(lake)
-        create(lake, "ours")
-        left = tasks_after_a_cut(disk, tmp_path / "cut")
-    assert left == [f"Task-ours-{SCOPE}", f"Task-theirs-{SCOPE}"]
-
-
-def before_any_commit(lake: Lake) -> dict[str, bytes]:
-    assert lake.local_path is not None
-    return {
-        path.relative_to(lake.local_path).as_posix(): path.read_bytes()
-        for path in lake.local_path.rglob("*")
-        if path.is_file() and ("task_log" not in path.parts or path.name == entry_name(0))
-    }
-
-
-def test_finding_ones_rows_there_makes_them_last(lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = ASSAYS.sample(3)
-    assert lake.local_path is not None
-    with Disk(lake.local_path) as disk:
-        with monkeypatch.context() as m:
-            m.setattr(DeltaLog, "make_durable", lambda *_: None)
-            assert Lake.open(lake.url).table("assays").append_new(rows) == 3
-        assert lake.table("assays").append_new(rows) == 0
-        disk.cut(tmp_path / "cut")
-    assert len(Lake.open(tmp_path / "cut").table("assays").scan().collect()) == 3
-
-
 def test_a_new_lake_lasts(tmp_path: Path) -> None:
     with Disk(tmp_path) as disk:
         lake = Lake.create(tmp_path / "new" / "lake")
@@ -118,42 +66,6 @@ def test_a_new_lake_lasts(tmp_path: Path) -> None:
     left = tmp_path.parent / f"{tmp_path.name}-cut" / "new" / "lake"
     assert create(Lake.open(left), "a") == 1
     assert lake.table("migrations").scan().collect().equals(Lake.open(left).table("migrations").scan().collect())
-
-
-def test_a_checkpoint_appears_whole(lake: Lake, tmp_path: Path) -> None:
-    assert lake.local_path is not None
-    with Disk(lake.local_path) as disk:
-        for i in range(20):
-            create(lake, str(i))
-        disk.cut(tmp_path / "cut", names=True)
-    log = Path("tables/task_log/_delta_log")
-    whole = (lake.local_path / log / "00000000000000000020.checkpoint.parquet").read_bytes()
-    seen = {tree.get(f"{log}/00000000000000000020.checkpoint.parquet", whole) for tree in disk.cuts()}
-    assert seen == {whole}
-    for entry in (tmp_path / "cut" / log).glob("*.json"):
-        if entry.name < entry_name(20):
-            entry.unlink()
-    assert Lake.open(tmp_path / "cut").task_log.states().seq == 20
-
-
-def test_file_names_contain_a_digest_of_the_content(lake: Lake) -> None:
-    create(lake, "a", "b")
-    assert lake.local_path is not None
-    (path,) = (lake.local_path / "tables" / "task_log").rglob("*.parquet")
-    data = path.read_bytes()
-    assert digest_of_name(path.name) == hashlib.sha256(data).hexdigest()[:32]
-    assert is_as_written(str(path), data)
-    assert is_as_written(str(path), data[:-1] + b"x") is False
-    assert is_as_written("part-00000-1749e6e2-f4e6-4941-9eb0-c9b3b35120c1-c000.snappy.parquet", data) is None
-
-
-def test_each_entry_names_its_predecessor(lake: Lake) -> None:
-    for i in range(3):
-        create(lake if i % 2 else Lake.open(lake.url), str(i))
-    assert lake.local_path is not None
-    entries = [p.read_bytes() for p in sorted(lake.local_path.joinpath("tables/task_log/_delta_log").glob("*.json"))]
-    told = [json.loads(entry.splitlines()[0])["commitInfo"].get(PREVIOUS) for entry in entries]
-    assert told == [None, *(hashlib.sha256(entry).hexdigest() for entry in entries[:-1])]
 
 
 def test_files_of_a_commit_are_skipped_by_number_and_scope(lake: Lake) -> None:

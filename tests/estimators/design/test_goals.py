@@ -8,14 +8,19 @@ from scipy.special import ndtr
 
 from alchemiscale_lake.estimators import EstimatorInputError
 from alchemiscale_lake.estimators.design import goals
-from alchemiscale_lake.estimators.design.certainty import probability_top_is_right
 from alchemiscale_lake.estimators.design.design_covariance import components_of, design_covariance, solve_values
 from alchemiscale_lake.estimators.design.design_network import design_network
 from tests.estimators.design.designs import random_design
 
 NETWORK = random_design(7, 7, 10)
+
+
 COUNT = np.full(20, 2.0)
+
+
 COMPONENTS = components_of(NETWORK)
+
+
 VALUE = np.random.default_rng(3).normal(size=7)
 
 
@@ -82,17 +87,6 @@ def test_pairs_of_different_components_do_not_count() -> None:
     assert weight[:2, 2:].tolist() == [[0.0, 0.0], [0.0, 0.0]]
     assert weight[0, 1] < 0
     assert goals.lowest(np.array([0.0, 0.1, 5.0, 5.1]), components, np.array([1, 1])).tolist() == [True, False] * 2
-
-
-def test_the_probability_of_the_top_is_that_of_the_gap() -> None:
-    network = design_network(3, [0, 0], [1, 2], variance=[0.04, 0.04])
-    values, now, components = solve_values(network, np.array([0.3, 9.0]), np.full(2, 25.0), np.zeros(3))
-
-    found = probability_top_is_right(values, now, components, np.array([1]), n_draws=40_000)
-
-    assert values - values[0] == pytest.approx([0.0, 0.3, 9.0])
-    assert found == pytest.approx(ndtr(0.3 / 0.2), abs=0.01)
-    assert probability_top_is_right(values, now, components, np.array([3])) == 1.0
 
 
 def test_anchors_set_the_scale() -> None:
