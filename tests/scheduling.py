@@ -47,7 +47,7 @@ LONGEST = (
     "test_predict.py",
     "test_cost.py",
     "test_train_cost_model.py",
-    "test_pool_engines.py",
+    "test_local_pool.py",
     "test_closing.py",
     "test_browser_headers.py",
     "test_local_api.py",

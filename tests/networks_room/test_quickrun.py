@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 
 from alchemiscale_lake.errors import ResultFileError
-from alchemiscale_lake.networks.imported import ResultFile, energy_kcal_mol, failure_text
+from alchemiscale_lake.networks.imported import ResultFile
 from alchemiscale_lake.networks.nested import ObjectPool
 from alchemiscale_lake.networks.quickrun import read_quickrun
 from tests.quickrun_files import BEGAN, GENERATIONS, Generation, QuickrunNetwork, Repeat, kcal
 
 NETWORK = QuickrunNetwork([("ana", "bob")])
+
+
 THREE: list[Repeat] = [(1.0, 0.1), (1.2, 0.2), (1.4, 0.3)]
 
 
@@ -121,20 +123,6 @@ def test_a_number_that_is_not_finite_is_none(value: float | None) -> None:
     assert (result.ok, result.estimate_kcal_mol) == (True, None)
 
 
-@pytest.mark.parametrize(
-    ("quantity", "kcal_mol"),
-    [
-        ({"magnitude": 4.184, "unit": "kilojoule_per_mole"}, 1.0),
-        ({"magnitude": 4.184, "unit": "kilojoule / mole"}, 1.0),
-        ({"magnitude": 1.0, "unit": "kilocalorie / mole"}, 1.0),
-        ({"val": 1.0, "unit": "kilocalorie_per_mole"}, 1.0),
-        (1.0, 1.0),
-    ],
-)
-def test_units_of_energy(quantity: Any, kcal_mol: float) -> None:
-    assert energy_kcal_mol(quantity) == pytest.approx(kcal_mol, rel=1e-15)
-
-
 def test_a_unit_that_is_not_an_energy_is_refused() -> None:
     content = NETWORK.result("ana", "bob", "solvent", [(1.0, 0.1)])
     (units,) = content["protocol_result"]["data"].values()
@@ -148,9 +136,3 @@ def test_a_unit_that_is_not_an_energy_is_refused() -> None:
 def test_a_file_that_is_not_a_result_is_refused(content: Any) -> None:
     with pytest.raises(ResultFileError, match="not a result of `openfe quickrun`"):
         read(content)
-
-
-def test_exceptions_are_one_line() -> None:
-    assert failure_text(["ValueError", ["a", 1]]) == "ValueError: a, 1"
-    assert failure_text(["KeyError", "b"]) == "KeyError: b"
-    assert failure_text("whatever") == "whatever"
