@@ -18,7 +18,7 @@ _VERY_SIMILAR = 0.9
 
 
 def find_network(lake: Lake, text: str | None = None, *, scope: Scope | str | None = None) -> str:
-    """Find one network by its ScopedKey, a prefix of it, or its name.
+    """Find one network by its ScopedKey, a prefix of it, or its name; of several with one name, the only active one.
 
     Parameters
     ----------
@@ -54,6 +54,8 @@ def find_network(lake: Lake, text: str | None = None, *, scope: Scope | str | No
             f"there is no network{where} in {lake.url}; submit one with `alchemiscale-lake submit FILE --scope ...`"
         )
     for fits in _ways(networks, text):
+        if len(fits) > 1:
+            fits = _active(lake, fits)
         if len(fits) == 1:
             return str(fits["network"].item())
         if len(fits):
@@ -157,6 +159,16 @@ def networks_in(lake: Lake, scope: Scope | str) -> list[str]:
         require_scope(lake, wanted)
         raise NotFoundError(f"there is no network in {lake.url} yet", scope=str(wanted))
     return inside
+
+
+def _active(lake: Lake, networks: pl.DataFrame) -> pl.DataFrame:
+    """Return the only active network if all have one name and Scope: what a living network was before is inactive."""
+    if networks["name"].null_count() or len(networks.select("scope", "name").unique()) > 1:
+        return networks
+    states = lake.network_log.states()
+    inactive = [key for key in networks["network"] if key in states and states[key].state != "active"]
+    active = networks.filter(~pl.col("network").is_in(inactive))
+    return active if len(active) == 1 else networks
 
 
 def _ways(networks: pl.DataFrame, text: str | None) -> list[pl.DataFrame]:

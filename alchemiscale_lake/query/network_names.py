@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -30,17 +30,25 @@ class NetworkNames:
     ----------
     rows : iterable of (str, str, str or None)
         Scope, ScopedKey and name of every network.
+    former : collection of str
+        ScopedKeys of those that have lost their name to another one.
     """
 
-    def __init__(self, rows: Iterable[tuple[str, str, str | None]]) -> None:
+    def __init__(self, rows: Iterable[tuple[str, str, str | None]], *, former: Collection[str] = ()) -> None:
         self._of = {network: (scope, name) for scope, network, name in rows}
-        self._alone = Counter(name for _, name in self._of.values())
-        self._in_scope: Counter[tuple[str | None, str | None]] = Counter(self._of.values())
+        self._former = frozenset(former)
+        named = [place for network, place in self._of.items() if network not in self._former]
+        self._alone = Counter(name for _, name in named)
+        self._in_scope: Counter[tuple[str | None, str | None]] = Counter(named)
 
     @classmethod
     def of(cls, lake: Lake) -> NetworkNames:
-        """Read the names of a lake's networks."""
-        return cls(lake.table("networks").scan().select("scope", "network", "name").collect().iter_rows())
+        """Read the names of a lake's networks.
+
+        Of several networks of a Scope with one name, the only active one has it to itself.
+        """
+        rows = lake.table("networks").scan().select("scope", "network", "name").collect().rows()
+        return cls(rows, former=_former(lake, rows))
 
     def title(self, network: str) -> str:
         """Return the name of a network, with its Scope if networks of other Scopes share the name.
@@ -48,7 +56,7 @@ class NetworkNames:
         The ScopedKey if it has no name, or shares it with another network of its Scope.
         """
         scope, name = self._of.get(network, (None, None))
-        if name is None or self._in_scope[scope, name] > 1:
+        if name is None or self._is_shared(network):
             return network
         return name if self._alone[name] == 1 else f"{name} in Scope {scope}"
 
@@ -63,7 +71,7 @@ class NetworkNames:
             For a command that also takes a file: do not use a name that is also a file or folder here.
         """
         scope, name = self._of.get(network, (None, None))
-        unusable = name is None or name.startswith("-") or not name.isprintable() or self._in_scope[scope, name] > 1
+        unusable = name is None or name.startswith("-") or not name.isprintable() or self._is_shared(network)
         if name is None or unusable or (unless_file and Path(name).exists()):
             return network
         return shlex.quote(name) if self._alone[name] == 1 else f"{shlex.quote(name)} --scope {scope}"
@@ -105,6 +113,25 @@ class NetworkNames:
 
     def _line(self, network: str) -> str:
         scope, name = self._of[network]
-        if name is None or self._in_scope[scope, name] > 1:
+        if name is None or self._is_shared(network):
             return f"{network}  {name or ''}".rstrip()
         return f"{shlex.quote(name)} --scope {scope}"
+
+    def _is_shared(self, network: str) -> bool:
+        return network in self._former or self._in_scope[self._of.get(network, (None, None))] > 1
+
+
+def _former(lake: Lake, rows: Sequence[tuple[str, str, str | None]]) -> set[str]:
+    """Return the inactive ones among networks that share a Scope and a name, where exactly one is active."""
+    sharing: dict[tuple[str, str | None], list[str]] = {}
+    for scope, network, name in rows:
+        sharing.setdefault((scope, name), []).append(network)
+    several = {place: networks for place, networks in sharing.items() if place[1] is not None and len(networks) > 1}
+    if not several:
+        return set()
+    states = lake.network_log.states()
+    former: set[str] = set()
+    for networks in several.values():
+        inactive = {network for network in networks if network in states and states[network].state != "active"}
+        former |= inactive if len(inactive) == len(networks) - 1 else set()
+    return former

@@ -10,6 +10,7 @@ from ._base import Column, Rule, TableSchema
 from .assay_log import ASSAY_LOG
 from .calculations import CALCULATIONS
 from .cost_models import COST_MODELS
+from .design_files import DESIGN_FILES, DESIGN_OUTCOMES
 from .estimates import ASSAYS, EDGE_ESTIMATES, NETWORK_ESTIMATES, RESULT_ESTIMATES, TRANSFORMATION_ESTIMATES
 from .gufe_objects import GUFE_OBJECTS
 from .host_log import HOST_LOG
@@ -25,6 +26,7 @@ from .tasks import ACTION_SNAPSHOTS, EVENTS, STATUSES, TASK_LOG, TASK_SNAPSHOTS,
 from .transformations import PHASES, TRANSFORMATIONS
 
 __all__ = [
+    "DESIGN_OUTCOMES",
     "EVENTS",
     "FORMAT",
     "NETWORK_STATES",
@@ -66,6 +68,7 @@ TABLES: dict[str, TableSchema] = {
         NETWORK_ESTIMATES,
         NETWORK_FINDINGS,
         STRATEGY_ROUNDS,
+        DESIGN_FILES,
         ASSAYS,
         ASSAY_LOG,
         LINK_LOG,

@@ -34,6 +34,7 @@ from .calculations import (
 __all__ = [
     "Lineage",
     "Submission",
+    "check_submission",
     "read_chain",
     "read_network_chain",
     "store_network",
@@ -233,6 +234,26 @@ def store_network(
         unused_name=name if name and name != stored_name else None,
         n_namesakes=n_namesakes,
     )
+
+
+def check_submission(lake: Lake, network: Network, scope: Scope | str) -> None:
+    """Raise if a network cannot be stored in a Scope. Nothing is written.
+
+    Parameters
+    ----------
+    lake : Lake
+    network : Network
+    scope : Scope or str
+        Specific Scope, without wildcards.
+
+    Raises
+    ------
+    InvalidNetworkError
+        If the Scope has other content for one of its keys, or objects of the network were edited.
+    """
+    unverified_keys(network)
+    digests = {key: digest(obj.keyed_dict) for key, obj in network.objects.items()}
+    _stored_objects(lake, network, Scope.parse(scope).require_specific(), digests)
 
 
 def read_chain(lake: Lake, key: ScopedKey | str) -> bytes:
