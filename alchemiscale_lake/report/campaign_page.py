@@ -7,14 +7,11 @@ loads nothing. `network_view` draws the interactive network, a page of its own.
 from __future__ import annotations
 
 import base64
-import hashlib
 import html
 import io
-import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from datetime import datetime
-from importlib.resources import files
-from typing import Any, Final
+from typing import Final
 
 import polars as pl
 
@@ -26,6 +23,7 @@ from ..plurals import count, part
 from ..query import Connection, NetworkNames, ask, connect_to_networks
 from ..store import Lake, now_utc
 from .failures import failure_kinds
+from .html_parts import asset, fill_page, html_table, section
 from .ligand_table import failed_ligands, ligand_table
 from .note_texts import without_codes
 from .page_places import basis, page_place, report_path
@@ -35,7 +33,6 @@ from .usage import usage_frame
 
 __all__ = ["campaign_page", "write_campaign_page", "written_page"]
 
-_PLACE: Final = re.compile(r"\{\{(\w+)\}\}")
 _STATUSES: Final = ("complete", "running", "waiting", "error")
 _MOST_ROWS: Final = 1000
 _MOST_FINDINGS: Final = 10
@@ -119,28 +116,21 @@ def campaign_page(lake: Lake, network: str, *, at: datetime) -> str:
     state = ask(connection, "network_states", network=network)
     name = (state["name"].item() if len(state) else None) or _UNNAMED
     ranking = ask(connection, "ligand_ranking", network=network)
-    style = _asset("page.css")
-    policy = f"default-src 'none'; img-src data:; style-src '{_hash(style)}'; base-uri 'none'; form-action 'none'"
-    parts = {
-        "basis": basis(opened.seq, ranking["round"][0] if len(ranking) else None),
-        "policy": policy,
-        "title": html.escape(name),
-        "style": style,
-        "about": html.escape(_about(network, ranking, at)),
-        "sections": "\n".join(
-            [
-                _progress(connection, network),
-                _cost(connection, network),
-                _ranking(ranking, failed_ligands(connection, network)),
-                _agreement(ranking, name),
-                _findings(connection, network),
-                _failures(connection, network),
-                _more(lake, network),
-            ]
-        ),
-    }
-    # in one pass, so that a name with braces is not substituted again
-    return _PLACE.sub(lambda place: parts[place[1]], _asset("page.html")) + "\n"
+    return fill_page(
+        title=name,
+        about=_about(network, ranking, at),
+        basis=basis(opened.seq, ranking["round"][0] if len(ranking) else None),
+        style=asset("page.css"),
+        sections=[
+            _progress(connection, network),
+            _cost(connection, network),
+            _ranking(ranking, failed_ligands(connection, network)),
+            _agreement(ranking, name),
+            _findings(connection, network),
+            _failures(connection, network),
+            _more(lake, network),
+        ],
+    )
 
 
 def _about(network: str, ranking: pl.DataFrame, at: datetime) -> str:
@@ -160,7 +150,7 @@ def _progress(connection: Connection, network: str) -> str:
     body = [f"<p>{part(counts['complete'], total, 'Task')} complete</p>" if total else "<p>No Tasks yet.</p>"]
     if total:
         body += [_bar(counts, total), f'<p class="soft">{chips}</p>']
-    return _section("Progress", body)
+    return section("Progress", body)
 
 
 def _bar(counts: Mapping[str, int], total: int) -> str:
@@ -178,7 +168,7 @@ def _cost(connection: Connection, network: str) -> str:
     scope = ScopedKey.from_str(network).scope
     used = usage_frame(connection, "network", scope=scope).filter(pl.col("name") == network).to_dicts()
     if not used:
-        return _section("Cost", ["<p>Nothing has been computed yet.</p>"])
+        return section("Cost", ["<p>Nothing has been computed yet.</p>"])
     row = used[0]
     facts = [("results", f"{row['n_tasks']}"), ("failed attempts", f"{row['n_failed']} of {row['n_attempts']}")]
     for column, unit in (("gpu_h", "GPU-hours"), ("core_h", "core-hours")):
@@ -186,12 +176,12 @@ def _cost(connection: Connection, network: str) -> str:
             each = f" ({row[column] / row['n_tasks']:.2g} per result)" if row["n_tasks"] else ""
             facts.append((unit, f"{row[column]:,.1f}{each}"))
     facts.append(("results per day", f"{row['tasks_per_day']:.1f}" if row["tasks_per_day"] is not None else ""))
-    return _section("Cost", [_table((), [(fact, told) for fact, told in facts if told], numbers={1})])
+    return section("Cost", [html_table((), [(fact, told) for fact, told in facts if told], numbers={1})])
 
 
 def _ranking(ranking: pl.DataFrame, failed: Collection[str]) -> str:
     if not len(ranking):
-        return _section("Ligands", ["<p>No estimates yet.</p>"])
+        return section("Ligands", ["<p>No estimates yet.</p>"])
     body = []
     kinds = ranking["kind"].unique(maintain_order=True).to_list()
     for kind in kinds:
@@ -202,13 +192,13 @@ def _ranking(ranking: pl.DataFrame, failed: Collection[str]) -> str:
             body.append(f'<p class="soft">{part(_MOST_ROWS, len(rows), "ligand")} are shown.</p>')
     notes = sorted({without_codes(note) for found in ranking["notes"].to_list() for note in found or ()})
     body += [f'<p class="soft">{html.escape(note)}</p>' for note in notes]
-    return _section("Ligands (kcal/mol)", body)
+    return section("Ligands (kcal/mol)", body)
 
 
 def _ligands(table: Table) -> str:
     headers = ["", *(_SHORT.get(header, header) for header in table.columns)]
     rows = [(str(k), *table.cells(row)) for k, row in enumerate(table.rows, 1)]
-    return _table(headers, rows, numbers=set(range(2, len(headers))))
+    return html_table(headers, rows, numbers=set(range(2, len(headers))))
 
 
 def _agreement(ranking: pl.DataFrame, name: str) -> str:
@@ -227,7 +217,7 @@ def _agreement(ranking: pl.DataFrame, name: str) -> str:
         figure.savefig(paper, format="png", dpi=_DPI)
         drawn = base64.b64encode(paper.getvalue()).decode()
         body.append(f'<img alt="estimates against experiment" src="data:image/png;base64,{drawn}">')
-    return _section("Against experiment", body or ["<p>No ligand has both an estimate and an experimental value.</p>"])
+    return section("Against experiment", body or ["<p>No ligand has both an estimate and an experimental value.</p>"])
 
 
 def _findings(connection: Connection, network: str) -> str:
@@ -237,7 +227,7 @@ def _findings(connection: Connection, network: str) -> str:
     body = [f'<p class="finding">{html.escape(says)}</p>' for says in found[:_MOST_FINDINGS]]
     if len(found) > _MOST_FINDINGS:
         body.append(f'<p class="soft">and {len(found) - _MOST_FINDINGS} more</p>')
-    return _section("Findings", body, wide=True)
+    return section("Findings", body, wide=True)
 
 
 def _failures(connection: Connection, network: str) -> str:
@@ -251,7 +241,7 @@ def _failures(connection: Connection, network: str) -> str:
         (str(row["n"]), str(row["exception"]), str(row["transformation_name"]))
         for row in kinds.head(_MOST_FAILURES).iter_rows(named=True)
     ]
-    return _section("Failures", [_table(("attempts", "why", "for example"), rows)], wide=True)
+    return section("Failures", [html_table(("attempts", "why", "for example"), rows)], wide=True)
 
 
 def _more(lake: Lake, network: str) -> str:
@@ -264,32 +254,4 @@ def _more(lake: Lake, network: str) -> str:
     }
     given = {what: with_lake(command, place, default="") for what, command in commands.items()}
     rows = [f"<tr><th>{html.escape(what)}</th><td><code>{html.escape(c)}</code></td></tr>" for what, c in given.items()]
-    return _section("More", [f"<table>{''.join(rows)}</table>"], wide=True)
-
-
-# --- as HTML ----------------------------------------------------------------------------------------
-
-
-def _section(title: str, body: Iterable[str], *, wide: bool = False) -> str:
-    return f"<section{' class=wide' if wide else ''}><h2>{html.escape(title)}</h2>{''.join(body)}</section>"
-
-
-def _table(headers: Sequence[str], rows: Iterable[Sequence[Any]], *, numbers: Iterable[int] = ()) -> str:
-    right = set(numbers)
-
-    def cells(tag: str, row: Sequence[Any]) -> str:
-        made = (
-            f"<{tag}{' class=number' if k in right else ''}>{html.escape(str(c))}</{tag}>" for k, c in enumerate(row)
-        )
-        return f"<tr>{''.join(made)}</tr>"
-
-    head = f"<thead>{cells('th', headers)}</thead>" if headers else ""
-    return f"<table>{head}<tbody>{''.join(cells('td', row) for row in rows)}</tbody></table>"
-
-
-def _asset(name: str) -> str:
-    return (files(__package__) / "campaign_page_assets" / name).read_text(encoding="utf-8").strip()
-
-
-def _hash(text: str) -> str:
-    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+    return section("More", [f"<table>{''.join(rows)}</table>"], wide=True)

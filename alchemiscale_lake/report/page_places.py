@@ -15,7 +15,7 @@ from ..store import Lake
 from ..store.marker import package_version
 from .file_names import file_stem
 
-__all__ = ["basis", "kept_page", "page_place", "report_path", "shown_place"]
+__all__ = ["basis", "kept_page", "page_place", "place_of", "report_path", "shown_place"]
 
 #: The basis of a page stands within so many bytes, before anything that a user named.
 _HEAD: Final = 1_000
@@ -44,7 +44,7 @@ def page_place(lake: Lake, network: str) -> str:
     network : str
         ScopedKey of the network.
     """
-    return _place(lake, report_path(lake, network, ".html"))
+    return place_of(lake, report_path(lake, network, ".html"))
 
 
 def shown_place(place: str) -> str:
@@ -85,8 +85,16 @@ def kept_page(lake: Lake, network: str, *, seq: int, number: int | None) -> str 
         page = lake.objects.get(path)
     except (NotFoundError, StorageError):
         return None
-    return _place(lake, path) if basis(seq, number).encode() in page[:_HEAD] else None
+    return place_of(lake, path) if basis(seq, number).encode() in page[:_HEAD] else None
 
 
-def _place(lake: Lake, path: str) -> str:
+def place_of(lake: Lake, path: str) -> str:
+    """Return where an object of the lake is: a path in a folder, a URL in a bucket.
+
+    Parameters
+    ----------
+    lake : Lake
+    path : str
+        Relative to the lake.
+    """
     return f"{lake.url.rstrip('/')}/{path}" if lake.local_path is None else str(lake.local_path / path)

@@ -12,7 +12,7 @@ from ..ids import ScopedKey
 from ..store import Lake, collect
 from .table import Table
 
-__all__ = ["explanation_summary", "explanation_table", "rounds_table"]
+__all__ = ["explanation_summary", "explanation_table", "round_rows", "rounds_table"]
 
 _SPENT = "spent_gpu_hours"
 #: Maximum number of Transformations named in one row of a summary.
@@ -67,13 +67,7 @@ def explanation_table(lake: Lake, network: str, number: int | None = None) -> Ta
     number : int, optional
         Number of the round; by default, the last.
     """
-    own = _rows(lake, network)
-    wanted = pl.col("round").max() if number is None else pl.lit(number)
-    names = lake.table("transformations").scan().select("transformation", "name")
-    joined = own.filter(pl.col("round") == wanted).join(names, on="transformation", how="left")
-    rows = collect(joined, "a round of a Strategy").sort(
-        ["n_tasks", "weight", "name", "transformation"], descending=[True, True, False, False], nulls_last=True
-    )
+    rows = round_rows(lake, network, number)
     cells: dict[str, list[Any]] = {
         "transformation": rows["name"].to_list(),
         "tasks": rows["n_tasks"].to_list(),
@@ -123,6 +117,26 @@ def _names(rows: Sequence[tuple[Any, ...]], name: int) -> str:
     named = [str(row[name]) for row in rows[:_NAMED]]
     more = len(rows) - len(named)
     return ", ".join(named) + (f" and {more} more" if more else "")
+
+
+def round_rows(lake: Lake, network: str, number: int | None = None) -> pl.DataFrame:
+    """Return the rows of a round with the names of Transformations, what was asked for first.
+
+    Parameters
+    ----------
+    lake : Lake
+    network : str
+        ScopedKey of the network.
+    number : int, optional
+        Number of the round; by default, the last.
+    """
+    own = _rows(lake, network)
+    wanted = pl.col("round").max() if number is None else pl.lit(number)
+    names = lake.table("transformations").scan().select("transformation", "name")
+    joined = own.filter(pl.col("round") == wanted).join(names, on="transformation", how="left")
+    return collect(joined, "a round of a Strategy").sort(
+        ["n_tasks", "weight", "name", "transformation"], descending=[True, True, False, False], nulls_last=True
+    )
 
 
 def _rows(lake: Lake, network: str) -> pl.LazyFrame:

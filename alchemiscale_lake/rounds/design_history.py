@@ -15,7 +15,7 @@ from ..caller import Caller
 from ..ids import Scope, ScopedKey
 from ..store import Lake, collect, now_utc
 
-__all__ = ["DesignHistory", "lineage", "record_pickup"]
+__all__ = ["DesignHistory", "design_rows", "lineage", "record_pickup"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,6 +76,21 @@ def lineage(lake: Lake, network: str) -> list[str]:
     while (older := before.get(found[0])) is not None and older not in found:
         found.insert(0, older)
     return found
+
+
+def design_rows(lake: Lake, networks: Sequence[str]) -> pl.DataFrame:
+    """Return the pick-ups of the living network that has been these networks, by pick-up.
+
+    Parameters
+    ----------
+    lake : Lake
+    networks : sequence of str
+        As from `lineage`.
+    """
+    scope = str(ScopedKey.from_str(networks[-1]).scope)
+    rows = lake.table("design_files").scan().filter(pl.col("scope") == scope)
+    names = rows.filter(pl.col("network").is_in(networks)).select("name").unique()
+    return collect(rows.join(names, on="name", how="semi").sort("pickup", "source", "path"), "design files")
 
 
 def record_pickup(

@@ -141,7 +141,7 @@ def test_a_file_that_is_still_being_copied_waits(lake: Lake, designs: Path) -> N
 
 
 def test_a_missing_folder_and_a_caller_without_rights_are_refused(lake: Lake, tmp_path: Path) -> None:
-    with pytest.raises(NotFoundError, match="there is no folder .*designs to pick up"):
+    with pytest.raises(NotFoundError, match=r"there is no folder .*designs to pick up"):
         grow(lake, tmp_path / "designs")
     assert not (tmp_path / "designs").exists()
     with pytest.raises(PermissionDeniedError):
