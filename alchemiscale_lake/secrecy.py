@@ -49,6 +49,7 @@ _FAMILIES: Final = (
     "*CONNECTION_URL",
     "*CONNECTION_STRING",
     "*DATABASE_URL",
+    "ALCHEMISCALE_LAKE_ALERT_URL",
 )
 #: Words between underscores that indicate a secret.
 _WORDS: Final = frozenset({"APIKEY", "AUTH", "AUTHORIZATION", "COOKIE", "DSN", "JWT", "KEY", "KEYS", "TOKEN", "TOKENS"})

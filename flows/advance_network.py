@@ -7,6 +7,8 @@ from prefect.runtime import flow_run
 
 from ..caller import Caller
 from ..errors import StrategyError
+from ..flow_steps.campaigns import network_name
+from ..flow_steps.round_reports import keep_round_page, publish_rounds
 from ..pools_file import find_pools_file, load_pools
 from ..prefect_api.credentials import load_credentials
 from ..query import find_network
@@ -15,6 +17,9 @@ from ..rounds import advance_network as advance_one
 from ..store import Lake
 
 __all__ = ["advance_network"]
+
+#: Maximum number of networks whose rounds are published as artifacts.
+_MOST_SHOWN = 20
 
 
 def _name() -> str:
@@ -54,6 +59,11 @@ def advance_network(
     else:
         found = find_network(place, network, scope=scope)
         reports = [advance_one(place, found, caller=caller, pools=pools, now=now)]
+    held = [report for report in reports if report.state in ("asked", "idle", "finished", "error")]
+    for report in held[:_MOST_SHOWN]:
+        publish_rounds(place, report.network, title=network_name(place, report.network) or report.network)
+    for report in held[_MOST_SHOWN:]:
+        keep_round_page(place, report.network)
     failed = [report for report in reports if (report.last_state or report.state) == "error"]
     if failed:
         # an alert: the rounds of the other networks are recorded

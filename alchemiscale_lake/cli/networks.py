@@ -13,6 +13,7 @@ import click
 from ..caller import Caller
 from ..plurals import count
 from ._errors import LakeGroup, say
+from ._grow import grow_command
 from ._living_networks import LIVING_COMMANDS
 from ._options import group_lake_option, group_scope_option, lake_option, refuse_before_subcommand, scope_option
 from ._show import output_options, show_table
@@ -63,6 +64,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
       alchemiscale-lake networks restart-patterns add tyk2 --pattern CUDA_ERROR --max 3
       alchemiscale-lake networks copy tyk2 --to org-campaign-archive
       alchemiscale-lake networks history tyk2
+      alchemiscale-lake networks grow tyk2 --from designs --scope org-campaign-project
     """
     if ctx.invoked_subcommand is None:
         _list(**options)
@@ -318,7 +320,7 @@ def clear_patterns_command(network: str, lake: str, scope: str | None) -> None:
     say(f"{count(len(removed), 'pattern')} removed")
 
 
-for living in LIVING_COMMANDS:
+for living in (grow_command, *LIVING_COMMANDS):
     command.add_command(living)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,6 +13,7 @@ import click
 from ..caller import Caller
 from ..plurals import count
 from ._errors import LakeGroup, say
+from ._files import TargetFile
 from ._options import group_lake_option, group_scope_option, lake_option, pools_option, scope_option
 from ._show import is_for_people, output_options, show_table
 
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
     from ..rounds import RoundReport
     from ..store import Lake
 
-__all__ = ["command", "plan_options", "settings_of", "settings_option"]
+__all__ = ["command", "outcome_of", "plan_options", "settings_of", "settings_option"]
 
 _network_argument = click.argument("network")
 _networks_argument = click.argument("networks", nargs=-1, required=True, metavar="NETWORK...")
@@ -121,6 +124,7 @@ def command() -> None:
       alchemiscale-lake strategy set tyk2 optimal-design --budget 500
       alchemiscale-lake strategy advance tyk2
       alchemiscale-lake strategy explain tyk2
+      alchemiscale-lake strategy report tyk2 -o tyk2-rounds.html
     """
 
 
@@ -243,6 +247,57 @@ def explain_command(
     show_table(table, tsv=tsv, output=output)
 
 
+@command.command("report")
+@_network_argument
+@click.option(
+    "-o",
+    "--output",
+    default=None,
+    type=TargetFile(allow_dash=True),
+    show_default="<name>-rounds.html in the lake",
+    metavar="FILE",
+    help="Output file; `-` is standard output.",
+)
+@click.option("--as-is", is_flag=True, help="Show the newest stored estimates, and write nothing to the tables.")
+@pools_option
+@lake_option
+@scope_option
+def report_command(
+    network: str, output: str | None, as_is: bool, pools_file: str | None, lake: str, scope: str | None
+) -> None:
+    """Write a report of a network's rounds as one HTML page.
+
+    The page shows the network by status and uncertainty, uncertainty against GPU-hours with the forecast to
+    the target, what the last round asked for and why, and from which design files the network has grown. It
+    loads nothing from elsewhere. Estimates are updated first.
+
+    \b
+    Example:
+      alchemiscale-lake strategy report tyk2 -o tyk2-rounds.html
+    """
+    from ..estimates.gathering import gather_network
+    from ..pools_file import find_pools_file, load_pools
+    from ..report.page_places import shown_place
+    from ..report.round_page import round_page, write_round_page
+    from ..rounds.progress import network_progress
+
+    path = find_pools_file(pools_file)
+    opened, (found,) = _find(lake, [network], scope)
+    if not as_is:
+        gather_network(opened, found)
+    progress = network_progress(opened, found, pools=None if path is None else load_pools(path))
+    if output is None:
+        place, line = write_round_page(opened, found, progress=progress)
+        say(line if place is None else f"wrote {shown_place(place)}")
+        click.get_current_context().exit(1 if place is None else 0)
+    page = round_page(opened, found, progress=progress)
+    if output == "-":
+        sys.stdout.write(page.html)
+        return
+    Path(output).write_text(page.html, encoding="utf-8", newline="\n")
+    say(f"wrote {output} ({count(page.n_rounds, 'round')})")
+
+
 @command.command("clear")
 @_networks_argument
 @_reason_option
@@ -301,7 +356,7 @@ def advance_command(
     failed, asked = False, 0
     for network in found:
         report = advance_network(opened, network, caller=Caller.this_user(), pools=pools, now=now)
-        say(f"{_name(opened, network)}: {_outcome(report)}")
+        say(f"{_name(opened, network)}: {outcome_of(report)}")
         failed |= (report.last_state or report.state) == "error"
         asked += report.n_tasks
     if asked:
@@ -326,7 +381,8 @@ def settings_of(given: Sequence[str]) -> dict[str, Any]:
     return settings
 
 
-def _outcome(report: RoundReport) -> str:
+def outcome_of(report: RoundReport) -> str:
+    """Return what a round came to, in words."""
     text = _WORDS[report.state].format(tasks=count(report.n_tasks, "Task"))
     if report.state != "asked" and report.n_tasks:
         text += f"; {count(report.n_tasks, 'Task')} of round {report.round} created"
