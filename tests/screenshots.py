@@ -11,10 +11,12 @@ from pathlib import Path
 
 from alchemiscale_lake.estimates.gathering import gather_network
 from alchemiscale_lake.report.network_view import network_page
+from alchemiscale_lake.report.round_page import round_page
 
 from .browser import Page, browser
 from .example_campaign import NETWORK, example_campaign
 from .marimo_server import NOTEBOOKS, read_until, served
+from .round_campaign import round_campaign
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 
@@ -35,6 +37,12 @@ def main(folder: Path) -> None:
         file = Path(scratch) / "network.html"
         file.write_text(network_page(campaign.lake, colour="estimate").html, encoding="utf-8")
         shoot_page(page, file)
+        lake, network = round_campaign(folder.with_name(f"{folder.name}-rounds"))
+        file = Path(scratch) / "rounds.html"
+        file.write_text(round_page(lake, network).html, encoding="utf-8")
+        page.size(1100, 1250)
+        page.open(file.as_uri())
+        page.screenshot(IMAGES / "strategy-report.png")
         for name, (height, words) in SHOTS.items():
             with served(NOTEBOOKS / f"{name}.py", folder, Path(scratch)) as address:
                 page.size(1000, height)

@@ -61,7 +61,7 @@ class RoundPage:
     def _repr_html_(self) -> str:
         """Return the page in a sandboxed frame, for Jupyter and marimo."""
         return (
-            f'<iframe sandbox title="Strategy rounds" srcdoc="{html.escape(self.html)}" '
+            f'<iframe sandbox="" title="Strategy rounds" srcdoc="{html.escape(self.html)}" '
             f'style="width: 100%; height: {_HEIGHT_PX}px; border: 1px solid #8884; border-radius: 8px"></iframe>'
         )
 

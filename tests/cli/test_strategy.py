@@ -108,3 +108,16 @@ def test_mistakes(call: Call, arguments: tuple[str, ...], message: str) -> None:
     assert done.exit_code in (1, 2)
     assert message in done.stderr
     assert not Lake.open("lake").network_log.strategies()
+
+
+def test_a_report_is_one_page_in_the_lake_or_where_it_is_wanted(call: Call, tmp_path: Path) -> None:
+    call("set", "tyk2", "fixed-repeats", "--setting", "repeats=3")
+    call("advance", "tyk2")
+    kept = call("report", "tyk2")
+    page = tmp_path / "lake" / "plots" / "org-campaign-project" / "tyk2-rounds.html"
+    assert "wrote lake/plots/org-campaign-project/tyk2-rounds.html" in kept.stderr
+    assert "What round 1 asked for, and why" in page.read_text()
+    assert "wrote mine.html (1 round)" in call("report", "tyk2", "-o", "mine.html").stderr
+    assert (tmp_path / "mine.html").read_text().startswith("<!doctype html>")
+    assert call("report", "tyk2", "--as-is", "-o", "-").stdout.startswith("<!doctype html>")
+    call("report", "tyk2", "-o", "nowhere/mine.html", exit_code=2)

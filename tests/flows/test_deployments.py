@@ -79,8 +79,8 @@ def test_what_needs_to_know_no_pool_starts_by_itself(deployed: dict[str, dict[st
     active = {name for name, d in deployed.items() if any(s["active"] for s in d["schedules"])}
     scheduled = {name for name, d in deployed.items() if d["schedules"]}
 
-    assert active == {"advance-network", "gather-network", "maintain-lake", "train-cost-model"}
-    assert scheduled == names() - {"run-assignment-cloud", "submit-network", "run-campaign"}
+    assert active == {"advance-network", "gather-network", "living-network", "maintain-lake", "train-cost-model"}
+    assert scheduled == names() - {"run-assignment-cloud", "submit-network", "run-campaign", "raise-alert"}
 
 
 def test_every_pool_of_the_example_has_its_dispatcher(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from nbclient import NotebookClient
 
 from alchemiscale_lake.report.network_view import NetworkPage
 from alchemiscale_lake.report.notebook import ShownFigure
+from alchemiscale_lake.report.round_page import RoundPage
 from alchemiscale_lake.store import Lake
 from tests.example_campaign import N_REPEATS, ligands, pairs
 
@@ -26,6 +27,7 @@ SHOWN: dict[str, dict[type, int]] = {
     "compare_with_experiment": {ShownFigure: 1, NetworkPage: 1},
     "cost_and_throughput": {ShownFigure: 2},
     "explore_lake": {NetworkPage: 1},
+    "living_network": {RoundPage: 1, NetworkPage: 1},
     "watch_campaign": {ShownFigure: 1, NetworkPage: 1},
 }
 
@@ -98,7 +100,8 @@ def test_jupyter_runs_it_too(name: str, example_lake: Path, tmp_path: Path) -> N
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     pages = [o["data"].get("text/html", "") for o in outputs if o["output_type"] == "execute_result"]
     assert sum(page.startswith("<img alt=") for page in pages) == SHOWN[name].get(ShownFigure, 0)
-    assert sum(page.startswith("<iframe sandbox=") for page in pages) == SHOWN[name].get(NetworkPage, 0)
+    n_frames = SHOWN[name].get(NetworkPage, 0) + SHOWN[name].get(RoundPage, 0)
+    assert sum(page.startswith("<iframe sandbox=") for page in pages) == n_frames
     assert not [o for o in outputs if o["output_type"] == "error"]
     assert all("text/html" in o["data"] for o in outputs if o["output_type"] == "execute_result")
 
