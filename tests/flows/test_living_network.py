@@ -156,8 +156,8 @@ def test_a_failed_night_alerts_through_an_automation_and_the_next_night_goes_on(
         assert wait_until(lambda: ended("living-network", 2)) == ["FAILED", "COMPLETED"]
 
     (alert,) = heard
-    assert alert["text"].startswith("grow-designs failed: ")
+    assert alert["text"].startswith("grow-living failed: ")
     assert "there is no folder" in alert["text"]
     lake = Lake.open(tmp_path / "lake")
-    assert find_network(lake, "designs", scope=SCOPE)
+    assert find_network(lake, "living", scope="org-programme-living")
     assert len(lake.task_log.states().with_status("waiting")) > 0
