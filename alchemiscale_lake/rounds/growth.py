@@ -22,7 +22,7 @@ from ..networks import Network, parse_chain
 from ..networks.chain import index_chain
 from ..networks.network import is_network, network_of
 from ..statestore.network_state import set_network_state
-from ..statestore.submit import check_submission, read_chain, submit_network
+from ..statestore.submit import Lineage, check_submission, read_chain, store_network
 from ..store import Lake, NetworkState, collect
 from .design_history import DesignHistory, record_pickup
 from .design_source import DesignFile, DesignSource
@@ -173,7 +173,8 @@ def _grown(
     known = frozenset() if before is None else frozenset(before.transformations)
     after = network
     if superset is not None and set(superset.transformations) - known:
-        after = submit_network(lake, superset, scope, name=name, caller=caller).network
+        made = None if network is None else Lineage("extend", (network,))
+        after = store_network(lake, superset, scope, name=name, caller=caller, lineage=made).network
         submitted.add(after)
     fault_point("growth:submitted")
     rows = [_row(file, known, history.latest(folder.url).get(file.path), network, after) for file in files]
