@@ -15,7 +15,7 @@ def _():
     from alchemiscale_lake.report.notebook import frame, open_lake
     from alchemiscale_lake.report.round_page import round_page
     from alchemiscale_lake.report.rounds import explanation_table, rounds_table
-    from alchemiscale_lake.rounds.progress import network_progress
+    from alchemiscale_lake.rounds.network_progress import network_progress
 
     return (
         alchemiscale_lake,

@@ -14,7 +14,7 @@ from ._options import lake_option, pools_option, tasks_option
 from .strategy import outcome_of, plan_options, settings_of, settings_option
 
 if TYPE_CHECKING:
-    from ..rounds.growth import Growth
+    from ..rounds.growth import DesignGrowth
 
 __all__ = ["grow_command"]
 
@@ -100,7 +100,7 @@ def grow_command(
     click.get_current_context().exit(1 if night.failures else 0)
 
 
-def _growth_lines(name: str, growth: Growth | None) -> list[str]:
+def _growth_lines(name: str, growth: DesignGrowth | None) -> list[str]:
     if growth is None:
         return []
     lines = []

@@ -279,7 +279,7 @@ def report_command(
     from ..pools_file import find_pools_file, load_pools
     from ..report.page_places import shown_place
     from ..report.round_page import round_page, write_round_page
-    from ..rounds.progress import network_progress
+    from ..rounds.network_progress import network_progress
 
     path = find_pools_file(pools_file)
     opened, (found,) = _find(lake, [network], scope)

@@ -9,8 +9,8 @@ from ..hints import with_lake
 from ..query import NetworkNames
 from ..report.round_page import write_round_page
 from ..report.rounds import round_rows
+from ..rounds.network_progress import NetworkProgress, network_progress
 from ..rounds.night import Night
-from ..rounds.progress import NetworkProgress, network_progress
 from ..store import Lake
 from .artifacts import code, escaped, publish_markdown
 from .network_pages import page_text

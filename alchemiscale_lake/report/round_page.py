@@ -19,7 +19,7 @@ from ..errors import EstimationError, LakeError
 from ..plurals import count, part
 from ..query import ask, connect_to_networks
 from ..rounds.design_history import design_rows
-from ..rounds.progress import NetworkProgress, network_progress
+from ..rounds.network_progress import NetworkProgress, network_progress
 from ..settings import Pools
 from ..store import Lake, now_utc
 from .html_parts import asset, fill_page, html_table, section

@@ -1,6 +1,6 @@
 """Plot of a network's uncertainty against GPU-hours, in SVG: what was reached, and the forecast to the target.
 
-Numbers come from `rounds.progress`; colours are classes of the page's style.
+Numbers come from `rounds.network_progress`; colours are classes of the page's style.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
-from ..rounds.progress import NetworkProgress
+from ..rounds.network_progress import NetworkProgress
 
 __all__ = ["uncertainty_plot"]
 

@@ -28,13 +28,13 @@ from .design_history import DesignHistory, record_pickup
 from .design_source import DesignFile, DesignSource
 from .succession import hand_over
 
-__all__ = ["Growth", "grow_network", "living_network"]
+__all__ = ["DesignGrowth", "grow_network", "living_network"]
 
 _TRIES: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Growth:
+class DesignGrowth:
     """Outcome of looking for design files.
 
     Attributes
@@ -98,7 +98,7 @@ def grow_network(
     caller: Caller,
     settle_s: float = 60.0,
     retry_refused: bool = False,
-) -> Growth:
+) -> DesignGrowth:
     """Pick up new and changed design files, and grow a living network by them.
 
     A file is a network or a Transformation, as written by openfe. Nothing is ever removed from the network.
@@ -140,7 +140,7 @@ def grow_network(
                 if older != network:
                     hand_over(lake, older, network, caller=caller)
             if lake.network_log.states().get(network, NetworkState()).state != "active":
-                return Growth(network, n_unsettled=folder.n_unsettled, paused=True)
+                return DesignGrowth(network, n_unsettled=folder.n_unsettled, paused=True)
         growth = _grown(lake, folder, scope, name, history, network, submitted, caller, retry_refused=retry_refused)
         if growth is not None:
             _withdraw(lake, scope, name, submitted, caller)
@@ -159,14 +159,14 @@ def _grown(
     caller: Caller,
     *,
     retry_refused: bool,
-) -> Growth | None:
+) -> DesignGrowth | None:
     """Grow by the files that are new in the light of a history; return None if others were faster.
 
     Networks that are submitted are added to `submitted`.
     """
     files = _new_files(folder, history, retry_refused=retry_refused)
     if not files:
-        return Growth(network)
+        return DesignGrowth(network)
     fault_point("growth:files-read")
     before = None if network is None else _stored(lake, network)
     superset, files = _joined(lake, before, files, scope, name)
@@ -187,7 +187,7 @@ def _grown(
     def paths(outcome: str) -> tuple[str, ...]:
         return tuple(row["path"] for row in rows if row["outcome"] == outcome)
 
-    return Growth(
+    return DesignGrowth(
         after,
         paths("grown"),
         paths("known"),

@@ -21,7 +21,7 @@ from ..statestore.task_operations import ensure_tasks
 from ..store import Lake, collect
 from .advance import RoundReport, advance_network
 from .design_history import lineage
-from .growth import Growth, grow_network, living_network
+from .growth import DesignGrowth, grow_network, living_network
 from .setting import get_strategy
 from .strategy_plan import StrategyPlan
 
@@ -40,7 +40,7 @@ class Night:
         The living network.
     network : str or None
         ScopedKey of what it is now; None if there is nothing in it yet.
-    growth : Growth or None
+    growth : DesignGrowth or None
         None if it failed.
     n_tasks : int
         Tasks that were created.
@@ -55,7 +55,7 @@ class Night:
     name: str
     scope: str
     network: str | None
-    growth: Growth | None
+    growth: DesignGrowth | None
     n_tasks: int
     round: RoundReport | None
     gathered: GatherReport | None

@@ -41,7 +41,7 @@ def bash(command: str, folder: Path, **env: str) -> str:
 def folder(api: Api, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Run `setup.sh` as an operator, on an empty server."""
     place = tmp_path_factory.mktemp("operator")
-    bash(f"unset ALCHEMISCALE_LAKE; sh {DEPLOYMENTS / 'setup.sh'}", place)
+    bash(f"unset ALCHEMISCALE_LAKE ALCHEMISCALE_LAKE_DESIGNS; sh {DEPLOYMENTS / 'setup.sh'}", place)
     return place
 
 
@@ -61,6 +61,7 @@ def names() -> set[str]:
 def test_all_is_deployed_as_it_stands(deployed: dict[str, dict[str, Any]], folder: Path) -> None:
     assert set(deployed) == names()
     assert Lake.open(folder / "lake")
+    assert (folder / "designs").is_dir()
     assert {name: d["work_pool_name"] for name, d in deployed.items() if d["work_pool_name"] != "lake"} == {
         "run-assignment-cloud": "kubernetes"
     }

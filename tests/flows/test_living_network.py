@@ -128,9 +128,7 @@ def lasting(cache: Path, tmp_path: Path) -> Iterator[LocalServer]:
 
 
 @pytest.mark.timeout(900)
-def test_a_failed_night_alerts_through_an_automation_and_the_next_night_goes_on(
-    lasting: LocalServer, tmp_path: Path
-) -> None:
+def test_a_failed_night_alerts_through_an_automation(lasting: LocalServer, tmp_path: Path) -> None:
     user, _, password = lasting.login.partition(":")
     env = {"PREFECT_API_URL": lasting.api_url, "PREFECT_API_AUTH_STRING": lasting.login}
 
@@ -143,21 +141,15 @@ def test_a_failed_night_alerts_through_an_automation_and_the_next_night_goes_on(
         states = [run["state"]["type"] for run in runs(name)]
         return len(states) >= n and all(state in ("COMPLETED", "FAILED", "CRASHED") for state in states) and states
 
-    bash(f"unset ALCHEMISCALE_LAKE ALCHEMISCALE_LAKE_DESIGNS; sh {DEPLOYMENTS / 'setup.sh'}", tmp_path, **env)
-    designs = tmp_path / "designs"
-    assert designs.is_dir()
-    designs.rmdir()
+    Lake.create(tmp_path / "lake")
+    work_pool = "prefect work-pool create lake --type process"
+    deploy = f"prefect --no-prompt deploy --prefect-file {DEPLOYMENTS / 'prefect.yaml'}"
+    bash(f"{work_pool}; {deploy} -n living-network -n raise-alert", tmp_path, **env)
     with webhook() as (url, heard), worker("lake", tmp_path, **env, **{WEBHOOK: url}) as started:
         bash("prefect deployment run living-network/living-network", tmp_path, **env)
         assert wait_until(lambda: ended("living-network")) == ["FAILED"], started.log.read_text()[-3000:]
         assert wait_until(lambda: ended("raise-alert")) == ["COMPLETED"], started.log.read_text()[-3000:]
-        design(designs, "a.json", "ab", "bc")
-        bash("prefect deployment run living-network/living-network", tmp_path, **env)
-        assert wait_until(lambda: ended("living-network", 2)) == ["FAILED", "COMPLETED"]
 
     (alert,) = heard
     assert alert["text"].startswith("grow-living failed: ")
     assert "there is no folder" in alert["text"]
-    lake = Lake.open(tmp_path / "lake")
-    assert find_network(lake, "living", scope="org-programme-living")
-    assert len(lake.task_log.states().with_status("waiting")) > 0

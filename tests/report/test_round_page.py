@@ -13,7 +13,7 @@ from alchemiscale_lake.ids import Scope
 from alchemiscale_lake.report.round_page import round_page, write_round_page
 from alchemiscale_lake.report.uncertainty_plot import uncertainty_plot
 from alchemiscale_lake.rounds.design_history import record_pickup
-from alchemiscale_lake.rounds.progress import NetworkProgress, ProgressPoint
+from alchemiscale_lake.rounds.network_progress import NetworkProgress, ProgressPoint
 from alchemiscale_lake.store import Lake
 from alchemiscale_lake.store.objects import ObjectStore
 from alchemiscale_lake.strategies.design_forecast import DesignForecast, ForecastPoint

@@ -16,7 +16,7 @@ from alchemiscale_lake.faults import fault_hook
 from alchemiscale_lake.query import NetworkNames, find_network
 from alchemiscale_lake.rounds import clear_strategy, get_strategy, set_strategy
 from alchemiscale_lake.rounds.design_history import lineage
-from alchemiscale_lake.rounds.growth import Growth, grow_network, living_network
+from alchemiscale_lake.rounds.growth import DesignGrowth, grow_network, living_network
 from alchemiscale_lake.statestore.network_members import network_transformations
 from alchemiscale_lake.statestore.network_state import set_network_state, set_network_weight
 from alchemiscale_lake.statestore.restarts import add_task_restart_patterns, get_task_restart_patterns
@@ -29,7 +29,7 @@ ADA = Caller("ada")
 SCOPE = "org-programme-designs"
 
 
-def grow(lake: Lake, folder: Path | str, **options: object) -> Growth:
+def grow(lake: Lake, folder: Path | str, **options: object) -> DesignGrowth:
     return grow_network(lake, str(folder), SCOPE, "tyk2", caller=ADA, **options)  # type: ignore[arg-type]
 
 
@@ -50,7 +50,7 @@ def designs(tmp_path: Path) -> Path:
 
 
 def test_each_file_is_picked_up_once_and_only_what_is_new_is_stored(lake: Lake, designs: Path) -> None:
-    assert grow(lake, designs) == Growth(None)
+    assert grow(lake, designs) == DesignGrowth(None)
     design(designs, "week-1.json", "ab", "bc")
     first = grow(lake, designs)
     n_objects = lake.table("gufe_objects").scan().select(pl.len()).collect().item()
@@ -60,7 +60,7 @@ def test_each_file_is_picked_up_once_and_only_what_is_new_is_stored(lake: Lake, 
     assert (first.grown, first.n_new_transformations, n_edges(lake, first.network)) == (("week-1.json",), 2, 2)
     assert (second.grown, second.n_new_transformations) == (("later/week-2.json",), 1)
     assert n_edges(lake, second.network) == 3
-    assert grow(lake, designs) == Growth(second.network)
+    assert grow(lake, designs) == DesignGrowth(second.network)
     # Transformation cd, ChemicalSystem d with its component, and the network
     assert lake.table("gufe_objects").scan().select(pl.len()).collect().item() == n_objects + 4
     assert rows(lake)["outcome"].to_list() == ["grown", "grown"]
@@ -85,7 +85,7 @@ def test_a_changed_file_is_noticed_and_one_with_nothing_new_makes_no_version(lak
     digests = rows(lake).filter(pl.col("path") == "a.json")
     assert digests["replaces"].to_list() == [None, *digests["digest"].to_list()[:-1]]
     aged(designs / "a.json", 180)
-    assert grow(lake, designs) == Growth(back.network), "touched, not changed"
+    assert grow(lake, designs) == DesignGrowth(back.network), "touched, not changed"
     assert first.network != back.network
 
 
@@ -103,7 +103,7 @@ def test_a_refused_file_is_set_aside_with_the_reason_and_stops_no_other(lake: La
     note = designs / "bad.json.refused.txt"
     assert first.reasons[0] in note.read_text()
     assert (designs / "bad.json").read_text() == "{", "the file itself is left alone"
-    assert grow(lake, designs) == Growth(first.network)
+    assert grow(lake, designs) == DesignGrowth(first.network)
     again = grow(lake, designs, retry_refused=True)
     assert again.refused == ("bad.json", "settings.json")
 
@@ -136,7 +136,7 @@ def test_files_that_contradict_the_scope_or_each_other_are_refused(lake: Lake, d
 
 def test_a_file_that_is_still_being_copied_waits(lake: Lake, designs: Path) -> None:
     design(designs, "a.json", "ab").touch()
-    assert grow(lake, designs) == Growth(None, n_unsettled=1)
+    assert grow(lake, designs) == DesignGrowth(None, n_unsettled=1)
     assert grow(lake, designs, settle_s=0.0).grown == ("a.json",)
 
 
@@ -205,7 +205,7 @@ def test_a_paused_network_picks_up_nothing_until_it_is_active_again(lake: Lake, 
     network = str(grow(lake, designs).network)
     design(designs, "b.json", "bc")
     set_network_state(lake, [network], "inactive", caller=ADA)
-    assert grow(lake, designs) == Growth(network, paused=True)
+    assert grow(lake, designs) == DesignGrowth(network, paused=True)
     set_network_state(lake, [network], "active", caller=ADA)
     assert grow(lake, designs).grown == ("b.json",)
 
@@ -323,7 +323,7 @@ def test_designs_in_a_bucket(bucket: str, lake: Lake, tmp_path: Path) -> None:
     first = grow(lake, bucket)
     assert (first.grown, first.refused) == (("week/a.json",), ("bad.json",))
     assert b"bad.json" in bytes(obstore.get(store, "bad.json.refused.txt").bytes())
-    assert grow(lake, bucket) == Growth(first.network)
+    assert grow(lake, bucket) == DesignGrowth(first.network)
     obstore.put(store, "bad.json", design(tmp_path, "b.json", "bc").read_bytes())
     assert grow(lake, bucket).grown == ("bad.json",)
     assert sorted(str(meta["path"]) for batch in obstore.list(store) for meta in batch) == ["bad.json", "week/a.json"]

@@ -13,7 +13,7 @@ from alchemiscale_lake.ids import Scope
 from alchemiscale_lake.query import ask, connect
 from alchemiscale_lake.rounds import set_strategy
 from alchemiscale_lake.rounds.design_history import record_pickup
-from alchemiscale_lake.rounds.progress import network_progress
+from alchemiscale_lake.rounds.network_progress import network_progress
 from alchemiscale_lake.store import now_utc
 from tests.campaign import SCOPE, Campaign, hours
 
