@@ -12,6 +12,7 @@ from .lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from .caller import Caller
+    from .client import LakeClient
     from .costs.cost_models import train_cost_model
     from .errors import LakeError
     from .estimates.comparisons import compare
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "caller": ["Caller"],
+    "client": ["LakeClient"],
     "costs.cost_models": ["train_cost_model"],
     "errors": ["LakeError"],
     "estimates.comparisons": ["compare"],
@@ -85,6 +87,7 @@ _HOMES = {
 __all__ = [
     "Caller",
     "Lake",
+    "LakeClient",
     "LakeError",
     "Scope",
     "ScopedKey",

@@ -6,6 +6,7 @@ there once. Writing is in `store`; the rules are in `tasks` and `statestore`.
 
 from __future__ import annotations
 
+from .answers import relation_of
 from .connect import Connection, ask, connect, connect_for, read_sql, require_known_network
 from .counts import TaskSnapshot, status_counts, status_counts_by
 from .named_queries import NAMED_QUERIES, NamedQuery, statement
@@ -29,6 +30,7 @@ __all__ = [
     "networks_in",
     "new_scope_note",
     "read_sql",
+    "relation_of",
     "require_known_network",
     "require_scope",
     "statement",

@@ -12,7 +12,7 @@ from typing import Final
 import duckdb
 import polars as pl
 
-__all__ = ["frame_of"]
+__all__ = ["frame_of", "relation_of"]
 
 #: Also inside a list, struct or map.
 _WITHOUT_EQUAL: Final = re.compile(r"\b(INTERVAL|UNION|BIT|UHUGEINT|BIGNUM|GEOMETRY|VARIANT|TIME WITH TIME ZONE)\b")
@@ -32,6 +32,13 @@ def frame_of(relation: duckdb.DuckDBPyRelation) -> pl.DataFrame:
     frame: pl.DataFrame = _as_text(relation, odd).pl()
     beyond = [i for i, column in enumerate(frame.get_columns()) if _is_beyond(column)]
     return _as_text(relation, [*odd, *beyond]).pl() if beyond else frame
+
+
+def relation_of(frame: pl.DataFrame) -> duckdb.DuckDBPyRelation:
+    """Return rows as a relation of DuckDB, with a connection of its own."""
+    connection = duckdb.connect()
+    connection.execute("set timezone = 'UTC'")
+    return connection.from_arrow(frame.to_arrow())
 
 
 def _type_alone(kind: str) -> str:

@@ -33,7 +33,7 @@ class StrategyRound:
         Those that the Strategy was finished with.
     n_tasks : mapping of str to int
         Tasks by Transformation.
-    stop, exception : str or None
+    stop, exception, traceback : str or None
     plan_seq : int
         Commit of the log of networks that set the Strategy.
     inputs_digest : str
@@ -48,6 +48,7 @@ class StrategyRound:
     n_tasks: Mapping[str, int]
     stop: str | None
     exception: str | None
+    traceback: str | None
     plan_seq: int
     inputs_digest: str
     at: datetime
@@ -69,7 +70,7 @@ def last_round(lake: Lake, network: str) -> StrategyRound | None:
     rows = rows.sort("transformation")
     asked = rows.filter(pl.col("n_tasks") > 0).select("transformation", "n_tasks")
     finished = rows.filter(pl.col("weight").is_null() & (pl.col("state") != "error"))
-    fields = ("state", "stop", "exception", "plan_seq", "inputs_digest", "at")
+    fields = ("state", "stop", "exception", "traceback", "plan_seq", "inputs_digest", "at")
     return StrategyRound(
         first["round"],
         transformations=tuple(rows["transformation"]),

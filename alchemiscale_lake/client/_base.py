@@ -1,0 +1,111 @@
+"""What the parts of the client share: the transport, keys, progress, warnings about refusals."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from ..ids import Scope, ScopedKey
+from ..plurals import part
+from .transport import Transport
+
+__all__ = ["ClientPart", "RefusedWarning"]
+
+_Item = TypeVar("_Item")
+Key = ScopedKey | str
+
+
+class RefusedWarning(UserWarning):
+    """Some of the Tasks of a call were left as they are; the message says why."""
+
+
+class ClientPart:
+    """A client with a transport; the methods are in the classes that inherit this."""
+
+    _transport: Transport
+
+    def _ask(self, name: str, /, **arguments: Any) -> Any:
+        return self._transport.call(name, **arguments)
+
+    def _outcomes(self, name: str, tasks: Sequence[Key], /, **arguments: Any) -> list[ScopedKey | None]:
+        """Call something that answers for each Task; warn about those refused, and return None in their place."""
+        told = self._ask(name, tasks=_texts(tasks), **arguments)
+        refused = [why for ok, why in told if not ok]
+        if refused:
+            reasons = "; ".join(dict.fromkeys(refused))
+            warnings.warn(f"{part(len(refused), len(tasks), 'Task')} refused: {reasons}", RefusedWarning, stacklevel=3)
+        return [ScopedKey.parse(task) if ok else None for task, (ok, _) in zip(tasks, told, strict=True)]
+
+
+def text(key: Key) -> str:
+    """Return the text of a ScopedKey.
+
+    Raises
+    ------
+    InvalidKeyError
+        If it is malformed.
+    """
+    return str(ScopedKey.parse(key))
+
+
+def _texts(keys: Iterable[Key]) -> list[str]:
+    return [text(key) for key in keys]
+
+
+def texts(keys: Iterable[Key]) -> list[str]:
+    """Return the texts of ScopedKeys."""
+    return _texts(keys)
+
+
+def parsed(keys: Iterable[str]) -> list[ScopedKey]:
+    """Return ScopedKeys from their texts."""
+    return [ScopedKey.from_str(key) for key in keys]
+
+
+def scope_text(scope: Scope | str | None) -> str:
+    """Return the text of a Scope; None is every Scope."""
+    return "*-*-*" if scope is None else str(Scope.parse(scope))
+
+
+@contextmanager
+def waiting(what: str, *, visualize: bool) -> Iterator[None]:
+    """Show that something is going on, on a terminal.
+
+    Parameters
+    ----------
+    what : str
+        Title of the bar.
+    visualize : bool, default True
+        Show progress.
+    """
+    if not visualize:
+        yield
+        return
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    with console.status(what):
+        yield
+
+
+def counted(items: Sequence[_Item], what: str, *, visualize: bool) -> Iterator[_Item]:
+    """Iterate with a progress bar.
+
+    Parameters
+    ----------
+    items : sequence
+    what : str
+        Title of the bar.
+    visualize : bool, default True
+        Show progress.
+    """
+    if not visualize:
+        yield from items
+        return
+    from rich.console import Console
+    from rich.progress import track
+
+    console = Console(stderr=True)
+    yield from track(items, what, total=len(items), console=console, disable=not console.is_terminal)

@@ -1,0 +1,181 @@
+"""Networks: submit them, find them, set their state and weight."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import polars as pl
+
+from ...caller import Caller
+from ...errors import InvalidKeyError
+from ...ids import Scope
+from ...plurals import count
+from ...statestore.network_members import require_networks
+from ...statestore.network_state import set_network_state, set_network_weight
+from ...statestore.submit import submit_network
+from ...store import Lake, NetworkState
+from ._rows import in_scope, readable, rows_of
+
+__all__ = [
+    "create_network",
+    "list_scopes",
+    "networks_state",
+    "networks_weight",
+    "query_networks",
+    "set_networks_state",
+    "set_networks_weight",
+]
+
+_Value = TypeVar("_Value", str, float)
+
+
+def list_scopes(lake: Lake, caller: Caller) -> list[str]:
+    """Return the Scopes that the caller may read and that have a network, sorted.
+
+    Parameters
+    ----------
+    lake : Lake
+    caller : Caller
+    """
+    scopes = lake.table("networks").scan().select("scope").unique().collect()["scope"].sort()
+    return [scope for scope in scopes if caller.may("read", scope)]
+
+
+def create_network(
+    lake: Lake, caller: Caller, *, network: bytes, scope: str, state: str, name: str | None = None
+) -> dict[str, Any]:
+    """Submit a network; return its ScopedKey, and the key map of Transformations known under other keys.
+
+    Parameters
+    ----------
+    lake : Lake
+    caller : Caller
+    network : bytes
+        Its keyed chain, as JSON.
+    scope : str
+    state : str
+    name : str, optional
+    """
+    submitted = submit_network(lake, network, Scope.from_str(scope), name=name, caller=caller)
+    states = lake.network_log.states()
+    if submitted.new and state != states.get(submitted.network, NetworkState()).state:
+        lake.network_log.set([submitted.network], caller=caller, state=state)
+    return {"network": submitted.network, "new": submitted.new, "key_map": dict(submitted.key_map)}
+
+
+def query_networks(
+    lake: Lake, caller: Caller, *, name: str | None = None, scope: str = "*-*-*", state: str | None = None
+) -> list[str]:
+    """Return the ScopedKeys of networks, oldest first.
+
+    Parameters
+    ----------
+    lake : Lake
+    caller : Caller
+    name, state : str, optional
+        Regular expressions that the whole name or state has to match.
+    scope : str, default "*-*-*"
+        A Scope or a pattern.
+    """
+    called, stated = _pattern(name, "name"), _pattern(state, "state")
+    rows = rows_of(lake, "networks", in_scope(scope), ["network", "name", "created_at"]).sort("created_at", "network")
+    states = lake.network_log.states()
+    found = [
+        network
+        for network, own, _ in rows.iter_rows()
+        if (called is None or called.fullmatch(own or ""))
+        and (stated is None or stated.fullmatch(states.get(network, NetworkState()).state))
+    ]
+    return readable(caller, found)
+
+
+def networks_state(lake: Lake, caller: Caller, *, networks: Sequence[str]) -> list[str | None]:
+    """Return the state of each network, None for one that the lake lacks.
+
+    Parameters
+    ----------
+    lake : Lake
+    caller : Caller
+    networks : sequence of str
+        ScopedKeys.
+    """
+    return [None if one is None else one.state for one in _decisions(lake, caller, networks)]
+
+
+def networks_weight(lake: Lake, caller: Caller, *, networks: Sequence[str]) -> list[float | None]:
+    """Return the weight of each network, None for one that the lake lacks.
+
+    Parameters
+    ----------
+    lake : Lake
+    caller : Caller
+    networks : sequence of str
+        ScopedKeys.
+    """
+    return [None if one is None else one.weight for one in _decisions(lake, caller, networks)]
+
+
+def set_networks_state(
+    lake: Lake, caller: Caller, *, networks: Sequence[str], states: Sequence[str], reason: str | None = None
+) -> None:
+    """Set the state of each network.
+
+    Parameters
+    ----------
+    lake : Lake
+    caller : Caller
+    networks, states : sequence of str
+        As many states as networks.
+    reason : str, optional
+        Recorded in the log.
+    """
+    for state, own in _by_value(networks, states, "state").items():
+        set_network_state(lake, own, state, caller=caller, reason=reason)
+
+
+def set_networks_weight(
+    lake: Lake, caller: Caller, *, networks: Sequence[str], weights: Sequence[float], reason: str | None = None
+) -> None:
+    """Set the weight of each network.
+
+    Parameters
+    ----------
+    lake : Lake
+    caller : Caller
+    networks : sequence of str
+    weights : sequence of float
+        As many as networks, within [0, 1].
+    reason : str, optional
+        Recorded in the log.
+    """
+    chosen = _by_value(networks, weights, "weight")
+    require_networks(lake, networks)
+    for weight, own in chosen.items():
+        set_network_weight(lake, own, weight, caller=caller, reason=reason)
+
+
+def _decisions(lake: Lake, caller: Caller, networks: Sequence[str]) -> list[NetworkState | None]:
+    caller.require_for("read", networks)
+    known = set(rows_of(lake, "networks", pl.col("network").is_in(list(networks)), ["network"])["network"])
+    states = lake.network_log.states()
+    return [states.get(network, NetworkState()) if network in known else None for network in networks]
+
+
+def _by_value(networks: Sequence[str], values: Sequence[_Value], what: str) -> dict[_Value, list[str]]:
+    if len(networks) != len(values):
+        raise InvalidKeyError(
+            f"{count(len(networks), 'network')} but {count(len(values), what)}; give one {what} per network"
+        )
+    chosen: dict[_Value, list[str]] = {}
+    for network, value in dict(zip(networks, values, strict=True)).items():
+        chosen.setdefault(value, []).append(network)
+    return chosen
+
+
+def _pattern(text: str | None, what: str) -> re.Pattern[str] | None:
+    try:
+        return None if text is None else re.compile(text)
+    except re.error as e:
+        raise InvalidKeyError(f"{what} {text!r} is not a regular expression: {e}", value=text) from e

@@ -1,0 +1,5 @@
+"""Assertions of the contract explain themselves."""
+
+import pytest
+
+pytest.register_assert_rewrite("tests.client.client_contract")
