@@ -18,6 +18,7 @@ REPOSITORY = Path(__file__).parents[2]
 PAGES = [
     "docs/run-a-campaign.md",
     "docs/from-openfe.md",
+    "docs/from-alchemiscale.md",
     "docs/tasks.md",
     "docs/networks.md",
     "docs/strategies.md",
