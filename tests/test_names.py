@@ -23,6 +23,7 @@ SUBJECTS = frozenset(
         "execution",
         "failures",
         "findings",
+        "fortify",
         "host_log",
         "hosts",
         "imports",

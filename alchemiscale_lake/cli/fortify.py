@@ -87,10 +87,10 @@ def command(
     from ..estimates.gathering import gather_and_connect
     from ..query import find_network
     from ..report import Table
-    from ..rounds.fortify import load_planner
+    from ..rounds.fortify import load_edge_planner
     from ..store import Lake
 
-    plan = None if planner is None else load_planner(planner)
+    plan = None if planner is None else load_edge_planner(planner)
     opened = Lake.open(lake)
     found = find_network(opened, network, scope=scope)
     _, reading = gather_and_connect(opened, [found], ("latest_edges", "networks"))

@@ -11,7 +11,7 @@ import polars as pl
 
 from ..errors import LakeError
 from ..query import relation_of
-from ._base import Key, text
+from .client_part import AnyKey, text
 from .status_methods import StatusMethods
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AnalysisMethods"]
 
-Until = Callable[[Mapping[str, int]], bool]
+Condition = Callable[[Mapping[str, int]], bool]
 
 
 class AnalysisMethods(StatusMethods):
@@ -46,16 +46,16 @@ class AnalysisMethods(StatusMethods):
         """
         return relation_of(self._frame("sql", statement=statement, parameters=parameters))
 
-    def estimates(self, network: Key) -> pl.DataFrame:
+    def estimates(self, network: AnyKey) -> pl.DataFrame:
         """Return the newest estimate of every ligand of a network, the best first: named query `ligand_ranking`."""
         return self._frame("named_query", name="ligand_ranking", network=text(network))
 
-    def edges(self, network: Key) -> pl.DataFrame:
+    def edges(self, network: AnyKey) -> pl.DataFrame:
         """Return the newest estimate of every edge of a network: named query `latest_edges`."""
         return self._frame("named_query", name="latest_edges", network=text(network))
 
     def ranking(
-        self, network: Key, *, top: int = 3, kind: str | None = None, model_error: float | str | None = None
+        self, network: AnyKey, *, top: int = 3, kind: str | None = None, model_error: float | str | None = None
     ) -> pl.DataFrame:
         """Return the ligands of a network with the probability of each to be the best, see `rank_network`.
 
@@ -71,7 +71,7 @@ class AnalysisMethods(StatusMethods):
         """
         return self._frame("ranking", network=text(network), top=top, kind=kind, model_error=model_error)
 
-    def forecast(self, network: Key, *, tasks_per_transformation: int | None = None) -> pl.DataFrame:
+    def forecast(self, network: AnyKey, *, tasks_per_transformation: int | None = None) -> pl.DataFrame:
         """Return the predicted cost of what is left of a network.
 
         Parameters
@@ -88,7 +88,7 @@ class AnalysisMethods(StatusMethods):
         """
         return self._frame("forecast", network=text(network), tasks_per_transformation=tasks_per_transformation)
 
-    def gather(self, network: Key, *, rule: str | None = None) -> dict[str, Any]:
+    def gather(self, network: AnyKey, *, rule: str | None = None) -> dict[str, Any]:
         """Update the estimates of a network with its new results.
 
         Parameters
@@ -106,8 +106,8 @@ class AnalysisMethods(StatusMethods):
 
     def wait(
         self,
-        network: Key,
-        until: Until | None = None,
+        network: AnyKey,
+        until: Condition | None = None,
         *,
         timeout_s: float | None = None,
         poll_s: float = 5.0,

@@ -7,7 +7,7 @@ from typing import Any
 
 from .. import gufe_adapter
 from ..ids import Scope, ScopedKey
-from ._base import ClientPart, Key, parsed, scope_text, text, texts, waiting
+from .client_part import AnyKey, ClientPart, parsed, scope_text, text, texts, waiting
 
 __all__ = ["NetworkMethods"]
 
@@ -25,7 +25,7 @@ class NetworkMethods(ClientPart):
         """Return the Scopes, see `get_scopes`."""
         return self.get_scopes()
 
-    def check_exists(self, scoped_key: Key) -> bool:
+    def check_exists(self, scoped_key: AnyKey) -> bool:
         """Return whether the lake has the object or Task of a ScopedKey."""
         return bool(self._ask("exists", key=text(scoped_key)))
 
@@ -73,7 +73,7 @@ class NetworkMethods(ClientPart):
             answer = self._ask("create_network", network=chain, scope=where, state=str(state), name=name)
         return ScopedKey.from_str(answer["network"])
 
-    def get_network(self, network: Key, compress: bool = True, visualize: bool = True) -> Any:
+    def get_network(self, network: AnyKey, compress: bool = True, visualize: bool = True) -> Any:
         """Return an AlchemicalNetwork.
 
         Parameters
@@ -93,7 +93,7 @@ class NetworkMethods(ClientPart):
         """
         return self._object(network, compress, visualize)
 
-    def get_transformation(self, transformation: Key, compress: bool = True, visualize: bool = True) -> Any:
+    def get_transformation(self, transformation: AnyKey, compress: bool = True, visualize: bool = True) -> Any:
         """Return a Transformation.
 
         Parameters
@@ -106,7 +106,7 @@ class NetworkMethods(ClientPart):
         """
         return self._object(transformation, compress, visualize)
 
-    def get_chemicalsystem(self, chemicalsystem: Key, compress: bool = True, visualize: bool = True) -> Any:
+    def get_chemicalsystem(self, chemicalsystem: AnyKey, compress: bool = True, visualize: bool = True) -> Any:
         """Return a ChemicalSystem.
 
         Parameters
@@ -119,7 +119,7 @@ class NetworkMethods(ClientPart):
         """
         return self._object(chemicalsystem, compress, visualize)
 
-    def _object(self, key: Key, compress: bool, visualize: bool) -> Any:
+    def _object(self, key: AnyKey, compress: bool, visualize: bool) -> Any:
         del compress
         wanted = text(key)
         if wanted not in self._objects:
@@ -171,41 +171,41 @@ class NetworkMethods(ClientPart):
 
     # --- members ----------------------------------------------------------------------------------
 
-    def get_network_transformations(self, network: Key) -> list[ScopedKey]:
+    def get_network_transformations(self, network: AnyKey) -> list[ScopedKey]:
         """Return the Transformations of a network, sorted."""
         return parsed(self._ask("network_transformations", network=text(network)))
 
-    def get_transformation_networks(self, transformation: Key) -> list[ScopedKey]:
+    def get_transformation_networks(self, transformation: AnyKey) -> list[ScopedKey]:
         """Return the networks with a Transformation, sorted."""
         return parsed(self._ask("transformation_networks", transformation=text(transformation)))
 
-    def get_network_chemicalsystems(self, network: Key) -> list[ScopedKey]:
+    def get_network_chemicalsystems(self, network: AnyKey) -> list[ScopedKey]:
         """Return the ChemicalSystems of a network, sorted."""
         return parsed(self._ask("network_chemicalsystems", network=text(network)))
 
-    def get_chemicalsystem_networks(self, chemicalsystem: Key) -> list[ScopedKey]:
+    def get_chemicalsystem_networks(self, chemicalsystem: AnyKey) -> list[ScopedKey]:
         """Return the networks with a ChemicalSystem, sorted."""
         return parsed(self._ask("chemicalsystem_networks", chemicalsystem=text(chemicalsystem)))
 
-    def get_transformation_chemicalsystems(self, transformation: Key) -> list[ScopedKey]:
+    def get_transformation_chemicalsystems(self, transformation: AnyKey) -> list[ScopedKey]:
         """Return states A and B of a Transformation, in this order; the only system of a NonTransformation."""
         return parsed(self._ask("transformation_chemicalsystems", transformation=text(transformation)))
 
-    def get_chemicalsystem_transformations(self, chemicalsystem: Key) -> list[ScopedKey]:
+    def get_chemicalsystem_transformations(self, chemicalsystem: AnyKey) -> list[ScopedKey]:
         """Return the Transformations from or to a ChemicalSystem, sorted."""
         return parsed(self._ask("chemicalsystem_transformations", chemicalsystem=text(chemicalsystem)))
 
     # --- state and weight -------------------------------------------------------------------------
 
-    def get_network_state(self, network: Key) -> str | None:
+    def get_network_state(self, network: AnyKey) -> str | None:
         """Return the state of a network, None if the lake does not have it."""
         return self.get_networks_state([network])[0]
 
-    def get_networks_state(self, networks: Sequence[Key]) -> list[str | None]:
+    def get_networks_state(self, networks: Sequence[AnyKey]) -> list[str | None]:
         """Return the state of each network, None for one that the lake does not have."""
         return list(self._ask("networks_state", networks=texts(networks)))
 
-    def set_network_state(self, network: Key, state: str, *, reason: str | None = None) -> ScopedKey | None:
+    def set_network_state(self, network: AnyKey, state: str, *, reason: str | None = None) -> ScopedKey | None:
         """Set the state of a network, see `set_networks_state`.
 
         Parameters
@@ -219,7 +219,7 @@ class NetworkMethods(ClientPart):
         return self.set_networks_state([network], [state], reason=reason)[0]
 
     def set_networks_state(
-        self, networks: Sequence[Key], states: Sequence[str], *, reason: str | None = None
+        self, networks: Sequence[AnyKey], states: Sequence[str], *, reason: str | None = None
     ) -> list[ScopedKey | None]:
         """Set the states of networks.
 
@@ -245,11 +245,11 @@ class NetworkMethods(ClientPart):
             self._ask("set_networks_state", networks=texts(keys), states=list(values), reason=reason)
         return known
 
-    def get_network_weight(self, network: Key) -> float | None:
+    def get_network_weight(self, network: AnyKey) -> float | None:
         """Return the weight of a network in [0, 1], None if the lake does not have it."""
         return self.get_networks_weight([network])[0]
 
-    def get_networks_weight(self, networks: Sequence[Key], batch_size: int = 1000) -> list[float | None]:
+    def get_networks_weight(self, networks: Sequence[AnyKey], batch_size: int = 1000) -> list[float | None]:
         """Return the weight of each network, None for one that the lake does not have.
 
         Parameters
@@ -261,7 +261,7 @@ class NetworkMethods(ClientPart):
         del batch_size
         return list(self._ask("networks_weight", networks=texts(networks)))
 
-    def set_network_weight(self, network: Key, weight: float) -> ScopedKey | None:
+    def set_network_weight(self, network: AnyKey, weight: float) -> ScopedKey | None:
         """Set the weight of a network in [0, 1], relative to others; 0 gets no new compute.
 
         Parameters
@@ -273,7 +273,7 @@ class NetworkMethods(ClientPart):
         return self.set_networks_weight([network], [weight])[0]
 
     def set_networks_weight(
-        self, networks: Sequence[Key], weights: Sequence[float], batch_size: int = 1000
+        self, networks: Sequence[AnyKey], weights: Sequence[float], batch_size: int = 1000
     ) -> list[ScopedKey | None]:
         """Set the weights of networks.
 
@@ -298,6 +298,6 @@ class NetworkMethods(ClientPart):
             self._ask("set_networks_weight", networks=texts(keys), weights=list(values))
         return known
 
-    def _known(self, networks: Sequence[Key]) -> list[ScopedKey | None]:
+    def _known(self, networks: Sequence[AnyKey]) -> list[ScopedKey | None]:
         states = self.get_networks_state(networks)
         return [ScopedKey.parse(key) if state else None for key, state in zip(networks, states, strict=True)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..ids import ScopedKey
-from ._base import ClientPart, Key, text
+from .client_part import AnyKey, ClientPart, text
 
 __all__ = ["RestartMethods"]
 
@@ -14,7 +14,7 @@ class RestartMethods(ClientPart):
     """Restart failed Tasks of a network whose tracebacks match a pattern."""
 
     def add_task_restart_patterns(
-        self, network_scoped_key: Key, patterns: Sequence[str], num_allowed_restarts: int
+        self, network_scoped_key: AnyKey, patterns: Sequence[str], num_allowed_restarts: int
     ) -> ScopedKey:
         """Add patterns to a network; they also restart Tasks that are in error already.
 
@@ -35,12 +35,12 @@ class RestartMethods(ClientPart):
         )
         return ScopedKey.from_str(network)
 
-    def get_task_restart_patterns(self, network_scoped_key: Key) -> dict[str, int]:
+    def get_task_restart_patterns(self, network_scoped_key: AnyKey) -> dict[str, int]:
         """Return the patterns of a network with the restarts that each allows."""
         return dict(self._ask("get_task_restart_patterns", network=text(network_scoped_key)))
 
     def set_task_restart_patterns_allowed_restarts(
-        self, network_scoped_key: Key, patterns: Sequence[str], num_allowed_restarts: int
+        self, network_scoped_key: AnyKey, patterns: Sequence[str], num_allowed_restarts: int
     ) -> None:
         """Change the restarts that patterns of a network allow.
 
@@ -57,7 +57,7 @@ class RestartMethods(ClientPart):
             num_allowed_restarts=num_allowed_restarts,
         )
 
-    def remove_task_restart_patterns(self, network_scoped_key: Key, patterns: Sequence[str]) -> None:
+    def remove_task_restart_patterns(self, network_scoped_key: AnyKey, patterns: Sequence[str]) -> None:
         """Remove patterns from a network.
 
         Parameters
@@ -67,6 +67,6 @@ class RestartMethods(ClientPart):
         """
         self._ask("remove_task_restart_patterns", network=text(network_scoped_key), patterns=list(patterns))
 
-    def clear_task_restart_patterns(self, network_scoped_key: Key) -> None:
+    def clear_task_restart_patterns(self, network_scoped_key: AnyKey) -> None:
         """Remove all patterns from a network."""
         self._ask("clear_task_restart_patterns", network=text(network_scoped_key))

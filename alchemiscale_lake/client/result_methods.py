@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 
 from .. import gufe_adapter
 from ..ids import ScopedKey
-from ._base import Key, counted, text, texts
+from .client_part import AnyKey, counted, text, texts
 from .network_methods import NetworkMethods
 from .result_format import ResultFormat
 
@@ -31,7 +31,7 @@ class ResultMethods(NetworkMethods):
 
     def get_network_results(
         self,
-        network: Key,
+        network: AnyKey,
         return_as: Format = ResultFormat.PROTOCOL_RESULT,
         return_protocoldagresults: bool | None = None,
         compress: bool = True,
@@ -62,7 +62,7 @@ class ResultMethods(NetworkMethods):
         return dict(self._results_of(wanted, form, ok=True, visualize=visualize))
 
     def get_network_failures(
-        self, network: Key, compress: bool = True, visualize: bool = True
+        self, network: AnyKey, compress: bool = True, visualize: bool = True
     ) -> dict[ScopedKey, list[Any]]:
         """Return the failed ProtocolDAGResults of every Transformation of a network.
 
@@ -80,7 +80,7 @@ class ResultMethods(NetworkMethods):
 
     def get_transformation_results(
         self,
-        transformation: Key,
+        transformation: AnyKey,
         return_as: Format = ResultFormat.PROTOCOL_RESULT,
         return_protocoldagresults: bool | None = None,
         compress: bool = True,
@@ -106,7 +106,7 @@ class ResultMethods(NetworkMethods):
         return found
 
     def get_transformation_failures(
-        self, transformation: Key, compress: bool = True, visualize: bool = True
+        self, transformation: AnyKey, compress: bool = True, visualize: bool = True
     ) -> list[Any]:
         """Return the failed ProtocolDAGResults of a Transformation.
 
@@ -123,7 +123,7 @@ class ResultMethods(NetworkMethods):
         ((_, found),) = self._results_of([ScopedKey.parse(transformation)], form, ok=False, visualize=visualize)
         return list(found)
 
-    def get_task_results(self, task: Key, compress: bool = True, visualize: bool = True) -> list[Any]:
+    def get_task_results(self, task: AnyKey, compress: bool = True, visualize: bool = True) -> list[Any]:
         """Return the successful ProtocolDAGResults of a Task.
 
         Parameters
@@ -137,7 +137,7 @@ class ResultMethods(NetworkMethods):
         del compress
         return self._of_task(task, ok=True, visualize=visualize)
 
-    def get_task_failures(self, task: Key, compress: bool = True, visualize: bool = True) -> list[Any]:
+    def get_task_failures(self, task: AnyKey, compress: bool = True, visualize: bool = True) -> list[Any]:
         """Return the failed ProtocolDAGResults of a Task.
 
         Parameters
@@ -151,7 +151,7 @@ class ResultMethods(NetworkMethods):
         del compress
         return self._of_task(task, ok=False, visualize=visualize)
 
-    def iter_network_results(self, network: Key, *, ok: bool = True) -> Iterator[tuple[ScopedKey, Any]]:
+    def iter_network_results(self, network: AnyKey, *, ok: bool = True) -> Iterator[tuple[ScopedKey, Any]]:
         """Iterate over the ProtocolDAGResults of a network, each with its Transformation; one at a time in memory.
 
         Parameters
@@ -166,7 +166,7 @@ class ResultMethods(NetworkMethods):
         for row, result in zip(rows, self._built(rows), strict=True):
             yield ScopedKey.from_str(row["transformation"]), result
 
-    def _of_task(self, task: Key, *, ok: bool, visualize: bool) -> list[Any]:
+    def _of_task(self, task: AnyKey, *, ok: bool, visualize: bool) -> list[Any]:
         rows = self._ask("task_results", task=text(task), ok=ok)
         return list(self._built(list(counted(rows, "results", visualize=visualize))))
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ..ids import Scope
 from ..report import lay_out
 from ..report.status import STATUS_STYLES, status_table
-from ._base import ClientPart, Key, scope_text, text, texts
+from .client_part import AnyKey, ClientPart, scope_text, text, texts
 
 __all__ = ["StatusMethods"]
 
@@ -33,7 +33,7 @@ class StatusMethods(ClientPart):
         counts = self._ask("scope_status", scope=scope_text(scope), network_state=state)
         return _shown(counts, scope_text(scope), visualize)
 
-    def get_network_status(self, network: Key, visualize: bool | None = True) -> dict[str, int]:
+    def get_network_status(self, network: AnyKey, visualize: bool | None = True) -> dict[str, int]:
         """Count the Tasks of a network's Transformations.
 
         Parameters
@@ -44,11 +44,11 @@ class StatusMethods(ClientPart):
         """
         return _shown(self.get_networks_status([network])[0], text(network), visualize)
 
-    def get_networks_status(self, networks: Sequence[Key]) -> list[dict[str, int]]:
+    def get_networks_status(self, networks: Sequence[AnyKey]) -> list[dict[str, int]]:
         """Count the Tasks of each network."""
         return list(self._ask("networks_status", networks=texts(networks)))
 
-    def get_transformation_status(self, transformation: Key, visualize: bool | None = True) -> dict[str, int]:
+    def get_transformation_status(self, transformation: AnyKey, visualize: bool | None = True) -> dict[str, int]:
         """Count the Tasks of a Transformation.
 
         Parameters

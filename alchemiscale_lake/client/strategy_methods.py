@@ -11,7 +11,7 @@ from ..ids import ScopedKey
 from ..rounds.setting import plan_of
 from ..strategies.base import Strategy
 from ..strategies.catalog import make_strategy
-from ._base import ClientPart, Key, text
+from .client_part import AnyKey, ClientPart, text
 
 __all__ = ["StrategyMethods", "StrategyState"]
 
@@ -55,7 +55,7 @@ class StrategyMethods(ClientPart):
 
     def set_network_strategy(
         self,
-        network: Key,
+        network: AnyKey,
         strategy: str | Strategy[Any] | None,
         max_tasks_per_transformation: int | None = 3,
         task_scaling: str = "exponential",
@@ -113,7 +113,7 @@ class StrategyMethods(ClientPart):
         self._ask("set_network_strategy", network=key, plan=plan.model_dump_json())
         return ScopedKey.from_str(key)
 
-    def get_network_strategy(self, network: Key) -> Strategy[Any] | str | None:
+    def get_network_strategy(self, network: AnyKey) -> Strategy[Any] | str | None:
         """Return the Strategy of a network; its name if it is defined in a file, None if there is none."""
         found = self._ask("network_strategy", network=text(network))
         if found is None:
@@ -121,7 +121,7 @@ class StrategyMethods(ClientPart):
         plan = found["plan"]
         return str(plan["strategy"]) if plan["code"] is not None else make_strategy(plan["strategy"], plan["settings"])
 
-    def get_network_strategy_state(self, network: Key) -> StrategyState | None:
+    def get_network_strategy_state(self, network: AnyKey) -> StrategyState | None:
         """Return the progress of a network's Strategy, None if it has none."""
         found = self._ask("network_strategy", network=text(network))
         if found is None:
@@ -141,16 +141,16 @@ class StrategyMethods(ClientPart):
             traceback=None if last is None else last["traceback"],
         )
 
-    def get_network_strategy_status(self, network: Key) -> Status | None:
+    def get_network_strategy_status(self, network: AnyKey) -> Status | None:
         """Return `awake`, `dormant` or `error`; None if the network has no Strategy."""
         state = self.get_network_strategy_state(network)
         return None if state is None else state.status
 
-    def set_network_strategy_awake(self, network: Key) -> ScopedKey | None:
+    def set_network_strategy_awake(self, network: AnyKey) -> ScopedKey | None:
         """Ask a Strategy that is finished or has failed again; return the network, None if it has no Strategy."""
         return ScopedKey.parse(network) if self._ask("wake_strategy", network=text(network)) else None
 
-    def advance_network(self, network: Key, *, now: bool = False) -> dict[str, Any]:
+    def advance_network(self, network: AnyKey, *, now: bool = False) -> dict[str, Any]:
         """Hold the next round of a network's Strategy, as the flow `advance-network` does.
 
         Parameters

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import InvalidKeyError
 from ..ids import Scope, ScopedKey
-from ._base import ClientPart, Key, parsed, scope_text, text, texts
+from .client_part import AnyKey, ClientPart, parsed, scope_text, text, texts
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -18,7 +18,7 @@ __all__ = ["TaskMethods"]
 class TaskMethods(ClientPart):
     """Create, find, action and change Tasks. A call about many is one commit or one question."""
 
-    def create_tasks(self, transformation: Key, extends: Key | None = None, count: int = 1) -> list[ScopedKey]:
+    def create_tasks(self, transformation: AnyKey, extends: AnyKey | None = None, count: int = 1) -> list[ScopedKey]:
         """Create Tasks for a Transformation, without actioning them.
 
         Parameters
@@ -40,7 +40,7 @@ class TaskMethods(ClientPart):
         )
 
     def create_transformations_tasks(
-        self, transformations: Sequence[Key], extends: Sequence[Key | None] | None = None
+        self, transformations: Sequence[AnyKey], extends: Sequence[AnyKey | None] | None = None
     ) -> list[ScopedKey]:
         """Create one Task per given Transformation; repeat one for several Tasks.
 
@@ -58,7 +58,7 @@ class TaskMethods(ClientPart):
         parents = None if extends is None else [None if one is None else text(one) for one in extends]
         return parsed(self._ask("create_tasks", transformations=texts(transformations), extends=parents))
 
-    def ensure_tasks(self, network: Key, count: int, weight: float | None = None) -> list[ScopedKey]:
+    def ensure_tasks(self, network: AnyKey, count: int, weight: float | None = None) -> list[ScopedKey]:
         """Ensure that every Transformation of a network has this many Tasks, actioned there; again changes nothing.
 
         Parameters
@@ -90,7 +90,7 @@ class TaskMethods(ClientPart):
         """
         return parsed(self._ask("query_tasks", scope=scope_text(scope), status=_status(status)))
 
-    def get_network_tasks(self, network: Key, status: str | None = None) -> list[ScopedKey]:
+    def get_network_tasks(self, network: AnyKey, status: str | None = None) -> list[ScopedKey]:
         """Return the Tasks of a network's Transformations, actioned or not, sorted.
 
         Parameters
@@ -103,8 +103,8 @@ class TaskMethods(ClientPart):
 
     def get_transformation_tasks(
         self,
-        transformation: Key,
-        extends: Key | None = None,
+        transformation: AnyKey,
+        extends: AnyKey | None = None,
         return_as: Literal["list", "graph"] = "list",
         status: str | None = None,
     ) -> list[ScopedKey] | nx.DiGraph:
@@ -134,18 +134,18 @@ class TaskMethods(ClientPart):
         graph.add_edges_from((task, ScopedKey.from_str(parent)) for task, parent in rows if parent is not None)
         return graph
 
-    def get_task_transformation(self, task: Key) -> ScopedKey:
+    def get_task_transformation(self, task: AnyKey) -> ScopedKey:
         """Return the Transformation of a Task."""
         return ScopedKey.from_str(self._ask("task_transformation", task=text(task)))
 
-    def get_task_networks(self, task: Key) -> list[ScopedKey]:
+    def get_task_networks(self, task: AnyKey) -> list[ScopedKey]:
         """Return the networks with the Transformation of a Task, sorted."""
         return parsed(self._ask("task_networks", task=text(task)))
 
     # --- actions ----------------------------------------------------------------------------------
 
     def action_tasks(
-        self, tasks: Sequence[Key], network: Key, weight: float | Sequence[float] | None = None
+        self, tasks: Sequence[AnyKey], network: AnyKey, weight: float | Sequence[float] | None = None
     ) -> list[ScopedKey | None]:
         """Action Tasks on a network, so that they are executed.
 
@@ -165,7 +165,7 @@ class TaskMethods(ClientPart):
         weights = weight if weight is None or isinstance(weight, (int, float)) else list(weight)
         return self._outcomes("action_tasks", tasks, network=text(network), weight=weights)
 
-    def cancel_tasks(self, tasks: Sequence[Key], network: Key) -> list[ScopedKey | None]:
+    def cancel_tasks(self, tasks: Sequence[AnyKey], network: AnyKey) -> list[ScopedKey | None]:
         """Cancel Tasks on a network; running ones that no other network wants are stopped and released.
 
         Parameters
@@ -181,7 +181,7 @@ class TaskMethods(ClientPart):
         return self._outcomes("cancel_tasks", tasks, network=text(network))
 
     def get_network_actioned_tasks(
-        self, network: Key, task_weights: bool = False
+        self, network: AnyKey, task_weights: bool = False
     ) -> dict[ScopedKey, float] | list[ScopedKey]:
         """Return the Tasks actioned on a network, with their weights if asked for.
 
@@ -194,7 +194,7 @@ class TaskMethods(ClientPart):
         return self.get_networks_actioned_tasks([network], task_weights)[0]
 
     def get_networks_actioned_tasks(
-        self, networks: Sequence[Key], task_weights: bool = False
+        self, networks: Sequence[AnyKey], task_weights: bool = False
     ) -> list[dict[ScopedKey, float] | list[ScopedKey]]:
         """Return the Tasks actioned on each network.
 
@@ -209,7 +209,7 @@ class TaskMethods(ClientPart):
         return [tasks if task_weights else list(tasks) for tasks in found]
 
     def get_task_actioned_networks(
-        self, task: Key, task_weights: bool = False
+        self, task: AnyKey, task_weights: bool = False
     ) -> dict[ScopedKey, float] | list[ScopedKey]:
         """Return the networks on which a Task is actioned, with its weights there if asked for.
 
@@ -225,7 +225,7 @@ class TaskMethods(ClientPart):
 
     # --- status and priority ----------------------------------------------------------------------
 
-    def get_tasks_status(self, tasks: Sequence[Key], batch_size: int = 1000) -> list[str | None]:
+    def get_tasks_status(self, tasks: Sequence[AnyKey], batch_size: int = 1000) -> list[str | None]:
         """Return the status of each Task, None for one that the lake does not have.
 
         Parameters
@@ -238,7 +238,7 @@ class TaskMethods(ClientPart):
         return list(self._ask("tasks_status", tasks=texts(tasks)))
 
     def set_tasks_status(
-        self, tasks: Sequence[Key], status: str, batch_size: int = 1000, *, reason: str | None = None
+        self, tasks: Sequence[AnyKey], status: str, batch_size: int = 1000, *, reason: str | None = None
     ) -> list[ScopedKey | None]:
         """Set the status of Tasks in one commit.
 
@@ -260,7 +260,7 @@ class TaskMethods(ClientPart):
         del batch_size
         return self._outcomes("set_tasks_status", tasks, status=str(status), reason=reason)
 
-    def get_tasks_priority(self, tasks: Sequence[Key], batch_size: int = 1000) -> list[int | None]:
+    def get_tasks_priority(self, tasks: Sequence[AnyKey], batch_size: int = 1000) -> list[int | None]:
         """Return the priority of each Task, None for one that the lake does not have.
 
         Parameters
@@ -272,7 +272,9 @@ class TaskMethods(ClientPart):
         del batch_size
         return list(self._ask("tasks_priority", tasks=texts(tasks)))
 
-    def set_tasks_priority(self, tasks: Sequence[Key], priority: int, batch_size: int = 1000) -> list[ScopedKey | None]:
+    def set_tasks_priority(
+        self, tasks: Sequence[AnyKey], priority: int, batch_size: int = 1000
+    ) -> list[ScopedKey | None]:
         """Set the priority of Tasks in one commit.
 
         Parameters

@@ -24,10 +24,10 @@ from ..query import connect_for, read_sql
 from ..statestore.submit import Submission, submit_network
 from ..store import Lake
 
-__all__ = ["Fortified", "Planner", "add_edges", "load_planner"]
+__all__ = ["EdgePlanner", "Fortified", "add_edges", "load_edge_planner"]
 
 #: From an AlchemicalNetwork and two of its ligands to Transformations between them, one per leg; none if it cannot.
-Planner = Callable[[Any, str, str], Iterable[Any]]
+EdgePlanner = Callable[[Any, str, str], Iterable[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Fortified:
 
 
 def add_edges(
-    lake: Lake, network: str | ScopedKey, pairs: pl.DataFrame, planner: Planner, *, caller: Caller | None = None
+    lake: Lake, network: str | ScopedKey, pairs: pl.DataFrame, planner: EdgePlanner, *, caller: Caller | None = None
 ) -> Fortified:
     """Let a planner make Transformations of pairs, and submit the network with them, under the same name.
 
@@ -88,7 +88,7 @@ def add_edges(
     )
 
 
-def load_planner(source: str) -> Planner:
+def load_edge_planner(source: str) -> EdgePlanner:
     """Return the function `file.py:name`.
 
     Parameters
@@ -111,7 +111,7 @@ def load_planner(source: str) -> Planner:
         spec.loader.exec_module(module)
     except Exception as e:
         raise SettingsError(f"{path} cannot be run: {type(e).__name__}: {e}", planner=source) from e
-    found: Planner | None = getattr(module, name, None)
+    found: EdgePlanner | None = getattr(module, name, None)
     if not callable(found):
         raise SettingsError(f"{path} has no function {name!r}", planner=source)
     return found

@@ -15,7 +15,7 @@ import pytest
 
 from alchemiscale_lake import Caller, Scope, ScopedKey
 from alchemiscale_lake.client import LakeClient, ResultFormat, Transport
-from alchemiscale_lake.client._base import RefusedWarning
+from alchemiscale_lake.client.client_part import RefusedWarning
 from alchemiscale_lake.errors import (
     InvalidKeyError,
     InvalidScopeError,

@@ -14,7 +14,7 @@ from .transport import Transport
 __all__ = ["ClientPart", "RefusedWarning"]
 
 _Item = TypeVar("_Item")
-Key = ScopedKey | str
+AnyKey = ScopedKey | str
 
 
 class RefusedWarning(UserWarning):
@@ -29,7 +29,7 @@ class ClientPart:
     def _ask(self, name: str, /, **arguments: Any) -> Any:
         return self._transport.call(name, **arguments)
 
-    def _outcomes(self, name: str, tasks: Sequence[Key], /, **arguments: Any) -> list[ScopedKey | None]:
+    def _outcomes(self, name: str, tasks: Sequence[AnyKey], /, **arguments: Any) -> list[ScopedKey | None]:
         """Call something that answers for each Task; warn about those refused, and return None in their place."""
         told = self._ask(name, tasks=_texts(tasks), **arguments)
         refused = [why for ok, why in told if not ok]
@@ -39,7 +39,7 @@ class ClientPart:
         return [ScopedKey.parse(task) if ok else None for task, (ok, _) in zip(tasks, told, strict=True)]
 
 
-def text(key: Key) -> str:
+def text(key: AnyKey) -> str:
     """Return the text of a ScopedKey.
 
     Raises
@@ -50,11 +50,11 @@ def text(key: Key) -> str:
     return str(ScopedKey.parse(key))
 
 
-def _texts(keys: Iterable[Key]) -> list[str]:
+def _texts(keys: Iterable[AnyKey]) -> list[str]:
     return [text(key) for key in keys]
 
 
-def texts(keys: Iterable[Key]) -> list[str]:
+def texts(keys: Iterable[AnyKey]) -> list[str]:
     """Return the texts of ScopedKeys."""
     return _texts(keys)
 
