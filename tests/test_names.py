@@ -24,6 +24,7 @@ SUBJECTS = frozenset(
         "failures",
         "findings",
         "fortify",
+        "growth",
         "host_log",
         "hosts",
         "imports",

@@ -5,17 +5,14 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
 from ..errors import LakeError
-from ..query import relation_of
+from ..query import Relation, relation_of
 from .client_part import AnyKey, text
 from .status_methods import StatusMethods
-
-if TYPE_CHECKING:
-    import duckdb
 
 __all__ = ["AnalysisMethods"]
 
@@ -25,7 +22,7 @@ Condition = Callable[[Mapping[str, int]], bool]
 class AnalysisMethods(StatusMethods):
     """Ask for numbers; none of this needs the classes that made them."""
 
-    def sql(self, statement: str, **parameters: Any) -> duckdb.DuckDBPyRelation:
+    def sql(self, statement: str, **parameters: Any) -> Relation:
         """Run one statement of DuckDB's SQL over the tables and named queries of the lake.
 
         Parameters

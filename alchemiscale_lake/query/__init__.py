@@ -6,7 +6,7 @@ there once. Writing is in `store`; the rules are in `tasks` and `statestore`.
 
 from __future__ import annotations
 
-from .answers import relation_of
+from .answers import Relation, relation_of
 from .connect import Connection, ask, connect, connect_for, read_sql, require_known_network
 from .counts import TaskSnapshot, status_counts, status_counts_by
 from .named_queries import NAMED_QUERIES, NamedQuery, statement
@@ -20,6 +20,7 @@ __all__ = [
     "NamedQuery",
     "NetworkNames",
     "NetworksConnection",
+    "Relation",
     "TaskSnapshot",
     "ask",
     "connect",

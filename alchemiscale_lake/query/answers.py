@@ -7,12 +7,15 @@ in DuckDB's notation.
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Final, TypeAlias
 
 import duckdb
 import polars as pl
 
-__all__ = ["frame_of", "relation_of"]
+__all__ = ["Relation", "frame_of", "relation_of"]
+
+#: Rows in DuckDB, so that other rooms can name the type without importing duckdb.
+Relation: TypeAlias = duckdb.DuckDBPyRelation
 
 #: Also inside a list, struct or map.
 _WITHOUT_EQUAL: Final = re.compile(r"\b(INTERVAL|UNION|BIT|UHUGEINT|BIGNUM|GEOMETRY|VARIANT|TIME WITH TIME ZONE)\b")
@@ -34,7 +37,7 @@ def frame_of(relation: duckdb.DuckDBPyRelation) -> pl.DataFrame:
     return _as_text(relation, [*odd, *beyond]).pl() if beyond else frame
 
 
-def relation_of(frame: pl.DataFrame) -> duckdb.DuckDBPyRelation:
+def relation_of(frame: pl.DataFrame) -> Relation:
     """Return rows as a relation of DuckDB, with a connection of its own."""
     connection = duckdb.connect()
     connection.execute("set timezone = 'UTC'")
