@@ -7,6 +7,7 @@ preferably not on a host that failed it.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, insort
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -73,7 +74,7 @@ def place_drafts(
     dict
         Task -> name of its place, in the order drawn; Tasks without a place are left out.
     """
-    capacity = _FreeCapacity(places, dict(in_flight or {}), ahead, retire_before_s, whole_jobs)
+    capacity = _FreeCapacity(places, in_flight or {}, ahead, retire_before_s, whole_jobs)
     placed: dict[str, str] = {}
     for shunned in (False, True):
         for draft in drafts:
@@ -106,66 +107,103 @@ def workers_wanted(needs: Sequence[Resources], n_tasks: int, capacity: Resources
     return min(most, max(1, math.ceil(n_tasks * sum(each) / len(each) - 1e-9)))
 
 
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What decides whether a Task fits a place; thousands of places may be alike."""
+
+    capacity: Resources
+    free: Resources
+    ends_in_s: float | None
+    in_flight: int
+    busy_s: float
+
+    @property
+    def rank(self) -> tuple[float, int]:
+        return self.free.gpus, self.free.cores
+
+
 class _FreeCapacity:
     """Free capacity of every place during placement."""
 
     def __init__(
-        self, places: Sequence[Place], in_flight: dict[str, int], ahead: int, retire_before_s: float, whole_jobs: bool
+        self, places: Sequence[Place], in_flight: Mapping[str, int], ahead: int, retire_before_s: float, whole: bool
     ) -> None:
-        self._places = {place.name: place for place in places if place.slots > 0}
-        self._in_flight, self._ahead, self._margin_s, self._whole = in_flight, ahead, retire_before_s, whole_jobs
-        self._busy_s = dict.fromkeys(self._places, 0.0)
-        self._kept: set[str] = set()
+        self._ahead, self._margin_s, self._whole = ahead, retire_before_s, whole
+        self._slots = {place.name: place.slots for place in places if place.slots > 0}
+        self._hostname = {place.name: place.hostname for place in places}
+        self._alike: dict[_Kind, list[str]] = {}
+        for place in sorted(places, key=lambda place: place.name):
+            if place.slots > 0:
+                running = in_flight.get(place.name, 0)
+                kind = _Kind(place.capacity, place.free, place.ends_in_s, running, 0.0)
+                self._alike.setdefault(kind, []).append(place.name)
         self._may_keep = True
 
     @property
     def is_full(self) -> bool:
-        return self._kept.issuperset(self._places)
+        return not self._alike
 
     def take(self, draft: Draft, *, shunned: bool) -> str | None:
-        fitting = [place for place in self._open(draft) if (place.hostname in draft.avoid) == shunned]
-        if not fitting:
+        if shunned and not draft.avoid:
+            return None
+        found = min(self._fitting(draft, shunned=shunned), key=lambda of: (*of[0].rank, of[1]), default=None)
+        if found is None:
             if not shunned:
                 self._keep_for(draft)
             return None
-        best = min(fitting, key=lambda p: (p.free.gpus, p.free.cores, p.name))
-        left = best.free.minus(draft.resources)
-        self._places[best.name] = replace(best, free=left, slots=best.slots - 1)
-        if best.slots == 1:
-            del self._places[best.name]
-        self._in_flight[best.name] = self._in_flight.get(best.name, 0) + 1
-        self._busy_s[best.name] += (draft.duration_s or 0.0) * draft.resources.share_of(best.capacity)
-        return best.name
+        kind, name = found
+        self._remove(kind, name)
+        self._slots[name] -= 1
+        if self._slots[name]:
+            busy_s = kind.busy_s
+            if self._whole:
+                busy_s += (draft.duration_s or 0.0) * draft.resources.share_of(kind.capacity)
+            left = kind.free.minus(draft.resources)
+            insort(
+                self._alike.setdefault(replace(kind, free=left, in_flight=kind.in_flight + 1, busy_s=busy_s), []), name
+            )
+        return name
 
-    def _open(self, draft: Draft) -> Iterator[Place]:
-        for name, place in self._places.items():
-            if name not in self._kept and self._fits(place, draft) and self._has_time(place, draft):
-                yield place
+    def _fitting(self, draft: Draft, *, shunned: bool) -> Iterator[tuple[_Kind, str]]:
+        """Yield the first place of every kind that a Task fits."""
+        for kind, names in self._alike.items():
+            if self._fits(kind, draft) and self._has_time(kind, draft):
+                allowed = (name for name in names if (self._hostname[name] in draft.avoid) == shunned)
+                if (first := next(allowed, None)) is not None:
+                    yield kind, first
 
-    def _fits(self, place: Place, draft: Draft) -> bool:
-        if not draft.resources.fits_in(place.capacity):
+    def _fits(self, kind: _Kind, draft: Draft) -> bool:
+        if not draft.resources.fits_in(kind.capacity):
             return False
-        if self._whole or draft.resources.fits_in(place.free):
+        if self._whole or draft.resources.fits_in(kind.free):
             return True
-        at_once = math.floor(1.0 / max(draft.resources.share_of(place.capacity), 1e-3) + 1e-9)
-        return self._ahead > 0 and self._in_flight.get(place.name, 0) < at_once + self._ahead
+        at_once = math.floor(1.0 / max(draft.resources.share_of(kind.capacity), 1e-3) + 1e-9)
+        return self._ahead > 0 and kind.in_flight < at_once + self._ahead
 
-    def _has_time(self, place: Place, draft: Draft) -> bool:
-        if place.ends_in_s is None:
+    def _has_time(self, kind: _Kind, draft: Draft) -> bool:
+        if kind.ends_in_s is None:
             return True
-        left_s = place.ends_in_s - self._margin_s
-        behind_s = self._busy_s[place.name] if self._whole else 0.0
-        return left_s > 0 and behind_s + (draft.duration_s or 0.0) <= left_s
+        left_s = kind.ends_in_s - self._margin_s
+        return left_s > 0 and kind.busy_s + (draft.duration_s or 0.0) <= left_s
 
     def _keep_for(self, draft: Draft) -> None:
         """Reserve a place for the first Task that is too large for the free capacity everywhere."""
+        if not self._may_keep:
+            return
         could = [
-            place
-            for place in self._places.values()
-            if place.hostname not in draft.avoid
-            and draft.resources.fits_in(place.capacity)
-            and self._has_time(place, draft)
+            (*kind.rank, name, kind)
+            for kind, names in self._alike.items()
+            if draft.resources.fits_in(kind.capacity) and self._has_time(kind, draft)
+            for name in names
+            if self._hostname[name] not in draft.avoid
         ]
-        if could and self._may_keep:
+        if could:
             self._may_keep = False
-            self._kept.add(max(could, key=lambda p: (p.free.gpus, p.free.cores, p.name)).name)
+            _, _, name, kind = max(could, key=lambda one: one[:3])
+            self._remove(kind, name)
+
+    def _remove(self, kind: _Kind, name: str) -> None:
+        names = self._alike[kind]
+        del names[bisect_left(names, name)]
+        if not names:
+            del self._alike[kind]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -108,3 +110,60 @@ def test_nothing_is_oversubscribed_and_no_task_placed_twice(
         assert sum(r.cores for r in here) <= max(where.free.cores, 0)
         assert sum(r.gpus for r in here) <= where.free.gpus + 1e-4
         assert sum(r.memory_bytes or 0 for r in here) <= max(where.free.memory_bytes or 0, 0)
+
+
+_places = st.lists(
+    st.tuples(st.sampled_from([GPU, Resources(4)]), _needs, st.integers(0, 3), st.sampled_from([None, "a", "b"])),
+    max_size=6,
+)
+
+
+@given(
+    st.lists(st.tuples(_needs, st.sets(st.sampled_from("ab"))), max_size=12),
+    _places,
+    st.integers(0, 2),
+)
+def test_places_that_are_alike_are_as_good_as_one_by_one(
+    wants: list[tuple[Resources, set[str]]],
+    given_places: list[tuple[Resources, Resources, int, str | None]],
+    ahead: int,
+) -> None:
+    drafts = [Draft(f"t{i}", needs, None, frozenset(avoid)) for i, (needs, avoid) in enumerate(wants)]
+    places = [
+        Place(f"p{i}", capacity, capacity.minus(used), slots, hostname)
+        for i, (capacity, used, slots, hostname) in enumerate(given_places)
+    ]
+    assert place_drafts(drafts, places, ahead=ahead) == one_by_one(drafts, places, ahead)
+
+
+def one_by_one(drafts: Sequence[Draft], places: Sequence[Place], ahead: int) -> dict[str, str]:
+    """Place Tasks by looking at every place for each."""
+    left = {place.name: place for place in places if place.slots}
+    n_here: dict[str, int] = defaultdict(int)
+    placed, kept = dict[str, str](), False
+    for shunned in (False, True):
+        for draft in [draft for draft in drafts if draft.task not in placed]:
+            needs = draft.resources
+            could = [place for place in left.values() if needs.fits_in(place.capacity)]
+            fitting = [
+                place
+                for place in could
+                if (place.hostname in draft.avoid) == shunned
+                and (
+                    needs.fits_in(place.free)
+                    or (ahead and n_here[place.name] < int(1 / needs.share_of(place.capacity) + 1e-9) + ahead)
+                )
+            ]
+            if fitting:
+                best = min(fitting, key=lambda place: (place.free.gpus, place.free.cores, place.name))
+                placed[draft.task] = best.name
+                n_here[best.name] += 1
+                left[best.name] = replace(best, free=best.free.minus(needs), slots=best.slots - 1)
+                if best.slots == 1:
+                    del left[best.name]
+            elif not shunned and not kept:
+                reserved = [place for place in could if place.hostname not in draft.avoid]
+                if reserved:
+                    kept = True
+                    del left[max(reserved, key=lambda place: (place.free.gpus, place.free.cores, place.name)).name]
+    return {draft.task: placed[draft.task] for draft in drafts if draft.task in placed}
