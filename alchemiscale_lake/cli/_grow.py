@@ -11,7 +11,8 @@ from ..plurals import count, verb
 from ._errors import put_out, say
 from ._launch import open_lake
 from ._options import lake_option, pools_option, tasks_option
-from .strategy import outcome_of, plan_options, settings_of, settings_option
+from ._strategy_options import plan_options, settings_of, settings_option
+from .strategy import outcome_of
 
 if TYPE_CHECKING:
     from ..rounds.growth import DesignGrowth

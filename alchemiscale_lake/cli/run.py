@@ -16,7 +16,7 @@ from ._files import PlotFile
 from ._launch import open_lake, require_engines, session
 from ._options import lake_option, pool_options, tasks_option, verbose_option
 from ._show import show_summary
-from .strategy import settings_of, settings_option
+from ._strategy_options import settings_of, settings_option
 
 if TYPE_CHECKING:
     from ..flow_steps.campaigns import Campaign

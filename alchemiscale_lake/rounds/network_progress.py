@@ -120,10 +120,11 @@ def network_progress(lake: Lake, network: str, *, pools: Pools | None = None) ->
 
 
 def _spending(lake: Lake, network: str, members: Sequence[str]) -> pl.DataFrame:
-    """Return the GPU-hours of every attempt at the network's Transformations, and when they were recorded."""
+    """Return the GPU-hours of every result that was computed in the network's Scope, and when they were recorded."""
     scope = str(ScopedKey.from_str(network).scope)
     cost = pl.when(pl.col("gpu_time_s") > 0).then(pl.col("gpu_time_s")).otherwise(pl.col("wall_time_s")) / 3600.0
-    rows = lake.table("results").scan().filter((pl.col("scope") == scope) & pl.col("transformation").is_in(members))
+    computed_here = (pl.col("scope") == scope) & pl.col("origin_attempt").is_null()
+    rows = lake.table("results").scan().filter(computed_here & pl.col("transformation").is_in(members))
     return collect(rows.select("recorded_at", gpu_hours=cost.fill_null(0.0)), "the cost of results")
 
 

@@ -21,7 +21,7 @@ ADA = Caller("ada")
 
 
 def ran(campaign: Campaign, network: str, keys: list[str], value: float, *, gpu_hours: float, ok: bool = True) -> None:
-    at = now_utc() - timedelta(seconds=1)
+    at = now_utc()
     for k, task in enumerate(campaign.new_tasks(network, keys)):
         seconds = 3600.0 * gpu_hours
         facts = {"gpu_time_s": seconds, "wall_time_s": seconds, "ended_at": at, "recorded_at": at}
@@ -88,3 +88,12 @@ def test_a_network_that_grew_has_the_points_of_what_it_was(campaign: Campaign) -
     progress = network_progress(lake, new)
     assert progress.networks == (old, new)
     assert [(p.gpu_hours, p.n_ligands) for p in progress.points] == [(4.0, 2), (10.0, 3)]
+
+
+def test_results_that_were_copied_cost_nothing_here(campaign: Campaign) -> None:
+    lake, network = campaign.lake, campaign.network("one", [("a", "b")])
+    ran(campaign, network, ["a_b_other"] * 2, 1.0, gpu_hours=2.0)
+    (task,) = campaign.new_tasks(network, ["a_b_other"])
+    campaign.result(task, 1.0, 0.1, origin_attempt=f"{99:032x}", gpu_time_s=36e3)
+
+    assert network_progress(lake, network).gpu_hours == pytest.approx(4.0)
