@@ -174,10 +174,10 @@ def _spread_row(phase: str, protocol: str, spread: PooledSpread, variance: np.nd
     """Return the row on the spread of all repeats of a phase."""
     typical = math.sqrt(spread.ratio * (float(np.median(variance)) if spread.scale == "own" else 1.0))
     n = spread.degrees_of_freedom
-    scatter = verb(n, "scatters", "scatter")
-    seen = f"{phase} legs of {protocol}: {count(n, 'repeat')} of {count(spread.n_legs, 'leg')}"
+    scatter = verb(spread.n_legs, "scatters", "scatter")
+    seen = f"{phase} legs of {protocol}: {count(spread.n_legs, 'leg')} ({count(n, 'degree')} of freedom)"
     if spread.scale == "own":
-        description = f"{seen} {scatter} {math.sqrt(spread.ratio):.2g} times as much as their stated uncertainties"
+        description = f"{seen} {scatter} {math.sqrt(spread.ratio):.2g} times as much as stated"
     else:
         description = f"{seen} {scatter} by {typical:.2g} kcal/mol; results state no uncertainty"
     return {
@@ -189,7 +189,7 @@ def _spread_row(phase: str, protocol: str, spread: PooledSpread, variance: np.nd
         "z": None,
         "p_value": None,
         "flagged": False,
-        "description": f"{description} (counts as {spread.prior_dof:.3g} repeats in each leg)",
+        "description": f"{description}; weight in each leg: {spread.prior_dof:.3g} degrees of freedom",
     }
 
 

@@ -35,6 +35,8 @@ _HIDDEN: Final = frozenset(
         "observed-information",
     }
 )
+#: Codes of notes that explain the uncertainties of edges, not only those of ligands.
+_WIDENED: Final = frozenset({"scaled-by-cycles", "shared-error", "uncertainty-unchecked", "uncertainty-unknown"})
 _UNCERTAINTY: Final = "uncertainty (kcal/mol)"
 #: Missing links that a message names.
 _MOST_LINKS: Final = 5
@@ -186,6 +188,7 @@ def ddg_table(connection: Connection, network: str, *, allow_partial: bool = Fal
         n_failed,
         (
             *rule_remark(network, edges),
+            *_notes(ask(connection, "ligand_ranking", network=network), only=_WIDENED),
             *_notes_of_edges(rows),
             *_without_estimate(n_without, "edge"),
             *_omitted(len(edges) - len(rows), "edge"),
@@ -335,10 +338,11 @@ def _agreement(known: pl.DataFrame) -> list[str]:
     return lines
 
 
-def _notes(known: pl.DataFrame) -> list[str]:
-    """Return the distinct notes about values and uncertainties, without their codes."""
+def _notes(known: pl.DataFrame, only: frozenset[str] | None = None) -> list[str]:
+    """Return the distinct notes about values and uncertainties, or those with the codes `only`, without their codes."""
     notes = known["notes"].explode().drop_nulls().unique(maintain_order=True)
-    return [text for code, _, text in (str(note).partition(": ") for note in notes) if code not in _HIDDEN]
+    coded = [(code, text) for code, _, text in (str(note).partition(": ") for note in notes)]
+    return [text for code, text in coded if (code not in _HIDDEN if only is None else code in only)]
 
 
 def _notes_of_edges(edges: pl.DataFrame) -> list[str]:

@@ -23,12 +23,12 @@ def shared_error(shared: SharedError, closure: ClosureTest) -> Note:
     closure : ClosureTest
         Closure of the cycles without it.
     """
-    added = f"{shared.added_kcal_mol:.2g} kcal/mol is added to the uncertainty of every edge"
+    added = f"{_short(shared.added_kcal_mol)} kcal/mol is added to the uncertainty of every edge"
     if not closure.degrees_of_freedom:
         message = (
             f"without cycles, an error that the repeats of an edge share cannot be seen: {added}, as estimated from "
-            f"published networks (95 % of such networks have less than {shared.high_kcal_mol:.2g}); edges that close "
-            "cycles measure it"
+            f"published networks (95 % of such networks have less than {_short(shared.high_kcal_mol)}); edges that "
+            "close cycles measure it"
         )
         return Note("shared-error", message)
     return Note("shared-error", f"{_misfit(closure)}: {added}, an error that the repeats of an edge share")
@@ -47,9 +47,11 @@ def scaled_by_cycles(scale: float, closure: ClosureTest, *, unknown: bool) -> No
         No result states an uncertainty.
     """
     if unknown:
-        message = f"no result has an uncertainty: {scale:.2g} kcal/mol per edge is estimated from {_cycles(closure)}"
+        message = (
+            f"no result has an uncertainty: {_short(scale)} kcal/mol per edge is estimated from {_cycles(closure)}"
+        )
     else:
-        message = f"{_misfit(closure)} and there are no repeats: stated uncertainties are scaled by {scale:.2g}"
+        message = f"{_misfit(closure)} and there are no repeats: stated uncertainties are scaled by {_short(scale)}"
     return Note("scaled-by-cycles", message)
 
 
@@ -64,7 +66,12 @@ def unchecked() -> Note:
 
 
 def _misfit(closure: ClosureTest) -> str:
-    return f"reduced chi-squared {closure.chi2 / closure.degrees_of_freedom:.2g} over {_cycles(closure)}"
+    return f"reduced chi-squared {_short(closure.chi2 / closure.degrees_of_freedom)} over {_cycles(closure)}"
+
+
+def _short(value: float) -> str:
+    """Format a number with two significant figures; 310, not 3.1e+02."""
+    return f"{float(f'{value:.2g}'):g}"
 
 
 def _cycles(closure: ClosureTest) -> str:

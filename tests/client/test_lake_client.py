@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from alchemiscale_lake import Caller, Scope
+from alchemiscale_lake import Caller, Scope, import_results
 from alchemiscale_lake.client import InProcess, LakeClient, Transport
 from alchemiscale_lake.errors import NotALakeError, NotFoundError, PermissionDeniedError
 from alchemiscale_lake.store import Lake
@@ -102,3 +102,14 @@ def test_a_caller_sees_and_changes_only_the_scopes_granted(lake: Lake) -> None:
     ):
         with pytest.raises(PermissionDeniedError):
             ask()
+
+
+def test_an_imported_table_has_numbers_and_no_protocol_dag_result(tmp_path: Path) -> None:
+    table = tmp_path / "edges.csv"
+    table.write_text("ligand_i,ligand_j,value_kcal_mol,uncertainty_kcal_mol\na,b,1.5,0.2\n")
+    lake = Lake.create(tmp_path / "lake")
+    (network,) = import_results(lake, [table], "org-campaign-project").networks
+    client = LakeClient(lake)
+
+    with pytest.raises(NotFoundError, match="imported from a file of another kind"):
+        client.get_network_results(network, visualize=False)

@@ -22,7 +22,7 @@ def test_a_shared_error_states_its_evidence() -> None:
 
     assert measured.code == assumed.code == "shared-error"
     assert measured.message.startswith("reduced chi-squared 4.3 over 3 cycles: 0.3 kcal/mol")
-    assert assumed.message.startswith("no cycle shows")
+    assert assumed.message.startswith("without cycles")
     assert "less than 0.9)" in assumed.message
 
 
@@ -41,3 +41,10 @@ def test_a_scale_is_a_factor_or_an_uncertainty(unknown: bool, words: str) -> Non
 
 def test_unchecked_uncertainties_say_what_would_check_them() -> None:
     assert "run repeats or add edges that close cycles" in unchecked().message
+
+
+def test_a_large_misfit_is_a_plain_number() -> None:
+    note = scaled_by_cycles(128.0, closure(309.6, 1), unknown=False)
+
+    assert note.message.startswith("reduced chi-squared 310 over 1 cycle")
+    assert note.message.endswith("scaled by 130")

@@ -253,3 +253,21 @@ def test_plain_md_of_openfe_prints_no_error(tmp_path: Path) -> None:
     assert gathered.exit_code == 0
     assert gathered.stdout.splitlines()[1:] == ["vacuum\tligandA\t\t-\t-"]
     assert "1 result has no estimate (-), although nothing failed" in gathered.stderr
+
+
+@pytest.mark.parametrize(
+    ("n_results", "words"), [(3, "an error that the repeats of an edge share"), (1, "are not checked")]
+)
+def test_edges_come_with_the_notes_on_their_uncertainties(tmp_path: Path, n_results: int, words: str) -> None:
+    campaign = Campaign.at(tmp_path / "lake")
+    network = campaign.network("star", [("a", "b"), ("a", "c")], ("complex", "solvent"))
+    for edge in ("a_b", "a_c"):
+        for phase, value in (("complex", 3.0), ("solvent", 1.0)):
+            for repeat in range(n_results):
+                (task,) = campaign.new_tasks(network, [f"{edge}_{phase}"])
+                campaign.result(task, value + 0.2 * repeat, 0.1, end_task=False)
+    gather_network(campaign.lake, network)
+
+    remarks = ddg_table(connect(campaign.lake), network).remarks
+
+    assert sum(words in remark for remark in remarks) == 1

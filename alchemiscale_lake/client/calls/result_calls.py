@@ -73,6 +73,11 @@ def result_object(lake: Lake, caller: Caller, *, transformation: str, attempt: s
     transformation : str
         ScopedKey.
     attempt : str
+
+    Raises
+    ------
+    NotFoundError
+        If nothing is stored, or if the result was imported from a file that is not a keyed chain.
     """
     caller.require_for("read", [transformation])
     scope = str(ScopedKey.from_str(transformation).scope)
@@ -82,7 +87,14 @@ def result_object(lake: Lake, caller: Caller, *, transformation: str, attempt: s
     if not len(rows) or rows["object_path"].item() is None:
         raise NotFoundError(f"{transformation} has no stored result {attempt}", attempt=attempt)
     path, digest = rows.row(0)
-    return decompress(lake.objects.get(path, digest=digest), path)
+    content = decompress(lake.objects.get(path, digest=digest), path)
+    if not content.lstrip().startswith(b"["):
+        raise NotFoundError(
+            f"{transformation}: result {attempt} was imported from a file of another kind ({path}), so there is no "
+            "ProtocolDAGResult of it; its numbers are in `edges`, `estimates` and `sql`",
+            attempt=attempt,
+        )
+    return content
 
 
 def _results(lake: Lake, chosen: pl.Expr) -> list[dict[str, Any]]:
