@@ -128,7 +128,8 @@ def test_what_the_worker_itself_lacks_releases_the_task(
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(unit_runs, "write_record", write_record)
-    spec = bench.spec(scripted("pass"))
+    # a good unit records itself
+    spec = bench.spec(scripted("raise ValueError('a failure to be recorded')"))
     assert execute_assignment(bench.assignment(spec)) == []
     release = _release(bench, spec.attempt)
     assert release is not None
