@@ -52,13 +52,15 @@ def round_to_uncertainty(value: Any, uncertainty: Any) -> tuple[str, str]:
     ('17.418', '0.058')
     >>> round_to_uncertainty(17.418, 12.0)
     ('17', '12')
+    >>> round_to_uncertainty(-0.001, 0.25)
+    ('0.00', '0.25')
     """
     if not isinstance(value, float) or not isinstance(uncertainty, float) or not 0 < uncertainty < math.inf:
         return shown(value), shown(uncertainty)
     rounded = float(f"{uncertainty:.{_FIGURES - 1}e}")  # 0.0996 has its first figure at the first place: 0.10
     places = _FIGURES - 1 - math.floor(math.log10(rounded))
     decimals = max(0, places)
-    return f"{round(value, places):.{decimals}f}", f"{rounded:.{decimals}f}"
+    return f"{round(value, places):z.{decimals}f}", f"{rounded:.{decimals}f}"
 
 
 def _number(value: float) -> str:

@@ -97,7 +97,7 @@ class Table:
         for name, digits in self.decimals.items():
             k = self.columns.index(name)
             if isinstance(values[k], float):
-                texts[k] = f"{values[k]:.{digits}f}"
+                texts[k] = f"{values[k]:z.{digits}f}"  # no -0.00
         for estimate, uncertainty in self.precision_of.items():
             of, by = self.columns.index(estimate), self.columns.index(uncertainty)
             texts[of], texts[by] = round_to_uncertainty(values[of], values[by])
