@@ -36,6 +36,7 @@ def call(lake: Lake) -> Call:
             started_at=began,
             ended_at=began,
             recorded_at=began,
+            origin_attempt=None,
         )
         lake.table("results").append_new(rows)
     described = {"host": ["h1", "h2"], "hostname": ["node1", "node2"], "gpu_model": ["Tesla T4", None]}

@@ -296,7 +296,7 @@ class ClientContract:
         self.run(lake, tmp_path / "work")
 
         (failure,) = client.get_task_failures(task, visualize=False)
-        assert "told to fail" in failure.protocol_unit_failures[0].traceback
+        assert "InjectedFailureError" in failure.protocol_unit_failures[0].traceback
         assert len(client.get_transformation_failures(transformation, visualize=False)) == 1
         assert client.get_transformation_results(transformation, visualize=False) is None
         assert client.get_tasks_status([task]) == ["error"]
@@ -306,12 +306,12 @@ class ClientContract:
         client.ensure_tasks(network, 1)
         self.run(lake, tmp_path / "work")
 
-        assert client.add_task_restart_patterns(network, ["told to .*", "CUDA"], 2) == network
+        assert client.add_task_restart_patterns(network, ["InjectedFailure.*", "CUDA"], 2) == network
         assert client.query_tasks(status="waiting") == client.query_tasks()
         client.set_task_restart_patterns_allowed_restarts(network, ["CUDA"], 5)
-        assert client.get_task_restart_patterns(network) == {"told to .*": 2, "CUDA": 5}
+        assert client.get_task_restart_patterns(network) == {"InjectedFailure.*": 2, "CUDA": 5}
         client.remove_task_restart_patterns(network, ["CUDA"])
-        assert client.get_task_restart_patterns(network) == {"told to .*": 2}
+        assert client.get_task_restart_patterns(network) == {"InjectedFailure.*": 2}
         client.clear_task_restart_patterns(network)
         assert client.get_task_restart_patterns(network) == {}
 

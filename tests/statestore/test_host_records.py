@@ -47,7 +47,8 @@ def leave_results(
     """Return one result per Task number, a second apart."""
     began = now_utc() - timedelta(minutes=minutes_ago)
     ended = [began + timedelta(seconds=i) for i in range(len(tasks))]
-    row = {"scope": SCOPE, "ok": ok, "hostname": hostname, "wall_time_s": 1.0, "started_at": began, **more}
+    row = {"scope": SCOPE, "ok": ok, "hostname": hostname, "wall_time_s": 1.0, "started_at": began}
+    row |= {"origin_attempt": None, **more}
     row = {"ended_at": ended, "recorded_at": ended} | row
     table = TABLES["results"].sample(
         len(tasks),
