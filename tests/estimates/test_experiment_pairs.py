@@ -32,8 +32,8 @@ RANKING = pl.DataFrame(
 
 def edges(*rows: tuple[str, str, str, float | None]) -> pl.DataFrame:
     return pl.DataFrame(
-        [(kind, i, j, value, 0.1) for kind, i, j, value in rows],
-        schema=["kind", "ligand_i", "ligand_j", "value_kcal_mol", "uncertainty_kcal_mol"],
+        [(kind, i, j, value, 0.1, ["leg"]) for kind, i, j, value in rows],
+        schema=["kind", "ligand_i", "ligand_j", "value_kcal_mol", "uncertainty_kcal_mol", "legs"],
         orient="row",
     )
 
