@@ -31,7 +31,7 @@ class ClientPart:
 
     def _outcomes(self, name: str, tasks: Sequence[AnyKey], /, **arguments: Any) -> list[ScopedKey | None]:
         """Call something that answers for each Task; warn about those refused, and return None in their place."""
-        told = self._ask(name, tasks=_texts(tasks), **arguments)
+        told = self._ask(name, tasks=texts(tasks), **arguments)
         refused = [why for ok, why in told if not ok]
         if refused:
             reasons = "; ".join(dict.fromkeys(refused))
@@ -50,13 +50,9 @@ def text(key: AnyKey) -> str:
     return str(ScopedKey.parse(key))
 
 
-def _texts(keys: Iterable[AnyKey]) -> list[str]:
-    return [text(key) for key in keys]
-
-
 def texts(keys: Iterable[AnyKey]) -> list[str]:
     """Return the texts of ScopedKeys."""
-    return _texts(keys)
+    return [text(key) for key in keys]
 
 
 def parsed(keys: Iterable[str]) -> list[ScopedKey]:

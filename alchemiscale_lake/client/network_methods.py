@@ -238,12 +238,10 @@ class NetworkMethods(ClientPart):
         list of ScopedKey or None
             None for a network that the lake does not have.
         """
-        known = self._known(networks)
-        chosen = [(key, str(state)) for key, state in zip(known, states, strict=True) if key is not None]
-        if chosen:
-            keys, values = zip(*chosen, strict=True)
-            self._ask("set_networks_state", networks=texts(keys), states=list(values), reason=reason)
-        return known
+        told = self._ask(
+            "set_networks_state", networks=texts(networks), states=[str(state) for state in states], reason=reason
+        )
+        return _known(networks, told)
 
     def get_network_weight(self, network: AnyKey) -> float | None:
         """Return the weight of a network in [0, 1], None if the lake does not have it."""
@@ -291,13 +289,8 @@ class NetworkMethods(ClientPart):
             None for a network that the lake does not have.
         """
         del batch_size
-        known = self._known(networks)
-        chosen = [(key, weight) for key, weight in zip(known, weights, strict=True) if key is not None]
-        if chosen:
-            keys, values = zip(*chosen, strict=True)
-            self._ask("set_networks_weight", networks=texts(keys), weights=list(values))
-        return known
+        return _known(networks, self._ask("set_networks_weight", networks=texts(networks), weights=list(weights)))
 
-    def _known(self, networks: Sequence[AnyKey]) -> list[ScopedKey | None]:
-        states = self.get_networks_state(networks)
-        return [ScopedKey.parse(key) if state else None for key, state in zip(networks, states, strict=True)]
+
+def _known(networks: Sequence[AnyKey], told: Sequence[bool]) -> list[ScopedKey | None]:
+    return [ScopedKey.parse(network) if known else None for network, known in zip(networks, told, strict=True)]

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from ..errors import NotFoundError
 from ..faults import fault_point
 from ..ids import Scope, ScopedKey
-from ..query import Connection, NetworksConnection, connect_to_networks, networks_in, read_sql, statement
+from ..query import NetworksConnection, connect_to_networks, networks_in
 from ..store import Lake, collect, now_utc
+from .gathering_snapshot import GatheringSnapshot, check_files
 from .transformation_estimates import stale_estimates
 from .version_inputs import inputs_digest
 
@@ -30,28 +30,8 @@ __all__ = ["DEFAULT_RULE", "GatherReport", "gather_and_connect", "gather_network
 
 #: Rule for the uncertainties of legs until another is chosen.
 DEFAULT_RULE: Final = "pooled"
-#: Tables that a gathering reads, and files of `query/sql`.
-_READ: Final = (
-    "networks",
-    "results_to_gather",
-    "estimate_history",
-    "legs_to_compute",
-    "newest_rounds",
-    "newest_assays",
-    "current_links",
-)
 #: Number of Transformations gathered together: fewer would take longer, more would need more memory.
 _TOGETHER: Final = 5_000
-#: Tables that estimates are computed from; their files are first compared with their digests.
-_NUMBERS: Final = (
-    "results",
-    "tasks",
-    "transformations",
-    "network_members",
-    "transformation_estimates",
-    "assays",
-    "link_log",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +167,7 @@ def _each_once(networks: Sequence[str | ScopedKey]) -> list[str]:
 
 def _batches(lake: Lake, networks: Sequence[str]) -> Iterator[list[str]]:
     """Yield the networks in groups whose rows fit in memory together, after a look at the files that are read."""
-    _check_inputs(lake, sorted({str(ScopedKey.from_str(network).scope) for network in networks}))
+    check_files(lake, sorted({str(ScopedKey.from_str(network).scope) for network in networks}))
     if len(networks) == 1:
         yield list(networks)
         return
@@ -204,24 +184,18 @@ def _batches(lake: Lake, networks: Sequence[str]) -> Iterator[list[str]]:
         yield some
 
 
-def _check_inputs(lake: Lake, scopes: Sequence[str]) -> None:
-    """Compare the files that estimates are computed from with their digests, each once per process."""
-    for table in _NUMBERS:
-        lake.table(table).check_files(scopes)
-
-
 def _gather(
     lake: Lake, wanted: list[str], rule: LegRule | None, names: Collection[str]
 ) -> tuple[list[GatherReport], NetworksConnection]:
     """Update the estimates of networks together; return the connection they were computed with, too."""
     at = now_utc()  # before the snapshot: of two concurrent gatherers, the one who read last writes the later time
-    reading = _Reading.of(lake, wanted, names)
-    _check_inputs(lake, reading.scopes)
+    reading = GatheringSnapshot.of(lake, wanted, names)
+    check_files(lake, reading.scopes)
     regathered = _gather_transformations(lake, reading, at)
     fault_point("gather:after-transformations")
     if regathered:
         at = now_utc()
-        reading = _Reading.of(lake, wanted, names)
+        reading = GatheringSnapshot.of(lake, wanted, names)
     legs, newest = reading.legs(), reading.newest()
     rounds, digests = _compute(reading, legs, newest, rule)
     written = _write_rounds(lake, reading, rounds, digests, newest, at)
@@ -244,58 +218,7 @@ def _gather(
     return reports, reading.opened
 
 
-@dataclass(frozen=True, slots=True)
-class _Reading:
-    """One snapshot of the lake, with queries for some networks."""
-
-    opened: NetworksConnection
-    networks: list[str]
-
-    @classmethod
-    def of(cls, lake: Lake, networks: list[str], names: Collection[str]) -> _Reading:
-        opened = connect_to_networks(lake, networks, (*_READ, *names))
-        known = set(read_sql(opened.connection, "select network from networks")["network"])
-        for network in networks:
-            if network not in known:
-                message = f"the lake has no network {network}; see `alchemiscale-lake status`"
-                raise NotFoundError(message, network=network)
-        return cls(opened, networks)
-
-    @property
-    def connection(self) -> Connection:
-        return self.opened.connection
-
-    @property
-    def scopes(self) -> list[str]:
-        return self.opened.scopes
-
-    @property
-    def seq(self) -> int:
-        return self.opened.seq
-
-    def ask(self, name: str) -> pl.DataFrame:
-        return read_sql(self.connection, statement(name), {"networks": self.networks, "scopes": self.scopes})
-
-    def legs(self) -> dict[str, pl.DataFrame]:
-        """Return the legs of each network that has any."""
-        rows = self.ask("legs_to_compute")
-        return {of_one["network"][0]: of_one for of_one in rows.partition_by("network", maintain_order=True)}
-
-    def newest(self) -> dict[str, dict[str, Any]]:
-        """Return the newest estimate version of each network that has one."""
-        return {row["network"]: row for row in self.ask("newest_rounds").iter_rows(named=True)}
-
-    def assays(self) -> dict[str, pl.DataFrame]:
-        rows = read_sql(self.connection, statement("newest_assays"), {"scopes": self.scopes})
-        found = {of_one["scope"][0]: of_one for of_one in rows.partition_by("scope", maintain_order=True)}
-        return {scope: found.get(scope, rows.clear()) for scope in self.scopes}
-
-    def links(self) -> dict[str, pl.DataFrame]:
-        rows = read_sql(self.connection, "select * from current_links")
-        return {scope: rows.filter(pl.col("scope") == scope) for scope in self.scopes}
-
-
-def _gather_transformations(lake: Lake, reading: _Reading, at: datetime) -> set[str]:
+def _gather_transformations(lake: Lake, reading: GatheringSnapshot, at: datetime) -> set[str]:
     """Write new estimates, and return their Transformations."""
     rows = stale_estimates(
         reading.ask("results_to_gather"),
@@ -308,7 +231,10 @@ def _gather_transformations(lake: Lake, reading: _Reading, at: datetime) -> set[
 
 
 def _compute(
-    reading: _Reading, legs: Mapping[str, pl.DataFrame], newest: Mapping[str, Mapping[str, Any]], rule: LegRule | None
+    reading: GatheringSnapshot,
+    legs: Mapping[str, pl.DataFrame],
+    newest: Mapping[str, Mapping[str, Any]],
+    rule: LegRule | None,
 ) -> tuple[dict[str, Round], dict[str, str]]:
     """Compute the networks whose newest version was computed from other inputs."""
     assays, links = reading.assays(), reading.links()
@@ -339,7 +265,7 @@ def _sizes(computed: Round | None, newest: Mapping[str, Any] | None) -> dict[str
 
 def _write_rounds(
     lake: Lake,
-    reading: _Reading,
+    reading: GatheringSnapshot,
     rounds: Mapping[str, Round],
     digests: Mapping[str, str],
     newest: Mapping[str, Mapping[str, Any]],

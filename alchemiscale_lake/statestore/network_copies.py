@@ -16,12 +16,11 @@ from dataclasses import dataclass
 import polars as pl
 
 from ..caller import Caller
-from ..errors import AmbiguousScopeError, InvalidNetworkError, NotFoundError, SchemaError
+from ..errors import AmbiguousScopeError, InvalidNetworkError, NotFoundError
 from ..faults import fault_point
 from ..ids import Scope, ScopedKey
 from ..query import connect_for, networks_in, read_sql
-from ..schemas import NETWORK_STATES
-from ..store import Lake, collect
+from ..store import Lake, collect, require_network_state
 from .calculations import KnownCalculations, network_calculations
 from .carried_results import CarriedResults, plan_carried, write_carried
 from .network_members import network_transformations
@@ -241,8 +240,8 @@ def merge_scopes(
 def _check(caller: Caller, sources: Sequence[str], target: Scope, state: str | None) -> None:
     caller.require_for("read", sources)
     caller.require("write", [target])
-    if state is not None and state not in NETWORK_STATES:
-        raise SchemaError(f"the state of a network is one of {', '.join(NETWORK_STATES)}, not {state!r}", value=state)
+    if state is not None:
+        require_network_state(state)
 
 
 # --- storing ----------------------------------------------------------------------------------------

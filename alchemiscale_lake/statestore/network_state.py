@@ -21,16 +21,17 @@ __all__ = ["on_active_networks", "set_network_state", "set_network_weight", "why
 
 
 def set_network_state(
-    lake: Lake, networks: Sequence[str], state: str, *, caller: Caller, reason: str | None = None
+    lake: Lake, networks: Sequence[str], state: str | Mapping[str, str], *, caller: Caller, reason: str | None = None
 ) -> list[AttemptSpec]:
-    """Set the state of networks: `active`, `inactive`, `invalid` or `deleted`.
+    """Set the state of networks, in one commit: `active`, `inactive`, `invalid` or `deleted`.
 
     Parameters
     ----------
     lake : Lake
     networks : sequence of str
         ScopedKeys.
-    state : str
+    state : str or mapping of str to str
+        State of all, or of each by ScopedKey.
         All transitions are allowed. Tasks, results and actions are kept; waiting Tasks are claimed again once the
         network is active.
     caller : Caller
@@ -54,11 +55,17 @@ def set_network_state(
     require_networks(lake, networks)
     lake.network_log.set(networks, caller=caller, state=state, reason=reason)
     fault_point("network-state:before-release")
-    return [] if state == "active" else release_unwanted(lake, caller=caller)
+    states = set(state.values()) if isinstance(state, Mapping) else {state}
+    return [] if states <= {"active"} else release_unwanted(lake, caller=caller)
 
 
 def set_network_weight(
-    lake: Lake, networks: Sequence[str], weight: float, *, caller: Caller, reason: str | None = None
+    lake: Lake,
+    networks: Sequence[str],
+    weight: float | Mapping[str, float],
+    *,
+    caller: Caller,
+    reason: str | None = None,
 ) -> None:
     """Set the weight of networks in [0, 1], relative to others, for claiming; 0 gets no new compute.
 
@@ -67,8 +74,8 @@ def set_network_weight(
     lake : Lake
     networks : sequence of str
         ScopedKeys of the networks.
-    weight : float
-        Within [0, 1].
+    weight : float or mapping of str to float
+        Within [0, 1]; of all, or of each by ScopedKey.
     caller : Caller
         Recorded as the author; needs the right to do this in the Scopes concerned.
     reason : str, optional

@@ -11,7 +11,7 @@ from .location import Location
 from .marker import restore_marker
 from .messages import has_message, leave_message, read_message, remove_message
 from .migrate import MigrationReport, StepReport, migrate
-from .network_log import NetworkLog, NetworkState, StrategyDecision
+from .network_log import NetworkLog, NetworkState, StrategyDecision, require_network_state
 from .objects import ObjectInfo, ObjectStore, attempt_folder
 from .orphans import Orphans
 from .receipt_key import RECEIPT_KEY, ReceiptKey, check_receipt_key, make_private_folder
@@ -61,5 +61,6 @@ __all__ = [
     "read_message",
     "remove_message",
     "repair",
+    "require_network_state",
     "restore_marker",
 ]

@@ -25,7 +25,7 @@ from .commit import last_number
 from .storage_errors import collect
 from .table import LakeTable
 
-__all__ = ["NetworkLog", "NetworkState", "StrategyDecision"]
+__all__ = ["NetworkLog", "NetworkState", "StrategyDecision", "require_network_state"]
 
 #: Patterns by network.
 _Patterns = dict[str, dict[str, RestartPattern]]
@@ -81,6 +81,12 @@ class _Standing:
     strategies: Mapping[str, StrategyDecision] = field(default_factory=dict)
 
 
+def require_network_state(state: str) -> None:
+    """Raise SchemaError if networks have no such state."""
+    if state not in NETWORK_STATES:
+        raise SchemaError(f"the state of a network is one of {', '.join(NETWORK_STATES)}, not {state!r}", value=state)
+
+
 class NetworkLog:
     """Append and read decisions about networks. Thread-safe."""
 
@@ -128,8 +134,8 @@ class NetworkLog:
         networks: Sequence[str],
         *,
         caller: Caller,
-        state: str | None = None,
-        weight: float | None = None,
+        state: str | Mapping[str, str] | None = None,
+        weight: float | Mapping[str, float] | None = None,
         reason: str | None = None,
     ) -> None:
         """Set the state, the weight or both for all networks in one commit.
@@ -140,10 +146,10 @@ class NetworkLog:
             ScopedKeys of the networks.
         caller : Caller
             Recorded as the author; needs the right to do this in the Scopes concerned.
-        state : str, optional
-            New state; unchanged by default.
-        weight : float, optional
-            New weight, within [0, 1]; unchanged by default.
+        state : str or mapping of str to str, optional
+            New state, or that of each network; unchanged by default.
+        weight : float or mapping of str to float, optional
+            New weight, within [0, 1], or that of each network; unchanged by default.
         reason : str, optional
             Free text, recorded in the log.
 
@@ -152,14 +158,14 @@ class NetworkLog:
         SchemaError
             If the state is unknown or the weight outside [0, 1].
         """
-        if state is not None and state not in NETWORK_STATES:
-            raise SchemaError(
-                f"the state of a network is one of {', '.join(NETWORK_STATES)}, not {state!r}", value=state
-            )
+        for each in state.values() if isinstance(state, Mapping) else () if state is None else (state,):
+            require_network_state(each)
 
         def rows(standing: _Standing, network: str, _: int) -> list[dict[str, Any]]:
             now = standing.states.get(network, NetworkState())
-            after = {"state": state or now.state, "weight": now.weight if weight is None else weight}
+            own_state = state[network] if isinstance(state, Mapping) else state
+            own_weight = weight[network] if isinstance(weight, Mapping) else weight
+            after = {"state": own_state or now.state, "weight": now.weight if own_weight is None else own_weight}
             return [{"event": "weight" if state is None else "state", **after, "reason": reason}]
 
         self._append(networks, rows, caller)

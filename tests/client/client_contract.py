@@ -146,8 +146,24 @@ class ClientContract:
         assert client.get_networks_state([network, NOWHERE]) == ["invalid", None]
         with pytest.raises(LakeError, match="asleep"):
             client.set_network_state(network, "asleep")
-        with pytest.raises(ValueError, match=r"shorter|longer"):
+        with pytest.raises(InvalidKeyError, match="2 networks but 1 state"):
             client.set_networks_state([network, NOWHERE], ["active"])
+
+    def test_many_networks_are_set_in_one_commit_or_not_at_all(self, client: LakeClient, lake: Lake) -> None:
+        one, two = (client.create_network(harmonic_network(n), SCOPE, visualize=False) for n in (2, 3))
+        before = lake.network_log.seq()
+
+        assert client.set_networks_state([one, two], ["inactive", "invalid"]) == [one, two]
+        assert client.get_networks_state([one, two]) == ["inactive", "invalid"]
+        assert lake.network_log.seq() == before + 1
+        with pytest.raises(LakeError, match="asleep"):
+            client.set_networks_state([one, two], ["active", "asleep"])
+        with pytest.raises(LakeError):
+            client.set_networks_weight([one, two], [0.1, 1.5])
+        with pytest.raises(LakeError, match="asleep"):
+            client.create_network(harmonic_network(4), SCOPE, state="asleep", visualize=False)
+        assert lake.network_log.seq() == before + 1
+        assert client.query_networks(state=None) == [one, two]
 
     def test_weights_of_networks(self, client: LakeClient, network: ScopedKey) -> None:
         assert client.get_network_weight(network) == 0.5

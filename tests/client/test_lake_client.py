@@ -84,7 +84,7 @@ def test_a_caller_sees_and_changes_only_the_scopes_granted(lake: Lake) -> None:
     ours = LakeClient(lake)
     here, there = (ours.create_network(harmonic_network(2), scope, visualize=False) for scope in (SCOPE, OTHER))
     ours.ensure_tasks(there, 2)
-    guest = LakeClient(lake, caller=Caller("guest", ((SCOPE, "read"),)))
+    guest = LakeClient(lake, caller=Caller("guest", ((SCOPE, "read"), (Scope.from_str("org-campaign-empty"), "read"))))
 
     assert guest.get_scopes() == [SCOPE]
     assert guest.query_networks() == [here]

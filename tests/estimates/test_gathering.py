@@ -13,7 +13,7 @@ import pytest
 
 from alchemiscale_lake.errors import NotFoundError
 from alchemiscale_lake.estimates import estimate_versions as estimate_versions
-from alchemiscale_lake.estimates import gathering
+from alchemiscale_lake.estimates import gathering, gathering_snapshot
 from alchemiscale_lake.estimates.gathering import gather_and_connect, gather_network
 from alchemiscale_lake.estimators.network.leg_uncertainties import LegRule
 from alchemiscale_lake.faults import fault_hook
@@ -450,7 +450,8 @@ def test_a_connection_is_opened_once_with_nothing_new_and_again_after_a_change(
         opened.append(tuple(networks))
         return connect_to_networks(lake, networks, names)
 
-    monkeypatch.setattr(gathering, "connect_to_networks", noting)
+    for module in (gathering, gathering_snapshot):
+        monkeypatch.setattr(module, "connect_to_networks", noting)
     (first,), reading = gather_and_connect(campaign.lake, [network], ["ligand_ranking"])
     n_first = len(opened)
     (again,), unchanged = gather_and_connect(campaign.lake, [network], ["ligand_ranking"])

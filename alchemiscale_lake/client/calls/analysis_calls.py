@@ -17,6 +17,7 @@ from ...estimates.ranked_ligands import rank_network
 from ...ids import Scope, ScopedKey
 from ...query import Connection, ask, connect, read_sql
 from ...store import Lake, now_utc
+from .network_calls import list_scopes
 
 __all__ = ["forecast", "gather_network", "named_query", "ranking", "sql"]
 
@@ -125,8 +126,8 @@ def _price_row(one: TransformationPrice) -> dict[str, Any]:
 
 def _connection(lake: Lake, caller: Caller) -> Connection:
     """Connect to what the caller may read."""
-    everywhere = caller.may("read", Scope())
-    return connect(lake, None if everywhere else [scope for scope, _ in caller.grants])
+    # granted Scopes may have no network yet, which `connect` refuses
+    return connect(lake, None if caller.may("read", Scope()) else list_scopes(lake, caller))
 
 
 def _stream(frame: pl.DataFrame) -> bytes:

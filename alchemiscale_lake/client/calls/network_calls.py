@@ -12,10 +12,9 @@ from ...caller import Caller
 from ...errors import InvalidKeyError
 from ...ids import Scope
 from ...plurals import count
-from ...statestore.network_members import require_networks
 from ...statestore.network_state import set_network_state, set_network_weight
 from ...statestore.submit import submit_network
-from ...store import Lake, NetworkState
+from ...store import Lake, NetworkState, require_network_state
 from ._rows import in_scope, readable, rows_of
 
 __all__ = [
@@ -58,6 +57,7 @@ def create_network(
     state : str
     name : str, optional
     """
+    require_network_state(state)
     submitted = submit_network(lake, network, Scope.from_str(scope), name=name, caller=caller)
     states = lake.network_log.states()
     if submitted.new and state != states.get(submitted.network, NetworkState()).state:
@@ -119,8 +119,8 @@ def networks_weight(lake: Lake, caller: Caller, *, networks: Sequence[str]) -> l
 
 def set_networks_state(
     lake: Lake, caller: Caller, *, networks: Sequence[str], states: Sequence[str], reason: str | None = None
-) -> None:
-    """Set the state of each network.
+) -> list[bool]:
+    """Set the state of each network in one commit; return for each whether the lake has it.
 
     Parameters
     ----------
@@ -131,14 +131,17 @@ def set_networks_state(
     reason : str, optional
         Recorded in the log.
     """
-    for state, own in _by_value(networks, states, "state").items():
-        set_network_state(lake, own, state, caller=caller, reason=reason)
+    chosen = _by_network(networks, states, "state")
+    known = [network for network, one in zip(networks, _decisions(lake, caller, networks), strict=True) if one]
+    if known:
+        set_network_state(lake, known, {network: chosen[network] for network in known}, caller=caller, reason=reason)
+    return [network in set(known) for network in networks]
 
 
 def set_networks_weight(
     lake: Lake, caller: Caller, *, networks: Sequence[str], weights: Sequence[float], reason: str | None = None
-) -> None:
-    """Set the weight of each network.
+) -> list[bool]:
+    """Set the weight of each network in one commit; return for each whether the lake has it.
 
     Parameters
     ----------
@@ -150,10 +153,11 @@ def set_networks_weight(
     reason : str, optional
         Recorded in the log.
     """
-    chosen = _by_value(networks, weights, "weight")
-    require_networks(lake, networks)
-    for weight, own in chosen.items():
-        set_network_weight(lake, own, weight, caller=caller, reason=reason)
+    chosen = _by_network(networks, weights, "weight")
+    known = [network for network, one in zip(networks, _decisions(lake, caller, networks), strict=True) if one]
+    if known:
+        set_network_weight(lake, known, {network: chosen[network] for network in known}, caller=caller, reason=reason)
+    return [network in set(known) for network in networks]
 
 
 def _decisions(lake: Lake, caller: Caller, networks: Sequence[str]) -> list[NetworkState | None]:
@@ -163,15 +167,12 @@ def _decisions(lake: Lake, caller: Caller, networks: Sequence[str]) -> list[Netw
     return [states.get(network, NetworkState()) if network in known else None for network in networks]
 
 
-def _by_value(networks: Sequence[str], values: Sequence[_Value], what: str) -> dict[_Value, list[str]]:
+def _by_network(networks: Sequence[str], values: Sequence[_Value], what: str) -> dict[str, _Value]:
     if len(networks) != len(values):
         raise InvalidKeyError(
             f"{count(len(networks), 'network')} but {count(len(values), what)}; give one {what} per network"
         )
-    chosen: dict[_Value, list[str]] = {}
-    for network, value in dict(zip(networks, values, strict=True)).items():
-        chosen.setdefault(value, []).append(network)
-    return chosen
+    return dict(zip(networks, values, strict=True))
 
 
 def _pattern(text: str | None, what: str) -> re.Pattern[str] | None:
