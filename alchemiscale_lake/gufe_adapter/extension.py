@@ -7,7 +7,6 @@ one Transformation per leg. Existing objects are used as they are, so the new ne
 from __future__ import annotations
 
 import importlib
-import importlib.util
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InvalidNetworkError, MissingDependencyError, NotFoundError
+from ..python_files import is_file_object, list_of_own, load_file_object
 
 __all__ = ["Planner", "extended_network", "konnektor_planner", "load_planner", "read_ligands"]
 
@@ -81,7 +81,7 @@ def extended_network(network: Any, ligands: Sequence[Any], planner: Planner, *, 
     new = {str(one.key): one for one in ligands if str(one.key) not in known}
     _check_names(known.values(), new.values(), n_given=len(ligands))
     mappings = {(str(m.componentA.key), str(m.componentB.key)): m for change in changes for m in change.mappings}
-    planned = list(planner(list(known.values()), list(mappings.values()), list(new.values())))
+    planned = list_of_own(planner, list(known.values()), list(mappings.values()), list(new.values()), role="planner")
     ends = [_ends(edge, known | new) for edge in planned]
     lonely = sorted(one.name for key, one in new.items() if not any(key in pair for pair in ends))
     if lonely:
@@ -240,32 +240,29 @@ def konnektor_planner(known: Sequence[Any], mappings: Sequence[Any], new: Sequen
 def load_planner(text: str) -> Planner:
     """Return a planner by name: `konnektor`, `package.module:function`, or `file.py:function`.
 
+    Parameters
+    ----------
+    text : str
+
     Raises
     ------
     NotFoundError
         If there is no such planner.
+    SettingsError
+        If its file cannot be read or run, or does not define it.
     """
     if text == "konnektor":
         return konnektor_planner
+    if is_file_object(text):
+        return load_file_object(text, "planner").value  # type: ignore[no-any-return]
     place, colon, name = text.rpartition(":")
     try:
-        module = _of_file(place) if place.endswith(".py") else importlib.import_module(place) if colon else None
-        planner = getattr(module, name)
-    except (ImportError, AttributeError, OSError) as e:
+        return getattr(importlib.import_module(place) if colon else None, name)  # type: ignore[no-any-return]
+    except (ImportError, AttributeError) as e:
         raise NotFoundError(
             f"there is no planner {text!r} ({e}); give konnektor, package.module:function or file.py:function",
             value=text,
         ) from e
-    return planner  # type: ignore[no-any-return]
-
-
-def _of_file(path: str) -> Any:
-    spec = importlib.util.spec_from_file_location(Path(path).stem, path)
-    if spec is None or spec.loader is None:
-        raise ImportError(path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def _scorer() -> Callable[[Any], float]:

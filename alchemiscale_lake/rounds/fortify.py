@@ -6,10 +6,8 @@ pair of ligands (which atoms map, which Protocol suits), so it is given: openfe'
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -20,6 +18,7 @@ from ..gufe_adapter import loads_chain
 from ..gufe_adapter.growth import with_transformations
 from ..ids import ScopedKey
 from ..networks.stored import read_chain_text
+from ..python_files import list_of_own, load_file_object
 from ..query import connect_for, read_sql
 from ..statestore.submit import Submission, submit_network
 from ..store import Lake
@@ -66,12 +65,18 @@ def add_edges(
         Called with the AlchemicalNetwork and the names of both ligands, without an environment.
     caller : Caller, optional
         Default: the user of this process.
+
+    Raises
+    ------
+    TerminalError
+        If the planner fails.
     """
     key = ScopedKey.parse(network)
     old = loads_chain(read_chain_text(lake.table("gufe_objects").scan(), key.scope, f"{key.qualname}-{key.token}"))
     made: dict[tuple[str, str], list[Any]] = {}
     for i, j in pairs.select("ligand_i", "ligand_j").iter_rows():
-        made[i, j] = list(planner(old, i.rpartition(" in ")[0] or i, j.rpartition(" in ")[0] or j))
+        ligands = (name.rpartition(" in ")[0] or name for name in (i, j))
+        made[i, j] = list_of_own(planner, old, *ligands, role="planner")
     new = [transformation for of_pair in made.values() for transformation in of_pair]
     submission = None
     if new:
@@ -100,18 +105,7 @@ def load_edge_planner(source: str) -> EdgePlanner:
     SettingsError
         If there is no such file or function, or the file cannot be run.
     """
-    path, colon, name = source.rpartition(":")
-    if not colon or not path.endswith(".py"):
-        raise SettingsError(f"a planner is given as FILE.py:FUNCTION, not {source!r}", planner=source)
-    spec = importlib.util.spec_from_file_location(f"planner_{Path(path).stem}", path)
-    if spec is None or spec.loader is None or not Path(path).is_file():
-        raise SettingsError(f"there is no file {path}", planner=source)
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except Exception as e:
-        raise SettingsError(f"{path} cannot be run: {type(e).__name__}: {e}", planner=source) from e
-    found: EdgePlanner | None = getattr(module, name, None)
+    found: EdgePlanner = load_file_object(source, "planner").value
     if not callable(found):
-        raise SettingsError(f"{path} has no function {name!r}", planner=source)
+        raise SettingsError(f"{source} is not a function but {found!r}", planner=source)
     return found

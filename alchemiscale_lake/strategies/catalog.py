@@ -8,18 +8,17 @@ its own is the caller's.
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import inspect
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from ..errors import MissingDependencyError, StrategyError
+from ..errors import MissingDependencyError, SettingsError, StrategyError
 from ..plugins import load_plugin, plugin_names
+from ..python_files import is_file_object, load_file_object
 from ..suggestions import did_you_mean
 from .base import Strategy, StrategySettings
 
@@ -101,37 +100,20 @@ def load_strategy(source: str | Strategy[Any], settings: Mapping[str, Any] | Non
         if settings:
             raise StrategyError(f"{type(source).__name__} is an object with settings of its own; omit the others")
         return LoadedStrategy(source, f"{type(source).__module__}:{type(source).__qualname__}", _digest(source))
-    path, colon, name = source.rpartition(":")
-    if colon and path.endswith(".py"):
-        return _from_file(Path(path), name, settings)
+    if is_file_object(source):
+        return _from_file(source, settings)
     strategy = make_strategy(source, settings)
     return LoadedStrategy(strategy, source, _digest(strategy))
 
 
-def _from_file(path: Path, name: str, settings: Mapping[str, Any] | None) -> LoadedStrategy:
+def _from_file(source: str, settings: Mapping[str, Any] | None) -> LoadedStrategy:
     try:
-        code = path.read_bytes()
-    except OSError as e:
-        message = f"the Strategy's file {path} cannot be read: {e.strerror}"
-        raise StrategyError(message, path=str(path)) from e
-    spec = importlib.util.spec_from_file_location(f"strategy_{hashlib.sha256(code).hexdigest()[:16]}", path)
-    if spec is None or spec.loader is None:
-        raise StrategyError(f"{path} is not a Python file", path=str(path))
-    module = importlib.util.module_from_spec(spec)
-    try:
-        text = code.decode()
-    except UnicodeDecodeError as e:
-        raise StrategyError(f"{path} is not UTF-8: {e}; save it as UTF-8", path=str(path)) from e
-    try:
-        # what was read is what runs, whatever happens to the file in between
-        exec(compile(code, str(path), "exec"), module.__dict__)
-    except Exception as e:
-        raise StrategyError(f"{path} cannot be run: {type(e).__name__}: {e}", path=str(path)) from e
-    if not hasattr(module, name):
-        raise StrategyError(f"{path} has no {name!r}; name a Strategy that it defines", path=str(path))
-    strategy = _instance(getattr(module, name), settings, f"{path}:{name}")
+        found = load_file_object(source, "Strategy")
+    except SettingsError as e:
+        raise StrategyError(e.message, **e.facts) from e
+    strategy = _instance(found.value, settings, source)
     # without translation of line ends: the digest is that of the bytes
-    return LoadedStrategy(strategy, f"{path.name}:{name}", _digest(strategy, code), text)
+    return LoadedStrategy(strategy, f"{found.path.name}:{found.name}", _digest(strategy, found.code), found.code.decode())
 
 
 def _instance(found: Any, settings: Mapping[str, Any] | None, name: str) -> Strategy[Any]:

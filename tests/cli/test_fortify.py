@@ -79,9 +79,9 @@ def test_what_a_planner_cannot_make_is_told_and_nothing_submitted(
     assert "the planner made no Transformation of" in done.stderr
     assert len(lake.table("networks").scan().collect()) == 1
     for source, message in [
-        ("plan.py", "FILE.py:FUNCTION"),
-        (f"{tmp_path / 'none.py'}:f", "there is no file"),
-        (f"{tmp_path / 'plan.py'}:f", "has no function 'f'"),
+        ("plan.py", "FILE.py:NAME"),
+        (f"{tmp_path / 'none.py'}:f", "cannot be read: No such file"),
+        (f"{tmp_path / 'plan.py'}:f", "has no 'f'; it defines"),
     ]:
         wrong = call("tree", "--planner", source)
         assert wrong.exit_code != 0

@@ -12,7 +12,7 @@ import pytest
 from rdkit import Chem
 from rdkit.Chem import AllChem
 
-from alchemiscale_lake.errors import InvalidNetworkError, MissingDependencyError, NotFoundError
+from alchemiscale_lake.errors import InvalidNetworkError, MissingDependencyError, NotFoundError, SettingsError
 from alchemiscale_lake.gufe_adapter.extension import extended_network, konnektor_planner, load_planner, read_ligands
 from tests.networks import PHASES, legs_network, non_transformation, small_molecule
 
@@ -99,9 +99,11 @@ def test_planners_are_found_by_name(tmp_path: Path) -> None:
     assert load_planner("konnektor") is konnektor_planner
     assert load_planner(f"{tmp_path / 'mine.py'}:propose")([], [], []) == []
     assert load_planner(f"{__name__}:chain") is chain
-    for text in ("nothing", "no.such:module", f"{tmp_path / 'mine.py'}:other", f"{tmp_path / 'none.py'}:propose"):
+    for text in ("nothing", "no.such:module"):
         with pytest.raises(NotFoundError, match="there is no planner"):
             load_planner(text)
+    with pytest.raises(SettingsError, match="has no 'proposed'; did you mean 'propose'"):
+        load_planner(f"{tmp_path / 'mine.py'}:proposed")
 
 
 def test_without_konnektor_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
