@@ -8,7 +8,8 @@ GufeKey of a Transformation (0.2) or by the Transformation itself (its open pull
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
 from ..errors import StrategyError
@@ -31,7 +32,8 @@ class FromStratocaster(Strategy[StrategySettings]):
     alchemical_network : AlchemicalNetwork
         The network that the rows describe.
     result_of : callable, optional
-        From a row with results to the ProtocolResult that stands for them; by default one with their number and values.
+        From a row with results to the ProtocolResult that stands for them; by default one with their number and values,
+        and then Tasks in flight are counted with the results when weights are asked for.
     key_of : callable, optional
         From a Transformation to the key of its row; its GufeKey by default.
     keyed_by : {"key", "object"}, optional
@@ -60,17 +62,23 @@ class FromStratocaster(Strategy[StrategySettings]):
         unknown = [row.key for row in network.transformations if row.key not in edges]
         if unknown:
             raise StrategyError(f"the AlchemicalNetwork has no Transformation {unknown[0]}", transformation=unknown[0])
-        results = {self._named(edges[row.key]): self.result_of(row) for row in network.transformations if row.n_results}
-        found = self.strategy.propose(self.alchemical_network, results)
-        weights: Mapping[Any, float | None] = getattr(found, "weights", found)
-        by_key: dict[Any, float | None] = {}
-        for name, weight in weights.items():
-            by_key[getattr(name, "key", name)] = weight
+        by_key = self._weights(edges, network.transformations)
+        # finished is what its results alone have finished; other weights count Tasks in flight as results
+        if self.result_of is _summary and network.n_in_flight:
+            ahead = self._weights(edges, [replace(row, n_results=row.n_counted) for row in network.transformations])
+            by_key = {key: None if weight is None else ahead.get(key) or 0.0 for key, weight in by_key.items()}
         # stratocaster 0.2 has no weight for the second of parallel Transformations
         missing = "its Strategy gave it no weight"
         proposed = {row.key: by_key.get(edges[row.key].key) for row in network.transformations}
         reasons = {row.key: missing for row in network.transformations if edges[row.key].key not in by_key}
         return Proposal({key: None if w is None else float(w) for key, w in proposed.items()}, reasons)
+
+    def _weights(self, edges: Mapping[str, Any], rows: Iterable[TransformationRow]) -> dict[Any, float | None]:
+        """Return what the Strategy gives each Transformation, by GufeKey."""
+        results = {self._named(edges[row.key]): self.result_of(row) for row in rows if row.n_results}
+        found = self.strategy.propose(self.alchemical_network, results)
+        weights: Mapping[Any, float | None] = getattr(found, "weights", found)
+        return {getattr(name, "key", name): weight for name, weight in weights.items()}
 
     def _named(self, transformation: Any) -> Any:
         return transformation.key if self.keyed_by == "key" else transformation

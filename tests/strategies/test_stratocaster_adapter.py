@@ -92,6 +92,16 @@ def test_their_strategy_here(keyed_by: Any) -> None:
     assert weights == {"T-1": 1.0, "T-2": 0.5, "T-3": None, "N-1": 1.0}
 
 
+def test_tasks_in_flight_count_for_weights_and_not_for_the_end() -> None:
+    in_flight = {"T-1": 1, "T-2": 1, "T-3": 1, "N-1": 0}
+
+    weights = FromStratocaster(Halving(False), NETWORK).propose(
+        state_of([replace(row, n_in_flight=in_flight[row.key]) for row in rows()])
+    )
+
+    assert weights.weights == {"T-1": 0.5, "T-2": 0.0, "T-3": None, "N-1": 1.0}
+
+
 def test_keys_of_rows_may_be_scoped_keys() -> None:
     scoped = [TransformationRow(key=f"{key}-org-c-p", state_a="a", state_b="b") for key in COUNTS]
     strategy = FromStratocaster(
