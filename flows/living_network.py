@@ -14,7 +14,7 @@ from ..flow_steps.round_reports import publish_growth, publish_rounds
 from ..flow_steps.summary import publish_estimates
 from ..pools_file import find_pools_file, load_pools
 from ..prefect_api.credentials import load_credentials
-from ..rounds.night import Night, hold_night
+from ..rounds.night import Night, run_night
 from ..rounds.setting import plan_of
 from ..store import Lake
 
@@ -27,7 +27,7 @@ def _name() -> str:
 
 @flow(
     name="living-network",
-    description="Grow a network by new design files, gather it, and hold the next round of its Strategy.",
+    description="Grow a network by new design files, gather it, and run the next round of its Strategy.",
     flow_run_name=_name,
     persist_result=False,
 )
@@ -44,7 +44,7 @@ def living_network(
     pools_file: str | None = None,
     settle_s: float = 60.0,
 ) -> Night:
-    """Grow a network by new design files, gather it, and hold the next round of its Strategy.
+    """Grow a network by new design files, gather it, and run the next round of its Strategy.
 
     Its Tasks run wherever dispatchers run. Run it as often as you like: each file is picked up once.
 
@@ -67,7 +67,7 @@ def living_network(
     plan = None if strategy is None else plan_of(strategy, strategy_settings, limits)
     path = find_pools_file(pools_file)
     place = Lake.open(lake)
-    night = hold_night(
+    night = run_night(
         place,
         source,
         scope,

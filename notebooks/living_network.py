@@ -101,7 +101,7 @@ def _(mo):
 @app.cell
 def _(chosen, frame, lake, mo, rounds_table):
     _rounds = frame(rounds_table(lake, chosen))
-    _rounds if len(_rounds) else mo.md("*No round has been held yet; see `alchemiscale-lake strategy set --help`.*")
+    _rounds if len(_rounds) else mo.md("*No round has been run yet; see `alchemiscale-lake strategy set --help`.*")
     return
 
 

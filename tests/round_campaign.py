@@ -26,7 +26,7 @@ MEMBERS: dict[str, Any] = {
 
 
 def round_campaign(folder: Path, n_rounds: int = 4) -> tuple[Lake, str]:
-    """Hold rounds, and complete the Tasks of all but the last one; return the lake and the ScopedKey."""
+    """Run rounds, and complete the Tasks of all but the last one; return the lake and the ScopedKey."""
     draw = random.Random(4)
     campaign = Campaign.at(folder)
     chosen = [pair for pair in pairs() if max(int(name[-2:]) for name in pair) <= _LIGANDS]

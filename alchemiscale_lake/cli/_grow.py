@@ -48,7 +48,7 @@ def grow_command(
     lake: str,
     **limits: Any,
 ) -> None:
-    """Grow a living network by new design files, gather it, and hold the next round of its Strategy.
+    """Grow a living network by new design files, gather it, and run the next round of its Strategy.
 
     NAME is the network's. Every network file (.json, .json.gz, .json.zst) in the folder or prefix is picked up
     once, and again if it changes; the network grows by the Transformations that it does not have yet. Files that
@@ -64,7 +64,7 @@ def grow_command(
     from ..report.page_places import shown_place
     from ..report.round_page import write_round_page
     from ..rounds.design_source import DesignSource
-    from ..rounds.night import hold_night
+    from ..rounds.night import run_night
     from ..rounds.setting import plan_of
 
     plan = None if strategy is None else plan_of(strategy, settings_of(settings), limits)
@@ -72,7 +72,7 @@ def grow_command(
     wanted = Scope.parse(scope).require_specific()
     # bad input must not leave an empty lake behind
     place = open_lake(lake, say, check=lambda: DesignSource(source, settle_s=settle_s))
-    night = hold_night(
+    night = run_night(
         place,
         source,
         wanted,
@@ -114,7 +114,8 @@ def _growth_lines(name: str, growth: DesignGrowth | None) -> list[str]:
         lines.append(f"{name} has not grown: no file has anything new")
     if growth.changed:
         lines.append(f"{count(len(growth.changed), 'file')} changed since last time: {', '.join(growth.changed)}")
-    lines += [f"refused: {reason}" for reason in growth.reasons]
+    outcomes = ["refused"] * len(growth.refused) + ["waiting"] * len(growth.waiting)
+    lines += [f"{outcome}: {reason}" for outcome, reason in zip(outcomes, growth.reasons, strict=True)]
     if growth.n_unsettled:
         waits = verb(growth.n_unsettled, "was", "were")
         lines.append(

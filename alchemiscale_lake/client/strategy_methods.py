@@ -151,13 +151,13 @@ class StrategyMethods(ClientPart):
         return ScopedKey.parse(network) if self._ask("wake_strategy", network=text(network)) else None
 
     def advance_network(self, network: AnyKey, *, now: bool = False) -> dict[str, Any]:
-        """Hold the next round of a network's Strategy, as the flow `advance-network` does.
+        """Run the next round of a network's Strategy, as the flow `advance-network` does.
 
         Parameters
         ----------
         network : ScopedKey or str
         now : bool, default False
-            Hold a round even if nothing has ended since the last one.
+            Run a round even if nothing has ended since the last one.
 
         Returns
         -------

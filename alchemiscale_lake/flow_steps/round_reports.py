@@ -75,8 +75,9 @@ def publish_growth(night: Night) -> None:
         lines += [f"- {code(path)} grew it" for path in growth.grown[:_MOST_ROWS]]
         lines += [f"- {code(path)} has nothing new" for path in growth.known[:_MOST_ROWS]]
         lines += [f"- {code(path)} has changed since it was last picked up" for path in growth.changed[:_MOST_ROWS]]
-        refused = zip(growth.refused, growth.reasons, strict=True)
-        lines += [f"- {code(path)} is **refused**: {code(reason)}" for path, reason in refused]
+        outcomes = ["is **refused**"] * len(growth.refused) + ["**waits**"] * len(growth.waiting)
+        left_out = zip((*growth.refused, *growth.waiting), outcomes, growth.reasons, strict=True)
+        lines += [f"- {code(path)} {outcome}: {code(reason)}" for path, outcome, reason in left_out]
         lines += [f"- {growth.n_unsettled} files wait, for they may be incomplete"] if growth.n_unsettled else []
         lines += ["- the network is not active, so nothing was picked up"] if growth.paused else []
         lines += [f"- the reasons were not written beside the files: {code(growth.note)}"] if growth.note else []

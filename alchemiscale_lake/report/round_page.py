@@ -219,7 +219,7 @@ def _uncertainty(progress: NetworkProgress) -> str:
 
 def _asked(rows: pl.DataFrame) -> str:
     if not len(rows):
-        return section("What was asked for, and why", ["<p>No round has been held yet.</p>"], wide=True)
+        return section("What was asked for, and why", ["<p>No round has been run yet.</p>"], wide=True)
     shown = rows.head(_MOST_ROWS)
     votes = [json.loads(text or "{}") for text in shown["votes"]]
     members = sorted({name for vote in votes for name in vote})
@@ -300,8 +300,8 @@ def _growth(lake: Lake, progress: NetworkProgress) -> str:
 
 
 def _refused(rows: pl.DataFrame) -> list[str]:
-    """Return the reasons of files that are refused as they are now."""
+    """Return the reasons of files that are left out as they are now."""
     latest: dict[tuple[str, str], Mapping[str, Any]] = {}
     for row in rows.iter_rows(named=True):
         latest[row["source"], row["path"]] = row
-    return [row["reason"] for row in latest.values() if row["outcome"] == "refused"]
+    return [row["reason"] for row in latest.values() if row["outcome"] in ("refused", "waiting")]

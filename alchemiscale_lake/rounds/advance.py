@@ -156,10 +156,10 @@ def advance_network(
             return report
         if (now_utc() - last.at).total_seconds() < plan.interval_s:
             return _report(network, "early", last, done)
-    return _hold(lake, network, decision, plan, last, caller=caller, pools=pools, as_of_seq=states.seq, done=done)
+    return _run(lake, network, decision, plan, last, caller=caller, pools=pools, as_of_seq=states.seq, done=done)
 
 
-def _hold(
+def _run(
     lake: Lake,
     network: str,
     decision: StrategyDecision,
@@ -196,11 +196,11 @@ def _hold(
         "at": at,
     }
     fault_point("rounds:before-record")
-    held = record_round(
+    recorded = record_round(
         lake, proposal_rows(network, rows, answer.proposal, n_tasks, common, are_tasks=answer.are_tasks)
     )
     fault_point("rounds:after-record")
-    if not held:
+    if not recorded:
         return advance_network(lake, network, caller=caller, pools=pools)
     n_created = done.n_created + ensure_round_tasks(lake, network, number, n_tasks, caller=caller)
     fault_point("rounds:after-tasks")

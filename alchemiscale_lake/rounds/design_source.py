@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from ..content import max_bytes
-from ..errors import LakeError, NotFoundError, TransientError
+from ..errors import LakeError, MissingClassError, MissingDependencyError, NotFoundError, TransientError
 from ..networks import Network, read_network
 from ..store import Location, ObjectInfo, ObjectStore, now_utc
 
@@ -38,9 +38,11 @@ class DesignFile:
     n_bytes : int
     modified_at : datetime
     network : Network or None
-        None if it was refused.
+        None if it is left out.
     reason : str or None
-        Why it was refused.
+        Why it is left out.
+    is_waiting : bool
+        Whether it may be read once something is installed; otherwise, one that is left out is refused.
     """
 
     path: str
@@ -49,6 +51,7 @@ class DesignFile:
     modified_at: datetime
     network: Network | None
     reason: str | None = None
+    is_waiting: bool = False
 
 
 class DesignSource:
@@ -113,17 +116,19 @@ class DesignSource:
             return DesignFile(info.path, digest, len(data), info.modified_at, _network(info.path, data))
         except TransientError:
             raise
+        except (MissingClassError, MissingDependencyError) as e:
+            return DesignFile(info.path, digest, len(data), info.modified_at, None, str(e), is_waiting=True)
         except Exception as e:  # whatever is wrong with a file is a reason to refuse it, and no reason to stop
             reason = str(e) if isinstance(e, LakeError) else f"{info.path}: {type(e).__name__}: {e}"
             return DesignFile(info.path, digest, len(data), info.modified_at, None, reason)
 
-    def set_aside(self, refused: Mapping[str, str]) -> None:
-        """Write the reasons beside refused files, and remove those that no longer apply.
+    def set_aside(self, left_out: Mapping[str, str]) -> None:
+        """Write texts beside files that are left out, and remove those that no longer apply.
 
         Parameters
         ----------
-        refused : mapping of str to str
-            Reason by path, for all files that are refused.
+        left_out : mapping of str to str
+            Reason, and what to do, by path, for all files that are left out.
 
         Raises
         ------
@@ -131,12 +136,12 @@ class DesignSource:
             If the place is not writable.
         """
         there = {info.path for info in self.files}
-        for path, reason in refused.items():
+        for path, reason in left_out.items():
             if path in there:
-                text = f"{reason}\n\nReplace the file; its new content is picked up at the next run.\n".encode()
+                text = reason.encode()
                 if f"{path}{_NOTE}" not in self._notes or self._store.get(f"{path}{_NOTE}") != text:
                     self._store.put(f"{path}{_NOTE}", text)
-        self._store.delete(note for note in self._notes if note.removesuffix(_NOTE) in there - refused.keys())
+        self._store.delete(note for note in self._notes if note.removesuffix(_NOTE) in there - left_out.keys())
 
 
 def _is_design(info: ObjectInfo) -> bool:

@@ -31,6 +31,11 @@ from .succession import hand_over
 __all__ = ["DesignGrowth", "grow_network", "living_network"]
 
 _TRIES: Final = 10
+#: What to do about a file that is left out.
+_NEXT: Final = {
+    "refused": "Replace the file; its new content is picked up at the next run.",
+    "waiting": "Install it where living networks grow; the file is picked up at the next run.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +46,11 @@ class DesignGrowth:
     ----------
     network : str or None
         ScopedKey of what the living network is now; None if there is nothing in it yet.
-    grown, known, refused, changed : tuple of str
-        Paths of the files by which it grew, of those that it had all of, of those that are refused since now, and of
-        those that had another content before.
+    grown, known, refused, waiting, changed : tuple of str
+        Paths of the files by which it grew, of those that it had all of, of those that are refused since now, of those
+        that wait since now for a package to be installed, and of those that had another content before.
     reasons : tuple of str
-        Why files are refused, in the order of `refused`.
+        Why files are refused or wait, in the order of `refused` and `waiting`.
     n_new_transformations : int
     n_unsettled : int
         Number of files that were changed so recently that they wait for the next run.
@@ -59,6 +64,7 @@ class DesignGrowth:
     grown: tuple[str, ...] = ()
     known: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
+    waiting: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
     n_new_transformations: int = 0
@@ -192,8 +198,9 @@ def _grown(
         paths("grown"),
         paths("known"),
         paths("refused"),
+        paths("waiting"),
         changed=tuple(row["path"] for row in rows if row["replaces"] is not None),
-        reasons=tuple(row["reason"] for row in rows if row["outcome"] == "refused"),
+        reasons=tuple(row["reason"] for outcome in _NEXT for row in rows if row["outcome"] == outcome),
         n_new_transformations=0 if superset is None else len(set(superset.transformations) - known),
     )
 
@@ -219,7 +226,8 @@ def _new_files(folder: DesignSource, history: DesignHistory, *, retry_refused: b
     latest, found = history.latest(folder.url), []
     for info in folder.files:
         last = latest.get(info.path)
-        again = last is not None and retry_refused and last["outcome"] == "refused"
+        waits = last is not None and last["outcome"] == "waiting"
+        again = waits or (last is not None and retry_refused and last["outcome"] == "refused")
         if (
             last is not None
             and not again
@@ -227,8 +235,11 @@ def _new_files(folder: DesignSource, history: DesignHistory, *, retry_refused: b
         ):
             continue
         file = folder.read(info)
-        if file is not None and (last is None or again or last["digest"] != file.digest):
-            found.append(file)
+        if file is None or (last is not None and last["digest"] == file.digest and not again):
+            continue
+        if last is not None and waits and file.is_waiting and last["digest"] == file.digest:
+            continue
+        found.append(file)
     return found
 
 
@@ -277,13 +288,17 @@ def _row(
         "n_bytes": file.n_bytes,
         "modified_at": file.modified_at,
         "replaces": None if last is None or last["digest"] == file.digest else last["digest"],
-        "outcome": "refused" if own is None else "grown" if n_new else "known",
+        "outcome": _left_out(file) if own is None else "grown" if n_new else "known",
         "reason": file.reason,
         "n_transformations": None if own is None else len(own),
         "n_new": n_new,
         "network": None if own is None else after,
         "grown_from": before if n_new and before != after else None,
     }
+
+
+def _left_out(file: DesignFile) -> str:
+    return "waiting" if file.is_waiting else "refused"
 
 
 def _withdraw(lake: Lake, scope: Scope, name: str, submitted: set[str], caller: Caller) -> None:
@@ -294,11 +309,13 @@ def _withdraw(lake: Lake, scope: Scope, name: str, submitted: set[str], caller: 
 
 
 def _set_aside(lake: Lake, folder: DesignSource, scope: Scope, name: str) -> str | None:
-    """Bring the reasons beside refused files up to date; return why that was not possible, if so."""
+    """Bring the reasons beside files that are left out up to date; return why that was not possible, if so."""
     latest = DesignHistory.of(lake, scope, name).latest(folder.url)
-    refused = {path: row["reason"] for path, row in latest.items() if row["outcome"] == "refused"}
+    left_out = {
+        path: f"{row['reason']}\n\n{_NEXT[row['outcome']]}\n" for path, row in latest.items() if row["outcome"] in _NEXT
+    }
     try:
-        folder.set_aside(refused)
+        folder.set_aside(left_out)
     except StorageError as e:
         return str(e)
     return None

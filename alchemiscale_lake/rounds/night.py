@@ -1,4 +1,4 @@
-"""One night of a living network: grow by new design files, gather, hold the next round of its Strategy.
+"""One night of a living network: grow by new design files, gather, run the next round of its Strategy.
 
 What fails in one step is reported, and the others are taken nevertheless: an unreadable folder stops no round.
 """
@@ -25,7 +25,7 @@ from .growth import DesignGrowth, grow_network, living_network
 from .setting import get_strategy
 from .strategy_plan import StrategyPlan
 
-__all__ = ["Night", "hold_night"]
+__all__ = ["Night", "run_night"]
 
 T = TypeVar("T")
 
@@ -62,7 +62,7 @@ class Night:
     failures: tuple[str, ...]
 
 
-def hold_night(
+def run_night(
     lake: Lake,
     source: str,
     scope: Scope | str,
@@ -75,7 +75,7 @@ def hold_night(
     settle_s: float = 60.0,
     retry_refused: bool = False,
 ) -> Night:
-    """Grow a living network, gather its results, and hold the next round of its Strategy.
+    """Grow a living network, gather its results, and run the next round of its Strategy.
 
     Repeating it, also by two processes at once, picks up no file twice and asks for nothing twice.
 
@@ -131,13 +131,13 @@ def hold_night(
         _tried("setting its Strategy", lambda: _set(lake, network, plan, caller), failures)
     fault_point("night:strategy-set")
     gathered = _tried("gathering", lambda: gather_network(lake, network), failures)
-    held = None
+    ran = None
     if get_strategy(lake, network) is not None:
-        held = _tried("holding its round", lambda: advance_network(lake, network, caller=caller, pools=pools), failures)
-        if held is not None and (held.last_state or held.state) == "error":
-            failures.append(f"its Strategy: {held.exception}")
-        n_tasks += 0 if held is None else held.n_tasks
-    return Night(name, str(scope), network, growth, n_tasks, held, gathered, tuple(failures))
+        ran = _tried("running its round", lambda: advance_network(lake, network, caller=caller, pools=pools), failures)
+        if ran is not None and (ran.last_state or ran.state) == "error":
+            failures.append(f"its Strategy: {ran.exception}")
+        n_tasks += 0 if ran is None else ran.n_tasks
+    return Night(name, str(scope), network, growth, n_tasks, ran, gathered, tuple(failures))
 
 
 def _tried(what: str, step: Callable[[], T], failures: list[str]) -> T | None:

@@ -4,7 +4,9 @@ import polars as pl
 
 from ._base import INT, STRING, TIME, Column, Rule, TableSchema
 
-DESIGN_OUTCOMES = ("grown", "known", "refused")
+DESIGN_OUTCOMES = ("grown", "known", "refused", "waiting")
+
+_LEFT_OUT = pl.col("outcome").is_in(["refused", "waiting"])
 
 DESIGN_FILES = TableSchema(
     name="design_files",
@@ -19,19 +21,24 @@ DESIGN_FILES = TableSchema(
         Column("n_bytes", INT, "Its size, bytes."),
         Column("modified_at", TIME, "Time of its last change, by the clock of its storage."),
         Column("replaces", STRING, "Digest of its content at an earlier pick-up, if it has changed.", nullable=True),
-        Column("outcome", STRING, "The network grew, had all of it, or refused it.", choices=DESIGN_OUTCOMES),
-        Column("reason", STRING, "Why it was refused.", nullable=True),
-        Column("n_transformations", INT, "Transformations in the file; null if it was refused.", nullable=True),
-        Column("n_new", INT, "Transformations that the living network did not have; null if refused.", nullable=True),
-        Column("network", STRING, "ScopedKey of the network that has it; null if refused.", nullable=True),
+        Column(
+            "outcome",
+            STRING,
+            "The network grew, had all of it, refused it, or waits for a package.",
+            choices=DESIGN_OUTCOMES,
+        ),
+        Column("reason", STRING, "Why it was refused, or what it waits for.", nullable=True),
+        Column("n_transformations", INT, "Transformations in the file; null if it was left out.", nullable=True),
+        Column("n_new", INT, "Transformations that the living network did not have; null if left out.", nullable=True),
+        Column("network", STRING, "ScopedKey of the network that has it; null if left out.", nullable=True),
         Column("grown_from", STRING, "ScopedKey of the network before it grew.", nullable=True),
         Column("actor", STRING, "User who picked it up."),
         Column("at", TIME, "Time, by the writer's clock."),
     ),
     key=("scope", "name", "pickup", "source", "path"),
     rules=(
-        Rule("a refused file states the reason", (pl.col("outcome") != "refused") | pl.col("reason").is_not_null()),
-        Rule("other files state the network", (pl.col("outcome") == "refused") | pl.col("network").is_not_null()),
+        Rule("a file that was left out states the reason", ~_LEFT_OUT | pl.col("reason").is_not_null()),
+        Rule("other files state the network", _LEFT_OUT | pl.col("network").is_not_null()),
     ),
     since=4,
 )

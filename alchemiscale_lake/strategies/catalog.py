@@ -113,7 +113,9 @@ def _from_file(source: str, settings: Mapping[str, Any] | None) -> LoadedStrateg
         raise StrategyError(e.message, **e.facts) from e
     strategy = _instance(found.value, settings, source)
     # without translation of line ends: the digest is that of the bytes
-    return LoadedStrategy(strategy, f"{found.path.name}:{found.name}", _digest(strategy, found.code), found.code.decode())
+    return LoadedStrategy(
+        strategy, f"{found.path.name}:{found.name}", _digest(strategy, found.code), found.code.decode()
+    )
 
 
 def _instance(found: Any, settings: Mapping[str, Any] | None, name: str) -> Strategy[Any]:

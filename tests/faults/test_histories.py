@@ -173,7 +173,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(who=st.integers(0, 1), data=st.data(), cut=st.none() | st.integers(1, 12))
     def advance(self, who: int, data: st.DataObject, cut: int | None) -> None:
-        """A scheduler holds the next round, possibly interrupted; the other one completes it."""
+        """A scheduler runs the next round, possibly interrupted; the other one completes it."""
         network = data.draw(st.sampled_from(sorted(self.ref.networks)))
         if get_strategy(self.lakes[who], network) is None:
             limits = {"settings": {"repeats": REPEATS}, "max_tasks_per_round": PER_ROUND}

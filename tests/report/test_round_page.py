@@ -98,7 +98,7 @@ def test_without_rounds_and_without_edges_the_page_says_so(tmp_path: Path) -> No
     campaign = Campaign.at(tmp_path / "lake")
     network = campaign.network("new", [("a", "b")])
     text = plain(str(round_page(campaign.lake, network, at=T0)))
-    assert "No round has been held yet" in text
+    assert "No round has been run yet" in text
     assert "There are no estimates yet" in text or "forecast" in text
     empty = campaign.network("empty", [], scope=SCOPE)
     assert "no edges between ligands" in plain(str(round_page(campaign.lake, empty, at=T0)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from pathlib import Path
 
@@ -138,6 +139,28 @@ def test_a_file_that_is_still_being_copied_waits(lake: Lake, designs: Path) -> N
     design(designs, "a.json", "ab").touch()
     assert grow(lake, designs) == DesignGrowth(None, n_unsettled=1)
     assert grow(lake, designs, settle_s=0.0).grown == ("a.json",)
+
+
+def test_a_file_whose_package_is_missing_waits_and_is_picked_up_once_it_is_there(
+    lake: Lake, designs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nested = {"__module__": "late_package", "__qualname__": "LateNetwork", "nodes": [], "edges": [], "name": None}
+    aged_text(designs / "late.json", json.dumps(nested))
+    design(designs, "good.json", "ab")
+    first = grow(lake, designs)
+    assert (first.grown, first.refused, first.waiting) == (("good.json",), (), ("late.json",))
+    assert "late_package" in first.reasons[0]
+    note = designs / "late.json.refused.txt"
+    assert "Install it where living networks grow" in note.read_text()
+    assert grow(lake, designs) == DesignGrowth(first.network), "it is recorded once"
+
+    package = "from gufe import AlchemicalNetwork\nclass LateNetwork(AlchemicalNetwork): pass\n"
+    (tmp_path / "late_package.py").write_text(package)
+    monkeypatch.syspath_prepend(tmp_path)
+    read = grow(lake, designs)
+    assert (read.waiting, len(read.refused) + len(read.grown) + len(read.known)) == ((), 1), "it is read again"
+    assert rows(lake)["outcome"].to_list()[:2] == ["grown", "waiting"]
+    assert len(rows(lake)) == 3
 
 
 def test_a_missing_folder_and_a_caller_without_rights_are_refused(lake: Lake, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.faults import fault_hook
 from alchemiscale_lake.rounds import clear_strategy, get_strategy, set_strategy
-from alchemiscale_lake.rounds.night import Night, hold_night
+from alchemiscale_lake.rounds.night import Night, run_night
 from alchemiscale_lake.rounds.setting import plan_of
 from alchemiscale_lake.statestore.network_state import set_network_state
 from alchemiscale_lake.store import Lake
@@ -22,7 +22,7 @@ SCOPE = "org-programme-designs"
 
 
 def night(lake: Lake, folder: Path, **options: Any) -> Night:
-    return hold_night(lake, str(folder), SCOPE, "tyk2", caller=ADA, **options)
+    return run_night(lake, str(folder), SCOPE, "tyk2", caller=ADA, **options)
 
 
 def n_tasks(lake: Lake) -> int:

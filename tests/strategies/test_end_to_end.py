@@ -80,7 +80,7 @@ def rows_now(edges: dict[str, gufe.Transformation], results: Results) -> Network
 
 
 def play(seed: int) -> tuple[dict[str, gufe.Transformation], Results, str]:
-    """Hold rounds until the Strategy is finished; return what it says."""
+    """Run rounds until the Strategy is finished; return what it says."""
     edges = unlike_network(seed)
     results: Results = {key: [] for key in edges}
     settings: dict[str, Any] = {"goals": [{"kind": "mean"}], "stop": {"mean_uncertainty_kcal_mol": TARGET}}

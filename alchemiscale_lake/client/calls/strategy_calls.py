@@ -93,7 +93,7 @@ def wake_strategy(lake: Lake, caller: Caller, *, network: str) -> bool:
 
 
 def advance_network(lake: Lake, caller: Caller, *, network: str, now: bool = False) -> dict[str, Any]:
-    """Hold the next round of a network's Strategy, see `rounds.advance`.
+    """Run the next round of a network's Strategy, see `rounds.advance`.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def advance_network(lake: Lake, caller: Caller, *, network: str, now: bool = Fal
     network : str
         ScopedKey.
     now : bool, default False
-        Hold a round even if nothing has ended since the last one.
+        Run a round even if nothing has ended since the last one.
     """
     report = advance(lake, network, caller=caller, now=now)
     names = ("round", "state", "n_tasks", "n_cancelled", "stop", "exception", "last_state")
