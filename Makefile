@@ -4,6 +4,9 @@ LAKE ?= demo-lake
 BIN := .venv/bin
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt
 
+# every process would compile what it imports, which is half of its start
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help demo test test-long coverage mutants check bench rooms upgrade test-oldest clean
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,10 @@ __all__ = [
     "s3",
     "way",
 ]
+
+# The suite starts thousands of processes; without bytecode, each spends half of its start on compiling what it imports.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # the duration of an example depends on the load of the machine
 settings.register_profile("patient", deadline=None)
