@@ -27,7 +27,16 @@ from .signals import PARENT_VARIABLE
 __all__ = ["DEPLOYMENTS", "up"]
 
 #: Named like their flows' files.
-DEPLOYMENTS = ("submit-network", "dispatch", "gather-network", "run-campaign", "maintain-lake", "train-cost-model")
+DEPLOYMENTS = (
+    "submit-network",
+    "dispatch",
+    "gather-network",
+    "advance-network",
+    "living-network",
+    "run-campaign",
+    "maintain-lake",
+    "train-cost-model",
+)
 #: Time for flow runs to release their Tasks.
 _GRACE_S = 15.0
 

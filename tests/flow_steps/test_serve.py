@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.metadata
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,3 +45,9 @@ def test_the_login_is_shown_to_people_and_goes_into_no_log(
 
     assert ("very-secret" in said) == terminal
     assert str(tmp_path / "login") in said
+
+
+def test_every_flow_that_people_start_is_served() -> None:
+    flows = {entry.name for entry in importlib.metadata.entry_points(group="alchemiscale_lake.flows")}
+    started_by_others = {"run-assignment", "raise-alert"}  # by dispatchers, and by an automation
+    assert set(_serve.DEPLOYMENTS) == flows - started_by_others
