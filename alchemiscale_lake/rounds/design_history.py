@@ -63,6 +63,8 @@ class DesignHistory:
 def lineage(lake: Lake, network: str) -> list[str]:
     """Return the networks from which a network grew, oldest first, and itself last.
 
+    It grew by design files, or by hand from one network that it extends.
+
     Parameters
     ----------
     lake : Lake
@@ -71,7 +73,10 @@ def lineage(lake: Lake, network: str) -> list[str]:
     """
     scope = str(ScopedKey.from_str(network).scope)
     rows = lake.table("design_files").scan().filter((pl.col("scope") == scope) & pl.col("grown_from").is_not_null())
-    before = dict(collect(rows.sort("pickup").select("network", "grown_from"), "design files").iter_rows())
+    by_files = collect(rows.sort("pickup").select("network", "grown_from"), "design files").iter_rows()
+    of_one = (pl.col("scope") == scope) & (pl.col("made_by") == "extend") & (pl.col("made_from").list.len() == 1)
+    extended = lake.table("networks").scan().filter(of_one).select("network", pl.col("made_from").list.first())
+    before = dict(collect(extended, "networks").iter_rows()) | dict(by_files)
     found = [network]
     while (older := before.get(found[0])) is not None and older not in found:
         found.insert(0, older)

@@ -90,6 +90,19 @@ def test_a_network_that_grew_has_the_points_of_what_it_was(campaign: Campaign) -
     assert [(p.gpu_hours, p.n_ligands) for p in progress.points] == [(4.0, 2), (10.0, 3)]
 
 
+def test_a_network_that_was_extended_by_hand_has_the_points_of_what_it_was(campaign: Campaign) -> None:
+    lake, old = campaign.lake, campaign.network("old", [("a", "b")])
+    ran(campaign, old, ["a_b_other"] * 2, 1.0, gpu_hours=2.0)
+    gather_network(lake, old)
+    new = campaign.network("new", [("a", "b"), ("b", "c")], made_by="extend", made_from=[old])
+    merged = campaign.network("merged", [("a", "b"), ("c", "d")], made_by="merge", made_from=[old, new])
+
+    progress = network_progress(lake, new)
+    assert progress.networks == (old, new)
+    assert [(p.gpu_hours, p.n_ligands) for p in progress.points] == [(4.0, 2)]
+    assert network_progress(lake, merged).networks == (merged,)
+
+
 def test_results_that_were_copied_cost_nothing_here(campaign: Campaign) -> None:
     lake, network = campaign.lake, campaign.network("one", [("a", "b")])
     ran(campaign, network, ["a_b_other"] * 2, 1.0, gpu_hours=2.0)
