@@ -54,6 +54,19 @@ class DeltaLog:
         """Return the folder of the log; None in a bucket."""
         return None if self._table is None else self._table / "_delta_log"
 
+    def newest_entry(self, version: int) -> tuple[int, int, int] | None:
+        """Return what identifies the entry of a version if the log ends with it: inode, size and time of change.
+
+        None if there is an entry above, or this one is missing, and in a bucket, where looking is a request.
+        """
+        if self.folder is None or (self.folder / entry_name(version + 1)).exists():
+            return None
+        try:
+            found = (self.folder / entry_name(version)).stat()
+        except OSError:
+            return None
+        return found.st_ino, found.st_size, found.st_mtime_ns
+
     def check(self, version: int) -> None:
         """Check the checkpoint of a version and the entries above it, unless already checked.
 

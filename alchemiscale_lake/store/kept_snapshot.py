@@ -1,4 +1,4 @@
-"""A table's newest snapshot, brought up to date instead of opened again while that is cheaper."""
+"""A table's newest snapshot, brought up to date or used again instead of opened again while that is cheaper."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from .commit import clocks_s, elapsed_s
+from .delta_log import DeltaLog
 
 __all__ = ["KeptSnapshot"]
 
@@ -19,25 +20,45 @@ _KEEP_COMMITS: Final = 50
 
 
 class KeptSnapshot:
-    """Return the newest snapshot. Not thread-safe: updating changes the snapshot that was returned before.
+    """Return the newest snapshot.
 
     Parameters
     ----------
     open_table : callable
         Opens the newest version.
-    check : callable
-        Called with each version that an update reached; raises if its log is damaged.
+    log : DeltaLog
+        Of the table. Checks each version that an update reached.
     """
 
-    def __init__(self, open_table: Callable[[], DeltaTable], check: Callable[[int], None]) -> None:
+    def __init__(self, open_table: Callable[[], DeltaTable], log: DeltaLog) -> None:
         self._open_table = open_table
-        self._check = check
+        self._log = log
+        self._read: tuple[DeltaTable, tuple[float, ...], object] | None = None
         self._delta: DeltaTable | None = None
         self._opened: tuple[float, ...] = ()
         self._opened_version = 0
 
+    def to_read(self) -> DeltaTable:
+        """Return the newest snapshot, which nobody changes: the last one, if it is recent and still the newest.
+
+        Thread-safe. Nothing may be committed through it.
+
+        Raises
+        ------
+        NotALakeError, DamagedError, StorageError
+        """
+        if self._read is not None:
+            delta, opened, entry = self._read
+            if elapsed_s(opened) < _KEEP_S and entry is not None and self._log.newest_entry(delta.version()) == entry:
+                return delta
+        opened, delta = clocks_s(), self._open_table()
+        self._read = delta, opened, self._log.newest_entry(delta.version())
+        return delta
+
     def newest(self) -> DeltaTable:
         """Return the newest snapshot: the last one brought up to date, if it is recent.
+
+        Not thread-safe: this changes the snapshot that it returned before.
 
         Raises
         ------
@@ -63,7 +84,7 @@ class KeptSnapshot:
             delta.update_incremental()
         except (DeltaError, OSError):
             return self._anew()
-        self._check(delta.version())
+        self._log.check(delta.version())
         return delta
 
     def _anew(self) -> DeltaTable:

@@ -97,19 +97,19 @@ class NetworkLog:
 
     def seq(self) -> int:
         """Return the number of the newest commit; 0 before the first."""
-        return last_number(self._table.snapshot(), self._table.schema.name)
+        return last_number(self._table.to_read(), self._table.schema.name)
 
     def states(self) -> dict[str, NetworkState]:
         """Return the state of every network with a decision; all others have the defaults."""
-        return dict(self._read(self._table.snapshot()).states)
+        return dict(self._read(self._table.to_read()).states)
 
     def restart_patterns(self) -> dict[str, dict[str, RestartPattern]]:
         """Return the current restart patterns of every network that has some."""
-        return {network: dict(own) for network, own in self._read(self._table.snapshot()).patterns.items()}
+        return {network: dict(own) for network, own in self._read(self._table.to_read()).patterns.items()}
 
     def strategies(self) -> dict[str, StrategyDecision]:
         """Return the Strategy of every network that has one."""
-        return dict(self._read(self._table.snapshot()).strategies)
+        return dict(self._read(self._table.to_read()).strategies)
 
     def set_strategy(
         self, networks: Sequence[str], text: str | None, *, caller: Caller, reason: str | None = None

@@ -75,7 +75,7 @@ class LakeTable:
         # polars reads paths and keys literally, without decoding them
         self._place = unquote(self._uri) if folder is None else str(folder)
         self.log = DeltaLog(folder)
-        self._kept = KeptSnapshot(self.snapshot, self.log.check)
+        self._kept = KeptSnapshot(self.snapshot, self.log)
         self._keys = KnownKeys(schema, self._read)
         self._lock = threading.RLock()
 
@@ -187,7 +187,7 @@ class LakeTable:
         """Scan lazily, the newest version or a given snapshot; columns in declared order."""
         if delta is None and not self.exists:
             return self._no_rows().lazy()
-        delta = self.snapshot() if delta is None else delta
+        delta = self.to_read() if delta is None else delta
         lacking = columns_to_come(delta, self.schema, self._format)
         try:
             if is_plain(delta):
@@ -211,7 +211,7 @@ class LakeTable:
         """
         if self.log.folder is None or not self.exists:
             return
-        listed = listed_files(self.snapshot())
+        listed = listed_files(self.to_read())
         if self.files.partition_by == ["scope"]:
             listed = listed.filter(pl.col("partition.scope").is_in(list(scopes)))
         for path, size in listed.select("path", "size_bytes").iter_rows():
@@ -312,6 +312,10 @@ class LakeTable:
                 last=last,
                 tidy=self._tidy,
             )
+
+    def to_read(self) -> DeltaTable:
+        """Return the newest snapshot, see `KeptSnapshot.to_read`. Nothing may be committed through it."""
+        return self._kept.to_read()
 
     @contextlib.contextmanager
     def newest(self) -> Iterator[DeltaTable]:

@@ -82,20 +82,26 @@ class TaskLog:
         """
         commit_id = uuid.uuid4().hex
         events: Sequence[Event] = ()
+        new, version = None, -1
 
         def rows(delta: DeltaTable, seq: int) -> pa.Table | None:
-            nonlocal events
+            nonlocal events, new, version
             states = self._refresh(delta)  # up to date already: `last` has refreshed it
             if commit_id in self._last_commits:
                 return None  # an earlier try was committed although its answer was lost
             events = decide(states)
-            return self._rows(events, seq, commit_id, caller) if events else None
+            new = self._rows(events, seq, commit_id, caller) if events else None
+            version = delta.version() + 1
+            return new
 
         with self._lock:
             # the rows carry their number, so there is no need to look for it in the table's log
             seq = self._log.append(rows, last=lambda delta: self._refresh(delta).seq)
+            fold_is_due = self._fold_is_due()  # by what came before: a long commit is left to the next writer
+            if seq is not None and new is not None:
+                self._advance(pl.DataFrame(new), version)  # what was just written need not be read
             seq = self._last_commits.get(commit_id) if seq is None else seq
-            if self._fold_is_due():
+            if fold_is_due:
                 self.fold()
         return Commit(seq, events if seq is not None else ())
 
@@ -133,12 +139,17 @@ class TaskLog:
         if self._states is None:
             self._states, self._seen_version = self._load(), -1
         if delta.version() != self._seen_version:
-            tail = self._tail(delta, self._states.seq)
-            if len(tail):
-                self._last_commits = dict(tail.select("commit_id", "seq").unique().iter_rows())
-                self._tail_rows += len(tail)
-                self._states = self._states.advance(tail, int(tail["seq"].max()))  # type: ignore[arg-type]
-            self._seen_version = delta.version()
+            return self._advance(self._tail(delta, self._states.seq), delta.version())
+        return self._states
+
+    def _advance(self, tail: pl.DataFrame, version: int) -> TaskStates:
+        """Apply the rows after the current states, up to a version of the table."""
+        assert self._states is not None
+        if len(tail):
+            self._last_commits = dict(tail.select("commit_id", "seq").unique().iter_rows())
+            self._tail_rows += len(tail)
+            self._states = self._states.advance(tail, int(tail["seq"].max()))  # type: ignore[arg-type]
+        self._seen_version = version
         return self._states
 
     def _load(self) -> TaskStates:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from deltalake import DeltaTable
 
 from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.errors import SchemaError
@@ -52,6 +53,32 @@ def test_commits_are_numbered_without_gaps_and_an_empty_one_has_no_number(lake: 
     log = lake.table("task_log").scan().sort("seq", "idx").collect()
     assert log.select("seq", "idx").rows() == [(1, 0), (1, 1), (2, 0)]
     assert log["commit_id"].n_unique() == 2
+
+
+def test_own_events_are_known_without_reading_them(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    tasks = create(lake, 2)
+    other = Lake.open(lake.url)
+    action(other, tasks)
+    action(lake, tasks)
+    tails: list[int] = []
+    tail = lake.task_log._tail
+
+    def counted(delta: DeltaTable, after: int) -> pl.DataFrame:
+        tails.append(after)
+        return tail(delta, after)
+
+    monkeypatch.setattr(lake.task_log, "_tail", counted)
+    lake.task_log.commit(lambda states: [_prioritised(states, tasks[0], 7)], caller=Caller("t"))
+    lake.task_log.commit(lambda states: [_prioritised(states, tasks[1], 8)], caller=Caller("t"))
+    known, read = lake.task_log.states(), Lake.open(lake.url).task_log.states()
+    assert tails == []
+    assert known.seq == read.seq
+    assert known.tasks.sort("task").equals(read.tasks.sort("task"))
+    assert known.tasks.schema == read.tasks.schema
+    assert known.actions.sort("task").equals(read.actions.sort("task"))
+    other.task_log.commit(lambda states: [_prioritised(states, tasks[0], 9)], caller=Caller("other"))
+    assert lake.task_log.states().of(tasks)[tasks[0]].priority == 9
+    assert tails == [known.seq], "events of others are read"
 
 
 def test_a_decision_is_made_again_in_sight_of_what_came_between(lake: Lake) -> None:
