@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -12,6 +14,7 @@ from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.schemas import TABLES
 from alchemiscale_lake.store import Lake
 from alchemiscale_lake.tasks import Event, TaskState
+from tests.lakes import KeptFolder, new_lake
 
 T0 = datetime(2025, 6, 1, 12, tzinfo=UTC)
 SCOPE = "org-campaign-project"
@@ -32,7 +35,7 @@ class Campaign:
 
     @classmethod
     def at(cls, folder: Path) -> Campaign:
-        return cls(Lake.create(folder))
+        return cls(new_lake(folder))
 
     def network(
         self,
@@ -189,6 +192,19 @@ def _names(state: TaskState) -> dict[str, Any]:
 
 def small_campaign(folder: Path) -> Campaign:
     """Return a triangle of ligands with solvent and complex legs: two repeats each, one leg failed, one running."""
+    kept, n_attempts, tasks = _small_campaign()
+    kept.write(folder)
+    return Campaign(Lake.open(folder), n_attempts=n_attempts, tasks=dict(tasks))
+
+
+@functools.cache
+def _small_campaign() -> tuple[KeptFolder, int, dict[str, TaskState]]:
+    with tempfile.TemporaryDirectory() as folder:
+        campaign = _new_small_campaign(Path(folder) / "lake")
+        return KeptFolder.of(Path(folder) / "lake"), campaign.n_attempts, campaign.tasks
+
+
+def _new_small_campaign(folder: Path) -> Campaign:
     campaign = Campaign.at(folder)
     network = campaign.network("tyk2", [("a", "b"), ("b", "c"), ("c", "a"), ("c", "d")], ("solvent", "complex"))
     campaign.network("idle", [("x", "y")], scope="org-campaign-other")

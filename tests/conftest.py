@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from pathlib import Path
 
@@ -11,6 +10,8 @@ import pytest
 from hypothesis import settings
 
 from alchemiscale_lake.store import Lake
+from tests.base_temp import use_memory
+from tests.lakes import new_lake
 from tests.prefect_session import api, cache, network_file
 from tests.s3 import bucket, bucket_lake, place, s3, way
 from tests.scheduling import pytest_xdist_auto_num_workers, pytest_xdist_make_scheduler
@@ -32,6 +33,8 @@ __all__ = [
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
+use_memory()
+
 # the duration of an example depends on the load of the machine
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
@@ -41,12 +44,11 @@ settings.load_profile("patient")
 def empty_lake_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a lake without rows, to copy: creating one takes a second."""
     folder = tmp_path_factory.mktemp("template") / "lake"
-    Lake.create(folder)
+    new_lake(folder)
     return folder
 
 
 @pytest.fixture
-def lake(tmp_path: Path, empty_lake_folder: Path) -> Lake:
+def lake(tmp_path: Path) -> Lake:
     """Return an empty lake for this test."""
-    shutil.copytree(empty_lake_folder, tmp_path / "lake")
-    return Lake.open(tmp_path / "lake")
+    return new_lake(tmp_path / "lake")

@@ -14,6 +14,7 @@ from alchemiscale_lake.client import InProcess, LakeClient, Transport
 from alchemiscale_lake.errors import NotALakeError, NotFoundError, PermissionDeniedError
 from alchemiscale_lake.store import Lake
 from tests.client.client_contract import OTHER, SCOPE, ClientContract, public_methods
+from tests.lakes import new_lake
 from tests.networks import harmonic_network
 
 #: Public methods of `AlchemiscaleClient` 0.8 that are not here: results of networks as `AlchemicalArchive`, and a
@@ -107,7 +108,7 @@ def test_a_caller_sees_and_changes_only_the_scopes_granted(lake: Lake) -> None:
 def test_an_imported_table_has_numbers_and_no_protocol_dag_result(tmp_path: Path) -> None:
     table = tmp_path / "edges.csv"
     table.write_text("ligand_i,ligand_j,value_kcal_mol,uncertainty_kcal_mol\na,b,1.5,0.2\n")
-    lake = Lake.create(tmp_path / "lake")
+    lake = new_lake(tmp_path / "lake")
     (network,) = import_results(lake, [table], "org-campaign-project").networks
     client = LakeClient(lake)
 

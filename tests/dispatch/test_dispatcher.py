@@ -390,7 +390,7 @@ def test_receipts_of_a_dead_dispatcher_are_recorded_and_the_rest_claimed_again(l
 
 def test_expired_leases_of_others_are_reaped_live_ones_waited_for(lake: Lake, network: str) -> None:
     claim_tasks(lake, "elsewhere", 3, lease_s=0.5, caller=Caller("dispatch:elsewhere@1.2@another-machine"))
-    report = dispatcher(lake, Engine(lake, at_once=True), lease_s=0.3).run()
+    report = dispatcher(lake, Engine(lake, at_once=True), lease_s=0.3, heartbeat_s=0.1).run()
     assert counts(lake) == {"complete": 6}
     assert report.claimed == 6
     assert report.released == 3
@@ -412,7 +412,7 @@ def test_a_claimer_that_died_with_its_clock_ahead_blocks_nothing(
         there.setattr(claims_module, "now_utc", ahead.now)
         there.setattr(task_log, "datetime", ahead)
         claim_tasks(lake, "elsewhere", 3, lease_s=0.5, caller=Caller("dispatch:elsewhere@1.2@another-machine"))
-    report = dispatcher(lake, Engine(lake, at_once=True), lease_s=0.3).run()
+    report = dispatcher(lake, Engine(lake, at_once=True), lease_s=0.3, heartbeat_s=0.1).run()
     assert counts(lake) == {"complete": 6}
     assert (report.claimed, report.released) == (6, 3)
 

@@ -17,7 +17,7 @@ from alchemiscale_lake.importing.imports import import_results
 from alchemiscale_lake.query import ask, connect
 from alchemiscale_lake.report.network_graph import network_graph
 from alchemiscale_lake.report.tables import dg_table
-from alchemiscale_lake.store import Lake
+from tests.lakes import new_lake
 from tests.real_data import real_case
 
 SCOPE = "org-campaign-project"
@@ -131,7 +131,7 @@ def test_a_failed_absolute_result_is_an_edge_in_error() -> None:
 
 
 def test_published_absolute_hydration_results_have_the_sign_of_experiment(tmp_path: Path) -> None:
-    lake = Lake.create(tmp_path / "lake")
+    lake = new_lake(tmp_path / "lake")
     (network,) = import_results(lake, [real_case("absolute_sign")], SCOPE).networks
     import_assays(lake, real_case("absolute_sign_exp.csv"), SCOPE, kind="hydration")
     gather_network(lake, network)

@@ -25,6 +25,7 @@ from alchemiscale_lake.store import Lake
 from tests import networks
 from tests.campaign import Campaign
 from tests.contracts.protocol_contract import run_dag
+from tests.lakes import new_lake
 
 SCOPE = "org-campaign-project"
 
@@ -43,7 +44,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[gufe.Transfo
 @pytest.fixture
 def stored(tmp_path: Path, results: list[tuple[gufe.Transformation, bytes]]) -> tuple[Lake, str]:
     """Return a network whose results have objects but no estimates."""
-    lake = Lake.create(tmp_path / "lake")
+    lake = new_lake(tmp_path / "lake")
     network = submit_network(lake, networks.harmonic_network(3), SCOPE).network
     rows = []
     for number, (edge, data) in enumerate(results):

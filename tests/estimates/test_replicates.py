@@ -30,6 +30,7 @@ from alchemiscale_lake.store import Lake
 from tests.campaign import SCOPE, Campaign
 from tests.execution.bench import Bench
 from tests.gufe_adapter.absolute import AbsoluteSolvationProtocol
+from tests.lakes import new_lake
 from tests.networks import harmonic_system
 from tests.plain import plain_receipt
 
@@ -141,7 +142,7 @@ def test_legs_repeated_independently_give_the_same_rows_whether_run_or_imported(
         harmonic_system("a"), harmonic_system("b"), AbsoluteSolvationProtocol.make(), name="a"
     )
     network = gufe.AlchemicalNetwork([transformation], name="one")
-    run, imported = (Lake.create(tmp_path / name) for name in ("run", "imported"))
+    run, imported = (new_lake(tmp_path / name) for name in ("run", "imported"))
     submitted = [submit_network(lake, network, SCOPE).network for lake in (run, imported)]
     bench = Bench(run, tmp_path / "work")
     (task,) = create_tasks(run, [f"{transformation.key}-{SCOPE}"], caller=Caller("test"))

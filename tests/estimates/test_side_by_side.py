@@ -15,6 +15,7 @@ from alchemiscale_lake.estimators.statistics.performance import assess, resample
 from alchemiscale_lake.query import connect
 from alchemiscale_lake.store import Lake
 from tests.estimates.test_comparisons import store_network, store_round
+from tests.lakes import new_lake
 
 LIGANDS = [f"lig{i:02d}" for i in range(20)]
 
@@ -25,7 +26,7 @@ def found(lake: Lake, **options: object) -> dict[tuple[str, str], SideBySide]:
 
 
 def two_networks(folder: Path, one: dict[str, float], two: dict[str, float]) -> Lake:
-    lake = Lake.create(folder)
+    lake = new_lake(folder)
     for name, errors in (("one", one), ("two", two)):
         store_network(lake, name)
         store_round(lake, name, 1, errors)
@@ -59,7 +60,7 @@ def test_a_shared_error_cancels_in_the_difference(tmp_path: Path) -> None:
 
 
 def test_only_what_both_have_is_compared_and_edges_in_either_direction(tmp_path: Path) -> None:
-    lake = Lake.create(tmp_path / "lake")
+    lake = new_lake(tmp_path / "lake")
     for name in ("one", "two"):
         store_network(lake, name)
     store_round(lake, "one", 1, {"a": 0.1, "b": -0.1, "c": 0.4, "d": 3.0})
@@ -74,7 +75,7 @@ def test_only_what_both_have_is_compared_and_edges_in_either_direction(tmp_path:
 
 
 def test_a_part_of_one_network_is_shifted_in_both(tmp_path: Path) -> None:
-    lake = Lake.create(tmp_path / "lake")
+    lake = new_lake(tmp_path / "lake")
     for name in ("one", "two"):
         store_network(lake, name)
     errors = {"a": 0.0, "b": 0.5, "c": 9.0, "d": 9.5, "e": 4.0}

@@ -12,6 +12,7 @@ from alchemiscale_lake.importing.imports import import_results
 from alchemiscale_lake.query import ask, connect
 from alchemiscale_lake.statestore.network_copies import copy_network, merge_networks
 from alchemiscale_lake.store import Lake
+from tests.lakes import new_lake
 
 A, B, C = "org-campaign-a", "org-campaign-b", "org-campaign-c"
 ADA = Caller("ada")
@@ -20,7 +21,7 @@ EDGES = "ligand_i,ligand_j,DDG (kcal/mol),uncertainty (kcal/mol)\na,b,1.0,0.1\nb
 
 @pytest.fixture
 def lake(tmp_path: Path) -> Lake:
-    return Lake.create(tmp_path / "lake")
+    return new_lake(tmp_path / "lake")
 
 
 @pytest.fixture

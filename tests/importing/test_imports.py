@@ -20,6 +20,7 @@ from alchemiscale_lake.query import ask, connect, find_network
 from alchemiscale_lake.statestore.submit import submit_network
 from alchemiscale_lake.statestore.task_operations import ensure_tasks
 from alchemiscale_lake.store import Lake
+from tests.lakes import new_lake
 from tests.quickrun_files import GENERATIONS, Generation, QuickrunNetwork, Repeat
 
 SCOPE = "org-campaign-project"
@@ -339,7 +340,7 @@ def test_whoever_is_killed_the_next_one_finishes(
 ) -> None:
     folder = write_all(network, tmp_path / "r")
     network.write(folder, "ana", "bob", "complex", ["no"], name="failed")
-    untouched = Lake.create(tmp_path / "other")
+    untouched = new_lake(tmp_path / "other")
     import_results(untouched, [folder], SCOPE)
 
     def kill(name: str) -> None:

@@ -21,6 +21,7 @@ from alchemiscale_lake.store import Lake
 from alchemiscale_lake.tasks import Event, Refusal, TaskState, TaskStates, status
 from alchemiscale_lake.tasks.states import STATE_COLUMNS
 from tests.campaign import Campaign, small_campaign
+from tests.lakes import new_lake
 
 SCOPES = ("org-campaign-project", "org-campaign-other")
 NETWORK = "AlchemicalNetwork-n-org-campaign-project"
@@ -74,7 +75,7 @@ def test_every_short_history_counts_right_wherever_it_was_folded(tmp_path: Path)
     before = [("create", *verbs) for n in range(3) for verbs in itertools.product(VERBS[1:], repeat=n)]
     after = [(verb, *more) for verb in VERBS[1:] for more in ((), ("complete",), ("action",))]
     histories = list(itertools.product(before, after))
-    lake = Lake.create(tmp_path / "lake")
+    lake = new_lake(tmp_path / "lake")
     states: dict[str, TaskState] = {}
 
     for part in (0, 1):
@@ -96,7 +97,7 @@ def test_every_short_history_counts_right_wherever_it_was_folded(tmp_path: Path)
 @pytest.fixture(scope="module")
 def blank(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("blank") / "lake"
-    Lake.create(folder)
+    new_lake(folder)
     return folder
 
 

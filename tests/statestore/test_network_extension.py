@@ -16,6 +16,7 @@ from alchemiscale_lake.statestore.submit import submit_network
 from alchemiscale_lake.statestore.task_operations import ensure_tasks
 from alchemiscale_lake.store import Lake
 from tests.gufe_adapter.test_extension import NEW, chain, write_sdf
+from tests.lakes import new_lake
 from tests.networks import legs_network
 
 SCOPE = "org-campaign-project"
@@ -24,7 +25,7 @@ ADA = Caller("ada")
 
 @pytest.fixture
 def lake(tmp_path: Path) -> Lake:
-    return Lake.create(tmp_path / "lake")
+    return new_lake(tmp_path / "lake")
 
 
 def test_the_grown_network_contains_the_former_one_and_is_its_revision(lake: Lake) -> None:
