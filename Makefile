@@ -39,8 +39,8 @@ PYTEST := $(BIN)/python -m pytest -n auto --durations 25 --durations-min 5
 test: check  ## run the suite, and list its slowest tests
 	$(PYTEST)
 
-test-long: .venv/.dev  ## run the long campaigns: hours of histories, kills, power cuts and flipped bits
-	$(PYTEST) -m long
+test-long: .venv/.dev  ## run the long campaigns: hours of histories, kills, power cuts, flipped bits and examples of properties
+	$(PYTEST) -m 'long or hypothesis' --hypothesis-profile long
 
 coverage: .venv/.dev  ## run the suite, and list the lines that no test reaches in its own process
 	$(PYTEST) --cov --cov-report term:skip-covered

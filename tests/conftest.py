@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 
 from alchemiscale_lake.store import Lake
 from tests.base_temp import use_memory
 from tests.lakes import new_lake
+from tests.long import register_profiles
 from tests.prefect_session import api, cache, network_file
 from tests.s3 import bucket, bucket_lake, place, s3, way
 from tests.scheduling import pytest_xdist_auto_num_workers, pytest_xdist_make_scheduler
@@ -35,9 +35,7 @@ sys.dont_write_bytecode = False
 
 use_memory()
 
-# the duration of an example depends on the load of the machine
-settings.register_profile("patient", deadline=None)
-settings.load_profile("patient")
+register_profiles()
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from alchemiscale_lake.resources import Resources
@@ -23,7 +23,6 @@ def test_a_share_is_finite_just_where_it_fits(need: Resources, whole: Resources)
     assert math.isfinite(need.share_of(whole)) == need.fits_in(whole)
 
 
-@settings(max_examples=40)
 @given(amounts, amounts, amounts)
 def test_what_fits_beside_another_fits_together(first: Resources, second: Resources, whole: Resources) -> None:
     assume(first.fits_in(whole))

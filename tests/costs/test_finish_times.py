@@ -5,7 +5,7 @@ import time
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from alchemiscale_lake.costs.finish_times import Crew, finish
@@ -35,7 +35,6 @@ def test_one_pool_is_a_queue_with_so_many_counters(hours: list[float], busy: lis
 
 
 @given(durations, st.integers(1, 3), st.integers(1, 3))
-@settings(max_examples=50)
 def test_pools_together_are_bounded_by_their_work(hours: list[float], n_a: int, n_b: int) -> None:
     done = finish({"a": crew(n_a, hours), "b": crew(n_b, [2.0 * h for h in hours])})
 

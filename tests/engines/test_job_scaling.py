@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from alchemiscale_lake.engines.dask_executor import Worker
@@ -299,7 +299,6 @@ def test_at_the_end_nothing_is_left() -> None:
     assert sorted(s.queue.cancelled) == ["1", "2", "3"]
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     maximum=st.integers(1, 4),
     minimum=st.integers(0, 1),

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from alchemiscale_lake.estimators.errors import EstimatorInputError
@@ -43,7 +43,6 @@ def test_two_assays_and_an_edge_share_what_they_disagree_about() -> None:
 
 
 @pytest.mark.parametrize("covariance", [True, False])
-@settings(deadline=None, max_examples=40)
 @given(edges=networks(decades=1.0), data=st.data())
 def test_agrees_with_the_normal_equations(covariance: bool, edges: Edges, data: st.DataObject) -> None:
     known = data.draw(st.sets(st.integers(0, edges.n_nodes - 1), min_size=1))

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from alchemiscale_lake.estimators.network.cycles import independent_cycles
 from tests.estimators.flawed_networks import random_network
 
 
-@settings(deadline=None, max_examples=40)
 @given(st.integers(2, 14), st.integers(0, 25), st.randoms(use_true_random=False))
 def test_cycles_are_closed_simple_independent_and_complete(n_nodes: int, n_edges: int, random: object) -> None:
     ends = [(random.randrange(n_nodes), random.randrange(n_nodes)) for _ in range(n_edges)]  # type: ignore[attr-defined]

@@ -6,7 +6,7 @@ import networkx as nx
 import numpy as np
 import pytest
 from cinnabar import stats
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from alchemiscale_lake.estimators.errors import EstimatorInputError
@@ -322,7 +322,6 @@ def test_covariance_of_too_many_nodes_is_left_out_and_said(monkeypatch: pytest.M
 # --- differences of uncertainties many decades apart ---
 
 
-@settings(deadline=None, max_examples=60)
 @given(networks(decades=30.0))
 def test_every_pair_keeps_its_digits_over_thirty_decades(edges: Edges) -> None:
     estimate = solve(edges)
@@ -479,7 +478,6 @@ def test_results_are_frozen() -> None:
 # --- invariants --------------------------------------------------------------------------------------------
 
 
-@settings(deadline=None)
 @given(networks())
 def test_gauge_is_mean_zero_and_covariance_knows_it(edges: Edges) -> None:
     estimate = solve(edges)
@@ -491,7 +489,6 @@ def test_gauge_is_mean_zero_and_covariance_knows_it(edges: Edges) -> None:
     np.testing.assert_array_equal(estimate.covariance, estimate.covariance.T)
 
 
-@settings(deadline=None)
 @given(networks())
 def test_weighted_residuals_balance_at_every_node(edges: Edges) -> None:
     # The gradient of the likelihood: what defines the maximum.
@@ -503,7 +500,6 @@ def test_weighted_residuals_balance_at_every_node(edges: Edges) -> None:
     np.testing.assert_allclose(net, 0.0, atol=1e-9 * (1 / edges.sd**2).max())
 
 
-@settings(deadline=None)
 @given(networks(), st.randoms(use_true_random=False))
 def test_order_of_edges_does_not_matter(edges: Edges, random: object) -> None:
     order = np.arange(len(edges.sd))
@@ -519,7 +515,6 @@ def test_order_of_edges_does_not_matter(edges: Edges, random: object) -> None:
     np.testing.assert_allclose(other.residual_kcal_mol, one.residual_kcal_mol[order], atol=1e-11)
 
 
-@settings(deadline=None)
 @given(networks(), st.data())
 def test_a_turned_edge_with_its_sign_is_the_same_edge(edges: Edges, data: st.DataObject) -> None:
     turned = np.array(data.draw(st.lists(st.booleans(), min_size=len(edges.sd), max_size=len(edges.sd))))
@@ -536,7 +531,6 @@ def test_a_turned_edge_with_its_sign_is_the_same_edge(edges: Edges, data: st.Dat
     np.testing.assert_allclose(solve(other).covariance, solve(edges).covariance, atol=1e-12)  # type: ignore[arg-type]
 
 
-@settings(deadline=None)
 @given(networks(), st.floats(-5, 5), st.floats(0.01, 2.0))
 def test_parallel_edges_are_their_weighted_mean(edges: Edges, value: float, sd: float) -> None:
     a, b = edges.tail[0], edges.head[0]
@@ -563,7 +557,6 @@ def test_parallel_edges_are_their_weighted_mean(edges: Edges, value: float, sd: 
     np.testing.assert_allclose(solve(both).covariance, solve(merged).covariance, atol=1e-12)  # type: ignore[arg-type]
 
 
-@settings(deadline=None)
 @given(networks(), st.floats(1e-3, 1e3), st.floats(1e-3, 1e3))
 def test_scaling_values_and_uncertainties_scales_the_answer(edges: Edges, scale: float, spread: float) -> None:
     scaled = Edges(edges.n_nodes, edges.tail, edges.head, scale * edges.value, spread * edges.sd, edges.truth)
@@ -575,7 +568,6 @@ def test_scaling_values_and_uncertainties_scales_the_answer(edges: Edges, scale:
     np.testing.assert_allclose(other.uncertainty_kcal_mol, spread * one.uncertainty_kcal_mol, rtol=1e-10)
 
 
-@settings(deadline=None)
 @given(networks(decades=8.0))
 def test_consistent_edges_are_met_whatever_their_uncertainties(edges: Edges) -> None:
     value = edges.truth[edges.head] - edges.truth[edges.tail]

@@ -6,7 +6,7 @@ import cinnabar
 import numpy as np
 import pytest
 from cinnabar.stats import bootstrap_statistic
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -213,7 +213,6 @@ def test_an_unknown_name_is_a_key_error() -> None:
         assess([1.0], [1.0], relative=False)["R3"]
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(-20, 20), st.floats(-20, 20)), min_size=2, max_size=15))
 def test_bounds_hold_for_any_pairs(pairs: list[tuple[float, float]]) -> None:
     y, x = np.array(pairs).T
@@ -228,7 +227,6 @@ def test_bounds_hold_for_any_pairs(pairs: list[tuple[float, float]]) -> None:
 # --- resamples told by counts ------------------------------------------------------------------------
 
 
-@settings(deadline=None, max_examples=60)
 @given(
     st.lists(st.tuples(st.integers(-3, 3), st.integers(-3, 3)), min_size=2, max_size=12),
     st.integers(0, 2**32 - 1),

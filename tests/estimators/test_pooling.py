@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import special
 
@@ -51,7 +51,6 @@ def test_a_few_repeats_give_wider_intervals_than_a_normal_distribution_would() -
     assert 0.2 / np.sqrt(2) < alone < 0.2 / np.sqrt(2) * special.stdtrit(1, 0.975) / NORMAL_95
 
 
-@settings(deadline=None, max_examples=30)
 @given(st.lists(st.floats(0.01, 5.0), min_size=1, max_size=12), st.integers(2, 6), st.floats(0.1, 10.0))
 def test_units_do_not_matter_and_more_scatter_is_never_less_uncertainty(sds: list[float], n: int, scale: float) -> None:
     sd = np.array(sds)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from alchemiscale_lake.estimators.network.rigid import contract
 from tests.estimators.networks import random_network
 
 
-@settings(max_examples=40)
 @given(st.integers(0, 1000), st.integers(2, 9), st.integers(0, 6))
 def test_consistent_exact_edges_give_the_true_differences(seed: int, n_nodes: int, more: int) -> None:
     edges = random_network(seed, n_nodes, n_nodes - 1 + more)

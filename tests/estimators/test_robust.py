@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from scipy import optimize, stats
 
 from alchemiscale_lake.estimators.errors import EstimatorConvergenceError, EstimatorInputError
@@ -42,7 +42,6 @@ def test_repeated_measurements_have_students_location(freedom: float) -> None:
     np.testing.assert_allclose(found.edge_weight, expected, rtol=1e-6)
 
 
-@settings(deadline=None)
 @given(networks(decades=1.0))
 def test_many_degrees_of_freedom_are_gaussian(edges: Edges) -> None:
     rows = (*edges.labels(), edges.value, edges.sd)
@@ -55,7 +54,6 @@ def test_many_degrees_of_freedom_are_gaussian(edges: Edges) -> None:
     np.testing.assert_allclose(found.edge_weight, 1.0, atol=1e-6)
 
 
-@settings(deadline=None, max_examples=40)
 @given(networks(decades=1.0))
 def test_the_gradient_of_the_likelihood_vanishes(edges: Edges) -> None:
     try:

@@ -9,7 +9,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from alchemiscale_lake.execution.admission_queue import AdmissionQueue, Ticket, process_queue
@@ -37,7 +37,6 @@ def _check(capacity: Resources, allocations: list[Allocation]) -> None:
     assert sum(used.values()) <= capacity.gpus * 1e6 + 1
 
 
-@settings(max_examples=200, deadline=None)
 @given(WORKERS, st.lists(NEEDS, min_size=1, max_size=12), st.data())
 def test_the_gate_is_never_above_what_there_is(worker: Resources, needs: list[Resources], data: st.DataObject) -> None:
     gate = AdmissionQueue(lambda: None)
@@ -62,7 +61,6 @@ def test_the_gate_is_never_above_what_there_is(worker: Resources, needs: list[Re
     assert gate.free == gate.capacity
 
 
-@settings(max_examples=200, deadline=None)
 @given(WORKERS, st.lists(NEEDS, max_size=6), NEEDS, st.lists(NEEDS, max_size=8))
 def test_later_attempts_do_not_delay_earlier_ones(
     worker: Resources, before: list[Resources], mine: Resources, later: list[Resources]
@@ -78,7 +76,6 @@ def test_later_attempts_do_not_delay_earlier_ones(
     assert len(behind) == len(later)
 
 
-@settings(max_examples=300, deadline=None)
 @given(st.lists(st.tuples(SHARES, st.booleans()), max_size=40))
 def test_shares_come_back_whole(steps: list[tuple[float, bool]]) -> None:
     room = Capacity.of_worker(Resources(100, None, 2.0), ["a", "b"])

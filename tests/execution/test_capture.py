@@ -15,7 +15,7 @@ def test_nothing_is_nothing(tmp_path: Path) -> None:
     assert read_capped(tmp_path / "missing") is None
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.binary(min_size=1, max_size=300), limit=st.integers(2, 200))
 def test_head_and_tail_are_kept(tmp_path: Path, content: bytes, limit: int) -> None:
     path = tmp_path / "text"

@@ -18,7 +18,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -52,7 +51,7 @@ from alchemiscale_lake.statestore.unwanted_tasks import release_unwanted
 from alchemiscale_lake.store import Lake
 from tests.claims import end_claims, expire_claims, renew_leases
 from tests.faults.reference import Reference, ReferenceTask
-from tests.long import LONG
+from tests.long import LONG, histories
 from tests.plain import SCOPE, leave_receipt, plain_chain, plain_receipt
 
 PAIRS = [("a", "b"), ("b", "c"), ("a", "c"), ("c", "d")]
@@ -566,7 +565,7 @@ def tasks_of_reference(ref: Reference) -> dict[str, tuple[object, ...]]:
     }
 
 
-@pytest.mark.parametrize("n_histories", [50, pytest.param(10_000, marks=LONG)])
+@pytest.mark.parametrize("n_histories", [20, pytest.param(10_000, marks=LONG)])
 def test_random_histories_agree_with_the_reference(
     n_histories: int, template: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -574,13 +573,5 @@ def test_random_histories_agree_with_the_reference(
     monkeypatch.setattr(uuid, "uuid4", Names())  # and undo at the end what every history sets anew
     run_state_machine_as_test(
         Histories,
-        settings=settings(
-            max_examples=n_histories,
-            stateful_step_count=16,
-            deadline=None,
-            derandomize=True,
-            database=None,
-            phases=[Phase.explicit, Phase.generate],
-            suppress_health_check=list(HealthCheck),
-        ),
+        settings=histories(n_histories, steps=16),
     )

@@ -21,7 +21,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -52,7 +51,7 @@ from alchemiscale_lake.store import parallel_requests as at_once
 from alchemiscale_lake.store.objects import ObjectStore
 from tests.attempts import check_decision
 from tests.faults.world import Clock, JobQueue, MachineClock, Worker, WorkerPool, World
-from tests.long import LONG
+from tests.long import LONG, histories
 from tests.plain import SCOPE, plain_chain
 
 NETWORK = f"{plain_chain([('a', 'b')])[-1][0]}-{SCOPE}"
@@ -366,7 +365,7 @@ class PoolHistories(RuleBasedStateMachine):
         assert left == set(self.lake.table("results").scan().select("attempt").collect()["attempt"])
 
 
-@pytest.mark.parametrize("n_histories", [8, pytest.param(500, marks=LONG)])
+@pytest.mark.parametrize("n_histories", [5, pytest.param(500, marks=LONG)])
 def test_random_histories_of_pools(n_histories: int, template: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     PoolHistories.template, PoolHistories.patch = template, monkeypatch
     monkeypatch.setattr(at_once, "_AT_ONCE", 1)  # the same order of requests every time
@@ -374,15 +373,7 @@ def test_random_histories_of_pools(n_histories: int, template: Path, monkeypatch
         monkeypatch.setattr(ObjectStore, verb, interruptible(getattr(ObjectStore, verb)))
     run_state_machine_as_test(
         PoolHistories,
-        settings=settings(
-            max_examples=n_histories,
-            stateful_step_count=25,
-            deadline=None,
-            derandomize=True,
-            database=None,
-            phases=[Phase.explicit, Phase.generate],
-            suppress_health_check=list(HealthCheck),
-        ),
+        settings=histories(n_histories, steps=25),
     )
 
 

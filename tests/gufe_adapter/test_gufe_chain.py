@@ -15,7 +15,7 @@ import gufe
 import pytest
 import zstandard
 from gufe.tokenization import JSON_HANDLER
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from alchemiscale_lake import gufe_adapter
@@ -53,7 +53,6 @@ def test_chain_is_plain_json_with_dependencies_first(network: gufe.AlchemicalNet
         assert set(_references(keyed_dict)) <= set(keys[:i])
 
 
-@settings(deadline=None, max_examples=25)
 @given(st.integers(2, 6), st.integers(1, 15), st.integers(0, 1000))
 def test_any_network_comes_back_equal(n_ligands: int, n_edges: int, seed: int) -> None:
     network = networks.harmonic_network(n_ligands, n_edges, seed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from alchemiscale_lake.gufe_adapter.repeats import paired_repeats, repeat_number
@@ -24,7 +24,6 @@ def test_the_last_number_of_a_repeat_counts(name: str, number: int | None) -> No
     assert repeat_number(name) == number
 
 
-@settings(max_examples=40)
 @given(st.sets(st.integers(0, 9), min_size=2), st.integers(1, 4), st.randoms())
 def test_legs_with_the_same_repeats_are_paired_in_any_order(numbers: set[int], n_legs: int, random: object) -> None:
     legs = [random.sample(sorted(numbers), len(numbers)) for _ in range(n_legs)]  # type: ignore[attr-defined]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from alchemiscale_lake.protocols._hydration_analysis import _overlap, hydration_free_energy
@@ -18,7 +18,6 @@ TEMPERATURE_KELVIN = 298.15
 KT = kt_kcal_mol(TEMPERATURE_KELVIN)
 
 
-@settings(max_examples=25, deadline=None)
 @given(dg=st.floats(-20, 20), width=st.floats(0.2, 2.5), n=st.integers(100, 400), seed=st.integers(0, 2**31))
 def test_bar_meets_the_truth_of_gaussian_work(dg: float, width: float, n: int, seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -20,6 +20,7 @@ from alchemiscale_lake.errors import ExecutionError, SettingsError
 from alchemiscale_lake.protocols import _implicit_solvent as implicit
 from alchemiscale_lake.protocols._hydration_analysis import hydration_free_energy
 from alchemiscale_lake.units import KCAL_PER_KJ, kt_kcal_mol
+from tests.long import share
 
 openmm = pytest.importorskip("openmm", reason="the chemistry extra is not installed")
 
@@ -206,7 +207,7 @@ def test_killed_process_leaves_a_state_to_continue(
     np.testing.assert_array_equal(samples.solvation_kj_mol, whole.solvation_kj_mol)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=share(0.5), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_damaged_state_is_not_used(
     data: st.DataObject,

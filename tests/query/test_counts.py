@@ -22,6 +22,7 @@ from alchemiscale_lake.tasks import Event, Refusal, TaskState, TaskStates, statu
 from alchemiscale_lake.tasks.states import STATE_COLUMNS
 from tests.campaign import Campaign, small_campaign
 from tests.lakes import new_lake
+from tests.long import share
 
 SCOPES = ("org-campaign-project", "org-campaign-other")
 NETWORK = "AlchemicalNetwork-n-org-campaign-project"
@@ -101,7 +102,7 @@ def blank(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=share(0.25), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(before=steps, after=steps)
 def test_view_and_counts_agree_with_task_states_whatever_was_folded(
     blank: Path, before: list[tuple[int, str]], after: list[tuple[int, str]]

@@ -7,7 +7,7 @@ import random
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -26,7 +26,6 @@ def grid(side: int) -> Edges:
 
 
 @given(st.integers(1, 25), st.data())
-@settings(max_examples=60, deadline=None)
 def test_whatever_the_network_nodes_are_apart_and_finite(n: int, data: st.DataObject) -> None:
     node = st.integers(0, n - 1)
     edges = data.draw(st.lists(st.tuples(node, node), max_size=40))

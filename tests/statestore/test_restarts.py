@@ -9,7 +9,6 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
@@ -31,6 +30,7 @@ from alchemiscale_lake.statestore.result_recording import record_receipts
 from alchemiscale_lake.statestore.submit import submit_network
 from alchemiscale_lake.statestore.task_operations import action_tasks, cancel_tasks, create_tasks, ensure_tasks
 from alchemiscale_lake.store import Lake
+from tests.long import LONG, histories
 from tests.plain import SCOPE, plain_chain, plain_receipt
 from tests.statestore.restart_reference import Graph
 
@@ -362,17 +362,10 @@ def template() -> Iterator[Path]:
         yield Path(folder) / "template"
 
 
-def test_random_policies_agree_with_the_reference(template: Path) -> None:
+@pytest.mark.parametrize("n_histories", [8, pytest.param(1000, marks=LONG)])
+def test_random_policies_agree_with_the_reference(n_histories: int, template: Path) -> None:
     Policies.template = template
     run_state_machine_as_test(
         Policies,
-        settings=settings(
-            max_examples=25,
-            stateful_step_count=12,
-            deadline=None,
-            derandomize=True,
-            database=None,
-            phases=[Phase.explicit, Phase.generate],
-            suppress_health_check=list(HealthCheck),
-        ),
+        settings=histories(n_histories, steps=20),
     )

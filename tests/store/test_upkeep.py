@@ -21,6 +21,7 @@ from alchemiscale_lake.store import Lake, UpkeepSettings, maintain, now_utc
 from alchemiscale_lake.store import table_upkeep as table_upkeep_module
 from alchemiscale_lake.store import upkeep as upkeep_module
 from alchemiscale_lake.tasks import Event, TaskState, TaskStates
+from tests.long import share
 from tests.plain import SCOPE
 
 ASSAYS = TABLES["assays"]
@@ -331,7 +332,7 @@ STEPS = st.lists(
 
 
 @given(steps=STEPS)
-@settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=share(0.4), deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 def test_upkeep_is_never_noticed(
     steps: list[str], empty_lake_folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 import polars as pl
 import pytest
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from alchemiscale_lake.settings import Pools
@@ -289,7 +288,6 @@ pool = st.builds(
 )
 
 
-@hypothesis_settings(deadline=None, max_examples=40)
 @given(
     st.lists(pool, min_size=1, max_size=3),
     st.integers(0, 12),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from scipy.optimize import minimize
 
 from alchemiscale_lake.estimators import EstimatorInputError
@@ -78,7 +78,6 @@ def test_small_graphs_agree_with_a_general_optimiser(seed: int, goal: str) -> No
 
 
 @given(network=designs())
-@settings(max_examples=40, deadline=None)
 def test_every_optimum_is_certified_and_no_other_share_is_better(network: DesignNetwork) -> None:
     weight = goals.mean_uncertainty(network.n_nodes)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import networkx as nx
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from alchemiscale_lake.estimators.design.criticality import Criticality, criticality
@@ -17,7 +17,6 @@ def of(n_nodes: int, pairs: list[tuple[int, int]]) -> Criticality:
     return criticality(n_nodes, ends[:, 0], ends[:, 1])
 
 
-@settings(max_examples=40)
 @given(st.lists(st.tuples(nodes, nodes), max_size=14))
 def test_what_holds_a_multigraph_together(pairs: list[tuple[int, int]]) -> None:
     found = of(8, pairs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from alchemiscale_lake.estimators.design import goals
@@ -17,7 +17,6 @@ from tests.estimators.design.designs import designs, random_design
 
 
 @given(network=designs(), first_pass=st.sampled_from(["all", "tree"]), done=st.integers(0, 2**32 - 1))
-@settings(max_examples=40, deadline=None)
 def test_required_repeats_connect_every_component(network: DesignNetwork, first_pass: str, done: int) -> None:
     count = np.random.default_rng(done).integers(0, 2, network.n_calculations).astype(float)
 

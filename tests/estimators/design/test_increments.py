@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from alchemiscale_lake.estimators.design import goals
@@ -21,7 +21,6 @@ def exact_loss(network: DesignNetwork, count: np.ndarray, weight: np.ndarray) ->
 
 
 @given(network=designs(), seed=st.integers(0, 1000))
-@settings(max_examples=15, deadline=None)
 def test_every_step_saves_what_a_recomputation_finds(network: DesignNetwork, seed: int) -> None:
     rng = np.random.default_rng(seed)
     n = network.n_nodes
