@@ -264,7 +264,9 @@ class Dispatcher:
 
         def chosen(states: TaskStates) -> Sequence[str]:
             nonlocal placed
-            placed = allocate(openings, self._openings.admission(states))
+            # networks are read after Tasks: one that becomes inactive is recorded before its Tasks are released
+            current = self._openings.with_current_networks(openings)
+            placed = allocate(current, self._openings.admission(states))
             return list(placed)
 
         claimed_at_s = time.monotonic()

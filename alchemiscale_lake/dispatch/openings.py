@@ -90,6 +90,17 @@ class OpeningsObserver:
             self._runnable.refresh()
         self._admitted = None
 
+    def with_current_networks(self, openings: Openings) -> Openings:
+        """Return openings with the networks as they are now, which `admission` uses from now on.
+
+        A network that was set inactive since the last heartbeat has released its Tasks: they are not to be claimed
+        again.
+        """
+        networks = self._lake.network_log.states()
+        if networks != self._networks:
+            self._networks, self._admitted = networks, None
+        return replace(openings, networks=networks)
+
     def admission(self, states: TaskStates) -> Admission:
         """Return what the pool may claim of its selection in these states."""
         if self._admitted is None or self._admitted[0] != states.seq:

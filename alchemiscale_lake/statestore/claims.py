@@ -143,9 +143,10 @@ def claim_tasks(
     """
     selection = selection or Selection()
     rng = rng or np.random.default_rng()
-    networks = lake.network_log.states()
 
     def chosen(states: TaskStates) -> list[str]:
+        # read after the Tasks: a network that becomes inactive is recorded before its Tasks are released
+        networks = lake.network_log.states()
         candidates = selection.candidates(states.claimable())
         return choose(candidates, network_weights(candidates, networks), count, rng)
 

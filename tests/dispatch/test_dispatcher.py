@@ -31,6 +31,7 @@ from alchemiscale_lake.settings import QuarantineRules
 from alchemiscale_lake.statestore import claims as claims_module
 from alchemiscale_lake.statestore.claims import Claim, claim_tasks, process_name
 from alchemiscale_lake.statestore.network_members import network_transformations
+from alchemiscale_lake.statestore.network_state import set_network_state
 from alchemiscale_lake.statestore.restarts import add_task_restart_patterns
 from alchemiscale_lake.statestore.result_recording import record_receipts
 from alchemiscale_lake.statestore.submit import submit_network
@@ -208,6 +209,20 @@ def test_an_inactive_network_stops_its_running_tasks(lake: Lake, network: str) -
     assert len(engine.flights) == 2, "nothing new is claimed"
     reasons = lake.table("task_log").scan().filter(pl.col("event") == "released").collect()["reason"].to_list()
     assert reasons == ["no longer actioned on any active network"] * 2
+
+
+def test_tasks_that_an_inactive_network_released_are_not_claimed_again(lake: Lake, network: str) -> None:
+    turn = dispatcher(lake, Engine(lake), heartbeat_s=1000.0)
+    turn.turn()
+    claimed = turn.report.claimed
+    assert claimed > 0
+
+    set_network_state(lake, [network], "inactive", caller=Caller("ana"))
+    for _ in range(3):
+        turn.turn()
+        assert set(counts(lake)) == {"waiting"}
+
+    assert turn.report.claimed == claimed
 
 
 def test_a_host_that_fails_fast_is_left_alone(lake: Lake, network: str) -> None:
