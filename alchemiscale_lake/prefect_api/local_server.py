@@ -135,6 +135,8 @@ class LocalServer:
             settings |= {
                 "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "false",
                 "PREFECT_SERVER_REGISTER_BLOCKS_ON_START": "false",
+                # otherwise Prefect imports every installed collection, Kubernetes' too, to see whether blocks changed
+                "PREFECT_SERVER_MEMOIZE_BLOCK_AUTO_REGISTRATION": "false",
             }
         return settings
 

@@ -66,7 +66,10 @@ def test_no_prefect_home_but_the_folder_given(api: Api, cache: Path) -> None:
     assert not list(cache.glob("*/*.toml"))
 
 
-def test_a_server_that_is_killed_is_started_again_at_the_same_address(api: Api) -> None:
+def test_a_server_that_is_killed_is_started_again_at_the_same_address(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")
     (before,) = server_processes(os.getpid())
     before.kill()
     before.wait(10)
@@ -76,6 +79,9 @@ def test_a_server_that_is_killed_is_started_again_at_the_same_address(api: Api) 
 
     (after,) = server_processes(os.getpid())
     assert after.pid != before.pid
+    imported = (Path(os.environ["PREFECT_HOME"]) / "server.log").read_text()
+    assert "| prefect.server.api.server" in imported.replace(" ", "").replace("|", "| ")
+    assert "prefect_kubernetes" not in imported, "importing all collections takes as long as the rest of the server"
 
 
 def test_a_folder_in_use_is_left_alone(tmp_path: Path) -> None:
