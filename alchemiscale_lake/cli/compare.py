@@ -14,14 +14,11 @@ from ._options import lake_option, scope_option
 from ._show import output_options, show_table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import polars as pl
     from matplotlib.figure import Figure
 
     from ..estimates.comparisons import Comparison
     from ..query import Connection
-    from ..report import Table
 
 __all__ = ["command"]
 
@@ -67,9 +64,10 @@ _STATISTICS = (*_SHOWN, "NRMSE", "RAE", "predictive_index", "fraction_best")
 )
 @click.option(
     "--against",
-    default=None,
+    multiple=True,
     metavar="NETWORK",
-    help="Another network, side by side on the ligands and edges of both, with joint intervals of the differences.",
+    help="Another network, side by side on the ligands and edges of all, with joint intervals of the differences "
+    "NETWORK minus this one; may be repeated.",
 )
 @click.option("--uncertainties", is_flag=True, help="Also resample values within their uncertainties.")
 @output_options
@@ -97,7 +95,7 @@ def command(
     statistics: tuple[str, ...],
     bootstrap: int,
     over: Literal["pairs", "networks"],
-    against: str | None,
+    against: tuple[str, ...],
     uncertainties: bool,
     tsv: bool,
     output: str | None,
@@ -114,19 +112,26 @@ def command(
     Examples:
       alchemiscale-lake compare tyk2 --plot tyk2.png
       alchemiscale-lake compare --by programme --over-time --statistic RMSE
-      alchemiscale-lake compare openff-2.2 --against openff-1.3
+      alchemiscale-lake compare openff-2.2 --against openff-1.3 --against gaff-2 --plot all.png
     """
     from ..report.performance import too_few
 
-    if against is not None:
-        if network is None or by != "network" or over_time or uncertainties or plot or ecdf:
-            raise click.UsageError(
-                "--against needs NETWORK and takes neither --by, --over-time, --uncertainties, --plot nor --ecdf"
-            )
-        table, n_pairs = _side_by_side(lake, network, against, scope, kind, statistics or _SHOWN, bootstrap)
-        show_table(table, tsv=tsv, output=output, counted=count(len(n_pairs), "comparison"))
-        for line in too_few(n_pairs):
-            say(line)
+    if against:
+        if network is None or by != "network" or over_time or uncertainties:
+            raise click.UsageError("--against needs NETWORK and takes neither --by, --over-time nor --uncertainties")
+        from ._side_by_side import show_side_by_side
+
+        shown = statistics or _SHOWN
+        drawn = {"plot": plot, "ecdf": ecdf}
+        options = {
+            "scope": scope,
+            "kind": kind,
+            "statistics": shown,
+            "bootstrap": bootstrap,
+            "tsv": tsv,
+            "output": output,
+        }
+        show_side_by_side(lake, (network, *against), **options, **drawn)
         return
     from ..estimates.comparisons import compare
     from ..query import ask, connect, find_network, require_scope
@@ -156,25 +161,6 @@ def command(
 
         plot_ecdf(_panels(connection, chosen)).savefig(Path(ecdf))
         say(f"wrote {ecdf}")
-
-
-def _side_by_side(
-    lake: str, network: str, other: str, scope: str | None, kind: str | None, statistics: Sequence[str], bootstrap: int
-) -> tuple[Table, list[int]]:
-    """Compare two networks on what both estimate; return the table and the number of pairs of each comparison."""
-    from ..estimates.side_by_side import compare_sources
-    from ..query import NetworkNames, connect, find_network, require_scope
-    from ..report.performance import side_by_side_table
-    from ..store import Lake
-
-    opened = Lake.open(lake)
-    require_scope(opened, scope)
-    keys = [find_network(opened, one, scope=scope) for one in (network, other)]
-    connection = connect(opened)
-    found = compare_sources(connection, *keys, kind=kind, n_bootstrap=bootstrap)
-    n_pairs = {(one.kind, one.quantity): one.n for one in found}
-    first, second = map(NetworkNames.of(opened).title, keys)
-    return side_by_side_table(found, (first, second), statistics=statistics), list(n_pairs.values())
 
 
 def _title(chosen: dict[str, Any], names: dict[str, str | None]) -> str:

@@ -6,6 +6,7 @@ Rows of queries go in; pairs have the columns `PAIR_COLUMNS`, kcal/mol, whatever
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -71,20 +72,31 @@ def ddg_pairs(edges: pl.DataFrame, ranking: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def centred_pairs(pairs: pl.DataFrame) -> pl.DataFrame:
+def centred_pairs(pairs: pl.DataFrame, *, zero: Sequence[str] = ("network", "kind", "component")) -> pl.DataFrame:
     """Select ligands of one or more networks from `compared_ligands`, centred per component.
 
-    Both values are centred on the mean of their component and shifted to the mean of all experiments, so that the
-    plot shows what `estimators.statistics.performance` compares.
+    Both values are centred on the mean of their component and shifted to the mean of all experiments, unless absolute
+    results fix them, so that the plot shows what `estimators.statistics.performance` compares.
+
+    Parameters
+    ----------
+    pairs : polars.DataFrame
+        Rows of the query `compared_ligands`.
+    zero : sequence of str
+        Columns that are equal for ligands with a common zero.
     """
-    zero = ("network", "kind", "component")
-    shared = pairs.filter(pl.len().over(zero) > 1)
+    pairs = pairs.filter((pl.len().over(*zero) > 1) | pl.col("absolute_results"))
     mean = pl.col("experiment_kcal_mol").mean()
-    return shared.select(
+
+    def centred(name: str) -> pl.Expr:
+        own = pl.col(name)
+        return pl.when("absolute_results").then(own).otherwise(own - own.mean().over(*zero) + mean)
+
+    return pairs.select(
         label="ligand",
-        experiment=pl.col("experiment_kcal_mol") - pl.col("experiment_kcal_mol").mean().over(zero) + mean,
+        experiment=centred("experiment_kcal_mol"),
         experiment_uncertainty="experiment_uncertainty_kcal_mol",
-        estimate=pl.col("value_kcal_mol") - pl.col("value_kcal_mol").mean().over(zero) + mean,
+        estimate=centred("value_kcal_mol"),
         estimate_uncertainty="uncertainty_kcal_mol",
     )
 

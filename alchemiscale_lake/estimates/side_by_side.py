@@ -1,31 +1,54 @@
-"""Two networks compared with experiment side by side, on what both estimate.
+"""Several networks compared with experiment side by side, on what all of them estimate.
 
 Owns the pairing and what a difference is. Statistics and resampling are in `estimators.statistics.performance`;
 comparisons of one network are in `comparisons`.
 
-Both networks are resampled with the same ligands (or edges), so that what they share, such as a ligand with a poor
+All networks are resampled with the same ligands (or edges), so that what they share, such as a ligand with a poor
 measurement, cancels in the difference. Two separate intervals may overlap although the difference is certain.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
 from ..errors import EstimationError, SettingsError
-from ..estimators.errors import EstimatorInputError
 from ..estimators.statistics.performance import Resampled, Statistic, resample
 from ..query import Connection
 from .comparisons import QUANTITIES, Quantity, compared_pairs
 
-__all__ = ["SideBySide", "compare_sources"]
+__all__ = ["CommonPairs", "SideBySide", "common_pairs", "compare_sources"]
+
+#: Columns added to pairs: number of the part that shares a zero in every network, and whether values are shifted to it.
+_ZERO, _RELATIVE = "zero", "relative"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CommonPairs:
+    """Pairs of estimate and experiment that several networks have, of one kind and quantity.
+
+    Attributes
+    ----------
+    kind : str
+        `binding`, `hydration` or `direct`.
+    quantity : {"dG", "ddG"}
+        Ligands or edges.
+    of : mapping of str to polars.DataFrame
+        ScopedKey of each network to its rows of `compared_ligands` or `compared_edges`, the same ligands or edges in
+        the same order and direction. Two more columns: `zero`, equal for ligands that are compared on one zero, and
+        `relative`, whether values are shifted to it.
+    """
+
+    kind: str
+    quantity: Quantity
+    of: Mapping[str, pl.DataFrame]
 
 
 @dataclass(frozen=True, slots=True)
 class SideBySide:
-    """One statistic of two networks on the pairs that both have.
+    """One statistic of one of several networks, on the pairs that all have.
 
     Attributes
     ----------
@@ -35,42 +58,41 @@ class SideBySide:
         Ligands or edges.
     n : int
         Number of common pairs.
-    statistic : str
-        Key of `estimators.statistics.performance.STATISTICS`.
-    value, other : float
-        The statistic of the network and of the other; RMSE and MUE in kcal/mol; NaN if undefined.
-    difference : Statistic
-        The network's minus the other's, with its joint bootstrap interval; NaN if undefined.
+    network : str
+        ScopedKey.
+    statistic : Statistic
+        With its own bootstrap interval; RMSE and MUE in kcal/mol; NaN if undefined.
+    difference : Statistic or None
+        The first network's minus this one's, with its joint bootstrap interval; NaN if undefined. None for the first.
     """
 
     kind: str
     quantity: Quantity
     n: int
-    statistic: str
-    value: float
-    other: float
-    difference: Statistic
+    network: str
+    statistic: Statistic
+    difference: Statistic | None
 
 
 def compare_sources(
     connection: Connection,
-    network: str,
-    other: str,
+    networks: Sequence[str],
     *,
     kind: str | None = None,
     n_bootstrap: int = 1000,
     confidence: float = 0.95,
     seed: int = 2019,
 ) -> list[SideBySide]:
-    """Compare two networks with experiment, on the ligands and edges that both estimate.
+    """Compare several networks with experiment, on the ligands and edges that all of them estimate.
 
-    Each network is compared with the experimental values of its own Scope.
+    Each network is compared with the experimental values of its own Scope. Differences are the first network's
+    statistic minus that of each other.
 
     Parameters
     ----------
     connection : Connection
-    network, other : str
-        ScopedKeys.
+    networks : sequence of str
+        ScopedKeys, at least two.
     kind : str, optional
         `binding`, `hydration` or `direct`.
     n_bootstrap : int
@@ -80,47 +102,95 @@ def compare_sources(
     seed : int
         Seed of the resampling.
 
+    Returns
+    -------
+    list of SideBySide
+        Ligands before edges; of each statistic one per network, in the order given.
+
     Raises
     ------
     SettingsError
-        If both are the same network.
+        If fewer than two networks are given, or one of them twice.
     EstimationError
         If the networks have no two measured ligands in common.
     """
-    if network == other:
-        raise SettingsError(f"{network} cannot be compared with itself: name two networks", network=network)
     found = []
+    for pairs in common_pairs(connection, networks, kind=kind):
+        resampled = {network: _resampled(own, pairs.quantity, n_bootstrap, seed) for network, own in pairs.of.items()}
+        first = resampled[networks[0]]
+        own = [resampled[network].performance(confidence).statistics for network in networks]
+        minus = [None, *(first.minus(resampled[network], confidence) for network in networks[1:])]
+        for place in range(len(own[0])):
+            for network, statistics, differences in zip(networks, own, minus, strict=True):
+                difference = None if differences is None else differences[place]
+                one = SideBySide(pairs.kind, pairs.quantity, first.n, network, statistics[place], difference)
+                found.append(one)
+    return found
+
+
+def common_pairs(connection: Connection, networks: Sequence[str], *, kind: str | None = None) -> list[CommonPairs]:
+    """Return the pairs of estimate and experiment that all networks have, ligands before edges.
+
+    Ligands are matched by name; edges in either direction, and of several edges of a pair the first counts.
+
+    Parameters
+    ----------
+    connection : Connection
+    networks : sequence of str
+        ScopedKeys, at least two.
+    kind : str, optional
+        `binding`, `hydration` or `direct`.
+
+    Raises
+    ------
+    SettingsError
+        If fewer than two networks are given, or one of them twice.
+    EstimationError
+        If the networks have no two measured ligands in common.
+    """
+    twice = next((one for k, one in enumerate(networks) if one in networks[:k]), None)
+    if twice is not None:
+        raise SettingsError(f"{twice} cannot be compared with itself: name each network once", network=twice)
+    if len(networks) < 2:
+        raise SettingsError("name at least two networks to compare")
+    found, known = [], {}
     for quantity in QUANTITIES:
-        sides = [compared_pairs(connection, quantity, network=one, kind=kind) for one in (network, other)]
-        for of_kind, pairs in _common(sides[0], sides[1], quantity):
-            try:
-                one, two = (_resampled(pairs, side, quantity, n_bootstrap, seed) for side in ("", "_other"))
-            except EstimatorInputError:  # no two ligands share a zero in both
-                continue
-            for mine, theirs, difference in zip(
-                one.performance(confidence).statistics,
-                two.performance(confidence).statistics,
-                one.minus(two, confidence),
-                strict=True,
-            ):
-                found.append(SideBySide(of_kind, quantity, one.n, mine.name, mine.value, theirs.value, difference))
+        sides = {one: compared_pairs(connection, quantity, network=one, kind=kind) for one in networks}
+        known = known or {one: side["ligand"].n_unique() for one, side in sides.items()}
+        found += _common(sides, quantity)
     if not found:
+        each = ", ".join(f"{n} in {one}" for one, n in known.items())
+        gathers = ", ".join(f"`alchemiscale-lake gather {one}`" for one in networks)
         raise EstimationError(
-            "the two networks have no two ligands in common that both have an estimate and an experimental value; "
-            f"ligands are matched by name: `alchemiscale-lake gather {network}` and "
-            f"`alchemiscale-lake gather {other}` show those of each"
+            f"the {_number(len(networks))} networks have no two ligands in common that all have an estimate and an "
+            f"experimental value (with both: {each}); ligands are matched by name: {gathers} show those of each"
         )
     return found
 
 
-def _common(one: pl.DataFrame, other: pl.DataFrame, quantity: Quantity) -> Iterator[tuple[str, pl.DataFrame]]:
-    """Yield the pairs that both have, by kind; edges count in either direction."""
+def _number(n: int) -> str:
+    return "two" if n == 2 else str(n)
+
+
+def _common(sides: Mapping[str, pl.DataFrame], quantity: Quantity) -> list[CommonPairs]:
+    """Return the pairs that all have, by kind."""
+    keys = ["kind", *(["ligand"] if quantity == "dG" else ["ligand_i", "ligand_j"])]
     if quantity == "ddG":
-        one, other = _directed(one), _directed(other)
-    keys = ["ligand"] if quantity == "dG" else ["ligand_i", "ligand_j"]
-    joined = one.join(other, on=["kind", *keys], suffix="_other", how="inner").sort("kind", *keys)
-    for (kind,), pairs in joined.group_by("kind", maintain_order=True):
-        yield str(kind), _on_common_zeros(pairs) if quantity == "dG" else pairs
+        sides = {network: _directed(side) for network, side in sides.items()}
+    shared = next(iter(sides.values())).select(keys)
+    for side in sides.values():
+        shared = shared.join(side, on=keys, how="semi")
+    shared = shared.sort(keys)
+    aligned = {
+        network: shared.join(side, on=keys, how="left", maintain_order="left") for network, side in sides.items()
+    }
+    found = []
+    for (kind,), _ in shared.group_by("kind", maintain_order=True):
+        of_kind = {network: side.filter(pl.col("kind") == kind) for network, side in aligned.items()}
+        of_kind = _on_common_zeros(of_kind) if quantity == "dG" else _unshifted(of_kind)
+        if len(next(iter(of_kind.values()))):
+            found.append(CommonPairs(str(kind), quantity, of_kind))
+    return found
 
 
 def _directed(edges: pl.DataFrame) -> pl.DataFrame:
@@ -135,27 +205,38 @@ def _directed(edges: pl.DataFrame) -> pl.DataFrame:
     return edges.unique(["kind", "ligand_i", "ligand_j"], keep="first", maintain_order=True)
 
 
-def _on_common_zeros(pairs: pl.DataFrame) -> pl.DataFrame:
-    """Leave out ligands that share their zero with no other in one of the networks: both sides keep the same pairs."""
-    while True:
-        shared = pl.len().over("component", "component_other").gt(1) | (
-            pl.col("absolute_results") & pl.col("absolute_results_other")
-        )
-        kept = pairs.filter(shared)
-        if len(kept) == len(pairs):
-            return kept
-        pairs = kept
+def _unshifted(sides: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
+    return {
+        network: side.with_columns(pl.lit(0).alias(_ZERO), pl.lit(value=False).alias(_RELATIVE))
+        for network, side in sides.items()
+    }
 
 
-def _resampled(pairs: pl.DataFrame, side: str, quantity: Quantity, n_bootstrap: int, seed: int) -> Resampled:
+def _on_common_zeros(sides: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
+    """Leave out ligands that share their zero with no other in one of the networks: all keep the same ligands."""
+    components = list(zip(*(side["component"] for side in sides.values()), strict=True))
+    numbers: dict[tuple[object, ...], int] = {}
+    zero = [numbers.setdefault(one, len(numbers)) for one in components]
+    absolute = pl.DataFrame({network: side["absolute_results"] for network, side in sides.items()})
+    places = pl.DataFrame({_ZERO: zero}, schema={_ZERO: pl.Int64}).with_columns(
+        everywhere=absolute.select(pl.all_horizontal(pl.all())).to_series()
+    )
+    # one zero for all, so that none is shifted within a part that another does not have
+    kept = places.select((pl.len().over(_ZERO) > 1) | pl.col("everywhere")).to_series()
+    return {
+        network: side.with_columns(places[_ZERO], (~side["absolute_results"]).alias(_RELATIVE)).filter(kept)
+        for network, side in sides.items()
+    }
+
+
+def _resampled(pairs: pl.DataFrame, quantity: Quantity, n_bootstrap: int, seed: int) -> Resampled:
     ligands = quantity == "dG"
     return resample(
-        pairs[f"value_kcal_mol{side}"].to_numpy(),
-        pairs[f"experiment_kcal_mol{side}"].to_numpy(),
-        relative=(~pairs[f"absolute_results{side}"]).to_list() if ligands else False,
-        # one zero for both, so that neither is shifted within a part that the other does not have
-        zero_of=list(pairs.select("component", "component_other").iter_rows()) if ligands else None,
+        pairs["value_kcal_mol"].to_numpy(),
+        pairs["experiment_kcal_mol"].to_numpy(),
+        relative=pairs[_RELATIVE].to_list() if ligands else False,
+        zero_of=pairs[_ZERO].to_list() if ligands else None,
         both_directions=not ligands,
         n_bootstrap=n_bootstrap,
-        seed=seed,  # the same for both: the same pairs are drawn
+        seed=seed,  # the same for all: the same pairs are drawn
     )

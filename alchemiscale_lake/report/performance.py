@@ -9,14 +9,24 @@ from typing import Any, Final
 from ..estimates.comparisons import By, Comparison
 from ..estimates.ranked_ligands import RankedNetwork
 from ..estimates.side_by_side import SideBySide
-from ..estimators.statistics.performance import FEWEST_FOR_CORRELATION, FEWEST_FOR_INTERVAL
+from ..estimators.statistics.performance import FEWEST_FOR_CORRELATION, FEWEST_FOR_INTERVAL, Statistic
 from ..plurals import count, part, verb
 from .table import Table
 
-__all__ = ["ENERGY_STATISTICS", "comparison_table", "few_ligands", "ranking_table", "side_by_side_table", "too_few"]
+__all__ = [
+    "ENERGY_STATISTICS",
+    "comparison_table",
+    "few_ligands",
+    "ranking_table",
+    "side_by_side_remark",
+    "side_by_side_table",
+    "too_few",
+]
 
 #: Statistics in kcal/mol; the others have no unit.
 ENERGY_STATISTICS: Final = ("RMSE", "MUE")
+#: The same for networks side by side.
+_KEEP_SIDES: Final = ("statistic", "name", "value", "delta", "delta_low", "delta_high", "low", "high", "n")
 #: Most important first.
 _KEEP: Final = ("statistic", "value", "difference", "low", "high", "quantity", "n")
 
@@ -77,37 +87,61 @@ def too_few(n_pairs: Sequence[int]) -> list[str]:
 
 
 def side_by_side_table(
-    comparisons: Sequence[SideBySide], names: tuple[str, str], *, statistics: Collection[str] = ()
+    comparisons: Sequence[SideBySide], names: Mapping[str, str], *, statistics: Collection[str] = ()
 ) -> Table:
-    """Build a table with one row per quantity and statistic: both networks and their difference with its interval.
+    """Build a table with one row per quantity, statistic and network, with its interval.
+
+    `delta` is the first network's statistic minus that of the row, with its joint interval.
 
     Parameters
     ----------
     comparisons : sequence of SideBySide
-    names : tuple of str
-        Headers of the network and of the other.
+    names : mapping of str to str
+        Names of the networks by ScopedKey.
     statistics : collection of str, optional
         Only these; all by default.
     """
-    rows = [
-        (
-            one.quantity,
-            one.n,
-            one.statistic,
-            _known(one.value),
-            _known(one.other),
-            _known(one.difference.value),
-            _known(one.difference.low),
-            _known(one.difference.high),
-            "kcal/mol" if one.statistic in ENERGY_STATISTICS else None,
-            one.kind,
-        )
-        for one in comparisons
-        if not statistics or one.statistic in statistics
+    rows = []
+    for one in comparisons:
+        own, difference = one.statistic, one.difference
+        if statistics and own.name not in statistics:
+            continue
+        head = (one.quantity, own.name, names[one.network], *_numbers(own))
+        minus = (None, None, None) if difference is None else _numbers(difference)
+        unit = "kcal/mol" if own.name in ENERGY_STATISTICS else None
+        rows.append((*head, *minus, one.n, unit, one.kind, one.network))
+    numbers = ("value", "low", "high", "delta", "delta_low", "delta_high")
+    columns = ("quantity", "statistic", "name", *numbers, "n", "unit", "kind", "network")
+    return Table(columns, rows, decimals=dict.fromkeys(numbers, 2), keep=_KEEP_SIDES)
+
+
+def side_by_side_remark(comparisons: Sequence[SideBySide], names: Mapping[str, str]) -> str:
+    """Return what a difference of several networks is, and on how many pairs.
+
+    Parameters
+    ----------
+    comparisons : sequence of SideBySide
+        At least one.
+    names : mapping of str to str
+        Names of the networks by ScopedKey.
+    """
+    nouns = {"dG": "ligand", "ddG": "edge"}
+    sizes = {(one.kind, one.quantity): one.n for one in comparisons}
+    several = len({kind for kind, _ in sizes}) > 1
+    pairs = [
+        count(n, f"{kind} {nouns[quantity]}" if several else nouns[quantity]) for (kind, quantity), n in sizes.items()
     ]
-    first, second = names
-    columns = ("quantity", "n", "statistic", first, second, "difference", "low", "high", "unit", "kind")
-    return Table(columns, rows, decimals=dict.fromkeys((first, second, "difference", "low", "high"), 2), keep=_KEEP)
+    n_networks = len({one.network for one in comparisons})
+    each = "both networks" if n_networks == 2 else f"all {n_networks} networks"
+    first = names[comparisons[0].network]
+    return (
+        f"delta is {first} minus the network of the row, with a joint interval; only what {each} estimate "
+        f"is compared: {' and '.join(pairs)}"
+    )
+
+
+def _numbers(one: Statistic) -> tuple[float | None, float | None, float | None]:
+    return _known(one.value), _known(one.low), _known(one.high)
 
 
 def ranking_table(ranked: RankedNetwork, *, shown: int | None = None) -> Table:

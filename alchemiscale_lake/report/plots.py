@@ -27,18 +27,25 @@ if TYPE_CHECKING:
     from ..estimators.statistics.performance import Performance, Statistic
 
 __all__ = [
+    "NOTHING_TO_PLOT",
+    "SIDE_IN",
+    "draw_frame",
+    "limits",
     "new_figure",
     "performance_line",
     "plot_comparison",
     "plot_over_time",
     "plot_pairs",
+    "points",
 ]
 
-_NOTHING: Final = (
+#: Why there is no plot.
+NOTHING_TO_PLOT: Final = (
     "there is nothing to plot: no estimate has an experimental value; import some with "
     "`alchemiscale-lake assays FILE --scope ...`"
 )
-_SIDE_IN: Final = 3.25
+#: Side of a panel, inches.
+SIDE_IN: Final = 3.25
 _BANDS_KCAL_MOL: Final = (1.0, 0.5)
 #: |x - y| at which the colour scale ends.
 _WORST_KCAL_MOL: Final = 2.0
@@ -76,7 +83,7 @@ def plot_pairs(
         If matplotlib is not installed.
     """
     if not len(pairs):
-        raise EstimationError(_NOTHING)
+        raise EstimationError(NOTHING_TO_PLOT)
     figure, axes = _axes(ax)
     heading = [plain(title)] if title else []
     _draw_pairs(axes, pairs, quantity, [*heading, *_title_lines(pair_performance(pairs), ("RMSE", "MUE"))])
@@ -85,34 +92,33 @@ def plot_pairs(
 
 
 def _draw_pairs(axes: Axes, pairs: pl.DataFrame, quantity: str, heading: Iterable[str]) -> None:
-    x, y = _xy(pairs)
-    x_error, y_error = (
-        pairs[name].cast(pl.Float64).fill_null(0.0).to_numpy()
-        for name in ("experiment_uncertainty", "estimate_uncertainty")
-    )
-    low = float(min((x - x_error).min(), (y - y_error).min())) - 0.5
-    high = float(max((x + x_error).max(), (y + y_error).max())) + 0.5
-    _draw_bands(axes, low, high)
+    x, y, x_error, y_error = points(pairs)
+    low, high = limits([pairs])
+    draw_frame(axes, low, high, quantity)
     axes.errorbar(x, y, xerr=x_error, yerr=y_error, fmt="none", ecolor="gray", elinewidth=0.8, zorder=2)
     shades = np.minimum(np.abs(x - y) / _WORST_KCAL_MOL, 1.0)
     axes.scatter(x, y, c=shades, cmap="coolwarm", vmin=0.0, vmax=1.0, s=14, edgecolors="none", zorder=3)
-    axes.set(xlim=(low, high), ylim=(low, high), aspect="equal")
-    axes.set_xlabel(f"Experimental {quantity} (kcal mol$^{{-1}}$)", fontsize=8)
-    axes.set_ylabel(f"Calculated {quantity} (kcal mol$^{{-1}}$)", fontsize=8)
-    # both axes have the same scale, so the same ticks
-    ticks = [tick for tick in axes.get_yticks() if low <= tick <= high]
-    axes.set_xticks(ticks)
-    axes.set_yticks(ticks)
-    axes.tick_params(labelsize=8)
     axes.set_title("\n".join(heading), fontsize=7, family="monospace", loc="right")
 
 
 def _label(axes: Axes, pairs: pl.DataFrame) -> None:
-    label_worst(axes, *_xy(pairs), pairs["label"].to_list())
+    x, y, *_ = points(pairs)
+    label_worst(axes, x, y, pairs["label"].to_list())
 
 
-def _xy(pairs: pl.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    return pairs["experiment"].cast(pl.Float64).to_numpy(), pairs["estimate"].cast(pl.Float64).to_numpy()
+def points(pairs: pl.DataFrame) -> tuple[NDArray[np.float64], ...]:
+    """Return x, y and their uncertainties of pairs, kcal/mol; an unknown uncertainty is zero."""
+    names = ("experiment", "estimate", "experiment_uncertainty", "estimate_uncertainty")
+    return tuple(pairs[name].cast(pl.Float64).fill_null(0.0).to_numpy() for name in names)
+
+
+def limits(frames: Iterable[pl.DataFrame]) -> tuple[float, float]:
+    """Return the ends of axes that hold all pairs with their uncertainties, kcal/mol."""
+    low, high = math.inf, -math.inf
+    for x, y, x_error, y_error in map(points, frames):
+        low = min(low, float((x - x_error).min()), float((y - y_error).min()))
+        high = max(high, float((x + x_error).max()), float((y + y_error).max()))
+    return low - 0.5, high + 0.5
 
 
 def plot_comparison(
@@ -141,8 +147,8 @@ def plot_comparison(
         If matplotlib is not installed.
     """
     if not any(len(pairs) for pairs in panels.values()):
-        raise EstimationError(_NOTHING)
-    figure = new_figure(_SIDE_IN * len(panels), _SIDE_IN + 0.4)
+        raise EstimationError(NOTHING_TO_PLOT)
+    figure = new_figure(SIDE_IN * len(panels), SIDE_IN + 0.4)
     for place, (quantity, pairs) in enumerate(panels.items(), 1):
         axes = figure.add_subplot(1, len(panels), place)
         found = pair_performance(pairs, both_directions=quantity == "ΔΔG")
@@ -252,15 +258,33 @@ def new_figure(width_in: float, height_in: float) -> Figure:
 def _axes(ax: Axes | None) -> tuple[Any, Axes]:
     if ax is not None:
         return None, ax
-    figure = new_figure(_SIDE_IN, _SIDE_IN)
+    figure = new_figure(SIDE_IN, SIDE_IN)
     return figure, figure.add_subplot()
 
 
-def _draw_bands(axes: Axes, low: float, high: float) -> None:
+def draw_frame(axes: Axes, low: float, high: float, quantity: str) -> None:
+    """Draw x = y with its bands on axes of one scale, experiment on x.
+
+    Parameters
+    ----------
+    axes : matplotlib Axes
+    low, high : float
+        Ends of both axes, kcal/mol.
+    quantity : str
+        Axis label: `ΔG` or `ΔΔG`.
+    """
     ends = np.array([low, high])
     for width in _BANDS_KCAL_MOL:
         axes.fill_between(ends, ends - width, ends + width, color="gray", alpha=0.2, linewidth=0, zorder=0)
     axes.plot(ends, ends, "k:", linewidth=1.0, zorder=1)
+    axes.set(xlim=(low, high), ylim=(low, high), aspect="equal")
+    axes.set_xlabel(f"Experimental {quantity} (kcal mol$^{{-1}}$)", fontsize=8)
+    axes.set_ylabel(f"Calculated {quantity} (kcal mol$^{{-1}}$)", fontsize=8)
+    # both axes have the same scale, so the same ticks
+    ticks = [tick for tick in axes.get_yticks() if low <= tick <= high]
+    axes.set_xticks(ticks)
+    axes.set_yticks(ticks)
+    axes.tick_params(labelsize=8)
 
 
 def _title_lines(found: Performance, names: tuple[str, ...]) -> Iterable[str]:

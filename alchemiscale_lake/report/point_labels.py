@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["label_worst", "plain"]
+__all__ = ["label_worst", "legend_name", "plain"]
 
 #: Points that are named.
 _MOST: Final = 5
 _LONGEST: Final = 34
+#: Characters at the start and at the end of a name in a legend.
+_NAME_ENDS: Final = (24, 15)
 _SIZE_PT: Final = 5.5
 #: Where a name may go beside a point above x = y, in points from it, and how it is aligned there: first where neither
 #: x = y nor the bars of the point are. Below x = y it is the other way round.
@@ -35,6 +37,12 @@ _BELOW: Final = tuple((-dx, -dy, _OPPOSITE[h], _OPPOSITE[v]) for dx, dy, h, v in
 _MARGIN_PT: Final = 3.0
 #: Half the side of a point, in points.
 _POINT_PT: Final = 2.0
+
+
+def legend_name(name: str) -> str:
+    """Return a name as short as a legend can hold, with both of its ends; without formulas."""
+    start, end = _NAME_ENDS
+    return plain(name if len(name) <= start + end else f"{name[:start]}…{name[-end:]}")
 
 
 def plain(text: str) -> str:

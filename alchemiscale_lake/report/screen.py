@@ -1,9 +1,9 @@
 """Layout of a table for a terminal: one line per row, names and numbers never wrapped.
 
 Columns of keys (60 characters each) are hidden unless requested. A table wider than the terminal is shortened: first
-long texts and keys, then columns that have the same value in all rows, then columns from the right, those to keep last
-and never the first one; both ends of an interval are shown or omitted together. Notes below give the values that all
-rows share, and list what is missing and how to show it.
+long texts and keys, then columns that have the same value in all rows, then columns from the right, those to keep last,
+after their long names were shortened, and never the first one; both ends of an interval are shown or omitted together.
+Notes below give the values that all rows share, and list what is missing and how to show it.
 """
 
 from __future__ import annotations
@@ -85,6 +85,8 @@ class _Column:
         given = [value for value in values if value is not None]
         self.is_number = any(isinstance(v, (int, float)) and not isinstance(v, bool) for v in given)
         self.is_key = bool(given) and all(isinstance(v, str) and _KEY.fullmatch(v) for v in given)
+        is_string = bool(given) and all(isinstance(v, str) for v in given)
+        self.is_name = is_string and not self.is_key and not any(" " in v for v in given)
         self.common = self._common()
         self.is_text = any(isinstance(v, (list, tuple, dict)) or (isinstance(v, str) and " " in v) for v in given)
         self.widest = max([0, *map(_width, self.cells)])
@@ -105,7 +107,8 @@ class _Column:
         """Wrap texts, or shorten every cell, to a width."""
         self.width = width
         if not (self.wraps and self.is_text):
-            self.cells = [cell if _width(cell) <= width else _cut(cell, width) for cell in self.cells]
+            cut = _cut_middle if self.is_name else _cut
+            self.cells = [cell if _width(cell) <= width else cut(cell, width) for cell in self.cells]
             self.is_cut = True
 
     def shorten_keys(self) -> None:
@@ -199,6 +202,8 @@ def _fitted(columns: list[_Column], width: int, keep: Sequence[str], *, short_ke
                 column.shorten_keys()
     kept, omitted = list(columns), []
     for group in _least_important_first(columns[1:], keep):
+        if any(column.name in keep for column in group):
+            _narrow_names(kept, width, keep)  # a long name, rather than a column to keep
         if _total(kept) <= width:
             break
         kept = [column for column in kept if column not in group]
@@ -209,6 +214,14 @@ def _fitted(columns: list[_Column], width: int, keep: Sequence[str], *, short_ke
     if kept and _total(kept) > width:
         kept[0].narrow(width)
     return kept
+
+
+def _narrow_names(columns: Sequence[_Column], width: int, keep: Sequence[str]) -> None:
+    """Shorten names of columns to keep, in their middle, as far as needed."""
+    for column in columns:
+        over = _total(columns) - width
+        if over > 0 and column.is_name and column.name in keep and column.width > _LEAST_TEXT:
+            column.narrow(max(_LEAST_TEXT, column.width - over))
 
 
 def _least_important_first(columns: Sequence[_Column], keep: Sequence[str]) -> list[list[_Column]]:
@@ -244,6 +257,14 @@ def _width(text: str) -> int:
     from rich.cells import cell_len
 
     return cell_len(text)
+
+
+def _cut_middle(text: str, width: int) -> str:
+    """Keep both ends of a name, which may be what distinguishes it."""
+    end, start = text, _cut(text, width - width // 3)
+    while _width(start + end) > width:
+        end = end[1:]
+    return start + end
 
 
 def _cut(text: str, width: int) -> str:

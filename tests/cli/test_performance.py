@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from matplotlib.figure import Figure
 from syrupy.assertion import SnapshotAssertion
 
-from alchemiscale_lake.cli import main
+from alchemiscale_lake.cli import _show, main
 from alchemiscale_lake.estimates.gathering import gather_network
 from alchemiscale_lake.store import Lake
 from tests.campaign import SCOPE, small_campaign
@@ -159,34 +160,89 @@ def test_help_shows_an_example(call: Call, name: str) -> None:
     assert "\\b" not in result.stdout
 
 
-def test_two_networks_side_by_side(tmp_path: Path) -> None:
-    lake = Lake.create(tmp_path / "lake")
-    for name in ("openff-2.2", "openff-1.3"):
+FORCE_FIELDS = {
+    "openff-2.2": {"a": 0.1, "b": -0.1, "c": 0.4, "d": -0.6, "e": 0.0},
+    "openff-1.3": {"a": 0.2, "b": -0.2, "c": 0.9, "d": -1.0, "e": 0.3},
+    "gaff-2": {"a": 0.9, "b": -0.5, "c": 0.2, "d": 1.0},
+}
+
+
+@pytest.fixture(scope="module")
+def force_fields(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("sides") / "lake"
+    lake = Lake.create(folder)
+    for name, errors in FORCE_FIELDS.items():
         store_network(lake, name)
-    store_round(lake, "openff-2.2", 1, {"a": 0.1, "b": -0.1, "c": 0.4, "d": -0.6})
-    store_round(lake, "openff-1.3", 1, {"a": 0.2, "b": -0.2, "c": 0.9, "d": -1.0})
-    command = ["compare", "openff-2.2", "--against", "openff-1.3", "--lake", str(tmp_path / "lake")]
+        store_round(lake, name, 1, errors)
+    return str(folder)
+
+
+def test_networks_side_by_side(force_fields: str) -> None:
+    command = ["compare", "openff-2.2", "--against", "openff-1.3", "--against", "gaff-2", "--lake", force_fields]
 
     shown = CliRunner().invoke(main, [*command, "--statistic", "rmse", "--statistic", "mue", "--tsv"])
     refused = CliRunner().invoke(main, [*command, "--over-time"])
 
     assert shown.exit_code == 0, shown.output
-    assert [line.split("\t")[:3] for line in shown.stdout.splitlines()[1:]] == [
-        ["dG", "4", "RMSE"],
-        ["dG", "4", "MUE"],
-        ["ddG", "3", "RMSE"],
-        ["ddG", "3", "MUE"],
+    header, *rows = [line.split("\t") for line in shown.stdout.splitlines()]
+    assert header[:9] == [
+        "quantity", "statistic", "name", "value", "low", "high", "delta", "delta_low", "delta_high",
+    ]  # fmt: skip
+    assert [row[:3] for row in rows] == [
+        [quantity, statistic, name]
+        for quantity in ("dG", "ddG")
+        for statistic in ("RMSE", "MUE")
+        for name in FORCE_FIELDS
     ]
-    assert shown.stdout.splitlines()[0].split("\t")[3:6] == ["openff-2.2", "openff-1.3", "difference"]
+    values = {tuple(row[:3]): row for row in rows}
+    first, other = (values["dG", "MUE", name] for name in ("openff-2.2", "gaff-2"))
+    assert float(other[6]) == pytest.approx(float(first[3]) - float(other[3]))
+    assert first[6:9] == ["", "", ""]
+    assert "delta is openff-2.2 minus the network of the row, with a joint interval" in shown.stderr
+    assert "all 3 networks estimate is compared: 4 ligands and 3 edges" in shown.stderr
     assert refused.exit_code == 2
     assert "--against needs NETWORK" in refused.stderr
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_networks_side_by_side_on_a_terminal(
+    force_fields: str, width: int, monkeypatch: pytest.MonkeyPatch, snapshot: SnapshotAssertion
+) -> None:
+    monkeypatch.setattr(_show, "is_for_people", lambda tsv, output: not tsv and output is None)
+    arguments = ["compare", "openff-2.2", "--against", "openff-1.3", "--lake", force_fields, "--statistic", "rmse"]
+
+    shown = CliRunner().invoke(main, arguments, env={"COLUMNS": str(width)})
+
+    assert max(map(len, shown.stdout.splitlines())) <= width
+    assert "\n".join(line.rstrip() for line in (shown.stdout + shown.stderr).splitlines()) == snapshot
+
+
+def test_networks_side_by_side_are_drawn(force_fields: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    saved: dict[str, Figure] = {}
+    monkeypatch.setattr(Figure, "savefig", lambda figure, target: saved.setdefault(Path(target).name, figure))
+    arguments = ["compare", "openff-2.2", "--against", "openff-1.3", "--against", "gaff-2", "--lake", force_fields]
+
+    shown = CliRunner().invoke(
+        main, [*arguments, "--plot", str(tmp_path / "all.png"), "--ecdf", str(tmp_path / "ecdf.png")]
+    )
+
+    assert shown.exit_code == 0, shown.output
+    for name, expected in (("all.png", ": N = {}, RMSE "), ("ecdf.png", " (N = {})")):
+        for axes, n in zip(saved[name].axes, (4, 3), strict=True):
+            texts = [text.get_text() for text in axes.get_legend().get_texts()]  # type: ignore[union-attr]
+            assert [text.startswith(f"{of}{expected.format(n)}") for of, text in zip(FORCE_FIELDS, texts, strict=True)]
+    # the table's own number is in the legend: errors of gaff-2 are centred on the mean of the common ligands
+    errors = np.array(list(FORCE_FIELDS["gaff-2"].values()))
+    assert f"gaff-2: N = 4, RMSE {errors.std():.2f}" in [
+        text.get_text() for text in saved["all.png"].axes[0].get_legend().get_texts()  # type: ignore[union-attr]
+    ]  # fmt: skip
 
 
 def test_a_network_is_not_compared_with_itself(call: Call) -> None:
     result = call("compare", "tyk2", "--against", f"AlchemicalNetwork-tyk2-{SCOPE}")
 
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr == "Error: tyk2 cannot be compared with itself: name two networks\n"
+    assert result.stderr == "Error: tyk2 cannot be compared with itself: name each network once\n"
 
 
 def test_what_few_pairs_do_not_show_is_said(call: Call) -> None:

@@ -61,9 +61,9 @@ def test_edges_without_estimate_experiment_or_of_another_kind_are_left_out() -> 
     assert ddg_pairs(rows, RANKING).is_empty()
 
 
-def compared(network: str, component: int, *rows: tuple[str, float, float]) -> pl.DataFrame:
+def compared(network: str, component: int, *rows: tuple[str, float, float], absolute: bool = False) -> pl.DataFrame:
     return pl.DataFrame(
-        [(network, "binding", component, ligand, x, 0.2, y, 0.1) for ligand, x, y in rows],
+        [(network, "binding", component, ligand, x, 0.2, y, 0.1, absolute) for ligand, x, y in rows],
         schema=[
             "network",
             "kind",
@@ -73,6 +73,7 @@ def compared(network: str, component: int, *rows: tuple[str, float, float]) -> p
             "experiment_uncertainty_kcal_mol",
             "value_kcal_mol",
             "uncertainty_kcal_mol",
+            "absolute_results",
         ],
         orient="row",
     )
@@ -93,6 +94,17 @@ def test_a_ligand_that_is_alone_in_its_component_says_nothing() -> None:
     rows = pl.concat([compared("n", 0, ("a", 1.0, 1.0), ("b", 2.0, 2.0)), compared("n", 1, ("c", 9.0, 9.0))])
 
     assert centred_pairs(rows)["label"].to_list() == ["a", "b"]
+
+
+def test_absolute_results_are_not_centred() -> None:
+    fixed = compared("m", 0, ("a", -8.0, -7.0), ("b", -6.0, -4.0), absolute=True)
+    alone = compared("m", 1, ("c", -5.0, -3.0), absolute=True)
+    moved = compared("n", 0, ("a", -8.0, 100.0), ("b", -6.0, 103.0))
+
+    pairs = centred_pairs(pl.concat([fixed, alone, moved]))
+
+    assert (pairs["estimate"] - pairs["experiment"]).to_list() == pytest.approx([1.0, 2.0, 2.0, -0.5, 0.5])
+    assert pairs["experiment"].to_list()[:3] == [-8.0, -6.0, -5.0]
 
 
 @given(st.lists(st.tuples(st.floats(-20, 0), st.floats(-20, 0)), min_size=2, max_size=8), st.floats(-100, 100))

@@ -59,6 +59,17 @@ def test_values_that_all_rows_share_are_noted_before_a_column_is_missing() -> No
     assert lay_out(Table(table.columns, wide[:1]), 12).notes[0].startswith("in this row: target tyk2, k 0")
 
 
+def test_a_long_name_is_shortened_in_its_middle_before_a_column_to_keep_is_missing() -> None:
+    names = [f"a-name-of-a-network-that-is-very-long-{k}" for k in range(2)]
+    table = Table(
+        ("kind", "name", "value", "other"), [("dG", name, 1.5, 2.5) for name in names], keep=("name", "value")
+    )
+    lines, notes = on(40, table)
+    assert [line.split() for line in lines[1:]] == [["dG", f"a-name-of-a-netwo…ry-long-{k}", "1.5"] for k in range(2)]
+    assert notes[0].startswith("shortened: name")
+    assert on(60, table)[0][1].split() == ["dG", names[0], "1.5", "2.5"]
+
+
 def test_keys_that_are_wanted_are_shortened_where_they_do_not_fit() -> None:
     key = "{}-0123456789abcdef0123456789abcdef-org-campaign-project"
     table = Table(("scope", "transformation", "stands_for"), [("o-c-p", key.format("Transformation"), key.format("T"))])
