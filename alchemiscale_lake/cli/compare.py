@@ -121,17 +121,18 @@ def command(
             raise click.UsageError("--against needs NETWORK and takes neither --by, --over-time nor --uncertainties")
         from ._side_by_side import show_side_by_side
 
-        shown = statistics or _SHOWN
-        drawn = {"plot": plot, "ecdf": ecdf}
-        options = {
-            "scope": scope,
-            "kind": kind,
-            "statistics": shown,
-            "bootstrap": bootstrap,
-            "tsv": tsv,
-            "output": output,
-        }
-        show_side_by_side(lake, (network, *against), **options, **drawn)
+        show_side_by_side(
+            lake,
+            (network, *against),
+            scope=scope,
+            kind=kind,
+            statistics=statistics or _SHOWN,
+            bootstrap=bootstrap,
+            tsv=tsv,
+            output=output,
+            plot=plot,
+            ecdf=ecdf,
+        )
         return
     from ..estimates.comparisons import compare
     from ..query import ask, connect, find_network, require_scope

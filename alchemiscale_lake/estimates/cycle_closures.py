@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..estimators.network.cycle_closure import close_cycles
 from ..estimators.statistics.error_curves import CumulativeShare, cumulative_share, expected_share
-from ..query import Connection, ask
+from ..query import Connection, ask_edges
 
 __all__ = ["closure_share", "cycle_closures"]
 
@@ -47,7 +47,7 @@ def cycle_closures(connection: Connection, network: str) -> pl.DataFrame:
         Columns kind, cycle (its ligands in order), closure_kcal_mol (sum of the differences around it) and
         uncertainty_kcal_mol (its standard error).
     """
-    edges = ask(connection, "latest_edges", network=network, status="ok")
+    edges = ask_edges(connection, network=network, status="ok")
     edges = edges.filter(pl.col("uncertainty_kcal_mol") > 0)
     rows = []
     for (kind,), own in edges.group_by("kind", maintain_order=True):

@@ -18,7 +18,7 @@ from ..errors import EstimationError, NotFoundError
 from ..estimators.design.redundancy import RedundantEdge, redundant_edges
 from ..networks.measures import is_absent
 from ..plurals import count
-from ..query import Connection, ask
+from ..query import Connection, ask_edges
 from ..suggestions import did_you_mean
 
 __all__ = ["PROPOSAL_COLUMNS", "propose_edges", "proposed_edges"]
@@ -69,7 +69,7 @@ def proposed_edges(
     EstimationError
         If the network has no estimates, or several kinds and none was chosen.
     """
-    edges = ask(connection, "latest_edges", network=network, kind=kind)
+    edges = ask_edges(connection, network=network, kind=kind)
     kinds = sorted(edges["kind"].unique())
     if len(kinds) != 1:
         problem = (

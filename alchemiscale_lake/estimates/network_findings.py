@@ -194,12 +194,14 @@ def _spread_row(phase: str, protocol: str, spread: PooledSpread, variance: np.nd
 
 
 def _names(legs: pl.DataFrame) -> list[str]:
-    """Name each leg as the raw report does: by the kind of a difference, absolute ones from nothing to the ligand."""
+    """Name each leg by its phase, or the kind of a difference, and its ligands."""
     names = []
     for protocol, phase, i, j in legs.select("protocol", "phase", "ligand_i", "ligand_j").iter_rows():
         measure = MEASURES.get(protocol)
-        ends = (j, i) if measure is not None and measure.absolute and is_absent(j) else (i, j)
-        names.append(f"{phase if measure is None else measure.kind} {ends[0]} -> {ends[1]}")
+        kind = phase if measure is None else measure.kind
+        ligands = [end for end in (i, j) if end is not None and not is_absent(end)]
+        of_one = f"absolute {kind}" if measure is not None else f"{kind} leg"
+        names.append(f"{kind} {' -> '.join(ligands)}" if len(ligands) == 2 else f"{of_one} of {' '.join(ligands)}")
     return names
 
 
@@ -247,15 +249,28 @@ def _edge_rows(solved: SolvedKind) -> list[dict[str, Any]]:
         description = f"{abs(finding.value_kcal_mol):.2f} +/- {finding.uncertainty_kcal_mol:.2f} kcal/mol {side}"
         word = "declared " if frozenset((a, b)) in declared else ""
         edge = f"absolute {solved.kind} of {b}" if is_absent(a) else f"{word}{solved.kind} {a} -> {b}"
-        return [a, b], f"{edge} is {description} the value from the rest of the network"
+        return _ligands(finding), f"{edge} is {description} the value from the rest of the network"
 
     def of_cycle(finding: Finding) -> tuple[list[str], str]:
-        nodes = [str(node) for node in finding.subject]
-        return nodes, f"{solved.kind} {' -> '.join([*nodes, nodes[0]])} adds up to {_with_error(finding)}"
+        return _ligands(finding), f"{solved.kind} {_around(finding)} adds up to {_with_error(finding)}"
 
     edges = disagreeing_edges(node_a, node_b, uncertainty, solved.estimate)
     cycles = close_cycles(node_a, node_b, value, uncertainty)
     return _rows("edge", solved.kind, edges, of_edge) + _rows("cycle", solved.kind, cycles, of_cycle)
+
+
+def _ligands(finding: Finding) -> list[str]:
+    return [str(node) for node in finding.subject if not is_absent(str(node))]
+
+
+def _around(finding: Finding) -> str:
+    """Name the cycle of a finding: its ligands in order; one through nothing has two absolute results."""
+    nodes = [str(node) for node in finding.subject]
+    gap = next((k for k, node in enumerate(nodes) if is_absent(node)), None)
+    if gap is None:
+        return " -> ".join([*nodes, nodes[0]])
+    path = nodes[gap + 1 :] + nodes[:gap]
+    return f"{' -> '.join(path)} with the absolute results of {path[0]} and {path[-1]}"
 
 
 def _closure_rows(solved: SolvedKind) -> list[dict[str, Any]]:

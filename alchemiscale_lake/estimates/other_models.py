@@ -18,7 +18,7 @@ from ..estimators.network.robust import solve_network_robust
 from ..ids import ScopedKey
 from ..networks.measures import is_absent
 from ..plurals import count
-from ..query import Connection, ask
+from ..query import Connection, ask, ask_edges
 
 __all__ = ["ASSAY_SD_KCAL_MOL", "Model", "ModelEstimates", "estimate_by_model"]
 
@@ -67,7 +67,7 @@ def estimate_by_model(connection: Connection, network: str, model: Model) -> Mod
     """
     ligands = ask(connection, "ligand_ranking", network=network)
     usable = (pl.col("status") == "ok") & pl.col("uncertainty_kcal_mol").is_not_null()
-    edges = ask(connection, "latest_edges", network=network).filter(usable)
+    edges = ask_edges(connection, network=network).filter(usable)
     if not len(edges):
         raise EstimationError(
             f"no edge of {network} has a value and an uncertainty yet; see `alchemiscale-lake status {network}`",

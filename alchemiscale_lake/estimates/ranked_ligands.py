@@ -18,7 +18,7 @@ from ..errors import EstimationError
 from ..estimators.network.network_mle import NetworkEstimate, solve_network
 from ..estimators.network.ranking import Ranking, rank_nodes
 from ..networks.measures import is_absent
-from ..query import Connection, ask, read_sql, require_known_network, statement
+from ..query import Connection, ask_edges, read_sql, require_known_network, statement
 from .model_errors import AskedModelError, ChosenModelError, choose_model_error
 
 __all__ = ["RankedNetwork", "rank_network"]
@@ -98,7 +98,7 @@ def rank_network(
     if not len(known):
         require_known_network(connection, network)
         raise EstimationError(_nothing(network, rows), network=network)
-    edges = ask(connection, "latest_edges", network=network, status="ok")
+    edges = ask_edges(connection, network=network, status="ok")
     parts, errors, chosen = [], [], []
     for (of_kind, _), group in known.group_by("kind", "component", maintain_order=True):
         covariance = _covariance(group)

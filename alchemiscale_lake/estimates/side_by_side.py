@@ -153,7 +153,8 @@ def common_pairs(connection: Connection, networks: Sequence[str], *, kind: str |
         raise SettingsError(f"{twice} cannot be compared with itself: name each network once", network=twice)
     if len(networks) < 2:
         raise SettingsError("name at least two networks to compare")
-    found, known = [], {}
+    found: list[CommonPairs] = []
+    known: dict[str, int] = {}
     for quantity in QUANTITIES:
         sides = {one: compared_pairs(connection, quantity, network=one, kind=kind) for one in networks}
         known = known or {one: side["ligand"].n_unique() for one, side in sides.items()}

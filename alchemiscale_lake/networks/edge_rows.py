@@ -9,6 +9,7 @@ from typing import Final, TypeAlias
 from ..cells import MISSING
 from .edge_values import EdgeValue, LigandValue
 from .measurements import Measured, Measurements
+from .measures import ABSENT
 from .table_columns import TableColumns
 
 __all__ = ["Found", "RowReader", "row_reader"]
@@ -154,6 +155,8 @@ class _Ligands:
 
 def _pair(columns: TableColumns, row: Sequence[str]) -> tuple[str, str]:
     ligand_a, ligand_b = (row[at] if at < len(row) else "" for at in columns.ligands)
+    if ligand_b and not ligand_a and columns.is_report:
+        ligand_a = ABSENT
     if not ligand_a or not ligand_b:
         raise ValueError("a ligand has no name")
     if ligand_a == ligand_b:

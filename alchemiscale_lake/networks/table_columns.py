@@ -43,6 +43,9 @@ _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "ligand": ("ligand name", "ligand", "name", "compound", "label"),
 }  # fmt: skip
 
+#: Values of reports with ligands i and j.
+_OF_REPORTS: Final = ("dg i j", "ddg i j")
+
 
 class TableColumns:
     """Positions of the columns of a table, and their units of energy.
@@ -81,6 +84,12 @@ class TableColumns:
     def names_legs(self) -> bool:
         """Return whether this is a report of raw results, by its column `leg`."""
         return "leg" in self.plain
+
+    @property
+    def is_report(self) -> bool:
+        """Return whether this is a report of ours or of openfe, in which absolute results have no first ligand."""
+        at = self.at.get("value")
+        return at is not None and self.plain[at] in _OF_REPORTS
 
     def text(self, row: Sequence[str], column: str) -> str:
         """Return a cell's text, empty if there is none.

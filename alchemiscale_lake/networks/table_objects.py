@@ -37,7 +37,7 @@ def add_transformation(
     if phase in ("complex", "solvent"):
         around["solvent"] = _thing("ImportedSolvent")
     states = [
-        _thing("ChemicalSystem", components=_ligand(name, network) | around, name=f"{name}_{phase}")
+        _thing("ChemicalSystem", components=_ligand(name, network) | around, name="_".join([*_named(name), phase]))
         for name in (ligand_a, ligand_b)
     ]
     annotations = json.dumps({} if mapping_score is None else {"score": mapping_score})
@@ -47,7 +47,7 @@ def add_transformation(
         stateB=states[1],
         mapping=_thing("ImportedMapping", annotations=annotations),
         protocol=_thing("ImportedProtocol", settings={}),
-        name=f"{ligand_a}_{ligand_b}_{phase}",
+        name="_".join([*_named(ligand_a, ligand_b), phase]),
     )
     return pool.add(transformation, transformation_key(network, edge))
 
@@ -64,6 +64,10 @@ def transformation_key(network: str, edge: tuple[str, str, str, str]) -> str:
     """
     token = hashlib.md5(json.dumps([network, *edge[1:]]).encode(), usedforsecurity=False).hexdigest()
     return f"Transformation-{token}"
+
+
+def _named(*ligands: str) -> list[str]:
+    return [ligand for ligand in ligands if not is_absent(ligand)]
 
 
 def _ligand(name: str, network: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from .answers import Relation, relation_of
 from .connect import Connection, ask, connect, connect_for, read_sql, require_known_network
 from .counts import TaskSnapshot, status_counts, status_counts_by
+from .edge_nodes import ask_edges
 from .named_queries import NAMED_QUERIES, NamedQuery, statement
 from .names import find_network, named_network, networks_in, new_scope_note, require_scope
 from .network_names import NetworkNames
@@ -23,6 +24,7 @@ __all__ = [
     "Relation",
     "TaskSnapshot",
     "ask",
+    "ask_edges",
     "connect",
     "connect_for",
     "connect_to_networks",

@@ -19,7 +19,7 @@ import polars as pl
 from ..errors import EstimationError, MissingDependencyError, NotFoundError
 from ..ids import ScopedKey
 from ..networks.measures import is_absent
-from ..query import ask, connect, read_sql, statement
+from ..query import ask_edges, connect, read_sql, statement
 from ..store import Lake
 
 __all__ = ["FEMapContent", "from_femap", "network_femap", "to_femap"]
@@ -90,9 +90,7 @@ def network_femap(lake: Lake, network: str | ScopedKey, *, kind: str | None = No
             else f"no estimates; run `alchemiscale-lake gather {network}` first"
         )
         raise NotFoundError(f"{network} has {problem}", network=network, kinds=kinds)
-    edges = ask(connection, "latest_edges", network=network, kind=kinds[0]).filter(
-        pl.col("value_kcal_mol").is_not_null()
-    )
+    edges = ask_edges(connection, network=network, kind=kinds[0]).filter(pl.col("value_kcal_mol").is_not_null())
     return to_femap(
         FEMapContent(
             edges["ligand_i"].to_list(),

@@ -7,7 +7,7 @@ from typing import Final
 
 import polars as pl
 
-from ..query import Connection, ask
+from ..query import Connection, ask_edges
 from .table import ERROR, NO_ESTIMATE, Table
 from .tables import legs_without_value
 
@@ -32,7 +32,7 @@ def failed_ligands(connection: Connection, network: str) -> set[str]:
         ScopedKey of the network.
     """
     failed, _ = legs_without_value(connection, network)
-    edges = ask(connection, "latest_edges", network=network).rows(named=True)
+    edges = ask_edges(connection, network=network).rows(named=True)
     return {edge[end] for edge in edges if failed.intersection(edge["legs"]) for end in ("ligand_i", "ligand_j")}
 
 

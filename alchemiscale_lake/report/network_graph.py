@@ -16,8 +16,8 @@ import polars as pl
 from ..errors import EstimationError
 from ..estimates.experiment_pairs import FEWEST_PAIRS, dg_pairs, pair_performance
 from ..ids import ScopedKey
-from ..networks.measures import is_absent
-from ..query import Connection, ask, connect, read_sql
+from ..networks.measures import ABSENT, is_absent
+from ..query import Connection, ask, ask_edges, connect, read_sql
 from ..store import Lake
 from .layout import place_nodes
 from .ligand_structures import add_structures
@@ -83,7 +83,7 @@ def network_graph(lake: Lake, network: str) -> NetworkGraph:
     """
     connection = connect(lake)
     legs = _legs(connection, network)
-    edges = ask(connection, "latest_edges", network=network)
+    edges = ask_edges(connection, network=network)
     ligands = ask(connection, "ligand_ranking", network=network)
     if not len(edges):
         edges = _edges_of(legs)
@@ -112,9 +112,8 @@ def network_graph(lake: Lake, network: str) -> NetworkGraph:
 
 def _legs(connection: Connection, network: str) -> dict[str, Row]:
     """Return one row per Transformation of the network, by ScopedKey."""
-    legs = ask(connection, "network_legs", network=network).filter(
-        pl.col("ligand_j").is_not_null() & (pl.col("qualname") != "NonTransformation")
-    )
+    legs = ask(connection, "network_legs", network=network).filter(pl.col("qualname") != "NonTransformation")
+    legs = legs.with_columns(pl.col("ligand_i", "ligand_j").fill_null(ABSENT))
     tasks = ask(connection, "transformation_status", network=network).select("transformation", *_TASK_COLUMNS)
     rows = legs.join(tasks, on="transformation", how="left").sort("phase", "name", "transformation")
     return {row["transformation"]: row for row in rows.iter_rows(named=True)}

@@ -15,9 +15,9 @@ import polars as pl
 
 from ..errors import EstimationError
 from ..ids import Scope, ScopedKey
-from ..networks.measures import MEASURES, is_absent
+from ..networks.measures import MEASURES
 from ..plurals import count, part, verb
-from ..query import Connection, ask, read_sql, statement
+from ..query import Connection, ask, ask_edges, read_sql, statement
 from .table import ERROR, NO_ESTIMATE, Table
 
 __all__ = ["REPORTS", "EstimateTable", "ddg_table", "dg_table", "raw_table"]
@@ -92,7 +92,7 @@ def dg_table(connection: Connection, network: str, *, allow_partial: bool = Fals
         If there is no value, or the network is disconnected without `allow_partial`.
     """
     ranking = ask(connection, "ligand_ranking", network=network)
-    edges = ask(connection, "latest_edges", network=network)
+    edges = ask_edges(connection, network=network)
     known = ranking.filter(pl.col("value_kcal_mol").is_not_null())
     if not len(known):
         raise EstimationError(_nothing(network, ranking), network=network)
@@ -161,6 +161,8 @@ def _some(links: Sequence[object]) -> str:
 def ddg_table(connection: Connection, network: str, *, allow_partial: bool = False) -> EstimateTable:
     """Build a table with one row per edge, newest estimates; edges with a leg still to run are omitted.
 
+    Absolute results, the free energy of `ligand_j` itself, have no `ligand_i`.
+
     Parameters
     ----------
     connection : Connection
@@ -199,6 +201,9 @@ def ddg_table(connection: Connection, network: str, *, allow_partial: bool = Fal
 def raw_table(connection: Connection, network: str, *, allow_partial: bool = False) -> EstimateTable:
     """Build a table with one row per result used for estimates, and one per failed leg.
 
+    Absolute results have no `ligand_i`. Those of a single leg, in which the Protocol removes its ligand, are printed as
+    the free energy of `ligand_j`, with the opposite sign.
+
     Parameters
     ----------
     connection : Connection
@@ -233,14 +238,16 @@ def raw_table(connection: Connection, network: str, *, allow_partial: bool = Fal
 
 
 def _as_measured(rows: pl.DataFrame) -> pl.DataFrame:
-    """Show the kind of results that are a difference of two legs, and let absolute results start from nothing."""
+    """Show the kind of results that are a difference of two legs, and no ligand_i where one ligand is absent."""
     found = []
     for row in rows.iter_rows(named=True):
         measure = MEASURES.get(row["protocol"])
         if measure is not None:
             row["phase"] = measure.kind
-        if measure is not None and measure.absolute and row["ligand_j"] is not None and is_absent(row["ligand_j"]):
-            row["ligand_i"], row["ligand_j"] = row["ligand_j"], row["ligand_i"]
+        if row["ligand_j"] is None and row["has_two_states"]:
+            row["ligand_i"], row["ligand_j"] = None, row["ligand_i"]
+            if (measure is None or not measure.absolute) and row["estimate_kcal_mol"] is not None:
+                row["estimate_kcal_mol"] *= -1
         found.append(row)
     return pl.DataFrame(found, schema=rows.schema).sort("phase", "ligand_i", "ligand_j", maintain_order=True)
 

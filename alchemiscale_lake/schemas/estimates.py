@@ -78,7 +78,7 @@ EDGE_ESTIMATES = TableSchema(
         Column("network", STRING, "ScopedKey of the network."),
         Column("round", INT, "Estimate version of the network."),
         Column("kind", STRING, "What the edge measures.", choices=("binding", "hydration", "direct")),
-        Column("ligand_i", STRING, "From this ligand (or system)."),
+        Column("ligand_i", STRING, "From this ligand (or system); null in `latest_edges` for an absolute result."),
         Column("ligand_j", STRING, "To this one."),
         Column("value_kcal_mol", FLOAT, "f(j) - f(i); null until every leg has a result.", nullable=True),
         Column(

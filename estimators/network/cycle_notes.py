@@ -5,7 +5,7 @@ Owns the wording. The estimates are in `estimators.network.shared_error` and `es
 
 from __future__ import annotations
 
-from ...plurals import count
+from ...plurals import count, verb
 from ..notes import Note
 from .cycle_closure import ClosureTest
 from .shared_error import SharedError
@@ -55,10 +55,20 @@ def scaled_by_cycles(scale: float, closure: ClosureTest, *, unknown: bool) -> No
     return Note("scaled-by-cycles", message)
 
 
-def unchecked() -> Note:
-    """Return the note that stated uncertainties of single results are neither contradicted nor confirmed."""
+def unchecked(closure: ClosureTest) -> Note:
+    """Return the note that stated uncertainties of single results are neither contradicted nor confirmed.
+
+    Parameters
+    ----------
+    closure : ClosureTest
+        Closure of the cycles, which are too few to check them (`cycle_closure.too_few_to_check`).
+    """
+    n = closure.degrees_of_freedom
+    which = (
+        f"only {count(n, 'independent cycle')} {verb(n, 'closes', 'close')}, as by chance" if n else "no cycle closes"
+    )
     message = (
-        "no leg has repeats and no cycle closes, so stated uncertainties are not checked (errors of single published "
+        f"no leg has repeats and {which}, so stated uncertainties are not checked (errors of single published "
         "results were 3.6 times the stated ones, and 95 % intervals covered 47 %); run repeats or add edges that close "
         "cycles"
     )

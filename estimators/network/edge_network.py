@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..notes import Note
-from .cycle_closure import ClosureTest, closure_of, scale_from_cycles
+from .cycle_closure import ClosureTest, closure_of, scale_from_cycles, too_few_to_check
 from .cycle_notes import scaled_by_cycles, shared_error, unchecked
 from .network_mle import NetworkEstimate, solve_network
 from .shared_error import with_shared_error
@@ -176,8 +176,8 @@ def estimate_edges(
     elif unknown:
         used = np.full_like(stated, np.nan)
         notes.append(Note("uncertainty-unknown", _UNKNOWN))
-    elif alone and not closure.degrees_of_freedom and len(stated):
-        notes.append(unchecked())
+    elif alone and len(stated) and too_few_to_check(closure):
+        notes.append(unchecked(closure))
     before, estimate, widened = used, checked, used
     if evidence.pooled and not alone and not unknown:
         estimate, widened, note = _with_shared_error(edges, checked, used, closure, evidence.one_result_kcal_mol)

@@ -7,16 +7,19 @@ from typing import Any
 
 import polars as pl
 import pytest
+from click.testing import CliRunner, Result
 
+from alchemiscale_lake.cli import main
 from alchemiscale_lake.estimates.comparisons import compare
 from alchemiscale_lake.estimates.estimate_versions import Round, compute_version
 from alchemiscale_lake.estimates.gathering import gather_network
 from alchemiscale_lake.estimates.ranked_ligands import rank_network
 from alchemiscale_lake.importing.assays import import_assays
 from alchemiscale_lake.importing.imports import import_results
-from alchemiscale_lake.query import ask, connect
+from alchemiscale_lake.query import NAMED_QUERIES, ask, connect
 from alchemiscale_lake.report.network_graph import network_graph
-from alchemiscale_lake.report.tables import dg_table
+from alchemiscale_lake.report.tables import _as_measured, dg_table
+from alchemiscale_lake.store import Lake
 from tests.lakes import new_lake
 from tests.real_data import real_case
 
@@ -44,6 +47,102 @@ def leg(protocol: str, phase: str, i: str, j: str, value: float, **more: Any) ->
 
 def values(found: Round, kind: str) -> dict[str, float]:
     return {row["ligand"]: row["value_kcal_mol"] for row in found.nodes if row["kind"] == kind}
+
+
+MIXED = """leg\tligand_i\tligand_j\tDG(i->j) (kcal/mol)\tMBAR uncertainty (kcal/mol)
+binding\t\ta\t-8.0\t0.1
+binding\t\tb\t-7.1\t0.1
+binding\t\tb\t-7.9\t0.1
+binding\ta\tb\t3.0\t0.1
+binding\tb\tc\t-0.5\t0.1
+"""
+COMMANDS = (
+    ("gather", "--report", "dg"),
+    ("gather", "--report", "ddg"),
+    ("gather", "--report", "raw"),
+    ("gather", "--report", "findings"),
+    ("gather", "--model", "robust"),
+    ("gather", "--model", "bayesian"),
+    ("compare",),
+    ("rank",),
+    ("status",),
+    ("status", "mixed", "--transformations"),
+    ("tasks", "--network", "mixed"),
+    ("fortify", "mixed"),
+    ("view", "mixed", "-o", "-"),
+    *(("query", f"from {name}") for name, query in NAMED_QUERIES.items() if query.order_by),
+)
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a lake with absolute results that contradict a relative one."""
+    folder = tmp_path_factory.mktemp("mixed")
+    (folder / "mixed.tsv").write_text(MIXED)
+    (folder / "exp.csv").write_text("ligand,exp DG (kcal/mol)\na,-8.5\nb,-7\nc,-7.5\n")
+    lake = str(folder / "lake")
+    done = call(lake, "import-results", str(folder / "mixed.tsv"), "--scope", SCOPE)
+    assert done.exit_code == 0, done.output
+    assert call(lake, "assays", str(folder / "exp.csv"), "--scope", SCOPE).exit_code == 0
+    assert call(lake, "gather").exit_code == 0
+    return folder
+
+
+def call(lake: str, *arguments: str) -> Result:
+    return CliRunner().invoke(main, [*arguments, "--lake", lake])
+
+
+@pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
+def test_nothing_that_is_printed_names_a_ligand_that_is_absent(mixed: Path, arguments: tuple[str, ...]) -> None:
+    done = call(str(mixed / "lake"), *arguments)
+
+    assert done.exit_code == 0, done.output
+    assert done.stdout
+    assert "(none)" not in done.output
+
+
+def test_nothing_that_is_written_names_a_ligand_that_is_absent(mixed: Path) -> None:
+    pages = list((mixed / "lake").rglob("*.html"))
+
+    assert pages
+    assert not [page for page in pages if "(none)" in page.read_text()]
+
+
+def test_a_cycle_through_two_absolute_results_names_its_ligands(mixed: Path) -> None:
+    found = ask(connect(Lake.open(str(mixed / "lake"))), "latest_findings").filter(checked="cycle")
+
+    assert "a -> b with the absolute results of a and b adds up to" in found["description"].item()
+    assert found["subject"].item().to_list() == ["a", "b"]
+
+
+@pytest.mark.parametrize("report", ["ddg", "raw"])
+def test_absolute_results_are_read_back_from_a_report(mixed: Path, tmp_path: Path, report: str) -> None:
+    lakes = [str(mixed / "lake"), str(tmp_path / "lake")]
+    written = call(lakes[0], "gather", "--report", report, "--tsv", "-o", str(tmp_path / "again.tsv"))
+    imported = call(lakes[1], "import-results", str(tmp_path / "again.tsv"), "--scope", SCOPE)
+
+    assert (written.exit_code, imported.exit_code) == (0, 0), imported.output
+    before, after = (call(lake, "gather", "--report", report, "--tsv").stdout.splitlines() for lake in lakes)
+    values = [sorted(line.split("\t")[:-1] for line in lines) for lines in (before, after)]
+    assert values[0] == values[1]
+    assert [line[-4:-1] for line in values[0] if line[-3] == ""], "absolute results have no ligand_i"
+
+
+def test_the_leg_that_removes_a_ligand_is_printed_as_the_free_energy_of_the_ligand() -> None:
+    row = {"phase": "complex", "ligand_i": "a", "ligand_j": None, "estimate_kcal_mol": 15.0}
+    rows = [
+        {**row, "protocol": "Decoupling", "has_two_states": True},
+        {**row, "protocol": "Single", "has_two_states": False},
+        {**row, "protocol": "AbsoluteBindingProtocol", "has_two_states": True},
+    ]
+
+    shown = _as_measured(pl.DataFrame(rows, schema_overrides={"ligand_j": pl.String}))
+
+    assert sorted(shown.select("phase", "ligand_i", "ligand_j", "estimate_kcal_mol").rows(), key=str) == [
+        ("binding", None, "a", 15.0),
+        ("complex", "a", None, 15.0),
+        ("complex", None, "a", -15.0),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -15,13 +15,13 @@ from tests.campaign import Campaign
 def test_legs_are_named_as_in_the_raw_report() -> None:
     legs = pl.DataFrame(
         {
-            "protocol": ["RelativeHybridTopologyProtocol", "AbsoluteSolvationProtocol", "SepTopProtocol"],
-            "phase": ["complex", "solvent", "complex"],
-            "ligand_i": ["a", "a", "a"],
-            "ligand_j": ["b", "(none)", "b"],
+            "protocol": ["RelativeHybridTopologyProtocol", "AbsoluteSolvationProtocol", "SepTopProtocol", "Decoupling"],
+            "phase": ["complex", "solvent", "complex", "vacuum"],
+            "ligand_i": ["a", "a", "a", "a"],
+            "ligand_j": ["b", "(none)", "b", "(none)"],
         }
     )
-    assert _names(legs) == ["complex a -> b", "hydration (none) -> a", "binding a -> b"]
+    assert _names(legs) == ["complex a -> b", "absolute hydration of a", "binding a -> b", "vacuum leg of a"]
 
 
 def test_the_spread_names_legs_and_degrees_of_freedom(tmp_path: Path) -> None:

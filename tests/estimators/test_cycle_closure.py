@@ -6,8 +6,15 @@ import math
 
 import numpy as np
 import pytest
+from scipy.special import chdtrc
 
-from alchemiscale_lake.estimators.network.cycle_closure import ClosureTest, close_cycles, closure_of, scale_from_cycles
+from alchemiscale_lake.estimators.network.cycle_closure import (
+    ClosureTest,
+    close_cycles,
+    closure_of,
+    scale_from_cycles,
+    too_few_to_check,
+)
 from alchemiscale_lake.estimators.network.network_mle import solve_network
 
 
@@ -48,6 +55,17 @@ def test_cycles_scale_uncertainties_only_where_they_speak(closure: ClosureTest, 
 def test_one_cycle_far_off_is_believed_whatever_was_known_before() -> None:
     assert 8 < scale_from_cycles(ClosureTest(300.0, 1, 1e-60)) < 20
     assert scale_from_cycles(ClosureTest(1e12, 1, 0.0)) > 1e3
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 8])
+def test_cycles_check_uncertainties_if_typical_errors_rarely_close_by_chance(n: int) -> None:
+    # errors of 3.6 times the stated uncertainties, in cycles that share no edge
+    chi2 = 3.6**2 * np.random.default_rng(n).chisquare(n, 20_000)
+    missed = np.mean([scale_from_cycles(ClosureTest(x, n, float(chdtrc(n, x)))) == 1.0 for x in chi2[:2000]])
+
+    assert too_few_to_check(ClosureTest(0.0, n, 1.0)) == (n < 4)
+    assert missed == pytest.approx({1: 0.35, 2: 0.16, 3: 0.08, 4: 0.04, 8: 0.002}[n], abs=0.03)
+    assert too_few_to_check(ClosureTest(0.0, 0, 1.0))
 
 
 def test_closure_is_the_chi_square_of_all_cycles() -> None:

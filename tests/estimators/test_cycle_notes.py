@@ -40,7 +40,14 @@ def test_a_scale_is_a_factor_or_an_uncertainty(unknown: bool, words: str) -> Non
 
 
 def test_unchecked_uncertainties_say_what_would_check_them() -> None:
-    assert "run repeats or add edges that close cycles" in unchecked().message
+    words = {n: unchecked(closure(0.1 * n, n)).message for n in (0, 1, 2)}
+
+    assert words[0].startswith("no leg has repeats and no cycle closes, so stated uncertainties are not checked (")
+    for n, part in ((1, "1 independent cycle closes"), (2, "2 independent cycles close")):
+        start, _, rest = words[n].partition(", so stated")
+        assert start == f"no leg has repeats and only {part}, as by chance"
+        assert rest == words[0].partition(", so stated")[2], "otherwise the same words"
+    assert "run repeats or add edges that close cycles" in words[1]
 
 
 def test_a_large_misfit_is_a_plain_number() -> None:

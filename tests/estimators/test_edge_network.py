@@ -67,6 +67,16 @@ def test_single_results_without_cycles_are_noted_as_unchecked() -> None:
     assert network.uncertainty_kcal_mol.tolist() == [0.1, 0.1]
 
 
+def test_single_results_of_few_cycles_that_happen_to_close_are_noted_as_unchecked() -> None:
+    closing = ring([1.0, 1.0, -2.05], [0.1, 0.1, 0.1], ALONE)
+
+    assert closing.scale == 1.0
+    assert codes(closing) == ["uncertainty-unchecked"]
+    assert "only 1 independent cycle closes, as by chance" in closing.notes[-1].message
+    repeated = ring([1.0, 1.0, -2.05], [0.1, 0.1, 0.1], REPEATED)
+    assert "uncertainty-unchecked" not in codes(repeated)
+
+
 def test_repeats_get_the_error_they_may_share_and_checks_do_not_see_it() -> None:
     network = ring([1.0, 1.0, -5.0], [0.1, 0.1, 0.0], REPEATED)
     added = network.uncertainty_kcal_mol[0] ** 2 - 0.1**2

@@ -17,8 +17,9 @@ select
     legs.qualname,
     legs.phase,
     legs.environment,
-    legs.ligand_i,
-    legs.ligand_j,
+    -- a ligand that is decoupled connects to the node '(none)', the same in every environment
+    coalesce(legs.ligand_i, '(none)') as ligand_i,
+    case when transformations.state_b is not null then coalesce(legs.ligand_j, '(none)') end as ligand_j,
     legs.n_results,
     transformations.state_a,
     transformations.state_b,

@@ -9,8 +9,9 @@ select
     legs.qualname,
     legs.phase,
     legs.environment,
-    legs.ligand_i,
-    legs.ligand_j,
+    -- a ligand that is decoupled connects to the node '(none)', the same in every environment
+    coalesce(legs.ligand_i, '(none)') as ligand_i,
+    case when transformations.state_b is not null then coalesce(legs.ligand_j, '(none)') end as ligand_j,
     transformations.protocol_qualname as protocol,
     legs.value_kcal_mol,
     estimates.own_uncertainty_kcal_mol,
@@ -29,6 +30,6 @@ where
 order by
     legs.network,
     legs.phase,
-    legs.ligand_i,
-    legs.ligand_j,
+    ligand_i,
+    ligand_j,
     legs.transformation;

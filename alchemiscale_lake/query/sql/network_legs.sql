@@ -2,21 +2,20 @@
 -- grain: one row per network and Transformation
 -- inputs: network_members, transformations, counted_results, results, task_states, current_transformation_estimates
 -- parameters: none; filter by scope, network, transformation, state
--- ligand_i, ligand_j: nodes of the network; ligand_j is null for a NonTransformation
+-- ligand_i, ligand_j: nodes of the network; null for a state without ligand, and ligand_j for a NonTransformation
 -- state: ok (has an estimate), error (good results without an estimate, or failed and nothing in flight), pending
 create view network_legs as
 with ends as (
-    -- a ligand that is decoupled connects to the node '(none)', the same in every environment
     select
         transformation,
         case
             when ligand_a_name is null and ligand_b_name is null then coalesce(state_a_name, state_a)
-            else coalesce(ligand_a_name, '(none)')
+            else ligand_a_name
         end as ligand_i,
         case
             when state_b is null then null
             when ligand_a_name is null and ligand_b_name is null then coalesce(state_b_name, state_b)
-            else coalesce(ligand_b_name, '(none)')
+            else ligand_b_name
         end as ligand_j
     from transformations
 ),

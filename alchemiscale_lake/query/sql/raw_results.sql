@@ -10,7 +10,8 @@ with legs as (
         network_legs.ligand_i,
         network_legs.ligand_j,
         network_legs.state,
-        transformations.protocol_qualname as protocol
+        transformations.protocol_qualname as protocol,
+        transformations.state_b is not null as has_two_states
     from network_legs
     join transformations
         on network_legs.transformation = transformations.transformation
@@ -42,6 +43,7 @@ select
     legs.ligand_j,
     legs.transformation,
     legs.protocol,
+    legs.has_two_states,
     counted.attempt,
     counted.estimate_kcal_mol,
     counted.uncertainty_kcal_mol,
