@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from ..plurals import count, part, verb
+from . import _show
 from ._errors import say
 from ._files import PlotFile
 from ._options import lake_option, scope_option
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 _MOST_FAILURES: Final = 5
+#: Columns of a terminal that has room for the numbers of findings beside their sentences.
+_WIDE: Final = 140
 #: Tables, named queries and statements that the reports show.
 _SHOWN: Final = (
     "assays",
@@ -84,6 +87,12 @@ _SHOWN: Final = (
 @click.option(
     "--allow-partial", is_flag=True, help="With dg: print each connected part of a disconnected network separately."
 )
+@click.option(
+    "--all",
+    "every",
+    is_flag=True,
+    help="With findings, on a terminal: also those that are not flagged. Files and pipes have all.",
+)
 def command(
     network: str | None,
     lake: str,
@@ -97,6 +106,7 @@ def command(
     output: str | None,
     plot: str | None,
     allow_partial: bool,
+    every: bool,
 ) -> None:
     """Update the estimates of networks, and print them.
 
@@ -131,7 +141,7 @@ def command(
         done, reading = gather_and_connect(opened, networks, _SHOWN, rule=rule)
     connection = reading.connection
     if len(networks) > 1:
-        _show_many(connection, done, scope, report, tsv=tsv, output=output, plot=plot)
+        _show_many(connection, done, scope, report, tsv=tsv, output=output, plot=plot, every=every)
         _write_pages(opened, done)
         return
     for one in done:
@@ -140,7 +150,7 @@ def command(
     if model != "mle":
         _show_model(connection, name, model, tsv=tsv, output=output)
         return
-    _show_one(connection, name, report or "dg", tsv=tsv, output=output, allow_partial=allow_partial)
+    _show_one(connection, name, report or "dg", tsv=tsv, output=output, allow_partial=allow_partial, every=every)
     _warn_of_unmatched_assays(opened, connection, name)
     if plot is not None:
         _draw(connection, name, report or "dg", Path(plot))
@@ -211,17 +221,35 @@ def _show_model(connection: Connection, network: str, model: Model, *, tsv: bool
         say(remark)
 
 
+def _screen_of_findings(tsv: bool, output: str | None, *, every: bool) -> tuple[bool, bool]:
+    """Return whether only flagged findings, and only some columns, are shown; files and pipes get all."""
+    if not _show.is_for_people(tsv, output):
+        return False, False
+    from rich.console import Console
+
+    return not every, Console().width < _WIDE
+
+
 def _show_one(
-    connection: Connection, network: str, report: str, *, tsv: bool, output: str | None, allow_partial: bool
+    connection: Connection,
+    network: str,
+    report: str,
+    *,
+    tsv: bool,
+    output: str | None,
+    allow_partial: bool,
+    every: bool,
 ) -> None:
     from ..report import REPORTS
     from ..report.findings import findings_table, n_flagged
 
     if report == "findings":
-        estimates = findings_table(connection, network)
+        flagged_only, brief = _screen_of_findings(tsv, output, every=every)
+        estimates = findings_table(connection, network, flagged_only=flagged_only, brief=brief)
     else:
         estimates = REPORTS[report](connection, network, allow_partial=allow_partial)
-    show_table(estimates.table, tsv=tsv, output=output, counted=estimates.counted)
+    empty = "" if report == "findings" else "no rows"
+    show_table(estimates.table, tsv=tsv, output=output, counted=estimates.counted, empty=empty)
     for remark in estimates.remarks:
         say(remark)
     flagged = n_flagged(connection, network).get(network, 0)
@@ -239,6 +267,7 @@ def _show_many(
     tsv: bool,
     output: str | None,
     plot: str | None,
+    every: bool,
 ) -> None:
     from ..query import ask
     from ..report.findings import findings_table, gathered_table
@@ -248,8 +277,9 @@ def _show_many(
         option = "--plot" if plot is not None else f"--report {report}"
         raise click.UsageError(f"{option} takes one network and {scope} has {len(done)}; name one")
     if report == "findings":
-        found = findings_table(connection, None, scope=scope)
-        show_table(found.table, tsv=tsv, output=output, counted=found.counted)
+        flagged_only, brief = _screen_of_findings(tsv, output, every=every)
+        found = findings_table(connection, None, scope=scope, flagged_only=flagged_only, brief=brief)
+        show_table(found.table, tsv=tsv, output=output, counted=found.counted, empty="")
         for remark in found.remarks:
             say(remark)
     else:

@@ -90,10 +90,12 @@ def readmit_command(hostnames: tuple[str, ...], reason: str | None, lake: str) -
     Example:
       alchemiscale-lake hosts readmit node17
     """
-    from ..statestore.host_records import readmit_host
+    from ..statestore.host_records import readmit_host, require_known_host
     from ..store import Lake
 
     opened = Lake.open(lake)
+    for hostname in hostnames:  # all of them, before anything changes
+        require_known_host(opened, hostname)
     for hostname in hostnames:
         readmit_host(opened, hostname, caller=Caller.this_user(), reason=reason)
         say(f"{hostname} is no longer quarantined; its earlier failures are ignored")

@@ -6,6 +6,7 @@ Owns the choice of the findings shown; the named query `latest_findings` has all
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 import polars as pl
@@ -23,7 +24,14 @@ __all__ = ["findings_table", "gathered_table", "n_flagged"]
 _SHOWN: Final = 5
 
 
-def findings_table(connection: Connection, network: str | None, *, scope: Scope | str | None = None) -> EstimateTable:
+def findings_table(
+    connection: Connection,
+    network: str | None,
+    *,
+    scope: Scope | str | None = None,
+    flagged_only: bool = False,
+    brief: bool = False,
+) -> EstimateTable:
     """Build a table with one row per finding: flagged ones first, then the least probable of each check.
 
     Parameters
@@ -33,9 +41,14 @@ def findings_table(connection: Connection, network: str | None, *, scope: Scope 
         ScopedKey; None for all networks, with their names in the first column.
     scope : Scope or str, optional
         Only networks of this Scope (wildcards allowed).
+    flagged_only : bool
+        Only flagged findings; a remark has the number of the others.
+    brief : bool
+        Only the columns that a finding's sentence does not contain.
     """
     found = ask(connection, "latest_findings", network=network, scope=scope)
-    shown = found.filter(pl.col("flagged") | (pl.col("rank") <= _SHOWN))
+    likely = found.filter(pl.col("flagged") | (pl.col("rank") <= _SHOWN))
+    shown = likely.filter("flagged") if flagged_only else likely
     names = dict(ask(connection, "network_states", scope=scope).select("network", "name").iter_rows())
     columns = ("flagged", "check", "p", "finding", "value (kcal/mol)", "expected (kcal/mol)", "kind")
     rows = [
@@ -58,7 +71,18 @@ def findings_table(connection: Connection, network: str | None, *, scope: Scope 
         is_sheet=True,  # a finding is a sentence
     )
     n = int(found["flagged"].sum())
-    return EstimateTable(table, "finding", 0, (_count_flagged(n),))
+    rest = len(likely) - len(shown)
+    more = (f"{count(rest, 'finding')} {verb(rest)} not flagged: --all, --tsv or -o FILE shows them",) if rest else ()
+    table = _brief(table, flagged_only=flagged_only) if brief else table
+    return EstimateTable(table, "finding", 0, (_count_flagged(n), *more))
+
+
+def _brief(table: Table, *, flagged_only: bool) -> Table:
+    """Leave out what the sentences contain, and `flagged` if all rows are."""
+    left_out = {"value (kcal/mol)", "expected (kcal/mol)", "kind", *(["flagged"] if flagged_only else [])}
+    kept = [k for k, name in enumerate(table.columns) if name not in left_out]
+    rows = [tuple(row[k] for k in kept) for row in table.rows]
+    return replace(table, columns=tuple(table.columns[k] for k in kept), rows=rows)
 
 
 def gathered_table(connection: Connection, reports: Sequence[GatherReport]) -> Table:

@@ -19,12 +19,13 @@ from weakref import WeakKeyDictionary
 import polars as pl
 
 from ..caller import Caller
-from ..errors import SettingsError
+from ..errors import NotFoundError, SettingsError
 from ..execution.host_faults import PAUSED
 from ..execution.quarantine_list import publish_quarantine, read_quarantine
 from ..ids import Scope
 from ..settings import QuarantineRules
 from ..store import HostDecision, Lake, collect, now_utc
+from ..suggestions import did_you_mean
 from ..tasks.quarantine import OUTCOMES, HostRecord, fold_outcomes
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "quarantine_host",
     "quarantined",
     "readmit_host",
+    "require_known_host",
 ]
 
 _LOOK_BACK: Final = timedelta(days=14)
@@ -219,11 +221,33 @@ def readmit_host(lake: Lake, hostname: str, *, caller: Caller, reason: str | Non
         Recorded as the author; needs the right to do this in the Scopes concerned.
     reason : str, optional
         Free text, recorded in the log.
+
+    Raises
+    ------
+    NotFoundError
+        If no result and no decision names this host.
     """
     caller.require("admin", [Scope()])
+    require_known_host(lake, hostname)
     lake.host_log.decide(hostname, None, caller=caller, reason=reason)
     _forget(lake)
     publish_quarantine(lake, {name: until for name, until in read_quarantine(lake).items() if name != hostname})
+
+
+def require_known_host(lake: Lake, hostname: str) -> None:
+    """Raise NotFoundError, with the name that was probably meant, if neither results nor decisions name a host.
+
+    Parameters
+    ----------
+    lake : Lake
+    hostname : str
+    """
+    hostnames = lake.table("results").scan().select("hostname").unique().drop_nulls()
+    named = collect(hostnames, "hosts of results")["hostname"]
+    known = {*named, *read_quarantine(lake), *paused_hosts(lake), *_remember(lake).decisions}
+    if hostname not in known:
+        meant = did_you_mean(hostname, known) or "; `alchemiscale-lake hosts` lists hosts"
+        raise NotFoundError(f"the lake knows no host {hostname!r}{meant}", hostname=hostname)
 
 
 def _decided(records: dict[str, HostRecord], decision: HostDecision) -> HostRecord:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from syrupy.assertion import SnapshotAssertion
 
-from alchemiscale_lake.cli import main
+from alchemiscale_lake.cli import _show, main
 from tests.campaign import SCOPE, Campaign
 
 Call = Callable[..., Result]
@@ -81,6 +83,30 @@ def test_findings_name_the_odd_result_first_and_other_reports_point_to_them(call
     assert "flagged" in found.stderr
     assert "see `alchemiscale-lake gather odd --report findings`" in values.stderr
     assert {row["network"] for row in rows(everywhere)} == {"clean", "odd"}
+
+
+@pytest.mark.parametrize("width", [80, 200])
+@pytest.mark.parametrize("where", ["odd", "--scope"])
+def test_findings_on_a_terminal_are_the_flagged_ones_in_few_lines(
+    lake: Path, monkeypatch: pytest.MonkeyPatch, snapshot: SnapshotAssertion, width: int, where: str
+) -> None:
+    monkeypatch.setattr(_show, "is_for_people", lambda tsv, output: not tsv and output is None)
+    command = ["gather", *([where] if where == "odd" else ["--scope", "org-*-*"]), "--report", "findings"]
+    env = {"COLUMNS": str(width), "ALCHEMISCALE_LAKE": str(lake)}
+
+    shown, every = (CliRunner().invoke(main, [*command, *more], env=env) for more in ((), ("--all",)))
+
+    lines = shown.stdout.splitlines()
+    assert max(map(len, lines + every.stdout.splitlines())) <= width
+    counted = re.search(r"^(\d+) findings? (is|are) flagged$", shown.stderr, re.MULTILINE)
+    assert counted is not None
+    n_flagged = int(counted[1])
+    assert len(lines) <= 1 + 2 * n_flagged
+    assert ("value (kcal/mol)" in lines[0]) == (width == 200)
+    assert "not flagged: --all, --tsv or -o FILE shows them" in shown.stderr
+    assert "not flagged" not in every.stderr
+    assert len(every.stdout.splitlines()) > len(lines)
+    assert "\n".join(line.rstrip() for line in lines) == snapshot
 
 
 def test_a_rule_that_is_kept_is_said_until_the_default_is_back(call: Call) -> None:

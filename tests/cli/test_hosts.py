@@ -74,6 +74,16 @@ def test_a_person_quarantines_and_readmits(call: Call, lake: Lake, snapshot: Sna
     assert quarantined(Lake.open(lake.url), QuarantineRules()) == {}
 
 
+def test_a_host_that_nothing_names_is_not_readmitted(call: Call, lake: Lake) -> None:
+    call("quarantine", "node1", "--for", "24h")
+
+    refused = call("readmit", "node1", "nod2")
+
+    assert refused.exit_code == 1
+    assert "the lake knows no host 'nod2'; did you mean 'node2'?" in refused.stderr
+    assert set(quarantined(Lake.open(lake.url), QuarantineRules())) >= {"node1"}, "nothing changes"
+
+
 def test_the_rules_of_the_pools_file_count(call: Call, tmp_path) -> None:  # type: ignore[no-untyped-def]
     pools = tmp_path / "pools.yaml"
     pools.write_text("pools:\n  here:\n    kind: local\nhosts:\n  fast: 1s\n")

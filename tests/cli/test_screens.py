@@ -32,6 +32,7 @@ COMMANDS = (
     ("gather", "tyk2", "--as-is", "--report", "ddg"),
     ("gather", "tyk2", "--as-is", "--report", "raw"),
     ("gather", "tyk2", "--as-is", "--report", "findings"),
+    ("gather", "tyk2", "--as-is", "--report", "findings", "--all"),
     ("compare", "tyk2"),
     ("compare", "tyk2", "--over-time"),
     ("rank", "tyk2"),
