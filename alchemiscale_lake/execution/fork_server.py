@@ -31,6 +31,7 @@ _PRELOAD: Final = (
     "numpy",
     "scipy.stats",
     "gufe",
+    "alchemiscale_lake.execution.all_steps",
     "alchemiscale_lake.execution.steps",
     "alchemiscale_lake.protocols.harmonic",
     "alchemiscale_lake.protocols.noop",
@@ -184,6 +185,10 @@ def _preload() -> list[str]:
                 importlib.import_module(name)
             except Exception as e:  # third-party code
                 problems.append(f"{name}: {type(e).__name__}: {e}")
+        if not problems:
+            importlib.import_module("alchemiscale_lake.execution.warm_up").warm_up()
+    except Exception as e:  # raised by gufe: each step will meet it, too
+        problems.append(f"warm-up: {type(e).__name__}: {e}")
     finally:
         os.environ.clear()
         os.environ.update(before)

@@ -11,8 +11,9 @@ import gufe
 
 from ..gufe_adapter.authoring import LakeProtocol, LakeProtocolResult, energy
 from ._injection import InjectionSettings, noise, talk, trouble
+from .harmonic_states import HarmonicState
 
-__all__ = ["NoOpProtocol", "NoOpProtocolResult", "NoOpSettings"]
+__all__ = ["NoOpProtocol", "NoOpProtocolResult", "NoOpSettings", "noop_transformation"]
 
 
 class NoOpSettings(InjectionSettings):
@@ -53,3 +54,9 @@ class NoOpProtocol(LakeProtocol):
 
     def _gather(self, protocol_dag_results: Iterable[Any]) -> dict[str, Any]:
         return {}
+
+
+def noop_transformation() -> Any:
+    """Return a Transformation of this Protocol."""
+    systems = [gufe.ChemicalSystem({"ligand": HarmonicState(name)}, name=name) for name in ("a", "b")]
+    return gufe.Transformation(*systems, NoOpProtocol.with_settings(), name="a_b")
