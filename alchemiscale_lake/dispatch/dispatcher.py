@@ -131,13 +131,13 @@ class Dispatcher:
         TransientError
             If the lake, or the engine's queue, did not answer for longer.
         """
-        began = turn_began = time.monotonic()
+        began = time.monotonic()
         stop = stop or threading.Event()
         poll_s, outage, more = self._settings.poll_s, Outage(), Refill(refill)
         pace = Pace(poll_s, self._settings.heartbeat_s)
         try:
             while not stop.is_set():
-                self._cycle_s, turn_began = time.monotonic() - turn_began, time.monotonic()
+                turn_began = time.monotonic()
                 try:
                     moved = self.turn()
                     if until == "once":
@@ -150,6 +150,7 @@ class Dispatcher:
                         moved |= more.early(self._is_idle)
                     outage.over()
                     turn_s = time.monotonic() - turn_began
+                    self._cycle_s = pace.cycle_s(turn_s)
                     for_s = pace.pause_s(turn_s, moved=moved, busy=bool(self._in_flight))
                     # jobs that outlive their dispatcher are long, and asking for them is a request to their queue
                     rest(stop, for_s, {} if self._executor.durable else self._in_flight, poll_s=poll_s)

@@ -26,7 +26,8 @@ _PER_TURN: Final = 7.0
 _WATCHED: Final = 256
 #: Tasks that take longer are not queued behind others, since queuing withholds them from other workers, s.
 _SHORT_S: Final = 60.0
-#: Duration of the work that is queued, at least this and this many times the time between two turns.
+#: Duration of the work that is queued, at least this and this many times the time between two turns: half of it ends
+#: before the next one.
 _AHEAD_S: Final = 3.0
 _AHEAD_TURNS: Final = 2.0
 _MOST_AHEAD: Final = 100
@@ -49,6 +50,13 @@ class Pace:
         self._poll_s = self._idle_s = poll_s
         self._longest_s = max(poll_s, min(_LONGEST_S, heartbeat_s / 2))
 
+    def cycle_s(self, turn_s: float) -> float:
+        """Return the time from the start of a turn of this duration to the next one, s, while workers have work.
+
+        Not as observed: workers that run out of work shorten it, and would then get no more work.
+        """
+        return turn_s + self._paced_s(turn_s)
+
     def pause_s(self, turn_s: float, *, moved: bool, busy: bool) -> float:
         """Return the pause after a turn, s.
 
@@ -63,9 +71,12 @@ class Pace:
         """
         if moved:
             self._idle_s = self._poll_s
-            return min(max(self._poll_s, _PER_TURN * turn_s), self._longest_s) if busy else self._poll_s
+            return self._paced_s(turn_s) if busy else self._poll_s
         self._idle_s = min(1.5 * self._idle_s, self._longest_s)
         return self._idle_s
+
+    def _paced_s(self, turn_s: float) -> float:
+        return min(max(self._poll_s, _PER_TURN * turn_s), self._longest_s)
 
 
 def rest(stop: threading.Event, for_s: float, in_flight: Mapping[str, InFlight], *, poll_s: float) -> None:
@@ -97,7 +108,7 @@ def tasks_ahead(wall_times_s: Sequence[float], cycle_s: float, cores: int) -> in
     wall_times_s : sequence of float
         Durations of Tasks that have ended, s.
     cycle_s : float
-        Time from the start of the last turn but one to that of the last, s.
+        Time between the starts of two turns, s.
     cores : int
         Cores of a worker.
     """

@@ -17,6 +17,17 @@ def test_a_turn_of_a_busy_dispatcher_takes_an_eighth_of_the_time(turn_s: float, 
     assert Pace(0.2, 20.0).pause_s(turn_s, moved=True, busy=busy) == pytest.approx(expected)
 
 
+def test_workers_that_run_dry_get_more_work() -> None:
+    """Turns of 0.5 s, two workers with Tasks of 0.5 s: a turn must find what ended in a whole pause, not less."""
+    pace, ended = Pace(0.2, 20.0), [0.5]
+    for _ in range(3):
+        in_flight = 2 * (1 + tasks_ahead(ended, pace.cycle_s(0.5), 1))
+        # `rest` ends when half of them have ended, at the latest
+        ended += [0.5] * min(in_flight // 2, round(2 * pace.cycle_s(0.5) / 0.5))
+    assert pace.cycle_s(0.5) == pytest.approx(4.0)
+    assert len(ended) == 1 + 3 * 16
+
+
 def test_an_idle_dispatcher_polls_less_and_less_often_until_something_changes() -> None:
     pace = Pace(0.2, 20.0)
 
