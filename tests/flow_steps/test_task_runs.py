@@ -55,7 +55,7 @@ def names(events: list[Any]) -> list[str]:
 
 def test_a_task_run_is_shown_running_and_then_how_it_ended(runs: TaskRuns, clock: Clock, sent: list[Any]) -> None:
     runs.begin("attempt-1", "lig0_lig1-r0")
-    clock.now_s = 5.0
+    clock.now_s = 20.0
     runs.show()
     runs.show()
     runs.end([recorded("attempt-1")])
@@ -74,7 +74,7 @@ def test_a_task_run_is_shown_running_and_then_how_it_ended(runs: TaskRuns, clock
 
 def test_a_task_that_ends_at_once_is_one_event(runs: TaskRuns, clock: Clock, sent: list[Any]) -> None:
     runs.begin("short", "a-r0")
-    clock.now_s = 1.0
+    clock.now_s = 14.0
     runs.show()
     runs.end([recorded("short", ok=False, exception="ValueError: no")])
 
@@ -84,7 +84,7 @@ def test_a_task_that_ends_at_once_is_one_event(runs: TaskRuns, clock: Clock, sen
 
 def test_only_those_that_have_run_for_a_while_are_shown(runs: TaskRuns, clock: Clock, sent: list[Any]) -> None:
     runs.begin("old", "a-r0")
-    clock.now_s = 4.0
+    clock.now_s = 20.0
     runs.begin("new", "b-r0")
     runs.show()
 
@@ -107,7 +107,7 @@ def test_a_turn_shows_them(runs: TaskRuns, clock: Clock, sent: list[Any]) -> Non
     )
     executor = ShowingExecutor(inner, runs)
     runs.begin("one", "a-r0")
-    clock.now_s = 5.0
+    clock.now_s = 20.0
 
     assert executor.places(2) == [2]
     assert names(sent) == ["Running"]
