@@ -13,6 +13,7 @@ import re
 import sys
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Final
 
 __all__ = ["HIDDEN", "PASSED", "allow_reading", "forbid_reading", "is_secret", "only_secrets", "without_secrets"]
@@ -73,15 +74,17 @@ def is_secret(name: str, value: str = "", *, environment: Mapping[str, str] | No
         Source of those lists; default: `os.environ`.
     """
     environment = os.environ if environment is None else environment
-    upper = name.upper()
-    if _listed(upper, environment.get(PASSED)):
+    named = _is_secret_name(name.upper(), environment.get(PASSED), environment.get(HIDDEN))
+    return _URL_WITH_PASSWORD.search(value) is not None if named is None else named
+
+
+@lru_cache(maxsize=4096)
+def _is_secret_name(upper: str, passed: str | None, hidden: str | None) -> bool | None:
+    """Return whether the name alone decides, and how; None if it does not."""
+    if _listed(upper, passed):
         return False
-    return (
-        _listed(upper, environment.get(HIDDEN))
-        or any(fnmatchcase(upper, pattern) for pattern in _FAMILIES)
-        or not _WORDS.isdisjoint(upper.split("_"))
-        or _URL_WITH_PASSWORD.search(value) is not None
-    )
+    is_listed = _listed(upper, hidden) or any(fnmatchcase(upper, pattern) for pattern in _FAMILIES)
+    return True if is_listed or not _WORDS.isdisjoint(upper.split("_")) else None
 
 
 def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:

@@ -63,9 +63,18 @@ class Ticket:
     held_at: float | None = field(default=None, init=False)
     _admitted: threading.Event = field(default_factory=threading.Event, init=False, repr=False)
 
+    @property
+    def is_first(self) -> bool:
+        """Return whether no other attempt waits before it."""
+        return self._gate._is_first(self)
+
     def wait(self, timeout_s: float) -> Allocation | None:
         """Wait for the allocation, at most this long."""
         return self._gate._wait(self, timeout_s)
+
+    def wake(self) -> None:
+        """End the wait, and every later one: there is news for whoever waits."""
+        self._admitted.set()
 
     def leave(self) -> None:
         """Release the allocation, or leave the queue; idempotent."""
@@ -147,14 +156,18 @@ class AdmissionQueue:
 
     def _wait(self, ticket: Ticket, timeout_s: float) -> Allocation | None:
         with self._lock:
-            if ticket.allocation is None:
-                # limits change without notification
+            if ticket.allocation is None and self._is_first(ticket):
+                # limits change without notification; one of those who wait asks for all
                 self._admit()
             if ticket.allocation is not None:
                 return ticket.allocation
         # an event of its own: each of many waiting attempts would otherwise wake up for every one that starts
         ticket._admitted.wait(timeout_s)
         return ticket.allocation
+
+    def _is_first(self, ticket: Ticket) -> bool:
+        with self._lock:
+            return bool(self._queue) and self._queue[0] is ticket
 
     def _leave(self, ticket: Ticket) -> None:
         with self._lock:

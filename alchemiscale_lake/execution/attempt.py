@@ -42,8 +42,9 @@ from .watch import Cut, Watch
 __all__ = ["AttemptRun"]
 
 _log = logging.getLogger(__name__)
-#: Interval at which a waiting attempt checks whether it is still wanted.
+#: Interval at which a waiting attempt checks whether it is still wanted: the first in the queue, and the others.
 _LOOK_EVERY_S: Final = 0.5
+_LOOK_BEHIND_S: Final = 2.0
 #: A Task whose work folder exceeds this fraction of a full file system gives the folder up.
 _KEPT_PART: Final = 0.1
 
@@ -122,10 +123,11 @@ class AttemptRun:
     def _admitted(self, lifeline: Lifeline) -> Allocation | Release:
         """Wait for an allocation and a healthy host; return a release if the attempt must not run."""
         troubled_at: float | None = None
+        lifeline.told.add_done_callback(lambda _: self.ticket.wake())
         while True:
             if lifeline.told.done():
                 return Release("stopped", "the attempt was stopped before it started", hostname())
-            allocation = self.ticket.wait(_LOOK_EVERY_S)
+            allocation = self.ticket.wait(_LOOK_EVERY_S if self.ticket.is_first else _LOOK_BEHIND_S)
             if (reason := self._refusal()) is not None:
                 return Release("refused", reason, hostname())
             if (trouble := host_health().trouble()) is None:

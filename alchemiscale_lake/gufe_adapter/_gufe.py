@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 from collections.abc import Iterable
+from functools import cache
 from typing import Any, Final
 
 from ..errors import MissingClassError, MissingDependencyError
@@ -18,6 +19,7 @@ __all__ = ["gufe_version", "import_class", "missing_class", "require_classes", "
 _CONDA_ONLY: Final = frozenset({"openfe", "feflow", "konnektor", "kartograf", "lomap"})
 
 
+@cache
 def gufe_version() -> str | None:
     """Return the version of the installed gufe, None if it is missing. Does not import it."""
     try:

@@ -92,9 +92,33 @@ def _problems(receipts: Sequence[Receipt]) -> list[str]:
         (REPLICATES, [row for receipt in receipts for row in receipt.replicates]),
         (UNIT_RESULTS, [row for receipt in receipts for row in receipt.units]),
         (RESULT_FILES, [row for receipt in receipts for row in receipt.files]),
-        (HOSTS, [receipt.host for receipt in receipts]),
+        (HOSTS, _unknown_hosts(receipts)),
     )
-    return [problem for schema, rows in parts if rows for problem in problems_of(schema, rows)]
+    found = {schema.name: problems_of(schema, rows) for schema, rows in parts if rows}
+    if not found.get(HOSTS.name):
+        _remember_hosts(parts[-1][1])
+    return [problem for problems in found.values() for problem in problems]
+
+
+#: Hosts that fit the table: many receipts have the same.
+_fitting_hosts: set[str] = set()
+_MOST_HOSTS: Final = 1_000
+
+
+def _unknown_hosts(receipts: Sequence[Receipt]) -> Sequence[Mapping[str, Any]]:
+    """Return each different host that was not found to fit the table before."""
+    hosts = {_host_key(receipt.host): receipt.host for receipt in receipts}
+    return [host for key, host in hosts.items() if key not in _fitting_hosts]
+
+
+def _remember_hosts(hosts: Sequence[Mapping[str, Any]]) -> None:
+    if len(_fitting_hosts) > _MOST_HOSTS:
+        _fitting_hosts.clear()
+    _fitting_hosts.update(map(_host_key, hosts))
+
+
+def _host_key(host: Mapping[str, Any]) -> str:
+    return repr(sorted(host.items()))
 
 
 def problems_of(schema: TableSchema, rows: Sequence[Mapping[str, Any]]) -> list[str]:

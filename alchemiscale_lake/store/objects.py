@@ -8,6 +8,7 @@ import errno
 import hashlib
 import os
 import re
+import stat
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -33,8 +34,15 @@ __all__ = ["ObjectInfo", "ObjectStore", "attempt_folder"]
 _WRITER: Final = "alchemiscale-lake-put"
 #: Temporary names of ours, obstore and deltalake.
 _TEMPORARIES: Final = re.compile(r"(\.part|#\d+|\.tmp)$")
+#: Exceptions for an object that does not exist; in a folder, also if its path is that of a folder, or below a file.
+_MISSING: Final = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
 _AT_ONCE: Final = 1000
 _WRITERS: Final = 8
+
+
+def _require_size(path: str, n_bytes: int, limit: int | None) -> None:
+    if limit is not None and n_bytes > limit:
+        raise ObjectTooLargeError(f"{path} has {n_bytes} bytes, more than {limit}", path=path, n_bytes=n_bytes)
 
 
 def attempt_folder(scope: str, attempt: str) -> str:
@@ -219,12 +227,8 @@ class ObjectStore:
         StorageError
         """
         try:
-            found = obstore.get(self._store, path)
-            n_bytes = int(found.meta["size"])
-            if limit is not None and n_bytes > limit:
-                raise ObjectTooLargeError(f"{path} has {n_bytes} bytes, more than {limit}", path=path, n_bytes=n_bytes)
-            data = bytes(found.bytes())
-        except FileNotFoundError as e:
+            data = self._fetch(path, limit) if self._root is None else self._read_file(path, limit)
+        except _MISSING as e:
             raise NotFoundError(f"the lake has no object {path}", path=path) from e
         except (BaseError, OSError) as e:
             if self._is_missing(path, e):
@@ -239,6 +243,16 @@ class ObjectStore:
             )
         return data
 
+    def _fetch(self, path: str, limit: int | None) -> bytes:
+        found = obstore.get(self._store, path)
+        _require_size(path, int(found.meta["size"]), limit)
+        return bytes(found.bytes())
+
+    def _read_file(self, path: str, limit: int | None) -> bytes:
+        with self._local(path).open("rb") as file:
+            _require_size(path, os.fstat(file.fileno()).st_size, limit)
+            return file.read() if limit is None else file.read(limit)
+
     def exists(self, path: str) -> bool:
         """Return whether an object exists.
 
@@ -247,8 +261,11 @@ class ObjectStore:
         StorageError
         """
         try:
+            if self._root is not None:
+                # obstore would take a thread of its own for it
+                return stat.S_ISREG(self._local(path).stat().st_mode)
             obstore.head(self._store, path)
-        except FileNotFoundError:
+        except _MISSING:
             return False
         except (BaseError, OSError) as e:
             if self._is_missing(path, e):
@@ -341,9 +358,9 @@ class ObjectStore:
             for name in names:
                 path = Path(folder, name)
                 with contextlib.suppress(FileNotFoundError):
-                    stat = path.stat()
-                    modified_at = datetime.fromtimestamp(stat.st_mtime, UTC)
-                    yield ObjectInfo(path.relative_to(root).as_posix(), stat.st_size, modified_at)
+                    status = path.stat()
+                    modified_at = datetime.fromtimestamp(status.st_mtime, UTC)
+                    yield ObjectInfo(path.relative_to(root).as_posix(), status.st_size, modified_at)
 
     def delete(self, paths: Iterable[str]) -> None:
         """Delete objects, a thousand at a time in a bucket; missing ones are ignored.

@@ -209,3 +209,40 @@ def test_a_start_wakes_only_the_attempt_that_starts() -> None:
     assert second.allocation is not None
     assert third.allocation is None
     assert waits["second"] < 4.0 <= waits["third"]
+
+
+def test_of_those_who_wait_only_the_first_asks_about_limits() -> None:
+    asked: list[str] = []
+
+    class Limits:
+        def host(self) -> str:
+            asked.append("host")
+            return "busy"
+
+        def device(self, name: str, last_start: float) -> None:
+            raise AssertionError("it needs no device")
+
+    gate = AdmissionQueue(lambda: None)
+    gate.grow(Resources(4))
+    running = gate.queue(Resources(1))
+    first, second = (gate.queue(Resources(1), Limits()) for _ in range(2))
+    asked.clear()
+
+    assert second.wait(0.0) is None
+    assert (second.is_first, asked) == (False, [])
+    assert first.wait(0.0) is None
+    assert (first.is_first, asked) == (True, ["host"])
+    running.leave()
+    assert first.allocation is not None
+    assert second.is_first
+
+
+def test_who_waits_can_be_woken() -> None:
+    gate = AdmissionQueue(lambda: None)
+    gate.grow(Resources(1))
+    gate.queue(Resources(1))
+    waiting = gate.queue(Resources(1))
+    began = time.monotonic()
+    threading.Timer(0.05, waiting.wake).start()
+    assert waiting.wait(60.0) is None
+    assert time.monotonic() - began < 30.0

@@ -6,6 +6,7 @@ import copy
 import json
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,8 +14,9 @@ import pytest
 
 from alchemiscale_lake.errors import ReceiptError
 from alchemiscale_lake.execution.assignment import AttemptSpec
+from alchemiscale_lake.schemas import receipt as receipt_module
 from alchemiscale_lake.schemas.envelope import open_envelope, seal
-from alchemiscale_lake.schemas.receipt import Receipt, pack_receipt, read_payload, unpack_receipt
+from alchemiscale_lake.schemas.receipt import Receipt, pack_receipt, problems_of_all, read_payload, unpack_receipt
 from tests.plain import plain_receipt
 
 SPEC = AttemptSpec("a1", "Task-1-o-c-p", "Transformation-1-o-c-p", "o-c-p")
@@ -33,6 +35,23 @@ def test_a_receipt_comes_back_as_it_was_packed() -> None:
     for given, read in ((receipt.result, back.result), (receipt.units[0], back.units[0]), (receipt.host, back.host)):
         assert {k: v for k, v in given.items() if v is not None} == {k: v for k, v in read.items() if v is not None}
     assert len(back.units) == len(back.files) == 1
+
+
+def test_a_host_is_checked_once_and_a_bad_one_never_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    checked: list[str] = []
+    original = receipt_module.problems_of
+    monkeypatch.setattr(receipt_module, "problems_of", lambda s, rows: checked.append(s.name) or original(s, rows))
+    monkeypatch.setattr(receipt_module, "_fitting_hosts", set())
+    good = plain_receipt(SPEC)
+    bad = replace(good, host={**good.host, "n_cores": None})
+
+    assert not good.problems()
+    assert not good.problems()
+    assert checked.count("hosts") == 1
+    for _ in range(2):
+        assert "n_cores" in str(bad.problems())
+        assert problems_of_all([good, bad])[0] == []
+        assert "n_cores" in str(problems_of_all([good, bad])[1])
 
 
 def test_every_bit_of_a_receipt_counts() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from alchemiscale_lake.errors import DamagedError, NotFoundError, StorageError
+from alchemiscale_lake.errors import DamagedError, NotFoundError, ObjectTooLargeError, StorageError
 from alchemiscale_lake.store import Location, ObjectStore
 
 
@@ -30,6 +30,21 @@ def test_put_get_list_delete(objects: ObjectStore) -> None:
     assert not objects.exists("a/two.txt")
     with pytest.raises(NotFoundError, match=r"a/two\.txt"):
         objects.get("a/two.txt")
+
+
+def test_a_folder_is_no_object(objects: ObjectStore) -> None:
+    objects.put("a/b/one.txt", b"1")
+    for path in ("a/b", "a/b/one.txt/two", "nowhere/one.txt"):
+        assert not objects.exists(path)
+        with pytest.raises(NotFoundError):
+            objects.get(path)
+
+
+def test_an_object_above_the_limit_is_not_read(objects: ObjectStore) -> None:
+    objects.put("a/one.txt", b"1234")
+    assert objects.get("a/one.txt", limit=4) == b"1234"
+    with pytest.raises(ObjectTooLargeError, match="4 bytes, more than 3"):
+        objects.get("a/one.txt", limit=3)
 
 
 def test_put_exclusive_lets_one_of_many_win(objects: ObjectStore) -> None:
