@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Sequence
+from typing import TypeVar
+
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
-__all__ = ["LONG", "histories", "register_profiles", "share"]
+__all__ = ["LONG", "drawn", "histories", "register_profiles", "share"]
+
+_T = TypeVar("_T")
 
 #: Marks of a parameter or a test that takes minutes to hours.
 LONG = [pytest.mark.long, pytest.mark.timeout(6 * 3600)]
@@ -25,6 +31,17 @@ def register_profiles() -> None:
 def share(part: float) -> int:
     """Return a part of the profile's examples, for a property whose examples take long."""
     return max(2, round(settings().max_examples * part))
+
+
+def drawn(all_of_them: Sequence[_T], number: int) -> list[_T]:
+    """Return a number of them, the same ones in every run; all, if there are no more.
+
+    Parameters
+    ----------
+    all_of_them : sequence
+    number : int
+    """
+    return random.Random(number).sample(all_of_them, min(number, len(all_of_them)))
 
 
 def histories(number: int, *, steps: int) -> settings:

@@ -27,11 +27,13 @@ def gathered(
     """Return edges, ligands and findings of a network with these results per leg."""
     campaign = Campaign.at(folder)
     network = campaign.network("net", pairs, phases)
-    for (a, b), values in results.items():
-        for phase in phases:
-            for value in values:
-                (task,) = campaign.new_tasks(network, [f"{a}_{b}_{phase}"])
-                campaign.result(task, value, stated, end_task=False)
+    with campaign.together():
+        for (a, b), values in results.items():
+            for phase in phases:
+                for task, value in zip(
+                    campaign.new_tasks(network, [f"{a}_{b}_{phase}"] * len(values)), values, strict=True
+                ):
+                    campaign.result(task, value, stated, end_task=False)
     gather_network(campaign.lake, network)
     con = connect(campaign.lake)
     return campaign, {q: ask(con, q).to_dicts() for q in ("latest_edges", "ligand_ranking", "latest_findings")}

@@ -20,6 +20,7 @@ from alchemiscale_lake.faults import fault_hook
 from alchemiscale_lake.query import NetworksConnection, ask, connect, connect_to_networks
 from alchemiscale_lake.store import Lake
 from tests.campaign import SCOPE, Campaign, hours
+from tests.long import LONG, drawn
 
 TABLES = ("transformation_estimates", "edge_estimates", "network_estimates")
 RING = [("a", "b"), ("b", "c"), ("c", "a")]
@@ -32,8 +33,9 @@ class CrashError(Exception):
 def campaign_with_results(folder: Path, per_leg: int = 2) -> tuple[Campaign, str]:
     campaign = Campaign.at(folder)
     network = campaign.network("ring", RING)
-    for task in campaign.new_tasks(network, [f"{a}_{b}_other" for a, b in RING] * per_leg):
-        campaign.result(task, 1.0, 0.1)
+    with campaign.together():
+        for task in campaign.new_tasks(network, [f"{a}_{b}_other" for a, b in RING] * per_leg):
+            campaign.result(task, 1.0, 0.1)
     return campaign, network
 
 
@@ -371,15 +373,19 @@ def test_an_unknown_network_is_an_error(tmp_path: Path) -> None:
 # --- crashes --------------------------------------------------------------------------------------
 
 
-def test_a_crash_at_any_place_and_gathering_again_ends_alike(tmp_path: Path) -> None:
+@pytest.mark.parametrize("n_places", [8, pytest.param(1000, marks=LONG)])
+def test_a_crash_at_any_place_and_gathering_again_ends_alike(n_places: int, tmp_path: Path) -> None:
     start, network = campaign_with_results(tmp_path / "start")
     passed: list[str] = []
     with fault_hook(passed.append):
         gather_network(copy_of(start, tmp_path / "whole").lake, network)
     expected = contents(Campaign(Lake.open(tmp_path / "whole")))
-    assert {"gather:after-transformations", "gather:after-edges", "gather:after-nodes"} < set(passed)
+    between = {"gather:after-transformations", "gather:after-edges", "gather:after-nodes"}
+    assert between < set(passed)
 
-    for number, place in enumerate(passed):
+    places = [(number, place) for number, place in enumerate(passed) if place in between]
+    places += drawn([both for both in enumerate(passed) if both not in places], n_places - len(places))
+    for number, place in sorted(places):
         cut = copy_of(start, tmp_path / f"cut{number}")
         countdown = itertools.count(number, -1)
 
@@ -389,10 +395,10 @@ def test_a_crash_at_any_place_and_gathering_again_ends_alike(tmp_path: Path) -> 
 
         with fault_hook(die), pytest.raises(CrashError):
             gather_network(cut.lake, network)
-        between = contents(cut)
+        left = contents(cut)
         report = gather_network(cut.lake, network)
 
-        assert bool(between["latest_edges"]) == bool(between["ligand_ranking"]), place
+        assert bool(left["latest_edges"]) == bool(left["ligand_ranking"]), place
         assert report.round == 1, place
         assert contents(cut) == expected, place
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -39,8 +40,9 @@ def network(campaign: Campaign) -> str:
     """Return a network of ligands in two structures, which share solvent legs and no scale."""
     phases = ("solvent", "complex:ProteinComponent-1", "complex:ProteinComponent-2")
     network = campaign.network("two", PAIRS, phases)
-    for a, b in PAIRS:
-        for phase, value in (("solvent", 0.0), ("complex_ProteinComponent1", 1.0), ("complex_ProteinComponent2", 2.0)):
+    values = {"solvent": 0.0, "complex_ProteinComponent1": 1.0, "complex_ProteinComponent2": 2.0}
+    with campaign.together():
+        for (a, b), (phase, value) in itertools.product(PAIRS, values.items()):
             for task, spread in zip(campaign.new_tasks(network, [f"{a}_{b}_{phase}"] * 2), (-0.05, 0.05), strict=True):
                 campaign.result(task, value + spread, 0.1)
     gather_network(campaign.lake, network)

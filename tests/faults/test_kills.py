@@ -134,9 +134,12 @@ def test_killed_between_any_two_writes(
     assert len(missed) <= 1, f"of {points} these were not reached: {missed}"
 
 
-def test_two_dispatchers_race_and_one_is_killed(network: Path, undisturbed: Undisturbed, tmp_path: Path) -> None:
-    draw = random.Random(SEED + 1)
-    for i in range(3):
+@pytest.mark.parametrize("n_races", [1, pytest.param(10, marks=LONG)])
+def test_two_dispatchers_race_and_one_is_killed(
+    n_races: int, network: Path, undisturbed: Undisturbed, tmp_path: Path
+) -> None:
+    draw = random.Random(SEED + n_races)
+    for i in range(n_races):
         lake = tmp_path / f"lake{i}"
         Lake.create(lake)
         command = [sys.executable, "-m", "tests.faults.driver", str(lake), str(network), "--lease-s", "3"]

@@ -39,6 +39,7 @@ from alchemiscale_lake.statestore.task_operations import create_tasks, ensure_ta
 from alchemiscale_lake.store import Lake
 from alchemiscale_lake.tasks import Event, status
 from tests.campaign import T0, Campaign, hours
+from tests.long import LONG, drawn
 from tests.networks import harmonic_network, sorted_edges
 
 A, B, C, D = "org-campaign-a", "org-campaign-b", "org-campaign-c", "org-campaign-d"
@@ -498,7 +499,8 @@ def left(folder: Path) -> dict[str, Any]:
     return found | {"status": Counter(status), "counted": counted(lake, C)}
 
 
-def test_killed_between_any_two_writes_a_merge_is_completed_by_repeating_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("n_points", [5, pytest.param(1000, marks=LONG)])
+def test_killed_between_any_two_writes_a_merge_is_completed_by_repeating_it(n_points: int, tmp_path: Path) -> None:
     kept = tmp_path / "kept"
     networks = before_the_merge(kept)
     undisturbed = shutil.copytree(kept, tmp_path / "undisturbed")
@@ -518,7 +520,7 @@ def test_killed_between_any_two_writes_a_merge_is_completed_by_repeating_it(tmp_
     ours = [point for point in dict.fromkeys(points) if point.startswith(("carry:", "copy:", "submit:"))]
     assert len(ours) >= 12
 
-    for n, point in enumerate(ours):
+    for n, point in enumerate(drawn(ours, n_points)):
         folder = shutil.copytree(kept, tmp_path / f"lake{n}")
 
         def kill(name: str, point: str = point) -> None:
