@@ -37,6 +37,8 @@ COMMANDS: Final = {
     "strategy": "Let a Strategy choose what to compute next.",
     "tasks": "List, create and change Tasks.",
     "failures": "List failures and their causes.",
+    "logs": "Print what the units of a Task wrote.",
+    "packages": "Show which package versions computed results.",
     "hosts": "Show the reliability of hosts, and which are quarantined.",
     "usage": "Show compute, cost and failure rates.",
     "query": "Query the lake in SQL.",

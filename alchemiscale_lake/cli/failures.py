@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import click
 
 from ._errors import put_out, say
 from ._options import lake_option, scope_option
-from ._show import output_options, show_table
+from ._show import is_for_people, output_options, show_table
 
 if TYPE_CHECKING:
     import polars as pl
@@ -29,7 +30,8 @@ _COLUMNS = ("task", "transformation_name", "unit", "exception", "hostname", "end
 @lake_option
 @scope_option
 @click.option("--all", "everything", is_flag=True, help="Also list failures of Tasks that are now complete.")
-@click.option("--each", is_flag=True, help="One row per failed attempt, oldest first, instead of one per kind.")
+@click.option("--group", is_flag=True, help="Say in words what failed where: one paragraph per cause.")
+@click.option("--each", is_flag=True, help="One row per failed attempt, oldest first, instead of one per cause.")
 @click.option("--traceback", is_flag=True, help="Print the traceback of each failure.")
 @output_options
 def command(
@@ -37,6 +39,7 @@ def command(
     lake: str,
     scope: str | None,
     everything: bool,
+    group: bool,
     each: bool,
     traceback: bool,
     tsv: bool,
@@ -44,24 +47,33 @@ def command(
 ) -> None:
     """List failures and their causes.
 
-    One row per kind of failure: the same exception in the same unit, ignoring numbers. With --each, one row per
-    failed attempt, with paths relative to the lake.
+    One row per cause: the same exception at the same place of the same unit, ignoring numbers, addresses, paths, keys
+    and times. With --group, one paragraph per cause, with the hosts and the command that shows the output of the newest
+    failure; in a file or a pipe, a table. With --each, one row per failed attempt, with paths relative to the lake.
 
     \b
-    Example:
+    Examples:
+      alchemiscale-lake failures tyk2 --group
       alchemiscale-lake failures tyk2 --traceback
     """
-    from ..query import ask, connect, require_scope
+    from ..query import ask, connect, group_failures, require_scope
     from ..report import Table
-    from ..report.failures import failure_kinds, failures_table
+    from ..report.failures import causes_table, failures_table
     from ..store import Lake
+
+    if group and (each or traceback):
+        raise click.UsageError("--group goes with neither --each nor --traceback")
 
     opened = Lake.open(lake)
     require_scope(opened, scope)
     failures = ask(connect(opened), "failures", scope=scope)
     failures = _wanted(opened, failures, network, scope, everything)
-    kinds = failures if each else failure_kinds(failures)
-    if traceback and not tsv and output is None:
+    kinds = failures if each else group_failures(failures)
+    if group and is_for_people(tsv, output):
+        _put_causes(kinds)
+    elif group:
+        show_table(causes_table(kinds), tsv=tsv, output=output, empty="")
+    elif traceback and not tsv and output is None:
         for row in kinds.iter_rows(named=True):
             many = f"{row['n']} x, newest: " if not each and row["n"] > 1 else ""
             put_out(f"{many}{row['task']}  {row['transformation_name']}  {row['unit'] or ''}".rstrip())
@@ -82,6 +94,16 @@ def command(
         of = "" if network is None else f" --network {shlex.quote(network)}"
         of += "" if scope is None else f" --scope {shlex.quote(scope)}"
         say(f"next: alchemiscale-lake tasks retry{of}")
+
+
+def _put_causes(causes: pl.DataFrame) -> None:
+    from ..report.failures import failure_lines
+
+    width = shutil.get_terminal_size().columns
+    for cause in causes.iter_rows(named=True):
+        first, *rest = failure_lines(cause, width)
+        put_out(first, bold=True)
+        put_out("\n".join(rest))
 
 
 def _wanted(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -87,6 +89,57 @@ def command(ctx: click.Context, /, **options: Any) -> None:
 def list_command(**options: Any) -> None:
     """List Tasks."""
     _list(**options)
+
+
+@command.command("show")
+@click.argument("task")
+@lake_option
+def show_command(task: str, lake: str) -> None:
+    """Tell the story of a Task: created, claimed, attempts, decisions, results and files.
+
+    TASK is a ScopedKey, the beginning of one, a name such as tyk2_a_b_complex-r0, or the id of an attempt.
+    """
+    from ..report.task_page import story_lines
+    from ..statestore.task_attempts import find_task
+    from ..statestore.task_story import task_story
+    from ..store import Lake
+
+    opened = Lake.open(lake)
+    found, _ = find_task(opened, task)
+    put_out("\n".join(story_lines(task_story(opened, found), shutil.get_terminal_size().columns)))
+
+
+@command.command("stalled")
+@lake_option
+@scope_option
+@click.option(
+    "--quiet-for",
+    default="30m",
+    show_default=True,
+    metavar="DURATION",
+    help="A running Task counts after this time without heartbeat, CPU use or writing.",
+)
+@output_options
+def stalled_command(lake: str, scope: str | None, quiet_for: str, tsv: bool, output: str | None) -> None:
+    """List Tasks that make no progress, and why.
+
+    Running ones without a sign of it, and waiting ones that extend a failed Task or were released again and again.
+    """
+    from ..amounts import parse_seconds
+    from ..query import require_scope
+    from ..report import Table
+    from ..statestore.stalled_tasks import stalled_tasks
+    from ..store import Lake
+
+    try:
+        quiet_s = float(parse_seconds(quiet_for))
+    except ValueError as e:
+        raise click.BadParameter(str(e), param_hint="--quiet-for") from e
+    opened = Lake.open(lake)
+    require_scope(opened, scope)
+    rows = stalled_tasks(opened, scope, quiet_s=quiet_s)
+    table = replace(Table.of(rows), keep=("name", "why", "since", "hostname"))
+    show_table(table, tsv=tsv, output=output, empty="every Task makes progress, or waits for its turn")
 
 
 @command.command("create")

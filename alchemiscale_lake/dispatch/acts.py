@@ -14,7 +14,8 @@ from dataclasses import replace
 from ..caller import Caller
 from ..execution.stop_requests import ask_to_stop
 from ..schemas.receipt import Receipt
-from ..statestore.claims import change_claims
+from ..statestore.attempt_ends import record_attempt_ends
+from ..statestore.claims import change_claims, claim_of
 from ..statestore.receipts import leave_failure
 from ..statestore.restarts import resolve_restarts
 from ..statestore.result_recording import record_receipts
@@ -82,6 +83,8 @@ class Acts:
 
     def _record(self, decision: Decision, picture: Picture) -> None:
         me, failed = picture.me, decision.fail.items()
+        if failed:
+            record_attempt_ends(self._lake, [(picture.claim(attempt), why) for attempt, why in failed])
         lost = [leave_failure(self._lake, spec_of(picture.claim(a)), me.pool, why) for a, why in failed]
         receipts: Sequence[Receipt] = (*decision.record, *lost)
         if not receipts:
@@ -120,6 +123,10 @@ class Acts:
         if not (decision.release or decision.expire or decision.renew):
             return dict(in_flight)
         began_s = time.monotonic()
+        if decision.release or decision.expire:
+            ends = [(picture.claim(attempt), why) for attempt, why in decision.release.items()]
+            ends += [(claim_of(state), "its lease expired") for state in decision.expire]
+            record_attempt_ends(self._lake, ends)
         ended = change_claims(
             self._lake,
             release={attempt: (picture.claim(attempt).task, why) for attempt, why in decision.release.items()},

@@ -90,6 +90,7 @@ def build_assignment(lake: Lake, settings: DispatchSettings, specs: Sequence[Att
         timeout_s=settings.timeout_s,
         stuck_after_s=settings.stuck_after_s,
         unit_retries=settings.unit_retries,
+        output_bytes=settings.output_bytes,
         work_root=settings.work_root,
         retire_before_s=settings.retire_before_s,
     )

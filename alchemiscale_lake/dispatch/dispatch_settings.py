@@ -35,6 +35,8 @@ class DispatchSettings:
         Timeout of an attempt; time without progress after which a unit is terminated.
     unit_retries : int
         Number of retries of a failed ProtocolUnit within an attempt.
+    output_bytes : int
+        Largest stdout, stderr or log of a unit that is stored whole.
     unit_needs : mapping
         Needs of ProtocolUnits by class.
     process_per_unit : mapping
@@ -66,6 +68,7 @@ class DispatchSettings:
     timeout_s: float | None = None
     stuck_after_s: float | None = None
     unit_retries: int = 1
+    output_bytes: int = 2**20
     unit_needs: Mapping[str, Resources] = field(default_factory=dict)
     process_per_unit: Mapping[str, bool] = field(default_factory=dict)
     monitors: Monitors = field(default_factory=Monitors)
@@ -111,6 +114,7 @@ class DispatchSettings:
             timeout_s=pool.timeout_s,
             stuck_after_s=pool.stuck_after_s,
             unit_retries=pool.unit_retries,
+            output_bytes=pool.output_bytes,
             unit_needs=unit_needs(pools),
             process_per_unit=process_per_unit(pools),
             monitors=pool.monitors,

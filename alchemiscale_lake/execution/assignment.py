@@ -84,6 +84,8 @@ class Assignment:
         system's temporary folder.
     keep : tuple of str
         Glob patterns, relative to a unit's shared folder, of files to keep in the lake.
+    output_bytes : int
+        Largest stdout, stderr or log of a unit that is stored whole; of a larger one, the first and last half of it.
     fail_fast_s : float
         A unit that fails within this time in a folder with leftovers is retried in an empty one.
     kill_grace_s : float
@@ -104,6 +106,7 @@ class Assignment:
     unit_retries: int = 0
     work_root: str | None = None
     keep: tuple[str, ...] = ()
+    output_bytes: int = 2**20
     fail_fast_s: float = 300.0
     kill_grace_s: float = 10.0
     retire_before_s: float = 0.0

@@ -24,7 +24,7 @@ from .admission_queue import AdmissionQueue, Ticket
 from .assignment import Assignment, AttemptSpec
 from .capacity import Allocation
 from .dag_run import DagOutcome, DagRun, Inputs
-from .executions import Execution
+from .executions import Execution, read_records
 from .folder import WorkFolder
 from .host import hostname
 from .host_faults import PAUSED, fills, host_health, is_host_fault
@@ -34,7 +34,7 @@ from .launcher import Launcher
 from .lifeline import Lifeline
 from .processes import step_server
 from .quarantine_list import is_quarantined
-from .receipt import Report, has_receipt, leave_receipt
+from .receipt import Report, has_receipt, leave_receipt, leave_unfinished
 from .release import Release, leave_release
 from .unit_runs import UnitRules
 from .watch import Cut, Watch
@@ -168,25 +168,29 @@ class AttemptRun:
             held = WorkFolder.acquire(self.root, self.spec.scope, self.spec.task, self.spec.attempt)
         except OSError as e:
             if e.errno is None:  # ours: the attempt runs twice
-                return self._report(_not_prepared(e), allocation, None, started_at, watch)
+                return self._report(_not_prepared(e), allocation, None, started_at, lifeline, watch)
             said = f"cannot create a work folder in {self.root}: {e}"
             host_health().pause(said, self.root)
             raise HostFaultError(said, folder=str(self.root)) from e
         with held as folder:
+            lifeline.vitals.work = str(folder.path)
             try:
                 outcome = self._perform(folder, allocation, lifeline, watch)
-            except HostFaultError:
+            except HostFaultError as e:
+                self._leave_unfinished(str(e), allocation, folder, started_at, lifeline)
                 _make_room(folder)
                 raise
             if outcome is None:
-                return _released(watch)
+                released = _released(watch)
+                self._leave_unfinished(released.reason, allocation, folder, started_at, lifeline)
+                return released
             if (missing := folder.missing()) is not None:
                 # the folder is unusable; the next attempt creates a new one
                 self.ticket.leave()
-                return self._report(_lost_folder(missing, outcome), allocation, None, started_at, watch)
+                return self._report(_lost_folder(missing, outcome), allocation, None, started_at, lifeline, watch)
             # the rest needs the lake but no capacity here: let the next attempt start
             self.ticket.leave()
-            release = self._report(outcome, allocation, folder.path, started_at, watch)
+            release = self._report(outcome, allocation, folder.path, started_at, lifeline, watch)
             if release is None:
                 if outcome.ok or fills(folder.path, folder.path):
                     folder.remove()
@@ -195,11 +199,31 @@ class AttemptRun:
             return release
 
     def _report(
-        self, outcome: DagOutcome, allocation: Allocation, work: Path | None, started_at: datetime, watch: Watch
+        self,
+        outcome: DagOutcome,
+        allocation: Allocation,
+        work: Path | None,
+        started_at: datetime,
+        lifeline: Lifeline,
+        watch: Watch,
     ) -> Release | None:
-        ended_at = max(now_utc(), started_at)
-        report = Report(self.assignment, self.spec, outcome, allocation.resources.gpus, work, started_at, ended_at)
+        report = self._report_of(outcome, allocation, work, started_at, lifeline)
         return None if leave_receipt(self.lake, report, watch) else _released(watch)
+
+    def _report_of(
+        self, outcome: DagOutcome, allocation: Allocation, work: Path | None, started_at: datetime, lifeline: Lifeline
+    ) -> Report:
+        ended_at, units_total = max(now_utc(), started_at), lifeline.vitals.units_total or None
+        gpus = allocation.resources.gpus
+        return Report(self.assignment, self.spec, outcome, gpus, work, started_at, ended_at, units_total)
+
+    def _leave_unfinished(
+        self, reason: str, allocation: Allocation, folder: WorkFolder, started_at: datetime, lifeline: Lifeline
+    ) -> None:
+        """Store the output of units that are not finished; the records stay for the next attempt."""
+        with contextlib.suppress(LakeError, OSError):
+            outcome = DagOutcome(False, storable(reason), None, read_records(folder.path))
+            leave_unfinished(self.lake, self._report_of(outcome, allocation, folder.path, started_at, lifeline))
 
     def _perform(
         self, folder: WorkFolder, allocation: Allocation, lifeline: Lifeline, watch: Watch

@@ -6,22 +6,23 @@ import errno
 import os
 import stat
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal, get_args
 
-__all__ = ["CAPTURE_BYTES", "read_capped"]
+__all__ = ["STREAMS", "Stream", "read_capped"]
 
-#: Maximum stored stdout, stderr or log of one execution, bytes.
-CAPTURE_BYTES: Final = 2**20
+Stream = Literal["stdout", "stderr", "log"]
+#: Files of output in a run folder, without `.txt`.
+STREAMS: Final = get_args(Stream)
 
 
-def read_capped(path: Path, limit: int = CAPTURE_BYTES) -> bytes | None:
+def read_capped(path: Path, limit: int) -> bytes | None:
     """Read a file; of a longer one, the first and last half of the limit and a line about the omission.
 
     Parameters
     ----------
     path : Path
         File that a unit may have written.
-    limit : int, default CAPTURE_BYTES
+    limit : int
         Largest number of bytes returned, without the line about the omission.
 
     Returns

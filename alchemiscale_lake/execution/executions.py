@@ -8,7 +8,7 @@ import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -164,16 +164,46 @@ def has_record(run: Path) -> bool:
 
 
 def read_records(folder: Path) -> list[Execution]:
-    """Return the finished but unreported executions of a dead worker, in order of time.
+    """Return the executions of a dead worker that it has not reported, in order of time.
 
-    Unfinished runs, and those with an unreadable record, are removed.
+    A unit that it was running is a failed execution, so that its output is kept. Other runs without a readable record
+    are removed.
     """
     records = []
+    plan = read_plan(folder)
+    units = {} if plan is None else {unit.label: unit for unit in plan.units}
     for run in (folder / "runs").iterdir():
         try:
             content = json.loads((run / _RECORD).read_text())
             exception = content["exception"]
             records.append(Execution(**{**content, "exception": exception and tuple(exception)}))
         except (FileNotFoundError, *_UNREADABLE):
-            shutil.rmtree(run)
+            label, _, number = run.name.rpartition("-")
+            if (unit := units.get(label)) is None or not number.isdigit():
+                shutil.rmtree(run)
+                continue
+            records.append(_lost(run, unit, int(number)))
+            write_record(run, records[-1])
     return sorted(records, key=lambda e: (e.started_at, e.label))
+
+
+def _lost(run: Path, unit: PlannedUnit, try_number: int) -> Execution:
+    """Return the execution of a unit whose worker died with it; it ended at the last change of its output at most."""
+    changed = [file.stat().st_mtime for file in run.iterdir() if not file.is_symlink()] or [run.stat().st_mtime]
+    started_at, ended_at = (datetime.fromtimestamp(at, UTC).isoformat() for at in (min(changed), max(changed)))
+    return Execution(
+        unit=unit.key,
+        try_number=try_number,
+        name=unit.name,
+        qualname=unit.qualname,
+        label=run.name,
+        ok=False,
+        exception=("WorkerLost", "its worker ended while it ran"),
+        traceback=None,
+        started_at=started_at,
+        ended_at=ended_at,
+        exit_code=None,
+        cpu_time_s=None,
+        peak_memory_bytes=None,
+        result=None,
+    )

@@ -28,7 +28,7 @@ from typing import Final, Self
 from ..ids import ScopedKey
 from .steps import EXTENDS, PLAN, TRANSFORMATION
 
-__all__ = ["WorkFolder", "default_work_root", "sweep"]
+__all__ = ["WorkFolder", "default_work_root", "holder_of", "sweep"]
 
 _LOCK: Final = "lock"
 _PARTS: Final = ("results", "shared", "scratch", "runs")
@@ -92,8 +92,10 @@ class WorkFolder:
                 lock = _take(beside)
                 if lock is None:
                     raise OSError(f"{beside} is locked: attempt {attempt} runs twice on this file system")
+                _sign(lock, attempt)
                 return cls(beside, lock, lasting=False)
             time.sleep(0.1)
+        _sign(lock, attempt)
         return cls(path, lock, lasting=True)
 
     @property
@@ -137,6 +139,14 @@ class WorkFolder:
         os.close(self._lock)
 
 
+def holder_of(path: Path) -> str | None:
+    """Return the attempt that uses a work folder, or used it last; None if it is not a work folder."""
+    try:
+        return (path / _LOCK).read_text(errors="replace") or None
+    except OSError:
+        return None
+
+
 def sweep(root: Path, *, older_than_s: float = _FOLDERS_KEPT_S) -> list[Path]:
     """Remove the folders that have not been used for long; return which.
 
@@ -158,6 +168,12 @@ def sweep(root: Path, *, older_than_s: float = _FOLDERS_KEPT_S) -> list[Path]:
                 os.close(lock)
                 swept.append(lock_file.parent)
     return swept
+
+
+def _sign(lock: int, attempt: str) -> None:
+    """Name the holder of a lock, for readers of its output."""
+    os.truncate(lock, 0)
+    os.pwrite(lock, attempt.encode(), 0)
 
 
 def _take(path: Path) -> int | None:

@@ -31,6 +31,8 @@ class Beat:
     queue_job : str or None
     units_done, units_total : int
         ProtocolUnits; 0 of 0 before they are planned.
+    work : str or None
+        Its work folder, which readers may see too if the pool shares its storage.
     """
 
     at: datetime
@@ -40,6 +42,7 @@ class Beat:
     queue_job: str | None = None
     units_done: int = 0
     units_total: int = 0
+    work: str | None = None
 
 
 def leave_beat(lake: Lake, spec: AttemptSpec, beat: Beat) -> None:

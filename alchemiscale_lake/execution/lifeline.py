@@ -106,4 +106,5 @@ class Lifeline:
             queue_job=queue_job(),
             units_done=vitals.units_done,
             units_total=vitals.units_total,
+            work=vitals.work,
         )

@@ -36,11 +36,14 @@ class Vitals:
         Units of the ProtocolDAG; 0 until it is made.
     progress_at : datetime
         Time of the last progress, UTC.
+    work : str, optional
+        Work folder; None until the attempt has one.
     """
 
     units_done: int = 0
     units_total: int = 0
     progress_at: datetime = field(default_factory=now_utc)
+    work: str | None = None
 
 
 class StepProgress:

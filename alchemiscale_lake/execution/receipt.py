@@ -22,7 +22,7 @@ from ..gufe_adapter import gufe_version
 from ..schemas.receipt import Receipt
 from ..store import Lake, attempt_folder
 from .assignment import Assignment, AttemptSpec
-from .capture import read_capped
+from .capture import STREAMS, read_capped
 from .dag_run import DagOutcome
 from .exception_text import WHOLE
 from .executions import Execution
@@ -30,7 +30,16 @@ from .host import describe_host, queue_job
 from .sound_receipt import pack_sound_receipt, plain_path
 from .watch import Watch
 
-__all__ = ["KEPT_FILE_BYTES", "KEPT_TOTAL_BYTES", "Report", "has_receipt", "leave_receipt"]
+__all__ = [
+    "KEPT_FILE_BYTES",
+    "KEPT_TOTAL_BYTES",
+    "STEPS",
+    "UNFINISHED",
+    "Report",
+    "has_receipt",
+    "leave_receipt",
+    "leave_unfinished",
+]
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -41,7 +50,9 @@ KEPT_TOTAL_BYTES: Final = 2**30
 #: Time to wait for a lake that does not answer, since hours of computation may depend on it.
 _PATIENCE_S: Final = 600.0
 #: Rows of `unit_results` that are not units.
-_STEPS: Final = frozenset({"create", "gather", "finish", "prepare"})
+STEPS: Final = ("create", "gather", "finish", "prepare")
+#: Object with the rows of an attempt that left no result: a receipt that only informs.
+UNFINISHED: Final = "unfinished.receipt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +73,8 @@ class Report:
         Start, UTC.
     ended_at : datetime
         End, UTC.
+    units_total : int or None
+        ProtocolUnits of the ProtocolDAG; None if unknown.
     """
 
     assignment: Assignment
@@ -71,6 +84,7 @@ class Report:
     work: Path | None
     started_at: datetime
     ended_at: datetime
+    units_total: int | None = None
 
     @property
     def folder(self) -> str:
@@ -109,7 +123,7 @@ def leave_receipt(lake: Lake, report: Report, watch: Watch) -> bool:
         If the lake did not answer for long. The work folder still contains everything.
     """
     try:
-        units = [_unit_row(lake, report, execution, watch) for execution in report.outcome.executions]
+        units = _unit_rows(report, lambda path, text: _patiently(lambda: lake.objects.put(path, text), watch))
         files = [_keep(lake, report, path, watch) for path in _files_to_keep(report)]
         fault_point("execution:before-result")
         stored = _store_result(lake, report, watch)
@@ -125,6 +139,26 @@ def leave_receipt(lake: Lake, report: Report, watch: Watch) -> bool:
     except _StoppedError:
         return False
     return True
+
+
+def leave_unfinished(lake: Lake, report: Report) -> None:
+    """Write what an attempt without a result did, with the output of its units.
+
+    Parameters
+    ----------
+    lake : Lake
+    report : Report
+        Its outcome has the reason of its end as exception.
+
+    Raises
+    ------
+    StorageError
+        If the lake does not answer; it is not asked again, since the job may end soon.
+    """
+    units = _unit_rows(report, lake.objects.put)
+    nothing = {"object_path": None, "digest": None, "n_bytes": None}
+    data = pack_sound_receipt(Receipt(_result_row(report, nothing), units, [], describe_host()), report.spec.secret)
+    lake.objects.put(f"{report.folder}/{UNFINISHED}", data)
 
 
 class _StoppedError(Exception):
@@ -162,7 +196,7 @@ def _result_row(report: Report, stored: Mapping[str, Any]) -> dict[str, Any]:
         "exception": outcome.exception,
         "failed_unit": outcome.failed_unit,
         **stored,
-        "n_units": sum(e.unit not in _STEPS for e in outcome.executions),
+        "n_units": sum(e.unit not in STEPS for e in outcome.executions),
         "started_at": report.started_at,
         "ended_at": report.ended_at,
         "wall_time_s": wall_time_s,
@@ -173,6 +207,7 @@ def _result_row(report: Report, stored: Mapping[str, Any]) -> dict[str, Any]:
         "hostname": host["hostname"],
         "queue_job": queue_job(),
         "gufe_version": gufe_version(),
+        "units_total": report.units_total,
     }
 
 
@@ -192,14 +227,20 @@ def _replicate_rows(report: Report) -> list[dict[str, Any]]:
     ]
 
 
-def _unit_row(lake: Lake, report: Report, execution: Execution, watch: Watch) -> dict[str, Any]:
+def _unit_rows(report: Report, put: Callable[[str, bytes], object]) -> list[dict[str, Any]]:
+    """Return the rows of all executions; their output is stored by `put`."""
+    return [_unit_row(report, execution, put) for execution in report.outcome.executions]
+
+
+def _unit_row(report: Report, execution: Execution, put: Callable[[str, bytes], object]) -> dict[str, Any]:
     row = {"scope": report.spec.scope, "attempt": report.spec.attempt, **execution.row()}
-    for stream in ("stdout", "stderr", "log"):
+    limit = report.assignment.output_bytes
+    for stream in STREAMS:
         row[f"{stream}_path"] = None
-        text = report.work and read_capped(report.work / "runs" / execution.label / f"{stream}.txt")
+        text = report.work and read_capped(report.work / "runs" / execution.label / f"{stream}.txt", limit)
         if text:
             path = f"{report.folder}/units/{execution.label}/{stream}.txt"
-            _patiently(lambda path=path, text=text: lake.objects.put(path, text), watch)  # type: ignore[misc]
+            put(path, text)
             row[f"{stream}_path"] = path
     return row
 

@@ -10,6 +10,7 @@ from .answers import Relation, relation_of
 from .connect import Connection, ask, connect, connect_for, read_sql, require_known_network
 from .counts import TaskSnapshot, status_counts, status_counts_by
 from .edge_nodes import ask_edges
+from .failure_causes import cause_of, group_failures, place_of
 from .named_queries import NAMED_QUERIES, NamedQuery, statement
 from .names import find_network, named_network, networks_in, new_scope_note, require_scope
 from .network_names import NetworkNames
@@ -25,13 +26,16 @@ __all__ = [
     "TaskSnapshot",
     "ask",
     "ask_edges",
+    "cause_of",
     "connect",
     "connect_for",
     "connect_to_networks",
     "find_network",
+    "group_failures",
     "named_network",
     "networks_in",
     "new_scope_note",
+    "place_of",
     "read_sql",
     "relation_of",
     "require_known_network",

@@ -20,9 +20,8 @@ from ..estimates.experiment_pairs import dg_pairs
 from ..hints import with_lake
 from ..ids import ScopedKey
 from ..plurals import count, part
-from ..query import Connection, NetworkNames, ask, connect_to_networks
+from ..query import Connection, NetworkNames, ask, connect_to_networks, group_failures
 from ..store import Lake, now_utc
-from .failures import failure_kinds
 from .html_parts import asset, fill_page, html_table, section
 from .ligand_table import failed_ligands, ligand_table
 from .note_texts import without_codes
@@ -236,7 +235,7 @@ def _failures(connection: Connection, network: str) -> str:
     failures = failures.filter(pl.col("transformation").is_in(legs.to_list()))
     if not len(failures):
         return ""
-    kinds = failure_kinds(failures)
+    kinds = group_failures(failures)
     rows = [
         (str(row["n"]), str(row["exception"]), str(row["transformation_name"]))
         for row in kinds.head(_MOST_FAILURES).iter_rows(named=True)

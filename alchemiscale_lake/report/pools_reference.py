@@ -13,7 +13,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from ..amounts import format_seconds
+from ..amounts import format_bytes, format_seconds
 from ..resources import Resources
 from ..settings import OWN_KINDS, Burst, Limits, Monitors, Needs, Pool, Pools, QuarantineRules
 from ..tasks.default_needs import default_needs, unit_needs
@@ -158,6 +158,8 @@ def _default(name: str, field: FieldInfo) -> str:
         return ""
     if name.endswith("_s"):
         return f"`{format_seconds(value)}`"
+    if name.endswith("_bytes"):
+        return f"`{format_bytes(value)}`"
     return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
 
 

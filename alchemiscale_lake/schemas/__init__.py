@@ -20,7 +20,7 @@ from .migrations import MIGRATIONS
 from .network_findings import NETWORK_FINDINGS
 from .network_log import NETWORK_LOG, NETWORK_STATES
 from .networks import NETWORK_MEMBERS, NETWORKS
-from .results import HOSTS, REPLICATES, RESULT_FILES, RESULTS, UNIT_RESULTS
+from .results import ATTEMPT_ENDS, HOSTS, REPLICATES, RESULT_FILES, RESULTS, UNIT_RESULTS
 from .strategy_rounds import ROUND_STATES, STRATEGY_ROUNDS
 from .tasks import ACTION_SNAPSHOTS, EVENTS, STATUSES, TASK_LOG, TASK_SNAPSHOTS, TASKS
 from .transformations import PHASES, TRANSFORMATIONS
@@ -58,6 +58,7 @@ TABLES: dict[str, TableSchema] = {
         RESULTS,
         REPLICATES,
         UNIT_RESULTS,
+        ATTEMPT_ENDS,
         RESULT_FILES,
         HOSTS,
         IMPORTS,

@@ -1,4 +1,4 @@
-"""Tables of the outcomes of executions: `results`, `replicates`, `unit_results`, `result_files`, `hosts`."""
+"""Tables of executions: `results`, `replicates`, `unit_results`, `attempt_ends`, `result_files`, `hosts`."""
 
 import polars as pl
 
@@ -44,6 +44,7 @@ RESULTS = TableSchema(
             nullable=True,
             since=4,
         ),
+        Column("units_total", INT, "ProtocolUnits of the ProtocolDAG; null if unknown.", nullable=True, since=4),
     ),
     key=("scope", "attempt"),
     rules=(
@@ -93,6 +94,26 @@ UNIT_RESULTS = TableSchema(
     ),
     key=("scope", "attempt", "unit", "try_number"),
     rules=(Rule("a failed unit has a reason", pl.col("ok") | pl.col("exception").is_not_null()),),
+)
+
+ATTEMPT_ENDS = TableSchema(
+    name="attempt_ends",
+    doc="One row per attempt that ended without a result: stopped, released or lost, as far as is known.",
+    columns=(
+        Column("scope", STRING, "Scope of the Task."),
+        Column("attempt", STRING, "Id of the attempt."),
+        Column("task", STRING, "ScopedKey of the Task."),
+        Column("reason", STRING, "Kind of the end and reason, as in `task_log`."),
+        Column("host", STRING, "Digest of the host description, see `hosts`.", nullable=True),
+        Column("hostname", STRING, "Name of the host.", nullable=True),
+        Column("queue_job", STRING, "Id of the queue job the attempt ran in.", nullable=True),
+        Column("started_at", TIME, "Start of the attempt.", nullable=True),
+        Column("last_seen_at", TIME, "Its end, or its last heartbeat.", nullable=True),
+        Column("units_done", INT, "ProtocolUnits that had ended.", nullable=True),
+        Column("units_total", INT, "ProtocolUnits of the ProtocolDAG; null if unknown.", nullable=True),
+    ),
+    key=("scope", "attempt"),
+    since=4,
 )
 
 RESULT_FILES = TableSchema(

@@ -93,6 +93,9 @@ class Pool(SettingsModel):
         None, alias="stuck_after", description="a unit without progress for this long is terminated"
     )
     unit_retries: int = Field(1, ge=0, description="retries of a failed ProtocolUnit within an attempt")
+    output_bytes: Bytes = Field(
+        2**20, alias="output", description="a longer stdout, stderr or log of a unit is stored without its middle"
+    )
     monitors: Monitors = Field(Monitors(), description="limits above which nothing more is started on a worker")
 
     @property

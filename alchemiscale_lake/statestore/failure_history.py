@@ -65,7 +65,8 @@ def read_failure_histories(lake: Lake, tasks: Collection[TaskState]) -> FailureH
 def read_tracebacks(lake: Lake, attempts: Collection[str], tasks: Collection[TaskState]) -> dict[str, list[str]]:
     """Return the tracebacks of all failed units of attempts at these Tasks.
 
-    A unit without a traceback is represented by its exception, an attempt without failed units by that of its result.
+    A unit without a traceback is represented by its exception, an attempt without failed units, or that failed outside
+    of them, by that of its result.
 
     Parameters
     ----------
@@ -87,8 +88,9 @@ def read_tracebacks(lake: Lake, attempts: Collection[str], tasks: Collection[Tas
     texts = collect(units.select("attempt", pl.coalesce("traceback", "exception")), "failures of units")
     for attempt, text in texts.iter_rows():
         found[attempt].append(text)
-    if not all(found.values()):
-        results = collect(lake.table("results").scan().filter(wanted).select("attempt", "exception"), "results")
-        for attempt, exception in results.iter_rows():
-            found[attempt] = found[attempt] or [exception]
+    results = lake.table("results").scan().filter(wanted).select("attempt", "exception", "failed_unit")
+    for attempt, exception, failed_unit in collect(results, "results").iter_rows():
+        if failed_unit is None or not found[attempt]:
+            # for example of an attempt that was given up, whatever its units left
+            found[attempt].append(exception)
     return found

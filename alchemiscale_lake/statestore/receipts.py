@@ -19,6 +19,7 @@ import polars as pl
 from ..errors import NotFoundError, ObjectTooLargeError, ReceiptError
 from ..execution.assignment import AttemptSpec
 from ..execution.lost_attempt import lost_receipt
+from ..execution.receipt import UNFINISHED
 from ..faults import fault_point
 from ..schemas.envelope import LARGEST_RECEIPT_BYTES, open_envelope
 from ..schemas.old_receipt import is_old_receipt, read_old_receipt
@@ -27,7 +28,7 @@ from ..store import Lake, attempt_folder, collect, now_utc
 from ..store.parallel_requests import at_once
 from ..texts import storable
 
-__all__ = ["find_receipts", "leave_failure"]
+__all__ = ["find_receipts", "find_unfinished", "leave_failure"]
 
 _log = logging.getLogger(__name__)
 _RECEIPT: Final = "receipt.arrow"
@@ -78,26 +79,32 @@ def find_receipts(lake: Lake, attempts: Mapping[str, str]) -> list[Receipt]:
     StorageError
         If the lake does not answer.
     """
-    read = at_once(lambda named: _read(lake, *named), attempts.items())
-    left = {attempt: data for attempt, data in zip(attempts, read, strict=True) if data is not None}
-    if not left:
-        return []
-    claimed = _claimed(lake, left, attempts)
-    found = [_Found(attempt, attempts[attempt], data, claimed.get(attempt)) for attempt, data in left.items()]
-
-    def receipt_of(pair: tuple[_Found, Receipt | ReceiptError]) -> Receipt | None:
-        one, said = pair
-        if isinstance(said, Receipt):
-            try:
-                _check_whose(lake, said, one)
-            except ReceiptError as e:
-                said = e
-            else:
-                return said
-        return _set_aside(lake, one, str(said))
-
-    receipts = at_once(receipt_of, zip(found, _fitting(lake, found), strict=True))
+    found = _checked(lake, attempts, _RECEIPT)
+    receipts = at_once(lambda p: p[1] if isinstance(p[1], Receipt) else _set_aside(lake, p[0], str(p[1])), found)
     return [receipt for receipt in receipts if receipt is not None]
+
+
+def find_unfinished(lake: Lake, attempts: Mapping[str, str]) -> list[Receipt]:
+    """Read what attempts (attempt -> Scope) without a result left about themselves; what is invalid is ignored.
+
+    Parameters
+    ----------
+    lake : Lake
+    attempts : mapping of str to str
+        Scope by identifier of the attempt.
+
+    Raises
+    ------
+    SigningKeyError
+        If the signing key cannot be read.
+    StorageError
+        If the lake does not answer.
+    """
+    found = _checked(lake, attempts, UNFINISHED)
+    for one, said in found:
+        if isinstance(said, ReceiptError):
+            _log.warning("%s/%s is ignored: %s", one.folder, UNFINISHED, storable(str(said)))
+    return [said for _, said in found if isinstance(said, Receipt)]
 
 
 def leave_failure(lake: Lake, spec: AttemptSpec, pool: str, exception: str) -> Receipt:
@@ -121,9 +128,30 @@ def leave_failure(lake: Lake, spec: AttemptSpec, pool: str, exception: str) -> R
     return found[0] if found else receipt
 
 
-def _read(lake: Lake, attempt: str, scope: str) -> bytes | ObjectTooLargeError | None:
+def _checked(lake: Lake, attempts: Mapping[str, str], name: str) -> list[tuple[_Found, Receipt | ReceiptError]]:
+    """Read the receipts of this name that attempts (attempt -> Scope) have left, or what is wrong with them."""
+    read = at_once(lambda named: _read(lake, *named, name), attempts.items())
+    left = {attempt: data for attempt, data in zip(attempts, read, strict=True) if data is not None}
+    if not left:
+        return []
+    claimed = _claimed(lake, left, attempts)
+    found = [_Found(attempt, attempts[attempt], data, claimed.get(attempt)) for attempt, data in left.items()]
+
+    def checked(pair: tuple[_Found, Receipt | ReceiptError]) -> tuple[_Found, Receipt | ReceiptError]:
+        one, said = pair
+        if isinstance(said, Receipt):
+            try:
+                _check_whose(lake, said, one)
+            except ReceiptError as e:
+                return one, e
+        return one, said
+
+    return at_once(checked, zip(found, _fitting(lake, found), strict=True))
+
+
+def _read(lake: Lake, attempt: str, scope: str, name: str) -> bytes | ObjectTooLargeError | None:
     try:
-        return lake.objects.get(f"{attempt_folder(scope, attempt)}/{_RECEIPT}", limit=LARGEST_RECEIPT_BYTES)
+        return lake.objects.get(f"{attempt_folder(scope, attempt)}/{name}", limit=LARGEST_RECEIPT_BYTES)
     except NotFoundError:
         return None
     except ObjectTooLargeError as e:

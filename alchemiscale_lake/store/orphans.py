@@ -116,12 +116,15 @@ def _known(lake: Lake, since: datetime) -> _Known:
     log = lake.table("task_log").scan().filter((pl.col("event") == "claimed") & (pl.col("at") > since))
     claimed = collect(log.select("of_attempt").drop_nulls(), "the log of Tasks")
     recorded = collect(lake.table("results").scan().select("attempt", "origin_attempt"), "table 'results'")
+    ended = collect(lake.table("attempt_ends").scan().select("attempt"), "table 'attempt_ends'")
     running = lake.task_log.states().running().values()
     return _Known(
         held=frozenset(state.attempt for state in running if state.attempt is not None),
         claimed_lately=frozenset(claimed["of_attempt"]),
         # another Scope may refer to objects of an attempt whose own row was lost
-        recorded=frozenset(recorded["attempt"]) | frozenset(recorded["origin_attempt"].drop_nulls()),
+        recorded=frozenset(recorded["attempt"])
+        | frozenset(recorded["origin_attempt"].drop_nulls())
+        | frozenset(ended["attempt"]),
     )
 
 

@@ -14,6 +14,7 @@ from alchemiscale_lake.dispatch.decision import Decision
 from alchemiscale_lake.dispatch.dispatch_report import DispatchReport, Tally
 from alchemiscale_lake.dispatch.picture import NOTHING_DUE, Due, OtherAttempt, Picture
 from alchemiscale_lake.execution.assignment import AttemptSpec
+from alchemiscale_lake.statestore.claims import Claim, claim_of
 from alchemiscale_lake.statestore.restarts import RestartDecision
 from alchemiscale_lake.statestore.result_recording import Recorded
 from alchemiscale_lake.statestore.task_ends import RECENT, EndedTask
@@ -52,10 +53,15 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
         "resolve_restarts",
         lambda tasks, caller: [RestartDecision(t, "network", "restarted", "p", "") for t in tasks or ()],
     )
+    replaced("record_attempt_ends", lambda ends: len(ends))
     replaced("change_claims", lambda **given: len(given["release"]) + len(given["expire"]))
     replaced("release_unwanted", lambda caller: None)
     replaced("end_recorded", lambda caller, within: [])
     return made
+
+
+def claim(n: int) -> Claim:
+    return claim_of(running(n))
 
 
 def receipt(n: int, *, ok: bool = True) -> Any:
@@ -99,7 +105,13 @@ def test_a_worker_is_stopped_before_its_task_is_recorded_or_released(calls: Call
 
     _, left, _ = carry_out(decision, seen)
 
-    assert calls.named() == ["ask_to_stop", "record_receipts", "change_claims", "release_unwanted"]
+    assert calls.named() == [
+        "ask_to_stop",
+        "record_receipts",
+        "record_attempt_ends",
+        "change_claims",
+        "release_unwanted",
+    ]
     assert cancelled == ["ask_to_stop"]
     assert {attempt: one.is_stopping for attempt, one in left.items()} == {"a1": True, "a2": False, "a3": False}
 
@@ -145,7 +157,8 @@ def test_claims_change_in_one_commit(calls: Calls, monkeypatch: pytest.MonkeyPat
 
     report, left, _ = carry_out(decision, picture(1, 2, 3))
 
-    assert calls == [("change_claims", ({"a1": (TASKS["a1"], "stopped")}, (expired,), {"a2": TASKS["a2"]}, 90.0))]
+    assert calls[0] == ("record_attempt_ends", ([(claim(1), "stopped"), (claim(4), "its lease expired")],))
+    assert calls[1:] == [("change_claims", ({"a1": (TASKS["a1"], "stopped")}, (expired,), {"a2": TASKS["a2"]}, 90.0))]
     assert report.released == 2
     assert {attempt: one.leased_at_s for attempt, one in left.items()} == {"a2": 7.0, "a3": 1000.0}
 

@@ -71,6 +71,7 @@ def test_an_assignment_has_the_whole_worker_and_the_settings_of_the_pool(monkeyp
         "timeout_s": 1.0,
         "stuck_after_s": 2.0,
         "unit_retries": 3,
+        "output_bytes": 4096,
         "work_root": "/scratch",
         "retire_before_s": 4.0,
     }

@@ -11,8 +11,8 @@ from alchemiscale_lake.execution.capture import read_capped
 
 def test_nothing_is_nothing(tmp_path: Path) -> None:
     (tmp_path / "empty").touch()
-    assert read_capped(tmp_path / "empty") is None
-    assert read_capped(tmp_path / "missing") is None
+    assert read_capped(tmp_path / "empty", 10) is None
+    assert read_capped(tmp_path / "missing", 10) is None
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -34,5 +34,5 @@ def test_links_and_pipes_are_not_followed(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("secret")
     (tmp_path / "stdout.txt").symlink_to(tmp_path / "secret")
     os.mkfifo(tmp_path / "stderr.txt")
-    assert read_capped(tmp_path / "stdout.txt") is None
-    assert read_capped(tmp_path / "stderr.txt") is None
+    assert read_capped(tmp_path / "stdout.txt", 10) is None
+    assert read_capped(tmp_path / "stderr.txt", 10) is None

@@ -52,6 +52,7 @@ def test_nothing_survives_a_killed_worker_and_the_next_attempt_goes_on(bench: Be
 import os, subprocess, time, pathlib
 if not pathlib.Path({str(go)!r}).exists():
     (shared / 'checkpoint').write_text('half')
+    print('now')
     stray = subprocess.Popen(['sleep', '600'], start_new_session=True)
     pathlib.Path({str(note)!r}).write_text(f'{{os.getpid()}} {{stray.pid}}')
     time.sleep(600)
@@ -72,9 +73,13 @@ outputs['checkpoint'] = (shared / 'checkpoint').read_text()
 
     assert receipt.result["ok"]
     assert (tmp_path / "count").read_text() == "."
-    # the worker that observed the first unit's execution never reported it
-    assert tries(receipt) == [("first", 1, True), ("second", 1, True)]
+    # the worker that observed the first unit's execution never reported it, and it died with the second
+    assert tries(receipt) == [("first", 1, True), ("second", 1, False), ("second", 2, True)]
+    assert receipt.units[1]["exception"] == "WorkerLost: its worker ended while it ran"
+    assert receipt.units[1]["started_at"] <= receipt.units[1]["ended_at"] <= receipt.units[2]["started_at"]
+    assert receipt.result["units_total"] == 2
     assert bench.text(receipt.units[0]["stdout_path"]) == "hello\n"
+    assert bench.text(receipt.units[1]["stdout_path"]) == "now\n"
     outputs = {r.name: r.outputs for r in bench.result(receipt).protocol_unit_results}
     assert outputs["second"] == {"checkpoint": "half"}
     assert not bench.folder(spec).exists()

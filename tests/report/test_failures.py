@@ -1,4 +1,4 @@
-"""Failures of one kind: the same exception in the same unit, whatever its numbers."""
+"""Causes of failures as a table and as sentences."""
 
 from __future__ import annotations
 
@@ -7,54 +7,68 @@ from datetime import UTC, datetime
 import polars as pl
 import pytest
 
-from alchemiscale_lake.report.failures import failure_kinds, failures_table
+from alchemiscale_lake.query import group_failures
+from alchemiscale_lake.report.failures import causes_table, failure_lines, failures_table
 
 
-def failures(*rows: tuple[str, str | None, str, str, int]) -> pl.DataFrame:
-    """Return failures: exception, unit, Task, Transformation, hour of the end."""
-    names = ["exception", "unit", "task", "transformation", "hour"]
-    ended_at = [datetime(2026, 1, 1, row[-1], tzinfo=UTC) for row in rows]
-    frame = pl.DataFrame(rows, schema_overrides={"unit": pl.String}, schema=names, orient="row").drop("hour")
-    return frame.with_columns(
-        ended_at=pl.Series(ended_at), transformation_name=pl.col("transformation"), traceback=pl.lit("")
-    )
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "n_kinds"),
-    [
-        ("NaN at step 12", "NaN at step 9000", 1),
-        ("energy 1.5e-3", "energy -2", 2),
-        ("no /scratch/a/b", "no /tmp/c", 1),
-        ("object at 0x7f01", "object at 0x1", 1),
-        ("key 0123456789abcdef0123456789abcdef", "key fedcba9876543210fedcba9876543210", 1),
-        ("ValueError: x", "TypeError: x", 2),
-    ],
-)
-def test_numbers_paths_and_keys_do_not_make_a_kind(one: str, other: str, n_kinds: int) -> None:
-    kinds = failure_kinds(failures((one, "u", "t1", "T", 1), (other, "u", "t2", "T", 2)))
-
-    assert kinds.height == n_kinds
-
-
-def test_a_kind_shows_its_newest_failure_and_the_most_frequent_is_first() -> None:
-    kinds = failure_kinds(
-        failures(
-            ("rare", "b", "t9", "T3", 20),
-            ("NaN 1", "repeat 0", "t1", "T1", 1),
-            ("NaN 3", "repeat 2", "t2", "T2", 3),
-            ("NaN 2", "repeat 1", "t1", "T1", 2),
+def causes(hosts: list[str | None], *, exception: str = "CUDA error 700", transformations: int = 1) -> pl.DataFrame:
+    """Return one failure per host, each of a Task of its own, as one cause."""
+    n = len(hosts)
+    return group_failures(
+        pl.DataFrame(
+            {
+                "exception": [exception] * n,
+                "unit": ["simulate"] * n,
+                "task": [f"Task-{k}" for k in range(n)],
+                "attempt": [f"{k:032x}" for k in range(n)],
+                "hostname": pl.Series(hosts, dtype=pl.String),
+                "transformation": [f"T{k % transformations}" for k in range(n)],
+                "transformation_name": [f"edge{k % transformations}" for k in range(n)],
+                "traceback": ['  File "/x/step.py", line 3, in run'] * n,
+                "ended_at": [datetime(2026, 1, 1, k % 24, tzinfo=UTC) for k in range(n)],
+            }
         )
     )
 
-    first = kinds.row(0, named=True)
-    assert kinds["n"].to_list() == [3, 1]
-    assert (first["exception"], first["unit"], first["tasks"]) == ("NaN 3", "repeat 2", 2)
-    assert (first["first_ended_at"].hour, first["last_ended_at"].hour) == (1, 3)
-    shown = failures_table(kinds)
-    column = shown.columns.index("transformations")
-    assert [row[column] for row in shown.rows] == ["T2 and 1 more", "T3"]
+
+def lines(frame: pl.DataFrame, width: int = 80) -> list[str]:
+    return failure_lines(frame.row(0, named=True), width)
 
 
-def test_failures_outside_of_a_unit_are_a_kind_of_their_own() -> None:
-    assert failure_kinds(failures(("x", None, "t1", "T", 1), ("x", "u", "t2", "T", 2))).height == 2
+def test_a_sentence_says_how_many_tasks_failed_why_and_where() -> None:
+    assert lines(causes(["gpu-17"] * 3, transformations=2)) == [
+        "3 Tasks: CUDA error 700, all on gpu-17",
+        "  unit simulate; step.py, in run; edge0 and 1 more; 2026-01-01 00:00 to",
+        "  2026-01-01 02:00",
+        f"  alchemiscale-lake logs {2:032x}",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("hosts", "words"),
+    [
+        (["a"], "1 Task: CUDA error 700, on a"),
+        (["a", "a", "b"], "3 Tasks: CUDA error 700, on a (2 of 3), b (1 of 3)"),
+        (["a", "a", "a", "b", "b", "c", "d"], "7 Tasks: CUDA error 700, on a (3 of 7), b (2 of 7) and 2 more hosts"),
+        ([None, None], "2 Tasks: CUDA error 700, on an unknown host"),
+        (["a", None], "2 Tasks: CUDA error 700, on a (1 of 2)"),
+    ],
+)
+def test_hosts_in_words(hosts: list[str | None], words: str) -> None:
+    assert lines(causes(hosts))[0] == words
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_a_long_exception_keeps_within_the_terminal(width: int) -> None:
+    shown = lines(causes(["a"], exception="ValueError: " + "no luck\n" * 100), width)
+
+    assert max(map(len, shown[:-1])) <= width
+    assert shown[2].endswith(" ...")
+    assert len(shown) <= 8
+
+
+def test_tables_of_causes() -> None:
+    table = failures_table(causes(["a", "b"], transformations=2))
+    assert table.rows[0][table.columns.index("transformations")] == "edge1 and 1 more"
+    whole = causes_table(causes(["a", "b", "b"]))
+    assert whole.rows[0][whole.columns.index("hosts")] == "b (2), a (1)"

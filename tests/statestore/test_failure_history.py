@@ -48,24 +48,37 @@ def test_other_tasks_and_scopes_have_their_own_history() -> None:
     assert history(failed, scope="other-campaign-project").attempts == {}
 
 
-def test_every_failed_unit_has_a_text_and_an_attempt_without_units_its_exception() -> None:
-    units = [("a1", False, "trace 1", "e 1"), ("a1", False, None, "e 2"), ("a1", True, "good", None)]
-    results = [("a1", False, "of a1"), ("a2", False, "lost"), ("a3", True, None)]
+def test_every_failed_unit_has_a_text_and_an_attempt_that_failed_outside_of_them_its_exception() -> None:
+    units = [
+        ("a5", False, None, "cut"),
+        ("a1", False, "trace 1", "e 1"),
+        ("a1", False, None, "e 2"),
+        ("a1", True, "good", None),
+    ]
+    results = [
+        ("a1", False, "of a1", "u"),
+        ("a2", False, "lost", None),
+        ("a3", True, None, None),
+        ("a5", False, "job over", None),
+    ]
     of = pl.lit(SCOPE).alias("scope")
     lake = lake_of(
         {
             "unit_results": pl.DataFrame(units, ["attempt", "ok", "traceback", "exception"], orient="row").with_columns(
                 of
             ),
-            "results": pl.DataFrame(results, ["attempt", "ok", "exception"], orient="row").with_columns(of),
+            "results": pl.DataFrame(results, ["attempt", "ok", "exception", "failed_unit"], orient="row").with_columns(
+                of
+            ),
         }
     )
 
-    found = read_tracebacks(lake, ["a1", "a2", "a4"], [STATE])
+    found = read_tracebacks(lake, ["a1", "a2", "a4", "a5"], [STATE])
 
     assert {attempt: sorted(texts) for attempt, texts in found.items()} == {
         "a1": ["e 2", "trace 1"],
         "a2": ["lost"],
         "a4": [],
+        "a5": ["cut", "job over"],
     }
     assert read_tracebacks(lake, [], [STATE]) == {}

@@ -1,6 +1,6 @@
 -- failures: failed results with the unit that failed
 -- grain: one row per failed attempt
--- inputs: results, unit_results, transformations, task_states
+-- inputs: results, unit_results, attempt_ends, transformations, task_states
 -- parameters: none; filter by scope, task, transformation, task_status
 create view failures as
 with failed_units as (
@@ -34,12 +34,16 @@ select
     results.transformation,
     transformations.name as transformation_name,
     coalesce(results.failed_unit, failed_units.name) as unit,
-    coalesce(failed_units.exception, results.exception) as exception,
+    -- without a unit, the reason is that of the attempt, such as the last of several lost workers
+    case
+        when results.failed_unit is null then results.exception
+        else coalesce(failed_units.exception, results.exception)
+    end as exception,
     failed_units.traceback,
     failed_units.exit_code,
-    results.hostname,
+    coalesce(results.hostname, attempt_ends.hostname) as hostname,
     results.pool,
-    results.queue_job,
+    coalesce(results.queue_job, attempt_ends.queue_job) as queue_job,
     failed_units.stdout_path,
     failed_units.stderr_path,
     failed_units.log_path,
@@ -47,6 +51,9 @@ select
     results.ended_at
 from results
 left join failed_units using (attempt)
+left join attempt_ends
+    on results.scope = attempt_ends.scope
+    and results.attempt = attempt_ends.attempt
 left join transformations
     on results.transformation = transformations.transformation
 left join task_states

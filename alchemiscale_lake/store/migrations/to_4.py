@@ -1,4 +1,4 @@
-"""Format 4: texts of findings, Strategy rounds, withdrawn experimental values, declared links, copies of networks.
+"""Format 4: findings, Strategy rounds, withdrawn experimental values, links, copies of networks, ends of attempts.
 
 The text of a finding is `description` (table `network_findings`), formerly `says`. The step adds tables and columns,
 and copies that text. Both columns of it are written from now on, so that older versions find theirs.
@@ -25,6 +25,7 @@ def _describe(lake: Lake, to: int, tell: Callable[[str], None]) -> None:
 
 TO_4 = Step(
     4,
-    "description of network_findings, formerly says; rounds; assay_log, link_log, design_files; copies of networks",
+    "description of network_findings, formerly says; rounds; assay_log, link_log, design_files; copies of networks; "
+    "attempt_ends",
     _describe,
 )
