@@ -6,6 +6,7 @@ answers, and a `Transport` carries one to the other.
 
 from .lake_client import LakeClient
 from .result_format import ResultFormat
+from .task_attempt import TaskAttempt
 from .transport import InProcess, Transport
 
-__all__ = ["InProcess", "LakeClient", "ResultFormat", "Transport"]
+__all__ = ["InProcess", "LakeClient", "ResultFormat", "TaskAttempt", "Transport"]

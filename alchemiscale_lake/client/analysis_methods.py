@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -149,6 +148,3 @@ class AnalysisMethods(StatusMethods):
                 if timeout_s is not None and time.monotonic() - since > timeout_s:
                     raise LakeError(f"{key} is not done after {timeout_s:g} s: {left} Tasks wait or run", network=key)
                 time.sleep(poll_s)
-
-    def _frame(self, name: str, /, **arguments: Any) -> pl.DataFrame:
-        return pl.read_ipc_stream(io.BytesIO(self._ask(name, **arguments)))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
+
+import polars as pl
 
 from ..ids import Scope, ScopedKey
 from ..plurals import part
@@ -28,6 +31,9 @@ class ClientPart:
 
     def _ask(self, name: str, /, **arguments: Any) -> Any:
         return self._transport.call(name, **arguments)
+
+    def _frame(self, name: str, /, **arguments: Any) -> pl.DataFrame:
+        return pl.read_ipc_stream(io.BytesIO(self._ask(name, **arguments)))
 
     def _outcomes(self, name: str, tasks: Sequence[AnyKey], /, **arguments: Any) -> list[ScopedKey | None]:
         """Call something that answers for each Task; warn about those refused, and return None in their place."""

@@ -119,6 +119,12 @@ class NetworkMethods(ClientPart):
         """
         return self._object(chemicalsystem, compress, visualize)
 
+    # names that say that objects are fetched
+
+    retrieve_network = get_network
+    retrieve_transformation = get_transformation
+    retrieve_chemicalsystem = get_chemicalsystem
+
     def _object(self, key: AnyKey, compress: bool, visualize: bool) -> Any:
         del compress
         wanted = text(key)

@@ -166,6 +166,15 @@ class ResultMethods(NetworkMethods):
         for row, result in zip(rows, self._built(rows), strict=True):
             yield ScopedKey.from_str(row["transformation"]), result
 
+    # names that say that objects are fetched
+
+    retrieve_network_results = get_network_results
+    retrieve_network_failures = get_network_failures
+    retrieve_transformation_results = get_transformation_results
+    retrieve_transformation_failures = get_transformation_failures
+    retrieve_task_results = get_task_results
+    retrieve_task_failures = get_task_failures
+
     def _of_task(self, task: AnyKey, *, ok: bool, visualize: bool) -> list[Any]:
         rows = self._ask("task_results", task=text(task), ok=ok)
         return list(self._built(list(counted(rows, "results", visualize=visualize))))

@@ -57,7 +57,10 @@ class ClientContract:
     def run(self, lake: Lake, folder: Path) -> None:
         """Execute everything that can be claimed, really, and record it."""
         while claims := claim_tasks(lake, "here", 10, lease_s=3600, caller=Caller("d")):
-            specs = tuple(AttemptSpec(c.attempt, c.task, c.transformation, c.scope) for c in claims)
+            secret = lake.receipt_key.secret_of
+            specs = tuple(
+                AttemptSpec(c.attempt, c.task, c.transformation, c.scope, secret=secret(c.attempt)) for c in claims
+            )
             execute_assignment(Assignment(lake.url, "here", specs, Resources(cores=1), work_root=str(folder)))
             found = find_receipts(lake, {spec.attempt: spec.scope for spec in specs})
             record_receipts(lake, found, caller=Caller("d"))
@@ -331,6 +334,71 @@ class ClientContract:
         client.clear_task_restart_patterns(network)
         assert client.get_task_restart_patterns(network) == {}
 
+    # --- how Tasks are doing, and why they failed --------------------------------------------------
+
+    def test_history_progress_and_details(
+        self, client: LakeClient, lake: Lake, network: ScopedKey, tmp_path: Path
+    ) -> None:
+        first, second, _ = client.get_network_transformations(network)
+        done, waiting = client.create_transformations_tasks([first, second])
+        client.action_tasks([done], network, weight=0.7)
+        self.run(lake, tmp_path / "work")
+
+        (attempt,) = client.get_task_history(done)
+        units = attempt.units_total
+        assert (attempt.outcome, attempt.manager_name, attempt.compute_service_id) == ("complete", "here", "d")
+        assert attempt.units_completed == units > 1
+        assert attempt.datetime_claimed <= attempt.datetime_start <= attempt.datetime_end
+        assert attempt.protocoldagresultref == attempt.attempt
+        assert client.get_task_history(waiting) == []
+        assert client.get_tasks_progress([waiting, done, NOBODY]) == [None, (units, units), None]
+        details = client.get_tasks_details([NOBODY, done, waiting])
+        assert details[0] is None
+        assert (details[1]["status"], details[1]["n_attempts"], details[1]["networks"]) == ("complete", 1, {})
+        assert details[1]["last_attempt"]["attempt"] == attempt.attempt
+        assert (details[2]["status"], details[2]["creator"], details[2]["last_attempt"]) == ("waiting", "ada", None)
+        story = client.get_task_story(done)
+        assert [event["event"] for event in story["events"]] == ["created", "actioned", "claimed", "completed"]
+        assert [(result["attempt"], result["ok"]) for result in story["results"]] == [(attempt.attempt, True)]
+        assert client.get_stalled_tasks().is_empty()
+        versions = client.get_package_versions(network, package="gufe")
+        assert versions["n_results"].to_list() == [1]
+        assert versions.equals(client.get_package_versions(scope=SCOPE, package="gufe"))
+
+    def test_output_and_tracebacks_of_a_failed_task(self, client: LakeClient, lake: Lake, tmp_path: Path) -> None:
+        network = client.create_network(harmonic_network(2, fail="raise", talk=True), SCOPE, visualize=False)
+        (task,) = client.ensure_tasks(network, 1)
+        assert client.get_task_stdout(task) == {}
+        self.run(lake, tmp_path / "work")
+        client.set_tasks_status([task], "waiting", reason="again")
+        self.run(lake, tmp_path / "work")
+
+        newest, oldest = client.get_task_history(task)
+        assert client.get_task_history(task, limit=1) == [newest]
+        assert oldest.datetime_end <= newest.datetime_claimed
+        out, err, log = (ask(task) for ask in (client.get_task_stdout, client.get_task_stderr, client.get_task_logs))
+        assert out["sample-000"] == "sample-000 speaks on stdout\n"
+        assert "sample-000 speaks on stderr\n" in err["sample-000"]
+        assert "sample-000 speaks through logging\n" in log["sample-000"]
+        assert client.get_task_stdout(task, oldest.attempt)["setup"] == "setup speaks on stdout\n"
+        logs = client.get_result_logs(newest.attempt, order="time")
+        assert sorted(logs) == sorted(client.get_result_logs(newest.attempt))
+        assert logs.count("speaks through logging") == len(log)
+        tracebacks = client.get_task_tracebacks(task)
+        injected = [one["attempt"] for one in tracebacks if "InjectedFailureError" in (one["traceback"] or "")]
+        assert list(dict.fromkeys(injected)) == [newest.attempt, oldest.attempt]
+        assert {one["attempt"] for one in client.get_task_tracebacks(task, limit=1)} == {newest.attempt}
+        (cause,) = client.get_failure_causes(network).iter_rows(named=True)
+        assert (cause["tasks"], cause["n"], cause["unit"]) == (1, 2, "sample-000")
+        assert sum(host["count"] for host in cause["hosts"]) == 2
+        with pytest.raises(InvalidKeyError, match="'time'"):
+            client.get_result_logs(newest.attempt, order="size")
+        with pytest.raises(NotFoundError, match="has no attempt 'x'"):
+            client.get_task_stdout(task, "x")
+        client.set_tasks_status([task], "deleted")
+        assert client.get_failure_causes(network).is_empty()
+        assert len(client.get_failure_causes(everything=True)) == 1
+
     # --- Strategies -------------------------------------------------------------------------------
 
     def test_a_strategy_asks_for_tasks(self, client: LakeClient, network: ScopedKey) -> None:
@@ -394,6 +462,11 @@ class ClientContract:
             lambda: client.get_task_transformation(NOBODY),
             lambda: client.get_network_tasks(NOWHERE),
             lambda: client.ensure_tasks(NOWHERE, 1),
+            lambda: client.get_task_history(NOBODY),
+            lambda: client.get_task_story(NOBODY),
+            lambda: client.get_task_stdout(NOBODY),
+            lambda: client.get_task_tracebacks(NOBODY),
+            lambda: client.get_failure_causes(NOWHERE),
         ):
             with pytest.raises(NotFoundError, match=r"0{32}"):
                 ask()

@@ -24,6 +24,7 @@ PAGES = [
     "docs/strategies.md",
     "docs/living-networks.md",
     "docs/hosts.md",
+    "docs/why-did-it-fail.md",
     "docs/read-results.md",
     "docs/estimates.md",
     "docs/notebooks.md",

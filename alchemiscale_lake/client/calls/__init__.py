@@ -15,6 +15,7 @@ from ...errors import NotFoundError
 from ...store import Lake
 from . import (
     analysis_calls,
+    introspection_calls,
     network_calls,
     object_calls,
     restart_calls,
@@ -28,6 +29,7 @@ __all__ = ["CALLS", "perform"]
 
 _MODULES = (
     analysis_calls,
+    introspection_calls,
     network_calls,
     object_calls,
     restart_calls,

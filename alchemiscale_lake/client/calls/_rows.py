@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Sequence
 
 import polars as pl
@@ -9,9 +10,10 @@ import polars as pl
 from ...caller import Caller
 from ...errors import NotFoundError
 from ...ids import Scope, ScopedKey
+from ...query import Connection, connect
 from ...store import Lake, collect
 
-__all__ = ["in_scope", "members_of", "readable", "require_rows", "rows_of"]
+__all__ = ["connection_of", "in_scope", "members_of", "readable", "require_rows", "rows_of", "stream_of"]
 
 
 def rows_of(lake: Lake, table: str, chosen: pl.Expr, columns: Sequence[str]) -> pl.DataFrame:
@@ -25,6 +27,37 @@ def rows_of(lake: Lake, table: str, chosen: pl.Expr, columns: Sequence[str]) -> 
     columns : sequence of str
     """
     return collect(lake.table(table).scan().filter(chosen).select(columns), table)
+
+
+def connection_of(lake: Lake, caller: Caller) -> Connection:
+    """Connect to what the caller may read.
+
+    Parameters
+    ----------
+    lake : Lake
+    caller : Caller
+    """
+    # granted Scopes may have no network yet, which `connect` refuses
+    return connect(lake, None if caller.may("read", Scope()) else list_scopes(lake, caller))
+
+
+def list_scopes(lake: Lake, caller: Caller) -> list[str]:
+    """Return the Scopes with a network that the caller may read, sorted.
+
+    Parameters
+    ----------
+    lake : Lake
+    caller : Caller
+    """
+    scopes = lake.table("networks").scan().select("scope").unique().collect()["scope"].sort()
+    return [scope for scope in scopes if caller.may("read", scope)]
+
+
+def stream_of(frame: pl.DataFrame) -> bytes:
+    """Return a frame as an Arrow IPC stream, with which frames travel."""
+    buffer = io.BytesIO()
+    frame.write_ipc_stream(buffer)
+    return buffer.getvalue()
 
 
 def in_scope(scope: str) -> pl.Expr:

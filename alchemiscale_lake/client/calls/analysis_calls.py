@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -14,10 +13,10 @@ from ...costs.pricing import TransformationPrice, price
 from ...costs.remaining_work import remaining_of_network
 from ...estimates.gathering import gather_network as gather
 from ...estimates.ranked_ligands import rank_network
-from ...ids import Scope, ScopedKey
-from ...query import Connection, ask, connect, read_sql
+from ...ids import ScopedKey
+from ...query import ask, read_sql
 from ...store import Lake, now_utc
-from .network_calls import list_scopes
+from ._rows import connection_of, stream_of
 
 __all__ = ["forecast", "gather_network", "named_query", "ranking", "sql"]
 
@@ -34,7 +33,7 @@ def sql(lake: Lake, caller: Caller, *, statement: str, parameters: Mapping[str, 
     parameters : mapping of str to object, optional
         Values of `$name` in the statement.
     """
-    return _stream(read_sql(_connection(lake, caller), statement, parameters))
+    return stream_of(read_sql(connection_of(lake, caller), statement, parameters))
 
 
 def named_query(
@@ -54,7 +53,7 @@ def named_query(
     """
     if network is not None:
         caller.require_for("read", [network])
-    return _stream(ask(_connection(lake, caller), name, network=network, **(equals or {})))
+    return stream_of(ask(connection_of(lake, caller), name, network=network, **(equals or {})))
 
 
 def ranking(
@@ -73,8 +72,8 @@ def ranking(
     model_error : float or str, optional
     """
     caller.require_for("read", [network])
-    ranked = rank_network(_connection(lake, caller), network, top=top, kind=kind, model_error=model_error)
-    return _stream(ranked.ligands)
+    ranked = rank_network(connection_of(lake, caller), network, top=top, kind=kind, model_error=model_error)
+    return stream_of(ranked.ligands)
 
 
 def gather_network(lake: Lake, caller: Caller, *, network: str, rule: Any = None) -> dict[str, Any]:
@@ -111,7 +110,7 @@ def forecast(lake: Lake, caller: Caller, *, network: str, tasks_per_transformati
         lake, str(ScopedKey.from_str(network)), tasks_per_transformation=tasks_per_transformation, now=now
     )
     priced = price(lake, remaining, None, now=now)
-    return _stream(pl.DataFrame([_price_row(one) for one in priced.transformations]))
+    return stream_of(pl.DataFrame([_price_row(one) for one in priced.transformations]))
 
 
 def _price_row(one: TransformationPrice) -> dict[str, Any]:
@@ -122,15 +121,3 @@ def _price_row(one: TransformationPrice) -> dict[str, Any]:
     }
     names = ("transformation", "name", "phase", "protocol", "n_results", "n_running", "n_waiting", "gpus", "basis")
     return {name: getattr(one, name) for name in names} | amounts
-
-
-def _connection(lake: Lake, caller: Caller) -> Connection:
-    """Connect to what the caller may read."""
-    # granted Scopes may have no network yet, which `connect` refuses
-    return connect(lake, None if caller.may("read", Scope()) else list_scopes(lake, caller))
-
-
-def _stream(frame: pl.DataFrame) -> bytes:
-    buffer = io.BytesIO()
-    frame.write_ipc_stream(buffer)
-    return buffer.getvalue()

@@ -15,7 +15,7 @@ from ...plurals import count
 from ...statestore.network_state import set_network_state, set_network_weight
 from ...statestore.submit import submit_network
 from ...store import Lake, NetworkState, require_network_state
-from ._rows import in_scope, readable, rows_of
+from ._rows import in_scope, list_scopes, readable, rows_of
 
 __all__ = [
     "create_network",
@@ -28,18 +28,6 @@ __all__ = [
 ]
 
 _Value = TypeVar("_Value", str, float)
-
-
-def list_scopes(lake: Lake, caller: Caller) -> list[str]:
-    """Return the Scopes that the caller may read and that have a network, sorted.
-
-    Parameters
-    ----------
-    lake : Lake
-    caller : Caller
-    """
-    scopes = lake.table("networks").scan().select("scope").unique().collect()["scope"].sort()
-    return [scope for scope in scopes if caller.may("read", scope)]
 
 
 def create_network(
