@@ -84,6 +84,14 @@ def test_of_a_recorded_attempt_only_messages_go(lake: Lake) -> None:
     assert names(lake, attempt) == {"units/00/stdout.txt", "result.json.zst", "files/traj.xtc", "files/stop"}
 
 
+def test_output_of_an_attempt_that_ended_without_a_result_is_kept(lake: Lake) -> None:
+    attempt = claimed(lake)
+    leave(lake, attempt, LEFT)
+    lake.table("attempt_ends").append_new([{"scope": SCOPE, "attempt": attempt, "task": "Task-1", "reason": "lost"}])
+    in_days(lake, 31)
+    assert names(lake, attempt) == {"units/00/stdout.txt"}
+
+
 def test_files_beside_a_receipt_are_kept_even_if_the_attempt_is_unknown(lake: Lake) -> None:
     attempt = uuid.uuid4().hex
     leave(lake, attempt, LEFT | {"receipt.arrow", "result.json.zst"})
