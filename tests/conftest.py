@@ -12,7 +12,7 @@ from alchemiscale_lake.store import Lake
 from tests.base_temp import use_memory
 from tests.lakes import new_lake
 from tests.long import register_profiles
-from tests.prefect_session import api, cache, network_file
+from tests.prefect_session import api, cache, network_file, warm_path
 from tests.s3 import bucket, bucket_lake, place, s3, way
 from tests.scheduling import pytest_xdist_auto_num_workers, pytest_xdist_make_scheduler
 
@@ -26,6 +26,7 @@ __all__ = [
     "pytest_xdist_auto_num_workers",
     "pytest_xdist_make_scheduler",
     "s3",
+    "warm_path",
     "way",
 ]
 

@@ -6,6 +6,7 @@ Import them in `tests/conftest.py` only: a second import makes a second fixture,
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,6 +41,15 @@ def api(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
         yield started
     os.environ.clear()
     os.environ.update(before)
+
+
+@pytest.fixture(scope="session")
+def warm_path(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Return a PATH on which `alchemiscale-lake` and `python` start with their imports done; see `tests.warm`."""
+    from tests.warm import warm_commands
+
+    with warm_commands(tmp_path_factory.mktemp("warm")) as folder:
+        yield os.pathsep.join([str(folder), str(Path(sys.executable).parent), os.environ["PATH"]])
 
 
 @pytest.fixture(scope="session")

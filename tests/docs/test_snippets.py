@@ -1,5 +1,7 @@
 """Every snippet of README and docs runs, page by page, in one folder, as a reader would run them.
 
+Commands start with their imports done, and use a running Prefect server; `cli/test_run.py` starts both from nothing.
+
 A block that cannot run here carries its reason: ```bash no-run="needs a bucket"```.
 """
 
@@ -8,11 +10,12 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from alchemiscale_lake.prefect_api.local_api import Api
 
 REPOSITORY = Path(__file__).parents[2]
 PAGES = [
@@ -72,30 +75,29 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("page", PAGES)
-def test_every_snippet_runs(page: str, folder: Path) -> None:
+def test_every_snippet_runs(page: str, folder: Path, api: Api, warm_path: str) -> None:
     for block in blocks(page):
         if 'no-run="' not in block.note:
-            run(block, folder)
+            run(block, folder, warm_path)
 
 
-def run(block: Block, folder: Path) -> None:
-    bin_folder = Path(sys.executable).parent
-    env = {**os.environ, "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}", "MPLBACKEND": "agg"}
+def run(block: Block, folder: Path, path: str) -> None:
+    env = {**os.environ, "PATH": path, "MPLBACKEND": "agg"}
     command = {
         "bash": ["bash", "-euo", "pipefail", "-c", block.text],
-        "python": [sys.executable, "-W", "error::UserWarning", "-c", block.text],
-        "sql": [str(bin_folder / "alchemiscale-lake"), "query", block.text],
+        "python": ["python", "-W", "error::UserWarning", "-c", block.text],
+        "sql": ["alchemiscale-lake", "query", block.text],
     }[block.language]
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, f"{block.text}\n--- stdout\n{done.stdout}\n--- stderr\n{done.stderr}"
 
 
-def test_the_snippet_on_objects_runs_on_a_lake_of_imported_tables(tmp_path: Path) -> None:
+def test_the_snippet_on_objects_runs_on_a_lake_of_imported_tables(tmp_path: Path, warm_path: str) -> None:
     (tmp_path / "edges.csv").write_text("ligand_i,ligand_j,DDG (kcal/mol),uncertainty (kcal/mol)\na,b,1.0,0.1\n")
-    run(Block("bash", "", "alchemiscale-lake import-results edges.csv --scope o-c-p"), tmp_path)
+    run(Block("bash", "", "alchemiscale-lake import-results edges.csv --scope o-c-p"), tmp_path, warm_path)
 
     (block,) = [block for block in blocks("docs/read-results.md") if "object_path" in block.text]
-    run(block, tmp_path)
+    run(block, tmp_path, warm_path)
 
 
 def test_blocks_left_out_say_why() -> None:
