@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,6 +99,24 @@ def test_the_snippet_on_objects_runs_on_a_lake_of_imported_tables(tmp_path: Path
 
     (block,) = [block for block in blocks("docs/read-results.md") if "object_path" in block.text]
     run(block, tmp_path, warm_path)
+
+
+def test_commands_with_their_imports_done_are_like_the_real_ones(tmp_path: Path, warm_path: str) -> None:
+    env = {**os.environ, "PATH": warm_path, "NAME": "ana"}
+    text = "import os, sys; print(os.getcwd(), os.environ['NAME'], sys.stdin.read(), sys.argv); sys.exit(3)"
+    script = subprocess.run(["python", "-c", text], cwd=tmp_path, env=env, input="in", capture_output=True, text=True)
+    wrong = subprocess.run(["alchemiscale-lake", "nonsense"], env=env, capture_output=True, text=True)
+    warns = subprocess.run(["python", "-W", "error", "-c", "import warnings; warnings.warn('x')"], env=env)
+    with subprocess.Popen(["python", "-c", "print(flush=True); input()"], env=env, stdin=-1, stdout=-1) as waits:
+        assert waits.stdout is not None
+        waits.stdout.readline()
+        waits.terminate()
+
+    assert (script.returncode, script.stdout) == (3, f"{tmp_path} ana in ['-c']\n")
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert "no such command 'nonsense'" in wrong.stderr
+    assert warns.returncode == 1
+    assert waits.returncode == -signal.SIGTERM
 
 
 def test_blocks_left_out_say_why() -> None:
