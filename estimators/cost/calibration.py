@@ -117,7 +117,7 @@ def validate(
         return Validation(scheme, 1.0, {}, nothing, nothing, nothing, nothing, 1.0, 0)
     mine = {name: values[chosen] for name, values in rows.items()}
     truth = log_hours[chosen]
-    held_out = _held_out(mine, truth, splitter.split(truth, groups=labels), fitted)
+    held_out = _held_out(mine, truth, labels, splitter.split(truth, groups=labels), fitted)
     constant, power = _baselines(mine, truth, held_out.fold)
     scale, scales = _scales(held_out, np.ones(len(truth), dtype=bool), confidence)
     stretch = row_scales(held_out.kinds, scales, default=scale, unlike=~held_out.counted)
@@ -136,12 +136,13 @@ def validate(
 
 @dataclass(frozen=True, slots=True)
 class _HeldOut:
-    """Rows predicted from others: log hours and their errors over the predicted sd, split and kind of each."""
+    """Rows predicted from others: log hours and their errors over the predicted sd; split, group and kind of each."""
 
     mean: FloatArray
     sd: FloatArray
     z: FloatArray
     fold: NDArray[np.intp]
+    groups: NDArray[np.str_]
     kinds: NDArray[np.str_]
     # Rows unlike all training rows show how wide the model guesses, not how well it is calibrated.
     counted: NDArray[np.bool_]
@@ -150,6 +151,7 @@ class _HeldOut:
 def _held_out(
     rows: dict[str, NDArray],  # type: ignore[type-arg]
     log_hours: FloatArray,
+    groups: NDArray[np.str_],
     splits: Iterable[tuple[NDArray[np.intp], NDArray[np.intp]]],
     fitted: Posterior,
 ) -> _HeldOut:
@@ -172,7 +174,7 @@ def _held_out(
         fold[out], kinds[out] = k, predicted.kinds
         mean[out], sd[out], unlike[out] = np.log(predicted.median), predicted.sd_log, predicted.extrapolates
     counted = ~unlike if (~unlike).sum() >= ENOUGH else np.ones(n, dtype=bool)
-    return _HeldOut(mean, sd, np.abs(log_hours - mean) / sd, fold, kinds.astype(np.str_), counted)
+    return _HeldOut(mean, sd, (log_hours - mean) / sd, fold, groups, kinds.astype(np.str_), counted)
 
 
 def _scales(held_out: _HeldOut, which: NDArray[np.bool_], confidence: float) -> tuple[float, dict[str, float]]:
@@ -182,8 +184,8 @@ def _scales(held_out: _HeldOut, which: NDArray[np.bool_], confidence: float) -> 
     scales = {}
     for kind in kinds[count >= ENOUGH]:
         mine = counted & (held_out.kinds == kind)
-        scales[str(kind)] = calibrated_scale(held_out.z[mine], confidence)
-    return calibrated_scale(held_out.z[counted], confidence), scales
+        scales[str(kind)] = calibrated_scale(held_out.z[mine], held_out.groups[mine], confidence)
+    return calibrated_scale(held_out.z[counted], held_out.groups[counted], confidence), scales
 
 
 def _baselines(
@@ -216,7 +218,7 @@ def _coverage(held_out: _HeldOut, confidence: float) -> float:
         out = held_out.fold == k
         scale, scales = _scales(held_out, ~out, confidence)
         stretch = row_scales(held_out.kinds[out], scales, default=scale, unlike=~held_out.counted[out])
-        inside[out] = held_out.z[out] <= stretch * ndtri(0.5 + confidence / 2.0)
+        inside[out] = np.abs(held_out.z[out]) <= stretch * ndtri(0.5 + confidence / 2.0)
     return float(inside.mean())
 
 

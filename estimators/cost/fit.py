@@ -39,6 +39,7 @@ _LEAST_NOISE_SD: Final = 0.005
 _IN_COMPLEX: Final = " in complex"
 _ITERATIONS: Final = 40
 _TOLERANCE: Final = 1e-3
+_FEW_ROWS: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,13 +155,16 @@ def fit(laid_out: Design, residual: FloatArray, *, start: Posterior | None = Non
     Posterior
         Coefficients, spreads and noise.
     """
-    x = laid_out.matrix
+    # few rows are faster as a dense matrix
+    x = laid_out.matrix.toarray() if laid_out.matrix.shape[0] <= _FEW_ROWS else laid_out.matrix
     names, of_row = np.unique(noise_classes(laid_out.derived), return_inverse=True)
     of_row = of_row.ravel()
     begin = start or prior(laid_out.columns)
     spread, overall = dict(begin.spread), begin.noise_sd
     noise = np.array([begin.protocol_noise_sd.get(str(name), overall) for name in names])
     weight = np.ones(len(residual))
+    blocks = np.array(laid_out.columns.block)
+    of_block = {block: np.flatnonzero(blocks == block) for block in BLOCKS}
     for _ in range(_ITERATIONS):
         precision = weight / noise[of_row] ** 2
         mean, covariance = _solve(x, residual, precision, laid_out.columns, spread)
@@ -170,7 +174,7 @@ def fit(laid_out: Design, residual: FloatArray, *, start: Posterior | None = Non
         weight = (_FREEDOM + 1.0) / (_FREEDOM + misfit / noise[of_row] ** 2)
         before = (overall, *spread.values())
         overall, noise = _noise(weight * misfit, of_row, len(names))
-        spread = _spread(mean, np.diag(covariance), laid_out.columns)
+        spread = _spread(mean**2 + np.diag(covariance), of_block)
         if np.allclose(before, (overall, *spread.values()), rtol=_TOLERANCE):
             break
     mean, covariance = _solve(x, residual, weight / noise[of_row] ** 2, laid_out.columns, spread)
@@ -179,11 +183,19 @@ def fit(laid_out: Design, residual: FloatArray, *, start: Posterior | None = Non
 
 
 def _solve(
-    x: sparse.csr_array, residual: FloatArray, precision: FloatArray, columns: DesignColumns, spread: dict[str, float]
+    x: sparse.csr_array | FloatArray,
+    residual: FloatArray,
+    precision: FloatArray,
+    columns: DesignColumns,
+    spread: dict[str, float],
 ) -> tuple[FloatArray, FloatArray]:
     """Return mean and covariance of the coefficients for given spreads and noise."""
-    weighted = x.multiply(precision[:, None]).tocsr()
-    gram = (x.T @ weighted).toarray()
+    if isinstance(x, np.ndarray):
+        weighted = x * precision[:, None]
+        gram = x.T @ weighted
+    else:
+        weighted = x.multiply(precision[:, None]).tocsr()
+        gram = (x.T @ weighted).toarray()
     gram[np.diag_indices_from(gram)] += 1.0 / np.array([spread[block] ** 2 for block in columns.block])
     factor = linalg.cho_factor(gram, lower=True)
     covariance = linalg.cho_solve(factor, np.eye(len(gram)))
@@ -213,12 +225,12 @@ def noise_sd(posterior: Posterior, derived: Derived) -> FloatArray:
     return noise
 
 
-def row_variance(x: sparse.csr_array, covariance: FloatArray) -> FloatArray:
+def row_variance(x: sparse.csr_array | FloatArray, covariance: FloatArray) -> FloatArray:
     """Return the variance of each row's linear predictor.
 
     Parameters
     ----------
-    x : scipy.sparse.csr_array, shape (n, p)
+    x : scipy.sparse.csr_array or ndarray, shape (n, p)
         Rows over columns.
     covariance : ndarray, shape (p, p)
         Covariance of the coefficients.
@@ -228,6 +240,9 @@ def row_variance(x: sparse.csr_array, covariance: FloatArray) -> FloatArray:
     ndarray, shape (n,)
         Variances, computed a few thousand rows at a time to limit memory.
     """
+    if isinstance(x, np.ndarray):
+        dense: FloatArray = np.einsum("ij,ij->i", x @ covariance, x)
+        return dense
     parts = []
     for begin in range(0, x.shape[0], 4096):
         part = x[begin : begin + 4096]
@@ -244,12 +259,10 @@ def _noise(misfit: FloatArray, of_row: NDArray[np.intp], n_protocols: int) -> tu
     return float(np.sqrt(overall)), np.maximum(np.sqrt(each), _LEAST_NOISE_SD)
 
 
-def _spread(mean: FloatArray, variance: FloatArray, columns: DesignColumns) -> dict[str, float]:
-    """Return the spread of each block from its coefficients, shrunk towards its prior."""
-    of_block = np.array(columns.block)
+def _spread(squares: FloatArray, of_block: dict[str, NDArray[np.intp]]) -> dict[str, float]:
+    """Return the spread of each block from the expected squares of its coefficients, shrunk towards its prior."""
     spread = {}
-    for block, (sd, pseudo) in BLOCKS.items():
-        mine = of_block == block
-        squares = float(np.sum(mean[mine] ** 2 + variance[mine]))
-        spread[block] = float(np.sqrt((squares + pseudo * sd**2) / (mine.sum() + pseudo)))
+    for block, mine in of_block.items():
+        sd, pseudo = BLOCKS[block]
+        spread[block] = float(np.sqrt((squares[mine].sum() + pseudo * sd**2) / (len(mine) + pseudo)))
     return spread
