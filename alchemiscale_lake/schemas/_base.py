@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 import polars as pl
 import pyarrow as pa
@@ -181,7 +181,7 @@ class TableSchema:
         problems = []
         for c in (c for c in self.columns if c.choices):
             values = table.column(c.name).drop_null()
-            bad = values.filter(pc.invert(pc.is_in(values, value_set=pa.array(c.choices, c.type))))
+            bad = values.filter(pc.invert(pc.is_in(values, value_set=_array(list(c.choices), c.type))))
             if len(bad):
                 problems.append(f"column '{c.name}' is {bad[0].as_py()!r}, not one of {', '.join(c.choices)}")
         return problems
@@ -214,7 +214,7 @@ class TableSchema:
                 given = [_example(c, i) for i in range(n)]
             elif not isinstance(given, list):
                 given = [given] * n
-            columns[c.name] = pa.array(given, c.type)
+            columns[c.name] = _array(list(given), c.type)
         return self.table(pa.table(columns))
 
     def markdown(self) -> str:
@@ -238,7 +238,29 @@ class TableSchema:
 _MISSING = object()
 
 
+#: For values of exactly these types, polars makes the same column as Arrow, which imports pandas for that.
+_PLAIN: Final[dict[pa.DataType, tuple[frozenset[type], pl.DataType]]] = {
+    STRING: (frozenset({str}), pl.String()),
+    INT: (frozenset({int}), pl.Int64()),
+    FLOAT: (frozenset({float, int}), pl.Float64()),
+    BOOL: (frozenset({bool}), pl.Boolean()),
+    BINARY: (frozenset({bytes}), pl.Binary()),
+    TIME: (frozenset({datetime}), pl.Datetime("us", "UTC")),
+    STRINGS: (frozenset({list}), pl.List(pl.String)),
+}
+
+
 def _array(values: list[Any], kind: pa.DataType) -> pa.Array:
+    types, of_polars = _PLAIN[kind]
+    if set(map(type, values)) <= {*types, type(None)}:
+        try:
+            return pl.Series(values, dtype=of_polars, strict=True).to_arrow().cast(kind)
+        except (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError):
+            pass  # Arrow says what is wrong
+    return _checked_array(values, kind)
+
+
+def _checked_array(values: list[Any], kind: pa.DataType) -> pa.Array:
     if not pa.types.is_integer(kind):
         return pa.array(values, kind)
     # asked for integers, Arrow truncates 9.7 to 9; if it infers the type, it finds a float and the cast fails
