@@ -251,8 +251,8 @@ _PLAIN: Final[dict[pa.DataType, tuple[frozenset[type], pl.DataType]]] = {
 
 
 def _array(values: list[Any], kind: pa.DataType) -> pa.Array:
-    types, of_polars = _PLAIN[kind]
-    if set(map(type, values)) <= {*types, type(None)}:
+    types, of_polars = _PLAIN.get(kind, (frozenset(), pl.Null()))
+    if types and set(map(type, values)) <= {*types, type(None)}:
         try:
             return pl.Series(values, dtype=of_polars, strict=True).to_arrow().cast(kind)
         except (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError):
