@@ -8,7 +8,7 @@ References: Delta transaction protocol, "Per-file Statistics".
 from __future__ import annotations
 
 import math
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import pyarrow as pa
@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 __all__ = ["file_statistics"]
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 #: Longer text is represented by a bound.
 _LETTERS: Final = 32
 _LAST_LETTER: Final = 0x10FFFF
@@ -57,11 +58,13 @@ def file_statistics(rows: pa.Table) -> dict[str, Any]:
 def _range(column: pa.ChunkedArray) -> tuple[Any, Any]:
     if pa.types.is_floating(column.type) and pc.any(pc.is_nan(column)).as_py():
         raise _NoRangeError
+    if pa.types.is_timestamp(column.type):
+        # as numbers: Arrow imports pandas to make a time of Python, which costs a second
+        low, high = pc.min_max(column.cast(pa.timestamp("us", column.type.tz)).cast(pa.int64())).as_py().values()
+        return _time(low), _time(high)
     low, high = pc.min_max(column).as_py().values()
     if isinstance(low, str):
         return low[:_LETTERS], _text_above(high)
-    if isinstance(low, datetime):
-        return _time(low), _time(high)
     if isinstance(low, float) and not (math.isfinite(low) and math.isfinite(high)):
         raise _NoRangeError  # JSON has no infinity
     if not isinstance(low, int | float):
@@ -83,5 +86,5 @@ def _text_above(text: str) -> str:
     raise _NoRangeError
 
 
-def _time(value: datetime) -> str:
-    return value.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+def _time(microseconds: int) -> str:
+    return (_EPOCH + timedelta(microseconds=microseconds)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -107,3 +109,18 @@ def test_tables_of_a_lake_are_read_by_others_as_by_us(tmp_path: Path) -> None:
 
     for name in ("task", "attempt", "ok", "estimate_kcal_mol", "started_at", "scope"):
         assert delta.to_pyarrow_table(filters=[(name, "=", row[name])]).num_rows == 1, name
+
+
+def test_ranges_need_no_pandas() -> None:
+    code = """
+import sys
+from datetime import UTC, datetime
+import polars as pl
+from alchemiscale_lake.store.file_statistics import file_statistics
+rows = pl.DataFrame({"t": [datetime(1969, 7, 20, tzinfo=UTC), datetime(2025, 1, 1, 0, 0, 0, 7, UTC)], "x": ["a", "b"]})
+found = file_statistics(rows.to_arrow())
+assert found["minValues"]["t"] == "1969-07-20T00:00:00.000000Z", found
+assert found["maxValues"]["t"] == "2025-01-01T00:00:00.000007Z", found
+assert "pandas" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
