@@ -60,7 +60,7 @@ def storage(monkeypatch: pytest.MonkeyPatch) -> Iterator[Storage]:
 
     for owner, verbs in (
         (ObjectStore, ("get", "put", "put_exclusive", "exists", "list")),
-        (LakeTable, ("snapshot", "newest")),
+        (LakeTable, ("snapshot", "newest", "to_read")),
     ):
         for verb in verbs:
             monkeypatch.setattr(owner, verb, switched(getattr(owner, verb)))

@@ -18,7 +18,7 @@ from alchemiscale_lake.schemas import TABLES
 from tests.campaign import SCOPE, Campaign, hours, small_campaign
 
 #: Times of writing differ between runs; the texts of notes belong to the estimators.
-_APART = ("estimated_at", "found_at", "leg_uncertainties_kcal_mol", "recorded_at", "note", "notes")
+_APART = ("claimed_at", "estimated_at", "found_at", "leg_uncertainties_kcal_mol", "recorded_at", "note", "notes")
 NETWORK = f"AlchemicalNetwork-tyk2-{SCOPE}"
 
 

@@ -33,8 +33,8 @@ def test_every_named_query_runs_with_what_it_needs_alone(lake: Lake, name: str) 
 
 def test_a_connection_opens_only_the_tables_it_needs(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[str] = []
-    snapshot = LakeTable.snapshot
-    monkeypatch.setattr(LakeTable, "snapshot", lambda table: (opened.append(table.schema.name), snapshot(table))[1])
+    to_read = LakeTable.to_read
+    monkeypatch.setattr(LakeTable, "to_read", lambda table: (opened.append(table.schema.name), to_read(table))[1])
 
     connect_for(lake, "network_states")
 
