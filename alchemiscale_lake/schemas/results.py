@@ -72,7 +72,7 @@ REPLICATES = TableSchema(
 
 UNIT_RESULTS = TableSchema(
     name="unit_results",
-    doc="One row per execution of a ProtocolUnit, including repeated ones.",
+    doc="One row per execution of a ProtocolUnit and attempt: repeated ones, and what an attempt took over, included.",
     columns=(
         Column("scope", STRING, "Scope of the Task."),
         Column("attempt", STRING, "Id of the attempt."),
