@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Final
 
 import polars as pl
@@ -27,9 +26,9 @@ def conflicting_assays(assays: pl.DataFrame) -> list[Note]:
     if "lowest_kcal_mol" not in assays.columns:
         return []
     notes = []
-    columns = ("ligand", "value_kcal_mol", "uncertainty_kcal_mol", "lowest_kcal_mol", "highest_kcal_mol")
+    columns = ("ligand", "value_kcal_mol", "extremes_uncertainty_kcal_mol", "lowest_kcal_mol", "highest_kcal_mol")
     for ligand, value, uncertainty, low, high in assays.select(columns).iter_rows():
-        allowed = _CONFLICT_DEVIATIONS * math.sqrt(2.0) * (uncertainty or 0.0)
+        allowed = _CONFLICT_DEVIATIONS * uncertainty
         if high - low > max(_CONFLICT_KCAL_MOL, allowed):
             message = (
                 f"experimental values of {ligand} lie between {low:.2f} and {high:.2f} kcal/mol; the one entered last, "

@@ -81,7 +81,7 @@ class EdgeNetwork:
     checked_uncertainty_kcal_mol : ndarray, shape (m + q,)
         Of each edge and declared difference in `checked`.
     closure : ClosureTest
-        Closure of the cycles in `checked`.
+        Closure of the cycles in `checked`; by the given uncertainties, where a factor scales them.
     scale : float
         Factor from cycles on the given uncertainties; 1 if they are used as given, NaN if cycles do not determine it.
     unknown : bool
@@ -165,14 +165,15 @@ def estimate_edges(
     unknown = bool(len(value_kcal_mol)) and bool(np.isnan(uncertainty_kcal_mol).all())
     stated = np.ones_like(uncertainty_kcal_mol) if unknown else uncertainty_kcal_mol
     checked, used, notes = edges.solve(stated), stated, []
-    closure = closure_of(checked)
+    closure, stated_by_results = closure_of(checked), None if unknown else stated
     alone = evidence.pooled and not evidence.replicated
     scale = scale_from_cycles(closure, known=not unknown) if unknown or alone else 1.0
     if scale not in (0.0, 1.0) and not math.isnan(scale):
         used = stated * scale
         checked = edges.solve(used)
         notes.append(scaled_by_cycles(scale, closure, unknown=unknown))
-        closure, unknown = closure_of(checked), False
+        if unknown:  # otherwise, cycles that do not close are those of the stated uncertainties
+            closure, unknown = closure_of(checked), False
     elif unknown:
         used = np.full_like(stated, np.nan)
         notes.append(Note("uncertainty-unknown", _UNKNOWN))
@@ -183,10 +184,12 @@ def estimate_edges(
         estimate, widened, note = _with_shared_error(edges, checked, used, closure, evidence.one_result_kcal_mol)
         notes += note
     network = EdgeNetwork(estimate, widened, checked, before, closure, scale, unknown, notes)
-    return network if declared is None else _with_declared(network, edges, declared)
+    return network if declared is None else _with_declared(network, edges, declared, stated_by_results)
 
 
-def _with_declared(network: EdgeNetwork, edges: _Edges, declared: Declared) -> EdgeNetwork:
+def _with_declared(
+    network: EdgeNetwork, edges: _Edges, declared: Declared, stated_by_results: FloatArray | None
+) -> EdgeNetwork:
     """Solve a network again with declared differences; of equal weight where nothing else has an uncertainty."""
     every = replace(
         edges,
@@ -207,9 +210,12 @@ def _with_declared(network: EdgeNetwork, edges: _Edges, declared: Declared) -> E
         for of_edges in (network.uncertainty_kcal_mol, network.checked_uncertainty_kcal_mol)
     )
     before = every.solve(checked)
+    as_stated = before
+    if stated_by_results is not None and network.scale != 1.0:
+        as_stated = every.solve(np.concatenate([stated_by_results, stated]))
     return replace(
         network, estimate=every.solve(used), checked=before, uncertainty_kcal_mol=used,
-        checked_uncertainty_kcal_mol=checked, closure=closure_of(before),
+        checked_uncertainty_kcal_mol=checked, closure=closure_of(as_stated),
     )  # fmt: skip
 
 

@@ -1,37 +1,44 @@
-"""Experimental values of one ligand that disagree."""
-
 from __future__ import annotations
 
 import polars as pl
 import pytest
 
+from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.estimates.assay_conflicts import conflicting_assays
+from alchemiscale_lake.query import connect_for, read_sql, statement
+from alchemiscale_lake.store import Lake, now_utc
+
+SCOPE = "org-campaign-project"
 
 
-def assays(low: float, high: float, uncertainty: float | None) -> pl.DataFrame:
-    values = {"ligand": "a", "value_kcal_mol": high, "lowest_kcal_mol": low, "highest_kcal_mol": high}
-    return pl.DataFrame(
-        [{**values, "uncertainty_kcal_mol": uncertainty}], schema_overrides={"uncertainty_kcal_mol": pl.Float64}
-    )
+def values(*rows: tuple[float, float | None]) -> list[dict[str, object]]:
+    common = {"scope": SCOPE, "ligand": "l2", "kind": "binding", "entered_by": "ada", "entered_at": now_utc()}
+    return [
+        common | {"value_kcal_mol": value, "uncertainty_kcal_mol": error, "source": f"{k}.csv"}
+        for k, (value, error) in enumerate(rows)
+    ]
 
 
 @pytest.mark.parametrize(
-    ("spread", "uncertainty", "conflicts"),
-    [(0.0, None, 0), (0.29, None, 0), (0.31, None, 1), (1.0, 0.3, 1), (0.8, 0.3, 0), (2.0, 1.0, 0)],
+    ("rows", "is_conflict"),
+    [
+        ([(-8.84, 0.2), (-8.5, 0.1)], False),  # 0.34 apart; 1.96 times 0.22 is 0.44
+        ([(-8.84, 0.1), (-8.5, 0.1)], True),  # 0.28 is less
+        ([(-8.84, None), (-8.5, 0.2)], False),  # 0.39
+        ([(-8.84, None), (-8.5, 0.1)], True),
+        ([(-8.84, None), (-8.6, None)], False),  # below what is called a conflict
+        ([(-9.0, 0.1), (-8.5, 2.0), (-8.0, 0.1)], True),  # the uncertainties are those of the extremes
+    ],
 )
-def test_values_conflict_beyond_their_uncertainties_and_a_third_of_a_kcal(
-    spread: float, uncertainty: float | None, conflicts: int
+def test_values_conflict_beyond_the_uncertainties_of_the_extremes(
+    lake: Lake, rows: list[tuple[float, float | None]], is_conflict: bool
 ) -> None:
-    assert len(conflicting_assays(assays(-9.0, -9.0 + spread, uncertainty))) == conflicts
+    lake.table("assays").append_new(values(*rows))
+    found = read_sql(connect_for(lake, "current_assays"), statement("newest_assays"), {"scopes": [SCOPE]})
+    notes = conflicting_assays(found)
+    assert bool(notes) == is_conflict
+    assert all(f"between {rows[0][0]:.2f} and {rows[-1][0]:.2f}" in note.message for note in notes)
 
 
-def test_the_note_names_the_ligand_its_range_and_what_is_used() -> None:
-    (note,) = conflicting_assays(assays(-9.0, -8.0, None))
-
-    assert note.nodes == ("a",)
-    assert "between -9.00 and -8.00" in note.message
-    assert "-8.00, is used" in note.message
-
-
-def test_without_ranges_nothing_can_conflict() -> None:
-    assert conflicting_assays(assays(-9.0, 0.0, None).drop("lowest_kcal_mol")) == []
+def test_without_values_there_is_no_conflict() -> None:
+    assert conflicting_assays(pl.DataFrame()) == []

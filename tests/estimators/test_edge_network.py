@@ -41,7 +41,7 @@ def test_stated_uncertainties_that_nothing_repeats_are_scaled_by_the_misfit() ->
     assert network.scale > 5.0
     assert network.uncertainty_kcal_mol == pytest.approx(0.1 * network.scale)
     assert codes(network) == ["scaled-by-cycles"]
-    assert network.closure.chi2 < 10.0, "of the scaled uncertainties"
+    assert network.closure.chi2 == pytest.approx(3.0**2 / 0.03), "of the stated uncertainties, so that it is a finding"
 
 
 def test_without_any_statement_weights_are_equal_and_cycles_give_the_size() -> None:
