@@ -50,7 +50,7 @@ def copy_command(
     """Copy a network to another Scope, with its finished Tasks and their results.
 
     Results are stored once: the copy refers to them. Waiting and failed Tasks, Strategies and restart
-    patterns stay behind. Repeating it adds what the network has got since.
+    patterns stay behind. Repeating it adds what the network has gained since.
 
     \b
     Examples:

@@ -30,7 +30,7 @@ _COLUMNS = ("task", "transformation_name", "unit", "exception", "hostname", "end
 @lake_option
 @scope_option
 @click.option("--all", "everything", is_flag=True, help="Also list failures of Tasks that are now complete.")
-@click.option("--group", is_flag=True, help="Say in words what failed where: one paragraph per cause.")
+@click.option("--group", is_flag=True, help="Describe in words what failed where: one paragraph per cause.")
 @click.option("--each", is_flag=True, help="One row per failed attempt, oldest first, instead of one per cause.")
 @click.option("--traceback", is_flag=True, help="Print the traceback of each failure.")
 @output_options

@@ -73,9 +73,9 @@ def command(
     """Propose redundant edges, with the uncertainty of the ligands that each leads to.
 
     Edges that join parts of a network come first, then those that close cycles over edges that nothing else
-    checks, then those that add most certainty; each counts with those before it. Nothing is submitted without
-    --planner: give the pairs (-o FILE.csv) to the program that plans your networks, such as konnektor. A
-    planner is a function of an AlchemicalNetwork and two names of ligands that returns Transformations.
+    checks, then those that reduce the uncertainty most; each is proposed as if those before it were computed. Nothing
+    is submitted without --planner: give the pairs (-o FILE.csv) to the program that plans your networks, such
+    as konnektor. A planner is a function of an AlchemicalNetwork and two names of ligands that returns Transformations.
 
     \b
     Examples:

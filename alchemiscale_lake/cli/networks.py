@@ -167,7 +167,7 @@ def link_command(
 ) -> None:
     """Declare the difference between two nodes of a network that no Transformation computes.
 
-    Such as one ligand in two structures of a protein. Nodes are ligands as `gather` prints them. The next
+    An example is one ligand in two structures of a protein. Nodes are ligands as `gather` prints them. The next
     `gather` uses the link like an edge, in every network of the Scope that has both nodes, until an edge
     between them has a result.
 

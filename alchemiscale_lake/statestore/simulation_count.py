@@ -66,7 +66,7 @@ def simulations_of(n_repeats: Sequence[int | None], n_tasks: int | Sequence[int]
         return None
     each, made = _range(of_it for _, of_it in several), _range(n * of_it for n, of_it in several)
     if len(several) == len(repeated):
-        return f"{repeats_within(n_repeats)}: {each} Tasks each make {made} simulations of every leg"
+        return f"{repeats_within(n_repeats)}: {each} Tasks per Transformation make {made} simulations of every leg"
     one = len(several) == 1
     return (
         f"{repeats_within(n_repeats)}: {len(several)} of them {verb(len(several), 'has', 'have')} {each} Tasks, which "

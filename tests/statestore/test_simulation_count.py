@@ -16,7 +16,7 @@ def test_only_what_multiplies_is_said() -> None:
     assert simulations_of([3, 3], 1) is None
     assert "run 3 repeats within each Task" in str(simulations_of([3, 3, None], 3))
     assert "2 of 3 Transformations" in str(simulations_of([3, 3, None], 3))
-    assert "3 Tasks each make 9 simulations of every leg" in str(simulations_of([3, 3], 3))
+    assert "3 Tasks per Transformation make 9 simulations of every leg" in str(simulations_of([3, 3], 3))
     assert "2 to 3 repeats" in str(simulations_of([2, 3], 2))
     assert "make 4 to 6 simulations" in str(simulations_of([2, 3], 2))
 
@@ -66,7 +66,7 @@ def test_tasks_create_warns_once_tasks_multiply(tmp_path: Path) -> None:
 
     assert (first.exit_code, second.exit_code) == (0, 0), first.output + second.output
     assert "simulations of every leg" not in first.stderr
-    assert "2 Tasks each make 6 simulations of every leg" in second.stderr
+    assert "2 Tasks per Transformation make 6 simulations of every leg" in second.stderr
     assert len(second.stdout.split()) == 18
 
 
