@@ -18,6 +18,7 @@ import zstandard
 
 from .amounts import format_bytes, parse_bytes
 from .errors import ContentError, SettingsError
+from .suggestions import did_you_mean_file
 
 __all__ = [
     "MAX_BYTES_VARIABLE",
@@ -92,6 +93,10 @@ def read_file(path: str | os.PathLike[str]) -> bytes:
                 size += len(part)
                 if size > limit:
                     raise _too_large(str(file), limit, "the file is longer")
+    except FileNotFoundError as e:
+        raise ContentError(
+            f"{file}: there is no such file{did_you_mean_file(file) or '; check the path'}", source=str(file)
+        ) from e
     except OSError as e:
         raise ContentError(f"{file}: cannot be read ({e.strerror or e}); give a readable file", source=str(file)) from e
     return decompress(b"".join(parts), str(file))

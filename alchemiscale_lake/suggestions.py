@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
 from difflib import SequenceMatcher
+from itertools import islice
+from pathlib import Path
 from typing import Final
 
-__all__ = ["did_you_mean"]
+__all__ = ["closest", "did_you_mean", "did_you_mean_file"]
 
 _LEAST: Final = 0.6
 #: A part of a name counts for less than the whole.
 _OF_A_PART: Final = 0.9
+#: Likeness of two file names of which one is probably a misspelling: many end alike.
+_SIMILAR_FILE: Final = 0.8
+_MOST_FILES: Final = 2000
 _BETWEEN_PARTS: Final = re.compile(r"[^0-9a-z]+")
 
 
@@ -36,9 +42,43 @@ def did_you_mean(word: str, known: Iterable[str], *, least: float = _LEAST) -> s
     >>> did_you_mean("xyz", ["status", "submit"])
     ''
     """
+    best = closest(word, known, least=least)
+    return "" if best is None else f"; did you mean {best!r}?"
+
+
+def did_you_mean_file(path: str | Path) -> str:
+    """Return `; did you mean 'x'?` for the most similar name in the folder of a missing file; empty if none is similar.
+
+    Parameters
+    ----------
+    path : str or Path
+        File or folder that does not exist.
+    """
+    missing = Path(path)
+    try:
+        with os.scandir(missing.parent) as entries:
+            names = [entry.name for entry in islice(entries, _MOST_FILES)]
+    except OSError:
+        return ""
+    best = max(names, key=lambda name: (_ratio(missing.name, name), name), default="")
+    return f"; did you mean {str(missing.with_name(best))!r}?" if _ratio(missing.name, best) >= _SIMILAR_FILE else ""
+
+
+def closest(word: str, known: Iterable[str], *, least: float = _LEAST) -> str | None:
+    """Return the most similar known name, as in `did_you_mean`; None if none is similar.
+
+    Parameters
+    ----------
+    word : str
+        Name as entered.
+    known : iterable of str
+        Names that exist.
+    least : float, default 0.6
+        Least likeness of a name, from 0 to 1.
+    """
     likeness = {name: _likeness(word.lower(), name.lower()) for name in sorted(known)}
     best = max(likeness, key=lambda name: likeness[name], default=None)
-    return "" if best is None or likeness[best] < least else f"; did you mean {best!r}?"
+    return None if best is None or likeness[best] < least else best
 
 
 def _likeness(word: str, name: str) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from click.testing import CliRunner
 from alchemiscale_lake.cli import main
 from alchemiscale_lake.statestore.submit import submit_network
 from alchemiscale_lake.store import Lake
-from alchemiscale_lake.suggestions import did_you_mean
+from alchemiscale_lake.suggestions import did_you_mean, did_you_mean_file
 from tests.plain import SCOPE, plain_chain
 
 
@@ -51,3 +52,45 @@ def test_commands_suggest_the_intended_name_and_fail(tmp_path: Path, arguments: 
     assert done.exit_code in (1, 2)
     assert done.stdout == ""
     assert said in done.stderr
+
+
+def test_the_nearest_file_of_the_folder_is_suggested(tmp_path: Path) -> None:
+    for name in ("network.json", "results.json"):
+        (tmp_path / name).touch()
+
+    assert did_you_mean_file(tmp_path / "nework.json") == f"; did you mean '{tmp_path / 'network.json'}'?"
+    assert did_you_mean_file(tmp_path / "tyk2.json") == did_you_mean_file(tmp_path / "none" / "network.json") == ""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["submit", "nework.json", "--scope", SCOPE],
+        ["run", "nework.json", "--scope", SCOPE],
+        ["run", "tyk2", "--scope", SCOPE, "--assays", "nework.json"],
+        ["estimate-cost", "network.json", "--scope", SCOPE, "--pools", "nework.json"],
+        ["assays", "nework.json", "--scope", SCOPE],
+        ["import-results", "nework.json", "--scope", SCOPE],
+    ],
+    ids=lambda arguments: " ".join(arguments),
+)
+def test_commands_suggest_the_intended_file_and_fail(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("network.json").write_text(json.dumps(plain_chain([("a", "b")])))
+    submit_network(Lake.create(tmp_path / "lake"), plain_chain([("a", "b")]), SCOPE, name="tyk2")
+    done = CliRunner().invoke(main, arguments, env={"ALCHEMISCALE_LAKE": "lake"})
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert len(done.stderr.splitlines()) == 1
+    assert "; did you mean 'network.json'?" in done.stderr
+
+
+@pytest.mark.parametrize("scope", [SCOPE, f"{SCOPE}s"])
+def test_run_suggests_the_intended_network_or_scope(tmp_path: Path, scope: str) -> None:
+    lake = Lake.create(tmp_path / "lake")
+    submit_network(lake, plain_chain([("a", "b")]), SCOPE, name="tyk2")
+    done = CliRunner().invoke(main, ["run", "tik2", "--scope", scope], env={"ALCHEMISCALE_LAKE": lake.url})
+    assert done.exit_code == 1
+    assert "there is no file or folder 'tik2', and " in done.stderr
+    assert f"did you mean '{'tyk2' if scope == SCOPE else SCOPE}'?" in done.stderr

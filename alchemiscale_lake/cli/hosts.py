@@ -60,20 +60,25 @@ def list_command(lake: str, pools_file: str | None, tsv: bool, output: str | Non
 @command.command("quarantine")
 @click.argument("hostnames", nargs=-1, required=True, metavar="HOST...")
 @click.option("--for", "duration", required=True, metavar="TIME", help="Duration, as in 90m, 24h or 7d.")
+@click.option("--unseen", is_flag=True, help="Accept hosts on which no Task has run yet.")
 @click.option("--reason", default=None, help="Reason; kept in the log.")
 @lake_option
-def quarantine_command(hostnames: tuple[str, ...], duration: str, reason: str | None, lake: str) -> None:
+def quarantine_command(hostnames: tuple[str, ...], duration: str, unseen: bool, reason: str | None, lake: str) -> None:
     """Quarantine hosts: they get no new Tasks for a while. Running Tasks continue.
+
+    A name that the lake does not know is refused, as it may be misspelt, unless --unseen is given.
 
     \b
     Example:
       alchemiscale-lake hosts quarantine node17 node18 --for 7d --reason "to be repaired"
     """
-    from ..statestore.host_records import quarantine_host
+    from ..statestore.host_records import quarantine_host, require_known_host
     from ..store import Lake, now_utc
 
     until = now_utc() + timedelta(seconds=_seconds(duration))
     opened = Lake.open(lake)
+    for hostname in () if unseen else hostnames:  # all of them, before anything changes
+        require_known_host(opened, hostname, otherwise=" (--unseen accepts hosts on which no Task has run yet)")
     for hostname in hostnames:
         quarantine_host(opened, hostname, until, caller=Caller.this_user(), reason=reason)
         say(f"{hostname} is quarantined until {until:%Y-%m-%d %H:%M} UTC")

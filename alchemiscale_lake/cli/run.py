@@ -10,6 +10,7 @@ import click
 
 from ..errors import InactiveNetworkError, NotALakeError, NotFoundError
 from ..plurals import count, verb
+from ..suggestions import did_you_mean_file
 from ._bar import TaskBar
 from ._errors import INTERRUPTED, say
 from ._files import PlotFile
@@ -182,7 +183,8 @@ def _lake_for(lake: str, network: str | None, scope: str | None, check: Callable
         try:
             return Lake.open(lake)
         except NotALakeError as e:
-            raise NotFoundError(f"there is no file, folder or network {network!r}: {e}") from e
+            meant = did_you_mean_file(network)
+            raise NotFoundError(f"there is no file, folder or network {network!r}{meant or f': {e}'}") from e
     if scope is None:
         raise click.UsageError("give --scope ORG-CAMPAIGN-PROJECT to store the network in")
     Scope.parse(scope).require_specific()
@@ -218,7 +220,9 @@ def _begin(
         try:
             found = find_network(lake, network, scope=scope)
         except NotFoundError as e:
-            raise NotFoundError(f"there is no file or folder {network!r}, and no such network in {lake.url}") from e
+            meant = did_you_mean_file(network)
+            # its message suggests the network or Scope that was probably meant
+            raise NotFoundError(f"there is no file or folder {network!r}{meant or f', and {e}'}") from e
         wanted = {"network": found}
         scope = str(ScopedKey.from_str(found).scope)
         known = network_name(lake, found)

@@ -67,9 +67,9 @@ _tasks_argument = click.argument("tasks", nargs=-1, metavar="[TASK]...")
 def command(ctx: click.Context, /, **options: Any) -> None:
     """List, create and change Tasks.
 
-    Without a subcommand, Tasks are listed. Subcommands that change Tasks take ScopedKeys, `-` to read
-    them from the first column of standard input, or the same filters; every Task that cannot be changed
-    is printed with the reason.
+    Without a subcommand, Tasks are listed. Subcommands that change Tasks take ScopedKeys or names such as
+    tyk2_a_b_complex-r0, `-` to read ScopedKeys from the first column of standard input, or the same filters;
+    every Task that cannot be changed is printed with the reason.
 
     \b
     Examples:
@@ -95,7 +95,7 @@ def list_command(**options: Any) -> None:
 @click.argument("task")
 @lake_option
 def show_command(task: str, lake: str) -> None:
-    """Tell the story of a Task: created, claimed, attempts, decisions, results and files.
+    """Show the history of a Task: created, claimed, attempts, decisions, results and files.
 
     TASK is a ScopedKey, the beginning of one, a name such as tyk2_a_b_complex-r0, or the id of an attempt.
     """
@@ -123,7 +123,8 @@ def show_command(task: str, lake: str) -> None:
 def stalled_command(lake: str, scope: str | None, quiet_for: str, tsv: bool, output: str | None) -> None:
     """List Tasks that make no progress, and why.
 
-    Running ones without a sign of it, and waiting ones that extend a failed Task or were released again and again.
+    These are running Tasks without recent activity, and waiting Tasks that extend a failed Task or were released
+    again and again.
     """
     from ..amounts import parse_seconds
     from ..query import require_scope
@@ -351,7 +352,17 @@ def _chosen(
         if not any(selection.values()):
             raise click.UsageError("give Tasks, or select them with --network, --status, --transformation or --scope")
         tasks = _select(lake, **selection)["task"].to_list()
+    else:
+        tasks = _found(lake, tasks)
     return lake, Caller.this_user(), network, list(dict.fromkeys(tasks))
+
+
+def _found(lake: Lake, words: Sequence[str]) -> list[str]:
+    """Return the ScopedKeys of Tasks named on the command line; a misspelt one is an error before anything changes."""
+    from ..statestore.task_attempts import find_task
+
+    known = lake.task_log.states().of(words)
+    return [word if word in known else find_task(lake, word)[0] for word in words]
 
 
 def _answer(outcomes: Sequence[TaskOutcome], done: str) -> None:

@@ -25,6 +25,7 @@ from ..rounds.strategy_plan import StrategyPlan
 from ..statestore.submit import submit_network
 from ..statestore.task_operations import ensure_tasks
 from ..store import Lake, now_utc
+from ..suggestions import did_you_mean_file
 
 __all__ = ["Campaign", "finish_campaign", "network_name", "new_campaign", "prepare_campaign", "unfinished_campaigns"]
 
@@ -225,7 +226,8 @@ def network_name(lake: Lake, network: str) -> str | None:
 def _absolute(path: str | Path) -> str:
     found = Path(path).expanduser().resolve()
     if not found.exists():
-        raise NotFoundError(f"there is no file or folder {path}; check the path", path=str(path))
+        meant = did_you_mean_file(path) or "; check the path"
+        raise NotFoundError(f"there is no file or folder {path}{meant}", path=str(path))
     return str(found)
 
 

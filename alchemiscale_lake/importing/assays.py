@@ -27,7 +27,7 @@ from ..networks.measures import MEASURES
 from ..plurals import count, verb
 from ..schemas import TABLES
 from ..store import Lake, collect, now_utc
-from ..suggestions import did_you_mean
+from ..suggestions import did_you_mean, did_you_mean_file
 from ..texts import storable
 from .withdrawals import current_assays, enter_assays
 
@@ -126,7 +126,7 @@ def check_assays(path: str | Path) -> None:
     """Raise if a file is not a table that `import_assays` reads, with the same errors; nothing is written."""
     found = Path(path)
     if not found.exists():
-        raise NotFoundError(f"there is no file {path}; check the path", path=str(path))
+        raise NotFoundError(f"there is no file {path}{did_you_mean_file(path) or '; check the path'}", path=str(path))
     _read_values(found, found.name, TEMPERATURE_KELVIN, "refuse", _silent)
 
 

@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 from ..cells import MISSING
 from .edge_values import EdgeValue, LigandValue
 from .measurements import Measured, Measurements
-from .measures import ABSENT
+from .measures import ABSENT, is_absent
 from .table_columns import TableColumns
 
 __all__ = ["Found", "RowReader", "row_reader"]
@@ -157,6 +157,9 @@ def _pair(columns: TableColumns, row: Sequence[str]) -> tuple[str, str]:
     ligand_a, ligand_b = (row[at] if at < len(row) else "" for at in columns.ligands)
     if ligand_b and not ligand_a and columns.is_report:
         ligand_a = ABSENT
+    for ligand in () if columns.is_report else (ligand_a, ligand_b):
+        if is_absent(ligand):
+            raise ValueError(f"a ligand is called {ligand!r}, which stands for no ligand; rename it")
     if not ligand_a or not ligand_b:
         raise ValueError("a ligand has no name")
     if ligand_a == ligand_b:

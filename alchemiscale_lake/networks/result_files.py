@@ -19,6 +19,7 @@ import zstandard
 
 from .. import content
 from ..errors import ContentError, ResultFileError
+from ..suggestions import did_you_mean_file
 from .dag_results import read_dag_result
 from .edge_table import is_table
 from .imported import ResultFile
@@ -93,7 +94,7 @@ def find_result_files(paths: Iterable[str | Path]) -> list[Path]:
         elif path.is_file():
             found[path] = None
         else:
-            raise ResultFileError(f"{path}: there is no such file or folder", source=str(path))
+            raise ResultFileError(f"{path}: there is no such file or folder{did_you_mean_file(path)}", source=str(path))
     if not found:
         files = [other for other in others if not is_table(other.name)]
         advice = (

@@ -14,6 +14,7 @@ from typing import Final
 from .. import content
 from ..errors import ContentError, SettingsError
 from ..settings import Pools
+from ..suggestions import did_you_mean_file
 from .document import Document, Mistake, read_document
 from .mistakes import validate
 
@@ -66,8 +67,9 @@ def find_pools_file(given: str | None = None) -> Path | None:
     path = Path(named)
     if not path.is_file():
         source = "" if given else f", set in {POOLS_VARIABLE}"
+        hint = did_you_mean_file(path) or "; copy one of deployments/pools/, or name another file"
         raise SettingsError(
-            f"there is no pools file at {path}{source}; copy one of deployments/pools/, or name another file",
+            f"there is no pools file at {path}{source}{hint}",
             path=str(path),
         )
     return path

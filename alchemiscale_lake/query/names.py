@@ -13,6 +13,8 @@ from .network_names import NetworkNames
 __all__ = ["find_network", "named_network", "networks_in", "new_scope_note", "require_scope"]
 
 _SHOWN = 10
+#: Beginning of every ScopedKey of a network.
+_KIND = "AlchemicalNetwork-"
 #: Likeness of two Scopes of which one is probably a misspelling.
 _VERY_SIMILAR = 0.9
 
@@ -175,6 +177,7 @@ def _ways(networks: pl.DataFrame, text: str | None) -> list[pl.DataFrame]:
     """Return the matches, for each way of matching, strictest first."""
     if text is None:
         return [networks]
-    prefix = pl.col("network").str.starts_with(text)
-    ways = (pl.col("network") == text, pl.col("name") == text, prefix)
+    ways = [pl.col("network") == text, pl.col("name") == text]
+    if len(text) > len(_KIND):  # any shorter prefix, such as the empty text of an unset variable, fits every network
+        ways.append(pl.col("network").str.starts_with(text))
     return [networks.filter(way) for way in ways]

@@ -234,20 +234,22 @@ def readmit_host(lake: Lake, hostname: str, *, caller: Caller, reason: str | Non
     publish_quarantine(lake, {name: until for name, until in read_quarantine(lake).items() if name != hostname})
 
 
-def require_known_host(lake: Lake, hostname: str) -> None:
+def require_known_host(lake: Lake, hostname: str, *, otherwise: str = "") -> None:
     """Raise NotFoundError, with the name that was probably meant, if neither results nor decisions name a host.
 
     Parameters
     ----------
     lake : Lake
     hostname : str
+    otherwise : str, optional
+        Last clause of the message.
     """
-    hostnames = lake.table("results").scan().select("hostname").unique().drop_nulls()
-    named = collect(hostnames, "hosts of results")["hostname"]
+    seen = [lake.table(table).scan().select("hostname") for table in ("results", "hosts")]
+    named = collect(pl.concat(seen).unique().drop_nulls(), "names of hosts")["hostname"]
     known = {*named, *read_quarantine(lake), *paused_hosts(lake), *_remember(lake).decisions}
     if hostname not in known:
         meant = did_you_mean(hostname, known) or "; `alchemiscale-lake hosts` lists hosts"
-        raise NotFoundError(f"the lake knows no host {hostname!r}{meant}", hostname=hostname)
+        raise NotFoundError(f"the lake knows no host {hostname!r}{meant}{otherwise}", hostname=hostname)
 
 
 def _decided(records: dict[str, HostRecord], decision: HostDecision) -> HostRecord:

@@ -13,7 +13,7 @@ from ..ids import ScopedKey
 from ..query import connect_for, read_sql
 from ..store import Lake
 from ..store.parallel_requests import at_once
-from ..suggestions import did_you_mean
+from ..suggestions import closest, did_you_mean
 from ..tasks import TaskState
 
 __all__ = ["beats_of", "find_task", "task_attempts", "tasks_progress"]
@@ -150,8 +150,9 @@ def find_task(lake: Lake, text: str) -> tuple[str, str | None]:
         return named[0], None
     if named:
         raise NotFoundError(f"{len(named)} Tasks have the name {text!r}; give one of {', '.join(named)}", value=text)
-    meant = did_you_mean(text, tasks["task"]) or "; `alchemiscale-lake tasks --keys` lists Tasks"
-    raise NotFoundError(f"there is no Task {text!r}{meant}", value=text)
+    meant = did_you_mean(text, [*_similar_names(lake, text), *tasks["task"]])
+    see = meant or "; `alchemiscale-lake tasks --keys` lists Tasks"
+    raise NotFoundError(f"there is no Task {text!r}{see}", value=text)
 
 
 def _task_of_attempt(lake: Lake, attempt: str) -> str | None:
@@ -172,6 +173,19 @@ def _named(lake: Lake, text: str) -> list[str]:
     rows = lake.table("transformations").scan().filter(pl.col("name") == name).select("transformation")
     numbered = repeat_numbers(lake, rows.collect()["transformation"].to_list())
     return numbered.filter(pl.col("repeat") == int(number))["task"].sort().to_list()
+
+
+def _similar_names(lake: Lake, text: str) -> list[str]:
+    """Return the names of the Tasks of the Transformation whose name is most similar to that in a Task's name."""
+    name = text.rpartition("-r")[0] or text
+    names = lake.table("transformations").scan().select("transformation", "name").collect().drop_nulls()
+    likely = closest(name, names["name"].unique())
+    if likely is None:
+        return []
+    from .task_names import repeat_numbers
+
+    numbered = repeat_numbers(lake, names.filter(pl.col("name") == likely)["transformation"].to_list())
+    return [f"{likely}-r{number}" for number in numbered["repeat"].unique()]
 
 
 def _bound(tasks: Collection[str]) -> dict[str, list[str]]:

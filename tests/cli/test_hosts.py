@@ -62,7 +62,7 @@ def test_hosts_are_listed_those_in_quarantine_first(call: Call, snapshot: Snapsh
 
 def test_a_person_quarantines_and_readmits(call: Call, lake: Lake, snapshot: SnapshotAssertion) -> None:
     said = [
-        call("quarantine", "node1", "node3", "--for", "24h", "--reason", "a broken fan"),
+        call("quarantine", "node1", "node3", "--unseen", "--for", "24h", "--reason", "a broken fan"),
         call("list"),
         call("readmit", "node1", "node2", "node3"),
         call("list"),
@@ -82,6 +82,15 @@ def test_a_host_that_nothing_names_is_not_readmitted(call: Call, lake: Lake) -> 
     assert refused.exit_code == 1
     assert "the lake knows no host 'nod2'; did you mean 'node2'?" in refused.stderr
     assert set(quarantined(Lake.open(lake.url), QuarantineRules())) >= {"node1"}, "nothing changes"
+
+
+def test_a_misspelt_host_is_not_quarantined(call: Call, lake: Lake) -> None:
+    refused = call("quarantine", "node1", "nod2", "--for", "24h")
+
+    assert refused.exit_code == 1
+    assert "the lake knows no host 'nod2'; did you mean 'node2'? (--unseen accepts" in refused.stderr
+    assert lake.host_log.decisions() == {}, "nothing changes"
+    assert call("quarantine", "nod2", "--for", "24h", "--unseen").exit_code == 0
 
 
 def test_the_rules_of_the_pools_file_count(call: Call, tmp_path) -> None:  # type: ignore[no-untyped-def]

@@ -140,7 +140,7 @@ def test_a_dash_as_output_is_stdout(call: Call) -> None:
 def test_tasks_are_changed_by_filter_and_refusals_are_named(call: Call) -> None:
     done = call("tasks", "set-status", "waiting", "--status", "error")
     again = call("tasks", "--status", "waiting")
-    refused = call("tasks", "set-status", "waiting", f"Task-0001-{SCOPE}", "Task-nosuch")
+    refused = call("tasks", "set-status", "waiting", "-", stdin=f"Task-0001-{SCOPE}\nTask-nosuch\n")
 
     assert (done.exit_code, done.stderr) == (0, "1 Task set waiting\n")
     assert f"Task-0013-{SCOPE}\twaiting" in again.stdout
@@ -148,6 +148,20 @@ def test_tasks_are_changed_by_filter_and_refusals_are_named(call: Call) -> None:
     assert refused.stderr.splitlines()[0] == "0 of 2 Tasks set waiting"
     assert f"Task-0001-{SCOPE}: it is complete" in refused.stderr
     assert "Task-nosuch: the lake has no such Task" in refused.stderr
+
+
+def test_tasks_are_changed_by_name_and_misspelt_ones_suggest_it(call: Call) -> None:
+    named = call("tasks", "set-priority", "3", "c_d_solvent-r0")
+    misspelt = call("tasks", "set-priority", "4", "c_d_solvent-r0", "c_d_solvnt-r0")
+    unknown = call("tasks", "retry", "xyzzy")
+
+    assert (named.exit_code, named.stderr) == (0, "1 Task set to priority 3\n")
+    assert (misspelt.exit_code, misspelt.stderr) == (
+        1,
+        "Error: there is no Task 'c_d_solvnt-r0'; did you mean 'c_d_solvent-r0'?\n",
+    )
+    assert (unknown.exit_code, len(unknown.stderr.splitlines())) == (1, 1)
+    assert "\t3\tc_d_solvent\t" in call("tasks", "--transformation", "c_d_solvent").stdout, "nothing else changed"
 
 
 def test_tasks_can_be_piped_from_one_command_into_the_next(call: Call) -> None:

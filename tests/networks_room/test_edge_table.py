@@ -118,6 +118,8 @@ def test_columns_that_name_a_system(columns: str, system: str) -> None:
         (("ligand_i,ligand_j,value,uncertainty", "a,b,1.0,-0.1"), "edges.csv:2: an uncertainty is negative"),
         (("ligand_i,ligand_j,value", "a,a,1.0"), "edges.csv:2: an edge connects 'a' to itself"),
         (("ligand_i,ligand_j,value", ",b,1.0"), "edges.csv:2: a ligand has no name"),
+        (("ligand_i,ligand_j,value", "(none),b,1.0"), "edges.csv:2: a ligand is called '(none)', which stands for"),
+        (("ligand_i,ligand_j,value", "a,(none) in water,1.0"), "a ligand is called '(none) in water'"),
         (("ligand_i,ligand_j,phase,value", "a,b,gas,1.0"), "phase 'gas' is not one of complex, solvent, vacuum"),
     ],
 )

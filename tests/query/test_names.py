@@ -55,6 +55,14 @@ def test_find_network_suggests_the_scope_that_was_meant(lake: Lake) -> None:
         find_network(lake, "tyk2", scope="org-campaign-projekt")
 
 
+@pytest.mark.parametrize("text", ["", "A", "AlchemicalNetwork-"])
+def test_text_that_begins_every_key_finds_no_network(lake: Lake, text: str) -> None:
+    """As an unset variable of a shell would, in `networks set-state "$NETWORK" deleted`."""
+    with pytest.raises(NotFoundError, match="no network has the name or ScopedKey"):
+        find_network(lake, text)
+    assert find_network(lake, KEY[: len("AlchemicalNetwork-") + 1]) == KEY
+
+
 def test_only_very_similar_new_scopes_are_asked_about(lake: Lake) -> None:
     assert new_scope_note(lake, "org-campaign-projct") == (
         "org-campaign-projct is a new Scope; did you mean 'org-campaign-project'?"
