@@ -1,4 +1,4 @@
-"""Paths of files that commands write, checked before any work is done."""
+"""Paths of files that commands read and write, checked before any work is done."""
 
 from __future__ import annotations
 
@@ -7,9 +7,33 @@ from typing import Any, Final
 
 import click
 
-__all__ = ["PlotFile", "TargetFile"]
+from ..suggestions import did_you_mean_file
+
+__all__ = ["PlotFile", "SourceFile", "TargetFile"]
 
 _PLOTS: Final = (".png", ".pdf", ".svg")
+
+
+class SourceFile(click.Path):
+    """A file to read, or a folder; a misspelt one is refused with the similar file of its folder."""
+
+    def __init__(self, *, dir_okay: bool = False) -> None:
+        super().__init__(exists=True, dir_okay=dir_okay)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the path.
+
+        Parameters
+        ----------
+        value : object
+            As given on the command line.
+        param : click.Parameter, optional
+        ctx : click.Context, optional
+            For the message of a mistake.
+        """
+        if not Path(value).exists():
+            self.fail(f"there is no file {str(value)!r}{did_you_mean_file(value)}", param, ctx)
+        return str(super().convert(value, param, ctx))
 
 
 class TargetFile(click.Path):

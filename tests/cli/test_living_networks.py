@@ -98,7 +98,7 @@ def test_a_network_is_extended_by_a_file_of_ligands_and_a_planner_in_a_file(
         (("merge", "march", "--name", "x", "--to", C), "at least two"),
         (("merge", "march", "april", "--to", C), "--name"),
         (("merge-scopes", "org-campaign-x", "--to", C), "no network in Scope"),
-        (("extend", "march", "none.sdf", "--name", "x"), "does not exist"),
+        (("extend", "march", "none.sdf", "--name", "x"), "there is no file"),
         (("history", "nothing"), "nothing"),
     ],
 )

@@ -23,7 +23,7 @@ def test_only_what_multiplies_is_said() -> None:
 
 def test_different_numbers_of_tasks_are_said_as_they_are() -> None:
     assert "of every leg" in str(simulations_of([3, 3], [3, 4]))
-    assert "3 to 4 Tasks each make 9 to 12 simulations" in str(simulations_of([3, 3], [3, 4]))
+    assert "3 to 4 Tasks per Transformation make 9 to 12 simulations" in str(simulations_of([3, 3], [3, 4]))
     assert "1 of them has 2 Tasks, which make 6 simulations of its leg" in str(simulations_of([3, 3, 3], [1, 2, 1]))
     assert "2 of them have 2 to 3 Tasks, which make 6 to 9" in str(simulations_of([3, 3, 3], [1, 2, 3]))
 
