@@ -3,7 +3,6 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.estimates.assay_conflicts import conflicting_assays
 from alchemiscale_lake.query import connect_for, read_sql, statement
 from alchemiscale_lake.store import Lake, now_utc
