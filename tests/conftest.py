@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,13 @@ sys.dont_write_bytecode = False
 use_memory()
 
 register_profiles()
+
+
+@pytest.fixture(autouse=True)
+def working_folder(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Return to a folder that exists: those of passed tests are removed at once."""
+    yield
+    os.chdir(request.config.rootpath)
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from typing import Any, Final
 import polars as pl
 
 from ..ids import Scope
-from ..plurals import count
+from ..plurals import count, part
 from ..store import Lake, collect, now_utc
 from ..tasks import TaskState, TaskStates
 from .attempt_endings import count_endings
@@ -98,7 +98,7 @@ def _running(lake: Lake, running: list[TaskState], quiet_s: float) -> Iterator[t
         if now - beat.at > max(timedelta(seconds=_SILENT_S), quiet):
             yield state, said | {"why": "no heartbeat", "since": beat.at}
         elif now - beat.progress_at > quiet:
-            units = f", {beat.units_done} of {beat.units_total} units done" if beat.units_total else ""
+            units = f", {part(beat.units_done, beat.units_total, 'unit')} done" if beat.units_total else ""
             yield state, said | {"why": f"neither uses CPU time nor writes{units}", "since": beat.progress_at}
 
 

@@ -205,8 +205,8 @@ def test_an_attempt_is_stopped_through_the_lake(bench: Bench) -> None:
     assert time.monotonic() - started < 120.0
     timer.join()
     folder = attempt_folder(SCOPE, spec.attempt)
-    left = [f"{folder}/{name}" for name in ("ended.json", "stop", "unfinished.receipt")]
-    assert bench.lake.objects.list(folder) == left
+    left = {path.rpartition("/")[2] for path in bench.lake.objects.list(folder)}
+    assert left - {"stderr.txt"} == {"ended.json", "stop", "unfinished.receipt"}, "a unit may have written to stderr"
     release = read_release(bench.lake, SCOPE, spec.attempt)
     assert release is not None
     assert (release.kind, release.reason) == ("stopped", "the attempt was stopped")

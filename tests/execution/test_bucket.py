@@ -50,11 +50,9 @@ def test_a_bucket_is_asked_seldom_and_the_attempt_stopped(bench: Bench, way: Way
     release = read_release(bench.lake, SCOPE, spec.attempt)
     assert release is not None
     assert release.kind == "stopped"
-    # the first heartbeat was written and removed
-    assert [p.rpartition("/")[2] for p in bench.lake.objects.list(f"attempts/{SCOPE}/{spec.attempt}")] == [
-        "ended.json",
-        "stop",
-    ]
+    # the first heartbeat was written and removed; a unit may have written to stderr
+    left = {p.rpartition("/")[2] for p in bench.lake.objects.list(f"attempts/{SCOPE}/{spec.attempt}")}
+    assert left - {"stderr.txt"} == {"ended.json", "stop", "unfinished.receipt"}
 
 
 def test_a_storage_that_stalls_does_not_hold_up_the_end(
