@@ -73,7 +73,8 @@ def test_cycles_scale_what_single_results_understate(tmp_path: Path) -> None:
     assert 0.3 < scaled < 0.8
     assert [e["leg_uncertainties_kcal_mol"] for e in found["latest_edges"]] == [[pytest.approx(scaled)]] * 21
     (closure,) = [f for f in found["latest_findings"] if f["checked"] == "closure"]
-    assert not closure["flagged"]  # the uncertainties are what makes the cycles fit
+    assert closure["flagged"], "by what the results state; edges are judged by the scaled uncertainties"
+    assert not any(f["flagged"] for f in found["latest_findings"] if f["checked"] == "edge")
 
 
 def test_single_results_that_close_are_believed(tmp_path: Path) -> None:
