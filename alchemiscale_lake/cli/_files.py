@@ -9,12 +9,12 @@ import click
 
 from ..suggestions import did_you_mean_file
 
-__all__ = ["PlotFile", "SourceFile", "TargetFile"]
+__all__ = ["PlotFile", "ExistingFile", "TargetFile"]
 
 _PLOTS: Final = (".png", ".pdf", ".svg")
 
 
-class SourceFile(click.Path):
+class ExistingFile(click.Path):
     """A file to read, or a folder; a misspelt one is refused with the similar file of its folder."""
 
     def __init__(self, *, dir_okay: bool = False) -> None:

@@ -10,7 +10,7 @@ import click
 from ..caller import Caller
 from ..plurals import count, verb
 from ._errors import put_out, say
-from ._files import SourceFile
+from ._files import ExistingFile
 from ._options import lake_option, scope_option
 from ._show import output_options, show_table
 
@@ -129,7 +129,7 @@ def merge_scopes_command(
 
 @click.command("extend")
 @click.argument("network")
-@click.argument("ligands", type=SourceFile(), metavar="LIGANDS.sdf")
+@click.argument("ligands", type=ExistingFile(), metavar="LIGANDS.sdf")
 @click.option("--name", required=True, help="Name of the new network.")
 @click.option(
     "--planner",

@@ -10,7 +10,7 @@ import click
 from ..caller import Caller
 from ..plurals import count
 from ._errors import say
-from ._files import SourceFile
+from ._files import ExistingFile
 from ._options import duplicates_option, lake_option, temperature_option
 from ._show import output_options, show_table
 
@@ -26,7 +26,7 @@ _COLUMNS: Final = (
 
 
 @click.command("assays")
-@click.argument("file", required=False, type=SourceFile())
+@click.argument("file", required=False, type=ExistingFile())
 @lake_option
 @click.option("--scope", required=True, metavar="ORG-CAMPAIGN-PROJECT", help="Scope of the values.")
 @click.option(

@@ -9,7 +9,7 @@ import click
 
 from ..plurals import count
 from ._errors import put_out, say
-from ._files import SourceFile
+from ._files import ExistingFile
 from ._options import lake_option, scope_option
 from ._show import output_options, show_table
 
@@ -39,7 +39,7 @@ __all__ = ["command"]
 )
 @click.option(
     "--pairs",
-    type=SourceFile(),
+    type=ExistingFile(),
     default=None,
     help="CSV with columns ligand_i and ligand_j: the only candidates.",
 )

@@ -11,7 +11,7 @@ import click
 from ..plurals import count, verb
 from ._bar import FileBar
 from ._errors import put_out, say
-from ._files import SourceFile
+from ._files import ExistingFile
 from ._launch import lake_to_plan, open_lake
 from ._options import duplicates_option, lake_option, temperature_option
 
@@ -48,7 +48,7 @@ _WORTH_PROCESSES_BYTES: Final = 150e6
 @click.option(
     "--network-file",
     default=None,
-    type=SourceFile(dir_okay=True),
+    type=ExistingFile(dir_okay=True),
     metavar="FILE",
     help="Network that the results belong to, in a form that `submit` reads; it is submitted too.",
 )
