@@ -9,7 +9,7 @@ import click
 
 from ..suggestions import did_you_mean_file
 
-__all__ = ["PlotFile", "ExistingFile", "TargetFile"]
+__all__ = ["ExistingFile", "PlotFile", "TargetFile"]
 
 _PLOTS: Final = (".png", ".pdf", ".svg")
 
