@@ -1,4 +1,4 @@
-"""Methods that tell how Tasks are doing and why they failed."""
+"""Methods about the progress of Tasks, and why they failed."""
 
 from __future__ import annotations
 

@@ -25,6 +25,7 @@ _NAMES: Final = (
     "latest_findings",
     "ligand_ranking",
     "attempts",
+    "result_packages",
     "package_versions",
     "failures",
     "throughput",

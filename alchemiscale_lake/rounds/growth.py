@@ -226,20 +226,17 @@ def _new_files(folder: DesignSource, history: DesignHistory, *, retry_refused: b
     latest, found = history.latest(folder.url), []
     for info in folder.files:
         last = latest.get(info.path)
-        waits = last is not None and last["outcome"] == "waiting"
-        again = waits or (last is not None and retry_refused and last["outcome"] == "refused")
-        if (
-            last is not None
-            and not again
-            and (last["n_bytes"], last["modified_at"]) == (info.n_bytes, info.modified_at)
-        ):
+        waited = last is not None and last["outcome"] == "waiting"
+        again = waited or (last is not None and last["outcome"] == "refused" and retry_refused)
+        as_before = last is not None and (last["n_bytes"], last["modified_at"]) == (info.n_bytes, info.modified_at)
+        if as_before and not again:
             continue
         file = folder.read(info)
-        if file is None or (last is not None and last["digest"] == file.digest and not again):
+        if file is None:
             continue
-        if last is not None and waits and file.is_waiting and last["digest"] == file.digest:
-            continue
-        found.append(file)
+        is_same = last is not None and last["digest"] == file.digest
+        if not is_same or (again and not (waited and file.is_waiting)):
+            found.append(file)
     return found
 
 

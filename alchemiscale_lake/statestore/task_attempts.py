@@ -116,7 +116,7 @@ def beats_of(lake: Lake, attempts: Mapping[str, str]) -> dict[str, Beat]:
     return {attempt: beat for (attempt, _), beat in zip(named, beats, strict=True) if beat is not None}
 
 
-def find_task(lake: Lake, text: str) -> tuple[str, str | None]:
+def find_task(lake: Lake, text: str, *, scopes: Collection[str] | None = None) -> tuple[str, str | None]:
     """Find a Task by its ScopedKey, the beginning of it, its name, or an attempt at it.
 
     Parameters
@@ -124,6 +124,8 @@ def find_task(lake: Lake, text: str) -> tuple[str, str | None]:
     lake : Lake
     text : str
         A name is that of the Transformation and the number of the Task, as in `tyk2_a_b_complex-r0`.
+    scopes : collection of str, optional
+        Only Tasks of these Scopes; messages name no others.
 
     Returns
     -------
@@ -135,50 +137,51 @@ def find_task(lake: Lake, text: str) -> tuple[str, str | None]:
     NotFoundError
         If no Task, or more than one, fits.
     """
-    tasks = lake.task_log.states().tasks
+    here = pl.lit(value=True) if scopes is None else pl.col("scope").is_in(list(scopes))
+    tasks = lake.task_log.states().tasks.filter(here)
     for fits in (pl.col("task") == text, pl.col("task").str.starts_with(text)):
         found = tasks.filter(fits)["task"].sort().to_list()
         if len(found) == 1:
             return found[0], None
         if found and len(text) >= _SHORTEST:
             raise NotFoundError(f"{len(found)} Tasks begin with {text!r}: {', '.join(found[:3])}, ...", value=text)
-    of_attempt = _task_of_attempt(lake, text)
+    of_attempt = _task_of_attempt(lake, text, here)
     if of_attempt is not None:
         return of_attempt, text
-    named = _named(lake, text)
+    named = _named(lake, text, here)
     if len(named) == 1:
         return named[0], None
     if named:
         raise NotFoundError(f"{len(named)} Tasks have the name {text!r}; give one of {', '.join(named)}", value=text)
-    meant = did_you_mean(text, [*_similar_names(lake, text), *tasks["task"]])
+    meant = did_you_mean(text, [*_similar_names(lake, text, here), *tasks["task"]])
     see = meant or "; `alchemiscale-lake tasks --keys` lists Tasks"
     raise NotFoundError(f"there is no Task {text!r}{see}", value=text)
 
 
-def _task_of_attempt(lake: Lake, attempt: str) -> str | None:
+def _task_of_attempt(lake: Lake, attempt: str, here: pl.Expr) -> str | None:
     for table, column in (("results", "attempt"), ("task_log", "of_attempt")):
-        rows = lake.table(table).scan().filter(pl.col(column) == attempt).select("task").head(1).collect()
+        rows = lake.table(table).scan().filter(here & (pl.col(column) == attempt)).select("task").head(1).collect()
         if len(rows):
             return str(rows["task"].item())
     return None
 
 
-def _named(lake: Lake, text: str) -> list[str]:
+def _named(lake: Lake, text: str, here: pl.Expr) -> list[str]:
     """Return the Tasks with a name such as `rhfe_phenol_toluene-r1`."""
     name, dash, number = text.rpartition("-r")
     if not dash or not number.isdigit():
         return []
     from .task_names import repeat_numbers
 
-    rows = lake.table("transformations").scan().filter(pl.col("name") == name).select("transformation")
+    rows = lake.table("transformations").scan().filter(here & (pl.col("name") == name)).select("transformation")
     numbered = repeat_numbers(lake, rows.collect()["transformation"].to_list())
     return numbered.filter(pl.col("repeat") == int(number))["task"].sort().to_list()
 
 
-def _similar_names(lake: Lake, text: str) -> list[str]:
+def _similar_names(lake: Lake, text: str, here: pl.Expr) -> list[str]:
     """Return the names of the Tasks of the Transformation whose name is most similar to that in a Task's name."""
     name = text.rpartition("-r")[0] or text
-    names = lake.table("transformations").scan().select("transformation", "name").collect().drop_nulls()
+    names = lake.table("transformations").scan().filter(here).select("transformation", "name").collect().drop_nulls()
     likely = closest(name, names["name"].unique())
     if likely is None:
         return []

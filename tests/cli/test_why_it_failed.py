@@ -52,7 +52,6 @@ print('starting the simulation')
 simulation.step(100)
 """
 SEGFAULT: Final = "print('about to read address 0', flush=True); import ctypes; ctypes.string_at(0)"
-DISK: Final = "print('writing'); [(shared / str(n)).write_bytes(bytes(1 << 20)) for n in range(100)]"
 WALLTIME: Final = "import time; print('step 1 of 1000', flush=True); time.sleep(600)"
 
 

@@ -92,7 +92,21 @@ def test_a_caller_sees_and_changes_only_the_scopes_granted(lake: Lake) -> None:
     assert guest.query_tasks() == guest.query_transformations(scope=OTHER) == []
     assert guest.get_scope_status(visualize=False, network_state=None) == {}
     assert guest.sql("select count(*) from networks").fetchall() == [(1,)]
+    (foreign, _) = ours.get_network_tasks(there)
+    with pytest.raises(NotFoundError) as error:
+        guest.get_task_stdout(foreign)
+    assert str(OTHER) not in error.value.message.replace(repr(str(foreign)), "")
+    assert guest.get_stalled_tasks(quiet_s=0.0).is_empty()
+    assert guest.get_failure_causes().is_empty()
     for ask in (
+        lambda: guest.get_task_history(foreign),
+        lambda: guest.get_tasks_details([foreign]),
+        lambda: guest.get_tasks_progress([foreign]),
+        lambda: guest.get_task_tracebacks(foreign),
+        lambda: guest.get_task_story(foreign),
+        lambda: guest.get_failure_causes(there),
+        lambda: guest.get_package_versions(there),
+        lambda: guest.get_package_versions(),
         lambda: guest.get_network(there, visualize=False),
         lambda: guest.get_network_tasks(there),
         lambda: guest.estimates(there),

@@ -57,3 +57,15 @@ def test_the_named_query_agrees(campaign: Campaign) -> None:
         rows.drop("scope").sort("package", "version").rows()
         == package_versions(campaign.lake).sort("package", "version").rows()
     )
+
+
+def test_a_copied_result_counts_where_it_was_computed_and_in_the_network_that_has_it(campaign: Campaign) -> None:
+    network = campaign.network("copied", [("a", "b")], scope="other-c-p")
+    (task,) = campaign.new_tasks(network, ["a_b_other"], scope="other-c-p")
+    campaign.result(task, 1.0, 0.1, host="n", origin_attempt="f" * 32)
+
+    assert package_versions(campaign.lake, package="openmm").select("version", "n_results").rows() == [
+        ("8.1", 2), ("8.6", 2)
+    ]  # fmt: skip
+    assert package_versions(campaign.lake, scope="other-c-p").is_empty()
+    assert package_versions(campaign.lake, network=network, package="openmm")["version"].to_list() == ["8.6"]

@@ -11,11 +11,12 @@ import polars as pl
 from ...caller import Caller
 from ...errors import NotFoundError
 from ...execution.capture import STREAMS
+from ...ids import Scope, ScopedKey
 from ...query import ask, group_failures
 from ...statestore import package_use, stalled_tasks, task_attempts, task_story, unit_output
 from ...statestore.network_members import require_networks
 from ...store import Lake
-from ._rows import connection_of, members_of, readable, require_rows, rows_of, stream_of
+from ._rows import connection_of, list_scopes, members_of, readable, require_rows, rows_of, stream_of
 
 __all__ = [
     "attempt_output",
@@ -113,8 +114,8 @@ def task_tracebacks(lake: Lake, caller: Caller, *, task: str, limit: int | None 
     _require(lake, caller, [task])
     attempts = task_attempts.task_attempts(lake, [task]).filter(pl.col("outcome") != "complete")
     newest = attempts["attempt"].reverse().to_list()[:limit]
-    scope = task.split("-", 2)[2]
-    chosen = (pl.col("scope") == scope) & pl.col("attempt").is_in(newest) & ~pl.col("ok")
+    scope = ScopedKey.from_str(task).scope
+    chosen = (pl.col("scope") == str(scope)) & pl.col("attempt").is_in(newest) & ~pl.col("ok")
     units = rows_of(lake, "unit_results", chosen, _UNIT).sort("ended_at", "try_number", descending=True).to_dicts()
     found = [_plain(row) for attempt in newest for row in units if row["attempt"] == attempt]
     without = [row for row in attempts.to_dicts() if row["attempt"] in newest and row["outcome"] == "error"]
@@ -153,7 +154,9 @@ def attempt_output(
     unknown = sorted(set(streams) - set(STREAMS))
     if unknown:
         raise NotFoundError(f"there is no stream {', '.join(unknown)}; there are {', '.join(STREAMS)}")
-    found, named = task_attempts.find_task(lake, task)
+    # only among what the caller may read, so that no message names anything else
+    scopes = None if caller.may("read", Scope()) else list_scopes(lake, caller)
+    found, named = task_attempts.find_task(lake, task, scopes=scopes)
     _require(lake, caller, [found])
     outputs = unit_output.attempt_output(lake, found, attempt or named, unit=unit, streams=streams)  # type: ignore[arg-type]
     names = ("attempt", "unit", "name", "try_number", "ok", "exception", "traceback", "started_at")
