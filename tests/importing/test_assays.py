@@ -182,7 +182,7 @@ def test_a_file_that_is_no_text_a_wildcard_and_an_unknown_kind_are_refused(lake,
 
     with pytest.raises(SchemaError, match="incomplete UTF-16 at byte 2; save it as CSV UTF-8"):
         import_assays(lake, tmp_path / "binary", SCOPE)
-    with pytest.raises(SchemaError, match="cannot be read"):
+    with pytest.raises(SchemaError, match="there is no such file"):
         import_assays(lake, tmp_path / "absent.csv", SCOPE)
     with pytest.raises(InvalidScopeError):
         import_assays(lake, path, "org-*-*")

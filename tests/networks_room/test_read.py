@@ -183,7 +183,7 @@ def test_other_files_are_refused_by_name(tmp_path, case):
 
 
 def test_no_file_no_folder_content_and_no_gufe_object_are_refused(tmp_path):
-    with pytest.raises(InvalidNetworkError, match="cannot be read"):
+    with pytest.raises(InvalidNetworkError, match="there is no such file"):
         read_network(tmp_path / "absent.json")
     with pytest.raises(InvalidNetworkError, match="contains no network file"):
         read_network(tmp_path)
