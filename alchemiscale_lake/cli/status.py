@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Final
+
 import click
 
+from ..plurals import count
+from ._errors import say
 from ._options import lake_option, scope_option
 from ._show import output_options, show_table
 
+if TYPE_CHECKING:
+    from ..store import Lake
+
 __all__ = ["command"]
+
+#: Stalled Tasks that are named.
+_NAMED: Final = 3
 
 
 @click.command("status")
@@ -22,7 +33,8 @@ def command(
     """Count Tasks by status.
 
     Without NETWORK, prints one row per network of the lake (or of --scope). NETWORK is a name, a
-    ScopedKey or a prefix of one; all Tasks of its Transformations are counted, actioned or not.
+    ScopedKey or a prefix of one; all Tasks of its Transformations are counted, actioned or not. Tasks that make
+    no progress are named on stderr.
 
     \b
     Example:
@@ -30,17 +42,33 @@ def command(
     """
     from ..query import find_network, require_scope, status_counts
     from ..report import network_status_table, status_table, transformation_status_table
+    from ..statestore.network_members import network_transformations
     from ..store import Lake
 
     opened = Lake.open(lake)
     require_scope(opened, scope)
     if network is None and not transformations:
-        table = network_status_table(opened, scope)
+        table, members = network_status_table(opened, scope), None
     else:
         found = find_network(opened, network, scope=scope)
+        members = network_transformations(opened, found)
         table = (
             transformation_status_table(opened, found)
             if transformations
             else status_table(status_counts(opened, network=found), found)
         )
     show_table(table, tsv=tsv, output=output)
+    _name_stalled(opened, scope, members)
+
+
+def _name_stalled(lake: Lake, scope: str | None, transformations: Collection[str] | None) -> None:
+    from ..statestore.stalled_tasks import stalled_tasks
+
+    stalled = stalled_tasks(lake, scope, transformations=transformations)
+    if stalled.is_empty():
+        return
+    one = len(stalled) == 1
+    say(f"{count(len(stalled), 'Task')} {'makes' if one else 'make'} no progress:")
+    for name, why in stalled.head(_NAMED).select("name", "why").iter_rows():
+        say(f"  {name}: {why}")
+    say("see `alchemiscale-lake tasks stalled`")

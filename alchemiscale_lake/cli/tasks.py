@@ -56,6 +56,7 @@ def _retried(command: F) -> F:
     return command
 
 
+_reason_option = click.option("--reason", default=None, help="Reason; kept in the log.")
 _tasks_argument = click.argument("tasks", nargs=-1, metavar="[TASK]...")
 
 
@@ -205,30 +206,32 @@ def create_command(
 @_tasks_argument
 @_selection
 @click.option("--weight", type=click.FloatRange(0, 1), default=None, help="Weight of the action.  [default: 0.5]")
-def action_command(tasks: tuple[str, ...], weight: float | None, **selection: Any) -> None:
+@_reason_option
+def action_command(tasks: tuple[str, ...], weight: float | None, reason: str | None, **selection: Any) -> None:
     """Action Tasks on --network, so that they can be claimed."""
     from ..statestore.task_operations import action_tasks
 
     lake, user, network, chosen = _chosen(tasks, selection, needs_network=True)
-    _answer(action_tasks(lake, chosen, network, weight=weight, caller=user), "actioned")
+    _answer(action_tasks(lake, chosen, network, weight=weight, caller=user, reason=reason), "actioned")
 
 
 @command.command("cancel")
 @_tasks_argument
 @_selection
-def cancel_command(tasks: tuple[str, ...], **selection: Any) -> None:
+@_reason_option
+def cancel_command(tasks: tuple[str, ...], reason: str | None, **selection: Any) -> None:
     """Cancel Tasks on --network: they are no longer claimed for it, and keep their status."""
     from ..statestore.task_operations import cancel_tasks
 
     lake, user, network, chosen = _chosen(tasks, selection, needs_network=True)
-    _answer(cancel_tasks(lake, chosen, network, caller=user), "cancelled")
+    _answer(cancel_tasks(lake, chosen, network, caller=user, reason=reason), "cancelled")
 
 
 @command.command("set-status")
 @click.argument("to", type=click.Choice(["waiting", "invalid", "deleted"]))
 @_tasks_argument
 @_selection
-@click.option("--reason", default=None, help="Reason; kept in the log.")
+@_reason_option
 def set_status_command(to: str, tasks: tuple[str, ...], reason: str | None, **selection: Any) -> None:
     """Set Tasks waiting, invalid or deleted; the last two also apply to every Task that extends them."""
     from ..statestore.task_operations import set_tasks_status
@@ -240,7 +243,8 @@ def set_status_command(to: str, tasks: tuple[str, ...], reason: str | None, **se
 @command.command("retry")
 @_tasks_argument
 @_retried
-def retry_command(tasks: tuple[str, ...], **selection: Any) -> None:
+@_reason_option
+def retry_command(tasks: tuple[str, ...], reason: str | None, **selection: Any) -> None:
     """Set Tasks in error waiting, so that `run` or `dispatch` runs them again: all in the lake, or those selected.
 
     \b
@@ -259,7 +263,7 @@ def retry_command(tasks: tuple[str, ...], **selection: Any) -> None:
     others = {task: state.status for task, state in states.items() if state.status != "error"}
     refused = [TaskOutcome(task, ok=False, reason=f"it is {status}, not in error") for task, status in others.items()]
     failed = [task for task in chosen if task not in others]
-    done = set_tasks_status(lake, failed, "waiting", caller=user, reason="retry") if failed else []
+    done = set_tasks_status(lake, failed, "waiting", caller=user, reason=reason or "retry") if failed else []
     if any(outcome.ok for outcome in done):
         say("next: alchemiscale-lake dispatch")
     _answer([*done, *refused], "set waiting")
@@ -269,24 +273,28 @@ def retry_command(tasks: tuple[str, ...], **selection: Any) -> None:
 @click.argument("priority", type=click.IntRange(min=1))
 @_tasks_argument
 @_selection
-def set_priority_command(priority: int, tasks: tuple[str, ...], **selection: Any) -> None:
+@_reason_option
+def set_priority_command(priority: int, tasks: tuple[str, ...], reason: str | None, **selection: Any) -> None:
     """Set the priority of Tasks; the lower number goes first."""
     from ..statestore.task_operations import set_tasks_priority
 
     lake, user, _, chosen = _chosen(tasks, selection)
-    _answer(set_tasks_priority(lake, chosen, priority, caller=user), f"set to priority {priority}")
+    done = set_tasks_priority(lake, chosen, priority, caller=user, reason=reason)
+    _answer(done, f"set to priority {priority}")
 
 
 @command.command("set-weight")
 @click.argument("weight", type=click.FloatRange(0, 1))
 @_tasks_argument
 @_selection
-def set_weight_command(weight: float, tasks: tuple[str, ...], **selection: Any) -> None:
+@_reason_option
+def set_weight_command(weight: float, tasks: tuple[str, ...], reason: str | None, **selection: Any) -> None:
     """Set the weight with which Tasks are actioned on --network; 0 gets no compute."""
     from ..statestore.task_operations import set_tasks_weight
 
     lake, user, network, chosen = _chosen(tasks, selection, needs_network=True)
-    _answer(set_tasks_weight(lake, chosen, network, weight, caller=user), f"set to weight {weight}")
+    done = set_tasks_weight(lake, chosen, network, weight, caller=user, reason=reason)
+    _answer(done, f"set to weight {weight}")
 
 
 # --- shared helpers --------------------------------------------------------------------------------

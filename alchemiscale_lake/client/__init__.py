@@ -5,8 +5,18 @@ answers, and a `Transport` carries one to the other.
 """
 
 from .lake_client import LakeClient
+from .records import ProtocolDAGResultRec, ProtocolUnitResultRec, TaskDetails
 from .result_format import ResultFormat
 from .task_attempt import TaskAttempt
 from .transport import InProcess, Transport
 
-__all__ = ["InProcess", "LakeClient", "ResultFormat", "TaskAttempt", "Transport"]
+__all__ = [
+    "InProcess",
+    "LakeClient",
+    "ProtocolDAGResultRec",
+    "ProtocolUnitResultRec",
+    "ResultFormat",
+    "TaskAttempt",
+    "TaskDetails",
+    "Transport",
+]

@@ -10,7 +10,9 @@ import polars as pl
 
 from ..errors import InvalidKeyError
 from ..ids import Scope
-from .client_part import AnyKey, ClientPart, scope_text, text, texts
+from .client_part import AnyKey, scope_text, text, texts
+from .record_methods import RecordMethods, result_id
+from .records import ProtocolDAGResultRec
 from .task_attempt import TaskAttempt
 
 __all__ = ["IntrospectionMethods"]
@@ -19,7 +21,7 @@ __all__ = ["IntrospectionMethods"]
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} ")
 
 
-class IntrospectionMethods(ClientPart):
+class IntrospectionMethods(RecordMethods):
     """Attempts, progress, tracebacks, output and causes of failures. A call about many Tasks is one question."""
 
     def get_task_history(self, task: AnyKey, limit: int | None = None) -> list[TaskAttempt]:
@@ -33,10 +35,6 @@ class IntrospectionMethods(ClientPart):
         """
         rows = self._frame("tasks_history", tasks=[text(task)], limit=limit)
         return [TaskAttempt.of(row) for row in rows.iter_rows(named=True)]
-
-    def get_tasks_details(self, tasks: Sequence[AnyKey]) -> list[dict[str, Any] | None]:
-        """Return status, priority, creator, actions and newest attempt of each Task; None for one that is unknown."""
-        return list(self._ask("tasks_details", tasks=texts(tasks)))
 
     def get_tasks_progress(self, tasks: Sequence[AnyKey]) -> list[tuple[int, int] | None]:
         """Return finished and all ProtocolUnits of each Task; None if unknown."""
@@ -98,19 +96,19 @@ class IntrospectionMethods(ClientPart):
         """
         return self._output(text(task), "log", attempt)
 
-    def get_result_logs(self, result: str, order: Literal["unit", "time"] = "unit") -> str:
+    def get_result_logs(self, pdrr: str | ProtocolDAGResultRec, order: Literal["unit", "time"] = "unit") -> str:
         """Return the Python logs of a result's units as one text.
 
         Parameters
         ----------
-        result : str
-            Id of the attempt, as `protocoldagresultref` of `get_task_history` has it.
+        pdrr : str or ProtocolDAGResultRec
+            Id of the result, as `protocoldagresultref` of `get_task_history` has it, or its record.
         order : {"unit", "time"}
             One unit after the other, or all by time.
         """
         if order not in ("unit", "time"):
             raise InvalidKeyError(f"order is 'unit' or 'time', not {order!r}", value=order)
-        logs = "".join(self._output(result, "log", None).values())
+        logs = "".join(self._output(result_id(pdrr), "log", None).values())
         return logs if order == "unit" else "".join(sorted(_entries(logs), key=lambda entry: entry[:23]))
 
     def _output(self, task: str, stream: str, attempt: str | None) -> dict[str, str]:

@@ -10,6 +10,7 @@ from ..caller import Caller
 from ..errors import NotFoundError
 from ..store import Lake
 from .analysis_methods import AnalysisMethods
+from .copy_methods import CopyMethods
 from .introspection_methods import IntrospectionMethods
 from .restart_methods import RestartMethods
 from .result_methods import ResultMethods
@@ -22,7 +23,15 @@ __all__ = ["LakeClient"]
 _PLACE: Final = "ALCHEMISCALE_LAKE"
 
 
-class LakeClient(ResultMethods, TaskMethods, AnalysisMethods, IntrospectionMethods, RestartMethods, StrategyMethods):
+class LakeClient(
+    ResultMethods,
+    TaskMethods,
+    AnalysisMethods,
+    CopyMethods,
+    IntrospectionMethods,
+    RestartMethods,
+    StrategyMethods,
+):
     """A client of a lake.
 
     Names, arguments and return values are those of `AlchemiscaleClient` 0.8, so that a script moves over by changing

@@ -265,7 +265,7 @@ class NetworkMethods(ClientPart):
         del batch_size
         return list(self._ask("networks_weight", networks=texts(networks)))
 
-    def set_network_weight(self, network: AnyKey, weight: float) -> ScopedKey | None:
+    def set_network_weight(self, network: AnyKey, weight: float, *, reason: str | None = None) -> ScopedKey | None:
         """Set the weight of a network in [0, 1], relative to others; 0 gets no new compute.
 
         Parameters
@@ -273,11 +273,18 @@ class NetworkMethods(ClientPart):
         network : ScopedKey or str
         weight : float
             Within [0, 1].
+        reason : str, optional
+            Recorded in the log.
         """
-        return self.set_networks_weight([network], [weight])[0]
+        return self.set_networks_weight([network], [weight], reason=reason)[0]
 
     def set_networks_weight(
-        self, networks: Sequence[AnyKey], weights: Sequence[float], batch_size: int = 1000
+        self,
+        networks: Sequence[AnyKey],
+        weights: Sequence[float],
+        batch_size: int = 1000,
+        *,
+        reason: str | None = None,
     ) -> list[ScopedKey | None]:
         """Set the weights of networks.
 
@@ -288,6 +295,8 @@ class NetworkMethods(ClientPart):
             Within [0, 1], one per network.
         batch_size : int
             For scripts written for alchemiscale.
+        reason : str, optional
+            Recorded in the log.
 
         Returns
         -------
@@ -295,7 +304,8 @@ class NetworkMethods(ClientPart):
             None for a network that the lake does not have.
         """
         del batch_size
-        return _known(networks, self._ask("set_networks_weight", networks=texts(networks), weights=list(weights)))
+        told = self._ask("set_networks_weight", networks=texts(networks), weights=list(weights), reason=reason)
+        return _known(networks, told)
 
 
 def _known(networks: Sequence[AnyKey], told: Sequence[bool]) -> list[ScopedKey | None]:

@@ -145,7 +145,12 @@ class TaskMethods(ClientPart):
     # --- actions ----------------------------------------------------------------------------------
 
     def action_tasks(
-        self, tasks: Sequence[AnyKey], network: AnyKey, weight: float | Sequence[float] | None = None
+        self,
+        tasks: Sequence[AnyKey],
+        network: AnyKey,
+        weight: float | Sequence[float] | None = None,
+        *,
+        reason: str | None = None,
     ) -> list[ScopedKey | None]:
         """Action Tasks on a network, so that they are executed.
 
@@ -156,6 +161,8 @@ class TaskMethods(ClientPart):
         network : ScopedKey or str
         weight : float or sequence of float, optional
             In [0, 1], one for all or one per Task. Default: 0.5 for new actions, unchanged for existing ones.
+        reason : str, optional
+            Recorded in the log.
 
         Returns
         -------
@@ -163,22 +170,26 @@ class TaskMethods(ClientPart):
             The Tasks that are actioned now; None for one that was refused, with a warning that says why.
         """
         weights = weight if weight is None or isinstance(weight, (int, float)) else list(weight)
-        return self._outcomes("action_tasks", tasks, network=text(network), weight=weights)
+        return self._outcomes("action_tasks", tasks, network=text(network), weight=weights, reason=reason)
 
-    def cancel_tasks(self, tasks: Sequence[AnyKey], network: AnyKey) -> list[ScopedKey | None]:
+    def cancel_tasks(
+        self, tasks: Sequence[AnyKey], network: AnyKey, *, reason: str | None = None
+    ) -> list[ScopedKey | None]:
         """Cancel Tasks on a network; running ones that no other network wants are stopped and released.
 
         Parameters
         ----------
         tasks : sequence of ScopedKey or str
         network : ScopedKey or str
+        reason : str, optional
+            Recorded in the log.
 
         Returns
         -------
         list of ScopedKey or None
             The Tasks that were cancelled; None for one that was refused, with a warning that says why.
         """
-        return self._outcomes("cancel_tasks", tasks, network=text(network))
+        return self._outcomes("cancel_tasks", tasks, network=text(network), reason=reason)
 
     def get_network_actioned_tasks(
         self, network: AnyKey, task_weights: bool = False
@@ -273,7 +284,7 @@ class TaskMethods(ClientPart):
         return list(self._ask("tasks_priority", tasks=texts(tasks)))
 
     def set_tasks_priority(
-        self, tasks: Sequence[AnyKey], priority: int, batch_size: int = 1000
+        self, tasks: Sequence[AnyKey], priority: int, batch_size: int = 1000, *, reason: str | None = None
     ) -> list[ScopedKey | None]:
         """Set the priority of Tasks in one commit.
 
@@ -284,6 +295,8 @@ class TaskMethods(ClientPart):
             From 1; the lower number is claimed first.
         batch_size : int
             For scripts written for alchemiscale.
+        reason : str, optional
+            Recorded in the log.
 
         Returns
         -------
@@ -291,7 +304,7 @@ class TaskMethods(ClientPart):
             The Tasks that have this priority now; None for one that was refused, with a warning that says why.
         """
         del batch_size
-        return self._outcomes("set_tasks_priority", tasks, priority=priority)
+        return self._outcomes("set_tasks_priority", tasks, priority=priority, reason=reason)
 
 
 def _status(status: str | None) -> str | None:

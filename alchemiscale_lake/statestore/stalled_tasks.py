@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -38,7 +38,13 @@ _SCHEMA: Final[dict[str, Any]] = {
 }
 
 
-def stalled_tasks(lake: Lake, scope: Scope | str | None = None, *, quiet_s: float = QUIET_S) -> pl.DataFrame:
+def stalled_tasks(
+    lake: Lake,
+    scope: Scope | str | None = None,
+    *,
+    quiet_s: float = QUIET_S,
+    transformations: Collection[str] | None = None,
+) -> pl.DataFrame:
     """Return Tasks that make no progress, those without it for longest first.
 
     Parameters
@@ -48,6 +54,8 @@ def stalled_tasks(lake: Lake, scope: Scope | str | None = None, *, quiet_s: floa
         A Scope or a pattern; all by default.
     quiet_s : float
         Time without progress after which a running Task counts, s.
+    transformations : collection of str, optional
+        Only Tasks of these Transformations, by ScopedKey.
 
     Returns
     -------
@@ -63,9 +71,14 @@ def stalled_tasks(lake: Lake, scope: Scope | str | None = None, *, quiet_s: floa
     wanted = None if scope is None else Scope.parse(scope)
     chosen = states.with_status("running", "waiting")
     scopes = [s for s in chosen["scope"].unique() if wanted is None or wanted.is_superset(Scope.from_str(s))]
-    tasks = list(states.of(chosen.filter(pl.col("scope").is_in(scopes))["task"].to_list()).values())
-    found = [*_running(lake, [t for t in tasks if t.attempt is not None], quiet_s)]
-    found += _waiting(lake, states, [t for t in tasks if t.attempt is None])
+    chosen = chosen.filter(pl.col("scope").is_in(scopes))
+    if transformations is not None:
+        chosen = chosen.filter(pl.col("transformation").is_in(list(transformations)))
+    if chosen.is_empty():
+        return pl.DataFrame(schema=_SCHEMA)
+    running = chosen.filter(pl.col("attempt").is_not_null())["task"].to_list()
+    found = [*_running(lake, list(states.of(running).values()), quiet_s)]
+    found += _waiting(lake, states, _doubtful(lake, chosen.filter(pl.col("attempt").is_null())))
     names = TaskNames(lake).of([state for state, _ in found])
     rows = [
         {
@@ -109,9 +122,18 @@ def _claimed_at(lake: Lake, attempts: list[str]) -> dict[str, datetime]:
     return dict(collect(log.select("of_attempt", "at"), "claims of attempts").iter_rows())
 
 
-def _waiting(lake: Lake, states: TaskStates, waiting: list[TaskState]) -> Iterator[tuple[TaskState, dict[str, Any]]]:
+def _doubtful(lake: Lake, waiting: pl.DataFrame) -> list[str]:
+    """Return the waiting Tasks that extend others or were released often, so that few of a million are looked at."""
+    log = lake.table("task_log").scan().filter(pl.col("event") == "released").select("task")
+    often = collect(log, "the log of Tasks").group_by("task").len().filter(pl.col("len") >= _ENDINGS)
+    released = pl.col("task").is_in(often["task"].implode())
+    return waiting.filter(pl.col("extends").is_not_null() | released)["task"].to_list()
+
+
+def _waiting(lake: Lake, states: TaskStates, tasks: list[str]) -> Iterator[tuple[TaskState, dict[str, Any]]]:
+    waiting = list(states.of(tasks).values())
     parents = states.of({state.extends for state in waiting if state.extends is not None})
-    endings = count_endings(lake, [state.task for state in waiting])
+    endings = count_endings(lake, tasks)
     lost: dict[str, dict[str, int]] = {}
     for (task, kind), n in endings.items():
         lost.setdefault(task, {})[kind] = n

@@ -59,7 +59,13 @@ class TaskOutcome:
 
 
 def action_tasks(
-    lake: Lake, tasks: Sequence[str], network: str, *, weight: float | Sequence[float] | None = None, caller: Caller
+    lake: Lake,
+    tasks: Sequence[str],
+    network: str,
+    *,
+    weight: float | Sequence[float] | None = None,
+    caller: Caller,
+    reason: str | None = None,
 ) -> list[TaskOutcome]:
     """Action Tasks on a network, so that they can be claimed.
 
@@ -74,6 +80,8 @@ def action_tasks(
         In [0, 1]; one for all or one per Task. Default: 0.5 for new actions, unchanged for existing ones.
     caller : Caller
         Recorded as the author; needs the right to do this in the Scopes concerned.
+    reason : str, optional
+        Free text, recorded in the log.
     """
     caller.require_for("write", [network])
     members = set(network_transformations(lake, network))
@@ -82,12 +90,14 @@ def action_tasks(
     def one(state: TaskState, networks: Mapping[str, float]) -> Event | Refusal:
         if state.transformation not in members:
             return Refusal(state.task, f"its Transformation is not part of {network}")
-        return status.action(state, network, weights[state.task], networks.get(network))
+        return status.action(state, network, weights[state.task], networks.get(network), reason)
 
     return _decide_each(lake, tasks, one, caller)
 
 
-def cancel_tasks(lake: Lake, tasks: Sequence[str], network: str, *, caller: Caller) -> list[TaskOutcome]:
+def cancel_tasks(
+    lake: Lake, tasks: Sequence[str], network: str, *, caller: Caller, reason: str | None = None
+) -> list[TaskOutcome]:
     """Cancel Tasks on a network, so that they are no longer claimed there.
 
     Their status is kept, except for running Tasks that are actioned on no other active network: these are released in
@@ -102,21 +112,33 @@ def cancel_tasks(lake: Lake, tasks: Sequence[str], network: str, *, caller: Call
         ScopedKey of the network.
     caller : Caller
         Recorded as the author; needs the right to do this in the Scopes concerned.
+    reason : str, optional
+        Free text, recorded in the log.
     """
     caller.require_for("write", [network])
     require_networks(lake, [network])
 
     def release(states: TaskStates, events: Sequence[Event]) -> list[Event]:
         cancelled = [event.after.task for event in events]
-        return release_events(states, lake.network_log.states(), cancelled=cancelled, network=network)
+        return release_events(states, lake.network_log.states(), cancelled=cancelled, network=network, reason=reason)
 
     return _decide_each(
-        lake, tasks, lambda state, on: status.cancel(state, network, on.get(network)), caller, then=release
+        lake,
+        tasks,
+        lambda state, on: status.cancel(state, network, on.get(network), reason=reason),
+        caller,
+        then=release,
     )
 
 
 def set_tasks_weight(
-    lake: Lake, tasks: Sequence[str], network: str, weight: float | Sequence[float], *, caller: Caller
+    lake: Lake,
+    tasks: Sequence[str],
+    network: str,
+    weight: float | Sequence[float],
+    *,
+    caller: Caller,
+    reason: str | None = None,
 ) -> list[TaskOutcome]:
     """Change the weights of existing actions; 0 keeps the action but gets no compute.
 
@@ -131,18 +153,22 @@ def set_tasks_weight(
         One weight for all, or one for each Task; within [0, 1].
     caller : Caller
         Recorded as the author; needs the right to do this in the Scopes concerned.
+    reason : str, optional
+        Free text, recorded in the log.
     """
     weights = _per_task(weight, tasks)
 
     def one(state: TaskState, networks: Mapping[str, float]) -> Event | Refusal:
         new = weights[state.task]
         assert new is not None
-        return status.set_weight(state, network, new, networks.get(network))
+        return status.set_weight(state, network, new, networks.get(network), reason)
 
     return _decide_each(lake, tasks, one, caller)
 
 
-def set_tasks_priority(lake: Lake, tasks: Sequence[str], priority: int, *, caller: Caller) -> list[TaskOutcome]:
+def set_tasks_priority(
+    lake: Lake, tasks: Sequence[str], priority: int, *, caller: Caller, reason: str | None = None
+) -> list[TaskOutcome]:
     """Change priorities; the lower number is claimed first.
 
     Parameters
@@ -154,8 +180,10 @@ def set_tasks_priority(lake: Lake, tasks: Sequence[str], priority: int, *, calle
         The lower number is claimed first.
     caller : Caller
         Recorded as the author; needs the right to do this in the Scopes concerned.
+    reason : str, optional
+        Free text, recorded in the log.
     """
-    return _decide_each(lake, tasks, lambda state, _: status.set_priority(state, priority), caller)
+    return _decide_each(lake, tasks, lambda state, _: status.set_priority(state, priority, reason), caller)
 
 
 def set_tasks_status(

@@ -61,6 +61,7 @@ def release_events(
     *,
     cancelled: Collection[str] | None = None,
     network: str | None = None,
+    reason: str | None = None,
 ) -> list[Event]:
     """Return the events that release running Tasks which are not wanted.
 
@@ -71,6 +72,8 @@ def release_events(
         State of every network with a decision.
     cancelled, network : collection of str and str, optional
         Tasks that are being cancelled on this network: their actions there do not count, and no other Task is checked.
+    reason : str, optional
+        Why, as the user said; added to the reason of the release.
     """
     closed = [name for name, state in decided.items() if state.state != "active"]
     running = states.with_status("running").select("task")
@@ -80,8 +83,9 @@ def release_events(
         running = running.join(these, on="task", how="semi")
         wanted = wanted.filter(pl.col("network") != network)
     unwanted = running.join(wanted.select("task"), on="task", how="anti")
+    why = _REASON if reason is None else f"{_REASON}: {reason}"
     events = (
-        status.release(state, state.attempt, _REASON)
+        status.release(state, state.attempt, why)
         for state in (states.of(unwanted["task"].to_list()).values() if len(unwanted) else ())
         if state.attempt is not None
     )

@@ -90,7 +90,9 @@ def create(state: TaskState, extended: TaskState | None) -> Event | Refusal:
     return Event("created", state)
 
 
-def action(state: TaskState, network: str, weight: float | None, standing: float | None) -> Event | Refusal:
+def action(
+    state: TaskState, network: str, weight: float | None, standing: float | None, reason: str | None = None
+) -> Event | Refusal:
     """Action a Task on a network; `standing` is its current weight there, if any.
 
     Without a weight, a new action gets 0.5 and an existing one is left as it is.
@@ -105,6 +107,8 @@ def action(state: TaskState, network: str, weight: float | None, standing: float
         Weight of the action, within [0, 1]; None keeps it.
     standing : float or None
         Weight of the Task's action on the network; None if it is not actioned there.
+    reason : str, optional
+        Free text, recorded in the log.
     """
     if state.status not in ACTIONABLE:
         return Refusal(state.task, f"it is {state.status}; only waiting, running and error Tasks can be actioned")
@@ -113,7 +117,7 @@ def action(state: TaskState, network: str, weight: float | None, standing: float
         return Refusal(state.task, bad)
     if standing is not None and weight in (None, standing):
         return Refusal(state.task, "it is already actioned there", harmless=True)
-    return Event("actioned", state, network=network, weight=0.5 if weight is None else weight)
+    return Event("actioned", state, network=network, weight=0.5 if weight is None else weight, reason=reason)
 
 
 def cancel(
@@ -147,7 +151,9 @@ def cancel(
     return Event("cancelled", state, network=network, reason=reason, pattern=pattern, pattern_seq=pattern_seq)
 
 
-def set_weight(state: TaskState, network: str, weight: float, standing: float | None) -> Event | Refusal:
+def set_weight(
+    state: TaskState, network: str, weight: float, standing: float | None, reason: str | None = None
+) -> Event | Refusal:
     """Change the weight of an existing action.
 
     Parameters
@@ -160,14 +166,16 @@ def set_weight(state: TaskState, network: str, weight: float, standing: float | 
         Within [0, 1].
     standing : float or None
         Weight of the Task's action on the network; None if it is not actioned there.
+    reason : str, optional
+        Free text, recorded in the log.
     """
     if standing is None:
         return Refusal(state.task, f"it is not actioned on {network}; action it first")
     bad = _bad_weight(weight)
-    return Refusal(state.task, bad) if bad else Event("weight", state, network=network, weight=weight)
+    return Refusal(state.task, bad) if bad else Event("weight", state, network=network, weight=weight, reason=reason)
 
 
-def set_priority(state: TaskState, priority: int) -> Event | Refusal:
+def set_priority(state: TaskState, priority: int, reason: str | None = None) -> Event | Refusal:
     """Change the priority; lower numbers go first.
 
     Parameters
@@ -176,12 +184,14 @@ def set_priority(state: TaskState, priority: int) -> Event | Refusal:
         State of the Task before the event.
     priority : int
         The lower number is claimed first.
+    reason : str, optional
+        Free text, recorded in the log.
     """
     if not 1 <= priority <= _HIGHEST_PRIORITY:
         return Refusal(state.task, f"a priority is a whole number from 1 to 2^63 - 1, not {priority}")
     if priority == state.priority:
         return Refusal(state.task, f"its priority is already {priority}", harmless=True)
-    return Event("priority", replace(state, priority=priority))
+    return Event("priority", replace(state, priority=priority), reason=reason)
 
 
 def set_status(state: TaskState, status: str, reason: str | None = None) -> Event | Refusal:

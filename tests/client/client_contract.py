@@ -354,9 +354,11 @@ class ClientContract:
         assert client.get_tasks_progress([waiting, done, NOBODY]) == [None, (units, units), None]
         details = client.get_tasks_details([NOBODY, done, waiting])
         assert details[0] is None
-        assert (details[1]["status"], details[1]["n_attempts"], details[1]["networks"]) == ("complete", 1, {})
-        assert details[1]["last_attempt"]["attempt"] == attempt.attempt
-        assert (details[2]["status"], details[2]["creator"], details[2]["last_attempt"]) == ("waiting", "ada", None)
+        assert (details[1].status, details[1].num_claims, details[1].networks) == ("complete", 1, {})
+        assert details[1].most_recent_attempt == attempt
+        assert details[1].current_claim is None
+        assert (details[2].status, details[2].creator, details[2].most_recent_attempt) == ("waiting", "ada", None)
+        assert details[2].datetime_status_changed >= details[2].datetime_created
         story = client.get_task_story(done)
         assert [event["event"] for event in story["events"]] == ["created", "actioned", "claimed", "completed"]
         assert [(result["attempt"], result["ok"]) for result in story["results"]] == [(attempt.attempt, True)]

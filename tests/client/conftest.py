@@ -2,4 +2,4 @@
 
 import pytest
 
-pytest.register_assert_rewrite("tests.client.client_contract")
+pytest.register_assert_rewrite("tests.client.client_contract", "tests.client.record_contract")

@@ -14,6 +14,7 @@ from alchemiscale_lake.client import InProcess, LakeClient, Transport
 from alchemiscale_lake.errors import NotALakeError, NotFoundError, PermissionDeniedError
 from alchemiscale_lake.store import Lake
 from tests.client.client_contract import OTHER, SCOPE, ClientContract, public_methods
+from tests.client.record_contract import RecordContract
 from tests.lakes import new_lake
 from tests.networks import harmonic_network
 
@@ -56,12 +57,12 @@ def carried(value: Any) -> Any:
     return json.loads(text, object_hook=lambda d: base64.b64decode(d["bytes"]) if d.keys() == {"bytes"} else d)
 
 
-class TestInProcess(ClientContract):
+class TestInProcess(ClientContract, RecordContract):
     def transport(self, lake: Lake) -> Transport:
         return InProcess(lake, Caller("ada"))
 
 
-class TestAsText(ClientContract):
+class TestAsText(ClientContract, RecordContract):
     def transport(self, lake: Lake) -> Transport:
         return AsText(InProcess(lake, Caller("ada")))
 
@@ -101,6 +102,10 @@ def test_a_caller_sees_and_changes_only_the_scopes_granted(lake: Lake) -> None:
     for ask in (
         lambda: guest.get_task_history(foreign),
         lambda: guest.get_tasks_details([foreign]),
+        lambda: guest.get_task_result_recs(foreign),
+        lambda: guest.get_scope_compute_share(OTHER),
+        lambda: guest.get_scope_compute_share("org-*-*"),
+        lambda: guest.copy_network(here, OTHER, visualize=False),
         lambda: guest.get_tasks_progress([foreign]),
         lambda: guest.get_task_tracebacks(foreign),
         lambda: guest.get_task_story(foreign),

@@ -15,9 +15,11 @@ from ...errors import NotFoundError
 from ...store import Lake
 from . import (
     analysis_calls,
+    copy_calls,
     introspection_calls,
     network_calls,
     object_calls,
+    record_calls,
     restart_calls,
     result_calls,
     status_calls,
@@ -29,9 +31,11 @@ __all__ = ["CALLS", "perform"]
 
 _MODULES = (
     analysis_calls,
+    copy_calls,
     introspection_calls,
     network_calls,
     object_calls,
+    record_calls,
     restart_calls,
     result_calls,
     status_calls,

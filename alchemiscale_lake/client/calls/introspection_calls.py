@@ -15,6 +15,7 @@ from ...ids import Scope, ScopedKey
 from ...query import ask, group_failures
 from ...statestore import package_use, stalled_tasks, task_attempts, task_story, unit_output
 from ...statestore.network_members import require_networks
+from ...statestore.status_changes import status_changes
 from ...store import Lake
 from ._rows import connection_of, list_scopes, members_of, readable, require_rows, rows_of, stream_of
 
@@ -65,7 +66,7 @@ def tasks_progress(lake: Lake, caller: Caller, *, tasks: Sequence[str]) -> list[
 
 
 def tasks_details(lake: Lake, caller: Caller, *, tasks: Sequence[str]) -> list[dict[str, Any] | None]:
-    """Return the state, creation, actions and newest attempt of each Task; None for one that the lake lacks.
+    """Return state and its reason, creation, actions and newest attempt of Tasks; None for one that the lake lacks.
 
     Parameters
     ----------
@@ -81,6 +82,7 @@ def tasks_details(lake: Lake, caller: Caller, *, tasks: Sequence[str]) -> list[d
     facts = {row["task"]: row for row in created.to_dicts()}
     attempts = task_attempts.task_attempts(lake, list(known)) if known else pl.DataFrame()
     newest = {row["task"]: _plain(row) for row in attempts.to_dicts()}
+    changes = {row["task"]: _plain(row) for row in status_changes(lake, list(known)).to_dicts()}
     return [
         None
         if (state := known.get(task)) is None
@@ -92,6 +94,8 @@ def tasks_details(lake: Lake, caller: Caller, *, tasks: Sequence[str]) -> list[d
             "extends": state.extends,
             **_plain({name: facts.get(task, {}).get(name) for name in ("creator", "created_at")}),
             "networks": dict(sorted(networks.get(task, {}).items())),
+            "status_changed_at": changes.get(task, {}).get("at"),
+            "reason": changes.get(task, {}).get("reason"),
             "n_attempts": newest.get(task, {}).get("attempt_number", 0),
             "last_attempt": newest.get(task),
         }

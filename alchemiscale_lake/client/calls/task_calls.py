@@ -211,7 +211,9 @@ def set_tasks_status(
     return _told(task_operations.set_tasks_status(lake, tasks, status, reason=reason, caller=caller))
 
 
-def set_tasks_priority(lake: Lake, caller: Caller, *, tasks: Sequence[str], priority: int) -> list[list[Any]]:
+def set_tasks_priority(
+    lake: Lake, caller: Caller, *, tasks: Sequence[str], priority: int, reason: str | None = None
+) -> list[list[Any]]:
     """Set the priority of Tasks; answers as `set_tasks_status`.
 
     Parameters
@@ -222,8 +224,10 @@ def set_tasks_priority(lake: Lake, caller: Caller, *, tasks: Sequence[str], prio
         ScopedKeys.
     priority : int
         The lower number is claimed first.
+    reason : str, optional
+        Recorded in the log.
     """
-    return _told(task_operations.set_tasks_priority(lake, tasks, priority, caller=caller))
+    return _told(task_operations.set_tasks_priority(lake, tasks, priority, caller=caller, reason=reason))
 
 
 def action_tasks(
@@ -233,6 +237,7 @@ def action_tasks(
     tasks: Sequence[str],
     network: str,
     weight: float | Sequence[float] | None = None,
+    reason: str | None = None,
 ) -> list[list[Any]]:
     """Action Tasks on a network; answers as `set_tasks_status`.
 
@@ -246,11 +251,15 @@ def action_tasks(
         ScopedKey.
     weight : float or sequence of float, optional
         One for all, or one per Task.
+    reason : str, optional
+        Recorded in the log.
     """
-    return _told(task_operations.action_tasks(lake, tasks, network, weight=weight, caller=caller))
+    return _told(task_operations.action_tasks(lake, tasks, network, weight=weight, caller=caller, reason=reason))
 
 
-def cancel_tasks(lake: Lake, caller: Caller, *, tasks: Sequence[str], network: str) -> list[list[Any]]:
+def cancel_tasks(
+    lake: Lake, caller: Caller, *, tasks: Sequence[str], network: str, reason: str | None = None
+) -> list[list[Any]]:
     """Cancel Tasks on a network; answers as `set_tasks_status`.
 
     Parameters
@@ -261,8 +270,10 @@ def cancel_tasks(lake: Lake, caller: Caller, *, tasks: Sequence[str], network: s
         ScopedKeys.
     network : str
         ScopedKey.
+    reason : str, optional
+        Recorded in the log.
     """
-    return _told(task_operations.cancel_tasks(lake, tasks, network, caller=caller))
+    return _told(task_operations.cancel_tasks(lake, tasks, network, caller=caller, reason=reason))
 
 
 def networks_actioned_tasks(lake: Lake, caller: Caller, *, networks: Sequence[str]) -> list[dict[str, float]]:
