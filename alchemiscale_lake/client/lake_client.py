@@ -13,6 +13,7 @@ from .analysis_methods import AnalysisMethods
 from .copy_methods import CopyMethods
 from .introspection_methods import IntrospectionMethods
 from .restart_methods import RestartMethods
+from .result_cache import client_cache
 from .result_methods import ResultMethods
 from .strategy_methods import StrategyMethods
 from .task_methods import TaskMethods
@@ -45,6 +46,12 @@ class LakeClient(
         Recorded as the author; by default, the user of this process.
     transport : Transport, optional
         Carries the calls instead, for a lake that this process does not reach itself.
+    cache_directory : str or Path, optional
+        Folder of a cache of results; by default that of `ALCHEMISCALE_LAKE_CACHE`, or one below `$XDG_CACHE_HOME`.
+    cache_size_limit : int, optional
+        Its size, bytes; by default that of `ALCHEMISCALE_LAKE_CACHE_BYTES`, or 1 GiB.
+    use_local_cache : bool, optional
+        By default, a cache is used if a folder is named, or if the lake itself is not in a folder.
 
     Raises
     ------
@@ -64,6 +71,9 @@ class LakeClient(
         *,
         caller: Caller | None = None,
         transport: Transport | None = None,
+        cache_directory: str | Path | None = None,
+        cache_size_limit: int | None = None,
+        use_local_cache: bool | None = None,
     ) -> None:
         self._objects: dict[str, Any] = {}
         if transport is None:
@@ -73,6 +83,8 @@ class LakeClient(
             opened = place if isinstance(place, Lake) else Lake.open(place)
             transport = InProcess(opened, caller or Caller.this_user())
         self._transport = transport
+        far = not transport.place.startswith("file:")
+        self._cache = client_cache(cache_directory, cache_size_limit, use_local_cache, far=far)
 
     def __repr__(self) -> str:
         return f"LakeClient({self._transport.place!r})"

@@ -7,27 +7,26 @@ memory unless the caller keeps them; what results share is built once.
 from __future__ import annotations
 
 import warnings
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from .. import gufe_adapter
 from ..ids import ScopedKey
 from .client_part import AnyKey, counted, text, texts
 from .network_methods import NetworkMethods
+from .result_cache import ResultCache
+from .result_fetch import ResultFetch
 from .result_format import ResultFormat
 
 __all__ = ["ResultMethods"]
 
 Format = ResultFormat | Literal["ProtocolResult", "ProtocolResults", "ProtocolDAGResults"]
-_THREADS: Final = 4
-#: Objects fetched ahead.
-_AHEAD: Final = 16
 
 
 class ResultMethods(NetworkMethods):
     """Retrieve ProtocolDAGResults and ProtocolResults."""
+
+    _cache: ResultCache | None
 
     def get_network_results(
         self,
@@ -201,23 +200,8 @@ class ResultMethods(NetworkMethods):
     def _built(self, rows: Sequence[Mapping[str, Any]]) -> Iterator[Any]:
         """Yield the ProtocolDAGResults of rows, in order."""
         reader = gufe_adapter.ChainReader()
-        with ThreadPoolExecutor(max_workers=_THREADS) as threads:
-            ahead: deque[Future[bytes]] = deque()
-            left = iter(rows)
-            try:
-                while True:
-                    while len(ahead) < _AHEAD and (row := next(left, None)) is not None:
-                        ahead.append(threads.submit(self._fetch, row))
-                    if not ahead:
-                        return
-                    yield reader.loads(ahead.popleft().result())
-            finally:
-                for future in ahead:
-                    future.cancel()
-
-    def _fetch(self, row: Mapping[str, Any]) -> bytes:
-        answer: bytes = self._ask("result_object", transformation=row["transformation"], attempt=row["attempt"])
-        return answer
+        for chain in ResultFetch(self._transport, self._cache).chains(rows):
+            yield reader.loads(chain)
 
 
 def _form(return_as: Format, return_protocoldagresults: bool | None) -> ResultFormat:

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from .. import gufe_adapter
-from ..content import decompress
 from ..errors import ContentError, EstimationError, UnitConversionError
 from ..ids import ScopedKey
+from ..networks.stored_results import StoredResults
 from ..query import connect_for, read_sql, statement
 from ..statestore.submit import read_chain
 from ..store import Lake, now_utc
@@ -66,7 +66,7 @@ def fill_estimates(
     scopes = sorted({str(ScopedKey.from_str(network).scope) for network in wanted})
     connection = connect_for(lake, "results_without_number")
     rows = read_sql(connection, statement("results_without_number"), {"networks": wanted, "scopes": scopes})
-    reader = gufe_adapter.ChainReader()
+    reader, stored = gufe_adapter.ChainReader(), StoredResults(lake)
     for network in wanted if len(rows) else ():
         reader.loads(read_chain(lake, network))  # all its Transformations, under their stored keys
     found: list[dict[str, Any]] = []
@@ -76,7 +76,7 @@ def fill_estimates(
     for done, (scope, key, attempt, path, digest) in enumerate(rows.iter_rows(), start=1):
         transformation = reader.built(ScopedKey.from_str(key).gufe_key)
         try:
-            result = reader.loads(decompress(lake.objects.get(path, digest=digest), path))
+            result = reader.loads(stored.read(path, digest))
             estimate = gufe_adapter.estimate(transformation, [result])
         except (ContentError, EstimationError, UnitConversionError) as e:
             failures.append(f"{attempt}: {e}")

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from ..content import decompress
 from ..ids import ScopedKey
-from ..networks import read_chain_text
+from ..networks import read_chain_text, read_result
 from ..store import Lake
 from .kept_lake import kept_lake
 
@@ -49,13 +48,13 @@ def extended_result(lake: Lake, path: str, digest: str | None = None) -> bytes:
     Raises
     ------
     NotFoundError
-        If it does not exist.
+        If it does not exist, or the lake lacks an object that it refers to.
     DamagedError
         If it does not match the digest in its row.
     ContentError
-        If it cannot be decompressed.
+        If it cannot be decompressed, or is malformed.
     """
-    return decompress(lake.objects.get(path, digest=digest), path)
+    return read_result(lake, path, digest)
 
 
 @lru_cache(maxsize=16)

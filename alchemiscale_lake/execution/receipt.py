@@ -19,6 +19,7 @@ import zstandard
 from ..errors import StorageError
 from ..faults import fault_point
 from ..gufe_adapter import gufe_version
+from ..networks.shared_links import share_links
 from ..schemas.receipt import Receipt
 from ..store import Lake, attempt_folder
 from .assignment import Assignment, AttemptSpec
@@ -28,6 +29,7 @@ from .exception_text import WHOLE
 from .executions import Execution
 from .host import describe_host, queue_job
 from .sound_receipt import pack_sound_receipt, plain_path
+from .steps import TRANSFORMATION
 from .watch import Watch
 
 __all__ = [
@@ -43,6 +45,9 @@ __all__ = [
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
+
+#: Format of lakes whose readers know results that refer to stored objects.
+_SHARING: Final = 4
 
 #: Maximum size of a file, and total size of files, kept of one attempt, bytes.
 KEPT_FILE_BYTES: Final = 256 * 2**20
@@ -169,7 +174,10 @@ def _store_result(lake: Lake, report: Report, watch: Watch) -> dict[str, Any]:
     nothing = {"object_path": None, "digest": None, "n_bytes": None}
     if report.outcome.result is None:
         return nothing
-    data = zstandard.ZstdCompressor(level=3, write_checksum=True).compress(report.outcome.result.read_bytes())
+    content = report.outcome.result.read_bytes()
+    if lake.format >= _SHARING:
+        content = _without_shared(content, report.work) or content
+    data = zstandard.ZstdCompressor(level=3, write_checksum=True).compress(content)
     digest = hashlib.sha256(data).hexdigest()
     path = f"{report.folder}/result.json.zst"
     if not _patiently(lambda: lake.objects.put_exclusive(path, data), watch):
@@ -178,6 +186,14 @@ def _store_result(lake: Lake, report: Report, watch: Watch) -> dict[str, Any]:
         path = f"{report.folder}/result-{digest[:16]}.json.zst"
         _patiently(lambda: lake.objects.put_exclusive(path, data), watch)
     return {"object_path": path, "digest": digest, "n_bytes": len(data)}
+
+
+def _without_shared(content: bytes, work: Path | None) -> bytes | None:
+    """Return a result without what the lake has in its Transformation; None if that is nothing, or unknown."""
+    try:
+        return None if work is None else share_links(content, (work / TRANSFORMATION).read_bytes())
+    except OSError:
+        return None
 
 
 def _result_row(report: Report, stored: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,5 +11,6 @@ from .chain import ChainObject, parse_chain
 from .network import Network
 from .read import read_network
 from .stored import read_chain_text, stored_text
+from .stored_results import read_result
 
-__all__ = ["ChainObject", "Network", "parse_chain", "read_chain_text", "read_network", "stored_text"]
+__all__ = ["ChainObject", "Network", "parse_chain", "read_chain_text", "read_network", "read_result", "stored_text"]

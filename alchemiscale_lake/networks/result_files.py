@@ -25,6 +25,7 @@ from .edge_table import is_table
 from .imported import ResultFile
 from .nested import ObjectPool
 from .quickrun import read_quickrun
+from .shared_links import is_shared
 from .warehouse import assembled_result, find_dags, is_dag
 
 __all__ = ["RawFile", "find_result_files", "head_of", "read_raw", "read_result_file"]
@@ -146,6 +147,12 @@ def read_result_file(raw: RawFile, pool: ObjectPool) -> ResultFile:
         raise ResultFileError(
             f"{source}: {what}; the file is damaged (by a power cut or a full disk while it was written), copy it or "
             "write it again",
+            source=source,
+        )
+    if is_shared(raw.data):
+        raise ResultFileError(
+            f"{source}: a result as a lake stores it, without the objects of its network; write it with gufe, as in "
+            "`LakeClient(lake).get_task_results(task)[0].to_json(file)`",
             source=source,
         )
     if raw.data.lstrip()[:1] == b"[":

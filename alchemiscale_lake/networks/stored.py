@@ -18,7 +18,7 @@ from ..ids import Scope
 from .chain import ChainObject
 from .chain import digest as content_digest
 
-__all__ = ["read_chain_text", "read_objects", "stored_text"]
+__all__ = ["packed_objects", "read_chain_text", "read_objects", "stored_text"]
 
 
 def read_chain_text(objects: pl.LazyFrame, scope: Scope | str, key: str) -> bytes:
@@ -83,6 +83,23 @@ def read_objects(objects: pl.LazyFrame, scope: Scope | str, keys: Iterable[str])
             wanted |= dict.fromkeys(_ordered(needs, key, scope))
     texts = _texts(here, scope, list(wanted), all_of_them=len(wanted) == len(needs))
     return {key: ChainObject(key, json.loads(texts[key]), texts[key].decode(), tuple(needs[key])) for key in wanted}
+
+
+def packed_objects(objects: pl.LazyFrame, scope: str, keys: Iterable[str]) -> dict[str, tuple[bytes, str]]:
+    """Return column `keyed_dict` and `digest` of stored objects, for `stored_text`; without those that are missing.
+
+    Parameters
+    ----------
+    objects : polars.LazyFrame
+        Scan of the table `gufe_objects`.
+    scope : str
+        Scope the objects are stored in.
+    keys : iterable of str
+        gufe keys, as stored.
+    """
+    chosen = objects.filter((pl.col("scope") == scope) & pl.col("key").is_in(list(keys)))
+    rows = chosen.select("key", "keyed_dict", "digest").collect().iter_rows()
+    return {key: (packed, digest) for key, packed, digest in rows}
 
 
 def _texts(here: pl.LazyFrame, scope: str, keys: Sequence[str], *, all_of_them: bool) -> dict[str, bytes]:

@@ -21,7 +21,7 @@ RESULTS = TableSchema(
         Column("uncertainty_kcal_mol", FLOAT, "This result's own uncertainty.", nullable=True),
         Column("exception", STRING, "Type and message of the failure.", nullable=True),
         Column("failed_unit", STRING, "Name of the unit that failed.", nullable=True),
-        Column("object_path", STRING, "Path of the ProtocolDAGResult in the lake (keyed chain, zstd).", nullable=True),
+        Column("object_path", STRING, "Path of the ProtocolDAGResult in the lake, for `read_result`.", nullable=True),
         Column("digest", STRING, "SHA-256 of the object as stored.", nullable=True),
         Column("n_bytes", INT, "Size of the object as stored, bytes.", nullable=True),
         Column("n_units", INT, "ProtocolUnit executions, including repeated ones."),

@@ -23,6 +23,11 @@ class RecordContract:
 
     run: Callable[[Lake, Path], None]
 
+    def read_as_guest(self, lake: Lake, task: ScopedKey) -> None:
+        """Read the result of a Task as somebody who may read nothing but its Scope."""
+        guest = LakeClient(lake, caller=Caller("guest", ((task.scope, "read"),)))
+        assert guest.get_task_results(task, visualize=False)[0].ok()
+
     def test_the_reason_of_a_change_is_kept(self, client: LakeClient, lake: Lake, network: ScopedKey) -> None:
         (task,) = client.create_tasks(client.get_network_transformations(network)[0])
         client.action_tasks([task], network, weight=0.2, reason="urgent")
@@ -116,6 +121,7 @@ class RecordContract:
 
         assert (copy.gufe_key, copy.scope, client.get_network_state(copy)) == (one.gufe_key, OTHER, "inactive")
         (task,) = client.get_network_tasks(copy)
+        self.read_as_guest(lake, task)
         assert client.get_task_result_recs(task)[0].ok
         assert client.query_networks("both") == [merged]
         assert len(client.get_network_transformations(merged)) == len(

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import gufe
-import zstandard
 
 from alchemiscale_lake import gufe_adapter
 from alchemiscale_lake.execution import Assignment, AttemptSpec, Resources, execute_assignment
 from alchemiscale_lake.execution.process_tree import mark_of
+from alchemiscale_lake.networks import read_result
 from alchemiscale_lake.schemas import TABLES
 from alchemiscale_lake.schemas.receipt import Receipt, unpack_receipt
 from alchemiscale_lake.statestore.submit import submit_network
@@ -64,9 +64,9 @@ class Bench:
 
     def result(self, receipt: Receipt) -> Any:
         """Return the stored ProtocolDAGResult."""
-        data = self.lake.objects.get(receipt.result["object_path"])
-        assert len(data) == receipt.result["n_bytes"]
-        return gufe_adapter.loads_chain(zstandard.ZstdDecompressor().decompress(data))
+        path = receipt.result["object_path"]
+        assert len(self.lake.objects.get(path)) == receipt.result["n_bytes"]
+        return gufe_adapter.loads_chain(read_result(self.lake, path, receipt.result["digest"]))
 
     def text(self, path: str) -> str:
         """Return a stored text."""

@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from alchemiscale_lake import gufe_adapter
 from alchemiscale_lake.errors import NotALakeError, StorageError
@@ -19,6 +20,8 @@ from alchemiscale_lake.execution.executions import read_plan
 from alchemiscale_lake.execution.release import read_release
 from alchemiscale_lake.execution.stop_requests import ask_to_stop, is_asked_to_stop
 from alchemiscale_lake.faults import fault_hook
+from alchemiscale_lake.networks import read_result
+from alchemiscale_lake.networks.shared_links import is_shared, shared_keys
 from alchemiscale_lake.protocols.harmonic import true_difference_kcal_mol
 from alchemiscale_lake.statestore.submit import submit_network
 from alchemiscale_lake.store import Lake, attempt_folder
@@ -53,6 +56,27 @@ def test_good_run_leaves_result_estimate_and_provenance(bench: Bench) -> None:
     assert (receipt.units[0]["name"], receipt.units[-1]["name"]) == ("setup", "analyse")
     assert all(u["ok"] and u["exit_code"] == 0 and u["peak_memory_bytes"] > 0 for u in receipt.units)
     assert not bench.folder(spec).exists()
+
+
+@pytest.mark.parametrize("shares", [True, False])
+def test_what_the_lake_has_of_a_result_is_not_stored_again(
+    bench: Bench, shares: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transformation = harmonic_transformation(n_windows=2, n_samples=20)
+    spec = bench.spec(transformation)
+    with monkeypatch.context() as patch:
+        patch.setattr("alchemiscale_lake.execution.receipt._SHARING", bench.lake.format + (not shares))
+        receipt = bench.run(spec)
+
+    path = receipt.result["object_path"]
+    content = zstandard.ZstdDecompressor().decompress(bench.lake.objects.get(path))
+    assert is_shared(content) == shares
+    assert not shares or {str(transformation.stateA.key), str(transformation.stateB.key)} <= set(
+        shared_keys(content, path)
+    )
+    result = gufe_adapter.loads_chain(read_result(bench.lake, path))
+    assert gufe_adapter.dumps_chain(result) == read_result(bench.lake, path)
+    assert gufe_adapter.estimate(transformation, [result]).value_kcal_mol == receipt.result["estimate_kcal_mol"]
 
 
 def test_independent_units_run_side_by_side_within_the_cores(bench: Bench) -> None:
