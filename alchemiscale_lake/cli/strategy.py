@@ -261,8 +261,8 @@ def advance_command(
 ) -> None:
     """Run the next round of networks; without NETWORK, of all that have a Strategy.
 
-    A round is run if a Task has completed or failed since the last one, or the Strategy was set again. Repeating it,
-    also by two processes at once, creates no Task twice. Exit code 1 if a Strategy failed.
+    A round is run if a Task has completed or failed since the last one, links have changed, or the Strategy was set
+    again. Repeating it, also by two processes at once, creates no Task twice. Exit code 1 if a Strategy failed.
 
     \b
     Example:

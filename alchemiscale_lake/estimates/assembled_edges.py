@@ -16,7 +16,7 @@ from ..estimators.network.edges import EdgeEstimate, Leg, Phase, assemble_edges
 from ..estimators.network.leg_uncertainties import LegEvidence, LegUncertainties
 from ..networks.measures import MEASURES, is_absent
 
-__all__ = ["AssembledEdge", "assemble", "evidence_of"]
+__all__ = ["AssembledEdge", "assemble", "evidence_of", "node_name"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,15 +111,23 @@ def _by_environment(rows: pl.DataFrame) -> list[tuple[str, pl.DataFrame]]:
         of_pairs = pl.Series([frozenset(p) in pairs for p in around.select("ligand_i", "ligand_j").iter_rows()])
         one_environment = (pl.col("phase") == "solvent") & ~pl.col("protocol").is_in(list(MEASURES))
         solvent = around.filter(of_pairs.cast(pl.Boolean) & one_environment)
-        groups.append((f" in {_short(environment)}", pl.concat([bound, solvent])))
+        groups.append((node_name("", environment), pl.concat([bound, solvent])))
     if (around["phase"] == "vacuum").any() or around["protocol"].is_in(list(MEASURES)).any():
         groups.append(("", around))
     return groups
 
 
-def _short(environment: str) -> str:
+def node_name(ligand: str, environment: str) -> str:
+    """Return the name of the node of a ligand in one of several environments.
+
+    Parameters
+    ----------
+    ligand : str
+    environment : str
+        As in `network_legs`.
+    """
     parts = (key.partition("-") for key in environment.split("+"))
-    return "+".join(f"{qualname}-{token[:8]}" for qualname, _, token in parts)
+    return f"{ligand} in " + "+".join(f"{qualname}-{token[:8]}" for qualname, _, token in parts)
 
 
 def _leg(row: Mapping[str, Any], suffix: str, uncertainty: float) -> Leg:

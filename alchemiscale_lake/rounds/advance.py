@@ -24,6 +24,7 @@ from ..statestore.round_tasks import ensure_round_tasks
 from ..statestore.task_operations import cancel_tasks
 from ..store import Lake, NetworkState, StrategyDecision, now_utc
 from .dormancy import known_dormant, log_versions, remember_dormant
+from .link_rows import links_for, with_links
 from .network_rows import network_rows, task_counts
 from .proposing import propose
 from .round_rows import StrategyRound, last_round, proposal_rows, record_round
@@ -110,8 +111,8 @@ def advance_network(
 ) -> RoundReport:
     """Complete the last round of a network, and run the next one if there is something new to decide on.
 
-    There is if a Task has completed or failed since the last round, or the Strategy was set anew. After a failed round,
-    it needs to be set again.
+    There is if a Task has completed or failed since the last round, links of the Scope have changed, or the Strategy
+    was set anew. After a failed round, it needs to be set again.
 
     Parameters
     ----------
@@ -150,7 +151,8 @@ def advance_network(
     done = _Done() if last is None else _complete(lake, network, plan, decision, last, caller)
     states = lake.task_log.states()
     if last is not None and not now and last.plan_seq == decision.seq:
-        if last.state == "error" or last.inputs_digest == task_counts(states, last.transformations).digest:
+        digest = task_counts(states, last.transformations).digest
+        if last.state == "error" or last.inputs_digest == with_links(digest, links_for(lake, network)):
             report = _report(network, "dormant", last, done)
             remember_dormant(lake, report, versions)
             return report
@@ -174,8 +176,9 @@ def _run(
     """Run a round; if another scheduler runs it at the same time, complete that one's."""
     number, at = 1 if last is None else last.number + 1, now_utc()
     counts = task_counts(lake.task_log.states(), network_transformations(lake, network))
+    links = links_for(lake, network)
     gather_network(lake, network)
-    rows = network_rows(lake, network, plan, counts, n_rounds=number - 1, at=at, pools=pools)
+    rows = network_rows(lake, network, plan, counts, n_rounds=number - 1, at=at, pools=pools, links=links)
     answer = propose(plan, rows)
     n_tasks: Mapping[str, int] = {}
     state: Literal["asked", "idle", "finished", "error"] = "error"
@@ -190,7 +193,7 @@ def _run(
         "exception": answer.exception,
         "traceback": answer.traceback,
         "plan_seq": decision.seq,
-        "inputs_digest": counts.digest,
+        "inputs_digest": with_links(counts.digest, links),
         "as_of_seq": as_of_seq,
         "actor": caller.name,
         "at": at,

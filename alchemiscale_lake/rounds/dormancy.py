@@ -1,7 +1,7 @@
 """Networks with nothing new to decide on, remembered by a process as long as no log has grown.
 
 A scheduler that stays asks about the same networks again and again. Whether a network is still dormant follows from
-the versions of the three tables that a round depends on, so it costs one look at each of their logs, and no data.
+the versions of the tables that a round depends on, so it costs one look at each of their logs, and no data.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["LogVersions", "known_dormant", "log_versions", "remember_dormant"]
 
-#: Tasks and their ends; Strategies and states of networks; rounds.
-_TABLES: Final = ("task_log", "network_log", "strategy_rounds")
+#: Tasks and their ends; Strategies and states of networks; rounds; declared links.
+_TABLES: Final = ("task_log", "network_log", "strategy_rounds", "link_log")
 
 LogVersions = tuple[int, ...]
 

@@ -20,6 +20,7 @@ from ..settings import Pools
 from ..store import Lake, collect
 from ..strategies.strategy_rows import NetworkRows, TransformationRow
 from ..tasks import TaskStates
+from .link_rows import link_rows, links_for
 from .strategy_plan import StrategyPlan
 
 __all__ = ["TaskCounts", "network_rows", "task_counts"]
@@ -74,6 +75,7 @@ def network_rows(
     n_rounds: int,
     at: datetime,
     pools: Pools | None,
+    links: pl.DataFrame | None = None,
 ) -> NetworkRows:
     """Return the rows on which a Strategy decides.
 
@@ -92,6 +94,8 @@ def network_rows(
         Time of the round.
     pools : Pools or None
         Declares what Tasks need, for predicted costs.
+    links : polars.DataFrame, optional
+        From `links_for`; read if not given.
     """
     connection = connect_to_networks(lake, [network]).connection
     legs = read_sql(connection, statement("legs_for_rounds"), {"network": network, "since": at - _DAY})
@@ -100,6 +104,7 @@ def network_rows(
     in_flight_hours = sum(row.n_in_flight * (row.gpu_hours or 0.0) for row in rows)
     return NetworkRows(
         transformations=tuple(rows),
+        links=link_rows(links_for(lake, network) if links is None else links, legs),
         round=n_rounds,
         max_tasks=_most_tasks(plan, sum(row.n_in_flight for row in rows)),
         max_gpu_hours=_most_hours(lake, network, plan, pools, float(legs["recent_gpu_hours"].sum()) + in_flight_hours),

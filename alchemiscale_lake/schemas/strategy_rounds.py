@@ -36,7 +36,7 @@ STRATEGY_ROUNDS = TableSchema(
         Column("spent_gpu_hours", FLOAT, "Cost of the network's results and Tasks in flight."),
         Column("budget_gpu_hours", FLOAT, "Most that the network may cost.", nullable=True),
         Column("plan_seq", INT, "Commit of `network_log` that set the Strategy."),
-        Column("inputs_digest", STRING, "SHA-256 of results, failures and Tasks in flight that it was decided on."),
+        Column("inputs_digest", STRING, "SHA-256 of the results, failures and declared links that it was decided on."),
         Column("as_of_seq", INT, "Number of the last task log commit that it was decided on."),
         Column("actor", STRING, "Who asked for the round."),
         Column("at", TIME, "Time, by the writer's clock."),

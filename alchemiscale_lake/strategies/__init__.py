@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     from .base import Strategy, StrategySettings
     from .catalog import LoadedStrategy, load_strategy, make_strategy, strategy_names
     from .proposal import Proposal, apportion
-    from .strategy_rows import LigandRow, NetworkRows, TransformationRow
+    from .strategy_rows import LigandRow, LinkRow, NetworkRows, TransformationRow
 
 __all__ = [
     "LigandRow",
+    "LinkRow",
     "LoadedStrategy",
     "NetworkRows",
     "Proposal",
@@ -36,6 +37,6 @@ __getattr__ = lazy_names(
         "base": ("Strategy", "StrategySettings"),
         "proposal": ("Proposal", "apportion"),
         "catalog": ("LoadedStrategy", "load_strategy", "make_strategy", "strategy_names"),
-        "strategy_rows": ("LigandRow", "NetworkRows", "TransformationRow"),
+        "strategy_rows": ("LigandRow", "LinkRow", "NetworkRows", "TransformationRow"),
     },
 )

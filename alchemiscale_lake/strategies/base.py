@@ -47,7 +47,7 @@ class Strategy(abc.ABC, Generic[S]):
         Type of its settings.
     looks_at : {"components", "network"}
         Whether `_propose` gets each connected subgraph of the ChemicalSystems alone, as in stratocaster, or the whole
-        network: complex and solvent legs of one edge are in different subgraphs.
+        network: complex and solvent legs of one edge are in different subgraphs, and links join none.
     weights_are_tasks : bool
         Whether its weights are numbers of Tasks, rather than how urgent a Task is.
     """
@@ -92,7 +92,9 @@ class Strategy(abc.ABC, Generic[S]):
                 raise StrategyError(f"{after.key} occurs twice in the rows of the network", transformation=after.key)
         parts = parts_of(rows) if self.looks_at == "components" else [tuple(rows)] if rows else []
         ligands = tuple(sorted(network.ligands, key=lambda row: (row.ligand, row.group or "")))
-        proposals = [self._propose(replace(network, transformations=part, ligands=ligands)) for part in parts]
+        links = tuple(sorted(network.links, key=repr))
+        of_part = replace(network, ligands=ligands, links=links)
+        proposals = [self._propose(replace(of_part, transformations=part)) for part in parts]
         proposal = reduce(union, proposals, Proposal({}))
         self._check(rows, proposal)
         return _without_frozen(rows, proposal)

@@ -3,18 +3,22 @@
 If a bridge fails, a part of the network has no values; a bridge's error is that of every difference across it. Each
 class waits until the one before has `first_repeats` results or Tasks of every Transformation. Within a class, the
 weight is ``decay_rate ** n`` times the share of pairs of ChemicalSystems that the bridge separates, or the mean degree
-of the two ChemicalSystems over the largest one.
+of the two ChemicalSystems over the largest one. Connected subgraphs decide each by itself; a declared link is one of
+the connections, and needs no Task.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
 
 import numpy as np
 from pydantic import Field
 
 from .base import Strategy, StrategySettings
-from .proposal import Proposal
-from .state_graph import criticality_of, degrees
-from .strategy_rows import NetworkRows
+from .proposal import Proposal, union
+from .state_graph import criticality_of, degrees, linked_states, parts_of
+from .strategy_rows import NetworkRows, TransformationRow
 
 __all__ = ["CriticalConnectivity", "CriticalConnectivitySettings"]
 
@@ -35,10 +39,16 @@ class CriticalConnectivity(Strategy[CriticalConnectivitySettings]):
     """Bridges and cut vertices before cycles."""
 
     settings_type = CriticalConnectivitySettings
+    looks_at = "network"  # links join subgraphs
 
     def _propose(self, network: NetworkRows) -> Proposal:
-        settings, rows = self.settings, network.transformations
-        states, critical = criticality_of(rows)
+        links = linked_states(network.transformations, network.links)
+        parts = parts_of(network.transformations, links)
+        return reduce(union, (self._of_part(part, links) for part in parts), Proposal({}))
+
+    def _of_part(self, rows: Sequence[TransformationRow], links: Sequence[tuple[str, str]]) -> Proposal:
+        settings = self.settings
+        states, critical = criticality_of(rows, links)
         cut = {state for state, is_cut in zip(states, critical.cut.tolist(), strict=True) if is_cut}
         degree = degrees(rows)
         classes, urgency = [], []

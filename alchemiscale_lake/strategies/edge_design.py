@@ -3,13 +3,14 @@
 Owns the translation of a `NetworkRows` into the arrays of `estimators.design`. An edge is a pair of ligands in a
 group: binding is complex minus solvent, hydration solvent minus vacuum, everything else is itself, as in
 `estimators.network.edges`. Parallel Transformations of one pair and phase are calculations of one leg; each keeps its
-own repeats.
+own repeats. A link joins two nodes until their own edge has results of all legs, as in estimates.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from ..estimators.design.design_covariance import Components, solve_values
 from ..estimators.design.design_network import DesignNetwork, design_network
 from ..estimators.design.variance_model import VarianceModel, fit_variances
-from .strategy_rows import LigandRow, NetworkRows, TransformationRow
+from .strategy_rows import LigandRow, LinkRow, NetworkRows, TransformationRow
 
 __all__ = ["Answer", "EdgeDesign", "edge_design"]
 
@@ -26,6 +27,8 @@ IntArray = NDArray[np.int64]
 
 _CYCLES = {"binding": ("complex", "solvent"), "hydration": ("solvent", "vacuum")}
 _COMPLETE = ("direct", "binding", "hydration")
+#: An exact link counts as this uncertain, so that the inverse exists; kcal/mol.
+_LEAST_UNCERTAINTY: Final = 1e-3
 
 #: Kind of an edge, group, ligand.
 _Node = tuple[str, str, str]
@@ -70,6 +73,8 @@ class EdgeDesign:
         Sign with which the mean of a calculation enters its edge, for each membership.
     anchor_value : ndarray, shape (n,)
         Known values, kcal/mol.
+    link_value : ndarray, shape (k,)
+        Declared head minus tail of each link, kcal/mol.
     """
 
     network: DesignNetwork
@@ -79,6 +84,7 @@ class EdgeDesign:
     model: VarianceModel
     sign: FloatArray
     anchor_value: FloatArray
+    link_value: FloatArray
 
     @property
     def finished(self) -> FloatArray:
@@ -102,7 +108,7 @@ class EdgeDesign:
         leg_value = np.where(of_leg > 0, total / np.where(of_leg > 0, of_leg, 1.0), 0.0)
         edge_value = np.asarray(np.bincount(network.leg_edge, leg_value, network.n_edges), dtype=np.float64)
         edge_precision = 1.0 / network.edge_variance(count, variance)
-        return Answer(*solve_values(network, edge_value, edge_precision, self.anchor_value))
+        return Answer(*solve_values(network, edge_value, edge_precision, self.anchor_value, self.link_value))
 
 
 class _Builder:
@@ -149,6 +155,7 @@ def edge_design(network: NetworkRows) -> EdgeDesign | None:
     model = _variances(rows)
     anchor, anchor_variance = _anchors(builder.nodes, network.ligands)
     ends = np.array(builder.ends, dtype=np.int64).reshape(-1, 2)
+    links = _links(builder, {row.key for row in rows if row.values_kcal_mol}, network.links)
     design = design_network(
         len(builder.nodes),
         ends[:, 0],
@@ -159,10 +166,14 @@ def edge_design(network: NetworkRows) -> EdgeDesign | None:
         member=[number[key] for key, _, _ in builder.members],
         member_leg=[leg for _, leg, _ in builder.members],
         anchor_variance=anchor_variance,
+        link_tail=[tail for tail, _, _ in links],
+        link_head=[head for _, head, _ in links],
+        link_variance=[max(link.uncertainty_kcal_mol, _LEAST_UNCERTAINTY) ** 2 for _, _, link in links],
     )
     sign = np.array([sign for _, _, sign in builder.members])
     others = tuple(row for row in network.transformations if row.key not in used)
-    return EdgeDesign(design, rows, others, tuple(builder.nodes), model, sign, anchor)
+    link_value = np.array([link.value_kcal_mol for _, _, link in links], dtype=np.float64)
+    return EdgeDesign(design, rows, others, tuple(builder.nodes), model, sign, anchor, link_value)
 
 
 def _add_edges(builder: _Builder, rows: Sequence[TransformationRow]) -> None:
@@ -219,3 +230,21 @@ def _anchors(nodes: dict[_Node, int], ligands: Sequence[LigandRow]) -> tuple[Flo
     known = precision > 0
     value = np.where(known, pull / np.where(known, precision, 1.0), 0.0)
     return value, np.where(known, 1.0 / np.where(known, precision, 1.0), np.inf)
+
+
+def _links(builder: _Builder, measured: Set[str], links: Sequence[LinkRow]) -> list[tuple[int, int, LinkRow]]:
+    """Return the nodes that each link joins, and the link; without those in whose place an edge has results."""
+    if not links:
+        return []
+    seen = {leg for key, leg, _ in builder.members if key in measured}
+    lacking = {edge for leg, edge in enumerate(builder.leg_edge) if leg not in seen}
+    whole = {frozenset(ends) for edge, ends in enumerate(builder.ends) if edge not in lacking}
+    groups = sorted({group for _, group, _ in builder.nodes})
+    found = []
+    for link in links:
+        for of_a, of_b in link.pairs(groups):
+            ends = (link.kind, of_a, link.ligand_a), (link.kind, of_b, link.ligand_b)
+            a, b = (builder.nodes.get(end, -1) for end in ends)
+            if min(a, b) >= 0 and a != b and frozenset((a, b)) not in whole:
+                found.append((a, b, link))
+    return found

@@ -95,6 +95,13 @@ def _tied(design: EdgeDesign) -> tuple[DesignNetwork, FloatArray]:
     of_leg = np.bincount(network.member_leg, design.counted[network.member], len(network.leg_edge))
     np.minimum.at(count, network.leg_edge, of_leg)
     tied = design_network(
-        network.n_nodes, network.tail, network.head, variance=total, anchor_variance=network.anchor_variance
+        network.n_nodes,
+        network.tail,
+        network.head,
+        variance=total,
+        anchor_variance=network.anchor_variance,
+        link_tail=network.link_tail,
+        link_head=network.link_head,
+        link_variance=network.link_variance,
     )
     return tied, count

@@ -15,9 +15,9 @@ from typing import Any
 
 from .catalog import load_strategy, make_strategy
 from .proposal import Proposal
-from .strategy_rows import LigandRow, NetworkRows, TransformationRow
+from .strategy_rows import LigandRow, LinkRow, NetworkRows, TransformationRow
 
-__all__ = ["StrategyAnswer", "answer_from", "answer_of", "question"]
+__all__ = ["StrategyAnswer", "answer_from", "answer_of", "network_from", "question"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ def answer_of(asked: dict[str, Any], folder: Path) -> StrategyAnswer:
             asked_one = loaded.strategy
         else:
             asked_one = make_strategy(strategy, asked["settings"])
-        network = _network(asked["network"])
+        network = network_from(asked["network"])
         asked_one.check(network)
         return StrategyAnswer(asked_one.propose(network), asked_one.weights_are_tasks)
     except BaseException as e:  # whatever it raises is its failure
@@ -110,7 +110,8 @@ def _proposal(given: dict[str, Any]) -> Proposal:
     return Proposal(**given, votes=votes)
 
 
-def _network(given: dict[str, Any]) -> NetworkRows:
+def network_from(given: dict[str, Any]) -> NetworkRows:
+    """Return the rows of a question."""
     rows = tuple(
         TransformationRow(
             **{**row, "values_kcal_mol": tuple(row["values_kcal_mol"]), "features": tuple(row["features"])}
@@ -118,7 +119,8 @@ def _network(given: dict[str, Any]) -> NetworkRows:
         for row in given.pop("transformations")
     )
     ligands = tuple(LigandRow(**row) for row in given.pop("ligands"))
-    return NetworkRows(**given, transformations=rows, ligands=ligands)
+    links = tuple(LinkRow(**row) for row in given.pop("links"))
+    return NetworkRows(**given, transformations=rows, ligands=ligands, links=links)
 
 
 def _main() -> None:

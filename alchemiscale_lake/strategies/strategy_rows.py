@@ -1,4 +1,4 @@
-"""Rows on which Strategies decide: Transformations and ligands of one network, as plain data.
+"""Rows on which Strategies decide: Transformations, ligands and links of one network, as plain data.
 
 No gufe object is needed to decide. `rounds` and tests fill these rows from tables; a Strategy that needs objects runs
 through `stratocaster_adapter`.
@@ -6,9 +6,10 @@ through `stratocaster_adapter`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-__all__ = ["LigandRow", "NetworkRows", "TransformationRow"]
+__all__ = ["LigandRow", "LinkRow", "NetworkRows", "TransformationRow"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +94,39 @@ class LigandRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LinkRow:
+    """A declared difference between two ligands, or one ligand in two groups: known, and free of cost.
+
+    Attributes
+    ----------
+    ligand_a, ligand_b : str
+        Names, as in the Transformations.
+    value_kcal_mol, uncertainty_kcal_mol : float
+        Free energy of b minus that of a, and its standard error; zero if it is exact.
+    kind : {"binding", "hydration", "direct"}
+        What the difference is of, as in `estimators.network.edges`.
+    group_a, group_b : str or None
+        Groups of the ligands; None for every group, and if both are None, for the pair in each group.
+    """
+
+    ligand_a: str
+    ligand_b: str
+    value_kcal_mol: float
+    uncertainty_kcal_mol: float
+    kind: str = "binding"
+    group_a: str | None = None
+    group_b: str | None = None
+
+    def pairs(self, groups: Iterable[str]) -> list[tuple[str, str]]:
+        """Return the groups of a and b that it joins, given all groups of a network."""
+        known = list(groups)
+        if self.group_a is None and self.group_b is None:
+            return [(group, group) for group in known]
+        of_a, of_b = (known if own is None else [own] for own in (self.group_a, self.group_b))
+        return [(a, b) for a in of_a for b in of_b]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkRows:
     """A network at the time of a round.
 
@@ -102,6 +136,8 @@ class NetworkRows:
         All Transformations of the network, including those that are finished or frozen.
     ligands : tuple of LigandRow
         Ligands with independent knowledge.
+    links : tuple of LinkRow
+        Declared differences.
     round : int
         Number of earlier rounds.
     max_tasks : int or None
@@ -116,6 +152,7 @@ class NetworkRows:
 
     transformations: tuple[TransformationRow, ...]
     ligands: tuple[LigandRow, ...] = ()
+    links: tuple[LinkRow, ...] = ()
     round: int = 0
     max_tasks: int | None = None
     max_gpu_hours: float | None = None

@@ -1,6 +1,7 @@
 """Covariance of the nodes for given precisions of the edges.
 
-Owns the dense inverse, component by component. A component without anchors and absolute edges is relative to the mean
+Owns the dense inverse, component by component. Links are among the
+edges that connect a component. A component without anchors and absolute edges is relative to the mean
 of its nodes: its covariance is ``(L + J / n)^-1 - J / n``, with L the weighted Laplacian and J all ones. One with them
 is on their absolute scale.
 """
@@ -43,7 +44,7 @@ class Components:
 
 
 def components_of(network: DesignNetwork, used: NDArray[np.bool_] | None = None) -> Components:
-    """Return the components through the used edges.
+    """Return the components through the used edges, and all links.
 
     Parameters
     ----------
@@ -53,7 +54,8 @@ def components_of(network: DesignNetwork, used: NDArray[np.bool_] | None = None)
     """
     counted = np.ones(network.n_edges, dtype=np.bool_) if used is None else used
     pair = counted & (network.tail >= 0)
-    label = label_components(network.n_nodes, network.tail[pair], network.head[pair])
+    tail = np.concatenate([network.tail[pair], network.link_tail])
+    label = label_components(network.n_nodes, tail, np.concatenate([network.head[pair], network.link_head]))
     parts = split(label, int(label.max()) + 1 if len(label) else 0)
     fixed = np.isfinite(network.anchor_variance)
     fixed[network.head[counted & (network.tail < 0)]] = True
@@ -90,7 +92,11 @@ def design_covariance(
 
 
 def solve_values(
-    network: DesignNetwork, edge_value: FloatArray, edge_precision: FloatArray, anchor_value: FloatArray
+    network: DesignNetwork,
+    edge_value: FloatArray,
+    edge_precision: FloatArray,
+    anchor_value: FloatArray,
+    link_value: FloatArray | None = None,
 ) -> tuple[FloatArray, FloatArray, Components]:
     """Return maximum-likelihood values of the nodes, shape (n,), their covariance, and the components.
 
@@ -103,13 +109,17 @@ def solve_values(
         Inverse variance of each edge.
     anchor_value : ndarray, shape (n,)
         Values of anchored nodes; ignored elsewhere.
+    link_value : ndarray, shape (k,), optional
+        Declared head minus tail of each link, kcal/mol; zero by default.
     """
     components = components_of(network, edge_precision > 0)
     covariance = design_covariance(network, edge_precision, components)
     flow = np.where(edge_precision > 0, edge_precision * edge_value, 0.0)
-    pair = network.tail >= 0
-    pull = np.bincount(network.head, flow, network.n_nodes)
-    pull -= np.bincount(network.tail[pair], flow[pair], network.n_nodes)
+    declared = np.zeros(len(network.link_variance)) if link_value is None else link_value / network.link_variance
+    tail, head = np.append(network.tail, network.link_tail), np.append(network.head, network.link_head)
+    flow, pair = np.append(flow, declared), tail >= 0
+    pull = np.asarray(np.bincount(head, flow, network.n_nodes), dtype=np.float64)
+    pull -= np.bincount(tail[pair], flow[pair], network.n_nodes)
     known = np.isfinite(network.anchor_variance)
     pull[known] += anchor_value[known] / network.anchor_variance[known]
     return covariance @ pull, covariance, components
@@ -118,7 +128,9 @@ def solve_values(
 def _information(network: DesignNetwork, edge_precision: FloatArray) -> FloatArray:
     n = network.n_nodes
     pair = network.tail >= 0
-    tail, head, weight = network.tail[pair], network.head[pair], edge_precision[pair]
+    tail = np.concatenate([network.tail[pair], network.link_tail])
+    head = np.concatenate([network.head[pair], network.link_head])
+    weight = np.concatenate([edge_precision[pair], 1.0 / network.link_variance])
     off: FloatArray = np.asarray(np.bincount(tail * n + head, weight, n * n), dtype=np.float64).reshape(n, n)
     information: FloatArray = -(off + off.T)
     np.fill_diagonal(information, 0.0)

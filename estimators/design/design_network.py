@@ -7,6 +7,9 @@ An *edge* is a difference between two nodes, or the value of one node if its tai
 (complex minus solvent: signs do not matter for variances); its variance is the sum of theirs. A leg is the
 inverse-variance mean of its *calculations*, usually one; parallel calculations stay distinct. A calculation may be a
 member of several legs: a solvent leg serves the edges in several proteins.
+
+What is known without any calculation costs nothing: an *anchor* is independent knowledge of a node, a *link* that of
+the difference between two nodes.
 """
 
 from __future__ import annotations
@@ -44,6 +47,10 @@ class DesignNetwork:
         Cost of one repeat, GPU-hours.
     anchor_variance : ndarray, shape (n,)
         Variance of the independent knowledge of each node, such as an experimental value; infinite if there is none.
+    link_tail, link_head : ndarray of int, shape (k,)
+        Ends of each link.
+    link_variance : ndarray, shape (k,)
+        Variance of each link, (kcal/mol)^2.
     """
 
     n_nodes: int
@@ -55,6 +62,9 @@ class DesignNetwork:
     variance: FloatArray
     cost: FloatArray
     anchor_variance: FloatArray
+    link_tail: IntArray
+    link_head: IntArray
+    link_variance: FloatArray
 
     @property
     def n_edges(self) -> int:
@@ -124,6 +134,9 @@ def design_network(
     member: ArrayLike | None = None,
     member_leg: ArrayLike | None = None,
     anchor_variance: ArrayLike | None = None,
+    link_tail: ArrayLike = (),
+    link_head: ArrayLike = (),
+    link_variance: ArrayLike = (),
 ) -> DesignNetwork:
     """Check arrays, and return the network.
 
@@ -143,6 +156,10 @@ def design_network(
         Memberships of calculations in legs; by default the calculations are the legs.
     anchor_variance : array_like, shape (n,), optional
         Variance of independent knowledge of each node; infinite by default.
+    link_tail, link_head : array_like of int, shape (k,), optional
+        Ends of each link; no links by default.
+    link_variance : array_like, shape (k,), optional
+        Variance of each link, (kcal/mol)^2; of an exact one, a small number.
 
     Raises
     ------
@@ -157,7 +174,9 @@ def design_network(
     legs = np.arange(len(members)) if member_leg is None else np.asarray(member_leg, dtype=np.int64).reshape(-1)
     price = np.ones(len(spread)) if cost is None else np.asarray(cost, dtype=np.float64).reshape(-1)
     anchor = np.full(n_nodes, np.inf) if anchor_variance is None else np.asarray(anchor_variance, dtype=np.float64)
-    network = DesignNetwork(n_nodes, tails, heads, edges, members, legs, spread, price, anchor)
+    link_tails, link_heads = (np.asarray(ends, dtype=np.int64).reshape(-1) for ends in (link_tail, link_head))
+    links = (link_tails, link_heads, np.asarray(link_variance, dtype=np.float64).reshape(-1))
+    network = DesignNetwork(n_nodes, tails, heads, edges, members, legs, spread, price, anchor, *links)
     _check(network)
     return network
 
@@ -178,14 +197,27 @@ def _check(network: DesignNetwork) -> None:
     _covers(network.member_leg, n_legs, "member_leg")
     _within(network.member, 0, network.n_calculations, "member")
     for name, values in (("variance", network.variance), ("cost", network.cost)):
-        bad = np.flatnonzero(~(np.isfinite(values) & (values > 0)))
-        if len(bad):
-            message = f"{name} of calculation {bad[0]} is {values[bad[0]]}; give a finite number above zero"
-            raise EstimatorInputError(message, calculation=int(bad[0]))
+        _positive(values, name, "calculation")
+    _check_links(network)
     bad = np.flatnonzero(~(network.anchor_variance > 0))
     if len(bad):
         message = f"anchor_variance of node {bad[0]} is {network.anchor_variance[bad[0]]}; give a number above zero"
         raise EstimatorInputError(message, node=int(bad[0]))
+
+
+def _check_links(network: DesignNetwork) -> None:
+    _same(len(network.link_tail), len(network.link_head), "link_tail and link_head")
+    _same(len(network.link_tail), len(network.link_variance), "link_tail and link_variance")
+    _within(network.link_tail, 0, network.n_nodes, "link_tail")
+    _within(network.link_head, 0, network.n_nodes, "link_head")
+    _positive(network.link_variance, "link_variance", "link")
+
+
+def _positive(values: FloatArray, name: str, of: str) -> None:
+    bad = np.flatnonzero(~(np.isfinite(values) & (values > 0)))
+    if len(bad):
+        message = f"{name} of {of} {bad[0]} is {values[bad[0]]}; give a finite number above zero"
+        raise EstimatorInputError(message, **{of: int(bad[0])})
 
 
 def _same(one: int, other: int, names: str) -> None:

@@ -1,7 +1,8 @@
 """Repeats that an allocation makes in any case, so that every node is connected and no single result decides.
 
 Owns which edges are required: all, or a tree of short paths where there are many candidates; and the bridges, without
-which the network falls apart. Legs of a required edge get one repeat, legs of a bridge two.
+which the network falls apart. Legs of a required edge get one repeat, legs of a bridge two. A link connects its nodes
+as a measured edge does: an edge between linked nodes is not required, and what a link closes a cycle over is no bridge.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import dijkstra
 
+from ..network.partition import label_components, split
 from .criticality import criticality
-from .design_covariance import Components, components_of
+from .design_covariance import components_of
 from .design_network import DesignNetwork
 
 __all__ = ["FirstPass", "bridges", "connecting_edges", "required_repeats"]
@@ -47,12 +49,20 @@ def required_repeats(
     bridge_repeats : int
         Least number of repeats of each leg of a bridge.
     """
-    useful = network.tail != network.head
+    useful = (network.tail != network.head) & ~_linked(network)
     every = first_pass == "all" or (first_pass == "auto" and network.n_edges <= _FEW_EDGES * network.n_nodes)
     required = useful if every else connecting_edges(network, count)
     once = _lacking(network, count, required, 1)
     again = _lacking(network, count + once, required & bridges(network), bridge_repeats)
     return once, again
+
+
+def _linked(network: DesignNetwork) -> BoolArray:
+    """Return which edges join nodes that a link joins, shape (m,)."""
+    n = network.n_nodes
+    of_links = np.minimum(network.link_tail, network.link_head) * n + np.maximum(network.link_tail, network.link_head)
+    of_edges = np.minimum(network.tail, network.head) * n + np.maximum(network.tail, network.head)
+    return np.asarray(np.isin(of_edges, of_links) & (network.tail >= 0), dtype=np.bool_)
 
 
 def _lacking(network: DesignNetwork, count: FloatArray, edges: BoolArray, least: int) -> IntArray:
@@ -68,7 +78,7 @@ def connecting_edges(network: DesignNetwork, count: FloatArray) -> BoolArray:
     """Return edges that connect every component, shape (m,): trees of short paths, measured edges first.
 
     The length of an edge is its price; the mean variance of a tree is the mean length of its paths, so paths start at
-    the node with the shortest ones.
+    the node with the shortest ones. Linked nodes need no edge between them.
 
     Parameters
     ----------
@@ -79,8 +89,6 @@ def connecting_edges(network: DesignNetwork, count: FloatArray) -> BoolArray:
     length = network.edge_price()
     measured = np.isfinite(network.edge_variance(count))
     length = np.where(measured, 1e-9 * length.min(initial=1.0), length)
-    pair = np.flatnonzero((network.tail >= 0) & (network.tail != network.head))
-    best = _shortest_parallel(network, pair, length)
     chosen = np.zeros(network.n_edges, dtype=np.bool_)
     # any absolute edge puts a component on its scale: the cheapest of each
     components = components_of(network)
@@ -88,31 +96,26 @@ def connecting_edges(network: DesignNetwork, count: FloatArray) -> BoolArray:
         part = components.label[network.head[absolute]]
         if not (chosen & (network.tail < 0) & (components.label[network.head] == part)).any():
             chosen[absolute] = True
-    if len(best):
-        chosen[_trees(network, best, length, components)] = True
+    # linked nodes are one place, which a path enters once
+    linked = components_of(network, np.zeros(network.n_edges, dtype=np.bool_)).label
+    chosen[_tree_edges(linked[network.tail], linked[network.head], length, network.tail >= 0)] = True
     return chosen
 
 
-def _shortest_parallel(network: DesignNetwork, pair: IntArray, length: FloatArray) -> IntArray:
-    low = np.minimum(network.tail, network.head)[pair]
-    high = np.maximum(network.tail, network.head)[pair]
-    order = np.lexsort((pair, length[pair], high, low))
-    sorted_pair = pair[order]
-    new = np.ones(len(order), dtype=np.bool_)
-    new[1:] = (np.diff(low[order]) != 0) | (np.diff(high[order]) != 0)
-    return np.asarray(sorted_pair[new], dtype=np.int64)
-
-
-def _trees(network: DesignNetwork, edges: IntArray, length: FloatArray, components: Components) -> IntArray:
-    n = network.n_nodes
-    tail, head = network.tail[edges], network.head[edges]
+def _tree_edges(tail: IntArray, head: IntArray, length: FloatArray, pair: BoolArray) -> IntArray:
+    """Return the edges of a tree of short paths of each component."""
+    edges = _shortest_parallel(np.flatnonzero(pair & (tail != head)), tail, head, length)
+    if not len(edges):
+        return edges
+    tail, head, n = tail[edges], head[edges], int(max(tail[edges].max(), head[edges].max())) + 1
     graph = coo_array((length[edges], (tail, head)), shape=(n, n)).tocsr()
     degree = np.bincount(tail, minlength=n) + np.bincount(head, minlength=n)
     at = {}
     for edge, a, b in zip(edges.tolist(), tail.tolist(), head.tolist(), strict=True):
         at[a, b] = at[b, a] = edge
     found: list[int] = []
-    for part in components.parts:
+    label = label_components(n, tail, head)
+    for part in split(label, int(label.max()) + 1):
         if len(part) < 2:
             continue
         roots = part[np.argsort(-degree[part], kind="stable")[:_MOST_ROOTS]]
@@ -122,10 +125,19 @@ def _trees(network: DesignNetwork, edges: IntArray, length: FloatArray, componen
     return np.array(sorted(set(found)), dtype=np.int64)
 
 
+def _shortest_parallel(pair: IntArray, tail: IntArray, head: IntArray, length: FloatArray) -> IntArray:
+    low, high = np.minimum(tail, head)[pair], np.maximum(tail, head)[pair]
+    order = np.lexsort((pair, length[pair], high, low))
+    new = np.ones(len(order), dtype=np.bool_)
+    new[1:] = (np.diff(low[order]) != 0) | (np.diff(high[order]) != 0)
+    return np.asarray(pair[order][new], dtype=np.int64)
+
+
 def bridges(network: DesignNetwork, used: BoolArray | None = None) -> BoolArray:
     """Return which edges are bridges, shape (m,): without one of them, its component falls apart.
 
-    Parallel edges are not bridges. Edges to anchored nodes and absolute edges meet in one common node.
+    Parallel edges are not bridges, and neither is what is in a cycle with links. Edges to anchored nodes and absolute
+    edges meet in one common node.
 
     Parameters
     ----------
@@ -136,8 +148,9 @@ def bridges(network: DesignNetwork, used: BoolArray | None = None) -> BoolArray:
     n = network.n_nodes
     counted = np.flatnonzero((network.tail != network.head) & (True if used is None else used))
     anchored = np.flatnonzero(np.isfinite(network.anchor_variance))
-    tail = np.concatenate([np.where(network.tail < 0, n, network.tail)[counted], np.full(len(anchored), n)])
-    head = np.concatenate([network.head[counted], anchored])
+    own = np.where(network.tail < 0, n, network.tail)[counted]
+    tail = np.concatenate([own, np.full(len(anchored), n), network.link_tail])
+    head = np.concatenate([network.head[counted], anchored, network.link_head])
     found = np.zeros(network.n_edges, dtype=np.bool_)
     found[counted] = criticality(n + 1, tail, head).bridge[: len(counted)]
     return found

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from alchemiscale_lake.strategies import NetworkRows, Proposal, Strategy, TransformationRow, apportion
+from alchemiscale_lake.strategies import LinkRow, NetworkRows, Proposal, Strategy, TransformationRow, apportion
 
 __all__ = ["StrategyContract", "fan", "legs_of", "run_tasks", "state_of"]
 
@@ -63,6 +63,15 @@ def legs_of(pairs: Sequence[Pair], *, group: str = "P") -> list[TransformationRo
 
 def state_of(rows: Sequence[TransformationRow], **facts: Any) -> NetworkRows:
     return NetworkRows(transformations=tuple(rows), **facts)
+
+
+#: One ligand in two structures, and ligands of one structure; the first two parts of networks have no other connection.
+LINKS = (
+    LinkRow(ligand_a="L0", ligand_b="M0", value_kcal_mol=0.5, uncertainty_kcal_mol=0.1, group_a="P", group_b="P"),
+    LinkRow(ligand_a="M0", ligand_b="L1", value_kcal_mol=0.0, uncertainty_kcal_mol=0.0),
+    LinkRow(ligand_a="L1", ligand_b="not there", value_kcal_mol=0.0, uncertainty_kcal_mol=0.1),
+    LinkRow(ligand_a="L0", ligand_b="L1", value_kcal_mol=0.0, uncertainty_kcal_mol=0.1, kind="hydration"),
+)
 
 
 def run_tasks(row: TransformationRow, n: int) -> TransformationRow:
@@ -140,17 +149,21 @@ class StrategyContract:
 
         assert {"L0", "M0"} <= seen
 
+    @pytest.mark.parametrize("batch", [2, 50])
+    def test_it_ends_with_links_and_pays_no_more_for_them(self, batch: int) -> None:
+        strategy = self.strategy()
+        rows = legs_of([("L0", "L1"), ("L1", "L2"), ("M0", "M1"), ("L0", "M0")])
+        spent = [self._tasks_until_the_end(strategy, rows, links, batch) for links in ((), LINKS)]
+        started = strategy.propose(state_of(rows, links=LINKS))
+        turned = strategy.propose(state_of(rows, links=LINKS[::-1]))
+
+        assert spent[1] <= spent[0] or not strategy.weights_are_tasks
+        assert any(started.weights.values())
+        assert started.weights == turned.weights
+
     @pytest.mark.parametrize("batch", [1, 5, 50])
     def test_it_ends_if_its_tasks_succeed(self, batch: int) -> None:
-        rows = legs_of([*fan(2, 2), ("L1", "L2")])
-        strategy = self.strategy()
-        for _ in range(2000):
-            proposal = strategy.propose(state_of(rows, max_tasks=batch))
-            if proposal.finished:
-                return
-            assert not proposal.idle, "weights of zero while nothing runs would wait forever"
-            rows = self._run(rows, proposal, batch)
-        raise AssertionError("it did not end")
+        self._tasks_until_the_end(self.strategy(), legs_of([*fan(2, 2), ("L1", "L2")]), (), batch)
 
     def test_tasks_in_flight_are_waited_for(self) -> None:
         strategy, rows = self.strategy(), legs_of(fan(2, 1))
@@ -188,6 +201,18 @@ class StrategyContract:
         assert kind.model_validate_json(strategy.settings.model_dump_json()) == strategy.settings
         with pytest.raises(ValidationError, match="Extra inputs"):
             kind.model_validate({"no_such_setting": 1})
+
+    def _tasks_until_the_end(
+        self, strategy: Strategy[Any], rows: Sequence[TransformationRow], links: tuple[LinkRow, ...], batch: int
+    ) -> int:
+        """Run the Tasks that a Strategy asks for until it is finished; return their number."""
+        for _ in range(2000):
+            proposal = strategy.propose(state_of(rows, links=links, max_tasks=batch))
+            if proposal.finished:
+                return sum(row.n_results for row in rows)
+            assert not proposal.idle, "weights of zero while nothing runs would wait forever"
+            rows = self._run(rows, proposal, batch)
+        raise AssertionError("it did not end")
 
     @staticmethod
     def _run(rows: Sequence[TransformationRow], proposal: Proposal, batch: int) -> list[TransformationRow]:

@@ -12,13 +12,15 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from alchemiscale_lake.estimators.design.criticality import criticality
-from alchemiscale_lake.strategies import NetworkRows, TransformationRow
+from alchemiscale_lake.strategies import LinkRow, NetworkRows, TransformationRow
 from alchemiscale_lake.strategies.connectivity import Connectivity, ConnectivitySettings
 from alchemiscale_lake.strategies.critical_connectivity import CriticalConnectivity
 from alchemiscale_lake.strategies.fixed_repeats import FixedRepeats
 from alchemiscale_lake.strategies.mapping_score import MappingScore
 from alchemiscale_lake.strategies.radial_growth import RadialGrowth
+from alchemiscale_lake.strategies.state_graph import linked_states, parts_of
 from alchemiscale_lake.strategies.uncertainty_target import UncertaintyTarget, UncertaintyTargetSettings
+from tests.contracts.strategy_contract import legs_of, state_of
 
 
 def rows_of(*pairs: str, results: tuple[int, ...] = ()) -> list[TransformationRow]:
@@ -115,6 +117,40 @@ def test_bridges_come_first_then_cut_vertices_then_cycles() -> None:
 
     assert list(first.values()) == [pytest.approx(4 / 10), 0.0, 0.0, 0.0, 0.0]
     assert [weight > 0 for weight in second.values() if weight is not None] == [True, True, False, False, True]
+
+
+def test_a_link_closes_a_cycle_until_its_ligands_have_a_result_of_their_own() -> None:
+    # a path a b c d in complex and solvent; a and c are the same ligand for whoever declared it
+    rows = legs_of([("a", "b"), ("b", "c"), ("c", "d"), ("a", "c")])
+    path, own = rows[:6], rows[6:]
+    link = LinkRow(ligand_a="c", ligand_b="a", value_kcal_mol=0.0, uncertainty_kcal_mol=0.1)
+    strategy = CriticalConnectivity()
+
+    without, with_link = (strategy.propose(state_of(path, links=links)) for links in ((), (link,)))
+    assert all("a bridge" in reason for reason in without.reasons.values())
+    first = {key for key, weight in with_link.weights.items() if weight}
+    assert first == {row.key for row in path if row.ligand_b == "d"}
+
+    # its own edge takes the place of the link, and the cycle remains
+    done = [replace(row, n_results=1) for row in own]
+    assert linked_states(rows, (link,)) == [("c-complex", "a-complex"), ("c-solvent", "a-solvent")]
+    assert linked_states([*path, *done], (link,)) == []
+
+
+def test_a_link_joins_the_complexes_of_two_structures() -> None:
+    first = [row for row in legs_of([("a", "b")]) if row.phase == "complex"]
+    second = [replace(row, key="2", state_a="a-2", state_b="b-2", group="Q") for row in first]
+    third = [replace(row, key="3", state_a="a-3", state_b="b-3", group="Q", phase="solvent") for row in first]
+    rows = [*first, *second, *third]
+    link = LinkRow(ligand_a="b", ligand_b="a", value_kcal_mol=0.0, uncertainty_kcal_mol=0.1, group_a="P", group_b="Q")
+
+    pairs = linked_states(rows, (link,))
+    assert pairs == [("b-complex", "a-2")]
+    assert [len(part) for part in parts_of(rows, pairs)] == [2, 1]
+    weights = CriticalConnectivity().propose(state_of(rows, links=(link,))).weights
+    # each end of a path of four systems without the link, which is in the middle
+    assert weights[first[0].key] == weights["2"] == pytest.approx(3 / 6)
+    assert CriticalConnectivity().propose(state_of(rows)).weights["2"] == 1.0
 
 
 def test_fixed_repeats_asks_for_what_is_missing() -> None:

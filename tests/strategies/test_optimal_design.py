@@ -11,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from alchemiscale_lake.errors import StrategyError
-from alchemiscale_lake.strategies import LigandRow, Proposal, TransformationRow, make_strategy
+from alchemiscale_lake.strategies import LigandRow, LinkRow, Proposal, TransformationRow, make_strategy
 from alchemiscale_lake.strategies.edge_design import edge_design
 from alchemiscale_lake.strategies.optimal_design import OptimalDesignSettings
 from tests.contracts.strategy_contract import legs_of, state_of
@@ -81,6 +81,96 @@ def test_known_values_are_anchors() -> None:
 
     assert design is not None
     assert design.answer().value == pytest.approx([-9.0, -8.0])
+
+
+def two_structures(*pairs: tuple[str, str]) -> list[TransformationRow]:
+    """Return the same pairs in two structures, with solvent legs in common; nothing leads from one to the other."""
+    first, second = legs_of(pairs, group="P1"), legs_of(pairs, group="P2")
+    rows = [replace(row, group=None) if row.phase == "solvent" else replace(row, key=f"1-{row.key}") for row in first]
+    rows = [replace(row, state_a=f"{row.state_a}-{row.group}", state_b=f"{row.state_b}-{row.group}") for row in rows]
+    others = [row for row in second if row.phase == "complex"]
+    return [
+        *rows,
+        *(replace(row, key=f"2-{row.key}", state_a=f"{row.state_a}-P2", state_b=f"{row.state_b}-P2") for row in others),
+    ]
+
+
+def same(ligand: str, **facts: Any) -> LinkRow:
+    """Return a link of a ligand in both structures."""
+    given = {"value_kcal_mol": 0.7, "uncertainty_kcal_mol": 0.2, "group_a": "P1", "group_b": "P2", **facts}
+    return LinkRow(ligand_a=ligand, ligand_b=ligand, **given)
+
+
+def test_a_link_gives_two_structures_one_scale_in_the_answer() -> None:
+    rows = measured(two_structures(("A", "B"), ("B", "C")), {"A": 0.0, "B": 1.0, "C": 3.0})
+
+    apart, linked = (edge_design(state_of(rows, links=links)) for links in ((), (same("B"),)))
+
+    assert apart is not None
+    assert linked is not None
+    assert len(apart.answer().components.parts) == 2
+    answer = linked.answer()
+    assert len(answer.components.parts) == 1
+    at = {(group, ligand): k for k, (_, group, ligand) in enumerate(linked.nodes)}
+    assert answer.value[at["P2", "B"]] - answer.value[at["P1", "B"]] == pytest.approx(0.7)
+    assert answer.value[at["P2", "C"]] - answer.value[at["P1", "A"]] == pytest.approx(3.7)
+    gap = np.zeros(len(at))
+    gap[at["P2", "B"]], gap[at["P1", "B"]] = 1.0, -1.0
+    assert gap @ answer.covariance @ gap == pytest.approx(0.2**2)
+
+
+def test_a_link_leaves_when_an_edge_between_its_nodes_has_all_legs() -> None:
+    rows = legs_of([("A", "B"), ("B", "C")])
+    link = LinkRow(ligand_a="A", ligand_b="B", value_kcal_mol=0.5, uncertainty_kcal_mol=0.0)
+    values = {"A": 0.0, "B": 1.0, "C": 3.0}
+
+    n_links = []
+    for done in ([], rows[:1], rows[:2]):
+        of_all = [*measured(done, values), *rows[len(done) :]]
+        design = edge_design(state_of(of_all, links=(link,)))
+        assert design is not None
+        n_links.append(len(design.network.link_tail))
+
+    assert n_links == [1, 1, 0]
+
+
+@pytest.mark.parametrize("strategy", ["optimal-design", "net-bfe"])
+def test_what_a_link_connects_is_not_paid_for_again(strategy: str) -> None:
+    """Two pairs, and an edge between them: with the link, only the pairs are needed."""
+    rows = legs_of([("A", "B"), ("B", "C"), ("C", "D")])
+    link = LinkRow(ligand_a="C", ligand_b="B", value_kcal_mol=0.5, uncertainty_kcal_mol=0.05)
+    chosen = make_strategy(strategy)
+
+    without = chosen.propose(state_of(rows, max_tasks=6)).weights
+    with_link = chosen.propose(state_of(rows, max_tasks=6, links=(link,))).weights
+
+    asked = [{row.key for row in rows if weights[row.key]} for weights in (without, with_link)]
+    assert asked[0] == {row.key for row in rows}
+    assert asked[1] == {row.key for row in rows if row.ligand_a != "B"}
+
+
+def test_a_stop_rule_and_a_ranking_count_ligands_that_only_a_link_joins() -> None:
+    rows = measured(two_structures(("A", "B"), ("B", "C")), {"A": 0.0, "B": 1.0, "C": 3.0}, sd=0.01)
+    rule = {"stop": {"max_uncertainty_kcal_mol": 0.2}}
+
+    assert "within 0.2" in str(propose(rows, rule, links=(same("B", uncertainty_kcal_mol=0.1),)).stop)
+    assert propose(rows, rule, links=(same("B", uncertainty_kcal_mol=2.0),)).stop is None
+
+
+def test_repeats_follow_the_optimum_of_the_linked_network() -> None:
+    """A - B linked to C - D - E: shares of the tasks as in the closed form of a tree, see `test_continuous`."""
+    rows = [
+        TransformationRow(key=f"{a}{b}", state_a=a, state_b=b, ligand_a=a, ligand_b=b, gpu_hours=1.0)
+        for a, b in ("AB", "CD", "DE")
+    ]
+    rows = measured(rows, dict.fromkeys("ABCDE", 0.0), n=3)
+    link = LinkRow(ligand_a="B", ligand_b="C", value_kcal_mol=0.0, uncertainty_kcal_mol=0.3, kind="direct")
+    settings = {"goals": [{"kind": "mean"}], "max_repeats": 10_000}
+
+    for links, cut in (((), [1 / 2, 2 / 3, 2 / 3]), ((link,), [4 / 5, 6 / 5, 4 / 5])):
+        weights = propose(rows, settings, max_tasks=3000, links=links).weights
+        share = np.array([weights[row.key] or 0 for row in rows]) / 3000
+        assert share == pytest.approx(np.sqrt(cut) / np.sqrt(cut).sum(), abs=3e-3)
 
 
 def test_the_first_round_connects_everything_and_bridges_get_two() -> None:

@@ -113,3 +113,38 @@ def test_of_parallel_edges_the_cheaper_one_is_used() -> None:
 def test_nothing_to_allocate_is_refused() -> None:
     with pytest.raises(EstimatorInputError, match="edge between two nodes"):
         continuous_optimum(design_network(1, [0], [0], variance=[1.0]), np.eye(1))
+
+
+def test_a_link_moves_the_optimum_of_the_trees_that_it_joins() -> None:
+    """A - B, and C - D - E: two trees, each with its own mean; with B and C linked, one."""
+    ends = ([0, 2, 3], [1, 3, 4])
+    apart = design_network(5, *ends, variance=[1.0, 4.0, 1.0])
+    linked = design_network(5, *ends, variance=[1.0, 4.0, 1.0], link_tail=[1], link_head=[2], link_variance=[0.09])
+    weight = np.eye(5)
+
+    # the trace is the sum over edges of variance * (nodes before) * (nodes behind) / (nodes of the component)
+    for network, cut, of_link in (
+        (apart, np.array([1 / 2, 2 / 3, 2 / 3]), 0.0),
+        (linked, np.array([4 / 5, 6 / 5, 4 / 5]), 0.09 * 6 / 5),
+    ):
+        optimum = continuous_optimum(network, weight, budget=7.0)
+        root = np.sqrt(cut * [1.0, 4.0, 1.0])
+        assert optimum.share == pytest.approx(root / root.sum(), abs=1e-3)
+        assert optimum.loss == pytest.approx(root.sum() ** 2 / 7.0 + of_link, rel=1e-3)
+
+
+def test_between_linked_nodes_of_a_triangle_nothing_is_paid_twice() -> None:
+    """A and C are the same: the edges A - B and B - C measure one difference, and A - C none."""
+    network = design_network(
+        3,
+        [0, 1, 0],
+        [1, 2, 2],
+        variance=[2.0, 1.0, 1e-3],
+        link_tail=[2],
+        link_head=[0],
+        link_variance=[1e-6],
+    )
+
+    optimum = continuous_optimum(network, goals.mean_uncertainty(3), budget=10.0)
+
+    assert optimum.share == pytest.approx([0.0, 1.0, 0.0], abs=1e-3)

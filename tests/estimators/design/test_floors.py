@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from alchemiscale_lake.estimators.design import goals
 from alchemiscale_lake.estimators.design.design_covariance import components_of
 from alchemiscale_lake.estimators.design.design_network import DesignNetwork, design_network
-from alchemiscale_lake.estimators.design.floors import required_repeats
+from alchemiscale_lake.estimators.design.floors import FirstPass, bridges, required_repeats
 from alchemiscale_lake.estimators.design.increments import add_repeats
 from tests.estimators.design.designs import designs, random_design
 
@@ -54,3 +55,22 @@ def test_bridges_are_those_whose_removal_disconnects() -> None:
         edges = np.arange(network.n_edges)
         alone = [len(components_of(network, edges != edge).parts) > 1 for edge in edges.tolist()]
         assert (again > 0).tolist() == alone
+
+
+@pytest.mark.parametrize("first_pass", ["all", "tree"])
+def test_links_connect_and_need_no_repeats(first_pass: FirstPass) -> None:
+    """A chain of three pairs, of which the middle one is linked; and both ends are."""
+    chain = ([0, 1, 2], [1, 2, 3])
+    one = design_network(4, *chain, variance=[1.0] * 3, link_tail=[2], link_head=[1], link_variance=[0.01])
+    two = design_network(4, *chain, variance=[1.0] * 3, link_tail=[2, 0], link_head=[1, 3], link_variance=[0.01, 0.01])
+
+    once, again = required_repeats(one, np.zeros(3), first_pass=first_pass)
+    assert once.tolist() == [1, 0, 1]
+    assert again.tolist() == [1, 0, 1]
+    assert bridges(one).tolist() == [True, False, True]
+
+    once, again = required_repeats(two, np.zeros(3), first_pass=first_pass)
+    # with the second link, one of the outer edges connects everything
+    assert once.tolist() == ([1, 0, 1] if first_pass == "all" else [1, 0, 0])
+    assert not again.any()
+    assert not bridges(two).any()
