@@ -184,10 +184,11 @@ def test_a_dormant_network_costs_a_look_at_the_logs(bucket_lake: str, way: Way, 
     tables = {request.split("/tables/")[1].split("/")[0] for request in way.requests if "/tables/" in request}
     if stays:
         assert not read, "no rows are read"
-        assert tables <= {"task_log", "network_log", "strategy_rounds"}
-        assert len(way.requests) <= 20
+        assert tables <= {"task_log", "network_log", "strategy_rounds", "link_log"}
+        assert len(way.requests) <= 2 * 4 * 3, "two looks at four logs"
     else:
-        assert tables <= {"task_log", "task_snapshots", "action_snapshots", "network_log", "strategy_rounds"}
+        logs = {"task_log", "network_log", "strategy_rounds", "link_log"}
+        assert tables <= {*logs, "task_snapshots", "action_snapshots"}
 
 
 @pytest.mark.parametrize(
