@@ -22,6 +22,7 @@ __all__ = [
     "has_hard_links",
     "link_file",
     "make_folder",
+    "rename_file",
     "replace_file",
     "replace_unsynced",
     "write_new_file",
@@ -123,6 +124,25 @@ def replace_file(path: Path, data: bytes, *, lasting: bool = True) -> None:
         raise
     if lasting:
         fsync_folder(path.parent)
+
+
+def rename_file(written: Path, path: Path) -> None:
+    """Give a complete file its name, replacing an existing one atomically and durably.
+
+    Parameters
+    ----------
+    written : Path
+        File on the same file system, which nobody writes any more.
+    path : Path
+        Its name from now on.
+
+    Raises
+    ------
+    OSError
+    """
+    fsync_file(written)
+    written.replace(path)
+    fsync_folder(path.parent)
 
 
 def replace_unsynced(path: Path, data: bytes) -> None:

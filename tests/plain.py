@@ -10,8 +10,9 @@ import pyarrow as pa
 
 from alchemiscale_lake.execution.assignment import AttemptSpec
 from alchemiscale_lake.schemas import TABLES
+from alchemiscale_lake.schemas.kept_files import RESULT_FILES
 from alchemiscale_lake.schemas.receipt import Receipt, pack_receipt
-from alchemiscale_lake.schemas.results import HOSTS, RESULT_FILES, RESULTS, UNIT_RESULTS
+from alchemiscale_lake.schemas.results import HOSTS, RESULTS, UNIT_RESULTS
 from alchemiscale_lake.store import Lake, attempt_folder
 
 Chain = list[tuple[str, dict[str, Any]]]

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from ..execution.assignment import Assignment, AttemptSpec
+from ..settings import FileRules
 from ..statestore.claims import Claim
+from ..statestore.kept_sizes import kept_sizes
 from ..statestore.result_recording import good_results
 from ..store import Lake, ReceiptKey
 from .allocation import TaskNeeds
@@ -18,7 +20,7 @@ __all__ = ["attempt_specs", "build_assignment", "grouped_by_place"]
 
 
 def attempt_specs(
-    lake: Lake, claims: Sequence[Claim], needs: Mapping[str, TaskNeeds], key: ReceiptKey
+    lake: Lake, claims: Sequence[Claim], needs: Mapping[str, TaskNeeds], key: ReceiptKey, files: FileRules
 ) -> dict[str, AttemptSpec]:
     """Return by attempt what its worker must know, with the result that it continues, if any.
 
@@ -30,7 +32,10 @@ def attempt_specs(
         By Transformation.
     key : ReceiptKey
         Signs receipts.
+    files : FileRules
+        Limits of kept files.
     """
+    sizes = kept_sizes(lake, [claim.task for claim in claims], of_scopes=files.per_scope_bytes is not None)
     extended = good_results(lake, [c.extends for c in claims if c.extends is not None])
     specs = {}
     for claim in claims:
@@ -41,6 +46,8 @@ def attempt_specs(
             extends_digest=None if result is None else result.digest,
             resources=needs[claim.transformation].resources,
             duration_s=needs[claim.transformation].duration_s,
+            kept_bytes=sizes.by_task.get(claim.task, 0),
+            scope_kept_bytes=None if sizes.by_scope is None else sizes.by_scope.get(claim.scope, 0),
             secret=key.secret_of(claim.attempt),
         )
     return specs
@@ -86,6 +93,7 @@ def build_assignment(lake: Lake, settings: DispatchSettings, specs: Sequence[Att
         resources=place.capacity,
         unit_needs=settings.unit_needs,
         process_per_unit=settings.process_per_unit,
+        files=settings.files,
         monitors=settings.monitors,
         timeout_s=settings.timeout_s,
         stuck_after_s=settings.stuck_after_s,

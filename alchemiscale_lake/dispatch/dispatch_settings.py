@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from ..resources import Resources
-from ..settings import Monitors, Pool, Pools, QuarantineRules
+from ..settings import FileRules, Monitors, Pool, Pools, QuarantineRules
 from ..statestore.claims import Selection
+from ..tasks.default_keep import file_rules
 from ..tasks.default_needs import process_per_unit, unit_needs
 
 __all__ = ["DispatchSettings"]
@@ -41,6 +42,8 @@ class DispatchSettings:
         Needs of ProtocolUnits by class.
     process_per_unit : mapping
         Whether each unit of a Task has its own process, by class of Protocol; `*`: any other class.
+    files : FileRules
+        Which files of Tasks are kept.
     monitors : Monitors
     heartbeat_s : float
         Interval of checks of leases, cancellations, hosts and lost jobs.
@@ -71,6 +74,7 @@ class DispatchSettings:
     output_bytes: int = 2**20
     unit_needs: Mapping[str, Resources] = field(default_factory=dict)
     process_per_unit: Mapping[str, bool] = field(default_factory=dict)
+    files: FileRules = field(default_factory=lambda: file_rules(None))
     monitors: Monitors = field(default_factory=Monitors)
     heartbeat_s: float = 20.0
     lease_s: float = 60.0
@@ -117,6 +121,7 @@ class DispatchSettings:
             output_bytes=pool.output_bytes,
             unit_needs=unit_needs(pools),
             process_per_unit=process_per_unit(pools),
+            files=file_rules(pools),
             monitors=pool.monitors,
             heartbeat_s=pool.heartbeat_s,
             lease_s=max(pool.lease_s, _DURABLE_LEASE_S) if durable else pool.lease_s,

@@ -291,7 +291,7 @@ class Dispatcher:
     ) -> None:
         names = self._names.of(claims)
         needs = needs_of(openings.needs, self._settings, [claim.transformation for claim in claims])
-        specs = attempt_specs(self._lake, claims, needs, key)
+        specs = attempt_specs(self._lake, claims, needs, key, self._settings.files)
         places, started = {place.name: place for place in openings.places}, dict[str, InFlight]()
         try:
             for place, group in grouped_by_place(claims, placed, whole_jobs=openings.whole_jobs):

@@ -25,6 +25,7 @@ from typing import Any, Final
 from . import child
 from .executions import Execution, PlannedUnit, write_record
 from .process_tree import children_of
+from .scratch_files import set_aside
 from .steps import assemble, create_plan, execute
 
 __all__ = ["ALL", "STARTED", "may_share", "perform_all"]
@@ -50,7 +51,8 @@ def perform_all(request: dict[str, Any]) -> tuple[dict[str, Any], int]:
     ----------
     request : dict
         See `child.run`. Its arguments are `folder`, `provenance`, `finish` (name of the run folder of the last step),
-        and `serial`, `unit_classes` and `protocols` (see `may_share`).
+        `serial`, `unit_classes` and `protocols` (see `may_share`), and `scratch_patterns` (files of scratch folders to
+        keep, by class of Protocol; `*`: any other class).
     """
     arguments = request["arguments"]
     work = Path(arguments["folder"])
@@ -70,8 +72,10 @@ def perform_all(request: dict[str, Any]) -> tuple[dict[str, Any], int]:
     units = {str(unit.key): unit for unit in dag.protocol_units}
     results: dict[str, Any] = {}
     before = _Traces.now()
+    keep, protocol = arguments["scratch_patterns"], type(transformation.protocol).__qualname__
+    keep = keep.get(protocol, keep.get("*", []))
     for planned in plan:
-        result, code = _unit(request, work, planned, units[planned.key], results)
+        result, code = _unit(request, work, planned, units[planned.key], results, keep)
         if result is None:
             return {"ok": True}, code
         results[planned.key] = result
@@ -126,7 +130,12 @@ def _is_chain(plan: Sequence[PlannedUnit]) -> bool:
 
 
 def _unit(
-    request: dict[str, Any], work: Path, planned: PlannedUnit, unit: Any, results: Mapping[str, Any]
+    request: dict[str, Any],
+    work: Path,
+    planned: PlannedUnit,
+    unit: Any,
+    results: Mapping[str, Any],
+    keep: Sequence[str],
 ) -> tuple[Any, int]:
     """Execute a unit in its own folders; return its good result, or None, and the exit code."""
     label = f"{planned.label}-1"
@@ -155,6 +164,7 @@ def _unit(
 
     code = child.perform(step, run, used=used)
     os.chdir(run)
+    set_aside(scratch, keep, work / "kept" / label)
     shutil.rmtree(scratch, ignore_errors=True)
     return good, code
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ..resources import Resources
-from ..settings import Monitors
+from ..settings import FileRules, Monitors
 
 __all__ = ["Assignment", "AttemptSpec", "Resources"]
 
@@ -35,6 +35,10 @@ class AttemptSpec:
         Resources it may use on its worker; None for all.
     duration_s : float or None
         Expected duration; a job with less time left refuses it.
+    kept_bytes : int
+        Size of the files that earlier attempts of the Task have kept.
+    scope_kept_bytes : int or None
+        Size of the kept files of the Scope; None if that is not limited.
     secret : str or None
         Secret that its receipt is signed with; None if there is none. Hidden from the processes that run Protocol
         code.
@@ -48,6 +52,8 @@ class AttemptSpec:
     extends_digest: str | None = None
     resources: Resources | None = None
     duration_s: float | None = None
+    kept_bytes: int = 0
+    scope_kept_bytes: int | None = None
     secret: str | None = field(default=None, repr=False)
 
 
@@ -82,8 +88,8 @@ class Assignment:
     work_root : str or None
         Folder of work folders. Default: `work` in the folder of a lake, else `ALCHEMISCALE_LAKE_WORK`, else the
         system's temporary folder.
-    keep : tuple of str
-        Glob patterns, relative to a unit's shared folder, of files to keep in the lake.
+    files : FileRules
+        Which files are kept in the lake, up to which size.
     output_bytes : int
         Largest stdout, stderr or log of a unit that is stored whole; of a larger one, the first and last half of it.
     fail_fast_s : float
@@ -105,7 +111,7 @@ class Assignment:
     stuck_after_s: float | None = None
     unit_retries: int = 0
     work_root: str | None = None
-    keep: tuple[str, ...] = ()
+    files: FileRules = field(default_factory=FileRules)
     output_bytes: int = 2**20
     fail_fast_s: float = 300.0
     kill_grace_s: float = 10.0

@@ -239,7 +239,11 @@ class AttemptRun:
             lake_folder=self.lake.local_path,
         )
         rules = UnitRules(
-            assignment.unit_retries, assignment.fail_fast_s, assignment.unit_needs, assignment.process_per_unit
+            assignment.unit_retries,
+            assignment.fail_fast_s,
+            assignment.unit_needs,
+            assignment.process_per_unit,
+            assignment.files,
         )
         try:
             return DagRun(launcher, watch, rules, self._inputs).run()

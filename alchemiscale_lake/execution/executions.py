@@ -72,10 +72,13 @@ class UnitPlan:
         In dependency order.
     provenance : mapping of str to str
         Version by package.
+    protocol : str or None
+        Class of the Protocol; None in a plan of an earlier version.
     """
 
     units: tuple[PlannedUnit, ...]
     provenance: Mapping[str, str]
+    protocol: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +140,8 @@ def read_plan(folder: Path) -> UnitPlan | None:
     try:
         content = json.loads((folder / PLAN).read_text())
         units = tuple(PlannedUnit(**{**unit, "needs": tuple(unit["needs"])}) for unit in content["units"])
-        return UnitPlan(units, dict(content["provenance"]))
+        protocol = content.get("protocol")
+        return UnitPlan(units, dict(content["provenance"]), protocol if isinstance(protocol, str) else None)
     except FileNotFoundError:
         return None
     except _UNREADABLE as e:

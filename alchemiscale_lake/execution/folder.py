@@ -6,7 +6,9 @@ A folder belongs to a Task, `<work root>/<scope>/<task token>`, and contains
     dag.json, plan.json                 the ProtocolDAG and the order of its units
     results/<unit key>.json             good unit results
     shared/<nn>-<unit name>/            one per unit, in place until the ProtocolDAG ends
+    permanent/<token>/<nn>-<unit name>/ files that a unit wants kept
     scratch/                            one folder per execution, gone after it
+    kept/                               files of scratch folders that are to be kept
     runs/                               one folder per execution: output, logs, record
 
 It is removed after a good result. After a failure, or when a worker dies, it stays for the next attempt on this file
@@ -31,7 +33,7 @@ from .steps import EXTENDS, PLAN, TRANSFORMATION
 __all__ = ["WorkFolder", "default_work_root", "holder_of", "sweep"]
 
 _LOCK: Final = "lock"
-_PARTS: Final = ("results", "shared", "scratch", "runs")
+_PARTS: Final = ("results", "shared", "permanent", "scratch", "kept", "runs")
 _FOLDERS_KEPT_S: Final = 14 * 86400.0
 
 
@@ -107,7 +109,7 @@ class WorkFolder:
         """Remove the ProtocolDAG and everything derived from it. The records of executions are kept."""
         for name in (PLAN, TRANSFORMATION, EXTENDS):
             (self.path / name).unlink(missing_ok=True)
-        for part in ("results", "shared", "scratch"):
+        for part in ("results", "shared", "permanent", "scratch", "kept"):
             shutil.rmtree(self.path / part)
             (self.path / part).mkdir()
 

@@ -84,12 +84,13 @@ class SharedProcess:
         launched = self._launcher.start(
             ALL,
             plan,
-            folders=[self._folder / part for part in ("results", "runs", "scratch", "shared")],
+            folders=[self._folder / part for part in ("results", "runs", "scratch", "shared", "permanent")],
             provenance=dict(provenance),
             finish=finish,
             serial=self._launcher.allocation.resources.cores == 1,
             unit_classes=sorted(self._rules.needs),
             protocols=dict(self._rules.process_per_unit),
+            scratch_patterns=self._rules.files.scratch_patterns(),
         )
         cut = stuck = None
         try:

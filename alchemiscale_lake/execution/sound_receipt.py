@@ -12,8 +12,9 @@ from pathlib import PurePosixPath
 from typing import Any, Final
 
 from ..errors import ReceiptError
+from ..schemas.kept_files import REFUSED_FILES, RESULT_FILES
 from ..schemas.receipt import Receipt, pack_receipt, problems_of
-from ..schemas.results import RESULT_FILES, UNIT_RESULTS
+from ..schemas.results import UNIT_RESULTS
 from ..texts import LONG, SHORT, storable
 from .exception_text import WHOLE
 
@@ -62,6 +63,7 @@ def _worded(receipt: Receipt) -> Receipt:
         list(receipt.files),
         _with_text(receipt.host),
         receipt.replicates,
+        [_with_text(file) for file in receipt.refused],
     )
 
 
@@ -81,6 +83,7 @@ def _corrected(receipt: Receipt) -> Receipt:
         [unit for unit in receipt.units if not problems_of(UNIT_RESULTS, [unit])],
         [file for file in receipt.files if not problems_of(RESULT_FILES, [file])],
         receipt.host,
+        refused=[file for file in receipt.refused if not problems_of(REFUSED_FILES, [file])],
     )
 
 

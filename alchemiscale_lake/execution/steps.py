@@ -29,6 +29,7 @@ __all__ = [
     "create_plan",
     "execute",
     "perform",
+    "task_token",
 ]
 
 TRANSFORMATION: Final = "transformation.json"
@@ -95,7 +96,8 @@ def create_plan(work: Path, provenance: dict[str, str]) -> tuple[Any, Any, list[
     ]
     # the plan makes its name durable, too
     replace_file(work / DAG, gufe_adapter.dumps_chain(dag), lasting=False)
-    write_json(work / PLAN, {"units": units, "provenance": provenance}, lasting=True)
+    protocol = type(transformation.protocol).__qualname__
+    write_json(work / PLAN, {"units": units, "provenance": provenance, "protocol": protocol}, lasting=True)
     return transformation, dag, units
 
 
@@ -132,8 +134,15 @@ def execute(
     captured = {name: run / f"captured-{name}" for name in ("stdout", "stderr")}
     for path in captured.values():
         path.mkdir()
+    permanent = gufe_adapter.PermanentFolder(work / "permanent" / task_token(work) / shared.name, scratch)
     result = gufe_adapter.execute_unit(
-        unit, shared=shared, scratch=scratch, results=results, whole_exception=run / WHOLE, **captured
+        unit,
+        shared=shared,
+        scratch=scratch,
+        results=results,
+        whole_exception=run / WHOLE,
+        permanent=permanent,
+        **captured,
     )
     failure = gufe_adapter.unit_exception(result)
     data = gufe_adapter.dumps_chain(result)
@@ -143,6 +152,11 @@ def execute(
     _write(run / RESULT, data)
     whole = WHOLE if (run / WHOLE).exists() else None
     return result, {"ok": False, "exception": [storable(failure[0], whole=whole)], "traceback": failure[1]}
+
+
+def task_token(work: Path) -> str:
+    """Return the token of the Task of a work folder, which is `<token>` or `<token>.<attempt>`."""
+    return work.name.partition(".")[0]
 
 
 def _finish(run: Path, *, folder: str, executions: list[dict[str, Any]]) -> StepOutput:

@@ -12,14 +12,14 @@ from typing import Any, Final
 
 from ..errors import LakeVersionError
 from ..resources import Resources
-from ..settings import Monitors
+from ..settings import FileRules, Monitors
 from ..store import Lake, make_private_folder
 from .assignment import Assignment, AttemptSpec
 
 __all__ = ["load_assignment", "new_assignment_id", "store_assignment"]
 
-#: Format 1 has no secrets, format 2 no `process_per_unit`.
-_FORMAT: Final = 3
+#: Format 1 has no secrets, format 2 no `process_per_unit`, format 3 no `files` but `keep`, which was not used.
+_FORMAT: Final = 4
 
 
 def new_assignment_id() -> str:
@@ -42,7 +42,8 @@ def store_assignment(lake: Lake, assignment: Assignment) -> str:
         If the lake does not answer.
     """
     assignment_id = new_assignment_id()
-    content = asdict(assignment) | {"monitors": assignment.monitors.model_dump(mode="json")}
+    models = {name: getattr(assignment, name).model_dump(mode="json") for name in ("monitors", "files")}
+    content = asdict(assignment) | models
     # a reader can sign receipts of its attempts
     make_private_folder(lake.local_path, "assignments")
     data = json.dumps({"format": _FORMAT, "assignment": content}).encode()
@@ -75,7 +76,7 @@ def load_assignment(lake: Lake, assignment_id: str) -> Assignment:
             "install the same version of alchemiscale-lake for dispatchers and workers",
             format=stored["format"],
         )
-    content: dict[str, Any] = stored["assignment"]
+    content: dict[str, Any] = {name: value for name, value in stored["assignment"].items() if name != "keep"}
     return Assignment(
         **content
         | {
@@ -83,7 +84,7 @@ def load_assignment(lake: Lake, assignment_id: str) -> Assignment:
             "resources": Resources(**content["resources"]),
             "unit_needs": {name: Resources(**needs) for name, needs in content["unit_needs"].items()},
             "monitors": Monitors(**content["monitors"]),
-            "keep": tuple(content["keep"]),
+            "files": FileRules(**content.get("files", {})),
         }
     )
 

@@ -12,11 +12,13 @@ from typing import Final
 
 from ..errors import ExecutionError
 from ..resources import Resources
+from ..settings import FileRules
 from .capacity import Allocation, Capacity
 from .executions import Execution, PlannedUnit, UnitPlan, has_record, write_record
 from .host_faults import says_full
 from .launcher import HEAR_S, Launched, Launcher, StepOutcome, end_all
-from .steps import RESULT
+from .scratch_files import set_aside
+from .steps import RESULT, task_token
 from .watch import Cut, Watch
 
 __all__ = ["UnitRules", "UnitRuns", "UnitsEnding"]
@@ -40,12 +42,15 @@ class UnitRules:
         By class of the unit.
     process_per_unit : mapping of str to bool
         Whether each unit has its own process from the start, by class of Protocol; `*`: any other class.
+    files : FileRules
+        Which files of scratch folders are kept.
     """
 
     unit_retries: int
     fail_fast_s: float
     needs: Mapping[str, Resources] = field(default_factory=dict)
     process_per_unit: Mapping[str, bool] = field(default_factory=dict)
+    files: FileRules = field(default_factory=FileRules)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +101,7 @@ class UnitRuns:
     ) -> None:
         self._launcher, self._watch, self._rules, self._executions = launcher, watch, rules, executions
         self._folder = launcher.folder.path
+        self._from_scratch = rules.files.patterns_for(plan.protocol).scratch
         self._room = Capacity.of_allocation(launcher.allocation)
         self._done = {unit.key for unit in plan.units if self._result_of(unit).exists()}
         self._waiting = {unit.key: unit for unit in plan.units if unit.key not in self._done}
@@ -211,7 +217,7 @@ class UnitRuns:
             label,
             allocation=allocation,
             cwd=scratch,
-            folders=(shared, scratch),
+            folders=(shared, scratch, self._folder / "permanent"),
             unit_key=unit.key,
             shared=str(shared),
             scratch=str(scratch),
@@ -237,7 +243,7 @@ class UnitRuns:
             )
             # otherwise nothing could be written about it, and it cannot continue from there
             shutil.rmtree(running.scratch, ignore_errors=True)
-            shutil.rmtree(self._shared_of(running.unit), ignore_errors=True)
+            self._empty(running.unit)
         execution = self._note(running, outcome, outcome.exception)
         if outcome.ok:
             self._done.add(running.unit.key)
@@ -275,6 +281,7 @@ class UnitRuns:
         self._executions.append(execution)
         del self._running[unit.key]
         self._room.release(running.allocation)
+        set_aside(running.scratch, self._from_scratch, self._folder / "kept" / run.name)
         shutil.rmtree(running.scratch, ignore_errors=True)
         return execution
 
@@ -293,12 +300,12 @@ class UnitRuns:
         if running.leftovers and key not in self._cleaned and outcome.duration_s <= self._rules.fail_fast_s:
             # a broken checkpoint, for example: that start does not count as a retry
             self._cleaned.add(key)
-            shutil.rmtree(self._shared_of(running.unit), ignore_errors=True)
+            self._empty(running.unit)
             return True
         if self._retries[key] < self._rules.unit_retries:
             self._retries[key] += 1
             if self._retries[key] > 1:
-                shutil.rmtree(self._shared_of(running.unit), ignore_errors=True)
+                self._empty(running.unit)
             return True
         return False
 
@@ -319,6 +326,11 @@ class UnitRuns:
 
     def _result_of(self, unit: PlannedUnit) -> Path:
         return self._folder / "results" / f"{unit.key}.json"
+
+    def _empty(self, unit: PlannedUnit) -> None:
+        """Remove what a unit has left for its next execution."""
+        shutil.rmtree(self._shared_of(unit), ignore_errors=True)
+        shutil.rmtree(self._folder / "permanent" / task_token(self._folder) / unit.label, ignore_errors=True)
 
     def _shared_of(self, unit: PlannedUnit) -> Path:
         return self._folder / "shared" / unit.label

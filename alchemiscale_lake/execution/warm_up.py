@@ -22,7 +22,7 @@ def warm_up() -> None:
     gufe_adapter.dumps_chain(dag)
     results: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="alchemiscale-lake-warm-up-") as folder:
-        places = {name: Path(folder) / name for name in ("shared", "scratch", "stdout", "stderr")}
+        places: dict[str, Any] = {name: Path(folder) / name for name in ("shared", "scratch", "stdout", "stderr")}
         for place in places.values():
             place.mkdir()
         for unit in gufe_adapter.units_in_order(dag):

@@ -24,12 +24,14 @@ from .execution import (
 )
 from .files import dump_network, load_bytes, load_object
 from .importable import missing_among
+from .permanent import PermanentFolder
 from .results import Estimate, build_dag_result, dag_ok, estimate
 
 __all__ = [
     "Chain",
     "ChainReader",
     "Estimate",
+    "PermanentFolder",
     "build_dag_result",
     "create_protocol_dag",
     "dag_ok",

@@ -18,6 +18,7 @@ from typing import Any
 from ..errors import ExecutionError
 from ..texts import LONG, storable
 from ._gufe import tokenization
+from .permanent import PermanentFolder, finished, offer
 
 __all__ = [
     "create_protocol_dag",
@@ -99,6 +100,7 @@ def execute_unit(
     stderr: Path,
     results: Mapping[str, Any],
     whole_exception: Path | None = None,
+    permanent: PermanentFolder | None = None,
 ) -> Any:
     """Run one ProtocolUnit in this process.
 
@@ -113,6 +115,8 @@ def execute_unit(
         Result of every unit this one depends on, by unit key.
     whole_exception : Path, optional
         File for the full text of an exception that is too long for the failure, which then keeps its head and tail.
+    permanent : PermanentFolder, optional
+        Folder whose files are kept after the ProtocolDAG.
 
     Returns
     -------
@@ -124,6 +128,8 @@ def execute_unit(
     ------
     ExecutionError
         If a result it depends on is missing or a failure, or if this gufe requires an unknown argument.
+    FileNotFoundError
+        If the unit has not written a file that it registered to be kept.
     """
     inputs = _with_results(unit.inputs, _usable(unit, results))
     folders = {
@@ -132,10 +138,13 @@ def execute_unit(
         "stdout": stdout.absolute(),
         "stderr": stderr.absolute(),
     }
-    if "context" in inspect.signature(unit.execute).parameters:
-        result = unit.execute(context=_context(folders), **inputs)
-    else:
-        result = unit.execute(shared=folders["shared"], scratch=folders["scratch"], **inputs)
+    offer(unit, permanent)
+    with finished(permanent) as ended:
+        if "context" in inspect.signature(unit.execute).parameters:
+            result = _in_context(unit, _context(folders, permanent), inputs)
+        else:
+            result = unit.execute(shared=folders["shared"], scratch=folders["scratch"], **inputs)
+        ended.append(result)
     return result if unit_ok(result) else _with_plain_exception(result, whole_exception)
 
 
@@ -224,19 +233,41 @@ def _with_results(value: Any, results: Mapping[str, Any], *, keep_units: bool = 
     return value
 
 
-def _context(folders: Mapping[str, Path]) -> Any:
+def _in_context(unit: Any, context: Any, inputs: Mapping[str, Any]) -> Any:
+    """Execute a unit in gufe's Context, which may keep files when it is left."""
+    if not hasattr(context, "__exit__"):
+        return unit.execute(context=context, **inputs)
+    result = None
+    try:
+        with context:
+            result = unit.execute(context=context, **inputs)
+    except FileNotFoundError:
+        # a failed unit has not written all that it registered
+        if result is None or unit_ok(result):
+            raise
+    return result
+
+
+def _context(folders: Mapping[str, Path], permanent: PermanentFolder | None) -> Any:
     """Make gufe's Context from the arguments in its signature, which has changed and will change again."""
     from gufe.protocols.protocolunit import Context
 
+    known: dict[str, Any] = dict(folders)
     parameters = inspect.signature(Context).parameters
-    unknown = [p.name for p in parameters.values() if p.default is p.empty and p.name not in folders]
+    if permanent is not None and "permanent_storage" in parameters:
+        from gufe.storage.externalresource import FileStorage
+
+        known |= {"dag_label": permanent.path.parent.name, "unit_label": permanent.path.name}
+        known |= {"shared_storage": FileStorage(folders["shared"].parent)}
+        known |= {"permanent_storage": FileStorage(permanent.path.parents[1])}
+    unknown = [p.name for p in parameters.values() if p.default is p.empty and p.name not in known]
     if unknown:
         raise ExecutionError(
             f"the Context of this gufe requires {', '.join(unknown)}, which this version of alchemiscale-lake "
             "does not support; use an older gufe or a newer alchemiscale-lake",
             parameters=unknown,
         )
-    return Context(**{word: folder for word, folder in folders.items() if word in parameters})
+    return Context(**{word: value for word, value in known.items() if word in parameters})
 
 
 def _with_plain_exception(failure: Any, whole: Path | None) -> Any:

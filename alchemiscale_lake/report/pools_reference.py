@@ -15,7 +15,8 @@ from pydantic.fields import FieldInfo
 
 from ..amounts import format_bytes, format_seconds
 from ..resources import Resources
-from ..settings import OWN_KINDS, Burst, Limits, Monitors, Needs, Pool, Pools, QuarantineRules
+from ..settings import OWN_KINDS, Burst, FileRules, Limits, Monitors, Needs, Pool, Pools, QuarantineRules
+from ..tasks.default_keep import default_keep
 from ..tasks.default_needs import default_needs, unit_needs
 
 __all__ = ["document"]
@@ -86,6 +87,24 @@ units:
 ```
 """
 
+_FILES: Final = """
+## `files`: kept files of Tasks
+
+See [Keep files](keep-files.md). Patterns are relative to the folder of each ProtocolUnit; those for a class of Protocol
+replace the default ones of this class.
+
+```yaml
+files:
+  per_file: 8GiB
+  per_task: 20GiB
+  per_scope: 2TB
+  prune_after: {"org-test-*": 30d}
+  keep:
+    RelativeHybridTopologyProtocol: {shared: ["*.nc", "*.png"], scratch: "*.log"}
+```
+
+"""
+
 _SECTIONS: Final[tuple[tuple[str, type[BaseModel], str], ...]] = (
     ("The file", Pools, ""),
     (
@@ -120,7 +139,17 @@ def document() -> str:
     known.append(("ProtocolUnit", unit_needs(None)))
     parts += [_NEEDS, "\n", _keys(Needs), *(_known(noun, needs) for noun, needs in known)]
     parts.append("\n## `hosts`: quarantine of bad hosts\n\n" + _keys(QuarantineRules))
+    parts += [_FILES, _keys(FileRules), "\n", _kept_by_default()]
     return "".join(parts)
+
+
+def _kept_by_default() -> str:
+    """Return what the shipped packages keep."""
+    rows = [
+        f"| `{name}` | {', '.join(f'`{pattern}`' for pattern in patterns.shared)} |\n"
+        for name, patterns in sorted(default_keep().items())
+    ]
+    return "| Protocol | kept of `shared` by default |\n| --- | --- |\n" + "".join(rows)
 
 
 def _keys(model: type[BaseModel]) -> str:

@@ -15,12 +15,13 @@ from .estimates import ASSAYS, EDGE_ESTIMATES, NETWORK_ESTIMATES, RESULT_ESTIMAT
 from .gufe_objects import GUFE_OBJECTS
 from .host_log import HOST_LOG
 from .imports import IMPORTS
+from .kept_files import PRUNED_FILES, REFUSED_FILES, RESULT_FILES
 from .link_log import LINK_LOG
 from .migrations import MIGRATIONS
 from .network_findings import NETWORK_FINDINGS
 from .network_log import NETWORK_LOG, NETWORK_STATES
 from .networks import NETWORK_MEMBERS, NETWORKS
-from .results import ATTEMPT_ENDS, HOSTS, REPLICATES, RESULT_FILES, RESULTS, UNIT_RESULTS
+from .results import ATTEMPT_ENDS, HOSTS, REPLICATES, RESULTS, UNIT_RESULTS
 from .strategy_rounds import ROUND_STATES, STRATEGY_ROUNDS
 from .tasks import ACTION_SNAPSHOTS, EVENTS, STATUSES, TASK_LOG, TASK_SNAPSHOTS, TASKS
 from .transformations import PHASES, TRANSFORMATIONS
@@ -60,6 +61,8 @@ TABLES: dict[str, TableSchema] = {
         UNIT_RESULTS,
         ATTEMPT_ENDS,
         RESULT_FILES,
+        REFUSED_FILES,
+        PRUNED_FILES,
         HOSTS,
         IMPORTS,
         HOST_LOG,

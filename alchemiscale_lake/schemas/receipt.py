@@ -1,9 +1,9 @@
 """The receipt: the outcome of one attempt as table rows in JSON.
 
-It holds the rows that the attempt adds to `results`, `replicates`, `unit_results`, `result_files` and `hosts`. A worker
-writes it once, last, under an exclusive name; the recorder appends its rows. It is JSON because the recorder does not
-trust the writer: no native code parses its bytes. Its envelope is in `envelope`, the format of earlier versions in
-`old_receipt`.
+It holds the rows that the attempt adds to `results`, `replicates`, `unit_results`, `result_files`, `refused_files` and
+`hosts`. A worker writes it once, last, under an exclusive name; the recorder appends its rows. It is JSON because the
+recorder does not trust the writer: no native code parses its bytes. Its envelope is in `envelope`, the format of
+earlier versions in `old_receipt`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ import pyarrow as pa
 from ..errors import ReceiptError, SchemaError
 from ._base import BOOL, FLOAT, INT, STRING, TIME, Column, TableSchema
 from .envelope import open_envelope, seal
-from .results import HOSTS, REPLICATES, RESULT_FILES, RESULTS, UNIT_RESULTS
+from .kept_files import REFUSED_FILES, RESULT_FILES
+from .results import HOSTS, REPLICATES, RESULTS, UNIT_RESULTS
 
 __all__ = [
     "Receipt",
@@ -56,6 +57,8 @@ class Receipt:
         Row of `hosts`.
     replicates : sequence of mapping of str to object, default ()
         Rows of `replicates`; empty if the Protocol reported none.
+    refused : sequence of mapping of str to object, default ()
+        Rows of `refused_files`.
     """
 
     result: Mapping[str, Any]
@@ -63,6 +66,7 @@ class Receipt:
     files: Sequence[Mapping[str, Any]]
     host: Mapping[str, Any]
     replicates: Sequence[Mapping[str, Any]] = ()
+    refused: Sequence[Mapping[str, Any]] = ()
 
     @property
     def attempt(self) -> str:
@@ -92,6 +96,7 @@ def _problems(receipts: Sequence[Receipt]) -> list[str]:
         (REPLICATES, [row for receipt in receipts for row in receipt.replicates]),
         (UNIT_RESULTS, [row for receipt in receipts for row in receipt.units]),
         (RESULT_FILES, [row for receipt in receipts for row in receipt.files]),
+        (REFUSED_FILES, [row for receipt in receipts for row in receipt.refused]),
         (HOSTS, _unknown_hosts(receipts)),
     )
     found = {schema.name: problems_of(schema, rows) for schema, rows in parts if rows}
@@ -164,6 +169,7 @@ def pack_receipt(receipt: Receipt, secret: str | None) -> bytes:
         "files": [_plain(RESULT_FILES, file) for file in receipt.files],
         "host": _plain(HOSTS, receipt.host),
         "replicates": [_plain(REPLICATES, replicate) for replicate in receipt.replicates],
+        "refused": [_plain(REFUSED_FILES, file) for file in receipt.refused],
     }
     try:
         payload = json.dumps(parts, separators=(",", ":")).encode()
@@ -218,15 +224,17 @@ def parse_payload(payload: bytes) -> Receipt:
         raise ReceiptError(f"it is not JSON: {e}") from e
     if not isinstance(said, dict) or not isinstance(said.get("units"), list) or not isinstance(said.get("files"), list):
         raise ReceiptError("it has no lists of units and files")
-    replicates = said.get("replicates", [])  # workers of earlier versions leave none
-    if not isinstance(replicates, list):
-        raise ReceiptError("its replicates are not a list")
+    # workers of earlier versions leave none
+    replicates, refused = said.get("replicates", []), said.get("refused", [])
+    if not isinstance(replicates, list) or not isinstance(refused, list):
+        raise ReceiptError("its replicates or refused files are not a list")
     return Receipt(
         result=_row(RESULTS, said.get("result")),
         units=[_row(UNIT_RESULTS, unit) for unit in said["units"]],
         files=[_row(RESULT_FILES, file) for file in said["files"]],
         host=_row(HOSTS, said.get("host")),
         replicates=[_row(REPLICATES, replicate) for replicate in replicates],
+        refused=[_row(REFUSED_FILES, file) for file in refused],
     )
 
 

@@ -1,4 +1,4 @@
-"""Tables of executions: `results`, `replicates`, `unit_results`, `attempt_ends`, `result_files`, `hosts`."""
+"""Tables of executions: `results`, `replicates`, `unit_results`, `attempt_ends`, `hosts`."""
 
 import polars as pl
 
@@ -114,21 +114,6 @@ ATTEMPT_ENDS = TableSchema(
     ),
     key=("scope", "attempt"),
     since=4,
-)
-
-RESULT_FILES = TableSchema(
-    name="result_files",
-    doc="One row per file kept from an execution.",
-    columns=(
-        Column("scope", STRING, "Scope of the Task."),
-        Column("attempt", STRING, "Id of the attempt."),
-        Column("path", STRING, "Path within the attempt."),
-        Column("unit", STRING, "gufe key of the unit that wrote it.", nullable=True),
-        Column("n_bytes", INT, "Size, bytes."),
-        Column("digest", STRING, "SHA-256 of the content."),
-        Column("object_path", STRING, "Path of the content in the lake."),
-    ),
-    key=("scope", "attempt", "path"),
 )
 
 HOSTS = TableSchema(

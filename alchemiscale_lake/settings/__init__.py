@@ -6,6 +6,7 @@ Frozen models that reject unknown keys. `pools_file` reads the file and reports 
 
 from __future__ import annotations
 
+from .file_rules import FileRules, KeepPatterns
 from .pool import Pool
 from .pools import Pools
 from .rules import Burst, Limits, Monitors, Needs, QuarantineRules
@@ -19,6 +20,8 @@ __all__ = [
     "Burst",
     "Bytes",
     "ClassName",
+    "FileRules",
+    "KeepPatterns",
     "Limits",
     "Monitors",
     "Needs",

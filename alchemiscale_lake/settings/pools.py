@@ -1,4 +1,4 @@
-"""The whole pools file: pools by name, shares of Scopes, needs of Protocols, quarantine of hosts."""
+"""The whole pools file: pools by name, shares of Scopes, needs of Protocols, quarantine of hosts, kept files."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pydantic import Field, field_validator
 from ..errors import SettingsError
 from ..ids import Scope
 from ..suggestions import did_you_mean
+from .file_rules import FileRules
 from .pool import Pool
 from .rules import Needs, QuarantineRules
 from .values import ClassName, ClassNameOrAny, PoolName, ScopePattern, SettingsModel, Share
@@ -36,6 +37,7 @@ class Pools(SettingsModel):
         {}, description="share of a Task's resources that a ProtocolUnit needs, by class of ProtocolUnit"
     )
     hosts: QuarantineRules = Field(QuarantineRules(), description="when a host is quarantined")
+    files: FileRules = Field(FileRules(), description="which files of Tasks are kept")
 
     def named(self, name: str, file: str = "the pools file") -> Pool:
         """Return a pool by its name.

@@ -24,7 +24,7 @@ from ..faults import fault_point
 from ..schemas.envelope import LARGEST_RECEIPT_BYTES, open_envelope
 from ..schemas.old_receipt import is_old_receipt, read_old_receipt
 from ..schemas.receipt import Receipt, misfit, pack_receipt, parse_payload, problems_of_all
-from ..store import Lake, attempt_folder, collect, now_utc
+from ..store import Lake, attempt_folder, collect, is_content_path, now_utc
 from ..store.parallel_requests import at_once
 from ..texts import storable
 
@@ -238,16 +238,22 @@ def _check_whose(lake: Lake, receipt: Receipt, found: _Found) -> None:
     for name, value in expected.items():
         if result[name] != value:
             raise ReceiptError(f"its {name} is {_shown(result[name])}, but its claim has {value}")
-    for row in (*receipt.units, *receipt.files, *receipt.replicates):
+    for row in (*receipt.units, *receipt.files, *receipt.refused, *receipt.replicates):
         if (row["attempt"], row["scope"]) != (found.attempt, found.scope):
             raise ReceiptError(f"it contains rows of another attempt, {_shown(row['attempt'])}")
     if result["host"] not in (None, receipt.host["host"]):
         raise ReceiptError(f"its host {_shown(result['host'])} is not the host that it describes")
-    for row in (result, *receipt.units, *receipt.files):
+    for row in (result, *receipt.units):
         for path in (row[name] for name in _PATHS if row.get(name) is not None):
             if not path.startswith(f"{found.folder}/") or not _is_plain(path):
                 raise ReceiptError(f"its object {_shown(path)} is not in the folder of its attempt")
     for file in receipt.files:
+        path = file["object_path"]
+        # workers of earlier versions stored files in the folder of the attempt
+        is_own = path.startswith(f"{found.folder}/") and _is_plain(path)
+        if not is_own and not is_content_path(path, found.scope, file["digest"]):
+            raise ReceiptError(f"its file {_shown(path)} is not content of its Scope, nor in the folder of its attempt")
+    for file in (*receipt.files, *receipt.refused):
         if not _is_plain(file["path"]):
             raise ReceiptError(f"its file {_shown(file['path'])} has a path outside that folder")
 

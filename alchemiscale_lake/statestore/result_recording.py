@@ -83,6 +83,7 @@ def record_receipts(lake: Lake, receipts: Sequence[Receipt], *, caller: Caller) 
     lake.table("unit_results").append_new([dict(unit) for r in receipts for unit in r.units])
     fault_point("results:before-files")
     lake.table("result_files").append_new([dict(file) for r in receipts for file in r.files])
+    lake.table("refused_files").append_new([dict(file) for r in receipts for file in r.refused])
     lake.table("replicates").append_new([dict(row) for r in receipts for row in r.replicates])
     fault_point("results:before-result")
     rows = [{**r.result, "recorded_at": recorded_at} for r in receipts]

@@ -20,7 +20,13 @@ __all__ = ["forgotten_receipts", "receipts_of_lost_rows", "record_forgotten"]
 
 _RECEIPT = "receipt.arrow"
 #: Tables with rows from receipts besides `results`, and the column of `results` that their rows belong to.
-_PARTS = {"unit_results": "attempt", "result_files": "attempt", "replicates": "attempt", "hosts": "host"}
+_PARTS = {
+    "unit_results": "attempt",
+    "result_files": "attempt",
+    "refused_files": "attempt",
+    "replicates": "attempt",
+    "hosts": "host",
+}
 #: Number of receipts read and recorded together.
 _BATCH = 200
 

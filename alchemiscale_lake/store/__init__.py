@@ -6,6 +6,7 @@ Queries are in `query/`; `tasks/` and `statestore/` decide what may be written w
 from __future__ import annotations
 
 from .host_log import HostDecision, HostLog
+from .kept_content import is_content_path, keep_content
 from .lake import Lake, now_utc
 from .location import Location
 from .marker import restore_marker
@@ -53,6 +54,8 @@ __all__ = [
     "check_tables",
     "collect",
     "has_message",
+    "is_content_path",
+    "keep_content",
     "leave_message",
     "maintain",
     "make_private_folder",

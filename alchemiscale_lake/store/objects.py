@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import builtins
 import contextlib
-import errno
 import hashlib
 import os
 import re
@@ -26,6 +25,7 @@ from ..errors import DamagedError, NotFoundError, ObjectTooLargeError, StorageEr
 from .bucket import BucketSettings
 from .bucket_credentials import require_credentials
 from .location import Location
+from .object_streams import ObjectStreams
 from .storage_errors import fail
 
 __all__ = ["ObjectInfo", "ObjectStore", "attempt_folder"]
@@ -82,8 +82,8 @@ class ObjectInfo:
         return _TEMPORARIES.search(self.path) is not None
 
 
-class ObjectStore:
-    """Put, get, list. Every object appears complete or not at all."""
+class ObjectStore(ObjectStreams):
+    """Put, get, list, stream. Every object appears complete or not at all."""
 
     def __init__(self, location: Location) -> None:
         self._root = location.path
@@ -111,7 +111,7 @@ class ObjectStore:
             if self._root is None:
                 obstore.put(self._store, path, data)
             else:
-                target = self._local(path)
+                target = self._target(path)
                 make_folder(target.parent)
                 replace_file(target, data)
         except (BaseError, OSError) as e:
@@ -135,13 +135,13 @@ class ObjectStore:
                 list(pool.map(lambda named: write(*named), objects))
         if self._root is not None:
             try:
-                fsync_folders({self._local(path).parent for path, _ in objects})
+                fsync_folders({self._target(path).parent for path, _ in objects})
             except OSError as e:
                 fail(f"cannot write {objects[0][0]}", e, path=objects[0][0])
 
     def _write_new(self, path: str, data: bytes) -> None:
         try:
-            target = self._local(path)
+            target = self._target(path)
             make_folder(target.parent)
             write_new_file(target, data)
         except OSError as e:
@@ -190,16 +190,9 @@ class ObjectStore:
             fail(f"cannot determine whether {path} was written", e, path=path)
         return str(attributes.get(_WRITER, ""))
 
-    def _local(self, path: str) -> Path:
-        """Return the path of an object on disk, which is never outside the lake."""
-        assert self._root is not None
-        if any(part in ("", ".", "..") for part in path.split("/")):
-            raise OSError(errno.EINVAL, "not a path within the lake", path)
-        return self._root / path
-
     def _link_exclusive(self, path: str, data: bytes) -> bool:
         try:
-            target = self._local(path)
+            target = self._target(path)
             make_folder(target.parent)
             return link_file(target, data)
         except OSError as e:
@@ -249,7 +242,7 @@ class ObjectStore:
         return bytes(found.bytes())
 
     def _read_file(self, path: str, limit: int | None) -> bytes:
-        with self._local(path).open("rb") as file:
+        with self._target(path).open("rb") as file:
             _require_size(path, os.fstat(file.fileno()).st_size, limit)
             return file.read() if limit is None else file.read(limit)
 
@@ -263,7 +256,7 @@ class ObjectStore:
         try:
             if self._root is not None:
                 # obstore would take a thread of its own for it
-                return stat.S_ISREG(self._local(path).stat().st_mode)
+                return stat.S_ISREG(self._target(path).stat().st_mode)
             obstore.head(self._store, path)
         except _MISSING:
             return False
@@ -378,7 +371,7 @@ class ObjectStore:
                     obstore.delete(self._store, batch)
                 else:
                     for path in batch:
-                        self._local(path).unlink(missing_ok=True)
+                        self._target(path).unlink(missing_ok=True)
             except (BaseError, OSError) as e:
                 fail(f"cannot delete {batch[0]} and {len(batch) - 1} more", e, path=batch[0])
 

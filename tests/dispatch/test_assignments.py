@@ -13,7 +13,9 @@ from alchemiscale_lake.dispatch.assignments import attempt_specs, build_assignme
 from alchemiscale_lake.dispatch.dispatch_settings import DispatchSettings
 from alchemiscale_lake.dispatch.executor import Place
 from alchemiscale_lake.resources import Resources
+from alchemiscale_lake.settings import FileRules
 from alchemiscale_lake.statestore.claims import Claim
+from alchemiscale_lake.statestore.kept_sizes import KeptSizes
 from alchemiscale_lake.statestore.result_recording import GoodResult
 
 KEY: Any = SimpleNamespace(secret_of=lambda attempt: f"secret of {attempt}")
@@ -46,10 +48,12 @@ def test_an_attempt_has_its_own_needs_and_secret_and_the_result_that_it_extends(
         asked.append(tasks)
         return {"Task-0": RESULT}
 
+    sizes = KeptSizes({"Task-2": 5}, {"org-campaign-project": 7})
     monkeypatch.setattr(assignments, "good_results", good_results)
+    monkeypatch.setattr(assignments, "kept_sizes", lambda lake, tasks, of_scopes: sizes)
     needs = {f"Transformation-{n}": TaskNeeds(Resources(cores=n), 10.0 * n) for n in (1, 2, 3)}
 
-    specs = attempt_specs(LAKE, [claim(1), claim(2, "Task-0"), claim(3, "Task-of-no-result")], needs, KEY)
+    specs = attempt_specs(LAKE, [claim(1), claim(2, "Task-0"), claim(3, "Task-of-no-result")], needs, KEY, FileRules())
 
     assert asked == [["Task-0", "Task-of-no-result"]]
     assert [(a, s.secret, s.resources.cores, s.duration_s) for a, s in specs.items()] == [
@@ -60,10 +64,12 @@ def test_an_attempt_has_its_own_needs_and_secret_and_the_result_that_it_extends(
         (RESULT.object_path, RESULT.digest),
         (None, None),
     ]
+    assert [(s.kept_bytes, s.scope_kept_bytes) for s in specs.values()] == [(0, 7), (5, 7), (0, 7)]
 
 
 def test_an_assignment_has_the_whole_worker_and_the_settings_of_the_pool(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(assignments, "good_results", lambda lake, tasks: {})
+    monkeypatch.setattr(assignments, "kept_sizes", lambda lake, tasks, of_scopes: KeptSizes({}, None))
     chosen: dict[str, Any] = {
         "pool": "p",
         "unit_needs": {"*": Resources(2)},
@@ -74,8 +80,9 @@ def test_an_assignment_has_the_whole_worker_and_the_settings_of_the_pool(monkeyp
         "output_bytes": 4096,
         "work_root": "/scratch",
         "retire_before_s": 4.0,
+        "files": FileRules(per_scope_bytes=2**40),
     }
-    specs = attempt_specs(LAKE, [claim(1)], {"Transformation-1": TaskNeeds(Resources())}, KEY)
+    specs = attempt_specs(LAKE, [claim(1)], {"Transformation-1": TaskNeeds(Resources())}, KEY, FileRules())
     place = Place("host", capacity=Resources(16, gpus=4), free=Resources(1), slots=1)
 
     built = build_assignment(LAKE, DispatchSettings(**chosen), list(specs.values()), place)

@@ -18,10 +18,16 @@ from alchemiscale_lake.execution.process_tree import mark_of
 from alchemiscale_lake.networks import read_result
 from alchemiscale_lake.schemas import TABLES
 from alchemiscale_lake.schemas.receipt import Receipt, unpack_receipt
+from alchemiscale_lake.settings import FileRules, KeepPatterns
 from alchemiscale_lake.statestore.submit import submit_network
 from alchemiscale_lake.store import Lake, attempt_folder, now_utc
 
 SCOPE = "org-campaign-project"
+
+
+def keeping(*shared: str, scratch: tuple[str, ...] = (), **limits: int) -> FileRules:
+    """Return rules that keep files of any Protocol."""
+    return FileRules(keep={"*": KeepPatterns(shared=shared, scratch=scratch)}, **limits)
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,7 @@ class Bench:
         TABLES["results"].table([{**receipt.result, "recorded_at": now_utc()}])
         TABLES["unit_results"].table(receipt.units)
         TABLES["result_files"].table(receipt.files)
+        TABLES["refused_files"].table(receipt.refused)
         TABLES["hosts"].table([receipt.host])
         return receipt
 

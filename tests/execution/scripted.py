@@ -29,11 +29,12 @@ class ScriptedResult(LakeProtocolResult):
 
 
 class ScriptedUnit(gufe.ProtocolUnit):
-    """Runs the text and returns `outputs`; the text sees `shared`, `scratch` and `inputs`."""
+    """Runs the text and returns `outputs`; the text sees `shared`, `scratch`, `permanent` and `inputs`."""
 
     @staticmethod
     def _execute(ctx: Any, *, text: str, **inputs: Any) -> dict[str, Any]:
         names = {"shared": Path(ctx.shared), "scratch": Path(ctx.scratch), "inputs": inputs, "outputs": {}}
+        names["permanent"] = ctx.permanent
         exec(text, names)
         return names["outputs"]
 

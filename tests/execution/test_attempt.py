@@ -25,7 +25,7 @@ from alchemiscale_lake.networks.shared_links import is_shared, shared_keys
 from alchemiscale_lake.protocols.harmonic import true_difference_kcal_mol
 from alchemiscale_lake.statestore.submit import submit_network
 from alchemiscale_lake.store import Lake, attempt_folder
-from tests.execution.bench import SCOPE, Bench, tries
+from tests.execution.bench import SCOPE, Bench, keeping, tries
 from tests.execution.scripted import scripted
 from tests.generations import GUFE1, without_openfe
 from tests.networks import harmonic_transformation
@@ -375,10 +375,10 @@ def test_two_executions_of_one_attempt_leave_one_whole_receipt(bench: Bench, tmp
 
 def test_files_asked_for_are_kept(bench: Bench) -> None:
     text = "deep = shared / 'deep'; deep.mkdir(); (deep / 'a.nc').write_bytes(b'trajectory'); (deep / 'b').touch()"
-    receipt = bench.run(bench.spec(scripted(text)), keep=("**/*.nc",))
+    receipt = bench.run(bench.spec(scripted(text)), files=keeping("**/*.nc"))
     assert len(receipt.files) == 1
     kept = receipt.files[0]
-    assert kept["path"] == "00-only/deep/a.nc"
+    assert (kept["path"], kept["kept_by"]) == ("shared/00-only/deep/a.nc", "shared:**/*.nc")
     assert kept["unit"] == receipt.units[0]["unit"]
     assert bench.lake.objects.get(kept["object_path"]) == b"trajectory"
 

@@ -13,7 +13,7 @@ from alchemiscale_lake.execution.start_markers import write_start_marker
 from alchemiscale_lake.execution.stored_assignment import load_assignment, store_assignment
 from alchemiscale_lake.store import Lake
 from tests.bucket_policy import Policy
-from tests.execution.bench import SCOPE, Bench
+from tests.execution.bench import SCOPE, Bench, keeping
 from tests.execution.scripted import scripted
 from tests.s3 import Way
 
@@ -28,7 +28,7 @@ def bench(bucket_lake: str, tmp_path: Path) -> Bench:
 def test_a_worker_needs_no_more_than_its_policy_allows(bench: Bench, way: Way) -> None:
     units = {"first": "(shared / 'kept.txt').write_text('x'); print('hello')", "second": "pass"}
     good, bad = bench.spec(scripted(units)), bench.spec(scripted("raise ValueError"))
-    stored = store_assignment(bench.lake, bench.assignment(good, bad, keep=("*.txt",), cores=1))
+    stored = store_assignment(bench.lake, bench.assignment(good, bad, files=keeping("*.txt"), cores=1))
     bench.lake.prepare_for_workers()
     way.policy = Policy.read(POLICY, bench.lake.url)
     lake = Lake.open(bench.lake.url)

@@ -9,7 +9,7 @@ import pytest
 from alchemiscale_lake.errors import LakeVersionError, NotFoundError
 from alchemiscale_lake.execution import Assignment, AttemptSpec, Resources
 from alchemiscale_lake.execution.stored_assignment import load_assignment, new_assignment_id, store_assignment
-from alchemiscale_lake.settings import Monitors
+from alchemiscale_lake.settings import FileRules, KeepPatterns, Monitors
 from alchemiscale_lake.store import Lake
 from tests.execution.messages import SCOPE, SPEC
 
@@ -35,7 +35,7 @@ def test_an_assignment_is_loaded_as_it_was_stored(own_lake: Lake) -> None:
         monitors=Monitors(gpu_memory=0.9, window_s=5.0),
         timeout_s=100.0,
         stuck_after_s=7200.0,
-        keep=("*.nc",),
+        files=FileRules(keep={"*": KeepPatterns(shared=("*.nc",))}, per_scope_bytes=2**30),
         retire_before_s=300.0,
     )
     assert load_assignment(own_lake, store_assignment(own_lake, assignment)) == assignment

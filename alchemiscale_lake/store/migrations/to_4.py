@@ -1,4 +1,4 @@
-"""Format 4: findings, Strategy rounds, withdrawn experimental values, links, copies of networks, ends of attempts.
+"""Format 4: findings, Strategy rounds, withdrawn experimental values, links, copies of networks, attempts, kept files.
 
 The text of a finding is `description` (table `network_findings`), formerly `says`. The step adds tables and columns,
 and copies that text. Both columns of it are written from now on, so that older versions find theirs.
@@ -26,6 +26,6 @@ def _describe(lake: Lake, to: int, tell: Callable[[str], None]) -> None:
 TO_4 = Step(
     4,
     "description of network_findings, formerly says; rounds; assay_log, link_log, design_files; copies of networks; "
-    "attempt_ends",
+    "attempt_ends; refused and pruned files",
     _describe,
 )
