@@ -28,6 +28,7 @@ SUBJECTS = frozenset(
         "host_log",
         "hosts",
         "imports",
+        "kept_files",
         "migrate",
         "migrations",
         "network",

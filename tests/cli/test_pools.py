@@ -192,8 +192,9 @@ def test_the_reference_is_fresh() -> None:
 
 
 def test_the_example_of_the_reference_is_right(tmp_path: Path) -> None:
-    (example,) = re.findall(r"```yaml\n(.*?)```", document(), re.DOTALL)
-    (tmp_path / "p.yaml").write_text(f"pools: {{here: {{kind: local}}, gpu: {_queue()}}}\n{example}")
+    examples = re.findall(r"```yaml\n(.*?)```", document(), re.DOTALL)
+    assert len(examples) == 2
+    (tmp_path / "p.yaml").write_text(f"pools: {{here: {{kind: local}}, gpu: {_queue()}}}\n{''.join(examples)}")
 
     assert run("check", str(tmp_path / "p.yaml")).exit_code == 0
 

@@ -18,9 +18,9 @@ class Writer(gufe.ProtocolUnit):
     """Registers a file of its scratch folder, and reads one of another ProtocolDAG."""
 
     @staticmethod
-    def _execute(ctx: Any, *, name: str, read: str | None = None) -> dict[str, Any]:
+    def _execute(ctx: Any, *, file: str, read: str | None = None) -> dict[str, Any]:
         (Path(ctx.scratch) / "a.dat").write_text("mine")
-        at = ctx.permanent.register(name)
+        at = ctx.permanent.register(file)
         return {"at": at, "read": None if read is None else ctx.permanent.load(read)}
 
 
@@ -102,7 +102,7 @@ def shape(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> st
 def test_a_registered_file_is_in_the_permanent_folder_of_its_unit(
     folders: dict[str, Path], permanent: PermanentFolder
 ) -> None:
-    result = gufe_adapter.execute_unit(Writer(name="a.dat"), results={}, permanent=permanent, **folders)
+    result = gufe_adapter.execute_unit(Writer(file="a.dat"), results={}, permanent=permanent, **folders)
     assert gufe_adapter.unit_ok(result)
     assert result.outputs["at"] == "dag/unit/a.dat"
     assert (permanent / "a.dat").read_text() == "mine"
@@ -115,7 +115,7 @@ def test_files_of_another_dag_are_loaded_by_their_location(
     other = tmp_path / "permanent" / "other" / "unit"
     other.mkdir(parents=True)
     (other / "b.dat").write_text("theirs")
-    unit = Writer(name="a.dat", read="other/unit/b.dat")
+    unit = Writer(file="a.dat", read="other/unit/b.dat")
     result = gufe_adapter.execute_unit(unit, results={}, permanent=permanent, **folders)
     assert result.outputs["read"] == b"theirs"
 
@@ -123,12 +123,12 @@ def test_files_of_another_dag_are_loaded_by_their_location(
 @pytest.mark.usefixtures("shape")
 def test_a_good_unit_must_have_written_what_it_registered(folders: dict[str, Path], permanent: PermanentFolder) -> None:
     with pytest.raises(FileNotFoundError):
-        gufe_adapter.execute_unit(Writer(name="b.dat"), results={}, permanent=permanent, **folders)
+        gufe_adapter.execute_unit(Writer(file="b.dat"), results={}, permanent=permanent, **folders)
 
 
 @pytest.mark.usefixtures("shape")
 def test_a_failed_unit_tells_its_own_failure(folders: dict[str, Path], permanent: PermanentFolder) -> None:
-    unit = Writer(name="b.dat", read="nowhere/unit/c.dat")
+    unit = Writer(file="b.dat", read="nowhere/unit/c.dat")
     result = gufe_adapter.execute_unit(unit, results={}, permanent=permanent, **folders)
     assert not gufe_adapter.unit_ok(result)
 
