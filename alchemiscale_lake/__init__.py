@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from .lazy_names import lazy_names
 
 if TYPE_CHECKING:
+    from .archives import Author, Deposit, import_archive, write_archive
     from .caller import Caller
     from .client import LakeClient
     from .costs.cost_models import train_cost_model
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from .store import Lake
 
 _HOMES = {
+    "archives": ["Author", "Deposit", "import_archive", "write_archive"],
     "caller": ["Caller"],
     "client": ["LakeClient"],
     "costs.cost_models": ["train_cost_model"],
@@ -85,7 +87,9 @@ _HOMES = {
     "store": ["Lake"],
 }
 __all__ = [
+    "Author",
     "Caller",
+    "Deposit",
     "Lake",
     "LakeClient",
     "LakeError",
@@ -108,6 +112,7 @@ __all__ = [
     "gather_networks",
     "gather_scope",
     "get_task_restart_patterns",
+    "import_archive",
     "import_assays",
     "import_results",
     "key_map",
@@ -128,6 +133,7 @@ __all__ = [
     "train_cost_model",
     "withdraw_assays",
     "withdraw_link",
+    "write_archive",
 ]
 
 # `--help` stays fast without polars, duckdb and the like

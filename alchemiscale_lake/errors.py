@@ -11,6 +11,7 @@ from typing import Any
 
 __all__ = [
     "AmbiguousScopeError",
+    "ArchiveError",
     "CommitConflictError",
     "ContentError",
     "DamagedError",
@@ -215,6 +216,10 @@ class ExecutionError(TerminalError):
 
 class HostFaultError(TransientError):
     """The host lacks something: disk space, processes, a writable folder. Not a Task's fault."""
+
+
+class ArchiveError(TerminalError):
+    """An archive cannot be written or read, or is not whole."""
 
 
 class ReceiptError(TerminalError):

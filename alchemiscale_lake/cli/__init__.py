@@ -6,6 +6,7 @@ Data goes to stdout, messages to stderr. A command raises `LakeError`; `_errors`
 from __future__ import annotations
 
 import importlib
+import keyword
 from typing import Final
 
 import click
@@ -17,7 +18,7 @@ from ._options import group_lake_option
 
 __all__ = ["COMMANDS", "main"]
 
-#: Command -> its summary in the list of commands; the module has the same name, with `_` for `-`.
+#: Command -> its summary in the list of commands; the module has the same name, with `_` for `-` and after a keyword.
 COMMANDS: Final = {
     "init": "Create an empty lake.",
     "submit": "Store a network in a lake.",
@@ -43,6 +44,8 @@ COMMANDS: Final = {
     "usage": "Show compute, cost and failure rates.",
     "query": "Query the lake in SQL.",
     "import-results": "Import results of openfe quickrun, and tables of edges.",
+    "archive": "Write networks to one file that opens anywhere.",
+    "import": "Take an archive into a lake.",
     "assays": "Import, list and withdraw experimental values.",
     "maintain": "Compact tables and delete files that are no longer needed.",
     "migrate": "Bring a lake of an older format to the current one.",
@@ -60,7 +63,8 @@ class _Lazy(LakeGroup):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"{__name__}.{cmd_name.replace('-', '_')}").command
+        module = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name.replace("-", "_")
+        command: click.Command = importlib.import_module(f"{__name__}.{module}").command
         return command
 
     def resolve_command(

@@ -21,6 +21,7 @@ __all__ = ["FileBar", "StepLine", "TaskBar"]
 _LINE_EVERY_S: Final = 10.0
 #: Fewer files than this are read too quickly for a bar.
 _WORTH_A_BAR: Final = 20
+_STEPS: Final = {"read": "reading results", "archived": "archiving", "verified": "verifying", "imported": "importing"}
 
 
 class _Bar:
@@ -51,7 +52,7 @@ class FileBar(_Bar):
         if total < _WORTH_A_BAR:
             return
         if what not in self._tasks:
-            self._tasks[what] = self._bar.add_task("reading results" if what == "read" else "storing files")
+            self._tasks[what] = self._bar.add_task(_STEPS.get(what, "storing files"))
         self._bar.update(self._tasks[what], completed=done, total=total)
 
 

@@ -23,7 +23,7 @@ _AHEAD_BYTES: Final = 64 * 2**20
 #: Text of shared objects that is kept for the next result, bytes.
 _KEPT_BYTES: Final = 256 * 2**20
 
-Row = Mapping[str, Any]
+ResultRow = Mapping[str, Any]
 
 
 class ResultFetch:
@@ -39,7 +39,7 @@ class ResultFetch:
         self._transport, self._cache = transport, cache
         self._texts: dict[str, bytes] = {}
 
-    def chains(self, rows: Sequence[Row]) -> Iterator[bytes]:
+    def chains(self, rows: Sequence[ResultRow]) -> Iterator[bytes]:
         """Yield the keyed chains of results as JSON text, in order.
 
         A few results are fetched ahead, as they are stored; one is decompressed at a time.
@@ -49,7 +49,7 @@ class ResultFetch:
         rows : sequence of mapping
         """
         with ThreadPoolExecutor(max_workers=_THREADS) as threads:
-            ahead: deque[tuple[Row, Future[bytes]]] = deque()
+            ahead: deque[tuple[ResultRow, Future[bytes]]] = deque()
             left, n_bytes = deque(rows), 0
             try:
                 while left or ahead:
@@ -64,7 +64,7 @@ class ResultFetch:
                 for _, future in ahead:
                     future.cancel()
 
-    def _stored(self, row: Row) -> bytes:
+    def _stored(self, row: ResultRow) -> bytes:
         digest = row["digest"]
         name = f"result {digest}"
         held = self._cache.get(name) if self._cache is not None and digest is not None else None
@@ -80,12 +80,12 @@ class ResultFetch:
                 self._cache.put(name, stored)
         return stored
 
-    def _chain(self, row: Row, stored: bytes) -> bytes:
+    def _chain(self, row: ResultRow, stored: bytes) -> bytes:
         source = f"result {row['attempt']}"
         content = decompress(stored, source)
         return restore_links(content, self._shared(row, content), source) if is_shared(content) else content
 
-    def _shared(self, row: Row, content: bytes) -> dict[str, bytes]:
+    def _shared(self, row: ResultRow, content: bytes) -> dict[str, bytes]:
         """Return the texts of the objects that a result refers to."""
         # a key stands for one content within a Scope, and the path begins with that of the objects
         where = f"{self._transport.place} {row['object_path'].rpartition('/')[0].rpartition('/')[0]}"

@@ -99,7 +99,7 @@ def written_page(lake: Lake, network: str) -> tuple[str | None, str]:
     return place, f"page: {place}"
 
 
-def campaign_page(lake: Lake, network: str, *, at: datetime) -> str:
+def campaign_page(lake: Lake, network: str, *, at: datetime, with_commands: bool = True) -> str:
     """Return the page of a network.
 
     Parameters
@@ -109,6 +109,8 @@ def campaign_page(lake: Lake, network: str, *, at: datetime) -> str:
         ScopedKey.
     at : datetime
         When it is written, UTC.
+    with_commands : bool, default True
+        Name the commands that show more, and the place of the lake.
     """
     opened = connect_to_networks(lake, [network], _SHOWN)
     connection = opened.connection
@@ -127,7 +129,7 @@ def campaign_page(lake: Lake, network: str, *, at: datetime) -> str:
             _agreement(ranking, name),
             _findings(connection, network),
             _failures(connection, network),
-            _more(lake, network),
+            *([_more(lake, network)] if with_commands else []),
         ],
     )
 

@@ -14,7 +14,7 @@ IMPORTS = TableSchema(
             "format",
             STRING,
             "Format of the file.",
-            choices=("quickrun", "protocol_dag_result", "protocol_result", "edge_table"),
+            choices=("quickrun", "protocol_dag_result", "protocol_result", "edge_table", "archive"),
         ),
         Column("n_results", INT, "Number of good results in it."),
         Column("n_failed", INT, "Number of failed results in it."),

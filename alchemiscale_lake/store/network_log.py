@@ -221,6 +221,28 @@ class NetworkLog:
         self._append([network], rows, caller)
         return changed
 
+    def append_history(self, history: Mapping[str, Sequence[Mapping[str, Any]]], *, caller: Caller) -> None:
+        """Append decisions of another lake's log in one commit; each keeps its time and author.
+
+        Parameters
+        ----------
+        history : mapping of str to sequence of mapping
+            Rows by ScopedKey of the network, in order. A network that has decisions here keeps them, and gets none.
+        caller : Caller
+            Author of rows that name none.
+        """
+
+        def rows(standing: _Standing, network: str, number: int) -> list[dict[str, Any]]:
+            if network in standing.states:
+                return []
+            counted_from = [number if row.get("pattern_seq") is not None else None for row in history[network]]
+            return [
+                {**row, "seq": number, "pattern_seq": since}
+                for row, since in zip(history[network], counted_from, strict=True)
+            ]
+
+        self._append(list(history), rows, caller)
+
     def _append(self, networks: Sequence[str], rows: _Rows, caller: Caller) -> None:
         commit_id = uuid.uuid4().hex
 
@@ -238,7 +260,7 @@ class NetworkLog:
                     "state": now.state, "weight": now.weight, "actor": caller.name, "commit_id": commit_id,
                     "at": datetime.now(UTC),
                 }  # fmt: skip
-                new += [{**common, **row} for row in rows(standing, network, number)]
+                new += [{**common, **row, "commit_id": commit_id} for row in rows(standing, network, number)]
             return self._table.schema.table([{**row, "idx": i} for i, row in enumerate(new)]) if new else None
 
         self._table.append(decide)

@@ -80,17 +80,60 @@ class TaskLog:
         ------
         CommitConflictError, StorageError
         """
-        commit_id = uuid.uuid4().hex
         events: Sequence[Event] = ()
+
+        def rows(states: TaskStates, seq: int, commit_id: str) -> pa.Table | None:
+            nonlocal events
+            events = decide(states)
+            return self._rows(events, seq, commit_id, caller) if events else None
+
+        seq = self._append(rows)
+        return Commit(seq, events if seq is not None else ())
+
+    def append_history(self, decide: Callable[[TaskStates], pl.DataFrame]) -> int | None:
+        """Append events of another lake's log in one commit; each keeps its time and author.
+
+        Parameters
+        ----------
+        decide : callable
+            Returns rows of the log in order, given the current states; `seq`, `idx` and `commit_id` are set here.
+            Called again after every lost race; must be free of side effects.
+
+        Returns
+        -------
+        int or None
+            Number of the commit; None if there was nothing to append.
+
+        Raises
+        ------
+        CommitConflictError, StorageError
+        """
+
+        def rows(states: TaskStates, seq: int, commit_id: str) -> pa.Table | None:
+            history = decide(states)
+            if not len(history):
+                return None
+            return self._log.schema.table(
+                history.with_columns(
+                    seq=pl.lit(seq, pl.Int64),
+                    idx=pl.int_range(len(history), dtype=pl.Int64),
+                    commit_id=pl.lit(commit_id),
+                )
+            )
+
+        return self._append(rows)
+
+    def _append(self, make: Callable[[TaskStates, int, str], pa.Table | None]) -> int | None:
+        """Append the rows made from the current states; return the number of their commit, if there are any."""
+        commit_id = uuid.uuid4().hex
         new, version = None, -1
 
         def rows(delta: DeltaTable, seq: int) -> pa.Table | None:
-            nonlocal events, new, version
+            nonlocal new, version
             states = self._refresh(delta)  # up to date already: `last` has refreshed it
             if commit_id in self._last_commits:
                 return None  # an earlier try was committed although its answer was lost
-            events = decide(states)
-            new = self._rows(events, seq, commit_id, caller) if events else None
+            new = make(states, seq, commit_id)
             version = delta.version() + 1
             return new
 
@@ -103,7 +146,7 @@ class TaskLog:
             seq = self._last_commits.get(commit_id) if seq is None else seq
             if fold_is_due:
                 self.fold()
-        return Commit(seq, events if seq is not None else ())
+        return seq
 
     def fold(self) -> int:
         """Write the states as snapshots, so that reading them no longer requires the whole history.

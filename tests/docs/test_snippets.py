@@ -41,6 +41,7 @@ PAGES = [
     "docs/security.md",
     "docs/bucket.md",
     "docs/upkeep.md",
+    "docs/archives.md",
     "docs/upgrade.md",
     "docs/pools.md",
     "docs/plug-ins.md",
