@@ -142,7 +142,7 @@ class _Keeper:
         of_scope = self._spec.scope_kept_bytes or 0
         if rules.per_scope_bytes is not None and of_scope + total > rules.per_scope_bytes:
             limit = format_bytes(rules.per_scope_bytes)
-            return f"the files of its Scope would exceed {limit} (per_scope in the pools file); prune some"
+            return f"the files of its Scope would exceed {limit} (per_scope in the pools file)"
         return None
 
     def _refuse(self, file: _Found, n_bytes: int | None, reason: str) -> None:

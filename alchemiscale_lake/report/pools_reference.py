@@ -98,7 +98,6 @@ files:
   per_file: 8GiB
   per_task: 20GiB
   per_scope: 2TB
-  prune_after: {"org-test-*": 30d}
   keep:
     RelativeHybridTopologyProtocol: {shared: ["*.nc", "*.png"], scratch: "*.log"}
 ```

@@ -1,8 +1,6 @@
-"""Tables of files kept from executions: `result_files`, `refused_files`, `pruned_files`."""
+"""Tables of files kept from executions: `result_files`, `refused_files`."""
 
-import polars as pl
-
-from ._base import INT, STRING, TIME, Column, Rule, TableSchema
+from ._base import INT, STRING, Column, TableSchema
 
 RESULT_FILES = TableSchema(
     name="result_files",
@@ -39,23 +37,5 @@ REFUSED_FILES = TableSchema(
         Column("reason", STRING, "Limit or error because of which it was not kept."),
     ),
     key=("scope", "attempt", "path"),
-    since=4,
-)
-
-PRUNED_FILES = TableSchema(
-    name="pruned_files",
-    doc="One row per kept file whose content was given up.",
-    columns=(
-        Column("scope", STRING, "Scope of the file."),
-        Column("attempt", STRING, "Id of the attempt, as in `result_files`."),
-        Column("path", STRING, "Path within the attempt, as in `result_files`."),
-        Column("object_path", STRING, "Path of the content in the lake."),
-        Column("n_bytes", INT, "Size, bytes."),
-        Column("reason", STRING, "Rule or choice by which it was given up."),
-        Column("actor", STRING, "User who decided."),
-        Column("pruned_at", TIME, "Time, by the writer's clock."),
-    ),
-    key=("scope", "attempt", "path"),
-    rules=(Rule("a size is not negative", pl.col("n_bytes") >= 0),),
     since=4,
 )

@@ -1,4 +1,4 @@
-"""Rules for files of Tasks: which are kept, up to which size, for how long."""
+"""Rules for files of Tasks: which are kept, up to which size."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field, field_validator
 
-from .values import ANY_PROTOCOL, Bytes, ClassNameOrAny, ScopePattern, Seconds, SettingsModel
+from .values import ANY_PROTOCOL, Bytes, ClassNameOrAny, SettingsModel
 
 __all__ = ["FileRules", "KeepPatterns"]
 
@@ -48,9 +48,6 @@ class FileRules(SettingsModel):
     )
     per_scope_bytes: Bytes | None = Field(
         None, alias="per_scope", description="size of the kept files of a Scope above which no more are kept"
-    )
-    prune_after: dict[ScopePattern, Seconds] = Field(
-        {}, description="time after which `files prune` gives up files of a Scope, as in 90d"
     )
 
     def patterns_for(self, protocol: str | None) -> KeepPatterns:

@@ -1,4 +1,4 @@
-"""Sizes of kept files of Tasks and Scopes: content that several files share counts once, pruned files do not count."""
+"""Sizes of kept files of Tasks and Scopes: content that several files share counts once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import polars as pl
 from ..ids import ScopedKey
 from ..store import Lake, collect
 
-__all__ = ["KeptSizes", "kept_sizes", "standing_files"]
+__all__ = ["KeptSizes", "kept_sizes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,24 +43,10 @@ def kept_sizes(lake: Lake, tasks: Sequence[str], *, of_scopes: bool) -> KeptSize
     scopes = sorted({str(ScopedKey.from_str(task).scope) for task in tasks})
     here = pl.col("scope").is_in(scopes)
     attempts = lake.table("results").scan().filter(here & pl.col("task").is_in(list(tasks)))
-    files = standing_files(lake, here)
+    files = lake.table("result_files").scan().filter(here)
     rows = attempts.select("scope", "attempt", "task").join(files, on=["scope", "attempt"])
     by_task = collect(rows.unique(["task", "object_path"]).group_by("task").agg(pl.col("n_bytes").sum()), "kept files")
     if not of_scopes:
         return KeptSizes(dict(by_task.iter_rows()), None)
     whole = files.unique(["scope", "object_path"]).group_by("scope").agg(pl.col("n_bytes").sum())
     return KeptSizes(dict(by_task.iter_rows()), dict(collect(whole, "kept files").iter_rows()))
-
-
-def standing_files(lake: Lake, condition: pl.Expr) -> pl.LazyFrame:
-    """Return the rows of `result_files` that satisfy a condition and were not pruned.
-
-    Parameters
-    ----------
-    lake : Lake
-    condition : polars.Expr
-        Of columns `scope`, `attempt` and `path`.
-    """
-    keys = ["scope", "attempt", "path"]
-    pruned = lake.table("pruned_files").scan().filter(condition).select(keys)
-    return lake.table("result_files").scan().filter(condition).join(pruned, on=keys, how="anti")

@@ -92,12 +92,17 @@ def check_digests(lake: Lake, table: str) -> Checked:
         return Checked(kind, 0, 0, 0, ())  # the table's own check reported why
 
     def check(path: str) -> tuple[int, Flaw | None]:
-        data = _read(lake, path)
-        if data is None:
+        digest, n_bytes = hashlib.sha256(), 0
+        try:
+            # files may be larger than memory
+            for block in lake.objects.read_stream(path):
+                digest.update(block)
+                n_bytes += len(block)
+        except NotFoundError:
             return 0, Flaw(path, "is missing", remedy)
-        is_damaged = named[path] is not None and hashlib.sha256(data).hexdigest() != named[path]
+        is_damaged = named[path] is not None and digest.hexdigest() != named[path]
         what = "does not have the SHA-256 recorded in the table"
-        return len(data), Flaw(path, what, remedy) if is_damaged else None
+        return n_bytes, Flaw(path, what, remedy) if is_damaged else None
 
     return _checked(kind, sorted(named), check, sum(digest is None for digest in named.values()))
 

@@ -1,10 +1,10 @@
 """Content of kept files: one object per Scope and digest, however many attempts keep the same file.
 
 `files/<scope>/<sha256>/` contains `data`, the content, and for every attempt that relies on it an empty object
-`<attempt>.use`, which is written before the attempt looks whether the content is there. Whoever deletes content
-writes `condemned` there first, and only then lists the attempts that rely on it. So either the deleter sees the
-attempt, or the attempt sees that the content is about to be deleted and stores a copy of its own, `data-<attempt>`.
-`content_sweep` deletes.
+`<attempt>.use`, which is written before the attempt looks whether the content is there. Nothing deletes content yet.
+Whoever will must write `condemned` there first, and only then list the attempts that rely on it. So either the deleter
+sees the attempt, or the attempt sees that the content is about to be deleted and stores a copy of its own,
+`data-<attempt>`.
 """
 
 from __future__ import annotations

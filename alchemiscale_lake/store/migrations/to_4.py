@@ -26,6 +26,6 @@ def _describe(lake: Lake, to: int, tell: Callable[[str], None]) -> None:
 TO_4 = Step(
     4,
     "description of network_findings, formerly says; rounds; assay_log, link_log, design_files; copies of networks; "
-    "attempt_ends; refused and pruned files",
+    "attempt_ends; refused_files",
     _describe,
 )

@@ -1,0 +1,96 @@
+"""`alchemiscale-lake files`: list and copy the kept files of a Task."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from ..plurals import count
+from ._errors import LakeGroup, put_out, say
+from ._options import lake_option
+from ._show import output_options, show_table
+
+__all__ = ["command"]
+
+_pattern_option = click.option(
+    "--pattern", default="*", show_default=True, metavar="GLOB", help="Only files whose path matches, as in '*.nc'."
+)
+
+
+@click.group("files", cls=LakeGroup)
+def command() -> None:
+    """List and copy the kept files of a Task.
+
+    TASK is a ScopedKey, the beginning of one, a name such as tyk2_a_b_complex-r0, or the id of an attempt.
+
+    \b
+    Examples:
+      alchemiscale-lake files list tyk2_a_b_complex-r0
+      alchemiscale-lake files get tyk2_a_b_complex-r0 --pattern '*.nc' -o kept
+    """
+
+
+@command.command("list")
+@click.argument("task")
+@lake_option
+@_pattern_option
+@output_options
+def list_command(task: str, lake: str, pattern: str, tsv: bool, output: str | None) -> None:
+    """List the kept files of a Task, and those that were not kept, with the reason."""
+    from ..report import Table
+    from ..statestore.task_attempts import find_task
+    from ..statestore.task_files import task_files
+    from ..store import Lake
+
+    opened = Lake.open(lake)
+    found, attempt = find_task(opened, task)
+    rows = task_files(opened, found, attempt=attempt, pattern=pattern)
+    table = replace(Table.of(rows.select("path", "n_bytes", "kept_by", "reason", "attempt", "digest")), keep=("path",))
+    show_table(table, tsv=tsv, output=output, empty=f"no files of {found} are kept")
+
+
+@command.command("get")
+@click.argument("task")
+@lake_option
+@_pattern_option
+@click.option(
+    "-o",
+    "--output-dir",
+    default=".",
+    show_default=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for the files.",
+)
+@click.option(
+    "--url", "url_for", default=None, metavar="DURATION", help="Print URLs instead, valid for this long, as in 1h."
+)
+def get_command(task: str, lake: str, pattern: str, output_dir: Path, url_for: str | None) -> None:
+    """Copy the kept files of the newest attempt that has some.
+
+    Paths within the attempt stay. A file appears when it is complete and its digest is right; an interrupted copy is
+    continued, and a file that is there is not copied again. URLs are only available for a lake in a bucket.
+    """
+    from ..amounts import parse_seconds
+    from ..errors import NotFoundError
+    from ..statestore.task_attempts import find_task
+    from ..statestore.task_files import copy_file, task_files
+    from ..store import Lake
+
+    try:
+        valid_s = None if url_for is None else float(parse_seconds(url_for))
+    except ValueError as e:
+        raise click.BadParameter(str(e), param_hint="--url") from e
+    opened = Lake.open(lake)
+    found, attempt = find_task(opened, task)
+    rows = [row for row in task_files(opened, found, attempt=attempt, pattern=pattern).to_dicts() if row["digest"]]
+    if not rows:
+        raise NotFoundError(f"no kept file of {found} matches {pattern}; `alchemiscale-lake files list {found}`")
+    chosen = [row for row in rows if row["attempt"] == rows[0]["attempt"]]
+    if valid_s is not None:
+        put_out("\n".join(opened.objects.signed_url(row["object_path"], valid_s=valid_s) for row in chosen))
+        return
+    with click.progressbar(length=sum(row["n_bytes"] for row in chosen), file=click.get_text_stream("stderr")) as bar:
+        copied = [copy_file(opened, row, output_dir / row["path"], tell=bar.update) for row in chosen]
+    say(f"copied {count(sum(copied), 'file')} to {output_dir}, {len(copied) - sum(copied)} were there")

@@ -1,0 +1,116 @@
+"""Kept files of Tasks: which there are, and copies of them on this machine."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+
+from ..durable import TEMPORARY, rename_file
+from ..errors import DamagedError
+from ..ids import ScopedKey
+from ..store import Lake, collect
+
+__all__ = ["copy_file", "task_files"]
+
+_COLUMNS: Final = ("attempt", "path", "unit", "n_bytes", "kept_by", "digest", "object_path")
+
+
+def task_files(lake: Lake, task: str, *, attempt: str | None = None, pattern: str = "*") -> pl.DataFrame:
+    """Return the kept files of a Task, and those that were not kept, with the reason.
+
+    Parameters
+    ----------
+    lake : Lake
+    task : str
+        ScopedKey.
+    attempt : str, optional
+        Only files of this attempt.
+    pattern : str, default "*"
+        Only files whose path matches; `*` also matches `/`.
+
+    Returns
+    -------
+    polars.DataFrame
+        Columns attempt, path, unit, n_bytes, kept_by, digest, object_path, reason; newest attempt first.
+    """
+    scope = str(ScopedKey.from_str(task).scope)
+    results = lake.table("results").scan().filter((pl.col("scope") == scope) & (pl.col("task") == task))
+    attempts = results.select("scope", "attempt", "started_at")
+    parts = []
+    for table in ("result_files", "refused_files"):
+        rows = lake.table(table).scan().filter(pl.col("scope") == scope)
+        found = collect(rows.join(attempts, on=["scope", "attempt"]), f"table '{table}'")
+        nothing = [
+            pl.lit(None, pl.String).alias(n) for n in ("digest", "object_path", "reason") if n not in found.columns
+        ]
+        parts.append(found.with_columns(nothing).select("started_at", *_COLUMNS, "reason"))
+    files = pl.concat(parts).sort(["started_at", "attempt", "path"], descending=[True, True, False]).drop("started_at")
+    files = files.filter(pl.Series([fnmatchcase(path, pattern) for path in files["path"]], dtype=pl.Boolean))
+    return files if attempt is None else files.filter(pl.col("attempt") == attempt)
+
+
+def copy_file(
+    lake: Lake, file: Mapping[str, Any], target: Path, *, tell: Callable[[int], object] = lambda _: None
+) -> bool:
+    """Copy a kept file to this machine, block by block; an interrupted copy is continued.
+
+    It appears under its name when it is complete and has the digest recorded for it.
+
+    Parameters
+    ----------
+    lake : Lake
+    file : mapping of str to object
+        Row of `task_files` with a digest.
+    target : Path
+        File to write or replace.
+    tell : callable, optional
+        Called with the number of bytes of each block.
+
+    Returns
+    -------
+    bool
+        Whether it was copied; False if the same content was there.
+
+    Raises
+    ------
+    DamagedError
+        If the content does not have the recorded digest.
+    NotFoundError, StorageError, OSError
+    """
+    if target.is_file() and target.stat().st_size == file["n_bytes"] and _digest(target).hexdigest() == file["digest"]:
+        tell(file["n_bytes"])
+        return False
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # the name has the content's digest, so that only a copy of the same content is continued
+    partial = target.with_name(f".{target.name[:100]}.{file['digest'][:16]}{TEMPORARY}")
+    digest = _digest(partial) if partial.exists() else hashlib.sha256()
+    start = partial.stat().st_size if partial.exists() else 0
+    tell(start)
+    with partial.open("ab") as copy:
+        for block in lake.objects.read_stream(file["object_path"], start=start):
+            copy.write(block)
+            digest.update(block)
+            tell(len(block))
+    if digest.hexdigest() != file["digest"]:
+        partial.unlink()
+        raise DamagedError(
+            f"{file['object_path']} in the lake does not have the SHA-256 recorded for {file['path']}; try again, and "
+            "restore it from a copy of the lake if that does not help",
+            path=file["object_path"],
+            digest=file["digest"],
+        )
+    rename_file(partial, target)
+    return True
+
+
+def _digest(path: Path) -> Any:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(2**20):
+            digest.update(block)
+    return digest
