@@ -9,7 +9,7 @@ import click
 
 from ..plurals import count
 from ._errors import LakeGroup, put_out, say
-from ._options import lake_option
+from ._options import group_lake_option, lake_option
 from ._show import output_options, show_table
 
 __all__ = ["command"]
@@ -20,6 +20,7 @@ _pattern_option = click.option(
 
 
 @click.group("files", cls=LakeGroup)
+@group_lake_option
 def command() -> None:
     """List and copy the kept files of a Task.
 

@@ -1,8 +1,8 @@
 """The only interface to gufe, for both generations.
 
 All differences between gufe 0.4 and gufe >= 1 are handled in this package, by feature detection and never by version
-number. `chain` and `files` write and read objects, `execution` creates ProtocolDAGs and runs their units, `results`
-turns unit results into numbers; `authoring` (imported explicitly, as it needs gufe) has the base classes of Protocols
+number. `chain` and `object_files` write and read objects, `execution` creates ProtocolDAGs and runs their units,
+`results` turns unit results into numbers; `authoring` (imported explicitly, as it needs gufe) has the base classes of Protocols
 that must work on both.
 
 Importing this package does not import gufe, so a lake can store and read without it. Reading networks *without*
@@ -22,8 +22,8 @@ from .execution import (
     unit_ok,
     units_in_order,
 )
-from .files import dump_network, load_bytes, load_object
 from .importable import missing_among
+from .object_files import dump_network, load_bytes, load_object
 from .permanent import PermanentFolder
 from .results import Estimate, build_dag_result, dag_ok, estimate
 

@@ -7,7 +7,10 @@ import uuid
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from alchemiscale_lake.caller import Caller
+from alchemiscale_lake.cli import main
 from alchemiscale_lake.errors import DamagedError, SettingsError
 from alchemiscale_lake.schemas import TABLES
 from alchemiscale_lake.statestore.kept_sizes import kept_sizes
