@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -92,6 +93,6 @@ def get_command(task: str, lake: str, pattern: str, output_dir: Path, url_for: s
     if valid_s is not None:
         put_out("\n".join(opened.objects.signed_url(row["object_path"], valid_s=valid_s) for row in chosen))
         return
-    with click.progressbar(length=sum(row["n_bytes"] for row in chosen), file=click.get_text_stream("stderr")) as bar:
+    with click.progressbar(length=sum(row["n_bytes"] for row in chosen), file=sys.stderr) as bar:
         copied = [copy_file(opened, row, output_dir / row["path"], tell=bar.update) for row in chosen]
     say(f"copied {count(sum(copied), 'file')} to {output_dir}, {len(copied) - sum(copied)} were there")

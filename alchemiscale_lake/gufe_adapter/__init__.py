@@ -2,8 +2,8 @@
 
 All differences between gufe 0.4 and gufe >= 1 are handled in this package, by feature detection and never by version
 number. `chain` and `object_files` write and read objects, `execution` creates ProtocolDAGs and runs their units,
-`results` turns unit results into numbers; `authoring` (imported explicitly, as it needs gufe) has the base classes of Protocols
-that must work on both.
+`results` turns unit results into numbers; `authoring` (imported explicitly, as it needs gufe) has the base classes of
+Protocols that must work on both.
 
 Importing this package does not import gufe, so a lake can store and read without it. Reading networks *without*
 building their objects is in `alchemiscale_lake.networks`.
