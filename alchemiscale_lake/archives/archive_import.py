@@ -15,7 +15,7 @@ import io
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final, cast
 
 import polars as pl
 import pyarrow.parquet as pq
@@ -254,12 +254,18 @@ class _Objects:
             there = at_once(self._lake.objects.exists, batch)
             lacking = [path for path, is_there in zip(batch, there, strict=True) if not is_there]
             # whole or not at all: an interrupted import leaves nothing half-written under the final name
-            at_once(lambda path: self._lake.objects.put(path, self._read(path)), lacking)
+            at_once(self._put, lacking)
             if progress is not None:
                 progress("imported", start + len(batch), len(paths))
 
-    def _read(self, path: str) -> bytes:
-        return self._added[path] if path in self._added else self._archive.read(self._names[path])
+    def _put(self, path: str) -> None:
+        if path in self._added:
+            self._lake.objects.put(path, self._added[path])
+            return
+        name = self._names[path]
+        with self._archive.open(name) as file:
+            n_bytes, digest = self._archive.n_bytes(name), self._archive.digests[name]
+            self._lake.objects.put_stream(path, cast("BinaryIO", file), n_bytes=n_bytes, digest=digest)
 
 
 # --- what the lake has already ----------------------------------------------------------------------

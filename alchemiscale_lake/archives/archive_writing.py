@@ -6,6 +6,7 @@ networks archived twice give the same file.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 from collections import Counter
@@ -120,11 +121,17 @@ def write_archive(
     NotFoundError
         If a network is not in the lake.
     ArchiveError
-        If there is no network, or the archive cannot be written.
+        If there is no network, files are to be scrubbed, or the archive cannot be written.
+    DamagedError
+        If a kept file is not as it was written.
     PermissionDeniedError, StorageError
     """
     if not networks:
         raise ArchiveError("give at least one network to archive")
+    if files and scrub:
+        raise ArchiveError(
+            "kept files are not scrubbed, and may contain such names: leave out the files or the scrubbing"
+        )
     for new in (scope_names or {}).values():
         Scope.parse(new).require_specific()
     (caller or Caller.this_user()).require("read", {str(ScopedKey.from_str(network).scope) for network in networks})
@@ -133,12 +140,18 @@ def write_archive(
     scrubber = _scrubber(frames, rows.scopes, scrub, scope_names)
     written = _Written()
     with ArchiveWriter(path) as archive:
-        wanted = list(_wanted(frames, objects=objects, outputs=outputs, files=files))
+        wanted = list(_wanted(frames, objects=objects, outputs=outputs))
+        kept = _kept_files(frames) if files else {}
         for at, data in _read(lake, wanted, written, scrubber):
             archive.add(f"objects/{_in_archive(at, scrubber)}", data)
             written.n_objects += 1
             if progress is not None:
-                progress("archived", written.n_objects, len(wanted))
+                progress("archived", written.n_objects, len(wanted) + len(kept))
+        for at, digest in kept.items():
+            archive.add_chunks(f"objects/{_in_archive(at, scrubber)}", _checked(lake, at, digest))
+            written.n_objects += 1
+            if progress is not None:
+                progress("archived", written.n_objects, len(wanted) + len(kept))
         if not objects:
             written.left_out["result objects"] = "not asked for"
         if not files and len(frames["result_files"]):
@@ -160,20 +173,35 @@ class _Written:
     left_out: dict[str, str] = field(default_factory=lambda: {f"table `{name}`": why for name, why in LEFT_OUT.items()})
 
 
-def _wanted(
-    frames: Mapping[str, pl.DataFrame], *, objects: bool, outputs: bool, files: bool
-) -> Iterator[tuple[str, str | None]]:
+def _kept_files(frames: Mapping[str, pl.DataFrame]) -> dict[str, str]:
+    """Return the digests of kept files by their paths, each content once."""
+    return dict(frames["result_files"].select("object_path", "digest").iter_rows())
+
+
+def _checked(lake: Lake, path: str, digest: str) -> Iterator[bytes]:
+    """Yield the content of a kept file, and compare it with its digest at the end."""
+    read = hashlib.sha256()
+    for block in lake.objects.read_stream(path):
+        read.update(block)
+        yield block
+    if read.hexdigest() != digest:
+        raise DamagedError(
+            f"{path} in the lake is damaged, so it cannot be archived; see `alchemiscale-lake verify`; without "
+            "--files the archive has everything else",
+            path=path,
+        )
+
+
+def _wanted(frames: Mapping[str, pl.DataFrame], *, objects: bool, outputs: bool) -> Iterator[tuple[str, str | None]]:
     """Yield the path of each object, once, and its digest as stored if that is known."""
     seen: set[str] = set()
-    for path, digest in _named(frames, objects=objects, outputs=outputs, files=files):
+    for path, digest in _named(frames, objects=objects, outputs=outputs):
         if path not in seen:
             seen.add(path)
             yield path, digest
 
 
-def _named(
-    frames: Mapping[str, pl.DataFrame], *, objects: bool, outputs: bool, files: bool
-) -> Iterator[tuple[str, str | None]]:
+def _named(frames: Mapping[str, pl.DataFrame], *, objects: bool, outputs: bool) -> Iterator[tuple[str, str | None]]:
     if objects:
         results = frames["results"].filter(pl.col("object_path").is_not_null())
         for path, digest in results.select("object_path", "digest").iter_rows():
@@ -183,8 +211,6 @@ def _named(
     if outputs:
         for column in _OUTPUTS:
             yield from ((path, None) for path in frames["unit_results"][column].drop_nulls())
-    if files:
-        yield from frames["result_files"].select("object_path", "digest").iter_rows()
 
 
 def _read(

@@ -181,6 +181,7 @@ _CONDITIONS: Final[Mapping[str, _Condition]] = {
     "replicates": _attempt,
     "unit_results": _attempt,
     "result_files": _attempt,
+    "refused_files": _attempt,
     "attempt_ends": _attempt,
     "results": _task,
     # that a Task is also actioned on another network is a fact about that one

@@ -13,9 +13,9 @@ import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from types import TracebackType
-from typing import Final, Self
+from typing import IO, Final, Self
 
-from ..durable import fsync_file, fsync_folder, make_folder, replace_file
+from ..durable import TEMPORARY, fsync_file, fsync_folder, make_folder
 from ..errors import ArchiveError
 from ..printable import printable
 
@@ -26,6 +26,7 @@ CHECKSUMS: Final = "SHA256SUMS"
 #: Time of all files in a zip: the earliest that the format knows.
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 _MODE: Final = 0o644 << 16
+_CHUNK: Final = 2**20
 
 
 class ArchiveWriter:
@@ -63,7 +64,8 @@ class ArchiveWriter:
         try:
             if kind is None:
                 lines = [f"{digest}  {name}\n" for name, digest in self._digests.items()]
-                self._write(CHECKSUMS, "".join(lines).encode())
+                with self._opened(CHECKSUMS) as file:
+                    file.write("".join(lines).encode())
             if self._zip is None:
                 return
             self._zip.close()
@@ -78,12 +80,12 @@ class ArchiveWriter:
                 self._part.unlink(missing_ok=True)
 
     def add(self, name: str, data: bytes) -> None:
-        """Add a file; a name that was added before must have the same content, and is added once.
+        """Add a file.
 
         Parameters
         ----------
         name : str
-            Path within the archive.
+            Path within the archive, which no other file has.
         data : bytes
             Content.
 
@@ -92,32 +94,58 @@ class ArchiveWriter:
         ArchiveError
             If it cannot be written.
         """
-        digest = hashlib.sha256(data).hexdigest()
-        if self._digests.get(name) == digest:
-            return
+        self.add_chunks(name, [data])
+
+    def add_chunks(self, name: str, chunks: Iterable[bytes]) -> None:
+        """Add a file of any size, never in memory as a whole.
+
+        Parameters
+        ----------
+        name : str
+            Path within the archive, which no other file has.
+        chunks : iterable of bytes
+            Content.
+
+        Raises
+        ------
+        ArchiveError
+            If it cannot be written.
+        """
         if name in self._digests:
-            raise ArchiveError(f"two different files of the archive would be called {name}", name=name)
-        self._digests[name] = digest
-        self._n_bytes += len(data)
+            raise ArchiveError(f"two files of the archive would be called {name}", name=name)
+        digest = hashlib.sha256()
         try:
-            self._write(name, data)
+            with self._opened(name) as file:
+                for chunk in chunks:
+                    digest.update(chunk)
+                    self._n_bytes += len(chunk)
+                    file.write(chunk)
         except OSError as e:
             raise ArchiveError(f"cannot write {self._path}: {e.strerror or e}", path=str(self._path)) from e
+        self._digests[name] = digest.hexdigest()
 
     @property
     def n_bytes(self) -> int:
         """Return the size of the files added so far."""
         return self._n_bytes
 
-    def _write(self, name: str, data: bytes) -> None:
+    @contextlib.contextmanager
+    def _opened(self, name: str) -> Iterator[IO[bytes]]:
+        """Open a file of the archive to be written, whole or not at all in a folder."""
         if self._zip is not None:
             info = zipfile.ZipInfo(name, _EPOCH)
             info.external_attr = _MODE
-            self._zip.writestr(info, data)
+            with self._zip.open(info, "w", force_zip64=True) as file:
+                yield file
             return
-        file = self._path / name
-        make_folder(file.parent)
-        replace_file(file, data)
+        target = self._path / name
+        make_folder(target.parent)
+        part = target.with_name(f".{target.name}{TEMPORARY}")
+        with part.open("wb") as file:
+            yield file
+        fsync_file(part)
+        part.replace(target)
+        fsync_folder(target.parent)
 
     def _require_no_other_files(self) -> None:
         """Raise unless the folder is new, empty, or has an archive, finished or interrupted."""
@@ -181,16 +209,67 @@ class ArchiveFiles:
         ArchiveError
             If it is missing, or not as it was written.
         """
+        return b"".join(self.chunks(name))
+
+    def chunks(self, name: str) -> Iterator[bytes]:
+        """Yield the content of a file in pieces, and compare it with its digest at the end.
+
+        Parameters
+        ----------
+        name : str
+            As in `SHA256SUMS`.
+
+        Raises
+        ------
+        ArchiveError
+            If it is missing, or not as it was written.
+        """
         if name not in self.digests:
             raise self._no_archive(f"it has no {name}")
-        data = self._read(name)
-        if hashlib.sha256(data).hexdigest() != self.digests[name]:
+        digest = hashlib.sha256()
+        with self.open(name) as file:
+            try:
+                while chunk := file.read(_CHUNK):
+                    digest.update(chunk)
+                    yield chunk
+            except (OSError, zipfile.BadZipFile, EOFError) as e:
+                raise self._no_archive(f"{printable(name)} cannot be read ({e})") from e
+        if digest.hexdigest() != self.digests[name]:
             raise ArchiveError(
                 f"{self._path} is damaged: {printable(name)} is not as it was written; get it again from its source",
                 path=str(self._path),
                 name=name,
             )
-        return data
+
+    def n_bytes(self, name: str) -> int:
+        """Return the size of a file.
+
+        Parameters
+        ----------
+        name : str
+            As in `SHA256SUMS`.
+        """
+        return (self._path / name).stat().st_size if self._zip is None else self._zip.getinfo(name).file_size
+
+    def open(self, name: str) -> IO[bytes]:
+        """Open a file to be read.
+
+        Parameters
+        ----------
+        name : str
+            As in `SHA256SUMS`.
+
+        Raises
+        ------
+        ArchiveError
+            If it is missing.
+        """
+        try:
+            return (self._path / name).open("rb") if self._zip is None else self._zip.open(name)
+        except (KeyError, FileNotFoundError) as e:
+            raise self._no_archive(f"{printable(name)} is missing") from e
+        except (OSError, zipfile.BadZipFile) as e:
+            raise self._no_archive(f"{printable(name)} cannot be read ({e})") from e
 
     def check(self, names: Iterable[str]) -> Iterator[str]:
         """Compare files with their digests, and yield the name of each that has it.
@@ -206,14 +285,16 @@ class ArchiveFiles:
             At the first that is missing or not as it was written.
         """
         for name in names:
-            self.read(name)
+            for _ in self.chunks(name):
+                pass
             yield name
 
     def _read_digests(self) -> dict[str, str]:
         try:
-            lines = self._read(CHECKSUMS).decode().splitlines()
-        except ArchiveError as e:
-            raise self._no_archive(f"it has no {CHECKSUMS}") from e
+            with self.open(CHECKSUMS) as file:
+                lines = file.read().decode().splitlines()
+        except (OSError, zipfile.BadZipFile, EOFError) as e:
+            raise self._no_archive(f"its {CHECKSUMS} cannot be read ({e})") from e
         except UnicodeDecodeError as e:
             raise self._no_archive(f"its {CHECKSUMS} is not text") from e
         found = {}
@@ -223,14 +304,6 @@ class ArchiveFiles:
                 raise self._no_archive(f"a line of its {CHECKSUMS} is malformed: {printable(line)}")
             found[name] = digest
         return found
-
-    def _read(self, name: str) -> bytes:
-        try:
-            return (self._path / name).read_bytes() if self._zip is None else self._zip.read(name)
-        except (KeyError, FileNotFoundError) as e:
-            raise self._no_archive(f"{printable(name)} is missing") from e
-        except (OSError, zipfile.BadZipFile, EOFError) as e:
-            raise self._no_archive(f"{printable(name)} cannot be read ({e})") from e
 
     def _no_archive(self, why: str) -> ArchiveError:
         return ArchiveError(
