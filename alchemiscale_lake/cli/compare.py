@@ -134,8 +134,8 @@ def command(
             ecdf=ecdf,
         )
         return
-    from ..estimates.comparisons import compare
-    from ..query import ask, connect, find_network, require_scope
+    from ..estimates.comparisons import NEEDS_FOR_COMPARISON, compare
+    from ..query import ask, connect_for, find_network, require_scope
     from ..report.performance import comparison_table
     from ..store import Lake
 
@@ -144,7 +144,7 @@ def command(
     chosen: dict[str, Any] = {"scope": scope, "kind": kind, "over_time": over_time}
     if network is not None:
         chosen["network"] = find_network(opened, network, scope=scope)
-    connection = connect(opened)
+    connection = connect_for(opened, *NEEDS_FOR_COMPARISON)
     found = compare(connection, **chosen, by=by, over=over, uncertainties=uncertainties, n_bootstrap=bootstrap)
     names = dict(ask(connection, "network_states").select("network", "name").iter_rows())
     shown = statistics or _SHOWN

@@ -56,7 +56,7 @@ def command(
       alchemiscale-lake failures tyk2 --group
       alchemiscale-lake failures tyk2 --traceback
     """
-    from ..query import ask, connect, group_failures, require_scope
+    from ..query import ask, connect_for, group_failures, require_scope
     from ..report import Table
     from ..report.failures import causes_table, failures_table
     from ..store import Lake
@@ -66,7 +66,7 @@ def command(
 
     opened = Lake.open(lake)
     require_scope(opened, scope)
-    failures = ask(connect(opened), "failures", scope=scope)
+    failures = ask(connect_for(opened, "failures"), "failures", scope=scope)
     failures = _wanted(opened, failures, network, scope, everything)
     kinds = failures if each else group_failures(failures)
     if group and is_for_people(tsv, output):

@@ -95,15 +95,15 @@ def command(
       alchemiscale-lake rank tyk2 --top 5
       alchemiscale-lake rank tyk2 --model-error auto
     """
-    from ..estimates.ranked_ligands import rank_network
-    from ..query import ask, connect, find_network
+    from ..estimates.ranked_ligands import NEEDS_FOR_RANKING, rank_network
+    from ..query import ask, connect_for, find_network
     from ..report.performance import few_ligands, ranking_table
     from ..report.tables import rule_remark
     from ..store import Lake
 
     opened = Lake.open(lake)
     found = find_network(opened, network, scope=scope)
-    connection = connect(opened)
+    connection = connect_for(opened, *NEEDS_FOR_RANKING)
     ranked = rank_network(connection, found, top=top, kind=kind, n_draws=draws, model_error=model_error)
     table = ranking_table(ranked, shown=limit)
     show_table(table, tsv=tsv, output=output, counted=f"{part(len(table.rows), len(ranked.ligands), 'ligand')}")

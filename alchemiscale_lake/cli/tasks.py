@@ -320,13 +320,13 @@ def _select(
     """Return the matching Tasks, sorted by Transformation and repeat."""
     import polars as pl
 
-    from ..query import ask, connect, find_network, require_scope
+    from ..query import ask, connect_for, find_network, require_scope
     from ..statestore.task_names import repeat_numbers
     from ..statestore.task_operations import network_transformations
     from ..statestore.transformation_names import find_transformations
 
     require_scope(lake, scope)
-    connection = connect(lake)
+    connection = connect_for(lake, "task_states", "transformations")
     rows = ask(connection, "task_states", scope=scope)
     names = connection.sql("select transformation, name as transformation_name from transformations").pl()
     rows = rows.join(repeat_numbers(lake).drop("transformation"), on="task", how="left")

@@ -60,14 +60,14 @@ def command(
       alchemiscale-lake usage --by host --since 7d
       alchemiscale-lake usage --by day --scope org-campaign-* --plot throughput.png
     """
-    from ..query import connect, require_scope
+    from ..query import connect_for, require_scope
     from ..report.usage import usage_table
     from ..store import Lake, now_utc
 
     window, now = None if since is None else _window(since), now_utc()
     opened = Lake.open(lake)
     require_scope(opened, scope)
-    connection = connect(opened)
+    connection = connect_for(opened, "usage", "throughput", "network_storage", "scope_storage")
     table = usage_table(connection, by, scope=scope, window=window, now=now)
     show_table(table, tsv=tsv, output=output)
     if plot is not None:

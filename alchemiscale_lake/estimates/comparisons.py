@@ -23,13 +23,16 @@ from ..estimators.statistics.performance import Performance, Resampled, pool, re
 from ..ids import Scope, ScopedKey
 from ..query import Connection, ask
 
-__all__ = ["QUANTITIES", "By", "Comparison", "compare", "compared_pairs", "programme_of"]
+__all__ = ["NEEDS_FOR_COMPARISON", "QUANTITIES", "By", "Comparison", "compare", "compared_pairs", "programme_of"]
 
 By = Literal["network", "scope", "programme"]
 Quantity = Literal["dG", "ddG"]
 
 #: Ligands and edges, with their named queries.
 QUANTITIES: Final[dict[Quantity, str]] = {"dG": "compared_ligands", "ddG": "compared_edges"}
+
+#: What a connection for `compare` must have.
+NEEDS_FOR_COMPARISON: Final = (*QUANTITIES.values(), "network_states")
 
 
 @dataclass(frozen=True, slots=True)

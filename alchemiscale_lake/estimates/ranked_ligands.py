@@ -21,7 +21,10 @@ from ..networks.measures import is_absent
 from ..query import Connection, ask_edges, read_sql, require_known_network, statement
 from .model_errors import AskedModelError, ChosenModelError, choose_model_error
 
-__all__ = ["RankedNetwork", "rank_network"]
+__all__ = ["NEEDS_FOR_RANKING", "RankedNetwork", "rank_network"]
+
+#: What a connection for `rank_network` must have.
+NEEDS_FOR_RANKING: Final = ("ligands_to_rank", "latest_edges", "networks")
 
 #: Default number of joint draws: for networks with a covariance, and for those too large for one.
 _DRAWS: Final = 10_000

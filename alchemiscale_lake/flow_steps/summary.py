@@ -10,7 +10,7 @@ from ..estimates.gathering import GatherReport
 from ..hints import with_lake
 from ..ids import ScopedKey
 from ..plurals import count, part, verb
-from ..query import NetworkNames, ask, connect
+from ..query import NetworkNames, ask, connect_for
 from ..statestore.task_operations import network_transformations
 from ..store import Lake
 from .artifacts import code, escaped, publish_markdown, publish_table
@@ -34,7 +34,9 @@ def publish_estimates(lake: Lake, report: GatherReport, *, title: str) -> None:
     title : str
         Title of the artifact.
     """
-    ranking = ask(connect(lake), "ligand_ranking", network=report.network).head(_MOST_ROWS)
+    ranking = ask(connect_for(lake, "ligand_ranking", "networks"), "ligand_ranking", network=report.network).head(
+        _MOST_ROWS
+    )
     rows = [
         {
             "ligand": row["ligand"],
@@ -88,7 +90,7 @@ def publish_campaign(lake: Lake, title: str, network: str, dispatched: Dispatche
 
 
 def _failures(lake: Lake, network: str) -> list[str]:
-    failures = ask(connect(lake), "failures", scope=ScopedKey.from_str(network).scope)
+    failures = ask(connect_for(lake, "failures"), "failures", scope=ScopedKey.from_str(network).scope)
     failures = failures.filter(pl.col("transformation").is_in(network_transformations(lake, network)))
     if not len(failures):
         return []

@@ -14,7 +14,7 @@ import polars as pl
 from ..caller import Caller
 from ..errors import NotFoundError
 from ..ids import Scope
-from ..query import ask, connect
+from ..query import ask, connect_for
 from ..store import Lake, now_utc
 from ..suggestions import did_you_mean
 
@@ -34,7 +34,7 @@ def current_assays(lake: Lake, scope: Scope | str | None = None, *, kind: str | 
     kind : str, optional
         `binding`, `hydration` or `direct`.
     """
-    return ask(connect(lake), "current_assays", scope=scope, kind=kind)
+    return ask(connect_for(lake, "current_assays"), "current_assays", scope=scope, kind=kind)
 
 
 def enter_assays(

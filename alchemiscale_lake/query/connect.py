@@ -76,7 +76,7 @@ def connect(
     return connect_frames(_within(lake.snapshot(), scopes), unsafe=unsafe)
 
 
-def connect_for(lake: Lake, *names: str) -> Connection:
+def connect_for(lake: Lake, *names: str, scopes: Sequence[Scope | str] | None = None) -> Connection:
     """Open a connection that has these tables and named queries only, and what they need.
 
     Parameters
@@ -84,9 +84,13 @@ def connect_for(lake: Lake, *names: str) -> Connection:
     lake : Lake
     *names : str
         Tables, named queries and other files of `query/sql`.
+    scopes : sequence of Scope or str, optional
+        Scopes or patterns: rows of other Scopes are left out. Default: everything.
     """
     needs = needed_by(names)
-    return connect_frames(lake.snapshot(needs.tables), queries=needs.queries)
+    # which hosts are seen depends on the results
+    read = needs.tables if scopes is None or "hosts" not in needs.tables else {*needs.tables, "results"}
+    return connect_frames(_within(lake.snapshot(read), scopes), queries=needs.queries)
 
 
 def connect_frames(

@@ -19,7 +19,7 @@ import polars as pl
 from ..errors import EstimationError, MissingDependencyError, NotFoundError
 from ..ids import ScopedKey
 from ..networks.measures import is_absent
-from ..query import ask_edges, connect, read_sql, statement
+from ..query import ask_edges, connect_for, read_sql, statement
 from ..store import Lake
 
 __all__ = ["FEMapContent", "from_femap", "network_femap", "to_femap"]
@@ -80,7 +80,7 @@ def network_femap(lake: Lake, network: str | ScopedKey, *, kind: str | None = No
         If cinnabar is not installed.
     """
     network = str(ScopedKey.parse(network))
-    connection = connect(lake)
+    connection = connect_for(lake, "ligands_to_rank", "latest_edges", "networks")
     nodes = read_sql(connection, statement("ligands_to_rank"), {"network": network, "kind": kind})
     kinds = sorted(nodes["kind"].unique())
     if len(kinds) != 1:

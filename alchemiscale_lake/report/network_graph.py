@@ -17,7 +17,7 @@ from ..errors import EstimationError
 from ..estimates.experiment_pairs import FEWEST_PAIRS, dg_pairs, pair_performance
 from ..ids import ScopedKey
 from ..networks.measures import ABSENT, is_absent
-from ..query import Connection, ask, ask_edges, connect, read_sql
+from ..query import Connection, ask, ask_edges, connect_for, read_sql
 from ..store import Lake
 from .layout import place_nodes
 from .ligand_structures import add_structures
@@ -29,6 +29,15 @@ __all__ = ["EDGE_STATUSES", "NetworkGraph", "Row", "network_graph"]
 #: Statuses of an edge or ligand, most urgent first: an edge has the first that applies.
 EDGE_STATUSES: Final = ("error", "running", "waiting", "complete", "idle")
 
+_NEEDS: Final = (
+    "network_legs",
+    "transformation_status",
+    "latest_edges",
+    "ligand_ranking",
+    "latest_findings",
+    "network_states",
+    "results",
+)
 _NO_ESTIMATE: Final = "no estimate"
 _TASK_COLUMNS: Final = ("n_waiting", "n_running", "n_complete", "n_error")
 _NUMBERS: Final = ("value_kcal_mol", "uncertainty_kcal_mol", "residual_kcal_mol")
@@ -81,7 +90,7 @@ def network_graph(lake: Lake, network: str) -> NetworkGraph:
     EstimationError
         If the network has no edge between ligands.
     """
-    connection = connect(lake)
+    connection = connect_for(lake, *_NEEDS)
     legs = _legs(connection, network)
     edges = ask_edges(connection, network=network)
     ligands = ask(connection, "ligand_ranking", network=network)

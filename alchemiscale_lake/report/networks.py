@@ -7,7 +7,7 @@ from collections.abc import Collection
 import polars as pl
 
 from ..ids import Scope
-from ..query import ask, connect
+from ..query import ask, connect_for
 from ..store import Lake
 from .table import Table
 
@@ -25,7 +25,7 @@ def networks_table(lake: Lake, scope: Scope | str | None = None, states: Collect
     states : collection of str, default ()
         States to include; empty for all.
     """
-    rows = ask(connect(lake), "network_states", scope=scope)
+    rows = ask(connect_for(lake, "network_states"), "network_states", scope=scope)
     if states:
         rows = rows.filter(pl.col("state").is_in(list(states)))
     counts = {network: len(patterns) for network, patterns in lake.network_log.restart_patterns().items()}

@@ -8,6 +8,7 @@ import pytest
 
 from alchemiscale_lake import Scope, connect
 from alchemiscale_lake.caller import Caller
+from alchemiscale_lake.query import connect_for
 from alchemiscale_lake.schemas import TABLES
 from alchemiscale_lake.statestore.claims import claim_tasks
 from alchemiscale_lake.statestore.host_records import quarantine_host
@@ -64,3 +65,12 @@ def test_what_belongs_to_no_scope_is_seen_by_those_who_see_everything(shared: La
     assert connect(shared).sql("select count(*) from hosts").fetchall() == [(1,)]
     assert connect(shared, "a-one-x").sql("select count(*) from hosts").fetchall() == [(1,)]
     assert connect(shared, []).sql("select count(*) from hosts").fetchall() == [(0,)]
+
+
+@pytest.mark.parametrize("scopes", [None, ["a-one-x"], []])
+def test_a_connection_for_few_queries_sees_what_a_whole_one_does(shared: Lake, scopes: list[str] | None) -> None:
+    few, whole = connect_for(shared, "throughput", "hosts", scopes=scopes), connect(shared, scopes)
+    for name in ("throughput", "hosts"):
+        seen = [sorted(one.sql(f"from {name}").fetchall(), key=str) for one in (few, whole)]
+        assert seen[0] == seen[1], name
+    assert "task_log" not in {row[0] for row in few.sql("select view_name from duckdb_views()").fetchall()}

@@ -84,9 +84,10 @@ def test_it_answers_the_same_as_it_is(any_old: tuple[int, Path]) -> None:
     format_, folder = any_old
     lake = Lake.open(folder)
     assert_same_answers(lake, format_)
+    connection = connect(lake)
     for name, schema in TABLES.items():
         assert lake.table(name).scan().collect_schema().names() == schema.names
-        assert connect(lake).sql(f"from {name}").columns == schema.names
+        assert connection.sql(f"from {name}").columns == schema.names
 
 
 def test_it_answers_the_same_after_migration(any_old: tuple[int, Path]) -> None:

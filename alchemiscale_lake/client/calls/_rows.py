@@ -10,10 +10,19 @@ import polars as pl
 from ...caller import Caller
 from ...errors import NotFoundError
 from ...ids import Scope, ScopedKey
-from ...query import Connection, connect
+from ...query import Connection, connect, connect_for
 from ...store import Lake, collect
 
-__all__ = ["connection_of", "in_scope", "members_of", "readable", "require_rows", "rows_of", "stream_of"]
+__all__ = [
+    "connection_for",
+    "connection_of",
+    "in_scope",
+    "members_of",
+    "readable",
+    "require_rows",
+    "rows_of",
+    "stream_of",
+]
 
 
 def rows_of(lake: Lake, table: str, chosen: pl.Expr, columns: Sequence[str]) -> pl.DataFrame:
@@ -38,7 +47,25 @@ def connection_of(lake: Lake, caller: Caller) -> Connection:
     caller : Caller
     """
     # granted Scopes may have no network yet, which `connect` refuses
-    return connect(lake, None if caller.may("read", Scope()) else list_scopes(lake, caller))
+    return connect(lake, _limits(lake, caller))
+
+
+def connection_for(lake: Lake, caller: Caller, *names: str) -> Connection:
+    """Open a connection that has these tables and named queries only, and of them what the caller may read.
+
+    Parameters
+    ----------
+    lake : Lake
+    caller : Caller
+    *names : str
+        Tables, named queries and other files of `query/sql`.
+    """
+    return connect_for(lake, *names, scopes=_limits(lake, caller))
+
+
+def _limits(lake: Lake, caller: Caller) -> list[str] | None:
+    """Return the Scopes that the caller may read; None if these are all."""
+    return None if caller.may("read", Scope()) else list_scopes(lake, caller)
 
 
 def list_scopes(lake: Lake, caller: Caller) -> list[str]:

@@ -12,11 +12,11 @@ from ...caller import Caller
 from ...costs.pricing import TransformationPrice, price
 from ...costs.remaining_work import remaining_of_network
 from ...estimates.gathering import gather_network as gather
-from ...estimates.ranked_ligands import rank_network
+from ...estimates.ranked_ligands import NEEDS_FOR_RANKING, rank_network
 from ...ids import ScopedKey
-from ...query import ask, read_sql
+from ...query import NAMED_QUERIES, ask, read_sql
 from ...store import Lake, now_utc
-from ._rows import connection_of, stream_of
+from ._rows import connection_for, connection_of, stream_of
 
 __all__ = ["forecast", "gather_network", "named_query", "ranking", "sql"]
 
@@ -53,7 +53,8 @@ def named_query(
     """
     if network is not None:
         caller.require_for("read", [network])
-    return stream_of(ask(connection_of(lake, caller), name, network=network, **(equals or {})))
+    needs = ("networks", name) if name in NAMED_QUERIES else ()  # `ask` refuses unknown ones
+    return stream_of(ask(connection_for(lake, caller, *needs), name, network=network, **(equals or {})))
 
 
 def ranking(
@@ -72,7 +73,9 @@ def ranking(
     model_error : float or str, optional
     """
     caller.require_for("read", [network])
-    ranked = rank_network(connection_of(lake, caller), network, top=top, kind=kind, model_error=model_error)
+    ranked = rank_network(
+        connection_for(lake, caller, *NEEDS_FOR_RANKING), network, top=top, kind=kind, model_error=model_error
+    )
     return stream_of(ranked.ligands)
 
 

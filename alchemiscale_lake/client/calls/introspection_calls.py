@@ -17,7 +17,7 @@ from ...statestore import package_use, stalled_tasks, task_attempts, task_story,
 from ...statestore.network_members import require_networks
 from ...statestore.status_changes import status_changes
 from ...store import Lake
-from ._rows import connection_of, list_scopes, members_of, readable, require_rows, rows_of, stream_of
+from ._rows import connection_for, list_scopes, members_of, readable, require_rows, rows_of, stream_of
 
 __all__ = [
     "attempt_output",
@@ -183,7 +183,7 @@ def failure_causes(
     everything : bool, default False
         Also failures of Tasks that are complete, invalid or deleted now.
     """
-    failures = ask(connection_of(lake, caller), "failures", scope=scope)
+    failures = ask(connection_for(lake, caller, "failures"), "failures", scope=scope)
     if network is not None:
         caller.require_for("read", [network])
         require_networks(lake, [network])
