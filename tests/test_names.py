@@ -7,6 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import pytest
+
 from benchmarks.rooms import ROOT, Module, modules_of
 
 #: Subjects that several rooms have a module about: its table, its state, its computation, its command, its output.
@@ -89,12 +91,18 @@ def in_several_rooms(modules: Iterable[Module]) -> dict[str, list[str]]:
     return {name: found for name, found in homes.items() if len(found) > 1}
 
 
-def test_no_class_has_two_meanings() -> None:
-    assert {name: homes for name, homes in with_two_meanings(modules_of(ROOT)).items() if name not in UNITS} == {}
+@pytest.fixture(scope="module")
+def ours() -> list[Module]:
+    """Return all modules, parsed."""
+    return list(modules_of(ROOT))
 
 
-def test_modules_of_one_name_are_about_one_subject() -> None:
-    found = in_several_rooms(modules_of(ROOT))
+def test_no_class_has_two_meanings(ours: list[Module]) -> None:
+    assert {name: homes for name, homes in with_two_meanings(ours).items() if name not in UNITS} == {}
+
+
+def test_modules_of_one_name_are_about_one_subject(ours: list[Module]) -> None:
+    found = in_several_rooms(ours)
     del found["__main__"]
 
     assert {name: homes for name, homes in found.items() if name not in SUBJECTS} == {}
