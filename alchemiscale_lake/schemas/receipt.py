@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, NoReturn
 
@@ -55,7 +55,7 @@ class Receipt:
         Rows of `result_files`.
     host : mapping of str to object
         Row of `hosts`.
-    replicates : sequence of mapping of str to object, default ()
+    replicates : sequence of mapping of str to object, default []
         Rows of `replicates`; empty if the Protocol reported none.
     refused : sequence of mapping of str to object, default ()
         Rows of `refused_files`.
@@ -66,7 +66,7 @@ class Receipt:
     files: Sequence[Mapping[str, Any]]
     host: Mapping[str, Any]
     replicates: Sequence[Mapping[str, Any]] = ()
-    refused: Sequence[Mapping[str, Any]] = ()
+    refused: Sequence[Mapping[str, Any]] = field(default_factory=list)
 
     @property
     def attempt(self) -> str:
