@@ -11,7 +11,12 @@ HOST_LOG = TableSchema(
         Column("hostname", STRING, "Name of the host."),
         Column("seq", INT, "Number of the commit: 1, 2, 3, ... without gaps."),
         Column("idx", INT, "Position within the commit."),
-        Column("event", STRING, "Kind of decision.", choices=("quarantined", "forgiven")),
+        Column(
+            "event",
+            STRING,
+            "Kind of decision; `forgiven` in rows of versions before format 4 is `readmitted`.",
+            choices=("quarantined", "readmitted"),
+        ),
         Column("ends_at", TIME, "End of the quarantine.", nullable=True),
         Column("actor", STRING, "User who decided."),
         Column("reason", STRING, "Human-readable reason.", nullable=True),

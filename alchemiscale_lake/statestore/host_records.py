@@ -78,8 +78,8 @@ def host_records(lake: Lake, rules: QuarantineRules) -> dict[str, HostRecord]:
     with memory.lock:
         if memory.rules != rules:
             given = memory.decisions.values()
-            forgiven = {d.hostname: d.readmitted_at for d in given if d.readmitted_at is not None}
-            records = fold_outcomes(memory.outcomes, rules, forgiven)
+            readmitted = {d.hostname: d.readmitted_at for d in given if d.readmitted_at is not None}
+            records = fold_outcomes(memory.outcomes, rules, readmitted)
             memory.records = records | {d.hostname: _decided(records, d) for d in given if d.until is not None}
             memory.rules = rules
         return dict(memory.records)

@@ -1,10 +1,11 @@
-"""The log of user decisions about hosts: quarantine until a time, or an end of all penalties."""
+"""The log of user decisions about hosts: quarantine until a time, or readmission."""
 
 from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Final
 
 import polars as pl
 import pyarrow as pa
@@ -15,6 +16,9 @@ from .storage_errors import collect
 from .table import LakeTable
 
 __all__ = ["HostDecision", "HostLog"]
+
+#: The event, and its name in rows of versions before format 4.
+_READMITTED: Final = ("readmitted", "forgiven")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +31,12 @@ class HostDecision:
     at : datetime
         Time of the decision.
     until : datetime or None
-        End of the quarantine; None if the host was cleared.
+        End of the quarantine; None if the host was readmitted.
     actor : str
         Who decided.
     reason : str or None
     readmitted_at : datetime or None
-        When it was last cleared, even if a later decision followed.
+        When it was last readmitted, even if a later decision followed.
     """
 
     hostname: str
@@ -53,24 +57,24 @@ class HostLog:
         """Return the latest decision about each host that has one."""
         rows = collect(self._table.scan(), "the log of hosts").sort("seq", "idx")
         last = rows.unique("hostname", keep="last", maintain_order=True)
-        acts = rows.filter(pl.col("event") == "forgiven").unique("hostname", keep="last", maintain_order=True)
-        forgiven = dict(acts.select("hostname", "at").iter_rows())
+        ends = rows.filter(pl.col("event").is_in(_READMITTED)).unique("hostname", keep="last", maintain_order=True)
+        readmitted = dict(ends.select("hostname", "at").iter_rows())
         return {
-            name: HostDecision(name, at, ends_at, actor, reason, forgiven.get(name))
+            name: HostDecision(name, at, ends_at, actor, reason, readmitted.get(name))
             for name, at, ends_at, actor, reason in last.select(
                 "hostname", "at", "ends_at", "actor", "reason"
             ).iter_rows()
         }
 
     def decide(self, hostname: str, until: datetime | None, *, caller: Caller, reason: str | None = None) -> None:
-        """Quarantine a host until a time, or clear it (None).
+        """Quarantine a host until a time, or readmit it (None).
 
         Parameters
         ----------
         hostname : str
             Name of the host, as in the results.
         until : datetime or None
-            End of the quarantine, UTC; None clears it.
+            End of the quarantine, UTC; None readmits it.
         caller : Caller
             Recorded as the author; needs the right to do this in the Scopes concerned.
         reason : str, optional
@@ -85,7 +89,7 @@ class HostLog:
                 return None  # an earlier try was committed after all
             row = {
                 "hostname": hostname, "seq": number, "idx": 0, "ends_at": until, "actor": caller.name, "reason": reason,
-                "event": "forgiven" if until is None else "quarantined", "commit_id": commit_id,
+                "event": "readmitted" if until is None else "quarantined", "commit_id": commit_id,
                 "at": datetime.now(UTC),
             }  # fmt: skip
             return self._table.schema.table([row])

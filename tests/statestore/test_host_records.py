@@ -161,7 +161,7 @@ def test_a_person_quarantines_and_readmits(lake: Lake) -> None:
     log = lake.table("host_log").scan().sort("seq").collect()
     assert list(log.select("seq", "hostname", "event", "actor", "reason").iter_rows()) == [
         (1, "noisy", "quarantined", "ana", "a broken fan"),
-        (2, "noisy", "forgiven", "bob", None),
+        (2, "noisy", "readmitted", "bob", None),
     ]
 
 

@@ -1,4 +1,4 @@
-"""Format 4: the text of a finding is `description`, in lakes that were migrated and in those that were not."""
+"""Format 4: findings have a `description`, hosts are `readmitted`, in lakes that were migrated and that were not."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import tarfile
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
 import pytest
 
+from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.query import ask, connect
-from alchemiscale_lake.store import Lake, migrate
+from alchemiscale_lake.schemas import TABLES
+from alchemiscale_lake.store import Lake, check_table, migrate
 from tests.schema_formats import archive_of
 
 TEXT = ["network", "checked", "kind", "rank"]
@@ -58,3 +61,45 @@ def test_rows_of_an_older_version_have_their_text_in_the_view(old: Lake) -> None
     found = texts(lake).filter(pl.col("rank") == 999)
 
     assert found["description"].to_list() == ["an older version wrote this"]
+
+
+# --- hosts ----------------------------------------------------------------------------------------
+
+
+def readmit_as_before(lake: Lake, hostname: str) -> None:
+    """Append what a version before format 4 appends."""
+    table = lake.table("host_log")
+    row = pl.DataFrame(TABLES["host_log"].sample(1, hostname=hostname, event="readmitted", ends_at=None))
+
+    def rows(_: object, number: int) -> pa.Table:
+        return table.schema.typed(row.with_columns(event=pl.lit("forgiven"), seq=pl.lit(number), idx=pl.lit(0)))
+
+    table.append(rows)
+
+
+def events(lake: Lake) -> list[tuple[int, str, str]]:
+    rows = lake.table("host_log").scan().select("seq", "hostname", "event").collect()
+    return rows.sort("seq").rows()  # type: ignore[no-any-return]
+
+
+def test_hosts_that_were_readmitted_are_so_before_and_after(old: Lake) -> None:
+    readmit_as_before(old, "node-1")
+    before = old.host_log.decisions()
+    assert before["node-1"].readmitted_at is not None
+
+    migrate(old.url, tell=lambda _: None)
+
+    lake = Lake.open(old.url)
+    assert lake.host_log.decisions() == before
+    assert events(lake) == [(1, "node-1", "quarantined"), (2, "node-1", "readmitted")]
+    assert check_table(lake, "host_log").flaws == []
+    lake.host_log.decide("node-2", None, caller=Caller("ada"))
+    assert events(lake)[2:] == [(3, "node-2", "readmitted")]
+
+
+def test_a_readmission_by_an_older_version_counts_after_the_migration(old: Lake) -> None:
+    migrate(old.url, tell=lambda _: None)
+    lake = Lake.open(old.url)
+    readmit_as_before(lake, "node-1")
+
+    assert lake.host_log.decisions()["node-1"].readmitted_at is not None

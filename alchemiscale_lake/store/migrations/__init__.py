@@ -7,7 +7,7 @@ file `to_<n>.py` holds the step from format n-1 to n; `store/migrate.py` runs th
 changes, so readers and writers of either format continue meanwhile, and a lake that only lacks additive steps opens as
 it is: what came later is empty or NULL. What a format adds is declared once, as `since` of a table or column; the step
 that adds it is `Step(n, "...")` and no more. Values for existing rows are computed by `fill`, in a `run` that calls
-`add_new` first.
+`add_new` first. A value may get another name by `rename_values`, if readers of the format before can do without it.
 
 **Other steps** change what existed. The lake opens only once they are done, so the marker names the new format before
 the first change (older versions then refuse the lake) with `unfinished_from`, until the last change is done. They are
@@ -23,13 +23,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from .fill import fill
+from .fill import fill, rename_values
 from .step import Step, add_new
 from .to_2 import TO_2
 from .to_3 import TO_3
 from .to_4 import TO_4
 
-__all__ = ["STEPS", "Step", "add_new", "fill", "steps_after"]
+__all__ = ["STEPS", "Step", "add_new", "fill", "rename_values", "steps_after"]
 
 #: All steps, in order.
 STEPS: Final = (TO_2, TO_3, TO_4)

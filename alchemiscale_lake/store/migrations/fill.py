@@ -1,8 +1,8 @@
-"""Values for rows that are older than their column, computed from their other columns."""
+"""Values of rows that older versions wrote: for columns that came later, and renamed ones."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
@@ -16,7 +16,7 @@ from ..file_swap import File, Partition, read_file, swap_files
 if TYPE_CHECKING:
     from ..table import LakeTable
 
-__all__ = ["fill"]
+__all__ = ["fill", "rename_values"]
 
 #: Maintenance may replace files while they are filled; what it made of them is filled in the next round.
 _ROUNDS: Final = 20
@@ -49,23 +49,54 @@ def fill(table: LakeTable, columns: Sequence[str], compute: Callable[[pl.DataFra
         If files kept being replaced by others.
     DamagedError, StorageError
     """
-    n_filled = 0
+
+    def change(rows: pl.DataFrame) -> tuple[pl.DataFrame, int]:
+        filled = _filled(rows, columns, compute)
+        return filled, _n_lacking(rows, columns) - _n_lacking(filled, columns)
+
+    return _change_files(table, change)
+
+
+def rename_values(table: LakeTable, column: str, names: Mapping[str, str]) -> int:
+    """Replace values of a column of text by their new names, as `fill` does; return the number of rows changed.
+
+    Readers must know both: rows that an older version appends later have the former ones.
+
+    Parameters
+    ----------
+    table : LakeTable
+    column : str
+    names : mapping
+        Former to new value; others stay.
+
+    Raises
+    ------
+    SchemaError, CommitConflictError, DamagedError, StorageError
+    """
+
+    def change(rows: pl.DataFrame) -> tuple[pl.DataFrame, int]:
+        return rows.with_columns(pl.col(column).replace(names)), int(rows[column].is_in(list(names)).sum())
+
+    return _change_files(table, change)
+
+
+def _change_files(table: LakeTable, change: Callable[[pl.DataFrame], tuple[pl.DataFrame, int]]) -> int:
+    """Replace each file in which `change` changes rows; it returns the new rows, and how many changed."""
+    n_changed = 0
     for _ in range(_ROUNDS):
         delta, is_whole = table.snapshot(), True
         for partition, file in _files(table, delta):
-            rows = pl.DataFrame(read_file(table, delta, partition, file))
-            filled = _filled(rows, columns, compute)
-            n_new = _n_lacking(rows, columns) - _n_lacking(filled, columns)
+            rows, n_new = change(pl.DataFrame(read_file(table, delta, partition, file)))
             if not n_new:
                 continue
-            added = table.files.write(table.schema.table(filled))
+            added = table.files.write(table.schema.table(rows))
             if swap_files(table, table.snapshot(), added, [file], data_change=True):
-                n_filled += n_new
+                n_changed += n_new
                 fault_point(f"fill:{table.schema.name}")
             else:
                 is_whole = False
         if is_whole:
-            return n_filled
+            return n_changed
     raise CommitConflictError(
         f"files of table '{table.schema.name}' kept being replaced while columns were filled; try again",
         table=table.schema.name,
