@@ -11,8 +11,8 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from .errors import ContentError
@@ -39,11 +39,14 @@ class TableRow:
         Cells, unquoted ones without surrounding spaces.
     marked : bool
         Whether it starts with an unquoted `#`.
+    spaced : mapping of int to str
+        Unquoted cells that have surrounding spaces, as written, by position.
     """
 
     number: int
     cells: list[str]
     marked: bool
+    spaced: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def unmarked(self) -> list[str]:
@@ -104,7 +107,9 @@ def _tsv_rows(lines: Iterable[str], source: str) -> Iterator[TableRow]:
         cells = line.rstrip("\r\n").split("\t")
         if len(line) > _LONGEST_CELL and max(map(len, cells)) > _LONGEST_CELL:
             raise _not_a_table(source, number, f"field larger than field limit ({_LONGEST_CELL})")
-        yield TableRow(number, [_tsv_text(cell.strip()) for cell in cells], line.lstrip().startswith("#"))
+        texts = [_tsv_text(cell.strip()) for cell in cells]
+        spaced = {k: cell for k, cell in enumerate(cells) if cell.strip() == texts[k] != cell}
+        yield TableRow(number, texts, line.lstrip().startswith("#"), spaced)
 
 
 def _tsv_text(cell: str) -> str:
@@ -126,11 +131,16 @@ def _csv_rows(lines: list[str], delimiter: str, source: str) -> Iterator[TableRo
             raw = lines[before] if reader.line_num == before + 1 else "".join(lines[before : reader.line_num])
             before = reader.line_num
             if '"' in raw:
-                ends = _quoted_ends(raw, delimiter, len(cells))
+                ends, written = _quoted_ends(raw, delimiter, cells)
                 cells = [_trimmed(cell, end) for cell, end in zip(cells, ends, strict=True)]
             else:
-                cells = [cell.strip() for cell in cells]
-            yield TableRow(reader.line_num, cells, raw.lstrip().startswith("#"))
+                cells, written = [cell.strip() for cell in cells], raw.rstrip("\r\n").split(delimiter)
+            spaced = {
+                k: text
+                for k, (text, cell) in enumerate(zip(written, cells, strict=False))  # an empty line has no cells
+                if text is not None and text != cell
+            }
+            yield TableRow(reader.line_num, cells, raw.lstrip().startswith("#"), spaced)
     except csv.Error as e:
         raise _not_a_table(source, reader.line_num, str(e)) from e
 
@@ -140,15 +150,25 @@ def _trimmed(cell: str, end: str | None) -> str:
     return cell.strip() if end is None else cell.removesuffix(end) + end.rstrip()
 
 
-def _quoted_ends(raw: str, delimiter: str, n_cells: int) -> list[str | None]:
-    """Return the text after the closing quote of each cell of a row; None for an unquoted cell."""
-    field = re.compile(rf' *(?:"(?:[^"]|"")*"([^{delimiter}\r\n]*)|[^{delimiter}\r\n]*)(?:{delimiter}|\r?\n|\r|$)')
-    found: list[str | None] = []
+def _quoted_ends(raw: str, delimiter: str, cells: Sequence[str]) -> tuple[list[str | None], list[str | None]]:
+    """Return the text after the closing quote of each quoted cell of a row, and each unquoted cell as written.
+
+    Either is None for the other kind of cell.
+    """
+    pattern = re.compile(
+        rf' *"(?:[^"]|"")*"([^{delimiter}\r\n]*)(?:{delimiter}|\r?\n|\r|$)'
+        rf"|([^{delimiter}\r\n]*)(?:{delimiter}|\r?\n|\r|$)"
+    )
+    ends: list[str | None] = []
+    written: list[str | None] = []
     at = 0
-    while len(found) < n_cells and (cell := field.match(raw, at)):
-        found.append(cell[1])
+    while len(ends) < len(cells) and (cell := pattern.match(raw, at)):
+        ends.append(cell[1])
+        written.append(cell[2])
         at = cell.end()
-    return found if len(found) == n_cells else [None] * n_cells
+    if len(ends) == len(cells):
+        return ends, written
+    return [None] * len(cells), [None] * len(cells)
 
 
 def _not_a_table(source: str, number: int, why: str) -> ContentError:

@@ -24,6 +24,7 @@ from ..networks.json_tables import table_text
 from ..networks.marked_rows import is_comment, sure_names
 from ..networks.measurements import TEMPERATURE_KELVIN, Duplicates, Measured, Measurements, merged, merged_note
 from ..networks.measures import MEASURES
+from ..networks.spaced_names import spaced_names_note
 from ..plurals import count, verb
 from ..schemas import TABLES
 from ..store import Lake, collect, now_utc
@@ -226,6 +227,8 @@ def _read_values(
     notes = measurements.notes()
     if not values:
         raise SchemaError("; ".join([f"{path}: no values below the header", *notes]), path=str(path))
+    if spaced := spaced_names_note(rows[start + 1 :], [measurements.at["ligand"]]):
+        notes.append(spaced)
     if n_comments:
         notes.append(f"left out: lines that begin with #, taken for comments ({n_comments})")
     for note in notes:

@@ -25,6 +25,7 @@ from .edge_rows import RowReader, row_reader
 from .edge_values import EdgeTable, EdgeValue, LigandValue
 from .marked_rows import is_comment, sure_names
 from .measurements import TEMPERATURE_KELVIN
+from .spaced_names import spaced_names_note
 from .table_columns import TableColumns
 
 __all__ = ["EdgeTable", "EdgeValue", "LigandValue", "is_table", "read_edge_table"]
@@ -147,6 +148,8 @@ class _Reading:
     def read(self, part: _Part) -> None:
         columns = part.columns.ligands or tuple(at for at in (part.columns.at.get("ligand"),) if at is not None)
         names = sure_names(part.rows, columns)
+        if note := spaced_names_note(part.rows, columns):
+            self.notes.append(f"{self.source}: {note}")
         for row in part.rows:
             try:
                 if is_comment(row, names):

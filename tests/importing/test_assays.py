@@ -188,3 +188,13 @@ def test_a_file_that_is_no_text_a_wildcard_and_an_unknown_kind_are_refused(lake,
         import_assays(lake, path, "org-*-*")
     with pytest.raises(SchemaError, match="not one of binding, hydration, direct"):
         import_assays(lake, path, SCOPE, "solvation")
+
+
+def test_names_with_spaces_are_taken_without_and_counted(lake, write):
+    said = []
+    path = write('ligand,exp DG (kcal/mol)\na,-9\na ,-9\n"a ",-7\n')
+
+    assert import_assays(lake, path, SCOPE, tell=said.append) == 2
+    assert {row[:2] for row in values(lake)} == {("a", -9.0), ("a ", -7.0)}
+    assert len(said) == 1
+    assert "1 name is also written with surrounding spaces, which are ignored: 'a'" in said[0]

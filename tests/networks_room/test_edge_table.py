@@ -227,3 +227,36 @@ def test_computed_and_measured_values_of_cinnabars_frames_are_distinguished() ->
 def test_a_table_of_computed_ligands_is_refused_with_the_remedy() -> None:
     with pytest.raises(ResultFileError, match=r"computed free energies of ligands, .* give the edges"):
         read("ligand\tDG(MLE) (kcal/mol)\tuncertainty (kcal/mol)", "a\t1.0\t0.1")
+
+
+# --- names with spaces ----------------------------------------------------------------------------
+
+
+def edges_of(table: EdgeTable) -> set[tuple[str, str]]:
+    return {(value.ligand_a, value.ligand_b) for value in table.values}
+
+
+@pytest.mark.parametrize("gap", [",", "\t"])
+def test_names_that_differ_by_spaces_are_one_name_and_counted(gap: str) -> None:
+    rows = ("a,b,solvent,0,1.0,0.1", "a ,c,solvent,0,1.0,0.1", "c,b ,solvent,0,1.0,0.1")
+    table = read(*(row.replace(",", gap) for row in (LONG, *rows)))
+
+    assert edges_of(table) == {("a", "b"), ("a", "c"), ("c", "b")}
+    assert table.notes == (
+        "edges.csv: 2 names are also written with surrounding spaces, which are ignored: 'a', 'b'; quote names whose "
+        "spaces matter",
+    )
+
+
+def test_quoted_names_keep_their_spaces() -> None:
+    table = read(LONG, 'a,b,solvent,0,1.0,0.1', '"a ",b,solvent,0,2.0,0.1', 'c , "a" ,solvent,0,3.0,0.1')
+
+    assert edges_of(table) == {("a", "b"), ("a ", "b"), ("c", "a")}
+    assert table.notes == ()
+
+
+def test_spaces_of_every_cell_are_the_format_of_a_table() -> None:
+    table = read(LONG, "a, b, solvent, 0, 1.0, 0.1", "b, c, solvent, 0, 1.0, 0.1", "# c , b", "")
+
+    assert edges_of(table) == {("a", "b"), ("b", "c")}
+    assert table.notes == ("edges.csv: left out: lines that begin with #, taken for comments (1)",)
