@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from prefect import flow
@@ -15,15 +14,21 @@ from prefect.runtime import flow_run
 from ..caller import Caller
 from ..errors import NotALakeError
 from ..estimates.gathering import GatherReport, gather_network
-from ..flow_steps.campaigns import Campaign, finish_campaign, new_campaign, prepare_campaign
+from ..flow_steps.campaigns import (
+    Campaign,
+    finish_campaign,
+    network_name,
+    new_campaign,
+    prepare_campaign,
+    stored_network,
+)
 from ..flow_steps.dispatch_setup import set_up_dispatch
 from ..flow_steps.dispatching import Dispatched, dispatch_tasks, handed_back
 from ..flow_steps.progress_listeners import reported
 from ..flow_steps.summary import publish_campaign, publish_estimates
-from ..ids import Scope
+from ..ids import Scope, ScopedKey
 from ..networks import read_network
 from ..prefect_api.credentials import load_credentials
-from ..query import find_network
 from ..rounds import advance_network, get_strategy
 from ..rounds.setting import plan_of
 from ..settings import Pools
@@ -64,13 +69,6 @@ def _opened(lake: str, network: str, scope: str) -> Lake:
         Scope.parse(scope).require_specific()
         read_network(network)
         return Lake.create(lake, exist_ok=True)
-
-
-def _stored_network(lake: Lake, network: str) -> str | None:
-    """Return `network` if it is the ScopedKey of a stored network, None if it is a file."""
-    if network.count("-") != 4 or Path(network).exists():
-        return None
-    return find_network(lake, network)
 
 
 def _plan(strategy: str | None, settings: dict[str, Any] | None, budget_gpu_hours: float | None) -> str | None:
@@ -128,9 +126,9 @@ def run_campaign(
     Run it again to continue: completed work is not repeated.
 
     Args:
-        network: File or folder of the network on the machine where the flow runs, or the ScopedKey of a network in the
-            lake.
-        scope: Scope to store the network in, as org-campaign-project.
+        network: File or folder of the network on the machine where the flow runs, or the name or ScopedKey of a network
+            in the lake.
+        scope: Scope to store the network in, as org-campaign-project, or the Scope that it is in.
         lake: Lake: a folder on the machine where the flow runs, or the URL of a bucket. Created if it does not exist.
         name: Name of the network in the lake. Empty: the network's own name.
         tasks_per_transformation: Number of independent Tasks per Transformation. 0 runs existing Tasks only. Empty: 1,
@@ -153,7 +151,9 @@ def run_campaign(
     if tasks_per_transformation is None:
         tasks_per_transformation = 1 if chosen is None else 0
     place = _opened(lake, network, scope)
-    stored = _stored_network(place, network)
+    stored = stored_network(place, network, scope)
+    if stored is not None:
+        scope, name = str(ScopedKey.from_str(stored).scope), name or network_name(place, stored)
     campaign = new_campaign(
         place,
         scope,

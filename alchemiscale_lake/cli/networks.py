@@ -217,6 +217,10 @@ def restart_patterns() -> None:
     Patterns are regular expressions, searched for in the tracebacks of a Task's latest failure. Every match
     counts as one restart for that pattern and Task. A Task is restarted until a matching pattern has reached
     its maximum; then, or if no pattern matches, it is cancelled on the network and stays in error.
+
+    \b
+    Example:
+      alchemiscale-lake networks restart-patterns add tyk2 --pattern CUDA_ERROR --max 3
     """
 
 

@@ -206,24 +206,18 @@ def _begin(
     assay_kind: str,
     plan: str | None,
 ) -> Campaign:
-    from ..flow_steps.campaigns import network_name, new_campaign
+    from ..flow_steps.campaigns import network_name, new_campaign, stored_network
     from ..ids import Scope, ScopedKey
     from ..networks import read_network
     from ..networks.facts import transformation_rows
-    from ..query import find_network
     from ..statestore.network_state import why_unclaimed
     from ..statestore.simulation_count import ONE_TASK_EACH, multiplied_repeats, simulations_of
     from ..store import now_utc
 
     wanted: dict[str, Any] = {"source": network}
-    if not Path(network).exists():
-        try:
-            found = find_network(lake, network, scope=scope)
-        except NotFoundError as e:
-            meant = did_you_mean_file(network)
-            # its message suggests the network or Scope that was probably meant
-            raise NotFoundError(f"there is no file or folder {network!r}{meant or f', and {e}'}") from e
-        wanted = {"network": found}
+    stored = stored_network(lake, network, scope)
+    if stored is not None:
+        found, wanted = stored, {"network": stored}
         scope = str(ScopedKey.from_str(found).scope)
         known = network_name(lake, found)
         if name is not None and name != known:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import shutil
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,53 +14,20 @@ from ..plurals import count, part
 from ._errors import LakeGroup, put_out, say
 from ._options import lake_option, refuse_before_subcommand, scope_option
 from ._show import output_options, show_table
+from ._task_selection import chosen_tasks, retry_options, select_tasks, selection_options
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from ..statestore.task_operations import TaskOutcome
-    from ..store import Lake
 
 __all__ = ["command"]
 
-F = TypeVar("F", bound=Callable[..., object])
-
-_STATUSES = ("waiting", "running", "complete", "error", "invalid", "deleted")
 _COLUMNS = ("task", "status", "priority", "transformation_name", "repeat", "pool", "attempt")
-
-
-_status_option = click.option(
-    "--status", type=click.Choice(_STATUSES), multiple=True, help="Only Tasks with this status."
-)
-_OPTIONS = (
-    lake_option,
-    scope_option,
-    click.option("--network", default=None, help="Only Tasks of this network (name, ScopedKey or a prefix of it)."),
-    _status_option,
-    click.option("--transformation", default=None, help="Only Tasks of this Transformation (name or ScopedKey)."),
-)
-
-
-def _selection(command: F) -> F:
-    """Add `lake`, `scope`, `network`, `status` and `transformation`."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
-
-
-def _retried(command: F) -> F:
-    """Add `lake`, `scope`, `network` and `transformation`."""
-    for option in reversed([option for option in _OPTIONS if option is not _status_option]):
-        command = option(command)
-    return command
-
-
 _reason_option = click.option("--reason", default=None, help="Reason; kept in the log.")
 _tasks_argument = click.argument("tasks", nargs=-1, metavar="[TASK]...")
 
 
 @click.group("tasks", cls=LakeGroup, invoke_without_command=True)
-@_selection
+@selection_options
 @click.option("--limit", type=click.IntRange(min=1), default=None, metavar="N", help="Show at most N Tasks.")
 @output_options
 @click.pass_context
@@ -84,11 +50,16 @@ def command(ctx: click.Context, /, **options: Any) -> None:
 
 
 @command.command("list")
-@_selection
+@selection_options
 @click.option("--limit", type=click.IntRange(min=1), default=None, metavar="N", help="Show at most N Tasks.")
 @output_options
 def list_command(**options: Any) -> None:
-    """List Tasks."""
+    """List Tasks.
+
+    \b
+    Example:
+      alchemiscale-lake tasks list --network tyk2 --status running
+    """
     _list(**options)
 
 
@@ -99,6 +70,10 @@ def show_command(task: str, lake: str) -> None:
     """Show the history of a Task: created, claimed, attempts, decisions, results and files.
 
     TASK is a ScopedKey, the beginning of one, a name such as tyk2_a_b_complex-r0, or the id of an attempt.
+
+    \b
+    Example:
+      alchemiscale-lake tasks show tyk2_a_b_complex-r0
     """
     from ..report.task_page import story_lines
     from ..statestore.task_attempts import find_task
@@ -126,6 +101,10 @@ def stalled_command(lake: str, scope: str | None, quiet_for: str, tsv: bool, out
 
     These are running Tasks without recent activity, and waiting Tasks that extend a failed Task or were released
     again and again.
+
+    \b
+    Example:
+      alchemiscale-lake tasks stalled --quiet-for 2h
     """
     from ..amounts import parse_seconds
     from ..query import require_scope
@@ -178,6 +157,10 @@ def create_command(
     """Create Tasks and print their ScopedKeys.
 
     The new Tasks are additional; `submit --tasks-per-transformation` counts existing Tasks.
+
+    \b
+    Example:
+      alchemiscale-lake tasks create --network tyk2 --transformation a_b_complex --tasks-per-transformation 2
     """
     from ..query import find_network, require_scope
     from ..statestore.simulation_count import multiplied_repeats
@@ -204,45 +187,60 @@ def create_command(
 
 @command.command("action")
 @_tasks_argument
-@_selection
+@selection_options
 @click.option("--weight", type=click.FloatRange(0, 1), default=None, help="Weight of the action.  [default: 0.5]")
 @_reason_option
 def action_command(tasks: tuple[str, ...], weight: float | None, reason: str | None, **selection: Any) -> None:
-    """Action Tasks on --network, so that they can be claimed."""
+    """Action Tasks on --network, so that they can be claimed.
+
+    \b
+    Example:
+      alchemiscale-lake tasks action --network tyk2 --status waiting
+    """
     from ..statestore.task_operations import action_tasks
 
-    lake, user, network, chosen = _chosen(tasks, selection, needs_network=True)
+    lake, user, network, chosen = chosen_tasks(tasks, selection, needs_network=True)
     _answer(action_tasks(lake, chosen, network, weight=weight, caller=user, reason=reason), "actioned")
 
 
 @command.command("cancel")
 @_tasks_argument
-@_selection
+@selection_options
 @_reason_option
 def cancel_command(tasks: tuple[str, ...], reason: str | None, **selection: Any) -> None:
-    """Cancel Tasks on --network: they are no longer claimed for it, and keep their status."""
+    """Cancel Tasks on --network: they are no longer claimed for it, and keep their status.
+
+    \b
+    Example:
+      alchemiscale-lake tasks cancel --network tyk2 tyk2_a_b_complex-r0
+    """
     from ..statestore.task_operations import cancel_tasks
 
-    lake, user, network, chosen = _chosen(tasks, selection, needs_network=True)
+    lake, user, network, chosen = chosen_tasks(tasks, selection, needs_network=True)
     _answer(cancel_tasks(lake, chosen, network, caller=user, reason=reason), "cancelled")
 
 
 @command.command("set-status")
 @click.argument("to", type=click.Choice(["waiting", "invalid", "deleted"]))
 @_tasks_argument
-@_selection
+@selection_options
 @_reason_option
 def set_status_command(to: str, tasks: tuple[str, ...], reason: str | None, **selection: Any) -> None:
-    """Set Tasks waiting, invalid or deleted; the last two also apply to every Task that extends them."""
+    """Set Tasks waiting, invalid or deleted; the last two also apply to every Task that extends them.
+
+    \b
+    Example:
+      alchemiscale-lake tasks set-status invalid tyk2_a_b_complex-r0 --reason "wrong charges"
+    """
     from ..statestore.task_operations import set_tasks_status
 
-    lake, user, _, chosen = _chosen(tasks, selection)
+    lake, user, _, chosen = chosen_tasks(tasks, selection)
     _answer(set_tasks_status(lake, chosen, to, caller=user, reason=reason), f"set {to}")
 
 
 @command.command("retry")
 @_tasks_argument
-@_retried
+@retry_options
 @_reason_option
 def retry_command(tasks: tuple[str, ...], reason: str | None, **selection: Any) -> None:
     """Set Tasks in error waiting, so that `run` or `dispatch` runs them again: all in the lake, or those selected.
@@ -254,7 +252,7 @@ def retry_command(tasks: tuple[str, ...], reason: str | None, **selection: Any) 
     """
     from ..statestore.task_operations import TaskOutcome, set_tasks_status
 
-    lake, user, _, chosen = _chosen(tasks, {**selection, "status": ("error",)})
+    lake, user, _, chosen = chosen_tasks(tasks, {**selection, "status": ("error",)})
     if not chosen:
         say("no Task is in error")
         return
@@ -272,13 +270,18 @@ def retry_command(tasks: tuple[str, ...], reason: str | None, **selection: Any) 
 @command.command("set-priority")
 @click.argument("priority", type=click.IntRange(min=1))
 @_tasks_argument
-@_selection
+@selection_options
 @_reason_option
 def set_priority_command(priority: int, tasks: tuple[str, ...], reason: str | None, **selection: Any) -> None:
-    """Set the priority of Tasks; the lower number goes first."""
+    """Set the priority of Tasks; the lower number goes first.
+
+    \b
+    Example:
+      alchemiscale-lake tasks set-priority 1 --network tyk2 --status waiting
+    """
     from ..statestore.task_operations import set_tasks_priority
 
-    lake, user, _, chosen = _chosen(tasks, selection)
+    lake, user, _, chosen = chosen_tasks(tasks, selection)
     done = set_tasks_priority(lake, chosen, priority, caller=user, reason=reason)
     _answer(done, f"set to priority {priority}")
 
@@ -286,13 +289,18 @@ def set_priority_command(priority: int, tasks: tuple[str, ...], reason: str | No
 @command.command("set-weight")
 @click.argument("weight", type=click.FloatRange(0, 1))
 @_tasks_argument
-@_selection
+@selection_options
 @_reason_option
 def set_weight_command(weight: float, tasks: tuple[str, ...], reason: str | None, **selection: Any) -> None:
-    """Set the weight with which Tasks are actioned on --network; 0 gets no compute."""
+    """Set the weight with which Tasks are actioned on --network; 0 gets no compute.
+
+    \b
+    Example:
+      alchemiscale-lake tasks set-weight 0.9 --network tyk2 --transformation a_b_complex
+    """
     from ..statestore.task_operations import set_tasks_weight
 
-    lake, user, network, chosen = _chosen(tasks, selection, needs_network=True)
+    lake, user, network, chosen = chosen_tasks(tasks, selection, needs_network=True)
     done = set_tasks_weight(lake, chosen, network, weight, caller=user, reason=reason)
     _answer(done, f"set to weight {weight}")
 
@@ -304,7 +312,7 @@ def _list(*, lake: str, limit: int | None, tsv: bool, output: str | None, **sele
     from ..report import STATUS_STYLES, Table
     from ..store import Lake
 
-    rows = _select(Lake.open(lake), **selection)
+    rows = select_tasks(Lake.open(lake), **selection)
     shown = rows if limit is None else rows.head(limit)
     where = ("scope",) if shown["scope"].n_unique() > 1 else ()
     table = Table.of(shown.select(*_COLUMNS, *where))
@@ -312,65 +320,6 @@ def _list(*, lake: str, limit: int | None, tsv: bool, output: str | None, **sele
     show_table(styled, tsv=tsv, output=output)
     if len(shown) < len(rows):
         say(f"{part(len(shown), len(rows), 'Task')} shown")
-
-
-def _select(
-    lake: Lake, *, scope: str | None, network: str | None, status: Sequence[str], transformation: str | None
-) -> pl.DataFrame:
-    """Return the matching Tasks, sorted by Transformation and repeat."""
-    import polars as pl
-
-    from ..query import ask, connect_for, find_network, require_scope
-    from ..statestore.task_names import repeat_numbers
-    from ..statestore.task_operations import network_transformations
-    from ..statestore.transformation_names import find_transformations
-
-    require_scope(lake, scope)
-    connection = connect_for(lake, "task_states", "transformations")
-    rows = ask(connection, "task_states", scope=scope)
-    names = connection.sql("select transformation, name as transformation_name from transformations").pl()
-    rows = rows.join(repeat_numbers(lake).drop("transformation"), on="task", how="left")
-    if status:
-        rows = rows.filter(pl.col("status").is_in(status))
-    if network is not None:
-        members = network_transformations(lake, find_network(lake, network, scope=scope))
-        rows = rows.filter(pl.col("transformation").is_in(members))
-    rows = rows.join(names, on="transformation", how="left")
-    if transformation is not None:
-        rows = rows.filter(pl.col("transformation").is_in(find_transformations(lake, transformation, scope=scope)))
-    return rows.sort("scope", "transformation_name", "transformation", "repeat", "task")
-
-
-def _chosen(
-    tasks: Sequence[str], selection: dict[str, Any], *, needs_network: bool = False
-) -> tuple[Lake, Caller, str, list[str]]:
-    """Return lake, user, network (or '') and the Tasks that were named, piped in or selected."""
-    from ..query import find_network
-    from ..store import Lake
-
-    lake = Lake.open(selection.pop("lake"))
-    network = ""
-    if needs_network:
-        network = find_network(lake, selection["network"], scope=selection["scope"])
-    if "-" in tasks:
-        lines = sys.stdin.read().splitlines()
-        first_column = (line.split("\t")[0].strip() for line in lines)
-        tasks = [word for word in first_column if word not in ("", "task")]  # skip the header of a piped table
-    elif not tasks:
-        if not any(selection.values()):
-            raise click.UsageError("give Tasks, or select them with --network, --status, --transformation or --scope")
-        tasks = _select(lake, **selection)["task"].to_list()
-    else:
-        tasks = _found(lake, tasks)
-    return lake, Caller.this_user(), network, list(dict.fromkeys(tasks))
-
-
-def _found(lake: Lake, words: Sequence[str]) -> list[str]:
-    """Return the ScopedKeys of Tasks named on the command line; a misspelt one is an error before anything changes."""
-    from ..statestore.task_attempts import find_task
-
-    known = lake.task_log.states().of(words)
-    return [word if word in known else find_task(lake, word)[0] for word in words]
 
 
 def _answer(outcomes: Sequence[TaskOutcome], done: str) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, cast, get_args
 
 import numpy as np
 import polars as pl
@@ -107,7 +107,7 @@ def _rows(
 
 
 def _leg_rows(legs: pl.DataFrame, chosen: LegUncertainties) -> list[dict[str, Any]]:
-    """Return findings on the spread of legs by phase, on legs that scatter more, and on outlying results."""
+    """Return findings on the spread of legs by kind, on legs that scatter more, and on outlying results."""
     names = _names(legs)
     keys, attempts = legs["transformation"].to_list(), legs["attempts"].to_list()
     values = [np.array(v or (), dtype=np.float64) for v in legs["values_kcal_mol"].to_list()]
@@ -122,18 +122,19 @@ def _leg_rows(legs: pl.DataFrame, chosen: LegUncertainties) -> list[dict[str, An
             continue
         inside = np.array(members)
         variance = chosen.stated_variance_kcal2_mol2[inside]
-        rows.append(_spread_row(phase, protocol, spread, variance) | {"rank": rank})
+        kind = _kind(protocol, phase)
+        rows.append(_spread_row(kind, protocol, spread, variance) | {"rank": rank})
         if spread.scale == "own" and np.isnan(variance).any():
             continue
         stated = np.array([chosen.overruled_kcal2_mol2.get(k, v) for k, v in zip(members, variance, strict=True)])
         found = scattering_legs(chosen.n[inside], sd[inside], stated, spread)
-        scattering.setdefault(phase, []).extend(_moved(found, members))
+        scattering.setdefault(kind, []).extend(_moved(found, members))
         # identical copies count as one result
         several = [values[k] if chosen.n[k] > 1 else values[k][:1] for k in members]
         # the variance shown by a leg's own results would hide the outlier among them
         odd, n_results = outlying_results(several, np.minimum(stated, variance), spread)
-        outlying.setdefault(phase, []).extend(_moved(odd, members))
-        looked[phase] = looked.get(phase, 0) + n_results
+        outlying.setdefault(kind, []).extend(_moved(odd, members))
+        looked[kind] = looked.get(kind, 0) + n_results
 
     def of_leg(finding: Finding) -> tuple[list[str], str]:
         k = int(str(finding.subject[0]))
@@ -149,11 +150,17 @@ def _leg_rows(legs: pl.DataFrame, chosen: LegUncertainties) -> list[dict[str, An
         description = f"result {values[k][j]:.2f} is {abs(away):.2f} {side} the mean of the {len(values[k]) - 1} others"
         return [keys[k], attempts[k][j]], f"{names[k]}: {description}; expected {expected:.2f} kcal/mol"
 
-    for phase, found in scattering.items():
-        rows += _rows("repeats", phase, ranked(found), of_leg)
-    for phase, found in outlying.items():
-        rows += _rows("result", phase, ranked(found, looked=looked[phase]), of_result)
+    for kind, found in scattering.items():
+        rows += _rows("repeats", kind, ranked(found), of_leg)
+    for kind, found in outlying.items():
+        rows += _rows("result", kind, ranked(found, looked=looked[kind]), of_result)
     return rows
+
+
+def _kind(protocol: str, phase: str) -> str:
+    """Return the phase of a leg; of a Protocol whose estimate is a difference of two environments, its kind."""
+    measure = MEASURES.get(protocol)
+    return phase if measure is None else measure.kind
 
 
 def _groups(legs: pl.DataFrame) -> dict[tuple[str, str], list[int]]:
@@ -170,19 +177,20 @@ def _moved(findings: Iterable[Finding], members: Sequence[int]) -> list[Finding]
     return [replace(f, subject=(members[int(str(f.subject[0]))], *f.subject[1:])) for f in findings]
 
 
-def _spread_row(phase: str, protocol: str, spread: PooledSpread, variance: np.ndarray[Any, Any]) -> dict[str, Any]:
-    """Return the row on the spread of all repeats of a phase."""
+def _spread_row(kind: str, protocol: str, spread: PooledSpread, variance: np.ndarray[Any, Any]) -> dict[str, Any]:
+    """Return the row on the spread of all repeats of a kind of leg."""
     typical = math.sqrt(spread.ratio * (float(np.median(variance)) if spread.scale == "own" else 1.0))
     n = spread.degrees_of_freedom
     scatter = verb(spread.n_legs, "scatters", "scatter")
-    seen = f"{phase} legs of {protocol}: {count(spread.n_legs, 'leg')} ({count(n, 'degree')} of freedom)"
+    of = "leg" if protocol not in MEASURES else "edge" if not MEASURES[protocol].absolute else "ligand"
+    seen = f"{kind} {of}s of {protocol}: {count(spread.n_legs, of)} ({count(n, 'degree')} of freedom)"
     if spread.scale == "own":
         description = f"{seen} {scatter} {math.sqrt(spread.ratio):.2g} times as much as stated"
     else:
         description = f"{seen} {scatter} by {typical:.2g} kcal/mol; results state no uncertainty"
     return {
         "checked": "spread",
-        "kind": phase,
+        "kind": kind,
         "subject": [protocol],
         "value_kcal_mol": typical,
         "uncertainty_kcal_mol": None,
@@ -197,8 +205,7 @@ def _names(legs: pl.DataFrame) -> list[str]:
     """Name each leg by its phase, or the kind of a difference, and its ligands."""
     names = []
     for protocol, phase, i, j in legs.select("protocol", "phase", "ligand_i", "ligand_j").iter_rows():
-        measure = MEASURES.get(protocol)
-        kind = phase if measure is None else measure.kind
+        measure, kind = MEASURES.get(protocol), _kind(protocol, phase)
         ligands = [end for end in (i, j) if end is not None and not is_absent(end)]
         of_one = f"absolute {kind}" if measure is not None else f"{kind} leg"
         names.append(f"{kind} {' -> '.join(ligands)}" if len(ligands) == 2 else f"{of_one} of {' '.join(ligands)}")
@@ -208,10 +215,11 @@ def _names(legs: pl.DataFrame) -> list[str]:
 def _parallel_rows(legs: pl.DataFrame, chosen: LegUncertainties) -> list[dict[str, Any]]:
     """Return findings on pairs measured in both directions, or twice in one."""
     keys, names = legs["transformation"].to_list(), _names(legs)
-    columns = ("ligand_i", "ligand_j", "phase", "value_kcal_mol", "environment")
+    columns = ("ligand_i", "ligand_j", "protocol", "phase", "value_kcal_mol", "environment")
     given = []
-    for k, (i, j, phase, value, environment) in enumerate(legs.select(columns).iter_rows()):
-        known: Phase = phase if phase in ("complex", "solvent", "vacuum") else "direct"
+    for k, (i, j, protocol, phase, value, environment) in enumerate(legs.select(columns).iter_rows()):
+        kind = _kind(protocol, phase)
+        known = cast("Phase", kind if kind in get_args(Phase) else "direct")
         number = math.nan if value is None else value
         given.append(Leg(i, j, known, number, float(chosen.uncertainty_kcal_mol[k]), environment))
     hysteresis, parallel = compare_parallel_legs(given)

@@ -20,6 +20,7 @@ from ..errors import NotFoundError
 from ..faults import fault_point
 from ..ids import Scope
 from ..importing.assays import import_assays
+from ..query import find_network
 from ..rounds.setting import adopt_plan
 from ..rounds.strategy_plan import StrategyPlan
 from ..statestore.submit import submit_network
@@ -27,7 +28,15 @@ from ..statestore.task_operations import ensure_tasks
 from ..store import Lake, now_utc
 from ..suggestions import did_you_mean_file
 
-__all__ = ["Campaign", "finish_campaign", "network_name", "new_campaign", "prepare_campaign", "unfinished_campaigns"]
+__all__ = [
+    "Campaign",
+    "finish_campaign",
+    "network_name",
+    "new_campaign",
+    "prepare_campaign",
+    "stored_network",
+    "unfinished_campaigns",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -140,6 +149,34 @@ def new_campaign(
     _save(lake, campaign)
     fault_point("campaigns:after-record")
     return campaign
+
+
+def stored_network(lake: Lake, network: str, scope: Scope | str | None) -> str | None:
+    """Return the ScopedKey of a network in the lake; None if `network` is a file or folder.
+
+    Parameters
+    ----------
+    lake : Lake
+    network : str
+        File or folder; else a name, a ScopedKey, or a prefix of it.
+    scope : Scope, str or None
+        Where to look (wildcards allowed).
+
+    Raises
+    ------
+    NotFoundError
+        If there is neither a file nor a network; the message suggests what was probably meant.
+    AmbiguousScopeError
+        If several networks match.
+    """
+    if Path(network).exists():
+        return None
+    try:
+        return find_network(lake, network, scope=scope)
+    except NotFoundError as e:
+        meant = did_you_mean_file(network)
+        # its message suggests the network or Scope that was probably meant
+        raise NotFoundError(f"there is no file or folder {network!r}{meant or f', and {e}'}") from e
 
 
 def prepare_campaign(lake: Lake, campaign: Campaign) -> tuple[Campaign, int]:

@@ -43,6 +43,6 @@ def spaced_names_note(rows: Sequence[TableRow], columns: Iterable[int]) -> str |
         return None
     more = f" and {len(merged) - _NAMED} more" if len(merged) > _NAMED else ""
     return (
-        f"{count(len(merged), 'name')} {verb(len(merged), 'is', 'are')} also written with surrounding spaces, which are "
-        f"ignored: {', '.join(map(repr, merged[:_NAMED]))}{more}; quote names whose spaces matter"
+        f"{count(len(merged), 'name')} {verb(len(merged), 'is', 'are')} also written with surrounding spaces, which "
+        f"are ignored: {', '.join(map(repr, merged[:_NAMED]))}{more}; quote names whose spaces matter"
     )

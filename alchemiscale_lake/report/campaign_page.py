@@ -171,13 +171,20 @@ def _cost(connection: Connection, network: str) -> str:
     if not used:
         return section("Cost", ["<p>Nothing has been computed yet.</p>"])
     row = used[0]
-    facts = [("results", f"{row['n_tasks']}"), ("failed attempts", f"{row['n_failed']} of {row['n_attempts']}")]
+    untimed = row["n_tasks"] - row["n_timed"]
+    imported = f" ({'' if untimed == row['n_tasks'] else f'{untimed} of them '}imported without their times)"
+    facts = [("results", f"{row['n_tasks']}{imported if untimed else ''}")]
+    # each imported result is one attempt here, whatever it took elsewhere
+    if row["n_timed"] or row["n_failed"]:
+        facts.append(("failed attempts", f"{row['n_failed']} of {row['n_attempts']}"))
     for column, unit in (("gpu_h", "GPU-hours"), ("core_h", "core-hours")):
         if row[column]:
             each = f" ({row[column] / row['n_tasks']:.2g} per result)" if row["n_tasks"] else ""
             facts.append((unit, f"{row[column]:,.1f}{each}"))
-    facts.append(("results per day", f"{row['tasks_per_day']:.1f}" if row["tasks_per_day"] is not None else ""))
-    return section("Cost", [html_table((), [(fact, told) for fact, told in facts if told], numbers={1})])
+    if row["n_timed"]:
+        days = max(1.0, (row["last_end"] - row["first_start"]).total_seconds() / 86400)
+        facts.append(("results per day", f"{row['n_timed'] / days:.1f}"))
+    return section("Cost", [html_table((), facts, numbers={1})])
 
 
 def _ranking(ranking: pl.DataFrame, failed: Collection[str]) -> str:

@@ -70,8 +70,9 @@ def usage_frame(
     -------
     polars.DataFrame
         Columns name, n_tasks (with a good result), tasks_per_day (over the window, or from the first start
-        to the last end, at least one day), n_attempts, n_failed, failure_rate with its 95% Wilson interval,
-        wall_h, core_h, gpu_h, result_bytes.
+        to the last end in the table, at least one day; NULL if no result has times), n_attempts, n_failed,
+        failure_rate with its 95% Wilson interval, wall_h, core_h, gpu_h, result_bytes; n_timed (Tasks with a good
+        result with times), first_start and last_end of the row.
     """
     pattern = None if scope is None else str(Scope.parse(scope))
     since = None if window is None or now is None else now - window

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -33,14 +35,43 @@ def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     assert done.stdout == "[]\n"
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_shows_an_example(name: str) -> None:
-    said = CliRunner().invoke(main, [name, "-h"])
+def commands(command: click.Command, *path: str) -> Iterator[tuple[str, ...]]:
+    """Yield the words of a command and of all its subcommands."""
+    if path:
+        yield path
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            found = command.get_command(context, name)
+            assert found is not None
+            yield from commands(found, *path, name)
+
+
+@pytest.mark.parametrize("path", commands(main), ids=" ".join)
+def test_every_command_shows_an_example_of_itself(path: tuple[str, ...]) -> None:
+    said = CliRunner().invoke(main, [*path, "--help"])
 
     assert said.exit_code == 0
-    assert "Example" in said.stdout
-    assert f"alchemiscale-lake {name}" in said.stdout
     assert "\\b" not in said.stdout
+    examples = said.stdout.partition("Example")[2].replace("\\\n", " ").splitlines()[1:]
+    own = [line.strip() for line in examples if line.startswith(f"    alchemiscale-lake {' '.join(path)}")]
+    assert own, "no example of the command itself"
+    for line in own:
+        _, *words = shlex.split(line, comments=True)
+        assert_options_exist(words)
+
+
+def assert_options_exist(words: list[str]) -> None:
+    """Follow the words to their command; each option must be one of its, or of a group on the way."""
+    command: click.Command = main
+    known: set[str] = set()
+    for word in words:
+        if isinstance(command, click.Group) and not word.startswith("-"):
+            found = command.get_command(click.Context(command), word)
+            command = found if found is not None else command
+        known |= {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
+    unknown = {word.partition("=")[0] for word in words if word.startswith("-") and word != "-"} - known
+    assert not {word for word in unknown if not word[1:2].isdigit()}
 
 
 def test_an_unknown_command_is_refused() -> None:

@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from syrupy.assertion import SnapshotAssertion
 
 from alchemiscale_lake.cli import main
+from alchemiscale_lake.importing.imports import import_results
 from alchemiscale_lake.store import now_utc
 from tests.campaign import SCOPE, Campaign, hours
 
@@ -81,6 +82,16 @@ def test_since_counts_what_ended_within_it_and_divides_by_it(tmp_path: Path) -> 
     everything = row()
     assert everything["n_tasks"] == "3"
     assert float(everything["tasks_per_day"]) == pytest.approx(3 / 29.5, rel=0.01)
+
+
+def test_imported_results_without_times_have_no_day_and_no_rate(tmp_path: Path) -> None:
+    made, table = Campaign.at(tmp_path / "lake"), tmp_path / "ring.csv"
+    table.write_text("ligand_i,ligand_j,value_kcal_mol,uncertainty_kcal_mol\na,b,1.0,0.1\nb,c,1.0,0.1\n")
+    import_results(made.lake, table, SCOPE)
+
+    for by, name in (("day", ""), ("scope", SCOPE)):
+        result = CliRunner().invoke(main, ["usage", "--by", by], env={"ALCHEMISCALE_LAKE": made.lake.url})
+        assert result.stdout.splitlines()[1].split("\t")[:4] == [name, "2", "", "2"], result.output
 
 
 @pytest.mark.parametrize("since", ["soon", "0s", "-1d"])

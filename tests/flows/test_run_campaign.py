@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from alchemiscale_lake.dispatch.dispatch_report import Progress
-from alchemiscale_lake.errors import SettingsError, StorageError
+from alchemiscale_lake.errors import NotFoundError, SettingsError, StorageError
 from alchemiscale_lake.flow_steps import campaigns
 from alchemiscale_lake.flow_steps.launch import Session
 from alchemiscale_lake.flow_steps.progress_listeners import reported
@@ -103,13 +103,23 @@ def test_artifacts_show_progress_estimates_and_a_summary(api: Api, played: Playe
     assert "Tasks complete" in page.read_text(encoding="utf-8")
 
 
-def test_running_it_again_does_nothing_twice(flows: Session, played: Played, network_file: Path) -> None:
+@pytest.mark.parametrize("by_name", [False, True], ids=["file", "name"])
+def test_running_it_again_does_nothing_twice(
+    flows: Session, played: Played, network_file: Path, by_name: bool
+) -> None:
     before = len(played.lake.table("results").scan().collect())
 
-    again = flows.call("run-campaign", network=str(network_file), scope="a-b-c", lake=played.lake.url, workers=1)
+    network = "MCL-1 (new)" if by_name else str(network_file)
+    again = flows.call("run-campaign", network=network, scope="a-b-c", lake=played.lake.url, workers=1)
 
     assert (again.n_created, again.dispatched.report.claimed, again.gathered.new_round) == (0, 0, False)
     assert len(played.lake.table("results").scan().collect()) == before
+    assert (again.campaign.name, again.campaign.scope) == ("MCL-1 (new)", "a-b-c")
+
+
+def test_a_misspelt_network_is_refused_with_a_suggestion(flows: Session, played: Played) -> None:
+    with pytest.raises(NotFoundError, match=r"no file or folder 'MCL-2 \(new\)', and .* did you mean 'MCL-1 \(new\)'"):
+        flows.call("run-campaign", network="MCL-2 (new)", scope="a-b-c", lake=played.lake.url, workers=1)
 
 
 def test_the_small_flows_find_everything_done(flows: Session, played: Played, network_file: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from alchemiscale_lake.errors import StorageError
 from alchemiscale_lake.estimates.gathering import gather_network
+from alchemiscale_lake.importing.imports import import_results
 from alchemiscale_lake.report import campaign_page as pages
 from alchemiscale_lake.report.campaign_page import campaign_page, write_campaign_page, written_page
 from alchemiscale_lake.report.page_places import page_place
@@ -45,6 +46,7 @@ def test_a_page_holds_progress_cost_ranking_and_agreement(campaign: Campaign) ->
     assert "1 error" in text
     assert "GPU-hours" in text
     assert "failed attempts 1 of 13" in text
+    assert "results per day" in text
     assert re.search(r"1 a -\d.*2 b -\d.*3 c -\d.*4 d Error", text), "ranked, and what failed is there"
     assert re.search(r"RMSE \d\.\d\d kcal/mol, MUE \d\.\d\d kcal/mol .*over 3 ligands", text)
     assert "the box exploded" in text
@@ -59,6 +61,18 @@ def test_a_page_has_all_inside_and_runs_nothing(campaign: Campaign) -> None:
     assert "default-src 'none'; img-src data:; style-src 'sha256-" in page
     assert re.findall(r"\w+-[0-9a-f]{32}", page) == []
     assert TYK2 not in page
+
+
+def test_imported_results_without_times_have_no_rate(tmp_path: Path) -> None:
+    campaign, table = Campaign.at(tmp_path / "lake"), tmp_path / "ring.csv"
+    table.write_text("ligand_i,ligand_j,value_kcal_mol,uncertainty_kcal_mol\na,b,1.0,0.1\nb,c,1.0,0.1\n")
+    (network,) = import_results(campaign.lake, table, SCOPE).networks
+
+    text = plain(campaign_page(campaign.lake, network, at=T0))
+
+    assert "results 2 (imported without their times)" in text
+    assert "per day" not in text
+    assert "failed attempts" not in text
 
 
 def test_a_page_stays_where_it_is_and_keeps_up(tmp_path: Path) -> None:

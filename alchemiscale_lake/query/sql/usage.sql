@@ -3,6 +3,8 @@
 -- inputs: results, transformations, network_members
 -- parameters: $by, $scope (a pattern or null), $since (null: from the first result),
 --   $until (null: to the last result); tasks_per_day is computed from the days between these two
+-- results without times, as of imported tables (their wall time is 0), have no day and are in no rate; with $since, they
+-- count by the time of their file
 -- a Transformation of two networks counts in both; a Task with two good results counts once; a result of another Scope
 -- counts there
 with places as (
@@ -23,7 +25,7 @@ with places as (
 picked as (
     select
         case $by
-            when 'day' then strftime(results.ended_at at time zone 'UTC', '%Y-%m-%d')
+            when 'day' then case when results.wall_time_s > 0 then strftime(results.ended_at at time zone 'UTC', '%Y-%m-%d') end
             when 'scope' then results.scope
             when 'host' then results.hostname
             when 'pool' then results.pool
@@ -49,6 +51,7 @@ span as (
         coalesce($since::timestamptz, min(started_at)) as since,
         coalesce($until::timestamptz, max(ended_at)) as until
     from picked
+    where wall_time_s > 0
 ),
 summed as (
     select
@@ -56,6 +59,9 @@ summed as (
         count(*) as n_attempts,
         count(*) filter (not ok) as n_failed,
         count(distinct task) filter (ok) as n_tasks,
+        count(distinct task) filter (ok and wall_time_s > 0) as n_timed,
+        min(started_at) filter (wall_time_s > 0) as first_start,
+        max(ended_at) filter (wall_time_s > 0) as last_end,
         sum(wall_time_s) / 3600 as wall_h,
         coalesce(sum(cpu_time_s), 0) / 3600 as core_h,
         coalesce(sum(gpu_time_s), 0) / 3600 as gpu_h,
@@ -66,10 +72,11 @@ summed as (
 select
     summed.name,
     summed.n_tasks,
-    summed.n_tasks / case
-        when $by = 'day' then 1.0
-        else greatest(1.0, epoch(span.until - span.since) / 86400)
-    end as tasks_per_day,
+    case
+        when summed.n_timed = 0 and summed.n_tasks > 0 then null
+        when $by = 'day' then summed.n_timed
+        else summed.n_timed / greatest(1.0, coalesce(epoch(span.until - span.since), 0) / 86400)
+    end::double as tasks_per_day,
     summed.n_attempts,
     summed.n_failed,
     summed.n_failed / summed.n_attempts as failure_rate,
@@ -78,7 +85,10 @@ select
     summed.wall_h,
     summed.core_h,
     summed.gpu_h,
-    summed.result_bytes
+    summed.result_bytes,
+    summed.n_timed,
+    summed.first_start,
+    summed.last_end
 from summed
 cross join span
 order by summed.name nulls last;
