@@ -130,6 +130,7 @@ def _csv_rows(lines: list[str], delimiter: str, source: str) -> Iterator[TableRo
         for cells in reader:
             raw = lines[before] if reader.line_num == before + 1 else "".join(lines[before : reader.line_num])
             before = reader.line_num
+            written: Sequence[str | None]
             if '"' in raw:
                 ends, written = _quoted_ends(raw, delimiter, cells)
                 cells = [_trimmed(cell, end) for cell, end in zip(cells, ends, strict=True)]

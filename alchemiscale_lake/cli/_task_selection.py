@@ -52,7 +52,20 @@ def retry_options(command: F) -> F:
 def select_tasks(
     lake: Lake, *, scope: str | None, network: str | None, status: Sequence[str], transformation: str | None
 ) -> pl.DataFrame:
-    """Return the matching Tasks, sorted by Transformation and repeat."""
+    """Return the matching Tasks, sorted by Transformation and repeat.
+
+    Parameters
+    ----------
+    lake : Lake
+    scope : str or None
+        Only Tasks of this Scope (wildcards allowed).
+    network : str or None
+        Only Tasks of this network, by name, ScopedKey or a prefix of it.
+    status : sequence of str
+        Only Tasks with one of these; empty for all.
+    transformation : str or None
+        Only Tasks of this Transformation, by name or ScopedKey.
+    """
     import polars as pl
 
     from ..query import ask, connect_for, find_network, require_scope
@@ -79,7 +92,17 @@ def select_tasks(
 def chosen_tasks(
     tasks: Sequence[str], selection: dict[str, Any], *, needs_network: bool = False
 ) -> tuple[Lake, Caller, str, list[str]]:
-    """Return lake, user, network (or '') and the Tasks that were named, piped in or selected."""
+    """Return lake, user, network (or '') and the Tasks that were named, piped in or selected.
+
+    Parameters
+    ----------
+    tasks : sequence of str
+        ScopedKeys or names; `-` for standard input; empty if they are selected.
+    selection : dict
+        Values of `selection_options`; its `lake` is removed.
+    needs_network : bool, default False
+        Whether the network must be found.
+    """
     from ..query import find_network
     from ..store import Lake
 

@@ -40,7 +40,12 @@ def command() -> None:
 @_pattern_option
 @output_options
 def list_command(task: str, lake: str, pattern: str, tsv: bool, output: str | None) -> None:
-    """List the kept files of a Task, and those that were not kept, with the reason."""
+    """List the kept files of a Task, and those that were not kept, with the reason.
+
+    \b
+    Example:
+      alchemiscale-lake files list tyk2_a_b_complex-r0
+    """
     from ..report import Table
     from ..statestore.task_attempts import find_task
     from ..statestore.task_files import task_files
@@ -73,6 +78,10 @@ def get_command(task: str, lake: str, pattern: str, output_dir: Path, url_for: s
 
     Paths within the attempt stay. A file appears when it is complete and its digest is right; an interrupted copy is
     continued, and a file that is there is not copied again. URLs are only available for a lake in a bucket.
+
+    \b
+    Example:
+      alchemiscale-lake files get tyk2_a_b_complex-r0 --pattern '*.nc' -o kept
     """
     from ..amounts import parse_seconds
     from ..errors import NotFoundError

@@ -104,9 +104,7 @@ def test_artifacts_show_progress_estimates_and_a_summary(api: Api, played: Playe
 
 
 @pytest.mark.parametrize("by_name", [False, True], ids=["file", "name"])
-def test_running_it_again_does_nothing_twice(
-    flows: Session, played: Played, network_file: Path, by_name: bool
-) -> None:
+def test_running_it_again_does_nothing_twice(flows: Session, played: Played, network_file: Path, by_name: bool) -> None:
     before = len(played.lake.table("results").scan().collect())
 
     network = "MCL-1 (new)" if by_name else str(network_file)

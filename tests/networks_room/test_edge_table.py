@@ -249,7 +249,7 @@ def test_names_that_differ_by_spaces_are_one_name_and_counted(gap: str) -> None:
 
 
 def test_quoted_names_keep_their_spaces() -> None:
-    table = read(LONG, 'a,b,solvent,0,1.0,0.1', '"a ",b,solvent,0,2.0,0.1', 'c , "a" ,solvent,0,3.0,0.1')
+    table = read(LONG, "a,b,solvent,0,1.0,0.1", '"a ",b,solvent,0,2.0,0.1', 'c , "a" ,solvent,0,3.0,0.1')
 
     assert edges_of(table) == {("a", "b"), ("a ", "b"), ("c", "a")}
     assert table.notes == ()
