@@ -25,6 +25,9 @@ def test_a_share_is_finite_just_where_it_fits(need: Resources, whole: Resources)
 
 @given(amounts, amounts, amounts)
 def test_what_fits_beside_another_fits_together(first: Resources, second: Resources, whole: Resources) -> None:
+    sizes = [each.memory_bytes for each in (first, whole) if each.memory_bytes is not None]
+    memory = max(sizes) if len(sizes) == 2 else None
+    whole = Resources(max(first.cores, whole.cores), memory, max(first.gpus, whole.gpus))
     assume(first.fits_in(whole))
     left = whole.minus(first)
     assert left.cores == whole.cores - first.cores

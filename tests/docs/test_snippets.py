@@ -29,6 +29,7 @@ PAGES = [
     "docs/living-networks.md",
     "docs/hosts.md",
     "docs/why-did-it-fail.md",
+    "docs/keep-files.md",
     "docs/read-results.md",
     "docs/estimates.md",
     "docs/notebooks.md",
