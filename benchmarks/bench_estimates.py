@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -215,8 +216,17 @@ def _kcal(quantity: Any) -> float:
 # --- the lake ---------------------------------------------------------------------------------------
 
 
-def make_lake(n_transformations: int, folder: Path) -> tuple[Lake, Any, int]:
-    """Make a lake with a gathered network and all its results; return it, the Protocol and the bytes stored."""
+def _whole(_: Lake, __: str, chain: bytes) -> bytes:
+    return zstandard.compress(chain, 3)
+
+
+def make_lake(
+    n_transformations: int, folder: Path, pack: Callable[[Lake, str, bytes], bytes] = _whole
+) -> tuple[Lake, Any, int]:
+    """Make a lake with a gathered network and all its results; return it, the Protocol and the bytes stored.
+
+    Results are stored as `pack` returns them, which takes the lake, the Transformation and the keyed chain.
+    """
     protocol = HarmonicProtocol.with_settings(n_samples=20, n_windows=2)
     drawn = make_network(n_transformations, n_transformations)
     edges = [gufe.Transformation(e.stateA, e.stateB, protocol, name=e.name) for e in drawn.edges]
@@ -228,7 +238,7 @@ def make_lake(n_transformations: int, folder: Path) -> tuple[Lake, Any, int]:
         key = f"{edge.key}-{_SCOPE}"
         for task in create_tasks(lake, [key] * _REPEATS, caller=Caller("bench")):
             result = _execute(edge, folder)
-            data = zstandard.compress(_chain(result, texts), 3)
+            data = pack(lake, key, _chain(result, texts))
             receipts.append(_receipt(lake, task, key, data, _numbers(protocol, result)))
             n_bytes += len(data)
     record_receipts(lake, receipts, caller=Caller("bench"))
