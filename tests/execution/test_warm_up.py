@@ -28,7 +28,7 @@ with tempfile.TemporaryDirectory() as folder:
         (work / name).mkdir()
     (work / "transformation.json").write_bytes(gufe_adapter.dumps_chain(noop_transformation()))
     arguments = {"folder": folder, "provenance": {}, "finish": "finish-1"}
-    arguments |= {"serial": True, "unit_classes": [], "protocols": {}}
+    arguments |= {"serial": True, "unit_classes": [], "protocols": {}, "scratch_patterns": {}}
     request = {"arguments": arguments, "env": dict(os.environ), "path": sys.path}
     out = os.dup(1)
     assert all_steps.perform_all(request) == ({"ok": True}, 0)
