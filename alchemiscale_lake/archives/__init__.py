@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .archive_import import ImportedArchive, import_archive, read_manifest
+from .archive_import import ImportedArchive, import_archive
+from .archive_reading import read_manifest
 from .archive_writing import Archived, write_archive
 from .deposit import Author, Deposit
 from .manifest import ArchivedNetwork, Manifest

@@ -6,12 +6,12 @@ networks archived twice give the same file.
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
 import io
+import itertools
 import json
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -20,29 +20,27 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from ..caller import Caller
-from ..errors import ArchiveError, DamagedError, NotFoundError
+from ..errors import ArchiveError, InvalidScopeError
 from ..ids import Scope, ScopedKey
+from ..networks.stored_results import scope_of_object
 from ..plurals import count
 from ..report.campaign_page import campaign_page
 from ..report.file_names import file_stem
 from ..schemas import FORMAT, TABLES
 from ..store import Lake
 from ..store.marker import package_version
-from ..store.parallel_requests import at_once
 from .archived_rows import LEFT_OUT, ArchivedRows
 from .container import ArchiveWriter
 from .current import current_answers
 from .deposit import Deposit, pretty
 from .guide import guide
+from .lake_objects import LakeObjects, kept_file
 from .manifest import MANIFEST, ArchivedNetwork, Manifest
 from .scrubbing import Scrubber, renamed
 
 __all__ = ["Archived", "write_archive"]
 
-#: Objects read at once, and held in memory.
-_BATCH: Final = 64
 _LEVEL: Final = 9
-_OUTPUTS: Final = ("stdout_path", "stderr_path", "log_path")
 _USERS: Final = ("creator", "actor", "entered_by", "imported_by")
 _TIMES: Final = (
     "ingested_at",
@@ -138,107 +136,34 @@ def write_archive(
     rows = ArchivedRows(lake, networks)
     frames = {name: rows.of(name) for name in rows.table_names()}
     scrubber = _scrubber(frames, rows.scopes, scrub, scope_names)
-    written = _Written()
+    read = LakeObjects(lake, frames, results=objects, outputs=outputs, scrubber=scrubber)
+    kept = dict(frames["result_files"].select("object_path", "digest").iter_rows()) if files else {}
+    n_objects, n_wanted = 0, len(read) + len(kept)
     with ArchiveWriter(path) as archive:
-        wanted = list(_wanted(frames, objects=objects, outputs=outputs))
-        kept = _kept_files(frames) if files else {}
-        for at, data in _read(lake, wanted, written, scrubber):
-            archive.add(f"objects/{_in_archive(at, scrubber)}", data)
-            written.n_objects += 1
+        contents = itertools.chain(
+            ((at, [data]) for at, data in read), ((at, kept_file(lake, at, digest)) for at, digest in kept.items())
+        )
+        for n_objects, (at, chunks) in enumerate(contents, start=1):
+            archive.add_chunks(f"objects/{_in_archive(at, scrubber)}", chunks)
             if progress is not None:
-                progress("archived", written.n_objects, len(wanted) + len(kept))
-        for at, digest in kept.items():
-            archive.add_chunks(f"objects/{_in_archive(at, scrubber)}", _checked(lake, at, digest))
-            written.n_objects += 1
-            if progress is not None:
-                progress("archived", written.n_objects, len(wanted) + len(kept))
+                progress("archived", n_objects, n_wanted)
+        frames["gufe_objects"] = pl.concat([frames["gufe_objects"], read.shared_elsewhere()])
+        left_out = {f"table `{name}`": why for name, why in LEFT_OUT.items()} | read.left_out
         if not objects:
-            written.left_out["result objects"] = "not asked for"
+            left_out["result objects"] = "not asked for"
         if not files and len(frames["result_files"]):
-            written.left_out["files kept from executions"] = "not asked for"
-        manifest = _manifest(frames, written, deposit or Deposit(), scrubber)
+            left_out["files kept from executions"] = "not asked for"
+        unscrubbed = sum(scrubber.finds(data, key) is not None for key, data in _definitions(frames))
+        if unscrubbed:
+            left_out["scrubbing of gufe objects"] = f"{unscrubbed} contain such names, and calculations need them"
+        manifest = _manifest(frames, n_objects, left_out, deposit or Deposit(), scrubber)
         _add_tables(archive, lake, rows, frames, scrubber, manifest, deposit or Deposit())
         archive.add(MANIFEST, manifest.as_json())
     return Archived(Path(path), archive.n_bytes, manifest)
 
 
-# --- objects ----------------------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class _Written:
-    """What was written so far, and what was left out, and why."""
-
-    n_objects: int = 0
-    left_out: dict[str, str] = field(default_factory=lambda: {f"table `{name}`": why for name, why in LEFT_OUT.items()})
-
-
-def _kept_files(frames: Mapping[str, pl.DataFrame]) -> dict[str, str]:
-    """Return the digests of kept files by their paths, each content once."""
-    return dict(frames["result_files"].select("object_path", "digest").iter_rows())
-
-
-def _checked(lake: Lake, path: str, digest: str) -> Iterator[bytes]:
-    """Yield the content of a kept file, and compare it with its digest at the end."""
-    read = hashlib.sha256()
-    for block in lake.objects.read_stream(path):
-        read.update(block)
-        yield block
-    if read.hexdigest() != digest:
-        raise DamagedError(
-            f"{path} in the lake is damaged, so it cannot be archived; see `alchemiscale-lake verify`; without "
-            "--files the archive has everything else",
-            path=path,
-        )
-
-
-def _wanted(frames: Mapping[str, pl.DataFrame], *, objects: bool, outputs: bool) -> Iterator[tuple[str, str | None]]:
-    """Yield the path of each object, once, and its digest as stored if that is known."""
-    seen: set[str] = set()
-    for path, digest in _named(frames, objects=objects, outputs=outputs):
-        if path not in seen:
-            seen.add(path)
-            yield path, digest
-
-
-def _named(frames: Mapping[str, pl.DataFrame], *, objects: bool, outputs: bool) -> Iterator[tuple[str, str | None]]:
-    if objects:
-        results = frames["results"].filter(pl.col("object_path").is_not_null())
-        for path, digest in results.select("object_path", "digest").iter_rows():
-            yield path, None if path.startswith("imports/") else digest
-        for path in frames["imports"]["object_path"]:
-            yield path, None  # its digest is that of the content, uncompressed
-    if outputs:
-        for column in _OUTPUTS:
-            yield from ((path, None) for path in frames["unit_results"][column].drop_nulls())
-
-
-def _read(
-    lake: Lake, wanted: list[tuple[str, str | None]], written: _Written, scrubber: Scrubber
-) -> Iterator[tuple[str, bytes]]:
-    """Yield objects in order, few at a time; say which are left out, and why."""
-    missing: Counter[str] = Counter()
-
-    def read(named: tuple[str, str | None]) -> tuple[bytes | None, str]:
-        path, digest = named
-        try:
-            data = lake.objects.get(path, digest=digest)
-        except NotFoundError:
-            return None, "objects that are missing in the lake"
-        except DamagedError:
-            return None, "objects that are damaged in the lake"
-        found = scrubber.finds(data, path)
-        return (data, "") if found is None else (None, f"objects that contain names of {found}")
-
-    for start in range(0, len(wanted), _BATCH):
-        batch = wanted[start : start + _BATCH]
-        for (path, _), (data, why) in zip(batch, at_once(read, batch), strict=True):
-            if data is None:
-                missing[why] += 1
-            else:
-                yield path, data
-    for why, n in sorted(missing.items()):
-        written.left_out[why] = str(n)
+def _definitions(frames: Mapping[str, pl.DataFrame]) -> Iterator[tuple[str, bytes]]:
+    return frames["gufe_objects"].select("key", "keyed_dict").iter_rows()
 
 
 def _in_archive(path: str, scrubber: Scrubber) -> str:
@@ -316,10 +241,33 @@ def _scrubber(
             for value in frame[column].unique().drop_nulls()
         }
 
-    return Scrubber(scrub, scopes=scopes, hosts=values(("hostname",)), users=values(_USERS), scope_names=scope_names)
+    return Scrubber(
+        scrub,
+        scopes=[*scopes, *_mentioned_scopes(frames)],
+        hosts=values(("hostname",)),
+        users=values(_USERS),
+        scope_names=scope_names,
+    )
 
 
-def _manifest(frames: Mapping[str, pl.DataFrame], written: _Written, deposit: Deposit, scrubber: Scrubber) -> Manifest:
+def _mentioned_scopes(frames: Mapping[str, pl.DataFrame]) -> list[str]:
+    """Return the Scopes that results, Tasks and networks were copied from."""
+    keys = {*frames["tasks"]["origin"].drop_nulls(), *frames["networks"]["made_from"].explode().drop_nulls()}
+    found = {str(ScopedKey.from_str(key).scope) for key in keys}
+    for path in frames["results"]["object_path"].drop_nulls():
+        if path.startswith("attempts/"):
+            with contextlib.suppress(InvalidScopeError):
+                found.add(str(Scope.from_str(scope_of_object(path))))
+    return sorted(found)
+
+
+def _manifest(
+    frames: Mapping[str, pl.DataFrame],
+    n_objects: int,
+    left_out: Mapping[str, str],
+    deposit: Deposit,
+    scrubber: Scrubber,
+) -> Manifest:
     networks = _networks(frames)
     names = [network.name or network.network for network in networks]
     manifest = Manifest(
@@ -327,8 +275,8 @@ def _manifest(frames: Mapping[str, pl.DataFrame], written: _Written, deposit: De
         as_of=_as_of(frames.values()).isoformat(),
         networks=networks,
         rows={name: len(frame) for name, frame in frames.items()},
-        n_objects=written.n_objects,
-        left_out=written.left_out,
+        n_objects=n_objects,
+        left_out=left_out,
         package_version=package_version(),
         lake_format=FORMAT,
     )

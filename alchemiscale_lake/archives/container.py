@@ -30,7 +30,7 @@ _CHUNK: Final = 2**20
 
 
 class ArchiveWriter:
-    """Write an archive; use it as a context manager. What was written before an exception is no archive.
+    """Write an archive; use it as a context manager. What was written before an exception is not an archive.
 
     Parameters
     ----------
@@ -167,7 +167,7 @@ class ArchiveFiles:
     Raises
     ------
     ArchiveError
-        If it is no archive, or not whole.
+        If it is not a whole archive.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -190,6 +190,11 @@ class ArchiveFiles:
     ) -> None:
         if self._zip is not None:
             self._zip.close()
+
+    @property
+    def path(self) -> Path:
+        """Return where it is."""
+        return self._path
 
     @property
     def names(self) -> list[str]:

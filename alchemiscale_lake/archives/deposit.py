@@ -13,6 +13,7 @@ from ..errors import ArchiveError
 __all__ = ["Author", "Deposit"]
 
 _ORCID: Final = re.compile(r"(?:https?://orcid\.org/)?(\d{4}-\d{4}-\d{4}-\d{3}[\dX])")
+_ORCID_LETTERS: Final = 19
 _RELATIONS: Final = (
     "isSupplementTo",
     "isCitedBy",
@@ -64,7 +65,7 @@ class Author:
                 f"{text!r} is not an author; give 'Family, Given; affiliation; ORCID', the last two as you like",
                 value=text,
             )
-        orcid = _ORCID.fullmatch(orcids[0])[1] if orcids else None  # type: ignore[index]
+        orcid = orcids[0][-_ORCID_LETTERS:] if orcids else None
         if orcid is not None and not _has_check_digit(orcid):
             raise ArchiveError(f"{orcid} is not an ORCID: its last digit does not match the others", value=text)
         return cls(name, affiliations[0] if affiliations else None, orcid)

@@ -22,8 +22,8 @@ __all__ = ["SCRUBBED", "Scrubber", "renamed"]
 SCRUBBED: Final = ("hosts", "users", "paths", "scopes")
 _HOSTS: Final = ("hostname",)
 _USERS: Final = ("creator", "actor", "entered_by", "imported_by")
-#: Hidden, since such ids name a queue, an image or a pool of one site.
-_OF_SITE: Final = ("queue_job", "image", "pool")
+#: Hidden, since such ids name a queue or an image of one site.
+_OF_SITE: Final = ("queue_job", "image")
 #: A path with a folder, or a URL, up to its last part; what may stand before it is kept.
 _PATH: Final = r"""(^|[\s"'(=\[,<:])(?:[a-z0-9]+://|~?/)(?:[^/\s"'<>,;)\]]+/)+"""
 _HIDDEN: Final = "${1}.../"
@@ -40,7 +40,7 @@ class Scrubber:
     kinds : collection of str
         Of `SCRUBBED`.
     scopes : iterable of str
-        Scopes of the networks.
+        Scopes of the networks, then others that rows mention; numbered in this order.
     hosts, users : iterable of str
         Names to replace.
     scope_names : mapping of str to str, optional
@@ -69,7 +69,7 @@ class Scrubber:
         self._users = _aliases(users, "user") if "users" in kinds else {}
         self.scopes = dict(scope_names or {})
         if "scopes" in kinds:
-            for n, scope in enumerate(sorted(set(scopes) - self.scopes.keys()), start=1):
+            for n, scope in enumerate((scope for scope in dict.fromkeys(scopes) if scope not in self.scopes), start=1):
                 self.scopes[scope] = str(Scope.from_str(f"archive-network-n{n}"))
 
     def rows(self, rows: pl.DataFrame) -> pl.DataFrame:
@@ -86,7 +86,7 @@ class Scrubber:
                 column = column.replace(self._hosts)
             elif name in _USERS and self._users:
                 column = column.replace(self._users)
-            elif name in _OF_SITE and "hosts" in self.kinds and name != "pool":
+            elif name in _OF_SITE and "hosts" in self.kinds:
                 column = pl.lit(None, pl.String).alias(name)
             if "paths" in self.kinds and not name.endswith(("_path", "_json")):
                 column = column.str.replace_all(_PATH, _HIDDEN)

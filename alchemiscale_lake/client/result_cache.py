@@ -173,6 +173,6 @@ def _limit() -> int:
 def _default_folder() -> Path | None:
     try:
         home = Path(os.environ.get("XDG_CACHE_HOME", "").strip() or "~/.cache").expanduser()
-    except RuntimeError:  # there is no home
+    except RuntimeError:  # the user has no home folder
         return None
     return home / "alchemiscale-lake"

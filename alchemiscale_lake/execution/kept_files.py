@@ -6,6 +6,7 @@ long for a row. A file that cannot be kept is a row with the reason, and never f
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -127,7 +128,10 @@ class _Keeper:
     def refuse_others(self, files: Sequence[_Found]) -> None:
         """Note that an attempt has too many files."""
         one = files[0]
-        n_bytes = sum(file.path.stat(follow_symlinks=False).st_size for file in files)
+        n_bytes = 0
+        for file in files:
+            with contextlib.suppress(OSError):  # it is gone
+                n_bytes += file.path.stat(follow_symlinks=False).st_size
         reason = f"one of {len(files)} files beyond the first {MOST_FILES}; keep an archive of them"
         self._refuse(one, n_bytes, reason)
 

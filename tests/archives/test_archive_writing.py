@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import shutil
 import subprocess
 import zipfile
 from pathlib import Path
@@ -16,9 +17,12 @@ import pytest
 from alchemiscale_lake.archives import SCRUBBED, Author, Deposit, read_manifest, write_archive
 from alchemiscale_lake.archives.container import ArchiveFiles
 from alchemiscale_lake.errors import ArchiveError, NotFoundError
+from alchemiscale_lake.statestore.network_copies import copy_network
+from alchemiscale_lake.statestore.submit import submit_network
 from alchemiscale_lake.store import Lake
-from tests.archives.archived_campaigns import SCOPE, real_campaign
+from tests.archives.archived_campaigns import ADA, SCOPE, real_campaign
 from tests.lakes import new_lake
+from tests.networks import harmonic_network
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +123,29 @@ def test_nothing_of_what_was_scrubbed_is_left(real: tuple[Lake, str], tmp_path: 
                 assert not any(re.search(rf"\b{re.escape(host)}\b", text) for host in hosts if len(host) > 2), name
                 assert str(lake.local_path) not in text, name
                 assert "ada" not in text.split(), name
+
+
+def test_scopes_that_networks_were_copied_from_are_scrubbed_too(real: tuple[Lake, str], tmp_path: Path) -> None:
+    lake, network = Lake.open(shutil.copytree(Path(str(real[0].local_path)), tmp_path / "copied")), real[1]
+    copied = copy_network(lake, network, "org-campaign-copies", caller=ADA).network
+
+    write_archive(lake, [copied], tmp_path / "a.zip", scrub=["scopes"])
+
+    with ArchiveFiles(tmp_path / "a.zip") as archive:
+        for name in archive.names:
+            assert SCOPE not in name
+            if name.endswith(".parquet"):
+                frame = pl.read_parquet(io.BytesIO(archive.read(name)))
+                assert SCOPE not in str(frame.select(pl.col(pl.String, pl.List(pl.String))).to_dicts()), name
+
+
+def test_gufe_objects_with_names_are_counted(tmp_path: Path) -> None:
+    lake = new_lake(tmp_path / "lake")
+    network = submit_network(lake, harmonic_network(2, name="of ada"), SCOPE, caller=ADA).network
+
+    done = write_archive(lake, [network], tmp_path / "a.zip", scrub=["users"])
+
+    assert done.manifest.left_out["scrubbing of gufe objects"].startswith("1 contain such names")
 
 
 def test_the_description_for_a_repository(real: tuple[Lake, str], tmp_path: Path) -> None:

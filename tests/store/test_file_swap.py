@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from deltalake.transaction import AddAction
 
 from alchemiscale_lake.errors import DamagedError, StorageError
 from alchemiscale_lake.schemas import TABLES
@@ -80,7 +81,7 @@ def test_a_file_that_is_no_parquet_names_itself(table: LakeTable) -> None:
         read_file(table, table.snapshot(), SCOPE, {"path": "scope=a-b-c/odd.parquet"})
 
 
-def merged(table: LakeTable) -> tuple[list[object], list[File]]:
+def merged(table: LakeTable) -> tuple[list[AddAction], list[File]]:
     """Return a file with the rows of all others, not committed yet, and these others."""
     replaced = listed(table)
     return list(table.files.write(table.scan().collect().to_arrow().cast(ASSAYS.arrow), data_change=False)), replaced
@@ -90,7 +91,7 @@ def test_a_swap_is_one_commit(table: LakeTable) -> None:
     delta = table.snapshot()
     added, replaced = merged(table)
 
-    assert swap_files(table, delta, added, replaced, data_change=False)  # type: ignore[arg-type]
+    assert swap_files(table, delta, added, replaced, data_change=False)
 
     assert table.snapshot().version() == 3
     assert len(listed(table)) == 1
@@ -103,7 +104,7 @@ def test_a_swap_goes_on_through_newer_commits(table: LakeTable) -> None:
     for ligand in "cd":
         table.append_new(ASSAYS.sample(1, scope=SCOPE, ligand=ligand))
 
-    assert swap_files(table, delta, added, replaced, data_change=False)  # type: ignore[arg-type]
+    assert swap_files(table, delta, added, replaced, data_change=False)
 
     assert ligands(table) == ["a", "b", "c", "d"]
 
@@ -112,8 +113,8 @@ def test_of_two_swaps_of_one_file_the_second_changes_nothing(table: LakeTable) -
     delta = table.snapshot()
     first, replaced = merged(table)
     second, _ = merged(table)
-    assert swap_files(table, delta, first, replaced, data_change=False)  # type: ignore[arg-type]
+    assert swap_files(table, delta, first, replaced, data_change=False)
 
-    assert not swap_files(table, delta, second, replaced, data_change=False)  # type: ignore[arg-type]
+    assert not swap_files(table, delta, second, replaced, data_change=False)
 
     assert ligands(table) == ["a", "b"]
