@@ -6,6 +6,7 @@ import io
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from enum import Enum
 from typing import Any, TypeVar
 
 import polars as pl
@@ -64,6 +65,17 @@ def texts(keys: Iterable[AnyKey]) -> list[str]:
 def parsed(keys: Iterable[str]) -> list[ScopedKey]:
     """Return ScopedKeys from their texts."""
     return [ScopedKey.from_str(key) for key in keys]
+
+
+def word(value: str) -> str:
+    """Return a status or state as plain text, also of an enumeration of words.
+
+    Parameters
+    ----------
+    value : str
+        Such as `waiting`, or a member of an `Enum` that has it as value.
+    """
+    return str(value.value if isinstance(value, Enum) else value)
 
 
 def scope_text(scope: Scope | str | None) -> str:

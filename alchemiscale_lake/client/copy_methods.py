@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..ids import Scope, ScopedKey
-from .client_part import AnyKey, ClientPart, parsed, text, texts, waiting
+from .client_part import AnyKey, ClientPart, parsed, text, texts, waiting, word
 
 __all__ = ["CopyMethods"]
 
@@ -41,7 +41,7 @@ class CopyMethods(ClientPart):
             See `alchemiscale_lake.copy_network`.
         """
         key, where = text(network), str(Scope.parse(scope).require_specific())
-        stated = None if state is None else str(state)
+        stated = None if state is None else word(state)
         with waiting(f"copying {key}", visualize=visualize):
             return ScopedKey.from_str(self._ask("copy_network", network=key, scope=where, name=name, state=stated))
 
@@ -74,7 +74,7 @@ class CopyMethods(ClientPart):
             See `alchemiscale_lake.merge_networks`.
         """
         where = str(Scope.parse(scope).require_specific())
-        asked = {"networks": texts(networks), "scope": where, "state": None if state is None else str(state)}
+        asked = {"networks": texts(networks), "scope": where, "state": None if state is None else word(state)}
         with waiting(f"merging {name}", visualize=visualize):
             return ScopedKey.from_str(self._ask("merge_networks", name=name, **asked))
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from .. import gufe_adapter
 from ..ids import Scope, ScopedKey
-from .client_part import AnyKey, ClientPart, parsed, scope_text, text, texts, waiting
+from .client_part import AnyKey, ClientPart, parsed, scope_text, text, texts, waiting, word
 
 __all__ = ["NetworkMethods"]
 
@@ -28,6 +28,24 @@ class NetworkMethods(ClientPart):
     def check_exists(self, scoped_key: AnyKey) -> bool:
         """Return whether the lake has the object or Task of a ScopedKey."""
         return bool(self._ask("exists", key=text(scoped_key)))
+
+    def get_scoped_key(self, obj: Any, scope: Scope | str) -> ScopedKey:
+        """Return the ScopedKey that a gufe object has in a Scope, whether it is there or not.
+
+        A lake joins objects on the key that they came with, which another version of gufe may not compute. Prefer the
+        keys that submissions and queries return.
+
+        Parameters
+        ----------
+        obj : gufe.tokenization.GufeTokenizable
+        scope : Scope or str
+
+        Raises
+        ------
+        InvalidScopeError
+            If the Scope has a wildcard.
+        """
+        return ScopedKey.from_str(f"{obj.key}-{Scope.parse(scope).require_specific()}")
 
     # --- submission and retrieval -----------------------------------------------------------------
 
@@ -70,7 +88,7 @@ class NetworkMethods(ClientPart):
         where = str(Scope.parse(scope).require_specific())
         chain = gufe_adapter.dumps_chain(network)
         with waiting(f"submitting {network.key}", visualize=visualize):
-            answer = self._ask("create_network", network=chain, scope=where, state=str(state), name=name)
+            answer = self._ask("create_network", network=chain, scope=where, state=word(state), name=name)
         return ScopedKey.from_str(answer["network"])
 
     def get_network(self, network: AnyKey, compress: bool = True, visualize: bool = True) -> Any:
@@ -149,7 +167,7 @@ class NetworkMethods(ClientPart):
         state : str or None, default "active"
             Regular expression that the state has to match; None: any.
         """
-        stated = None if state is None else str(state)
+        stated = None if state is None else word(state)
         return parsed(self._ask("query_networks", name=name, scope=scope_text(scope), state=stated))
 
     def query_transformations(self, name: str | None = None, scope: Scope | str | None = None) -> list[ScopedKey]:
@@ -245,7 +263,7 @@ class NetworkMethods(ClientPart):
             None for a network that the lake does not have.
         """
         told = self._ask(
-            "set_networks_state", networks=texts(networks), states=[str(state) for state in states], reason=reason
+            "set_networks_state", networks=texts(networks), states=[word(state) for state in states], reason=reason
         )
         return _known(networks, told)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import InvalidKeyError
 from ..ids import Scope, ScopedKey
-from .client_part import AnyKey, ClientPart, parsed, scope_text, text, texts
+from .client_part import AnyKey, ClientPart, parsed, scope_text, text, texts, word
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -269,7 +269,7 @@ class TaskMethods(ClientPart):
             The Tasks that have this status now; None for one that was refused, with a warning that says why.
         """
         del batch_size
-        return self._outcomes("set_tasks_status", tasks, status=str(status), reason=reason)
+        return self._outcomes("set_tasks_status", tasks, status=word(status), reason=reason)
 
     def get_tasks_priority(self, tasks: Sequence[AnyKey], batch_size: int = 1000) -> list[int | None]:
         """Return the priority of each Task, None for one that the lake does not have.
@@ -308,4 +308,4 @@ class TaskMethods(ClientPart):
 
 
 def _status(status: str | None) -> str | None:
-    return None if status is None else str(status)
+    return None if status is None else word(status)

@@ -6,6 +6,7 @@ class TestInProcess(ClientContract):
 
 from __future__ import annotations
 
+import enum
 import inspect
 import re
 from pathlib import Path
@@ -94,6 +95,25 @@ class ClientContract:
         assert client.check_exists(str(task))
         assert not client.check_exists(NOWHERE)
         assert not client.check_exists(NOBODY)
+
+    def test_keys_of_objects(self, client: LakeClient, network: ScopedKey) -> None:
+        stored = client.get_network(network, visualize=False)
+
+        assert client.get_scoped_key(stored, SCOPE) == network
+        assert not client.check_exists(client.get_scoped_key(stored, str(OTHER)))
+        with pytest.raises(InvalidScopeError, match="wildcard"):
+            client.get_scoped_key(stored, Scope("org"))
+
+    def test_words_may_be_members_of_an_enumeration(self, client: LakeClient, network: ScopedKey) -> None:
+        # as alchemiscale's: its text is that of the member, not of the word
+        Word = enum.Enum("Word", {"invalid": "invalid", "inactive": "inactive"}, type=str)  # noqa: N806
+        assert str(Word.invalid) != "invalid"
+        tasks = client.create_tasks(client.get_network_transformations(network)[0], count=2)
+
+        assert client.set_tasks_status(tasks, Word.invalid) == tasks
+        assert client.query_tasks(status=Word.invalid) == sorted(tasks, key=str)
+        client.set_network_state(network, Word.inactive)
+        assert client.get_network_state(network) == "inactive"
 
     def test_members_lead_to_each_other(self, client: LakeClient, network: ScopedKey) -> None:
         stored = client.get_network(network, visualize=False)

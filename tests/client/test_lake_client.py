@@ -18,9 +18,8 @@ from tests.client.record_contract import RecordContract
 from tests.lakes import new_lake
 from tests.networks import harmonic_network
 
-#: Public methods of `AlchemiscaleClient` 0.8 that are not here: results of networks as `AlchemicalArchive`, and a
-#: deprecated one.
-NOT_HERE = {"get_network_archive", "get_network_archives", "get_scoped_key"}
+#: Public methods of `AlchemiscaleClient` 0.8 that are not here: results of networks as `AlchemicalArchive`.
+NOT_HERE = {"get_network_archive", "get_network_archives"}
 OF_ALCHEMISCALE = """
 action_tasks add_task_restart_patterns cancel_tasks check_exists clear_task_restart_patterns create_network
 create_tasks create_transformations_tasks get_chemicalsystem get_chemicalsystem_networks
