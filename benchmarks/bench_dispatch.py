@@ -42,7 +42,7 @@ _MOST_CPU_MS = 45.0
 
 def run(quick: bool = False) -> list[dict[str, Any]]:
     """Time both, and account for the CPU time of the parts of `dispatch`."""
-    from tests.networks import noop_network
+    from tests.example_networks import noop_network
 
     n_tasks = 200 if quick else 1_000
     network = noop_network(_N_TRANSFORMATIONS)

@@ -32,7 +32,7 @@ from alchemiscale_lake.statestore.result_recording import record_receipts
 from alchemiscale_lake.statestore.submit import submit_network
 from alchemiscale_lake.statestore.task_operations import action_tasks, create_tasks, ensure_tasks
 from alchemiscale_lake.store import Lake
-from tests.networks import harmonic_transformation
+from tests.example_networks import harmonic_transformation
 from tests.plain import plain_receipt
 
 from . import _table

@@ -50,7 +50,7 @@ def run(quick: bool = False) -> list[dict[str, Any]]:
         One row: ours_s and reference_s for all Tasks, the ratio, the maximum number of Tasks and maximum use of the
         GPU at any time, target and ok.
     """
-    from tests.networks import harmonic_system
+    from tests.example_networks import harmonic_system
 
     n_tasks, n_steps = (8, 40) if quick else (24, 80)
     os.environ.pop("CUDA_VISIBLE_DEVICES", None)

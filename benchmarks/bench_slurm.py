@@ -84,7 +84,7 @@ def run(quick: bool = False) -> list[dict[str, Any]]:
 
 
 def _daemon_row(folder: Path, n_tasks: int) -> dict[str, Any]:
-    from tests.networks import noop_network
+    from tests.example_networks import noop_network
 
     network = noop_network(_N_TRANSFORMATIONS)
     lake, stored = _lake(folder / "daemon", network)
@@ -135,7 +135,7 @@ def _bare_futures(folder: Path, chains: list[bytes], n_tasks: int) -> tuple[floa
 
 
 def _once_row(cluster: Slurm, folder: Path, n_tasks: int, n_alone: int) -> dict[str, Any]:
-    from tests.networks import noop_network
+    from tests.example_networks import noop_network
 
     network = noop_network(4)
     lake, stored = _lake(folder / "once", network)
@@ -188,7 +188,7 @@ def _bare_jobs(cluster: Slurm, folder: Path, chain: bytes, *, jobs: int, each: i
 
 
 def _cancel_row(folder: Path, pool: str, tries: int) -> dict[str, Any]:
-    from tests.networks import harmonic_network
+    from tests.example_networks import harmonic_network
 
     network = harmonic_network(4, n_samples=10, n_windows=1, duration_s=600.0)
     lake, stored = _lake(folder / f"cancel-{pool}", network)

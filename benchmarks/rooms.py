@@ -198,7 +198,7 @@ def walk(commands: list[list[str]], folder: Path) -> tuple[Counter[str], int]:
 def walks() -> dict[str, tuple[Counter[str], int]]:
     """Return, for every walk, the functions visited per room and the changes of rooms."""
     from alchemiscale_lake.gufe_adapter import dump_network
-    from tests.networks import harmonic_network
+    from tests.example_networks import harmonic_network
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -8,7 +8,7 @@ from pathlib import Path
 from gufe import AlchemicalNetwork
 
 from alchemiscale_lake.gufe_adapter import dumps_chain
-from tests.networks import harmonic_transformation
+from tests.example_networks import harmonic_transformation
 
 #: Older than any age from which files are taken to be complete.
 _LONG_AGO = 1_700_000_000

@@ -58,7 +58,7 @@ def network_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from gufe import AlchemicalNetwork
 
     from alchemiscale_lake.gufe_adapter import dump_network
-    from tests.networks import harmonic_network, harmonic_transformation
+    from tests.example_networks import harmonic_network, harmonic_transformation
 
     good = harmonic_network(3, n_samples=20, n_windows=1)
     bad = harmonic_transformation("lig000", "lig009", fail="raise")

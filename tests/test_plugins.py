@@ -17,7 +17,7 @@ from alchemiscale_lake.settings import ENGINES, OWN_KINDS, Needs, Pool, Pools
 from alchemiscale_lake.store import Lake
 from alchemiscale_lake.tasks.default_needs import RESOURCE_NEEDS, default_needs, needs_of, unit_needs
 from tests.engines.pools import assert_all_complete_once, daemon, stored
-from tests.networks import harmonic_network
+from tests.example_networks import harmonic_network
 from tests.plugins import install, thread_engine
 
 BROKEN = "import no_such_package_anywhere\n"

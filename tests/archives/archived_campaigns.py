@@ -16,7 +16,7 @@ from alchemiscale_lake.statestore.receipts import find_receipts
 from alchemiscale_lake.statestore.result_recording import record_receipts
 from alchemiscale_lake.statestore.submit import submit_network
 from alchemiscale_lake.store import Lake
-from tests.networks import harmonic_network
+from tests.example_networks import harmonic_network
 
 __all__ = ["ADA", "ANSWERS", "SCOPE", "answers", "real_campaign"]
 

@@ -40,9 +40,9 @@ from alchemiscale_lake.statestore.task_operations import set_tasks_status
 from alchemiscale_lake.store import Lake
 from tests.archives.archived_campaigns import ADA, SCOPE, answers, real_campaign
 from tests.campaign import Campaign
+from tests.example_networks import harmonic_network
 from tests.lakes import KeptFolder, new_lake
 from tests.long import LONG, drawn
-from tests.networks import harmonic_network
 from tests.round_campaign import round_campaign
 
 OTHER = "published-tyk2-lake"

@@ -21,8 +21,8 @@ from alchemiscale_lake.statestore.network_copies import copy_network
 from alchemiscale_lake.statestore.submit import submit_network
 from alchemiscale_lake.store import Lake
 from tests.archives.archived_campaigns import ADA, SCOPE, real_campaign
+from tests.example_networks import harmonic_network
 from tests.lakes import new_lake
-from tests.networks import harmonic_network
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from alchemiscale_lake.cli import main
 from alchemiscale_lake.store import Lake
 from tests.campaign import SCOPE, Campaign
 from tests.cost_lake import openfe_lake, stored, tasks
-from tests.networks_room.chains import small_chain, text
+from tests.networks.chains import small_chain, text
 
 POOLS = """
 pools:

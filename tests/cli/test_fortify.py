@@ -14,7 +14,7 @@ from alchemiscale_lake.caller import Caller
 from alchemiscale_lake.cli import main
 from alchemiscale_lake.gufe_adapter import dump_network
 from alchemiscale_lake.store import Lake
-from tests.networks import fanning_network
+from tests.example_networks import fanning_network
 
 SCOPE = "org-campaign-project"
 #: As in docs/strategies.md.

@@ -15,8 +15,8 @@ from alchemiscale_lake.query import find_network
 from alchemiscale_lake.statestore.submit import submit_network
 from alchemiscale_lake.store import Lake
 from tests.campaign import Campaign
+from tests.example_networks import legs_network, sorted_edges
 from tests.gufe_adapter.test_extension import write_sdf
-from tests.networks import legs_network, sorted_edges
 from tests.statestore.test_network_copies import WHOLE, A, B, C, part, run
 
 Call = Callable[..., Result]

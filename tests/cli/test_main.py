@@ -16,7 +16,7 @@ from alchemiscale_lake.cli import COMMANDS, main
 from alchemiscale_lake.errors import MissingDependencyError
 from alchemiscale_lake.gufe_adapter import dump_network
 from alchemiscale_lake.store import Lake
-from tests.networks import harmonic_network
+from tests.example_networks import harmonic_network
 
 IMPORTS = """
 import sys

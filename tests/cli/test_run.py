@@ -20,7 +20,7 @@ from alchemiscale_lake.errors import NotALakeError
 from alchemiscale_lake.flow_steps.serve import DEPLOYMENTS
 from alchemiscale_lake.gufe_adapter import dump_network
 from alchemiscale_lake.store import Lake
-from tests.networks import harmonic_network
+from tests.example_networks import harmonic_network
 from tests.plain import plain_chain
 from tests.prefect_requests import post_to
 

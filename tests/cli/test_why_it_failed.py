@@ -25,8 +25,8 @@ from alchemiscale_lake.statestore.result_recording import record_receipts
 from alchemiscale_lake.statestore.submit import submit_network
 from alchemiscale_lake.statestore.task_operations import ensure_tasks
 from alchemiscale_lake.store import Lake
+from tests.example_networks import harmonic_system
 from tests.execution.scripted import ScriptedProtocol
-from tests.networks import harmonic_system
 
 SCOPE: Final = "org-campaign-project"
 CALLER: Final = Caller("d")

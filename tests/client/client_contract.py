@@ -31,7 +31,7 @@ from alchemiscale_lake.statestore.claims import claim_tasks
 from alchemiscale_lake.statestore.receipts import find_receipts
 from alchemiscale_lake.statestore.result_recording import record_receipts
 from alchemiscale_lake.store import Lake
-from tests.networks import harmonic_network
+from tests.example_networks import harmonic_network
 
 SCOPE = Scope.from_str("org-campaign-project")
 OTHER = Scope.from_str("org-campaign-other")

@@ -13,7 +13,7 @@ from alchemiscale_lake.errors import InvalidNetworkError, InvalidScopeError, Not
 from alchemiscale_lake.statestore.claims import claim_tasks
 from alchemiscale_lake.store import Lake
 from tests.client.client_contract import NOBODY, OTHER, SCOPE
-from tests.networks import harmonic_network
+from tests.example_networks import harmonic_network
 
 ELSEWHERE = Scope.from_str("org-other-project")
 

@@ -15,8 +15,8 @@ from alchemiscale_lake.errors import NotALakeError, NotFoundError, PermissionDen
 from alchemiscale_lake.store import Lake
 from tests.client.client_contract import OTHER, SCOPE, ClientContract, public_methods
 from tests.client.record_contract import RecordContract
+from tests.example_networks import harmonic_network
 from tests.lakes import new_lake
-from tests.networks import harmonic_network
 
 #: Public methods of `AlchemiscaleClient` 0.8 that are not here: results of networks as `AlchemicalArchive`.
 NOT_HERE = {"get_network_archive", "get_network_archives"}

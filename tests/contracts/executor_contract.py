@@ -28,8 +28,8 @@ from alchemiscale_lake.execution.heartbeat import read_beat
 from alchemiscale_lake.execution.receipt import has_receipt
 from alchemiscale_lake.resources import Resources
 from alchemiscale_lake.store import Lake
+from tests.example_networks import harmonic_transformation
 from tests.execution.bench import SCOPE, Bench
-from tests.networks import harmonic_transformation
 
 #: Names come from users' Transformations.
 AWKWARD_NAME = "Zoë's lig_1 / 'lig 2' → $(x) \"%j\" #3"

@@ -18,7 +18,7 @@ from alchemiscale_lake.store import Lake, now_utc
 from alchemiscale_lake.tasks import Event, TaskState
 from tests.campaign import SCOPE, Campaign, hours
 from tests.cost_lake import law_gpu_hours, openfe_lake, result, stored, tasks
-from tests.networks_room.chains import small_chain, text
+from tests.networks.chains import small_chain, text
 from tests.real_data import real_file
 
 POOLS = Pools.model_validate(

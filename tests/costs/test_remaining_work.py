@@ -10,7 +10,7 @@ from alchemiscale_lake.networks import read_network
 from alchemiscale_lake.statestore.submit import submit_network
 from alchemiscale_lake.statestore.task_operations import ensure_tasks
 from alchemiscale_lake.store import Lake, now_utc
-from tests.networks_room.chains import Chain, small_chain
+from tests.networks.chains import Chain, small_chain
 from tests.statestore.test_calculations import SCOPE, with_metadata, with_names
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from alchemiscale_lake.store import Lake
-from tests.networks import harmonic_network
+from tests.example_networks import harmonic_network
 from tests.s3 import s3_environment, set_environment
 
 PAGE = Path(__file__).parents[2] / "docs" / "bucket.md"

@@ -20,8 +20,8 @@ from alchemiscale_lake.resources import Resources
 from alchemiscale_lake.schemas.receipt import unpack_receipt
 from alchemiscale_lake.settings import Limits, Pool
 from alchemiscale_lake.store import Lake, attempt_folder
+from tests.example_networks import harmonic_transformation
 from tests.execution.bench import SCOPE, Bench
-from tests.networks import harmonic_transformation
 
 
 @pytest.fixture(scope="module")

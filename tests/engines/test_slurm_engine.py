@@ -24,8 +24,8 @@ from alchemiscale_lake.execution.release import read_release
 from alchemiscale_lake.resources import Resources
 from alchemiscale_lake.settings import Limits, Pool
 from alchemiscale_lake.store import Lake, attempt_folder
+from tests.example_networks import harmonic_transformation
 from tests.execution.bench import SCOPE, Bench
-from tests.networks import harmonic_transformation
 from tests.slurm import Slurm, slurm
 
 ONE_GPU = Resources(1, None, 1.0)

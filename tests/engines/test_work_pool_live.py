@@ -30,7 +30,7 @@ from alchemiscale_lake.statestore.submit import submit_network
 from alchemiscale_lake.statestore.task_operations import cancel_tasks, ensure_tasks
 from alchemiscale_lake.store import Lake
 from tests.engines.work_pools import make_work_pool, wait_until, worker
-from tests.networks import harmonic_network
+from tests.example_networks import harmonic_network
 from tests.prefect_requests import get, post
 
 # a flow run takes several seconds to start, and minutes on a busy machine

@@ -22,7 +22,7 @@ from alchemiscale_lake.query import ask, connect
 from alchemiscale_lake.statestore.submit import submit_network
 from alchemiscale_lake.statestore.task_operations import create_tasks
 from alchemiscale_lake.store import Lake
-from tests import networks
+from tests import example_networks
 from tests.campaign import Campaign
 from tests.contracts.protocol_contract import run_dag
 from tests.lakes import new_lake
@@ -34,7 +34,7 @@ SCOPE = "org-campaign-project"
 def results(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[gufe.Transformation, bytes]]:
     folder = tmp_path_factory.mktemp("dags")
     found = []
-    for edge in sorted(networks.harmonic_network(3).edges, key=lambda edge: str(edge.key)):
+    for edge in sorted(example_networks.harmonic_network(3).edges, key=lambda edge: str(edge.key)):
         for number in range(2):
             result = run_dag(edge, folder / f"{edge.key}-{number}")
             found.append((edge, gufe_adapter.dumps_chain(result)))
@@ -45,7 +45,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[gufe.Transfo
 def stored(tmp_path: Path, results: list[tuple[gufe.Transformation, bytes]]) -> tuple[Lake, str]:
     """Return a network whose results have objects but no estimates."""
     lake = new_lake(tmp_path / "lake")
-    network = submit_network(lake, networks.harmonic_network(3), SCOPE).network
+    network = submit_network(lake, example_networks.harmonic_network(3), SCOPE).network
     rows = []
     for number, (edge, data) in enumerate(results):
         (task,) = create_tasks(lake, [f"{edge.key}-{SCOPE}"], caller=Caller("ada"))

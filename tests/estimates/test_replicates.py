@@ -30,10 +30,10 @@ from alchemiscale_lake.statestore.result_recording import record_receipts
 from alchemiscale_lake.statestore.submit import submit_network
 from alchemiscale_lake.store import Lake
 from tests.campaign import SCOPE, Campaign
+from tests.example_networks import harmonic_system
 from tests.execution.bench import Bench
 from tests.gufe_adapter.absolute import AbsoluteSolvationProtocol
 from tests.lakes import new_lake
-from tests.networks import harmonic_system
 from tests.plain import plain_receipt
 
 #: Columns with numbers.

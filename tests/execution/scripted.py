@@ -10,7 +10,7 @@ import gufe
 from pydantic import Field
 
 from alchemiscale_lake.gufe_adapter.authoring import LakeProtocol, LakeProtocolResult, LakeSettings, energy
-from tests.networks import harmonic_system
+from tests.example_networks import harmonic_system
 
 
 class ScriptedSettings(LakeSettings):

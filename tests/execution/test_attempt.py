@@ -25,10 +25,10 @@ from alchemiscale_lake.networks.shared_links import is_shared, shared_keys
 from alchemiscale_lake.protocols.harmonic import true_difference_kcal_mol
 from alchemiscale_lake.statestore.submit import submit_network
 from alchemiscale_lake.store import Lake, attempt_folder
+from tests.example_networks import harmonic_transformation
 from tests.execution.bench import SCOPE, Bench, keeping, tries
 from tests.execution.scripted import scripted
 from tests.generations import GUFE1, without_openfe
-from tests.networks import harmonic_transformation
 from tests.real_data import real_file
 
 

@@ -20,9 +20,9 @@ from alchemiscale_lake.execution import AttemptSpec, execute_assignment
 from alchemiscale_lake.execution.folder import WorkFolder, sweep
 from alchemiscale_lake.execution.process_tree import mark_of
 from alchemiscale_lake.execution.steps import PLAN
+from tests.example_networks import harmonic_transformation
 from tests.execution.bench import SCOPE, Bench, alive, carrying, tries, wait_for
 from tests.execution.scripted import scripted
-from tests.networks import harmonic_transformation
 
 SUPERVISOR = """
 import json, sys

@@ -25,9 +25,9 @@ import pytest
 
 from alchemiscale_lake.gufe_adapter import dump_network
 from alchemiscale_lake.store import Lake
+from tests.example_networks import harmonic_network
 from tests.forks import ForkServer
 from tests.long import LONG
-from tests.networks import harmonic_network
 
 REPOSITORY = Path(__file__).parents[2]
 N_EDGES = 4

@@ -18,7 +18,7 @@ from alchemiscale_lake.gufe_adapter import dump_network
 from alchemiscale_lake.statestore.submit import submit_network
 from alchemiscale_lake.statestore.task_operations import action_tasks, cancel_tasks, ensure_tasks
 from alchemiscale_lake.store import Lake
-from tests.networks import harmonic_network
+from tests.example_networks import harmonic_network
 
 
 @pytest.fixture

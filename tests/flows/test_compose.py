@@ -24,7 +24,7 @@ import yaml
 from alchemiscale_lake.gufe_adapter import dump_network
 from alchemiscale_lake.store import Lake
 from tests.debian import require
-from tests.networks import harmonic_network
+from tests.example_networks import harmonic_network
 
 REPOSITORY = Path(__file__).parents[2]
 SERVICES = yaml.safe_load((REPOSITORY / "deployments" / "compose.yaml").read_text())["services"]

@@ -20,7 +20,7 @@ from alchemiscale_lake.gufe_adapter import dump_network
 from alchemiscale_lake.prefect_api.local_api import Api, _flush_prefect
 from alchemiscale_lake.query import ask, connect
 from alchemiscale_lake.store import Lake
-from tests.networks import harmonic_network
+from tests.example_networks import harmonic_network
 from tests.prefect_requests import post
 
 

@@ -21,7 +21,7 @@ from alchemiscale_lake.statestore.network_state import set_network_state
 from alchemiscale_lake.statestore.task_operations import cancel_tasks
 from alchemiscale_lake.store import Lake, now_utc
 from tests.engines.pools import assert_all_complete_once, counts, daemon, events, results, stored, wait_until
-from tests.networks import harmonic_network
+from tests.example_networks import harmonic_network
 from tests.slurm import Slurm, slurm
 
 MAIN = (sys.executable, "-m", "alchemiscale_lake")

@@ -14,7 +14,7 @@ from rdkit.Chem import AllChem
 
 from alchemiscale_lake.errors import InvalidNetworkError, MissingDependencyError, NotFoundError, SettingsError
 from alchemiscale_lake.gufe_adapter.extension import extended_network, konnektor_planner, load_planner, read_ligands
-from tests.networks import PHASES, legs_network, non_transformation, small_molecule
+from tests.example_networks import PHASES, legs_network, non_transformation, small_molecule
 
 NEW = [small_molecule("new1", "Brc1ccccc1"), small_molecule("new2", "Sc1ccccc1")]
 NETWORK = legs_network(3, PHASES)

@@ -27,7 +27,7 @@ from alchemiscale_lake.errors import (
 )
 from alchemiscale_lake.gufe_adapter._translate import translate_out
 from alchemiscale_lake.protocols.harmonic import HarmonicState
-from tests import networks
+from tests import example_networks
 from tests.contracts.protocol_contract import run_dag
 from tests.generations import GUFE1, gufe1, without_openfe
 
@@ -36,7 +36,7 @@ DATA = Path(os.environ.get("ALCHEMISCALE_LAKE_TEST_DATA", Path(__file__).parents
 
 @pytest.fixture
 def network() -> gufe.AlchemicalNetwork:
-    return networks.harmonic_network(4)
+    return example_networks.harmonic_network(4)
 
 
 # --- chains -------------------------------------------------------------------------------------
@@ -55,7 +55,7 @@ def test_chain_is_plain_json_with_dependencies_first(network: gufe.AlchemicalNet
 
 @given(st.integers(2, 6), st.integers(1, 15), st.integers(0, 1000))
 def test_any_network_comes_back_equal(n_ligands: int, n_edges: int, seed: int) -> None:
-    network = networks.harmonic_network(n_ligands, n_edges, seed)
+    network = example_networks.harmonic_network(n_ligands, n_edges, seed)
 
     again = gufe_adapter.loads_chain(gufe_adapter.dumps_chain(network))
 
@@ -66,7 +66,12 @@ def test_any_network_comes_back_equal(n_ligands: int, n_edges: int, seed: int) -
 
 @pytest.mark.parametrize(
     "build",
-    [networks.fanning_network, networks.disconnected_network, networks.legs_network, networks.noop_network],
+    [
+        example_networks.fanning_network,
+        example_networks.disconnected_network,
+        example_networks.legs_network,
+        example_networks.noop_network,
+    ],
 )
 def test_networks_of_all_kinds_come_back_equal(build: Any) -> None:
     network = build()
@@ -78,7 +83,7 @@ def test_networks_of_all_kinds_come_back_equal(build: Any) -> None:
 
 
 def test_objects_come_back_shared() -> None:
-    data = gufe_adapter.dumps_chain(networks.harmonic_network(4))
+    data = gufe_adapter.dumps_chain(example_networks.harmonic_network(4))
     gc.collect()  # gufe would return its cached objects
 
     again = gufe_adapter.loads_chain(data)
@@ -102,7 +107,7 @@ print(network.key, len(network.edges), type(next(iter(network.edges)).protocol).
 
 
 def test_non_transformation_comes_back() -> None:
-    transformation = networks.non_transformation()
+    transformation = example_networks.non_transformation()
 
     again = gufe_adapter.loads_chain(gufe_adapter.dumps_chain(transformation))
 
@@ -115,7 +120,7 @@ def test_chain_is_strict_json() -> None:
     def refuse(word: str) -> None:
         raise AssertionError(word)
 
-    json.loads(gufe_adapter.dumps_chain(networks.legs_network()), parse_constant=refuse)
+    json.loads(gufe_adapter.dumps_chain(example_networks.legs_network()), parse_constant=refuse)
 
 
 @pytest.mark.parametrize("box", [[1.0] * 9, [float("nan")] * 8 + [1.0]])
@@ -127,7 +132,7 @@ def test_a_box_is_kept(box: list[float]) -> None:
 
 @pytest.mark.parametrize("generation", ["0", "1"])
 def test_reads_networks_of_the_other_generation(generation: str) -> None:
-    transformation = networks.harmonic_transformation(n_samples=5)
+    transformation = example_networks.harmonic_transformation(n_samples=5)
     chain = json.loads(gufe_adapter.dumps_chain(transformation))
     for _, keyed_dict in chain:
         if generation == "1":
@@ -144,7 +149,7 @@ def test_reads_networks_of_the_other_generation(generation: str) -> None:
 
 
 def test_reads_results_of_the_older_generation(tmp_path: Path) -> None:
-    transformation = networks.harmonic_transformation(n_samples=5)
+    transformation = example_networks.harmonic_transformation(n_samples=5)
     dag_result = run_dag(transformation, tmp_path)
     newer = {"transformation_key", "extends_key", "stdout", "stderr", "start_time", "end_time", ":version:"}
     chain = [
@@ -174,7 +179,7 @@ def test_settings_with_units_come_back() -> None:
     from gufe.settings import Settings
     from gufe.tests.test_protocol import DummyProtocol
 
-    state = networks.harmonic_system("a")
+    state = example_networks.harmonic_system("a")
     transformation = gufe.Transformation(state, state, DummyProtocol(DummyProtocol.default_settings()), name="dummy")
 
     again = gufe_adapter.loads_chain(gufe_adapter.dumps_chain(transformation))

@@ -12,7 +12,7 @@ import pytest
 
 from alchemiscale_lake import gufe_adapter
 from alchemiscale_lake.errors import ExecutionError
-from tests import networks
+from tests import example_networks
 from tests.contracts.protocol_contract import FOLDERS, run_dag
 from tests.generations import GUFE1, gufe1
 from tests.gufe_adapter.foreign import ForeignProtocol, RaisingUnit, Unit
@@ -28,7 +28,7 @@ def folders(tmp_path: Path) -> dict[str, Path]:
 
 @pytest.fixture
 def foreign() -> gufe.Transformation:
-    a, b = networks.harmonic_system("a"), networks.harmonic_system("b")
+    a, b = example_networks.harmonic_system("a"), example_networks.harmonic_system("b")
     return gufe.Transformation(a, b, ForeignProtocol.make(), name="foreign")
 
 
@@ -85,7 +85,7 @@ def test_labels_lead_from_result_to_transformation(foreign: gufe.Transformation,
 
 
 def test_non_transformation_has_a_dag() -> None:
-    dag = gufe_adapter.create_protocol_dag(networks.non_transformation(n_windows=1))
+    dag = gufe_adapter.create_protocol_dag(example_networks.non_transformation(n_windows=1))
 
     assert [unit.name for unit in gufe_adapter.units_in_order(dag)] == ["setup", "sample-000", "analyse"]
 

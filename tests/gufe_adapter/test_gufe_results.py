@@ -11,7 +11,7 @@ import pytest
 
 from alchemiscale_lake import gufe_adapter
 from alchemiscale_lake.errors import EstimationError, UnitConversionError
-from tests import networks
+from tests import example_networks
 from tests.contracts.protocol_contract import FOLDERS, run_dag
 from tests.generations import GUFE1
 from tests.gufe_adapter.absolute import AbsoluteSolvationProtocol
@@ -21,7 +21,7 @@ from tests.gufe_adapter.repeating import MedianProtocol, RepeatingProtocol, Whol
 
 @pytest.fixture
 def foreign() -> gufe.Transformation:
-    a, b = networks.harmonic_system("a"), networks.harmonic_system("b")
+    a, b = example_networks.harmonic_system("a"), example_networks.harmonic_system("b")
     return gufe.Transformation(a, b, ForeignProtocol.make(), name="foreign")
 
 
@@ -143,7 +143,7 @@ def test_a_foreign_protocol_result_comes_back() -> None:
 
 def _repeated(protocol: Any, folder: Path) -> gufe_adapter.Estimate:
     settings = protocol._default_settings()
-    a, b = networks.harmonic_system("a"), networks.harmonic_system("b")
+    a, b = example_networks.harmonic_system("a"), example_networks.harmonic_system("b")
     transformation = gufe.Transformation(a, b, protocol(settings), name="repeated")
     dag, results = _run(transformation, folder)
     return gufe_adapter.estimate(transformation, [gufe_adapter.build_dag_result(dag, results, transformation)])

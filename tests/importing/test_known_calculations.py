@@ -15,7 +15,7 @@ from alchemiscale_lake.query import find_network
 from alchemiscale_lake.statestore.submit import submit_network
 from alchemiscale_lake.store import Lake
 from tests.contracts.protocol_contract import run_dag
-from tests.networks import harmonic_network
+from tests.example_networks import harmonic_network
 from tests.quickrun_files import QuickrunNetwork
 
 SCOPE = "org-campaign-project"

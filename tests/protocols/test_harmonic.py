@@ -25,7 +25,7 @@ from alchemiscale_lake.protocols.harmonic import (
     true_difference_kcal_mol,
 )
 from alchemiscale_lake.protocols.noop import NoOpProtocol, NoOpSettings
-from tests import networks
+from tests import example_networks
 from tests.contracts.protocol_contract import FOLDERS, run_dag
 from tests.generations import gufe1
 
@@ -33,7 +33,7 @@ from tests.generations import gufe1
 def test_estimates_scatter_around_the_truth_as_their_uncertainties_say(tmp_path: Path) -> None:
     errors = []
     for seed in range(40):
-        transformation = networks.harmonic_transformation(seed=seed, n_samples=100, protocol_seed=seed)
+        transformation = example_networks.harmonic_transformation(seed=seed, n_samples=100, protocol_seed=seed)
         found = gufe_adapter.estimate(transformation, [run_dag(transformation, tmp_path / str(seed))])
         errors.append((found.value_kcal_mol - true_difference_kcal_mol(transformation)) / found.uncertainty_kcal_mol)
 
@@ -43,7 +43,7 @@ def test_estimates_scatter_around_the_truth_as_their_uncertainties_say(tmp_path:
 
 
 def test_seed_gives_the_same_numbers_in_every_execution(tmp_path: Path) -> None:
-    seeded = networks.harmonic_transformation(n_samples=10, protocol_seed=5)
+    seeded = example_networks.harmonic_transformation(n_samples=10, protocol_seed=5)
 
     found = [gufe_adapter.estimate(seeded, [run_dag(seeded, tmp_path / str(i))]) for i in range(2)]
 
@@ -51,7 +51,7 @@ def test_seed_gives_the_same_numbers_in_every_execution(tmp_path: Path) -> None:
 
 
 def test_without_a_seed_executions_differ(tmp_path: Path) -> None:
-    transformation = networks.harmonic_transformation(n_samples=10)
+    transformation = example_networks.harmonic_transformation(n_samples=10)
 
     found = {gufe_adapter.estimate(transformation, [run_dag(transformation, tmp_path / str(i))]) for i in range(3)}
 
@@ -59,7 +59,7 @@ def test_without_a_seed_executions_differ(tmp_path: Path) -> None:
 
 
 def test_non_transformation_is_exactly_zero(tmp_path: Path) -> None:
-    transformation = networks.non_transformation(n_samples=10)
+    transformation = example_networks.non_transformation(n_samples=10)
 
     found = gufe_adapter.estimate(transformation, [run_dag(transformation, tmp_path)])
 
@@ -70,7 +70,7 @@ def test_non_transformation_is_exactly_zero(tmp_path: Path) -> None:
 
 
 def test_extending_adds_samples_and_lowers_the_uncertainty(tmp_path: Path) -> None:
-    transformation = networks.harmonic_transformation(n_samples=200)
+    transformation = example_networks.harmonic_transformation(n_samples=200)
     first = run_dag(transformation, tmp_path / "1")
     second = run_dag(transformation, tmp_path / "2", extends=first)
     third = run_dag(transformation, tmp_path / "3", extends=second)
@@ -82,7 +82,7 @@ def test_extending_adds_samples_and_lowers_the_uncertainty(tmp_path: Path) -> No
 
 
 def test_seeded_extension_draws_other_numbers(tmp_path: Path) -> None:
-    transformation = networks.harmonic_transformation(n_samples=5, protocol_seed=1)
+    transformation = example_networks.harmonic_transformation(n_samples=5, protocol_seed=1)
     first = run_dag(transformation, tmp_path / "1")
     second = run_dag(transformation, tmp_path / "2", extends=first)
 
@@ -93,7 +93,7 @@ def test_seeded_extension_draws_other_numbers(tmp_path: Path) -> None:
 
 
 def test_an_extended_result_is_not_counted_twice(tmp_path: Path) -> None:
-    transformation = networks.harmonic_transformation(n_samples=20)
+    transformation = example_networks.harmonic_transformation(n_samples=20)
     first = run_dag(transformation, tmp_path / "1")
     second = run_dag(transformation, tmp_path / "2", extends=first)
     other = run_dag(transformation, tmp_path / "3")
@@ -104,7 +104,7 @@ def test_an_extended_result_is_not_counted_twice(tmp_path: Path) -> None:
 
 
 def test_mean_of_independent_results(tmp_path: Path) -> None:
-    transformation = networks.harmonic_transformation(n_samples=20)
+    transformation = example_networks.harmonic_transformation(n_samples=20)
     results = [run_dag(transformation, tmp_path / str(i)) for i in range(4)]
 
     each = [gufe_adapter.estimate(transformation, [result]) for result in results]
@@ -115,15 +115,15 @@ def test_mean_of_independent_results(tmp_path: Path) -> None:
 
 
 def test_other_windows_cannot_be_extended(tmp_path: Path) -> None:
-    first = run_dag(networks.harmonic_transformation(n_windows=2, n_samples=5), tmp_path)
+    first = run_dag(example_networks.harmonic_transformation(n_windows=2, n_samples=5), tmp_path)
 
     with pytest.raises(SettingsError, match="n_windows=3"):
-        gufe_adapter.create_protocol_dag(networks.harmonic_transformation(n_windows=3), extends=first)
+        gufe_adapter.create_protocol_dag(example_networks.harmonic_transformation(n_windows=3), extends=first)
 
 
 @gufe1
 def test_estimates_are_quantities(tmp_path: Path) -> None:
-    transformation = networks.harmonic_transformation(n_samples=5)
+    transformation = example_networks.harmonic_transformation(n_samples=5)
 
     gathered = transformation.gather([run_dag(transformation, tmp_path)])
 
@@ -172,7 +172,7 @@ def test_protocols_are_equal_by_settings_and_type() -> None:
     ("kind", "exit_code"), [("segfault", -signal.SIGSEGV), ("kill", -signal.SIGKILL), ("exit", 3), ("hang", None)]
 )
 def test_units_die_as_asked(kind: str, exit_code: int | None, tmp_path: Path) -> None:
-    transformation = networks.harmonic_transformation(fail=kind, fail_in="setup")
+    transformation = example_networks.harmonic_transformation(fail=kind, fail_in="setup")
     fresh = multiprocessing.get_context("spawn")  # a fork would inherit locks of this process's threads
     began = fresh.Event()
     process = fresh.Process(target=_run_quietly, args=(transformation, tmp_path, began))
@@ -190,7 +190,7 @@ def test_units_die_as_asked(kind: str, exit_code: int | None, tmp_path: Path) ->
 
 @pytest.mark.parametrize("place", ["setup", "sample", "analyse"])
 def test_the_unit_asked_for_fails(place: str, tmp_path: Path) -> None:
-    dag_result = run_dag(networks.harmonic_transformation(n_samples=5, fail="raise", fail_in=place), tmp_path)
+    dag_result = run_dag(example_networks.harmonic_transformation(n_samples=5, fail="raise", fail_in=place), tmp_path)
 
     (failure,) = [r for r in dag_result.protocol_unit_results if not gufe_adapter.unit_ok(r)]
 
@@ -199,7 +199,7 @@ def test_the_unit_asked_for_fails(place: str, tmp_path: Path) -> None:
 
 
 def test_fails_only_the_first_times(tmp_path: Path) -> None:
-    transformation = networks.harmonic_transformation(n_samples=5, fail="raise", fail_in="setup", fail_times=2)
+    transformation = example_networks.harmonic_transformation(n_samples=5, fail="raise", fail_in="setup", fail_times=2)
     unit = gufe_adapter.units_in_order(gufe_adapter.create_protocol_dag(transformation))[0]
 
     went_well = [gufe_adapter.unit_ok(_execute(unit, tmp_path)) for _ in range(4)]
@@ -208,7 +208,7 @@ def test_fails_only_the_first_times(tmp_path: Path) -> None:
 
 
 def test_failures_can_be_counted_over_attempts(tmp_path: Path) -> None:
-    transformation = networks.harmonic_transformation(
+    transformation = example_networks.harmonic_transformation(
         n_samples=5, fail="raise", fail_times=1, fail_folder=str(tmp_path)
     )
 
@@ -218,7 +218,9 @@ def test_failures_can_be_counted_over_attempts(tmp_path: Path) -> None:
 
 
 def test_noise_and_duration(tmp_path: Path) -> None:
-    transformation = networks.harmonic_transformation(n_samples=5, n_windows=2, noise_bytes=1001, duration_s=0.1)
+    transformation = example_networks.harmonic_transformation(
+        n_samples=5, n_windows=2, noise_bytes=1001, duration_s=0.1
+    )
 
     start = time.monotonic()
     dag_result = run_dag(transformation, tmp_path)
@@ -230,7 +232,7 @@ def test_noise_and_duration(tmp_path: Path) -> None:
 def test_talk_reaches_every_place(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    transformation = networks.harmonic_transformation(n_samples=5, n_windows=1, talk=True)
+    transformation = example_networks.harmonic_transformation(n_samples=5, n_windows=1, talk=True)
 
     with caplog.at_level(logging.INFO):
         run_dag(transformation, tmp_path)
@@ -243,7 +245,7 @@ def test_talk_reaches_every_place(
 
 @gufe1
 def test_files_for_stdout_and_stderr_are_captured(tmp_path: Path) -> None:
-    dag_result = run_dag(networks.harmonic_transformation(n_samples=5, talk=True), tmp_path)
+    dag_result = run_dag(example_networks.harmonic_transformation(n_samples=5, talk=True), tmp_path)
 
     setup = next(r for r in dag_result.protocol_unit_results if r.name == "setup")
 
@@ -252,7 +254,7 @@ def test_files_for_stdout_and_stderr_are_captured(tmp_path: Path) -> None:
 
 
 def test_works_travel_through_shared_files(tmp_path: Path) -> None:
-    transformation = networks.harmonic_transformation(n_samples=5, n_windows=1, keep_file=True)
+    transformation = example_networks.harmonic_transformation(n_samples=5, n_windows=1, keep_file=True)
     setup, sample, analyse = gufe_adapter.units_in_order(gufe_adapter.create_protocol_dag(transformation))
     results = {}
     for unit in (setup, sample):

@@ -19,7 +19,7 @@ from alchemiscale_lake.protocols.harmonic import (
     true_free_energy_kcal_mol,
 )
 from alchemiscale_lake.units import kt_kcal_mol
-from tests import networks
+from tests import example_networks
 
 spring_constants = st.floats(0.1, 10.0)
 
@@ -56,7 +56,7 @@ def test_path_runs_from_one_state_to_the_other(a: Any, b: Any, n_windows: int) -
 
 
 def test_truth_closes_cycles_and_needs_no_harmonic_component() -> None:
-    network = networks.legs_network(3, phases=networks.PHASES)
+    network = example_networks.legs_network(3, phases=example_networks.PHASES)
     truth = {system.name: true_free_energy_kcal_mol(system) for system in network.nodes}
 
     for edge in network.edges:
@@ -67,7 +67,7 @@ def test_truth_closes_cycles_and_needs_no_harmonic_component() -> None:
 
 def test_truth_is_the_same_everywhere() -> None:
     # the numbers are part of the interface: networks made with either gufe, anywhere, must agree
-    benzene = gufe.ChemicalSystem({"ligand": networks.small_molecule("benzene", "c1ccccc1")}, name="any")
+    benzene = gufe.ChemicalSystem({"ligand": example_networks.small_molecule("benzene", "c1ccccc1")}, name="any")
 
     assert true_free_energy_kcal_mol(benzene) == pytest.approx(-1.3295344952774575, abs=1e-12)
 

@@ -27,8 +27,8 @@ from alchemiscale_lake.store import Lake
 from tests.browser import Page, browser
 from tests.campaign import SCOPE, Campaign, hours, small_campaign
 from tests.example_campaign import NETWORK, ODD, example_campaign, ligands, pairs
-from tests.networks import legs_network
-from tests.networks_room.chains import mapped_chain
+from tests.example_networks import legs_network
+from tests.networks.chains import mapped_chain
 
 #: A browser may have to be installed first.
 

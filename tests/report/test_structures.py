@@ -22,7 +22,7 @@ from alchemiscale_lake.report.structures import (
     read_small_molecule,
     read_smiles,
 )
-from tests.networks import small_molecule
+from tests.example_networks import small_molecule
 
 
 def drawn(smiles: str, like: Depicted | None = None, shared: dict[int, int] | None = None) -> Depicted:

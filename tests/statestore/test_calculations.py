@@ -23,8 +23,8 @@ from alchemiscale_lake.statestore.submit import read_network_chain, submit_netwo
 from alchemiscale_lake.statestore.task_operations import ensure_tasks
 from alchemiscale_lake.store import Lake
 from tests.campaign import Campaign
-from tests.networks_room.chains import Chain, network, ref, small_chain, transformation
-from tests.networks_room.test_calculation import DATA, rekeyed
+from tests.networks.chains import Chain, network, ref, small_chain, transformation
+from tests.networks.test_calculation import DATA, rekeyed
 
 SCOPE = "org-campaign-project"
 ME = Caller("me")

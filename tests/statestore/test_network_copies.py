@@ -39,8 +39,8 @@ from alchemiscale_lake.statestore.task_operations import create_tasks, ensure_ta
 from alchemiscale_lake.store import Lake
 from alchemiscale_lake.tasks import Event, status
 from tests.campaign import T0, Campaign, hours
+from tests.example_networks import harmonic_network, sorted_edges
 from tests.long import LONG, drawn
-from tests.networks import harmonic_network, sorted_edges
 
 A, B, C, D = "org-campaign-a", "org-campaign-b", "org-campaign-c", "org-campaign-d"
 ENERGIES = ("value_kcal_mol", "uncertainty_kcal_mol")

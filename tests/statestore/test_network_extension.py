@@ -15,9 +15,9 @@ from alchemiscale_lake.statestore.network_members import network_transformations
 from alchemiscale_lake.statestore.submit import submit_network
 from alchemiscale_lake.statestore.task_operations import ensure_tasks
 from alchemiscale_lake.store import Lake
+from tests.example_networks import legs_network
 from tests.gufe_adapter.test_extension import NEW, chain, write_sdf
 from tests.lakes import new_lake
-from tests.networks import legs_network
 
 SCOPE = "org-campaign-project"
 ADA = Caller("ada")

@@ -13,7 +13,7 @@ from alchemiscale_lake.statestore.runnable import Runnable, not_runnable
 from alchemiscale_lake.statestore.submit import submit_network
 from alchemiscale_lake.statestore.task_operations import ensure_tasks
 from alchemiscale_lake.store import Lake
-from tests.networks import noop_network
+from tests.example_networks import noop_network
 from tests.plain import SCOPE, plain_chain
 
 ELSEWHERE = "org-campaign-elsewhere"

@@ -20,8 +20,8 @@ from alchemiscale_lake.faults import fault_hook
 from alchemiscale_lake.networks import read_network
 from alchemiscale_lake.statestore.submit import Submission, read_chain, read_network_chain, submit_network
 from alchemiscale_lake.store import Lake
-from tests import networks
-from tests.networks_room.chains import Chain, molecule, network, ref, small_chain, system, text, thing, transformation
+from tests import example_networks
+from tests.networks.chains import Chain, molecule, network, ref, small_chain, system, text, thing, transformation
 from tests.real_data import real_file
 
 SCOPE = "org-campaign-project"
@@ -255,7 +255,9 @@ def test_what_was_stored_comes_back(lake):
         read_chain(lake, f"T-ac-{SCOPE}")
 
 
-@pytest.mark.parametrize("make", [networks.harmonic_network, networks.legs_network, networks.disconnected_network])
+@pytest.mark.parametrize(
+    "make", [example_networks.harmonic_network, example_networks.legs_network, example_networks.disconnected_network]
+)
 def test_live_networks_come_back_equal(lake, make):
     live = make()
 
@@ -269,7 +271,7 @@ def test_live_networks_come_back_equal(lake, make):
 
 
 def test_the_legs_of_a_live_network_name_their_phase_and_ligands(lake):
-    submit_network(lake, networks.legs_network(3, ("vacuum", "solvent", "complex")), SCOPE)
+    submit_network(lake, example_networks.legs_network(3, ("vacuum", "solvent", "complex")), SCOPE)
 
     rows = lake.table("transformations").scan().select("phase", "ligand_a_name", "ligand_b_name").collect()
 

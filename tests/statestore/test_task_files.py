@@ -19,7 +19,7 @@ from alchemiscale_lake.statestore.submit import submit_network
 from alchemiscale_lake.statestore.task_files import copy_file, task_files
 from alchemiscale_lake.statestore.task_operations import create_tasks, network_transformations
 from alchemiscale_lake.store import Lake, keep_content
-from tests.networks import harmonic_network
+from tests.example_networks import harmonic_network
 
 SCOPE = "org-campaign-project"
 TASK = f"Task-{'a' * 32}-{SCOPE}"

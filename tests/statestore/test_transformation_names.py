@@ -13,7 +13,7 @@ from alchemiscale_lake.statestore.calculations import key_map
 from alchemiscale_lake.statestore.submit import submit_network
 from alchemiscale_lake.statestore.transformation_names import find_transformation, find_transformations
 from alchemiscale_lake.store import Lake
-from tests.networks_room.chains import small_chain
+from tests.networks.chains import small_chain
 from tests.statestore.test_calculations import with_names
 
 SCOPE = "org-campaign-project"

@@ -28,8 +28,8 @@ from alchemiscale_lake.protocols.harmonic import (
 from alchemiscale_lake.rounds.strategy_plan import StrategyPlan
 from alchemiscale_lake.rounds.task_numbers import task_numbers
 from alchemiscale_lake.strategies import NetworkRows, TransformationRow, make_strategy
+from tests.example_networks import harmonic_network
 from tests.long import LONG
-from tests.networks import harmonic_network
 
 TARGET = 0.03
 PLAN = StrategyPlan(strategy="optimal-design", digest="")

@@ -19,8 +19,8 @@ from alchemiscale_lake.strategies.connectivity import Connectivity
 from alchemiscale_lake.strategies.radial_growth import RadialGrowth
 from alchemiscale_lake.strategies.stratocaster_adapter import FromStratocaster, ToStratocaster, rows_of_network
 from tests.contracts.strategy_contract import state_of
+from tests.example_networks import disconnected_network, fanning_network, sorted_edges
 from tests.generations import gufe1
-from tests.networks import disconnected_network, fanning_network, sorted_edges
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from alchemiscale_lake.networks import parse_chain, read_chain_text, stored_text
 from alchemiscale_lake.networks.chain import digest
 from alchemiscale_lake.networks.rows import object_rows
 from alchemiscale_lake.schemas import TABLES
-from tests.networks_room.chains import small_chain, text, thing
-from tests.networks_room.test_facts import AT
+from tests.networks.chains import small_chain, text, thing
+from tests.networks.test_facts import AT
 
 SCOPE = Scope("org", "campaign", "project")
 

@@ -7,7 +7,7 @@ import pytest
 from alchemiscale_lake.errors import InvalidNetworkError
 from alchemiscale_lake.networks.chain import parse_chain
 from alchemiscale_lake.networks.network import network_of, states_of
-from tests.networks_room.chains import network, ref, small_chain, system, text, thing, transformation
+from tests.networks.chains import network, ref, small_chain, system, text, thing, transformation
 from tests.real_data import real_file
 
 

@@ -13,7 +13,7 @@ from alchemiscale_lake.networks.facts import transformation_rows
 from alchemiscale_lake.networks.network import network_of
 from alchemiscale_lake.networks.read import read_network
 from alchemiscale_lake.schemas import TABLES
-from tests.networks_room.chains import molecule, network, protein, ref, small_chain, system, text, thing, transformation
+from tests.networks.chains import molecule, network, protein, ref, small_chain, system, text, thing, transformation
 from tests.real_data import real_file
 
 SCOPE = Scope("org", "campaign", "project")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from alchemiscale_lake.errors import InvalidNetworkError
 from alchemiscale_lake.networks.chain import canonical_json, closure, digest, index_chain, parse_chain, same_content
-from tests.networks_room.chains import ref, small_chain, text, thing
+from tests.networks.chains import ref, small_chain, text, thing
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from alchemiscale_lake.networks import parse_chain
 from alchemiscale_lake.networks.calculation import Calculations
-from tests.networks_room.chains import Chain, molecule, ref, small_chain, solvent, system, thing
+from tests.networks.chains import Chain, molecule, ref, small_chain, solvent, system, thing
 from tests.real_data import real_file
 
 DATA = Path(__file__).parents[1] / "data"

@@ -15,7 +15,7 @@ from alchemiscale_lake.networks.keys import is_verified, unverified_keys
 from alchemiscale_lake.networks.nested import gufe_token
 from alchemiscale_lake.statestore.submit import submit_network
 from alchemiscale_lake.store import Lake
-from tests.networks_room.chains import small_chain, text
+from tests.networks.chains import small_chain, text
 from tests.real_data import real_file
 
 SCOPE = "org-campaign-project"

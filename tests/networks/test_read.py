@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from alchemiscale_lake import gufe_adapter
 from alchemiscale_lake.errors import InvalidNetworkError, LakeError, MissingClassError
 from alchemiscale_lake.networks import read_network
-from tests import networks
+from tests import example_networks
 from tests.generations import gufe1
-from tests.networks_room.chains import network, small_chain, text, thing
+from tests.networks.chains import network, small_chain, text, thing
 from tests.real_data import real_file
 
 PACK = {
@@ -107,7 +107,7 @@ def test_single_transformations_are_networks_and_several_are_one(tmp_path):
 
 @pytest.mark.parametrize("suffix", [".json", ".json.gz", ".json.zst"])
 def test_what_gufe_dumps_nested_is_read_through_its_classes(tmp_path, suffix):
-    live = networks.harmonic_network(3)
+    live = example_networks.harmonic_network(3)
     raw = json.dumps(live.to_dict(), cls=JSON_HANDLER.encoder).encode()
     file = tmp_path / f"nested{suffix}"
     file.write_bytes({".json": bytes, ".json.gz": gzip.compress, ".json.zst": PACK["zstd"]}[suffix](raw))
@@ -121,7 +121,7 @@ def test_what_gufe_dumps_nested_is_read_through_its_classes(tmp_path, suffix):
 @gufe1
 @pytest.mark.parametrize("compress", [True, False])
 def test_msgpack_is_read_through_gufe(tmp_path, compress):
-    live = networks.harmonic_network(3)
+    live = example_networks.harmonic_network(3)
     file = tmp_path / "net.msgpack"
     live.to_msgpack(file, compress=compress)
 
@@ -130,7 +130,12 @@ def test_msgpack_is_read_through_gufe(tmp_path, compress):
 
 @pytest.mark.parametrize(
     "live",
-    [networks.harmonic_network, networks.legs_network, networks.harmonic_transformation, networks.non_transformation],
+    [
+        example_networks.harmonic_network,
+        example_networks.legs_network,
+        example_networks.harmonic_transformation,
+        example_networks.non_transformation,
+    ],
 )
 def test_live_objects_are_read_as_they_are(live):
     obj = live()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from alchemiscale_lake.networks.chain import ChainObject
 from alchemiscale_lake.networks.components import component_facts, own_name
-from tests.networks_room.chains import molecule, old_molecule, protein, solvent, thing
+from tests.networks.chains import molecule, old_molecule, protein, solvent, thing
 
 
 def facts(fields):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from alchemiscale_lake.networks.leg_estimates import legs_estimate
-from tests.networks_room.leg_results import unit
+from tests.networks.leg_results import unit
 
 
 @pytest.mark.parametrize(
