@@ -23,10 +23,12 @@ from sklearn.linear_model import BayesianRidge
 from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import Pipeline
 
-from alchemiscale_lake.estimators.cost.design_columns import CostColumns
 from alchemiscale_lake.estimators.cost.features import CostRows, derive
+from alchemiscale_lake.estimators.cost.model import prior_model
 from alchemiscale_lake.estimators.cost.model_json import from_json, to_json
-from alchemiscale_lake.estimators.cost.regressor import CostRegressor, prior_model, total
+from alchemiscale_lake.estimators.cost.pipeline import CostColumns
+from alchemiscale_lake.estimators.cost.predict import total
+from alchemiscale_lake.estimators.cost.regressor import CostRegressor
 from tests.estimators.simulated_hours import simulated_lake
 
 from . import _table

@@ -19,10 +19,11 @@ import polars as pl
 
 from ..caller import Caller
 from ..errors import EstimationError, NotFoundError, SettingsError
+from ..estimators.cost.card import ModelCard
 from ..estimators.cost.features import FEATURES, STRINGS
 from ..estimators.cost.gpu_speed import known_models, speed_of
+from ..estimators.cost.model import CostModel, prior_model
 from ..estimators.cost.model_json import from_json, to_json
-from ..estimators.cost.regressor import CostRegressor, ModelCard, prior_model
 from ..estimators.errors import EstimatorInputError
 from ..ids import Scope
 from ..plurals import count
@@ -59,13 +60,13 @@ class KnownModel:
 
     Attributes
     ----------
-    model : CostRegressor
+    model : CostModel
     name : str or None
         Its name in the lake; None for one that is not stored.
     trained_at : datetime or None
     """
 
-    model: CostRegressor
+    model: CostModel
     name: str | None = None
     trained_at: datetime | None = None
 
@@ -251,7 +252,9 @@ def cost_models(lake: Lake) -> pl.DataFrame:
     return _rows(lake, columns)
 
 
-def _trained(lake: Lake, rows: pl.DataFrame) -> CostRegressor:
+def _trained(lake: Lake, rows: pl.DataFrame) -> CostModel:
+    from ..estimators.cost.regressor import CostRegressor  # imports scikit-learn
+
     rows = with_stored_diameters(rows, lake)
     return CostRegressor(random_state=_SEED).fit(
         cost_rows(rows), rows["hours"].to_numpy(), groups=rows["target"].to_numpy()
@@ -280,7 +283,7 @@ def _known(row: dict[str, Any]) -> KnownModel:
         ) from e
 
 
-def _row(model: CostRegressor, history: CostHistory, caller: Caller, at: datetime) -> dict[str, Any]:
+def _row(model: CostModel, history: CostHistory, caller: Caller, at: datetime) -> dict[str, Any]:
     card, parameters = model.card_, to_json(model)
     versions = card.versions | {"alchemiscale-lake": importlib.metadata.version("alchemiscale-lake")}
     return {

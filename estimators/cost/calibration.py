@@ -22,8 +22,9 @@ from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import BaseCrossValidator, GroupKFold, LeaveOneGroupOut
 
 from .features import CostRows, derive
-from .fit import Posterior, cost_pipeline
+from .fit import Posterior
 from .interval_scale import ENOUGH, calibrated_scale, row_scales
+from .pipeline import cost_pipeline
 from .predict import feature_ranges, predict_from
 
 __all__ = ["Validation", "validate"]

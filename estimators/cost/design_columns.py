@@ -1,7 +1,7 @@
 """Features of a calculation as columns of a linear model of log hours.
 
 Owns the columns, their prior standard deviations, and the levels of pooled factors: Protocols, GPU models, their
-pairs, groups and campaigns. `cost_fit` fits the coefficients.
+pairs, groups and campaigns. `fit` fits the coefficients.
 
 Every column is zero where the physical prior of `features` is right: the model learns the deviation from the prior,
 and without results it predicts the prior.
@@ -10,16 +10,15 @@ and without results it predicts the prior.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.base import BaseEstimator, TransformerMixin
 
-from .features import CostRows, Derived, derive
+from .features import Derived
 
-__all__ = ["BLOCKS", "OF_GROUPS", "POOLED", "CostColumns", "Design", "DesignColumns", "columns_of", "design"]
+__all__ = ["BLOCKS", "OF_GROUPS", "POOLED", "Design", "DesignColumns", "columns_of", "design"]
 
 FloatArray = NDArray[np.float64]
 
@@ -134,60 +133,6 @@ class Design:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> FloatArray:
         """Return the training columns."""
         return np.asarray(self.matrix[:, : self.n_known].toarray(), dtype=dtype)
-
-
-class CostColumns(TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """Scikit-learn transformer from features to the columns of a linear model of log hours.
-
-    Parameters
-    ----------
-    most_levels : int
-        Maximum number of groups and of campaigns with a column of their own, the most frequent first.
-
-    Attributes
-    ----------
-    columns_ : DesignColumns
-        Training columns.
-    """
-
-    def __init__(self, most_levels: int = 200) -> None:
-        self.most_levels = most_levels
-
-    def fit(self, X: CostRows, y: Any = None) -> Self:
-        """Learn the columns of the rows.
-
-        Parameters
-        ----------
-        X : CostRows
-            Training rows.
-        y : object, optional
-            Ignored; scikit-learn passes it.
-        """
-        self.fit_transform(X)
-        return self
-
-    def fit_transform(self, X: CostRows, y: Any = None) -> Design:
-        """Learn the columns of the rows, and return their design.
-
-        Parameters
-        ----------
-        X : CostRows
-            Training rows.
-        y : object, optional
-            Ignored; scikit-learn passes it.
-        """
-        laid_out = design(derive(X), most_levels=self.most_levels)
-        self.columns_ = laid_out.columns
-        return laid_out
-
-    def transform(self, X: CostRows) -> Design:
-        """Return the design of rows over the training columns, followed by unseen levels."""
-        return design(derive(X), self.columns_)
-
-    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
-        """Return the names of the columns: block and level."""
-        pairs = zip(self.columns_.block, self.columns_.level, strict=True)
-        return np.array([f"{block}: {level}" for block, level in pairs], dtype=object)
 
 
 def design(derived: Derived, columns: DesignColumns | None = None, *, most_levels: int = 200) -> Design:

@@ -15,18 +15,16 @@ Gelman et al., Bayesian Data Analysis, 3rd ed., chapters 15 (hierarchical linear
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg, sparse
-from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.pipeline import Pipeline
 
-from .design_columns import BLOCKS, CostColumns, Design, DesignColumns
+from .design_columns import BLOCKS, Design, DesignColumns
 from .features import Derived
 
-__all__ = ["PooledRegressor", "Posterior", "cost_pipeline", "fit", "noise_classes", "noise_sd", "prior", "row_variance"]
+__all__ = ["Posterior", "fit", "noise_classes", "noise_sd", "prior", "row_variance"]
 
 FloatArray = NDArray[np.float64]
 
@@ -68,67 +66,6 @@ class Posterior:
     spread: dict[str, float]
     noise_sd: float
     protocol_noise_sd: dict[str, float]
-
-
-class PooledRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
-    """Scikit-learn linear regressor with pooled levels, robust to outliers; used after `CostColumns`.
-
-    Like `BayesianRidge`, but with one prior per block of columns, one noise level per Protocol, and a Student-t
-    likelihood.
-
-    Parameters
-    ----------
-    start : Posterior, optional
-        Fit to similar rows to start from; saves iterations.
-
-    Attributes
-    ----------
-    posterior_ : Posterior
-    coef_ : ndarray, shape (p,)
-        Mean of the posterior.
-    """
-
-    def __init__(self, start: Posterior | None = None) -> None:
-        self.start = start
-
-    def fit(self, X: Design, y: FloatArray) -> Self:
-        """Fit the coefficients.
-
-        Parameters
-        ----------
-        X : Design
-            Design of m rows.
-        y : ndarray, shape (m,)
-            Targets, logarithms of durations.
-        """
-        self.posterior_ = fit(X, np.asarray(y, dtype=np.float64), start=self.start)
-        self.coef_ = self.posterior_.mean
-        return self
-
-    def predict(self, X: Design, return_std: bool = False) -> FloatArray | tuple[FloatArray, FloatArray]:
-        """Predict means, and with `return_std` the standard deviations of single results, like `BayesianRidge`.
-
-        Parameters
-        ----------
-        X : Design
-            Design of m rows.
-        return_std : bool, default False
-            Also return standard deviations, shape (m,).
-        """
-        known = X.matrix[:, : X.n_known]
-        mean: FloatArray = known @ self.coef_
-        if not return_std:
-            return mean
-        noise = noise_sd(self.posterior_, X.derived)
-        new = X.matrix[:, X.n_known :].power(2) @ np.array(
-            [self.posterior_.spread[block] ** 2 for block in X.columns.block[X.n_known :]]
-        )
-        return mean, np.sqrt(row_variance(known, self.posterior_.covariance) + new + noise**2)
-
-
-def cost_pipeline(start: Posterior | None = None) -> Pipeline:
-    """Return the pipeline from features to the deviation of log hours from the physical prior."""
-    return Pipeline([("columns", CostColumns()), ("regressor", PooledRegressor(start))])
 
 
 def prior(columns: DesignColumns) -> Posterior:

@@ -12,14 +12,14 @@ from ..errors import EstimatorInputError
 from .card import ModelCard
 from .design_columns import BLOCKS, DesignColumns
 from .fit import Posterior
-from .regressor import PHYSICS, CostRegressor
+from .model import PHYSICS, CostModel
 
 __all__ = ["from_json", "to_json"]
 
 _PARAMETER_DIGITS: Final = 12
 
 
-def to_json(model: CostRegressor) -> str:
+def to_json(model: CostModel) -> str:
     """Serialise the parameters and the card of a model as JSON; the same model gives the same text."""
     posterior = model.posterior_
     lower = np.tril_indices(len(posterior.mean))
@@ -37,7 +37,7 @@ def to_json(model: CostRegressor) -> str:
     return json.dumps({"format": model.physics_, "card": card, "parameters": parameters}, sort_keys=True)
 
 
-def from_json(text: str) -> CostRegressor:
+def from_json(text: str) -> CostModel:
     """Read a model written by `to_json`, of this release or an older one.
 
     Parameters
@@ -47,7 +47,7 @@ def from_json(text: str) -> CostRegressor:
 
     Returns
     -------
-    CostRegressor
+    CostModel
         The model; one of an older release may be superseded.
 
     Raises
@@ -62,11 +62,13 @@ def from_json(text: str) -> CostRegressor:
         card = read["card"]
         overall = _pairs(card.pop("feature_ranges"))
         numbers: dict[str, Any] = {name: float("nan") if value is None else value for name, value in card.items()}
-        model = CostRegressor(confidence=card["confidence"], random_state=card["seed"])
-        model.physics_ = int(read["format"])
-        model.card_ = ModelCard(feature_ranges=overall, **numbers)
-        model.posterior_ = _posterior(read["parameters"])
-        model.ranges_ = {str(of): _pairs(seen) for of, seen in read["parameters"]["ranges"].items()}
+        ranges = {str(of): _pairs(seen) for of, seen in read["parameters"]["ranges"].items()}
+        model = CostModel(
+            _posterior(read["parameters"]),
+            ModelCard(feature_ranges=overall, **numbers),
+            ranges,
+            physics=int(read["format"]),
+        )
     except (KeyError, TypeError, ValueError, AttributeError) as e:
         if isinstance(e, EstimatorInputError):
             raise

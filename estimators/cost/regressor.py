@@ -1,7 +1,7 @@
 """Predicted cost of a calculation: a scikit-learn regressor with intervals.
 
-Owns the regressor. Features are in `features`, published GPU speeds in `gpu_speed`, the card in `cost_card`, the
-serialised form in `cost_json`, the mathematics in `cost_design`, `cost_fit`, `cost_calibration` and `cost_predict`.
+Owns training. Predictions are in `model`, features in `features`, published GPU speeds in `gpu_speed`, the card in
+`card`, the serialised form in `model_json`, the mathematics in `design_columns`, `fit`, `calibration` and `predict`.
 
 The model is a learned correction to physics (number of steps x time of a step on that GPU model): a Gaussian mixed
 model of log hours in which Protocols, GPU models, targets and campaigns are pooled. It starts from the prior, so one
@@ -11,7 +11,7 @@ Intervals are calibrated on held-out results.
 
 from __future__ import annotations
 
-from typing import Any, Final, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,21 +19,18 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from ..errors import EstimatorInputError
-from .card import ModelCard, card_of, card_of_prior
-from .design_columns import DesignColumns
+from .card import card_of
 from .features import CostRows, complete_rows, derive
-from .fit import Posterior, cost_pipeline, prior
-from .predict import CostPrediction, Ranges, feature_ranges, predict_from, total
+from .model import PHYSICS, CostModel, prior_model, require_confidence
+from .pipeline import cost_pipeline
+from .predict import CostPrediction, feature_ranges
 
-__all__ = ["PHYSICS", "CostPrediction", "CostRegressor", "CostRows", "ModelCard", "prior_model", "total"]
+__all__ = ["CostRegressor"]
 
 FloatArray = NDArray[np.float64]
 
-#: Version of the physical prior. 1: less work for openfe's legs. 2: current, see `features`.
-PHYSICS: Final = 2
 
-
-class CostRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+class CostRegressor(RegressorMixin, BaseEstimator, CostModel):  # type: ignore[misc]
     """Scikit-learn regressor for the hours of one result of a calculation.
 
     Rows are a DataFrame of polars or pandas, a structured array or a mapping of arrays, with some of the columns
@@ -71,10 +68,6 @@ class CostRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     """
 
     pipeline_: Any
-    posterior_: Posterior
-    card_: ModelCard
-    ranges_: Ranges
-    physics_: int
 
     def __init__(self, *, confidence: float = 0.9, random_state: int = 2026) -> None:
         self.confidence = confidence
@@ -108,10 +101,10 @@ class CostRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
         self.physics_ = PHYSICS
         complete, hours = complete_rows(X), np.array(y, dtype=np.float64)
-        confidence = _confidence(self.confidence)
+        confidence = require_confidence(self.confidence)
         if len(hours) == 0:
-            self.posterior_, self.ranges_ = prior(DesignColumns((), ())), {}
-            self.card_ = card_of_prior(confidence=confidence)
+            without = prior_model(confidence=confidence)
+            self.posterior_, self.card_, self.ranges_ = without.posterior_, without.card_, without.ranges_
             return self
         labels = _groups(complete, groups, hours)
         if labels is not None and not (complete["group"] != "").any():
@@ -127,37 +120,8 @@ class CostRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         self.card_ = card_of(derived, self.ranges_, labels, checked, confidence=confidence, seed=self.random_state)
         return self
 
-    def predict(self, X: CostRows) -> FloatArray:
-        """Predict the median hours.
-
-        Parameters
-        ----------
-        X : CostRows
-            Rows.
-
-        Returns
-        -------
-        ndarray, shape (n,)
-        """
-        return self.predict_distribution(X).median
-
-    def predict_interval(self, X: CostRows) -> FloatArray:
-        """Predict the interval of hours that contains a result with the confidence of the model.
-
-        Parameters
-        ----------
-        X : CostRows
-            Rows.
-
-        Returns
-        -------
-        ndarray, shape (n, 2)
-        """
-        predicted = self.predict_distribution(X)
-        return np.stack([predicted.low, predicted.high], axis=1)
-
     def predict_distribution(self, X: CostRows) -> CostPrediction:
-        """Predict the hours of one result per row: medians, intervals, shared errors, extrapolation.
+        """Predict the hours of one result per row, as `CostModel` does.
 
         Parameters
         ----------
@@ -166,26 +130,13 @@ class CostRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
         Raises
         ------
+        sklearn.exceptions.NotFittedError
+            If it has not been fitted.
         EstimatorInputError
-            If a column is unknown, out of range, or has another length than the others; or if the model is superseded.
+            If a column is unknown, out of range, or has another length than the others.
         """
         check_is_fitted(self, "posterior_")
-        if self.is_superseded:
-            raise EstimatorInputError("the cost model was trained by an older release; train it again")
-        return predict_from(
-            self.posterior_,
-            derive(X),
-            scale=self.card_.interval_scale,
-            scales=self.card_.interval_scales,
-            total_ratio=self.card_.total_ratio,
-            confidence=self.card_.confidence,
-            ranges=self.ranges_ if self.card_.n_rows else None,
-        )
-
-    @property
-    def is_superseded(self) -> bool:
-        """Return whether it corrects the physics of an older release: its card is readable, but it cannot predict."""
-        return self.physics_ != PHYSICS
+        return super().predict_distribution(X)
 
     def __sklearn_tags__(self) -> Any:
         """Declare that rows are validated here, contain strings, and may be incomplete."""
@@ -195,11 +146,6 @@ class CostRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         tags.input_tags.string = True
         tags.target_tags.positive_only = True
         return tags
-
-
-def prior_model(*, confidence: float = 0.9) -> CostRegressor:
-    """Return the model without results: physics and published GPU speeds, with wide intervals."""
-    return CostRegressor(confidence=confidence).fit({"n_atoms": np.zeros(0)}, np.zeros(0))
 
 
 def _groups(rows: dict[str, NDArray[Any]], groups: ArrayLike | None, hours: FloatArray) -> NDArray[np.str_] | None:
@@ -217,9 +163,3 @@ def _groups(rows: dict[str, NDArray[Any]], groups: ArrayLike | None, hours: Floa
     if labels.shape != (n,):
         raise EstimatorInputError(f"{n} cost rows have groups of shape {labels.shape}; give one per row")
     return labels
-
-
-def _confidence(confidence: float) -> float:
-    if not 0.0 < confidence < 1.0:
-        raise EstimatorInputError(f"confidence is {confidence}; give a number between 0 and 1, as 0.9")
-    return confidence

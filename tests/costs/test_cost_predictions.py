@@ -7,7 +7,7 @@ import pytest
 from alchemiscale_lake.costs.cost_history import with_targets
 from alchemiscale_lake.costs.cost_models import KnownModel
 from alchemiscale_lake.costs.cost_predictions import hours_ahead, own_results
-from alchemiscale_lake.estimators.cost.regressor import prior_model
+from alchemiscale_lake.estimators.cost.model import prior_model
 from tests.cost_lake import leg
 
 PRIOR = KnownModel(prior_model())

@@ -3,8 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from alchemiscale_lake.estimators.cost.model import prior_model
 from alchemiscale_lake.estimators.cost.model_json import from_json, to_json
-from alchemiscale_lake.estimators.cost.regressor import CostRegressor, prior_model, total
+from alchemiscale_lake.estimators.cost.predict import total
+from alchemiscale_lake.estimators.cost.regressor import CostRegressor
 from alchemiscale_lake.estimators.errors import EstimatorInputError
 from benchmarks.published_throughput import published_throughput
 from tests.long import LONG

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alchemiscale_lake.estimators.cost.model import prior_model
 from alchemiscale_lake.estimators.cost.predict import CostPrediction, total
-from alchemiscale_lake.estimators.cost.regressor import CostRegressor, prior_model
+from alchemiscale_lake.estimators.cost.regressor import CostRegressor
 from alchemiscale_lake.estimators.errors import EstimatorInputError
 from tests.estimators.simulated_hours import simulated_lake
 

@@ -10,13 +10,9 @@ import polars as pl
 import pytest
 from sklearn.base import clone, is_regressor
 from sklearn.exceptions import NotFittedError
-from sklearn.linear_model import BayesianRidge
 from sklearn.model_selection import GroupKFold, LeaveOneGroupOut, cross_val_predict, cross_val_score
-from sklearn.pipeline import Pipeline
 
-from alchemiscale_lake.estimators.cost.design_columns import CostColumns
 from alchemiscale_lake.estimators.cost.features import derive
-from alchemiscale_lake.estimators.cost.fit import PooledRegressor, cost_pipeline
 from alchemiscale_lake.estimators.cost.model_json import from_json, to_json
 from alchemiscale_lake.estimators.cost.regressor import CostRegressor
 from alchemiscale_lake.estimators.errors import EstimatorInputError
@@ -92,29 +88,3 @@ def test_intervals_are_those_of_the_distribution(lake: SimulatedLake) -> None:
     assert (low < model.predict(lake.rows)).all()
     np.testing.assert_array_equal(low, predicted.low)
     np.testing.assert_array_equal(high, predicted.high)
-
-
-def test_any_linear_regressor_fits_the_columns(lake: SimulatedLake) -> None:
-    residual = np.log(lake.hours) - derive(lake.rows).prior_log_hours
-    shelf = Pipeline([("columns", CostColumns()), ("regressor", BayesianRidge())]).fit(lake.rows, residual)
-    ours = cost_pipeline().fit(lake.rows, residual)
-
-    errors = [np.median(np.abs(pipeline.predict(lake.rows) - residual)) for pipeline in (ours, shelf)]
-
-    assert isinstance(ours["regressor"], PooledRegressor)
-    assert max(errors) < 0.1
-    assert len(ours["columns"].get_feature_names_out()) == len(ours["regressor"].coef_)
-
-
-def test_a_level_that_was_not_seen_widens_and_moves_nothing(lake: SimulatedLake) -> None:
-    pipeline = cost_pipeline().fit(lake.rows, np.log(lake.hours) - derive(lake.rows).prior_log_hours)
-    columns, regressor = pipeline["columns"], pipeline["regressor"]
-    one = {name: values[:1] for name, values in lake.rows.items()}
-
-    (seen, sd), (new, wider) = (
-        regressor.predict(columns.transform({**one, "group": np.array([group])}), return_std=True)
-        for group in (str(one["group"][0]), "elsewhere")
-    )
-
-    assert wider > sd
-    assert abs(new - seen) < 0.5
