@@ -115,6 +115,15 @@ def format_bytes(count: int) -> str:
     return min(exact, key=len)
 
 
+def rounded_bytes(count: int) -> str:
+    """Format a size for people.
+
+    >>> rounded_bytes(1_234_567), rounded_bytes(2 * 10**9)
+    ('1.2 MB', '2.0 GB')
+    """
+    return f"{count / 1e6:.1f} MB" if count < 1e9 else f"{count / 1e9:.1f} GB"
+
+
 def _to_float(exact: Fraction | int, value: str) -> float:
     try:
         return float(exact)

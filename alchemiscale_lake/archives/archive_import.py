@@ -24,7 +24,8 @@ from ..caller import Caller
 from ..faults import fault_point
 from ..ids import Scope
 from ..schemas import TABLES
-from ..store import Lake, now_utc
+from ..statestore.stored_files import pruned_files
+from ..store import Lake, collect, now_utc, rely_on_content
 from .archive_reading import new_scopes, read_tables
 from .archived_objects import ArchivedObjects
 from .container import ArchiveFiles
@@ -129,12 +130,13 @@ def import_archive(
         require_same_objects(lake, rows["gufe_objects"])
         require_free_names(lake, rows["networks"])
         rows, n_recognised = recognised(lake, rows)
-        rows, n_without = _with_objects(rows, objects, manifest, who)
+        rows, n_without = _with_objects(lake, rows, objects, manifest, who)
         known = known_networks(lake, rows["networks"])
         rows = without_own(rows, known)
         new = {name: n_new_rows(lake, name, frame) for name, frame in rows.items() if name not in _LOGS}
         n_objects = objects.n_new(lake)
         if not dry_run:
+            rows["result_files"] = _relied_on(lake, rows["result_files"], objects)
             objects.write(lake, progress)
             fault_point("import:objects-written")
             _write(lake, rows, known, state, manifest, who)
@@ -151,14 +153,16 @@ def import_archive(
 
 
 def _with_objects(
-    rows: Mapping[str, pl.DataFrame], objects: ArchivedObjects, manifest: Manifest, who: Caller
+    lake: Lake, rows: Mapping[str, pl.DataFrame], objects: ArchivedObjects, manifest: Manifest, who: Caller
 ) -> tuple[dict[str, pl.DataFrame], int]:
     """Let results whose object is not in the archive refer to `archive.json`, as imported ones to their file."""
     found, there = dict(rows), set(objects.paths)
     results = found["results"]
     lacking = results["object_path"].is_not_null() & ~results["object_path"].is_in(list(there))
     found["imports"] = found["imports"].filter(pl.col("object_path").is_in(list(there)))
-    found["result_files"] = found["result_files"].filter(pl.col("object_path").is_in(list(there)))
+    known_as_pruned = collect(pruned_files(lake), "table 'pruned_files'")
+    files = found["result_files"].join(known_as_pruned, on=known_as_pruned.columns, how="anti")
+    found["result_files"] = files.filter(pl.col("object_path").is_in(list(there)))
     for column in ("stdout_path", "stderr_path", "log_path"):
         kept = pl.when(pl.col(column).is_in(list(there))).then(pl.col(column))
         found["unit_results"] = found["unit_results"].with_columns(kept.alias(column))
@@ -185,6 +189,17 @@ def _with_objects(
     found["results"] = results
     found["imports"] = pl.concat([found["imports"], pl.DataFrame(TABLES["imports"].table(imported))])
     return found, n_lacking
+
+
+def _relied_on(lake: Lake, files: pl.DataFrame, objects: ArchivedObjects) -> pl.DataFrame:
+    """Mark that attempts rely on the content of their files; one that is about to be deleted here gets a copy."""
+
+    def copied(attempt: str, path: str) -> str:
+        return path if rely_on_content(lake.objects, path, attempt) else objects.copy_for(attempt, path)
+
+    named = list(files.select("attempt", "object_path").iter_rows())
+    paths = [copied(attempt, path) for attempt, path in named]
+    return files.with_columns(object_path=pl.Series(paths, dtype=pl.String))
 
 
 def _write(

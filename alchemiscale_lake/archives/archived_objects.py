@@ -15,7 +15,7 @@ import polars as pl
 
 from ..content import decompress
 from ..errors import ArchiveError, ContentError
-from ..store import Lake, is_content_path
+from ..store import Lake, content_folder, is_content_path
 from ..store.parallel_requests import at_once
 from .container import ArchiveFiles
 from .scrubbing import renamed
@@ -94,6 +94,22 @@ class ArchivedObjects:
         data : bytes
         """
         self._added[path] = data
+
+    def copy_for(self, attempt: str, path: str) -> str:
+        """Add a copy of a kept file for one attempt, and return its path in the lake.
+
+        Parameters
+        ----------
+        attempt : str
+        path : str
+            Path of the content that the attempt must not rely on.
+        """
+        found = _FILES.fullmatch(path)
+        if found is None:
+            return path
+        copy = f"{content_folder(found[1], found[2])}/data-{attempt}"
+        self._names[copy] = self._names[path]
+        return copy
 
     def n_new(self, lake: Lake) -> int:
         """Return the number of those that a lake lacks."""

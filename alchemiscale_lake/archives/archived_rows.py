@@ -14,6 +14,7 @@ import polars as pl
 
 from ..ids import ScopedKey
 from ..statestore.network_members import require_networks
+from ..statestore.stored_files import pruned_files
 from ..store import Lake, collect
 
 __all__ = ["LEFT_OUT", "ArchivedRows"]
@@ -25,6 +26,7 @@ LEFT_OUT: Final[Mapping[str, str]] = {
     "host_log": "decisions of the lake's operators",
     "cost_models": "trained on all networks of the lake",
     "migrations": "history of the lake itself",
+    "pruned_files": "names files that are not in the lake",
 }
 
 _Condition: TypeAlias = Callable[["ArchivedRows"], pl.Expr]
@@ -52,6 +54,7 @@ class ArchivedRows:
         self.scopes = sorted({str(ScopedKey.from_str(network).scope) for network in self.networks})
         # what makes others visible is written last, so it is opened first
         self._scans = lake.snapshot(list(_CONDITIONS)[::-1])
+        self._pruned = pruned_files(lake)
         self._schemas = {name: lake.table(name).schema for name in _CONDITIONS}
 
     @staticmethod
@@ -71,6 +74,8 @@ class ArchivedRows:
         rows = self._scans[table]
         if "scope" in schema.names:
             rows = rows.filter(pl.col("scope").is_in(self.scopes))
+        if table == "result_files":
+            rows = rows.join(self._pruned, on=schema.key, how="anti")
         return collect(rows.filter(_CONDITIONS[table](self)), f"table '{table}'").sort(schema.key)
 
     def _values(self, table: str, column: str, condition: pl.Expr | None = None) -> set[str]:

@@ -39,7 +39,7 @@ COMMANDS: Final = {
     "tasks": "List, create and change Tasks.",
     "failures": "List failures and their causes.",
     "logs": "Print what the units of a Task wrote.",
-    "files": "List and copy the kept files of a Task.",
+    "files": "List, copy and prune kept files.",
     "packages": "Show which package versions computed results.",
     "hosts": "Show the reliability of hosts, and which are quarantined.",
     "usage": "Show compute, cost and failure rates.",

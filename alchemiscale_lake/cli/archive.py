@@ -7,6 +7,7 @@ from typing import Final
 
 import click
 
+from ..amounts import rounded_bytes
 from ..plurals import count
 from ._bar import FileBar
 from ._errors import put_out, say
@@ -112,11 +113,7 @@ def command(
             f"{network.name or network.network}: {count(network.n_transformations, 'Transformation')}, "
             f"{count(network.n_tasks, 'Task')}, {count(network.n_results, 'result')}{failed}"
         )
-    say(f"{count(written.manifest.n_objects, 'object')}, {_size(written.n_bytes)}")
+    say(f"{count(written.manifest.n_objects, 'object')}, {rounded_bytes(written.n_bytes)}")
     for what, why in written.manifest.left_out.items():
         if not what.startswith("table "):
             say(f"left out: {what}: {why}")
-
-
-def _size(n_bytes: int) -> str:
-    return f"{n_bytes / 1e6:.1f} MB" if n_bytes < 1e9 else f"{n_bytes / 1e9:.1f} GB"

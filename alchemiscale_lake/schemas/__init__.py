@@ -15,7 +15,7 @@ from .estimates import ASSAYS, EDGE_ESTIMATES, NETWORK_ESTIMATES, RESULT_ESTIMAT
 from .gufe_objects import GUFE_OBJECTS
 from .host_log import HOST_LOG
 from .imports import IMPORTS
-from .kept_files import REFUSED_FILES, RESULT_FILES
+from .kept_files import PRUNED_FILES, REFUSED_FILES, RESULT_FILES
 from .link_log import LINK_LOG
 from .migrations import MIGRATIONS
 from .network_findings import NETWORK_FINDINGS
@@ -62,6 +62,7 @@ TABLES: dict[str, TableSchema] = {
         ATTEMPT_ENDS,
         RESULT_FILES,
         REFUSED_FILES,
+        PRUNED_FILES,
         HOSTS,
         IMPORTS,
         HOST_LOG,

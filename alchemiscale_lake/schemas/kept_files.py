@@ -1,6 +1,6 @@
-"""Tables of files kept from executions: `result_files`, `refused_files`."""
+"""Tables of files kept from executions: `result_files`, `refused_files`, `pruned_files`."""
 
-from ._base import INT, STRING, Column, TableSchema
+from ._base import INT, STRING, TIME, Column, TableSchema
 
 RESULT_FILES = TableSchema(
     name="result_files",
@@ -35,6 +35,21 @@ REFUSED_FILES = TableSchema(
         Column("n_bytes", INT, "Size, bytes; of all files together where a row stands for several.", nullable=True),
         Column("kept_by", STRING, "Why it was to be kept, as in `result_files`."),
         Column("reason", STRING, "Limit or error because of which it was not kept."),
+    ),
+    key=("scope", "attempt", "path"),
+    since=4,
+)
+
+PRUNED_FILES = TableSchema(
+    name="pruned_files",
+    doc="One row per row of `result_files` whose content was given up, so that it may be deleted.",
+    columns=(
+        Column("scope", STRING, "Scope of the Task."),
+        Column("attempt", STRING, "Id of the attempt."),
+        Column("path", STRING, "Path within the attempt, as in `result_files`."),
+        Column("pruned_at", TIME, "When."),
+        Column("pruned_by", STRING, "By whom."),
+        Column("reason", STRING, "Rule by which it was given up."),
     ),
     key=("scope", "attempt", "path"),
     since=4,

@@ -24,6 +24,7 @@ from ..query import connect_to_networks, read_sql
 from ..store import Lake, collect, now_utc
 from ..tasks import Event, TaskState, TaskStates, status
 from ..tasks.states import ACTIONABLE
+from .stored_files import relied_on, stored_files
 
 __all__ = ["CarriedResults", "carried_attempt", "plan_carried", "write_carried"]
 
@@ -45,7 +46,9 @@ join tasks
 order by counted.scope, counted.task
 """
 #: Tables of the parts of a result.
-_PARTS: Final = ("unit_results", "result_files", "replicates")
+_PARTS: Final = ("unit_results", "refused_files", "replicates")
+#: Reason why a file does not come with its result.
+_DELETED: Final = "it was deleted in its own Scope while it was copied"
 _OF_TASK: Final = ("extends", "creator", "created_at", "origin")
 
 
@@ -153,15 +156,13 @@ def write_carried(lake: Lake, carried: CarriedResults, *, caller: Caller) -> int
         return 0
     lake.table("tasks").append_new(carried.tasks)
     fault_point("carry:tasks-written")
-    attempts = carried.attempts
     for name in _PARTS:
-        here = pl.col("scope").is_in(list(carried.sources))
-        rows = lake.table(name).scan().filter(here & pl.col("attempt").is_in(list(attempts)))
-        mine = collect(rows, f"table '{name}'").with_columns(
-            scope=pl.lit(carried.scope), attempt=pl.col("attempt").replace_strict(attempts, return_dtype=pl.String)
-        )
-        lake.table(name).append_new(mine)
+        lake.table(name).append_new(_renamed(lake.table(name).scan(), carried, name))
         fault_point(f"carry:{name}-written")
+    kept, refused = relied_on(lake, _renamed(stored_files(lake), carried, "result_files"), _DELETED)
+    lake.table("result_files").append_new(kept)
+    lake.table("refused_files").append_new(refused)
+    fault_point("carry:result_files-written")
     written = lake.table("results").append_new(carried.results)
     fault_point("carry:results-written")
     lake.task_log.commit(lambda states: _ends(states, carried), caller=caller)
@@ -249,6 +250,15 @@ def _parents_first(rows: pl.DataFrame, states: TaskStates) -> pl.DataFrame:
 
 
 # --- writing ----------------------------------------------------------------------------------------
+
+
+def _renamed(rows: pl.LazyFrame, carried: CarriedResults, table: str) -> pl.DataFrame:
+    """Return the rows of the parts of results as the target Scope has them."""
+    attempts = carried.attempts
+    here = pl.col("scope").is_in(list(carried.sources)) & pl.col("attempt").is_in(list(attempts))
+    return collect(rows.filter(here), f"table '{table}'").with_columns(
+        scope=pl.lit(carried.scope), attempt=pl.col("attempt").replace_strict(attempts, return_dtype=pl.String)
+    )
 
 
 def _ends(states: TaskStates, carried: CarriedResults) -> list[Event]:

@@ -9,6 +9,7 @@ import polars as pl
 
 from ..ids import ScopedKey
 from ..store import Lake, collect
+from .stored_files import stored_files
 
 __all__ = ["KeptSizes", "kept_sizes"]
 
@@ -43,7 +44,7 @@ def kept_sizes(lake: Lake, tasks: Sequence[str], *, of_scopes: bool) -> KeptSize
     scopes = sorted({str(ScopedKey.from_str(task).scope) for task in tasks})
     here = pl.col("scope").is_in(scopes)
     attempts = lake.table("results").scan().filter(here & pl.col("task").is_in(list(tasks)))
-    files = lake.table("result_files").scan().filter(here)
+    files = stored_files(lake).filter(here)
     rows = attempts.select("scope", "attempt", "task").join(files, on=["scope", "attempt"])
     by_task = collect(rows.unique(["task", "object_path"]).group_by("task").agg(pl.col("n_bytes").sum()), "kept files")
     if not of_scopes:

@@ -20,6 +20,7 @@ from ..schemas.old_receipt import is_old_receipt, read_old_receipt
 from ..schemas.receipt import unpack_receipt
 from ..store import RECEIPT_KEY, Checked, Flaw, Lake, check_receipt_key, check_tables, collect
 from ..store.parallel_requests import at_once
+from .stored_files import stored_files
 
 __all__ = ["Verified", "check_attempts", "check_digests", "check_other_objects", "verify_lake"]
 
@@ -86,7 +87,8 @@ def check_digests(lake: Lake, table: str) -> Checked:
     """
     kind, remedy = _NAMED[table]
     try:
-        rows = lake.table(table).scan().filter(pl.col("object_path").is_not_null())
+        scan = stored_files(lake) if table == "result_files" else lake.table(table).scan()
+        rows = scan.filter(pl.col("object_path").is_not_null())
         named = dict(collect(rows.select("object_path", "digest"), f"table '{table}'").unique().iter_rows())
     except LakeError:
         return Checked(kind, 0, 0, 0, ())  # the table's own check reported why

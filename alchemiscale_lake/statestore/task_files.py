@@ -21,7 +21,7 @@ _COLUMNS: Final = ("attempt", "path", "unit", "n_bytes", "kept_by", "digest", "o
 
 
 def task_files(lake: Lake, task: str, *, attempt: str | None = None, pattern: str = "*") -> pl.DataFrame:
-    """Return the kept files of a Task, and those that were not kept, with the reason.
+    """Return the kept files of a Task, and those that were not kept or were given up later, with the reason.
 
     Parameters
     ----------
@@ -36,7 +36,8 @@ def task_files(lake: Lake, task: str, *, attempt: str | None = None, pattern: st
     Returns
     -------
     polars.DataFrame
-        Columns attempt, path, unit, n_bytes, kept_by, digest, object_path, reason; newest attempt first.
+        Columns attempt, path, unit, n_bytes, kept_by, digest, object_path, reason; newest attempt first. Without
+        `object_path`, the content is not in the lake.
     """
     scope = str(ScopedKey.from_str(task).scope)
     results = lake.table("results").scan().filter((pl.col("scope") == scope) & (pl.col("task") == task))
@@ -48,10 +49,25 @@ def task_files(lake: Lake, task: str, *, attempt: str | None = None, pattern: st
         nothing = [
             pl.lit(None, pl.String).alias(n) for n in ("digest", "object_path", "reason") if n not in found.columns
         ]
-        parts.append(found.with_columns(nothing).select("started_at", *_COLUMNS, "reason"))
+        found = found.with_columns(nothing)
+        if table == "result_files":
+            found = _with_pruned(lake, found, scope)
+        parts.append(found.select("started_at", *_COLUMNS, "reason"))
     files = pl.concat(parts).sort(["started_at", "attempt", "path"], descending=[True, True, False]).drop("started_at")
     files = files.filter(pl.Series([fnmatchcase(path, pattern) for path in files["path"]], dtype=pl.Boolean))
     return files if attempt is None else files.filter(pl.col("attempt") == attempt)
+
+
+def _with_pruned(lake: Lake, rows: pl.DataFrame, scope: str) -> pl.DataFrame:
+    """Return rows of `result_files` with the reason in place of the content where this was given up."""
+    key = ["scope", "attempt", "path"]
+    given_up = lake.table("pruned_files").scan().filter(pl.col("scope") == scope)
+    why = pl.format(
+        "deleted on {} by {}: {}", pl.col("pruned_at").dt.strftime("%Y-%m-%d"), "pruned_by", pl.col("reason")
+    )
+    pruned = collect(given_up.select(*key, why.alias("pruned")), "table 'pruned_files'")
+    kept = pl.when(pl.col("pruned").is_null()).then(pl.col("object_path"))
+    return rows.join(pruned, on=key, how="left").with_columns(object_path=kept, reason=pl.col("pruned"))
 
 
 def copy_file(
@@ -65,7 +81,7 @@ def copy_file(
     ----------
     lake : Lake
     file : mapping of str to object
-        Row of `task_files` with a digest.
+        Row of `task_files` with an `object_path`.
     target : Path
         File to write or replace.
     tell : callable, optional

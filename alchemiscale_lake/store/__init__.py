@@ -5,8 +5,9 @@ Queries are in `query/`; `tasks/` and `statestore/` decide what may be written w
 
 from __future__ import annotations
 
+from .content_folders import ContentFolder, condemn, content_folders, remove_content
 from .host_log import HostDecision, HostLog
-from .kept_content import is_content_path, keep_content
+from .kept_content import content_folder, is_content_path, keep_content, rely_on_content
 from .lake import Lake, now_utc
 from .location import Location
 from .marker import restore_marker
@@ -27,6 +28,7 @@ from .verification import Checked, Flaw, check_table, check_tables
 __all__ = [
     "RECEIPT_KEY",
     "Checked",
+    "ContentFolder",
     "Flaw",
     "HostDecision",
     "HostLog",
@@ -53,6 +55,9 @@ __all__ = [
     "check_table",
     "check_tables",
     "collect",
+    "condemn",
+    "content_folder",
+    "content_folders",
     "has_message",
     "is_content_path",
     "keep_content",
@@ -62,6 +67,8 @@ __all__ = [
     "migrate",
     "now_utc",
     "read_message",
+    "rely_on_content",
+    "remove_content",
     "remove_message",
     "repair",
     "require_network_state",

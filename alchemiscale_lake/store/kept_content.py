@@ -1,8 +1,8 @@
 """Content of kept files: one object per Scope and digest, however many attempts keep the same file.
 
 `files/<scope>/<sha256>/` contains `data`, the content, and for every attempt that relies on it an empty object
-`<attempt>.use`, which is written before the attempt looks whether the content is there. Nothing deletes content yet.
-Whoever will must write `condemned` there first, and only then list the attempts that rely on it. So either the deleter
+`<attempt>.use`, which is written before the attempt looks whether the content is there. Whoever deletes content writes
+`condemned` there first, and only then lists the attempts that rely on it (`content_folders.py`). So either the deleter
 sees the attempt, or the attempt sees that the content is about to be deleted and stores a copy of its own,
 `data-<attempt>`.
 """
@@ -26,11 +26,23 @@ from .objects import ObjectStore
 if TYPE_CHECKING:
     from typing import BinaryIO
 
-__all__ = ["CONDEMNED", "FILES", "KeptContent", "content_folder", "is_content_path", "keep_content", "open_regular"]
+__all__ = [
+    "CONDEMNED",
+    "FILES",
+    "USE",
+    "KeptContent",
+    "content_folder",
+    "is_content_path",
+    "keep_content",
+    "open_regular",
+    "rely_on_content",
+]
 
 #: Folder of all content.
 FILES: Final = "files"
 CONDEMNED: Final = "condemned"
+#: Suffix of the mark of an attempt that relies on the content.
+USE: Final = ".use"
 _DATA: Final = re.compile(r"data(-[0-9a-f]{32})?")
 
 
@@ -112,7 +124,7 @@ def keep_content(
     with closing(open_regular(path)) as file:
         digest, n_bytes = file_digest(file), os.fstat(file.fileno()).st_size
         folder = content_folder(scope, digest)
-        patiently(lambda: objects.put(f"{folder}/{attempt}.use", b""))
+        patiently(lambda: objects.put(f"{folder}/{attempt}{USE}", b""))
         fault_point("content:use-marked")
         found: list[str] = []
         patiently(lambda: found.extend(name.rpartition("/")[2] for name in objects.list(folder)))
@@ -130,6 +142,29 @@ def keep_content(
         patiently(put)
         fault_point("content:stored")
         return KeptContent(target, digest, n_bytes, new=True)
+
+
+def rely_on_content(objects: ObjectStore, object_path: str, attempt: str) -> bool:
+    """Mark that an attempt relies on content that another has stored; return False if it must not.
+
+    Parameters
+    ----------
+    objects : ObjectStore
+    object_path : str
+        Path of the content; anything that is not in the folder of content is not deleted, and needs no mark.
+    attempt : str
+        Identifier of the attempt.
+
+    Raises
+    ------
+    StorageError
+    """
+    folder = object_path.rpartition("/")[0]
+    if not folder.startswith(f"{FILES}/"):
+        return True
+    objects.put(f"{folder}/{attempt}{USE}", b"")
+    fault_point("content:relied-on")
+    return not objects.exists(f"{folder}/{CONDEMNED}")
 
 
 def open_regular(path: Path) -> BinaryIO:

@@ -30,6 +30,6 @@ def _run(lake: Lake, to: int, tell: Callable[[str], None]) -> None:
 TO_4 = Step(
     4,
     "description of network_findings, formerly says; rounds; assay_log, link_log, design_files; copies of networks; "
-    "attempt_ends; refused_files; readmitted in host_log, formerly forgiven",
+    "attempt_ends; refused_files, pruned_files; readmitted in host_log, formerly forgiven",
     _run,
 )
