@@ -8,6 +8,7 @@ from dataclasses import replace
 from ..execution.assignment import Assignment, AttemptSpec
 from ..settings import FileRules
 from ..statestore.claims import Claim
+from ..statestore.extended_files import extended_files
 from ..statestore.kept_sizes import kept_sizes
 from ..statestore.result_recording import good_results
 from ..store import Lake, ReceiptKey
@@ -33,10 +34,11 @@ def attempt_specs(
     key : ReceiptKey
         Signs receipts.
     files : FileRules
-        Limits of kept files.
+        Limits of kept files, and which of them extending Tasks get.
     """
     sizes = kept_sizes(lake, [claim.task for claim in claims], of_scopes=files.per_scope_bytes is not None)
     extended = good_results(lake, [c.extends for c in claims if c.extends is not None])
+    kept = extended_files(lake, {c.extends: extended[c.extends] for c in claims if c.extends in extended}, files)
     specs = {}
     for claim in claims:
         result = None if claim.extends is None else extended.get(claim.extends)
@@ -44,6 +46,7 @@ def attempt_specs(
             spec_of(claim),
             extends_result=None if result is None else result.object_path,
             extends_digest=None if result is None else result.digest,
+            extends_files=() if claim.extends is None else kept.get(claim.extends, ()),
             resources=needs[claim.transformation].resources,
             duration_s=needs[claim.transformation].duration_s,
             kept_bytes=sizes.by_task.get(claim.task, 0),

@@ -12,7 +12,29 @@ from dataclasses import dataclass, field
 from ..resources import Resources
 from ..settings import FileRules, Monitors
 
-__all__ = ["Assignment", "AttemptSpec", "Resources"]
+__all__ = ["Assignment", "AttemptSpec", "ExtendedFile", "Resources"]
+
+
+@dataclass(frozen=True, slots=True)
+class ExtendedFile:
+    """A kept file of a Task that an attempt extends.
+
+    Parameters
+    ----------
+    location : str
+        Where the attempt finds it: Task token, unit and name, as `register` returned it for a registered file.
+    object_path : str
+        Path of the content in the lake.
+    digest : str
+        SHA-256 of the content, hexadecimal.
+    n_bytes : int
+        Its size.
+    """
+
+    location: str
+    object_path: str
+    digest: str
+    n_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +53,8 @@ class AttemptSpec:
         Object path of the good result that this one continues.
     extends_digest : str or None
         SHA-256 of that object; None if unknown.
+    extends_files : tuple of ExtendedFile
+        Files that were kept with it.
     resources : Resources or None
         Resources it may use on its worker; None for all.
     duration_s : float or None
@@ -50,6 +74,7 @@ class AttemptSpec:
     scope: str
     extends_result: str | None = None
     extends_digest: str | None = None
+    extends_files: tuple[ExtendedFile, ...] = ()
     resources: Resources | None = None
     duration_s: float | None = None
     kept_bytes: int = 0

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +26,7 @@ from .assignment import Assignment, AttemptSpec
 from .capacity import Allocation
 from .dag_run import DagOutcome, DagRun, Inputs
 from .executions import Execution, read_records
+from .fetched_files import fetch_extended_files
 from .folder import WorkFolder
 from .host import hostname
 from .host_faults import PAUSED, fills, host_health, is_host_fault
@@ -32,6 +34,7 @@ from .inputs import extended_result, transformation_chain
 from .job import seconds_left, stop_reason
 from .launcher import Launcher
 from .lifeline import Lifeline
+from .patience import StoppedError
 from .processes import step_server
 from .quarantine_list import is_quarantined
 from .receipt import Report, has_receipt, leave_receipt, leave_unfinished
@@ -246,7 +249,9 @@ class AttemptRun:
             assignment.files,
         )
         try:
-            return DagRun(launcher, watch, rules, self._inputs).run()
+            return DagRun(launcher, watch, rules, partial(self._inputs, folder, watch)).run()
+        except StoppedError:
+            return None
         except TransientError:
             raise
         except (LakeError, OSError) as e:  # an object or the work folder is missing: a failure of this Task
@@ -257,7 +262,8 @@ class AttemptRun:
         finally:
             launcher.close()
 
-    def _inputs(self) -> Inputs:
+    def _inputs(self, folder: WorkFolder, watch: Watch) -> Inputs:
+        fetch_extended_files(self.lake, self.spec.extends_files, folder.path / "permanent", watch)
         extends = self.spec.extends_result
         return Inputs(
             transformation_chain(self.lake, self.spec.transformation),

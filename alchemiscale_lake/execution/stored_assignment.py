@@ -14,7 +14,7 @@ from ..errors import LakeVersionError
 from ..resources import Resources
 from ..settings import FileRules, Monitors
 from ..store import Lake, make_private_folder
-from .assignment import Assignment, AttemptSpec
+from .assignment import Assignment, AttemptSpec, ExtendedFile
 
 __all__ = ["load_assignment", "new_assignment_id", "store_assignment"]
 
@@ -91,7 +91,11 @@ def load_assignment(lake: Lake, assignment_id: str) -> Assignment:
 
 def _spec(content: dict[str, Any]) -> AttemptSpec:
     resources = content["resources"]
-    return AttemptSpec(**content | {"resources": None if resources is None else Resources(**resources)})
+    built = {
+        "resources": None if resources is None else Resources(**resources),
+        "extends_files": tuple(ExtendedFile(**file) for file in content.get("extends_files", ())),
+    }
+    return AttemptSpec(**content | built)
 
 
 def _path(assignment_id: str) -> str:

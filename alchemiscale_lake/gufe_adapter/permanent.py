@@ -41,6 +41,12 @@ class PermanentFolder(os.PathLike[str]):
         self.registry.add(filename)
         return "/".join((*self.path.parts[-2:], filename))
 
+    @property
+    def extended(self) -> Path | None:
+        """Return the folder of the kept files of the Task that this one extends, a folder per unit; None without."""
+        mine = self.path.parent
+        return next((other for other in sorted(mine.parent.iterdir()) if other != mine and other.is_dir()), None)
+
     def load(self, location: str) -> bytes:
         """Return the content of a kept file, also one of a ProtocolDAG that this one extends.
 

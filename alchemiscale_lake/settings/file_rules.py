@@ -50,6 +50,15 @@ class FileRules(SettingsModel):
         None, alias="per_scope", description="size of the kept files of a Scope above which no more are kept"
     )
 
+    extended: tuple[Pattern, ...] = Field(
+        ("*",), description="kept files that a Task gets of the one that it extends, by path, as in `permanent/*`"
+    )
+
+    @field_validator("extended", mode="before")
+    @classmethod
+    def _one_is_a_list(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
+
     def patterns_for(self, protocol: str | None) -> KeepPatterns:
         """Return which files of a Task are kept besides those of `permanent` folders.
 

@@ -118,7 +118,7 @@ def unrecorded_attempts(lake: Lake, within: timedelta = _LOOK_BACK) -> dict[str,
 
 @dataclass(frozen=True, slots=True)
 class GoodResult:
-    """Path of a ProtocolDAGResult, and its expected SHA-256.
+    """Path of a ProtocolDAGResult, its expected SHA-256, and the attempt that it is the result of.
 
     Attributes
     ----------
@@ -126,10 +126,12 @@ class GoodResult:
         Path of the object in the lake.
     digest : str or None
         SHA-256 of the object; None if its row has none.
+    attempt : str
     """
 
     object_path: str
     digest: str | None
+    attempt: str
 
 
 def good_results(lake: Lake, tasks: Collection[str]) -> dict[str, GoodResult]:
@@ -145,8 +147,9 @@ def good_results(lake: Lake, tasks: Collection[str]) -> dict[str, GoodResult]:
         return {}
     good = lake.table("results").scan().filter(pl.col("ok") & pl.col("task").is_in(list(tasks)))
     rows = collect(good.select("task", "object_path", "digest", "started_at", "attempt"), "good results")
-    rows = rows.sort("started_at", "attempt", descending=True).select("task", "object_path", "digest")
-    return {task: GoodResult(path, digest) for task, path, digest in rows.iter_rows()}
+    rows = rows.sort("started_at", "attempt", descending=True)
+    columns = rows.select("task", "object_path", "digest", "attempt")
+    return {task: GoodResult(path, digest, attempt) for task, path, digest, attempt in columns.iter_rows()}
 
 
 def _recorded(result: Mapping[str, Any], new: bool) -> Recorded:

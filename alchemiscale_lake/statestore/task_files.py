@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -10,10 +9,8 @@ from typing import Any, Final
 
 import polars as pl
 
-from ..durable import TEMPORARY, rename_file
-from ..errors import DamagedError
 from ..ids import ScopedKey
-from ..store import Lake, collect
+from ..store import Lake, collect, copy_content
 
 __all__ = ["copy_file", "task_files"]
 
@@ -98,35 +95,6 @@ def copy_file(
         If the content does not have the recorded digest.
     NotFoundError, StorageError, OSError
     """
-    if target.is_file() and target.stat().st_size == file["n_bytes"] and _digest(target).hexdigest() == file["digest"]:
-        tell(file["n_bytes"])
-        return False
-    target.parent.mkdir(parents=True, exist_ok=True)
-    # the name has the content's digest, so that only a copy of the same content is continued
-    partial = target.with_name(f".{target.name[:100]}.{file['digest'][:16]}{TEMPORARY}")
-    digest = _digest(partial) if partial.exists() else hashlib.sha256()
-    start = partial.stat().st_size if partial.exists() else 0
-    tell(start)
-    with partial.open("ab") as copy:
-        for block in lake.objects.read_stream(file["object_path"], start=start):
-            copy.write(block)
-            digest.update(block)
-            tell(len(block))
-    if digest.hexdigest() != file["digest"]:
-        partial.unlink()
-        raise DamagedError(
-            f"{file['object_path']} in the lake does not have the SHA-256 recorded for {file['path']}; try again, and "
-            "restore it from a copy of the lake if that does not help",
-            path=file["object_path"],
-            digest=file["digest"],
-        )
-    rename_file(partial, target)
-    return True
-
-
-def _digest(path: Path) -> Any:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(2**20):
-            digest.update(block)
-    return digest
+    return copy_content(
+        lake.objects, file["object_path"], target, digest=file["digest"], n_bytes=file["n_bytes"], tell=tell
+    )

@@ -5,6 +5,7 @@ Queries are in `query/`; `tasks/` and `statestore/` decide what may be written w
 
 from __future__ import annotations
 
+from .content_copies import copy_content
 from .content_folders import ContentFolder, condemn, content_folders, remove_content
 from .host_log import HostDecision, HostLog
 from .kept_content import content_folder, is_content_path, keep_content, rely_on_content
@@ -58,6 +59,7 @@ __all__ = [
     "condemn",
     "content_folder",
     "content_folders",
+    "copy_content",
     "has_message",
     "is_content_path",
     "keep_content",

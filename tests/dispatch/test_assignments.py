@@ -12,6 +12,7 @@ from alchemiscale_lake.dispatch.allocation import TaskNeeds
 from alchemiscale_lake.dispatch.assignments import attempt_specs, build_assignment, grouped_by_place
 from alchemiscale_lake.dispatch.dispatch_settings import DispatchSettings
 from alchemiscale_lake.dispatch.executor import Place
+from alchemiscale_lake.execution.assignment import ExtendedFile
 from alchemiscale_lake.resources import Resources
 from alchemiscale_lake.settings import FileRules
 from alchemiscale_lake.statestore.claims import Claim
@@ -19,7 +20,8 @@ from alchemiscale_lake.statestore.kept_sizes import KeptSizes
 from alchemiscale_lake.statestore.result_recording import GoodResult
 
 KEY: Any = SimpleNamespace(secret_of=lambda attempt: f"secret of {attempt}")
-RESULT = GoodResult("attempts/a0/result.json.zst", "digest")
+RESULT = GoodResult("attempts/a0/result.json.zst", "digest", "a0")
+FILE = ExtendedFile("0/00-unit/a.nc", "files/data", "digest", 3)
 LAKE: Any = SimpleNamespace(url="file:///lake")
 
 
@@ -51,6 +53,7 @@ def test_an_attempt_has_its_own_needs_and_secret_and_the_result_that_it_extends(
     sizes = KeptSizes({"Task-2": 5}, {"org-campaign-project": 7})
     monkeypatch.setattr(assignments, "good_results", good_results)
     monkeypatch.setattr(assignments, "kept_sizes", lambda lake, tasks, of_scopes: sizes)
+    monkeypatch.setattr(assignments, "extended_files", lambda lake, results, rules: dict.fromkeys(results, (FILE,)))
     needs = {f"Transformation-{n}": TaskNeeds(Resources(cores=n), 10.0 * n) for n in (1, 2, 3)}
 
     specs = attempt_specs(LAKE, [claim(1), claim(2, "Task-0"), claim(3, "Task-of-no-result")], needs, KEY, FileRules())
@@ -64,6 +67,7 @@ def test_an_attempt_has_its_own_needs_and_secret_and_the_result_that_it_extends(
         (RESULT.object_path, RESULT.digest),
         (None, None),
     ]
+    assert [s.extends_files for s in specs.values()] == [(), (FILE,), ()]
     assert [(s.kept_bytes, s.scope_kept_bytes) for s in specs.values()] == [(0, 7), (5, 7), (0, 7)]
 
 
