@@ -1,8 +1,9 @@
-"""A user's own Python file: an object that it defines, such as a Strategy or a planner, given as ``file.py:name``."""
+"""A user's own object, such as a Strategy or a planner, given as ``file.py:name`` or ``package.module:name``."""
 
 from __future__ import annotations
 
 import hashlib
+import importlib
 import importlib.util
 import sys
 import traceback
@@ -12,10 +13,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
-from .errors import LakeError, SettingsError, TerminalError
+from .errors import LakeError, NotFoundError, SettingsError, TerminalError
 from .suggestions import did_you_mean
 
-__all__ = ["FileObject", "is_file_object", "list_of_own", "load_file_object"]
+__all__ = ["FileObject", "is_file_object", "is_module_object", "list_of_own", "load_file_object", "load_module_object"]
 
 T = TypeVar("T")
 
@@ -44,6 +45,38 @@ def is_file_object(source: str) -> bool:
     """Return whether a text has the form ``file.py:name``."""
     path, colon, name = source.rpartition(":")
     return bool(colon) and path.endswith(".py") and bool(name)
+
+
+def is_module_object(source: str) -> bool:
+    """Return whether a text has the form ``package.module:name``."""
+    module, colon, name = source.rpartition(":")
+    return bool(colon) and bool(name) and all(part.isidentifier() for part in module.split("."))
+
+
+def load_module_object(source: str, role: str, *, forms: str) -> Any:
+    """Return an object of a module that can be imported.
+
+    Parameters
+    ----------
+    source : str
+        ``package.module:name``.
+    role : str
+        What the object is to be, for messages, as in `planner`.
+    forms : str
+        What may be given instead, for messages.
+
+    Raises
+    ------
+    NotFoundError
+        If the text has another form, or there is no such module or name.
+    """
+    if not is_module_object(source):
+        raise NotFoundError(f"there is no {role} {source!r}; give {forms}", value=source)
+    module, _, name = source.rpartition(":")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as e:
+        raise NotFoundError(f"there is no {role} {source!r} ({e}); give {forms}", value=source) from e
 
 
 def load_file_object(source: str, role: str) -> FileObject:

@@ -160,8 +160,11 @@ def extend_command(
     done = extend_network(opened, found, ligands, name, planner=planner, caller=Caller.this_user(), dry_run=dry_run)
     for edge in done.edges:
         put_out(edge)
-    would = "would be " if dry_run else ""
-    say(f"{count(len(done.ligands), 'ligand')} and {count(len(done.edges), 'Transformation')} {would}added")
+    size = f"{count(len(done.ligands), 'ligand')} and {count(len(done.edges), 'Transformation')}"
+    if done.submission is not None and not done.submission.new:
+        say(f"{done.submission.name or done.submission.network} exists already, with these {size}")
+    else:
+        say(f"{size} {'would be ' if dry_run else ''}added")
     if done.submission is None:
         say("nothing was written")
     else:

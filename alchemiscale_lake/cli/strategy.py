@@ -91,12 +91,14 @@ def set_command(
 ) -> None:
     """Set the Strategy of networks; it replaces the one they have.
 
-    STRATEGY is a name from `strategy list`, or `file.py:Name`, a class of your own whose source is stored.
+    STRATEGY is a name from `strategy list`; `file.py:Name`, a class of your own whose source is stored; or
+    `package.module:Name`, which must be installed where rounds are run. Name may be a Strategy of stratocaster.
 
     \b
     Examples:
       alchemiscale-lake strategy set tyk2 fixed-repeats --setting repeats=4
       alchemiscale-lake strategy set tyk2 ./mine.py:MyStrategy --max-tasks-per-round 20
+      alchemiscale-lake strategy set tyk2 stratocaster.strategies:ConnectivityStrategy --setting max_runs=3
     """
     from ..rounds import set_strategy
 

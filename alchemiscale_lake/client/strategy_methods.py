@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 from ..ids import ScopedKey
 from ..rounds.setting import plan_of
-from ..strategies.base import Strategy
-from ..strategies.catalog import make_strategy
+from ..strategies.catalog import load_strategy
+from ..strategies.stratocaster_adapter import FromStratocaster
 from .client_part import AnyKey, ClientPart, text
 
 __all__ = ["StrategyMethods", "StrategyState"]
@@ -56,7 +56,7 @@ class StrategyMethods(ClientPart):
     def set_network_strategy(
         self,
         network: AnyKey,
-        strategy: str | Strategy[Any] | None,
+        strategy: Any,
         max_tasks_per_transformation: int | None = 3,
         task_scaling: str = "exponential",
         mode: str = "partial",
@@ -70,8 +70,9 @@ class StrategyMethods(ClientPart):
         Parameters
         ----------
         network : ScopedKey or str
-        strategy : str, Strategy or None
-            Name of an installed Strategy, `file.py:Name`, or an object; None clears it.
+        strategy : str, Strategy, object or None
+            Name of an installed Strategy, `file.py:Name`, `package.module:Name`, or an object, which may be one of
+            stratocaster; None clears it.
         max_tasks_per_transformation : int or None, default 3
             Most results and Tasks in flight of a Transformation.
         task_scaling : str, default "exponential"
@@ -113,13 +114,19 @@ class StrategyMethods(ClientPart):
         self._ask("set_network_strategy", network=key, plan=plan.model_dump_json())
         return ScopedKey.from_str(key)
 
-    def get_network_strategy(self, network: AnyKey) -> Strategy[Any] | str | None:
-        """Return the Strategy of a network; its name if it is defined in a file, None if there is none."""
+    def get_network_strategy(self, network: AnyKey) -> Any:
+        """Return the Strategy of a network, also one of stratocaster.
+
+        It is its name if it is defined in a file, and None if the network has none.
+        """
         found = self._ask("network_strategy", network=text(network))
         if found is None:
             return None
         plan = found["plan"]
-        return str(plan["strategy"]) if plan["code"] is not None else make_strategy(plan["strategy"], plan["settings"])
+        if plan["code"] is not None:
+            return str(plan["strategy"])
+        strategy = load_strategy(plan["strategy"], plan["settings"]).strategy
+        return strategy.strategy if isinstance(strategy, FromStratocaster) else strategy
 
     def get_network_strategy_state(self, network: AnyKey) -> StrategyState | None:
         """Return the progress of a network's Strategy, None if it has none."""

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import InvalidNetworkError, MissingDependencyError, NotFoundError
-from ..python_files import is_file_object, list_of_own, load_file_object
+from ..errors import InvalidNetworkError, MissingDependencyError
+from ..python_files import is_file_object, list_of_own, load_file_object, load_module_object
 
 __all__ = ["Planner", "extended_network", "konnektor_planner", "load_planner", "read_ligands"]
 
@@ -255,14 +255,8 @@ def load_planner(text: str) -> Planner:
         return konnektor_planner
     if is_file_object(text):
         return load_file_object(text, "planner").value  # type: ignore[no-any-return]
-    place, colon, name = text.rpartition(":")
-    try:
-        return getattr(importlib.import_module(place) if colon else None, name)  # type: ignore[no-any-return]
-    except (ImportError, AttributeError) as e:
-        raise NotFoundError(
-            f"there is no planner {text!r} ({e}); give konnektor, package.module:function or file.py:function",
-            value=text,
-        ) from e
+    forms = "konnektor, package.module:function or file.py:function"
+    return load_module_object(text, "planner", forms=forms)  # type: ignore[no-any-return]
 
 
 def _scorer() -> Callable[[Any], float]:

@@ -17,6 +17,7 @@ from ..errors import StrategyError
 from ..estimates.gathering import gather_network
 from ..faults import fault_point
 from ..ids import Scope, ScopedKey
+from ..networks.stored import read_chain_text
 from ..query import networks_in
 from ..settings import Pools
 from ..statestore.network_members import network_transformations, require_networks
@@ -140,9 +141,8 @@ def advance_network(
     decision = lake.network_log.strategies().get(network)
     if decision is None:
         require_networks(lake, [network])
-        raise StrategyError(
-            f"network {network} has no Strategy; set one with `alchemiscale-lake strategy set`", network=network
-        )
+        how = f"alchemiscale-lake strategy set {network} optimal-design"
+        raise StrategyError(f"network {network} has no Strategy; set one with `{how}`", network=network)
     plan, last = StrategyPlan.parse(decision.text), last_round(lake, network)
     if plan.mode == "disabled":
         return _report(network, "disabled", last)
@@ -179,7 +179,10 @@ def _run(
     links = links_for(lake, network)
     gather_network(lake, network)
     rows = network_rows(lake, network, plan, counts, n_rounds=number - 1, at=at, pools=pools, links=links)
-    answer = propose(plan, rows)
+    named = ScopedKey.from_str(network)
+    answer = propose(
+        plan, rows, lambda: read_chain_text(lake.table("gufe_objects").scan(), named.scope, named.gufe_key)
+    )
     n_tasks: Mapping[str, int] = {}
     state: Literal["asked", "idle", "finished", "error"] = "error"
     if answer.proposal is not None:

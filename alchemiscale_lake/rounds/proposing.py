@@ -11,11 +11,12 @@ import subprocess
 import sys
 import tempfile
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 
 from ..secrecy import without_secrets
 from ..strategies import strategy_process
-from ..strategies.catalog import make_strategy
+from ..strategies.catalog import load_strategy
 from ..strategies.strategy_process import StrategyAnswer
 from ..strategies.strategy_rows import NetworkRows
 from .strategy_plan import OURS, StrategyPlan
@@ -23,29 +24,36 @@ from .strategy_plan import OURS, StrategyPlan
 __all__ = ["propose"]
 
 
-def propose(plan: StrategyPlan, network: NetworkRows) -> StrategyAnswer:
+def propose(plan: StrategyPlan, network: NetworkRows, chain: Callable[[], bytes] | None = None) -> StrategyAnswer:
     """Return the answer of a plan's Strategy about a network.
 
     Parameters
     ----------
     plan : StrategyPlan
     network : NetworkRows
+    chain : callable, optional
+        Returns the network's keyed chain, for a Strategy that needs gufe objects.
     """
     try:
-        strategy = None if plan.code is not None else make_strategy(plan.strategy, plan.settings)
-        if strategy is None or not type(strategy).__module__.startswith(OURS):
-            return _in_child(plan, network)
+        if plan.code is not None or plan.needs_objects:
+            return _in_child(plan, network, chain)
+        strategy = load_strategy(plan.strategy, plan.settings).strategy
+        if not type(strategy).__module__.startswith(OURS):
+            return _in_child(plan, network, chain)
         strategy.check(network)
         return StrategyAnswer(strategy.propose(network), strategy.weights_are_tasks)
     except Exception as e:  # whatever a Strategy raises is its failure
         return StrategyAnswer(None, exception=f"{type(e).__name__}: {e}", traceback=traceback.format_exc())
 
 
-def _in_child(plan: StrategyPlan, network: NetworkRows) -> StrategyAnswer:
+def _in_child(plan: StrategyPlan, network: NetworkRows, chain: Callable[[], bytes] | None) -> StrategyAnswer:
     with tempfile.TemporaryDirectory() as folder:
-        answer = Path(folder) / "answer.json"
+        answer, objects = Path(folder) / "answer.json", None
+        if plan.needs_objects and chain is not None:
+            objects = Path(folder) / "network.json"
+            objects.write_bytes(chain())
         asked = strategy_process.question(
-            plan.strategy, plan.settings, network, code=plan.code, digest=plan.digest, answer=answer
+            plan.strategy, plan.settings, network, code=plan.code, digest=plan.digest, answer=answer, objects=objects
         )
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", strategy_process.__name__],

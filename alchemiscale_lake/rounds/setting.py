@@ -12,7 +12,7 @@ from ..errors import StrategyError
 from ..statestore.network_members import require_networks
 from ..store import Lake
 from ..strategies.base import Strategy
-from ..strategies.catalog import load_strategy, strategy_names
+from ..strategies.catalog import LoadedStrategy, load_strategy, strategy_names
 from .strategy_plan import OURS, StrategyPlan
 
 __all__ = ["adopt_plan", "clear_strategy", "get_strategy", "plan_of", "set_strategy"]
@@ -21,7 +21,7 @@ __all__ = ["adopt_plan", "clear_strategy", "get_strategy", "plan_of", "set_strat
 def set_strategy(
     lake: Lake,
     networks: Sequence[str],
-    strategy: str | Strategy[Any],
+    strategy: Any,
     *,
     settings: Mapping[str, Any] | None = None,
     caller: Caller,
@@ -35,8 +35,9 @@ def set_strategy(
     lake : Lake
     networks : sequence of str
         ScopedKeys of the networks.
-    strategy : str or Strategy
-        Name of an installed Strategy, ``path/to/file.py:Name``, or an object of an installed class.
+    strategy : str, Strategy or object
+        Name of an installed Strategy, ``path/to/file.py:Name``, ``package.module:Name``, or an object of an installed
+        class, also one of stratocaster.
     settings : mapping of str to object, optional
         Its settings; defaults for those not named.
     caller : Caller
@@ -85,13 +86,13 @@ def adopt_plan(lake: Lake, network: str, plan: StrategyPlan, *, caller: Caller) 
 
 
 def plan_of(
-    strategy: str | Strategy[Any], settings: Mapping[str, Any] | None = None, limits: Mapping[str, Any] | None = None
+    strategy: Any, settings: Mapping[str, Any] | None = None, limits: Mapping[str, Any] | None = None
 ) -> StrategyPlan:
     """Return the plan of a Strategy with these settings and limits, checked.
 
     Parameters
     ----------
-    strategy : str or Strategy
+    strategy : str, Strategy or object
         As for `set_strategy`.
     settings : mapping of str to object, optional
         Its settings.
@@ -104,12 +105,13 @@ def plan_of(
         As for `set_strategy`.
     """
     loaded = load_strategy(strategy, settings)
-    source = loaded.source if isinstance(strategy, str) else _registered_name(strategy)
+    source = _registered_name(strategy) if isinstance(strategy, Strategy) else loaded.source
     try:
         return StrategyPlan(
             strategy=source,
             # all settings of ours, so that later defaults change nothing; what was given for others
-            settings=loaded.strategy.settings.model_dump(mode="json") if _is_ours(loaded.strategy) else settings or {},
+            settings=loaded.strategy.plain_settings() if _has_all_settings(loaded) else settings or {},
+            needs_objects=loaded.strategy.needs_objects,
             code=loaded.code,
             digest=loaded.digest,
             **(limits or {}),
@@ -119,8 +121,9 @@ def plan_of(
         raise StrategyError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}", strategy=source) from e
 
 
-def _is_ours(strategy: Strategy[Any]) -> bool:
-    return type(strategy).__module__.startswith(OURS)
+def _has_all_settings(loaded: LoadedStrategy) -> bool:
+    """Return whether all settings are stored: of one that ships, and of one that can be imported from stratocaster."""
+    return loaded.code is None and type(loaded.strategy).__module__.startswith(OURS)
 
 
 def _registered_name(strategy: Strategy[Any]) -> str:

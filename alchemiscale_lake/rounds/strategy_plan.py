@@ -31,10 +31,13 @@ class StrategyPlan(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    strategy: str = Field(description="Name of an installed Strategy, or `file.py:Name` of a user's own.")
+    strategy: str = Field(
+        description="Name of an installed Strategy, `file.py:Name` of a user's own, or `package.module:Name`."
+    )
     settings: dict[str, Any] = Field(default_factory=dict, description="Its settings; defaults for those not named.")
     code: str | None = Field(default=None, description="Text of the user's file, which is what runs.")
     digest: str = Field(description="SHA-256 of code and settings.")
+    needs_objects: bool = Field(default=False, description="Whether it decides on gufe objects, as stratocaster's do.")
     mode: Mode = Field(
         default="partial",
         description="`partial` creates and actions Tasks; `full` also cancels Tasks of finished Transformations; "

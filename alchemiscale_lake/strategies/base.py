@@ -50,11 +50,14 @@ class Strategy(abc.ABC, Generic[S]):
         network: complex and solvent legs of one edge are in different subgraphs, and links join none.
     weights_are_tasks : bool
         Whether its weights are numbers of Tasks, rather than how urgent a Task is.
+    needs_objects : bool
+        Whether it decides on gufe objects as well as on rows, as stratocaster's do.
     """
 
     settings_type: ClassVar[type[StrategySettings]]
     looks_at: ClassVar[Literal["components", "network"]] = "components"
     weights_are_tasks: ClassVar[bool] = False
+    needs_objects: ClassVar[bool] = False
 
     def __init__(self, settings: S | None = None) -> None:
         chosen: Any = self.default_settings() if settings is None else settings
@@ -71,6 +74,10 @@ class Strategy(abc.ABC, Generic[S]):
     def default_settings(cls) -> S:
         """Return settings to start from; change them with `model_copy(update=...)`."""
         return cast(S, cls.settings_type())
+
+    def plain_settings(self) -> dict[str, Any]:
+        """Return its settings as plain values, from which it can be made again."""
+        return self.settings.model_dump(mode="json")
 
     def propose(self, network: NetworkRows) -> Proposal:
         """Return a weight for every Transformation of a network.

@@ -13,9 +13,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from .catalog import load_strategy, make_strategy
+from ..ids import ScopedKey
+from .catalog import load_strategy
 from .proposal import Proposal
 from .strategy_rows import LigandRow, LinkRow, NetworkRows, TransformationRow
+from .stratocaster_adapter import FromStratocaster
 
 __all__ = ["StrategyAnswer", "answer_from", "answer_of", "network_from", "question"]
 
@@ -48,6 +50,7 @@ def question(
     code: str | None,
     digest: str,
     answer: Path,
+    objects: Path | None = None,
 ) -> str:
     """Return the text to send to the process.
 
@@ -63,8 +66,11 @@ def question(
         SHA-256 of code and settings, as `load_strategy` computes it.
     answer : Path
         Where to leave the answer; the folder is the process's own.
+    objects : Path, optional
+        Keyed chain of the AlchemicalNetwork, for a Strategy that needs its objects.
     """
     asked = {"strategy": strategy, "settings": settings, "code": code, "digest": digest, "answer": str(answer)}
+    asked["objects"] = None if objects is None else str(objects)
     return json.dumps({**asked, "network": asdict(network)})
 
 
@@ -97,12 +103,24 @@ def answer_of(asked: dict[str, Any], folder: Path) -> StrategyAnswer:
                 )
             asked_one = loaded.strategy
         else:
-            asked_one = make_strategy(strategy, asked["settings"])
+            asked_one = load_strategy(strategy, asked["settings"]).strategy
         network = network_from(asked["network"])
+        if asked["objects"] is not None and isinstance(asked_one, FromStratocaster):
+            asked_one = _with_objects(asked_one, network, Path(asked["objects"]))
         asked_one.check(network)
         return StrategyAnswer(asked_one.propose(network), asked_one.weights_are_tasks)
     except BaseException as e:  # whatever it raises is its failure
         return StrategyAnswer(None, exception=f"{type(e).__name__}: {e}", traceback=traceback.format_exc())
+
+
+def _with_objects(strategy: FromStratocaster, network: NetworkRows, chain: Path) -> FromStratocaster:
+    """Return the Strategy with the AlchemicalNetwork of a keyed chain, whose keys are those that rows have."""
+    from ..gufe_adapter.chain import ChainReader  # imports gufe
+
+    reader = ChainReader()
+    alchemical_network = reader.loads(chain.read_bytes())
+    keys = {reader.built(ScopedKey.from_str(row.key).gufe_key): row.key for row in network.transformations}
+    return strategy.with_network(alchemical_network, lambda edge: keys.get(edge, str(edge.key)))
 
 
 def _proposal(given: dict[str, Any]) -> Proposal:

@@ -7,19 +7,69 @@ GufeKey of a Transformation (0.2) or by the Transformation itself (its open pull
 
 from __future__ import annotations
 
+import copy
 import importlib
+import inspect
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
+from pydantic import ValidationError
+
 from ..errors import StrategyError
+from ..suggestions import did_you_mean
 from .base import Strategy, StrategySettings
 from .proposal import Proposal
 from .strategy_rows import NetworkRows, TransformationRow
 
-__all__ = ["FromStratocaster", "ToStratocaster", "rows_of_network"]
+__all__ = ["FromStratocaster", "ToStratocaster", "is_stratocaster", "make_stratocaster", "rows_of_network"]
 
 KeyStyle = Literal["key", "object"]
+
+
+def is_stratocaster(found: Any) -> bool:
+    """Return whether an object, or the objects of a class, have stratocaster's `propose`."""
+    return callable(getattr(found, "propose", None)) and not isinstance(found, Strategy)
+
+
+def make_stratocaster(found: Any, settings: Mapping[str, Any] | None, name: str) -> FromStratocaster:
+    """Return a Strategy of stratocaster as one of ours, without its network yet.
+
+    Parameters
+    ----------
+    found : object or type
+        With stratocaster's `propose`; a class is made with its default settings and those given.
+    settings : mapping of str to object or None
+        Settings of a class.
+    name : str
+        For messages.
+
+    Raises
+    ------
+    StrategyError
+        If settings are given for an object, or do not fit.
+    """
+    if not inspect.isclass(found):
+        if settings:
+            raise StrategyError(f"{name} is an object with settings of its own; omit the others", strategy=name)
+        return FromStratocaster(found)
+    try:
+        if not hasattr(found, "default_settings"):
+            return FromStratocaster(found(**(settings or {})))
+        default = found.default_settings()
+        made = FromStratocaster(found(type(default)(**{**default.model_dump(), **(settings or {})})))
+    except ValidationError as e:
+        first = e.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise StrategyError(f"settings of {name}: {where + ': ' if where else ''}{first['msg']}", strategy=name) from e
+    except (TypeError, ValueError) as e:
+        raise StrategyError(f"settings of {name}: {e}", strategy=name) from e
+    if unknown := [one for one in settings or {} if not hasattr(default, one)]:
+        known = sorted(default.model_dump())
+        meant = did_you_mean(unknown[0], known) or f"; there are {', '.join(known)}"
+        raise StrategyError(f"settings of {name}: there is no {unknown[0]!r}{meant}", strategy=name)
+    return made
 
 
 class FromStratocaster(Strategy[StrategySettings]):
@@ -29,8 +79,8 @@ class FromStratocaster(Strategy[StrategySettings]):
     ----------
     strategy : object
         Has stratocaster's `propose`.
-    alchemical_network : AlchemicalNetwork
-        The network that the rows describe.
+    alchemical_network : AlchemicalNetwork, optional
+        The network that the rows describe; else `with_network` gives it before `propose`.
     result_of : callable, optional
         From a row with results to the ProtocolResult that stands for them; by default one with their number and values,
         and then Tasks in flight are counted with the results when weights are asked for.
@@ -42,11 +92,12 @@ class FromStratocaster(Strategy[StrategySettings]):
 
     settings_type = StrategySettings
     looks_at = "network"
+    needs_objects = True
 
     def __init__(
         self,
         strategy: Any,
-        alchemical_network: Any,
+        alchemical_network: Any = None,
         result_of: Callable[[TransformationRow], Any] | None = None,
         *,
         key_of: Callable[[Any], str] | None = None,
@@ -57,7 +108,27 @@ class FromStratocaster(Strategy[StrategySettings]):
         self.result_of, self.keyed_by = result_of or _summary, keyed_by
         self.key_of = key_of or (lambda transformation: str(transformation.key))
 
+    def with_network(self, alchemical_network: Any, key_of: Callable[[Any], str]) -> FromStratocaster:
+        """Return this Strategy for a network.
+
+        Parameters
+        ----------
+        alchemical_network : AlchemicalNetwork
+        key_of : callable
+            From a Transformation to the key of its row.
+        """
+        bound = copy.copy(self)
+        bound.alchemical_network, bound.key_of = alchemical_network, key_of
+        return bound
+
+    def plain_settings(self) -> dict[str, Any]:
+        """Return the settings of stratocaster's Strategy as plain values; none if it has none."""
+        settings = getattr(self.strategy, "settings", None)
+        return json.loads(settings.model_dump_json()) if hasattr(settings, "model_dump_json") else {}
+
     def _propose(self, network: NetworkRows) -> Proposal:
+        if self.alchemical_network is None:
+            raise StrategyError(f"{type(self.strategy).__name__} needs the AlchemicalNetwork; see `with_network`")
         edges = {self.key_of(edge): edge for edge in self.alchemical_network.edges}
         unknown = [row.key for row in network.transformations if row.key not in edges]
         if unknown:

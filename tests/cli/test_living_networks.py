@@ -86,6 +86,8 @@ def test_a_network_is_extended_by_a_file_of_ligands_and_a_planner_in_a_file(
     assert dry.stdout.splitlines() == done.stdout.splitlines() == edges
     assert dry.stderr.splitlines() == ["1 ligand and 2 Transformations would be added", "nothing was written"]
     assert done.stderr.splitlines()[0] == "1 ligand and 2 Transformations added"
+    again = call(*arguments).stderr.splitlines()[0]
+    assert again == "grown exists already, with these 1 ligand and 2 Transformations"
     assert find_network(lake, "grown").endswith(A)
 
 

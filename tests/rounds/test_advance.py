@@ -85,7 +85,7 @@ def test_what_is_in_flight_counts(campaign: Campaign, network: str) -> None:
 def test_a_network_without_a_strategy_is_refused_and_a_cleared_one_keeps_its_tasks(
     campaign: Campaign, network: str
 ) -> None:
-    with pytest.raises(StrategyError, match="has no Strategy; set one with `alchemiscale-lake strategy set`"):
+    with pytest.raises(StrategyError, match="has no Strategy; set one with `alchemiscale-lake strategy set"):
         advance(campaign, network)
     chosen(campaign, network)
     advance(campaign, network)
