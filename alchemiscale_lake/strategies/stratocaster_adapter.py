@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import copy
 import importlib
-import inspect
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -50,15 +49,16 @@ def make_stratocaster(found: Any, settings: Mapping[str, Any] | None, name: str)
     StrategyError
         If settings are given for an object, or do not fit.
     """
-    if not inspect.isclass(found):
+    if not isinstance(found, type):
         if settings:
             raise StrategyError(f"{name} is an object with settings of its own; omit the others", strategy=name)
         return FromStratocaster(found)
+    kind: Any = found
     try:
-        if not hasattr(found, "default_settings"):
-            return FromStratocaster(found(**(settings or {})))
-        default = found.default_settings()
-        made = FromStratocaster(found(type(default)(**{**default.model_dump(), **(settings or {})})))
+        if not hasattr(kind, "default_settings"):
+            return FromStratocaster(kind(**(settings or {})))
+        default = kind.default_settings()
+        made = FromStratocaster(kind(type(default)(**{**default.model_dump(), **(settings or {})})))
     except ValidationError as e:
         first = e.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
@@ -123,7 +123,7 @@ class FromStratocaster(Strategy[StrategySettings]):
 
     def plain_settings(self) -> dict[str, Any]:
         """Return the settings of stratocaster's Strategy as plain values; none if it has none."""
-        settings = getattr(self.strategy, "settings", None)
+        settings: Any = getattr(self.strategy, "settings", None)
         return json.loads(settings.model_dump_json()) if hasattr(settings, "model_dump_json") else {}
 
     def _propose(self, network: NetworkRows) -> Proposal:
