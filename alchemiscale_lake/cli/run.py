@@ -299,9 +299,20 @@ def _run(flows: Session, lake: Lake, campaign: Campaign, plot: str | None, setti
         say(f"to see why: alchemiscale-lake failures {network}")
         retry = f"alchemiscale-lake tasks retry --network {network}"
         say(f"to run them again: `{retry}` and `alchemiscale-lake run {network}`")
+    _show_cancelled(lake, report.campaign.network)
     show_summary(lake, report.campaign.network, plot=plot)
     undecided = _report_strategy(lake, report.campaign.network)
     return n_failed + _left_waiting(lake, report.campaign.network) + undecided
+
+
+def _show_cancelled(lake: Lake, network: str) -> None:
+    """Print how many Tasks stay waiting because they were cancelled, if any, and how to run them."""
+    from ..statestore.task_operations import cancelled_tasks
+
+    if n := cancelled_tasks(lake, network):
+        action = f"alchemiscale-lake tasks action --network {network} --status waiting"
+        say(f"{count(n, 'Task')} {verb(n, 'was', 'were')} cancelled and {verb(n, 'stays', 'stay')} waiting")
+        say(f"to run {verb(n, 'it', 'them')}: `{action}` and `alchemiscale-lake run {network}`")
 
 
 def _report_strategy(lake: Lake, network: str) -> int:

@@ -32,7 +32,9 @@ class Progress:
 
     Attributes
     ----------
-    waiting, complete, error : int
+    waiting : int
+        Actioned Tasks that wait: not those that were cancelled.
+    complete, error : int
         Tasks in this status.
     running : int
         Tasks that a worker runs.

@@ -374,7 +374,8 @@ class Dispatcher:
             return
         self._seen_seq, self._outlook = states.seq, outlook
         counts = dict(self._settings.selection.tasks(states)["status"].value_counts().iter_rows())
-        waiting, complete, error = (counts.get(s, 0) for s in ("waiting", "complete", "error"))
+        waiting = len(self._settings.selection.waiting(states))
+        complete, error = counts.get("complete", 0), counts.get("error", 0)
         recorded, newly = self._tally.n_recorded, self._tally.take_newly()
         running, queued, eta_s = outlook.running, outlook.queued, outlook.eta_s
         self._on_progress(Progress(waiting, running, complete, error, recorded, newly, queued, eta_s))

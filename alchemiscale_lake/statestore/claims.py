@@ -107,6 +107,14 @@ class Selection:
             rows = rows.join(on.select("task").unique(), on="task", how="semi")
         return rows
 
+    def waiting(self, states: TaskStates) -> pl.DataFrame:
+        """Return the selected Tasks that wait and are actioned: not those that were cancelled or never actioned."""
+        on = states.actions.filter(pl.col("weight") > 0)
+        if self.networks:
+            on = on.filter(pl.col("network").is_in(list(self.networks)))
+        rows = self.tasks(states).filter(pl.col("status") == "waiting")
+        return rows.join(on.select("task").unique(), on="task", how="semi")
+
 
 def claim_tasks(
     lake: Lake,

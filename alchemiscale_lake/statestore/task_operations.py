@@ -25,6 +25,7 @@ __all__ = [
     "TaskOutcome",
     "action_tasks",
     "cancel_tasks",
+    "cancelled_tasks",
     "create_tasks",
     "ensure_tasks",
     "failed_since",
@@ -239,6 +240,19 @@ def tasks_in_error(lake: Lake, network: str) -> int:
     states = lake.task_log.states().tasks
     members = network_transformations(lake, network)
     return len(states.filter((pl.col("status") == "error") & pl.col("transformation").is_in(members)))
+
+
+def cancelled_tasks(lake: Lake, network: str) -> int:
+    """Count the waiting Tasks that were cancelled on a network, so that nothing claims them for it.
+
+    Parameters
+    ----------
+    lake : Lake
+    network : str
+        ScopedKey of the network.
+    """
+    states = lake.task_log.states()
+    return len(states.cancelled_on(network) & set(states.with_status("waiting")["task"]))
 
 
 def failed_since(lake: Lake, selection: Selection, seq: int) -> int:

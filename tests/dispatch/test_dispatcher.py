@@ -29,13 +29,19 @@ from alchemiscale_lake.faults import fault_hook
 from alchemiscale_lake.resources import Resources
 from alchemiscale_lake.settings import QuarantineRules
 from alchemiscale_lake.statestore import claims as claims_module
-from alchemiscale_lake.statestore.claims import Claim, claim_tasks, process_name
+from alchemiscale_lake.statestore.claims import Claim, Selection, claim_tasks, process_name
 from alchemiscale_lake.statestore.network_members import network_transformations
 from alchemiscale_lake.statestore.network_state import set_network_state
 from alchemiscale_lake.statestore.restarts import add_task_restart_patterns
 from alchemiscale_lake.statestore.result_recording import record_receipts
 from alchemiscale_lake.statestore.submit import submit_network
-from alchemiscale_lake.statestore.task_operations import action_tasks, create_tasks, ensure_tasks, set_tasks_status
+from alchemiscale_lake.statestore.task_operations import (
+    action_tasks,
+    cancel_tasks,
+    create_tasks,
+    ensure_tasks,
+    set_tasks_status,
+)
 from alchemiscale_lake.store import Lake, now_utc, task_log
 from tests.claims import end_claims
 from tests.engine import Engine, Flight
@@ -70,6 +76,22 @@ def test_a_drained_run_completes_everything_once(lake: Lake, network: str) -> No
     assert counts(lake) == {"complete": 6}
     assert told[-1].complete == 6
     assert sorted(t.name for p in told for t in p.newly) == [f"{p}-r{r}" for p in ("a_b", "b_c", "c_d") for r in (0, 1)]
+
+
+def test_progress_counts_the_tasks_that_will_run(lake: Lake, network: str) -> None:
+    """Neither cancelled ones nor those that were never actioned, in a selection by network or of the whole lake."""
+    tasks = lake.task_log.states().with_status("waiting")["task"].sort().to_list()
+    cancel_tasks(lake, tasks[:2], network, caller=Caller("ana"))
+    create_tasks(lake, network_transformations(lake, network), caller=Caller("ana"))
+    told: list[Progress] = []
+    dispatcher(lake, Engine(lake, at_once=True), told, selection=Selection(networks=(network,))).run()
+    assert {(p.waiting + p.queued + p.running + p.complete, p.total) for p in told} == {(4, 4)}
+    assert (told[-1].waiting, told[-1].ended) == (0, 4)
+
+    action_tasks(lake, tasks[:1], network, caller=Caller("ana"))
+    told.clear()
+    dispatcher(lake, Engine(lake, at_once=True), told).run()
+    assert (told[-1].waiting, told[-1].ended, told[-1].total) == (0, 5, 5)
 
 
 def test_a_drained_run_asks_for_more_until_there_is_none(lake: Lake, network: str) -> None:

@@ -8,6 +8,7 @@ from alchemiscale_lake.statestore.submit import submit_network
 from alchemiscale_lake.statestore.task_operations import (
     action_tasks,
     cancel_tasks,
+    cancelled_tasks,
     create_tasks,
     ensure_tasks,
     network_transformations,
@@ -95,6 +96,17 @@ def test_cancel_leaves_the_status_alone(lake: Lake, network: str) -> None:
     states = lake.task_log.states()
     assert set(states.tasks["status"]) == {"waiting"}
     assert states.claimable().height == 0
+
+
+def test_cancelled_tasks_are_counted_while_they_wait(lake: Lake, network: str) -> None:
+    first, second = ensure_tasks(lake, network, 1, caller=Caller("ana"))
+    assert cancelled_tasks(lake, network) == 0
+    cancel_tasks(lake, [first, second], network, caller=Caller("ana"))
+    assert cancelled_tasks(lake, network) == 2
+    set_tasks_status(lake, [first], "deleted", caller=Caller("ana"))
+    assert cancelled_tasks(lake, network) == 1
+    action_tasks(lake, [second], network, caller=Caller("ana"))
+    assert cancelled_tasks(lake, network) == 0
 
 
 def test_invalid_takes_the_heirs_along(lake: Lake, network: str) -> None:
