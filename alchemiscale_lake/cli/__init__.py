@@ -46,10 +46,10 @@ COMMANDS: Final = {
     "query": "Query the lake in SQL.",
     "import-results": "Import results of openfe quickrun, and tables of edges.",
     "archive": "Write networks to one file that opens anywhere.",
-    "import": "Take an archive into a lake.",
+    "import": "Import an archive into a lake.",
     "assays": "Import, list and withdraw experimental values.",
     "maintain": "Compact tables and delete files that are no longer needed.",
-    "migrate": "Bring a lake of an older format to the current one.",
+    "migrate": "Upgrade a lake to the current format.",
     "verify": "Check every file of a lake against its digest.",
     "up": "Serve the Prefect UI and the deployments.",
 }

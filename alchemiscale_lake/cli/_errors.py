@@ -27,6 +27,8 @@ __all__ = ["INTERRUPTED", "LakeGroup", "put_out", "say"]
 INTERRUPTED = 130
 _DEBUG = "ALCHEMISCALE_LAKE_DEBUG"
 _LONGEST: Final = 300
+#: Characters of the summary of a subcommand.
+_NO_LIMIT: Final = 10_000
 
 
 def say(text: str, **style: Any) -> None:
@@ -72,6 +74,13 @@ class LakeGroup(click.Group):
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(e.code)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the first sentence of each subcommand's help, wrapped; click would cut it at one line."""
+        commands = [self.get_command(ctx, name) for name in self.list_commands(ctx)]
+        rows = [(c.name or "", c.get_short_help_str(_NO_LIMIT)) for c in commands if c is not None and not c.hidden]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; print an error as one line unless ALCHEMISCALE_LAKE_DEBUG is set."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Final, TypeVar
 
@@ -15,6 +15,7 @@ from ..hints import with_lake
 
 __all__ = [
     "at_this_lake",
+    "commands_here",
     "duplicates_option",
     "group_lake_option",
     "group_scope_option",
@@ -36,6 +37,7 @@ F = TypeVar("F", bound=Callable[..., object])
 _LAKE: Final = f"{__name__}.lake"
 #: Beginning of every ScopedKey of a network.
 _NETWORK: Final = "AlchemicalNetwork-"
+_COMMAND: Final = "alchemiscale-lake "
 
 
 def _inherit(ctx: click.Context, option: click.Parameter, value: str | None) -> str | None:
@@ -180,6 +182,17 @@ def at_this_lake(text: str) -> str:
     ctx = click.get_current_context(silent=True)
     place = default if ctx is None else ctx.meta.get(_LAKE, default)
     return with_lake(_by_name(text, place), place, default)
+
+
+def commands_here(lines: Iterable[str]) -> list[str]:
+    """Return lines of a report; those that are commands get `--lake` where needed.
+
+    Parameters
+    ----------
+    lines : iterable of str
+        Others are returned as they are, since they may quote what a Task printed.
+    """
+    return [at_this_lake(line) if line.lstrip().startswith(_COMMAND) else line for line in lines]
 
 
 def _by_name(text: str, place: str) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ._errors import put_out, say
-from ._options import lake_option, scope_option
+from ._options import commands_here, lake_option, scope_option
 from ._show import is_for_people, output_options, show_table
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def _put_causes(causes: pl.DataFrame) -> None:
     for cause in causes.iter_rows(named=True):
         first, *rest = failure_lines(cause, width)
         put_out(first, bold=True)
-        put_out("\n".join(rest))
+        put_out("\n".join(commands_here(rest)))
 
 
 def _wanted(

@@ -36,7 +36,7 @@ _AS_IT_WAS: Final = "as-archived"
 )
 @click.option("--dry-run", is_flag=True, help="Verify the archive and print what would be new, without writing.")
 def command(archive: str, lake: str, scope: str | None, state: str, dry_run: bool) -> None:
-    """Take an archive into a lake, and print the ScopedKeys of its networks.
+    """Import an archive into a lake, and print the ScopedKeys of its networks.
 
     ARCHIVE is a zip file or folder that `archive` wrote. Every file is verified first. What the lake has already
     stays as it is; an interrupted import is completed by repeating it.

@@ -12,7 +12,7 @@ import click
 from ..caller import Caller
 from ..plurals import count, part
 from ._errors import LakeGroup, put_out, say
-from ._options import lake_option, refuse_before_subcommand, scope_option
+from ._options import commands_here, lake_option, refuse_before_subcommand, scope_option
 from ._show import output_options, show_table
 from ._task_selection import chosen_tasks, retry_options, select_tasks, selection_options
 
@@ -82,7 +82,8 @@ def show_command(task: str, lake: str) -> None:
 
     opened = Lake.open(lake)
     found, _ = find_task(opened, task)
-    put_out("\n".join(story_lines(task_story(opened, found), shutil.get_terminal_size().columns)))
+    lines = story_lines(task_story(opened, found), shutil.get_terminal_size().columns)
+    put_out("\n".join(commands_here(lines)))
 
 
 @command.command("stalled")

@@ -54,7 +54,8 @@ def failure_lines(cause: Mapping[str, Any], width: int) -> list[str]:
     if cause["n"] > cause["tasks"]:
         where.append(count(cause["n"], "attempt"))
     first, last = cause["first_ended_at"], cause["last_ended_at"]
-    since = f"{last:%Y-%m-%d %H:%M}" if first == last else f"{first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M}"
+    began, ended = f"{first:%Y-%m-%d %H:%M}", f"{last:%Y-%m-%d %H:%M}"
+    since = ended if began == ended else f"{began} to {ended}"
     lines += textwrap.wrap("; ".join([*where, since]), width, initial_indent="  ", subsequent_indent="  ")
     return [*lines, f"  alchemiscale-lake logs {cause['attempt']}"]
 

@@ -30,7 +30,7 @@ class Summary:
     table : Table
         Ligands: estimate, uncertainty, experiment.
     lines : tuple of str
-        RMSE, the path of the plot (or why there is none), the place of the network's page, and three next commands
+        RMSE, the path of the plot (or why there is none), the place of the network's page, and next commands
         without `--lake`.
     plot : Path or None
         File of the plot, if written.
@@ -66,7 +66,8 @@ def summarise(lake: Lake, network: str, *, plot: str | Path | None = None) -> Su
         lines.append("no ligand has an experimental value, so there is no RMSE and no plot")
     place, told = written_page(lake, network)
     lines.append(told if place is None else f"page: {shown_place(place)}")
-    commands = _next_commands(NetworkNames.of(lake).arguments(network))
+    called = NetworkNames.of(lake).arguments(network)
+    commands = _next_commands(called) if ranking["value_kcal_mol"].count() else _commands_without_estimates(called)
     table = ligand_table(ranking, failed_ligands(connection, network))
     return Summary(table, (*lines, "next:", *(f"  {c}" for c in commands)), written)
 
@@ -86,6 +87,10 @@ def _plot_path(lake: Lake, network: str, plot: str | Path | None) -> Path | None
     if plot is not None:
         return Path(plot)
     return None if lake.local_path is None else lake.local_path / report_path(lake, network, ".png")
+
+
+def _commands_without_estimates(called: str) -> tuple[str, ...]:
+    return (f"alchemiscale-lake status {called}", f"alchemiscale-lake failures {called} --group")
 
 
 def _next_commands(called: str) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from .network_members import network_transformations
 __all__ = ["ONE_TASK_EACH", "multiplied_repeats", "repeats_within", "simulations_of"]
 
 #: Advice before Tasks are created.
-ONE_TASK_EACH: Final = "; --tasks-per-transformation 1 makes the number in the settings"
+ONE_TASK_EACH: Final = "; --tasks-per-transformation 1 runs only the repeats in the settings"
 
 
 def multiplied_repeats(lake: Lake, network: str, tasks_per_transformation: int | None = None) -> str | None:
@@ -44,8 +44,8 @@ def multiplied_repeats(lake: Lake, network: str, tasks_per_transformation: int |
     if max((live - complete).values(), default=0) <= 1:
         return f"{warning}{ONE_TASK_EACH}"
     return (
-        f"{warning}; to have the number in the settings, delete Tasks with `alchemiscale-lake tasks set-status deleted "
-        f"TASK ...`; `alchemiscale-lake tasks --network {network} --tsv` lists them"
+        f"{warning}; to run only the repeats in the settings, delete the other Tasks with "
+        f"`alchemiscale-lake tasks set-status deleted TASK ...`; `alchemiscale-lake tasks --network {network} --tsv` lists them"
     )
 
 

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from alchemiscale_lake.cli import COMMANDS, main
+from alchemiscale_lake.cli._options import commands_here
 from tests.campaign import small_campaign
 
 #: Commands in groups, and text that only the lake of the campaign gives.
@@ -70,6 +71,22 @@ def test_every_group_takes_the_lake_of_its_subcommands() -> None:
         ]
         assert takes(group, "--lake") == any(takes(one, "--lake") for one in subcommands), path
     assert set(COMMANDS) >= {path[0] for path in found if path}
+
+
+def test_summaries_of_subcommands_are_whole_sentences() -> None:
+    for path, group in groups(main):
+        listed = group.get_help(click.Context(group, terminal_width=80)).partition("Commands:")[2]
+        assert listed, path
+        assert "..." not in listed, path
+        assert max(map(len, listed.splitlines())) <= 80
+
+
+def test_lines_that_are_commands_get_the_lake_and_quoted_text_does_not(tmp_path: Path) -> None:
+    with click.Context(main, obj=None) as ctx:
+        ctx.meta["alchemiscale_lake.cli._options.lake"] = str(tmp_path)
+        quoted, command = commands_here(["see `alchemiscale-lake status`, it said", "  alchemiscale-lake logs 12ab"])
+    assert quoted == "see `alchemiscale-lake status`, it said"
+    assert command == f"  alchemiscale-lake logs 12ab --lake {tmp_path}"
 
 
 def test_the_option_nearest_to_the_end_counts_and_messages_name_its_lake(lake: str, tmp_path: Path) -> None:

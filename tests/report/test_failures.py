@@ -44,6 +44,11 @@ def test_a_sentence_says_how_many_tasks_failed_why_and_where() -> None:
     ]
 
 
+def test_failures_within_a_minute_have_one_time() -> None:
+    one = causes(["a", "a"]).with_columns(last_ended_at=pl.col("first_ended_at") + pl.duration(seconds=30))
+    assert lines(one)[1] == "  unit simulate; step.py, in run; edge0; 2026-01-01 00:00"
+
+
 @pytest.mark.parametrize(
     ("hosts", "words"),
     [

@@ -12,7 +12,9 @@ import numpy as np
 import polars as pl
 import pytest
 from cinnabar.stats import bootstrap_statistic
+from click.testing import CliRunner
 
+from alchemiscale_lake.cli import main
 from alchemiscale_lake.errors import EstimationError, MissingDependencyError
 from alchemiscale_lake.estimates.experiment_pairs import ddg_pairs, dg_pairs
 from alchemiscale_lake.estimates.gathering import gather_network
@@ -153,6 +155,19 @@ def test_a_summary_has_ligands_rmse_plot_and_next_steps(campaign: Campaign) -> N
     assert page.exists()
     assert summary.plot == page.with_suffix(".png")
     assert all("alchemiscale-lake " in line for line in summary.lines[-3:])
+
+
+def test_a_summary_without_estimates_names_commands_that_work(tmp_path: Path) -> None:
+    campaign = Campaign.at(tmp_path / "lake")
+    network = campaign.network("plain", [("a", "b")])
+    campaign.result(campaign.new_tasks(network, ["a_b_other"])[0], ok=False)
+    gather_network(campaign.lake, network)
+
+    *_, first, second = summarise(campaign.lake, network).lines
+
+    for command in (first, second):
+        done = CliRunner().invoke(main, [*command.split()[1:], "--lake", str(tmp_path / "lake")])
+        assert done.exit_code == 0, done.output
 
 
 def test_a_summary_without_experiment_has_no_plot(tmp_path: Path) -> None:
