@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from ..errors import SchemaError
 from ..plurals import count, verb
+from ._few_rows import FewRows
 
 __all__ = ["BINARY", "BOOL", "FLOAT", "INT", "STRING", "STRINGS", "TIME", "Column", "Rule", "TableSchema"]
 
@@ -104,8 +105,10 @@ class TableSchema:
     rules: tuple[Rule, ...] = field(default=())
     #: Format of the lake that the table came with.
     since: int = 1
+    _few: FewRows = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "_few", FewRows(self.columns, [rule.holds for rule in self.rules]))
         required = [c.name for c in self.columns if c.since > self.since and not c.nullable]
         if required:
             raise SchemaError(
@@ -144,6 +147,11 @@ class TableSchema:
             )
         return arrow
 
+    def fits(self, rows: Sequence[Mapping[str, Any]]) -> bool:
+        """Return whether a few rows certainly satisfy this schema; if not, `table` says what is wrong, if anything."""
+        frame = self._few.frame(rows)
+        return frame is not None and self._few.holds(frame)
+
     def typed(self, rows: pl.DataFrame) -> pa.Table:
         """Return rows that were checked before as an Arrow table with exactly its types.
 
@@ -168,6 +176,8 @@ class TableSchema:
                 for missing in (c for c in self.columns if c.name not in given):
                     rows = rows.append_column(missing.name, pa.nulls(len(rows), missing.type))
                 return rows.select(self.names).cast(loose, safe=True)
+            if (frame := self._few.frame(rows)) is not None:
+                return frame.to_arrow().cast(loose, safe=True)
             arrays = [_array([row.get(c.name) for row in rows], c.type) for c in self.columns]
             return pa.Table.from_arrays(arrays, schema=loose)
         except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError) as e:

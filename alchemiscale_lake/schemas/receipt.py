@@ -140,6 +140,8 @@ def problems_of(schema: TableSchema, rows: Sequence[Mapping[str, Any]]) -> list[
     infinite = {(n, v) for row in rows for n in floats if isinstance(v := row.get(n), float) and not math.isfinite(v)}
     if infinite:
         return [f"column '{name}' is {value}" for name, value in sorted(infinite, key=str)]
+    if schema.fits(rows):
+        return []
     try:
         schema.table(rows)
     except SchemaError as e:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,11 +74,15 @@ def test_a_campaign_ends_with_estimates(played: Played) -> None:
 
 
 def test_every_task_is_a_task_run_with_its_science_name(api: Api, played: Played) -> None:
-    flow_run, task_runs, _ = read_runs(api, "run-MCL-1 (new)")
+    names = played.lake.table("transformations").scan().collect()["name"].to_list()
+    deadline = time.monotonic() + 30.0
+    # the server stores states once a second
+    while len((runs := read_runs(api, "run-MCL-1 (new)"))[1]) < len(names) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    flow_run, task_runs, _ = runs
 
     # one failed, and the flow continued
     assert flow_run["state_name"] == "Completed"
-    names = played.lake.table("transformations").scan().collect()["name"].to_list()
     assert sorted(run["name"] for run in task_runs) == sorted(f"{name}-r0" for name in names)
     states = {run["name"]: run["state"] for run in task_runs}
     failed = states.pop("lig000_lig009-r0")

@@ -56,6 +56,14 @@ def test_nothing_is_reported_to_anybody(api: Api) -> None:
     assert set(ends) <= {"127.0.0.1", "::1"}
 
 
+def test_states_of_task_runs_are_stored_together(api: Api) -> None:
+    recorder = get(api, "admin/settings")["server"]["services"]["task_run_recorder"]
+
+    # one by one takes twice the CPU time; and they are to be seen soon
+    assert recorder["batch_size"] >= 100
+    assert recorder["flush_interval"] <= 1.0
+
+
 def test_the_ui_is_served(api: Api) -> None:
     with urllib.request.urlopen(api.ui_url, timeout=300) as page:
         assert b"<html" in page.read().lower()
