@@ -36,7 +36,7 @@ OUTCOME: Final = "outcome.json"
 _PR_SET_PDEATHSIG: Final = 1
 
 
-def run(request: dict[str, Any], *, parent: int) -> NoReturn:
+def run(request: dict[str, Any], *, parent: int, at_end: Callable[[], None]) -> NoReturn:
     """Perform the request in this freshly forked process and exit.
 
     Parameters
@@ -46,6 +46,8 @@ def run(request: dict[str, Any], *, parent: int) -> NoReturn:
         `lock` (held, shared, as long as the step or any of its descendants lives) and `threads`.
     parent : int
         Process id of the fork server.
+    at_end : callable
+        Called before the process exits.
     """
     code = 1
     try:
@@ -60,8 +62,11 @@ def run(request: dict[str, Any], *, parent: int) -> NoReturn:
                 stream.flush()
             except (OSError, ValueError):
                 code = code or 1
-        # not sys.exit: the exit handlers belong to the fork server, and the result is written
-        os._exit(code)
+        try:
+            at_end()
+        finally:
+            # not sys.exit: the exit handlers belong to the fork server, and the result is written
+            os._exit(code)
 
 
 def write_json(path: Path, content: Any, *, lasting: bool = False) -> None:

@@ -17,6 +17,7 @@ from ..durable import replace_file
 from .executions import Execution, UnitPlan, read_plan, read_records
 from .host import package_versions
 from .launcher import HEAR_S, Launcher, StepOutcome, read_left
+from .preloads import known_needs
 from .shared_process import SharedProcess
 from .steps import ESTIMATE, EXTENDS, RESULT, TRANSFORMATION
 from .unit_runs import UnitRules, UnitRuns, UnitsEnding
@@ -101,6 +102,7 @@ class DagRun:
     def _start_clean(self) -> DagOutcome | None:
         self._launcher.folder.clear()
         inputs = self._inputs()
+        self._launcher.needs = known_needs(inputs.transformation)
         # the plan comes after them and makes their names durable too
         replace_file(self._folder / TRANSFORMATION, inputs.transformation, lasting=False)
         if inputs.extends is not None:

@@ -17,26 +17,25 @@ import os
 import selectors
 import signal
 import sys
+from collections.abc import Sequence
 from typing import Any, Final
 
 from ..secrecy import forbid_reading
 from . import child
+from .preloads import Preloads, importing
 from .process_tree import MARK, children_of, kill_marked, mark_of
 
 __all__ = ["ForkServer", "main"]
 
-#: Imported before the first fork: slow, and needed by nearly every Protocol and its analysis. Third-party Protocols
-#: are not preloaded, nor what may import JAX or torch: they may touch CUDA.
+#: Imported before the first fork: slow, and needed by every Protocol. `preloads` has what many need.
 _PRELOAD: Final = (
-    "numpy",
-    "scipy.stats",
+    "numpy.random",
     "gufe",
     "alchemiscale_lake.execution.all_steps",
     "alchemiscale_lake.execution.steps",
     "alchemiscale_lake.protocols.harmonic",
     "alchemiscale_lake.protocols.noop",
 )
-_ONE_THREAD: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 _PR_SET_CHILD_SUBREAPER: Final = 36
 
 
@@ -49,12 +48,14 @@ class ForkServer:
         File descriptors of the pipes to and from the supervisor.
     token : str
         Mark of all its descendants.
+    preloads : Preloads
     """
 
-    def __init__(self, requests: int, replies: int, token: str) -> None:
+    def __init__(self, requests: int, replies: int, token: str, preloads: Preloads) -> None:
         self._requests, self._replies, self._token = requests, replies, token
         self._parent = os.getppid()
         self._steps: dict[int, int] = {}  # process id -> number of the step
+        self._preloads = preloads
         self._buffer = b""
         self._ending = False
         self._wake, self._waker = os.pipe()
@@ -102,6 +103,7 @@ class ForkServer:
 
     def _fork(self, request: dict[str, Any]) -> None:
         request["env"][MARK] = f"{self._token}-{request['id']}"
+        self._load(request.get("needs", ()))
         me = os.getpid()
         try:
             pid = os.fork()
@@ -113,12 +115,20 @@ class ForkServer:
             self._selector.close()
             for fd in (self._requests, self._replies, self._wake, self._waker):
                 os.close(fd)
-            child.run(request, parent=me)
+            child.run(request, parent=me, at_end=self._preloads.note)
         # also done by the child; done here so that an immediate signal finds the group
         with contextlib.suppress(OSError):
             os.setpgid(pid, pid)
         self._steps[pid] = request["id"]
         self._reply({"id": request["id"], "pid": pid})
+
+    def _load(self, needs: Sequence[str]) -> None:
+        missing = self._preloads.missing(needs)
+        if missing:
+            # if this ends the process, the next one does without
+            self._reply({"ready": None})
+            self._preloads.load(missing)
+            self._reply({"ready": os.getpid()})
 
     def _kill(self, number: int, signum: int) -> None:
         for pid in [pid for pid, step in self._steps.items() if step == number]:
@@ -175,23 +185,17 @@ def _ended() -> int | None:
 def _preload() -> list[str]:
     """Import what every step needs; return the errors, which each step will also meet."""
     problems = []
-    before = dict(os.environ)
-    os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
-    # gufe imports openmm, and openmm loads its plugins on import, including CUDA's
-    os.environ["OPENMM_PLUGIN_DIR"] = child.NO_PLUGINS
-    try:
+    with importing():
         for name in _PRELOAD:
             try:
                 importlib.import_module(name)
             except Exception as e:  # third-party code
                 problems.append(f"{name}: {type(e).__name__}: {e}")
         if not problems:
-            importlib.import_module("alchemiscale_lake.execution.warm_up").warm_up()
-    except Exception as e:  # raised by gufe: each step will meet it, too
-        problems.append(f"warm-up: {type(e).__name__}: {e}")
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
+            try:
+                importlib.import_module("alchemiscale_lake.execution.warm_up").warm_up()
+            except Exception as e:  # raised by gufe: each step will meet it, too
+                problems.append(f"warm-up: {type(e).__name__}: {e}")
     return problems
 
 
@@ -209,8 +213,9 @@ def main() -> None:
     os.close(nothing)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    server = ForkServer(requests, replies, token=sys.argv[1])
-    problems = _preload() if "--bare" not in sys.argv else []
+    bare = "--bare" in sys.argv
+    server = ForkServer(requests, replies, sys.argv[1], Preloads(()) if bare else Preloads())
+    problems = [] if bare else _preload()
     gc.collect()
     gc.freeze()
     server.serve({"ready": os.getpid(), "problems": problems})

@@ -199,6 +199,8 @@ class Launcher:
     ) -> None:
         self.folder, self.allocation, self.grace_s = folder, allocation, grace_s
         self.vitals = vitals or Vitals()
+        #: Modules that the steps are known to need.
+        self.needs: tuple[str, ...] = ()
         self._server, self._stuck_after_s = server, stuck_after_s
         self._own_server: StepServer | None = None
         # the work root: the folder itself may be gone when the host is checked again
@@ -251,6 +253,7 @@ class Launcher:
                 "path": import_path(),
                 "lock": str(self.folder.steps_lock),
                 "threads": threads,
+                "needs": self.needs,
             }
         )
         progress = StepProgress((run, *folders), self.vitals, self._stuck_after_s)

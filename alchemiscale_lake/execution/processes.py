@@ -221,7 +221,8 @@ class _Link:
 
     def _hear(self, message: dict[str, Any]) -> None:
         if "ready" in message:
-            self.served = True
+            # not while it imports what a step needs
+            self.served = message["ready"] is not None
             return
         number = message.pop("id")
         if "pid" in message:

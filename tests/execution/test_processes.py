@@ -154,6 +154,17 @@ def test_the_fork_server_has_one_thread(bench: Bench) -> None:
     assert len(list(Path(f"/proc/{step_server().pid}/task").iterdir())) == 1
 
 
+def test_what_a_step_imported_is_there_for_the_next(bench: Bench) -> None:
+    close_step_server()
+    text = "import sys; outputs['had'] = 'scipy.stats' in sys.modules; import scipy.stats"
+    had = []
+    for _ in range(2):
+        receipt = bench.run(bench.spec(scripted(text)))
+        had.append(bench.result(receipt).protocol_unit_results[0].outputs["had"])
+    assert had == [False, True]
+    assert len(list(Path(f"/proc/{step_server().pid}/task").iterdir())) == 1
+
+
 def test_the_environment_of_the_worker_is_that_of_its_units(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -199,6 +210,20 @@ def test_a_fork_server_that_dies_importing_is_tried_without(
     monkeypatch.syspath_prepend(poison)
     first = server.start(_request(tmp_path)).ended.result(60)
     second = server.start(_request(tmp_path, step="nonsense")).ended.result(60)
+    assert first.problem is not None
+    assert second.exit_code == 1
+
+
+def test_a_fork_server_that_dies_importing_what_a_step_needs_is_tried_without(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, server: StepServer
+) -> None:
+    poison = tmp_path / "path" / "scipy"
+    poison.mkdir(parents=True)
+    (poison / "__init__.py").touch()
+    (poison / "stats.py").write_text("import os; os.kill(os.getpid(), 11)")
+    monkeypatch.syspath_prepend(poison.parent)
+    asked = _request(tmp_path, step="nonsense", needs=["scipy.stats"])
+    first, second = (server.start(asked).ended.result(60) for _ in range(2))
     assert first.problem is not None
     assert second.exit_code == 1
 

@@ -69,7 +69,8 @@ def test_rows_of_every_type_fit() -> None:
 def test_rows_that_fit_pass_the_check_column_by_column(rows: list[dict[str, Any]], good: bool) -> None:
     rows = [{**GOOD, **row} for row in rows] if good else rows
     if SCHEMA.fits(rows):
-        by_column = pa.table({c.name: _checked_array([row.get(c.name) for row in rows], c.type) for c in SCHEMA.columns})
+        columns = {c.name: _checked_array([row.get(c.name) for row in rows], c.type) for c in SCHEMA.columns}
+        by_column = pa.table(columns)
         made = SCHEMA.table(by_column)
         assert made.schema.equals(SCHEMA.table(rows).schema)
         # NaN equals nothing
