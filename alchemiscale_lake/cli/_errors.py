@@ -76,7 +76,13 @@ class LakeGroup(click.Group):
             os._exit(e.code)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the first sentence of each subcommand's help, wrapped; click would cut it at one line."""
+        """Write the first sentence of each subcommand's help, wrapped; click would cut it at one line.
+
+        Parameters
+        ----------
+        ctx : click.Context
+        formatter : click.HelpFormatter
+        """
         commands = [self.get_command(ctx, name) for name in self.list_commands(ctx)]
         rows = [(c.name or "", c.get_short_help_str(_NO_LIMIT)) for c in commands if c is not None and not c.hidden]
         with formatter.section("Commands"):

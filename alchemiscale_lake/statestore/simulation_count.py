@@ -43,9 +43,10 @@ def multiplied_repeats(lake: Lake, network: str, tasks_per_transformation: int |
         return None
     if max((live - complete).values(), default=0) <= 1:
         return f"{warning}{ONE_TASK_EACH}"
+    delete = "alchemiscale-lake tasks set-status deleted TASK ..."
     return (
-        f"{warning}; to run only the repeats in the settings, delete the other Tasks with "
-        f"`alchemiscale-lake tasks set-status deleted TASK ...`; `alchemiscale-lake tasks --network {network} --tsv` lists them"
+        f"{warning}; to run only the repeats in the settings, delete the other Tasks with `{delete}`; "
+        f"`alchemiscale-lake tasks --network {network} --tsv` lists them"
     )
 
 
