@@ -1,4 +1,4 @@
-"""`alchemiscale-lake files`: list, copy and prune kept files."""
+"""`alchemiscale-lake files`: list, copy, measure and prune kept files."""
 
 from __future__ import annotations
 
@@ -118,6 +118,40 @@ def get_command(task: str, lake: str, pattern: str, output_dir: Path, url_for: s
     with click.progressbar(length=sum(row["n_bytes"] for row in chosen), file=sys.stderr) as bar:
         copied = [copy_file(opened, row, output_dir / row["path"], tell=bar.update) for row in chosen]
     say(f"copied {count(sum(copied), 'file')} to {output_dir}, {len(copied) - sum(copied)} were there")
+
+
+@command.command("usage")
+@lake_option
+@scope_option
+@click.option(
+    "--by",
+    type=click.Choice(["task", "network", "scope"], case_sensitive=False),
+    default="network",
+    show_default=True,
+    help="One row for each of these.",
+)
+@click.option("--network", default=None, help="Only Tasks of this network (name or ScopedKey), with --by task.")
+@output_options
+def usage_command(lake: str, scope: str | None, by: str, network: str | None, tsv: bool, output: str | None) -> None:
+    """Show how much space kept files and results take up, the largest first.
+
+    Content that several files share is stored, and counts, once in each row; shared_bytes are those that other rows
+    count too.
+
+    \b
+    Example:
+      alchemiscale-lake files usage --by task --network tyk2
+    """
+    from ..query import find_network, require_scope
+    from ..report.storage import storage_table
+    from ..store import Lake
+
+    if network is not None and by != "task":
+        raise click.UsageError("--network needs --by task")
+    opened = Lake.open(lake)
+    require_scope(opened, scope)
+    key = None if network is None else find_network(opened, network, scope=scope)
+    show_table(storage_table(opened, by, scope=scope, network=key), tsv=tsv, output=output, empty="no results")
 
 
 @command.command("prune")

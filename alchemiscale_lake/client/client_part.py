@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import Enum
 from typing import Any, TypeVar
@@ -102,6 +102,33 @@ def waiting(what: str, *, visualize: bool) -> Iterator[None]:
     console = Console(stderr=True)
     with console.status(what):
         yield
+
+
+@contextmanager
+def bytes_bar(what: str, total: int, *, visualize: bool) -> Iterator[Callable[[int], None]]:
+    """Show progress in bytes; yield a function to call with the size of each block.
+
+    Parameters
+    ----------
+    what : str
+        Title of the bar.
+    total : int
+        Bytes in all.
+    visualize : bool, default True
+        Show progress.
+    """
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not visualize or not console.is_terminal:
+        yield lambda _: None
+        return
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console) as progress:
+        bar = progress.add_task(what, total=total)
+        yield lambda n_bytes: progress.advance(bar, n_bytes)
 
 
 def counted(items: Sequence[_Item], what: str, *, visualize: bool) -> Iterator[_Item]:

@@ -11,6 +11,7 @@ from ..errors import NotFoundError
 from ..store import Lake
 from .analysis_methods import AnalysisMethods
 from .copy_methods import CopyMethods
+from .file_methods import FileMethods
 from .introspection_methods import IntrospectionMethods
 from .restart_methods import RestartMethods
 from .result_cache import client_cache
@@ -29,6 +30,7 @@ class LakeClient(
     TaskMethods,
     AnalysisMethods,
     CopyMethods,
+    FileMethods,
     IntrospectionMethods,
     RestartMethods,
     StrategyMethods,

@@ -58,5 +58,10 @@ def fetch_extended_files(lake: Lake, files: Iterable[ExtendedFile], folder: Path
 
 def _copy(lake: Lake, file: ExtendedFile, folder: Path, look: Callable[[int], None]) -> bool:
     return copy_content(
-        lake.objects, file.object_path, folder / file.location, digest=file.digest, n_bytes=file.n_bytes, tell=look
+        lambda start: lake.objects.read_stream(file.object_path, start=start),
+        folder / file.location,
+        what=file.object_path,
+        digest=file.digest,
+        n_bytes=file.n_bytes,
+        tell=look,
     )

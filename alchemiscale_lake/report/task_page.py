@@ -33,7 +33,7 @@ def story_lines(story: TaskStory, width: int) -> list[str]:
         ("History", map(_event, story.events)),
         ("Attempts", _attempts(story)),
         ("Results", map(_result, story.results)),
-        ("Files", (f"{file['path']}  {file['n_bytes']} bytes  {file['object_path']}" for file in story.files)),
+        ("Files", map(_file, story.files)),
     )
     lines: list[str] = []
     for title, paragraphs in sections:
@@ -132,6 +132,13 @@ def _result(result: Mapping[str, Any]) -> str:
     value, uncertainty = round_to_uncertainty(result["estimate_kcal_mol"], result["uncertainty_kcal_mol"])
     number = "no estimate" if not value else f"{value} +/- {uncertainty or 'unknown'} kcal/mol"
     return f"{at}  good, {number}, attempt {result['attempt']}"
+
+
+def _file(file: Mapping[str, Any]) -> str:
+    size = "size unknown" if file["n_bytes"] is None else f"{file['n_bytes']} bytes"
+    if file["object_path"] is None:
+        return f"{file['path']}  {size}, not in the lake: {_flat(file['reason'])}"
+    return f"{file['path']}  {size}  {file['object_path']}"
 
 
 def _flat(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Final
@@ -12,7 +12,7 @@ import polars as pl
 from ..ids import ScopedKey
 from ..store import Lake, collect, copy_content
 
-__all__ = ["copy_file", "task_files"]
+__all__ = ["copy_file", "files_of_tasks", "task_files"]
 
 _COLUMNS: Final = ("attempt", "path", "unit", "n_bytes", "kept_by", "digest", "object_path")
 
@@ -36,29 +36,51 @@ def task_files(lake: Lake, task: str, *, attempt: str | None = None, pattern: st
         Columns attempt, path, unit, n_bytes, kept_by, digest, object_path, reason; newest attempt first. Without
         `object_path`, the content is not in the lake.
     """
-    scope = str(ScopedKey.from_str(task).scope)
-    results = lake.table("results").scan().filter((pl.col("scope") == scope) & (pl.col("task") == task))
-    attempts = results.select("scope", "attempt", "started_at")
+    return files_of_tasks(lake, [task], attempt=attempt, pattern=pattern).drop("task")
+
+
+def files_of_tasks(lake: Lake, tasks: Sequence[str], *, attempt: str | None = None, pattern: str = "*") -> pl.DataFrame:
+    """Return the same of many Tasks.
+
+    Parameters
+    ----------
+    lake : Lake
+    tasks : sequence of str
+        ScopedKeys.
+    attempt : str, optional
+        Only files of this attempt.
+    pattern : str, default "*"
+        Only files whose path matches; `*` also matches `/`.
+
+    Returns
+    -------
+    polars.DataFrame
+        As `task_files`, with column task, which the rows are sorted by first.
+    """
+    here = pl.col("scope").is_in(sorted({str(ScopedKey.from_str(task).scope) for task in tasks}))
+    results = lake.table("results").scan().filter(here & pl.col("task").is_in(list(tasks)))
+    attempts = results.select("scope", "attempt", "task", "started_at")
     parts = []
     for table in ("result_files", "refused_files"):
-        rows = lake.table(table).scan().filter(pl.col("scope") == scope)
+        rows = lake.table(table).scan().filter(here)
         found = collect(rows.join(attempts, on=["scope", "attempt"]), f"table '{table}'")
         nothing = [
             pl.lit(None, pl.String).alias(n) for n in ("digest", "object_path", "reason") if n not in found.columns
         ]
         found = found.with_columns(nothing)
         if table == "result_files":
-            found = _with_pruned(lake, found, scope)
-        parts.append(found.select("started_at", *_COLUMNS, "reason"))
-    files = pl.concat(parts).sort(["started_at", "attempt", "path"], descending=[True, True, False]).drop("started_at")
+            found = _with_pruned(lake, found, here)
+        parts.append(found.select("started_at", "task", *_COLUMNS, "reason"))
+    order = ["task", "started_at", "attempt", "path"]
+    files = pl.concat(parts).sort(order, descending=[False, True, True, False]).drop("started_at")
     files = files.filter(pl.Series([fnmatchcase(path, pattern) for path in files["path"]], dtype=pl.Boolean))
     return files if attempt is None else files.filter(pl.col("attempt") == attempt)
 
 
-def _with_pruned(lake: Lake, rows: pl.DataFrame, scope: str) -> pl.DataFrame:
+def _with_pruned(lake: Lake, rows: pl.DataFrame, here: pl.Expr) -> pl.DataFrame:
     """Return rows of `result_files` with the reason in place of the content where this was given up."""
     key = ["scope", "attempt", "path"]
-    given_up = lake.table("pruned_files").scan().filter(pl.col("scope") == scope)
+    given_up = lake.table("pruned_files").scan().filter(here)
     why = pl.format(
         "deleted on {} by {}: {}", pl.col("pruned_at").dt.strftime("%Y-%m-%d"), "pruned_by", pl.col("reason")
     )
@@ -96,5 +118,10 @@ def copy_file(
     NotFoundError, StorageError, OSError
     """
     return copy_content(
-        lake.objects, file["object_path"], target, digest=file["digest"], n_bytes=file["n_bytes"], tell=tell
+        lambda start: lake.objects.read_stream(file["object_path"], start=start),
+        target,
+        what=file["object_path"],
+        digest=file["digest"],
+        n_bytes=file["n_bytes"],
+        tell=tell,
     )

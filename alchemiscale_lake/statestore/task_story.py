@@ -15,11 +15,13 @@ from ..query import NetworkNames
 from ..store import Lake, collect, now_utc
 from ..tasks import TaskState
 from .task_attempts import task_attempts
+from .task_files import task_files
 from .task_names import TaskNames
 
 __all__ = ["TaskStory", "task_story"]
 
 _EVENT: Final = ("at", "event", "status", "actor", "network", "weight", "of_attempt", "pool", "pattern", "reason")
+_FILE: Final = ("attempt", "path", "n_bytes", "object_path", "reason")
 _RESULT: Final = ("attempt", "ok", "estimate_kcal_mol", "uncertainty_kcal_mol", "ended_at", "n_bytes", "object_path")
 
 
@@ -48,7 +50,8 @@ class TaskStory:
     results : list of dict
         Its results, oldest first.
     files : list of dict
-        Files kept: attempt, path, n_bytes, object_path.
+        Files kept, and those that were not kept or were deleted, with the reason: attempt, path, n_bytes, object_path,
+        reason.
     quarantined : dict of str to datetime
         Hosts of its attempts that are quarantined now, and until when.
     """
@@ -106,7 +109,7 @@ def task_story(lake: Lake, task: str) -> TaskStory:
         events=_events(lake, here, names),
         attempts=attempts,
         results=results.to_dicts(),
-        files=_files(lake, state.scope, [attempt["attempt"] for attempt in attempts]),
+        files=task_files(lake, task).sort("attempt", "path").select(_FILE).to_dicts(),
         quarantined={host: until for host, until in read_quarantine(lake).items() if host in hosts and until > now},
     )
 
@@ -116,9 +119,3 @@ def _events(lake: Lake, here: pl.Expr, names: NetworkNames) -> list[dict[str, An
     rows = collect(log.select("seq", "idx", *_EVENT), "the log of Tasks").sort("seq", "idx")
     events = rows.drop("seq", "idx").to_dicts()
     return [{**row, "network": None if row["network"] is None else names.title(row["network"])} for row in events]
-
-
-def _files(lake: Lake, scope: str, attempts: list[str]) -> list[dict[str, Any]]:
-    kept = (pl.col("scope") == scope) & pl.col("attempt").is_in(attempts)
-    files = lake.table("result_files").scan().filter(kept).select("attempt", "path", "n_bytes", "object_path")
-    return collect(files, "files").sort("attempt", "path").to_dicts()

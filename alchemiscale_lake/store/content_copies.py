@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from ..durable import TEMPORARY, rename_file
 from ..errors import DamagedError, NotFoundError
-from .objects import ObjectStore
 
 __all__ = ["copy_content"]
 
 
 def copy_content(
-    objects: ObjectStore,
-    object_path: str,
+    read_from: Callable[[int], Iterable[bytes]],
     target: Path,
     *,
+    what: str,
     digest: str,
     n_bytes: int,
     tell: Callable[[int], object] = lambda _: None,
@@ -29,11 +28,12 @@ def copy_content(
 
     Parameters
     ----------
-    objects : ObjectStore
-    object_path : str
-        Path of the content in the lake.
+    read_from : callable
+        Returns the blocks of the content from a byte on.
     target : Path
         File to write or replace.
+    what : str
+        Name of the content, for messages.
     digest : str
         SHA-256 of the content, hexadecimal.
     n_bytes : int
@@ -58,24 +58,24 @@ def copy_content(
     target.parent.mkdir(parents=True, exist_ok=True)
     # the name has the content's digest, so that only a copy of the same content is continued
     partial = target.with_name(f".{target.name[:100]}.{digest[:16]}{TEMPORARY}")
-    read = _digest(partial) if partial.exists() else hashlib.sha256()
+    seen = _digest(partial) if partial.exists() else hashlib.sha256()
     start = partial.stat().st_size if partial.exists() else 0
     tell(start)
     try:
         with partial.open("ab") as copy:
-            for block in objects.read_stream(object_path, start=start):
+            for block in read_from(start):
                 copy.write(block)
-                read.update(block)
+                seen.update(block)
                 tell(len(block))
     except NotFoundError:
         partial.unlink()
         raise
-    if read.hexdigest() != digest:
+    if seen.hexdigest() != digest:
         partial.unlink()
         raise DamagedError(
-            f"{object_path} in the lake does not have the SHA-256 recorded for {target.name}; try again, and "
-            "restore it from a copy of the lake if that does not help",
-            path=object_path,
+            f"{what} in the lake does not have the SHA-256 recorded for it; try again, and restore it from a copy of "
+            "the lake if that does not help",
+            path=what,
             digest=digest,
         )
     rename_file(partial, target)

@@ -142,6 +142,35 @@ class ObjectStreams:
         except (BaseError, OSError) as e:
             fail(f"cannot read {path}", e, path=path)
 
+    def read_range(self, path: str, start: int, n_bytes: int) -> bytes:
+        """Return part of an object; less than asked for at its end.
+
+        Parameters
+        ----------
+        path : str
+            Relative to the lake.
+        start : int
+            Bytes to skip.
+        n_bytes : int
+
+        Raises
+        ------
+        NotFoundError
+            If it does not exist.
+        StorageError
+        """
+        try:
+            if self._root is not None:
+                with self._target(path).open("rb") as file:
+                    file.seek(start)
+                    return file.read(n_bytes)
+            length = min(n_bytes, int(obstore.head(self._store, path)["size"]) - start)
+            return b"" if length <= 0 else bytes(obstore.get_range(self._store, path, start=start, length=length))
+        except _MISSING as e:
+            raise NotFoundError(f"the lake has no object {path}", path=path) from e
+        except (BaseError, OSError) as e:
+            fail(f"cannot read {path}", e, path=path)
+
     def signed_url(self, path: str, *, valid_s: float) -> str:
         """Return a URL by which anyone can read an object of a bucket for a while.
 

@@ -14,8 +14,10 @@ from alchemiscale_lake.client import InProcess, LakeClient, Transport
 from alchemiscale_lake.errors import NotALakeError, NotFoundError, PermissionDeniedError
 from alchemiscale_lake.store import Lake
 from tests.client.client_contract import OTHER, SCOPE, ClientContract, public_methods
+from tests.client.file_contract import FileContract
 from tests.client.record_contract import RecordContract
 from tests.example_networks import harmonic_network
+from tests.kept_files import FileKeeper
 from tests.lakes import new_lake
 
 #: Public methods of `AlchemiscaleClient` 0.8 that are not here: results of networks as `AlchemicalArchive`.
@@ -56,12 +58,12 @@ def carried(value: Any) -> Any:
     return json.loads(text, object_hook=lambda d: base64.b64decode(d["bytes"]) if d.keys() == {"bytes"} else d)
 
 
-class TestInProcess(ClientContract, RecordContract):
+class TestInProcess(ClientContract, RecordContract, FileContract):
     def transport(self, lake: Lake) -> Transport:
         return InProcess(lake, Caller("ada"))
 
 
-class TestAsText(ClientContract, RecordContract):
+class TestAsText(ClientContract, RecordContract, FileContract):
     def transport(self, lake: Lake) -> Transport:
         return AsText(InProcess(lake, Caller("ada")))
 
@@ -132,3 +134,16 @@ def test_an_imported_table_has_numbers_and_no_protocol_dag_result(tmp_path: Path
 
     with pytest.raises(NotFoundError, match="imported from a file of another kind"):
         client.get_network_results(network, visualize=False)
+
+
+def test_a_bucket_gives_urls_and_blocks(bucket_lake: str, tmp_path: Path) -> None:
+    import urllib.request
+
+    client = LakeClient(bucket_lake)
+    network = client.create_network(harmonic_network(2), SCOPE, visualize=False)
+    (task,) = client.ensure_tasks(network, 1)
+    FileKeeper(Lake.open(bucket_lake), tmp_path / "kept").kept(str(task), b"content")
+    (url,) = client.get_file_urls(task, valid_s=600).values()
+    assert urllib.request.urlopen(url, timeout=60).read() == b"content"
+    (copied,) = client.get_files(task, folder=tmp_path, visualize=False)
+    assert copied.read_bytes() == b"content"

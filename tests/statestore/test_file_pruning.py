@@ -17,13 +17,13 @@ from alchemiscale_lake.cli import main
 from alchemiscale_lake.errors import PermissionDeniedError
 from alchemiscale_lake.faults import fault_hook
 from alchemiscale_lake.query import ask, connect
-from alchemiscale_lake.schemas import TABLES
 from alchemiscale_lake.statestore.file_pruning import Pruning, Retention, prune_files
 from alchemiscale_lake.statestore.kept_sizes import kept_sizes
 from alchemiscale_lake.statestore.lake_verification import check_digests
 from alchemiscale_lake.statestore.task_files import task_files
-from alchemiscale_lake.store import Lake, attempt_folder, keep_content, now_utc
-from tests.campaign import SCOPE, T0, Campaign, hours
+from alchemiscale_lake.store import Lake, attempt_folder, now_utc
+from tests.campaign import SCOPE, Campaign, hours
+from tests.kept_files import FileKeeper
 
 DAYS_30 = Retention(keep_s=30 * 86400.0)
 LATER = hours(24 * 60)
@@ -34,37 +34,9 @@ def campaign(tmp_path: Path) -> Campaign:
     return Campaign.at(tmp_path / "lake")
 
 
-class Writer:
-    """Keeps files as an attempt does, and records them when asked."""
-
-    def __init__(self, lake: Lake, folder: Path) -> None:
-        self.lake, self.folder = lake, folder
-
-    def keep(self, attempt: str, content: bytes, scope: str = SCOPE) -> str:
-        path = self.folder / uuid.uuid4().hex
-        path.write_bytes(content)
-        return keep_content(self.lake.objects, scope, attempt, path, patiently=lambda call: call()).object_path
-
-    def record(self, task: str, attempt: str, content: bytes, object_path: str, name: str = "a.nc") -> None:
-        row = {"scope": SCOPE, "attempt": attempt, "path": f"permanent/00-u/{name}", "n_bytes": len(content)}
-        row |= {"digest": object_path.split("/")[2], "object_path": object_path, "kept_by": "permanent"}
-        self.lake.table("result_files").append_new([row])
-        if not (self.lake.table("results").scan().collect()["attempt"] == attempt).any():
-            facts = {"scope": SCOPE, "attempt": attempt, "task": task, "ok": True, "origin_attempt": None}
-            facts |= {"ended_at": T0, "started_at": T0, "transformation": "Transformation-a_b_other-" + SCOPE}
-            self.lake.table("results").append_new(TABLES["results"].sample(1, **facts))
-
-    def kept(self, task: str, content: bytes, name: str = "a.nc", attempt: str | None = None) -> str:
-        attempt = attempt or uuid.uuid4().hex
-        path = self.keep(attempt, content)
-        self.record(task, attempt, content, path, name)
-        return path
-
-
 @pytest.fixture
-def writer(campaign: Campaign, tmp_path: Path) -> Writer:
-    (tmp_path / "files").mkdir()
-    return Writer(campaign.lake, tmp_path / "files")
+def writer(campaign: Campaign, tmp_path: Path) -> FileKeeper:
+    return FileKeeper(campaign.lake, tmp_path / "files")
 
 
 def prune(lake: Lake, retention: Retention = DAYS_30, **options: object) -> Pruning:
@@ -88,7 +60,7 @@ def storage(lake: Lake) -> list[tuple[int, int]]:
     return [ask(connection, name).select("n_files", "file_bytes").row(0) for name in names]
 
 
-def test_old_files_are_given_up_and_their_content_deleted(writer: Writer, tasks: list[str]) -> None:
+def test_old_files_are_given_up_and_their_content_deleted(writer: FileKeeper, tasks: list[str]) -> None:
     lake = writer.lake
     path = writer.kept(tasks[0], b"old")
     assert prune(lake, now=hours(24)).rows.is_empty()
@@ -108,7 +80,7 @@ def test_old_files_are_given_up_and_their_content_deleted(writer: Writer, tasks:
     assert prune(lake).n_deleted == 0
 
 
-def test_what_another_row_points_to_stays(writer: Writer, tasks: list[str]) -> None:
+def test_what_another_row_points_to_stays(writer: FileKeeper, tasks: list[str]) -> None:
     path = writer.kept(tasks[0], b"same", "a.nc")
     assert writer.kept(tasks[1], b"same", "a.log") == path
     assert storage(writer.lake) == [(2, 4), (2, 4)]
@@ -122,7 +94,7 @@ def test_what_another_row_points_to_stays(writer: Writer, tasks: list[str]) -> N
     assert storage(writer.lake) == [(0, 0), (0, 0)]
 
 
-def test_only_files_of_the_networks_and_scopes_that_are_named(campaign: Campaign, writer: Writer) -> None:
+def test_only_files_of_the_networks_and_scopes_that_are_named(campaign: Campaign, writer: FileKeeper) -> None:
     one, two = (campaign.network(name, [pair]) for name, pair in (("one", ("a", "b")), ("two", ("x", "y"))))
     (task,) = campaign.new_tasks(one, ["a_b_other"])
     writer.kept(task, b"content")
@@ -132,7 +104,7 @@ def test_only_files_of_the_networks_and_scopes_that_are_named(campaign: Campaign
     assert prune(writer.lake, Retention(0.0, scopes=("org-*-*",))).n_deleted == 1
 
 
-def test_files_that_an_unfinished_task_continues_are_spared(campaign: Campaign, writer: Writer) -> None:
+def test_files_that_an_unfinished_task_continues_are_spared(campaign: Campaign, writer: FileKeeper) -> None:
     from dataclasses import replace
 
     from alchemiscale_lake.tasks import Event
@@ -146,10 +118,10 @@ def test_files_that_an_unfinished_task_continues_are_spared(campaign: Campaign, 
     assert (len(done.rows), done.n_spared, len(contents(writer.lake))) == (0, 1, 1)
 
 
-def test_an_attempt_that_is_not_recorded_yet_keeps_what_it_relies_on(writer: Writer, tasks: list[str]) -> None:
+def test_an_attempt_that_is_not_recorded_yet_keeps_what_it_relies_on(writer: FileKeeper, tasks: list[str]) -> None:
     lake, attempt = writer.lake, uuid.uuid4().hex
     path = writer.kept(tasks[0], b"shared")
-    assert writer.keep(attempt, b"shared") == path  # running: it has a mark, and no row
+    assert writer.keep(attempt, b"shared", SCOPE) == path  # running: it has a mark, and no row
 
     assert prune(lake, now=now_utc(), retention=Retention(0.0)).n_deleted == 0
     writer.record(tasks[1], attempt, b"shared", path)
@@ -157,21 +129,21 @@ def test_an_attempt_that_is_not_recorded_yet_keeps_what_it_relies_on(writer: Wri
     assert task_files(lake, tasks[1])["object_path"].to_list() == [path]
 
 
-def test_content_of_dead_attempts_is_deleted_after_a_month(writer: Writer, tasks: list[str]) -> None:
+def test_content_of_dead_attempts_is_deleted_after_a_month(writer: FileKeeper, tasks: list[str]) -> None:
     lake, dead, silent = writer.lake, uuid.uuid4().hex, uuid.uuid4().hex
-    writer.keep(dead, b"never recorded")
-    with_receipt = writer.keep(silent, b"its receipt is there")
+    writer.keep(dead, b"never recorded", SCOPE)
+    with_receipt = writer.keep(silent, b"its receipt is there", SCOPE)
     lake.objects.put(f"{attempt_folder(SCOPE, silent)}/receipt.arrow", b"receipt")
     assert prune(lake, Retention(), now=now_utc() + timedelta(days=29)).n_deleted == 0
     assert prune(lake, Retention(), now=now_utc() + timedelta(days=31)).n_deleted == 1
     assert contents(lake) == [with_receipt]
 
 
-def test_rows_that_were_lost_are_not_taken_for_unneeded_content(writer: Writer, tasks: list[str]) -> None:
+def test_rows_that_were_lost_are_not_taken_for_unneeded_content(writer: FileKeeper, tasks: list[str]) -> None:
     """A repair restores rows of recorded results from their receipts."""
     attempt = uuid.uuid4().hex
     writer.kept(tasks[0], b"first", attempt=attempt)
-    writer.keep(attempt, b"its row was lost")
+    writer.keep(attempt, b"its row was lost", SCOPE)
     assert prune(writer.lake, Retention(), now=now_utc() + timedelta(days=365)).n_deleted == 0
 
 
@@ -179,7 +151,7 @@ POINTS = ("prune:rows-written", "content:condemned", "prune:decided", "content:d
 
 
 @pytest.mark.parametrize("point", POINTS)
-def test_a_writer_beside_a_pruning_loses_nothing(writer: Writer, tasks: list[str], point: str) -> None:
+def test_a_writer_beside_a_pruning_loses_nothing(writer: FileKeeper, tasks: list[str], point: str) -> None:
     """At every step of a pruning, another attempt keeps the same content, and is recorded at once or later."""
     lake = writer.lake
     writer.kept(tasks[0], b"shared")
@@ -188,7 +160,7 @@ def test_a_writer_beside_a_pruning_loses_nothing(writer: Writer, tasks: list[str
     def write(name: str) -> None:
         if name == point:
             for attempt in (uuid.uuid4().hex, uuid.uuid4().hex):
-                kept[attempt] = writer.keep(attempt, b"shared")
+                kept[attempt] = writer.keep(attempt, b"shared", SCOPE)
             writer.record(tasks[1], next(iter(kept)), b"shared", next(iter(kept.values())))
 
     with fault_hook(write):
@@ -203,7 +175,7 @@ def test_a_writer_beside_a_pruning_loses_nothing(writer: Writer, tasks: list[str
 
 
 @pytest.mark.parametrize("point", POINTS)
-def test_a_killed_pruning_is_continued(writer: Writer, tasks: list[str], point: str) -> None:
+def test_a_killed_pruning_is_continued(writer: FileKeeper, tasks: list[str], point: str) -> None:
     lake = writer.lake
     writer.kept(tasks[0], b"old")
     stays = writer.kept(tasks[1], b"stays", "a.log")
@@ -225,7 +197,9 @@ def test_a_killed_pruning_is_continued(writer: Writer, tasks: list[str], point: 
 
 
 @pytest.mark.parametrize("order", ["marked", "condemned"])
-def test_a_copy_beside_a_pruning_has_its_files_or_says_why_not(campaign: Campaign, writer: Writer, order: str) -> None:
+def test_a_copy_beside_a_pruning_has_its_files_or_says_why_not(
+    campaign: Campaign, writer: FileKeeper, order: str
+) -> None:
     from alchemiscale_lake.statestore.stored_files import relied_on, stored_files
 
     network = campaign.network("first", [("a", "b")])
@@ -246,7 +220,7 @@ def test_a_copy_beside_a_pruning_has_its_files_or_says_why_not(campaign: Campaig
     lake.table("refused_files").append_new(refused)
 
 
-def test_a_caller_without_the_right_changes_nothing(writer: Writer, tasks: list[str]) -> None:
+def test_a_caller_without_the_right_changes_nothing(writer: FileKeeper, tasks: list[str]) -> None:
     from alchemiscale_lake.ids import Scope
 
     path = writer.kept(tasks[0], b"old")
@@ -265,7 +239,7 @@ def call(campaign: Campaign) -> Callable[..., tuple[int, str, str]]:
     return run
 
 
-def test_the_command(call: Callable[..., tuple[int, str, str]], writer: Writer, tasks: list[str]) -> None:
+def test_the_command(call: Callable[..., tuple[int, str, str]], writer: FileKeeper, tasks: list[str]) -> None:
     path = writer.kept(tasks[0], b"x" * 10**6)
     asked = ("prune", "--older-than", "1d", "--network", "first", "--tsv")
     code, out, err = call(*asked)
@@ -277,3 +251,26 @@ def test_the_command(call: Callable[..., tuple[int, str, str]], writer: Writer, 
     assert "1 object deleted" in err
     assert call("prune", "--pattern", "*.nc")[0] == 2
     assert call("prune")[0] == 0
+
+
+def test_the_space_that_files_take_up(
+    call: Callable[..., tuple[int, str, str]], campaign: Campaign, writer: FileKeeper, tasks: list[str]
+) -> None:
+    for task in tasks:
+        writer.kept(task, b"shared", transformation=campaign.tasks[task].transformation)
+    writer.kept(tasks[0], b"its own", "b.nc")
+
+    def rows(*arguments: str) -> list[list[str]]:
+        code, out, err = call("usage", *arguments, "--tsv")
+        assert code == 0, err
+        return [line.split("\t")[:5] for line in out.splitlines()]
+
+    assert rows()[1:] == [["first", "3", "13", "3000", "0"]]
+    by_task = rows("--by", "task", "--network", "first")
+    assert by_task[0] == ["name", "n_files", "file_bytes", "result_bytes", "shared_bytes"]
+    assert [row[0:3] + row[4:] for row in by_task[1:]] == [
+        ["a_b_other-r0", "2", "13", "6"],
+        ["b_c_other-r0", "1", "6", "6"],
+    ]
+    assert rows("--by", "scope")[1][:3] == [SCOPE, "3", "13"]
+    assert call("usage", "--network", "first")[0] == 2

@@ -44,7 +44,7 @@ from tests.long import LONG, drawn
 
 A, B, C, D = "org-campaign-a", "org-campaign-b", "org-campaign-c", "org-campaign-d"
 ENERGIES = ("value_kcal_mol", "uncertainty_kcal_mol")
-PARTS = ("unit_results", "result_files", "replicates")
+PARTS = ("unit_results", "result_files", "refused_files", "replicates")
 ADA = Caller("ada")
 WHOLE = harmonic_network(6, 9, seed=2, name="whole")
 
@@ -100,6 +100,8 @@ def finish(campaign: Campaign, values: Mapping[str, float]) -> None:
         parts["result_files"].append(
             here | {"path": "traj.xtc", "n_bytes": 7, "digest": "0" * 64, "object_path": f"{path}.xtc"}
         )
+        refused = {"path": "big.xtc", "n_bytes": 9, "kept_by": "permanent", "reason": "too large"}
+        parts["refused_files"].append(here | refused)
         parts["replicates"] += [here | {"replicate": n, "value_kcal_mol": value + 0.1 * (n - 0.5)} for n in (0, 1)]
         unit = {"unit": "Unit-1", "try_number": 1, "name": "simulate", "qualname": "Unit", "ok": True}
         parts["unit_results"].append(here | times | unit | {"stdout_path": f"{path}.stdout"})

@@ -100,6 +100,7 @@ def test_the_command_lists_and_copies(tmp_path: Path, lake: Lake, monkeypatch: p
     listed = CliRunner().invoke(main, ["files", "list", task, "--tsv"])
     copied = [CliRunner().invoke(main, ["files", "get", task, "-o", "kept", "--pattern", "*.nc"]) for _ in range(2)]
     missing = CliRunner().invoke(main, ["files", "get", task, "--pattern", "*.xtc"])
+    story = CliRunner().invoke(main, ["tasks", "show", task])
 
     assert (listed.exit_code, listed.stdout.count("too large")) == (0, 2), listed.output
     assert [one.exit_code for one in copied] == [0, 0], copied[0].output
@@ -107,6 +108,9 @@ def test_the_command_lists_and_copies(tmp_path: Path, lake: Lake, monkeypatch: p
     assert ["copied 1 file" in copied[0].stderr, "copied 0 files" in copied[1].stderr] == [True, True]
     assert missing.exit_code == 1
     assert "no kept file" in missing.stderr
+    shown = " ".join(story.stdout.split())
+    assert "permanent/00-u/a.nc 3145728 bytes files/" in shown
+    assert "permanent/00-u/b.nc 9 bytes, not in the lake: too large" in shown
 
 
 def test_a_bucket_signs_urls(bucket_lake: str, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from ...store import Lake
 from . import (
     analysis_calls,
     copy_calls,
+    file_calls,
     introspection_calls,
     network_calls,
     object_calls,
@@ -32,6 +33,7 @@ __all__ = ["CALLS", "perform"]
 _MODULES = (
     analysis_calls,
     copy_calls,
+    file_calls,
     introspection_calls,
     network_calls,
     object_calls,
