@@ -227,7 +227,7 @@ def _read_values(
     notes = measurements.notes()
     if not values:
         raise SchemaError("; ".join([f"{path}: no values below the header", *notes]), path=str(path))
-    if spaced := spaced_names_note(rows[start + 1 :], [measurements.at["ligand"]]):
+    if spaced := spaced_names_note(rows[start + 1 :], _of_names(measurements)):
         notes.append(spaced)
     if n_comments:
         notes.append(f"left out: lines that begin with #, taken for comments ({n_comments})")
@@ -236,6 +236,11 @@ def _read_values(
     if several := [len(rows) for rows in values.values() if len(rows) > 1 and duplicates == "geomean"]:
         tell(f"{path}: {merged_note(several)}")
     return [merged_assay(rows) for rows in values.values()]
+
+
+def _of_names(measurements: Measurements) -> list[tuple[int, ...]]:
+    """Return the positions of columns with names: ligands, and sources, by which values are withdrawn."""
+    return [(measurements.at[column],) for column in ("ligand", "source") if column in measurements.at]
 
 
 def merged_assay(rows: Sequence[_Row]) -> _Row:

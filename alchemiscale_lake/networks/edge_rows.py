@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from ..cells import MISSING
 from .edge_values import EdgeValue, LigandValue
@@ -55,6 +55,8 @@ def row_reader(columns: TableColumns, header: Sequence[str], temperature_kelvin:
     if columns.ligands and "value" in columns.at:
         return RowReader(_Long().read)
     measurements = Measurements(header, temperature_kelvin)
+    if "ligand" in columns.at and "absolute" in columns.at:
+        return _absolute_reader(measurements)
     if "ligand" in measurements.at and (measurements.explicit or "computational" in columns.at):
         return RowReader(_Ligands(measurements).read, measurements.notes)
     return None
@@ -77,10 +79,29 @@ def _is_failure(row: Sequence[str], at: int | None) -> bool:
     return at is not None and at < len(row) and row[at].strip().lower() in _FAILED
 
 
-class _Long:
-    """Reads rows with one value each; numbers the repeats if the table does not."""
+def _absolute_reader(measurements: Measurements) -> RowReader:
+    """Return the reader of ligands with an absolute result, and an experimental value if the table has them."""
+    computed, measured = _Long("absolute"), _Ligands(measurements)
 
-    def __init__(self) -> None:
+    def read(columns: TableColumns, row: Sequence[str]) -> Found:
+        yield from computed.read(columns, row)
+        if measurements.explicit:
+            yield from measured.read(columns, row)
+
+    return RowReader(read, measurements.notes)
+
+
+class _Long:
+    """Reads rows with one value each; numbers the repeats if the table does not.
+
+    Parameters
+    ----------
+    value : {"value", "absolute"}
+        Column of the value: that of an edge, or the absolute result of the only ligand.
+    """
+
+    def __init__(self, value: Literal["value", "absolute"] = "value") -> None:
+        self._value = value
         self._seen: dict[tuple[str, str, str, str], int] = {}
         self._kind = ""
 
@@ -88,19 +109,20 @@ class _Long:
         if "computational" in columns.at and columns.text(row, "computational").lower() not in _TRUE:
             yield "experimental differences between ligands"
             return
-        if columns.names_legs and not any(row[at] for at in columns.ligands[1:] if at < len(row)):
+        if columns.names_legs and columns.ligands and not any(row[at] for at in columns.ligands[1:] if at < len(row)):
             yield "rows about a single system, which are not edges"
             return
         phase = self._phase(columns, row)
-        system, ligand_a, ligand_b = columns.system(row), *_pair(columns, row)
+        ligands = _pair(columns, row) if self._value == "value" else (ABSENT, _only(columns, row))
+        system, ligand_a, ligand_b = columns.system(row), *ligands
         failed, charge, score = _features(columns, row)
         edge = (system, ligand_a, ligand_b, phase)
         yield edge
-        cell = columns.text(row, "value").lower()
+        cell = columns.text(row, self._value).lower()
         if cell in MISSING and not failed:
             yield "rows without a value"
             return
-        value = None if cell in _FAILED | MISSING else columns.number(row, columns.at["value"])
+        value = None if cell in _FAILED | MISSING else columns.number(row, columns.at[self._value])
         told = columns.text(row, "repeat")
         repeat = _repeat(told) if told else self._seen.get(edge, 0)
         self._seen[edge] = repeat + 1
@@ -158,13 +180,26 @@ def _pair(columns: TableColumns, row: Sequence[str]) -> tuple[str, str]:
     if ligand_b and not ligand_a and columns.is_report:
         ligand_a = ABSENT
     for ligand in () if columns.is_report else (ligand_a, ligand_b):
-        if is_absent(ligand):
-            raise ValueError(f"a ligand is called {ligand!r}, which stands for no ligand; rename it")
+        _refuse_absent(ligand)
     if not ligand_a or not ligand_b:
-        raise ValueError("a ligand has no name")
+        remark = "" if ligand_a else "; absolute results need the columns `ligand` and `absolute DG (kcal/mol)`"
+        raise ValueError(f"a ligand has no name{remark}")
     if ligand_a == ligand_b:
         raise ValueError(f"an edge connects {ligand_a!r} to itself")
     return ligand_a, ligand_b
+
+
+def _only(columns: TableColumns, row: Sequence[str]) -> str:
+    ligand = columns.text(row, "ligand")
+    if not ligand:
+        raise ValueError("a ligand has no name")
+    _refuse_absent(ligand)
+    return ligand
+
+
+def _refuse_absent(ligand: str) -> None:
+    if is_absent(ligand):
+        raise ValueError(f"a ligand is called {ligand!r}, which stands for no ligand; rename it")
 
 
 def _features(columns: TableColumns, row: Sequence[str]) -> tuple[bool, int | None, float | None]:

@@ -3,8 +3,9 @@
 Two forms, distinguished by their columns. *Wide*: a row per edge, with columns such as `complex_repeat_0_DG
 (kcal/mol)` and `complex_repeat_0_dDG (kcal/mol)`. *Long*: a row per value, with `value` and `uncertainty`, and
 optionally `phase` and `repeat`; without a phase, a value belongs to the whole edge. Both have two ligand columns;
-columns that name a system split the rows into networks. A third kind of table, of ligands with experimental values, is
-recognised by its single ligand column. cinnabar's CSV has two blocks, of the third kind and of the second.
+columns that name a system split the rows into networks. A third kind of table, of ligands with experimental values or
+absolute results, is recognised by its single ligand column. cinnabar's CSV has two blocks, of the third kind and the
+second.
 
 A line that starts with `#` is a row if it can be read as one, since ligands may have such names. Rows are read in
 `edge_rows`.
@@ -120,13 +121,15 @@ def _not_edges(header: Sequence[str], source: str) -> ResultFileError:
     if "ligand" in columns.at and any(name.startswith(("dg mle", "dg")) for name in columns.plain):
         why = (
             "computed free energies of ligands, which are computed here from edges: give the edges (`gather --report "
-            "raw` or `ddg`); experimental values go to `alchemiscale-lake assays`, or need a column `exp DG (kcal/mol)`"
+            "raw` or `ddg`). Absolute results (of ABFE or AHFE) need a column `absolute DG (kcal/mol)`; experimental "
+            "values go to `alchemiscale-lake assays`, or need a column `exp DG (kcal/mol)`"
         )
     else:
         why = (
             "not a table of edges: it needs two columns of ligands (ligand_i, ligand_j) and either "
-            "`value_kcal_mol` or columns such as `complex_repeat_0_DG (kcal/mol)`; or, for experimental values, "
-            f"`ligand` and `exp DG (kcal/mol)`. It has: {', '.join(header) or 'nothing'}"
+            "`value_kcal_mol` or columns such as `complex_repeat_0_DG (kcal/mol)`; or `ligand` and, for absolute "
+            "results, `absolute DG (kcal/mol)` or, for experimental values, `exp DG (kcal/mol)`. It has: "
+            f"{', '.join(header) or 'nothing'}"
         )
     return ResultFileError(f"{source}: {why}", source=source)
 
@@ -146,8 +149,8 @@ class _Reading:
     numbered: dict[tuple[object, ...], tuple[EdgeValue, int]] = field(default_factory=dict)
 
     def read(self, part: _Part) -> None:
-        columns = part.columns.ligands or tuple(at for at in (part.columns.at.get("ligand"),) if at is not None)
-        names = sure_names(part.rows, columns)
+        columns = part.columns.names
+        names = sure_names(part.rows, columns[0])
         if note := spaced_names_note(part.rows, columns):
             self.notes.append(f"{self.source}: {note}")
         for row in part.rows:

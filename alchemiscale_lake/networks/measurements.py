@@ -17,7 +17,7 @@ from typing import Final, Literal, get_args
 from ..cells import MISSING
 from ..plurals import count, verb
 from ..units import KCAL_PER_KJ, kt_kcal_mol
-from .table_columns import energy_unit, plain_name
+from .table_columns import ABSOLUTE, energy_unit, plain_name
 
 __all__ = ["DUPLICATES", "TEMPERATURE_KELVIN", "Duplicates", "Measured", "Measurements", "merged", "merged_note"]
 
@@ -148,7 +148,7 @@ class Measurements:
             if any(name in plain for name in names)
         }
         self._ligands = [plain.index(name) for name in _NAMES["ligand"] if name in plain]
-        if "value" in self.at and plain[self.at["value"]] != "dg" and "dg" in plain:
+        if "value" in self.at and plain[self.at["value"]] != "dg" and not {"dg", *ABSOLUTE}.isdisjoint(plain):
             # the others belong to a computed value
             known = [name for name in _NAMES["uncertainty"] if name in plain and "exp" in name]
             self.at.pop("uncertainty", None)

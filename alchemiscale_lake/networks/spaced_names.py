@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from ..cells import TableRow
 from ..plurals import count, verb
@@ -14,7 +14,7 @@ __all__ = ["spaced_names_note"]
 _NAMED = 5
 
 
-def spaced_names_note(rows: Sequence[TableRow], columns: Iterable[int]) -> str | None:
+def spaced_names_note(rows: Sequence[TableRow], columns: Iterable[Collection[int]]) -> str | None:
     """Return a note on names that are one name because their spaces are ignored, with their number; None without any.
 
     Spaces that every cell of a column has are its format, as those after the commas of `a, b, 1.0`.
@@ -23,10 +23,22 @@ def spaced_names_note(rows: Sequence[TableRow], columns: Iterable[int]) -> str |
     ----------
     rows : sequence of TableRow
         Rows below the header.
-    columns : iterable of int
-        Positions of columns with names.
+    columns : iterable of collection of int
+        Positions of columns with names, those whose names are of one kind together.
     """
     plain = [row for row in rows if not is_comment(row, {row.cells[0]})]
+    merged = sorted({name for of_kind in columns for name in _merged(plain, of_kind)})
+    if not merged:
+        return None
+    more = f" and {len(merged) - _NAMED} more" if len(merged) > _NAMED else ""
+    return (
+        f"{count(len(merged), 'name')} {verb(len(merged), 'is', 'are')} also written with surrounding spaces, which "
+        f"are ignored: {', '.join(map(repr, merged[:_NAMED]))}{more}; quote names whose spaces matter"
+    )
+
+
+def _merged(plain: Sequence[TableRow], columns: Iterable[int]) -> list[str]:
+    """Return the names of some columns that are written in several ways."""
     written: dict[str, set[str]] = {}
     for column in columns:
         named = [row for row in plain if column < len(row.cells) and row.cells[column]]
@@ -38,11 +50,4 @@ def spaced_names_note(rows: Sequence[TableRow], columns: Iterable[int]) -> str |
                 text = text.lstrip() if before else text
                 text = text.rstrip() if after else text
             written.setdefault(row.cells[column], set()).add(text)
-    merged = sorted(name for name, forms in written.items() if len(forms) > 1)
-    if not merged:
-        return None
-    more = f" and {len(merged) - _NAMED} more" if len(merged) > _NAMED else ""
-    return (
-        f"{count(len(merged), 'name')} {verb(len(merged), 'is', 'are')} also written with surrounding spaces, which "
-        f"are ignored: {', '.join(map(repr, merged[:_NAMED]))}{more}; quote names whose spaces matter"
-    )
+    return [name for name, forms in written.items() if len(forms) > 1]

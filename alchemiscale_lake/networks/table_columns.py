@@ -10,7 +10,7 @@ from typing import Final
 from ..cells import MISSING
 from ..units import KCAL_PER_KJ
 
-__all__ = ["TableColumns", "energy_unit", "plain_name"]
+__all__ = ["ABSOLUTE", "TableColumns", "energy_unit", "plain_name"]
 
 _WIDE: Final = re.compile(r"(complex|solvent|vacuum) (?:repeat|replica|replicate|rep|run) ?(\d{1,6}) (d?dg)")
 _UNIT: Final = re.compile(r"[ _(\[]*(kcal|kj)[ _/.]*mol(?:\^?-1)?[)\]]*$")
@@ -20,6 +20,8 @@ _LIGANDS: Final = (
     ("ligand a", "ligand b"), ("ligand i", "ligand j"), ("labela", "labelb"), ("label a", "label b"),
     ("liga", "ligb"), ("lig a", "lig b"), ("ligand1", "ligand2"), ("ligand 1", "ligand 2"), ("lig 1", "lig 2"),
 )  # fmt: skip
+#: Absolute results of a ligand.
+ABSOLUTE: Final = ("absolute dg", "abs dg", "dg absolute", "dg abs", "absolute value", "abfe", "ahfe")
 _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "phase": ("phase", "leg", "environment"),
     "repeat": ("repeat", "replica", "replicate", "rep"),
@@ -29,8 +31,9 @@ _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "uncertainty": (
         "uncertainty", "mbar uncertainty", "std dev uncertainty", "error", "sd", "stdev", "stdev ddg bind",
         "calc dddg", "calc dddg mbar", "calc ddg uncertainty", "ddg uncertainty", "dg uncertainty",
-        "bennett std error", "pred ddg std error", "std error",
+        "bennett std error", "pred ddg std error", "std error", "absolute dg uncertainty", "absolute uncertainty",
     ),
+    "absolute": ABSOLUTE,
     "more uncertainty": ("calc dddg additional",),
     "failed": ("failed",),
     "kind": ("kind",),
@@ -43,8 +46,12 @@ _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "ligand": ("ligand name", "ligand", "name", "compound", "label"),
 }  # fmt: skip
 
+#: Columns of names that the rows of one system share.
+_OF_SYSTEMS: Final = ("group", "system", "kind", "source")
 #: Values of reports with ligands i and j.
 _OF_REPORTS: Final = ("dg i j", "ddg i j")
+#: Columns of the named query `latest_edges`.
+_OF_QUERY: Final = frozenset({"legs", "missing legs", "status"})
 
 
 class TableColumns:
@@ -89,7 +96,7 @@ class TableColumns:
     def is_report(self) -> bool:
         """Return whether this is a report of ours or of openfe, in which absolute results have no first ligand."""
         at = self.at.get("value")
-        return at is not None and self.plain[at] in _OF_REPORTS
+        return at is not None and (self.plain[at] in _OF_REPORTS or _OF_QUERY.issubset(self.plain))
 
     def text(self, row: Sequence[str], column: str) -> str:
         """Return a cell's text, empty if there is none.
@@ -127,8 +134,17 @@ class TableColumns:
 
     def system(self, row: Sequence[str]) -> str:
         """Return the system of a row within the table."""
-        named = ("group", "system", "kind", *(("source",) if "computational" in self.at else ()))
-        return "/".join(part for part in (self.text(row, column) for column in named) if part)
+        return "/".join(part for part in (self.text(row, column) for column in self._of_systems) if part)
+
+    @property
+    def names(self) -> list[tuple[int, ...]]:
+        """Return the positions of columns with names: those of ligands together, and each that names a system."""
+        ligands = self.ligands or tuple(self.at[column] for column in ("ligand",) if column in self.at)
+        return [ligands, *((self.at[column],) for column in self._of_systems if column in self.at)]
+
+    @property
+    def _of_systems(self) -> tuple[str, ...]:
+        return _OF_SYSTEMS if "computational" in self.at else _OF_SYSTEMS[:-1]
 
 
 def plain_name(cell: str) -> str:

@@ -115,17 +115,46 @@ def test_a_cycle_through_two_absolute_results_names_its_ligands(mixed: Path) -> 
     assert found["subject"].item().to_list() == ["a", "b"]
 
 
+@pytest.mark.parametrize("suffix", ["tsv", "csv", "json"])
 @pytest.mark.parametrize("report", ["ddg", "raw"])
-def test_absolute_results_are_read_back_from_a_report(mixed: Path, tmp_path: Path, report: str) -> None:
+def test_absolute_results_are_read_back_from_a_report(mixed: Path, tmp_path: Path, report: str, suffix: str) -> None:
     lakes = [str(mixed / "lake"), str(tmp_path / "lake")]
-    written = call(lakes[0], "gather", "--report", report, "--tsv", "-o", str(tmp_path / "again.tsv"))
-    imported = call(lakes[1], "import-results", str(tmp_path / "again.tsv"), "--scope", SCOPE)
+    written = call(lakes[0], "gather", "--report", report, "-o", str(tmp_path / f"again.{suffix}"))
+    imported = call(lakes[1], "import-results", str(tmp_path / f"again.{suffix}"), "--scope", SCOPE)
 
     assert (written.exit_code, imported.exit_code) == (0, 0), imported.output
     before, after = (call(lake, "gather", "--report", report, "--tsv").stdout.splitlines() for lake in lakes)
     values = [sorted(line.split("\t")[:-1] for line in lines) for lines in (before, after)]
     assert values[0] == values[1]
     assert [line[-4:-1] for line in values[0] if line[-3] == ""], "absolute results have no ligand_i"
+
+
+def test_absolute_results_are_read_back_from_the_named_query(mixed: Path, tmp_path: Path) -> None:
+    table, lakes = str(tmp_path / "edges.csv"), [str(mixed / "lake"), str(tmp_path / "lake")]
+    written = call(lakes[0], "query", "from latest_edges where kind = 'direct'", "-o", table)
+    imported = call(lakes[1], "import-results", table, "--scope", SCOPE)
+
+    assert (written.exit_code, imported.exit_code) == (0, 0), imported.output
+    before, after = (call(lake, "gather", "--report", "ddg", "--tsv").stdout.splitlines() for lake in lakes)
+    assert sorted(line.split("\t")[:-1] for line in before) == sorted(line.split("\t")[:-1] for line in after)
+
+
+def test_a_table_of_absolute_results_is_on_its_own_scale_beside_experiment(tmp_path: Path) -> None:
+    table = tmp_path / "abfe.csv"
+    rows = ("ligand,absolute DG (kcal/mol),uncertainty (kcal/mol),exp DG (kcal/mol)", "a,-9,0.1,-7.5", "b,-8,0.1,-7")
+    table.write_text("\n".join(rows) + "\n")
+    lake = str(tmp_path / "lake")
+    assert call(lake, "import-results", str(table), "--scope", SCOPE).exit_code == 0
+
+    shown = call(lake, "gather", "--tsv")
+
+    header, *lines = (line.split("\t") for line in shown.stdout.splitlines())
+    found = [dict(zip(header, line, strict=True)) for line in lines]
+    value, experiment = header[1], next(name for name in header if name.startswith("exp"))
+    assert [(row["ligand"], float(row[value]), float(row[experiment])) for row in found] == [
+        ("a", -9.0, -7.5), ("b", -8.0, -7.0)
+    ]  # fmt: skip
+    assert "absolute results fix their zero" in shown.stderr
 
 
 def test_the_leg_that_removes_a_ligand_is_printed_as_the_free_energy_of_the_ligand() -> None:

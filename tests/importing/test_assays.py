@@ -198,3 +198,9 @@ def test_names_with_spaces_are_taken_without_and_counted(lake, write):
     assert {row[:2] for row in values(lake)} == {("a", -9.0), ("a ", -7.0)}
     assert len(said) == 1
     assert "1 name is also written with surrounding spaces, which are ignored: 'a'" in said[0]
+
+
+def test_sources_with_spaces_are_counted_too(lake, write):
+    said = []
+    assert import_assays(lake, write("ligand,pKi,doi\na,9,x\nb,8,x \n"), SCOPE, tell=said.append) == 2
+    assert "1 name is also written with surrounding spaces, which are ignored: 'x'" in said[0]

@@ -225,8 +225,59 @@ def test_computed_and_measured_values_of_cinnabars_frames_are_distinguished() ->
 
 
 def test_a_table_of_computed_ligands_is_refused_with_the_remedy() -> None:
-    with pytest.raises(ResultFileError, match=r"computed free energies of ligands, .* give the edges"):
-        read("ligand\tDG(MLE) (kcal/mol)\tuncertainty (kcal/mol)", "a\t1.0\t0.1")
+    words = r"computed free energies of ligands, .* give the edges .* Absolute results .* `absolute DG \(kcal/mol\)`"
+    for header in ("DG(MLE) (kcal/mol)", "DG (kcal/mol)"):
+        with pytest.raises(ResultFileError, match=words):
+            read(f"ligand\t{header}\tuncertainty (kcal/mol)", "a\t1.0\t0.1")
+
+
+# --- absolute results -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("header", "factor"),
+    [
+        ("ligand,absolute DG (kcal/mol)", 1.0),
+        ("compound,ABFE_kJ/mol", 1 / 4.184),
+        ("name,absolute_value_kcal_mol", 1.0),
+    ],
+)
+def test_absolute_results_of_ligands_are_repeats_of_an_edge_from_nothing(header: str, factor: float) -> None:
+    table = read(f"{header},uncertainty (kcal/mol)", "a,-8.368,0.1", "b,Error,", "a,-8.0,0.2")
+
+    assert numbers(table) == [
+        ("(none)", "a", "direct", 0, pytest.approx(-8.368 * factor), 0.1),
+        ("(none)", "b", "direct", 0, None, None),
+        ("(none)", "a", "direct", 1, pytest.approx(-8.0 * factor), 0.2),
+    ]
+    assert [value.failed for value in table.values] == [False, True, False]
+    assert not table.ligands
+
+
+def test_absolute_results_stand_beside_experimental_values() -> None:
+    table = read("ligand,absolute DG (kcal/mol),uncertainty (kcal/mol),exp DG (kcal/mol)", "a,-8,0.1,-7.5", "b,-7,0.1,")
+
+    assert numbers(table) == [("(none)", "a", "direct", 0, -8.0, 0.1), ("(none)", "b", "direct", 0, -7.0, 0.1)]
+    assert [(one.ligand, one.value_kcal_mol, one.uncertainty_kcal_mol) for one in table.ligands] == [("a", -7.5, None)]
+
+
+def test_absolute_results_of_legs_have_a_leg() -> None:
+    table = read("ligand,leg,repeat,absolute DG (kcal/mol)", "a,complex,0,-20", "a,solvent,0,-12", "a,complex,1,-21")
+
+    assert [(v.ligand_b, v.phase, v.repeat, v.value_kcal_mol) for v in table.values] == [
+        ("a", "complex", 0, -20.0), ("a", "solvent", 0, -12.0), ("a", "complex", 1, -21.0)
+    ]  # fmt: skip
+
+
+def test_edges_without_a_first_ligand_are_refused_with_the_columns_wanted() -> None:
+    with pytest.raises(
+        ResultFileError, match=r"edges.csv:2: .*need the columns `ligand` and `absolute DG \(kcal/mol\)`"
+    ):
+        read("ligand_i,ligand_j,DG (kcal/mol)", ",a,-8.0")
+    with pytest.raises(ResultFileError, match=r"or `ligand` and, for absolute results, `absolute DG \(kcal/mol\)`"):
+        read("ligand,prediction", "a,-8.0")
+    with pytest.raises(ResultFileError, match="a ligand is called '\\(none\\)'"):
+        read("ligand,absolute DG (kcal/mol)", "(none),-8.0")
 
 
 # --- names with spaces ----------------------------------------------------------------------------
@@ -246,6 +297,18 @@ def test_names_that_differ_by_spaces_are_one_name_and_counted(gap: str) -> None:
         "edges.csv: 2 names are also written with surrounding spaces, which are ignored: 'a', 'b'; quote names whose "
         "spaces matter",
     )
+
+
+def test_names_of_systems_are_counted_apart_from_those_of_ligands() -> None:
+    header = "ligand_i,ligand_j,value_kcal_mol,system group,system name"
+    table = read(header, "a,b,1.0,jacs,tyk2", "b,c,1.0,jacs ,tyk2", "a,c,1.0,jacs,tyk2 ", "c,d,1.0,a,b ")
+
+    assert {edge[0] for edge in table.edges} == {"jacs/tyk2", "a/b"}
+    assert table.notes == (
+        "edges.csv: 2 names are also written with surrounding spaces, which are ignored: 'jacs', 'tyk2'; quote names "
+        "whose spaces matter",
+    )
+    assert read(header, "a,b,1.0, jacs, tyk2", "b,c,1.0, jacs, tyk2", "c,d,1.0, jacs, tyk2").notes == (), "a format"
 
 
 def test_quoted_names_keep_their_spaces() -> None:
