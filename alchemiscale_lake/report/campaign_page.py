@@ -174,12 +174,13 @@ def _cost(connection: Connection, network: str) -> str:
     untimed = row["n_tasks"] - row["n_timed"]
     imported = f" ({'' if untimed == row['n_tasks'] else f'{untimed} of them '}imported without their times)"
     facts = [("results", f"{row['n_tasks']}{imported if untimed else ''}")]
-    # each imported result is one attempt here, whatever it took elsewhere
+    # a good result without times is one attempt here, whatever it took elsewhere
     if row["n_timed"] or row["n_failed"]:
-        facts.append(("failed attempts", f"{row['n_failed']} of {row['n_attempts']}"))
+        facts.append(("failed attempts", f"{row['n_failed']} of {row['n_attempts'] - untimed}"))
+    per = "computed result" if untimed else "result"
     for column, unit in (("gpu_h", "GPU-hours"), ("core_h", "core-hours")):
         if row[column]:
-            each = f" ({row[column] / row['n_tasks']:.2g} per result)" if row["n_tasks"] else ""
+            each = f" ({row[column] / row['n_timed']:.2g} per {per})" if row["n_timed"] else ""
             facts.append((unit, f"{row[column]:,.1f}{each}"))
     if row["n_timed"]:
         days = max(1.0, (row["last_end"] - row["first_start"]).total_seconds() / 86400)

@@ -47,6 +47,8 @@ NOTHING_TO_PLOT: Final = (
 #: Side of a panel, inches.
 SIDE_IN: Final = 3.25
 _BANDS_KCAL_MOL: Final = (1.0, 0.5)
+#: More numbers than these would touch below the horizontal axis.
+_MOST_TICKS: Final = 7
 #: |x - y| at which the colour scale ends.
 _WORST_KCAL_MOL: Final = 2.0
 
@@ -281,6 +283,7 @@ def draw_frame(axes: Axes, low: float, high: float, quantity: str) -> None:
     axes.set_xlabel(f"Experimental {quantity} (kcal mol$^{{-1}}$)", fontsize=8)
     axes.set_ylabel(f"Calculated {quantity} (kcal mol$^{{-1}}$)", fontsize=8)
     # both axes have the same scale, so the same ticks
+    axes.locator_params(axis="y", nbins=_MOST_TICKS)
     ticks = [tick for tick in axes.get_yticks() if low <= tick <= high]
     axes.set_xticks(ticks)
     axes.set_yticks(ticks)

@@ -75,6 +75,32 @@ def test_imported_results_without_times_have_no_rate(tmp_path: Path) -> None:
     assert "failed attempts" not in text
 
 
+def test_imported_results_beside_computed_ones_count_in_no_rate(tmp_path: Path) -> None:
+    campaign, table = Campaign.at(tmp_path / "lake"), tmp_path / "ring.csv"
+    edges = ("a,b,1.0,0.1", "b,c,1.0,0.1", "c,a,-1.9,0.1", "a,d,Error,")
+    table.write_text("\n".join(("ligand_i,ligand_j,value_kcal_mol,uncertainty_kcal_mol", *edges)) + "\n")
+    (network,) = import_results(campaign.lake, table, SCOPE).networks
+    found = campaign.lake.table("transformations").scan().select("name", "transformation").collect().rows()
+    keys = {name: key.removeprefix("Transformation-").removesuffix(f"-{SCOPE}") for name, key in found}
+    campaign.n_attempts = 100  # other attempts than those of the import
+    good = [key for name, key in keys.items() if not name.endswith("d")][:2]
+    *tasks, failed = campaign.new_tasks(network, [*good, good[0]])
+    for task in tasks:
+        campaign.result(task, 1.0, 0.1)
+    campaign.result(failed, ok=False)
+    gather_network(campaign.lake, network)
+
+    text = plain(campaign_page(campaign.lake, network, at=T0))
+
+    assert "5 of 7 Tasks complete" in text
+    assert "2 error" in text
+    assert "results 5 (3 of them imported without their times)" in text
+    assert "failed attempts 2 of 4" in text, "two computed, one failed here and one elsewhere"
+    assert "GPU-hours 0.8 (0.38 per computed result)" in text, "of three attempts of a quarter of an hour"
+    assert "results per day 2.0" in text
+    assert re.search(r"1 a -\d.*2 b .*3 c ", text)
+
+
 def test_a_page_stays_where_it_is_and_keeps_up(tmp_path: Path) -> None:
     campaign = Campaign.at(tmp_path / "lake")
     network = campaign.network("tyk2", [("a", "b")])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import itertools
 import subprocess
 import sys
 from pathlib import Path
@@ -55,6 +56,19 @@ def test_the_figure_is_square_with_experiment_on_x_and_bands_around_the_diagonal
     assert [line.get_linestyle() for line in axes.lines if line.get_linestyle() == ":"] == [":"]
     assert [band_width(band) for band in axes.collections[:2]] == pytest.approx([2.0, 1.0])
     assert "(N = 9)" in axes.get_title(loc="right")
+
+
+@pytest.mark.parametrize("spread", [0.02, 1.1, 4.3, 9.7, 31.0])
+def test_numbers_below_the_axis_do_not_touch(spread: float) -> None:
+    x = [-9.0, -9.0 + spread / 2, -9.0 + spread]
+    columns = {"experiment": x, "experiment_uncertainty": [0.2] * 3, "estimate": x, "estimate_uncertainty": [0.3] * 3}
+    figure = plot_pairs(pl.DataFrame({"label": list("abc"), **columns}))
+    figure.canvas.draw()
+
+    (axes,) = figure.axes
+    boxes = [label.get_window_extent() for label in axes.get_xticklabels() if label.get_text()]
+    assert len(boxes) > 2
+    assert all(left.x1 < right.x0 for left, right in itertools.pairwise(boxes))
 
 
 def band_width(band: Any) -> float:
